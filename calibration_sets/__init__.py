@@ -1,0 +1,1 @@
+"""Data sets as folders: set.toml + data."""

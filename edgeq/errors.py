@@ -1,0 +1,86 @@
+"""Everything edgeq can complain about: one tree of errors, each with what, where and how to mend it.
+
+EdgeqError                     exit code 2: bad input
+├── BadModel                   the ONNX file cannot be read, is unsafe or is not valid
+│   ├── UnsupportedOpset       no opset that both Q/DQ and the runtime understand
+│   └── UnsupportedOp          an operator that the requested form cannot express
+├── BadData                    the calibration or evaluation data does not fit the model
+├── BadRecipe                  the recipe file or an option is wrong
+├── BadTarget                  the target file is unknown or contradictory
+├── BadStatistics              statistics of another model, data set or setting
+├── BadPlan                    a plan that was not made for this model
+├── BadOutput                  the output cannot or must not be written
+├── MissingExtra               an optional dependency is not installed
+├── RuntimeRefused             the real runtime refuses to load or run a model
+└── FloorMissed                exit code 3: an accuracy floor or a placement gate is missed
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class EdgeqError(Exception):
+    """What happened, where, and what the user can do about it.
+
+    what: one sentence. where: file, node, value, key or option. mend: one sentence in the imperative.
+    """
+
+    exit_code: ClassVar[int] = 2
+
+    def __init__(self, what: str, where: str, mend: str) -> None:
+        super().__init__(what, where, mend)
+        self.what, self.where, self.mend = what, where, mend
+
+    def __str__(self) -> str:
+        return f"{self.what}\n  where: {self.where}\n  mend:  {self.mend}"
+
+
+class BadModel(EdgeqError):
+    """The ONNX file cannot be read, is unsafe or is not a valid model."""
+
+
+class UnsupportedOpset(BadModel):
+    """The model's opset cannot be brought to one that Q/DQ and the runtime understand."""
+
+
+class UnsupportedOp(BadModel):
+    """An operator that the requested output form cannot express."""
+
+
+class BadData(EdgeqError):
+    """The calibration or evaluation data does not fit the model."""
+
+
+class BadRecipe(EdgeqError):
+    """The recipe file or a command-line option is wrong."""
+
+
+class BadTarget(EdgeqError):
+    """The target file is unknown, unreadable or contradicts itself."""
+
+
+class BadStatistics(EdgeqError):
+    """A statistics file of another model, data set or setting, or a damaged one."""
+
+
+class BadPlan(EdgeqError):
+    """A plan that was made for another model, or a damaged one."""
+
+
+class BadOutput(EdgeqError):
+    """The output path cannot or must not be written."""
+
+
+class MissingExtra(EdgeqError):
+    """An optional dependency is not installed."""
+
+
+class RuntimeRefused(EdgeqError):
+    """The real runtime refuses to load or run a model."""
+
+
+class FloorMissed(EdgeqError):
+    """An accuracy floor or a placement gate is missed."""
+
+    exit_code: ClassVar[int] = 3

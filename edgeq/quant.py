@@ -1,0 +1,153 @@
+"""Linear quantization r = scale * (q - zero_point): grids, and the arithmetic on them. numpy only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float32]
+IntArray = NDArray[np.int32]
+
+#: integer types a grid can have, with their value range
+LIMITS: dict[str, tuple[int, int]] = {
+    "uint8": (0, 255),
+    "int8": (-128, 127),
+    "uint4": (0, 15),
+    "int4": (-8, 7),
+    "int32": (-(2**31), 2**31 - 1),
+}
+#: the smallest scale of a grid: below it 1/scale and scale products leave float32's normal range
+MIN_SCALE = np.float32(2.0**-100)
+
+
+@dataclass(frozen=True)
+class PerTensor:
+    """One scale for the whole tensor: scale has shape ()."""
+
+
+@dataclass(frozen=True)
+class PerChannel:
+    """One scale a slice along `axis`: x [A, B, C], axis 1 -> scale [B]."""
+
+    axis: int
+
+
+@dataclass(frozen=True)
+class PerGroup:
+    """One scale for each `size` neighbours along `axis`: x [A, B], axis 1 -> scale [A, ceil(B / size)]."""
+
+    axis: int
+    size: int
+
+
+Granularity = PerTensor | PerChannel | PerGroup
+
+
+@dataclass(frozen=True, eq=False)
+class QuantParams:
+    """A grid, and nothing else: dtype, scale float32 () or [C], zero_point int32 of the same shape.
+
+    `narrow` drops the lowest code (int8: -127..127), as symmetric weights want it.
+    """
+
+    dtype: str
+    scale: FloatArray
+    zero_point: IntArray
+    granularity: Granularity = PerTensor()
+    narrow: bool = False
+
+    @property
+    def qmin(self) -> int:
+        return LIMITS[self.dtype][0] + int(self.narrow)
+
+    @property
+    def qmax(self) -> int:
+        return LIMITS[self.dtype][1]
+
+    @property
+    def low(self) -> FloatArray:
+        """The smallest real value on the grid, shaped like scale."""
+        return np.asarray((self.qmin - self.zero_point) * self.scale, np.float32)
+
+    @property
+    def high(self) -> FloatArray:
+        """The largest real value on the grid, shaped like scale."""
+        return np.asarray((self.qmax - self.zero_point) * self.scale, np.float32)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, QuantParams):
+            return NotImplemented
+        same = (self.dtype, self.granularity, self.narrow) == (other.dtype, other.granularity, other.narrow)
+        return same and np.array_equal(self.scale, other.scale) and np.array_equal(self.zero_point, other.zero_point)
+
+    __hash__ = None  # type: ignore[assignment]  # holds arrays
+
+
+def grid_for_range(low: float, high: float, dtype: str, symmetric: bool = False, narrow: bool = False) -> QuantParams:
+    """The per-tensor grid whose codes span [low, high], widened to hold 0.0 exactly.
+
+    symmetric: zero_point is the middle code (0 for signed, 128 for uint8) and the span is +-max(|low|, |high|).
+    Formula: Jacob et al., arXiv:1712.05877, section 2.1.
+    """
+    scale, zero = _affine(np.array(low), np.array(high), dtype, symmetric, narrow)
+    return QuantParams(dtype, scale, zero, PerTensor(), narrow)
+
+
+def grid_for_channels(low: FloatArray, high: FloatArray, axis: int, dtype: str, symmetric: bool = True, narrow: bool = True) -> QuantParams:
+    """The per-channel grid whose codes span [low[c], high[c]] for channel c. low, high: [C]."""
+    scale, zero = _affine(low, high, dtype, symmetric, narrow)
+    return QuantParams(dtype, scale, zero, PerChannel(axis), narrow)
+
+
+def _affine(low: NDArray[np.floating], high: NDArray[np.floating], dtype: str, symmetric: bool, narrow: bool) -> tuple[FloatArray, IntArray]:
+    qmin, qmax = LIMITS[dtype]
+    qmin += int(narrow)
+    low64, high64 = np.minimum(low, 0.0).astype(np.float64), np.maximum(high, 0.0).astype(np.float64)
+    if symmetric:
+        middle = 0 if qmin < 0 else (qmax + 1) // 2
+        peak = np.maximum(-low64, high64)
+        scale = np.where(peak > 0, peak / (qmax - middle), 1.0)
+        return _positive(scale), np.full(scale.shape, middle, np.int32)
+    span = high64 - low64
+    scale = _positive(np.where(span > 0, span / (qmax - qmin), 1.0))
+    zero = np.clip(np.rint(qmin - low64 / scale), qmin, qmax)
+    return scale, zero.astype(np.int32)
+
+
+def _positive(scale: NDArray[np.float64]) -> FloatArray:
+    return np.asarray(np.maximum(scale.astype(np.float32), MIN_SCALE), np.float32)
+
+
+def quantize(x: NDArray[np.floating], grid: QuantParams) -> NDArray[np.generic]:
+    """round_half_even(x / scale) + zero_point, saturated: ONNX QuantizeLinear. Shape of x, dtype of the grid."""
+    scale, zero = _along(x.ndim, grid)
+    codes = np.rint(x.astype(np.float32) / scale) + zero
+    return np.clip(codes, grid.qmin, grid.qmax).astype(_storage(grid.dtype))
+
+
+def dequantize(q: NDArray[np.generic], grid: QuantParams) -> FloatArray:
+    """scale * (q - zero_point) in float32: ONNX DequantizeLinear."""
+    scale, zero = _along(q.ndim, grid)
+    return np.asarray((q.astype(np.int32) - zero).astype(np.float32) * scale, np.float32)
+
+
+def fake_quantize(x: NDArray[np.floating], grid: QuantParams) -> FloatArray:
+    """dequantize(quantize(x)): what a float simulation of the grid computes."""
+    return dequantize(quantize(x, grid), grid)
+
+
+def _storage(dtype: str) -> np.dtype[np.generic]:
+    return np.dtype({"int4": "int8", "uint4": "uint8"}.get(dtype, dtype))
+
+
+def _along(rank: int, grid: QuantParams) -> tuple[FloatArray, IntArray]:
+    """scale and zero_point in a shape that broadcasts over a tensor of `rank` dimensions."""
+    if isinstance(grid.granularity, PerTensor):
+        return grid.scale, grid.zero_point
+    if isinstance(grid.granularity, PerGroup):
+        raise NotImplementedError("group grids are expanded by their pass, not here")
+    shape = [1] * rank
+    shape[grid.granularity.axis] = -1
+    return grid.scale.reshape(shape), grid.zero_point.reshape(shape)

@@ -1,0 +1,49 @@
+"""The user's wish: how to choose ranges, what to keep in float, which floors to hold. One TOML file or keyword arguments."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from edgeq.errors import BadRecipe
+from edgeq.toml_model import Strict, read_toml
+
+Rule = Literal["minmax", "mean_minmax", "ema", "percentile", "kl", "mse"]
+RULES: tuple[Rule, ...] = ("minmax", "mean_minmax", "ema", "percentile", "kl", "mse")
+
+
+class Floors(Strict):
+    """Results below a floor end with exit code 3. None: no floor."""
+
+    min_sqnr: float | None = Field(None, description="dB, first output, int8 against float")
+    min_agreement: float | None = Field(None, ge=0, le=1, description="share of samples whose arg-max is the float model's")
+    min_accuracy: float | None = Field(None, ge=0, le=1, description="task accuracy of the int8 model; the data must have labels")
+
+
+class Recipe(Strict):
+    """How to quantize. Every field has a default that was chosen by measurement (docs/recipes.md)."""
+
+    rule: Rule = Field("mse", description="how the range of an activation is chosen from its statistics")
+    percentile: float = Field(99.99, gt=50, le=100, description="for rule percentile: share of the values kept inside the range, in %")
+    ema: float = Field(0.9, ge=0, lt=1, description="for rule ema: r = ema * r + (1 - ema) * r_sample")
+    weights: Literal["per_channel", "per_tensor"] = Field("per_channel", description="granularity of weight scales")
+    weight_rule: Literal["minmax", "mse"] = Field("mse", description="how a weight's range is chosen")
+    keep_float: tuple[str, ...] = Field((), description="nodes that stay float: name or glob, /regex/, or an operator type")
+    opset: int | None = Field(None, ge=13, description="opset of the output; default: the lowest that fits")
+    samples: int | None = Field(None, ge=1, description="calibrate with the first N samples; default: all")
+    batch: int = Field(8, ge=1, description="samples a step when models are compared")
+    seed: int = Field(0, ge=0, description="seed of everything random")
+    floors: Floors = Field(default_factory=Floors, description="results below a floor end with exit code 3")
+
+    @property
+    def hash(self) -> str:
+        """sha256 of the canonical JSON form."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read a recipe file. Raises BadRecipe with file, key and mend."""
+    return read_toml(Recipe, path, BadRecipe, "recipe")

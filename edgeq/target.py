@@ -1,0 +1,125 @@
+"""What a chip or runtime can do: facts read from one TOML file, never steps."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from edgeq.errors import BadTarget
+from edgeq.toml_model import Strict, parse_toml, read_toml
+
+
+class Activations(Strict):
+    """Grid of activations: always one scale a tensor."""
+
+    dtype: Literal["uint8", "int8"]
+    symmetric: bool = False
+    source: str
+
+
+class Weights(Strict):
+    """Grid of weights."""
+
+    dtype: Literal["int8", "uint8"]
+    symmetric: bool = True
+    narrow: bool = Field(True, description="leave the lowest code unused: -127..127")
+    granularity: tuple[Literal["per_channel", "per_tensor"], ...] = ("per_channel", "per_tensor")
+    source: str
+
+
+class Bias(Strict):
+    """A bias is added to the accumulator: int32 with scale = input scale * weight scale, zero point 0."""
+
+    dtype: Literal["int32"] = "int32"
+    source: str
+
+
+class Kernel(Strict):
+    """An operator that has an integer kernel.
+
+    output: 'required' when the kernel exists only with a quantized output, 'optional' when it can also hand out float.
+    role: 'compute' runs in integers wherever it can; 'light' only where the cut of all costs says so (see edgeq/placement.py).
+    """
+
+    op: str
+    role: Literal["compute", "light"]
+    output: Literal["required", "optional"] = "required"
+    weight: int | None = Field(None, description="index of the input that is a weight when constant")
+    bias: int | None = Field(None, description="index of the bias input")
+    channel_axis: int | None = Field(None, description="axis of the per-channel scales of the weight, negative from the end")
+    fixed_range: tuple[float, float] | None = Field(None, description="output range known without data, as of Sigmoid")
+    int_ns: float = Field(1.0, gt=0, description="integer kernel, nanoseconds an output element (light operators)")
+    float_ns: float = Field(1.0, gt=0, description="float kernel, nanoseconds an output element (light operators)")
+    source: str
+
+
+class Movement(Strict):
+    """Operators that move or select elements and take integer tensors as they are (input grid == output grid)."""
+
+    ops: tuple[str, ...]
+    int_ns: float = 0.3
+    float_ns: float = 1.0
+    source: str
+
+
+class Boundary(Strict):
+    """What a step between float and integers costs, nanoseconds an element."""
+
+    quantize_ns: float = 1.0
+    dequantize_ns: float = 0.5
+    source: str
+
+
+class Target(Strict):
+    """Facts of one back end. `float_io`: model inputs and outputs stay float."""
+
+    schema_version: Literal[1]
+    name: str
+    title: str
+    runtime: Literal["onnxruntime"]
+    float_io: bool
+    min_opset: int = Field(13, ge=13)
+    max_opset: int = Field(21, ge=13)
+    activations: Activations
+    weights: Weights
+    bias: Bias
+    kernel: tuple[Kernel, ...]
+    movement: Movement
+    boundary: Boundary
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        names = [k.op for k in self.kernel]
+        twice = sorted({n for n in names if names.count(n) > 1})
+        if twice:
+            raise ValueError(f"kernel {twice[0]} is listed twice")
+        both = sorted(set(names) & set(self.movement.ops))
+        if both:
+            raise ValueError(f"{both[0]} is both a kernel and a movement operator")
+        if self.min_opset > self.max_opset:
+            raise ValueError(f"min_opset {self.min_opset} is above max_opset {self.max_opset}")
+        return self
+
+    def kernel_of(self, op_type: str) -> Kernel | None:
+        """The integer kernel of an operator type, or None."""
+        return next((k for k in self.kernel if k.op == op_type), None)
+
+
+def shipped_targets() -> tuple[str, ...]:
+    """Names of the targets that come with edgeq."""
+    found = (entry.name for entry in files("edgeq.targets").iterdir())
+    return tuple(sorted(name.removesuffix(".toml") for name in found if name.endswith(".toml")))
+
+
+def load_target(name_or_path: str) -> Target:
+    """A shipped target by name, or a user's own TOML file by path. Raises BadTarget."""
+    if name_or_path.endswith(".toml"):
+        return read_toml(Target, Path(name_or_path), BadTarget, "target")
+    if name_or_path not in shipped_targets():
+        known = ", ".join(shipped_targets())
+        raise BadTarget(f"There is no target named {name_or_path!r}.", "--target", f"Use one of: {known}; or the path of your own .toml file.")
+    text = (files("edgeq.targets") / f"{name_or_path}.toml").read_text(encoding="utf-8")
+    return parse_toml(Target, text, f"targets/{name_or_path}.toml", BadTarget, "target")

@@ -1,0 +1,44 @@
+"""Read a strict pydantic model from a TOML file, and say file, key and mend when that fails."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from edgeq.errors import EdgeqError
+
+
+class Strict(BaseModel):
+    """Base of everything a user writes by hand: frozen, unknown keys refused by name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+Model = TypeVar("Model", bound=Strict)
+
+
+def read_toml(kind: type[Model], path: Path, error: type[EdgeqError], noun: str) -> Model:
+    """Parse and validate the TOML file at `path` as a `kind`; every problem becomes one `error`."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise error(f"The {noun} cannot be read: {problem}", str(path), "Check the path and the permissions.") from None
+    return parse_toml(kind, text, str(path), error, noun)
+
+
+def parse_toml(kind: type[Model], text: str, where: str, error: type[EdgeqError], noun: str) -> Model:
+    """Like read_toml, for text that is already in memory."""
+    try:
+        return kind.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as problem:
+        raise error(f"The {noun} is not valid TOML: {problem}", where, "Mend the line named above.") from None
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "(whole file)"
+        if first["type"] == "extra_forbidden":
+            known = ", ".join(sorted(kind.model_fields))
+            raise error(f"Unknown key `{key}` in the {noun}.", where, f"Remove it or correct its name. Top-level keys: {known}.") from None
+        raise error(f"Key `{key}` in the {noun}: {first['msg']}.", where, f"Correct `{key}` (found {first.get('input')!r}).") from None

@@ -1,0 +1,1 @@
+"""Graph passes, one small file each. Import as edgeq.passes."""

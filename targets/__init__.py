@@ -1,0 +1,1 @@
+"""Chips as facts, one TOML file each."""
