@@ -1,0 +1,30 @@
+"""What a model wants to be fed: name, element type and shape of each graph input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """One graph input. dtype: numpy name ("float32", "int64" ...).
+
+    shape: an int is a fixed dimension, a str a named dynamic one, None an unnamed dynamic one; None as a whole: unknown rank.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int | str | None, ...] | None
+
+
+def input_specs(model: ir.Model) -> tuple[InputSpec, ...]:
+    """The inputs a user has to feed, in graph order; inputs with a default value (an initializer) are left out."""
+    return tuple(_spec(value) for value in model.graph.inputs if value.name not in model.graph.initializers)
+
+
+def _spec(value: ir.Value) -> InputSpec:
+    dtype = "unknown" if value.dtype is None else str(value.dtype.numpy())
+    shape = None if value.shape is None else tuple(d if isinstance(d, int) else d.value for d in value.shape)
+    return InputSpec(value.name or "", dtype, shape)
