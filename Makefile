@@ -1,0 +1,54 @@
+# Everything a developer does, from a fresh clone with nothing but Python 3.11 and make.
+#   make demo    quantize the model that ships, prove it, show the table      make test   the test suite
+#   make check   lint, format, types, floors, wheel contents                  make bench  edgeq against its peer, on the model zoo
+#   make format  let ruff lay out the code                                    make clean  remove what the others made
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+EDGEQ_ZOO ?= $(abspath ../shared/zoo)
+# pinned versions, in the environment of isolated builds too (older and newer pip read another name)
+export PIP_CONSTRAINT := $(abspath constraints.txt)
+export PIP_BUILD_CONSTRAINT := $(PIP_CONSTRAINT)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format bench clean
+
+help:
+	@sed -n '2,5p' Makefile
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "edgeq needs Python 3.11 or newer: make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --no-input -e '.[dev]'
+	touch $@
+
+demo: $(STAMP)
+	$(BIN)/edgeq demo
+
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	rm -rf build dist
+	$(BIN)/python -m build --wheel --outdir dist . > /dev/null
+	$(BIN)/check-wheel-contents dist
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP)
+	@test -f '$(EDGEQ_ZOO)/evaluate.py' || { echo 'make bench needs the model zoo, which is not at $(EDGEQ_ZOO).'; \
+	  echo 'Set EDGEQ_ZOO to its folder, or compare a model of your own: $(BIN)/python benchmarks/peers.py --help'; exit 2; }
+	EDGEQ_ZOO='$(EDGEQ_ZOO)' $(BIN)/python benchmarks/zoo.py --json bench.json
+	$(BIN)/python benchmarks/zoo.py --markdown bench.json > bench.md
+
+clean:
+	rm -rf $(VENV) .ci-venv build dist *.egg-info demo-out bench.json bench.md .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
