@@ -1,0 +1,218 @@
+"""Tests of the project itself: what the wheel holds, what stays unloaded, public names, the size of files, and no circles."""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import grimp
+import numpy as np
+import onnx
+import pytest
+
+import edgeq
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES = sorted(path for folder in ("edgeq", "passes") for path in (ROOT / folder).rglob("*.py") if "edgeq/passes" not in path.as_posix())
+SCRIPTS = sorted(path for folder in ("tests", "benchmarks", "examples") for path in (ROOT / folder).glob("*.py"))
+DATA_PACKAGES = sorted(ROOT / folder / "__init__.py" for folder in ("targets", "calibration_sets"))
+
+MAX_FILE = 200
+MAX_FUNCTION = 60
+#: files and functions over the limit, with their allowed size and the reason; a size only ever goes down
+LONG_FILES: dict[str, int] = {}
+LONG_FUNCTIONS: dict[str, int] = {}
+
+NET = """<ir_version: 8, opset_import: ["": 13]>
+net (float[N, 4] x) => (float[N, 3] y) { h = MatMul(x, w)  y = Relu(h) }"""
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("path", [*SOURCES, *SCRIPTS, *DATA_PACKAGES], ids=relative)
+def test_every_file_says_its_purpose_on_its_first_line(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    first = text.splitlines()[0].removeprefix("#!/usr/bin/env python3")
+    assert first.startswith('"""')
+    assert len(first) > 20
+
+
+def functions(path: Path) -> Iterator[tuple[str, int]]:
+    """Name and length of each function of a file."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield f"{relative(path)}:{node.name}", (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+def test_files_stay_small() -> None:
+    sizes = {
+        relative(path): len(path.read_text(encoding="utf-8").splitlines()) for path in [*SOURCES, *SCRIPTS] if path.parent.name != "tests"
+    }
+    too_long = {name: size for name, size in sizes.items() if size > LONG_FILES.get(name, MAX_FILE)}
+    assert too_long == {}
+
+
+def test_functions_stay_small() -> None:
+    sizes = dict(found for path in [*SOURCES, *SCRIPTS] for found in functions(path))
+    too_long = {name: size for name, size in sizes.items() if size > LONG_FUNCTIONS.get(name, MAX_FUNCTION)}
+    assert too_long == {}
+
+
+def test_allowances_are_needed() -> None:
+    sizes = {relative(path): len(path.read_text(encoding="utf-8").splitlines()) for path in [*SOURCES, *SCRIPTS]}
+    sizes |= dict(found for path in [*SOURCES, *SCRIPTS] for found in functions(path))
+    allowed = LONG_FILES | LONG_FUNCTIONS
+    assert {name: size for name, size in allowed.items() if sizes.get(name, 0) < size} == {}
+
+
+def test_no_file_imports_itself_in_a_circle() -> None:
+    graph = grimp.build_graph("edgeq", cache_dir=None)
+    imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    graphlib.TopologicalSorter(imports).prepare()  # raises CycleError, which names the circle
+
+
+def test_no_file_has_a_name_that_says_nothing() -> None:
+    names = {path.stem for path in [*SOURCES, *SCRIPTS]}
+    assert names & {"utils", "util", "helpers", "helper", "common", "misc", "manager"} == set()
+
+
+def test_public_names_are_pinned() -> None:
+    pinned = {
+        "EdgeqError",
+        "Plan",
+        "Quantized",
+        "Recipe",
+        "Statistics",
+        "__version__",
+        "calibrate",
+        "compare",
+        "prove",
+        "quantize",
+    }
+    assert set(edgeq.__all__) == pinned
+    assert all(hasattr(edgeq, name) for name in pinned)
+
+
+def test_every_version_is_pinned() -> None:
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = [line for line in lines if line and not line.startswith("#")]
+    assert [line for line in pins if line.count("==") != 1] == []
+
+
+# ------------------------------------------------------------------ what is never loaded
+
+
+@pytest.fixture
+def torch_trap(tmp_path: Path) -> dict[str, str]:
+    """An environment in which any process that imports torch leaves a file behind, and fails."""
+    fake = tmp_path / "trap" / "torch"
+    fake.mkdir(parents=True)
+    mark = tmp_path / "torch_was_imported"
+    (fake / "__init__.py").write_text(
+        f"import pathlib, sys\npathlib.Path({str(mark)!r}).write_text(repr(sys.argv))\nraise ImportError('trap')\n"
+    )
+    return os.environ | {"PYTHONPATH": str(fake.parent), "TRAP_MARK": str(mark)}
+
+
+def test_the_trap_works(torch_trap: dict[str, str]) -> None:
+    subprocess.run([sys.executable, "-c", "try:\n import torch\nexcept ImportError: pass"], env=torch_trap, check=True)
+    assert Path(torch_trap["TRAP_MARK"]).exists()
+
+
+def loaded_by(code: str, env: dict[str, str]) -> set[str]:
+    """Names of the top-level modules that a fresh process holds after `code`."""
+    tail = "\nimport sys\nprint('LOADED', *sorted({name.partition('.')[0] for name in sys.modules}))"
+    done = subprocess.run([sys.executable, "-c", code + tail], env=env, capture_output=True, text=True, check=True)
+    return set(next(line for line in done.stdout.splitlines() if line.startswith("LOADED")).split()[1:])
+
+
+def test_import_edgeq_is_light(torch_trap: dict[str, str]) -> None:
+    heavy = {"torch", "onnxruntime", "onnxsim", "onnxscript", "matplotlib", "sklearn", "PIL"}
+    assert heavy & loaded_by("import edgeq", torch_trap) == set()
+    assert not Path(torch_trap["TRAP_MARK"]).exists()
+
+
+def test_help_is_light(torch_trap: dict[str, str]) -> None:
+    code = "from edgeq.cli.main import main\ntry:\n    main(['--help'])\nexcept SystemExit:\n    pass"
+    heavy = {"torch", "onnxruntime", "onnx", "onnxsim", "onnxscript", "matplotlib", "sklearn", "PIL"}
+    assert heavy & loaded_by(code, torch_trap) == set()
+
+
+def test_quantize_never_loads_torch(torch_trap: dict[str, str], tmp_path: Path) -> None:
+    """The child process that simplifies counts too: it inherits the trap."""
+    model = onnx.parser.parse_model(NET)
+    rng = np.random.default_rng(0)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(rng.normal(size=(4, 3)).astype(np.float32), "w"))
+    onnx.save(model, tmp_path / "net.onnx")
+    np.savez(tmp_path / "data.npz", x=rng.normal(size=(16, 4)).astype(np.float32))
+    command = ["quantize", str(tmp_path / "net.onnx"), "--data", str(tmp_path / "data.npz"), "-o", str(tmp_path / "out.onnx")]
+    code = f"import sys\nfrom edgeq.cli.main import main\nsys.exit(main({command!r}))"
+    done = subprocess.run([sys.executable, "-c", code], env=torch_trap, capture_output=True, text=True)
+    assert (done.returncode, (tmp_path / "out.onnx").exists()) == (0, True), done.stdout + done.stderr
+    assert not Path(torch_trap["TRAP_MARK"]).exists()
+
+
+# ------------------------------------------------------------------ the wheel
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Names of the files of a wheel built from a copy of the tree as a clone without symbolic links has it."""
+    try:
+        able = int(version("setuptools").partition(".")[0]) >= 77
+    except PackageNotFoundError:
+        able = False
+    if not able:
+        pytest.skip("needs setuptools >= 77 beside pytest (extra [dev]) to build a wheel without the network")
+    copy = tmp_path_factory.mktemp("clone") / "tree"
+    keep = ("edgeq", "passes", "targets", "calibration_sets", "pyproject.toml", "README.md", "LICENSE")
+    copy.mkdir()
+    for name in keep:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__"), symlinks=True)
+        else:
+            shutil.copy(source, copy / name)
+    (copy / "edgeq" / "passes").unlink(missing_ok=True)
+    (copy / "edgeq" / "passes").write_text("../passes", encoding="utf-8")  # what git leaves where links are off
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(copy / "dist"), str(copy)]
+    done = subprocess.run(command, capture_output=True, text=True)  # sdist, then the wheel from the sdist
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    (path,) = (copy / "dist").glob("*.whl")
+    return zipfile.ZipFile(path).namelist()
+
+
+def test_the_wheel_holds_edgeq_alone(wheel: list[str]) -> None:
+    tops = {name.partition("/")[0] for name in wheel}
+    assert {name for name in tops if not name.endswith(".dist-info")} == {"edgeq"}
+
+
+def test_the_wheel_holds_every_source_file(wheel: list[str]) -> None:
+    wanted = {f"edgeq/{relative(path)}" if path.is_relative_to(ROOT / "passes") else relative(path) for path in SOURCES}
+    assert wanted - set(wheel) == set()
+
+
+def test_the_wheel_holds_the_data(wheel: list[str]) -> None:
+    targets = {f"edgeq/targets/{path.name}" for path in (ROOT / "targets").glob("*.toml")}
+    sets = {
+        f"edgeq/{relative(path)}"
+        for path in (ROOT / "calibration_sets").rglob("*")
+        if path.is_file() and path.suffix in (".npz", ".onnx", ".toml")
+    }
+    assert (targets | sets | {"edgeq/py.typed"}) - set(wheel) == set()
+
+
+def test_passes_are_importable_from_their_own_folder() -> None:
+    import edgeq.passes
+
+    assert Path(str(edgeq.passes.__file__)).resolve() == ROOT / "passes" / "__init__.py"
