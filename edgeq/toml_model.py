@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -32,9 +33,16 @@ def read_toml(kind: type[Model], path: Path, error: type[EdgeqError], noun: str)
 def parse_toml(kind: type[Model], text: str, where: str, error: type[EdgeqError], noun: str) -> Model:
     """Like read_toml, for text that is already in memory."""
     try:
-        return kind.model_validate(tomllib.loads(text))
+        raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as problem:
         raise error(f"The {noun} is not valid TOML: {problem}", where, "Mend the line named above.") from None
+    return validate(kind, raw, where, error, noun)
+
+
+def validate(kind: type[Model], raw: Mapping[str, object], where: str, error: type[EdgeqError], noun: str) -> Model:
+    """`raw` as a `kind`, wherever it came from: a file or command-line options."""
+    try:
+        return kind.model_validate(raw)
     except ValidationError as problem:
         first = problem.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "(whole file)"

@@ -1,0 +1,107 @@
+"""The `edgeq` command: registers the commands, maps failures to messages and exit codes. Only typer and rich load here."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from typer.core import TyperGroup
+
+from edgeq.cli import calibrate, compare, demo, explain, init, inspect, prove, quantize, targets
+from edgeq.cli.screen import print_bug, print_error, print_interrupted
+from edgeq.errors import EdgeqError
+
+BUG = 1
+INTERRUPTED = 130
+
+ABOUT = "A trained float ONNX model in, a proven int8 model for the edge out."
+EXAMPLES = """[bold]Example[/bold]: quantize a model with your data, then check what really runs
+
+    edgeq quantize model.onnx --data calib.npz -o model.int8.onnx
+
+    edgeq prove model.int8.onnx --float model.onnx --data calib.npz
+
+Nothing at hand? [bold]edgeq demo[/bold] runs the whole story on a small model that ships with edgeq.
+
+Exit codes: 0 done, 2 bad input, 3 a floor or gate missed, 130 interrupted."""
+
+
+class Commands(TyperGroup):
+    """The group of all commands. Ctrl-C ends with its own exit code whatever the installed typer makes of it."""
+
+    def invoke(self, ctx: typer.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            print_interrupted()
+            raise typer.Exit(INTERRUPTED) from None
+
+
+app = typer.Typer(
+    name="edgeq",
+    cls=Commands,
+    help=ABOUT,
+    epilog=EXAMPLES,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+# in the order in which a newcomer meets them
+for name, command, epilog in (
+    ("demo", demo.demo, demo.EXAMPLE),
+    ("init", init.init, init.EXAMPLE),
+    ("inspect", inspect.inspect, inspect.EXAMPLE),
+    ("quantize", quantize.quantize, quantize.EXAMPLE),
+    ("calibrate", calibrate.calibrate, calibrate.EXAMPLE),
+    ("prove", prove.prove, prove.EXAMPLE),
+    ("compare", compare.compare, compare.EXAMPLE),
+    ("explain", explain.explain, explain.EXAMPLE),
+    ("targets", targets.targets, targets.EXAMPLE),
+):
+    app.command(name, epilog=f"[bold]Example[/bold]\n\n{epilog}")(command)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from edgeq import __version__
+
+        typer.echo(f"edgeq {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    pass
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; arguments: default sys.argv[1:]. Returns the exit code: 0, 1 bug, 2 bad input, 3 gate missed, 130."""
+    try:
+        app(args=None if arguments is None else list(arguments), prog_name="edgeq")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+    except EdgeqError as error:
+        print_error(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        _drop_stdout()
+        return BUG
+    except Exception as error:
+        print_bug(error)
+        return BUG
+    return 0
+
+
+
+def _drop_stdout() -> None:
+    """The reader of our pipe has gone: what is left in the buffer must not raise again when Python exits."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,77 @@
+"""The options that commands share: one place for their names, help and grouping. Imports typer only, so that --help stays fast."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+RANGES = "Ranges and weights"
+DATA = "Data"
+FLOORS = "Proof and floors"
+OUTPUT = "Output"
+
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable result on stdout, and nothing else there.", rich_help_panel=OUTPUT)]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors (and --json).", rich_help_panel=OUTPUT)]
+Force = Annotated[bool, typer.Option("--force", "-f", help="Replace files that exist.", rich_help_panel=OUTPUT)]
+#: for commands that write no file: accepted, so that one set of options fits every command
+NoForce = Annotated[bool, typer.Option("--force", "-f", hidden=True)]
+ReportFile = Annotated[
+    Path | None,
+    typer.Option("--report", metavar="FILE", help="Write the report: .json, or .html (needs edgeq\\[report]).", rich_help_panel=OUTPUT),
+]
+MaxSize = Annotated[
+    str | None,
+    typer.Option("--max-size", metavar="SIZE", help="Refuse models larger than this, such as 4GB. \\[default: 2GB]"),
+]
+
+FloatModel = Annotated[Path, typer.Argument(metavar="MODEL", help="The float ONNX model.")]
+Target = Annotated[str, typer.Option("--target", "-t", metavar="NAME|FILE", help="A shipped target, or your own target.toml.")]
+Shapes = Annotated[
+    list[str] | None,
+    typer.Option("--shape", metavar="NAME=DIMS", help="Freeze an input's dynamic shape, as in image=1,3,224,224. Repeatable.", rich_help_panel=DATA),
+]
+MaybeData = Annotated[
+    str | None,
+    typer.Option("--data", "-d", metavar="DATA", help="An .npz, a folder with a set.toml, or a shipped set's name.", rich_help_panel=DATA),
+]
+Data = Annotated[
+    str,
+    typer.Option("--data", "-d", metavar="DATA", help="An .npz, a folder with a set.toml, or a shipped set's name.", rich_help_panel=DATA),
+]
+Samples = Annotated[
+    int | None, typer.Option("--samples", metavar="N", min=1, help="Use the first N samples. Default: all.", rich_help_panel=DATA)
+]
+BatchSize = Annotated[
+    int | None, typer.Option("--batch", metavar="B", min=1, help="Samples a step. Changes speed and memory, not the result.", rich_help_panel=DATA)
+]
+Threads = Annotated[
+    int, typer.Option("--threads", metavar="N", min=0, help="Threads of the runtime. 0: its own choice.", rich_help_panel=FLOORS)
+]
+RecipeFile = Annotated[Path | None, typer.Option("--recipe", metavar="FILE", help="A recipe.toml, as edgeq init writes it.")]
+Rule = Annotated[
+    str | None,
+    typer.Option("--rule", metavar="RULE", help="Range rule: minmax, mean_minmax, ema, percentile, kl or mse.", rich_help_panel=RANGES),
+]
+WeightScales = Annotated[
+    str | None,
+    typer.Option("--weights", metavar="GRAIN", help="Weight scales: per_channel or per_tensor.", rich_help_panel=RANGES),
+]
+KeepFloat = Annotated[
+    list[str] | None,
+    typer.Option("--keep-float", metavar="PATTERN", help="Leave in float: name, glob, /regex/ or operator type. Repeatable.", rich_help_panel=RANGES),
+]
+Seed = Annotated[int | None, typer.Option("--seed", metavar="S", min=0, help="Seed of everything random.", rich_help_panel=RANGES)]
+StrictData = Annotated[bool, typer.Option("--strict-data", help="Doubts about the data are errors.", rich_help_panel=DATA)]
+MinSqnr = Annotated[
+    float | None, typer.Option("--min-sqnr", metavar="DB", help="Floor for the SQNR of the first output, in dB.", rich_help_panel=FLOORS)
+]
+MinAgreement = Annotated[
+    float | None,
+    typer.Option("--min-agreement", metavar="SHARE", min=0, max=1, help="Floor for top-1 agreement with float, 0..1.", rich_help_panel=FLOORS),
+]
+MinAccuracy = Annotated[
+    float | None,
+    typer.Option("--min-accuracy", metavar="SHARE", min=0, max=1, help="Floor for task accuracy, 0..1; needs labels.", rich_help_panel=FLOORS),
+]

@@ -1,0 +1,108 @@
+"""Progress of long work on stderr: rich bars with rate and ETA on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import monotonic
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, SpinnerColumn, Task, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+from rich.text import Text
+
+from edgeq.progress import Progress
+
+#: seconds between two plain lines of one task: enough to see life in a log, not enough to fill it
+LINE_EVERY_S = 5.0
+
+
+@contextmanager
+def watch(console: Console) -> Iterator[Progress]:
+    """The watcher that suits `console`. Leaves the terminal as it was, also after an exception."""
+    if not console.is_terminal:
+        lines = Lines(lambda text: console.print(Text(text), soft_wrap=True), monotonic)
+        yield lines
+        lines.close()
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description:<12}"), BarColumn(bar_width=24), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
+    with RichProgress(*columns, console=console, transient=True) as bars:
+        yield Bars(bars)
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{rate(speed)}", style="progress.data.speed")
+
+
+class Bars:
+    """Progress as bars, one for each task; tasks without a total pulse."""
+
+    def __init__(self, bars: RichProgress) -> None:
+        self._bars = bars
+        self._task: TaskID | None = None
+
+    def start(self, task: str, total: int | None) -> None:
+        self._finish()
+        self._task = self._bars.add_task(task, total=total)
+
+    def advance(self, steps: int = 1) -> None:
+        if self._task is not None:
+            self._bars.advance(self._task, steps)
+
+    def note(self, text: str) -> None:
+        self._bars.console.print(Text(f"note: {text}", style="dim"))
+
+    def _finish(self) -> None:
+        """The earlier task is over: a pulsing bar would go on for ever."""
+        if self._task is not None:
+            done = self._bars.tasks[-1].completed
+            self._bars.update(self._task, total=done or 1, completed=done or 1)
+
+
+class Lines:
+    """Progress as plain lines: one when a task begins, one at most every LINE_EVERY_S, one when it ends. clock: seconds."""
+
+    def __init__(self, write: Callable[[str], None], clock: Callable[[], float]) -> None:
+        self._write, self._clock = write, clock
+        self._name: str | None = None
+        self._total: int | None = None
+        self._done = 0
+        self._began = self._said = 0.0
+
+    def start(self, task: str, total: int | None) -> None:
+        self.close()
+        self._name, self._total, self._done = task, total, 0
+        self._began = self._said = self._clock()
+        self._write(f"{task} ..." if total is None else f"{task}: 0/{total}")
+
+    def advance(self, steps: int = 1) -> None:
+        self._done += steps
+        now = self._clock()
+        if self._name is None or now - self._said < LINE_EVERY_S:
+            return
+        self._said = now
+        speed = self._done / (now - self._began)
+        if self._total is None:
+            self._write(f"{self._name}: {self._done}, {rate(speed)}")
+        elif self._done < self._total:
+            left = (self._total - self._done) / speed if speed else 0.0
+            self._write(f"{self._name}: {self._done}/{self._total}, {rate(speed)}, {left:.0f} s left")
+
+    def note(self, text: str) -> None:
+        self._write(f"note: {text}")
+
+    def close(self) -> None:
+        """End the current task."""
+        if self._name is not None:
+            count = f"{self._done} " if self._done else ""
+            self._write(f"{self._name}: {count}done in {self._clock() - self._began:.1f} s")
+        self._name = None
+
+
+def rate(per_second: float) -> str:
+    """Steps a second for people: 0.4/s, 12/s, 3.1k/s."""
+    if per_second >= 1000:
+        return f"{per_second / 1000:.1f}k/s"
+    return f"{per_second:.0f}/s" if per_second >= 10 else f"{per_second:.1f}/s"

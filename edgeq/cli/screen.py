@@ -1,0 +1,99 @@
+"""The only printer: results to stdout as text or JSON, everything else to stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+from edgeq.errors import EdgeqError
+from edgeq.progress import Progress, Silent
+
+#: an error must fit on one screen; runtimes and parsers can be wordy
+LONGEST_LINE = 800
+
+
+@dataclass(frozen=True)
+class Screen:
+    """How a command talks. as_json: stdout carries one JSON document and nothing else. quiet: nothing but errors (and JSON)."""
+
+    as_json: bool
+    quiet: bool
+
+    def show(self, result: object, render: Callable[[], RenderableType]) -> None:
+        """Print `result`: as JSON, or as what `render` makes of it."""
+        if self.as_json:
+            from edgeq.jsonable import to_json
+
+            sys.stdout.write(to_json(result))
+        elif not self.quiet:
+            stdout_console().print(render())
+
+    def say(self, line: str) -> None:
+        """One line of plain text for people: on stderr with --json, so that stdout stays clean."""
+        if not self.quiet:
+            (stderr_console() if self.as_json else stdout_console()).print(Text(line), soft_wrap=True)
+
+    @contextmanager
+    def progress(self) -> Iterator[Progress]:
+        """A watcher for long work on stderr: bars on a terminal, plain lines elsewhere, silent with --quiet."""
+        if self.quiet:
+            yield Silent()
+            return
+        from edgeq.cli.progress import watch
+
+        with watch(stderr_console()) as watcher:
+            yield watcher
+
+
+def stdout_console() -> Console:
+    """Made anew for each use: tests and pipes replace sys.stdout."""
+    return Console(highlight=False)
+
+
+def stderr_console() -> Console:
+    return Console(stderr=True, highlight=False)
+
+
+def print_error(error: EdgeqError) -> None:
+    """What, where, mend: three lines on stderr. EDGEQ_DEBUG=1 puts the traceback before them."""
+    if _debug():
+        traceback.print_exception(error)
+    _three_lines("error", error.what, error.where, error.mend)
+
+
+def print_bug(error: BaseException) -> None:
+    """Anything that is not an EdgeqError is our fault: say so, and how to tell us."""
+    if _debug():
+        traceback.print_exception(error)
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "unknown"
+    mend = "Please report it with the traceback, which the same command prints with EDGEQ_DEBUG=1 set."
+    _three_lines("bug", f"This is a bug in edgeq: {type(error).__name__}: {error}", where, mend)
+
+
+def print_interrupted() -> None:
+    """After Ctrl-C: nothing half-written is left, say so."""
+    stderr_console().print(Text("interrupted: nothing was written"), soft_wrap=True)
+
+
+def _three_lines(kind: str, what: str, where: str, mend: str) -> None:
+    console = stderr_console()
+    lines = ((f"{kind}: ", "bold red", what), ("  where: ", "bold", where), ("  mend:  ", "bold", mend))
+    for head, style, text in lines:
+        console.print(Text.assemble((head, style), _one_line(text)), soft_wrap=True)
+
+
+def _one_line(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]} ..."
+
+
+def _debug() -> bool:
+    return os.environ.get("EDGEQ_DEBUG", "") not in ("", "0")

@@ -1,0 +1,111 @@
+"""From command-line words to typed settings, checked before any work begins: recipe, shapes, sizes, output paths."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgeq.errors import BadOutput, BadRecipe
+
+if TYPE_CHECKING:
+    from edgeq.recipe import Recipe
+    from edgeq.report import Report
+
+Setting = str | int | float | Sequence[str] | None
+
+_UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+
+
+def recipe_from(file: Path | None, overrides: Mapping[str, Setting], floors: Mapping[str, float | None]) -> Recipe:
+    """The recipe file (default: all defaults) with the options given on the command line on top. None: option not given."""
+    from edgeq.recipe import Recipe, load_recipe
+    from edgeq.toml_model import validate
+
+    recipe = Recipe() if file is None else load_recipe(file)
+    given = {key: value for key, value in overrides.items() if value is not None}
+    given_floors = {key: value for key, value in floors.items() if value is not None}
+    if not given and not given_floors:
+        return recipe
+    raw = recipe.model_dump() | given
+    raw["floors"] = recipe.floors.model_dump() | given_floors
+    return validate(Recipe, raw, "command line", BadRecipe, "options")
+
+
+def parse_shapes(words: Sequence[str] | None) -> dict[str, tuple[int, ...]]:
+    """NAME=1,3,224,224 (or 1x3x224x224) words to shapes by input name. Raises BadRecipe."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for word in words or ():
+        name, _, dims = word.rpartition("=")
+        parts = re.split("[,x]", dims)
+        if not name or not all(part.strip().isdigit() and int(part) > 0 for part in parts):
+            raise BadRecipe(f"{word!r} is not a shape.", "--shape", "Write NAME=DIMS with positive numbers, as in image=1,3,224,224.")
+        if name in shapes:
+            raise BadRecipe(f"Input {name!r} has two shapes.", "--shape", "Give each input one shape.")
+        shapes[name] = tuple(int(part) for part in parts)
+    return shapes
+
+
+def parse_size(word: str | None) -> int | None:
+    """4GB, 500MB, 2GiB or plain bytes to bytes. Raises BadRecipe."""
+    if word is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", word.strip().lower())
+    if match is None or match[2] not in _UNITS:
+        raise BadRecipe(f"{word!r} is not a size.", "--max-size", "Write a number with a unit, such as 500MB or 4GB.")
+    return int(float(match[1]) * _UNITS[match[2]])
+
+
+def check_outputs(outputs: Iterable[Path | None], *, force: bool, inputs: Iterable[Path | None]) -> None:
+    """Refuse output paths that would fail or do harm after minutes of work. Raises BadOutput.
+
+    An output may not be an input (even with --force), may not exist without --force, and its folder must exist.
+    """
+    sources = [path.resolve() for path in inputs if path is not None]
+    seen: set[Path] = set()
+    for path in outputs:
+        if path is None:
+            continue
+        target = path.resolve()
+        if target in sources:
+            raise BadOutput("The output would be written over an input.", str(path), "Choose another output path.")
+        if target in seen:
+            raise BadOutput("Two outputs have the same path.", str(path), "Give each output its own path.")
+        seen.add(target)
+        _check_place(path, force)
+
+
+def _check_place(path: Path, force: bool) -> None:
+    if path.is_dir():
+        raise BadOutput("The output path is a folder.", str(path), "Add a file name.")
+    if path.exists() and not force:
+        raise BadOutput("The output exists already.", str(path), "Choose another path, or add --force to replace it.")
+    if not path.parent.is_dir():
+        raise BadOutput("The output's folder does not exist.", str(path.parent), "Make the folder first.")
+
+
+def check_report(path: Path | None) -> None:
+    """Refuse a report path whose form is unknown or needs a package that is missing. Raises BadOutput, MissingExtra."""
+    if path is None:
+        return
+    from edgeq.report import report_format
+
+    if report_format(path) == "html":
+        from edgeq.report_html import require_jinja
+
+        require_jinja()
+
+
+def write_report(report: Report, path: Path, *, force: bool) -> None:
+    """Write the report in the form that its extension names."""
+    from edgeq.report import report_format
+    from edgeq.save import atomic_write_text
+
+    if report_format(path) == "json":
+        text = report.to_json()
+    else:
+        from edgeq.report_html import to_html
+
+        text = to_html(report)
+    atomic_write_text(path, text, force=force)

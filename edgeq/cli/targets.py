@@ -1,0 +1,86 @@
+"""`edgeq targets`: which targets ship, and the facts of one with their sources."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from edgeq.cli.options import Json, NoForce, Quiet
+from edgeq.cli.screen import Screen
+from edgeq.errors import BadRecipe
+
+if TYPE_CHECKING:
+    from edgeq.target import Target
+
+EXAMPLE = """    edgeq targets                     list the shipped targets
+
+    edgeq targets show cpu            its facts, each with its source
+
+    edgeq targets show ./my_npu.toml  check and read your own target file"""
+
+
+def targets(
+    action: Annotated[str, typer.Argument(metavar="[list|show]", help="What to do.", show_default=False)] = "list",
+    name: Annotated[str | None, typer.Argument(metavar="[NAME|FILE]", help="The target to show.", show_default=False)] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    force: NoForce = False,  # noqa: ARG001  # accepted everywhere
+) -> None:
+    """List the shipped targets, or show the facts of one."""
+    from edgeq.target import load_target, shipped_targets
+
+    screen = Screen(as_json, quiet)
+    if action == "show" and name is not None:
+        target = load_target(name)
+        screen.show(target, lambda: facts(target))
+    elif action == "list" and name is None:
+        found = tuple(load_target(shipped) for shipped in shipped_targets())
+        screen.show([{"name": target.name, "title": target.title} for target in found], lambda: listing(found))
+    else:
+        raise BadRecipe("This is not a form of edgeq targets.", " ".join(("targets", action, name or "")), "Use: edgeq targets, or edgeq targets show NAME.")
+
+
+def listing(found: tuple[Target, ...]) -> RenderableType:
+    """One line a target."""
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for head in ("name", "activations", "weights", "what it is"):
+        table.add_column(head, header_style="bold")
+    for target in found:
+        table.add_row(*map(Text, (target.name, target.activations.dtype, target.weights.dtype, target.title)))
+    return table
+
+
+def facts(target: Target) -> RenderableType:
+    """Everything the target file says, grouped, each with its source."""
+    head = Text.assemble((target.name, "bold"), f"  {target.title}\n")
+    head.append(f"runtime {target.runtime}, opset {target.min_opset} to {target.max_opset}, ")
+    head.append("inputs and outputs stay float\n" if target.float_io else "inputs and outputs are integers\n")
+    grids = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("", "grid", "source"):
+        grids.add_column(column, header_style="bold")
+    activations, weights, bias = target.activations, target.weights, target.bias
+    grids.add_row("activations", f"{activations.dtype}, {_symmetry(activations.symmetric)}, one scale a tensor", Text(activations.source, "dim"))
+    narrow = ", lowest code unused" if weights.narrow else ""
+    grain = " or ".join(weights.granularity)
+    grids.add_row("weights", f"{weights.dtype}, {_symmetry(weights.symmetric)}{narrow}, {grain}", Text(weights.source, "dim"))
+    grids.add_row("bias", f"{bias.dtype}, scale = input scale * weight scale", Text(bias.source, "dim"))
+    moves = Text.assemble(("\nMoved as integers\n", "bold"), ", ".join(target.movement.ops), "\n", (target.movement.source, "dim"))
+    return Group(head, grids, Text("\nInteger kernels", "bold"), _kernels(target), moves)
+
+
+def _kernels(target: Target) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("operator", "role", "output Q", "notes and source"):
+        table.add_column(column, header_style="bold")
+    for kernel in target.kernel:
+        notes = Text(f"range {kernel.fixed_range[0]:g}..{kernel.fixed_range[1]:g}; " if kernel.fixed_range else "")
+        table.add_row(Text(kernel.op), kernel.role, kernel.output, notes.append(kernel.source, "dim"))
+    return table
+
+
+def _symmetry(symmetric: bool) -> str:
+    return "symmetric" if symmetric else "asymmetric"
