@@ -98,14 +98,15 @@ class Names:
 
     def value(self, wanted: str) -> str:
         """`wanted`, or with _1, _2, ... the first that no value has."""
-        return _take(wanted, self._values)
+        return free_name(wanted, self._values)
 
     def node(self, wanted: str) -> str:
         """`wanted`, or with _1, _2, ... the first that no node has."""
-        return _take(wanted, self._nodes)
+        return free_name(wanted, self._nodes)
 
 
-def _take(wanted: str, used: set[str]) -> str:
+def free_name(wanted: str, used: set[str]) -> str:
+    """`wanted`, or with _1, _2, ... the first that is not in `used`; it is added there."""
     name, number = wanted, 0
     while name in used:
         number += 1

@@ -1,0 +1,106 @@
+"""Weights kept beside the model file: read them in, but only from inside the model's own folder."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+import onnx
+import onnx_ir as ir
+
+from edgeq.errors import BadModel
+
+
+def tensors(proto: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+    """Every tensor of a model: initializers and node attributes, bodies and functions included."""
+    yield from _graph_tensors(proto.graph)
+    for function in proto.functions:
+        for node in function.node:
+            yield from _node_tensors(node)
+
+
+def tensor_bytes(tensor: onnx.TensorProto) -> int:
+    """The bytes that a tensor's shape and type ask for. Raises ValueError for a negative dimension or an unknown type."""
+    if any(size < 0 for size in tensor.dims):
+        raise ValueError(f"negative dimension in {list(tensor.dims)}")
+    return int(-(-math.prod(tensor.dims) * ir.DataType(tensor.data_type).bitwidth // 8))
+
+
+def _graph_tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+    yield from graph.initializer
+    for node in graph.node:
+        yield from _node_tensors(node)
+
+
+def _node_tensors(node: onnx.NodeProto) -> Iterator[onnx.TensorProto]:
+    for attribute in node.attribute:
+        if attribute.HasField("t"):
+            yield attribute.t
+        yield from attribute.tensors
+        if attribute.HasField("g"):
+            yield from _graph_tensors(attribute.g)
+        for graph in attribute.graphs:
+            yield from _graph_tensors(graph)
+
+
+def read_external_data(proto: onnx.ModelProto, folder: Path | None, budget: int) -> list[bytes]:
+    """Move the bytes of every external tensor into the proto; return them in walk order.
+
+    budget: how many bytes all of them together may have. folder None: the model came from memory, so it has no folder.
+    Raises BadModel for a location outside of the folder, a missing file, a length that is not the tensor's, or too much data.
+    """
+    read: list[bytes] = []
+    total = 0
+    for tensor in tensors(proto):
+        if tensor.data_location != onnx.TensorProto.EXTERNAL:
+            continue
+        entries = {entry.key: entry.value for entry in tensor.external_data}
+        where = f"tensor {tensor.name or '(unnamed)'}"
+        if folder is None:
+            raise BadModel("The model came from memory but keeps weights in other files", where, "Pass the path of the .onnx file.")
+        path = _inside(folder, entries.get("location", ""), where)
+        offset, length = _span(entries, path, tensor, where)
+        total += length
+        if total > budget:
+            raise BadModel(f"The external data has more than the {budget} bytes allowed", where, "Raise the size limit (--max-bytes).")
+        with path.open("rb") as file:
+            file.seek(offset)
+            data = file.read(length)
+        tensor.raw_data = data
+        tensor.ClearField("data_location")
+        tensor.ClearField("external_data")
+        read.append(data)
+    return read
+
+
+def _inside(folder: Path, location: str, where: str) -> Path:
+    """The file that `location` names, which must be a regular file under `folder` when every link is followed."""
+    mend = "Put the data file beside the model and give its plain name."
+    spellings = (PurePosixPath(location), PureWindowsPath(location))
+    if not location or any(path.is_absolute() or path.anchor or ".." in path.parts for path in spellings):
+        raise BadModel(f"External data at {location!r} is not a path inside the model's folder", where, mend)
+    path = folder / location
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise BadModel(f"External data at {location!r} is a link out of the model's folder", where, mend)
+    if not path.exists():
+        raise BadModel(f"The external data file {location!r} is missing", where, f"Copy it to {folder}, or export the model again.")
+    if not path.is_file():
+        raise BadModel(f"External data at {location!r} is not a regular file", where, mend)
+    return path
+
+
+def _span(entries: dict[str, str], path: Path, tensor: onnx.TensorProto, where: str) -> tuple[int, int]:
+    """Offset and length in bytes, checked against the tensor's own size and the file's."""
+    mend = "The file belongs to another export or was cut short: export the model again."
+    try:
+        offset = int(entries.get("offset", "0") or 0)
+        wanted = tensor_bytes(tensor)
+        length = int(entries.get("length", "0") or wanted)
+    except (ValueError, TypeError) as error:
+        raise BadModel("The offset, length or type of external data makes no sense", where, mend) from error
+    if offset < 0 or length != wanted:
+        raise BadModel(f"External data of {length} bytes for a tensor of {wanted} bytes", where, mend)
+    if offset + length > path.stat().st_size:
+        raise BadModel(f"{path.name} ends before byte {offset + length}, which the tensor needs", where, mend)
+    return offset, length
