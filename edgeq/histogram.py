@@ -1,0 +1,78 @@
+"""Histograms that need no range in advance: linear bins of power-of-two width anchored at 0. numpy only.
+
+Bin i of a histogram with exponent e holds the values x with floor(x * 2**-e) == i. The exponent follows from the largest magnitude alone
+(`exponent_for`), and a narrower histogram becomes a wider one by adding neighbours (`coarsen`): floor(floor(y) / 2) == floor(y / 2).
+So the counts depend only on the multiset of values, never on the order in which they came, and merging is exact.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+Counts = NDArray[np.int64]
+
+#: log2 of the number of bins on the larger side of zero; BINS/2 .. BINS of them are in use. Measured: docs/concepts.md
+BITS = 12
+BINS = 1 << BITS
+#: the narrowest bin: 2**126 is the largest inverse width that keeps a few bits of room in float32
+MIN_EXPONENT = -126
+#: float32's largest exponent (frexp) gives the widest bin
+MAX_EXPONENT = 128 - BITS
+
+
+def exponent_for(peak: float) -> int:
+    """The exponent e of the bin width for a tensor with the largest magnitude `peak` (finite, >= 0): the least with peak < BINS * 2**e."""
+    return max(math.frexp(peak)[1] - BITS, MIN_EXPONENT)
+
+
+def coarsen(first: int, counts: Counts, shift: int) -> tuple[int, Counts]:
+    """Add up 2**shift neighbours: bin i goes to bin floor(i / 2**shift). counts [K], the first of them bin `first`."""
+    if shift == 0 or counts.size == 0:
+        return first >> shift, counts
+    target = np.arange(first, first + counts.size) >> min(shift, 62)
+    starts = np.flatnonzero(np.diff(target, prepend=target[0] - 1))
+    return int(target[0]), np.add.reduceat(counts, starts)
+
+
+def trimmed(first: int, counts: Counts) -> tuple[int, Counts]:
+    """The same histogram without empty bins at its ends; an empty one starts at bin 0."""
+    used = np.flatnonzero(counts)
+    if used.size == 0:
+        return 0, np.zeros(0, np.int64)
+    return first + int(used[0]), counts[used[0] : used[-1] + 1].copy()
+
+
+def around_zero(first: int, counts: Counts) -> tuple[int, Counts]:
+    """The same histogram, padded with empty bins so that it reaches the edge 0: (number of bins below 0, counts)."""
+    below, above = max(0, -first), max(0, first + counts.size)
+    padded = np.zeros(below + above, np.int64)
+    start = first + below
+    padded[start : start + counts.size] = counts
+    return below, padded
+
+
+def without_zero_spike(below: int, counts: Counts) -> Counts:
+    """The same histogram with bin 0 ([0, w), the bin at index `below`) cut down to the larger of its two neighbours.
+
+    After ReLU, Clip or padding a tensor holds many exact zeros. Every grid represents 0.0 exactly, so they cost nothing, yet they would
+    dominate an entropy or an average error. A smooth density has about as many values in bin 0 as beside it: the excess is taken for zeros.
+    """
+    if below >= counts.size:
+        return counts
+    beside = max((int(counts[i]) for i in (below - 1, below + 1) if 0 <= i < counts.size), default=0)
+    capped = counts.copy()
+    capped[below] = min(capped[below], beside)
+    return capped
+
+
+def folded(below: int, counts: Counts) -> Counts:
+    """The histogram of |x|: bins -1-i and i added, for i = 0 .. max(below, above) - 1."""
+    above = counts[below:]
+    mirrored = counts[:below][::-1]
+    total = np.zeros(max(above.size, mirrored.size), np.int64)
+    total[: above.size] += above
+    total[: mirrored.size] += mirrored
+    return total
