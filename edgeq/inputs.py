@@ -9,7 +9,7 @@ import onnx_ir as ir
 
 @dataclass(frozen=True)
 class InputSpec:
-    """One graph input. dtype: numpy name ("float32", "int64" ...).
+    """One graph input (or output). dtype: numpy name ("float32", "int64" ...).
 
     shape: an int is a fixed dimension, a str a named dynamic one, None an unnamed dynamic one; None as a whole: unknown rank.
     """
@@ -22,6 +22,11 @@ class InputSpec:
 def input_specs(model: ir.Model) -> tuple[InputSpec, ...]:
     """The inputs a user has to feed, in graph order; inputs with a default value (an initializer) are left out."""
     return tuple(_spec(value) for value in model.graph.inputs if value.name not in model.graph.initializers)
+
+
+def output_specs(model: ir.Model) -> tuple[InputSpec, ...]:
+    """The graph outputs in graph order, in the same words."""
+    return tuple(_spec(value) for value in model.graph.outputs)
 
 
 def _spec(value: ir.Value) -> InputSpec:
