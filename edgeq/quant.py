@@ -124,7 +124,7 @@ def quantize(x: NDArray[np.floating], grid: QuantParams) -> NDArray[np.generic]:
     """round_half_even(x / scale) + zero_point, saturated: ONNX QuantizeLinear. Shape of x, dtype of the grid."""
     scale, zero = _along(x.ndim, grid)
     codes = np.rint(x.astype(np.float32) / scale) + zero
-    return np.clip(codes, grid.qmin, grid.qmax).astype(_storage(grid.dtype))
+    return np.asarray(np.clip(codes, grid.qmin, grid.qmax), _storage(grid.dtype))
 
 
 def dequantize(q: NDArray[np.generic], grid: QuantParams) -> FloatArray:

@@ -70,6 +70,10 @@ class Boundary(Strict):
 
     quantize_ns: float = 1.0
     dequantize_ns: float = 0.5
+    call_ns: int = Field(1500, ge=0, description="fixed cost of one more node, nanoseconds")
+    integer_mac_worth_ns: float = Field(
+        1.0, ge=0, description="what one multiply-accumulate in integers is worth: how much slower placement may get to keep it off float"
+    )
     source: str
 
 

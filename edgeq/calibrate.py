@@ -1,0 +1,113 @@
+"""Measure: run the prepared float model over a data set once and keep statistics of its values, never the values."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from edgeq.dataset import Batch, Dataset
+from edgeq.expose import expose
+from edgeq.inputs import input_specs
+from edgeq.observer import Observer
+from edgeq.progress import Progress, Silent
+from edgeq.runtime import Session, open_session
+from edgeq.stats import TensorStats
+
+#: sessions that run side by side, one thread each: faster than one session of many threads, and the same bits on any machine
+WORKERS = max(1, min(4, os.cpu_count() or 1))
+
+
+def observe(
+    model: ir.Model, wanted: Iterable[str], data: Dataset, *, start: int = 0, stop: int | None = None, progress: Progress | None = None
+) -> dict[str, TensorStats]:
+    """Statistics of the wanted float values over samples start..stop of the data, in one pass and constant memory.
+
+    Every sample runs alone (a model with a fixed batch: in batches of that size), so the result depends neither on a batch size
+    nor on how the samples are shared out. NaN and infinities are counted, not kept: the plan leaves such values float.
+    """
+    names = tuple(wanted)
+    exposed, outputs = expose(model, names)
+    fed = tuple(name for name in names if name not in outputs)
+    watcher = progress or Silent()
+    last = data.count if stop is None else min(stop, data.count)
+    watcher.start("calibrate", last - start)
+    crew = _Crew(exposed, outputs, fed)
+    with ThreadPoolExecutor(WORKERS) as pool:
+        pending: set[Future[int]] = set()
+        try:
+            for batch in data.batches(fixed_batch(model) or 1, start, last):
+                if len(pending) > 2 * WORKERS:
+                    done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                    watcher.advance(sum(future.result() for future in done))
+                pending.add(pool.submit(crew.take, batch))
+            for future in pending:
+                watcher.advance(future.result())
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return crew.result(names)
+
+
+def fixed_batch(model: ir.Model) -> int | None:
+    """The first dimension of the inputs when it is a fixed number above 1."""
+    for spec in input_specs(model):
+        if spec.shape and isinstance(spec.shape[0], int) and spec.shape[0] > 1:
+            return spec.shape[0]
+    return None
+
+
+class _Crew:
+    """Worker threads, each with a session and observers of its own; merging is exact in any order."""
+
+    def __init__(self, model: ir.Model, outputs: Mapping[str, str], fed: tuple[str, ...]) -> None:
+        self.source = ir.to_proto(model).SerializeToString() if _in_memory(model) else model
+        self.outputs, self.fed = outputs, fed
+        self.own = threading.local()
+        self.observers: list[dict[str, Observer]] = []
+        self.lock = threading.Lock()
+
+    def take(self, batch: Batch) -> int:
+        """Run one batch and observe it; returns its number of samples."""
+        session, observers = self._mine()
+        arrays = session.run(batch.feeds, list(self.outputs.values())) if self.outputs else []
+        rows = len(batch.samples)
+        for name, array in [*zip(self.outputs, arrays, strict=True), *((n, batch.feeds[n]) for n in self.fed)]:
+            if array.size:
+                _observe(observers[name], array, batch.samples, rows)
+        return rows
+
+    def result(self, names: tuple[str, ...]) -> dict[str, TensorStats]:
+        merged: dict[str, TensorStats] = {}
+        for name in names:
+            parts = [observers[name].stats() for observers in self.observers]
+            whole = parts[0] if parts else TensorStats()
+            for part in parts[1:]:
+                whole = whole.merge(part)
+            merged[name] = whole
+        return merged
+
+    def _mine(self) -> tuple[Session, dict[str, Observer]]:
+        if not hasattr(self.own, "session"):
+            self.own.session = open_session(self.source, threads=1)
+            self.own.observers = {name: Observer() for name in (*self.outputs, *self.fed)}
+            with self.lock:
+                self.observers.append(self.own.observers)
+        return self.own.session, self.own.observers
+
+
+def _observe(observer: Observer, array: NDArray[np.generic], samples: range, rows: int) -> None:
+    """Rows of a fixed batch beyond `rows` are padding. A value without a batch axis belongs to the batch's first sample."""
+    if rows > 1 and array.ndim and array.shape[0] >= rows:
+        observer.update(array[:rows], samples)
+    else:
+        observer.update(array, samples[:1])
+
+
+def _in_memory(model: ir.Model) -> bool:
+    return sum(v.const_value.nbytes for v in model.graph.initializers.values() if v.const_value is not None) < 1 << 30

@@ -1,0 +1,164 @@
+"""Decide: statistics, facts of the target and the recipe in, a plan out. Pure: no model is run and none is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from edgeq.errors import BadStatistics
+from edgeq.graph import constant, nodes
+from edgeq.groups import Groups, same_scale_groups
+from edgeq.kernel_fit import LARGEST, channel_axis, data_inputs
+from edgeq.placement import Placement, place
+from edgeq.plan import GridPlan, NodePlan, Plan, grid_plan
+from edgeq.quant import LIMITS, grid_for_range
+from edgeq.ranges import choose_range
+from edgeq.recipe import Recipe
+from edgeq.stats import TensorStats, pool
+from edgeq.target import Kernel, Target
+from edgeq.weight_grids import constant_grid, fill_dead_channels, lift_for_bias, weight_grid
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What the plan was made from: sha256 hex each."""
+
+    model: str
+    data: str
+    settings: str
+
+
+def values_to_observe(model: ir.Model, target: Target, recipe: Recipe) -> tuple[str, ...]:
+    """The values whose statistics the plan needs, in graph order."""
+    groups = same_scale_groups(model, place(model, target, recipe.keep_float))
+    fixed = _fixed_ranges(model, target)
+    return tuple(name for names in groups.sources.values() for name in names if name not in fixed)
+
+
+def make_plan(model: ir.Model, statistics: Mapping[str, TensorStats], target: Target, recipe: Recipe, origin: Provenance) -> Plan:
+    """A grid for every quantized value and weight, a place and a reason for every node.
+
+    Raises BadStatistics when a value that needs a grid was not observed.
+    """
+    unfit = {name: why for name, stats in statistics.items() if (why := _unfit(stats)) is not None}
+    placement = place(model, target, recipe.keep_float, unfit)
+    groups = same_scale_groups(model, placement)
+    grids = _activation_grids(model, placement, groups, statistics, target, recipe)
+    weights = _constant_grids(model, groups, grids, target, recipe)
+    places = {name: NodePlan(op_type=p.op_type, runs=p.runs, reason=p.reason) for name, p in groups.nodes.items()}
+    return Plan(
+        model=origin.model, data=origin.data, settings=origin.settings, target=target.name, recipe=recipe.hash,
+        opset=recipe.opset, nodes=places, grids=grids, weights=weights,
+    )  # fmt: skip
+
+
+def _unfit(stats: TensorStats) -> str | None:
+    if stats.count == 0:
+        return "was never computed with this data, so its range is unknown"
+    if stats.nonfinite:
+        return f"holds {stats.nonfinite} infinite values with this data"
+    if max(abs(stats.low), abs(stats.high)) > LARGEST:
+        return "holds values beyond any grid with this data (a mask?)"
+    return None
+
+
+def _fixed_ranges(model: ir.Model, target: Target) -> dict[str, tuple[float, float]]:
+    """Value -> the range that its operator guarantees."""
+    fixed: dict[str, tuple[float, float]] = {}
+    for node in nodes(model):
+        kernel = target.kernel_of(node.op_type)
+        if kernel is not None and kernel.fixed_range is not None:
+            fixed[str(node.outputs[0].name)] = kernel.fixed_range
+    return fixed
+
+
+def _activation_grids(
+    model: ir.Model, placement: Placement, groups: Groups, statistics: Mapping[str, TensorStats], target: Target, recipe: Recipe
+) -> dict[str, GridPlan]:
+    fixed = _fixed_ranges(model, target)
+    facts = target.activations
+    grids: dict[str, GridPlan] = {}
+    for root, members in groups.members.items():
+        sources = groups.sources.get(root, members[:1])
+        low, high, why = _range(sources, fixed, statistics, recipe, facts.dtype, facts.symmetric)
+        params = grid_for_range(low, high, facts.dtype, facts.symmetric)
+        for name in members:
+            readers: Literal["all", "integer"] = "all" if name in placement.integer else "integer"
+            group = root if len(members) > 1 else None
+            grids[name] = grid_plan(params, recipe.rule, why, readers=readers, group=group)
+    return grids
+
+
+def _range(
+    sources: Iterable[str],
+    fixed: Mapping[str, tuple[float, float]],
+    statistics: Mapping[str, TensorStats],
+    recipe: Recipe,
+    dtype: str,
+    symmetric: bool,
+) -> tuple[float, float, str]:
+    known = [fixed[name] for name in sources if name in fixed]
+    observed = [_statistics_of(name, statistics) for name in sources if name not in fixed]
+    low, high = (min((r[0] for r in known), default=0.0), max((r[1] for r in known), default=0.0))
+    if not observed:
+        return low, high, "range fixed by the operator"
+    stats = pool(observed) if len(observed) > 1 else observed[0]
+    levels = LIMITS[dtype][1] - LIMITS[dtype][0]
+    chosen = choose_range(stats, recipe, levels=levels, symmetric=symmetric)
+    why = f"rule {recipe.rule} kept [{chosen[0]:.6g}, {chosen[1]:.6g}] of the observed [{stats.low:.6g}, {stats.high:.6g}]"
+    return min(low, chosen[0]), max(high, chosen[1]), why
+
+
+def _statistics_of(name: str, statistics: Mapping[str, TensorStats]) -> TensorStats:
+    if name not in statistics:
+        mend = "Calibrate again with this target and recipe."
+        raise BadStatistics(f"The statistics have nothing on value {name!r}.", name, mend)
+    return statistics[name]
+
+
+def _constant_grids(
+    model: ir.Model, groups: Groups, grids: Mapping[str, GridPlan], target: Target, recipe: Recipe
+) -> dict[str, GridPlan]:
+    found: dict[str, GridPlan] = {}
+    for node in nodes(model):
+        kernel = target.kernel_of(node.op_type)
+        if kernel is None or groups.nodes[str(node.name)].runs != "int8":
+            continue
+        for index in data_inputs(node, kernel):
+            array = constant(node.inputs[index])
+            if array is None:
+                continue
+            key = f"{node.name}:{index}"
+            if index == kernel.weight:
+                found[key] = _weight(node, kernel, array, grids, target, recipe)
+            else:
+                params = constant_grid(array, target.activations.dtype, target.activations.symmetric)
+                found[key] = grid_plan(params, "minmax", "a constant operand: its own values")
+    return found
+
+
+def _weight(
+    node: ir.Node, kernel: Kernel, array: NDArray[np.generic], grids: Mapping[str, GridPlan], target: Target, recipe: Recipe
+) -> GridPlan:
+    weight = np.asarray(array, np.float32)
+    axis = channel_axis(node, kernel) if recipe.weights == "per_channel" and "per_channel" in target.weights.granularity else None
+    params = weight_grid(weight, axis, target.weights, recipe.weight_rule)
+    bias = constant(node.inputs[kernel.bias]) if kernel.bias is not None and kernel.bias < len(node.inputs) else None
+    source = node.inputs[0]
+    if bias is not None and source is not None and source.name in grids:
+        scale = grids[source.name].scale[0]
+        params = fill_dead_channels(params, weight, axis, scale, np.asarray(bias, np.float32))
+        params = lift_for_bias(params, scale, np.asarray(bias, np.float32))
+    where = "one scale a tensor" if axis is None else f"one scale a channel (axis {axis})"
+    return grid_plan(params, recipe.weight_rule, where)
+
+
+def settings_of(target: Target, recipe: Recipe, shapes: Mapping[str, tuple[int, ...]]) -> str:
+    """What decides which values are observed, as text to be hashed: target, float nodes, frozen shapes."""
+    frozen = sorted((name, tuple(dims)) for name, dims in shapes.items())
+    return f"{target.model_dump_json()}|{recipe.keep_float}|{frozen}"

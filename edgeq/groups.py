@@ -1,0 +1,108 @@
+"""Same-scale groups: values that must share one grid because an operator moves their integers unchanged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import onnx_ir as ir
+
+from edgeq.graph import constant, nodes
+from edgeq.placement import NodePlace, Placement
+
+_MOVED = "one grid for all its inputs and the output: the integers are copied"
+
+
+@dataclass(frozen=True)
+class Groups:
+    """members: representative -> value names, in graph order; sources: representative -> the members that bring new numbers
+    (made by a kernel, by a float node, or fed by the user); nodes: the places, Concats that became plain copies included."""
+
+    members: Mapping[str, tuple[str, ...]]
+    sources: Mapping[str, tuple[str, ...]]
+    nodes: Mapping[str, NodePlace]
+
+
+def same_scale_groups(model: ir.Model, placement: Placement) -> Groups:
+    """Join the input and output of every node that runs on integers as they are; join a Concat's inputs where nothing else reads them."""
+    return _Joiner(model, placement).groups()
+
+
+class _Joiner:
+    def __init__(self, model: ir.Model, placement: Placement) -> None:
+        self.placement = placement
+        self.nodes = [n for n in nodes(model) if n.name in placement.nodes]
+        self.places = dict(placement.nodes)
+        self.parent: dict[str, str] = {}
+        self.values: dict[str, ir.Value] = {}
+        for node in self.nodes:
+            for value in (*node.inputs, *node.outputs):
+                if value is not None and value.name in placement.quantized:
+                    self.values.setdefault(str(value.name), value)
+        self.absorbed = {str(n.inputs[0].name) for n in self.nodes if self._runs(n) == "absorbed" and n.inputs[0] is not None}
+
+    def groups(self) -> Groups:
+        for node in self.nodes:
+            if self._runs(node) == "integer":
+                for output in node.outputs:
+                    if output.name in self.values:
+                        self._join(str(output.name), str(node.inputs[0].name) if node.inputs[0] is not None else str(output.name))
+        for node in self.nodes:
+            if node.op_type == "Concat" and self._runs(node) == "int8" and self._copies(node):
+                self._unify(node)
+        members: dict[str, list[str]] = {}
+        sources: dict[str, list[str]] = {}
+        for name in self.values:
+            if name in self.absorbed:
+                continue
+            root = self._root(name)
+            members.setdefault(root, []).append(name)
+            if self._is_source(self.values[name]):
+                sources.setdefault(root, []).append(name)
+        return Groups(
+            {root: tuple(names) for root, names in members.items()}, {root: tuple(names) for root, names in sources.items()}, self.places
+        )
+
+    def _runs(self, node: ir.Node) -> str:
+        return self.places[str(node.name)].runs
+
+    def _root(self, name: str) -> str:
+        while self.parent.get(name, name) != name:
+            name = self.parent[name]
+        return name
+
+    def _join(self, a: str, b: str) -> None:
+        """The earlier value (in graph order) represents both."""
+        first, second = sorted((self._root(a), self._root(b)), key=list(self.values).index)
+        self.parent[second] = first
+
+    def _unify(self, node: ir.Node) -> None:
+        for value in node.inputs:
+            if value is not None and constant(value) is None:
+                self._join(str(node.outputs[0].name), str(value.name))
+        self.places[str(node.name)] = replace(self.places[str(node.name)], runs="integer", reason=_MOVED)
+
+    def _copies(self, node: ir.Node) -> bool:
+        """Whether every input's whole group is read by this Concat alone, so that a shared grid costs nobody else precision."""
+        inputs = [v for v in node.inputs if v is not None]
+        if len(inputs) != len({v.name for v in inputs}) or any(constant(v) is not None for v in inputs):
+            return False
+        return all(self._only_for(value, node) for value in inputs)
+
+    def _only_for(self, value: ir.Value, reader: ir.Node) -> bool:
+        root = self._root(str(value.name))
+        for name in [n for n in self.values if self._root(n) == root]:
+            member = self.values[name]
+            if member.is_graph_output():
+                return False
+            for use in member.uses():
+                if use.node is not reader and self._runs_moving(use.node) is False:
+                    return False
+        return True
+
+    def _runs_moving(self, node: ir.Node) -> bool:
+        return node.name in self.places and self._runs(node) in ("integer", "absorbed")
+
+    def _is_source(self, value: ir.Value) -> bool:
+        producer = value.producer()
+        return producer is None or producer.name not in self.places or self._runs(producer) != "integer"

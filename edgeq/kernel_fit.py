@@ -1,0 +1,141 @@
+"""Whether one node of a float graph can run on a target's integer kernel; if not, why not."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from edgeq.graph import ONNX_DOMAINS, attribute_float, attribute_int, attribute_ints, constant, dim, is_op, rank
+from edgeq.target import Kernel, Target
+
+#: larger values (masks of -3e38) leave nothing of a grid for the rest
+LARGEST = 1e30
+
+
+def data_inputs(node: ir.Node, kernel: Kernel | None) -> tuple[int, ...]:
+    """Indices of the inputs that an integer form of the node reads as quantized tensors (constants included)."""
+    if node.op_type == "Where":
+        return (1, 2)
+    if kernel is None:
+        return (0,)
+    skip = {kernel.bias}
+    return tuple(i for i, value in enumerate(node.inputs) if value is not None and i not in skip)
+
+
+def obstacle(node: ir.Node, target: Target) -> str | None:
+    """Why the node cannot run in integers on the target, or None when it can.
+
+    The checks mirror what onnxruntime's selectors accept; each is confirmed by reading back what ran.
+    """
+    if node.domain not in ONNX_DOMAINS:
+        return f"operator {node.domain}::{node.op_type} is not ONNX's own; {target.name} knows no integer kernel for it"
+    kernel = target.kernel_of(node.op_type)
+    if kernel is None and node.op_type not in target.movement.ops:
+        return f"{target.name} has no integer kernel for {node.op_type}"
+    if not is_float_work(node, kernel):
+        return "works on integers or booleans (shapes, indices), nothing to quantize"
+    if any(_ungridable(constant(node.inputs[i])) for i in data_inputs(node, kernel)):
+        return "a constant input holds infinities or values beyond any grid (a mask?)"
+    if kernel is None:
+        return _movement_obstacle(node)
+    return _weight_obstacle(node, kernel) or _attribute_obstacle(node)
+
+
+def is_float_work(node: ir.Node, kernel: Kernel | None) -> bool:
+    """Whether every data input and the output are float32 and at least one input is not constant."""
+    inputs = [node.inputs[i] for i in data_inputs(node, kernel) if i < len(node.inputs)]
+    tensors = [*inputs, *node.outputs[:1]]
+    if not inputs or any(value is None or value.dtype != ir.DataType.FLOAT for value in tensors):
+        return False
+    return any(constant(value) is None for value in inputs)
+
+
+def _ungridable(array: NDArray[np.generic] | None) -> bool:
+    """Whether the array has NaN, infinity or values beyond LARGEST."""
+    return array is not None and array.dtype == np.float32 and not bool(np.all(np.abs(array) <= LARGEST))
+
+
+def _movement_obstacle(node: ir.Node) -> str | None:
+    if node.op_type == "Resize" and node.attributes.get_string("mode", "nearest") != "nearest":
+        return "Resize interpolates: only mode nearest moves integers as they are"
+    if node.op_type == "Clip" and clip_bounds(node) is None:
+        return "Clip whose bounds are not constant, or that cuts 0 off, has no integer form"
+    if node.op_type == "Pad":
+        return _pad_obstacle(node)
+    if node.op_type == "MaxPool" and len(node.outputs) > 1 and node.outputs[1].uses():
+        return "MaxPool with indices as a second output has no integer form"
+    return None
+
+
+def _pad_obstacle(node: ir.Node) -> str | None:
+    if node.attributes.get_string("mode", "constant") != "constant" or len(node.inputs) < 3 or node.inputs[2] is None:
+        return None
+    fill = constant(node.inputs[2])
+    if fill is None:
+        return "Pad with a fill value that is computed has no integer form"
+    return None if abs(float(fill)) < LARGEST else "Pad fills with infinity, which no integer grid holds"
+
+
+def clip_bounds(node: ir.Node) -> tuple[float, float] | None:
+    """[low, high] of a Relu or Clip with constant bounds around 0 (None: not of that kind)."""
+    if node.op_type == "Relu":
+        return 0.0, float("inf")
+    bounds = [float("-inf"), float("inf")]
+    for i, name in ((1, "min"), (2, "max")):
+        if i < len(node.inputs) and node.inputs[i] is not None:
+            found = constant(node.inputs[i])
+            if found is None:
+                return None
+            bounds[i - 1] = float(found)
+        else:
+            bounds[i - 1] = attribute_float(node, name, bounds[i - 1])
+    return (bounds[0], bounds[1]) if bounds[0] <= 0 <= bounds[1] else None
+
+
+def _weight_obstacle(node: ir.Node, kernel: Kernel) -> str | None:
+    if kernel.weight is None:
+        return None
+    weight = constant(node.inputs[kernel.weight]) if kernel.weight < len(node.inputs) else None
+    if weight is None and node.op_type != "MatMul":
+        return f"the weight of {node.op_type} is computed at run time; the integer kernel wants a constant"
+    if kernel.bias is not None and kernel.bias < len(node.inputs):
+        bias = node.inputs[kernel.bias]
+        if bias is not None and constant(bias) is None:
+            return f"the bias of {node.op_type} is computed at run time; the integer kernel wants a constant"
+    return None
+
+
+def _attribute_obstacle(node: ir.Node) -> str | None:
+    if is_op(node, "Gemm"):
+        return _gemm_obstacle(node)
+    if is_op(node, "AveragePool", "GlobalAveragePool") and rank(node.inputs[0]) not in (None, 4):
+        return f"the integer {node.op_type} works on images (rank 4)"
+    if is_op(node, "AveragePool") and any(d != 1 for d in attribute_ints(node, "dilations") or ()):
+        return "the integer AveragePool has no dilations"
+    if is_op(node, "Softmax") and attribute_int(node, "axis", -1) not in (-1, (rank(node.inputs[0]) or 0) - 1):
+        return "the integer Softmax works on the last axis"
+    return None
+
+
+def _gemm_obstacle(node: ir.Node) -> str | None:
+    if attribute_float(node, "alpha", 1.0) != 1.0 or attribute_float(node, "beta", 1.0) != 1.0:
+        return "Gemm with alpha or beta other than 1 has no integer kernel"
+    if attribute_int(node, "transA", 0):
+        return "Gemm that transposes its first input has no integer kernel"
+    bias = constant(node.inputs[2]) if len(node.inputs) > 2 and node.inputs[2] is not None else None
+    if bias is not None and bias.size != dim(node.outputs[0], 1) and bias.size != 1:
+        return "Gemm whose C is a whole matrix has no integer kernel"
+    return None
+
+
+def channel_axis(node: ir.Node, kernel: Kernel) -> int | None:
+    """The axis of the per-channel scales in this node's weight, or None where only one scale a tensor works."""
+    weight = constant(node.inputs[kernel.weight]) if kernel.weight is not None else None
+    if weight is None or kernel.channel_axis is None:
+        return None
+    if is_op(node, "Gemm"):
+        return 0 if attribute_int(node, "transB", 0) else 1
+    if is_op(node, "MatMul"):
+        return 1 if weight.ndim == 2 else None
+    return kernel.channel_axis % weight.ndim

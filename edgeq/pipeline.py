@@ -1,0 +1,57 @@
+"""The order of the rewrites that turn a prepared float model and a plan into an int8 model, a reason a line."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from edgeq.errors import BadPlan
+from edgeq.graph import nodes
+from edgeq.passes.absorb_activations import AbsorbActivations
+from edgeq.passes.hard_sigmoid_to_add import HardSigmoidToAdd
+from edgeq.passes.insert_qdq import InsertQdq
+from edgeq.passes.move_to_integers import MoveToIntegers
+from edgeq.passes.quantize_biases import QuantizeBiases
+from edgeq.passes.quantize_constants import QuantizeConstants
+from edgeq.plan import Plan
+from edgeq.target import Target
+
+
+def rewrite(prepared: ir.Model, plan: Plan, target: Target) -> ir.Model:
+    """An int8 copy of the prepared model. Raises BadPlan when the plan names nodes that the model does not have."""
+    _check_fits(prepared, plan)
+    model = prepared.clone()
+    for step in rewrite_passes(plan, target):
+        step(model)
+    return model
+
+
+def rewrite_passes(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:
+    """The passes in order."""
+    where = {kind: frozenset(name for name, node in plan.nodes.items() if node.runs == kind) for kind in ("absorbed", "integer", "int8")}
+    biases = {k.op: (k.weight, k.bias) for k in target.kernel if k.weight is not None and k.bias is not None}
+    return [
+        # first, while value names are those of the plan: the producer takes over the absorbed node's value
+        AbsorbActivations(where["absorbed"]),
+        # constants before activations: a constant operand is not an activation
+        QuantizeConstants({key: grid.params for key, grid in plan.weights.items()}),
+        InsertQdq(
+            {name: grid.params for name, grid in plan.grids.items()},
+            frozenset(name for name, grid in plan.grids.items() if grid.readers == "integer"),
+            where["int8"] | where["integer"],
+        ),
+        # biases need both scales that they are the product of
+        QuantizeBiases(biases),
+        # needs the pair around HardSigmoid
+        HardSigmoidToAdd(target.activations.dtype),
+        # last: it takes pairs away again where integers pass through unchanged
+        MoveToIntegers(where["integer"]),
+        ir.passes.common.RemoveUnusedNodesPass(),
+        ir.passes.common.TopologicalSortPass(),
+    ]
+
+
+def _check_fits(model: ir.Model, plan: Plan) -> None:
+    known = {node.name: node.op_type for node in nodes(model)}
+    for name, node in plan.nodes.items():
+        if known.get(name) != node.op_type:
+            raise BadPlan(f"The plan places a {node.op_type} that the model does not have.", f"node {name}", "Use the plan of this very model.")

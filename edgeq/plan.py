@@ -1,0 +1,112 @@
+"""The plan: which value gets which grid, which node runs where, and why. Plain frozen data that serialises to JSON."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Literal, Self
+
+import numpy as np
+from pydantic import ValidationError, model_validator
+
+from edgeq.errors import BadPlan
+from edgeq.placement import Runs
+from edgeq.quant import LIMITS, PerChannel, PerTensor, QuantParams
+from edgeq.toml_model import Strict
+
+
+class NodePlan(Strict):
+    """Where one node runs and why (see placement.NodePlace)."""
+
+    op_type: str
+    runs: Runs
+    reason: str
+
+
+class GridPlan(Strict):
+    """One grid: r = scale * (q - zero_point), for codes of `dtype`. axis: per-channel along it; None: one scale a tensor."""
+
+    dtype: Literal["uint8", "int8"]
+    scale: tuple[float, ...]
+    zero_point: tuple[int, ...]
+    axis: int | None = None
+    narrow: bool = False
+    rule: str
+    reason: str
+    readers: Literal["all", "integer"] = "all"
+    group: str | None = None
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        if len(self.scale) != len(self.zero_point) or not self.scale:
+            raise ValueError("scale and zero_point need the same number of entries, at least one")
+        if self.axis is None and len(self.scale) != 1:
+            raise ValueError("a grid without an axis has one scale")
+        low, high = LIMITS[self.dtype]
+        if any(s <= 0 for s in self.scale) or any(not low <= z <= high for z in self.zero_point):
+            raise ValueError("scales must be positive and zero points within the type")
+        return self
+
+    @property
+    def params(self) -> QuantParams:
+        """The grid as arithmetic wants it."""
+        shape = () if self.axis is None else (len(self.scale),)
+        scale = np.array(self.scale, np.float32).reshape(shape)
+        zero = np.array(self.zero_point, np.int32).reshape(shape)
+        return QuantParams(self.dtype, scale, zero, PerTensor() if self.axis is None else PerChannel(self.axis), self.narrow)
+
+
+def grid_plan(
+    params: QuantParams, rule: str, reason: str, *, readers: Literal["all", "integer"] = "all", group: str | None = None
+) -> GridPlan:
+    """The serialisable form of a grid, with the rule that chose it."""
+    axis = params.granularity.axis if isinstance(params.granularity, PerChannel) else None
+    scale = tuple(float(s) for s in np.atleast_1d(params.scale))
+    zero = tuple(int(z) for z in np.atleast_1d(params.zero_point))
+    return GridPlan.model_validate(
+        {"dtype": params.dtype, "scale": scale, "zero_point": zero, "axis": axis, "narrow": params.narrow}
+        | {"rule": rule, "reason": reason, "readers": readers, "group": group}
+    )
+
+
+class Plan(Strict):
+    """Everything that the rewrite needs. grids: by value name; weights: by "node:input index"; hashes: sha256 hex."""
+
+    schema_version: Literal[1] = 1
+    model: str
+    data: str
+    target: str
+    recipe: str
+    settings: str
+    opset: int | None
+    nodes: dict[str, NodePlan]
+    grids: dict[str, GridPlan]
+    weights: dict[str, GridPlan]
+
+    def to_json(self) -> str:
+        """Canonical JSON: the same plan gives the same bytes."""
+        return self.model_dump_json(indent=1) + "\n"
+
+    @property
+    def hash(self) -> str:
+        """sha256 of the canonical JSON."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+
+def parse_plan(text: str, where: str) -> Plan:
+    """A plan from its JSON text. Raises BadPlan."""
+    try:
+        return Plan.model_validate_json(text)
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "(whole file)"
+        raise BadPlan(f"The plan is damaged: {first['msg']} at `{key}`.", where, "Make the plan anew with `edgeq quantize`.") from None
+
+
+def load_plan(path: Path) -> Plan:
+    """Read OUT.plan.json. Raises BadPlan."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise BadPlan(f"The plan cannot be read: {problem}", str(path), "Check the path.") from None
+    return parse_plan(text, str(path))
