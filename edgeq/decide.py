@@ -50,11 +50,18 @@ def make_plan(model: ir.Model, statistics: Mapping[str, TensorStats], target: Ta
     groups = same_scale_groups(model, placement)
     grids = _activation_grids(model, placement, groups, statistics, target, recipe)
     weights = _constant_grids(model, groups, grids, target, recipe)
-    places = {name: NodePlan(op_type=p.op_type, runs=p.runs, reason=p.reason) for name, p in groups.nodes.items()}
+    places = {str(node.name): _node_plan(node, groups) for node in nodes(model) if node.name in groups.nodes}
     return Plan(
         model=origin.model, data=origin.data, settings=origin.settings, target=target.name, recipe=recipe.hash,
         opset=recipe.opset, nodes=places, grids=grids, weights=weights,
     )  # fmt: skip
+
+
+def _node_plan(node: ir.Node, groups: Groups) -> NodePlan:
+    place = groups.nodes[str(node.name)]
+    inputs = tuple("" if value is None else str(value.name) for value in node.inputs)
+    outputs = tuple(str(value.name or "") for value in node.outputs)
+    return NodePlan(op_type=place.op_type, runs=place.runs, reason=place.reason, inputs=inputs, outputs=outputs)
 
 
 def _unfit(stats: TensorStats) -> str | None:

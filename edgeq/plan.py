@@ -16,11 +16,13 @@ from edgeq.toml_model import Strict
 
 
 class NodePlan(Strict):
-    """Where one node runs and why (see placement.NodePlace)."""
+    """Where one node runs and why (see placement.NodePlace). inputs, outputs: its value names; an input left out is ""."""
 
     op_type: str
     runs: Runs
     reason: str
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
 
 
 class GridPlan(Strict):
