@@ -1,0 +1,74 @@
+"""Tests of the words: links lead somewhere, and what is said about recipes and targets is what the code says."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from edgeq.recipe import Floors, Recipe
+from edgeq.target import load_target, shipped_targets
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks").glob("*.md")])
+LINK = re.compile(r"\[[^\]]*\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)")
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as code forges make them."""
+    heads = re.findall(r"^#+ +(.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page: Path) -> None:
+    broken = []
+    for path, anchor in LINK.findall(page.read_text(encoding="utf-8")):
+        goal = (page.parent / path).resolve() if path else page
+        if not goal.exists() or (anchor and goal.suffix == ".md" and anchor not in anchors(goal)):
+            broken.append(f"{path}#{anchor}")
+    assert broken == []
+
+
+def test_concepts_name_code_that_exists() -> None:
+    """`name` in [file](../file): the file holds the name."""
+    text = (ROOT / "docs" / "concepts.md").read_text(encoding="utf-8")
+    missing = []
+    for names, path in re.findall(r"((?:`\w+`(?:, | and )?)+) in \[[^\]]*\]\(\.\./([^)]+)\)", text):
+        source = (ROOT / path).read_text(encoding="utf-8")
+        missing += [name for name in re.findall(r"`(\w+)`", names) if not re.search(rf"(def|class) {name}\b", source)]
+    assert missing == []
+
+
+def recipe_rows() -> list[str]:
+    rows = []
+    for prefix, model in (("", Recipe), ("floors.", Floors)):
+        for name, field in model.model_fields.items():
+            if name == "floors":
+                continue
+            value = list(field.default) if isinstance(field.default, tuple) else field.default
+            default = "none" if value is None else json.dumps(value)
+            rows.append(f"| `{prefix}{name}` | `{default}` | {field.description} |")
+    return rows
+
+
+def test_recipe_keys_and_defaults_are_those_of_the_code() -> None:
+    text = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
+    table = text.partition("## Keys")[2].partition("\n## ")[0]
+    assert [line for line in table.splitlines() if line.startswith("| `")] == recipe_rows()
+
+
+def test_shipped_targets_are_those_of_the_code() -> None:
+    text = (ROOT / "docs" / "targets.md").read_text(encoding="utf-8").partition("## Keys")[0]
+    told = dict(re.findall(r"^\| `(\w+)` \| (\w+)", text, re.MULTILINE))
+    assert told == {name: load_target(name).activations.dtype for name in shipped_targets()}
+
+
+def test_target_keys_are_those_of_the_code() -> None:
+    from edgeq.target import Kernel, Target
+
+    text = (ROOT / "docs" / "targets.md").read_text(encoding="utf-8")
+    words = set(re.findall(r"\w+", text.partition("## Keys")[2]))
+    assert {*Kernel.model_fields, *Target.model_fields} - words == set()
