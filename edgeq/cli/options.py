@@ -21,9 +21,20 @@ ReportFile = Annotated[
     Path | None,
     typer.Option("--report", metavar="FILE", help="Write the report: .json, or .html (needs edgeq\\[report]).", rich_help_panel=OUTPUT),
 ]
-MaxSize = Annotated[
-    str | None,
-    typer.Option("--max-size", metavar="SIZE", help="Refuse models larger than this, such as 4GB. \\[default: 2GB]"),
+MaxBytes = Annotated[
+    str,
+    typer.Option("--max-bytes", metavar="SIZE", help="Refuse models larger than this, weights included."),
+]
+StrictFloors = Annotated[bool, typer.Option("--strict", help="Write nothing when a floor is missed.", rich_help_panel=FLOORS)]
+NoProve = Annotated[bool, typer.Option("--no-prove", help="Skip the proof and the comparison: faster.", rich_help_panel=FLOORS)]
+NoPlan = Annotated[bool, typer.Option("--no-plan", help="Do not write OUT.plan.json.", rich_help_panel=OUTPUT)]
+StatsFile = Annotated[
+    Path | None,
+    typer.Option("--stats", metavar="FILE", help="Reuse the statistics that edgeq calibrate wrote.", rich_help_panel=DATA),
+]
+PlanFile = Annotated[
+    Path | None,
+    typer.Option("--plan", metavar="FILE", help="Repeat a run from its OUT.plan.json; no calibration.", rich_help_panel=DATA),
 ]
 
 FloatModel = Annotated[Path, typer.Argument(metavar="MODEL", help="The float ONNX model.")]
@@ -42,6 +53,10 @@ Data = Annotated[
 ]
 Samples = Annotated[
     int | None, typer.Option("--samples", metavar="N", min=1, help="Use the first N samples. Default: all.", rich_help_panel=DATA)
+]
+Range = Annotated[
+    str | None,
+    typer.Option("--range", metavar="START:STOP", help="Take only these samples: one shard of the data, for --merge.", rich_help_panel=DATA),
 ]
 BatchSize = Annotated[
     int | None, typer.Option("--batch", metavar="B", min=1, help="Samples a step. Changes speed and memory, not the result.", rich_help_panel=DATA)

@@ -47,13 +47,11 @@ def parse_shapes(words: Sequence[str] | None) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def parse_size(word: str | None) -> int | None:
+def parse_size(word: str) -> int:
     """4GB, 500MB, 2GiB or plain bytes to bytes. Raises BadRecipe."""
-    if word is None:
-        return None
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", word.strip().lower())
     if match is None or match[2] not in _UNITS:
-        raise BadRecipe(f"{word!r} is not a size.", "--max-size", "Write a number with a unit, such as 500MB or 4GB.")
+        raise BadRecipe(f"{word!r} is not a size.", "--max-bytes", "Write a number with a unit, such as 500MB or 4GB.")
     return int(float(match[1]) * _UNITS[match[2]])
 
 
@@ -109,3 +107,19 @@ def write_report(report: Report, path: Path, *, force: bool) -> None:
 
         text = to_html(report)
     atomic_write_text(path, text, force=force)
+
+
+def plan_path(model: Path) -> Path:
+    """Where the plan of an int8 model lies: model.int8.onnx -> model.int8.plan.json."""
+    return model.with_suffix(".plan.json")
+
+
+def parse_range(word: str | None) -> tuple[int, int | None]:
+    """START:STOP to sample indices; either side may be left out. Raises BadRecipe."""
+    if word is None:
+        return 0, None
+    match = re.fullmatch(r"(\d*):(\d*)", word.strip())
+    start, stop = (match[1], match[2]) if match else ("", "")
+    if match is None or (start and stop and int(start) >= int(stop)):
+        raise BadRecipe(f"{word!r} is not a range of samples.", "--range", "Write START:STOP, as in 0:500 for the first 500 samples.")
+    return int(start or 0), int(stop) if stop else None

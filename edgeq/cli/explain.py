@@ -1,0 +1,99 @@
+"""`edgeq explain`: why a node is int8 or float, and which rule gave its values their scale and zero point."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgeq.cli.options import Json, NoForce, Quiet
+from edgeq.cli.screen import Screen
+from edgeq.cli.settings import plan_path
+from edgeq.errors import BadModel, BadPlan
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from edgeq.explain import Explanation, ValueGrid
+    from edgeq.plan import GridPlan, Plan
+
+EXAMPLE = """    edgeq explain model.int8.onnx Conv_3        reads model.int8.plan.json beside the model
+
+    edgeq explain model.int8.plan.json Conv_3   reads the plan alone"""
+
+
+def explain(
+    source: Annotated[Path, typer.Argument(metavar="MODEL|PLAN", help="An int8 model that edgeq wrote, or its .plan.json.")],
+    node: Annotated[str, typer.Argument(metavar="NODE", help="The name of a node (or of a value) of the float model.")],
+    as_json: Json = False,
+    quiet: Quiet = False,
+    force: NoForce = False,  # noqa: ARG001  # accepted everywhere
+) -> None:
+    """Say which rule gave NODE its dtype, scale and zero point, or why it is float."""
+    screen = Screen(as_json, quiet)
+    from edgeq.explain import explain as explain_node
+    from edgeq.plan import load_plan
+
+    if source.suffix == ".json":
+        plan, where = load_plan(source), source
+    else:
+        plan, where = _plan_of(source)
+    found = explain_node(plan, node, str(where))
+    screen.show(found if len(found) > 1 else found[0], lambda: explanation_text(found))
+
+
+def _plan_of(model: Path) -> tuple[Plan, Path]:
+    """The plan beside the model, which must be the very one that made it. Raises BadModel, BadPlan."""
+    from edgeq.explain import check_plan
+    from edgeq.load import load_model
+    from edgeq.plan import load_plan
+
+    beside = plan_path(model)
+    if not model.is_file():
+        raise BadModel("There is no such file.", str(model), "Give an int8 model that edgeq wrote, or its .plan.json.")
+    if not beside.is_file():
+        raise BadPlan("The model has no plan beside it.", str(beside), "Quantize without --no-plan, or give the plan's path.")
+    plan = load_plan(beside)
+    check_plan(plan, load_model(model, quantized=True).model.metadata_props.get("edgeq.plan"), str(model))
+    return plan, beside
+
+
+def explanation_text(found: tuple[Explanation, ...]) -> RenderableType:
+    """A paragraph a node: where it runs and why, then a line a value."""
+    from rich.console import Group
+    from rich.text import Text
+
+    parts: list[RenderableType] = []
+    for index, entry in enumerate(found):
+        colour = "yellow" if entry.runs == "float" else "green"
+        gap = "\n" if index else ""
+        parts.append(Text.assemble(gap, (entry.node, "bold"), f"  {entry.op_type}  ", (entry.runs, colour)))
+        parts.append(Text(f"  {entry.reason}"))
+        for value in entry.values:
+            parts.append(Text.assemble(f"  {value.role:<7}", (value.name, "cyan")))
+            parts.append(Text(f"         {_grid_words(value)}"))
+            if value.grid is not None:
+                parts.append(Text(f"         {_why(value.grid)}", "dim"))
+    return Group(*parts)
+
+
+def _grid_words(value: ValueGrid) -> str:
+    grid = value.grid
+    if grid is None:
+        return "int32, scale = input scale * weight scale" if value.role == "bias" else "no grid of its own: float, or not data"
+    if grid.axis is None:
+        return f"{grid.dtype}, scale {grid.scale[0]:.9g}, zero point {grid.zero_point[0]}, range {_range(grid, 0)}"
+    scales = f"scales {min(grid.scale):.4g} to {max(grid.scale):.4g}"
+    return f"{grid.dtype}, {len(grid.scale)} {scales} along axis {grid.axis}, zero point {grid.zero_point[0]}"
+
+
+def _range(grid: GridPlan, index: int) -> str:
+    low, high = grid.params.low, grid.params.high
+    return f"{float(low.flat[index]):.6g} to {float(high.flat[index]):.6g}"
+
+
+def _why(grid: GridPlan) -> str:
+    group = f"; shares its grid with group {grid.group}" if grid.group else ""
+    readers = "" if grid.readers == "all" else "; float readers still see the float value"
+    return f"rule {grid.rule}: {grid.reason}{group}{readers}"

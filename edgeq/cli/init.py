@@ -1,0 +1,49 @@
+"""`edgeq init`: a commented recipe.toml and set.toml that fit a model, to start from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgeq.cli.options import OUTPUT, FloatModel, Force, Json, MaxBytes, Quiet
+from edgeq.cli.screen import Screen
+from edgeq.cli.settings import check_outputs, parse_size
+
+EXAMPLE = """    edgeq init model.onnx                 writes ./recipe.toml and ./set.toml
+
+    edgeq init model.onnx -o calibration  writes them into that folder, which then is a data set once data is added"""
+
+
+def init(
+    model: FloatModel,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where to write; made when missing.", rich_help_panel=OUTPUT)] = Path(),
+    max_bytes: MaxBytes = "2GiB",
+    as_json: Json = False,
+    quiet: Quiet = False,
+    force: Force = False,
+) -> None:
+    """Write a commented recipe.toml and set.toml that fit MODEL, to start from."""
+    screen = Screen(as_json, quiet)
+    from rich.text import Text
+
+    from edgeq.init_files import recipe_template
+    from edgeq.inputs import input_specs
+    from edgeq.load import load_model
+    from edgeq.save import atomic_write_text
+    from edgeq.set_toml import set_template
+
+    loaded = load_model(model, max_bytes=parse_size(max_bytes))
+    recipe, data_set = out / "recipe.toml", out / "set.toml"
+    if not out.exists():
+        out.mkdir(parents=True)
+    check_outputs([recipe, data_set], force=force, inputs=[model])
+    atomic_write_text(recipe, recipe_template(loaded.model), force=force)
+    atomic_write_text(data_set, set_template(input_specs(loaded.model)), force=force)
+    lines = (
+        f"wrote {recipe}: how to quantize; every line is a default, change what you need",
+        f"wrote {data_set}: how files in its folder become model inputs; check mean, std and scale",
+        f"next:  edgeq quantize {model} --data {out} --recipe {recipe} -o {model.with_suffix('')}.int8.onnx",
+    )
+    screen.show({"recipe": recipe, "set": data_set}, lambda: Text("\n".join(lines)))

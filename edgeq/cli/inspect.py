@@ -1,0 +1,118 @@
+"""`edgeq inspect`: what a float model is, what it needs, and what the target would make of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edgeq.cli.options import FloatModel, Json, MaxBytes, NoForce, Quiet, Shapes, Target
+from edgeq.cli.screen import Screen
+from edgeq.cli.settings import parse_shapes, parse_size
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+    from rich.text import Text
+
+    from edgeq.inputs import InputSpec
+    from edgeq.inspect_model import Inspection
+
+EXAMPLE = """    edgeq inspect model.onnx
+
+    edgeq inspect model.onnx --shape input=1,3,224,224 --target cpu_arm --json"""
+
+
+def inspect(
+    model: FloatModel,
+    target: Target = "cpu",
+    shape: Shapes = None,
+    max_bytes: MaxBytes = "2GiB",
+    as_json: Json = False,
+    quiet: Quiet = False,
+    force: NoForce = False,  # noqa: ARG001  # accepted everywhere
+) -> None:
+    """Show operators, parameters, MACs, flash and RAM in float and int8, and what would be quantized."""
+    screen = Screen(as_json, quiet)
+    shapes, limit = parse_shapes(shape), parse_size(max_bytes)
+    from edgeq.inspect_model import inspect_model
+    from edgeq.load import load_model
+    from edgeq.target import load_target
+
+    found = inspect_model(load_model(model, max_bytes=limit), load_target(target), shapes)
+    screen.show(found, lambda: inspection_text(found))
+
+
+def inspection_text(found: Inspection) -> RenderableType:
+    """The figures, the operators, and why nodes would stay float."""
+    from rich.console import Group
+    from rich.text import Text
+
+    float_nodes = _reasons(found)
+    parts: list[RenderableType] = [_facts(found), Text(), _operators(found)]
+    if float_nodes:
+        parts += [Text(f"\nWould stay float on {found.target}", "bold"), *float_nodes]
+    parts += [Text.assemble(("note: ", "dim"), note) for note in found.notes]
+    return Group(*parts)
+
+
+def _facts(found: Inspection) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    from edgeq.macs import UNKNOWN_DIM
+    from edgeq.report_text import human_bytes
+
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_row("model", Text(f"{found.model}  opset {found.opset}, {human_bytes(found.file_bytes)}"))
+    for label, specs in (("input", found.inputs), ("output", found.outputs)):
+        for spec in specs:
+            table.add_row(label, Text(f"{spec.name}: {spec.dtype} {_shape(spec)}"))
+    table.add_row("work", Text(f"{_count(found.parameters)} parameters, {_count(found.macs)} MACs a sample"))
+    table.add_row("flash", Text(f"{human_bytes(found.weight_bytes_float)} float, {human_bytes(found.weight_bytes_int8)} int8 (weights)"))
+    table.add_row("RAM", Text(f"{human_bytes(found.activation_bytes_float)} float, {human_bytes(found.activation_bytes_int8)} int8 (peak of activations)"))
+    if found.dynamic_dims:
+        counted = Text(f" (counted as 1 for the batch, {UNKNOWN_DIM} elsewhere; freeze with --shape)", "dim")
+        table.add_row("dynamic", Text(", ".join(found.dynamic_dims)).append(counted))
+    return table
+
+
+def _operators(found: Inspection) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    table.add_column("operator", header_style="bold")
+    for column in ("in file", "simplified", "int8", "float", "MACs"):
+        table.add_column(column, header_style="bold", justify="right")
+    for row in found.operators:
+        floating = row.prepared - row.int8
+        style = "yellow" if floating else "dim"
+        work = _count(row.macs) if row.macs else ""
+        table.add_row(Text(row.op_type), str(row.in_file), str(row.prepared), str(row.int8), Text(str(floating), style), work)
+    return table
+
+
+def _reasons(found: Inspection) -> list[Text]:
+    from rich.text import Text
+
+    groups: dict[tuple[str, str], list[str]] = {}
+    for node in found.nodes:
+        if node.runs == "float":
+            groups.setdefault((node.op_type, node.reason), []).append(node.name)
+    lines = []
+    for (op_type, reason), names in sorted(groups.items(), key=lambda item: -len(item[1])):
+        count = f"{len(names)} {op_type}" if len(names) > 1 else f"{op_type} {names[0]}"
+        lines.append(Text.assemble((count, "yellow"), f": {reason}"))
+    return lines
+
+
+def _shape(spec: InputSpec) -> str:
+    return "of unknown rank" if spec.shape is None else "[" + ", ".join("?" if size is None else str(size) for size in spec.shape) + "]"
+
+
+def _count(number: int) -> str:
+    for unit, factor in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if number >= factor:
+            return f"{number / factor:.3g} {unit}"
+    return str(number)

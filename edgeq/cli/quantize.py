@@ -1,0 +1,75 @@
+"""`edgeq quantize`: a float model and data in; an int8 model, its plan and a report out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgeq.cli import options as o
+from edgeq.cli.screen import Screen
+from edgeq.cli.settings import check_outputs, check_report, parse_shapes, parse_size, recipe_from, write_report
+from edgeq.errors import BadData, FloorMissed
+
+if TYPE_CHECKING:
+    from edgeq.report import Report
+
+EXAMPLE = """    edgeq quantize model.onnx --data calib.npz -o model.int8.onnx
+
+    edgeq quantize model.onnx -d photos/ -o model.int8.onnx --rule percentile --keep-float Softmax --report report.html
+
+    edgeq quantize model.onnx -d calib.npz -o model.int8.onnx --min-sqnr 20 --strict    (in CI: exit code 3 below 20 dB)"""
+
+
+def quantize(
+    model: o.FloatModel,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT", help="The int8 model to write.", rich_help_panel=o.OUTPUT)],
+    data: o.MaybeData = None,
+    target: o.Target = "cpu",
+    recipe: o.RecipeFile = None,
+    rule: o.Rule = None,
+    weights: o.WeightScales = None,
+    keep_float: o.KeepFloat = None,
+    samples: o.Samples = None,
+    batch: o.BatchSize = None,
+    shape: o.Shapes = None,
+    seed: o.Seed = None,
+    stats: o.StatsFile = None,
+    plan: o.PlanFile = None,
+    no_plan: o.NoPlan = False,
+    no_prove: o.NoProve = False,
+    min_sqnr: o.MinSqnr = None,
+    min_agreement: o.MinAgreement = None,
+    min_accuracy: o.MinAccuracy = None,
+    strict: o.StrictFloors = False,
+    strict_data: o.StrictData = False,
+    max_bytes: o.MaxBytes = "2GiB",
+    report: o.ReportFile = None,
+    as_json: o.Json = False,
+    quiet: o.Quiet = False,
+    force: o.Force = False,
+) -> None:
+    """Make an int8 model from a float model and calibration data, and prove what runs."""
+    screen = Screen(as_json, quiet)
+    wish = recipe_from(
+        recipe,
+        {"rule": rule, "weights": weights, "keep_float": keep_float or None, "samples": samples, "batch": batch, "seed": seed},
+        {"min_sqnr": min_sqnr, "min_agreement": min_agreement, "min_accuracy": min_accuracy},
+    )
+    if data is None and stats is None and plan is None:
+        raise BadData("No calibration data was given.", "--data", "Give an .npz, a folder with a set.toml or a shipped set: --data calib.npz.")
+    shapes, limit = parse_shapes(shape), parse_size(max_bytes)
+    plan_out = None if no_plan else plan_path(out)
+    check_report(report)
+    check_outputs([out, plan_out, report], force=force, inputs=[model, Path(data) if data else None, recipe, stats, plan])
+
+    from edgeq.api import quantize as run
+    from edgeq.load import load_model
+    from edgeq.plan import load_plan
+    from edgeq.stats import load_statistics
+
+    known = None if stats is None else load_statistics(stats)
+    made = None if plan is None else load_plan(plan)
+    with screen.progress() as progress:
+        loaded = load_model(model, max_bytes=limit)

@@ -1,0 +1,55 @@
+"""The text of a commented recipe.toml for a model: every key with its default and what it means, valid as it stands."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+import onnx_ir as ir
+from pydantic.fields import FieldInfo
+
+from edgeq.graph import nodes
+from edgeq.recipe import RULES, Floors, Recipe
+
+_HEAD = """\
+# How edgeq quantizes: use it as --recipe recipe.toml. Every line below is a default: change what you need, delete what you do not.
+# Command-line options win over this file.
+"""
+_CHOICES = {"rule": RULES, "weights": ("per_channel", "per_tensor"), "weight_rule": ("minmax", "mse")}
+
+
+def recipe_template(model: ir.Model) -> str:
+    """The recipe as TOML, one comment a key; keep_float gets the model's own operators as an example."""
+    defaults = Recipe()
+    blocks = [_HEAD]
+    for name, field in Recipe.model_fields.items():
+        if name == "floors":
+            continue
+        hint = _operators(model) if name == "keep_float" else ""
+        blocks.append(_entry(name, field, getattr(defaults, name)) + hint)
+    blocks.append("# A result below a floor ends with exit code 3.\n[floors]\n")
+    blocks += [_entry(name, field, None) for name, field in Floors.model_fields.items()]
+    return "\n".join(blocks)
+
+
+def _entry(name: str, field: FieldInfo, value: object) -> str:
+    choices = f" ({', '.join(_CHOICES[name])})" if name in _CHOICES else ""
+    comment = f"# {field.description}{choices}\n"
+    if value is None:
+        return f"{comment}# {name} = {_EXAMPLES[name]}\n"
+    return f"{comment}{name} = {_toml(value)}\n"
+
+
+#: keys without a default stay commented out, with a value that makes sense
+_EXAMPLES = {"opset": "17", "samples": "100", "min_sqnr": "20.0", "min_agreement": "0.98", "min_accuracy": "0.9"}
+
+
+def _toml(value: object) -> str:
+    return json.dumps(list(value) if isinstance(value, tuple) else value)
+
+
+def _operators(model: ir.Model) -> str:
+    """The operator types of this model as a comment, most frequent first."""
+    counts = Counter(node.op_type for node in nodes(model))
+    kinds = ", ".join(f"{op} ({count})" for op, count in counts.most_common())
+    return f"# operators of this model: {kinds}\n# keep_float = [\"Softmax\", \"head/*\", \"/block_[12]_/\"]\n"

@@ -1,0 +1,207 @@
+"""The report for a terminal: compact, readable at 80 columns, and plain about what is not good."""
+
+from __future__ import annotations
+
+import keyword
+import math
+import platform
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from edgeq.compare import Accuracy, LayerFidelity
+from edgeq.prove import Placement, ProvenNode
+from edgeq.report import NOT_FASTER, Fidelity, Port, Report, verdict
+
+#: names listed for one reason before the rest becomes a count
+NAMES_SHOWN = 4
+LAYERS_SHOWN = 5
+#: SQNR that fills a bar; above it an int8 layer is as good as float for any eye
+FULL_BAR_DB = 50.0
+
+
+def report_text(report: Report, out: str = "model.int8.onnx") -> RenderableType:
+    """The whole report. out: the int8 model's path as the closing snippet should load it."""
+    parts: list[RenderableType] = [_title(report), _facts(report)]
+    if report.placement is not None:
+        parts += _section("Float nodes, and why", float_nodes(report.placement))
+    if report.layers:
+        parts += _section("Weakest layers", [layer_table(report.layers[:LAYERS_SHOWN])])
+    parts += _section("Floors missed", [Text(line, "bold red") for line in report.missed])
+    parts += _section("Warnings", [Text.assemble(("! ", "bold yellow"), line) for line in report.warnings])
+    if report.inputs:
+        parts += _section("Run it", [Text(snippet(report, out), "cyan")])
+    return Group(*parts)
+
+
+def plain_text(renderable: RenderableType, width: int = 80) -> str:
+    """`renderable` as text without escape codes."""
+    console = Console(width=width, no_color=True, highlight=False, force_terminal=False)
+    with console.capture() as captured:
+        console.print(renderable)
+    return captured.get()
+
+
+def float_nodes(placement: Placement) -> list[RenderableType]:
+    """Float nodes grouped by reason, the one with most nodes first; a line of reason, a line of names."""
+    groups: dict[str, list[ProvenNode]] = {}
+    for node in placement.nodes:
+        if node.runs_as == "float":
+            groups.setdefault(node.reason, []).append(node)
+    lines: list[RenderableType] = []
+    for reason, nodes in sorted(groups.items(), key=lambda item: -len(item[1])):
+        lines.append(Text.assemble((_operators(nodes), "yellow"), f": {reason}"))
+        lines.append(Text(f"  {_some_names([node.name for node in nodes])}", "dim"))
+    return lines
+
+
+def layer_table(layers: Sequence[LayerFidelity]) -> Table:
+    """Layers with their SQNR and a bar, in the order given."""
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=True, header_style="dim")
+    table.add_column("SQNR dB", justify="right")
+    table.add_column("")
+    table.add_column("operator")
+    table.add_column("layer", overflow="fold")
+    for layer in layers:
+        bar = "█" * max(1, round(20 * bar_share(layer.sqnr_db)))
+        table.add_row(decibels(layer.sqnr_db), Text(bar, _grade(layer.sqnr_db)), Text(layer.op_type), Text(layer.name))
+    return table
+
+
+def snippet(report: Report, out: str) -> str:
+    """Python that runs the int8 model: the optimization level that integer kernels need, and what each input becomes."""
+    lines = [
+        "import onnxruntime as ort",
+        "",
+        "options = ort.SessionOptions()",
+        "# integer kernels need ORT_ENABLE_EXTENDED or ORT_ENABLE_ALL",
+        "options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL",
+        f"session = ort.InferenceSession({out!r}, options)",
+        *(f"# {line}" for port in report.inputs for line in _input_lines(port)),
+        f"outputs = session.run(None, {{{', '.join(f'{port.name!r}: {_variable(port)}' for port in report.inputs)}}})",
+    ]
+    return "\n".join(lines)
+
+
+def human_bytes(count: int | float) -> str:
+    """1,234 B, 12.3 kB, 4.56 MB in decimal units."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= factor:
+            return f"{count / factor:.3g} {unit}" if count < 1000 * factor else f"{count / factor:,.0f} {unit}"
+    return f"{count:.0f} B"
+
+
+def decibels(value: float | None) -> str:
+    """One decimal; equal outputs have no noise to compare with."""
+    if value is None or math.isnan(value):
+        return "-"
+    return "exact" if value == math.inf else f"{value:.1f}"
+
+
+def bar_share(sqnr_db: float) -> float:
+    """Length of a layer's bar, 0..1."""
+    return 0.0 if math.isnan(sqnr_db) else min(1.0, max(0.0, sqnr_db / FULL_BAR_DB))
+
+
+def _title(report: Report) -> Text:
+    samples = f" · {report.data.samples} samples of {report.data.name}" if report.data else ""
+    return Text.assemble((report.model, "bold"), f"  target {report.target} · rule {report.rule}{samples}", overflow="fold")
+
+
+def _facts(report: Report) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    ratio = report.size.int8_bytes / max(1, report.size.float_bytes)
+    table.add_row("size", f"{human_bytes(report.size.float_bytes)} float, {human_bytes(report.size.int8_bytes)} int8 ({ratio:.2f}x)")
+    if report.fidelity is not None:
+        table.add_row("fidelity", fidelity_text(report.fidelity))
+    if report.accuracy is not None:
+        table.add_row("accuracy", accuracy_text(report.accuracy))
+    for step in report.steps:
+        table.add_row("", Text(f"after {step.name}: {decibels(step.sqnr_db)} dB", "dim"))
+    if report.placement is not None:
+        table.add_row("placement", placement_text(report.placement))
+    if report.latency is not None:
+        for label, line in latency_rows(report):
+            table.add_row(label, line)
+    table.add_row("took", _times(report))
+    if report.gate != "none":
+        table.add_row("gate", Text(report.gate, "bold green" if report.gate == "passed" else "bold red"))
+    return table
+
+
+def fidelity_text(fidelity: Fidelity) -> Text:
+    agreement = "" if fidelity.top1_agreement is None else f" · top-1 agreement {100 * fidelity.top1_agreement:.2f} %"
+    sqnr = "bit-equal" if fidelity.sqnr_db == float("inf") else f"SQNR {decibels(fidelity.sqnr_db)} dB"
+    text = Text.assemble((sqnr, _grade(fidelity.sqnr_db)), f" · cosine {fidelity.cosine:.5f}{agreement}")
+    return text.append(f"  ({fidelity.samples} samples)", "dim")
+
+
+def accuracy_text(accuracy: Accuracy) -> Text:
+    if accuracy.metric != "top1":
+        return Text(f"{accuracy.metric}: float {accuracy.float:.4g}, int8 {accuracy.int8:.4g}")
+    change = 100 * (accuracy.int8 - accuracy.float)
+    text = Text(f"{accuracy.metric}: float {100 * accuracy.float:.2f} %, int8 {100 * accuracy.int8:.2f} % ")
+    return text.append(f"({change:+.2f} points)", "green" if change > -1 else "yellow")
+
+
+def placement_text(placement: Placement) -> Text:
+    text = Text.assemble((f"{placement.int8} nodes int8", "green"), ", ")
+    text.append(f"{placement.float} float", "yellow" if placement.float else "green")
+    text.append(f" · {placement.macs_int8_pct:.1f} % of MACs in int8 · Q/DQ: {placement.boundary_qdq} at the boundary, ")
+    return text.append(f"{placement.inner_qdq} inner", "yellow" if placement.inner_qdq else "")
+
+
+def latency_rows(report: Report) -> Iterable[tuple[str, Text]]:
+    """The figures, then the verdict in words."""
+    latency = report.latency
+    if latency is None:
+        return
+    threads = f"{latency.threads} thread{'s' if latency.threads != 1 else ''}" if latency.threads else "runtime's threads"
+    text = Text(f"float {latency.float_ms:.3g} ms, int8 {latency.int8_ms:.3g} ms ({latency.ratio:.2f}x) ")
+    text.append(f" {threads}, batch {latency.batch}, {latency.runs} runs, {platform.machine()}", "dim")
+    yield "latency", text
+    yield "", Text(verdict(latency), "green" if latency.ratio < NOT_FASTER else "bold yellow")
+
+
+def _times(report: Report) -> Text:
+    stages = {name: getattr(report.time_s, name) for name in ("prepare", "calibrate", "plan", "rewrite", "prove")}
+    known = [f"{name} {seconds:.1f}" for name, seconds in stages.items() if seconds is not None]
+    total = sum(seconds for seconds in stages.values() if seconds is not None)
+    return Text.assemble(f"{total:.1f} s", (f"  ({', '.join(known)})", "dim"), f" · peak {report.peak_rss_mb:.0f} MB")
+
+
+def _section(title: str, lines: Sequence[RenderableType]) -> list[RenderableType]:
+    return [Text(f"\n{title}", "bold"), *lines] if lines else []
+
+
+def _operators(nodes: Sequence[ProvenNode]) -> str:
+    counts: dict[str, int] = {}
+    for node in nodes:
+        counts[node.op_type] = counts.get(node.op_type, 0) + 1
+    return ", ".join(f"{count} {op}" if count > 1 else op for op, count in sorted(counts.items(), key=lambda item: -item[1]))
+
+
+def _some_names(names: Sequence[str]) -> str:
+    more = len(names) - NAMES_SHOWN
+    return ", ".join(names[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _grade(sqnr_db: float) -> str:
+    return "green" if sqnr_db >= 20 else "yellow" if sqnr_db >= 10 else "red"
+
+
+def _input_lines(port: Port) -> list[str]:
+    shape = "?" if port.shape is None else "[" + ", ".join("?" if size is None else str(size) for size in port.shape) + "]"
+    lines = [f"{_variable(port)}: numpy {port.dtype} {shape}"]
+    if port.scale is not None:
+        lines.append(f"  becomes {port.grid} inside: scale {port.scale:.9g}, zero point {port.zero_point}")
+    return lines
+
+
+def _variable(port: Port) -> str:
+    name = "".join(c if c.isalnum() else "_" for c in port.name)
+    return name if name.isidentifier() and not keyword.iskeyword(name) else f"x_{name}"
