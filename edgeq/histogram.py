@@ -19,13 +19,11 @@ BITS = 12
 BINS = 1 << BITS
 #: the narrowest bin: 2**126 is the largest inverse width that keeps a few bits of room in float32
 MIN_EXPONENT = -126
-#: float32's largest exponent (frexp) gives the widest bin
-MAX_EXPONENT = 128 - BITS
 
 
 def exponent_for(peak: float) -> int:
     """The exponent e of the bin width for a tensor with the largest magnitude `peak` (finite, >= 0): the least with peak < BINS * 2**e."""
-    return max(math.frexp(peak)[1] - BITS, MIN_EXPONENT)
+    return max(math.frexp(peak)[1] - BITS, MIN_EXPONENT) if peak > 0 else MIN_EXPONENT
 
 
 def coarsen(first: int, counts: Counts, shift: int) -> tuple[int, Counts]:

@@ -24,7 +24,7 @@ TIE = 1e-12
 #: the search takes neighbours together until no side has more bins: the resolution that the method was made for, and a few ms a tensor
 SEARCH_BINS = 2048
 #: windows looked at together: their 256 codes fit in the cache
-_CHUNK = 64
+_CHUNK = 128
 _ROUNDS = 4
 
 
@@ -43,6 +43,8 @@ def kl(stats: TensorStats, *, levels: int, symmetric: bool) -> tuple[float, floa
     if low == high == 0.0:
         return 0.0, 0.0
     smooth = without_zero_spike(below, counts)
+    if not smooth.any():  # nothing but zeros and denormals
+        return low, high
     if symmetric:
         peak = symmetric_threshold(smooth, below, levels) * width
         return max(low, 0.0 - peak), min(high, peak)
@@ -69,15 +71,18 @@ def asymmetric_window(counts: Bins, below: int, levels: int) -> tuple[int, int]:
         part = np.arange(1, max(below, stop - below) + 1) / max(below, stop - below)
         starts, stops = below - np.ceil(part * below).astype(np.int64), below + np.ceil(part * (stop - below)).astype(np.int64)
         start, stop = _pick(counts, starts, stops, levels, (start, stop))
-    for _ in range(_ROUNDS):
+    ends = ["upper"] * (below < counts.size) + ["lower"] * (below > 0)
+    still = 0  # moves in a row that changed nothing
+    for end in ends * _ROUNDS:
         before = (start, stop)
-        tops = np.arange(max(below, start + 1), counts.size + 1) if below < counts.size else np.array([stop])
-        start, stop = _pick(counts, np.full_like(tops, start), tops, levels, before)
-        if below == 0:
-            return start, stop
-        bottoms = np.arange(min(below, stop - 1), -1, -1)
-        start, stop = _pick(counts, bottoms, np.full_like(bottoms, stop), levels, (start, stop))
-        if below == counts.size or (start, stop) == before:
+        if end == "upper":
+            tops = np.arange(max(below, start + 1), counts.size + 1)
+            start, stop = _pick(counts, np.full_like(tops, start), tops, levels, before)
+        else:
+            bottoms = np.arange(min(below, stop - 1), -1, -1)
+            start, stop = _pick(counts, bottoms, np.full_like(bottoms, stop), levels, before)
+        still = still + 1 if (start, stop) == before else 1
+        if still >= len(ends):
             break
     return start, stop
 
@@ -85,7 +90,7 @@ def asymmetric_window(counts: Bins, below: int, levels: int) -> tuple[int, int]:
 def divergence(counts: Bins, starts: Bins, stops: Bins, codes: int) -> Curve:
     """KL of the windows [starts[c], stops[c]) of counts [K], each at least `codes` bins wide: float64 [C], in nats."""
     mass = np.concatenate([[0.0], np.cumsum(counts, dtype=np.float64)])
-    filled = np.concatenate([[0], np.cumsum(counts != 0)])
+    filled = np.concatenate([[0.0], np.cumsum(counts != 0, dtype=np.float64)])
     entropy = np.concatenate([[0.0], np.cumsum(_xlogx(counts.astype(np.float64)))])
     result = np.empty(starts.size)
     for chunk in (slice(i, i + _CHUNK) for i in range(0, starts.size, _CHUNK)):
@@ -93,24 +98,22 @@ def divergence(counts: Bins, starts: Bins, stops: Bins, codes: int) -> Curve:
     return result
 
 
-def _divergence(counts: Bins, sums: tuple[Curve, Bins, Curve], starts: Bins, stops: Bins, codes: int) -> Curve:
+def _divergence(counts: Bins, sums: tuple[Curve, Curve, Curve], starts: Bins, stops: Bins, codes: int) -> Curve:
     mass, filled, entropy = sums
     left, right = mass[starts], mass[-1] - mass[stops]
     first, last = counts[starts].astype(np.float64), counts[stops - 1].astype(np.float64)
     edges = starts[:, None] - (np.arange(codes + 1) * (starts - stops)[:, None]) // codes  # a + ceil(q * (b - a) / L)
-    in_code = np.diff(mass[edges], axis=1)  # [C, L]
-    bins = np.diff(filled[edges], axis=1)
+    edge_mass, edge_filled = mass.take(edges), filled.take(edges)
+    in_code = edge_mass[:, 1:] - edge_mass[:, :-1]  # [C, L]
+    bins = edge_filled[:, 1:] - edge_filled[:, :-1]
     bins[:, 0] += (first == 0) & (left > 0)
     bins[:, -1] += (last == 0) & (right > 0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        log_level = np.log(in_code / bins)
-        log_level[bins == 0] = 0.0
-        cross = np.einsum("cq,cq->c", in_code, np.where(in_code > 0, log_level, 0.0))
-        cross += np.where(left > 0, left * log_level[:, 0], 0.0) + np.where(right > 0, right * log_level[:, -1], 0.0)
-        own = entropy[stops] - entropy[starts] + _xlogx(first + left) - _xlogx(first) + _xlogx(last + right) - _xlogx(last)
-        inside = mass[stops] - mass[starts]
-        result = (own - cross) / mass[-1] - np.log(mass[-1] / inside)
-    return np.where(inside > 0, result, np.inf)
+    log_level = np.log(np.maximum(in_code, 1.0) / np.maximum(bins, 1.0))  # an empty code adds 0 * log(1 / bins)
+    cross = np.einsum("cq,cq->c", in_code, log_level) + left * log_level[:, 0] + right * log_level[:, -1]
+    own = entropy[stops] - entropy[starts] + _xlogx(first + left) - _xlogx(first) + _xlogx(last + right) - _xlogx(last)
+    inside = mass[stops] - mass[starts]
+    lost = ((left > 0) & (in_code[:, 0] == 0)) | ((right > 0) & (in_code[:, -1] == 0)) | (inside == 0)
+    return np.where(lost, np.inf, (own - cross) / mass[-1] - np.log(mass[-1] / np.maximum(inside, 1.0)))
 
 
 def _xlogx(x: Curve) -> Curve:

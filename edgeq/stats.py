@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.errors import BadStatistics
-from edgeq.histogram import coarsen, exponent_for
+from edgeq.histogram import BINS, MIN_EXPONENT, coarsen, exponent_for
 
 Indices = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -39,7 +40,7 @@ class TensorStats:
     samples: Indices = field(default_factory=_no_ints)
     sample_low: Floats = field(default_factory=_no_floats)
     sample_high: Floats = field(default_factory=_no_floats)
-    exponent: int = exponent_for(0.0)
+    exponent: int = MIN_EXPONENT
     first: int = 0
     counts: Indices = field(default_factory=_no_ints)
 
@@ -97,7 +98,7 @@ def pool(parts: Sequence[TensorStats]) -> TensorStats:
         np.concatenate([_no_floats(), *(part.sample_low for part in parts)]),
         np.concatenate([_no_floats(), *(part.sample_high for part in parts)]),
     )
-    exponent = max((part.exponent for part in parts), default=exponent_for(0.0))
+    exponent = max((part.exponent for part in parts), default=MIN_EXPONENT)
     bins = [coarsen(part.first, part.counts, exponent - part.exponent) for part in parts if part.counts.size]
     first = min((start for start, _ in bins), default=0)
     counts = np.zeros(max((start + part.size - first for start, part in bins), default=0), np.int64)
@@ -114,3 +115,27 @@ def widen(samples: Indices, low: Floats, high: Floats) -> tuple[Indices, Floats,
     samples, low, high = samples[order], low[order], high[order]
     starts = np.flatnonzero(np.diff(samples, prepend=samples[0] - 1))
     return samples[starts], np.minimum.reduceat(low, starts), np.maximum.reduceat(high, starts)
+
+
+def flaw(stats: TensorStats) -> str | None:
+    """What is impossible about these statistics, in a few words; None if an Observer could have made them."""
+    steps_back = stats.samples[1:] <= stats.samples[:-1]
+    if stats.nonfinite < 0 or steps_back.any() or (stats.samples < 0).any():
+        return "impossible sample numbers"
+    seen = np.isfinite(stats.sample_low) & np.isfinite(stats.sample_high)
+    unseen = np.isposinf(stats.sample_low) & np.isneginf(stats.sample_high)
+    if not (seen | unseen).all() or (stats.sample_low > stats.sample_high)[seen].any():
+        return "impossible sample ranges"
+    if bool(seen.any()) != bool(stats.counts.size) or stats.counts.size > 2 * BINS + 1:
+        return "a histogram without range, or a range without histogram,"
+    if stats.exponent != exponent_for(max(-stats.low, stats.high)):
+        return "impossible bin width"
+    if stats.counts.size and (stats.first, stats.first + stats.counts.size - 1) != (_bin(stats.low, stats), _bin(stats.high, stats)):
+        return "a histogram that does not span the range"
+    if (stats.counts < 0).any() or stats.counts.sum(dtype=np.float64) > 2.0**62 or 0 in stats.counts[[0, -1][: stats.counts.size]]:
+        return "impossible counts"
+    return None
+
+
+def _bin(value: float, stats: TensorStats) -> int:
+    return math.floor(math.ldexp(value, -stats.exponent))
