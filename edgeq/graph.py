@@ -127,6 +127,20 @@ def add_constant(graph: ir.Graph, array: NDArray[np.generic], name: str) -> ir.V
     return value
 
 
+def replace_constant(node: ir.Node, index: int, array: NDArray[np.generic], names: Names) -> None:
+    """Let the node read `array` at this input: in place when no one else reads the old constant, else as a new initializer."""
+    old = node.inputs[index] if index < len(node.inputs) else None
+    if old is not None and old.is_initializer() and len(old.uses()) == 1 and not (old.is_graph_output() or old.is_graph_input()):
+        old.const_value = ir.tensor(np.ascontiguousarray(array), name=old.name)
+        old.shape, old.type = ir.Shape(array.shape), ir.TensorType(ir.DataType.from_numpy(array.dtype))
+        return
+    kind = {1: "weight", 2: "bias"}.get(index, f"input{index}")
+    new = add_constant(owner(node), array, names.value(f"{node.name}_{kind}"))
+    if index >= len(node.inputs):
+        node.resize_inputs(index + 1)
+    node.replace_input_with(index, new)
+
+
 def add_node(
     before: ir.Node, op_type: str, inputs: list[ir.Value | None], *, name: str, output: str, attributes: dict[str, ir.Attr] | None = None
 ) -> ir.Value:
@@ -145,3 +159,51 @@ def drop_unread_constants(model: ir.Model) -> int:
                 del graph.initializers[name]
                 dropped += 1
     return dropped
+
+
+def replace_graph(model: ir.Model, new: ir.Model) -> None:
+    """Let `model` hold the graph of `new`; what is noted beside the model stays."""
+    model.graph, model.ir_version = new.graph, new.ir_version
+
+
+def vanished(model: ir.Model) -> dict[str, str]:
+    """Name of each node that prepare took away -> what became of it. Kept beside the model in memory, never in its file."""
+    table: dict[str, str] = model.meta.setdefault("edgeq.vanished", {})
+    return table
+
+
+def retire(model: ir.Model, node: ir.Node, reason: str) -> None:
+    """Remove a node that nothing reads any more, and note what became of it."""
+    if node.name:
+        vanished(model)[node.name] = reason
+    for value in node.outputs:
+        if value.uses() or value.is_graph_output():
+            raise ValueError(f"node {node.name} is still read at {value.name}")
+    owner(node).remove(node, safe=True)
+
+
+def take_over(old: ir.Value, new: ir.Value) -> None:
+    """Everything that read `old` reads `new`, which also gets its name, type and shape: statistics and outputs are keyed by the name."""
+    name = old.name
+    old.replace_all_uses_with(new, replace_graph_outputs=True)
+    old.name = None
+    new.name = name
+    new.type = old.type if old.type is not None else new.type
+    new.shape = old.shape if old.shape is not None else new.shape
+
+
+def bypass(model: ir.Model, node: ir.Node, reason: str) -> bool:
+    """Remove a node whose first output equals its first input. False when the graph needs it: it names an output that nothing else can."""
+    source, out = node.inputs[0], node.outputs[0]
+    if source is None or any(value.uses() or value.is_graph_output() for value in node.outputs[1:]):
+        return False
+    if not out.is_graph_output():
+        out.replace_all_uses_with(source)
+        retire(model, node, reason)
+        return True
+    maker = source.producer()
+    if maker is None or maker.graph is not node.graph or source.is_graph_output():
+        return False
+    take_over(out, source)
+    retire(model, node, reason)
+    return True

@@ -1,0 +1,131 @@
+"""Make a float model fit for calibration: one form for each thing, nothing that is not computed. Names settle here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import onnx
+import onnx_ir as ir
+
+from edgeq.errors import BadModel
+from edgeq.freeze import freeze_shapes
+from edgeq.graph import nodes, vanished
+from edgeq.naming import unique_names
+from edgeq.passes.compute_in_float32 import ComputeInFloat32
+from edgeq.passes.convert_opset import ConvertOpset
+from edgeq.passes.fold_affine import FoldAffine
+from edgeq.passes.fold_batch_norm import FoldBatchNorm
+from edgeq.passes.fold_batch_norm_forward import FoldBatchNormForward
+from edgeq.passes.fold_constants import FoldConstants
+from edgeq.passes.fold_shapes import FoldShapes
+from edgeq.passes.fuse_hardswish import FuseHardSwish, match_hardswish
+from edgeq.passes.infer_shapes import InferShapes
+from edgeq.passes.lift_constants import LiftConstants
+from edgeq.passes.lower_batch_norm import LowerBatchNorm
+from edgeq.passes.matmul_add_to_gemm import MatMulAddToGemm
+from edgeq.passes.mean_to_global_pool import MeanToGlobalPool
+from edgeq.passes.remove_identity import RemoveIdentity
+from edgeq.passes.remove_unread import RemoveUnread
+from edgeq.simplify import simplify
+from edgeq.validate import first_line
+
+#: a fold can make room for another one; real models settle in 3 rounds
+MAX_ROUNDS = 10
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """model: its own copy. vanished: name of a node of the float model that is gone -> what became of it. notes: for the report."""
+
+    model: ir.Model
+    vanished: dict[str, str]
+    notes: tuple[str, ...]
+
+
+def prepare(
+    model: ir.Model,
+    *,
+    shapes: Mapping[str, tuple[int, ...]] | None = None,
+    opset: int | None = None,
+    min_opset: int = 13,
+    max_opset: int = 21,
+) -> Prepared:
+    """The model that calibration measures and quantization rewrites: it computes the same, with the same inputs and outputs.
+
+    shapes: input name -> sizes, to freeze dynamic dimensions. opset: convert to this one, else only into min_opset..max_opset.
+    Raises UnsupportedOpset when no opset fits, BadRecipe when shapes do not fit, BadModel when the result is not valid.
+    """
+    own = model.clone()
+    float_nodes = [node.name for node in nodes(model) if node.name]
+    vanished(own).clear()
+    freeze_shapes(own, shapes or {})
+    if opset is None and any(match_hardswish(node) for node in nodes(own)):
+        min_opset = max(min_opset, 14)  # HardSwish exists from 14 on
+    lowest, highest = (opset, opset) if opset is not None else (min_opset, max_opset)
+    for step in _once(lowest, highest):
+        step(own)
+    _until_settled(own)
+    note = simplify(own)
+    if note.startswith("onnxsim:"):
+        _until_settled(own)
+    for step in _last():
+        step(own)
+    unique_names(own)
+    _check(own)
+    left = {node.name for node in nodes(own)}
+    reasons = vanished(own)
+    gone = {name: reasons.get(name, "constant-folded") for name in float_nodes if name not in left}
+    return Prepared(own, gone, (note,))
+
+
+def _once(lowest: int, highest: int) -> tuple[ir.passes.InPlacePass, ...]:
+    return (
+        LiftConstants(),  # first: the opset converter and every pass look for constants among the initializers
+        RemoveUnread(),  # before the converter, which could stumble over a node that nobody needs
+        ConvertOpset(lowest, highest),  # so that all later passes meet one form of each operator
+        LiftConstants(),  # the converter leaves Constant nodes for what were attributes
+        ComputeInFloat32(),  # before folding, so that products of weights are not rounded to half floats
+        InferShapes(),  # ranks and sizes for what follows
+    )
+
+
+def _rounds() -> tuple[ir.passes.InPlacePass, ...]:
+    return (
+        FoldConstants(),  # a weight may be computed: Transpose, Cast, Mul of initializers
+        FoldShapes(),  # before identities: a Reshape may turn out to change nothing
+        RemoveIdentity(),  # before patterns: an Identity in between would hide them
+        FuseHardSwish(),  # before affine folding, which could take its Add away
+        FoldBatchNorm(),  # the exact fold; what it takes no other has to
+        MatMulAddToGemm(),  # gives a MatMul the bias that the next one folds into
+        FoldAffine(),  # after the Gemm is there
+        FoldBatchNormForward(),  # only what could not fold back
+        MeanToGlobalPool(),  # leaves a Flatten, which the next round may find to be idle
+    )
+
+
+def _last() -> tuple[ir.passes.InPlacePass, ...]:
+    return (
+        LowerBatchNorm(),  # last: only what no fold took
+        RemoveUnread(),  # the constants of all that is gone
+        InferShapes(),  # for values that passes made
+    )
+
+
+def _until_settled(model: ir.Model) -> None:
+    for _ in range(MAX_ROUNDS):
+        modified = [step(model).modified for step in _rounds()]
+        if not any(modified):
+            return
+        InferShapes()(model)
+
+
+def _check(model: ir.Model) -> None:
+    """What prepare made must be valid, or everything after it would be blamed for it."""
+    proto = ir.to_proto(model)
+    try:
+        if proto.ByteSize() < onnx.checker.MAXIMUM_PROTOBUF:
+            onnx.checker.check_model(proto)
+    except onnx.checker.ValidationError as error:
+        what = f"Preparing the model made it invalid: {first_line(error)}"
+        raise BadModel(what, "prepare", "Please report this with the model; `python -m onnxsim` on it first may help.") from error

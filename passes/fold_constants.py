@@ -1,0 +1,43 @@
+"""Compute what does not depend on the inputs, once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from edgeq.graph import constant, nodes, vanished
+
+#: folding must not blow the file up: a ConstantOfShape of a gigabyte stays a node
+MAX_ELEMENTS = 4 << 20
+_KEPT = ("Constant", "RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial")
+
+
+@dataclass(frozen=True)
+class FoldConstants(ir.passes.InPlacePass):
+    """onnxscript's folding, loaded only when there is a node whose inputs are all constants.
+
+    Before: `c = Sqrt(two)`, `y = Mul(x, c)`
+    After:  `y = Mul(x, c)` with the initializer c
+    """
+
+    def call(self, model: ir.Model) -> ir.passes.PassResult:
+        if not any(is_foldable(node) for node in nodes(model)):
+            return ir.passes.PassResult(model, modified=False)
+        from onnxscript.optimizer import fold_constants  # half a second to import
+
+        before = [node.name for node in nodes(model)]
+        fold_constants(model, input_size_limit=MAX_ELEMENTS, output_size_limit=MAX_ELEMENTS)
+        after = {node.name for node in nodes(model)}
+        vanished(model).update((name, "constant-folded, or in a branch that is never taken") for name in before if name and name not in after)
+        return ir.passes.PassResult(model, modified=before != [node.name for node in nodes(model)])
+
+
+def is_foldable(node: ir.Node) -> bool:
+    """Whether every input is a constant, so that the result is one too."""
+    if node.op_type in _KEPT or node.domain not in ("", "ai.onnx") or any(value.is_graph_output() for value in node.outputs):
+        return False
+    if any(attr.type in (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS) for attr in node.attributes.values()):
+        return False
+    given = [value for value in node.inputs if value is not None]
+    return bool(given) and all(constant(value) is not None for value in given)

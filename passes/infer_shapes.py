@@ -1,0 +1,25 @@
+"""Fill in the types and shapes of all values, with onnx's own inference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import onnx_ir as ir
+import onnx_ir.passes.common as common_passes
+
+from edgeq.graph import values
+
+
+@dataclass(frozen=True)
+class InferShapes(ir.passes.InPlacePass):
+    """Passes ask for ranks and sizes. Where inference fails, what is known stays: a missing shape only means fewer rewrites.
+
+    Before: `y = Conv(x, w)` with a shape for x alone
+    After:  the same with a shape for y
+    """
+
+    def call(self, model: ir.Model) -> ir.passes.PassResult:
+        before = {value.name: (value.dtype, str(value.shape)) for value in values(model)}
+        common_passes.ShapeInferencePass(check_type=False, strict_mode=False, data_prop=True)(model)
+        after = {value.name: (value.dtype, str(value.shape)) for value in values(model)}
+        return ir.passes.PassResult(model, modified=before != after)
