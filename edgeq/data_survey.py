@@ -15,6 +15,7 @@ class Survey:
     """A notebook that passes over a data set fill; row i belongs to sample i.
 
     digests: uint8 [samples, 32], sha256 of the sample's feeds. low, high: float64 [samples, inputs]. seen: bool [samples].
+    constant: bool [samples], every input that has several elements has the same value in all of them.
     """
 
     names: tuple[str, ...]
@@ -22,12 +23,14 @@ class Survey:
     digests: NDArray[np.uint8]
     low: NDArray[np.float64]
     high: NDArray[np.float64]
+    constant: NDArray[np.bool_]
 
     @classmethod
     def empty(cls, count: int, names: tuple[str, ...]) -> Survey:
         """A notebook for `count` samples of which none was seen."""
         limits = (count, len(names))
-        return cls(names, np.zeros(count, np.bool_), np.zeros((count, 32), np.uint8), np.zeros(limits), np.zeros(limits))
+        digests = np.zeros((count, 32), np.uint8)
+        return cls(names, np.zeros(count, np.bool_), digests, np.zeros(limits), np.zeros(limits), np.zeros(count, np.bool_))
 
     def record(self, index: int, feeds: Mapping[str, NDArray[np.generic]]) -> None:
         """Note one sample; a second time changes nothing."""
@@ -37,6 +40,8 @@ class Survey:
         for column, name in enumerate(self.names):
             array = feeds[name]
             self.low[index, column], self.high[index, column] = float(array.min()), float(array.max())
+        wide = [column for column, name in enumerate(self.names) if feeds[name].size > 1]
+        self.constant[index] = bool(wide) and bool((self.low[index, wide] == self.high[index, wide]).all())
         for name in sorted(self.names):
             array = np.asarray(feeds[name], order="C")
             little = array.astype(array.dtype.newbyteorder("<"), copy=False)

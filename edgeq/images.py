@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,8 @@ def _decode(path: Path, mode: str) -> Image:
 
     mend = "Open it in an image viewer, or leave the file out."
     try:
-        with Image.open(path) as image:
+        # Pillow warns of large images before they can be refused here
+        with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise BadData(
                     f"The image has {image.width}x{image.height} pixels; the limit is {MAX_PIXELS}.", str(path), "Scale it down first."

@@ -121,19 +121,18 @@ def _stream(path: Path, member: str | None, where: str) -> Iterator[IO[bytes]]:
 
 def _read_header(stream: IO[bytes], where: str) -> NpyHeader:
     """Parse a .npy header (numpy.lib.format, versions 1 and 2) without believing its declared length."""
+    magic = stream.read(np.lib.format.MAGIC_LEN)
+    width = {b"\1\0": 2, b"\2\0": 4}.get(magic[-2:], 0)
+    length = stream.read(width)
+    size = int.from_bytes(length, "little")
+    if not magic.startswith(np.lib.format.MAGIC_PREFIX) or len(length) != width or not 0 < size <= MAX_HEADER:
+        raise BadData(f"This is not an array in numpy's format (a header of {size} bytes).", where, _SAVE_AGAIN)
+    text = io.BytesIO(length + stream.read(size))
+    parse = np.lib.format.read_array_header_1_0 if width == 2 else np.lib.format.read_array_header_2_0
     try:
-        magic = stream.read(np.lib.format.MAGIC_LEN)
-        version = np.lib.format.read_magic(io.BytesIO(magic))
-        width = {(1, 0): 2, (2, 0): 4}[version]
-        length = stream.read(width)
-        size = int.from_bytes(length, "little")
-        if len(length) < width or size > MAX_HEADER:
-            raise ValueError(f"a header of {size} bytes")
-        text = io.BytesIO(length + stream.read(size))
-        parse = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, fortran, dtype = parse(text, max_header_size=MAX_HEADER)
-    except (ValueError, KeyError, SyntaxError, TypeError, RecursionError) as problem:
-        raise BadData(f"This is not an array in numpy's format: {problem}", where, _SAVE_AGAIN) from None
+    except Exception as problem:  # numpy hands the text to Python's own parser, which raises ten different kinds
+        raise BadData(f"The header of the array cannot be read: {str(problem)[:200]}", where, _SAVE_AGAIN) from None
     if dtype.hasobject:
         raise BadData(
             "The array holds Python objects (a pickle), which could run code when loaded.",
