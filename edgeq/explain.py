@@ -50,7 +50,11 @@ def explain(plan: Plan, name: str, where: str) -> tuple[Explanation, ...]:
 def check_plan(plan: Plan, recorded: str | None, model: str) -> None:
     """recorded: metadata edgeq.plan of the int8 model. Raises BadPlan unless it is the hash of this plan."""
     if recorded is None:
-        raise BadPlan("The model does not say which plan made it: it was not made by edgeq.", model, "Give the int8 model that edgeq wrote, or its plan.")
+        raise BadPlan(
+            "The model does not say which plan made it: it was not made by edgeq.",
+            model,
+            "Give the int8 model that edgeq wrote, or its plan.",
+        )
     if recorded != plan.hash:
         mend = "Find the plan that was written with this model, or quantize again."
         raise BadPlan("The plan beside the model is not the one that made it (hashes differ).", model, mend)
@@ -78,4 +82,8 @@ def _suggest(plan: Plan, name: str) -> str:
     known = list(dict.fromkeys([*plan.nodes, *values]))
     holding = [known_name for known_name in known if name.lower() in known_name.lower()]
     near = list(dict.fromkeys([*get_close_matches(name, known, SUGGESTIONS, 0.5), *holding]))[:SUGGESTIONS]
-    return f"Did you mean {', '.join(near)}?" if near else f"Use one of its {len(plan.nodes)} nodes, such as {', '.join(list(plan.nodes)[:3])}."
+    return (
+        f"Did you mean {', '.join(near)}?"
+        if near
+        else f"Use one of its {len(plan.nodes)} nodes, such as {', '.join(list(plan.nodes)[:3])}."
+    )

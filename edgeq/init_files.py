@@ -52,4 +52,4 @@ def _operators(model: ir.Model) -> str:
     """The operator types of this model as a comment, most frequent first."""
     counts = Counter(node.op_type for node in nodes(model))
     kinds = ", ".join(f"{op} ({count})" for op, count in counts.most_common())
-    return f"# operators of this model: {kinds}\n# keep_float = [\"Softmax\", \"head/*\", \"/block_[12]_/\"]\n"
+    return f'# operators of this model: {kinds}\n# keep_float = ["Softmax", "head/*", "/block_[12]_/"]\n'

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from edgeq.compare import Accuracy, LayerFidelity
+from edgeq.compare import Accuracy, Comparison, LayerFidelity
 from edgeq.errors import BadOutput
 from edgeq.jsonable import to_json
 from edgeq.latency import Latency
@@ -112,12 +112,25 @@ class Report:
         return to_json(self)
 
 
+def with_comparison(report: Report, found: Comparison) -> Report:
+    """The report with the fidelity, accuracy and layers of another comparison, such as one on evaluation data."""
+    return replace(report, fidelity=fidelity_of(found), accuracy=found.accuracy, layers=found.layers)
+
+
+def fidelity_of(found: Comparison) -> Fidelity:
+    """The first output's figures."""
+    first = found.outputs[0]
+    return Fidelity(first.sqnr_db, first.cosine, first.top1_agreement, found.samples)
+
+
 def verdict(latency: Latency) -> str:
     """One sentence that says plainly whether int8 pays on this machine. ratio = int8 time / float time."""
     if latency.ratio < NOT_FASTER:
         return f"int8 is {1 / latency.ratio:.2f}x as fast as float here."
     if latency.ratio <= 1 / NOT_FASTER:
-        return "int8 is NOT faster than float here: the two take the same time. Use it for its size; for speed the float model does as well."
+        return (
+            "int8 is NOT faster than float here: the two take the same time. Use it for its size; for speed the float model does as well."
+        )
     return f"int8 is NOT faster: it takes {latency.ratio:.2f}x the time of float. On this machine the float model is the faster one."
 
 

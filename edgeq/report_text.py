@@ -5,13 +5,14 @@ from __future__ import annotations
 import keyword
 import math
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from edgeq.compare import Accuracy, LayerFidelity
+from edgeq.latency import Latency
 from edgeq.prove import Placement, ProvenNode
 from edgeq.report import NOT_FASTER, Fidelity, Port, Report, verdict
 
@@ -125,8 +126,9 @@ def _facts(report: Report) -> Table:
     if report.placement is not None:
         table.add_row("placement", placement_text(report.placement))
     if report.latency is not None:
-        for label, line in latency_rows(report):
-            table.add_row(label, line)
+        figures, words = latency_lines(report.latency)
+        table.add_row("latency", figures)
+        table.add_row("", words)
     table.add_row("took", _times(report))
     if report.gate != "none":
         table.add_row("gate", Text(report.gate, "bold green" if report.gate == "passed" else "bold red"))
@@ -155,16 +157,12 @@ def placement_text(placement: Placement) -> Text:
     return text.append(f"{placement.inner_qdq} inner", "yellow" if placement.inner_qdq else "")
 
 
-def latency_rows(report: Report) -> Iterable[tuple[str, Text]]:
+def latency_lines(latency: Latency) -> tuple[Text, Text]:
     """The figures, then the verdict in words."""
-    latency = report.latency
-    if latency is None:
-        return
-    threads = f"{latency.threads} thread{'s' if latency.threads != 1 else ''}" if latency.threads else "runtime's threads"
-    text = Text(f"float {latency.float_ms:.3g} ms, int8 {latency.int8_ms:.3g} ms ({latency.ratio:.2f}x) ")
-    text.append(f" {threads}, batch {latency.batch}, {latency.runs} runs, {platform.machine()}", "dim")
-    yield "latency", text
-    yield "", Text(verdict(latency), "green" if latency.ratio < NOT_FASTER else "bold yellow")
+    threads = f"{latency.threads} thread{'s' if latency.threads != 1 else ''}" if latency.threads else "default threads"
+    text = Text(f"float {latency.float_ms:.3g} ms, int8 {latency.int8_ms:.3g} ms ({latency.ratio:.2f}x)")
+    text.append(f"  {threads}, batch {latency.batch}, {latency.runs} runs, {platform.machine()}", "dim")
+    return text, Text(verdict(latency), "green" if latency.ratio < NOT_FASTER else "bold yellow")
 
 
 def _times(report: Report) -> Text:

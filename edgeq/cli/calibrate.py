@@ -37,7 +37,6 @@ def calibrate(
     samples: o.Samples = None,
     part: o.Range = None,
     shape: o.Shapes = None,
-    strict_data: o.StrictData = False,
     max_bytes: o.MaxBytes = "2GiB",
     as_json: o.Json = False,
     quiet: o.Quiet = False,
@@ -53,12 +52,11 @@ def calibrate(
         wish = recipe_from(recipe, {"keep_float": keep_float or None, "samples": samples}, {})
         shapes, limit, (start, stop) = parse_shapes(shape), parse_size(max_bytes), parse_range(part)
         from edgeq.api import calibrate as run
+        from edgeq.load import load_model
 
         with screen.progress() as progress:
-            found = run(
-                model, spec, target=target, recipe=wish, shapes=shapes, start=start, stop=stop, strict_data=strict_data, max_bytes=limit,
-                progress=progress,
-            )  # fmt: skip
+            loaded = load_model(model, max_bytes=limit)
+            found = run(loaded, spec, target=target, recipe=wish, shapes=shapes, start=start, stop=stop, progress=progress)
     found.save(out, force=force)
     screen.show(_facts(found, out), lambda: _text(found, out))
 
@@ -76,9 +74,13 @@ def _merge(parts: list[Path], data: str | None) -> Statistics:
 def _one_model(source: list[Path], data: str | None) -> tuple[Path, str]:
     if len(source) != 1:
         where = " ".join(map(str, source))
-        raise BadRecipe(f"One model is calibrated at a time, not {len(source)}.", where, "Give one model, or add --merge to merge statistics.")
+        raise BadRecipe(
+            f"One model is calibrated at a time, not {len(source)}.", where, "Give one model, or add --merge to merge statistics."
+        )
     if data is None:
-        raise BadData("No calibration data was given.", "--data", "Give an .npz, a folder with a set.toml or a shipped set: --data calib.npz.")
+        raise BadData(
+            "No calibration data was given.", "--data", "Give an .npz, a folder with a set.toml or a shipped set: --data calib.npz."
+        )
     return source[0], data
 
 

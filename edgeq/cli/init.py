@@ -9,7 +9,7 @@ import typer
 
 from edgeq.cli.options import OUTPUT, FloatModel, Force, Json, MaxBytes, Quiet
 from edgeq.cli.screen import Screen
-from edgeq.cli.settings import check_outputs, parse_size
+from edgeq.cli.settings import check_folder, parse_size
 
 EXAMPLE = """    edgeq init model.onnx                 writes ./recipe.toml and ./set.toml
 
@@ -18,7 +18,9 @@ EXAMPLE = """    edgeq init model.onnx                 writes ./recipe.toml and 
 
 def init(
     model: FloatModel,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where to write; made when missing.", rich_help_panel=OUTPUT)] = Path(),
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="DIR", help="Where to write; made when missing.", rich_help_panel=OUTPUT)
+    ] = Path(),
     max_bytes: MaxBytes = "2GiB",
     as_json: Json = False,
     quiet: Quiet = False,
@@ -36,9 +38,8 @@ def init(
 
     loaded = load_model(model, max_bytes=parse_size(max_bytes))
     recipe, data_set = out / "recipe.toml", out / "set.toml"
-    if not out.exists():
-        out.mkdir(parents=True)
-    check_outputs([recipe, data_set], force=force, inputs=[model])
+    check_folder(out, [recipe, data_set], force=force, inputs=[model])
+    out.mkdir(parents=True, exist_ok=True)
     atomic_write_text(recipe, recipe_template(loaded.model), force=force)
     atomic_write_text(data_set, set_template(input_specs(loaded.model)), force=force)
     lines = (

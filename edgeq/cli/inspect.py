@@ -70,7 +70,10 @@ def _facts(found: Inspection) -> Table:
             table.add_row(label, Text(f"{spec.name}: {spec.dtype} {_shape(spec)}"))
     table.add_row("work", Text(f"{_count(found.parameters)} parameters, {_count(found.macs)} MACs a sample"))
     table.add_row("flash", Text(f"{human_bytes(found.weight_bytes_float)} float, {human_bytes(found.weight_bytes_int8)} int8 (weights)"))
-    table.add_row("RAM", Text(f"{human_bytes(found.activation_bytes_float)} float, {human_bytes(found.activation_bytes_int8)} int8 (peak of activations)"))
+    table.add_row(
+        "RAM",
+        Text(f"{human_bytes(found.activation_bytes_float)} float, {human_bytes(found.activation_bytes_int8)} int8 (peak of activations)"),
+    )
     if found.dynamic_dims:
         counted = Text(f" (counted as 1 for the batch, {UNKNOWN_DIM} elsewhere; freeze with --shape)", "dim")
         table.add_row("dynamic", Text(", ".join(found.dynamic_dims)).append(counted))

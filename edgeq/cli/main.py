@@ -101,7 +101,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-
 def _drop_stdout() -> None:
     """The reader of our pipe has gone: what is left in the buffer must not raise again when Python exits."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

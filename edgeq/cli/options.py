@@ -41,7 +41,9 @@ FloatModel = Annotated[Path, typer.Argument(metavar="MODEL", help="The float ONN
 Target = Annotated[str, typer.Option("--target", "-t", metavar="NAME|FILE", help="A shipped target, or your own target.toml.")]
 Shapes = Annotated[
     list[str] | None,
-    typer.Option("--shape", metavar="NAME=DIMS", help="Freeze an input's dynamic shape, as in image=1,3,224,224. Repeatable.", rich_help_panel=DATA),
+    typer.Option(
+        "--shape", metavar="NAME=DIMS", help="Freeze an input's dynamic shape, as in image=1,3,224,224. Repeatable.", rich_help_panel=DATA
+    ),
 ]
 MaybeData = Annotated[
     str | None,
@@ -56,10 +58,13 @@ Samples = Annotated[
 ]
 Range = Annotated[
     str | None,
-    typer.Option("--range", metavar="START:STOP", help="Take only these samples: one shard of the data, for --merge.", rich_help_panel=DATA),
+    typer.Option(
+        "--range", metavar="START:STOP", help="Take only these samples: one shard of the data, for --merge.", rich_help_panel=DATA
+    ),
 ]
 BatchSize = Annotated[
-    int | None, typer.Option("--batch", metavar="B", min=1, help="Samples a step. Changes speed and memory, not the result.", rich_help_panel=DATA)
+    int | None,
+    typer.Option("--batch", metavar="B", min=1, help="Samples a step. Changes speed and memory, not the result.", rich_help_panel=DATA),
 ]
 Threads = Annotated[
     int, typer.Option("--threads", metavar="N", min=0, help="Threads of the runtime. 0: its own choice.", rich_help_panel=FLOORS)
@@ -75,7 +80,9 @@ WeightScales = Annotated[
 ]
 KeepFloat = Annotated[
     list[str] | None,
-    typer.Option("--keep-float", metavar="PATTERN", help="Leave in float: name, glob, /regex/ or operator type. Repeatable.", rich_help_panel=RANGES),
+    typer.Option(
+        "--keep-float", metavar="PATTERN", help="Leave in float: name, glob, /regex/ or operator type. Repeatable.", rich_help_panel=RANGES
+    ),
 ]
 Seed = Annotated[int | None, typer.Option("--seed", metavar="S", min=0, help="Seed of everything random.", rich_help_panel=RANGES)]
 StrictData = Annotated[bool, typer.Option("--strict-data", help="Doubts about the data are errors.", rich_help_panel=DATA)]
@@ -84,9 +91,13 @@ MinSqnr = Annotated[
 ]
 MinAgreement = Annotated[
     float | None,
-    typer.Option("--min-agreement", metavar="SHARE", min=0, max=1, help="Floor for top-1 agreement with float, 0..1.", rich_help_panel=FLOORS),
+    typer.Option(
+        "--min-agreement", metavar="SHARE", min=0, max=1, help="Floor for top-1 agreement with float, 0..1.", rich_help_panel=FLOORS
+    ),
 ]
 MinAccuracy = Annotated[
     float | None,
-    typer.Option("--min-accuracy", metavar="SHARE", min=0, max=1, help="Floor for task accuracy, 0..1; needs labels.", rich_help_panel=FLOORS),
+    typer.Option(
+        "--min-accuracy", metavar="SHARE", min=0, max=1, help="Floor for task accuracy, 0..1; needs labels.", rich_help_panel=FLOORS
+    ),
 ]

@@ -25,7 +25,14 @@ def watch(console: Console) -> Iterator[Progress]:
         yield lines
         lines.close()
         return
-    columns = (SpinnerColumn(), TextColumn("{task.description:<12}"), BarColumn(bar_width=24), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description:<12}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeRemainingColumn(),
+    )
     with RichProgress(*columns, console=console, transient=True) as bars:
         yield Bars(bars)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,16 +11,101 @@ import typer
 from edgeq.cli import options as o
 from edgeq.cli.screen import Screen
 from edgeq.cli.settings import parse_shapes, parse_size
-from edgeq.errors import BadRecipe, FloorMissed
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
+    from edgeq.latency import Latency
+    from edgeq.load import Loaded
     from edgeq.prove import Placement
 
 EXAMPLE = """    edgeq prove model.int8.onnx
 
     edgeq prove model.int8.onnx --float model.onnx --data calib.npz --threads 1
 
-    edgeq prove model.int8.onnx --require-int8 Conv,Gemm,MatMul    (in CI: exit code 3 when one runs in float)"""
+    edgeq prove model.int8.onnx --require-int8 Conv,Gemm    (in CI: exit code 3 when one of them runs in float)"""
+
+
+def prove(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="The int8 ONNX model.")],
+    float_model: Annotated[
+        Path | None,
+        typer.Option("--float", metavar="FLOAT", help="The float model: list its nodes, and time both.", rich_help_panel=o.FLOORS),
+    ] = None,
+    data: o.MaybeData = None,
+    shape: o.Shapes = None,
+    threads: o.Threads = 0,
+    require: Annotated[
+        str | None,
+        typer.Option(
+            "--require-int8", metavar="OPTYPES", help="Exit 3 when a node of these types runs in float.", rich_help_panel=o.FLOORS
+        ),
+    ] = None,
+    max_bytes: o.MaxBytes = "2GiB",
+    as_json: o.Json = False,
+    quiet: o.Quiet = False,
+    force: o.NoForce = False,  # noqa: ARG001  # accepted everywhere
+) -> None:
+    """Read back which kernels the runtime really uses, node by node; with --float also the speed."""
+    screen = Screen(as_json, quiet)
+    shapes, limit = parse_shapes(shape), parse_size(max_bytes)
+    wanted = [part.strip() for part in (require or "").split(",") if part.strip()]
+    from edgeq.load import load_model
+    from edgeq.prove import prove_placement, require_int8
+
+    with screen.progress() as progress:
+        progress.start("prove", None)
+        proven = load_model(model, max_bytes=limit, quantized=True)
+        original = None if float_model is None else load_model(float_model, max_bytes=limit)
+        placement = prove_placement(model, None if original is None else original.model)
+        latency = None
+        if original is not None:
+            progress.start("time", None)
+            latency = _latency(original, proven, data, shapes, threads)
+    screen.show({"model": model, "float": float_model, "placement": placement, "latency": latency}, lambda: proof_text(placement, latency))
+    require_int8(placement, wanted)
+
+
+def _latency(original: Loaded, proven: Loaded, data: str | None, shapes: Mapping[str, tuple[int, ...]], threads: int) -> Latency:
+    from edgeq.dataset import open_dataset
+    from edgeq.feeds import made_up_feeds
+    from edgeq.inputs import input_specs
+    from edgeq.latency import measure_latency
+
+    inputs = input_specs(original.model)
+    if data is None:
+        feeds = made_up_feeds(inputs, shapes)
+    else:
+        dataset = open_dataset(data, inputs, samples=None, shapes=shapes)
+        feeds = dict(next(iter(dataset.batches(1, 0, dataset.fixed_batch or 1))).feeds)
+    return measure_latency(original.model, proven.model, feeds, threads=threads)
+
+
+def proof_text(placement: Placement, latency: Latency | None) -> RenderableType:
+    """The counts, every node, the speed, the verdict."""
+    from rich.console import Group
+    from rich.text import Text
+
+    from edgeq.report_text import latency_lines, placement_text
+
+    parts: list[RenderableType] = [_nodes(placement), Text(), placement_text(placement)]
+    if latency is not None:
+        parts += latency_lines(latency)
+    return Group(*parts)
+
+
+def _nodes(placement: Placement) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    colours = {"int8": "green", "float": "yellow"}
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    table.add_column("node", overflow="fold", ratio=3)
+    table.add_column("operator", no_wrap=True)
+    table.add_column("runs as", no_wrap=True)
+    table.add_column("why", overflow="fold", ratio=4)
+    for node in placement.nodes:
+        why = "" if node.runs_as == "int8" else node.reason
+        table.add_row(Text(node.name), Text(node.op_type), Text(node.runs_as, colours.get(node.runs_as, "dim")), Text(why, "dim"))
+    return table

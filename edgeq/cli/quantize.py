@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,11 +10,11 @@ import typer
 
 from edgeq.cli import options as o
 from edgeq.cli.screen import Screen
-from edgeq.cli.settings import check_outputs, check_report, parse_shapes, parse_size, recipe_from, write_report
+from edgeq.cli.settings import check_outputs, check_report, parse_shapes, parse_size, plan_path, recipe_from, write_report
 from edgeq.errors import BadData, FloorMissed
 
 if TYPE_CHECKING:
-    from edgeq.report import Report
+    from edgeq.api import Quantized
 
 EXAMPLE = """    edgeq quantize model.onnx --data calib.npz -o model.int8.onnx
 
@@ -58,18 +59,52 @@ def quantize(
         {"min_sqnr": min_sqnr, "min_agreement": min_agreement, "min_accuracy": min_accuracy},
     )
     if data is None and stats is None and plan is None:
-        raise BadData("No calibration data was given.", "--data", "Give an .npz, a folder with a set.toml or a shipped set: --data calib.npz.")
+        raise BadData(
+            "No calibration data was given.", "--data", "Give an .npz, a folder with a set.toml or a shipped set: --data calib.npz."
+        )
     shapes, limit = parse_shapes(shape), parse_size(max_bytes)
     plan_out = None if no_plan else plan_path(out)
     check_report(report)
     check_outputs([out, plan_out, report], force=force, inputs=[model, Path(data) if data else None, recipe, stats, plan])
-
     from edgeq.api import quantize as run
     from edgeq.load import load_model
     from edgeq.plan import load_plan
-    from edgeq.stats import load_statistics
+    from edgeq.statistics_file import load_statistics
 
     known = None if stats is None else load_statistics(stats)
-    made = None if plan is None else load_plan(plan)
+    earlier = None if plan is None else load_plan(plan)
     with screen.progress() as progress:
-        loaded = load_model(model, max_bytes=limit)
+        made = run(
+            load_model(model, max_bytes=limit), data, target=target, recipe=wish, shapes=shapes, statistics=known, plan=earlier,
+            prove=not no_prove, strict_data=strict_data, progress=progress,
+        )  # fmt: skip
+    finish(screen, made, Files(out, plan_out, report), force=force, strict=strict)
+
+
+@dataclass(frozen=True)
+class Files:
+    """What a run writes; None: not wanted."""
+
+    model: Path
+    plan: Path | None
+    report: Path | None
+
+
+def finish(screen: Screen, made: Quantized, files: Files, *, force: bool, strict: bool) -> None:
+    """Write, show, and judge. Raises FloorMissed after all is written; with `strict` nothing but the report is."""
+    from edgeq.report_text import report_text
+    from edgeq.save import atomic_write_text
+
+    failed = made.report.gate == "failed"
+    if not (failed and strict):
+        # the plan first: a model that is there has its plan beside it
+        if files.plan is not None:
+            atomic_write_text(files.plan, made.plan.to_json(), force=force)
+        made.save(files.model, force=force)
+    if files.report is not None:
+        write_report(made.report, files.report, str(files.model), force=force)
+    screen.show(made.report, lambda: report_text(made.report, str(files.model)))
+    if failed:
+        wrote = f"{files.model} was not written" if strict else f"{files.model}, marked gate: failed"
+        mend = "Try edgeq compare --layers to find the weak layers, keep them float, use another --rule, or lower the floor."
+        raise FloorMissed("; ".join(made.report.missed) + ".", wrote, mend)

@@ -35,10 +35,10 @@ class Screen:
         elif not self.quiet:
             stdout_console().print(render())
 
-    def say(self, line: str) -> None:
-        """One line of plain text for people: on stderr with --json, so that stdout stays clean."""
+    def note(self, line: str) -> None:
+        """One line for people, beside the result: on stderr."""
         if not self.quiet:
-            (stderr_console() if self.as_json else stdout_console()).print(Text(line), soft_wrap=True)
+            stderr_console().print(Text(line, "dim"), soft_wrap=True)
 
     @contextmanager
     def progress(self) -> Iterator[Progress]:

@@ -74,6 +74,14 @@ def check_outputs(outputs: Iterable[Path | None], *, force: bool, inputs: Iterab
         _check_place(path, force)
 
 
+def check_folder(folder: Path, outputs: Iterable[Path], *, force: bool, inputs: Iterable[Path | None]) -> None:
+    """The same for outputs in a folder that may not exist yet. Raises BadOutput."""
+    if folder.exists() and not folder.is_dir():
+        raise BadOutput("The output folder is a file.", str(folder), "Choose another folder.")
+    if folder.exists():
+        check_outputs(outputs, force=force, inputs=inputs)
+
+
 def _check_place(path: Path, force: bool) -> None:
     if path.is_dir():
         raise BadOutput("The output path is a folder.", str(path), "Add a file name.")
@@ -95,8 +103,8 @@ def check_report(path: Path | None) -> None:
         require_jinja()
 
 
-def write_report(report: Report, path: Path, *, force: bool) -> None:
-    """Write the report in the form that its extension names."""
+def write_report(report: Report, path: Path, model: str, *, force: bool) -> None:
+    """Write the report in the form that its extension names. model: where the int8 model lies, for the snippet."""
     from edgeq.report import report_format
     from edgeq.save import atomic_write_text
 
@@ -105,7 +113,7 @@ def write_report(report: Report, path: Path, *, force: bool) -> None:
     else:
         from edgeq.report_html import to_html
 
-        text = to_html(report)
+        text = to_html(report, model)
     atomic_write_text(path, text, force=force)
 
 

@@ -41,7 +41,11 @@ def targets(
         found = tuple(load_target(shipped) for shipped in shipped_targets())
         screen.show([{"name": target.name, "title": target.title} for target in found], lambda: listing(found))
     else:
-        raise BadRecipe("This is not a form of edgeq targets.", " ".join(("targets", action, name or "")), "Use: edgeq targets, or edgeq targets show NAME.")
+        raise BadRecipe(
+            "This is not a form of edgeq targets.",
+            " ".join(("targets", action, name or "")),
+            "Use: edgeq targets, or edgeq targets show NAME.",
+        )
 
 
 def listing(found: tuple[Target, ...]) -> RenderableType:
@@ -63,7 +67,9 @@ def facts(target: Target) -> RenderableType:
     for column in ("", "grid", "source"):
         grids.add_column(column, header_style="bold")
     activations, weights, bias = target.activations, target.weights, target.bias
-    grids.add_row("activations", f"{activations.dtype}, {_symmetry(activations.symmetric)}, one scale a tensor", Text(activations.source, "dim"))
+    grids.add_row(
+        "activations", f"{activations.dtype}, {_symmetry(activations.symmetric)}, one scale a tensor", Text(activations.source, "dim")
+    )
     narrow = ", lowest code unused" if weights.narrow else ""
     grain = " or ".join(weights.granularity)
     grids.add_row("weights", f"{weights.dtype}, {_symmetry(weights.symmetric)}{narrow}, {grain}", Text(weights.source, "dim"))

@@ -1,0 +1,112 @@
+"""`edgeq compare`: how far an int8 model is from the float model on data, as numbers and as a gate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgeq.cli import options as o
+from edgeq.cli.screen import Screen
+from edgeq.cli.settings import parse_shapes, parse_size
+from edgeq.errors import BadData, FloorMissed
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+    from edgeq.compare import Comparison
+
+EXAMPLE = """    edgeq compare model.onnx model.int8.onnx --data eval.npz
+
+    edgeq compare model.onnx model.int8.onnx --data eval/ --labels --layers
+
+    edgeq compare model.onnx model.int8.onnx -d eval.npz --min-sqnr 20 --min-agreement 0.98    (in CI: exit code 3 below)"""
+
+
+def compare(
+    float_model: Annotated[Path, typer.Argument(metavar="FLOAT", help="The float ONNX model.")],
+    int8_model: Annotated[Path, typer.Argument(metavar="INT8", help="Its int8 form.")],
+    data: o.Data,
+    labels: Annotated[
+        bool, typer.Option("--labels", help="Insist on labels: task accuracy must be measured.", rich_help_panel=o.DATA)
+    ] = False,
+    layers: Annotated[bool, typer.Option("--layers", help="Also the SQNR of every layer, worst first.", rich_help_panel=o.FLOORS)] = False,
+    samples: o.Samples = None,
+    batch: o.BatchSize = None,
+    shape: o.Shapes = None,
+    threads: o.Threads = 0,
+    min_sqnr: o.MinSqnr = None,
+    min_agreement: o.MinAgreement = None,
+    min_accuracy: o.MinAccuracy = None,
+    max_bytes: o.MaxBytes = "2GiB",
+    as_json: o.Json = False,
+    quiet: o.Quiet = False,
+    force: o.NoForce = False,  # noqa: ARG001  # accepted everywhere
+) -> None:
+    """Compare a model with its int8 form on data: SQNR, cosine, largest error, agreement, accuracy."""
+    screen = Screen(as_json, quiet)
+    shapes, limit = parse_shapes(shape), parse_size(max_bytes)
+    from edgeq.compare import check_floors, compare_models
+    from edgeq.dataset import open_dataset
+    from edgeq.inputs import input_specs
+    from edgeq.load import load_model
+    from edgeq.recipe import Floors
+
+    first, second = load_model(float_model, max_bytes=limit), load_model(int8_model, max_bytes=limit, quantized=True)
+    dataset = open_dataset(data, input_specs(first.model), samples=samples, split=evaluation_split(data), shapes=shapes)
+    if labels and dataset.metric is None:
+        raise BadData("The data has no labels.", data, "Add labels (see `edgeq init`), or leave --labels out.")
+    with screen.progress() as progress:
+        found = compare_models(first.model, second.model, dataset, batch=batch or 8, layers=layers, threads=threads, progress=progress)
+    screen.show(found, lambda: comparison_text(found))
+    missed = check_floors(found, Floors(min_sqnr=min_sqnr, min_agreement=min_agreement, min_accuracy=min_accuracy))
+    if missed:
+        mend = "See edgeq compare --layers for the weak layers; keep them float, or quantize with another --rule."
+        raise FloorMissed("; ".join(missed) + ".", str(int8_model), mend)
+
+
+def evaluation_split(spec: str) -> str:
+    """Models are judged on the set's evaluation part, or on its only one when it has none."""
+    from edgeq.set_toml import read_set
+    from edgeq.shipped import shipped_folder, shipped_sets
+
+    folder = shipped_folder(spec) if spec in shipped_sets() else Path(spec)
+    toml = folder if folder.name == "set.toml" else folder / "set.toml"
+    if toml.is_file():
+        splits = read_set(toml).split
+        if splits and "evaluation" not in splits:
+            return next(iter(splits))
+    return "evaluation"
+
+
+def comparison_text(found: Comparison) -> RenderableType:
+    """A row an output, the accuracy, and the layers when asked for."""
+    from rich.console import Group
+    from rich.text import Text
+
+    from edgeq.report_text import accuracy_text, layer_table
+
+    parts: list[RenderableType] = [_outputs(found), Text(f"{found.samples} samples", "dim")]
+    if found.accuracy is not None:
+        parts.append(Text("accuracy ", "bold").append_text(accuracy_text(found.accuracy)))
+    if found.layers:
+        parts += [Text("\nLayers, weakest first", "bold"), layer_table(found.layers)]
+    return Group(*parts)
+
+
+def _outputs(found: Comparison) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    from edgeq.report_text import decibels
+
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    table.add_column("output", overflow="fold")
+    for column in ("SQNR dB", "cosine", "max error", "top-1 agreement"):
+        table.add_column(column, justify="right")
+    for output in found.outputs:
+        agreement = "-" if output.top1_agreement is None else f"{100 * output.top1_agreement:.2f} %"
+        table.add_row(Text(output.name), decibels(output.sqnr_db), f"{output.cosine:.5f}", f"{output.max_error:.4g}", agreement)
+    return table

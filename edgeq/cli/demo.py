@@ -1,0 +1,71 @@
+"""`edgeq demo`: the whole story on the small model that ships: quantize, prove, compare with labels, report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgeq.cli import options as o
+from edgeq.cli.screen import Screen
+from edgeq.cli.settings import check_folder, plan_path, write_report
+from edgeq.errors import MissingExtra
+
+if TYPE_CHECKING:
+    from edgeq.api import Quantized
+    from edgeq.progress import Progress
+    from edgeq.report import Report
+
+EXAMPLE = """    edgeq demo
+
+    edgeq demo -o /tmp/demo --json"""
+
+SET = "digits"
+
+
+def demo(
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="DIR", help="Where to write; made when missing.", rich_help_panel=o.OUTPUT)
+    ] = Path("edgeq-demo"),
+    target: o.Target = "cpu",
+    as_json: o.Json = False,
+    quiet: o.Quiet = False,
+    force: o.Force = False,
+) -> None:
+    """Quantize a small digit classifier that ships with edgeq, prove it, and compare its accuracy."""
+    screen = Screen(as_json, quiet)
+    model = out / "digits.int8.onnx"
+    plan, report, page = plan_path(model), out / "report.json", out / "report.html"
+    check_folder(out, [model, plan, report, page], force=force, inputs=[])
+    from edgeq.api import quantize as run
+    from edgeq.dataset import shipped_model
+    from edgeq.report_text import report_text
+    from edgeq.save import atomic_write_text
+
+    with screen.progress() as progress:
+        made = run(shipped_model(SET), SET, target=target, progress=progress)
+        judged = _judge(made, progress)
+    out.mkdir(parents=True, exist_ok=True)
+    atomic_write_text(plan, made.plan.to_json(), force=force)
+    made.save(model, force=force)
+    write_report(judged, report, str(model), force=force)
+    try:
+        write_report(judged, page, str(model), force=force)
+    except MissingExtra as error:
+        screen.note(f"no HTML report: {error.what} {error.mend}")
+    screen.show(judged, lambda: report_text(judged, str(model)))
+    screen.note(f"wrote {out}/: the model, its plan, report.json and report.html; ask: edgeq explain {model} NODE")
+
+
+def _judge(made: Quantized, progress: Progress) -> Report:
+    """The report with what the evaluation part says: calibration samples would flatter."""
+    from edgeq.compare import compare_models
+    from edgeq.dataset import open_dataset, shipped_model
+    from edgeq.inputs import input_specs
+    from edgeq.load import load_model
+    from edgeq.report import with_comparison
+
+    original = load_model(shipped_model(SET)).model
+    data = open_dataset(SET, input_specs(original), split="evaluation")
+    return with_comparison(made.report, compare_models(original, made.model, data, batch=64, layers=True, progress=progress))
