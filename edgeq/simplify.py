@@ -103,13 +103,17 @@ def _interface(proto: onnx.ModelProto) -> list[tuple[str, int]]:
 
 
 def random_feeds(model: ir.Model, size: int = 32) -> dict[str, NDArray[np.generic]]:
-    """Seeded feeds: standard normal floats, zeros and ones for integers. Unknown sizes: 2 on axis 0, else `size`."""
+    """Seeded feeds: standard normal floats, zeros and ones for integers. Unknown sizes: 2 on axis 0, else `size`; one for each name."""
     rng = np.random.default_rng(0)
     feeds: dict[str, NDArray[np.generic]] = {}
+    named: dict[str, int] = {}
     for value in model.graph.inputs:
         if value.shape is None or value.dtype is None:
             raise ValueError(f"input {value.name} has no known rank or type")
-        shape = [known if isinstance(known, int) else (2 if axis == 0 else size) for axis, known in enumerate(value.shape)]
+        shape = []
+        for axis, known in enumerate(value.shape):
+            guess = 2 if axis == 0 else size
+            shape.append(known if isinstance(known, int) else named.setdefault(str(known.value or (value.name, axis)), guess))
         kind = value.dtype.numpy()
         integer = np.issubdtype(kind, np.integer) or kind == np.bool_
         feeds[value.name or ""] = (rng.integers(0, 2, shape) if integer else rng.standard_normal(shape)).astype(kind)

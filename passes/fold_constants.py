@@ -29,7 +29,8 @@ class FoldConstants(ir.passes.InPlacePass):
         before = [node.name for node in nodes(model)]
         fold_constants(model, input_size_limit=MAX_ELEMENTS, output_size_limit=MAX_ELEMENTS)
         after = {node.name for node in nodes(model)}
-        vanished(model).update((name, "constant-folded, or in a branch that is never taken") for name in before if name and name not in after)
+        reason = "constant-folded, or in a branch that is never taken"
+        vanished(model).update((name, reason) for name in before if name and name not in after)
         return ir.passes.PassResult(model, modified=before != [node.name for node in nodes(model)])
 
 
