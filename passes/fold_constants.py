@@ -28,10 +28,23 @@ class FoldConstants(ir.passes.InPlacePass):
 
         before = [node.name for node in nodes(model)]
         fold_constants(model, input_size_limit=MAX_ELEMENTS, output_size_limit=MAX_ELEMENTS)
+        _restore_names(model, before)
         after = {node.name for node in nodes(model)}
         reason = "constant-folded, or in a branch that is never taken"
         vanished(model).update((name, reason) for name in before if name and name not in after)
         return ir.passes.PassResult(model, modified=before != [node.name for node in nodes(model)])
+
+
+def _restore_names(model: ir.Model, before: list[str | None]) -> None:
+    """When an If's condition is constant, folding moves the branch out and calls its nodes <If>_<name>: give them back their names."""
+    left = {node.name for node in nodes(model)}
+    gone = {name for name in before if name and name not in left}
+    for node in nodes(model):
+        if node.name and node.name not in before:
+            old = max((name for name in gone if node.name.endswith(f"_{name}")), key=len, default=None)
+            if old is not None:
+                node.name = old
+                gone.discard(old)
 
 
 def is_foldable(node: ir.Node) -> bool:
