@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from edgeq.errors import MissingExtra
 from edgeq.report import Report, verdict
-from edgeq.report_text import bar_share, decibels, human_bytes, snippet
+from edgeq.report_text import bar_share, decibels, human_bytes
+from edgeq.snippet import snippet
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import keyword
 import math
 import platform
 from collections.abc import Sequence
@@ -14,7 +13,8 @@ from rich.text import Text
 from edgeq.compare import Accuracy, LayerFidelity
 from edgeq.latency import Latency
 from edgeq.prove import Placement, ProvenNode
-from edgeq.report import NOT_FASTER, Fidelity, Port, Report, verdict
+from edgeq.report import NOT_FASTER, Fidelity, Report, verdict
+from edgeq.snippet import snippet
 
 #: names listed for one reason before the rest becomes a count
 NAMES_SHOWN = 4
@@ -71,21 +71,6 @@ def layer_table(layers: Sequence[LayerFidelity]) -> Table:
     return table
 
 
-def snippet(report: Report, out: str) -> str:
-    """Python that runs the int8 model: the optimization level that integer kernels need, and what each input becomes."""
-    lines = [
-        "import onnxruntime as ort",
-        "",
-        "options = ort.SessionOptions()",
-        "# integer kernels need ORT_ENABLE_EXTENDED or ORT_ENABLE_ALL",
-        "options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL",
-        f"session = ort.InferenceSession({out!r}, options)",
-        *(f"# {line}" for port in report.inputs for line in _input_lines(port)),
-        f"outputs = session.run(None, {{{', '.join(f'{port.name!r}: {_variable(port)}' for port in report.inputs)}}})",
-    ]
-    return "\n".join(lines)
-
-
 def human_bytes(count: int | float) -> str:
     """1,234 B, 12.3 kB, 4.56 MB in decimal units."""
     for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
@@ -121,10 +106,12 @@ def _facts(report: Report) -> Table:
         table.add_row("fidelity", fidelity_text(report.fidelity))
     if report.accuracy is not None:
         table.add_row("accuracy", accuracy_text(report.accuracy))
-    for step in report.steps:
+    for step in report.steps if len(report.steps) > 1 else ():
         table.add_row("", Text(f"after {step.name}: {decibels(step.sqnr_db)} dB", "dim"))
     if report.placement is not None:
-        table.add_row("placement", placement_text(report.placement))
+        counts, steps = placement_lines(report.placement)
+        table.add_row("nodes", counts)
+        table.add_row("", steps)
     if report.latency is not None:
         figures, words = latency_lines(report.latency)
         table.add_row("latency", figures)
@@ -136,10 +123,10 @@ def _facts(report: Report) -> Table:
 
 
 def fidelity_text(fidelity: Fidelity) -> Text:
-    agreement = "" if fidelity.top1_agreement is None else f" · top-1 agreement {100 * fidelity.top1_agreement:.2f} %"
-    sqnr = "bit-equal" if fidelity.sqnr_db == float("inf") else f"SQNR {decibels(fidelity.sqnr_db)} dB"
+    agreement = "" if fidelity.top1_agreement is None else f" · same top-1 {100 * fidelity.top1_agreement:.2f} %"
+    sqnr = "bit-equal" if fidelity.sqnr_db == math.inf else f"SQNR {decibels(fidelity.sqnr_db)} dB"
     text = Text.assemble((sqnr, _grade(fidelity.sqnr_db)), f" · cosine {fidelity.cosine:.5f}{agreement}")
-    return text.append(f"  ({fidelity.samples} samples)", "dim")
+    return text.append(f" · {fidelity.samples} samples", "dim")
 
 
 def accuracy_text(accuracy: Accuracy) -> Text:
@@ -150,11 +137,14 @@ def accuracy_text(accuracy: Accuracy) -> Text:
     return text.append(f"({change:+.2f} points)", "green" if change > -1 else "yellow")
 
 
-def placement_text(placement: Placement) -> Text:
-    text = Text.assemble((f"{placement.int8} nodes int8", "green"), ", ")
+def placement_lines(placement: Placement) -> tuple[Text, Text]:
+    """How many nodes run as what and the share of the work; then the steps between float and integers that are left."""
+    vanished = sum(node.runs_as == "vanished" for node in placement.nodes)
+    text = Text.assemble((f"{placement.int8} int8", "green"), ", ")
     text.append(f"{placement.float} float", "yellow" if placement.float else "green")
-    text.append(f" · {placement.macs_int8_pct:.1f} % of MACs in int8 · Q/DQ: {placement.boundary_qdq} at the boundary, ")
-    return text.append(f"{placement.inner_qdq} inner", "yellow" if placement.inner_qdq else "")
+    text.append(f", {vanished} fused or folded · {placement.macs_int8_pct:.1f} % of MACs in int8")
+    steps = Text(f"Quantize/Dequantize left: {placement.boundary_qdq} at inputs and outputs, ")
+    return text, steps.append(f"{placement.inner_qdq} inside", "yellow" if placement.inner_qdq else "")
 
 
 def latency_lines(latency: Latency) -> tuple[Text, Text]:
@@ -169,7 +159,7 @@ def _times(report: Report) -> Text:
     stages = {name: getattr(report.time_s, name) for name in ("prepare", "calibrate", "plan", "rewrite", "prove")}
     known = [f"{name} {seconds:.1f}" for name, seconds in stages.items() if seconds is not None]
     total = sum(seconds for seconds in stages.values() if seconds is not None)
-    return Text.assemble(f"{total:.1f} s", (f"  ({', '.join(known)})", "dim"), f" · peak {report.peak_rss_mb:.0f} MB")
+    return Text.assemble(f"{total:.1f} s, {report.peak_rss_mb:.0f} MB", (f"  ({', '.join(known)})", "dim"))
 
 
 def _section(title: str, lines: Sequence[RenderableType]) -> list[RenderableType]:
@@ -190,16 +180,3 @@ def _some_names(names: Sequence[str]) -> str:
 
 def _grade(sqnr_db: float) -> str:
     return "green" if sqnr_db >= 20 else "yellow" if sqnr_db >= 10 else "red"
-
-
-def _input_lines(port: Port) -> list[str]:
-    shape = "?" if port.shape is None else "[" + ", ".join("?" if size is None else str(size) for size in port.shape) + "]"
-    lines = [f"{_variable(port)}: numpy {port.dtype} {shape}"]
-    if port.scale is not None:
-        lines.append(f"  becomes {port.grid} inside: scale {port.scale:.9g}, zero point {port.zero_point}")
-    return lines
-
-
-def _variable(port: Port) -> str:
-    name = "".join(c if c.isalnum() else "_" for c in port.name)
-    return name if name.isidentifier() and not keyword.iskeyword(name) else f"x_{name}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -32,7 +32,7 @@ Exit codes: 0 done, 2 bad input, 3 a floor or gate missed, 130 interrupted."""
 class Commands(TyperGroup):
     """The group of all commands. Ctrl-C ends with its own exit code whatever the installed typer makes of it."""
 
-    def invoke(self, ctx: typer.Context) -> object:
+    def invoke(self, ctx: Any) -> Any:  # typer does not export the type of its parent's context
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:

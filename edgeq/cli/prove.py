@@ -87,9 +87,9 @@ def proof_text(placement: Placement, latency: Latency | None) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    from edgeq.report_text import latency_lines, placement_text
+    from edgeq.report_text import latency_lines, placement_lines
 
-    parts: list[RenderableType] = [_nodes(placement), Text(), placement_text(placement)]
+    parts: list[RenderableType] = [_nodes(placement), Text(), *placement_lines(placement)]
     if latency is not None:
         parts += latency_lines(latency)
     return Group(*parts)

@@ -56,22 +56,15 @@ def parse_size(word: str) -> int:
 
 
 def check_outputs(outputs: Iterable[Path | None], *, force: bool, inputs: Iterable[Path | None]) -> None:
-    """Refuse output paths that would fail or do harm after minutes of work. Raises BadOutput.
+    """Refuse output paths that would fail or do harm, before minutes of work and not after. None: not wanted. Raises BadOutput."""
+    from edgeq.save import check_output
 
-    An output may not be an input (even with --force), may not exist without --force, and its folder must exist.
-    """
-    sources = [path.resolve() for path in inputs if path is not None]
-    seen: set[Path] = set()
-    for path in outputs:
-        if path is None:
-            continue
-        target = path.resolve()
-        if target in sources:
-            raise BadOutput("The output would be written over an input.", str(path), "Choose another output path.")
-        if target in seen:
+    wanted = [path for path in outputs if path is not None]
+    sources = [path for path in inputs if path is not None]
+    for place, path in enumerate(wanted):
+        if path.resolve() in [earlier.resolve() for earlier in wanted[:place]]:
             raise BadOutput("Two outputs have the same path.", str(path), "Give each output its own path.")
-        seen.add(target)
-        _check_place(path, force)
+        check_output(path, force=force, inputs=sources)
 
 
 def check_folder(folder: Path, outputs: Iterable[Path], *, force: bool, inputs: Iterable[Path | None]) -> None:
@@ -80,15 +73,6 @@ def check_folder(folder: Path, outputs: Iterable[Path], *, force: bool, inputs: 
         raise BadOutput("The output folder is a file.", str(folder), "Choose another folder.")
     if folder.exists():
         check_outputs(outputs, force=force, inputs=inputs)
-
-
-def _check_place(path: Path, force: bool) -> None:
-    if path.is_dir():
-        raise BadOutput("The output path is a folder.", str(path), "Add a file name.")
-    if path.exists() and not force:
-        raise BadOutput("The output exists already.", str(path), "Choose another path, or add --force to replace it.")
-    if not path.parent.is_dir():
-        raise BadOutput("The output's folder does not exist.", str(path.parent), "Make the folder first.")
 
 
 def check_report(path: Path | None) -> None:

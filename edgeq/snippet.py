@@ -1,0 +1,36 @@
+"""The Python that a user needs to run the int8 model, as text."""
+
+from __future__ import annotations
+
+import json
+import keyword
+
+from edgeq.report import Port, Report
+
+
+def snippet(report: Report, out: str) -> str:
+    """Python that runs the int8 model: the optimization level that integer kernels need, and what each input becomes."""
+    lines = [
+        "import onnxruntime as ort",
+        "",
+        "options = ort.SessionOptions()",
+        "# integer kernels need ORT_ENABLE_EXTENDED or ORT_ENABLE_ALL",
+        "options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL",
+        f"session = ort.InferenceSession({json.dumps(out)}, options)",
+        *(f"# {line}" for port in report.inputs for line in _input_lines(port)),
+        f"outputs = session.run(None, {{{', '.join(f'{json.dumps(port.name)}: {_variable(port)}' for port in report.inputs)}}})",
+    ]
+    return "\n".join(lines)
+
+
+def _input_lines(port: Port) -> list[str]:
+    shape = "?" if port.shape is None else "[" + ", ".join("?" if size is None else str(size) for size in port.shape) + "]"
+    lines = [f"{_variable(port)}: numpy {port.dtype} {shape}"]
+    if port.scale is not None:
+        lines.append(f"  becomes {port.grid} inside: scale {port.scale:.9g}, zero point {port.zero_point}")
+    return lines
+
+
+def _variable(port: Port) -> str:
+    name = "".join(c if c.isalnum() else "_" for c in port.name)
+    return name if name.isidentifier() and not keyword.iskeyword(name) else f"x_{name}"

@@ -1,0 +1,46 @@
+"""A report with everything in it, for tests of its faces."""
+
+from __future__ import annotations
+
+import math
+
+from edgeq.compare import Accuracy
+from edgeq.latency import Latency
+from edgeq.layer_fidelity import LayerFidelity
+from edgeq.prove import Placement, ProvenNode
+from edgeq.recipe import Recipe
+from edgeq.report import DataInfo, Fidelity, Port, Report, Sizes, Step, Times
+
+NODES = (
+    ProvenNode("stem/conv", "Conv", "int8", "QLinearConv", 1_000_000),
+    ProvenNode("stem/relu", "Relu", "vanished", "fused into stem/conv", 0),
+    ProvenNode("head/softmax[0]", "Softmax", "float", "cpu has no integer kernel for Softmax", 0),
+    ProvenNode("head/exp", "Exp", "float", "cpu has no integer kernel for Exp <b>", 0),
+    *(ProvenNode(f"mask_{i}", "Exp", "float", "cpu has no integer kernel for Exp <b>", 0) for i in range(6)),
+)
+
+
+def full_report(ratio: float = 0.5, sqnr_db: float = 31.25) -> Report:
+    """Every part is there; ratio: int8 time over float time."""
+    return Report(
+        model="models/net<script>.onnx",
+        data=DataInfo("calib.npz", "d" * 64, 100),
+        target="cpu",
+        recipe=Recipe(),
+        rule="mse",
+        versions={"edgeq": "0.1.0", "onnxruntime": "1.32.0"},
+        size=Sizes(1_234_567, 345_678),
+        time_s=Times(0.5, 1.25, 0.125, 0.25, 4.0),
+        peak_rss_mb=321.5,
+        placement=Placement(NODES, 1, 8, 2, 0, 100.0),
+        fidelity=Fidelity(sqnr_db, 0.9995, 0.985, 900),
+        accuracy=Accuracy("top1", 0.9, 0.89),
+        steps=(Step("ranges (mse)", sqnr_db),),
+        layers=(LayerFidelity("head/exp", "Exp", -math.inf), LayerFidelity("stem/conv", "Conv", 28.0)),
+        latency=Latency(2.0, 2.0 * ratio, ratio, 1, 1, 200, 0.03),
+        inputs=(Port("input.1", "float32", ("N", 3, 32, 32), "uint8", 0.0173, 114),),
+        outputs=(Port("scores", "float32", ("N", 10), "uint8", 0.1, 3),),
+        gate="failed",
+        missed=("SQNR 31.2 dB is below the floor of 40 dB",),
+        warnings=("The data has only 4 samples.",),
+    )
