@@ -18,7 +18,7 @@ from edgeq.load import load_model
 from edgeq.macs import macs
 from edgeq.naming import unique_names
 from edgeq.optimized import Kernel, ReadBack, read_back
-from edgeq.provenance import Origin, read_origins
+from edgeq.origins import Origin, read_origins
 from edgeq.trace import Fate, settle
 from edgeq.why_float import why_float
 

@@ -1,43 +1,53 @@
-"""The record that edgeq writes into its models: what became of every node of the float model, and why."""
+"""Write into an int8 model where it comes from: version, hashes, gate, and what became of every node of the float model."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import Literal, get_args
+from collections.abc import Mapping
+from typing import Literal
 
 import onnx_ir as ir
 
-#: key in ONNX's metadata_props
-NODES_KEY = "edgeq.nodes"
+from edgeq import __version__
+from edgeq.graph import nodes
+from edgeq.origins import NODES_KEY, OriginRuns
+from edgeq.placement import Runs
+from edgeq.plan import Plan
 
-OriginRuns = Literal["int8", "float", "absorbed", "folded"]
+#: whether the floors of the recipe hold; none: there were no floors
+Gate = Literal["passed", "failed", "none"]
 
-
-@dataclass(frozen=True)
-class Origin:
-    """What became of one node of the float model. node: its name in the int8 model, None when it has none there."""
-
-    runs: OriginRuns
-    node: str | None
-    reason: str
+_RUNS: dict[Runs, OriginRuns] = {"int8": "int8", "integer": "int8", "absorbed": "absorbed", "float": "float"}
 
 
-def read_origins(model: ir.Model) -> dict[str, Origin]:
-    """Name of the float node -> what became of it; empty for a model of another tool, or with a damaged record."""
-    try:
-        record = json.loads(model.metadata_props.get(NODES_KEY, "{}"))
-    except ValueError:
-        return {}
-    if not isinstance(record, dict):
-        return {}
-    return {name: origin for name, entry in record.items() if (origin := _origin(entry)) is not None}
+def write_provenance(model: ir.Model, float_model: ir.Model, vanished: Mapping[str, str], plan: Plan) -> None:
+    """Set the metadata_props edgeq.* of the int8 model, in place; the gate is "none" until mark_gate.
+
+    float_model: as load names its nodes. vanished: name of a float node that prepare removed -> what became of it.
+    """
+    left = {str(node.name) for node in nodes(model)}
+    record = {str(node.name): _entry(str(node.name), left, vanished, plan) for node in nodes(float_model)}
+    facts = {
+        "version": __version__,
+        "target": plan.target,
+        "recipe": plan.recipe,
+        "model": plan.model,
+        "data": plan.data,
+        "plan": plan.hash,
+    }
+    for key, text in facts.items():
+        model.metadata_props[f"edgeq.{key}"] = text
+    model.metadata_props[NODES_KEY] = json.dumps(record, sort_keys=True, separators=(",", ":"))
+    mark_gate(model, "none")
 
 
-def _origin(entry: object) -> Origin | None:
-    if not isinstance(entry, dict) or entry.get("runs") not in get_args(OriginRuns):
-        return None
-    node, reason = entry.get("as"), entry.get("reason", "")
-    if not isinstance(node, str | None) or not isinstance(reason, str):
-        return None
-    return Origin(entry["runs"], node, reason)
+def mark_gate(model: ir.Model, gate: Gate) -> None:
+    """Say in the model whether it holds the floors it was made for."""
+    model.metadata_props["edgeq.gate"] = gate
+
+
+def _entry(name: str, left: set[str], vanished: Mapping[str, str], plan: Plan) -> dict[str, str | None]:
+    place = plan.nodes.get(name)
+    if place is None:
+        return {"runs": "folded", "as": None, "reason": vanished.get(name, "simplified away before it was quantized")}
+    return {"runs": _RUNS[place.runs], "as": name if name in left else None, "reason": place.reason}

@@ -15,7 +15,7 @@ from onnxruntime import quantization
 from edgeq.errors import BadModel, BadRecipe, FloorMissed, RuntimeRefused
 from edgeq.load import load_proto
 from edgeq.prove import Placement, prove_placement, require_int8
-from edgeq.provenance import NODES_KEY, read_origins
+from edgeq.origins import NODES_KEY, read_origins
 from tests.qdq_toys import BIAS, IN, OUT, WEIGHT, toy
 
 CONV = IN + WEIGHT + BIAS + "[conv] c = Conv(xd, wd, bd) " + OUT
