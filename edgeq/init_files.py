@@ -51,5 +51,10 @@ def _toml(value: object) -> str:
 def _operators(model: ir.Model) -> str:
     """The operator types of this model as a comment, most frequent first."""
     counts = Counter(node.op_type for node in nodes(model))
-    kinds = ", ".join(f"{op} ({count})" for op, count in counts.most_common())
+    kinds = ", ".join(f"{_printable(op)} ({count})" for op, count in counts.most_common())
     return f'# operators of this model: {kinds}\n# keep_float = ["Softmax", "head/*", "/block_[12]_/"]\n'
+
+
+def _printable(name: str) -> str:
+    """Names come from the model: one with a line break would leave the comment."""
+    return "".join(c if c.isprintable() else "?" for c in name)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from edgeq.errors import MissingExtra
 from edgeq.report import Report, verdict
-from edgeq.report_text import bar_share, decibels, human_bytes
+from edgeq.report_text import bar_share, decibels, human_bytes, threads_text
 from edgeq.snippet import snippet
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def _environment() -> Environment:
         mend = "Install it with: pip install 'edgeq[report]'; or write the report as .json."
         raise MissingExtra("An HTML report needs jinja2, which is not installed.", "--report", mend) from None
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(bytes=human_bytes, db=decibels, bar=_bar, grade=_grade, score=_score)
+    environment.filters.update(bytes=human_bytes, db=decibels, bar=_bar, grade=_grade, score=_score, threads=threads_text)
     return environment
 
 

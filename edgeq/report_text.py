@@ -33,7 +33,7 @@ def report_text(report: Report, out: str = "model.int8.onnx") -> RenderableType:
     parts += _section("Floors missed", [Text(line, "bold red") for line in report.missed])
     parts += _section("Warnings", [Text.assemble(("! ", "bold yellow"), line) for line in report.warnings])
     if report.inputs:
-        parts += _section("Run it", [Text(snippet(report, out), "cyan")])
+        parts += _section("Run it", [Text(snippet(report, out), "cyan", no_wrap=True, overflow="ignore")])
     return Group(*parts)
 
 
@@ -149,10 +149,14 @@ def placement_lines(placement: Placement) -> tuple[Text, Text]:
 
 def latency_lines(latency: Latency) -> tuple[Text, Text]:
     """The figures, then the verdict in words."""
-    threads = f"{latency.threads} thread{'s' if latency.threads != 1 else ''}" if latency.threads else "default threads"
     text = Text(f"float {latency.float_ms:.3g} ms, int8 {latency.int8_ms:.3g} ms ({latency.ratio:.2f}x)")
-    text.append(f"  {threads}, batch {latency.batch}, {latency.runs} runs, {platform.machine()}", "dim")
+    text.append(f"  {threads_text(latency.threads)}, batch {latency.batch}, {latency.runs} runs, {platform.machine()}", "dim")
     return text, Text(verdict(latency), "green" if latency.ratio < NOT_FASTER else "bold yellow")
+
+
+def threads_text(threads: int) -> str:
+    """0 leaves the number to the runtime."""
+    return f"{threads} thread{'s' if threads != 1 else ''}" if threads else "default threads"
 
 
 def _times(report: Report) -> Text:

@@ -9,7 +9,7 @@ import typer
 
 from edgeq.cli import options as o
 from edgeq.cli.screen import Screen
-from edgeq.cli.settings import check_folder, plan_path, write_report
+from edgeq.cli.settings import check_folder, make_folder, plan_path, write_report
 from edgeq.errors import MissingExtra
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def demo(
     with screen.progress() as progress:
         made = run(shipped_model(SET), SET, target=target, progress=progress)
         judged = _judge(made, progress)
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     atomic_write_text(plan, made.plan.to_json(), force=force)
     made.save(model, force=force)
     write_report(judged, report, str(model), force=force)

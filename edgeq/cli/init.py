@@ -9,7 +9,7 @@ import typer
 
 from edgeq.cli.options import OUTPUT, FloatModel, Force, Json, MaxBytes, Quiet
 from edgeq.cli.screen import Screen
-from edgeq.cli.settings import check_folder, parse_size
+from edgeq.cli.settings import check_folder, make_folder, parse_size
 
 EXAMPLE = """    edgeq init model.onnx                 writes ./recipe.toml and ./set.toml
 
@@ -36,15 +36,15 @@ def init(
     from edgeq.save import atomic_write_text
     from edgeq.set_toml import set_template
 
-    loaded = load_model(model, max_bytes=parse_size(max_bytes))
     recipe, data_set = out / "recipe.toml", out / "set.toml"
     check_folder(out, [recipe, data_set], force=force, inputs=[model])
-    out.mkdir(parents=True, exist_ok=True)
+    loaded = load_model(model, max_bytes=parse_size(max_bytes))
+    make_folder(out)
     atomic_write_text(recipe, recipe_template(loaded.model), force=force)
     atomic_write_text(data_set, set_template(input_specs(loaded.model)), force=force)
     lines = (
-        f"wrote {recipe}: how to quantize; every line is a default, change what you need",
-        f"wrote {data_set}: how files in its folder become model inputs; check mean, std and scale",
-        f"next:  edgeq quantize {model} --data {out} --recipe {recipe} -o {model.with_suffix('')}.int8.onnx",
+        f"wrote {recipe}: how to quantize",
+        f"wrote {data_set}: how the files beside it become model inputs; check mean, std, scale",
+        f"next:  edgeq quantize {model} --data {out} --recipe {recipe} -o {model.stem}.int8.onnx",
     )
-    screen.show({"recipe": recipe, "set": data_set}, lambda: Text("\n".join(lines)))
+    screen.show({"recipe": recipe, "set": data_set}, lambda: Text("\n".join(lines), no_wrap=True, overflow="ignore"))

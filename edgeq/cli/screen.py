@@ -79,8 +79,8 @@ def print_bug(error: BaseException) -> None:
 
 
 def print_interrupted() -> None:
-    """After Ctrl-C: nothing half-written is left, say so."""
-    stderr_console().print(Text("interrupted: nothing was written"), soft_wrap=True)
+    """After Ctrl-C: files are written whole or not at all, say so."""
+    stderr_console().print(Text("interrupted; no file is half-written"), soft_wrap=True)
 
 
 def _three_lines(kind: str, what: str, where: str, mend: str) -> None:

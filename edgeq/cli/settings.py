@@ -75,6 +75,14 @@ def check_folder(folder: Path, outputs: Iterable[Path], *, force: bool, inputs: 
         check_outputs(outputs, force=force, inputs=inputs)
 
 
+def make_folder(folder: Path) -> None:
+    """Make the folder and those above it. Raises BadOutput."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadOutput(f"The output folder cannot be made: {error.strerror}.", str(folder), "Choose another folder.") from None
+
+
 def check_report(path: Path | None) -> None:
     """Refuse a report path whose form is unknown or needs a package that is missing. Raises BadOutput, MissingExtra."""
     if path is None:
