@@ -54,7 +54,6 @@ class Side:
         centres = self.ends[:-1] + 0.5
         if counts.size:
             self.ends[-1] = outermost
-            centres[-1] = (self.ends[-2] + outermost) / 2
         beyond = [np.concatenate([np.cumsum((counts * centres**power)[::-1])[::-1], [0.0]]) for power in (0, 1, 2)]
         self.clipped: Floats = np.maximum(beyond[2] - 2 * self.ends * beyond[1] + self.ends**2 * beyond[0], 0.0)
         self.total = int(counts.sum())

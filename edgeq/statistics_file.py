@@ -74,11 +74,11 @@ class Statistics:
                 archive.writestr(info, member.getvalue(), zipfile.ZIP_DEFLATED)
         return file.getvalue()
 
-    def save(self, path: str | Path, *, force: bool = False) -> None:
-        """Write to `path` (.npz), whole or not at all. Raises BadOutput if it exists and not `force`."""
-        from edgeq.save import atomic_write_bytes
+    def save(self, path: str | Path, *, force: bool = False, inputs: Sequence[Path] = ()) -> None:
+        """Write to `path` (.npz), whole or not at all. Raises BadOutput if it exists and not `force`, or if it is one of `inputs`."""
+        from edgeq.save import atomic_write_bytes  # brings onnx_ir in, which reading and merging do not need
 
-        atomic_write_bytes(Path(path), self.to_bytes(), force=force)
+        atomic_write_bytes(path, self.to_bytes(), force=force, inputs=inputs)
 
 
 def load_statistics(path: str | Path) -> Statistics:

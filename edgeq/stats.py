@@ -111,7 +111,7 @@ def widen(samples: Indices, low: Floats, high: Floats) -> tuple[Indices, Floats,
     """Sort by sample and join the ranges of equal samples. All arrays [n] -> [m], m <= n."""
     if samples.size == 0:
         return samples, low, high
-    order = np.argsort(samples, kind="stable")
+    order = np.argsort(samples)
     samples, low, high = samples[order], low[order], high[order]
     starts = np.flatnonzero(np.diff(samples, prepend=samples[0] - 1))
     return samples[starts], np.minimum.reduceat(low, starts), np.maximum.reduceat(high, starts)

@@ -258,10 +258,11 @@ def test_kl_removes_an_outlier() -> None:
     assert 3.0 < ranges.kl(stats, levels=256, symmetric=True)[1] < 5.5
 
 
-def test_kl_is_not_decided_by_the_zeros_of_relu() -> None:
+@pytest.mark.parametrize("rule", ["kl", "mse"])
+def test_the_zeros_of_relu_do_not_decide(rule: str) -> None:
     positive = np.abs(np.random.default_rng(0).standard_normal(100_000))
-    plain = ranges.kl(observe(positive), levels=256, symmetric=False)
-    with_zeros = ranges.kl(observe(positive, np.zeros(900_000)), levels=256, symmetric=False)
+    plain = ranges.choose_range(observe(positive), Recipe(rule=rule), levels=256, symmetric=False)
+    with_zeros = ranges.choose_range(observe(positive, np.zeros(900_000)), Recipe(rule=rule), levels=256, symmetric=False)
     assert plain[1] == pytest.approx(with_zeros[1], rel=0.02)
 
 

@@ -152,6 +152,12 @@ def test_tiny_negative_values_stay_in_the_bin_below_zero() -> None:
     assert stats.counts[:2].tolist() == [1, 3]
 
 
+def test_negative_zero_is_zero_in_the_saved_bits() -> None:
+    stats = observed({0: np.array([-0.0, 0.0], np.float32), 1: np.array([-0.0], np.float32)})
+    assert not np.signbit(stats.sample_low).any()
+    assert not np.signbit(stats.sample_high).any()
+
+
 def test_non_contiguous_and_other_float_types() -> None:
     x = np.arange(-12, 12, dtype=np.float32).reshape(4, 6)
     expected = observed({0: x})
