@@ -7,13 +7,23 @@ import onnx_ir as ir
 from edgeq.errors import BadPlan
 from edgeq.graph import nodes
 from edgeq.passes.absorb_activations import AbsorbActivations
+from edgeq.passes.average_to_global_pool import AverageToGlobalPool
+from edgeq.passes.correct_biases import CorrectBiases
 from edgeq.passes.hard_sigmoid_to_add import HardSigmoidToAdd
 from edgeq.passes.insert_qdq import InsertQdq
 from edgeq.passes.move_to_integers import MoveToIntegers
 from edgeq.passes.quantize_biases import QuantizeBiases
 from edgeq.passes.quantize_constants import QuantizeConstants
+from edgeq.passes.split_hardswish import SplitHardSwish
 from edgeq.plan import Plan
 from edgeq.target import Target
+
+
+def lower(prepared: ir.Model, target: Target) -> None:
+    """Bring a prepared model, in place, to operators that the target has integer kernels for. Before calibration: it makes new values."""
+    if target.kernel_of("HardSwish") is None and target.kernel_of("HardSigmoid") is not None:
+        SplitHardSwish()(prepared)
+    AverageToGlobalPool()(prepared)
 
 
 def rewrite(prepared: ir.Model, plan: Plan, target: Target) -> ir.Model:
@@ -33,7 +43,11 @@ def rewrite_passes(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:
         # first, while value names are those of the plan: the producer takes over the absorbed node's value
         AbsorbActivations(where["absorbed"]),
         # constants before activations: a constant operand is not an activation
-        QuantizeConstants({key: grid.params for key, grid in plan.weights.items()}),
+        CorrectBiases(plan.biases),
+        QuantizeConstants(
+            {key: grid.params for key, grid in plan.weights.items()},
+            {key: grid.codes for key, grid in plan.weights.items() if grid.codes is not None},
+        ),
         InsertQdq(
             {name: grid.params for name, grid in plan.grids.items()},
             frozenset(name for name, grid in plan.grids.items() if grid.readers == "integer"),
@@ -54,4 +68,5 @@ def _check_fits(model: ir.Model, plan: Plan) -> None:
     known = {node.name: node.op_type for node in nodes(model)}
     for name, node in plan.nodes.items():
         if known.get(name) != node.op_type:
-            raise BadPlan(f"The plan places a {node.op_type} that the model does not have.", f"node {name}", "Use the plan of this very model.")
+            what = f"The plan places a {node.op_type} that the model does not have."
+            raise BadPlan(what, f"node {name}", "Use the plan of this very model.")

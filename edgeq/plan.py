@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import math
+import zlib
 from pathlib import Path
 from typing import Literal, Self
 
 import numpy as np
-from pydantic import ValidationError, model_validator
+from numpy.typing import NDArray
+from pydantic import Field, ValidationError, model_validator
 
 from edgeq.errors import BadPlan
 from edgeq.placement import Runs
@@ -37,6 +41,7 @@ class GridPlan(Strict):
     reason: str
     readers: Literal["all", "integer"] = "all"
     group: str | None = None
+    codes: str | None = None
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
@@ -72,7 +77,8 @@ def grid_plan(
 
 
 class Plan(Strict):
-    """Everything that the rewrite needs. grids: by value name; weights: by "node:input index"; hashes: sha256 hex."""
+    """Everything that the rewrite needs. grids: by value name; weights: by "node:input index"; biases: by node, float,
+    corrected for the mean error of the rounded weights; hashes: sha256 hex."""
 
     schema_version: Literal[1] = 1
     model: str
@@ -84,6 +90,7 @@ class Plan(Strict):
     nodes: dict[str, NodePlan]
     grids: dict[str, GridPlan]
     weights: dict[str, GridPlan]
+    biases: dict[str, tuple[float, ...]] = Field(default_factory=dict)
 
     def to_json(self) -> str:
         """Canonical JSON: the same plan gives the same bytes."""
@@ -93,6 +100,23 @@ class Plan(Strict):
     def hash(self) -> str:
         """sha256 of the canonical JSON."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+
+def pack_codes(codes: NDArray[np.integer]) -> str:
+    """Integer codes of a weight as text: base64 of zlib of int8 or uint8, row-major."""
+    return base64.b64encode(zlib.compress(np.ascontiguousarray(codes).tobytes(), 6)).decode("ascii")
+
+
+def unpack_codes(text: str, dtype: str, shape: tuple[int, ...]) -> NDArray[np.integer]:
+    """The inverse of pack_codes. Raises BadPlan when the text does not hold exactly `shape`."""
+    size = math.prod(shape)
+    try:
+        data = zlib.decompressobj().decompress(base64.b64decode(text, validate=True), size + 1)
+    except (ValueError, zlib.error):
+        data = b""
+    if len(data) != size:
+        raise BadPlan("The codes of a weight are damaged.", "the plan", "Make the plan anew with `edgeq quantize`.")
+    return np.frombuffer(data, dtype).reshape(shape)
 
 
 def parse_plan(text: str, where: str) -> Plan:

@@ -31,6 +31,9 @@ class Recipe(Strict):
     ema: float = Field(0.9, ge=0, lt=1, description="for rule ema: r = ema * r + (1 - ema) * r_sample")
     weights: Literal["per_channel", "per_tensor"] = Field("per_channel", description="granularity of weight scales")
     weight_rule: Literal["minmax", "mse"] = Field("mse", description="how a weight's range is chosen")
+    effort: Literal["fast", "default"] = Field(
+        "default", description="fast: ranges and nearest rounding; default: weights rounded with the data in view"
+    )
     keep_float: tuple[str, ...] = Field((), description="nodes that stay float: name or glob, /regex/, or an operator type")
     opset: int | None = Field(None, ge=13, description="opset of the output; default: the lowest that fits")
     samples: int | None = Field(None, ge=1, description="calibrate with the first N samples; default: all")

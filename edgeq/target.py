@@ -27,6 +27,9 @@ class Weights(Strict):
     symmetric: bool = True
     narrow: bool = Field(True, description="leave the lowest code unused: -127..127")
     granularity: tuple[Literal["per_channel", "per_tensor"], ...] = ("per_channel", "per_tensor")
+    pair_limit: int | None = Field(
+        None, ge=2, description="largest |a| + |b| of neighbouring codes of one sign that kernels add in int16 without saturating"
+    )
     source: str
 
 

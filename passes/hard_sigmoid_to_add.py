@@ -47,7 +47,7 @@ class HardSigmoidToAdd(ir.passes.InPlacePass):
         operand = dequantize_constant(node, quantize(shift, grid), grid, f"{node.name}_shift", names)
         scale = constant(reader.inputs[1])
         assert scale is not None
-        wider = add_constant(graph, np.asarray(scale / alpha, np.float32), names.value(f"{node.name}_output_scale"))
+        wider = add_constant(graph, np.asarray(np.asarray(scale, np.float32) / alpha, np.float32), names.value(f"{node.name}_output_scale"))
         reader.replace_input_with(1, wider)
         node.op_type = "Add"
         node.attributes.clear()

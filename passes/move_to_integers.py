@@ -42,7 +42,7 @@ class MoveToIntegers(ir.passes.InPlacePass):
         if not all(is_op(n, "DequantizeLinear") for n in before) or not all(is_op(n, "QuantizeLinear") for n in after) or not after:
             return False
         grids = {_grid(n) for n in (*before, *after) if n is not None}
-        if len(grids) != 1 or None in grids:
+        if len(grids) != 1 or None in grids or not _has_codes(node):
             return False
         first = before[0]
         assert first is not None
@@ -57,6 +57,13 @@ class MoveToIntegers(ir.passes.InPlacePass):
             if producer is not None and producer.graph is not None and not _is_read(producer):
                 owner(producer).remove(producer, safe=True)
         return True
+
+
+def _has_codes(node: ir.Node) -> bool:
+    """Whether the bounds or the fill value that the node works with are known."""
+    if is_op(node, "Relu", "Clip"):
+        return clip_bounds(node) is not None
+    return not is_op(node, "Pad") or len(node.inputs) < 3 or node.inputs[2] is None or constant(node.inputs[2]) is not None
 
 
 def _is_read(node: ir.Node) -> bool:

@@ -10,6 +10,7 @@ import onnx_ir as ir
 
 from edgeq.graph import Names, constant, drop_unread_constants, nodes, owner
 from edgeq.passes.qdq import dequantize_constant
+from edgeq.plan import unpack_codes
 from edgeq.quant import QuantParams, quantize
 
 
@@ -22,9 +23,12 @@ class QuantizeConstants(ir.passes.InPlacePass):
 
     grids: "node name:input index" -> grid. An initializer that several nodes share gets one integer copy a distinct grid;
     the float one stays for those who still read it.
+
+    codes: under the same key, the integers of a weight whose rounding was chosen with data in view; all others round to nearest.
     """
 
     grids: Mapping[str, QuantParams]
+    codes: Mapping[str, str]
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         names = Names(model)
@@ -36,9 +40,12 @@ class QuantizeConstants(ir.passes.InPlacePass):
                 array = constant(value)
                 if grid is None or value is None or array is None:
                     continue
-                key = (str(value.name), grid.scale.tobytes() + grid.zero_point.tobytes() + grid.dtype.encode(), id(owner(node)))
+                packed = self.codes.get(f"{node.name}:{index}")
+                same = grid.scale.tobytes() + grid.zero_point.tobytes() + (grid.dtype + (packed or "")).encode()
+                key = (str(value.name), same, id(owner(node)))
                 if key not in made:
-                    integers = quantize(np.asarray(array, np.float32), grid)
+                    weight = np.asarray(array, np.float32)
+                    integers = quantize(weight, grid) if packed is None else unpack_codes(packed, grid.dtype, weight.shape)
                     made[key] = dequantize_constant(node, integers, grid, str(value.name), names)
                 node.replace_input_with(index, made[key])
                 modified = True

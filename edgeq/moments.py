@@ -1,0 +1,128 @@
+"""Measure: second moments of what the weights of a layer are multiplied with, in exact integers, from a sample of positions.
+
+The input of a layer is taken as the codes that its grid will give it. Products of 8-bit codes summed over at most 256 rows fit float32's
+24 bits, so BLAS adds them exactly in any order: the result is the same on every machine and for every number of threads.
+"""
+
+from __future__ import annotations
+
+import threading
+import zlib
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from edgeq.calibrate import WORKERS
+from edgeq.data_stream import Batch, Dataset
+from edgeq.expose import expose
+from edgeq.progress import Progress, Silent
+from edgeq.quant import QuantParams, quantize
+from edgeq.runtime import open_session
+from edgeq.windows import Layer, rows_of
+
+#: rows [.., K] whose products float32 adds exactly: 255^2 * 256 < 2^24
+EXACT_ROWS = 256
+#: rows a column of the weight that are enough, and the least
+ROWS_PER_COLUMN, LEAST_ROWS = 12, 4096
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Of rows x = code - zero_point: total = sum x x^T float64 [G, K, K], sum float64 [G, K], both whole numbers; rows: how many."""
+
+    total: NDArray[np.float64]
+    sum: NDArray[np.float64]
+    rows: int
+
+    @property
+    def second(self) -> NDArray[np.float64]:
+        """E[x x^T] [G, K, K], in units of the grid's scale squared."""
+        return self.total / max(self.rows, 1)
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """E[x] [G, K], in units of the grid's scale."""
+        return self.sum / max(self.rows, 1)
+
+    @property
+    def covariance(self) -> NDArray[np.float64]:
+        """E[x x^T] - E[x] E[x]^T."""
+        mean = self.mean
+        return self.second - mean[:, :, None] * mean[:, None, :]
+
+
+def measure_moments(
+    model: ir.Model,
+    layers: Iterable[Layer],
+    grids: Mapping[str, QuantParams],
+    data: Dataset,
+    *,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> dict[str, Moment]:
+    """Node name -> Moment of its input, over a seeded choice of positions of every sample. grids: by input value name."""
+    wanted = tuple(layers)
+    watcher = progress or Silent()
+    watcher.start("second moments", data.count)
+    sums = [_Sum(layer, grids[layer.source], data.count, seed) for layer in wanted]
+    exposed, outputs = expose(model, {layer.source for layer in wanted})
+    source = ir.to_proto(exposed).SerializeToString()
+    own = threading.local()
+
+    def take(batch: Batch) -> int:
+        if not hasattr(own, "session"):
+            own.session = open_session(source, threads=1)
+        arrays = dict(zip(outputs, own.session.run(batch.feeds, list(outputs.values())) if outputs else [], strict=True))
+        for one in sums:
+            value = arrays.get(one.layer.source)
+            one.add(batch.feeds[one.layer.source] if value is None else value, batch.samples.start)
+        return len(batch.samples)
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        for done in pool.map(take, data.batches(1)):
+            watcher.advance(done)
+    return {one.layer.node: one.result() for one in sums}
+
+
+class _Sum:
+    def __init__(self, layer: Layer, grid: QuantParams, samples: int, seed: int) -> None:
+        self.layer, self.grid, self.seed = layer, grid, seed
+        wanted = max(ROWS_PER_COLUMN * layer.columns, LEAST_ROWS)
+        self.quota = max(1, -(-wanted // max(samples, 1)))
+        self.total = np.zeros((layer.groups, layer.columns, layer.columns))
+        self.sum = np.zeros((layer.groups, layer.columns))
+        self.rows = 0
+        self.lock = threading.Lock()
+        self.waiting: list[NDArray[np.float32]] = []
+        self.held = 0
+
+    def add(self, value: NDArray[np.generic], sample: int) -> None:
+        if not value.size:
+            return
+        chance = np.random.default_rng([self.seed, sample, zlib.crc32(self.layer.node.encode())])
+        rows = rows_of(self.layer, np.asarray(value, np.float32), self.quota, chance)
+        codes = quantize(rows, self.grid).astype(np.float32) - np.float32(self.grid.zero_point)
+        with self.lock:
+            self.rows += codes.shape[1]
+            self.waiting.append(codes)
+            self.held += codes.shape[1]
+            if self.held >= EXACT_ROWS:
+                self._add_up()
+
+    def result(self) -> Moment:
+        """The sums of everything added."""
+        if self.held:
+            self._add_up()
+        return Moment(self.total, self.sum, self.rows)
+
+    def _add_up(self) -> None:
+        codes = np.concatenate(self.waiting, axis=1)
+        self.waiting, self.held = [], 0
+        self.sum += codes.sum(1, dtype=np.float64)
+        for start in range(0, codes.shape[1], EXACT_ROWS):
+            part = codes[:, start : start + EXACT_ROWS]
+            self.total += np.swapaxes(part, 1, 2) @ part

@@ -1,0 +1,104 @@
+"""Decide, with data in view: round weights so that the layers' outputs change least, and let biases take up the mean error."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from edgeq.decide import side_of, weight_axis, weight_plan
+from edgeq.graph import constant, nodes
+from edgeq.moments import Moment
+from edgeq.plan import GridPlan, Plan
+from edgeq.recipe import Recipe
+from edgeq.rounding import round_weights
+from edgeq.target import Kernel, Target
+from edgeq.weight_grids import choose_scales, codes_of
+from edgeq.windows import Layer, layer_of, weight_rows
+
+
+@dataclass(frozen=True)
+class Weighted:
+    """A node with a constant weight that the plan runs in integers."""
+
+    node: ir.Node
+    layer: Layer
+    kernel: Kernel
+    key: str
+
+
+def weighted_layers(model: ir.Model, plan: Plan, target: Target) -> tuple[Weighted, ...]:
+    """The layers whose weights rounding can choose, in graph order."""
+    found = []
+    for node in nodes(model):
+        kernel = target.kernel_of(node.op_type)
+        if kernel is None or kernel.weight is None or f"{node.name}:{kernel.weight}" not in plan.weights:
+            continue
+        layer = layer_of(node, kernel.weight)
+        if layer is not None and layer.source in plan.grids:
+            found.append(Weighted(node, layer, kernel, f"{node.name}:{kernel.weight}"))
+    return tuple(found)
+
+
+def refine(plan: Plan, layers: tuple[Weighted, ...], moments: Mapping[str, Moment], target: Target, recipe: Recipe) -> Plan:
+    """The plan with weight scales and codes that minimise each layer's output error under the measured moments.
+
+    Nodes that share a weight and its shape get one rounding, for the sum of their moments.
+    """
+    weights, biases = dict(plan.weights), dict(plan.biases)
+    shared: dict[tuple[str, Layer], list[Weighted]] = {}
+    for one in layers:
+        if moments[one.layer.node].rows:
+            value = one.node.inputs[one.kernel.weight or 1]
+            geometry = Layer("", "", one.layer.groups, one.layer.kernel)
+            shared.setdefault((str(value.name) if value is not None else "", geometry), []).append(one)
+    for users in shared.values():
+        grid, scale, codes, rows = _round(users, moments, plan, target, recipe)
+        for one in users:
+            weights[one.key] = grid
+            corrected = _bias(one, moments[one.layer.node], plan, rows - codes * scale[..., None])
+            if corrected is not None:
+                biases[one.layer.node] = corrected
+    return plan.model_copy(update={"weights": weights, "biases": biases})
+
+
+Array = NDArray[np.float32]
+
+
+def _round(
+    users: list[Weighted], moments: Mapping[str, Moment], plan: Plan, target: Target, recipe: Recipe
+) -> tuple[GridPlan, Array, Array, Array]:
+    first = users[0]
+    index = first.kernel.weight
+    assert index is not None
+    weight = np.asarray(constant(first.node.inputs[index]), np.float32)
+    rows = weight_rows(weight, first.node, first.layer)
+    moment = np.asarray(sum(_seen(one, moments[one.layer.node], plan) for one in users), np.float64)
+    codes = codes_of(target.weights, first.layer)
+    axis = weight_axis(first.node, first.kernel, target, recipe)
+    importance = np.einsum("gkk->gk", moment)
+    scale = choose_scales(rows, importance, codes, recipe.weight_rule, axis is None, side_of(first.node, first.kernel, plan.grids))
+    rounded = round_weights(rows, moment, scale, codes)
+    grid = weight_plan(first.node, scale, rounded, weight, axis, target, f"{recipe.weight_rule}, rounded with the data in view")
+    return grid, scale, rounded, rows
+
+
+def _seen(one: Weighted, moment: Moment, plan: Plan) -> NDArray[np.float64]:
+    """H in real units. With a bias the mean error is taken up by it, and only the covariance counts."""
+    scale = plan.grids[one.layer.source].scale[0]
+    side = side_of(one.node, one.kernel, plan.grids)
+    centred = side is not None and side.bias is not None
+    return (moment.covariance if centred else moment.second) * scale**2
+
+
+def _bias(one: Weighted, moment: Moment, plan: Plan, error: Array) -> tuple[float, ...] | None:
+    """b + (W - sQ) E[x], or None for a layer without a bias."""
+    side = side_of(one.node, one.kernel, plan.grids)
+    if side is None or side.bias is None:
+        return None
+    shift = np.einsum("gck,gk->gc", error.astype(np.float64), moment.mean * side.scale).reshape(-1)
+    bias = np.broadcast_to(side.bias.reshape(-1).astype(np.float64), shift.shape)
+    return tuple(float(np.float32(b)) for b in bias + shift)

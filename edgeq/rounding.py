@@ -1,0 +1,138 @@
+"""Rounding weights with the data in view: the closed-form recursion of OBQ/GPTQ (arXiv:2208.11580, arXiv:2210.17323), batched over groups.
+
+A layer computes W x. Rounding W to codes Q at scale s changes its output by (W - sQ) x, whose expected square is the sum over rows of
+r H r^T with H = E[x x^T]. Rounding one column after the other, each error is passed on to the columns that are still free, the way that
+least increases that sum. Where the layer has a bias, the bias takes up the mean error, so H may be the covariance.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeq.saturation import Pairs, limit_pairs, partners
+
+F64 = NDArray[np.float64]
+#: share of H's mean diagonal that is added to it: keeps the recursion stable for inputs that hardly vary
+DAMPING = 0.01
+#: columns between two updates of the columns beyond them
+BLOCK = 96
+#: scales tried, as multiples of the one that spans the row; above 1 only where neighbours would saturate
+FACTORS = np.concatenate([np.linspace(1.0, 0.6, 17), np.linspace(1.06, 1.6, 10)])
+
+
+@dataclass(frozen=True)
+class Codes:
+    """What codes there are: qmin..qmax, and the largest |a| + |b| of the neighbours in `pairs` (None: no limit)."""
+
+    qmin: int
+    qmax: int
+    pairs: tuple[Pairs, ...]
+    limit: int | None
+
+    def fit(self, codes: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Clip [..., K] in place."""
+        np.clip(codes, self.qmin, self.qmax, out=codes)
+        return codes if self.limit is None else limit_pairs(codes, self.pairs, self.limit)
+
+
+def scales_for(weight: NDArray[np.float32], importance: F64, codes: Codes, shared: bool) -> NDArray[np.float32]:
+    """weight [G, C, K], importance [G, K] (diagonal of H) -> scale [G, C]: least weighted squared error of nearest rounding.
+
+    shared: one scale for all rows.
+    """
+    peak = np.abs(weight).max(-1, initial=0.0)
+    if shared:
+        peak = np.full_like(peak, peak.max(initial=0.0))
+    span = np.where(peak > 0, peak / codes.qmax, 1.0).astype(np.float32)
+    factors = FACTORS if codes.limit is not None and codes.pairs else FACTORS[FACTORS <= 1]
+    best = np.full(peak.shape, np.inf)
+    chosen = span.copy()
+    sensitivity = importance[:, None, :]
+    for factor in factors:
+        scale = span * np.float32(factor)
+        rounded = codes.fit(np.rint(weight / scale[..., None])) * scale[..., None]
+        error = (np.square(rounded - weight, dtype=np.float64) * sensitivity).sum(-1)
+        if shared:
+            error = np.full_like(error, error.sum())
+        better = error < best
+        best[better], chosen[better] = error[better], scale[better]
+    return chosen
+
+
+def round_weights(weight: NDArray[np.float32], moment: F64, scale: NDArray[np.float32], codes: Codes) -> NDArray[np.float32]:
+    """weight [G, C, K], moment H [G, K, K], scale [G, C] -> codes [G, C, K], whole float32 numbers.
+
+    A row whose error r H r^T would be larger than nearest rounding's keeps nearest rounding.
+    """
+    nearest = codes.fit(np.rint(weight / scale[..., None]))
+    fed_back = _recursion(weight.astype(np.float64), moment, scale.astype(np.float64), codes)
+    worse = output_error(weight, fed_back, scale, moment) > output_error(weight, nearest, scale, moment)
+    return np.where(worse[..., None], nearest, fed_back)
+
+
+def output_error(weight: NDArray[np.float32], codes: NDArray[np.float32], scale: NDArray[np.float32], moment: F64) -> F64:
+    """r H r^T for each row r = weight - scale * codes: [G, C]."""
+    rest = weight.astype(np.float64) - codes.astype(np.float64) * scale[..., None]
+    return np.asarray(np.einsum("gck,gck->gc", rest @ moment, rest))
+
+
+def _recursion(weight: F64, moment: F64, scale: F64, codes: Codes) -> NDArray[np.float32]:
+    size = weight.shape[-1]
+    factor, order = _inverse_factor(moment)
+    rows = np.take_along_axis(weight, order[:, None, :], -1)
+    result = np.zeros_like(rows)
+    limits = _Limits(codes, order, result)
+    for start in range(0, size, BLOCK):
+        stop = min(start + BLOCK, size)
+        errors = np.zeros((*rows.shape[:2], stop - start))
+        for column in range(start, stop):
+            low, high = limits.bounds(column)
+            code = np.clip(np.rint(rows[..., column] / scale), low, high)
+            result[..., column] = code
+            error = (rows[..., column] - code * scale) / factor[:, None, column, column]
+            rows[..., column + 1 : stop] -= error[..., None] * factor[:, None, column, column + 1 : stop]
+            errors[..., column - start] = error
+        rows[..., stop:] -= errors @ factor[:, start:stop, stop:]
+    unsorted = np.empty_like(result)
+    np.put_along_axis(unsorted, order[:, None, :], result, -1)
+    return unsorted.astype(np.float32)
+
+
+def _inverse_factor(moment: F64) -> tuple[F64, NDArray[np.intp]]:
+    """Upper Cholesky factor of the inverse of the damped H with its columns in descending order of the diagonal, and that order [G, K]."""
+    diagonal = np.einsum("gkk->gk", moment)
+    order = np.argsort(-diagonal, axis=-1, kind="stable")
+    damping = DAMPING * diagonal.mean(-1) + 1e-30
+    damped = moment + damping[:, None, None] * np.eye(moment.shape[-1])
+    damped = np.take_along_axis(np.take_along_axis(damped, order[:, :, None], 1), order[:, None, :], 2)
+    damped /= damping[:, None, None]
+    lower = np.linalg.cholesky(np.linalg.inv(damped))
+    return np.swapaxes(lower, -1, -2), order
+
+
+class _Limits:
+    """The codes that a column may still take once its neighbours have theirs."""
+
+    def __init__(self, codes: Codes, order: NDArray[np.intp], result: F64) -> None:
+        self.codes, self.order, self.result = codes, order, result
+        self.limited = codes.limit is not None and bool(codes.pairs)
+        if self.limited:
+            self.mates = partners(codes.pairs, order.shape[-1])
+            self.place = np.argsort(order, axis=-1)
+
+    def bounds(self, column: int) -> tuple[F64 | float, F64 | float]:
+        low, high = float(self.codes.qmin), float(self.codes.qmax)
+        if not self.limited or self.codes.limit is None:
+            return low, high
+        lows, highs = np.full(self.result.shape[:2], low), np.full(self.result.shape[:2], high)
+        for group, original in enumerate(self.order[:, column].tolist()):
+            for mate in self.mates[original]:
+                taken = self.place[group, mate]
+                if taken < column:
+                    code = self.result[group, :, taken]
+                    highs[group] = np.where(code > 0, np.minimum(highs[group], self.codes.limit - code), highs[group])
+                    lows[group] = np.where(code < 0, np.maximum(lows[group], -self.codes.limit - code), lows[group])
+        return lows, highs

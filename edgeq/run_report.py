@@ -1,0 +1,122 @@
+"""Gather what a run of quantize measured into a Report."""
+
+from __future__ import annotations
+
+import platform
+import resource
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from time import perf_counter
+
+import onnx_ir as ir
+
+from edgeq import __version__
+from edgeq.compare import Comparison
+from edgeq.data_stream import Dataset
+from edgeq.inputs import InputSpec
+from edgeq.latency import Latency
+from edgeq.load import Loaded
+from edgeq.plan import Plan
+from edgeq.prove import Placement
+from edgeq.provenance import Gate
+from edgeq.recipe import Recipe
+from edgeq.report import DataInfo, Fidelity, Port, Report, Sizes, Step, Times
+from edgeq.target import Target
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the real runtime said; None: not asked."""
+
+    placement: Placement | None = None
+    comparison: Comparison | None = None
+    latency: Latency | None = None
+
+
+@dataclass
+class Clock:
+    """Wall seconds of the stages of a run."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Add the time of the body to the stage."""
+        start = perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + perf_counter() - start
+
+
+def build_report(
+    loaded: Loaded,
+    result: ir.Model,
+    plan: Plan,
+    dataset: Dataset | None,
+    target: Target,
+    recipe: Recipe,
+    evidence: Evidence,
+    clock: Clock,
+    warnings: tuple[str, ...],
+    gate: Gate,
+    missed: tuple[str, ...],
+) -> Report:
+    """The report of one run."""
+    fidelity = _fidelity(evidence.comparison)
+    return Report(
+        model=str(loaded.path) if loaded.path is not None else "(in memory)",
+        data=None if dataset is None else DataInfo(dataset.name, plan.data, dataset.count),
+        target=target.name,
+        recipe=recipe,
+        rule=recipe.rule,
+        versions=versions(),
+        size=Sizes(loaded.size, ir.to_proto(result).ByteSize()),
+        time_s=Times(**{name: clock.seconds.get(name) for name in ("prepare", "calibrate", "plan", "rewrite", "prove")}),
+        peak_rss_mb=peak_rss_mb(),
+        placement=evidence.placement,
+        fidelity=fidelity,
+        accuracy=None if evidence.comparison is None else evidence.comparison.accuracy,
+        steps=() if fidelity is None else (Step(f"ranges ({recipe.rule})", fidelity.sqnr_db),),
+        latency=evidence.latency,
+        inputs=tuple(_port(value, plan) for value in result.graph.inputs),
+        outputs=tuple(_port(value, plan) for value in result.graph.outputs),
+        gate=gate,
+        missed=missed,
+        warnings=warnings,
+    )
+
+
+def versions() -> dict[str, str]:
+    """Versions of everything that can change the result."""
+    packages = ("numpy", "onnx", "onnxruntime", "onnx-ir", "onnxscript", "onnxsim")
+    return {"edgeq": __version__, "python": platform.python_version()} | {name: version(name) for name in packages}
+
+
+def peak_rss_mb() -> float:
+    """The largest resident set of this process so far, MB (10^6 bytes)."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
+
+
+def _fidelity(comparison: Comparison | None) -> Fidelity | None:
+    if comparison is None:
+        return None
+    first = comparison.outputs[0]
+    return Fidelity(first.sqnr_db, first.cosine, first.top1_agreement, comparison.samples)
+
+
+def _port(value: ir.Value, plan: Plan) -> Port:
+    shape: InputSpec = InputSpec(str(value.name), "", None if value.shape is None else tuple(_dim(d) for d in value.shape))
+    dtype = "unknown" if value.dtype is None else str(value.dtype.numpy())
+    grid = plan.grids.get(str(value.name))
+    if grid is None:
+        return Port(str(value.name), dtype, shape.shape)
+    return Port(str(value.name), dtype, shape.shape, grid.dtype, grid.scale[0], grid.zero_point[0])
+
+
+def _dim(size: int | ir.SymbolicDim) -> int | str | None:
+    return size if isinstance(size, int) else size.value

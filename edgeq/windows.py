@@ -1,0 +1,113 @@
+"""What a layer's weights are multiplied with: rows of its input, for convolutions the patches under the kernel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from edgeq.graph import attribute_int, attribute_ints, constant, is_op
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer with a constant weight, seen as `groups` matrix products of rows with `columns` numbers.
+
+    kernel: shape of one weight row, (channels of the group, *spatial) or (columns,).
+    """
+
+    node: str
+    source: str
+    groups: int
+    kernel: tuple[int, ...]
+    strides: tuple[int, ...] = ()
+    dilations: tuple[int, ...] = ()
+    pads: tuple[int, ...] = ()
+    auto_pad: str = "NOTSET"
+
+    @property
+    def columns(self) -> int:
+        return int(np.prod(self.kernel))
+
+
+def layer_of(node: ir.Node, weight_index: int = 1) -> Layer | None:
+    """The Layer of a Conv, Gemm or MatMul whose second input is constant; None for every other node."""
+    source = node.inputs[0] if node.inputs else None
+    weight = constant(node.inputs[weight_index]) if len(node.inputs) > weight_index else None
+    if source is None or weight is None or constant(source) is not None:
+        return None
+    if is_op(node, "Gemm", "MatMul"):
+        if weight.ndim != 2:
+            return None
+        rows = weight.shape[1] if is_op(node, "Gemm") and attribute_int(node, "transB", 0) else weight.shape[0]
+        return Layer(str(node.name), str(source.name), 1, (rows,))
+    if not is_op(node, "Conv"):
+        return None
+    spatial = weight.ndim - 2
+    return Layer(
+        node=str(node.name),
+        source=str(source.name),
+        groups=attribute_int(node, "group", 1),
+        kernel=tuple(weight.shape[1:]),
+        strides=attribute_ints(node, "strides") or (1,) * spatial,
+        dilations=attribute_ints(node, "dilations") or (1,) * spatial,
+        pads=attribute_ints(node, "pads") or (0,) * (2 * spatial),
+        auto_pad=node.attributes.get_string("auto_pad", "NOTSET"),
+    )
+
+
+def weight_rows(weight: NDArray[np.generic], node: ir.Node, layer: Layer) -> NDArray[np.float32]:
+    """The weight as [groups, rows of the group, columns]."""
+    array = np.asarray(weight, np.float32)
+    if is_op(node, "Conv"):
+        return array.reshape(layer.groups, -1, layer.columns)
+    matrix = array if is_op(node, "Gemm") and attribute_int(node, "transB", 0) else array.T
+    return np.ascontiguousarray(matrix)[None]
+
+
+def from_rows(rows: NDArray[np.generic], node: ir.Node, shape: tuple[int, ...]) -> NDArray[np.generic]:
+    """The inverse of weight_rows."""
+    if is_op(node, "Conv"):
+        return rows.reshape(shape)
+    matrix = rows[0]
+    return matrix if is_op(node, "Gemm") and attribute_int(node, "transB", 0) else np.ascontiguousarray(matrix.T)
+
+
+def rows_of(layer: Layer, value: NDArray[np.float32], quota: int, chance: np.random.Generator) -> NDArray[np.float32]:
+    """At most about `quota` rows of one sample, drawn without putting back: [groups, rows, columns]."""
+    if not layer.strides:
+        rows = value.reshape(-1, layer.columns)
+        return rows[_draw(len(rows), quota, chance)][None]
+    padded = np.pad(value, _padding(layer, value.shape))
+    spatial = len(layer.strides)
+    extent = [(k - 1) * d + 1 for k, d in zip(layer.kernel[1:], layer.dilations, strict=True)]
+    view = np.lib.stride_tricks.sliding_window_view(padded, extent, axis=tuple(range(2, 2 + spatial)))
+    steps = [slice(None, None, s) for s in layer.strides]
+    taps = [slice(None, None, d) for d in layer.dilations]
+    view = view[(slice(None), slice(None), *steps, *taps)]  # [N, C, positions..., kernel...]
+    shape = (value.shape[0], *view.shape[2 : 2 + spatial])
+    places = np.unravel_index(_draw(int(np.prod(shape)), quota, chance), shape)
+    picked = view[(places[0], slice(None), *places[1:])]  # [rows, C, kernel...]
+    rows = picked.reshape(len(picked), layer.groups, layer.columns)
+    return np.ascontiguousarray(np.swapaxes(rows, 0, 1))
+
+
+def _draw(count: int, quota: int, chance: np.random.Generator) -> NDArray[np.intp]:
+    if count <= quota:
+        return np.arange(count)
+    return np.sort(chance.choice(count, quota, replace=False))
+
+
+def _padding(layer: Layer, shape: tuple[int, ...]) -> list[tuple[int, int]]:
+    spatial = len(layer.strides)
+    if not layer.auto_pad.startswith("SAME"):
+        ends = zip(layer.pads[:spatial], layer.pads[spatial:], strict=True)
+        return [(0, 0), (0, 0), *ends]
+    found = [(0, 0), (0, 0)]
+    for size, k, s, d in zip(shape[2:], layer.kernel[1:], layer.strides, layer.dilations, strict=True):
+        total = max((-(-size // s) - 1) * s + (k - 1) * d + 1 - size, 0)
+        less = total // 2
+        found.append((less, total - less) if layer.auto_pad == "SAME_UPPER" else (total - less, less))
+    return found
