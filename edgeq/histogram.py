@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 Counts = NDArray[np.int64]
 
-#: log2 of the number of bins on the larger side of zero; BINS/2 .. BINS of them are in use. Measured: docs/concepts.md
+#: log2 of the number of bins on the larger side of zero; BINS/2 .. BINS of them are in use. Measured from 10 to 13: observing costs the
+#: same, mse and percentile agree to 0.01 dB from 10 on; 12 keeps 8 bins a code, so that ranges stay fine when an outlier widens the bins
 BITS = 12
 BINS = 1 << BITS
 #: the narrowest bin: 2**126 is the largest inverse width that keeps a few bits of room in float32
