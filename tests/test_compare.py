@@ -203,3 +203,9 @@ def test_latency_chooses_a_bounded_number_of_runs() -> None:
     ticks = iter(range(10_000))
     found = measure_latency(model(FLOAT), model(INT8), {"x": rows(3)}, budget_s=50, clock=lambda: float(next(ticks)))
     assert found.runs == 25
+
+
+def test_latency_stops_when_the_machine_is_slower_than_the_warm_up() -> None:
+    seconds = iter([0.0, 1.0, 1.0, 2.0] * 3 + [float(10 * step) for step in range(10_000)])
+    found = measure_latency(model(FLOAT), model(INT8), {"x": rows(3)}, budget_s=100, clock=lambda: next(seconds))
+    assert found.runs == 10
