@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import onnx_ir as ir
 
 from edgeq.graph import constant, nodes
+from edgeq.kernel_fit import clip_bounds
 from edgeq.placement import NodePlace, Placement
 
 _MOVED = "one grid for all its inputs and the output: the integers are copied"
@@ -87,7 +88,21 @@ class _Joiner:
         inputs = [v for v in node.inputs if v is not None]
         if len(inputs) != len({v.name for v in inputs}) or any(constant(v) is not None for v in inputs):
             return False
+        # an absorbed Relu or Clip lives on in where its grid ends: sharing it with values that go further would undo it
+        if len({cut for value in inputs for cut in self._cuts(value)}) > 1:
+            return False
         return all(self._only_for(value, node) for value in inputs)
+
+    def _cuts(self, value: ir.Value) -> set[tuple[float, float] | None]:
+        """The bounds that absorbed nodes impose on the value's group; None for a source without any."""
+        root = self._root(str(value.name))
+        sources = [member for name, member in self.values.items() if self._root(name) == root and self._is_source(member)]
+        return {self._bounds(member.producer()) for member in sources}
+
+    def _bounds(self, node: ir.Node | None) -> tuple[float, float] | None:
+        if node is None or node.name not in self.places or self._runs(node) != "absorbed":
+            return None
+        return clip_bounds(node)
 
     def _only_for(self, value: ir.Value, reader: ir.Node) -> bool:
         root = self._root(str(value.name))
