@@ -39,6 +39,9 @@ def constant(value: ir.Value | None) -> NDArray[np.generic] | None:
     """The array of an initializer (that no caller can override) or of a Constant node's output; None for all else. Do not write to it."""
     if value is None or value.is_graph_input():
         return None
+    maker = value.producer()
+    if is_op(maker, "Constant") and maker is not None and "value" in maker.attributes:
+        return maker.attributes["value"].as_tensor().numpy()  # get_const_tensor would rename the tensor
     tensor = ir.convenience.get_const_tensor(value)
     return None if tensor is None else tensor.numpy()
 

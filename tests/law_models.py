@@ -1,0 +1,104 @@
+"""Small models, one for each thing that a pass can stumble over, as ONNX text; test_laws.py runs every pass on every one."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+_BN = "float[2] g = {2.0, -0.5}, float[2] b = {0.25, 1.0}, float[2] m = {0.5, -0.25}, float[2] v = {1.5, 0.75}"
+_W = "float[2, 2, 1, 1] w = {1.0, -2.0, 0.5, 3.0}"
+_HEAD = '<ir_version: 8, opset_import: ["" : 17]>'
+
+TEXTS: dict[str, str] = {
+    "conv_bn_relu": f"""{_HEAD} net (float[N, 2, 4, 4] x) => (float[N, 2, 4, 4] y) <{_W}, float[2] cb = {{0.5, -1.0}}, {_BN}> {{
+        c = Conv(x, w, cb)  n = BatchNormalization(c, g, b, m, v)  y = Relu(n) }}""",
+    "shared_weight": f"""{_HEAD} net (float[N, 2, 4, 4] x) => (float[N, 2, 4, 4] y, float[N, 2, 4, 4] z) <{_W}, {_BN}> {{
+        c = Conv(x, w)  y = BatchNormalization(c, g, b, m, v)  z = Conv(x, w) }}""",
+    "conv_read_twice": f"""{_HEAD} net (float[N, 2, 4, 4] x) => (float[N, 2, 4, 4] y, float[N, 2, 4, 4] z) <{_W}, {_BN}> {{
+        c = Conv(x, w)  y = BatchNormalization(c, g, b, m, v)  z = Relu(c) }}""",
+    "conv_is_output": f"""{_HEAD} net (float[N, 2, 4, 4] x) => (float[N, 2, 4, 4] c, float[N, 2, 4, 4] y) <{_W}, {_BN}> {{
+        c = Conv(x, w)  y = BatchNormalization(c, g, b, m, v) }}""",
+    "deconv_bn": f"""{_HEAD} net (float[N, 2, 3, 3] x) => (float[N, 2, 4, 4] y) <float[2, 1, 2, 2] w =
+        {{1.0, 2.0, 3.0, 4.0, -1.0, 0.5, 0.25, 2.0}}, {_BN}> {{
+        c = ConvTranspose<group = 2>(x, w)  y = BatchNormalization(c, g, b, m, v) }}""",
+    "gemm_bn": f"""{_HEAD} net (float[N, 3] x) => (float[N, 2] y) <float[2, 3] w = {{1.0, 2.0, 3.0, -1.0, 0.5, 2.0}},
+        float[1, 2] c = {{1.0, -3.0}}, {_BN}> {{
+        h = Gemm<transB = 1, alpha = 0.5, beta = 2.0>(x, w, c)  y = BatchNormalization(h, g, b, m, v) }}""",
+    "gemm_matrix_bias": f"""{_HEAD} net (float[2, 3] x) => (float[2, 2] y) <float[3, 2] w = {{1.0, 2.0, 3.0, -1.0, 0.5, 2.0}},
+        float[2, 2] c = {{1.0, -3.0, 2.0, 4.0}}, {_BN}> {{ h = Gemm(x, w, c)  y = BatchNormalization(h, g, b, m, v) }}""",
+    "matmul_bn": f"""{_HEAD} net (float[N, 2] x) => (float[N, 2] y) <float[2, 2] w = {{1.0, 2.0, 3.0, -1.0}}, {_BN}> {{
+        h = MatMul(x, w)  y = BatchNormalization(h, g, b, m, v) }}""",
+    "bn_before_conv": f"""{_HEAD} net (float[N, 2, 4, 4] x) => (float[N, 2, 3, 3] y) <float[2, 2, 2, 2] w =
+        {{1.0, 2.0, 3.0, 4.0, -1.0, 0.5, 0.25, 2.0, 1.0, 0.0, -3.0, 2.0, 1.0, -1.0, 0.5, 0.125}}, {_BN}> {{
+        r = Relu(x)  n = BatchNormalization(r, g, b, m, v)  y = Conv(n, w) }}""",
+    "bn_before_padded_conv": f"""{_HEAD} net (float[N, 2, 4, 4] x) => (float[N, 2, 6, 6] y) <{_W}, {_BN}> {{
+        r = Relu(x)  n = BatchNormalization(r, g, b, m, v)  y = Conv<pads = [1, 1, 1, 1]>(n, w) }}""",
+    "bn_before_gemm": f"""{_HEAD} net (float[N, 2] x) => (float[N, 3] y) <float[3, 2] w = {{1.0, 2.0, 3.0, -1.0, 0.5, 2.0}},
+        float[3] c = {{1.0, -3.0, 2.0}}, {_BN}> {{
+        r = Relu(x)  n = BatchNormalization(r, g, b, m, v)  y = Gemm<transB = 1, alpha = 0.5, beta = 2.0>(n, w, c) }}""",
+    "lone_bn": f"""{_HEAD} net (float[N, 2, 3] x, float[N, 2] u) => (float[N, 2, 3] y, float[N, 2] z) <{_BN}> {{
+        y = BatchNormalization(x, g, b, m, v)  z = BatchNormalization(u, g, b, m, v) }}""",
+    "affine_chain": f"""{_HEAD} net (float[N, 2] x) => (float[N, 3] y) <float[2, 3] w = {{1.0, 2.0, 3.0, -1.0, 0.5, 2.0}},
+        float[3] a = {{1.0, 2.0, -3.0}}, float[1, 3] s = {{0.5, 2.0, -1.0}}, float t = {{4.0}}> {{
+        h = MatMul(x, w)  i = Add(a, h)  j = Mul(i, s)  k = Sub(t, j)  l = Div(k, s)  y = Relu(l) }}""",
+    "affine_chain_rank_3": f"""{_HEAD} net (float[N, 5, 2] x) => (float[N, 5, 3] y) <float[2, 3] w = {{1.0, 2.0, 3.0, -1.0, 0.5, 2.0}},
+        float[3] a = {{1.0, 2.0, -3.0}}, float[3] s = {{0.5, 2.0, -1.0}}> {{
+        h = MatMul(x, w)  i = Add(h, a)  j = Mul(i, s)  y = Add(j, a) }}""",
+    "affine_not_per_channel": f"""{_HEAD} net (float[2, 2, 1, 2] x) => (float[2, 2, 1, 2] y) <{_W}, float[1, 1, 1, 2] s = {{0.5, 2.0}},
+        float[2, 1, 1, 1] t = {{1.0, 3.0}}> {{ c = Conv(x, w)  d = Mul(c, s)  e = Conv(d, w)  y = Add(e, t) }}""",
+    "mean_drops_axes": f"""{_HEAD} net (float[N, 2, 4, 4] x) => (float[N, 2] y) {{ y = ReduceMean<axes = [2, -1], keepdims = 0>(x) }}""",
+    "mean_keeps_axes": """<ir_version: 8, opset_import: ["" : 18]> net (float[N, 2, 4, 4] x) => (float[N, 2, 1, 1] y)
+        <int64[2] a = {3, 2}> { y = ReduceMean(x, a) }""",
+    "mean_of_other_axes": f"""{_HEAD} net (float[N, 2, 4, 4] x) => (float[N, 4, 4] y) {{ y = ReduceMean<axes = [1], keepdims = 0>(x) }}""",
+    "hardswish_forms": f"""{_HEAD} net (float[N, 2] x) => (float[N, 2] y, float[N, 2] z, float[N, 2] u)
+        <float three = {{3.0}}, float six = {{6.0}}, float zero = {{0.0}}, float sixth = {{0.16666667}}> {{
+        h = HardSigmoid<alpha = 0.16666667, beta = 0.5>(x)  y = Mul(h, x)
+        p = Add(three, x)  q = Clip(p, zero, six)  r = Div(q, six)  z = Mul(x, r)
+        s = Add(x, three)  t = Clip(s, zero, six)  o = Mul(x, t)  u = Mul(o, sixth) }}""",
+    "hardswish_look_alikes": f"""{_HEAD} net (float[N, 2] x, float[N, 2] o) => (float[N, 2] y, float[N, 2] z, float[N, 2] h)
+        <float three = {{3.0}}, float six = {{6.0}}, float zero = {{0.0}}> {{
+        h = HardSigmoid<alpha = 0.16666667, beta = 0.5>(x)  y = Mul(h, o)
+        p = Add(x, three)  q = Clip(p, zero, three)  r = Div(q, six)  z = Mul(x, r) }}""",
+    "identities": f"""{_HEAD} net (float[N, 2, 3] x) => (float[N, 2, 3] y, float[N, 2, 3] z, float[N, 2, 3] o)
+        <int64[3] s = {{0, -1, 3}}> {{
+        a = Identity(x)  d, mask = Dropout(a)  e = Relu(d)  f = Cast<to = 1>(e)  h = Reshape(f, s)
+        i = Transpose<perm = [0, 1, 2]>(h)  y = Identity(i)  z = Identity(x)  o = Identity(y) }}""",
+    "shape_arithmetic": f"""{_HEAD} net (float[N, 2, 4, 4] x) => (float[N, 2] y, float[N, 16, 2] z)
+        <int64 zero = {{0}}, int64[1] axis = {{0}}, int64[1] rest = {{-1}}, int64[2] tail = {{-1, 2}}> {{
+        p = GlobalAveragePool(x)  s = Shape(p)  n = Gather(s, zero)  u = Unsqueeze(n, axis)  t = Concat<axis = 0>(u, rest)
+        y = Reshape(p, t)
+        i = Transpose<perm = [0, 2, 3, 1]>(x)  si = Shape(x)  ni = Gather(si, zero)  ui = Unsqueeze(ni, axis)
+        ti = Concat<axis = 0>(ui, tail)  z = Reshape(i, ti) }}""",
+    "known_shape": f"""{_HEAD} net (float[2, 6] x) => (float[3, 4] y) <int64 one = {{1}}, int64[1] two = {{2}}, int64[1] axis = {{0}},
+        int64[1] three = {{3}}> {{
+        s = Shape(x)  n = Gather(s, one)  u = Unsqueeze(n, axis)  h = Div(u, two)  i = Add(h, two)  j = Sub(i, axis)
+        k = Slice(j, axis, three, axis)  d = Mul(k, two)  f = Sub(d, u)  t = Concat<axis = 0>(three, f)  y = Reshape(x, t) }}""",
+    "computed_weight": f"""{_HEAD} net (float[N, 2] x) => (float[N, 3] y) <float[3, 2] w = {{1.0, 2.0, 3.0, -1.0, 0.5, 2.0}}> {{
+        t = Transpose(w)  e = Exp(t)  y = MatMul(x, e) }}""",
+    "constant_nodes": f"""{_HEAD} net (float[N, 2] x) => (float[N, 2] y, float[2] k) {{
+        a = Constant<value_floats = [1.0, 2.0]>()  b = Constant<value = float[1] {{3.0}}>()  k = Constant<value_floats = [5.0, 6.0]>()
+        c = Mul(x, a)  y = Add(c, b) }}""",
+    "bodies": f"""{_HEAD} net (float[N, 2, 4, 4] x, bool c) => (float[N, 2, 4, 4] y) <{_W}, {_BN}> {{
+        r = Relu(x)
+        o = If (c) <
+            then_branch = t () => (float[N, 2, 4, 4] tv) {{ tc = Conv(r, w)  tv = BatchNormalization(tc, g, b, m, v) }},
+            else_branch = e () => (float[N, 2, 4, 4] ev) {{ ei = Identity(r)  ev = Identity(ei) }}>
+        y = Conv(o, w) }}""",
+    "initializer_is_output": f"""{_HEAD} net (float[2] x) => (float[2] y, float[2] k) <float[2] k = {{1.0, 2.0}}> {{ y = Add(x, k) }}""",
+    "unread_branch": f"""{_HEAD} net (float[2] x) => (float[2] y) <float[2] k = {{1.0, 2.0}}, float[2] l = {{1.0, 2.0}}> {{
+        y = Add(x, k)  u = Mul(x, l)  w = Exp(u) }}""",
+    "half_floats": f"""{_HEAD} net (float16[N, 2] x) => (float16[N, 2] y, float16[N, 2] z) <float[2, 2] w32 = {{1.0, 2.0, 3.0, -1.0}}> {{
+        w = Cast<to = 10>(w32)  h = MatMul(x, w)  z = Relu(h)  f = Cast<to = 1>(z)  e = Exp(f)  y = Cast<to = 10>(e) }}""",
+    "double_weights": f"""{_HEAD} net (double[N, 2] x) => (double[N, 2] y)
+        <double[2, 2] w = {{1.0, 2.0, 3.0, -1.0}}> {{ y = MatMul(x, w) }}""",
+    "opset_9": """<ir_version: 4, opset_import: ["" : 9]> net (float[N, 2, 4, 4] x) => (float[N, 2] y)
+        <float[2, 2, 1, 1] w = {1.0, -2.0, 0.5, 3.0}> {
+        c = Conv(x, w)  d = Dropout<ratio = 0.5>(c)  e = Clip<min = 0.0, max = 6.0>(d)
+        p = GlobalAveragePool(e)  y = Squeeze<axes = [2, 3]>(p) }""",
+    "opset_22": """<ir_version: 10, opset_import: ["" : 22]> net (float[N, 2, 4, 4] x) => (float[N, 2, 2, 2] y)
+        <float[2, 2, 1, 1] w = {1.0, -2.0, 0.5, 3.0}> { c = Conv(x, w)  y = MaxPool<kernel_shape = [2, 2], strides = [2, 2]>(c) }""",
+}
+
+
+def law_model(name: str) -> ir.Model:
+    """A fresh copy of one model."""
+    return ir.from_onnx_text(TEXTS[name])
