@@ -12,15 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeq.saturation import Pairs, limit_pairs, partners
+from edgeq.saturation import Pairs, limit_pairs, partners, worst_pairs
 
 F64 = NDArray[np.float64]
 #: share of H's mean diagonal that is added to it: keeps the recursion stable for inputs that hardly vary
 DAMPING = 0.01
 #: columns between two updates of the columns beyond them
 BLOCK = 96
-#: scales tried, as multiples of the one that spans the row; above 1 only where neighbours would saturate
-FACTORS = np.concatenate([np.linspace(1.0, 0.6, 17), np.linspace(1.06, 1.6, 10)])
+#: scales tried, as multiples of the one that spans the row
+FACTORS = np.linspace(1.0, 0.6, 17)
 
 
 @dataclass(frozen=True)
@@ -41,18 +41,21 @@ class Codes:
 def scales_for(weight: NDArray[np.float32], importance: F64, codes: Codes, shared: bool) -> NDArray[np.float32]:
     """weight [G, C, K], importance [G, K] (diagonal of H) -> scale [G, C]: least weighted squared error of nearest rounding.
 
+    Never so small that neighbours would have to be cut: cutting errs in one direction and costs far more than coarser steps.
     shared: one scale for all rows.
     """
     peak = np.abs(weight).max(-1, initial=0.0)
     if shared:
         peak = np.full_like(peak, peak.max(initial=0.0))
     span = np.where(peak > 0, peak / codes.qmax, 1.0).astype(np.float32)
-    factors = FACTORS if codes.limit is not None and codes.pairs else FACTORS[FACTORS <= 1]
+    floor = np.zeros_like(span) if codes.limit is None else worst_pairs(weight, codes.pairs) / np.float32(codes.limit - 1)
+    if shared:
+        floor = np.full_like(floor, floor.max(initial=0.0))
     best = np.full(peak.shape, np.inf)
-    chosen = span.copy()
+    chosen = np.maximum(span, floor)
     sensitivity = importance[:, None, :]
-    for factor in factors:
-        scale = span * np.float32(factor)
+    for factor in FACTORS:
+        scale = np.maximum(span * np.float32(factor), floor)
         rounded = codes.fit(np.rint(weight / scale[..., None])) * scale[..., None]
         error = (np.square(rounded - weight, dtype=np.float64) * sensitivity).sum(-1)
         if shared:
