@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import platform
 from collections.abc import Sequence
 
 from rich.console import Console, Group, RenderableType
@@ -19,6 +18,8 @@ from edgeq.snippet import snippet
 #: names listed for one reason before the rest becomes a count
 NAMES_SHOWN = 4
 LAYERS_SHOWN = 5
+#: stages that took less are not worth a word
+SHOWN_FROM_S = 0.05
 #: SQNR that fills a bar; above it an int8 layer is as good as float for any eye
 FULL_BAR_DB = 50.0
 
@@ -41,7 +42,7 @@ def plain_text(renderable: RenderableType, width: int = 80) -> str:
     """`renderable` as text without escape codes."""
     console = Console(width=width, no_color=True, highlight=False, force_terminal=False)
     with console.capture() as captured:
-        console.print(renderable)
+        console.print(renderable, crop=False)
     return captured.get()
 
 
@@ -93,7 +94,7 @@ def bar_share(sqnr_db: float) -> float:
 
 def _title(report: Report) -> Text:
     samples = f" · {report.data.samples} samples of {report.data.name}" if report.data else ""
-    return Text.assemble((report.model, "bold"), f"  target {report.target} · rule {report.rule}{samples}", overflow="fold")
+    return Text.assemble((report.model, "bold"), f"\ntarget {report.target} · rule {report.rule}{samples}", overflow="fold")
 
 
 def _facts(report: Report) -> Table:
@@ -150,7 +151,7 @@ def placement_lines(placement: Placement) -> tuple[Text, Text]:
 def latency_lines(latency: Latency) -> tuple[Text, Text]:
     """The figures, then the verdict in words."""
     text = Text(f"float {latency.float_ms:.3g} ms, int8 {latency.int8_ms:.3g} ms ({latency.ratio:.2f}x)")
-    text.append(f"  {threads_text(latency.threads)}, batch {latency.batch}, {latency.runs} runs, {platform.machine()}", "dim")
+    text.append(f" · {threads_text(latency.threads)}, batch {latency.batch}", "dim")
     return text, Text(verdict(latency), "green" if latency.ratio < NOT_FASTER else "bold yellow")
 
 
@@ -161,7 +162,7 @@ def threads_text(threads: int) -> str:
 
 def _times(report: Report) -> Text:
     stages = {name: getattr(report.time_s, name) for name in ("prepare", "calibrate", "plan", "rewrite", "prove")}
-    known = [f"{name} {seconds:.1f}" for name, seconds in stages.items() if seconds is not None]
+    known = [f"{name} {seconds:.1f}" for name, seconds in stages.items() if seconds is not None and seconds >= SHOWN_FROM_S]
     total = sum(seconds for seconds in stages.values() if seconds is not None)
     return Text.assemble(f"{total:.1f} s, {report.peak_rss_mb:.0f} MB", (f"  ({', '.join(known)})", "dim"))
 

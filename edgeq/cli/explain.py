@@ -74,14 +74,14 @@ def explanation_text(found: tuple[Explanation, ...]) -> RenderableType:
             parts.append(Text.assemble(f"  {value.role:<7}", (value.name, "cyan")))
             parts.append(Text(f"         {_grid_words(value)}"))
             if value.grid is not None:
-                parts.append(Text(f"         {_why(value.grid)}", "dim"))
+                parts.append(Text(f"         {_why(value.grid, value.name)}", "dim"))
     return Group(*parts)
 
 
 def _grid_words(value: ValueGrid) -> str:
     grid = value.grid
     if grid is None:
-        return "int32, scale = input scale * weight scale" if value.role == "bias" else "no grid of its own: float, or not data"
+        return "int32, scale = input scale * weight scale" if value.role == "bias" else "float: no grid"
     if grid.axis is None:
         return f"{grid.dtype}, scale {grid.scale[0]:.9g}, zero point {grid.zero_point[0]}, range {_range(grid, 0)}"
     scales = f"scales {min(grid.scale):.4g} to {max(grid.scale):.4g}"
@@ -93,7 +93,8 @@ def _range(grid: GridPlan, index: int) -> str:
     return f"{float(low.flat[index]):.6g} to {float(high.flat[index]):.6g}"
 
 
-def _why(grid: GridPlan) -> str:
-    group = f"; shares its grid with group {grid.group}" if grid.group else ""
+def _why(grid: GridPlan, name: str) -> str:
+    group = f"; one grid with {grid.group}" if grid.group and grid.group != name else ""
     readers = "" if grid.readers == "all" else "; float readers still see the float value"
-    return f"rule {grid.rule}: {grid.reason}{group}{readers}"
+    rule = "" if grid.rule in grid.reason else f"rule {grid.rule}: "
+    return f"{rule}{grid.reason}{group}{readers}"

@@ -83,29 +83,33 @@ def _latency(original: Loaded, proven: Loaded, data: str | None, shapes: Mapping
 
 
 def proof_text(placement: Placement, latency: Latency | None) -> RenderableType:
-    """The counts, every node, the speed, the verdict."""
+    """Every node, the reasons of the float ones, the counts, the speed, the verdict."""
     from rich.console import Group
     from rich.text import Text
 
-    from edgeq.report_text import latency_lines, placement_lines
+    from edgeq.report_text import float_nodes, latency_lines, placement_lines
 
-    parts: list[RenderableType] = [_nodes(placement), Text(), *placement_lines(placement)]
+    parts: list[RenderableType] = [_nodes(placement)]
+    reasons = float_nodes(placement)
+    if reasons:
+        parts += [Text("\nFloat nodes, and why", "bold"), *reasons]
+    parts += [Text(), *placement_lines(placement)]
     if latency is not None:
         parts += latency_lines(latency)
     return Group(*parts)
 
 
 def _nodes(placement: Placement) -> Table:
+    """One row a node; for integer nodes the runtime's kernel."""
     from rich.table import Table
     from rich.text import Text
 
     colours = {"int8": "green", "float": "yellow"}
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    table.add_column("node", overflow="fold", ratio=3)
-    table.add_column("operator", no_wrap=True)
-    table.add_column("runs as", no_wrap=True)
-    table.add_column("why", overflow="fold", ratio=4)
+    table.add_column("node", overflow="fold")
+    for column in ("operator", "runs as", "kernel"):
+        table.add_column(column, overflow="fold")
     for node in placement.nodes:
-        why = "" if node.runs_as == "int8" else node.reason
-        table.add_row(Text(node.name), Text(node.op_type), Text(node.runs_as, colours.get(node.runs_as, "dim")), Text(why, "dim"))
+        kernel = node.reason if node.runs_as == "int8" else ""
+        table.add_row(Text(node.name), Text(node.op_type), Text(node.runs_as, colours.get(node.runs_as, "dim")), Text(kernel, "dim"))
     return table

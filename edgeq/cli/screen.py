@@ -33,7 +33,7 @@ class Screen:
 
             sys.stdout.write(to_json(result))
         elif not self.quiet:
-            stdout_console().print(render())
+            stdout_console().print(render(), crop=False)
 
     def note(self, line: str) -> None:
         """One line for people, beside the result: on stderr."""
