@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,33 +11,32 @@ import onnx
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from edgeq.calibrate import observe
+from edgeq.clock import Clock
 from edgeq.compare import Comparison, check_floors, compare_models
 from edgeq.data_stream import Dataset
 from edgeq.data_warnings import data_warnings
 from edgeq.dataset import open_dataset
-from edgeq.decide import Provenance, make_plan, settings_of, values_to_observe
-from edgeq.errors import BadData, BadPlan, BadStatistics, FloorMissed
+from edgeq.errors import BadData, FloorMissed
+from edgeq.evidence import Evidence, prove_all
 from edgeq.input_scale import first_layer_gains
 from edgeq.inputs import input_specs
-from edgeq.latency import Latency, measure_latency
 from edgeq.load import Loaded, load_model, load_proto
 from edgeq.pipeline import lower, rewrite
 from edgeq.plan import Plan
+from edgeq.planning import Shapes, Task, check_plan, decide, take_statistics
 from edgeq.prepare import Prepared, prepare
 from edgeq.progress import Progress, Silent
 from edgeq.prove import Placement, prove_placement
 from edgeq.provenance import Gate, mark_gate, write_provenance
 from edgeq.recipe import Recipe
 from edgeq.report import Report
-from edgeq.run_report import Clock, Evidence, build_report
+from edgeq.run_report import build_report
 from edgeq.save import save_model
 from edgeq.statistics_file import Statistics
 from edgeq.target import Target, load_target
 
 ModelSource = str | Path | onnx.ModelProto | ir.Model | Loaded
 DataSource = str | Path | Mapping[str, NDArray[np.generic]]
-Shapes = Mapping[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,27 +77,19 @@ def quantize(
     with clock.stage("prepare"):
         watcher.start("prepare", None)
         loaded = _load(model)
-        prepared = _prepare(loaded, chip, wish, shapes)
-    dataset = None if data is None else _open(data, prepared, wish, shapes)
-    if plan is None:
-        known = statistics or _calibrate(loaded, prepared, _given(dataset), chip, wish, shapes, clock, watcher)
-        _check_statistics(known, loaded, chip, wish, shapes)
-        with clock.stage("plan"):
-            made = make_plan(prepared.model, known.tensors, chip, wish, Provenance(known.model, known.data, known.settings))
-    else:
-        made = _check_plan(plan, loaded, chip)
+        prepared, task = _task(loaded, chip, wish, shapes)
+    dataset = None if data is None else open_dataset(data, input_specs(task.model), samples=wish.samples, shapes=shapes)
+    planned = check_plan(plan, task) if plan is not None else decide(task, dataset, statistics, clock, watcher)
     with clock.stage("rewrite"):
-        result = rewrite(prepared.model, made, chip)
-        write_provenance(result, loaded.model, prepared.vanished, made)
-    doubts = () if dataset is None else data_warnings(dataset, dataset.inputs, first_layer_gains(prepared.model))
-    if doubts and strict_data:
-        raise BadData(doubts[0], "--data", "Mend the data, or leave --strict-data out to get this as a warning.")
+        result = rewrite(task.model, planned.plan, chip)
+        write_provenance(result, loaded.model, prepared.vanished, planned.plan)
+    doubts = () if dataset is None else (*dataset.notes, *_doubts(dataset, task, strict_data))
     with clock.stage("prove"):
-        evidence = _evidence(loaded, result, dataset, wish, watcher) if prove else Evidence()
+        evidence = prove_all(loaded, task, planned, result, dataset, watcher) if prove else Evidence()
     gate, missed = _gate(evidence.comparison, wish)
     mark_gate(result, gate)
-    report = build_report(loaded, result, made, dataset, chip, wish, evidence, clock, (*prepared.notes, *doubts), gate, missed)
-    return Quantized(result, made, report, loaded.path)
+    report = build_report(loaded, result, planned.plan, dataset, chip, wish, evidence, clock, (*prepared.notes, *doubts), gate, missed)
+    return Quantized(result, planned.plan, report, loaded.path)
 
 
 def calibrate(
@@ -114,13 +104,10 @@ def calibrate(
     progress: Progress | None = None,
 ) -> Statistics:
     """Statistics of the values that a plan for this target needs, over samples start..stop of the data: shards merge bit for bit."""
-    wish, chip, watcher = recipe or Recipe(), _target(target), progress or Silent()
-    loaded = _load(model)
-    prepared = _prepare(loaded, chip, wish, shapes)
-    dataset = _open(data, prepared, wish, shapes)
-    wanted = values_to_observe(prepared.model, chip, wish)
-    tensors = observe(prepared.model, wanted, dataset, start=start, stop=stop, progress=watcher)
-    return Statistics(loaded.hash, dataset.hash, _settings(chip, wish, shapes), tensors)
+    wish, watcher = recipe or Recipe(), progress or Silent()
+    _, task = _task(_load(model), _target(target), wish, shapes)
+    dataset = open_dataset(data, input_specs(task.model), samples=wish.samples, shapes=shapes)
+    return take_statistics(task, dataset, watcher, start=start, stop=stop)
 
 
 def prove(model: str | Path, float_model: ModelSource | None = None) -> Placement:
@@ -150,75 +137,22 @@ def _load(model: ModelSource, *, quantized: bool = False) -> Loaded:
     return load_model(model, quantized=quantized) if isinstance(model, str | Path) else load_proto(model, quantized=quantized)
 
 
-def _prepare(loaded: Loaded, target: Target, recipe: Recipe, shapes: Shapes | None) -> Prepared:
-    prepared = prepare(
-        loaded.model, shapes=shapes or {}, opset=recipe.opset, min_opset=target.min_opset, max_opset=target.max_opset
-    )
-    lower(prepared.model, target)
-    return prepared
-
-
 def _target(target: str | Target) -> Target:
     return target if isinstance(target, Target) else load_target(target)
 
 
-def _open(data: DataSource, prepared: Prepared, recipe: Recipe, shapes: Shapes | None) -> Dataset:
-    return open_dataset(data, input_specs(prepared.model), samples=recipe.samples, shapes=shapes)
+def _task(loaded: Loaded, target: Target, recipe: Recipe, shapes: Shapes | None) -> tuple[Prepared, Task]:
+    frozen = shapes or {}
+    prepared = prepare(loaded.model, shapes=frozen, opset=recipe.opset, min_opset=target.min_opset, max_opset=target.max_opset)
+    lower(prepared.model, target)
+    return prepared, Task(prepared.model, loaded.hash, target, recipe, frozen)
 
 
-def _given(dataset: Dataset | None) -> Dataset:
-    if dataset is None:
-        raise BadData("There is no data to calibrate with.", "--data", "Give data, statistics (--stats) or a plan (--plan).")
-    return dataset
-
-
-def _settings(target: Target, recipe: Recipe, shapes: Shapes | None) -> str:
-    return hashlib.sha256(settings_of(target, recipe, shapes or {}).encode()).hexdigest()
-
-
-def _calibrate(
-    loaded: Loaded,
-    prepared: Prepared,
-    dataset: Dataset,
-    target: Target,
-    recipe: Recipe,
-    shapes: Shapes | None,
-    clock: Clock,
-    watcher: Progress,
-) -> Statistics:
-    with clock.stage("calibrate"):
-        tensors = observe(prepared.model, values_to_observe(prepared.model, target, recipe), dataset, progress=watcher)
-        return Statistics(loaded.hash, dataset.hash, _settings(target, recipe, shapes), tensors)
-
-
-def _check_statistics(statistics: Statistics, loaded: Loaded, target: Target, recipe: Recipe, shapes: Shapes | None) -> None:
-    if statistics.model != loaded.hash:
-        raise BadStatistics("The statistics are of another model.", "--stats", "Calibrate this model with `edgeq calibrate`.")
-    if statistics.settings != _settings(target, recipe, shapes):
-        mend = "Calibrate again with the same target, float nodes and shapes."
-        raise BadStatistics("The statistics were taken with other settings.", "--stats", mend)
-
-
-def _check_plan(plan: Plan, loaded: Loaded, target: Target) -> Plan:
-    if plan.model != loaded.hash:
-        raise BadPlan("The plan was made for another model.", "--plan", "Use the plan that lies beside this model's int8 form.")
-    if plan.target != target.name:
-        raise BadPlan(f"The plan was made for target {plan.target!r}, not {target.name!r}.", "--plan", f"Add --target {plan.target}.")
-    return plan
-
-
-def _evidence(loaded: Loaded, result: ir.Model, dataset: Dataset | None, recipe: Recipe, watcher: Progress) -> Evidence:
-    placement = prove_placement(result, loaded.model)
-    if dataset is None:
-        return Evidence(placement)
-    comparison = compare_models(loaded.model, result, dataset, batch=recipe.batch, progress=watcher)
-    return Evidence(placement, comparison, _latency(loaded, result, dataset, watcher))
-
-
-def _latency(loaded: Loaded, result: ir.Model, dataset: Dataset, watcher: Progress) -> Latency:
-    watcher.start("time", None)
-    feeds = next(iter(dataset.batches(1, 0, dataset.fixed_batch or 1))).feeds
-    return measure_latency(loaded.model, result, feeds)
+def _doubts(dataset: Dataset, task: Task, strict: bool) -> tuple[str, ...]:
+    found = data_warnings(dataset, dataset.inputs, first_layer_gains(task.model))
+    if found and strict:
+        raise BadData(found[0], "--data", "Mend the data, or leave --strict-data out to get this as a warning.")
+    return found
 
 
 def _gate(comparison: Comparison | None, recipe: Recipe) -> tuple[Gate, tuple[str, ...]]:

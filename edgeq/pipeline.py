@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import onnx_ir as ir
+from onnx_ir.passes.common import RemoveUnusedNodesPass, TopologicalSortPass
 
 from edgeq.errors import BadPlan
 from edgeq.graph import nodes
@@ -59,8 +60,8 @@ def rewrite_passes(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:
         HardSigmoidToAdd(target.activations.dtype),
         # last: it takes pairs away again where integers pass through unchanged
         MoveToIntegers(where["integer"]),
-        ir.passes.common.RemoveUnusedNodesPass(),
-        ir.passes.common.TopologicalSortPass(),
+        RemoveUnusedNodesPass(),
+        TopologicalSortPass(),
     ]
 
 

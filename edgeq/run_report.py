@@ -5,51 +5,22 @@ from __future__ import annotations
 import platform
 import resource
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from importlib.metadata import version
-from time import perf_counter
 
 import onnx_ir as ir
 
 from edgeq import __version__
+from edgeq.clock import Clock
 from edgeq.compare import Comparison
 from edgeq.data_stream import Dataset
+from edgeq.evidence import Evidence
 from edgeq.inputs import InputSpec
-from edgeq.latency import Latency
 from edgeq.load import Loaded
 from edgeq.plan import Plan
-from edgeq.prove import Placement
 from edgeq.provenance import Gate
 from edgeq.recipe import Recipe
 from edgeq.report import DataInfo, Fidelity, Port, Report, Sizes, Step, Times
 from edgeq.target import Target
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What the real runtime said; None: not asked."""
-
-    placement: Placement | None = None
-    comparison: Comparison | None = None
-    latency: Latency | None = None
-
-
-@dataclass
-class Clock:
-    """Wall seconds of the stages of a run."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Add the time of the body to the stage."""
-        start = perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + perf_counter() - start
 
 
 def build_report(
@@ -66,7 +37,6 @@ def build_report(
     missed: tuple[str, ...],
 ) -> Report:
     """The report of one run."""
-    fidelity = _fidelity(evidence.comparison)
     return Report(
         model=str(loaded.path) if loaded.path is not None else "(in memory)",
         data=None if dataset is None else DataInfo(dataset.name, plan.data, dataset.count),
@@ -78,9 +48,9 @@ def build_report(
         time_s=Times(**{name: clock.seconds.get(name) for name in ("prepare", "calibrate", "plan", "rewrite", "prove")}),
         peak_rss_mb=peak_rss_mb(),
         placement=evidence.placement,
-        fidelity=fidelity,
+        fidelity=_fidelity(evidence.comparison),
         accuracy=None if evidence.comparison is None else evidence.comparison.accuracy,
-        steps=() if fidelity is None else (Step(f"ranges ({recipe.rule})", fidelity.sqnr_db),),
+        steps=tuple(Step(name, sqnr) for name, sqnr in evidence.steps),
         latency=evidence.latency,
         inputs=tuple(_port(value, plan) for value in result.graph.inputs),
         outputs=tuple(_port(value, plan) for value in result.graph.outputs),

@@ -89,9 +89,9 @@ def rows_of(layer: Layer, value: NDArray[np.float32], quota: int, chance: np.ran
     view = view[(slice(None), slice(None), *steps, *taps)]  # [N, C, positions..., kernel...]
     shape = (value.shape[0], *view.shape[2 : 2 + spatial])
     places = np.unravel_index(_draw(int(np.prod(shape)), quota, chance), shape)
-    picked = view[(places[0], slice(None), *places[1:])]  # [rows, C, kernel...]
-    rows = picked.reshape(len(picked), layer.groups, layer.columns)
-    return np.ascontiguousarray(np.swapaxes(rows, 0, 1))
+    picked = np.moveaxis(view, 1, 1 + spatial)[places]  # [rows, C, kernel...]
+    patches = picked.reshape(len(picked), layer.groups, layer.columns)
+    return np.ascontiguousarray(np.swapaxes(patches, 0, 1))
 
 
 def _draw(count: int, quota: int, chance: np.random.Generator) -> NDArray[np.intp]:

@@ -1,0 +1,47 @@
+"""Everything a run measures on its result in the real runtime."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from edgeq.compare import Comparison, compare_models
+from edgeq.data_stream import Dataset
+from edgeq.latency import Latency, measure_latency
+from edgeq.load import Loaded
+from edgeq.pipeline import rewrite
+from edgeq.planning import Planned, Task
+from edgeq.progress import Progress
+from edgeq.prove import Placement, prove_placement
+
+#: seconds for timing both models: enough for a steady median of an edge model
+TIMING_S = 2.0
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the real runtime said; None: not asked. steps: SQNR in dB (first output) after each step of the decision."""
+
+    placement: Placement | None = None
+    comparison: Comparison | None = None
+    latency: Latency | None = None
+    steps: tuple[tuple[str, float], ...] = ()
+
+
+def prove_all(loaded: Loaded, task: Task, planned: Planned, result: ir.Model, dataset: Dataset | None, progress: Progress) -> Evidence:
+    """Placement; with data also fidelity after each step, and the latency of both models."""
+    progress.start("read back what runs", None)
+    placement = prove_placement(result, loaded.model)
+    if dataset is None:
+        return Evidence(placement)
+    batch = task.recipe.batch
+    comparison = compare_models(loaded.model, result, dataset, batch=batch, progress=progress)
+    steps = []
+    for name, plan in planned.steps[:-1]:
+        between = compare_models(loaded.model, rewrite(task.model, plan, task.target), dataset, batch=batch, progress=progress)
+        steps.append((name, between.outputs[0].sqnr_db))
+    steps.extend((name, comparison.outputs[0].sqnr_db) for name, _ in planned.steps[-1:])
+    progress.start("time", None)
+    feeds = next(iter(dataset.batches(1, 0, dataset.fixed_batch or 1))).feeds
+    return Evidence(placement, comparison, measure_latency(loaded.model, result, feeds, budget_s=TIMING_S), tuple(steps))

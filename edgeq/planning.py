@@ -1,0 +1,98 @@
+"""From a prepared model and data to a plan: measure, decide, measure what rounding needs, decide again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from edgeq.calibrate import observe
+from edgeq.clock import Clock
+from edgeq.data_stream import Dataset
+from edgeq.decide import Provenance, make_plan, settings_of, values_to_observe
+from edgeq.errors import BadData, BadPlan, BadStatistics
+from edgeq.moments import measure_moments
+from edgeq.plan import Plan
+from edgeq.progress import Progress
+from edgeq.recipe import Recipe
+from edgeq.refine import refine, weighted_layers
+from edgeq.statistics_file import Statistics
+from edgeq.target import Target
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One model to plan for: what is fixed before anything is measured. model: the prepared one. model_hash: of the user's file."""
+
+    model: ir.Model
+    model_hash: str
+    target: Target
+    recipe: Recipe
+    shapes: Shapes
+
+    @property
+    def settings(self) -> str:
+        """sha256 of what decides which values are observed."""
+        return hashlib.sha256(settings_of(self.target, self.recipe, self.shapes).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Planned:
+    """The final plan, and the plans on the way to it with the name of the step that each ends."""
+
+    plan: Plan
+    steps: tuple[tuple[str, Plan], ...] = ()
+
+
+def take_statistics(task: Task, data: Dataset, progress: Progress, *, start: int = 0, stop: int | None = None) -> Statistics:
+    """Statistics of every value that a plan for the task needs."""
+    wanted = values_to_observe(task.model, task.target, task.recipe)
+    tensors = observe(task.model, wanted, data, start=start, stop=stop, progress=progress)
+    return Statistics(task.model_hash, data.hash, task.settings, tensors)
+
+
+def decide(task: Task, data: Dataset | None, known: Statistics | None, clock: Clock, progress: Progress) -> Planned:
+    """Plan with data, with statistics of an earlier run, or both. Without data weights are rounded to nearest."""
+    if data is None and known is None:
+        raise BadData("There is no data to calibrate with.", "--data", "Give data, statistics (--stats) or a plan (--plan).")
+    if known is not None:
+        _check_statistics(known, task)
+    with clock.stage("calibrate"):
+        statistics = known if known is not None or data is None else take_statistics(task, data, progress)
+    assert statistics is not None
+    with clock.stage("plan"):
+        origin = Provenance(task.model_hash, statistics.data if data is None else data.hash, task.settings)
+        plan = make_plan(task.model, statistics.tensors, task.target, task.recipe, origin)
+    first = (f"ranges ({task.recipe.rule})", plan)
+    if data is None or task.recipe.effort == "fast":
+        return Planned(plan, (first,))
+    layers = weighted_layers(task.model, plan, task.target)
+    with clock.stage("calibrate"):
+        grids = {name: grid.params for name, grid in plan.grids.items()}
+        moments = measure_moments(task.model, [one.layer for one in layers], grids, data, seed=task.recipe.seed, progress=progress)
+    with clock.stage("plan"):
+        progress.start("round weights", None)
+        rounded = refine(plan, layers, moments, task.target, task.recipe)
+    return Planned(rounded, (first, ("data-aware rounding", rounded)))
+
+
+def check_plan(plan: Plan, task: Task) -> Planned:
+    """An earlier run's plan, if it is one for this model and target. Raises BadPlan."""
+    if plan.model != task.model_hash:
+        raise BadPlan("The plan was made for another model.", "--plan", "Use the plan that lies beside this model's int8 form.")
+    if plan.target != task.target.name:
+        what = f"The plan was made for target {plan.target!r}, not {task.target.name!r}."
+        raise BadPlan(what, "--plan", f"Add --target {plan.target}.")
+    return Planned(plan)
+
+
+def _check_statistics(statistics: Statistics, task: Task) -> None:
+    if statistics.model != task.model_hash:
+        raise BadStatistics("The statistics are of another model.", "--stats", "Calibrate this model with `edgeq calibrate`.")
+    if statistics.settings != task.settings:
+        mend = "Calibrate again with the same target, float nodes and shapes."
+        raise BadStatistics("The statistics were taken with other settings.", "--stats", mend)
