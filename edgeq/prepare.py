@@ -75,7 +75,7 @@ def prepare(
     _check(own)
     left = {node.name for node in nodes(own)}
     reasons = vanished(own)
-    gone = {name: reasons.get(name, "constant-folded") for name in float_nodes if name not in left}
+    gone = {name: reasons.get(name, "simplified away") for name in float_nodes if name not in left}
     return Prepared(own, gone, (note,))
 
 
@@ -92,9 +92,9 @@ def _once(lowest: int, highest: int) -> tuple[ir.passes.InPlacePass, ...]:
 
 def _rounds() -> tuple[ir.passes.InPlacePass, ...]:
     return (
+        RemoveIdentity(),  # first: an Identity in between would hide the patterns of all others
         FoldConstants(),  # a weight may be computed: Transpose, Cast, Mul of initializers
-        FoldShapes(),  # before identities: a Reshape may turn out to change nothing
-        RemoveIdentity(),  # before patterns: an Identity in between would hide them
+        FoldShapes(),  # a Reshape may turn out to be a Flatten, or to change nothing: then the next round removes it
         FuseHardSwish(),  # before affine folding, which could take its Add away
         FoldBatchNorm(),  # the exact fold; what it takes no other has to
         MatMulAddToGemm(),  # gives a MatMul the bias that the next one folds into

@@ -73,7 +73,7 @@ def _is_done(model: ir.Model, chosen: list[ir.Value], inner: list[ir.Node]) -> b
 
 
 def _to_float32(value: ir.Value) -> None:
-    value.dtype = ir.DataType.FLOAT
+    value.type = ir.TensorType(ir.DataType.FLOAT)  # not value.dtype: the type object may be shared with the model this one was cloned from
     if value.const_value is not None:
         value.const_value = ir.tensor(value.const_value.numpy().astype(np.float32), name=value.name)
 
@@ -93,7 +93,7 @@ def _cast(source: ir.Value, target: ir.Value, kind: ir.DataType, name: str) -> i
 
 def _cast_input(model: ir.Model, value: ir.Value, kind: ir.DataType | None, names: Names) -> None:
     assert kind is not None
-    value.dtype = kind
+    value.type = ir.TensorType(kind)
     wide = ir.Value(name=names.value(f"{value.name}_float32"))
     value.replace_all_uses_with(wide, replace_graph_outputs=True)
     node = _cast(value, wide, ir.DataType.FLOAT, names.node(f"{value.name}_to_float32"))

@@ -8,7 +8,8 @@ import onnx
 import onnx_ir as ir
 
 from edgeq.errors import UnsupportedOpset
-from edgeq.graph import replace_graph
+from edgeq.graph import nodes, replace_graph, vanished
+from edgeq.naming import unique_names
 
 #: the newest opset for which onnxruntime has QuantizeLinear and DequantizeLinear kernels (1.32: none for 28)
 NEWEST_WITH_QDQ = 27
@@ -50,12 +51,24 @@ def _convert(model: ir.Model, version: int, target: int) -> int:
         except (RuntimeError, ValueError, onnx.checker.ValidationError) as error:
             failure = failure or error
             continue
-        replace_graph(model, ir.from_proto(converted))
+        _replace(model, ir.from_proto(converted))
         return candidate
     if target < version <= NEWEST_WITH_QDQ:
         return version
     reason = (str(failure).strip().splitlines() or ["no reason given"])[0][:300]
     raise UnsupportedOpset(f"onnx cannot convert the model's opset: {reason}", where, mend) from failure
+
+
+def _replace(model: ir.Model, new: ir.Model) -> None:
+    """Take the converted graph; a node that the converter exchanged for another hands its name on when the output's name is the same."""
+    makers = {value.name: node.name for node in nodes(model) for value in node.outputs if value.name}
+    for node in nodes(new):
+        if not node.name and node.outputs and node.outputs[0].name in makers:
+            node.name = makers[node.outputs[0].name]
+    replace_graph(model, new)
+    unique_names(model)
+    left = {node.name for node in nodes(model)}
+    vanished(model).update((name, "replaced by another operator in the newer opset") for name in makers.values() if name and name not in left)
 
 
 def _set_ir_version(model: ir.Model) -> bool:

@@ -26,12 +26,13 @@ class FoldConstants(ir.passes.InPlacePass):
             return ir.passes.PassResult(model, modified=False)
         from onnxscript.optimizer import fold_constants  # half a second to import
 
-        before = [node.name for node in nodes(model)]
+        before, outside = [node.name for node in nodes(model)], {node.name for node in model.graph}
         fold_constants(model, input_size_limit=MAX_ELEMENTS, output_size_limit=MAX_ELEMENTS)
         _restore_names(model, before)
         after = {node.name for node in nodes(model)}
-        reason = "constant-folded, or in a branch that is never taken"
-        vanished(model).update((name, reason) for name in before if name and name not in after)
+        for name in before:
+            if name and name not in after:
+                vanished(model)[name] = "constant-folded" if name in outside else "constant-folded, or in a branch that is never taken"
         return ir.passes.PassResult(model, modified=before != [node.name for node in nodes(model)])
 
 
