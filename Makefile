@@ -50,5 +50,5 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/zoo.py --markdown bench.json > bench.md
 
 clean:
-	rm -rf $(VENV) .ci-venv build dist *.egg-info demo-out bench.json bench.md .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .ci-venv build dist *.egg-info edgeq-demo bench.json bench.md .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
