@@ -90,7 +90,7 @@ def _slice(sources: list[Sizes]) -> Sizes | None:
     numbers = [bound.reshape(-1)[0] for bound in bounds if bound.size == 1]
     if first.ndim != 1 or len(numbers) != len(bounds) or not all(isinstance(number, int) for number in numbers):
         return None
-    start, end, axis, step = [*numbers, 0, 1][:4] if len(numbers) > 2 else [*numbers, 0, 1]
+    start, end, axis, step = (*numbers, *(0, 1)[len(numbers) - 2 :])
     return first[start:end:step] if axis in (0, -1) and step > 0 else None
 
 

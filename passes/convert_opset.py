@@ -68,7 +68,8 @@ def _replace(model: ir.Model, new: ir.Model) -> None:
     replace_graph(model, new)
     unique_names(model)
     left = {node.name for node in nodes(model)}
-    vanished(model).update((name, "replaced by another operator in the newer opset") for name in makers.values() if name and name not in left)
+    gone = [name for name in makers.values() if name and name not in left]
+    vanished(model).update((name, "replaced by another operator in the new opset") for name in gone)
 
 
 def _set_ir_version(model: ir.Model) -> bool:
