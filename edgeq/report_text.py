@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 from rich.console import Console, Group, RenderableType
@@ -11,7 +12,7 @@ from rich.text import Text
 
 from edgeq.compare import Accuracy, LayerFidelity
 from edgeq.latency import Latency
-from edgeq.prove import Placement, ProvenNode
+from edgeq.prove import Placement
 from edgeq.report import NOT_FASTER, Fidelity, Report, verdict
 from edgeq.snippet import snippet
 
@@ -47,16 +48,24 @@ def plain_text(renderable: RenderableType, width: int = 80) -> str:
 
 
 def float_nodes(placement: Placement) -> list[RenderableType]:
-    """Float nodes grouped by reason, the one with most nodes first; a line of reason, a line of names."""
-    groups: dict[str, list[ProvenNode]] = {}
-    for node in placement.nodes:
-        if node.runs_as == "float":
-            groups.setdefault(node.reason, []).append(node)
-    lines: list[RenderableType] = []
-    for reason, nodes in sorted(groups.items(), key=lambda item: -len(item[1])):
-        lines.append(Text.assemble((_operators(nodes), "yellow"), f": {reason}"))
-        lines.append(Text(f"  {_some_names([node.name for node in nodes])}", "dim"))
-    return lines
+    """Why nodes run in float; empty when none does."""
+    return reasons([(node.name, node.op_type, node.reason) for node in placement.nodes if node.runs_as == "float"])
+
+
+def reasons(nodes: Sequence[tuple[str, str, str]]) -> list[RenderableType]:
+    """(name, operator, reason) rows grouped by reason, the one with most nodes first: operators beside reason and names."""
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for name, op_type, reason in nodes:
+        groups.setdefault(reason, []).append((name, op_type))
+    if not groups:
+        return []
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(style="yellow", max_width=18, overflow="fold")
+    table.add_column(overflow="fold")
+    for reason, members in sorted(groups.items(), key=lambda item: -len(item[1])):
+        names = Text(f"\n{_some_names([name for name, _ in members])}", "dim")
+        table.add_row(Text(_operators([op_type for _, op_type in members])), Text(reason).append_text(names))
+    return [table]
 
 
 def layer_table(layers: Sequence[LayerFidelity]) -> Table:
@@ -171,11 +180,8 @@ def _section(title: str, lines: Sequence[RenderableType]) -> list[RenderableType
     return [Text(f"\n{title}", "bold"), *lines] if lines else []
 
 
-def _operators(nodes: Sequence[ProvenNode]) -> str:
-    counts: dict[str, int] = {}
-    for node in nodes:
-        counts[node.op_type] = counts.get(node.op_type, 0) + 1
-    return ", ".join(f"{count} {op}" if count > 1 else op for op, count in sorted(counts.items(), key=lambda item: -item[1]))
+def _operators(op_types: Sequence[str]) -> str:
+    return ", ".join(f"{count} {op}" if count > 1 else op for op, count in Counter(op_types).most_common())
 
 
 def _some_names(names: Sequence[str]) -> str:

@@ -11,7 +11,6 @@ from edgeq.cli.settings import parse_shapes, parse_size
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
-    from rich.text import Text
 
     from edgeq.inputs import InputSpec
     from edgeq.inspect_model import Inspection
@@ -46,7 +45,9 @@ def inspection_text(found: Inspection) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    float_nodes = _reasons(found)
+    from edgeq.report_text import reasons
+
+    float_nodes = reasons([(node.name, node.op_type, node.reason) for node in found.nodes if node.runs == "float"])
     parts: list[RenderableType] = [_facts(found), Text(), _operators(found)]
     if float_nodes:
         parts += [Text(f"\nWould stay float on {found.target}", "bold"), *float_nodes]
@@ -94,20 +95,6 @@ def _operators(found: Inspection) -> Table:
         work = _count(row.macs) if row.macs else ""
         table.add_row(Text(row.op_type), str(row.in_file), str(row.prepared), str(row.int8), Text(str(floating), style), work)
     return table
-
-
-def _reasons(found: Inspection) -> list[Text]:
-    from rich.text import Text
-
-    groups: dict[tuple[str, str], list[str]] = {}
-    for node in found.nodes:
-        if node.runs == "float":
-            groups.setdefault((node.op_type, node.reason), []).append(node.name)
-    lines = []
-    for (op_type, reason), names in sorted(groups.items(), key=lambda item: -len(item[1])):
-        count = f"{len(names)} {op_type}" if len(names) > 1 else f"{op_type} {names[0]}"
-        lines.append(Text.assemble((count, "yellow"), f": {reason}"))
-    return lines
 
 
 def _shape(spec: InputSpec) -> str:
