@@ -60,7 +60,7 @@ def decide(task: Task, data: Dataset | None, known: Statistics | None, clock: Cl
     if data is None and known is None:
         raise BadData("There is no data to calibrate with.", "--data", "Give data, statistics (--stats) or a plan (--plan).")
     if known is not None:
-        _check_statistics(known, task)
+        _check_statistics(known, task, data)
     with clock.stage("calibrate"):
         statistics = known if known is not None or data is None else take_statistics(task, data, progress)
     assert statistics is not None
@@ -90,9 +90,12 @@ def check_plan(plan: Plan, task: Task) -> Planned:
     return Planned(plan)
 
 
-def _check_statistics(statistics: Statistics, task: Task) -> None:
+def _check_statistics(statistics: Statistics, task: Task, data: Dataset | None) -> None:
     if statistics.model != task.model_hash:
         raise BadStatistics("The statistics are of another model.", "--stats", "Calibrate this model with `edgeq calibrate`.")
     if statistics.settings != task.settings:
         mend = "Calibrate again with the same target, float nodes and shapes."
         raise BadStatistics("The statistics were taken with other settings.", "--stats", mend)
+    if data is not None and statistics.data != data.hash:
+        mend = "Give the data they were taken from, or leave --data out; judge with `edgeq compare` on other data."
+        raise BadStatistics("The statistics were taken from other data.", "--stats", mend)

@@ -178,13 +178,16 @@ def test_the_input_is_never_written_over(room: Room, tmp_path: Path, capsys: Cap
 # ------------------------------------------------------------------ the other commands
 
 
-def test_statistics_of_another_model_or_setting_are_refused(room: Room, tmp_path: Path, capsys: Capsys) -> None:
+def test_statistics_of_another_model_setting_or_data_are_refused(room: Room, tmp_path: Path, capsys: Capsys) -> None:
     stats = tmp_path / "s.npz"
     assert run(capsys, "calibrate", room.model, "-d", room.data, "-o", stats).code == 0
     other = other_model(tmp_path / "other.onnx")
     check_refusal(run(capsys, "quantize", other, "--stats", stats, "-o", tmp_path / "a.onnx"), "another model")
     words = ("--stats", stats, "-o", tmp_path / "a.onnx", "--shape", "x=1,3,8,8")
     check_refusal(run(capsys, "quantize", room.model, *words), "other settings")
+    data = npz(tmp_path / "b.npz", x=x(9, 3, 8, 8))
+    check_refusal(run(capsys, "quantize", room.model, "-d", data, "--stats", stats, "-o", tmp_path / "a.onnx"), "other data")
+    assert not (tmp_path / "a.onnx").exists()
 
 
 def test_a_plan_of_another_model_is_refused(room: Room, tmp_path: Path, capsys: Capsys) -> None:
