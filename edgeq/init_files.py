@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from typing import Literal, get_args, get_origin
 
 import onnx_ir as ir
 from pydantic.fields import FieldInfo
 
 from edgeq.graph import nodes
-from edgeq.recipe import RULES, Floors, Recipe
+from edgeq.recipe import Floors, Recipe
 
 _HEAD = """\
 # How edgeq quantizes: use it as --recipe recipe.toml. Every line below is a default: change what you need, delete what you do not.
 # Command-line options win over this file.
 """
-_CHOICES = {"rule": RULES, "weights": ("per_channel", "per_tensor"), "weight_rule": ("minmax", "mse")}
 
 
 def recipe_template(model: ir.Model) -> str:
@@ -33,7 +33,8 @@ def recipe_template(model: ir.Model) -> str:
 
 
 def _entry(name: str, field: FieldInfo, value: object) -> str:
-    choices = f" ({', '.join(_CHOICES[name])})" if name in _CHOICES else ""
+    kinds = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+    choices = f" ({', '.join(kinds)})" if kinds else ""
     comment = f"# {field.description}{choices}\n"
     if value is None:
         return f"{comment}# {name} = {_EXAMPLES[name]}\n"
