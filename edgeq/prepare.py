@@ -63,11 +63,10 @@ def prepare(
     if opset is None and any(match_hardswish(node) for node in nodes(own)):
         min_opset = max(min_opset, 14)  # HardSwish exists from 14 on
     lowest, highest = (opset, opset) if opset is not None else (min_opset, max_opset)
-    for step in _once(lowest, highest):
-        step(own)
+    notes = [note for step in _once(lowest, highest) if (note := _noted(step, own)) is not None]
     _until_settled(own)
-    note = simplify(own)
-    if note.startswith("onnxsim:"):
+    notes.append(simplify(own))
+    if notes[-1].startswith("onnxsim:"):
         _until_settled(own)
     for step in _last():
         step(own)
@@ -76,7 +75,18 @@ def prepare(
     left = {node.name for node in nodes(own)}
     reasons = vanished(own)
     gone = {name: reasons.get(name, "simplified away") for name in float_nodes if name not in left}
-    return Prepared(own, gone, (note,))
+    return Prepared(own, gone, tuple(notes))
+
+
+def _noted(step: ir.passes.InPlacePass, model: ir.Model) -> str | None:
+    """Run one pass; a note when it did what a user should know."""
+    opset = model.opset_imports.get("", 0)
+    modified = step(model).modified
+    if model.opset_imports.get("", 0) != opset:
+        return f"opset {opset} was converted to {model.opset_imports['']}"
+    if modified and isinstance(step, ComputeInFloat32):
+        return "computed in float32; inputs and outputs keep their own float type"
+    return None
 
 
 def _once(lowest: int, highest: int) -> tuple[ir.passes.InPlacePass, ...]:

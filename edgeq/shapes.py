@@ -30,10 +30,21 @@ def size_of(value: ir.Value, axis: int) -> Size:
     return size.value if isinstance(size.value, str) else (id(value), axis)
 
 
-def evaluate(value: ir.Value | None, depth: int = 0) -> Sizes | None:
+def evaluate(value: ir.Value | None) -> Sizes | None:
     """What an integer value of rank 0 or 1 holds, as far as it follows from shapes and constants; None when it does not."""
+    return _evaluate(value, {}, 0)
+
+
+def _evaluate(value: ir.Value | None, known: dict[ir.Value, Sizes | None], depth: int) -> Sizes | None:
+    """`known` keeps each result: without it a chain of s = Add(s, s) would take time exponential in its length."""
     if value is None or depth > _MAX_DEPTH:
         return None
+    if value not in known:
+        known[value] = _compute(value, known, depth)
+    return known[value]
+
+
+def _compute(value: ir.Value, known: dict[ir.Value, Sizes | None], depth: int) -> Sizes | None:
     array = constant(value)
     if array is not None:
         fits = np.issubdtype(array.dtype, np.integer) and array.ndim < 2 and array.size <= _MAX_LENGTH
@@ -43,9 +54,10 @@ def evaluate(value: ir.Value | None, depth: int = 0) -> Sizes | None:
         return None
     if node.op_type == "Shape":
         return _shape(node)
-    sources = [evaluate(source, depth + 1) for source in node.inputs]
-    known = [source for source in sources if source is not None]
-    return _apply(node, known) if known and len(known) == len(sources) else None
+    sources = [_evaluate(source, known, depth + 1) for source in node.inputs]
+    given = [source for source in sources if source is not None]
+    result = _apply(node, given) if given and len(given) == len(sources) else None
+    return result if result is not None and result.size <= _MAX_LENGTH else None
 
 
 def _sizes(items: list[Size], shape: tuple[int, ...]) -> Sizes:
@@ -90,8 +102,9 @@ def _slice(sources: list[Sizes]) -> Sizes | None:
     numbers = [bound.reshape(-1)[0] for bound in bounds if bound.size == 1]
     if first.ndim != 1 or len(numbers) != len(bounds) or not all(isinstance(number, int) for number in numbers):
         return None
-    start, end, axis, step = (*numbers, *(0, 1)[len(numbers) - 2 :])
-    return first[start:end:step] if axis in (0, -1) and step > 0 else None
+    axis = numbers[2] if len(numbers) > 2 else 0
+    step = numbers[3] if len(numbers) > 3 else 1
+    return first[numbers[0] : numbers[1] : step] if axis in (0, -1) and step > 0 else None
 
 
 def _arithmetic(op_type: str, sources: list[Sizes]) -> Sizes | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 import tempfile
@@ -24,6 +25,8 @@ TIMEOUT_S = 60.0
 _WORTH_TRYING = ("Shape", "Size", "Range", "ConstantOfShape", "NonZero", "Expand", "Tile")
 #: tried in turn for a dimension of unknown size, until the model runs
 _SIZES = (32, 224, 512)
+#: elements of one input
+_MAX_FEED = 1 << 26
 _REASON = "simplified away by onnxsim"
 
 
@@ -114,6 +117,8 @@ def random_feeds(model: ir.Model, size: int = 32) -> dict[str, NDArray[np.generi
         for axis, known in enumerate(value.shape):
             guess = 2 if axis == 0 else size
             shape.append(known if isinstance(known, int) else named.setdefault(str(known.value or (value.name, axis)), guess))
+        if math.prod(shape) > _MAX_FEED:
+            raise ValueError(f"input {value.name} of shape {shape} is too large to try")
         kind = value.dtype.numpy()
         integer = np.issubdtype(kind, np.integer) or kind == np.bool_
         feeds[value.name or ""] = (rng.integers(0, 2, shape) if integer else rng.standard_normal(shape)).astype(kind)

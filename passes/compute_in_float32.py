@@ -26,7 +26,7 @@ class ComputeInFloat32(ir.passes.InPlacePass):
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         types = _types_to_change(model)
-        every = {id(value): value for graph in graphs(model) for value in _values(graph)}.values()
+        every = [value for graph in graphs(model) for value in _values(graph) if isinstance(value.type, ir.TensorType)]
         edges = [value for value in (*model.graph.inputs, *model.graph.outputs) if value.dtype in types]
         chosen = [value for value in every if value.dtype in types]
         inner = [node for node in nodes(model) if _names_type(node, types)]
@@ -54,7 +54,9 @@ def _types_to_change(model: ir.Model) -> tuple[ir.DataType, ...]:
 
 
 def _values(graph: ir.Graph) -> list[ir.Value]:
-    return [*graph.inputs, *graph.initializers.values(), *(value for node in graph for value in node.outputs)]
+    """Every value that the graph defines, once."""
+    initializers = (value for value in graph.initializers.values() if not value.is_graph_input())
+    return [*graph.inputs, *initializers, *(value for node in graph for value in node.outputs)]
 
 
 def _names_type(node: ir.Node, types: tuple[ir.DataType, ...]) -> bool:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 import onnx_ir as ir
 import onnx_ir.passes.common as common_passes
 
 from edgeq.graph import values
+
+# onnx_ir logs a traceback when inference fails, which is no news here; a program that wants it adds a handler of its own
+logging.getLogger("onnx_ir").addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,7 @@ class InferShapes(ir.passes.InPlacePass):
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         before = {value.name: (value.dtype, str(value.shape)) for value in values(model)}
-        common_passes.ShapeInferencePass(check_type=False, strict_mode=False, data_prop=True)(model)
+        # no data_prop: FoldShapes does it, and onnx would allocate whatever a hostile Range asks for
+        common_passes.ShapeInferencePass(check_type=False, strict_mode=False, data_prop=False)(model)
         after = {value.name: (value.dtype, str(value.shape)) for value in values(model)}
         return ir.passes.PassResult(model, modified=before != after)
