@@ -68,7 +68,7 @@ def _hard_sigmoid(value: ir.Value) -> tuple[ir.Value, list[ir.Node]] | None:
 
 def _relu6_of_x_plus_3(value: ir.Value) -> tuple[ir.Value, list[ir.Node]] | None:
     clip = _maker(value, "Clip")
-    if clip is None or len(clip.inputs) != 3 or not (_is_number(clip.inputs[1], 0.0) and _is_number(clip.inputs[2], 6.0)):
+    if clip is None or not _is_relu6(clip):
         return None
     add = _maker(clip.inputs[0], "Add")
     if add is None:
@@ -78,6 +78,12 @@ def _relu6_of_x_plus_3(value: ir.Value) -> tuple[ir.Value, list[ir.Node]] | None
         if x is not None and _is_number(add.inputs[1 - index], 3.0):
             return x, [clip, add]
     return None
+
+
+def _is_relu6(clip: ir.Node) -> bool:
+    if len(clip.inputs) == 1:  # before opset 11: prepare asks before it converts
+        return attribute_float(clip, "min", -np.inf) == 0.0 and attribute_float(clip, "max", np.inf) == 6.0
+    return len(clip.inputs) == 3 and _is_number(clip.inputs[1], 0.0) and _is_number(clip.inputs[2], 6.0)
 
 
 def _sixth(node: ir.Node) -> ir.Value | None:
