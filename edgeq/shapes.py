@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from edgeq.graph import attribute_int, constant, is_op
+from edgeq.graph import attribute_int, constant, is_op, nodes
 
 #: a size: a number, the name of a dimension, or (value, axis) of one without a name
 Size = int | str | tuple[int, int]
@@ -17,8 +19,17 @@ Sizes = NDArray[np.object_]
 ARITHMETIC = ("Shape", "Gather", "Unsqueeze", "Squeeze", "Concat", "Slice", "Cast", "Identity", "Add", "Sub", "Mul", "Div")
 #: shapes are short; anything longer is data
 _MAX_LENGTH = 64
+#: an integer value with more elements than this is data
+_LONGEST = 1 << 16
 #: exporters chain about ten operators
 _MAX_DEPTH = 64
+
+
+def integers_are_short(model: ir.Model) -> bool:
+    """Whether no integer value is so large (a hostile Range, a chain of Concat) that following it could fill the memory."""
+    integers = (value for node in nodes(model) for value in node.outputs if value.dtype in (ir.DataType.INT64, ir.DataType.INT32))
+    shapes = (value.shape for value in integers if value.shape is not None)
+    return all(math.prod(size for size in shape if isinstance(size, int)) <= _LONGEST for shape in shapes)
 
 
 def size_of(value: ir.Value, axis: int) -> Size:

@@ -17,6 +17,7 @@ from edgeq.errors import EdgeqError, RuntimeRefused
 from edgeq.graph import is_op, nodes, replace_graph, vanished
 from edgeq.naming import unique_names
 from edgeq.runtime import Session, open_session
+from edgeq.shapes import integers_are_short
 from edgeq.validate import first_line
 
 #: a hang must not stop a run; the largest networks take some seconds
@@ -37,6 +38,8 @@ def simplify(model: ir.Model, timeout: float = TIMEOUT_S) -> str:
     """
     if not any(is_op(node, *_WORTH_TRYING) for node in nodes(model)):
         return "onnxsim was not run: nothing was left for it to simplify"
+    if not integers_are_short(model):
+        return "onnxsim was not run: the model computes integer values too large to follow"
     with tempfile.TemporaryDirectory(prefix="edgeq-simplify-") as folder:
         source, target = Path(folder) / "in.onnx", Path(folder) / "out.onnx"
         before = ir.to_proto(model)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import onnx_ir as ir
 import onnx_ir.passes.common as common_passes
 
-from edgeq.graph import values
+from edgeq.graph import is_op, nodes, values
+from edgeq.shapes import integers_are_short
 
 # onnx_ir logs a traceback when inference fails, which is no news here; a program that wants it adds a handler of its own
 logging.getLogger("onnx_ir").addHandler(logging.NullHandler())
@@ -24,7 +25,19 @@ class InferShapes(ir.passes.InPlacePass):
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         before = {value.name: (value.dtype, str(value.shape)) for value in values(model)}
-        # no data_prop: FoldShapes does it, and onnx would allocate whatever a hostile Range asks for
-        common_passes.ShapeInferencePass(check_type=False, strict_mode=False, data_prop=False)(model)
+        known = [(value, value.shape) for value in values(model)]
+        declared = [value.shape for value in model.graph.outputs]
+        _infer(model, follow_values=False)
+        if any(is_op(node, "Shape") for node in nodes(model)) and integers_are_short(model):
+            for value, shape in known:
+                value.shape = shape  # onnx gives no names to dimensions that it finds written down as unknown
+            _infer(model, follow_values=True)
+        for value, shape in zip(model.graph.outputs, declared, strict=True):
+            value.shape = value.shape if shape is None else shape  # the interface stays as the model declares it
         after = {value.name: (value.dtype, str(value.shape)) for value in values(model)}
         return ir.passes.PassResult(model, modified=before != after)
+
+
+def _infer(model: ir.Model, follow_values: bool) -> None:
+    """follow_values: work out integer values too, and give unknown dimensions names, so that equal ones are known to be equal."""
+    common_passes.ShapeInferencePass(check_type=False, strict_mode=False, data_prop=follow_values)(model)
