@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import onnx_ir as ir
@@ -13,7 +14,6 @@ from numpy.typing import NDArray
 
 from edgeq.dataset import Batch, Dataset
 from edgeq.expose import expose
-from edgeq.inputs import input_specs
 from edgeq.observer import Observer
 from edgeq.progress import Progress, Silent
 from edgeq.runtime import Session, open_session
@@ -39,27 +39,24 @@ def observe(
     watcher.start("calibrate", last - start)
     crew = _Crew(exposed, outputs, fed)
     with ThreadPoolExecutor(WORKERS) as pool:
-        pending: set[Future[int]] = set()
-        try:
-            for batch in data.batches(fixed_batch(model) or 1, start, last):
-                if len(pending) > 2 * WORKERS:
-                    done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                    watcher.advance(sum(future.result() for future in done))
-                pending.add(pool.submit(crew.take, batch))
-            for future in pending:
-                watcher.advance(future.result())
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+        for done in map_ahead(pool, crew.take, data.batches(1, start, last)):
+            watcher.advance(done)
     return crew.result(names)
 
 
-def fixed_batch(model: ir.Model) -> int | None:
-    """The first dimension of the inputs when it is a fixed number above 1."""
-    for spec in input_specs(model):
-        if spec.shape and isinstance(spec.shape[0], int) and spec.shape[0] > 1:
-            return spec.shape[0]
-    return None
+def map_ahead(pool: ThreadPoolExecutor, work: Callable[[Batch], int], batches: Iterator[Batch]) -> Iterator[int]:
+    """pool.map that reads only a few batches ahead: a data set does not fit into memory."""
+    pending: deque[Future[int]] = deque()
+    try:
+        for batch in batches:
+            pending.append(pool.submit(work, batch))
+            if len(pending) > 2 * WORKERS:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    except BaseException:
+        pool.shutdown(cancel_futures=True)
+        raise
 
 
 class _Crew:

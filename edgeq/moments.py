@@ -15,8 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
-from edgeq.calibrate import WORKERS
+from edgeq.calibrate import WORKERS, map_ahead
 from edgeq.data_stream import Batch, Dataset
 from edgeq.expose import expose
 from edgeq.progress import Progress, Silent
@@ -27,7 +28,7 @@ from edgeq.windows import Layer, rows_of
 #: rows [.., K] whose products float32 adds exactly: 255^2 * 256 < 2^24
 EXACT_ROWS = 256
 #: rows a column of the weight that are enough, and the least
-ROWS_PER_COLUMN, LEAST_ROWS = 12, 4096
+ROWS_PER_COLUMN, LEAST_ROWS = 6, 4096
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,9 @@ def measure_moments(
             one.add(batch.feeds[one.layer.source] if value is None else value, batch.samples.start)
         return len(batch.samples)
 
-    with ThreadPoolExecutor(WORKERS) as pool:
-        for done in pool.map(take, data.batches(1)):
+    # one BLAS thread for each worker: more would wait for each other
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(WORKERS) as pool:
+        for done in map_ahead(pool, take, data.batches(1)):
             watcher.advance(done)
     return {one.layer.node: one.result() for one in sums}
 
@@ -125,4 +127,7 @@ class _Sum:
         self.sum += codes.sum(1, dtype=np.float64)
         for start in range(0, codes.shape[1], EXACT_ROWS):
             part = codes[:, start : start + EXACT_ROWS]
-            self.total += np.swapaxes(part, 1, 2) @ part
+            if len(part) == 1:  # a plain product of a matrix with itself: BLAS computes one half of it
+                self.total[0] += part[0].T @ part[0]
+            else:
+                self.total += np.swapaxes(part, 1, 2) @ part

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
+from edgeq.calibrate import WORKERS
 from edgeq.decide import side_of, weight_axis, weight_plan
 from edgeq.graph import constant, nodes
 from edgeq.moments import Moment
@@ -55,8 +58,10 @@ def refine(plan: Plan, layers: tuple[Weighted, ...], moments: Mapping[str, Momen
             value = one.node.inputs[one.kernel.weight or 1]
             geometry = Layer("", "", one.layer.groups, one.layer.kernel)
             shared.setdefault((str(value.name) if value is not None else "", geometry), []).append(one)
-    for users in shared.values():
-        grid, scale, codes, rows = _round(users, moments, plan, target, recipe)
+    groups = list(shared.values())
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(WORKERS) as pool:
+        results = pool.map(lambda users: _round(users, moments, plan, target, recipe), groups)
+    for users, (grid, scale, codes, rows) in zip(groups, results, strict=True):
         for one in users:
             weights[one.key] = grid
             corrected = _bias(one, moments[one.layer.node], plan, rows - codes * scale[..., None])

@@ -1,4 +1,4 @@
-"""Rounding weights with the data in view: the closed-form recursion of OBQ/GPTQ (arXiv:2208.11580, arXiv:2210.17323), batched over groups.
+"""Rounding weights with the data in view: the closed-form recursion of OBQ/OPTQ (arXiv:2208.11580, arXiv:2210.17323), batched.
 
 A layer computes W x. Rounding W to codes Q at scale s changes its output by (W - sQ) x, whose expected square is the sum over rows of
 r H r^T with H = E[x x^T]. Rounding one column after the other, each error is passed on to the columns that are still free, the way that
@@ -17,7 +17,7 @@ from edgeq.saturation import Pairs, limit_pairs, partners, worst_pairs
 F64 = NDArray[np.float64]
 #: share of H's mean diagonal that is added to it: keeps the recursion stable for inputs that hardly vary
 DAMPING = 0.01
-#: columns between two updates of the columns beyond them
+#: columns that share one matrix product with the errors before them
 BLOCK = 96
 #: scales tried, as multiples of the one that spans the row
 FACTORS = np.linspace(1.0, 0.6, 17)
@@ -83,37 +83,39 @@ def output_error(weight: NDArray[np.float32], codes: NDArray[np.float32], scale:
 
 
 def _recursion(weight: F64, moment: F64, scale: F64, codes: Codes) -> NDArray[np.float32]:
+    """Round column after column; each takes up what the errors of the columns before it can be made up for."""
     size = weight.shape[-1]
-    factor, order = _inverse_factor(moment)
+    feedback, order = _feedback(moment)
     rows = np.take_along_axis(weight, order[:, None, :], -1)
-    result = np.zeros_like(rows)
+    result, errors = np.zeros_like(rows), np.zeros_like(rows)
     limits = _Limits(codes, order, result)
     for start in range(0, size, BLOCK):
         stop = min(start + BLOCK, size)
-        errors = np.zeros((*rows.shape[:2], stop - start))
+        wanted = rows[..., start:stop] + errors[..., :start] @ feedback[:, :start, start:stop]
         for column in range(start, stop):
             low, high = limits.bounds(column)
-            code = np.clip(np.rint(rows[..., column] / scale), low, high)
+            inside = errors[..., start:column] @ feedback[:, start:column, column, None]
+            code = np.clip(np.rint((wanted[..., column - start] + inside[..., 0]) / scale), low, high)
             result[..., column] = code
-            error = (rows[..., column] - code * scale) / factor[:, None, column, column]
-            rows[..., column + 1 : stop] -= error[..., None] * factor[:, None, column, column + 1 : stop]
-            errors[..., column - start] = error
-        rows[..., stop:] -= errors @ factor[:, start:stop, stop:]
+            errors[..., column] = rows[..., column] - code * scale
     unsorted = np.empty_like(result)
     np.put_along_axis(unsorted, order[:, None, :], result, -1)
     return unsorted.astype(np.float32)
 
 
-def _inverse_factor(moment: F64) -> tuple[F64, NDArray[np.intp]]:
-    """Upper Cholesky factor of the inverse of the damped H with its columns in descending order of the diagonal, and that order [G, K]."""
+def _feedback(moment: F64) -> tuple[F64, NDArray[np.intp]]:
+    """The unit upper triangular factor of the damped H = U D U^T, columns in descending order of H's diagonal, and that order [G, K].
+
+    With it the recursion is OPTQ's without any inverse: its equal LDLQ (Chee et al., arXiv:2307.13304, theorem 6).
+    """
     diagonal = np.einsum("gkk->gk", moment)
     order = np.argsort(-diagonal, axis=-1, kind="stable")
     damping = DAMPING * diagonal.mean(-1) + 1e-30
-    damped = moment + damping[:, None, None] * np.eye(moment.shape[-1])
-    damped = np.take_along_axis(np.take_along_axis(damped, order[:, :, None], 1), order[:, None, :], 2)
-    damped /= damping[:, None, None]
-    lower = np.linalg.cholesky(np.linalg.inv(damped))
-    return np.swapaxes(lower, -1, -2), order
+    backwards = order[:, ::-1]
+    turned = np.take_along_axis(np.take_along_axis(moment, backwards[:, :, None], 1), backwards[:, None, :], 2)
+    turned = turned / damping[:, None, None] + np.eye(moment.shape[-1])
+    upper = np.linalg.cholesky(turned)[:, ::-1, ::-1]
+    return upper / np.einsum("gkk->gk", upper)[:, None, :], order
 
 
 class _Limits:
