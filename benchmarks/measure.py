@@ -8,7 +8,7 @@ import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -165,17 +165,21 @@ def placement(model: Path) -> Placement:
     with tempfile.TemporaryDirectory() as folder:
         optimized = Path(folder) / "optimized.onnx"
         open_session(model, optimized=optimized)
-        ops = list(_ops(onnx.load(optimized, load_external_data=False).graph))
-    floats = [op for op in ops if op in FLOAT]
+        graph = onnx.load(optimized, load_external_data=False).graph
+    nodes = list(_nodes(graph, {}))
+    floats = [op for op, runs_float in nodes if op in FLOAT and runs_float]
     counts = " ".join(f"{op}:{floats.count(op)}" for op in sorted(set(floats)))
-    return Placement(sum(op.startswith(INTEGER) for op in ops), len(floats), sum(op in QDQ for op in ops), counts)
+    integer = sum(op.startswith(INTEGER) for op, _ in nodes)
+    return Placement(integer, len(floats), sum(op in QDQ for op, _ in nodes), counts)
 
 
-def _ops(graph: onnx.GraphProto) -> list[str]:
-    found = []
+def _nodes(graph: onnx.GraphProto, outer: dict[str, int]) -> Iterator[tuple[str, bool]]:
+    """Operator type of each node, bodies included, and whether its first input is float (a Concat or Pad may run on integers)."""
+    typed = [*graph.input, *graph.output, *graph.value_info]
+    types = outer | {v.name: v.type.tensor_type.elem_type for v in typed} | {t.name: t.data_type for t in graph.initializer}
     for node in graph.node:
-        found.append(node.op_type)
+        kind = types.get(node.input[0]) if node.input else None
+        yield node.op_type, kind not in (onnx.TensorProto.UINT8, onnx.TensorProto.INT8, onnx.TensorProto.INT32, onnx.TensorProto.INT64)
         for attribute in node.attribute:
             if attribute.type == onnx.AttributeProto.GRAPH:
-                found += _ops(attribute.g)
-    return found
+                yield from _nodes(attribute.g, types)
