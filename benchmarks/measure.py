@@ -173,13 +173,27 @@ def placement(model: Path) -> Placement:
     return Placement(integer, len(floats), sum(op in QDQ for op, _ in nodes), counts)
 
 
-def _nodes(graph: onnx.GraphProto, outer: dict[str, int]) -> Iterator[tuple[str, bool]]:
-    """Operator type of each node, bodies included, and whether its first input is float (a Concat or Pad may run on integers)."""
-    typed = [*graph.input, *graph.output, *graph.value_info]
-    types = outer | {v.name: v.type.tensor_type.elem_type for v in typed} | {t.name: t.data_type for t in graph.initializer}
+def _nodes(graph: onnx.GraphProto, outer: dict[str, bool]) -> Iterator[tuple[str, bool]]:
+    """Operator type of each node, bodies included, and whether its first input is float: a Concat or Pad may run on integers.
+
+    The runtime writes no types of inner values: they follow from the graph's ends and from the operators that change them.
+    """
+    floating = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16)
+    types = outer | {v.name: v.type.tensor_type.elem_type in floating for v in graph.input}
+    types |= {t.name: t.data_type in floating for t in graph.initializer}
     for node in graph.node:
-        kind = types.get(node.input[0]) if node.input else None
-        yield node.op_type, kind not in (onnx.TensorProto.UINT8, onnx.TensorProto.INT8, onnx.TensorProto.INT32, onnx.TensorProto.INT64)
+        runs_float = types.get(node.input[0], True) if node.input else True
+        yield node.op_type, runs_float
+        types |= dict.fromkeys(node.output, _makes_float(node, runs_float))
         for attribute in node.attribute:
             if attribute.type == onnx.AttributeProto.GRAPH:
                 yield from _nodes(attribute.g, types)
+
+
+def _makes_float(node: onnx.NodeProto, reads_float: bool) -> bool:
+    op = node.op_type
+    if op == "QGemm":
+        return len(node.input) < 9  # without the output's zero point
+    if op in ("DequantizeLinear", "MatMulIntegerToFloat", "DynamicQuantizeMatMul", "MatMulNBits", "Cast"):
+        return True
+    return reads_float and op not in QDQ and not op.startswith("QLinear")
