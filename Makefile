@@ -25,7 +25,7 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $@
 
 demo: $(STAMP)
-	$(BIN)/edgeq demo
+	$(BIN)/edgeq demo --force
 
 test: $(STAMP)
 	$(BIN)/python -m pytest

@@ -12,7 +12,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from edgeq.clock import Clock
-from edgeq.compare import Comparison, check_floors, compare_models
+from edgeq.comparison import Comparison, check_floors, compare_models
 from edgeq.data_stream import Dataset
 from edgeq.data_warnings import data_warnings
 from edgeq.dataset import open_dataset
@@ -26,7 +26,7 @@ from edgeq.plan import Plan
 from edgeq.planning import Shapes, Task, check_plan, decide, take_statistics
 from edgeq.prepare import Prepared, prepare
 from edgeq.progress import Progress, Silent
-from edgeq.prove import Placement, prove_placement
+from edgeq.proof import Placement, prove_placement
 from edgeq.provenance import Gate, mark_gate, write_provenance
 from edgeq.recipe import Recipe
 from edgeq.report import Report

@@ -6,23 +6,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
+from edgeq.decide_weights import constant_grids
 from edgeq.errors import BadStatistics
-from edgeq.graph import constant, nodes
+from edgeq.graph import nodes
 from edgeq.groups import Groups, same_scale_groups
-from edgeq.kernel_fit import LARGEST, channel_axis, data_inputs
+from edgeq.kernel_fit import LARGEST
 from edgeq.placement import Placement, place
-from edgeq.plan import GridPlan, NodePlan, Plan, grid_plan, pack_codes
-from edgeq.quant import LIMITS, grid_for_range, quantize
+from edgeq.plan import GridPlan, NodePlan, Plan, grid_plan
+from edgeq.quant import LIMITS, grid_for_range
 from edgeq.ranges import choose_range
 from edgeq.recipe import Recipe
 from edgeq.stats import TensorStats, pool
-from edgeq.target import Kernel, Target
-from edgeq.weight_grids import Side, choose_scales, codes_of, constant_grid, symmetric_grid
-from edgeq.windows import Layer, from_rows, layer_of, weight_rows
+from edgeq.target import Target
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,7 @@ def make_plan(model: ir.Model, statistics: Mapping[str, TensorStats], target: Ta
     placement = place(model, target, recipe.keep_float, unfit)
     groups = same_scale_groups(model, placement)
     grids = _activation_grids(model, placement, groups, statistics, target, recipe)
-    weights = _constant_grids(model, groups, grids, target, recipe)
+    weights = constant_grids(model, groups, grids, target, recipe)
     places = {str(node.name): _node_plan(node, groups) for node in nodes(model) if node.name in groups.nodes}
     return Plan(
         model=origin.model, data=origin.data, settings=origin.settings, target=target.name, recipe=recipe.hash,
@@ -127,73 +124,6 @@ def _statistics_of(name: str, statistics: Mapping[str, TensorStats]) -> TensorSt
         mend = "Calibrate again with this target and recipe."
         raise BadStatistics(f"The statistics have nothing on value {name!r}.", name, mend)
     return statistics[name]
-
-
-def _constant_grids(
-    model: ir.Model, groups: Groups, grids: Mapping[str, GridPlan], target: Target, recipe: Recipe
-) -> dict[str, GridPlan]:
-    found: dict[str, GridPlan] = {}
-    for node in nodes(model):
-        kernel = target.kernel_of(node.op_type)
-        if kernel is None or groups.nodes[str(node.name)].runs != "int8":
-            continue
-        for index in data_inputs(node, kernel):
-            array = constant(node.inputs[index])
-            if array is None:
-                continue
-            key = f"{node.name}:{index}"
-            layer = layer_of(node) if index == kernel.weight else None
-            if layer is not None:
-                found[key] = _weight(node, kernel, layer, grids, target, recipe)
-            else:
-                params = constant_grid(np.asarray(array, np.float32), target.activations.dtype, target.activations.symmetric)
-                found[key] = grid_plan(params, "minmax", "a constant operand: its own values")
-    return found
-
-
-def _weight(node: ir.Node, kernel: Kernel, layer: Layer, grids: Mapping[str, GridPlan], target: Target, recipe: Recipe) -> GridPlan:
-    """The weight grid from the weight alone; its codes too where nearest rounding would let a kernel saturate."""
-    assert kernel.weight is not None
-    array = np.asarray(constant(node.inputs[kernel.weight]), np.float32)
-    rows = weight_rows(array, node, layer)
-    axis = weight_axis(node, kernel, target, recipe)
-    codes = codes_of(target.weights, layer)
-    scale = choose_scales(rows, np.ones(rows[:, 0].shape), codes, recipe.weight_rule, axis is None, side_of(node, kernel, grids))
-    nearest = codes.fit(np.rint(rows / scale[..., None]))
-    return weight_plan(node, scale, nearest, array, axis, target, recipe.weight_rule)
-
-
-def weight_plan(
-    node: ir.Node,
-    scale: NDArray[np.float32],
-    codes: NDArray[np.float32],
-    weight: NDArray[np.float32],
-    axis: int | None,
-    target: Target,
-    rule: str,
-) -> GridPlan:
-    """The plan of one weight: its grid, and its codes [G, C, K] where they are not what nearest rounding gives."""
-    params = symmetric_grid(scale, axis, target.weights)
-    chosen = from_rows(codes, node, weight.shape).astype(target.weights.dtype)
-    differs = not np.array_equal(chosen, quantize(weight, params))
-    where = "one scale a tensor" if axis is None else f"one scale a channel (axis {axis})"
-    plan = grid_plan(params, rule, where)
-    return plan.model_copy(update={"codes": pack_codes(chosen)}) if differs else plan
-
-
-def weight_axis(node: ir.Node, kernel: Kernel, target: Target, recipe: Recipe) -> int | None:
-    """The axis of per-channel scales that target, kernel and recipe allow, or None."""
-    wanted = recipe.weights == "per_channel" and "per_channel" in target.weights.granularity
-    return channel_axis(node, kernel) if wanted else None
-
-
-def side_of(node: ir.Node, kernel: Kernel, grids: Mapping[str, GridPlan]) -> Side | None:
-    """The input scale and bias of a layer, None when its input has no grid."""
-    source = node.inputs[0]
-    if source is None or source.name not in grids:
-        return None
-    bias = constant(node.inputs[kernel.bias]) if kernel.bias is not None and kernel.bias < len(node.inputs) else None
-    return Side(grids[str(source.name)].scale[0], None if bias is None else np.asarray(bias, np.float32))
 
 
 def settings_of(target: Target, recipe: Recipe, shapes: Mapping[str, tuple[int, ...]]) -> str:

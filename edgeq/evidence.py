@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from edgeq.compare import Comparison, compare_models
+from edgeq.comparison import Comparison, compare_models
 from edgeq.data_stream import Dataset
 from edgeq.latency import Latency, measure_latency
 from edgeq.load import Loaded
 from edgeq.pipeline import rewrite
 from edgeq.planning import Planned, Task
 from edgeq.progress import Progress
-from edgeq.prove import Placement, prove_placement
+from edgeq.proof import Placement, prove_placement
 
 #: seconds for timing both models: enough for a steady median of an edge model
 TIMING_S = 2.0

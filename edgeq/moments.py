@@ -17,9 +17,9 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
-from edgeq.calibrate import WORKERS, map_ahead
 from edgeq.data_stream import Batch, Dataset
 from edgeq.expose import expose
+from edgeq.observe import WORKERS, map_ahead
 from edgeq.progress import Progress, Silent
 from edgeq.quant import QuantParams, quantize
 from edgeq.runtime import open_session

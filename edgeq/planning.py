@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from edgeq.calibrate import observe
 from edgeq.clock import Clock
 from edgeq.data_stream import Dataset
 from edgeq.decide import Provenance, make_plan, settings_of, values_to_observe
 from edgeq.errors import BadData, BadPlan, BadStatistics
 from edgeq.moments import measure_moments
+from edgeq.observe import observe
 from edgeq.plan import Plan
 from edgeq.progress import Progress
 from edgeq.recipe import Recipe

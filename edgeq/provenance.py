@@ -8,7 +8,7 @@ from typing import Literal
 
 import onnx_ir as ir
 
-from edgeq import __version__
+from edgeq.version import __version__
 from edgeq.graph import nodes
 from edgeq.origins import NODES_KEY
 from edgeq.plan import Plan

@@ -101,7 +101,9 @@ def grid_for_channels(low: FloatArray, high: FloatArray, axis: int, dtype: str, 
     return QuantParams(dtype, scale, zero, PerChannel(axis), narrow)
 
 
-def _affine(low: NDArray[np.floating], high: NDArray[np.floating], dtype: str, symmetric: bool, narrow: bool) -> tuple[FloatArray, IntArray]:
+def _affine(
+    low: NDArray[np.floating], high: NDArray[np.floating], dtype: str, symmetric: bool, narrow: bool
+) -> tuple[FloatArray, IntArray]:
     qmin, qmax = LIMITS[dtype]
     qmin += int(narrow)
     low64, high64 = np.minimum(low, 0.0).astype(np.float64), np.maximum(high, 0.0).astype(np.float64)

@@ -11,10 +11,10 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
-from edgeq.calibrate import WORKERS
-from edgeq.decide import side_of, weight_axis, weight_plan
+from edgeq.decide_weights import side_of, weight_axis, weight_plan
 from edgeq.graph import constant, nodes
 from edgeq.moments import Moment
+from edgeq.observe import WORKERS
 from edgeq.plan import GridPlan, Plan
 from edgeq.recipe import Recipe
 from edgeq.rounding import round_weights

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from edgeq.compare import Accuracy, Comparison, LayerFidelity
+from edgeq.comparison import Accuracy, Comparison, LayerFidelity
 from edgeq.errors import BadOutput
 from edgeq.jsonable import to_json
 from edgeq.latency import Latency
-from edgeq.prove import Placement
+from edgeq.proof import Placement
 from edgeq.recipe import Recipe
 
 SCHEMA_VERSION = 1

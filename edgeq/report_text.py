@@ -10,9 +10,9 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from edgeq.compare import Accuracy, LayerFidelity
+from edgeq.comparison import Accuracy, LayerFidelity
 from edgeq.latency import Latency
-from edgeq.prove import Placement
+from edgeq.proof import Placement
 from edgeq.report import NOT_FASTER, Fidelity, Report, verdict
 from edgeq.snippet import snippet
 

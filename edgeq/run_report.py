@@ -9,9 +9,9 @@ from importlib.metadata import version
 
 import onnx_ir as ir
 
-from edgeq import __version__
+from edgeq.version import __version__
 from edgeq.clock import Clock
-from edgeq.compare import Comparison
+from edgeq.comparison import Comparison
 from edgeq.data_stream import Dataset
 from edgeq.evidence import Evidence
 from edgeq.inputs import InputSpec

@@ -127,6 +127,7 @@ def load_target(name_or_path: str) -> Target:
         return read_toml(Target, Path(name_or_path), BadTarget, "target")
     if name_or_path not in shipped_targets():
         known = ", ".join(shipped_targets())
-        raise BadTarget(f"There is no target named {name_or_path!r}.", "--target", f"Use one of: {known}; or the path of your own .toml file.")
+        mend = f"Use one of: {known}; or the path of your own .toml file."
+        raise BadTarget(f"There is no target named {name_or_path!r}.", "--target", mend)
     text = (files("edgeq.targets") / f"{name_or_path}.toml").read_text(encoding="utf-8")
     return parse_toml(Target, text, f"targets/{name_or_path}.toml", BadTarget, "target")

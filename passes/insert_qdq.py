@@ -73,5 +73,3 @@ def _take_over_output(graph: ir.Graph, value: ir.Value, result: ir.Value, names:
             graph.outputs[index] = result
     value.name = names.value(f"{name}_float")
     result.name, result.shape, result.type = name, value.shape, value.type
-
-

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from edgeq.compare import Accuracy
+from edgeq.comparison import Accuracy
 from edgeq.latency import Latency
 from edgeq.layer_fidelity import LayerFidelity
-from edgeq.prove import Placement, ProvenNode
+from edgeq.proof import Placement, ProvenNode
 from edgeq.recipe import Recipe
 from edgeq.report import DataInfo, Fidelity, Port, Report, Sizes, Step, Times
 

@@ -1,4 +1,4 @@
-"""Tests of edgeq.compare, fidelity, layer_fidelity and latency: the sums against plain numpy, floors, labels, layers worst first."""
+"""Tests of edgeq.comparison, fidelity, layer_fidelity and latency: the sums against plain numpy, floors, labels, layers worst first."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import onnx_ir as ir
 import pytest
 from numpy.typing import NDArray
 
-from edgeq.compare import Accuracy, Comparison, OutputFidelity, check_floors, compare_models
+from edgeq.comparison import Accuracy, Comparison, OutputFidelity, check_floors, compare_models
 from edgeq.errors import BadData, BadModel
 from edgeq.fidelity import ErrorSums
 from edgeq.latency import measure_latency

@@ -1,4 +1,4 @@
-"""Tests of edgeq.prove: every status a node can have, read back from the real runtime, for models of edgeq's form and of a peer."""
+"""Tests of edgeq.proof: every status a node can have, read back from the real runtime, for models of edgeq's form and of a peer."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from onnxruntime import quantization
 
 from edgeq.errors import BadModel, BadRecipe, FloorMissed, RuntimeRefused
 from edgeq.load import load_proto
-from edgeq.prove import Placement, prove_placement, require_int8
 from edgeq.origins import NODES_KEY, read_origins
+from edgeq.proof import Placement, prove_placement, require_int8
 from tests.qdq_toys import BIAS, IN, OUT, WEIGHT, toy
 
 CONV = IN + WEIGHT + BIAS + "[conv] c = Conv(xd, wd, bd) " + OUT

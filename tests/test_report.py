@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from edgeq.compare import Comparison, OutputFidelity
+from edgeq.comparison import Comparison, OutputFidelity
 from edgeq.errors import BadOutput, MissingExtra
 from edgeq.jsonable import plain, to_json
 from edgeq.latency import Latency

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgeq.prove import prove_placement
+from edgeq.proof import prove_placement
 from tests.qdq_toys import IN, OUT, WEIGHT, toy
 
 CASES = {

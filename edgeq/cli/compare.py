@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-    from edgeq.compare import Comparison
+    from edgeq.comparison import Comparison
 
 EXAMPLE = """    edgeq compare model.onnx model.int8.onnx --data eval.npz
 
@@ -48,7 +48,7 @@ def compare(
     """Compare a model with its int8 form on data: SQNR, cosine, largest error, agreement, accuracy."""
     screen = Screen(as_json, quiet)
     shapes, limit = parse_shapes(shape), parse_size(max_bytes)
-    from edgeq.compare import check_floors, compare_models
+    from edgeq.comparison import check_floors, compare_models
     from edgeq.dataset import open_dataset
     from edgeq.inputs import input_specs
     from edgeq.load import load_model

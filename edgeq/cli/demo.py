@@ -60,7 +60,7 @@ def demo(
 
 def _judge(made: Quantized, progress: Progress) -> Report:
     """The report with what the evaluation part says: calibration samples would flatter."""
-    from edgeq.compare import compare_models
+    from edgeq.comparison import compare_models
     from edgeq.dataset import open_dataset, shipped_model
     from edgeq.inputs import input_specs
     from edgeq.load import load_model

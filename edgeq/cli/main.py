@@ -68,7 +68,7 @@ for name, command, epilog in (
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from edgeq import __version__
+        from edgeq.version import __version__
 
         typer.echo(f"edgeq {__version__}")
         raise typer.Exit

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from edgeq.latency import Latency
     from edgeq.load import Loaded
-    from edgeq.prove import Placement
+    from edgeq.proof import Placement
 
 EXAMPLE = """    edgeq prove model.int8.onnx
 
@@ -52,7 +52,7 @@ def prove(
     shapes, limit = parse_shapes(shape), parse_size(max_bytes)
     wanted = [part.strip() for part in (require or "").split(",") if part.strip()]
     from edgeq.load import load_model
-    from edgeq.prove import prove_placement, require_int8
+    from edgeq.proof import prove_placement, require_int8
 
     with screen.progress() as progress:
         progress.start("prove", None)
