@@ -182,7 +182,8 @@ def main() -> int:
     if args.time:
         seconds = time_only(args.model, args.calib, args)
         for name, runs in seconds.items():
-            print(f"{name:28} median {statistics.median(runs):7.2f} s   {' '.join(f'{run:.2f}' for run in runs)}")
+            good = [run for run in runs if run == run]  # a run that failed is nan
+            print(f"{name:28} median {statistics.median(good or runs):7.2f} s   {' '.join(f'{run:.2f}' for run in runs)}")
         body: object = {"model": args.model.stem, "seconds": seconds}
     else:
         with tempfile.TemporaryDirectory() as folder:

@@ -28,7 +28,9 @@ DATA_PACKAGES = sorted(ROOT / folder / "__init__.py" for folder in ("targets", "
 MAX_FILE = 200
 MAX_FUNCTION = 60
 #: files and functions over the limit, with their allowed size and the reason; a size only ever goes down
-LONG_FILES: dict[str, int] = {}
+LONG_FILES: dict[str, int] = {
+    "examples/train_digits.py": 224,  # one script that a reader follows from the top: network, gradients, training, export
+}
 LONG_FUNCTIONS: dict[str, int] = {}
 
 NET = """<ir_version: 8, opset_import: ["": 13]>
@@ -87,18 +89,7 @@ def test_no_file_has_a_name_that_says_nothing() -> None:
 
 
 def test_public_names_are_pinned() -> None:
-    pinned = {
-        "EdgeqError",
-        "Plan",
-        "Quantized",
-        "Recipe",
-        "Statistics",
-        "__version__",
-        "calibrate",
-        "compare",
-        "prove",
-        "quantize",
-    }
+    pinned = {"EdgeqError", "Quantized", "Recipe", "calibrate", "compare", "prove", "quantize"}
     assert set(edgeq.__all__) == pinned
     assert all(hasattr(edgeq, name) for name in pinned)
 
