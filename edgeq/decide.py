@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import onnx_ir as ir
 
 from edgeq.decide_weights import constant_grids
+from edgeq.embeddings import embedding_grid, embedding_place, embeddings
 from edgeq.errors import BadStatistics
 from edgeq.graph import nodes
 from edgeq.groups import Groups, same_scale_groups
@@ -48,6 +49,9 @@ def make_plan(model: ir.Model, statistics: Mapping[str, TensorStats], target: Ta
     groups = same_scale_groups(model, placement)
     grids = _activation_grids(model, placement, groups, statistics, target, recipe)
     weights = constant_grids(model, groups, grids, target, recipe)
+    tables = tuple(embeddings(model, target, groups.nodes))
+    weights.update({f"{node.name}:0": embedding_grid(node, target) for node in tables})
+    groups = replace(groups, nodes={**groups.nodes, **{str(node.name): embedding_place(node) for node in tables}})
     places = {str(node.name): _node_plan(node, groups) for node in nodes(model) if node.name in groups.nodes}
     return Plan(
         model=origin.model, data=origin.data, settings=origin.settings, target=target.name, recipe=recipe.hash,

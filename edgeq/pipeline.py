@@ -10,6 +10,7 @@ from edgeq.graph import nodes
 from edgeq.passes.absorb_activations import AbsorbActivations
 from edgeq.passes.average_to_global_pool import AverageToGlobalPool
 from edgeq.passes.correct_biases import CorrectBiases
+from edgeq.passes.gather_integer_rows import GatherIntegerRows
 from edgeq.passes.hard_sigmoid_to_add import HardSigmoidToAdd
 from edgeq.passes.insert_qdq import InsertQdq
 from edgeq.passes.move_to_integers import MoveToIntegers
@@ -58,6 +59,7 @@ def rewrite_passes(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:
         QuantizeBiases(biases),
         # needs the pair around HardSigmoid
         HardSigmoidToAdd(target.activations.dtype),
+        GatherIntegerRows(),
         # last: it takes pairs away again where integers pass through unchanged
         MoveToIntegers(where["integer"]),
         RemoveUnusedNodesPass(),

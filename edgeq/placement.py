@@ -18,6 +18,7 @@ import onnx_ir as ir
 
 from edgeq.errors import BadRecipe
 from edgeq.graph import graphs, is_op, nodes
+from edgeq.placement_cut import KEPT as KEPT
 from edgeq.placement_cut import GraphCut
 from edgeq.target import Target
 

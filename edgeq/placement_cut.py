@@ -12,6 +12,9 @@ from edgeq.macs import elements, macs
 from edgeq.min_cut import FORBIDDEN, MinCut
 from edgeq.target import Target
 
+#: how the reason of a node begins that the recipe keeps float
+KEPT = "kept float by the recipe"
+
 
 class GraphCut:
     """Which nodes and values of one graph are integer. obstacles: node name -> why it must be float."""
@@ -21,7 +24,7 @@ class GraphCut:
         self.obstacles: dict[str, str] = {}
         for node in graph:
             assert node.name is not None
-            why = f"kept float by the recipe ({kept[node.name]})" if node.name in kept else self._obstacle(node)
+            why = f"{KEPT} ({kept[node.name]})" if node.name in kept else self._obstacle(node)
             if why is not None:
                 self.obstacles[node.name] = why
         self.values = [v for v in (*graph.inputs, *(o for n in graph for o in n.outputs)) if v.dtype == ir.DataType.FLOAT]

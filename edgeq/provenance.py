@@ -8,10 +8,10 @@ from typing import Literal
 
 import onnx_ir as ir
 
-from edgeq.version import __version__
 from edgeq.graph import nodes
 from edgeq.origins import NODES_KEY
 from edgeq.plan import Plan
+from edgeq.version import __version__
 
 Gate = Literal["passed", "failed", "none"]
 

@@ -9,7 +9,6 @@ from importlib.metadata import version
 
 import onnx_ir as ir
 
-from edgeq.version import __version__
 from edgeq.clock import Clock
 from edgeq.comparison import Comparison
 from edgeq.data_stream import Dataset
@@ -21,6 +20,7 @@ from edgeq.provenance import Gate
 from edgeq.recipe import Recipe
 from edgeq.report import DataInfo, Fidelity, Port, Report, Sizes, Step, Times
 from edgeq.target import Target
+from edgeq.version import __version__
 
 
 def build_report(

@@ -35,6 +35,12 @@ def codes_of(facts: Weights, layer: Layer) -> Codes:
     return Codes(low + int(facts.narrow), high, () if depthwise else neighbours(layer.kernel), facts.pair_limit)
 
 
+def unlimited(facts: Weights) -> Codes:
+    """The codes of a table that no kernel multiplies with."""
+    low, high = LIMITS[facts.dtype]
+    return Codes(low + int(facts.narrow), high, (), None)
+
+
 def choose_scales(
     rows: NDArray[np.float32],
     importance: NDArray[np.float64],
