@@ -56,7 +56,7 @@ def refine(plan: Plan, layers: tuple[Weighted, ...], moments: Mapping[str, Momen
     for one in layers:
         if moments[one.layer.node].rows:
             value = one.node.inputs[one.kernel.weight or 1]
-            geometry = Layer("", "", one.layer.groups, one.layer.kernel)
+            geometry = Layer("", "", one.layer.groups, one.layer.kernel, one.layer.outputs)
             shared.setdefault((str(value.name) if value is not None else "", geometry), []).append(one)
     groups = list(shared.values())
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(WORKERS) as pool:

@@ -2,7 +2,8 @@
 
 On x86-64 without VNNI, VPMADDUBSW multiplies u8 by s8 and adds adjacent pairs into a saturating int16: 255 (|a| + |b|) <= 32767 must hold
 for neighbours a, b of one sign. Which codes are neighbours was measured on onnxruntime's kernels: 2i and 2i+1 along the summed-over
-dimension, in the order the kernel walks it (channels last at optimization level ALL, channels first below); depthwise kernels are exact.
+dimension, in the order the kernel walks it (channels last at optimization level ALL, channels first below). Depthwise kernels with one
+output a channel are exact; with more, the matrix kernels do their work.
 """
 
 from __future__ import annotations

@@ -29,9 +29,12 @@ class Side:
 
 
 def codes_of(facts: Weights, layer: Layer) -> Codes:
-    """The codes that a weight row of the layer may take on the target. Depthwise kernels never add neighbours in int16."""
+    """The codes that a weight row of the layer may take on the target.
+
+    Depthwise kernels never add neighbours in int16; onnxruntime has them for one output a channel only.
+    """
     low, high = LIMITS[facts.dtype]
-    depthwise = layer.groups > 1 and layer.kernel[0] == 1
+    depthwise = layer.groups > 1 and layer.kernel[0] == 1 and layer.outputs == 1
     return Codes(low + int(facts.narrow), high, () if depthwise else neighbours(layer.kernel), facts.pair_limit)
 
 

@@ -15,13 +15,14 @@ from edgeq.graph import attribute_int, attribute_ints, constant, is_op
 class Layer:
     """A layer with a constant weight, seen as `groups` matrix products of rows with `columns` numbers.
 
-    kernel: shape of one weight row, (channels of the group, *spatial) or (columns,).
+    kernel: shape of one weight row, (channels of the group, *spatial) or (columns,). outputs: rows of a group.
     """
 
     node: str
     source: str
     groups: int
     kernel: tuple[int, ...]
+    outputs: int
     strides: tuple[int, ...] = ()
     dilations: tuple[int, ...] = ()
     pads: tuple[int, ...] = ()
@@ -41,16 +42,18 @@ def layer_of(node: ir.Node, weight_index: int = 1) -> Layer | None:
     if is_op(node, "Gemm", "MatMul"):
         if weight.ndim != 2:
             return None
-        rows = weight.shape[1] if is_op(node, "Gemm") and attribute_int(node, "transB", 0) else weight.shape[0]
-        return Layer(str(node.name), str(source.name), 1, (rows,))
+        transposed = is_op(node, "Gemm") and attribute_int(node, "transB", 0)
+        columns, outputs = weight.shape[::-1] if transposed else weight.shape
+        return Layer(str(node.name), str(source.name), 1, (columns,), outputs)
     if not is_op(node, "Conv"):
         return None
-    spatial = weight.ndim - 2
+    spatial, groups = weight.ndim - 2, attribute_int(node, "group", 1)
     return Layer(
         node=str(node.name),
         source=str(source.name),
-        groups=attribute_int(node, "group", 1),
+        groups=groups,
         kernel=tuple(weight.shape[1:]),
+        outputs=weight.shape[0] // groups,
         strides=attribute_ints(node, "strides") or (1,) * spatial,
         dilations=attribute_ints(node, "dilations") or (1,) * spatial,
         pads=attribute_ints(node, "pads") or (0,) * (2 * spatial),
