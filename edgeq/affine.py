@@ -8,7 +8,8 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from edgeq.graph import Names, attribute_float, attribute_int, constant, is_op, only_consumer, rank, replace_constant
+from edgeq.graph import attribute_float, attribute_int, constant, is_op, only_consumer, rank
+from edgeq.graph_edit import Names, replace_constant
 
 Array = NDArray[np.float64]
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.graph import Names, graphs, is_op, nodes, owner
+from edgeq.graph import graphs, is_op, nodes, owner
+from edgeq.graph_edit import Names
 
 
 def expose(model: ir.Model, wanted: Iterable[str]) -> tuple[ir.Model, dict[str, str]]:

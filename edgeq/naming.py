@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import onnx_ir as ir
 
-from edgeq.graph import free_name, graphs, nodes
+from edgeq.graph import graphs, nodes
+from edgeq.graph_edit import free_name
 
 #: onnxruntime appends this to nodes that it makes; a name that ends so could not be told apart when its graph is read back
 _TOKEN = re.compile(r"_token_\d+$")

@@ -10,7 +10,8 @@ import onnx_ir as ir
 
 from edgeq.errors import BadModel
 from edgeq.freeze import freeze_shapes
-from edgeq.graph import nodes, vanished
+from edgeq.graph import nodes
+from edgeq.graph_edit import vanished
 from edgeq.naming import unique_names
 from edgeq.passes.compute_in_float32 import ComputeInFloat32
 from edgeq.passes.convert_opset import ConvertOpset

@@ -14,7 +14,8 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from edgeq.errors import EdgeqError, RuntimeRefused
-from edgeq.graph import is_op, nodes, replace_graph, vanished
+from edgeq.graph import is_op, nodes
+from edgeq.graph_edit import replace_graph, vanished
 from edgeq.naming import unique_names
 from edgeq.runtime import Session, open_session
 from edgeq.shapes import integers_are_short

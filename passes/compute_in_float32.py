@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.graph import Names, constant, graphs, is_op, nodes
+from edgeq.graph import constant, graphs, is_op, nodes
+from edgeq.graph_edit import Names
 
 _HALF = (ir.DataType.FLOAT16, ir.DataType.BFLOAT16)
 #: attributes that name an element type

@@ -8,7 +8,8 @@ import onnx
 import onnx_ir as ir
 
 from edgeq.errors import UnsupportedOpset
-from edgeq.graph import nodes, replace_graph, vanished
+from edgeq.graph import nodes
+from edgeq.graph_edit import replace_graph, vanished
 from edgeq.naming import unique_names
 
 #: the newest opset for which onnxruntime has QuantizeLinear and DequantizeLinear kernels (1.32: none for 28)

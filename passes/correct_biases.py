@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.graph import Names, add_constant, constant, drop_unread_constants, nodes, owner
+from edgeq.graph import constant, nodes, owner
+from edgeq.graph_edit import Names, add_constant, drop_unread_constants
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from edgeq.affine import batch_norm_affine, fold_after, linear_behind
-from edgeq.graph import Names, nodes, retire, take_over
+from edgeq.graph import nodes
+from edgeq.graph_edit import Names, retire, take_over
 
 
 @dataclass(frozen=True)

@@ -9,19 +9,8 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from edgeq.affine import Affine, batch_norm_affine
-from edgeq.graph import (
-    Names,
-    attribute_float,
-    attribute_int,
-    attribute_ints,
-    constant,
-    is_op,
-    nodes,
-    only_consumer,
-    rank,
-    replace_constant,
-    retire,
-)
+from edgeq.graph import attribute_float, attribute_int, attribute_ints, constant, is_op, nodes, only_consumer, rank
+from edgeq.graph_edit import Names, replace_constant, retire
 
 
 @dataclass(frozen=True)

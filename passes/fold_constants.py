@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from edgeq.graph import constant, nodes, vanished
+from edgeq.graph import constant, nodes
+from edgeq.graph_edit import vanished
 
 #: folding must not blow the file up: a ConstantOfShape of a gigabyte stays a node
 MAX_ELEMENTS = 4 << 20

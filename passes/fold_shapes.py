@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.graph import Names, add_constant, attribute_int, constant, is_op, nodes, owner, replace_constant, retire
+from edgeq.graph import attribute_int, constant, is_op, nodes, owner
+from edgeq.graph_edit import Names, add_constant, replace_constant, retire
 from edgeq.shapes import ARITHMETIC, Size, evaluate, size_of
 
 

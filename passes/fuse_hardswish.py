@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.graph import attribute_float, constant, is_op, nodes, only_consumer, retire
+from edgeq.graph import attribute_float, constant, is_op, nodes, only_consumer
+from edgeq.graph_edit import retire
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from edgeq.graph import Names, attribute_int, constant, is_op, nodes, only_consumer, owner, rank
+from edgeq.graph import attribute_int, constant, is_op, nodes, only_consumer, owner, rank
+from edgeq.graph_edit import Names
 
 
 @dataclass(frozen=True)

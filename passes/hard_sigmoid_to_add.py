@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.graph import Names, add_constant, attribute_float, constant, is_op, nodes, owner
+from edgeq.graph import attribute_float, constant, is_op, nodes, owner
+from edgeq.graph_edit import Names, add_constant
 from edgeq.passes.qdq import dequantize_constant
 from edgeq.quant import grid_for_range, quantize
 

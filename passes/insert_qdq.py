@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from edgeq.graph import Names, is_op
+from edgeq.graph import is_op
+from edgeq.graph_edit import Names
 from edgeq.passes.qdq import grid_constants, qdq_node
 from edgeq.quant import QuantParams
 

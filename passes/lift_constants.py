@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import onnx_ir as ir
 import onnx_ir.passes.common as common_passes
 
-from edgeq.graph import is_op, nodes, vanished
+from edgeq.graph import is_op, nodes
+from edgeq.graph_edit import vanished
 
 
 @dataclass(frozen=True)

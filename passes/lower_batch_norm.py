@@ -8,7 +8,8 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.affine import batch_norm_affine
-from edgeq.graph import Names, add_constant, add_node, nodes, owner, rank
+from edgeq.graph import nodes, owner, rank
+from edgeq.graph_edit import Names, add_constant, add_node
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.affine import linear_behind, per_channel
-from edgeq.graph import Names, constant, is_op, nodes, replace_constant, retire, take_over
+from edgeq.graph import constant, is_op, nodes
+from edgeq.graph_edit import Names, replace_constant, retire, take_over
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from edgeq.graph import Names, add_constant, owner
+from edgeq.graph import owner
+from edgeq.graph_edit import Names, add_constant
 from edgeq.quant import PerChannel, QuantParams
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from edgeq.graph import Names, constant, drop_unread_constants, is_op, nodes
+from edgeq.graph import constant, is_op, nodes
+from edgeq.graph_edit import Names, drop_unread_constants
 from edgeq.passes.qdq import dequantize_constant
 from edgeq.quant import LIMITS, PerChannel, PerTensor, QuantParams
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.graph import Names, constant, drop_unread_constants, nodes, owner
+from edgeq.graph import constant, nodes, owner
+from edgeq.graph_edit import Names, drop_unread_constants
 from edgeq.passes.qdq import dequantize_constant
 from edgeq.plan import unpack_codes
 from edgeq.quant import QuantParams, quantize

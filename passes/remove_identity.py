@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from edgeq.graph import attribute_int, attribute_ints, bypass, constant, is_op, nodes, rank
+from edgeq.graph import attribute_int, attribute_ints, constant, is_op, nodes, rank
+from edgeq.graph_edit import bypass
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from edgeq.graph import Names, add_node, is_op, nodes
+from edgeq.graph import is_op, nodes
+from edgeq.graph_edit import Names, add_node
 
 
 @dataclass(frozen=True)

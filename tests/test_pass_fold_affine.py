@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgeq.graph import constant, nodes, vanished
+from edgeq.graph import constant, nodes
+from edgeq.graph_edit import vanished
 from edgeq.passes.fold_affine import FoldAffine
 from edgeq.passes.matmul_add_to_gemm import MatMulAddToGemm
 from tests.test_pass_fold_batch_norm import lines, shaped

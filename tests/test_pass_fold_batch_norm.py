@@ -6,7 +6,8 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
-from edgeq.graph import constant, nodes, vanished
+from edgeq.graph import constant, nodes
+from edgeq.graph_edit import vanished
 from edgeq.load import load_proto
 from edgeq.passes.fold_batch_norm import FoldBatchNorm
 from edgeq.passes.fold_batch_norm_forward import FoldBatchNormForward

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from edgeq.graph import nodes, vanished
+from edgeq.graph import nodes
+from edgeq.graph_edit import vanished
 from edgeq.load import load_proto
 from edgeq.passes.fold_constants import FoldConstants
 from tests.test_pass_fold_batch_norm import lines, shaped

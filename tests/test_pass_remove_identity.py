@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from edgeq.graph import nodes, vanished
+from edgeq.graph import nodes
+from edgeq.graph_edit import vanished
 from edgeq.passes.lift_constants import LiftConstants
 from edgeq.passes.remove_identity import RemoveIdentity
 from edgeq.passes.remove_unread import RemoveUnread
