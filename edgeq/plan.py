@@ -19,6 +19,10 @@ from edgeq.quant import LIMITS, PerChannel, PerTensor, QuantParams
 from edgeq.toml_model import Strict
 
 
+#: what a scale can be: the positive numbers of float32, subnormal ones included
+TINIEST, LARGEST = 2.0**-149, float(np.finfo(np.float32).max)
+
+
 class NodePlan(Strict):
     """Where one node runs and why (see placement.NodePlace). inputs, outputs: its value names; an input left out is ""."""
 
@@ -50,8 +54,8 @@ class GridPlan(Strict):
         if self.axis is None and len(self.scale) != 1:
             raise ValueError("a grid without an axis has one scale")
         low, high = LIMITS[self.dtype]
-        if any(s <= 0 for s in self.scale) or any(not low <= z <= high for z in self.zero_point):
-            raise ValueError("scales must be positive and zero points within the type")
+        if not all(TINIEST <= s <= LARGEST for s in self.scale) or any(not low <= z <= high for z in self.zero_point):
+            raise ValueError("scales must be positive float32 numbers and zero points within the type")
         return self
 
     @property
@@ -109,12 +113,12 @@ def pack_codes(codes: NDArray[np.integer]) -> str:
 
 def unpack_codes(text: str, dtype: str, shape: tuple[int, ...]) -> NDArray[np.integer]:
     """The inverse of pack_codes. Raises BadPlan when the text does not hold exactly `shape`."""
-    size = math.prod(shape)
+    size, stream = math.prod(shape), zlib.decompressobj()
     try:
-        data = zlib.decompressobj().decompress(base64.b64decode(text, validate=True), size + 1)
+        data = stream.decompress(base64.b64decode(text, validate=True), size + 1)
     except (ValueError, zlib.error):
         data = b""
-    if len(data) != size:
+    if len(data) != size or not stream.eof or stream.unused_data:
         raise BadPlan("The codes of a weight are damaged.", "the plan", "Make the plan anew with `edgeq quantize`.")
     return np.frombuffer(data, dtype).reshape(shape)
 
