@@ -18,7 +18,6 @@ from edgeq.placement import Runs
 from edgeq.quant import LIMITS, PerChannel, PerTensor, QuantParams
 from edgeq.toml_model import Strict
 
-
 #: what a scale can be: the positive numbers of float32, subnormal ones included
 TINIEST, LARGEST = 2.0**-149, float(np.finfo(np.float32).max)
 
