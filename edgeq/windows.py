@@ -9,6 +9,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from edgeq.graph import attribute_int, attribute_ints, constant, is_op
+from edgeq.macs import elements
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,7 @@ class Layer:
     """A layer with a constant weight, seen as `groups` matrix products of rows with `columns` numbers.
 
     kernel: shape of one weight row, (channels of the group, *spatial) or (columns,). outputs: rows of a group.
+    positions: how many input rows one sample has, as far as is known before it runs.
     """
 
     node: str
@@ -23,6 +25,7 @@ class Layer:
     groups: int
     kernel: tuple[int, ...]
     outputs: int
+    positions: int = 1
     strides: tuple[int, ...] = ()
     dilations: tuple[int, ...] = ()
     pads: tuple[int, ...] = ()
@@ -34,17 +37,17 @@ class Layer:
 
 
 def layer_of(node: ir.Node, weight_index: int = 1) -> Layer | None:
-    """The Layer of a Conv, Gemm or MatMul whose second input is constant; None for every other node."""
+    """The Layer of a Conv, Gemm or MatMul that multiplies rows of its input with a constant matrix; None for every other node."""
     source = node.inputs[0] if node.inputs else None
     weight = constant(node.inputs[weight_index]) if len(node.inputs) > weight_index else None
     if source is None or weight is None or constant(source) is not None:
         return None
     if is_op(node, "Gemm", "MatMul"):
-        if weight.ndim != 2:
+        if weight.ndim != 2 or attribute_int(node, "transA", 0):
             return None
         transposed = is_op(node, "Gemm") and attribute_int(node, "transB", 0)
         columns, outputs = weight.shape[::-1] if transposed else weight.shape
-        return Layer(str(node.name), str(source.name), 1, (columns,), outputs)
+        return Layer(str(node.name), str(source.name), 1, (columns,), outputs, elements(source) // columns)
     if not is_op(node, "Conv"):
         return None
     spatial, groups = weight.ndim - 2, attribute_int(node, "group", 1)
@@ -54,6 +57,7 @@ def layer_of(node: ir.Node, weight_index: int = 1) -> Layer | None:
         groups=groups,
         kernel=tuple(weight.shape[1:]),
         outputs=weight.shape[0] // groups,
+        positions=elements(node.outputs[0]) // weight.shape[0],
         strides=attribute_ints(node, "strides") or (1,) * spatial,
         dilations=attribute_ints(node, "dilations") or (1,) * spatial,
         pads=attribute_ints(node, "pads") or (0,) * (2 * spatial),
