@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from edgeq.graph import ONNX_DOMAINS, attribute_float, attribute_int, attribute_ints, constant, dim, is_op, rank
+from edgeq.graph import ONNX_DOMAINS, attribute_float, attribute_int, attribute_ints, constant, dim, is_op
 from edgeq.target import Kernel, Target
 
 #: larger values (masks of -3e38) leave nothing of a grid for the rest
@@ -57,8 +57,8 @@ def _ungridable(array: NDArray[np.generic] | None) -> bool:
 
 
 def _movement_obstacle(node: ir.Node) -> str | None:
-    if node.op_type == "Resize" and node.attributes.get_string("mode", "nearest") != "nearest":
-        return "Resize interpolates: only mode nearest moves integers as they are"
+    if node.op_type == "Resize":
+        return _resize_obstacle(node)
     if node.op_type == "Clip" and clip_bounds(node) is None:
         return "Clip whose bounds are not constant, or that cuts 0 off, has no integer form"
     if node.op_type == "Pad":
@@ -68,13 +68,22 @@ def _movement_obstacle(node: ir.Node) -> str | None:
     return None
 
 
+def _resize_obstacle(node: ir.Node) -> str | None:
+    if node.attributes.get_string("mode", "nearest") != "nearest":
+        return "Resize interpolates: only mode nearest moves integers as they are"
+    if node.attributes.get_string("coordinate_transformation_mode", "half_pixel") == "tf_crop_and_resize":
+        return "Resize that crops fills with a number that the integers of its input need not hold"
+    return None
+
+
 def _pad_obstacle(node: ir.Node) -> str | None:
     if node.attributes.get_string("mode", "constant") != "constant" or len(node.inputs) < 3 or node.inputs[2] is None:
         return None
     fill = constant(node.inputs[2])
     if fill is None:
         return "Pad with a fill value that is computed has no integer form"
-    return None if abs(float(fill)) < LARGEST else "Pad fills with infinity, which no integer grid holds"
+    # 0 is on every grid; any other number may lie outside of what an absorbed Relu or Clip before it leaves
+    return None if float(fill) == 0 else f"Pad fills with {float(fill):g}, which the integers of its input need not hold"
 
 
 def clip_bounds(node: ir.Node) -> tuple[float, float] | None:
@@ -97,7 +106,7 @@ def _weight_obstacle(node: ir.Node, kernel: Kernel) -> str | None:
     if kernel.weight is None:
         return None
     weight = constant(node.inputs[kernel.weight]) if kernel.weight < len(node.inputs) else None
-    if weight is None and node.op_type != "MatMul":
+    if weight is None and not is_op(node, "MatMul", "Gemm"):
         return f"the weight of {node.op_type} is computed at run time; the integer kernel wants a constant"
     if kernel.bias is not None and kernel.bias < len(node.inputs):
         bias = node.inputs[kernel.bias]
@@ -109,23 +118,27 @@ def _weight_obstacle(node: ir.Node, kernel: Kernel) -> str | None:
 def _attribute_obstacle(node: ir.Node) -> str | None:
     if is_op(node, "Gemm"):
         return _gemm_obstacle(node)
-    if is_op(node, "AveragePool", "GlobalAveragePool") and rank(node.inputs[0]) not in (None, 4):
-        return f"the integer {node.op_type} works on images (rank 4)"
-    if is_op(node, "AveragePool") and any(d != 1 for d in attribute_ints(node, "dilations") or ()):
+    if is_op(node, "AveragePool"):
+        return _average_obstacle(node)
+    if is_op(node, "HardSigmoid") and (attribute_float(node, "alpha", 0.2) <= 0 or attribute_float(node, "beta", 0.5) < 0):
+        return "HardSigmoid with alpha <= 0 or beta < 0 is no integer Add that saturates"
+    return None
+
+
+def _average_obstacle(node: ir.Node) -> str | None:
+    if any(d != 1 for d in attribute_ints(node, "dilations") or ()):
         return "the integer AveragePool has no dilations"
-    if is_op(node, "Softmax") and attribute_int(node, "axis", -1) not in (-1, (rank(node.inputs[0]) or 0) - 1):
-        return "the integer Softmax works on the last axis"
+    if attribute_int(node, "ceil_mode", 0) and attribute_int(node, "count_include_pad", 0):
+        return "the integer AveragePool counts what lies beyond the padding when ceil_mode and count_include_pad are both on"
     return None
 
 
 def _gemm_obstacle(node: ir.Node) -> str | None:
     if attribute_float(node, "alpha", 1.0) != 1.0 or attribute_float(node, "beta", 1.0) != 1.0:
         return "Gemm with alpha or beta other than 1 has no integer kernel"
-    if attribute_int(node, "transA", 0):
-        return "Gemm that transposes its first input has no integer kernel"
     bias = constant(node.inputs[2]) if len(node.inputs) > 2 and node.inputs[2] is not None else None
-    if bias is not None and bias.size != dim(node.outputs[0], 1) and bias.size != 1:
-        return "Gemm whose C is a whole matrix has no integer kernel"
+    if bias is not None and bias.size != 1 and (bias.shape[-1] != bias.size or bias.size != dim(node.outputs[0], 1)):
+        return "Gemm whose C is a whole matrix or a column has no integer kernel"
     return None
 
 

@@ -49,6 +49,10 @@ TEXTS: dict[str, str] = {
     "mean_keeps_axes": """<ir_version: 8, opset_import: ["" : 18]> net (float[N, 2, 4, 4] x) => (float[N, 2, 1, 1] y)
         <int64[2] a = {3, 2}> { y = ReduceMean(x, a) }""",
     "mean_of_other_axes": f"""{_HEAD} net (float[N, 2, 4, 4] x) => (float[N, 4, 4] y) {{ y = ReduceMean<axes = [1], keepdims = 0>(x) }}""",
+    "average_over_the_edge": """<ir_version: 9, opset_import: ["" : 19]>
+        net (float[N, 2, 7, 8] x) => (float[N, 2, 4, 5] y, float[N, 2, 3, 4] z) {
+        y = AveragePool<kernel_shape = [2, 3], strides = [2, 2], pads = [1, 1, 1, 1], ceil_mode = 1, count_include_pad = 1>(x)
+        z = AveragePool<kernel_shape = [3, 3], strides = [2, 2], dilations = [1, 1], ceil_mode = 1, count_include_pad = 1>(x) }""",
     "hardswish_forms": f"""{_HEAD} net (float[N, 2] x) => (float[N, 2] y, float[N, 2] z, float[N, 2] u)
         <float three = {{3.0}}, float six = {{6.0}}, float zero = {{0.0}}, float sixth = {{0.16666667}}> {{
         h = HardSigmoid<alpha = 0.16666667, beta = 0.5>(x)  y = Mul(h, x)
