@@ -11,7 +11,7 @@ import onnx_ir as ir
 from edgeq.decide_weights import constant_grids
 from edgeq.embeddings import embedding_grid, embedding_place, embeddings
 from edgeq.errors import BadStatistics
-from edgeq.graph import nodes
+from edgeq.graph import is_op, nodes
 from edgeq.groups import Groups, same_scale_groups
 from edgeq.kernel_fit import LARGEST
 from edgeq.placement import Placement, place
@@ -44,9 +44,8 @@ def make_plan(model: ir.Model, statistics: Mapping[str, TensorStats], target: Ta
 
     Raises BadStatistics when a value that needs a grid was not observed.
     """
-    unfit = {name: why for name, stats in statistics.items() if (why := _unfit(stats)) is not None}
-    placement = place(model, target, recipe.keep_float, unfit)
-    groups = same_scale_groups(model, placement)
+    _check_observed(values_to_observe(model, target, recipe), statistics)
+    placement, groups = _fit_placement(model, statistics, target, recipe)
     grids = _activation_grids(model, placement, groups, statistics, target, recipe)
     weights = constant_grids(model, groups, grids, target, recipe)
     tables = tuple(embeddings(model, target, groups.nodes))
@@ -57,6 +56,35 @@ def make_plan(model: ir.Model, statistics: Mapping[str, TensorStats], target: Ta
         model=origin.model, data=origin.data, settings=origin.settings, target=target.name, recipe=recipe.hash,
         opset=recipe.opset, nodes=places, grids=grids, weights=weights,
     )  # fmt: skip
+
+
+def _check_observed(wanted: Iterable[str], statistics: Mapping[str, TensorStats]) -> None:
+    missing = next((name for name in wanted if name not in statistics), None)
+    if missing is not None:
+        mend = "Calibrate again with this target and recipe."
+        raise BadStatistics(f"The statistics have nothing on value {missing!r}.", missing, mend)
+
+
+def _fit_placement(model: ir.Model, statistics: Mapping[str, TensorStats], target: Target, recipe: Recipe) -> tuple[Placement, Groups]:
+    """Place nodes around the values that no grid can hold.
+
+    A node that had to go float because of one no longer absorbs or moves its neighbour's value. That value was not observed, so it
+    is unfit as well, for the same reason: repeat until no new one turns up.
+    """
+    fixed = _fixed_ranges(model, target)
+    unfit = {name: why for name, stats in statistics.items() if (why := _unfit(stats)) is not None}
+    while True:
+        placement = place(model, target, recipe.keep_float, unfit)
+        groups = same_scale_groups(model, placement)
+        needed = (name for names in groups.sources.values() for name in names if name not in fixed)
+        unseen = {name for name in needed if name not in statistics}
+        if not unseen:
+            return placement, groups
+        for node in nodes(model):
+            for value in node.inputs:
+                if value is not None and value.name in unseen and placement.nodes[str(node.name)].runs == "float":
+                    unfit.setdefault(value.name, placement.nodes[str(node.name)].reason)
+        unfit.update({name: "was not observed" for name in unseen - unfit.keys()})
 
 
 def _node_plan(node: ir.Node, groups: Groups) -> NodePlan:
@@ -81,7 +109,7 @@ def _fixed_ranges(model: ir.Model, target: Target) -> dict[str, tuple[float, flo
     fixed: dict[str, tuple[float, float]] = {}
     for node in nodes(model):
         kernel = target.kernel_of(node.op_type)
-        if kernel is not None and kernel.fixed_range is not None:
+        if kernel is not None and kernel.fixed_range is not None and is_op(node, kernel.op):
             fixed[str(node.outputs[0].name)] = kernel.fixed_range
     return fixed
 
@@ -112,7 +140,7 @@ def _range(
     symmetric: bool,
 ) -> tuple[float, float, str]:
     known = [fixed[name] for name in sources if name in fixed]
-    observed = [_statistics_of(name, statistics) for name in sources if name not in fixed]
+    observed = [statistics[name] for name in sources if name not in fixed]
     low, high = (min((r[0] for r in known), default=0.0), max((r[1] for r in known), default=0.0))
     if not observed:
         return low, high, "range fixed by the operator"
@@ -121,13 +149,6 @@ def _range(
     chosen = choose_range(stats, recipe, levels=levels, symmetric=symmetric)
     why = f"rule {recipe.rule} kept [{chosen[0]:.6g}, {chosen[1]:.6g}] of the observed [{stats.low:.6g}, {stats.high:.6g}]"
     return min(low, chosen[0]), max(high, chosen[1]), why
-
-
-def _statistics_of(name: str, statistics: Mapping[str, TensorStats]) -> TensorStats:
-    if name not in statistics:
-        mend = "Calibrate again with this target and recipe."
-        raise BadStatistics(f"The statistics have nothing on value {name!r}.", name, mend)
-    return statistics[name]
 
 
 def settings_of(target: Target, recipe: Recipe, shapes: Mapping[str, tuple[int, ...]]) -> str:

@@ -87,7 +87,7 @@ def _matches(pattern: str, name: str, op_type: str) -> bool:
         except re.error as problem:
             what = f"keep_float pattern {pattern!r} is not a regular expression: {problem}."
             raise BadRecipe(what, "keep_float", "Correct it, or use a glob.") from None
-    return pattern == op_type or fnmatchcase(name, pattern)
+    return pattern in (op_type, name) or fnmatchcase(name, pattern)  # a name may hold brackets, which a glob would take for its own
 
 
 def _place(cut: GraphCut, node: ir.Node) -> NodePlace:

@@ -27,7 +27,7 @@ class GraphCut:
             why = f"{KEPT} ({kept[node.name]})" if node.name in kept else self._obstacle(node)
             if why is not None:
                 self.obstacles[node.name] = why
-        self.values = [v for v in (*graph.inputs, *(o for n in graph for o in n.outputs)) if v.dtype == ir.DataType.FLOAT]
+        self.values = [v for v in (*graph.inputs, *(o for n in graph for o in n.outputs)) if v.name and v.dtype == ir.DataType.FLOAT]
         self._side = self._cut()
 
     def is_integer(self, node: ir.Node) -> bool:
@@ -74,7 +74,7 @@ class GraphCut:
             cut.prefer_source(here, floating)
         kernel = self.target.kernel_of(node.op_type)
         free = kernel is not None and kernel.output == "optional"
-        for output in node.outputs:
+        for output in (value for value in node.outputs if value.name):  # one left out has no name: it must not tie nodes together
             there = ("value", output.name)
             cut.add(there, here, FORBIDDEN)
             if not free:

@@ -1,0 +1,49 @@
+"""Float graphs from a few lines of ONNX text as the rewrite meets them (named, with shapes), and graphs back as lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import onnx
+import onnx.parser
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from edgeq.graph import nodes
+from edgeq.load import load_proto
+from edgeq.passes.infer_shapes import InferShapes
+
+Constants = Mapping[str, NDArray[np.generic] | float]
+
+
+def net(
+    body: str, *, inputs: str = "float[1, 8, 16, 16] x", outputs: str = "float y", constants: Constants | None = None, opset: int = 17
+) -> ir.Model:
+    """The model of these nodes. constants: initializers by name; plain numbers become float32."""
+    proto = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["": {opset}]> net ({inputs}) => ({outputs}) {{ {body} }}')
+    for name, given in (constants or {}).items():
+        array = np.asarray(given)
+        stored = array.astype(np.float32) if array.dtype == np.float64 else array
+        proto.graph.initializer.append(onnx.numpy_helper.from_array(stored, name))
+    for output in proto.graph.output:
+        if not output.type.tensor_type.shape.dim:
+            output.ClearField("type")  # the text cannot leave a shape open: it is inferred
+    model = load_proto(onnx.shape_inference.infer_shapes(proto)).model
+    InferShapes()(model)
+    return model
+
+
+def lines(model: ir.Model) -> list[str]:
+    """One line a node, bodies included: outputs = Op(inputs)."""
+    return [f"{', '.join(v.name or '' for v in n.outputs)} = {n.op_type}({_reads(n)})" for n in nodes(model)]
+
+
+def _reads(node: ir.Node) -> str:
+    return ", ".join("" if value is None else value.name or "" for value in node.inputs)
+
+
+def weights(*shape: int, seed: int = 0) -> NDArray[np.float32]:
+    """Normal weights that keep the size of what they are multiplied with."""
+    size = max(int(np.prod(shape[1:])), 1)
+    return (np.random.default_rng(seed).normal(size=shape) / np.sqrt(size)).astype(np.float32)
