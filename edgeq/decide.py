@@ -84,7 +84,7 @@ def _fit_placement(model: ir.Model, statistics: Mapping[str, TensorStats], targe
             for value in node.inputs:
                 if value is not None and value.name in unseen and placement.nodes[str(node.name)].runs == "float":
                     unfit.setdefault(value.name, placement.nodes[str(node.name)].reason)
-        unfit.update({name: "was not observed" for name in unseen - unfit.keys()})
+        unfit.update(dict.fromkeys(unseen - unfit.keys(), "was not observed"))
 
 
 def _node_plan(node: ir.Node, groups: Groups) -> NodePlan:

@@ -118,7 +118,8 @@ def test_a_value_that_no_grid_holds_keeps_its_maker_and_readers_float() -> None:
 
 
 def test_shape_arithmetic_is_left_alone() -> None:
-    body = f"[c1] a = Conv<{PADDED}>(x, w) [sh] s = Shape(a) [pick] h = Slice(s, i, j) [cat] t = Concat<axis = 0>(h, r) [re] b = Reshape(a, t) [fc] y = MatMul(b, k)"
+    body = f"""[c1] a = Conv<{PADDED}>(x, w) [sh] s = Shape(a) [pick] h = Slice(s, i, j) [cat] t = Concat<axis = 0>(h, r)
+        [re] b = Reshape(a, t) [fc] y = MatMul(b, k)"""
     constants = {"i": np.array([0]), "j": np.array([1]), "r": np.array([1568]), "k": weights(1568, 6)}
     found = placed(body, constants, inputs="float[N, 8, 16, 16] x", outputs="float[N, 6] y")
     assert runs(found) == {"c1": "int8", "sh": "float", "pick": "float", "cat": "float", "re": "integer", "fc": "int8"}
