@@ -30,7 +30,7 @@ from edgeq.proof import Placement, prove_placement
 from edgeq.provenance import Gate, mark_gate, write_provenance
 from edgeq.recipe import Recipe
 from edgeq.report import Report
-from edgeq.run_report import build_report
+from edgeq.run_report import Said, build_report
 from edgeq.save import save_model
 from edgeq.statistics_file import Statistics
 from edgeq.target import Target, load_target
@@ -83,12 +83,14 @@ def quantize(
     with clock.stage("rewrite"):
         result = rewrite(task.model, planned.plan, chip)
         write_provenance(result, loaded.model, prepared.vanished, planned.plan)
-    doubts = () if dataset is None else (*dataset.notes, *_doubts(dataset, task, strict_data))
+    notes = prepared.notes if dataset is None else (*prepared.notes, *dataset.notes)
+    doubts = () if dataset is None else _doubts(dataset, task, strict_data)
     with clock.stage("prove"):
         evidence = prove_all(loaded, task, planned, result, dataset, watcher) if prove else Evidence()
     gate, missed = _gate(evidence.comparison, wish)
     mark_gate(result, gate)
-    report = build_report(loaded, result, planned.plan, dataset, chip, wish, evidence, clock, (*prepared.notes, *doubts), gate, missed)
+    said = Said(doubts, notes, gate, missed)
+    report = build_report(loaded, result, planned.plan, dataset, wish, evidence, clock, said)
     return Quantized(result, planned.plan, report, loaded.path)
 
 

@@ -105,6 +105,7 @@ class Report:
     gate: Literal["passed", "failed", "none"] = "none"
     missed: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     schema_version: int = SCHEMA_VERSION
 
     def to_json(self) -> str:

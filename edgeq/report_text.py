@@ -34,6 +34,7 @@ def report_text(report: Report, out: str = "model.int8.onnx") -> RenderableType:
         parts += _section("Weakest layers", [layer_table(report.layers[:LAYERS_SHOWN])])
     parts += _section("Floors missed", [Text(line, "bold red") for line in report.missed])
     parts += _section("Warnings", [Text.assemble(("! ", "bold yellow"), line) for line in report.warnings])
+    parts += _section("Notes", [Text(line) for line in report.notes])
     if report.inputs:
         parts += _section("Run it", [Text(snippet(report, out), "cyan", no_wrap=True, overflow="ignore")])
     return Group(*parts)

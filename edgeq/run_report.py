@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import resource
 import sys
+from dataclasses import dataclass
 from importlib.metadata import version
 
 import onnx_ir as ir
@@ -19,8 +20,17 @@ from edgeq.plan import Plan
 from edgeq.provenance import Gate
 from edgeq.recipe import Recipe
 from edgeq.report import DataInfo, Fidelity, Port, Report, Sizes, Step, Times
-from edgeq.target import Target
 from edgeq.version import __version__
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a run has to tell in words. missed: a line for each floor that does not hold."""
+
+    warnings: tuple[str, ...]
+    notes: tuple[str, ...]
+    gate: Gate
+    missed: tuple[str, ...]
 
 
 def build_report(
@@ -28,19 +38,16 @@ def build_report(
     result: ir.Model,
     plan: Plan,
     dataset: Dataset | None,
-    target: Target,
     recipe: Recipe,
     evidence: Evidence,
     clock: Clock,
-    warnings: tuple[str, ...],
-    gate: Gate,
-    missed: tuple[str, ...],
+    said: Said,
 ) -> Report:
     """The report of one run."""
     return Report(
         model=str(loaded.path) if loaded.path is not None else "(in memory)",
         data=None if dataset is None else DataInfo(dataset.name, plan.data, dataset.count),
-        target=target.name,
+        target=plan.target,
         recipe=recipe,
         rule=recipe.rule,
         versions=versions(),
@@ -54,9 +61,10 @@ def build_report(
         latency=evidence.latency,
         inputs=tuple(_port(value, plan) for value in result.graph.inputs),
         outputs=tuple(_port(value, plan) for value in result.graph.outputs),
-        gate=gate,
-        missed=missed,
-        warnings=warnings,
+        gate=said.gate,
+        missed=said.missed,
+        warnings=said.warnings,
+        notes=said.notes,
     )
 
 
