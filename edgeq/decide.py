@@ -96,7 +96,7 @@ def _node_plan(node: ir.Node, groups: Groups) -> NodePlan:
 
 def _unfit(stats: TensorStats) -> str | None:
     if stats.count == 0:
-        return "was never computed with this data, so its range is unknown"
+        return "was not seen with this data (a branch never taken, or a loop whose values cannot be stacked): its range is unknown"
     if stats.nonfinite:
         return f"holds {stats.nonfinite} infinite values with this data"
     if max(abs(stats.low), abs(stats.high)) > LARGEST:

@@ -71,7 +71,8 @@ def measure_moments(
     wanted = tuple(layers)
     watcher = progress or Silent()
     watcher.start("second moments", data.count)
-    sums = [_Sum(layer, grids[layer.source], data.count, seed) for layer in wanted]
+    together = data.fixed_batch or 1
+    sums = [_Sum(layer, grids[layer.source], data.count // together, seed) for layer in wanted]
     exposed, outputs = expose(model, {layer.source for layer in wanted})
     source = ir.to_proto(exposed).SerializeToString()
     own = threading.local()
@@ -79,7 +80,7 @@ def measure_moments(
     def take(batch: Batch) -> int:
         if not hasattr(own, "session"):
             own.session = open_session(source, threads=1)
-        due = [one for one in sums if one.visits(batch.samples.start)]
+        due = [one for one in sums if one.visits(batch.samples.start // together)]
         if not due:
             return len(batch.samples)
         read = {one.layer.source: outputs[one.layer.source] for one in due if one.layer.source in outputs}
@@ -97,12 +98,12 @@ def measure_moments(
 
 
 class _Sum:
-    def __init__(self, layer: Layer, grid: QuantParams, samples: int, seed: int) -> None:
+    def __init__(self, layer: Layer, grid: QuantParams, runs: int, seed: int) -> None:
         self.layer, self.grid, self.seed = layer, grid, seed
         wanted = max(ROWS_PER_COLUMN * layer.columns, LEAST_ROWS)
-        self.quota = max(-(-wanted // max(samples, 1)), ROWS_PER_VISIT)
+        self.quota = max(-(-wanted // max(runs, 1)), ROWS_PER_VISIT)
         visits = -(-wanted // max(1, min(self.quota, layer.positions)))
-        self.stride = max(1, samples // visits)
+        self.stride = max(1, runs // visits)
         self.total = np.zeros((layer.groups, layer.columns, layer.columns))
         self.sum = np.zeros((layer.groups, layer.columns))
         self.rows = 0
@@ -110,9 +111,9 @@ class _Sum:
         self.waiting: list[NDArray[np.float32]] = []
         self.held = 0
 
-    def visits(self, sample: int) -> bool:
-        """Whether this layer takes rows of the sample: every stride-th. All start with the first, so that others need no run."""
-        return sample % self.stride == 0
+    def visits(self, run: int) -> bool:
+        """Whether this layer takes rows of that run of the model: every stride-th. All start with the first, so that others need none."""
+        return run % self.stride == 0
 
     def add(self, value: NDArray[np.generic], sample: int) -> None:
         if not value.size:

@@ -33,7 +33,8 @@ def observe(
     """
     names = tuple(wanted)
     exposed, outputs = expose(model, names)
-    fed = tuple(name for name in names if name not in outputs)
+    inputs = {value.name for value in model.graph.inputs}
+    fed = tuple(name for name in names if name in inputs)
     watcher = progress or Silent()
     last = data.count if stop is None else min(stop, data.count)
     watcher.start("calibrate", last - start)
@@ -82,7 +83,7 @@ class _Crew:
     def result(self, names: tuple[str, ...]) -> dict[str, TensorStats]:
         merged: dict[str, TensorStats] = {}
         for name in names:
-            parts = [observers[name].stats() for observers in self.observers]
+            parts = [observers[name].stats() for observers in self.observers if name in observers]
             whole = parts[0] if parts else TensorStats()
             for part in parts[1:]:
                 whole = whole.merge(part)
@@ -99,9 +100,9 @@ class _Crew:
 
 
 def _observe(observer: Observer, array: NDArray[np.generic], samples: range, rows: int) -> None:
-    """Rows of a fixed batch beyond `rows` are padding. A value without a batch axis belongs to the batch's first sample."""
-    if rows > 1 and array.ndim and array.shape[0] >= rows:
-        observer.update(array[:rows], samples)
+    """A value whose first axis is not the batch (heads beside samples, iterations of a loop) belongs to the batch's first sample."""
+    if rows > 1 and array.ndim and array.shape[0] == rows:
+        observer.update(array, samples)
     else:
         observer.update(array, samples[:1])
 

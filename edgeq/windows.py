@@ -87,8 +87,9 @@ def rows_of(layer: Layer, value: NDArray[np.float32], quota: int, chance: np.ran
     if not layer.strides:
         rows = value.reshape(-1, layer.columns)
         return rows[_draw(len(rows), quota, chance)][None]
-    padded = np.pad(value, _padding(layer, value.shape))
     spatial = len(layer.strides)
+    value = value.reshape(-1, *value.shape[-1 - spatial :])  # iterations of a loop around the layer come stacked
+    padded = np.pad(value, _padding(layer, value.shape))
     extent = [(k - 1) * d + 1 for k, d in zip(layer.kernel[1:], layer.dilations, strict=True)]
     view = np.lib.stride_tricks.sliding_window_view(padded, extent, axis=tuple(range(2, 2 + spatial)))
     steps = [slice(None, None, s) for s in layer.strides]

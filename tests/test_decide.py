@@ -92,8 +92,8 @@ def test_a_missing_value_is_an_error_that_names_it() -> None:
 @pytest.mark.parametrize(
     ("damage", "why"),
     [
-        (TensorStats(), "never computed"),
-        (TensorStats(nonfinite=4), "was never computed"),
+        (TensorStats(), "was not seen"),
+        (TensorStats(nonfinite=4), "was not seen"),
         (None, "infinite values"),
     ],
 )
