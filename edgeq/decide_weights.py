@@ -46,7 +46,7 @@ def _weight(node: ir.Node, kernel: Kernel, layer: Layer, grids: Mapping[str, Gri
     rows = weight_rows(array, node, layer)
     axis = weight_axis(node, kernel, target, recipe)
     codes = codes_of(target.weights, layer)
-    scale = choose_scales(rows, np.ones(rows[:, 0].shape), codes, recipe.weight_rule, axis is None, side_of(node, kernel, grids))
+    scale = choose_scales(rows, np.ones(rows[:, 0].shape), codes, recipe.weight_rule, axis is None, [side_of(node, kernel, grids)])
     nearest = codes.fit(np.rint(rows / scale[..., None]))
     return weight_plan(node, scale, nearest, array, axis, target, recipe.weight_rule)
 
@@ -75,10 +75,9 @@ def weight_axis(node: ir.Node, kernel: Kernel, target: Target, recipe: Recipe) -
     return channel_axis(node, kernel) if wanted else None
 
 
-def side_of(node: ir.Node, kernel: Kernel, grids: Mapping[str, GridPlan]) -> Side | None:
-    """The input scale and bias of a layer, None when its input has no grid."""
+def side_of(node: ir.Node, kernel: Kernel, grids: Mapping[str, GridPlan]) -> Side:
+    """The input scale and bias of a layer that runs in integers."""
     source = node.inputs[0]
-    if source is None or source.name not in grids:
-        return None
+    assert source is not None
     bias = constant(node.inputs[kernel.bias]) if kernel.bias is not None and kernel.bias < len(node.inputs) else None
     return Side(grids[str(source.name)].scale[0], None if bias is None else np.asarray(bias, np.float32))

@@ -40,5 +40,5 @@ def embedding_grid(node: ir.Node, target: Target) -> GridPlan:
     """One scale for each column of the table, of least squared error."""
     table = np.asarray(constant(node.inputs[0]), np.float32)
     rows = np.ascontiguousarray(table.T)[None]
-    scale = choose_scales(rows, np.ones(rows[:, 0].shape), unlimited(target.weights), "mse", False, None)
+    scale = choose_scales(rows, np.ones(rows[:, 0].shape), unlimited(target.weights), "mse", False, ())
     return grid_plan(symmetric_grid(scale, 1, target.weights), "mse", "one scale a column of the embedding table (axis 1)")

@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # s
 
 from edgeq.decide_weights import side_of, weight_axis, weight_plan
 from edgeq.graph import constant, nodes
+from edgeq.kernel_fit import channel_axis
 from edgeq.moments import Moment
 from edgeq.observe import WORKERS
 from edgeq.plan import GridPlan, Plan
@@ -25,12 +26,13 @@ from edgeq.windows import Layer, layer_of, weight_rows
 
 @dataclass(frozen=True)
 class Weighted:
-    """A node with a constant weight that the plan runs in integers."""
+    """A node with a constant weight that the plan runs in integers. key: of the weight in the plan; weight: its value's name."""
 
     node: ir.Node
     layer: Layer
     kernel: Kernel
     key: str
+    weight: str
 
 
 def weighted_layers(model: ir.Model, plan: Plan, target: Target) -> tuple[Weighted, ...]:
@@ -40,24 +42,23 @@ def weighted_layers(model: ir.Model, plan: Plan, target: Target) -> tuple[Weight
         kernel = target.kernel_of(node.op_type)
         if kernel is None or kernel.weight is None or f"{node.name}:{kernel.weight}" not in plan.weights:
             continue
-        layer = layer_of(node, kernel.weight)
-        if layer is not None and layer.source in plan.grids:
-            found.append(Weighted(node, layer, kernel, f"{node.name}:{kernel.weight}"))
+        layer, value = layer_of(node, kernel.weight), node.inputs[kernel.weight]
+        if layer is not None and value is not None and layer.source in plan.grids:
+            found.append(Weighted(node, layer, kernel, f"{node.name}:{kernel.weight}", str(value.name)))
     return tuple(found)
 
 
 def refine(plan: Plan, layers: tuple[Weighted, ...], moments: Mapping[str, Moment], target: Target, recipe: Recipe) -> Plan:
     """The plan with weight scales and codes that minimise each layer's output error under the measured moments.
 
-    Nodes that share a weight and its shape get one rounding, for the sum of their moments.
+    Nodes that share a weight and use it alike get one rounding, for the sum of their moments.
     """
     weights, biases = dict(plan.weights), dict(plan.biases)
-    shared: dict[tuple[str, Layer], list[Weighted]] = {}
+    shared: dict[tuple[str, Layer, int | None], list[Weighted]] = {}
     for one in layers:
         if moments[one.layer.node].rows:
-            value = one.node.inputs[one.kernel.weight or 1]
             geometry = Layer("", "", one.layer.groups, one.layer.kernel, one.layer.outputs)
-            shared.setdefault((str(value.name) if value is not None else "", geometry), []).append(one)
+            shared.setdefault((one.weight, geometry, channel_axis(one.node, one.kernel)), []).append(one)
     groups = list(shared.values())
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(WORKERS) as pool:
         results = pool.map(lambda users: _round(users, moments, plan, target, recipe), groups)
@@ -85,7 +86,8 @@ def _round(
     codes = codes_of(target.weights, first.layer)
     axis = weight_axis(first.node, first.kernel, target, recipe)
     importance = np.einsum("gkk->gk", moment)
-    scale = choose_scales(rows, importance, codes, recipe.weight_rule, axis is None, side_of(first.node, first.kernel, plan.grids))
+    sides = [side_of(one.node, one.kernel, plan.grids) for one in users]
+    scale = choose_scales(rows, importance, codes, recipe.weight_rule, axis is None, sides)
     rounded = round_weights(rows, moment, scale, codes)
     grid = weight_plan(first.node, scale, rounded, weight, axis, target, f"{recipe.weight_rule}, rounded with the data in view")
     return grid, scale, rounded, rows
@@ -95,14 +97,13 @@ def _seen(one: Weighted, moment: Moment, plan: Plan) -> NDArray[np.float64]:
     """H in real units. With a bias the mean error is taken up by it, and only the covariance counts."""
     scale = plan.grids[one.layer.source].scale[0]
     side = side_of(one.node, one.kernel, plan.grids)
-    centred = side is not None and side.bias is not None
-    return (moment.covariance if centred else moment.second) * scale**2
+    return (moment.second if side.bias is None else moment.covariance) * scale**2
 
 
 def _bias(one: Weighted, moment: Moment, plan: Plan, error: Array) -> tuple[float, ...] | None:
     """b + (W - sQ) E[x], or None for a layer without a bias."""
     side = side_of(one.node, one.kernel, plan.grids)
-    if side is None or side.bias is None:
+    if side.bias is None:
         return None
     shift = np.einsum("gck,gk->gc", error.astype(np.float64), moment.mean * side.scale).reshape(-1)
     bias = np.broadcast_to(side.bias.reshape(-1).astype(np.float64), shift.shape)

@@ -33,7 +33,7 @@ def limit_pairs(codes: NDArray[np.float32], pairs: tuple[Pairs, ...], limit: int
         over = np.maximum(over, 0)
         if not over.any():
             continue
-        take = np.minimum(np.floor(over / 2), np.abs(second))
+        take = np.clip(np.floor(over / 2), over - np.abs(first), np.abs(second))
         codes[..., group[:, 0]] = first - np.sign(first) * (over - take)
         codes[..., group[:, 1]] = second - np.sign(second) * take
     return codes

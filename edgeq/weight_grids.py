@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,8 +15,10 @@ from edgeq.saturation import neighbours, worst_pairs
 from edgeq.target import Weights
 from edgeq.windows import Layer
 
-#: the int32 bias must stay below this multiple of its scale
-BIAS_LIMIT = float(2**31 - 2**8)
+#: the bias must stay below this multiple of its scale: half of int32, the other half is for the sum of products that it is added to
+BIAS_LIMIT = float(2**30)
+#: the scale of a bias must stay above this, the smallest float32 of full precision
+LEAST_BIAS_SCALE = 2.0**-126
 #: bits that the bias of a channel without weights is stored in
 DEAD_BITS = 24
 
@@ -50,14 +53,15 @@ def choose_scales(
     codes: Codes,
     rule: Literal["minmax", "mse"],
     shared: bool,
-    side: Side | None,
+    sides: Sequence[Side],
 ) -> NDArray[np.float32]:
     """rows [G, C, K], importance [G, K] -> scale [G, C] of symmetric grids.
 
-    minmax: the row's range just fits, and so do neighbouring codes. mse: see rounding.scales_for. side: for the overflow guard.
+    minmax: the row's range just fits, and so do neighbouring codes. mse: see rounding.scales_for. sides: of every layer that uses the
+    rows, for the overflow guard.
     """
     scale = _spanning(rows, codes, shared) if rule == "minmax" else scales_for(rows, importance, codes, shared)
-    return scale if side is None else _fit_bias(scale, rows, side, shared)
+    return _fit_biases(scale, rows, [side for side in sides if side.bias is not None], shared)
 
 
 def _spanning(rows: NDArray[np.float32], codes: Codes, shared: bool) -> NDArray[np.float32]:
@@ -69,18 +73,22 @@ def _spanning(rows: NDArray[np.float32], codes: Codes, shared: bool) -> NDArray[
     return np.where(peak > 0, peak, 1.0).astype(np.float32)
 
 
-def _fit_bias(scale: NDArray[np.float32], rows: NDArray[np.float32], side: Side, shared: bool) -> NDArray[np.float32]:
-    """Lift scales whose bias would overflow int32; give rows of zeros the scale that stores their bias in DEAD_BITS."""
-    if side.bias is None:
+def _fit_biases(scale: NDArray[np.float32], rows: NDArray[np.float32], sides: Sequence[Side], shared: bool) -> NDArray[np.float32]:
+    """Lift scales whose biases would overflow int32; give rows of zeros the scale that stores their largest bias in DEAD_BITS."""
+    if not sides:
         return scale
-    peak = np.abs(np.broadcast_to(side.bias.reshape(-1), scale.size).astype(np.float64)).reshape(scale.shape)
-    if shared:
-        peak = np.full_like(peak, peak.max(initial=0.0))
-        dead = np.full(scale.shape, not np.any(rows))
-    else:
-        dead = ~np.any(rows, axis=-1)
-    fitted = np.where(dead & (peak > 0), peak / (side.scale * 2.0**DEAD_BITS), scale)
-    return np.maximum(fitted, peak / (side.scale * BIAS_LIMIT) * (1 + 1e-6)).astype(np.float32)
+    ratios = [_peaks(side, scale) / side.scale for side in sides]
+    peak = np.maximum.reduce([np.full_like(ratio, ratio.max()) for ratio in ratios] if shared else ratios)
+    dead = np.full(scale.shape, not np.any(rows)) if shared else ~np.any(rows, axis=-1)
+    fitted = np.where(dead & (peak > 0), peak / 2.0**DEAD_BITS, scale)
+    least = LEAST_BIAS_SCALE / min(side.scale for side in sides)
+    return np.asarray(np.maximum(fitted, np.maximum(peak / BIAS_LIMIT * (1 + 1e-6), least)), np.float32)
+
+
+def _peaks(side: Side, scale: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The size of the bias of each row, shaped like scale; one number stands for all."""
+    assert side.bias is not None
+    return np.abs(np.broadcast_to(side.bias.reshape(-1), scale.size).astype(np.float64)).reshape(scale.shape)
 
 
 def symmetric_grid(scale: NDArray[np.float32], axis: int | None, facts: Weights) -> QuantParams:

@@ -33,7 +33,7 @@ class QuantizeConstants(ir.passes.InPlacePass):
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         names = Names(model)
-        made: dict[tuple[str, bytes, int], ir.Value] = {}
+        made: dict[tuple[str, bytes, str, int], ir.Value] = {}
         modified = False
         for node in list(nodes(model)):
             for index, value in enumerate(node.inputs):
@@ -42,8 +42,8 @@ class QuantizeConstants(ir.passes.InPlacePass):
                 if grid is None or value is None or array is None:
                     continue
                 packed = self.codes.get(f"{node.name}:{index}")
-                same = grid.scale.tobytes() + grid.zero_point.tobytes() + (grid.dtype + (packed or "")).encode()
-                key = (str(value.name), same, id(owner(node)))
+                same = f"{grid.dtype} {grid.narrow} {grid.granularity} {packed or ''}"
+                key = (str(value.name), grid.scale.tobytes() + grid.zero_point.tobytes(), same, id(owner(node)))
                 if key not in made:
                     weight = np.asarray(array, np.float32)
                     integers = quantize(weight, grid) if packed is None else unpack_codes(packed, grid.dtype, weight.shape)
