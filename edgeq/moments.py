@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # s
 
 from edgeq.data_stream import Batch, Dataset
 from edgeq.expose import expose
-from edgeq.observe import WORKERS, map_ahead
+from edgeq.observe import WORKERS, map_ahead, session_source
 from edgeq.progress import Progress, Silent
 from edgeq.quant import QuantParams, quantize
 from edgeq.runtime import open_session
@@ -74,7 +74,7 @@ def measure_moments(
     together = data.fixed_batch or 1
     sums = [_Sum(layer, grids[layer.source], data.count // together, seed) for layer in wanted]
     exposed, outputs = expose(model, {layer.source for layer in wanted})
-    source = ir.to_proto(exposed).SerializeToString()
+    source = session_source(exposed)
     own = threading.local()
 
     def take(batch: Batch) -> int:
@@ -86,8 +86,9 @@ def measure_moments(
         read = {one.layer.source: outputs[one.layer.source] for one in due if one.layer.source in outputs}
         arrays = dict(zip(read, own.session.run(batch.feeds, list(read.values())) if read else [], strict=True))
         for one in due:
-            value = arrays.get(one.layer.source)
-            one.add(batch.feeds[one.layer.source] if value is None else value, batch.samples.start)
+            value = arrays.get(one.layer.source, batch.feeds.get(one.layer.source))
+            if value is not None and value.size:  # no value: it cannot be handed out; an empty one: its branch was not taken
+                one.add(value, batch.samples.start)
         return len(batch.samples)
 
     # one BLAS thread for each worker: more would wait for each other
@@ -116,8 +117,6 @@ class _Sum:
         return run % self.stride == 0
 
     def add(self, value: NDArray[np.generic], sample: int) -> None:
-        if not value.size:
-            return
         chance = np.random.default_rng([self.seed, sample, zlib.crc32(self.layer.node.encode())])
         rows = rows_of(self.layer, np.asarray(value, np.float32), self.quota, chance)
         codes = quantize(rows, self.grid).astype(np.float32) - np.float32(self.grid.zero_point)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from edgeq.dataset import Batch, Dataset
 from edgeq.expose import expose
+from edgeq.graph import graphs
 from edgeq.observer import Observer
 from edgeq.progress import Progress, Silent
 from edgeq.runtime import Session, open_session
@@ -64,7 +65,7 @@ class _Crew:
     """Worker threads, each with a session and observers of its own; merging is exact in any order."""
 
     def __init__(self, model: ir.Model, outputs: Mapping[str, str], fed: tuple[str, ...]) -> None:
-        self.source = ir.to_proto(model).SerializeToString() if _in_memory(model) else model
+        self.source = session_source(model)
         self.outputs, self.fed = outputs, fed
         self.own = threading.local()
         self.observers: list[dict[str, Observer]] = []
@@ -107,5 +108,7 @@ def _observe(observer: Observer, array: NDArray[np.generic], samples: range, row
         observer.update(array, samples[:1])
 
 
-def _in_memory(model: ir.Model) -> bool:
-    return sum(v.const_value.nbytes for v in model.graph.initializers.values() if v.const_value is not None) < 1 << 30
+def session_source(model: ir.Model) -> bytes | ir.Model:
+    """What several sessions open: the bytes, written once, or a model too large for them."""
+    size = sum(v.const_value.nbytes for graph in graphs(model) for v in graph.initializers.values() if v.const_value is not None)
+    return ir.to_proto(model).SerializeToString() if size < 1 << 30 else model
