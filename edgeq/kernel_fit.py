@@ -63,7 +63,7 @@ def _movement_obstacle(node: ir.Node) -> str | None:
         return "Clip whose bounds are not constant, or that cuts 0 off, has no integer form"
     if node.op_type == "Pad":
         return _pad_obstacle(node)
-    if node.op_type == "MaxPool" and len(node.outputs) > 1 and node.outputs[1].uses():
+    if node.op_type == "MaxPool" and any(value.uses() or value.is_graph_output() for value in node.outputs[1:]):
         return "MaxPool with indices as a second output has no integer form"
     return None
 

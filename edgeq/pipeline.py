@@ -14,6 +14,7 @@ from edgeq.passes.gather_integer_rows import GatherIntegerRows
 from edgeq.passes.hard_sigmoid_to_add import HardSigmoidToAdd
 from edgeq.passes.insert_qdq import InsertQdq
 from edgeq.passes.move_to_integers import MoveToIntegers
+from edgeq.passes.pad_all_axes import PadAllAxes
 from edgeq.passes.plain_average_pool import PlainAveragePool
 from edgeq.passes.quantize_biases import QuantizeBiases
 from edgeq.passes.quantize_constants import QuantizeConstants
@@ -28,6 +29,7 @@ def lower(prepared: ir.Model, target: Target) -> None:
         SplitHardSwish()(prepared)
     AverageToGlobalPool()(prepared)
     PlainAveragePool()(prepared)
+    PadAllAxes()(prepared)
 
 
 def rewrite(prepared: ir.Model, plan: Plan, target: Target) -> ir.Model:

@@ -53,6 +53,9 @@ TEXTS: dict[str, str] = {
         net (float[N, 2, 7, 8] x) => (float[N, 2, 4, 5] y, float[N, 2, 3, 4] z) {
         y = AveragePool<kernel_shape = [2, 3], strides = [2, 2], pads = [1, 1, 1, 1], ceil_mode = 1, count_include_pad = 1>(x)
         z = AveragePool<kernel_shape = [3, 3], strides = [2, 2], dilations = [1, 1], ceil_mode = 1, count_include_pad = 1>(x) }""",
+    "pad_some_axes": """<ir_version: 8, opset_import: ["" : 18]> net (float[N, 2, 3] x) => (float[N, 3, 6] y, float[N, 2, 4] z)
+        <int64[4] p = {1, 2, 0, 1}, int64[2] a = {1, -1}, int64[2] q = {0, 1}, int64[1] b = {2}, float v = {2.0}> {
+        y = Pad(x, p, v, a)  z = Pad<mode = "edge">(x, q, , b) }""",
     "hardswish_forms": f"""{_HEAD} net (float[N, 2] x) => (float[N, 2] y, float[N, 2] z, float[N, 2] u)
         <float three = {{3.0}}, float six = {{6.0}}, float zero = {{0.0}}, float sixth = {{0.16666667}}> {{
         h = HardSigmoid<alpha = 0.16666667, beta = 0.5>(x)  y = Mul(h, x)

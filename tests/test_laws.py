@@ -27,6 +27,7 @@ from edgeq.passes.lift_constants import LiftConstants
 from edgeq.passes.lower_batch_norm import LowerBatchNorm
 from edgeq.passes.matmul_add_to_gemm import MatMulAddToGemm
 from edgeq.passes.mean_to_global_pool import MeanToGlobalPool
+from edgeq.passes.pad_all_axes import PadAllAxes
 from edgeq.passes.plain_average_pool import PlainAveragePool
 from edgeq.passes.remove_identity import RemoveIdentity
 from edgeq.passes.remove_unread import RemoveUnread
@@ -49,6 +50,7 @@ PASSES: tuple[ir.passes.InPlacePass, ...] = (
     LowerBatchNorm(),
     MatMulAddToGemm(),
     MeanToGlobalPool(),
+    PadAllAxes(),
     PlainAveragePool(),
     RemoveIdentity(),
     RemoveUnread(),
