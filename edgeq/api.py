@@ -146,7 +146,7 @@ def _target(target: str | Target) -> Target:
 def _task(loaded: Loaded, target: Target, recipe: Recipe, shapes: Shapes | None) -> tuple[Prepared, Task]:
     frozen = shapes or {}
     prepared = prepare(loaded.model, shapes=frozen, opset=recipe.opset, min_opset=target.min_opset, max_opset=target.max_opset)
-    lower(prepared.model, target)
+    lower(prepared.model, target, recipe.keep_float)
     return prepared, Task(prepared.model, loaded.hash, target, recipe, frozen)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import onnx_ir as ir
 
-from edgeq.graph import constant, nodes
+from edgeq.graph import constant, is_op, nodes
 from edgeq.kernel_fit import clip_bounds
 from edgeq.placement import NodePlace, Placement
 
@@ -94,12 +94,14 @@ class _Joiner:
         return all(self._only_for(value, node) for value in inputs)
 
     def _cuts(self, value: ir.Value) -> set[tuple[float, float] | None]:
-        """The bounds that absorbed nodes impose on the value's group; None for a source without any."""
+        """The bounds that the grid must impose on the value's group; None for a source without any."""
         root = self._root(str(value.name))
         sources = [member for name, member in self.values.items() if self._root(name) == root and self._is_source(member)]
         return {self._bounds(member.producer()) for member in sources}
 
     def _bounds(self, node: ir.Node | None) -> tuple[float, float] | None:
+        if is_op(node, "HardSigmoid"):
+            return 0.0, 1.0  # as an integer Add, nothing but the grid cuts it off
         if node is None or node.name not in self.places or self._runs(node) != "absorbed":
             return None
         return clip_bounds(node)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass, TopologicalSortPass
 
-from edgeq.errors import BadPlan
-from edgeq.graph import nodes
 from edgeq.passes.absorb_activations import AbsorbActivations
 from edgeq.passes.average_to_global_pool import AverageToGlobalPool
 from edgeq.passes.correct_biases import CorrectBiases
@@ -19,22 +19,27 @@ from edgeq.passes.plain_average_pool import PlainAveragePool
 from edgeq.passes.quantize_biases import QuantizeBiases
 from edgeq.passes.quantize_constants import QuantizeConstants
 from edgeq.passes.split_hardswish import SplitHardSwish
+from edgeq.placement import kept_nodes
 from edgeq.plan import Plan
+from edgeq.plan_fit import check_fits
 from edgeq.target import Target
 
 
-def lower(prepared: ir.Model, target: Target) -> None:
-    """Bring a prepared model, in place, to operators that the target has integer kernels for. Before calibration: it makes new values."""
+def lower(prepared: ir.Model, target: Target, keep_float: Iterable[str] = ()) -> None:
+    """Bring a prepared model, in place, to operators that the target has integer kernels for. Before calibration: it makes new values.
+
+    keep_float: patterns of the recipe; the nodes that they name are not lowered.
+    """
     if target.kernel_of("HardSwish") is None and target.kernel_of("HardSigmoid") is not None:
-        SplitHardSwish()(prepared)
+        SplitHardSwish(frozenset(name for pattern in keep_float for name in kept_nodes(prepared, pattern)))(prepared)
     AverageToGlobalPool()(prepared)
     PlainAveragePool()(prepared)
     PadAllAxes()(prepared)
 
 
 def rewrite(prepared: ir.Model, plan: Plan, target: Target) -> ir.Model:
-    """An int8 copy of the prepared model. Raises BadPlan when the plan names nodes that the model does not have."""
-    _check_fits(prepared, plan)
+    """An int8 copy of the prepared model. Raises BadPlan when the plan is not one for it."""
+    check_fits(prepared, plan)
     model = prepared.clone()
     for step in rewrite_passes(plan, target):
         step(model)
@@ -62,18 +67,10 @@ def rewrite_passes(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:
         # biases need both scales that they are the product of
         QuantizeBiases(biases),
         # needs the pair around HardSigmoid
-        HardSigmoidToAdd(target.activations.dtype),
+        HardSigmoidToAdd(where["int8"], target.activations.dtype),
         GatherIntegerRows(),
         # last: it takes pairs away again where integers pass through unchanged
         MoveToIntegers(where["integer"]),
         RemoveUnusedNodesPass(),
         TopologicalSortPass(),
     ]
-
-
-def _check_fits(model: ir.Model, plan: Plan) -> None:
-    known = {node.name: node.op_type for node in nodes(model)}
-    for name, node in plan.nodes.items():
-        if known.get(name) != node.op_type:
-            what = f"The plan places a {node.op_type} that the model does not have."
-            raise BadPlan(what, f"node {name}", "Use the plan of this very model.")

@@ -55,7 +55,13 @@ def place(model: ir.Model, target: Target, keep_float: Iterable[str] = (), unfit
 
     Raises BadRecipe when a keep_float pattern matches nothing.
     """
-    kept = _kept(model, tuple(keep_float))
+    kept: dict[str, str] = {}
+    for pattern in keep_float:
+        matching = kept_nodes(model, pattern)
+        if not matching:
+            mend = "Use a node name, a glob, /a regex/ or an operator type; `edgeq inspect` lists them."
+            raise BadRecipe(f"keep_float pattern {pattern!r} matches no node.", "keep_float", mend)
+        kept.update(dict.fromkeys(matching, pattern))
     found: dict[str, NodePlace] = {}
     integer: set[str] = set()
     converted: set[str] = set()
@@ -67,17 +73,9 @@ def place(model: ir.Model, target: Target, keep_float: Iterable[str] = (), unfit
     return Placement(found, frozenset(integer), frozenset(converted))
 
 
-def _kept(model: ir.Model, patterns: tuple[str, ...]) -> dict[str, str]:
-    """Node name -> the pattern that keeps it float."""
-    kept: dict[str, str] = {}
-    everything = list(nodes(model))
-    for pattern in patterns:
-        matching = [n.name for n in everything if n.name and _matches(pattern, n.name, n.op_type)]
-        if not matching:
-            mend = "Use a node name, a glob, /a regex/ or an operator type; `edgeq inspect` lists them."
-            raise BadRecipe(f"keep_float pattern {pattern!r} matches no node.", "keep_float", mend)
-        kept.update(dict.fromkeys(matching, pattern))
-    return kept
+def kept_nodes(model: ir.Model, pattern: str) -> tuple[str, ...]:
+    """Names of the nodes that a pattern of the recipe keeps float. Raises BadRecipe for a regular expression that is none."""
+    return tuple(n.name for n in nodes(model) if n.name and _matches(pattern, n.name, n.op_type))
 
 
 def _matches(pattern: str, name: str, op_type: str) -> bool:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.graph import attribute_float, constant, is_op, nodes, owner
+from edgeq.graph import attribute_float, constant, is_op, nodes, only_consumer, owner
 from edgeq.graph_edit import Names, add_constant
 from edgeq.passes.qdq import dequantize_constant
-from edgeq.quant import grid_for_range, quantize
+from edgeq.quant import LIMITS, grid_for_range, quantize
 
 
 @dataclass(frozen=True)
@@ -21,24 +22,18 @@ class HardSigmoidToAdd(ir.passes.InPlacePass):
     After:   y = Add(x_dequantized, dequantized constant beta/alpha)  q = QuantizeLinear(y, s / alpha, z)
 
     max(0, min(1, alpha x + beta)) = alpha * clip(x + beta/alpha, 0, 1/alpha): the reader's own scale s puts alpha back.
+    Only nodes of these names, and only where the grid (s, z) ends at 0 and at 1 or below: nothing else cuts the sum off.
     """
 
+    names: Set[str]
     dtype: str
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         names = Names(model)
-        found = [n for n in nodes(model) if is_op(n, "HardSigmoid") and self._fits(n)]
+        found = [n for n in nodes(model) if n.name in self.names and is_op(n, "HardSigmoid") and _fits(n)]
         for node in found:
             self._rewrite(node, names)
         return ir.passes.PassResult(model, modified=bool(found))
-
-    def _fits(self, node: ir.Node) -> bool:
-        source = node.inputs[0]
-        readers = [use.node for use in node.outputs[0].uses()]
-        quantized = source is not None and is_op(source.producer(), "DequantizeLinear")
-        alpha, beta = _slope(node)
-        one = len(readers) == 1 and is_op(readers[0], "QuantizeLinear") and not node.outputs[0].is_graph_output()
-        return quantized and one and alpha > 0 and beta >= 0 and constant(readers[0].inputs[1]) is not None
 
     def _rewrite(self, node: ir.Node, names: Names) -> None:
         alpha, beta = _slope(node)
@@ -54,6 +49,22 @@ class HardSigmoidToAdd(ir.passes.InPlacePass):
         node.attributes.clear()
         node.resize_inputs(2)
         node.replace_input_with(1, operand)
+
+
+def _fits(node: ir.Node) -> bool:
+    source, reader = node.inputs[0], only_consumer(node.outputs[0])
+    quantized = source is not None and is_op(source.producer(), "DequantizeLinear")
+    alpha, beta = _slope(node)
+    return quantized and alpha > 0 and beta >= 0 and reader is not None and is_op(reader, "QuantizeLinear") and _saturates(reader)
+
+
+def _saturates(reader: ir.Node) -> bool:
+    """Whether the codes of a QuantizeLinear end at 0 and at 1 or below."""
+    scale, zero = (constant(value) for value in reader.inputs[1:3])
+    if scale is None or zero is None or scale.size != 1:
+        return False
+    low, high = LIMITS[str(zero.dtype)]
+    return int(zero.item()) == low and (high - low) * float(scale.item()) <= 1 + 1e-5
 
 
 def _slope(node: ir.Node) -> tuple[float, float]:

@@ -38,7 +38,7 @@ class InsertQdq(ir.passes.InPlacePass):
             made = [*graph.inputs, *(v for node in graph for v in node.outputs)]
             for value in made:
                 grid = self.grids.get(str(value.name))
-                if grid is None or any(is_op(use.node, "QuantizeLinear") for use in value.uses()):
+                if grid is None or _has_pair(value):
                     continue
                 key = (grid.dtype, grid.scale.tobytes(), grid.zero_point.tobytes())
                 if key not in shared:
@@ -64,6 +64,10 @@ class InsertQdq(ir.passes.InPlacePass):
                 node.replace_input_with(index, up.outputs[0])
         if value.is_graph_output() and not keep:
             _take_over_output(graph, value, up.outputs[0], names)
+
+
+def _has_pair(value: ir.Value) -> bool:
+    return is_op(value.producer(), "DequantizeLinear") or any(is_op(use.node, "QuantizeLinear") for use in value.uses())
 
 
 def _take_over_output(graph: ir.Graph, value: ir.Value, result: ir.Value, names: Names) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 
 import onnx_ir as ir
@@ -16,11 +17,15 @@ class SplitHardSwish(ir.passes.InPlacePass):
 
     Before:  y = HardSwish(x)
     After:   h = HardSigmoid <alpha = 1/6, beta = 1/2> (x)   y = Mul(x, h)
+
+    keep: names of nodes that stay as they are.
     """
+
+    keep: Set[str] = frozenset()
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         names = Names(model)
-        found = [node for node in nodes(model) if is_op(node, "HardSwish")]
+        found = [node for node in nodes(model) if is_op(node, "HardSwish") and node.name not in self.keep]
         for node in found:
             source = node.inputs[0]
             slope = {"alpha": ir.AttrFloat32("alpha", 1 / 6), "beta": ir.AttrFloat32("beta", 0.5)}

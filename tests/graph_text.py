@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from edgeq.graph import nodes
 from edgeq.load import load_proto
 from edgeq.passes.infer_shapes import InferShapes
+from edgeq.target import Target, load_target
 
 Constants = Mapping[str, NDArray[np.generic] | float]
 
@@ -32,6 +33,15 @@ def net(
     model = load_proto(onnx.shape_inference.infer_shapes(proto)).model
     InferShapes()(model)
     return model
+
+
+def eager(name: str = "cpu") -> Target:
+    """The target with costs that make every integer kernel worth while: for tests of what is done, not of what pays."""
+    target = load_target(name)
+    kernels = tuple(kernel.model_copy(update={"int_ns": 1e-3, "float_ns": 1e3}) for kernel in target.kernel)
+    movement = target.movement.model_copy(update={"int_ns": 1e-3, "float_ns": 1e3})
+    boundary = target.boundary.model_copy(update={"integer_mac_worth_ns": 1e6})
+    return target.model_copy(update={"kernel": kernels, "movement": movement, "boundary": boundary})
 
 
 def lines(model: ir.Model) -> list[str]:

@@ -1,0 +1,58 @@
+"""Whether a plan is one for a model: every node, value, weight and bias that it names is there and takes what the plan says."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+import onnx_ir as ir
+
+from edgeq.errors import BadPlan
+from edgeq.graph import constant, nodes, only_consumer, values
+from edgeq.plan import GridPlan, Plan, unpack_codes
+from edgeq.windows import layer_of
+
+
+def check_fits(model: ir.Model, plan: Plan) -> None:
+    """Raises BadPlan for the first thing that does not fit: a plan of another model, or one that was changed by hand."""
+    known = {str(node.name): node for node in nodes(model)}
+    for name, place in plan.nodes.items():
+        if name not in known or known[name].op_type != place.op_type:
+            _refuse(f"The plan places a {place.op_type} that the model does not have.", f"node {name}")
+        if place.runs == "absorbed" and not _can_vanish(known[name]):
+            _refuse("The plan absorbs a node whose input others need.", f"node {name}")
+    floats = {value.name for value in values(model) if value.dtype == ir.DataType.FLOAT}
+    for name, grid in plan.grids.items():
+        if name not in floats or grid.axis is not None:
+            _refuse("The plan quantizes a value that the model does not have, or not in floats, or along an axis.", f"value {name}")
+    for key, grid in plan.weights.items():
+        name, _, index = key.rpartition(":")
+        _check_weight(known.get(name), index, key, grid)
+    for name, bias in plan.biases.items():
+        _check_bias(known.get(name), name, len(bias))
+
+
+def _can_vanish(node: ir.Node) -> bool:
+    source = node.inputs[0]
+    return node.op_type in ("Relu", "Clip") and source is not None and source.producer() is not None and only_consumer(source) is node
+
+
+def _check_weight(node: ir.Node | None, index: str, key: str, grid: GridPlan) -> None:
+    inputs = () if node is None or not index.isdecimal() else node.inputs[int(index) : int(index) + 1]
+    array = constant(inputs[0]) if inputs else None
+    if array is None:
+        _refuse("The plan has a grid for a constant that the model does not have.", f"weight {key}")
+    if grid.axis is not None and (not 0 <= grid.axis < array.ndim or array.shape[grid.axis] != len(grid.scale)):
+        _refuse(f"The plan has {len(grid.scale)} scales along axis {grid.axis} of a weight of shape {list(array.shape)}.", f"weight {key}")
+    if grid.codes is not None:
+        unpack_codes(grid.codes, grid.dtype, array.shape)
+
+
+def _check_bias(node: ir.Node | None, name: str, length: int) -> None:
+    layer = None if node is None else layer_of(node)
+    present = None if node is None or len(node.inputs) < 3 else constant(node.inputs[2])
+    if layer is None or present is None or length != layer.groups * layer.outputs:
+        _refuse(f"The plan has a bias of {length} numbers for a layer that takes no such bias.", f"node {name}")
+
+
+def _refuse(what: str, where: str) -> NoReturn:
+    raise BadPlan(what, where, "Use the plan of this very model, as edgeq wrote it.")
