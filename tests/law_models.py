@@ -56,6 +56,15 @@ TEXTS: dict[str, str] = {
     "pad_some_axes": """<ir_version: 8, opset_import: ["" : 18]> net (float[N, 2, 3] x) => (float[N, 3, 6] y, float[N, 2, 4] z)
         <int64[4] p = {1, 2, 0, 1}, int64[2] a = {1, -1}, int64[2] q = {0, 1}, int64[1] b = {2}, float v = {2.0}> {
         y = Pad(x, p, v, a)  z = Pad<mode = "edge">(x, q, , b) }""",
+    "average_of_all": f"""{_HEAD} net (float[N, 2, 4, 3] x, bool c) => (float[N, 2, 1, 1] y, float[N, 2, 1, 1] z) {{
+        y = AveragePool<kernel_shape = [4, 3], strides = [2, 2], count_include_pad = 1>(x)
+        z = If (c) < then_branch = t () => (float[N, 2, 1, 1] tv) {{ tv = AveragePool<kernel_shape = [4, 3], auto_pad = "VALID">(x) }},
+                     else_branch = e () => (float[N, 2, 1, 1] ev) {{ p = AveragePool<kernel_shape = [4, 1]>(x)
+                         ev = AveragePool<kernel_shape = [1, 2], strides = [1, 2]>(p) }}> }}""",
+    "hardswish_nodes": f"""{_HEAD} net (float[N, 2] x, bool c) => (float[N, 2] y) {{
+        h = HardSwish(x)
+        y = If (c) < then_branch = t () => (float[N, 2] tv) {{ tv = HardSwish(h) }},
+                     else_branch = e () => (float[N, 2] ev) {{ ev = Relu(h) }}> }}""",
     "hardswish_forms": f"""{_HEAD} net (float[N, 2] x) => (float[N, 2] y, float[N, 2] z, float[N, 2] u)
         <float three = {{3.0}}, float six = {{6.0}}, float zero = {{0.0}}, float sixth = {{0.16666667}}> {{
         h = HardSigmoid<alpha = 0.16666667, beta = 0.5>(x)  y = Mul(h, x)

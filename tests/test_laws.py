@@ -14,6 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from edgeq.load import load_proto
+from edgeq.passes.average_to_global_pool import AverageToGlobalPool
 from edgeq.passes.compute_in_float32 import ComputeInFloat32
 from edgeq.passes.convert_opset import ConvertOpset
 from edgeq.passes.fold_affine import FoldAffine
@@ -31,12 +32,14 @@ from edgeq.passes.pad_all_axes import PadAllAxes
 from edgeq.passes.plain_average_pool import PlainAveragePool
 from edgeq.passes.remove_identity import RemoveIdentity
 from edgeq.passes.remove_unread import RemoveUnread
-from edgeq.runtime import open_session
+from edgeq.passes.split_hardswish import SplitHardSwish
+from edgeq.runtime import Optimize, open_session
 from edgeq.simplify import random_feeds
 from tests.law_models import TEXTS, law_model
 
 #: every pass that keeps the values of a float model; add new ones here
 PASSES: tuple[ir.passes.InPlacePass, ...] = (
+    AverageToGlobalPool(),
     ComputeInFloat32(),
     ConvertOpset(),
     FoldAffine(),
@@ -54,6 +57,7 @@ PASSES: tuple[ir.passes.InPlacePass, ...] = (
     PlainAveragePool(),
     RemoveIdentity(),
     RemoveUnread(),
+    SplitHardSwish(),
 )
 
 
@@ -72,8 +76,8 @@ def serialised(model: ir.Model) -> bytes:
     return bytes(ir.to_proto(model).SerializeToString(deterministic=True))
 
 
-def outputs(model: ir.Model, feeds: dict[str, NDArray[np.generic]]) -> list[NDArray[np.generic]]:
-    with open_session(model, optimize="off", threads=1) as session:
+def outputs(model: ir.Model, feeds: dict[str, NDArray[np.generic]], optimize: Optimize = "off") -> list[NDArray[np.generic]]:
+    with open_session(model, optimize=optimize, threads=1) as session:
         return session.run(feeds)
 
 
