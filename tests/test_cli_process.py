@@ -30,9 +30,15 @@ def long_run(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return [*EDGEQ, "quantize", str(folder / "model.onnx"), "-d", str(folder / "calib.npz"), "-o"]
 
 
+def _hear_ctrl_c() -> None:
+    """A background job of a shell (a CI run) starts with Ctrl-C ignored, and hands that down."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
 def test_a_stopped_run_leaves_nothing(sent: signal.Signals, code: int, long_run: list[str], tmp_path: Path) -> None:
-    process = subprocess.Popen([*long_run, str(tmp_path / "a.onnx")], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    command = [*long_run, str(tmp_path / "a.onnx")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=_hear_ctrl_c)
     assert process.stderr is not None
     while not process.stderr.readline().startswith("calibrate"):
         assert process.poll() is None
