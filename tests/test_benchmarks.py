@@ -91,6 +91,21 @@ def test_the_peer_quantizes(tmp_path: Path) -> None:
     assert entry.placement.integer == 1
 
 
+def test_an_operator_is_told_from_its_surroundings() -> None:
+    """The layers around it, and the conversions and layout changes at the ends of the graph, are no part of it."""
+    import kernel_chains
+    import profile_chain
+
+    chain = kernel_chains.Chain("Cos", "[op] b = Cos(a)")
+    found = profile_chain.measure({"float": kernel_chains.network(chain)}, rounds=1)["float"]
+    assert found.op > 0
+    assert found.layers > 0
+    assert found.quantize == found.dequantize == 0
+    graph = onnx.parser.parse_graph("""g (float[1, 2] x) => (float[1, 2] y) {
+        [in] t = Transpose(x)  [first] a = Relu(t)  [op] b = Transpose(a)  [last] c = Relu(b)  [out] y = Transpose(c) }""")
+    assert profile_chain.ends(graph) == {"in", "out"}
+
+
 def test_the_page_names_what_failed() -> None:
     import markdown_page
     import measure
@@ -104,7 +119,7 @@ def test_the_page_names_what_failed() -> None:
     assert "| date | 2026-01-01 |" in page
 
 
-@pytest.mark.parametrize("script", ["peers.py", "memory.py", "zoo.py", "ort_peer.py"])
+@pytest.mark.parametrize("script", ["peers.py", "memory.py", "zoo.py", "ort_peer.py", "kernels.py"])
 def test_help_has_an_example(script: str) -> None:
     done = subprocess.run([sys.executable, str(BENCHMARKS / script), "--help"], capture_output=True, text=True)
     assert done.returncode == 0
