@@ -107,7 +107,7 @@ class Plan(Strict):
 
 def pack_codes(codes: NDArray[np.integer]) -> str:
     """Integer codes of a weight as text: base64 of zlib of int8 or uint8, row-major."""
-    return base64.b64encode(zlib.compress(np.ascontiguousarray(codes).tobytes(), 6)).decode("ascii")
+    return base64.b64encode(zlib.compress(np.ascontiguousarray(codes).tobytes(), 1)).decode("ascii")
 
 
 def unpack_codes(text: str, dtype: str, shape: tuple[int, ...]) -> NDArray[np.integer]:

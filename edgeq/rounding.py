@@ -53,11 +53,17 @@ def scales_for(weight: NDArray[np.float32], importance: F64, codes: Codes, share
         floor = np.full_like(floor, floor.max(initial=0.0))
     best = np.full(peak.shape, np.inf)
     chosen = np.maximum(span, floor)
-    sensitivity = importance[:, None, :]
+    sensitivity = importance.astype(np.float32)
+    scratch = np.empty_like(weight)
     for factor in FACTORS:
         scale = np.maximum(span * np.float32(factor), floor)
-        rounded = codes.fit(np.rint(weight / scale[..., None])) * scale[..., None]
-        error = (np.square(rounded - weight, dtype=np.float64) * sensitivity).sum(-1)
+        np.divide(weight, scale[..., None], out=scratch)
+        np.rint(scratch, out=scratch)
+        np.clip(scratch, codes.qmin, codes.qmax, out=scratch)  # above the floor neighbours need no cutting
+        scratch *= scale[..., None]
+        scratch -= weight
+        np.square(scratch, out=scratch)
+        error = np.einsum("gck,gk->gc", scratch, sensitivity, dtype=np.float64)
         if shared:
             error = np.full_like(error, error.sum())
         better = error < best
