@@ -30,7 +30,7 @@ def net(
     for output in proto.graph.output:
         if not output.type.tensor_type.shape.dim:
             output.ClearField("type")  # the text cannot leave a shape open: it is inferred
-    model = load_proto(onnx.shape_inference.infer_shapes(proto)).model
+    model = load_proto(onnx.shape_inference.infer_shapes(proto), quantized=True).model
     InferShapes()(model)
     return model
 
