@@ -23,7 +23,7 @@ from edgeq.inputs import input_specs
 from edgeq.load import Loaded, load_model, load_proto
 from edgeq.pipeline import lower, rewrite
 from edgeq.plan import Plan
-from edgeq.planning import Shapes, Task, check_plan, decide, take_statistics
+from edgeq.planning import Shapes, Task, check_plan, decide, recipe_of, take_statistics
 from edgeq.prepare import Prepared, prepare
 from edgeq.progress import Progress, Silent
 from edgeq.proof import Placement, prove_placement
@@ -77,8 +77,9 @@ def quantize(
     with clock.stage("prepare"):
         watcher.start("prepare", None)
         loaded = _load(model)
-        prepared, task = _task(loaded, chip, wish, shapes)
-    dataset = None if data is None else open_dataset(data, input_specs(task.model), samples=wish.samples, shapes=shapes)
+        frozen = plan.shapes if plan is not None and not shapes else shapes
+        prepared, task = _task(loaded, chip, wish if plan is None else recipe_of(plan, wish), frozen)
+    dataset = None if data is None else open_dataset(data, input_specs(task.model), samples=wish.samples, shapes=frozen)
     planned = check_plan(plan, task) if plan is not None else decide(task, dataset, statistics, clock, watcher)
     with clock.stage("rewrite"):
         result = rewrite(task.model, planned.plan, chip)

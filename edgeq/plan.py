@@ -80,8 +80,8 @@ def grid_plan(
 
 
 class Plan(Strict):
-    """Everything that the rewrite needs. grids: by value name; weights: by "node:input index"; biases: by node, float,
-    corrected for the mean error of the rounded weights; hashes: sha256 hex."""
+    """Everything that preparing and rewriting the model again needs. grids: by value name; weights: by "node:input index"; biases: by
+    node, float, corrected for the mean error of the rounded weights; shapes: of inputs that were frozen; hashes: sha256 hex."""
 
     schema_version: Literal[1] = 1
     model: str
@@ -90,6 +90,7 @@ class Plan(Strict):
     recipe: str
     settings: str
     opset: int | None
+    shapes: dict[str, tuple[int, ...]] = Field(default_factory=dict)
     nodes: dict[str, NodePlan]
     grids: dict[str, GridPlan]
     weights: dict[str, GridPlan]

@@ -67,6 +67,7 @@ def decide(task: Task, data: Dataset | None, known: Statistics | None, clock: Cl
     with clock.stage("plan"):
         origin = Provenance(task.model_hash, statistics.data if data is None else data.hash, task.settings)
         plan = make_plan(task.model, statistics.tensors, task.target, task.recipe, origin)
+        plan = plan.model_copy(update={"shapes": {name: tuple(sizes) for name, sizes in sorted(task.shapes.items())}})
     first = (f"ranges ({task.recipe.rule})", plan)
     if data is None or task.recipe.effort == "fast":
         return Planned(plan, (first,))
@@ -78,6 +79,12 @@ def decide(task: Task, data: Dataset | None, known: Statistics | None, clock: Cl
         progress.start("round weights", None)
         rounded = refine(plan, layers, moments, task.target, task.recipe)
     return Planned(rounded, (first, ("data-aware rounding", rounded)))
+
+
+def recipe_of(plan: Plan, recipe: Recipe) -> Recipe:
+    """The recipe with what decides how the model is prepared taken from the plan, so that the plan finds the nodes it was made for."""
+    kept = tuple(name for name, node in plan.nodes.items() if node.op_type == "HardSwish")  # the others were split
+    return recipe.model_copy(update={"opset": plan.opset, "keep_float": kept})
 
 
 def check_plan(plan: Plan, task: Task) -> Planned:
