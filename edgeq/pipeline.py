@@ -12,6 +12,7 @@ from edgeq.passes.average_to_global_pool import AverageToGlobalPool
 from edgeq.passes.correct_biases import CorrectBiases
 from edgeq.passes.gather_integer_rows import GatherIntegerRows
 from edgeq.passes.hard_sigmoid_to_add import HardSigmoidToAdd
+from edgeq.passes.hold_float import HoldFloat
 from edgeq.passes.insert_qdq import InsertQdq
 from edgeq.passes.move_to_integers import MoveToIntegers
 from edgeq.passes.pad_all_axes import PadAllAxes
@@ -19,8 +20,8 @@ from edgeq.passes.plain_average_pool import PlainAveragePool
 from edgeq.passes.quantize_biases import QuantizeBiases
 from edgeq.passes.quantize_constants import QuantizeConstants
 from edgeq.passes.split_hardswish import SplitHardSwish
-from edgeq.placement import kept_nodes
-from edgeq.plan import Plan
+from edgeq.placement import KEPT, kept_nodes
+from edgeq.plan import NodePlan, Plan
 from edgeq.plan_fit import check_fits
 from edgeq.target import Target
 
@@ -46,6 +47,11 @@ def rewrite(prepared: ir.Model, plan: Plan, target: Target) -> ir.Model:
     return model
 
 
+def _must_stay_float(node: NodePlan, target: Target) -> bool:
+    """Whether the runtime has an integer kernel that it must not use: against the recipe's wish, or because it is slow there."""
+    return node.runs == "float" and (node.reason.startswith(KEPT) or node.op_type in target.movement.behind_conv)
+
+
 def rewrite_passes(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:
     """The passes in order."""
     where = {kind: frozenset(name for name, node in plan.nodes.items() if node.runs == kind) for kind in ("absorbed", "integer", "int8")}
@@ -69,8 +75,10 @@ def rewrite_passes(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:
         # needs the pair around HardSigmoid
         HardSigmoidToAdd(where["int8"], target.activations.dtype),
         GatherIntegerRows(),
-        # last: it takes pairs away again where integers pass through unchanged
+        # it takes pairs away again where integers pass through unchanged
         MoveToIntegers(where["integer"]),
+        # last: what it makes must look like nothing that a pass or the runtime knows
+        HoldFloat(frozenset(name for name, node in plan.nodes.items() if _must_stay_float(node, target))),
         RemoveUnusedNodesPass(),
         TopologicalSortPass(),
     ]

@@ -119,6 +119,8 @@ def _why_float(cut: GraphCut, node: ir.Node) -> str:
     own = cut.obstacles.get(str(node.name))
     if own is not None:
         return own
+    if cut.slow_ns(node) is not None:
+        return f"the integer kernel is slow unless a Conv stands right before it: float {node.op_type} takes less time here"
     around, at_output = _float_around(cut, node)
     causes = [f"{other.op_type} {other.name} stays float ({cut.obstacles[str(other.name)]})" for other in around[:2]]
     if at_output:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import onnx_ir as ir
 
-from edgeq.graph import constant
+from edgeq.graph import constant, is_op
 from edgeq.kernel_fit import data_inputs, obstacle
 from edgeq.macs import elements, macs
 from edgeq.min_cut import FORBIDDEN, MinCut
@@ -115,7 +115,20 @@ class GraphCut:
         size = max(elements(node.inputs[0]) if "Pool" in node.op_type else 1, elements(node.outputs[0]))
         facts = kernel or self.target.movement
         call = self.target.boundary.call_ns
-        return self._picoseconds(size * facts.int_ns + call), self._picoseconds(size * facts.float_ns + call)
+        integer_ns = self.slow_ns(node) or facts.int_ns
+        return self._picoseconds(size * integer_ns + call), self._picoseconds(size * facts.float_ns + call)
+
+    def slow_ns(self, node: ir.Node) -> float | None:
+        """What an element costs an operator that is fast only behind a Conv and does not stand there."""
+        slow = self.target.movement.behind_conv.get(node.op_type)
+        if slow is None:
+            return None
+        source = node.inputs[0]
+        producer = source.producer() if source is not None else None
+        while producer is not None and is_op(producer, "Relu", "Clip", "Concat"):
+            source = producer.inputs[0]
+            producer = source.producer() if source is not None else None
+        return None if is_op(producer, "Conv") else slow
 
     @staticmethod
     def _picoseconds(nanoseconds: float) -> int:

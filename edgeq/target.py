@@ -65,6 +65,9 @@ class Movement(Strict):
     ops: tuple[str, ...]
     int_ns: float = 0.3
     float_ns: float = 1.0
+    behind_conv: dict[str, float] = Field(
+        default_factory=dict, description="operators that are this slow, nanoseconds an element, unless a Conv makes what they read"
+    )
     source: str
 
 
