@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from edgeq.graph import ONNX_DOMAINS, attribute_float, attribute_int, attribute_ints, constant, dim, is_op
+from edgeq.graph import ONNX_DOMAINS, attribute_float, attribute_int, attribute_ints, constant, dim, is_op, only_consumer, rank
 from edgeq.target import Kernel, Target
 
 #: larger values (masks of -3e38) leave nothing of a grid for the rest
@@ -40,6 +40,20 @@ def obstacle(node: ir.Node, target: Target) -> str | None:
     if kernel is None:
         return _movement_obstacle(node)
     return _weight_obstacle(node, kernel) or _attribute_obstacle(node)
+
+
+def hands_out_float(node: ir.Node, kernel: Kernel) -> bool:
+    """Whether the node's integer kernel does without a quantized output.
+
+    Where one node alone reads the output, onnxruntime may join the two in float before it looks for integer kernels: measured for Relu
+    and Clip, for Add behind a MatMul of rank 2 and for Sum behind a Gemm.
+    """
+    if kernel.output != "optional":
+        return False
+    reader = only_consumer(node.outputs[0])
+    if is_op(node, "MatMul") and rank(node.outputs[0]) in (None, 2) and is_op(reader, "Add"):
+        return False
+    return not (is_op(reader, "Relu", "Clip") or (is_op(node, "Gemm") and is_op(reader, "Sum")))
 
 
 def is_float_work(node: ir.Node, kernel: Kernel | None) -> bool:

@@ -10,6 +10,7 @@ from onnx_ir.passes.common import RemoveUnusedNodesPass, TopologicalSortPass
 from edgeq.passes.absorb_activations import AbsorbActivations
 from edgeq.passes.average_to_global_pool import AverageToGlobalPool
 from edgeq.passes.correct_biases import CorrectBiases
+from edgeq.passes.flatten_to_gemm import FlattenToGemm
 from edgeq.passes.gather_integer_rows import GatherIntegerRows
 from edgeq.passes.hard_sigmoid_to_add import HardSigmoidToAdd
 from edgeq.passes.hold_float import HoldFloat
@@ -33,6 +34,7 @@ def lower(prepared: ir.Model, target: Target, keep_float: Iterable[str] = ()) ->
     """
     if target.kernel_of("HardSwish") is None and target.kernel_of("HardSigmoid") is not None:
         SplitHardSwish(frozenset(name for pattern in keep_float for name in kept_nodes(prepared, pattern)))(prepared)
+    FlattenToGemm()(prepared)
     AverageToGlobalPool()(prepared)
     PlainAveragePool()(prepared)
     PadAllAxes()(prepared)

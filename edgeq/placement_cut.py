@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import onnx_ir as ir
 
 from edgeq.graph import constant, is_op
-from edgeq.kernel_fit import data_inputs, obstacle
+from edgeq.kernel_fit import data_inputs, hands_out_float, obstacle
 from edgeq.macs import elements, macs
 from edgeq.min_cut import FORBIDDEN, MinCut
 from edgeq.target import Target
@@ -47,7 +47,7 @@ class GraphCut:
         touched = [node.inputs[i] for i in data_inputs(node, kernel)]
         if any(v is not None and constant(v) is None and not self._own(v) for v in touched):
             return "reads a value of the graph around this body, which reaches it as float"
-        if kernel is None or kernel.output == "required":
+        if kernel is None or not hands_out_float(node, kernel):
             touched.extend(node.outputs)
         return next((self.unfit[str(v.name)] for v in touched if v is not None and v.name in self.unfit), None)
 
@@ -73,7 +73,7 @@ class GraphCut:
             cut.prefer_sink(here, integer)
             cut.prefer_source(here, floating)
         kernel = self.target.kernel_of(node.op_type)
-        free = kernel is not None and kernel.output == "optional"
+        free = kernel is not None and hands_out_float(node, kernel)
         for output in (value for value in node.outputs if value.name):  # one left out has no name: it must not tie nodes together
             there = ("value", output.name)
             cut.add(there, here, FORBIDDEN)

@@ -43,6 +43,9 @@ TEXTS: dict[str, str] = {
     "affine_chain_rank_3": f"""{_HEAD} net (float[N, 5, 2] x) => (float[N, 5, 3] y) <float[2, 3] w = {{1.0, 2.0, 3.0, -1.0, 0.5, 2.0}},
         float[3] a = {{1.0, 2.0, -3.0}}, float[3] s = {{0.5, 2.0, -1.0}}> {{
         h = MatMul(x, w)  i = Add(h, a)  j = Mul(i, s)  y = Add(j, a) }}""",
+    "biases_of_rank_3": f"""{_HEAD} net (float[4, 5, 2] x) => (float[4, 5, 3] y, float[4, 5, 3] z, float[4, 5, 3] u)
+        <float[2, 3] w = {{1.0, 2.0, 3.0, -1.0, 0.5, 2.0}}, float[3] a = {{1.0, 2.0, -3.0}}, float[5, 1] t = {{1.0, 2.0, 3.0, 4.0, 5.0}}> {{
+        h = MatMul(x, w)  y = Add(a, h)  i = MatMul(x, w)  z = Add(i, t)  j = MatMul(x, w)  k = Add(j, a)  u = Mul(k, j) }}""",
     "affine_not_per_channel": f"""{_HEAD} net (float[2, 2, 1, 2] x) => (float[2, 2, 1, 2] y) <{_W}, float[1, 1, 1, 2] s = {{0.5, 2.0}},
         float[2, 1, 1, 1] t = {{1.0, 3.0}}> {{ c = Conv(x, w)  d = Mul(c, s)  e = Conv(d, w)  y = Add(e, t) }}""",
     "mean_drops_axes": f"""{_HEAD} net (float[N, 2, 4, 4] x) => (float[N, 2] y) {{ y = ReduceMean<axes = [2, -1], keepdims = 0>(x) }}""",

@@ -17,6 +17,7 @@ from edgeq.load import load_proto
 from edgeq.passes.average_to_global_pool import AverageToGlobalPool
 from edgeq.passes.compute_in_float32 import ComputeInFloat32
 from edgeq.passes.convert_opset import ConvertOpset
+from edgeq.passes.flatten_to_gemm import FlattenToGemm
 from edgeq.passes.fold_affine import FoldAffine
 from edgeq.passes.fold_batch_norm import FoldBatchNorm
 from edgeq.passes.fold_batch_norm_forward import FoldBatchNormForward
@@ -42,6 +43,7 @@ PASSES: tuple[ir.passes.InPlacePass, ...] = (
     AverageToGlobalPool(),
     ComputeInFloat32(),
     ConvertOpset(),
+    FlattenToGemm(),
     FoldAffine(),
     FoldBatchNorm(),
     FoldBatchNormForward(),

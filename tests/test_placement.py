@@ -6,8 +6,10 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
+from edgeq.api import quantize
 from edgeq.errors import BadRecipe
 from edgeq.placement import Placement, place
+from edgeq.proof import prove_placement
 from edgeq.target import load_target
 from tests.graph_text import Constants, net, weights
 
@@ -98,6 +100,32 @@ def test_matmuls_hand_float_to_a_layer_norm_between_them() -> None:
     found = place(model, CPU)
     assert runs(found) == {"m1": "int8", "ln": "float", "m2": "int8"}
     assert (found.integer, found.converted) == (frozenset(), {"x", "b"})
+
+
+@pytest.mark.parametrize(
+    ("layer", "reader"),
+    [
+        ("MatMul(x, k)", "Relu(a)"),
+        ("Gemm(x, k)", "Relu(a)"),
+        ("Gemm(x, k)", "Clip(a, low, high)"),
+        ("Gemm(x, k)", "Sum(a, u)"),
+        ("MatMul(x, k)", "Add(a, u)"),
+        ("MatMul(x, k)", "Add(u, a)"),
+        ("MatMul(x, k)", "LeakyRelu(a)"),
+        ("Gemm(x, k)", "Add(a, u)"),
+        ("Gemm(x, k)", "Tanh(a)"),
+    ],
+)
+def test_a_layer_placed_on_integers_runs_there_whoever_reads_it(layer: str, reader: str) -> None:
+    """onnxruntime joins some pairs in float first, unless a Quantize lies between them."""
+    constants = {"k": weights(256, 256), "low": 0.0, "high": 6.0}
+    model = net(
+        f"[op] a = {layer} [reader] b = {reader} [last] y = Erf(b)", inputs="float[64, 256] x, float[64, 256] u", constants=constants
+    )
+    x = np.random.default_rng(0).normal(size=(3, 64, 256)).astype(np.float32)
+    done = quantize(model, {"x": x, "u": x}, prove=False)
+    assert done.plan.nodes["op"].runs == "int8"
+    assert {node.name: node.runs_as for node in prove_placement(done.model, model).nodes}["op"] == "int8"
 
 
 def test_a_float_reader_and_an_integer_reader_share_a_producer() -> None:
