@@ -21,6 +21,7 @@ from edgeq.evidence import Evidence, prove_all
 from edgeq.input_scale import first_layer_gains
 from edgeq.inputs import input_specs
 from edgeq.load import Loaded, load_model, load_proto
+from edgeq.passes.forget_shapes import ForgetShapes
 from edgeq.pipeline import lower, rewrite
 from edgeq.plan import Plan
 from edgeq.planning import Shapes, Task, check_plan, decide, recipe_of, take_statistics
@@ -84,6 +85,7 @@ def quantize(
     with clock.stage("rewrite"):
         result = rewrite(task.model, planned.plan, chip)
         write_provenance(result, loaded.model, prepared.vanished, planned.plan)
+        ForgetShapes()(result)
     notes = prepared.notes if dataset is None else (*prepared.notes, *dataset.notes)
     doubts = () if dataset is None else _doubts(dataset, task, strict_data)
     with clock.stage("prove"):

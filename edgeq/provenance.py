@@ -26,7 +26,9 @@ def write_provenance(model: ir.Model, float_model: ir.Model, vanished: Mapping[s
         name = str(node.name)
         if name in plan.nodes:
             place = plan.nodes[name]
-            fates[name] = {"runs": _RUNS[place.runs], "as": None if place.runs == "absorbed" else name, "reason": place.reason}
+            # what runs in integers needs no excuse, and the plan has the full text
+            why = place.reason if _RUNS[place.runs] != "int8" else ""
+            fates[name] = {"runs": _RUNS[place.runs], "as": None if place.runs == "absorbed" else name, "reason": why}
         else:
             fates[name] = {"runs": "folded", "as": None, "reason": vanished.get(name, "merged with its neighbours in preparation")}
     model.metadata_props.update(
