@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from edgeq.graph import ONNX_DOMAINS, attribute_float, attribute_int, attribute_ints, constant, dim, is_op, only_consumer, rank
 from edgeq.target import Kernel, Target
 
+#: why shape arithmetic is left alone
+NOT_FLOAT = "works on integers or booleans (shapes, indices), nothing to quantize"
 #: larger values (masks of -3e38) leave nothing of a grid for the rest
 LARGEST = 1e30
 
@@ -34,7 +36,7 @@ def obstacle(node: ir.Node, target: Target) -> str | None:
     if kernel is None and node.op_type not in target.movement.ops:
         return f"{target.name} has no integer kernel for {node.op_type}"
     if not is_float_work(node, kernel):
-        return "works on integers or booleans (shapes, indices), nothing to quantize"
+        return NOT_FLOAT
     if any(_ungridable(constant(node.inputs[i])) for i in data_inputs(node, kernel)):
         return "a constant input holds infinities or values beyond any grid (a mask?)"
     if kernel is None:

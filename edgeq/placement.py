@@ -18,6 +18,7 @@ import onnx_ir as ir
 
 from edgeq.errors import BadRecipe
 from edgeq.graph import graphs, is_op, nodes
+from edgeq.kernel_fit import NOT_FLOAT
 from edgeq.placement_cut import KEPT as KEPT
 from edgeq.placement_cut import GraphCut
 from edgeq.target import Target
@@ -125,8 +126,9 @@ def _why_float(cut: GraphCut, node: ir.Node) -> str:
     causes = [f"{other.op_type} {other.name} stays float ({cut.obstacles[str(other.name)]})" for other in around[:2]]
     if at_output:
         causes.append("it leads to a float output of the model")
-    because = " and ".join(causes) or "it stands alone"
-    return f"an integer kernel exists, but {because}: the Quantize/Dequantize steps it would need cost more than it saves"
+    if not causes:
+        return "an integer kernel exists, but it and the Quantize/Dequantize steps around it would take longer than the float kernel"
+    return f"an integer kernel exists, but {' and '.join(causes)}: the Quantize/Dequantize steps it would need cost more than it saves"
 
 
 def _float_around(cut: GraphCut, node: ir.Node) -> tuple[list[ir.Node], bool]:
@@ -142,7 +144,8 @@ def _float_around(cut: GraphCut, node: ir.Node) -> tuple[list[ir.Node], bool]:
                 continue
             seen.add(other)
             if str(other.name) in cut.obstacles:
-                found.append(other)
+                if cut.obstacles[str(other.name)] != NOT_FLOAT:  # shape arithmetic is nobody's reason
+                    found.append(other)
             else:
                 queue.append(other)
     return found, at_output
