@@ -22,9 +22,10 @@ from edgeq.input_scale import first_layer_gains
 from edgeq.inputs import input_specs
 from edgeq.load import Loaded, load_model, load_proto
 from edgeq.passes.forget_shapes import ForgetShapes
-from edgeq.pipeline import lower, rewrite
+from edgeq.pipeline import LOWERED, lower, rewrite
+from edgeq.placement import kept_nodes
 from edgeq.plan import Plan
-from edgeq.planning import Shapes, Task, check_plan, decide, recipe_of, take_statistics
+from edgeq.planning import Shapes, Task, check_plan, decide, take_statistics
 from edgeq.prepare import Prepared, prepare
 from edgeq.progress import Progress, Silent
 from edgeq.proof import Placement, prove_placement
@@ -79,7 +80,7 @@ def quantize(
         watcher.start("prepare", None)
         loaded = _load(model)
         frozen = plan.shapes if plan is not None and not shapes else shapes
-        prepared, task = _task(loaded, chip, wish if plan is None else recipe_of(plan, wish), frozen)
+        prepared, task = _task(loaded, chip, wish, frozen, plan)
     dataset = None if data is None else open_dataset(data, input_specs(task.model), samples=wish.samples, shapes=frozen)
     planned = check_plan(plan, task) if plan is not None else decide(task, dataset, statistics, clock, watcher)
     with clock.stage("rewrite"):
@@ -146,10 +147,15 @@ def _target(target: str | Target) -> Target:
     return target if isinstance(target, Target) else load_target(target)
 
 
-def _task(loaded: Loaded, target: Target, recipe: Recipe, shapes: Shapes | None) -> tuple[Prepared, Task]:
-    frozen = shapes or {}
-    prepared = prepare(loaded.model, shapes=frozen, opset=recipe.opset, min_opset=target.min_opset, max_opset=target.max_opset)
-    lower(prepared.model, target, recipe.keep_float)
+def _task(loaded: Loaded, target: Target, recipe: Recipe, shapes: Shapes | None, plan: Plan | None = None) -> tuple[Prepared, Task]:
+    """Prepare the model and lower it to the target; as it was done for `plan`, so that this finds the nodes it was made for."""
+    frozen, opset = shapes or {}, recipe.opset if plan is None else plan.opset
+    prepared = prepare(loaded.model, shapes=frozen, opset=opset, min_opset=target.min_opset, max_opset=target.max_opset)
+    if plan is None:
+        keep = frozenset(name for pattern in recipe.keep_float for name in kept_nodes(prepared.model, pattern))
+    else:
+        keep = frozenset(name for name, node in plan.nodes.items() if node.op_type in LOWERED)
+    lower(prepared.model, target, keep)
     return prepared, Task(prepared.model, loaded.hash, target, recipe, frozen)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Set
 
 import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass, TopologicalSortPass
@@ -21,20 +21,23 @@ from edgeq.passes.plain_average_pool import PlainAveragePool
 from edgeq.passes.quantize_biases import QuantizeBiases
 from edgeq.passes.quantize_constants import QuantizeConstants
 from edgeq.passes.split_hardswish import SplitHardSwish
-from edgeq.placement import KEPT, kept_nodes
+from edgeq.placement import KEPT
 from edgeq.plan import NodePlan, Plan
 from edgeq.plan_fit import check_fits
 from edgeq.target import Target
 
+#: operators that lowering may turn into others, and then a recipe's wish for them would be lost
+LOWERED = ("HardSwish", "MatMul")
 
-def lower(prepared: ir.Model, target: Target, keep_float: Iterable[str] = ()) -> None:
+
+def lower(prepared: ir.Model, target: Target, keep: Set[str] = frozenset()) -> None:
     """Bring a prepared model, in place, to operators that the target has integer kernels for. Before calibration: it makes new values.
 
-    keep_float: patterns of the recipe; the nodes that they name are not lowered.
+    keep: names of nodes of the LOWERED types that stay what they are.
     """
     if target.kernel_of("HardSwish") is None and target.kernel_of("HardSigmoid") is not None:
-        SplitHardSwish(frozenset(name for pattern in keep_float for name in kept_nodes(prepared, pattern)))(prepared)
-    FlattenToGemm()(prepared)
+        SplitHardSwish(keep)(prepared)
+    FlattenToGemm(keep)(prepared)
     AverageToGlobalPool()(prepared)
     PlainAveragePool()(prepared)
     PadAllAxes()(prepared)

@@ -81,12 +81,6 @@ def decide(task: Task, data: Dataset | None, known: Statistics | None, clock: Cl
     return Planned(rounded, (first, ("data-aware rounding", rounded)))
 
 
-def recipe_of(plan: Plan, recipe: Recipe) -> Recipe:
-    """The recipe with what decides how the model is prepared taken from the plan, so that the plan finds the nodes it was made for."""
-    kept = tuple(name for name, node in plan.nodes.items() if node.op_type == "HardSwish")  # the others were split
-    return recipe.model_copy(update={"opset": plan.opset, "keep_float": kept})
-
-
 def check_plan(plan: Plan, task: Task) -> Planned:
     """An earlier run's plan, if it is one for this model and target. Raises BadPlan."""
     if plan.model != task.model_hash:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,28 +20,31 @@ class FlattenToGemm(ir.passes.InPlacePass):
     Before: `y = MatMul(x, w)`, `z = Add(y, b)`                                         x: [2, 98, 64], w: [64, 256], b: [256]
     After:  `r = Reshape(x, [196, 64])`, `y = Gemm(r, w, b)`, `z = Reshape(y, [2, 98, 256])`
 
-    Only where all sizes are known.
+    Only where all sizes are known. keep: names of MatMul nodes that stay as they are.
     """
+
+    keep: Set[str] = frozenset()
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         names = Names(model)
-        changed = [_merge(model, node, names) for node in list(nodes(model)) if is_op(node, "Add")]
+        changed = [self._merge(model, node, names) for node in list(nodes(model)) if is_op(node, "Add")]
         return ir.passes.PassResult(model, modified=any(changed))
 
-
-def _merge(model: ir.Model, add: ir.Node, names: Names) -> bool:
-    for index in (0, 1):
-        linear, bias = linear_behind(add.inputs[index]), constant(add.inputs[1 - index])
-        if linear is None or bias is None or linear.node.op_type != "MatMul" or linear.bias_add is not None:
-            continue
-        sizes = _sizes(linear)
-        vector = None if sizes is None else per_channel(bias, len(sizes), len(sizes) - 1, linear.channels)
-        if sizes is None or vector is None:
-            continue
-        _rewrite(linear, add, sizes, np.asarray(vector, bias.dtype), names)
-        retire(model, add, f"merged into {linear.node.name}")
-        return True
-    return False
+    def _merge(self, model: ir.Model, add: ir.Node, names: Names) -> bool:
+        for index in (0, 1):
+            linear, bias = linear_behind(add.inputs[index]), constant(add.inputs[1 - index])
+            if linear is None or bias is None or linear.node.op_type != "MatMul" or linear.bias_add is not None:
+                continue
+            if linear.node.name in self.keep:
+                continue
+            sizes = _sizes(linear)
+            vector = None if sizes is None else per_channel(bias, len(sizes), len(sizes) - 1, linear.channels)
+            if sizes is None or vector is None:
+                continue
+            _rewrite(linear, add, sizes, np.asarray(vector, bias.dtype), names)
+            retire(model, add, f"merged into {linear.node.name}")
+            return True
+        return False
 
 
 def _sizes(linear: Linear) -> list[int] | None:

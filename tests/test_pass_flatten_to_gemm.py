@@ -8,6 +8,7 @@ import pytest
 from edgeq.api import quantize
 from edgeq.passes.flatten_to_gemm import FlattenToGemm
 from edgeq.proof import prove_placement
+from edgeq.recipe import Recipe
 from tests.graph_text import Constants, lines, net, weights
 
 W: Constants = {"w": weights(64, 32), "b": weights(32), "p": np.zeros((98, 1), np.float32)}
@@ -35,6 +36,19 @@ def test_stays_where_it_would_not_be_the_same(body: str, inputs: str) -> None:
     before = lines(model)
     assert not FlattenToGemm()(model).modified
     assert lines(model) == before
+
+
+def test_keeps_what_it_is_told_to_keep() -> None:
+    assert not FlattenToGemm(frozenset({"m"}))(net(BODY, inputs="float[2, 98, 64] x", constants=W)).modified
+
+
+@pytest.mark.parametrize("pattern", ["MatMul", "m"])
+def test_a_matmul_that_the_recipe_keeps_float_stays_so_and_the_plan_repeats_it(pattern: str) -> None:
+    model = net(BODY, inputs="float[2, 98, 64] x", constants=W)
+    x = np.random.default_rng(0).normal(size=(3, 2, 98, 64)).astype(np.float32)
+    done = quantize(model, {"x": x}, recipe=Recipe(keep_float=(pattern,)), prove=False)
+    assert (done.plan.nodes["m"].op_type, done.plan.nodes["m"].runs) == ("MatMul", "float")
+    assert lines(quantize(model, plan=done.plan, prove=False).model) == lines(done.model)
 
 
 @pytest.mark.parametrize("sizes", ["2, 98, 64", "N, 98, 64", "98, 64"])
