@@ -78,6 +78,10 @@ WeightScales = Annotated[
     str | None,
     typer.Option("--weights", metavar="GRAIN", help="Weight scales: per_channel or per_tensor.", rich_help_panel=RANGES),
 ]
+Effort = Annotated[
+    str | None,
+    typer.Option("--effort", metavar="LEVEL", help="fast: ranges only; default: weights rounded with the data.", rich_help_panel=RANGES),
+]
 KeepFloat = Annotated[
     list[str] | None,
     typer.Option(

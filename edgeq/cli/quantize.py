@@ -31,6 +31,7 @@ def quantize(
     recipe: o.RecipeFile = None,
     rule: o.Rule = None,
     weights: o.WeightScales = None,
+    effort: o.Effort = None,
     keep_float: o.KeepFloat = None,
     samples: o.Samples = None,
     batch: o.BatchSize = None,
@@ -55,7 +56,8 @@ def quantize(
     screen = Screen(as_json, quiet)
     wish = recipe_from(
         recipe,
-        {"rule": rule, "weights": weights, "keep_float": keep_float or None, "samples": samples, "batch": batch, "seed": seed},
+        {"rule": rule, "weights": weights, "effort": effort, "keep_float": keep_float or None}
+        | {"samples": samples, "batch": batch, "seed": seed},
         {"min_sqnr": min_sqnr, "min_agreement": min_agreement, "min_accuracy": min_accuracy},
     )
     if data is None and stats is None and plan is None:
