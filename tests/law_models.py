@@ -53,7 +53,7 @@ TEXTS: dict[str, str] = {
         <int64[2] a = {3, 2}> { y = ReduceMean(x, a) }""",
     "mean_of_other_axes": f"""{_HEAD} net (float[N, 2, 4, 4] x) => (float[N, 4, 4] y) {{ y = ReduceMean<axes = [1], keepdims = 0>(x) }}""",
     "average_over_the_edge": """<ir_version: 9, opset_import: ["" : 19]>
-        net (float[N, 2, 7, 8] x) => (float[N, 2, 4, 5] y, float[N, 2, 3, 4] z) {
+        net (float[N, 2, 7, 8] x) => (float[N, 2, A, B] y, float[N, 2, C, D] z) {
         y = AveragePool<kernel_shape = [2, 3], strides = [2, 2], pads = [1, 1, 1, 1], ceil_mode = 1, count_include_pad = 1>(x)
         z = AveragePool<kernel_shape = [3, 3], strides = [2, 2], dilations = [1, 1], ceil_mode = 1, count_include_pad = 1>(x) }""",
     "pad_some_axes": """<ir_version: 8, opset_import: ["" : 18]> net (float[N, 2, 3] x) => (float[N, 3, 6] y, float[N, 2, 4] z)
