@@ -19,7 +19,7 @@ from edgeq.dataset import open_dataset
 from edgeq.errors import BadData, FloorMissed
 from edgeq.evidence import Evidence, prove_all
 from edgeq.input_scale import first_layer_gains
-from edgeq.inputs import input_specs
+from edgeq.inputs import input_specs, narrower
 from edgeq.load import Loaded, load_model, load_proto
 from edgeq.passes.forget_shapes import ForgetShapes
 from edgeq.pipeline import LOWERED, lower, rewrite
@@ -133,7 +133,8 @@ def compare(
 ) -> Comparison:
     """How far an int8 model is from its float model on data, output by output; with labels also the task accuracy of both."""
     first, second = _load(float_model), _load(int8_model, quantized=True)
-    dataset = open_dataset(data, input_specs(first.model), shapes=shapes)
+    both = narrower(input_specs(first.model), input_specs(second.model))
+    dataset = open_dataset(data, both, shapes=shapes)
     return compare_models(first.model, second.model, dataset, batch=batch, layers=layers, progress=progress)
 
 

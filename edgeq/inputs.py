@@ -33,3 +33,16 @@ def _spec(value: ir.Value) -> InputSpec:
     dtype = "unknown" if value.dtype is None else str(value.dtype.numpy())
     shape = None if value.shape is None else tuple(d if isinstance(d, int) else d.value for d in value.shape)
     return InputSpec(value.name or "", dtype, shape)
+
+
+def narrower(first: tuple[InputSpec, ...], second: tuple[InputSpec, ...]) -> tuple[InputSpec, ...]:
+    """The inputs of `first` with the dimensions fixed that either model fixes: what both can be fed."""
+    others = {spec.name: spec for spec in second}
+    return tuple(_narrowed(spec, others.get(spec.name)) for spec in first)
+
+
+def _narrowed(spec: InputSpec, other: InputSpec | None) -> InputSpec:
+    if other is None or spec.shape is None or other.shape is None or len(spec.shape) != len(other.shape):
+        return spec
+    dims = tuple(mine if isinstance(mine, int) or not isinstance(its, int) else its for mine, its in zip(spec.shape, other.shape, strict=True))
+    return InputSpec(spec.name, spec.dtype, dims)

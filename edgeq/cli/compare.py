@@ -50,12 +50,13 @@ def compare(
     shapes, limit = parse_shapes(shape), parse_size(max_bytes)
     from edgeq.comparison import check_floors, compare_models
     from edgeq.dataset import open_dataset
-    from edgeq.inputs import input_specs
+    from edgeq.inputs import input_specs, narrower
     from edgeq.load import load_model
     from edgeq.recipe import Floors
 
     first, second = load_model(float_model, max_bytes=limit), load_model(int8_model, max_bytes=limit, quantized=True)
-    dataset = open_dataset(data, input_specs(first.model), samples=samples, split=evaluation_split(data), shapes=shapes)
+    both = narrower(input_specs(first.model), input_specs(second.model))
+    dataset = open_dataset(data, both, samples=samples, split=evaluation_split(data), shapes=shapes)
     if labels and dataset.metric is None:
         raise BadData("The data has no labels.", data, "Add labels (see `edgeq init`), or leave --labels out.")
     with screen.progress() as progress:
