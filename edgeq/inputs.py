@@ -44,5 +44,7 @@ def narrower(first: tuple[InputSpec, ...], second: tuple[InputSpec, ...]) -> tup
 def _narrowed(spec: InputSpec, other: InputSpec | None) -> InputSpec:
     if other is None or spec.shape is None or other.shape is None or len(spec.shape) != len(other.shape):
         return spec
-    dims = tuple(mine if isinstance(mine, int) or not isinstance(its, int) else its for mine, its in zip(spec.shape, other.shape, strict=True))
+    dims = tuple(
+        mine if isinstance(mine, int) or not isinstance(its, int) else its for mine, its in zip(spec.shape, other.shape, strict=True)
+    )
     return InputSpec(spec.name, spec.dtype, dims)
