@@ -18,6 +18,7 @@ from edgeq.data_warnings import data_warnings
 from edgeq.dataset import open_dataset
 from edgeq.errors import BadData, FloorMissed
 from edgeq.evidence import Evidence, prove_all
+from edgeq.graph_edit import vanished
 from edgeq.input_scale import first_layer_gains
 from edgeq.inputs import input_specs, narrower
 from edgeq.load import Loaded, load_model, load_proto
@@ -85,7 +86,7 @@ def quantize(
     planned = check_plan(plan, task) if plan is not None else decide(task, dataset, statistics, clock, watcher)
     with clock.stage("rewrite"):
         result = rewrite(task.model, planned.plan, chip)
-        write_provenance(result, loaded.model, prepared.vanished, planned.plan)
+        write_provenance(result, loaded.model, prepared.vanished | vanished(task.model), planned.plan)  # prepare's, then lowering's
         ForgetShapes()(result)
     notes = prepared.notes if dataset is None else (*prepared.notes, *dataset.notes)
     doubts = () if dataset is None else _doubts(dataset, task, strict_data)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import onnx_ir as ir
 import pytest
 
 from edgeq import __version__
+from edgeq.api import quantize
 from edgeq.origins import NODES_KEY, Origin, read_origins
 from edgeq.plan import GridPlan, NodePlan, Plan
 from edgeq.provenance import mark_gate, write_provenance
@@ -80,3 +82,9 @@ def test_a_half_damaged_record_keeps_its_other_half() -> None:
     model = marked()
     model.metadata_props[NODES_KEY] = '{"a": {"runs": "float", "as": "a", "reason": "r"}, "b": {"runs": []}}'
     assert read_origins(model) == {"a": Origin("float", "a", "r")}
+
+
+def test_what_lowering_takes_away_has_its_own_reason() -> None:
+    floating = net("h = MatMul(x, w)  y = Add(h, b)", inputs="float[4, 5, 2] x", constants={"w": weights(2, 3), "b": weights(3)})
+    made = quantize(floating, {"x": np.random.default_rng(0).normal(size=(8, 4, 5, 2)).astype(np.float32)}, prove=False)
+    assert read_origins(made.model)["Add_1"].reason == "merged into MatMul_0"
