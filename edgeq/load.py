@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped] 
 from edgeq.errors import BadModel
 from edgeq.external_data import read_external_data
 from edgeq.naming import unique_names
-from edgeq.validate import check_form, check_onnx, check_tensors, first_line, refuse_quantized
+from edgeq.validate import check_form, check_onnx, check_tensors, first_line, refuse_nan, refuse_quantized
 
 #: a protobuf message itself cannot be larger
 MAX_BYTES = 2 << 30
@@ -131,6 +131,7 @@ def _finish(proto: onnx.ModelProto, where: str, quantized: bool) -> ir.Model:
         unique_names(model)
     except (ValueError, TypeError, KeyError, IndexError, RuntimeError, ir.passes.InvariantError) as error:  # all that onnx_ir raises
         raise BadModel(f"The model cannot be understood: {first_line(error)}", where, "Export the model again.") from error
+    refuse_nan(model, where)
     if not quantized:
         refuse_quantized(model, where)
     return model

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import onnx
 import onnx_ir as ir
 
 from edgeq.errors import BadModel, UnsupportedOpset
 from edgeq.external_data import tensor_bytes, tensors
-from edgeq.graph import ONNX_DOMAINS, nodes
+from edgeq.graph import ONNX_DOMAINS, constant, nodes, values
 
 #: the oldest opset that is read: before it, broadcasting and BatchNormalization meant other things
 OLDEST_OPSET = 7
@@ -66,6 +67,15 @@ def refuse_quantized(model: ir.Model, where: str) -> None:
         if node.op_type in _QUANTIZED or node.op_type.startswith("QLinear"):
             what = f"The model is already quantized: it holds {node.op_type}"
             raise BadModel(what, f"{where}, node {node.name}", "Give the float model that it was made from.")
+
+
+def refuse_nan(model: ir.Model, where: str) -> None:
+    """Raise BadModel when a weight holds NaN. Infinities pass: attention masks have them."""
+    for value in values(model):
+        array = constant(value)
+        if array is not None and array.dtype.kind == "f" and np.isnan(array).any():
+            what = f"A weight holds {int(np.isnan(array).sum())} NaN of {array.size} values"
+            raise BadModel(what, f"{where}, initializer {value.name!r}", "Train or export the model again: its outputs would be NaN.")
 
 
 def first_line(error: BaseException) -> str:

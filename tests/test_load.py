@@ -310,3 +310,15 @@ def test_a_file_without_permission_is_refused(tmp_path: Path) -> None:
     path.chmod(0)
     with pytest.raises(BadModel, match="cannot be read"):
         load_model(path)
+
+
+def test_weights_with_nan_are_refused_and_infinite_ones_are_not() -> None:
+    for number, accepted in ((np.nan, False), (-np.inf, True)):
+        model = onnx.parser.parse_model('<ir_version: 8, opset_import: ["": 17]> g (float[N, 2] x) => (float[N, 2] y) { y = Add(x, mask) }')
+        model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([0, number], np.float32), "mask"))
+        if accepted:
+            load_proto(model)
+            continue
+        with pytest.raises(BadModel, match="1 NaN of 2 values") as caught:
+            load_proto(model)
+        assert "initializer 'mask'" in caught.value.where
