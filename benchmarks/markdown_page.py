@@ -68,7 +68,9 @@ def _details(results: list[Json]) -> Iterator[str]:
     yield "## Each model"
     for result in results:
         yield from ("", f"### {result['model']}", "")
+        judged = max((entry["fidelity"]["samples"] for entry in result["entries"] if entry.get("fidelity")), default=0)
         yield f"Float: {result['float_bytes'] / 1e6:.2f} MB, {result['float_ms']:.3f} ms; {_metric(result['metrics']['float'])}."
+        yield f"Judged on {judged} evaluation samples."
         yield from ("", "| tool | SQNR | exact | agree | task | MB | time s | peak MB | x float | int / float / qdq | float kernels |")
         yield "|" + "---|" * 11
         for entry in result["entries"]:
