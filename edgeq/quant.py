@@ -91,35 +91,13 @@ def grid_for_range(low: float, high: float, dtype: str, symmetric: bool = False,
     symmetric: zero_point is the middle code (0 for signed, 128 for uint8) and the span is +-max(|low|, |high|).
     Formula: Jacob et al., arXiv:1712.05877, section 2.1.
     """
-    scale, zero = _affine(np.array(low), np.array(high), dtype, symmetric, narrow)
-    return QuantParams(dtype, scale, zero, PerTensor(), narrow)
-
-
-def grid_for_channels(low: FloatArray, high: FloatArray, axis: int, dtype: str, symmetric: bool = True, narrow: bool = True) -> QuantParams:
-    """The per-channel grid whose codes span [low[c], high[c]] for channel c. low, high: [C]."""
-    scale, zero = _affine(low, high, dtype, symmetric, narrow)
-    return QuantParams(dtype, scale, zero, PerChannel(axis), narrow)
-
-
-def _affine(
-    low: NDArray[np.floating], high: NDArray[np.floating], dtype: str, symmetric: bool, narrow: bool
-) -> tuple[FloatArray, IntArray]:
-    qmin, qmax = LIMITS[dtype]
-    qmin += int(narrow)
-    low64, high64 = np.minimum(low, 0.0).astype(np.float64), np.maximum(high, 0.0).astype(np.float64)
-    if symmetric:
-        middle = 0 if qmin < 0 else (qmax + 1) // 2
-        peak = np.maximum(-low64, high64)
-        scale = np.where(peak > 0, peak / (qmax - middle), 1.0)
-        return _positive(scale), np.full(scale.shape, middle, np.int32)
-    span = high64 - low64
-    scale = _positive(np.where(span > 0, span / (qmax - qmin), 1.0))
-    zero = np.clip(np.rint(qmin - low64 / scale), qmin, qmax)
-    return scale, zero.astype(np.int32)
-
-
-def _positive(scale: NDArray[np.float64]) -> FloatArray:
-    return np.asarray(np.maximum(scale.astype(np.float32), MIN_SCALE), np.float32)
+    qmin, qmax = LIMITS[dtype][0] + int(narrow), LIMITS[dtype][1]
+    low, high = min(float(low), 0.0), max(float(high), 0.0)
+    middle = 0 if qmin < 0 else (qmax + 1) // 2
+    span, steps = (max(-low, high), qmax - middle) if symmetric else (high - low, qmax - qmin)
+    scale = max(np.float32(span / steps if span > 0 else 1.0), MIN_SCALE)
+    zero = middle if symmetric else int(np.clip(np.rint(qmin - low / float(scale)), qmin, qmax))
+    return QuantParams(dtype, np.asarray(scale, np.float32), np.asarray(zero, np.int32), PerTensor(), narrow)
 
 
 def quantize(x: NDArray[np.floating], grid: QuantParams) -> NDArray[np.generic]:
@@ -133,11 +111,6 @@ def dequantize(q: NDArray[np.generic], grid: QuantParams) -> FloatArray:
     """scale * (q - zero_point) in float32: ONNX DequantizeLinear."""
     scale, zero = _along(q.ndim, grid)
     return np.asarray((q.astype(np.int32) - zero).astype(np.float32) * scale, np.float32)
-
-
-def fake_quantize(x: NDArray[np.floating], grid: QuantParams) -> FloatArray:
-    """dequantize(quantize(x)): what a float simulation of the grid computes."""
-    return dequantize(quantize(x, grid), grid)
 
 
 def _storage(dtype: str) -> np.dtype[np.generic]:
