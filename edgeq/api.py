@@ -83,7 +83,7 @@ def quantize(
         frozen = plan.shapes if plan is not None and not shapes else shapes
         prepared, task = _task(loaded, chip, wish, frozen, plan)
     dataset = None if data is None else open_dataset(data, input_specs(task.model), samples=wish.samples, shapes=frozen)
-    planned = check_plan(plan, task) if plan is not None else decide(task, dataset, statistics, clock, watcher)
+    planned = check_plan(plan, task) if plan is not None else decide(task, dataset, statistics, rewrite, clock, watcher)
     with clock.stage("rewrite"):
         result = rewrite(task.model, planned.plan, chip)
         write_provenance(result, loaded.model, prepared.vanished | vanished(task.model), planned.plan)  # prepare's, then lowering's

@@ -43,17 +43,18 @@ def _last_uses(graph: ir.Graph, steps: list[ir.Node]) -> dict[ir.Value, int]:
     """Buffer -> index of the last node that reads it, a body's reads counting for its owner; graph outputs outlive all."""
     last: dict[ir.Value, int] = {}
     for step, node in enumerate(steps):
-        for value in _reads(node):
+        for value in reads(node):
             last[_buffer(value)] = step
     for value in graph.outputs:
         last[_buffer(value)] = len(steps)
     return last
 
 
-def _reads(node: ir.Node) -> list[ir.Value]:
+def reads(node: ir.Node) -> list[ir.Value]:
+    """The values that a node reads, those that its bodies capture or hand out included."""
     found = [value for value in node.inputs if value is not None]
     for body in _bodies(node):
-        found += [value for inner in body for value in _reads(inner)] + list(body.outputs)
+        found += [value for inner in body for value in reads(inner)] + list(body.outputs)
     return found
 
 

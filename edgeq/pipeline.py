@@ -7,9 +7,11 @@ from collections.abc import Set
 import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass, TopologicalSortPass
 
+from edgeq.equalization import factors_of
 from edgeq.passes.absorb_activations import AbsorbActivations
 from edgeq.passes.average_to_global_pool import AverageToGlobalPool
 from edgeq.passes.correct_biases import CorrectBiases
+from edgeq.passes.equalize import Equalize
 from edgeq.passes.flatten_to_gemm import FlattenToGemm
 from edgeq.passes.gather_integer_rows import GatherIntegerRows
 from edgeq.passes.hard_sigmoid_to_add import HardSigmoidToAdd
@@ -62,7 +64,9 @@ def rewrite_passes(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:
     where = {kind: frozenset(name for name, node in plan.nodes.items() if node.runs == kind) for kind in ("absorbed", "integer", "int8")}
     biases = {k.op: (k.weight, k.bias) for k in target.kernel if k.weight is not None and k.bias is not None}
     return [
-        # first, while value names are those of the plan: the producer takes over the absorbed node's value
+        # first: grids, codes and biases are those of the equalized model
+        Equalize(factors_of(plan.equalization)),
+        # while value names are those of the plan: the producer takes over the absorbed node's value
         AbsorbActivations(where["absorbed"]),
         # constants before activations: a constant operand is not an activation
         CorrectBiases(plan.biases),

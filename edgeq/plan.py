@@ -81,7 +81,8 @@ def grid_plan(
 
 class Plan(Strict):
     """Everything that preparing and rewriting the model again needs. grids: by value name; weights: by "node:input index"; biases: by
-    node, float, corrected for the mean error of the rounded weights; shapes: of inputs that were frozen; hashes: sha256 hex."""
+    node, float, corrected for the mean error of what quantization did before and in them; equalization: value -> exponent k of each
+    channel, which is multiplied by 2^(k/8) (edgeq/equalization.py); shapes: of inputs that were frozen; hashes: sha256 hex."""
 
     schema_version: Literal[1] = 1
     model: str
@@ -91,6 +92,7 @@ class Plan(Strict):
     settings: str
     opset: int | None
     shapes: dict[str, tuple[int, ...]] = Field(default_factory=dict)
+    equalization: dict[str, tuple[int, ...]] = Field(default_factory=dict)
     nodes: dict[str, NodePlan]
     grids: dict[str, GridPlan]
     weights: dict[str, GridPlan]

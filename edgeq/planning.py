@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import onnx_ir as ir
 
+from edgeq.bias_correction import correct_biases
+from edgeq.channel_peaks import channel_peaks
+from edgeq.channels import channel_classes
 from edgeq.clock import Clock
 from edgeq.data_stream import Dataset
 from edgeq.decide import Provenance, make_plan, settings_of, values_to_observe
+from edgeq.equalization import equalizing_exponents, factors_of, values_to_balance
 from edgeq.errors import BadData, BadPlan, BadStatistics
 from edgeq.moments import measure_moments
 from edgeq.observe import observe
+from edgeq.passes.equalize import Equalize
 from edgeq.plan import Plan
 from edgeq.progress import Progress
 from edgeq.recipe import Recipe
@@ -22,6 +27,8 @@ from edgeq.statistics_file import Statistics
 from edgeq.target import Target
 
 Shapes = Mapping[str, tuple[int, ...]]
+#: carries a plan out: (prepared model, plan, target) -> the integer model
+Rewrite = Callable[[ir.Model, Plan, Target], ir.Model]
 
 
 @dataclass(frozen=True)
@@ -55,8 +62,11 @@ def take_statistics(task: Task, data: Dataset, progress: Progress, *, start: int
     return Statistics(task.model_hash, data.hash, task.settings, tensors)
 
 
-def decide(task: Task, data: Dataset | None, known: Statistics | None, clock: Clock, progress: Progress) -> Planned:
-    """Plan with data, with statistics of an earlier run, or both. Without data weights are rounded to nearest."""
+def decide(task: Task, data: Dataset | None, known: Statistics | None, rewrite: Rewrite, clock: Clock, progress: Progress) -> Planned:
+    """Plan with data, with statistics of an earlier run, or both. Without data weights are rounded to nearest.
+
+    rewrite: makes the integer model of a plan, which bias correction runs.
+    """
     if data is None and known is None:
         raise BadData("There is no data to calibrate with.", "--data", "Give data, statistics (--stats) or a plan (--plan).")
     if known is not None:
@@ -71,14 +81,39 @@ def decide(task: Task, data: Dataset | None, known: Statistics | None, clock: Cl
     first = (f"ranges ({task.recipe.rule})", plan)
     if data is None or task.recipe.effort == "fast":
         return Planned(plan, (first,))
-    layers = weighted_layers(task.model, plan, task.target)
+    return Planned(*_refined(task, data, plan, first, rewrite, clock, progress))
+
+
+def _refined(
+    task: Task, data: Dataset, plan: Plan, first: tuple[str, Plan], rewrite: Rewrite, clock: Clock, progress: Progress
+) -> tuple[Plan, tuple[tuple[str, Plan], ...]]:
+    """The closed-form steps: equalize, round with the data in view, correct biases."""
     with clock.stage("calibrate"):
-        grids = {name: grid.params for name, grid in plan.grids.items()}
-        moments = measure_moments(task.model, [one.layer for one in layers], grids, data, seed=task.recipe.seed, progress=progress)
+        model, equalized = _equalize(task, data, plan, progress)
+    layers = weighted_layers(model, equalized, task.target)
+    with clock.stage("calibrate"):
+        grids = {name: grid.params for name, grid in equalized.grids.items()}
+        moments = measure_moments(model, [one.layer for one in layers], grids, data, seed=task.recipe.seed, progress=progress)
     with clock.stage("plan"):
         progress.start("round weights", None)
-        rounded = refine(plan, layers, moments, task.target, task.recipe)
-    return Planned(rounded, (first, ("data-aware rounding", rounded)))
+        rounded = refine(equalized, layers, moments, task.target, task.recipe)
+        corrected = correct_biases(model, rounded, layers, lambda one: rewrite(task.model, one, task.target), data, progress)
+    between = () if equalized is plan else (("equalization", equalized),)
+    return corrected, (first, *between, ("data-aware rounding", rounded), ("bias correction", corrected))
+
+
+def _equalize(task: Task, data: Dataset, plan: Plan, progress: Progress) -> tuple[ir.Model, Plan]:
+    """The equalized model and a plan for it; both as they were where there is nothing to equalize."""
+    channels = channel_classes(task.model)
+    peaks = channel_peaks(task.model, values_to_balance(task.model, channels, plan.grids), data, progress)
+    exponents = equalizing_exponents(task.model, channels, peaks)
+    if not exponents:
+        return task.model, plan
+    model = task.model.clone()
+    Equalize(factors_of(exponents))(model)
+    statistics = observe(model, values_to_observe(model, task.target, task.recipe), data, progress=progress)
+    new = make_plan(model, statistics, task.target, task.recipe, Provenance(plan.model, plan.data, plan.settings))
+    return model, new.model_copy(update={"shapes": plan.shapes, "equalization": exponents})
 
 
 def check_plan(plan: Plan, task: Task) -> Planned:
