@@ -17,6 +17,7 @@ class Activations(Strict):
 
     dtype: Literal["uint8", "int8"]
     symmetric: bool = False
+    power_of_two: bool = Field(False, description="scales are powers of two: requantization is a shift")
     source: str
 
 
@@ -26,6 +27,7 @@ class Weights(Strict):
     dtype: Literal["int8", "uint8"]
     symmetric: bool = True
     narrow: bool = Field(True, description="leave the lowest code unused: -127..127")
+    power_of_two: bool = Field(False, description="scales are powers of two: requantization is a shift")
     granularity: tuple[Literal["per_channel", "per_tensor"], ...] = ("per_channel", "per_tensor")
     pair_limit: int | None = Field(
         None, ge=2, description="largest |a| + |b| of neighbouring codes of one sign that kernels add in int16 without saturating"
