@@ -4,6 +4,7 @@ The one scale of an activation's grid follows its largest channel. A channel who
 codes; scaled by (R / p)^STRENGTH where it is made and back where it is read, it uses (p / R)^(1 - STRENGTH), and nothing else grows: with
 one weight scale a channel the layer that makes it is as exact as before. A class of channels that several values share is scaled by the
 least that any of them bears. After Nagel et al., arXiv:1906.04721, section 4.1, which balances weights; here activations are what limits.
+With one scale for a whole weight both limit: see edgeq/balance.py.
 """
 
 from __future__ import annotations
@@ -14,9 +15,12 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from edgeq.balance import balance
+from edgeq.channel_stats import ChannelStats
 from edgeq.channels import Channels
 from edgeq.graph import is_op, nodes
 from edgeq.layer_form import layer_form
+from edgeq.noise_model import noise_model
 
 #: how much of the difference between channels is taken away, as an exponent: what remains is room for values that no sample showed
 STRENGTH = 0.5
@@ -25,44 +29,50 @@ STEPS = 8
 #: the largest factor: channels that hardly ever are above 0 need no more
 LARGEST = 16.0
 
-Peaks = Mapping[str, NDArray[np.float32]]
 Exponents = dict[str, tuple[int, ...]]
 
 
-def values_to_balance(model: ir.Model, channels: Channels, quantized: Iterable[str]) -> dict[str, int]:
-    """Value name -> axis of its channels, for the values whose peaks decide: the quantized ones that can be scaled, and what a Clip makes,
-    whose bound no channel may be scaled beyond."""
+def values_to_measure(model: ir.Model, channels: Channels, quantized: Iterable[str]) -> dict[str, int]:
+    """Value name -> axis of its channels: what layers read and make, the quantized values that can be scaled, and what a Clip makes, whose
+    bound no channel may be scaled beyond."""
     clipped = {str(node.outputs[0].name) for node in nodes(model) if is_op(node, "Clip")}
-    wanted = set(quantized) | clipped
-    return {name: channels.axis[name] for name, ids in channels.classes.items() if name in wanted and (ids >= 0).any()}
+    wanted = set(quantized) | clipped | set(_ends(model))
+    return {name: channels.axis[name] for name, ids in channels.classes.items() if name in wanted}
 
 
-def equalizing_exponents(model: ir.Model, channels: Channels, peaks: Peaks) -> Exponents:
+def equalizing_exponents(model: ir.Model, channels: Channels, stats: ChannelStats, quantized: Iterable[str], *, shared: bool) -> Exponents:
     """Value name -> exponent k of each channel, its factor being 2^(k / STEPS): for the values that layers make or read.
 
-    peaks: value name -> largest magnitude of each channel. Empty when no channel is worth scaling.
+    quantized: the values that have a grid. shared: whether all channels of a weight have one scale. Empty when nothing is worth scaling.
     """
-    count = max((int(ids.max(initial=-1)) for ids in channels.classes.values()), default=-1) + 1
-    factor = np.full(count, np.inf)
-    for name, peak in sorted(peaks.items()):
-        ids = channels.classes[name]
-        largest = float(peak.max(initial=0.0))
-        free = ids >= 0
-        if largest > 0 and np.isfinite(largest):
-            wanted = np.minimum((largest / np.maximum(peak.astype(np.float64), largest * 1e-9)) ** STRENGTH, LARGEST)
-            np.minimum.at(factor, ids[free], wanted[free])
-        else:
-            factor[ids[free]] = 1.0
-    factor[~np.isfinite(factor)] = 1.0
-    steps = np.floor(STEPS * np.log2(factor) + 1e-6).astype(int)
+    grids = [name for name in quantized if name in channels.classes]
+    if shared:
+        noise = noise_model(model, channels, stats.peaks, stats.squares, grids)
+        steps = np.rint(STEPS / np.log(2) * balance(model, channels, stats.peaks, noise))
+    else:
+        clipped = {str(node.outputs[0].name) for node in nodes(model) if is_op(node, "Clip")}
+        names = [name for name in channels.classes if name in stats.peaks and (name in clipped or name in grids)]
+        steps = np.floor(STEPS * np.log2(_factors(channels, stats, names)) + 1e-6)
     found: Exponents = {}
     for name in _ends(model):
-        if name in channels.classes and count:
+        if name in channels.classes and steps.size:
             own = channels.classes[name]
             exponents = np.where(own >= 0, steps[np.maximum(own, 0)], 0)
             if exponents.any():
                 found[name] = tuple(int(k) for k in exponents)
     return found
+
+
+def _factors(channels: Channels, stats: ChannelStats, names: Iterable[str]) -> NDArray[np.float64]:
+    """The factor of each class: the least that any of its values bears."""
+    count = max((int(ids.max(initial=-1)) for ids in channels.classes.values()), default=-1) + 1
+    factor = np.full(count, np.inf)
+    for name in names:
+        ids, peak = channels.classes[name], stats.peaks[name].astype(np.float64)
+        free, largest = ids >= 0, float(peak.max(initial=0.0))
+        wanted = np.minimum((largest / np.maximum(peak, max(largest * 1e-9, 1e-30))) ** STRENGTH, LARGEST) if largest > 0 else 1.0
+        np.minimum.at(factor, ids[free], np.broadcast_to(wanted, ids.shape)[free])
+    return np.where(np.isfinite(factor), factor, 1.0)
 
 
 def factors_of(exponents: Mapping[str, Iterable[int]]) -> dict[str, NDArray[np.float64]]:

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from edgeq.bias_correction import correct_biases
-from edgeq.channel_peaks import channel_peaks
+from edgeq.channel_stats import channel_stats
 from edgeq.channels import channel_classes
 from edgeq.clock import Clock
 from edgeq.data_stream import Dataset
 from edgeq.decide import Provenance, make_plan, settings_of, values_to_observe
-from edgeq.equalization import equalizing_exponents, factors_of, values_to_balance
+from edgeq.equalization import equalizing_exponents, factors_of, values_to_measure
 from edgeq.errors import BadData, BadPlan, BadStatistics
 from edgeq.moments import measure_moments
 from edgeq.observe import observe
@@ -105,8 +105,10 @@ def _refined(
 def _equalize(task: Task, data: Dataset, plan: Plan, progress: Progress) -> tuple[ir.Model, Plan]:
     """The equalized model and a plan for it; both as they were where there is nothing to equalize."""
     channels = channel_classes(task.model)
-    peaks = channel_peaks(task.model, values_to_balance(task.model, channels, plan.grids), data, progress)
-    exponents = equalizing_exponents(task.model, channels, peaks)
+    stats = channel_stats(task.model, values_to_measure(task.model, channels, plan.grids), data, progress)
+    progress.start("equalize", None)
+    shared = task.recipe.weights == "per_tensor" or "per_channel" not in task.target.weights.granularity
+    exponents = equalizing_exponents(task.model, channels, stats, plan.grids, shared=shared)
     if not exponents:
         return task.model, plan
     model = task.model.clone()

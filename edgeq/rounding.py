@@ -21,6 +21,8 @@ DAMPING = 0.01
 BLOCK = 96
 #: scales tried, as multiples of the one that spans the row
 FACTORS = np.linspace(1.0, 0.6, 17)
+#: the same for one scale that all rows share: a single row must not make all others coarse
+SHARED_FACTORS = np.geomspace(1.0, 1 / 16, 33)
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def scales_for(weight: NDArray[np.float32], importance: F64, codes: Codes, share
     chosen = np.maximum(span, floor)
     sensitivity = importance.astype(np.float32)
     scratch = np.empty_like(weight)
-    for factor in FACTORS:
+    for factor in SHARED_FACTORS if shared else FACTORS:
         scale = np.maximum(span * np.float32(factor), floor)
         np.divide(weight, scale[..., None], out=scratch)
         np.rint(scratch, out=scratch)
