@@ -15,7 +15,8 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from edgeq.data_stream import Dataset
-from edgeq.graph import constant
+from edgeq.graph import constant, is_op, only_consumer
+from edgeq.kernel_fit import clip_bounds
 from edgeq.liveness import peak_bytes
 from edgeq.plan import Plan
 from edgeq.progress import Progress, Silent
@@ -54,7 +55,7 @@ def correct_biases(
         twin = next(other for other in integer.graph if other.name == node.name)
         got, wanted = ours.advance(twin), theirs.advance(node)
         grid = plan.grids.get(str(twin.outputs[0].name))
-        shift = best_shift(wanted, got, None if grid is None else grid.params)
+        shift = best_shift(wanted, got, *_ends(node, None if grid is None else grid.params))
         for array in got:
             array += shift.astype(np.float32).reshape(_along(array))
         bias = _bias(one)
@@ -65,13 +66,20 @@ def correct_biases(
     return plan.model_copy(update={"biases": biases})
 
 
-def best_shift(wanted: Sequence[Array], got: Sequence[Array], grid: QuantParams | None) -> Floats:
-    """What to add to each channel (axis 1) of `got`, one array a sample, so that it comes nearest to `wanted` on a grid: [C].
+def _ends(node: ir.Node, grid: QuantParams | None) -> tuple[float, float]:
+    """Between which values a change of the layer's output is seen by what comes behind it: where neither its grid nor a Relu cuts."""
+    low, high = (-np.inf, np.inf) if grid is None else (float(grid.low), float(grid.high))
+    reader = only_consumer(node.outputs[0])
+    cut = clip_bounds(reader) if reader is not None and is_op(reader, "Relu", "Clip") else None
+    return (low, high) if cut is None else (max(low, cut[0]), min(high, cut[1]))
 
-    A grid that begins at 0 stands for a Relu: below, all numbers are alike. The shift is shrunk by d^2 / (d^2 + var d) for how much the
+
+def best_shift(wanted: Sequence[Array], got: Sequence[Array], low: float, high: float) -> Floats:
+    """What to add to each channel (axis 1) of `got`, one array a sample, so that behind clipping it comes nearest to `wanted`: [C].
+
+    A low end of 0 stands for a Relu: below, all numbers are alike. The shift is shrunk by d^2 / (d^2 + var d) for how much the
     samples differ in it; a channel whose squared error it would raise is left alone.
     """
-    low, high = (-np.inf, np.inf) if grid is None else (float(grid.low), float(grid.high))
     floor = low if low == 0 else -np.inf
     sums, counts = [], []
     for target, value in zip(wanted, got, strict=True):

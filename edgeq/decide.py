@@ -17,10 +17,11 @@ from edgeq.kernel_fit import LARGEST
 from edgeq.placement import Placement, place
 from edgeq.plan import GridPlan, NodePlan, Plan, grid_plan
 from edgeq.quant import LIMITS, grid_for_range
+from edgeq.range_mse import halved_where_better
 from edgeq.ranges import choose_range
 from edgeq.recipe import Recipe
 from edgeq.stats import TensorStats, pool
-from edgeq.target import Target
+from edgeq.target import Activations, Target
 
 
 @dataclass(frozen=True)
@@ -122,8 +123,8 @@ def _activation_grids(
     grids: dict[str, GridPlan] = {}
     for root, members in groups.members.items():
         sources = groups.sources.get(root, members[:1])
-        low, high, why = _range(sources, fixed, statistics, recipe, facts.dtype, facts.symmetric)
-        params = grid_for_range(low, high, facts.dtype, facts.symmetric)
+        low, high, why = _range(sources, fixed, statistics, recipe, facts)
+        params = grid_for_range(low, high, facts.dtype, facts.symmetric, power_of_two=facts.power_of_two)
         for name in members:
             readers: Literal["all", "integer"] = "all" if name in placement.integer else "integer"
             group = root if len(members) > 1 else None
@@ -136,8 +137,7 @@ def _range(
     fixed: Mapping[str, tuple[float, float]],
     statistics: Mapping[str, TensorStats],
     recipe: Recipe,
-    dtype: str,
-    symmetric: bool,
+    facts: Activations,
 ) -> tuple[float, float, str]:
     known = [fixed[name] for name in sources if name in fixed]
     observed = [statistics[name] for name in sources if name not in fixed]
@@ -145,8 +145,10 @@ def _range(
     if not observed:
         return low, high, "range fixed by the operator"
     stats = pool(observed) if len(observed) > 1 else observed[0]
-    levels = LIMITS[dtype][1] - LIMITS[dtype][0]
-    chosen = choose_range(stats, recipe, levels=levels, symmetric=symmetric)
+    levels = LIMITS[facts.dtype][1] - LIMITS[facts.dtype][0]
+    chosen = choose_range(stats, recipe, levels=levels, symmetric=facts.symmetric)
+    if facts.power_of_two and not known and recipe.rule != "minmax":
+        chosen = halved_where_better(stats, chosen, levels=levels, symmetric=facts.symmetric)
     why = f"rule {recipe.rule} kept [{chosen[0]:.6g}, {chosen[1]:.6g}] of the observed [{stats.low:.6g}, {stats.high:.6g}]"
     return min(low, chosen[0]), max(high, chosen[1]), why
 

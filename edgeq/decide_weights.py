@@ -34,7 +34,7 @@ def constant_grids(model: ir.Model, groups: Groups, grids: Mapping[str, GridPlan
             if layer is not None:
                 found[key] = _weight(node, kernel, layer, grids, target, recipe)
             else:
-                params = constant_grid(np.asarray(array, np.float32), target.activations.dtype, target.activations.symmetric)
+                params = constant_grid(np.asarray(array, np.float32), target.activations)
                 found[key] = grid_plan(params, "minmax", "a constant operand: its own values")
     return found
 

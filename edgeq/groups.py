@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import onnx_ir as ir
 
-from edgeq.graph import constant, is_op, nodes
+from edgeq.graph import constant, is_op, nodes, only_consumer
 from edgeq.kernel_fit import clip_bounds
 from edgeq.placement import NodePlace, Placement
 
@@ -17,7 +17,8 @@ _MOVED = "one grid for all its inputs and the output: the integers are copied"
 @dataclass(frozen=True)
 class Groups:
     """members: representative -> value names, in graph order; sources: representative -> the members that bring new numbers
-    (made by a kernel, by a float node, or fed by the user); nodes: the places, Concats that became plain copies included."""
+    (made by a kernel, by a float node, or fed by the user), each as its readers see it; nodes: the places, Concats that became plain
+    copies included."""
 
     members: Mapping[str, tuple[str, ...]]
     sources: Mapping[str, tuple[str, ...]]
@@ -59,7 +60,7 @@ class _Joiner:
             root = self._root(name)
             members.setdefault(root, []).append(name)
             if self._is_source(self.values[name]):
-                sources.setdefault(root, []).append(name)
+                sources.setdefault(root, []).append(self._read_as(self.values[name]))
         return Groups(
             {root: tuple(names) for root, names in members.items()}, {root: tuple(names) for root, names in sources.items()}, self.places
         )
@@ -119,6 +120,16 @@ class _Joiner:
 
     def _runs_moving(self, node: ir.Node) -> bool:
         return node.name in self.places and self._runs(node) in ("integer", "absorbed")
+
+    def _read_as(self, value: ir.Value) -> str:
+        """The name of the value, or of what a Relu or Clip on integers leaves of it: what goes beyond need not be held."""
+        reader = only_consumer(value)
+        while (
+            is_op(reader, "Relu", "Clip") and reader is not None and reader.name in self.placement.nodes and self._runs(reader) == "integer"
+        ):
+            value = reader.outputs[0]
+            reader = only_consumer(value)
+        return str(value.name)
 
     def _is_source(self, value: ir.Value) -> bool:
         producer = value.producer()

@@ -98,8 +98,9 @@ def _refined(
         progress.start("round weights", None)
         rounded = refine(equalized, layers, moments, task.target, task.recipe)
         corrected = correct_biases(model, rounded, layers, lambda one: rewrite(task.model, one, task.target), data, progress)
-    between = () if equalized is plan else (("equalization", equalized),)
-    return corrected, (first, *between, ("data-aware rounding", rounded), ("bias correction", corrected))
+    named = (("equalization", equalized), ("data-aware rounding", rounded), ("bias correction", corrected))
+    before = (plan, equalized, rounded)
+    return corrected, (first, *(step for step, last in zip(named, before, strict=True) if step[1] is not last))
 
 
 def _equalize(task: Task, data: Dataset, plan: Plan, progress: Progress) -> tuple[ir.Model, Plan]:

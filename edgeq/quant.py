@@ -85,10 +85,13 @@ class QuantParams:
     __hash__ = None  # type: ignore[assignment]  # holds arrays
 
 
-def grid_for_range(low: float, high: float, dtype: str, symmetric: bool = False, narrow: bool = False) -> QuantParams:
+def grid_for_range(
+    low: float, high: float, dtype: str, symmetric: bool = False, narrow: bool = False, power_of_two: bool = False
+) -> QuantParams:
     """The per-tensor grid whose codes span [low, high], widened to hold 0.0 exactly.
 
-    symmetric: zero_point is the middle code (0 for signed, 128 for uint8) and the span is +-max(|low|, |high|).
+    symmetric: zero_point is the middle code (0 for signed, 128 for uint8) and the span is +-max(|low|, |high|). power_of_two: so is the
+    scale; the grid then spans up to twice as much.
     Formula: Jacob et al., arXiv:1712.05877, section 2.1.
     """
     qmin, qmax = LIMITS[dtype][0] + int(narrow), LIMITS[dtype][1]
@@ -96,8 +99,16 @@ def grid_for_range(low: float, high: float, dtype: str, symmetric: bool = False,
     middle = 0 if qmin < 0 else (qmax + 1) // 2
     span, steps = (max(-low, high), qmax - middle) if symmetric else (high - low, qmax - qmin)
     scale = max(np.float32(span / steps if span > 0 else 1.0), MIN_SCALE)
+    if power_of_two:
+        scale = np.float32(next_power_of_two(np.asarray(scale)))
     zero = middle if symmetric else int(np.clip(np.rint(qmin - low / float(scale)), qmin, qmax))
     return QuantParams(dtype, np.asarray(scale, np.float32), np.asarray(zero, np.int32), PerTensor(), narrow)
+
+
+def next_power_of_two(scale: NDArray[np.floating]) -> FloatArray:
+    """The smallest power of two that is not below each positive scale; exact."""
+    mantissa, exponent = np.frexp(scale)
+    return np.asarray(np.ldexp(np.float32(1), np.where(mantissa == 0.5, exponent - 1, exponent)), np.float32)
 
 
 def quantize(x: NDArray[np.floating], grid: QuantParams) -> NDArray[np.generic]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.histogram import around_zero, folded, without_zero_spike
+from edgeq.quant import next_power_of_two
 from edgeq.stats import TensorStats
 
 Floats = NDArray[np.float64]
@@ -39,6 +40,35 @@ def mse(stats: TensorStats, *, levels: int, symmetric: bool) -> tuple[float, flo
         return max(low, 0.0 - peak), min(high, peak)
     lower, upper = best_ends(Side(smooth[:below][::-1], -low / width), Side(smooth[below:], high / width), levels)
     return max(low, 0.0 - lower * width), min(high, upper * width)
+
+
+def halved_where_better(stats: TensorStats, chosen: tuple[float, float], *, levels: int, symmetric: bool) -> tuple[float, float]:
+    """A range for a scale that is a power of two: `chosen` gets the next larger scale, or the one below with values clipped at both ends,
+    whichever has the smaller expected squared error. Returns the range that leads there."""
+    low, high = chosen
+    steps = (levels - 1) // 2 if symmetric else levels - 1
+    span = max(-low, high) if symmetric else high - low
+    if span <= 0:
+        return chosen
+    large = float(next_power_of_two(np.asarray(span / steps)))
+    cut = steps * large / 2 / span
+    if cut >= 1:
+        return chosen
+    narrow = low * cut, high * cut
+    return min((chosen, large), (narrow, large / 2), key=lambda one: _expected(stats, one[0], one[1], symmetric))[0]
+
+
+def _expected(stats: TensorStats, ends: tuple[float, float], step: float, symmetric: bool) -> float:
+    """Expected squared error on a grid of this step that saturates at `ends`, in units of the bins."""
+    below, counts = around_zero(stats.first, stats.counts)
+    smooth, width = without_zero_spike(below, counts), stats.width
+    lower, upper = (max(-ends[0], ends[1]),) * 2 if symmetric else (-ends[0], ends[1])
+    error = 0.0
+    for part, seen, end in ((smooth[:below][::-1], -min(stats.low, 0.0), lower), (smooth[below:], max(stats.high, 0.0), upper)):
+        side = Side(part, seen / width)
+        place = np.searchsorted(side.ends, min(end, seen) / width)
+        error += float(side.clipped[min(int(place), side.clipped.size - 1)]) + side.total * (step / width) ** 2 / 12
+    return error
 
 
 class Side:

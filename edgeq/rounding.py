@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeq.quant import next_power_of_two
 from edgeq.saturation import Pairs, limit_pairs, partners, worst_pairs
 
 F64 = NDArray[np.float64]
@@ -27,12 +28,20 @@ SHARED_FACTORS = np.geomspace(1.0, 1 / 16, 33)
 
 @dataclass(frozen=True)
 class Codes:
-    """What codes there are: qmin..qmax, and the largest |a| + |b| of the neighbours in `pairs` (None: no limit)."""
+    """What codes there are: qmin..qmax, and the largest |a| + |b| of the neighbours in `pairs` (None: no limit).
+
+    power_of_two: whether their scale must be one.
+    """
 
     qmin: int
     qmax: int
     pairs: tuple[Pairs, ...]
     limit: int | None
+    power_of_two: bool = False
+
+    def snap(self, scale: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The scales that there are, none of them smaller."""
+        return next_power_of_two(scale) if self.power_of_two else scale
 
     def fit(self, codes: NDArray[np.float32]) -> NDArray[np.float32]:
         """Clip [..., K] in place."""
@@ -54,11 +63,11 @@ def scales_for(weight: NDArray[np.float32], importance: F64, codes: Codes, share
     if shared:
         floor = np.full_like(floor, floor.max(initial=0.0))
     best = np.full(peak.shape, np.inf)
-    chosen = np.maximum(span, floor)
+    chosen = codes.snap(np.maximum(span, floor))
     sensitivity = importance.astype(np.float32)
     scratch = np.empty_like(weight)
     for factor in SHARED_FACTORS if shared else FACTORS:
-        scale = np.maximum(span * np.float32(factor), floor)
+        scale = codes.snap(np.maximum(span * np.float32(factor), floor))
         np.divide(weight, scale[..., None], out=scratch)
         np.rint(scratch, out=scratch)
         np.clip(scratch, codes.qmin, codes.qmax, out=scratch)  # above the floor neighbours need no cutting

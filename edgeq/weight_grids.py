@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edgeq.quant import LIMITS, PerChannel, PerTensor, QuantParams, grid_for_range
 from edgeq.rounding import Codes, scales_for
 from edgeq.saturation import neighbours, worst_pairs
-from edgeq.target import Weights
+from edgeq.target import Activations, Weights
 from edgeq.windows import Layer
 
 #: the bias must stay below this multiple of its scale: half of int32, the other half is for the sum of products that it is added to
@@ -38,13 +38,13 @@ def codes_of(facts: Weights, layer: Layer) -> Codes:
     """
     low, high = LIMITS[facts.dtype]
     depthwise = layer.groups > 1 and layer.kernel[0] == 1 and layer.outputs == 1
-    return Codes(low + int(facts.narrow), high, () if depthwise else neighbours(layer.kernel), facts.pair_limit)
+    return Codes(low + int(facts.narrow), high, () if depthwise else neighbours(layer.kernel), facts.pair_limit, facts.power_of_two)
 
 
 def unlimited(facts: Weights) -> Codes:
     """The codes of a table that no kernel multiplies with."""
     low, high = LIMITS[facts.dtype]
-    return Codes(low + int(facts.narrow), high, (), None)
+    return Codes(low + int(facts.narrow), high, (), None, facts.power_of_two)
 
 
 def choose_scales(
@@ -61,7 +61,7 @@ def choose_scales(
     rows, for the overflow guard.
     """
     scale = _spanning(rows, codes, shared) if rule == "minmax" else scales_for(rows, importance, codes, shared)
-    return _fit_biases(scale, rows, [side for side in sides if side.bias is not None], shared)
+    return codes.snap(_fit_biases(scale, rows, [side for side in sides if side.bias is not None], shared))
 
 
 def _spanning(rows: NDArray[np.float32], codes: Codes, shared: bool) -> NDArray[np.float32]:
@@ -98,6 +98,7 @@ def symmetric_grid(scale: NDArray[np.float32], axis: int | None, facts: Weights)
     return QuantParams(facts.dtype, flat, np.zeros(flat.shape, np.int32), granularity, facts.narrow)
 
 
-def constant_grid(array: NDArray[np.floating], dtype: str, symmetric: bool) -> QuantParams:
+def constant_grid(array: NDArray[np.floating], facts: Activations) -> QuantParams:
     """The grid of a constant operand of Add, Mul, ...: it spans exactly the constant's values and 0."""
-    return grid_for_range(float(array.min(initial=0.0)), float(array.max(initial=0.0)), dtype, symmetric)
+    low, high = float(array.min(initial=0.0)), float(array.max(initial=0.0))
+    return grid_for_range(low, high, facts.dtype, facts.symmetric, power_of_two=facts.power_of_two)
