@@ -28,6 +28,8 @@ STRENGTH = 0.5
 STEPS = 8
 #: the largest factor: channels that hardly ever are above 0 need no more
 LARGEST = 16.0
+#: what a plan may say: 2^20 either way, far from what float32 holds
+LARGEST_EXPONENT = 20 * STEPS
 
 Exponents = dict[str, tuple[int, ...]]
 
@@ -41,7 +43,7 @@ def values_to_measure(model: ir.Model, channels: Channels, quantized: Iterable[s
 
 
 def equalizing_exponents(model: ir.Model, channels: Channels, stats: ChannelStats, quantized: Iterable[str], *, shared: bool) -> Exponents:
-    """Value name -> exponent k of each channel, its factor being 2^(k / STEPS): for the values that layers make or read.
+    """Value name -> exponent k of each channel, its factor being 2^(k / STEPS), for every value with a scaled channel.
 
     quantized: the values that have a grid. shared: whether all channels of a weight have one scale. Empty when nothing is worth scaling.
     """
@@ -54,12 +56,10 @@ def equalizing_exponents(model: ir.Model, channels: Channels, stats: ChannelStat
         names = [name for name in channels.classes if name in stats.peaks and (name in clipped or name in grids)]
         steps = np.floor(STEPS * np.log2(_factors(channels, stats, names)) + 1e-6)
     found: Exponents = {}
-    for name in _ends(model):
-        if name in channels.classes and steps.size:
-            own = channels.classes[name]
-            exponents = np.where(own >= 0, steps[np.maximum(own, 0)], 0)
-            if exponents.any():
-                found[name] = tuple(int(k) for k in exponents)
+    for name, ids in channels.classes.items() if steps.size else ():
+        exponents = np.where(ids >= 0, steps[np.maximum(ids, 0)], 0)
+        if exponents.any():
+            found[name] = tuple(int(k) for k in exponents)
     return found
 
 

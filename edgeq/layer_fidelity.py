@@ -9,9 +9,11 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from edgeq.equalization import factors_of
 from edgeq.expose import expose
 from edgeq.fidelity import ErrorSums
 from edgeq.graph import is_op, nodes, values
+from edgeq.origins import read_exponents
 from edgeq.runtime import Array, Session, open_session
 
 
@@ -39,6 +41,7 @@ class LayerProbe:
             if value in float_outputs and twin in int8_outputs
         ]
         self._sums = [ErrorSums() for _ in self._pairs]
+        self._factors = factors_of(read_exponents(int8_model))
 
     def add(self, feeds: Mapping[str, NDArray[np.generic]]) -> None:
         """Run one batch through both models."""
@@ -46,8 +49,10 @@ class LayerProbe:
             return
         reference = self._float.run(feeds, [name for _, name, _ in self._pairs])
         other = self._int8.run(feeds, [name for _, _, name in self._pairs])
-        for sums, f, q in zip(self._sums, reference, other, strict=True):
-            _add(sums, f, q)
+        for (value, _, _), sums, f, q in zip(self._pairs, self._sums, reference, other, strict=True):
+            # a branch that is not taken hands out no elements
+            if f.size and f.shape == q.shape:
+                sums.add(f, _unscaled(q, self._factors.get(value)))
 
     def layers(self) -> tuple[LayerFidelity, ...]:
         """Worst first; equal ones in the order of the graph. A value that no run produced (a branch not taken) is left out."""
@@ -93,7 +98,13 @@ def _exposed(model: ir.Model, wanted: Iterable[str], threads: int) -> tuple[Sess
     return open_session(copy, threads=threads, optimize="off"), outputs
 
 
-def _add(sums: ErrorSums, reference: Array, other: Array) -> None:
-    # a branch that is not taken hands out no elements
-    if reference.size and reference.shape == other.shape:
-        sums.add(reference, other)
+def _unscaled(array: Array, factors: NDArray[np.float64] | None) -> Array:
+    """A value of an equalized model as the float model has it. Channels lie on axis 1, or on the last where that does not fit."""
+    if factors is None:
+        return array
+    axis = 1 if array.ndim > 1 and array.shape[1] == factors.size else array.ndim - 1
+    if array.ndim < 2 or array.shape[axis] != factors.size:
+        return array
+    shape = [1] * array.ndim
+    shape[axis] = factors.size
+    return np.asarray(array / factors.astype(np.float32).reshape(shape))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 import onnx_ir as ir
 
-#: key in ONNX's metadata_props
-NODES_KEY = "edgeq.nodes"
+#: keys in ONNX's metadata_props
+NODES_KEY, SCALED_KEY = "edgeq.nodes", "edgeq.equalization"
 
 OriginRuns = Literal["int8", "float", "absorbed", "folded"]
 
@@ -41,3 +44,19 @@ def _origin(entry: object) -> Origin | None:
     if not isinstance(node, str | None) or not isinstance(reason, str):
         return None
     return Origin(entry["runs"], node, reason)
+
+
+def pack_exponents(exponents: Mapping[str, tuple[int, ...]]) -> str:
+    """Value name -> exponent of each channel, as text: base64 of zlib of JSON."""
+    text = json.dumps(dict(exponents), sort_keys=True, separators=(",", ":"))
+    return base64.b64encode(zlib.compress(text.encode(), 9)).decode("ascii")
+
+
+def read_exponents(model: ir.Model) -> dict[str, tuple[int, ...]]:
+    """What pack_exponents put into the model; empty where nothing was scaled, or the record is damaged."""
+    try:
+        packed = base64.b64decode(model.metadata_props.get(SCALED_KEY, ""), validate=True)
+        record = json.loads(zlib.decompress(packed)) if packed else {}
+        return {str(name): tuple(int(k) for k in steps) for name, steps in record.items()}
+    except (ValueError, TypeError, AttributeError, zlib.error):
+        return {}

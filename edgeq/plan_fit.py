@@ -6,8 +6,10 @@ from typing import NoReturn
 
 import onnx_ir as ir
 
+from edgeq.equalization import LARGEST_EXPONENT
 from edgeq.errors import BadPlan
 from edgeq.graph import constant, nodes, only_consumer, values
+from edgeq.layer_form import layer_form
 from edgeq.plan import GridPlan, Plan, unpack_codes
 from edgeq.windows import layer_of
 
@@ -27,8 +29,20 @@ def check_fits(model: ir.Model, plan: Plan) -> None:
     for key, grid in plan.weights.items():
         name, _, index = key.rpartition(":")
         _check_weight(known.get(name), index, key, grid)
+    for node in known.values():
+        _check_equalization(node, plan)
     for name, bias in plan.biases.items():
         _check_bias(known.get(name), name, len(bias))
+
+
+def _check_equalization(node: ir.Node, plan: Plan) -> None:
+    form = layer_form(node)
+    if form is None or node.inputs[0] is None:
+        return
+    for value, channels in ((node.inputs[0], form.inputs), (node.outputs[0], form.outputs)):
+        steps = plan.equalization.get(str(value.name))
+        if steps is not None and (len(steps) != channels or any(abs(k) > LARGEST_EXPONENT for k in steps)):
+            _refuse(f"The plan scales {len(steps)} channels of a value that has {channels}, or by too much.", f"value {value.name}")
 
 
 def _can_vanish(node: ir.Node) -> bool:

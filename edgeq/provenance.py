@@ -9,7 +9,7 @@ from typing import Literal
 import onnx_ir as ir
 
 from edgeq.graph import nodes
-from edgeq.origins import NODES_KEY
+from edgeq.origins import NODES_KEY, SCALED_KEY, pack_exponents
 from edgeq.plan import Plan
 from edgeq.version import __version__
 
@@ -43,6 +43,8 @@ def write_provenance(model: ir.Model, float_model: ir.Model, vanished: Mapping[s
             NODES_KEY: json.dumps(fates, sort_keys=True, separators=(",", ":")),
         }
     )
+    if plan.equalization:
+        model.metadata_props[SCALED_KEY] = pack_exponents(plan.equalization)
     model.producer_name, model.producer_version = "edgeq", __version__
 
 

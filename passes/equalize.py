@@ -24,8 +24,8 @@ class Equalize(ir.passes.InPlacePass):
     Before:  a = Conv(x, w, b)                    r = Relu(a)   y = Conv(r, v)
     After:   a = Conv(x, w * u[:, None], b * u)   r = Relu(a)   y = Conv(r, v / u[None, :])
 
-    factors: name of a value that a layer of the main graph makes or reads -> a positive factor for each channel, the same for all values
-    of a class (edgeq/channels.py). A model is equalized once; it remembers in memory that it was.
+    factors: name of a value of the main graph -> a positive factor for each channel, the same for all values of a class
+    (edgeq/channels.py). A model is equalized once; it remembers in memory that it was.
     """
 
     factors: Mapping[str, Factors]

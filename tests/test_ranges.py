@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from edgeq import ranges
 from edgeq.histogram import BINS, around_zero, without_zero_spike
 from edgeq.observer import Observer
+from edgeq.quant import grid_for_range, next_power_of_two
 from edgeq.range_kl import TIE, asymmetric_window, divergence, symmetric_threshold
-from edgeq.range_mse import Side, best_ends
+from edgeq.range_mse import Side, best_ends, halved_where_better
 from edgeq.recipe import RULES, Recipe
 from edgeq.stats import TensorStats
 
@@ -339,3 +340,23 @@ def test_mse_keeps_a_spike_at_the_end() -> None:
 def test_bins_in_use_are_at_least_half() -> None:
     stats = observe(np.random.default_rng(0).random(10_000))
     assert BINS // 2 <= stats.first + stats.counts.size <= BINS
+
+
+def spread(high: float, outliers: int) -> TensorStats:
+    """Numbers spread evenly up to 1, and some at `high`."""
+    return observe(np.concatenate([np.linspace(0, 0.99, 10_000), np.full(outliers, high)]).astype(np.float32))
+
+
+@pytest.mark.parametrize(("high", "outliers", "step"), [(1.01, 1, 1 / 128), (1.01, 5000, 1 / 64), (0.99, 5000, 1 / 128)])
+def test_a_power_of_two_clips_a_few_and_spans_many(high: float, outliers: int, step: float) -> None:
+    """127 steps of 1/128 end at 0.99: values at 1.01 are cut off there, or cost every other value a bit."""
+    stats = spread(high, outliers)
+    low, end = halved_where_better(stats, (0.0, stats.high), levels=255, symmetric=True)
+    assert float(grid_for_range(low, end, "int8", True, power_of_two=True).scale) == step
+
+
+@given(st.floats(1e-30, 1e30))
+def test_the_next_power_of_two_is_the_smallest_not_below(scale: float) -> None:
+    found = float(next_power_of_two(np.asarray(scale, np.float32)))
+    assert found / 2 < np.float32(scale) <= found
+    assert np.frexp(found)[0] == 0.5

@@ -146,7 +146,7 @@ def test_a_shared_scale_has_the_least_sum_of_errors() -> None:
     def total(scale: float) -> float:
         return float(np.square(np.clip(np.rint(weight / scale), -7, 7) * scale - weight).sum())
 
-    spans = np.abs(weight).max() / 7 * np.linspace(1, 0.6, 17)
+    spans = np.abs(weight).max() / 7 * np.geomspace(1, 1 / 16, 33)
     assert total(float(found[0, 0])) == pytest.approx(min(total(span) for span in spans), rel=1e-4)
 
 

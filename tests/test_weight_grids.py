@@ -16,7 +16,7 @@ from edgeq.recipe import Recipe
 from edgeq.rounding import scales_for
 from edgeq.runtime import open_session
 from edgeq.saturation import neighbours, worst_pairs
-from edgeq.target import load_target
+from edgeq.target import Activations, load_target
 from edgeq.weight_grids import LEAST_BIAS_SCALE, Side, choose_scales, codes_of, constant_grid, symmetric_grid, unlimited
 from edgeq.windows import Layer
 from tests.graph_text import net, weights
@@ -114,7 +114,7 @@ def test_symmetric_grids() -> None:
 @pytest.mark.parametrize("numbers", [[1.0, 3.0], [-2.0, -1.0], [0.0], [], [-1.0, 5.0]])
 def test_constants_lie_on_their_grid(numbers: list[float]) -> None:
     array = np.array(numbers, np.float32)
-    grid = constant_grid(array, "uint8", False)
+    grid = constant_grid(array, Activations(dtype="uint8", source=""))
     back = (quantize(array, grid).astype(np.int32) - grid.zero_point) * grid.scale
     assert np.all(np.abs(back - array) <= grid.scale / 2 * (1 + 1e-6))
     assert quantize(np.zeros(1, np.float32), grid)[0] == grid.zero_point
@@ -135,3 +135,12 @@ def test_a_large_bias_beside_tiny_weights_does_not_overflow_the_accumulator() ->
     with open_session(rewrite(model, plan, target)) as session, open_session(model) as float_session:
         found, wanted = session.run({"x": x[:1]})[0], float_session.run({"x": x[:1]})[0]
     np.testing.assert_allclose(found, wanted, atol=0.05)
+
+
+@pytest.mark.parametrize("rule", ["minmax", "mse"])
+@pytest.mark.parametrize("shared", [False, True])
+def test_scales_are_powers_of_two_where_the_target_says_so(rule: str, shared: bool) -> None:
+    facts = FACTS.model_copy(update={"power_of_two": True})
+    scale = choose_scales(WEIGHTS, ONES, unlimited(facts), "minmax" if rule == "minmax" else "mse", shared, [Side(0.3, np.float32([1, 2]))])
+    assert np.array_equal(np.exp2(np.rint(np.log2(scale))), scale)
+    assert (np.abs(WEIGHTS).max(-1) <= scale * 127 * 2).all()
