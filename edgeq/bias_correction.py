@@ -29,7 +29,7 @@ Floats = NDArray[np.float64]
 #: samples that are looked at: three times as many gave no better models
 SAMPLES = 32
 #: what the values of all samples at one point of the model may take
-HELD_BYTES = 1 << 29
+HELD_BYTES = 96 << 20
 
 
 def correct_biases(
