@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +35,7 @@ from edgeq.recipe import Recipe
 from edgeq.report import Report
 from edgeq.run_report import Said, build_report
 from edgeq.save import save_model
+from edgeq.search import Wish, search
 from edgeq.statistics_file import Statistics
 from edgeq.target import Target, load_target
 
@@ -65,6 +66,8 @@ def quantize(
     shapes: Shapes | None = None,
     statistics: Statistics | None = None,
     plan: Plan | None = None,
+    validation: DataSource | None = None,
+    work: str | Path | None = None,
     prove: bool = True,
     strict_data: bool = False,
     progress: Progress | None = None,
@@ -73,8 +76,9 @@ def quantize(
 
     model: path, ModelProto or onnx_ir model. data: see open_dataset; may be left out when statistics or a plan are given (then
     fidelity is not measured). statistics: of an earlier calibrate with the same model, target and recipe. plan: repeats an earlier
-    run byte for byte. prove: run the result in onnxruntime and measure it. Raises EdgeqError; a missed floor of the recipe does
-    not raise, it is said in report.gate.
+    run byte for byte. validation: what fidelity, floors and the candidates of effort "best" are measured on; default: data. work: folder
+    in which a search of effort "best" keeps its journal; the same call goes on from there. prove: run the result in onnxruntime and measure
+    it. Raises EdgeqError; a missed floor of the recipe does not raise, it is said in report.gate.
     """
     wish, chip, watcher, clock = recipe or Recipe(), _target(target), progress or Silent(), Clock()
     with clock.stage("prepare"):
@@ -83,7 +87,15 @@ def quantize(
         frozen = plan.shapes if plan is not None and not shapes else shapes
         prepared, task = _task(loaded, chip, wish, frozen, plan)
     dataset = None if data is None else open_dataset(data, input_specs(task.model), samples=wish.samples, shapes=frozen)
-    planned = check_plan(plan, task) if plan is not None else decide(task, dataset, statistics, rewrite, clock, watcher)
+    judged = dataset if validation is None else open_dataset(validation, input_specs(task.model), shapes=frozen)
+    found = None
+    if plan is not None:
+        planned = check_plan(plan, task)
+    elif wish.effort == "best":
+        aim = Wish(loaded, task, _needed(dataset), _needed(judged), None if work is None else Path(work))
+        planned, found = search(aim, lambda: decide(task, dataset, statistics, rewrite, clock, watcher), watcher)
+    else:
+        planned = decide(task, dataset, statistics, rewrite, clock, watcher)
     with clock.stage("rewrite"):
         result = rewrite(task.model, planned.plan, chip)
         write_provenance(result, loaded.model, prepared.vanished | vanished(task.model), planned.plan)  # prepare's, then lowering's
@@ -91,12 +103,12 @@ def quantize(
     notes = prepared.notes if dataset is None else (*prepared.notes, *dataset.notes)
     doubts = () if dataset is None else _doubts(dataset, task, strict_data)
     with clock.stage("prove"):
-        evidence = prove_all(loaded, task, planned, result, dataset, watcher) if prove else Evidence()
+        evidence = prove_all(loaded, task, planned, result, judged, watcher) if prove else Evidence()
     gate, missed = _gate(evidence.comparison, wish)
     mark_gate(result, gate)
     said = Said(doubts, notes, gate, missed)
     report = build_report(loaded, result, planned.plan, dataset, wish, evidence, clock, said)
-    return Quantized(result, planned.plan, report, loaded.path)
+    return Quantized(result, planned.plan, replace(report, search=found), loaded.path)
 
 
 def calibrate(
@@ -159,6 +171,12 @@ def _task(loaded: Loaded, target: Target, recipe: Recipe, shapes: Shapes | None,
         keep = frozenset(name for name, node in plan.nodes.items() if node.op_type in LOWERED)
     lower(prepared.model, target, keep)
     return prepared, Task(prepared.model, loaded.hash, target, recipe, frozen)
+
+
+def _needed(data: Dataset | None) -> Dataset:
+    if data is None:
+        raise BadData("A search measures candidates on data, and there is none.", "--data", "Give --data, or leave --effort best out.")
+    return data
 
 
 def _doubts(dataset: Dataset, task: Task, strict: bool) -> tuple[str, ...]:

@@ -21,6 +21,9 @@ from edgeq.task_metric import Accuracy, Metric, Samples, Task
 
 __all__ = ["Accuracy", "Comparison", "LayerFidelity", "OutputFidelity", "Samples", "check_floors", "compare_models"]
 
+#: points that the difference of two shares may be off by in float64
+ROUNDING = 1e-9
+
 
 @dataclass(frozen=True)
 class OutputFidelity:
@@ -100,7 +103,17 @@ def check_floors(comparison: Comparison, floors: Floors) -> tuple[str, ...]:
         ("top-1 agreement", floors.min_agreement, output.top1_agreement, "", f"output {output.name} is not class scores"),
         ("accuracy", floors.min_accuracy, accuracy.int8 if accuracy and higher_is_better else None, "", "the data has no labels"),
     )
-    return tuple(line for name, floor, value, unit, why in checks if floor is not None and (line := _missed(name, floor, value, unit, why)))
+    missed = tuple(line for name, floor, value, unit, why in checks if floor is not None and (line := _missed(name, floor, value, unit, why)))
+    drop = None if floors.max_drop is None else _dropped(accuracy if higher_is_better else None, floors.max_drop)
+    return missed if drop is None else (*missed, drop)
+
+
+def _dropped(accuracy: Accuracy | None, most: float) -> str | None:
+    """The line for a top-1 that is more than `most` points below the float model's, or unknown."""
+    if accuracy is None:
+        return f"the accuracy drop could not be measured (the data has no labels); the limit is {most:g} points"
+    drop = 100 * (accuracy.float - accuracy.int8)
+    return f"accuracy drop {drop:.3g} points is above the limit of {most:g}" if drop > most + ROUNDING else None
 
 
 def _missed(name: str, floor: float, value: float | None, unit: str, why: str) -> str | None:

@@ -42,7 +42,7 @@ def _entry(name: str, field: FieldInfo, value: object) -> str:
 
 
 #: keys without a default stay commented out, with a value that makes sense
-_EXAMPLES = {"opset": "17", "samples": "100", "min_sqnr": "20.0", "min_agreement": "0.98", "min_accuracy": "0.9"}
+_EXAMPLES = {"opset": "17", "samples": "100", "min_sqnr": "20.0", "min_agreement": "0.98", "min_accuracy": "0.9", "max_drop": "0.5"}
 
 
 def _toml(value: object) -> str:

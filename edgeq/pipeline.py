@@ -23,7 +23,9 @@ from edgeq.passes.plain_average_pool import PlainAveragePool
 from edgeq.passes.quantize_biases import QuantizeBiases
 from edgeq.passes.quantize_constants import QuantizeConstants
 from edgeq.passes.split_hardswish import SplitHardSwish
+from edgeq.passes.store_weights import StoreWeights
 from edgeq.placement import KEPT
+from edgeq.placement_cut import SEARCHED
 from edgeq.plan import NodePlan, Plan
 from edgeq.plan_fit import check_fits
 from edgeq.target import Target
@@ -55,8 +57,8 @@ def rewrite(prepared: ir.Model, plan: Plan, target: Target) -> ir.Model:
 
 
 def _must_stay_float(node: NodePlan, target: Target) -> bool:
-    """Whether the runtime has an integer kernel that it must not use: against the recipe's wish, or because it is slow there."""
-    return node.runs == "float" and (node.reason.startswith(KEPT) or node.op_type in target.movement.behind_conv)
+    """Whether the runtime has an integer kernel that it must not use: against the recipe's or the search's wish, or slow there."""
+    return node.runs == "float" and (node.reason.startswith((KEPT, SEARCHED)) or node.op_type in target.movement.behind_conv)
 
 
 def rewrite_passes(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:
@@ -73,6 +75,11 @@ def rewrite_passes(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:
         QuantizeConstants(
             {key: grid.params for key, grid in plan.weights.items()},
             {key: grid.codes for key, grid in plan.weights.items() if grid.codes is not None},
+        ),
+        # the float nodes' weights likewise
+        StoreWeights(
+            {key: grid.params for key, grid in plan.stored.items()},
+            {key: grid.codes for key, grid in plan.stored.items() if grid.codes is not None},
         ),
         InsertQdq(
             {name: grid.params for name, grid in plan.grids.items()},

@@ -14,6 +14,8 @@ from edgeq.target import Target
 
 #: how the reason of a node begins that the recipe keeps float
 KEPT = "kept float by the recipe"
+#: likewise of a node that a search keeps float
+SEARCHED = "kept float by the search"
 
 
 class GraphCut:

@@ -79,10 +79,20 @@ def grid_plan(
     )
 
 
+class SearchPlan(Strict):
+    """What a search decided and why, for the reader: the plan's other fields carry it out. tried: candidates that were measured."""
+
+    objective: str
+    candidate: str
+    why: str
+    tried: int
+
+
 class Plan(Strict):
     """Everything that preparing and rewriting the model again needs. grids: by value name; weights: by "node:input index"; biases: by
     node, float, corrected for the mean error of what quantization did before and in them; equalization: value -> exponent k of each
-    channel, which is multiplied by 2^(k/8) (edgeq/equalization.py); shapes: of inputs that were frozen; hashes: sha256 hex."""
+    channel, which is multiplied by 2^(k/8) (edgeq/equalization.py); stored: weights of float nodes that lie in the file as integers, by
+    the same key as weights; shapes: of inputs that were frozen; hashes: sha256 hex."""
 
     schema_version: Literal[1] = 1
     model: str
@@ -97,6 +107,8 @@ class Plan(Strict):
     grids: dict[str, GridPlan]
     weights: dict[str, GridPlan]
     biases: dict[str, tuple[float, ...]] = Field(default_factory=dict)
+    stored: dict[str, GridPlan] = Field(default_factory=dict)
+    search: SearchPlan | None = None
 
     def to_json(self) -> str:
         """Canonical JSON: the same plan gives the same bytes."""

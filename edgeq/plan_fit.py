@@ -26,7 +26,7 @@ def check_fits(model: ir.Model, plan: Plan) -> None:
     for name, grid in plan.grids.items():
         if name not in floats or grid.axis is not None:
             _refuse("The plan quantizes a value that the model does not have, or not in floats, or along an axis.", f"value {name}")
-    for key, grid in plan.weights.items():
+    for key, grid in [*plan.weights.items(), *plan.stored.items()]:
         name, _, index = key.rpartition(":")
         _check_weight(known.get(name), index, key, grid)
     for node in known.values():

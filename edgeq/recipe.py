@@ -12,6 +12,7 @@ from edgeq.errors import BadRecipe
 from edgeq.toml_model import Strict, read_toml
 
 Rule = Literal["minmax", "mean_minmax", "ema", "percentile", "kl", "mse"]
+Objective = Literal["accuracy", "latency", "size"]
 RULES: tuple[Rule, ...] = ("minmax", "mean_minmax", "ema", "percentile", "kl", "mse")
 
 
@@ -21,6 +22,7 @@ class Floors(Strict):
     min_sqnr: float | None = Field(None, description="dB, first output, int8 against float")
     min_agreement: float | None = Field(None, ge=0, le=1, description="share of samples whose arg-max is the float model's")
     min_accuracy: float | None = Field(None, ge=0, le=1, description="task accuracy of the int8 model; the data must have labels")
+    max_drop: float | None = Field(None, ge=0, le=100, description="points of task accuracy lost against float; the data must have labels")
 
 
 class Recipe(Strict):
@@ -31,9 +33,15 @@ class Recipe(Strict):
     ema: float = Field(0.9, ge=0, lt=1, description="for rule ema: r = ema * r + (1 - ema) * r_sample")
     weights: Literal["per_channel", "per_tensor"] = Field("per_channel", description="granularity of weight scales")
     weight_rule: Literal["minmax", "mse"] = Field("mse", description="how a weight's range is chosen")
-    effort: Literal["fast", "default"] = Field(
-        "default", description="fast: ranges and nearest rounding; default: weights rounded with the data in view"
+    effort: Literal["fast", "default", "best"] = Field(
+        "default",
+        description="fast: ranges and nearest rounding; default: weights rounded with the data in view; best: then search by measuring",
     )
+    objective: Objective = Field(
+        "accuracy",
+        description="what effort best looks for: accuracy: as much in integers as the floors allow; latency: the fastest; size: the smallest",
+    )
+    minutes: float = Field(5.0, gt=0, description="after this long, effort best begins no further measurement")
     keep_float: tuple[str, ...] = Field((), description="nodes that stay float: name or glob, /regex/, or an operator type")
     opset: int | None = Field(None, ge=13, description="opset of the output; default: the lowest that fits")
     samples: int | None = Field(None, ge=1, description="calibrate with the first N samples; default: all")

@@ -13,6 +13,7 @@ from edgeq.jsonable import to_json
 from edgeq.latency import Latency
 from edgeq.proof import Placement
 from edgeq.recipe import Recipe
+from edgeq.search_report import Search
 
 SCHEMA_VERSION = 1
 
@@ -100,6 +101,7 @@ class Report:
     steps: tuple[Step, ...] = ()
     layers: tuple[LayerFidelity, ...] = ()
     latency: Latency | None = None
+    search: Search | None = None
     inputs: tuple[Port, ...] = ()
     outputs: tuple[Port, ...] = ()
     gate: Literal["passed", "failed", "none"] = "none"

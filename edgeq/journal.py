@@ -1,0 +1,86 @@
+"""The journal of a search: one line for each finished measurement, on disk before the next begins, so that a killed run loses no more."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from edgeq.errors import BadOutput
+
+#: what a measurement may hold
+Number = float | int | str | bool | None | list[str]
+Record = dict[str, Number]
+
+_FILE, _VERSION = "search.jsonl", 1
+
+
+class Journal:
+    """Records by key. On disk: a heading line with `identity`, then one JSON object a line, each synced when `put` returns."""
+
+    def __init__(self, folder: Path | None, identity: str) -> None:
+        """Open or begin the journal in `folder` (None: in memory). identity: what the measurements hold for.
+
+        Raises BadOutput: the folder cannot be used, or holds the journal of another search or a damaged one.
+        """
+        self.folder = folder
+        self.records: dict[str, Record] = {}
+        self._path = None if folder is None else folder / _FILE
+        if self._path is None:
+            return
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._open(self._path, identity)
+        except OSError as problem:
+            what = f"The folder of the search cannot be used: {problem.strerror or problem}."
+            raise BadOutput(what, f"--work {folder}", "Choose another folder, or mend its permissions.") from None
+
+    @property
+    def resumed(self) -> bool:
+        """Whether it holds anything."""
+        return bool(self.records)
+
+    def get(self, key: str) -> Record | None:
+        return self.records.get(key)
+
+    def put(self, key: str, record: Mapping[str, Number]) -> None:
+        """Add a record; when this returns it survives the end of the process."""
+        self.records[key] = dict(record)
+        if self._path is not None:
+            _append(self._path, {"key": key, **record})
+
+    def _open(self, path: Path, identity: str) -> None:
+        text = path.read_bytes() if path.exists() else b""
+        whole, _, torn = text.rpartition(b"\n")
+        if torn:  # the line that was being written when a run was killed
+            os.truncate(path, len(text) - len(torn))
+        if not whole:
+            _append(path, {"edgeq_search": _VERSION, "identity": identity})
+            return
+        heading, *lines = (_parsed(line, path) for line in whole.split(b"\n"))
+        if heading.get("edgeq_search") != _VERSION or heading.get("identity") != identity:
+            mend = "Use another folder, or remove this one; a search goes on only with the same model, data, target, recipe and versions."
+            raise BadOutput("The folder holds the journal of another search.", str(path), mend)
+        for line in lines:
+            self.records[str(line.pop("key", ""))] = line
+
+
+def _parsed(line: bytes, path: Path) -> Record:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise BadOutput("The journal of the search is damaged.", str(path), "Remove the file; the search then begins anew.")
+    return found
+
+
+def _append(path: Path, record: Mapping[str, Number]) -> None:
+    """One write of one line at the end, synced."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    try:
+        os.write(handle, json.dumps(record).encode() + b"\n")
+        os.fsync(handle)
+    finally:
+        os.close(handle)

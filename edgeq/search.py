@@ -1,0 +1,177 @@
+"""Effort best: start from the default's plan, measure candidates until nothing is left to try or the minutes are over, keep the best."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from time import monotonic
+
+from edgeq.candidates import Base, Candidate, candidate_plan
+from edgeq.data_stream import Dataset
+from edgeq.errors import BadData, BadOutput
+from edgeq.journal import Journal
+from edgeq.load import Loaded
+from edgeq.plan import Plan, SearchPlan, load_plan
+from edgeq.planning import Planned, Task
+from edgeq.progress import Progress
+from edgeq.recipe import Recipe
+from edgeq.runtime import runtime_version
+from edgeq.save import atomic_write_text
+from edgeq.search_points import Goal, Point
+from edgeq.search_report import Search, choices, why
+from edgeq.strategies import fastest, finals, repair, smallest
+from edgeq.trials import OutOfTime, Trials
+from edgeq.version import __version__
+
+#: in the folder of a search: the plan that it began with, and the best so far, ready for --plan
+BASE_PLAN, BEST_PLAN = "base.plan.json", "best.plan.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Wish:
+    """What to search for. data: for calibration. judged: what candidates are measured on. work: where the journal lies; None: nowhere."""
+
+    loaded: Loaded
+    task: Task
+    data: Dataset
+    judged: Dataset
+    work: Path | None
+
+
+def search(wish: Wish, decide: Callable[[], Planned], progress: Progress) -> tuple[Planned, Search]:
+    """The plan of the best candidate. decide: makes the plan to begin with; not called when the journal in `work` has it.
+
+    Raises BadOutput for a folder that cannot be used or belongs to another search, BadData for floors that the data cannot answer.
+    """
+    recipe, started = wish.task.recipe, monotonic()
+    _check_labels(wish)
+    journal = Journal(wish.work, identity(wish))
+    planned = _base(wish, decide)
+    base = Base(wish.task.model, planned.plan, wish.task.target, recipe.keep_float)
+    progress.start("search", None)
+    if journal.resumed:
+        progress.note(f"going on with the search in {wish.work}: {len(journal.records)} measurements are there")
+    book = _Book(base, recipe, wish.work, progress)
+    stops = started + 60 * recipe.minutes
+    trials = Trials(wish.loaded.model, base, wish.judged, recipe, journal, progress, stops, book.add)
+    first = trials.judge(Candidate("the default"))
+    assert first is not None  # the base plan itself
+    finished = _run(trials, book, progress)
+    chosen = book.best()
+    apart = wish.judged is not wish.data
+    told = Search(
+        recipe.objective, wish.judged.name, wish.judged.count, apart, len(book.points), finished,
+        why(book.goal, chosen, finished), choices(tuple(book.points.values()), chosen),
+    )  # fmt: skip
+    plan = book.plan(chosen, finished)
+    return Planned(plan, (*planned.steps, (f"search: {chosen.candidate.name}", plan))), told
+
+
+def identity(wish: Wish) -> str:
+    """sha256 of everything that measurements in the journal depend on, but for the minutes: a resumed search may get more of them."""
+    recipe = wish.task.recipe.model_copy(update={"minutes": 1.0})
+    labels = b"" if wish.judged.labels is None else wish.judged.labels.tobytes()
+    parts = [
+        __version__, runtime_version(), os.cpu_count(), wish.task.model_hash, wish.task.settings, recipe.hash,
+        wish.data.hash, wish.judged.hash, hashlib.sha256(labels).hexdigest(),
+    ]  # fmt: skip
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _check_labels(wish: Wish) -> None:
+    floors = wish.task.recipe.floors
+    asked = [name for name in ("max_drop", "min_accuracy") if getattr(floors, name) is not None]
+    if asked and wish.judged.metric != "top1":
+        what = f"The floor {asked[0]} is about task accuracy, but the data has no class labels."
+        raise BadData(what, wish.judged.name, "Add labels to the data, or give other data with --validation.")
+
+
+def _base(wish: Wish, decide: Callable[[], Planned]) -> Planned:
+    """The plan to begin with: from the folder of an earlier run of this search, or made now and kept there."""
+    path = None if wish.work is None else wish.work / BASE_PLAN
+    if path is not None and path.exists():
+        plan = load_plan(path)
+        if plan.model != wish.task.model_hash:
+            raise BadOutput("The folder holds the plan of another model.", str(path), "Use another folder, or remove this one.")
+        return Planned(plan)
+    planned = decide()
+    if path is not None:
+        atomic_write_text(path, planned.plan.to_json(), force=True)
+    return planned
+
+
+def _run(trials: Trials, book: _Book, progress: Progress) -> bool:
+    """Try what the objective asks for; whether it came to its end."""
+    goal, finished = book.goal, True
+    try:
+        if goal.objective == "latency":
+            fastest(trials)
+        if goal.objective == "size":
+            smallest(trials, goal)
+        if not goal.holds(book.best()):
+            repair(trials, goal)
+    except OutOfTime:
+        finished = False
+    except KeyboardInterrupt:
+        if book.work is not None:
+            progress.note(f"the best so far is {book.work / BEST_PLAN}; the same command goes on from here")
+        raise
+    if goal.objective == "latency":
+        # a choice by the first glance would be a guess: these few timings are not the clock's to cut
+        finals(replace(trials, stops=float("inf")), goal, tuple(book.points.values()))
+    return finished
+
+
+@dataclass
+class _Book:
+    """The judged points by candidate, and the best of them, kept on disk."""
+
+    base: Base
+    recipe: Recipe
+    work: Path | None
+    progress: Progress
+    points: dict[str, Point] = field(default_factory=dict)
+    shown: Point | None = None
+
+    @property
+    def goal(self) -> Goal:
+        floors = any(floor is not None for floor in self.recipe.floors.model_dump().values())
+        return Goal(self.recipe.objective, floors, next(iter(self.points.values())).sqnr_db)
+
+    def best(self) -> Point:
+        return self.goal.best(tuple(self.points.values()))
+
+    def add(self, point: Point) -> None:
+        """A judged or timed point."""
+        earlier = self.points.get(point.candidate.key)
+        if earlier is not None and earlier.ratio is not None and point.ratio is None:
+            return  # judged again from the journal: what is known of its latency stays
+        self.points[point.candidate.key] = point if earlier is None else replace(point, candidate=earlier.candidate)
+        best = self.best()
+        if best != self.shown:
+            self.shown = best
+            self.progress.note(f"best so far, of {len(self.points)}: {_told(best)}")
+            if self.work is not None:
+                atomic_write_text(self.work / BEST_PLAN, self.plan(best, finished=False).to_json(), force=True)
+
+    def plan(self, point: Point, finished: bool) -> Plan:
+        plan = candidate_plan(self.base, point.candidate)
+        assert plan is not None  # it was judged
+        said = SearchPlan(
+            objective=self.recipe.objective,
+            candidate=point.candidate.name,
+            why=why(self.goal, point, finished),
+            tried=len(self.points),
+        )
+        return plan.model_copy(update={"search": said})
+
+
+def _told(point: Point) -> str:
+    """One line for people."""
+    accuracy = "" if point.accuracy is None else f", top-1 {100 * point.accuracy:.2f} %"
+    latency = "" if point.ratio is None else f", {point.ratio:.2f}x float's time"
+    return f"{point.candidate.name}: SQNR {point.sqnr_db:.1f} dB{accuracy}, {point.integer_pct:.0f} % of MACs in integers{latency}"
