@@ -7,16 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from edgeq.errors import BadData, BadModel
 from edgeq.fidelity import Agreement, ErrorSums
+from edgeq.known_outputs import KnownOutputs
 from edgeq.layer_fidelity import LayerFidelity, LayerProbe
 from edgeq.progress import Progress, Silent
 from edgeq.recipe import Floors
-from edgeq.runtime import Array, Session, open_session
+from edgeq.runtime import Array, open_session
 from edgeq.task_metric import Accuracy, Metric, Samples, Task
 
 __all__ = ["Accuracy", "Comparison", "LayerFidelity", "OutputFidelity", "Samples", "check_floors", "compare_models"]
@@ -59,12 +58,14 @@ def compare_models(
     layer_names: Mapping[str, str] | None = None,
     metric: Metric | None = None,
     threads: int = 0,
+    known: KnownOutputs | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
     """Run both models over the data. layers: also compare inner values, with graph optimizations off; both must then be ir.Model.
 
     layer_names: float value name -> name of the same value, dequantized, in the int8 model (default: match_layers).
-    metric: task metric; default: the data set's. Raises BadModel when the outputs differ, BadData when the labels do not fit.
+    metric: task metric; default: the data set's. known: what the float model said to this data in earlier
+    comparisons. Raises BadModel when the outputs differ, BadData when the labels do not fit.
     """
     watcher = progress or Silent()
     first, second = open_session(float_model, threads=threads), open_session(int8_model, threads=threads)
@@ -78,7 +79,8 @@ def compare_models(
     samples = 0
     watcher.start("compare", dataset.count)
     for piece in dataset.batches(batch):
-        reference, other = _both(first, second, piece.feeds)
+        reference = first.run(piece.feeds) if known is None else known.of(first, piece)
+        other = second.run(piece.feeds)
         for pair, f, q in zip(pairs, reference, other, strict=True):
             pair.add(f, q)
         if task is not None:
@@ -103,7 +105,9 @@ def check_floors(comparison: Comparison, floors: Floors) -> tuple[str, ...]:
         ("top-1 agreement", floors.min_agreement, output.top1_agreement, "", f"output {output.name} is not class scores"),
         ("accuracy", floors.min_accuracy, accuracy.int8 if accuracy and higher_is_better else None, "", "the data has no labels"),
     )
-    missed = tuple(line for name, floor, value, unit, why in checks if floor is not None and (line := _missed(name, floor, value, unit, why)))
+    missed = tuple(
+        line for name, floor, value, unit, why in checks if floor is not None and (line := _missed(name, floor, value, unit, why))
+    )
     drop = None if floors.max_drop is None else _dropped(accuracy if higher_is_better else None, floors.max_drop)
     return missed if drop is None else (*missed, drop)
 
@@ -128,10 +132,6 @@ def _graph(model: ir.Model | Path) -> ir.Model:
     if isinstance(model, Path):
         raise ValueError("layers need models in memory: load them first")
     return model
-
-
-def _both(first: Session, second: Session, feeds: Mapping[str, NDArray[np.generic]]) -> tuple[list[Array], list[Array]]:
-    return first.run(feeds), second.run(feeds)
 
 
 class _Pair:

@@ -39,7 +39,7 @@ class Recipe(Strict):
     )
     objective: Objective = Field(
         "accuracy",
-        description="what effort best looks for: accuracy: as much in integers as the floors allow; latency: the fastest; size: the smallest",
+        description="effort best looks for: accuracy: as much in integers as the floors allow; latency: the fastest; size: the smallest",
     )
     minutes: float = Field(5.0, gt=0, description="after this long, effort best begins no further measurement")
     keep_float: tuple[str, ...] = Field((), description="nodes that stay float: name or glob, /regex/, or an operator type")

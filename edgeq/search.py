@@ -65,7 +65,7 @@ def search(wish: Wish, decide: Callable[[], Planned], progress: Progress) -> tup
     apart = wish.judged is not wish.data
     told = Search(
         recipe.objective, wish.judged.name, wish.judged.count, apart, len(book.points), finished,
-        why(book.goal, chosen, finished), choices(tuple(book.points.values()), chosen),
+        why(book.goal, chosen, finished), choices(tuple(book.points.values()), chosen, recipe.objective),
     )  # fmt: skip
     plan = book.plan(chosen, finished)
     return Planned(plan, (*planned.steps, (f"search: {chosen.candidate.name}", plan))), told
@@ -152,7 +152,7 @@ class _Book:
             return  # judged again from the journal: what is known of its latency stays
         self.points[point.candidate.key] = point if earlier is None else replace(point, candidate=earlier.candidate)
         best = self.best()
-        if best != self.shown:
+        if self.shown is None or best.candidate.key != self.shown.candidate.key:
             self.shown = best
             self.progress.note(f"best so far, of {len(self.points)}: {_told(best)}")
             if self.work is not None:

@@ -74,19 +74,17 @@ def ratio_of(point: Point) -> float:
     return float("inf") if point.ratio is None else point.ratio
 
 
-def pareto(points: Iterable[Point]) -> tuple[Point, ...]:
-    """The points that no other equals or beats in fidelity, latency (where timed), integer share and size at once; closest first."""
+def pareto(points: Iterable[Point], objective: Objective) -> tuple[Point, ...]:
+    """The points that no other equals or beats in both fidelity and what the objective counts; closest to float first."""
     found: list[Point] = []
-    for point in sorted(points, key=lambda p: (-p.sqnr_db, ratio_of(p), -p.integer_pct, p.bytes)):
-        if not any(_covers(other, point) for other in found):
+    for point in sorted(points, key=lambda p: (-p.sqnr_db, _cost(p, objective))):
+        if not found or _cost(point, objective) < _cost(found[-1], objective):
             found.append(point)
     return tuple(found)
 
 
-def _covers(first: Point, second: Point) -> bool:
-    return (
-        first.sqnr_db >= second.sqnr_db
-        and ratio_of(first) <= ratio_of(second)
-        and first.integer_pct >= second.integer_pct
-        and first.bytes <= second.bytes
-    )
+def _cost(point: Point, objective: Objective) -> float:
+    """What fidelity is paid with: work in float, time or bytes."""
+    if objective == "latency":
+        return ratio_of(point)
+    return 100 - point.integer_pct if objective == "accuracy" else float(point.bytes)

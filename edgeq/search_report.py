@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from edgeq.recipe import Objective
 from edgeq.search_points import Goal, Point, pareto
 
 
@@ -37,9 +38,9 @@ class Search:
     points: tuple[Choice, ...]
 
 
-def choices(points: Sequence[Point], chosen: Point) -> tuple[Choice, ...]:
+def choices(points: Sequence[Point], chosen: Point, objective: Objective) -> tuple[Choice, ...]:
     """The Pareto front of the points, and the chosen one in any case."""
-    front = pareto(points)
+    front = pareto(points, objective)
     shown = front if chosen in front else (*front, chosen)
     return tuple(
         Choice(

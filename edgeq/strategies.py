@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
+from functools import partial
 from itertools import accumulate
 
 import onnx_ir as ir
@@ -22,36 +23,55 @@ GROWTH = 1.25
 
 
 def repair(trials: Trials, goal: Goal, *, stored: bool = False) -> None:
-    """Give float back to the layers whose quantization costs the output most, until the floors hold; then take back what was too much.
-
-    Damage: the drop of the noise-to-signal ratio of the model's output when the layer alone goes float, per multiply-accumulate: noises of
-    single layers add up nearly, so the order holds for sets of them.
-    """
+    """Give float back to the parts whose quantization costs the output most, until the floors hold; then take back what was too much."""
     order = by_damage(trials, stored)
-    sizes = _growing(len(order))
-    fails = 0
-    for size in sizes:
-        point = trials.judge(_of(order[:size], f"the {size} most sensitive layers in float", stored))
-        if point is not None and goal.holds(point):
-            break
-        fails = size
-    else:
-        return
-    while size - fails > 1:
-        middle = (size + fails) // 2
-        point = trials.judge(_of(order[:middle], f"the {middle} most sensitive layers in float", stored))
-        size, fails = (middle, fails) if point is not None and goal.holds(point) else (size, middle)
-    _prune(trials, goal, order[:size], stored)
+    sets = [_of([name for part in order[:size] for name in part], stored=stored) for size in _growing(len(order))]
+    holds = next((place for place, wanted in enumerate(sets) if _holds(trials, goal, wanted)), None)
+    if holds is not None:
+        _prune(trials, goal, sets[holds])
 
 
-def by_damage(trials: Trials, stored: bool) -> tuple[str, ...]:
-    """The integer layers, the one first that gains most for its multiply-accumulates when it alone goes float."""
+def by_damage(trials: Trials, stored: bool) -> tuple[tuple[str, ...], ...]:
+    """Parts of the network, the one first that takes most noise off the output for its multiply-accumulates when it alone goes float.
+
+    Noise: noise-to-signal ratio of the output. That of single parts adds up nearly, so the order holds for sets of them.
+    """
     work = {str(node.name): macs(node) for node in nodes(trials.base.model)}
     start = _noise(trials.rank(Candidate("the default")))
-    gains: dict[str, float] = {}
-    for name in integer_layers(trials.base):
-        gains[name] = (start - _noise(trials.rank(_of([name], f"{name} in float", stored)))) / work[name]
-    return tuple(sorted(gains, key=lambda name: -gains[name]))
+    gains: dict[tuple[str, ...], float] = {}
+    for part in parts(trials.base):
+        gain = start - _noise(trials.rank(_of(part, stored=stored)))
+        gains[part] = gain / sum(work[name] for name in part)
+    return tuple(sorted(gains, key=lambda part: -gains[part]))
+
+
+def parts(base: Base) -> tuple[tuple[str, ...], ...]:
+    """What repair switches: each integer layer with those that read its output, the layers that read the model's input, and the last ones.
+
+    A layer that goes float alone leaves the grids before and behind it; with its readers it takes the grid between them away, and most of
+    the noise comes from the grids of activations.
+    """
+    layers = integer_layers(base)
+    by_name = {str(node.name): node for node in nodes(base.model)}
+    readers = {name: _next_layers(by_name[name], frozenset(layers)) for name in layers}
+    read = {name for found in readers.values() for name in found}
+    found = [tuple(sorted({name, *readers[name]})) for name in layers]
+    found += [(name,) for name in layers if name not in read]
+    return tuple(dict.fromkeys(found))
+
+
+def _next_layers(node: ir.Node, layers: Set[str]) -> set[str]:
+    """The first integer layers on every way from the node."""
+    found: set[str] = set()
+    seen, queue = {node}, [node]
+    while queue:
+        for use in [use for value in queue.pop().outputs for use in value.uses()]:
+            if str(use.node.name) in layers:
+                found.add(str(use.node.name))
+            elif use.node not in seen:
+                seen.add(use.node)
+                queue.append(use.node)
+    return found
 
 
 def fastest(trials: Trials) -> None:
@@ -72,13 +92,13 @@ def fastest(trials: Trials) -> None:
 
     default = tried(Candidate("the default"))
     tried(weights_only(trials.base))
-    heads = _along(layers, lambda count: _of(layers[:count], f"the first {count} layers in float", True), tried)
-    tails = _along(layers, lambda count: _of(layers[len(layers) - count :], f"the last {count} layers in float", True), tried)
     kinds = [kind for kind in by_kind(trials.base) if tried(kind) < default]
-    part = min((heads, tails), key=tried) if layers else None
-    for kind in kinds if part is not None else ():
-        assert part is not None
-        tried(_of([*part.floats, *kind.floats], f"{part.name}; {kind.name}", True))
+    if len(layers) < 2:
+        return
+    ends = (partial(_head, layers), partial(_tail, layers))
+    part = _along(len(layers), ends, tried)
+    for kind in kinds:
+        tried(_of([*part.floats, *kind.floats], f"{part.name}; {kind.name}", stored=True))
 
 
 def finals(trials: Trials, goal: Goal, points: Sequence[Point]) -> None:
@@ -99,7 +119,7 @@ def smallest(trials: Trials, goal: Goal) -> None:
 def weights_only(base: Base) -> Candidate:
     """Everything in float, with the weights of the base plan's layers stored as integers."""
     every = [name for name, node in base.plan.nodes.items() if node.runs in INTEGER and f"{name}:0" not in base.plan.weights]
-    return _of(every, "integers for storage only", True)
+    return _of(every, "integers for storage only", stored=True)
 
 
 def by_kind(base: Base) -> Iterator[Candidate]:
@@ -109,7 +129,7 @@ def by_kind(base: Base) -> Iterator[Candidate]:
         if base.plan.nodes[str(node.name)].runs == "int8":
             kinds.setdefault(_kind(node), []).append(str(node.name))
     if len(kinds) > 1:
-        yield from (_of(names, f"{kind} in float", True) for kind, names in sorted(kinds.items()))
+        yield from (_of(names, f"{kind} in float", stored=True) for kind, names in sorted(kinds.items()))
 
 
 def _kind(node: ir.Node) -> str:
@@ -117,35 +137,46 @@ def _kind(node: ir.Node) -> str:
     return "grouped Conv" if depthwise else node.op_type
 
 
-def _along(layers: Sequence[str], make: Callable[[int], Candidate], tried: Callable[[Candidate], float]) -> Candidate:
-    """The best number of layers, found from coarse shares by halving steps."""
-    total = len(layers)
-    counts = {max(1, min(total - 1, round(total * share))) for share in SHARES} if total > 1 else {total}
-    times = {count: tried(make(count)) for count in sorted(counts)}
-    best = min(times, key=lambda count: times[count])
+def _head(layers: Sequence[str], count: int) -> Candidate:
+    return _of(layers[:count], f"the first {count} layers in float", stored=True)
+
+
+def _tail(layers: Sequence[str], count: int) -> Candidate:
+    return _of(layers[len(layers) - count :], f"the last {count} layers in float", stored=True)
+
+
+def _along(total: int, ends: Sequence[Callable[[int], Candidate]], tried: Callable[[Candidate], float]) -> Candidate:
+    """The fastest end of the network: each end at coarse shares, then the better one in ever smaller steps."""
+    counts = sorted({max(1, min(total - 1, round(total * share))) for share in SHARES})
+    times = {(end, count): tried(end(count)) for end in ends for count in counts}
+    end, best = min(times, key=lambda place: times[place])
     step = total // 8
     while step:
         for count in (best - step, best + step):
-            if 0 < count < total and count not in times:
-                times[count] = tried(make(count))
-        best = min(times, key=lambda count: times[count])
+            if 0 < count < total and (end, count) not in times:
+                times[end, count] = tried(end(count))
+        end, best = min(times, key=lambda place: times[place])
         step //= 2
-    return make(best)
+    return end(best)
 
 
-def _prune(trials: Trials, goal: Goal, floats: Sequence[str], stored: bool) -> None:
+def _holds(trials: Trials, goal: Goal, candidate: Candidate) -> bool:
+    point = trials.judge(candidate)
+    return point is not None and goal.holds(point)
+
+
+def _prune(trials: Trials, goal: Goal, found: Candidate) -> None:
     """Try every layer of a set that holds without it, the one with most work first."""
     work = {str(node.name): macs(node) for node in nodes(trials.base.model)}
-    kept = list(floats)
-    for name in sorted(floats, key=lambda name: -work[name]):
-        less = [other for other in kept if other != name]
-        if less:
-            point = trials.judge(_of(less, f"{len(less)} sensitive layers in float", stored))
-            kept = less if point is not None and goal.holds(point) else kept
+    for name in sorted(found.floats, key=lambda name: (-work[name], name)):
+        less = _of([other for other in found.floats if other != name], stored=found.stored)
+        if less.floats and _holds(trials, goal, less):
+            found = less
 
 
-def _of(names: Sequence[str], title: str, stored: bool) -> Candidate:
-    return Candidate(title, tuple(sorted(set(names))), stored)
+def _of(names: Sequence[str], title: str = "", *, stored: bool) -> Candidate:
+    floats = tuple(sorted(set(names)))
+    return Candidate(title or f"{len(floats)} sensitive layer{'s' * (len(floats) > 1)} in float", floats, stored)
 
 
 def _noise(sqnr_db: float | None) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import sqrt
 from time import monotonic
@@ -14,6 +14,7 @@ from edgeq.candidates import Base, Candidate, candidate_plan, integer_share
 from edgeq.comparison import check_floors, compare_models
 from edgeq.data_stream import Batch, Dataset
 from edgeq.journal import Journal, Number, Record
+from edgeq.known_outputs import KnownOutputs
 from edgeq.latency import Latency, measure_latency
 from edgeq.pipeline import rewrite
 from edgeq.plan import Plan
@@ -77,6 +78,7 @@ class Trials:
     stops: float
     seen: Callable[[Point], None]
     clock: Callable[[], float] = monotonic
+    known: KnownOutputs = field(default_factory=KnownOutputs)
 
     def judge(self, candidate: Candidate) -> Point | None:
         """Fidelity, accuracy, integer share and size on all data; None when the candidate cannot be built. Raises OutOfTime."""
@@ -93,11 +95,13 @@ class Trials:
         return None if found is None else float(found)  # type: ignore[arg-type]  # the journal's own number
 
     def time(self, point: Point, *, sure: bool = False) -> Point:
-        """The point with its latency: a glance with one thread, or the worst of longer looks with each of THREADS. Raises OutOfTime."""
+        """The point with its latency: a glance with one thread, or the worst of longer looks with each of THREADS. Raises OutOfTime.
+
+        The margin is that of one thread: other work on the machine disturbs it less.
+        """
         looks = [self._timing(point.candidate, threads, LOOK_S) for threads in THREADS] if sure else []
         looks = looks or [self._timing(point.candidate, THREADS[0], GLANCE_S)]
-        ratio, margin = max(looks, key=lambda look: look[0] + look[1])
-        timed = replace(point, ratio=ratio, margin=margin, sure=sure)
+        timed = replace(point, ratio=max(ratio for ratio, _ in looks), margin=looks[0][1], sure=sure)
         self.seen(timed)
         return timed
 
@@ -133,7 +137,7 @@ class Trials:
         built = self.build(candidate)
         if built is None:
             return {"sqnr_db": None}
-        found = compare_models(self.original, built[1], Sample(self.data), batch=self.recipe.batch)
+        found = compare_models(self.original, built[1], Sample(self.data), batch=self.recipe.batch, known=self.known)
         return {"sqnr_db": found.outputs[0].sqnr_db}
 
     def _judge(self, candidate: Candidate) -> dict[str, Number]:
@@ -141,7 +145,7 @@ class Trials:
         if built is None:
             return {"bytes": None}
         plan, model = built
-        found = compare_models(self.original, model, self.data, batch=self.recipe.batch)
+        found = compare_models(self.original, model, self.data, batch=self.recipe.batch, known=self.known)
         first, task = found.outputs[0], found.accuracy
         return {
             "sqnr_db": first.sqnr_db,
