@@ -87,13 +87,13 @@ def quantize(
         frozen = plan.shapes if plan is not None and not shapes else shapes
         prepared, task = _task(loaded, chip, wish, frozen, plan)
     dataset = None if data is None else open_dataset(data, input_specs(task.model), samples=wish.samples, shapes=frozen)
-    judged = dataset if validation is None else open_dataset(validation, input_specs(task.model), shapes=frozen)
+    judged = dataset if validation is None else open_dataset(validation, input_specs(task.model), split="evaluation", shapes=frozen)
     found = None
     if plan is not None:
         planned = check_plan(plan, task)
     elif wish.effort == "best":
         aim = Wish(loaded, task, _needed(dataset), _needed(judged), None if work is None else Path(work))
-        planned, found = search(aim, lambda: decide(task, dataset, statistics, rewrite, clock, watcher), watcher)
+        planned, found = search(aim, lambda: decide(task, dataset, statistics, rewrite, clock, watcher), clock, watcher)
     else:
         planned = decide(task, dataset, statistics, rewrite, clock, watcher)
     with clock.stage("rewrite"):
@@ -105,7 +105,7 @@ def quantize(
     with clock.stage("prove"):
         evidence = prove_all(loaded, task, planned, result, judged, watcher) if prove else Evidence()
     gate, missed = _gate(evidence.comparison, wish)
-    mark_gate(result, gate)
+    mark_gate(result, planned.plan.search.gate if gate == "none" and planned.plan.search is not None else gate)
     said = Said(doubts, notes, gate, missed)
     report = build_report(loaded, result, planned.plan, dataset, wish, evidence, clock, said)
     return Quantized(result, planned.plan, replace(report, search=found), loaded.path)

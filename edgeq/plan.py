@@ -80,12 +80,14 @@ def grid_plan(
 
 
 class SearchPlan(Strict):
-    """What a search decided and why, for the reader: the plan's other fields carry it out. tried: candidates that were measured."""
+    """What a search decided and why, for the reader: the plan's other fields carry it out. tried: candidates that were measured. gate:
+    whether the floors held; a run that repeats the plan without data writes it into the model."""
 
     objective: str
     candidate: str
     why: str
     tried: int
+    gate: Literal["passed", "failed", "none"] = "none"
 
 
 class Plan(Strict):

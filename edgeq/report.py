@@ -45,6 +45,7 @@ class Times:
     prepare: float | None = None
     calibrate: float | None = None
     plan: float | None = None
+    search: float | None = None
     rewrite: float | None = None
     prove: float | None = None
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from edgeq.errors import MissingExtra
 from edgeq.report import Report, verdict
+from edgeq.report_search import judged_on
 from edgeq.report_text import bar_share, decibels, human_bytes, threads_text
 from edgeq.snippet import snippet
 
@@ -21,6 +22,7 @@ def to_html(report: Report, out: str = "model.int8.onnx") -> str:
         report=report,
         name=report.model.replace("\\", "/").rsplit("/", 1)[-1],
         verdict=verdict(report.latency) if report.latency else None,
+        judged=judged_on(report.search) if report.search else None,
         code=snippet(report, out) if report.inputs else None,
         counts=_counts(report),
     )

@@ -14,6 +14,7 @@ from edgeq.comparison import Accuracy, LayerFidelity
 from edgeq.latency import Latency
 from edgeq.proof import Placement
 from edgeq.report import NOT_FASTER, Fidelity, Report, verdict
+from edgeq.report_search import search_lines
 from edgeq.snippet import snippet
 
 #: names listed for one reason before the rest becomes a count
@@ -30,6 +31,7 @@ def report_text(report: Report, out: str = "model.int8.onnx") -> RenderableType:
     parts: list[RenderableType] = [_title(report), _facts(report)]
     if report.placement is not None:
         parts += _section("Float nodes, and why", float_nodes(report.placement))
+    parts += _section("Search", search_lines(report.search))
     if report.layers:
         parts += _section("Weakest layers", [layer_table(report.layers[:LAYERS_SHOWN])])
     parts += _section("Floors missed", [Text(line, "bold red") for line in report.missed])
@@ -171,7 +173,7 @@ def threads_text(threads: int) -> str:
 
 
 def _times(report: Report) -> Text:
-    stages = {name: getattr(report.time_s, name) for name in ("prepare", "calibrate", "plan", "rewrite", "prove")}
+    stages = {name: getattr(report.time_s, name) for name in ("prepare", "calibrate", "plan", "search", "rewrite", "prove")}
     known = [f"{name} {seconds:.1f}" for name, seconds in stages.items() if seconds is not None and seconds >= SHOWN_FROM_S]
     total = sum(seconds for seconds in stages.values() if seconds is not None)
     return Text.assemble(f"{total:.1f} s, {report.peak_rss_mb:.0f} MB", (f"  ({', '.join(known)})", "dim"))

@@ -11,6 +11,7 @@ from pathlib import Path
 from time import monotonic
 
 from edgeq.candidates import Base, Candidate, candidate_plan
+from edgeq.clock import Clock
 from edgeq.data_stream import Dataset
 from edgeq.errors import BadData, BadOutput
 from edgeq.journal import Journal
@@ -23,7 +24,7 @@ from edgeq.runtime import runtime_version
 from edgeq.save import atomic_write_text
 from edgeq.search_points import Goal, Point
 from edgeq.search_report import Search, choices, why
-from edgeq.strategies import fastest, finals, repair, smallest
+from edgeq.strategies import DEFAULT, fastest, finals, repair, smallest
 from edgeq.trials import OutOfTime, Trials
 from edgeq.version import __version__
 
@@ -42,7 +43,7 @@ class Wish:
     work: Path | None
 
 
-def search(wish: Wish, decide: Callable[[], Planned], progress: Progress) -> tuple[Planned, Search]:
+def search(wish: Wish, decide: Callable[[], Planned], clock: Clock, progress: Progress) -> tuple[Planned, Search]:
     """The plan of the best candidate. decide: makes the plan to begin with; not called when the journal in `work` has it.
 
     Raises BadOutput for a folder that cannot be used or belongs to another search, BadData for floors that the data cannot answer.
@@ -58,9 +59,8 @@ def search(wish: Wish, decide: Callable[[], Planned], progress: Progress) -> tup
     book = _Book(base, recipe, wish.work, progress)
     stops = started + 60 * recipe.minutes
     trials = Trials(wish.loaded.model, base, wish.judged, recipe, journal, progress, stops, book.add)
-    first = trials.judge(Candidate("the default"))
-    assert first is not None  # the base plan itself
-    finished = _run(trials, book, progress)
+    with clock.stage("search"):
+        finished = _run(trials, book, progress)
     chosen = book.best()
     apart = wish.judged is not wish.data
     told = Search(
@@ -106,7 +106,9 @@ def _base(wish: Wish, decide: Callable[[], Planned]) -> Planned:
 
 def _run(trials: Trials, book: _Book, progress: Progress) -> bool:
     """Try what the objective asks for; whether it came to its end."""
-    goal, finished = book.goal, True
+    first, finished = trials.judge(Candidate(DEFAULT)), True
+    assert first is not None  # the base plan itself
+    goal = book.goal
     try:
         if goal.objective == "latency":
             fastest(trials)
@@ -166,6 +168,7 @@ class _Book:
             candidate=point.candidate.name,
             why=why(self.goal, point, finished),
             tried=len(self.points),
+            gate=("failed" if point.missed else "passed") if self.goal.floors else "none",
         )
         return plan.model_copy(update={"search": said})
 

@@ -18,6 +18,8 @@ from edgeq.trials import Trials
 SHARES = (0.25, 0.5, 0.75)
 #: how many of the fastest are timed at length before one is chosen
 FINALISTS = 3
+#: the candidate that a search begins with
+DEFAULT = "the default"
 #: step between the numbers of layers that repair tries: each time a quarter more
 GROWTH = 1.25
 
@@ -37,7 +39,7 @@ def by_damage(trials: Trials, stored: bool) -> tuple[tuple[str, ...], ...]:
     Noise: noise-to-signal ratio of the output. That of single parts adds up nearly, so the order holds for sets of them.
     """
     work = {str(node.name): macs(node) for node in nodes(trials.base.model)}
-    start = _noise(trials.rank(Candidate("the default")))
+    start = _noise(trials.rank(Candidate(DEFAULT)))
     gains: dict[tuple[str, ...], float] = {}
     for part in parts(trials.base):
         gain = start - _noise(trials.rank(_of(part, stored=stored)))
@@ -90,7 +92,7 @@ def fastest(trials: Trials) -> None:
         found[candidate.key] = trials.time(point)
         return ratio_of(found[candidate.key])
 
-    default = tried(Candidate("the default"))
+    default = tried(Candidate(DEFAULT))
     tried(weights_only(trials.base))
     kinds = [kind for kind in by_kind(trials.base) if tried(kind) < default]
     if len(layers) < 2:
@@ -111,7 +113,7 @@ def finals(trials: Trials, goal: Goal, points: Sequence[Point]) -> None:
 
 def smallest(trials: Trials, goal: Goal) -> None:
     """All in float with integer weights drops the grids of activations and the integer biases; if that is too coarse, repair."""
-    points = [trials.judge(Candidate("the default")), trials.judge(weights_only(trials.base))]
+    points = [trials.judge(Candidate(DEFAULT)), trials.judge(weights_only(trials.base))]
     if not any(point is not None and goal.holds(point) for point in points):
         repair(trials, goal)
 

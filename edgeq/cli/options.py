@@ -9,6 +9,7 @@ import typer
 
 RANGES = "Ranges and weights"
 DATA = "Data"
+SEARCH = "Search (--effort best)"
 FLOORS = "Proof and floors"
 OUTPUT = "Output"
 
@@ -80,7 +81,37 @@ WeightScales = Annotated[
 ]
 Effort = Annotated[
     str | None,
-    typer.Option("--effort", metavar="LEVEL", help="fast: ranges only; default: weights rounded with the data.", rich_help_panel=RANGES),
+    typer.Option(
+        "--effort",
+        metavar="LEVEL",
+        help="fast: ranges only; default: weights rounded with the data; best: then search.",
+        rich_help_panel=RANGES,
+    ),
+]
+Objective = Annotated[
+    str | None,
+    typer.Option(
+        "--objective",
+        metavar="GOAL",
+        help="accuracy: most work in integers that the floors allow; latency; or size.",
+        rich_help_panel=SEARCH,
+    ),
+]
+Minutes = Annotated[
+    float | None, typer.Option("--minutes", metavar="M", help="Begin no measurement after this long. Default: 5.", rich_help_panel=SEARCH)
+]
+Work = Annotated[
+    Path | None,
+    typer.Option("--work", metavar="DIR", help="Keep the search here; the same command goes on from it.", rich_help_panel=SEARCH),
+]
+Validation = Annotated[
+    str | None,
+    typer.Option(
+        "--validation",
+        metavar="DATA",
+        help="Judge on this data instead of --data; of a set, on its evaluation split.",
+        rich_help_panel=DATA,
+    ),
 ]
 KeepFloat = Annotated[
     list[str] | None,
@@ -103,5 +134,11 @@ MinAccuracy = Annotated[
     float | None,
     typer.Option(
         "--min-accuracy", metavar="SHARE", min=0, max=1, help="Floor for task accuracy, 0..1; needs labels.", rich_help_panel=FLOORS
+    ),
+]
+MaxDrop = Annotated[
+    float | None,
+    typer.Option(
+        "--max-drop", metavar="POINTS", min=0, max=100, help="Most points of task accuracy lost; needs labels.", rich_help_panel=FLOORS
     ),
 ]

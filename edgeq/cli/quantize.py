@@ -10,7 +10,7 @@ import typer
 
 from edgeq.cli import options as o
 from edgeq.cli.screen import Screen
-from edgeq.cli.settings import check_outputs, check_report, parse_shapes, parse_size, plan_path, recipe_from, write_report
+from edgeq.cli.settings import check_outputs, check_report, check_search, parse_shapes, parse_size, plan_path, recipe_from, write_report
 from edgeq.errors import BadData, FloorMissed
 
 if TYPE_CHECKING:
@@ -20,18 +20,26 @@ EXAMPLE = """    edgeq quantize model.onnx --data calib.npz -o model.int8.onnx
 
     edgeq quantize model.onnx -d photos/ -o model.int8.onnx --rule percentile --keep-float Softmax --report report.html
 
-    edgeq quantize model.onnx -d calib.npz -o model.int8.onnx --min-sqnr 20 --strict    (in CI: exit code 3 below 20 dB)"""
+    edgeq quantize model.onnx -d calib.npz -o model.int8.onnx --min-sqnr 20 --strict    (in CI: exit code 3 below 20 dB)
+
+    edgeq quantize model.onnx -d labelled.npz -o model.int8.onnx --effort best --max-drop 0.5 --minutes 10 --work search/
+
+    edgeq quantize model.onnx -d calib.npz -o model.int8.onnx --effort best --objective latency"""
 
 
 def quantize(
     model: o.FloatModel,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT", help="The int8 model to write.", rich_help_panel=o.OUTPUT)],
     data: o.MaybeData = None,
+    validation: o.Validation = None,
     target: o.Target = "cpu",
     recipe: o.RecipeFile = None,
     rule: o.Rule = None,
     weights: o.WeightScales = None,
     effort: o.Effort = None,
+    objective: o.Objective = None,
+    minutes: o.Minutes = None,
+    work: o.Work = None,
     keep_float: o.KeepFloat = None,
     samples: o.Samples = None,
     batch: o.BatchSize = None,
@@ -44,6 +52,7 @@ def quantize(
     min_sqnr: o.MinSqnr = None,
     min_agreement: o.MinAgreement = None,
     min_accuracy: o.MinAccuracy = None,
+    max_drop: o.MaxDrop = None,
     strict: o.StrictFloors = False,
     strict_data: o.StrictData = False,
     max_bytes: o.MaxBytes = "2GiB",
@@ -57,9 +66,10 @@ def quantize(
     wish = recipe_from(
         recipe,
         {"rule": rule, "weights": weights, "effort": effort, "keep_float": keep_float or None}
-        | {"samples": samples, "batch": batch, "seed": seed},
-        {"min_sqnr": min_sqnr, "min_agreement": min_agreement, "min_accuracy": min_accuracy},
+        | {"samples": samples, "batch": batch, "seed": seed, "objective": objective, "minutes": minutes},
+        {"min_sqnr": min_sqnr, "min_agreement": min_agreement, "min_accuracy": min_accuracy, "max_drop": max_drop},
     )
+    check_search(wish, {"--objective": objective, "--minutes": minutes, "--work": work}, plan)
     if data is None and stats is None and plan is None:
         raise BadData(
             "No calibration data was given.", "--data", "Give an .npz, a folder with a set.toml or a shipped set: --data calib.npz."
@@ -78,7 +88,7 @@ def quantize(
     with screen.progress() as progress:
         made = run(
             load_model(model, max_bytes=limit), data, target=target, recipe=wish, shapes=shapes, statistics=known, plan=earlier,
-            prove=not no_prove, strict_data=strict_data, progress=progress,
+            validation=validation, work=work, prove=not no_prove, strict_data=strict_data, progress=progress,
         )  # fmt: skip
     finish(screen, made, Files(out, plan_out, report), force=force, strict=strict)
 
@@ -108,5 +118,5 @@ def finish(screen: Screen, made: Quantized, files: Files, *, force: bool, strict
     screen.show(made.report, lambda: report_text(made.report, str(files.model)))
     if failed:
         wrote = f"{files.model} was not written" if strict else f"{files.model}, marked gate: failed"
-        mend = "Try edgeq compare --layers to find the weak layers, keep them float, use another --rule, or lower the floor."
+        mend = "Try --effort best, which searches; or find weak layers with edgeq compare --layers and keep them float; or lower the floor."
         raise FloorMissed("; ".join(made.report.missed) + ".", wrote, mend)

@@ -67,6 +67,17 @@ def check_outputs(outputs: Iterable[Path | None], *, force: bool, inputs: Iterab
         check_output(path, force=force, inputs=sources)
 
 
+def check_search(recipe: Recipe, given: Mapping[str, object], plan: Path | None) -> None:
+    """Refuse options of the search where no search will run: they would do nothing. given: by name. Raises BadRecipe."""
+    if recipe.effort == "best" and plan is None:
+        return
+    idle = next((name for name, value in given.items() if value is not None), None)
+    if idle is not None and plan is not None:
+        raise BadRecipe(f"{idle} says how to search, but a plan is repeated without one.", "--plan", "Leave one of the two out.")
+    if idle is not None:
+        raise BadRecipe(f"{idle} says how to search, and there is no search.", idle, f"Add --effort best, or leave {idle} out.")
+
+
 def check_folder(folder: Path, outputs: Iterable[Path], *, force: bool, inputs: Iterable[Path | None]) -> None:
     """The same for outputs in a folder that may not exist yet. Raises BadOutput."""
     if folder.exists() and not folder.is_dir():
