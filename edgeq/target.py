@@ -11,6 +11,9 @@ from pydantic import Field, model_validator
 from edgeq.errors import BadTarget
 from edgeq.toml_model import Strict, parse_toml, read_toml
 
+#: 255 * 128 = 32,640 is the largest pair of u8 x s8 products with a whole |a| + |b| that int16 holds
+PAIR_LIMIT = 128
+
 
 class Activations(Strict):
     """Grid of activations: always one scale a tensor."""
@@ -114,6 +117,12 @@ class Target(Strict):
         if self.min_opset > self.max_opset:
             raise ValueError(f"min_opset {self.min_opset} is above max_opset {self.max_opset}")
         return self
+
+    def without_vnni(self) -> Target:
+        """This target for processors that add pairs of products in saturating int16: weights of neighbours keep clear of it."""
+        if self.weights.pair_limit is not None:
+            return self
+        return self.model_copy(update={"weights": self.weights.model_copy(update={"pair_limit": PAIR_LIMIT})})
 
     def kernel_of(self, op_type: str) -> Kernel | None:
         """The integer kernel of an operator type, or None."""

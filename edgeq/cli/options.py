@@ -142,3 +142,7 @@ MaxDrop = Annotated[
         "--max-drop", metavar="POINTS", min=0, max=100, help="Most points of task accuracy lost; needs labels.", rich_help_panel=FLOORS
     ),
 ]
+NoVnni = Annotated[
+    bool,
+    typer.Option("--no-vnni", help="Keep sums exact on x86 without VNNI; the target cpu always does.", rich_help_panel=RANGES),
+]

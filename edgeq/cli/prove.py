@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,16 +15,20 @@ from edgeq.cli.settings import parse_shapes, parse_size
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
+    from rich.text import Text
 
     from edgeq.latency import Latency
     from edgeq.load import Loaded
     from edgeq.proof import Placement
+    from edgeq.saturation_audit import LayerBounds
 
 EXAMPLE = """    edgeq prove model.int8.onnx
 
     edgeq prove model.int8.onnx --float model.onnx --data calib.npz --threads 1
 
-    edgeq prove model.int8.onnx --require-int8 Conv,Gemm    (in CI: exit code 3 when one of them runs in float)"""
+    edgeq prove model.int8.onnx --require-int8 Conv,Gemm    (in CI: exit code 3 when one of them runs in float)
+
+    edgeq prove model.int8.onnx --no-vnni    (in CI: exit code 3 when a sum can saturate on some x86 processor)"""
 
 
 def prove(
@@ -42,6 +46,10 @@ def prove(
             "--require-int8", metavar="OPTYPES", help="Exit 3 when a node of these types runs in float.", rich_help_panel=o.FLOORS
         ),
     ] = None,
+    no_vnni: Annotated[
+        bool,
+        typer.Option("--no-vnni", help="Exit 3 when a sum can leave its type on x86 processors without VNNI.", rich_help_panel=o.FLOORS),
+    ] = False,
     max_bytes: o.MaxBytes = "2GiB",
     as_json: o.Json = False,
     quiet: o.Quiet = False,
@@ -53,6 +61,7 @@ def prove(
     wanted = [part.strip() for part in (require or "").split(",") if part.strip()]
     from edgeq.load import load_model
     from edgeq.proof import prove_placement, require_int8
+    from edgeq.saturation_audit import audit_sums, require_exact
 
     with screen.progress() as progress:
         progress.start("prove", None)
@@ -63,8 +72,12 @@ def prove(
         if original is not None:
             progress.start("time", None)
             latency = _latency(original, proven, data, shapes, threads)
-    screen.show({"model": model, "float": float_model, "placement": placement, "latency": latency}, lambda: proof_text(placement, latency))
+        sums = audit_sums(proven.model)
+    found = {"model": model, "float": float_model, "placement": placement, "latency": latency, "sums": sums}
+    screen.show(found, lambda: proof_text(placement, latency, sums))
     require_int8(placement, wanted)
+    if no_vnni:
+        require_exact(sums)
 
 
 def _latency(original: Loaded, proven: Loaded, data: str | None, shapes: Mapping[str, tuple[int, ...]], threads: int) -> Latency:
@@ -82,8 +95,8 @@ def _latency(original: Loaded, proven: Loaded, data: str | None, shapes: Mapping
     return measure_latency(original.model, proven.model, feeds, threads=threads)
 
 
-def proof_text(placement: Placement, latency: Latency | None) -> RenderableType:
-    """Every node, the reasons of the float ones, the counts, the speed, the verdict."""
+def proof_text(placement: Placement, latency: Latency | None, sums: Sequence[LayerBounds]) -> RenderableType:
+    """Every node, the reasons of the float ones, the counts, how far sums can go, the speed, the verdict."""
     from rich.console import Group
     from rich.text import Text
 
@@ -94,9 +107,24 @@ def proof_text(placement: Placement, latency: Latency | None) -> RenderableType:
     if reasons:
         parts += [Text("\nFloat nodes, and why", "bold"), *reasons]
     parts += [Text(), *placement_lines(placement)]
+    if sums:
+        parts.append(sums_line(sums))
     if latency is not None:
         parts += latency_lines(latency)
     return Group(*parts)
+
+
+def sums_line(sums: Sequence[LayerBounds]) -> Text:
+    """The worst sums of all layers against their types, and how many layers can leave them."""
+    from rich.text import Text
+
+    from edgeq.saturation_audit import INT16, INT32
+
+    pair = max((one.pair for one in sums if one.pair is not None), default=0)
+    bad = sum(one.saturates or one.overflows for one in sums)
+    line = Text(f"Worst sums: two products {100 * pair / INT16:.0f} % of int16 (x86 without VNNI), ")
+    line.append(f"accumulators {100 * max(one.accumulator for one in sums) / INT32:.0f} % of int32: ")
+    return line.append("all exact", "green") if not bad else line.append(f"{bad} of {len(sums)} layers can saturate", "bold yellow")
 
 
 def _nodes(placement: Placement) -> Table:

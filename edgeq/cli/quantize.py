@@ -36,6 +36,7 @@ def quantize(
     recipe: o.RecipeFile = None,
     rule: o.Rule = None,
     weights: o.WeightScales = None,
+    no_vnni: o.NoVnni = False,
     effort: o.Effort = None,
     objective: o.Objective = None,
     minutes: o.Minutes = None,
@@ -82,12 +83,14 @@ def quantize(
     from edgeq.load import load_model
     from edgeq.plan import load_plan
     from edgeq.statistics_file import load_statistics
+    from edgeq.target import load_target
 
+    chip = load_target(target).without_vnni() if no_vnni else load_target(target)
     known = None if stats is None else load_statistics(stats)
     earlier = None if plan is None else load_plan(plan)
     with screen.progress() as progress:
         made = run(
-            load_model(model, max_bytes=limit), data, target=target, recipe=wish, shapes=shapes, statistics=known, plan=earlier,
+            load_model(model, max_bytes=limit), data, target=chip, recipe=wish, shapes=shapes, statistics=known, plan=earlier,
             validation=validation, work=work, prove=not no_prove, strict_data=strict_data, progress=progress,
         )  # fmt: skip
     finish(screen, made, Files(out, plan_out, report), force=force, strict=strict)
