@@ -45,9 +45,9 @@ class Times:
     prepare: float | None = None
     calibrate: float | None = None
     plan: float | None = None
-    search: float | None = None
     rewrite: float | None = None
     prove: float | None = None
+    search: float | None = None
 
 
 @dataclass(frozen=True)

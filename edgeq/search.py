@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
@@ -59,8 +60,8 @@ def search(wish: Wish, decide: Callable[[], Planned], clock: Clock, progress: Pr
     book = _Book(base, recipe, wish.work, progress)
     stops = started + 60 * recipe.minutes
     trials = Trials(wish.loaded.model, base, wish.judged, recipe, journal, progress, stops, book.add)
-    with clock.stage("search"):
-        finished = _run(trials, book, progress)
+    with clock.stage("search"), _kept(book):
+        finished = _run(trials, book)
     chosen = book.best()
     apart = wish.judged is not wish.data
     told = Search(
@@ -104,7 +105,18 @@ def _base(wish: Wish, decide: Callable[[], Planned]) -> Planned:
     return planned
 
 
-def _run(trials: Trials, book: _Book, progress: Progress) -> bool:
+@contextmanager
+def _kept(book: _Book) -> Iterator[None]:
+    """Tell where the best so far lies when the user stops the search."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if book.work is not None and book.shown is not None:
+            book.progress.note(f"the best so far is {book.work / BEST_PLAN}; the same command goes on from here")
+        raise
+
+
+def _run(trials: Trials, book: _Book) -> bool:
     """Try what the objective asks for; whether it came to its end."""
     first, finished = trials.judge(Candidate(DEFAULT)), True
     assert first is not None  # the base plan itself
@@ -118,10 +130,6 @@ def _run(trials: Trials, book: _Book, progress: Progress) -> bool:
             repair(trials, goal)
     except OutOfTime:
         finished = False
-    except KeyboardInterrupt:
-        if book.work is not None:
-            progress.note(f"the best so far is {book.work / BEST_PLAN}; the same command goes on from here")
-        raise
     if goal.objective == "latency":
         # a choice by the first glance would be a guess: these few timings are not the clock's to cut
         finals(replace(trials, stops=float("inf")), goal, tuple(book.points.values()))
@@ -155,10 +163,10 @@ class _Book:
         self.points[point.candidate.key] = point if earlier is None else replace(point, candidate=earlier.candidate)
         best = self.best()
         if self.shown is None or best.candidate.key != self.shown.candidate.key:
-            self.shown = best
-            self.progress.note(f"best so far, of {len(self.points)}: {_told(best)}")
             if self.work is not None:
                 atomic_write_text(self.work / BEST_PLAN, self.plan(best, finished=False).to_json(), force=True)
+            self.shown = best
+            self.progress.note(f"best so far, of {len(self.points)}: {_told(best)}")
 
     def plan(self, point: Point, finished: bool) -> Plan:
         plan = candidate_plan(self.base, point.candidate)
