@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
 
-from edgeq.candidates import Base, Candidate, candidate_plan
+from edgeq.candidate_builder import Builder
+from edgeq.candidates import Base, Candidate
 from edgeq.clock import Clock
 from edgeq.data_stream import Dataset
 from edgeq.errors import BadData, BadOutput
@@ -29,8 +30,8 @@ from edgeq.strategies import DEFAULT, fastest, finals, repair, smallest
 from edgeq.trials import OutOfTime, Trials
 from edgeq.version import __version__
 
-#: in the folder of a search: the plan that it began with, and the best so far, ready for --plan
-BASE_PLAN, BEST_PLAN = "base.plan.json", "best.plan.json"
+#: in the folder of a search: the best so far, ready for --plan; and the plan that it began with, finished and before bias correction
+BEST_PLAN, DEFAULT_PLAN, DRAFT_PLAN = "best.plan.json", "default.plan.json", "draft.plan.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,13 +54,14 @@ def search(wish: Wish, decide: Callable[[], Planned], clock: Clock, progress: Pr
     _check_labels(wish)
     journal = Journal(wish.work, identity(wish))
     planned = _base(wish, decide)
-    base = Base(wish.task.model, planned.plan, wish.task.target, recipe.keep_float)
+    base = Base(wish.task.model, _draft(wish, planned), wish.task.target, recipe.keep_float)
+    builder = Builder(base, planned.plan, wish.data)
     progress.start("search", None)
     if journal.resumed:
         progress.note(f"going on with the search in {wish.work}: {len(journal.records)} measurements are there")
-    book = _Book(base, recipe, wish.work, progress)
+    book = _Book(builder, recipe, wish.work, progress)
     stops = started + 60 * recipe.minutes
-    trials = Trials(wish.loaded.model, base, wish.judged, recipe, journal, progress, stops, book.add)
+    trials = Trials(wish.loaded.model, builder, wish.judged, recipe, journal, progress, stops, book.add)
     with clock.stage("search"), _kept(book):
         finished = _run(trials, book)
     chosen = book.best()
@@ -93,16 +95,35 @@ def _check_labels(wish: Wish) -> None:
 
 def _base(wish: Wish, decide: Callable[[], Planned]) -> Planned:
     """The plan to begin with: from the folder of an earlier run of this search, or made now and kept there."""
-    path = None if wish.work is None else wish.work / BASE_PLAN
-    if path is not None and path.exists():
-        plan = load_plan(path)
-        if plan.model != wish.task.model_hash:
-            raise BadOutput("The folder holds the plan of another model.", str(path), "Use another folder, or remove this one.")
-        return Planned(plan)
+    kept = _kept_plan(wish, DEFAULT_PLAN)
+    if kept is not None:
+        return Planned(kept)
     planned = decide()
-    if path is not None:
-        atomic_write_text(path, planned.plan.to_json(), force=True)
+    if wish.work is not None:
+        atomic_write_text(wish.work / DRAFT_PLAN, _before_biases(planned).to_json(), force=True)
+        atomic_write_text(wish.work / DEFAULT_PLAN, planned.plan.to_json(), force=True)
     return planned
+
+
+def _draft(wish: Wish, planned: Planned) -> Plan:
+    """The plan before its biases were corrected."""
+    return _kept_plan(wish, DRAFT_PLAN) or _before_biases(planned)
+
+
+def _before_biases(planned: Planned) -> Plan:
+    """The first step that differs from the last in nothing but biases."""
+    biases = {"biases": planned.plan.biases}
+    return next((plan for _, plan in planned.steps if plan.model_copy(update=biases) == planned.plan), planned.plan)
+
+
+def _kept_plan(wish: Wish, name: str) -> Plan | None:
+    path = None if wish.work is None else wish.work / name
+    if path is None or not path.exists():
+        return None
+    plan = load_plan(path)
+    if plan.model != wish.task.model_hash:
+        raise BadOutput("The folder holds the plan of another model.", str(path), "Use another folder, or remove this one.")
+    return plan
 
 
 @contextmanager
@@ -140,7 +161,7 @@ def _run(trials: Trials, book: _Book) -> bool:
 class _Book:
     """The judged points by candidate, and the best of them, kept on disk."""
 
-    base: Base
+    builder: Builder
     recipe: Recipe
     work: Path | None
     progress: Progress
@@ -169,7 +190,7 @@ class _Book:
             self.progress.note(f"best so far, of {len(self.points)}: {_told(best)}")
 
     def plan(self, point: Point, finished: bool) -> Plan:
-        plan = candidate_plan(self.base, point.candidate)
+        plan = self.builder.plan(point.candidate)
         assert plan is not None  # it was judged
         said = SearchPlan(
             objective=self.recipe.objective,

@@ -38,10 +38,10 @@ def by_damage(trials: Trials, stored: bool) -> tuple[tuple[str, ...], ...]:
 
     Noise: noise-to-signal ratio of the output. That of single parts adds up nearly, so the order holds for sets of them.
     """
-    work = {str(node.name): macs(node) for node in nodes(trials.base.model)}
+    work = {str(node.name): macs(node) for node in nodes(trials.builder.base.model)}
     start = _noise(trials.rank(Candidate(DEFAULT)))
     gains: dict[tuple[str, ...], float] = {}
-    for part in parts(trials.base):
+    for part in parts(trials.builder.base):
         gain = start - _noise(trials.rank(_of(part, stored=stored)))
         gains[part] = gain / sum(work[name] for name in part)
     return tuple(sorted(gains, key=lambda part: -gains[part]))
@@ -82,7 +82,7 @@ def fastest(trials: Trials) -> None:
     Float nodes keep their weights as integers in the file. The cost of a kernel depends on what it is and on how large its tensors are, and
     in most networks both change along the depth; the steps between float and integers are few when the parts are contiguous.
     """
-    layers = integer_layers(trials.base)
+    layers = integer_layers(trials.builder.base)
     found: dict[str, Point] = {}
 
     def tried(candidate: Candidate) -> float:
@@ -93,8 +93,8 @@ def fastest(trials: Trials) -> None:
         return ratio_of(found[candidate.key])
 
     default = tried(Candidate(DEFAULT))
-    tried(weights_only(trials.base))
-    kinds = [kind for kind in by_kind(trials.base) if tried(kind) < default]
+    tried(weights_only(trials.builder.base))
+    kinds = [kind for kind in by_kind(trials.builder.base) if tried(kind) < default]
     if len(layers) < 2:
         return
     ends = (partial(_head, layers), partial(_tail, layers))
@@ -113,7 +113,7 @@ def finals(trials: Trials, goal: Goal, points: Sequence[Point]) -> None:
 
 def smallest(trials: Trials, goal: Goal) -> None:
     """All in float with integer weights drops the grids of activations and the integer biases; if that is too coarse, repair."""
-    points = [trials.judge(Candidate(DEFAULT)), trials.judge(weights_only(trials.base))]
+    points = [trials.judge(Candidate(DEFAULT)), trials.judge(weights_only(trials.builder.base))]
     if not any(point is not None and goal.holds(point) for point in points):
         repair(trials, goal)
 
@@ -169,7 +169,7 @@ def _holds(trials: Trials, goal: Goal, candidate: Candidate) -> bool:
 
 def _prune(trials: Trials, goal: Goal, found: Candidate) -> None:
     """Try every layer of a set that holds without it, the one with most work first."""
-    work = {str(node.name): macs(node) for node in nodes(trials.base.model)}
+    work = {str(node.name): macs(node) for node in nodes(trials.builder.base.model)}
     for name in sorted(found.floats, key=lambda name: (-work[name], name)):
         less = _of([other for other in found.floats if other != name], stored=found.stored)
         if less.floats and _holds(trials, goal, less):

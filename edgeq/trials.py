@@ -10,14 +10,13 @@ from time import monotonic
 
 import onnx_ir as ir
 
-from edgeq.candidates import Base, Candidate, candidate_plan, integer_share
+from edgeq.candidate_builder import Builder
+from edgeq.candidates import Candidate, integer_share
 from edgeq.comparison import check_floors, compare_models
 from edgeq.data_stream import Batch, Dataset
 from edgeq.journal import Journal, Number, Record
 from edgeq.known_outputs import KnownOutputs
 from edgeq.latency import Latency, measure_latency
-from edgeq.pipeline import rewrite
-from edgeq.plan import Plan
 from edgeq.progress import Progress
 from edgeq.recipe import Recipe
 from edgeq.search_points import Point
@@ -70,7 +69,7 @@ class Trials:
     reaches it no measurement begins. seen: called with every judged point."""
 
     original: ir.Model
-    base: Base
+    builder: Builder
     data: Dataset
     recipe: Recipe
     journal: Journal
@@ -90,7 +89,7 @@ class Trials:
         return point
 
     def rank(self, candidate: Candidate) -> float | None:
-        """SQNR (dB) on a part of the data; None when the candidate cannot be built. Raises OutOfTime."""
+        """SQNR (dB) of the draft on a part of the data; None when the candidate cannot be built. Raises OutOfTime."""
         found = self._measured(f"rank {candidate.key}", candidate, self._rank).get("sqnr_db")
         return None if found is None else float(found)  # type: ignore[arg-type]  # the journal's own number
 
@@ -105,17 +104,12 @@ class Trials:
         self.seen(timed)
         return timed
 
-    def build(self, candidate: Candidate) -> tuple[Plan, ir.Model] | None:
-        """The candidate's plan and model; None when its changes cannot be carried out."""
-        plan = candidate_plan(self.base, candidate)
-        return None if plan is None else (plan, rewrite(self.base.model, plan, self.base.target))
-
     def _timing(self, candidate: Candidate, threads: int, seconds: float) -> tuple[float, float]:
         def work(wanted: Candidate) -> dict[str, Number]:
-            built = self.build(wanted)
-            assert built is not None  # it was judged
+            plan = self.builder.draft(wanted)
+            assert plan is not None  # it was judged
             feeds = next(iter(self.data.batches(1, 0, self.data.fixed_batch or 1))).feeds
-            found = measure_latency(self.original, built[1], feeds, threads=threads, budget_s=seconds)
+            found = measure_latency(self.original, self.builder.model(plan), feeds, threads=threads, budget_s=seconds)
             return {"ratio": found.ratio, "margin": margin(found)}
 
         record = self._measured(f"time {threads} {seconds:g} {candidate.key}", candidate, work)
@@ -134,24 +128,24 @@ class Trials:
         return known
 
     def _rank(self, candidate: Candidate) -> dict[str, Number]:
-        built = self.build(candidate)
-        if built is None:
+        plan = self.builder.draft(candidate)
+        if plan is None:
             return {"sqnr_db": None}
-        found = compare_models(self.original, built[1], Sample(self.data), batch=self.recipe.batch, known=self.known)
+        found = compare_models(self.original, self.builder.model(plan), Sample(self.data), batch=self.recipe.batch, known=self.known)
         return {"sqnr_db": found.outputs[0].sqnr_db}
 
     def _judge(self, candidate: Candidate) -> dict[str, Number]:
-        built = self.build(candidate)
-        if built is None:
+        plan = self.builder.plan(candidate)
+        if plan is None:
             return {"bytes": None}
-        plan, model = built
+        model = self.builder.model(plan)
         found = compare_models(self.original, model, self.data, batch=self.recipe.batch, known=self.known)
         first, task = found.outputs[0], found.accuracy
         return {
             "sqnr_db": first.sqnr_db,
             "agreement": first.top1_agreement,
             "accuracy": task.int8 if task is not None and task.metric == "top1" else None,
-            "integer_pct": integer_share(self.base.model, plan),
+            "integer_pct": integer_share(self.builder.base.model, plan),
             "bytes": ir.to_proto(model).ByteSize(),
             "missed": list(check_floors(found, self.recipe.floors)),
         }

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from edgeq.api import quantize
+from edgeq.recipe import Recipe
 from edgeq.shipped import shipped_model
 
 EDGEQ = [sys.executable, "-c", "import sys; from edgeq.cli.main import main; sys.exit(main())"]
@@ -22,7 +24,10 @@ def _hear_ctrl_c() -> None:
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)])
 def test_a_stopped_search_goes_on(sent: signal.Signals, code: int, tmp_path: Path) -> None:
     work, out = tmp_path / "work", tmp_path / "a.onnx"
-    floors = ["--samples", "64", "--min-sqnr", "37"]
+    found = quantize(shipped_model("digits"), "digits", recipe=Recipe(samples=64)).report.fidelity
+    assert found is not None
+    out_of_reach = found.sqnr_db + 1.5  # of the default: layers must go float
+    floors = ["--samples", "64", "--min-sqnr", f"{out_of_reach:.1f}"]
     command = [*EDGEQ, "quantize", str(shipped_model("digits")), "-d", "digits", *floors, "--effort", "best", "--work", str(work)]
     process = subprocess.Popen([*command, "-o", str(out)], stderr=subprocess.PIPE, text=True, preexec_fn=_hear_ctrl_c)
     assert process.stderr is not None
