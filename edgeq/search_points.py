@@ -59,12 +59,12 @@ class Goal:
 
 
 def _fastest(points: Sequence[Point]) -> Point:
-    """The lowest ratio that is not above 1 by its interval. Of those that tie, the one with most work in integers.
+    """The lowest ratio of those that are faster than float by interval and TIE. Of those that tie, the one with most work in integers.
 
     A model without integer kernels runs the float model's own kernels: it needs no proof that it is not slower.
     """
     pool = [p for p in points if p.sure] or [p for p in points if p.ratio is not None] or list(points)
-    safe = [p for p in pool if ratio_of(p) + p.margin <= 1 or p.integer_pct == 0] or pool
+    safe = [p for p in pool if ratio_of(p) + p.margin <= 1 - TIE or p.integer_pct == 0] or pool
     limit = min(ratio_of(p) for p in safe) + TIE
     return max((p for p in safe if ratio_of(p) <= limit), key=lambda p: (p.integer_pct, -ratio_of(p)))
 

@@ -38,7 +38,7 @@ def test_latency_gives_a_tie_to_more_integers() -> None:
 
 
 def test_latency_never_takes_what_may_be_slower_than_float() -> None:
-    unsure = replace(MIXED, ratio=0.995, margin=0.01)
+    unsure = replace(MIXED, ratio=0.975, margin=0.01)
     assert goal("latency").best([replace(ALL, ratio=1.2), unsure, STORED]) == STORED
     assert goal("latency").best([replace(ALL, ratio=1.2), replace(unsure, margin=0.004), STORED]).candidate.name == "mixed"
 
