@@ -14,7 +14,7 @@ from edgeq.graph import nodes
 from edgeq.groups import Groups, same_scale_groups
 from edgeq.macs import macs
 from edgeq.placement import Placement, place
-from edgeq.placement_cut import SEARCHED
+from edgeq.placement_cut import KEPT, SEARCHED
 from edgeq.plan import GridPlan, NodePlan, Plan
 from edgeq.target import Target
 from edgeq.windows import layer_of
@@ -98,6 +98,10 @@ def _exactly(name: str) -> str:
     return rf"/\A{re.escape(name)}\Z/"
 
 
+#: how the reason of a node names a neighbour that such a pattern keeps float
+_OWN_PATTERN = re.compile(re.escape(KEPT) + r" \(/\\A.*?\\Z/\)")
+
+
 def _grids(plan: Plan, placement: Placement, groups: Groups) -> dict[str, GridPlan] | None:
     found: dict[str, GridPlan] = {}
     for root, members in groups.members.items():
@@ -120,7 +124,7 @@ def _node(name: str, here: NodePlan, groups: Groups, candidate: Candidate) -> No
     found = groups.nodes.get(name)
     if found is None or here.runs not in INTEGER or here.reason.startswith("an embedding table"):
         return here
-    return here.model_copy(update={"runs": found.runs, "reason": found.reason})
+    return here.model_copy(update={"runs": found.runs, "reason": _OWN_PATTERN.sub(SEARCHED, found.reason)})
 
 
 def _stored(base: Base, loose: Iterable[str]) -> Mapping[str, GridPlan]:

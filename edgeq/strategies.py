@@ -24,8 +24,12 @@ DEFAULT = "the default"
 GROWTH = 1.25
 
 
-def repair(trials: Trials, goal: Goal, *, stored: bool = False) -> None:
-    """Give float back to the parts whose quantization costs the output most, until the floors hold; then take back what was too much."""
+def repair(trials: Trials, goal: Goal) -> None:
+    """Give float back to the parts whose quantization costs the output most, until the floors hold; then take back what was too much.
+
+    The weights of float layers lie in the file as integers, unless the floors are out of reach even with all layers in float so.
+    """
+    stored = _holds(trials, goal, weights_only(trials.builder.base))
     order = by_damage(trials, stored)
     sets = [_of([name for part in order[:size] for name in part], stored=stored) for size in _growing(len(order))]
     holds = next((place for place, wanted in enumerate(sets) if _holds(trials, goal, wanted)), None)
@@ -140,11 +144,15 @@ def _kind(node: ir.Node) -> str:
 
 
 def _head(layers: Sequence[str], count: int) -> Candidate:
-    return _of(layers[:count], f"the first {count} layers in float", stored=True)
+    return _of(layers[:count], f"the first {_counted(count)} in float", stored=True)
 
 
 def _tail(layers: Sequence[str], count: int) -> Candidate:
-    return _of(layers[len(layers) - count :], f"the last {count} layers in float", stored=True)
+    return _of(layers[len(layers) - count :], f"the last {_counted(count)} in float", stored=True)
+
+
+def _counted(count: int) -> str:
+    return "layer" if count == 1 else f"{count} layers"
 
 
 def _along(total: int, ends: Sequence[Callable[[int], Candidate]], tried: Callable[[Candidate], float]) -> Candidate:

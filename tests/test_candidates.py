@@ -57,6 +57,7 @@ def test_a_layer_goes_float_with_what_stands_alone_beside_it(base: Base) -> None
     assert plan.stored == {}
     assert all(plan.grids[name].scale == base.plan.grids[name].scale for name in plan.grids)
     assert integer_share(base.model, plan) == 75.0
+    assert not any("\\A" in node.reason for node in plan.nodes.values())  # how the search names nodes is nobody's reason
 
 
 def test_the_runtime_runs_it_as_the_plan_says(base: Base) -> None:
