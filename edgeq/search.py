@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 
@@ -18,20 +18,19 @@ from edgeq.data_stream import Dataset
 from edgeq.errors import BadData, BadOutput
 from edgeq.journal import Journal
 from edgeq.load import Loaded
-from edgeq.plan import Plan, SearchPlan, load_plan
+from edgeq.plan import Plan, load_plan
 from edgeq.planning import Planned, Task
 from edgeq.progress import Progress
-from edgeq.recipe import Recipe
 from edgeq.runtime import runtime_version
 from edgeq.save import atomic_write_text
-from edgeq.search_points import Goal, Point
+from edgeq.search_book import BEST_PLAN, Book
 from edgeq.search_report import Search, choices, why
 from edgeq.strategies import DEFAULT, fastest, finals, repair, smallest
 from edgeq.trials import OutOfTime, Trials
 from edgeq.version import __version__
 
-#: in the folder of a search: the best so far, ready for --plan; and the plan that it began with, finished and before bias correction
-BEST_PLAN, DEFAULT_PLAN, DRAFT_PLAN = "best.plan.json", "default.plan.json", "draft.plan.json"
+#: in the folder of a search: the plan that it began with, finished and before its biases were corrected
+DEFAULT_PLAN, DRAFT_PLAN = "default.plan.json", "draft.plan.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +58,7 @@ def search(wish: Wish, decide: Callable[[], Planned], clock: Clock, progress: Pr
     progress.start("search", None)
     if journal.resumed:
         progress.note(f"going on with the search in {wish.work}: {len(journal.records)} measurements are there")
-    book = _Book(builder, recipe, wish.work, progress)
+    book = Book(builder, recipe, wish.work, progress)
     stops = started + 60 * recipe.minutes
     trials = Trials(wish.loaded.model, builder, wish.judged, recipe, journal, progress, stops, book.add)
     with clock.stage("search"), _kept(book):
@@ -127,7 +126,7 @@ def _kept_plan(wish: Wish, name: str) -> Plan | None:
 
 
 @contextmanager
-def _kept(book: _Book) -> Iterator[None]:
+def _kept(book: Book) -> Iterator[None]:
     """Tell where the best so far lies when the user stops the search."""
     try:
         yield
@@ -137,7 +136,7 @@ def _kept(book: _Book) -> Iterator[None]:
         raise
 
 
-def _run(trials: Trials, book: _Book) -> bool:
+def _run(trials: Trials, book: Book) -> bool:
     """Try what the objective asks for; whether it came to its end."""
     first, finished = trials.judge(Candidate(DEFAULT)), True
     assert first is not None  # the base plan itself
@@ -155,55 +154,3 @@ def _run(trials: Trials, book: _Book) -> bool:
         # a choice by the first glance would be a guess: these few timings are not the clock's to cut
         finals(replace(trials, stops=float("inf")), goal, tuple(book.points.values()))
     return finished
-
-
-@dataclass
-class _Book:
-    """The judged points by candidate, and the best of them, kept on disk."""
-
-    builder: Builder
-    recipe: Recipe
-    work: Path | None
-    progress: Progress
-    points: dict[str, Point] = field(default_factory=dict)
-    shown: Point | None = None
-
-    @property
-    def goal(self) -> Goal:
-        floors = any(floor is not None for floor in self.recipe.floors.model_dump().values())
-        return Goal(self.recipe.objective, floors, next(iter(self.points.values())).sqnr_db)
-
-    def best(self) -> Point:
-        return self.goal.best(tuple(self.points.values()))
-
-    def add(self, point: Point) -> None:
-        """A judged or timed point."""
-        earlier = self.points.get(point.candidate.key)
-        if earlier is not None and earlier.ratio is not None and point.ratio is None:
-            return  # judged again from the journal: what is known of its latency stays
-        self.points[point.candidate.key] = point if earlier is None else replace(point, candidate=earlier.candidate)
-        best = self.best()
-        if self.shown is None or best.candidate.key != self.shown.candidate.key:
-            if self.work is not None:
-                atomic_write_text(self.work / BEST_PLAN, self.plan(best, finished=False).to_json(), force=True)
-            self.shown = best
-            self.progress.note(f"best so far, of {len(self.points)}: {_told(best)}")
-
-    def plan(self, point: Point, finished: bool) -> Plan:
-        plan = self.builder.plan(point.candidate)
-        assert plan is not None  # it was judged
-        said = SearchPlan(
-            objective=self.recipe.objective,
-            candidate=point.candidate.name,
-            why=why(self.goal, point, finished),
-            tried=len(self.points),
-            gate=("failed" if point.missed else "passed") if self.goal.floors else "none",
-        )
-        return plan.model_copy(update={"search": said})
-
-
-def _told(point: Point) -> str:
-    """One line for people."""
-    accuracy = "" if point.accuracy is None else f", top-1 {100 * point.accuracy:.2f} %"
-    latency = "" if point.ratio is None else f", {point.ratio:.2f}x float's time"
-    return f"{point.candidate.name}: SQNR {point.sqnr_db:.1f} dB{accuracy}, {point.integer_pct:.0f} % of MACs in integers{latency}"

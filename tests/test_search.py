@@ -7,7 +7,6 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 
 from edgeq.api import Quantized, quantize
@@ -18,7 +17,6 @@ from edgeq.report_html import to_html
 from edgeq.report_text import plain_text, report_text
 from edgeq.save import save_model
 from edgeq.shipped import shipped_model
-from tests.cli_room import run
 from tests.small_models import conv_net
 
 DIGITS = shipped_model("digits")
@@ -179,39 +177,3 @@ def test_another_data_set_can_judge() -> None:
 def test_another_searchs_folder_is_refused(repaired: tuple[Quantized, Path]) -> None:
     with pytest.raises(BadOutput, match="another search"):
         best(repaired[1], floors=Floors(min_sqnr=floor() + 1))
-
-
-# ------------------------------------------------------------------ the command line
-
-
-@pytest.mark.parametrize("option", [("--objective", "latency"), ("--minutes", "2"), ("--work", "somewhere")])
-def test_options_of_the_search_want_a_search(option: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    ran = run(capsys, "quantize", DIGITS, "-d", "digits", "-o", tmp_path / "a.onnx", *option)
-    assert (ran.code, ran.out) == (2, "")
-    assert "there is no search" in ran.err
-    assert "Add --effort best" in ran.err
-
-
-def test_a_plan_and_a_search_exclude_each_other(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    ran = run(capsys, "quantize", DIGITS, "--plan", "p.json", "-o", tmp_path / "a.onnx", "--effort", "best", "--work", tmp_path / "w")
-    assert ran.code == 2
-    assert "a plan is repeated" in ran.err
-
-
-def test_a_work_path_that_is_a_file_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    onnx.save(conv_net(), tmp_path / "m.onnx")
-    words = ("quantize", DIGITS, "-d", "digits", "--samples", "8", "-o", tmp_path / "a.onnx", "--effort", "best")
-    ran = run(capsys, *words, "--work", tmp_path / "m.onnx")
-    assert ran.code == 2
-    assert "cannot be used" in ran.err
-
-
-def test_a_drop_is_a_floor_without_a_search_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    data = {"image": np.zeros((8, 1, 16, 16), np.float32), "labels": np.arange(8)}
-    np.savez(tmp_path / "d.npz", **data)
-    words = ("quantize", DIGITS, "-d", tmp_path / "d.npz", "-o", tmp_path / "a.onnx", "-q")
-    assert run(capsys, *words, "--max-drop", "0").code == 0
-    np.savez(tmp_path / "d.npz", image=data["image"])
-    ran = run(capsys, *words, "--max-drop", "0", "--force")
-    assert ran.code == 3
-    assert "the data has no labels" in ran.err
