@@ -10,11 +10,24 @@ import typer
 
 from edgeq.cli import options as o
 from edgeq.cli.screen import Screen
-from edgeq.cli.settings import check_outputs, check_report, check_search, parse_shapes, parse_size, plan_path, recipe_from, write_report
-from edgeq.errors import BadData, FloorMissed
+from edgeq.cli.settings import (
+    check_given,
+    check_outputs,
+    check_report,
+    check_search,
+    parse_shapes,
+    parse_size,
+    plan_path,
+    recipe_from,
+    write_report,
+)
+from edgeq.errors import FloorMissed
 
 if TYPE_CHECKING:
     from edgeq.api import Quantized
+    from edgeq.plan import Plan
+    from edgeq.statistics_file import Statistics
+    from edgeq.target import Target as Chip
 
 EXAMPLE = """    edgeq quantize model.onnx --data calib.npz -o model.int8.onnx
 
@@ -71,29 +84,36 @@ def quantize(
         {"min_sqnr": min_sqnr, "min_agreement": min_agreement, "min_accuracy": min_accuracy, "max_drop": max_drop},
     )
     check_search(wish, {"--objective": objective, "--minutes": minutes, "--work": work}, plan)
-    if data is None and stats is None and plan is None:
-        raise BadData(
-            "No calibration data was given.", "--data", "Give an .npz, a folder with a set.toml or a shipped set: --data calib.npz."
-        )
+    check_given(data, stats, plan)
     shapes, limit = parse_shapes(shape), parse_size(max_bytes)
     plan_out = None if no_plan else plan_path(out)
     check_report(report)
-    check_outputs([out, plan_out, report], force=force, inputs=[model, Path(data) if data else None, recipe, stats, plan])
+    sources = [Path(name) for name in (data, validation) if name]
+    check_outputs([out, plan_out, report], force=force, inputs=[model, *sources, recipe, stats, plan])
     from edgeq.api import quantize as run
     from edgeq.load import load_model
-    from edgeq.plan import load_plan
-    from edgeq.statistics_file import load_statistics
-    from edgeq.target import load_target
 
-    chip = load_target(target).without_vnni() if no_vnni else load_target(target)
-    known = None if stats is None else load_statistics(stats)
-    earlier = None if plan is None else load_plan(plan)
+    known, earlier = _made_earlier(stats, plan)
     with screen.progress() as progress:
         made = run(
-            load_model(model, max_bytes=limit), data, target=chip, recipe=wish, shapes=shapes, statistics=known, plan=earlier,
-            validation=validation, work=work, prove=not no_prove, strict_data=strict_data, progress=progress,
+            load_model(model, max_bytes=limit), data, target=_chip(target, no_vnni), recipe=wish, shapes=shapes, statistics=known,
+            plan=earlier, validation=validation, work=work, prove=not no_prove, strict_data=strict_data, progress=progress,
         )  # fmt: skip
     finish(screen, made, Files(out, plan_out, report), force=force, strict=strict)
+
+
+def _chip(name: str, no_vnni: bool) -> Chip:
+    from edgeq.target import load_target
+
+    return load_target(name).without_vnni() if no_vnni else load_target(name)
+
+
+def _made_earlier(stats: Path | None, plan: Path | None) -> tuple[Statistics | None, Plan | None]:
+    """Statistics and plan of earlier runs, where given."""
+    from edgeq.plan import load_plan
+    from edgeq.statistics_file import load_statistics
+
+    return None if stats is None else load_statistics(stats), None if plan is None else load_plan(plan)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgeq.errors import BadOutput, BadRecipe
+from edgeq.errors import BadData, BadOutput, BadRecipe
 
 if TYPE_CHECKING:
     from edgeq.recipe import Recipe
@@ -65,6 +65,13 @@ def check_outputs(outputs: Iterable[Path | None], *, force: bool, inputs: Iterab
         if path.resolve() in [earlier.resolve() for earlier in wanted[:place]]:
             raise BadOutput("Two outputs have the same path.", str(path), "Give each output its own path.")
         check_output(path, force=force, inputs=sources)
+
+
+def check_given(data: str | None, stats: Path | None, plan: Path | None) -> None:
+    """Refuse a run that has nothing to take ranges from. Raises BadData."""
+    if data is None and stats is None and plan is None:
+        mend = "Give an .npz, a folder with a set.toml or a shipped set: --data calib.npz."
+        raise BadData("No calibration data was given.", "--data", mend)
 
 
 def check_search(recipe: Recipe, given: Mapping[str, object], plan: Path | None) -> None:
