@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import onnx_ir as ir
 import pytest
 
@@ -10,15 +11,19 @@ from edgeq.api import quantize
 from edgeq.candidates import Base, Candidate, candidate_plan, integer_layers, integer_share
 from edgeq.comparison import compare_models
 from edgeq.dataset import open_dataset
+from edgeq.graph import nodes
 from edgeq.inputs import input_specs
 from edgeq.load import load_proto
 from edgeq.pipeline import lower, rewrite
 from edgeq.placement_cut import SEARCHED
 from edgeq.prepare import prepare
 from edgeq.proof import prove_placement
+from edgeq.simplify import random_feeds
 from edgeq.strategies import parts, weights_only
 from edgeq.target import load_target
 from tests.graph_text import net, weights
+from tests.test_laws import interface, outputs
+from tests.test_rewrite_laws import ALL, TARGET, float_model, plan_for
 
 X = {"x": np.random.default_rng(1).normal(size=(16, 8, 16, 16)).astype(np.float32)}
 PAD = "<pads = [1, 1, 1, 1]>"
@@ -100,3 +105,20 @@ def test_a_name_that_is_a_pattern_names_one_node() -> None:
     changed = candidate_plan(Base(load_proto(model).model, plan, load_target("cpu"), ()), Candidate("one", ("Conv",)))
     assert changed is not None
     assert {name: node.runs for name, node in changed.nodes.items()} == {"Conv": "float", "b": "int8"}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_everything_in_float_keeps_the_laws_of_the_rewrite(name: str) -> None:
+    """On the models that the passes are held to: a valid model with the same interface and nearly the same values, bodies included."""
+    start = float_model(name)
+    feeds = random_feeds(start, size=4)
+    base = Base(start, plan_for(start, feeds), TARGET, ())
+    plan = candidate_plan(base, weights_only(base))
+    assert plan is not None
+    model = rewrite(start, plan, TARGET)
+    onnx.checker.check_model(ir.to_proto(model), full_check=True)
+    assert interface(model) == interface(start)
+    assert not any(node.op_type == "QuantizeLinear" for node in nodes(model))
+    for want, got in zip(outputs(start, feeds), outputs(model, feeds, optimize="all"), strict=True):
+        largest = np.abs(want.astype(np.float64)).max(initial=0.0)
+        np.testing.assert_allclose(got.astype(np.float64), want.astype(np.float64), rtol=0, atol=0.1 * largest + 1e-6)
