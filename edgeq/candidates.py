@@ -13,6 +13,7 @@ import onnx_ir as ir
 from edgeq.graph import nodes
 from edgeq.groups import Groups, same_scale_groups
 from edgeq.macs import macs
+from edgeq.passes.migrate_scales import migrated
 from edgeq.placement import Placement, place
 from edgeq.placement_cut import KEPT, SEARCHED
 from edgeq.plan import GridPlan, NodePlan, Plan
@@ -21,6 +22,8 @@ from edgeq.windows import layer_of
 
 #: how a plan says that a node runs in integers
 INTEGER = ("int8", "integer", "absorbed")
+#: how it says so of one that multiplies; a grid measured at every run stays one whatever stays float around it
+MULTIPLIES = ("int8", "dynamic")
 
 
 @dataclass(frozen=True)
@@ -50,13 +53,13 @@ class Base:
 
 def integer_layers(base: Base) -> tuple[str, ...]:
     """Nodes of the plan that do multiply-accumulates in integers, in graph order: what a search can switch."""
-    return tuple(str(n.name) for n in nodes(base.model) if base.plan.nodes[str(n.name)].runs == "int8" and macs(n) > 0)
+    return tuple(str(n.name) for n in nodes(base.model) if base.plan.nodes[str(n.name)].runs in MULTIPLIES and macs(n) > 0)
 
 
 def integer_share(model: ir.Model, plan: Plan) -> float:
     """Share of the model's multiply-accumulates that the plan runs in integers, 0..100."""
     work = {str(node.name): macs(node) for node in nodes(model)}
-    integer = sum(size for name, size in work.items() if name in plan.nodes and plan.nodes[name].runs == "int8")
+    integer = sum(size for name, size in work.items() if name in plan.nodes and plan.nodes[name].runs in MULTIPLIES)
     return 100 * integer / sum(work.values()) if any(work.values()) else 0.0
 
 
@@ -72,7 +75,7 @@ def candidate_plan(base: Base, candidate: Candidate) -> Plan | None:
     if grids is None:
         return None
     places = {name: _node(name, here, groups, candidate) for name, here in base.plan.nodes.items()}
-    loose = {name for name, here in places.items() if here.runs == "float" and base.plan.nodes[name].runs in INTEGER}
+    loose = {name for name, here in places.items() if here.runs == "float" and base.plan.nodes[name].runs != "float"}
     weights = {key: grid for key, grid in base.plan.weights.items() if _owner(key) not in loose}
     stored = _stored(base, loose) if candidate.stored else {}
     biases = {name: bias for name, bias in base.plan.biases.items() if name not in loose or any(_owner(key) == name for key in stored)}
@@ -83,10 +86,11 @@ def candidate_plan(base: Base, candidate: Candidate) -> Plan | None:
 def _place(base: Base, floats: Iterable[str]) -> tuple[Placement, Groups]:
     """Place nodes around those kept float. A value that would need a grid which the base plan lacks was never observed: it stays float."""
     keep = (*base.keep_float, *(_exactly(name) for name in floats))
+    model = migrated(base.model, base.plan.factors)
     unfit: dict[str, str] = {}
     while True:
-        placement = place(base.model, base.target, keep, unfit)
-        groups = same_scale_groups(base.model, placement)
+        placement = place(model, base.target, keep, unfit)
+        groups = same_scale_groups(model, placement)
         missing = {name for names in groups.members.values() for name in names} - base.plan.grids.keys() - unfit.keys()
         if not missing:
             return placement, groups

@@ -32,14 +32,14 @@ def constant_grids(model: ir.Model, groups: Groups, grids: Mapping[str, GridPlan
             key = f"{node.name}:{index}"
             layer = layer_of(node) if index == kernel.weight else None
             if layer is not None:
-                found[key] = _weight(node, kernel, layer, grids, target, recipe)
+                found[key] = weight_grid(node, kernel, layer, grids, target, recipe)
             else:
                 params = constant_grid(np.asarray(array, np.float32), target.activations)
                 found[key] = grid_plan(params, "minmax", "a constant operand: its own values")
     return found
 
 
-def _weight(node: ir.Node, kernel: Kernel, layer: Layer, grids: Mapping[str, GridPlan], target: Target, recipe: Recipe) -> GridPlan:
+def weight_grid(node: ir.Node, kernel: Kernel, layer: Layer, grids: Mapping[str, GridPlan], target: Target, recipe: Recipe) -> GridPlan:
     """The weight grid from the weight alone; its codes too where nearest rounding would let a kernel saturate."""
     assert kernel.weight is not None
     array = np.asarray(constant(node.inputs[kernel.weight]), np.float32)
@@ -80,4 +80,5 @@ def side_of(node: ir.Node, kernel: Kernel, grids: Mapping[str, GridPlan]) -> Sid
     source = node.inputs[0]
     assert source is not None
     bias = constant(node.inputs[kernel.bias]) if kernel.bias is not None and kernel.bias < len(node.inputs) else None
-    return Side(grids[str(source.name)].scale[0], None if bias is None else np.asarray(bias, np.float32))
+    grid = grids.get(str(source.name))  # none: it is measured at every run, and the bias stays float
+    return Side(1.0 if grid is None else grid.scale[0], None if bias is None else np.asarray(bias, np.float32))

@@ -21,7 +21,7 @@ from edgeq.data_stream import Batch, Dataset
 from edgeq.expose import expose
 from edgeq.observe import WORKERS, map_ahead, session_source
 from edgeq.progress import Progress, Silent
-from edgeq.quant import QuantParams, quantize
+from edgeq.quant import QuantParams, grid_for_range, quantize
 from edgeq.runtime import open_session
 from edgeq.windows import Layer, rows_of
 
@@ -67,12 +67,15 @@ def measure_moments(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> dict[str, Moment]:
-    """Node name -> Moment of its input, over a seeded choice of positions of every sample. grids: by input value name."""
+    """Node name -> Moment of its input, over a seeded choice of positions of every sample. grids: by input value name;
+
+    a value without one is quantized with the grid of its own smallest and largest element, each sample for itself.
+    """
     wanted = tuple(layers)
     watcher = progress or Silent()
     watcher.start("second moments", data.count)
     together = data.fixed_batch or 1
-    sums = [_Sum(layer, grids[layer.source], data.count // together, seed) for layer in wanted]
+    sums = [_Sum(layer, grids.get(layer.source), data.count // together, seed) for layer in wanted]
     exposed, outputs = expose(model, {layer.source for layer in wanted})
     source = session_source(exposed)
     own = threading.local()
@@ -99,7 +102,7 @@ def measure_moments(
 
 
 class _Sum:
-    def __init__(self, layer: Layer, grid: QuantParams, runs: int, seed: int) -> None:
+    def __init__(self, layer: Layer, grid: QuantParams | None, runs: int, seed: int) -> None:
         self.layer, self.grid, self.seed = layer, grid, seed
         wanted = max(ROWS_PER_COLUMN * layer.columns, LEAST_ROWS)
         self.quota = max(-(-wanted // max(runs, 1)), ROWS_PER_VISIT)
@@ -119,7 +122,8 @@ class _Sum:
     def add(self, value: NDArray[np.generic], sample: int) -> None:
         chance = np.random.default_rng([self.seed, sample, zlib.crc32(self.layer.node.encode())])
         rows = rows_of(self.layer, np.asarray(value, np.float32), self.quota, chance)
-        codes = quantize(rows, self.grid).astype(np.float32) - np.float32(self.grid.zero_point)
+        grid = self.grid or grid_for_range(float(value.min()), float(value.max()), "uint8")
+        codes = quantize(rows, grid).astype(np.float32) - np.float32(grid.zero_point)
         with self.lock:
             self.rows += codes.shape[1]
             self.waiting.append(codes)

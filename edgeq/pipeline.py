@@ -16,7 +16,9 @@ from edgeq.passes.flatten_to_gemm import FlattenToGemm
 from edgeq.passes.gather_integer_rows import GatherIntegerRows
 from edgeq.passes.hard_sigmoid_to_add import HardSigmoidToAdd
 from edgeq.passes.hold_float import HoldFloat
+from edgeq.passes.insert_dynamic import InsertDynamic
 from edgeq.passes.insert_qdq import InsertQdq
+from edgeq.passes.migrate_scales import migrated
 from edgeq.passes.move_to_integers import MoveToIntegers
 from edgeq.passes.pad_all_axes import PadAllAxes
 from edgeq.passes.plain_average_pool import PlainAveragePool
@@ -24,10 +26,11 @@ from edgeq.passes.quantize_biases import QuantizeBiases
 from edgeq.passes.quantize_constants import QuantizeConstants
 from edgeq.passes.split_hardswish import SplitHardSwish
 from edgeq.passes.store_weights import StoreWeights
+from edgeq.passes.sum_before_norm import SumBeforeNorm
 from edgeq.placement import KEPT
 from edgeq.placement_cut import SEARCHED
 from edgeq.plan import NodePlan, Plan
-from edgeq.plan_fit import check_fits
+from edgeq.plan_fit import check_factors, check_fits
 from edgeq.target import Target
 
 #: operators that lowering may turn into others, and then a recipe's wish for them would be lost
@@ -49,8 +52,9 @@ def lower(prepared: ir.Model, target: Target, keep: Set[str] = frozenset()) -> N
 
 def rewrite(prepared: ir.Model, plan: Plan, target: Target) -> ir.Model:
     """An int8 copy of the prepared model. Raises BadPlan when the plan is not one for it."""
-    check_fits(prepared, plan)
-    model = prepared.clone()
+    check_factors(prepared, plan)
+    model = migrated(prepared, plan.factors)
+    check_fits(model, plan)
     for step in rewrite_passes(plan, target):
         step(model)
     return model
@@ -81,6 +85,8 @@ def rewrite_passes(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:
             {key: grid.params for key, grid in plan.stored.items()},
             {key: grid.codes for key, grid in plan.stored.items() if grid.codes is not None},
         ),
+        # needs the integer weights, and leaves values that no grid of the plan is for
+        InsertDynamic(frozenset(name for name, node in plan.nodes.items() if node.runs == "dynamic")),
         InsertQdq(
             {name: grid.params for name, grid in plan.grids.items()},
             frozenset(name for name, grid in plan.grids.items() if grid.readers == "integer"),
@@ -95,6 +101,8 @@ def rewrite_passes(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:
         MoveToIntegers(where["integer"]),
         # last: what it makes must look like nothing that a pass or the runtime knows
         HoldFloat(frozenset(name for name, node in plan.nodes.items() if _must_stay_float(node, target))),
+        # an Add that became an integer kernel has a Quantize behind it by now
+        SumBeforeNorm(frozenset(target.slow_fusions.add_before if target.slow_fusions is not None else ())),
         RemoveUnusedNodesPass(),
         TopologicalSortPass(),
     ]

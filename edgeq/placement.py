@@ -23,12 +23,13 @@ from edgeq.placement_cut import KEPT as KEPT
 from edgeq.placement_cut import GraphCut
 from edgeq.target import Target
 
-Runs = Literal["int8", "integer", "absorbed", "float"]
+Runs = Literal["int8", "dynamic", "integer", "absorbed", "float"]
 
 
 @dataclass(frozen=True)
 class NodePlace:
-    """Where a node runs. int8: between Dequantize and Quantize, as one integer kernel. integer: on the integer tensors themselves.
+    """Where a node runs. int8: between Dequantize and Quantize, as one integer kernel. dynamic: an integer kernel
+    whose input grid is measured at every run. integer: on the integer tensors themselves.
     absorbed: its producer's output grid does its work. float: stays as it is."""
 
     op_type: str

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import onnx_ir as ir
 
-from edgeq.graph import constant, is_op
+from edgeq.graph import constant, is_op, only_consumer
 from edgeq.kernel_fit import data_inputs, hands_out_float, obstacle
 from edgeq.macs import elements, macs
 from edgeq.min_cut import FORBIDDEN, MinCut
@@ -112,13 +112,30 @@ class GraphCut:
     def _costs(self, node: ir.Node) -> tuple[int, int]:
         """Picoseconds as (integer, float) kernel."""
         kernel = self.target.kernel_of(node.op_type)
+        if kernel is not None and kernel.variable_ns is not None and constant(node.inputs[1]) is None:
+            integer, floating = (self._picoseconds(macs(node) * ns) for ns in kernel.variable_ns)
+            return integer, floating
         if kernel is not None and kernel.role == "compute":
             return 0, self._picoseconds(macs(node) * self.target.boundary.integer_mac_worth_ns)
+        if node.op_type in self.target.movement.views:
+            return 0, 0
         size = max(elements(node.inputs[0]) if "Pool" in node.op_type else 1, elements(node.outputs[0]))
         facts = kernel or self.target.movement
         call = self.target.boundary.call_ns
+        if self._is_bias(node):
+            return self._picoseconds(size * facts.int_ns + call), 0
         integer_ns = self.slow_ns(node) or facts.int_ns
         return self._picoseconds(size * integer_ns + call), self._picoseconds(size * facts.float_ns + call)
+
+    def _is_bias(self, node: ir.Node) -> bool:
+        """Whether the runtime adds it on the way, in the kernel of a product with a run-time grid."""
+        if self.target.dynamic is None or not is_op(node, "Add"):
+            return False
+        for value, other in (node.inputs[:2], node.inputs[1::-1]):
+            maker = None if value is None else value.producer()
+            if maker is not None and is_op(maker, *self.target.dynamic.ops) and constant(maker.inputs[1]) is not None:
+                return constant(other) is not None and value is not None and only_consumer(value) is node
+        return False
 
     def slow_ns(self, node: ir.Node) -> float | None:
         """What an element costs an operator that is fast only behind a Conv and does not stand there."""

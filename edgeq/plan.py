@@ -111,6 +111,7 @@ class Plan(Strict):
     biases: dict[str, tuple[float, ...]] = Field(default_factory=dict)
     stored: dict[str, GridPlan] = Field(default_factory=dict)
     search: SearchPlan | None = None
+    factors: dict[str, tuple[float, ...]] = Field(default_factory=dict)
 
     def to_json(self) -> str:
         """Canonical JSON: the same plan gives the same bytes."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import NoReturn
 
+import numpy as np
 import onnx_ir as ir
 
 from edgeq.equalization import LARGEST_EXPONENT
 from edgeq.errors import BadPlan
 from edgeq.graph import constant, nodes, only_consumer, values
 from edgeq.layer_form import layer_form
+from edgeq.passes.migrate_scales import migration_readers
 from edgeq.plan import GridPlan, Plan, unpack_codes
 from edgeq.windows import layer_of
 
@@ -43,6 +45,16 @@ def _check_equalization(node: ir.Node, plan: Plan) -> None:
         steps = plan.equalization.get(str(value.name))
         if steps is not None and (len(steps) != channels or any(abs(k) > LARGEST_EXPONENT for k in steps)):
             _refuse(f"The plan scales {len(steps)} channels of a value that has {channels}, or by too much.", f"value {value.name}")
+
+
+def check_factors(model: ir.Model, plan: Plan) -> None:
+    """Raises BadPlan unless every value whose scale the plan moves is there, with MatMuls that take it. model: before anything is moved."""
+    known = {str(value.name): value for value in values(model)}
+    for name, factors in plan.factors.items():
+        readers = migration_readers(known[name]) if name in known else []
+        rows = {weight.shape[0] for node in readers if (weight := constant(node.inputs[1])) is not None}
+        if rows != {len(factors)} or not all(0 < factor < np.inf for factor in factors):
+            _refuse("The plan moves the scale of a value into weights that the model does not have.", f"value {name}")
 
 
 def _can_vanish(node: ir.Node) -> bool:

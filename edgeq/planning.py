@@ -16,14 +16,17 @@ from edgeq.data_stream import Dataset
 from edgeq.decide import Provenance, make_plan, settings_of, values_to_observe
 from edgeq.equalization import equalizing_exponents, factors_of, values_to_measure
 from edgeq.errors import BadData, BadPlan, BadStatistics
+from edgeq.input_choice import choose_inputs
 from edgeq.moments import measure_moments
 from edgeq.observe import observe
 from edgeq.passes.equalize import Equalize
+from edgeq.passes.migrate_scales import migrated
 from edgeq.plan import Plan
 from edgeq.progress import Progress
 from edgeq.recipe import Recipe
 from edgeq.refine import refine, weighted_layers
 from edgeq.statistics_file import Statistics
+from edgeq.stats import TensorStats
 from edgeq.target import Target
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -81,42 +84,60 @@ def decide(task: Task, data: Dataset | None, known: Statistics | None, rewrite: 
     first = (f"ranges ({task.recipe.rule})", plan)
     if data is None or task.recipe.effort == "fast":
         return Planned(plan, (first,))
-    return Planned(*_refined(task, data, plan, first, rewrite, clock, progress))
+    return Planned(*_refined(task, data, plan, statistics.tensors, first, rewrite, clock, progress))
 
 
 def _refined(
-    task: Task, data: Dataset, plan: Plan, first: tuple[str, Plan], rewrite: Rewrite, clock: Clock, progress: Progress
+    task: Task,
+    data: Dataset,
+    plan: Plan,
+    statistics: Mapping[str, TensorStats],
+    first: tuple[str, Plan],
+    rewrite: Rewrite,
+    clock: Clock,
+    progress: Progress,
 ) -> tuple[Plan, tuple[tuple[str, Plan], ...]]:
-    """The closed-form steps: equalize, round with the data in view, correct biases."""
+    """The closed-form steps: equalize, choose input grids, round with the data in view, correct biases."""
     with clock.stage("calibrate"):
-        model, equalized = _equalize(task, data, plan, progress)
-    layers = weighted_layers(model, equalized, task.target)
+        model, equalized, statistics = _equalize(task, data, plan, statistics, progress)
+        chosen = equalized
+        if task.recipe.input_grids == "by_output":
+            chosen = choose_inputs(model, equalized, statistics, task.target, task.recipe, data, progress)
+            model = migrated(model, chosen.factors)
+    layers = weighted_layers(model, chosen, task.target)
     with clock.stage("calibrate"):
-        grids = {name: grid.params for name, grid in equalized.grids.items()}
+        grids = {name: grid.params for name, grid in chosen.grids.items()}
         moments = measure_moments(model, [one.layer for one in layers], grids, data, seed=task.recipe.seed, progress=progress)
     with clock.stage("plan"):
         progress.start("round weights", None)
-        rounded = refine(equalized, layers, moments, task.target, task.recipe)
+        rounded = refine(chosen, layers, moments, task.target, task.recipe)
         corrected = correct_biases(model, rounded, layers, lambda one: rewrite(task.model, one, task.target), data, progress)
-    named = (("equalization", equalized), ("data-aware rounding", rounded), ("bias correction", corrected))
-    before = (plan, equalized, rounded)
+    named = (
+        ("equalization", equalized),
+        ("input grids by output error", chosen),
+        ("data-aware rounding", rounded),
+        ("bias correction", corrected),
+    )
+    before = (plan, equalized, chosen, rounded)
     return corrected, (first, *(step for step, last in zip(named, before, strict=True) if step[1] is not last))
 
 
-def _equalize(task: Task, data: Dataset, plan: Plan, progress: Progress) -> tuple[ir.Model, Plan]:
-    """The equalized model and a plan for it; both as they were where there is nothing to equalize."""
+def _equalize(
+    task: Task, data: Dataset, plan: Plan, known: Mapping[str, TensorStats], progress: Progress
+) -> tuple[ir.Model, Plan, Mapping[str, TensorStats]]:
+    """The equalized model, a plan for it and its statistics; all as they were where there is nothing to equalize."""
     channels = channel_classes(task.model)
     stats = channel_stats(task.model, values_to_measure(task.model, channels, plan.grids), data, progress)
     progress.start("equalize", None)
     shared = task.recipe.weights == "per_tensor" or "per_channel" not in task.target.weights.granularity
     exponents = equalizing_exponents(task.model, channels, stats, plan.grids, shared=shared)
     if not exponents:
-        return task.model, plan
+        return task.model, plan, known
     model = task.model.clone()
     Equalize(factors_of(exponents))(model)
     statistics = observe(model, values_to_observe(model, task.target, task.recipe), data, progress=progress)
     new = make_plan(model, statistics, task.target, task.recipe, Provenance(plan.model, plan.data, plan.settings))
-    return model, new.model_copy(update={"shapes": plan.shapes, "equalization": exponents})
+    return model, new.model_copy(update={"shapes": plan.shapes, "equalization": exponents}), statistics
 
 
 def check_plan(plan: Plan, task: Task) -> Planned:

@@ -20,6 +20,8 @@ from edgeq.passes.fold_batch_norm import FoldBatchNorm
 from edgeq.passes.fold_batch_norm_forward import FoldBatchNormForward
 from edgeq.passes.fold_constants import FoldConstants
 from edgeq.passes.fold_shapes import FoldShapes
+from edgeq.passes.fuse_gelu import OPSET as GELU_OPSET
+from edgeq.passes.fuse_gelu import FuseGelu, match_gelu
 from edgeq.passes.fuse_hardswish import FuseHardSwish, match_hardswish
 from edgeq.passes.infer_shapes import InferShapes
 from edgeq.passes.lift_constants import LiftConstants
@@ -63,6 +65,8 @@ def prepare(
     freeze_shapes(own, shapes or {})
     if opset is None and any(match_hardswish(node) for node in nodes(own)):
         min_opset = max(min_opset, 14)  # HardSwish exists from 14 on
+    if opset is None and max_opset >= GELU_OPSET and any(match_gelu(node) is not None for node in nodes(own)):
+        min_opset = max(min_opset, GELU_OPSET)
     lowest, highest = (opset, opset) if opset is not None else (min_opset, max_opset)
     notes = [note for step in _once(lowest, highest) if (note := _noted(step, own)) is not None]
     _until_settled(own)
@@ -106,6 +110,7 @@ def _rounds() -> tuple[ir.passes.InPlacePass, ...]:
         RemoveIdentity(),  # first: an Identity in between would hide the patterns of all others
         FoldConstants(),  # a weight may be computed: Transpose, Cast, Mul of initializers
         FoldShapes(),  # a Reshape may turn out to be a Flatten, or to change nothing: then the next round removes it
+        FuseGelu(),  # before affine folding, which could move a factor into a weight
         FuseHardSwish(),  # before affine folding, which could take its Add away
         FoldBatchNorm(),  # the exact fold; what it takes no other has to
         MatMulAddToGemm(),  # gives a MatMul the bias that the next one folds into

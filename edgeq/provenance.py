@@ -16,7 +16,7 @@ from edgeq.version import __version__
 Gate = Literal["passed", "failed", "none"]
 
 #: how the plan's words for where a node runs are told to the reader of a model
-_RUNS = {"int8": "int8", "integer": "int8", "absorbed": "absorbed", "float": "float"}
+_RUNS = {"int8": "int8", "dynamic": "int8", "integer": "int8", "absorbed": "absorbed", "float": "float"}
 
 
 def write_provenance(model: ir.Model, float_model: ir.Model, vanished: Mapping[str, str], plan: Plan) -> None:

@@ -42,6 +42,9 @@ class Recipe(Strict):
         description="effort best looks for: accuracy: as much in integers as the floors allow; latency: the fastest; size: the smallest",
     )
     minutes: float = Field(5.0, gt=0, description="after this long, effort best begins no further measurement")
+    input_grids: Literal["by_output", "by_rule"] = Field(
+        "by_output", description="effort default, inputs of MatMuls between float nodes: chosen by the error of the products, or by `rule`"
+    )
     keep_float: tuple[str, ...] = Field((), description="nodes that stay float: name or glob, /regex/, or an operator type")
     opset: int | None = Field(None, ge=13, description="opset of the output; default: the lowest that fits")
     samples: int | None = Field(None, ge=1, description="calibrate with the first N samples; default: all")

@@ -43,7 +43,8 @@ def weighted_layers(model: ir.Model, plan: Plan, target: Target) -> tuple[Weight
         if kernel is None or kernel.weight is None or f"{node.name}:{kernel.weight}" not in plan.weights:
             continue
         layer, value = layer_of(node, kernel.weight), node.inputs[kernel.weight]
-        if layer is not None and value is not None and layer.source in plan.grids:
+        known = layer is not None and (layer.source in plan.grids or plan.nodes[str(node.name)].runs == "dynamic")
+        if layer is not None and value is not None and known:
             found.append(Weighted(node, layer, kernel, f"{node.name}:{kernel.weight}", str(value.name)))
     return tuple(found)
 
@@ -54,11 +55,12 @@ def refine(plan: Plan, layers: tuple[Weighted, ...], moments: Mapping[str, Momen
     Nodes that share a weight and use it alike get one rounding, for the sum of their moments.
     """
     weights, biases = dict(plan.weights), dict(plan.biases)
-    shared: dict[tuple[str, Layer, int | None], list[Weighted]] = {}
+    shared: dict[tuple[str, Layer, int | None, bool], list[Weighted]] = {}
     for one in layers:
         if moments[one.layer.node].rows:
             geometry = Layer("", "", one.layer.groups, one.layer.kernel, one.layer.outputs)
-            shared.setdefault((one.weight, geometry, channel_axis(one.node, one.kernel)), []).append(one)
+            measured = one.layer.source not in plan.grids  # at every run: its moments have a unit of their own
+            shared.setdefault((one.weight, geometry, channel_axis(one.node, one.kernel), measured), []).append(one)
     groups = list(shared.values())
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(WORKERS) as pool:
         results = pool.map(lambda users: _round(users, moments, plan, target, recipe), groups)
@@ -95,7 +97,8 @@ def _round(
 
 def _seen(one: Weighted, moment: Moment, plan: Plan) -> NDArray[np.float64]:
     """H in real units. With a bias the mean error is taken up by it, and only the covariance counts."""
-    scale = plan.grids[one.layer.source].scale[0]
+    # a grid of every run has a step of its own: the moments are in units of it, so that no run counts more than another
+    scale = plan.grids[one.layer.source].scale[0] if one.layer.source in plan.grids else 1.0
     side = side_of(one.node, one.kernel, plan.grids)
     return (moment.second if side.bias is None else moment.covariance) * scale**2
 

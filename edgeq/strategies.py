@@ -8,7 +8,7 @@ from itertools import accumulate
 
 import onnx_ir as ir
 
-from edgeq.candidates import INTEGER, Base, Candidate, integer_layers
+from edgeq.candidates import Base, Candidate, integer_layers
 from edgeq.graph import nodes
 from edgeq.macs import macs
 from edgeq.search_points import Goal, Point, ratio_of
@@ -124,7 +124,7 @@ def smallest(trials: Trials, goal: Goal) -> None:
 
 def weights_only(base: Base) -> Candidate:
     """Everything in float, with the weights of the base plan's layers stored as integers."""
-    every = [name for name, node in base.plan.nodes.items() if node.runs in INTEGER and f"{name}:0" not in base.plan.weights]
+    every = [name for name, node in base.plan.nodes.items() if node.runs != "float" and f"{name}:0" not in base.plan.weights]
     return _of(every, "integers for storage only", stored=True)
 
 
@@ -132,7 +132,7 @@ def by_kind(base: Base) -> Iterator[Candidate]:
     """A candidate for each kind of integer kernel that the plan uses: all nodes of the kind in float."""
     kinds: dict[str, list[str]] = {}
     for node in nodes(base.model):
-        if base.plan.nodes[str(node.name)].runs == "int8":
+        if base.plan.nodes[str(node.name)].runs in ("int8", "dynamic"):
             kinds.setdefault(_kind(node), []).append(str(node.name))
     if len(kinds) > 1:
         yield from (_of(names, f"{kind} in float", stored=True) for kind, names in sorted(kinds.items()))

@@ -61,6 +61,9 @@ class Kernel(Strict):
     fixed_range: tuple[float, float] | None = Field(None, description="output range known without data, as of Sigmoid")
     int_ns: float = Field(1.0, gt=0, description="integer kernel, nanoseconds an output element (light operators)")
     float_ns: float = Field(1.0, gt=0, description="float kernel, nanoseconds an output element (light operators)")
+    variable_ns: tuple[float, float] | None = Field(
+        None, description="integer and float kernel, nanoseconds a multiply-accumulate, where both factors are computed at run time"
+    )
     source: str
 
 
@@ -70,6 +73,7 @@ class Movement(Strict):
     ops: tuple[str, ...]
     int_ns: float = 0.3
     float_ns: float = 1.0
+    views: tuple[str, ...] = Field((), description="those that hand on the same memory under another shape: free in both worlds")
     behind_conv: dict[str, float] = Field(
         default_factory=dict, description="operators that are this slow, nanoseconds an element, unless a Conv makes what they read"
     )
@@ -85,6 +89,21 @@ class Boundary(Strict):
     integer_mac_worth_ns: float = Field(
         1.0, ge=0, description="what one multiply-accumulate in integers is worth: how much slower placement may get to keep it off float"
     )
+    source: str
+
+
+class Dynamic(Strict):
+    """Operators whose input can be quantized with a grid that is measured at every run. quantize_ns: that and the measuring, an element."""
+
+    ops: tuple[Literal["MatMul"], ...]
+    quantize_ns: float = Field(0.5, gt=0)
+    source: str
+
+
+class SlowFusions(Strict):
+    """What the runtime joins in float although the parts are faster. add_before: operators that it joins with the Add before them."""
+
+    add_before: tuple[str, ...] = ()
     source: str
 
 
@@ -104,6 +123,8 @@ class Target(Strict):
     kernel: tuple[Kernel, ...]
     movement: Movement
     boundary: Boundary
+    slow_fusions: SlowFusions | None = None
+    dynamic: Dynamic | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

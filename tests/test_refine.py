@@ -21,7 +21,7 @@ from tests.graph_text import net, weights
 CPU = load_target("cpu")
 #: worth any conversion: these tests are about weights
 EAGER = CPU.model_copy(update={"boundary": CPU.boundary.model_copy(update={"integer_mac_worth_ns": 1e6})})
-RECIPE = Recipe(rule="minmax")
+RECIPE = Recipe(rule="minmax", input_grids="by_rule")
 Array = NDArray[np.float32]
 
 

@@ -95,6 +95,5 @@ def test_every_rewrite_pass_finds_work_in_some_model() -> None:
         }
         idle = still if idle is None else idle & still
     assert idle is not None
-    assert idle - {"CorrectBiases", "Equalize", "GatherIntegerRows", "HoldFloat", "StoreWeights"} == {
-        "TopologicalSortPass"
-    }  # the first have tests of their own
+    tested_alone = {"CorrectBiases", "Equalize", "GatherIntegerRows", "HoldFloat", "InsertDynamic", "StoreWeights", "SumBeforeNorm"}
+    assert idle - tested_alone == {"TopologicalSortPass"}
