@@ -26,11 +26,11 @@ FACTORS = np.linspace(1.0, 0.6, 17)
 SHARED_FACTORS = np.geomspace(1.0, 1 / 16, 33)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Codes:
     """What codes there are: qmin..qmax, and the largest |a| + |b| of the neighbours in `pairs` (None: no limit).
 
-    power_of_two: whether their scale must be one.
+    power_of_two: whether their scale must be one. kept: bool [G, C, K]; weights that are False there get code 0 (None: all are kept).
     """
 
     qmin: int
@@ -38,6 +38,7 @@ class Codes:
     pairs: tuple[Pairs, ...]
     limit: int | None
     power_of_two: bool = False
+    kept: NDArray[np.bool_] | None = None
 
     def snap(self, scale: NDArray[np.float32]) -> NDArray[np.float32]:
         """The scales that there are, none of them smaller."""
@@ -47,6 +48,15 @@ class Codes:
         """Clip [..., K] in place."""
         np.clip(codes, self.qmin, self.qmax, out=codes)
         return codes if self.limit is None else limit_pairs(codes, self.pairs, self.limit)
+
+    def all_nearest(self, wanted: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The nearest code to each number of [G, C, K]."""
+        rounded = self.fit(np.rint(wanted))
+        return rounded if self.kept is None else rounded * self.kept
+
+    def nearest(self, wanted: F64, low: F64 | float, high: F64 | float) -> F64:
+        """The nearest code to each number of one column [G, C] that lies in low..high."""
+        return np.asarray(np.clip(np.rint(wanted), low, high))
 
 
 def scales_for(weight: NDArray[np.float32], importance: F64, codes: Codes, shared: bool) -> NDArray[np.float32]:
@@ -82,13 +92,19 @@ def scales_for(weight: NDArray[np.float32], importance: F64, codes: Codes, share
     return chosen
 
 
-def round_weights(weight: NDArray[np.float32], moment: F64, scale: NDArray[np.float32], codes: Codes) -> NDArray[np.float32]:
+#: the factor of a moment, and the order of its columns
+Feedback = tuple[F64, NDArray[np.intp]]
+
+
+def round_weights(
+    weight: NDArray[np.float32], moment: F64, scale: NDArray[np.float32], codes: Codes, passed_on: Feedback | None = None
+) -> NDArray[np.float32]:
     """weight [G, C, K], moment H [G, K, K], scale [G, C] -> codes [G, C, K], whole float32 numbers.
 
-    A row whose error r H r^T would be larger than nearest rounding's keeps nearest rounding.
+    A row whose error r H r^T would be larger than nearest rounding's keeps nearest rounding. passed_on: feedback(moment), if known.
     """
-    nearest = codes.fit(np.rint(weight / scale[..., None]))
-    fed_back = _recursion(weight.astype(np.float64), moment, scale.astype(np.float64), codes)
+    nearest = codes.all_nearest(weight / scale[..., None])
+    fed_back = _recursion(weight.astype(np.float64), passed_on or feedback(moment), scale.astype(np.float64), codes)
     worse = output_error(weight, fed_back, scale, moment) > output_error(weight, nearest, scale, moment)
     return np.where(worse[..., None], nearest, fed_back)
 
@@ -99,20 +115,23 @@ def output_error(weight: NDArray[np.float32], codes: NDArray[np.float32], scale:
     return np.asarray(np.einsum("gck,gck->gc", rest @ moment, rest))
 
 
-def _recursion(weight: F64, moment: F64, scale: F64, codes: Codes) -> NDArray[np.float32]:
+def _recursion(weight: F64, passed_on: Feedback, scale: F64, codes: Codes) -> NDArray[np.float32]:
     """Round column after column; each takes up what the errors of the columns before it can be made up for."""
     size = weight.shape[-1]
-    feedback, order = _feedback(moment)
+    factor, order = passed_on
     rows = np.take_along_axis(weight, order[:, None, :], -1)
     result, errors = np.zeros_like(rows), np.zeros_like(rows)
     limits = _Limits(codes, order, result)
+    kept = None if codes.kept is None else np.take_along_axis(codes.kept, order[:, None, :], -1)
     for start in range(0, size, BLOCK):
         stop = min(start + BLOCK, size)
-        wanted = rows[..., start:stop] + errors[..., :start] @ feedback[:, :start, start:stop]
+        wanted = rows[..., start:stop] + errors[..., :start] @ factor[:, :start, start:stop]
         for column in range(start, stop):
             low, high = limits.bounds(column)
-            inside = errors[..., start:column] @ feedback[:, start:column, column, None]
-            code = np.clip(np.rint((wanted[..., column - start] + inside[..., 0]) / scale), low, high)
+            inside = errors[..., start:column] @ factor[:, start:column, column, None]
+            code = codes.nearest((wanted[..., column - start] + inside[..., 0]) / scale, low, high)
+            if kept is not None:
+                code = code * kept[..., column]
             result[..., column] = code
             errors[..., column] = rows[..., column] - code * scale
     unsorted = np.empty_like(result)
@@ -120,7 +139,7 @@ def _recursion(weight: F64, moment: F64, scale: F64, codes: Codes) -> NDArray[np
     return unsorted.astype(np.float32)
 
 
-def _feedback(moment: F64) -> tuple[F64, NDArray[np.intp]]:
+def feedback(moment: F64) -> Feedback:
     """The unit upper triangular factor of the damped H = U D U^T, columns in descending order of H's diagonal, and that order [G, K].
 
     With it the recursion is OPTQ's without any inverse: its equal LDLQ (Chee et al., arXiv:2307.13304, theorem 6).

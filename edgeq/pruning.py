@@ -1,0 +1,60 @@
+"""Which weights to set to 0: a share of them, or all but N of every M neighbours, by magnitude or by what they add to the output."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+_PATTERN = re.compile(r"(\d+):(\d+)")
+
+
+@dataclass(frozen=True)
+class Prune:
+    """ratio: the share that becomes 0; or keep N of every M neighbours along a row (pattern)."""
+
+    ratio: float = 0.0
+    pattern: tuple[int, int] | None = None
+
+
+def parse_prune(word: str) -> Prune:
+    """A share such as 0.5, or N:M such as 2:4. Raises ValueError for any other word."""
+    match = _PATTERN.fullmatch(word.strip())
+    if match:
+        keep, among = int(match[1]), int(match[2])
+        if 0 < keep < among:
+            return Prune(pattern=(keep, among))
+    else:
+        try:
+            ratio = float(word)
+        except ValueError:
+            ratio = -1.0
+        if 0 < ratio < 1:
+            return Prune(ratio)
+    raise ValueError("prune is a share between 0 and 1, or N:M with N below M: keep N of every M")
+
+
+def kept_weights(rows: NDArray[np.float32], importance: NDArray[np.float64] | None, prune: Prune) -> NDArray[np.bool_]:
+    """rows [G, C, K], importance [G, K] (diagonal of the input's second moment; None: magnitude alone) -> which stay.
+
+    The saliency w^2 h is what a weight adds to the output's mean square: LeCun et al., Optimal Brain Damage, 1990. A ratio is taken over
+    the whole weight; with equal saliencies the earlier weight goes. What is left of a row after the last M is kept.
+    """
+    saliency = np.square(rows, dtype=np.float64)
+    if importance is not None:
+        saliency = saliency * importance[:, None, :]
+    if prune.pattern is None:
+        kept = np.ones(rows.size, np.bool_)
+        kept[np.argsort(saliency, axis=None, kind="stable")[: round(prune.ratio * rows.size)]] = False
+        return kept.reshape(rows.shape)
+    keep, among = prune.pattern
+    whole = rows.shape[-1] // among * among
+    runs = saliency[..., :whole].reshape(*rows.shape[:2], -1, among)
+    order = np.argsort(runs, axis=-1, kind="stable")
+    stays = np.ones(runs.shape, np.bool_)
+    np.put_along_axis(stays, order[..., : among - keep], False, -1)
+    kept = np.ones(rows.shape, np.bool_)
+    kept[..., :whole] = stays.reshape(*rows.shape[:2], whole)
+    return kept
