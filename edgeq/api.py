@@ -12,6 +12,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from edgeq.clock import Clock
+from edgeq.codebook_layers import planned_layers
 from edgeq.comparison import Comparison, check_floors, compare_models
 from edgeq.data_stream import Dataset
 from edgeq.data_warnings import data_warnings
@@ -108,7 +109,8 @@ def quantize(
     mark_gate(result, planned.plan.search.gate if gate == "none" and planned.plan.search is not None else gate)
     said = Said(doubts, notes, gate, missed)
     report = build_report(loaded, result, planned.plan, dataset, wish, evidence, clock, said)
-    return Quantized(result, planned.plan, replace(report, search=found), loaded.path)
+    report = replace(report, search=found, codebooks=planned_layers(task.model, planned.plan))
+    return Quantized(result, planned.plan, report, loaded.path)
 
 
 def calibrate(
@@ -170,7 +172,7 @@ def _task(loaded: Loaded, target: Target, recipe: Recipe, shapes: Shapes | None,
     else:
         keep = frozenset(name for name, node in plan.nodes.items() if node.op_type in LOWERED)
     lower(prepared.model, target, keep)
-    return prepared, Task(prepared.model, loaded.hash, target, recipe, frozen)
+    return prepared, Task(prepared.model, loaded.hash, target, recipe, frozen, loaded.size)
 
 
 def _needed(data: Dataset | None) -> Dataset:

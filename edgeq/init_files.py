@@ -10,7 +10,7 @@ import onnx_ir as ir
 from pydantic.fields import FieldInfo
 
 from edgeq.graph import nodes
-from edgeq.recipe import Floors, Recipe
+from edgeq.recipe import CodebookWish, Floors, Recipe
 
 _HEAD = """\
 # How edgeq quantizes: use it as --recipe recipe.toml. Every line below is a default: change what you need, delete what you do not.
@@ -23,10 +23,12 @@ def recipe_template(model: ir.Model) -> str:
     defaults = Recipe()
     blocks = [_HEAD]
     for name, field in Recipe.model_fields.items():
-        if name == "floors":
+        if name in ("floors", "codebook"):
             continue
         hint = _operators(model) if name == "keep_float" else ""
         blocks.append(_entry(name, field, getattr(defaults, name)) + hint)
+    blocks.append("# Weights as indices into a small table: off unless one of bits, bits_avg and size_budget is given.\n[codebook]\n")
+    blocks += [_entry(name, field, getattr(defaults.codebook, name)) for name, field in CodebookWish.model_fields.items()]
     blocks.append("# A result below a floor ends with exit code 3.\n[floors]\n")
     blocks += [_entry(name, field, None) for name, field in Floors.model_fields.items()]
     return "\n".join(blocks)
@@ -42,7 +44,18 @@ def _entry(name: str, field: FieldInfo, value: object) -> str:
 
 
 #: keys without a default stay commented out, with a value that makes sense
-_EXAMPLES = {"opset": "17", "samples": "100", "min_sqnr": "20.0", "min_agreement": "0.98", "min_accuracy": "0.9", "max_drop": "0.5"}
+_EXAMPLES = {
+    "opset": "17",
+    "samples": "100",
+    "min_sqnr": "20.0",
+    "min_agreement": "0.98",
+    "min_accuracy": "0.9",
+    "max_drop": "0.5",
+    "bits": "4",
+    "bits_avg": "4.0",
+    "size_budget": "0.15",
+    "prune": '"0.5"',
+}
 
 
 def _toml(value: object) -> str:

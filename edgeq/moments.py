@@ -101,6 +101,16 @@ def measure_moments(
     return {one.layer.node: one.result() for one in sums}
 
 
+def unit_moments(layers: Iterable[Layer]) -> dict[str, Moment]:
+    """What to take where nothing was measured: every input varies alike and by itself, around 0."""
+    return {
+        one.node: Moment(
+            np.broadcast_to(np.eye(one.columns), (one.groups, one.columns, one.columns)), np.zeros((one.groups, one.columns)), 1
+        )
+        for one in layers
+    }
+
+
 class _Sum:
     def __init__(self, layer: Layer, grid: QuantParams | None, runs: int, seed: int) -> None:
         self.layer, self.grid, self.seed = layer, grid, seed

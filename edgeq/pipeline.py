@@ -7,12 +7,14 @@ from collections.abc import Set
 import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass, TopologicalSortPass
 
+from edgeq.codebook import parse_grain
 from edgeq.equalization import factors_of
 from edgeq.passes.absorb_activations import AbsorbActivations
 from edgeq.passes.average_to_global_pool import AverageToGlobalPool
 from edgeq.passes.correct_biases import CorrectBiases
 from edgeq.passes.equalize import Equalize
 from edgeq.passes.flatten_to_gemm import FlattenToGemm
+from edgeq.passes.fold_codebooks import FoldCodebooks, Storage
 from edgeq.passes.gather_integer_rows import GatherIntegerRows
 from edgeq.passes.hard_sigmoid_to_add import HardSigmoidToAdd
 from edgeq.passes.hold_float import HoldFloat
@@ -29,7 +31,7 @@ from edgeq.passes.store_weights import StoreWeights
 from edgeq.passes.sum_before_norm import SumBeforeNorm
 from edgeq.placement import KEPT
 from edgeq.placement_cut import SEARCHED
-from edgeq.plan import NodePlan, Plan
+from edgeq.plan import NodePlan, Plan, StoragePlan
 from edgeq.plan_fit import check_factors, check_fits
 from edgeq.target import Target
 
@@ -63,6 +65,11 @@ def rewrite(prepared: ir.Model, plan: Plan, target: Target) -> ir.Model:
 def _must_stay_float(node: NodePlan, target: Target) -> bool:
     """Whether the runtime has an integer kernel that it must not use: against the recipe's or the search's wish, or slow there."""
     return node.runs == "float" and (node.reason.startswith((KEPT, SEARCHED)) or node.op_type in target.movement.behind_conv)
+
+
+def storage_of(plan: StoragePlan) -> Storage:
+    """What the pass wants of a plan's storage."""
+    return Storage(parse_grain(plan.granularity), plan.axis, plan.bits)
 
 
 def rewrite_passes(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:
@@ -99,6 +106,8 @@ def rewrite_passes(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:
         GatherIntegerRows(),
         # it takes pairs away again where integers pass through unchanged
         MoveToIntegers(where["integer"]),
+        # after everything that asks whether a weight is a constant
+        FoldCodebooks({key: storage_of(grid.storage) for key, grid in plan.weights.items() if grid.storage is not None}),
         # last: what it makes must look like nothing that a pass or the runtime knows
         HoldFloat(frozenset(name for name, node in plan.nodes.items() if _must_stay_float(node, target))),
         # an Add that became an integer kernel has a Quantize behind it by now

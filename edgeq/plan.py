@@ -11,8 +11,9 @@ from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
+from edgeq.codebook import parse_grain
 from edgeq.errors import BadPlan
 from edgeq.placement import Runs
 from edgeq.quant import LIMITS, PerChannel, PerTensor, QuantParams
@@ -32,6 +33,19 @@ class NodePlan(Strict):
     outputs: tuple[str, ...] = ()
 
 
+class StoragePlan(Strict):
+    """A weight is stored as indices of at most `bits` into tables. axis: of its output channels."""
+
+    granularity: str
+    axis: int = Field(ge=0)
+    bits: int = Field(ge=1, le=8)
+
+    @field_validator("granularity")
+    @classmethod
+    def _known(cls, word: str) -> str:
+        return str(parse_grain(word))
+
+
 class GridPlan(Strict):
     """One grid: r = scale * (q - zero_point), for codes of `dtype`. axis: per-channel along it; None: one scale a tensor."""
 
@@ -45,6 +59,7 @@ class GridPlan(Strict):
     readers: Literal["all", "integer"] = "all"
     group: str | None = None
     codes: str | None = None
+    storage: StoragePlan | None = None
 
     @model_validator(mode="after")
     def _sound(self) -> Self:

@@ -17,14 +17,15 @@ from edgeq.decide import Provenance, make_plan, settings_of, values_to_observe
 from edgeq.equalization import equalizing_exponents, factors_of, values_to_measure
 from edgeq.errors import BadData, BadPlan, BadStatistics
 from edgeq.input_choice import choose_inputs
-from edgeq.moments import measure_moments
+from edgeq.moments import Moment, measure_moments, unit_moments
 from edgeq.observe import observe
 from edgeq.passes.equalize import Equalize
 from edgeq.passes.migrate_scales import migrated
 from edgeq.plan import Plan
+from edgeq.plan_codebooks import FileSizes, Given, plainly, plan_codebooks
 from edgeq.progress import Progress
 from edgeq.recipe import Recipe
-from edgeq.refine import refine, weighted_layers
+from edgeq.refine import Weighted, refine, weighted_layers
 from edgeq.statistics_file import Statistics
 from edgeq.stats import TensorStats
 from edgeq.target import Target
@@ -36,13 +37,14 @@ Rewrite = Callable[[ir.Model, Plan, Target], ir.Model]
 
 @dataclass(frozen=True)
 class Task:
-    """One model to plan for: what is fixed before anything is measured. model: the prepared one. model_hash: of the user's file."""
+    """One model to plan for: what is fixed before anything is measured. model: the prepared one. model_hash, model_bytes: of the file."""
 
     model: ir.Model
     model_hash: str
     target: Target
     recipe: Recipe
     shapes: Shapes
+    model_bytes: int = 0
 
     @property
     def settings(self) -> str:
@@ -83,7 +85,7 @@ def decide(task: Task, data: Dataset | None, known: Statistics | None, rewrite: 
         plan = plan.model_copy(update={"shapes": {name: tuple(sizes) for name, sizes in sorted(task.shapes.items())}})
     first = (f"ranges ({task.recipe.rule})", plan)
     if data is None or task.recipe.effort == "fast":
-        return Planned(plan, (first,))
+        return Planned(plan, (first,)) if not task.recipe.codebook.wanted else _nearest(task, data, plan, first, rewrite, progress)
     return Planned(*_refined(task, data, plan, statistics.tensors, first, rewrite, clock, progress))
 
 
@@ -109,17 +111,40 @@ def _refined(
         grids = {name: grid.params for name, grid in chosen.grids.items()}
         moments = measure_moments(model, [one.layer for one in layers], grids, data, seed=task.recipe.seed, progress=progress)
     with clock.stage("plan"):
-        progress.start("round weights", None)
-        rounded = refine(chosen, layers, moments, task.target, task.recipe)
-        corrected = correct_biases(model, rounded, layers, lambda one: rewrite(task.model, one, task.target), data, progress)
+        what = "data-aware rounding"
+        if task.recipe.codebook.wanted:
+            what = "codebooks"
+            rounded = plan_codebooks(_given(task, model, chosen, layers, moments), data, _files(task, rewrite), progress)
+        else:
+            progress.start("round weights", None)
+            rounded = refine(chosen, layers, moments, task.target, task.recipe)
+        # the numbers are the same without codebooks, and sooner there
+        corrected = correct_biases(model, rounded, layers, lambda one: rewrite(task.model, plainly(one), task.target), data, progress)
     named = (
         ("equalization", equalized),
         ("input grids by output error", chosen),
-        ("data-aware rounding", rounded),
+        (what, rounded),
         ("bias correction", corrected),
     )
     before = (plan, equalized, chosen, rounded)
     return corrected, (first, *(step for step, last in zip(named, before, strict=True) if step[1] is not last))
+
+
+def _nearest(task: Task, data: Dataset | None, plan: Plan, first: tuple[str, Plan], rewrite: Rewrite, progress: Progress) -> Planned:
+    """Codebooks without second moments: all inputs of a layer count alike."""
+    layers = weighted_layers(task.model, plan, task.target)
+    moments = unit_moments([one.layer for one in layers])
+    given = _given(task, task.model, plan, layers, moments)
+    found = plan_codebooks(given, data, _files(task, rewrite), progress)
+    return Planned(found, (first, ("codebooks", found)))
+
+
+def _given(task: Task, model: ir.Model, plan: Plan, layers: tuple[Weighted, ...], moments: Mapping[str, Moment]) -> Given:
+    return Given(model, task.target, task.recipe, plan, layers, moments)
+
+
+def _files(task: Task, rewrite: Rewrite) -> FileSizes:
+    return FileSizes(task.model_bytes, lambda plan: ir.to_proto(rewrite(task.model, plan, task.target)).ByteSize())
 
 
 def _equalize(

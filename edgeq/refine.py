@@ -11,6 +11,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
+from edgeq.decide_codebooks import codebook_of, with_storage
 from edgeq.decide_weights import side_of, weight_axis, weight_plan
 from edgeq.graph import constant, nodes
 from edgeq.kernel_fit import channel_axis
@@ -20,7 +21,7 @@ from edgeq.plan import GridPlan, Plan
 from edgeq.recipe import Recipe
 from edgeq.rounding import round_weights
 from edgeq.target import Kernel, Target
-from edgeq.weight_grids import choose_scales, codes_of
+from edgeq.weight_grids import choose_scales, codes_of, least_scales
 from edgeq.windows import Layer, layer_of, weight_rows
 
 
@@ -49,10 +50,18 @@ def weighted_layers(model: ir.Model, plan: Plan, target: Target) -> tuple[Weight
     return tuple(found)
 
 
-def refine(plan: Plan, layers: tuple[Weighted, ...], moments: Mapping[str, Moment], target: Target, recipe: Recipe) -> Plan:
+def refine(
+    plan: Plan,
+    layers: tuple[Weighted, ...],
+    moments: Mapping[str, Moment],
+    target: Target,
+    recipe: Recipe,
+    bits: Mapping[str, int] | None = None,
+) -> Plan:
     """The plan with weight scales and codes that minimise each layer's output error under the measured moments.
 
-    Nodes that share a weight and use it alike get one rounding, for the sum of their moments.
+    bits: key of a weight -> index width, for those that become codebooks. Nodes that share a weight and use it alike get one rounding,
+    for the sum of their moments.
     """
     weights, biases = dict(plan.weights), dict(plan.biases)
     shared: dict[tuple[str, Layer, int | None, bool], list[Weighted]] = {}
@@ -63,7 +72,7 @@ def refine(plan: Plan, layers: tuple[Weighted, ...], moments: Mapping[str, Momen
             shared.setdefault((one.weight, geometry, channel_axis(one.node, one.kernel), measured), []).append(one)
     groups = list(shared.values())
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(WORKERS) as pool:
-        results = pool.map(lambda users: _round(users, moments, plan, target, recipe), groups)
+        results = pool.map(lambda users: _round(users, moments, plan, target, recipe, bits or {}), groups)
     for users, (grid, scale, codes, rows) in zip(groups, results, strict=True):
         for one in users:
             weights[one.key] = grid
@@ -77,7 +86,7 @@ Array = NDArray[np.float32]
 
 
 def _round(
-    users: list[Weighted], moments: Mapping[str, Moment], plan: Plan, target: Target, recipe: Recipe
+    users: list[Weighted], moments: Mapping[str, Moment], plan: Plan, target: Target, recipe: Recipe, bits: Mapping[str, int]
 ) -> tuple[GridPlan, Array, Array, Array]:
     first = users[0]
     index = first.kernel.weight
@@ -89,6 +98,11 @@ def _round(
     axis = weight_axis(first.node, first.kernel, target, recipe)
     importance = np.einsum("gkk->gk", moment)
     sides = [side_of(one.node, one.kernel, plan.grids) for one in users]
+    if first.key in bits:
+        width = bits[first.key]
+        fit = codebook_of(rows, moment, codes, least_scales(rows, sides, axis is None), axis is None, recipe.codebook, width)
+        grid = weight_plan(first.node, fit.scale, fit.codes, weight, axis, target, f"codebook, {width} bits")
+        return with_storage(grid, channel_axis(first.node, first.kernel) or 0, recipe.codebook, width), fit.scale, fit.codes, rows
     scale = choose_scales(rows, importance, codes, recipe.weight_rule, axis is None, sides)
     rounded = round_weights(rows, moment, scale, codes)
     grid = weight_plan(first.node, scale, rounded, weight, axis, target, f"{recipe.weight_rule}, rounded with the data in view")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from edgeq.codebook_layers import CodebookLayer
 from edgeq.comparison import Accuracy, Comparison, LayerFidelity
 from edgeq.errors import BadOutput
 from edgeq.jsonable import to_json
@@ -101,6 +102,7 @@ class Report:
     accuracy: Accuracy | None = None
     steps: tuple[Step, ...] = ()
     layers: tuple[LayerFidelity, ...] = ()
+    codebooks: tuple[CodebookLayer, ...] = ()
     latency: Latency | None = None
     search: Search | None = None
     inputs: tuple[Port, ...] = ()

@@ -10,6 +10,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from edgeq.codebook_text import codebook_lines
 from edgeq.comparison import Accuracy, LayerFidelity
 from edgeq.latency import Latency
 from edgeq.proof import Placement
@@ -34,6 +35,8 @@ def report_text(report: Report, out: str = "model.int8.onnx") -> RenderableType:
     parts += _section("Search", search_lines(report.search))
     if report.layers:
         parts += _section("Weakest layers", [layer_table(report.layers[:LAYERS_SHOWN])])
+    if report.codebooks:
+        parts += _section("Codebooks", codebook_lines(report.codebooks))
     parts += _section("Floors missed", [Text(line, "bold red") for line in report.missed])
     parts += _section("Warnings", [Text.assemble(("! ", "bold yellow"), line) for line in report.warnings])
     parts += _section("Notes", [Text(line) for line in report.notes])

@@ -64,6 +64,11 @@ def choose_scales(
     return codes.snap(_fit_biases(scale, rows, [side for side in sides if side.bias is not None], shared))
 
 
+def least_scales(rows: NDArray[np.float32], sides: Sequence[Side], shared: bool) -> NDArray[np.float32]:
+    """The smallest scale [G, C] that each row's biases allow; 0 where there is no bias. For a row of zeros the one to take."""
+    return _fit_biases(np.zeros(rows.shape[:2], np.float32), rows, [side for side in sides if side.bias is not None], shared)
+
+
 def _spanning(rows: NDArray[np.float32], codes: Codes, shared: bool) -> NDArray[np.float32]:
     peak = np.abs(rows).max(-1, initial=0.0) / codes.qmax
     if codes.limit is not None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeq.recipe import Floors, Recipe
+from edgeq.recipe import CodebookWish, Floors, Recipe
 from edgeq.target import load_target, shipped_targets
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -44,9 +44,9 @@ def test_concepts_name_code_that_exists() -> None:
 
 def recipe_rows() -> list[str]:
     rows = []
-    for prefix, model in (("", Recipe), ("floors.", Floors)):
+    for prefix, model in (("", Recipe), ("codebook.", CodebookWish), ("floors.", Floors)):
         for name, field in model.model_fields.items():
-            if name == "floors":
+            if name in ("floors", "codebook"):
                 continue
             value = list(field.default) if isinstance(field.default, tuple) else field.default
             default = "none" if value is None else json.dumps(value)
