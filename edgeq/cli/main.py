@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from edgeq.cli import calibrate, compare, demo, explain, init, inspect, prove, quantize, targets
+from edgeq.cli import calibrate, compare, demo, explain, init, inspect, materialize, palettize, prove, quantize, targets
 from edgeq.cli.screen import print_bug, print_error, print_interrupted
 from edgeq.errors import EdgeqError
 
@@ -57,6 +57,8 @@ for name, command, epilog in (
     ("init", init.init, init.EXAMPLE),
     ("inspect", inspect.inspect, inspect.EXAMPLE),
     ("quantize", quantize.quantize, quantize.EXAMPLE),
+    ("palettize", palettize.palettize, palettize.EXAMPLE),
+    ("materialize", materialize.materialize, materialize.EXAMPLE),
     ("calibrate", calibrate.calibrate, calibrate.EXAMPLE),
     ("prove", prove.prove, prove.EXAMPLE),
     ("compare", compare.compare, compare.EXAMPLE),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from edgeq.errors import BadData, BadOutput, BadRecipe
 
 if TYPE_CHECKING:
-    from edgeq.recipe import Recipe
+    from edgeq.recipe import CodebookWish, Recipe
     from edgeq.report import Report
 
 Setting = str | int | float | Sequence[str] | None
@@ -31,6 +31,14 @@ def recipe_from(file: Path | None, overrides: Mapping[str, Setting], floors: Map
     raw = recipe.model_dump() | given
     raw["floors"] = recipe.floors.model_dump() | given_floors
     return validate(Recipe, raw, "command line", BadRecipe, "options")
+
+
+def codebook_from(given: Mapping[str, Setting]) -> CodebookWish:
+    """Codebook settings from options. None: option not given. Raises BadRecipe."""
+    from edgeq.recipe import CodebookWish
+    from edgeq.toml_model import validate
+
+    return validate(CodebookWish, {key: value for key, value in given.items() if value is not None}, "command line", BadRecipe, "options")
 
 
 def parse_shapes(words: Sequence[str] | None) -> dict[str, tuple[int, ...]]:

@@ -1,0 +1,56 @@
+"""`edgeq materialize`: a model with codebooks in, the same model with plain weights out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgeq.cli import options as o
+from edgeq.cli.screen import Screen
+from edgeq.cli.settings import check_outputs, parse_size
+
+EXAMPLE = """    edgeq materialize model.w4.onnx -o model.plain.onnx    (for runtimes that do not fold constants)"""
+
+
+@dataclass(frozen=True)
+class Materialized:
+    """What was written: weights that were computed, and bytes of both files."""
+
+    model: str
+    weights: int
+    codebook_bytes: int
+    bytes: int
+
+
+def materialize(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model with codebooks.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT", help="The model to write.", rich_help_panel=o.OUTPUT)],
+    max_bytes: o.MaxBytes = "2GiB",
+    as_json: o.Json = False,
+    quiet: o.Quiet = False,
+    force: o.Force = False,
+) -> None:
+    """Compute the weights that a model stores as codebooks: bit-identical to what onnxruntime folds when it loads it."""
+    screen = Screen(as_json, quiet)
+    check_outputs([out], force=force, inputs=[model])
+    from rich.text import Text
+
+    from edgeq.graph import graphs
+    from edgeq.load import load_model
+    from edgeq.passes.materialize import Materialize
+    from edgeq.report_text import human_bytes
+    from edgeq.save import save_model
+
+    with screen.progress() as progress:
+        progress.start("materialize", None)
+        loaded = load_model(model, max_bytes=parse_size(max_bytes), quantized=True)
+        before = {name for graph in graphs(loaded.model) for name in graph.initializers}
+        Materialize()(loaded.model)
+        made = sum(name not in before for graph in graphs(loaded.model) for name in graph.initializers)
+        save_model(loaded.model, out, force=force, inputs=[model])
+    found = Materialized(str(out), made, loaded.size, out.stat().st_size)
+    text = f"{made} weights computed: {human_bytes(found.codebook_bytes)} became {human_bytes(found.bytes)}; wrote {out}"
+    screen.show(found, lambda: Text(text if made else f"The model holds no codebooks; wrote {out} as it was."))
