@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
 from edgeq.bit_allocation import allocate, distortions
 from edgeq.codebook import BITS, encode, turned
@@ -99,7 +100,8 @@ def palettize(
             left.append((str(one.node.name), "a table would cost more than it saves, or no bits are wished for it"))
             continue
         weight = one.array()
-        new = _fit(one, weight, wish, bits[one.key], moments.get(str(one.node.name)))
+        with threadpool_limits(1, user_api="blas"):  # sums in one order, whatever the number of threads
+            new = _fit(one, weight, wish, bits[one.key], moments.get(str(one.node.name)))
         book = encode(new, wish.grain, one.axis, bits[one.key])
         progress.advance()
         if book is None:
@@ -108,7 +110,7 @@ def palettize(
         layers.append(describe(str(one.node.name), weight, new, book, np.empty(0, np.float32)))
         pictures[str(one.node.name)] = (weight, new)
         storage[one.key] = Storage(wish.grain, one.axis, bits[one.key])
-        _replace(one, new)
+        one.value.const_value = ir.tensor(np.ascontiguousarray(new), name=one.value.name)  # all its readers follow
     FoldCodebooks(storage, uint2)(model)
     return Palettized(model, tuple(layers), pictures, tuple(left))
 
@@ -193,8 +195,3 @@ def _fit_rows(rows: F32, moment: NDArray[np.float64] | None, wish: CodebookWish,
     return fit_reals(
         Weights(rows, importance, moment, Codes(0, 0, (), None, kept=kept), least, False, zero), wish.grain, bits
     ) + np.float32(0)
-
-
-def _replace(one: _Weight, new: F32) -> None:
-    """The initializer itself changes: all its readers follow."""
-    one.value.const_value = ir.tensor(np.ascontiguousarray(new), name=one.value.name)
