@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.rounding import Codes, feedback, output_error, round_weights
+from edgeq.saturation import partners
 from edgeq.table_codes import TableCodes
 
 F32 = NDArray[np.float32]
@@ -70,19 +71,19 @@ def improve(weights: Weights, scale: F32, tables: F64, owner: NDArray[np.intp], 
 def _polish(weights: Weights, codes: F32, scale: F32, chosen: TableCodes) -> F32:
     """Move one weight at a time to the entry that is best with all others as they are: no move raises the output error.
 
-    Not where neighbours are watched. Source: Behdin et al., QuantEase, arXiv:2309.01885.
+    Source: Behdin et al., QuantEase, arXiv:2309.01885.
     """
     moment = weights.moment
     assert moment is not None
-    if chosen.limit is not None and chosen.pairs:
-        return codes
     best = codes.astype(np.float64)
     slope = (weights.rows - best * scale[..., None]) @ moment
+    mates = partners(chosen.pairs, best.shape[-1]) if chosen.limit is not None else [[]] * best.shape[-1]
     for _ in range(SWEEPS):
         moved = 0
         for column in range(best.shape[-1]):
             weight = np.maximum(moment[:, column, column, None] * scale, 1e-30)
-            entry = chosen.nearest(best[..., column] + slope[..., column] / weight, -np.inf, np.inf)
+            low, high = _bounds(best, mates[column], chosen.limit)
+            entry = chosen.nearest(best[..., column] + slope[..., column] / weight, low, high)
             if chosen.kept is not None:
                 entry = entry * chosen.kept[..., column]
             groups, rows = np.nonzero(entry != best[..., column])
@@ -93,6 +94,14 @@ def _polish(weights: Weights, codes: F32, scale: F32, chosen: TableCodes) -> F32
         if not moved:
             break
     return best.astype(np.float32)
+
+
+def _bounds(codes: F64, mates: list[int], limit: int | None) -> tuple[F64 | float, F64 | float]:
+    """What a column may be, its neighbours being what they are."""
+    if limit is None or not mates:
+        return -np.inf, np.inf
+    near = codes[..., mates]
+    return -limit - np.minimum(near.min(-1), 0.0), limit - np.maximum(near.max(-1), 0.0)
 
 
 def _total(weights: Weights, codes: F32, scale: F32) -> float:
