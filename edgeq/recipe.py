@@ -119,6 +119,12 @@ class Recipe(Strict):
     codebook: CodebookWish = Field(default_factory=CodebookWish, description="weights as indices into a small table")
     floors: Floors = Field(default_factory=Floors, description="results below a floor end with exit code 3")
 
+    @model_validator(mode="after")
+    def _searchable(self) -> Self:
+        if self.effort == "best" and self.codebook.wanted:
+            raise ValueError("effort best does not search with codebooks: use effort default, or `edgeq palettize --min-sqnr`")
+        return self
+
     @property
     def hash(self) -> str:
         """sha256 of the canonical JSON form."""

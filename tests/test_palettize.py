@@ -88,6 +88,11 @@ def test_a_plan_makes_the_same_bytes_again() -> None:
     assert len(texts) == 1
 
 
+def test_a_search_does_not_take_codebooks() -> None:
+    with pytest.raises(ValueError, match="does not search with codebooks"):
+        Recipe(effort="best", codebook=CodebookWish(bits=4))
+
+
 def test_small_weights_stay_as_they_are() -> None:
     storage = {key: grid.storage for key, grid in quantized(bits=4).plan.weights.items()}
     assert storage["fc:1"] is None
