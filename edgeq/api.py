@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +36,6 @@ from edgeq.proof import Placement, prove_placement
 from edgeq.provenance import Gate, mark_gate, write_provenance
 from edgeq.quantized import Quantized as Quantized
 from edgeq.recipe import Recipe
-from edgeq.report import Report
 from edgeq.run_report import Said, build_report
 from edgeq.search import Wish, search
 from edgeq.statistics_file import Statistics

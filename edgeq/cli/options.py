@@ -120,6 +120,17 @@ KeepFloat = Annotated[
     ),
 ]
 Seed = Annotated[int | None, typer.Option("--seed", metavar="S", min=0, help="Seed of everything random.", rich_help_panel=RANGES)]
+FloatIo = Annotated[bool, typer.Option("--float-io", help="Float inputs and outputs, on targets of integers too.", rich_help_panel=OUTPUT)]
+Emit = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--emit", metavar="FORM", help="Also write c: OUT.c and OUT.h of a .tflite OUT (needs tflite-micro).", rich_help_panel=OUTPUT
+    ),
+]
+Golden = Annotated[
+    int | None,
+    typer.Option("--golden", metavar="N", min=1, help="Also write codes in and out of N samples: OUT.golden.npz.", rich_help_panel=OUTPUT),
+]
 StrictData = Annotated[bool, typer.Option("--strict-data", help="Doubts about the data are errors.", rich_help_panel=DATA)]
 MinSqnr = Annotated[
     float | None, typer.Option("--min-sqnr", metavar="DB", help="Floor for the SQNR of the first output, in dB.", rich_help_panel=FLOORS)
