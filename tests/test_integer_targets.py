@@ -39,7 +39,7 @@ net (float[N, 3, 8, 8] x) => (float[N, 4] y) {
   [fc] l = Gemm(f, k)
   [soft] y = Softmax<axis = 1>(l)
 }"""
-INTEGERS = ("npu_int8", "dsp_int8", "mcu_tflite", "ethos_u")
+INTEGERS = ("npu_int8", "dsp_int8", "npu_pow2", "mcu_tflite", "ethos_u")
 
 
 def net() -> onnx.ModelProto:
