@@ -86,7 +86,7 @@ def _place(base: Base, floats: Iterable[str]) -> tuple[Placement, Groups]:
     unfit: dict[str, str] = {}
     while True:
         placement = place(base.model, base.target, keep, unfit)
-        groups = same_scale_groups(base.model, placement)
+        groups = same_scale_groups(base.model, placement, base.target)
         missing = {name for names in groups.members.values() for name in names} - base.plan.grids.keys() - unfit.keys()
         if not missing:
             return placement, groups

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from edgeq.api import Quantized, compare, quantize
-from edgeq.errors import BadTarget, UnsupportedOp
+from edgeq.errors import BadRecipe, BadTarget, UnsupportedOp
 from edgeq.golden import golden_vectors
 from edgeq.integer_graph import integer_graph
 from edgeq.interpreter.run import Interpreter
@@ -109,6 +109,11 @@ def test_what_cannot_run_in_integers_is_refused_by_name() -> None:
 def test_a_node_kept_float_is_refused_there_too() -> None:
     with pytest.raises(UnsupportedOp, match="no float kernels"):
         quantize(net(), samples(), target="npu_int8", recipe=Recipe(keep_float=("swish",)), prove=False)
+
+
+def test_a_search_for_float_layers_is_refused() -> None:
+    with pytest.raises(BadRecipe, match="integers only"):
+        quantize(net(), samples(), target="npu_int8", recipe=Recipe(effort="best"))
 
 
 def test_a_limit_of_the_chip_is_refused_by_name() -> None:
