@@ -121,6 +121,13 @@ KeepFloat = Annotated[
 ]
 Seed = Annotated[int | None, typer.Option("--seed", metavar="S", min=0, help="Seed of everything random.", rich_help_panel=RANGES)]
 FloatIo = Annotated[bool, typer.Option("--float-io", help="Float inputs and outputs, on targets of integers too.", rich_help_panel=OUTPUT)]
+Runtime = Annotated[
+    str, typer.Option("--runtime", metavar="NAME", help="onnxruntime, openvino, qnn, litert, tflm or vela.", rich_help_panel=FLOORS)
+]
+Reference = Annotated[
+    Path | None, typer.Option("--reference", metavar="INT8", help="The int8 ONNX model of a .tflite MODEL.", rich_help_panel=FLOORS)
+]
+Accelerator = Annotated[str, typer.Option("--accelerator", metavar="NAME", help="What vela compiles for.", rich_help_panel=FLOORS)]
 Emit = Annotated[
     list[str] | None,
     typer.Option(

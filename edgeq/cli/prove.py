@@ -42,18 +42,10 @@ def prove(
     data: o.MaybeData = None,
     shape: o.Shapes = None,
     threads: o.Threads = 0,
-    runtime: Annotated[
-        str,
-        typer.Option("--runtime", metavar="NAME", help="onnxruntime, openvino, qnn, litert, tflm or vela.", rich_help_panel=o.FLOORS),
-    ] = "onnxruntime",
+    runtime: o.Runtime = "onnxruntime",
     samples: o.Samples = None,
-    reference: Annotated[
-        Path | None,
-        typer.Option("--reference", metavar="INT8", help="The int8 ONNX model of a .tflite MODEL.", rich_help_panel=o.FLOORS),
-    ] = None,
-    accelerator: Annotated[
-        str, typer.Option("--accelerator", metavar="NAME", help="What vela compiles for.", rich_help_panel=o.FLOORS)
-    ] = "ethos-u55-128",
+    reference: o.Reference = None,
+    accelerator: o.Accelerator = "ethos-u55-128",
     require: Annotated[
         str | None,
         typer.Option(

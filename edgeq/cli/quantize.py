@@ -93,19 +93,21 @@ def quantize(
     check_given(data, stats, plan)
     shapes, limit = parse_shapes(shape), parse_size(max_bytes)
     plan_out, beside = None if no_plan else plan_path(out), Beside(out, golden, emit or ())
-    check_report(report)
-    sources = [Path(name) for name in (data, validation) if name]
-    check_outputs([out, plan_out, report, *beside.paths()], force=force, inputs=[model, *sources, recipe, stats, plan])
+    _check_paths([out, plan_out, report, *beside.paths()], [model, data, validation, recipe, stats, plan], report, force)
     from edgeq.api import quantize as run
     from edgeq.load import load_model
 
     known, earlier = _made_earlier(stats, plan)
     with screen.progress() as progress:
-        made = run(
-            load_model(model, max_bytes=limit), data, target=_chip(target, no_vnni, float_io), recipe=wish, shapes=shapes, statistics=known,
-            plan=earlier, validation=validation, work=work, prove=not no_prove, strict_data=strict_data, progress=progress,
-        )  # fmt: skip
+        loaded, chip = load_model(model, max_bytes=limit), _chip(target, no_vnni, float_io)
+        made = run(loaded, data, target=chip, recipe=wish, shapes=shapes, statistics=known, plan=earlier, validation=validation, work=work,
+                   prove=not no_prove, strict_data=strict_data, progress=progress)  # fmt: skip
     finish(screen, made, Files(out, plan_out, report, beside.contents(made, data)), force=force, strict=strict)
+
+
+def _check_paths(outputs: list[Path | None], inputs: list[str | Path | None], report: Path | None, force: bool) -> None:
+    check_report(report)
+    check_outputs(outputs, force=force, inputs=[Path(path) for path in inputs if path])
 
 
 def _chip(name: str, no_vnni: bool, float_io: bool) -> Chip:
