@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +22,11 @@ from edgeq.evidence import Evidence, prove_all
 from edgeq.graph_edit import vanished
 from edgeq.input_scale import first_layer_gains
 from edgeq.inputs import input_specs, narrower
+from edgeq.integer_only import refuse_float, refuse_illegal, refuse_search
 from edgeq.load import Loaded, load_model, load_proto
+from edgeq.passes.float_boundary import FloatBoundary
 from edgeq.passes.forget_shapes import ForgetShapes
+from edgeq.passes.integer_boundary import IntegerBoundary
 from edgeq.pipeline import LOWERED, lower, rewrite
 from edgeq.placement import kept_nodes
 from edgeq.plan import Plan
@@ -32,30 +35,15 @@ from edgeq.prepare import Prepared, prepare
 from edgeq.progress import Progress, Silent
 from edgeq.proof import Placement, prove_placement
 from edgeq.provenance import Gate, mark_gate, write_provenance
+from edgeq.quantized import Quantized as Quantized
 from edgeq.recipe import Recipe
-from edgeq.report import Report
 from edgeq.run_report import Said, build_report
-from edgeq.save import save_model
 from edgeq.search import Wish, search
 from edgeq.statistics_file import Statistics
 from edgeq.target import Target, load_target
 
 ModelSource = str | Path | onnx.ModelProto | ir.Model | Loaded
 DataSource = str | Path | Mapping[str, NDArray[np.generic]]
-
-
-@dataclass(frozen=True, eq=False)
-class Quantized:
-    """An int8 model with the plan that made it and the report on what came of it."""
-
-    model: ir.Model
-    plan: Plan
-    report: Report
-    source: Path | None
-
-    def save(self, path: str | Path, *, force: bool = False) -> None:
-        """Write the model, atomically. Raises BadOutput: the path exists and force is off, or it is the float model's."""
-        save_model(self.model, Path(path), force=force, inputs=[] if self.source is None else [self.source])
 
 
 def quantize(
@@ -93,10 +81,13 @@ def quantize(
     if plan is not None:
         planned = check_plan(plan, task)
     elif wish.effort == "best":
+        refuse_search(chip)
         aim = Wish(loaded, task, _needed(dataset), _needed(judged), None if work is None else Path(work))
         planned, found = search(aim, lambda: decide(task, dataset, statistics, rewrite, clock, watcher), clock, watcher)
     else:
         planned = decide(task, dataset, statistics, rewrite, clock, watcher)
+    if chip.integer_only:
+        refuse_float(planned.plan, chip)
     with clock.stage("rewrite"):
         result = rewrite(task.model, planned.plan, chip)
         write_provenance(result, loaded.model, prepared.vanished | vanished(task.model), planned.plan)  # prepare's, then lowering's
@@ -105,6 +96,10 @@ def quantize(
     doubts = () if dataset is None else _doubts(dataset, task, strict_data)
     with clock.stage("prove"):
         evidence = prove_all(loaded, task, planned, result, judged, watcher) if prove else Evidence()
+    if not chip.float_io:
+        IntegerBoundary()(result)  # after the proof, which feeds floats
+    if chip.integer_only:
+        refuse_illegal(result, chip)
     gate, missed = _gate(evidence.comparison, wish)
     mark_gate(result, planned.plan.search.gate if gate == "none" and planned.plan.search is not None else gate)
     said = Said(doubts, notes, gate, missed)
@@ -148,6 +143,7 @@ def compare(
 ) -> Comparison:
     """How far an int8 model is from its float model on data, output by output; with labels also the task accuracy of both."""
     first, second = _load(float_model), _load(int8_model, quantized=True)
+    FloatBoundary()(second.model)
     both = narrower(input_specs(first.model), input_specs(second.model))
     dataset = open_dataset(data, both, shapes=shapes)
     return compare_models(first.model, second.model, dataset, batch=batch, layers=layers, progress=progress)

@@ -90,7 +90,7 @@ def _place(base: Base, floats: Iterable[str]) -> tuple[Placement, Groups]:
     unfit: dict[str, str] = {}
     while True:
         placement = place(model, base.target, keep, unfit)
-        groups = same_scale_groups(model, placement)
+        groups = same_scale_groups(model, placement, base.target)
         missing = {name for names in groups.members.values() for name in names} - base.plan.grids.keys() - unfit.keys()
         if not missing:
             return placement, groups

@@ -15,7 +15,7 @@ from edgeq.known_outputs import KnownOutputs
 from edgeq.layer_fidelity import LayerFidelity, LayerProbe
 from edgeq.progress import Progress, Silent
 from edgeq.recipe import Floors
-from edgeq.runtime import Array, open_session
+from edgeq.runtime import Array, Optimize, open_session
 from edgeq.task_metric import Accuracy, Metric, Samples, Task
 
 __all__ = ["Accuracy", "Comparison", "LayerFidelity", "OutputFidelity", "Samples", "check_floors", "compare_models"]
@@ -58,17 +58,19 @@ def compare_models(
     layer_names: Mapping[str, str] | None = None,
     metric: Metric | None = None,
     threads: int = 0,
+    optimize: Optimize = "all",
     known: KnownOutputs | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
     """Run both models over the data. layers: also compare inner values, with graph optimizations off; both must then be ir.Model.
 
     layer_names: float value name -> name of the same value, dequantized, in the int8 model (default: match_layers).
-    metric: task metric; default: the data set's. known: what the float model said to this data in earlier
-    comparisons. Raises BadModel when the outputs differ, BadData when the labels do not fit.
+    metric: task metric; default: the data set's. optimize: of the int8 model; "off" computes what the file says, for other runtimes.
+    known: what the float model said to this data in earlier comparisons. Raises BadModel when the outputs differ, BadData when the labels
+    do not fit.
     """
     watcher = progress or Silent()
-    first, second = open_session(float_model, threads=threads), open_session(int8_model, threads=threads)
+    first, second = open_session(float_model, threads=threads), open_session(int8_model, threads=threads, optimize=optimize)
     if first.outputs != second.outputs:
         raise BadModel(
             "The two models have different outputs.", f"{first.outputs} against {second.outputs}", "Compare a model with its own int8 form."

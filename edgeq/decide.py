@@ -8,9 +8,11 @@ from typing import Literal
 
 import onnx_ir as ir
 
+from edgeq.clamps import separate_zero_points
 from edgeq.decide_weights import constant_grids
 from edgeq.embeddings import embedding_grid, embedding_place, embeddings
 from edgeq.errors import BadStatistics
+from edgeq.fixed_grids import fixed_grids
 from edgeq.graph import is_op, nodes
 from edgeq.groups import Groups, same_scale_groups
 from edgeq.kernel_fit import LARGEST
@@ -35,7 +37,7 @@ class Provenance:
 
 def values_to_observe(model: ir.Model, target: Target, recipe: Recipe) -> tuple[str, ...]:
     """The values whose statistics the plan needs, in graph order."""
-    groups = same_scale_groups(model, place(model, target, recipe.keep_float))
+    groups = same_scale_groups(model, place(model, target, recipe.keep_float), target)
     fixed = _fixed_ranges(model, target)
     return tuple(name for names in groups.sources.values() for name in names if name not in fixed)
 
@@ -76,7 +78,7 @@ def _fit_placement(model: ir.Model, statistics: Mapping[str, TensorStats], targe
     unfit = {name: why for name, stats in statistics.items() if (why := _unfit(stats)) is not None}
     while True:
         placement = place(model, target, recipe.keep_float, unfit)
-        groups = same_scale_groups(model, placement)
+        groups = same_scale_groups(model, placement, target)
         needed = (name for names in groups.sources.values() for name in names if name not in fixed)
         unseen = {name for name in needed if name not in statistics}
         if not unseen:
@@ -107,29 +109,30 @@ def _unfit(stats: TensorStats) -> str | None:
 
 def _fixed_ranges(model: ir.Model, target: Target) -> dict[str, tuple[float, float]]:
     """Value -> the range that its operator guarantees."""
-    fixed: dict[str, tuple[float, float]] = {}
+    fixed = {name: (float(grid.low), float(grid.high)) for name, grid in fixed_grids(model, target).items()}
     for node in nodes(model):
         kernel = target.kernel_of(node.op_type)
         if kernel is not None and kernel.fixed_range is not None and is_op(node, kernel.op):
-            fixed[str(node.outputs[0].name)] = kernel.fixed_range
+            fixed.setdefault(str(node.outputs[0].name), kernel.fixed_range)
     return fixed
 
 
 def _activation_grids(
     model: ir.Model, placement: Placement, groups: Groups, statistics: Mapping[str, TensorStats], target: Target, recipe: Recipe
 ) -> dict[str, GridPlan]:
-    fixed = _fixed_ranges(model, target)
+    fixed, given = _fixed_ranges(model, target), fixed_grids(model, target)
     facts = target.activations
     grids: dict[str, GridPlan] = {}
     for root, members in groups.members.items():
         sources = groups.sources.get(root, members[:1])
         low, high, why = _range(sources, fixed, statistics, recipe, facts)
-        params = grid_for_range(low, high, facts.dtype, facts.symmetric, power_of_two=facts.power_of_two)
+        chosen = grid_for_range(low, high, facts.dtype, facts.symmetric, power_of_two=facts.power_of_two)
+        params = next((given[name] for name in sources if name in given), chosen)
         for name in members:
             readers: Literal["all", "integer"] = "all" if name in placement.integer else "integer"
             group = root if len(members) > 1 else None
             grids[name] = grid_plan(params, recipe.rule, why, readers=readers, group=group)
-    return grids
+    return grids if target.keeps_clamps else separate_zero_points(model, groups, grids)
 
 
 def _range(

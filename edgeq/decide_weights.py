@@ -12,7 +12,7 @@ from edgeq.graph import constant, nodes
 from edgeq.groups import Groups
 from edgeq.kernel_fit import channel_axis, data_inputs
 from edgeq.plan import GridPlan, grid_plan, pack_codes
-from edgeq.quant import quantize
+from edgeq.quant import LIMITS, quantize
 from edgeq.recipe import Recipe
 from edgeq.target import Kernel, Target
 from edgeq.weight_grids import Side, choose_scales, codes_of, constant_grid, symmetric_grid
@@ -31,7 +31,9 @@ def constant_grids(model: ir.Model, groups: Groups, grids: Mapping[str, GridPlan
                 continue
             key = f"{node.name}:{index}"
             layer = layer_of(node) if index == kernel.weight else None
-            if layer is not None:
+            if layer is None and index == kernel.weight and target.integer_only:
+                found[key] = _plain_weight(node, kernel, np.asarray(array, np.float32), target, recipe)
+            elif layer is not None:
                 found[key] = weight_grid(node, kernel, layer, grids, target, recipe)
             else:
                 params = constant_grid(np.asarray(array, np.float32), target.activations)
@@ -49,6 +51,15 @@ def weight_grid(node: ir.Node, kernel: Kernel, layer: Layer, grids: Mapping[str,
     scale = choose_scales(rows, np.ones(rows[:, 0].shape), codes, recipe.weight_rule, axis is None, [side_of(node, kernel, grids)])
     nearest = codes.fit(np.rint(rows / scale[..., None]))
     return weight_plan(node, scale, nearest, array, axis, target, recipe.weight_rule)
+
+
+def _plain_weight(node: ir.Node, kernel: Kernel, weight: NDArray[np.float32], target: Target, recipe: Recipe) -> GridPlan:
+    """The grid of a weight that no rows are seen in (ConvTranspose, a stack of matrices): its own range, zero point 0."""
+    axis = weight_axis(node, kernel, target, recipe)
+    others = None if axis is None else tuple(other for other in range(weight.ndim) if other != axis)
+    peak = np.atleast_1d(np.abs(weight).max(others, initial=0.0)) / LIMITS[target.weights.dtype][1]
+    scale = np.where(peak > 0, peak, 1.0).astype(np.float32)
+    return grid_plan(symmetric_grid(scale, axis, target.weights), "minmax", "a weight: its own range, zero point 0")
 
 
 def weight_plan(

@@ -14,6 +14,7 @@ from edgeq.pipeline import rewrite
 from edgeq.planning import Planned, Task
 from edgeq.progress import Progress
 from edgeq.proof import Placement, prove_placement
+from edgeq.runtime import Optimize
 
 #: seconds for timing both models: enough for a steady median of an edge model
 TIMING_S = 2.0
@@ -30,18 +31,28 @@ class Evidence:
 
 
 def prove_all(loaded: Loaded, task: Task, planned: Planned, result: ir.Model, dataset: Dataset | None, progress: Progress) -> Evidence:
-    """Placement; with data also fidelity after each step, and the latency of both models."""
-    progress.start("read back what runs", None)
-    placement = prove_placement(result, loaded.model)
+    """Placement; with data also fidelity after each step, and the latency of both models.
+
+    Of a model for another runtime onnxruntime only says what its numbers are, without fused kernels: `edgeq prove --runtime` asks that one.
+    """
+    own = task.target.runtime == "onnxruntime"
+    optimize: Optimize = "all" if own else "off"
+    placement = None
+    if own:
+        progress.start("read back what runs", None)
+        placement = prove_placement(result, loaded.model)
     if dataset is None:
         return Evidence(placement)
     batch = task.recipe.batch
-    comparison = compare_models(loaded.model, result, dataset, batch=batch, progress=progress)
+    comparison = compare_models(loaded.model, result, dataset, batch=batch, optimize=optimize, progress=progress)
     steps = []
     for name, plan in planned.steps[:-1]:
-        between = compare_models(loaded.model, rewrite(task.model, plan, task.target), dataset, batch=batch, progress=progress)
+        earlier = rewrite(task.model, plan, task.target)
+        between = compare_models(loaded.model, earlier, dataset, batch=batch, optimize=optimize, progress=progress)
         steps.append((name, between.outputs[0].sqnr_db))
     steps.extend((name, comparison.outputs[0].sqnr_db) for name, _ in planned.steps[-1:])
+    if not own:
+        return Evidence(None, comparison, None, tuple(steps))
     progress.start("time", None)
     feeds = next(iter(dataset.batches(1, 0, dataset.fixed_batch or 1))).feeds
     return Evidence(placement, comparison, measure_latency(loaded.model, result, feeds, budget_s=TIMING_S), tuple(steps))

@@ -10,6 +10,7 @@ import onnx_ir as ir
 from edgeq.graph import constant, is_op, nodes, only_consumer
 from edgeq.kernel_fit import clip_bounds
 from edgeq.placement import NodePlace, Placement
+from edgeq.target import Target
 
 _MOVED = "one grid for all its inputs and the output: the integers are copied"
 
@@ -25,14 +26,17 @@ class Groups:
     nodes: Mapping[str, NodePlace]
 
 
-def same_scale_groups(model: ir.Model, placement: Placement) -> Groups:
-    """Join the input and output of every node that runs on integers as they are; join a Concat's inputs where nothing else reads them."""
-    return _Joiner(model, placement).groups()
+def same_scale_groups(model: ir.Model, placement: Placement, target: Target) -> Groups:
+    """Join the input and output of every node that runs on integers as they are; join a Concat's inputs where nothing else reads them.
+
+    So too of kernels that the target says to have one grid for both sides; a Concat of those that cannot join gets its inputs requantized.
+    """
+    return _Joiner(model, placement, target).groups()
 
 
 class _Joiner:
-    def __init__(self, model: ir.Model, placement: Placement) -> None:
-        self.placement = placement
+    def __init__(self, model: ir.Model, placement: Placement, target: Target) -> None:
+        self.placement, self.target = placement, target
         self.nodes = [n for n in nodes(model) if n.name in placement.nodes]
         self.places = dict(placement.nodes)
         self.parent: dict[str, str] = {}
@@ -45,7 +49,7 @@ class _Joiner:
 
     def groups(self) -> Groups:
         for node in self.nodes:
-            if self._runs(node) == "integer":
+            if self._keeps_grid(node):
                 for output in node.outputs:
                     if output.name in self.values:
                         self._join(str(output.name), str(node.inputs[0].name) if node.inputs[0] is not None else str(output.name))
@@ -67,6 +71,11 @@ class _Joiner:
 
     def _runs(self, node: ir.Node) -> str:
         return self.places[str(node.name)].runs
+
+    def _keeps_grid(self, node: ir.Node) -> bool:
+        """Whether the codes that it reads mean the same as those that it makes."""
+        runs = self._runs(node)
+        return runs == "integer" or (runs == "int8" and node.op_type != "Concat" and node.op_type in self.target.same_scale_ops)
 
     def _root(self, name: str) -> str:
         while self.parent.get(name, name) != name:
@@ -101,6 +110,9 @@ class _Joiner:
         return {self._bounds(member.producer()) for member in sources}
 
     def _bounds(self, node: ir.Node | None) -> tuple[float, float] | None:
+        fixed = None if node is None else self.target.kernel_of(node.op_type)
+        if fixed is not None and fixed.output_grid is not None:
+            return fixed.output_grid.scale, fixed.output_grid.zero_point  # no bounds, but as little to be changed
         if is_op(node, "HardSigmoid"):
             return 0.0, 1.0  # as an integer Add, nothing but the grid cuts it off
         if node is None or node.name not in self.places or self._runs(node) != "absorbed":
@@ -133,4 +145,4 @@ class _Joiner:
 
     def _is_source(self, value: ir.Value) -> bool:
         producer = value.producer()
-        return producer is None or producer.name not in self.places or self._runs(producer) != "integer"
+        return producer is None or producer.name not in self.places or not self._keeps_grid(producer)

@@ -19,8 +19,8 @@ def data_inputs(node: ir.Node, kernel: Kernel | None) -> tuple[int, ...]:
     """Indices of the inputs that an integer form of the node reads as quantized tensors (constants included)."""
     if node.op_type == "Where":
         return (1, 2)
-    if kernel is None:
-        return (0,)
+    if kernel is None or is_op(node, "Resize", "ReduceMean"):
+        return (0,)  # what else they read are sizes and axes
     skip = {kernel.bias}
     return tuple(i for i, value in enumerate(node.inputs) if value is not None and i not in skip)
 

@@ -26,9 +26,12 @@ from edgeq.passes.pad_all_axes import PadAllAxes
 from edgeq.passes.plain_average_pool import PlainAveragePool
 from edgeq.passes.quantize_biases import QuantizeBiases
 from edgeq.passes.quantize_constants import QuantizeConstants
+from edgeq.passes.requantize_inputs import RequantizeInputs
+from edgeq.passes.split_hardsigmoid import SplitHardSigmoid
 from edgeq.passes.split_hardswish import SplitHardSwish
 from edgeq.passes.store_weights import StoreWeights
 from edgeq.passes.sum_before_norm import SumBeforeNorm
+from edgeq.passes.unary_to_lookup import UnaryToLookup
 from edgeq.placement import KEPT
 from edgeq.placement_cut import SEARCHED
 from edgeq.plan import NodePlan, Plan, StoragePlan
@@ -36,7 +39,7 @@ from edgeq.plan_fit import check_factors, check_fits
 from edgeq.target import Target
 
 #: operators that lowering may turn into others, and then a recipe's wish for them would be lost
-LOWERED = ("HardSwish", "MatMul")
+LOWERED = ("HardSwish", "HardSigmoid", "MatMul")
 
 
 def lower(prepared: ir.Model, target: Target, keep: Set[str] = frozenset()) -> None:
@@ -44,8 +47,10 @@ def lower(prepared: ir.Model, target: Target, keep: Set[str] = frozenset()) -> N
 
     keep: names of nodes of the LOWERED types that stay what they are.
     """
-    if target.kernel_of("HardSwish") is None and target.kernel_of("HardSigmoid") is not None:
+    if target.kernel_of("HardSwish") is None and (target.kernel_of("HardSigmoid") is not None or target.integer_only):
         SplitHardSwish(keep)(prepared)
+    if target.kernel_of("HardSigmoid") is None and target.integer_only:
+        SplitHardSigmoid(keep)(prepared)
     FlattenToGemm(keep)(prepared)
     AverageToGlobalPool()(prepared)
     PlainAveragePool()(prepared)
@@ -76,6 +81,9 @@ def rewrite_passes(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:
     """The passes in order."""
     where = {kind: frozenset(name for name, node in plan.nodes.items() if node.runs == kind) for kind in ("absorbed", "integer", "int8")}
     biases = {k.op: (k.weight, k.bias) for k in target.kernel if k.weight is not None and k.bias is not None}
+    tables = frozenset(k.op for k in target.kernel if k.lookup)
+    looked_up = frozenset(name for name in where["int8"] if plan.nodes[name].op_type in tables)
+    copying = frozenset(name for name in where["int8"] if plan.nodes[name].op_type in target.same_scale_ops & {"Concat"})
     return [
         # first: grids, codes and biases are those of the equalized model
         Equalize(factors_of(plan.equalization)),
@@ -102,10 +110,14 @@ def rewrite_passes(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:
         # biases need both scales that they are the product of
         QuantizeBiases(biases),
         # needs the pair around HardSigmoid
-        HardSigmoidToAdd(where["int8"], target.activations.dtype),
+        # it reads codes at another scale than they were made: onnxruntime alone knows such
+        *(() if target.integer_only else (HardSigmoidToAdd(where["int8"], target.activations.dtype),)),
+        *((UnaryToLookup(looked_up),) if looked_up else ()),
         GatherIntegerRows(),
+        # what copies codes must find them on one grid
+        *((RequantizeInputs(copying),) if copying else ()),
         # it takes pairs away again where integers pass through unchanged
-        MoveToIntegers(where["integer"]),
+        *(() if target.movement.pairs else (MoveToIntegers(where["integer"] | copying),)),
         # after everything that asks whether a weight is a constant
         FoldCodebooks({key: storage_of(grid.storage) for key, grid in plan.weights.items() if grid.storage is not None}),
         # last: what it makes must look like nothing that a pass or the runtime knows

@@ -112,8 +112,9 @@ def _absorbable(cut: GraphCut, node: ir.Node) -> bool:
         return False
     if not cut.is_integer(producer):
         return True
-    if cut.target.kernel_of(producer.op_type) is not None:
-        return not is_op(producer, "Concat")
+    kernel = cut.target.kernel_of(producer.op_type)
+    if kernel is not None:
+        return not (is_op(producer, "Concat") or kernel.same_scale or kernel.output_grid is not None)
     return is_op(producer, "Relu", "Clip") and _absorbable(cut, producer)
 
 

@@ -16,6 +16,8 @@ from edgeq.target import Target
 KEPT = "kept float by the recipe"
 #: likewise of a node that a search keeps float
 SEARCHED = "kept float by the search"
+#: what a float node costs where the chip has no float kernels: more than anything but what is impossible
+NO_FLOAT = 1 << 44
 
 
 class GraphCut:
@@ -111,6 +113,8 @@ class GraphCut:
 
     def _costs(self, node: ir.Node) -> tuple[int, int]:
         """Picoseconds as (integer, float) kernel."""
+        if self.target.integer_only:
+            return 0, NO_FLOAT
         kernel = self.target.kernel_of(node.op_type)
         if kernel is not None and kernel.variable_ns is not None and constant(node.inputs[1]) is None:
             integer, floating = (self._picoseconds(macs(node) * ns) for ns in kernel.variable_ns)

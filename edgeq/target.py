@@ -9,6 +9,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from edgeq.errors import BadTarget
+from edgeq.quant import LIMITS
 from edgeq.toml_model import Strict, parse_toml, read_toml
 
 #: 255 * 128 = 32,640 is the largest pair of u8 x s8 products with a whole |a| + |b| that int16 holds
@@ -35,6 +36,7 @@ class Weights(Strict):
     pair_limit: int | None = Field(
         None, ge=2, description="largest |a| + |b| of neighbouring codes of one sign that kernels add in int16 without saturating"
     )
+    max_sum: int | None = Field(None, ge=1, description="largest sum of magnitudes of the codes of one output channel")
     source: str
 
 
@@ -42,7 +44,15 @@ class Bias(Strict):
     """A bias is added to the accumulator: int32 with scale = input scale * weight scale, zero point 0."""
 
     dtype: Literal["int32"] = "int32"
+    bits: int = Field(32, ge=8, le=32, description="width of the register that holds it")
     source: str
+
+
+class OutputGrid(Strict):
+    """The one output grid that a kernel has, whatever the data: zero_point is a code of the activations' dtype."""
+
+    scale: float = Field(gt=0)
+    zero_point: int
 
 
 class Kernel(Strict):
@@ -59,6 +69,11 @@ class Kernel(Strict):
     bias: int | None = Field(None, description="index of the bias input")
     channel_axis: int | None = Field(None, description="axis of the per-channel scales of the weight, negative from the end")
     fixed_range: tuple[float, float] | None = Field(None, description="output range known without data, as of Sigmoid")
+    output_grid: OutputGrid | None = Field(None, description="the only output grid of the kernel, as 1/256 of TFLite's Softmax")
+    same_scale: bool = Field(False, description="the kernel copies or averages codes: inputs and output share one grid")
+    lookup: bool = Field(False, description="runs as a table of 256 codes")
+    max_window: int | None = Field(None, ge=1, description="largest side of a window")
+    max_stride: int | None = Field(None, ge=1, description="largest stride")
     int_ns: float = Field(1.0, gt=0, description="integer kernel, nanoseconds an output element (light operators)")
     float_ns: float = Field(1.0, gt=0, description="float kernel, nanoseconds an output element (light operators)")
     variable_ns: tuple[float, float] | None = Field(
@@ -71,6 +86,7 @@ class Movement(Strict):
     """Operators that move or select elements and take integer tensors as they are (input grid == output grid)."""
 
     ops: tuple[str, ...]
+    pairs: bool = Field(False, description="its compiler wants a Dequantize before and a Quantize behind them, of one grid")
     int_ns: float = 0.3
     float_ns: float = 1.0
     views: tuple[str, ...] = Field((), description="those that hand on the same memory under another shape: free in both worlds")
@@ -108,13 +124,20 @@ class SlowFusions(Strict):
 
 
 class Target(Strict):
-    """Facts of one back end. `float_io`: model inputs and outputs stay float."""
+    """Facts of one back end. `float_io`: model inputs and outputs stay float. `integer_only`: there is no float kernel to fall back on.
+
+    runtime: who executes its models: the one that `edgeq prove --runtime` asks; none: edgeq has no runtime of this chip.
+    """
 
     schema_version: Literal[1]
     name: str
     title: str
-    runtime: Literal["onnxruntime"]
+    runtime: Literal["onnxruntime", "tflite", "openvino", "qnn", "none"]
     float_io: bool
+    integer_only: bool = False
+    keeps_clamps: bool = Field(
+        True, description="false: its compiler folds a wider requantization into a layer and loses the clamp between"
+    )
     min_opset: int = Field(13, ge=13)
     max_opset: int = Field(21, ge=13)
     activations: Activations
@@ -135,6 +158,13 @@ class Target(Strict):
         both = sorted(set(names) & set(self.movement.ops))
         if both:
             raise ValueError(f"{both[0]} is both a kernel and a movement operator")
+        limits = LIMITS[self.activations.dtype]
+        fixed = [k for k in self.kernel if k.output_grid is not None]
+        outside = next((k.op for k in fixed if k.output_grid and not limits[0] <= k.output_grid.zero_point <= limits[1]), None)
+        if outside:
+            raise ValueError(f"the output_grid of {outside} has a zero point that {self.activations.dtype} does not hold")
+        if any(k.output_grid is not None and k.same_scale for k in fixed):
+            raise ValueError(f"{next(k.op for k in fixed if k.same_scale)} has an output_grid and same_scale: only one can hold")
         if self.min_opset > self.max_opset:
             raise ValueError(f"min_opset {self.min_opset} is above max_opset {self.max_opset}")
         return self
@@ -144,6 +174,11 @@ class Target(Strict):
         if self.weights.pair_limit is not None:
             return self
         return self.model_copy(update={"weights": self.weights.model_copy(update={"pair_limit": PAIR_LIMIT})})
+
+    @property
+    def same_scale_ops(self) -> frozenset[str]:
+        """Kernels whose inputs and output share one grid."""
+        return frozenset(k.op for k in self.kernel if k.same_scale)
 
     def kernel_of(self, op_type: str) -> Kernel | None:
         """The integer kernel of an operator type, or None."""
@@ -156,8 +191,13 @@ def shipped_targets() -> tuple[str, ...]:
     return tuple(sorted(name.removesuffix(".toml") for name in found if name.endswith(".toml")))
 
 
-def load_target(name_or_path: str) -> Target:
-    """A shipped target by name, or a user's own TOML file by path. Raises BadTarget."""
+def load_target(name_or_path: str, *, float_io: bool = False) -> Target:
+    """A shipped target by name, or a user's own TOML file by path. float_io: float inputs and outputs all the same. Raises BadTarget."""
+    target = _load_target(name_or_path)
+    return target.model_copy(update={"float_io": True}) if float_io else target
+
+
+def _load_target(name_or_path: str) -> Target:
     if name_or_path.endswith(".toml"):
         return read_toml(Target, Path(name_or_path), BadTarget, "target")
     if name_or_path not in shipped_targets():

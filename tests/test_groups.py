@@ -15,7 +15,7 @@ W: Constants = {"w": weights(8, 8, 1, 1), "v": weights(8, 8, 1, 1, seed=1), "u":
 
 def groups_of(body: str, constants: Constants | None = None) -> Groups:
     model = net(body, constants={**W, **(constants or {})})
-    return same_scale_groups(model, place(model, TARGET))
+    return same_scale_groups(model, place(model, TARGET), TARGET)
 
 
 def concat_of(first: str, second: str) -> Groups:

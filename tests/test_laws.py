@@ -33,6 +33,7 @@ from edgeq.passes.pad_all_axes import PadAllAxes
 from edgeq.passes.plain_average_pool import PlainAveragePool
 from edgeq.passes.remove_identity import RemoveIdentity
 from edgeq.passes.remove_unread import RemoveUnread
+from edgeq.passes.split_hardsigmoid import SplitHardSigmoid
 from edgeq.passes.split_hardswish import SplitHardSwish
 from edgeq.runtime import Optimize, open_session
 from edgeq.simplify import random_feeds
@@ -59,6 +60,7 @@ PASSES: tuple[ir.passes.InPlacePass, ...] = (
     PlainAveragePool(),
     RemoveIdentity(),
     RemoveUnread(),
+    SplitHardSigmoid(),
     SplitHardSwish(),
 )
 

@@ -52,9 +52,11 @@ def compare(
     from edgeq.dataset import open_dataset
     from edgeq.inputs import input_specs, narrower
     from edgeq.load import load_model
+    from edgeq.passes.float_boundary import FloatBoundary
     from edgeq.recipe import Floors
 
     first, second = load_model(float_model, max_bytes=limit), load_model(int8_model, max_bytes=limit, quantized=True)
+    FloatBoundary()(second.model)
     both = narrower(input_specs(first.model), input_specs(second.model))
     dataset = open_dataset(data, both, samples=samples, split=evaluation_split(data), shapes=shapes)
     if labels and dataset.metric is None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from edgeq.cli import calibrate, compare, demo, explain, init, inspect, materialize, palettize, prove, quantize, targets
+from edgeq.cli import calibrate, check, compare, demo, explain, init, inspect, materialize, palettize, prove, quantize, targets
 from edgeq.cli.screen import print_bug, print_error, print_interrupted
 from edgeq.errors import EdgeqError
 
@@ -62,6 +62,7 @@ for name, command, epilog in (
     ("calibrate", calibrate.calibrate, calibrate.EXAMPLE),
     ("prove", prove.prove, prove.EXAMPLE),
     ("compare", compare.compare, compare.EXAMPLE),
+    ("check", check.check, check.EXAMPLE),
     ("explain", explain.explain, explain.EXAMPLE),
     ("targets", targets.targets, targets.EXAMPLE),
 ):

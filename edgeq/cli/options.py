@@ -120,6 +120,24 @@ KeepFloat = Annotated[
     ),
 ]
 Seed = Annotated[int | None, typer.Option("--seed", metavar="S", min=0, help="Seed of everything random.", rich_help_panel=RANGES)]
+FloatIo = Annotated[bool, typer.Option("--float-io", help="Float inputs and outputs, on targets of integers too.", rich_help_panel=OUTPUT)]
+Runtime = Annotated[
+    str, typer.Option("--runtime", metavar="NAME", help="onnxruntime, openvino, qnn, litert, tflm or vela.", rich_help_panel=FLOORS)
+]
+Reference = Annotated[
+    Path | None, typer.Option("--reference", metavar="INT8", help="The int8 ONNX model of a .tflite MODEL.", rich_help_panel=FLOORS)
+]
+Accelerator = Annotated[str, typer.Option("--accelerator", metavar="NAME", help="What vela compiles for.", rich_help_panel=FLOORS)]
+Emit = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--emit", metavar="FORM", help="Also write c: OUT.c and OUT.h of a .tflite OUT (needs tflite-micro).", rich_help_panel=OUTPUT
+    ),
+]
+Golden = Annotated[
+    int | None,
+    typer.Option("--golden", metavar="N", min=1, help="Also write codes in and out of N samples: OUT.golden.npz.", rich_help_panel=OUTPUT),
+]
 StrictData = Annotated[bool, typer.Option("--strict-data", help="Doubts about the data are errors.", rich_help_panel=DATA)]
 MinSqnr = Annotated[
     float | None, typer.Option("--min-sqnr", metavar="DB", help="Floor for the SQNR of the first output, in dB.", rich_help_panel=FLOORS)

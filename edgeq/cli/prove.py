@@ -26,13 +26,15 @@ EXAMPLE = """    edgeq prove model.int8.onnx
 
     edgeq prove model.int8.onnx --float model.onnx --data calib.npz --threads 1
 
+    edgeq prove model.int8.onnx --runtime tflm --data eval.npz    (also litert, vela, openvino, qnn; needs edgeq\\[backends])
+
     edgeq prove model.int8.onnx --require-int8 Conv,Gemm    (in CI: exit code 3 when one of them runs in float)
 
     edgeq prove model.int8.onnx --no-vnni    (in CI: exit code 3 when a sum can saturate on some x86 processor)"""
 
 
 def prove(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="The int8 ONNX model.")],
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="The int8 ONNX model; or a .tflite file, for litert, tflm and vela.")],
     float_model: Annotated[
         Path | None,
         typer.Option("--float", metavar="FLOAT", help="The float model: list its nodes, and time both.", rich_help_panel=o.FLOORS),
@@ -40,6 +42,10 @@ def prove(
     data: o.MaybeData = None,
     shape: o.Shapes = None,
     threads: o.Threads = 0,
+    runtime: o.Runtime = "onnxruntime",
+    samples: o.Samples = None,
+    reference: o.Reference = None,
+    accelerator: o.Accelerator = "ethos-u55-128",
     require: Annotated[
         str | None,
         typer.Option(
@@ -59,6 +65,11 @@ def prove(
     screen = Screen(as_json, quiet)
     shapes, limit = parse_shapes(shape), parse_size(max_bytes)
     wanted = [part.strip() for part in (require or "").split(",") if part.strip()]
+    if runtime != "onnxruntime" or model.suffix == ".tflite":
+        from edgeq.cli.prove_runtime import Asked, prove_runtime
+
+        prove_runtime(screen, Asked(model, runtime, reference, data, samples, shapes, limit, accelerator, tuple(wanted)))
+        return
     from edgeq.load import load_model
     from edgeq.proof import prove_placement, require_int8
     from edgeq.saturation_audit import audit_sums, require_exact

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgeq.cli import options as o
+from edgeq.cli.beside import Beside, Written
 from edgeq.cli.screen import Screen
 from edgeq.cli.settings import (
     check_given,
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 EXAMPLE = """    edgeq quantize model.onnx --data calib.npz -o model.int8.onnx
 
     edgeq quantize model.onnx -d photos/ -o model.int8.onnx --rule percentile --keep-float Softmax --report report.html
+
+    edgeq quantize model.onnx -d calib.npz -o model.tflite --target mcu_tflite    (LiteRT, microcontrollers; needs edgeq\\[tflite])
 
     edgeq quantize model.onnx -d calib.npz -o model.int8.onnx --min-sqnr 20 --strict    (in CI: exit code 3 below 20 dB)
 
@@ -59,6 +62,9 @@ def quantize(
     batch: o.BatchSize = None,
     shape: o.Shapes = None,
     seed: o.Seed = None,
+    float_io: o.FloatIo = False,
+    golden: o.Golden = None,
+    emit: o.Emit = None,
     stats: o.StatsFile = None,
     plan: o.PlanFile = None,
     no_plan: o.NoPlan = False,
@@ -86,26 +92,29 @@ def quantize(
     check_search(wish, {"--objective": objective, "--minutes": minutes, "--work": work}, plan)
     check_given(data, stats, plan)
     shapes, limit = parse_shapes(shape), parse_size(max_bytes)
-    plan_out = None if no_plan else plan_path(out)
-    check_report(report)
-    sources = [Path(name) for name in (data, validation) if name]
-    check_outputs([out, plan_out, report], force=force, inputs=[model, *sources, recipe, stats, plan])
+    plan_out, beside = None if no_plan else plan_path(out), Beside(out, golden, emit or ())
+    _check_paths([out, plan_out, report, *beside.paths()], [model, data, validation, recipe, stats, plan], report, force)
     from edgeq.api import quantize as run
     from edgeq.load import load_model
 
     known, earlier = _made_earlier(stats, plan)
     with screen.progress() as progress:
-        made = run(
-            load_model(model, max_bytes=limit), data, target=_chip(target, no_vnni), recipe=wish, shapes=shapes, statistics=known,
-            plan=earlier, validation=validation, work=work, prove=not no_prove, strict_data=strict_data, progress=progress,
-        )  # fmt: skip
-    finish(screen, made, Files(out, plan_out, report), force=force, strict=strict)
+        loaded, chip = load_model(model, max_bytes=limit), _chip(target, no_vnni, float_io)
+        made = run(loaded, data, target=chip, recipe=wish, shapes=shapes, statistics=known, plan=earlier, validation=validation, work=work,
+                   prove=not no_prove, strict_data=strict_data, progress=progress)  # fmt: skip
+    finish(screen, made, Files(out, plan_out, report, beside.contents(made, data)), force=force, strict=strict)
 
 
-def _chip(name: str, no_vnni: bool) -> Chip:
+def _check_paths(outputs: list[Path | None], inputs: list[str | Path | None], report: Path | None, force: bool) -> None:
+    check_report(report)
+    check_outputs(outputs, force=force, inputs=[Path(path) for path in inputs if path])
+
+
+def _chip(name: str, no_vnni: bool, float_io: bool) -> Chip:
     from edgeq.target import load_target
 
-    return load_target(name).without_vnni() if no_vnni else load_target(name)
+    chip = load_target(name, float_io=float_io)
+    return chip.without_vnni() if no_vnni else chip
 
 
 def _made_earlier(stats: Path | None, plan: Path | None) -> tuple[Statistics | None, Plan | None]:
@@ -123,19 +132,23 @@ class Files:
     model: Path
     plan: Path | None
     report: Path | None
+    beside: Written = ()
 
 
 def finish(screen: Screen, made: Quantized, files: Files, *, force: bool, strict: bool) -> None:
     """Write, show, and judge. Raises FloorMissed after all is written; with `strict` nothing but the report is."""
     from edgeq.report_text import report_text
-    from edgeq.save import atomic_write_text
+    from edgeq.save import atomic_write_bytes, atomic_write_text
 
     failed = made.report.gate == "failed"
     if not (failed and strict):
+        made.check_form(files.model)
         # the plan first: a model that is there has its plan beside it
         if files.plan is not None:
             atomic_write_text(files.plan, made.plan.to_json(), force=force)
         made.save(files.model, force=force)
+        for path, content in files.beside:
+            atomic_write_bytes(path, content, force=force)
     if files.report is not None:
         write_report(made.report, files.report, str(files.model), force=force)
     screen.show(made.report, lambda: report_text(made.report, str(files.model)))

@@ -14,24 +14,26 @@ from edgeq.cli.screen import Screen
 from edgeq.errors import BadRecipe
 
 if TYPE_CHECKING:
-    from edgeq.target import Target
+    from edgeq.target import Kernel, Target
 
 EXAMPLE = """    edgeq targets                     list the shipped targets
 
     edgeq targets show cpu            its facts, each with its source
 
-    edgeq targets show ./my_npu.toml  check and read your own target file"""
+    edgeq targets show ./my_npu.toml  check and read your own target file
+
+    edgeq targets schema              the JSON schema of target files, for editors"""
 
 
 def targets(
-    action: Annotated[str, typer.Argument(metavar="[list|show]", help="What to do.", show_default=False)] = "list",
+    action: Annotated[str, typer.Argument(metavar="[list|show|schema]", help="What to do.", show_default=False)] = "list",
     name: Annotated[str | None, typer.Argument(metavar="[NAME|FILE]", help="The target to show.", show_default=False)] = None,
     as_json: Json = False,
     quiet: Quiet = False,
     force: NoForce = False,  # noqa: ARG001  # accepted everywhere
 ) -> None:
     """List the shipped targets, or show the facts of one."""
-    from edgeq.target import load_target, shipped_targets
+    from edgeq.target import Target, load_target, shipped_targets
 
     screen = Screen(as_json, quiet)
     if action == "show" and name is not None:
@@ -40,11 +42,14 @@ def targets(
     elif action == "list" and name is None:
         found = tuple(load_target(shipped) for shipped in shipped_targets())
         screen.show([{"name": target.name, "title": target.title} for target in found], lambda: listing(found))
+    elif action == "schema" and name is None:
+        schema = Target.model_json_schema()
+        Screen(True, quiet).show(schema, lambda: "")  # JSON is its only form
     else:
         raise BadRecipe(
             "This is not a form of edgeq targets.",
             " ".join(("targets", action, name or "")),
-            "Use: edgeq targets, or edgeq targets show NAME.",
+            "Use: edgeq targets, edgeq targets show NAME, or edgeq targets schema.",
         )
 
 
@@ -83,9 +88,19 @@ def _kernels(target: Target) -> Table:
     for column in ("operator", "role", "output Q", "notes and source"):
         table.add_column(column, header_style="bold")
     for kernel in target.kernel:
-        notes = Text(f"range {kernel.fixed_range[0]:g}..{kernel.fixed_range[1]:g}; " if kernel.fixed_range else "")
+        notes = Text("".join(f"{note}; " for note in _notes(kernel)))
         table.add_row(Text(kernel.op), kernel.role, kernel.output, notes.append(kernel.source, "dim"))
     return table
+
+
+def _notes(kernel: Kernel) -> list[str]:
+    """What is special about a kernel, in few words."""
+    notes = [] if kernel.fixed_range is None else [f"range {kernel.fixed_range[0]:g}..{kernel.fixed_range[1]:g}"]
+    if kernel.output_grid is not None:
+        notes.append(f"output scale {kernel.output_grid.scale:g}, zero point {kernel.output_grid.zero_point}")
+    flags = ((kernel.same_scale, "one grid for inputs and output"), (kernel.lookup, "table of 256 codes"))
+    limits = ((kernel.max_window, "window up to"), (kernel.max_stride, "stride up to"))
+    return notes + [word for flag, word in flags if flag] + [f"{word} {limit}" for limit, word in limits if limit is not None]
 
 
 def _symmetry(symmetric: bool) -> str:

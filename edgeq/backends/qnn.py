@@ -1,0 +1,59 @@
+"""Qualcomm's QNN HTP through onnxruntime's plug-in (onnxruntime-qnn): the emulator that its x86-64 Linux wheel carries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx_ir as ir
+
+from edgeq.backends.extras import missing
+from edgeq.backends.tensors import Array, Port
+from edgeq.errors import RuntimeRefused
+from edgeq.integer_graph import integer_graph
+from edgeq.passes.infer_shapes import InferShapes
+from edgeq.ran_operator import RanOperator
+
+_PROVIDER = "QNNExecutionProvider"
+
+
+class Qnn:
+    """An ONNX model compiled for the HTP with the CPU fallback disabled: every node is placed there, or it is refused."""
+
+    def __init__(self, model: ir.Model) -> None:
+        """Raises MissingExtra, and RuntimeRefused when QNN does not place every node."""
+        try:
+            import onnxruntime as ort  # type: ignore[import-untyped]
+            import onnxruntime_qnn
+        except ImportError:
+            raise missing("qnn", "onnxruntime-qnn") from None
+        if not [device for device in ort.get_ep_devices() if device.ep_name == _PROVIDER]:
+            ort.register_execution_provider_library(_PROVIDER, onnxruntime_qnn.get_library_path())
+        devices = [device for device in ort.get_ep_devices() if device.ep_name == _PROVIDER]
+        options = ort.SessionOptions()
+        options.log_severity_level = 4
+        options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+        options.add_provider_for_devices(devices, {"backend_path": onnxruntime_qnn.get_qnn_htp_path()})
+        try:
+            self._session = ort.InferenceSession(ir.to_proto(model).SerializeToString(), options)
+        except Exception as error:  # onnxruntime's exception classes have no common base
+            line = str(error).strip().splitlines()[0]
+            raise RuntimeRefused(f"QNN refuses the model: {line}", "qnn", "Check it: edgeq check --target qnn_htp.") from error
+        self._model = model
+        self.inputs = tuple(Port(arg.name, (), "float32", 0.0, 0) for arg in self._session.get_inputs())
+        self.outputs = tuple(Port(arg.name, (), "float32", 0.0, 0) for arg in self._session.get_outputs())
+
+    def run(self, arrays: Sequence[Array]) -> list[Array]:
+        feeds = {port.name: array for port, array in zip(self.inputs, arrays, strict=True)}
+        return [np.asarray(array) for array in self._session.run(None, feeds)]
+
+    def operators(self) -> tuple[RanOperator, ...]:
+        """The file's operators, all placed on the HTP; integer: where they read and make codes."""
+        shaped = self._model.clone()
+        InferShapes()(shaped)
+        rows = []
+        for step in integer_graph(shaped).steps:
+            operands = [operand for operand in (*step.inputs, *step.outputs) if operand is not None and operand.data is None]
+            codes = all(operand.grid is not None for operand in operands) or step.op_type in ("QuantizeLinear", "DequantizeLinear")
+            rows.append(RanOperator(step.op_type, codes, "HTP emulator"))
+        return tuple(rows)

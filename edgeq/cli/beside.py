@@ -1,0 +1,73 @@
+"""What `edgeq quantize` writes beside the model: golden vectors, C source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgeq.errors import BadData, BadOutput, BadRecipe
+
+if TYPE_CHECKING:
+    from edgeq.api import Quantized
+
+Written = tuple[tuple[Path, bytes], ...]
+
+
+@dataclass(frozen=True)
+class Beside:
+    """The wish. golden: how many samples; emit: forms."""
+
+    out: Path
+    golden: int | None
+    emit: Sequence[str]
+
+    def paths(self) -> tuple[Path, ...]:
+        """Where it is written: model.int8.onnx -> model.int8.golden.npz; model.tflite -> model.c, model.h.
+
+        Raises BadRecipe, BadOutput, and MissingExtra when what writes a .tflite file is missing: before the work, not after.
+        """
+        if self.out.suffix == ".tflite":
+            from edgeq.tflite.flatbuffer import require_tflite
+
+            require_tflite()
+        unknown = sorted(set(self.emit) - {"c"})
+        if unknown:
+            raise BadRecipe(f"There is no form {unknown[0]!r}.", "--emit", "Use --emit c.")
+        if self.emit and self.out.suffix != ".tflite":
+            raise BadOutput("C source is made of a .tflite file.", str(self.out), "Use -o NAME.tflite with --emit c.")
+        golden = [self.out.with_suffix(".golden.npz")] if self.golden is not None else []
+        return (*golden, *([self.out.with_suffix(".c"), self.out.with_suffix(".h")] if self.emit else []))
+
+    def contents(self, made: Quantized, data: str | None) -> Written:
+        """The files. Raises BadData without data for golden vectors, and what making them raises."""
+        found: list[bytes] = []
+        if self.golden is not None:
+            found.append(_golden(made, data, self.golden, channels_last=self.out.suffix == ".tflite"))
+        if self.emit:
+            found += _c_source(made, self.out.stem)
+        return tuple(zip(self.paths(), found, strict=True))
+
+
+def _golden(made: Quantized, data: str | None, count: int, *, channels_last: bool) -> bytes:
+    from edgeq.dataset import open_dataset
+    from edgeq.golden import golden_bytes, golden_vectors
+    from edgeq.inputs import input_specs
+    from edgeq.passes.float_boundary import FloatBoundary
+
+    if data is None:
+        raise BadData("There are no samples to make golden vectors of.", "--golden", "Give --data.")
+    floats = made.model.clone()
+    FloatBoundary()(floats)
+    dataset = open_dataset(data, input_specs(floats))
+    return golden_bytes(golden_vectors(made.model, dataset, count, channels_last=channels_last))
+
+
+def _c_source(made: Quantized, name: str) -> list[bytes]:
+    from edgeq.tflite.c_source import c_source
+    from edgeq.tflite.emit import emit_tflite
+
+    graph = made.model.graph
+    text = c_source(emit_tflite(made.model), name, len(graph.inputs), len(graph.outputs))
+    return [text.source.encode(), text.header.encode()]

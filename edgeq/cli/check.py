@@ -1,0 +1,59 @@
+"""`edgeq check`: does a quantized model, of any tool, keep to the facts of a target? Exit code 3 when it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from edgeq.cli import options as o
+from edgeq.cli.screen import Screen
+from edgeq.cli.settings import parse_size
+from edgeq.errors import FloorMissed
+
+if TYPE_CHECKING:
+    from edgeq.legality.violation import Violation
+
+EXAMPLE = """    edgeq check model.int8.onnx --target npu_int8
+
+    edgeq check peers_model.onnx --target ./my_npu.toml --json"""
+
+
+def check(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A quantized ONNX model: Q/DQ or QOperator form, of any tool.")],
+    target: o.Target,
+    max_bytes: o.MaxBytes = "2GiB",
+    as_json: o.Json = False,
+    quiet: o.Quiet = False,
+    force: o.NoForce = False,  # noqa: ARG001  # accepted everywhere
+) -> None:
+    """Check a quantized model against the facts of a target: each violated fact with node, value, source and mend."""
+    screen = Screen(as_json, quiet)
+    limit = parse_size(max_bytes)
+    from edgeq.legality.check import check_model
+    from edgeq.load import load_model
+    from edgeq.target import load_target
+
+    facts = load_target(target)
+    found = check_model(load_model(model, max_bytes=limit, quantized=True).model, facts)
+    screen.show({"model": model, "target": facts.name, "violations": found}, lambda: violations_text(found, facts.name))
+    if found:
+        what = f"The model breaks {len(found)} facts of {facts.name}."
+        raise FloorMissed(what, str(model), "Mend them as said above, or quantize the float model for this target.")
+
+
+def violations_text(found: Sequence[Violation], target: str) -> RenderableType:
+    """One paragraph a violation."""
+    if not found:
+        return Text(f"legal on {target}", "green")
+    parts: list[RenderableType] = []
+    for one in found:
+        where = f"{one.node} ({one.op_type})" if one.node else "the model"
+        parts.append(Text.assemble((f"{one.rule}  ", "bold yellow"), where))
+        parts.append(Text(f"  has     {one.observed}\n  fact    {one.fact}"))
+        parts.append(Text(f"  source  {one.source}\n  mend    {one.mend}\n", "dim"))
+    return Group(*parts)

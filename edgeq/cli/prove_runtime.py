@@ -1,0 +1,109 @@
+"""`edgeq prove --runtime`: the same question put to another runtime than onnxruntime."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+from edgeq.cli.screen import Screen
+from edgeq.errors import BadModel, BadRecipe, FloorMissed
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from edgeq.backends.prove import RuntimeProof, Subject
+    from edgeq.data_stream import Dataset
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The options of the command. required: operator types that must not run in float."""
+
+    model: Path
+    runtime: str
+    reference: Path | None
+    data: str | None
+    samples: int | None
+    shapes: Mapping[str, tuple[int, ...]]
+    limit: int
+    accelerator: str
+    required: tuple[str, ...]
+
+
+def prove_runtime(screen: Screen, asked: Asked) -> None:
+    """Run, show, judge. Raises FloorMissed when a required operator type runs in float."""
+    from edgeq.backends.prove import RuntimeName, prove_in
+
+    known = get_args(RuntimeName)
+    runtime = next((name for name in known if name == asked.runtime), None)
+    if runtime is None:
+        raise BadRecipe(f"There is no runtime {asked.runtime!r}.", "--runtime", f"Use one of: onnxruntime, {', '.join(known)}.")
+    if asked.model.suffix == ".tflite" and runtime in ("openvino", "qnn"):
+        raise BadRecipe(f"{runtime} takes ONNX models.", str(asked.model), "Give the int8 ONNX model, or use litert, tflm or vela.")
+    subject = _subject(asked)
+    with screen.progress() as progress:
+        proofs = prove_in(runtime, subject, _dataset(asked, subject), accelerator=asked.accelerator, progress=progress)
+    screen.show({"model": asked.model, "proofs": proofs}, lambda: proofs_text(proofs))
+    for proof in proofs:
+        floats = sorted({op.op_type for op in proof.operators if not op.integer and op.op_type.lower() in _lower(asked.required)})
+        if floats:
+            what = f"Operators that must run in integers do not on {proof.runtime}."
+            raise FloorMissed(what, ", ".join(floats), "Quantize for a target of this runtime; see edgeq targets.")
+
+
+def _lower(names: Sequence[str]) -> set[str]:
+    return {name.lower() for name in names}
+
+
+def _subject(asked: Asked) -> Subject:
+    from edgeq.backends.prove import Subject
+    from edgeq.load import load_model
+
+    def load(path: Path) -> Subject:
+        return Subject(load_model(path, max_bytes=asked.limit, quantized=True).model)
+
+    if asked.model.suffix != ".tflite":
+        return load(asked.model)
+    if not asked.model.is_file():
+        raise BadModel("The model file does not exist.", str(asked.model), "Check the path.")
+    if asked.data is not None and asked.reference is None:
+        raise BadRecipe("Data needs a model to compare with.", "--reference", "Give the int8 ONNX model: --reference model.int8.onnx.")
+    return Subject(None if asked.reference is None else load(asked.reference).model, asked.model.read_bytes())
+
+
+def _dataset(asked: Asked, subject: Subject) -> Dataset | None:
+    if asked.data is None or subject.model is None:
+        return None
+    from edgeq.dataset import open_dataset
+    from edgeq.inputs import input_specs
+    from edgeq.passes.float_boundary import FloatBoundary
+
+    floats = subject.model.clone()
+    FloatBoundary()(floats)
+    return open_dataset(asked.data, input_specs(floats), samples=asked.samples, shapes=asked.shapes)
+
+
+def proofs_text(proofs: Sequence[RuntimeProof]) -> RenderableType:
+    """A block a proof: what ran as integers, the distance of every output, what was read and what was not."""
+    from rich.console import Group
+    from rich.text import Text
+
+    parts: list[RenderableType] = []
+    for proof in proofs:
+        parts.append(Text(f"{proof.runtime} {proof.version}", "bold"))
+        share = 100 * proof.integer / max(len(proof.operators), 1)
+        parts.append(Text(f"  integers  {proof.integer} of {len(proof.operators)} operators ({share:.1f} %)"))
+        floats = Counter(op.op_type for op in proof.operators if not op.integer)
+        if floats:
+            parts.append(Text("  float     " + ", ".join(f"{number} {name}" for name, number in sorted(floats.items())), "yellow"))
+        for one in proof.distance.outputs if proof.distance is not None else ():
+            same = "" if one.agreement is None else f", same top-1 {100 * one.agreement:.2f} %"
+            lsb = f"{one.max_lsb:.3g} LSB at most, {one.mean_lsb:.3g} on average, {100 * one.exact:.1f} % equal"
+            parts.append(Text(f"  {one.name}: {lsb}{same}, SQNR {one.sqnr_db:.1f} dB"))
+        if proof.distance is not None:
+            parts.append(Text(f"  {proof.distance.samples} samples against the ONNX int8 model, {proof.distance.ms:.3g} ms a run", "dim"))
+        parts.append(Text(f"  {proof.told}\n", "dim"))
+    return Group(*parts)

@@ -1,0 +1,22 @@
+"""Output grids that a target's kernels have whatever the data, as 1/256 of TFLite's Softmax and Logistic."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from edgeq.graph import is_op, nodes
+from edgeq.quant import QuantParams
+from edgeq.target import Target
+
+
+def fixed_grids(model: ir.Model, target: Target) -> dict[str, QuantParams]:
+    """Value -> the only grid that the kernel which makes it can give it."""
+    found: dict[str, QuantParams] = {}
+    for node in nodes(model):
+        kernel = target.kernel_of(node.op_type)
+        if kernel is not None and kernel.output_grid is not None and is_op(node, kernel.op):
+            grid = kernel.output_grid
+            scale, zero = np.asarray(grid.scale, np.float32), np.asarray(grid.zero_point, np.int32)
+            found[str(node.outputs[0].name)] = QuantParams(target.activations.dtype, scale, zero)
+    return found

@@ -1,0 +1,81 @@
+"""TFLite's fixed-point arithmetic, vectorised: a real factor is a 32-bit multiplier and a power of two.
+
+Source: gemmlowp/fixedpoint/fixedpoint.h and tensorflow/lite/kernels/internal/{common,quantization_util}.cc. All arrays are int64 that hold
+int32 values; rounding is that of the two steps (SaturatingRoundingDoublingHighMul, then RoundingDivideByPOT).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Int = NDArray[np.int64]
+INT32 = (-(1 << 31), (1 << 31) - 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Multiplier:
+    """factor = mantissa * 2^(exponent - 31), mantissa in [2^30, 2^31). Arrays broadcast against the codes."""
+
+    mantissa: Int
+    exponent: Int
+
+
+def multiplier(factor: NDArray[np.float64] | float) -> Multiplier:
+    """QuantizeMultiplier: the nearest fixed-point form of positive factors; below 2^-32 it is 0."""
+    fractions, exponents = np.frexp(np.asarray(factor, np.float64))
+    mantissas = np.floor(fractions * (1 << 31) + 0.5).astype(np.int64)
+    exponents = exponents.astype(np.int64) + (mantissas == 1 << 31)
+    mantissas = np.where(mantissas == 1 << 31, 1 << 30, mantissas)
+    tiny = exponents < -31
+    return Multiplier(np.where(tiny, 0, mantissas), np.where(tiny, 0, exponents))
+
+
+def scaled(x: Int, by: Multiplier) -> Int:
+    """MultiplyByQuantizedMultiplier: x * factor, rounded."""
+    left = np.maximum(by.exponent, 0)
+    return rounding_shift(doubling_high(np.asarray(x, np.int64) << left, by.mantissa), np.maximum(-by.exponent, 0))
+
+
+def doubling_high(a: Int, b: Int | int, bits: int = 32) -> Int:
+    """SaturatingRoundingDoublingHighMul of `bits`-bit numbers: a * b / 2^(bits - 1), rounded, halves away from zero (down to up)."""
+    product = a * b
+    half = 1 << (bits - 2)
+    nudged = product + np.where(product >= 0, half, 1 - half)
+    result = truncated(nudged, 1 << (bits - 1))
+    return np.asarray(np.clip(result, -(1 << (bits - 1)), (1 << (bits - 1)) - 1), np.int64)
+
+
+def truncated(a: Int, by: int | Int) -> Int:
+    """C's integer division: towards zero."""
+    return np.asarray(np.sign(a) * (np.abs(a) // by), np.int64)
+
+
+def rounding_shift(x: Int, exponent: Int | int) -> Int:
+    """RoundingDivideByPOT: x / 2^exponent, rounded, halves away from zero."""
+    mask = (np.int64(1) << np.asarray(exponent, np.int64)) - 1
+    threshold = (mask >> 1) + (x < 0)
+    return np.asarray((x >> exponent) + ((x & mask) > threshold), np.int64)
+
+
+def saturating_left(x: Int, exponent: int, bits: int = 16) -> Int:
+    """x * 2^exponent, cut to `bits` bits."""
+    return np.asarray(np.clip(x << exponent, -(1 << (bits - 1)), (1 << (bits - 1)) - 1), np.int64)
+
+
+def to_16_bits(mantissa: int) -> int:
+    """DownScaleInt32ToInt16Multiplier."""
+    return min((mantissa + (1 << 15)) >> 16, (1 << 15) - 1)
+
+
+def round_away(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """std::round: halves away from zero."""
+    return np.asarray(np.sign(x) * np.floor(np.abs(x) + 0.5))
+
+
+def factor_parts(factor: float) -> tuple[int, int]:
+    """Mantissa and exponent of one factor."""
+    found = multiplier(factor)
+    return int(found.mantissa), int(found.exponent)

@@ -1,0 +1,42 @@
+"""Where ONNX's axes lie in TFLite: tensors of rank 4 are stored channels last, all others as ONNX has them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: TFLite's axis -> ONNX's axis
+_CHANNELS_LAST = (0, 2, 3, 1)
+
+
+def order(rank: int) -> tuple[int, ...]:
+    """Which ONNX axis each TFLite axis is."""
+    return _CHANNELS_LAST if rank == 4 else tuple(range(rank))
+
+
+def stored(shape: Sequence[int]) -> tuple[int, ...]:
+    """ONNX shape -> TFLite shape: [N, C, H, W] -> [N, H, W, C]."""
+    return tuple(shape[axis] for axis in order(len(shape)))
+
+
+def place(axis: int, rank: int) -> int:
+    """ONNX axis -> TFLite axis."""
+    return order(rank).index(axis % rank)
+
+
+def permuted(array: NDArray[np.generic]) -> NDArray[np.generic]:
+    """A constant of ONNX's layout in TFLite's."""
+    return np.ascontiguousarray(array.transpose(order(array.ndim)))
+
+
+def inverse(permutation: Sequence[int]) -> tuple[int, ...]:
+    """The permutation that undoes it."""
+    return tuple(int(axis) for axis in np.argsort(permutation))
+
+
+def keeps_order(shape: Sequence[int], permutation: Sequence[int]) -> bool:
+    """Whether a transpose of this shape leaves the elements in memory where they are: only axes of size 1 move."""
+    moved = [axis for axis in permutation if shape[axis] != 1]
+    return moved == sorted(moved)
