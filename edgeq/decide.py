@@ -23,7 +23,8 @@ from edgeq.range_mse import halved_where_better
 from edgeq.ranges import choose_range
 from edgeq.recipe import Recipe
 from edgeq.stats import TensorStats, pool
-from edgeq.target import Activations, Target
+from edgeq.target import Target
+from edgeq.target_facts import Activations
 
 
 @dataclass(frozen=True)

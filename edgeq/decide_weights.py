@@ -14,7 +14,8 @@ from edgeq.kernel_fit import channel_axis, data_inputs
 from edgeq.plan import GridPlan, grid_plan, pack_codes
 from edgeq.quant import LIMITS, quantize
 from edgeq.recipe import Recipe
-from edgeq.target import Kernel, Target
+from edgeq.target import Target
+from edgeq.target_facts import Kernel
 from edgeq.weight_grids import Side, choose_scales, codes_of, constant_grid, symmetric_grid
 from edgeq.windows import Layer, from_rows, layer_of, weight_rows
 

@@ -7,7 +7,8 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from edgeq.graph import ONNX_DOMAINS, attribute_float, attribute_int, attribute_ints, constant, dim, is_op, only_consumer, rank
-from edgeq.target import Kernel, Target
+from edgeq.target import Target
+from edgeq.target_facts import Kernel
 
 #: why shape arithmetic is left alone
 NOT_FLOAT = "works on integers or booleans (shapes, indices), nothing to quantize"

@@ -20,7 +20,8 @@ from edgeq.observe import WORKERS
 from edgeq.plan import GridPlan, Plan
 from edgeq.recipe import Recipe
 from edgeq.rounding import round_weights
-from edgeq.target import Kernel, Target
+from edgeq.target import Target
+from edgeq.target_facts import Kernel
 from edgeq.weight_grids import choose_scales, codes_of, least_scales
 from edgeq.windows import Layer, layer_of, weight_rows
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edgeq.quant import LIMITS, PerChannel, PerTensor, QuantParams, grid_for_range
 from edgeq.rounding import Codes, scales_for
 from edgeq.saturation import neighbours, worst_pairs
-from edgeq.target import Activations, Weights
+from edgeq.target_facts import Activations, Weights
 from edgeq.windows import Layer
 
 #: the bias must stay below this multiple of its scale: half of int32, the other half is for the sum of products that it is added to

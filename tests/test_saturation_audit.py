@@ -14,7 +14,8 @@ from edgeq.errors import FloorMissed
 from edgeq.load import load_model
 from edgeq.saturation_audit import INT16, audit_sums, require_exact
 from edgeq.save import save_model
-from edgeq.target import PAIR_LIMIT, load_target
+from edgeq.target import load_target
+from edgeq.target_facts import PAIR_LIMIT
 from tests.cli_room import run
 from tests.graph_text import net, weights
 

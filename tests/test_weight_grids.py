@@ -16,7 +16,8 @@ from edgeq.recipe import Recipe
 from edgeq.rounding import scales_for
 from edgeq.runtime import open_session
 from edgeq.saturation import neighbours, worst_pairs
-from edgeq.target import Activations, load_target
+from edgeq.target import load_target
+from edgeq.target_facts import Activations
 from edgeq.weight_grids import LEAST_BIAS_SCALE, Side, choose_scales, codes_of, constant_grid, symmetric_grid, unlimited
 from edgeq.windows import Layer
 from tests.graph_text import net, weights

@@ -14,7 +14,8 @@ from edgeq.cli.screen import Screen
 from edgeq.errors import BadRecipe
 
 if TYPE_CHECKING:
-    from edgeq.target import Kernel, Target
+    from edgeq.target import Target
+    from edgeq.target_facts import Kernel
 
 EXAMPLE = """    edgeq targets                     list the shipped targets
 

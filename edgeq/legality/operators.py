@@ -12,7 +12,8 @@ from edgeq.integer_graph import Operand, Step
 from edgeq.legality.violation import Violation
 from edgeq.legality.weights import bias_rules, is_power_of_two, weight_rules
 from edgeq.quant import LIMITS, PerTensor, QuantParams
-from edgeq.target import Kernel, Target
+from edgeq.target import Target
+from edgeq.target_facts import Kernel
 
 #: what the reader of the graph calls the ends of a pair and what it makes of Cast and Gather
 _STEPS = ("QuantizeLinear", "DequantizeLinear", "Requantize", "Lookup")

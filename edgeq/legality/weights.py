@@ -10,7 +10,8 @@ from edgeq.graph import attribute_int
 from edgeq.integer_graph import Operand, Step
 from edgeq.legality.violation import Violation
 from edgeq.quant import PerChannel
-from edgeq.target import Kernel, Target
+from edgeq.target import Target
+from edgeq.target_facts import Kernel
 
 _REQUANTIZE = "Quantize the float model again for this target."
 
