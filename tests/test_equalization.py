@@ -7,14 +7,18 @@ import onnx_ir as ir
 import pytest
 from numpy.typing import NDArray
 
+import edgeq
 from edgeq.balance import bounds
 from edgeq.channel_stats import ChannelStats, channel_stats
 from edgeq.channels import channel_classes
 from edgeq.clock import Clock
+from edgeq.comparison import compare_models
 from edgeq.dataset import open_dataset
 from edgeq.equalization import LARGEST, STEPS, equalizing_exponents, factors_of, values_to_measure
+from edgeq.errors import BadPlan
 from edgeq.inputs import input_specs
 from edgeq.noise_model import NoiseModel, noise_model
+from edgeq.origins import SCALED_KEY, pack_exponents, read_exponents
 from edgeq.passes.equalize import Equalize
 from edgeq.pipeline import rewrite
 from edgeq.plan import Plan
@@ -175,3 +179,35 @@ def _one(model: ir.Model) -> ChannelStats:
     channels = channel_classes(model)
     data = open_dataset({"x": X[:, :, :4, :4]}, input_specs(model))
     return channel_stats(model, values_to_measure(model, channels, ("r",)), data)
+
+
+def test_layers_of_an_equalized_model_are_compared_as_the_float_model_has_them() -> None:
+    """Without the record of the factors the scaled channels would count as errors of their whole size."""
+    model = model_of()
+    made = edgeq.quantize(model, {"x": X}, target=eager(), prove=False)
+    assert made.plan.equalization
+    found = compare_models(model, made.model, open_dataset({"x": X}, input_specs(model)), layers=True)
+    assert {layer.name for layer in found.layers} >= {str(node.name) for node in model.graph if node.op_type == "Relu"}
+    weakest = min(layer.sqnr_db for layer in found.layers)
+    assert weakest > 15
+    del made.model.metadata_props[SCALED_KEY]
+    blind = compare_models(model, made.model, open_dataset({"x": X}, input_specs(model)), layers=True)
+    assert min(layer.sqnr_db for layer in blind.layers) < weakest - 5
+
+
+def test_a_damaged_record_of_factors_is_no_record() -> None:
+    model = model_of()
+    for text in ("nonsense", pack_exponents({"r": (1, 2)})[:-9], ""):
+        model.metadata_props[SCALED_KEY] = text
+        assert read_exponents(model) == {}
+    model.metadata_props[SCALED_KEY] = pack_exponents({"r": (1, -2)})
+    assert read_exponents(model) == {"r": (1, -2)}
+
+
+def test_a_plan_that_scales_other_channels_is_refused() -> None:
+    model = model_of()
+    task = Task(model, "", eager(), Recipe(), {})
+    plan = decide(task, open_dataset({"x": X}, input_specs(model)), None, rewrite, Clock(), Silent()).plan
+    for exponents in ({"r": (1, 2)}, {"r": (9999,) * 8}):
+        with pytest.raises(BadPlan, match="scales"):
+            rewrite(model, plan.model_copy(update={"equalization": exponents}), eager())
