@@ -103,8 +103,7 @@ def _refined(
     with clock.stage("calibrate"):
         model, equalized, statistics = _equalize(task, data, plan, statistics, progress)
         chosen = equalized
-        # few bits cannot hold the outlier channels that migration moves into weights
-        if task.recipe.input_grids == "by_output" and not task.recipe.codebook.wanted:
+        if task.recipe.input_grids == "by_output":
             chosen = choose_inputs(model, equalized, statistics, task.target, task.recipe, data, progress)
             model = migrated(model, chosen.factors)
     layers = weighted_layers(model, chosen, task.target)
