@@ -24,6 +24,11 @@ class Channels:
     classes: dict[str, Ids]
     axis: dict[str, int]
 
+    @property
+    def count(self) -> int:
+        """How many classes there are."""
+        return max((int(ids.max(initial=-1)) for ids in self.classes.values()), default=-1) + 1
+
 
 def channel_classes(model: ir.Model) -> Channels:
     """The classes in the main graph of a prepared model. Values that a body reads, and all values of bodies, are not scaled."""

@@ -37,7 +37,7 @@ Exponents = dict[str, tuple[int, ...]]
 def values_to_measure(model: ir.Model, channels: Channels, quantized: Iterable[str]) -> dict[str, int]:
     """Value name -> axis of its channels: what layers read and make, the quantized values that can be scaled, and what a Clip makes, whose
     bound no channel may be scaled beyond."""
-    clipped = {str(node.outputs[0].name) for node in nodes(model) if is_op(node, "Clip")}
+    clipped = _clipped(model)
     wanted = set(quantized) | clipped | set(_ends(model))
     return {name: channels.axis[name] for name, ids in channels.classes.items() if name in wanted}
 
@@ -52,7 +52,7 @@ def equalizing_exponents(model: ir.Model, channels: Channels, stats: ChannelStat
         noise = noise_model(model, channels, stats.peaks, stats.squares, grids)
         steps = np.rint(STEPS / np.log(2) * balance(model, channels, stats.peaks, noise))
     else:
-        clipped = {str(node.outputs[0].name) for node in nodes(model) if is_op(node, "Clip")}
+        clipped = _clipped(model)
         names = [name for name in channels.classes if name in stats.peaks and (name in clipped or name in grids)]
         steps = np.floor(STEPS * np.log2(_factors(channels, stats, names)) + 1e-6)
     found: Exponents = {}
@@ -65,8 +65,7 @@ def equalizing_exponents(model: ir.Model, channels: Channels, stats: ChannelStat
 
 def _factors(channels: Channels, stats: ChannelStats, names: Iterable[str]) -> NDArray[np.float64]:
     """The factor of each class: the least that any of its values bears."""
-    count = max((int(ids.max(initial=-1)) for ids in channels.classes.values()), default=-1) + 1
-    factor = np.full(count, np.inf)
+    factor = np.full(channels.count, np.inf)
     for name in names:
         ids, peak = channels.classes[name], stats.peaks[name].astype(np.float64)
         free, largest = ids >= 0, float(peak.max(initial=0.0))
@@ -78,6 +77,11 @@ def _factors(channels: Channels, stats: ChannelStats, names: Iterable[str]) -> N
 def factors_of(exponents: Mapping[str, Iterable[int]]) -> dict[str, NDArray[np.float64]]:
     """Value name -> the factor of each channel."""
     return {name: 2.0 ** (np.array(tuple(steps), np.float64) / STEPS) for name, steps in exponents.items()}
+
+
+def _clipped(model: ir.Model) -> set[str]:
+    """What Clips make."""
+    return {str(node.outputs[0].name) for node in nodes(model) if is_op(node, "Clip")}
 
 
 def _ends(model: ir.Model) -> list[str]:

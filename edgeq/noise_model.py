@@ -103,7 +103,6 @@ def noise_model(
     model: ir.Model, channels: Channels, peaks: Mapping[str, NDArray[np.float32]], squares: Mapping[str, Floats], quantized: Sequence[str]
 ) -> NoiseModel:
     """peaks, squares: value name -> largest magnitude and mean square of each channel. quantized: the values that have a grid."""
-    count = max((int(ids.max(initial=-1)) for ids in channels.classes.values()), default=-1) + 1
     terms = []
     for node in model.graph:
         form = layer_form(node)
@@ -111,7 +110,7 @@ def noise_model(
         if form is not None and source is not None and source.name in squares and not is_op(node, "ConvTranspose"):
             terms.append(_term(node, form, channels, squares))
     spans = {name: (channels.classes[name], _log(peaks[name])) for name in quantized if name in peaks and peaks[name].max(initial=0) > 0}
-    return NoiseModel(tuple(terms), spans, count)
+    return NoiseModel(tuple(terms), spans, channels.count)
 
 
 def _term(node: ir.Node, form: LayerForm, channels: Channels, squares: Mapping[str, Floats]) -> Term:
