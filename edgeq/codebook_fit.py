@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.codebook import Grain
-from edgeq.codebook_turns import COARSE_BITS, LEAST_GAIN, Fit, Weights, improve, quotient, table_codes
+from edgeq.codebook_turns import COARSE_BITS, LEAST_GAIN, Fit, Weights, improve, quotient, table_codes, total_error
 from edgeq.kmeans import cluster, lloyd, sort
 from edgeq.rounding import Codes, scales_for
 
@@ -36,11 +36,22 @@ def fit_codebook(weights: Weights, grain: Grain, bits: int) -> Fit:
         scale = weights.codes.snap(scale)
         tables = _whole(_tables(weights, scale, owner, bits, zero=True), reach)
     else:
-        scale, tables = _start(weights, owner, bits)
+        return _bury(weights, _best_start(weights, owner, bits, reach))
+    return _bury(weights, improve(weights, scale, tables, owner, weights.codes, reach))
+
+
+def _best_start(weights: Weights, owner: NDArray[np.intp], bits: int, reach: int) -> Fit:
+    """From tables for weights that count as much as their input's second moment, and for such that count as its root: the better end.
+
+    Error feedback lets columns make up for each other, so that afterwards they matter less unequally than the moment's diagonal says.
+    """
+    codes = replace(weights.codes, limit=None)  # such a table keeps to the limit by itself
+    found = []
+    for power in (1.0,) if weights.moment is None else (1.0, 0.5):
+        scale, tables = _start(replace(weights, importance=weights.importance**power), owner, bits)
         scale, tables = _to_integers(weights, scale, tables, owner, reach)
-    codes = weights.codes if limited else replace(weights.codes, limit=None)  # such a table keeps to the limit by itself
-    fit = improve(weights, scale, tables, owner, codes, reach)
-    return _bury(weights, fit)
+        found.append(improve(weights, scale, tables, owner, codes, reach))
+    return found[0] if len(found) == 1 else min(found, key=lambda fit: total_error(weights, fit.codes, fit.scale))
 
 
 def fit_reals(weights: Weights, grain: Grain, bits: int) -> F32:
@@ -77,16 +88,30 @@ def _reach(codes: Codes, bits: int) -> tuple[int, bool]:
 
 def _start(weights: Weights, owner: NDArray[np.intp], bits: int) -> tuple[F32, F64]:
     """Scales in units of which one table of reals serves all rows that share it: from two guesses, the one that ends better."""
-    step = max(1, min(weights.rows.size // SKETCH, weights.rows.shape[-1] // 8))  # every step-th column, when there are many weights
-    rows, importance = weights.rows[..., ::step], weights.importance[..., ::step]
-    kept = None if weights.codes.kept is None else weights.codes.kept[..., ::step]
-    few = replace(weights, rows=rows, importance=importance, codes=replace(weights.codes, kept=kept, pairs=(), limit=None))
+    few = _sketch(weights)
     peak = np.abs(weights.rows).max(-1, initial=0.0)
     mass = np.maximum(weights.importance.sum(-1, keepdims=True), 1e-30)
     spread = 3 * np.sqrt(np.einsum("gck,gk->gc", np.square(weights.rows), weights.importance) / mass)
     guesses = [peak] if weights.shared else [peak, spread.astype(np.float32)]
     found = [_alternate(few, _usable(guess, weights.shared), owner, bits) for guess in guesses]
     return min(found, key=lambda one: one[2])[:2]
+
+
+def _sketch(weights: Weights) -> Weights:
+    """All rows, but where there are many weights only some of the columns: those in which a single weight matters most, and every step-th
+    of the others, which stand for their neighbours. A weight far from all others must be there to get an entry of its own."""
+    rows, importance, kept = weights.rows, weights.importance, weights.codes.kept
+    step = max(1, min(rows.size // SKETCH, rows.shape[-1] // 8))
+    if step > 1:
+        energy = np.max(np.abs(rows).max(1) ** 2 * importance, axis=0)  # [K]
+        order = np.argsort(-energy, kind="stable")
+        seen = max(1, len(order) // (8 * step))
+        first, others = order[:seen], np.sort(order[seen:])[::step]
+        columns = np.concatenate([first, others])
+        stands_for = np.concatenate([np.ones(len(first)), np.full(len(others), step)])
+        rows, importance = rows[..., columns], importance[..., columns] * stands_for
+        kept = None if kept is None else kept[..., columns]
+    return replace(weights, rows=rows, importance=importance, codes=replace(weights.codes, kept=kept, pairs=(), limit=None))
 
 
 def _usable(scale: F32, shared: bool) -> F32:

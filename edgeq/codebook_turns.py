@@ -52,7 +52,7 @@ def improve(weights: Weights, scale: F32, tables: F64, owner: NDArray[np.intp], 
         return Fit(scale, chosen.all_nearest(weights.rows / scale[..., None]))
     passed_on = feedback(weights.moment)
     best = _polish(weights, round_weights(weights.rows, weights.moment, scale, chosen, passed_on), scale, chosen)
-    least = _total(weights, best, scale)
+    least = total_error(weights, best, scale)
     fit = Fit(scale, best)
     for _ in range(ROUNDS):
         if tables.shape[-1] <= 2**COARSE_BITS:
@@ -61,7 +61,7 @@ def improve(weights: Weights, scale: F32, tables: F64, owner: NDArray[np.intp], 
         if reach is not None and not codes.power_of_two:
             scale = _fit_scale(weights, fit)
         again = _polish(weights, round_weights(weights.rows, weights.moment, scale, chosen, passed_on), scale, chosen)
-        error = _total(weights, again, scale)
+        error = total_error(weights, again, scale)
         if error >= least * (1 - LEAST_GAIN):
             break
         fit, least = Fit(scale, again), error
@@ -104,7 +104,8 @@ def _bounds(codes: F64, mates: list[int], limit: int | None) -> tuple[F64 | floa
     return -limit - np.minimum(near.min(-1), 0.0), limit - np.maximum(near.max(-1), 0.0)
 
 
-def _total(weights: Weights, codes: F32, scale: F32) -> float:
+def total_error(weights: Weights, codes: F32, scale: F32) -> float:
+    """Sum over rows of r H r^T, r = weight - scale * code."""
     assert weights.moment is not None
     return float(output_error(weights.rows, codes, scale, weights.moment).sum())
 

@@ -161,3 +161,19 @@ def test_n_of_every_m_stay() -> None:
 def test_other_pruning_words_are_refused(word: str) -> None:
     with pytest.raises(ValueError, match="prune is"):
         parse_prune(word)
+
+
+@pytest.mark.parametrize("column", [0, 1, 77, 126])
+def test_a_weight_far_from_all_others_is_seen_in_any_column(column: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table is started from some of the columns of a large weight; one such weight decides the error of its whole layer."""
+    monkeypatch.setattr("edgeq.codebook_fit.SKETCH", 1 << 10)
+    rng = np.random.default_rng(0)
+    rows = rng.normal(0, 0.05, (1, 32, 128)).astype(np.float32)
+    rows[0, 5, column] = 2.0
+    inputs = rng.normal(0, 1, (4096, 128))
+    inputs[:, column] *= 8  # the input that it reads is large as well
+    moment = (inputs.T @ inputs / len(inputs))[None]
+    codes = Codes(-127, 127, neighbours((128,)), 128)
+    weights = Weights(rows, np.einsum("gkk->gk", moment), moment, codes, np.zeros((1, 32), np.float32), False, False)
+    fit = fit_codebook(weights, parse_grain("tensor"), 4)
+    assert abs(float(fit.codes[0, 5, column] * fit.scale[0, 5]) - 2.0) < 0.2
