@@ -52,7 +52,7 @@ def hands_out_float(node: ir.Node, kernel: Kernel) -> bool:
     and Clip, for Add behind a MatMul of rank 2 and for Sum behind a Gemm.
     """
     if kernel.output != "optional":
-        return False
+        return kernel.output == "free"
     reader = only_consumer(node.outputs[0])
     if is_op(node, "MatMul") and rank(node.outputs[0]) in (None, 2) and is_op(reader, "Add"):
         return False

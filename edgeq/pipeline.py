@@ -80,7 +80,9 @@ def storage_of(plan: StoragePlan) -> Storage:
 def rewrite_passes(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:
     """The passes in order."""
     where = {kind: frozenset(name for name, node in plan.nodes.items() if node.runs == kind) for kind in ("absorbed", "integer", "int8")}
-    biases = {k.op: (k.weight, k.bias) for k in target.kernel if k.weight is not None and k.bias is not None}
+    biases = {
+        k.op: (k.weight, k.bias) for k in target.kernel if k.weight is not None and k.bias is not None and target.bias.dtype == "int32"
+    }
     tables = frozenset(k.op for k in target.kernel if k.lookup)
     looked_up = frozenset(name for name in where["int8"] if plan.nodes[name].op_type in tables)
     copying = frozenset(name for name in where["int8"] if plan.nodes[name].op_type in target.same_scale_ops & {"Concat"})

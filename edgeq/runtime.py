@@ -87,7 +87,8 @@ def open_session(
 
     threads: worker threads of one operator; 0 leaves the choice to onnxruntime. optimize: its graph optimization level;
     integer kernels need "extended" or "all". optimized_path: save the optimized graph there (large weights beside it in
-    <name>.data). Raises BadModel when the file is missing, RuntimeRefused when onnxruntime does not accept the model.
+    <name>.data; one file in ORT format when its name ends in .ort).
+    Raises BadModel when the file is missing, RuntimeRefused when onnxruntime does not accept the model.
     """
     if isinstance(model, Path) and not model.is_file():
         raise BadModel("The model file does not exist.", str(model), "Check the path.")
@@ -127,6 +128,9 @@ def _options(threads: int, optimize: Optimize, optimized_path: Path | None) -> o
     options.add_session_config_entry("session.force_spinning_stop", "1")
     if optimized_path is not None:
         options.optimized_model_filepath = str(optimized_path)
+    if optimized_path is not None and optimized_path.suffix == ".ort":
+        options.add_session_config_entry("session.save_model_format", "ORT")
+    elif optimized_path is not None:
         options.add_session_config_entry("session.optimized_model_external_initializers_file_name", optimized_path.name + ".data")
         options.add_session_config_entry("session.optimized_model_external_initializers_min_size_in_bytes", str(EXTERNAL_FROM_BYTES))
     return options

@@ -37,9 +37,9 @@ class Weights(Strict):
 
 
 class Bias(Strict):
-    """A bias is added to the accumulator: int32 with scale = input scale * weight scale, zero point 0."""
+    """A bias is added to the accumulator: int32 with scale = input scale * weight scale, zero point 0; or float32, behind the scaling."""
 
-    dtype: Literal["int32"] = "int32"
+    dtype: Literal["int32", "float32"] = "int32"
     bits: int = Field(32, ge=8, le=32, description="width of the register that holds it")
     source: str
 
@@ -54,13 +54,14 @@ class OutputGrid(Strict):
 class Kernel(Strict):
     """An operator that has an integer kernel.
 
-    output: 'required' when the kernel exists only with a quantized output, 'optional' when it can also hand out float.
+    output: 'required' when the kernel exists only with a quantized output, 'optional' when it can also hand out float unless onnxruntime
+    joins what reads it first, 'free' when it hands out float whatever reads it.
     role: 'compute' runs in integers wherever it can; 'light' only where the cut of all costs says so (see edgeq/placement.py).
     """
 
     op: str
     role: Literal["compute", "light"]
-    output: Literal["required", "optional"] = "required"
+    output: Literal["required", "optional", "free"] = "required"
     weight: int | None = Field(None, description="index of the input that is a weight when constant")
     bias: int | None = Field(None, description="index of the bias input")
     channel_axis: int | None = Field(None, description="axis of the per-channel scales of the weight, negative from the end")

@@ -1,4 +1,4 @@
-"""What `edgeq quantize` writes beside the model: golden vectors, C source."""
+"""What `edgeq quantize` writes beside the model: golden vectors, C source, ORT format."""
 
 from __future__ import annotations
 
@@ -32,21 +32,25 @@ class Beside:
             from edgeq.tflite.flatbuffer import require_tflite
 
             require_tflite()
-        unknown = sorted(set(self.emit) - {"c"})
+        unknown = sorted(set(self.emit) - {"c", "ort"})
         if unknown:
-            raise BadRecipe(f"There is no form {unknown[0]!r}.", "--emit", "Use --emit c.")
-        if self.emit and self.out.suffix != ".tflite":
+            raise BadRecipe(f"There is no form {unknown[0]!r}.", "--emit", "Use --emit c or --emit ort.")
+        if "c" in self.emit and self.out.suffix != ".tflite":
             raise BadOutput("C source is made of a .tflite file.", str(self.out), "Use -o NAME.tflite with --emit c.")
         golden = [self.out.with_suffix(".golden.npz")] if self.golden is not None else []
-        return (*golden, *([self.out.with_suffix(".c"), self.out.with_suffix(".h")] if self.emit else []))
+        source = [self.out.with_suffix(".c"), self.out.with_suffix(".h")] if "c" in self.emit else []
+        ort = [self.out.with_suffix(".ort"), self.out.with_suffix(".ort.config")] if "ort" in self.emit else []
+        return (*golden, *source, *ort)
 
     def contents(self, made: Quantized, data: str | None) -> Written:
         """The files. Raises BadData without data for golden vectors, and what making them raises."""
         found: list[bytes] = []
         if self.golden is not None:
             found.append(_golden(made, data, self.golden, channels_last=self.out.suffix == ".tflite"))
-        if self.emit:
+        if "c" in self.emit:
             found += _c_source(made, self.out.stem)
+        if "ort" in self.emit:
+            found += _ort(made)
         return tuple(zip(self.paths(), found, strict=True))
 
 
@@ -71,3 +75,10 @@ def _c_source(made: Quantized, name: str) -> list[bytes]:
     graph = made.model.graph
     text = c_source(emit_tflite(made.model), name, len(graph.inputs), len(graph.outputs))
     return [text.source.encode(), text.header.encode()]
+
+
+def _ort(made: Quantized) -> list[bytes]:
+    from edgeq.ort_format import ort_format
+
+    found = ort_format(made.model)
+    return [found.model, found.operators.encode()]

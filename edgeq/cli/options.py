@@ -131,7 +131,10 @@ Accelerator = Annotated[str, typer.Option("--accelerator", metavar="NAME", help=
 Emit = Annotated[
     list[str] | None,
     typer.Option(
-        "--emit", metavar="FORM", help="Also write c: OUT.c and OUT.h of a .tflite OUT (needs tflite-micro).", rich_help_panel=OUTPUT
+        "--emit",
+        metavar="FORM",
+        help="Also write c: OUT.c and OUT.h of a .tflite OUT (needs tflite-micro); or ort: OUT.ort and OUT.ort.config. Repeatable.",
+        rich_help_panel=OUTPUT,
     ),
 ]
 Golden = Annotated[

@@ -79,7 +79,8 @@ def facts(target: Target) -> RenderableType:
     narrow = ", lowest code unused" if weights.narrow else ""
     grain = " or ".join(weights.granularity)
     grids.add_row("weights", f"{weights.dtype}, {_symmetry(weights.symmetric)}{narrow}, {grain}", Text(weights.source, "dim"))
-    grids.add_row("bias", f"{bias.dtype}, scale = input scale * weight scale", Text(bias.source, "dim"))
+    kept = "not quantized" if bias.dtype == "float32" else "scale = input scale * weight scale"
+    grids.add_row("bias", f"{bias.dtype}, {kept}", Text(bias.source, "dim"))
     moves = Text.assemble(("\nMoved as integers\n", "bold"), ", ".join(target.movement.ops), "\n", (target.movement.source, "dim"))
     return Group(head, grids, Text("\nInteger kernels", "bold"), _kernels(target), moves)
 

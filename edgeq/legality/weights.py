@@ -90,6 +90,8 @@ def bias_rules(step: Step, kernel: Kernel, target: Target) -> Iterator[Violation
         rule = "bias_float" if bias.dtype.startswith("float") else "bias_dtype"
         yield _found(step, rule, f"{bias.name} is {bias.dtype}", f"biases are {facts.dtype}", facts.source)
         return
+    if facts.dtype == "float32":
+        return
     largest = int(np.abs(bias.data.astype(np.int64)).max(initial=0))
     if largest >= 2 ** (facts.bits - 1):
         yield _found(step, "bias_bits", f"{largest} needs {largest.bit_length() + 1} bits", f"{facts.bits} bits", facts.source)
