@@ -12,11 +12,11 @@ from edgeq.graph import constant, nodes
 from edgeq.groups import Groups
 from edgeq.kernel_fit import channel_axis, data_inputs
 from edgeq.plan import GridPlan, grid_plan, pack_codes
-from edgeq.quant import LIMITS, quantize
+from edgeq.quant import quantize
 from edgeq.recipe import Recipe
 from edgeq.target import Target
 from edgeq.target_facts import Kernel
-from edgeq.weight_grids import Side, choose_scales, codes_of, constant_grid, symmetric_grid
+from edgeq.weight_grids import Side, choose_scales, code_range, codes_of, constant_grid, symmetric_grid
 from edgeq.windows import Layer, from_rows, layer_of, weight_rows
 
 
@@ -48,7 +48,7 @@ def weight_grid(node: ir.Node, kernel: Kernel, layer: Layer, grids: Mapping[str,
     array = np.asarray(constant(node.inputs[kernel.weight]), np.float32)
     rows = weight_rows(array, node, layer)
     axis = weight_axis(node, kernel, target, recipe)
-    codes = codes_of(target.weights, layer)
+    codes = codes_of(target.weights, layer, recipe.weight_bits)
     scale = choose_scales(rows, np.ones(rows[:, 0].shape), codes, recipe.weight_rule, axis is None, [side_of(node, kernel, grids)])
     nearest = codes.fit(np.rint(rows / scale[..., None]))
     return weight_plan(node, scale, nearest, array, axis, target, recipe.weight_rule)
@@ -58,7 +58,7 @@ def _plain_weight(node: ir.Node, kernel: Kernel, weight: NDArray[np.float32], ta
     """The grid of a weight that no rows are seen in (ConvTranspose, a stack of matrices): its own range, zero point 0."""
     axis = weight_axis(node, kernel, target, recipe)
     others = None if axis is None else tuple(other for other in range(weight.ndim) if other != axis)
-    peak = np.atleast_1d(np.abs(weight).max(others, initial=0.0)) / LIMITS[target.weights.dtype][1]
+    peak = np.atleast_1d(np.abs(weight).max(others, initial=0.0)) / code_range(target.weights, recipe.weight_bits)[1]
     scale = np.where(peak > 0, peak, 1.0).astype(np.float32)
     return grid_plan(symmetric_grid(scale, axis, target.weights), "minmax", "a weight: its own range, zero point 0")
 

@@ -48,7 +48,7 @@ def candidates_of(site: InputSite, plan: Plan, ends: Ends | None, target: Target
     if ends is not None and not recipe.codebook.wanted:  # few bits cannot hold the outlier channels that migration moves into weights
         found += _divided(ends, ranges, measured)
     candidates = tuple(found)
-    return Site(site.name, candidates, (Reader(site.layer, site.weight, _weight_noise(site, candidates)),))
+    return Site(site.name, candidates, (Reader(site.layer, site.weight, _weight_noise(site, candidates, recipe.weight_bits)),))
 
 
 def _static(site: InputSite, ranges: Ranges, recipe: Recipe) -> Iterator[Candidate]:
@@ -86,12 +86,12 @@ def outlier_factors(peaks: Array, quantile: float) -> Array:
     return np.asarray(np.exp2(np.ceil(np.log2(np.maximum(peaks / limit, 1)))), np.float32)
 
 
-def _weight_noise(site: InputSite, candidates: tuple[Candidate, ...]) -> NDArray[np.float64]:
+def _weight_noise(site: InputSite, candidates: tuple[Candidate, ...], bits: int) -> NDArray[np.float64]:
     """Sum over the rows of all weights of step^2 / 12, the step of each row as wide as its largest weight asks for."""
-    noise = np.zeros(len(candidates))
+    noise, largest = np.zeros(len(candidates)), 2 ** (bits - 1) - 1
     for node in site.matmuls:
         weight = np.abs(np.asarray(constant(node.inputs[1]), np.float64))
         for index, one in enumerate(candidates):
             peaks = (weight if one.factors is None else weight * one.factors[:, None]).max(0, initial=0.0)
-            noise[index] += float(np.square(peaks / 127).sum() / 12)
+            noise[index] += float(np.square(peaks / largest).sum() / 12)
     return noise

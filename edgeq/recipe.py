@@ -99,6 +99,7 @@ class Recipe(Strict):
     ema: float = Field(0.9, ge=0, lt=1, description="for rule ema: r = ema * r + (1 - ema) * r_sample")
     weights: Literal["per_channel", "per_tensor"] = Field("per_channel", description="granularity of weight scales")
     weight_rule: Literal["minmax", "mse"] = Field("mse", description="how a weight's range is chosen")
+    weight_bits: int = Field(8, ge=2, le=8, description="bits of the codes of weights that run in integers; they are still stored as int8")
     effort: Literal["fast", "default", "best"] = Field(
         "default",
         description="fast: ranges and nearest rounding; default: weights rounded with the data in view; best: then search by measuring",
@@ -123,6 +124,12 @@ class Recipe(Strict):
     def _searchable(self) -> Self:
         if self.effort == "best" and self.codebook.wanted:
             raise ValueError("effort best does not search with codebooks: use effort default, or `edgeq palettize --min-sqnr`")
+        return self
+
+    @model_validator(mode="after")
+    def _one_width(self) -> Self:
+        if self.weight_bits < 8 and self.codebook.wanted:
+            raise ValueError("weight_bits and codebook both say how many bits a weight has: give one of them")
         return self
 
     @property

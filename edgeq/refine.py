@@ -95,7 +95,7 @@ def _round(
     weight = np.asarray(constant(first.node.inputs[index]), np.float32)
     rows = weight_rows(weight, first.node, first.layer)
     moment = np.asarray(sum(_seen(one, moments[one.layer.node], plan) for one in users), np.float64)
-    codes = codes_of(target.weights, first.layer)
+    codes = codes_of(target.weights, first.layer, recipe.weight_bits)
     axis = weight_axis(first.node, first.kernel, target, recipe)
     importance = np.einsum("gkk->gk", moment)
     sides = [side_of(one.node, one.kernel, plan.grids) for one in users]

@@ -31,14 +31,21 @@ class Side:
     bias: NDArray[np.float32] | None
 
 
-def codes_of(facts: Weights, layer: Layer) -> Codes:
-    """The codes that a weight row of the layer may take on the target.
+def code_range(facts: Weights, bits: int) -> tuple[int, int]:
+    """The least and the largest code of a symmetric weight of `bits` bits: of 4, -7..7, or -8..7 where the target uses the lowest."""
+    low, high = LIMITS[facts.dtype]
+    spare = 8 - bits
+    return -(-low >> spare) + int(facts.narrow), high >> spare
+
+
+def codes_of(facts: Weights, layer: Layer, bits: int) -> Codes:
+    """The codes that a weight row of the layer may take on the target, in `bits` bits.
 
     Depthwise kernels never add neighbours in int16; onnxruntime has them for one output a channel only.
     """
-    low, high = LIMITS[facts.dtype]
+    low, high = code_range(facts, bits)
     depthwise = layer.groups > 1 and layer.kernel[0] == 1 and layer.outputs == 1
-    return Codes(low + int(facts.narrow), high, () if depthwise else neighbours(layer.kernel), facts.pair_limit, facts.power_of_two)
+    return Codes(low, high, () if depthwise else neighbours(layer.kernel), facts.pair_limit, facts.power_of_two)
 
 
 def unlimited(facts: Weights) -> Codes:

@@ -93,6 +93,11 @@ def test_a_search_does_not_take_codebooks() -> None:
         Recipe(effort="best", codebook=CodebookWish(bits=4))
 
 
+def test_a_width_of_codes_and_codebooks_exclude_each_other() -> None:
+    with pytest.raises(ValueError, match="give one of them"):
+        Recipe(weight_bits=4, codebook=CodebookWish(bits=4))
+
+
 def test_small_weights_stay_as_they_are() -> None:
     storage = {key: grid.storage for key, grid in quantized(bits=4).plan.weights.items()}
     assert storage["fc:1"] is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import onnx_ir as ir
+import pytest
 from numpy.typing import NDArray
 
 from edgeq.clock import Clock
@@ -55,6 +56,29 @@ def test_rounding_with_the_data_in_view_lowers_the_error_of_the_outputs() -> Non
     assert np.square(weight_error(model, rounded, x)).mean() < 0.5 * np.square(weight_error(model, nearest, x)).mean()
     assert rounded is done.plan
     assert rounded.weights["op:1"].codes is not None
+
+
+def stored(model: ir.Model, plan: Plan) -> Array:
+    """The integers of the only weight in the exported file."""
+    written = rewrite(model, plan, EAGER).graph.initializers.values()
+    arrays = [value.const_value.numpy() for value in written if value.const_value is not None]
+    return next(array.astype(np.float32) for array in arrays if array.dtype == np.int8 and array.ndim == 2)
+
+
+@pytest.mark.parametrize("effort", ["fast", "default"])
+def test_weights_of_four_bits_have_no_more_than_fifteen_codes(effort: str) -> None:
+    model = net(MATMUL, inputs="float[N, 40] x", constants={"w": weights(40, 8)})
+    x = correlated(200, 40)
+    plan = planned(model, x, RECIPE.model_copy(update={"weight_bits": 4, "effort": effort})).plan
+    codes = stored(model, plan)
+    assert (codes.min(), codes.max()) == (-7, 7)
+
+
+def test_rounding_with_the_data_in_view_matters_most_with_few_bits() -> None:
+    model = net(MATMUL, inputs="float[N, 40] x", constants={"w": weights(40, 8)})
+    x = correlated(200, 40)
+    (_, nearest), (_, rounded) = planned(model, x, RECIPE.model_copy(update={"weight_bits": 4})).steps
+    assert np.square(weight_error(model, rounded, x)).mean() < 0.3 * np.square(weight_error(model, nearest, x)).mean()
 
 
 def test_the_bias_takes_up_the_mean_error() -> None:

@@ -18,7 +18,7 @@ from edgeq.runtime import open_session
 from edgeq.saturation import neighbours, worst_pairs
 from edgeq.target import load_target
 from edgeq.target_facts import Activations
-from edgeq.weight_grids import LEAST_BIAS_SCALE, Side, choose_scales, codes_of, constant_grid, symmetric_grid, unlimited
+from edgeq.weight_grids import LEAST_BIAS_SCALE, Side, choose_scales, code_range, codes_of, constant_grid, symmetric_grid, unlimited
 from edgeq.windows import Layer
 from tests.graph_text import net, weights
 
@@ -36,7 +36,7 @@ WEIGHTS = rows([1, -2, 0.5, 0.25, 3, 0], [0.1, 0.1, 0.1, 0, 0, -0.2])
 
 def test_minmax_spans_the_row_and_leaves_room_for_neighbours() -> None:
     assert choose_scales(WEIGHTS, ONES, ROW, "minmax", False, ()).tolist() == [pytest.approx([3 / 127, 0.2 / 127])]
-    pairs = codes_of(FACTS, Layer("", "", 1, (6,), 2))
+    pairs = codes_of(FACTS, Layer("", "", 1, (6,), 2), 8)
     alike = rows([1, 1, 0, 0, 0, 0], [1, -1, 0, 0, 0, 0])
     scale = choose_scales(alike, ONES, pairs, "minmax", False, ())
     assert scale.tolist() == [pytest.approx([2 / 127, 1 / 127])]
@@ -98,9 +98,9 @@ def test_the_scale_of_a_bias_never_vanishes() -> None:
 
 
 def test_depthwise_kernels_have_no_neighbours_unless_they_multiply_channels() -> None:
-    assert codes_of(FACTS, Layer("", "", 8, (1, 3, 3), 1)).pairs == ()
-    assert len(codes_of(FACTS, Layer("", "", 8, (1, 3, 3), 2)).pairs) == len(neighbours((1, 3, 3)))
-    assert len(codes_of(FACTS, Layer("", "", 2, (4, 3, 3), 1)).pairs) == 2
+    assert codes_of(FACTS, Layer("", "", 8, (1, 3, 3), 1), 8).pairs == ()
+    assert len(codes_of(FACTS, Layer("", "", 8, (1, 3, 3), 2), 8).pairs) == len(neighbours((1, 3, 3)))
+    assert len(codes_of(FACTS, Layer("", "", 2, (4, 3, 3), 1), 8).pairs) == 2
 
 
 def test_symmetric_grids() -> None:
@@ -145,3 +145,9 @@ def test_scales_are_powers_of_two_where_the_target_says_so(rule: str, shared: bo
     scale = choose_scales(WEIGHTS, ONES, unlimited(facts), "minmax" if rule == "minmax" else "mse", shared, [Side(0.3, np.float32([1, 2]))])
     assert np.array_equal(np.exp2(np.rint(np.log2(scale))), scale)
     assert (np.abs(WEIGHTS).max(-1) <= scale * 127 * 2).all()
+
+
+def test_weights_of_few_bits_span_the_codes_that_these_bits_have() -> None:
+    lowest = FACTS.model_copy(update={"narrow": False})
+    assert [code_range(FACTS, bits) for bits in (8, 4, 2)] == [(-127, 127), (-7, 7), (-1, 1)]
+    assert [code_range(lowest, bits) for bits in (8, 4, 2)] == [(-128, 127), (-8, 7), (-2, 1)]
