@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgeq.graph import attribute_int
 from edgeq.integer_graph import Operand, Step
 from edgeq.legality.violation import Violation
 from edgeq.quant import PerChannel
+from edgeq.saturation import neighbours, worst_pairs
 from edgeq.target import Target
 from edgeq.target_facts import Kernel
 
@@ -70,11 +72,23 @@ def _weight_sums(step: Step, weight: Operand, target: Target) -> Iterator[Violat
     limit = target.weights.max_sum
     if limit is not None and sums.max(initial=0) > limit:
         yield _found(step, "weight_sum", f"magnitudes of a channel add up to {sums.max()}", f"at most {limit}", target.weights.source)
+    yield from _weight_pairs(step, rows, target)
     bias = step.inputs[2] if len(step.inputs) > 2 else None
     extra = np.abs(bias.data.astype(np.int64)).reshape(-1) if bias is not None and bias.data is not None and bias.dtype == "int32" else 0
     worst = int(np.max(sums * 255 + extra, initial=0))
     if worst >= 2**31:
         yield _found(step, "accumulator", f"a sum can reach {worst}", "sums stay within int32", target.bias.source)
+
+
+def _weight_pairs(step: Step, rows: NDArray[np.generic], target: Target) -> Iterator[Violation]:
+    """Neighbours of one sign whose products would saturate in int16. Kernels with one input and one output a channel add no pairs."""
+    limit = target.weights.pair_limit
+    depthwise = step.op_type == "Conv" and rows.shape[1] == 1 and attribute_int(step.node, "group", 1) == len(rows)
+    if limit is None or depthwise or (step.op_type != "Conv" and rows.ndim != 2):
+        return
+    worst = int(worst_pairs(rows.reshape(len(rows), -1).astype(np.float32), neighbours(rows.shape[1:])).max(initial=0))
+    if worst > limit:
+        yield _found(step, "weight_pair", f"|a| + |b| of neighbours reaches {worst}", f"at most {limit}", target.weights.source)
 
 
 def bias_rules(step: Step, kernel: Kernel, target: Target) -> Iterator[Violation]:
