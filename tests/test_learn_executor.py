@@ -16,6 +16,15 @@ from tests.zoo import zoo_model
 
 torch = pytest.importorskip("torch", reason="extra [learn] is not installed")
 
+ZOO = (
+    "mobilenetv1_025_imagenet",
+    "squeezenet1_1_imagenet",
+    "resnet8_cifar10",
+    "resnet20_cifar10",
+    "mobilenetv1_025_vww",
+    "dscnn_kws",
+    "fc_autoencoder_toycar",
+)
 NET = """
 <ir_version: 8, opset_import: ["": 13]>
 net (float[2,3,9,8] x) => (float[2,5] p, float[2,6,4,3] m)
@@ -55,14 +64,34 @@ def _differ(model: ir.Model) -> float:
     with torch.no_grad():
         found = Executor(model).forward({name: torch.from_numpy(array) for name, array in feeds.items()})
     pairs = zip(wanted, found.values(), strict=True)
-    return max(float(np.abs(one - two.numpy()).max() / max(np.abs(one).max(), 1e-12)) for one, two in pairs)
+    return max(float(np.abs(one - two.numpy()).max() / max(float(np.abs(one).max()), 1e-12)) for one, two in pairs)
 
 
 def test_layers_and_pools_equal_onnxruntime() -> None:
     assert _differ(_net()) <= 1e-5
 
 
-@pytest.mark.parametrize("name", ["mobilenetv1_025", "squeezenet", "resnet8", "resnet20", "vww", "dscnn", "fc_autoencoder"])
+def test_functions_and_movement_equal_onnxruntime() -> None:
+    text = """<ir_version: 8, opset_import: ["": 14]>
+net (float[2,3,6] x) => (float[?,?,?] y, float[?,?,?] r)
+<int64[6] pads = {0, 1, 0, 0, 0, 2}, int64[1] start = {1},
+ int64[1] end = {99}, int64[1] axis = {2}, int64[1] step = {2}, int64[3] shape = {0, -1, 2}> {
+  p = Pad(x, pads)
+  s = Slice(p, start, end, axis, step)
+  h = HardSwish(s)
+  g = HardSigmoid<alpha = 0.3>(s)
+  t = Tanh(s)
+  k = Sigmoid(t)
+  d = Div(h, k)
+  u = Sub(d, g)
+  c = Concat<axis = 1>(u, t)
+  y = Transpose<perm = [2, 0, 1]>(c)
+  r = Reshape(c, shape)
+}"""
+    assert _differ(ir.from_proto(onnx.parser.parse_model(text))) <= 1e-5
+
+
+@pytest.mark.parametrize("name", ZOO)
 def test_zoo_models_equal_onnxruntime(name: str) -> None:
     assert _differ(prepare(load_model(zoo_model(name)).model).model) <= 1e-4
 

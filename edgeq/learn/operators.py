@@ -75,14 +75,15 @@ def _gemm(node: ir.Node, x: Operands) -> Tensor:
 
 
 def _plain_window(node: ir.Node, x: Operands) -> tuple[list[int], list[int]]:
-    if x[0].dim() != 4 or attribute_int(node, "ceil_mode", 0) or any(d != 1 for d in attribute_ints(node, "dilations") or ()):
+    ceil = attribute_int(node, "ceil_mode", 0) and (node.op_type != "MaxPool" or any(attribute_ints(node, "pads") or ()))
+    if x[0].dim() != 4 or ceil or any(d != 1 for d in attribute_ints(node, "dilations") or ()):
         raise _refuse(node, "of this form")
     return list(attribute_ints(node, "kernel_shape") or ()), list(attribute_ints(node, "strides") or (1, 1))
 
 
 def _max_pool(node: ir.Node, x: Operands) -> Tensor:
     kernel, strides = _plain_window(node, x)
-    result: Tensor = F.max_pool2d(_padded(node, x[0], float("-inf")), kernel, strides)
+    result: Tensor = F.max_pool2d(_padded(node, x[0], float("-inf")), kernel, strides, ceil_mode=bool(attribute_int(node, "ceil_mode", 0)))
     return result
 
 
@@ -127,6 +128,33 @@ def _concat(node: ir.Node, x: Operands) -> Tensor:
     return torch.cat([one for one in x.given if one is not None], attribute_int(node, "axis", 0))
 
 
+def _pad(node: ir.Node, x: Operands) -> Tensor:
+    if node.attributes.get_string("mode", "constant") != "constant" or x.get(3) is not None:
+        raise _refuse(node, "of this form")
+    pads, value = x.ints(1), x.get(2)
+    half = len(pads) // 2
+    turned = [side for axis in reversed(range(half)) for side in (pads[axis], pads[axis + half])]
+    return F.pad(x[0], turned, value=0.0 if value is None else float(value))
+
+
+def _slice(node: ir.Node, x: Operands) -> Tensor:
+    """With positive steps; numpy and ONNX clamp the ends alike."""
+    starts, ends = x.ints(1), x.ints(2)
+    axes = list(range(len(starts))) if x.get(3) is None else x.ints(3)
+    steps = [1] * len(starts) if x.get(4) is None else x.ints(4)
+    if min(steps) < 1:
+        raise _refuse(node, "with negative steps")
+    where = [slice(None)] * x[0].dim()
+    for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
+        where[axis] = slice(start, end, step)
+    return x[0][tuple(where)]
+
+
+def _hard_sigmoid(node: ir.Node, x: Operands) -> Tensor:
+    alpha, beta = attribute_float(node, "alpha", 0.2), attribute_float(node, "beta", 0.5)
+    return torch.clamp(alpha * x[0] + beta, 0.0, 1.0)
+
+
 def _softmax(node: ir.Node, x: Operands) -> Tensor:
     return torch.softmax(x[0], attribute_int(node, "axis", -1))
 
@@ -137,16 +165,21 @@ OPERATORS: dict[str, Operator] = {
     "Clip": _clip,
     "Concat": _concat,
     "Conv": _conv,
+    "Div": lambda _, x: x[0] / x[1],
     "Flatten": _flatten,
     "Gemm": _gemm,
     "GlobalAveragePool": _global_average,
+    "HardSigmoid": _hard_sigmoid,
+    "HardSwish": lambda _, x: F.hardswish(x[0]),
     "Identity": lambda _, x: x[0],
     "MatMul": lambda _, x: x[0] @ x[1],
     "MaxPool": _max_pool,
     "Mul": lambda _, x: x[0] * x[1],
+    "Pad": _pad,
     "Relu": lambda _, x: torch.relu(x[0]),
     "Reshape": _reshape,
     "Sigmoid": lambda _, x: torch.sigmoid(x[0]),
+    "Slice": _slice,
     "Softmax": _softmax,
     "Sub": lambda _, x: x[0] - x[1],
     "Tanh": lambda _, x: torch.tanh(x[0]),
