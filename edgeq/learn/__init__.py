@@ -1,0 +1,1 @@
+"""Learning on ONNX graphs; the only importer of torch (extra [learn])."""
