@@ -24,6 +24,8 @@ ZOO = (
     "mobilenetv1_025_vww",
     "dscnn_kws",
     "fc_autoencoder_toycar",
+    "kwt1_kws",
+    "rfb320_face",
 )
 NET = """
 <ir_version: 8, opset_import: ["": 13]>
@@ -51,14 +53,14 @@ def _net() -> ir.Model:
     return model
 
 
-def _differ(model: ir.Model) -> float:
-    """The largest difference of an output from onnxruntime's, relative to the output's largest number."""
+def _differ(model: ir.Model, free: int = 2) -> float:
+    """The largest difference of an output from onnxruntime's, relative to the output's largest number. free: size of dynamic dimensions."""
     from edgeq.learn.executor import Executor
 
     rng = np.random.default_rng(1)
     feeds = {}
     for spec in input_specs(model):
-        shape = [size if isinstance(size, int) else 2 for size in spec.shape]
+        shape = [size if isinstance(size, int) else free for size in spec.shape]
         feeds[spec.name] = rng.normal(size=shape).astype(np.float32)
     wanted = open_session(model).run(feeds)
     with torch.no_grad():
@@ -94,6 +96,35 @@ net (float[2,3,6] x) => (float[?,?,?] y, float[?,?,?] r)
 @pytest.mark.parametrize("name", ZOO)
 def test_zoo_models_equal_onnxruntime(name: str) -> None:
     assert _differ(prepare(load_model(zoo_model(name)).model).model) <= 1e-4
+
+
+def test_a_zoo_model_of_any_size_equals_onnxruntime() -> None:
+    assert _differ(prepare(load_model(zoo_model("ppocr_cls_mbv3se")).model).model, free=48) <= 1e-4
+
+
+def test_transformer_operators_equal_onnxruntime() -> None:
+    text = """<ir_version: 9, opset_import: ["": 20]>
+net (float[2,3,4] x) => (float[?,?,?] y, float[?,?,?,?] e, float[?,?,?] w, float[?,?] z)
+<float[4] scale = {1.0, 2.0, 0.5, -1.0}, float[4] bias = {0.0, 1.0, 0.0, 0.5}, int64[2] index = {-1, 0}, int64[1] axis = {-1},
+ int64[4] shape = {2, 2, 4, 3}, int64[1] first = {0}, int64[2] s2 = {3, 2}> {
+  n = LayerNormalization<axis = -1>(x, scale, bias)
+  a = Gelu(n)
+  b = Gelu<approximate = "tanh">(n)
+  f = Erf(x)
+  h = Exp(f)
+  k = Mul(a, h)
+  y = Add(k, b)
+  g = Gather<axis = 1>(y, index)
+  u = Unsqueeze(g, axis)
+  e = Expand(u, shape)
+  s = Shape<start = 1>(x)
+  i = Cast<to = 1>(s)
+  j = Unsqueeze(i, first)
+  z = Expand(j, s2)
+  q = Equal(x, x)
+  w = Where(q, x, y)
+}"""
+    assert _differ(ir.from_proto(onnx.parser.parse_model(text))) <= 1e-5
 
 
 def test_gradients_reach_every_weight() -> None:

@@ -10,7 +10,8 @@ import torch
 
 from edgeq.errors import UnsupportedOp
 from edgeq.graph import constant, nodes
-from edgeq.learn.operators import OPERATORS, Operands
+from edgeq.learn.operands import Operands
+from edgeq.learn.operators import OPERATORS
 
 
 class Executor:

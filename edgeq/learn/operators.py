@@ -2,51 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import onnx_ir as ir
 import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own name for it
 
-from edgeq.errors import UnsupportedOp
 from edgeq.graph import attribute_float, attribute_int, attribute_ints
-
-Tensor = torch.Tensor
-
-
-@dataclass(frozen=True, eq=False)
-class Operands:
-    """What a node reads; None where an optional input is left out."""
-
-    given: list[Tensor | None]
-
-    def __getitem__(self, index: int) -> Tensor:
-        found = self.get(index)
-        assert found is not None
-        return found
-
-    def get(self, index: int) -> Tensor | None:
-        """An optional input."""
-        return self.given[index] if index < len(self.given) else None
-
-    def ints(self, index: int) -> list[int]:
-        """A list of integers, such as a shape."""
-        return [int(number) for number in self[index].reshape(-1).tolist()]
-
-
-Operator = Callable[[ir.Node, Operands], Tensor]
-
-
-def _refuse(node: ir.Node, why: str) -> UnsupportedOp:
-    return UnsupportedOp(f"{node.op_type} {why} cannot be run in torch.", f"node {node.name}", "Replace it in the float model.")
+from edgeq.learn.operands import Operands, Operator, Tensor, refuse
+from edgeq.learn.transformers import TRANSFORMER_OPERATORS
 
 
 def _padded(node: ir.Node, x: Tensor, value: float) -> Tensor:
     """Explicit padding: torch's own is the same on both sides."""
     auto = node.attributes.get_string("auto_pad", "NOTSET")
     if auto not in ("NOTSET", "VALID"):
-        raise _refuse(node, f"with auto_pad {auto}")
+        raise refuse(node, f"with auto_pad {auto}")
     pads = attribute_ints(node, "pads") or ()
     if not any(pads):
         return x
@@ -58,7 +27,7 @@ def _padded(node: ir.Node, x: Tensor, value: float) -> Tensor:
 def _conv(node: ir.Node, x: Operands) -> Tensor:
     space = x[1].dim() - 2
     if space not in (1, 2):
-        raise _refuse(node, f"of {space} dimensions")
+        raise refuse(node, f"of {space} dimensions")
     ones = (1,) * space
     run = F.conv1d if space == 1 else F.conv2d
     stride, dilation = attribute_ints(node, "strides") or ones, attribute_ints(node, "dilations") or ones
@@ -77,7 +46,7 @@ def _gemm(node: ir.Node, x: Operands) -> Tensor:
 def _plain_window(node: ir.Node, x: Operands) -> tuple[list[int], list[int]]:
     ceil = attribute_int(node, "ceil_mode", 0) and (node.op_type != "MaxPool" or any(attribute_ints(node, "pads") or ()))
     if x[0].dim() != 4 or ceil or any(d != 1 for d in attribute_ints(node, "dilations") or ()):
-        raise _refuse(node, "of this form")
+        raise refuse(node, "of this form")
     return list(attribute_ints(node, "kernel_shape") or ()), list(attribute_ints(node, "strides") or (1, 1))
 
 
@@ -116,7 +85,7 @@ def _flatten(node: ir.Node, x: Operands) -> Tensor:
 
 def _reshape(node: ir.Node, x: Operands) -> Tensor:
     if attribute_int(node, "allowzero", 0):
-        raise _refuse(node, "with allowzero")
+        raise refuse(node, "with allowzero")
     return x[0].reshape([x[0].shape[axis] if size == 0 else size for axis, size in enumerate(x.ints(1))])
 
 
@@ -130,7 +99,7 @@ def _concat(node: ir.Node, x: Operands) -> Tensor:
 
 def _pad(node: ir.Node, x: Operands) -> Tensor:
     if node.attributes.get_string("mode", "constant") != "constant" or x.get(3) is not None:
-        raise _refuse(node, "of this form")
+        raise refuse(node, "of this form")
     pads, value = x.ints(1), x.get(2)
     half = len(pads) // 2
     turned = [side for axis in reversed(range(half)) for side in (pads[axis], pads[axis + half])]
@@ -143,7 +112,7 @@ def _slice(node: ir.Node, x: Operands) -> Tensor:
     axes = list(range(len(starts))) if x.get(3) is None else x.ints(3)
     steps = [1] * len(starts) if x.get(4) is None else x.ints(4)
     if min(steps) < 1:
-        raise _refuse(node, "with negative steps")
+        raise refuse(node, "with negative steps")
     where = [slice(None)] * x[0].dim()
     for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
         where[axis] = slice(start, end, step)
@@ -184,4 +153,4 @@ OPERATORS: dict[str, Operator] = {
     "Sub": lambda _, x: x[0] - x[1],
     "Tanh": lambda _, x: torch.tanh(x[0]),
     "Transpose": _transpose,
-}
+} | TRANSFORMER_OPERATORS
