@@ -31,12 +31,11 @@ def fit_codebook(weights: Weights, grain: Grain, bits: int) -> Fit:
     """Scales, tables of integers and entries."""
     owner = table_of_row(weights.rows, grain)
     reach, limited = _reach(weights.codes, bits)
-    if limited:
-        scale = np.maximum(scales_for(weights.rows, weights.importance, weights.codes, weights.shared), weights.least)
-        scale = weights.codes.snap(scale)
-        tables = _whole(_tables(weights, scale, owner, bits, zero=True), reach)
-    else:
+    if not limited:
         return _bury(weights, _best_start(weights, owner, bits, reach))
+    scale = np.maximum(scales_for(weights.rows, weights.importance, weights.codes, weights.shared), weights.least)
+    scale = weights.codes.snap(scale)
+    tables = _whole(_tables(weights, scale, owner, bits, zero=True), reach)
     return _bury(weights, improve(weights, scale, tables, owner, weights.codes, reach))
 
 
@@ -51,7 +50,9 @@ def _best_start(weights: Weights, owner: NDArray[np.intp], bits: int, reach: int
         scale, tables = _start(replace(weights, importance=weights.importance**power), owner, bits)
         scale, tables = _to_integers(weights, scale, tables, owner, reach)
         found.append(improve(weights, scale, tables, owner, codes, reach))
-    return found[0] if len(found) == 1 else min(found, key=lambda fit: total_error(weights, fit.codes, fit.scale))
+    if weights.moment is None:
+        return found[0]
+    return min(found, key=lambda fit: total_error(weights, fit.codes, fit.scale))
 
 
 def fit_reals(weights: Weights, grain: Grain, bits: int) -> F32:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import onnx
 import onnx_ir as ir
 
 from edgeq.runtime import open_session
@@ -27,20 +25,12 @@ def ort_format(model: ir.Model) -> OrtModel:
         ort, optimized = Path(folder) / "model.ort", Path(folder) / "model.onnx"
         for path in (ort, optimized):
             open_session(model, optimize="extended", optimized_path=path).close()
-        return OrtModel(ort.read_bytes(), _operators(onnx.load(str(optimized), load_external_data=False)))
+        return OrtModel(ort.read_bytes(), _operators(ir.load(optimized)))
 
 
-def _operators(model: onnx.ModelProto) -> str:
-    opsets = {entry.domain or "ai.onnx": entry.version for entry in model.opset_import}
+def _operators(model: ir.Model) -> str:
     used: dict[str, set[str]] = {}
-    for node in _nodes(model.graph):
-        used.setdefault(node.domain or "ai.onnx", set()).add(node.op_type)
-    return "".join(f"{domain};{opsets[domain]};{','.join(sorted(names))}\n" for domain, names in sorted(used.items()))
-
-
-def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
-    for node in graph.node:
-        yield node
-        for attribute in node.attribute:
-            for body in (attribute.g, *attribute.graphs):
-                yield from _nodes(body)
+    for node in model.graph.all_nodes():
+        used.setdefault(node.domain, set()).add(node.op_type)
+    lines = {domain or "ai.onnx": f"{model.opset_imports[domain]};{','.join(sorted(names))}" for domain, names in used.items()}
+    return "".join(f"{domain};{line}\n" for domain, line in sorted(lines.items()))

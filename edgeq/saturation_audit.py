@@ -84,10 +84,8 @@ def _excess(one: LayerBounds) -> str:
 def _bounds(node: ir.Node, layer: Layer, source: _Codes, weight: _Codes, bias: NDArray[np.int64] | None) -> LayerBounds:
     assert weight.codes is not None
     rows = weight_rows(weight.codes, node, layer)
-    # depthwise kernels with one output a channel never add pairs; u8 weights take kernels that are exact
-    depthwise = layer.groups > 1 and layer.kernel[0] == 1 and layer.outputs == 1
     pair = None
-    if weight.dtype == "int8" and not depthwise:
+    if weight.dtype == "int8" and not layer.depthwise:  # u8 weights take kernels that are exact
         alone = np.abs(rows).max(initial=0.0)
         pair = CODE * int(max(alone, worst_pairs(rows, neighbours(layer.kernel)).max(initial=0.0)))
     low, high = LIMITS[source.dtype]

@@ -39,13 +39,9 @@ def code_range(facts: Weights, bits: int) -> tuple[int, int]:
 
 
 def codes_of(facts: Weights, layer: Layer, bits: int) -> Codes:
-    """The codes that a weight row of the layer may take on the target, in `bits` bits.
-
-    Depthwise kernels never add neighbours in int16; onnxruntime has them for one output a channel only.
-    """
+    """The codes that a weight row of the layer may take on the target, in `bits` bits."""
     low, high = code_range(facts, bits)
-    depthwise = layer.groups > 1 and layer.kernel[0] == 1 and layer.outputs == 1
-    return Codes(low, high, () if depthwise else neighbours(layer.kernel), facts.pair_limit, facts.power_of_two)
+    return Codes(low, high, () if layer.depthwise else neighbours(layer.kernel), facts.pair_limit, facts.power_of_two)
 
 
 def unlimited(facts: Weights) -> Codes:

@@ -35,6 +35,11 @@ class Layer:
     def columns(self) -> int:
         return int(np.prod(self.kernel))
 
+    @property
+    def depthwise(self) -> bool:
+        """Whether each channel has one input and one output: onnxruntime's kernels for that never add neighbours in int16."""
+        return self.groups > 1 and self.kernel[0] == 1 and self.outputs == 1
+
 
 def layer_of(node: ir.Node, weight_index: int = 1) -> Layer | None:
     """The Layer of a Conv, Gemm or MatMul that multiplies rows of its input with a constant matrix; None for every other node."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import onnx_ir as ir
 import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own name for it
@@ -9,6 +11,12 @@ import torch.nn.functional as F  # noqa: N812  # torch's own name for it
 from edgeq.graph import attribute_float, attribute_int, attribute_ints
 from edgeq.learn.operands import Operands, Operator, Tensor, refuse
 from edgeq.learn.transformers import TRANSFORMER_OPERATORS
+
+
+def _turned(pads: Sequence[int]) -> list[int]:
+    """ONNX's pads (all begins, then all ends) as torch wants them: pairs, the last axis first."""
+    half = len(pads) // 2
+    return [side for axis in reversed(range(half)) for side in (pads[axis], pads[axis + half])]
 
 
 def _padded(node: ir.Node, x: Tensor, value: float) -> Tensor:
@@ -19,9 +27,7 @@ def _padded(node: ir.Node, x: Tensor, value: float) -> Tensor:
     pads = attribute_ints(node, "pads") or ()
     if not any(pads):
         return x
-    half = len(pads) // 2
-    turned = [side for axis in reversed(range(half)) for side in (pads[axis], pads[axis + half])]
-    return F.pad(x, turned, value=value)
+    return F.pad(x, _turned(pads), value=value)
 
 
 def _conv(node: ir.Node, x: Operands) -> Tensor:
@@ -101,9 +107,7 @@ def _pad(node: ir.Node, x: Operands) -> Tensor:
     if node.attributes.get_string("mode", "constant") != "constant" or x.get(3) is not None:
         raise refuse(node, "of this form")
     pads, value = x.ints(1), x.get(2)
-    half = len(pads) // 2
-    turned = [side for axis in reversed(range(half)) for side in (pads[axis], pads[axis + half])]
-    return F.pad(x[0], turned, value=0.0 if value is None else float(value))
+    return F.pad(x[0], _turned(pads), value=0.0 if value is None else float(value))
 
 
 def _slice(node: ir.Node, x: Operands) -> Tensor:
