@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 
 import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass, TopologicalSortPass
@@ -59,10 +59,24 @@ def lower(prepared: ir.Model, target: Target, keep: Set[str] = frozenset()) -> N
 
 def rewrite(prepared: ir.Model, plan: Plan, target: Target) -> ir.Model:
     """An int8 copy of the prepared model. Raises BadPlan when the plan is not one for it."""
+    return _rewritten(prepared, plan, rewrite_passes(plan, target))
+
+
+def in_floats(prepared: ir.Model, plan: Plan) -> ir.Model:
+    """A float copy of the prepared model as the plan's grids, codes and biases see it: equalized, scales migrated."""
+    return _rewritten(prepared, plan, [Equalize(factors_of(plan.equalization))])
+
+
+def with_quantizers(prepared: ir.Model, plan: Plan, target: Target) -> ir.Model:
+    """An int8 copy of the prepared model, of the same numbers as `rewrite` gives, in Q/DQ pairs around float operators alone."""
+    return _rewritten(prepared, plan, [*_quantizers(plan, target), RemoveUnusedNodesPass(), TopologicalSortPass()])
+
+
+def _rewritten(prepared: ir.Model, plan: Plan, steps: Sequence[ir.passes.InPlacePass]) -> ir.Model:
     check_factors(prepared, plan)
     model = migrated(prepared, plan.factors)
     check_fits(model, plan)
-    for step in rewrite_passes(plan, target):
+    for step in steps:
         step(model)
     return model
 
@@ -79,13 +93,43 @@ def storage_of(plan: StoragePlan) -> Storage:
 
 def rewrite_passes(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:
     """The passes in order."""
-    where = {kind: frozenset(name for name, node in plan.nodes.items() if node.runs == kind) for kind in ("absorbed", "integer", "int8")}
-    biases = {
-        k.op: (k.weight, k.bias) for k in target.kernel if k.weight is not None and k.bias is not None and target.bias.dtype == "int32"
-    }
+    where = _placed(plan)
     tables = frozenset(k.op for k in target.kernel if k.lookup)
     looked_up = frozenset(name for name in where["int8"] if plan.nodes[name].op_type in tables)
     copying = frozenset(name for name in where["int8"] if plan.nodes[name].op_type in target.same_scale_ops & {"Concat"})
+    return [
+        *_quantizers(plan, target),
+        # needs the pair around HardSigmoid
+        # it reads codes at another scale than they were made: onnxruntime alone knows such
+        *(() if target.integer_only else (HardSigmoidToAdd(where["int8"], target.activations.dtype),)),
+        *((UnaryToLookup(looked_up),) if looked_up else ()),
+        GatherIntegerRows(),
+        # what copies codes must find them on one grid
+        *((RequantizeInputs(copying),) if copying else ()),
+        # it takes pairs away again where integers pass through unchanged
+        *(() if target.movement.pairs else (MoveToIntegers(where["integer"] | copying),)),
+        # after everything that asks whether a weight is a constant
+        FoldCodebooks({key: storage_of(grid.storage) for key, grid in plan.weights.items() if grid.storage is not None}),
+        # last: what it makes must look like nothing that a pass or the runtime knows
+        HoldFloat(frozenset(name for name, node in plan.nodes.items() if _must_stay_float(node, target))),
+        # an Add that became an integer kernel has a Quantize behind it by now
+        SumBeforeNorm(frozenset(target.slow_fusions.add_before if target.slow_fusions is not None else ())),
+        RemoveUnusedNodesPass(),
+        TopologicalSortPass(),
+    ]
+
+
+def _placed(plan: Plan) -> dict[str, frozenset[str]]:
+    """Where nodes run -> their names."""
+    return {kind: frozenset(name for name, node in plan.nodes.items() if node.runs == kind) for kind in ("absorbed", "integer", "int8")}
+
+
+def _quantizers(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:
+    """The passes that make integers of numbers; those behind them only choose forms that a runtime has fast kernels for."""
+    where = _placed(plan)
+    biases = {
+        k.op: (k.weight, k.bias) for k in target.kernel if k.weight is not None and k.bias is not None and target.bias.dtype == "int32"
+    }
     return [
         # first: grids, codes and biases are those of the equalized model
         Equalize(factors_of(plan.equalization)),
@@ -111,21 +155,4 @@ def rewrite_passes(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:
         ),
         # biases need both scales that they are the product of
         QuantizeBiases(biases),
-        # needs the pair around HardSigmoid
-        # it reads codes at another scale than they were made: onnxruntime alone knows such
-        *(() if target.integer_only else (HardSigmoidToAdd(where["int8"], target.activations.dtype),)),
-        *((UnaryToLookup(looked_up),) if looked_up else ()),
-        GatherIntegerRows(),
-        # what copies codes must find them on one grid
-        *((RequantizeInputs(copying),) if copying else ()),
-        # it takes pairs away again where integers pass through unchanged
-        *(() if target.movement.pairs else (MoveToIntegers(where["integer"] | copying),)),
-        # after everything that asks whether a weight is a constant
-        FoldCodebooks({key: storage_of(grid.storage) for key, grid in plan.weights.items() if grid.storage is not None}),
-        # last: what it makes must look like nothing that a pass or the runtime knows
-        HoldFloat(frozenset(name for name, node in plan.nodes.items() if _must_stay_float(node, target))),
-        # an Add that became an integer kernel has a Quantize behind it by now
-        SumBeforeNorm(frozenset(target.slow_fusions.add_before if target.slow_fusions is not None else ())),
-        RemoveUnusedNodesPass(),
-        TopologicalSortPass(),
     ]

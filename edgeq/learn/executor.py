@@ -7,31 +7,35 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import onnx_ir as ir
 import torch
+from torch import Tensor
 
 from edgeq.errors import UnsupportedOp
 from edgeq.graph import constant, nodes
-from edgeq.learn.operands import Operands
+from edgeq.learn.operands import Operand, Operands, Operator, real
 from edgeq.learn.operators import OPERATORS
+
+#: operators here that make more than one value
+SEVERAL = ("DynamicQuantizeLinear",)
 
 
 class Executor:
-    """A model of operators in OPERATORS, without bodies. parameters: its float32 constants by name; set requires_grad to learn them.
+    """A model of the given operators, without bodies. parameters: its float32 constants by name; set requires_grad to learn them.
 
     Raises UnsupportedOp, naming the first node that has no operator here.
     """
 
-    def __init__(self, model: ir.Model) -> None:
-        self._nodes = list(nodes(model))
+    def __init__(self, model: ir.Model, operators: Mapping[str, Operator] = OPERATORS) -> None:
+        self._nodes, self._operators = list(nodes(model)), operators
         for node in self._nodes:
-            if node.domain not in ("", "ai.onnx") or node.op_type not in OPERATORS:
+            if node.domain not in ("", "ai.onnx") or node.op_type not in operators:
                 what = f"Operator {node.op_type} cannot be run in torch."
                 raise UnsupportedOp(what, f"node {node.name}", "Replace the operator in the float model.")
-            if any(value.uses() for value in node.outputs[1:]):
+            if node.op_type not in SEVERAL and any(value.uses() for value in node.outputs[1:]):
                 what = f"The further outputs of {node.op_type} cannot be made in torch."
                 raise UnsupportedOp(what, f"node {node.name}", "Replace the operator in the float model.")
         self.inputs = tuple(str(value.name) for value in model.graph.inputs)
         self.outputs = tuple(str(value.name) for value in model.graph.outputs)
-        self._constants: dict[str, torch.Tensor] = {}
+        self._constants: dict[str, Tensor] = {}
         for name, value in model.graph.initializers.items():
             array = constant(value)
             if array is not None:
@@ -39,14 +43,19 @@ class Executor:
         self.parameters = {name: one for name, one in self._constants.items() if one.dtype == torch.float32}
         self._last = {str(value.name): at for at, node in enumerate(self._nodes) for value in node.inputs if value is not None}
 
-    def forward(self, feeds: Mapping[str, torch.Tensor], want: Sequence[str] = ()) -> dict[str, torch.Tensor]:
-        """The graph's outputs and the wanted inner values by name. Values are dropped after their last reader."""
-        values = {**self._constants, **feeds}
+    def forward(self, feeds: Mapping[str, Tensor], want: Sequence[str] = ()) -> dict[str, Tensor]:
+        """The graph's outputs and the wanted inner values by name. Values are dropped after their last reader.
+
+        feeds: the inputs; also constants by name, which they replace.
+        """
+        values: dict[str, Operand] = {**self._constants, **feeds}
         kept = {*self.outputs, *want}
         for at, node in enumerate(self._nodes):
             given = [None if value is None else values[str(value.name)] for value in node.inputs]
-            values[str(node.outputs[0].name)] = OPERATORS[node.op_type](node, Operands(given))
-            for value in node.inputs:
-                if value is not None and self._last[str(value.name)] == at and value.name not in kept:
-                    values.pop(str(value.name), None)
-        return {name: values[name] for name in (*self.outputs, *want)}
+            made = self._operators[node.op_type](node, Operands(given))
+            for value, result in zip(node.outputs, made if isinstance(made, tuple) else (made,), strict=False):
+                values[str(value.name)] = result
+            for read in node.inputs:
+                if read is not None and self._last[str(read.name)] == at and read.name not in kept:
+                    values.pop(str(read.name), None)
+        return {name: real(values[name]) for name in (*self.outputs, *want)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import onnx_ir as ir
 from torch import Tensor as Tensor
@@ -12,10 +13,48 @@ from edgeq.errors import UnsupportedOp
 
 
 @dataclass(frozen=True, eq=False)
+class Scaled:
+    """codes * scale. codes: whole float32 numbers, so that sums of products are those of integer kernels; scale broadcasts to them.
+
+    zero: the zero point that was taken off the codes; None: 0.
+    """
+
+    codes: Tensor
+    scale: Tensor
+    zero: Tensor | None = None
+
+    @cached_property
+    def real(self) -> Tensor:
+        """The numbers that these codes stand for."""
+        return self.codes * self.scale
+
+
+@dataclass(frozen=True, eq=False)
+class Sum:
+    """The sum of two values that have codes: an integer kernel adds them on the grid of the result, which is not known yet."""
+
+    first: Scaled
+    second: Scaled
+
+    @cached_property
+    def real(self) -> Tensor:
+        """The sum of the numbers that these codes stand for."""
+        return self.first.real + self.second.real
+
+
+Operand = Tensor | Scaled | Sum
+
+
+def real(operand: Operand) -> Tensor:
+    """The numbers of an operand, whatever its form."""
+    return operand.real if isinstance(operand, Scaled | Sum) else operand
+
+
+@dataclass(frozen=True, eq=False)
 class Operands:
     """What a node reads; None where an optional input is left out."""
 
-    given: list[Tensor | None]
+    given: list[Operand | None]
 
     def __getitem__(self, index: int) -> Tensor:
         found = self.get(index)
@@ -24,14 +63,25 @@ class Operands:
 
     def get(self, index: int) -> Tensor | None:
         """An optional input."""
-        return self.given[index] if index < len(self.given) else None
+        found = self.given[index] if index < len(self.given) else None
+        return None if found is None else real(found)
+
+    def scaled(self, index: int) -> Scaled | None:
+        """An input's codes, if it has any."""
+        found = self.given[index] if index < len(self.given) else None
+        return found if isinstance(found, Scaled) else None
+
+    def terms(self, index: int) -> Sum | None:
+        """An input's terms, if it is a sum of codes."""
+        found = self.given[index] if index < len(self.given) else None
+        return found if isinstance(found, Sum) else None
 
     def ints(self, index: int) -> list[int]:
         """A list of integers, such as a shape."""
         return [int(number) for number in self[index].reshape(-1).tolist()]
 
 
-Operator = Callable[[ir.Node, Operands], Tensor]
+Operator = Callable[[ir.Node, Operands], Operand | tuple[Operand, ...]]
 
 
 def refuse(node: ir.Node, why: str) -> UnsupportedOp:

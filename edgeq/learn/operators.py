@@ -100,7 +100,7 @@ def _transpose(node: ir.Node, x: Operands) -> Tensor:
 
 
 def _concat(node: ir.Node, x: Operands) -> Tensor:
-    return torch.cat([one for one in x.given if one is not None], attribute_int(node, "axis", 0))
+    return torch.cat([x[at] for at, one in enumerate(x.given) if one is not None], attribute_int(node, "axis", 0))
 
 
 def _pad(node: ir.Node, x: Operands) -> Tensor:

@@ -1,0 +1,137 @@
+"""Quantization in torch: codes as whole numbers, sums as integer kernels make them, gradients straight through where nothing is cut.
+
+The straight-through estimator is Bengio et al., arXiv:1308.3432. A scale gets the gradient of learned step size quantization (Esser et
+al., arXiv:1902.08153): it is what remains of d(scale * (code - zero)) when rounding passes gradients on as they are and clipping stops
+them.
+"""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+import torch
+
+from edgeq.graph import attribute_float, attribute_int
+from edgeq.learn.operands import Operand, Operands, Operator, Scaled, Sum, Tensor, real
+from edgeq.learn.operators import OPERATORS
+from edgeq.quant import LIMITS
+
+#: ends of the codes that a zero point's type has
+_ENDS = {ir.DataType.INT8: LIMITS["int8"], ir.DataType.UINT8: LIMITS["uint8"]}
+
+
+def straight(wanted: Tensor, chosen: Tensor) -> Tensor:
+    """The chosen numbers exactly, with the gradient of the wanted ones."""
+    return chosen.detach() + (wanted - wanted.detach())
+
+
+def rounded(x: Tensor) -> Tensor:
+    """Round half to even; the gradient passes through."""
+    return straight(x, torch.round(x))
+
+
+def _quantize(node: ir.Node, x: Operands) -> Tensor:
+    """Codes, the zero point included. From codes by one factor, as integer kernels requantize."""
+    source, terms, zero = x.scaled(0), x.terms(0), x.get(2)
+    kind = node.inputs[2].dtype if len(node.inputs) > 2 and node.inputs[2] is not None else ir.DataType.UINT8
+    low, high = _ENDS[kind or ir.DataType.UINT8]
+    if terms is not None:
+        return torch.clamp(rounded(_added(terms, x[1], zero)), low, high)
+    steps = x[0] / x[1] if source is None else source.codes * (source.scale / x[1])
+    return torch.clamp(rounded(steps) if zero is None else rounded(steps) + zero, low, high)
+
+
+def _added(terms: Sum, scale: Tensor, zero: Tensor | None) -> Tensor:
+    """The sum on the grid of the result, its zero point included, before rounding.
+
+    onnxruntime's kernel starts from what does not vary and multiplies and adds the codes with one rounding to float32 each, the second
+    term first; float64 in between gives the same.
+    """
+    ratios = [term.scale / scale for term in (terms.first, terms.second)]
+    zeros = [torch.zeros(()) if term.zero is None else term.zero.to(torch.float32) for term in (terms.first, terms.second)]
+    fixed = (torch.zeros(()) if zero is None else zero.to(torch.float32)) - (ratios[0] * zeros[0] + ratios[1] * zeros[1])
+    total = fixed.double()
+    for term, ratio, taken in ((terms.second, ratios[1], zeros[1]), (terms.first, ratios[0], zeros[0])):
+        total = ((term.codes + taken).double() * ratio.double() + total).float().double()
+    return total.float()
+
+
+def _dequantize(node: ir.Node, x: Operands) -> Scaled:
+    codes, scale, zero = x[0].to(torch.float32), x[1], x.get(2)
+    if scale.dim():
+        shape = [1] * codes.dim()
+        shape[attribute_int(node, "axis", 1)] = -1
+        scale, zero = scale.reshape(shape), None if zero is None else zero.reshape(shape)
+    return Scaled(codes if zero is None else codes - zero, scale, zero)
+
+
+def _layer(node: ir.Node, x: Operands) -> Operand:
+    """Conv, Gemm, MatMul: on codes where both factors have them; else on numbers."""
+    source, weight, bias = x.scaled(0), x.scaled(1), x.scaled(2)
+    plain = OPERATORS[node.op_type]
+    scaled_bias = len(x.given) < 3 or x.given[2] is None or bias is not None
+    if source is None or weight is None or source.scale.dim() or not scaled_bias or _weighs_terms(node):
+        return _plain(plain(node, x))
+    total = _plain(plain(node, Operands([source.codes, weight.codes, None if bias is None else bias.codes][: len(x.given)])))
+    scale = source.scale * weight.scale
+    if node.op_type == "Conv" and scale.dim():
+        return Scaled(total, scale.reshape(1, -1, *[1] * (total.dim() - 2)))
+    return Scaled(total, scale.reshape(-1) if scale.dim() else scale)
+
+
+def _plain(made: Operand | tuple[Operand, ...]) -> Tensor:
+    assert not isinstance(made, tuple)
+    return real(made)
+
+
+def _weighs_terms(node: ir.Node) -> bool:
+    return attribute_float(node, "alpha", 1.0) != 1.0 or attribute_float(node, "beta", 1.0) != 1.0
+
+
+def _global_average(node: ir.Node, x: Operands) -> Operand:
+    source = x.scaled(0)
+    if source is None:
+        return _plain(OPERATORS[node.op_type](node, x))
+    axes = tuple(range(2, source.codes.dim()))
+    places = source.codes[0, 0].numel()
+    return Scaled(source.codes.sum(axes, keepdim=True), source.scale / places)
+
+
+def _add(node: ir.Node, x: Operands) -> Operand:
+    first, second = x.scaled(0), x.scaled(1)
+    return _plain(OPERATORS[node.op_type](node, x)) if first is None or second is None else Sum(first, second)
+
+
+def _multiply(node: ir.Node, x: Operands) -> Operand:
+    first, second = x.scaled(0), x.scaled(1)
+    if first is None or second is None:
+        return _plain(OPERATORS[node.op_type](node, x))
+    return Scaled(first.codes * second.codes, first.scale * second.scale)
+
+
+def _quantize_at_run(_: ir.Node, x: Operands) -> tuple[Tensor, ...]:
+    """DynamicQuantizeLinear: a uint8 grid that spans what this run holds. The grid itself gets no gradient."""
+    low, high = x[0].detach().amin().clamp(max=0.0), x[0].detach().amax().clamp(min=0.0)
+    scale = (high - low) / 255
+    scale = torch.where(scale > 0, scale, torch.ones_like(scale))
+    zero = torch.round(torch.clamp(-low / scale, 0, 255))
+    return torch.clamp(rounded(x[0] / scale) + zero, 0, 255), scale, zero
+
+
+def _integer_product(_: ir.Node, x: Operands) -> Tensor:
+    a, b = x[0].to(torch.float32), x[1].to(torch.float32)
+    left, right = x.get(2), x.get(3)
+    return (a if left is None else a - left) @ (b if right is None else b - right)
+
+
+QUANTIZED_OPERATORS: dict[str, Operator] = OPERATORS | {
+    "Add": _add,
+    "Conv": _layer,
+    "DequantizeLinear": _dequantize,
+    "DynamicQuantizeLinear": _quantize_at_run,
+    "Gemm": _layer,
+    "GlobalAveragePool": _global_average,
+    "MatMul": _layer,
+    "MatMulInteger": _integer_product,
+    "Mul": _multiply,
+    "QuantizeLinear": _quantize,
+}

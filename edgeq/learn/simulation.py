@@ -1,0 +1,145 @@
+"""The integer model of a plan in torch, with what can be learned as parameters; what was learned goes back into a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+import torch
+from torch import Tensor
+from torch.nn import Parameter, ParameterList
+
+from edgeq.graph import constant, is_op, nodes
+from edgeq.learn.executor import Executor
+from edgeq.learn.quantized_operators import QUANTIZED_OPERATORS, rounded
+from edgeq.learn.scales import learned_scales
+from edgeq.learn.weights import TUNED, LearnedWeight, learned_weight
+from edgeq.plan import Plan
+from edgeq.refine import Weighted, weighted_layers
+from edgeq.target import Target
+from edgeq.weight_grids import codes_of
+
+#: without an output grid a bias is learned in so many units of its accumulator
+BIAS_UNIT = 64.0
+
+
+@dataclass(frozen=True, eq=False)
+class LearnedBias:
+    """A bias [C]: first + steps * unit. name: of its constant; scale: of that of its int32 codes (None: it is stored in float).
+
+    factors: names of the two scales that scale is the product of.
+    """
+
+    node: str
+    first: Tensor
+    steps: Parameter
+    unit: float
+    name: str
+    scale: str | None
+    factors: tuple[str, str]
+
+    def real(self) -> Tensor:
+        """float32 [C]."""
+        return self.first + self.steps * self.unit
+
+
+class Simulation:
+    """A plan's model in torch: the same integers, and gradients.
+
+    floats: the model in float operators that the plan's grids and codes are of; integers: that with quantizers, and nothing that only
+    serves a runtime. bits: of weights, as in the recipe. learnable: the parameters.
+    """
+
+    def __init__(self, floats: ir.Model, integers: ir.Model, plan: Plan, target: Target, bits: int = 8) -> None:
+        self._plan, model = plan, integers.clone()
+        self._scales = learned_scales(model, floats, plan, target)
+        self._weights: dict[str, LearnedWeight] = {}
+        self._weight_scales: dict[str, str] = {}
+        self._keys: dict[str, str] = {}
+        self._biases: list[LearnedBias] = []
+        twins = {str(node.name): node for node in nodes(model)}
+        for one in weighted_layers(floats, plan, target):
+            self._learn_weight(one, twins[one.layer.node], target, bits)
+            self._learn_bias(one, twins[one.layer.node])
+        self._executor = Executor(model, QUANTIZED_OPERATORS)
+        weights = [parameter for weight in self._weights.values() for parameter in weight.parameters]
+        self.learnable = ParameterList([*weights, *(one.steps for one in self._scales), *(one.steps for one in self._biases)])
+
+    def forward(self, feeds: Mapping[str, Tensor], want: Sequence[str] = ()) -> dict[str, Tensor]:
+        """Graph outputs and wanted inner values, as the runtime computes them from these parameters."""
+        return self._executor.forward({**self._constants(), **feeds}, want)
+
+    def learned(self) -> Plan:
+        """The plan with the grids, codes and biases that the parameters stand for now."""
+        with torch.no_grad():
+            weights = {key: self._weights[name].learned() for key, name in self._keys.items()}
+            biases = {one.node: tuple(float(b) for b in one.real().reshape(-1)) for one in self._biases if one.steps.any()}
+            grids = dict(self._plan.grids)
+            for one in self._scales:
+                scale = float(one.scale())
+                for name in one.values if scale != one.first else ():
+                    rule = f"{grids[name].rule.removesuffix(TUNED)}{TUNED}"
+                    grids[name] = grids[name].model_copy(update={"scale": (scale,), "rule": rule})
+        update = {"weights": {**self._plan.weights, **weights}, "biases": {**self._plan.biases, **biases}, "grids": grids}
+        return self._plan.model_copy(update=update)
+
+    def _constants(self) -> dict[str, Tensor]:
+        """Every constant that follows from the parameters, by its name in the graph."""
+        found = {one.name: one.scale() for one in self._scales}
+        for name, weight in self._weights.items():
+            found[name] = weight.whole()
+        for name, weight in self._weight_scales.items():
+            found[name] = self._weights[weight].scale()
+        for one in self._biases:
+            real = one.real()
+            if one.scale is None:
+                found[one.name] = real
+                continue
+            source, weight_scale = (found.get(name, self._executor.parameters[name]) for name in one.factors)
+            scale = source.reshape(()) * weight_scale
+            codes = rounded(real.double() / scale.double()).float()
+            found[one.name], found[one.scale] = codes, scale
+        return found
+
+    def _learn_weight(self, one: Weighted, twin: ir.Node, target: Target, bits: int) -> None:
+        index = one.kernel.weight
+        assert index is not None
+        stored, scale = _stored(twin.inputs[index])
+        weight, codes = constant(one.node.inputs[index]), constant(stored)
+        if stored is None or weight is None or codes is None:
+            return
+        name = self._keys[one.key] = str(stored.name)
+        if name in self._weights:
+            return
+        learns = scale is not None and not target.weights.power_of_two
+        allowed = codes_of(target.weights, one.layer, bits)
+        self._weights[name] = learned_weight(one, weight, codes, self._plan.weights[one.key], allowed, learns)
+        if scale is not None:
+            self._weight_scales[str(scale.name)] = name
+
+    def _learn_bias(self, one: Weighted, twin: ir.Node) -> None:
+        index = one.kernel.bias
+        value = twin.inputs[index] if index is not None and index < len(twin.inputs) else None
+        first = None if index is None or value is None else self._plan.biases.get(one.layer.node, constant(one.node.inputs[index]))
+        scales = [_stored(twin.inputs[at])[1] for at in (0, one.kernel.weight or 0)]
+        if first is None or value is None or scales[0] is None or scales[1] is None:
+            return
+        stored, scale = _stored(value)
+        kept = value if stored is None else stored
+        first = torch.from_numpy(np.array(first, np.float32).reshape(-1))
+        grid = self._plan.grids.get(str(twin.outputs[0].name))
+        factors = (str(scales[0].name), str(scales[1].name))
+        product = self._plan.grids[one.layer.source].scale[0] * float(np.mean(self._plan.weights[one.key].scale))
+        unit = product * BIAS_UNIT if grid is None else grid.scale[0]
+        names = str(kept.name), None if scale is None else str(scale.name)
+        self._biases.append(LearnedBias(one.layer.node, first, Parameter(torch.zeros_like(first)), unit, *names, factors))
+
+
+def _stored(value: ir.Value | None) -> tuple[ir.Value | None, ir.Value | None]:
+    """The codes and scale that a DequantizeLinear reads; of an initializer itself, without a scale; else nothing."""
+    maker = None if value is None else value.producer()
+    if maker is not None and is_op(maker, "DequantizeLinear"):
+        return maker.inputs[0], maker.inputs[1]
+    return (value, None) if value is not None and value.is_initializer() else (None, None)

@@ -1,0 +1,159 @@
+"""A weight that is learned behind its exact grid: free numbers in units of codes, the rounding of the target, learned steps and tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import Parameter
+
+from edgeq.codebook import encode, parse_grain
+from edgeq.errors import UnsupportedOp
+from edgeq.learn.quantized_operators import rounded, straight
+from edgeq.learn.scales import SCALE_STEP
+from edgeq.plan import GridPlan, StoragePlan, pack_codes
+from edgeq.refine import Weighted
+from edgeq.rounding import Codes
+from edgeq.table_codes import TableCodes
+from edgeq.windows import from_rows, weight_rows
+
+#: a free number stays this far inside what rounds to its first code
+INSIDE = 0.499
+#: tables of at most so many entries stay within half of a limit on neighbours, and then no two of them are too large together
+COARSE = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A codebook that is learned. entries: float32 [T, k] in codes, a parameter; owner: of each number of the weight, its table.
+
+    held: entries that must stay 0, because zeros of the weight are kept or neighbours are limited.
+    """
+
+    entries: Tensor
+    owner: NDArray[np.intp]
+    held: Tensor
+    ends: tuple[int, int]
+
+    def whole(self) -> Tensor:
+        """The entries as codes, ascending, [T, k]."""
+        kept = torch.where(self.held, torch.zeros_like(self.entries), self.entries)
+        return rounded(torch.clamp(kept, *self.ends)).sort(-1).values
+
+
+@dataclass(frozen=True, eq=False)
+class LearnedWeight:
+    """free: the weight in units of `unit` codes, a parameter. steps: what its scales are changed by, a parameter (None: they stay).
+
+    first: its grid in the plan. codes: those that the target allows.
+    """
+
+    one: Weighted
+    first: GridPlan
+    codes: Codes
+    free: Tensor
+    steps: Tensor | None
+    unit: float = 1.0
+    table: Table | None = None
+    began: NDArray[np.generic] = field(default_factory=lambda: np.zeros(0))
+
+    @property
+    def parameters(self) -> tuple[Tensor, ...]:
+        """Everything that is learned."""
+        found = (self.free, self.steps, None if self.table is None else self.table.entries)
+        return tuple(one for one in found if one is not None)
+
+    def scale(self) -> Tensor:
+        """float32, [C] or ()."""
+        first = torch.from_numpy(np.array(self.first.params.scale))
+        return first if self.steps is None else first * torch.exp(self.steps * SCALE_STEP).reshape(first.shape)
+
+    def whole(self) -> Tensor:
+        """The codes, whole float32 numbers in the weight's shape; their gradient goes to the free numbers and to the table's entries."""
+        wanted = self.free * self.unit
+        rows = weight_rows(wanted.detach().numpy(), self.one.node, self.one.layer)
+        if self.table is None:
+            chosen = from_rows(self.codes.all_nearest(rows), self.one.node, tuple(wanted.shape))
+            return straight(torch.clamp(wanted, self.codes.qmin, self.codes.qmax), torch.from_numpy(np.array(chosen, np.float32)))
+        entries = self.table.whole()
+        codes = self._table_codes(entries.detach().numpy(), rows)
+        places = from_rows(codes.places(codes.all_nearest(rows)), self.one.node, tuple(wanted.shape))
+        flat = torch.from_numpy(self.table.owner * entries.shape[1] + places)
+        return entries.reshape(-1)[flat] + (wanted - wanted.detach())
+
+    def _table_codes(self, entries: NDArray[np.floating], rows: NDArray[np.float32]) -> TableCodes:
+        tables = entries.astype(np.float64)[None] if len(entries) == 1 else _row_tables(entries, rows)
+        codes = self.codes
+        return TableCodes(codes.qmin, codes.qmax, codes.pairs, codes.limit, codes.power_of_two, codes.kept, tables)
+
+    def learned(self) -> GridPlan:
+        """The grid of the plan with what was learned; the very first one when its codes and scales did not change."""
+        codes = self.whole().detach().numpy().astype(self.first.dtype)
+        scale = tuple(float(s) for s in np.atleast_1d(self.scale().detach().numpy()))
+        if scale == self.first.scale and np.array_equal(codes, self.began):
+            return self.first
+        update = {"scale": scale, "codes": pack_codes(codes), "rule": f"{self.first.rule.removesuffix(TUNED)}{TUNED}"}
+        return self.first.model_copy(update=update)
+
+
+#: what the rule of a grid says once it was learned
+TUNED = ", fine-tuned"
+
+
+def learned_weight(
+    one: Weighted, weight: NDArray[np.generic], stored: NDArray[np.generic], grid: GridPlan, codes: Codes, scales: bool
+) -> LearnedWeight:
+    """weight: the float one; stored: its codes now. scales: whether its scales are learned. Raises UnsupportedOp for tables of vectors."""
+    began = stored.astype(np.float32)
+    params = grid.params
+    shape = [1] * stored.ndim
+    if grid.axis is not None:
+        shape[grid.axis] = -1
+    wanted = np.asarray(weight, np.float32) / params.scale.reshape(shape)
+    steps = Parameter(torch.zeros(len(grid.scale))) if scales else None
+    if grid.storage is None:
+        inside = np.clip(wanted, began - INSIDE, began + INSIDE)
+        return LearnedWeight(one, grid, codes, Parameter(torch.from_numpy(inside)), steps, began=stored)
+    table = _table(one, stored, grid.storage, codes)
+    rows = weight_rows(began, one.node, one.layer)
+    if codes.kept is None and bool((table.held).any()) and float(np.mean(stored == 0)) >= SPARSE:
+        codes = replace(codes, kept=rows != 0)
+    unit = float(np.ptp(table.entries.detach().numpy(), -1).mean() / table.entries.shape[1]) or 1.0
+    made = LearnedWeight(one, grid, codes, Parameter(torch.from_numpy(wanted / unit)), steps, unit, table, stored)
+    other = torch.from_numpy(made.whole().detach().numpy() != began)
+    made.free.data[other] = torch.from_numpy(began / unit)[other]
+    return made
+
+
+#: a weight with at least this share of zeros keeps them
+SPARSE = 0.1
+
+
+def _table(one: Weighted, stored: NDArray[np.generic], storage: StoragePlan, codes: Codes) -> Table:
+    grain = parse_grain(storage.granularity)
+    book = encode(stored, grain, storage.axis, storage.bits)
+    if grain.vector > 1 or book is None:
+        what = f"The table of vectors of {one.key} cannot be learned."
+        raise UnsupportedOp(what, f"node {one.node.name}", "Palettize with --granularity tensor, channel or group:N.")
+    size = 1 << storage.bits
+    entries = np.pad(book.tables[..., 0].astype(np.float32), ((0, 0), (0, size - book.tables.shape[1])), mode="edge")
+    run = stored.shape[storage.axis] if grain.channels is None else grain.channels
+    shape = [1] * stored.ndim
+    shape[storage.axis] = -1
+    owner = np.broadcast_to((np.arange(stored.shape[storage.axis]) // run).reshape(shape), stored.shape)
+    needs_zero = codes.limit is not None or float(np.mean(stored == 0)) >= SPARSE
+    first_zero = np.cumsum(entries == 0, axis=-1) == 1
+    held = (entries == 0) & first_zero & needs_zero
+    half = codes.qmax if codes.limit is None or size > COARSE else codes.limit // 2
+    ends = (max(codes.qmin, -half), min(codes.qmax, half))
+    return Table(Parameter(torch.from_numpy(entries)), owner, torch.from_numpy(held), ends)
+
+
+def _row_tables(entries: NDArray[np.floating], rows: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Tables [T, k] for the rows [G, C, K]: [G, C, k]."""
+    groups, outputs = rows.shape[:2]
+    run = -(-groups * outputs // len(entries))
+    return np.asarray(entries, np.float64)[np.arange(groups * outputs) // run].reshape(groups, outputs, -1)
