@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch", reason="torch (extra [learn]) is not instal
 
 from edgeq.errors import BadCheckpoint, BadTraining  # noqa: E402
 from edgeq.learn.checkpoint import Identity, load_checkpoint  # noqa: E402
-from edgeq.learn.training import FINAL_RATE, Lesson, Schedule, train  # noqa: E402
+from edgeq.learn.training import FINAL_RATE, Lesson, Schedule, run_identity, train  # noqa: E402
 from edgeq.progress import Silent  # noqa: E402
 
 THIS = Identity("model", "plan", "data", "settings")
@@ -56,13 +56,20 @@ def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
     here = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
     died = subprocess.run([sys.executable, "-c", code, str(kept)], env=here, check=False)
     assert died.returncode == -signal.SIGKILL
-    assert load_checkpoint(kept, THIS).epoch == 3
+    assert load_checkpoint(kept, run_identity(THIS, SCHEDULE)).epoch == 3
     whole, resumed = lesson(), lesson()
     straight = train(whole, SCHEDULE, THIS, Silent())
     later = train(resumed, SCHEDULE, THIS, Silent(), resume=kept)
     assert weights(whole) == weights(resumed)
     assert (straight.losses, straight.best_score) == (later.losses, later.best_score)
     assert straight.best_score < straight.start_score
+
+
+def test_a_run_with_another_schedule_does_not_go_on(tmp_path: Path) -> None:
+    kept = tmp_path / "run.ckpt"
+    train(lesson(), replace(SCHEDULE, epochs=1), THIS, Silent(), keep=kept)
+    with pytest.raises(BadCheckpoint, match="another run: settings not the same"):
+        train(lesson(), SCHEDULE, THIS, Silent(), resume=kept)
 
 
 def test_a_run_repeats_and_another_seed_differs() -> None:
@@ -103,7 +110,7 @@ def test_the_rate_falls_along_a_cosine() -> None:
 def test_checkpoints_of_other_runs_and_damaged_ones_are_refused(tmp_path: Path) -> None:
     kept = tmp_path / "run.ckpt"
     train(lesson(), replace(SCHEDULE, epochs=1), THIS, Silent(), keep=kept)
-    with pytest.raises(BadCheckpoint, match="another run: model, plan not the same"):
+    with pytest.raises(BadCheckpoint, match="another run: model, plan, settings not the same"):
         load_checkpoint(kept, replace(THIS, model="other", plan="other"))
     kept.write_bytes(kept.read_bytes()[:500])
     with pytest.raises(BadCheckpoint, match="damaged"):

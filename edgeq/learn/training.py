@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -58,6 +58,7 @@ def train(
     keep: checkpoint, replaced after every epoch. resume: goes on from it; the end is the same as without the break.
     Raises BadTraining (loss not finite) and BadCheckpoint.
     """
+    identity = run_identity(identity, schedule)
     optimizer = torch.optim.Adam(lesson.student.parameters(), lr=schedule.rate)
     with _deterministic():
         state = _start(lesson, optimizer) if resume is None else load_checkpoint(resume, identity)
@@ -77,6 +78,12 @@ def train(
     return state
 
 
+def run_identity(identity: Identity, schedule: Schedule) -> Identity:
+    """With what else the bytes of the result depend on: the schedule, torch's version and its threads, which share out sums."""
+    settings = f"{identity.settings}; {schedule}; torch {torch.__version__}, {torch.get_num_threads()} threads"
+    return replace(identity, settings=settings)
+
+
 def _start(lesson: Lesson[B], optimizer: torch.optim.Optimizer) -> State:
     score, parameters = _score(lesson), _copy(lesson.student)
     return State(0, parameters, optimizer.state_dict(), parameters, 0, score, score, 0)
@@ -94,7 +101,7 @@ def _epoch(lesson: Lesson[B], schedule: Schedule, optimizer: torch.optim.Optimiz
         if not math.isfinite(losses[-1]):
             what = f"The loss of epoch {before.epoch + 1} is {losses[-1]}."
             raise BadTraining(what, f"learning rate {rate:g}", "Choose a lower learning rate, or look for NaN in the data.")
-        loss.backward()
+        torch.autograd.backward(loss)
         optimizer.step()
     score = _score(lesson)
     parameters, better, epoch = _copy(lesson.student), score < before.best_score, before.epoch + 1
