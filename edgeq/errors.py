@@ -9,6 +9,8 @@ EdgeqError                     exit code 2: bad input
 ├── BadTarget                  the target file is unknown or contradictory
 ├── BadStatistics              statistics of another model, data set or setting
 ├── BadPlan                    a plan that was not made for this model
+├── BadCheckpoint              a checkpoint of another training run, or a damaged one
+├── BadTraining                training that leads nowhere: its loss is not a number
 ├── BadOutput                  the output cannot or must not be written
 ├── MissingExtra               an optional dependency is not installed
 ├── RuntimeRefused             the real runtime refuses to load or run a model
@@ -66,6 +68,14 @@ class BadStatistics(EdgeqError):
 
 class BadPlan(EdgeqError):
     """A plan that was made for another model, or a damaged one."""
+
+
+class BadCheckpoint(EdgeqError):
+    """A checkpoint of another training run, or a damaged one."""
+
+
+class BadTraining(EdgeqError):
+    """Training leads nowhere: its loss is not a number."""
 
 
 class BadOutput(EdgeqError):

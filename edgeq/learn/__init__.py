@@ -1,1 +1,1 @@
-"""Learning on ONNX graphs; the only importer of torch (extra [learn])."""
+"""Learning on ONNX graphs in torch: extra [learn]. The only importer of torch."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeAlias
 
 import onnx_ir as ir
 from torch import Tensor as Tensor
@@ -42,7 +43,7 @@ class Sum:
         return self.first.real + self.second.real
 
 
-Operand = Tensor | Scaled | Sum
+Operand: TypeAlias = Tensor | Scaled | Sum
 
 
 def real(operand: Operand) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
 from dataclasses import dataclass
 
 import onnx_ir as ir
@@ -80,7 +79,7 @@ def _group(plan: Plan, value: str) -> str:
     return plan.grids[value].group or value
 
 
-def _held(floats: ir.Model, plan: Plan, target: Target) -> Set[str]:
+def _held(floats: ir.Model, plan: Plan, target: Target) -> set[str]:
     """Values whose grid is not for data to choose."""
     found = {str(value.name) for value in floats.graph.inputs}
     for node in nodes(floats):
@@ -88,4 +87,4 @@ def _held(floats: ir.Model, plan: Plan, target: Target) -> Set[str]:
         fixed = kernel is not None and (kernel.output_grid is not None or kernel.fixed_range is not None)
         if fixed or is_op(node, "HardSigmoid"):  # as an integer Add, nothing but the grid cuts it off
             found |= {str(value.name) for value in node.outputs}
-    return found & plan.grids.keys()
+    return found.intersection(plan.grids)

@@ -90,8 +90,8 @@ class Simulation:
         found = {one.name: one.scale() for one in self._scales}
         for name, weight in self._weights.items():
             found[name] = weight.whole()
-        for name, weight in self._weight_scales.items():
-            found[name] = self._weights[weight].scale()
+        for name, of_weight in self._weight_scales.items():
+            found[name] = self._weights[of_weight].scale()
         for one in self._biases:
             real = one.real()
             if one.scale is None:

@@ -156,4 +156,5 @@ def _row_tables(entries: NDArray[np.floating], rows: NDArray[np.float32]) -> NDA
     """Tables [T, k] for the rows [G, C, K]: [G, C, k]."""
     groups, outputs = rows.shape[:2]
     run = -(-groups * outputs // len(entries))
-    return np.asarray(entries, np.float64)[np.arange(groups * outputs) // run].reshape(groups, outputs, -1)
+    tables: NDArray[np.float64] = np.asarray(entries, np.float64)[np.arange(groups * outputs) // run]
+    return tables.reshape(groups, outputs, -1)

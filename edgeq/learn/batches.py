@@ -1,0 +1,52 @@
+"""Batches for training and samples held out for validation, streamed from one data set in constant memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+import numpy as np
+
+from edgeq.data_stream import Batch, Dataset, Feeds
+from edgeq.errors import BadData
+
+HELD_OUT = 5  # every fifth piece is for validation: also of data that is sorted by class
+WINDOW = 16  # batches that are shuffled together; what is in memory at a time
+
+
+def training_batches(dataset: Dataset, batch: int, *, seed: int, epoch: int) -> Iterator[tuple[tuple[int, ...], Feeds]]:
+    """The batches of an epoch, with the indices of their samples; the order hangs on seed and epoch alone.
+
+    Shuffled within windows, for the data is read in order. A fixed batch of the model wins over `batch`, as in Dataset.
+    """
+    _check(dataset)
+    chance = np.random.default_rng([seed, epoch])
+    pieces = (piece for number, piece in enumerate(dataset.batches(1)) if number % HELD_OUT != HELD_OUT - 1)
+    size = 1 if dataset.fixed_batch else batch
+    while window := list(islice(pieces, size * WINDOW)):
+        mixed = [window[place] for place in chance.permutation(len(window))]
+        for start in range(0, len(mixed), size):
+            yield from _joined(mixed[start : start + size])
+
+
+def held_out(dataset: Dataset) -> Iterator[Batch]:
+    """The pieces that training_batches leaves out, one by one, in order."""
+    _check(dataset)
+    return (piece for number, piece in enumerate(dataset.batches(1)) if number % HELD_OUT == HELD_OUT - 1)
+
+
+def _check(dataset: Dataset) -> None:
+    needed = HELD_OUT * (dataset.fixed_batch or 1)
+    if dataset.count < needed:
+        what = f"{dataset.count} samples are too few to train on and to hold some out for validation."
+        raise BadData(what, dataset.name, f"Give {needed} samples or more.")
+
+
+def _joined(pieces: Sequence[Batch]) -> Iterator[tuple[tuple[int, ...], Feeds]]:
+    """One batch of pieces of one shape; pieces whose shapes differ make a batch a shape."""
+    shapes: dict[tuple[tuple[int, ...], ...], list[Batch]] = {}
+    for piece in pieces:
+        shapes.setdefault(tuple(array.shape for array in piece.feeds.values()), []).append(piece)
+    for same in shapes.values():
+        samples = tuple(index for piece in same for index in piece.samples)
+        yield samples, {name: np.concatenate([piece.feeds[name] for piece in same]) for name in same[0].feeds}
