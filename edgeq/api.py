@@ -19,6 +19,7 @@ from edgeq.data_warnings import data_warnings
 from edgeq.dataset import open_dataset
 from edgeq.errors import BadData, FloorMissed
 from edgeq.evidence import Evidence, prove_all
+from edgeq.fine_tuning import Checkpoint, fine_tuned
 from edgeq.graph_edit import vanished
 from edgeq.input_scale import first_layer_gains
 from edgeq.inputs import input_specs, narrower
@@ -59,6 +60,7 @@ def quantize(
     work: str | Path | None = None,
     prove: bool = True,
     strict_data: bool = False,
+    checkpoint: Checkpoint | None = None,
     progress: Progress | None = None,
 ) -> Quantized:
     """Make an int8 model from a float model and calibration data.
@@ -67,7 +69,8 @@ def quantize(
     fidelity is not measured). statistics: of an earlier calibrate with the same model, target and recipe. plan: repeats an earlier
     run byte for byte. validation: what fidelity, floors and the candidates of effort "best" are measured on; default: data. work: folder
     in which a search of effort "best" keeps its journal; the same call goes on from there. prove: run the result in onnxruntime and measure
-    it. Raises EdgeqError; a missed floor of the recipe does not raise, it is said in report.gate.
+    it. checkpoint: of fine-tuning, where the recipe wants that; it goes on from a given plan. Raises EdgeqError; a missed floor of the
+    recipe does not raise, it is said in report.gate.
     """
     wish, chip, watcher, clock = recipe or Recipe(), _target(target), progress or Silent(), Clock()
     with clock.stage("prepare"):
@@ -86,6 +89,9 @@ def quantize(
         planned, found = search(aim, lambda: decide(task, dataset, statistics, rewrite, clock, watcher), clock, watcher)
     else:
         planned = decide(task, dataset, statistics, rewrite, clock, watcher)
+    if wish.finetune.wanted:
+        with clock.stage("fine-tune"):
+            planned = fine_tuned(task, planned, dataset, watcher, checkpoint or Checkpoint())
     if chip.integer_only:
         refuse_float(planned.plan, chip)
     with clock.stage("rewrite"):

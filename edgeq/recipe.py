@@ -91,6 +91,29 @@ class CodebookWish(Strict):
         return parse_grain(self.granularity)
 
 
+class FineTuneWish(Strict):
+    """Training after the closed-form steps, against the float model. Off unless epochs or minutes is given. Needs extra [learn]."""
+
+    epochs: int | None = Field(None, ge=1, description="passes over the data")
+    minutes: float | None = Field(None, gt=0, description="as many epochs as about fit into this time")
+    rate: float = Field(1e-3, gt=0, lt=1, description="learning rate, in codes of a weight a step")
+    batch: int = Field(16, ge=1, description="samples a step of training")
+    patience: int = Field(20, ge=1, description="epochs without a better score before training stops")
+    mix: float = Field(0.5, ge=0, le=1, description="share of samples that are blended with another one, where inputs are float")
+    labels: float = Field(0.0, ge=0, le=1, description="share of the labels' cross-entropy in the loss of the first output")
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Self:
+        if self.epochs is not None and self.minutes is not None:
+            raise ValueError("give one of epochs and minutes")
+        return self
+
+    @property
+    def wanted(self) -> bool:
+        """Whether to train."""
+        return self.epochs is not None or self.minutes is not None
+
+
 class Recipe(Strict):
     """How to quantize. Every field has a default that was chosen by measurement (docs/recipes.md)."""
 
@@ -118,6 +141,9 @@ class Recipe(Strict):
     batch: int = Field(8, ge=1, description="samples a step when models are compared")
     seed: int = Field(0, ge=0, description="seed of everything random")
     codebook: CodebookWish = Field(default_factory=CodebookWish, description="weights as indices into a small table")
+    finetune: FineTuneWish = Field(
+        default_factory=FineTuneWish, description="training against the float model, after the closed-form steps"
+    )
     floors: Floors = Field(default_factory=Floors, description="results below a floor end with exit code 3")
 
     @model_validator(mode="after")

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from edgeq.cli import calibrate, check, compare, demo, explain, init, inspect, materialize, palettize, prove, quantize, targets
+from edgeq.cli import calibrate, check, compare, demo, explain, finetune, init, inspect, materialize, palettize, prove, quantize, targets
 from edgeq.cli.screen import print_bug, print_error, print_interrupted
 from edgeq.errors import EdgeqError
 
@@ -58,6 +58,7 @@ for name, command, epilog in (
     ("inspect", inspect.inspect, inspect.EXAMPLE),
     ("quantize", quantize.quantize, quantize.EXAMPLE),
     ("palettize", palettize.palettize, palettize.EXAMPLE),
+    ("finetune", finetune.finetune, finetune.EXAMPLE),
     ("materialize", materialize.materialize, materialize.EXAMPLE),
     ("calibrate", calibrate.calibrate, calibrate.EXAMPLE),
     ("prove", prove.prove, prove.EXAMPLE),

@@ -149,3 +149,18 @@ def parse_range(word: str | None) -> tuple[int, int | None]:
     if match is None or (start and stop and int(start) >= int(stop)):
         raise BadRecipe(f"{word!r} is not a range of samples.", "--range", "Write START:STOP, as in 0:500 for the first 500 samples.")
     return int(start or 0), int(stop) if stop else None
+
+
+def tuning_from(recipe: Recipe, given: Mapping[str, Setting], minutes: float) -> Recipe:
+    """The recipe with fine-tuning as given; where neither it nor the options say how long, for so many minutes. Raises BadRecipe."""
+    from edgeq.recipe import FineTuneWish
+    from edgeq.toml_model import validate
+
+    chosen = {key: value for key, value in given.items() if value is not None}
+    own = recipe.finetune.model_dump()
+    if "epochs" in chosen or "minutes" in chosen:
+        own |= {"epochs": None, "minutes": None}
+    elif not recipe.finetune.wanted:
+        own["minutes"] = minutes
+    wish = validate(FineTuneWish, own | chosen, "command line", BadRecipe, "options")
+    return recipe.model_copy(update={"finetune": wish})

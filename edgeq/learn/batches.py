@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgeq.data_stream import Batch, Dataset, Feeds
 from edgeq.errors import BadData
@@ -27,6 +28,24 @@ def training_batches(dataset: Dataset, batch: int, *, seed: int, epoch: int) -> 
         mixed = [window[place] for place in chance.permutation(len(window))]
         for start in range(0, len(mixed), size):
             yield from _joined(mixed[start : start + size])
+
+
+def blended(feeds: Feeds, share: float, chance: np.random.Generator) -> Feeds:
+    """About `share` of the samples become a blend with another sample of the batch, by a random part; not where an input is no float.
+
+    A teacher answers blends too, so they are further samples (mixup, Zhang et al., arXiv:1710.09412, without its labels).
+    """
+    count = min(len(array) for array in feeds.values())
+    if count < 2 or any(array.dtype != np.float32 or len(array) != count for array in feeds.values()):
+        return feeds
+    part = np.where(chance.random(count) < share, chance.random(count), 1.0).astype(np.float32)
+    other = chance.permutation(count)
+    return {name: _blend(array, array[other], part) for name, array in feeds.items()}
+
+
+def _blend(first: NDArray[np.generic], second: NDArray[np.generic], part: NDArray[np.float32]) -> NDArray[np.generic]:
+    own = part.reshape(-1, *[1] * (first.ndim - 1))
+    return np.asarray(first.astype(np.float32) * own + second.astype(np.float32) * (1 - own), np.float32)
 
 
 def held_out(dataset: Dataset) -> Iterator[Batch]:

@@ -6,6 +6,7 @@ import io
 import pickle
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,18 +15,20 @@ from edgeq.errors import BadCheckpoint
 from edgeq.save import atomic_write_bytes
 
 FORMAT = "edgeq-checkpoint-1"
+MEND = "Leave --resume out to start anew, or name the checkpoint of this run."
 
 OptimizerState = dict[str, object]  # as torch.optim writes and reads it
 
 
 @dataclass(frozen=True)
 class Identity:
-    """What a checkpoint belongs to: hashes of model, starting plan and data, and the settings that steer training."""
+    """What a checkpoint belongs to: hashes of model, starting plan and data, the settings that steer training, and its length."""
 
     model: str
     plan: str
     data: str
     settings: str
+    epochs: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,18 +54,27 @@ def save_checkpoint(path: Path, state: State, identity: Identity) -> None:
     atomic_write_bytes(path, content.getvalue(), force=True)
 
 
+def planned_epochs(path: Path) -> int:
+    """For how many epochs the training of a checkpoint was planned, where the clock had decided. Raises BadCheckpoint."""
+    return int(_read(path)["identity"]["epochs"])
+
+
 def load_checkpoint(path: Path, identity: Identity) -> State:
     """The state in a checkpoint of this very run. Runs no code of the file. Raises BadCheckpoint."""
-    where, mend = str(path), "Leave --resume out to start anew, or name the checkpoint of this run."
+    found = _read(path)
+    other = [name for name, value in vars(identity).items() if found["identity"].get(name) != value]
+    if other:
+        raise BadCheckpoint(f"The checkpoint is of another run: {', '.join(other)} not the same", str(path), MEND)
+    return State(**found["state"])
+
+
+def _read(path: Path) -> dict[str, Any]:
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
-        raise BadCheckpoint(f"The checkpoint cannot be read: {error.strerror or error}", where, mend) from error
+        raise BadCheckpoint(f"The checkpoint cannot be read: {error.strerror or error}", str(path), MEND) from error
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise BadCheckpoint("The file is not a checkpoint, or a damaged one", where, mend) from error
+        raise BadCheckpoint("The file is not a checkpoint, or a damaged one", str(path), MEND) from error
     if not isinstance(found, dict) or found.get("format") != FORMAT:
-        raise BadCheckpoint(f"The file is not a checkpoint of the format {FORMAT}", where, mend)
-    other = [name for name, value in vars(identity).items() if found["identity"].get(name) != value]
-    if other:
-        raise BadCheckpoint(f"The checkpoint is of another run: {', '.join(other)} not the same", where, mend)
-    return State(**found["state"])
+        raise BadCheckpoint(f"The file is not a checkpoint of the format {FORMAT}", str(path), MEND)
+    return found

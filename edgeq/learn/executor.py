@@ -20,6 +20,7 @@ SEVERAL = ("DynamicQuantizeLinear",)
 
 class Executor:
     """A model of the given operators, without bodies. parameters: its float32 constants by name; set requires_grad to learn them.
+    made: names of the values that nodes make.
 
     Raises UnsupportedOp, naming the first node that has no operator here.
     """
@@ -35,6 +36,7 @@ class Executor:
                 raise UnsupportedOp(what, f"node {node.name}", "Replace the operator in the float model.")
         self.inputs = tuple(str(value.name) for value in model.graph.inputs)
         self.outputs = tuple(str(value.name) for value in model.graph.outputs)
+        self.made = frozenset(str(value.name) for node in self._nodes for value in node.outputs)
         self._constants: dict[str, Tensor] = {}
         for name, value in model.graph.initializers.items():
             array = constant(value)

@@ -57,6 +57,17 @@ def learned_scales(integers: ir.Model, floats: ir.Model, plan: Plan, target: Tar
     return list(found.values())
 
 
+def read_as(integers: ir.Model, plan: Plan) -> dict[str, str]:
+    """Value that the plan has a grid for -> the name of its dequantized form, in graph order."""
+    found = {}
+    for node in nodes(integers):
+        value = _planned_value(node, plan) if is_op(node, "QuantizeLinear") else None
+        reader = next((use.node for use in node.outputs[0].uses()), None)
+        if value is not None and reader is not None:
+            found[value] = str(reader.outputs[0].name)
+    return found
+
+
 def _read_own(model: ir.Model, quantize: ir.Node, name: str) -> None:
     """Let the pair read the scale initializer of this name."""
     scale = quantize.inputs[1]

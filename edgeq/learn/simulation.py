@@ -14,7 +14,7 @@ from torch.nn import Parameter, ParameterList
 from edgeq.graph import constant, is_op, nodes
 from edgeq.learn.executor import Executor
 from edgeq.learn.quantized_operators import QUANTIZED_OPERATORS, rounded
-from edgeq.learn.scales import learned_scales
+from edgeq.learn.scales import learned_scales, read_as
 from edgeq.learn.weights import TUNED, LearnedWeight, learned_weight
 from edgeq.plan import Plan
 from edgeq.refine import Weighted, weighted_layers
@@ -49,7 +49,8 @@ class Simulation:
     """A plan's model in torch: the same integers, and gradients.
 
     floats: the model in float operators that the plan's grids and codes are of; integers: that with quantizers, and nothing that only
-    serves a runtime. bits: of weights, as in the recipe. learnable: the parameters.
+    serves a runtime. bits: of weights, as in the recipe. learnable: the parameters. inner: value of the plan -> the
+    name of what its readers see of it.
     """
 
     def __init__(self, floats: ir.Model, integers: ir.Model, plan: Plan, target: Target, bits: int = 8) -> None:
@@ -59,6 +60,7 @@ class Simulation:
         self._weight_scales: dict[str, str] = {}
         self._keys: dict[str, str] = {}
         self._biases: list[LearnedBias] = []
+        self.inner = read_as(model, plan)
         twins = {str(node.name): node for node in nodes(model)}
         for one in weighted_layers(floats, plan, target):
             self._learn_weight(one, twins[one.layer.node], target, bits)

@@ -81,7 +81,7 @@ def train(
 def run_identity(identity: Identity, schedule: Schedule) -> Identity:
     """With what else the bytes of the result depend on: the schedule, torch's version and its threads, which share out sums."""
     settings = f"{identity.settings}; {schedule}; torch {torch.__version__}, {torch.get_num_threads()} threads"
-    return replace(identity, settings=settings)
+    return replace(identity, settings=settings, epochs=schedule.epochs)
 
 
 def _start(lesson: Lesson[B], optimizer: torch.optim.Optimizer) -> State:

@@ -1,0 +1,46 @@
+"""The step from a closed-form plan to a learned one: checks that torch is there, hands the forms of the model to edgeq.learn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+
+from edgeq.data_stream import Dataset
+from edgeq.errors import BadData, MissingExtra
+from edgeq.pipeline import in_floats, with_quantizers
+from edgeq.planning import Planned, Task
+from edgeq.progress import Progress
+
+STEP = "fine-tuning"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """keep: where the state is written after every epoch; resume: what to go on from."""
+
+    keep: Path | None = None
+    resume: Path | None = None
+
+
+def require_torch() -> None:
+    """Raises MissingExtra when torch is not there."""
+    if find_spec("torch") is None:
+        mend = "Install it with: pip install 'edgeq[learn]'; or leave fine-tuning out."
+        raise MissingExtra("Fine-tuning needs torch, which is not installed.", "finetune", mend)
+
+
+def fine_tuned(task: Task, planned: Planned, data: Dataset | None, watcher: Progress, checkpoint: Checkpoint) -> Planned:
+    """The plan, trained as the recipe says. Raises MissingExtra, BadData, and what edgeq.learn.finetune.fine_tune raises."""
+    require_torch()
+    if data is None:
+        raise BadData("There is no data to train on.", "--data", "Give data.")
+    from edgeq.learn.finetune import Starting, fine_tune
+
+    plan = planned.plan
+    start = Starting(in_floats(task.model, plan), with_quantizers(task.model, plan, task.target), plan, task.target)
+    learned = fine_tune(start, data, task.recipe, watcher, keep=checkpoint.keep, resume=checkpoint.resume)
+    first, last = learned.scores
+    watcher.note(f"fine-tuning: held-out loss {first:.5g} -> {last:.5g}, epoch {learned.best_epoch} of {learned.epochs} kept")
+    steps = planned.steps or (("the plan", plan),)
+    return replace(planned, plan=learned.plan, steps=(*steps, (STEP, learned.plan)))

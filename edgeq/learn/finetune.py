@@ -1,0 +1,88 @@
+"""Fine-tune a plan: train its weights, scales and biases against the float model, and give the plan of what was learned."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx_ir as ir
+import torch
+
+from edgeq.data_stream import Dataset
+from edgeq.errors import BadData
+from edgeq.learn.checkpoint import Identity, planned_epochs
+from edgeq.learn.executor import Executor
+from edgeq.learn.lesson import Distillation, Material
+from edgeq.learn.simulation import Simulation
+from edgeq.learn.training import Lesson, Schedule, train
+from edgeq.plan import Plan
+from edgeq.progress import Progress
+from edgeq.recipe import Recipe
+from edgeq.target import Target
+
+#: steps that are timed to see how many epochs fit; the first one is not counted
+TIMED_STEPS = 3
+
+
+@dataclass(frozen=True)
+class Starting:
+    """What training starts from. floats: the model as the plan's grids see it; integers: that with quantizers around its operators."""
+
+    floats: ir.Model
+    integers: ir.Model
+    plan: Plan
+    target: Target
+
+
+@dataclass(frozen=True)
+class Learned:
+    """plan: with what was learned. epochs: that were trained; scores: held-out loss at the start and of the epoch that was kept."""
+
+    plan: Plan
+    epochs: int
+    best_epoch: int
+    scores: tuple[float, float]
+    losses: tuple[float, ...]
+
+
+def fine_tune(
+    start: Starting, data: Dataset, recipe: Recipe, watcher: Progress, *, keep: Path | None = None, resume: Path | None = None
+) -> Learned:
+    """Train for as long as the recipe says. keep: checkpoint that is replaced after every epoch; resume: one to go on from.
+
+    Raises BadData (too few samples, labels that are missing), UnsupportedOp, BadTraining, BadCheckpoint.
+    """
+    wish = recipe.finetune
+    if wish.labels and data.labels is None:
+        raise BadData("The data has no labels to train with.", data.name, "Give labelled data, or leave --labels out.")
+    watcher.start("prepare training", None)
+    student = Simulation(start.floats, start.integers, start.plan, start.target, recipe.weight_bits)
+    lesson = Distillation(student, Executor(start.floats), data, wish, recipe.seed).lesson()
+    epochs = wish.epochs or (planned_epochs(resume) if resume is not None else _fitting(lesson, wish.minutes or 1.0))
+    schedule = Schedule(epochs, wish.rate, wish.patience, recipe.seed)
+    settings = hashlib.sha256(wish.model_dump_json(exclude={"epochs", "minutes"}).encode()).hexdigest()
+    identity = Identity(start.plan.model, start.plan.hash, data.hash, settings)
+    state = train(lesson, schedule, identity, watcher, keep=keep, resume=resume)
+    return Learned(student.learned(), state.epoch, state.best_epoch, (state.start_score, state.best_score), state.losses)
+
+
+def _fitting(lesson: Lesson[Material], minutes: float) -> int:
+    """How many epochs fit: from the time of a few steps. Nothing is learned in them."""
+    times: list[float] = []
+    steps = 0
+    began = time.monotonic()
+    for batch in lesson.batches(0):
+        if len(times) <= TIMED_STEPS:
+            torch.autograd.backward(lesson.loss(batch))
+            times.append(time.monotonic() - began)
+        steps, began = steps + 1, time.monotonic()
+    for parameter in lesson.student.parameters():
+        parameter.grad = None
+    began = time.monotonic()
+    with torch.no_grad():
+        lesson.score()
+    each = min(times[1:] or times) * steps + time.monotonic() - began
+    return max(1, math.floor(minutes * 60 / max(each, 1e-9)))
