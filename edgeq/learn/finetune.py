@@ -62,11 +62,19 @@ def fine_tune(
     student = Simulation(start.floats, start.integers, start.plan, start.target, recipe.weight_bits)
     lesson = Distillation(student, Executor(start.floats), data, wish, recipe.seed).lesson()
     epochs = wish.epochs or (planned_epochs(resume) if resume is not None else _fitting(lesson, wish.minutes or 1.0))
-    schedule = Schedule(epochs, wish.rate, wish.patience, recipe.seed)
+    schedule = Schedule(epochs, wish.rate or rate_for(student.mean_bits), wish.patience, recipe.seed)
     settings = hashlib.sha256(wish.model_dump_json(exclude={"epochs", "minutes"}).encode()).hexdigest()
     identity = Identity(start.plan.model, start.plan.hash, data.hash, settings)
     state = train(lesson, schedule, identity, watcher, keep=keep, resume=resume)
     return Learned(student.learned(), state.epoch, state.best_epoch, (state.start_score, state.best_score), state.losses)
+
+
+def rate_for(bits: float) -> float:
+    """The learning rate for weights of so many bits on average: 0.003 at 8 bits, ten times that at 2, where steps are coarse.
+
+    Chosen by measurement: at 8 bits 0.01 lost on mobilenet what 0.003 gained, at 2 bits 0.03 gained most on a keyword net.
+    """
+    return float(0.003 * 10 ** ((8 - min(max(bits, 2.0), 8.0)) / 6))
 
 
 def _fitting(lesson: Lesson[Material], minutes: float) -> int:

@@ -17,6 +17,7 @@ from edgeq.learn.simulation import Simulation
 from edgeq.learn.training import Lesson
 from edgeq.recipe import FineTuneWish
 
+INSIDE = 0.3  # weight of the values inside against the outputs
 SMALLEST = 1e-12  # keeps the variance of a value that does not vary out of a denominator
 
 
@@ -63,14 +64,14 @@ class Distillation:
             yield Material(given, wanted, None if labels is None else labels[list(samples)])
 
     def loss(self, batch: Material) -> Tensor:
-        """Mean over the outputs, and mean over the values inside; both count alike."""
+        """Mean over the outputs, and INSIDE of the mean over the values inside."""
         found = self.student.forward(batch.feeds, tuple(self.inside.values()))
         total = self._outputs(found, batch.wanted)
         if batch.labels is not None:
             first = self.teacher.outputs[0]
             total = with_labels(total, found[first], batch.labels, self.losses[first], self.wish.labels)
         inner = [(found[read] - batch.wanted[name]).square().mean() / self.spread[name] for name, read in self.inside.items()]
-        return total + sum(inner) / len(inner) if inner else total
+        return total + INSIDE * sum(inner) / len(inner) if inner else total
 
     def score(self) -> float:
         """The loss of the outputs on the samples that are held out, without labels."""

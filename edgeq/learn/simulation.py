@@ -73,6 +73,12 @@ class Simulation:
         """Graph outputs and wanted inner values, as the runtime computes them from these parameters."""
         return self._executor.forward({**self._constants(), **feeds}, want)
 
+    @property
+    def mean_bits(self) -> float:
+        """Bits of a learned weight, over all of them."""
+        sizes = [(weight.free.numel(), weight.bits) for weight in self._weights.values()]
+        return sum(size * bits for size, bits in sizes) / max(sum(size for size, _ in sizes), 1)
+
     def learned(self) -> Plan:
         """The plan with the grids, codes and biases that the parameters stand for now."""
         with torch.no_grad():

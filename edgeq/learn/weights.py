@@ -20,8 +20,8 @@ from edgeq.rounding import Codes
 from edgeq.table_codes import TableCodes
 from edgeq.windows import from_rows, weight_rows
 
-#: a free number stays this far inside what rounds to its first code
-INSIDE = 0.499
+#: a free number begins at most this far from its first code: what rounding with the data in view chose must not flip at the first step
+INSIDE = 0.25
 #: tables of at most so many entries stay within half of a limit on neighbours, and then no two of them are too large together
 COARSE = 16
 
@@ -65,6 +65,11 @@ class LearnedWeight:
         """Everything that is learned."""
         found = (self.free, self.steps, None if self.table is None else self.table.entries)
         return tuple(one for one in found if one is not None)
+
+    @property
+    def bits(self) -> float:
+        """Of a code, or of an index into the table."""
+        return float(np.log2(self.codes.qmax - self.codes.qmin + 1) if self.table is None else np.log2(self.table.entries.shape[1]))
 
     def scale(self) -> Tensor:
         """float32, [C] or ()."""
@@ -122,7 +127,8 @@ def learned_weight(
     if codes.kept is None and bool((table.held).any()) and float(np.mean(stored == 0)) >= SPARSE:
         codes = replace(codes, kept=rows != 0)
     unit = float(np.ptp(table.entries.detach().numpy(), -1).mean() / table.entries.shape[1]) or 1.0
-    made = LearnedWeight(one, grid, codes, Parameter(torch.from_numpy(wanted / unit)), steps, unit, table, stored)
+    inside = np.clip(wanted, began - INSIDE * unit, began + INSIDE * unit)
+    made = LearnedWeight(one, grid, codes, Parameter(torch.from_numpy(inside / unit)), steps, unit, table, stored)
     other = torch.from_numpy(made.whole().detach().numpy() != began)
     made.free.data[other] = torch.from_numpy(began / unit)[other]
     return made
