@@ -76,8 +76,8 @@ class Simulation:
     @property
     def mean_bits(self) -> float:
         """Bits of a learned weight, over all of them."""
-        sizes = [(weight.free.numel(), weight.bits) for weight in self._weights.values()]
-        return sum(size * bits for size, bits in sizes) / max(sum(size for size, _ in sizes), 1)
+        sizes = [(int(weight.free.numel()), weight.bits) for weight in self._weights.values()]
+        return float(sum(size * bits for size, bits in sizes)) / max(sum(size for size, _ in sizes), 1)
 
     def learned(self) -> Plan:
         """The plan with the grids, codes and biases that the parameters stand for now."""
