@@ -86,13 +86,22 @@ def _activation_rules(step: Step, target: Target) -> Iterator[Violation]:
     skip = (kernel.weight, kernel.bias) if kernel is not None else ()
     operands = [operand for number, operand in enumerate(step.inputs) if number not in skip and step.op_type != "Lookup"]
     for operand in (*operands, *step.outputs):
-        if operand is None:
+        if operand is None or (operand in step.inputs and _flips_sign(step)):
             continue
         if operand.grid is None:
             if operand.dtype in _WIDE:
                 yield _found(step, "activation_dtype", f"{operand.name} is {operand.dtype}", f"{facts.dtype}", facts.source, _REQUANTIZE)
             continue
         yield from _grid_rules(step, operand, operand.grid, target)
+
+
+def _flips_sign(step: Step) -> bool:
+    """Whether it makes int8 codes of the same uint8 codes, 128 less: no arithmetic, only the highest bit is another one."""
+    first, made = step.inputs[0] if step.inputs else None, step.outputs[0].grid if step.outputs else None
+    grid = None if first is None else first.grid
+    if step.op_type != "Requantize" or grid is None or made is None or (grid.dtype, made.dtype) != ("uint8", "int8"):
+        return False
+    return np.array_equal(grid.scale, made.scale) and np.array_equal(grid.zero_point - 128, made.zero_point)
 
 
 def _grid_rules(step: Step, operand: Operand, grid: QuantParams, target: Target) -> Iterator[Violation]:
