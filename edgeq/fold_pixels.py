@@ -23,7 +23,8 @@ def fold_pixels(model: ir.Model, maps: Mapping[str, PixelMap], grids: Mapping[st
     """A copy that computes of r = s (p - z), for the pixels p and the grid (s, z) of each input, what the model does of the map's x.
 
     x = gain r + offset. 1. No difference: nothing to do. 2. A first layer that alone reads the input takes gain and offset into weights
-    and bias, unless it pads with zeros, which are no longer zeros of x. 3. Else a Conv of 1x1, a weight a channel, makes x of r.
+    and bias; not the offset where it pads with zeros, which would no longer be zeros of x. 3. A Conv of 1x1, a weight a channel, does
+    before it what is left.
     Raises UnsupportedOp for an input that none of them fits.
     """
     copy = model.clone()
@@ -49,8 +50,12 @@ def _fold(graph: ir.Graph, value: ir.Value, one: PixelMap, grid: QuantParams, na
             axis = (attribute_ints(reader, "perm") or tuple(reversed(range(size)))).index(axis)
         here = reader.outputs[0]
         reader = only_consumer(here)
-    if reader is None or reader.inputs[0] is not here or not _into_layer(reader, gain, offset, axis, names):
-        _before(graph, value, one, gain, offset, names)
+    layer = reader if reader is not None and reader.inputs[0] is here else None
+    if layer is not None and _into_layer(layer, gain, offset, axis, names):
+        return
+    if layer is not None and _into_layer(layer, gain, np.zeros(len(gain)), axis, names):
+        gain, offset = np.ones(len(gain)), offset / gain  # weights of 1 are exact on every grid
+    _before(graph, value, one, gain, offset, names)
 
 
 def _into_layer(node: ir.Node, gain: F64, offset: F64, axis: int | None, names: Names) -> bool:
