@@ -22,6 +22,7 @@ from edgeq.quant import LIMITS, grid_for_range
 from edgeq.range_mse import halved_where_better
 from edgeq.ranges import choose_range
 from edgeq.recipe import Recipe
+from edgeq.shift_limits import within_shifts
 from edgeq.stats import TensorStats, pool
 from edgeq.target import Target
 from edgeq.target_facts import Activations
@@ -133,6 +134,7 @@ def _activation_grids(
             readers: Literal["all", "integer"] = "all" if name in placement.integer else "integer"
             group = root if len(members) > 1 else None
             grids[name] = grid_plan(params, recipe.rule, why, readers=readers, group=group)
+    grids = within_shifts(model, groups, grids, target, recipe.weight_bits)
     return grids if target.keeps_clamps else separate_zero_points(model, groups, grids)
 
 

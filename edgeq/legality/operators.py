@@ -9,6 +9,7 @@ import onnx_ir as ir
 
 from edgeq.graph import ONNX_DOMAINS, attribute_ints, is_op
 from edgeq.integer_graph import Operand, Step
+from edgeq.legality.shifts import shift_rules
 from edgeq.legality.violation import Violation
 from edgeq.legality.weights import bias_rules, is_power_of_two, weight_rules
 from edgeq.quant import LIMITS, PerTensor, QuantParams
@@ -57,6 +58,7 @@ def _kernel_rules(step: Step, kernel: Kernel, target: Target) -> Iterator[Violat
     if kernel.output_grid is not None:
         yield from _fixed_grid(step, kernel)
     yield from _window_rules(step, kernel)
+    yield from shift_rules(step, kernel)
     if step.op_type == "Gemm":
         for name in ("alpha", "beta"):
             value = step.node.attributes.get_float(name, 1.0)
