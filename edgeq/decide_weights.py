@@ -59,7 +59,7 @@ def weight_grid(node: ir.Node, kernel: Kernel, layer: Layer, grids: Mapping[str,
 
 
 def _plain_weight(node: ir.Node, kernel: Kernel, weight: NDArray[np.float32], target: Target, recipe: Recipe) -> GridPlan:
-    """The grid of a weight that no rows are seen in (ConvTranspose, a stack of matrices): its own range, zero point 0."""
+    """The grid of a weight that no rows are seen in (ConvTranspose of groups, a stack of matrices): its own range, zero point 0."""
     axis = weight_axis(node, kernel, target, recipe)
     others = None if axis is None else tuple(other for other in range(weight.ndim) if other != axis)
     peak = np.atleast_1d(np.abs(weight).max(others, initial=0.0)) / code_range(target.weights, recipe.weight_bits)[1]
