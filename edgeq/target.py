@@ -29,6 +29,7 @@ class Target(Strict):
     keeps_clamps: bool = Field(
         True, description="false: its compiler folds a wider requantization into a layer and loses the clamp between"
     )
+    window_axes: Literal[2] | None = Field(None, description="spatial axes that convolutions and pools have; left out: any number")
     min_opset: int = Field(13, ge=13)
     max_opset: int = Field(21, ge=13)
     activations: Activations

@@ -118,6 +118,13 @@ net (int8[1, 4] x) => (int8[1, 4] q) {
   [sum] c = Add(xf, hf)
   q = QuantizeLinear(c, ys, yz)
 }"""
+LINE = """<ir_version: 9, opset_import: ["": 17]>
+net (int8[1, 2, 6] x) => (int8[1, 4, 4] q) {
+  xf = DequantizeLinear(x, xs, xz)
+  lf = DequantizeLinear<axis = 0>(l, ws, wz)
+  [line] c = Conv(xf, lf)
+  q = QuantizeLinear(c, ys, yz)
+}"""
 H, FINE = np.ones((1, 4), np.int8), np.float32(X_S / 1024)
 
 PLANTED = [
@@ -172,6 +179,8 @@ PLANTED = [
     Planted("shift_to_the_left", lambda: model(ys=array(X_S * W_S / 2, "float32")), "shift", limited("Conv", shift=(0, 16))),
     Planted("operands_too_far_apart", lambda: model(ADD, h=H, fine=FINE), "align", limited("Add", align=7)),
     Planted("sum_shifted_to_the_left", lambda: model(ADD, h=H, fine=FINE, ys=FINE), "shift", limited("Add", align=16, shift=(-7, 25))),
+    Planted("window_of_one_axis", lambda: model(LINE, l=np.ones((4, 2, 3), np.int8)), "window_axes",
+            NPU.model_copy(update={"window_axes": 2})),
     Planted("movement_without_its_pair", lambda: model(), "pairs",
             NPU.model_copy(update={"movement": NPU.movement.model_copy(update={"pairs": True})})),
 ]  # fmt: skip

@@ -9,6 +9,7 @@ import onnx_ir as ir
 
 from edgeq.graph import ONNX_DOMAINS, attribute_ints, is_op
 from edgeq.integer_graph import Operand, Step
+from edgeq.kernel_fit import window_axes
 from edgeq.legality.shifts import shift_rules
 from edgeq.legality.violation import Violation
 from edgeq.legality.weights import bias_rules, is_power_of_two, weight_rules
@@ -39,6 +40,10 @@ def operator_rules(step: Step, target: Target) -> Iterator[Violation]:
         return
     if target.integer_only:
         yield from _float_ends(step, target)
+    axes = window_axes(step.node)
+    if axes is not None and target.window_axes is not None and axes != target.window_axes:
+        observed, mend = f"it works on {axes} spatial axes", "Quantize the float model for this target: edgeq gives one axis a second one."
+        yield _found(step, "window_axes", observed, f"windows have {target.window_axes}", "window_axes", mend)
     if kernel is None and target.movement.pairs and step.node.inputs and not is_op(_maker(step), "DequantizeLinear"):
         fact = "it stands between a DequantizeLinear and a QuantizeLinear"
         yield _found(step, "pairs", "it works on integer tensors", fact, target.movement.source, _REQUANTIZE)
