@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import onnx
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from edgeq.clock import Clock
 from edgeq.codebook_layers import planned_layers
@@ -28,11 +25,10 @@ from edgeq.load import Loaded, load_model, load_proto
 from edgeq.passes.float_boundary import FloatBoundary
 from edgeq.passes.forget_shapes import ForgetShapes
 from edgeq.passes.integer_boundary import IntegerBoundary
-from edgeq.pipeline import LOWERED, lower, rewrite
-from edgeq.placement import kept_nodes
+from edgeq.passes.pixel_boundary import PixelBoundary
+from edgeq.pipeline import rewrite
 from edgeq.plan import Plan
 from edgeq.planning import Shapes, Task, check_plan, decide, take_statistics
-from edgeq.prepare import Prepared, prepare
 from edgeq.progress import Progress, Silent
 from edgeq.proof import Placement, prove_placement
 from edgeq.provenance import Gate, mark_gate, write_provenance
@@ -40,11 +36,11 @@ from edgeq.quantized import Quantized as Quantized
 from edgeq.recipe import Recipe
 from edgeq.run_report import Said, build_report
 from edgeq.search import Wish, search
+from edgeq.set_up import DataSource, set_up
 from edgeq.statistics_file import Statistics
 from edgeq.target import Target, load_target
 
 ModelSource = str | Path | onnx.ModelProto | ir.Model | Loaded
-DataSource = str | Path | Mapping[str, NDArray[np.generic]]
 
 
 def quantize(
@@ -75,11 +71,11 @@ def quantize(
     wish, chip, watcher, clock = recipe or Recipe(), _target(target), progress or Silent(), Clock()
     with clock.stage("prepare"):
         watcher.start("prepare", None)
-        loaded = _load(model)
         frozen = plan.shapes if plan is not None and not shapes else shapes
-        prepared, task = _task(loaded, chip, wish, frozen, plan)
-    dataset = None if data is None else open_dataset(data, input_specs(task.model), samples=wish.samples, shapes=frozen)
-    judged = dataset if validation is None else open_dataset(validation, input_specs(task.model), split="evaluation", shapes=frozen)
+        ready = set_up(_load(model), chip, wish, frozen, data, plan)
+        loaded, task = ready.loaded, ready.task
+    dataset = None if data is None else ready.open(data, samples=wish.samples)
+    judged = dataset if validation is None else ready.open(validation, "evaluation")
     found = None
     if plan is not None:
         planned = check_plan(plan, task)
@@ -96,14 +92,13 @@ def quantize(
         refuse_float(planned.plan, chip)
     with clock.stage("rewrite"):
         result = rewrite(task.model, planned.plan, chip)
-        write_provenance(result, loaded.model, prepared.vanished | vanished(task.model), planned.plan)  # prepare's, then lowering's
+        write_provenance(result, loaded.model, ready.prepared.vanished | vanished(task.model), planned.plan)  # prepare's, then lowering's
         ForgetShapes()(result)
-    notes = prepared.notes if dataset is None else (*prepared.notes, *dataset.notes)
+    notes = (*ready.prepared.notes, *(() if dataset is None else dataset.notes))
     doubts = () if dataset is None else _doubts(dataset, task, strict_data)
     with clock.stage("prove"):
         evidence = prove_all(loaded, task, planned, result, judged, watcher) if prove else Evidence()
-    if not chip.float_io:
-        IntegerBoundary()(result)  # after the proof, which feeds floats
+    _take_integers(result, task)  # after the proof, which feeds floats
     if chip.integer_only:
         refuse_illegal(result, chip)
     gate, missed = _gate(evidence.comparison, wish)
@@ -127,9 +122,8 @@ def calibrate(
 ) -> Statistics:
     """Statistics of the values that a plan for this target needs, over samples start..stop of the data: shards merge bit for bit."""
     wish, watcher = recipe or Recipe(), progress or Silent()
-    _, task = _task(_load(model), _target(target), wish, shapes)
-    dataset = open_dataset(data, input_specs(task.model), samples=wish.samples, shapes=shapes)
-    return take_statistics(task, dataset, watcher, start=start, stop=stop)
+    ready = set_up(_load(model), _target(target), wish, shapes, data)
+    return take_statistics(ready.task, ready.open(data, samples=wish.samples), watcher, start=start, stop=stop)
 
 
 def prove(model: str | Path, float_model: ModelSource | None = None) -> Placement:
@@ -165,16 +159,10 @@ def _target(target: str | Target) -> Target:
     return target if isinstance(target, Target) else load_target(target)
 
 
-def _task(loaded: Loaded, target: Target, recipe: Recipe, shapes: Shapes | None, plan: Plan | None = None) -> tuple[Prepared, Task]:
-    """Prepare the model and lower it to the target; as it was done for `plan`, so that this finds the nodes it was made for."""
-    frozen, opset = shapes or {}, recipe.opset if plan is None else plan.opset
-    prepared = prepare(loaded.model, shapes=frozen, opset=opset, min_opset=target.min_opset, max_opset=target.max_opset)
-    if plan is None:
-        keep = frozenset(name for pattern in recipe.keep_float for name in kept_nodes(prepared.model, pattern))
-    else:
-        keep = frozenset(name for name, node in plan.nodes.items() if node.op_type in LOWERED)
-    lower(prepared.model, target, keep)
-    return prepared, Task(prepared.model, loaded.hash, target, recipe, frozen, loaded.size)
+def _take_integers(result: ir.Model, task: Task) -> None:
+    PixelBoundary(task.pixels, task.pixel_grids)(result)  # first: the other one would make codes of the target's own type of these inputs
+    if not task.target.float_io:
+        IntegerBoundary()(result)
 
 
 def _needed(data: Dataset | None) -> Dataset:

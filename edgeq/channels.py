@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import onnx_ir as ir
 
 from edgeq.channel_rules import RULES
 from edgeq.channel_ties import Ids, Ties
-from edgeq.graph import ONNX_DOMAINS
+from edgeq.graph import ONNX_DOMAINS, constant
 from edgeq.layer_form import layer_form
 
 
@@ -50,7 +51,7 @@ def _hand_on(ties: Ties, node: ir.Node) -> bool:
         known = ties.of(node.inputs[0])
         if known is not None and (ties.axis_of(node.inputs[0]) != form.axis or known.size != form.inputs):
             ties.hold(known)
-        return not _shares(node) and ties.name(node.outputs[0], ties.fresh(form.outputs), form.axis)
+        return not _shares(node) and not _only_adds(node) and ties.name(node.outputs[0], ties.fresh(form.outputs), form.axis)
     rule = RULES.get(node.op_type) if node.domain in ONNX_DOMAINS else None
     return rule is not None and rule(ties, node)
 
@@ -58,6 +59,12 @@ def _hand_on(ties: Ties, node: ir.Node) -> bool:
 def _shares(node: ir.Node) -> bool:
     """Whether the layer shares its weight or bias: scaling it for one would change the others or double the file."""
     return any(value is not None and len(value.uses()) > 1 for value in node.inputs[1:3])
+
+
+def _only_adds(node: ir.Node) -> bool:
+    """Whether the layer does no more than add its bias: weights of 1 are exact on every grid, and scaled ones would not be."""
+    weight = constant(node.inputs[1])
+    return weight is not None and weight.size == weight.shape[0] > 0 and bool(np.all(weight == 1))
 
 
 def _hold_inputs(ties: Ties, node: ir.Node) -> None:

@@ -61,13 +61,14 @@ def compare_models(
     optimize: Optimize = "all",
     known: KnownOutputs | None = None,
     progress: Progress | None = None,
+    doing: str = "compare with float",
 ) -> Comparison:
     """Run both models over the data. layers: also compare inner values, with graph optimizations off; both must then be ir.Model.
 
     layer_names: float value name -> name of the same value, dequantized, in the int8 model (default: match_layers).
     metric: task metric; default: the data set's. optimize: of the int8 model; "off" computes what the file says, for other runtimes.
-    known: what the float model said to this data in earlier comparisons. Raises BadModel when the outputs differ, BadData when the labels
-    do not fit.
+    known: what the float model said to this data in earlier comparisons. doing: what progress calls it.
+    Raises BadModel when the outputs differ, BadData when the labels do not fit.
     """
     watcher = progress or Silent()
     first, second = open_session(float_model, threads=threads), open_session(int8_model, threads=threads, optimize=optimize)
@@ -79,7 +80,7 @@ def compare_models(
     pairs = [_Pair() for _ in first.outputs]
     task = Task.of(dataset, metric)
     samples = 0
-    watcher.start("compare", dataset.count)
+    watcher.start(doing, dataset.count)
     for piece in dataset.batches(batch):
         reference = first.run(piece.feeds) if known is None else known.of(first, piece)
         other = second.run(piece.feeds)

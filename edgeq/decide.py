@@ -22,6 +22,7 @@ from edgeq.quant import LIMITS, grid_for_range
 from edgeq.range_mse import halved_where_better
 from edgeq.ranges import choose_range
 from edgeq.recipe import Recipe
+from edgeq.shift_limits import within_shifts
 from edgeq.stats import TensorStats, pool
 from edgeq.target import Target
 from edgeq.target_facts import Activations
@@ -128,11 +129,12 @@ def _activation_grids(
         sources = groups.sources.get(root, members[:1])
         low, high, why = _range(sources, fixed, statistics, recipe, facts)
         chosen = grid_for_range(low, high, facts.dtype, facts.symmetric, power_of_two=facts.power_of_two)
-        params = next((given[name] for name in sources if name in given), chosen)
+        params = next((given[name] for name in (*sources, *members) if name in given), chosen)
         for name in members:
             readers: Literal["all", "integer"] = "all" if name in placement.integer else "integer"
             group = root if len(members) > 1 else None
             grids[name] = grid_plan(params, recipe.rule, why, readers=readers, group=group)
+    grids = within_shifts(model, groups, grids, target, recipe.weight_bits)
     return grids if target.keeps_clamps else separate_zero_points(model, groups, grids)
 
 
@@ -147,7 +149,7 @@ def _range(
     observed = [statistics[name] for name in sources if name not in fixed]
     low, high = (min((r[0] for r in known), default=0.0), max((r[1] for r in known), default=0.0))
     if not observed:
-        return low, high, "range fixed by the operator"
+        return low, high, "range fixed by the operator, or by raw pixels"
     stats = pool(observed) if len(observed) > 1 else observed[0]
     levels = LIMITS[facts.dtype][1] - LIMITS[facts.dtype][0]
     chosen = choose_range(stats, recipe, levels=levels, symmetric=facts.symmetric)

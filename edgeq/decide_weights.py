@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import onnx_ir as ir
@@ -12,8 +13,9 @@ from edgeq.graph import constant, nodes
 from edgeq.groups import Groups
 from edgeq.kernel_fit import channel_axis, data_inputs
 from edgeq.plan import GridPlan, grid_plan, pack_codes
-from edgeq.quant import quantize
+from edgeq.quant import next_power_of_two, quantize
 from edgeq.recipe import Recipe
+from edgeq.shift_limits import constant_floor, weight_scale_limits
 from edgeq.target import Target
 from edgeq.target_facts import Kernel
 from edgeq.weight_grids import Side, choose_scales, code_range, codes_of, constant_grid, symmetric_grid
@@ -38,6 +40,8 @@ def constant_grids(model: ir.Model, groups: Groups, grids: Mapping[str, GridPlan
                 found[key] = weight_grid(node, kernel, layer, grids, target, recipe)
             else:
                 params = constant_grid(np.asarray(array, np.float32), target.activations)
+                floor = np.float32(constant_floor(node, index, kernel, grids))
+                params = replace(params, scale=np.maximum(params.scale, floor)) if floor > params.scale else params
                 found[key] = grid_plan(params, "minmax", "a constant operand: its own values")
     return found
 
@@ -55,11 +59,12 @@ def weight_grid(node: ir.Node, kernel: Kernel, layer: Layer, grids: Mapping[str,
 
 
 def _plain_weight(node: ir.Node, kernel: Kernel, weight: NDArray[np.float32], target: Target, recipe: Recipe) -> GridPlan:
-    """The grid of a weight that no rows are seen in (ConvTranspose, a stack of matrices): its own range, zero point 0."""
+    """The grid of a weight that no rows are seen in (ConvTranspose of groups, a stack of matrices): its own range, zero point 0."""
     axis = weight_axis(node, kernel, target, recipe)
     others = None if axis is None else tuple(other for other in range(weight.ndim) if other != axis)
     peak = np.atleast_1d(np.abs(weight).max(others, initial=0.0)) / code_range(target.weights, recipe.weight_bits)[1]
     scale = np.where(peak > 0, peak, 1.0).astype(np.float32)
+    scale = next_power_of_two(scale) if target.weights.power_of_two else scale
     return grid_plan(symmetric_grid(scale, axis, target.weights), "minmax", "a weight: its own range, zero point 0")
 
 
@@ -93,4 +98,8 @@ def side_of(node: ir.Node, kernel: Kernel, grids: Mapping[str, GridPlan]) -> Sid
     assert source is not None
     bias = constant(node.inputs[kernel.bias]) if kernel.bias is not None and kernel.bias < len(node.inputs) else None
     grid = grids.get(str(source.name))  # none: it is measured at every run, and the bias stays float
-    return Side(1.0 if grid is None else grid.scale[0], None if bias is None else np.asarray(bias, np.float32))
+    return Side(
+        1.0 if grid is None else grid.scale[0],
+        None if bias is None else np.asarray(bias, np.float32),
+        *weight_scale_limits(node, kernel, grids),
+    )

@@ -44,11 +44,13 @@ def prove_all(loaded: Loaded, task: Task, planned: Planned, result: ir.Model, da
     if dataset is None:
         return Evidence(placement)
     batch = task.recipe.batch
-    comparison = compare_models(loaded.model, result, dataset, batch=batch, optimize=optimize, progress=progress)
+    doing = "compare the result with float"
+    comparison = compare_models(loaded.model, result, dataset, batch=batch, optimize=optimize, progress=progress, doing=doing)
     steps = []
     for name, plan in planned.steps[:-1]:
         earlier = rewrite(task.model, plan, task.target)
-        between = compare_models(loaded.model, earlier, dataset, batch=batch, optimize=optimize, progress=progress)
+        doing = f"compare the model after {name} with float"
+        between = compare_models(loaded.model, earlier, dataset, batch=batch, optimize=optimize, progress=progress, doing=doing)
         steps.append((name, between.outputs[0].sqnr_db))
     steps.extend((name, comparison.outputs[0].sqnr_db) for name, _ in planned.steps[-1:])
     if not own:

@@ -1,4 +1,4 @@
-"""Output grids that a target's kernels have whatever the data, as 1/256 of TFLite's Softmax and Logistic."""
+"""Grids that hold whatever the data: of kernels, as 1/256 of TFLite's Softmax, and of inputs that take raw pixels."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.graph import is_op, nodes
+from edgeq.integer_grids import recorded_grid
 from edgeq.quant import QuantParams
 from edgeq.target import Target
 
 
 def fixed_grids(model: ir.Model, target: Target) -> dict[str, QuantParams]:
-    """Value -> the only grid that the kernel which makes it can give it."""
-    found: dict[str, QuantParams] = {}
+    """Value -> the only grid that the kernel which makes it can give it, or that its record as a model input says."""
+    inputs = {str(value.name): recorded_grid(model, str(value.name)) for value in model.graph.inputs}
+    found = {name: grid for name, grid in inputs.items() if grid is not None}
     for node in nodes(model):
         kernel = target.kernel_of(node.op_type)
         if kernel is not None and kernel.output_grid is not None and is_op(node, kernel.op):

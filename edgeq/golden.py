@@ -10,10 +10,11 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from edgeq.coded_inputs import coded, pixel_inputs
 from edgeq.data_stream import Dataset
 from edgeq.errors import BadModel
 from edgeq.interpreter.run import Interpreter
-from edgeq.quant import quantize
+from edgeq.quant import QuantParams, quantize
 from edgeq.tflite.emitter import signed_codes
 from edgeq.tflite.layout import permuted
 
@@ -24,14 +25,15 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 def golden_vectors(model: ir.Model, dataset: Dataset, count: int, *, channels_last: bool = False) -> dict[str, NDArray[np.generic]]:
     """Codes of the first `count` samples: in_NAME [count, ...] and out_NAME [count, ...].
 
-    channels_last: as the .tflite form takes and gives them, int8 [N, H, W, C]; else as the ONNX model does.
+    channels_last: as the .tflite form takes and gives them, int8 (raw pixels uint8) [N, H, W, C]; else as the ONNX model does.
 
     Raises UnsupportedOp for a model that is not integers throughout, BadModel when a sum leaves int32.
     """
     machine = Interpreter(model)
     found: dict[str, list[NDArray[np.generic]]] = {}
     for piece in dataset.batches(1, 0, min(count, dataset.count)):
-        codes = {name: quantize(piece.feeds[name].astype(np.float32), grid) for name, grid in machine.input_grids.items()}
+        feeds = coded(model, piece.feeds)
+        codes = {name: _codes(feeds[name], grid) for name, grid in machine.input_grids.items()}
         ran = machine.run(codes)
         if ran.overflows:
             first = ran.overflows[0]
@@ -44,7 +46,12 @@ def golden_vectors(model: ir.Model, dataset: Dataset, count: int, *, channels_la
         for name, array in ran.outputs.items():
             found.setdefault(f"out_{name}", []).append(array)
     whole = {name: np.concatenate(arrays) for name, arrays in found.items()}
-    return {name: permuted(signed_codes(array)) for name, array in whole.items()} if channels_last else whole
+    pixels = {f"in_{name}" for name in pixel_inputs(model)}
+    return {name: permuted(array if name in pixels else signed_codes(array)) for name, array in whole.items()} if channels_last else whole
+
+
+def _codes(array: NDArray[np.generic], grid: QuantParams) -> NDArray[np.generic]:
+    return array if array.dtype.kind in "iu" else quantize(array.astype(np.float32), grid)
 
 
 def golden_bytes(vectors: Mapping[str, NDArray[np.generic]]) -> bytes:

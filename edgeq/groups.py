@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import onnx_ir as ir
 
 from edgeq.graph import constant, is_op, nodes, only_consumer
+from edgeq.integer_grids import recorded_grid
 from edgeq.kernel_fit import clip_bounds
 from edgeq.placement import NodePlace, Placement
 from edgeq.target import Target
@@ -37,6 +38,8 @@ def same_scale_groups(model: ir.Model, placement: Placement, target: Target) -> 
 class _Joiner:
     def __init__(self, model: ir.Model, placement: Placement, target: Target) -> None:
         self.placement, self.target = placement, target
+        #: what pixels say of an input is as little to be changed as a kernel's own grid
+        self.pixels = {value: grid for value in model.graph.inputs if (grid := recorded_grid(model, str(value.name))) is not None}
         self.nodes = [n for n in nodes(model) if n.name in placement.nodes]
         self.places = dict(placement.nodes)
         self.parent: dict[str, str] = {}
@@ -107,9 +110,12 @@ class _Joiner:
         """The bounds that the grid must impose on the value's group; None for a source without any."""
         root = self._root(str(value.name))
         sources = [member for name, member in self.values.items() if self._root(name) == root and self._is_source(member)]
-        return {self._bounds(member.producer()) for member in sources}
+        return {self._bounds(member) for member in sources}
 
-    def _bounds(self, node: ir.Node | None) -> tuple[float, float] | None:
+    def _bounds(self, value: ir.Value) -> tuple[float, float] | None:
+        if value in self.pixels:
+            return float(self.pixels[value].scale), int(self.pixels[value].zero_point)
+        node = value.producer()
         fixed = None if node is None else self.target.kernel_of(node.op_type)
         if fixed is not None and fixed.output_grid is not None:
             return fixed.output_grid.scale, fixed.output_grid.zero_point  # no bounds, but as little to be changed

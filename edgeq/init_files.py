@@ -10,6 +10,7 @@ import onnx_ir as ir
 from pydantic.fields import FieldInfo
 
 from edgeq.graph import nodes
+from edgeq.pixels import Preprocessing
 from edgeq.recipe import CodebookWish, Floors, Recipe
 
 _HEAD = """\
@@ -23,10 +24,12 @@ def recipe_template(model: ir.Model) -> str:
     defaults = Recipe()
     blocks = [_HEAD]
     for name, field in Recipe.model_fields.items():
-        if name in ("floors", "codebook"):
+        if name in ("floors", "codebook", "preprocessing"):
             continue
         hint = _operators(model) if name == "keep_float" else ""
         blocks.append(_entry(name, field, getattr(defaults, name)) + hint)
+    blocks.append("# inputs_as uint8, data without a set.toml: an input is (pixel * scale - mean) / std.\n[preprocessing]\n")
+    blocks += [_entry(name, field, None) for name, field in Preprocessing.model_fields.items()]
     blocks.append("# Weights as indices into a small table: off unless one of bits, bits_avg and size_budget is given.\n[codebook]\n")
     blocks += [_entry(name, field, getattr(defaults.codebook, name)) for name, field in CodebookWish.model_fields.items()]
     blocks.append("# A result below a floor ends with exit code 3.\n[floors]\n")
@@ -55,6 +58,9 @@ _EXAMPLES = {
     "bits_avg": "4.0",
     "size_budget": "0.15",
     "prune": '"0.5"',
+    "scale": "0.00392156862745098",
+    "mean": "[0.485, 0.456, 0.406]",
+    "std": "[0.229, 0.224, 0.225]",
 }
 
 

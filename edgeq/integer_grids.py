@@ -44,7 +44,7 @@ def known_grids(model: ir.Model) -> dict[ir.Value, QuantParams]:
     """Value -> grid, for every value of the main graph that holds codes and is no constant."""
     found: dict[ir.Value, QuantParams] = {}
     for value in (*model.graph.inputs, *model.graph.outputs):
-        recorded = _recorded(model, str(value.name))
+        recorded = recorded_grid(model, str(value.name))
         if recorded is not None:
             found[value] = recorded
     for node in model.graph:
@@ -71,7 +71,8 @@ def _pass_on(model: ir.Model, found: dict[ir.Value, QuantParams]) -> None:
                 found.setdefault(value, found[first])
 
 
-def _recorded(model: ir.Model, name: str) -> QuantParams | None:
+def recorded_grid(model: ir.Model, name: str) -> QuantParams | None:
+    """What metadata_props say of an input or output, if they do."""
     try:
         raw = json.loads(model.metadata_props.get(GRID_KEY + name, ""))
         scale, zero = np.asarray(float(raw["scale"]), np.float32), np.asarray(int(raw["zero_point"]), np.int32)

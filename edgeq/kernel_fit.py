@@ -14,6 +14,7 @@ from edgeq.target_facts import Kernel
 NOT_FLOAT = "works on integers or booleans (shapes, indices), nothing to quantize"
 #: larger values (masks of -3e38) leave nothing of a grid for the rest
 LARGEST = 1e30
+_WINDOWS = ("Conv", "ConvTranspose", "MaxPool", "AveragePool")
 
 
 def data_inputs(node: ir.Node, kernel: Kernel | None) -> tuple[int, ...]:
@@ -40,9 +41,18 @@ def obstacle(node: ir.Node, target: Target) -> str | None:
         return NOT_FLOAT
     if any(_ungridable(constant(node.inputs[i])) for i in data_inputs(node, kernel)):
         return "a constant input holds infinities or values beyond any grid (a mask?)"
+    axes = window_axes(node)
+    if axes is not None and target.window_axes is not None and axes != target.window_axes:
+        return f"{target.name} has windows of {target.window_axes} spatial axes, and this one has {axes}"
     if kernel is None:
         return _movement_obstacle(node)
     return _weight_obstacle(node, kernel) or _attribute_obstacle(node)
+
+
+def window_axes(node: ir.Node) -> int | None:
+    """How many spatial axes a convolution or pool works on; None for all other operators, and where it is not known."""
+    size = rank(node.inputs[0]) if is_op(node, *_WINDOWS) else None
+    return None if size is None else size - 2
 
 
 def hands_out_float(node: ir.Node, kernel: Kernel) -> bool:

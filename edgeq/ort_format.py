@@ -8,6 +8,7 @@ from pathlib import Path
 
 import onnx_ir as ir
 
+from edgeq.ort_bytes import stable
 from edgeq.runtime import open_session
 
 
@@ -25,7 +26,7 @@ def ort_format(model: ir.Model) -> OrtModel:
         ort, optimized = Path(folder) / "model.ort", Path(folder) / "model.onnx"
         for path in (ort, optimized):
             open_session(model, optimize="extended", optimized_path=path).close()
-        return OrtModel(ort.read_bytes(), _operators(ir.load(optimized)))
+        return OrtModel(stable(ort.read_bytes()), _operators(ir.load(optimized)))
 
 
 def _operators(model: ir.Model) -> str:

@@ -32,6 +32,7 @@ from edgeq.passes.split_hardswish import SplitHardSwish
 from edgeq.passes.store_weights import StoreWeights
 from edgeq.passes.sum_before_norm import SumBeforeNorm
 from edgeq.passes.unary_to_lookup import UnaryToLookup
+from edgeq.passes.unit_axis import UnitAxis
 from edgeq.placement import KEPT
 from edgeq.placement_cut import SEARCHED
 from edgeq.plan import NodePlan, Plan, StoragePlan
@@ -52,6 +53,8 @@ def lower(prepared: ir.Model, target: Target, keep: Set[str] = frozenset()) -> N
     if target.kernel_of("HardSigmoid") is None and target.integer_only:
         SplitHardSigmoid(keep)(prepared)
     FlattenToGemm(keep)(prepared)
+    if target.window_axes == 2:
+        UnitAxis()(prepared)
     AverageToGlobalPool()(prepared)
     PlainAveragePool()(prepared)
     PadAllAxes()(prepared)

@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from edgeq.codebook import parse_grain
 from edgeq.errors import BadPlan
+from edgeq.pixels import PixelMap
 from edgeq.placement import Runs
 from edgeq.quant import LIMITS, PerChannel, PerTensor, QuantParams
 from edgeq.toml_model import Strict
@@ -109,7 +110,7 @@ class Plan(Strict):
     """Everything that preparing and rewriting the model again needs. grids: by value name; weights: by "node:input index"; biases: by
     node, float, corrected for the mean error of what quantization did before and in them; equalization: value -> exponent k of each
     channel, which is multiplied by 2^(k/8) (edgeq/equalization.py); stored: weights of float nodes that lie in the file as integers, by
-    the same key as weights; shapes: of inputs that were frozen; hashes: sha256 hex."""
+    the same key as weights; shapes: of inputs that were frozen; pixels: inputs that take raw pixels; hashes: sha256 hex."""
 
     schema_version: Literal[1] = 1
     model: str
@@ -127,6 +128,7 @@ class Plan(Strict):
     stored: dict[str, GridPlan] = Field(default_factory=dict)
     search: SearchPlan | None = None
     factors: dict[str, tuple[float, ...]] = Field(default_factory=dict)
+    pixels: dict[str, PixelMap] = Field(default_factory=dict)
 
     def to_json(self) -> str:
         """Canonical JSON: the same plan gives the same bytes."""

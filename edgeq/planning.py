@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import onnx_ir as ir
 
@@ -21,9 +21,11 @@ from edgeq.moments import Moment, measure_moments, unit_moments
 from edgeq.observe import observe
 from edgeq.passes.equalize import Equalize
 from edgeq.passes.migrate_scales import migrated
+from edgeq.pixels import PixelMap, pixel_grid
 from edgeq.plan import Plan
 from edgeq.plan_codebooks import FileSizes, Given, plainly, plan_codebooks
 from edgeq.progress import Progress
+from edgeq.quant import QuantParams
 from edgeq.recipe import Recipe
 from edgeq.refine import Weighted, refine, weighted_layers
 from edgeq.statistics_file import Statistics
@@ -37,7 +39,10 @@ Rewrite = Callable[[ir.Model, Plan, Target], ir.Model]
 
 @dataclass(frozen=True)
 class Task:
-    """One model to plan for: what is fixed before anything is measured. model: the prepared one. model_hash, model_bytes: of the file."""
+    """One model to plan for: what is fixed before anything is measured. model: the prepared one. model_hash, model_bytes: of the file.
+
+    pixels: inputs that take raw pixels; `model` reads them on pixel_grids already.
+    """
 
     model: ir.Model
     model_hash: str
@@ -45,11 +50,18 @@ class Task:
     recipe: Recipe
     shapes: Shapes
     model_bytes: int = 0
+    pixels: Mapping[str, PixelMap] = field(default_factory=dict)
 
     @property
     def settings(self) -> str:
         """sha256 of what decides which values are observed."""
-        return hashlib.sha256(settings_of(self.target, self.recipe, self.shapes).encode()).hexdigest()
+        pixels = "".join(f"|{name} {one.model_dump_json()}" for name, one in sorted(self.pixels.items()))
+        return hashlib.sha256((settings_of(self.target, self.recipe, self.shapes) + pixels).encode()).hexdigest()
+
+    @property
+    def pixel_grids(self) -> dict[str, QuantParams]:
+        """The uint8 grid on which the model reads each of them."""
+        return {name: pixel_grid(one, self.target.activations) for name, one in self.pixels.items()}
 
 
 @dataclass(frozen=True)
@@ -82,7 +94,8 @@ def decide(task: Task, data: Dataset | None, known: Statistics | None, rewrite: 
     with clock.stage("plan"):
         origin = Provenance(task.model_hash, statistics.data if data is None else data.hash, task.settings)
         plan = make_plan(task.model, statistics.tensors, task.target, task.recipe, origin)
-        plan = plan.model_copy(update={"shapes": {name: tuple(sizes) for name, sizes in sorted(task.shapes.items())}})
+        shapes = {name: tuple(sizes) for name, sizes in sorted(task.shapes.items())}
+        plan = plan.model_copy(update={"shapes": shapes, "pixels": dict(task.pixels)})
     first = (f"ranges ({task.recipe.rule})", plan)
     if data is None or task.recipe.effort == "fast":
         return Planned(plan, (first,)) if not task.recipe.codebook.wanted else _nearest(task, data, plan, first, rewrite, progress)
@@ -162,7 +175,7 @@ def _equalize(
     Equalize(factors_of(exponents))(model)
     statistics = observe(model, values_to_observe(model, task.target, task.recipe), data, progress=progress)
     new = make_plan(model, statistics, task.target, task.recipe, Provenance(plan.model, plan.data, plan.settings))
-    return model, new.model_copy(update={"shapes": plan.shapes, "equalization": exponents}), statistics
+    return model, new.model_copy(update={"shapes": plan.shapes, "pixels": plan.pixels, "equalization": exponents}), statistics
 
 
 def check_plan(plan: Plan, task: Task) -> Planned:

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from edgeq.codebook import BITS, Grain, parse_grain
 from edgeq.errors import BadRecipe
+from edgeq.pixels import OPTION, Preprocessing
 from edgeq.pruning import Prune, parse_prune
 from edgeq.toml_model import Strict, read_toml
 
@@ -135,6 +136,12 @@ class Recipe(Strict):
     input_grids: Literal["by_output", "by_rule"] = Field(
         "by_output", description="effort default, inputs of MatMuls between float nodes: chosen by the error of the products, or by `rule`"
     )
+    inputs_as: Literal["float", "uint8"] = Field(
+        "float", description="uint8: image inputs take raw pixels, and what the application made of them is folded into the model"
+    )
+    preprocessing: Preprocessing = Field(
+        default_factory=Preprocessing, description="inputs_as uint8, data without a set.toml: what the application makes of pixels"
+    )
     keep_float: tuple[str, ...] = Field((), description="nodes that stay float: name or glob, /regex/, or an operator type")
     opset: int | None = Field(None, ge=13, description="opset of the output; default: the lowest that fits")
     samples: int | None = Field(None, ge=1, description="calibrate with the first N samples; default: all")
@@ -156,6 +163,12 @@ class Recipe(Strict):
     def _one_width(self) -> Self:
         if self.weight_bits < 8 and self.codebook.wanted:
             raise ValueError("weight_bits and codebook both say how many bits a weight has: give one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _pixels(self) -> Self:
+        if self.preprocessing.given and self.inputs_as != "uint8":
+            raise ValueError(f"preprocessing says how pixels become inputs, which only {OPTION} asks for")
         return self
 
     @property

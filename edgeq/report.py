@@ -71,7 +71,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Port:
-    """A model input or output. scale and zero_point: the grid it has inside the int8 model, None when it stays float."""
+    """A model input or output. scale, zero_point: its grid inside the int8 model, None when it stays float. pixels: takes raw ones."""
 
     name: str
     dtype: str
@@ -79,6 +79,7 @@ class Port:
     grid: str | None = None
     scale: float | None = None
     zero_point: int | None = None
+    pixels: bool = False
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,8 @@ def _port(value: ir.Value, plan: Plan) -> Port:
     shape: InputSpec = InputSpec(str(value.name), "", None if value.shape is None else tuple(_dim(d) for d in value.shape))
     dtype = "unknown" if value.dtype is None else str(value.dtype.numpy())
     grid = plan.grids.get(str(value.name))
+    if str(value.name) in plan.pixels:
+        return Port(str(value.name), dtype, shape.shape, pixels=True)
     if grid is None:
         return Port(str(value.name), dtype, shape.shape)
     return Port(str(value.name), dtype, shape.shape, grid.dtype, grid.scale[0], grid.zero_point[0])

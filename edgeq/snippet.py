@@ -32,7 +32,7 @@ def _litert(report: Report, out: str) -> str:
         "",
         f"interpreter = Interpreter({json.dumps(out)})",
         "interpreter.allocate_tensors()",
-        "# one sample a run; images [1, H, W, C], codes int8",
+        f"# one sample a run; images [1, H, W, C], codes int8{', raw pixels uint8' if any(port.pixels for port in report.inputs) else ''}",
         *(f"# {line}" for port in report.inputs for line in _input_lines(port)),
     ]
     for place, port in enumerate(report.inputs):
@@ -43,7 +43,7 @@ def _litert(report: Report, out: str) -> str:
 
 def _input_lines(port: Port) -> list[str]:
     shape = "?" if port.shape is None else "[" + ", ".join("?" if size is None else str(size) for size in port.shape) + "]"
-    lines = [f"{_variable(port)}: numpy {port.dtype} {shape}"]
+    lines = [f"{_variable(port)}: numpy {port.dtype} {shape}{', raw pixels 0..255' if port.pixels else ''}"]
     if port.scale is not None and port.dtype == port.grid:
         lines.append(f"  codes: clip(round(x / {port.scale:.9g}) + {port.zero_point})")
     elif port.scale is not None:

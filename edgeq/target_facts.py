@@ -71,6 +71,12 @@ class Kernel(Strict):
     lookup: bool = Field(False, description="runs as a table of 256 codes")
     max_window: int | None = Field(None, ge=1, description="largest side of a window")
     max_stride: int | None = Field(None, ge=1, description="largest stride")
+    shift: tuple[int, int] | None = Field(
+        None,
+        description="scales of powers of two: least and most places by which the result is shifted to the right, log2 of the output scale "
+        "over the product of both input scales; with align: over the larger one",
+    )
+    align: int | None = Field(None, ge=0, description="of Add and Sub: most places between the scales of both inputs")
     int_ns: float = Field(1.0, gt=0, description="integer kernel, nanoseconds an output element (light operators)")
     float_ns: float = Field(1.0, gt=0, description="float kernel, nanoseconds an output element (light operators)")
     variable_ns: tuple[float, float] | None = Field(

@@ -25,10 +25,15 @@ DEAD_BITS = 24
 
 @dataclass(frozen=True)
 class Side:
-    """The other factor of a bias scale: the layer's input scale, and the bias [C] (None: no bias)."""
+    """The other factor of a bias scale: the layer's input scale, and the bias [C] (None: no bias).
+
+    least, most: between which the weight's scale must lie for the chip to shift the sums by it.
+    """
 
     scale: float
     bias: NDArray[np.float32] | None
+    least: float = 0.0
+    most: float = float("inf")
 
 
 def code_range(facts: Weights, bits: int) -> tuple[int, int]:
@@ -64,7 +69,10 @@ def choose_scales(
     rows, for the overflow guard.
     """
     scale = _spanning(rows, codes, shared) if rule == "minmax" else scales_for(rows, importance, codes, shared)
-    return codes.snap(_fit_biases(scale, rows, [side for side in sides if side.bias is not None], shared))
+    fitted = codes.snap(_fit_biases(scale, rows, [side for side in sides if side.bias is not None], shared))
+    # the floor last: a scale that is too fine cannot be shifted by, one that is too coarse is a matter of the output's grid
+    most, least = min((side.most for side in sides), default=float("inf")), max((side.least for side in sides), default=0.0)
+    return np.asarray(np.maximum(np.minimum(fitted, most), least), np.float32)
 
 
 def least_scales(rows: NDArray[np.float32], sides: Sequence[Side], shared: bool) -> NDArray[np.float32]:

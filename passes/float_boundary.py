@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import onnx_ir as ir
 
-from edgeq.graph_edit import Names
+from edgeq.graph_edit import Names, add_constant
 from edgeq.integer_grids import GRID_KEY, known_grids
 from edgeq.passes.qdq import grid_constants, qdq_node
-from edgeq.quant import QuantParams
+from edgeq.pixels import PixelMap, pixel_key, recorded_map
+from edgeq.quant import PerChannel, PerTensor, QuantParams
 
 
 @dataclass(frozen=True)
@@ -19,33 +21,58 @@ class FloatBoundary(ir.passes.InPlacePass):
     Before:  (int8 x) => (int8 y)
     After:   (float x) => (float y)   q = QuantizeLinear(x, s, z)   y = DequantizeLinear(r, t, u)
 
-    Only where metadata_props tell the grid, under edgeq.grid.NAME: other integer inputs are meant to be integers.
+    Only where metadata_props tell the grid, under edgeq.grid.NAME: other integer inputs are meant to be integers. An input that takes raw
+    pixels (PixelBoundary) gets what makes pixels of the application's floats; with `pixels` false it stays as it is.
     """
+
+    pixels: bool = True
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         graph, names = model.graph, Names(model)
         grids = {value.name: grid for value, grid in known_grids(model).items() if f"{GRID_KEY}{value.name}" in model.metadata_props}
+        maps = {value.name: recorded_map(model.metadata_props.get(pixel_key(str(value.name)))) for value in graph.inputs}
         found = [value for value in graph.inputs if value.name in grids and value.dtype != ir.DataType.FLOAT]
+        found = [value for value in found if self.pixels or maps[value.name] is None]
         for value in found:
-            _quantize(graph, value, grids[value.name], names)
+            _quantize(graph, value, maps[value.name] or grids[value.name], names)
         places = [i for i, value in enumerate(graph.outputs) if value.name in grids and value.dtype != ir.DataType.FLOAT]
         for index in places:
             _dequantize(graph, index, grids[graph.outputs[index].name], names)
         for value in (*found, *(graph.outputs[index] for index in places)):
             model.metadata_props.pop(f"{GRID_KEY}{value.name}", None)
+            model.metadata_props.pop(pixel_key(str(value.name)), None)
         return ir.passes.PassResult(model, modified=bool(found or places))
 
 
-def _quantize(graph: ir.Graph, value: ir.Value, grid: QuantParams, names: Names) -> None:
+def _quantize(graph: ir.Graph, value: ir.Value, grid: QuantParams | PixelMap, names: Names) -> None:
     readers = list(value.uses())
+    source, axis = value, None
+    if isinstance(grid, PixelMap):
+        source, grid = _shifted(graph, value, grid, names)
+        axis = grid.granularity.axis if isinstance(grid.granularity, PerChannel) else None
     scale, zero = grid_constants(graph, grid, str(value.name), names)
     node = qdq_node(
-        "QuantizeLinear", value, scale, zero, None, names.node(f"{value.name}_QuantizeLinear"), names.value(f"{value.name}_codes")
+        "QuantizeLinear", source, scale, zero, axis, names.node(f"{value.name}_QuantizeLinear"), names.value(f"{value.name}_codes")
     )
-    graph.insert_before(graph[0], node)
+    before = source.producer()
+    if before is None:
+        graph.insert_before(graph[0], node)
+    else:
+        graph.insert_after(before, node)
     for reader, index in readers:
         reader.replace_input_with(index, node.outputs[0])
     value.type = ir.TensorType(ir.DataType.FLOAT)
+
+
+def _shifted(graph: ir.Graph, value: ir.Value, one: PixelMap, names: Names) -> tuple[ir.Value, QuantParams]:
+    """x + scale * zero, whose QuantizeLinear with zero point 0 gives the pixels: zeros of a map need not be whole numbers."""
+    shift = (one.along(one.scale) * one.along(one.zero)).astype(np.float32)
+    constant = add_constant(graph, shift, names.value(f"{value.name}_shift"))
+    source = ir.Value(name=names.value(f"{value.name}_shifted"), shape=value.shape, type=ir.TensorType(ir.DataType.FLOAT))
+    graph.insert_before(graph[0], ir.Node("", "Add", [value, constant], outputs=[source], name=names.node(f"{value.name}_Add")))
+    scale = np.asarray(one.scale if len(one.scale) > 1 else one.scale[0], np.float32)
+    granularity = PerChannel(one.axis) if scale.ndim else PerTensor()
+    return source, QuantParams("uint8", scale, np.zeros(scale.shape, np.int32), granularity)
 
 
 def _dequantize(graph: ir.Graph, index: int, grid: QuantParams, names: Names) -> None:

@@ -13,6 +13,11 @@ TEXTS: dict[str, str] = {
         c = Conv(x, w, cb)  n = BatchNormalization(c, g, b, m, v)  y = Relu(n) }}""",
     "shared_weight": f"""{_HEAD} net (float[N, 2, 4, 4] x) => (float[N, 2, 4, 4] y, float[N, 2, 4, 4] z) <{_W}, {_BN}> {{
         c = Conv(x, w)  y = BatchNormalization(c, g, b, m, v)  z = Conv(x, w) }}""",
+    "lines": f"""{_HEAD} net (float[N, 2, 8] x, bool c) => (float[N, 2, 8] y, float[N, 2, 8] z) <float[2, 2, 3] w =
+        {{1.0, -2.0, 0.5, 3.0, 0.25, 1.0, -1.0, 2.0, 0.5, -0.5, 1.5, 0.125}}> {{
+        a = Conv<pads = [1, 1]>(x, w)  b = Relu(a)  y = MaxPool<kernel_shape = [3], pads = [1, 1]>(b)
+        z = If(c) <then_branch = t () => (float[N, 2, 8] p) {{ p = Conv<pads = [1, 1]>(x, w) }},
+                   else_branch = e () => (float[N, 2, 8] q) {{ q = Relu(a) }}> }}""",
     "conv_read_twice": f"""{_HEAD} net (float[N, 2, 4, 4] x) => (float[N, 2, 4, 4] y, float[N, 2, 4, 4] z) <{_W}, {_BN}> {{
         c = Conv(x, w)  y = BatchNormalization(c, g, b, m, v)  z = Relu(c) }}""",
     "conv_is_output": f"""{_HEAD} net (float[N, 2, 4, 4] x) => (float[N, 2, 4, 4] c, float[N, 2, 4, 4] y) <{_W}, {_BN}> {{

@@ -158,7 +158,8 @@ def test_c_source_holds_the_file_and_what_firmware_must_know(tmp_path: Path) -> 
     needs("tflm")
     import onnx
 
-    from edgeq.backends.tflm import ARENA_STEP, TfLiteMicro
+    from edgeq.backends.arena import ARENA_STEP
+    from edgeq.backends.tflm import TfLiteMicro
 
     onnx.save(net(), tmp_path / "net.onnx")
     np.savez(tmp_path / "data.npz", **samples())

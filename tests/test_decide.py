@@ -78,7 +78,7 @@ def test_ranges_that_an_operator_guarantees_need_no_statistics() -> None:
     statistics = observe(model, wanted, open_dataset({"x": x}, input_specs(model)))
     grid = make_plan(model, statistics, CPU, RECIPE, ORIGIN).grids["g"]
     assert (float(grid.params.low), float(grid.params.high)) == (0.0, pytest.approx(1.0))
-    assert grid.reason == "range fixed by the operator"
+    assert grid.reason == "range fixed by the operator, or by raw pixels"
 
 
 def test_a_missing_value_is_an_error_that_names_it() -> None:

@@ -16,6 +16,7 @@ from edgeq.inputs import InputSpec, input_specs
 from edgeq.inspect_model import Inspection, inspect_model
 from edgeq.liveness import peak_bytes
 from edgeq.load import load_model, load_proto
+from edgeq.pixels import Preprocessing
 from edgeq.recipe import CodebookWish, Recipe, load_recipe
 from edgeq.set_toml import read_set, set_template
 from edgeq.target import load_target
@@ -137,7 +138,8 @@ def test_the_recipe_template_is_valid_with_every_line_uncommented(tmp_path: Path
 
 def test_every_recipe_key_is_in_the_template() -> None:
     text = recipe_template(load_proto(conv_net()).model)
-    assert all(f"{key} = " in text for key in Recipe.model_fields if key not in ("floors", "codebook"))
+    assert all(f"{key} = " in text for key in Recipe.model_fields if key not in ("floors", "codebook", "preprocessing"))
+    assert all(f"{key} = " in text for key in Preprocessing.model_fields)
     assert all(f"{key} = " in text for key in CodebookWish.model_fields)
 
 

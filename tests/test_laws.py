@@ -35,6 +35,7 @@ from edgeq.passes.remove_identity import RemoveIdentity
 from edgeq.passes.remove_unread import RemoveUnread
 from edgeq.passes.split_hardsigmoid import SplitHardSigmoid
 from edgeq.passes.split_hardswish import SplitHardSwish
+from edgeq.passes.unit_axis import UnitAxis
 from edgeq.runtime import Optimize, open_session
 from edgeq.simplify import random_feeds
 from tests.law_models import TEXTS, law_model
@@ -62,6 +63,7 @@ PASSES: tuple[ir.passes.InPlacePass, ...] = (
     RemoveUnread(),
     SplitHardSigmoid(),
     SplitHardSwish(),
+    UnitAxis(),
 )
 
 

@@ -66,7 +66,7 @@ SMALL_PAIRS = NPU.model_copy(update={"weights": NPU.weights.model_copy(update={"
 SMALL_SUMS = NPU.model_copy(update={"weights": NPU.weights.model_copy(update={"max_sum": 100})})
 
 
-def limited(op: str, **limits: int) -> Target:
+def limited(op: str, **limits: int | tuple[int, int]) -> Target:
     kernels = tuple(kernel.model_copy(update=limits) if kernel.op == op else kernel for kernel in NPU.kernel)
     return NPU.model_copy(update={"kernel": kernels})
 
@@ -110,6 +110,22 @@ net (int8[1, 8] x) => (int8[1, 4] q) {
   q = QuantizeLinear(c, ys, yz)
 }"""
 G = np.ones((8, 4), np.int8)
+
+ADD = """<ir_version: 9, opset_import: ["": 17]>
+net (int8[1, 4] x) => (int8[1, 4] q) {
+  xf = DequantizeLinear(x, xs, xz)
+  hf = DequantizeLinear(h, fine, xz)
+  [sum] c = Add(xf, hf)
+  q = QuantizeLinear(c, ys, yz)
+}"""
+LINE = """<ir_version: 9, opset_import: ["": 17]>
+net (int8[1, 2, 6] x) => (int8[1, 4, 4] q) {
+  xf = DequantizeLinear(x, xs, xz)
+  lf = DequantizeLinear<axis = 0>(l, ws, wz)
+  [line] c = Conv(xf, lf)
+  q = QuantizeLinear(c, ys, yz)
+}"""
+H, FINE = np.ones((1, 4), np.int8), np.float32(X_S / 1024)
 
 PLANTED = [
     Planted("opset_too_new", lambda: model(text('"": 17', '"": 22')), "opset"),
@@ -159,6 +175,12 @@ PLANTED = [
     Planted("clamp_that_is_lost", lambda: model(text("pf = DequantizeLinear(p, ys, yz)", "qf = DequantizeLinear(q, ys, yz)\n"
             "  qw = QuantizeLinear(qf, wide, yz)\n  pf = DequantizeLinear(p, ys, yz)"), wide=array(0.4, "float32")), "lost_clamp",
             NPU.model_copy(update={"keeps_clamps": False})),
+    Planted("shift_too_far", lambda: model(), "shift", limited("Conv", shift=(0, 7))),
+    Planted("shift_to_the_left", lambda: model(ys=array(X_S * W_S / 2, "float32")), "shift", limited("Conv", shift=(0, 16))),
+    Planted("operands_too_far_apart", lambda: model(ADD, h=H, fine=FINE), "align", limited("Add", align=7)),
+    Planted("sum_shifted_to_the_left", lambda: model(ADD, h=H, fine=FINE, ys=FINE), "shift", limited("Add", align=16, shift=(-7, 25))),
+    Planted("window_of_one_axis", lambda: model(LINE, l=np.ones((4, 2, 3), np.int8)), "window_axes",
+            NPU.model_copy(update={"window_axes": 2})),
     Planted("movement_without_its_pair", lambda: model(), "pairs",
             NPU.model_copy(update={"movement": NPU.movement.model_copy(update={"pairs": True})})),
 ]  # fmt: skip

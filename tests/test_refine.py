@@ -58,6 +58,15 @@ def test_rounding_with_the_data_in_view_lowers_the_error_of_the_outputs() -> Non
     assert rounded.weights["op:1"].codes is not None
 
 
+@pytest.mark.parametrize("op", ["strides = [2, 2], pads = [1, 1, 1, 1]", "strides = [2, 2], output_padding = [1, 1]", "strides = [3, 1]"])
+def test_a_transposed_convolution_is_rounded_for_the_taps_that_meet(op: str) -> None:
+    model = net(f"[op] y = ConvTranspose<{op}>(x, w)", inputs="float[N, 12, 5, 5] x", constants={"w": weights(12, 6, 4, 4)})
+    x = np.ascontiguousarray(correlated(40, 5, 5, 12).transpose(0, 3, 1, 2))
+    (_, nearest), *_, (_, rounded) = planned(model, x, target=load_target("mcu_tflite")).steps
+    assert rounded.weights["op:1"].codes is not None
+    assert np.square(weight_error(model, rounded, x)).mean() < 0.5 * np.square(weight_error(model, nearest, x)).mean()
+
+
 def stored(model: ir.Model, plan: Plan) -> Array:
     """The integers of the only weight in the exported file."""
     written = rewrite(model, plan, EAGER).graph.initializers.values()

@@ -21,9 +21,8 @@ MCU = load_target("mcu_tflite")
 REFUSED = {
     "average_pool_ceil_pad", "gemm_trans_a", "gemm_of_activations", "matmul_3d", "matmul_vector", "matmul_constant_first",
     "matmul_of_activations", "max_pool_dilated", "pad_negative", "pad_edge", "pad_wrap_19", "slice_steps", "softmax",
-    "conv_1d", "conv_1d_grouped", "conv_depthwise_1d", "conv_depthwise_multiplier_1d", "global_average_pool_1d", "matmul_rows",
-    "max_pool_1d", "softmax_3d", "unsqueeze", "average_pool_3d", "conv_3d", "conv_depthwise_3d", "global_average_pool_3d", "max_pool_3d",
-    "average_pool_1d", "matmul_then_float", "gemm_then_float", "depth_to_space", "depth_to_space_crd", "expand", "gather", "gather_scalar",
+    "average_pool_3d", "conv_3d", "conv_depthwise_3d", "global_average_pool_3d", "max_pool_3d",
+    "matmul_then_float", "gemm_then_float", "depth_to_space", "depth_to_space_crd", "expand", "gather", "gather_scalar",
     "reduce_max", "reduce_max_18", "reduce_min", "space_to_depth", "tile", "where_constant_condition", "where_constant",
     "where_constant_first", "where_zero", "where",
 }  # fmt: skip
@@ -64,6 +63,13 @@ def test_refuses_by_name_what_tflite_cannot_express(case: Case) -> None:
     with pytest.raises(UnsupportedOp) as refused:
         emit_tflite(quantized(case, MCU).model)
     assert "node" in refused.value.where or "(" in refused.value.where
+
+
+def test_windows_of_three_axes_are_refused_before_anything_is_measured() -> None:
+    case = next(case for case in ALL if case.name == "conv_3d")
+    with pytest.raises(UnsupportedOp) as refused:
+        quantized(case, MCU)
+    assert "windows of 2 spatial axes, and this one has 3" in str(refused.value)
 
 
 def test_the_same_model_gives_the_same_bytes() -> None:

@@ -28,6 +28,17 @@ CONVS = {
     "one_dimension": ("Conv<strides = [3], pads = [4, 1], dilations = [2], group = 2>(x, w)", (2, 4, 20), (6, 2, 5)),
     "three_dimensions": ("Conv<strides = [1, 2, 1]>(x, w)", (2, 4, 4, 5, 4), (6, 4, 2, 3, 2)),
 }
+TRANSPOSED = {
+    "transposed": ("ConvTranspose(x, w)", (2, 4, 5, 6), (4, 6, 3, 2)),
+    "transposed_strides": ("ConvTranspose<strides = [2, 3], pads = [1, 0, 0, 1]>(x, w)", (2, 4, 5, 6), (4, 6, 4, 3)),
+    "transposed_all_of_it": (
+        "ConvTranspose<strides = [2, 2], dilations = [1, 2], pads = [1, 1, 1, 0], output_padding = [1, 1]>(x, w)",
+        (1, 4, 5, 6),
+        (4, 6, 3, 3),
+    ),
+    "transposed_small_kernel": ("ConvTranspose<strides = [3, 2]>(x, w)", (1, 4, 3, 3), (4, 6, 1, 2)),
+    "transposed_one_dimension": ("ConvTranspose<strides = [2], pads = [1, 1]>(x, w)", (2, 4, 7), (4, 6, 4)),
+}  # fmt: skip
 PRODUCTS = {
     "gemm": ("Gemm(x, w)", (5, 4), (4, 6)),
     "gemm_trans_b": ("Gemm<transB = 1>(x, w)", (5, 4), (6, 4)),
@@ -35,7 +46,7 @@ PRODUCTS = {
     "matmul_rank_3": ("MatMul(x, w)", (2, 5, 4), (4, 6)),
     "matmul_rank_4": ("MatMul(x, w)", (2, 3, 5, 4), (4, 6)),
 }
-CASES = CONVS | PRODUCTS
+CASES = CONVS | TRANSPOSED | PRODUCTS
 
 
 def case(name: str) -> tuple[ir.Node, Layer, NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
@@ -57,7 +68,7 @@ def test_rows_times_weights_are_the_outputs(name: str) -> None:
     rows = rows_of(layer, x, EVERYTHING, np.random.default_rng(0))
     assert (layer.groups, layer.columns) == (rows.shape[0], rows.shape[2])
     product = rows.astype(np.float64) @ np.swapaxes(weight_rows(w, node, layer), 1, 2)  # [G, positions, outputs of the group]
-    outputs = np.moveaxis(y, 1, -1) if name in CONVS else y
+    outputs = np.moveaxis(y, 1, -1) if name in CONVS | TRANSPOSED else y
     wanted = outputs.reshape(-1, layer.groups, product.shape[2])
     np.testing.assert_allclose(np.swapaxes(product, 0, 1), wanted, rtol=1e-4, atol=1e-5)
     assert layer.outputs == product.shape[2]
@@ -101,6 +112,8 @@ def test_stacked_iterations_of_a_loop_are_more_rows(name: str) -> None:
         ("MatMul(x, w)", {"w": weights(3, 4, 4)}),
         ("MatMul(w, x)", {"w": weights(4, 4)}),
         ("Gemm<transA = 1>(m, w)", {"w": weights(4, 4)}),
+        ("ConvTranspose<group = 2>(x, w)", {"w": weights(4, 1, 2)}),
+        ('ConvTranspose<auto_pad = "SAME_UPPER">(x, w)', {"w": weights(4, 2, 2)}),
         ("Mul(x, w)", {"w": weights(4, 4)}),
         ("Relu(x)", {}),
     ],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from edgeq.backends.tensors import Array, Port, Runs
 from edgeq.data_stream import Dataset
 from edgeq.fidelity import Agreement, ErrorSums
 from edgeq.integer_graph import Operand
+from edgeq.pixels import PixelMap
 from edgeq.progress import Progress, Silent
 from edgeq.runtime import open_session
 
@@ -63,9 +64,19 @@ class _Sums:
 
 
 def measure_distance(
-    reference: ir.Model, grids: Sequence[Operand], runs: Runs, dataset: Dataset, *, channels_last: bool, progress: Progress | None = None
+    reference: ir.Model,
+    grids: Sequence[Operand],
+    runs: Runs,
+    dataset: Dataset,
+    *,
+    channels_last: bool,
+    pixels: Mapping[str, PixelMap] | None = None,
+    progress: Progress | None = None,
 ) -> Distance:
-    """Run both on every sample. reference: the int8 model with float inputs and outputs; grids: its outputs as codes."""
+    """Run both on every sample. reference: the int8 model with float inputs and outputs; grids: its outputs as codes.
+
+    pixels: inputs of which the runtime takes raw pixels.
+    """
     watcher = progress or Silent()
     session = open_session(reference, optimize="off")
     scales = [1.0 if operand.grid is None else float(operand.grid.scale) for operand in grids]
@@ -73,7 +84,8 @@ def measure_distance(
     times = []
     watcher.start("compare with the ONNX int8 model", dataset.count)
     for piece in dataset.batches(1):
-        arrays = [_into(piece.feeds[spec.name], port, channels_last) for spec, port in zip(session.inputs, runs.inputs, strict=True)]
+        fed = {name: pixels[name].codes(array) if pixels and name in pixels else array for name, array in piece.feeds.items()}
+        arrays = [_into(fed[spec.name], port, channels_last) for spec, port in zip(session.inputs, runs.inputs, strict=True)]
         begin = time.perf_counter()
         found = runs.run(arrays)
         times.append(time.perf_counter() - begin)
@@ -88,6 +100,8 @@ def _into(array: Array, port: Port, channels_last: bool) -> Array:
     """A float feed as the runtime takes it: its layout, its codes."""
     if channels_last and array.ndim == 4:
         array = array.transpose(0, 2, 3, 1)
+    if array.dtype == np.uint8:  # raw pixels
+        return array
     if port.dtype not in ("int8", "uint8"):
         return np.asarray(array.astype(port.dtype))
     limits = np.iinfo(port.dtype)

@@ -16,6 +16,7 @@ from edgeq.backends.qnn import Qnn
 from edgeq.backends.tensors import Runs
 from edgeq.backends.tflm import TfLiteMicro
 from edgeq.backends.vela import place_on_npu
+from edgeq.coded_inputs import pixel_inputs
 from edgeq.data_stream import Dataset
 from edgeq.integer_graph import Operand, integer_graph
 from edgeq.passes.float_boundary import FloatBoundary
@@ -103,7 +104,7 @@ def _tflm(subject: Subject, dataset: Dataset | None, watcher: Progress) -> Runti
 def _onnx(runtime: RuntimeName, subject: Subject, dataset: Dataset | None, watcher: Progress) -> RuntimeProof:
     if subject.model is None:
         raise ValueError(f"{runtime} takes ONNX models")
-    model = _with_floats(subject.model)
+    model = _with_floats(subject.model, pixels=False)
     watcher.start("compile", None)
     opener: Callable[[ir.Model], OpenVino | Qnn] = OpenVino if runtime == "openvino" else Qnn
     opened = opener(fixed_batch(model))
@@ -120,7 +121,8 @@ def _distance(subject: Subject, opened: Runs, dataset: Dataset | None, watcher: 
     if dataset is None or subject.model is None:
         return None
     outputs = _coded_outputs(subject.model)
-    return measure_distance(_with_floats(subject.model), outputs, opened, dataset, channels_last=channels_last, progress=watcher)
+    reference, pixels = _with_floats(subject.model), pixel_inputs(subject.model)
+    return measure_distance(reference, outputs, opened, dataset, channels_last=channels_last, pixels=pixels, progress=watcher)
 
 
 def _coded_outputs(model: ir.Model) -> tuple[Operand, ...]:
@@ -129,9 +131,9 @@ def _coded_outputs(model: ir.Model) -> tuple[Operand, ...]:
     return integer_graph(codes).outputs
 
 
-def _with_floats(model: ir.Model) -> ir.Model:
+def _with_floats(model: ir.Model, *, pixels: bool = True) -> ir.Model:
     copy = model.clone()
-    FloatBoundary()(copy)
+    FloatBoundary(pixels)(copy)
     return copy
 
 

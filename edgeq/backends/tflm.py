@@ -11,8 +11,6 @@ from edgeq.backends.extras import missing
 from edgeq.backends.tensors import Array, Port, as_float, as_int
 from edgeq.errors import RuntimeRefused
 
-#: the search for the smallest arena goes in steps of so many bytes
-ARENA_STEP = 1024
 #: how much a model that allocates at all may need, bytes
 LARGEST_ARENA = 1 << 28
 
@@ -40,31 +38,6 @@ class TfLiteMicro:
             self._interpreter.set_input(np.ascontiguousarray(array), place)
         self._interpreter.invoke()
         return [np.array(self._interpreter.get_output(place)) for place in range(len(self.outputs))]
-
-
-def smallest_arena(model: bytes) -> int:
-    """The smallest arena, in steps of ARENA_STEP bytes, that this 64-bit host allocates the model in; a 32-bit chip needs less.
-
-    Raises RuntimeRefused when no arena is large enough.
-    """
-    enough = ARENA_STEP
-    while not _allocates(model, enough):
-        enough *= 2
-        if enough > LARGEST_ARENA:
-            TfLiteMicro(model, arena=LARGEST_ARENA)  # says why
-    low, high = enough // 2, enough
-    while high - low > ARENA_STEP:
-        middle = (low + high) // 2 // ARENA_STEP * ARENA_STEP
-        low, high = (low, middle) if _allocates(model, middle) else (middle, high)
-    return high
-
-
-def _allocates(model: bytes, arena: int) -> bool:
-    try:
-        TfLiteMicro(model, arena=arena)
-    except RuntimeRefused:
-        return False
-    return True
 
 
 def _port(details: dict[str, Any], name: str) -> Port:

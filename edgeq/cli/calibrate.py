@@ -9,7 +9,7 @@ import typer
 
 from edgeq.cli import options as o
 from edgeq.cli.screen import Screen
-from edgeq.cli.settings import check_outputs, parse_range, parse_shapes, parse_size, recipe_from
+from edgeq.cli.settings import check_outputs, parse_range, parse_shapes, parse_size, preprocessing_from, recipe_from
 from edgeq.errors import BadData, BadRecipe
 
 if TYPE_CHECKING:
@@ -37,6 +37,10 @@ def calibrate(
     samples: o.Samples = None,
     part: o.Range = None,
     shape: o.Shapes = None,
+    inputs_as: o.InputsAs = None,
+    scale: o.Scale = None,
+    mean: o.Mean = None,
+    std: o.Std = None,
     max_bytes: o.MaxBytes = "2GiB",
     as_json: o.Json = False,
     quiet: o.Quiet = False,
@@ -49,7 +53,8 @@ def calibrate(
         found = _merge(source, data)
     else:
         model, spec = _one_model(source, data)
-        wish = recipe_from(recipe, {"keep_float": keep_float or None, "samples": samples}, {})
+        given = {"keep_float": keep_float or None, "samples": samples, "inputs_as": inputs_as}
+        wish = recipe_from(recipe, given, {}, preprocessing_from(scale, mean, std))
         shapes, limit, (start, stop) = parse_shapes(shape), parse_size(max_bytes), parse_range(part)
         from edgeq.api import calibrate as run
         from edgeq.load import load_model

@@ -121,6 +121,23 @@ KeepFloat = Annotated[
 ]
 Seed = Annotated[int | None, typer.Option("--seed", metavar="S", min=0, help="Seed of everything random.", rich_help_panel=RANGES)]
 FloatIo = Annotated[bool, typer.Option("--float-io", help="Float inputs and outputs, on targets of integers too.", rich_help_panel=OUTPUT)]
+InputsAs = Annotated[
+    str | None,
+    typer.Option(
+        "--inputs-as",
+        metavar="TYPE",
+        help="uint8: image inputs take raw pixels; what set.toml or --scale, --mean, --std say of them is folded into the model.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Scale = Annotated[
+    float | None,
+    typer.Option("--scale", metavar="S", help="With --inputs-as: your inputs are (pixel * S - mean) / std.", rich_help_panel=OUTPUT),
+]
+Mean = Annotated[
+    str | None, typer.Option("--mean", metavar="M[,M,...]", help="The mean: one number, or one a channel.", rich_help_panel=OUTPUT)
+]
+Std = Annotated[str | None, typer.Option("--std", metavar="D[,D,...]", help="The std: likewise.", rich_help_panel=OUTPUT)]
 Runtime = Annotated[
     str, typer.Option("--runtime", metavar="NAME", help="onnxruntime, openvino, qnn, litert, tflm or vela.", rich_help_panel=FLOORS)
 ]

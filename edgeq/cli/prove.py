@@ -92,6 +92,7 @@ def prove(
 
 
 def _latency(original: Loaded, proven: Loaded, data: str | None, shapes: Mapping[str, tuple[int, ...]], threads: int) -> Latency:
+    from edgeq.coded_inputs import coded
     from edgeq.dataset import open_dataset
     from edgeq.feeds import made_up_feeds
     from edgeq.inputs import input_specs
@@ -103,7 +104,7 @@ def _latency(original: Loaded, proven: Loaded, data: str | None, shapes: Mapping
     else:
         dataset = open_dataset(data, inputs, samples=None, shapes=shapes)
         feeds = dict(next(iter(dataset.batches(1, 0, dataset.fixed_batch or 1))).feeds)
-    return measure_latency(original.model, proven.model, feeds, threads=threads)
+    return measure_latency(original.model, proven.model, feeds, int8_feeds=coded(proven.model, feeds), threads=threads)
 
 
 def proof_text(placement: Placement, latency: Latency | None, sums: Sequence[LayerBounds]) -> RenderableType:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,6 +20,7 @@ from edgeq.cli.settings import (
     parse_shapes,
     parse_size,
     plan_path,
+    preprocessing_from,
     recipe_from,
     write_report,
 )
@@ -26,7 +28,9 @@ from edgeq.errors import FloorMissed
 
 if TYPE_CHECKING:
     from edgeq.api import Quantized
+    from edgeq.load import Loaded
     from edgeq.plan import Plan
+    from edgeq.recipe import Recipe
     from edgeq.statistics_file import Statistics
     from edgeq.target import Target as Chip
 
@@ -37,6 +41,8 @@ EXAMPLE = """    edgeq quantize model.onnx --data calib.npz -o model.int8.onnx
     edgeq quantize model.onnx -d calib.npz -o model.tflite --target mcu_tflite    (LiteRT, microcontrollers; needs edgeq\\[tflite])
 
     edgeq quantize model.onnx -d calib.npz -o model.int8.onnx --min-sqnr 20 --strict    (in CI: exit code 3 below 20 dB)
+
+    edgeq quantize model.onnx -d calib.npz -o model.int8.onnx --inputs-as uint8 --mean 127.5 --std 127.5    (raw pixels in)
 
     edgeq quantize model.onnx -d labelled.npz -o model.int8.onnx --effort best --max-drop 0.5 --minutes 10 --work search/
 
@@ -63,6 +69,10 @@ def quantize(
     shape: o.Shapes = None,
     seed: o.Seed = None,
     float_io: o.FloatIo = False,
+    inputs_as: o.InputsAs = None,
+    scale: o.Scale = None,
+    mean: o.Mean = None,
+    std: o.Std = None,
     golden: o.Golden = None,
     emit: o.Emit = None,
     stats: o.StatsFile = None,
@@ -83,31 +93,38 @@ def quantize(
 ) -> None:
     """Make an int8 model from a float model and calibration data, and prove what runs."""
     screen = Screen(as_json, quiet)
-    wish = recipe_from(
-        recipe,
-        {"rule": rule, "weights": weights, "effort": effort, "keep_float": keep_float or None}
-        | {"samples": samples, "batch": batch, "seed": seed, "objective": objective, "minutes": minutes},
+    wish = recipe_from(recipe, {"rule": rule, "weights": weights, "effort": effort, "keep_float": keep_float or None,
+        "inputs_as": inputs_as, "samples": samples, "batch": batch, "seed": seed, "objective": objective, "minutes": minutes},
         {"min_sqnr": min_sqnr, "min_agreement": min_agreement, "min_accuracy": min_accuracy, "max_drop": max_drop},
-    )
-    check_search(wish, {"--objective": objective, "--minutes": minutes, "--work": work}, plan)
-    check_given(data, stats, plan)
+        preprocessing_from(scale, mean, std))  # fmt: skip
+    _check_given(wish, {"--objective": objective, "--minutes": minutes, "--work": work}, data, stats, plan)
     shapes, limit = parse_shapes(shape), parse_size(max_bytes)
     plan_out, beside = None if no_plan else plan_path(out), Beside(out, golden, emit or ())
     _check_paths([out, plan_out, report, *beside.paths()], [model, data, validation, recipe, stats, plan], report, force)
     from edgeq.api import quantize as run
-    from edgeq.load import load_model
 
     known, earlier = _made_earlier(stats, plan)
     with screen.progress() as progress:
-        loaded, chip = load_model(model, max_bytes=limit), _chip(target, no_vnni, float_io)
+        loaded, chip = _loaded(model, limit), _chip(target, no_vnni, float_io)
         made = run(loaded, data, target=chip, recipe=wish, shapes=shapes, statistics=known, plan=earlier, validation=validation, work=work,
                    prove=not no_prove, strict_data=strict_data, progress=progress)  # fmt: skip
     finish(screen, made, Files(out, plan_out, report, beside.contents(made, data)), force=force, strict=strict)
 
 
+def _check_given(wish: Recipe, search: Mapping[str, object], data: str | None, stats: Path | None, plan: Path | None) -> None:
+    check_search(wish, search, plan)
+    check_given(data, stats, plan)
+
+
 def _check_paths(outputs: list[Path | None], inputs: list[str | Path | None], report: Path | None, force: bool) -> None:
     check_report(report)
     check_outputs(outputs, force=force, inputs=[Path(path) for path in inputs if path])
+
+
+def _loaded(path: Path, limit: int) -> Loaded:
+    from edgeq.load import load_model
+
+    return load_model(path, max_bytes=limit)
 
 
 def _chip(name: str, no_vnni: bool, float_io: bool) -> Chip:

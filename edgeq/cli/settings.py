@@ -18,7 +18,12 @@ Setting = str | int | float | Sequence[str] | None
 _UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 
 
-def recipe_from(file: Path | None, overrides: Mapping[str, Setting], floors: Mapping[str, float | None]) -> Recipe:
+def recipe_from(
+    file: Path | None,
+    overrides: Mapping[str, Setting],
+    floors: Mapping[str, float | None],
+    preprocessing: Mapping[str, float | tuple[float, ...]] | None = None,
+) -> Recipe:
     """The recipe file (default: all defaults) with the options given on the command line on top. None: option not given."""
     from edgeq.recipe import Recipe, load_recipe
     from edgeq.toml_model import validate
@@ -26,11 +31,25 @@ def recipe_from(file: Path | None, overrides: Mapping[str, Setting], floors: Map
     recipe = Recipe() if file is None else load_recipe(file)
     given = {key: value for key, value in overrides.items() if value is not None}
     given_floors = {key: value for key, value in floors.items() if value is not None}
-    if not given and not given_floors:
+    if not given and not given_floors and not preprocessing:
         return recipe
     raw = recipe.model_dump() | given
     raw["floors"] = recipe.floors.model_dump() | given_floors
+    raw["preprocessing"] = recipe.preprocessing.model_dump() | dict(preprocessing or {})
     return validate(Recipe, raw, "command line", BadRecipe, "options")
+
+
+def preprocessing_from(scale: float | None, mean: str | None, std: str | None) -> dict[str, float | tuple[float, ...]]:
+    """--scale, --mean and --std as keys of the recipe's [preprocessing]. Raises BadRecipe for words that are no numbers."""
+    given: dict[str, float | tuple[float, ...]] = {} if scale is None else {"scale": scale}
+    for name, word in (("mean", mean), ("std", std)):
+        if word is None:
+            continue
+        try:
+            given[name] = tuple(float(part) for part in word.split(","))
+        except ValueError:
+            raise BadRecipe(f"{word!r} is not a list of numbers.", f"--{name}", f"Write it as in --{name} 0.485,0.456,0.406.") from None
+    return given
 
 
 def codebook_from(given: Mapping[str, Setting]) -> CodebookWish:

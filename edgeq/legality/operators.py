@@ -9,6 +9,8 @@ import onnx_ir as ir
 
 from edgeq.graph import ONNX_DOMAINS, attribute_ints, is_op
 from edgeq.integer_graph import Operand, Step
+from edgeq.kernel_fit import window_axes
+from edgeq.legality.shifts import shift_rules
 from edgeq.legality.violation import Violation
 from edgeq.legality.weights import bias_rules, is_power_of_two, weight_rules
 from edgeq.quant import LIMITS, PerTensor, QuantParams
@@ -38,6 +40,10 @@ def operator_rules(step: Step, target: Target) -> Iterator[Violation]:
         return
     if target.integer_only:
         yield from _float_ends(step, target)
+    axes = window_axes(step.node)
+    if axes is not None and target.window_axes is not None and axes != target.window_axes:
+        observed, mend = f"it works on {axes} spatial axes", "Quantize the float model for this target: edgeq gives one axis a second one."
+        yield _found(step, "window_axes", observed, f"windows have {target.window_axes}", "window_axes", mend)
     if kernel is None and target.movement.pairs and step.node.inputs and not is_op(_maker(step), "DequantizeLinear"):
         fact = "it stands between a DequantizeLinear and a QuantizeLinear"
         yield _found(step, "pairs", "it works on integer tensors", fact, target.movement.source, _REQUANTIZE)
@@ -57,6 +63,7 @@ def _kernel_rules(step: Step, kernel: Kernel, target: Target) -> Iterator[Violat
     if kernel.output_grid is not None:
         yield from _fixed_grid(step, kernel)
     yield from _window_rules(step, kernel)
+    yield from shift_rules(step, kernel)
     if step.op_type == "Gemm":
         for name in ("alpha", "beta"):
             value = step.node.attributes.get_float(name, 1.0)
@@ -86,13 +93,22 @@ def _activation_rules(step: Step, target: Target) -> Iterator[Violation]:
     skip = (kernel.weight, kernel.bias) if kernel is not None else ()
     operands = [operand for number, operand in enumerate(step.inputs) if number not in skip and step.op_type != "Lookup"]
     for operand in (*operands, *step.outputs):
-        if operand is None:
+        if operand is None or (operand in step.inputs and _flips_sign(step)):
             continue
         if operand.grid is None:
             if operand.dtype in _WIDE:
                 yield _found(step, "activation_dtype", f"{operand.name} is {operand.dtype}", f"{facts.dtype}", facts.source, _REQUANTIZE)
             continue
         yield from _grid_rules(step, operand, operand.grid, target)
+
+
+def _flips_sign(step: Step) -> bool:
+    """Whether it makes int8 codes of the same uint8 codes, 128 less: no arithmetic, only the highest bit is another one."""
+    first, made = step.inputs[0] if step.inputs else None, step.outputs[0].grid if step.outputs else None
+    grid = None if first is None else first.grid
+    if step.op_type != "Requantize" or grid is None or made is None or (grid.dtype, made.dtype) != ("uint8", "int8"):
+        return False
+    return np.array_equal(grid.scale, made.scale) and np.array_equal(grid.zero_point - 128, made.zero_point)
 
 
 def _grid_rules(step: Step, operand: Operand, grid: QuantParams, target: Target) -> Iterator[Violation]:

@@ -182,7 +182,9 @@ def _tflite_pixels(align: bool, half: bool, size: int, wanted: int) -> list[int]
 def requantize(e: Emitter, step: Step) -> None:
     source: QuantParams | None = codes(step, 0).grid
     assert source is not None
-    if signed(source) == signed(made(step)):
+    if signed(source) == signed(made(step)) and source.dtype != made(step).dtype:
+        e.index[step.outputs[0].name] = e.tensor(codes(step, 0), step)  # uint8 of the ONNX model is int8 here already
+    elif signed(source) == signed(made(step)):
         e.reshaped(e.tensor(codes(step, 0), step), e.output(step))
     else:
         e.op("QUANTIZE", [e.tensor(codes(step, 0), step)], [e.output(step)], "QuantizeOptions", version=2)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from edgeq.backends.arena import ARENA_STEP, smallest_arena
 from edgeq.backends.tensors import Port
-from edgeq.backends.tflm import ARENA_STEP, TfLiteMicro, smallest_arena
+from edgeq.backends.tflm import TfLiteMicro
 
 _BYTES_A_LINE = 16
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+import numpy as np
 import onnx_ir as ir
 
+from edgeq.coded_inputs import pixel_inputs
 from edgeq.errors import BadModel, UnsupportedOp
 from edgeq.freeze import freeze_shapes
 from edgeq.integer_graph import Operand, Step, integer_graph
@@ -27,8 +29,8 @@ def emit_tflite(model: ir.Model) -> bytes:
     """The .tflite form of a QDQ model whose integers are all of 8 bits (uint8 becomes int8, exactly).
 
     A dynamic first dimension of an input becomes 1. Images are taken and given channels last: [N, C, H, W] -> [N, H, W, C]. Float inputs
-    and outputs get a QUANTIZE and a DEQUANTIZE. Raises UnsupportedOp that names the node, BadModel for sizes that are not known,
-    MissingExtra without the extra [tflite].
+    and outputs get a QUANTIZE and a DEQUANTIZE; inputs of raw pixels stay uint8, with a QUANTIZE behind them.
+    Raises UnsupportedOp that names the node, BadModel for sizes that are not known, MissingExtra without the extra [tflite].
     """
     require_tflite()
     graph = integer_graph(fixed_batch(model))
@@ -39,7 +41,8 @@ def emit_tflite(model: ir.Model) -> bytes:
             if operand is not None:
                 readers.setdefault(operand.name, []).append(step)
     emitter = Emitter(readers)
-    inputs = [_end(emitter, operand) for operand in graph.inputs]
+    pixels = pixel_inputs(model)
+    inputs = [_pixels(emitter, operand) if operand.name in pixels else _end(emitter, operand) for operand in graph.inputs]
     for step in steps:
         _emit(emitter, step)
     outputs = [_made(emitter, operand) for operand in graph.outputs]
@@ -81,6 +84,17 @@ def _end(emitter: Emitter, operand: Operand) -> int:
         raise BadModel(f"Input {operand.name} is neither float nor codes.", operand.name, "Feed it as a constant: fold it into the model.")
     tensor = emitter.scratch(operand.name, stored(operand.shape), operand.grid)
     emitter.index[operand.name] = tensor
+    return tensor
+
+
+def _pixels(emitter: Emitter, operand: Operand) -> int:
+    """The uint8 tensor of a model input, and the int8 tensor that all else reads: the same codes, 128 less."""
+    codes, grid = _end(emitter, operand), operand.grid
+    assert grid is not None  # PixelBoundary records it
+    made = emitter.tensors[codes]
+    zero = np.atleast_1d(grid.zero_point).astype(np.int64)
+    tensor = emitter.add(TfTensor(f"{operand.name}_pixels", made.shape, "uint8", np.atleast_1d(grid.scale), zero))
+    emitter.op("QUANTIZE", [tensor], [codes], "QuantizeOptions", version=1)
     return tensor
 
 

@@ -38,7 +38,8 @@ def window_of(step: Step, kernel: tuple[int, ...]) -> Window:
     assert first is not None
     sizes = shape_of(first, step)[2:]
     if len(sizes) != 2 or len(kernel) != 2:
-        raise refused(step, f"it works on {len(sizes)} spatial axes, TFLite's on height and width")
+        why = f"it works on {len(sizes)} spatial axes, TFLite's on height and width (target mcu_tflite gives one axis a second one)"
+        raise refused(step, why)
     strides = attribute_ints(node, "strides") or (1, 1)
     dilations = attribute_ints(node, "dilations") or (1, 1)
     mode = node.attributes.get_string("auto_pad", "NOTSET")
