@@ -36,7 +36,7 @@ from edgeq.quantized import Quantized as Quantized
 from edgeq.recipe import Recipe
 from edgeq.run_report import Said, build_report
 from edgeq.search import Wish, search
-from edgeq.set_up import DataSource, set_up
+from edgeq.set_up import DataSource, SetUp, set_up
 from edgeq.statistics_file import Statistics
 from edgeq.target import Target, load_target
 
@@ -85,15 +85,11 @@ def quantize(
         planned, found = search(aim, lambda: decide(task, dataset, statistics, rewrite, clock, watcher), clock, watcher)
     else:
         planned = decide(task, dataset, statistics, rewrite, clock, watcher)
-    if wish.finetune.wanted:
-        with clock.stage("fine-tune"):
-            planned = fine_tuned(task, planned, dataset, watcher, checkpoint or Checkpoint())
+    planned = fine_tuned(task, planned, dataset, clock, watcher, checkpoint or Checkpoint())
     if chip.integer_only:
         refuse_float(planned.plan, chip)
     with clock.stage("rewrite"):
-        result = rewrite(task.model, planned.plan, chip)
-        write_provenance(result, loaded.model, ready.prepared.vanished | vanished(task.model), planned.plan)  # prepare's, then lowering's
-        ForgetShapes()(result)
+        result = _carried_out(ready, planned.plan)
     notes = (*ready.prepared.notes, *(() if dataset is None else dataset.notes))
     doubts = () if dataset is None else _doubts(dataset, task, strict_data)
     with clock.stage("prove"):
@@ -103,10 +99,17 @@ def quantize(
         refuse_illegal(result, chip)
     gate, missed = _gate(evidence.comparison, wish)
     mark_gate(result, planned.plan.search.gate if gate == "none" and planned.plan.search is not None else gate)
-    said = Said(doubts, notes, gate, missed)
-    report = build_report(loaded, result, planned.plan, dataset, wish, evidence, clock, said)
+    report = build_report(loaded, result, planned.plan, dataset, wish, evidence, clock, Said(doubts, notes, gate, missed))
     report = replace(report, search=found, codebooks=planned_layers(task.model, planned.plan))
     return Quantized(result, planned.plan, report, loaded.path)
+
+
+def _carried_out(ready: SetUp, plan: Plan) -> ir.Model:
+    task = ready.task
+    result = rewrite(task.model, plan, task.target)
+    write_provenance(result, ready.loaded.model, ready.prepared.vanished | vanished(task.model), plan)  # prepare's, then lowering's
+    ForgetShapes()(result)
+    return result
 
 
 def calibrate(

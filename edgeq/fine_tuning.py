@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
+from edgeq.clock import Clock
 from edgeq.data_stream import Dataset
 from edgeq.errors import BadData, MissingExtra
 from edgeq.pipeline import in_floats, with_quantizers
@@ -30,8 +31,13 @@ def require_torch() -> None:
         raise MissingExtra("Fine-tuning needs torch, which is not installed.", "finetune", mend)
 
 
-def fine_tuned(task: Task, planned: Planned, data: Dataset | None, watcher: Progress, checkpoint: Checkpoint) -> Planned:
-    """The plan, trained as the recipe says. Raises MissingExtra, BadData, and what edgeq.learn.finetune.fine_tune raises."""
+def fine_tuned(task: Task, planned: Planned, data: Dataset | None, clock: Clock, watcher: Progress, checkpoint: Checkpoint) -> Planned:
+    """The plan, trained as the recipe says; as it is when the recipe does not want that.
+
+    Raises MissingExtra, BadData, and what edgeq.learn.finetune.fine_tune raises.
+    """
+    if not task.recipe.finetune.wanted:
+        return planned
     require_torch()
     if data is None:
         raise BadData("There is no data to train on.", "--data", "Give data.")
@@ -39,7 +45,8 @@ def fine_tuned(task: Task, planned: Planned, data: Dataset | None, watcher: Prog
 
     plan = planned.plan
     start = Starting(in_floats(task.model, plan), with_quantizers(task.model, plan, task.target), plan, task.target)
-    learned = fine_tune(start, data, task.recipe, watcher, keep=checkpoint.keep, resume=checkpoint.resume)
+    with clock.stage("finetune"):
+        learned = fine_tune(start, data, task.recipe, watcher, keep=checkpoint.keep, resume=checkpoint.resume)
     first, last = learned.scores
     watcher.note(f"fine-tuning: held-out loss {first:.5g} -> {last:.5g}, epoch {learned.best_epoch} of {learned.epochs} kept")
     steps = planned.steps or (("the plan", plan),)

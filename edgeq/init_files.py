@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from edgeq.graph import nodes
 from edgeq.pixels import Preprocessing
-from edgeq.recipe import CodebookWish, Floors, Recipe
+from edgeq.recipe import CodebookWish, FineTuneWish, Floors, Recipe
 
 _HEAD = """\
 # How edgeq quantizes: use it as --recipe recipe.toml. Every line below is a default: change what you need, delete what you do not.
@@ -24,7 +24,7 @@ def recipe_template(model: ir.Model) -> str:
     defaults = Recipe()
     blocks = [_HEAD]
     for name, field in Recipe.model_fields.items():
-        if name in ("floors", "codebook", "preprocessing"):
+        if name in ("floors", "codebook", "preprocessing", "finetune"):
             continue
         hint = _operators(model) if name == "keep_float" else ""
         blocks.append(_entry(name, field, getattr(defaults, name)) + hint)
@@ -32,6 +32,8 @@ def recipe_template(model: ir.Model) -> str:
     blocks += [_entry(name, field, None) for name, field in Preprocessing.model_fields.items()]
     blocks.append("# Weights as indices into a small table: off unless one of bits, bits_avg and size_budget is given.\n[codebook]\n")
     blocks += [_entry(name, field, getattr(defaults.codebook, name)) for name, field in CodebookWish.model_fields.items()]
+    blocks.append("# Training against the float model, at the end: off unless epochs or minutes is given. Extra learn.\n[finetune]\n")
+    blocks += [_entry(name, field, getattr(defaults.finetune, name)) for name, field in FineTuneWish.model_fields.items()]
     blocks.append("# A result below a floor ends with exit code 3.\n[floors]\n")
     blocks += [_entry(name, field, None) for name, field in Floors.model_fields.items()]
     return "\n".join(blocks)
@@ -48,6 +50,9 @@ def _entry(name: str, field: FieldInfo, value: object) -> str:
 
 #: keys without a default stay commented out, with a value that makes sense
 _EXAMPLES = {
+    "epochs": "20",
+    "rate": "0.003",
+    "minutes": "5.0",
     "opset": "17",
     "samples": "100",
     "min_sqnr": "20.0",

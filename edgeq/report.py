@@ -49,6 +49,7 @@ class Times:
     rewrite: float | None = None
     prove: float | None = None
     search: float | None = None
+    finetune: float | None = None
 
 
 @dataclass(frozen=True)

@@ -176,7 +176,7 @@ def threads_text(threads: int) -> str:
 
 
 def _times(report: Report) -> Text:
-    stages = {name: getattr(report.time_s, name) for name in ("prepare", "calibrate", "plan", "search", "rewrite", "prove")}
+    stages = {name: getattr(report.time_s, name) for name in ("prepare", "calibrate", "plan", "search", "finetune", "rewrite", "prove")}
     known = [f"{name} {seconds:.1f}" for name, seconds in stages.items() if seconds is not None and seconds >= SHOWN_FROM_S]
     total = sum(seconds for seconds in stages.values() if seconds is not None)
     return Text.assemble(f"{total:.1f} s, {report.peak_rss_mb:.0f} MB", (f"  ({', '.join(known)})", "dim"))

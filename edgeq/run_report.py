@@ -52,7 +52,9 @@ def build_report(
         rule=recipe.rule,
         versions=versions(),
         size=Sizes(loaded.size, ir.to_proto(result).ByteSize()),
-        time_s=Times(**{name: clock.seconds.get(name) for name in ("prepare", "calibrate", "plan", "search", "rewrite", "prove")}),
+        time_s=Times(
+            **{name: clock.seconds.get(name) for name in ("prepare", "calibrate", "plan", "search", "finetune", "rewrite", "prove")}
+        ),
         peak_rss_mb=peak_rss_mb(),
         placement=evidence.placement,
         fidelity=_fidelity(evidence.comparison),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edgeq.pixels import Preprocessing
-from edgeq.recipe import CodebookWish, Floors, Recipe
+from edgeq.recipe import CodebookWish, FineTuneWish, Floors, Recipe
 from edgeq.target import load_target, shipped_targets
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -45,9 +45,15 @@ def test_concepts_name_code_that_exists() -> None:
 
 def recipe_rows() -> list[str]:
     rows = []
-    for prefix, model in (("", Recipe), ("preprocessing.", Preprocessing), ("codebook.", CodebookWish), ("floors.", Floors)):
+    for prefix, model in (
+        ("", Recipe),
+        ("preprocessing.", Preprocessing),
+        ("codebook.", CodebookWish),
+        ("finetune.", FineTuneWish),
+        ("floors.", Floors),
+    ):
         for name, field in model.model_fields.items():
-            if name in ("floors", "codebook", "preprocessing"):
+            if name in ("floors", "codebook", "preprocessing", "finetune"):
                 continue
             value = list(field.default) if isinstance(field.default, tuple) else field.default
             default = "none" if value is None else json.dumps(value)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,6 +23,10 @@ from edgeq.cli.settings import (
     recipe_from,
     tuning_from,
 )
+
+if TYPE_CHECKING:
+    from edgeq.api import Quantized
+    from edgeq.recipe import Recipe
 
 TRAINING = "Training"
 DEFAULT_MINUTES = 5.0
@@ -100,21 +105,39 @@ def finetune(
     shapes, limit = parse_shapes(shape), parse_size(max_bytes)
     plan_out, kept = None if no_plan else plan_path(out), keep or resume or out.with_suffix(".ckpt")
     check_report(report)
-    inputs = [model, Path(data), None if validation is None else Path(validation), recipe, plan]
+    inputs = [Path(path) for path in (model, data, validation, recipe, plan) if path is not None]
     check_outputs([out, plan_out, report], force=force, inputs=inputs)
     check_outputs([kept], force=force or kept == resume, inputs=inputs)
-    from edgeq.api import quantize as run
+    made = _run(model, data, Options(wish, shapes, limit, target, float_io, plan, validation, not no_prove), (kept, resume), screen)
+    finish(screen, made, Files(out, plan_out, report), force=force, strict=strict)
+    if keep is None and resume is None:
+        kept.unlink(missing_ok=True)  # it was for the case of a break
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says about a run, beside its files."""
+
+    recipe: Recipe
+    shapes: dict[str, tuple[int, ...]]
+    limit: int
+    target: str
+    float_io: bool
+    plan: Path | None
+    validation: str | None
+    prove: bool
+
+
+def _run(model: Path, data: str, wish: Options, checkpoint: tuple[Path, Path | None], screen: Screen) -> Quantized:
+    from edgeq.api import quantize
     from edgeq.fine_tuning import Checkpoint, require_torch
     from edgeq.load import load_model
     from edgeq.plan import load_plan
     from edgeq.target import load_target
 
     require_torch()
-    earlier = None if plan is None else load_plan(plan)
+    earlier = None if wish.plan is None else load_plan(wish.plan)
     with screen.progress() as progress:
-        loaded, chip = load_model(model, max_bytes=limit), load_target(target, float_io=float_io)
-        made = run(loaded, data, target=chip, recipe=wish, shapes=shapes, plan=earlier, validation=validation, prove=not no_prove,
-                   checkpoint=Checkpoint(kept, resume), progress=progress)  # fmt: skip
-    finish(screen, made, Files(out, plan_out, report), force=force, strict=strict)
-    if keep is None and resume is None:
-        kept.unlink(missing_ok=True)  # it was for the case of a break
+        loaded, chip = load_model(model, max_bytes=wish.limit), load_target(wish.target, float_io=wish.float_io)
+        return quantize(loaded, data, target=chip, recipe=wish.recipe, shapes=wish.shapes, plan=earlier, validation=wish.validation,
+                        prove=wish.prove, checkpoint=Checkpoint(*checkpoint), progress=progress)  # fmt: skip
