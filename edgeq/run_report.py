@@ -52,9 +52,7 @@ def build_report(
         rule=recipe.rule,
         versions=versions(),
         size=Sizes(loaded.size, ir.to_proto(result).ByteSize()),
-        time_s=Times(
-            **{name: clock.seconds.get(name) for name in ("prepare", "calibrate", "plan", "search", "finetune", "rewrite", "prove")}
-        ),
+        time_s=Times(**{one.name: clock.seconds.get(one.name) for one in fields(Times)}),
         peak_rss_mb=peak_rss_mb(),
         placement=evidence.placement,
         fidelity=_fidelity(evidence.comparison),
