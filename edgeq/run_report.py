@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import resource
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib.metadata import version
 
 import onnx_ir as ir
