@@ -32,15 +32,21 @@ class Scaled:
 
 @dataclass(frozen=True, eq=False)
 class Sum:
-    """The sum of two values that have codes: an integer kernel adds them on the grid of the result, which is not known yet."""
+    """The sum of two values that have codes: an integer kernel adds them on the grid of the result, which is not known yet.
+
+    slope: what the sum is multiplied with. ends: between which the product is cut, which a kernel leaves to the grid.
+    """
 
     first: Scaled
     second: Scaled
+    slope: float = 1.0
+    ends: tuple[float, float] | None = None
 
     @cached_property
     def real(self) -> Tensor:
         """The sum of the numbers that these codes stand for."""
-        return self.first.real + self.second.real
+        total = (self.first.real + self.second.real) * self.slope
+        return total if self.ends is None else total.clamp(*self.ends)
 
 
 Operand: TypeAlias = Tensor | Scaled | Sum

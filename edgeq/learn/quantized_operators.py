@@ -7,13 +7,14 @@ them.
 
 from __future__ import annotations
 
+import numpy as np
 import onnx_ir as ir
 import torch
 
 from edgeq.graph import attribute_float, attribute_int
 from edgeq.learn.operands import Operand, Operands, Operator, Scaled, Sum, Tensor, real
 from edgeq.learn.operators import OPERATORS
-from edgeq.quant import LIMITS
+from edgeq.quant import LIMITS, grid_for_range, quantize
 
 #: ends of the codes that a zero point's type has
 _ENDS = {ir.DataType.INT8: LIMITS["int8"], ir.DataType.UINT8: LIMITS["uint8"]}
@@ -34,10 +35,15 @@ def _quantize(node: ir.Node, x: Operands) -> Tensor:
     source, terms, zero = x.scaled(0), x.terms(0), x.get(2)
     kind = node.inputs[2].dtype if len(node.inputs) > 2 and node.inputs[2] is not None else ir.DataType.UINT8
     low, high = _ENDS[kind or ir.DataType.UINT8]
-    if terms is not None:
-        return torch.clamp(rounded(_added(terms, x[1], zero)), low, high)
+    if terms is not None and _cut_by_grid(terms, x[1], low if zero is None else float(zero), high):
+        return torch.clamp(rounded(_added(terms, x[1] / terms.slope, zero)), low, high)
     steps = x[0] / x[1] if source is None else source.codes * (source.scale / x[1])
     return torch.clamp(rounded(steps) if zero is None else rounded(steps) + zero, low, high)
+
+
+def _cut_by_grid(terms: Sum, scale: Tensor, zero: float, high: int) -> bool:
+    """Whether nothing is lost by leaving the ends of the sum to the grid: it begins at the lower one and stops at the upper or below."""
+    return terms.ends is None or (zero == high - 255 and float(scale.detach()) * 255 <= terms.ends[1] + 1e-5)
 
 
 def _added(terms: Sum, scale: Tensor, zero: Tensor | None) -> Tensor:
@@ -48,8 +54,8 @@ def _added(terms: Sum, scale: Tensor, zero: Tensor | None) -> Tensor:
     """
     ratios = [term.scale / scale for term in (terms.first, terms.second)]
     zeros = [torch.zeros(()) if term.zero is None else term.zero.to(torch.float32) for term in (terms.first, terms.second)]
-    fixed = (torch.zeros(()) if zero is None else zero.to(torch.float32)) - (ratios[0] * zeros[0] + ratios[1] * zeros[1])
-    total = fixed.double()
+    taken_off = (ratios[0].double() * zeros[0] + (ratios[1] * zeros[1]).double()).float()
+    total = ((0.0 if zero is None else zero.to(torch.float32)) - taken_off).double()
     for term, ratio, taken in ((terms.second, ratios[1], zeros[1]), (terms.first, ratios[0], zeros[0])):
         total = ((term.codes + taken).double() * ratio.double() + total).float().double()
     return total.float()
@@ -101,6 +107,17 @@ def _add(node: ir.Node, x: Operands) -> Operand:
     return _plain(OPERATORS[node.op_type](node, x)) if first is None or second is None else Sum(first, second)
 
 
+def _hard_sigmoid(node: ir.Node, x: Operands) -> Operand:
+    """As onnxruntime gets it where the grid behind it saturates: alpha times an Add of codes of beta/alpha."""
+    source = x.scaled(0)
+    alpha, beta = attribute_float(node, "alpha", 0.2), attribute_float(node, "beta", 0.5)
+    if source is None or source.scale.dim() or alpha <= 0 or beta < 0:
+        return _plain(OPERATORS[node.op_type](node, x))
+    grid = grid_for_range(0.0, beta / alpha or 1.0, "uint8")
+    shift = torch.from_numpy(np.asarray(quantize(np.array(beta / alpha, np.float32), grid), np.float32))
+    return Sum(source, Scaled(shift, torch.from_numpy(np.asarray(grid.scale))), alpha, (0.0, 1.0))
+
+
 def _multiply(node: ir.Node, x: Operands) -> Operand:
     first, second = x.scaled(0), x.scaled(1)
     if first is None or second is None:
@@ -129,6 +146,7 @@ QUANTIZED_OPERATORS: dict[str, Operator] = OPERATORS | {
     "DequantizeLinear": _dequantize,
     "DynamicQuantizeLinear": _quantize_at_run,
     "Gemm": _layer,
+    "HardSigmoid": _hard_sigmoid,
     "GlobalAveragePool": _global_average,
     "MatMul": _layer,
     "MatMulInteger": _integer_product,

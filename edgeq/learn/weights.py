@@ -150,11 +150,12 @@ def _table(one: Weighted, stored: NDArray[np.generic], storage: StoragePlan, cod
     shape = [1] * stored.ndim
     shape[storage.axis] = -1
     owner = np.broadcast_to((np.arange(stored.shape[storage.axis]) // run).reshape(shape), stored.shape)
-    needs_zero = codes.limit is not None or float(np.mean(stored == 0)) >= SPARSE
+    needs_zero = (codes.limit is not None and bool(codes.pairs)) or float(np.mean(stored == 0)) >= SPARSE
     first_zero = np.cumsum(entries == 0, axis=-1) == 1
     held = (entries == 0) & first_zero & needs_zero
-    half = codes.qmax if codes.limit is None or size > COARSE else codes.limit // 2
-    ends = (max(codes.qmin, -half), min(codes.qmax, half))
+    half = codes.qmax if codes.limit is None or not codes.pairs or size > COARSE else codes.limit // 2
+    # what the plan has is allowed, whatever it is
+    ends = (min(max(codes.qmin, -half), int(entries.min())), max(min(codes.qmax, half), int(entries.max())))
     return Table(Parameter(torch.from_numpy(entries)), owner, torch.from_numpy(held), ends)
 
 
