@@ -42,10 +42,10 @@ def correct_biases(
 ) -> Plan:
     """The plan with corrected biases of its layers in the main graph. model: the float one. emulate: the integer model of a plan."""
     watcher = progress or Silent()
-    mine = {one.layer.node: one for one in layers if one.node.graph is model.graph and _bias(one) is not None}
+    mine = {one.layer.node: one for one in layers if one.node.graph is model.graph and bias_of(one) is not None}
     if not mine:
         return plan
-    feeds = _some(data, max(1, min(SAMPLES, HELD_BYTES // max(1, peak_bytes(model, frozenset())))))
+    feeds = some_runs(data, max(1, min(SAMPLES, HELD_BYTES // max(1, peak_bytes(model, frozenset())))))
     watcher.start("correct biases", len(mine))
     integer = emulate(plan)
     ours, theirs = Stepwise(integer, feeds), Stepwise(model, feeds)
@@ -53,17 +53,38 @@ def correct_biases(
     for node in [node for node in model.graph if node.name in mine]:
         one = mine[str(node.name)]
         twin = next(other for other in integer.graph if other.name == node.name)
-        got, wanted = ours.advance(twin), theirs.advance(node)
-        grid = plan.grids.get(str(twin.outputs[0].name))
-        shift = best_shift(wanted, got, *_ends(node, None if grid is None else grid.params))
-        for array in got:
-            array += shift.astype(np.float32).reshape(_along(array))
-        bias = _bias(one)
-        assert bias is not None
-        now = np.asarray(biases.get(one.layer.node, bias.reshape(-1)), np.float64)
-        biases[one.layer.node] = tuple(float(np.float32(b)) for b in np.broadcast_to(now, shift.shape) + shift)
+        shift = correct(node, twin, ours, theirs, plan)
+        biases[one.layer.node] = shifted(one, biases.get(one.layer.node), shift)
         watcher.advance(1)
     return plan.model_copy(update={"biases": biases})
+
+
+def correct(node: ir.Node, twin: ir.Node, ours: Stepwise, theirs: Stepwise, plan: Plan, known: Floats | None = None) -> Floats:
+    """Run a layer of the float model and its twin in the integer one, and bring the second nearest to the first: the shift [C].
+
+    known: what is to be added in any case.
+    """
+    got, wanted = ours.advance(twin), theirs.advance(node)
+    if known is not None:
+        _add(got, known)
+    grid = plan.grids.get(str(twin.outputs[0].name))
+    shift = best_shift(wanted, got, *_ends(node, None if grid is None else grid.params))
+    _add(got, shift)
+    return shift if known is None else known + shift
+
+
+def _add(arrays: Sequence[Array], shift: Floats) -> None:
+    """Add a number to each channel (axis 1), in place."""
+    for array in arrays:
+        array += shift.astype(np.float32).reshape(_along(array))
+
+
+def shifted(one: Weighted, now: tuple[float, ...] | None, shift: Floats) -> tuple[float, ...]:
+    """A layer's bias, as it is now or else as the model has it, moved by `shift` [C]."""
+    bias = bias_of(one)
+    assert bias is not None
+    before = np.asarray(bias.reshape(-1) if now is None else now, np.float64)
+    return tuple(float(np.float32(b)) for b in np.broadcast_to(before, shift.shape) + shift)
 
 
 def _ends(node: ir.Node, grid: QuantParams | None) -> tuple[float, float]:
@@ -113,12 +134,13 @@ def _along(array: Array) -> tuple[int, ...]:
     return (1, -1, *[1] * (array.ndim - 2))
 
 
-def _bias(one: Weighted) -> NDArray[np.generic] | None:
+def bias_of(one: Weighted) -> NDArray[np.generic] | None:
+    """The constant bias of a layer."""
     index = one.kernel.bias
     return constant(one.node.inputs[index]) if index is not None and index < len(one.node.inputs) else None
 
 
-def _some(data: Dataset, number: int) -> list[Mapping[str, Array]]:
+def some_runs(data: Dataset, number: int) -> list[Mapping[str, Array]]:
     """About `number` runs of the data, evenly spread."""
     runs = data.count // (data.fixed_batch or 1)
     chosen = {index * runs // number for index in range(number)} if runs > number else set(range(runs))

@@ -6,6 +6,7 @@ entries are assigned with error feedback (rounding.py), scales and table entries
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -30,29 +31,32 @@ STRETCHES = np.linspace(1.0, 1.25, 26)
 def fit_codebook(weights: Weights, grain: Grain, bits: int) -> Fit:
     """Scales, tables of integers and entries."""
     owner = table_of_row(weights.rows, grain)
-    reach, limited = _reach(weights.codes, bits)
-    if not limited:
-        return _bury(weights, _best_start(weights, owner, bits, reach))
+    if not weights.codes.power_of_two:
+        return _bury(weights, _best_start(weights, owner, bits))
+    reach = weights.codes.qmax  # scales that cannot be stretched to fit a table
     scale = np.maximum(scales_for(weights.rows, weights.importance, weights.codes, weights.shared), weights.least)
     scale = weights.codes.snap(scale)
     tables = _whole(_tables(weights, scale, owner, bits, zero=True), reach)
     return _bury(weights, improve(weights, scale, tables, owner, weights.codes, reach))
 
 
-def _best_start(weights: Weights, owner: NDArray[np.intp], bits: int, reach: int) -> Fit:
+def _best_start(weights: Weights, owner: NDArray[np.intp], bits: int) -> Fit:
     """From tables for weights that count as much as their input's second moment, and for such that count as its root: the better end.
 
     Error feedback lets columns make up for each other, so that afterwards they matter less unequally than the moment's diagonal says.
+    With many entries a table comes out alike from both.
     """
-    codes = replace(weights.codes, limit=None)  # such a table keeps to the limit by itself
-    found = []
-    for power in (1.0,) if weights.moment is None else (1.0, 0.5):
+    reach, codes = _reach(weights.codes), replace(weights.codes, limit=None)  # such a table keeps to the limit by itself
+
+    def start(power: float) -> Fit:
         scale, tables = _start(replace(weights, importance=weights.importance**power), owner, bits)
         scale, tables = _to_integers(weights, scale, tables, owner, reach)
-        found.append(improve(weights, scale, tables, owner, codes, reach))
-    if weights.moment is None:
-        return found[0]
-    return min(found, key=lambda fit: total_error(weights, fit.codes, fit.scale))
+        return improve(weights, scale, tables, owner, codes, reach)
+
+    if weights.moment is None or bits > COARSE_BITS:
+        return start(1.0)
+    with ThreadPoolExecutor() as pool:
+        return min(pool.map(start, (1.0, 0.5)), key=lambda fit: total_error(weights, fit.codes, fit.scale))
 
 
 def fit_reals(weights: Weights, grain: Grain, bits: int) -> F32:
@@ -75,13 +79,9 @@ def table_of_row(rows: F32, grain: Grain) -> NDArray[np.intp]:
     return np.arange(count) // (count if grain.channels is None else grain.channels)
 
 
-def _reach(codes: Codes, bits: int) -> tuple[int, bool]:
-    """The largest integer of a table, and whether neighbours still have to be watched."""
-    if codes.power_of_two:
-        return codes.qmax, True  # scales that cannot be stretched to fit a table
-    if codes.limit is None or not codes.pairs:
-        return codes.qmax, False
-    return (codes.limit // 2, False) if bits <= COARSE_BITS else (codes.qmax, True)
+def _reach(codes: Codes) -> int:
+    """The largest integer of a table. Half of the limit on neighbours: to watch over them costs more than coarser entries."""
+    return codes.qmax if codes.limit is None or not codes.pairs else min(codes.qmax, codes.limit // 2)
 
 
 # ------------------------------------------------------------------ the start

@@ -17,12 +17,16 @@ _BARS = " ▁▂▃▄▅▆▇█"
 
 def codebook_lines(layers: Sequence[CodebookLayer]) -> list[RenderableType]:
     """The sum over all weights, the layers with the least SQNR, and how their weights lie."""
-    weights, stored = sum(layer.float_bytes // 4 for layer in layers), sum(layer.bytes for layer in layers)
-    summary = f"{len(layers)} weights in codebooks: {8 * stored / max(weights, 1):.3f} bits a weight with tables and scales"
-    parts: list[RenderableType] = [Text(summary), _table(sorted(layers, key=lambda layer: layer.sqnr_db)[:SHOWN])]
+    parts: list[RenderableType] = [Text(codebook_summary(layers)), _table(sorted(layers, key=lambda layer: layer.sqnr_db)[:SHOWN])]
     if len(layers) > SHOWN:
         parts.append(Text(f"and {len(layers) - SHOWN} more, with less error", "dim"))
     return parts
+
+
+def codebook_summary(layers: Sequence[CodebookLayer]) -> str:
+    """How many there are, and what a weight takes."""
+    weights, stored = sum(layer.float_bytes // 4 for layer in layers), sum(layer.bytes for layer in layers)
+    return f"{len(layers)} weights in codebooks: {8 * stored / max(weights, 1):.3f} bits a weight with tables and scales"
 
 
 def _table(layers: Sequence[CodebookLayer]) -> Table:

@@ -14,7 +14,7 @@ from edgeq.table_codes import TableCodes
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
-#: up to so many bits a table's integers stay within half of the limit on neighbours: the few entries of a table may be coarse
+#: up to so many bits a table is worth more than one start and entries found anew by least squares
 COARSE_BITS = 4
 ROUNDS, SWEEPS = 3, 3
 #: a turn that gains less than this share of the error is the last

@@ -45,7 +45,7 @@ def candidates_of(site: InputSite, plan: Plan, ends: Ends | None, target: Target
     measured = target.dynamic is not None and facts.dtype == "uint8" and not facts.power_of_two
     if measured:
         found.append(Candidate(MEASURED, None))
-    if ends is not None and not recipe.codebook.wanted:  # few bits cannot hold the outlier channels that migration moves into weights
+    if ends is not None:
         found += _divided(ends, ranges, measured)
     candidates = tuple(found)
     return Site(site.name, candidates, (Reader(site.layer, site.weight, _weight_noise(site, candidates, recipe.weight_bits)),))

@@ -10,19 +10,22 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from edgeq.bias_correction import correct_biases
 from edgeq.bit_allocation import SKETCH, Choice, allocate, distortions
+from edgeq.clock import Clock
 from edgeq.codebook import BITS, NODES_BYTES, codebook_bytes
 from edgeq.data_stream import Dataset
 from edgeq.decide_codebooks import Candidate, embedding_codebook, wished_bits
 from edgeq.embeddings import is_embedding
 from edgeq.graph import constant, nodes
 from edgeq.kmeans import cluster
-from edgeq.moments import Moment
+from edgeq.moments import Moment, unit_moments
 from edgeq.plan import Plan
 from edgeq.progress import Progress
 from edgeq.recipe import CodebookWish, Recipe
-from edgeq.refine import Weighted, refine
+from edgeq.refine import Weighted, moments_of, refine
 from edgeq.sensitivity import output_damage
+from edgeq.sequence import Fitting, fit_in_sequence, held_samples, in_sequence
 from edgeq.target import Target
 from edgeq.windows import from_rows, weight_rows
 
@@ -51,25 +54,60 @@ class Given:
     recipe: Recipe
     plan: Plan
     layers: tuple[Weighted, ...]
-    moments: Mapping[str, Moment]
 
     def tables(self) -> dict[str, ir.Node]:
         """Key of the weight -> the Gather that reads an embedding table."""
         return {f"{n.name}:0": n for n in nodes(self.model) if f"{n.name}:0" in self.plan.weights and is_embedding(n)}
 
 
-def plan_codebooks(given: Given, data: Dataset | None, files: FileSizes, progress: Progress) -> Plan:
-    """The plan with codebooks as the recipe wishes."""
+def plan_codebooks(
+    given: Given, data: Dataset, files: FileSizes, emulate: Callable[[Plan], ir.Model], clock: Clock, progress: Progress
+) -> Plan:
+    """The plan with codebooks as the recipe wishes: fitted in sequence where layers can be, the others to what the float model hands them.
+
+    emulate: the integer model of a plan.
+    """
+    model, plan, recipe = given.model, given.plan, given.recipe
+    late = in_sequence(model, given.layers) if held_samples(model, data) else ()
+    early = tuple(one for one in given.layers if one not in late)
+    with clock.stage("calibrate"):
+        moments = moments_of(model, plan, early, data, recipe.seed, progress) if early else {}
+    with clock.stage("plan"):
+        bits = _bits(given, data, files, progress)
+        rounded = _fit(given, early, bits, moments, progress)
+
+        def plain(one: Plan) -> ir.Model:
+            """The numbers are the same without codebooks, and sooner there."""
+            return emulate(plainly(one))
+
+        if not late:
+            return correct_biases(model, rounded, given.layers, plain, data, progress)
+        return fit_in_sequence(model, rounded, given.layers, Fitting(late, bits, given.target, recipe), plain, data, progress)
+
+
+def unmeasured_codebooks(given: Given, data: Dataset | None, files: FileSizes, progress: Progress) -> Plan:
+    """The plan with codebooks for which all inputs of a layer count alike."""
+    bits = _bits(given, data, files, progress)
+    return _fit(given, given.layers, bits, unit_moments([one.layer for one in given.layers]), progress)
+
+
+def _bits(given: Given, data: Dataset | None, files: FileSizes, progress: Progress) -> dict[str, int]:
+    """Key of a weight -> bits of its codebook's index, as the recipe wishes."""
     tables, wish = given.tables(), given.recipe.codebook
     candidates = _candidates(given, tables)
     bits = wished_bits(given.model, candidates, wish)
-    if wish.allocated:
-        fixed = {key: width for key, width in bits.items() if wish.layers}
-        bits = fixed | _allocated(given, tables, [one for one in candidates if one.key not in fixed], data, files, progress)
+    if not wish.allocated:
+        return bits
+    fixed = {key: width for key, width in bits.items() if wish.layers}
+    return fixed | _allocated(given, tables, [one for one in candidates if one.key not in fixed], data, files, progress)
+
+
+def _fit(given: Given, layers: tuple[Weighted, ...], bits: Mapping[str, int], moments: Mapping[str, Moment], progress: Progress) -> Plan:
+    """The plan with codebooks of embedding tables and of some layers."""
     progress.start("fit codebooks", None)
-    rounded = refine(given.plan, given.layers, given.moments, given.target, given.recipe, bits)
-    weights = dict(rounded.weights)
-    weights.update({key: embedding_codebook(node, given.target, wish, bits[key]) for key, node in tables.items() if key in bits})
+    rounded = refine(given.plan, layers, moments, given.target, given.recipe, bits)
+    wish, weights = given.recipe.codebook, dict(rounded.weights)
+    weights.update({key: embedding_codebook(node, given.target, wish, bits[key]) for key, node in given.tables().items() if key in bits})
     return rounded.model_copy(update={"weights": weights})
 
 

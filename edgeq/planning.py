@@ -17,17 +17,16 @@ from edgeq.decide import Provenance, make_plan, settings_of, values_to_observe
 from edgeq.equalization import equalizing_exponents, factors_of, values_to_measure
 from edgeq.errors import BadData, BadPlan, BadStatistics
 from edgeq.input_choice import choose_inputs
-from edgeq.moments import Moment, measure_moments, unit_moments
 from edgeq.observe import observe
 from edgeq.passes.equalize import Equalize
 from edgeq.passes.migrate_scales import migrated
 from edgeq.pixels import PixelMap, pixel_grid
 from edgeq.plan import Plan
-from edgeq.plan_codebooks import FileSizes, Given, plainly, plan_codebooks
+from edgeq.plan_codebooks import FileSizes, Given, plan_codebooks, unmeasured_codebooks
 from edgeq.progress import Progress
 from edgeq.quant import QuantParams
 from edgeq.recipe import Recipe
-from edgeq.refine import Weighted, refine, weighted_layers
+from edgeq.refine import moments_of, refine, weighted_layers
 from edgeq.statistics_file import Statistics
 from edgeq.stats import TensorStats
 from edgeq.target import Target
@@ -120,40 +119,29 @@ def _refined(
             chosen = choose_inputs(model, equalized, statistics, task.target, task.recipe, data, progress)
             model = migrated(model, chosen.factors)
     layers = weighted_layers(model, chosen, task.target)
-    with clock.stage("calibrate"):
-        grids = {name: grid.params for name, grid in chosen.grids.items()}
-        moments = measure_moments(model, [one.layer for one in layers], grids, data, seed=task.recipe.seed, progress=progress)
-    with clock.stage("plan"):
-        what = "data-aware rounding"
-        if task.recipe.codebook.wanted:
-            what = "codebooks"
-            rounded = plan_codebooks(_given(task, model, chosen, layers, moments), data, _files(task, rewrite), progress)
-        else:
+    steps: tuple[tuple[str, Plan], ...]
+    if task.recipe.codebook.wanted:
+        given = Given(model, task.target, task.recipe, chosen, layers)
+        corrected = plan_codebooks(given, data, _files(task, rewrite), lambda one: rewrite(task.model, one, task.target), clock, progress)
+        steps = (("codebooks", corrected),)
+    else:
+        with clock.stage("calibrate"):
+            moments = moments_of(model, chosen, layers, data, task.recipe.seed, progress)
+        with clock.stage("plan"):
             progress.start("round weights", None)
             rounded = refine(chosen, layers, moments, task.target, task.recipe)
-        # the numbers are the same without codebooks, and sooner there
-        corrected = correct_biases(model, rounded, layers, lambda one: rewrite(task.model, plainly(one), task.target), data, progress)
-    named = (
-        ("equalization", equalized),
-        ("input grids by output error", chosen),
-        (what, rounded),
-        ("bias correction", corrected),
-    )
-    before = (plan, equalized, chosen, rounded)
-    return corrected, (first, *(step for step, last in zip(named, before, strict=True) if step[1] is not last))
+            corrected = correct_biases(model, rounded, layers, lambda one: rewrite(task.model, one, task.target), data, progress)
+        steps = (("data-aware rounding", rounded), ("bias correction", corrected))
+    named = (("equalization", equalized), ("input grids by output error", chosen), *steps)
+    before = (plan, *(one for _, one in named))
+    return corrected, (first, *(step for step, last in zip(named, before, strict=False) if step[1] is not last))
 
 
 def _nearest(task: Task, data: Dataset | None, plan: Plan, first: tuple[str, Plan], rewrite: Rewrite, progress: Progress) -> Planned:
     """Codebooks without second moments: all inputs of a layer count alike."""
-    layers = weighted_layers(task.model, plan, task.target)
-    moments = unit_moments([one.layer for one in layers])
-    given = _given(task, task.model, plan, layers, moments)
-    found = plan_codebooks(given, data, _files(task, rewrite), progress)
+    given = Given(task.model, task.target, task.recipe, plan, weighted_layers(task.model, plan, task.target))
+    found = unmeasured_codebooks(given, data, _files(task, rewrite), progress)
     return Planned(found, (first, ("codebooks", found)))
-
-
-def _given(task: Task, model: ir.Model, plan: Plan, layers: tuple[Weighted, ...], moments: Mapping[str, Moment]) -> Given:
-    return Given(model, task.target, task.recipe, plan, layers, moments)
 
 
 def _files(task: Task, rewrite: Rewrite) -> FileSizes:

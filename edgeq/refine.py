@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -11,19 +11,23 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
+from edgeq.data_stream import Dataset
 from edgeq.decide_codebooks import codebook_of, with_storage
 from edgeq.decide_weights import side_of, weight_axis, weight_plan
 from edgeq.graph import constant, nodes
 from edgeq.kernel_fit import channel_axis
-from edgeq.moments import Moment
+from edgeq.moments import Moment, measure_moments
 from edgeq.observe import WORKERS
 from edgeq.plan import GridPlan, Plan
+from edgeq.progress import Progress
 from edgeq.recipe import Recipe
 from edgeq.rounding import round_weights
 from edgeq.target import Target
 from edgeq.target_facts import Kernel
-from edgeq.weight_grids import choose_scales, codes_of, least_scales
+from edgeq.weight_grids import Side, choose_scales, codes_of, least_scales
 from edgeq.windows import Layer, layer_of, weight_rows
+
+Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,14 @@ def weighted_layers(model: ir.Model, plan: Plan, target: Target) -> tuple[Weight
     return tuple(found)
 
 
+def moments_of(
+    model: ir.Model, plan: Plan, layers: tuple[Weighted, ...], data: Dataset, seed: int, progress: Progress
+) -> dict[str, Moment]:
+    """Node name -> second moments of what the float model hands to each layer, on the plan's grids."""
+    grids = {name: grid.params for name, grid in plan.grids.items()}
+    return measure_moments(model, [one.layer for one in layers], grids, data, seed=seed, progress=progress)
+
+
 def refine(
     plan: Plan,
     layers: tuple[Weighted, ...],
@@ -74,40 +86,57 @@ def refine(
     groups = list(shared.values())
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(WORKERS) as pool:
         results = pool.map(lambda users: _round(users, moments, plan, target, recipe, bits or {}), groups)
-    for users, (grid, scale, codes, rows) in zip(groups, results, strict=True):
+    for users, (fit, rows) in zip(groups, results, strict=True):
         for one in users:
-            weights[one.key] = grid
-            corrected = _bias(one, moments[one.layer.node], plan, rows - codes * scale[..., None])
+            weights[one.key] = fit.grid
+            corrected = _bias(one, moments[one.layer.node], plan, rows - fit.codes * fit.scale[..., None])
             if corrected is not None:
                 biases[one.layer.node] = corrected
     return plan.model_copy(update={"weights": weights, "biases": biases})
 
 
-Array = NDArray[np.float32]
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A weight as the plan says it, and the same as scale [G, C] and whole numbers [G, C, K]."""
+
+    grid: GridPlan
+    scale: Array
+    codes: Array
 
 
 def _round(
     users: list[Weighted], moments: Mapping[str, Moment], plan: Plan, target: Target, recipe: Recipe, bits: Mapping[str, int]
-) -> tuple[GridPlan, Array, Array, Array]:
-    first = users[0]
-    index = first.kernel.weight
-    assert index is not None
-    weight = np.asarray(constant(first.node.inputs[index]), np.float32)
-    rows = weight_rows(weight, first.node, first.layer)
+) -> tuple[Fitted, Array]:
+    rows = rows_of_weight(users[0])
     moment = np.asarray(sum(_seen(one, moments[one.layer.node], plan) for one in users), np.float64)
-    codes = codes_of(target.weights, first.layer, recipe.weight_bits)
-    axis = weight_axis(first.node, first.kernel, target, recipe)
-    importance = np.einsum("gkk->gk", moment)
     sides = [side_of(one.node, one.kernel, plan.grids) for one in users]
-    if first.key in bits:
-        width = bits[first.key]
+    return fit_rows(users[0], rows, moment, sides, target, recipe, bits.get(users[0].key)), rows
+
+
+def rows_of_weight(one: Weighted) -> Array:
+    """[G, C, K]."""
+    return weight_rows(_weight(one), one.node, one.layer)
+
+
+def _weight(one: Weighted) -> Array:
+    assert one.kernel.weight is not None
+    return np.asarray(constant(one.node.inputs[one.kernel.weight]), np.float32)
+
+
+def fit_rows(
+    one: Weighted, rows: Array, moment: NDArray[np.float64], sides: Sequence[Side], target: Target, recipe: Recipe, width: int | None
+) -> Fitted:
+    """Scales and codes that bring a weight near `rows` under the moment. width: bits of a codebook's index; None: plain codes."""
+    weight, codes = _weight(one), codes_of(target.weights, one.layer, recipe.weight_bits)
+    axis = weight_axis(one.node, one.kernel, target, recipe)
+    if width is not None:
         fit = codebook_of(rows, moment, codes, least_scales(rows, sides, axis is None), axis is None, recipe.codebook, width)
-        grid = weight_plan(first.node, fit.scale, fit.codes, weight, axis, target, f"codebook, {width} bits")
-        return with_storage(grid, channel_axis(first.node, first.kernel) or 0, recipe.codebook, width), fit.scale, fit.codes, rows
-    scale = choose_scales(rows, importance, codes, recipe.weight_rule, axis is None, sides)
+        grid = weight_plan(one.node, fit.scale, fit.codes, weight, axis, target, f"codebook, {width} bits")
+        return Fitted(with_storage(grid, channel_axis(one.node, one.kernel) or 0, recipe.codebook, width), fit.scale, fit.codes)
+    scale = choose_scales(rows, np.einsum("gkk->gk", moment), codes, recipe.weight_rule, axis is None, sides)
     rounded = round_weights(rows, moment, scale, codes)
-    grid = weight_plan(first.node, scale, rounded, weight, axis, target, f"{recipe.weight_rule}, rounded with the data in view")
-    return grid, scale, rounded, rows
+    grid = weight_plan(one.node, scale, rounded, weight, axis, target, f"{recipe.weight_rule}, rounded with the data in view")
+    return Fitted(grid, scale, rounded)
 
 
 def _seen(one: Weighted, moment: Moment, plan: Plan) -> NDArray[np.float64]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from edgeq.codebook_layers import CodebookLayer
+from edgeq.codebook_text import codebook_summary
 from edgeq.errors import MissingExtra
 from edgeq.report import Report, verdict
 from edgeq.report_search import judged_on
@@ -36,11 +39,15 @@ def require_jinja() -> None:
 def _environment() -> Environment:
     try:
         from jinja2 import Environment, StrictUndefined
+        from markupsafe import Markup
     except ImportError:
         mend = "Install it with: pip install 'edgeq[report]'; or write the report as .json."
         raise MissingExtra("An HTML report needs jinja2, which is not installed.", "--report", mend) from None
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(bytes=human_bytes, db=decibels, bar=_bar, grade=_grade, score=_score, threads=threads_text)
+    environment.filters.update(
+        bytes=human_bytes, db=decibels, bar=_bar, grade=_grade, score=_score, threads=threads_text, stored=codebook_summary
+    )
+    environment.filters["picture"] = lambda layer: Markup(_picture(layer))  # numbers alone: nothing to escape
     return environment
 
 
@@ -65,3 +72,14 @@ def _grade(sqnr_db: float) -> str:
 def _score(value: float, metric: str) -> str:
     """A share in percent, an error as it is."""
     return f"{100 * value:.2f} %" if metric == "top1" else f"{value:.4g}"
+
+
+def _picture(layer: CodebookLayer) -> str:
+    """The histogram of the float weights, on a logarithmic scale so that tails are seen, and a line for each value of the table."""
+    peak, span = max(layer.histogram, default=0), (layer.high - layer.low) or 1.0
+    heights = [math.log1p(count) / math.log1p(max(peak, 1)) for count in layer.histogram]
+    bars = [f'<rect x="{place}" y="{1 - height:.3f}" width="0.9" height="{height:.3f}"/>' for place, height in enumerate(heights) if height]
+    width = max(len(heights), 1)
+    places = [width * min(max((value - layer.low) / span, 0.0), 1.0) for value in layer.centroids]
+    ticks = [f'<line x1="{place:.2f}" x2="{place:.2f}" y1="0" y2="1" vector-effect="non-scaling-stroke"/>' for place in places]
+    return f'<svg class="values" viewBox="0 0 {width} 1" preserveAspectRatio="none">{"".join(bars + ticks)}</svg>'

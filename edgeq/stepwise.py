@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from types import MappingProxyType
 
 import numpy as np
 import onnx_ir as ir
@@ -19,12 +20,24 @@ class Stepwise:
     Optimizations are off: Quantize, Dequantize and float kernels do what the file says, also where integers and floats meet.
     """
 
-    def __init__(self, model: ir.Model, samples: Sequence[Mapping[str, Array]]) -> None:
-        """samples: feeds of one run each."""
+    def __init__(
+        self, model: ir.Model, samples: Sequence[Mapping[str, Array]], held: Mapping[ir.Node, ir.Value] = MappingProxyType({})
+    ) -> None:
+        """samples: feeds of one run each. held: values that are kept until a node ran, beside what it reads."""
         self._model, self._count = model, len(samples)
-        self._ahead = dict.fromkeys(model.graph)
+        self._ahead, self._held = dict.fromkeys(model.graph), held
         inputs = [str(value.name) for value in model.graph.inputs]
         self._alive: dict[str, list[Array]] = {name: [np.asarray(feeds[name]) for feeds in samples] for name in inputs}
+
+    def reach(self, value: ir.Value) -> list[Array]:
+        """A value for each sample: one that is held since later steps read it, or one that is made now."""
+        if str(value.name) not in self._alive:
+            maker = value.producer()
+            assert maker is not None
+            made = self.advance(maker)
+            if value is maker.outputs[0]:
+                return made
+        return self._alive[str(value.name)]
 
     def advance(self, node: ir.Node) -> list[Array]:
         """Run this node, which did not run yet, and what it needs; its first output for each sample.
@@ -34,13 +47,16 @@ class Stepwise:
         segment = self._needed(node)
         for one in segment:
             del self._ahead[one]
-        later = {str(value.name) for one in self._ahead for value in reads(one)}
+        later = {str(value.name) for one in self._ahead for value in (*reads(one), *self._also(one))}
         result = str(node.outputs[0].name)
         made = [str(value.name) for one in segment for value in one.outputs if value.name in later or value.name == result]
         read = {str(value.name) for one in segment for value in reads(one)}
         found = self._run([name for name in self._alive if name in read], made)
         self._alive = {name: arrays for name, arrays in (self._alive | found).items() if name in later}
         return found[result]
+
+    def _also(self, node: ir.Node) -> tuple[ir.Value, ...]:
+        return (self._held[node],) if node in self._held else ()
 
     def _needed(self, node: ir.Node) -> list[ir.Node]:
         """The nodes that did not run yet and that `node` depends on, itself included, in graph order."""

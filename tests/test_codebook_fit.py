@@ -57,6 +57,17 @@ def test_error_does_not_rise_with_more_bits() -> None:
     assert errors == sorted(errors, reverse=True)
 
 
+@pytest.mark.parametrize("bits", [5, 6])
+def test_a_limit_on_neighbours_costs_little(bits: int) -> None:
+    """Half of the integers are enough for the entries of a table."""
+    weights = problem(channels=32, size=48, codes=Codes(-127, 127, neighbours((48,)), 128))
+    assert weights.moment is not None
+    free = replace(weights, codes=replace(weights.codes, limit=None))
+    fits = [fit_codebook(one, parse_grain("tensor"), bits) for one in (weights, free)]
+    limited, unlimited = (output_error(weights.rows, fit.codes, fit.scale, weights.moment).sum() for fit in fits)
+    assert limited < 1.1 * unlimited
+
+
 def test_beats_plain_k_means_of_the_tensor() -> None:
     weights = problem(channels=32, size=48, codes=Codes(-127, 127, (), None))
     assert weights.moment is not None

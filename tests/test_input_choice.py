@@ -17,7 +17,7 @@ from edgeq.passes.migrate_scales import migrated_name
 from edgeq.pipeline import rewrite
 from edgeq.plan import parse_plan
 from edgeq.proof import prove_placement
-from edgeq.recipe import Recipe
+from edgeq.recipe import CodebookWish, Recipe
 from edgeq.runtime import open_session
 from edgeq.target import Target, load_target
 from tests.graph_text import net, weights
@@ -56,6 +56,14 @@ def test_an_outlier_channel_moves_into_the_weights() -> None:
     assert chosen.plan.factors["n"][5] >= 4
     assert set(np.delete(chosen.plan.factors["n"], 5)) <= {1.0, 2.0}
     assert error(model, chosen.model) < 0.3 * error(model, ruled.model)
+
+
+def test_an_outlier_channel_moves_into_codebooks_too() -> None:
+    model, recipe = block(), Recipe(codebook=CodebookWish(bits=4))
+    chosen, ruled = made(model, recipe=recipe), made(model, recipe=recipe.model_copy(update={"input_grids": "by_rule"}))
+    assert chosen.plan.factors["n"][5] >= 4
+    assert len(chosen.report.codebooks) == 2
+    assert error(model, chosen.model) < 0.5 * error(model, ruled.model)
 
 
 def test_the_grid_is_measured_at_every_run_where_samples_differ_in_size() -> None:

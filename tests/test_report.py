@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from edgeq.codebook import encode, parse_grain
+from edgeq.codebook_layers import describe
 from edgeq.comparison import Comparison, OutputFidelity
 from edgeq.errors import BadOutput, MissingExtra
 from edgeq.jsonable import plain, to_json
@@ -163,6 +165,24 @@ def test_html_shows_every_node_and_layer() -> None:
     assert all(name in page for name in ("stem/conv", "stem/relu", "mask_5", "head/softmax[0]"))
     assert "SQNR of each layer" in page
     assert "2.00x as fast" in page
+
+
+def test_html_shows_each_codebook_and_its_values() -> None:
+    pytest.importorskip("jinja2")
+    weight = np.array([[-1, -1, 0.5], [0.5, 1, 1]], np.float32)
+    book = encode(np.array([[-2, -2, 1], [1, 2, 2]], np.int8), parse_grain("tensor"), 0, 2)
+    assert book is not None
+    layers = (
+        describe("stem<b>", weight, weight, book, np.float32([0.5, 0.5])),
+        describe("zeros", np.zeros((2, 3), np.float32), np.zeros((2, 3), np.float32), book, np.float32([0.5, 0.5])),
+    )
+    page = to_html(replace(full_report(), codebooks=layers))
+    first = page.split("stem&lt;b&gt;")[1].split("</tr>")[0]
+    assert f"{layers[0].bits_per_weight:.2f}" in first
+    assert first.count("<rect") == 3  # three bins hold weights
+    assert [float(place) for place in re.findall(r'line x1="([0-9.]+)"', first)] == [0, 48, 64]  # -1, 0.5 and 1 of -1..1, in bins
+    assert "2 weights in codebooks" in page
+    assert "Codebooks" not in to_html(full_report())
 
 
 @pytest.mark.parametrize("sqnr_db", [math.inf, -math.inf, math.nan])
