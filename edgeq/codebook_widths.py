@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from edgeq.api import DataSource, calibrate, quantize
+from edgeq.api import calibrate, quantize
 from edgeq.data_stream import Dataset
 from edgeq.dataset import open_dataset
 from edgeq.errors import BadData
@@ -19,6 +19,7 @@ from edgeq.planning import Shapes
 from edgeq.progress import Progress
 from edgeq.quantized import Quantized
 from edgeq.recipe import FineTuneWish, Floors, Recipe
+from edgeq.set_up import DataSource
 from edgeq.target import Target
 
 #: points of top-1 that may be lost where the data is labelled and no floor is given

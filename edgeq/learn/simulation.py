@@ -95,6 +95,11 @@ class Simulation:
         update = {"weights": {**self._plan.weights, **weights}, "biases": {**self._plan.biases, **biases}, "grids": grids}
         return self._plan.model_copy(update=update)
 
+    @property
+    def weights(self) -> tuple[LearnedWeight, ...]:
+        """Each once, whatever reads it."""
+        return tuple(self._weights.values())
+
     def refit(self) -> None:
         """Where tables are to follow the weights: move every entry to the mean of its cluster."""
         for weight in self._weights.values() if self._refits else ():
