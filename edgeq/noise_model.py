@@ -106,7 +106,7 @@ def noise_model(
     terms = []
     for node in model.graph:
         form = layer_form(node)
-        source = node.inputs[0]
+        source = node.inputs[0] if node.inputs else None
         if form is not None and source is not None and source.name in squares and not is_op(node, "ConvTranspose"):
             terms.append(_term(node, form, channels, squares))
     spans = {name: (channels.classes[name], _log(peaks[name])) for name in quantized if name in peaks and peaks[name].max(initial=0) > 0}

@@ -102,6 +102,10 @@ class FineTuneWish(Strict):
     patience: int = Field(20, ge=1, description="epochs without a better score before training stops")
     mix: float = Field(0.5, ge=0, le=1, description="share of samples that are blended with another one, where inputs are float")
     labels: float = Field(0.0, ge=0, le=1, description="share of the labels' cross-entropy in the loss of the first output")
+    centroids: Literal["gradient", "refit"] = Field(
+        "gradient",
+        description="entries of codebooks follow the gradient summed over each cluster, or become the cluster's mean after a step",
+    )
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:

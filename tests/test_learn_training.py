@@ -68,7 +68,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
 def test_a_run_with_another_schedule_does_not_go_on(tmp_path: Path) -> None:
     kept = tmp_path / "run.ckpt"
     train(lesson(), replace(SCHEDULE, epochs=1), THIS, Silent(), keep=kept)
-    with pytest.raises(BadCheckpoint, match="another run: settings not the same"):
+    with pytest.raises(BadCheckpoint, match="another run: settings, epochs not the same"):
         train(lesson(), SCHEDULE, THIS, Silent(), resume=kept)
 
 
@@ -110,7 +110,7 @@ def test_the_rate_falls_along_a_cosine() -> None:
 def test_checkpoints_of_other_runs_and_damaged_ones_are_refused(tmp_path: Path) -> None:
     kept = tmp_path / "run.ckpt"
     train(lesson(), replace(SCHEDULE, epochs=1), THIS, Silent(), keep=kept)
-    with pytest.raises(BadCheckpoint, match="another run: model, plan, settings not the same"):
+    with pytest.raises(BadCheckpoint, match="another run: model, plan, settings, epochs not the same"):
         load_checkpoint(kept, replace(THIS, model="other", plan="other"))
     kept.write_bytes(kept.read_bytes()[:500])
     with pytest.raises(BadCheckpoint, match="damaged"):

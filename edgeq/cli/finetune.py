@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from edgeq.cli import options as o
-from edgeq.cli.palettize import Bits, Granularity
-from edgeq.cli.quantize import Files, finish
+from edgeq.cli.finetune_run import Job, run_one
+from edgeq.cli.palettize import SIZES, Granularity
 from edgeq.cli.screen import Screen
-from edgeq.cli.settings import (
-    Setting,
-    check_outputs,
-    check_report,
-    codebook_from,
-    parse_shapes,
-    parse_size,
-    plan_path,
-    recipe_from,
-    tuning_from,
-)
-
-if TYPE_CHECKING:
-    from edgeq.api import Quantized
-    from edgeq.recipe import Recipe
+from edgeq.cli.settings import Setting, codebook_in, parse_shapes, parse_size, recipe_from, tuning_from
+from edgeq.cli.width_files import parse_widths
 
 TRAINING = "Training"
 DEFAULT_MINUTES = 5.0
@@ -36,7 +22,28 @@ EXAMPLE = """    edgeq finetune model.onnx --data calib.npz -o model.int8.onnx  
 
     edgeq finetune model.onnx -d calib.npz --bits 4 --epochs 20 -o model.w4.onnx --resume run.ckpt    (after a break)
 
-    edgeq finetune model.onnx -d labelled.npz --labels --target npu_pow2 --minutes 10 -o model.pow2.onnx"""
+    edgeq finetune model.onnx -d labelled.npz --labels --target npu_pow2 --minutes 10 -o model.pow2.onnx
+
+    edgeq finetune model.onnx -d labelled.npz --bits 8,4,2 --max-drop 0.5 -o model.onnx    (writes model.w8.onnx, ...)"""
+
+Bits = Annotated[
+    str | None,
+    typer.Option(
+        "--bits",
+        metavar="B[,B...]",
+        help="Codebooks with indices of so many bits. Several: a model each, OUT.wB, trained where a floor is missed.",
+        rich_help_panel=SIZES,
+    ),
+]
+Centroids = Annotated[
+    str | None,
+    typer.Option(
+        "--centroids",
+        metavar="HOW",
+        help="Entries of codebooks follow the gradient, or are refit: k-means after each step. Default: gradient.",
+        rich_help_panel=TRAINING,
+    ),
+]
 
 Epochs = Annotated[int | None, typer.Option("--epochs", metavar="N", min=1, help="Passes over the data.", rich_help_panel=TRAINING)]
 Minutes = Annotated[
@@ -67,6 +74,7 @@ def finetune(
     labels: Labels = False,
     keep: Keep = None,
     resume: Resume = None,
+    centroids: Centroids = None,
     bits: Bits = None,
     granularity: Granularity = None,
     validation: o.Validation = None,
@@ -98,46 +106,15 @@ def finetune(
         {"weights": weights, "keep_float": keep_float or None, "samples": samples, "seed": seed},
         {"min_sqnr": min_sqnr, "min_accuracy": min_accuracy, "max_drop": max_drop},
     )
-    given: dict[str, Setting] = {"epochs": epochs, "minutes": minutes, "rate": lr, "labels": 0.5 if labels else None}
-    wish = tuning_from(wish, given, DEFAULT_MINUTES)
-    if bits is not None:
-        wish = wish.model_copy(update={"codebook": codebook_from({"bits": bits, "granularity": granularity})})
-    shapes, limit = parse_shapes(shape), parse_size(max_bytes)
-    plan_out, kept = None if no_plan else plan_path(out), keep or resume or out.with_suffix(".ckpt")
-    check_report(report)
-    inputs = [Path(path) for path in (model, data, validation, recipe, plan) if path is not None]
-    check_outputs([out, plan_out, report], force=force, inputs=inputs)
-    check_outputs([kept], force=force or kept == resume, inputs=inputs)
-    made = _run(model, data, Options(wish, shapes, limit, target, float_io, plan, validation, not no_prove), (kept, resume), screen)
-    finish(screen, made, Files(out, plan_out, report), force=force, strict=strict)
-    if keep is None and resume is None:
-        kept.unlink(missing_ok=True)  # it was for the case of a break
+    tuning: dict[str, Setting] = {"epochs": epochs, "minutes": minutes, "rate": lr, "labels": 0.5 if labels else None}
+    wish, widths = tuning_from(wish, tuning | {"centroids": centroids}, DEFAULT_MINUTES), parse_widths(bits, granularity)
+    if widths:
+        wish = codebook_in(wish, {"bits": widths[0], "granularity": granularity})
+    job = Job(model, data, validation, wish, recipe, target, float_io, parse_shapes(shape), parse_size(max_bytes), plan, keep, resume,
+              out, report, not no_plan, not no_prove, force, strict)  # fmt: skip
+    job.check(widths)
+    if len(widths) < 2:
+        return run_one(job, screen)
+    from edgeq.cli.finetune_widths import run_widths
 
-
-@dataclass(frozen=True)
-class Options:
-    """What the command line says about a run, beside its files."""
-
-    recipe: Recipe
-    shapes: dict[str, tuple[int, ...]]
-    limit: int
-    target: str
-    float_io: bool
-    plan: Path | None
-    validation: str | None
-    prove: bool
-
-
-def _run(model: Path, data: str, wish: Options, checkpoint: tuple[Path, Path | None], screen: Screen) -> Quantized:
-    from edgeq.api import quantize
-    from edgeq.fine_tuning import Checkpoint, require_torch
-    from edgeq.load import load_model
-    from edgeq.plan import load_plan
-    from edgeq.target import load_target
-
-    require_torch()
-    earlier = None if wish.plan is None else load_plan(wish.plan)
-    with screen.progress() as progress:
-        loaded, chip = load_model(model, max_bytes=wish.limit), load_target(wish.target, float_io=wish.float_io)
-        return quantize(loaded, data, target=chip, recipe=wish.recipe, shapes=wish.shapes, plan=earlier, validation=wish.validation,
-                        prove=wish.prove, checkpoint=Checkpoint(*checkpoint), progress=progress)  # fmt: skip
+    return run_widths(job, widths, screen)

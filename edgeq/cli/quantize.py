@@ -152,13 +152,11 @@ class Files:
     beside: Written = ()
 
 
-def finish(screen: Screen, made: Quantized, files: Files, *, force: bool, strict: bool) -> None:
-    """Write, show, and judge. Raises FloorMissed after all is written; with `strict` nothing but the report is."""
-    from edgeq.report_text import report_text
+def write(made: Quantized, files: Files, *, force: bool, strict: bool) -> None:
+    """Write what was made; with `strict`, where a floor is missed, nothing but the report."""
     from edgeq.save import atomic_write_bytes, atomic_write_text
 
-    failed = made.report.gate == "failed"
-    if not (failed and strict):
+    if not (made.report.gate == "failed" and strict):
         made.check_form(files.model)
         # the plan first: a model that is there has its plan beside it
         if files.plan is not None:
@@ -168,8 +166,15 @@ def finish(screen: Screen, made: Quantized, files: Files, *, force: bool, strict
             atomic_write_bytes(path, content, force=force)
     if files.report is not None:
         write_report(made.report, files.report, str(files.model), force=force)
+
+
+def finish(screen: Screen, made: Quantized, files: Files, *, force: bool, strict: bool) -> None:
+    """Write, show, and judge. Raises FloorMissed after all is written; with `strict` nothing but the report is."""
+    from edgeq.report_text import report_text
+
+    write(made, files, force=force, strict=strict)
     screen.show(made.report, lambda: report_text(made.report, str(files.model)))
-    if failed:
+    if made.report.gate == "failed":
         wrote = f"{files.model} was not written" if strict else f"{files.model}, marked gate: failed"
         mend = "Try --effort best, which searches; or find weak layers with edgeq compare --layers and keep them float; or lower the floor."
         raise FloorMissed("; ".join(made.report.missed) + ".", wrote, mend)

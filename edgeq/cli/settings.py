@@ -60,6 +60,14 @@ def codebook_from(given: Mapping[str, Setting]) -> CodebookWish:
     return validate(CodebookWish, {key: value for key, value in given.items() if value is not None}, "command line", BadRecipe, "options")
 
 
+def codebook_in(recipe: Recipe, given: Mapping[str, Setting]) -> Recipe:
+    """The recipe with codebooks as given. None: option not given. Raises BadRecipe."""
+    from edgeq.recipe import Recipe
+    from edgeq.toml_model import validate
+
+    return validate(Recipe, recipe.model_dump() | {"codebook": codebook_from(given).model_dump()}, "command line", BadRecipe, "options")
+
+
 def parse_shapes(words: Sequence[str] | None) -> dict[str, tuple[int, ...]]:
     """NAME=1,3,224,224 (or 1x3x224x224) words to shapes by input name. Raises BadRecipe."""
     shapes: dict[str, tuple[int, ...]] = {}

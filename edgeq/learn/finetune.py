@@ -59,7 +59,7 @@ def fine_tune(
     if wish.labels and data.labels is None:
         raise BadData("The data has no labels to train with.", data.name, "Give labelled data, or leave --labels out.")
     watcher.start("prepare training", None)
-    student = Simulation(start.floats, start.integers, start.plan, start.target, recipe.weight_bits)
+    student = Simulation(start.floats, start.integers, start.plan, start.target, recipe.weight_bits, refits=wish.centroids == "refit")
     lesson = Distillation(student, Executor(start.floats), data, wish, recipe.seed).lesson()
     epochs = wish.epochs or (planned_epochs(resume) if resume is not None else _fitting(lesson, wish.minutes or 1.0))
     schedule = Schedule(epochs, wish.rate or rate_for(student.mean_bits), wish.patience, recipe.seed)

@@ -43,7 +43,7 @@ class Distillation:
     def lesson(self) -> Lesson[Material]:
         """What the training loop wants."""
         self._look()
-        return Lesson(self.student.learnable, self.batches, self.loss, self.score)
+        return Lesson(self.student.learnable, self.batches, self.loss, self.score, self.student.refit)
 
     def _look(self) -> None:
         """At the teacher's answers to the samples that are held out: what kind of outputs they are, how much each value varies."""

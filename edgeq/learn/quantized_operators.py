@@ -77,7 +77,8 @@ def _layer(node: ir.Node, x: Operands) -> Operand:
     scaled_bias = len(x.given) < 3 or x.given[2] is None or bias is not None
     if source is None or weight is None or source.scale.dim() or not scaled_bias or _weighs_terms(node):
         return _plain(plain(node, x))
-    total = _plain(plain(node, Operands([source.codes, weight.codes, None if bias is None else bias.codes][: len(x.given)])))
+    codes: list[Operand | None] = [source.codes, weight.codes, None if bias is None else bias.codes]
+    total = _plain(plain(node, Operands(codes[: len(x.given)])))
     scale = source.scale * weight.scale
     if node.op_type == "Conv" and scale.dim():
         return Scaled(total, scale.reshape(1, -1, *[1] * (total.dim() - 2)))

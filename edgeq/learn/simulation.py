@@ -50,11 +50,11 @@ class Simulation:
 
     floats: the model in float operators that the plan's grids and codes are of; integers: that with quantizers, and nothing that only
     serves a runtime. bits: of weights, as in the recipe. learnable: the parameters. inner: value of the plan -> the
-    name of what its readers see of it.
+    name of what its readers see of it. refits: entries of tables follow from `refit`, and not from a gradient.
     """
 
-    def __init__(self, floats: ir.Model, integers: ir.Model, plan: Plan, target: Target, bits: int = 8) -> None:
-        self._plan, model = plan, integers.clone()
+    def __init__(self, floats: ir.Model, integers: ir.Model, plan: Plan, target: Target, bits: int = 8, *, refits: bool = False) -> None:
+        self._plan, self._refits, model = plan, refits, integers.clone()
         self._scales = learned_scales(model, floats, plan, target)
         self._weights: dict[str, LearnedWeight] = {}
         self._weight_scales: dict[str, str] = {}
@@ -68,6 +68,8 @@ class Simulation:
         self._executor = Executor(model, QUANTIZED_OPERATORS)
         weights = [parameter for weight in self._weights.values() for parameter in weight.parameters]
         self.learnable = ParameterList([*weights, *(one.steps for one in self._scales), *(one.steps for one in self._biases)])
+        for table in [weight.table for weight in self._weights.values() if weight.table is not None]:
+            table.entries.requires_grad_(not refits)
 
     def forward(self, feeds: Mapping[str, Tensor], want: Sequence[str] = ()) -> dict[str, Tensor]:
         """Graph outputs and wanted inner values, as the runtime computes them from these parameters."""
@@ -92,6 +94,16 @@ class Simulation:
                     grids[name] = grids[name].model_copy(update={"scale": (scale,), "rule": rule})
         update = {"weights": {**self._plan.weights, **weights}, "biases": {**self._plan.biases, **biases}, "grids": grids}
         return self._plan.model_copy(update=update)
+
+    @property
+    def weights(self) -> tuple[LearnedWeight, ...]:
+        """Each once, whatever reads it."""
+        return tuple(self._weights.values())
+
+    def refit(self) -> None:
+        """Where tables are to follow the weights: move every entry to the mean of its cluster."""
+        for weight in self._weights.values() if self._refits else ():
+            weight.refit()
 
     def _constants(self) -> dict[str, Tensor]:
         """Every constant that follows from the parameters, by its name in the graph."""
@@ -136,13 +148,13 @@ class Simulation:
             return
         stored, scale = _stored(value)
         kept = value if stored is None else stored
-        first = torch.from_numpy(np.array(first, np.float32).reshape(-1))
+        start = torch.from_numpy(np.array(first, np.float32).reshape(-1))
         grid = self._plan.grids.get(str(twin.outputs[0].name))
         factors = (str(scales[0].name), str(scales[1].name))
         product = self._plan.grids[one.layer.source].scale[0] * float(np.mean(self._plan.weights[one.key].scale))
         unit = product * BIAS_UNIT if grid is None else grid.scale[0]
         names = str(kept.name), None if scale is None else str(scale.name)
-        self._biases.append(LearnedBias(one.layer.node, first, Parameter(torch.zeros_like(first)), unit, *names, factors))
+        self._biases.append(LearnedBias(one.layer.node, start, Parameter(torch.zeros_like(start)), unit, *names, factors))
 
 
 def _stored(value: ir.Value | None) -> tuple[ir.Value | None, ir.Value | None]:

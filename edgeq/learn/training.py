@@ -42,12 +42,14 @@ class Lesson(Generic[B]):
     """What is learned. batches: those of an epoch, from its number and nothing else, so that a resumed run sees the same ones.
 
     loss: of one batch, differentiable. score: of the student as it is, on samples that batches never gives; lower is better.
+    settle: called after every step, for what follows from the parameters without a gradient.
     """
 
     student: nn.Module
     batches: Callable[[int], Iterable[B]]
     loss: Callable[[B], Tensor]
     score: Callable[[], float]
+    settle: Callable[[], None] | None = None
 
 
 def train(
@@ -103,6 +105,8 @@ def _epoch(lesson: Lesson[B], schedule: Schedule, optimizer: torch.optim.Optimiz
             raise BadTraining(what, f"learning rate {rate:g}", "Choose a lower learning rate, or look for NaN in the data.")
         torch.autograd.backward(loss)
         optimizer.step()
+        if lesson.settle is not None:
+            lesson.settle()
     score = _score(lesson)
     parameters, better, epoch = _copy(lesson.student), score < before.best_score, before.epoch + 1
     return State(

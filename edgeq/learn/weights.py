@@ -40,8 +40,15 @@ class Table:
 
     def whole(self) -> Tensor:
         """The entries as codes, ascending, [T, k]."""
-        kept = torch.where(self.held, torch.zeros_like(self.entries), self.entries)
-        return rounded(torch.clamp(kept, *self.ends)).sort(-1).values
+        return rounded(torch.clamp(self.kept(), *self.ends)).gather(-1, self.order())
+
+    def kept(self) -> Tensor:
+        """The entries as they are learned, with 0 where that is held."""
+        return torch.where(self.held, torch.zeros_like(self.entries), self.entries)
+
+    def order(self) -> Tensor:
+        """Indices that put the whole entries in ascending order; equal ones stay in theirs."""
+        return torch.argsort(torch.round(torch.clamp(self.kept().detach(), *self.ends)), dim=-1, stable=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,10 +91,29 @@ class LearnedWeight:
             chosen = from_rows(self.codes.all_nearest(rows), self.one.node, tuple(wanted.shape))
             return straight(torch.clamp(wanted, self.codes.qmin, self.codes.qmax), torch.from_numpy(np.array(chosen, np.float32)))
         entries = self.table.whole()
-        codes = self._table_codes(entries.detach().numpy(), rows)
-        places = from_rows(codes.places(codes.all_nearest(rows)), self.one.node, tuple(wanted.shape))
-        flat = torch.from_numpy(self.table.owner * entries.shape[1] + places)
+        flat = torch.from_numpy(self._clusters(self.table, entries, rows))
         return entries.reshape(-1)[flat] + (wanted - wanted.detach())
+
+    def refit(self) -> None:
+        """One step of k-means: every entry becomes the mean of the free numbers that are stored as it. Empty ones, and those held, stay."""
+        if self.table is None:
+            return
+        wanted = (self.free.detach() * self.unit).numpy()
+        kept, order = self.table.kept().detach().numpy(), self.table.order().numpy()
+        rows = weight_rows(wanted, self.one.node, self.one.layer)
+        flat = self._clusters(self.table, self.table.whole().detach(), rows).reshape(-1)
+        count = np.bincount(flat, minlength=kept.size).reshape(kept.shape)
+        total = np.bincount(flat, wanted.reshape(-1), minlength=kept.size).reshape(kept.shape)
+        ascending = np.take_along_axis(kept, order, -1)
+        moved = np.where(count > 0, total / np.maximum(count, 1), ascending).astype(np.float32)
+        np.put_along_axis(kept, order, moved, -1)
+        self.table.entries.data.copy_(torch.from_numpy(kept))
+
+    def _clusters(self, table: Table, entries: Tensor, rows: NDArray[np.float32]) -> NDArray[np.intp]:
+        """The place of each number of the weight in the entries, all tables one after the other; in the weight's shape."""
+        codes = self._table_codes(entries.detach().numpy(), rows)
+        places = np.asarray(from_rows(codes.places(codes.all_nearest(rows)), self.one.node, tuple(self.free.shape)), np.intp)
+        return np.asarray(table.owner * entries.shape[1] + places, np.intp)
 
     def _table_codes(self, entries: NDArray[np.floating], rows: NDArray[np.float32]) -> TableCodes:
         tables = entries.astype(np.float64)[None] if len(entries) == 1 else _row_tables(entries, rows)

@@ -1,0 +1,94 @@
+"""What `edgeq finetune` was asked for, and the run for one model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgeq.cli.quantize import Files, finish
+from edgeq.cli.screen import Screen
+from edgeq.cli.settings import check_outputs, check_report, plan_path
+from edgeq.cli.width_files import checkpoint_path, of_width, refuse_single
+from edgeq.errors import FloorMissed
+
+if TYPE_CHECKING:
+    from edgeq.planning import Shapes
+    from edgeq.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Job:
+    """The command line, checked. earlier: a plan to start from. report: where to. plans: whether plans are written."""
+
+    model: Path
+    data: str
+    validation: str | None
+    recipe: Recipe
+    recipe_file: Path | None
+    target: str
+    float_io: bool
+    shapes: Shapes
+    max_bytes: int
+    earlier: Path | None
+    keep: Path | None
+    resume: Path | None
+    out: Path
+    report: Path | None
+    plans: bool
+    prove: bool
+    force: bool
+    strict: bool
+
+    def files(self, bits: int | None = None) -> Files:
+        """What is written: for a width where there are several (OUT.wB), else for the one model."""
+        model = self.out if bits is None else of_width(self.out, bits)
+        report = self.report if bits is None or self.report is None else of_width(self.report, bits)
+        return Files(model, plan_path(model) if self.plans else None, report)
+
+    def check(self, widths: tuple[int, ...]) -> None:
+        """Refuse what does not go together or cannot be written, before any work. Raises BadRecipe, BadOutput, MissingExtra."""
+        if len(widths) > 1:
+            given = {"--plan": self.earlier, "--keep": self.keep, "--resume": self.resume}
+            refuse_single({name: path is not None for name, path in given.items()} | {"--no-prove": not self.prove})
+        check_report(self.report)
+        inputs = [self.model, Path(self.data), None if self.validation is None else Path(self.validation), self.recipe_file, self.earlier]
+        wanted = [self.files(bits) for bits in widths] if len(widths) > 1 else [self.files()]
+        check_outputs([path for one in wanted for path in (one.model, one.plan, one.report)], force=self.force, inputs=inputs)
+        if len(widths) > 1:
+            check_outputs([checkpoint_path(one.model) for one in wanted], force=self.force, inputs=inputs)
+        else:
+            check_outputs([self.kept], force=self.force or self.kept == self.resume, inputs=inputs)
+
+    @property
+    def kept(self) -> Path:
+        """Where the one run keeps its state."""
+        return self.keep or self.resume or checkpoint_path(self.out)
+
+
+def run_one(job: Job, screen: Screen) -> None:
+    """Quantize, train, write, tell, judge."""
+    from edgeq.api import quantize
+    from edgeq.fine_tuning import Checkpoint, require_torch
+    from edgeq.load import load_model
+    from edgeq.plan import load_plan
+    from edgeq.target import load_target
+
+    require_torch()
+    earlier = None if job.earlier is None else load_plan(job.earlier)
+    with screen.progress() as progress:
+        loaded, chip = load_model(job.model, max_bytes=job.max_bytes), load_target(job.target, float_io=job.float_io)
+        made = quantize(loaded, job.data, target=chip, recipe=job.recipe, shapes=job.shapes, plan=earlier, validation=job.validation,
+                        prove=job.prove, checkpoint=Checkpoint(job.kept, job.resume), progress=progress)  # fmt: skip
+    try:
+        finish(screen, made, job.files(), force=job.force, strict=job.strict)
+    except FloorMissed:
+        _forget(job)
+        raise
+    _forget(job)
+
+
+def _forget(job: Job) -> None:
+    """Remove the checkpoint that nobody asked for: it was for the case of a break."""
+    if job.keep is None and job.resume is None:
+        job.kept.unlink(missing_ok=True)

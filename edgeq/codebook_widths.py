@@ -1,0 +1,96 @@
+"""Codebooks of several widths: each applied as it is and measured, then fine-tuned where it misses what is asked for (Deep Compression).
+
+The flow is that of Han et al., arXiv:1510.00149: k-means first, then training in which the entries of a table are shared weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from edgeq.api import calibrate, quantize
+from edgeq.data_stream import Dataset
+from edgeq.dataset import open_dataset
+from edgeq.errors import BadData
+from edgeq.fine_tuning import Checkpoint, require_torch
+from edgeq.inputs import input_specs
+from edgeq.load import Loaded
+from edgeq.planning import Shapes
+from edgeq.progress import Progress
+from edgeq.quantized import Quantized
+from edgeq.recipe import FineTuneWish, Floors, Recipe
+from edgeq.set_up import DataSource
+from edgeq.target import Target
+
+#: points of top-1 that may be lost where the data is labelled and no floor is given
+MAX_DROP = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Width:
+    """What came of one width. before: without training; after: fine-tuned (None: there was no need); made: the one of the two to use."""
+
+    bits: int
+    before: Quantized
+    after: Quantized | None
+
+    @property
+    def made(self) -> Quantized:
+        """The fine-tuned model, unless it names fewer labels than before training."""
+        if self.after is None:
+            return self.before
+        first, last = self.before.report.accuracy, self.after.report.accuracy
+        worse = first is not None and last is not None and first.metric == "top1" and last.int8 < first.int8
+        return self.before if worse else self.after
+
+
+def floors_of(given: Floors, judged: Dataset) -> Floors:
+    """The floors that decide whether a width is fine-tuned; none given: MAX_DROP where the data is labelled. Raises BadData."""
+    labelled = judged.labels is not None and judged.metric == "top1"
+    if not labelled and (given.max_drop is not None or given.min_accuracy is not None):
+        what = "An accuracy drop cannot be measured: the data has no labels."
+        raise BadData(what, judged.name, "Give labelled data, or a floor that needs none, such as --min-sqnr.")
+    unasked = all(floor is None for floor in given.model_dump().values())
+    return given.model_copy(update={"max_drop": MAX_DROP}) if labelled and unasked else given
+
+
+def fine_tune_widths(
+    loaded: Loaded,
+    data: DataSource,
+    widths: Sequence[int],
+    *,
+    target: Target,
+    recipe: Recipe,
+    shapes: Shapes | None = None,
+    validation: DataSource | None = None,
+    checkpoint: Callable[[int], Checkpoint] | None = None,
+    ready: Callable[[Quantized], None] | None = None,
+    progress: Progress,
+) -> Iterator[Width]:
+    """One width after the other, in the given order, as each is done. Calibration is shared; training starts from the width's own plan.
+
+    A width that misses a floor (see floors_of) is trained as recipe.finetune says; without floors every one is. checkpoint: of the
+    training of so many bits. ready: called with what will be trained, before that. A width's model is that of `quantize` with the same
+    recipe at that width, byte for byte. Raises what quantize raises, and BadData for floors that the data cannot show.
+    """
+    require_torch()
+    if validation is None:
+        judged = open_dataset(data, input_specs(loaded.model), samples=recipe.samples, shapes=shapes)
+    else:
+        judged = open_dataset(validation, input_specs(loaded.model), split="evaluation", shapes=shapes)
+    floored = recipe.model_copy(update={"floors": floors_of(recipe.floors, judged)})
+    always = all(floor is None for floor in floored.floors.model_dump().values())
+    statistics = calibrate(loaded, data, target=target, recipe=floored, shapes=shapes, progress=progress)
+    for bits in widths:
+        wish = floored.model_copy(update={"codebook": floored.codebook.model_copy(update={"bits": bits})})
+        plain = wish.model_copy(update={"finetune": FineTuneWish()})
+        before = quantize(loaded, data, target=target, recipe=plain, shapes=shapes, statistics=statistics, validation=validation,
+                          progress=progress)  # fmt: skip
+        after = None
+        if always or before.report.gate == "failed":
+            if ready is not None:
+                ready(before)
+            start = before.plan.model_copy(update={"recipe": wish.hash})
+            after = quantize(loaded, data, target=target, recipe=wish, shapes=shapes, plan=start, validation=validation,
+                             checkpoint=None if checkpoint is None else checkpoint(bits), progress=progress)  # fmt: skip
+        yield Width(bits, before, after)
