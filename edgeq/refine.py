@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import onnx_ir as ir
@@ -13,16 +14,18 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # s
 
 from edgeq.decide_codebooks import codebook_of, with_storage
 from edgeq.decide_weights import side_of, weight_axis, weight_plan
+from edgeq.exact_factors import Requantized
+from edgeq.exact_rounding import exact_if_cheap, requantized, round_best
 from edgeq.graph import constant, nodes
 from edgeq.kernel_fit import channel_axis
 from edgeq.moments import Moment
 from edgeq.observe import WORKERS
 from edgeq.plan import GridPlan, Plan
 from edgeq.recipe import Recipe
-from edgeq.rounding import round_weights
+from edgeq.rounding import Codes, feedback
 from edgeq.target import Target
 from edgeq.target_facts import Kernel
-from edgeq.weight_grids import choose_scales, codes_of, least_scales
+from edgeq.weight_grids import Side, choose_scales, codes_of, least_scales
 from edgeq.windows import Layer, layer_of, weight_rows
 
 
@@ -97,17 +100,42 @@ def _round(
     moment = np.asarray(sum(_seen(one, moments[one.layer.node], plan) for one in users), np.float64)
     codes = codes_of(target.weights, first.layer, recipe.weight_bits)
     axis = weight_axis(first.node, first.kernel, target, recipe)
-    importance = np.einsum("gkk->gk", moment)
     sides = [side_of(one.node, one.kernel, plan.grids) for one in users]
     if first.key in bits:
         width = bits[first.key]
         fit = codebook_of(rows, moment, codes, least_scales(rows, sides, axis is None), axis is None, recipe.codebook, width)
         grid = weight_plan(first.node, fit.scale, fit.codes, weight, axis, target, f"codebook, {width} bits")
         return with_storage(grid, channel_axis(first.node, first.kernel) or 0, recipe.codebook, width), fit.scale, fit.codes, rows
-    scale = choose_scales(rows, importance, codes, recipe.weight_rule, axis is None, sides)
-    rounded = round_weights(rows, moment, scale, codes)
+    scale, rounded = _scales_and_codes(rows, moment, codes, sides, _requantized(users, plan, target), recipe.weight_rule, axis is None)
     grid = weight_plan(first.node, scale, rounded, weight, axis, target, f"{recipe.weight_rule}, rounded with the data in view")
     return grid, scale, rounded, rows
+
+
+def _scales_and_codes(
+    rows: Array,
+    moment: NDArray[np.float64],
+    codes: Codes,
+    sides: list[Side],
+    how: Requantized | None,
+    rule: Literal["minmax", "mse"],
+    shared: bool,
+) -> tuple[Array, Array]:
+    """Scales [G, C] and codes [G, C, K] of rows [G, C, K]. how: the target's runtimes may differ in how sums become codes."""
+    importance, passed_on = np.einsum("gkk->gk", moment), feedback(moment)
+    scale = choose_scales(rows, importance, codes, rule, shared, sides)
+    chosen = round_best(rows, moment, [scale], codes, passed_on, shared)
+    if how is not None:
+        exact = [choose_scales(rows, importance, codes, rule, shared, sides, how), how.above(scale), how.below(scale)]
+        chosen = exact_if_cheap(round_best(rows, moment, exact, codes, passed_on, shared), chosen, how.step, shared)
+    return chosen.scale, chosen.codes
+
+
+def _requantized(users: list[Weighted], plan: Plan, target: Target) -> Requantized | None:
+    """How the sums of these layers become codes; None where runtimes do not differ in it, or the layers do."""
+    if not target.integer_only or target.weights.power_of_two:
+        return None
+    found = {requantized(one.node, plan.nodes, plan.grids) for one in users}
+    return found.pop() if len(found) == 1 else None
 
 
 def _seen(one: Weighted, moment: Moment, plan: Plan) -> NDArray[np.float64]:
