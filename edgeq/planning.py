@@ -26,6 +26,7 @@ from edgeq.plan import Plan
 from edgeq.plan_codebooks import FileSizes, Given, plainly, plan_codebooks
 from edgeq.progress import Progress
 from edgeq.quant import QuantParams
+from edgeq.reader_ranges import choose_reader_ranges
 from edgeq.recipe import Recipe
 from edgeq.refine import Weighted, refine, weighted_layers
 from edgeq.statistics_file import Statistics
@@ -119,27 +120,29 @@ def _refined(
         if task.recipe.input_grids == "by_output":
             chosen = choose_inputs(model, equalized, statistics, task.target, task.recipe, data, progress)
             model = migrated(model, chosen.factors)
-    layers = weighted_layers(model, chosen, task.target)
+        ranged = choose_reader_ranges(model, chosen, task.target, task.recipe, data, progress)
+    layers = weighted_layers(model, ranged, task.target)
     with clock.stage("calibrate"):
-        grids = {name: grid.params for name, grid in chosen.grids.items()}
+        grids = {name: grid.params for name, grid in ranged.grids.items()}
         moments = measure_moments(model, [one.layer for one in layers], grids, data, seed=task.recipe.seed, progress=progress)
     with clock.stage("plan"):
         what = "data-aware rounding"
         if task.recipe.codebook.wanted:
             what = "codebooks"
-            rounded = plan_codebooks(_given(task, model, chosen, layers, moments), data, _files(task, rewrite), progress)
+            rounded = plan_codebooks(_given(task, model, ranged, layers, moments), data, _files(task, rewrite), progress)
         else:
             progress.start("round weights", None)
-            rounded = refine(chosen, layers, moments, task.target, task.recipe)
+            rounded = refine(ranged, layers, moments, task.target, task.recipe)
         # the numbers are the same without codebooks, and sooner there
         corrected = correct_biases(model, rounded, layers, lambda one: rewrite(task.model, plainly(one), task.target), data, progress)
     named = (
         ("equalization", equalized),
         ("input grids by output error", chosen),
+        ("ranges by their readers", ranged),
         (what, rounded),
         ("bias correction", corrected),
     )
-    before = (plan, equalized, chosen, rounded)
+    before = (plan, equalized, chosen, ranged, rounded)
     return corrected, (first, *(step for step, last in zip(named, before, strict=True) if step[1] is not last))
 
 
