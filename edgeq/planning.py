@@ -126,9 +126,7 @@ def _refined(
         grids = {name: grid.params for name, grid in ranged.grids.items()}
         moments = measure_moments(model, [one.layer for one in layers], grids, data, seed=task.recipe.seed, progress=progress)
     with clock.stage("plan"):
-        what = "data-aware rounding"
         if task.recipe.codebook.wanted:
-            what = "codebooks"
             rounded = plan_codebooks(_given(task, model, ranged, layers, moments), data, _files(task, rewrite), progress)
         else:
             progress.start("round weights", None)
@@ -139,7 +137,7 @@ def _refined(
         ("equalization", equalized),
         ("input grids by output error", chosen),
         ("ranges by their readers", ranged),
-        (what, rounded),
+        ("codebooks" if task.recipe.codebook.wanted else "data-aware rounding", rounded),
         ("bias correction", corrected),
     )
     before = (plan, equalized, chosen, ranged, rounded)
