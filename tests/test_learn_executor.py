@@ -53,7 +53,7 @@ def _net() -> ir.Model:
     return model
 
 
-def _differ(model: ir.Model, free: int = 2) -> float:
+def differ(model: ir.Model, free: int = 2) -> float:
     """The largest difference of an output from onnxruntime's, relative to the output's largest number. free: size of dynamic dimensions."""
     from edgeq.learn.executor import Executor
 
@@ -70,7 +70,7 @@ def _differ(model: ir.Model, free: int = 2) -> float:
 
 
 def test_layers_and_pools_equal_onnxruntime() -> None:
-    assert _differ(_net()) <= 1e-5
+    assert differ(_net()) <= 1e-5
 
 
 def test_functions_and_movement_equal_onnxruntime() -> None:
@@ -90,16 +90,16 @@ net (float[2,3,6] x) => (float[?,?,?] y, float[?,?,?] r)
   y = Transpose<perm = [2, 0, 1]>(c)
   r = Reshape(c, shape)
 }"""
-    assert _differ(ir.from_proto(onnx.parser.parse_model(text))) <= 1e-5
+    assert differ(ir.from_proto(onnx.parser.parse_model(text))) <= 1e-5
 
 
 @pytest.mark.parametrize("name", ZOO)
 def test_zoo_models_equal_onnxruntime(name: str) -> None:
-    assert _differ(prepare(load_model(zoo_model(name)).model).model) <= 1e-4
+    assert differ(prepare(load_model(zoo_model(name)).model).model) <= 1e-4
 
 
 def test_a_zoo_model_of_any_size_equals_onnxruntime() -> None:
-    assert _differ(prepare(load_model(zoo_model("ppocr_cls_mbv3se")).model).model, free=48) <= 1e-4
+    assert differ(prepare(load_model(zoo_model("ppocr_cls_mbv3se")).model).model, free=48) <= 1e-4
 
 
 def test_transformer_operators_equal_onnxruntime() -> None:
@@ -124,7 +124,7 @@ net (float[2,3,4] x) => (float[?,?,?] y, float[?,?,?,?] e, float[?,?,?] w, float
   q = Equal(x, x)
   w = Where(q, x, y)
 }"""
-    assert _differ(ir.from_proto(onnx.parser.parse_model(text))) <= 1e-5
+    assert differ(ir.from_proto(onnx.parser.parse_model(text))) <= 1e-5
 
 
 def test_gradients_reach_every_weight() -> None:

@@ -15,7 +15,7 @@ from edgeq.learn.operands import Operand, Operands, Operator, real
 from edgeq.learn.operators import OPERATORS
 
 #: operators here that make more than one value
-SEVERAL = ("DynamicQuantizeLinear",)
+SEVERAL = ("DynamicQuantizeLinear", "Split")
 
 
 class Executor:

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own name for it
 
 from edgeq.graph import attribute_float, attribute_int, attribute_ints
+from edgeq.learn.common_operators import COMMON_OPERATORS
 from edgeq.learn.operands import Operands, Operator, Tensor, refuse
 from edgeq.learn.transformers import TRANSFORMER_OPERATORS
 
@@ -132,29 +133,33 @@ def _softmax(node: ir.Node, x: Operands) -> Tensor:
     return torch.softmax(x[0], attribute_int(node, "axis", -1))
 
 
-OPERATORS: dict[str, Operator] = {
-    "Add": lambda _, x: x[0] + x[1],
-    "AveragePool": _average_pool,
-    "Clip": _clip,
-    "Concat": _concat,
-    "Conv": _conv,
-    "Div": lambda _, x: x[0] / x[1],
-    "Flatten": _flatten,
-    "Gemm": _gemm,
-    "GlobalAveragePool": _global_average,
-    "HardSigmoid": _hard_sigmoid,
-    "HardSwish": lambda _, x: F.hardswish(x[0]),
-    "Identity": lambda _, x: x[0],
-    "MatMul": lambda _, x: x[0] @ x[1],
-    "MaxPool": _max_pool,
-    "Mul": lambda _, x: x[0] * x[1],
-    "Pad": _pad,
-    "Relu": lambda _, x: torch.relu(x[0]),
-    "Reshape": _reshape,
-    "Sigmoid": lambda _, x: torch.sigmoid(x[0]),
-    "Slice": _slice,
-    "Softmax": _softmax,
-    "Sub": lambda _, x: x[0] - x[1],
-    "Tanh": lambda _, x: torch.tanh(x[0]),
-    "Transpose": _transpose,
-} | TRANSFORMER_OPERATORS
+OPERATORS: dict[str, Operator] = (
+    {
+        "Add": lambda _, x: x[0] + x[1],
+        "AveragePool": _average_pool,
+        "Clip": _clip,
+        "Concat": _concat,
+        "Conv": _conv,
+        "Div": lambda _, x: x[0] / x[1],
+        "Flatten": _flatten,
+        "Gemm": _gemm,
+        "GlobalAveragePool": _global_average,
+        "HardSigmoid": _hard_sigmoid,
+        "HardSwish": lambda _, x: F.hardswish(x[0]),
+        "Identity": lambda _, x: x[0],
+        "MatMul": lambda _, x: x[0] @ x[1],
+        "MaxPool": _max_pool,
+        "Mul": lambda _, x: x[0] * x[1],
+        "Pad": _pad,
+        "Relu": lambda _, x: torch.relu(x[0]),
+        "Reshape": _reshape,
+        "Sigmoid": lambda _, x: torch.sigmoid(x[0]),
+        "Slice": _slice,
+        "Softmax": _softmax,
+        "Sub": lambda _, x: x[0] - x[1],
+        "Tanh": lambda _, x: torch.tanh(x[0]),
+        "Transpose": _transpose,
+    }
+    | TRANSFORMER_OPERATORS
+    | COMMON_OPERATORS
+)
