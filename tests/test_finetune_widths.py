@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 torch = pytest.importorskip("torch", reason="torch (extra [learn]) is not installed")
 
 from edgeq.codebook_widths import fine_tune_widths  # noqa: E402
-from edgeq.load import load_proto  # noqa: E402
+from edgeq.fine_tuning import Checkpoint  # noqa: E402
+from edgeq.load import load_model, load_proto  # noqa: E402
 from edgeq.progress import Silent  # noqa: E402
-from edgeq.recipe import FineTuneWish, Recipe  # noqa: E402
+from edgeq.recipe import FineTuneWish, Floors, Recipe  # noqa: E402
 from edgeq.runtime import open_session  # noqa: E402
 from edgeq.target import load_target  # noqa: E402
 from tests.cli_room import Ran, run  # noqa: E402
@@ -54,13 +55,13 @@ def tune(capsys: pytest.CaptureFixture[str], room: Path, data: str, *words: str)
 
 
 def test_only_the_widths_that_miss_are_trained_and_each_is_what_it_would_be_alone(capsys: pytest.CaptureFixture[str], room: Path) -> None:
-    asked = ("--epochs", "12", "--lr", "0.005", "--min-sqnr", "20")
+    asked = ("--epochs", "12", "--lr", "0.005", "--min-sqnr", "28")
     ran = tune(capsys, room, "plain.npz", "--bits", "4,1", *asked, "-o", str(room / "out.onnx"), "--json")
     told = json.loads(ran.out)
     assert [row["bits"] for row in told["widths"]] == [4, 1]
     four, one = told["widths"]
     assert four["after"] is None and not four["before"]["missed"]
-    assert one["before"]["sqnr_db"] < 20 and one["after"]["sqnr_db"] > one["before"]["sqnr_db"]
+    assert one["before"]["sqnr_db"] < 28 and one["after"]["sqnr_db"] > one["before"]["sqnr_db"]
     assert one["size_bytes"] == (room / "out.w1.onnx").stat().st_size
     assert one["size_mib"] == one["size_bytes"] / 2**20 < four["size_mib"]
     assert ran.code == (3 if one["after"]["missed"] else 0)
@@ -69,6 +70,18 @@ def test_only_the_widths_that_miss_are_trained_and_each_is_what_it_would_be_alon
     for kind in ("onnx", "plan.json"):
         assert (room / f"out.w1.{kind}").read_bytes() == (room / f"alone.{kind}").read_bytes()
     assert not list(room.glob("*.ckpt"))
+
+
+def test_a_width_that_was_broken_off_goes_on_alone(capsys: pytest.CaptureFixture[str], room: Path) -> None:
+    kept = room / "out.w1.ckpt"
+    recipe = Recipe(finetune=FineTuneWish(epochs=3), floors=Floors(min_sqnr=40))
+    loaded, chip = load_model(room / "net.onnx"), load_target("cpu")
+    (width,) = fine_tune_widths(
+        loaded, samples(), (1,), target=chip, recipe=recipe, checkpoint=lambda _: Checkpoint(kept), progress=Silent()
+    )
+    words = ("--bits", "1", "--epochs", "3", "--min-sqnr", "40", "--resume", str(kept), "-o", str(room / "out.w1.onnx"))
+    assert tune(capsys, room, "plain.npz", *words).code == 3
+    assert (room / "out.w1.plan.json").read_text() == width.made.plan.to_json()
 
 
 def test_a_drop_that_stays_too_large_ends_with_3_and_the_file_says_so(capsys: pytest.CaptureFixture[str], room: Path) -> None:
