@@ -12,6 +12,7 @@ from edgeq.clamps import separate_zero_points
 from edgeq.decide_weights import constant_grids
 from edgeq.embeddings import embedding_grid, embedding_place, embeddings
 from edgeq.errors import BadStatistics
+from edgeq.exact_grids import exact_grids
 from edgeq.fixed_grids import fixed_grids
 from edgeq.graph import is_op, nodes
 from edgeq.groups import Groups, same_scale_groups
@@ -135,6 +136,8 @@ def _activation_grids(
             group = root if len(members) > 1 else None
             grids[name] = grid_plan(params, recipe.rule, why, readers=readers, group=group)
     grids = within_shifts(model, groups, grids, target, recipe.weight_bits)
+    if target.integer_only and not facts.power_of_two:
+        grids = exact_grids(model, groups, grids, statistics, facts)
     return grids if target.keeps_clamps else separate_zero_points(model, groups, grids)
 
 

@@ -55,10 +55,10 @@ def halved_where_better(stats: TensorStats, chosen: tuple[float, float], *, leve
     if cut >= 1:
         return chosen
     narrow = low * cut, high * cut
-    return min((chosen, large), (narrow, large / 2), key=lambda one: _expected(stats, one[0], one[1], symmetric))[0]
+    return min((chosen, large), (narrow, large / 2), key=lambda one: expected_error(stats, one[0], one[1], symmetric))[0]
 
 
-def _expected(stats: TensorStats, ends: tuple[float, float], step: float, symmetric: bool) -> float:
+def expected_error(stats: TensorStats, ends: tuple[float, float], step: float, symmetric: bool) -> float:
     """Expected squared error on a grid of this step that saturates at `ends`, in units of the bins."""
     below, counts = around_zero(stats.first, stats.counts)
     smooth, width = without_zero_spike(below, counts), stats.width

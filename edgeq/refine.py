@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import onnx_ir as ir
@@ -14,6 +15,8 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # s
 from edgeq.data_stream import Dataset
 from edgeq.decide_codebooks import codebook_of, with_storage
 from edgeq.decide_weights import side_of, weight_axis, weight_plan
+from edgeq.exact_factors import Requantized
+from edgeq.exact_rounding import exact_if_cheap, requantized, round_best
 from edgeq.graph import constant, nodes
 from edgeq.kernel_fit import channel_axis
 from edgeq.moments import Moment, measure_moments
@@ -21,7 +24,7 @@ from edgeq.observe import WORKERS
 from edgeq.plan import GridPlan, Plan
 from edgeq.progress import Progress
 from edgeq.recipe import Recipe
-from edgeq.rounding import round_weights
+from edgeq.rounding import Codes, feedback
 from edgeq.target import Target
 from edgeq.target_facts import Kernel
 from edgeq.weight_grids import Side, choose_scales, codes_of, least_scales
@@ -110,7 +113,8 @@ def _round(
     rows = rows_of_weight(users[0])
     moment = np.asarray(sum(_seen(one, moments[one.layer.node], plan) for one in users), np.float64)
     sides = [side_of(one.node, one.kernel, plan.grids) for one in users]
-    return fit_rows(users[0], rows, moment, sides, target, recipe, bits.get(users[0].key)), rows
+    how = _requantized(users, plan, target)
+    return fit_rows(users[0], rows, moment, sides, target, recipe, bits.get(users[0].key), how), rows
 
 
 def rows_of_weight(one: Weighted) -> Array:
@@ -124,19 +128,55 @@ def _weight(one: Weighted) -> Array:
 
 
 def fit_rows(
-    one: Weighted, rows: Array, moment: NDArray[np.float64], sides: Sequence[Side], target: Target, recipe: Recipe, width: int | None
+    one: Weighted,
+    rows: Array,
+    moment: NDArray[np.float64],
+    sides: Sequence[Side],
+    target: Target,
+    recipe: Recipe,
+    width: int | None,
+    how: Requantized | None = None,
 ) -> Fitted:
-    """Scales and codes that bring a weight near `rows` under the moment. width: bits of a codebook's index; None: plain codes."""
+    """Scales and codes that bring a weight near `rows` under the moment. width: bits of a codebook's index; None: plain codes.
+
+    how: sums become codes, where runtimes differ in it; the moment then is in real units.
+    """
     weight, codes = _weight(one), codes_of(target.weights, one.layer, recipe.weight_bits)
     axis = weight_axis(one.node, one.kernel, target, recipe)
     if width is not None:
         fit = codebook_of(rows, moment, codes, least_scales(rows, sides, axis is None), axis is None, recipe.codebook, width)
         grid = weight_plan(one.node, fit.scale, fit.codes, weight, axis, target, f"codebook, {width} bits")
         return Fitted(with_storage(grid, channel_axis(one.node, one.kernel) or 0, recipe.codebook, width), fit.scale, fit.codes)
-    scale = choose_scales(rows, np.einsum("gkk->gk", moment), codes, recipe.weight_rule, axis is None, sides)
-    rounded = round_weights(rows, moment, scale, codes)
+    scale, rounded = _scales_and_codes(rows, moment, codes, sides, how, recipe.weight_rule, axis is None)
     grid = weight_plan(one.node, scale, rounded, weight, axis, target, f"{recipe.weight_rule}, rounded with the data in view")
     return Fitted(grid, scale, rounded)
+
+
+def _scales_and_codes(
+    rows: Array,
+    moment: NDArray[np.float64],
+    codes: Codes,
+    sides: Sequence[Side],
+    how: Requantized | None,
+    rule: Literal["minmax", "mse"],
+    shared: bool,
+) -> tuple[Array, Array]:
+    """Scales [G, C] and codes [G, C, K] of rows [G, C, K]."""
+    importance, passed_on = np.einsum("gkk->gk", moment), feedback(moment)
+    scale = choose_scales(rows, importance, codes, rule, shared, sides)
+    chosen = round_best(rows, moment, [scale], codes, passed_on, shared)
+    if how is not None:
+        exact = [choose_scales(rows, importance, codes, rule, shared, sides, how), how.above(scale), how.below(scale)]
+        chosen = exact_if_cheap(round_best(rows, moment, exact, codes, passed_on, shared), chosen, how.step, shared)
+    return chosen.scale, chosen.codes
+
+
+def _requantized(users: list[Weighted], plan: Plan, target: Target) -> Requantized | None:
+    """How the sums of these layers become codes; None where runtimes do not differ in it, or the layers do."""
+    if not target.integer_only or target.weights.power_of_two:
+        return None
+    found = {requantized(one.node, plan.nodes, plan.grids) for one in users}
+    return found.pop() if len(found) == 1 else None
 
 
 def _seen(one: Weighted, moment: Moment, plan: Plan) -> NDArray[np.float64]:

@@ -7,6 +7,7 @@ least increases that sum. Where the layer has a bias, the bias takes up the mean
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,8 @@ from edgeq.quant import next_power_of_two
 from edgeq.saturation import Pairs, limit_pairs, partners, worst_pairs
 
 F64 = NDArray[np.float64]
+#: scales -> the scales that there are, none of them smaller
+Snap = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 #: share of H's mean diagonal that is added to it: keeps the recursion stable for inputs that hardly vary
 DAMPING = 0.01
 #: columns that share one matrix product with the errors before them
@@ -59,12 +62,13 @@ class Codes:
         return np.asarray(np.clip(np.rint(wanted), low, high))
 
 
-def scales_for(weight: NDArray[np.float32], importance: F64, codes: Codes, shared: bool) -> NDArray[np.float32]:
+def scales_for(weight: NDArray[np.float32], importance: F64, codes: Codes, shared: bool, snap: Snap | None = None) -> NDArray[np.float32]:
     """weight [G, C, K], importance [G, K] (diagonal of H) -> scale [G, C]: least weighted squared error of nearest rounding.
 
     Never so small that neighbours would have to be cut: cutting errs in one direction and costs far more than coarser steps.
-    shared: one scale for all rows.
+    shared: one scale for all rows. snap: scales -> those that there are, none of them smaller; by default those of the codes.
     """
+    snap = snap or codes.snap
     peak = np.abs(weight).max(-1, initial=0.0)
     if shared:
         peak = np.full_like(peak, peak.max(initial=0.0))
@@ -73,11 +77,11 @@ def scales_for(weight: NDArray[np.float32], importance: F64, codes: Codes, share
     if shared:
         floor = np.full_like(floor, floor.max(initial=0.0))
     best = np.full(peak.shape, np.inf)
-    chosen = codes.snap(np.maximum(span, floor))
+    chosen = snap(np.maximum(span, floor))
     sensitivity = importance.astype(np.float32)
     scratch = np.empty_like(weight)
     for factor in SHARED_FACTORS if shared else FACTORS:
-        scale = codes.snap(np.maximum(span * np.float32(factor), floor))
+        scale = snap(np.maximum(span * np.float32(factor), floor))
         np.divide(weight, scale[..., None], out=scratch)
         np.rint(scratch, out=scratch)
         np.clip(scratch, codes.qmin, codes.qmax, out=scratch)  # above the floor neighbours need no cutting

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeq.exact_factors import Requantized
 from edgeq.quant import LIMITS, PerChannel, PerTensor, QuantParams, grid_for_range
 from edgeq.rounding import Codes, scales_for
 from edgeq.saturation import neighbours, worst_pairs
@@ -62,13 +63,15 @@ def choose_scales(
     rule: Literal["minmax", "mse"],
     shared: bool,
     sides: Sequence[Side],
+    requantized: Requantized | None = None,
 ) -> NDArray[np.float32]:
     """rows [G, C, K], importance [G, K] -> scale [G, C] of symmetric grids.
 
     minmax: the row's range just fits, and so do neighbouring codes. mse: see rounding.scales_for. sides: of every layer that uses the
-    rows, for the overflow guard.
+    rows, for the overflow guard. requantized: only scales whose factors round alike everywhere, as far as there are such.
     """
-    scale = _spanning(rows, codes, shared) if rule == "minmax" else scales_for(rows, importance, codes, shared)
+    snap = codes.snap if requantized is None else requantized.above
+    scale = snap(_spanning(rows, codes, shared)) if rule == "minmax" else scales_for(rows, importance, codes, shared, snap)
     fitted = codes.snap(_fit_biases(scale, rows, [side for side in sides if side.bias is not None], shared))
     # the floor last: a scale that is too fine cannot be shifted by, one that is too coarse is a matter of the output's grid
     most, least = min((side.most for side in sides), default=float("inf")), max((side.least for side in sides), default=0.0)
