@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -125,20 +125,30 @@ def _activation_grids(
 ) -> dict[str, GridPlan]:
     fixed, given = _fixed_ranges(model, target), fixed_grids(model, target)
     facts = target.activations
+    handed_out = {str(value.name) for value in model.graph.outputs}
     grids: dict[str, GridPlan] = {}
     for root, members in groups.members.items():
         sources = groups.sources.get(root, members[:1])
-        low, high, why = _range(sources, fixed, statistics, recipe, facts)
+        rule = _rule_for(members, handed_out, recipe, facts)
+        low, high, why = _range(sources, fixed, statistics, rule, facts)
         chosen = grid_for_range(low, high, facts.dtype, facts.symmetric, power_of_two=facts.power_of_two)
         params = next((given[name] for name in (*sources, *members) if name in given), chosen)
         for name in members:
             readers: Literal["all", "integer"] = "all" if name in placement.integer else "integer"
             group = root if len(members) > 1 else None
-            grids[name] = grid_plan(params, recipe.rule, why, readers=readers, group=group)
+            grids[name] = grid_plan(params, rule.rule, why, readers=readers, group=group)
     grids = within_shifts(model, groups, grids, target, recipe.weight_bits)
     if target.integer_only and not facts.power_of_two:
         grids = exact_grids(model, groups, grids, statistics, facts)
     return grids if target.keeps_clamps else separate_zero_points(model, groups, grids)
+
+
+def _rule_for(members: Iterable[str], handed_out: Set[str], recipe: Recipe, facts: Activations) -> Recipe:
+    """The recipe, without clipping where rule mse would clip an output of the model: there the largest value is the answer, and clipped
+    values are equal. Not where the next scale is twice as large."""
+    if recipe.rule != "mse" or facts.power_of_two or handed_out.isdisjoint(members):
+        return recipe
+    return recipe.model_copy(update={"rule": "minmax"})
 
 
 def _range(

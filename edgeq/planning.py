@@ -25,6 +25,7 @@ from edgeq.plan import Plan
 from edgeq.plan_codebooks import FileSizes, Given, plan_codebooks, unmeasured_codebooks
 from edgeq.progress import Progress
 from edgeq.quant import QuantParams
+from edgeq.reader_ranges import choose_reader_ranges
 from edgeq.recipe import Recipe
 from edgeq.refine import moments_of, refine, weighted_layers
 from edgeq.statistics_file import Statistics
@@ -118,21 +119,22 @@ def _refined(
         if task.recipe.input_grids == "by_output":
             chosen = choose_inputs(model, equalized, statistics, task.target, task.recipe, data, progress)
             model = migrated(model, chosen.factors)
-    layers = weighted_layers(model, chosen, task.target)
+        ranged = choose_reader_ranges(model, chosen, task.target, task.recipe, data, progress)
+    layers = weighted_layers(model, ranged, task.target)
     steps: tuple[tuple[str, Plan], ...]
     if task.recipe.codebook.wanted:
-        given = Given(model, task.target, task.recipe, chosen, layers)
+        given = Given(model, task.target, task.recipe, ranged, layers)
         corrected = plan_codebooks(given, data, _files(task, rewrite), lambda one: rewrite(task.model, one, task.target), clock, progress)
         steps = (("codebooks", corrected),)
     else:
         with clock.stage("calibrate"):
-            moments = moments_of(model, chosen, layers, data, task.recipe.seed, progress)
+            moments = moments_of(model, ranged, layers, data, task.recipe.seed, progress)
         with clock.stage("plan"):
             progress.start("round weights", None)
-            rounded = refine(chosen, layers, moments, task.target, task.recipe)
+            rounded = refine(ranged, layers, moments, task.target, task.recipe)
             corrected = correct_biases(model, rounded, layers, lambda one: rewrite(task.model, one, task.target), data, progress)
         steps = (("data-aware rounding", rounded), ("bias correction", corrected))
-    named = (("equalization", equalized), ("input grids by output error", chosen), *steps)
+    named = (("equalization", equalized), ("input grids by output error", chosen), ("ranges by their readers", ranged), *steps)
     before = (plan, *(one for _, one in named))
     return corrected, (first, *(step for step, last in zip(named, before, strict=False) if step[1] is not last))
 
