@@ -84,7 +84,13 @@ def one(name: str, words: argparse.Namespace) -> list[dict[str, object]]:
                     if proof.distance is not None:
                         first = proof.distance.outputs[0]
                         row |= {"samples": proof.distance.samples, "max_lsb": first.max_lsb, "mean_lsb": first.mean_lsb}
-                        row |= {"agreement": first.agreement, "sqnr_db": first.sqnr_db, "ms": proof.distance.ms}
+                        row |= {
+                            "agreement": first.agreement,
+                            "ties": first.ties,
+                            "exact": first.exact,
+                            "sqnr_db": first.sqnr_db,
+                            "ms": proof.distance.ms,
+                        }
                     rows.append(row)
         if target.runtime == "tflite":
             rows.append(

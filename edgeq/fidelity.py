@@ -55,7 +55,7 @@ class Agreement:
     """Share of rows whose arg-max is the same in both arrays; only for outputs that look like class scores [N, >= 2]."""
 
     def __init__(self) -> None:
-        self.same = self.rows = 0
+        self.same = self.tied = self.rows = 0
         self.scores = True
 
     def add(self, reference: Array, other: Array) -> None:
@@ -63,13 +63,22 @@ class Agreement:
         if not (self.scores and looks_like_scores(reference) and reference.shape == other.shape):
             self.scores = False
             return
-        self.same += int((reference.argmax(-1) == other.argmax(-1)).sum())
+        theirs = other.argmax(-1)
+        alike = reference.argmax(-1) == theirs
+        best = np.take_along_axis(reference, theirs[:, None], -1)[:, 0] == reference.max(-1)
+        self.same += int(alike.sum())
+        self.tied += int((best & ~alike).sum())
         self.rows += len(reference)
 
     @property
     def share(self) -> float | None:
         """0..1, or None when the output is not class scores."""
         return self.same / self.rows if self.scores and self.rows else None
+
+    @property
+    def ties(self) -> float | None:
+        """Share of rows whose arg-max differs only because the first array has its largest number more than once; None as `share`."""
+        return self.tied / self.rows if self.scores and self.rows else None
 
 
 def looks_like_scores(array: Array) -> bool:

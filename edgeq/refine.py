@@ -113,7 +113,8 @@ def _round(
     rows = rows_of_weight(users[0])
     moment = np.asarray(sum(_seen(one, moments[one.layer.node], plan) for one in users), np.float64)
     sides = [side_of(one.node, one.kernel, plan.grids) for one in users]
-    return fit_rows(users[0], rows, moment, sides, target, recipe, bits.get(users[0].key), _requantized(users, plan, target)), rows
+    how = _requantized(users, plan, target)
+    return fit_rows(users[0], rows, moment, sides, target, recipe, bits.get(users[0].key), how), rows
 
 
 def rows_of_weight(one: Weighted) -> Array:
@@ -138,7 +139,7 @@ def fit_rows(
 ) -> Fitted:
     """Scales and codes that bring a weight near `rows` under the moment. width: bits of a codebook's index; None: plain codes.
 
-    how: the target's runtimes may differ in how sums become codes.
+    how: sums become codes, where runtimes differ in it; the moment then is in real units.
     """
     weight, codes = _weight(one), codes_of(target.weights, one.layer, recipe.weight_bits)
     axis = weight_axis(one.node, one.kernel, target, recipe)
@@ -160,7 +161,7 @@ def _scales_and_codes(
     rule: Literal["minmax", "mse"],
     shared: bool,
 ) -> tuple[Array, Array]:
-    """Scales [G, C] and codes [G, C, K] of rows [G, C, K]. how: the target's runtimes may differ in how sums become codes."""
+    """Scales [G, C] and codes [G, C, K] of rows [G, C, K]."""
     importance, passed_on = np.einsum("gkk->gk", moment), feedback(moment)
     scale = choose_scales(rows, importance, codes, rule, shared, sides)
     chosen = round_best(rows, moment, [scale], codes, passed_on, shared)

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from edgeq.api import Quantized, quantize
-from edgeq.backends.prove import RuntimeName, Subject, prove_in
+from edgeq.backends.agreement import Distance, OutputDistance
+from edgeq.backends.prove import RuntimeName, RuntimeProof, Subject, prove_in
 from edgeq.cli.main import main
+from edgeq.cli.prove_runtime import proofs_text
 from edgeq.dataset import open_dataset
 from edgeq.errors import BadRecipe, MissingExtra, RuntimeRefused
+from edgeq.fidelity import Agreement
 from edgeq.inputs import input_specs
 from edgeq.legality.check import check_model
 from edgeq.load import load_proto
@@ -45,6 +51,26 @@ def test_tflite_runtimes_agree_with_onnx(runtime: RuntimeName) -> None:
         (output,) = proof.distance.outputs
         assert (proof.distance.samples, output.max_lsb <= 8) == (16, True)
         assert output.agreement is not None and output.agreement >= 0.9
+
+
+def test_ties_are_told_beside_agreement() -> None:
+    """Only a row whose other class has the reference's very largest number counts as a tie."""
+    reference = np.float32([[1, 3, 3], [1, 3, 3], [1, 3, 2], [5, 1, 1]])
+    other = np.float32([[0, 1, 2], [0, 2, 1], [0, 1, 2], [3, 1, 1]])
+    counted = Agreement()
+    counted.add(reference, other)
+    assert (counted.share, counted.ties) == (0.5, 0.25)
+    assert Agreement().ties is None
+
+
+def test_the_text_of_a_proof_tells_ties() -> None:
+    output = OutputDistance("y", 1.0, 0.5, 0.9, 0.97, 0.02, 30.0)
+    proof = RuntimeProof("tflm", "1", (), Distance((output,), 100, 1.0), "read")
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(proofs_text([proof, replace(proof, distance=Distance((replace(output, ties=0.0),), 100, 1.0))]))
+    said = console.export_text()
+    assert said.count("same top-1 97.00 %") == 2
+    assert said.count("2.00 % ties") == 1
 
 
 def test_litert_says_what_xnnpack_took() -> None:
@@ -139,6 +165,7 @@ def test_the_whole_way_on_the_command_line(tmp_path: Path, capsys: pytest.Captur
     said = json.loads(capsys.readouterr().out)
     assert [proof["runtime"] for proof in said["proofs"]] == ["litert reference", "litert xnnpack"]
     assert said["proofs"][0]["distance"]["samples"] == 16
+    assert 0 <= said["proofs"][0]["distance"]["outputs"][0]["ties"] <= 1
     assert main(["check", str(tmp_path / "net.int8.onnx"), "--target", "mcu_tflite", "-q"]) == 0
     assert main(["check", str(tmp_path / "net.int8.onnx"), "--target", "dsp_int8", "-q"]) == 3
     assert main(["prove", str(tmp_path / "net.tflite"), "--runtime", "qnn", "-q"]) == 2

@@ -208,6 +208,14 @@ def test_a_layer_that_hands_out_float_where_the_kernel_cannot() -> None:
     assert "output_quantized" in rules(found, load_target("cpu"))
 
 
+def test_one_channel_is_not_depthwise() -> None:
+    """A Conv from one channel to one adds neighbours as any other does; only groups of one channel add none."""
+    single = TEXT.replace("int8[1, 2, 6, 6] x", "int8[1, 1, 6, 6] x").replace("int8[1, 8] y", "int8[1, 2] y")
+    constants = {"w": np.full((1, 1, 3, 3), 100, np.int8), "ws": np.array([W_S], np.float32), "wz": np.zeros(1, np.int8)}
+    constants |= {"b": np.zeros(1, np.int32), "bs": np.array([X_S * W_S], np.float32), "bz": np.zeros(1, np.int32)}
+    assert rules(model(single, **constants), SMALL_PAIRS) == {"weight_pair"}
+
+
 def test_the_model_is_not_changed() -> None:
     found = model()
     before = ir.to_proto(found).SerializeToString(deterministic=True)

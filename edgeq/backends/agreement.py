@@ -1,4 +1,4 @@
-"""How far a runtime's codes are from those of the ONNX int8 model, computed by onnxruntime without fused kernels."""
+"""How far a runtime's codes are from those of the ONNX int8 model, computed by onnxruntime as applications run it: in integer kernels."""
 
 from __future__ import annotations
 
@@ -22,13 +22,17 @@ Share = float
 
 @dataclass(frozen=True)
 class OutputDistance:
-    """One output over all samples. lsb: |a - b| / output scale. agreement: share of equal arg-max; None when it holds no class scores."""
+    """One output over all samples. lsb: |a - b| / output scale. agreement: share of equal arg-max; None when it holds no class scores.
+
+    ties: share of samples whose arg-max differs, but whose two classes have one code in the reference.
+    """
 
     name: str
     max_lsb: Share
     mean_lsb: Share
     exact: Share
     agreement: Share | None
+    ties: Share | None
     sqnr_db: Share
 
 
@@ -60,7 +64,7 @@ class _Sums:
 
     def result(self) -> OutputDistance:
         mean, exact = self.total / max(self.count, 1), self.same / max(self.count, 1)
-        return OutputDistance(self.name, self.largest, mean, exact, self.agreement.share, self.errors.sqnr_db)
+        return OutputDistance(self.name, self.largest, mean, exact, self.agreement.share, self.agreement.ties, self.errors.sqnr_db)
 
 
 def measure_distance(
@@ -78,7 +82,7 @@ def measure_distance(
     pixels: inputs of which the runtime takes raw pixels.
     """
     watcher = progress or Silent()
-    session = open_session(reference, optimize="off")
+    session = open_session(reference)
     scales = [1.0 if operand.grid is None else float(operand.grid.scale) for operand in grids]
     sums = [_Sums(name, scale) for name, scale in zip(session.outputs, scales, strict=True)]
     times = []

@@ -28,7 +28,7 @@ COARSE = 16
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """A codebook that is learned. entries: float32 [T, k] in codes, a parameter; owner: of each number of the weight, its table.
+    """A codebook that is learned. entries: float32 [T, k] in units of `unit` codes, a parameter; owner: of each number, its table.
 
     held: entries that must stay 0, because zeros of the weight are kept or neighbours are limited.
     """
@@ -37,14 +37,15 @@ class Table:
     owner: NDArray[np.intp]
     held: Tensor
     ends: tuple[int, int]
+    unit: float
 
     def whole(self) -> Tensor:
         """The entries as codes, ascending, [T, k]."""
         return rounded(torch.clamp(self.kept(), *self.ends)).gather(-1, self.order())
 
     def kept(self) -> Tensor:
-        """The entries as they are learned, with 0 where that is held."""
-        return torch.where(self.held, torch.zeros_like(self.entries), self.entries)
+        """The entries in codes, as they are learned, with 0 where that is held."""
+        return torch.where(self.held, torch.zeros_like(self.entries), self.entries * self.unit)
 
     def order(self) -> Tensor:
         """Indices that put the whole entries in ascending order; equal ones stay in theirs."""
@@ -107,7 +108,7 @@ class LearnedWeight:
         ascending = np.take_along_axis(kept, order, -1)
         moved = np.where(count > 0, total / np.maximum(count, 1), ascending).astype(np.float32)
         np.put_along_axis(kept, order, moved, -1)
-        self.table.entries.data.copy_(torch.from_numpy(kept))
+        self.table.entries.data.copy_(torch.from_numpy(kept / np.float32(self.table.unit)))
 
     def _clusters(self, table: Table, entries: Tensor, rows: NDArray[np.float32]) -> NDArray[np.intp]:
         """The place of each number of the weight in the entries, all tables one after the other; in the weight's shape."""
@@ -152,12 +153,9 @@ def learned_weight(
     rows = weight_rows(began, one.node, one.layer)
     if codes.kept is None and bool((table.held).any()) and float(np.mean(stored == 0)) >= SPARSE:
         codes = replace(codes, kept=rows != 0)
-    unit = float(np.ptp(table.entries.detach().numpy(), -1).mean() / table.entries.shape[1]) or 1.0
-    inside = np.clip(wanted, began - INSIDE * unit, began + INSIDE * unit)
-    made = LearnedWeight(one, grid, codes, Parameter(torch.from_numpy(inside / unit)), steps, unit, table, stored)
-    other = torch.from_numpy(made.whole().detach().numpy() != began)
-    made.free.data[other] = torch.from_numpy(began / unit)[other]
-    return made
+    # exactly on its code: entries lie closer in the middle of a table, and a fit in sequence chose each for all before it
+    free = Parameter(torch.from_numpy(began / np.float32(table.unit)))
+    return LearnedWeight(one, grid, codes, free, steps, table.unit, table, stored)
 
 
 #: a weight with at least this share of zeros keeps them
@@ -182,7 +180,8 @@ def _table(one: Weighted, stored: NDArray[np.generic], storage: StoragePlan, cod
     half = codes.qmax if codes.limit is None or not codes.pairs or size > COARSE else codes.limit // 2
     # what the plan has is allowed, whatever it is
     ends = (min(max(codes.qmin, -half), int(entries.min())), max(min(codes.qmax, half), int(entries.max())))
-    return Table(Parameter(torch.from_numpy(entries)), owner, torch.from_numpy(held), ends)
+    unit = float(np.ptp(entries, -1).mean() / size) or 1.0
+    return Table(Parameter(torch.from_numpy(entries / np.float32(unit))), owner, torch.from_numpy(held), ends, unit)
 
 
 def _row_tables(entries: NDArray[np.floating], rows: NDArray[np.float32]) -> NDArray[np.float64]:

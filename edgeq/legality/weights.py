@@ -83,7 +83,8 @@ def _weight_sums(step: Step, weight: Operand, target: Target) -> Iterator[Violat
 def _weight_pairs(step: Step, rows: NDArray[np.generic], target: Target) -> Iterator[Violation]:
     """Neighbours of one sign whose products would saturate in int16. Kernels with one input and one output a channel add no pairs."""
     limit = target.weights.pair_limit
-    depthwise = step.op_type == "Conv" and rows.shape[1] == 1 and attribute_int(step.node, "group", 1) == len(rows)
+    groups = attribute_int(step.node, "group", 1)
+    depthwise = step.op_type == "Conv" and rows.shape[1] == 1 and groups == len(rows) and groups > 1
     if limit is None or depthwise or (step.op_type != "Conv" and rows.ndim != 2):
         return
     worst = int(worst_pairs(rows.reshape(len(rows), -1).astype(np.float32), neighbours(rows.shape[1:])).max(initial=0))
