@@ -65,7 +65,7 @@ def _reduced(by: Callable[[Tensor, list[int], bool], Tensor]) -> Operator:
 def _split(node: ir.Node, x: Operands) -> tuple[Tensor, ...]:
     axis, parts = attribute_int(node, "axis", 0), len(node.outputs)
     given = attribute_ints(node, "split") if x.get(1) is None else tuple(x.ints(1))
-    return torch.split(x[0], -(-x[0].shape[axis] // parts) if given is None else list(given), axis)
+    return tuple(torch.split(x[0], -(-x[0].shape[axis] // parts) if given is None else list(given), axis))
 
 
 def _depth_to_space(node: ir.Node, x: Operands) -> Tensor:
