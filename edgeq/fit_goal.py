@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
+#: rows a column of the weight without which G is not estimated: with fewer a sentence encoder lost 1.3 dB
+ROWS_PER_COLUMN = 8
 #: shares of the moment's mean diagonal that may be added to it where G is found
 RIDGES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 
@@ -67,8 +69,10 @@ def together(halves: tuple[Rows, Rows]) -> Rows:
 
 
 def goal(weight: Array, halves: tuple[Rows, Rows]) -> Array:
-    """W G [G, C, K], with the ridge that serves each half best when G is found from the other; W where none helps there."""
+    """W G [G, C, K], with the ridge that serves each half best when G is found from the other; W where none does, or rows are few."""
     first, second = halves
+    if min(first.count, second.count) < ROWS_PER_COLUMN * weight.shape[-1]:
+        return weight
     gains = [first.gain(weight, second.moved(weight, ridge)) + second.gain(weight, first.moved(weight, ridge)) for ridge in RIDGES]
     best = int(np.argmax(gains))
     if not gains[best] > 0:
