@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
+import onnx_ir as ir
+
 from edgeq.clock import Clock
 from edgeq.data_stream import Dataset
 from edgeq.errors import BadData, MissingExtra
+from edgeq.palettize import F32, Tune
+from edgeq.passes.fold_codebooks import Storage
 from edgeq.pipeline import in_floats, with_quantizers
 from edgeq.planning import Planned, Task
 from edgeq.progress import Progress
+from edgeq.recipe import Recipe
 
 STEP = "fine-tuning"
 
@@ -51,3 +57,16 @@ def fine_tuned(task: Task, planned: Planned, data: Dataset | None, clock: Clock,
     watcher.note(f"fine-tuning: held-out loss {first:.5g} -> {last:.5g}, epoch {learned.best_epoch} of {learned.epochs} kept")
     steps = planned.steps or (("the plan", plan),)
     return replace(planned, plan=learned.plan, steps=(*steps, (STEP, learned.plan)))
+
+
+def tuned_tables(model_hash: str, data: Dataset, recipe: Recipe, watcher: Progress, checkpoint: Checkpoint) -> Tune:
+    """What palettize calls to train tables of floats as the recipe says. Raises MissingExtra; when called, what fine_tune_tables raises."""
+    require_torch()
+
+    def tune(plain: ir.Model, tabled: ir.Model, storage: Mapping[str, Storage], weights: Mapping[str, F32]) -> Mapping[str, F32]:
+        from edgeq.learn.finetune_tables import Tabled, fine_tune_tables
+
+        start = Tabled(plain, tabled, storage, weights, model_hash)
+        return fine_tune_tables(start, data, recipe, watcher, keep=checkpoint.keep, resume=checkpoint.resume)
+
+    return tune

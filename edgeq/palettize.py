@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,12 +18,12 @@ from edgeq.codebook_turns import Weights
 from edgeq.data_stream import Dataset
 from edgeq.decide_codebooks import SPARSE, Candidate, wished_bits
 from edgeq.errors import BadRecipe
-from edgeq.graph import attribute_int, constant, is_op, nodes
+from edgeq.float_weights import FloatWeight, float_weights
 from edgeq.load import Loaded
 from edgeq.moments import Moment, measure_moments
 from edgeq.observe import observe
 from edgeq.passes.convert_opset import ConvertOpset
-from edgeq.passes.fold_codebooks import FoldCodebooks, Storage, stored_constant
+from edgeq.passes.fold_codebooks import FoldCodebooks, Storage
 from edgeq.passes.infer_shapes import InferShapes
 from edgeq.plan_codebooks import PROBE_BITS, choices_of, probe
 from edgeq.progress import Progress
@@ -37,17 +37,6 @@ from edgeq.windows import from_rows, layer_of, weight_rows
 
 F32 = NDArray[np.float32]
 
-#: operator -> its weight inputs, and the axis of their output channels
-_WEIGHTS: dict[str, tuple[tuple[int, ...], int]] = {
-    "Conv": ((1,), 0),
-    "ConvTranspose": ((1,), 1),
-    "Gemm": ((1,), 1),
-    "MatMul": ((0, 1), -1),
-    "Gather": ((0,), -1),
-    "LSTM": ((1, 2), 1),
-    "GRU": ((1, 2), 1),
-    "RNN": ((1, 2), 1),
-}
 #: the lowest opset that the stored forms were tested at
 MIN_OPSET = 13
 
@@ -65,36 +54,38 @@ class Palettized:
     left: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True)
-class _Weight:
-    node: ir.Node
-    index: int
-    axis: int
-    value: ir.Value
-
-    @property
-    def key(self) -> str:
-        return f"{self.node.name}:{self.index}"
-
-    def array(self) -> F32:
-        return np.asarray(constant(self.value), np.float32)
+#: (float model, the same with its tables' values, how they are stored, value name -> float weight) to better values by value name
+Tune = Callable[[ir.Model, ir.Model, Mapping[str, Storage], Mapping[str, F32]], Mapping[str, F32]]
 
 
 def palettize(
-    loaded: Loaded, wish: CodebookWish, data: Dataset | None, progress: Progress, *, seed: int = 0, uint2: bool = False
+    loaded: Loaded,
+    wish: CodebookWish,
+    data: Dataset | None,
+    progress: Progress,
+    *,
+    seed: int = 0,
+    uint2: bool = False,
+    tune: Tune | None = None,
 ) -> Palettized:
-    """A copy of a float model whose weights are codebooks of floats. data: weights that matter more to the outputs come closer."""
+    """A copy of a float model whose weights are codebooks of floats. data: weights that matter more to the outputs come closer.
+
+    tune: may then change the tables, and which entry a weight is stored as.
+    """
     model = loaded.model.clone()
     if model.opset_imports.get("", 0) < MIN_OPSET:
         ConvertOpset(MIN_OPSET, MIN_OPSET)(model)
     InferShapes()(model)
-    found = list(_weights(model))
+    found = list(float_weights(model))
     if wish.size_budget is not None and not found:
         raise BadRecipe("The model has no weights that could be stored as codebooks.", str(loaded.path), "Leave it as it is.")
     bits = _bits(model, found, wish, loaded.size, data, progress)
     moments = {} if data is None else _moments(model, [one for one in found if one.key in bits], data, seed, progress)
+    plain = model.clone() if tune is not None else model
     progress.start("fit codebooks", len(bits))
-    layers, pictures, storage, left = [], {}, {}, []
+    layers, pictures, left = [], {}, []
+    storage: dict[str, Storage] = {}
+    before: dict[str, F32] = {}
     for one in found:
         if one.key not in bits:
             left.append((str(one.node.name), "a table would cost more than it saves, or no bits are wished for it"))
@@ -102,40 +93,27 @@ def palettize(
         weight = one.array()
         with threadpool_limits(1, user_api="blas"):  # sums in one order, whatever the number of threads
             new = _fit(one, weight, wish, bits[one.key], moments.get(str(one.node.name)))
-        book = encode(new, wish.grain, one.axis, bits[one.key])
         progress.advance()
-        if book is None:
+        if encode(new, wish.grain, one.axis, bits[one.key]) is None:
             left.append((str(one.node.name), "its size is no multiple of the vectors"))
             continue
-        layers.append(describe(str(one.node.name), weight, new, book, np.empty(0, np.float32)))
-        pictures[str(one.node.name)] = (weight, new)
+        before[str(one.value.name)] = weight
         storage[one.key] = Storage(wish.grain, one.axis, bits[one.key])
         one.value.const_value = ir.tensor(np.ascontiguousarray(new), name=one.value.name)  # all its readers follow
+    learned = {} if tune is None else tune(plain, model, storage, before)
+    for one in [one for one in found if one.key in storage]:
+        new, weight, name = learned.get(str(one.value.name), one.array()), before[str(one.value.name)], str(one.node.name)
+        book = encode(new, wish.grain, one.axis, bits[one.key])
+        assert book is not None  # as before, or of no more values than its tables have
+        layers.append(describe(name, weight, new, book, np.empty(0, np.float32)))
+        pictures[name] = (weight, new)
+        one.value.const_value = ir.tensor(np.ascontiguousarray(new), name=one.value.name)
     FoldCodebooks(storage, uint2)(model)
     return Palettized(model, tuple(layers), pictures, tuple(left))
 
 
-def _weights(model: ir.Model) -> Iterator[_Weight]:
-    """Every float32 weight once, by the first node that reads it."""
-    seen: set[int] = set()
-    for node in nodes(model):
-        places, axis = _WEIGHTS.get(node.op_type, ((), 0))
-        for index in places if is_op(node, node.op_type) else ():
-            value = stored_constant(node.inputs[index]) if index < len(node.inputs) else None
-            if value is None or value is not node.inputs[index] or value.dtype != ir.DataType.FLOAT or id(value) in seen:
-                continue
-            array = constant(value)
-            if array is None or array.ndim < 2 or not array.size or not bool(np.all(np.isfinite(array))):
-                continue
-            if is_op(node, "Gather") and attribute_int(node, "axis", 0) != 0:
-                continue
-            seen.add(id(value))
-            own = 0 if is_op(node, "Gemm") and attribute_int(node, "transB", 0) else axis % array.ndim
-            yield _Weight(node, index, own, value)
-
-
 def _bits(
-    model: ir.Model, found: list[_Weight], wish: CodebookWish, float_bytes: int, data: Dataset | None, progress: Progress
+    model: ir.Model, found: list[FloatWeight], wish: CodebookWish, float_bytes: int, data: Dataset | None, progress: Progress
 ) -> dict[str, int]:
     candidates = [Candidate(one.key, str(one.node.name), one.array().size, one.array().shape[one.axis], 4) for one in found]
     bits = wished_bits(model, candidates, wish)
@@ -167,7 +145,7 @@ def _channels(array: F32, axis: int) -> F32:
     return np.ascontiguousarray(np.moveaxis(array, axis, 0)).reshape(1, array.shape[axis], -1)
 
 
-def _moments(model: ir.Model, found: list[_Weight], data: Dataset, seed: int, progress: Progress) -> dict[str, Moment]:
+def _moments(model: ir.Model, found: list[FloatWeight], data: Dataset, seed: int, progress: Progress) -> dict[str, Moment]:
     """Second moments of the inputs of Conv, Gemm and MatMul, on a grid of 8 bits over the range that was seen."""
     layers = [layer for one in found if one.index == 1 and (layer := layer_of(one.node)) is not None]
     statistics = observe(model, tuple(dict.fromkeys(layer.source for layer in layers)), data, progress=progress)
@@ -175,7 +153,7 @@ def _moments(model: ir.Model, found: list[_Weight], data: Dataset, seed: int, pr
     return measure_moments(model, [layer for layer in layers if layer.source in grids], grids, data, seed=seed, progress=progress)
 
 
-def _fit(one: _Weight, weight: F32, wish: CodebookWish, bits: int, moment: Moment | None) -> F32:
+def _fit(one: FloatWeight, weight: F32, wish: CodebookWish, bits: int, moment: Moment | None) -> F32:
     layer = layer_of(one.node) if one.index == 1 else None
     if layer is None:  # no rows that are multiplied with an input: channels as rows
         new = _fit_rows(_channels(weight, one.axis), None, wish, bits)

@@ -24,7 +24,9 @@ EXAMPLE = """    edgeq finetune model.onnx --data calib.npz -o model.int8.onnx  
 
     edgeq finetune model.onnx -d labelled.npz --labels --target npu_pow2 --minutes 10 -o model.pow2.onnx
 
-    edgeq finetune model.onnx -d labelled.npz --bits 8,4,2 --max-drop 0.5 -o model.onnx    (writes model.w8.onnx, ...)"""
+    edgeq finetune model.onnx -d labelled.npz --bits 8,4,2 --max-drop 0.5 -o model.onnx    (writes model.w8.onnx, ...)
+
+    edgeq finetune model.onnx -d calib.npz --bits 4,2 --compute float --min-sqnr 25 --epochs 50 -o model.onnx    (stays float)"""
 
 Bits = Annotated[
     str | None,
@@ -34,6 +36,10 @@ Bits = Annotated[
         help="Codebooks with indices of so many bits. Several: a model each, OUT.wB, trained where a floor is missed.",
         rich_help_panel=SIZES,
     ),
+]
+Compute = Annotated[
+    str,
+    typer.Option("--compute", metavar="KIND", help="int8; or float: tables of floats, with --bits. Writes OUT.wB.", rich_help_panel=SIZES),
 ]
 Centroids = Annotated[
     str | None,
@@ -77,6 +83,7 @@ def finetune(
     centroids: Centroids = None,
     bits: Bits = None,
     granularity: Granularity = None,
+    compute: Compute = "int8",
     validation: o.Validation = None,
     target: o.Target = "cpu",
     recipe: o.RecipeFile = None,
@@ -110,11 +117,20 @@ def finetune(
     wish, widths = tuning_from(wish, tuning | {"centroids": centroids}, DEFAULT_MINUTES), parse_widths(bits, granularity)
     if widths:
         wish = codebook_in(wish, {"bits": widths[0], "granularity": granularity})
-    job = Job(model, data, validation, wish, recipe, target, float_io, parse_shapes(shape), parse_size(max_bytes), plan, keep, resume,
-              out, report, not no_plan, not no_prove, force, strict)  # fmt: skip
+    job = Job(model, data, validation, wish, recipe, compute, target, float_io, parse_shapes(shape), parse_size(max_bytes), plan, keep,
+              resume, out, report, not no_plan, not no_prove, force, strict)  # fmt: skip
     job.check(widths)
-    if len(widths) < 2:
-        return run_one(job, screen)
-    from edgeq.cli.finetune_widths import run_widths
+    _run(job, widths, screen)
 
-    return run_widths(job, widths, screen)
+
+def _run(job: Job, widths: tuple[int, ...], screen: Screen) -> None:
+    if not job.several(widths):
+        run_one(job, screen)
+    elif job.compute == "float":
+        from edgeq.cli.finetune_floats import run_floats
+
+        run_floats(job, widths, screen)
+    else:
+        from edgeq.cli.finetune_widths import run_widths
+
+        run_widths(job, widths, screen)

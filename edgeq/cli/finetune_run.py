@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from edgeq.cli.quantize import Files, finish
 from edgeq.cli.screen import Screen
 from edgeq.cli.settings import check_outputs, check_report, plan_path
-from edgeq.cli.width_files import checkpoint_path, of_width, refuse_single
-from edgeq.errors import FloorMissed
+from edgeq.cli.width_files import check_float, checkpoint_path, of_width, refuse_single
+from edgeq.errors import BadRecipe, FloorMissed
 
 if TYPE_CHECKING:
     from edgeq.planning import Shapes
@@ -26,6 +26,7 @@ class Job:
     validation: str | None
     recipe: Recipe
     recipe_file: Path | None
+    compute: str
     target: str
     float_io: bool
     shapes: Shapes
@@ -44,21 +45,30 @@ class Job:
         """What is written: for a width where there are several (OUT.wB), else for the one model."""
         model = self.out if bits is None else of_width(self.out, bits)
         report = self.report if bits is None or self.report is None else of_width(self.report, bits)
-        return Files(model, plan_path(model) if self.plans else None, report)
+        return Files(model, plan_path(model) if self.plans and self.compute == "int8" else None, report)
 
     def check(self, widths: tuple[int, ...]) -> None:
         """Refuse what does not go together or cannot be written, before any work. Raises BadRecipe, BadOutput, MissingExtra."""
-        if len(widths) > 1:
+        several = self.several(widths)
+        if self.compute not in ("int8", "float"):
+            raise BadRecipe(f"{self.compute!r} is no way to compute.", "--compute", "Write int8 or float.")
+        if self.compute == "float":
+            check_float(widths, {"--target": self.target != "cpu", "--float-io": self.float_io, "--report": self.report is not None})
+        if several:
             given = {"--plan": self.earlier, "--keep": self.keep, "--resume": self.resume}
             refuse_single({name: path is not None for name, path in given.items()} | {"--no-prove": not self.prove})
         check_report(self.report)
         inputs = [self.model, Path(self.data), None if self.validation is None else Path(self.validation), self.recipe_file, self.earlier]
-        wanted = [self.files(bits) for bits in widths] if len(widths) > 1 else [self.files()]
+        wanted = [self.files(bits) for bits in widths] if several else [self.files()]
         check_outputs([path for one in wanted for path in (one.model, one.plan, one.report)], force=self.force, inputs=inputs)
-        if len(widths) > 1:
+        if several:
             check_outputs([checkpoint_path(one.model) for one in wanted], force=self.force, inputs=inputs)
         else:
             check_outputs([self.kept], force=self.force or self.kept == self.resume, inputs=inputs)
+
+    def several(self, widths: tuple[int, ...]) -> bool:
+        """Whether every width gets files of its own."""
+        return len(widths) > 1 or self.compute == "float"
 
     @property
     def kept(self) -> Path:

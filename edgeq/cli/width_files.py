@@ -39,3 +39,12 @@ def refuse_single(options: Mapping[str, bool]) -> None:
         raise BadRecipe(
             f"{idle} is for one width, and --bits names several.", idle, f"Leave {idle} out, or fine-tune the widths one by one."
         )
+
+
+def check_float(widths: tuple[int, ...], options: Mapping[str, bool]) -> None:
+    """Refuse what makes no sense for models that stay float. options: name -> whether it was given. Raises BadRecipe."""
+    if not widths:
+        raise BadRecipe("With --compute float only codebooks can be trained.", "--compute", "Add --bits, as in --bits 4.")
+    idle = next((name for name, given in options.items() if given), None)
+    if idle is not None:
+        raise BadRecipe(f"{idle} is for int8 compute.", idle, f"Leave {idle} or --compute float out.")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import onnx_ir as ir
 import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own name for it
 
-from edgeq.graph import attribute_float, attribute_int, attribute_ints
+from edgeq.graph import attribute_float, attribute_int, attribute_ints, constant
 from edgeq.learn.operands import Operands, Operator, Tensor, refuse
 
 
@@ -28,6 +29,13 @@ def _transposed_conv(node: ir.Node, x: Operands) -> Tensor:
         size = whole.shape[axis + 2] - pads[axis] - pads[axis + space]
         whole = whole.narrow(axis + 2, pads[axis], size)
     return whole
+
+
+def _constant(node: ir.Node, _: Operands) -> Tensor:
+    array = constant(node.outputs[0])
+    if array is None:
+        raise refuse(node, "of this form")
+    return torch.from_numpy(np.array(array))
 
 
 def _batch_normalization(node: ir.Node, x: Operands) -> Tensor:
@@ -148,8 +156,10 @@ COMMON_OPERATORS: dict[str, Operator] = {
     "Abs": lambda _, x: torch.abs(x[0]),
     "BatchNormalization": _batch_normalization,
     "Ceil": lambda _, x: torch.ceil(x[0]),
+    "Constant": _constant,
     "ConvTranspose": _transposed_conv,
     "DepthToSpace": _depth_to_space,
+    "Dropout": lambda _, x: x[0],
     "Elu": lambda node, x: F.elu(x[0], attribute_float(node, "alpha", 1.0)),
     "Floor": lambda _, x: torch.floor(x[0]),
     "InstanceNormalization": _instance_normalization,

@@ -13,9 +13,9 @@ import torch
 
 from edgeq.data_stream import Dataset
 from edgeq.errors import BadData
-from edgeq.learn.checkpoint import Identity, planned_epochs
+from edgeq.learn.checkpoint import Identity, State, planned_epochs
 from edgeq.learn.executor import Executor
-from edgeq.learn.lesson import Distillation, Material
+from edgeq.learn.lesson import Distillation, Material, Student
 from edgeq.learn.simulation import Simulation
 from edgeq.learn.training import Lesson, Schedule, train
 from edgeq.plan import Plan
@@ -55,18 +55,34 @@ def fine_tune(
 
     Raises BadData (too few samples, labels that are missing), UnsupportedOp, BadTraining, BadCheckpoint.
     """
+    watcher.start("prepare training", None)
+    refits = recipe.finetune.centroids == "refit"
+    student = Simulation(start.floats, start.integers, start.plan, start.target, recipe.weight_bits, refits=refits)
+    hashes = start.plan.model, start.plan.hash
+    state = trained(student, Executor(start.floats), data, recipe, hashes, watcher, keep=keep, resume=resume)
+    return Learned(student.learned(), state.epoch, state.best_epoch, (state.start_score, state.best_score), state.losses)
+
+
+def trained(
+    student: Student,
+    teacher: Executor,
+    data: Dataset,
+    recipe: Recipe,
+    hashes: tuple[str, str],
+    watcher: Progress,
+    *,
+    keep: Path | None = None,
+    resume: Path | None = None,
+) -> State:
+    """Train the student in place. hashes: of the float model, and of what the student started as. Raises what fine_tune raises."""
     wish = recipe.finetune
     if wish.labels and data.labels is None:
         raise BadData("The data has no labels to train with.", data.name, "Give labelled data, or leave --labels out.")
-    watcher.start("prepare training", None)
-    student = Simulation(start.floats, start.integers, start.plan, start.target, recipe.weight_bits, refits=wish.centroids == "refit")
-    lesson = Distillation(student, Executor(start.floats), data, wish, recipe.seed).lesson()
+    lesson = Distillation(student, teacher, data, wish, recipe.seed).lesson()
     epochs = wish.epochs or (planned_epochs(resume) if resume is not None else _fitting(lesson, wish.minutes or 1.0))
     schedule = Schedule(epochs, wish.rate or rate_for(student.mean_bits), wish.patience, recipe.seed)
     settings = hashlib.sha256(wish.model_dump_json(exclude={"epochs", "minutes"}).encode()).hexdigest()
-    identity = Identity(start.plan.model, start.plan.hash, data.hash, settings)
-    state = train(lesson, schedule, identity, watcher, keep=keep, resume=resume)
-    return Learned(student.learned(), state.epoch, state.best_epoch, (state.start_score, state.best_score), state.losses)
+    return train(lesson, schedule, Identity(*hashes, data.hash, settings), watcher, keep=keep, resume=resume)
 
 
 def rate_for(bits: float) -> float:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import ParameterList
 
 from edgeq.data_stream import Dataset, Feeds
 from edgeq.learn.batches import blended, held_out, training_batches
 from edgeq.learn.distill import Loss, choose_loss, distance, with_labels
 from edgeq.learn.executor import Executor
-from edgeq.learn.simulation import Simulation
 from edgeq.learn.training import Lesson
 from edgeq.recipe import FineTuneWish
 
@@ -30,10 +31,24 @@ class Material:
     labels: Tensor | None
 
 
+class Student(Protocol):
+    """A model that learns. learnable: its parameters; inner: value of the teacher -> the name of the student's; mean_bits: of a weight."""
+
+    learnable: ParameterList
+    inner: dict[str, str]
+
+    @property
+    def mean_bits(self) -> float: ...
+
+    def forward(self, feeds: Mapping[str, Tensor], want: Sequence[str] = ()) -> dict[str, Tensor]: ...
+
+    def refit(self) -> None: ...
+
+
 class Distillation:
     """A student of the teacher, the same model in float. Everything is relative to how much a value of the teacher varies."""
 
-    def __init__(self, student: Simulation, teacher: Executor, data: Dataset, wish: FineTuneWish, seed: int) -> None:
+    def __init__(self, student: Student, teacher: Executor, data: Dataset, wish: FineTuneWish, seed: int) -> None:
         self.student, self.teacher, self.data, self.wish, self.seed = student, teacher, data, wish, seed
         inside = {name: read for name, read in student.inner.items() if name in teacher.made and name not in teacher.outputs}
         self.inside = inside

@@ -102,12 +102,8 @@ class LearnedWeight:
         wanted = (self.free.detach() * self.unit).numpy()
         kept, order = self.table.kept().detach().numpy(), self.table.order().numpy()
         rows = weight_rows(wanted, self.one.node, self.one.layer)
-        flat = self._clusters(self.table, self.table.whole().detach(), rows).reshape(-1)
-        count = np.bincount(flat, minlength=kept.size).reshape(kept.shape)
-        total = np.bincount(flat, wanted.reshape(-1), minlength=kept.size).reshape(kept.shape)
-        ascending = np.take_along_axis(kept, order, -1)
-        moved = np.where(count > 0, total / np.maximum(count, 1), ascending).astype(np.float32)
-        np.put_along_axis(kept, order, moved, -1)
+        clusters = self._clusters(self.table, self.table.whole().detach(), rows)
+        np.put_along_axis(kept, order, cluster_means(clusters, wanted, np.take_along_axis(kept, order, -1)), -1)
         self.table.entries.data.copy_(torch.from_numpy(kept / np.float32(self.table.unit)))
 
     def _clusters(self, table: Table, entries: Tensor, rows: NDArray[np.float32]) -> NDArray[np.intp]:
@@ -129,6 +125,13 @@ class LearnedWeight:
             return self.first
         update = {"scale": scale, "codes": pack_codes(codes), "rule": f"{self.first.rule.removesuffix(TUNED)}{TUNED}"}
         return self.first.model_copy(update=update)
+
+
+def cluster_means(clusters: NDArray[np.intp], numbers: NDArray[np.float32], entries: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The mean of the numbers in each cluster, shaped like entries [T, k]; those of empty clusters stay. clusters: place of each number."""
+    count = np.bincount(clusters.reshape(-1), minlength=entries.size).reshape(entries.shape)
+    total = np.bincount(clusters.reshape(-1), numbers.reshape(-1), minlength=entries.size).reshape(entries.shape)
+    return np.where(count > 0, total / np.maximum(count, 1), entries).astype(np.float32)
 
 
 #: what the rule of a grid says once it was learned
