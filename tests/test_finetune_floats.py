@@ -108,3 +108,13 @@ def test_float_widths_on_the_command_line(capsys: pytest.CaptureFixture[str], tm
     assert "--target is for int8" in run(capsys, *words, "--bits", "2", "-t", "dsp_int8", "-o", tmp_path / "no.onnx", "-q").err
     vectors = ("--bits", "8", "--granularity", "vector:4")
     assert "cannot be learned" in run(capsys, *words, *vectors, "-o", tmp_path / "no.onnx", "-q").err
+
+
+def test_a_width_of_floats_goes_on_from_its_checkpoint(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    onnx.save(net(), tmp_path / "net.onnx")
+    np.savez(tmp_path / "calib.npz", **samples())
+    words = ("finetune", tmp_path / "net.onnx", "-d", tmp_path / "calib.npz", "--compute", "float", "--bits", "1", "--epochs", "3", "-q")
+    assert run(capsys, *words, "--keep", tmp_path / "run.ckpt", "-o", tmp_path / "a.onnx").code == 0
+    assert run(capsys, *words, "--resume", tmp_path / "run.ckpt", "-o", tmp_path / "b.onnx").code == 0
+    assert (tmp_path / "a.w1.onnx").read_bytes() == (tmp_path / "b.w1.onnx").read_bytes()
+    assert {path.name for path in tmp_path.glob("*.ckpt")} == {"run.ckpt"}

@@ -55,7 +55,7 @@ def tune(capsys: pytest.CaptureFixture[str], room: Path, data: str, *words: str)
 
 
 def test_only_the_widths_that_miss_are_trained_and_each_is_what_it_would_be_alone(capsys: pytest.CaptureFixture[str], room: Path) -> None:
-    asked = ("--epochs", "12", "--lr", "0.005", "--min-sqnr", "28")
+    asked = ("--epochs", "12", "--min-sqnr", "28")
     ran = tune(capsys, room, "plain.npz", "--bits", "4,1", *asked, "-o", str(room / "out.onnx"), "--json")
     told = json.loads(ran.out)
     assert [row["bits"] for row in told["widths"]] == [4, 1]
@@ -107,7 +107,7 @@ def test_what_does_not_go_together_is_refused(capsys: pytest.CaptureFixture[str]
     assert "has no labels" in tune(capsys, room, "plain.npz", "--bits", "8,4", "--max-drop", "0.5", *out).err
     assert "no widths" in tune(capsys, room, "plain.npz", "--bits", "8,7", *out).err
     assert "no widths" in tune(capsys, room, "plain.npz", "--bits", "4,4", *out).err
-    assert "for one width" in tune(capsys, room, "plain.npz", "--bits", "8,4", "--keep", str(room / "k.ckpt"), *out).err
+    assert "for one int8 model" in tune(capsys, room, "plain.npz", "--bits", "8,4", "--keep", str(room / "k.ckpt"), *out).err
     assert "there are none" in tune(capsys, room, "plain.npz", "--granularity", "channel", *out).err
     assert not list(room.glob("out*"))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from edgeq.cli.finetune_run import Job
 from edgeq.cli.finetune_widths import MEND
 from edgeq.cli.screen import Screen
-from edgeq.cli.width_files import checkpoint_path
 from edgeq.cli.widths_table import MIB, Figures, Row, WidthsReport, widths_text
 from edgeq.errors import FloorMissed
 from edgeq.fine_tuning import Checkpoint
@@ -21,12 +20,12 @@ def run_floats(job: Job, widths: tuple[int, ...], screen: Screen) -> None:
     with screen.progress() as progress:
         for width in fine_tune_float_widths(
             loaded, job.data, widths, recipe=job.recipe, shapes=job.shapes, validation=job.validation,
-            checkpoint=lambda bits: Checkpoint(checkpoint_path(job.files(bits).model)), progress=progress,
+            checkpoint=lambda bits: Checkpoint(job.checkpoint(bits), job.resume), progress=progress,
         ):  # fmt: skip
             model = job.files(width.bits).model
             if not (job.strict and width.made.missed):
                 save_model(width.made.model, model, force=job.force, inputs=[job.model])
-            checkpoint_path(model).unlink(missing_ok=True)
+            job.forget(width.bits)
             found.append(width)
     told = _told(job, loaded.size, found)
     screen.show(told, lambda: widths_text(told))

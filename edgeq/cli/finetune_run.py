@@ -54,26 +54,29 @@ class Job:
             raise BadRecipe(f"{self.compute!r} is no way to compute.", "--compute", "Write int8 or float.")
         if self.compute == "float":
             check_float(widths, {"--target": self.target != "cpu", "--float-io": self.float_io, "--report": self.report is not None})
+        if len(widths) > 1:
+            refuse_single({"--keep": self.keep is not None, "--resume": self.resume is not None})
         if several:
-            given = {"--plan": self.earlier, "--keep": self.keep, "--resume": self.resume}
-            refuse_single({name: path is not None for name, path in given.items()} | {"--no-prove": not self.prove})
+            refuse_single({"--plan": self.earlier is not None, "--no-prove": not self.prove})
         check_report(self.report)
         inputs = [self.model, Path(self.data), None if self.validation is None else Path(self.validation), self.recipe_file, self.earlier]
         wanted = [self.files(bits) for bits in widths] if several else [self.files()]
         check_outputs([path for one in wanted for path in (one.model, one.plan, one.report)], force=self.force, inputs=inputs)
-        if several:
-            check_outputs([checkpoint_path(one.model) for one in wanted], force=self.force, inputs=inputs)
-        else:
-            check_outputs([self.kept], force=self.force or self.kept == self.resume, inputs=inputs)
+        kept = [self.checkpoint(bits) for bits in widths] if several else [self.checkpoint()]
+        check_outputs(kept, force=self.force or kept == [self.resume], inputs=inputs)
 
     def several(self, widths: tuple[int, ...]) -> bool:
         """Whether every width gets files of its own."""
         return len(widths) > 1 or self.compute == "float"
 
-    @property
-    def kept(self) -> Path:
-        """Where the one run keeps its state."""
-        return self.keep or self.resume or checkpoint_path(self.out)
+    def checkpoint(self, bits: int | None = None) -> Path:
+        """Where training keeps its state."""
+        return self.keep or self.resume or checkpoint_path(self.files(bits).model)
+
+    def forget(self, bits: int | None = None) -> None:
+        """Remove a checkpoint that nobody asked for: it was for the case of a break."""
+        if self.keep is None and self.resume is None:
+            self.checkpoint(bits).unlink(missing_ok=True)
 
 
 def run_one(job: Job, screen: Screen) -> None:
@@ -89,16 +92,10 @@ def run_one(job: Job, screen: Screen) -> None:
     with screen.progress() as progress:
         loaded, chip = load_model(job.model, max_bytes=job.max_bytes), load_target(job.target, float_io=job.float_io)
         made = quantize(loaded, job.data, target=chip, recipe=job.recipe, shapes=job.shapes, plan=earlier, validation=job.validation,
-                        prove=job.prove, checkpoint=Checkpoint(job.kept, job.resume), progress=progress)  # fmt: skip
+                        prove=job.prove, checkpoint=Checkpoint(job.checkpoint(), job.resume), progress=progress)  # fmt: skip
     try:
         finish(screen, made, job.files(), force=job.force, strict=job.strict)
     except FloorMissed:
-        _forget(job)
+        job.forget()
         raise
-    _forget(job)
-
-
-def _forget(job: Job) -> None:
-    """Remove the checkpoint that nobody asked for: it was for the case of a break."""
-    if job.keep is None and job.resume is None:
-        job.kept.unlink(missing_ok=True)
+    job.forget()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from edgeq.cli.finetune_run import Job
 from edgeq.cli.quantize import write
 from edgeq.cli.screen import Screen
-from edgeq.cli.width_files import checkpoint_path, of_width
 from edgeq.cli.widths_table import report_of, row_of, widths_text
 from edgeq.codebook_widths import fine_tune_widths
 from edgeq.errors import FloorMissed
@@ -23,13 +22,13 @@ def run_widths(job: Job, widths: tuple[int, ...], screen: Screen) -> None:
     with screen.progress() as progress:
         for width in fine_tune_widths(
             loaded, job.data, widths, target=chip, recipe=job.recipe, shapes=job.shapes, validation=job.validation,
-            checkpoint=lambda bits: Checkpoint(checkpoint_path(of_width(job.out, bits))),
+            checkpoint=lambda bits: Checkpoint(job.checkpoint(bits)),
             ready=lambda made: made.check_form(job.out), progress=progress,
         ):  # fmt: skip
             files, made = job.files(width.bits), width.made
             first = first or made.report
             write(made, files, force=job.force, strict=job.strict)
-            checkpoint_path(files.model).unlink(missing_ok=True)
+            job.forget(width.bits)
             written = not (job.strict and made.report.gate == "failed")
             rows.append(row_of(width, str(files.model) if written else None, str(files.plan) if written and files.plan else None))
             missed += [f"{width.bits} bits: {line}" for line in made.report.missed]

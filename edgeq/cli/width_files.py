@@ -36,9 +36,7 @@ def refuse_single(options: Mapping[str, bool]) -> None:
     """Refuse options that belong to one width where several are given. options: name -> whether it was given. Raises BadRecipe."""
     idle = next((name for name, given in options.items() if given), None)
     if idle is not None:
-        raise BadRecipe(
-            f"{idle} is for one width, and --bits names several.", idle, f"Leave {idle} out, or fine-tune the widths one by one."
-        )
+        raise BadRecipe(f"{idle} is for one int8 model.", idle, f"Leave {idle} out, or fine-tune the widths one by one.")
 
 
 def check_float(widths: tuple[int, ...], options: Mapping[str, bool]) -> None:

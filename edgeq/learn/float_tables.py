@@ -19,15 +19,12 @@ from edgeq.learn.executor import Executor
 from edgeq.learn.weights import INSIDE, SPARSE, cluster_means
 from edgeq.passes.fold_codebooks import Storage, stored_constant
 
-#: entries are learned in so many parts of the mean distance between neighbours: they move slower than weights, which all share them
-PARTS = 16.0
-
 F32 = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
 class FloatTable:
-    """A weight behind its tables. free: its own numbers, in units of `unit`; entries [T, k], in PARTS of it; owner: table of each number.
+    """A weight behind its tables. free: its own numbers, entries: float32 [T, k], both in units of `unit`; owner: table of each number.
 
     held: entries that stay 0; kept: numbers that may be something else.
     """
@@ -51,14 +48,14 @@ class FloatTable:
         means = cluster_means(self._clusters(), self.free.detach().numpy(), self._ascending().detach().numpy())
         entries = np.zeros_like(means)
         np.put_along_axis(entries, order, means, -1)
-        self.entries.data.copy_(torch.from_numpy(entries * np.float32(PARTS)))
+        self.entries.data.copy_(torch.from_numpy(entries))
 
     def _order(self) -> Tensor:
         return torch.argsort(torch.where(self.held, torch.zeros_like(self.entries), self.entries).detach(), dim=-1, stable=True)
 
     def _ascending(self) -> Tensor:
         """The entries in units, [T, k]."""
-        return torch.where(self.held, torch.zeros_like(self.entries), self.entries).gather(-1, self._order()) / PARTS
+        return torch.where(self.held, torch.zeros_like(self.entries), self.entries).gather(-1, self._order())
 
     def _clusters(self) -> NDArray[np.intp]:
         """The place of each number in the ascending entries, all tables one after the other."""
@@ -128,7 +125,7 @@ def _table(stored: F32, weight: F32, how: Storage, node: ir.Node) -> FloatTable:
     kept = (stored != 0) if sparse else np.ones(stored.shape, np.bool_)
     inside = np.clip(weight, stored - INSIDE * unit, stored + INSIDE * unit) / unit
     made = FloatTable(
-        Parameter(torch.from_numpy(inside)), Parameter(torch.from_numpy(entries / unit * PARTS)),
+        Parameter(torch.from_numpy(inside)), Parameter(torch.from_numpy(entries / unit)),
         owner, torch.from_numpy(held), kept, unit, how.bits,
     )  # fmt: skip
     other = torch.from_numpy(~np.isclose(made.whole().detach().numpy(), stored, rtol=1e-5, atol=1e-6 * unit))
