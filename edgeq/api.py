@@ -18,6 +18,7 @@ from edgeq.errors import BadData, FloorMissed
 from edgeq.evidence import Evidence, prove_all
 from edgeq.fine_tuning import Checkpoint, fine_tuned
 from edgeq.graph_edit import vanished
+from edgeq.held_out import learning_part
 from edgeq.input_scale import first_layer_gains
 from edgeq.inputs import input_specs, narrower
 from edgeq.integer_only import refuse_float, refuse_illegal, refuse_search
@@ -84,7 +85,7 @@ def quantize(
         aim = Wish(loaded, task, _needed(dataset), _needed(judged), None if work is None else Path(work))
         planned, found = search(aim, lambda: decide(task, dataset, statistics, rewrite, clock, watcher), clock, watcher)
     else:
-        planned = decide(task, dataset, statistics, rewrite, clock, watcher)
+        planned = decide(task, _shown(dataset, statistics, wish), statistics, rewrite, clock, watcher)
     planned = fine_tuned(task, planned, dataset, clock, watcher, checkpoint or Checkpoint())
     if chip.integer_only:
         refuse_float(planned.plan, chip)
@@ -102,6 +103,11 @@ def quantize(
     report = build_report(loaded, result, planned.plan, dataset, wish, evidence, clock, Said(doubts, notes, gate, missed))
     report = replace(report, search=found, codebooks=planned_layers(task.model, planned.plan))
     return Quantized(result, planned.plan, report, loaded.path)
+
+
+def _shown(data: Dataset | None, statistics: Statistics | None, recipe: Recipe) -> Dataset | None:
+    """What the closed-form steps see: where training follows, not the samples that judge it."""
+    return data if data is None or statistics is not None or not recipe.finetune.wanted else learning_part(data)
 
 
 def _carried_out(ready: SetUp, plan: Plan) -> ir.Model:

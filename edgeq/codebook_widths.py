@@ -67,7 +67,8 @@ def fine_tune_widths(
     ready: Callable[[Quantized], None] | None = None,
     progress: Progress,
 ) -> Iterator[Width]:
-    """One width after the other, in the given order, as each is done. Calibration is shared; training starts from the width's own plan.
+    """One width after the other, in the given order, as each is done. Calibration is shared; training starts from a plan that
+    has not seen the samples which judge it.
 
     A width that misses a floor (see floors_of) is trained as recipe.finetune says; without floors every one is. checkpoint: of the
     training of so many bits. ready: called with what will be trained, before that. A width's model is that of `quantize` with the same
@@ -90,7 +91,6 @@ def fine_tune_widths(
         if always or before.report.gate == "failed":
             if ready is not None:
                 ready(before)
-            start = before.plan.model_copy(update={"recipe": wish.hash})
-            after = quantize(loaded, data, target=target, recipe=wish, shapes=shapes, plan=start, validation=validation,
+            after = quantize(loaded, data, target=target, recipe=wish, shapes=shapes, validation=validation,
                              checkpoint=None if checkpoint is None else checkpoint(bits), progress=progress)  # fmt: skip
         yield Width(bits, before, after)

@@ -58,7 +58,7 @@ Minutes = Annotated[
 ]
 Rate = Annotated[
     float | None,
-    typer.Option("--lr", metavar="RATE", help="Learning rate, in codes. Default: 0.003 at 8 bits.", rich_help_panel=TRAINING),
+    typer.Option("--lr", metavar="RATE", help="Learning rate, in codes. Default: by the bits of the weights.", rich_help_panel=TRAINING),
 ]
 Labels = Annotated[bool, typer.Option("--labels", help="Learn from the data's labels too: half of the loss.", rich_help_panel=TRAINING)]
 Keep = Annotated[

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from edgeq.data_stream import Batch, Dataset, Feeds
 from edgeq.errors import BadData
+from edgeq.held_out import HELD_OUT, is_held_out
 
-HELD_OUT = 5  # every fifth piece is for validation: also of data that is sorted by class
 WINDOW = 16  # batches that are shuffled together; what is in memory at a time
 
 
@@ -22,7 +22,7 @@ def training_batches(dataset: Dataset, batch: int, *, seed: int, epoch: int) -> 
     """
     _check(dataset)
     chance = np.random.default_rng([seed, epoch])
-    pieces = (piece for number, piece in enumerate(dataset.batches(1)) if number % HELD_OUT != HELD_OUT - 1)
+    pieces = (piece for number, piece in enumerate(dataset.batches(1)) if not is_held_out(number))
     size = 1 if dataset.fixed_batch else batch
     while window := list(islice(pieces, size * WINDOW)):
         mixed = [window[place] for place in chance.permutation(len(window))]
@@ -51,7 +51,7 @@ def _blend(first: NDArray[np.generic], second: NDArray[np.generic], part: NDArra
 def held_out(dataset: Dataset) -> Iterator[Batch]:
     """The pieces that training_batches leaves out, one by one, in order."""
     _check(dataset)
-    return (piece for number, piece in enumerate(dataset.batches(1)) if number % HELD_OUT == HELD_OUT - 1)
+    return (piece for number, piece in enumerate(dataset.batches(1)) if is_held_out(number))
 
 
 def _check(dataset: Dataset) -> None:

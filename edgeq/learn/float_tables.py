@@ -93,7 +93,7 @@ class FloatStudent:
         """Bits of an index, over all weights."""
         sizes = [table.free.numel() for table in self._tables.values()]
         total = sum(size * table.bits for size, table in zip(sizes, self._tables.values(), strict=True))
-        return total / max(1, sum(sizes))
+        return float(total / max(1, sum(sizes)))
 
     def forward(self, feeds: Mapping[str, Tensor], want: Sequence[str] = ()) -> dict[str, Tensor]:
         """Graph outputs and wanted inner values."""
