@@ -6,6 +6,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+LEARN := $(VENV)/.learn
 EDGEQ_ZOO ?= $(abspath ../shared/zoo)
 # pinned versions, in the environment of isolated builds too (older and newer pip read another name)
 export PIP_CONSTRAINT := $(abspath constraints.txt)
@@ -24,10 +25,15 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --no-input -e '.[dev]'
 	touch $@
 
+# what `edgeq finetune` needs is large: it comes with the tests alone
+$(LEARN): $(STAMP)
+	$(BIN)/python -m pip install --quiet --no-input -e '.[dev,learn]'
+	touch $@
+
 demo: $(STAMP)
 	$(BIN)/edgeq demo --force
 
-test: $(STAMP)
+test: $(LEARN)
 	$(BIN)/python -m pytest
 
 check: $(STAMP)
