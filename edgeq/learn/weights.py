@@ -22,15 +22,15 @@ from edgeq.windows import from_rows, weight_rows
 
 #: a free number begins at most this far from its first code: what rounding with the data in view chose must not flip at the first step
 INSIDE = 0.25
-#: tables of at most so many entries stay within half of a limit on neighbours, and then no two of them are too large together
-COARSE = 16
+#: a step of 1 of a table's entry is this share of the distance of its entries: all weights stored as it move with it, the same way
+TABLE_STEP = 0.1
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
     """A codebook that is learned. entries: float32 [T, k] in units of `unit` codes, a parameter; owner: of each number, its table.
 
-    held: entries that must stay 0, because zeros of the weight are kept or neighbours are limited.
+    held: entries that must stay 0, because zeros of the weight are kept or neighbours are limited. gap: mean distance of entries, codes.
     """
 
     entries: Tensor
@@ -38,6 +38,7 @@ class Table:
     held: Tensor
     ends: tuple[int, int]
     unit: float
+    gap: float
 
     def whole(self) -> Tensor:
         """The entries as codes, ascending, [T, k]."""
@@ -157,8 +158,8 @@ def learned_weight(
     if codes.kept is None and bool((table.held).any()) and float(np.mean(stored == 0)) >= SPARSE:
         codes = replace(codes, kept=rows != 0)
     # exactly on its code: entries lie closer in the middle of a table, and a fit in sequence chose each for all before it
-    free = Parameter(torch.from_numpy(began / np.float32(table.unit)))
-    return LearnedWeight(one, grid, codes, free, steps, table.unit, table, stored)
+    free = Parameter(torch.from_numpy(began / np.float32(table.gap)))
+    return LearnedWeight(one, grid, codes, free, steps, table.gap, table, stored)
 
 
 #: a weight with at least this share of zeros keeps them
@@ -180,11 +181,13 @@ def _table(one: Weighted, stored: NDArray[np.generic], storage: StoragePlan, cod
     needs_zero = (codes.limit is not None and bool(codes.pairs)) or float(np.mean(stored == 0)) >= SPARSE
     first_zero = np.cumsum(entries == 0, axis=-1) == 1
     held = (entries == 0) & first_zero & needs_zero
-    half = codes.qmax if codes.limit is None or not codes.pairs or size > COARSE else codes.limit // 2
+    # within half of a limit no two neighbours are too large together
+    half = codes.qmax if codes.limit is None or not codes.pairs else codes.limit // 2
     # what the plan has is allowed, whatever it is
     ends = (min(max(codes.qmin, -half), int(entries.min())), max(min(codes.qmax, half), int(entries.max())))
-    unit = float(np.ptp(entries, -1).mean() / size) or 1.0
-    return Table(Parameter(torch.from_numpy(entries / np.float32(unit))), owner, torch.from_numpy(held), ends, unit)
+    gap = float(np.ptp(entries, -1).mean() / size) or 1.0
+    unit = gap * TABLE_STEP
+    return Table(Parameter(torch.from_numpy(entries / np.float32(unit))), owner, torch.from_numpy(held), ends, unit, gap)
 
 
 def _row_tables(entries: NDArray[np.floating], rows: NDArray[np.float32]) -> NDArray[np.float64]:
