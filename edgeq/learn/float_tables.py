@@ -16,7 +16,7 @@ from edgeq.codebook import encode
 from edgeq.errors import UnsupportedOp
 from edgeq.graph import constant, nodes
 from edgeq.learn.executor import Executor
-from edgeq.learn.weights import INSIDE, SPARSE, cluster_means
+from edgeq.learn.weights import INSIDE, SPARSE, TABLE_STEP, cluster_means
 from edgeq.passes.fold_codebooks import Storage, stored_constant
 
 F32 = NDArray[np.float32]
@@ -24,9 +24,9 @@ F32 = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class FloatTable:
-    """A weight behind its tables. free: its own numbers, entries: float32 [T, k], both in units of `unit`; owner: table of each number.
+    """A weight behind its tables. free: its own numbers, in units of `unit`; entries: float32 [T, k], in TABLE_STEP of it.
 
-    held: entries that stay 0; kept: numbers that may be something else.
+    owner: table of each number; held: entries that stay 0; kept: numbers that may be something else.
     """
 
     free: Parameter
@@ -48,14 +48,14 @@ class FloatTable:
         means = cluster_means(self._clusters(), self.free.detach().numpy(), self._ascending().detach().numpy())
         entries = np.zeros_like(means)
         np.put_along_axis(entries, order, means, -1)
-        self.entries.data.copy_(torch.from_numpy(entries))
+        self.entries.data.copy_(torch.from_numpy(entries / np.float32(TABLE_STEP)))
 
     def _order(self) -> Tensor:
         return torch.argsort(torch.where(self.held, torch.zeros_like(self.entries), self.entries).detach(), dim=-1, stable=True)
 
     def _ascending(self) -> Tensor:
         """The entries in units, [T, k]."""
-        return torch.where(self.held, torch.zeros_like(self.entries), self.entries).gather(-1, self._order())
+        return torch.where(self.held, torch.zeros_like(self.entries), self.entries).gather(-1, self._order()) * TABLE_STEP
 
     def _clusters(self) -> NDArray[np.intp]:
         """The place of each number in the ascending entries, all tables one after the other."""
@@ -125,7 +125,7 @@ def _table(stored: F32, weight: F32, how: Storage, node: ir.Node) -> FloatTable:
     kept = (stored != 0) if sparse else np.ones(stored.shape, np.bool_)
     inside = np.clip(weight, stored - INSIDE * unit, stored + INSIDE * unit) / unit
     made = FloatTable(
-        Parameter(torch.from_numpy(inside)), Parameter(torch.from_numpy(entries / unit)),
+        Parameter(torch.from_numpy(inside)), Parameter(torch.from_numpy(entries / np.float32(unit * TABLE_STEP))),
         owner, torch.from_numpy(held), kept, unit, how.bits,
     )  # fmt: skip
     other = torch.from_numpy(~np.isclose(made.whole().detach().numpy(), stored, rtol=1e-5, atol=1e-6 * unit))
