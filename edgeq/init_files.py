@@ -51,6 +51,7 @@ def _entry(name: str, field: FieldInfo, value: object) -> str:
 #: keys without a default stay commented out, with a value that makes sense
 _EXAMPLES = {
     "epochs": "20",
+    "patience": "20",
     "rate": "0.003",
     "minutes": "5.0",
     "opset": "17",
