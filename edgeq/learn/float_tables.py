@@ -15,8 +15,9 @@ from torch.nn import Parameter, ParameterList
 from edgeq.codebook import encode
 from edgeq.errors import UnsupportedOp
 from edgeq.graph import constant, nodes
+from edgeq.learn.clusters import cluster_means, first_zero, table_of_each
 from edgeq.learn.executor import Executor
-from edgeq.learn.weights import INSIDE, SPARSE, TABLE_STEP, cluster_means
+from edgeq.learn.weights import INSIDE, SPARSE, TABLE_STEP
 from edgeq.passes.fold_codebooks import Storage, stored_constant
 
 F32 = NDArray[np.float32]
@@ -118,15 +119,13 @@ def _table(stored: F32, weight: F32, how: Storage, node: ir.Node) -> FloatTable:
         )
     entries = book.tables[..., 0].astype(np.float32)
     unit = float(np.ptp(entries, -1).mean() / entries.shape[1]) or 1.0
-    channels = np.arange(stored.shape[how.axis]) // (how.grain.channels or stored.shape[how.axis])
-    owner = np.broadcast_to(np.expand_dims(channels, [at for at in range(stored.ndim) if at != how.axis]), stored.shape)
     sparse = float(np.mean(stored == 0)) >= SPARSE
-    held = (entries == 0) & (np.cumsum(entries == 0, axis=-1) == 1) & sparse
+    held = first_zero(entries) & sparse
     kept = (stored != 0) if sparse else np.ones(stored.shape, np.bool_)
     inside = np.clip(weight, stored - INSIDE * unit, stored + INSIDE * unit) / unit
     made = FloatTable(
         Parameter(torch.from_numpy(inside)), Parameter(torch.from_numpy(entries / np.float32(unit * TABLE_STEP))),
-        owner, torch.from_numpy(held), kept, unit, how.bits,
+        table_of_each(stored.shape, how.grain, how.axis), torch.from_numpy(held), kept, unit, how.bits,
     )  # fmt: skip
     other = torch.from_numpy(~np.isclose(made.whole().detach().numpy(), stored, rtol=1e-5, atol=1e-6 * unit))
     made.free.data[other] = torch.from_numpy(stored / unit)[other]

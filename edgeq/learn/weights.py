@@ -12,6 +12,7 @@ from torch.nn import Parameter
 
 from edgeq.codebook import encode, parse_grain
 from edgeq.errors import UnsupportedOp
+from edgeq.learn.clusters import cluster_means, first_zero, table_of_each
 from edgeq.learn.quantized_operators import rounded, straight
 from edgeq.learn.scales import SCALE_STEP
 from edgeq.plan import GridPlan, StoragePlan, pack_codes
@@ -128,13 +129,6 @@ class LearnedWeight:
         return self.first.model_copy(update=update)
 
 
-def cluster_means(clusters: NDArray[np.intp], numbers: NDArray[np.float32], entries: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The mean of the numbers in each cluster, shaped like entries [T, k]; those of empty clusters stay. clusters: place of each number."""
-    count = np.bincount(clusters.reshape(-1), minlength=entries.size).reshape(entries.shape)
-    total = np.bincount(clusters.reshape(-1), numbers.reshape(-1), minlength=entries.size).reshape(entries.shape)
-    return np.where(count > 0, total / np.maximum(count, 1), entries).astype(np.float32)
-
-
 #: what the rule of a grid says once it was learned
 TUNED = ", fine-tuned"
 
@@ -174,13 +168,9 @@ def _table(one: Weighted, stored: NDArray[np.generic], storage: StoragePlan, cod
         raise UnsupportedOp(what, f"node {one.node.name}", "Palettize with --granularity tensor, channel or group:N.")
     size = 1 << storage.bits
     entries = np.pad(book.tables[..., 0].astype(np.float32), ((0, 0), (0, size - book.tables.shape[1])), mode="edge")
-    run = stored.shape[storage.axis] if grain.channels is None else grain.channels
-    shape = [1] * stored.ndim
-    shape[storage.axis] = -1
-    owner = np.broadcast_to((np.arange(stored.shape[storage.axis]) // run).reshape(shape), stored.shape)
+    owner = table_of_each(stored.shape, grain, storage.axis)
     needs_zero = (codes.limit is not None and bool(codes.pairs)) or float(np.mean(stored == 0)) >= SPARSE
-    first_zero = np.cumsum(entries == 0, axis=-1) == 1
-    held = (entries == 0) & first_zero & needs_zero
+    held = first_zero(entries) & needs_zero
     # within half of a limit no two neighbours are too large together
     half = codes.qmax if codes.limit is None or not codes.pairs else codes.limit // 2
     # what the plan has is allowed, whatever it is
