@@ -53,10 +53,8 @@ def fine_tuned(task: Task, planned: Planned, data: Dataset | None, clock: Clock,
     start = Starting(in_floats(task.model, plan), with_quantizers(task.model, plan, task.target), plan, task.target)
     with clock.stage("finetune"):
         learned = fine_tune(start, data, task.recipe, watcher, keep=checkpoint.keep, resume=checkpoint.resume)
-    first, last = learned.scores
-    watcher.note(f"fine-tuning: held-out loss {first:.5g} -> {last:.5g}, epoch {learned.best_epoch} of {learned.epochs} kept")
     steps = planned.steps or (("the plan", plan),)
-    return replace(planned, plan=learned.plan, steps=(*steps, (STEP, learned.plan)))
+    return replace(planned, plan=learned, steps=(*steps, (STEP, learned)))
 
 
 def tuned_tables(model_hash: str, data: Dataset, recipe: Recipe, watcher: Progress, checkpoint: Checkpoint) -> Tune:

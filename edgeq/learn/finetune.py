@@ -39,21 +39,12 @@ class Starting:
     target: Target
 
 
-@dataclass(frozen=True)
-class Learned:
-    """plan: with what was learned. epochs: that were trained; scores: held-out loss at the start and of the epoch that was kept."""
-
-    plan: Plan
-    epochs: int
-    best_epoch: int
-    scores: tuple[float, float]
-    losses: tuple[float, ...]
-
-
 def fine_tune(
     start: Starting, data: Dataset, recipe: Recipe, watcher: Progress, *, keep: Path | None = None, resume: Path | None = None
-) -> Learned:
-    """Train for as long as the recipe says. keep: checkpoint that is replaced after every epoch; resume: one to go on from.
+) -> Plan:
+    """The plan with what was learned in as long as the recipe says.
+
+    keep: checkpoint that is replaced after every epoch; resume: one to go on from.
 
     Raises BadData (too few samples, labels that are missing), UnsupportedOp, BadTraining, BadCheckpoint.
     """
@@ -61,8 +52,8 @@ def fine_tune(
     refits = recipe.finetune.centroids == "refit"
     student = Simulation(start.floats, start.integers, start.plan, start.target, recipe.weight_bits, refits=refits)
     hashes = start.plan.model, start.plan.hash
-    state = trained(student, Executor(start.floats), data, recipe, hashes, watcher, keep=keep, resume=resume)
-    return Learned(student.learned(), state.epoch, state.best_epoch, (state.start_score, state.best_score), state.losses)
+    trained(student, Executor(start.floats), data, recipe, hashes, watcher, keep=keep, resume=resume)
+    return student.learned()
 
 
 def trained(
@@ -85,7 +76,10 @@ def trained(
     patience = wish.patience or max(LEAST_PATIENCE, epochs // 3)
     schedule = Schedule(epochs, wish.rate or rate_for(student.mean_bits), patience, recipe.seed)
     settings = hashlib.sha256(wish.model_dump_json(exclude={"epochs", "minutes"}).encode()).hexdigest()
-    return train(lesson, schedule, Identity(*hashes, data.hash, settings), watcher, keep=keep, resume=resume)
+    state = train(lesson, schedule, Identity(*hashes, data.hash, settings), watcher, keep=keep, resume=resume)
+    first, last = state.start_score, state.best_score
+    watcher.note(f"fine-tuning: held-out loss {first:.5g} -> {last:.5g}, epoch {state.best_epoch} of {state.epoch} kept")
+    return state
 
 
 def rate_for(bits: float) -> float:

@@ -47,6 +47,4 @@ def fine_tune_tables(
         began.update(name.encode() + array.tobytes())
     hashes = start.model_hash, began.hexdigest()
     state = trained(student, Executor(start.plain), data, recipe, hashes, watcher, keep=keep, resume=resume)
-    first, last = state.start_score, state.best_score
-    watcher.note(f"fine-tuning: held-out loss {first:.5g} -> {last:.5g}, epoch {state.best_epoch} of {state.epoch} kept")
     return student.learned() if state.best_epoch else {}
