@@ -188,7 +188,7 @@ def _doubts(dataset: Dataset, task: Task, strict: bool) -> tuple[str, ...]:
 
 
 def _gate(comparison: Comparison | None, recipe: Recipe) -> tuple[Gate, tuple[str, ...]]:
-    if not any(floor is not None for floor in recipe.floors.model_dump().values()):
+    if not recipe.floors.wanted:
         return "none", ()
     if comparison is None:
         raise FloorMissed("The floors cannot be checked: nothing was compared.", "--min-...", "Give --data and leave --no-prove out.")

@@ -21,6 +21,7 @@ from edgeq.quantized import Quantized
 from edgeq.recipe import FineTuneWish, Floors, Recipe
 from edgeq.set_up import DataSource
 from edgeq.target import Target
+from edgeq.task_metric import Accuracy
 
 #: points of top-1 that may be lost where the data is labelled and no floor is given
 MAX_DROP = 0.5
@@ -39,9 +40,12 @@ class Width:
         """The fine-tuned model, unless it names fewer labels than before training."""
         if self.after is None:
             return self.before
-        first, last = self.before.report.accuracy, self.after.report.accuracy
-        worse = first is not None and last is not None and first.metric == "top1" and last.int8 < first.int8
-        return self.before if worse else self.after
+        return self.before if names_fewer(self.after.report.accuracy, self.before.report.accuracy) else self.after
+
+
+def names_fewer(one: Accuracy | None, other: Accuracy | None) -> bool:
+    """Whether a model is known to name fewer labels than another one."""
+    return one is not None and other is not None and other.metric == "top1" and one.int8 < other.int8
 
 
 def floors_of(given: Floors, judged: Dataset) -> Floors:
@@ -50,8 +54,7 @@ def floors_of(given: Floors, judged: Dataset) -> Floors:
     if not labelled and (given.max_drop is not None or given.min_accuracy is not None):
         what = "An accuracy drop cannot be measured: the data has no labels."
         raise BadData(what, judged.name, "Give labelled data, or a floor that needs none, such as --min-sqnr.")
-    unasked = all(floor is None for floor in given.model_dump().values())
-    return given.model_copy(update={"max_drop": MAX_DROP}) if labelled and unasked else given
+    return given.model_copy(update={"max_drop": MAX_DROP}) if labelled and not given.wanted else given
 
 
 def fine_tune_widths(
@@ -80,7 +83,6 @@ def fine_tune_widths(
     else:
         judged = open_dataset(validation, input_specs(loaded.model), split="evaluation", shapes=shapes)
     floored = recipe.model_copy(update={"floors": floors_of(recipe.floors, judged)})
-    always = all(floor is None for floor in floored.floors.model_dump().values())
     statistics = calibrate(loaded, data, target=target, recipe=floored, shapes=shapes, progress=progress)
     for bits in widths:
         wish = floored.model_copy(update={"codebook": floored.codebook.model_copy(update={"bits": bits})})
@@ -88,7 +90,7 @@ def fine_tune_widths(
         before = quantize(loaded, data, target=target, recipe=plain, shapes=shapes, statistics=statistics, validation=validation,
                           progress=progress)  # fmt: skip
         after = None
-        if always or before.report.gate == "failed":
+        if not floored.floors.wanted or before.report.gate == "failed":
             if ready is not None:
                 ready(before)
             after = quantize(loaded, data, target=target, recipe=wish, shapes=shapes, validation=validation,

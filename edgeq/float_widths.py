@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from edgeq.codebook_widths import floors_of
+from edgeq.codebook_widths import floors_of, names_fewer
 from edgeq.comparison import Comparison, check_floors, compare_models
 from edgeq.data_stream import Dataset
 from edgeq.dataset import open_dataset
@@ -44,9 +44,7 @@ class FloatWidth:
         """The fine-tuned model, unless it names fewer labels than before training."""
         if self.after is None:
             return self.before
-        first, last = self.before.found.accuracy, self.after.found.accuracy
-        worse = first is not None and last is not None and first.metric == "top1" and last.int8 < first.int8
-        return self.before if worse else self.after
+        return self.before if names_fewer(self.after.found.accuracy, self.before.found.accuracy) else self.after
 
 
 def fine_tune_float_widths(
@@ -66,12 +64,11 @@ def fine_tune_float_widths(
     seen = open_dataset(data, specs, samples=recipe.samples, shapes=shapes)
     judged = seen if validation is None else open_dataset(validation, specs, split="evaluation", shapes=shapes)
     floored = recipe.model_copy(update={"floors": floors_of(recipe.floors, judged)})
-    always = all(floor is None for floor in floored.floors.model_dump().values())
     for bits in widths:
         wish = floored.model_copy(update={"codebook": floored.codebook.model_copy(update={"bits": bits})})
         before = _made(loaded, wish, seen, judged, progress, None)
         after = None
-        if always or before.missed:
+        if not floored.floors.wanted or before.missed:
             tune = tuned_tables(loaded.hash, seen, wish, progress, Checkpoint() if checkpoint is None else checkpoint(bits))
             after = _made(loaded, wish, seen, judged, progress, tune)
         yield FloatWidth(bits, before, after)

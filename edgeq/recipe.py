@@ -27,6 +27,11 @@ class Floors(Strict):
     min_accuracy: float | None = Field(None, ge=0, le=1, description="task accuracy of the int8 model; the data must have labels")
     max_drop: float | None = Field(None, ge=0, le=100, description="points of task accuracy lost against float; the data must have labels")
 
+    @property
+    def wanted(self) -> bool:
+        """Whether there is any."""
+        return any(floor is not None for floor in self.model_dump().values())
+
 
 class CodebookWish(Strict):
     """Weights as indices into a small table. Off unless one of bits, bits_avg and size_budget is given."""

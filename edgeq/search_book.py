@@ -31,7 +31,7 @@ class Book:
     @property
     def goal(self) -> Goal:
         """What to look for; the first judged point is the default's."""
-        floors = any(floor is not None for floor in self.recipe.floors.model_dump().values())
+        floors = self.recipe.floors.wanted
         return Goal(self.recipe.objective, floors, next(iter(self.points.values())).sqnr_db)
 
     def best(self) -> Point:
