@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
+from numpy.typing import NDArray
 
 from edgeq.graph import attribute_float, constant, is_op, nodes, only_consumer, owner
 from edgeq.graph_edit import Names, add_constant
 from edgeq.passes.qdq import dequantize_constant
-from edgeq.quant import LIMITS, grid_for_range, quantize
+from edgeq.quant import LIMITS, QuantParams, grid_for_range, quantize
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,10 @@ class HardSigmoidToAdd(ir.passes.InPlacePass):
         return ir.passes.PassResult(model, modified=bool(found))
 
     def _rewrite(self, node: ir.Node, names: Names) -> None:
-        alpha, beta = _slope(node)
+        alpha, _ = _slope(node)
         graph, reader = owner(node), next(iter(node.outputs[0].uses())).node
-        shift = np.array(beta / alpha, np.float32)
-        grid = grid_for_range(0.0, float(shift) or 1.0, self.dtype)
-        operand = dequantize_constant(node, quantize(shift, grid), grid, f"{node.name}_shift", names)
+        codes, grid = shift_of(node, self.dtype)
+        operand = dequantize_constant(node, codes, grid, f"{node.name}_shift", names)
         scale = constant(reader.inputs[1])
         assert scale is not None
         wider = add_constant(graph, np.asarray(np.asarray(scale, np.float32) / alpha, np.float32), names.value(f"{node.name}_output_scale"))
@@ -49,6 +49,14 @@ class HardSigmoidToAdd(ir.passes.InPlacePass):
         node.attributes.clear()
         node.resize_inputs(2)
         node.replace_input_with(1, operand)
+
+
+def shift_of(node: ir.Node, dtype: str) -> tuple[NDArray[np.generic], QuantParams]:
+    """beta/alpha of a HardSigmoid in codes of this dtype, and their grid."""
+    alpha, beta = _slope(node)
+    shift = np.array(beta / alpha, np.float32)
+    grid = grid_for_range(0.0, float(shift) or 1.0, dtype)
+    return quantize(shift, grid), grid
 
 
 def _fits(node: ir.Node) -> bool:

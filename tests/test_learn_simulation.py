@@ -21,7 +21,7 @@ from edgeq.weight_grids import codes_of  # noqa: E402
 from edgeq.windows import weight_rows  # noqa: E402
 from tests.law_models import TEXTS, law_model  # noqa: E402
 from tests.learn_room import Classroom, classroom, rich_net  # noqa: E402
-from tests.small_models import conv_net  # noqa: E402
+from tests.small_models import conv_net, text_model  # noqa: E402
 from tests.test_palettize import net  # noqa: E402
 
 TARGETS = ("cpu", "dsp_int8", "npu_pow2", "mcu_tflite")
@@ -58,6 +58,18 @@ def test_exported_equals_simulated_before_and_after_training(make: object, targe
     room.learn(4, 0.3)
     assert room.student.learned() != room.plan
     assert_exported_equals_simulated(room)
+
+
+def test_a_hard_sigmoid_of_zero_is_rounded_as_the_runtime_does() -> None:
+    """Half of 255 codes lies between two: which one it becomes hangs on the last bit of the scale of what the kernel adds."""
+    text = """<ir_version: 8, opset_import: ["": 17]>
+    net (float[N, 8, 12, 12] x) => (float[N, 32, 10, 10] y) {
+      c = Conv(x, w)  r = Relu(c)  [gate] s = HardSigmoid<alpha = 0.2>(r)  y = Conv(s, v) }"""
+    rng = np.random.default_rng(0)
+    weights = {"w": rng.normal(size=(32, 8, 3, 3)).astype(np.float32), "v": np.eye(32, dtype=np.float32)[..., None, None]}
+    room = classroom(text_model(text, weights), "cpu")
+    assert room.plan.nodes["gate"].runs == "int8"
+    assert max(float(difference.max()) for difference in room.differences().values()) <= FLOAT_NOISE
 
 
 @pytest.mark.parametrize("refits", [False, True], ids=["gradient", "refit"])

@@ -14,7 +14,8 @@ import torch
 from edgeq.graph import attribute_float, attribute_int
 from edgeq.learn.operands import Operand, Operands, Operator, Scaled, Sum, Tensor, real
 from edgeq.learn.operators import OPERATORS
-from edgeq.quant import LIMITS, grid_for_range, quantize
+from edgeq.passes.hard_sigmoid_to_add import shift_of
+from edgeq.quant import LIMITS
 
 #: ends of the codes that a zero point's type has
 _ENDS = {ir.DataType.INT8: LIMITS["int8"], ir.DataType.UINT8: LIMITS["uint8"]}
@@ -114,9 +115,10 @@ def _hard_sigmoid(node: ir.Node, x: Operands) -> Operand:
     alpha, beta = attribute_float(node, "alpha", 0.2), attribute_float(node, "beta", 0.5)
     if source is None or source.scale.dim() or alpha <= 0 or beta < 0:
         return _plain(OPERATORS[node.op_type](node, x))
-    grid = grid_for_range(0.0, beta / alpha or 1.0, "uint8")
-    shift = torch.from_numpy(np.asarray(quantize(np.array(beta / alpha, np.float32), grid), np.float32))
-    return Sum(source, Scaled(shift, torch.from_numpy(np.asarray(grid.scale))), alpha, (0.0, 1.0))
+    codes, grid = shift_of(node, "int8" if source.zero is not None and source.zero.dtype == torch.int8 else "uint8")
+    zero = torch.from_numpy(np.asarray(grid.zero_point, np.float32))
+    shift = Scaled(torch.from_numpy(np.asarray(codes, np.float32)) - zero, torch.from_numpy(np.asarray(grid.scale)), zero)
+    return Sum(source, shift, alpha, (0.0, 1.0))
 
 
 def _multiply(node: ir.Node, x: Operands) -> Operand:
