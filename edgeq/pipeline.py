@@ -72,7 +72,9 @@ def in_floats(prepared: ir.Model, plan: Plan) -> ir.Model:
 
 def with_quantizers(prepared: ir.Model, plan: Plan, target: Target) -> ir.Model:
     """An int8 copy of the prepared model, of the same numbers as `rewrite` gives, in Q/DQ pairs around float operators alone."""
-    return _rewritten(prepared, plan, [*_quantizers(plan, target), RemoveUnusedNodesPass(), TopologicalSortPass()])
+    # what the runtime fuses in float is rounded otherwise: those operators are the ones that will run
+    steps = [*_quantizers(plan, target), _sum_before_norm(target), RemoveUnusedNodesPass(), TopologicalSortPass()]
+    return _rewritten(prepared, plan, steps)
 
 
 def _rewritten(prepared: ir.Model, plan: Plan, steps: Sequence[ir.passes.InPlacePass]) -> ir.Model:
@@ -116,7 +118,7 @@ def rewrite_passes(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:
         # last: what it makes must look like nothing that a pass or the runtime knows
         HoldFloat(frozenset(name for name, node in plan.nodes.items() if _must_stay_float(node, target))),
         # an Add that became an integer kernel has a Quantize behind it by now
-        SumBeforeNorm(frozenset(target.slow_fusions.add_before if target.slow_fusions is not None else ())),
+        _sum_before_norm(target),
         RemoveUnusedNodesPass(),
         TopologicalSortPass(),
     ]
@@ -125,6 +127,10 @@ def rewrite_passes(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:
 def _placed(plan: Plan) -> dict[str, frozenset[str]]:
     """Where nodes run -> their names."""
     return {kind: frozenset(name for name, node in plan.nodes.items() if node.runs == kind) for kind in ("absorbed", "integer", "int8")}
+
+
+def _sum_before_norm(target: Target) -> SumBeforeNorm:
+    return SumBeforeNorm(frozenset(target.slow_fusions.add_before if target.slow_fusions is not None else ()))
 
 
 def _quantizers(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:

@@ -38,6 +38,7 @@ FORMS = {
         " j = Elu<alpha = 0.5>(x)  k = LeakyRelu<alpha = 0.2>(x)  l = PRelu(x, slope)  m = Add(j, k)  n = Add(l, m)  y = Add(i, n)",
     ),
     "rounded": ("<float[1] c = {3.0}>", "a = Mul(x, c)  b = Ceil(a)  d = Floor(a)  y = Sub(b, d)"),
+    "sum of three": ("", "a = Abs(x)  b = Neg(x)  y = Sum(a, x, b)"),
     "tiled": ("<int64[4] often = {1, 2, 1, 3}>", "y = Tile(x, often)"),
 }
 RESIZES = [

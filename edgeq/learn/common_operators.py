@@ -142,7 +142,7 @@ def _linear(x: Tensor, axis: int, places: Tensor) -> Tensor:
     return x.index_select(axis, low) * (1 - share) + x.index_select(axis, high) * share
 
 
-def _extreme(of: Callable[[Tensor, Tensor], Tensor]) -> Operator:
+def _joined(of: Callable[[Tensor, Tensor], Tensor]) -> Operator:
     def run(_: ir.Node, x: Operands) -> Tensor:
         result = x[0]
         for at in range(1, len(x.given)):
@@ -165,8 +165,8 @@ COMMON_OPERATORS: dict[str, Operator] = {
     "InstanceNormalization": _instance_normalization,
     "LeakyRelu": lambda node, x: F.leaky_relu(x[0], attribute_float(node, "alpha", 0.01)),
     "Log": lambda _, x: torch.log(x[0]),
-    "Max": _extreme(torch.maximum),
-    "Min": _extreme(torch.minimum),
+    "Max": _joined(torch.maximum),
+    "Min": _joined(torch.minimum),
     "Neg": lambda _, x: -x[0],
     "PRelu": lambda _, x: torch.where(x[0] < 0, x[0] * x[1], x[0]),
     "Pow": lambda _, x: torch.pow(x[0], x[1].to(x[0].dtype)),
@@ -180,5 +180,6 @@ COMMON_OPERATORS: dict[str, Operator] = {
     "Split": _split,
     "Sqrt": lambda _, x: torch.sqrt(x[0]),
     "Squeeze": _squeeze,
+    "Sum": _joined(torch.add),
     "Tile": lambda _, x: x[0].repeat(x.ints(1)),
 }

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from edgeq.errors import UnsupportedOp
 from edgeq.graph import constant, nodes
+from edgeq.learn.float_islands import Step, exact_with_gradient
 from edgeq.learn.operands import Operand, Operands, Operator, real
 from edgeq.learn.operators import OPERATORS
 
@@ -20,12 +21,12 @@ SEVERAL = ("DynamicQuantizeLinear", "Split")
 
 class Executor:
     """A model of the given operators, without bodies. parameters: its float32 constants by name; set requires_grad to learn them.
-    made: names of the values that nodes make.
+    made: names of the values that nodes make. steps: all of its nodes in the order to run them, for what comes from the runtime itself.
 
     Raises UnsupportedOp, naming the first node that has no operator here.
     """
 
-    def __init__(self, model: ir.Model, operators: Mapping[str, Operator] = OPERATORS) -> None:
+    def __init__(self, model: ir.Model, operators: Mapping[str, Operator] = OPERATORS, steps: Sequence[Step] = ()) -> None:
         self._nodes, self._operators = list(nodes(model)), operators
         for node in self._nodes:
             if node.domain not in ("", "ai.onnx") or node.op_type not in operators:
@@ -43,7 +44,8 @@ class Executor:
             if array is not None:
                 self._constants[name] = torch.from_numpy(np.array(array))
         self.parameters = {name: one for name, one in self._constants.items() if one.dtype == torch.float32}
-        self._last = {str(value.name): at for at, node in enumerate(self._nodes) for value in node.inputs if value is not None}
+        self._steps = steps or [Step((node,)) for node in self._nodes]
+        self._last = {name: at for at, step in enumerate(self._steps) for name in step.read}
 
     def forward(self, feeds: Mapping[str, Tensor], want: Sequence[str] = ()) -> dict[str, Tensor]:
         """The graph's outputs and the wanted inner values by name. Values are dropped after their last reader.
@@ -52,12 +54,20 @@ class Executor:
         """
         values: dict[str, Operand] = {**self._constants, **feeds}
         kept = {*self.outputs, *want}
-        for at, node in enumerate(self._nodes):
+        for at, step in enumerate(self._steps):
+            exact = step.exact(values)
+            inner = kept.intersection(step.made) - exact.keys()
+            if not exact or inner or torch.is_grad_enabled():
+                self._run(step, values)
+            values |= {name: exact_with_gradient(values.get(name), array) for name, array in exact.items()}
+            for name in step.read - kept:
+                if self._last[name] == at:
+                    values.pop(name, None)
+        return {name: real(values[name]) for name in (*self.outputs, *want)}
+
+    def _run(self, step: Step, values: dict[str, Operand]) -> None:
+        for node in step.nodes:
             given = [None if value is None else values[str(value.name)] for value in node.inputs]
             made = self._operators[node.op_type](node, Operands(given))
             for value, result in zip(node.outputs, made if isinstance(made, tuple) else (made,), strict=False):
                 values[str(value.name)] = result
-            for read in node.inputs:
-                if read is not None and self._last[str(read.name)] == at and read.name not in kept:
-                    values.pop(str(read.name), None)
-        return {name: real(values[name]) for name in (*self.outputs, *want)}

@@ -13,6 +13,7 @@ from torch.nn import Parameter, ParameterList
 
 from edgeq.graph import constant, is_op, nodes
 from edgeq.learn.executor import Executor
+from edgeq.learn.float_islands import float_islands
 from edgeq.learn.quantized_operators import QUANTIZED_OPERATORS, rounded
 from edgeq.learn.scales import learned_scales, read_as
 from edgeq.learn.weights import TUNED, LearnedWeight, learned_weight
@@ -65,7 +66,9 @@ class Simulation:
         for one in weighted_layers(floats, plan, target):
             self._learn_weight(one, twins[one.layer.node], target, bits)
             self._learn_bias(one, twins[one.layer.node])
-        self._executor = Executor(model, QUANTIZED_OPERATORS)
+        floating = {name for name, node in plan.nodes.items() if node.runs == "float"}
+        learned = {*self._weights, *self._weight_scales, *(one.name for one in self._scales), *(one.name for one in self._biases)}
+        self._executor = Executor(model, QUANTIZED_OPERATORS, float_islands(model, floating, learned))
         weights = [parameter for weight in self._weights.values() for parameter in weight.parameters]
         self.learnable = ParameterList([*weights, *(one.steps for one in self._scales), *(one.steps for one in self._biases)])
         for table in [weight.table for weight in self._weights.values() if weight.table is not None]:
