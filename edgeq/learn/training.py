@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from edgeq.errors import BadTraining
 from edgeq.learn.checkpoint import Identity, State, load_checkpoint, save_checkpoint
 from edgeq.progress import Progress
+from edgeq.runtime import runtime_version
 
 B = TypeVar("B")  # a batch: the loop only hands it on
 
@@ -81,8 +82,9 @@ def train(
 
 
 def run_identity(identity: Identity, schedule: Schedule) -> Identity:
-    """With what else the bytes of the result depend on: the schedule, torch's version and its threads, which share out sums."""
-    settings = f"{identity.settings}; {schedule}; torch {torch.__version__}, {torch.get_num_threads()} threads"
+    """With what else the bytes of the result depend on: the schedule, versions, and torch's threads, which share out sums."""
+    torch_now = f"torch {torch.__version__}, {torch.get_num_threads()} threads"
+    settings = f"{identity.settings}; {schedule}; {torch_now}; onnxruntime {runtime_version()}"
     return replace(identity, settings=settings, epochs=schedule.epochs)
 
 
