@@ -49,12 +49,28 @@ class Sum:
         return total if self.ends is None else total.clamp(*self.ends)
 
 
-Operand: TypeAlias = Tensor | Scaled | Sum
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What an integer kernel puts on the grid behind it in an order of its own. numbers: what it is without a grid.
+
+    codes: those of a scale and a zero point (None: 0), rounded and not yet cut.
+    """
+
+    numbers: Callable[[], Tensor]
+    codes: Callable[[Tensor, Tensor | None], Tensor]
+
+    @cached_property
+    def real(self) -> Tensor:
+        """The numbers."""
+        return self.numbers()
+
+
+Operand: TypeAlias = Tensor | Scaled | Sum | Result
 
 
 def real(operand: Operand) -> Tensor:
     """The numbers of an operand, whatever its form."""
-    return operand.real if isinstance(operand, Scaled | Sum) else operand
+    return operand.real if isinstance(operand, Scaled | Sum | Result) else operand
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +98,11 @@ class Operands:
         """An input's terms, if it is a sum of codes."""
         found = self.given[index] if index < len(self.given) else None
         return found if isinstance(found, Sum) else None
+
+    def result(self, index: int) -> Result | None:
+        """An input that its maker has an own way to put on a grid."""
+        found = self.given[index] if index < len(self.given) else None
+        return found if isinstance(found, Result) else None
 
     def ints(self, index: int) -> list[int]:
         """A list of integers, such as a shape."""

@@ -65,11 +65,11 @@ def _max_pool(node: ir.Node, x: Operands) -> Tensor:
 
 def _average_pool(node: ir.Node, x: Operands) -> Tensor:
     kernel, strides = _plain_window(node, x)
-    mean: Tensor = F.avg_pool2d(_padded(node, x[0], 0.0), kernel, strides)
+    total: Tensor = F.avg_pool2d(_padded(node, x[0], 0.0), kernel, strides, divisor_override=1)
     if attribute_int(node, "count_include_pad", 0):
-        return mean
-    counted: Tensor = F.avg_pool2d(_padded(node, torch.ones_like(x[0]), 0.0), kernel, strides)
-    return mean / counted
+        return total / (kernel[0] * kernel[1])
+    counted: Tensor = F.avg_pool2d(_padded(node, torch.ones_like(x[0]), 0.0), kernel, strides, divisor_override=1)
+    return total / counted
 
 
 def _global_average(_: ir.Node, x: Operands) -> Tensor:

@@ -12,10 +12,11 @@ import onnx_ir as ir
 import torch
 
 from edgeq.graph import attribute_float, attribute_int
-from edgeq.learn.operands import Operand, Operands, Operator, Scaled, Sum, Tensor, real
+from edgeq.learn.operands import Operand, Operands, Operator, Result, Scaled, Sum, Tensor, real
 from edgeq.learn.operators import OPERATORS
 from edgeq.passes.hard_sigmoid_to_add import shift_of
 from edgeq.quant import LIMITS
+from edgeq.target import Target
 
 #: ends of the codes that a zero point's type has
 _ENDS = {ir.DataType.INT8: LIMITS["int8"], ir.DataType.UINT8: LIMITS["uint8"]}
@@ -33,11 +34,13 @@ def rounded(x: Tensor) -> Tensor:
 
 def _quantize(node: ir.Node, x: Operands) -> Tensor:
     """Codes, the zero point included. From codes by one factor, as integer kernels requantize."""
-    source, terms, zero = x.scaled(0), x.terms(0), x.get(2)
+    source, terms, result, zero = x.scaled(0), x.terms(0), x.result(0), x.get(2)
     kind = node.inputs[2].dtype if len(node.inputs) > 2 and node.inputs[2] is not None else ir.DataType.UINT8
     low, high = _ENDS[kind or ir.DataType.UINT8]
     if terms is not None and _cut_by_grid(terms, x[1], low if zero is None else float(zero), high):
         return torch.clamp(rounded(_added(terms, x[1] / terms.slope, zero)), low, high)
+    if result is not None:
+        return torch.clamp(result.codes(x[1], zero), low, high)
     steps = x[0] / x[1] if source is None else source.codes * (source.scale / x[1])
     return torch.clamp(rounded(steps) if zero is None else rounded(steps) + zero, low, high)
 
@@ -54,9 +57,9 @@ def _added(terms: Sum, scale: Tensor, zero: Tensor | None) -> Tensor:
     term first; float64 in between gives the same.
     """
     ratios = [term.scale / scale for term in (terms.first, terms.second)]
-    zeros = [torch.zeros(()) if term.zero is None else term.zero.to(torch.float32) for term in (terms.first, terms.second)]
+    zeros = [_shift(term.zero) for term in (terms.first, terms.second)]
     taken_off = (ratios[0].double() * zeros[0] + (ratios[1] * zeros[1]).double()).float()
-    total = ((0.0 if zero is None else zero.to(torch.float32)) - taken_off).double()
+    total = (_shift(zero) - taken_off).double()
     for term, ratio, taken in ((terms.second, ratios[1], zeros[1]), (terms.first, ratios[0], zeros[0])):
         total = ((term.codes + taken).double() * ratio.double() + total).float().double()
     return total.float()
@@ -96,17 +99,31 @@ def _weighs_terms(node: ir.Node) -> bool:
 
 
 def _global_average(node: ir.Node, x: Operands) -> Operand:
+    """As one factor of the sum of the codes: scale / (scale of the result * places)."""
     source = x.scaled(0)
     if source is None:
         return _plain(OPERATORS[node.op_type](node, x))
-    axes = tuple(range(2, source.codes.dim()))
+    total, scale = source.codes.sum(tuple(range(2, source.codes.dim())), keepdim=True), source.scale
     places = source.codes[0, 0].numel()
-    return Scaled(source.codes.sum(axes, keepdim=True), source.scale / places)
+    return Result(lambda: total * (scale / places), lambda grid, zero: rounded(total * (scale / (grid * places))) + _shift(zero))
+
+
+def _average_pool(node: ir.Node, x: Operands) -> Operand:
+    """In numbers, and the zero point of the result is added before rounding: a half goes elsewhere than behind it."""
+    mean = _plain(OPERATORS[node.op_type](node, x))
+    return mean if x.scaled(0) is None else Result(lambda: mean, lambda grid, zero: rounded(mean / grid + _shift(zero)))
+
+
+def _shift(zero: Tensor | None) -> Tensor:
+    return torch.zeros(()) if zero is None else zero.to(torch.float32)
 
 
 def _add(node: ir.Node, x: Operands) -> Operand:
     first, second = x.scaled(0), x.scaled(1)
-    return _plain(OPERATORS[node.op_type](node, x)) if first is None or second is None else Sum(first, second)
+    if first is None or second is None:
+        return _plain(OPERATORS[node.op_type](node, x))
+    # onnxruntime's kernel exchanges the two where the first is a single number
+    return Sum(second, first) if first.codes.numel() == 1 < second.codes.numel() else Sum(first, second)
 
 
 def _hard_sigmoid(node: ir.Node, x: Operands) -> Operand:
@@ -122,10 +139,12 @@ def _hard_sigmoid(node: ir.Node, x: Operands) -> Operand:
 
 
 def _multiply(node: ir.Node, x: Operands) -> Operand:
+    """The zero point of the result is added before rounding: a half goes elsewhere than behind it."""
     first, second = x.scaled(0), x.scaled(1)
     if first is None or second is None:
         return _plain(OPERATORS[node.op_type](node, x))
-    return Scaled(first.codes * second.codes, first.scale * second.scale)
+    product, scale = first.codes * second.codes, first.scale * second.scale
+    return Result(lambda: product * scale, lambda grid, zero: rounded(product * (scale / grid) + _shift(zero)))
 
 
 def _quantize_at_run(_: ir.Node, x: Operands) -> tuple[Tensor, ...]:
@@ -145,6 +164,7 @@ def _integer_product(_: ir.Node, x: Operands) -> Tensor:
 
 QUANTIZED_OPERATORS: dict[str, Operator] = OPERATORS | {
     "Add": _add,
+    "AveragePool": _average_pool,
     "Conv": _layer,
     "DequantizeLinear": _dequantize,
     "DynamicQuantizeLinear": _quantize_at_run,
@@ -156,3 +176,8 @@ QUANTIZED_OPERATORS: dict[str, Operator] = OPERATORS | {
     "Mul": _multiply,
     "QuantizeLinear": _quantize,
 }
+
+
+def operators_of(target: Target) -> dict[str, Operator]:
+    """The operators of a model for this target: where functions are tables of codes, a HardSigmoid is one, and no Add."""
+    return QUANTIZED_OPERATORS | ({"HardSigmoid": OPERATORS["HardSigmoid"]} if target.integer_only else {})

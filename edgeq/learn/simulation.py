@@ -14,7 +14,7 @@ from torch.nn import Parameter, ParameterList
 from edgeq.graph import constant, is_op, nodes
 from edgeq.learn.executor import Executor
 from edgeq.learn.float_islands import float_islands
-from edgeq.learn.quantized_operators import QUANTIZED_OPERATORS, rounded
+from edgeq.learn.quantized_operators import operators_of, rounded
 from edgeq.learn.scales import learned_scales, read_as
 from edgeq.learn.weights import TUNED, LearnedWeight, learned_weight
 from edgeq.plan import Plan
@@ -68,7 +68,7 @@ class Simulation:
             self._learn_bias(one, twins[one.layer.node])
         floating = {name for name, node in plan.nodes.items() if node.runs == "float"}
         learned = {*self._weights, *self._weight_scales, *(one.name for one in self._scales), *(one.name for one in self._biases)}
-        self._executor = Executor(model, QUANTIZED_OPERATORS, float_islands(model, floating, learned))
+        self._executor = Executor(model, operators_of(target), float_islands(model, floating, learned))
         weights = [parameter for weight in self._weights.values() for parameter in weight.parameters]
         self.learnable = ParameterList([*weights, *(one.steps for one in self._scales), *(one.steps for one in self._biases)])
         for table in [weight.table for weight in self._weights.values() if weight.table is not None]:
