@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,17 +17,10 @@ from edgeq.learn.checkpoint import planned_epochs  # noqa: E402
 from tests.cli_room import Ran, run  # noqa: E402
 from tests.test_palettize import net  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
+
 EDGEQ = (sys.executable, "-c", "import sys; from edgeq.cli.main import main; sys.exit(main())")
 TRAINING = ("--epochs", "30", "--lr", "0.003", "--no-prove")
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Threads of small nets wait for each other longer than they work; a checkpoint is of a number of threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,20 +22,13 @@ from edgeq.target import load_target  # noqa: E402
 from tests.cli_room import Ran, run  # noqa: E402
 from tests.test_palettize import net  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
+
 
 def samples() -> dict[str, NDArray[np.generic]]:
     """Images of different brightness: their scores differ too."""
     rng = np.random.default_rng(1)
     return {"x": (rng.normal(size=(24, 4, 1, 1)) * 1.5 + rng.normal(size=(24, 4, 12, 12))).astype(np.float32)}
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Threads of small nets wait for each other longer than they work."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
@@ -20,6 +20,8 @@ from tests.learn_room import Classroom, classroom  # noqa: E402
 from tests.small_models import text_model  # noqa: E402
 from tests.zoo import zoo_model  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
+
 HEAD = '<ir_version: 9, opset_import: ["": 20]> net (float[N, 32, 64] x) => (float[N, 32, 64] y, float[N, 32, ?] f) '
 #: what makes f of h [N, 32, 64], which comes out of an integer kernel
 FUNCTIONS = {
@@ -33,15 +35,6 @@ FUNCTIONS = {
     "attention": "t = Transpose<perm = [0, 2, 1]>(h)  p = MatMul(h, t)  s = Mul(p, half)  q = Softmax(s)  f = MatMul(q, h)",
     "Tanh": "f = Tanh(h)",
 }
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Threads of small nets wait for each other longer than they work."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def floats_between(function: str, effort: Literal["fast", "default"] = "fast") -> Classroom:

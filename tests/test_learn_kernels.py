@@ -17,6 +17,8 @@ from edgeq.learn.quantized_operators import QUANTIZED_OPERATORS  # noqa: E402
 from edgeq.optimized import read_back  # noqa: E402
 from edgeq.runtime import open_session  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
+
 #: the operator, shapes of what it reads, and what the kernel is called
 KERNELS = {
     "sum": ("Add(a, b)", ["2,16,9,8", "2,16,9,8"], "QLinearAdd"),

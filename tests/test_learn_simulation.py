@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -24,18 +23,11 @@ from tests.learn_room import Classroom, classroom, rich_net  # noqa: E402
 from tests.small_models import conv_net, text_model  # noqa: E402
 from tests.test_palettize import net  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
+
 TARGETS = ("cpu", "dsp_int8", "npu_pow2", "mcu_tflite")
 #: of the largest output, where the last operators run in float
 FLOAT_NOISE = 1e-5
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Threads of small nets wait for each other longer than they work."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def assert_exported_equals_simulated(room: Classroom) -> None:
