@@ -13,12 +13,13 @@ from edgeq.data_stream import Dataset
 from edgeq.dataset import open_dataset
 from edgeq.errors import BadData
 from edgeq.fine_tuning import Checkpoint, require_torch
+from edgeq.finetune_wish import FineTuneWish
 from edgeq.inputs import input_specs
 from edgeq.load import Loaded
 from edgeq.planning import Shapes
 from edgeq.progress import Progress
 from edgeq.quantized import Quantized
-from edgeq.recipe import FineTuneWish, Floors, Recipe
+from edgeq.recipe import Floors, Recipe
 from edgeq.set_up import DataSource
 from edgeq.target import Target
 from edgeq.task_metric import Accuracy

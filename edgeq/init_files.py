@@ -9,9 +9,10 @@ from typing import Literal, get_args, get_origin
 import onnx_ir as ir
 from pydantic.fields import FieldInfo
 
+from edgeq.finetune_wish import FineTuneWish
 from edgeq.graph import nodes
 from edgeq.pixels import Preprocessing
-from edgeq.recipe import CodebookWish, FineTuneWish, Floors, Recipe
+from edgeq.recipe import CodebookWish, Floors, Recipe
 
 _HEAD = """\
 # How edgeq quantizes: use it as --recipe recipe.toml. Every line below is a default: change what you need, delete what you do not.

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 import onnx_ir as ir
 
-from edgeq.bias_correction import correct_biases
 from edgeq.channel_stats import channel_stats
 from edgeq.channels import channel_classes
 from edgeq.clock import Clock
@@ -27,7 +26,8 @@ from edgeq.progress import Progress
 from edgeq.quant import QuantParams
 from edgeq.reader_ranges import choose_reader_ranges
 from edgeq.recipe import Recipe
-from edgeq.refine import moments_of, refine, weighted_layers
+from edgeq.refine import weighted_layers
+from edgeq.round_weights import round_weights
 from edgeq.statistics_file import Statistics
 from edgeq.stats import TensorStats
 from edgeq.target import Target
@@ -120,20 +120,13 @@ def _refined(
             chosen = choose_inputs(model, equalized, statistics, task.target, task.recipe, data, progress)
             model = migrated(model, chosen.factors)
         ranged = choose_reader_ranges(model, chosen, task.target, task.recipe, data, progress)
-    layers = weighted_layers(model, ranged, task.target)
+    given = Given(model, task.target, task.recipe, ranged, weighted_layers(model, ranged, task.target))
     steps: tuple[tuple[str, Plan], ...]
     if task.recipe.codebook.wanted:
-        given = Given(model, task.target, task.recipe, ranged, layers)
         corrected = plan_codebooks(given, data, _files(task, rewrite), lambda one: rewrite(task.model, one, task.target), clock, progress)
         steps = (("codebooks", corrected),)
     else:
-        with clock.stage("calibrate"):
-            moments = moments_of(model, ranged, layers, data, task.recipe.seed, progress)
-        with clock.stage("plan"):
-            progress.start("round weights", None)
-            rounded = refine(ranged, layers, moments, task.target, task.recipe)
-            corrected = correct_biases(model, rounded, layers, lambda one: rewrite(task.model, one, task.target), data, progress)
-        steps = (("data-aware rounding", rounded), ("bias correction", corrected))
+        corrected, steps = round_weights(given, data, lambda one: rewrite(task.model, one, task.target), clock, progress)
     named = (("equalization", equalized), ("input grids by output error", chosen), ("ranges by their readers", ranged), *steps)
     before = (plan, *(one for _, one in named))
     return corrected, (first, *(step for step, last in zip(named, before, strict=False) if step[1] is not last))

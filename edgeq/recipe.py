@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from edgeq.codebook import BITS, Grain, parse_grain
 from edgeq.errors import BadRecipe
+from edgeq.finetune_wish import FineTuneWish
 from edgeq.pixels import OPTION, Preprocessing
 from edgeq.pruning import Prune, parse_prune
 from edgeq.toml_model import Strict, read_toml
@@ -97,33 +98,6 @@ class CodebookWish(Strict):
         return parse_grain(self.granularity)
 
 
-class FineTuneWish(Strict):
-    """Training after the closed-form steps, against the float model. Off unless epochs or minutes is given. Needs extra [learn]."""
-
-    epochs: int | None = Field(None, ge=1, description="passes over the data")
-    minutes: float | None = Field(None, gt=0, description="as many epochs as about fit into this time")
-    rate: float | None = Field(None, gt=0, lt=1, description="learning rate, in codes or table steps; default: 0.003, of 2 bits 0.03")
-    batch: int = Field(16, ge=1, description="samples a step of training")
-    patience: int | None = Field(None, ge=1, description="epochs without a better score before it stops; default: a third, 20 or more")
-    mix: float = Field(0.5, ge=0, le=1, description="share of samples that are blended with another one, where inputs are float")
-    labels: float = Field(0.0, ge=0, le=1, description="share of the labels' cross-entropy in the loss of the first output")
-    centroids: Literal["gradient", "refit"] = Field(
-        "gradient",
-        description="entries of codebooks follow the gradient summed over each cluster, or become the cluster's mean after a step",
-    )
-
-    @model_validator(mode="after")
-    def _one_length(self) -> Self:
-        if self.epochs is not None and self.minutes is not None:
-            raise ValueError("give one of epochs and minutes")
-        return self
-
-    @property
-    def wanted(self) -> bool:
-        """Whether to train."""
-        return self.epochs is not None or self.minutes is not None
-
-
 class Recipe(Strict):
     """How to quantize. Every field has a default that was chosen by measurement (docs/recipes.md)."""
 
@@ -132,6 +106,11 @@ class Recipe(Strict):
     ema: float = Field(0.9, ge=0, lt=1, description="for rule ema: r = ema * r + (1 - ema) * r_sample")
     weights: Literal["per_channel", "per_tensor"] = Field("per_channel", description="granularity of weight scales")
     weight_rule: Literal["minmax", "mse"] = Field("mse", description="how a weight's range is chosen")
+    rounding: Literal["auto", "apart", "in_sequence"] = Field(
+        "auto",
+        description="effort default: every layer's weights are rounded for what the float model hands the layer (apart), or one after the "
+        "other for what the integer model before it does (in_sequence: slower, mostly nearer); auto: apart, before training in_sequence",
+    )
     weight_bits: int = Field(8, ge=2, le=8, description="bits of the codes of weights that run in integers; they are still stored as int8")
     effort: Literal["fast", "default", "best"] = Field(
         "default",
@@ -179,6 +158,11 @@ class Recipe(Strict):
         if self.preprocessing.given and self.inputs_as != "uint8":
             raise ValueError(f"preprocessing says how pixels become inputs, which only {OPTION} asks for")
         return self
+
+    @property
+    def rounds_in_sequence(self) -> bool:
+        """Whether plain codes are rounded on what the integer model before a layer hands it; codebooks always are."""
+        return self.rounding == "in_sequence" or (self.rounding == "auto" and self.finetune.wanted)
 
     @property
     def hash(self) -> str:

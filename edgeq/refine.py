@@ -113,7 +113,7 @@ def _round(
     rows = rows_of_weight(users[0])
     moment = np.asarray(sum(_seen(one, moments[one.layer.node], plan) for one in users), np.float64)
     sides = [side_of(one.node, one.kernel, plan.grids) for one in users]
-    how = _requantized(users, plan, target)
+    how = requantization_of(users, plan, target)
     return fit_rows(users[0], rows, moment, sides, target, recipe, bits.get(users[0].key), how), rows
 
 
@@ -171,7 +171,7 @@ def _scales_and_codes(
     return chosen.scale, chosen.codes
 
 
-def _requantized(users: list[Weighted], plan: Plan, target: Target) -> Requantized | None:
+def requantization_of(users: Sequence[Weighted], plan: Plan, target: Target) -> Requantized | None:
     """How the sums of these layers become codes; None where runtimes do not differ in it, or the layers do."""
     if not target.integer_only or target.weights.power_of_two:
         return None

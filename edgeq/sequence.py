@@ -24,7 +24,7 @@ from edgeq.plan import Plan
 from edgeq.progress import Progress
 from edgeq.quant import QuantParams, grid_for_range, quantize
 from edgeq.recipe import Recipe
-from edgeq.refine import Fitted, Weighted, fit_rows, rows_of_weight
+from edgeq.refine import Fitted, Weighted, fit_rows, requantization_of, rows_of_weight
 from edgeq.runtime import Array
 from edgeq.stepwise import Stepwise
 from edgeq.target import Target
@@ -101,7 +101,9 @@ def _fit(one: Weighted, halves: tuple[Rows, Rows], plan: Plan, fitting: Fitting)
     apart = halves if side.bias is None else (halves[0].centred(), halves[1].centred())
     with threadpool_limits(1, user_api="blas"):  # sums in one order, whatever the number of threads
         aim = goal(weight, apart)
-        fit = fit_rows(one, aim, seen.moment, [side], fitting.target, fitting.recipe, fitting.bits.get(one.key))
+        how = requantization_of([one], plan, fitting.target)
+        moment = seen.moment if how is None else seen.moment * side.scale**2
+        fit = fit_rows(one, aim, moment, [side], fitting.target, fitting.recipe, fitting.bits.get(one.key), how)
     wanted = np.einsum("gck,gk->gc", weight, rows.mean + rows.mean_error)
     got = np.einsum("gck,gk->gc", fit.codes.astype(np.float64), rows.mean) * fit.scale
     return fit, (wanted - got).reshape(-1) * side.scale

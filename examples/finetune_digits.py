@@ -25,9 +25,10 @@ from matplotlib.figure import Figure
 from train_digits import TRAINING, export, load_images, train
 
 from edgeq.codebook_widths import Width, fine_tune_widths
+from edgeq.finetune_wish import FineTuneWish
 from edgeq.load import load_model
 from edgeq.progress import Silent
-from edgeq.recipe import FineTuneWish, Floors, Recipe
+from edgeq.recipe import Floors, Recipe
 from edgeq.target import load_target
 
 MIB = 2**20

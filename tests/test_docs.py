@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from edgeq.finetune_wish import FineTuneWish
 from edgeq.pixels import Preprocessing
-from edgeq.recipe import CodebookWish, FineTuneWish, Floors, Recipe
+from edgeq.recipe import CodebookWish, Floors, Recipe
 from edgeq.target import load_target, shipped_targets
 
 ROOT = Path(__file__).resolve().parents[1]

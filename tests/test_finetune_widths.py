@@ -14,9 +14,10 @@ torch = pytest.importorskip("torch", reason="torch (extra [learn]) is not instal
 
 from edgeq.codebook_widths import fine_tune_widths  # noqa: E402
 from edgeq.fine_tuning import Checkpoint  # noqa: E402
+from edgeq.finetune_wish import FineTuneWish  # noqa: E402
 from edgeq.load import load_model, load_proto  # noqa: E402
 from edgeq.progress import Silent  # noqa: E402
-from edgeq.recipe import FineTuneWish, Floors, Recipe  # noqa: E402
+from edgeq.recipe import Floors, Recipe  # noqa: E402
 from edgeq.runtime import open_session  # noqa: E402
 from edgeq.target import load_target  # noqa: E402
 from tests.cli_room import Ran, run  # noqa: E402

@@ -144,6 +144,25 @@ def test_in_sequence_the_outputs_are_nearer_than_layer_by_layer(kind: str, monke
     assert codebooks(after) == codebooks(before)
 
 
+def rounded(model: ir.Model, x: Array, **keys: object) -> Quantized:
+    return quantize(model, {"x": x}, target=CPU, recipe=Recipe.model_validate({"weight_bits": 4, **keys}), prove=False)
+
+
+@pytest.mark.parametrize("kind", ["convolutions", "products, the first with a run-time grid"])
+def test_codes_without_a_table_are_nearer_in_sequence_too(kind: str) -> None:
+    model, x = (convs(), IMAGES) if kind == "convolutions" else (products(), TOKENS)
+    apart, after = (rounded(model, x, rounding=how) for how in ("apart", "in_sequence"))
+    fresh = np.roll(x, 1, axis=-1)
+    assert error(model, after.model, fresh) < 0.9 * error(model, apart.model, fresh)
+    assert codebooks(after) == []
+
+
+def test_without_a_wish_only_training_begins_with_a_sequence() -> None:
+    assert not Recipe().rounds_in_sequence
+    assert Recipe.model_validate({"finetune": {"epochs": 1}}).rounds_in_sequence
+    assert not Recipe.model_validate({"finetune": {"epochs": 1}, "rounding": "apart"}).rounds_in_sequence
+
+
 def codebooks(done: Quantized) -> list[tuple[str, int]]:
     return [(layer.node, layer.bits) for layer in done.report.codebooks]
 

@@ -88,6 +88,7 @@ def finetune(
     target: o.Target = "cpu",
     recipe: o.RecipeFile = None,
     weights: o.WeightScales = None,
+    rounding: o.Rounding = None,
     keep_float: o.KeepFloat = None,
     samples: o.Samples = None,
     shape: o.Shapes = None,
@@ -110,7 +111,7 @@ def finetune(
     screen = Screen(as_json, quiet)
     wish = recipe_from(
         recipe,
-        {"weights": weights, "keep_float": keep_float or None, "samples": samples, "seed": seed},
+        {"weights": weights, "rounding": rounding, "keep_float": keep_float or None, "samples": samples, "seed": seed},
         {"min_sqnr": min_sqnr, "min_accuracy": min_accuracy, "max_drop": max_drop},
     )
     tuning: dict[str, Setting] = {"epochs": epochs, "minutes": minutes, "rate": lr, "labels": 0.5 if labels else None}

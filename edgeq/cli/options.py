@@ -79,6 +79,15 @@ WeightScales = Annotated[
     str | None,
     typer.Option("--weights", metavar="GRAIN", help="Weight scales: per_channel or per_tensor.", rich_help_panel=RANGES),
 ]
+Rounding = Annotated[
+    str | None,
+    typer.Option(
+        "--rounding",
+        metavar="HOW",
+        help="Weights of a layer: apart from others, or in_sequence: on what the integers before it give. Slower, mostly nearer.",
+        rich_help_panel=RANGES,
+    ),
+]
 Effort = Annotated[
     str | None,
     typer.Option(

@@ -44,6 +44,8 @@ EXAMPLE = """    edgeq quantize model.onnx --data calib.npz -o model.int8.onnx
 
     edgeq quantize model.onnx -d calib.npz -o model.int8.onnx --inputs-as uint8 --mean 127.5 --std 127.5    (raw pixels in)
 
+    edgeq quantize model.onnx -d calib.npz -o model.int8.onnx --rounding in_sequence    (nearer to float, takes twice as long)
+
     edgeq quantize model.onnx -d labelled.npz -o model.int8.onnx --effort best --max-drop 0.5 --minutes 10 --work search/
 
     edgeq quantize model.onnx -d calib.npz -o model.int8.onnx --effort best --objective latency"""
@@ -58,6 +60,7 @@ def quantize(
     recipe: o.RecipeFile = None,
     rule: o.Rule = None,
     weights: o.WeightScales = None,
+    rounding: o.Rounding = None,
     no_vnni: o.NoVnni = False,
     effort: o.Effort = None,
     objective: o.Objective = None,
@@ -93,7 +96,7 @@ def quantize(
 ) -> None:
     """Make an int8 model from a float model and calibration data, and prove what runs."""
     screen = Screen(as_json, quiet)
-    wish = recipe_from(recipe, {"rule": rule, "weights": weights, "effort": effort, "keep_float": keep_float or None,
+    wish = recipe_from(recipe, {"rule": rule, "weights": weights, "rounding": rounding, "effort": effort, "keep_float": keep_float or None,
         "inputs_as": inputs_as, "samples": samples, "batch": batch, "seed": seed, "objective": objective, "minutes": minutes},
         {"min_sqnr": min_sqnr, "min_agreement": min_agreement, "min_accuracy": min_accuracy, "max_drop": max_drop},
         preprocessing_from(scale, mean, std))  # fmt: skip
@@ -103,11 +106,10 @@ def quantize(
     _check_paths([out, plan_out, report, *beside.paths()], [model, data, validation, recipe, stats, plan], report, force)
     from edgeq.api import quantize as run
 
-    known, earlier = _made_earlier(stats, plan)
+    (known, earlier), chip = _made_earlier(stats, plan), _chip(target, no_vnni, float_io)
     with screen.progress() as progress:
-        loaded, chip = _loaded(model, limit), _chip(target, no_vnni, float_io)
-        made = run(loaded, data, target=chip, recipe=wish, shapes=shapes, statistics=known, plan=earlier, validation=validation, work=work,
-                   prove=not no_prove, strict_data=strict_data, progress=progress)  # fmt: skip
+        made = run(_loaded(model, limit), data, target=chip, recipe=wish, shapes=shapes, statistics=known, plan=earlier,
+                   validation=validation, work=work, prove=not no_prove, strict_data=strict_data, progress=progress)  # fmt: skip
     finish(screen, made, Files(out, plan_out, report, beside.contents(made, data)), force=force, strict=strict)
 
 

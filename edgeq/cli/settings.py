@@ -180,7 +180,7 @@ def parse_range(word: str | None) -> tuple[int, int | None]:
 
 def tuning_from(recipe: Recipe, given: Mapping[str, Setting], minutes: float) -> Recipe:
     """The recipe with fine-tuning as given; where neither it nor the options say how long, for so many minutes. Raises BadRecipe."""
-    from edgeq.recipe import FineTuneWish
+    from edgeq.finetune_wish import FineTuneWish
     from edgeq.toml_model import validate
 
     chosen = {key: value for key, value in given.items() if value is not None}

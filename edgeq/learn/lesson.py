@@ -12,11 +12,11 @@ from torch import Tensor
 from torch.nn import ParameterList
 
 from edgeq.data_stream import Dataset, Feeds
+from edgeq.finetune_wish import FineTuneWish
 from edgeq.learn.batches import blended, held_out, training_batches
 from edgeq.learn.distill import Loss, choose_loss, distance, with_labels
 from edgeq.learn.executor import Executor
 from edgeq.learn.training import Lesson
-from edgeq.recipe import FineTuneWish
 
 INSIDE = 0.3  # weight of the values inside against the outputs
 SMALLEST = 1e-12  # keeps the variance of a value that does not vary out of a denominator
