@@ -48,10 +48,12 @@ def _blend(first: NDArray[np.generic], second: NDArray[np.generic], part: NDArra
     return np.asarray(first.astype(np.float32) * own + second.astype(np.float32) * (1 - own), np.float32)
 
 
-def held_out(dataset: Dataset) -> Iterator[Batch]:
-    """The pieces that training_batches leaves out, one by one, in order."""
+def held_out(dataset: Dataset, batch: int) -> Iterator[tuple[tuple[int, ...], Feeds]]:
+    """The samples that training_batches leaves out, in order, in batches, with their indices."""
     _check(dataset)
-    return (piece for number, piece in enumerate(dataset.batches(1)) if is_held_out(number))
+    pieces = (piece for number, piece in enumerate(dataset.batches(1)) if is_held_out(number))
+    while together := list(islice(pieces, 1 if dataset.fixed_batch else batch)):
+        yield from _joined(together)
 
 
 def _check(dataset: Dataset) -> None:

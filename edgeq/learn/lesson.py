@@ -18,7 +18,7 @@ from edgeq.learn.distill import Loss, choose_loss, distance, with_labels
 from edgeq.learn.executor import Executor
 from edgeq.learn.training import Lesson
 
-INSIDE = 0.3  # weight of the values inside against the outputs
+INSIDE = 1.0  # weight of the values inside against the outputs
 SMALLEST = 1e-12  # keeps the variance of a value that does not vary out of a denominator
 
 
@@ -64,7 +64,7 @@ class Distillation:
     def _look(self) -> None:
         """At the teacher's answers to the samples that are held out: what kind of outputs they are, how much each value varies."""
         with torch.no_grad():
-            feeds = next(held_out(self.data)).feeds
+            feeds = next(held_out(self.data, self.wish.batch))[1]
             answers = self.teacher.forward(tensors(feeds), tuple(self.inside))
         self.losses = {name: choose_loss(answers[name], classifies=False) for name in self.teacher.outputs}
         self.spread = {name: answers[name].var(unbiased=False).clamp_min(SMALLEST) for name in self.inside}
@@ -80,24 +80,28 @@ class Distillation:
             yield Material(given, wanted, None if labels is None else labels[list(samples)])
 
     def loss(self, batch: Material) -> Tensor:
-        """Mean over the outputs, and INSIDE of the mean over the values inside."""
+        """Mean over the outputs, with labels mixed in, and INSIDE times the mean over the values inside."""
         found = self.student.forward(batch.feeds, tuple(self.inside.values()))
         total = self._outputs(found, batch.wanted)
         if batch.labels is not None:
             first = self.teacher.outputs[0]
             total = with_labels(total, found[first], batch.labels, self.losses[first], self.wish.labels)
-        inner = [(found[read] - batch.wanted[name]).square().mean() / self.spread[name] for name, read in self.inside.items()]
-        return total + INSIDE * sum(inner) / len(inner) if inner else total
+        return total + self._inner(found, batch.wanted)
 
     def score(self) -> float:
         """The loss of the outputs on the samples that are held out, without labels."""
-        losses = []
-        for number, piece in enumerate(held_out(self.data)):
-            given = tensors(piece.feeds)
+        total, count = 0.0, 0
+        for number, (samples, feeds) in enumerate(held_out(self.data, self.wish.batch)):
+            given = tensors(feeds)
             if number == len(self.answers):  # the teacher answers once: it does not learn
                 self.answers.append(self.teacher.forward(given))
-            losses.append(float(self._outputs(self.student.forward(given), self.answers[number])))
-        return float(np.mean(losses))
+            total += float(self._outputs(self.student.forward(given), self.answers[number])) * len(samples)
+            count += len(samples)
+        return total / count
+
+    def _inner(self, found: dict[str, Tensor], wanted: dict[str, Tensor]) -> Tensor:
+        each = [(found[read] - wanted[name]).square().mean() / self.spread[name] for name, read in self.inside.items()]
+        return INSIDE * torch.stack(each).mean() if each else torch.zeros(())
 
     def _outputs(self, found: dict[str, Tensor], wanted: dict[str, Tensor]) -> Tensor:
         each = [distance(found[name], wanted[name], self.losses[name]) for name in self.teacher.outputs]
