@@ -107,7 +107,7 @@ def quantize(
 
 def _shown(data: Dataset | None, statistics: Statistics | None, recipe: Recipe) -> Dataset | None:
     """What the closed-form steps see: where training follows, not the samples that judge it."""
-    return data if data is None or statistics is not None or not recipe.finetune.wanted else learning_part(data)
+    return data if data is None or statistics is not None or not recipe.finetune.trains else learning_part(data)
 
 
 def _carried_out(ready: SetUp, plan: Plan) -> ir.Model:

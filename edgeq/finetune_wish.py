@@ -10,8 +10,10 @@ from edgeq.toml_model import Strict
 
 
 class FineTuneWish(Strict):
-    """Training after the closed-form steps, against the float model. Off unless epochs or minutes is given. Needs extra [learn]."""
+    """Training after the closed-form steps, against the float model. Off unless it says what or how long. Needs extra [learn]."""
 
+    reconstruct: Literal["none", "layer", "block"] = Field("none", description="first learn rounding part by part: of a layer or several")
+    steps: int = Field(600, ge=1, description="steps of reconstruction, of each part")
     epochs: int | None = Field(None, ge=1, description="passes over the data")
     minutes: float | None = Field(None, gt=0, description="as many epochs as about fit into this time")
     rate: float | None = Field(None, gt=0, lt=1, description="learning rate, in codes or table steps; default: 0.003, of 2 bits 0.03")
@@ -31,6 +33,11 @@ class FineTuneWish(Strict):
         return self
 
     @property
-    def wanted(self) -> bool:
-        """Whether to train."""
+    def trains(self) -> bool:
+        """Whether to train the whole, for which samples are held out."""
         return self.epochs is not None or self.minutes is not None
+
+    @property
+    def wanted(self) -> bool:
+        """Whether to learn anything."""
+        return self.trains or self.reconstruct != "none"

@@ -38,9 +38,9 @@ def tune(capsys: pytest.CaptureFixture[str], room: Path, *words: str | Path) -> 
     return run(capsys, *command(room, *words))
 
 
-def killed_in_epoch_3(room: Path, kept: Path) -> int:
+def killed_in_epoch_3(room: Path, kept: Path, *more: str) -> int:
     """Run in a process of its own, which gets SIGKILL as soon as it says that epoch 2 is done. Returns its exit code."""
-    words = [*EDGEQ, *command(room, *TRAINING, "--keep", kept, "-o", room / "killed.onnx")]
+    words = [*EDGEQ, *command(room, *TRAINING, *more, "--keep", kept, "-o", room / "killed.onnx")]
     here = os.environ | {"OMP_NUM_THREADS": "1"}
     with subprocess.Popen(words, env=here, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None

@@ -18,6 +18,8 @@ TRAINING = "Training"
 DEFAULT_MINUTES = 5.0
 EXAMPLE = """    edgeq finetune model.onnx --data calib.npz -o model.int8.onnx    (5 minutes, no labels needed)
 
+    edgeq finetune model.onnx -d calib.npz --reconstruct block -o model.int8.onnx    (block by block: AdaRound, BRECQ)
+
     edgeq finetune model.onnx -d calib.npz --bits 4 --epochs 20 -o model.w4.onnx --keep run.ckpt
 
     edgeq finetune model.onnx -d calib.npz --bits 4 --epochs 20 -o model.w4.onnx --resume run.ckpt    (after a break)
@@ -51,10 +53,27 @@ Centroids = Annotated[
     ),
 ]
 
+Reconstruct = Annotated[
+    str | None,
+    typer.Option(
+        "--reconstruct",
+        metavar="PARTS",
+        help="Learn rounding part by part first: layer (AdaRound) or block. Without --epochs and --minutes nothing else.",
+        rich_help_panel=TRAINING,
+    ),
+]
+Steps = Annotated[
+    int | None, typer.Option("--steps", metavar="N", min=1, help="Of --reconstruct, a part. Default: 600.", rich_help_panel=TRAINING)
+]
 Epochs = Annotated[int | None, typer.Option("--epochs", metavar="N", min=1, help="Passes over the data.", rich_help_panel=TRAINING)]
 Minutes = Annotated[
     float | None,
-    typer.Option("--minutes", metavar="M", help="As many epochs as about fit. Default: 5, without --epochs.", rich_help_panel=TRAINING),
+    typer.Option(
+        "--minutes",
+        metavar="M",
+        help="As many epochs as about fit. Default: 5, without --epochs and --reconstruct.",
+        rich_help_panel=TRAINING,
+    ),
 ]
 Rate = Annotated[
     float | None,
@@ -74,6 +93,8 @@ def finetune(
     model: o.FloatModel,
     data: o.Data,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT", help="The int8 model to write.", rich_help_panel=o.OUTPUT)],
+    reconstruct: Reconstruct = None,
+    steps: Steps = None,
     epochs: Epochs = None,
     minutes: Minutes = None,
     lr: Rate = None,
@@ -114,8 +135,9 @@ def finetune(
         {"weights": weights, "rounding": rounding, "keep_float": keep_float or None, "samples": samples, "seed": seed},
         {"min_sqnr": min_sqnr, "min_accuracy": min_accuracy, "max_drop": max_drop},
     )
-    tuning: dict[str, Setting] = {"epochs": epochs, "minutes": minutes, "rate": lr, "labels": 0.5 if labels else None}
-    wish, widths = tuning_from(wish, tuning | {"centroids": centroids}, DEFAULT_MINUTES), parse_widths(bits, granularity)
+    tuning: dict[str, Setting] = {"epochs": epochs, "minutes": minutes, "rate": lr, "labels": 0.5 if labels else None,
+                                  "centroids": centroids, "reconstruct": reconstruct, "steps": steps}  # fmt: skip
+    wish, widths = tuning_from(wish, tuning, DEFAULT_MINUTES), parse_widths(bits, granularity)
     if widths:
         wish = codebook_in(wish, {"bits": widths[0], "granularity": granularity})
     job = Job(model, data, validation, wish, recipe, compute, target, float_io, parse_shapes(shape), parse_size(max_bytes), plan, keep,

@@ -49,11 +49,15 @@ class Job:
 
     def check(self, widths: tuple[int, ...]) -> None:
         """Refuse what does not go together or cannot be written, before any work. Raises BadRecipe, BadOutput, MissingExtra."""
-        several = self.several(widths)
+        several, trains = self.several(widths), self.recipe.finetune.trains
+        if not trains and (self.keep is not None or self.resume is not None):
+            what = "There is no training to keep the state of: reconstruction is done in one go."
+            raise BadRecipe(what, "--keep or --resume", "Add --epochs or --minutes, or leave them out.")
         if self.compute not in ("int8", "float"):
             raise BadRecipe(f"{self.compute!r} is no way to compute.", "--compute", "Write int8 or float.")
         if self.compute == "float":
-            check_float(widths, {"--target": self.target != "cpu", "--float-io": self.float_io, "--report": self.report is not None})
+            check_float(widths, {"--target": self.target != "cpu", "--float-io": self.float_io, "--report": self.report is not None,
+                                 "--reconstruct": self.recipe.finetune.reconstruct != "none"})  # fmt: skip
         if len(widths) > 1:
             refuse_single({"--keep": self.keep is not None, "--resume": self.resume is not None})
         if several:
@@ -63,7 +67,7 @@ class Job:
         wanted = [self.files(bits) for bits in widths] if several else [self.files()]
         check_outputs([path for one in wanted for path in (one.model, one.plan, one.report)], force=self.force, inputs=inputs)
         kept = [self.checkpoint(bits) for bits in widths] if several else [self.checkpoint()]
-        check_outputs(kept, force=self.force or kept == [self.resume], inputs=inputs)
+        check_outputs(kept if trains else [], force=self.force or kept == [self.resume], inputs=inputs)
 
     def several(self, widths: tuple[int, ...]) -> bool:
         """Whether every width gets files of its own."""
@@ -75,7 +79,7 @@ class Job:
 
     def forget(self, bits: int | None = None) -> None:
         """Remove a checkpoint that nobody asked for: it was for the case of a break."""
-        if self.keep is None and self.resume is None:
+        if self.keep is None and self.resume is None and self.recipe.finetune.trains:
             self.checkpoint(bits).unlink(missing_ok=True)
 
 

@@ -187,7 +187,7 @@ def tuning_from(recipe: Recipe, given: Mapping[str, Setting], minutes: float) ->
     own = recipe.finetune.model_dump()
     if "epochs" in chosen or "minutes" in chosen:
         own |= {"epochs": None, "minutes": None}
-    elif not recipe.finetune.wanted:
+    elif not recipe.finetune.trains and (own | chosen)["reconstruct"] == "none":
         own["minutes"] = minutes
     wish = validate(FineTuneWish, own | chosen, "command line", BadRecipe, "options")
     return recipe.model_copy(update={"finetune": wish})

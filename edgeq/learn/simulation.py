@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,32 +51,33 @@ class Simulation:
 
     floats: the model in float operators that the plan's grids and codes are of; integers: that with quantizers, and nothing that only
     serves a runtime. bits: of weights, as in the recipe. learnable: the parameters. inner: value of the plan -> the
-    name of what its readers see of it. refits: entries of tables follow from `refit`, and not from a gradient.
+    name of what its readers see of it. executor: runs it, with `constants` in place. refits: entries of tables follow from `refit`,
+    and not from a gradient.
     """
 
     def __init__(self, floats: ir.Model, integers: ir.Model, plan: Plan, target: Target, bits: int = 8, *, refits: bool = False) -> None:
         self._plan, self._refits, model = plan, refits, integers.clone()
-        self._scales = learned_scales(model, floats, plan, target)
+        self.scales = learned_scales(model, floats, plan, target)
         self._weights: dict[str, LearnedWeight] = {}
         self._weight_scales: dict[str, str] = {}
         self._keys: dict[str, str] = {}
-        self._biases: list[LearnedBias] = []
+        self.biases: list[LearnedBias] = []
         self.inner = read_as(model, plan)
         twins = {str(node.name): node for node in nodes(model)}
         for one in weighted_layers(floats, plan, target):
             self._learn_weight(one, twins[one.layer.node], target, bits)
             self._learn_bias(one, twins[one.layer.node])
         floating = {name for name, node in plan.nodes.items() if node.runs == "float"}
-        learned = {*self._weights, *self._weight_scales, *(one.name for one in self._scales), *(one.name for one in self._biases)}
-        self._executor = Executor(model, operators_of(target), float_islands(model, floating, learned))
+        learned = {*self._weights, *self._weight_scales, *(one.name for one in self.scales), *(one.name for one in self.biases)}
+        self.executor = Executor(model, operators_of(target), float_islands(model, floating, learned))
         weights = [parameter for weight in self._weights.values() for parameter in weight.parameters]
-        self.learnable = ParameterList([*weights, *(one.steps for one in self._scales), *(one.steps for one in self._biases)])
+        self.learnable = ParameterList([*weights, *(one.steps for one in self.scales), *(one.steps for one in self.biases)])
         for table in [weight.table for weight in self._weights.values() if weight.table is not None]:
             table.entries.requires_grad_(not refits)
 
     def forward(self, feeds: Mapping[str, Tensor], want: Sequence[str] = ()) -> dict[str, Tensor]:
         """Graph outputs and wanted inner values, as the runtime computes them from these parameters."""
-        return self._executor.forward({**self._constants(), **feeds}, want)
+        return self.executor.forward({**self.constants(), **feeds}, want)
 
     @property
     def mean_bits(self) -> float:
@@ -88,15 +89,20 @@ class Simulation:
         """The plan with the grids, codes and biases that the parameters stand for now."""
         with torch.no_grad():
             weights = {key: self._weights[name].learned() for key, name in self._keys.items()}
-            biases = {one.node: tuple(float(b) for b in one.real().reshape(-1)) for one in self._biases if one.steps.any()}
+            biases = {one.node: tuple(float(b) for b in one.real().reshape(-1)) for one in self.biases if one.steps.any()}
             grids = dict(self._plan.grids)
-            for one in self._scales:
+            for one in self.scales:
                 scale = float(one.scale())
                 for name in one.values if scale != one.first else ():
                     rule = f"{grids[name].rule.removesuffix(TUNED)}{TUNED}"
                     grids[name] = grids[name].model_copy(update={"scale": (scale,), "rule": rule})
         update = {"weights": {**self._plan.weights, **weights}, "biases": {**self._plan.biases, **biases}, "grids": grids}
         return self._plan.model_copy(update=update)
+
+    @property
+    def named_weights(self) -> Mapping[str, LearnedWeight]:
+        """Each once, by the name of its codes in the graph."""
+        return self._weights
 
     @property
     def weights(self) -> tuple[LearnedWeight, ...]:
@@ -108,23 +114,28 @@ class Simulation:
         for weight in self._weights.values() if self._refits else ():
             weight.refit()
 
-    def _constants(self) -> dict[str, Tensor]:
-        """Every constant that follows from the parameters, by its name in the graph."""
-        found = {one.name: one.scale() for one in self._scales}
+    def constants(self, read: Container[str] | None = None) -> dict[str, Tensor]:
+        """Every constant that follows from the parameters, by its name in the graph; of `read` only, if given."""
+        found = {one.name: one.scale() for one in self.scales if read is None or one.name in read}
         for name, weight in self._weights.items():
-            found[name] = weight.whole()
+            if read is None or name in read:
+                found[name] = weight.whole()
         for name, of_weight in self._weight_scales.items():
-            found[name] = self._weights[of_weight].scale()
-        for one in self._biases:
-            real = one.real()
-            if one.scale is None:
-                found[one.name] = real
-                continue
-            source, weight_scale = (found.get(name, self._executor.parameters[name]) for name in one.factors)
-            scale = source.reshape(()) * weight_scale
-            codes = rounded(real.double() / scale.double()).float()
-            found[one.name], found[one.scale] = codes, scale
+            if read is None or name in read:
+                found[name] = self._weights[of_weight].scale()
+        for one in self.biases:
+            if read is None or one.name in read:
+                found |= self._bias(one, found)
         return found
+
+    def _bias(self, one: LearnedBias, found: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Its constants. found: scales, as far as they are learned."""
+        real = one.real()
+        if one.scale is None:
+            return {one.name: real}
+        source, weight_scale = (found.get(name, self.executor.parameters[name]) for name in one.factors)
+        scale = source.reshape(()) * weight_scale
+        return {one.name: rounded(real.double() / scale.double()).float(), one.scale: scale}
 
     def _learn_weight(self, one: Weighted, twin: ir.Node, target: Target, bits: int) -> None:
         index = one.kernel.weight
@@ -157,7 +168,7 @@ class Simulation:
         product = self._plan.grids[one.layer.source].scale[0] * float(np.mean(self._plan.weights[one.key].scale))
         unit = product * BIAS_UNIT if grid is None else grid.scale[0]
         names = str(kept.name), None if scale is None else str(scale.name)
-        self._biases.append(LearnedBias(one.layer.node, start, Parameter(torch.zeros_like(start)), unit, *names, factors))
+        self.biases.append(LearnedBias(one.layer.node, start, Parameter(torch.zeros_like(start)), unit, *names, factors))
 
 
 def _stored(value: ir.Value | None) -> tuple[ir.Value | None, ir.Value | None]:

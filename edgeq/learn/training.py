@@ -63,7 +63,7 @@ def train(
     """
     identity = run_identity(identity, schedule)
     optimizer = torch.optim.Adam(lesson.student.parameters(), lr=schedule.rate)
-    with _deterministic():
+    with deterministic():
         state = _start(lesson, optimizer) if resume is None else load_checkpoint(resume, identity)
         lesson.student.load_state_dict(state.parameters)
         optimizer.load_state_dict(state.optimizer)
@@ -142,7 +142,7 @@ def _copy(student: nn.Module) -> dict[str, Tensor]:
 
 
 @contextmanager
-def _deterministic() -> Iterator[None]:
+def deterministic() -> Iterator[None]:
     """Only algorithms that repeat bit for bit, for the time of training; the caller's setting and generator come back."""
     before, generator = torch.are_deterministic_algorithms_enabled(), torch.get_rng_state()
     torch.use_deterministic_algorithms(True)

@@ -94,7 +94,7 @@ class LearnedWeight:
             chosen = from_rows(self.codes.all_nearest(rows), self.one.node, tuple(wanted.shape))
             return straight(torch.clamp(wanted, self.codes.qmin, self.codes.qmax), torch.from_numpy(np.array(chosen, np.float32)))
         entries = self.table.whole()
-        flat = torch.from_numpy(self._clusters(self.table, entries, rows))
+        flat = torch.from_numpy(self.clusters(self.table, entries, rows))
         return entries.reshape(-1)[flat] + (wanted - wanted.detach())
 
     def refit(self) -> None:
@@ -104,11 +104,11 @@ class LearnedWeight:
         wanted = (self.free.detach() * self.unit).numpy()
         kept, order = self.table.kept().detach().numpy(), self.table.order().numpy()
         rows = weight_rows(wanted, self.one.node, self.one.layer)
-        clusters = self._clusters(self.table, self.table.whole().detach(), rows)
+        clusters = self.clusters(self.table, self.table.whole().detach(), rows)
         np.put_along_axis(kept, order, cluster_means(clusters, wanted, np.take_along_axis(kept, order, -1)), -1)
         self.table.entries.data.copy_(torch.from_numpy(kept / np.float32(self.table.unit)))
 
-    def _clusters(self, table: Table, entries: Tensor, rows: NDArray[np.float32]) -> NDArray[np.intp]:
+    def clusters(self, table: Table, entries: Tensor, rows: NDArray[np.float32]) -> NDArray[np.intp]:
         """The place of each number of the weight in the entries, all tables one after the other; in the weight's shape."""
         codes = self._table_codes(entries.detach().numpy(), rows)
         places = np.asarray(from_rows(codes.places(codes.all_nearest(rows)), self.one.node, tuple(self.free.shape)), np.intp)

@@ -1,0 +1,104 @@
+"""What a block is fed and what it is to give, sample by sample in temporary files: memory does not grow with the data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from tempfile import TemporaryFile
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from edgeq.errors import BadData
+
+Arrays = Mapping[str, NDArray[np.generic]]
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where an array of a sample begins in the file."""
+
+    offset: int
+    shape: tuple[int, ...]
+    kind: np.dtype[np.generic]
+
+
+@dataclass(eq=False)
+class Samples:
+    """Some values of every sample, appended in order, read from a memory map. The file has no name: it is gone when this is closed,
+    whatever happens. samples: for each, name -> where it lies."""
+
+    samples: list[dict[str, _Place]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._file = TemporaryFile(prefix="edgeq-")  # noqa: SIM115  (close closes it)
+        self._map: NDArray[np.uint8] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the disk back."""
+        self._map = None
+        self._file.close()
+
+    def append(self, values: Mapping[str, Tensor], count: int = 1) -> None:
+        """Add so many samples, which lie one behind the other along axis 0 of the values. Raises BadData when the disk is full."""
+        parts = {name: np.split(value.detach().numpy(), count) if count > 1 else [value.detach().numpy()] for name, value in values.items()}
+        for number in range(count):
+            self.samples.append({name: self._write(arrays[number]) for name, arrays in parts.items()})
+
+    def _write(self, array: NDArray[np.generic]) -> _Place:
+        offset = self._file.tell()
+        try:
+            self._file.write(np.ascontiguousarray(array).tobytes())
+            self._file.write(bytes(-array.nbytes % 8))  # arrays begin where any type may
+        except OSError as error:
+            what = f"What blocks are fed cannot be kept: {error.strerror}."
+            raise BadData(what, "temporary files", "Free some space, set TMPDIR to a larger disk, or give fewer --samples.") from error
+        self._map = None
+        return _Place(offset, array.shape, array.dtype)
+
+    def read(self, places: Sequence[int]) -> dict[str, Tensor]:
+        """These samples, of one shape, joined along axis 0."""
+        if self._map is None:
+            self._file.flush()
+            self._map = np.memmap(self._file, np.uint8, "r")
+            self._file.seek(0, 2)
+        found = {name: [self._array(self.samples[at][name]) for at in places] for name in self.samples[0]}
+        return {name: torch.from_numpy(arrays[0].copy() if len(arrays) == 1 else np.concatenate(arrays)) for name, arrays in found.items()}
+
+    def _array(self, place: _Place) -> NDArray[np.generic]:
+        assert self._map is not None
+        size = int(np.prod(place.shape)) * place.kind.itemsize
+        return self._map[place.offset : place.offset + size].view(place.kind).reshape(place.shape)
+
+    def shapes(self, at: int) -> tuple[tuple[int, ...], ...]:
+        """Of a sample's values: those with equal ones can be joined."""
+        return tuple(place.shape for place in self.samples[at].values())
+
+
+def runs(samples: Samples, size: int) -> Iterator[list[int]]:
+    """All samples in order, up to `size` neighbours of one shape at a time."""
+    run: list[int] = []
+    for at in range(len(samples.samples)):
+        if run and (len(run) == size or samples.shapes(at) != samples.shapes(run[0])):
+            yield run
+            run = []
+        run.append(at)
+    if run:
+        yield run
+
+
+def drawn(samples: Samples, size: int, chance: np.random.Generator) -> list[int]:
+    """Up to `size` different samples of one shape: that of the first one, which is any."""
+    shape = samples.shapes(int(chance.integers(len(samples.samples))))
+    alike = [at for at in range(len(samples.samples)) if samples.shapes(at) == shape]
+    return [int(at) for at in chance.choice(alike, min(size, len(alike)), replace=False)]
