@@ -50,19 +50,15 @@ class BlockLesson:
         self._count = sum(one.v.numel() for one in self.soft.values())
         self._optimizer = torch.optim.Adam([{"params": group} for group in groups])
 
-    def run(self, feeds: Mapping[str, Tensor], constants: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Target -> what the student gives for it."""
-        made = self._student.executor.run(self._block.student, {**constants, **feeds})
-        return {target: made[name] for target, name in self._block.targets.items()}
-
     def step(self, feeds: Mapping[str, Tensor], wanted: Mapping[str, Tensor], share: float) -> None:
         """Learn from one batch. share: of all steps, that are done. Raises BadTraining."""
         falling = FINAL_RATE + (1 - FINAL_RATE) * (1 + math.cos(math.pi * share)) / 2
         for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
             group["lr"] = rate if rate == RATE else rate * falling
         soft = {name: one.whole() for name, one in self.soft.items()}
-        made = self.run(feeds, self._student.constants(self._block.student.read - soft.keys()) | soft)
-        errors = [(made[name] - wanted[name]).square().mean() / spread for name, spread in self._spread.items()]
+        constants = self._student.constants(self._block.student.read - soft.keys())
+        made = self._student.executor.run(self._block.student, {**constants, **soft, **feeds})
+        errors = [(made[self._block.targets[name]] - wanted[name]).square().mean() / spread for name, spread in self._spread.items()]
         loss, beta = torch.stack(errors).mean(), beta_at(share)
         if not math.isfinite(float(loss.detach())):
             what, mend = f"The loss of a block is {float(loss.detach())}.", "Look for NaN in the data, or leave reconstruction out."

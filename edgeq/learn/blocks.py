@@ -62,7 +62,7 @@ def blocks_of(student: Simulation, teacher: Executor, layers: int, cuttable: Cal
 
     tails = {cut: block(cut, None).layers for cut in known if cut.value in good}
     # where only some layers are left, and then at the first cut: what comes later, as behind a mean, is fewer numbers
-    last = next((tail for tail in reversed(tails.values()) if tail and tail != block(None, None).layers), None)
+    last = next((tail for tail in reversed(tails.values()) if tail and tail != whole(student, teacher).layers), None)
     cuts = list(tails)[: 0 if last is None else list(tails.values()).index(last) + 1]
     blocks: list[Block] = []
     given = None
@@ -74,6 +74,11 @@ def blocks_of(student: Simulation, teacher: Executor, layers: int, cuttable: Cal
     if cuts and given is not cuts[-1]:  # what is left is too small by itself
         blocks[-1:] = [block(blocks[-1].given if blocks else None, cuts[-1])]
     return [*blocks, block(cuts[-1] if cuts else None, None)]
+
+
+def whole(student: Simulation, teacher: Executor) -> Block:
+    """The model as one block."""
+    return _block(student, teacher, None, None, {weight.one.layer.node for weight in student.weights})
 
 
 def _block(student: Simulation, teacher: Executor, given: Cut | None, made: Cut | None, weighted: set[str]) -> Block:

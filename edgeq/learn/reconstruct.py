@@ -16,7 +16,7 @@ from edgeq.data_stream import Dataset
 from edgeq.finetune_wish import FineTuneWish
 from edgeq.learn.block_data import Samples, drawn, runs
 from edgeq.learn.block_lesson import BlockLesson
-from edgeq.learn.blocks import Block, blocks_of, in_codes
+from edgeq.learn.blocks import Block, blocks_of, in_codes, whole
 from edgeq.learn.executor import Executor
 from edgeq.learn.finetune import Starting
 from edgeq.learn.lesson import SMALLEST, tensors
@@ -33,7 +33,8 @@ DROP = 0.5
 
 
 def reconstruct(start: Starting, data: Dataset, recipe: Recipe, watcher: Progress) -> Plan:
-    """The plan with rounding, biases, scales and table entries learned block by block, each as far as it came nearer to the float model.
+    """The plan with rounding, biases, scales and table entries learned block by block, each as far as it came nearer to the float model;
+    the given plan where the outputs did not: parts that were fitted to what was before them may lose more than each part gains.
 
     The whole of the data is used. Raises UnsupportedOp, BadTraining, BadData (no room for temporary files).
     """
@@ -50,12 +51,16 @@ def reconstruct(start: Starting, data: Dataset, recipe: Recipe, watcher: Progres
     with deterministic(), ExitStack() as files:
         flow = _Flow(student, teacher, wish, size, recipe.seed, files)
         flow.fill(data)
+        first = last = flow.missing(whole(student, teacher))
         for number, block in enumerate(blocks):
             before, after = flow.learn(block, number, watcher)
             kept = f"relative error {before:.4g} -> {after:.4g}" if after < before else f"relative error {before:.4g}, kept as it was"
             watcher.note(f"block {number + 1} of {len(blocks)} ({_named(block)}): {kept}")
+            last = min(before, after)
             flow.go_on(block)
-    return student.learned()
+    kept = "" if last < first else ", the plan is kept as it was"
+    watcher.note(f"reconstruction: relative error of the outputs {first:.4g} -> {last:.4g}{kept}")
+    return student.learned() if last < first else start.plan
 
 
 def _named(block: Block) -> str:
@@ -119,12 +124,16 @@ class _Flow:
             done.close()
         self._fed, self._real = handed, self._wanted
 
+    def missing(self, block: Block) -> float:
+        """The relative error of a block that is fed what the next one is."""
+        return self._error(block, self._answer(block))
+
     def learn(self, block: Block, number: int, watcher: Progress) -> tuple[float, float]:
         """Train the block; put it back where that brought nothing. Its relative error before and after, on all samples."""
         spread = self._answer(block)
         lesson = BlockLesson(self._student, block, self._learned, spread)
         self._learned |= block.student.read
-        before = self._error(block, lesson, spread)
+        before = self._error(block, spread)
         if not lesson.learns:
             watcher.advance(self._wish.steps)
             return before, before
@@ -133,7 +142,7 @@ class _Flow:
             lesson.step(*self._batch(block, chance), step / self._wish.steps)
             watcher.advance()
         lesson.settle()
-        after = self._error(block, lesson, spread)
+        after = self._error(block, spread)
         if not after < before:
             lesson.put_back()
         return before, after
@@ -150,11 +159,12 @@ class _Flow:
         return {block.given.codes: torch.where(own, codes, real)}, wanted
 
     @torch.no_grad()
-    def _error(self, block: Block, lesson: BlockLesson, spread: Mapping[str, float]) -> float:
+    def _error(self, block: Block, spread: Mapping[str, float]) -> float:
         """Mean square of what is missing, over the variance, over all samples; the mean over the targets."""
         constants, sums = self._student.constants(block.student.read), {name: np.zeros(2) for name in spread}
         for places in runs(self._fed, self._size):
-            made, wanted = lesson.run(self._fed.read(places), constants), self._wanted.read(places)
-            for name, value in made.items():
-                sums[name] += (value.numel(), float((value - wanted[name]).double().square().sum()))
+            made = self._student.executor.run(block.student, constants | self._fed.read(places))
+            for name, wanted in self._wanted.read(places).items():
+                value = made[block.targets[name]]
+                sums[name] += (value.numel(), float((value - wanted).double().square().sum()))
         return float(np.mean([squares / count / spread[name] for name, (count, squares) in sums.items()]))
