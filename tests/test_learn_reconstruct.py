@@ -226,6 +226,27 @@ def test_a_model_without_weights_stays_as_it_is() -> None:
     assert found.learn() is found.room.plan
 
 
+def test_the_penalty_drives_every_weight_to_a_code() -> None:
+    found = bench(residual(), weight_bits=4)
+    block = found.blocks(1)[0]
+    lesson = BlockLesson(found.room.student, block, set(), {"ra": 1.0})
+    feeds = found.room.tensors()
+    with torch.no_grad():
+        wanted = Executor(found.start.floats).run(block.teacher, feeds)
+
+    def between() -> float:
+        h = torch.cat([rectified_sigmoid(one.v.detach()).reshape(-1) for one in lesson.soft.values()])
+        return float(((h > 0) & (h < 1)).float().mean())
+
+    assert between() > 0.9
+    for step in range(200):
+        lesson.step(feeds, wanted, step / 200)
+    assert between() < 0.02
+    lesson.settle()
+    weight = lesson.soft["w_quantized"].weight
+    assert torch.equal(weight.whole(), lesson.soft["w_quantized"].whole().round())
+
+
 def test_a_loss_that_is_not_finite_is_said() -> None:
     found = bench(residual())
     block = found.blocks(1)[0]
