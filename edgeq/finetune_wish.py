@@ -18,7 +18,9 @@ class FineTuneWish(Strict):
     minutes: float | None = Field(None, gt=0, description="as many epochs as about fit into this time")
     rate: float | None = Field(None, gt=0, lt=1, description="learning rate, in codes or table steps; default: 0.003, of 2 bits 0.03")
     batch: int = Field(16, ge=1, description="samples a step of training")
-    patience: int | None = Field(None, ge=1, description="epochs without a better score before it stops; default: a third, 20 or more")
+    patience: int | None = Field(
+        None, ge=1, description="stop after so many epochs without a better score; default: never, the rate falls to the end"
+    )
     mix: float = Field(0.5, ge=0, le=1, description="share of samples that are blended with another one, where inputs are float")
     labels: float = Field(0.0, ge=0, le=1, description="share of the labels' cross-entropy in the loss of the first output")
     centroids: Literal["gradient", "refit"] = Field(

@@ -25,8 +25,6 @@ from edgeq.target import Target
 
 #: steps that are timed to see how many epochs fit; the first one is not counted
 TIMED_STEPS = 3
-#: epochs without a better score that are always waited for
-LEAST_PATIENCE = 20
 
 
 @dataclass(frozen=True)
@@ -73,8 +71,8 @@ def trained(
         raise BadData("The data has no labels to train with.", data.name, "Give labelled data, or leave --labels out.")
     lesson = Distillation(student, teacher, data, wish, recipe.seed).lesson()
     epochs = wish.epochs or (planned_epochs(resume) if resume is not None else _fitting(lesson, wish.minutes or 1.0))
-    patience = wish.patience or max(LEAST_PATIENCE, epochs // 3)
-    schedule = Schedule(epochs, wish.rate or rate_for(student.mean_bits), patience, recipe.seed)
+    # many steps at a high rate only pay once it has fallen: the last epochs are mostly the best
+    schedule = Schedule(epochs, wish.rate or rate_for(student.mean_bits), wish.patience or epochs, recipe.seed)
     settings = hashlib.sha256(wish.model_dump_json(exclude={"epochs", "minutes"}).encode()).hexdigest()
     state = train(lesson, schedule, Identity(*hashes, data.hash, settings), watcher, keep=keep, resume=resume)
     first, last = state.start_score, state.best_score
