@@ -28,7 +28,7 @@ from edgeq.recipe import Recipe
 
 #: layers with weights that a block has at least
 LAYERS = {"layer": 1, "block": 4}
-#: share of the numbers that a block is fed in training which are the float model's (arXiv:2203.05740, section 4.2)
+#: share of the numbers that a block is fed in training which are the float model's (arXiv:2203.05740)
 DROP = 0.5
 
 

@@ -16,7 +16,7 @@ from edgeq.graph import constant
 from edgeq.learn.weights import LearnedWeight, Table
 from edgeq.windows import from_rows, weight_rows
 
-#: the sigmoid is stretched beyond 0 and 1 by a tenth, so that h reaches them (arXiv:2004.10568, section 3.2)
+#: the sigmoid is stretched beyond 0 and 1 by a tenth, so that h reaches them (arXiv:2004.10568)
 ZETA, GAMMA = 1.1, -0.1
 #: h begins at this share of the way from where the float weight lies to the code in the plan, which was chosen with the data in view
 TOWARDS_PLAN = 0.7
