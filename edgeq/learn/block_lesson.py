@@ -74,8 +74,8 @@ class BlockLesson:
         for one in self.soft.values():
             one.settle()
 
-    @torch.no_grad()
     def put_back(self) -> None:
         """Everything as it was before."""
-        for parameter, first in self._first:
-            parameter.copy_(first)
+        with torch.no_grad():
+            for parameter, first in self._first:
+                parameter.copy_(first)

@@ -99,30 +99,30 @@ class _Flow:
         for piece in data.batches(1):
             self._fed.append(tensors(piece.feeds))
 
-    @torch.no_grad()
     def _answer(self, block: Block) -> dict[str, float]:
         """Keep what the teacher makes of what it is fed: the block's targets. Gives how much each of them varies."""
-        self._wanted, sums = self._open(), {name: np.zeros(3) for name in block.targets}
-        for places in runs(self._real, self._size):
-            made = self._teacher.run(block.teacher, self._real.read(places))
-            self._wanted.append(made, len(places))
-            for name, value in made.items():
-                numbers = value.double()
-                sums[name] += (numbers.numel(), float(numbers.sum()), float(numbers.square().sum()))
-        return {name: max(squares / count - (total / count) ** 2, SMALLEST) for name, (count, total, squares) in sums.items()}
+        with torch.no_grad():
+            self._wanted, sums = self._open(), {name: np.zeros(3) for name in block.targets}
+            for places in runs(self._real, self._size):
+                made = self._teacher.run(block.teacher, self._real.read(places))
+                self._wanted.append(made, len(places))
+                for name, value in made.items():
+                    numbers = value.double()
+                    sums[name] += (numbers.numel(), float(numbers.sum()), float(numbers.square().sum()))
+            return {name: max(squares / count - (total / count) ** 2, SMALLEST) for name, (count, total, squares) in sums.items()}
 
-    @torch.no_grad()
     def go_on(self, block: Block) -> None:
         """What was wanted of this block is what the next one of the teacher is fed; the student's is fed what this one makes."""
         if block.made is None:
             return
-        handed, constants = self._open(), self._student.constants(block.student.read)
-        for places in runs(self._fed, self._size):
-            made = self._student.executor.run(block.student, constants | self._fed.read(places))
-            handed.append({block.made.codes: made[block.made.codes]}, len(places))
-        for done in {self._fed, self._real}:
-            done.close()
-        self._fed, self._real = handed, self._wanted
+        with torch.no_grad():
+            handed, constants = self._open(), self._student.constants(block.student.read)
+            for places in runs(self._fed, self._size):
+                made = self._student.executor.run(block.student, constants | self._fed.read(places))
+                handed.append({block.made.codes: made[block.made.codes]}, len(places))
+            for done in {self._fed, self._real}:
+                done.close()
+            self._fed, self._real = handed, self._wanted
 
     def missing(self, block: Block) -> float:
         """The relative error of a block that is fed what the next one is."""
@@ -158,13 +158,13 @@ class _Flow:
         own = torch.from_numpy(chance.random(tuple(codes.shape), np.float32) >= DROP)
         return {block.given.codes: torch.where(own, codes, real)}, wanted
 
-    @torch.no_grad()
     def _error(self, block: Block, spread: Mapping[str, float]) -> float:
         """Mean square of what is missing, over the variance, over all samples; the mean over the targets."""
-        constants, sums = self._student.constants(block.student.read), {name: np.zeros(2) for name in spread}
-        for places in runs(self._fed, self._size):
-            made = self._student.executor.run(block.student, constants | self._fed.read(places))
-            for name, wanted in self._wanted.read(places).items():
-                value = made[block.targets[name]]
-                sums[name] += (value.numel(), float((value - wanted).double().square().sum()))
-        return float(np.mean([squares / count / spread[name] for name, (count, squares) in sums.items()]))
+        with torch.no_grad():
+            constants, sums = self._student.constants(block.student.read), {name: np.zeros(2) for name in spread}
+            for places in runs(self._fed, self._size):
+                made = self._student.executor.run(block.student, constants | self._fed.read(places))
+                for name, wanted in self._wanted.read(places).items():
+                    value = made[block.targets[name]]
+                    sums[name] += (value.numel(), float((value - wanted).double().square().sum()))
+            return float(np.mean([squares / count / spread[name] for name, (count, squares) in sums.items()]))

@@ -57,10 +57,10 @@ class SoftRounding:
         """Sum over the weights of 1 - |2 h - 1|^beta: 1 where a weight lies in the middle, 0 on a code."""
         return (1 - (2 * rectified_sigmoid(self.v) - 1).abs().pow(beta)).sum()
 
-    @torch.no_grad()
     def settle(self) -> None:
         """Round: the weight's own numbers become the codes. What the target allows is still up to the weight."""
-        self.weight.free.copy_(self._at((self.v >= 0).float()) / self.weight.unit)
+        with torch.no_grad():
+            self.weight.free.copy_(self._at((self.v >= 0).float()) / self.weight.unit)
 
     def _at(self, h: Tensor) -> Tensor:
         low, high = self._ends()
