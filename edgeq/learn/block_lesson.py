@@ -12,11 +12,10 @@ from edgeq.errors import BadTraining
 from edgeq.learn.blocks import Block
 from edgeq.learn.simulation import Simulation
 from edgeq.learn.soft_rounding import SoftRounding
+from edgeq.learn.training import FINAL_RATE, cosine
 
 #: learning rates of V, and of what is learned beside it: in steps as the simulation has them, and less and less
 RATE, SCALE_RATE, BIAS_RATE, ENTRY_RATE = 0.05, 0.003, 0.01, 0.003
-#: share of a rate that is left at the end of its cosine
-FINAL_RATE = 0.01
 #: share of the steps before the regulariser sets in (arXiv:2004.10568), and its exponent from there to the end
 WARM_UP, FIRST_BETA, LAST_BETA = 0.2, 20.0, 2.0
 #: weight of the regulariser's mean over the weights against the relative error: with less, weights are left between two codes
@@ -28,7 +27,7 @@ def beta_at(share: float) -> float | None:
     if share < WARM_UP:
         return None
     done = (share - WARM_UP) / (1 - WARM_UP)
-    return LAST_BETA + (FIRST_BETA - LAST_BETA) * (1 + math.cos(math.pi * done)) / 2
+    return cosine(FIRST_BETA, LAST_BETA, done)
 
 
 class BlockLesson:
@@ -52,7 +51,7 @@ class BlockLesson:
 
     def step(self, feeds: Mapping[str, Tensor], wanted: Mapping[str, Tensor], share: float) -> None:
         """Learn from one batch. share: of all steps, that are done. Raises BadTraining."""
-        falling = FINAL_RATE + (1 - FINAL_RATE) * (1 + math.cos(math.pi * share)) / 2
+        falling = cosine(1.0, FINAL_RATE, share)
         for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
             group["lr"] = rate if rate == RATE else rate * falling
         soft = {name: one.whole() for name, one in self.soft.items()}

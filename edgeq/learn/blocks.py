@@ -61,8 +61,9 @@ def blocks_of(student: Simulation, teacher: Executor, layers: int, cuttable: Cal
         return _block(student, teacher, given, made, weighted)
 
     tails = {cut: block(cut, None).layers for cut in known if cut.value in good}
+    everything = whole(student, teacher).layers
     # where only some layers are left, and then at the first cut: what comes later, as behind a mean, is fewer numbers
-    last = next((tail for tail in reversed(tails.values()) if tail and tail != whole(student, teacher).layers), None)
+    last = next((tail for tail in reversed(tails.values()) if tail and tail != everything), None)
     cuts = list(tails)[: 0 if last is None else list(tails.values()).index(last) + 1]
     blocks: list[Block] = []
     given = None

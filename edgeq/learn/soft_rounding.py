@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from edgeq.graph import constant
-from edgeq.learn.weights import LearnedWeight, Table
+from edgeq.learn.weights import LearnedWeight, Table, in_steps
 from edgeq.windows import from_rows, weight_rows
 
 #: the sigmoid is stretched beyond 0 and 1 by a tenth, so that h reaches them (arXiv:2004.10568)
@@ -93,8 +93,6 @@ def _in_codes(weight: LearnedWeight) -> F32:
     """The float weight in units of its codes."""
     index = weight.one.kernel.weight
     assert index is not None
-    array = np.asarray(constant(weight.one.node.inputs[index]), np.float32)
-    shape = [1] * array.ndim
-    if weight.first.axis is not None:
-        shape[weight.first.axis] = -1
-    return np.asarray(array / weight.first.params.scale.reshape(shape), np.float32)
+    array = constant(weight.one.node.inputs[index])
+    assert array is not None
+    return in_steps(array, weight.first)

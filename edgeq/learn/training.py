@@ -23,6 +23,11 @@ B = TypeVar("B")  # a batch: the loop only hands it on
 FINAL_RATE = 0.01  # share of the learning rate that is left at the end of the cosine
 
 
+def cosine(first: float, last: float, done: float, of: float = 1.0) -> float:
+    """From first, where nothing is done, along half a period to last, where done is `of`."""
+    return last + (first - last) * ((1 + math.cos(math.pi * done / of)) / 2)
+
+
 @dataclass(frozen=True)
 class Schedule:
     """How long and how fast. patience: epochs without a better score before training stops early."""
@@ -34,8 +39,7 @@ class Schedule:
 
     def rate_at(self, epoch: int) -> float:
         """Cosine from rate to FINAL_RATE of it (Loshchilov and Hutter, arXiv:1608.03983, one period)."""
-        falling = (1 + math.cos(math.pi * epoch / max(1, self.epochs))) / 2
-        return self.rate * (FINAL_RATE + (1 - FINAL_RATE) * falling)
+        return self.rate * cosine(1.0, FINAL_RATE, epoch, max(1, self.epochs))
 
 
 @dataclass(frozen=True, eq=False)

@@ -138,14 +138,9 @@ def learned_weight(
 ) -> LearnedWeight:
     """weight: the float one; stored: its codes now. scales: whether its scales are learned. Raises UnsupportedOp for tables of vectors."""
     began = stored.astype(np.float32)
-    params = grid.params
-    shape = [1] * stored.ndim
-    if grid.axis is not None:
-        shape[grid.axis] = -1
-    wanted = np.asarray(weight, np.float32) / params.scale.reshape(shape)
     steps = Parameter(torch.zeros(len(grid.scale))) if scales else None
     if grid.storage is None:
-        inside = np.clip(wanted, began - INSIDE, began + INSIDE)
+        inside = np.clip(in_steps(weight, grid), began - INSIDE, began + INSIDE)
         return LearnedWeight(one, grid, codes, Parameter(torch.from_numpy(inside)), steps, began=stored)
     table = _table(one, stored, grid.storage, codes)
     rows = weight_rows(began, one.node, one.layer)
@@ -154,6 +149,14 @@ def learned_weight(
     # exactly on its code: entries lie closer in the middle of a table, and a fit in sequence chose each for all before it
     free = Parameter(torch.from_numpy(began / np.float32(table.gap)))
     return LearnedWeight(one, grid, codes, free, steps, table.gap, table, stored)
+
+
+def in_steps(weight: NDArray[np.generic], grid: GridPlan) -> NDArray[np.float32]:
+    """A float weight in units of its grid's scales, neither rounded nor cut off."""
+    shape = [1] * weight.ndim
+    if grid.axis is not None:
+        shape[grid.axis] = -1
+    return np.asarray(np.asarray(weight, np.float32) / grid.params.scale.reshape(shape), np.float32)
 
 
 #: a weight with at least this share of zeros keeps them
