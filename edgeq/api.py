@@ -8,7 +8,6 @@ from pathlib import Path
 import onnx
 import onnx_ir as ir
 
-from edgeq.clock import Clock
 from edgeq.codebook_layers import planned_layers
 from edgeq.comparison import Comparison, check_floors, compare_models
 from edgeq.data_stream import Dataset
@@ -29,8 +28,8 @@ from edgeq.passes.integer_boundary import IntegerBoundary
 from edgeq.passes.pixel_boundary import PixelBoundary
 from edgeq.pipeline import rewrite
 from edgeq.plan import Plan
-from edgeq.planning import Shapes, Task, check_plan, decide, take_statistics
-from edgeq.progress import Progress, Silent
+from edgeq.planning import check_plan, decide, take_statistics
+from edgeq.progress import Clock, Progress, Silent
 from edgeq.proof import Placement, prove_placement
 from edgeq.provenance import Gate, mark_gate, write_provenance
 from edgeq.quantized import Quantized as Quantized
@@ -40,6 +39,7 @@ from edgeq.search import Wish, search
 from edgeq.set_up import DataSource, SetUp, set_up
 from edgeq.statistics_file import Statistics
 from edgeq.target import Target, load_target
+from edgeq.task import Shapes, Task
 
 ModelSource = str | Path | onnx.ModelProto | ir.Model | Loaded
 
@@ -83,9 +83,9 @@ def quantize(
     elif wish.effort == "best":
         refuse_search(chip)
         aim = Wish(loaded, task, _needed(dataset), _needed(judged), None if work is None else Path(work))
-        planned, found = search(aim, lambda: decide(task, dataset, statistics, rewrite, clock, watcher), clock, watcher)
+        planned, found = search(aim, lambda: decide(task, dataset, statistics, clock, watcher), clock, watcher)
     else:
-        planned = decide(task, _shown(dataset, statistics, wish), statistics, rewrite, clock, watcher)
+        planned = decide(task, _shown(dataset, statistics, wish), statistics, clock, watcher)
     planned = fine_tuned(task, planned, dataset, clock, watcher, checkpoint or Checkpoint())
     if chip.integer_only:
         refuse_float(planned.plan, chip)

@@ -14,8 +14,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from edgeq.channels import Channels
-from edgeq.graph import is_op
-from edgeq.kernel_fit import clip_bounds
+from edgeq.graph import clip_bounds, is_op
 from edgeq.noise_model import Floats, NoiseModel
 
 #: steps of the search and its first step width, in natural logarithms of factors

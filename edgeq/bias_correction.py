@@ -15,8 +15,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from edgeq.data_stream import Dataset
-from edgeq.graph import constant, is_op, only_consumer
-from edgeq.kernel_fit import clip_bounds
+from edgeq.graph import clip_bounds, constant, is_op, only_consumer
 from edgeq.liveness import peak_bytes
 from edgeq.plan import Plan
 from edgeq.progress import Progress, Silent

@@ -9,8 +9,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from edgeq.graph import attribute_float, attribute_int, constant, is_op, nodes, only_consumer
-from edgeq.kernel_fit import clip_bounds
+from edgeq.graph import attribute_float, attribute_int, clip_bounds, constant, is_op, nodes, only_consumer
 from edgeq.plan import Plan
 
 F32 = NDArray[np.float32]

@@ -10,11 +10,11 @@ import onnx_ir as ir
 from edgeq.bias_correction import correct_biases
 from edgeq.candidates import Base, Candidate, candidate_plan
 from edgeq.data_stream import Dataset
-from edgeq.equalization import factors_of
 from edgeq.passes.equalize import Equalize
 from edgeq.pipeline import rewrite
 from edgeq.plan import Plan
 from edgeq.refine import Weighted, weighted_layers
+from edgeq.scaling import factors_of
 
 
 @dataclass(frozen=True, eq=False)

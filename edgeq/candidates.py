@@ -15,8 +15,7 @@ from edgeq.groups import Groups, same_scale_groups
 from edgeq.macs import macs
 from edgeq.passes.migrate_scales import migrated
 from edgeq.placement import Placement, place
-from edgeq.placement_cut import KEPT, SEARCHED
-from edgeq.plan import GridPlan, NodePlan, Plan
+from edgeq.plan import KEPT, SEARCHED, GridPlan, NodePlan, Plan
 from edgeq.target import Target
 from edgeq.windows import layer_of
 

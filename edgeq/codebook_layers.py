@@ -10,12 +10,12 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from edgeq.codebook import Codebook, encode, parse_grain, stored_bytes
-from edgeq.equalization import factors_of
 from edgeq.graph import constant, nodes
 from edgeq.passes.equalize import Equalize
 from edgeq.passes.migrate_scales import migrated
 from edgeq.plan import Plan, unpack_codes
 from edgeq.quant import dequantize, quantize
+from edgeq.scaling import factors_of
 
 BINS = 64
 

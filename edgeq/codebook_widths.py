@@ -16,12 +16,12 @@ from edgeq.fine_tuning import Checkpoint, require_torch
 from edgeq.finetune_wish import FineTuneWish
 from edgeq.inputs import input_specs
 from edgeq.load import Loaded
-from edgeq.planning import Shapes
 from edgeq.progress import Progress
 from edgeq.quantized import Quantized
 from edgeq.recipe import Floors, Recipe
 from edgeq.set_up import DataSource
 from edgeq.target import Target
+from edgeq.task import Shapes
 from edgeq.task_metric import Accuracy
 
 #: points of top-1 that may be lost where the data is labelled and no floor is given

@@ -170,9 +170,3 @@ def _range(
         chosen = halved_where_better(stats, chosen, levels=levels, symmetric=facts.symmetric)
     why = f"rule {recipe.rule} kept [{chosen[0]:.6g}, {chosen[1]:.6g}] of the observed [{stats.low:.6g}, {stats.high:.6g}]"
     return min(low, chosen[0]), max(high, chosen[1]), why
-
-
-def settings_of(target: Target, recipe: Recipe, shapes: Mapping[str, tuple[int, ...]]) -> str:
-    """What decides which values are observed, as text to be hashed: target, float nodes, frozen shapes."""
-    frozen = sorted((name, tuple(dims)) for name, dims in shapes.items())
-    return f"{target.model_dump_json()}|{recipe.keep_float}|{frozen}"

@@ -13,7 +13,7 @@ from edgeq.codebook import NODES_BYTES, Grain, codebook_bytes
 from edgeq.codebook_fit import fit_codebook
 from edgeq.codebook_turns import Fit, Weights
 from edgeq.graph import constant
-from edgeq.placement import kept_nodes
+from edgeq.patterns import kept_nodes
 from edgeq.plan import GridPlan, StoragePlan, grid_plan, pack_codes
 from edgeq.pruning import kept_weights
 from edgeq.recipe import CodebookWish

@@ -8,8 +8,8 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.graph import attribute_int, constant, is_op, nodes
-from edgeq.placement import KEPT, NodePlace
-from edgeq.plan import GridPlan, grid_plan
+from edgeq.placement import NodePlace
+from edgeq.plan import KEPT, GridPlan, grid_plan
 from edgeq.target import Target
 from edgeq.weight_grids import choose_scales, symmetric_grid, unlimited
 

@@ -9,7 +9,7 @@ With one scale for a whole weight both limit: see edgeq/balance.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import numpy as np
 import onnx_ir as ir
@@ -21,17 +21,12 @@ from edgeq.channels import Channels
 from edgeq.graph import is_op, nodes
 from edgeq.layer_form import layer_form
 from edgeq.noise_model import noise_model
+from edgeq.scaling import STEPS, Exponents
 
 #: how much of the difference between channels is taken away, as an exponent: what remains is room for values that no sample showed
 STRENGTH = 0.5
-#: factors are powers of 2^(1 / STEPS): small numbers in the plan, the same on every machine
-STEPS = 8
 #: the largest factor: channels that hardly ever are above 0 need no more
 LARGEST = 16.0
-#: what a plan may say: 2^20 either way, far from what float32 holds
-LARGEST_EXPONENT = 20 * STEPS
-
-Exponents = dict[str, tuple[int, ...]]
 
 
 def values_to_measure(model: ir.Model, channels: Channels, quantized: Iterable[str]) -> dict[str, int]:
@@ -72,11 +67,6 @@ def _factors(channels: Channels, stats: ChannelStats, names: Iterable[str]) -> N
         wanted = np.minimum((largest / np.maximum(peak, max(largest * 1e-9, 1e-30))) ** STRENGTH, LARGEST) if largest > 0 else 1.0
         np.minimum.at(factor, ids[free], np.broadcast_to(wanted, ids.shape)[free])
     return np.where(np.isfinite(factor), factor, 1.0)
-
-
-def factors_of(exponents: Mapping[str, Iterable[int]]) -> dict[str, NDArray[np.float64]]:
-    """Value name -> the factor of each channel."""
-    return {name: 2.0 ** (np.array(tuple(steps), np.float64) / STEPS) for name, steps in exponents.items()}
 
 
 def _clipped(model: ir.Model) -> set[str]:

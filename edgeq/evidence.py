@@ -11,10 +11,10 @@ from edgeq.data_stream import Dataset
 from edgeq.latency import Latency, measure_latency
 from edgeq.load import Loaded
 from edgeq.pipeline import rewrite
-from edgeq.planning import Planned, Task
 from edgeq.progress import Progress
 from edgeq.proof import Placement, prove_placement
 from edgeq.runtime import Optimize
+from edgeq.task import Planned, Task
 
 #: seconds for timing both models: enough for a steady median of an edge model
 TIMING_S = 2.0

@@ -7,8 +7,7 @@ from difflib import get_close_matches
 from typing import Literal
 
 from edgeq.errors import BadPlan, BadRecipe
-from edgeq.placement import Runs
-from edgeq.plan import GridPlan, Plan
+from edgeq.plan import GridPlan, Plan, Runs
 
 #: how many names a wrong one is answered with
 SUGGESTIONS = 5

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgeq.errors import BadRecipe
 from edgeq.inputs import InputSpec
-from edgeq.runtime import Array
+
+Array = NDArray[Any]
 
 
 def made_up_feeds(inputs: Sequence[InputSpec], shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:

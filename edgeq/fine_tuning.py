@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
-import onnx_ir as ir
-
-from edgeq.clock import Clock
 from edgeq.data_stream import Dataset
-from edgeq.errors import BadData, BadRecipe, MissingExtra
+from edgeq.errors import BadData, MissingExtra
 from edgeq.held_out import learning_part
-from edgeq.palettize import F32, Tune
-from edgeq.passes.fold_codebooks import Storage
 from edgeq.pipeline import in_floats, with_quantizers
 from edgeq.plan import Plan
-from edgeq.planning import Planned, Task
-from edgeq.progress import Progress
-from edgeq.recipe import Recipe
+from edgeq.progress import Clock, Progress
+from edgeq.task import Planned, Task
 
 RECONSTRUCTION, STEP = "reconstruction", "fine-tuning"
 
@@ -66,20 +59,3 @@ def fine_tuned(task: Task, planned: Planned, data: Dataset | None, clock: Clock,
             plan = fine_tune(start(plan), data, task.recipe, watcher, keep=checkpoint.keep, resume=checkpoint.resume)
         steps = (*steps, (STEP, plan))
     return replace(planned, plan=plan, steps=steps)
-
-
-def tuned_tables(model_hash: str, data: Dataset, recipe: Recipe, watcher: Progress, checkpoint: Checkpoint) -> Tune:
-    """What palettize calls to train tables of floats as the recipe says. Raises MissingExtra and BadRecipe; when called, what
-    fine_tune_tables raises."""
-    require_torch()
-    if recipe.finetune.reconstruct != "none":
-        what = "Tables of floats have no codes to round to: there is nothing to reconstruct."
-        raise BadRecipe(what, "--reconstruct", "Leave --reconstruct or --compute float out.")
-
-    def tune(plain: ir.Model, tabled: ir.Model, storage: Mapping[str, Storage], weights: Mapping[str, F32]) -> Mapping[str, F32]:
-        from edgeq.learn.finetune_tables import Tabled, fine_tune_tables
-
-        start = Tabled(plain, tabled, storage, weights, model_hash)
-        return fine_tune_tables(start, data, recipe, watcher, keep=checkpoint.keep, resume=checkpoint.resume)
-
-    return tune

@@ -11,14 +11,15 @@ from edgeq.codebook_widths import floors_of, names_fewer
 from edgeq.comparison import Comparison, check_floors, compare_models
 from edgeq.data_stream import Dataset
 from edgeq.dataset import open_dataset
-from edgeq.fine_tuning import Checkpoint, require_torch, tuned_tables
+from edgeq.fine_tuning import Checkpoint, require_torch
 from edgeq.inputs import input_specs
 from edgeq.load import Loaded
 from edgeq.palettize import Tune, palettize
-from edgeq.planning import Shapes
 from edgeq.progress import Progress
 from edgeq.recipe import Recipe
 from edgeq.set_up import DataSource
+from edgeq.task import Shapes
+from edgeq.tuned_tables import tuned_tables
 
 
 @dataclass(frozen=True, eq=False)

@@ -90,3 +90,28 @@ def values(model: ir.Model) -> Iterator[ir.Value]:
         yield from (value for value in graph.initializers.values() if not value.is_graph_input())
         for node in graph:
             yield from (value for value in node.outputs if value.name)
+
+
+_WINDOWS = ("Conv", "ConvTranspose", "MaxPool", "AveragePool")
+
+
+def window_axes(node: ir.Node) -> int | None:
+    """How many spatial axes a convolution or pool works on; None for all other operators, and where it is not known."""
+    size = rank(node.inputs[0]) if is_op(node, *_WINDOWS) else None
+    return None if size is None else size - 2
+
+
+def clip_bounds(node: ir.Node) -> tuple[float, float] | None:
+    """[low, high] of a Relu or Clip with constant bounds around 0 (None: not of that kind)."""
+    if node.op_type == "Relu":
+        return 0.0, float("inf")
+    bounds = [float("-inf"), float("inf")]
+    for i, name in ((1, "min"), (2, "max")):
+        if i < len(node.inputs) and node.inputs[i] is not None:
+            found = constant(node.inputs[i])
+            if found is None:
+                return None
+            bounds[i - 1] = float(found)
+        else:
+            bounds[i - 1] = attribute_float(node, name, bounds[i - 1])
+    return (bounds[0], bounds[1]) if bounds[0] <= 0 <= bounds[1] else None

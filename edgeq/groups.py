@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 
 import onnx_ir as ir
 
-from edgeq.graph import constant, is_op, nodes, only_consumer
+from edgeq.graph import clip_bounds, constant, is_op, nodes, only_consumer
 from edgeq.integer_grids import recorded_grid
-from edgeq.kernel_fit import clip_bounds
 from edgeq.placement import NodePlace, Placement
 from edgeq.target import Target
 

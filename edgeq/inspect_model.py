@@ -13,7 +13,8 @@ from edgeq.inputs import InputSpec, input_specs, output_specs
 from edgeq.liveness import peak_bytes
 from edgeq.load import Loaded
 from edgeq.macs import macs
-from edgeq.placement import Placement, Runs, place
+from edgeq.placement import Placement, place
+from edgeq.plan import Runs
 from edgeq.prepare import prepare
 from edgeq.target import Target
 

@@ -9,9 +9,8 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from edgeq.graph import constant, is_op
+from edgeq.graph import clip_bounds, constant, is_op
 from edgeq.integer_grids import grid_of, known_grids
-from edgeq.kernel_fit import clip_bounds
 from edgeq.quant import QuantParams
 
 _PAIR = ("QuantizeLinear", "DequantizeLinear")

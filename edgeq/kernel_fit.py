@@ -6,7 +6,19 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from edgeq.graph import ONNX_DOMAINS, attribute_float, attribute_int, attribute_ints, constant, dim, is_op, only_consumer, rank
+from edgeq.graph import (
+    ONNX_DOMAINS,
+    attribute_float,
+    attribute_int,
+    attribute_ints,
+    clip_bounds,
+    constant,
+    dim,
+    is_op,
+    only_consumer,
+    rank,
+    window_axes,
+)
 from edgeq.target import Target
 from edgeq.target_facts import Kernel
 
@@ -14,7 +26,6 @@ from edgeq.target_facts import Kernel
 NOT_FLOAT = "works on integers or booleans (shapes, indices), nothing to quantize"
 #: larger values (masks of -3e38) leave nothing of a grid for the rest
 LARGEST = 1e30
-_WINDOWS = ("Conv", "ConvTranspose", "MaxPool", "AveragePool")
 
 
 def data_inputs(node: ir.Node, kernel: Kernel | None) -> tuple[int, ...]:
@@ -47,12 +58,6 @@ def obstacle(node: ir.Node, target: Target) -> str | None:
     if kernel is None:
         return _movement_obstacle(node)
     return _weight_obstacle(node, kernel) or _attribute_obstacle(node)
-
-
-def window_axes(node: ir.Node) -> int | None:
-    """How many spatial axes a convolution or pool works on; None for all other operators, and where it is not known."""
-    size = rank(node.inputs[0]) if is_op(node, *_WINDOWS) else None
-    return None if size is None else size - 2
 
 
 def hands_out_float(node: ir.Node, kernel: Kernel) -> bool:
@@ -111,22 +116,6 @@ def _pad_obstacle(node: ir.Node) -> str | None:
         return "Pad with a fill value that is computed has no integer form"
     # 0 is on every grid; any other number may lie outside of what an absorbed Relu or Clip before it leaves
     return None if float(fill) == 0 else f"Pad fills with {float(fill):g}, which the integers of its input need not hold"
-
-
-def clip_bounds(node: ir.Node) -> tuple[float, float] | None:
-    """[low, high] of a Relu or Clip with constant bounds around 0 (None: not of that kind)."""
-    if node.op_type == "Relu":
-        return 0.0, float("inf")
-    bounds = [float("-inf"), float("inf")]
-    for i, name in ((1, "min"), (2, "max")):
-        if i < len(node.inputs) and node.inputs[i] is not None:
-            found = constant(node.inputs[i])
-            if found is None:
-                return None
-            bounds[i - 1] = float(found)
-        else:
-            bounds[i - 1] = attribute_float(node, name, bounds[i - 1])
-    return (bounds[0], bounds[1]) if bounds[0] <= 0 <= bounds[1] else None
 
 
 def _weight_obstacle(node: ir.Node, kernel: Kernel) -> str | None:

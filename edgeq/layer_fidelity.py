@@ -9,12 +9,12 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from edgeq.equalization import factors_of
 from edgeq.expose import expose
 from edgeq.fidelity import ErrorSums
 from edgeq.graph import is_op, nodes, values
 from edgeq.origins import read_exponents
 from edgeq.runtime import Array, Session, open_session
+from edgeq.scaling import factors_of
 
 
 @dataclass(frozen=True)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 
 import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass, TopologicalSortPass
 
 from edgeq.codebook import parse_grain
-from edgeq.equalization import factors_of
 from edgeq.passes.absorb_activations import AbsorbActivations
-from edgeq.passes.average_to_global_pool import AverageToGlobalPool
 from edgeq.passes.correct_biases import CorrectBiases
 from edgeq.passes.equalize import Equalize
-from edgeq.passes.flatten_to_gemm import FlattenToGemm
 from edgeq.passes.fold_codebooks import FoldCodebooks, Storage
 from edgeq.passes.gather_integer_rows import GatherIntegerRows
 from edgeq.passes.hard_sigmoid_to_add import HardSigmoidToAdd
@@ -22,42 +19,16 @@ from edgeq.passes.insert_dynamic import InsertDynamic
 from edgeq.passes.insert_qdq import InsertQdq
 from edgeq.passes.migrate_scales import migrated
 from edgeq.passes.move_to_integers import MoveToIntegers
-from edgeq.passes.pad_all_axes import PadAllAxes
-from edgeq.passes.plain_average_pool import PlainAveragePool
 from edgeq.passes.quantize_biases import QuantizeBiases
 from edgeq.passes.quantize_constants import QuantizeConstants
 from edgeq.passes.requantize_inputs import RequantizeInputs
-from edgeq.passes.split_hardsigmoid import SplitHardSigmoid
-from edgeq.passes.split_hardswish import SplitHardSwish
 from edgeq.passes.store_weights import StoreWeights
 from edgeq.passes.sum_before_norm import SumBeforeNorm
 from edgeq.passes.unary_to_lookup import UnaryToLookup
-from edgeq.passes.unit_axis import UnitAxis
-from edgeq.placement import KEPT
-from edgeq.placement_cut import SEARCHED
-from edgeq.plan import NodePlan, Plan, StoragePlan
+from edgeq.plan import KEPT, SEARCHED, NodePlan, Plan, StoragePlan
 from edgeq.plan_fit import check_factors, check_fits
+from edgeq.scaling import factors_of
 from edgeq.target import Target
-
-#: operators that lowering may turn into others, and then a recipe's wish for them would be lost
-LOWERED = ("HardSwish", "HardSigmoid", "MatMul")
-
-
-def lower(prepared: ir.Model, target: Target, keep: Set[str] = frozenset()) -> None:
-    """Bring a prepared model, in place, to operators that the target has integer kernels for. Before calibration: it makes new values.
-
-    keep: names of nodes of the LOWERED types that stay what they are.
-    """
-    if target.kernel_of("HardSwish") is None and (target.kernel_of("HardSigmoid") is not None or target.integer_only):
-        SplitHardSwish(keep)(prepared)
-    if target.kernel_of("HardSigmoid") is None and target.integer_only:
-        SplitHardSigmoid(keep)(prepared)
-    FlattenToGemm(keep)(prepared)
-    if target.window_axes == 2:
-        UnitAxis()(prepared)
-    AverageToGlobalPool()(prepared)
-    PlainAveragePool()(prepared)
-    PadAllAxes()(prepared)
 
 
 def rewrite(prepared: ir.Model, plan: Plan, target: Target) -> ir.Model:

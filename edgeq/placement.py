@@ -7,23 +7,19 @@ more than their time (Boundary.integer_mac_worth_ns): edgeq is asked for an inte
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from typing import Literal
 
 import onnx_ir as ir
 
 from edgeq.errors import BadRecipe
-from edgeq.graph import graphs, is_op, nodes
+from edgeq.graph import graphs, is_op
 from edgeq.kernel_fit import NOT_FLOAT
-from edgeq.placement_cut import KEPT as KEPT
+from edgeq.patterns import kept_nodes
 from edgeq.placement_cut import GraphCut
+from edgeq.plan import Runs
 from edgeq.target import Target
-
-Runs = Literal["int8", "dynamic", "integer", "absorbed", "float"]
 
 
 @dataclass(frozen=True)
@@ -73,21 +69,6 @@ def place(model: ir.Model, target: Target, keep_float: Iterable[str] = (), unfit
         integer |= {v.name for v in cut.values if v.name and cut.is_integer_value(v)}
         converted |= {v.name for v in cut.values if v.name and not cut.is_integer_value(v) and cut.integer_readers(v)}
     return Placement(found, frozenset(integer), frozenset(converted))
-
-
-def kept_nodes(model: ir.Model, pattern: str) -> tuple[str, ...]:
-    """Names of the nodes that a pattern of the recipe keeps float. Raises BadRecipe for a regular expression that is none."""
-    return tuple(n.name for n in nodes(model) if n.name and _matches(pattern, n.name, n.op_type))
-
-
-def _matches(pattern: str, name: str, op_type: str) -> bool:
-    if len(pattern) > 2 and pattern[0] == pattern[-1] == "/":
-        try:
-            return re.search(pattern[1:-1], name) is not None
-        except re.error as problem:
-            what = f"keep_float pattern {pattern!r} is not a regular expression: {problem}."
-            raise BadRecipe(what, "keep_float", "Correct it, or use a glob.") from None
-    return pattern in (op_type, name) or fnmatchcase(name, pattern)  # a name may hold brackets, which a glob would take for its own
 
 
 def _place(cut: GraphCut, node: ir.Node) -> NodePlace:

@@ -10,12 +10,9 @@ from edgeq.graph import constant, is_op, only_consumer
 from edgeq.kernel_fit import data_inputs, hands_out_float, obstacle
 from edgeq.macs import elements, macs
 from edgeq.min_cut import FORBIDDEN, MinCut
+from edgeq.plan import KEPT
 from edgeq.target import Target
 
-#: how the reason of a node begins that the recipe keeps float
-KEPT = "kept float by the recipe"
-#: likewise of a node that a search keeps float
-SEARCHED = "kept float by the search"
 #: what a float node costs where the chip has no float kernels: more than anything but what is impossible
 NO_FLOAT = 1 << 44
 

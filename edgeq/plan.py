@@ -16,9 +16,15 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from edgeq.codebook import parse_grain
 from edgeq.errors import BadPlan
 from edgeq.pixels import PixelMap
-from edgeq.placement import Runs
 from edgeq.quant import LIMITS, PerChannel, PerTensor, QuantParams
 from edgeq.toml_model import Strict
+
+#: where a node runs
+Runs = Literal["int8", "dynamic", "integer", "absorbed", "float"]
+#: how the reason of a node begins that the recipe keeps float
+KEPT = "kept float by the recipe"
+#: likewise of a node that a search keeps float
+SEARCHED = "kept float by the search"
 
 #: what a scale can be: the positive numbers of float32, subnormal ones included
 TINIEST, LARGEST = 2.0**-149, float(np.finfo(np.float32).max)

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from edgeq.bias_correction import correct_biases
 from edgeq.bit_allocation import SKETCH, Choice, allocate, distortions
-from edgeq.clock import Clock
 from edgeq.codebook import BITS, NODES_BYTES, codebook_bytes
 from edgeq.data_stream import Dataset
 from edgeq.decide_codebooks import Candidate, embedding_codebook, wished_bits
@@ -21,7 +20,7 @@ from edgeq.graph import constant, nodes
 from edgeq.kmeans import cluster
 from edgeq.moments import Moment, unit_moments
 from edgeq.plan import Plan
-from edgeq.progress import Progress
+from edgeq.progress import Clock, Progress
 from edgeq.recipe import CodebookWish, Recipe
 from edgeq.refine import Weighted, moments_of, refine
 from edgeq.sensitivity import output_damage

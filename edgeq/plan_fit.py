@@ -7,12 +7,12 @@ from typing import NoReturn
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.equalization import LARGEST_EXPONENT
 from edgeq.errors import BadPlan
 from edgeq.graph import constant, nodes, only_consumer, values
 from edgeq.layer_form import layer_form
 from edgeq.passes.migrate_scales import migration_readers
 from edgeq.plan import GridPlan, Plan, unpack_codes
+from edgeq.scaling import LARGEST_EXPONENT
 from edgeq.windows import layer_of
 
 

@@ -2,74 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 
 import onnx_ir as ir
 
 from edgeq.channel_stats import channel_stats
 from edgeq.channels import channel_classes
-from edgeq.clock import Clock
 from edgeq.data_stream import Dataset
-from edgeq.decide import Provenance, make_plan, settings_of, values_to_observe
-from edgeq.equalization import equalizing_exponents, factors_of, values_to_measure
+from edgeq.decide import Provenance, make_plan, values_to_observe
+from edgeq.equalization import equalizing_exponents, values_to_measure
 from edgeq.errors import BadData, BadPlan, BadStatistics
 from edgeq.input_choice import choose_inputs
 from edgeq.observe import observe
 from edgeq.passes.equalize import Equalize
 from edgeq.passes.migrate_scales import migrated
-from edgeq.pixels import PixelMap, pixel_grid
+from edgeq.pipeline import rewrite
 from edgeq.plan import Plan
 from edgeq.plan_codebooks import FileSizes, Given, plan_codebooks, unmeasured_codebooks
-from edgeq.progress import Progress
-from edgeq.quant import QuantParams
+from edgeq.progress import Clock, Progress
 from edgeq.reader_ranges import choose_reader_ranges
-from edgeq.recipe import Recipe
 from edgeq.refine import weighted_layers
 from edgeq.round_weights import round_weights
+from edgeq.scaling import factors_of
 from edgeq.statistics_file import Statistics
 from edgeq.stats import TensorStats
-from edgeq.target import Target
-
-Shapes = Mapping[str, tuple[int, ...]]
-#: carries a plan out: (prepared model, plan, target) -> the integer model
-Rewrite = Callable[[ir.Model, Plan, Target], ir.Model]
-
-
-@dataclass(frozen=True)
-class Task:
-    """One model to plan for: what is fixed before anything is measured. model: the prepared one. model_hash, model_bytes: of the file.
-
-    pixels: inputs that take raw pixels; `model` reads them on pixel_grids already.
-    """
-
-    model: ir.Model
-    model_hash: str
-    target: Target
-    recipe: Recipe
-    shapes: Shapes
-    model_bytes: int = 0
-    pixels: Mapping[str, PixelMap] = field(default_factory=dict)
-
-    @property
-    def settings(self) -> str:
-        """sha256 of what decides which values are observed."""
-        pixels = "".join(f"|{name} {one.model_dump_json()}" for name, one in sorted(self.pixels.items()))
-        return hashlib.sha256((settings_of(self.target, self.recipe, self.shapes) + pixels).encode()).hexdigest()
-
-    @property
-    def pixel_grids(self) -> dict[str, QuantParams]:
-        """The uint8 grid on which the model reads each of them."""
-        return {name: pixel_grid(one, self.target.activations) for name, one in self.pixels.items()}
-
-
-@dataclass(frozen=True)
-class Planned:
-    """The final plan, and the plans on the way to it with the name of the step that each ends."""
-
-    plan: Plan
-    steps: tuple[tuple[str, Plan], ...] = ()
+from edgeq.task import Planned, Task
 
 
 def take_statistics(task: Task, data: Dataset, progress: Progress, *, start: int = 0, stop: int | None = None) -> Statistics:
@@ -79,11 +36,8 @@ def take_statistics(task: Task, data: Dataset, progress: Progress, *, start: int
     return Statistics(task.model_hash, data.hash, task.settings, tensors)
 
 
-def decide(task: Task, data: Dataset | None, known: Statistics | None, rewrite: Rewrite, clock: Clock, progress: Progress) -> Planned:
-    """Plan with data, with statistics of an earlier run, or both. Without data weights are rounded to nearest.
-
-    rewrite: makes the integer model of a plan, which bias correction runs.
-    """
+def decide(task: Task, data: Dataset | None, known: Statistics | None, clock: Clock, progress: Progress) -> Planned:
+    """Plan with data, with statistics of an earlier run, or both. Without data weights are rounded to nearest."""
     if data is None and known is None:
         raise BadData("There is no data to calibrate with.", "--data", "Give data, statistics (--stats) or a plan (--plan).")
     if known is not None:
@@ -98,8 +52,8 @@ def decide(task: Task, data: Dataset | None, known: Statistics | None, rewrite: 
         plan = plan.model_copy(update={"shapes": shapes, "pixels": dict(task.pixels)})
     first = (f"ranges ({task.recipe.rule})", plan)
     if data is None or task.recipe.effort == "fast":
-        return Planned(plan, (first,)) if not task.recipe.codebook.wanted else _nearest(task, data, plan, first, rewrite, progress)
-    return Planned(*_refined(task, data, plan, statistics.tensors, first, rewrite, clock, progress))
+        return Planned(plan, (first,)) if not task.recipe.codebook.wanted else _nearest(task, data, plan, first, progress)
+    return Planned(*_refined(task, data, plan, statistics.tensors, first, clock, progress))
 
 
 def _refined(
@@ -108,7 +62,6 @@ def _refined(
     plan: Plan,
     statistics: Mapping[str, TensorStats],
     first: tuple[str, Plan],
-    rewrite: Rewrite,
     clock: Clock,
     progress: Progress,
 ) -> tuple[Plan, tuple[tuple[str, Plan], ...]]:
@@ -123,7 +76,7 @@ def _refined(
     given = Given(model, task.target, task.recipe, ranged, weighted_layers(model, ranged, task.target))
     steps: tuple[tuple[str, Plan], ...]
     if task.recipe.codebook.wanted:
-        corrected = plan_codebooks(given, data, _files(task, rewrite), lambda one: rewrite(task.model, one, task.target), clock, progress)
+        corrected = plan_codebooks(given, data, _files(task), lambda one: rewrite(task.model, one, task.target), clock, progress)
         steps = (("codebooks", corrected),)
     else:
         corrected, steps = round_weights(given, data, lambda one: rewrite(task.model, one, task.target), clock, progress)
@@ -132,14 +85,14 @@ def _refined(
     return corrected, (first, *(step for step, last in zip(named, before, strict=False) if step[1] is not last))
 
 
-def _nearest(task: Task, data: Dataset | None, plan: Plan, first: tuple[str, Plan], rewrite: Rewrite, progress: Progress) -> Planned:
+def _nearest(task: Task, data: Dataset | None, plan: Plan, first: tuple[str, Plan], progress: Progress) -> Planned:
     """Codebooks without second moments: all inputs of a layer count alike."""
     given = Given(task.model, task.target, task.recipe, plan, weighted_layers(task.model, plan, task.target))
-    found = unmeasured_codebooks(given, data, _files(task, rewrite), progress)
+    found = unmeasured_codebooks(given, data, _files(task), progress)
     return Planned(found, (first, ("codebooks", found)))
 
 
-def _files(task: Task, rewrite: Rewrite) -> FileSizes:
+def _files(task: Task) -> FileSizes:
     return FileSizes(task.model_bytes, lambda plan: ir.to_proto(rewrite(task.model, plan, task.target)).ByteSize())
 
 

@@ -7,11 +7,10 @@ from collections.abc import Callable
 import onnx_ir as ir
 
 from edgeq.bias_correction import correct_biases
-from edgeq.clock import Clock
 from edgeq.data_stream import Dataset
 from edgeq.plan import Plan
 from edgeq.plan_codebooks import Given
-from edgeq.progress import Progress
+from edgeq.progress import Clock, Progress
 from edgeq.refine import moments_of, refine
 from edgeq.sequence import Fitting, fit_in_sequence, held_samples, in_sequence
 

@@ -10,13 +10,13 @@ from importlib.metadata import version
 
 import onnx_ir as ir
 
-from edgeq.clock import Clock
 from edgeq.comparison import Comparison
 from edgeq.data_stream import Dataset
 from edgeq.evidence import Evidence
 from edgeq.inputs import InputSpec
 from edgeq.load import Loaded
 from edgeq.plan import Plan
+from edgeq.progress import Clock
 from edgeq.provenance import Gate
 from edgeq.recipe import Recipe
 from edgeq.report import DataInfo, Fidelity, Port, Report, Sizes, Step, Times

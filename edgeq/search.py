@@ -13,19 +13,18 @@ from time import monotonic
 
 from edgeq.candidate_builder import Builder
 from edgeq.candidates import Base, Candidate
-from edgeq.clock import Clock
 from edgeq.data_stream import Dataset
 from edgeq.errors import BadData, BadOutput
 from edgeq.journal import Journal
 from edgeq.load import Loaded
 from edgeq.plan import Plan, load_plan
-from edgeq.planning import Planned, Task
-from edgeq.progress import Progress
+from edgeq.progress import Clock, Progress
 from edgeq.runtime import runtime_version
 from edgeq.save import atomic_write_text
 from edgeq.search_book import BEST_PLAN, Book
 from edgeq.search_report import Search, choices, why
 from edgeq.strategies import DEFAULT, fastest, finals, repair, smallest
+from edgeq.task import Planned, Task
 from edgeq.trials import OutOfTime, Trials
 from edgeq.version import __version__
 

@@ -16,15 +16,16 @@ from edgeq.fold_pixels import fold_pixels
 from edgeq.inputs import input_specs
 from edgeq.integer_grids import GRID_KEY, grid_record
 from edgeq.load import Loaded
-from edgeq.pipeline import LOWERED, lower
+from edgeq.lower import LOWERED, lower
+from edgeq.patterns import kept_nodes
 from edgeq.pixel_data import on_pixels
-from edgeq.pixels import OPTION, PixelMap, as_activation, pixel_grid, pixel_maps
-from edgeq.placement import kept_nodes
+from edgeq.pixel_maps import pixel_maps
+from edgeq.pixels import OPTION, PixelMap, as_activation, pixel_grid
 from edgeq.plan import Plan
-from edgeq.planning import Shapes, Task
 from edgeq.prepare import Prepared, prepare
 from edgeq.recipe import Recipe
 from edgeq.target import Target
+from edgeq.task import Shapes, Task
 
 DataSource = str | Path | Mapping[str, NDArray[np.generic]]
 

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.graph import constant, is_op, nodes, owner
+from edgeq.graph import clip_bounds, constant, is_op, nodes, owner
 from edgeq.graph_edit import Names, add_constant
-from edgeq.kernel_fit import clip_bounds
 from edgeq.quant import LIMITS
 
 

@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edgeq.bias_correction import best_shift
-from edgeq.clock import Clock
 from edgeq.dataset import open_dataset
 from edgeq.graph import nodes
 from edgeq.inputs import input_specs
 from edgeq.pipeline import rewrite
-from edgeq.planning import Task, decide
-from edgeq.progress import Silent
+from edgeq.planning import decide
+from edgeq.progress import Clock, Silent
 from edgeq.recipe import Recipe
 from edgeq.runtime import open_session
 from edgeq.stepwise import Stepwise
+from edgeq.task import Task
 from tests.graph_text import eager, net, weights
 
 Array = NDArray[np.float32]
@@ -97,7 +97,7 @@ def test_corrected_layers_have_the_mean_of_the_float_model() -> None:
     """Grids that clip a third of the values shift the mean of everything behind; corrected, the output is nearer to the float model's."""
     model = model_of()
     task = Task(model, "", eager(), Recipe(rule="percentile", percentile=80), {})
-    steps = dict(decide(task, open_dataset({"x": X}, input_specs(model)), None, rewrite, Clock(), Silent()).steps)
+    steps = dict(decide(task, open_dataset({"x": X}, input_specs(model)), None, Clock(), Silent()).steps)
     with open_session(model, optimize="off") as session:
         wanted = session.run({"x": X})[0]
     errors = []
@@ -111,6 +111,6 @@ def test_a_model_without_biases_is_left_as_it_is() -> None:
     model = net("[one] a = Conv(x, w) [act] r = Relu(a) [two] y = Conv(r, v)", inputs="float[N, 4, 8, 8] x",
                 constants={"w": weights(4, 4, 1, 1), "v": weights(4, 4, 1, 1, seed=1)})  # fmt: skip
     task = Task(model, "", eager(), Recipe(), {})
-    done = decide(task, open_dataset({"x": X}, input_specs(model)), None, rewrite, Clock(), Silent())
+    done = decide(task, open_dataset({"x": X}, input_specs(model)), None, Clock(), Silent())
     assert "bias correction" not in dict(done.steps)
     assert done.plan.biases == {}

@@ -14,8 +14,9 @@ from edgeq.dataset import open_dataset
 from edgeq.graph import nodes
 from edgeq.inputs import input_specs
 from edgeq.load import load_proto
-from edgeq.pipeline import lower, rewrite
-from edgeq.placement_cut import SEARCHED
+from edgeq.lower import lower
+from edgeq.pipeline import rewrite
+from edgeq.plan import SEARCHED
 from edgeq.prepare import prepare
 from edgeq.proof import prove_placement
 from edgeq.simplify import random_feeds

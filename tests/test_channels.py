@@ -10,11 +10,11 @@ import pytest
 from numpy.typing import NDArray
 
 from edgeq.channels import channel_classes
-from edgeq.equalization import factors_of
 from edgeq.graph import nodes
 from edgeq.layer_form import layer_form
 from edgeq.passes.equalize import Equalize
 from edgeq.runtime import open_session
+from edgeq.scaling import factors_of
 from tests.graph_text import Constants, net, weights
 
 W: Constants = {

@@ -7,7 +7,7 @@ import onnx_ir as ir
 import pytest
 
 from edgeq.dataset import open_dataset
-from edgeq.decide import Provenance, make_plan, settings_of, values_to_observe
+from edgeq.decide import Provenance, make_plan, values_to_observe
 from edgeq.errors import BadStatistics
 from edgeq.inputs import input_specs
 from edgeq.observe import observe
@@ -15,6 +15,7 @@ from edgeq.plan import Plan
 from edgeq.recipe import Recipe
 from edgeq.stats import TensorStats
 from edgeq.target import load_target
+from edgeq.task import settings_of
 from tests.graph_text import net, weights
 
 CPU = load_target("cpu")

@@ -11,10 +11,9 @@ import edgeq
 from edgeq.balance import bounds
 from edgeq.channel_stats import ChannelStats, channel_stats
 from edgeq.channels import channel_classes
-from edgeq.clock import Clock
 from edgeq.comparison import compare_models
 from edgeq.dataset import open_dataset
-from edgeq.equalization import LARGEST, STEPS, equalizing_exponents, factors_of, values_to_measure
+from edgeq.equalization import LARGEST, equalizing_exponents, values_to_measure
 from edgeq.errors import BadPlan
 from edgeq.inputs import input_specs
 from edgeq.noise_model import NoiseModel, noise_model
@@ -22,10 +21,12 @@ from edgeq.origins import SCALED_KEY, pack_exponents, read_exponents
 from edgeq.passes.equalize import Equalize
 from edgeq.pipeline import rewrite
 from edgeq.plan import Plan
-from edgeq.planning import Task, decide
-from edgeq.progress import Silent
+from edgeq.planning import decide
+from edgeq.progress import Clock, Silent
 from edgeq.recipe import Recipe
 from edgeq.runtime import open_session
+from edgeq.scaling import STEPS, factors_of
+from edgeq.task import Task
 from tests.graph_text import eager, net
 
 Array = NDArray[np.float32]
@@ -151,7 +152,7 @@ def test_scaling_everything_alike_changes_no_noise() -> None:
 def test_balancing_makes_the_model_with_one_scale_a_weight_better() -> None:
     model, recipe = model_of(), Recipe(weights="per_tensor", effort="default")
     task = Task(model, "", eager(), recipe, {})
-    done = decide(task, open_dataset({"x": X}, input_specs(model)), None, rewrite, Clock(), Silent())
+    done = decide(task, open_dataset({"x": X}, input_specs(model)), None, Clock(), Silent())
     steps = dict(done.steps)
     assert sqnr(model, steps["equalization"]) > sqnr(model, steps["ranges (mse)"]) + 6
 
@@ -159,7 +160,7 @@ def test_balancing_makes_the_model_with_one_scale_a_weight_better() -> None:
 def test_the_plan_repeats_equalization() -> None:
     model = model_of()
     task = Task(model, "", eager(), Recipe(), {})
-    plan = decide(task, open_dataset({"x": X}, input_specs(model)), None, rewrite, Clock(), Silent()).plan
+    plan = decide(task, open_dataset({"x": X}, input_specs(model)), None, Clock(), Silent()).plan
     assert plan.equalization
     again = Plan.model_validate_json(plan.to_json())
     first, second = (ir.to_proto(rewrite(model, one, eager())).SerializeToString(deterministic=True) for one in (plan, again))
@@ -207,7 +208,7 @@ def test_a_damaged_record_of_factors_is_no_record() -> None:
 def test_a_plan_that_scales_other_channels_is_refused() -> None:
     model = model_of()
     task = Task(model, "", eager(), Recipe(), {})
-    plan = decide(task, open_dataset({"x": X}, input_specs(model)), None, rewrite, Clock(), Silent()).plan
+    plan = decide(task, open_dataset({"x": X}, input_specs(model)), None, Clock(), Silent()).plan
     for exponents in ({"r": (1, 2)}, {"r": (9999,) * 8}):
         with pytest.raises(BadPlan, match="scales"):
             rewrite(model, plan.model_copy(update={"equalization": exponents}), eager())

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 torch = pytest.importorskip("torch", reason="torch (extra [learn]) is not installed")
 
 from edgeq.dataset import open_dataset  # noqa: E402
-from edgeq.fine_tuning import Checkpoint, tuned_tables  # noqa: E402
+from edgeq.fine_tuning import Checkpoint  # noqa: E402
 from edgeq.finetune_wish import FineTuneWish  # noqa: E402
 from edgeq.graph import constant  # noqa: E402
 from edgeq.inputs import input_specs  # noqa: E402
@@ -24,6 +24,7 @@ from edgeq.passes.fold_codebooks import Storage  # noqa: E402
 from edgeq.progress import Silent  # noqa: E402
 from edgeq.recipe import CodebookWish, Recipe  # noqa: E402
 from edgeq.runtime import open_session  # noqa: E402
+from edgeq.tuned_tables import tuned_tables  # noqa: E402
 from tests.cli_room import run  # noqa: E402
 from tests.test_finetune_widths import samples  # noqa: E402
 from tests.test_palettize import net  # noqa: E402

@@ -10,7 +10,8 @@ import pytest
 from edgeq.errors import BadRecipe, UnsupportedOp
 from edgeq.fold_pixels import fold_pixels
 from edgeq.inputs import InputSpec, input_specs
-from edgeq.pixels import PixelMap, Preprocessing, pixel_grid, pixel_maps
+from edgeq.pixel_maps import pixel_maps
+from edgeq.pixels import PixelMap, Preprocessing, pixel_grid
 from edgeq.quant import dequantize
 from edgeq.runtime import open_session
 from edgeq.set_toml import SetInput

@@ -9,8 +9,9 @@ import onnx_ir as ir
 from edgeq.dataset import open_dataset
 from edgeq.decide import Provenance, make_plan, values_to_observe
 from edgeq.inputs import input_specs
+from edgeq.lower import lower
 from edgeq.observe import observe
-from edgeq.pipeline import lower, rewrite, rewrite_passes
+from edgeq.pipeline import rewrite, rewrite_passes
 from edgeq.plan import Plan
 from edgeq.recipe import Recipe
 from edgeq.target import load_target

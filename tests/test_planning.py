@@ -7,16 +7,15 @@ import onnx_ir as ir
 import pytest
 
 import edgeq
-from edgeq.clock import Clock
 from edgeq.dataset import Dataset, open_dataset
 from edgeq.errors import BadData, BadPlan, BadStatistics
 from edgeq.inputs import input_specs
-from edgeq.pipeline import rewrite
 from edgeq.plan import parse_plan
-from edgeq.planning import Task, check_plan, decide, take_statistics
-from edgeq.progress import Silent
+from edgeq.planning import check_plan, decide, take_statistics
+from edgeq.progress import Clock, Silent
 from edgeq.recipe import Recipe
 from edgeq.statistics_file import Statistics
+from edgeq.task import Task
 from tests.graph_text import eager, net, weights
 
 TARGET = eager()
@@ -47,18 +46,18 @@ def serialised(model: ir.Model) -> bytes:
 def test_statistics_of_an_earlier_run_give_the_same_plan() -> None:
     task = task_of()
     known = statistics_of(task)
-    fresh = decide(task, data_of(task), None, rewrite, Clock(), Silent())
-    reused = decide(task, data_of(task), known, rewrite, Clock(), Silent())
+    fresh = decide(task, data_of(task), None, Clock(), Silent())
+    reused = decide(task, data_of(task), known, Clock(), Silent())
     assert reused.plan.to_json() == fresh.plan.to_json()
     assert [name for name, _ in fresh.steps] == ["ranges (mse)", "data-aware rounding", "bias correction"]
 
 
 def test_statistics_alone_give_ranges_and_nearest_rounding() -> None:
     task = task_of()
-    done = decide(task, None, statistics_of(task), rewrite, Clock(), Silent())
+    done = decide(task, None, statistics_of(task), Clock(), Silent())
     assert [name for name, _ in done.steps] == ["ranges (mse)"]
     assert done.plan.biases == {}
-    assert done.plan.grids == decide(task, data_of(task), None, rewrite, Clock(), Silent()).plan.grids
+    assert done.plan.grids == decide(task, data_of(task), None, Clock(), Silent()).plan.grids
 
 
 def test_statistics_merge_to_what_one_pass_gives() -> None:
@@ -78,23 +77,23 @@ def test_statistics_merge_to_what_one_pass_gives() -> None:
 )
 def test_statistics_of_something_else_are_refused(other: Task, what: str) -> None:
     with pytest.raises(BadStatistics, match=what):
-        decide(task_of(), None, statistics_of(other), rewrite, Clock(), Silent())
+        decide(task_of(), None, statistics_of(other), Clock(), Silent())
 
 
 def test_statistics_of_other_data_are_refused_where_data_is_given() -> None:
     task = task_of()
     with pytest.raises(BadStatistics, match="other data"):
-        decide(task, data_of(task, X + 1), statistics_of(task), rewrite, Clock(), Silent())
+        decide(task, data_of(task, X + 1), statistics_of(task), Clock(), Silent())
 
 
 def test_nothing_to_calibrate_with_is_an_error() -> None:
     with pytest.raises(BadData, match="no data"):
-        decide(task_of(), None, None, rewrite, Clock(), Silent())
+        decide(task_of(), None, None, Clock(), Silent())
 
 
 def test_a_plan_of_another_model_or_target_is_refused() -> None:
     task = task_of()
-    plan = decide(task, data_of(task), None, rewrite, Clock(), Silent()).plan
+    plan = decide(task, data_of(task), None, Clock(), Silent()).plan
     assert check_plan(plan, task).plan is plan
     with pytest.raises(BadPlan, match="another model"):
         check_plan(plan, task_of(model_hash="other"))

@@ -7,16 +7,16 @@ import onnx_ir as ir
 import pytest
 from numpy.typing import NDArray
 
-from edgeq.clock import Clock
 from edgeq.dataset import open_dataset
 from edgeq.inputs import input_specs
 from edgeq.pipeline import rewrite
 from edgeq.plan import Plan, unpack_codes
-from edgeq.planning import Planned, Task, decide
-from edgeq.progress import Silent
+from edgeq.planning import decide
+from edgeq.progress import Clock, Silent
 from edgeq.recipe import Recipe
 from edgeq.runtime import open_session
 from edgeq.target import Target, load_target
+from edgeq.task import Planned, Task
 from tests.graph_text import net, weights
 
 CPU = load_target("cpu")
@@ -34,7 +34,7 @@ def correlated(*shape: int) -> Array:
 
 
 def planned(model: ir.Model, x: Array, recipe: Recipe = RECIPE, target: Target = EAGER) -> Planned:
-    return decide(Task(model, "", target, recipe, {}), open_dataset({"x": x}, input_specs(model)), None, rewrite, Clock(), Silent())
+    return decide(Task(model, "", target, recipe, {}), open_dataset({"x": x}, input_specs(model)), None, Clock(), Silent())
 
 
 def weight_error(model: ir.Model, plan: Plan, x: Array) -> Array:

@@ -15,8 +15,9 @@ from edgeq.dataset import open_dataset
 from edgeq.decide import Provenance, make_plan, values_to_observe
 from edgeq.inputs import input_specs
 from edgeq.load import load_proto
+from edgeq.lower import lower
 from edgeq.observe import observe
-from edgeq.pipeline import lower, rewrite_passes
+from edgeq.pipeline import rewrite_passes
 from edgeq.plan import Plan
 from edgeq.prepare import prepare
 from edgeq.recipe import Recipe

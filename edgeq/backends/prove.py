@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
@@ -16,6 +15,7 @@ from edgeq.backends.qnn import Qnn
 from edgeq.backends.tensors import Runs
 from edgeq.backends.tflm import TfLiteMicro
 from edgeq.backends.vela import place_on_npu
+from edgeq.code_operators import code_operators
 from edgeq.coded_inputs import pixel_inputs
 from edgeq.data_stream import Dataset
 from edgeq.integer_graph import Operand, integer_graph
@@ -106,15 +106,16 @@ def _onnx(runtime: RuntimeName, subject: Subject, dataset: Dataset | None, watch
         raise ValueError(f"{runtime} takes ONNX models")
     model = _with_floats(subject.model, pixels=False)
     watcher.start("compile", None)
-    opener: Callable[[ir.Model], OpenVino | Qnn] = OpenVino if runtime == "openvino" else Qnn
-    opened = opener(fixed_batch(model))
+    model = fixed_batch(model)
+    opened: OpenVino | Qnn = OpenVino(model) if runtime == "openvino" else Qnn(model)
+    operators = opened.operators() if isinstance(opened, OpenVino) else code_operators(model, "HTP emulator")
     told = {
         "openvino": "read from OpenVINO: the precision of every primitive of its runtime model",
         "qnn": "QNN lists no kernels: with the CPU fallback disabled every node is on the HTP, one sample a run, with the file's types",
     }[runtime]
     package = {"openvino": "openvino", "qnn": "onnxruntime-qnn"}[runtime]
     distance = _distance(subject, opened, dataset, watcher, channels_last=False)
-    return RuntimeProof(runtime, _version(package), opened.operators(), distance, told)
+    return RuntimeProof(runtime, _version(package), operators, distance, told)
 
 
 def _distance(subject: Subject, opened: Runs, dataset: Dataset | None, watcher: Progress, *, channels_last: bool) -> Distance | None:

@@ -10,9 +10,6 @@ import onnx_ir as ir
 from edgeq.backends.extras import missing
 from edgeq.backends.tensors import Array, Port
 from edgeq.errors import RuntimeRefused
-from edgeq.integer_graph import integer_graph
-from edgeq.passes.infer_shapes import InferShapes
-from edgeq.ran_operator import RanOperator
 
 _PROVIDER = "QNNExecutionProvider"
 
@@ -39,21 +36,9 @@ class Qnn:
         except Exception as error:  # onnxruntime's exception classes have no common base
             line = str(error).strip().splitlines()[0]
             raise RuntimeRefused(f"QNN refuses the model: {line}", "qnn", "Check it: edgeq check --target qnn_htp.") from error
-        self._model = model
         self.inputs = tuple(Port(arg.name, (), "float32", 0.0, 0) for arg in self._session.get_inputs())
         self.outputs = tuple(Port(arg.name, (), "float32", 0.0, 0) for arg in self._session.get_outputs())
 
     def run(self, arrays: Sequence[Array]) -> list[Array]:
         feeds = {port.name: array for port, array in zip(self.inputs, arrays, strict=True)}
         return [np.asarray(array) for array in self._session.run(None, feeds)]
-
-    def operators(self) -> tuple[RanOperator, ...]:
-        """The file's operators, all placed on the HTP; integer: where they read and make codes."""
-        shaped = self._model.clone()
-        InferShapes()(shaped)
-        rows = []
-        for step in integer_graph(shaped).steps:
-            operands = [operand for operand in (*step.inputs, *step.outputs) if operand is not None and operand.data is None]
-            codes = all(operand.grid is not None for operand in operands) or step.op_type in ("QuantizeLinear", "DequantizeLinear")
-            rows.append(RanOperator(step.op_type, codes, "HTP emulator"))
-        return tuple(rows)

@@ -13,8 +13,8 @@ from edgeq.cli.width_files import check_float, checkpoint_path, of_width, refuse
 from edgeq.errors import BadRecipe, FloorMissed
 
 if TYPE_CHECKING:
-    from edgeq.planning import Shapes
     from edgeq.recipe import Recipe
+    from edgeq.task import Shapes
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.graph import ONNX_DOMAINS, attribute_ints, is_op
+from edgeq.graph import ONNX_DOMAINS, attribute_ints, is_op, window_axes
 from edgeq.integer_graph import Operand, Step
-from edgeq.kernel_fit import window_axes
 from edgeq.legality.shifts import shift_rules
 from edgeq.legality.violation import Violation
 from edgeq.legality.weights import bias_rules, is_power_of_two, weight_rules

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgeq.graph import attribute_float, attribute_int
+from edgeq.graph import attribute_float, attribute_int, clip_bounds
 from edgeq.integer_graph import Step
-from edgeq.kernel_fit import clip_bounds
 from edgeq.quant import LIMITS, QuantParams
 from edgeq.tflite.emitter import Emitter, codes, made, refused, shape_of, signed, signed_codes
 from edgeq.tflite.layout import place, stored
