@@ -19,7 +19,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from edgeq.kmeans import cluster
+from edgeq.numerics.kmeans import cluster
 
 
 @dataclass(frozen=True)

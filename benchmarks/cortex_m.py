@@ -27,8 +27,8 @@ import onnx
 import onnx_ir as ir
 from cortex_firmware import CHIPS, Codes, build, emulate, harness
 
-from edgeq.load import load_model
-from edgeq.tflite.emit import fixed_batch
+from edgeq.integers.tflite.emit import fixed_batch
+from edgeq.io.load import load_model
 
 TOOLS = {
     "emx-onnx-cgen": "pip install emx-onnx-cgen",

@@ -25,11 +25,11 @@ from machine import describe
 from profile_chain import BURST, Times, fastest_run, measure
 
 from edgeq.api import quantize
-from edgeq.graph import nodes
-from edgeq.load import load_proto
-from edgeq.macs import elements, macs
-from edgeq.recipe import Recipe
-from edgeq.target import Target, load_target
+from edgeq.graph.macs import elements, macs
+from edgeq.graph.read import nodes
+from edgeq.io.load import load_proto
+from edgeq.schema.recipe import Recipe
+from edgeq.schema.target import Target, load_target
 
 
 @dataclass(frozen=True)

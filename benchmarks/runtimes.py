@@ -21,14 +21,14 @@ import numpy as np
 from zoo import find_zoo
 
 from edgeq.api import quantize
-from edgeq.backends.litert import LiteRt
-from edgeq.backends.prove import RUNTIMES, Subject, prove_in
-from edgeq.dataset import open_dataset
-from edgeq.inputs import input_specs
-from edgeq.load import load_model
-from edgeq.passes.float_boundary import FloatBoundary
-from edgeq.target import load_target
-from edgeq.tflite.emit import emit_tflite
+from edgeq.data.open import open_dataset
+from edgeq.graph.signature import input_specs
+from edgeq.integers.tflite.emit import emit_tflite
+from edgeq.io.load import load_model
+from edgeq.passes.boundary.float_boundary import FloatBoundary
+from edgeq.prove.other_runtimes import RUNTIMES, Subject, prove_in
+from edgeq.runtimes.litert import LiteRt
+from edgeq.schema.target import load_target
 
 MODELS = (
     "resnet8_cifar10", "dscnn_kws", "mobilenetv1_025_vww", "fc_autoencoder_toycar", "mobilenetv1_025_imagenet", "resnet20_cifar10",

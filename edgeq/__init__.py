@@ -14,11 +14,11 @@ from edgeq.version import __version__ as __version__
 if TYPE_CHECKING:
     from edgeq.api import Quantized, calibrate, compare, prove, quantize
     from edgeq.errors import EdgeqError
-    from edgeq.recipe import Recipe
+    from edgeq.schema.recipe import Recipe
 
 __all__ = ["EdgeqError", "Quantized", "Recipe", "calibrate", "compare", "prove", "quantize"]
 
-_HOMES = {"EdgeqError": "edgeq.errors", "Recipe": "edgeq.recipe"}
+_HOMES = {"EdgeqError": "edgeq.errors", "Recipe": "edgeq.schema.recipe"}
 
 
 def __getattr__(name: str) -> object:

@@ -8,38 +8,38 @@ from pathlib import Path
 import onnx
 import onnx_ir as ir
 
-from edgeq.codebook_layers import planned_layers
-from edgeq.comparison import Comparison, check_floors, compare_models
-from edgeq.data_stream import Dataset
-from edgeq.data_warnings import data_warnings
-from edgeq.dataset import open_dataset
+from edgeq.calibration.statistics_file import Statistics
+from edgeq.data.dataset import Dataset
+from edgeq.data.doubts import data_warnings
+from edgeq.data.held_out import learning_part
+from edgeq.data.input_scale import first_layer_gains
+from edgeq.data.open import open_dataset
 from edgeq.errors import BadData, FloorMissed
-from edgeq.evidence import Evidence, prove_all
-from edgeq.fine_tuning import Checkpoint, fine_tuned
-from edgeq.graph_edit import vanished
-from edgeq.held_out import learning_part
-from edgeq.input_scale import first_layer_gains
-from edgeq.inputs import input_specs, narrower
-from edgeq.integer_only import refuse_float, refuse_illegal, refuse_search
-from edgeq.load import Loaded, load_model, load_proto
-from edgeq.passes.float_boundary import FloatBoundary
-from edgeq.passes.forget_shapes import ForgetShapes
-from edgeq.passes.integer_boundary import IntegerBoundary
-from edgeq.passes.pixel_boundary import PixelBoundary
-from edgeq.pipeline import rewrite
-from edgeq.plan import Plan
-from edgeq.planning import check_plan, decide, take_statistics
+from edgeq.graph.edit import vanished
+from edgeq.graph.signature import input_specs, narrower
+from edgeq.integers.legality.refuse import refuse_float, refuse_illegal, refuse_search
+from edgeq.io.load import Loaded, load_model, load_proto
+from edgeq.learn.door import Checkpoint, fine_tuned
+from edgeq.passes.boundary.float_boundary import FloatBoundary
+from edgeq.passes.boundary.integer_boundary import IntegerBoundary
+from edgeq.passes.boundary.pixel_boundary import PixelBoundary
+from edgeq.passes.prepare.forget_shapes import ForgetShapes
 from edgeq.progress import Clock, Progress, Silent
-from edgeq.proof import Placement, prove_placement
-from edgeq.provenance import Gate, mark_gate, write_provenance
-from edgeq.quantized import Quantized as Quantized
-from edgeq.recipe import Recipe
-from edgeq.run_report import Said, build_report
-from edgeq.search import Wish, search
-from edgeq.set_up import DataSource, SetUp, set_up
-from edgeq.statistics_file import Statistics
-from edgeq.target import Target, load_target
-from edgeq.task import Shapes, Task
+from edgeq.prove.compare import Comparison, check_floors, compare_models
+from edgeq.prove.evidence import Evidence, prove_all
+from edgeq.prove.proof import Placement, prove_placement
+from edgeq.refine.steps import check_plan, decide, take_statistics
+from edgeq.report.codebooks import planned_layers
+from edgeq.report.from_run import Said, build_report
+from edgeq.report.quantized import Quantized as Quantized
+from edgeq.rewrite.pipeline import rewrite
+from edgeq.rewrite.set_up import DataSource, SetUp, set_up
+from edgeq.schema.plan import Plan
+from edgeq.schema.provenance import Gate, mark_gate, write_provenance
+from edgeq.schema.recipe import Recipe
+from edgeq.schema.target import Target, load_target
+from edgeq.schema.task import Shapes, Task
+from edgeq.search.search import Wish, search
 
 ModelSource = str | Path | onnx.ModelProto | ir.Model | Loaded
 

@@ -24,12 +24,12 @@ import torch
 from matplotlib.figure import Figure
 from train_digits import TRAINING, export, load_images, train
 
-from edgeq.codebook_widths import Width, fine_tune_widths
-from edgeq.finetune_wish import FineTuneWish
-from edgeq.load import load_model
+from edgeq.io.load import load_model
+from edgeq.palettize.widths import Width, fine_tune_widths
 from edgeq.progress import Silent
-from edgeq.recipe import Floors, Recipe
-from edgeq.target import load_target
+from edgeq.schema.finetune import FineTuneWish
+from edgeq.schema.recipe import Floors, Recipe
+from edgeq.schema.target import load_target
 
 MIB = 2**20
 BLUE, ORANGE, GRAY = "#4c78a8", "#f58518", "#bab0ac"

@@ -10,10 +10,10 @@ import onnx.parser
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from edgeq.graph import nodes
-from edgeq.load import load_proto
-from edgeq.passes.infer_shapes import InferShapes
-from edgeq.target import Target, load_target
+from edgeq.graph.read import nodes
+from edgeq.io.load import load_proto
+from edgeq.passes.prepare.infer_shapes import InferShapes
+from edgeq.schema.target import Target, load_target
 
 Constants = Mapping[str, NDArray[np.generic] | float]
 

@@ -12,15 +12,15 @@ import torch
 from numpy.typing import NDArray
 
 from edgeq.api import quantize
-from edgeq.inputs import input_specs
-from edgeq.learn.simulation import Simulation
-from edgeq.load import load_proto
-from edgeq.pipeline import in_floats, rewrite, with_quantizers
-from edgeq.plan import Plan
-from edgeq.recipe import Recipe
-from edgeq.runtime import open_session
-from edgeq.set_up import set_up
-from edgeq.target import Target, load_target
+from edgeq.graph.signature import input_specs
+from edgeq.io.load import load_proto
+from edgeq.learn.simulation.simulation import Simulation
+from edgeq.rewrite.pipeline import in_floats, rewrite, with_quantizers
+from edgeq.rewrite.set_up import set_up
+from edgeq.runtimes.ort import open_session
+from edgeq.schema.plan import Plan
+from edgeq.schema.recipe import Recipe
+from edgeq.schema.target import Target, load_target
 from tests.small_models import text_model
 
 #: clipped, depthwise, a residual, a gate of sigmoids, one grid for a Concat, fixed ranges; logits beside probabilities, of one weight

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 
-from edgeq.comparison import Accuracy
-from edgeq.latency import Latency
-from edgeq.layer_fidelity import LayerFidelity
-from edgeq.proof import Placement, ProvenNode
-from edgeq.recipe import Recipe
-from edgeq.report import DataInfo, Fidelity, Port, Report, Sizes, Step, Times
+from edgeq.prove.compare import Accuracy
+from edgeq.prove.latency import Latency
+from edgeq.prove.layer_fidelity import LayerFidelity
+from edgeq.prove.proof import Placement, ProvenNode
+from edgeq.report.report import DataInfo, Fidelity, Port, Report, Sizes, Step, Times
+from edgeq.schema.recipe import Recipe
 
 NODES = (
     ProvenNode("stem/conv", "Conv", "int8", "QLinearConv", 1_000_000),

@@ -12,9 +12,9 @@ import onnx.parser
 from numpy.typing import NDArray
 
 from edgeq.api import Quantized, quantize
-from edgeq.recipe import Recipe
-from edgeq.runtime import open_session
-from edgeq.target import Target, load_target
+from edgeq.runtimes.ort import open_session
+from edgeq.schema.recipe import Recipe
+from edgeq.schema.target import Target, load_target
 
 IMAGE = (8, 6, 6)
 Constants = dict[str, NDArray[np.generic]]

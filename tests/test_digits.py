@@ -7,10 +7,10 @@ import onnx
 import onnx_ir as ir
 import onnxruntime
 
-from edgeq.dataset import open_dataset, shipped_model, shipped_sets
-from edgeq.inputs import InputSpec, input_specs
-from edgeq.set_toml import read_set
-from edgeq.shipped import shipped_folder
+from edgeq.data.open import open_dataset, shipped_model, shipped_sets
+from edgeq.data.set_toml import read_set
+from edgeq.data.shipped import shipped_folder
+from edgeq.graph.signature import InputSpec, input_specs
 
 SPECS = (InputSpec("image", "float32", ("N", 1, 16, 16)),)
 

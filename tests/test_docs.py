@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from edgeq.finetune_wish import FineTuneWish
-from edgeq.pixels import Preprocessing
-from edgeq.recipe import CodebookWish, Floors, Recipe
-from edgeq.target import load_target, shipped_targets
+from edgeq.schema.finetune import FineTuneWish
+from edgeq.schema.pixels import Preprocessing
+from edgeq.schema.recipe import CodebookWish, Floors, Recipe
+from edgeq.schema.target import load_target, shipped_targets
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks").glob("*.md")])
@@ -75,8 +75,8 @@ def test_shipped_targets_are_those_of_the_code() -> None:
 
 
 def test_target_keys_are_those_of_the_code() -> None:
-    from edgeq.target import Target
-    from edgeq.target_facts import Kernel
+    from edgeq.schema.target import Target
+    from edgeq.schema.target_facts import Kernel
 
     text = (ROOT / "docs" / "targets.md").read_text(encoding="utf-8")
     words = set(re.findall(r"\w+", text.partition("## Keys")[2]))

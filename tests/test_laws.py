@@ -13,31 +13,31 @@ import onnx_ir as ir
 import pytest
 from numpy.typing import NDArray
 
-from edgeq.load import load_proto
-from edgeq.passes.average_to_global_pool import AverageToGlobalPool
-from edgeq.passes.compute_in_float32 import ComputeInFloat32
-from edgeq.passes.convert_opset import ConvertOpset
-from edgeq.passes.flatten_to_gemm import FlattenToGemm
-from edgeq.passes.fold_affine import FoldAffine
-from edgeq.passes.fold_batch_norm import FoldBatchNorm
-from edgeq.passes.fold_batch_norm_forward import FoldBatchNormForward
-from edgeq.passes.fold_constants import FoldConstants
-from edgeq.passes.fold_shapes import FoldShapes
-from edgeq.passes.fuse_hardswish import FuseHardSwish
-from edgeq.passes.infer_shapes import InferShapes
-from edgeq.passes.lift_constants import LiftConstants
-from edgeq.passes.lower_batch_norm import LowerBatchNorm
-from edgeq.passes.matmul_add_to_gemm import MatMulAddToGemm
-from edgeq.passes.mean_to_global_pool import MeanToGlobalPool
-from edgeq.passes.pad_all_axes import PadAllAxes
-from edgeq.passes.plain_average_pool import PlainAveragePool
-from edgeq.passes.remove_identity import RemoveIdentity
-from edgeq.passes.remove_unread import RemoveUnread
-from edgeq.passes.split_hardsigmoid import SplitHardSigmoid
-from edgeq.passes.split_hardswish import SplitHardSwish
-from edgeq.passes.unit_axis import UnitAxis
-from edgeq.runtime import Optimize, open_session
-from edgeq.simplify import random_feeds
+from edgeq.io.load import load_proto
+from edgeq.passes.lower.average_to_global_pool import AverageToGlobalPool
+from edgeq.passes.lower.flatten_to_gemm import FlattenToGemm
+from edgeq.passes.lower.pad_all_axes import PadAllAxes
+from edgeq.passes.lower.plain_average_pool import PlainAveragePool
+from edgeq.passes.lower.split_hardsigmoid import SplitHardSigmoid
+from edgeq.passes.lower.split_hardswish import SplitHardSwish
+from edgeq.passes.lower.unit_axis import UnitAxis
+from edgeq.passes.prepare.compute_in_float32 import ComputeInFloat32
+from edgeq.passes.prepare.convert_opset import ConvertOpset
+from edgeq.passes.prepare.fold_affine import FoldAffine
+from edgeq.passes.prepare.fold_batch_norm import FoldBatchNorm
+from edgeq.passes.prepare.fold_batch_norm_forward import FoldBatchNormForward
+from edgeq.passes.prepare.fold_constants import FoldConstants
+from edgeq.passes.prepare.fold_shapes import FoldShapes
+from edgeq.passes.prepare.fuse_hardswish import FuseHardSwish
+from edgeq.passes.prepare.infer_shapes import InferShapes
+from edgeq.passes.prepare.lift_constants import LiftConstants
+from edgeq.passes.prepare.lower_batch_norm import LowerBatchNorm
+from edgeq.passes.prepare.matmul_add_to_gemm import MatMulAddToGemm
+from edgeq.passes.prepare.mean_to_global_pool import MeanToGlobalPool
+from edgeq.passes.prepare.remove_identity import RemoveIdentity
+from edgeq.passes.prepare.remove_unread import RemoveUnread
+from edgeq.rewrite.simplify import random_feeds
+from edgeq.runtimes.ort import Optimize, open_session
 from tests.law_models import TEXTS, law_model
 
 #: every pass that keeps the values of a float model; add new ones here

@@ -21,8 +21,14 @@ import pytest
 import edgeq
 
 ROOT = Path(__file__).resolve().parents[1]
-SOURCES = sorted(path for folder in ("edgeq", "passes") for path in (ROOT / folder).rglob("*.py") if "edgeq/passes" not in path.as_posix())
-SCRIPTS = sorted(path for folder in ("tests", "benchmarks", "examples") for path in (ROOT / folder).glob("*.py"))
+#: a clone may lie in a folder called edgeq: only what comes after ROOT tells a file from the link to it
+SOURCES = sorted(
+    path
+    for folder in ("edgeq", "passes")
+    for path in (ROOT / folder).rglob("*.py")
+    if "edgeq/passes" not in path.relative_to(ROOT).as_posix()
+)
+SCRIPTS = sorted(path for folder in ("tests", "benchmarks", "examples") for path in (ROOT / folder).rglob("*.py"))
 DATA_PACKAGES = sorted(ROOT / folder / "__init__.py" for folder in ("targets", "calibration_sets"))
 
 MAX_FILE = 200
@@ -58,7 +64,9 @@ def functions(path: Path) -> Iterator[tuple[str, int]]:
 
 def test_files_stay_small() -> None:
     sizes = {
-        relative(path): len(path.read_text(encoding="utf-8").splitlines()) for path in [*SOURCES, *SCRIPTS] if path.parent.name != "tests"
+        relative(path): len(path.read_text(encoding="utf-8").splitlines())
+        for path in [*SOURCES, *SCRIPTS]
+        if not path.is_relative_to(ROOT / "tests")
     }
     too_long = {name: size for name, size in sizes.items() if size > LONG_FILES.get(name, MAX_FILE)}
     assert too_long == {}
@@ -81,6 +89,29 @@ def test_no_file_imports_itself_in_a_circle() -> None:
     graph = grimp.build_graph("edgeq", cache_dir=None, exclude_type_checking_imports=True)
     imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
     graphlib.TopologicalSorter(imports).prepare()  # raises CycleError, which names the circle
+
+
+def test_no_rooms_import_each_other_in_a_circle() -> None:
+    """A folder is a room, whatever lies in it: sub-rooms of one folder as well."""
+    graph = grimp.build_graph("edgeq", cache_dir=None, exclude_type_checking_imports=True)
+    rooms = {module for module in graph.modules if graph.find_children(module)} - {"edgeq"}
+    arrows: dict[str, set[str]] = {room: set() for room in rooms}
+    for module in graph.modules:
+        for other in graph.find_modules_directly_imported_by(module):
+            mine, theirs = module.split("."), other.split(".")
+            depth = next((i for i, (a, b) in enumerate(zip(mine, theirs, strict=False)) if a != b), min(len(mine), len(theirs)))
+            here, there = ".".join(mine[: depth + 1]), ".".join(theirs[: depth + 1])
+            if here in rooms and there in rooms and here != there:
+                arrows[here].add(there)
+    graphlib.TopologicalSorter(arrows).prepare()
+
+
+def test_no_folder_is_a_shelf() -> None:
+    """At most 22 files beside each other; at the top of edgeq/ at most 8."""
+    folders = {path.parent for path in [*SOURCES, *SCRIPTS]}
+    counts = {relative(folder): len(list(folder.glob("*.py"))) for folder in folders}
+    assert {name: count for name, count in counts.items() if count > 22} == {}
+    assert counts["edgeq"] <= 8
 
 
 def test_no_file_has_a_name_that_says_nothing() -> None:
@@ -200,8 +231,8 @@ def test_the_wheel_holds_the_data(wheel: list[str]) -> None:
         for path in (ROOT / "calibration_sets").rglob("*")
         if path.is_file() and path.suffix in (".npz", ".onnx", ".toml")
     }
-    others = {relative(path) for path in (ROOT / "edgeq").iterdir() if path.is_file() and path.suffix != ".py"}
-    assert "edgeq/py.typed" in others
+    others = {relative(path) for path in (ROOT / "edgeq").rglob("*") if path.suffix == ".j2" or path.name == "py.typed"}
+    assert {"edgeq/py.typed", "edgeq/report/report.html.j2"} <= others
     assert (targets | sets | others) - set(wheel) == set()
 
 

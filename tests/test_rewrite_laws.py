@@ -11,17 +11,17 @@ import onnx
 import onnx_ir as ir
 import pytest
 
-from edgeq.dataset import open_dataset
-from edgeq.decide import Provenance, make_plan, values_to_observe
-from edgeq.inputs import input_specs
-from edgeq.load import load_proto
-from edgeq.lower import lower
-from edgeq.observe import observe
-from edgeq.pipeline import rewrite_passes
-from edgeq.plan import Plan
-from edgeq.prepare import prepare
-from edgeq.recipe import Recipe
-from edgeq.simplify import random_feeds
+from edgeq.calibration.observe import observe
+from edgeq.data.open import open_dataset
+from edgeq.graph.signature import input_specs
+from edgeq.io.load import load_proto
+from edgeq.planning.first_plan import Provenance, make_plan, values_to_observe
+from edgeq.rewrite.lower import lower
+from edgeq.rewrite.pipeline import rewrite_passes
+from edgeq.rewrite.prepare import prepare
+from edgeq.rewrite.simplify import random_feeds
+from edgeq.schema.plan import Plan
+from edgeq.schema.recipe import Recipe
 from tests.graph_text import eager
 from tests.law_models import TEXTS
 from tests.test_laws import interface, outputs, serialised

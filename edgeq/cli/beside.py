@@ -29,7 +29,7 @@ class Beside:
         Raises BadRecipe, BadOutput, and MissingExtra when what writes a .tflite file is missing: before the work, not after.
         """
         if self.out.suffix == ".tflite":
-            from edgeq.tflite.flatbuffer import require_tflite
+            from edgeq.integers.tflite.flatbuffer import require_tflite
 
             require_tflite()
         unknown = sorted(set(self.emit) - {"c", "ort"})
@@ -55,10 +55,10 @@ class Beside:
 
 
 def _golden(made: Quantized, data: str | None, count: int, *, channels_last: bool) -> bytes:
-    from edgeq.dataset import open_dataset
-    from edgeq.golden import golden_bytes, golden_vectors
-    from edgeq.inputs import input_specs
-    from edgeq.passes.float_boundary import FloatBoundary
+    from edgeq.data.open import open_dataset
+    from edgeq.graph.signature import input_specs
+    from edgeq.integers.golden import golden_bytes, golden_vectors
+    from edgeq.passes.boundary.float_boundary import FloatBoundary
 
     if data is None:
         raise BadData("There are no samples to make golden vectors of.", "--golden", "Give --data.")
@@ -69,8 +69,8 @@ def _golden(made: Quantized, data: str | None, count: int, *, channels_last: boo
 
 
 def _c_source(made: Quantized, name: str) -> list[bytes]:
-    from edgeq.tflite.c_source import c_source
-    from edgeq.tflite.emit import emit_tflite
+    from edgeq.integers.tflite.c_source import c_source
+    from edgeq.integers.tflite.emit import emit_tflite
 
     graph = made.model.graph
     text = c_source(emit_tflite(made.model), name, len(graph.inputs), len(graph.outputs))
@@ -78,7 +78,7 @@ def _c_source(made: Quantized, name: str) -> list[bytes]:
 
 
 def _ort(made: Quantized) -> list[bytes]:
-    from edgeq.ort_format import ort_format
+    from edgeq.runtimes.ort_format import ort_format
 
     found = ort_format(made.model)
     return [found.model, found.operators.encode()]

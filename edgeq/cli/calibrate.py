@@ -15,7 +15,7 @@ from edgeq.errors import BadData, BadRecipe
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from edgeq.statistics_file import Statistics
+    from edgeq.calibration.statistics_file import Statistics
 
 EXAMPLE = """    edgeq calibrate model.onnx --data calib.npz -o stats.npz
 
@@ -57,7 +57,7 @@ def calibrate(
         wish = recipe_from(recipe, given, {}, preprocessing_from(scale, mean, std))
         shapes, limit, (start, stop) = parse_shapes(shape), parse_size(max_bytes), parse_range(part)
         from edgeq.api import calibrate as run
-        from edgeq.load import load_model
+        from edgeq.io.load import load_model
 
         with screen.progress() as progress:
             loaded = load_model(model, max_bytes=limit)
@@ -71,7 +71,7 @@ def _merge(parts: list[Path], data: str | None) -> Statistics:
         raise BadRecipe("--merge takes statistics files, not data.", "--data", "Leave --data out: edgeq calibrate --merge A B -o C.")
     if len(parts) < 2:
         raise BadRecipe("--merge needs at least two statistics files.", "--merge", "Name them all: edgeq calibrate --merge A B -o C.")
-    from edgeq.statistics_file import load_statistics, merge_statistics
+    from edgeq.calibration.statistics_file import load_statistics, merge_statistics
 
     return merge_statistics([load_statistics(part) for part in parts])
 

@@ -16,7 +16,7 @@ from edgeq.cli.settings import parse_size
 from edgeq.errors import FloorMissed
 
 if TYPE_CHECKING:
-    from edgeq.legality.violation import Violation
+    from edgeq.integers.legality.violation import Violation
 
 EXAMPLE = """    edgeq check model.int8.onnx --target npu_int8
 
@@ -34,9 +34,9 @@ def check(
     """Check a quantized model against the facts of a target: each violated fact with node, value, source and mend."""
     screen = Screen(as_json, quiet)
     limit = parse_size(max_bytes)
-    from edgeq.legality.check import check_model
-    from edgeq.load import load_model
-    from edgeq.target import load_target
+    from edgeq.integers.legality.check import check_model
+    from edgeq.io.load import load_model
+    from edgeq.schema.target import load_target
 
     facts = load_target(target)
     found = check_model(load_model(model, max_bytes=limit, quantized=True).model, facts)

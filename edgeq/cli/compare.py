@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-    from edgeq.comparison import Comparison
+    from edgeq.prove.compare import Comparison
 
 EXAMPLE = """    edgeq compare model.onnx model.int8.onnx --data eval.npz
 
@@ -48,12 +48,12 @@ def compare(
     """Compare a model with its int8 form on data: SQNR, cosine, largest error, agreement, accuracy."""
     screen = Screen(as_json, quiet)
     shapes, limit = parse_shapes(shape), parse_size(max_bytes)
-    from edgeq.comparison import check_floors, compare_models
-    from edgeq.dataset import open_dataset
-    from edgeq.inputs import input_specs, narrower
-    from edgeq.load import load_model
-    from edgeq.passes.float_boundary import FloatBoundary
-    from edgeq.recipe import Floors
+    from edgeq.data.open import open_dataset
+    from edgeq.graph.signature import input_specs, narrower
+    from edgeq.io.load import load_model
+    from edgeq.passes.boundary.float_boundary import FloatBoundary
+    from edgeq.prove.compare import check_floors, compare_models
+    from edgeq.schema.recipe import Floors
 
     first, second = load_model(float_model, max_bytes=limit), load_model(int8_model, max_bytes=limit, quantized=True)
     FloatBoundary()(second.model)
@@ -72,8 +72,8 @@ def compare(
 
 def evaluation_split(spec: str) -> str:
     """Models are judged on the set's evaluation part, or on its only one when it has none."""
-    from edgeq.set_toml import read_set
-    from edgeq.shipped import shipped_folder, shipped_sets
+    from edgeq.data.set_toml import read_set
+    from edgeq.data.shipped import shipped_folder, shipped_sets
 
     folder = shipped_folder(spec) if spec in shipped_sets() else Path(spec)
     toml = folder if folder.name == "set.toml" else folder / "set.toml"
@@ -89,7 +89,7 @@ def comparison_text(found: Comparison) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    from edgeq.report_text import accuracy_text, layer_table
+    from edgeq.report.text import accuracy_text, layer_table
 
     parts: list[RenderableType] = [_outputs(found), Text(f"{found.samples} samples", "dim")]
     if found.accuracy is not None:
@@ -103,7 +103,7 @@ def _outputs(found: Comparison) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    from edgeq.report_text import decibels
+    from edgeq.report.text import decibels
 
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     table.add_column("output", overflow="fold")

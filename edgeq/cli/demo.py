@@ -15,7 +15,7 @@ from edgeq.errors import MissingExtra
 if TYPE_CHECKING:
     from edgeq.api import Quantized
     from edgeq.progress import Progress
-    from edgeq.report import Report
+    from edgeq.report.report import Report
 
 EXAMPLE = """    edgeq demo
 
@@ -39,9 +39,9 @@ def demo(
     plan, report, page = plan_path(model), out / "report.json", out / "report.html"
     check_folder(out, [model, plan, report, page], force=force, inputs=[])
     from edgeq.api import quantize as run
-    from edgeq.dataset import shipped_model
-    from edgeq.report_text import report_text
-    from edgeq.save import atomic_write_text
+    from edgeq.data.open import shipped_model
+    from edgeq.io.save import atomic_write_text
+    from edgeq.report.text import report_text
 
     with screen.progress() as progress:
         made = run(shipped_model(SET), SET, target=target, progress=progress)
@@ -60,11 +60,11 @@ def demo(
 
 def _judge(made: Quantized, progress: Progress) -> Report:
     """The report with what the evaluation part says: calibration samples would flatter."""
-    from edgeq.comparison import compare_models
-    from edgeq.dataset import open_dataset, shipped_model
-    from edgeq.inputs import input_specs
-    from edgeq.load import load_model
-    from edgeq.report import with_comparison
+    from edgeq.data.open import open_dataset, shipped_model
+    from edgeq.graph.signature import input_specs
+    from edgeq.io.load import load_model
+    from edgeq.prove.compare import compare_models
+    from edgeq.report.report import with_comparison
 
     original = load_model(shipped_model(SET)).model
     data = open_dataset(SET, input_specs(original), split="evaluation")

@@ -15,8 +15,8 @@ from edgeq.errors import BadModel, BadPlan
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from edgeq.explain import Explanation, ValueGrid
-    from edgeq.plan import GridPlan, Plan
+    from edgeq.schema.explain import Explanation, ValueGrid
+    from edgeq.schema.plan import GridPlan, Plan
 
 EXAMPLE = """    edgeq explain model.int8.onnx Conv_3        reads model.int8.plan.json beside the model
 
@@ -32,8 +32,8 @@ def explain(
 ) -> None:
     """Say which rule gave NODE its dtype, scale and zero point, or why it is float."""
     screen = Screen(as_json, quiet)
-    from edgeq.explain import explain as explain_node
-    from edgeq.plan import load_plan
+    from edgeq.schema.explain import explain as explain_node
+    from edgeq.schema.plan import load_plan
 
     if source.suffix == ".json":
         plan, where = load_plan(source), source
@@ -45,9 +45,9 @@ def explain(
 
 def _plan_of(model: Path) -> tuple[Plan, Path]:
     """The plan beside the model, which must be the very one that made it. Raises BadModel, BadPlan."""
-    from edgeq.explain import check_plan
-    from edgeq.load import load_model
-    from edgeq.plan import load_plan
+    from edgeq.io.load import load_model
+    from edgeq.schema.explain import check_plan
+    from edgeq.schema.plan import load_plan
 
     beside = plan_path(model)
     if not model.is_file():

@@ -30,11 +30,11 @@ def init(
     screen = Screen(as_json, quiet)
     from rich.text import Text
 
-    from edgeq.init_files import recipe_template
-    from edgeq.inputs import input_specs
-    from edgeq.load import load_model
-    from edgeq.save import atomic_write_text
-    from edgeq.set_toml import set_template
+    from edgeq.data.set_toml import set_template
+    from edgeq.graph.signature import input_specs
+    from edgeq.io.load import load_model
+    from edgeq.io.save import atomic_write_text
+    from edgeq.schema.recipe_template import recipe_template
 
     recipe, data_set = out / "recipe.toml", out / "set.toml"
     check_folder(out, [recipe, data_set], force=force, inputs=[model])

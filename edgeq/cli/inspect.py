@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-    from edgeq.inputs import InputSpec
-    from edgeq.inspect_model import Inspection
+    from edgeq.graph.signature import InputSpec
+    from edgeq.report.inspection import Inspection
 
 EXAMPLE = """    edgeq inspect model.onnx
 
@@ -32,9 +32,9 @@ def inspect(
     """Show operators, parameters, MACs, flash and RAM in float and int8, and what would be quantized."""
     screen = Screen(as_json, quiet)
     shapes, limit = parse_shapes(shape), parse_size(max_bytes)
-    from edgeq.inspect_model import inspect_model
-    from edgeq.load import load_model
-    from edgeq.target import load_target
+    from edgeq.io.load import load_model
+    from edgeq.report.inspection import inspect_model
+    from edgeq.schema.target import load_target
 
     found = inspect_model(load_model(model, max_bytes=limit), load_target(target), shapes)
     screen.show(found, lambda: inspection_text(found))
@@ -45,7 +45,7 @@ def inspection_text(found: Inspection) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    from edgeq.report_text import reasons
+    from edgeq.report.text import reasons
 
     float_nodes = reasons([(node.name, node.op_type, node.reason) for node in found.nodes if node.runs == "float"])
     parts: list[RenderableType] = [_facts(found), Text(), _operators(found)]
@@ -59,8 +59,8 @@ def _facts(found: Inspection) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    from edgeq.macs import UNKNOWN_DIM
-    from edgeq.report_text import human_bytes
+    from edgeq.graph.macs import UNKNOWN_DIM
+    from edgeq.report.text import human_bytes
 
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True)

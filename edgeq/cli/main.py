@@ -10,7 +10,9 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from edgeq.cli import calibrate, check, compare, demo, explain, finetune, init, inspect, materialize, palettize, prove, quantize, targets
+from edgeq.cli import calibrate, check, compare, demo, explain, init, inspect, materialize, prove, quantize, targets
+from edgeq.cli.finetune import command as finetune
+from edgeq.cli.palettize import command as palettize
 from edgeq.cli.screen import print_bug, print_error, print_interrupted
 from edgeq.errors import EdgeqError
 

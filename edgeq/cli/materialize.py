@@ -38,11 +38,11 @@ def materialize(
     check_outputs([out], force=force, inputs=[model])
     from rich.text import Text
 
-    from edgeq.graph import graphs
-    from edgeq.load import load_model
-    from edgeq.passes.materialize import Materialize
-    from edgeq.report_text import human_bytes
-    from edgeq.save import save_model
+    from edgeq.graph.read import graphs
+    from edgeq.io.load import load_model
+    from edgeq.io.save import save_model
+    from edgeq.passes.store.materialize import Materialize
+    from edgeq.report.text import human_bytes
 
     with screen.progress() as progress:
         progress.start("materialize", None)

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from edgeq.latency import Latency
-    from edgeq.load import Loaded
-    from edgeq.proof import Placement
-    from edgeq.saturation_audit import LayerBounds
+    from edgeq.io.load import Loaded
+    from edgeq.prove.latency import Latency
+    from edgeq.prove.proof import Placement
+    from edgeq.prove.saturation_audit import LayerBounds
 
 EXAMPLE = """    edgeq prove model.int8.onnx
 
@@ -70,9 +70,9 @@ def prove(
 
         prove_runtime(screen, Asked(model, runtime, reference, data, samples, shapes, limit, accelerator, tuple(wanted)))
         return
-    from edgeq.load import load_model
-    from edgeq.proof import prove_placement, require_int8
-    from edgeq.saturation_audit import audit_sums, require_exact
+    from edgeq.io.load import load_model
+    from edgeq.prove.proof import prove_placement, require_int8
+    from edgeq.prove.saturation_audit import audit_sums, require_exact
 
     with screen.progress() as progress:
         progress.start("prove", None)
@@ -92,11 +92,11 @@ def prove(
 
 
 def _latency(original: Loaded, proven: Loaded, data: str | None, shapes: Mapping[str, tuple[int, ...]], threads: int) -> Latency:
-    from edgeq.coded_inputs import coded
-    from edgeq.dataset import open_dataset
-    from edgeq.feeds import made_up_feeds
-    from edgeq.inputs import input_specs
-    from edgeq.latency import measure_latency
+    from edgeq.data.made_up import made_up_feeds
+    from edgeq.data.open import open_dataset
+    from edgeq.graph.signature import input_specs
+    from edgeq.integers.coded_inputs import coded
+    from edgeq.prove.latency import measure_latency
 
     inputs = input_specs(original.model)
     if data is None:
@@ -112,7 +112,7 @@ def proof_text(placement: Placement, latency: Latency | None, sums: Sequence[Lay
     from rich.console import Group
     from rich.text import Text
 
-    from edgeq.report_text import float_nodes, latency_lines, placement_lines
+    from edgeq.report.text import float_nodes, latency_lines, placement_lines
 
     parts: list[RenderableType] = [_nodes(placement)]
     reasons = float_nodes(placement)
@@ -130,7 +130,7 @@ def sums_line(sums: Sequence[LayerBounds]) -> Text:
     """The worst sums of all layers against their types, and how many layers can leave them."""
     from rich.text import Text
 
-    from edgeq.saturation_audit import INT16, INT32
+    from edgeq.prove.saturation_audit import INT16, INT32
 
     pair = max((one.pair for one in sums if one.pair is not None), default=0)
     bad = sum(one.saturates or one.overflows for one in sums)

@@ -14,8 +14,8 @@ from edgeq.errors import BadModel, BadRecipe, FloorMissed
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from edgeq.backends.prove import RuntimeProof, Subject
-    from edgeq.data_stream import Dataset
+    from edgeq.data.dataset import Dataset
+    from edgeq.prove.other_runtimes import RuntimeProof, Subject
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Asked:
 
 def prove_runtime(screen: Screen, asked: Asked) -> None:
     """Run, show, judge. Raises FloorMissed when a required operator type runs in float."""
-    from edgeq.backends.prove import RuntimeName, prove_in
+    from edgeq.prove.other_runtimes import RuntimeName, prove_in
 
     known = get_args(RuntimeName)
     runtime = next((name for name in known if name == asked.runtime), None)
@@ -59,8 +59,8 @@ def _lower(names: Sequence[str]) -> set[str]:
 
 
 def _subject(asked: Asked) -> Subject:
-    from edgeq.backends.prove import Subject
-    from edgeq.load import load_model
+    from edgeq.io.load import load_model
+    from edgeq.prove.other_runtimes import Subject
 
     def load(path: Path) -> Subject:
         return Subject(load_model(path, max_bytes=asked.limit, quantized=True).model)
@@ -77,9 +77,9 @@ def _subject(asked: Asked) -> Subject:
 def _dataset(asked: Asked, subject: Subject) -> Dataset | None:
     if asked.data is None or subject.model is None:
         return None
-    from edgeq.dataset import open_dataset
-    from edgeq.inputs import input_specs
-    from edgeq.passes.float_boundary import FloatBoundary
+    from edgeq.data.open import open_dataset
+    from edgeq.graph.signature import input_specs
+    from edgeq.passes.boundary.float_boundary import FloatBoundary
 
     floats = subject.model.clone()
     FloatBoundary()(floats)

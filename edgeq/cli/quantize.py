@@ -28,11 +28,11 @@ from edgeq.errors import FloorMissed
 
 if TYPE_CHECKING:
     from edgeq.api import Quantized
-    from edgeq.load import Loaded
-    from edgeq.plan import Plan
-    from edgeq.recipe import Recipe
-    from edgeq.statistics_file import Statistics
-    from edgeq.target import Target as Chip
+    from edgeq.calibration.statistics_file import Statistics
+    from edgeq.io.load import Loaded
+    from edgeq.schema.plan import Plan
+    from edgeq.schema.recipe import Recipe
+    from edgeq.schema.target import Target as Chip
 
 EXAMPLE = """    edgeq quantize model.onnx --data calib.npz -o model.int8.onnx
 
@@ -124,13 +124,13 @@ def _check_paths(outputs: list[Path | None], inputs: list[str | Path | None], re
 
 
 def _loaded(path: Path, limit: int) -> Loaded:
-    from edgeq.load import load_model
+    from edgeq.io.load import load_model
 
     return load_model(path, max_bytes=limit)
 
 
 def _chip(name: str, no_vnni: bool, float_io: bool) -> Chip:
-    from edgeq.target import load_target
+    from edgeq.schema.target import load_target
 
     chip = load_target(name, float_io=float_io)
     return chip.without_vnni() if no_vnni else chip
@@ -138,8 +138,8 @@ def _chip(name: str, no_vnni: bool, float_io: bool) -> Chip:
 
 def _made_earlier(stats: Path | None, plan: Path | None) -> tuple[Statistics | None, Plan | None]:
     """Statistics and plan of earlier runs, where given."""
-    from edgeq.plan import load_plan
-    from edgeq.statistics_file import load_statistics
+    from edgeq.calibration.statistics_file import load_statistics
+    from edgeq.schema.plan import load_plan
 
     return None if stats is None else load_statistics(stats), None if plan is None else load_plan(plan)
 
@@ -156,7 +156,7 @@ class Files:
 
 def write(made: Quantized, files: Files, *, force: bool, strict: bool) -> None:
     """Write what was made; with `strict`, where a floor is missed, nothing but the report."""
-    from edgeq.save import atomic_write_bytes, atomic_write_text
+    from edgeq.io.save import atomic_write_bytes, atomic_write_text
 
     if not (made.report.gate == "failed" and strict):
         made.check_form(files.model)
@@ -172,7 +172,7 @@ def write(made: Quantized, files: Files, *, force: bool, strict: bool) -> None:
 
 def finish(screen: Screen, made: Quantized, files: Files, *, force: bool, strict: bool) -> None:
     """Write, show, and judge. Raises FloorMissed after all is written; with `strict` nothing but the report is."""
-    from edgeq.report_text import report_text
+    from edgeq.report.text import report_text
 
     write(made, files, force=force, strict=strict)
     screen.show(made.report, lambda: report_text(made.report, str(files.model)))

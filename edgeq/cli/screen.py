@@ -29,7 +29,7 @@ class Screen:
     def show(self, result: object, render: Callable[[], RenderableType]) -> None:
         """Print `result`: as JSON, or as what `render` makes of it."""
         if self.as_json:
-            from edgeq.jsonable import to_json
+            from edgeq.io.strict_json import to_json
 
             sys.stdout.write(to_json(result))
         elif not self.quiet:

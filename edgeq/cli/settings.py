@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from edgeq.errors import BadData, BadOutput, BadRecipe
 
 if TYPE_CHECKING:
-    from edgeq.recipe import CodebookWish, Recipe
-    from edgeq.report import Report
+    from edgeq.report.report import Report
+    from edgeq.schema.recipe import CodebookWish, Recipe
 
 Setting = str | int | float | Sequence[str] | None
 
@@ -25,8 +25,8 @@ def recipe_from(
     preprocessing: Mapping[str, float | tuple[float, ...]] | None = None,
 ) -> Recipe:
     """The recipe file (default: all defaults) with the options given on the command line on top. None: option not given."""
-    from edgeq.recipe import Recipe, load_recipe
-    from edgeq.toml_model import validate
+    from edgeq.io.strict_toml import validate
+    from edgeq.schema.recipe import Recipe, load_recipe
 
     recipe = Recipe() if file is None else load_recipe(file)
     given = {key: value for key, value in overrides.items() if value is not None}
@@ -54,16 +54,16 @@ def preprocessing_from(scale: float | None, mean: str | None, std: str | None) -
 
 def codebook_from(given: Mapping[str, Setting]) -> CodebookWish:
     """Codebook settings from options. None: option not given. Raises BadRecipe."""
-    from edgeq.recipe import CodebookWish
-    from edgeq.toml_model import validate
+    from edgeq.io.strict_toml import validate
+    from edgeq.schema.recipe import CodebookWish
 
     return validate(CodebookWish, {key: value for key, value in given.items() if value is not None}, "command line", BadRecipe, "options")
 
 
 def codebook_in(recipe: Recipe, given: Mapping[str, Setting]) -> Recipe:
     """The recipe with codebooks as given. None: option not given. Raises BadRecipe."""
-    from edgeq.recipe import Recipe
-    from edgeq.toml_model import validate
+    from edgeq.io.strict_toml import validate
+    from edgeq.schema.recipe import Recipe
 
     return validate(Recipe, recipe.model_dump() | {"codebook": codebook_from(given).model_dump()}, "command line", BadRecipe, "options")
 
@@ -92,7 +92,7 @@ def parse_size(word: str) -> int:
 
 def check_outputs(outputs: Iterable[Path | None], *, force: bool, inputs: Iterable[Path | None]) -> None:
     """Refuse output paths that would fail or do harm, before minutes of work and not after. None: not wanted. Raises BadOutput."""
-    from edgeq.save import check_output
+    from edgeq.io.save import check_output
 
     wanted = [path for path in outputs if path is not None]
     sources = [path for path in inputs if path is not None]
@@ -140,23 +140,23 @@ def check_report(path: Path | None) -> None:
     """Refuse a report path whose form is unknown or needs a package that is missing. Raises BadOutput, MissingExtra."""
     if path is None:
         return
-    from edgeq.report import report_format
+    from edgeq.report.report import report_format
 
     if report_format(path) == "html":
-        from edgeq.report_html import require_jinja
+        from edgeq.report.html import require_jinja
 
         require_jinja()
 
 
 def write_report(report: Report, path: Path, model: str, *, force: bool) -> None:
     """Write the report in the form that its extension names. model: where the int8 model lies, for the snippet."""
-    from edgeq.report import report_format
-    from edgeq.save import atomic_write_text
+    from edgeq.io.save import atomic_write_text
+    from edgeq.report.report import report_format
 
     if report_format(path) == "json":
         text = report.to_json()
     else:
-        from edgeq.report_html import to_html
+        from edgeq.report.html import to_html
 
         text = to_html(report, model)
     atomic_write_text(path, text, force=force)
@@ -180,8 +180,8 @@ def parse_range(word: str | None) -> tuple[int, int | None]:
 
 def tuning_from(recipe: Recipe, given: Mapping[str, Setting], minutes: float) -> Recipe:
     """The recipe with fine-tuning as given; where neither it nor the options say how long, for so many minutes. Raises BadRecipe."""
-    from edgeq.finetune_wish import FineTuneWish
-    from edgeq.toml_model import validate
+    from edgeq.io.strict_toml import validate
+    from edgeq.schema.finetune import FineTuneWish
 
     chosen = {key: value for key, value in given.items() if value is not None}
     own = recipe.finetune.model_dump()

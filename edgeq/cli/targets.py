@@ -14,8 +14,8 @@ from edgeq.cli.screen import Screen
 from edgeq.errors import BadRecipe
 
 if TYPE_CHECKING:
-    from edgeq.target import Target
-    from edgeq.target_facts import Kernel
+    from edgeq.schema.target import Target
+    from edgeq.schema.target_facts import Kernel
 
 EXAMPLE = """    edgeq targets                     list the shipped targets
 
@@ -34,7 +34,7 @@ def targets(
     force: NoForce = False,  # noqa: ARG001  # accepted everywhere
 ) -> None:
     """List the shipped targets, or show the facts of one."""
-    from edgeq.target import Target, load_target, shipped_targets
+    from edgeq.schema.target import Target, load_target, shipped_targets
 
     screen = Screen(as_json, quiet)
     if action == "show" and name is not None:

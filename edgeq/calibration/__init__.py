@@ -1,0 +1,1 @@
+"""Measure: run the float model over data and keep small, mergeable statistics."""

@@ -1,0 +1,159 @@
+"""Measure: second moments of what the weights of a layer are multiplied with, in exact integers, from a sample of positions.
+
+The input of a layer is taken as the codes that its grid will give it. Products of 8-bit codes summed over at most 256 rows fit float32's
+24 bits, so BLAS adds them exactly in any order: the result is the same on every machine and for every number of threads.
+"""
+
+from __future__ import annotations
+
+import threading
+import zlib
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
+
+from edgeq.calibration.observe import WORKERS, map_ahead, session_source
+from edgeq.data.dataset import Batch, Dataset
+from edgeq.graph.expose import expose
+from edgeq.graph.layer_rows import Layer, rows_of
+from edgeq.numerics.grid import QuantParams, grid_for_range, quantize
+from edgeq.progress import Progress, Silent
+from edgeq.runtimes.ort import open_session
+
+#: rows [.., K] whose products float32 adds exactly: 255^2 * 256 < 2^24
+EXACT_ROWS = 256
+#: rows a column of the weight that are enough, and the least: four times as many gave no better models
+ROWS_PER_COLUMN, LEAST_ROWS = 8, 1024
+#: rows that are worth a visit to a sample: fewer from every sample cost more time and gave no better models
+ROWS_PER_VISIT = 128
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Of rows x = code - zero_point: total = sum x x^T float64 [G, K, K], sum float64 [G, K], both whole numbers; rows: how many."""
+
+    total: NDArray[np.float64]
+    sum: NDArray[np.float64]
+    rows: int
+
+    @property
+    def second(self) -> NDArray[np.float64]:
+        """E[x x^T] [G, K, K], in units of the grid's scale squared."""
+        return self.total / max(self.rows, 1)
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """E[x] [G, K], in units of the grid's scale."""
+        return self.sum / max(self.rows, 1)
+
+    @property
+    def covariance(self) -> NDArray[np.float64]:
+        """E[x x^T] - E[x] E[x]^T."""
+        mean = self.mean
+        return self.second - mean[:, :, None] * mean[:, None, :]
+
+
+def measure_moments(
+    model: ir.Model,
+    layers: Iterable[Layer],
+    grids: Mapping[str, QuantParams],
+    data: Dataset,
+    *,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> dict[str, Moment]:
+    """Node name -> Moment of its input, over a seeded choice of positions of every sample. grids: by input value name;
+
+    a value without one is quantized with the grid of its own smallest and largest element, each sample for itself.
+    """
+    wanted = tuple(layers)
+    watcher = progress or Silent()
+    watcher.start("second moments", data.count)
+    together = data.fixed_batch or 1
+    sums = [_Sum(layer, grids.get(layer.source), data.count // together, seed) for layer in wanted]
+    exposed, outputs = expose(model, {layer.source for layer in wanted})
+    source = session_source(exposed)
+    own = threading.local()
+
+    def take(batch: Batch) -> int:
+        if not hasattr(own, "session"):
+            own.session = open_session(source, threads=1)
+        due = [one for one in sums if one.visits(batch.samples.start // together)]
+        if not due:
+            return len(batch.samples)
+        read = {one.layer.source: outputs[one.layer.source] for one in due if one.layer.source in outputs}
+        arrays = dict(zip(read, own.session.run(batch.feeds, list(read.values())) if read else [], strict=True))
+        for one in due:
+            value = arrays.get(one.layer.source, batch.feeds.get(one.layer.source))
+            if value is not None and value.size:  # no value: it cannot be handed out; an empty one: its branch was not taken
+                one.add(value, batch.samples.start)
+        return len(batch.samples)
+
+    # one BLAS thread for each worker: more would wait for each other
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(WORKERS) as pool:
+        for done in map_ahead(pool, take, data.batches(1)):
+            watcher.advance(done)
+    return {one.layer.node: one.result() for one in sums}
+
+
+def unit_moments(layers: Iterable[Layer]) -> dict[str, Moment]:
+    """What to take where nothing was measured: every input varies alike and by itself, around 0."""
+    return {
+        one.node: Moment(
+            np.broadcast_to(np.eye(one.columns), (one.groups, one.columns, one.columns)), np.zeros((one.groups, one.columns)), 1
+        )
+        for one in layers
+    }
+
+
+class _Sum:
+    def __init__(self, layer: Layer, grid: QuantParams | None, runs: int, seed: int) -> None:
+        self.layer, self.grid, self.seed = layer, grid, seed
+        wanted = max(ROWS_PER_COLUMN * layer.columns, LEAST_ROWS)
+        self.quota = max(-(-wanted // max(runs, 1)), ROWS_PER_VISIT)
+        visits = -(-wanted // max(1, min(self.quota, layer.positions)))
+        self.stride = max(1, runs // visits)
+        self.total = np.zeros((layer.groups, layer.columns, layer.columns))
+        self.sum = np.zeros((layer.groups, layer.columns))
+        self.rows = 0
+        self.lock = threading.Lock()
+        self.waiting: list[NDArray[np.float32]] = []
+        self.held = 0
+
+    def visits(self, run: int) -> bool:
+        """Whether this layer takes rows of that run of the model: every stride-th. All start with the first, so that others need none."""
+        return run % self.stride == 0
+
+    def add(self, value: NDArray[np.generic], sample: int) -> None:
+        chance = np.random.default_rng([self.seed, sample, zlib.crc32(self.layer.node.encode())])
+        rows = rows_of(self.layer, np.asarray(value, np.float32), self.quota, chance)
+        grid = self.grid or grid_for_range(float(value.min()), float(value.max()), "uint8")
+        codes = quantize(rows, grid).astype(np.float32) - np.float32(grid.zero_point)
+        with self.lock:
+            self.rows += codes.shape[1]
+            self.waiting.append(codes)
+            self.held += codes.shape[1]
+            if self.held >= EXACT_ROWS:
+                self._add_up()
+
+    def result(self) -> Moment:
+        """The sums of everything added."""
+        if self.held:
+            self._add_up()
+        return Moment(self.total, self.sum, self.rows)
+
+    def _add_up(self) -> None:
+        codes = np.concatenate(self.waiting, axis=1)
+        self.waiting, self.held = [], 0
+        self.sum += codes.sum(1, dtype=np.float64)
+        for start in range(0, codes.shape[1], EXACT_ROWS):
+            part = codes[:, start : start + EXACT_ROWS]
+            if len(part) == 1:  # a plain product of a matrix with itself: BLAS computes one half of it
+                self.total[0] += part[0].T @ part[0]
+            else:
+                self.total += np.swapaxes(part, 1, 2) @ part

@@ -1,0 +1,125 @@
+"""Measure: how much the quantization of a value moves the outputs of the layers that multiply it with weights, for many grids at once.
+
+For rows x of a layer's input, Q(x) what a grid makes of them, and weights W the error of a row is ||W (x - Q(x))||^2, and what counts is
+its size against the output. A row is weighed by 1 / (E + mean E), E = ||W x||^2: outlier rows do not decide alone, nor do rows near zero.
+"""
+
+from __future__ import annotations
+
+import threading
+import zlib
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
+
+from edgeq.calibration.observe import WORKERS, map_ahead, session_source
+from edgeq.data.dataset import Batch, Dataset
+from edgeq.graph.expose import expose
+from edgeq.graph.layer_rows import Layer, rows_of
+from edgeq.numerics.grid import QuantParams, dequantize, grid_for_range, quantize
+from edgeq.progress import Progress
+from edgeq.runtimes.ort import open_session
+
+Array = NDArray[np.float32]
+
+#: rows of a sample, and samples that are visited: more did not change a choice
+ROWS, VISITS = 32, 48
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """One way to quantize a value. grid: None when every run measures its own. factors: s [K] that the value is divided by before."""
+
+    name: str
+    grid: QuantParams | None
+    factors: Array | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Reader:
+    """Layers that read one value alike. weight [G, C, K]: all their rows. layer: its geometry, and the value's name as source.
+
+    noise [candidates]: sum over rows of step^2 / 12 of the weight's own grid under each candidate, as nearest rounding would leave it.
+    """
+
+    layer: Layer
+    weight: Array
+    noise: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Site:
+    """A grid to be chosen: its candidates and everyone who will see it."""
+
+    name: str
+    candidates: tuple[Candidate, ...]
+    readers: tuple[Reader, ...]
+
+
+def measure_errors(model: ir.Model, sites: Sequence[Site], data: Dataset, seed: int, progress: Progress) -> dict[str, NDArray[np.float64]]:
+    """Site name -> relative output error of each candidate; NaN where no sample had the value."""
+    runs = data.count // (data.fixed_batch or 1)
+    stride = max(1, -(-runs // VISITS))
+    exposed, outputs = expose(model, {reader.layer.source for site in sites for reader in site.readers})
+    source, own = session_source(exposed), threading.local()
+    found: dict[str, dict[int, NDArray[np.float64]]] = {site.name: {} for site in sites}
+    progress.start("output errors", data.count)
+
+    def take(batch: Batch) -> int:
+        start = batch.samples.start
+        if (start // (data.fixed_batch or 1)) % stride == 0 and sites:
+            if not hasattr(own, "session"):
+                own.session = open_session(source, threads=1)
+            arrays = dict(zip(outputs, own.session.run(batch.feeds, list(outputs.values())) if outputs else [], strict=True))
+            for site in sites:
+                errors = [
+                    _errors(reader, site.candidates, np.asarray(value, np.float32), np.random.default_rng([seed, start, _number(reader)]))
+                    for reader in site.readers
+                    if (value := arrays.get(reader.layer.source, batch.feeds.get(reader.layer.source))) is not None and value.size
+                ]
+                if errors:
+                    found[site.name][start] = np.mean(errors, axis=0)
+        return len(batch.samples)
+
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(WORKERS) as pool:
+        for done in map_ahead(pool, take, data.batches(1)):
+            progress.advance(done)
+    return {site.name: _mean(found[site.name], len(site.candidates)) for site in sites}
+
+
+def _mean(found: Mapping[int, NDArray[np.float64]], size: int) -> NDArray[np.float64]:
+    """In the order of the samples, whichever worker came first."""
+    return np.mean([found[sample] for sample in sorted(found)], axis=0) if found else np.full(size, np.nan)
+
+
+def _number(reader: Reader) -> int:
+    return zlib.crc32(reader.layer.node.encode())
+
+
+def _errors(reader: Reader, candidates: Sequence[Candidate], value: Array, chance: np.random.Generator) -> NDArray[np.float64]:
+    rows = rows_of(reader.layer, value, ROWS, chance)
+    energy = _energy(rows, reader.weight)
+    weigh = energy + energy.mean()
+    return np.array([_error(reader, index, one, value, rows, weigh) for index, one in enumerate(candidates)])
+
+
+def _error(reader: Reader, index: int, one: Candidate, value: Array, rows: Array, weigh: NDArray[np.float64]) -> float:
+    factors = np.float32(1) if one.factors is None else one.factors
+    divided = rows / factors
+    grid = one.grid
+    if grid is None:
+        whole = value / factors
+        grid = grid_for_range(float(whole.min()), float(whole.max()), "uint8")
+    error = _energy((divided - dequantize(quantize(divided, grid), grid)) * factors, reader.weight)
+    error += reader.noise[index] * np.square(divided, dtype=np.float64).sum((0, 2))
+    return float(np.mean(error / np.maximum(weigh, np.finfo(np.float32).tiny)))
+
+
+def _energy(rows: Array, weight: Array) -> NDArray[np.float64]:
+    """rows [G, R, K], weight [G, C, K] -> ||W x||^2 of each row, over all groups: float64 [R]."""
+    return np.asarray(np.square(rows @ np.swapaxes(weight, 1, 2), dtype=np.float64).sum((0, 2)))

@@ -1,0 +1,53 @@
+"""Measure: what an error in one weight does to the model's outputs, weight after weight, on a few samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from edgeq.data.dataset import Dataset
+from edgeq.graph.edit import Names, add_constant
+from edgeq.graph.read import owner
+from edgeq.progress import Progress
+from edgeq.runtimes.ort import open_session
+
+#: samples that are enough to rank layers
+SAMPLES = 16
+
+
+def output_damage(model: ir.Model, changed: Mapping[str, NDArray[np.float32]], data: Dataset, progress: Progress) -> dict[str, float]:
+    """ "node:input index" -> mean over outputs of the error's share of their energy, when only that weight is what `changed` says."""
+    progress.start("sensitivity", len(changed))
+    feeds = [batch.feeds for batch in data.batches(1, 0, min(SAMPLES, data.count))] if data.fixed_batch is None else []
+    feeds = feeds or [next(iter(data.batches(1, 0, data.fixed_batch or 1))).feeds]
+    wanted = _run(model, feeds)
+    found = {}
+    for key, array in changed.items():
+        found[key] = _distance(wanted, _run(_with(model, key, array), feeds))
+        progress.advance()
+    return found
+
+
+def _with(model: ir.Model, key: str, array: NDArray[np.float32]) -> ir.Model:
+    copy = model.clone()
+    name, _, index = key.rpartition(":")
+    node = next(node for node in copy.graph.all_nodes() if node.name == name)
+    node.replace_input_with(int(index), add_constant(owner(node), array, Names(copy).value("changed")))
+    return copy
+
+
+def _run(model: ir.Model, feeds: Sequence[Mapping[str, NDArray[np.generic]]]) -> list[list[NDArray[np.generic]]]:
+    with open_session(model) as session:
+        return [session.run(one) for one in feeds]
+
+
+def _distance(wanted: list[list[NDArray[np.generic]]], got: list[list[NDArray[np.generic]]]) -> float:
+    shares = []
+    for place in range(len(wanted[0])):
+        pairs = [(np.asarray(w[place], np.float64), np.asarray(g[place], np.float64)) for w, g in zip(wanted, got, strict=True)]
+        energy = sum(float(np.square(w).sum()) for w, _ in pairs)
+        shares.append(sum(float(np.square(w - g).sum()) for w, g in pairs if w.shape == g.shape) / max(energy, 1e-30))
+    return float(np.mean(shares))

@@ -1,0 +1,177 @@
+"""The statistics of a whole model: what they belong to, merging of shards, and their compact, byte-deterministic file.
+
+The file is an .npz: header (JSON: format, hashes, names of the tensors in sorted order), index int64 [T, 5] (samples, nonfinite, exponent,
+first, bins of each tensor), and the tensors' arrays end to end: samples, sample_low, sample_high, counts. Reading trusts nothing:
+no pickle, sizes are bounded before memory is taken, and every tensor must be one that an Observer could have made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeq.calibration.histogram import BITS
+from edgeq.calibration.tensor_stats import TensorStats, flaw, pool
+from edgeq.errors import BadStatistics
+
+_FORMAT = 1
+#: the arrays in the file and the dtypes that each may have; counts take the smallest that holds them
+_MEMBERS: dict[str, tuple[str, ...]] = {
+    "header": ("|u1",),
+    "index": ("<i8",),
+    "samples": ("<i8",),
+    "sample_low": ("<f4",),
+    "sample_high": ("<f4",),
+    "counts": ("|u1", "<u2", "<u4", "<u8"),
+}
+#: a file that takes more memory is refused: 300 tensors and 100,000 samples need half of it
+MAX_BYTES = 1 << 30
+MAX_HEADER = 1 << 24
+_DAMAGE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, MemoryError)
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Statistics of the values of one prepared model. model, data, settings: sha256 (hex) of what they were taken from, with and how."""
+
+    model: str
+    data: str
+    settings: str
+    tensors: Mapping[str, TensorStats]
+
+    @property
+    def samples(self) -> NDArray[np.int64]:
+        """Global indices of the samples that any tensor has seen, ascending."""
+        return np.unique(np.concatenate([np.zeros(0, np.int64), *(stats.samples for stats in self.tensors.values())]))
+
+    @property
+    def hash(self) -> str:
+        """sha256 (hex) of the content; equal statistics have equal hashes."""
+        digest = hashlib.sha256()
+        for name, array in _arrays(self).items():
+            digest.update(f"{name} {array.dtype.str} {array.shape};".encode())
+            digest.update(array.tobytes())
+        return digest.hexdigest()
+
+    def to_bytes(self) -> bytes:
+        """The file's content; the same bytes for equal statistics."""
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, array in _arrays(self).items():
+                member = io.BytesIO()
+                np.lib.format.write_array(member, array, version=(1, 0), allow_pickle=False)
+                info = zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))  # no clock in the file
+                info.create_system = 3
+                archive.writestr(info, member.getvalue(), zipfile.ZIP_DEFLATED)
+        return file.getvalue()
+
+    def save(self, path: str | Path, *, force: bool = False, inputs: Sequence[Path] = ()) -> None:
+        """Write to `path` (.npz), whole or not at all. Raises BadOutput if it exists and not `force`, or if it is one of `inputs`."""
+        from edgeq.io.save import atomic_write_bytes  # brings onnx_ir in, which reading and merging do not need
+
+        atomic_write_bytes(path, self.to_bytes(), force=force, inputs=inputs)
+
+
+def load_statistics(path: str | Path) -> Statistics:
+    """Read what `Statistics.save` wrote. Raises BadStatistics if the file is missing, damaged or not of this format."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            arrays = {name: _member(archive, name, dtypes) for name, dtypes in _MEMBERS.items()}
+        return _assembled(arrays)
+    except FileNotFoundError:
+        raise BadStatistics("There is no such statistics file.", str(path), "Make one with edgeq calibrate -o FILE.npz.") from None
+    except _DAMAGE as error:
+        mend = "Make the file anew with edgeq calibrate -o FILE.npz."
+        raise BadStatistics(f"This is not a statistics file, or it is damaged: {error}.", str(path), mend) from error
+
+
+def merge_statistics(parts: Sequence[Statistics]) -> Statistics:
+    """The statistics of all shards together, the same bits in any order. A tensor that a shard has not seen is taken from the others.
+
+    Raises BadStatistics for no parts, for parts of another model, data set or settings, and for samples that two parts have in common.
+    """
+    if not parts:
+        raise BadStatistics("There is nothing to merge.", "statistics", "Name at least one statistics file.")
+    for kind in ("model", "data", "settings"):
+        if len({getattr(part, kind) for part in parts}) > 1:
+            raise BadStatistics(f"The statistics differ in their {kind}.", kind, "Merge only shards of one calibration.")
+    seen, times = np.unique(np.concatenate([part.samples for part in parts]), return_counts=True)
+    if (times > 1).any():
+        where = f"sample {int(seen[times > 1][0])}"
+        raise BadStatistics("Some samples are in more than one of the statistics.", where, "Merge shards with disjoint sample ranges.")
+    names = sorted({name for part in parts for name in part.tensors})
+    tensors = {name: pool([part.tensors[name] for part in parts if name in part.tensors]) for name in names}
+    return Statistics(parts[0].model, parts[0].data, parts[0].settings, tensors)
+
+
+def _arrays(statistics: Statistics) -> dict[str, NDArray[np.generic]]:
+    names = sorted(statistics.tensors)
+    tensors = [statistics.tensors[name] for name in names]
+    header = {"format": _FORMAT, "bits": BITS, "model": statistics.model, "data": statistics.data, "settings": statistics.settings}
+    text = json.dumps({**header, "tensors": names}, ensure_ascii=True, separators=(",", ":"))
+    index = [(t.samples.size, t.nonfinite, t.exponent, t.first, t.counts.size) for t in tensors]
+    counts = np.concatenate([np.zeros(0, np.int64), *(t.counts for t in tensors)])
+    smallest = np.min_scalar_type(int(counts.max(initial=0)))
+    return {
+        "header": np.frombuffer(text.encode(), np.uint8),
+        "index": np.array(index, np.int64).reshape(len(tensors), 5),
+        "samples": np.concatenate([np.zeros(0, np.int64), *(t.samples for t in tensors)]),
+        "sample_low": np.concatenate([np.zeros(0, np.float32), *(t.sample_low for t in tensors)]),
+        "sample_high": np.concatenate([np.zeros(0, np.float32), *(t.sample_high for t in tensors)]),
+        "counts": counts.astype(smallest),
+    }
+
+
+def _member(archive: zipfile.ZipFile, name: str, dtypes: tuple[str, ...]) -> NDArray[np.generic]:
+    if sum(info.file_size for info in archive.infolist()) > MAX_BYTES:
+        raise ValueError(f"it unpacks to more than {MAX_BYTES} bytes")
+    file = io.BytesIO(archive.read(f"{name}.npy"))  # at most its declared size, and its checksum is verified
+    if np.lib.format.read_magic(file) != (1, 0):
+        raise ValueError(f"unknown npy version in {name}")
+    shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
+    body = file.read()
+    rank = 2 if name == "index" else 1
+    if dtype.str not in dtypes or fortran or len(shape) != rank or shape[1:] not in ((), (5,)):
+        raise ValueError(f"unexpected dtype or shape of {name}")
+    if shape[0] < 0 or len(body) != shape[0] * dtype.itemsize * (5 if rank == 2 else 1):
+        raise ValueError(f"the size of {name} is not what it says")
+    array: NDArray[np.generic] = np.frombuffer(body, dtype).reshape(shape)
+    return array
+
+
+def _assembled(arrays: Mapping[str, NDArray[np.generic]]) -> Statistics:
+    if arrays["header"].size > MAX_HEADER or arrays["counts"].size * 8 > MAX_BYTES:
+        raise ValueError("it is larger than statistics can be")
+    header = json.loads(arrays["header"].tobytes())
+    if (header["format"], header["bits"]) != (_FORMAT, BITS):
+        raise ValueError(f"format {header['format']!r} of another edgeq")
+    names, hashes = header["tensors"], (header["model"], header["data"], header["settings"])
+    index = arrays["index"].tolist()
+    if not all(isinstance(text, str) for text in (*names, *hashes)) or names != sorted(set(names)) or len(names) != len(index):
+        raise ValueError("the header does not fit the index")
+    if any(row[0] < 0 or row[4] < 0 for row in index):
+        raise ValueError("negative length in the index")
+    if sum(row[0] for row in index) != arrays["samples"].size or sum(row[4] for row in index) != arrays["counts"].size:
+        raise ValueError("the index does not fit the arrays")
+    if not arrays["samples"].size == arrays["sample_low"].size == arrays["sample_high"].size:
+        raise ValueError("the samples do not fit their ranges")
+    samples, counts = arrays["samples"].astype(np.int64), arrays["counts"].astype(np.int64)
+    low, high = arrays["sample_low"].astype(np.float32), arrays["sample_high"].astype(np.float32)
+    tensors, at, bin_at = {}, 0, 0
+    for name, (seen, nonfinite, exponent, first, bins) in zip(names, index, strict=True):
+        own = slice(at, at + seen)
+        stats = TensorStats(nonfinite, samples[own], low[own], high[own], exponent, first, counts[bin_at : bin_at + bins])
+        problem = flaw(stats)
+        if problem:
+            raise ValueError(f"{problem} of tensor {name!r}")
+        tensors[name], at, bin_at = stats, at + seen, bin_at + bins
+    return Statistics(*hashes, tensors)

@@ -1,0 +1,89 @@
+"""Run a model step by step on a few samples that are held in memory: each step goes on where the last one stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from types import MappingProxyType
+
+import numpy as np
+import onnx_ir as ir
+
+from edgeq.calibration.observe import WORKERS, session_source
+from edgeq.graph.liveness import reads
+from edgeq.runtimes.ort import Array, open_session
+
+
+class Stepwise:
+    """A model with the values that its next steps need, for every sample. Only the main graph is stepped through.
+
+    Optimizations are off: Quantize, Dequantize and float kernels do what the file says, also where integers and floats meet.
+    """
+
+    def __init__(
+        self, model: ir.Model, samples: Sequence[Mapping[str, Array]], held: Mapping[ir.Node, ir.Value] = MappingProxyType({})
+    ) -> None:
+        """samples: feeds of one run each. held: values that are kept until a node ran, beside what it reads."""
+        self._model, self._count = model, len(samples)
+        self._ahead, self._held = dict.fromkeys(model.graph), held
+        inputs = [str(value.name) for value in model.graph.inputs]
+        self._alive: dict[str, list[Array]] = {name: [np.asarray(feeds[name]) for feeds in samples] for name in inputs}
+
+    def reach(self, value: ir.Value) -> list[Array]:
+        """A value for each sample: one that is held since later steps read it, or one that is made now."""
+        if str(value.name) not in self._alive:
+            maker = value.producer()
+            assert maker is not None
+            made = self.advance(maker)
+            if value is maker.outputs[0]:
+                return made
+        return self._alive[str(value.name)]
+
+    def advance(self, node: ir.Node) -> list[Array]:
+        """Run this node, which did not run yet, and what it needs; its first output for each sample.
+
+        What the caller writes into the arrays is what later steps see.
+        """
+        segment = self._needed(node)
+        for one in segment:
+            del self._ahead[one]
+        later = {str(value.name) for one in self._ahead for value in (*reads(one), *self._also(one))}
+        result = str(node.outputs[0].name)
+        made = [str(value.name) for one in segment for value in one.outputs if value.name in later or value.name == result]
+        read = {str(value.name) for one in segment for value in reads(one)}
+        found = self._run([name for name in self._alive if name in read], made)
+        self._alive = {name: arrays for name, arrays in (self._alive | found).items() if name in later}
+        return found[result]
+
+    def _also(self, node: ir.Node) -> tuple[ir.Value, ...]:
+        return (self._held[node],) if node in self._held else ()
+
+    def _needed(self, node: ir.Node) -> list[ir.Node]:
+        """The nodes that did not run yet and that `node` depends on, itself included, in graph order."""
+        needed, waiting = {node}, [node]
+        while waiting:
+            for value in reads(waiting.pop()):
+                maker = value.producer()
+                if maker in self._ahead and maker is not None and maker not in needed:
+                    needed.add(maker)
+                    waiting.append(maker)
+        return [one for one in self._ahead if one in needed]
+
+    def _run(self, fed: list[str], wanted: list[str]) -> dict[str, list[Array]]:
+        examples = {name: self._alive[name][0] for name in fed}
+        source = session_source(_part(self._model.graph, self._model.ir_version, examples, wanted))
+        with open_session(source, threads=1, optimize="off") as session, ThreadPoolExecutor(WORKERS) as pool:
+            feeds = [{name: self._alive[name][index] for name in fed} for index in range(self._count)]
+            rows = list(pool.map(lambda one: session.run(one, wanted), feeds))
+        return {name: [row[place] for row in rows] for place, name in enumerate(wanted)}
+
+
+def _part(graph: ir.Graph, version: int, fed: Mapping[str, Array], wanted: list[str]) -> ir.Model:
+    """A model of the nodes between `fed` (name -> an example) and `wanted`."""
+    part = ir.convenience.extract(graph, list(fed), wanted)
+    for value in part.inputs:
+        example = fed[str(value.name)]
+        value.type, value.shape = ir.TensorType(ir.DataType.from_numpy(example.dtype)), ir.Shape([None] * example.ndim)
+    for value in part.outputs:
+        value.shape = None
+    return ir.Model(part, ir_version=version)

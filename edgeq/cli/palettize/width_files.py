@@ -1,0 +1,48 @@
+"""The widths of `edgeq finetune --bits 8,4,2`, and the files of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from edgeq.errors import BadRecipe
+from edgeq.numerics.codebook import BITS
+
+
+def parse_widths(word: str | None, granularity: str | None) -> tuple[int, ...]:
+    """`4` or `8,4,2` to widths in the given order; none to none, and then there is no granularity either. Raises BadRecipe."""
+    if word is None:
+        if granularity is not None:
+            raise BadRecipe("--granularity is of codebooks, and there are none.", "--granularity", "Add --bits, or leave it out.")
+        return ()
+    widths = tuple(int(part) if part.strip().isdecimal() else 0 for part in word.split(","))
+    if any(bits not in BITS for bits in widths) or len(set(widths)) < len(widths):
+        known = ", ".join(map(str, BITS))
+        raise BadRecipe(f"{word!r} are no widths.", "--bits", f"Give one or several of {known}, each once, as in 8,4,2.")
+    return widths
+
+
+def of_width(path: Path, bits: int) -> Path:
+    """Where a file of one width lies: model.onnx -> model.w4.onnx."""
+    return path.with_suffix(f".w{bits}{path.suffix}")
+
+
+def checkpoint_path(model: Path) -> Path:
+    """Where training of a model keeps its state: model.w4.onnx -> model.w4.ckpt."""
+    return model.with_suffix(".ckpt")
+
+
+def refuse_single(options: Mapping[str, bool]) -> None:
+    """Refuse options that belong to one width where several are given. options: name -> whether it was given. Raises BadRecipe."""
+    idle = next((name for name, given in options.items() if given), None)
+    if idle is not None:
+        raise BadRecipe(f"{idle} is for one int8 model.", idle, f"Leave {idle} out, or fine-tune the widths one by one.")
+
+
+def check_float(widths: tuple[int, ...], options: Mapping[str, bool]) -> None:
+    """Refuse what makes no sense for models that stay float. options: name -> whether it was given. Raises BadRecipe."""
+    if not widths:
+        raise BadRecipe("With --compute float only codebooks can be trained.", "--compute", "Add --bits, as in --bits 4.")
+    idle = next((name for name, given in options.items() if given), None)
+    if idle is not None:
+        raise BadRecipe(f"{idle} is for int8 compute.", idle, f"Leave {idle} or --compute float out.")

@@ -1,0 +1,1 @@
+"""Data sets: opened, checked against the model, streamed."""

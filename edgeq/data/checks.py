@@ -1,0 +1,171 @@
+"""Does the data fit the model? Names, rank, shape, element type, finite values: each misfit is a BadData that says how to mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from itertools import permutations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeq.errors import BadData
+from edgeq.graph.signature import InputSpec
+
+#: arrays that are labels when the model has no input of that name
+LABELS = ("labels", "y")
+#: names that a single array may have whatever the model's only input is called
+ANONYMOUS = ("x", "data", "input", "images", "arr_0")
+
+
+@dataclass(frozen=True)
+class Match:
+    """keys: model input -> array that feeds it. labels: the array of labels or None. notes: what the user should know."""
+
+    keys: Mapping[str, str]
+    labels: str | None
+    notes: tuple[str, ...]
+
+
+def match_names(names: Iterable[str], inputs: Sequence[InputSpec], where: str) -> Match:
+    """Find the array of each model input by name. A single array called x, data, input, images or arr_0 fits a model with one input."""
+    wanted = [spec.name for spec in inputs]
+    labels = next((name for name in LABELS if name in names and name not in wanted), None)
+    arrays = [name for name in names if name in wanted or name not in LABELS]
+    missing = [name for name in wanted if name not in arrays]
+    if not missing:
+        extra = [name for name in arrays if name not in wanted]
+        notes = (f"{where}: not a model input, ignored: {', '.join(extra)}.",) if extra else ()
+        return Match({name: name for name in wanted}, labels, notes)
+    if len(wanted) == len(arrays) == 1 and arrays[0] in ANONYMOUS:
+        return Match({wanted[0]: arrays[0]}, labels, (f"{where}: array `{arrays[0]}` feeds the model's only input `{wanted[0]}`.",))
+    raise BadData(
+        f"No array for the model's input `{missing[0]}`.",
+        where,
+        f"The model's inputs: {_listed(wanted)}; the data has: {_listed(arrays)}. {_rename(missing[0], arrays, wanted)}",
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) or "nothing"
+
+
+def _rename(missing: str, arrays: Sequence[str], wanted: Sequence[str]) -> str:
+    free = [name for name in arrays if name not in wanted]
+    near = get_close_matches(missing, free, n=1, cutoff=0.5) or (free if len(free) == 1 else [])
+    return f"Rename `{near[0]}` to `{missing}`." if near else f"Add an array named `{missing}`."
+
+
+def unknown_input(name: str, inputs: Sequence[InputSpec], where: str) -> BadData:
+    """The error for a name that is none of the model's inputs."""
+    names = [spec.name for spec in inputs]
+    near = get_close_matches(name, names, n=1, cutoff=0.5)
+    mend = f"Did you mean `{near[0]}`? " if near else ""
+    return BadData(f"The model has no input `{name}`.", where, f"{mend}The model's inputs: {_listed(names)}.")
+
+
+def freeze_shapes(inputs: Sequence[InputSpec], shapes: Mapping[str, tuple[int, ...]]) -> tuple[InputSpec, ...]:
+    """The inputs with the dynamic dimensions that `shapes` (--shape NAME=DIMS) freezes. Raises BadData when the two contradict."""
+    known = {spec.name for spec in inputs}
+    stray = next((name for name in shapes if name not in known), None)
+    if stray is not None:
+        raise unknown_input(stray, inputs, f"--shape {stray}={','.join(map(str, shapes[stray]))}")
+    return tuple(_freeze(spec, shapes[spec.name]) if spec.name in shapes else spec for spec in inputs)
+
+
+def _freeze(spec: InputSpec, shape: tuple[int, ...]) -> InputSpec:
+    given = f"--shape {spec.name}={','.join(map(str, shape))}"
+    if any(dim < 1 for dim in shape):
+        raise BadData("A frozen dimension must be at least 1.", given, "Give positive numbers.")
+    if spec.shape is not None and not _agrees(shape, spec.shape):
+        raise BadData(f"The shape contradicts the model, whose input is {show_shape(spec)}.", given, "Change only the dynamic dimensions.")
+    return replace(spec, shape=shape)
+
+
+def show_shape(spec: InputSpec) -> str:
+    """[N, 3, 224, 224], dynamic dimensions by name or ?."""
+    return "of unknown rank" if spec.shape is None else "[" + ", ".join("?" if d is None else str(d) for d in spec.shape) + "]"
+
+
+def _agrees(shape: Sequence[int], wanted: Sequence[int | str | None]) -> bool:
+    """Same rank and equal in every fixed dimension; 0 and -1 are old ways to say dynamic."""
+    return len(shape) == len(wanted) and all(not isinstance(w, int) or w < 1 or w == s for s, w in zip(shape, wanted, strict=True))
+
+
+def fit_sample(array: NDArray[np.generic], spec: InputSpec, where: str) -> tuple[NDArray[np.generic], bool]:
+    """One sample as the model takes it, and whether it is a whole feed.
+
+    One rank less than the input: a batch axis of length 1 is added. The input's own rank: a whole feed, as it is.
+    Raises BadData: wrong rank, shape or element type, NaN or infinite values, nothing in it.
+    """
+    whole = spec.shape is not None and array.ndim == len(spec.shape)
+    shaped = array if whole else array[None]
+    _check_shape(array, shaped, spec, where)
+    if array.size == 0:
+        raise BadData(f"The sample of input `{spec.name}` is empty: shape {array.shape}.", where, "Leave empty samples out.")
+    fitted = convert(shaped, spec, where)
+    if fitted.dtype.kind == "f":
+        _check_finite(fitted, spec, where)
+    return fitted, whole
+
+
+def _check_shape(array: NDArray[np.generic], shaped: NDArray[np.generic], spec: InputSpec, where: str) -> None:
+    if spec.shape is None:
+        return
+    # the batch axis that was added is 1 and joins others later: compare the rest only
+    added = shaped.ndim != array.ndim
+    ours, wanted = (shaped.shape[1:], spec.shape[1:]) if added else (shaped.shape, spec.shape)
+    if shaped.ndim == len(spec.shape) and _agrees(ours, wanted):
+        return
+    what = f"A sample of input `{spec.name}` has shape {list(array.shape)}; the model's input is {show_shape(spec)}."
+    raise BadData(what, where, _shape_mend(array.shape, spec))
+
+
+def _shape_mend(shape: tuple[int, ...], spec: InputSpec) -> str:
+    wanted = spec.shape or ()
+    if len(shape) == len(wanted) - 1 > 1:
+        for order in permutations(range(len(shape))):
+            if _agrees([shape[i] for i in order], wanted[1:]):
+                return f"Transpose the array: x.transpose{(0, *(i + 1 for i in order))}."
+    sample = ", ".join("?" if d is None else str(d) for d in wanted[1:])
+    return f"Axis 0 of an array is the sample: give [samples, {sample}], or one rank more when each row is a whole feed."
+
+
+def convert(array: NDArray[np.generic], spec: InputSpec, where: str) -> NDArray[np.generic]:
+    """The array in the input's element type: float to float (finite stays finite), and whatever else loses nothing. Else BadData."""
+    try:
+        wanted = np.dtype(spec.dtype)
+    except TypeError:
+        wanted = np.dtype(object)
+    if wanted.kind not in "biuf":
+        raise BadData(
+            f"The model's input `{spec.name}` is of type {spec.dtype}.",
+            where,
+            "Use a model that takes numbers: edgeq cannot feed this type.",
+        )
+    if array.dtype == wanted:
+        return np.asarray(array, order="C")
+    misfit = BadData(
+        f"The data for input `{spec.name}` is {array.dtype}; the model wants {spec.dtype}, and not every value fits.",
+        where,
+        f"Convert it yourself if you mean it: x.astype(numpy.{spec.dtype}).",
+    )
+    if array.dtype.kind == "f" and wanted.kind != "f":
+        raise misfit
+    with np.errstate(over="ignore", invalid="ignore"):
+        changed = array.astype(wanted, order="C")
+        back = changed if array.dtype.kind == "f" else changed.astype(array.dtype)
+    lost = bool((np.isinf(changed) & np.isfinite(array)).any()) if array.dtype.kind == "f" else bool((back != array).any())
+    if lost:
+        raise misfit
+    return changed
+
+
+def _check_finite(array: NDArray[np.generic], spec: InputSpec, where: str) -> None:
+    # min and max see every NaN and Inf and are cheaper than a mask
+    if np.isfinite(array.min()) and np.isfinite(array.max()):
+        return
+    nans, infinite = int(np.isnan(array).sum()), int(np.isinf(array).sum())
+    what = f"Input `{spec.name}` holds {nans} NaN and {infinite} infinite values."
+    raise BadData(what, where, "Mend or leave out this sample; look at the preprocessing (division by zero, log of zero).")

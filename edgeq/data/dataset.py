@@ -1,0 +1,123 @@
+"""Samples that fit a model, streamed batch by batch in constant memory."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeq.data.checks import fit_sample
+from edgeq.data.labels import Labels
+from edgeq.data.set_toml import SetInput
+from edgeq.data.sources import Source
+from edgeq.data.survey import Survey
+from edgeq.errors import BadData
+from edgeq.graph.signature import InputSpec
+
+Feeds = dict[str, NDArray[np.generic]]
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """samples: global indices. feeds: by input name, as the model takes them; axis 0 holds the samples, unless it is one whole feed."""
+
+    samples: range
+    feeds: Feeds
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Samples that fit a model. Files are opened for the time of a pass only; what is kept is 100 bytes a sample.
+
+    count: samples in use. unused: samples left out because they do not fill the model's fixed batch.
+    labels: int64 [count] or None. metric: name of the task metric, or None without labels. notes: what the user should know.
+    """
+
+    name: str
+    count: int
+    unused: int
+    labels: Labels | None
+    metric: str | None
+    notes: tuple[str, ...]
+    inputs: tuple[InputSpec, ...]
+    fixed_batch: int | None
+    source: Source
+    how: Mapping[str, SetInput]
+    survey: Survey
+
+    @property
+    def hash(self) -> str:
+        """sha256 over what the model is fed: names, types, shapes and bytes of every sample in use, preprocessed, in order.
+
+        The container does not matter (file or memory, compressed or not), nor do labels or the batch size.
+        Samples that no pass has seen yet are read now.
+        """
+        return hashlib.sha256(b"edgeq-data-1" + self.complete_survey().digests.tobytes()).hexdigest()
+
+    def complete_survey(self) -> Survey:
+        """Digests and value ranges of all samples; those that no pass has seen yet are read now."""
+        for start, stop in self.survey.unseen():
+            for _ in self._samples(start, stop):
+                pass
+        return self.survey
+
+    def batches(self, batch: int, start: int = 0, stop: int | None = None) -> Iterator[Batch]:
+        """Samples start..stop-1 in order, up to `batch` together; indices are global, so ranges of one set can be shards.
+
+        A fixed batch dimension of the model wins over `batch`; whole feeds come alone; neighbours of different shape are not joined.
+        Raises BadData: a damaged file, a sample that does not fit, a range outside the data or not a multiple of the fixed batch.
+        """
+        if batch < 1:
+            raise ValueError(f"batch {batch} is below 1")
+        end = self.count if stop is None else stop
+        step = self.fixed_batch or 1
+        if not 0 <= start <= end <= self.count or start % step or end % step:
+            mend = f"Choose 0 <= start <= stop <= {self.count}" + (f", both multiples of {step}, the model's batch." if step > 1 else ".")
+            raise BadData(f"The samples {start}..{end} are not in the data.", self.name, mend)
+        size = self.fixed_batch or batch
+        held: list[Feeds] = []
+        for index, feeds in enumerate(self._samples(start, end), start):
+            if held and (len(held) == size or not self._joins(held[0], feeds, index)):
+                yield _join(held, index)
+                held = []
+            held.append(feeds)
+        if held:
+            yield _join(held, end)
+
+    def _joins(self, first: Feeds, feeds: Feeds, index: int) -> bool:
+        same = all(first[name].shape == array.shape for name, array in feeds.items())
+        if not same and (self.fixed_batch or 1) > 1:
+            mend = "Give samples of one shape, or a model with a dynamic batch dimension."
+            raise BadData(f"The model takes {self.fixed_batch} samples at once, but their shapes differ.", self.source.where(index), mend)
+        return same
+
+    def _samples(self, start: int, stop: int) -> Iterator[Feeds]:
+        for index, row in enumerate(self.source.rows(start, stop), start):
+            feeds, _ = fit_row(row, self.inputs, self.how, self.source.where(index))
+            self.survey.record(index, feeds)
+            yield feeds
+
+
+def fit_row(
+    row: Mapping[str, NDArray[np.generic]], inputs: Sequence[InputSpec], how: Mapping[str, SetInput], where: str
+) -> tuple[Feeds, frozenset[str]]:
+    """One raw sample as feeds (preprocessed, converted, checked), and the names of the inputs whose array was a whole feed."""
+    feeds: Feeds = {}
+    whole: set[str] = set()
+    for spec in inputs:
+        raw = row[spec.name]
+        array = how[spec.name].normalize(raw, where) if spec.name in how else raw
+        feeds[spec.name], is_whole = fit_sample(array, spec, where)
+        if is_whole:
+            whole.add(spec.name)
+    return feeds, frozenset(whole)
+
+
+def _join(held: Sequence[Feeds], stop: int) -> Batch:
+    samples = range(stop - len(held), stop)
+    if len(held) == 1:
+        return Batch(samples, held[0])
+    return Batch(samples, {name: np.concatenate([feeds[name] for feeds in held]) for name in held[0]})

@@ -1,0 +1,87 @@
+"""A folder as a data set: its set.toml, the files of one split, and their labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from edgeq.data.checks import unknown_input
+from edgeq.data.labels import read_labels
+from edgeq.data.set_toml import DataSet, SetInput, Split, read_set
+from edgeq.data.sources import SAMPLE_SUFFIXES, FileSource, Opened, open_arrays
+from edgeq.errors import BadData
+from edgeq.graph.signature import InputSpec
+
+
+@dataclass(frozen=True, eq=False)
+class Folder:
+    """One split of a folder. how: preprocessing by input name."""
+
+    opened: Opened
+    name: str
+    metric: str | None
+    how: Mapping[str, SetInput]
+
+
+def open_folder(folder: Path, inputs: Sequence[InputSpec], split: str) -> Folder:
+    """Open `split` of the set in `folder`; without a set.toml every .npy or .npz file is one sample. Raises BadData."""
+    toml = folder / "set.toml"
+    if not toml.is_file():
+        plain = DataSet(schema_version=1, name=folder.resolve().name)
+        return Folder(_open_split(folder, plain.choose(split, str(folder)), inputs, {}), plain.name, None, {})
+    described = read_set(toml)
+    how = {entry.name: entry for entry in described.input}
+    known = {spec.name for spec in inputs}
+    stray = next((name for name in how if name not in known), None)
+    if stray is not None:
+        raise unknown_input(stray, inputs, f"{toml}, [[input]]")
+    opened = _open_split(folder, described.choose(split, str(toml)), inputs, how)
+    return Folder(opened, described.name, described.metric, how)
+
+
+def _open_split(folder: Path, split: Split, inputs: Sequence[InputSpec], how: Mapping[str, SetInput]) -> Opened:
+    if split.file is not None:
+        opened = open_arrays(inside(folder, split.file), inputs)
+        names = None
+    else:
+        files = _find(folder, split.files, split.labels)
+        names = [path.relative_to(folder).as_posix() for path in files]
+        opened = Opened(FileSource(files, tuple(inputs), how))
+    if split.labels is None:
+        return opened
+    labels = read_labels(inside(folder, split.labels), names, opened.source.count)
+    return Opened(opened.source, labels, opened.notes)
+
+
+def inside(folder: Path, name: str) -> Path:
+    """The file `name` of the folder. Raises BadData when it is missing or when the name leads out of the folder."""
+    _check_inside(folder, name)
+    path = folder / name
+    if not path.is_file():
+        raise BadData(f"The file `{name}` is missing.", str(folder / "set.toml"), "Put it there or correct the name.")
+    return path
+
+
+def _check_inside(folder: Path, name: str) -> None:
+    pure = PurePosixPath(name)
+    if pure.is_absolute() or ".." in pure.parts or "\\" in name or not name:
+        raise BadData(
+            f"The name `{name}` leads out of the folder.", str(folder / "set.toml"), "Use names below the folder, with forward slashes."
+        )
+
+
+def _find(folder: Path, patterns: Sequence[str], labels: str | None) -> tuple[Path, ...]:
+    """The sample files, each once, sorted by name relative to the folder: the same order on every machine."""
+    found: set[str] = set()
+    for pattern in patterns:
+        _check_inside(folder, pattern)
+        paths = (path for path in folder.glob(pattern) if path.suffix.lower() in SAMPLE_SUFFIXES and path.is_file())
+        found.update(path.relative_to(folder).as_posix() for path in paths)
+    found.discard(labels or "")
+    if not found:
+        kinds = ", ".join(SAMPLE_SUFFIXES)
+        raise BadData(
+            f"No samples: no file matches {', '.join(patterns)}.", str(folder), f"Put samples there ({kinds}), or name them in set.toml."
+        )
+    return tuple(folder / name for name in sorted(found))

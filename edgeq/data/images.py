@@ -1,0 +1,85 @@
+"""Decode an image file into the uint8 array that a set.toml asks for. The only importer of Pillow."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeq.data.set_toml import SetInput
+from edgeq.errors import BadData
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm", ".pgm", ".gif", ".tif", ".tiff")
+#: a larger image is taken for a decompression bomb
+MAX_PIXELS = 64_000_000
+#: modes with 8 bits a channel; others (16 bit, float) would be clipped silently when converted
+_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
+
+
+def read_image(path: Path, how: SetInput) -> NDArray[np.uint8]:
+    """The image as uint8 [C, H, W] or [H, W, C] by `how.layout`, C = 1 for gray; values not scaled yet.
+
+    Transparency is dropped and an EXIF rotation is not applied. Raises BadData.
+    """
+    image = _decode(path, "L" if how.channels == "gray" else "RGB")
+    if how.resize is not None:
+        image = image.resize(_target_size(image.size, how.resize), _resampling(how.filter))
+    pixels = np.asarray(image, np.uint8)
+    if how.crop is not None:
+        pixels = _crop(pixels, how.crop, path)
+    pixels = pixels[..., None] if pixels.ndim == 2 else pixels
+    if how.channels == "BGR":
+        pixels = pixels[..., ::-1]
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1) if how.layout == "NCHW" else pixels)
+
+
+def _decode(path: Path, mode: str) -> Image:
+    from PIL import Image, UnidentifiedImageError
+
+    mend = "Open it in an image viewer, or leave the file out."
+    try:
+        # Pillow warns of large images before they can be refused here
+        with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise BadData(
+                    f"The image has {image.width}x{image.height} pixels; the limit is {MAX_PIXELS}.", str(path), "Scale it down first."
+                )
+            if image.mode not in _MODES:
+                what = f"The image has mode {image.mode}, not 8 bits a channel."
+                raise BadData(what, str(path), "Convert it to 8 bits, or store the values as .npy.")
+            return image.convert(mode)
+    except UnidentifiedImageError:
+        raise BadData("The image cannot be decoded: no known format.", str(path), mend) from None
+    # Pillow's decoders raise many kinds on damaged files: OSError (cut off), SyntaxError (PNG), ValueError, struct.error ...
+    except (OSError, SyntaxError, ValueError, EOFError, ArithmeticError, LookupError, Image.DecompressionBombError) as problem:
+        raise BadData(f"The image cannot be decoded: {problem}", str(path), mend) from None
+
+
+def _resampling(name: str) -> int:
+    from PIL.Image import Resampling
+
+    return int(Resampling[name.upper()])
+
+
+def _target_size(size: tuple[int, int], resize: int | tuple[int, int]) -> tuple[int, int]:
+    """(width, height) as Pillow wants it; one number is the shorter side, the longer one keeps the aspect (rounded half up)."""
+    if isinstance(resize, tuple):
+        return resize[1], resize[0]
+    width, height = size
+    shorter = min(width, height)
+    return max(1, (width * resize * 2 + shorter) // (2 * shorter)), max(1, (height * resize * 2 + shorter) // (2 * shorter))
+
+
+def _crop(pixels: NDArray[np.uint8], crop: tuple[int, int], path: Path) -> NDArray[np.uint8]:
+    """The middle; an odd remainder goes to the bottom and right."""
+    top, left = ((have - want) // 2 for have, want in zip(pixels.shape[:2], crop, strict=True))
+    if top < 0 or left < 0:
+        what = f"The image is {list(pixels.shape[:2])} (height, width) after resize, smaller than crop {list(crop)}."
+        raise BadData(what, str(path), "Set `resize` in set.toml to at least the crop.")
+    return pixels[top : top + crop[0], left : left + crop[1]]

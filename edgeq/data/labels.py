@@ -1,0 +1,70 @@
+"""Class labels of a data set: int64 [samples], from an array, a .npy file or a .csv/.txt file."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeq.data.npy import npy_array
+from edgeq.errors import BadData
+
+Labels = NDArray[np.int64]
+
+
+def check_labels(values: NDArray[np.generic], count: int, where: str) -> Labels:
+    """Labels must be whole numbers, one a sample: [N] or [N, 1]. Raises BadData."""
+    flat = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
+    if flat.ndim != 1 or flat.dtype.kind not in "iu":
+        what = f"The labels are {values.dtype} of shape {list(values.shape)}."
+        raise BadData(what, where, "Give class numbers: integers, one a sample.")
+    if len(flat) != count:
+        raise BadData(f"There are {len(flat)} labels for {count} samples.", where, "Give one label a sample, in the order of the samples.")
+    return flat.astype(np.int64)
+
+
+def read_labels(path: Path, files: Sequence[str] | None, count: int) -> Labels:
+    """Labels from .npy, or from text: one number a line in sample order, or lines `file,label` (a heading is allowed).
+
+    files: names of the sample files relative to the folder, or None when the samples are rows of one file. Raises BadData.
+    """
+    if path.suffix == ".npy":
+        return check_labels(npy_array(path).whole(), count, str(path))
+    try:
+        with path.open(encoding="utf-8", newline="") as text:
+            lines = [[cell.strip() for cell in line] for line in csv.reader(text) if line]
+    except (OSError, UnicodeDecodeError, csv.Error) as problem:
+        raise BadData(f"The labels cannot be read: {problem}", str(path), "Check the path; the file must be UTF-8 text.") from None
+    if lines and not _is_number(lines[0][-1]):
+        lines = lines[1:]
+    if all(len(line) == 1 for line in lines):
+        return check_labels(np.array([_number(line[0], path) for line in lines], np.int64), count, str(path))
+    return _by_name(lines, files, path)
+
+
+def _by_name(lines: Sequence[Sequence[str]], files: Sequence[str] | None, path: Path) -> Labels:
+    if files is None:
+        raise BadData("The labels name files, but the samples are rows of one file.", str(path), "Give one class number a line.")
+    bad = next((line for line in lines if len(line) != 2), None)
+    if bad is not None:
+        raise BadData(f"The line `{','.join(bad)}` is not `file,label`.", str(path), "Give two columns: file name and class number.")
+    table = {name: _number(label, path) for name, label in lines}
+    missing = next((name for name in files if name not in table), None)
+    if missing is not None:
+        raise BadData(f"No label for `{missing}`.", str(path), "Add a line for it; file names are relative to the folder of set.toml.")
+    return np.array([table[name] for name in files], np.int64)
+
+
+def _is_number(text: str) -> bool:
+    return text.lstrip("+-").isdecimal()
+
+
+def _number(text: str, path: Path) -> int:
+    if not _is_number(text) or len(text) > 18:
+        raise BadData(
+            f"The label `{text}` is not a class number.", str(path), "Number the classes 0, 1, 2, ... as the model's output does."
+        )
+    return int(text)

@@ -1,0 +1,45 @@
+"""Inputs made from nothing but a model's own words, to time it when there is no data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeq.errors import BadRecipe
+from edgeq.graph.signature import InputSpec
+
+Array = NDArray[Any]
+
+
+def made_up_feeds(inputs: Sequence[InputSpec], shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
+    """One feed: normal noise for floats, zeros for all else (a valid index everywhere); the same in every run.
+
+    shapes: for inputs with dynamic sizes; without one, a dynamic first dimension is 1. Raises BadRecipe for a size that nobody gave.
+    """
+    unknown = sorted(set(shapes) - {spec.name for spec in inputs})
+    if unknown:
+        names = ", ".join(spec.name for spec in inputs)
+        raise BadRecipe(f"The model has no input {unknown[0]!r}.", "--shape", f"Use one of: {names}.")
+    noise = np.random.default_rng(0)
+    return {spec.name: _made_up(spec, _shape(spec, shapes), noise) for spec in inputs}
+
+
+def _shape(spec: InputSpec, shapes: Mapping[str, tuple[int, ...]]) -> tuple[int, ...]:
+    if spec.name in shapes:
+        return shapes[spec.name]
+    sizes = [1 if axis == 0 and not isinstance(size, int) else size for axis, size in enumerate(spec.shape or ())]
+    if spec.shape is None or not all(isinstance(size, int) for size in sizes):
+        mend = f"Give --data, or freeze it with --shape {spec.name}=DIMS."
+        raise BadRecipe("An input has sizes that are only known at run time.", f"input {spec.name} {list(spec.shape or ())}", mend)
+    return tuple(size for size in sizes if isinstance(size, int))
+
+
+def _made_up(spec: InputSpec, shape: tuple[int, ...], noise: np.random.Generator) -> Array:
+    if spec.dtype.startswith("float"):
+        return noise.standard_normal(shape).astype(spec.dtype)
+    if spec.dtype in ("str", "object", "string", "unknown"):
+        raise BadRecipe(f"No values can be made up for an input of type {spec.dtype}.", f"input {spec.name}", "Give --data.")
+    return np.zeros(shape, spec.dtype)

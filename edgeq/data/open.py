@@ -1,0 +1,92 @@
+"""Open calibration and evaluation data: an .npz, a folder with a set.toml, a shipped set or arrays in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeq.data.checks import freeze_shapes
+from edgeq.data.dataset import Batch, Dataset, fit_row
+from edgeq.data.doubts import data_warnings
+from edgeq.data.folder import open_folder
+from edgeq.data.set_toml import SetInput
+from edgeq.data.shipped import shipped_folder, shipped_model, shipped_sets
+from edgeq.data.sources import Opened, open_arrays, open_memory
+from edgeq.data.survey import Survey
+from edgeq.errors import BadData
+from edgeq.graph.signature import InputSpec
+
+__all__ = ["Batch", "Dataset", "InputSpec", "data_warnings", "open_dataset", "shipped_model", "shipped_sets"]
+
+
+def open_dataset(
+    spec: str | Path | Mapping[str, NDArray[np.generic]],
+    inputs: Sequence[InputSpec],
+    *,
+    samples: int | None = None,
+    split: str = "calibration",
+    shapes: Mapping[str, tuple[int, ...]] | None = None,
+) -> Dataset:
+    """Open data for a model with these inputs.
+
+    spec: an .npz file with one array per input (axis 0 = sample; an array with one rank more than the input: each row is a whole feed),
+    a .npy file for a model with one input, a folder of .npy, .npz or image files with a set.toml, the name of a shipped set
+    (it wins over a folder of that name; write ./NAME for the folder), or a mapping of arrays like an .npz.
+    samples: use the first N. split: the part of a set. shapes: freezes dynamic dimensions (--shape NAME=DIMS).
+    Names, lengths and the first sample are checked now, the other samples when they are read. Raises BadData.
+    """
+    if samples is not None and samples < 1:
+        raise BadData(f"{samples} samples are too few.", "--samples", "Use at least 1, or leave the option out.")
+    frozen = freeze_shapes(inputs, shapes or {})
+    name, opened, metric, how = _open(spec, frozen, split)
+    source, total = opened.source, opened.source.count
+    if total == 0:
+        raise BadData("There are no samples.", name, "Give at least one; 100 to 500 typical ones calibrate well.")
+    (first,) = source.rows(0, 1)
+    _, whole = fit_row(first, frozen, how, source.where(0))
+    fixed = _fixed_batch(frozen, whole, name)
+    used = min(samples or total, total)
+    count = used - used % (fixed or 1)
+    if count == 0:
+        raise BadData(f"The model takes {fixed} samples at once, but there are {used}.", name, f"Give at least {fixed}.")
+    labels = None if opened.labels is None else opened.labels[:count]
+    chosen = None if labels is None else metric or "top1"
+    survey = Survey.empty(count, tuple(i.name for i in frozen))
+    return Dataset(name, count, used - count, labels, chosen, opened.notes, frozen, fixed, source, how, survey)
+
+
+def _open(
+    spec: str | Path | Mapping[str, NDArray[np.generic]], inputs: tuple[InputSpec, ...], split: str
+) -> tuple[str, Opened, str | None, Mapping[str, SetInput]]:
+    """Name, source, metric and preprocessing of what `spec` names."""
+    if isinstance(spec, Mapping):
+        return "memory", open_memory(spec, inputs), None, {}
+    path = Path(spec)
+    named = isinstance(spec, str) and spec in shipped_sets()
+    if named or not path.exists():
+        path = shipped_folder(str(spec))
+    if path.name == "set.toml":
+        path = path.parent
+    if path.is_dir():
+        folder = open_folder(path, inputs, split)
+        return folder.name, folder.opened, folder.metric, folder.how
+    if path.suffix.lower() not in (".npz", ".npy"):
+        raise BadData(
+            "The data is neither an .npz or .npy file nor a folder.", str(path), "numpy.savez('data.npz', INPUT=array) makes an .npz."
+        )
+    return path.name, open_arrays(path, inputs), None, {}
+
+
+def _fixed_batch(inputs: Sequence[InputSpec], whole: frozenset[str], where: str) -> int | None:
+    """The batch that the model or the data forces: 1 for whole feeds, the fixed first dimension, or None."""
+    rows = [spec for spec in inputs if spec.name not in whole and spec.shape is not None]
+    fixed = {spec.name: d for spec in rows if isinstance(d := (spec.shape or (None,))[0], int) and d > 0}
+    allowed = 1 if whole else None
+    if len(set(fixed.values()) | ({1} if whole else set())) > 1:
+        listed = ", ".join(f"{name} {size}" for name, size in fixed.items())
+        mend = "Give whole feeds for every input: arrays with one rank more than the input, one feed a row."
+        raise BadData(f"The inputs do not share one batch dimension: {listed}{', others whole feeds' if whole else ''}.", where, mend)
+    return next(iter(fixed.values()), allowed)

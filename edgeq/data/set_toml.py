@@ -1,0 +1,151 @@
+"""set.toml: what a data folder holds and how its files become model inputs. Strict: an unknown key is an error."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+
+from edgeq.data.checks import show_shape
+from edgeq.errors import BadData
+from edgeq.graph.signature import InputSpec
+from edgeq.io.strict_toml import Strict, read_toml
+
+Metric = Literal["top1"]
+Numbers = Annotated[tuple[float, ...], Field(min_length=1)]
+PositiveNumbers = Annotated[tuple[PositiveFloat, ...], Field(min_length=1)]
+HeightWidth = tuple[PositiveInt, PositiveInt]
+
+
+class SetInput(Strict):
+    """How one model input is made. Images: decode, channels, resize, crop, layout. Everything: (x * scale - mean) / std in float32."""
+
+    name: str = Field(description="name of the model's input")
+    resize: PositiveInt | HeightWidth | None = Field(default=None, description="images: the shorter side, or [height, width]")
+    filter: Literal["nearest", "bilinear", "bicubic", "lanczos"] = Field(default="bilinear", description="images: how resize interpolates")
+    crop: HeightWidth | None = Field(default=None, description="images: the middle [height, width], after resize")
+    layout: Literal["NCHW", "NHWC"] = Field(default="NCHW", description="order of the model's input; tells where mean and std apply")
+    channels: Literal["RGB", "BGR", "gray"] = Field(default="RGB", description="images: channel order")
+    scale: float = Field(default=1.0, description="factor before mean and std; 1/255 brings bytes to 0..1")
+    mean: float | Numbers = Field(default=0.0, description="subtracted; a number, or one a channel")
+    std: PositiveFloat | PositiveNumbers = Field(default=1.0, description="divisor; a number, or one a channel")
+
+    @property
+    def changes_values(self) -> bool:
+        return (self.scale, self.mean, self.std) != (1.0, 0.0, 1.0)
+
+    def normalize(self, array: NDArray[np.generic], where: str) -> NDArray[np.generic]:
+        """(x * scale - mean) / std, float32, shape kept; the array itself when the three are 1, 0, 1."""
+        if not self.changes_values:
+            return array
+        mean, std = self._along(self.mean, array, where), self._along(self.std, array, where)
+        return np.asarray((array.astype(np.float32) * np.float32(self.scale) - mean) / std, np.float32)
+
+    def _along(self, values: float | tuple[float, ...], array: NDArray[np.generic], where: str) -> NDArray[np.float32]:
+        if isinstance(values, float | int):
+            return np.asarray(values, np.float32)
+        axis = -3 if self.layout == "NCHW" else -1
+        if array.ndim < 3 or array.shape[axis] != len(values):
+            sample = f"a sample is {list(array.shape)} in {self.layout}"
+            what = f"`mean` or `std` of input `{self.name}` has {len(values)} numbers, but {sample}."
+            raise BadData(what, where, "Give one number, or one a channel, and the right `layout`, in set.toml.")
+        return np.asarray(values, np.float32).reshape([-1] + [1] * (-axis - 1))
+
+
+class Split(Strict):
+    """A part of the set: one .npz file (axis 0 = sample), or patterns of files that are one sample each."""
+
+    file: str | None = Field(default=None, description="an .npz file, axis 0 = sample")
+    files: tuple[str, ...] = Field(default=(), description="patterns of .npy, .npz or image files, one sample each, taken in name order")
+    labels: str | None = Field(default=None, description=".npy, .csv or .txt; default: array `labels` of `file`")
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if (self.file is None) == (not self.files):
+            raise ValueError("give either `file` or `files`")
+        return self
+
+
+class DataSet(Strict):
+    """A set.toml file. Without [split.*] tables, `files` and `labels` describe the only split."""
+
+    schema_version: Literal[1]
+    name: str
+    title: str = ""
+    licence: str = Field(default="", description="licence of the data")
+    source: str = Field(default="", description="where the data came from")
+    metric: Metric | None = Field(default=None, description="task metric of the labels; default: top1 when there are labels")
+    model: str | None = Field(default=None, description="the float model that comes with the set")
+    input: tuple[SetInput, ...] = ()
+    files: tuple[str, ...] = Field(default=("*",), min_length=1)
+    labels: str | None = None
+    split: dict[str, Split] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        names = [entry.name for entry in self.input]
+        if len(set(names)) < len(names):
+            raise ValueError("an [[input]] name is there twice")
+        if self.split and (self.labels is not None or self.files != ("*",)):
+            raise ValueError("with [split.*] tables, `files` and `labels` belong into them")
+        return self
+
+    def choose(self, split: str, where: str) -> Split:
+        """The part called `split`; a set without [split.*] tables has one part for every purpose. Raises BadData."""
+        if not self.split:
+            return Split(files=self.files, labels=self.labels)
+        if split not in self.split:
+            raise BadData(f"The set has no split `{split}`.", where, f"Add [split.{split}] or use one of: {', '.join(self.split)}.")
+        return self.split[split]
+
+
+def read_set(path: Path) -> DataSet:
+    """Read a set.toml file. Raises BadData with file, key and mend."""
+    return read_toml(DataSet, path, BadData, "data set")
+
+
+def set_template(inputs: Sequence[InputSpec]) -> str:
+    """The text of a commented set.toml for a model with these inputs, valid as it stands."""
+    return _TEMPLATE + "".join(_template_input(spec) for spec in inputs)
+
+
+def _template_input(spec: InputSpec) -> str:
+    shape = spec.shape or ()
+    head = f"\n[[input]]\nname = {json.dumps(spec.name)}  # {spec.dtype} {show_shape(spec)}\n"
+    if len(shape) != 4 or not spec.dtype.startswith("float"):
+        return head
+    last = shape[3] in (1, 3)
+    height, width = shape[1:3] if last else shape[2:4]
+    gray = shape[3 if last else 1] == 1
+    fixed = isinstance(height, int) and isinstance(width, int)
+    return (
+        head
+        + (f"resize = [{height}, {width}]  # or one number: the shorter side\n" if fixed else "# resize = [224, 224]\n")
+        + "# crop = [224, 224]  # the middle, after resize\n"
+        + f'layout = "{"NHWC" if last else "NCHW"}"\nchannels = "{"gray" if gray else "RGB"}"  # RGB, BGR or gray\n'
+        + "# value = (x * scale - mean) / std; mean and std: one number or one a channel. CHECK: must be what the model was trained with\n"
+        + "scale = 0.00392156862745098  # 1/255\nmean = 0.0\nstd = 1.0\n"
+    )
+
+
+_TEMPLATE = """\
+# A data set for edgeq: this file and the data in one folder; use it as --data FOLDER.
+schema_version = 1
+name = "my_set"
+# licence = "..."
+# metric = "top1"
+
+# What is in the folder: files of one sample each (.npy, .npz with one array per input, or images) ...
+files = ["*"]
+# labels = "labels.csv"  # lines `file,label`, or one class number a line in the order of the file names
+# ... or splits, instead of `files` and `labels` (file: an .npz with axis 0 = sample):
+# [split.calibration]
+# files = ["calibration/*.png"]
+# [split.evaluation]
+# file = "evaluation.npz"
+"""

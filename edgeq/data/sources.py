@@ -1,0 +1,164 @@
+"""Where samples come from: arrays in memory, one .npz or .npy file, a list of files. Each hands out raw samples one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeq.data.checks import Match, match_names
+from edgeq.data.images import SUFFIXES, read_image
+from edgeq.data.labels import Labels, check_labels
+from edgeq.data.npy import NpyArray, npy_array, npz_arrays
+from edgeq.data.set_toml import SetInput
+from edgeq.errors import BadData
+from edgeq.graph.signature import InputSpec
+
+Array = NDArray[np.generic]
+
+
+class Source(Protocol):
+    """Raw samples by model input, before normalization and checks."""
+
+    @property
+    def count(self) -> int: ...
+
+    def rows(self, start: int, stop: int) -> Iterator[Mapping[str, Array]]:
+        """Samples start..stop-1, in order; nothing is kept. Raises BadData."""
+
+    def where(self, index: int) -> str:
+        """The place of one sample, for messages."""
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """A source with what came along: labels int64 [count] or None, notes for the user."""
+
+    source: Source
+    labels: Labels | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class MemorySource:
+    """arrays: one per model input, axis 0 = sample."""
+
+    arrays: Mapping[str, Array]
+    count: int
+
+    def rows(self, start: int, stop: int) -> Iterator[Mapping[str, Array]]:
+        for index in range(start, stop):
+            yield {name: np.asarray(array[index]) for name, array in self.arrays.items()}
+
+    def where(self, index: int) -> str:
+        return f"sample {index} of the arrays in memory"
+
+
+@dataclass(frozen=True, eq=False)
+class StreamSource:
+    """arrays: one on disk per model input, axis 0 = sample; read in step, row by row."""
+
+    path: Path
+    arrays: Mapping[str, NpyArray]
+    count: int
+
+    def rows(self, start: int, stop: int) -> Iterator[Mapping[str, Array]]:
+        names = tuple(self.arrays)
+        for row in zip(*(self.arrays[name].rows(start, stop) for name in names), strict=True):
+            yield dict(zip(names, row, strict=True))
+
+    def where(self, index: int) -> str:
+        return f"{self.path}, sample {index}"
+
+
+@dataclass(frozen=True, eq=False)
+class FileSource:
+    """files: one sample each. .npz: an array per input; .npy and images: the model's only input."""
+
+    files: tuple[Path, ...]
+    inputs: tuple[InputSpec, ...]
+    how: Mapping[str, SetInput]
+
+    @property
+    def count(self) -> int:
+        return len(self.files)
+
+    def rows(self, start: int, stop: int) -> Iterator[Mapping[str, Array]]:
+        for path in self.files[start:stop]:
+            yield self._read(path)
+
+    def where(self, index: int) -> str:
+        return f"{self.files[index]} (sample {index})"
+
+    def _read(self, path: Path) -> Mapping[str, Array]:
+        if path.suffix.lower() == ".npz":
+            arrays = npz_arrays(path)
+            keys = match_names(list(arrays), self.inputs, str(path)).keys
+            return {name: arrays[key].whole() for name, key in keys.items()}
+        if len(self.inputs) != 1:
+            names = ", ".join(spec.name for spec in self.inputs)
+            raise BadData(
+                f"A {path.suffix} file feeds one input, but the model has {names}.",
+                str(path),
+                "Give one .npz a sample, an array per input.",
+            )
+        name = self.inputs[0].name
+        if path.suffix.lower() == ".npy":
+            return {name: npy_array(path).whole()}
+        if name not in self.how:
+            mend = "Write a set.toml into the folder with an [[input]] for it; `edgeq init MODEL` makes one to start from."
+            raise BadData("Images need to be told how they become model inputs (size, channels, mean, std).", str(path), mend)
+        return {name: read_image(path, self.how[name])}
+
+
+#: endings of files that are one sample each
+SAMPLE_SUFFIXES = (".npy", ".npz", *SUFFIXES)
+
+
+def open_memory(data: Mapping[str, Array], inputs: Sequence[InputSpec]) -> Opened:
+    """Arrays in memory through the same checks as a file. Raises BadData."""
+    arrays = {str(name): _as_numbers(values, str(name)) for name, values in data.items()}
+    where = "the arrays in memory"
+    match = match_names(list(arrays), inputs, where)
+    shapes = {name: arrays[key].shape for name, key in match.keys.items()}
+    count = _common_length(shapes, where)
+    labels = None if match.labels is None else check_labels(arrays[match.labels], count, f"array `{match.labels}`")
+    return Opened(MemorySource({name: arrays[key] for name, key in match.keys.items()}, count), labels, match.notes)
+
+
+def _as_numbers(values: Array, name: str) -> Array:
+    try:
+        array = np.asarray(values)
+    except ValueError as problem:
+        raise BadData(
+            f"The values are no array: {problem}", f"array `{name}`", "Give rows of one shape, or a folder of .npy files."
+        ) from None
+    if array.dtype.kind not in "biuf":
+        raise BadData(f"The array's element type {array.dtype} is not a number.", f"array `{name}`", "Give booleans, integers or floats.")
+    return array
+
+
+def open_arrays(path: Path, inputs: Sequence[InputSpec]) -> Opened:
+    """An .npz file with one array per input, or a .npy file for a model with one input; axis 0 = sample. Only headers are read."""
+    arrays = npz_arrays(path) if path.suffix.lower() == ".npz" else {"arr_0": npy_array(path)}
+    match: Match = match_names(list(arrays), inputs, str(path))
+    count = _common_length({name: arrays[key].header.shape for name, key in match.keys.items()}, str(path))
+    labels = None if match.labels is None else check_labels(arrays[match.labels].whole(), count, arrays[match.labels].where)
+    return Opened(StreamSource(path, {name: arrays[key] for name, key in match.keys.items()}, count), labels, match.notes)
+
+
+def _common_length(shapes: Mapping[str, tuple[int, ...]], where: str) -> int:
+    scalar = next((name for name, shape in shapes.items() if not shape), None)
+    if scalar is not None:
+        raise BadData(
+            f"The array for input `{scalar}` has no sample axis.", where, "Axis 0 is the sample: repeat it, numpy.full(samples, value)."
+        )
+    lengths = {name: shape[0] for name, shape in shapes.items()}
+    if len(set(lengths.values())) > 1:
+        listed = ", ".join(f"{name} {length}" for name, length in lengths.items())
+        raise BadData(f"The arrays have different numbers of samples: {listed}.", where, "Axis 0 is the sample: it must be equally long.")
+    return next(iter(lengths.values()))

@@ -1,0 +1,1 @@
+"""Reading and changing onnx_ir graphs: nodes, layers, channels, shapes, names."""

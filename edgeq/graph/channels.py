@@ -1,0 +1,74 @@
+"""Which channels of which values can be scaled, and which only together, for the network to go on computing the same.
+
+A channel scaled by u > 0 where a layer makes it (its weights and bias times u) and by 1/u where a layer reads it (its weights over u)
+changes nothing else as long as every operator in between is positively homogeneous and keeps channels apart: Relu, pooling, Add, Concat.
+Channels tied by such operators form one class. A class that meets anything else (an output, Sigmoid, Softmax, ...) stays as it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+
+from edgeq.graph.channel_rules import RULES
+from edgeq.graph.channel_ties import Ids, Ties
+from edgeq.graph.layer_form import layer_form
+from edgeq.graph.read import ONNX_DOMAINS, constant
+
+
+@dataclass(frozen=True, eq=False)
+class Channels:
+    """classes: value name -> class of each channel [C], -1 where it must not be scaled; axis: value name -> the axis of its channels."""
+
+    classes: dict[str, Ids]
+    axis: dict[str, int]
+
+    @property
+    def count(self) -> int:
+        """How many classes there are."""
+        return max((int(ids.max(initial=-1)) for ids in self.classes.values()), default=-1) + 1
+
+
+def channel_classes(model: ir.Model) -> Channels:
+    """The classes in the main graph of a prepared model. Values that a body reads, and all values of bodies, are not scaled."""
+    ties = Ties()
+    for node in model.graph:
+        if not _hand_on(ties, node):
+            _hold_inputs(ties, node)
+        for value in node.outputs:
+            ids = ties.of(value)
+            if ids is not None and (value.is_graph_output() or any(use.node.graph is not node.graph for use in value.uses())):
+                ties.hold(ids)
+    return Channels(ties.classes(), ties.axis)
+
+
+def _hand_on(ties: Ties, node: ir.Node) -> bool:
+    """Name the channels of the node's output; False when it does something to its inputs that scaling would change."""
+    form = layer_form(node)
+    if form is not None:
+        known = ties.of(node.inputs[0])
+        if known is not None and (ties.axis_of(node.inputs[0]) != form.axis or known.size != form.inputs):
+            ties.hold(known)
+        return not _shares(node) and not _only_adds(node) and ties.name(node.outputs[0], ties.fresh(form.outputs), form.axis)
+    rule = RULES.get(node.op_type) if node.domain in ONNX_DOMAINS else None
+    return rule is not None and rule(ties, node)
+
+
+def _shares(node: ir.Node) -> bool:
+    """Whether the layer shares its weight or bias: scaling it for one would change the others or double the file."""
+    return any(value is not None and len(value.uses()) > 1 for value in node.inputs[1:3])
+
+
+def _only_adds(node: ir.Node) -> bool:
+    """Whether the layer does no more than add its bias: weights of 1 are exact on every grid, and scaled ones would not be."""
+    weight = constant(node.inputs[1])
+    return weight is not None and weight.size == weight.shape[0] > 0 and bool(np.all(weight == 1))
+
+
+def _hold_inputs(ties: Ties, node: ir.Node) -> None:
+    for value in node.inputs:
+        ids = ties.of(value)
+        if ids is not None:
+            ties.hold(ids)

@@ -1,0 +1,129 @@
+"""Changing an onnx_ir graph: free names, new constants and nodes, and taking nodes out with a note of what became of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from edgeq.graph.read import graphs, nodes, owner, values
+
+
+class Names:
+    """The names in use over a whole model, bodies included; hands out free ones, the same in every run."""
+
+    def __init__(self, model: ir.Model) -> None:
+        self._values = {value.name for value in values(model) if value.name}
+        self._nodes = {node.name for node in nodes(model) if node.name}
+
+    def value(self, wanted: str) -> str:
+        """`wanted`, or with _1, _2, ... the first that no value has."""
+        return free_name(wanted, self._values)
+
+    def node(self, wanted: str) -> str:
+        """`wanted`, or with _1, _2, ... the first that no node has."""
+        return free_name(wanted, self._nodes)
+
+
+def free_name(wanted: str, used: set[str]) -> str:
+    """`wanted`, or with _1, _2, ... the first that is not in `used`; it is added there."""
+    name, number = wanted, 0
+    while name in used:
+        number += 1
+        name = f"{wanted}_{number}"
+    used.add(name)
+    return name
+
+
+def add_constant(graph: ir.Graph, array: NDArray[np.generic], name: str) -> ir.Value:
+    """A new initializer of `graph`. `name` must be free: take it from Names."""
+    value = ir.Value(
+        name=name,
+        shape=ir.Shape(array.shape),
+        type=ir.TensorType(ir.DataType.from_numpy(array.dtype)),
+        const_value=ir.tensor(np.ascontiguousarray(array) if array.ndim else array, name=name),
+    )
+    graph.register_initializer(value)
+    return value
+
+
+def replace_constant(node: ir.Node, index: int, array: NDArray[np.generic], names: Names) -> None:
+    """Let the node read `array` at this input: in place when no one else reads the old constant, else as a new initializer."""
+    old = node.inputs[index] if index < len(node.inputs) else None
+    if old is not None and old.is_initializer() and len(old.uses()) == 1 and not (old.is_graph_output() or old.is_graph_input()):
+        old.const_value = ir.tensor(np.ascontiguousarray(array), name=old.name)
+        old.shape, old.type = ir.Shape(array.shape), ir.TensorType(ir.DataType.from_numpy(array.dtype))
+        return
+    kind = {1: "weight", 2: "bias"}.get(index, f"input{index}")
+    new = add_constant(owner(node), array, names.value(f"{node.name}_{kind}"))
+    if index >= len(node.inputs):
+        node.resize_inputs(index + 1)
+    node.replace_input_with(index, new)
+
+
+def add_node(
+    before: ir.Node, op_type: str, inputs: list[ir.Value | None], *, name: str, output: str, attributes: dict[str, ir.Attr] | None = None
+) -> ir.Value:
+    """A new one-output node just before `before`; its output value, typed and shaped like nothing yet. Names must be free."""
+    value = ir.Value(name=output)
+    owner(before).insert_before(before, ir.Node("", op_type, inputs, (attributes or {}).values(), outputs=[value], name=name))
+    return value
+
+
+def drop_unread_constants(model: ir.Model) -> int:
+    """Remove the initializers that nothing reads; returns how many."""
+    dropped = 0
+    for graph in graphs(model):
+        for name, value in list(graph.initializers.items()):
+            if not value.uses() and not value.is_graph_output() and not value.is_graph_input():
+                del graph.initializers[name]
+                dropped += 1
+    return dropped
+
+
+def replace_graph(model: ir.Model, new: ir.Model) -> None:
+    """Let `model` hold the graph of `new`; what is noted beside the model stays."""
+    model.graph, model.ir_version = new.graph, new.ir_version
+
+
+def vanished(model: ir.Model) -> dict[str, str]:
+    """Name of each node that prepare took away -> what became of it. Kept beside the model in memory, never in its file."""
+    table: dict[str, str] = model.meta.setdefault("edgeq.vanished", {})
+    return table
+
+
+def retire(model: ir.Model, node: ir.Node, reason: str) -> None:
+    """Remove a node that nothing reads any more, and note what became of it."""
+    if node.name:
+        vanished(model)[node.name] = reason
+    for value in node.outputs:
+        if value.uses() or value.is_graph_output():
+            raise ValueError(f"node {node.name} is still read at {value.name}")
+    owner(node).remove(node, safe=True)
+
+
+def take_over(old: ir.Value, new: ir.Value) -> None:
+    """Everything that read `old` reads `new`, which also gets its name, type and shape: statistics and outputs are keyed by the name."""
+    name = old.name
+    old.replace_all_uses_with(new, replace_graph_outputs=True)
+    old.name = None
+    new.name = name
+    new.type = old.type if old.type is not None else new.type
+    new.shape = old.shape if old.shape is not None else new.shape
+
+
+def bypass(model: ir.Model, node: ir.Node, reason: str) -> bool:
+    """Remove a node whose first output equals its first input. False when the graph needs it: it names an output that nothing else can."""
+    source, out = node.inputs[0], node.outputs[0]
+    if source is None or any(value.uses() or value.is_graph_output() for value in node.outputs[1:]):
+        return False
+    if not out.is_graph_output():
+        out.replace_all_uses_with(source)
+        retire(model, node, reason)
+        return True
+    maker = source.producer()
+    if maker is None or maker.graph is not node.graph or source.is_graph_output():
+        return False
+    take_over(out, source)
+    retire(model, node, reason)
+    return True

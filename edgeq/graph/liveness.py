@@ -1,0 +1,79 @@
+"""How many bytes of activations live at once when a graph runs in the order of its nodes: the RAM that a device needs for them."""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+
+import onnx_ir as ir
+
+from edgeq.graph.macs import elements
+from edgeq.graph.read import constant, is_op
+
+#: a value of unknown type counts as float32
+DEFAULT_ITEM_BYTES = 4
+#: operators whose output is the same buffer with another shape
+_VIEWS = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout")
+
+
+def peak_bytes(model: ir.Model, int8: AbstractSet[str]) -> int:
+    """The largest sum, over the nodes, of all values alive while the node runs (its inputs and outputs included), one sample.
+
+    int8: names of values that take one byte an element. Views share a buffer; no other operator runs in place. A body's own peak
+    adds to what its If/Loop/Scan node holds alive.
+    """
+    return _peak(model.graph, int8)
+
+
+def _peak(graph: ir.Graph, int8: AbstractSet[str]) -> int:
+    steps = list(graph)
+    last = _last_uses(graph, steps)
+    alive: dict[ir.Value, int] = {value: _bytes(value, int8) for value in graph.inputs if value in last}
+    peak = sum(alive.values())
+    for step, node in enumerate(steps):
+        for output in node.outputs:
+            if _buffer(output) is output and constant(output) is None:
+                alive[output] = _bytes(output, int8)
+        inside = max((_peak(body, int8) for body in _bodies(node)), default=0)
+        peak = max(peak, sum(alive.values()) + inside)
+        alive = {value: size for value, size in alive.items() if last.get(value, step) > step}
+    return peak
+
+
+def _last_uses(graph: ir.Graph, steps: list[ir.Node]) -> dict[ir.Value, int]:
+    """Buffer -> index of the last node that reads it, a body's reads counting for its owner; graph outputs outlive all."""
+    last: dict[ir.Value, int] = {}
+    for step, node in enumerate(steps):
+        for value in reads(node):
+            last[_buffer(value)] = step
+    for value in graph.outputs:
+        last[_buffer(value)] = len(steps)
+    return last
+
+
+def reads(node: ir.Node) -> list[ir.Value]:
+    """The values that a node reads, those that its bodies capture or hand out included."""
+    found = [value for value in node.inputs if value is not None]
+    for body in _bodies(node):
+        found += [value for inner in body for value in reads(inner)] + list(body.outputs)
+    return found
+
+
+def _bodies(node: ir.Node) -> list[ir.Graph]:
+    own = [attribute.as_graph() for attribute in node.attributes.values() if attribute.type == ir.AttributeType.GRAPH]
+    more = [graph for attribute in node.attributes.values() if attribute.type == ir.AttributeType.GRAPHS for graph in attribute.as_graphs()]
+    return own + more
+
+
+def _buffer(value: ir.Value) -> ir.Value:
+    """The value that owns the memory that `value` is a view of."""
+    producer = value.producer()
+    while is_op(producer, *_VIEWS) and producer is not None and producer.inputs[0] is not None and value is producer.outputs[0]:
+        value = producer.inputs[0]
+        producer = value.producer()
+    return value
+
+
+def _bytes(value: ir.Value, int8: AbstractSet[str]) -> int:
+    if value.name in int8:
+        return elements(value)
+    return elements(value) * (DEFAULT_ITEM_BYTES if value.dtype is None else max(1, round(value.dtype.itemsize)))

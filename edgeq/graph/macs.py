@@ -1,0 +1,43 @@
+"""How much a node computes: elements of a value and multiply-accumulates of a node, from static shapes."""
+
+from __future__ import annotations
+
+import math
+
+import onnx_ir as ir
+
+from edgeq.graph.read import attribute_int, is_op
+
+#: stands for a dimension that is only known at run time (a sequence length, an image side)
+UNKNOWN_DIM = 64
+
+
+def elements(value: ir.Value | None) -> int:
+    """Elements of one sample: an unknown first dimension (the batch) counts 1, any other unknown one UNKNOWN_DIM; 1 without a shape."""
+    if value is None or value.shape is None:
+        return 1
+    dims = [size if isinstance(size, int) else (1 if axis == 0 else UNKNOWN_DIM) for axis, size in enumerate(value.shape)]
+    return math.prod(dims)
+
+
+def macs(node: ir.Node) -> int:
+    """Multiply-accumulates of Conv, ConvTranspose, Gemm and MatMul for one sample; 0 for every other operator."""
+    if is_op(node, "Conv", "ConvTranspose"):
+        weight = node.inputs[1]
+        if weight is None or weight.shape is None:
+            return 0
+        per_position = math.prod(size for size in weight.shape[1:] if isinstance(size, int))
+        return per_position * elements(node.outputs[0] if node.op_type == "Conv" else node.inputs[0])
+    if is_op(node, "Gemm", "MatMul"):
+        return elements(node.outputs[0]) * _inner(node)
+    return 0
+
+
+def _inner(node: ir.Node) -> int:
+    """The summed-over dimension of a matrix product."""
+    first = node.inputs[0]
+    if first is None or first.shape is None or len(first.shape) == 0:
+        return 1
+    axis = -2 if node.op_type == "Gemm" and attribute_int(node, "transA", 0) and len(first.shape) > 1 else -1
+    size = first.shape[axis]
+    return size if isinstance(size, int) else UNKNOWN_DIM

@@ -1,0 +1,63 @@
+"""Give every node and every value a name of its own over the whole model, bodies included."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import onnx_ir as ir
+
+from edgeq.graph.edit import free_name
+from edgeq.graph.read import graphs, nodes
+
+#: onnxruntime appends this to nodes that it makes; a name that ends so could not be told apart when its graph is read back
+_TOKEN = re.compile(r"_token_\d+$")
+
+
+def unique_names(model: ir.Model) -> bool:
+    """Rename in place; returns whether anything changed. Names are the keys of statistics, plan and report.
+
+    1. Inputs and outputs of the main graph keep their names.
+    2. The first holder of a name keeps it, later ones get _1, _2, ...
+    3. A node without a name is called <OpType>_<index in walk order>; one that ends in _token_<n> gets an underscore behind.
+    """
+    changed_values = _name_values(model)
+    changed_nodes = _name_nodes(model)
+    return changed_values or changed_nodes
+
+
+def _name_nodes(model: ir.Model) -> bool:
+    used: set[str] = {node.name for node in nodes(model) if node.name}
+    seen: set[str] = set()
+    changed = False
+    for index, node in enumerate(nodes(model)):
+        wanted = node.name or f"{node.op_type}_{index}"  # case 3
+        wanted = f"{wanted}_" if _TOKEN.search(wanted) else wanted
+        kept = wanted == node.name and wanted not in seen  # case 2
+        name = wanted if kept else free_name(wanted, used)
+        seen.add(name)
+        if name != node.name:
+            node.name = name
+            changed = True
+    return changed
+
+
+def _name_values(model: ir.Model) -> bool:
+    every = list(_values(model))
+    used = {value.name for value in every if value.name}
+    holders: dict[str, ir.Value] = {}
+    for value in (*model.graph.inputs, *model.graph.outputs):  # case 1
+        holders.setdefault(value.name or "", value)
+    renamed = [value for value in every if not value.name or holders.setdefault(value.name, value) is not value]
+    if renamed:
+        ir.convenience.rename_values(renamed, [free_name(value.name or "value", used) for value in renamed])
+    return bool(renamed)
+
+
+def _values(model: ir.Model) -> Iterator[ir.Value]:
+    """Every value once, in the graph that defines it. An output named "" that nothing reads is an optional one left out."""
+    for graph in graphs(model):
+        defined = {id(value): value for value in (*graph.inputs, *graph.initializers.values())}
+        for node in graph:
+            defined.update((id(value), value) for value in node.outputs if value.name or value.uses())
+        yield from defined.values()

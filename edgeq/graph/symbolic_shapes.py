@@ -1,0 +1,131 @@
+"""Shape arithmetic on sizes that are numbers, or names of dimensions that only a run will know."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from edgeq.graph.read import attribute_int, constant, is_op, nodes
+
+#: a size: a number, the name of a dimension, or (value, axis) of one without a name
+Size = int | str | tuple[int, int]
+#: an array of sizes, of rank 0 or 1
+Sizes = NDArray[np.object_]
+
+#: the operators that `evaluate` understands
+ARITHMETIC = ("Shape", "Gather", "Unsqueeze", "Squeeze", "Concat", "Slice", "Cast", "Identity", "Add", "Sub", "Mul", "Div")
+#: shapes are short; anything longer is data
+_MAX_LENGTH = 64
+#: an integer value with more elements than this is data
+_LONGEST = 1 << 16
+#: exporters chain about ten operators
+_MAX_DEPTH = 64
+
+
+def integers_are_short(model: ir.Model) -> bool:
+    """Whether no integer value is so large (a hostile Range, a chain of Concat) that following it could fill the memory."""
+    integers = (value for node in nodes(model) for value in node.outputs if value.dtype in (ir.DataType.INT64, ir.DataType.INT32))
+    shapes = (value.shape for value in integers if value.shape is not None)
+    return all(math.prod(size for size in shape if isinstance(size, int)) <= _LONGEST for shape in shapes)
+
+
+def size_of(value: ir.Value, axis: int) -> Size:
+    """One dimension of a value whose rank is known."""
+    assert value.shape is not None
+    size = value.shape[axis]
+    if isinstance(size, int):
+        return size
+    return size.value if isinstance(size.value, str) else (id(value), axis)
+
+
+def evaluate(value: ir.Value | None) -> Sizes | None:
+    """What an integer value of rank 0 or 1 holds, as far as it follows from shapes and constants; None when it does not."""
+    return _evaluate(value, {}, 0)
+
+
+def _evaluate(value: ir.Value | None, known: dict[ir.Value, Sizes | None], depth: int) -> Sizes | None:
+    """`known` keeps each result: without it a chain of s = Add(s, s) would take time exponential in its length."""
+    if value is None or depth > _MAX_DEPTH:
+        return None
+    if value not in known:
+        known[value] = _compute(value, known, depth)
+    return known[value]
+
+
+def _compute(value: ir.Value, known: dict[ir.Value, Sizes | None], depth: int) -> Sizes | None:
+    array = constant(value)
+    if array is not None:
+        fits = np.issubdtype(array.dtype, np.integer) and array.ndim < 2 and array.size <= _MAX_LENGTH
+        return _sizes([int(number) for number in array.reshape(-1)], array.shape) if fits else None
+    node = value.producer()
+    if node is None or not is_op(node, *ARITHMETIC) or value is not node.outputs[0]:
+        return None
+    if node.op_type == "Shape":
+        return _shape(node)
+    sources = [_evaluate(source, known, depth + 1) for source in node.inputs]
+    given = [source for source in sources if source is not None]
+    result = _apply(node, given) if given and len(given) == len(sources) else None
+    return result if result is not None and result.size <= _MAX_LENGTH else None
+
+
+def _sizes(items: list[Size], shape: tuple[int, ...]) -> Sizes:
+    out = np.empty(len(items), object)
+    for index, item in enumerate(items):  # one by one: numpy would unpack the tuples
+        out[index] = item
+    return out.reshape(shape)
+
+
+def _shape(node: ir.Node) -> Sizes | None:
+    source = node.inputs[0]
+    if source is None or source.shape is None:
+        return None
+    sizes = [size_of(source, axis) for axis in range(len(source.shape))]
+    chosen = sizes[attribute_int(node, "start", 0) : node.attributes.get_int("end", len(sizes))]
+    return _sizes(chosen, (len(chosen),))
+
+
+def _apply(node: ir.Node, sources: list[Sizes]) -> Sizes | None:
+    first = sources[0]
+    if node.op_type in ("Cast", "Identity"):
+        keeps = node.op_type == "Identity" or attribute_int(node, "to", 0) in (int(ir.DataType.INT64), int(ir.DataType.INT32))
+        return first if keeps else None
+    if node.op_type == "Unsqueeze":
+        return first.reshape(1) if first.ndim == 0 else None
+    if node.op_type == "Squeeze":
+        return first.reshape(()) if first.shape == (1,) else None
+    if node.op_type == "Concat":
+        return np.concatenate(sources) if all(source.ndim == 1 for source in sources) else None
+    if node.op_type == "Gather":
+        return _gather(first, sources[1]) if attribute_int(node, "axis", 0) == 0 and first.ndim == 1 else None
+    return _slice(sources) if node.op_type == "Slice" else _arithmetic(node.op_type, sources)
+
+
+def _gather(first: Sizes, index: Sizes) -> Sizes | None:
+    picked = [int(i) for i in index.reshape(-1) if isinstance(i, int) and -first.size <= i < first.size]
+    return _sizes([first[i] for i in picked], index.shape) if len(picked) == index.size else None
+
+
+def _slice(sources: list[Sizes]) -> Sizes | None:
+    first, *bounds = sources
+    numbers = [bound.reshape(-1)[0] for bound in bounds if bound.size == 1]
+    if first.ndim != 1 or len(numbers) != len(bounds) or not all(isinstance(number, int) for number in numbers):
+        return None
+    axis = numbers[2] if len(numbers) > 2 else 0
+    step = numbers[3] if len(numbers) > 3 else 1
+    return first[numbers[0] : numbers[1] : step] if axis in (0, -1) and step > 0 else None
+
+
+def _arithmetic(op_type: str, sources: list[Sizes]) -> Sizes | None:
+    a, b = np.broadcast_arrays(*sources)
+    pairs = list(zip(a.reshape(-1), b.reshape(-1), strict=True))
+    if not all(isinstance(x, int) and isinstance(y, int) for x, y in pairs):
+        return None
+    if op_type == "Div":
+        if any(x < 0 or y <= 0 for x, y in pairs):
+            return None
+        return _sizes([x // y for x, y in pairs], a.shape)
+    compute = {"Add": int.__add__, "Sub": int.__sub__, "Mul": int.__mul__}[op_type]
+    return _sizes([compute(x, y) for x, y in pairs], a.shape)

@@ -1,0 +1,1 @@
+"""A QDQ model read as integer operators: checked against a target, run in numpy, written as TFLite."""

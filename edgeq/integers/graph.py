@@ -1,0 +1,160 @@
+"""A QDQ graph seen as integer operators: what each reads and makes in codes, with the grids. Reading only; it tolerates illegal graphs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from edgeq.graph.code_grids import grid_of, known_grids
+from edgeq.graph.read import clip_bounds, constant, is_op
+from edgeq.numerics.grid import QuantParams
+
+_PAIR = ("QuantizeLinear", "DequantizeLinear")
+
+
+@dataclass(frozen=True, eq=False)
+class Operand:
+    """A tensor. grid: of its codes; None: floats, or integers that are no codes (shapes, indices). data: of a constant.
+
+    name: of the value that holds the codes, where there is one. shape: None where a size is unknown.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...] | None
+    grid: QuantParams | None
+    data: NDArray[np.generic] | None = None
+
+    @property
+    def is_float(self) -> bool:
+        """Whether real numbers travel here at run time."""
+        return self.data is None and self.dtype in ("float32", "float16", "float64", "bfloat16")
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One operator on codes. op_type: ONNX's; or Requantize (codes to another grid), Lookup (inputs: codes, table).
+
+    clamp: bounds of a Relu or Clip between the operator and its output grid, which the kernel does on the way. node: to read attributes.
+    """
+
+    op_type: str
+    node: ir.Node
+    inputs: tuple[Operand | None, ...]
+    outputs: tuple[Operand, ...]
+    clamp: tuple[float, float] | None = None
+
+    @property
+    def name(self) -> str:
+        return str(self.node.name)
+
+
+@dataclass(frozen=True, eq=False)
+class IntegerGraph:
+    """Steps in the order of execution. inputs, outputs: of the model, floats or codes."""
+
+    inputs: tuple[Operand, ...]
+    outputs: tuple[Operand, ...]
+    steps: tuple[Step, ...]
+
+
+def integer_graph(model: ir.Model) -> IntegerGraph:
+    """Read the main graph of a QDQ model whose shapes are inferred. Every node but the pairs becomes a step."""
+    return _Reader(model).read()
+
+
+class _Reader:
+    def __init__(self, model: ir.Model) -> None:
+        self.graph = model.graph
+        self.grids = known_grids(model)
+        self.done: set[ir.Node] = set()
+
+    def read(self) -> IntegerGraph:
+        steps = tuple(self._steps())
+        inputs = tuple(self._plain(value) for value in self.graph.inputs if value.name not in self.graph.initializers)
+        return IntegerGraph(inputs, tuple(self._plain(value) for value in self.graph.outputs), steps)
+
+    def _steps(self) -> Iterator[Step]:
+        for node in self.graph:
+            if node in self.done or is_op(node, "Constant"):
+                continue
+            if is_op(node, "DequantizeLinear"):
+                yield from self._dequantize(node)
+            elif is_op(node, "QuantizeLinear"):
+                yield self._quantize(node)
+            elif is_op(node, "Cast") and (table := self._table_reader(node)) is not None:
+                self.done.add(table)
+                yield Step(
+                    "Lookup", table, (self._operand(node.inputs[0]), self._operand(table.inputs[0])), (self._plain(table.outputs[0]),)
+                )
+            else:
+                yield self._operator(node)
+
+    def _dequantize(self, node: ir.Node) -> Iterator[Step]:
+        """Only what hands floats out of the model, or to nobody in particular, is a step of its own."""
+        if constant(node.inputs[0]) is None and node.outputs[0].is_graph_output():
+            yield Step("DequantizeLinear", node, (self._codes(node),), (self._plain(node.outputs[0]),))
+
+    def _quantize(self, node: ir.Node) -> Step:
+        source = self._operand(node.inputs[0])
+        op_type = "Requantize" if source is not None and source.grid is not None else "QuantizeLinear"
+        return Step(op_type, node, (source,), (self._plain(node.outputs[0]),))
+
+    def _table_reader(self, node: ir.Node) -> ir.Node | None:
+        uses = list(node.outputs[0].uses())
+        reader = uses[0].node if len(uses) == 1 and uses[0].idx == 1 else None
+        table = constant(reader.inputs[0]) if reader is not None and is_op(reader, "Gather") else None
+        return reader if table is not None and table.shape == (256,) and table.dtype in (np.int8, np.uint8) else None
+
+    def _operator(self, node: ir.Node) -> Step:
+        inputs = tuple(self._operand(value) for value in node.inputs)
+        outputs, clamp = [], None
+        for value in node.outputs:
+            end, clamp = self._follow(value, clamp)
+            if value.name and (value.uses() or value.is_graph_output()):
+                outputs.append(self._plain(end))
+        if is_op(node, "Concat") and outputs and outputs[0].grid is not None:  # on codes: a constant among them has the grid of all
+            grid = outputs[0].grid
+            inputs = tuple(replace(o, grid=grid) if o is not None and o.data is not None and o.grid is None else o for o in inputs)
+        return Step(node.op_type, node, inputs, tuple(outputs), clamp)
+
+    def _follow(self, value: ir.Value, clamp: tuple[float, float] | None) -> tuple[ir.Value, tuple[float, float] | None]:
+        """The codes that a float output becomes, through Relu and Clip, when one QuantizeLinear is all that reads it."""
+        start, passed, bounds = value, list[ir.Node](), clamp
+        while value.dtype in (ir.DataType.FLOAT, None) and not value.is_graph_output() and len(value.uses()) == 1:
+            reader = next(iter(value.uses())).node
+            if is_op(reader, "QuantizeLinear"):
+                self.done.update([*passed, reader])
+                return reader.outputs[0], bounds
+            cut = clip_bounds(reader) if is_op(reader, "Relu", "Clip") else None
+            if cut is None:
+                break
+            bounds = cut if bounds is None else (max(bounds[0], cut[0]), min(bounds[1], cut[1]))
+            passed.append(reader)
+            value = reader.outputs[0]
+        return start, clamp
+
+    def _operand(self, value: ir.Value | None) -> Operand | None:
+        if value is None:
+            return None
+        maker = value.producer()
+        return self._codes(maker) if maker is not None and is_op(maker, "DequantizeLinear") else self._plain(value)
+
+    def _codes(self, node: ir.Node) -> Operand:
+        """What a DequantizeLinear reads."""
+        source = node.inputs[0]
+        assert source is not None
+        found = self._plain(source)
+        return Operand(found.name, found.dtype, found.shape, grid_of(node), found.data)
+
+    def _plain(self, value: ir.Value) -> Operand:
+        data = constant(value)
+        shape = None if data is None else data.shape
+        if value.shape is not None and all(isinstance(size, int) for size in value.shape):
+            shape = tuple(int(size) for size in value.shape if isinstance(size, int))
+        dtype = str(data.dtype) if data is not None else "float32" if value.dtype is None else str(value.dtype.numpy())
+        return Operand(str(value.name), dtype, shape, self.grids.get(value), data)

@@ -1,0 +1,96 @@
+"""Shared pieces of the reference operators: real factors applied in fixed point or in float, saturation, overflow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeq.integers.graph import Operand, Step
+from edgeq.integers.interpreter.fixed_point import INT32, Int, multiplier, scaled
+from edgeq.integers.tflite.emitter import codes, made, signed, signed_codes
+from edgeq.numerics.grid import LIMITS, QuantParams
+
+Requantization = Literal["fixed_point", "float"]
+
+
+@dataclass(frozen=True)
+class Overflow:
+    """An accumulator that left int32. largest: magnitude of the sum."""
+
+    node: str
+    largest: int
+
+
+@dataclass
+class Machine:
+    """values: name -> signed codes [N, ...]. overflows: what left int32 so far."""
+
+    requantization: Requantization
+    values: dict[str, Int]
+    overflows: list[Overflow] = field(default_factory=list)
+
+    def value(self, operand: Operand) -> Int:
+        """Codes of an activation or a constant, as int64."""
+        if operand.data is not None:
+            return signed_codes(operand.data).astype(np.int64)
+        return self.values[operand.name]
+
+    def rescaled(self, sums: Int, factor: NDArray[np.float64] | float) -> Int:
+        """sums * factor, rounded."""
+        if self.requantization == "fixed_point":
+            return scaled(sums, multiplier(factor))
+        return np.rint(sums * np.asarray(factor, np.float64)).astype(np.int64)
+
+    def checked(self, step: Step, sums: NDArray[np.floating] | Int) -> Int:
+        """Sums as int64; beyond int32 they are reported, and wrap as the chip's would."""
+        whole = np.asarray(sums).astype(np.int64)
+        largest = int(np.abs(whole).max(initial=0))
+        if largest > INT32[1]:
+            self.overflows.append(Overflow(step.name, largest))
+            whole = (whole - INT32[0]) % (1 << 32) + INT32[0]
+        return whole
+
+    def finish(self, step: Step, rescaled: Int) -> None:
+        """Add the zero point, cut at the clamp and at the ends of int8, store as the step's output."""
+        grid = signed(made(step))
+        low, high = clamp_codes(step, grid)
+        self.values[step.outputs[0].name] = np.clip(rescaled + int(grid.zero_point), low, high)
+
+
+def clamp_codes(step: Step, grid: QuantParams) -> tuple[int, int]:
+    """The codes that a fused Relu or Clip leaves."""
+    low, high = LIMITS["int8"]
+    if step.clamp is not None:
+        ends = [float(np.clip(bound / float(grid.scale), -1e6, 1e6)) for bound in step.clamp]
+        low, high = (int(np.clip(np.rint(end) + int(grid.zero_point), low, high)) for end in ends)
+    return low, high
+
+
+def centred(machine: Machine, step: Step, number: int) -> tuple[Int, float]:
+    """Codes minus zero point, and the scale, of an input."""
+    operand = codes(step, number)
+    assert operand.grid is not None
+    return machine.value(operand) - int(signed(operand.grid).zero_point), float(operand.grid.scale)
+
+
+def out_scale(step: Step) -> float:
+    return float(made(step).scale)
+
+
+def along(axis: int, rank: int, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A number a channel, shaped to broadcast; one number as it is."""
+    if numbers.size == 1:
+        return numbers.reshape(())
+    shape = [1] * rank
+    shape[axis] = -1
+    return numbers.reshape(shape)
+
+
+def aligned(arrays: Sequence[Int]) -> list[Int]:
+    """Arrays with leading axes of size 1 where another has more, so that a batch broadcasts."""
+    rank = max(array.ndim for array in arrays)
+    return [array.reshape((1,) * (rank - array.ndim) + array.shape) for array in arrays]

@@ -1,0 +1,71 @@
+"""Check a quantized ONNX model of any tool against a target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import onnx_ir as ir
+
+from edgeq.graph.code_grids import grid_of
+from edgeq.graph.read import constant, is_op, nodes
+from edgeq.integers.graph import IntegerGraph, integer_graph
+from edgeq.integers.legality.clamps import clamp_rules
+from edgeq.integers.legality.operators import operator_rules
+from edgeq.integers.legality.violation import Violation
+from edgeq.passes.boundary.qoperator_to_qdq import QoperatorToQdq
+from edgeq.passes.prepare.infer_shapes import InferShapes
+from edgeq.schema.target import Target
+
+
+def check_model(model: ir.Model, target: Target) -> tuple[Violation, ...]:
+    """Every fact of the target that the model breaks, in the order of its nodes; empty for a legal model. The model is not changed."""
+    own = model.clone()
+    QoperatorToQdq()(own)
+    InferShapes()(own)
+    graph = integer_graph(own)
+    found = [*_opset(own, target), *_boundary(graph, target)]
+    for step in graph.steps:
+        found.extend(operator_rules(step, target))
+    if target.integer_only:
+        found.extend(_one_grid(own, target))
+    if not target.keeps_clamps:
+        found.extend(clamp_rules(own, target))
+    return tuple(dict.fromkeys(found))
+
+
+def _opset(model: ir.Model, target: Target) -> Iterator[Violation]:
+    opset = model.opset_imports.get("", 0)
+    if not target.min_opset <= opset <= target.max_opset:
+        fact = f"{target.min_opset}..{target.max_opset}"
+        yield Violation(
+            "", "", "opset", f"opset {opset}", fact, "min_opset, max_opset", f"Convert the float model to opset {target.max_opset}."
+        )
+
+
+def _boundary(graph: IntegerGraph, target: Target) -> Iterator[Violation]:
+    if target.float_io:
+        return
+    mend = "Quantize again for this target, without --float-io."
+    for word, operands in (("input", graph.inputs), ("output", graph.outputs)):
+        for operand in operands:
+            if operand.is_float:
+                observed = f"{word} {operand.name} is {operand.dtype}"
+                yield Violation("", "", f"integer_{word}", observed, f"{word}s are {target.activations.dtype}", "float_io = false", mend)
+
+
+def _one_grid(model: ir.Model, target: Target) -> Iterator[Violation]:
+    """Codes mean one thing: the DequantizeLinear of what a QuantizeLinear made has its grid."""
+    for node in nodes(model):
+        source = node.inputs[0] if node.inputs else None
+        maker = source.producer() if source is not None else None
+        if not is_op(node, "DequantizeLinear") or maker is None or not is_op(maker, "QuantizeLinear") or constant(source) is not None:
+            continue
+        first, second = grid_of(maker), grid_of(node)
+        if first is not None and second is not None and first != second:
+            observed = (
+                f"scale {float(first.scale.reshape(-1)[0]):g} where it is made, {float(second.scale.reshape(-1)[0]):g} where it is read"
+            )
+            yield Violation(
+                str(node.name), node.op_type, "one_grid", observed, "one scale and zero point a tensor", target.activations.source,
+                "Quantize the float model again for this target.",
+            )  # fmt: skip

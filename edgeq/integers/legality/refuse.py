@@ -1,0 +1,44 @@
+"""The refusal of what a chip of integers only cannot run: plans with float work, models that break its limits."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from edgeq.errors import BadRecipe, UnsupportedOp
+from edgeq.integers.legality.check import check_model
+from edgeq.planning.kernel_fit import NOT_FLOAT
+from edgeq.schema.plan import Plan
+from edgeq.schema.target import Target
+
+#: nodes named before the rest becomes a count
+SHOWN = 5
+
+
+def refuse_float(plan: Plan, target: Target) -> None:
+    """Raises UnsupportedOp that names the nodes which would run in float, and why, when there are any."""
+    floats = [(name, node) for name, node in plan.nodes.items() if node.runs == "float" and node.reason != NOT_FLOAT]
+    if not floats:
+        return
+    named = "; ".join(f"{name} ({node.op_type}): {node.reason}" for name, node in floats[:SHOWN])
+    more = f"; and {len(floats) - SHOWN} more" if len(floats) > SHOWN else ""
+    what = f"{target.name} has no float kernels, but {len(floats)} nodes of the model cannot run in integers there."
+    mend = "Change these nodes in the float model, take them off --keep-float, or choose a target with float kernels."
+    raise UnsupportedOp(what, named + more, mend)
+
+
+def refuse_illegal(model: ir.Model, target: Target) -> None:
+    """Raises UnsupportedOp that names the nodes which break a fact of the target (a stride, a sum of weights), when there are any."""
+    found = check_model(model, target)
+    if not found:
+        return
+    named = "; ".join(f"{one.node or 'the model'} ({one.rule}): {one.observed}, but {one.fact}" for one in found[:SHOWN])
+    more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    what = f"The int8 model would break {len(found)} facts of {target.name}."
+    raise UnsupportedOp(what, named + more, "Change these nodes in the float model, or choose another target.")
+
+
+def refuse_search(target: Target) -> None:
+    """Raises BadRecipe: a search weighs float layers against integer ones, and here there are none to weigh."""
+    if target.integer_only:
+        what = f"Effort best searches for layers to keep in float, and {target.name} computes in integers only."
+        raise BadRecipe(what, "effort", "Use --effort default.")

@@ -1,0 +1,68 @@
+"""A .tflite file as C: an array to link into a firmware, and a header with what the code around it must know."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from edgeq.runtimes.arena import ARENA_STEP, smallest_arena
+from edgeq.runtimes.protocol import Port
+from edgeq.runtimes.tflm import TfLiteMicro
+
+_BYTES_A_LINE = 16
+
+
+@dataclass(frozen=True)
+class CSource:
+    """The text of NAME.c and NAME.h."""
+
+    source: str
+    header: str
+
+
+def c_source(model: bytes, name: str, inputs: int = 1, outputs: int = 1) -> CSource:
+    """name: of the files; it becomes the prefix of every symbol. inputs, outputs: how many the model has.
+
+    The arena is measured with TFLite Micro on this 64-bit host. Raises MissingExtra without the package tflite-micro, RuntimeRefused.
+    """
+    symbol = re.sub(r"\W", "_", name)
+    symbol = symbol if symbol[:1].isalpha() else f"m_{symbol}"
+    opened, arena = TfLiteMicro(model, inputs, outputs), smallest_arena(model)
+    guard = f"{symbol.upper()}_H"
+    lines = [
+        f"#ifndef {guard}",
+        f"#define {guard}",
+        "",
+        "#include <stdint.h>",
+        "",
+        f"// The smallest arena, in steps of {ARENA_STEP} bytes, that TFLite Micro allocates this model in on a 64-bit host:",
+        "// an upper bound for chips of 32 bits, whose pointers are half as long. Kernels of a chip's own library may want more.",
+        f"#define {symbol.upper()}_ARENA_BYTES {arena}",
+        "",
+        "// real = scale * (code - zero point); images are [1, height, width, channels]",
+        *(line for place, port in enumerate(opened.inputs) for line in _port(f"{symbol.upper()}_INPUT_{place}", port)),
+        *(line for place, port in enumerate(opened.outputs) for line in _port(f"{symbol.upper()}_OUTPUT_{place}", port)),
+        "",
+        f"extern const unsigned char {symbol}[];",
+        f"extern const unsigned int {symbol}_len;",
+        "",
+        f"#endif  // {guard}",
+    ]
+    rows = [", ".join(f"0x{byte:02x}" for byte in model[start : start + _BYTES_A_LINE]) for start in range(0, len(model), _BYTES_A_LINE)]
+    body = ",\n  ".join(rows)
+    head = f'#include "{name}.h"\n\n_Alignas(16) const unsigned char {symbol}[] = {{\n  '
+    source = f"{head}{body}}};\nconst unsigned int {symbol}_len = {len(model)};\n"
+    return CSource(source, "\n".join(lines) + "\n")
+
+
+def _port(prefix: str, port: Port) -> list[str]:
+    elements = 1
+    for size in port.shape:
+        elements *= size
+    shape = ", ".join(str(size) for size in port.shape)
+    return [
+        f"// {port.dtype} [{shape}]",
+        f"#define {prefix}_ELEMENTS {elements}",
+        f"#define {prefix}_SCALE {port.scale!r}f",
+        f"#define {prefix}_ZERO_POINT ({port.zero_point})",
+    ]

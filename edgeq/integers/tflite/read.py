@@ -1,0 +1,31 @@
+"""What a .tflite file holds: its operators with the types of what they read and make."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgeq.errors import BadModel
+from edgeq.integers.tflite.flatbuffer import require_tflite
+from edgeq.runtimes.ran_operator import RanOperator
+
+#: of the schema's enum TensorType
+_INTEGER = {2: "int32", 3: "uint8", 4: "int64", 6: "bool", 7: "int16", 9: "int8"}
+
+
+def file_operators(model: bytes, kernel: str) -> tuple[RanOperator, ...]:
+    """One row an operator, in order. integer: whether no tensor that it touches is float. Raises BadModel for no .tflite file."""
+    require_tflite()
+    import tflite  # type: ignore[import-untyped]
+
+    if model[4:8] != b"TFL3":
+        raise BadModel("This is not a .tflite file.", "its first bytes", "Give a .tflite file, or a quantized ONNX model.")
+    names = {value: name for name, value in vars(tflite.BuiltinOperator).items() if isinstance(value, int)}
+    root: Any = tflite.Model.GetRootAsModel(model, 0)
+    graph = root.Subgraphs(0)
+    rows = []
+    for place in range(graph.OperatorsLength()):
+        op = graph.Operators(place)
+        touched = [op.Inputs(i) for i in range(op.InputsLength())] + [op.Outputs(i) for i in range(op.OutputsLength())]
+        integer = all(graph.Tensors(index).Type() in _INTEGER for index in touched if index >= 0)
+        rows.append(RanOperator(names[root.OperatorCodes(op.OpcodeIndex()).BuiltinCode()], integer, kernel))
+    return tuple(rows)

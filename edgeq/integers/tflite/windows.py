@@ -1,0 +1,106 @@
+"""Windows that slide over images: kernel, stride, padding; as ONNX says it and as TFLite can."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from edgeq.graph.read import attribute_int, attribute_ints
+from edgeq.integers.graph import Step
+from edgeq.integers.tflite.emitter import Emitter, refused, shape_of, signed
+from edgeq.integers.tflite.layout import stored
+from edgeq.numerics.grid import LIMITS, QuantParams
+
+#: numbers of the schema's enum Padding
+SAME, VALID = 0, 1
+
+
+@dataclass(frozen=True)
+class Window:
+    """Per spatial axis (height, width). begins, ends: padding; what a window rounded up by ceil_mode needs is in ends."""
+
+    kernel: tuple[int, int]
+    strides: tuple[int, int]
+    dilations: tuple[int, int]
+    begins: tuple[int, int]
+    ends: tuple[int, int]
+
+    @property
+    def padded(self) -> bool:
+        return any((*self.begins, *self.ends))
+
+
+def window_of(step: Step, kernel: tuple[int, ...]) -> Window:
+    """The window of a Conv or pool over its first input, auto_pad and ceil_mode resolved. Raises UnsupportedOp."""
+    node, first = step.node, step.inputs[0]
+    assert first is not None
+    sizes = shape_of(first, step)[2:]
+    if len(sizes) != 2 or len(kernel) != 2:
+        why = f"it works on {len(sizes)} spatial axes, TFLite's on height and width (target mcu_tflite gives one axis a second one)"
+        raise refused(step, why)
+    strides = attribute_ints(node, "strides") or (1, 1)
+    dilations = attribute_ints(node, "dilations") or (1, 1)
+    mode = node.attributes.get_string("auto_pad", "NOTSET")
+    pads = attribute_ints(node, "pads") or (0, 0, 0, 0)
+    begins, ends = [], []
+    for axis in (0, 1):
+        reach = (kernel[axis] - 1) * dilations[axis] + 1
+        if mode.startswith("SAME"):
+            total = same_total(sizes[axis], reach, strides[axis])
+            less, more = total // 2, total - total // 2
+            begin, end = (less, more) if mode == "SAME_UPPER" else (more, less)
+        else:
+            begin, end = (0, 0) if mode == "VALID" else (pads[axis], pads[axis + 2])
+        if attribute_int(node, "ceil_mode", 0):
+            wanted = shape_of(step.outputs[0], step)[axis + 2]
+            end = max(end, (wanted - 1) * strides[axis] + reach - sizes[axis] - begin)
+        begins.append(begin)
+        ends.append(end)
+    pair = [(int(a), int(b)) for a, b in (kernel, strides, dilations, begins, ends)]
+    return Window(*pair)
+
+
+def same_total(size: int, reach: int, stride: int) -> int:
+    """What TFLite pads for padding SAME, begin and end together; the smaller half lies at the begin."""
+    return max((-(-size // stride) - 1) * stride + reach - size, 0)
+
+
+def is_same(window: Window, sizes: tuple[int, ...]) -> bool:
+    """Whether TFLite's SAME pads exactly so."""
+    for axis in (0, 1):
+        reach = (window.kernel[axis] - 1) * window.dilations[axis] + 1
+        total = same_total(sizes[axis], reach, window.strides[axis])
+        if (window.begins[axis], window.ends[axis]) != (total // 2, total - total // 2):
+            return False
+    return True
+
+
+def padded_input(e: Emitter, step: Step, window: Window, grid: QuantParams, fill: Literal["zero", "lowest"]) -> tuple[int, int]:
+    """The input tensor and TFLite's padding: SAME or VALID where they fit, else behind an explicit PAD."""
+    first = step.inputs[0]
+    assert first is not None
+    source, shape = e.tensor(first, step), shape_of(first, step)
+    if not window.padded:
+        return source, VALID
+    if is_same(window, shape[2:]):
+        return source, SAME
+    return explicitly_padded(e, step, window, grid, fill), VALID
+
+
+def explicitly_padded(e: Emitter, step: Step, window: Window, grid: QuantParams, fill: Literal["zero", "lowest"]) -> int:
+    """The input behind a PAD: with the code of 0, or with the lowest code, which no maximum takes."""
+    first = step.inputs[0]
+    assert first is not None
+    source, shape = e.tensor(first, step), shape_of(first, step)
+    amounts = np.array([[0, 0], [window.begins[0], window.ends[0]], [window.begins[1], window.ends[1]], [0, 0]], np.int32)
+    larger = [int(size) + int(more) for size, more in zip(stored(shape), amounts.sum(1), strict=True)]
+    target = e.scratch(f"{step.outputs[0].name}_padded", larger, grid)
+    pads = e.ints("pads", amounts)
+    if fill == "zero":
+        e.op("PAD", [source, pads], [target], "PadOptions", version=2)
+    else:
+        lowest = np.array([LIMITS["int8"][0]], np.int8)
+        e.op("PADV2", [source, pads, e.weight("lowest", lowest, signed(grid), 0)], [target], "PadV2Options", version=2)
+    return target

@@ -1,0 +1,137 @@
+"""Read an ONNX model that may be broken or hostile: everything that follows may trust what load returns."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+import onnx_ir as ir
+import onnx_ir.passes.common as common_passes
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # its stubs are no dependency of ours
+
+from edgeq.errors import BadModel
+from edgeq.graph.names import unique_names
+from edgeq.io.external_data import read_external_data
+from edgeq.io.validate import check_form, check_onnx, check_tensors, first_line, refuse_nan, refuse_quantized
+
+#: a protobuf message itself cannot be larger
+MAX_BYTES = 2 << 30
+#: how deep If/Loop/Scan bodies may nest; real models reach 5
+MAX_DEPTH = 16
+
+#: (offset, bytes, what a file that starts so really is)
+_SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
+    (4, b"TFL3", "a TensorFlow Lite model"),
+    (4, b"ORTM", "an onnxruntime .ort file"),
+    (0, b"PK\x03\x04", "a zip archive (PyTorch .pt, Keras or .npz)"),
+    (0, b"\x89HDF", "an HDF5 file (Keras .h5)"),
+    (0, b"\x1f\x8b", "a gzip archive"),
+    (0, b"\x80\x02", "a Python pickle (PyTorch .pth)"),
+    (0, b"version https://git-lfs", "a Git LFS pointer and not the model itself"),
+)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A checked model: unique names, functions inlined, no external data, no initializer that a caller could override.
+
+    hash: sha256 (hex) of the file and its external data. size: their bytes. path: None for a model from memory.
+    """
+
+    model: ir.Model
+    hash: str
+    size: int
+    path: Path | None
+
+
+def load_model(path: str | Path, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH, quantized: bool = False) -> Loaded:
+    """Read and check an .onnx file of opset 7 or newer.
+
+    max_bytes bounds the file and its external data together, max_depth the nesting of bodies. quantized: accept integer models too.
+    Raises BadModel (UnsupportedOpset) that says what is wrong, where, and how to mend it.
+    """
+    path = Path(path)
+    data = _read(path, max_bytes)
+    proto = _parse(data, str(path))
+    check_form(proto, str(path), max_depth)
+    external = read_external_data(proto, path.parent, max_bytes - len(data))
+    digest = hashlib.sha256(data)
+    for block in external:
+        digest.update(block)
+    model = _finish(proto, str(path), quantized)
+    return Loaded(model, digest.hexdigest(), len(data) + sum(map(len, external)), path)
+
+
+def load_proto(proto: onnx.ModelProto | ir.Model, *, max_depth: int = MAX_DEPTH, quantized: bool = False) -> Loaded:
+    """The same checks for a model in memory, which stays as it is. Raises as load_model does."""
+    where = "model in memory"
+    own = onnx.ModelProto()
+    try:
+        own.CopyFrom(ir.to_proto(_with_data(proto)) if isinstance(proto, ir.Model) else proto)
+        data = own.SerializeToString(deterministic=True)
+    except (ValueError, OSError, ir.serde.SerdeError) as error:
+        raise BadModel(f"The model cannot be serialised: {first_line(error)}", where, "Save it to a file and pass the path.") from error
+    check_form(own, where, max_depth)
+    read_external_data(own, None, 0)
+    return Loaded(_finish(own, where, quantized), hashlib.sha256(data).hexdigest(), len(data), None)
+
+
+def _with_data(model: ir.Model) -> ir.Model:
+    clone = model.clone()
+    ir.external_data.load_to_model(clone)
+    return clone
+
+
+def _read(path: Path, max_bytes: int) -> bytes:
+    where = str(path)
+    try:
+        if path.is_dir():
+            raise BadModel("A folder was given where an .onnx file is needed", where, "Name the .onnx file inside of it.")
+        if not path.is_file():
+            what = "This is not a regular file" if path.exists() else "There is no such file"
+            raise BadModel(what, where, "Check the path of the model.")
+        size = path.stat().st_size
+        if size > max_bytes:
+            raise BadModel(f"The file has {size} bytes, more than the {max_bytes} allowed", where, "Raise the size limit (--max-bytes).")
+        data = path.read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the path
+        raise BadModel(f"The file cannot be read: {first_line(error)}", where, "Check the path and its permissions.") from error
+    if not data:
+        raise BadModel("The file is empty", where, "Export or download the model again.")
+    return data
+
+
+def _parse(data: bytes, where: str) -> onnx.ModelProto:
+    mend = "Give a model in ONNX format (.onnx)."
+    for offset, mark, kind in _SIGNATURES:
+        if data[offset : offset + len(mark)] == mark:
+            raise BadModel(f"The file is {kind}, not an ONNX model", where, mend)
+    proto = onnx.ModelProto()
+    try:
+        proto.ParseFromString(data)
+    except (DecodeError, ValueError) as error:
+        is_text = data[:512].isascii() and b"\x00" not in data[:512]
+        kind = "text (perhaps an HTML page)" if is_text else "damaged, cut short or of another format"
+        raise BadModel(f"The file is not an ONNX protobuf: it is {kind}", where, mend) from error
+    if not proto.HasField("graph") or not proto.opset_import:
+        raise BadModel("The file holds no ONNX model: it has no graph or names no opset", where, mend)
+    return proto
+
+
+def _finish(proto: onnx.ModelProto, where: str, quantized: bool) -> ir.Model:
+    check_tensors(proto, where)
+    if proto.ByteSize() < MAX_BYTES:  # a larger one cannot be handed to the checker; the runtime will judge it
+        check_onnx(proto, where)
+    try:
+        model = ir.from_proto(proto)
+        common_passes.RemoveInitializersFromInputsPass()(model)
+        common_passes.InlinePass()(model)
+        unique_names(model)
+    except (ValueError, TypeError, KeyError, IndexError, RuntimeError, ir.passes.InvariantError) as error:  # all that onnx_ir raises
+        raise BadModel(f"The model cannot be understood: {first_line(error)}", where, "Export the model again.") from error
+    refuse_nan(model, where)
+    if not quantized:
+        refuse_quantized(model, where)
+    return model

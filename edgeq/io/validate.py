@@ -1,0 +1,137 @@
+"""The checks that a model from outside must pass before anything else looks at it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+
+from edgeq.errors import BadModel, UnsupportedOpset
+from edgeq.graph.read import ONNX_DOMAINS, constant, nodes, values
+from edgeq.io.external_data import tensor_bytes, tensors
+
+#: the oldest opset that is read: before it, broadcasting and BatchNormalization meant other things
+OLDEST_OPSET = 7
+#: more nodes than this, after functions are expanded, is an attack and not a network
+MAX_NODES = 1_000_000
+
+_QUANTIZED = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "ConvInteger", "MatMulInteger", "QGemm", "MatMulNBits")
+
+
+def check_form(proto: onnx.ModelProto, where: str, max_depth: int) -> None:
+    """What onnx.checker does not say, or says too late: opset, nesting, sparse weights, function bombs, no nodes. Raises BadModel."""
+    newest = onnx.defs.onnx_opset_version()
+    for entry in proto.opset_import:
+        if entry.domain in ONNX_DOMAINS and not OLDEST_OPSET <= entry.version <= newest:
+            what = f"The model has opset {entry.version}; {OLDEST_OPSET} to {newest} can be read"
+            raise UnsupportedOpset(what, where, "Export it again with an opset in between, for example 17.")
+    for depth, graph in _graphs(proto, max_depth, where):
+        if graph.sparse_initializer:
+            mend = "Store the weights as dense tensors (a pruned model can keep its zeros)."
+            raise BadModel("Sparse initializers are not supported", f"{where}, graph {graph.name!r} at depth {depth}", mend)
+    if not proto.graph.node:
+        raise BadModel("The graph has no nodes: there is nothing to run or to quantize", where, "Check the export.")
+    _check_functions(proto, where)
+
+
+def check_tensors(proto: onnx.ModelProto, where: str) -> None:
+    """Every tensor holds exactly the data that its shape and type ask for (onnx.checker does not look). Raises BadModel."""
+    for tensor in tensors(proto):
+        if tensor.data_type == onnx.TensorProto.STRING:
+            continue
+        try:
+            wanted = tensor_bytes(tensor)
+            held = len(tensor.raw_data) if tensor.HasField("raw_data") else onnx.numpy_helper.to_array(tensor).size and wanted
+        except (ValueError, TypeError) as error:
+            what, mend = "A tensor's data does not fit its shape or type", "The file is damaged: export or download it again."
+            raise BadModel(what, f"{where}, tensor {tensor.name!r}", mend) from error
+        if held != wanted:
+            what = f"A tensor of shape {list(tensor.dims)} holds {held} bytes where it needs {wanted}"
+            raise BadModel(what, f"{where}, tensor {tensor.name!r}", "The file is damaged: export or download it again.")
+
+
+def check_onnx(proto: onnx.ModelProto, where: str) -> None:
+    """onnx.checker, with its message made short. Raises BadModel."""
+    try:
+        onnx.checker.check_model(proto)
+    except (onnx.checker.ValidationError, ValueError) as error:
+        kind = "has a cycle, or its nodes are out of order" if "topologically sorted" in str(error) else "is not valid ONNX"
+        raise BadModel(f"The graph {kind}: {first_line(error)}", where, "Export the model again, or repair the named node.") from error
+
+
+def refuse_quantized(model: ir.Model, where: str) -> None:
+    """Raise BadModel when the model holds integer arithmetic already."""
+    for node in nodes(model):
+        if node.op_type in _QUANTIZED or node.op_type.startswith("QLinear"):
+            what = f"The model is already quantized: it holds {node.op_type}"
+            raise BadModel(what, f"{where}, node {node.name}", "Give the float model that it was made from.")
+
+
+def refuse_nan(model: ir.Model, where: str) -> None:
+    """Raise BadModel when a weight holds NaN. Infinities pass: attention masks have them."""
+    for value in values(model):
+        array = constant(value)
+        if array is not None and array.dtype.kind == "f" and np.isnan(array).any():
+            what = f"A weight holds {int(np.isnan(array).sum())} NaN of {array.size} values"
+            raise BadModel(what, f"{where}, initializer {value.name!r}", "Train or export the model again: its outputs would be NaN.")
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text, cut to fit a screen."""
+    text = str(error).strip()
+    return (text.splitlines() or [type(error).__name__])[0][:300]
+
+
+def _graphs(proto: onnx.ModelProto, max_depth: int, where: str) -> Iterator[tuple[int, onnx.GraphProto]]:
+    """Every graph with its depth. Not recursive: a hostile file must not exhaust our stack."""
+    yield 0, proto.graph
+    stack = [(1, body) for node in proto.graph.node for body in _bodies(node)]
+    stack += [(1, body) for function in proto.functions for node in function.node for body in _bodies(node)]
+    while stack:
+        depth, graph = stack.pop()
+        if depth > max_depth:
+            raise BadModel(f"If/Loop/Scan bodies nest deeper than {max_depth}", where, "Flatten the model, or raise max_depth.")
+        yield depth, graph
+        stack += [(depth + 1, body) for node in graph.node for body in _bodies(node)]
+
+
+def _bodies(node: onnx.NodeProto) -> list[onnx.GraphProto]:
+    own = [attribute.g for attribute in node.attribute if attribute.HasField("g")]
+    return own + [graph for attribute in node.attribute for graph in attribute.graphs]
+
+
+def _check_functions(proto: onnx.ModelProto, where: str) -> None:
+    """Refuse functions that call themselves, and ones that expand to more than MAX_NODES nodes when inlined."""
+    bodies = {(function.domain, function.name, function.overload): list(_all_nodes(function.node)) for function in proto.functions}
+    sizes: dict[tuple[str, str, str], int] = {}
+    open_calls: set[tuple[str, str, str]] = set()
+
+    def expanded(calls: list[onnx.NodeProto]) -> int:
+        return sum(size(key) if (key := (node.domain, node.op_type, node.overload)) in bodies else 1 for node in calls)
+
+    def size(key: tuple[str, str, str]) -> int:
+        if key in open_calls:
+            raise BadModel("A model-local function calls itself", f"{where}, function {key[1]!r}", "Export the model again.")
+        if key not in sizes:
+            open_calls.add(key)
+            sizes[key] = expanded(bodies[key])
+            open_calls.discard(key)
+        return sizes[key]
+
+    try:
+        total = expanded(list(_all_nodes(proto.graph.node)))
+    except RecursionError as error:
+        raise BadModel("Model-local functions call each other too deeply", where, "Flatten the model.") from error
+    if total > MAX_NODES:
+        raise BadModel(f"The functions expand to {total} nodes, more than {MAX_NODES}", where, "Export the model without functions.")
+
+
+def _all_nodes(start: Iterator[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
+    stack = list(start)
+    while stack:
+        node = stack.pop()
+        yield node
+        for body in _bodies(node):
+            stack.extend(body.node)

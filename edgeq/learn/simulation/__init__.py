@@ -1,0 +1,1 @@
+"""An integer model in torch, with gradients, and what of it is learned."""

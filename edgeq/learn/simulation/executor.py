@@ -1,0 +1,113 @@
+"""Run an ONNX graph in torch, so that gradients flow to its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import onnx_ir as ir
+import torch
+from torch import Tensor
+
+from edgeq.errors import UnsupportedOp
+from edgeq.graph.read import constant, nodes
+from edgeq.learn.operators.operands import Operand, Operands, Operator, real
+from edgeq.learn.operators.table import OPERATORS
+from edgeq.learn.simulation.float_islands import Step, exact_with_gradient
+
+#: operators here that make more than one value
+SEVERAL = ("DynamicQuantizeLinear", "Split")
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Steps that make the wanted values from given ones, in the order to run them."""
+
+    steps: tuple[Step, ...]
+    wanted: tuple[str, ...]
+
+    @cached_property
+    def last(self) -> dict[str, int]:
+        """Name of a value -> the place of the last step that reads it."""
+        return {name: at for at, step in enumerate(self.steps) for name in step.read}
+
+    @cached_property
+    def read(self) -> frozenset[str]:
+        """Names of all values that the steps read, constants included."""
+        return frozenset(self.last)
+
+
+class Executor:
+    """A model of the given operators, without bodies. parameters: its float32 constants by name; set requires_grad to learn them.
+    constants: all of them. made: names of the values that nodes make. steps: all of its nodes in the order to run them, for what comes
+    from the runtime itself.
+
+    Raises UnsupportedOp, naming the first node that has no operator here.
+    """
+
+    def __init__(self, model: ir.Model, operators: Mapping[str, Operator] = OPERATORS, steps: Sequence[Step] = ()) -> None:
+        self._nodes, self._operators = list(nodes(model)), operators
+        for node in self._nodes:
+            if node.domain not in ("", "ai.onnx") or node.op_type not in operators:
+                what = f"Operator {node.op_type} cannot be run in torch."
+                raise UnsupportedOp(what, f"node {node.name}", "Replace the operator in the float model.")
+            if node.op_type not in SEVERAL and any(value.uses() for value in node.outputs[1:]):
+                what = f"The further outputs of {node.op_type} cannot be made in torch."
+                raise UnsupportedOp(what, f"node {node.name}", "Replace the operator in the float model.")
+        self.inputs = tuple(str(value.name) for value in model.graph.inputs)
+        self.outputs = tuple(str(value.name) for value in model.graph.outputs)
+        self.made = frozenset(str(value.name) for node in self._nodes for value in node.outputs)
+        self.constants: dict[str, Tensor] = {}
+        for name, value in model.graph.initializers.items():
+            array = constant(value)
+            if array is not None:
+                self.constants[name] = torch.from_numpy(np.array(array))
+        self.parameters = {name: one for name, one in self.constants.items() if one.dtype == torch.float32}
+        self.steps = tuple(steps) or tuple(Step((node,)) for node in self._nodes)
+        self._all = Part(self.steps, self.outputs)
+
+    def forward(self, feeds: Mapping[str, Tensor], want: Sequence[str] = ()) -> dict[str, Tensor]:
+        """The graph's outputs and the wanted inner values by name. Values are dropped after their last reader.
+
+        feeds: the inputs; also constants by name, which they replace.
+        """
+        return self.run(self._all, feeds, want)
+
+    def part(self, given: Collection[str], wanted: Sequence[str]) -> Part | None:
+        """What makes the wanted values where only the given ones are known; None where inputs of the model are needed, too."""
+        makers = {name: at for at, step in enumerate(self.steps) for name in step.made}
+        needed, looked_for = set[int](), [name for name in wanted if name not in given]
+        while looked_for:
+            name = looked_for.pop()
+            if name in self.constants:
+                continue
+            if name not in makers:
+                return None
+            if makers[name] not in needed:
+                needed.add(makers[name])
+                looked_for += sorted(self.steps[makers[name]].read.difference(given))
+        return Part(tuple(self.steps[at] for at in sorted(needed)), tuple(wanted))
+
+    def run(self, part: Part, feeds: Mapping[str, Tensor], want: Sequence[str] = ()) -> dict[str, Tensor]:
+        """What the part is to make, and further values in it, by name. feeds: what it is given; also constants by name."""
+        values: dict[str, Operand] = {**self.constants, **feeds}
+        kept = {*part.wanted, *want}
+        for at, step in enumerate(part.steps):
+            exact = step.exact(values)
+            inner = kept.intersection(step.made) - exact.keys()
+            if not exact or inner or torch.is_grad_enabled():
+                self._run(step, values)
+            values |= {name: exact_with_gradient(values.get(name), array) for name, array in exact.items()}
+            for name in step.read - kept:
+                if part.last[name] == at:
+                    values.pop(name, None)
+        return {name: real(values[name]) for name in (*part.wanted, *want)}
+
+    def _run(self, step: Step, values: dict[str, Operand]) -> None:
+        for node in step.nodes:
+            given = [None if value is None else values[str(value.name)] for value in node.inputs]
+            made = self._operators[node.op_type](node, Operands(given))
+            for value, result in zip(node.outputs, made if isinstance(made, tuple) else (made,), strict=False):
+                values[str(value.name)] = result

@@ -1,0 +1,149 @@
+"""What a quantized model computes in float, computed by the runtime itself: numbers of its kernels, gradients of torch.
+
+Two libraries round a normalization or a GELU differently in the last bit, and now and then that is another code behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+from functools import cached_property
+from graphlib import TopologicalSorter
+from heapq import heapify, heappop, heappush
+
+import numpy as np
+import onnx_ir as ir
+import torch
+
+from edgeq.graph.read import nodes
+from edgeq.learn.operators.operands import Operand, Tensor, real
+from edgeq.learn.operators.quantized import straight
+from edgeq.passes.prepare.infer_shapes import InferShapes
+from edgeq.runtimes.ort import Session, open_session
+
+#: these move, select or compare: the numbers are the same whoever runs them
+ALIKE = frozenset(
+    {
+        "Clip",
+        "Concat",
+        "DepthToSpace",
+        "Dropout",
+        "Equal",
+        "Expand",
+        "Flatten",
+        "Gather",
+        "Identity",
+        "Max",
+        "MaxPool",
+        "Min",
+        "Relu",
+        "Reshape",
+        "Shape",
+        "Slice",
+        "Split",
+        "Squeeze",
+        "Tile",
+        "Transpose",
+        "Unsqueeze",
+        "Where",
+    }
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """Nodes that run one after the other. session: also computes all of them, from the values outside that they read."""
+
+    nodes: tuple[ir.Node, ...]
+    session: Session | None = None
+
+    @cached_property
+    def read(self) -> frozenset[str]:
+        """Names of the values that the nodes read."""
+        return frozenset(str(value.name) for node in self.nodes for value in node.inputs if value is not None)
+
+    @cached_property
+    def made(self) -> frozenset[str]:
+        """Names of the values that the nodes make."""
+        return frozenset(str(value.name) for node in self.nodes for value in node.outputs)
+
+    def exact(self, values: Mapping[str, Operand]) -> dict[str, Tensor]:
+        """What nodes outside read of these, by name, as the runtime computes it; nothing without a session."""
+        if self.session is None:
+            return {}
+        feeds = {one.name: np.asarray(real(values[one.name]).detach().numpy(), one.dtype, order="C") for one in self.session.inputs}
+        return {name: torch.from_numpy(array) for name, array in zip(self.session.outputs, self.session.run(feeds), strict=True)}
+
+
+def exact_with_gradient(simulated: Operand | None, exact: Tensor) -> Tensor:
+    """The exact numbers, with the gradient of the simulated ones, if there are any."""
+    wanted = None if simulated is None else real(simulated)
+    return exact if wanted is None or not wanted.requires_grad else straight(wanted, exact)
+
+
+def float_islands(model: ir.Model, floats: Set[str], learned: Set[str]) -> list[Step]:
+    """The nodes of a model in an order that keeps float ones together, as the runtime sees them and fuses them.
+
+    model: gets shapes in place. floats: names of the nodes that run in float. learned: names of constants that change.
+    """
+    InferShapes()(model)
+    steps = []
+    for island in _in_order(model, _islands(model, floats)):
+        exact = any(node.name in floats and node.op_type not in ALIKE for node in island)
+        steps.append(Step(tuple(island), _session(model, island, learned) if exact else None))
+    return steps
+
+
+def _islands(model: ir.Model, floats: Set[str]) -> list[list[ir.Node]]:
+    """Float nodes with as many changes from integers to floats ahead of them, so that no path from one to another leads through integers.
+
+    What only other nodes of a pattern read has the number of its last node: what the runtime makes one kernel of stays together. Nodes
+    that do not run in float are alone.
+    """
+    ahead: dict[ir.Node, int] = {}
+    found: dict[int, list[ir.Node]] = {}
+    alone = []
+    for node in reversed(list(nodes(model))):
+        readers = [use.node for value in node.outputs for use in value.uses()]
+        ahead[node] = max((ahead[one] + (one.name in floats and node.name not in floats) for one in readers), default=0)
+        if node.name in floats:
+            found.setdefault(ahead[node], []).insert(0, node)
+        else:
+            alone.append([node])
+    return [*found.values(), *alone]
+
+
+def _in_order(model: ir.Model, islands: Sequence[list[ir.Node]]) -> list[list[ir.Node]]:
+    """Each behind what it reads, otherwise as the nodes lie in the graph."""
+    place = {node: at for at, node in enumerate(nodes(model))}
+    first = {node: place[island[0]] for island in islands for node in island}
+    sorter: TopologicalSorter[int] = TopologicalSorter()
+    for node in place:
+        makers = [value.producer() for value in node.inputs if value is not None]
+        sorter.add(first[node], *(first[one] for one in makers if one is not None and first[one] != first[node]))
+    sorter.prepare()
+    known, order = {first[island[0]]: island for island in islands}, []
+    ready = list(sorter.get_ready())
+    heapify(ready)
+    while ready:
+        order.append(known[heappop(ready)])
+        sorter.done(place[order[-1][0]])
+        for at in sorter.get_ready():
+            heappush(ready, at)
+    return order
+
+
+def _session(model: ir.Model, island: Sequence[ir.Node], learned: Set[str]) -> Session | None:
+    """These nodes as a model of their own; None where the type of what they read or give is not known."""
+    inside, outputs = set(island), model.graph.outputs
+    made = [value for node in island for value in node.outputs]
+    given = [value for value in made if value in outputs or any(use.node not in inside for use in value.uses())]
+    read = dict.fromkeys(value for node in island for value in node.inputs if value is not None and value.producer() not in inside)
+    fed = [value for value in read if not value.is_initializer() or value.name in learned]
+    if any(value.dtype is None for value in (*fed, *given)):
+        return None
+    part = ir.convenience.extract(model.graph, fed, given)
+    for value in fed:
+        part.initializers.pop(str(value.name), None)
+    # one thread: islands are many and small, and kernels give the same numbers with one and with several (but for Log and Elu)
+    return open_session(ir.Model(part, ir_version=model.ir_version), threads=1)

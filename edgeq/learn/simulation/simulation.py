@@ -1,0 +1,179 @@
+"""The integer model of a plan in torch, with what can be learned as parameters; what was learned goes back into a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+import torch
+from torch import Tensor
+from torch.nn import Parameter, ParameterList
+
+from edgeq.graph.read import constant, is_op, nodes
+from edgeq.learn.operators.quantized import operators_of, rounded
+from edgeq.learn.simulation.executor import Executor
+from edgeq.learn.simulation.float_islands import float_islands
+from edgeq.learn.simulation.scales import learned_scales, read_as
+from edgeq.learn.simulation.weights import TUNED, LearnedWeight, learned_weight
+from edgeq.planning.weight_grids import codes_of
+from edgeq.refine.round_apart import Weighted, weighted_layers
+from edgeq.schema.plan import Plan
+from edgeq.schema.target import Target
+
+#: without an output grid a bias is learned in so many units of its accumulator
+BIAS_UNIT = 64.0
+
+
+@dataclass(frozen=True, eq=False)
+class LearnedBias:
+    """A bias [C]: first + steps * unit. name: of its constant; scale: of that of its int32 codes (None: it is stored in float).
+
+    factors: names of the two scales that scale is the product of.
+    """
+
+    node: str
+    first: Tensor
+    steps: Parameter
+    unit: float
+    name: str
+    scale: str | None
+    factors: tuple[str, str]
+
+    def real(self) -> Tensor:
+        """float32 [C]."""
+        return self.first + self.steps * self.unit
+
+
+class Simulation:
+    """A plan's model in torch: the same integers, and gradients.
+
+    floats: the model in float operators that the plan's grids and codes are of; integers: that with quantizers, and nothing that only
+    serves a runtime. bits: of weights, as in the recipe. learnable: the parameters. inner: value of the plan -> the
+    name of what its readers see of it. executor: runs it, with `constants` in place. refits: entries of tables follow from `refit`,
+    and not from a gradient.
+    """
+
+    def __init__(self, floats: ir.Model, integers: ir.Model, plan: Plan, target: Target, bits: int = 8, *, refits: bool = False) -> None:
+        self._plan, self._refits, model = plan, refits, integers.clone()
+        self.scales = learned_scales(model, floats, plan, target)
+        self._weights: dict[str, LearnedWeight] = {}
+        self._weight_scales: dict[str, str] = {}
+        self._keys: dict[str, str] = {}
+        self.biases: list[LearnedBias] = []
+        self.inner = read_as(model, plan)
+        twins = {str(node.name): node for node in nodes(model)}
+        for one in weighted_layers(floats, plan, target):
+            self._learn_weight(one, twins[one.layer.node], target, bits)
+            self._learn_bias(one, twins[one.layer.node])
+        floating = {name for name, node in plan.nodes.items() if node.runs == "float"}
+        learned = {*self._weights, *self._weight_scales, *(one.name for one in self.scales), *(one.name for one in self.biases)}
+        self.executor = Executor(model, operators_of(target), float_islands(model, floating, learned))
+        weights = [parameter for weight in self._weights.values() for parameter in weight.parameters]
+        self.learnable = ParameterList([*weights, *(one.steps for one in self.scales), *(one.steps for one in self.biases)])
+        for table in [weight.table for weight in self._weights.values() if weight.table is not None]:
+            table.entries.requires_grad_(not refits)
+
+    def forward(self, feeds: Mapping[str, Tensor], want: Sequence[str] = ()) -> dict[str, Tensor]:
+        """Graph outputs and wanted inner values, as the runtime computes them from these parameters."""
+        return self.executor.forward({**self.constants(), **feeds}, want)
+
+    @property
+    def mean_bits(self) -> float:
+        """Bits of a learned weight, over all of them."""
+        sizes = [(int(weight.free.numel()), weight.bits) for weight in self._weights.values()]
+        return float(sum(size * bits for size, bits in sizes)) / max(sum(size for size, _ in sizes), 1)
+
+    def learned(self) -> Plan:
+        """The plan with the grids, codes and biases that the parameters stand for now."""
+        with torch.no_grad():
+            weights = {key: self._weights[name].learned() for key, name in self._keys.items()}
+            biases = {one.node: tuple(float(b) for b in one.real().reshape(-1)) for one in self.biases if one.steps.any()}
+            grids = dict(self._plan.grids)
+            for one in self.scales:
+                scale = float(one.scale())
+                for name in one.values if scale != one.first else ():
+                    rule = f"{grids[name].rule.removesuffix(TUNED)}{TUNED}"
+                    grids[name] = grids[name].model_copy(update={"scale": (scale,), "rule": rule})
+        update = {"weights": {**self._plan.weights, **weights}, "biases": {**self._plan.biases, **biases}, "grids": grids}
+        return self._plan.model_copy(update=update)
+
+    @property
+    def named_weights(self) -> Mapping[str, LearnedWeight]:
+        """Each once, by the name of its codes in the graph."""
+        return self._weights
+
+    @property
+    def weights(self) -> tuple[LearnedWeight, ...]:
+        """Each once, whatever reads it."""
+        return tuple(self._weights.values())
+
+    def refit(self) -> None:
+        """Where tables are to follow the weights: move every entry to the mean of its cluster."""
+        for weight in self._weights.values() if self._refits else ():
+            weight.refit()
+
+    def constants(self, read: Container[str] | None = None) -> dict[str, Tensor]:
+        """Every constant that follows from the parameters, by its name in the graph; of `read` only, if given."""
+        found = {one.name: one.scale() for one in self.scales if read is None or one.name in read}
+        for name, weight in self._weights.items():
+            if read is None or name in read:
+                found[name] = weight.whole()
+        for name, of_weight in self._weight_scales.items():
+            if read is None or name in read:
+                found[name] = self._weights[of_weight].scale()
+        for one in self.biases:
+            if read is None or one.name in read:
+                found |= self._bias(one, found)
+        return found
+
+    def _bias(self, one: LearnedBias, found: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Its constants. found: scales, as far as they are learned."""
+        real = one.real()
+        if one.scale is None:
+            return {one.name: real}
+        source, weight_scale = (found.get(name, self.executor.parameters[name]) for name in one.factors)
+        scale = source.reshape(()) * weight_scale
+        return {one.name: rounded(real.double() / scale.double()).float(), one.scale: scale}
+
+    def _learn_weight(self, one: Weighted, twin: ir.Node, target: Target, bits: int) -> None:
+        index = one.kernel.weight
+        assert index is not None
+        stored, scale = _stored(twin.inputs[index])
+        weight, codes = constant(one.node.inputs[index]), constant(stored)
+        if stored is None or weight is None or codes is None:
+            return
+        name = self._keys[one.key] = str(stored.name)
+        if name in self._weights:
+            return
+        learns = scale is not None and not target.weights.power_of_two
+        allowed = codes_of(target.weights, one.layer, bits)
+        self._weights[name] = learned_weight(one, weight, codes, self._plan.weights[one.key], allowed, learns)
+        if scale is not None:
+            self._weight_scales[str(scale.name)] = name
+
+    def _learn_bias(self, one: Weighted, twin: ir.Node) -> None:
+        index = one.kernel.bias
+        value = twin.inputs[index] if index is not None and index < len(twin.inputs) else None
+        first = None if index is None or value is None else self._plan.biases.get(one.layer.node, constant(one.node.inputs[index]))
+        scales = [_stored(twin.inputs[at])[1] for at in (0, one.kernel.weight or 0)]
+        if first is None or value is None or scales[0] is None or scales[1] is None:
+            return
+        stored, scale = _stored(value)
+        kept = value if stored is None else stored
+        start = torch.from_numpy(np.array(first, np.float32).reshape(-1))
+        grid = self._plan.grids.get(str(twin.outputs[0].name))
+        factors = (str(scales[0].name), str(scales[1].name))
+        product = self._plan.grids[one.layer.source].scale[0] * float(np.mean(self._plan.weights[one.key].scale))
+        unit = product * BIAS_UNIT if grid is None else grid.scale[0]
+        names = str(kept.name), None if scale is None else str(scale.name)
+        self.biases.append(LearnedBias(one.layer.node, start, Parameter(torch.zeros_like(start)), unit, *names, factors))
+
+
+def _stored(value: ir.Value | None) -> tuple[ir.Value | None, ir.Value | None]:
+    """The codes and scale that a DequantizeLinear reads; of an initializer itself, without a scale; else nothing."""
+    maker = None if value is None else value.producer()
+    if maker is not None and is_op(maker, "DequantizeLinear"):
+        return maker.inputs[0], maker.inputs[1]
+    return (value, None) if value is not None and value.is_initializer() else (None, None)

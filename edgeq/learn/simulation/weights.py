@@ -1,0 +1,191 @@
+"""A weight that is learned behind its exact grid: free numbers in units of codes, the rounding of the target, learned steps and tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import Parameter
+
+from edgeq.errors import UnsupportedOp
+from edgeq.graph.layer_rows import from_rows, weight_rows
+from edgeq.learn.operators.quantized import rounded, straight
+from edgeq.learn.simulation.clusters import cluster_means, first_zero, table_of_each
+from edgeq.learn.simulation.scales import SCALE_STEP
+from edgeq.numerics.codebook import encode, parse_grain
+from edgeq.numerics.codebook_codes import TableCodes
+from edgeq.numerics.rounding import Codes
+from edgeq.refine.round_apart import Weighted
+from edgeq.schema.plan import GridPlan, StoragePlan, pack_codes
+
+#: a free number begins at most this far from its first code: what rounding with the data in view chose must not flip at the first step
+INSIDE = 0.25
+#: a step of 1 of a table's entry is this share of the distance of its entries: all weights stored as it move with it, the same way
+TABLE_STEP = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A codebook that is learned. entries: float32 [T, k] in units of `unit` codes, a parameter; owner: of each number, its table.
+
+    held: entries that must stay 0, because zeros of the weight are kept or neighbours are limited. gap: mean distance of entries, codes.
+    """
+
+    entries: Tensor
+    owner: NDArray[np.intp]
+    held: Tensor
+    ends: tuple[int, int]
+    unit: float
+    gap: float
+
+    def whole(self) -> Tensor:
+        """The entries as codes, ascending, [T, k]."""
+        return rounded(torch.clamp(self.kept(), *self.ends)).gather(-1, self.order())
+
+    def kept(self) -> Tensor:
+        """The entries in codes, as they are learned, with 0 where that is held."""
+        return torch.where(self.held, torch.zeros_like(self.entries), self.entries * self.unit)
+
+    def order(self) -> Tensor:
+        """Indices that put the whole entries in ascending order; equal ones stay in theirs."""
+        return torch.argsort(torch.round(torch.clamp(self.kept().detach(), *self.ends)), dim=-1, stable=True)
+
+
+@dataclass(frozen=True, eq=False)
+class LearnedWeight:
+    """free: the weight in units of `unit` codes, a parameter. steps: what its scales are changed by, a parameter (None: they stay).
+
+    first: its grid in the plan. codes: those that the target allows.
+    """
+
+    one: Weighted
+    first: GridPlan
+    codes: Codes
+    free: Tensor
+    steps: Tensor | None
+    unit: float = 1.0
+    table: Table | None = None
+    began: NDArray[np.generic] = field(default_factory=lambda: np.zeros(0))
+
+    @property
+    def parameters(self) -> tuple[Tensor, ...]:
+        """Everything that is learned."""
+        found = (self.free, self.steps, None if self.table is None else self.table.entries)
+        return tuple(one for one in found if one is not None)
+
+    @property
+    def bits(self) -> float:
+        """Of a code, or of an index into the table."""
+        return float(np.log2(self.codes.qmax - self.codes.qmin + 1) if self.table is None else np.log2(self.table.entries.shape[1]))
+
+    def scale(self) -> Tensor:
+        """float32, [C] or ()."""
+        first = torch.from_numpy(np.array(self.first.params.scale))
+        return first if self.steps is None else first * torch.exp(self.steps * SCALE_STEP).reshape(first.shape)
+
+    def whole(self) -> Tensor:
+        """The codes, whole float32 numbers in the weight's shape; their gradient goes to the free numbers and to the table's entries."""
+        wanted = self.free * self.unit
+        rows = weight_rows(wanted.detach().numpy(), self.one.node, self.one.layer)
+        if self.table is None:
+            chosen = from_rows(self.codes.all_nearest(rows), self.one.node, tuple(wanted.shape))
+            return straight(torch.clamp(wanted, self.codes.qmin, self.codes.qmax), torch.from_numpy(np.array(chosen, np.float32)))
+        entries = self.table.whole()
+        flat = torch.from_numpy(self.clusters(self.table, entries, rows))
+        return entries.reshape(-1)[flat] + (wanted - wanted.detach())
+
+    def refit(self) -> None:
+        """One step of k-means: every entry becomes the mean of the free numbers that are stored as it. Empty ones, and those held, stay."""
+        if self.table is None:
+            return
+        wanted = (self.free.detach() * self.unit).numpy()
+        kept, order = self.table.kept().detach().numpy(), self.table.order().numpy()
+        rows = weight_rows(wanted, self.one.node, self.one.layer)
+        clusters = self.clusters(self.table, self.table.whole().detach(), rows)
+        np.put_along_axis(kept, order, cluster_means(clusters, wanted, np.take_along_axis(kept, order, -1)), -1)
+        self.table.entries.data.copy_(torch.from_numpy(kept / np.float32(self.table.unit)))
+
+    def clusters(self, table: Table, entries: Tensor, rows: NDArray[np.float32]) -> NDArray[np.intp]:
+        """The place of each number of the weight in the entries, all tables one after the other; in the weight's shape."""
+        codes = self._table_codes(entries.detach().numpy(), rows)
+        places = np.asarray(from_rows(codes.places(codes.all_nearest(rows)), self.one.node, tuple(self.free.shape)), np.intp)
+        return np.asarray(table.owner * entries.shape[1] + places, np.intp)
+
+    def _table_codes(self, entries: NDArray[np.floating], rows: NDArray[np.float32]) -> TableCodes:
+        tables = entries.astype(np.float64)[None] if len(entries) == 1 else _row_tables(entries, rows)
+        codes = self.codes
+        return TableCodes(codes.qmin, codes.qmax, codes.pairs, codes.limit, codes.power_of_two, codes.kept, tables)
+
+    def learned(self) -> GridPlan:
+        """The grid of the plan with what was learned; the very first one when its codes and scales did not change."""
+        codes = self.whole().detach().numpy().astype(self.first.dtype)
+        scale = tuple(float(s) for s in np.atleast_1d(self.scale().detach().numpy()))
+        if scale == self.first.scale and np.array_equal(codes, self.began):
+            return self.first
+        update = {"scale": scale, "codes": pack_codes(codes), "rule": f"{self.first.rule.removesuffix(TUNED)}{TUNED}"}
+        return self.first.model_copy(update=update)
+
+
+#: what the rule of a grid says once it was learned
+TUNED = ", fine-tuned"
+
+
+def learned_weight(
+    one: Weighted, weight: NDArray[np.generic], stored: NDArray[np.generic], grid: GridPlan, codes: Codes, scales: bool
+) -> LearnedWeight:
+    """weight: the float one; stored: its codes now. scales: whether its scales are learned. Raises UnsupportedOp for tables of vectors."""
+    began = stored.astype(np.float32)
+    steps = Parameter(torch.zeros(len(grid.scale))) if scales else None
+    if grid.storage is None:
+        inside = np.clip(in_steps(weight, grid), began - INSIDE, began + INSIDE)
+        return LearnedWeight(one, grid, codes, Parameter(torch.from_numpy(inside)), steps, began=stored)
+    table = _table(one, stored, grid.storage, codes)
+    rows = weight_rows(began, one.node, one.layer)
+    if codes.kept is None and bool((table.held).any()) and float(np.mean(stored == 0)) >= SPARSE:
+        codes = replace(codes, kept=rows != 0)
+    # exactly on its code: entries lie closer in the middle of a table, and a fit in sequence chose each for all before it
+    free = Parameter(torch.from_numpy(began / np.float32(table.gap)))
+    return LearnedWeight(one, grid, codes, free, steps, table.gap, table, stored)
+
+
+def in_steps(weight: NDArray[np.generic], grid: GridPlan) -> NDArray[np.float32]:
+    """A float weight in units of its grid's scales, neither rounded nor cut off."""
+    shape = [1] * weight.ndim
+    if grid.axis is not None:
+        shape[grid.axis] = -1
+    return np.asarray(np.asarray(weight, np.float32) / grid.params.scale.reshape(shape), np.float32)
+
+
+#: a weight with at least this share of zeros keeps them
+SPARSE = 0.1
+
+
+def _table(one: Weighted, stored: NDArray[np.generic], storage: StoragePlan, codes: Codes) -> Table:
+    grain = parse_grain(storage.granularity)
+    book = encode(stored, grain, storage.axis, storage.bits)
+    if grain.vector > 1 or book is None:
+        what = f"The table of vectors of {one.key} cannot be learned."
+        raise UnsupportedOp(what, f"node {one.node.name}", "Palettize with --granularity tensor, channel or group:N.")
+    size = 1 << storage.bits
+    entries = np.pad(book.tables[..., 0].astype(np.float32), ((0, 0), (0, size - book.tables.shape[1])), mode="edge")
+    owner = table_of_each(stored.shape, grain, storage.axis)
+    needs_zero = (codes.limit is not None and bool(codes.pairs)) or float(np.mean(stored == 0)) >= SPARSE
+    held = first_zero(entries) & needs_zero
+    # within half of a limit no two neighbours are too large together
+    half = codes.qmax if codes.limit is None or not codes.pairs else codes.limit // 2
+    # what the plan has is allowed, whatever it is
+    ends = (min(max(codes.qmin, -half), int(entries.min())), max(min(codes.qmax, half), int(entries.max())))
+    gap = float(np.ptp(entries, -1).mean() / size) or 1.0
+    unit = gap * TABLE_STEP
+    return Table(Parameter(torch.from_numpy(entries / np.float32(unit))), owner, torch.from_numpy(held), ends, unit, gap)
+
+
+def _row_tables(entries: NDArray[np.floating], rows: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Tables [T, k] for the rows [G, C, K]: [G, C, k]."""
+    groups, outputs = rows.shape[:2]
+    run = -(-groups * outputs // len(entries))
+    tables: NDArray[np.float64] = np.asarray(entries, np.float64)[np.arange(groups * outputs) // run]
+    return tables.reshape(groups, outputs, -1)

@@ -1,0 +1,1 @@
+"""Training: lessons, schedules, checkpoints, reconstruction part by part."""

@@ -1,0 +1,50 @@
+"""Fine-tune a float model's tables of floats against the model as it was, and give the new weights."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from edgeq.data.dataset import Dataset
+from edgeq.learn.simulation.executor import Executor
+from edgeq.learn.simulation.float_tables import FloatStudent
+from edgeq.learn.training.finetune import trained
+from edgeq.passes.store.fold_codebooks import Storage
+from edgeq.progress import Progress
+from edgeq.schema.recipe import Recipe
+
+F32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Tabled:
+    """What training starts from. plain: the teacher; model: the same, weights as its tables have them; storage: "node:input index" -> how.
+
+    weights: value name -> what the weight was; model_hash: of the float file.
+    """
+
+    plain: ir.Model
+    model: ir.Model
+    storage: Mapping[str, Storage]
+    weights: Mapping[str, F32]
+    model_hash: str
+
+
+def fine_tune_tables(
+    start: Tabled, data: Dataset, recipe: Recipe, watcher: Progress, *, keep: Path | None = None, resume: Path | None = None
+) -> dict[str, F32]:
+    """Value name -> new weight; empty when nothing scored better than the start. Raises what fine_tune raises."""
+    watcher.start("prepare training", None)
+    student = FloatStudent(start.model, start.storage, start.weights, refits=recipe.finetune.centroids == "refit")
+    began = hashlib.sha256(repr(sorted(start.storage.items())).encode())
+    for name, array in sorted(student.learned().items()):
+        began.update(name.encode() + array.tobytes())
+    hashes = start.model_hash, began.hexdigest()
+    state = trained(student, Executor(start.plain), data, recipe, hashes, watcher, keep=keep, resume=resume)
+    return student.learned() if state.best_epoch else {}

@@ -1,0 +1,1 @@
+"""Numbers and their codes, with numpy alone: grids, rounding, codebooks."""

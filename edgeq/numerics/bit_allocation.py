@@ -1,0 +1,74 @@
+"""Which layer gets how many bits: the least damage to the output within a number of bytes, or the sizes on the way there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeq.numerics.kmeans import cluster, runs, sort
+
+#: numbers that the distortion of a layer is estimated from
+SKETCH = 1 << 14
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One way to store a weight: index bits, bytes in the file, and what it does to the model's output (any unit, the same for all)."""
+
+    bits: int
+    bytes: int
+    damage: float
+
+
+def allocate(choices: Mapping[str, Sequence[Choice]], budget: float) -> dict[str, int]:
+    """Key -> bits, of least total damage within `budget` bytes; the cheapest of each where even those do not fit.
+
+    Greedy on the lower convex hull of each weight's choices, best gain a byte first: the optimum of the knapsack but for what the last
+    step leaves over, which further steps that still fit use up. Source: Shoham and Gersho, IEEE Trans. ASSP 36(9), 1988.
+    """
+    hulls = {key: _hull(options) for key, options in sorted(choices.items())}
+    at = dict.fromkeys(hulls, 0)
+    spent = sum(hull[0].bytes for hull in hulls.values())
+    steps = [
+        ((before.damage - after.damage) / (after.bytes - before.bytes), key, place)
+        for key, hull in hulls.items()
+        for place, (before, after) in enumerate(pairwise(hull))
+    ]
+    for _, key, place in sorted(steps, key=lambda step: (-step[0], step[1], step[2])):
+        more = hulls[key][place + 1].bytes - hulls[key][place].bytes
+        if at[key] == place and spent + more <= budget:
+            at[key], spent = place + 1, spent + more
+    return {key: hull[at[key]].bits for key, hull in hulls.items()}
+
+
+def _hull(options: Sequence[Choice]) -> list[Choice]:
+    """The choices on the lower convex hull of damage over bytes, cheapest first: each step gains less a byte than the one before."""
+    hull: list[Choice] = []
+    for one in sorted(options, key=lambda choice: (choice.bytes, choice.damage)):
+        if hull and one.damage >= hull[-1].damage:
+            continue
+        while len(hull) > 1 and _slope(hull[-2], hull[-1]) <= _slope(hull[-2], one):
+            hull.pop()
+        hull.append(one)
+    return hull
+
+
+def _slope(before: Choice, after: Choice) -> float:
+    return (before.damage - after.damage) / (after.bytes - before.bytes)
+
+
+def distortions(rows: NDArray[np.float32], widths: Sequence[int]) -> dict[int, float]:
+    """Index bits -> share of the energy of rows [G, C, K] that k-means of the rows, scaled alike, leaves as an error. From a sketch."""
+    spread = np.sqrt(np.square(rows).mean(-1, keepdims=True))
+    scaled = (rows / np.where(spread > 0, spread, 1)).reshape(-1)
+    few = scaled[:: max(1, scaled.size // SKETCH)]
+    data, energy = sort(few, None), float(np.square(few).sum())
+    found = {}
+    for bits in widths:
+        edges = runs(data.values, cluster(few, None, 2**bits))
+        found[bits] = float(data.cost(edges[:-1], edges[1:]).sum()) / energy if energy else 0.0
+    return found

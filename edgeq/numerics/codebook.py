@@ -1,0 +1,140 @@
+"""Codebooks: an array of few different values as a small table and packed indices into it. Lossless; which values is decided elsewhere."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeq.numerics.packing import PARTS, packed_bytes
+
+Array = NDArray[np.generic]
+
+#: index widths that a codebook can have; 7 bits would be stored as 8
+BITS: tuple[int, ...] = tuple(PARTS)
+#: what the nodes of one codebook add to a file, bytes: a table that saves less is not worth it
+NODES_BYTES = 450
+_WORD = re.compile(r"tensor|channel|group:(\d+)|vector:(\d+)")
+
+
+@dataclass(frozen=True)
+class Grain:
+    """What shares a table, and what one entry stands for.
+
+    channels: so many output channels share a table; None: all of them. vector: so many consecutive weights of one channel are one entry.
+    """
+
+    channels: int | None = None
+    vector: int = 1
+
+    def __str__(self) -> str:
+        if self.vector > 1:
+            return f"vector:{self.vector}"
+        return {None: "tensor", 1: "channel"}.get(self.channels, f"group:{self.channels}")
+
+    def tables(self, channels: int) -> int:
+        """How many tables a weight with so many output channels has."""
+        return 1 if self.channels is None else -(-channels // self.channels)
+
+
+def parse_grain(word: str) -> Grain:
+    """tensor, channel, group:N or vector:N. Raises ValueError for any other word."""
+    match = _WORD.fullmatch(word)
+    if match is None or "0" in (match[1], match[2]):
+        raise ValueError("granularity is tensor, channel, group:N (channels that share a table) or vector:N (weights an entry)")
+    if match[2]:
+        return Grain(None, int(match[2]))
+    return Grain({"tensor": None, "channel": 1}.get(word, int(match[1] or 0)))
+
+
+@dataclass(frozen=True, eq=False)
+class Codebook:
+    """tables [T, k, d], sorted where d = 1; indices uint8 of `shape`, or flat [size / d] for vectors; bits of an index.
+
+    axis: the output channels of `shape`, which belong to the tables in equal runs of grain.channels.
+    """
+
+    tables: Array
+    indices: NDArray[np.uint8]
+    shape: tuple[int, ...]
+    bits: int
+    grain: Grain
+    axis: int
+
+
+def encode(array: Array, grain: Grain, axis: int, bits: int = 8) -> Codebook | None:
+    """The codebook of an array as it is, with the fewest bits that do; None when `bits` are too few for its different values."""
+    if grain.vector > 1:
+        return _encode_vectors(array, grain, axis, bits)
+    cells = _cells(array, grain, axis)
+    entries = [np.unique(cell) for cell in cells]
+    size = max(len(entry) for entry in entries)
+    if size > 2**bits:
+        return None
+    tables = np.stack([np.pad(entry, (0, size - len(entry)), mode="edge") for entry in entries])
+    found = [np.searchsorted(entry, cell) for entry, cell in zip(entries, cells, strict=True)]
+    indices = np.asarray(_from_cells([index.astype(np.uint8) for index in found], array.shape, axis), np.uint8)
+    return Codebook(tables[..., None], indices, array.shape, _bits_for(size), grain, axis)
+
+
+def decode(book: Codebook) -> Array:
+    """The array again."""
+    if book.grain.vector > 1:
+        return _from_cells([book.tables[0][book.indices].reshape(-1)], book.shape, book.axis)
+    cells = _cells(book.indices, book.grain, book.axis)
+    values = [table[:, 0][cell] for table, cell in zip(book.tables, cells, strict=True)]
+    return _from_cells(values, book.shape, book.axis)
+
+
+def stored_bytes(book: Codebook) -> int:
+    """Bytes of indices and tables: what a file holds for the array (offsets and packing constants of a few bytes left out)."""
+    tables = int(np.prod(book.tables.shape)) * book.tables.dtype.itemsize
+    return packed_bytes(int(book.indices.size), book.bits) + tables
+
+
+def codebook_bytes(size: int, bits: int, grain: Grain, channels: int, item: int) -> int:
+    """The same in advance, for full tables. item: bytes of one table number."""
+    entries = grain.tables(channels) * (1 << bits) * grain.vector
+    return packed_bytes(-(-size // grain.vector), bits) + entries * item
+
+
+def as_runs(shape: tuple[int, ...], grain: Grain, axis: int) -> tuple[int, int, int]:
+    """`shape` seen as [before, tables, rest], where every slice [:, t] belongs to table t; (0, 0, 0) when the channels do not divide so."""
+    channels = shape[axis]
+    run = channels if grain.channels is None else grain.channels
+    if channels % run:
+        return 0, 0, 0
+    return math.prod(shape[:axis]), channels // run, run * math.prod(shape[axis + 1 :])
+
+
+def _cells(array: Array, grain: Grain, axis: int) -> list[Array]:
+    """The numbers of each table, flat."""
+    channels = np.moveaxis(array, axis, 0).reshape(array.shape[axis], -1)
+    run = len(channels) if grain.channels is None else grain.channels
+    return [channels[start : start + run].reshape(-1) for start in range(0, max(len(channels), 1), max(run, 1))]
+
+
+def turned(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
+    """`shape` with the channels in front."""
+    return (shape[axis], *shape[:axis], *shape[axis + 1 :])
+
+
+def _from_cells(cells: list[Array], shape: tuple[int, ...], axis: int) -> Array:
+    return np.ascontiguousarray(np.moveaxis(np.concatenate(cells).reshape(turned(shape, axis)), 0, axis))
+
+
+def _encode_vectors(array: Array, grain: Grain, axis: int, bits: int) -> Codebook | None:
+    if array.size % grain.vector:
+        return None
+    (numbers,) = _cells(array, grain, axis)
+    entries, indices = np.unique(numbers.reshape(-1, grain.vector), axis=0, return_inverse=True)
+    if len(entries) > 2**bits:
+        return None
+    return Codebook(entries[None], indices.reshape(-1).astype(np.uint8), array.shape, _bits_for(len(entries)), grain, axis)
+
+
+def _bits_for(size: int) -> int:
+    return next(bits for bits in BITS if size <= 2**bits)

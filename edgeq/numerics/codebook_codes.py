@@ -1,0 +1,81 @@
+"""Codes that come from a table: what rounding may choose where weights are stored as a codebook."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeq.numerics.rounding import Codes
+
+F64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class TableCodes(Codes):
+    """table float64 [G, C, k], or [1, 1, k] for all rows: the codes of each row, ascending, k a power of two.
+
+    A limit on neighbours, or a weight that is not kept, needs a 0 in it.
+    """
+
+    table: F64 = field(default_factory=lambda: np.zeros((1, 1, 1)))
+
+    def all_nearest(self, wanted: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The nearest entry to each number of [G, C, K]; of neighbours that are too large together the larger one is taken back."""
+        chosen = self._entry(self._place(wanted))
+        if self.kept is not None:
+            chosen = chosen * self.kept
+        if self.limit is not None:
+            for group in self.pairs:
+                self._take_back(chosen, group, self.limit)
+        return chosen.astype(np.float32)
+
+    def nearest(self, wanted: F64, low: F64 | float, high: F64 | float) -> F64:
+        """The nearest entry to each number of one column [G, C] that lies in low..high."""
+        place = self._place(wanted[..., None])
+        if isinstance(low, np.ndarray) and isinstance(high, np.ndarray):
+            place = self._between(place, low[..., None], high[..., None])
+        return self._entry(place)[..., 0]
+
+    def places(self, codes: NDArray[np.floating]) -> NDArray[np.intp]:
+        """The index of each code [G, C, K] in its row's table."""
+        return self._place(codes)
+
+    def _place(self, wanted: NDArray[np.floating]) -> NDArray[np.intp]:
+        return _below((self.table[..., :-1] + self.table[..., 1:]) / 2, wanted, "left")
+
+    def _entry(self, place: NDArray[np.intp]) -> F64:
+        if self.table.shape[:2] == (1, 1):
+            return np.asarray(self.table[0, 0][place])
+        return np.take_along_axis(self.table, place, -1)
+
+    def _between(self, place: NDArray[np.intp], low: F64, high: F64) -> NDArray[np.intp]:
+        return np.clip(place, _below(self.table, low, "left"), _below(self.table, high, "right") - 1)
+
+    def _take_back(self, codes: F64, pairs: NDArray[np.intp], limit: int) -> None:
+        first, second = codes[..., pairs[:, 0]], codes[..., pairs[:, 1]]
+        over = (first * second > 0) & (np.abs(first) + np.abs(second) > limit)
+        if not over.any():
+            return
+        for own, other, side in ((first, second, 0), (second, first, 1)):
+            larger = over & ((np.abs(own) > np.abs(other)) | ((np.abs(own) == np.abs(other)) & (side == 0)))
+            room = limit - np.abs(other)
+            fitting = self._entry(self._between(self._place(own), -room, room))
+            codes[..., pairs[:, side]] = np.where(larger, fitting, own)
+
+
+def _below(ordered: F64, wanted: NDArray[np.floating], side: Literal["left", "right"]) -> NDArray[np.intp]:
+    """np.searchsorted of wanted [G, C, P] in the row's numbers [G, C, n]."""
+    if ordered.shape[:2] == (1, 1):
+        return np.searchsorted(ordered[0, 0], wanted, side)
+    place, size = np.zeros(wanted.shape, np.intp), ordered.shape[-1]
+    step = 1 << max(size.bit_length() - 1, 0)
+    while step and size:
+        after = place + step
+        probe = np.take_along_axis(ordered, np.minimum(after, size) - 1, -1)
+        further = (after <= size) & ((probe < wanted) if side == "left" else (probe <= wanted))
+        place = np.where(further, after, place)
+        step >>= 1
+    return place

@@ -1,0 +1,189 @@
+"""Choosing the table of a codebook, the scales and the entries of every weight so that the layer's output changes least.
+
+Tables start as the k-means of the scaled weights, each weighted by how much its input varies. Then, in turns until it stops helping:
+entries are assigned with error feedback (rounding.py), scales and table entries are re-estimated by least squares under the moment H.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeq.numerics.codebook import Grain
+from edgeq.numerics.codebook_descent import COARSE_BITS, LEAST_GAIN, Fit, Weights, improve, quotient, table_codes, total_error
+from edgeq.numerics.kmeans import cluster, lloyd, sort
+from edgeq.numerics.rounding import Codes, scales_for
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+
+#: weights that the first tables and scales are found from; all of them decide afterwards
+SKETCH = 1 << 18
+#: turns of scales and tables at the start
+TURNS = 5
+#: finer and coarser integer grids tried for a table
+STRETCHES = np.linspace(1.0, 1.25, 26)
+
+
+def fit_codebook(weights: Weights, grain: Grain, bits: int) -> Fit:
+    """Scales, tables of integers and entries."""
+    owner = table_of_row(weights.rows, grain)
+    if not weights.codes.power_of_two:
+        return _bury(weights, _best_start(weights, owner, bits))
+    reach = weights.codes.qmax  # scales that cannot be stretched to fit a table
+    scale = np.maximum(scales_for(weights.rows, weights.importance, weights.codes, weights.shared), weights.least)
+    scale = weights.codes.snap(scale)
+    tables = _whole(_tables(weights, scale, owner, bits, zero=True), reach)
+    return _bury(weights, improve(weights, scale, tables, owner, weights.codes, reach))
+
+
+def _best_start(weights: Weights, owner: NDArray[np.intp], bits: int) -> Fit:
+    """From tables for weights that count as much as their input's second moment, and for such that count as its root: the better end.
+
+    Error feedback lets columns make up for each other, so that afterwards they matter less unequally than the moment's diagonal says.
+    With many entries a table comes out alike from both.
+    """
+    reach, codes = _reach(weights.codes), replace(weights.codes, limit=None)  # such a table keeps to the limit by itself
+
+    def start(power: float) -> Fit:
+        scale, tables = _start(replace(weights, importance=weights.importance**power), owner, bits)
+        scale, tables = _to_integers(weights, scale, tables, owner, reach)
+        return improve(weights, scale, tables, owner, codes, reach)
+
+    if weights.moment is None or bits > COARSE_BITS:
+        return start(1.0)
+    with ThreadPoolExecutor() as pool:
+        return min(pool.map(start, (1.0, 0.5)), key=lambda fit: total_error(weights, fit.codes, fit.scale))
+
+
+def fit_reals(weights: Weights, grain: Grain, bits: int) -> F32:
+    """The same with tables of reals and without scales: the new weights [G, C, K]."""
+    scale = np.ones(weights.rows.shape[:2], np.float32)
+    owner = table_of_row(weights.rows, grain)
+    tables = _tables(weights, scale, owner, bits, zero=weights.zero)
+    return improve(weights, scale, tables, owner, replace(weights.codes, limit=None), None).codes
+
+
+def _bury(weights: Weights, fit: Fit) -> Fit:
+    """Rows of zeros get the scale that stores their biases."""
+    dead = ~np.any(weights.rows, axis=-1) & (weights.least > 0) & (not weights.shared)
+    return Fit(weights.codes.snap(np.where(dead, weights.least, fit.scale)), fit.codes)
+
+
+def table_of_row(rows: F32, grain: Grain) -> NDArray[np.intp]:
+    """Which table each row belongs to: [G * C]."""
+    count = rows.shape[0] * rows.shape[1]
+    return np.arange(count) // (count if grain.channels is None else grain.channels)
+
+
+def _reach(codes: Codes) -> int:
+    """The largest integer of a table. Half of the limit on neighbours: to watch over them costs more than coarser entries."""
+    return codes.qmax if codes.limit is None or not codes.pairs else min(codes.qmax, codes.limit // 2)
+
+
+# ------------------------------------------------------------------ the start
+
+
+def _start(weights: Weights, owner: NDArray[np.intp], bits: int) -> tuple[F32, F64]:
+    """Scales in units of which one table of reals serves all rows that share it: from two guesses, the one that ends better."""
+    few = _sketch(weights)
+    peak = np.abs(weights.rows).max(-1, initial=0.0)
+    mass = np.maximum(weights.importance.sum(-1, keepdims=True), 1e-30)
+    spread = 3 * np.sqrt(np.einsum("gck,gk->gc", np.square(weights.rows), weights.importance) / mass)
+    guesses = [peak] if weights.shared else [peak, spread.astype(np.float32)]
+    found = [_alternate(few, _usable(guess, weights.shared), owner, bits) for guess in guesses]
+    return min(found, key=lambda one: one[2])[:2]
+
+
+def _sketch(weights: Weights) -> Weights:
+    """All rows, but where there are many weights only some of the columns: those in which a single weight matters most, and every step-th
+    of the others, which stand for their neighbours. A weight far from all others must be there to get an entry of its own."""
+    rows, importance, kept = weights.rows, weights.importance, weights.codes.kept
+    step = max(1, min(rows.size // SKETCH, rows.shape[-1] // 8))
+    if step > 1:
+        energy = np.max(np.abs(rows).max(1) ** 2 * importance, axis=0)  # [K]
+        order = np.argsort(-energy, kind="stable")
+        seen = max(1, len(order) // (8 * step))
+        first, others = order[:seen], np.sort(order[seen:])[::step]
+        columns = np.concatenate([first, others])
+        stands_for = np.concatenate([np.ones(len(first)), np.full(len(others), step)])
+        rows, importance = rows[..., columns], importance[..., columns] * stands_for
+        kept = None if kept is None else kept[..., columns]
+    return replace(weights, rows=rows, importance=importance, codes=replace(weights.codes, kept=kept, pairs=(), limit=None))
+
+
+def _usable(scale: F32, shared: bool) -> F32:
+    if shared:
+        scale = np.full_like(scale, scale.max(initial=0.0))
+    return np.where(scale > 0, scale, 1.0).astype(np.float32)
+
+
+def _alternate(weights: Weights, scale: F32, owner: NDArray[np.intp], bits: int) -> tuple[F32, F64, float]:
+    best = (scale, np.zeros((1, 1)), np.inf)
+    tables: F64 | None = None
+    for _ in range(TURNS):
+        tables = _tables(weights, scale, owner, bits, zero=weights.zero, before=tables)
+        codes = table_codes(weights.codes, tables, owner, weights.rows).all_nearest(weights.rows / scale[..., None])
+        new = _diagonal_scale(weights, codes, scale)
+        error = float(np.einsum("gck,gk->", np.square(weights.rows - codes * new[..., None], dtype=np.float64), weights.importance))
+        if error >= best[2] * (1 - LEAST_GAIN):
+            break
+        best = (new, tables, error)
+        scale = new
+    return best
+
+
+def _diagonal_scale(weights: Weights, codes: F32, scale: F32) -> F32:
+    """The scale of least weighted squared error for codes as they are: sum h w q / sum h q^2."""
+    above = np.einsum("gck,gk->gc", weights.rows * codes, weights.importance)
+    below = np.einsum("gck,gk->gc", np.square(codes), weights.importance)
+    return quotient(above, below, scale, weights.shared)
+
+
+def _tables(weights: Weights, scale: F32, owner: NDArray[np.intp], bits: int, *, zero: bool, before: F64 | None = None) -> F64:
+    """k-means of weight / scale of each table's rows: [T, k], ascending. zero: one of the entries is 0. before: start from these tables."""
+    size = 2**bits
+    scaled = (weights.rows / scale[..., None]).reshape(len(owner), -1)
+    per_row = (weights.importance[:, None, :] * np.square(scale, dtype=np.float64)[..., None]).reshape(len(owner), -1)
+    kept = None if weights.codes.kept is None else weights.codes.kept.reshape(len(owner), -1)
+    tables = np.zeros((int(owner[-1]) + 1, size))
+    for table in range(len(tables)):
+        mine = owner == table
+        values, mass = scaled[mine].reshape(-1), per_row[mine].reshape(-1)
+        if kept is not None:
+            values, mass = values[kept[mine].reshape(-1)], mass[kept[mine].reshape(-1)]
+        elif zero:
+            values, mass = values[values != 0], mass[values != 0]
+        if before is not None and len(values) > size:
+            start = before[table][before[table] != 0] if zero else before[table]
+            entries = lloyd(sort(values, mass), start)
+        else:
+            entries = cluster(values, mass, size - int(zero)) if len(values) else np.zeros(1)
+        entries = np.unique(np.append(entries, 0.0)) if zero else entries
+        tables[table] = np.pad(entries, (0, size - len(entries)), mode="edge")
+    return tables
+
+
+# ------------------------------------------------------------------ integers
+
+
+def _to_integers(weights: Weights, scale: F32, tables: F64, owner: NDArray[np.intp], reach: int) -> tuple[F32, F64]:
+    """Tables stretched to whole numbers up to `reach`, the way that rounds them with the least error, and scales that undo it."""
+    peak = np.maximum(np.abs(tables).max(-1), 1e-30)
+    if weights.shared:
+        peak = np.full_like(peak, peak.max())
+    unit = peak[:, None] / reach * STRETCHES  # [T, tried]
+    error = np.square(np.rint(tables[:, None, :] / unit[..., None]) * unit[..., None] - tables[:, None, :]).sum(-1)
+    if weights.shared:
+        error = np.broadcast_to(error.sum(0), error.shape)
+    unit = np.take_along_axis(unit, error.argmin(-1)[:, None], -1)[:, 0]
+    fitted = scale * unit[owner].reshape(scale.shape).astype(np.float32)
+    floor = np.maximum(fitted, weights.least)  # the table stays; a row whose bias needs more uses less of it
+    return floor.astype(np.float32), _whole(tables / unit[:, None], reach)
+
+
+def _whole(tables: F64, reach: int) -> F64:
+    return np.clip(np.rint(tables), -reach, reach)

@@ -1,0 +1,49 @@
+"""Choosing the tables of vector codebooks: one entry stands for several neighbouring weights of a row."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeq.numerics.codebook import Grain
+from edgeq.numerics.codebook_descent import Fit, Weights
+from edgeq.numerics.vector_kmeans import cluster_vectors, nearest_vectors
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+
+
+def fit_vectors(weights: Weights, grain: Grain, bits: int) -> Fit:
+    """One scale a row and a table of integer vectors. Neighbours keep to their limit since no entry is above half of it."""
+    reach = weights.codes.qmax if weights.codes.limit is None else min(weights.codes.qmax, weights.codes.limit // 2)
+    peak = np.abs(weights.rows).max(-1, initial=0.0)
+    if weights.shared:
+        peak = np.full_like(peak, peak.max(initial=0.0))
+    scale = weights.codes.snap(np.maximum(np.where(peak > 0, peak / reach, 1.0), weights.least).astype(np.float32))
+    scaled, mass = weights.rows / scale[..., None], weights.importance[:, None, :] * np.square(scale, dtype=np.float64)[..., None]
+    chosen = _chosen(scaled, mass, grain.vector, bits, weights.zero, reach)
+    if weights.codes.kept is not None:
+        chosen = _keep_zeros(chosen, weights.codes.kept, grain.vector)
+    return Fit(scale, chosen.astype(np.float32))
+
+
+def vector_reals(rows: F32, importance: F64, grain: Grain, bits: int) -> F32:
+    """The same with reals and without scales: the new weights [G, C, K]."""
+    mass = np.broadcast_to(importance[:, None, :], rows.shape)
+    return _chosen(rows, mass, grain.vector, bits, False, None).astype(np.float32)
+
+
+def _chosen(scaled: F32, mass: F64, size: int, bits: int, zero: bool, reach: int | None) -> F64:
+    points = scaled.reshape(-1, size).astype(np.float64)
+    table = cluster_vectors(points, mass.reshape(-1, size).mean(1), 2**bits - int(zero))
+    if zero:
+        table = np.concatenate([table, np.zeros((1, size))])
+    if reach is not None:
+        table = np.unique(np.clip(np.rint(table), -reach, reach), axis=0)
+    return table[nearest_vectors(points, table)].reshape(scaled.shape)
+
+
+def _keep_zeros(chosen: F64, kept: NDArray[np.bool_], size: int) -> F64:
+    """A vector all of whose weights are pruned is 0; one that is partly kept stays as it is."""
+    alive = np.any(kept.reshape(-1, size), axis=1, keepdims=True)
+    return np.where(alive, chosen.reshape(-1, size), 0.0).reshape(chosen.shape)

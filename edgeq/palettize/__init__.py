@@ -1,0 +1,1 @@
+"""Codebooks end to end: tables of floats, several widths, trained where they miss."""

@@ -1,0 +1,63 @@
+"""The float weights of a model that can be stored as codebooks, each once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from edgeq.graph.read import attribute_int, constant, is_op, nodes
+from edgeq.passes.store.fold_codebooks import stored_constant
+
+F32 = NDArray[np.float32]
+
+#: operator -> its weight inputs, and the axis of their output channels
+_WEIGHTS: dict[str, tuple[tuple[int, ...], int]] = {
+    "Conv": ((1,), 0),
+    "ConvTranspose": ((1,), 1),
+    "Gemm": ((1,), 1),
+    "MatMul": ((0, 1), -1),
+    "Gather": ((0,), -1),
+    "LSTM": ((1, 2), 1),
+    "GRU": ((1, 2), 1),
+    "RNN": ((1, 2), 1),
+}
+
+
+@dataclass(frozen=True)
+class FloatWeight:
+    """One weight, by the first node that reads it. axis: of its output channels."""
+
+    node: ir.Node
+    index: int
+    axis: int
+    value: ir.Value
+
+    @property
+    def key(self) -> str:
+        return f"{self.node.name}:{self.index}"
+
+    def array(self) -> F32:
+        return np.asarray(constant(self.value), np.float32)
+
+
+def float_weights(model: ir.Model) -> Iterator[FloatWeight]:
+    """Every float32 weight once, by the first node that reads it."""
+    seen: set[int] = set()
+    for node in nodes(model):
+        places, axis = _WEIGHTS.get(node.op_type, ((), 0))
+        for index in places if is_op(node, node.op_type) else ():
+            value = stored_constant(node.inputs[index]) if index < len(node.inputs) else None
+            if value is None or value is not node.inputs[index] or value.dtype != ir.DataType.FLOAT or id(value) in seen:
+                continue
+            array = constant(value)
+            if array is None or array.ndim < 2 or not array.size or not bool(np.all(np.isfinite(array))):
+                continue
+            if is_op(node, "Gather") and attribute_int(node, "axis", 0) != 0:
+                continue
+            seen.add(id(value))
+            own = 0 if is_op(node, "Gemm") and attribute_int(node, "transB", 0) else axis % array.ndim
+            yield FloatWeight(node, index, own, value)

@@ -1,0 +1,175 @@
+"""Codebooks for a float model as it is: weights become indices into tables of floats; everything else stays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
+
+from edgeq.calibration.moments import Moment, measure_moments
+from edgeq.calibration.observe import observe
+from edgeq.calibration.sensitivity import output_damage
+from edgeq.data.dataset import Dataset
+from edgeq.errors import BadRecipe
+from edgeq.graph.layer_rows import from_rows, layer_of, weight_rows
+from edgeq.io.load import Loaded
+from edgeq.numerics.bit_allocation import allocate, distortions
+from edgeq.numerics.codebook import BITS, encode, turned
+from edgeq.numerics.codebook_descent import Weights
+from edgeq.numerics.codebook_fit import fit_reals
+from edgeq.numerics.codebook_vectors import vector_reals
+from edgeq.numerics.grid import grid_for_range
+from edgeq.numerics.pruning import kept_weights
+from edgeq.numerics.rounding import Codes
+from edgeq.palettize.float_weights import FloatWeight, float_weights
+from edgeq.passes.prepare.convert_opset import ConvertOpset
+from edgeq.passes.prepare.infer_shapes import InferShapes
+from edgeq.passes.store.fold_codebooks import FoldCodebooks, Storage
+from edgeq.progress import Progress
+from edgeq.refine.codebook_bits import PROBE_BITS, choices_of, probe
+from edgeq.refine.codebooks import SPARSE, Candidate, wished_bits
+from edgeq.report.codebooks import CodebookLayer, describe
+from edgeq.schema.recipe import CodebookWish
+
+F32 = NDArray[np.float32]
+
+#: the lowest opset that the stored forms were tested at
+MIN_OPSET = 13
+
+
+@dataclass(frozen=True, eq=False)
+class Palettized:
+    """The model with codebooks, what they did to each weight, and the float weights and their new values by node, for pictures.
+
+    left: node, and why its weight stays as it is.
+    """
+
+    model: ir.Model
+    layers: tuple[CodebookLayer, ...]
+    weights: Mapping[str, tuple[F32, F32]]
+    left: tuple[tuple[str, str], ...]
+
+
+#: (float model, the same with its tables' values, how they are stored, value name -> float weight) to better values by value name
+Tune = Callable[[ir.Model, ir.Model, Mapping[str, Storage], Mapping[str, F32]], Mapping[str, F32]]
+
+
+def palettize(
+    loaded: Loaded,
+    wish: CodebookWish,
+    data: Dataset | None,
+    progress: Progress,
+    *,
+    seed: int = 0,
+    uint2: bool = False,
+    tune: Tune | None = None,
+) -> Palettized:
+    """A copy of a float model whose weights are codebooks of floats. data: weights that matter more to the outputs come closer.
+
+    tune: may then change the tables, and which entry a weight is stored as.
+    """
+    model = loaded.model.clone()
+    if model.opset_imports.get("", 0) < MIN_OPSET:
+        ConvertOpset(MIN_OPSET, MIN_OPSET)(model)
+    InferShapes()(model)
+    found = list(float_weights(model))
+    if wish.size_budget is not None and not found:
+        raise BadRecipe("The model has no weights that could be stored as codebooks.", str(loaded.path), "Leave it as it is.")
+    bits = _bits(model, found, wish, loaded.size, data, progress)
+    moments = {} if data is None else _moments(model, [one for one in found if one.key in bits], data, seed, progress)
+    plain = model.clone() if tune is not None else model
+    progress.start("fit codebooks", len(bits))
+    layers, pictures, left = [], {}, []
+    storage: dict[str, Storage] = {}
+    before: dict[str, F32] = {}
+    for one in found:
+        if one.key not in bits:
+            left.append((str(one.node.name), "a table would cost more than it saves, or no bits are wished for it"))
+            continue
+        weight = one.array()
+        with threadpool_limits(1, user_api="blas"):  # sums in one order, whatever the number of threads
+            new = _fit(one, weight, wish, bits[one.key], moments.get(str(one.node.name)))
+        progress.advance()
+        if encode(new, wish.grain, one.axis, bits[one.key]) is None:
+            left.append((str(one.node.name), "its size is no multiple of the vectors"))
+            continue
+        before[str(one.value.name)] = weight
+        storage[one.key] = Storage(wish.grain, one.axis, bits[one.key])
+        one.value.const_value = ir.tensor(np.ascontiguousarray(new), name=one.value.name)  # all its readers follow
+    learned = {} if tune is None else tune(plain, model, storage, before)
+    for one in [one for one in found if one.key in storage]:
+        new, weight, name = learned.get(str(one.value.name), one.array()), before[str(one.value.name)], str(one.node.name)
+        book = encode(new, wish.grain, one.axis, bits[one.key])
+        assert book is not None  # as before, or of no more values than its tables have
+        layers.append(describe(name, weight, new, book, np.empty(0, np.float32)))
+        pictures[name] = (weight, new)
+        one.value.const_value = ir.tensor(np.ascontiguousarray(new), name=one.value.name)
+    FoldCodebooks(storage, uint2)(model)
+    return Palettized(model, tuple(layers), pictures, tuple(left))
+
+
+def _bits(
+    model: ir.Model, found: list[FloatWeight], wish: CodebookWish, float_bytes: int, data: Dataset | None, progress: Progress
+) -> dict[str, int]:
+    candidates = [Candidate(one.key, str(one.node.name), one.array().size, one.array().shape[one.axis], 4) for one in found]
+    bits = wished_bits(model, candidates, wish)
+    if not wish.allocated:
+        return bits
+    fixed = {key: width for key, width in bits.items() if wish.layers}
+    arrays = {one.key: one.array() for one in found if one.key not in fixed}
+    rows = {one.key: _channels(arrays[one.key], one.axis) for one in found if one.key in arrays}
+    shares = {key: distortions(array, BITS) for key, array in rows.items()}
+    costs = dict.fromkeys(arrays, 1.0)
+    if data is not None:
+        changed = {}
+        for one in found:
+            if one.key in arrays:
+                front = probe(rows[one.key]).reshape(turned(arrays[one.key].shape, one.axis))
+                changed[one.key] = np.ascontiguousarray(np.moveaxis(front, 0, one.axis))
+        damage = output_damage(model, changed, data, progress)
+        costs = {key: damage[key] / max(shares[key][PROBE_BITS], 1e-12) for key in arrays}
+    free = [one for one in candidates if one.key in arrays]
+    choices = {one.key: choices_of(one, wish, shares[one.key], costs[one.key]) for one in free}
+    plain = sum(one.size for one in free)
+    rest = float_bytes - 4 * plain
+    budget = wish.bits_avg / 8 * plain if wish.bits_avg is not None else (wish.size_budget or 1.0) * float_bytes - rest
+    return fixed | {key: width for key, width in allocate(choices, budget).items() if width in BITS}
+
+
+def _channels(array: F32, axis: int) -> F32:
+    """[1, channels, rest]."""
+    return np.ascontiguousarray(np.moveaxis(array, axis, 0)).reshape(1, array.shape[axis], -1)
+
+
+def _moments(model: ir.Model, found: list[FloatWeight], data: Dataset, seed: int, progress: Progress) -> dict[str, Moment]:
+    """Second moments of the inputs of Conv, Gemm and MatMul, on a grid of 8 bits over the range that was seen."""
+    layers = [layer for one in found if one.index == 1 and (layer := layer_of(one.node)) is not None]
+    statistics = observe(model, tuple(dict.fromkeys(layer.source for layer in layers)), data, progress=progress)
+    grids = {name: grid_for_range(seen.low, seen.high, "uint8") for name, seen in statistics.items() if seen.count and not seen.nonfinite}
+    return measure_moments(model, [layer for layer in layers if layer.source in grids], grids, data, seed=seed, progress=progress)
+
+
+def _fit(one: FloatWeight, weight: F32, wish: CodebookWish, bits: int, moment: Moment | None) -> F32:
+    layer = layer_of(one.node) if one.index == 1 else None
+    if layer is None:  # no rows that are multiplied with an input: channels as rows
+        new = _fit_rows(_channels(weight, one.axis), None, wish, bits)
+        return np.ascontiguousarray(np.moveaxis(new.reshape(turned(weight.shape, one.axis)), 0, one.axis))
+    second = moment.second if moment is not None and moment.rows else None
+    new = _fit_rows(weight_rows(weight, one.node, layer), second, wish, bits)
+    return np.asarray(from_rows(new, one.node, weight.shape), np.float32)
+
+
+def _fit_rows(rows: F32, moment: NDArray[np.float64] | None, wish: CodebookWish, bits: int) -> F32:
+    importance = np.ones(rows[:, 0].shape) if moment is None else np.einsum("gkk->gk", moment)
+    kept = None if wish.pruning is None else kept_weights(rows, importance, wish.pruning)
+    if wish.grain.vector > 1:
+        return vector_reals(rows if kept is None else rows * kept, importance, wish.grain, bits)
+    zero = kept is not None or float(np.mean(rows == 0)) >= SPARSE
+    least = np.zeros(rows.shape[:2], np.float32)
+    return fit_reals(
+        Weights(rows, importance, moment, Codes(0, 0, (), None, kept=kept), least, False, zero), wish.grain, bits
+    ) + np.float32(0)

@@ -1,0 +1,32 @@
+"""What palettize calls to train tables of floats."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import onnx_ir as ir
+
+from edgeq.data.dataset import Dataset
+from edgeq.errors import BadRecipe
+from edgeq.learn.door import Checkpoint, require_torch
+from edgeq.palettize.palettize import F32, Tune
+from edgeq.passes.store.fold_codebooks import Storage
+from edgeq.progress import Progress
+from edgeq.schema.recipe import Recipe
+
+
+def tuned_tables(model_hash: str, data: Dataset, recipe: Recipe, watcher: Progress, checkpoint: Checkpoint) -> Tune:
+    """What palettize calls to train tables of floats as the recipe says. Raises MissingExtra and BadRecipe; when called, what
+    fine_tune_tables raises."""
+    require_torch()
+    if recipe.finetune.reconstruct != "none":
+        what = "Tables of floats have no codes to round to: there is nothing to reconstruct."
+        raise BadRecipe(what, "--reconstruct", "Leave --reconstruct or --compute float out.")
+
+    def tune(plain: ir.Model, tabled: ir.Model, storage: Mapping[str, Storage], weights: Mapping[str, F32]) -> Mapping[str, F32]:
+        from edgeq.learn.training.finetune_tables import Tabled, fine_tune_tables
+
+        start = Tabled(plain, tabled, storage, weights, model_hash)
+        return fine_tune_tables(start, data, recipe, watcher, keep=checkpoint.keep, resume=checkpoint.resume)
+
+    return tune

@@ -1,0 +1,44 @@
+"""Embedding tables: a Gather of rows of a constant matrix, stored as int8 with one scale a column."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import onnx_ir as ir
+
+from edgeq.graph.read import attribute_int, constant, is_op, nodes
+from edgeq.planning.placement import NodePlace
+from edgeq.planning.weight_grids import choose_scales, symmetric_grid, unlimited
+from edgeq.schema.plan import KEPT, GridPlan, grid_plan
+from edgeq.schema.target import Target
+
+#: smaller tables are not worth a DequantizeLinear
+LEAST_ELEMENTS = 4096
+
+
+def is_embedding(node: ir.Node) -> bool:
+    """Whether the node gathers rows (axis 0) of a large constant float matrix."""
+    if not is_op(node, "Gather") or attribute_int(node, "axis", 0) != 0:
+        return False
+    table = constant(node.inputs[0])
+    return table is not None and table.dtype == np.float32 and table.ndim == 2 and table.size >= LEAST_ELEMENTS
+
+
+def embeddings(model: ir.Model, target: Target, places: Mapping[str, NodePlace]) -> Iterator[ir.Node]:
+    """The embedding lookups that the target can store as integers and the recipe does not keep float."""
+    if "Gather" in target.movement.ops and "per_channel" in target.weights.granularity:
+        yield from (n for n in nodes(model) if is_embedding(n) and not places[str(n.name)].reason.startswith(KEPT))
+
+
+def embedding_place(node: ir.Node) -> NodePlace:
+    """How such a node runs."""
+    return NodePlace(node.op_type, "integer", "an embedding table in int8: its rows are gathered as integers, then dequantized")
+
+
+def embedding_grid(node: ir.Node, target: Target) -> GridPlan:
+    """One scale for each column of the table, of least squared error."""
+    table = np.asarray(constant(node.inputs[0]), np.float32)
+    rows = np.ascontiguousarray(table.T)[None]
+    scale = choose_scales(rows, np.ones(rows[:, 0].shape), unlimited(target.weights), "mse", False, ())
+    return grid_plan(symmetric_grid(scale, 1, target.weights), "mse", "one scale a column of the embedding table (axis 1)")

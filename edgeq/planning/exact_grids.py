@@ -1,0 +1,73 @@
+"""Output grids of means and products with factors that every integer runtime rounds alike, wherever their values err little more for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import onnx_ir as ir
+
+from edgeq.calibration.tensor_stats import TensorStats
+from edgeq.graph.macs import elements
+from edgeq.graph.read import constant, is_op, nodes
+from edgeq.numerics.grid import LIMITS
+from edgeq.planning.exact_factors import around, exact_ladder
+from edgeq.planning.exact_rounding import reach_of
+from edgeq.planning.range_mse import expected_error
+from edgeq.planning.same_scale import Groups
+from edgeq.planning.weight_grids import constant_grid
+from edgeq.schema.plan import GridPlan
+from edgeq.schema.target_facts import Activations
+
+#: the expected squared error of a value may grow by this many times itself
+EXTRA = 1.0
+
+
+def exact_grids(
+    model: ir.Model, groups: Groups, grids: Mapping[str, GridPlan], statistics: Mapping[str, TensorStats], facts: Activations
+) -> dict[str, GridPlan]:
+    """The grids, those of what GlobalAveragePool and Mul make moved to the next scale with an exact factor."""
+    found = dict(grids)
+    for node in nodes(model):
+        name = str(node.outputs[0].name) if node.outputs else ""
+        if node.name not in groups.nodes or groups.nodes[str(node.name)].runs != "int8" or not is_op(node, "GlobalAveragePool", "Mul"):
+            continue
+        product = _product_of_scales(node, found, facts)
+        if product is None or name not in found or name not in statistics or _sources(name, found, groups) != (name,):
+            continue
+        count = elements(node.inputs[0]) // elements(node.outputs[0]) if is_op(node, "GlobalAveragePool") else 1
+        scale = _best_scale(found[name], product / count, count, statistics[name], facts.symmetric)
+        for member in groups.members.get(found[name].group or name, (name,)):
+            found[member] = found[member].model_copy(update={"scale": (scale,)})
+    return found
+
+
+def _sources(name: str, grids: Mapping[str, GridPlan], groups: Groups) -> tuple[str, ...]:
+    """The values that bring new numbers to the grid of this one."""
+    return groups.sources.get(grids[name].group or name, ())
+
+
+def _best_scale(grid: GridPlan, product: float, count: int, stats: TensorStats, symmetric: bool) -> float:
+    """Of the scales next to the grid's that have exact factors the one with the least expected error; the grid's own where that is much."""
+    own, zero, (low, high) = grid.scale[0], grid.zero_point[0], LIMITS[grid.dtype]
+
+    def error(scale: float) -> float:
+        return expected_error(stats, ((low - zero) * scale, (high - zero) * scale), scale, symmetric)
+
+    scales = [float(np.float32(product / rung)) for rung in around(product / own, exact_ladder(reach_of(grid), count))]
+    best = min(scales, key=error, default=own)
+    return best if error(best) <= (1 + EXTRA) * error(own) else own
+
+
+def _product_of_scales(node: ir.Node, grids: Mapping[str, GridPlan], facts: Activations) -> float | None:
+    """The product of the input scales; None where one has none, or where a number alone is multiplied: that only renames codes."""
+    product = 1.0
+    for value in node.inputs:
+        array = constant(value)
+        if value is None or (array is not None and array.size == 1) or (array is None and value.name not in grids):
+            return None
+        if array is None:
+            product *= grids[str(value.name)].scale[0]
+        else:
+            product *= float(constant_grid(np.asarray(array, np.float32), facts).scale)
+    return product

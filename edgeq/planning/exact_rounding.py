@@ -1,0 +1,73 @@
+"""Weights whose sums every integer runtime turns into the same codes: exact factors, wherever a layer errs little more for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from edgeq.graph.read import only_consumer
+from edgeq.numerics.grid import LIMITS
+from edgeq.numerics.rounding import Codes, Feedback, output_error, round_weights
+from edgeq.planning.exact_factors import Requantized
+from edgeq.schema.plan import GridPlan, NodePlan
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+
+#: a row's error, that of rounding its output included, may grow by this many times itself: four times as much is 6 dB of one channel.
+#: One channel that is left out makes every later code of a deep network differ somewhere
+EXTRA = 3.0
+
+
+@dataclass(frozen=True, eq=False)
+class Rounded:
+    """Rows that were rounded: scale [G, C], codes [G, C, K], error r H r^T [G, C]; of one scale a tensor: the sum over all rows."""
+
+    scale: F32
+    codes: F32
+    error: F64
+
+    def where(self, mine: NDArray[np.bool_], other: Rounded) -> Rounded:
+        """These rows where `mine` [G, C] says so, the other ones elsewhere."""
+        scale, error = np.where(mine, self.scale, other.scale), np.where(mine, self.error, other.error)
+        return Rounded(scale, np.where(mine[..., None], self.codes, other.codes), error)
+
+
+def round_best(rows: F32, moment: F64, scales: Sequence[F32], codes: Codes, passed_on: Feedback, shared: bool) -> Rounded:
+    """Each row at that of the scales [G, C] at which it errs least. passed_on: feedback(moment)."""
+    tried = [_rounded(rows, moment, scale, codes, passed_on, shared) for scale in scales]
+    return reduce(lambda best, one: best.where(best.error <= one.error, one), tried)
+
+
+def _rounded(rows: F32, moment: F64, scale: F32, codes: Codes, passed_on: Feedback, shared: bool) -> Rounded:
+    chosen = round_weights(rows, moment, scale, codes, passed_on)
+    error = output_error(rows, chosen, scale, moment)
+    return Rounded(scale, chosen, np.full_like(error, error.sum()) if shared else error)
+
+
+def exact_if_cheap(exact: Rounded, free: Rounded, step: float, shared: bool) -> Rounded:
+    """The rows with exact factors, but where that costs more than EXTRA. step: scale of the output."""
+    own = step**2 / 12 * (exact.scale.size if shared else 1)
+    return exact.where(exact.error - free.error <= EXTRA * (free.error + own), free)
+
+
+def requantized(node: ir.Node, places: Mapping[str, NodePlan], grids: Mapping[str, GridPlan]) -> Requantized | None:
+    """How the sums of a layer become codes; None where its input or its output has no grid."""
+    source, result = node.inputs[0], node.outputs[0]
+    reader = only_consumer(result)
+    while reader is not None and reader.name in places and places[str(reader.name)].runs == "absorbed":
+        result = reader.outputs[0]
+        reader = only_consumer(result)
+    grid, fed = grids.get(str(result.name)), None if source is None else grids.get(str(source.name))
+    return None if grid is None or fed is None else Requantized(fed.scale[0] / grid.scale[0], reach_of(grid), grid.scale[0])
+
+
+def reach_of(grid: GridPlan) -> int:
+    """The largest distance of a code from the zero point."""
+    low, high = LIMITS[grid.dtype]
+    return max(grid.zero_point[0] - low, high - grid.zero_point[0])

@@ -1,0 +1,170 @@
+"""Whether one node of a float graph can run on a target's integer kernel; if not, why not."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from edgeq.graph.read import (
+    ONNX_DOMAINS,
+    attribute_float,
+    attribute_int,
+    attribute_ints,
+    clip_bounds,
+    constant,
+    dim,
+    is_op,
+    only_consumer,
+    rank,
+    window_axes,
+)
+from edgeq.schema.target import Target
+from edgeq.schema.target_facts import Kernel
+
+#: why shape arithmetic is left alone
+NOT_FLOAT = "works on integers or booleans (shapes, indices), nothing to quantize"
+#: larger values (masks of -3e38) leave nothing of a grid for the rest
+LARGEST = 1e30
+
+
+def data_inputs(node: ir.Node, kernel: Kernel | None) -> tuple[int, ...]:
+    """Indices of the inputs that an integer form of the node reads as quantized tensors (constants included)."""
+    if node.op_type == "Where":
+        return (1, 2)
+    if kernel is None or is_op(node, "Resize", "ReduceMean"):
+        return (0,)  # what else they read are sizes and axes
+    skip = {kernel.bias}
+    return tuple(i for i, value in enumerate(node.inputs) if value is not None and i not in skip)
+
+
+def obstacle(node: ir.Node, target: Target) -> str | None:
+    """Why the node cannot run in integers on the target, or None when it can.
+
+    The checks mirror what onnxruntime's selectors accept; each is confirmed by reading back what ran.
+    """
+    if node.domain not in ONNX_DOMAINS:
+        return f"operator {node.domain}::{node.op_type} is not ONNX's own; {target.name} knows no integer kernel for it"
+    kernel = target.kernel_of(node.op_type)
+    if kernel is None and node.op_type not in target.movement.ops:
+        return f"{target.name} has no integer kernel for {node.op_type}"
+    if not is_float_work(node, kernel):
+        return NOT_FLOAT
+    if any(_ungridable(constant(node.inputs[i])) for i in data_inputs(node, kernel)):
+        return "a constant input holds infinities or values beyond any grid (a mask?)"
+    axes = window_axes(node)
+    if axes is not None and target.window_axes is not None and axes != target.window_axes:
+        return f"{target.name} has windows of {target.window_axes} spatial axes, and this one has {axes}"
+    if kernel is None:
+        return _movement_obstacle(node)
+    return _weight_obstacle(node, kernel) or _attribute_obstacle(node)
+
+
+def hands_out_float(node: ir.Node, kernel: Kernel) -> bool:
+    """Whether the node's integer kernel does without a quantized output.
+
+    Where one node alone reads the output, onnxruntime may join the two in float before it looks for integer kernels: measured for Relu
+    and Clip, for Add behind a MatMul of rank 2 and for Sum behind a Gemm.
+    """
+    if kernel.output != "optional":
+        return kernel.output == "free"
+    reader = only_consumer(node.outputs[0])
+    if is_op(node, "MatMul") and rank(node.outputs[0]) in (None, 2) and is_op(reader, "Add"):
+        return False
+    return not (is_op(reader, "Relu", "Clip") or (is_op(node, "Gemm") and is_op(reader, "Sum")))
+
+
+def is_float_work(node: ir.Node, kernel: Kernel | None) -> bool:
+    """Whether every data input and the output are float32 and at least one input is not constant."""
+    inputs = [node.inputs[i] for i in data_inputs(node, kernel) if i < len(node.inputs)]
+    tensors = [*inputs, *node.outputs[:1]]
+    if not inputs or any(value is None or value.dtype != ir.DataType.FLOAT for value in tensors):
+        return False
+    return any(constant(value) is None for value in inputs)
+
+
+def _ungridable(array: NDArray[np.generic] | None) -> bool:
+    """Whether the array has NaN, infinity or values beyond LARGEST."""
+    return array is not None and array.dtype == np.float32 and not bool(np.all(np.abs(array) <= LARGEST))
+
+
+def _movement_obstacle(node: ir.Node) -> str | None:
+    if node.op_type == "Resize":
+        return _resize_obstacle(node)
+    if node.op_type == "Clip" and clip_bounds(node) is None:
+        return "Clip whose bounds are not constant, or that cuts 0 off, has no integer form"
+    if node.op_type == "Pad":
+        return _pad_obstacle(node)
+    if node.op_type == "MaxPool" and any(value.uses() or value.is_graph_output() for value in node.outputs[1:]):
+        return "MaxPool with indices as a second output has no integer form"
+    return None
+
+
+def _resize_obstacle(node: ir.Node) -> str | None:
+    if node.attributes.get_string("mode", "nearest") != "nearest":
+        return "Resize interpolates: only mode nearest moves integers as they are"
+    if node.attributes.get_string("coordinate_transformation_mode", "half_pixel") == "tf_crop_and_resize":
+        return "Resize that crops fills with a number that the integers of its input need not hold"
+    return None
+
+
+def _pad_obstacle(node: ir.Node) -> str | None:
+    if node.attributes.get_string("mode", "constant") != "constant" or len(node.inputs) < 3 or node.inputs[2] is None:
+        return None
+    fill = constant(node.inputs[2])
+    if fill is None:
+        return "Pad with a fill value that is computed has no integer form"
+    # 0 is on every grid; any other number may lie outside of what an absorbed Relu or Clip before it leaves
+    return None if float(fill) == 0 else f"Pad fills with {float(fill):g}, which the integers of its input need not hold"
+
+
+def _weight_obstacle(node: ir.Node, kernel: Kernel) -> str | None:
+    if kernel.weight is None:
+        return None
+    weight = constant(node.inputs[kernel.weight]) if kernel.weight < len(node.inputs) else None
+    if weight is None and not is_op(node, "MatMul", "Gemm"):
+        return f"the weight of {node.op_type} is computed at run time; the integer kernel wants a constant"
+    if kernel.bias is not None and kernel.bias < len(node.inputs):
+        bias = node.inputs[kernel.bias]
+        if bias is not None and constant(bias) is None:
+            return f"the bias of {node.op_type} is computed at run time; the integer kernel wants a constant"
+    return None
+
+
+def _attribute_obstacle(node: ir.Node) -> str | None:
+    if is_op(node, "Gemm"):
+        return _gemm_obstacle(node)
+    if is_op(node, "AveragePool"):
+        return _average_obstacle(node)
+    if is_op(node, "HardSigmoid") and (attribute_float(node, "alpha", 0.2) <= 0 or attribute_float(node, "beta", 0.5) < 0):
+        return "HardSigmoid with alpha <= 0 or beta < 0 is no integer Add that saturates"
+    return None
+
+
+def _average_obstacle(node: ir.Node) -> str | None:
+    if any(d != 1 for d in attribute_ints(node, "dilations") or ()):
+        return "the integer AveragePool has no dilations"
+    if attribute_int(node, "ceil_mode", 0) and attribute_int(node, "count_include_pad", 0):
+        return "the integer AveragePool counts what lies beyond the padding when ceil_mode and count_include_pad are both on"
+    return None
+
+
+def _gemm_obstacle(node: ir.Node) -> str | None:
+    if attribute_float(node, "alpha", 1.0) != 1.0 or attribute_float(node, "beta", 1.0) != 1.0:
+        return "Gemm with alpha or beta other than 1 has no integer kernel"
+    bias = constant(node.inputs[2]) if len(node.inputs) > 2 and node.inputs[2] is not None else None
+    if bias is not None and bias.size != 1 and (bias.shape[-1] != bias.size or bias.size != dim(node.outputs[0], 1)):
+        return "Gemm whose C is a whole matrix or a column has no integer kernel"
+    return None
+
+
+def channel_axis(node: ir.Node, kernel: Kernel) -> int | None:
+    """The axis of the per-channel scales in this node's weight, or None where only one scale a tensor works."""
+    weight = constant(node.inputs[kernel.weight]) if kernel.weight is not None else None
+    if weight is None or kernel.channel_axis is None:
+        return None
+    if is_op(node, "Gemm"):
+        return 0 if attribute_int(node, "transB", 0) else 1
+    if is_op(node, "MatMul"):
+        return 1 if weight.ndim == 2 else None
+    return kernel.channel_axis % weight.ndim

@@ -1,0 +1,141 @@
+"""Which nodes run in integers: the cheapest placement on a target, decided from the graph alone, with a reason for every node.
+
+Each node is labelled integer or float. A label costs time (the target's facts), and so does every step between the two worlds: one
+Quantize or Dequantize a value. The cheapest labelling of a graph is a minimum cut (edgeq/planning/min_cut.py). Multiply-accumulates are
+worth more than their time (Boundary.integer_mac_worth_ns): edgeq is asked for an integer model.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from edgeq.errors import BadRecipe
+from edgeq.graph.read import graphs, is_op
+from edgeq.planning.kernel_fit import NOT_FLOAT
+from edgeq.planning.placement_cut import GraphCut
+from edgeq.schema.patterns import kept_nodes
+from edgeq.schema.plan import Runs
+from edgeq.schema.target import Target
+
+
+@dataclass(frozen=True)
+class NodePlace:
+    """Where a node runs. int8: between Dequantize and Quantize, as one integer kernel. dynamic: an integer kernel
+    whose input grid is measured at every run. integer: on the integer tensors themselves.
+    absorbed: its producer's output grid does its work. float: stays as it is."""
+
+    op_type: str
+    runs: Runs
+    reason: str
+
+
+@dataclass(frozen=True)
+class Placement:
+    """nodes: a place for every node of the model. integer: values whose every reader sees the quantized form.
+    converted: values that stay float for their float readers and are quantized for the integer ones."""
+
+    nodes: Mapping[str, NodePlace]
+    integer: frozenset[str]
+    converted: frozenset[str]
+
+    @property
+    def quantized(self) -> frozenset[str]:
+        """Every value that needs a grid."""
+        return self.integer | self.converted
+
+
+def place(model: ir.Model, target: Target, keep_float: Iterable[str] = (), unfit: Mapping[str, str] | None = None) -> Placement:
+    """Label every node of a prepared model, bodies included. unfit: values that no grid can hold, with the reason.
+
+    Raises BadRecipe when a keep_float pattern matches nothing.
+    """
+    kept: dict[str, str] = {}
+    for pattern in keep_float:
+        matching = kept_nodes(model, pattern)
+        if not matching:
+            mend = "Use a node name, a glob, /a regex/ or an operator type; `edgeq inspect` lists them."
+            raise BadRecipe(f"keep_float pattern {pattern!r} matches no node.", "keep_float", mend)
+        kept.update(dict.fromkeys(matching, pattern))
+    found: dict[str, NodePlace] = {}
+    integer: set[str] = set()
+    converted: set[str] = set()
+    for graph in graphs(model):
+        cut = GraphCut(graph, target, kept, unfit or {})
+        found.update({str(node.name): _place(cut, node) for node in graph})
+        integer |= {v.name for v in cut.values if v.name and cut.is_integer_value(v)}
+        converted |= {v.name for v in cut.values if v.name and not cut.is_integer_value(v) and cut.integer_readers(v)}
+    return Placement(found, frozenset(integer), frozenset(converted))
+
+
+def _place(cut: GraphCut, node: ir.Node) -> NodePlace:
+    if not cut.is_integer(node):
+        return NodePlace(node.op_type, "float", _why_float(cut, node))
+    kernel = cut.target.kernel_of(node.op_type)
+    if kernel is not None:
+        return NodePlace(node.op_type, "int8", f"integer kernel: {kernel.source}")
+    if is_op(node, "Relu", "Clip") and _absorbable(cut, node):
+        return NodePlace(node.op_type, "absorbed", "the grid of its producer's output saturates where it would cut")
+    return NodePlace(node.op_type, "integer", "moves or selects elements: runs on the integers as they are")
+
+
+def _absorbable(cut: GraphCut, node: ir.Node) -> bool:
+    """Whether the value it reads is read by nothing else and is re-quantized where it is made."""
+    source = node.inputs[0]
+    assert source is not None
+    if source.is_graph_output() or len(source.uses()) != 1 or cut.target.activations.symmetric:
+        return False
+    producer = source.producer()
+    if producer is None or producer.graph is not cut.graph:
+        return False
+    if not cut.is_integer(producer):
+        return True
+    kernel = cut.target.kernel_of(producer.op_type)
+    if kernel is not None:
+        return not (is_op(producer, "Concat") or kernel.same_scale or kernel.output_grid is not None)
+    return is_op(producer, "Relu", "Clip") and _absorbable(cut, producer)
+
+
+def _why_float(cut: GraphCut, node: ir.Node) -> str:
+    own = cut.obstacles.get(str(node.name))
+    if own is not None:
+        return own
+    if cut.slow_ns(node) is not None:
+        return f"the integer kernel is slow unless a Conv stands right before it: float {node.op_type} takes less time here"
+    around, at_output = _float_around(cut, node)
+    causes = [f"{other.op_type} {other.name} stays float ({cut.obstacles[str(other.name)]})" for other in around[:2]]
+    if at_output:
+        causes.append("it leads to a float output of the model")
+    if not causes:
+        return "an integer kernel exists, but it and the Quantize/Dequantize steps around it would take longer than the float kernel"
+    return f"an integer kernel exists, but {' and '.join(causes)}: the Quantize/Dequantize steps it would need cost more than it saves"
+
+
+def _float_around(cut: GraphCut, node: ir.Node) -> tuple[list[ir.Node], bool]:
+    """The nearest nodes that must be float, reached through nodes that are float by cost; and whether a graph output is reached."""
+    seen, queue = {node}, deque([node])
+    found: list[ir.Node] = []
+    at_output = False
+    while queue:
+        here = queue.popleft()
+        at_output = at_output or any(value.is_graph_output() for value in here.outputs)
+        for other in _neighbours(cut, here):
+            if other in seen or cut.is_integer(other):
+                continue
+            seen.add(other)
+            if str(other.name) in cut.obstacles:
+                if cut.obstacles[str(other.name)] != NOT_FLOAT:  # shape arithmetic is nobody's reason
+                    found.append(other)
+            else:
+                queue.append(other)
+    return found, at_output
+
+
+def _neighbours(cut: GraphCut, node: ir.Node) -> list[ir.Node]:
+    """The nodes that hand it float data or take its output."""
+    before = [v.producer() for v in node.inputs if v is not None and v.dtype == ir.DataType.FLOAT]
+    after = [use.node for output in node.outputs if output.dtype == ir.DataType.FLOAT for use in output.uses()]
+    return [n for n in (*before, *after) if n is not None and n.graph is cut.graph]

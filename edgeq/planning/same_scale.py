@@ -1,0 +1,153 @@
+"""Same-scale groups: values that must share one grid because an operator moves their integers unchanged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import onnx_ir as ir
+
+from edgeq.graph.code_grids import recorded_grid
+from edgeq.graph.read import clip_bounds, constant, is_op, nodes, only_consumer
+from edgeq.planning.placement import NodePlace, Placement
+from edgeq.schema.target import Target
+
+_MOVED = "one grid for all its inputs and the output: the integers are copied"
+
+
+@dataclass(frozen=True)
+class Groups:
+    """members: representative -> value names, in graph order; sources: representative -> the members that bring new numbers
+    (made by a kernel, by a float node, or fed by the user), each as its readers see it; nodes: the places, Concats that became plain
+    copies included."""
+
+    members: Mapping[str, tuple[str, ...]]
+    sources: Mapping[str, tuple[str, ...]]
+    nodes: Mapping[str, NodePlace]
+
+
+def same_scale_groups(model: ir.Model, placement: Placement, target: Target) -> Groups:
+    """Join the input and output of every node that runs on integers as they are; join a Concat's inputs where nothing else reads them.
+
+    So too of kernels that the target says to have one grid for both sides; a Concat of those that cannot join gets its inputs requantized.
+    """
+    return _Joiner(model, placement, target).groups()
+
+
+class _Joiner:
+    def __init__(self, model: ir.Model, placement: Placement, target: Target) -> None:
+        self.placement, self.target = placement, target
+        #: what pixels say of an input is as little to be changed as a kernel's own grid
+        self.pixels = {value: grid for value in model.graph.inputs if (grid := recorded_grid(model, str(value.name))) is not None}
+        self.nodes = [n for n in nodes(model) if n.name in placement.nodes]
+        self.places = dict(placement.nodes)
+        self.parent: dict[str, str] = {}
+        self.values: dict[str, ir.Value] = {}
+        for node in self.nodes:
+            for value in (*node.inputs, *node.outputs):
+                if value is not None and value.name in placement.quantized:
+                    self.values.setdefault(str(value.name), value)
+        self.absorbed = {str(n.inputs[0].name) for n in self.nodes if self._runs(n) == "absorbed" and n.inputs[0] is not None}
+
+    def groups(self) -> Groups:
+        for node in self.nodes:
+            if self._keeps_grid(node):
+                for output in node.outputs:
+                    if output.name in self.values:
+                        self._join(str(output.name), str(node.inputs[0].name) if node.inputs[0] is not None else str(output.name))
+        for node in self.nodes:
+            if node.op_type == "Concat" and self._runs(node) == "int8" and self._copies(node):
+                self._unify(node)
+        members: dict[str, list[str]] = {}
+        sources: dict[str, list[str]] = {}
+        for name in self.values:
+            if name in self.absorbed:
+                continue
+            root = self._root(name)
+            members.setdefault(root, []).append(name)
+            if self._is_source(self.values[name]):
+                sources.setdefault(root, []).append(self._read_as(self.values[name]))
+        return Groups(
+            {root: tuple(names) for root, names in members.items()}, {root: tuple(names) for root, names in sources.items()}, self.places
+        )
+
+    def _runs(self, node: ir.Node) -> str:
+        return self.places[str(node.name)].runs
+
+    def _keeps_grid(self, node: ir.Node) -> bool:
+        """Whether the codes that it reads mean the same as those that it makes."""
+        runs = self._runs(node)
+        return runs == "integer" or (runs == "int8" and node.op_type != "Concat" and node.op_type in self.target.same_scale_ops)
+
+    def _root(self, name: str) -> str:
+        while self.parent.get(name, name) != name:
+            name = self.parent[name]
+        return name
+
+    def _join(self, a: str, b: str) -> None:
+        """The earlier value (in graph order) represents both."""
+        first, second = sorted((self._root(a), self._root(b)), key=list(self.values).index)
+        self.parent[second] = first
+
+    def _unify(self, node: ir.Node) -> None:
+        for value in node.inputs:
+            if value is not None and constant(value) is None:
+                self._join(str(node.outputs[0].name), str(value.name))
+        self.places[str(node.name)] = replace(self.places[str(node.name)], runs="integer", reason=_MOVED)
+
+    def _copies(self, node: ir.Node) -> bool:
+        """Whether every input's whole group is read by this Concat alone, so that a shared grid costs nobody else precision."""
+        inputs = [v for v in node.inputs if v is not None]
+        if len(inputs) != len({v.name for v in inputs}) or any(constant(v) is not None for v in inputs):
+            return False
+        # an absorbed Relu or Clip lives on in where its grid ends: sharing it with values that go further would undo it
+        if len({cut for value in inputs for cut in self._cuts(value)}) > 1:
+            return False
+        return all(self._only_for(value, node) for value in inputs)
+
+    def _cuts(self, value: ir.Value) -> set[tuple[float, float] | None]:
+        """The bounds that the grid must impose on the value's group; None for a source without any."""
+        root = self._root(str(value.name))
+        sources = [member for name, member in self.values.items() if self._root(name) == root and self._is_source(member)]
+        return {self._bounds(member) for member in sources}
+
+    def _bounds(self, value: ir.Value) -> tuple[float, float] | None:
+        if value in self.pixels:
+            return float(self.pixels[value].scale), int(self.pixels[value].zero_point)
+        node = value.producer()
+        fixed = None if node is None else self.target.kernel_of(node.op_type)
+        if fixed is not None and fixed.output_grid is not None:
+            return fixed.output_grid.scale, fixed.output_grid.zero_point  # no bounds, but as little to be changed
+        if is_op(node, "HardSigmoid"):
+            return 0.0, 1.0  # as an integer Add, nothing but the grid cuts it off
+        if node is None or node.name not in self.places or self._runs(node) != "absorbed":
+            return None
+        return clip_bounds(node)
+
+    def _only_for(self, value: ir.Value, reader: ir.Node) -> bool:
+        root = self._root(str(value.name))
+        for name in [n for n in self.values if self._root(n) == root]:
+            member = self.values[name]
+            if member.is_graph_output():
+                return False
+            for use in member.uses():
+                if use.node is not reader and self._runs_moving(use.node) is False:
+                    return False
+        return True
+
+    def _runs_moving(self, node: ir.Node) -> bool:
+        return node.name in self.places and self._runs(node) in ("integer", "absorbed")
+
+    def _read_as(self, value: ir.Value) -> str:
+        """The name of the value, or of what a Relu or Clip on integers leaves of it: what goes beyond need not be held."""
+        reader = only_consumer(value)
+        while (
+            is_op(reader, "Relu", "Clip") and reader is not None and reader.name in self.placement.nodes and self._runs(reader) == "integer"
+        ):
+            value = reader.outputs[0]
+            reader = only_consumer(value)
+        return str(value.name)
+
+    def _is_source(self, value: ir.Value) -> bool:
+        producer = value.producer()
+        return producer is None or producer.name not in self.places or not self._keeps_grid(producer)

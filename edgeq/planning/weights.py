@@ -1,0 +1,105 @@
+"""Decide, for constants: the grid of every weight and constant operand that runs in integers, from its own values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from edgeq.graph.layer_rows import Layer, from_rows, layer_of, weight_rows
+from edgeq.graph.read import constant, nodes
+from edgeq.numerics.grid import next_power_of_two, quantize
+from edgeq.planning.kernel_fit import channel_axis, data_inputs
+from edgeq.planning.same_scale import Groups
+from edgeq.planning.shift_limits import constant_floor, weight_scale_limits
+from edgeq.planning.weight_grids import Side, choose_scales, code_range, codes_of, constant_grid, symmetric_grid
+from edgeq.schema.plan import GridPlan, grid_plan, pack_codes
+from edgeq.schema.recipe import Recipe
+from edgeq.schema.target import Target
+from edgeq.schema.target_facts import Kernel
+
+
+def constant_grids(model: ir.Model, groups: Groups, grids: Mapping[str, GridPlan], target: Target, recipe: Recipe) -> dict[str, GridPlan]:
+    found: dict[str, GridPlan] = {}
+    for node in nodes(model):
+        kernel = target.kernel_of(node.op_type)
+        if kernel is None or groups.nodes[str(node.name)].runs != "int8":
+            continue
+        for index in data_inputs(node, kernel):
+            array = constant(node.inputs[index])
+            if array is None:
+                continue
+            key = f"{node.name}:{index}"
+            layer = layer_of(node) if index == kernel.weight else None
+            if layer is None and index == kernel.weight and target.integer_only:
+                found[key] = _plain_weight(node, kernel, np.asarray(array, np.float32), target, recipe)
+            elif layer is not None:
+                found[key] = weight_grid(node, kernel, layer, grids, target, recipe)
+            else:
+                params = constant_grid(np.asarray(array, np.float32), target.activations)
+                floor = np.float32(constant_floor(node, index, kernel, grids))
+                params = replace(params, scale=np.maximum(params.scale, floor)) if floor > params.scale else params
+                found[key] = grid_plan(params, "minmax", "a constant operand: its own values")
+    return found
+
+
+def weight_grid(node: ir.Node, kernel: Kernel, layer: Layer, grids: Mapping[str, GridPlan], target: Target, recipe: Recipe) -> GridPlan:
+    """The weight grid from the weight alone; its codes too where nearest rounding would let a kernel saturate."""
+    assert kernel.weight is not None
+    array = np.asarray(constant(node.inputs[kernel.weight]), np.float32)
+    rows = weight_rows(array, node, layer)
+    axis = weight_axis(node, kernel, target, recipe)
+    codes = codes_of(target.weights, layer, recipe.weight_bits)
+    scale = choose_scales(rows, np.ones(rows[:, 0].shape), codes, recipe.weight_rule, axis is None, [side_of(node, kernel, grids)])
+    nearest = codes.fit(np.rint(rows / scale[..., None]))
+    return weight_plan(node, scale, nearest, array, axis, target, recipe.weight_rule)
+
+
+def _plain_weight(node: ir.Node, kernel: Kernel, weight: NDArray[np.float32], target: Target, recipe: Recipe) -> GridPlan:
+    """The grid of a weight that no rows are seen in (ConvTranspose of groups, a stack of matrices): its own range, zero point 0."""
+    axis = weight_axis(node, kernel, target, recipe)
+    others = None if axis is None else tuple(other for other in range(weight.ndim) if other != axis)
+    peak = np.atleast_1d(np.abs(weight).max(others, initial=0.0)) / code_range(target.weights, recipe.weight_bits)[1]
+    scale = np.where(peak > 0, peak, 1.0).astype(np.float32)
+    scale = next_power_of_two(scale) if target.weights.power_of_two else scale
+    return grid_plan(symmetric_grid(scale, axis, target.weights), "minmax", "a weight: its own range, zero point 0")
+
+
+def weight_plan(
+    node: ir.Node,
+    scale: NDArray[np.float32],
+    codes: NDArray[np.float32],
+    weight: NDArray[np.float32],
+    axis: int | None,
+    target: Target,
+    rule: str,
+) -> GridPlan:
+    """The plan of one weight: its grid, and its codes [G, C, K] where they are not what nearest rounding gives."""
+    params = symmetric_grid(scale, axis, target.weights)
+    chosen = from_rows(codes, node, weight.shape).astype(target.weights.dtype)
+    differs = not np.array_equal(chosen, quantize(weight, params))
+    where = "one scale a tensor" if axis is None else f"one scale a channel (axis {axis})"
+    plan = grid_plan(params, rule, where)
+    return plan.model_copy(update={"codes": pack_codes(chosen)}) if differs else plan
+
+
+def weight_axis(node: ir.Node, kernel: Kernel, target: Target, recipe: Recipe) -> int | None:
+    """The axis of per-channel scales that target, kernel and recipe allow, or None."""
+    wanted = recipe.weights == "per_channel" and "per_channel" in target.weights.granularity
+    return channel_axis(node, kernel) if wanted else None
+
+
+def side_of(node: ir.Node, kernel: Kernel, grids: Mapping[str, GridPlan]) -> Side:
+    """The input scale and bias of a layer that runs in integers."""
+    source = node.inputs[0]
+    assert source is not None
+    bias = constant(node.inputs[kernel.bias]) if kernel.bias is not None and kernel.bias < len(node.inputs) else None
+    grid = grids.get(str(source.name))  # none: it is measured at every run, and the bias stays float
+    return Side(
+        1.0 if grid is None else grid.scale[0],
+        None if bias is None else np.asarray(bias, np.float32),
+        *weight_scale_limits(node, kernel, grids),
+    )

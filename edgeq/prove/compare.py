@@ -1,0 +1,153 @@
+"""How far the int8 model is from the float model: both run on the same data, batch by batch, and only sums are kept."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx_ir as ir
+
+from edgeq.errors import BadData, BadModel
+from edgeq.progress import Progress, Silent
+from edgeq.prove.fidelity import Agreement, ErrorSums
+from edgeq.prove.known_outputs import KnownOutputs
+from edgeq.prove.layer_fidelity import LayerFidelity, LayerProbe
+from edgeq.prove.task_accuracy import Accuracy, Metric, Samples, Task
+from edgeq.runtimes.ort import Array, Optimize, open_session
+from edgeq.schema.recipe import Floors
+
+__all__ = ["Accuracy", "Comparison", "LayerFidelity", "OutputFidelity", "Samples", "check_floors", "compare_models"]
+
+#: points that the difference of two shares may be off by in float64
+ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class OutputFidelity:
+    """One output over all samples. sqnr_db: 10 log10(sum f^2 / sum (f - q)^2), inf when equal. max_error: largest |f - q|.
+
+    top1_agreement: share of rows with the same arg-max, 0..1; None when the output is not class scores [N, >= 2].
+    """
+
+    name: str
+    sqnr_db: float
+    cosine: float
+    max_error: float
+    top1_agreement: float | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """outputs: in the float model's order. layers: worst first; empty unless asked for."""
+
+    outputs: tuple[OutputFidelity, ...]
+    samples: int
+    accuracy: Accuracy | None
+    layers: tuple[LayerFidelity, ...] = ()
+
+
+def compare_models(
+    float_model: ir.Model | Path,
+    int8_model: ir.Model | Path,
+    dataset: Samples,
+    *,
+    batch: int = 8,
+    layers: bool = False,
+    layer_names: Mapping[str, str] | None = None,
+    metric: Metric | None = None,
+    threads: int = 0,
+    optimize: Optimize = "all",
+    known: KnownOutputs | None = None,
+    progress: Progress | None = None,
+    doing: str = "compare with float",
+) -> Comparison:
+    """Run both models over the data. layers: also compare inner values, with graph optimizations off; both must then be ir.Model.
+
+    layer_names: float value name -> name of the same value, dequantized, in the int8 model (default: match_layers).
+    metric: task metric; default: the data set's. optimize: of the int8 model; "off" computes what the file says, for other runtimes.
+    known: what the float model said to this data in earlier comparisons. doing: what progress calls it.
+    Raises BadModel when the outputs differ, BadData when the labels do not fit.
+    """
+    watcher = progress or Silent()
+    first, second = open_session(float_model, threads=threads), open_session(int8_model, threads=threads, optimize=optimize)
+    if first.outputs != second.outputs:
+        raise BadModel(
+            "The two models have different outputs.", f"{first.outputs} against {second.outputs}", "Compare a model with its own int8 form."
+        )
+    probe = LayerProbe(_graph(float_model), _graph(int8_model), layer_names, threads) if layers else None
+    pairs = [_Pair() for _ in first.outputs]
+    task = Task.of(dataset, metric)
+    samples = 0
+    watcher.start(doing, dataset.count)
+    for piece in dataset.batches(batch):
+        reference = first.run(piece.feeds) if known is None else known.of(first, piece)
+        other = second.run(piece.feeds)
+        for pair, f, q in zip(pairs, reference, other, strict=True):
+            pair.add(f, q)
+        if task is not None:
+            task.add(piece, first.inputs[0].name, reference[0], other[0])
+        if probe is not None:
+            probe.add(piece.feeds)
+        samples += len(piece.samples)
+        watcher.advance(len(piece.samples))
+    if samples == 0:
+        raise BadData("There are no samples to compare on.", dataset.name, "Give at least one sample.")
+    outputs = tuple(pair.fidelity(name) for name, pair in zip(first.outputs, pairs, strict=True))
+    return Comparison(outputs, samples, None if task is None else task.accuracy(), () if probe is None else probe.layers())
+
+
+def check_floors(comparison: Comparison, floors: Floors) -> tuple[str, ...]:
+    """One line for each floor that the first output misses, or that could not be measured; empty when all hold."""
+    output = comparison.outputs[0]
+    accuracy = comparison.accuracy
+    higher_is_better = accuracy is not None and accuracy.metric == "top1"
+    checks = (
+        ("SQNR", floors.min_sqnr, output.sqnr_db, " dB", f"output {output.name}"),
+        ("top-1 agreement", floors.min_agreement, output.top1_agreement, "", f"output {output.name} is not class scores"),
+        ("accuracy", floors.min_accuracy, accuracy.int8 if accuracy and higher_is_better else None, "", "the data has no labels"),
+    )
+    missed = tuple(
+        line for name, floor, value, unit, why in checks if floor is not None and (line := _missed(name, floor, value, unit, why))
+    )
+    drop = None if floors.max_drop is None else _dropped(accuracy if higher_is_better else None, floors.max_drop)
+    return missed if drop is None else (*missed, drop)
+
+
+def _dropped(accuracy: Accuracy | None, most: float) -> str | None:
+    """The line for a top-1 that is more than `most` points below the float model's, or unknown."""
+    if accuracy is None:
+        return f"the accuracy drop could not be measured (the data has no labels); the limit is {most:g} points"
+    drop = 100 * (accuracy.float - accuracy.int8)
+    return f"accuracy drop {drop:.3g} points is above the limit of {most:g}" if drop > most + ROUNDING else None
+
+
+def _missed(name: str, floor: float, value: float | None, unit: str, why: str) -> str | None:
+    if value is None:
+        return f"{name} could not be measured ({why}); the floor is {floor:g}{unit}"
+    if math.isnan(value) or value < floor:  # a NaN must not pass a gate
+        return f"{name} {value:.4g}{unit} is below the floor of {floor:g}{unit}"
+    return None
+
+
+def _graph(model: ir.Model | Path) -> ir.Model:
+    if isinstance(model, Path):
+        raise ValueError("layers need models in memory: load them first")
+    return model
+
+
+class _Pair:
+    def __init__(self) -> None:
+        self.sums, self.agreement = ErrorSums(), Agreement()
+
+    def add(self, reference: Array, other: Array) -> None:
+        if reference.shape != other.shape:
+            where = f"{list(reference.shape)} against {list(other.shape)}"
+            raise BadModel("The two models give outputs of different shapes.", where, "Compare a model with its own int8 form.")
+        if reference.dtype.kind in "fiub":
+            self.sums.add(reference, other)
+            self.agreement.add(reference, other)
+
+    def fidelity(self, name: str) -> OutputFidelity:
+        return OutputFidelity(name, self.sums.sqnr_db, self.sums.cosine, self.sums.largest, self.agreement.share)

@@ -1,0 +1,122 @@
+"""How far a runtime's codes are from those of the ONNX int8 model, computed by onnxruntime as applications run it: in integer kernels."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+
+from edgeq.data.dataset import Dataset
+from edgeq.integers.graph import Operand
+from edgeq.progress import Progress, Silent
+from edgeq.prove.fidelity import Agreement, ErrorSums
+from edgeq.runtimes.ort import open_session
+from edgeq.runtimes.protocol import Array, Port, Runs
+from edgeq.schema.pixels import PixelMap
+
+Share = float
+
+
+@dataclass(frozen=True)
+class OutputDistance:
+    """One output over all samples. lsb: |a - b| / output scale. agreement: share of equal arg-max; None when it holds no class scores.
+
+    ties: share of samples whose arg-max differs, but whose two classes have one code in the reference.
+    """
+
+    name: str
+    max_lsb: Share
+    mean_lsb: Share
+    exact: Share
+    agreement: Share | None
+    ties: Share | None
+    sqnr_db: Share
+
+
+@dataclass(frozen=True)
+class Distance:
+    """outputs: in the model's order. ms: of one run in the runtime, the median, one thread."""
+
+    outputs: tuple[OutputDistance, ...]
+    samples: int
+    ms: Share
+
+
+class _Sums:
+    def __init__(self, name: str, scale: float) -> None:
+        self.name, self.scale = name, scale
+        self.largest = self.total = 0.0
+        self.count = self.same = 0
+        self.errors, self.agreement = ErrorSums(), Agreement()
+
+    def add(self, reference: Array, other: Array) -> None:
+        lsb = np.abs(reference.astype(np.float64) - other.astype(np.float64)) / self.scale
+        lsb = np.rint(lsb * 1e3) / 1e3  # float noise is no distance
+        self.largest = max(self.largest, float(lsb.max(initial=0.0)))
+        self.total += float(lsb.sum())
+        self.same += int((lsb == 0).sum())
+        self.count += lsb.size
+        self.errors.add(reference, other)
+        self.agreement.add(reference, other)
+
+    def result(self) -> OutputDistance:
+        mean, exact = self.total / max(self.count, 1), self.same / max(self.count, 1)
+        return OutputDistance(self.name, self.largest, mean, exact, self.agreement.share, self.agreement.ties, self.errors.sqnr_db)
+
+
+def measure_distance(
+    reference: ir.Model,
+    grids: Sequence[Operand],
+    runs: Runs,
+    dataset: Dataset,
+    *,
+    channels_last: bool,
+    pixels: Mapping[str, PixelMap] | None = None,
+    progress: Progress | None = None,
+) -> Distance:
+    """Run both on every sample. reference: the int8 model with float inputs and outputs; grids: its outputs as codes.
+
+    pixels: inputs of which the runtime takes raw pixels.
+    """
+    watcher = progress or Silent()
+    session = open_session(reference)
+    scales = [1.0 if operand.grid is None else float(operand.grid.scale) for operand in grids]
+    sums = [_Sums(name, scale) for name, scale in zip(session.outputs, scales, strict=True)]
+    times = []
+    watcher.start("compare with the ONNX int8 model", dataset.count)
+    for piece in dataset.batches(1):
+        fed = {name: pixels[name].codes(array) if pixels and name in pixels else array for name, array in piece.feeds.items()}
+        arrays = [_into(fed[spec.name], port, channels_last) for spec, port in zip(session.inputs, runs.inputs, strict=True)]
+        begin = time.perf_counter()
+        found = runs.run(arrays)
+        times.append(time.perf_counter() - begin)
+        expected = session.run(piece.feeds)
+        for one, wanted, array, port in zip(sums, expected, found, runs.outputs, strict=True):
+            one.add(np.asarray(wanted, np.float32), _out_of(array, port, wanted.shape, channels_last))
+        watcher.advance(len(piece.samples))
+    return Distance(tuple(one.result() for one in sums), dataset.count, 1e3 * float(np.median(times)) if times else 0.0)
+
+
+def _into(array: Array, port: Port, channels_last: bool) -> Array:
+    """A float feed as the runtime takes it: its layout, its codes."""
+    if channels_last and array.ndim == 4:
+        array = array.transpose(0, 2, 3, 1)
+    if array.dtype == np.uint8:  # raw pixels
+        return array
+    if port.dtype not in ("int8", "uint8"):
+        return np.asarray(array.astype(port.dtype))
+    limits = np.iinfo(port.dtype)
+    codes = np.rint(array.astype(np.float32) / np.float32(port.scale)) + port.zero_point
+    return np.asarray(np.clip(codes, limits.min, limits.max).astype(port.dtype))
+
+
+def _out_of(array: Array, port: Port, shape: tuple[int, ...], channels_last: bool) -> Array:
+    """What the runtime gave, as floats in ONNX's layout."""
+    if port.dtype in ("int8", "uint8"):
+        array = (array.astype(np.int32) - port.zero_point).astype(np.float32) * np.float32(port.scale)
+    if channels_last and array.ndim == 4:
+        array = array.transpose(0, 3, 1, 2)
+    return np.asarray(array, np.float32).reshape(shape)

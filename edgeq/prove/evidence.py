@@ -1,0 +1,60 @@
+"""Everything a run measures on its result in the real runtime."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from edgeq.data.dataset import Dataset
+from edgeq.io.load import Loaded
+from edgeq.progress import Progress
+from edgeq.prove.compare import Comparison, compare_models
+from edgeq.prove.latency import Latency, measure_latency
+from edgeq.prove.proof import Placement, prove_placement
+from edgeq.rewrite.pipeline import rewrite
+from edgeq.runtimes.ort import Optimize
+from edgeq.schema.task import Planned, Task
+
+#: seconds for timing both models: enough for a steady median of an edge model
+TIMING_S = 2.0
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the real runtime said; None: not asked. steps: SQNR in dB (first output) after each step of the decision."""
+
+    placement: Placement | None = None
+    comparison: Comparison | None = None
+    latency: Latency | None = None
+    steps: tuple[tuple[str, float], ...] = ()
+
+
+def prove_all(loaded: Loaded, task: Task, planned: Planned, result: ir.Model, dataset: Dataset | None, progress: Progress) -> Evidence:
+    """Placement; with data also fidelity after each step, and the latency of both models.
+
+    Of a model for another runtime onnxruntime only says what its numbers are, without fused kernels: `edgeq prove --runtime` asks that one.
+    """
+    own = task.target.runtime == "onnxruntime"
+    optimize: Optimize = "all" if own else "off"
+    placement = None
+    if own:
+        progress.start("read back what runs", None)
+        placement = prove_placement(result, loaded.model)
+    if dataset is None:
+        return Evidence(placement)
+    batch = task.recipe.batch
+    doing = "compare the result with float"
+    comparison = compare_models(loaded.model, result, dataset, batch=batch, optimize=optimize, progress=progress, doing=doing)
+    steps = []
+    for name, plan in planned.steps[:-1]:
+        earlier = rewrite(task.model, plan, task.target)
+        doing = f"compare the model after {name} with float"
+        between = compare_models(loaded.model, earlier, dataset, batch=batch, optimize=optimize, progress=progress, doing=doing)
+        steps.append((name, between.outputs[0].sqnr_db))
+    steps.extend((name, comparison.outputs[0].sqnr_db) for name, _ in planned.steps[-1:])
+    if not own:
+        return Evidence(None, comparison, None, tuple(steps))
+    progress.start("time", None)
+    feeds = next(iter(dataset.batches(1, 0, dataset.fixed_batch or 1))).feeds
+    return Evidence(placement, comparison, measure_latency(loaded.model, result, feeds, budget_s=TIMING_S), tuple(steps))

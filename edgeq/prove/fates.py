@@ -1,0 +1,111 @@
+"""Settle the fate of every node of a given model: its own kernel, part of another node's kernel, or gone, with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from edgeq.graph.read import constant, is_op, nodes
+from edgeq.prove.read_back import Kernel, ReadBack
+
+#: do their work at the end of the node before them; all others that vanish are looked for in the node behind them
+_BELONG_TO_PRODUCER = ("QuantizeLinear", "Relu", "Clip", "BatchNormalization", "Cast", "Identity", "Dropout")
+#: how many vanished nodes lie between a node and the kernel that does its work; fused patterns are shorter
+_REACH = 64
+
+
+@dataclass(frozen=True)
+class Fate:
+    """kernel: what runs, None when nothing does. own: the kernel is this node's, not another's. reason: how a node vanished."""
+
+    kernel: Kernel | None
+    own: bool
+    reason: str
+
+
+def settle(model: ir.Model, found: ReadBack) -> dict[str, Fate]:
+    """Node name -> its fate, for every node of the model; node names must be unique."""
+    return _Settler(model, found).settle()
+
+
+class _Settler:
+    def __init__(self, model: ir.Model, found: ReadBack) -> None:
+        self.nodes = list(nodes(model))
+        self.index = {id(node): index for index, node in enumerate(self.nodes)}
+        self.kernels, self.fused = dict(found.kernels), dict(found.fused)
+        self.folded = _folded(model)
+
+    def settle(self) -> dict[str, Fate]:
+        for index in sorted(self.kernels):
+            self._give_back(index)
+        return {str(node.name): self._fate(index, node) for index, node in enumerate(self.nodes)}
+
+    def _give_back(self, index: int) -> None:
+        """A kernel found by its last value alone (Conv+Relu hands out the Relu's value) belongs to the node of its own type."""
+        kernel = self.kernels[index]
+        if kernel.op_type == self.nodes[index].op_type:
+            return
+        passed, at = [index], index
+        for _ in range(4):
+            at = next(self._producers(at), -1)
+            if at < 0 or at in self.kernels or at in self.fused:
+                return
+            if self.nodes[at].op_type == kernel.op_type:
+                self.kernels[at] = self.kernels.pop(index)
+                self.fused.update(dict.fromkeys(passed, at))
+                return
+            passed.append(at)
+
+    def _fate(self, index: int, node: ir.Node) -> Fate:
+        if index in self.kernels:
+            return Fate(self.kernels[index], True, "")
+        home = self.fused.get(index)
+        if home is None:
+            if node in self.folded:
+                return Fate(None, False, "a constant, folded")
+            home = self._home(index)
+        if home is None:
+            return Fate(None, False, "removed: onnxruntime needs no kernel for it")
+        kernel = self.kernels[home]
+        return Fate(kernel, False, f"fused into {self.nodes[home].name} ({kernel.op_type})")
+
+    def _home(self, index: int) -> int | None:
+        first, second = self._producers, self._readers
+        if not is_op(self.nodes[index], *_BELONG_TO_PRODUCER):
+            first, second = second, first
+        found = self._search(index, first)
+        return self._search(index, second) if found is None else found
+
+    def _search(self, start: int, step: Callable[[int], Iterator[int]]) -> int | None:
+        seen, queue = {start}, [start]
+        while queue and len(seen) < _REACH:
+            for index in step(queue.pop(0)):
+                home = index if index in self.kernels else self.fused.get(index)
+                if home is not None and self.kernels[home].runs != "conversion":
+                    return home
+                if index not in seen and home is None:
+                    seen.add(index)
+                    queue.append(index)
+        return None
+
+    def _producers(self, index: int) -> Iterator[int]:
+        for value in self.nodes[index].inputs[:1]:
+            if value is not None and id(value.producer()) in self.index:
+                yield self.index[id(value.producer())]
+
+    def _readers(self, index: int) -> Iterator[int]:
+        for value in self.nodes[index].outputs:
+            yield from sorted(self.index[id(use.node)] for use in value.uses())
+
+
+def _folded(model: ir.Model) -> set[ir.Node]:
+    """Nodes whose inputs are all constant, and nodes that compute shapes: with known shapes onnxruntime folds them away."""
+    folded: set[ir.Node] = set()
+    for node in nodes(model):
+        shapes_only = bool(node.outputs) and all(value.dtype in (ir.DataType.INT64, ir.DataType.BOOL) for value in node.outputs)
+        known = all(value is None or constant(value) is not None or value.producer() in folded for value in node.inputs)
+        if known or shapes_only:
+            folded.add(node)
+    return folded

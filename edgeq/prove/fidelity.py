@@ -1,0 +1,86 @@
+"""Sums that compare two streams of arrays in constant memory: SQNR, cosine, largest error, arg-max agreement."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from edgeq.runtimes.ort import Array
+
+
+class ErrorSums:
+    """Running float64 sums over pairs of equal-shaped arrays f (float model) and q (int8 model). count: pairs so far."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.signal = self.noise = self.product = self.power = self.largest = 0.0
+
+    def add(self, reference: Array, other: Array) -> None:
+        """One more pair, any shape. NaN in both places counts as equal; in one of them it makes the SQNR NaN."""
+        f = np.asarray(reference, np.float64).ravel()
+        q = np.asarray(other, np.float64).ravel()
+        # equal infinities (a mask of -inf) and NaN in both are no error, and no signal either
+        comparable = np.isfinite(f) | (f != q) & ~(np.isnan(f) & np.isnan(q))
+        if not comparable.all():
+            f, q = f[comparable], q[comparable]
+        with np.errstate(invalid="ignore"):
+            difference = f - q
+        self.count += 1
+        with np.errstate(invalid="ignore"):  # a lost infinity is reported, not warned about
+            self.signal += float(f @ f)
+            self.noise += float(difference @ difference)
+            self.product += float(f @ q)
+            self.power += float(q @ q)
+        self.largest = max(self.largest, float(np.abs(difference).max(initial=0.0)))
+
+    @property
+    def sqnr_db(self) -> float:
+        """10 log10(sum f^2 / sum (f - q)^2) in dB; inf when all are equal, -inf when only f is all zero or q is not finite."""
+        if self.noise == 0.0:
+            return math.inf
+        if math.isnan(self.noise) or self.signal == 0.0 or math.isinf(self.noise):
+            return math.nan if math.isnan(self.noise) else -math.inf
+        return 10 * math.log10(self.signal / self.noise)
+
+    @property
+    def cosine(self) -> float:
+        """sum f q / sqrt(sum f^2 sum q^2); 1 when both are all zero, 0 when one is."""
+        if self.signal == 0.0 and self.power == 0.0:
+            return 1.0
+        return self.product / math.sqrt(self.signal * self.power) if self.signal > 0.0 and self.power > 0.0 else 0.0
+
+
+class Agreement:
+    """Share of rows whose arg-max is the same in both arrays; only for outputs that look like class scores [N, >= 2]."""
+
+    def __init__(self) -> None:
+        self.same = self.tied = self.rows = 0
+        self.scores = True
+
+    def add(self, reference: Array, other: Array) -> None:
+        """One more pair; an array of another form than [N, >= 2] floats ends the counting for good."""
+        if not (self.scores and looks_like_scores(reference) and reference.shape == other.shape):
+            self.scores = False
+            return
+        theirs = other.argmax(-1)
+        alike = reference.argmax(-1) == theirs
+        best = np.take_along_axis(reference, theirs[:, None], -1)[:, 0] == reference.max(-1)
+        self.same += int(alike.sum())
+        self.tied += int((best & ~alike).sum())
+        self.rows += len(reference)
+
+    @property
+    def share(self) -> float | None:
+        """0..1, or None when the output is not class scores."""
+        return self.same / self.rows if self.scores and self.rows else None
+
+    @property
+    def ties(self) -> float | None:
+        """Share of rows whose arg-max differs only because the first array has its largest number more than once; None as `share`."""
+        return self.tied / self.rows if self.scores and self.rows else None
+
+
+def looks_like_scores(array: Array) -> bool:
+    """Whether the array may hold class scores: floats of shape [N, C], C >= 2."""
+    return array.ndim == 2 and array.shape[1] >= 2 and np.issubdtype(array.dtype, np.floating)

@@ -1,0 +1,110 @@
+"""Where the error comes from: inner values of the float model against the same, dequantized values of the int8 model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from edgeq.graph.expose import expose
+from edgeq.graph.read import is_op, nodes, values
+from edgeq.prove.fidelity import ErrorSums
+from edgeq.runtimes.ort import Array, Session, open_session
+from edgeq.schema.origins import read_exponents
+from edgeq.schema.scaling import factors_of
+
+
+@dataclass(frozen=True)
+class LayerFidelity:
+    """One float node's first output: name of the node, its operator, and the SQNR (dB) of its value in the int8 model."""
+
+    name: str
+    op_type: str
+    sqnr_db: float
+
+
+class LayerProbe:
+    """Both models with their matching inner values as outputs; running sums a layer, so memory is that of one batch."""
+
+    def __init__(self, float_model: ir.Model, int8_model: ir.Model, names: Mapping[str, str] | None, threads: int) -> None:
+        pairs = match_layers(float_model, int8_model) if names is None else dict(names)
+        self._nodes = {node.outputs[0].name: (node.name or node.op_type, node.op_type) for node in nodes(float_model) if node.outputs}
+        # optimizations off: onnxruntime would quantize leftover float weights by itself and fuse the values away
+        self._float, float_outputs = _exposed(float_model, pairs.keys(), threads)
+        self._int8, int8_outputs = _exposed(int8_model, pairs.values(), threads)
+        self._pairs = [
+            (value, float_outputs[value], int8_outputs[twin])
+            for value, twin in pairs.items()
+            if value in float_outputs and twin in int8_outputs
+        ]
+        self._sums = [ErrorSums() for _ in self._pairs]
+        self._factors = factors_of(read_exponents(int8_model))
+
+    def add(self, feeds: Mapping[str, NDArray[np.generic]]) -> None:
+        """Run one batch through both models."""
+        if not self._pairs:
+            return
+        reference = self._float.run(feeds, [name for _, name, _ in self._pairs])
+        other = self._int8.run(feeds, [name for _, _, name in self._pairs])
+        for (value, _, _), sums, f, q in zip(self._pairs, self._sums, reference, other, strict=True):
+            # a branch that is not taken hands out no elements
+            if f.size and f.shape == q.shape:
+                sums.add(f, _unscaled(q, self._factors.get(value)))
+
+    def layers(self) -> tuple[LayerFidelity, ...]:
+        """Worst first; equal ones in the order of the graph. A value that no run produced (a branch not taken) is left out."""
+        rows = [
+            LayerFidelity(*self._nodes[value], sums.sqnr_db)
+            for (value, _, _), sums in zip(self._pairs, self._sums, strict=True)
+            if sums.count
+        ]
+        return tuple(sorted(rows, key=lambda row: row.sqnr_db))
+
+
+def match_layers(float_model: ir.Model, int8_model: ir.Model) -> dict[str, str]:
+    """Float value name -> the name of the same value in the int8 model, dequantized where it is quantized.
+
+    A float value `v` is found as: the output of the DequantizeLinear behind the QuantizeLinear that reads `v`; or
+    `v_DequantizeLinear_Output`; or `v` itself. Values that exist in one model only are left out.
+    """
+    by_name = {value.name: value for value in values(int8_model)}
+    pairs: dict[str, str] = {}
+    for node in nodes(float_model):
+        value = node.outputs[0] if node.outputs else None
+        if value is None or not value.name or is_op(node, "Constant") or value.dtype not in (ir.DataType.FLOAT, None):
+            continue
+        twin = _dequantized(by_name.get(value.name)) or by_name.get(f"{value.name}_DequantizeLinear_Output") or by_name.get(value.name)
+        if twin is not None and twin.dtype in (ir.DataType.FLOAT, None) and twin.producer() is not None:
+            pairs[value.name] = str(twin.name)
+    return pairs
+
+
+def _dequantized(value: ir.Value | None) -> ir.Value | None:
+    """What the readers of a quantized value see: the output of the first DequantizeLinear behind it."""
+    if value is None:
+        return None
+    for use in value.uses():
+        if is_op(use.node, "QuantizeLinear") and use.idx == 0:
+            readers = (reader.node for reader in use.node.outputs[0].uses())
+            return next((reader.outputs[0] for reader in readers if is_op(reader, "DequantizeLinear")), None)
+    return None
+
+
+def _exposed(model: ir.Model, wanted: Iterable[str], threads: int) -> tuple[Session, dict[str, str]]:
+    copy, outputs = expose(model, wanted)
+    return open_session(copy, threads=threads, optimize="off"), outputs
+
+
+def _unscaled(array: Array, factors: NDArray[np.float64] | None) -> Array:
+    """A value of an equalized model as the float model has it. Channels lie on axis 1, or on the last where that does not fit."""
+    if factors is None:
+        return array
+    axis = 1 if array.ndim > 1 and array.shape[1] == factors.size else array.ndim - 1
+    if array.ndim < 2 or array.shape[axis] != factors.size:
+        return array
+    shape = [1] * array.ndim
+    shape[axis] = factors.size
+    return np.asarray(array / factors.astype(np.float32).reshape(shape))

@@ -1,0 +1,174 @@
+"""onnxruntime's optimized graph, read back: which node of the given model runs as which kernel, on which element types."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import onnx
+import onnx_ir as ir
+from onnx import TensorProto
+
+from edgeq.graph.read import nodes
+from edgeq.prove.element_types import EIGHT_BITS, element_types
+from edgeq.runtimes.ort import open_session
+
+#: how the copy that runs is named: a fusion, a layout change or an inlining keeps the mark within the new name
+_NODE_MARK, _VALUE_MARK = re.compile(r"edgeq_n(\d+)(?!\d)"), re.compile(r"edgeq_v(\d+)_\d+(?!\d)")
+#: nodes that onnxruntime inserts to change the layout; they stand for no node of the model
+LAYOUT = frozenset({"Transpose", "ReorderInput", "ReorderOutput", "Reshape", "Squeeze", "Unsqueeze"})
+CONVERSIONS = frozenset({"QuantizeLinear", "DequantizeLinear"})
+CONTROL = frozenset({"If", "Loop", "Scan"})
+#: kernels that compute on 8-bit integers although their first input or output may be float
+_INTEGER_KERNELS = frozenset(
+    {"ConvInteger", "MatMulInteger", "MatMulIntegerToFloat", "DynamicQuantizeMatMul", "QGemm", "QAttention", "DynamicQuantizeLSTM"}
+)
+#: take 8-bit integers and give indices
+_INDEXERS = frozenset({"ArgMax", "ArgMin"})
+_FLOATS = frozenset({TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16})
+
+Runs = Literal["int8", "float", "conversion", "control", "other"]
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One node of the optimized graph. runs: other means integers that are not quantized numbers (shapes, indices, booleans).
+
+    place: for a conversion (Q/DQ) whether it stands on a graph input or output, inside, or on a constant.
+    """
+
+    op_type: str
+    runs: Runs
+    place: Literal["boundary", "inner", "constant"] | None = None
+
+
+@dataclass(frozen=True)
+class ReadBack:
+    """kernels: index of a node (walk order) -> the kernel it became. fused: index -> index of the node whose kernel does its work.
+
+    Nodes in neither are gone. boundary_qdq, inner_qdq: conversions of activations left in the optimized graph.
+    """
+
+    kernels: Mapping[int, Kernel]
+    fused: Mapping[int, int]
+    boundary_qdq: int
+    inner_qdq: int
+
+
+def read_back(model: ir.Model) -> ReadBack:
+    """Open the model as an application would (every optimization on) and read the graph that runs. Raises RuntimeRefused."""
+    with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
+        path = Path(folder) / "optimized.onnx"
+        open_session(_marked(model), optimized_path=path).close()
+        # weights stay where they are: only the graph is read. Plain protobuf, because onnxruntime may save bodies that declare a
+        # constant twice, which onnx_ir refuses to read
+        graph = onnx.load(str(path), load_external_data=False).graph
+    return _Reader(graph, [node.op_type for node in nodes(model)]).read()
+
+
+def _marked(model: ir.Model) -> ir.Model:
+    copy = model.clone()
+    for index, node in enumerate(nodes(copy)):
+        node.name = f"edgeq_n{index}"
+        for number, value in enumerate(node.outputs):
+            if value.name:  # an optional output that is left out has no name
+                value.name = f"edgeq_v{index}_{number}"
+    return copy
+
+
+class _Reader:
+    def __init__(self, graph: onnx.GraphProto, op_types: list[str]) -> None:
+        self.graph, self.op_types = graph, op_types
+        self.types = element_types(graph)
+        self.constants = {tensor.name for body in _bodies(graph) for tensor in body.initializer}
+        self.makers = {name: node for body in _bodies(graph) for node in body.node for name in node.output if name}
+        self.readers: dict[str, list[onnx.NodeProto]] = {}
+        for body in _bodies(graph):
+            for node in body.node:
+                for name in node.input:
+                    self.readers.setdefault(name, []).append(node)
+        self.inputs = {value.name for value in graph.input}
+        self.outputs = {value.name for value in graph.output}
+        self.body_outputs = {value.name for body in _bodies(graph) for value in body.output}
+
+    def read(self) -> ReadBack:
+        kernels: dict[int, Kernel] = {}
+        by_value: list[tuple[int, tuple[int, ...], Kernel, onnx.NodeProto]] = []
+        places: list[str | None] = []
+        for body in _bodies(self.graph):
+            for node in body.node:
+                kernel = self._kernel(node)
+                places.append(kernel.place)
+                named = _indices(_NODE_MARK, node.name)
+                for index in named:
+                    kernels.setdefault(index, kernel)
+                produced = _indices(_VALUE_MARK, node.name, *node.output)
+                by_value += [(index, named, kernel, node) for index in produced]
+        fused: dict[int, int] = {}
+        for index, named, kernel, node in by_value:
+            if index in kernels:
+                continue
+            if named:
+                fused.setdefault(index, named[0])
+            elif node.op_type not in LAYOUT or node.op_type == self.op_types[index]:
+                kernels[index] = kernel
+        return ReadBack(kernels, fused, places.count("boundary"), places.count("inner"))
+
+    def _kernel(self, node: onnx.NodeProto) -> Kernel:
+        if node.op_type in CONVERSIONS:
+            return Kernel(node.op_type, "conversion", self._place(node))
+        if node.op_type in CONTROL:
+            return Kernel(node.op_type, "control")
+        source = self.types.get(node.input[1 if node.op_type == "Where" else 0]) if node.input else None
+        result = self.types.get(node.output[0])
+        if node.op_type.startswith("QLinear") or node.op_type in _INTEGER_KERNELS:
+            return Kernel(node.op_type, "int8")
+        if source in EIGHT_BITS and (result in EIGHT_BITS or node.op_type in _INDEXERS) and node.op_type != "Cast":
+            return Kernel(node.op_type, "int8")
+        if node.op_type in ("Shape", "Size") or not ({source, result} & (_FLOATS | {None})):
+            return Kernel(node.op_type, "other")
+        return Kernel(node.op_type, "float")
+
+    def _place(self, node: onnx.NodeProto) -> Literal["boundary", "inner", "constant"]:
+        source, result = node.input[0], node.output[0]
+        if source in self.constants:
+            return "constant"
+        if self._origin(source) in self.inputs:
+            return "boundary"
+        only_output = result in self.outputs and not self.readers.get(result)
+        return "boundary" if only_output or self._ends(result) else "inner"
+
+    def _origin(self, name: str) -> str:
+        """The value before the layout changes that onnxruntime inserted."""
+        maker = self.makers.get(name)
+        while maker is not None and _inserted(maker):
+            name = maker.input[0]
+            maker = self.makers.get(name)
+        return name
+
+    def _ends(self, name: str) -> bool:
+        """Whether nothing but inserted layout changes stands between the value and a graph output."""
+        readers = self.readers.get(name, [])
+        if not readers or name in self.body_outputs - self.outputs:
+            return False
+        return all(_inserted(node) and (node.output[0] in self.outputs or self._ends(node.output[0])) for node in readers)
+
+
+def _inserted(node: onnx.NodeProto) -> bool:
+    return node.op_type in LAYOUT and not _NODE_MARK.search(node.name)
+
+
+def _indices(mark: re.Pattern[str], *names: str) -> tuple[int, ...]:
+    return tuple(int(found) for name in names for found in mark.findall(name))
+
+
+def _bodies(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+    yield graph
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                yield from _bodies(attribute.g)

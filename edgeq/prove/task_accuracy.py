@@ -1,0 +1,100 @@
+"""What the models are for: accuracy against labels, or reconstruction error, summed batch by batch for both models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeq.errors import BadData
+from edgeq.prove.fidelity import looks_like_scores
+from edgeq.runtimes.ort import Array
+
+#: top1: share of samples whose arg-max is the label. mse: mean squared difference of first output and first input (autoencoders).
+Metric = Literal["top1", "mse"]
+Number = float  # for classes that have a field named float
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Task metric of both models. top1: 0..1, higher is better; mse: lower is better."""
+
+    metric: str
+    float: Number
+    int8: Number
+
+
+class Feed(Protocol):
+    """One batch of samples as the model takes it."""
+
+    @property
+    def samples(self) -> range: ...
+
+    @property
+    def feeds(self) -> Mapping[str, NDArray[np.generic]]: ...
+
+
+class Samples(Protocol):
+    """What comparing needs of a data set; edgeq.data.open.Dataset is one."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def count(self) -> int: ...
+
+    @property
+    def labels(self) -> NDArray[np.integer] | None: ...
+
+    @property
+    def metric(self) -> str | None: ...
+
+    def batches(self, batch: int) -> Iterator[Feed]: ...
+
+
+class Task:
+    """Running task metric of both models on the first output."""
+
+    def __init__(self, metric: str, labels: NDArray[np.integer] | None, where: str) -> None:
+        self.metric, self.labels, self.where = metric, labels, where
+        self.total = np.zeros(2)
+        self.count = 0
+
+    @classmethod
+    def of(cls, dataset: Samples, metric: Metric | None) -> Task | None:
+        """The running sums for this data, None when it has no metric. Raises BadData: unknown metric, or top1 without labels."""
+        chosen = metric or dataset.metric
+        if chosen is None:
+            return None
+        if chosen not in ("top1", "mse"):
+            raise BadData(f"There is no metric named {chosen!r}.", dataset.name, "Use top1 or mse.")
+        if chosen == "top1" and dataset.labels is None:
+            raise BadData("The metric top1 needs labels.", dataset.name, "Add labels to the data, or leave the metric out.")
+        return cls(chosen, dataset.labels, dataset.name)
+
+    def add(self, piece: Feed, first_input: str, reference: Array, other: Array) -> None:
+        """One batch: the first output of the float model and of the int8 model. Raises BadData when it does not fit the metric."""
+        if self.metric == "mse":
+            source = np.asarray(piece.feeds[first_input], np.float64)
+            self._same(source.shape == reference.shape, "mse compares the first output with the first input, but their shapes differ.")
+            self.total += [float(np.square(source - result).sum()) for result in (reference, other)]
+            self.count += source.size
+            return
+        fits = looks_like_scores(reference) and len(reference) == len(piece.samples)
+        self._same(fits, f"top1 needs one row of class scores a sample, but the first output is {list(reference.shape)}.")
+        assert self.labels is not None  # Task.of refused
+        truth = self.labels[piece.samples.start : piece.samples.stop]
+        self.total += [float((result.argmax(-1) == truth).sum()) for result in (reference, other)]
+        self.count += len(truth)
+
+    def _same(self, holds: bool, what: str) -> None:
+        if not holds:
+            raise BadData(what, self.where, "Choose another metric in the set.toml, or use data without labels.")
+
+    def accuracy(self) -> Accuracy:
+        """The metric over all batches so far."""
+        reference, other = self.total / max(self.count, 1)
+        return Accuracy(self.metric, float(reference), float(other))

@@ -1,0 +1,165 @@
+"""Why onnxruntime computes a node in float: a table of facts about what its CPU provider fuses into integer kernels.
+
+Facts: onnxruntime/core/optimizer/qdq_transformer/selectors_actions, each confirmed by reading graphs back (tests/prove/test_why_float.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from edgeq.graph.read import attribute_float, constant, is_op
+from edgeq.numerics.grid import LIMITS
+from edgeq.prove.read_back import CONTROL, Kernel
+
+#: integer kernel only between Dequantize and Quantize
+_NEED_OUTPUT = frozenset({"Conv", "Add", "Mul", "Concat", "AveragePool", "GlobalAveragePool", "Sigmoid", "LeakyRelu", "Softmax", "Where"})
+#: integer kernel that can also hand out float
+_MATRIX = frozenset({"MatMul", "Gemm"})
+#: run on the integers themselves when input and output have the same grid
+_MOVE = frozenset(
+    {"MaxPool", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Gather", "Slice", "Expand", "Tile", "Resize", "DepthToSpace"}
+    | {"Split", "ReduceMax", "ReduceMin", "Identity"}
+)
+#: not fused between Dequantize and Quantize, but their kernels take integer tensors
+_TAKE_INTEGERS = frozenset({"Pad", "Clip", "Max", "Min", "SpaceToDepth", "Relu"})
+_WIDE = {ir.DataType.INT16: "16-bit", ir.DataType.UINT16: "16-bit", ir.DataType.INT4: "4-bit", ir.DataType.UINT4: "4-bit"}
+_DATA_INPUTS: dict[str, slice] = {"Conv": slice(0, 2), "MatMul": slice(0, 2), "Gemm": slice(0, 2), "Where": slice(1, 3)}
+_ALL_INPUTS = frozenset({"Add", "Mul", "Concat"})
+
+
+def why_float(node: ir.Node, kernel: Kernel) -> str:
+    """One clause for a node of the given model (Q/DQ form) that onnxruntime left in float."""
+    if kernel.runs == "control":
+        return "control flow; the nodes of its bodies are listed by themselves"
+    if kernel.runs == "other":
+        return "works on integers or booleans (shapes, indices): nothing to quantize"
+    if is_op(node, "DynamicQuantizeLinear"):
+        return "measures and quantizes its input at every run (dynamic quantization)"
+    if not _has_kernel(node):
+        return _no_kernel(node)
+    checks: tuple[Callable[[ir.Node], str | None], ...] = (_inputs, _attributes, _bias, _output, _grids)
+    found = next((reason for check in checks if (reason := check(node)) is not None), None)
+    return found or "onnxruntime left it in float; no rule that edgeq knows explains it"
+
+
+def _has_kernel(node: ir.Node) -> bool:
+    return is_op(node, *_NEED_OUTPUT, *_MATRIX, *_MOVE)
+
+
+def _no_kernel(node: ir.Node) -> str:
+    if is_op(node, "Cast"):
+        return "converts between element types"
+    if is_op(node, *_TAKE_INTEGERS):
+        return _inputs(node) or f"onnxruntime does not fuse {node.op_type} between Dequantize and Quantize"
+    if is_op(node, *CONTROL):
+        return "control flow; the nodes of its bodies are listed by themselves"
+    return f"onnxruntime has no integer kernel for {node.op_type}"
+
+
+def _inputs(node: ir.Node) -> str | None:
+    every = is_op(node, *_ALL_INPUTS)
+    for value in node.inputs if every else node.inputs[_DATA_INPUTS.get(node.op_type, slice(0, 1))]:
+        if value is None:
+            continue
+        maker = value.producer()
+        if not is_op(maker, "DequantizeLinear"):
+            kind = "constant " if constant(value) is not None else ""
+            return f"its {kind}input {value.name} is not quantized"
+        assert maker is not None  # is_op says so
+        source = maker.inputs[0]
+        dtype = _code_type(maker)
+        if dtype in _WIDE:
+            return f"its input {value.name} has {_WIDE[dtype]} codes; the integer kernels take 8 bits"
+        if maker.attributes.get_int("block_size", 0):
+            return f"its input {value.name} is quantized in blocks"
+        if source is not None and source.dtype == ir.DataType.INT32:
+            return f"its input {value.name} has 32-bit codes; the integer kernels take 8 bits"
+    return None
+
+
+def _code_type(dequantize: ir.Node) -> ir.DataType | None:
+    """The integer type of what a DequantizeLinear reads, as its zero point or its input says."""
+    for value in (dequantize.inputs[2] if len(dequantize.inputs) > 2 else None, dequantize.inputs[0]):
+        array = constant(value)
+        if value is not None and value.dtype is not None:
+            return value.dtype
+        if array is not None:
+            return ir.DataType.from_numpy(array.dtype)
+    return None
+
+
+def _bias(node: ir.Node) -> str | None:
+    """A bias must be int32 with scale = input scale * weight scale; a float bias is quantized by onnxruntime itself."""
+    value = node.inputs[2] if is_op(node, "Conv", "Gemm") and len(node.inputs) > 2 else None
+    if value is None or not is_op(value.producer(), "DequantizeLinear"):
+        return None
+    scales = [_scale(item) for item in node.inputs[:3]]
+    if _code_type(value.producer()) not in (ir.DataType.INT32, None):  # type: ignore[arg-type]  # checked above
+        return "its bias is quantized, but not to int32"
+    if any(scale is None for scale in scales):
+        return None
+    x, w, b = scales
+    assert x is not None and w is not None and b is not None
+    return None if np.allclose(b, x * w, rtol=1e-3, atol=0) else "the scale of its bias is not input scale times weight scale"
+
+
+def _attributes(node: ir.Node) -> str | None:
+    if is_op(node, "Gemm") and (attribute_float(node, "beta", 1.0) != 1.0 or attribute_float(node, "alpha", 1.0) != 1.0):
+        return "its alpha or beta is not 1"
+    if is_op(node, "Resize") and node.attributes.get_string("mode", "nearest") != "nearest":
+        return "Resize interpolates: only mode nearest moves integers as they are"
+    return None
+
+
+def _output(node: ir.Node) -> str | None:
+    if is_op(node, *_MATRIX):
+        return None
+    value = node.outputs[0]
+    if value.is_graph_output():
+        return f"its output {value.name} is a graph output and not quantized"
+    readers = [use.node for use in value.uses()]
+    if len(readers) == 1 and is_op(readers[0], "Relu", "Clip"):
+        return _activation(readers[0])
+    loose = next((reader for reader in readers if not is_op(reader, "QuantizeLinear")), None)
+    if loose is not None:
+        return f"its output {value.name} is read in float by {loose.name or loose.op_type}"
+    return None if readers else f"nothing reads its output {value.name}"
+
+
+def _activation(node: ir.Node) -> str | None:
+    """Conv -> Relu -> Quantize fuses only when the grid cuts off at 0 by itself: its zero point is the lowest code."""
+    value = node.outputs[0]
+    quantizers = [use.node for use in value.uses() if is_op(use.node, "QuantizeLinear")]
+    if value.is_graph_output() or len(quantizers) != len(value.uses()) or not quantizers:
+        return f"the output of the {node.op_type} behind it, {value.name}, is not quantized"
+    zero = constant(quantizers[0].inputs[2] if len(quantizers[0].inputs) > 2 else None)
+    code, lowest = (0, 0) if zero is None else (int(zero.astype(np.int64).flat[0]), LIMITS.get(str(zero.dtype), (0, 0))[0])
+    if code != lowest:
+        return f"the zero point {code} behind its {node.op_type} does not make the {node.op_type} redundant (it would have to be {lowest})"
+    return None if is_op(node, "Relu") else f"the grid behind its {node.op_type} reaches beyond the bounds of the {node.op_type}"
+
+
+def _grids(node: ir.Node) -> str | None:
+    if not is_op(node, *_MOVE):
+        return None
+    source = node.inputs[0]
+    maker = None if source is None else source.producer()
+    for use in node.outputs[0].uses():
+        if maker is not None and is_op(use.node, "QuantizeLinear") and not _same_grid(maker, use.node):
+            return "the scale or zero point of its output is not that of its input"
+    return None
+
+
+def _same_grid(one: ir.Node, other: ir.Node) -> bool:
+    pairs = [(constant(node.inputs[1]), constant(node.inputs[2] if len(node.inputs) > 2 else None)) for node in (one, other)]
+    return all(a is b or (a is not None and b is not None and np.array_equal(a, b)) for a, b in zip(*pairs, strict=True))
+
+
+def _scale(value: ir.Value | None) -> NDArray[np.float64] | None:
+    maker = None if value is None else value.producer()
+    array = constant(maker.inputs[1]) if maker is not None and is_op(maker, "DequantizeLinear") else None
+    return None if array is None else array.astype(np.float64)

@@ -1,0 +1,1 @@
+"""Decide with the data in view: equalization, input grids, rounding, biases, codebooks."""

@@ -1,0 +1,146 @@
+"""Decide, from what really comes out: biases that bring every layer's output as near to the float model's as a constant can.
+
+Layer after layer, on a few samples, the integer model as corrected so far and the float model run side by side. What clipped and rounded
+values before a layer and its own rounded weights add on average to an output channel is taken off its bias. Only places count where the
+output grid does not saturate, for only there a bias does anything. (Empirical bias correction, Nagel et al., arXiv:1906.04721, section 4.2;
+there the mean is taken before the activation function, over all places.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from edgeq.calibration.stepwise import Stepwise
+from edgeq.data.dataset import Dataset
+from edgeq.graph.liveness import peak_bytes
+from edgeq.graph.read import clip_bounds, constant, is_op, only_consumer
+from edgeq.numerics.grid import QuantParams
+from edgeq.progress import Progress, Silent
+from edgeq.refine.round_apart import Weighted
+from edgeq.runtimes.ort import Array
+from edgeq.schema.plan import Plan
+
+Floats = NDArray[np.float64]
+#: samples that are looked at: three times as many gave no better models
+SAMPLES = 32
+#: what the values of all samples at one point of the model may take
+HELD_BYTES = 96 << 20
+
+
+def correct_biases(
+    model: ir.Model,
+    plan: Plan,
+    layers: Sequence[Weighted],
+    emulate: Callable[[Plan], ir.Model],
+    data: Dataset,
+    progress: Progress | None = None,
+) -> Plan:
+    """The plan with corrected biases of its layers in the main graph. model: the float one. emulate: the integer model of a plan."""
+    watcher = progress or Silent()
+    mine = {one.layer.node: one for one in layers if one.node.graph is model.graph and bias_of(one) is not None}
+    if not mine:
+        return plan
+    feeds = some_runs(data, max(1, min(SAMPLES, HELD_BYTES // max(1, peak_bytes(model, frozenset())))))
+    watcher.start("correct biases", len(mine))
+    integer = emulate(plan)
+    ours, theirs = Stepwise(integer, feeds), Stepwise(model, feeds)
+    biases = dict(plan.biases)
+    for node in [node for node in model.graph if node.name in mine]:
+        one = mine[str(node.name)]
+        twin = next(other for other in integer.graph if other.name == node.name)
+        shift = correct(node, twin, ours, theirs, plan)
+        biases[one.layer.node] = shifted(one, biases.get(one.layer.node), shift)
+        watcher.advance(1)
+    return plan.model_copy(update={"biases": biases})
+
+
+def correct(node: ir.Node, twin: ir.Node, ours: Stepwise, theirs: Stepwise, plan: Plan, known: Floats | None = None) -> Floats:
+    """Run a layer of the float model and its twin in the integer one, and bring the second nearest to the first: the shift [C].
+
+    known: what is to be added in any case.
+    """
+    got, wanted = ours.advance(twin), theirs.advance(node)
+    if known is not None:
+        _add(got, known)
+    grid = plan.grids.get(str(twin.outputs[0].name))
+    shift = best_shift(wanted, got, *_ends(node, None if grid is None else grid.params))
+    _add(got, shift)
+    return shift if known is None else known + shift
+
+
+def _add(arrays: Sequence[Array], shift: Floats) -> None:
+    """Add a number to each channel (axis 1), in place."""
+    for array in arrays:
+        array += shift.astype(np.float32).reshape(_along(array))
+
+
+def shifted(one: Weighted, now: tuple[float, ...] | None, shift: Floats) -> tuple[float, ...]:
+    """A layer's bias, as it is now or else as the model has it, moved by `shift` [C]."""
+    bias = bias_of(one)
+    assert bias is not None
+    before = np.asarray(bias.reshape(-1) if now is None else now, np.float64)
+    return tuple(float(np.float32(b)) for b in np.broadcast_to(before, shift.shape) + shift)
+
+
+def _ends(node: ir.Node, grid: QuantParams | None) -> tuple[float, float]:
+    """Between which values a change of the layer's output is seen by what comes behind it: where neither its grid nor a Relu cuts."""
+    low, high = (-np.inf, np.inf) if grid is None else (float(grid.low), float(grid.high))
+    reader = only_consumer(node.outputs[0])
+    cut = clip_bounds(reader) if reader is not None and is_op(reader, "Relu", "Clip") else None
+    return (low, high) if cut is None else (max(low, cut[0]), min(high, cut[1]))
+
+
+def best_shift(wanted: Sequence[Array], got: Sequence[Array], low: float, high: float) -> Floats:
+    """What to add to each channel (axis 1) of `got`, one array a sample, so that behind clipping it comes nearest to `wanted`: [C].
+
+    A low end of 0 stands for a Relu: below, all numbers are alike. The shift is shrunk by d^2 / (d^2 + var d) for how much the
+    samples differ in it; a channel whose squared error it would raise is left alone.
+    """
+    floor = low if low == 0 else -np.inf
+    sums, counts = [], []
+    for target, value in zip(wanted, got, strict=True):
+        inside = (value > low) & (value < high)
+        error = np.where(inside, np.maximum(target, floor) - value, 0)
+        sums.append(_over_places(error))
+        counts.append(_over_places(inside))
+    total, count = np.array(sums), np.array(counts)
+    shift = total.sum(0) / np.maximum(count.sum(0), 1)
+    doubt = ((total - shift * count) ** 2).sum(0) / np.maximum(count.sum(0), 1) ** 2
+    shift = shift * (shift**2 / np.maximum(shift**2 + doubt, 1e-300))
+    before, after = (_error(wanted, got, by, low, high, floor) for by in (np.zeros_like(shift), shift))
+    return np.where(after <= before, shift, 0.0)
+
+
+def _error(wanted: Sequence[Array], got: Sequence[Array], shift: Floats, low: float, high: float, floor: float) -> Floats:
+    """Squared error of each channel [C] behind the clipping of the grid."""
+    found = np.zeros(shift.shape)
+    for target, value in zip(wanted, got, strict=True):
+        moved = np.clip(value + shift.astype(np.float32).reshape(_along(value)), low, high)
+        found += _over_places(np.square(moved - np.maximum(target, floor)))
+    return found
+
+
+def _over_places(array: NDArray[np.generic]) -> Floats:
+    """The sum over everything but the channels."""
+    return np.asarray(array.sum(tuple(axis for axis in range(array.ndim) if axis != 1), dtype=np.float64))
+
+
+def _along(array: Array) -> tuple[int, ...]:
+    return (1, -1, *[1] * (array.ndim - 2))
+
+
+def bias_of(one: Weighted) -> NDArray[np.generic] | None:
+    """The constant bias of a layer."""
+    index = one.kernel.bias
+    return constant(one.node.inputs[index]) if index is not None and index < len(one.node.inputs) else None
+
+
+def some_runs(data: Dataset, number: int) -> list[Mapping[str, Array]]:
+    """About `number` runs of the data, evenly spread."""
+    runs = data.count // (data.fixed_batch or 1)
+    chosen = {index * runs // number for index in range(number)} if runs > number else set(range(runs))
+    return [batch.feeds for index, batch in enumerate(data.batches(1)) if index in chosen]

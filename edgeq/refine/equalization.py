@@ -1,0 +1,85 @@
+"""Decide by what to scale the channels of a model, so that the small ones use more of the codes of a grid that all of them share.
+
+The one scale of an activation's grid follows its largest channel. A channel whose peak is p, where the value's is R, uses p / R of the
+codes; scaled by (R / p)^STRENGTH where it is made and back where it is read, it uses (p / R)^(1 - STRENGTH), and nothing else grows: with
+one weight scale a channel the layer that makes it is as exact as before. A class of channels that several values share is scaled by the
+least that any of them bears. After Nagel et al., arXiv:1906.04721, section 4.1, which balances weights; here activations are what limits.
+With one scale for a whole weight both limit: see edgeq/refine/balance.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from edgeq.calibration.channel_stats import ChannelStats
+from edgeq.graph.channels import Channels
+from edgeq.graph.layer_form import layer_form
+from edgeq.graph.read import is_op, nodes
+from edgeq.refine.balance import balance
+from edgeq.refine.noise_model import noise_model
+from edgeq.schema.scaling import STEPS, Exponents
+
+#: how much of the difference between channels is taken away, as an exponent: what remains is room for values that no sample showed
+STRENGTH = 0.5
+#: the largest factor: channels that hardly ever are above 0 need no more
+LARGEST = 16.0
+
+
+def values_to_measure(model: ir.Model, channels: Channels, quantized: Iterable[str]) -> dict[str, int]:
+    """Value name -> axis of its channels: what layers read and make, the quantized values that can be scaled, and what a Clip makes, whose
+    bound no channel may be scaled beyond."""
+    clipped = _clipped(model)
+    wanted = set(quantized) | clipped | set(_ends(model))
+    return {name: channels.axis[name] for name, ids in channels.classes.items() if name in wanted}
+
+
+def equalizing_exponents(model: ir.Model, channels: Channels, stats: ChannelStats, quantized: Iterable[str], *, shared: bool) -> Exponents:
+    """Value name -> exponent k of each channel, its factor being 2^(k / STEPS), for every value with a scaled channel.
+
+    quantized: the values that have a grid. shared: whether all channels of a weight have one scale. Empty when nothing is worth scaling.
+    """
+    grids = [name for name in quantized if name in channels.classes]
+    if shared:
+        noise = noise_model(model, channels, stats.peaks, stats.squares, grids)
+        steps = np.rint(STEPS / np.log(2) * balance(model, channels, stats.peaks, noise))
+    else:
+        clipped = _clipped(model)
+        names = [name for name in channels.classes if name in stats.peaks and (name in clipped or name in grids)]
+        steps = np.floor(STEPS * np.log2(_factors(channels, stats, names)) + 1e-6)
+    found: Exponents = {}
+    for name, ids in channels.classes.items() if steps.size else ():
+        exponents = np.where(ids >= 0, steps[np.maximum(ids, 0)], 0)
+        if exponents.any():
+            found[name] = tuple(int(k) for k in exponents)
+    return found
+
+
+def _factors(channels: Channels, stats: ChannelStats, names: Iterable[str]) -> NDArray[np.float64]:
+    """The factor of each class: the least that any of its values bears."""
+    factor = np.full(channels.count, np.inf)
+    for name in names:
+        ids, peak = channels.classes[name], stats.peaks[name].astype(np.float64)
+        free, largest = ids >= 0, float(peak.max(initial=0.0))
+        wanted = np.minimum((largest / np.maximum(peak, max(largest * 1e-9, 1e-30))) ** STRENGTH, LARGEST) if largest > 0 else 1.0
+        np.minimum.at(factor, ids[free], np.broadcast_to(wanted, ids.shape)[free])
+    return np.where(np.isfinite(factor), factor, 1.0)
+
+
+def _clipped(model: ir.Model) -> set[str]:
+    """What Clips make."""
+    return {str(node.outputs[0].name) for node in nodes(model) if is_op(node, "Clip")}
+
+
+def _ends(model: ir.Model) -> list[str]:
+    """The values that layers read or make, in graph order."""
+    found: dict[str, None] = {}
+    for node in model.graph:
+        if layer_form(node) is not None:
+            for value in (node.inputs[0], node.outputs[0]):
+                if value is not None:
+                    found[str(value.name)] = None
+    return list(found)

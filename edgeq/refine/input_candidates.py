@@ -1,0 +1,97 @@
+"""What a grid could be: the candidates of every value that weights are multiplied with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeq.calibration.channel_range import Ends
+from edgeq.calibration.output_error import Array, Candidate, Reader, Site
+from edgeq.graph.read import constant
+from edgeq.numerics.grid import LIMITS, QuantParams, grid_for_range
+from edgeq.planning.ranges import choose_range
+from edgeq.refine.input_sites import InputSite
+from edgeq.schema.plan import Plan
+from edgeq.schema.recipe import RULES, Recipe
+from edgeq.schema.target import Target
+
+#: a channel is an outlier when its peak is above this quantile of all channels' peaks: three degrees of migration
+QUANTILES = (0.98, 0.9, 0.75)
+#: the name of a grid that no plan holds
+MEASURED = "measured at every run"
+
+
+@dataclass(frozen=True, eq=False)
+class Ranges:
+    """What the candidates of one grid are made of: the rule's own grid, and how grids look on the target."""
+
+    own: QuantParams
+    dtype: str
+    symmetric: bool
+    power_of_two: bool
+
+    def grid(self, low: float, high: float) -> QuantParams:
+        return grid_for_range(low, high, self.dtype, self.symmetric, power_of_two=self.power_of_two)
+
+
+def candidates_of(site: InputSite, plan: Plan, ends: Ends | None, target: Target, recipe: Recipe) -> Site:
+    """The candidates of one grid, the rule's own first, and what they will be judged by. ends: of its channels."""
+    facts = target.activations
+    ranges = Ranges(plan.grids[site.name].params, facts.dtype, facts.symmetric, facts.power_of_two)
+    found = list(_static(site, ranges, recipe))
+    measured = target.dynamic is not None and facts.dtype == "uint8" and not facts.power_of_two
+    if measured:
+        found.append(Candidate(MEASURED, None))
+    if ends is not None:
+        found += _divided(ends, ranges, measured)
+    candidates = tuple(found)
+    return Site(site.name, candidates, (Reader(site.layer, site.weight, _weight_noise(site, candidates, recipe.weight_bits)),))
+
+
+def _static(site: InputSite, ranges: Ranges, recipe: Recipe) -> Iterator[Candidate]:
+    """The recipe's own grid first, then one for each other rule that gives another."""
+    yield Candidate(recipe.rule, ranges.own)
+    seen = {(ranges.own.scale.tobytes(), int(ranges.own.zero_point))}
+    levels = LIMITS[ranges.dtype][1] - LIMITS[ranges.dtype][0]
+    for rule in RULES:
+        low, high = choose_range(site.stats, recipe.model_copy(update={"rule": rule}), levels=levels, symmetric=ranges.symmetric)
+        grid = ranges.grid(low, high)
+        key = (grid.scale.tobytes(), int(grid.zero_point))
+        if key not in seen:
+            seen.add(key)
+            yield Candidate(rule, grid)
+
+
+def _divided(ends: Ends, ranges: Ranges, measured: bool) -> Iterator[Candidate]:
+    peaks = np.maximum(-ends[0], ends[1])
+    for quantile in QUANTILES:
+        factors = outlier_factors(peaks, quantile)
+        if factors.max() == 1:
+            continue
+        low, high = float((ends[0] / factors).min()), float((ends[1] / factors).max())
+        how = f"{int((factors > 1).sum())} outlier channels divided"
+        yield Candidate(f"minmax, {how}", ranges.grid(low, high), factors)
+        if measured:
+            yield Candidate(f"{MEASURED}, {how}", None, factors)
+
+
+def outlier_factors(peaks: Array, quantile: float) -> Array:
+    """peaks [K] -> s [K]: 1, or the power of two that brings a larger peak down to the quantile of all. Powers of two round nothing."""
+    limit = np.quantile(peaks, quantile)
+    if limit <= 0:
+        return np.ones_like(peaks)
+    return np.asarray(np.exp2(np.ceil(np.log2(np.maximum(peaks / limit, 1)))), np.float32)
+
+
+def _weight_noise(site: InputSite, candidates: tuple[Candidate, ...], bits: int) -> NDArray[np.float64]:
+    """Sum over the rows of all weights of step^2 / 12, the step of each row as wide as its largest weight asks for."""
+    noise, largest = np.zeros(len(candidates)), 2 ** (bits - 1) - 1
+    for node in site.matmuls:
+        weight = np.abs(np.asarray(constant(node.inputs[1]), np.float64))
+        for index, one in enumerate(candidates):
+            peaks = (weight if one.factors is None else weight * one.factors[:, None]).max(0, initial=0.0)
+            noise[index] += float(np.square(peaks / largest).sum() / 12)
+    return noise

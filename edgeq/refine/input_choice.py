@@ -1,0 +1,123 @@
+"""Decide, with data in view: the input grids of MatMuls between float nodes (transformers), by what they do to the products.
+
+Candidates are the ranges of all rules, a grid that is measured at every run where the target has such, and both with the scale of outlier
+channels moved into the weights. Of those that err least the cheapest is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from edgeq.calibration.channel_range import measure_channels
+from edgeq.calibration.output_error import Candidate, measure_errors
+from edgeq.calibration.tensor_stats import TensorStats
+from edgeq.data.dataset import Dataset
+from edgeq.graph.layer_rows import layer_of
+from edgeq.graph.macs import elements
+from edgeq.graph.read import constant, is_op, nodes, only_consumer
+from edgeq.passes.quantize.migrate_scales import folds, migrated, migrated_name
+from edgeq.planning.weights import weight_grid
+from edgeq.progress import Progress
+from edgeq.refine.input_candidates import candidates_of
+from edgeq.refine.input_sites import InputSite, input_sites
+from edgeq.schema.plan import GridPlan, NodePlan, Plan, grid_plan
+from edgeq.schema.recipe import Recipe
+from edgeq.schema.target import Target
+
+#: another candidate than the rule's range must err this much less (1 dB): calibration data are a sample
+WORTH = 0.8
+#: of the candidates that err at most this much more than the best the cheapest is taken
+NEAR = 1.25
+
+
+def choose_inputs(
+    model: ir.Model, plan: Plan, statistics: Mapping[str, TensorStats], target: Target, recipe: Recipe, data: Dataset, progress: Progress
+) -> Plan:
+    """The plan with the input grids of MatMuls chosen by the error of the products; the same plan where there is nothing to choose."""
+    sites = input_sites(model, plan, statistics, target)
+    if not sites:
+        return plan
+    ends = measure_channels(model, [site.name for site in sites], data, progress)
+    asked = [candidates_of(site, plan, ends.get(site.name), target, recipe) for site in sites]
+    errors = measure_errors(model, asked, data, recipe.seed, progress)
+    result = plan
+    for site, one in zip(sites, asked, strict=True):
+        best = _best(errors[one.name], _costs(site, one.candidates, target))
+        if best:
+            result = _apply(result, site, one.candidates, best, errors[one.name])
+    return _with_weights(model, result, target, recipe)
+
+
+def _costs(site: InputSite, candidates: tuple[Candidate, ...], target: Target) -> list[float]:
+    """Nanoseconds that each candidate takes apart from the products themselves."""
+    boundary, add, mul = target.boundary, target.kernel_of("Add"), target.kernel_of("Mul")
+    if add is None or mul is None:
+        return [0.0] * len(candidates)
+    value = site.matmuls[0].inputs[0]
+    assert value is not None
+    size = elements(value)
+    biases = sum(elements(node.outputs[0]) * add.float_ns + boundary.call_ns for node in site.matmuls if _has_bias(node))
+    divide = 0.0 if folds(value) else size * mul.float_ns + boundary.call_ns
+    measured = 0.0 if target.dynamic is None else size * target.dynamic.quantize_ns
+    fixed = size * boundary.quantize_ns + biases
+    return [(measured if one.grid is None else fixed) + (0.0 if one.factors is None else divide) for one in candidates]
+
+
+def _has_bias(node: ir.Node) -> bool:
+    add = only_consumer(node.outputs[0])
+    return add is not None and is_op(add, "Add") and any(constant(value) is not None for value in add.inputs)
+
+
+def _best(errors: NDArray[np.float64], costs: list[float]) -> int:
+    """Index of the candidate to take; 0 is the recipe's own."""
+    if not np.isfinite(errors).all():
+        return 0
+    near = [index for index, error in enumerate(errors.tolist()) if error <= float(errors.min()) * NEAR]
+    best = min(near, key=lambda index: (costs[index], float(errors[index]), index))
+    return best if costs[best] < costs[0] or errors[best] < WORTH * errors[0] else 0
+
+
+def _apply(plan: Plan, site: InputSite, candidates: tuple[Candidate, ...], best: int, errors: NDArray[np.float64]) -> Plan:
+    one, own = candidates[best], plan.grids[site.name]
+    gain = 10 * np.log10(errors[0] / max(errors[best], 1e-30))
+    why = f"{one.name}: {gain:.1f} dB less error at the outputs of its readers than rule {own.rule}"
+    grids, places, factors = dict(plan.grids), dict(plan.nodes), dict(plan.factors)
+    name = site.name
+    if one.factors is not None:
+        del grids[name]
+        factors[name] = tuple(float(s) for s in one.factors)
+        name = migrated_name(name)
+    grids.pop(name, None)
+    if one.grid is not None:
+        readers = own.readers if one.factors is None else "all"
+        grids[name] = grid_plan(one.grid, one.name.split(",")[0], why, readers=readers)
+    for node in site.matmuls:
+        places[str(node.name)] = _place(places[str(node.name)], one, name, why)
+    return plan.model_copy(update={"grids": grids, "nodes": places, "factors": factors})
+
+
+def _place(place: NodePlan, one: Candidate, source: str, why: str) -> NodePlan:
+    reason = f"integer kernel; the grid of its input is {why}" if one.grid is None else place.reason
+    runs = "dynamic" if one.grid is None else place.runs
+    return place.model_copy(update={"runs": runs, "reason": reason, "inputs": (source, *place.inputs[1:])})
+
+
+def _with_weights(model: ir.Model, plan: Plan, target: Target, recipe: Recipe) -> Plan:
+    """New grids for the weights that took over scales."""
+    if not plan.factors:
+        return plan
+    moved = migrated(model, plan.factors)
+    sources = {migrated_name(name) for name in plan.factors}
+    weights: dict[str, GridPlan] = dict(plan.weights)
+    for node in nodes(moved):
+        kernel, source = target.kernel_of(node.op_type), node.inputs[0] if node.inputs else None
+        if kernel is None or source is None or source.name not in sources or f"{node.name}:1" not in weights:
+            continue
+        layer = layer_of(node)
+        assert layer is not None
+        weights[f"{node.name}:1"] = weight_grid(node, kernel, layer, plan.grids, target, recipe)
+    return plan.model_copy(update={"weights": weights})

@@ -1,0 +1,84 @@
+"""Values whose grid is free to be chosen, since MatMuls alone read them in integers: what was seen of them, and the weights behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from edgeq.calibration.tensor_stats import TensorStats
+from edgeq.graph.layer_rows import Layer, weight_rows
+from edgeq.graph.read import constant, is_op, values
+from edgeq.passes.quantize.migrate_scales import migration_readers
+from edgeq.refine.round_apart import Weighted, weighted_layers
+from edgeq.schema.plan import Plan
+from edgeq.schema.target import Target
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class InputSite:
+    """A value that MatMuls with constant matrices alone read in integers, from float and into float: its grid concerns nobody else.
+
+    layer: of the first of them. weight [1, C, K]: the rows of all, or fewer rows that give every product the same length.
+    """
+
+    name: str
+    stats: TensorStats
+    layer: Layer
+    weight: Array
+    matmuls: tuple[ir.Node, ...]
+
+
+def input_sites(model: ir.Model, plan: Plan, statistics: Mapping[str, TensorStats], target: Target) -> tuple[InputSite, ...]:
+    """The sites in graph order."""
+    readers: dict[str, list[Weighted]] = {}
+    for one in weighted_layers(model, plan, target):
+        readers.setdefault(one.layer.source, []).append(one)
+    return tuple(_sites(model, plan, statistics, readers))
+
+
+def _sites(
+    model: ir.Model, plan: Plan, statistics: Mapping[str, TensorStats], readers: Mapping[str, list[Weighted]]
+) -> Iterator[InputSite]:
+    for value in values(model):
+        name = str(value.name)
+        matmuls = _free_readers(value, plan)
+        if matmuls and name in statistics and statistics[name].count:
+            behind = readers[name]
+            yield InputSite(name, statistics[name], behind[0].layer, _rows(behind), matmuls)
+
+
+def _rows(behind: list[Weighted]) -> Array:
+    """All rows, or the triangular factor of their QR decomposition where that has fewer: ||W x|| = ||R x||."""
+    found = [weight_rows(np.asarray(constant(one.node.inputs[1]), np.float32), one.node, one.layer) for one in behind]
+    weight = np.concatenate(found, axis=1)
+    if weight.shape[1] <= weight.shape[2]:
+        return weight
+    triangle = np.asarray(np.linalg.qr(weight[0].astype(np.float64), mode="r"))
+    return triangle.astype(np.float32)[None]
+
+
+def _free_readers(value: ir.Value, plan: Plan) -> tuple[ir.Node, ...]:
+    """The MatMuls, when they alone read the value in integers, it reaches them as float and their products stay float."""
+    grid = plan.grids.get(str(value.name))
+    if grid is None or grid.readers != "integer" or grid.group is not None:
+        return ()
+    integer = [use.node for use in value.uses() if plan.nodes[str(use.node.name)].runs in ("int8", "integer", "absorbed")]
+    matmuls = migration_readers(value)
+    apart = all(node.graph is _home(value) and _hands_out_float(node, plan) for node in integer)
+    return tuple(matmuls) if integer and apart and set(integer) == set(matmuls) else ()
+
+
+def _home(value: ir.Value) -> ir.Graph | None:
+    maker = value.producer()
+    return maker.graph if maker is not None else value.graph
+
+
+def _hands_out_float(node: ir.Node, plan: Plan) -> bool:
+    made = plan.grids.get(str(node.outputs[0].name))
+    return is_op(node, "MatMul") and (made is None or made.readers == "integer")

@@ -1,0 +1,140 @@
+"""Predict, from weights and channel statistics alone, how much noise 8-bit grids add to every layer's output, and how scaling channels
+changes it.
+
+With channels scaled by u where a layer reads them and by v where it makes them, its weight is w v / u. Rounding on a grid of step d is off
+by an even spread of variance d^2 / 12; the step follows the largest magnitude. Relative to the power of the layer's output that makes
+
+    activations:  step(u p)^2 / 12 * sum over o, c of (w_oc / u_c)^2            p: peaks, m: mean squares of the input channels
+    weights:      step(w v / u)^2 / 12 * sum over o, c of (u_c / v_o)^2 m_c     the step of the tensor (one scale for all channels)
+
+The largest magnitude is taken as a power mean of high order, which has a gradient. The sum over layers is what balancing minimises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from edgeq.graph.channel_ties import Ids
+from edgeq.graph.channels import Channels
+from edgeq.graph.layer_form import LayerForm, layer_form
+from edgeq.graph.read import attribute_int, constant, is_op
+
+Floats = NDArray[np.float64]
+#: order of the power mean that stands for a maximum
+ORDER = 24.0
+#: codes from zero to the end of a weight grid, and of a whole activation grid
+WEIGHT_CODES, ACTIVATION_CODES = 127.0, 255.0
+
+
+@dataclass(frozen=True, eq=False)
+class Term:
+    """One layer. square, largest: of the weight over the taps of each pair of channels, [G, outputs of a group, inputs of a group].
+
+    before, after: class of each input and output channel, -1 for one that cannot be scaled; value: the input's name; mean_square:
+    of the input channels [G, 1, inputs]; taps: how many; power: mean square of the output summed over its channels.
+    """
+
+    square: Floats
+    log_largest: Floats
+    before: Ids
+    after: Ids
+    value: str
+    mean_square: Floats
+    taps: int
+    power: float
+
+
+@dataclass(frozen=True, eq=False)
+class NoiseModel:
+    """terms: the layers; peaks: value -> (class, log of the peak) of each channel, for the values that have a grid; count: of classes."""
+
+    terms: tuple[Term, ...]
+    peaks: Mapping[str, tuple[Ids, Floats]]
+    count: int
+
+    def __call__(self, logs: Floats) -> tuple[float, Floats]:
+        """The predicted noise for the natural logarithms [count] of the factors, and its gradient [count]."""
+        total, slope = 0.0, np.zeros(self.count + 1)  # the last place collects what cannot be scaled
+        known = np.append(logs, 0.0)
+        spans = {name: _power_mean(peak + known[ids]) for name, (ids, peak) in self.peaks.items()}
+        for term in self.terms:
+            before, after = known[term.before], known[term.after]
+            shape = term.square.shape
+            down, up = before.reshape(shape[0], 1, shape[2]), after.reshape(shape[0], shape[1], 1)
+            if term.value in spans:
+                total += self._activations(term, spans[term.value], down, slope)
+            total += _weights(term, down, up, slope)
+        return total, slope[:-1]
+
+    def _activations(self, term: Term, span: tuple[float, Floats], down: Floats, slope: Floats) -> float:
+        log_span, shares = span
+        noise = term.square * np.exp(2 * (log_span - down)) / (12 * ACTIVATION_CODES**2 * term.power)
+        total = float(noise.sum())
+        np.add.at(slope, term.before, -2 * noise.sum(1).reshape(-1))
+        np.add.at(slope, self.peaks[term.value][0], 2 * total * shares)
+        return total
+
+
+def _weights(term: Term, down: Floats, up: Floats, slope: Floats) -> float:
+    log_span, shares = _power_mean(term.log_largest + up - down)
+    energy = np.exp(2 * down) * term.mean_square * term.taps
+    outwards = np.exp(2 * (log_span - up)) / (12 * WEIGHT_CODES**2 * term.power)
+    noise = outwards * energy.sum(-1, keepdims=True)
+    total = float(noise.sum())
+    np.add.at(slope, term.after, (2 * total * shares.sum(2, keepdims=True) - 2 * noise).reshape(-1))
+    np.add.at(slope, term.before, (2 * energy * outwards.sum(1, keepdims=True) - 2 * total * shares.sum(1, keepdims=True)).reshape(-1))
+    return total
+
+
+def _power_mean(logs: Floats) -> tuple[float, Floats]:
+    """log of (sum x^ORDER)^(1 / ORDER) for x = exp(logs), and each entry's share in it."""
+    highest = float(logs.max())
+    powers = np.exp(ORDER * (logs - highest))
+    total = float(powers.sum())
+    return highest + float(np.log(total)) / ORDER, powers / total
+
+
+def noise_model(
+    model: ir.Model, channels: Channels, peaks: Mapping[str, NDArray[np.float32]], squares: Mapping[str, Floats], quantized: Sequence[str]
+) -> NoiseModel:
+    """peaks, squares: value name -> largest magnitude and mean square of each channel. quantized: the values that have a grid."""
+    terms = []
+    for node in model.graph:
+        form = layer_form(node)
+        source = node.inputs[0] if node.inputs else None
+        if form is not None and source is not None and source.name in squares and not is_op(node, "ConvTranspose"):
+            terms.append(_term(node, form, channels, squares))
+    spans = {name: (channels.classes[name], _log(peaks[name])) for name in quantized if name in peaks and peaks[name].max(initial=0) > 0}
+    return NoiseModel(tuple(terms), spans, channels.count)
+
+
+def _term(node: ir.Node, form: LayerForm, channels: Channels, squares: Mapping[str, Floats]) -> Term:
+    source, result = str(node.inputs[0].name), str(node.outputs[0].name)  # type: ignore[union-attr]  # a layer has an input
+    weight = np.asarray(constant(node.inputs[1]), np.float64)
+    if is_op(node, "MatMul") or (is_op(node, "Gemm") and not attribute_int(node, "transB", 0)):
+        weight = weight.T
+    rows = weight.reshape(form.group, form.outputs // form.group, form.inputs // form.group, -1)
+    square, mean_square = np.square(rows).sum(-1), squares[source].reshape(form.group, 1, -1)
+    power = float(squares[result].sum()) if result in squares else float((square * mean_square).sum())
+    nowhere = np.full(1, -1)
+    return Term(
+        square=square,
+        log_largest=_log(np.abs(rows).max(-1)),
+        before=channels.classes.get(source, nowhere.repeat(form.inputs)),
+        after=channels.classes.get(result, nowhere.repeat(form.outputs)),
+        value=source,
+        mean_square=mean_square,
+        taps=rows.shape[-1],
+        power=max(power, 1e-30),
+    )
+
+
+def _log(values: NDArray[np.floating]) -> Floats:
+    """log, with 0 as something far below the largest."""
+    array = np.asarray(values, np.float64)
+    return np.asarray(np.log(np.maximum(array, max(float(array.max(initial=0.0)), 1e-30) * 1e-12)))

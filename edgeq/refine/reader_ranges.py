@@ -1,0 +1,117 @@
+"""Decide, with data in view: ranges of values that only a bounded function reads, by the error of what it makes of them.
+
+Far out a bounded function is flat: where a Softmax gives 1 to one class, it does not matter how much larger its number is. A rule that
+minds every value alike spends most codes there, and leaves few for the numbers that are close to each other and decide.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from edgeq.calibration.observe import WORKERS, map_ahead, session_source
+from edgeq.data.dataset import Batch, Dataset
+from edgeq.graph.expose import expose
+from edgeq.numerics.grid import QuantParams, dequantize, grid_for_range, quantize
+from edgeq.progress import Progress
+from edgeq.refine.bounded_readers import BoundedReader, bounded_readers
+from edgeq.runtimes.ort import Array, open_session
+from edgeq.schema.plan import GridPlan, Plan, grid_plan
+from edgeq.schema.recipe import Recipe
+from edgeq.schema.target import Target
+from edgeq.schema.target_facts import Activations
+
+F32 = NDArray[np.float32]
+
+#: samples that are visited; elements of each, or rows of a Softmax, that are looked at
+VISITS, ELEMENTS, ROWS = 100, 512, 32
+#: the ends that are tried, as parts of where the rule put them
+PARTS = np.exp2(-np.arange(1, 33) / 8)
+#: another range than the rule's must err this much less (1 dB): calibration data are a sample
+WORTH = 0.8
+
+
+def choose_reader_ranges(model: ir.Model, plan: Plan, target: Target, recipe: Recipe, data: Dataset, progress: Progress) -> Plan:
+    """The plan with such ranges; the same plan where there are none. Only rule mse asks for the least error."""
+    readers = bounded_readers(model, plan) if recipe.rule == "mse" and not target.activations.power_of_two else ()
+    if not readers:
+        return plan
+    seen = _measure(model, readers, data, recipe.seed, progress)
+    grids = dict(plan.grids)
+    for reader in readers:
+        if reader.value in seen:
+            grids[reader.value] = best_grid(grids[reader.value], reader, seen[reader.value], target.activations)
+    return plan if grids == plan.grids else plan.model_copy(update={"grids": grids})
+
+
+def _measure(model: ir.Model, readers: Sequence[BoundedReader], data: Dataset, seed: int, progress: Progress) -> dict[str, F32]:
+    """Value name -> elements of it, or rows [R, K]."""
+    runs = data.count // (data.fixed_batch or 1)
+    stride = max(1, -(-runs // VISITS))
+    exposed, outputs = expose(model, [reader.value for reader in readers])
+    source, own = session_source(exposed), threading.local()
+    found: dict[str, dict[int, F32]] = {reader.value: {} for reader in readers}
+    progress.start("ranges by their readers", data.count)
+
+    def take(batch: Batch) -> int:
+        start = batch.samples.start
+        if (start // (data.fixed_batch or 1)) % stride == 0 and outputs:
+            if not hasattr(own, "session"):
+                own.session = open_session(source, threads=1)
+            arrays = dict(zip(outputs, own.session.run(batch.feeds, list(outputs.values())), strict=True))
+            for place, reader in enumerate(readers):
+                if reader.value in arrays and arrays[reader.value].size:
+                    found[reader.value][start] = _drawn(reader, arrays[reader.value], np.random.default_rng([seed, start, place]))
+        return len(batch.samples)
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        for done in map_ahead(pool, take, data.batches(1)):
+            progress.advance(done)
+    return {name: whole for name, parts in found.items() if (whole := _joined(parts)) is not None}
+
+
+def _drawn(reader: BoundedReader, value: Array, chance: np.random.Generator) -> F32:
+    if reader.axis is None:
+        flat = np.asarray(value, np.float32).reshape(-1)
+        return flat[chance.choice(flat.size, min(flat.size, ELEMENTS), replace=False)]
+    rows = np.moveaxis(np.asarray(value, np.float32), reader.axis, -1)
+    rows = rows.reshape(-1, rows.shape[-1])
+    return np.ascontiguousarray(rows[chance.choice(len(rows), min(len(rows), ROWS), replace=False)])
+
+
+def _joined(parts: Mapping[int, F32]) -> F32 | None:
+    """In the order of the samples, whichever worker came first; None where rows differ in length."""
+    arrays = [parts[sample] for sample in sorted(parts)]
+    return np.concatenate(arrays) if arrays and len({array.shape[1:] for array in arrays}) == 1 else None
+
+
+def best_grid(own: GridPlan, reader: BoundedReader, seen: F32, facts: Activations) -> GridPlan:
+    """The grid of the least mean squared error behind the reader: the low end is chosen, then the high one, then the low one again."""
+    exactly = reader.function(seen)
+
+    def error(ends: tuple[float, float]) -> float:
+        grid = _grid(ends, facts)
+        return float(np.mean(np.square(reader.function(dequantize(quantize(seen, grid), grid)) - exactly, dtype=np.float64)))
+
+    best = low, high = float(own.params.low), float(own.params.high)
+    first = least = error(best)
+    for lower in (True, False, True):
+        for part in PARTS.tolist():
+            ends = (low * part, best[1]) if lower else (best[0], high * part)
+            found = error(ends)
+            if found < least:
+                least, best = found, ends
+    if least > WORTH * first or best == (low, high):
+        return own
+    gain = 10 * np.log10(first / max(least, 1e-30))
+    why = f"[{best[0]:.6g}, {best[1]:.6g}]: {gain:.1f} dB less error behind {reader.op_type} than rule {own.rule}"
+    return grid_plan(_grid(best, facts), f"by {reader.op_type}", why, readers=own.readers)
+
+
+def _grid(ends: tuple[float, float], facts: Activations) -> QuantParams:
+    return grid_for_range(*ends, facts.dtype, facts.symmetric)

@@ -1,0 +1,194 @@
+"""Fit layer after layer, each on what the integer model before it really hands over: it makes up for what it can of the errors so far."""
+
+from __future__ import annotations
+
+import zlib
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
+
+from edgeq.calibration.moments import EXACT_ROWS, LEAST_ROWS, ROWS_PER_COLUMN
+from edgeq.calibration.stepwise import Stepwise
+from edgeq.data.dataset import Dataset
+from edgeq.graph.layer_rows import Layer, from_rows, rows_of
+from edgeq.graph.liveness import peak_bytes
+from edgeq.graph.read import constant, is_op, only_consumer
+from edgeq.numerics.grid import QuantParams, grid_for_range, quantize
+from edgeq.planning.weights import side_of
+from edgeq.progress import Progress
+from edgeq.refine.bias_correction import bias_of, correct, shifted, some_runs
+from edgeq.refine.round_apart import Fitted, Weighted, fit_rows, requantization_of, rows_of_weight
+from edgeq.refine.sequence_goal import Rows, goal, together
+from edgeq.runtimes.ort import Array
+from edgeq.schema.plan import Plan
+from edgeq.schema.recipe import Recipe
+from edgeq.schema.target import Target
+
+Floats = NDArray[np.float64]
+
+#: samples that are held, the fewest that the fits are worth making from, and what the values of all at one point of a model may take
+SAMPLES, LEAST_SAMPLES, HELD_BYTES = 128, 16, 1024 << 20
+#: rows of a sample that are taken where it has so many
+ROWS_A_SAMPLE = 256
+
+
+def held_samples(model: ir.Model, data: Dataset) -> int:
+    """How many runs of the data can be held while both models are stepped through; 0 where they are too few."""
+    runs = data.count // (data.fixed_batch or 1)
+    held = min(SAMPLES, HELD_BYTES // max(1, 2 * peak_bytes(model, frozenset())), runs)
+    return held if held >= min(LEAST_SAMPLES, runs) else 0
+
+
+def in_sequence(model: ir.Model, layers: Sequence[Weighted]) -> tuple[Weighted, ...]:
+    """The layers that can be fitted one after the other: of the main graph, with a weight of their own."""
+    users = Counter(one.weight for one in layers)
+    return tuple(one for one in layers if one.node.graph is model.graph and users[one.weight] == 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Fitting:
+    """The layers to fit, and how. bits: key of a weight -> index width, for those that become codebooks."""
+
+    layers: tuple[Weighted, ...]
+    bits: Mapping[str, int]
+    target: Target
+    recipe: Recipe
+
+
+def fit_in_sequence(
+    model: ir.Model,
+    plan: Plan,
+    layers: Sequence[Weighted],
+    fitting: Fitting,
+    emulate: Callable[[Plan], ir.Model],
+    data: Dataset,
+    progress: Progress,
+) -> Plan:
+    """The plan with the weights of `fitting` fitted in sequence, and the biases of all layers of the main graph corrected.
+
+    model: the float one. emulate: the integer model of a plan.
+    """
+    runs = some_runs(data, max(1, held_samples(model, data)))
+    integer, due = emulate(plan), [one for one in layers if one.node.graph is model.graph]
+    progress.start("fit in sequence", len(due))
+    twins = {str(node.name): node for node in integer.graph}
+    held = {twins[one.layer.node]: _fed(twins[one.layer.node]) for one in fitting.layers}
+    ours, theirs = Stepwise(integer, runs, held), Stepwise(model, runs)
+    weights, biases, keys = dict(plan.weights), dict(plan.biases), {one.key for one in fitting.layers}
+    for one in due:
+        twin, bias = twins[one.layer.node], biases.get(one.layer.node)
+        mean = np.zeros(1)
+        if one.key in keys:
+            fit, mean = _fit(one, _rows(one, twin, ours, theirs, plan, fitting.recipe.seed), plan, fitting)
+            weights[one.key] = fit.grid
+            _place(twin, one, fit)
+        if bias_of(one) is not None:
+            biases[one.layer.node] = shifted(one, bias, correct(one.node, twin, ours, theirs, plan, mean))
+        progress.advance(1)
+    return plan.model_copy(update={"weights": weights, "biases": biases})
+
+
+def _fit(one: Weighted, halves: tuple[Rows, Rows], plan: Plan, fitting: Fitting) -> tuple[Fitted, Floats]:
+    """The weight, and what it leaves of the output's mean error for the bias to take up: [C]."""
+    weight, side, rows = rows_of_weight(one), side_of(one.node, one.kernel, plan.grids), together(halves)
+    seen = rows if side.bias is None else rows.centred()  # a bias takes up the mean error
+    apart = halves if side.bias is None else (halves[0].centred(), halves[1].centred())
+    with threadpool_limits(1, user_api="blas"):  # sums in one order, whatever the number of threads
+        aim = goal(weight, apart)
+        how = requantization_of([one], plan, fitting.target)
+        moment = seen.moment if how is None else seen.moment * side.scale**2
+        fit = fit_rows(one, aim, moment, [side], fitting.target, fitting.recipe, fitting.bits.get(one.key), how)
+    wanted = np.einsum("gck,gk->gc", weight, rows.mean + rows.mean_error)
+    got = np.einsum("gck,gk->gc", fit.codes.astype(np.float64), rows.mean) * fit.scale
+    return fit, (wanted - got).reshape(-1) * side.scale
+
+
+def _rows(one: Weighted, twin: ir.Node, ours: Stepwise, theirs: Stepwise, plan: Plan, seed: int) -> tuple[Rows, Rows]:
+    """What both models hand to a layer, at the same places: of every other sample, and of the rest."""
+    source = one.node.inputs[0]
+    assert source is not None
+    pairs = list(zip(ours.reach(_fed(twin)), theirs.reach(source), strict=True))
+    own = plan.grids[one.layer.source].params if one.layer.source in plan.grids else None
+    quota = max(ROWS_A_SAMPLE, -(-max(ROWS_PER_COLUMN * one.layer.columns, LEAST_ROWS) // len(pairs)))
+    found = [_codes(one.layer, sample, got, wanted, own, quota, seed) for sample, (got, wanted) in enumerate(pairs)]
+    halves = (found[::2], found[1::2] or found)
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor() as pool:
+        first, second = pool.map(_sums, halves)
+    return first, second
+
+
+def _sums(found: Sequence[tuple[Array, Array]]) -> Rows:
+    codes, errors = (np.concatenate([each[side] for each in found], axis=1) for side in (0, 1))
+    count = codes.shape[1]
+    moment, cross = _products(codes, codes) / count, _products(errors, codes) / count
+    return Rows(moment, cross, codes.mean(1, dtype=np.float64), errors.mean(1, dtype=np.float64), count)
+
+
+def _codes(layer: Layer, sample: int, got: Array, wanted: Array, own: QuantParams | None, quota: int, seed: int) -> tuple[Array, Array]:
+    """Rows x' of one sample as codes of the layer's input grid, and x - x' in units of its scale. own: None: measured at every run."""
+    grid = own or grid_for_range(float(got.min()), float(got.max()), "uint8")
+    chance = [seed, sample, zlib.crc32(layer.node.encode())]
+    theirs, ours = (rows_of(layer, np.asarray(value, np.float32), quota, np.random.default_rng(chance)) for value in (wanted, got))
+    codes = quantize(ours, grid).astype(np.float32) - np.float32(grid.zero_point)
+    return codes, theirs / np.float32(grid.scale) - codes
+
+
+def _products(first: Array, second: Array) -> Floats:
+    """Sum of a b^T over rows a, b [G, R, K]: [G, K, K]. In parts that float32 adds exactly where both are codes."""
+    total = np.zeros((first.shape[0], first.shape[2], second.shape[2]))
+    for start in range(0, first.shape[1], EXACT_ROWS):
+        part = slice(start, start + EXACT_ROWS)
+        total += np.swapaxes(first[:, part], 1, 2) @ second[:, part]
+    return total
+
+
+def _fed(twin: ir.Node) -> ir.Value:
+    """The real numbers that a layer of the integer model reads."""
+    value = twin.inputs[0]
+    assert value is not None
+    maker = value.producer()
+    if is_op(twin, "MatMulInteger") and maker is not None:
+        value = maker.inputs[0]  # of the DynamicQuantizeLinear
+        assert value is not None
+    return value
+
+
+def _place(twin: ir.Node, one: Weighted, fit: Fitted) -> None:
+    """Put a weight into the integer model, which goes on with it."""
+    index = one.kernel.weight
+    assert index is not None
+    stored, scale = _stored(twin, index)
+    before = constant(stored)
+    assert before is not None
+    codes = from_rows(fit.codes, one.node, before.shape).astype(before.dtype)
+    stored.const_value = ir.tensor(np.ascontiguousarray(codes), name=stored.name)
+    scale.const_value = ir.tensor(fit.grid.params.scale, name=scale.name)
+
+
+def _stored(twin: ir.Node, index: int) -> tuple[ir.Value, ir.Value]:
+    """The initializers of a weight's codes and scales."""
+    value = twin.inputs[index]
+    assert value is not None
+    maker = value.producer()
+    if maker is not None:
+        value, scale = maker.inputs[0], maker.inputs[1]
+    else:  # MatMulInteger -> Cast -> Mul with the product of both scales
+        last = _reader(_reader(twin))
+        step = last.inputs[1]
+        maker = None if step is None else step.producer()
+        assert maker is not None
+        scale = maker.inputs[1]
+    assert value is not None and scale is not None
+    return value, scale
+
+
+def _reader(node: ir.Node) -> ir.Node:
+    found = only_consumer(node.outputs[0])
+    assert found is not None
+    return found

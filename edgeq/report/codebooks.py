@@ -1,0 +1,100 @@
+"""What codebooks did to each weight: bits, bytes, error, zeros, and the numbers behind a picture of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from edgeq.graph.read import constant, nodes
+from edgeq.numerics.codebook import Codebook, encode, parse_grain, stored_bytes
+from edgeq.numerics.grid import dequantize, quantize
+from edgeq.passes.quantize.equalize import Equalize
+from edgeq.passes.quantize.migrate_scales import migrated
+from edgeq.schema.plan import Plan, unpack_codes
+from edgeq.schema.scaling import factors_of
+
+BINS = 64
+
+
+@dataclass(frozen=True)
+class CodebookLayer:
+    """One weight. bits: of an index. bytes: of indices, tables and scales in the file; float_bytes: of the float weight.
+
+    sqnr_db: 10 log10(sum w^2 / sum (w - w')^2). zeros: share of the new weights. centroids: the table's numbers, in real units of the first
+    channel where channels have scales; histogram: counts of the float weights in equal bins from low to high.
+    """
+
+    node: str
+    shape: tuple[int, ...]
+    granularity: str
+    bits: int
+    entries: int
+    bytes: int
+    float_bytes: int
+    sqnr_db: float
+    zeros: float
+    low: float
+    high: float
+    histogram: tuple[int, ...]
+    centroids: tuple[float, ...]
+
+    @property
+    def bits_per_weight(self) -> float:
+        """With tables and scales."""
+        return 8 * self.bytes / max(self.float_bytes // 4, 1)
+
+
+def describe(node: str, weight: NDArray[np.float32], new: NDArray[np.float32], book: Codebook, scale: NDArray[np.float32]) -> CodebookLayer:
+    """weight and what it became. scale: of a table's numbers, one or one a channel."""
+    weight, new = np.asarray(weight, np.float32), np.asarray(new, np.float32)
+    noise, energy = float(np.square(weight - new, dtype=np.float64).sum()), float(np.square(weight, dtype=np.float64).sum())
+    counts, edges = np.histogram(weight, BINS)
+    first = book.tables[0].astype(np.float64) * (float(scale.reshape(-1)[0]) if scale.size else 1.0)
+    return CodebookLayer(
+        node=node,
+        shape=weight.shape,
+        granularity=str(book.grain),
+        bits=book.bits,
+        entries=book.tables.shape[1],
+        bytes=stored_bytes(book) + scale.nbytes,
+        float_bytes=weight.nbytes,
+        sqnr_db=float("inf") if noise == 0 else 10 * float(np.log10(energy / noise)) if energy else float("-inf"),
+        zeros=float(np.mean(new == 0)) if new.size else 0.0,
+        low=float(edges[0]),
+        high=float(edges[-1]),
+        histogram=tuple(int(count) for count in counts),
+        centroids=tuple(float(entry) for entry in np.unique(first)),
+    )
+
+
+def planned_layers(model: ir.Model, plan: Plan) -> tuple[CodebookLayer, ...]:
+    """Of an int8 plan, in graph order; nodes that share a weight are told once. model: the prepared float model."""
+    return tuple(describe(name, weight, new, book, scale) for name, weight, new, book, scale in planned_weights(model, plan).values())
+
+
+Told = tuple[str, NDArray[np.float32], NDArray[np.float32], Codebook, NDArray[np.float32]]
+
+
+def planned_weights(model: ir.Model, plan: Plan) -> Mapping[str, Told]:
+    """Weight name -> node, float weight, new weight, codebook of its integers, scales."""
+    found: dict[str, Told] = {}
+    model = migrated(model, plan.factors).clone()
+    Equalize(factors_of(plan.equalization))(model)
+    for node in nodes(model):
+        for index, value in enumerate(node.inputs):
+            grid = plan.weights.get(f"{node.name}:{index}")
+            array = constant(value)
+            if grid is None or grid.storage is None or array is None or value is None or str(value.name) in found:
+                continue
+            codes = quantize(np.asarray(array, np.float32), grid.params)
+            if grid.codes is not None:
+                codes = unpack_codes(grid.codes, grid.dtype, array.shape)
+            book = encode(codes, parse_grain(grid.storage.granularity), grid.storage.axis, grid.storage.bits)
+            if book is not None:
+                weight = np.asarray(array, np.float32)
+                found[str(value.name)] = (str(node.name), weight, dequantize(codes, grid.params), book, grid.params.scale)
+    return found

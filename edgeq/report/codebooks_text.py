@@ -1,0 +1,50 @@
+"""Codebooks for a terminal: one line for all, then a table with the layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from edgeq.report.codebooks import CodebookLayer
+
+#: layers listed before the rest becomes a count
+SHOWN = 12
+_BARS = " ▁▂▃▄▅▆▇█"
+
+
+def codebook_lines(layers: Sequence[CodebookLayer]) -> list[RenderableType]:
+    """The sum over all weights, the layers with the least SQNR, and how their weights lie."""
+    parts: list[RenderableType] = [Text(codebook_summary(layers)), _table(sorted(layers, key=lambda layer: layer.sqnr_db)[:SHOWN])]
+    if len(layers) > SHOWN:
+        parts.append(Text(f"and {len(layers) - SHOWN} more, with less error", "dim"))
+    return parts
+
+
+def codebook_summary(layers: Sequence[CodebookLayer]) -> str:
+    """How many there are, and what a weight takes."""
+    weights, stored = sum(layer.float_bytes // 4 for layer in layers), sum(layer.bytes for layer in layers)
+    return f"{len(layers)} weights in codebooks: {8 * stored / max(weights, 1):.3f} bits a weight with tables and scales"
+
+
+def _table(layers: Sequence[CodebookLayer]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    for head in ("bits", "a weight", "SQNR dB", "zeros"):
+        table.add_column(head, justify="right")
+    table.add_column("weights", no_wrap=True)
+    table.add_column("layer", overflow="fold")
+    for layer in layers:
+        zeros = f"{100 * layer.zeros:.0f} %" if layer.zeros >= 0.005 else ""
+        bits, each, quality = str(layer.bits), f"{layer.bits_per_weight:.2f}", f"{layer.sqnr_db:.1f}"
+        table.add_row(bits, each, quality, zeros, spark(layer.histogram), Text(layer.node))
+    return table
+
+
+def spark(counts: Sequence[int], width: int = 16) -> str:
+    """A histogram in one line of text."""
+    step = max(1, len(counts) // width)
+    bins = [sum(counts[start : start + step]) for start in range(0, len(counts), step)]
+    peak = max(bins, default=0) or 1
+    return "".join(_BARS[-(-8 * count // peak)] for count in bins)

@@ -1,0 +1,85 @@
+"""The report as one self-contained HTML file: no network, light and dark, every model string escaped."""
+
+from __future__ import annotations
+
+import math
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from edgeq.errors import MissingExtra
+from edgeq.report.codebooks import CodebookLayer
+from edgeq.report.codebooks_text import codebook_summary
+from edgeq.report.report import Report, verdict
+from edgeq.report.search_lines import judged_on
+from edgeq.report.snippet import snippet
+from edgeq.report.text import bar_share, decibels, human_bytes, threads_text
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+
+def to_html(report: Report, out: str = "model.int8.onnx") -> str:
+    """HTML text. out: the int8 model's path as the snippet should load it. Raises MissingExtra without jinja2."""
+    template = _environment().from_string((files("edgeq.report") / "report.html.j2").read_text(encoding="utf-8"))
+    return template.render(
+        report=report,
+        name=report.model.replace("\\", "/").rsplit("/", 1)[-1],
+        verdict=verdict(report.latency) if report.latency else None,
+        judged=judged_on(report.search) if report.search else None,
+        code=snippet(report, out) if report.inputs else None,
+        counts=_counts(report),
+    )
+
+
+def require_jinja() -> None:
+    """Raise MissingExtra when jinja2 is not there."""
+    _environment()
+
+
+def _environment() -> Environment:
+    try:
+        from jinja2 import Environment, StrictUndefined
+        from markupsafe import Markup
+    except ImportError:
+        mend = "Install it with: pip install 'edgeq[report]'; or write the report as .json."
+        raise MissingExtra("An HTML report needs jinja2, which is not installed.", "--report", mend) from None
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters.update(
+        bytes=human_bytes, db=decibels, bar=_bar, grade=_grade, score=_score, threads=threads_text, stored=codebook_summary
+    )
+    environment.filters["picture"] = lambda layer: Markup(_picture(layer))  # numbers alone: nothing to escape
+    return environment
+
+
+def _counts(report: Report) -> dict[str, int]:
+    """Nodes by the way they run, in the order of the legend."""
+    found = dict.fromkeys(("int8", "float", "boundary", "vanished"), 0)
+    for node in report.placement.nodes if report.placement else ():
+        found[node.runs_as] += 1
+    return found
+
+
+def _bar(sqnr_db: float) -> str:
+    """Width of a layer's bar in percent."""
+    return f"{max(1.0, 100 * bar_share(sqnr_db)):.1f}%"
+
+
+def _grade(sqnr_db: float) -> str:
+    """The bar's colour class: 20 dB is a noise of 10 % of the signal's amplitude, 10 dB one of 32 %."""
+    return "good" if sqnr_db >= 20 else "fair" if sqnr_db >= 10 else "poor"
+
+
+def _score(value: float, metric: str) -> str:
+    """A share in percent, an error as it is."""
+    return f"{100 * value:.2f} %" if metric == "top1" else f"{value:.4g}"
+
+
+def _picture(layer: CodebookLayer) -> str:
+    """The histogram of the float weights, on a logarithmic scale so that tails are seen, and a line for each value of the table."""
+    peak, span = max(layer.histogram, default=0), (layer.high - layer.low) or 1.0
+    heights = [math.log1p(count) / math.log1p(max(peak, 1)) for count in layer.histogram]
+    bars = [f'<rect x="{place}" y="{1 - height:.3f}" width="0.9" height="{height:.3f}"/>' for place, height in enumerate(heights) if height]
+    width = max(len(heights), 1)
+    places = [width * min(max((value - layer.low) / span, 0.0), 1.0) for value in layer.centroids]
+    ticks = [f'<line x1="{place:.2f}" x2="{place:.2f}" y1="0" y2="1" vector-effect="non-scaling-stroke"/>' for place in places]
+    return f'<svg class="values" viewBox="0 0 {width} 1" preserveAspectRatio="none">{"".join(bars + ticks)}</svg>'

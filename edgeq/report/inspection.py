@@ -1,0 +1,149 @@
+"""What a float model is and would become: operators, parameters, MACs, flash and RAM in float and int8, dynamic sizes, placement."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from edgeq.graph.liveness import peak_bytes
+from edgeq.graph.macs import macs
+from edgeq.graph.read import graphs, nodes
+from edgeq.graph.signature import InputSpec, input_specs, output_specs
+from edgeq.io.load import Loaded
+from edgeq.planning.placement import Placement, place
+from edgeq.rewrite.prepare import prepare
+from edgeq.schema.plan import Runs
+from edgeq.schema.target import Target
+
+#: a scale and a zero point beside each int8 tensor or channel
+GRID_BYTES = 5
+BIAS_BYTES = 4
+
+
+@dataclass(frozen=True)
+class OperatorCount:
+    """One operator type. in_file, prepared: how many nodes. int8: how many of the prepared ones the target would run in integers."""
+
+    op_type: str
+    in_file: int
+    prepared: int
+    int8: int
+    macs: int
+
+
+@dataclass(frozen=True)
+class NodeForecast:
+    """Where one prepared node would run, and why."""
+
+    name: str
+    op_type: str
+    runs: Runs
+    reason: str
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """Figures for one sample; a dynamic size counts 1 as the batch and edgeq.graph.macs.UNKNOWN_DIM elsewhere.
+
+    weight bytes: what the constants take in flash. activation bytes: the most that lives at once when nodes run in file order (RAM).
+    """
+
+    model: str
+    hash: str
+    file_bytes: int
+    opset: int
+    inputs: tuple[InputSpec, ...]
+    outputs: tuple[InputSpec, ...]
+    dynamic_dims: tuple[str, ...]
+    parameters: int
+    macs: int
+    weight_bytes_float: int
+    weight_bytes_int8: int
+    activation_bytes_float: int
+    activation_bytes_int8: int
+    target: str
+    operators: tuple[OperatorCount, ...]
+    nodes: tuple[NodeForecast, ...]
+    notes: tuple[str, ...]
+
+
+def inspect_model(loaded: Loaded, target: Target, shapes: Mapping[str, tuple[int, ...]] | None = None) -> Inspection:
+    """Prepare a copy of the model as `quantize` would and count. Raises what prepare and place raise."""
+    prepared = prepare(loaded.model, shapes=shapes or {}, min_opset=target.min_opset, max_opset=target.max_opset)
+    model = prepared.model
+    placed = place(model, target)
+    forecasts = tuple(NodeForecast(name, where.op_type, where.runs, where.reason) for name, where in placed.nodes.items())
+    return Inspection(
+        model=str(loaded.path or "model in memory"),
+        hash=loaded.hash,
+        file_bytes=loaded.size,
+        opset=loaded.model.opset_imports.get("", 0),
+        inputs=input_specs(loaded.model),
+        outputs=output_specs(loaded.model),
+        dynamic_dims=_dynamic(input_specs(model)),
+        parameters=parameters(model),
+        macs=sum(macs(node) for node in nodes(model)),
+        weight_bytes_float=_flash(model, target, None),
+        weight_bytes_int8=_flash(model, target, placed),
+        activation_bytes_float=peak_bytes(model, frozenset()),
+        activation_bytes_int8=peak_bytes(model, placed.quantized),
+        target=target.name,
+        operators=_operators(loaded.model, model, placed),
+        nodes=forecasts,
+        notes=prepared.notes,
+    )
+
+
+def parameters(model: ir.Model) -> int:
+    """Elements of all floating-point constants, bodies included."""
+    return sum(tensor.size for _, tensor in _constants(model) if tensor.dtype.is_floating_point())
+
+
+def _constants(model: ir.Model) -> list[tuple[ir.Value, ir.TensorProtocol]]:
+    held = [value for graph in graphs(model) for value in graph.initializers.values()]
+    held += [output for node in nodes(model) if node.op_type == "Constant" for output in node.outputs]
+    found = [(value, ir.convenience.get_const_tensor(value)) for value in held]
+    return [(value, tensor) for value, tensor in found if tensor is not None]
+
+
+def _flash(model: ir.Model, target: Target, placed: Placement | None) -> int:
+    """Bytes of all constants; with a placement, those that integer nodes read take their integer form."""
+    return sum(_constant_bytes(value, tensor, target, placed) for value, tensor in _constants(model))
+
+
+def _constant_bytes(value: ir.Value, tensor: ir.TensorProtocol, target: Target, placed: Placement | None) -> int:
+    if placed is None or not tensor.dtype.is_floating_point():
+        return tensor.nbytes
+    uses = [(use.node, use.idx) for use in value.uses() if placed.nodes[str(use.node.name)].runs == "int8"]
+    if not uses or len(uses) < len(value.uses()):
+        return tensor.nbytes
+    node, index = uses[0]
+    kernel = target.kernel_of(node.op_type)
+    if kernel is not None and kernel.bias == index:
+        return BIAS_BYTES * tensor.size
+    if kernel is None or kernel.weight != index or target.weights.granularity[0] == "per_tensor":
+        return tensor.size + GRID_BYTES
+    channels = tensor.shape[kernel.channel_axis or 0] if tensor.shape else 1
+    return tensor.size + GRID_BYTES * (channels if isinstance(channels, int) else 1)
+
+
+def _dynamic(inputs: tuple[InputSpec, ...]) -> tuple[str, ...]:
+    """Every size that is only known when the model runs, as "input[axis] name"."""
+    unknown = [f"{spec.name}: rank unknown" for spec in inputs if spec.shape is None]
+    sizes = [(spec.name, axis, size) for spec in inputs for axis, size in enumerate(spec.shape or ()) if not isinstance(size, int)]
+    return tuple(unknown + [f"{name}[{axis}]" + (f" {size}" if size else "") for name, axis, size in sizes])
+
+
+def _operators(original: ir.Model, prepared: ir.Model, placed: Placement) -> tuple[OperatorCount, ...]:
+    """One row an operator type, the one with most MACs first."""
+    in_file = Counter(node.op_type for node in nodes(original))
+    after = Counter(node.op_type for node in nodes(prepared))
+    integer = Counter(place.op_type for place in placed.nodes.values() if place.runs != "float")
+    work: Counter[str] = Counter()
+    for node in nodes(prepared):
+        work[node.op_type] += macs(node)
+    kinds = sorted(in_file | after, key=lambda op: (-work[op], -after[op], -in_file[op], op))
+    return tuple(OperatorCount(op, in_file[op], after[op], integer[op], work[op]) for op in kinds)

@@ -1,0 +1,39 @@
+"""What a run of quantize gives: the int8 model, its plan and its report; in ONNX's form or in TFLite's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx_ir as ir
+
+from edgeq.integers.tflite.emit import emit_tflite
+from edgeq.io.save import atomic_write_bytes, save_model
+from edgeq.report.report import Report
+from edgeq.schema.plan import Plan
+
+
+@dataclass(frozen=True, eq=False)
+class Quantized:
+    """An int8 model with the plan that made it and the report on what came of it."""
+
+    model: ir.Model
+    plan: Plan
+    report: Report
+    source: Path | None
+
+    def save(self, path: str | Path, *, force: bool = False) -> None:
+        """Write the model, atomically; in TFLite's form when the path ends in .tflite.
+
+        Raises BadOutput: the path exists and force is off, or it is the float model's; UnsupportedOp: TFLite cannot express a node.
+        """
+        inputs = [] if self.source is None else [self.source]
+        if Path(path).suffix == ".tflite":
+            atomic_write_bytes(path, emit_tflite(self.model), force=force, inputs=inputs)
+        else:
+            save_model(self.model, Path(path), force=force, inputs=inputs)
+
+    def check_form(self, path: str | Path) -> None:
+        """Raises UnsupportedOp when the form that the path names cannot hold the model: before anything is written."""
+        if Path(path).suffix == ".tflite":
+            emit_tflite(self.model)

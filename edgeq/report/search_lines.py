@@ -1,0 +1,40 @@
+"""A search for a terminal: what was chosen and why, and the points that nothing else beats."""
+
+from __future__ import annotations
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from edgeq.search.verdict import Search
+
+
+def search_lines(search: Search | None) -> list[RenderableType]:
+    """The section on the search; empty without one."""
+    if search is None:
+        return []
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    for column in ("", "SQNR dB", "top-1", "in integers", "x float", "kB"):
+        table.add_column(column, justify="left" if not column else "right", no_wrap=bool(column))
+    table.add_column("candidate", overflow="fold")
+    for point in search.points:
+        style = "bold green" if point.chosen else ""
+        cells = (
+            ">" if point.chosen else "",
+            f"{point.sqnr_db:.1f}",
+            "-" if point.accuracy is None else f"{100 * point.accuracy:.2f} %",
+            f"{point.integer_pct:.0f} %",
+            "-" if point.ratio is None else f"{point.ratio:.2f}",
+            f"{point.bytes / 1e3:.0f}",
+            point.name,
+        )
+        table.add_row(*(Text(cell, style) for cell in cells))
+    return [Text(f"objective {search.objective}: {search.why}"), Text(judged_on(search), "dim"), table]
+
+
+def judged_on(search: Search) -> str:
+    """On what the candidates were judged, and what that means for the figures."""
+    on = f"{search.tried} candidate{'s' * (search.tried != 1)} judged on {search.samples} samples of {search.data}"
+    if search.apart:
+        return f"{on}; the figures of this report are from the same samples."
+    return f"{on}, which also calibrated: the figures flatter. `edgeq compare` on other data tells the truth."

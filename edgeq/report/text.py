@@ -1,0 +1,199 @@
+"""The report for a terminal: compact, readable at 80 columns, and plain about what is not good."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from edgeq.prove.compare import Accuracy, LayerFidelity
+from edgeq.prove.latency import Latency
+from edgeq.prove.proof import Placement
+from edgeq.report.codebooks_text import codebook_lines
+from edgeq.report.report import NOT_FASTER, Fidelity, Report, verdict
+from edgeq.report.search_lines import search_lines
+from edgeq.report.snippet import snippet
+
+#: names listed for one reason before the rest becomes a count
+NAMES_SHOWN = 4
+LAYERS_SHOWN = 5
+#: stages that took less are not worth a word
+SHOWN_FROM_S = 0.05
+#: SQNR that fills a bar; above it an int8 layer is as good as float for any eye
+FULL_BAR_DB = 50.0
+
+
+def report_text(report: Report, out: str = "model.int8.onnx") -> RenderableType:
+    """The whole report. out: the int8 model's path as the closing snippet should load it."""
+    parts: list[RenderableType] = [_title(report), _facts(report)]
+    if report.placement is not None:
+        parts += _section("Float nodes, and why", float_nodes(report.placement))
+    parts += _section("Search", search_lines(report.search))
+    if report.layers:
+        parts += _section("Weakest layers", [layer_table(report.layers[:LAYERS_SHOWN])])
+    if report.codebooks:
+        parts += _section("Codebooks", codebook_lines(report.codebooks))
+    parts += _section("Floors missed", [Text(line, "bold red") for line in report.missed])
+    parts += _section("Warnings", [Text.assemble(("! ", "bold yellow"), line) for line in report.warnings])
+    parts += _section("Notes", [Text(line) for line in report.notes])
+    if report.inputs:
+        parts += _section("Run it", [Text(snippet(report, out), "cyan", no_wrap=True, overflow="ignore")])
+    return Group(*parts)
+
+
+def plain_text(renderable: RenderableType, width: int = 80) -> str:
+    """`renderable` as text without escape codes."""
+    console = Console(width=width, no_color=True, highlight=False, force_terminal=False)
+    with console.capture() as captured:
+        console.print(renderable, crop=False)
+    return captured.get()
+
+
+def float_nodes(placement: Placement) -> list[RenderableType]:
+    """Why nodes run in float; empty when none does."""
+    return reasons([(node.name, node.op_type, node.reason) for node in placement.nodes if node.runs_as == "float"])
+
+
+def reasons(nodes: Sequence[tuple[str, str, str]]) -> list[RenderableType]:
+    """(name, operator, reason) rows grouped by reason, the one with most nodes first: operators beside reason and names."""
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for name, op_type, reason in nodes:
+        groups.setdefault(reason, []).append((name, op_type))
+    if not groups:
+        return []
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(style="yellow", max_width=18, overflow="fold")
+    table.add_column(overflow="fold")
+    for reason, members in sorted(groups.items(), key=lambda item: -len(item[1])):
+        names = Text(f"\n{_some_names([name for name, _ in members])}", "dim")
+        table.add_row(Text(_operators([op_type for _, op_type in members])), Text(reason).append_text(names))
+    return [table]
+
+
+def layer_table(layers: Sequence[LayerFidelity]) -> Table:
+    """Layers with their SQNR and a bar, in the order given."""
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=True, header_style="dim")
+    table.add_column("SQNR dB", justify="right")
+    table.add_column("")
+    table.add_column("operator")
+    table.add_column("layer", overflow="fold")
+    for layer in layers:
+        bar = "█" * max(1, round(20 * bar_share(layer.sqnr_db)))
+        table.add_row(decibels(layer.sqnr_db), Text(bar, _grade(layer.sqnr_db)), Text(layer.op_type), Text(layer.name))
+    return table
+
+
+def human_bytes(count: int | float) -> str:
+    """1,234 B, 12.3 kB, 4.56 MB in decimal units."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= factor:
+            return f"{count / factor:.3g} {unit}" if count < 1000 * factor else f"{count / factor:,.0f} {unit}"
+    return f"{count:.0f} B"
+
+
+def decibels(value: float | None) -> str:
+    """One decimal; equal outputs have no noise to compare with."""
+    if value is None or math.isnan(value):
+        return "-"
+    return "exact" if value == math.inf else f"{value:.1f}"
+
+
+def bar_share(sqnr_db: float) -> float:
+    """Length of a layer's bar, 0..1."""
+    return 0.0 if math.isnan(sqnr_db) else min(1.0, max(0.0, sqnr_db / FULL_BAR_DB))
+
+
+def _title(report: Report) -> Text:
+    samples = f" · {report.data.samples} samples of {report.data.name}" if report.data else ""
+    return Text.assemble((report.model, "bold"), f"\ntarget {report.target} · rule {report.rule}{samples}", overflow="fold")
+
+
+def _facts(report: Report) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    ratio = report.size.int8_bytes / max(1, report.size.float_bytes)
+    table.add_row("size", f"{human_bytes(report.size.float_bytes)} float, {human_bytes(report.size.int8_bytes)} int8 ({ratio:.2f}x)")
+    if report.fidelity is not None:
+        table.add_row("fidelity", fidelity_text(report.fidelity))
+    if report.accuracy is not None:
+        table.add_row("accuracy", accuracy_text(report.accuracy))
+    for step in report.steps if len(report.steps) > 1 else ():
+        table.add_row("", Text(f"after {step.name}: {decibels(step.sqnr_db)} dB", "dim"))
+    if report.placement is not None:
+        counts, steps = placement_lines(report.placement)
+        table.add_row("nodes", counts)
+        table.add_row("", steps)
+    if report.latency is not None:
+        figures, words = latency_lines(report.latency)
+        table.add_row("latency", figures)
+        table.add_row("", words)
+    table.add_row("took", _times(report))
+    if report.gate != "none":
+        table.add_row("gate", Text(report.gate, "bold green" if report.gate == "passed" else "bold red"))
+    return table
+
+
+def fidelity_text(fidelity: Fidelity) -> Text:
+    agreement = "" if fidelity.top1_agreement is None else f" · same top-1 {100 * fidelity.top1_agreement:.2f} %"
+    sqnr = "bit-equal" if fidelity.sqnr_db == math.inf else f"SQNR {decibels(fidelity.sqnr_db)} dB"
+    text = Text.assemble((sqnr, _grade(fidelity.sqnr_db)), f" · cosine {fidelity.cosine:.5f}{agreement}")
+    return text.append(f" · {fidelity.samples} samples", "dim")
+
+
+def accuracy_text(accuracy: Accuracy) -> Text:
+    if accuracy.metric != "top1":
+        return Text(f"{accuracy.metric}: float {accuracy.float:.4g}, int8 {accuracy.int8:.4g}")
+    change = 100 * (accuracy.int8 - accuracy.float)
+    text = Text(f"{accuracy.metric}: float {100 * accuracy.float:.2f} %, int8 {100 * accuracy.int8:.2f} % ")
+    return text.append(f"({change:+.2f} points)", "green" if change > -1 else "yellow")
+
+
+def placement_lines(placement: Placement) -> tuple[Text, Text]:
+    """How many nodes run as what and the share of the work; then the steps between float and integers that are left."""
+    vanished = sum(node.runs_as == "vanished" for node in placement.nodes)
+    text = Text.assemble((f"{placement.int8} int8", "green"), ", ")
+    text.append(f"{placement.float} float", "yellow" if placement.float else "green")
+    text.append(f", {vanished} fused or folded · {placement.macs_int8_pct:.1f} % of MACs in int8")
+    steps = Text(f"Quantize/Dequantize left: {placement.boundary_qdq} at inputs and outputs, ")
+    return text, steps.append(f"{placement.inner_qdq} inside", "yellow" if placement.inner_qdq else "")
+
+
+def latency_lines(latency: Latency) -> tuple[Text, Text]:
+    """The figures, then the verdict in words."""
+    text = Text(f"float {latency.float_ms:.3g} ms, int8 {latency.int8_ms:.3g} ms ({latency.ratio:.2f}x)")
+    text.append(f" · {threads_text(latency.threads)}, batch {latency.batch}", "dim")
+    return text, Text(verdict(latency), "green" if latency.ratio < NOT_FASTER else "bold yellow")
+
+
+def threads_text(threads: int) -> str:
+    """0 leaves the number to the runtime."""
+    return f"{threads} thread{'s' if threads != 1 else ''}" if threads else "default threads"
+
+
+def _times(report: Report) -> Text:
+    stages = {name: getattr(report.time_s, name) for name in ("prepare", "calibrate", "plan", "search", "finetune", "rewrite", "prove")}
+    known = [f"{name} {seconds:.1f}" for name, seconds in stages.items() if seconds is not None and seconds >= SHOWN_FROM_S]
+    total = sum(seconds for seconds in stages.values() if seconds is not None)
+    return Text.assemble(f"{total:.1f} s, {report.peak_rss_mb:.0f} MB", (f"  ({', '.join(known)})", "dim"))
+
+
+def _section(title: str, lines: Sequence[RenderableType]) -> list[RenderableType]:
+    return [Text(f"\n{title}", "bold"), *lines] if lines else []
+
+
+def _operators(op_types: Sequence[str]) -> str:
+    return ", ".join(f"{count} {op}" if count > 1 else op for op, count in Counter(op_types).most_common())
+
+
+def _some_names(names: Sequence[str]) -> str:
+    more = len(names) - NAMES_SHOWN
+    return ", ".join(names[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _grade(sqnr_db: float) -> str:
+    return "green" if sqnr_db >= 20 else "yellow" if sqnr_db >= 10 else "red"

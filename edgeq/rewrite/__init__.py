@@ -1,0 +1,1 @@
+"""The passes in order: before calibration, and after the plan."""

@@ -1,0 +1,84 @@
+"""Whether a plan is one for a model: every node, value, weight and bias that it names is there and takes what the plan says."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+import numpy as np
+import onnx_ir as ir
+
+from edgeq.errors import BadPlan
+from edgeq.graph.layer_form import layer_form
+from edgeq.graph.layer_rows import layer_of
+from edgeq.graph.read import constant, nodes, only_consumer, values
+from edgeq.passes.quantize.migrate_scales import migration_readers
+from edgeq.schema.plan import GridPlan, Plan, unpack_codes
+from edgeq.schema.scaling import LARGEST_EXPONENT
+
+
+def check_fits(model: ir.Model, plan: Plan) -> None:
+    """Raises BadPlan for the first thing that does not fit: a plan of another model, or one that was changed by hand."""
+    known = {str(node.name): node for node in nodes(model)}
+    for name, place in plan.nodes.items():
+        if name not in known or known[name].op_type != place.op_type:
+            _refuse(f"The plan places a {place.op_type} that the model does not have.", f"node {name}")
+        if place.runs == "absorbed" and not _can_vanish(known[name]):
+            _refuse("The plan absorbs a node whose input others need.", f"node {name}")
+    floats = {value.name for value in values(model) if value.dtype == ir.DataType.FLOAT}
+    for name, grid in plan.grids.items():
+        if name not in floats or grid.axis is not None:
+            _refuse("The plan quantizes a value that the model does not have, or not in floats, or along an axis.", f"value {name}")
+    for key, grid in [*plan.weights.items(), *plan.stored.items()]:
+        name, _, index = key.rpartition(":")
+        _check_weight(known.get(name), index, key, grid)
+    for node in known.values():
+        _check_equalization(node, plan)
+    for name, bias in plan.biases.items():
+        _check_bias(known.get(name), name, len(bias))
+
+
+def _check_equalization(node: ir.Node, plan: Plan) -> None:
+    form = layer_form(node)
+    if form is None or node.inputs[0] is None:
+        return
+    for value, channels in ((node.inputs[0], form.inputs), (node.outputs[0], form.outputs)):
+        steps = plan.equalization.get(str(value.name))
+        if steps is not None and (len(steps) != channels or any(abs(k) > LARGEST_EXPONENT for k in steps)):
+            _refuse(f"The plan scales {len(steps)} channels of a value that has {channels}, or by too much.", f"value {value.name}")
+
+
+def check_factors(model: ir.Model, plan: Plan) -> None:
+    """Raises BadPlan unless every value whose scale the plan moves is there, with MatMuls that take it. model: before anything is moved."""
+    known = {str(value.name): value for value in values(model)}
+    for name, factors in plan.factors.items():
+        readers = migration_readers(known[name]) if name in known else []
+        rows = {weight.shape[0] for node in readers if (weight := constant(node.inputs[1])) is not None}
+        if rows != {len(factors)} or not all(0 < factor < np.inf for factor in factors):
+            _refuse("The plan moves the scale of a value into weights that the model does not have.", f"value {name}")
+
+
+def _can_vanish(node: ir.Node) -> bool:
+    source = node.inputs[0]
+    return node.op_type in ("Relu", "Clip") and source is not None and source.producer() is not None and only_consumer(source) is node
+
+
+def _check_weight(node: ir.Node | None, index: str, key: str, grid: GridPlan) -> None:
+    inputs = () if node is None or not index.isdecimal() else node.inputs[int(index) : int(index) + 1]
+    array = constant(inputs[0]) if inputs else None
+    if array is None:
+        _refuse("The plan has a grid for a constant that the model does not have.", f"weight {key}")
+    if grid.axis is not None and (not 0 <= grid.axis < array.ndim or array.shape[grid.axis] != len(grid.scale)):
+        _refuse(f"The plan has {len(grid.scale)} scales along axis {grid.axis} of a weight of shape {list(array.shape)}.", f"weight {key}")
+    if grid.codes is not None:
+        unpack_codes(grid.codes, grid.dtype, array.shape)
+
+
+def _check_bias(node: ir.Node | None, name: str, length: int) -> None:
+    layer = None if node is None else layer_of(node)
+    present = None if node is None or len(node.inputs) < 3 else constant(node.inputs[2])
+    if layer is None or present is None or length != layer.groups * layer.outputs:
+        _refuse(f"The plan has a bias of {length} numbers for a layer that takes no such bias.", f"node {name}")
+
+
+def _refuse(what: str, where: str) -> NoReturn:
+    raise BadPlan(what, where, "Use the plan of this very model, as edgeq wrote it.")

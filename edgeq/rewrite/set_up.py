@@ -1,0 +1,82 @@
+"""From a float model to what is planned for: raw pixels folded in where wanted, prepared, lowered to the target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeq.data.dataset import Dataset
+from edgeq.data.open import open_dataset
+from edgeq.data.pixel_maps import pixel_maps
+from edgeq.errors import BadPlan
+from edgeq.graph.code_grids import GRID_KEY, grid_record
+from edgeq.graph.signature import input_specs
+from edgeq.io.load import Loaded
+from edgeq.rewrite.fold_pixels import fold_pixels
+from edgeq.rewrite.lower import LOWERED, lower
+from edgeq.rewrite.pixel_data import on_pixels
+from edgeq.rewrite.prepare import Prepared, prepare
+from edgeq.schema.patterns import kept_nodes
+from edgeq.schema.pixels import OPTION, PixelMap, as_activation, pixel_grid
+from edgeq.schema.plan import Plan
+from edgeq.schema.recipe import Recipe
+from edgeq.schema.target import Target
+from edgeq.schema.task import Shapes, Task
+
+DataSource = str | Path | Mapping[str, NDArray[np.generic]]
+
+
+@dataclass(frozen=True, eq=False)
+class SetUp:
+    """loaded: the float model that all is compared with: where pixels are wanted, one that computes the same of them."""
+
+    loaded: Loaded
+    prepared: Prepared
+    task: Task
+
+    def open(self, data: DataSource, split: str = "calibration", samples: int | None = None) -> Dataset:
+        """Data as the task's model takes it. Raises BadData."""
+        found = open_dataset(data, input_specs(self.task.model), samples=samples, split=split, shapes=self.task.shapes)
+        return on_pixels(found, self.task.pixels, self.task.pixel_grids)
+
+
+def set_up(
+    loaded: Loaded, target: Target, recipe: Recipe, shapes: Shapes | None, data: DataSource | None, plan: Plan | None = None
+) -> SetUp:
+    """Prepare the model and lower it to the target; as it was done for `plan`, so that this finds the nodes it was made for.
+
+    data: tells how its samples were made of pixels, where the recipe wants those.
+    """
+    frozen, opset = shapes or {}, recipe.opset if plan is None else plan.opset
+    pixels = _pixels(loaded, recipe, frozen, data) if plan is None else _planned(plan, recipe)
+    grids = {name: pixel_grid(one, target.activations) for name, one in pixels.items()}
+    taking = replace(loaded, model=fold_pixels(loaded.model, pixels, grids)) if pixels else loaded
+    prepared = prepare(taking.model, shapes=frozen, opset=opset, min_opset=target.min_opset, max_opset=target.max_opset)
+    if plan is None:
+        keep = frozenset(name for pattern in recipe.keep_float for name in kept_nodes(prepared.model, pattern))
+    else:
+        keep = frozenset(name for name, node in plan.nodes.items() if node.op_type in LOWERED)
+    lower(prepared.model, target, keep)
+    for key in [key for key in prepared.model.metadata_props if key.startswith(GRID_KEY)]:
+        del prepared.model.metadata_props[key]  # of a float model they would be somebody else's
+    for name, grid in grids.items():
+        prepared.model.metadata_props[GRID_KEY + name] = grid_record(as_activation(grid, target.activations))
+    return SetUp(taking, prepared, Task(prepared.model, loaded.hash, target, recipe, frozen, loaded.size, pixels))
+
+
+def _pixels(loaded: Loaded, recipe: Recipe, shapes: Shapes, data: DataSource | None) -> dict[str, PixelMap]:
+    if recipe.inputs_as != "uint8":
+        return {}
+    specs = input_specs(loaded.model)
+    how = {} if data is None else open_dataset(data, specs, shapes=shapes).how
+    return pixel_maps(specs, how, recipe.preprocessing)
+
+
+def _planned(plan: Plan, recipe: Recipe) -> dict[str, PixelMap]:
+    if recipe.inputs_as == "uint8" and not plan.pixels:
+        raise BadPlan("The plan was made for float inputs.", OPTION, "Leave it out, or quantize anew without --plan.")
+    return plan.pixels

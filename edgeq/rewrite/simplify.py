@@ -1,0 +1,138 @@
+"""Let onnxsim simplify what our own passes leave, in a child process whose result is believed only after a comparison."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from edgeq.errors import EdgeqError, RuntimeRefused
+from edgeq.graph.edit import replace_graph, vanished
+from edgeq.graph.names import unique_names
+from edgeq.graph.read import is_op, nodes
+from edgeq.graph.symbolic_shapes import integers_are_short
+from edgeq.io.validate import first_line
+from edgeq.runtimes.ort import Session, open_session
+
+#: a hang must not stop a run; the largest networks take some seconds
+TIMEOUT_S = 60.0
+#: operators of shape arithmetic and expansion: while one is left, onnxsim may know better than our passes
+_WORTH_TRYING = ("Shape", "Size", "Range", "ConstantOfShape", "NonZero", "Expand", "Tile")
+#: tried in turn for a dimension of unknown size, until the model runs
+_SIZES = (32, 224, 512)
+#: elements of one input
+_MAX_FEED = 1 << 26
+_REASON = "simplified away by onnxsim"
+
+
+def simplify(model: ir.Model, timeout: float = TIMEOUT_S) -> str:
+    """Simplify in place when there is something to gain; returns what happened, as a note for the report.
+
+    The model stays as it was when onnxsim fails, crashes, hangs, or when its result has other inputs or outputs, or computes other values.
+    """
+    if not any(is_op(node, *_WORTH_TRYING) for node in nodes(model)):
+        return "onnxsim was not run: nothing was left for it to simplify"
+    if not integers_are_short(model):
+        return "onnxsim was not run: the model computes integer values too large to follow"
+    with tempfile.TemporaryDirectory(prefix="edgeq-simplify-") as folder:
+        source, target = Path(folder) / "in.onnx", Path(folder) / "out.onnx"
+        before = ir.to_proto(model)
+        try:
+            onnx.save(before, source)
+            failure = _run_child(source, target, timeout)
+            after = onnx.load(target) if failure is None else before
+        except (ValueError, OSError) as error:  # ValueError: more than 2 GiB
+            return f"went on without onnxsim: {first_line(error)}"
+    failure = failure or _difference(before, after)
+    if failure is not None:
+        return f"went on without onnxsim: {failure}"
+    names = [node.name for node in nodes(model)]
+    replace_graph(model, ir.from_proto(after))
+    unique_names(model)
+    left = {node.name for node in nodes(model)}
+    vanished(model).update((name, _REASON) for name in names if name and name not in left)
+    return f"onnxsim: {len(names)} nodes -> {len(left)}"
+
+
+def _run_child(source: Path, target: Path, timeout: float) -> str | None:
+    """None when the child wrote its file, else what went wrong."""
+    command = [sys.executable, "-P", "-m", "edgeq.rewrite.simplify_child", str(source), str(target)]
+    try:
+        done = subprocess.run(command, timeout=timeout, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    except subprocess.TimeoutExpired:
+        return f"it took more than {timeout:g} s"
+    if done.returncode < 0:
+        return f"it crashed with signal {-done.returncode}"
+    if done.returncode > 0 or not target.is_file():
+        lines = done.stderr.decode(errors="replace").strip().splitlines() or ["no message"]
+        named = [line for line in lines if "Error" in line]
+        return f"it failed: {(named or lines)[-1][:200]}"
+    return None
+
+
+def _difference(before: onnx.ModelProto, after: onnx.ModelProto) -> str | None:
+    """What makes `after` another model than `before`, or None."""
+    if _interface(before) != _interface(after):
+        return "it changed the inputs or outputs"
+    try:
+        onnx.checker.check_model(after)
+        with open_session(ir.from_proto(before), optimize="off") as one, open_session(ir.from_proto(after), optimize="off") as two:
+            feeds, wanted = _first_run(one, ir.from_proto(before))
+            same = all(_equal(a, b) for a, b in zip(wanted, two.run(feeds), strict=True))
+    except (EdgeqError, ValueError, onnx.checker.ValidationError) as error:
+        return f"its result could not be checked ({first_line(error)})"
+    return None if same else "its result computes other values"
+
+
+def _first_run(session: Session, model: ir.Model) -> tuple[dict[str, NDArray[np.generic]], list[NDArray[np.generic]]]:
+    """Feeds that the model accepts, and its outputs. Raises RuntimeRefused when it accepts none of the sizes tried."""
+    for size in _SIZES[:-1]:
+        feeds = random_feeds(model, size)
+        try:
+            return feeds, session.run(feeds)
+        except RuntimeRefused:
+            continue
+    feeds = random_feeds(model, _SIZES[-1])
+    return feeds, session.run(feeds)
+
+
+def _interface(proto: onnx.ModelProto) -> list[tuple[str, int]]:
+    constants = {tensor.name for tensor in proto.graph.initializer}
+    inputs = [value for value in proto.graph.input if value.name not in constants]
+    return [(value.name, value.type.tensor_type.elem_type) for value in (*inputs, *proto.graph.output)]
+
+
+def random_feeds(model: ir.Model, size: int = 32) -> dict[str, NDArray[np.generic]]:
+    """Seeded feeds: standard normal floats, zeros and ones for integers. Unknown sizes: 2 on axis 0, else `size`; one for each name."""
+    rng = np.random.default_rng(0)
+    feeds: dict[str, NDArray[np.generic]] = {}
+    named: dict[str, int] = {}
+    for value in model.graph.inputs:
+        if value.shape is None or value.dtype is None:
+            raise ValueError(f"input {value.name} has no known rank or type")
+        shape = []
+        for axis, known in enumerate(value.shape):
+            guess = 2 if axis == 0 else size
+            shape.append(known if isinstance(known, int) else named.setdefault(str(known.value or (value.name, axis)), guess))
+        if math.prod(shape) > _MAX_FEED:
+            raise ValueError(f"input {value.name} of shape {shape} is too large to try")
+        kind = value.dtype.numpy()
+        integer = np.issubdtype(kind, np.integer) or kind == np.bool_
+        feeds[value.name or ""] = (rng.integers(0, 2, shape) if integer else rng.standard_normal(shape)).astype(kind)
+    return feeds
+
+
+def _equal(a: NDArray[np.generic], b: NDArray[np.generic]) -> bool:
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    if not np.issubdtype(a.dtype, np.floating):
+        return np.array_equal(a, b)
+    top = float(np.max(np.abs(a), initial=0.0))
+    return bool(np.allclose(a, b, rtol=1e-4, atol=1e-5 * max(top, 1e-3), equal_nan=True))

@@ -1,0 +1,1 @@
+"""onnxruntime and the other runtimes: one file each, its only importer."""

@@ -1,0 +1,79 @@
+"""LiteRT (ai-edge-litert): reference kernels, or XNNPACK as on phones. This file is its only importer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from edgeq.errors import RuntimeRefused
+from edgeq.runtimes.missing import missing
+from edgeq.runtimes.protocol import Array, Port, as_float, as_int
+from edgeq.runtimes.ran_operator import RanOperator
+
+Kernels = Literal["reference", "xnnpack"]
+_INTEGERS = ("int8", "uint8", "int16", "int32", "int64", "bool")
+
+
+class LiteRt:
+    """A .tflite model opened in LiteRT, one thread. kernels: reference: the specification's own; xnnpack: what phones run."""
+
+    def __init__(self, model: bytes, kernels: Kernels) -> None:
+        """Raises MissingExtra, and RuntimeRefused when LiteRT does not accept the model."""
+        try:
+            from ai_edge_litert.interpreter import Interpreter, OpResolverType  # type: ignore[import-untyped]
+        except ImportError:
+            raise missing("litert", "ai-edge-litert") from None
+        self._kernels = "builtin" if kernels == "xnnpack" else kernels
+        way = OpResolverType.BUILTIN_REF if kernels == "reference" else OpResolverType.AUTO
+        try:
+            self._interpreter = Interpreter(model_content=model, num_threads=1, experimental_op_resolver_type=way)
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise RuntimeRefused(f"LiteRT refuses the model: {error}", "litert", "Check it: edgeq check --target mcu_tflite.") from error
+        self.inputs = tuple(_port(details) for details in self._interpreter.get_input_details())
+        self.outputs = tuple(_port(details) for details in self._interpreter.get_output_details())
+        self._places = [details["index"] for details in self._interpreter.get_input_details()]
+        self._results = [details["index"] for details in self._interpreter.get_output_details()]
+
+    def run(self, arrays: Sequence[Array]) -> list[Array]:
+        for place, array in zip(self._places, arrays, strict=True):
+            self._interpreter.set_tensor(place, np.ascontiguousarray(array))
+        self._interpreter.invoke()
+        return [np.array(self._interpreter.get_tensor(place)) for place in self._results]
+
+    def operators(self) -> tuple[RanOperator, ...]:
+        """Operators of the plan that LiteRT made, read from it: a delegate's node replaces those that it took."""
+        types = {details["index"]: np.dtype(details["dtype"]).name for details in self._interpreter.get_tensor_details()}
+        found: list[dict[str, Any]] = self._interpreter._get_ops_details()
+        delegates = [op for op in found if op["op_name"] == "DELEGATE"]
+        own = [op for op in found if op["op_name"] != "DELEGATE"]
+        taken = _taken(own, delegates)
+        rows = []
+        for place, op in enumerate(own):
+            kinds = [types.get(place, "float32") for place in (*op["inputs"], *op["outputs"]) if place >= 0]
+            kernel = "XNNPACK" if place in taken else f"LiteRT {self._kernels}"
+            rows.append(RanOperator(str(op["op_name"]), all(kind in _INTEGERS for kind in kinds), kernel))
+        return tuple(rows)
+
+
+def _taken(operators: list[dict[str, Any]], delegates: list[dict[str, Any]]) -> set[int]:
+    """Places of the operators that delegates replace: those between a delegate's outputs and its inputs."""
+    makers = {tensor: place for place, op in enumerate(operators) for tensor in op["outputs"]}
+    found: set[int] = set()
+    for delegate in delegates:
+        ends, queue = set(delegate["inputs"]), list(delegate["outputs"])
+        while queue:
+            place = makers.get(queue.pop())
+            if place is not None and place not in found:
+                found.add(place)
+                queue.extend(tensor for tensor in operators[place]["inputs"] if tensor not in ends)
+    return found
+
+
+def _port(details: dict[str, Any]) -> Port:
+    quantization = details["quantization_parameters"]
+    shape = tuple(int(size) for size in details["shape"])
+    name, dtype = str(details["name"]), np.dtype(details["dtype"]).name
+    return Port(name, shape, dtype, as_float(quantization["scales"]), as_int(quantization["zero_points"]))

@@ -1,0 +1,62 @@
+"""OpenVINO on the CPU: the precision of every primitive, read from its runtime model. This file is its only importer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx_ir as ir
+
+from edgeq.errors import RuntimeRefused
+from edgeq.runtimes.missing import missing
+from edgeq.runtimes.protocol import Array, Port
+from edgeq.runtimes.ran_operator import RanOperator
+
+#: what OpenVINO's runtime model lists that computes nothing
+_NOTHING = ("Const", "Parameter", "Result", "Input", "Output", "Reorder")
+
+
+class OpenVino:
+    """An ONNX model compiled by OpenVINO for the CPU, one thread, no bfloat16."""
+
+    def __init__(self, model: ir.Model) -> None:
+        """Raises MissingExtra, and RuntimeRefused when OpenVINO does not accept the model."""
+        try:
+            import openvino
+        except ImportError:
+            raise missing("openvino", "openvino") from None
+        data = ir.to_proto(model).SerializeToString(deterministic=True)
+        try:
+            core = openvino.Core()
+            options = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"}
+            self._compiled = core.compile_model(core.read_model(data), "CPU", options)
+        except RuntimeError as error:
+            line = str(error).strip().splitlines()[-1]
+            raise RuntimeRefused(f"OpenVINO refuses the model: {line}", "openvino", "Check it: edgeq check --target openvino.") from error
+        self.inputs = tuple(_port(value) for value in self._compiled.inputs)
+        self.outputs = tuple(_port(value) for value in self._compiled.outputs)
+
+    def run(self, arrays: Sequence[Array]) -> list[Array]:
+        found = self._compiled(list(arrays))
+        return [np.array(found[place]) for place in range(len(self.outputs))]
+
+    def operators(self) -> tuple[RanOperator, ...]:
+        """One row a primitive: integer when its type is I8 or U8, as OpenVINO names the precision that it computes in."""
+        rows = []
+        for op in self._compiled.get_runtime_model().get_ops():
+            told = op.get_rt_info()
+            layer, primitive = (str(_value(told, key)) for key in ("layerType", "primitiveType"))
+            if layer not in _NOTHING and primitive:
+                rows.append(RanOperator(layer, primitive.upper().endswith(("I8", "U8")), primitive))
+        return tuple(rows)
+
+
+def _value(told: object, key: str) -> object:
+    found = told[key] if key in told else ""  # type: ignore[index,operator]  # noqa: SIM401  # OpenVINO's map has no get
+    return getattr(found, "value", found)
+
+
+def _port(value: object) -> Port:
+    name, shape = value.get_any_name(), value.get_partial_shape()  # type: ignore[attr-defined]
+    sizes = tuple(int(size.get_length()) if size.is_static else 0 for size in shape)
+    return Port(str(name), sizes, "float32", 0.0, 0)

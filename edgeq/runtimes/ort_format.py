@@ -1,0 +1,37 @@
+"""A model in onnxruntime's ORT format, for builds with few operators, and the list of the operators that such a build must have."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx_ir as ir
+
+from edgeq.runtimes.ort import open_session
+from edgeq.runtimes.ort_bytes import stable
+
+
+@dataclass(frozen=True)
+class OrtModel:
+    """model: the .ort file. operators: onnxruntime's reduced-operator configuration: a line `domain;opset;names` each."""
+
+    model: bytes
+    operators: str
+
+
+def ort_format(model: ir.Model) -> OrtModel:
+    """The model optimized as far as every CPU can run it: "all" would choose layouts of this machine's CPU. Raises RuntimeRefused."""
+    with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
+        ort, optimized = Path(folder) / "model.ort", Path(folder) / "model.onnx"
+        for path in (ort, optimized):
+            open_session(model, optimize="extended", optimized_path=path).close()
+        return OrtModel(stable(ort.read_bytes()), _operators(ir.load(optimized)))
+
+
+def _operators(model: ir.Model) -> str:
+    used: dict[str, set[str]] = {}
+    for node in model.graph.all_nodes():
+        used.setdefault(node.domain, set()).add(node.op_type)
+    lines = {domain or "ai.onnx": f"{model.opset_imports[domain]};{','.join(sorted(names))}" for domain, names in used.items()}
+    return "".join(f"{domain};{line}\n" for domain, line in sorted(lines.items()))

@@ -1,0 +1,47 @@
+"""TFLite Micro on the host (tflite-micro): the integer arithmetic of microcontrollers. This file is its only importer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from edgeq.errors import RuntimeRefused
+from edgeq.runtimes.missing import missing
+from edgeq.runtimes.protocol import Array, Port, as_float, as_int
+
+#: how much a model that allocates at all may need, bytes
+LARGEST_ARENA = 1 << 28
+
+
+class TfLiteMicro:
+    """A .tflite model opened in TFLite Micro. arena: bytes for tensors; None: as many as it takes."""
+
+    def __init__(self, model: bytes, inputs: int = 1, outputs: int = 1, arena: int | None = None) -> None:
+        """Raises MissingExtra, and RuntimeRefused when TFLite Micro does not accept the model."""
+        try:
+            from tflite_micro.python.tflite_micro import runtime  # type: ignore[import-untyped]
+        except ImportError:
+            raise missing("tflm", "tflite-micro") from None
+        size = arena or min(max(len(model) * 4, 1 << 24), LARGEST_ARENA)
+        try:
+            self._interpreter = runtime.Interpreter.from_bytes(model, arena_size=size)
+        except (RuntimeError, ValueError) as error:
+            mend = "Check it: edgeq check --target mcu_tflite."
+            raise RuntimeRefused(f"TFLite Micro refuses the model: {error}", "tflm", mend) from error
+        self.inputs = tuple(_port(self._interpreter.get_input_details(place), f"input {place}") for place in range(inputs))
+        self.outputs = tuple(_port(self._interpreter.get_output_details(place), f"output {place}") for place in range(outputs))
+
+    def run(self, arrays: Sequence[Array]) -> list[Array]:
+        for place, array in enumerate(arrays):
+            self._interpreter.set_input(np.ascontiguousarray(array), place)
+        self._interpreter.invoke()
+        return [np.array(self._interpreter.get_output(place)) for place in range(len(self.outputs))]
+
+
+def _port(details: dict[str, Any], name: str) -> Port:
+    quantization = details["quantization_parameters"]
+    shape = tuple(int(size) for size in details["shape"])
+    dtype = np.dtype(details["dtype"]).name
+    return Port(name, shape, dtype, as_float(quantization["scales"]), as_int(quantization["zero_points"]))

@@ -1,0 +1,47 @@
+"""Vela, the compiler of Arm's Ethos-U: which operators it places on the NPU. It runs in a process of its own and executes nothing."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from edgeq.errors import BadRecipe, RuntimeRefused
+from edgeq.runtimes.missing import missing
+from edgeq.runtimes.ran_operator import RanOperator
+
+#: for --accelerator, as Vela names them
+ACCELERATORS = (
+    *(f"ethos-u55-{macs}" for macs in (32, 64, 128, 256)),
+    *(f"ethos-u65-{macs}" for macs in (256, 512)),
+    *(f"ethos-u85-{macs}" for macs in (128, 256, 512, 1024, 2048)),
+)
+_ROW = re.compile(r"^\s*(CPU|NPU): (\S+) = (.*)$", re.MULTILINE)
+_COUNT = re.compile(r"(CPU|NPU) operators = (\d+) ")
+SECONDS = 600
+_MAIN = "import sys; from ethosu.vela.vela import main; sys.exit(main(sys.argv[1:]))"
+
+
+def place_on_npu(model: bytes, accelerator: str) -> tuple[RanOperator, ...]:
+    """One row an operator of Vela's own graph (it splits some). integer: placed on the NPU; its kernels are integers throughout.
+
+    Raises MissingExtra, BadRecipe for an unknown accelerator, RuntimeRefused when Vela fails.
+    """
+    if accelerator not in ACCELERATORS:
+        raise BadRecipe(f"There is no accelerator {accelerator!r}.", "--accelerator", f"Use one of: {', '.join(ACCELERATORS)}.")
+    if importlib.util.find_spec("ethosu") is None:
+        raise missing("vela", "ethos-u-vela")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.tflite"
+        path.write_bytes(model)
+        command = [sys.executable, "-c", _MAIN, "--accelerator-config", accelerator, "--show-cpu-operations"]
+        done = subprocess.run([*command, "--output-dir", folder, str(path)], capture_output=True, text=True, timeout=SECONDS)
+    rows = tuple(RanOperator(kind, where == "NPU", f"{where}: {name}") for where, kind, name in _ROW.findall(done.stdout))
+    counts = {where: int(number) for where, number in _COUNT.findall(done.stdout)}
+    if done.returncode or sum(counts.values()) != len(rows) or not rows:
+        lines = (done.stderr or done.stdout).strip().splitlines()
+        raise RuntimeRefused(f"Vela fails: {lines[-1] if lines else 'no output'}", f"vela {accelerator}", "Look at the model in Netron.")
+    return rows

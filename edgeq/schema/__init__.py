@@ -1,0 +1,1 @@
+"""The typed documents: target, recipe, plan, and the task made of them."""

@@ -1,0 +1,88 @@
+"""Why a node is what it is: the plan read back for one node, with the grid of every value it touches and the rule behind each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Literal
+
+from edgeq.errors import BadPlan, BadRecipe
+from edgeq.schema.plan import GridPlan, Plan, Runs
+
+#: how many names a wrong one is answered with
+SUGGESTIONS = 5
+
+Role = Literal["input", "weight", "bias", "output"]
+
+
+@dataclass(frozen=True)
+class ValueGrid:
+    """One value that the node reads or makes. grid: None when it stays float (or is a bias, whose scale is the product of two others)."""
+
+    role: Role
+    name: str
+    grid: GridPlan | None
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One node: where it runs, why, and its values in the order of the node's inputs, then outputs."""
+
+    node: str
+    op_type: str
+    runs: Runs
+    reason: str
+    values: tuple[ValueGrid, ...]
+
+
+def explain(plan: Plan, name: str, where: str) -> tuple[Explanation, ...]:
+    """The node called `name`; or, when that is a value's name, the node that makes it and those that read it.
+
+    where: the plan's file, for messages. Raises BadRecipe with the nearest names when nothing is called so.
+    """
+    found = [name] if name in plan.nodes else [node for node, facts in plan.nodes.items() if name in (*facts.inputs, *facts.outputs)]
+    if not found:
+        raise BadRecipe(f"The plan has no node or value named {name!r}.", where, _suggest(plan, name))
+    return tuple(_explain(plan, node) for node in found)
+
+
+def check_plan(plan: Plan, recorded: str | None, model: str) -> None:
+    """recorded: metadata edgeq.plan of the int8 model. Raises BadPlan unless it is the hash of this plan."""
+    if recorded is None:
+        raise BadPlan(
+            "The model does not say which plan made it: it was not made by edgeq.",
+            model,
+            "Give the int8 model that edgeq wrote, or its plan.",
+        )
+    if recorded != plan.hash:
+        mend = "Find the plan that was written with this model, or quantize again."
+        raise BadPlan("The plan beside the model is not the one that made it (hashes differ).", model, mend)
+
+
+def _explain(plan: Plan, node: str) -> Explanation:
+    facts = plan.nodes[node]
+    values = [_input(plan, node, index, name) for index, name in enumerate(facts.inputs) if name]
+    values += [ValueGrid("output", name, plan.grids.get(name)) for name in facts.outputs if name]
+    return Explanation(node, facts.op_type, facts.runs, facts.reason, tuple(values))
+
+
+def _input(plan: Plan, node: str, index: int, name: str) -> ValueGrid:
+    weight = plan.weights.get(f"{node}:{index}")
+    if weight is not None:
+        return ValueGrid("weight", name, weight)
+    made = any(name in other.outputs for other in plan.nodes.values())
+    is_bias = index == 2 and not made and name not in plan.grids and f"{node}:1" in plan.weights
+    return ValueGrid("bias" if is_bias else "input", name, plan.grids.get(name))
+
+
+def _suggest(plan: Plan, name: str) -> str:
+    """Near names: by spelling, or that hold the word."""
+    values = [value for facts in plan.nodes.values() for value in facts.outputs]
+    known = list(dict.fromkeys([*plan.nodes, *values]))
+    holding = [known_name for known_name in known if name.lower() in known_name.lower()]
+    near = list(dict.fromkeys([*get_close_matches(name, known, SUGGESTIONS, 0.5), *holding]))[:SUGGESTIONS]
+    return (
+        f"Did you mean {', '.join(near)}?"
+        if near
+        else f"Use one of its {len(plan.nodes)} nodes, such as {', '.join(list(plan.nodes)[:3])}."
+    )

@@ -1,0 +1,47 @@
+"""The part of a recipe that says how to train after the closed-form steps."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from edgeq.io.strict_toml import Strict
+
+
+class FineTuneWish(Strict):
+    """Training after the closed-form steps, against the float model. Off unless it says what or how long. Needs extra [learn]."""
+
+    reconstruct: Literal["none", "layer", "block"] = Field("none", description="first learn rounding part by part: of a layer or several")
+    steps: int = Field(600, ge=1, description="steps of reconstruction, of each part")
+    epochs: int | None = Field(None, ge=1, description="passes over the data")
+    minutes: float | None = Field(None, gt=0, description="as many epochs as about fit into this time")
+    rate: float | None = Field(
+        None, gt=0, lt=1, description="learning rate, in codes or table steps; default: 0.003, of 4 bits 0.006, of 2 bits 0.03"
+    )
+    batch: int = Field(16, ge=1, description="samples a step of training")
+    patience: int | None = Field(
+        None, ge=1, description="stop after so many epochs without a better score; default: never, the rate falls to the end"
+    )
+    mix: float = Field(0.5, ge=0, le=1, description="share of samples that are blended with another one, where inputs are float")
+    labels: float = Field(0.0, ge=0, le=1, description="share of the labels' cross-entropy in the loss of the first output")
+    centroids: Literal["gradient", "refit"] = Field(
+        "gradient",
+        description="entries of codebooks follow the gradient summed over each cluster, or become the cluster's mean after a step",
+    )
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Self:
+        if self.epochs is not None and self.minutes is not None:
+            raise ValueError("give one of epochs and minutes")
+        return self
+
+    @property
+    def trains(self) -> bool:
+        """Whether to train the whole, for which samples are held out."""
+        return self.epochs is not None or self.minutes is not None
+
+    @property
+    def wanted(self) -> bool:
+        """Whether to learn anything."""
+        return self.trains or self.reconstruct != "none"

@@ -1,0 +1,175 @@
+"""The user's wish: how to choose ranges, what to keep in float, which floors to hold. One TOML file or keyword arguments."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from edgeq.errors import BadRecipe
+from edgeq.io.strict_toml import Strict, read_toml
+from edgeq.numerics.codebook import BITS, Grain, parse_grain
+from edgeq.numerics.pruning import Prune, parse_prune
+from edgeq.schema.finetune import FineTuneWish
+from edgeq.schema.pixels import OPTION, Preprocessing
+
+Rule = Literal["minmax", "mean_minmax", "ema", "percentile", "kl", "mse"]
+Objective = Literal["accuracy", "latency", "size"]
+RULES: tuple[Rule, ...] = ("minmax", "mean_minmax", "ema", "percentile", "kl", "mse")
+
+
+class Floors(Strict):
+    """Results below a floor end with exit code 3. None: no floor."""
+
+    min_sqnr: float | None = Field(None, description="dB, first output, int8 against float")
+    min_agreement: float | None = Field(None, ge=0, le=1, description="share of samples whose arg-max is the float model's")
+    min_accuracy: float | None = Field(None, ge=0, le=1, description="task accuracy of the int8 model; the data must have labels")
+    max_drop: float | None = Field(None, ge=0, le=100, description="points of task accuracy lost against float; the data must have labels")
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there is any."""
+        return any(floor is not None for floor in self.model_dump().values())
+
+
+class CodebookWish(Strict):
+    """Weights as indices into a small table. Off unless one of bits, bits_avg and size_budget is given."""
+
+    bits: Literal[1, 2, 3, 4, 5, 6, 8] | None = Field(None, description="bits of every weight's index")
+    bits_avg: float | None = Field(None, gt=0, le=8, description="bits a weight on average, tables included; each layer gets what it needs")
+    size_budget: float | None = Field(None, gt=0, le=1, description="the file's size as a share of the float file's; likewise")
+    granularity: str = Field(
+        "tensor", description="what shares a table: tensor, channel, group:N (channels) or vector:N (weights an entry)"
+    )
+    layers: tuple[str, ...] = Field((), description="bits of single layers, PATTERN=BITS: node name or glob, /regex/, or an operator type")
+    prune: str | None = Field(None, description="set weights to 0 before: a share such as 0.5, or N:M to keep N of every M neighbours")
+
+    @field_validator("granularity")
+    @classmethod
+    def _known_grain(cls, word: str) -> str:
+        return str(parse_grain(word))
+
+    @field_validator("prune")
+    @classmethod
+    def _known_prune(cls, word: str | None) -> str | None:
+        if word is not None:
+            parse_prune(word)
+        return word
+
+    @field_validator("layers")
+    @classmethod
+    def _known_bits(cls, words: tuple[str, ...]) -> tuple[str, ...]:
+        for word in words:
+            if not word.rpartition("=")[0] or word.rpartition("=")[2] not in map(str, BITS):
+                raise ValueError(f"{word!r} is not PATTERN=BITS with bits 1, 2, 3, 4, 5, 6 or 8")
+        return words
+
+    @model_validator(mode="after")
+    def _one_size(self) -> Self:
+        if sum(size is not None for size in (self.bits, self.bits_avg, self.size_budget)) > 1:
+            raise ValueError("give one of bits, bits_avg and size_budget")
+        return self
+
+    @property
+    def wanted(self) -> bool:
+        """Whether weights are to be stored as codebooks."""
+        return self.bits is not None or self.allocated or bool(self.layers)
+
+    @property
+    def allocated(self) -> bool:
+        """Whether each layer's bits follow from a size."""
+        return self.bits_avg is not None or self.size_budget is not None
+
+    @property
+    def layer_bits(self) -> dict[str, int]:
+        """Pattern -> bits of single layers."""
+        return {word.rpartition("=")[0]: int(word.rpartition("=")[2]) for word in self.layers}
+
+    @property
+    def pruning(self) -> Prune | None:
+        """What to set to 0."""
+        return None if self.prune is None else parse_prune(self.prune)
+
+    @property
+    def grain(self) -> Grain:
+        """The granularity."""
+        return parse_grain(self.granularity)
+
+
+class Recipe(Strict):
+    """How to quantize. Every field has a default that was chosen by measurement (docs/recipes.md)."""
+
+    rule: Rule = Field("mse", description="how the range of an activation is chosen from its statistics")
+    percentile: float = Field(99.99, gt=50, le=100, description="for rule percentile: share of the values kept inside the range, in %")
+    ema: float = Field(0.9, ge=0, lt=1, description="for rule ema: r = ema * r + (1 - ema) * r_sample")
+    weights: Literal["per_channel", "per_tensor"] = Field("per_channel", description="granularity of weight scales")
+    weight_rule: Literal["minmax", "mse"] = Field("mse", description="how a weight's range is chosen")
+    rounding: Literal["auto", "apart", "in_sequence"] = Field(
+        "auto",
+        description="effort default: every layer's weights are rounded for what the float model hands the layer (apart), or one after the "
+        "other for what the integer model before it does (in_sequence: slower, mostly nearer); auto: apart, before training in_sequence",
+    )
+    weight_bits: int = Field(8, ge=2, le=8, description="bits of the codes of weights that run in integers; they are still stored as int8")
+    effort: Literal["fast", "default", "best"] = Field(
+        "default",
+        description="fast: ranges and nearest rounding; default: weights rounded with the data in view; best: then search by measuring",
+    )
+    objective: Objective = Field(
+        "accuracy",
+        description="effort best looks for: accuracy: as much in integers as the floors allow; latency: the fastest; size: the smallest",
+    )
+    minutes: float = Field(5.0, gt=0, description="after this long, effort best begins no further measurement")
+    input_grids: Literal["by_output", "by_rule"] = Field(
+        "by_output", description="effort default, inputs of MatMuls between float nodes: chosen by the error of the products, or by `rule`"
+    )
+    inputs_as: Literal["float", "uint8"] = Field(
+        "float", description="uint8: image inputs take raw pixels, and what the application made of them is folded into the model"
+    )
+    preprocessing: Preprocessing = Field(
+        default_factory=Preprocessing, description="inputs_as uint8, data without a set.toml: what the application makes of pixels"
+    )
+    keep_float: tuple[str, ...] = Field((), description="nodes that stay float: name or glob, /regex/, or an operator type")
+    opset: int | None = Field(None, ge=13, description="opset of the output; default: the lowest that fits")
+    samples: int | None = Field(None, ge=1, description="calibrate with the first N samples; default: all")
+    batch: int = Field(8, ge=1, description="samples a step when models are compared")
+    seed: int = Field(0, ge=0, description="seed of everything random")
+    codebook: CodebookWish = Field(default_factory=CodebookWish, description="weights as indices into a small table")
+    finetune: FineTuneWish = Field(
+        default_factory=FineTuneWish, description="training against the float model, after the closed-form steps"
+    )
+    floors: Floors = Field(default_factory=Floors, description="results below a floor end with exit code 3")
+
+    @model_validator(mode="after")
+    def _searchable(self) -> Self:
+        if self.effort == "best" and self.codebook.wanted:
+            raise ValueError("effort best does not search with codebooks: use effort default, or `edgeq palettize --min-sqnr`")
+        return self
+
+    @model_validator(mode="after")
+    def _one_width(self) -> Self:
+        if self.weight_bits < 8 and self.codebook.wanted:
+            raise ValueError("weight_bits and codebook both say how many bits a weight has: give one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _pixels(self) -> Self:
+        if self.preprocessing.given and self.inputs_as != "uint8":
+            raise ValueError(f"preprocessing says how pixels become inputs, which only {OPTION} asks for")
+        return self
+
+    @property
+    def rounds_in_sequence(self) -> bool:
+        """Whether plain codes are rounded on what the integer model before a layer hands it; codebooks always are."""
+        return self.rounding == "in_sequence" or (self.rounding == "auto" and self.finetune.wanted)
+
+    @property
+    def hash(self) -> str:
+        """sha256 of the canonical JSON form."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read a recipe file. Raises BadRecipe with file, key and mend."""
+    return read_toml(Recipe, path, BadRecipe, "recipe")

@@ -1,0 +1,106 @@
+"""What a chip or runtime can do: facts read from one TOML file, never steps."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from edgeq.errors import BadTarget
+from edgeq.io.strict_toml import Strict, parse_toml, read_toml
+from edgeq.numerics.grid import LIMITS
+from edgeq.schema.target_facts import PAIR_LIMIT, Activations, Bias, Boundary, Dynamic, Kernel, Movement, SlowFusions, Weights
+
+
+class Target(Strict):
+    """Facts of one back end. `float_io`: model inputs and outputs stay float. `integer_only`: there is no float kernel to fall back on.
+
+    runtime: who executes its models: the one that `edgeq prove --runtime` asks; none: edgeq has no runtime of this chip.
+    """
+
+    schema_version: Literal[1]
+    name: str
+    title: str
+    runtime: Literal["onnxruntime", "tflite", "openvino", "qnn", "none"]
+    float_io: bool
+    integer_only: bool = False
+    keeps_clamps: bool = Field(
+        True, description="false: its compiler folds a wider requantization into a layer and loses the clamp between"
+    )
+    window_axes: Literal[2] | None = Field(None, description="spatial axes that convolutions and pools have; left out: any number")
+    min_opset: int = Field(13, ge=13)
+    max_opset: int = Field(21, ge=13)
+    activations: Activations
+    weights: Weights
+    bias: Bias
+    kernel: tuple[Kernel, ...]
+    movement: Movement
+    boundary: Boundary
+    slow_fusions: SlowFusions | None = None
+    dynamic: Dynamic | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        names = [k.op for k in self.kernel]
+        twice = sorted({n for n in names if names.count(n) > 1})
+        if twice:
+            raise ValueError(f"kernel {twice[0]} is listed twice")
+        both = sorted(set(names) & set(self.movement.ops))
+        if both:
+            raise ValueError(f"{both[0]} is both a kernel and a movement operator")
+        limits = LIMITS[self.activations.dtype]
+        fixed = [k for k in self.kernel if k.output_grid is not None]
+        outside = next((k.op for k in fixed if k.output_grid and not limits[0] <= k.output_grid.zero_point <= limits[1]), None)
+        if outside:
+            raise ValueError(f"the output_grid of {outside} has a zero point that {self.activations.dtype} does not hold")
+        if any(k.output_grid is not None and k.same_scale for k in fixed):
+            raise ValueError(f"{next(k.op for k in fixed if k.same_scale)} has an output_grid and same_scale: only one can hold")
+        shifting = next((k for k in self.kernel if k.shift is not None or k.align is not None), None)
+        if shifting is not None and not self.activations.power_of_two:
+            raise ValueError(f"{shifting.op} states shifts, but scales of activations are no powers of two")
+        backward = next((k.op for k in self.kernel if k.shift is not None and k.shift[0] > k.shift[1]), None)
+        if backward:
+            raise ValueError(f"the shift of {backward} has more places at least than at most")
+        if self.min_opset > self.max_opset:
+            raise ValueError(f"min_opset {self.min_opset} is above max_opset {self.max_opset}")
+        return self
+
+    def without_vnni(self) -> Target:
+        """This target for processors that add pairs of products in saturating int16: weights of neighbours keep clear of it."""
+        if self.weights.pair_limit is not None:
+            return self
+        return self.model_copy(update={"weights": self.weights.model_copy(update={"pair_limit": PAIR_LIMIT})})
+
+    @property
+    def same_scale_ops(self) -> frozenset[str]:
+        """Kernels whose inputs and output share one grid."""
+        return frozenset(k.op for k in self.kernel if k.same_scale)
+
+    def kernel_of(self, op_type: str) -> Kernel | None:
+        """The integer kernel of an operator type, or None."""
+        return next((k for k in self.kernel if k.op == op_type), None)
+
+
+def shipped_targets() -> tuple[str, ...]:
+    """Names of the targets that come with edgeq."""
+    found = (entry.name for entry in files("edgeq.targets").iterdir())
+    return tuple(sorted(name.removesuffix(".toml") for name in found if name.endswith(".toml")))
+
+
+def load_target(name_or_path: str, *, float_io: bool = False) -> Target:
+    """A shipped target by name, or a user's own TOML file by path. float_io: float inputs and outputs all the same. Raises BadTarget."""
+    target = _load_target(name_or_path)
+    return target.model_copy(update={"float_io": True}) if float_io else target
+
+
+def _load_target(name_or_path: str) -> Target:
+    if name_or_path.endswith(".toml"):
+        return read_toml(Target, Path(name_or_path), BadTarget, "target")
+    if name_or_path not in shipped_targets():
+        known = ", ".join(shipped_targets())
+        mend = f"Use one of: {known}; or the path of your own .toml file."
+        raise BadTarget(f"There is no target named {name_or_path!r}.", "--target", mend)
+    text = (files("edgeq.targets") / f"{name_or_path}.toml").read_text(encoding="utf-8")
+    return parse_toml(Target, text, f"targets/{name_or_path}.toml", BadTarget, "target")

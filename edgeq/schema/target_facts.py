@@ -1,0 +1,126 @@
+"""The facts of a chip or runtime, a type for each table of its TOML file."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from edgeq.io.strict_toml import Strict
+
+#: 255 * 128 = 32,640 is the largest pair of u8 x s8 products with a whole |a| + |b| that int16 holds
+PAIR_LIMIT = 128
+
+
+class Activations(Strict):
+    """Grid of activations: always one scale a tensor."""
+
+    dtype: Literal["uint8", "int8"]
+    symmetric: bool = False
+    power_of_two: bool = Field(False, description="scales are powers of two: requantization is a shift")
+    source: str
+
+
+class Weights(Strict):
+    """Grid of weights."""
+
+    dtype: Literal["int8", "uint8"]
+    symmetric: bool = True
+    narrow: bool = Field(True, description="leave the lowest code unused: -127..127")
+    power_of_two: bool = Field(False, description="scales are powers of two: requantization is a shift")
+    granularity: tuple[Literal["per_channel", "per_tensor"], ...] = ("per_channel", "per_tensor")
+    pair_limit: int | None = Field(
+        None, ge=2, description="largest |a| + |b| of neighbouring codes of one sign that kernels add in int16 without saturating"
+    )
+    max_sum: int | None = Field(None, ge=1, description="largest sum of magnitudes of the codes of one output channel")
+    source: str
+
+
+class Bias(Strict):
+    """A bias is added to the accumulator: int32 with scale = input scale * weight scale, zero point 0; or float32, behind the scaling."""
+
+    dtype: Literal["int32", "float32"] = "int32"
+    bits: int = Field(32, ge=8, le=32, description="width of the register that holds it")
+    source: str
+
+
+class OutputGrid(Strict):
+    """The one output grid that a kernel has, whatever the data: zero_point is a code of the activations' dtype."""
+
+    scale: float = Field(gt=0)
+    zero_point: int
+
+
+class Kernel(Strict):
+    """An operator that has an integer kernel.
+
+    output: 'required' when the kernel exists only with a quantized output, 'optional' when it can also hand out float unless onnxruntime
+    joins what reads it first, 'free' when it hands out float whatever reads it.
+    role: 'compute' runs in integers wherever it can; 'light' only where the cut of all costs says so (see edgeq/planning/placement.py).
+    """
+
+    op: str
+    role: Literal["compute", "light"]
+    output: Literal["required", "optional", "free"] = "required"
+    weight: int | None = Field(None, description="index of the input that is a weight when constant")
+    bias: int | None = Field(None, description="index of the bias input")
+    channel_axis: int | None = Field(None, description="axis of the per-channel scales of the weight, negative from the end")
+    fixed_range: tuple[float, float] | None = Field(None, description="output range known without data, as of Sigmoid")
+    output_grid: OutputGrid | None = Field(None, description="the only output grid of the kernel, as 1/256 of TFLite's Softmax")
+    same_scale: bool = Field(False, description="the kernel copies or averages codes: inputs and output share one grid")
+    lookup: bool = Field(False, description="runs as a table of 256 codes")
+    max_window: int | None = Field(None, ge=1, description="largest side of a window")
+    max_stride: int | None = Field(None, ge=1, description="largest stride")
+    shift: tuple[int, int] | None = Field(
+        None,
+        description="scales of powers of two: least and most places by which the result is shifted to the right, log2 of the output scale "
+        "over the product of both input scales; with align: over the larger one",
+    )
+    align: int | None = Field(None, ge=0, description="of Add and Sub: most places between the scales of both inputs")
+    int_ns: float = Field(1.0, gt=0, description="integer kernel, nanoseconds an output element (light operators)")
+    float_ns: float = Field(1.0, gt=0, description="float kernel, nanoseconds an output element (light operators)")
+    variable_ns: tuple[float, float] | None = Field(
+        None, description="integer and float kernel, nanoseconds a multiply-accumulate, where both factors are computed at run time"
+    )
+    source: str
+
+
+class Movement(Strict):
+    """Operators that move or select elements and take integer tensors as they are (input grid == output grid)."""
+
+    ops: tuple[str, ...]
+    pairs: bool = Field(False, description="its compiler wants a Dequantize before and a Quantize behind them, of one grid")
+    int_ns: float = 0.3
+    float_ns: float = 1.0
+    views: tuple[str, ...] = Field((), description="those that hand on the same memory under another shape: free in both worlds")
+    behind_conv: dict[str, float] = Field(
+        default_factory=dict, description="operators that are this slow, nanoseconds an element, unless a Conv makes what they read"
+    )
+    source: str
+
+
+class Boundary(Strict):
+    """What a step between float and integers costs, nanoseconds an element."""
+
+    quantize_ns: float = 1.0
+    dequantize_ns: float = 0.5
+    call_ns: int = Field(1500, ge=0, description="fixed cost of one more node, nanoseconds")
+    integer_mac_worth_ns: float = Field(
+        1.0, ge=0, description="what one multiply-accumulate in integers is worth: how much slower placement may get to keep it off float"
+    )
+    source: str
+
+
+class Dynamic(Strict):
+    """Operators whose input can be quantized with a grid that is measured at every run. quantize_ns: that and the measuring, an element."""
+
+    ops: tuple[Literal["MatMul"], ...]
+    quantize_ns: float = Field(0.5, gt=0)
+    source: str
+
+
+class SlowFusions(Strict):
+    """What the runtime joins in float although the parts are faster. add_before: operators that it joins with the Add before them."""
+
+    add_before: tuple[str, ...] = ()
+    source: str

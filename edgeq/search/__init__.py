@@ -1,0 +1,1 @@
+"""Effort best: candidates measured as they would ship."""

@@ -1,0 +1,72 @@
+"""The book of a search: its judged points, which of them is best so far, and that one's plan, kept on disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from edgeq.io.save import atomic_write_text
+from edgeq.progress import Progress
+from edgeq.schema.plan import Plan, SearchPlan
+from edgeq.schema.recipe import Recipe
+from edgeq.search.builder import Builder
+from edgeq.search.points import Goal, Point
+from edgeq.search.verdict import why
+
+#: in the folder of a search: the best so far, ready for --plan
+BEST_PLAN = "best.plan.json"
+
+
+@dataclass
+class Book:
+    """The judged points by candidate, and the best of them, kept on disk."""
+
+    builder: Builder
+    recipe: Recipe
+    work: Path | None
+    progress: Progress
+    points: dict[str, Point] = field(default_factory=dict)
+    shown: Point | None = None
+
+    @property
+    def goal(self) -> Goal:
+        """What to look for; the first judged point is the default's."""
+        floors = self.recipe.floors.wanted
+        return Goal(self.recipe.objective, floors, next(iter(self.points.values())).sqnr_db)
+
+    def best(self) -> Point:
+        """The point to choose if the search ended now."""
+        return self.goal.best(tuple(self.points.values()))
+
+    def add(self, point: Point) -> None:
+        """A judged or timed point."""
+        earlier = self.points.get(point.candidate.key)
+        if earlier is not None and earlier.ratio is not None and point.ratio is None:
+            return  # judged again from the journal: what is known of its latency stays
+        self.points[point.candidate.key] = point if earlier is None else replace(point, candidate=earlier.candidate)
+        best = self.best()
+        if self.shown is None or best.candidate.key != self.shown.candidate.key:
+            if self.work is not None:
+                atomic_write_text(self.work / BEST_PLAN, self.plan(best, finished=False).to_json(), force=True)
+            self.shown = best
+            self.progress.note(f"best so far, of {len(self.points)}: {_told(best)}")
+
+    def plan(self, point: Point, finished: bool) -> Plan:
+        """The point's plan with what there is to say about the search."""
+        plan = self.builder.plan(point.candidate)
+        assert plan is not None  # it was judged
+        said = SearchPlan(
+            objective=self.recipe.objective,
+            candidate=point.candidate.name,
+            why=why(self.goal, point, finished),
+            tried=len(self.points),
+            gate=("failed" if point.missed else "passed") if self.goal.floors else "none",
+        )
+        return plan.model_copy(update={"search": said})
+
+
+def _told(point: Point) -> str:
+    """One line for people."""
+    accuracy = "" if point.accuracy is None else f", top-1 {100 * point.accuracy:.2f} %"
+    latency = "" if point.ratio is None else f", {point.ratio:.2f}x float's time"
+    return f"{point.candidate.name}: SQNR {point.sqnr_db:.1f} dB{accuracy}, {point.integer_pct:.0f} % of MACs in integers{latency}"

@@ -1,0 +1,148 @@
+"""What a search may try: a plan in which more nodes stay float, made from a finished plan without measuring anything again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from edgeq.graph.layer_rows import layer_of
+from edgeq.graph.macs import macs
+from edgeq.graph.read import nodes
+from edgeq.passes.quantize.migrate_scales import migrated
+from edgeq.planning.placement import Placement, place
+from edgeq.planning.same_scale import Groups, same_scale_groups
+from edgeq.schema.plan import KEPT, SEARCHED, GridPlan, NodePlan, Plan
+from edgeq.schema.target import Target
+
+#: how a plan says that a node runs in integers
+INTEGER = ("int8", "integer", "absorbed")
+#: how it says so of one that multiplies; a grid measured at every run stays one whatever stays float around it
+MULTIPLIES = ("int8", "dynamic")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A change to a base plan. floats: nodes that stay float in addition, sorted. stored: whether the weights of the nodes that thereby
+    run in float lie in the file as the base plan's integers, or as floats. name: for people."""
+
+    name: str
+    floats: tuple[str, ...] = ()
+    stored: bool = False
+
+    @property
+    def key(self) -> str:
+        """sha256 of what it changes."""
+        return hashlib.sha256(json.dumps([self.floats, self.stored]).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Base:
+    """What candidates start from: a prepared and lowered model, its finished plan, the target, and what the recipe keeps float."""
+
+    model: ir.Model
+    plan: Plan
+    target: Target
+    keep_float: tuple[str, ...]
+
+
+def integer_layers(base: Base) -> tuple[str, ...]:
+    """Nodes of the plan that do multiply-accumulates in integers, in graph order: what a search can switch."""
+    return tuple(str(n.name) for n in nodes(base.model) if base.plan.nodes[str(n.name)].runs in MULTIPLIES and macs(n) > 0)
+
+
+def integer_share(model: ir.Model, plan: Plan) -> float:
+    """Share of the model's multiply-accumulates that the plan runs in integers, 0..100."""
+    work = {str(node.name): macs(node) for node in nodes(model)}
+    integer = sum(size for name, size in work.items() if name in plan.nodes and plan.nodes[name].runs in MULTIPLIES)
+    return 100 * integer / sum(work.values()) if any(work.values()) else 0.0
+
+
+def candidate_plan(base: Base, candidate: Candidate) -> Plan | None:
+    """The base plan with the candidate's changes; None when they cannot be carried out with the grids that the base plan has.
+
+    What turns float along with the named nodes is decided by the same minimum cut that placed the base plan.
+    """
+    if not candidate.floats:
+        return base.plan
+    placement, groups = _place(base, candidate.floats)
+    grids = _grids(base.plan, placement, groups)
+    if grids is None:
+        return None
+    places = {name: _node(name, here, groups, candidate) for name, here in base.plan.nodes.items()}
+    loose = {name for name, here in places.items() if here.runs == "float" and base.plan.nodes[name].runs != "float"}
+    weights = {key: grid for key, grid in base.plan.weights.items() if _owner(key) not in loose}
+    stored = _stored(base, loose) if candidate.stored else {}
+    biases = {name: bias for name, bias in base.plan.biases.items() if name not in loose or any(_owner(key) == name for key in stored)}
+    changed = {"nodes": places, "grids": grids, "weights": weights, "biases": biases, "stored": {**base.plan.stored, **stored}}
+    return base.plan.model_copy(update=changed)
+
+
+def _place(base: Base, floats: Iterable[str]) -> tuple[Placement, Groups]:
+    """Place nodes around those kept float. A value that would need a grid which the base plan lacks was never observed: it stays float."""
+    keep = (*base.keep_float, *(_exactly(name) for name in floats))
+    model = migrated(base.model, base.plan.factors)
+    unfit: dict[str, str] = {}
+    while True:
+        placement = place(model, base.target, keep, unfit)
+        groups = same_scale_groups(model, placement, base.target)
+        missing = {name for names in groups.members.values() for name in names} - base.plan.grids.keys() - unfit.keys()
+        if not missing:
+            return placement, groups
+        unfit.update(dict.fromkeys(missing, "hands on a value that has no grid, because a node beside it stays float"))
+
+
+def _exactly(name: str) -> str:
+    """A pattern of the recipe that this node's name alone matches: a plain one could be a glob or an operator type."""
+    return rf"/\A{re.escape(name)}\Z/"
+
+
+#: how the reason of a node names a neighbour that such a pattern keeps float
+_OWN_PATTERN = re.compile(re.escape(KEPT) + r" \(/\\A.*?\\Z/\)")
+
+
+def _grids(plan: Plan, placement: Placement, groups: Groups) -> dict[str, GridPlan] | None:
+    found: dict[str, GridPlan] = {}
+    for root, members in groups.members.items():
+        if any(name not in plan.grids for name in members):
+            return None
+        first = plan.grids[members[0]]
+        if any((plan.grids[name].scale, plan.grids[name].zero_point) != (first.scale, first.zero_point) for name in members):
+            return None
+        for name in members:
+            readers = "all" if name in placement.integer else "integer"
+            group = root if len(members) > 1 else None
+            found[name] = plan.grids[name].model_copy(update={"readers": readers, "group": group})
+    return found
+
+
+def _node(name: str, here: NodePlan, groups: Groups, candidate: Candidate) -> NodePlan:
+    """The node's place. What the base plan runs otherwise than in integers of its own, or as a table of weights, stays as it is."""
+    if name in candidate.floats:
+        return here.model_copy(update={"runs": "float", "reason": f"{SEARCHED} ({candidate.name})"})
+    found = groups.nodes.get(name)
+    if found is None or here.runs not in INTEGER or here.reason.startswith("an embedding table"):
+        return here
+    return here.model_copy(update={"runs": found.runs, "reason": _OWN_PATTERN.sub(SEARCHED, found.reason)})
+
+
+def _stored(base: Base, loose: Iterable[str]) -> Mapping[str, GridPlan]:
+    """The base plan's integers of the weights that the now float nodes multiply with."""
+    found: dict[str, GridPlan] = {}
+    wanted = frozenset(loose)
+    for node in nodes(base.model):
+        kernel = base.target.kernel_of(node.op_type)
+        if node.name in wanted and kernel is not None and kernel.weight is not None and layer_of(node, kernel.weight) is not None:
+            key = f"{node.name}:{kernel.weight}"
+            if key in base.plan.weights:
+                found[key] = base.plan.weights[key]
+    return found
+
+
+def _owner(key: str) -> str:
+    """The node of a "node:input index" key."""
+    return key.rpartition(":")[0]

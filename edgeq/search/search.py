@@ -1,0 +1,155 @@
+"""Effort best: start from the default's plan, measure candidates until nothing is left to try or the minutes are over, keep the best."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import monotonic
+
+from edgeq.data.dataset import Dataset
+from edgeq.errors import BadData, BadOutput
+from edgeq.io.load import Loaded
+from edgeq.io.save import atomic_write_text
+from edgeq.progress import Clock, Progress
+from edgeq.runtimes.ort import runtime_version
+from edgeq.schema.plan import Plan, load_plan
+from edgeq.schema.task import Planned, Task
+from edgeq.search.book import BEST_PLAN, Book
+from edgeq.search.builder import Builder
+from edgeq.search.candidates import Base, Candidate
+from edgeq.search.journal import Journal
+from edgeq.search.strategies import DEFAULT, fastest, finals, repair, smallest
+from edgeq.search.trials import OutOfTime, Trials
+from edgeq.search.verdict import Search, choices, why
+from edgeq.version import __version__
+
+#: in the folder of a search: the plan that it began with, finished and before its biases were corrected
+DEFAULT_PLAN, DRAFT_PLAN = "default.plan.json", "draft.plan.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Wish:
+    """What to search for. data: for calibration. judged: what candidates are measured on. work: where the journal lies; None: nowhere."""
+
+    loaded: Loaded
+    task: Task
+    data: Dataset
+    judged: Dataset
+    work: Path | None
+
+
+def search(wish: Wish, decide: Callable[[], Planned], clock: Clock, progress: Progress) -> tuple[Planned, Search]:
+    """The plan of the best candidate. decide: makes the plan to begin with; not called when the journal in `work` has it.
+
+    Raises BadOutput for a folder that cannot be used or belongs to another search, BadData for floors that the data cannot answer.
+    """
+    recipe, started = wish.task.recipe, monotonic()
+    _check_labels(wish)
+    journal = Journal(wish.work, identity(wish))
+    planned = _base(wish, decide)
+    base = Base(wish.task.model, _draft(wish, planned), wish.task.target, recipe.keep_float)
+    builder = Builder(base, planned.plan, wish.data)
+    progress.start("search", None)
+    if journal.resumed:
+        progress.note(f"going on with the search in {wish.work}: {len(journal.records)} measurements are there")
+    book = Book(builder, recipe, wish.work, progress)
+    stops = started + 60 * recipe.minutes
+    trials = Trials(wish.loaded.model, builder, wish.judged, recipe, journal, progress, stops, book.add)
+    with clock.stage("search"), _kept(book):
+        finished = _run(trials, book)
+    chosen = book.best()
+    apart = wish.judged is not wish.data
+    told = Search(
+        recipe.objective, wish.judged.name, wish.judged.count, apart, len(book.points), finished,
+        why(book.goal, chosen, finished), choices(tuple(book.points.values()), chosen, recipe.objective),
+    )  # fmt: skip
+    plan = book.plan(chosen, finished)
+    return Planned(plan, (*planned.steps, (f"search: {chosen.candidate.name}", plan))), told
+
+
+def identity(wish: Wish) -> str:
+    """sha256 of everything that measurements in the journal depend on, but for the minutes: a resumed search may get more of them."""
+    recipe = wish.task.recipe.model_copy(update={"minutes": 1.0})
+    labels = b"" if wish.judged.labels is None else wish.judged.labels.tobytes()
+    parts = [
+        __version__, runtime_version(), os.cpu_count(), wish.task.model_hash, wish.task.settings, recipe.hash,
+        wish.data.hash, wish.judged.hash, hashlib.sha256(labels).hexdigest(),
+    ]  # fmt: skip
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _check_labels(wish: Wish) -> None:
+    floors = wish.task.recipe.floors
+    asked = [name for name in ("max_drop", "min_accuracy") if getattr(floors, name) is not None]
+    if asked and wish.judged.metric != "top1":
+        what = f"The floor {asked[0]} is about task accuracy, but the data has no class labels."
+        raise BadData(what, wish.judged.name, "Add labels to the data, or give other data with --validation.")
+
+
+def _base(wish: Wish, decide: Callable[[], Planned]) -> Planned:
+    """The plan to begin with: from the folder of an earlier run of this search, or made now and kept there."""
+    kept = _kept_plan(wish, DEFAULT_PLAN)
+    if kept is not None:
+        return Planned(kept)
+    planned = decide()
+    if wish.work is not None:
+        atomic_write_text(wish.work / DRAFT_PLAN, _before_biases(planned).to_json(), force=True)
+        atomic_write_text(wish.work / DEFAULT_PLAN, planned.plan.to_json(), force=True)
+    return planned
+
+
+def _draft(wish: Wish, planned: Planned) -> Plan:
+    """The plan before its biases were corrected."""
+    return _kept_plan(wish, DRAFT_PLAN) or _before_biases(planned)
+
+
+def _before_biases(planned: Planned) -> Plan:
+    """The first step that differs from the last in nothing but biases."""
+    biases = {"biases": planned.plan.biases}
+    return next((plan for _, plan in planned.steps if plan.model_copy(update=biases) == planned.plan), planned.plan)
+
+
+def _kept_plan(wish: Wish, name: str) -> Plan | None:
+    path = None if wish.work is None else wish.work / name
+    if path is None or not path.exists():
+        return None
+    plan = load_plan(path)
+    if plan.model != wish.task.model_hash:
+        raise BadOutput("The folder holds the plan of another model.", str(path), "Use another folder, or remove this one.")
+    return plan
+
+
+@contextmanager
+def _kept(book: Book) -> Iterator[None]:
+    """Tell where the best so far lies when the user stops the search."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if book.work is not None and book.shown is not None:
+            book.progress.note(f"the best so far is {book.work / BEST_PLAN}; the same command goes on from here")
+        raise
+
+
+def _run(trials: Trials, book: Book) -> bool:
+    """Try what the objective asks for; whether it came to its end."""
+    first, finished = trials.judge(Candidate(DEFAULT)), True
+    assert first is not None  # the base plan itself
+    goal = book.goal
+    try:
+        if goal.objective == "latency":
+            fastest(trials)
+        if goal.objective == "size":
+            smallest(trials, goal)
+        if not goal.holds(book.best()):
+            repair(trials, goal)
+    except OutOfTime:
+        finished = False
+    if goal.objective == "latency":
+        # a choice by the first glance would be a guess: these few timings are not the clock's to cut
+        finals(replace(trials, stops=float("inf")), goal, tuple(book.points.values()))
+    return finished

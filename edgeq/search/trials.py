@@ -1,0 +1,164 @@
+"""Measure candidates as they would ship: rewritten, run in the real runtime, judged against the float model, and noted in a journal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from math import sqrt
+from time import monotonic
+
+import onnx_ir as ir
+
+from edgeq.data.dataset import Batch, Dataset
+from edgeq.progress import Progress
+from edgeq.prove.compare import check_floors, compare_models
+from edgeq.prove.known_outputs import KnownOutputs
+from edgeq.prove.latency import Latency, measure_latency
+from edgeq.schema.recipe import Recipe
+from edgeq.search.builder import Builder
+from edgeq.search.candidates import Candidate, integer_share
+from edgeq.search.journal import Journal, Number, Record
+from edgeq.search.points import Point
+
+#: samples that are enough to rank layers, and in how many pieces they are spread over the data (neighbours may be alike)
+RANKING_SAMPLES, RANKING_PIECES = 128, 16
+#: seconds that a first timing takes, and one that decides
+GLANCE_S, LOOK_S = 1.0, 3.0
+#: threads of the timings that decide: one, as on small devices, and onnxruntime's own choice
+THREADS = (1, 0)
+
+
+class OutOfTime(Exception):
+    """The minutes of the search are over: no measurement was begun."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Some samples of a data set, spread evenly; labels and metric left out."""
+
+    whole: Dataset
+    labels: None = None
+    metric: None = None
+
+    @property
+    def name(self) -> str:
+        return self.whole.name
+
+    @cached_property
+    def pieces(self) -> tuple[range, ...]:
+        step = self.whole.fixed_batch or 1
+        size = max(RANKING_SAMPLES // RANKING_PIECES // step, 1) * step
+        starts = sorted({place * self.whole.count // RANKING_PIECES // step * step for place in range(RANKING_PIECES)})
+        if size * RANKING_PIECES >= self.whole.count:
+            return (range(self.whole.count),)
+        return tuple(range(start, min(start + size, self.whole.count)) for start in starts)
+
+    @property
+    def count(self) -> int:
+        return sum(len(piece) for piece in self.pieces)
+
+    def batches(self, batch: int) -> Iterator[Batch]:
+        for piece in self.pieces:
+            yield from self.whole.batches(batch, piece.start, piece.stop)
+
+
+@dataclass(frozen=True, eq=False)
+class Trials:
+    """Where candidates are measured. original: the user's float model. data: what they are judged on. stops: when `clock` (seconds)
+    reaches it no measurement begins. seen: called with every judged point."""
+
+    original: ir.Model
+    builder: Builder
+    data: Dataset
+    recipe: Recipe
+    journal: Journal
+    progress: Progress
+    stops: float
+    seen: Callable[[Point], None]
+    clock: Callable[[], float] = monotonic
+    known: KnownOutputs = field(default_factory=KnownOutputs)
+
+    def judge(self, candidate: Candidate) -> Point | None:
+        """Fidelity, accuracy, integer share and size on all data; None when the candidate cannot be built. Raises OutOfTime."""
+        record = self._measured(f"judge {candidate.key}", candidate, self._judge)
+        if record.get("bytes") is None:
+            return None
+        point = _point(candidate, record)
+        self.seen(point)
+        return point
+
+    def rank(self, candidate: Candidate) -> float | None:
+        """SQNR (dB) of the draft on a part of the data; None when the candidate cannot be built. Raises OutOfTime."""
+        found = self._measured(f"rank {candidate.key}", candidate, self._rank).get("sqnr_db")
+        return None if found is None else float(found)  # type: ignore[arg-type]  # the journal's own number
+
+    def time(self, point: Point, *, sure: bool = False) -> Point:
+        """The point with its latency: a glance with one thread, or the worst of longer looks with each of THREADS. Raises OutOfTime.
+
+        The margin is that of one thread: other work on the machine disturbs it less.
+        """
+        looks = [self._timing(point.candidate, threads, LOOK_S) for threads in THREADS] if sure else []
+        looks = looks or [self._timing(point.candidate, THREADS[0], GLANCE_S)]
+        timed = replace(point, ratio=max(ratio for ratio, _ in looks), margin=looks[0][1], sure=sure)
+        self.seen(timed)
+        return timed
+
+    def _timing(self, candidate: Candidate, threads: int, seconds: float) -> tuple[float, float]:
+        def work(wanted: Candidate) -> dict[str, Number]:
+            plan = self.builder.draft(wanted)
+            assert plan is not None  # it was judged
+            feeds = next(iter(self.data.batches(1, 0, self.data.fixed_batch or 1))).feeds
+            found = measure_latency(self.original, self.builder.model(plan), feeds, threads=threads, budget_s=seconds)
+            return {"ratio": found.ratio, "margin": margin(found)}
+
+        record = self._measured(f"time {threads} {seconds:g} {candidate.key}", candidate, work)
+        return float(record["ratio"]), float(record["margin"])  # type: ignore[arg-type]  # the journal's own numbers
+
+    def _measured(self, key: str, candidate: Candidate, work: Callable[[Candidate], dict[str, Number]]) -> Record:
+        """From the journal, or measured now and noted there."""
+        known = self.journal.get(key)
+        if known is None:
+            # what the search began with is always measured: there must be something to choose
+            if candidate.floats and self.clock() >= self.stops:
+                raise OutOfTime
+            self.journal.put(key, {"name": candidate.name, **work(candidate)})
+            known = self.journal.records[key]
+        self.progress.advance()
+        return known
+
+    def _rank(self, candidate: Candidate) -> dict[str, Number]:
+        plan = self.builder.draft(candidate)
+        if plan is None:
+            return {"sqnr_db": None}
+        found = compare_models(self.original, self.builder.model(plan), Sample(self.data), batch=self.recipe.batch, known=self.known)
+        return {"sqnr_db": found.outputs[0].sqnr_db}
+
+    def _judge(self, candidate: Candidate) -> dict[str, Number]:
+        plan = self.builder.plan(candidate)
+        if plan is None:
+            return {"bytes": None}
+        model = self.builder.model(plan)
+        found = compare_models(self.original, model, self.data, batch=self.recipe.batch, known=self.known)
+        first, task = found.outputs[0], found.accuracy
+        return {
+            "sqnr_db": first.sqnr_db,
+            "agreement": first.top1_agreement,
+            "accuracy": task.int8 if task is not None and task.metric == "top1" else None,
+            "integer_pct": integer_share(self.builder.base.model, plan),
+            "bytes": ir.to_proto(model).ByteSize(),
+            "missed": list(check_floors(found, self.recipe.floors)),
+        }
+
+
+def margin(latency: Latency) -> float:
+    """Half the 95 % interval of the median ratio: 1.57 * interquartile range / sqrt(runs).
+
+    Source: McGill, Tukey, Larsen, Variations of box plots, The American Statistician 32 (1978).
+    """
+    return 1.57 * latency.spread / sqrt(latency.runs)
+
+
+def _point(candidate: Candidate, record: Record) -> Point:
+    numbers = {name: record[name] for name in ("sqnr_db", "agreement", "accuracy", "integer_pct", "bytes")}
+    return Point(candidate, missed=tuple(record["missed"] or ()), **numbers)  # type: ignore[arg-type]  # the journal's own numbers

@@ -1,0 +1,80 @@
+"""Let a model take and give codes instead of floats."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from edgeq.graph.code_grids import GRID_KEY, grid_of, grid_record
+from edgeq.graph.read import is_op
+
+
+@dataclass(frozen=True)
+class IntegerBoundary(ir.passes.InPlacePass):
+    """Take away the QuantizeLinear at the inputs and the DequantizeLinear at the outputs; names stay, types become those of the codes.
+
+    Before:  (float x) => (float y)   q = QuantizeLinear(x, s, z)   r = Conv...   y = DequantizeLinear(r, t, u)
+    After:   (int8 x) => (int8 y)     r = Conv... of x              y = r
+
+    1. An input whose every reader is a QuantizeLinear of one grid takes its codes.
+    2. An output that a DequantizeLinear makes gives the codes that it read, if they are not a second output already.
+
+    The grids are recorded in metadata_props, under edgeq.grid.NAME.
+    """
+
+    def call(self, model: ir.Model) -> ir.passes.PassResult:
+        graph = model.graph
+        changed = [_take(model, value) for value in graph.inputs]
+        changed += [_give(model, index) for index in range(len(graph.outputs))]
+        return ir.passes.PassResult(model, modified=any(changed))
+
+
+def _take(model: ir.Model, value: ir.Value) -> bool:
+    graph = model.graph
+    readers = [use.node for use in value.uses()]
+    if (
+        not readers
+        or _codes_type(readers[0]) is None
+        or value.is_graph_output()
+        or not all(is_op(n, "QuantizeLinear") and n.graph is graph for n in readers)
+    ):
+        return False
+    if len({tuple(id(v) for v in n.inputs[1:]) for n in readers}) > 1:
+        return False
+    _record(model, value, readers[0])
+    value.type = _codes_type(readers[0])
+    for node in readers:
+        node.outputs[0].replace_all_uses_with(value, replace_graph_outputs=True)
+        graph.remove(node, safe=True)
+    return True
+
+
+def _give(model: ir.Model, index: int) -> bool:
+    graph = model.graph
+    value = graph.outputs[index]
+    node = value.producer()
+    if node is None or not is_op(node, "DequantizeLinear") or value.uses():
+        return False
+    codes = node.inputs[0]
+    if codes is None or _codes_type(node) is None or codes.is_graph_output() or codes.is_graph_input() or codes.producer() is None:
+        return False
+    _record(model, value, node)
+    codes.shape, codes.type = value.shape, _codes_type(node)
+    graph.outputs[index] = codes
+    graph.remove(node, safe=True)
+    name, value.name = value.name, None
+    codes.name = name
+    return True
+
+
+def _codes_type(node: ir.Node) -> ir.TensorType | None:
+    """The type of what a QuantizeLinear makes or a DequantizeLinear reads."""
+    grid = grid_of(node)
+    return None if grid is None else ir.TensorType(ir.DataType[grid.dtype.upper()])
+
+
+def _record(model: ir.Model, value: ir.Value, node: ir.Node) -> None:
+    grid = grid_of(node)
+    if grid is not None and grid.scale.size == 1:
+        model.metadata_props[GRID_KEY + str(value.name)] = grid_record(grid)

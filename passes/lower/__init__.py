@@ -1,0 +1,1 @@
+"""Passes that turn operators into ones that a target has integer kernels for."""

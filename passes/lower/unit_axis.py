@@ -1,0 +1,126 @@
+"""Give convolutions and pools of one spatial axis a second one of size 1, for chips whose windows have height and width."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+
+from edgeq.graph.edit import Names, add_constant, replace_constant
+from edgeq.graph.read import attribute_ints, constant, is_op, nodes, owner, rank
+
+#: place of the unit axis: before the only spatial one
+_AXIS = 2
+_WINDOWS = ("Conv", "ConvTranspose", "MaxPool", "AveragePool")
+#: what comes out has the channels and the axes of what goes in, element by element or channel by channel
+_ALONG = ("Relu", "Clip", "LeakyRelu", "HardSwish", "HardSigmoid", "Sigmoid", "Tanh", "Elu", "Erf", "Gelu", "Softplus", "Exp", "Sqrt",
+          "GlobalAveragePool", "Add", "Sub", "Mul", "Concat")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class UnitAxis(ir.passes.InPlacePass):
+    """Work on [N, C, 1, L] instead of [N, C, L], from the first window to the last.
+
+    Before:  y = Conv <pads = [1, 1]> (x, w)    z = Relu(y)     x: [N, C, L], w: [M, C, K]
+    After:   u = Unsqueeze(x, 2)   v = Conv <pads = [0, 1, 0, 1]> (u, w)   r = Relu(v)   z = Squeeze(r, 2)     w: [M, C, 1, K]
+
+    1. A Conv, ConvTranspose, MaxPool or AveragePool of one spatial axis gets another one before it.
+    2. An operator that works along the axes follows, where all that it reads has the unit axis or is constant.
+    3. A Squeeze that only these read is gone.
+    """
+
+    def call(self, model: ir.Model) -> ir.passes.PassResult:
+        names, modified = Names(model), False
+        for node in list(nodes(model)):
+            if is_op(node, *_WINDOWS) and _is_line(node):
+                _widen_attributes(node)
+                if is_op(node, "Conv", "ConvTranspose"):
+                    weight = constant(node.inputs[1])
+                    assert weight is not None
+                    replace_constant(node, 1, np.expand_dims(weight, _AXIS), names)
+                _on_plane(node, (0,), names)
+                modified = True
+            elif is_op(node, *_ALONG) and _follows(node):
+                _on_plane(node, tuple(range(len(node.inputs))) if is_op(node, "Add", "Sub", "Mul", "Concat") else (0,), names)
+                modified = True
+        return ir.passes.PassResult(model, modified)
+
+
+def _is_line(node: ir.Node) -> bool:
+    """Whether it has one spatial axis, and a constant weight if any."""
+    if rank(node.inputs[0]) != 3 or any(value.uses() or value.is_graph_output() for value in node.outputs[1:]):
+        return False
+    return not is_op(node, "Conv", "ConvTranspose") or constant(node.inputs[1]) is not None
+
+
+def _follows(node: ir.Node) -> bool:
+    data = node.inputs if is_op(node, "Add", "Sub", "Mul", "Concat") else node.inputs[:1]
+    if any(rank(value) != 3 and constant(value) is None for value in data) or not any(_plane(value) is not None for value in data):
+        return False
+    if is_op(node, "Concat"):  # constants would have to be of full rank
+        return node.attributes.get_int("axis", 0) in (0, 1) and all(_plane(value) is not None for value in data)
+    return all(_plane(value) is not None or constant(value) is not None for value in data)
+
+
+def _plane(value: ir.Value | None) -> ir.Value | None:
+    """The value with the unit axis that a Squeeze takes away."""
+    maker = None if value is None else value.producer()
+    if maker is None or not is_op(maker, "Squeeze") or len(maker.inputs) < 2 or rank(maker.inputs[0]) != 4:
+        return None
+    axes = constant(maker.inputs[1])
+    return maker.inputs[0] if axes is not None and axes.tolist() == [_AXIS] else None
+
+
+def _widen_attributes(node: ir.Node) -> None:
+    for name, unit in (("kernel_shape", 1), ("strides", 1), ("dilations", 1), ("output_padding", 0), ("output_shape", 1), ("pads", 0)):
+        old = attribute_ints(node, name)
+        if old is not None:
+            node.attributes[name] = ir.AttrInt64s(name, [number for half in _halves(name, old) for number in (unit, *half)])
+
+
+def _halves(name: str, numbers: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    """pads: the begins, then the ends; all others: one."""
+    middle = len(numbers) // 2 if name == "pads" else len(numbers)
+    yield numbers[:middle]
+    if name == "pads":
+        yield numbers[middle:]
+
+
+def _on_plane(node: ir.Node, data: tuple[int, ...], names: Names) -> None:
+    """Let the node read and make values with the unit axis; who read its output reads the same behind a Squeeze."""
+    graph = owner(node)
+    axes = add_constant(graph, np.array([_AXIS], np.int64), names.value(f"{node.name}_unit_axis"))
+    for index in data:
+        value = node.inputs[index]
+        array = constant(value)
+        if array is not None:
+            if array.ndim > 1:
+                replace_constant(node, index, np.expand_dims(array, -2), names)
+            continue
+        assert value is not None
+        wide = _plane(value)
+        if wide is None:
+            wide = ir.Value(name=names.value(f"{value.name}_plane"), type=value.type, shape=_wider(value.shape))
+            step = ir.Node("", "Unsqueeze", [value, axes], outputs=[wide], name=names.node(f"{node.name}_Unsqueeze"))
+            graph.insert_before(node, step)
+        node.replace_input_with(index, wide)
+        _drop(value)
+    made = node.outputs[0]
+    narrow = ir.Value(type=made.type, shape=made.shape)
+    made.replace_all_uses_with(narrow, replace_graph_outputs=True)
+    graph.insert_after(node, ir.Node("", "Squeeze", [made, axes], outputs=[narrow], name=names.node(f"{node.name}_Squeeze")))
+    narrow.name, made.name = made.name, names.value(f"{made.name}_plane")
+    made.shape = _wider(made.shape)
+
+
+def _wider(shape: ir.Shape | None) -> ir.Shape | None:
+    return None if shape is None else ir.Shape([*shape[:_AXIS], 1, *shape[_AXIS:]])
+
+
+def _drop(value: ir.Value) -> None:
+    """A Squeeze that nothing reads any more."""
+    maker = value.producer()
+    if maker is not None and is_op(maker, "Squeeze") and not value.uses() and not value.is_graph_output():
+        owner(maker).remove(maker, safe=True)

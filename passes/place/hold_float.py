@@ -1,0 +1,57 @@
+"""Keep a node in float where the runtime would turn it into an integer kernel by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+
+from edgeq.graph.edit import Names, add_constant
+from edgeq.graph.read import constant, is_op, nodes, owner
+from edgeq.passes.quantize.qdq import qdq_node
+
+
+@dataclass(frozen=True)
+class HoldFloat(ir.passes.InPlacePass):
+    """Put the scale of a DequantizeLinear in front of a named node into a Mul of its own.
+
+    Before:  f = DequantizeLinear(q, s, z)   y = AveragePool(f)
+    After:   u = DequantizeLinear(q, 1, z)   f = Mul(u, s)   y = AveragePool(f)
+
+    onnxruntime makes an integer kernel of every DequantizeLinear -> operator -> QuantizeLinear that it has one for, and moves a
+    DequantizeLinear behind an operator that only moves elements. The Mul computes the same numbers and stops it.
+    """
+
+    names: Set[str]
+
+    def call(self, model: ir.Model) -> ir.passes.PassResult:
+        free = Names(model)
+        modified = False
+        for node in [n for n in nodes(model) if n.name in self.names]:
+            for index, value in enumerate(node.inputs):
+                producer = value.producer() if value is not None else None
+                if producer is not None and is_op(producer, "DequantizeLinear") and _scales(producer):
+                    node.replace_input_with(index, _in_two_steps(node, producer, free))
+                    modified = True
+        return ir.passes.PassResult(model, modified)
+
+
+def _scales(dequantize: ir.Node) -> bool:
+    """Whether it is an activation's: one scale a tensor, that is not 1."""
+    scale, source = constant(dequantize.inputs[1]), dequantize.inputs[0]
+    return scale is not None and scale.size == 1 and float(scale) != 1.0 and constant(source) is None and len(dequantize.inputs) > 2
+
+
+def _in_two_steps(node: ir.Node, dequantize: ir.Node, free: Names) -> ir.Value:
+    graph, source, scale = owner(node), dequantize.inputs[0], dequantize.inputs[1]
+    assert source is not None
+    stem = dequantize.outputs[0].name
+    one = add_constant(graph, np.array(1.0, np.float32), free.value(f"{stem}_unit"))
+    name, output = free.node(f"{stem}_unscaled"), free.value(f"{stem}_unscaled")
+    first = qdq_node("DequantizeLinear", source, one, dequantize.inputs[2], None, name, output)
+    result = ir.Value(name=free.value(f"{stem}_scaled"), shape=source.shape, type=ir.TensorType(ir.DataType.FLOAT))
+    second = ir.Node("", "Mul", [first.outputs[0], scale], [], outputs=[result], name=free.node(f"{stem}_scaled"))
+    graph.insert_before(node, (first, second))
+    return result

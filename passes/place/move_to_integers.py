@@ -1,0 +1,124 @@
+"""Run the operators that only move or select elements on the integer tensors themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+
+from edgeq.graph.edit import Names, add_constant
+from edgeq.graph.read import clip_bounds, constant, is_op, nodes, owner
+from edgeq.numerics.grid import LIMITS
+
+
+@dataclass(frozen=True)
+class MoveToIntegers(ir.passes.InPlacePass):
+    """Swap DequantizeLinear -> operator -> QuantizeLinear of one grid for the operator on integers.
+
+    Before:  f = DequantizeLinear(q, s, z)   g = MaxPool(f)   h = QuantizeLinear(g, s, z)
+    After:   h = MaxPool(q)
+
+    1. Every data input must come from a DequantizeLinear and every read output go to one QuantizeLinear, all of the same grid.
+    2. Relu becomes Clip at the zero point; the bounds of Clip and the fill value of Pad become codes of the grid.
+    """
+
+    names: Set[str]
+
+    def call(self, model: ir.Model) -> ir.passes.PassResult:
+        free = Names(model)
+        modified = False
+        for node in list(nodes(model)):
+            if node.name in self.names and self._move(node, free):
+                modified = True
+        return ir.passes.PassResult(model, modified)
+
+    def _move(self, node: ir.Node, free: Names) -> bool:
+        count = len(node.inputs) if is_op(node, "Concat", "Max", "Min") else 1
+        before = [value.producer() if value is not None else None for value in node.inputs[:count]]
+        outputs = [value for value in node.outputs if value.uses() or value.is_graph_output()]
+        after = [_only_reader(value) for value in outputs]
+        if not all(is_op(n, "DequantizeLinear") for n in before) or not all(is_op(n, "QuantizeLinear") for n in after) or not after:
+            return False
+        grids = {_grid(n) for n in (*before, *after) if n is not None}
+        if len(grids) != 1 or None in grids or not _has_codes(node):
+            return False
+        first = before[0]
+        assert first is not None
+        _to_codes(node, first, free)
+        for index, producer in enumerate(before):
+            assert producer is not None
+            node.replace_input_with(index, producer.inputs[0])
+        for value, reader in zip(outputs, after, strict=True):
+            assert reader is not None
+            _take_over(value, reader)
+        for producer in dict.fromkeys(before):
+            if producer is not None and producer.graph is not None and not _is_read(producer):
+                owner(producer).remove(producer, safe=True)
+        return True
+
+
+def _has_codes(node: ir.Node) -> bool:
+    """Whether the bounds or the fill value that the node works with are known."""
+    if is_op(node, "Relu", "Clip"):
+        return clip_bounds(node) is not None
+    return not is_op(node, "Pad") or len(node.inputs) < 3 or node.inputs[2] is None or constant(node.inputs[2]) is not None
+
+
+def _is_read(node: ir.Node) -> bool:
+    return any(value.uses() or value.is_graph_output() for value in node.outputs)
+
+
+def _only_reader(value: ir.Value) -> ir.Node | None:
+    uses = list(value.uses())
+    return uses[0].node if len(uses) == 1 and not value.is_graph_output() else None
+
+
+def _grid(node: ir.Node) -> tuple[str, bytes, bytes] | None:
+    """What must be equal for integers to mean the same number."""
+    scale, zero = constant(node.inputs[1]), constant(node.inputs[2]) if len(node.inputs) > 2 else None
+    if scale is None or zero is None or scale.size != 1:
+        return None
+    return str(zero.dtype), scale.tobytes(), zero.tobytes()
+
+
+def _take_over(value: ir.Value, quantize: ir.Node) -> None:
+    """Let the node's value be what the QuantizeLinear after it made."""
+    result = quantize.outputs[0]
+    name, dtype = result.name, result.dtype
+    result.replace_all_uses_with(value, replace_graph_outputs=True)
+    owner(quantize).remove(quantize, safe=True)
+    result.name = None
+    value.name = name
+    value.type = ir.TensorType(dtype or ir.DataType.UINT8)
+
+
+def _to_codes(node: ir.Node, dequantize: ir.Node, free: Names) -> None:
+    """Turn float bounds and fill values into codes of the grid, and Relu into Clip."""
+    scale, zero = constant(dequantize.inputs[1]), constant(dequantize.inputs[2])
+    assert scale is not None and zero is not None
+    low, high = LIMITS[str(zero.dtype)]
+
+    def code(number: float) -> np.ndarray[tuple[()], np.dtype[np.generic]]:
+        return np.asarray(np.clip(np.rint(number / float(scale)) + int(zero), low, high)).astype(zero.dtype)
+
+    if is_op(node, "Relu", "Clip"):
+        bounds = clip_bounds(node)
+        assert bounds is not None
+        _become_clip(node, [code(bound) for bound in bounds], free)
+    elif is_op(node, "Pad") and node.attributes.get_string("mode", "constant") == "constant":
+        fill = constant(node.inputs[2]) if len(node.inputs) > 2 and node.inputs[2] is not None else np.float32(0)
+        assert fill is not None
+        stored = add_constant(owner(node), code(float(fill)), free.value(f"{node.name}_fill"))
+        if len(node.inputs) < 3:
+            node.resize_inputs(3)
+        node.replace_input_with(2, stored)
+
+
+def _become_clip(node: ir.Node, bounds: list[np.ndarray[tuple[()], np.dtype[np.generic]]], free: Names) -> None:
+    graph = owner(node)
+    node.op_type = "Clip"
+    node.resize_inputs(3)
+    for index, (bound, word) in enumerate(zip(bounds, ("min", "max"), strict=True), start=1):
+        node.replace_input_with(index, add_constant(graph, bound, free.value(f"{node.name}_{word}")))

@@ -1,0 +1,89 @@
+"""A function of one number, between integers of 8 bits, is a table of 256 codes."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from edgeq.graph.edit import Names, add_constant, drop_unread_constants
+from edgeq.graph.read import constant, is_op, nodes, only_consumer, owner
+from edgeq.numerics.grid import PerTensor, QuantParams, dequantize, quantize
+
+
+@dataclass(frozen=True)
+class UnaryToLookup(ir.passes.InPlacePass):
+    """Replace DequantizeLinear -> function -> QuantizeLinear of the named nodes by a lookup of codes.
+
+    Before:  f = DequantizeLinear(q, s, z)   y = Tanh(f)   r = QuantizeLinear(y, t, u)
+    After:   i = Cast <to = INT32> (q)       r = Gather(table, i)
+
+    table[i] is the code of y where q is i; a negative i counts from the end of the 256 entries, as ONNX's Gather has it. Exact: the
+    table holds what float arithmetic gives. The function is computed by onnx's reference implementation.
+    """
+
+    names: Set[str]
+
+    def call(self, model: ir.Model) -> ir.passes.PassResult:
+        free = Names(model)
+        modified = False
+        for node in [n for n in nodes(model) if n.name in self.names]:
+            source, after = node.inputs[0], only_consumer(node.outputs[0])
+            before = source.producer() if source is not None else None
+            if before is None or after is None or not is_op(before, "DequantizeLinear") or not is_op(after, "QuantizeLinear"):
+                continue
+            first, second = _grid(before), _grid(after)
+            if first is not None and second is not None:
+                _replace(node, before, after, _table(node, first, second, model.opset_imports.get("", 17)), free)
+                modified = True
+        if modified:
+            drop_unread_constants(model)
+        return ir.passes.PassResult(model, modified)
+
+
+def _grid(node: ir.Node) -> QuantParams | None:
+    scale, zero = (constant(value) for value in node.inputs[1:3])
+    if scale is None or zero is None or scale.size != 1 or str(zero.dtype) not in ("int8", "uint8"):
+        return None
+    return QuantParams(str(zero.dtype), np.asarray(scale, np.float32).reshape(()), np.asarray(zero, np.int32).reshape(()), PerTensor())
+
+
+def _table(node: ir.Node, first: QuantParams, second: QuantParams, opset: int) -> NDArray[np.generic]:
+    """The 256 output codes, in the order of the bytes 0x00 to 0xff of the input code."""
+    import onnx
+    from onnx.reference import ReferenceEvaluator
+
+    codes = np.arange(256, dtype=np.uint8).view(first.dtype)
+    proto = ir.to_proto(node)
+    del proto.input[:], proto.output[:]
+    proto.input.append("x")
+    proto.output.append("y")
+    kind = onnx.helper.make_tensor_value_info
+    ends = [kind("x", onnx.TensorProto.FLOAT, [256])], [kind("y", onnx.TensorProto.FLOAT, [256])]
+    model = onnx.helper.make_model(onnx.helper.make_graph([proto], "table", *ends), opset_imports=[onnx.helper.make_opsetid("", opset)])
+    (y,) = ReferenceEvaluator(model).run(None, {"x": dequantize(codes, first)})
+    return quantize(np.asarray(y, np.float32), second)
+
+
+def _replace(node: ir.Node, before: ir.Node, after: ir.Node, table: NDArray[np.generic], free: Names) -> None:
+    graph, source = owner(node), before.inputs[0]
+    stored = add_constant(graph, table, free.value(f"{node.name}_table"))
+    index = ir.Value(name=free.value(f"{node.name}_index"), shape=source.shape if source else None, type=ir.TensorType(ir.DataType.INT32))
+    cast = ir.Node("", "Cast", [source], [ir.AttrInt64("to", int(ir.DataType.INT32))], outputs=[index], name=free.node(f"{node.name}_Cast"))
+    graph.insert_before(node, cast)
+    old, result = node.outputs[0], after.outputs[0]
+    node.op_type = "Gather"
+    node.attributes.clear()
+    node.resize_inputs(2)
+    node.replace_input_with(0, stored)
+    node.replace_input_with(1, index)
+    name, kind = result.name, result.type
+    result.replace_all_uses_with(old, replace_graph_outputs=True)
+    graph.remove(after, safe=True)
+    result.name = None
+    old.name, old.type = name, kind
+    if not before.outputs[0].uses() and not before.outputs[0].is_graph_output():
+        graph.remove(before, safe=True)

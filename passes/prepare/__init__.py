@@ -1,0 +1,1 @@
+"""Passes over the float model before calibration: simplify, fold, normalize."""

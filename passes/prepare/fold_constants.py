@@ -1,0 +1,83 @@
+"""Compute what does not depend on the inputs, once."""
+
+from __future__ import annotations
+
+import logging
+import math
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from edgeq.graph.edit import vanished
+from edgeq.graph.read import constant, nodes
+
+#: folding must not blow the file up: a ConstantOfShape of a gigabyte stays a node
+MAX_ELEMENTS = 4 << 20
+#: operators whose result can be much larger than what they read
+_INFLATING = ("ConstantOfShape", "Expand", "Tile", "Range", "Resize", "Upsample", "Pad", "OneHot", "EyeLike", "MatMul", "Gemm", "Einsum")
+_KEPT = ("Constant", "RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial")
+
+# onnxscript logs what it cannot evaluate; such a node simply stays
+logging.getLogger("onnxscript").addHandler(logging.NullHandler())
+
+
+@dataclass(frozen=True)
+class FoldConstants(ir.passes.InPlacePass):
+    """onnxscript's folding, loaded only when there is a node whose inputs are all constants.
+
+    Before: `c = Sqrt(two)`, `y = Mul(x, c)`
+    After:  `y = Mul(x, c)` with the initializer c
+    """
+
+    def call(self, model: ir.Model) -> ir.passes.PassResult:
+        if not any(is_foldable(node) and _may_fold(node) is None for node in nodes(model)):
+            return ir.passes.PassResult(model, modified=False)
+        from onnxscript.optimizer import fold_constants  # half a second to import
+
+        before, outside = [node.name for node in nodes(model)], {node.name for node in model.graph}
+        fold_constants(model, input_size_limit=MAX_ELEMENTS, output_size_limit=MAX_ELEMENTS, should_fold=_may_fold)
+        _restore_names(model, before)
+        after = {node.name for node in nodes(model)}
+        for name in before:
+            if name and name not in after:
+                vanished(model)[name] = "constant-folded" if name in outside else "constant-folded, or in a branch that is never taken"
+        return ir.passes.PassResult(model, modified=before != [node.name for node in nodes(model)])
+
+
+def _may_fold(node: ir.Node) -> bool | None:
+    """False where the result could be too large; None leaves the choice to onnxscript."""
+    for value in node.outputs:
+        if value.shape is not None and value.shape.is_static():
+            if math.prod(value.shape.numpy()) > MAX_ELEMENTS:
+                return False
+        elif node.op_type in _INFLATING or _joint_size(node) > MAX_ELEMENTS:
+            return False
+    return None
+
+
+def _joint_size(node: ir.Node) -> int:
+    """The most elements that broadcasting the inputs against each other could give."""
+    arrays = [constant(value) for value in node.inputs]
+    return math.prod(max(array.size, 1) for array in arrays if array is not None)
+
+
+def _restore_names(model: ir.Model, before: list[str | None]) -> None:
+    """When an If's condition is constant, folding moves the branch out and calls its nodes <If>_<name>: give them back their names."""
+    left = {node.name for node in nodes(model)}
+    gone = {name for name in before if name and name not in left}
+    for node in nodes(model):
+        if node.name and node.name not in before:
+            old = max((name for name in gone if node.name.endswith(f"_{name}")), key=len, default=None)
+            if old is not None:
+                node.name = old
+                gone.discard(old)
+
+
+def is_foldable(node: ir.Node) -> bool:
+    """Whether every input is a constant, so that the result is one too."""
+    if node.op_type in _KEPT or node.domain not in ("", "ai.onnx") or any(value.is_graph_output() for value in node.outputs):
+        return False
+    if any(attr.type in (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS) for attr in node.attributes.values()):
+        return False
+    given = [value for value in node.inputs if value is not None]
+    return bool(given) and all(constant(value) is not None for value in given)

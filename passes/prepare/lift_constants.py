@@ -1,0 +1,27 @@
+"""Turn Constant nodes into initializers, so that a weight looks the same wherever it came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import onnx_ir as ir
+import onnx_ir.passes.common as common_passes
+
+from edgeq.graph.edit import vanished
+from edgeq.graph.read import is_op, nodes
+
+
+@dataclass(frozen=True)
+class LiftConstants(ir.passes.InPlacePass):
+    """All passes after this one look for constants among the initializers.
+
+    Before: `w = Constant<value = ...>()`, `y = Conv(x, w)`
+    After:  `y = Conv(x, w)` with the initializer w
+    """
+
+    def call(self, model: ir.Model) -> ir.passes.PassResult:
+        before = {node.name for node in nodes(model) if is_op(node, "Constant")}
+        result = common_passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
+        after = {node.name for node in nodes(model) if is_op(node, "Constant")}
+        vanished(model).update((name, "became an initializer") for name in sorted(name for name in before - after if name))
+        return ir.passes.PassResult(model, modified=result.modified)

@@ -1,0 +1,59 @@
+"""Turn a mean over all spatial axes into GlobalAveragePool, which has an integer kernel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from edgeq.graph.edit import Names
+from edgeq.graph.read import attribute_int, attribute_ints, constant, is_op, nodes, owner, rank
+
+
+@dataclass(frozen=True)
+class MeanToGlobalPool(ir.passes.InPlacePass):
+    """ReduceMean has no integer kernel. Over the axes 2..rank-1 it is GlobalAveragePool, with a Flatten behind when axes are dropped.
+
+    The node keeps its name; the Flatten takes over the output's.
+
+    Before: `y = ReduceMean<keepdims=0>(x, [2, 3])`
+    After:  `p = GlobalAveragePool(x)`, `y = Flatten<axis=1>(p)`
+    """
+
+    def call(self, model: ir.Model) -> ir.passes.PassResult:
+        names = Names(model)
+        found = [node for node in nodes(model) if is_op(node, "ReduceMean") and _is_spatial(node)]
+        for node in found:
+            _rewrite(node, names)
+        return ir.passes.PassResult(model, modified=bool(found))
+
+
+def _is_spatial(node: ir.Node) -> bool:
+    dims = rank(node.inputs[0])
+    axes = attribute_ints(node, "axes")
+    if len(node.inputs) > 1 and node.inputs[1] is not None:
+        array = constant(node.inputs[1])
+        axes = None if array is None else tuple(int(axis) for axis in array.reshape(-1))
+    return dims is not None and dims > 2 and axes is not None and sorted(axis % dims for axis in axes) == list(range(2, dims))
+
+
+def _rewrite(node: ir.Node, names: Names) -> None:
+    keep = attribute_int(node, "keepdims", 1)
+    node.op_type = "GlobalAveragePool"
+    node.attributes.clear()
+    node.resize_inputs(1)
+    if keep:
+        return
+    out = node.outputs[0]
+    pooled = ir.Value(name=names.value(f"{out.name}_pooled"), type=out.type)
+    source = node.inputs[0]
+    if source is not None and source.shape is not None:
+        pooled.shape = ir.Shape([*source.shape[:2], *[1] * (len(source.shape) - 2)])
+    graph = owner(node)
+    node.name, name = None, node.name
+    pool = ir.Node("", "GlobalAveragePool", [source], outputs=[pooled], name=name)
+    graph.insert_before(node, pool)
+    node.name = names.node(f"{name}_flatten")
+    node.op_type = "Flatten"
+    node.replace_input_with(0, pooled)
+    node.attributes["axis"] = ir.AttrInt64("axis", 1)

@@ -1,0 +1,1 @@
+"""Passes that carry out the grids, codes and biases of a plan."""

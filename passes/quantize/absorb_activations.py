@@ -1,0 +1,35 @@
+"""Take out the Relu and Clip nodes whose work the output grid of their producer does."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from edgeq.graph.read import is_op, nodes, owner
+
+
+@dataclass(frozen=True)
+class AbsorbActivations(ir.passes.InPlacePass):
+    """Remove the named Relu/Clip nodes; their producer's value takes over their value's name.
+
+    Before:  c = Conv(x, w)   y = Relu(c)
+    After:   y = Conv(x, w)
+
+    The plan names only nodes whose value gets a grid that saturates where they cut.
+    """
+
+    names: Set[str]
+
+    def call(self, model: ir.Model) -> ir.passes.PassResult:
+        found = [n for n in nodes(model) if n.name in self.names and is_op(n, "Relu", "Clip")]
+        for node in found:
+            source, result = node.inputs[0], node.outputs[0]
+            assert source is not None
+            graph, name = owner(node), result.name
+            result.replace_all_uses_with(source, replace_graph_outputs=True)
+            graph.remove(node, safe=True)
+            result.name = None
+            source.name = name
+        return ir.passes.PassResult(model, modified=bool(found))

@@ -1,0 +1,58 @@
+"""Scale channels where a layer makes them, and back where layers read them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from edgeq.graph.edit import Names, replace_constant
+from edgeq.graph.layer_form import Factors, layer_form, scale_weight
+from edgeq.graph.read import constant
+
+#: where a model in memory remembers that it was equalized
+DONE = "edgeq.equalized"
+
+
+@dataclass(frozen=True)
+class Equalize(ir.passes.InPlacePass):
+    """Multiply the channels of the named values by the given factors; the network computes the same.
+
+    Before:  a = Conv(x, w, b)                    r = Relu(a)   y = Conv(r, v)
+    After:   a = Conv(x, w * u[:, None], b * u)   r = Relu(a)   y = Conv(r, v / u[None, :])
+
+    factors: name of a value of the main graph -> a positive factor for each channel, the same for all values of a class
+    (edgeq/graph/channels.py). A model is equalized once; it remembers in memory that it was.
+    """
+
+    factors: Mapping[str, Factors]
+
+    def call(self, model: ir.Model) -> ir.passes.PassResult:
+        if model.meta.get(DONE):
+            return ir.passes.PassResult(model, modified=False)
+        names = Names(model)
+        changed = [self._scale(node, names) for node in model.graph]
+        model.meta[DONE] = any(changed)
+        return ir.passes.PassResult(model, modified=any(changed))
+
+    def _scale(self, node: ir.Node, names: Names) -> bool:
+        form = layer_form(node)
+        if form is None or node.inputs[0] is None:
+            return False
+        before, after = self.factors.get(str(node.inputs[0].name)), self.factors.get(str(node.outputs[0].name))
+        if before is None and after is None:
+            return False
+        replace_constant(node, 1, scale_weight(node, form, before, after), names)
+        bias = constant(node.inputs[2]) if len(node.inputs) > 2 else None
+        if bias is not None and after is not None:
+            replace_constant(node, 2, _scaled_bias(bias, after), names)
+        return True
+
+
+def _scaled_bias(bias: NDArray[np.generic], factors: Factors) -> NDArray[np.float32]:
+    """bias [C], or [.., C] or one number of a Gemm, times the factors [C]."""
+    scaled = np.asarray(bias, np.float64) * factors
+    return np.asarray(scaled, np.float32)

@@ -1,0 +1,55 @@
+"""Store weights and constant operands as integers behind a DequantizeLinear."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+
+from edgeq.graph.edit import Names, drop_unread_constants
+from edgeq.graph.read import constant, nodes, owner
+from edgeq.numerics.grid import QuantParams, quantize
+from edgeq.passes.quantize.qdq import dequantize_constant
+from edgeq.schema.plan import unpack_codes
+
+
+@dataclass(frozen=True)
+class QuantizeConstants(ir.passes.InPlacePass):
+    """Replace constant inputs by int8 initializers and a DequantizeLinear each.
+
+    Before:  y = Conv(x, w)
+    After:   w_dequantized = DequantizeLinear <axis = 0> (w_quantized, w_scale, w_zero_point)   y = Conv(x, w_dequantized)
+
+    grids: "node name:input index" -> grid. An initializer that several nodes share gets one integer copy a distinct grid;
+    the float one stays for those who still read it.
+
+    codes: under the same key, the integers of a weight whose rounding was chosen with data in view; all others round to nearest.
+    """
+
+    grids: Mapping[str, QuantParams]
+    codes: Mapping[str, str]
+
+    def call(self, model: ir.Model) -> ir.passes.PassResult:
+        names = Names(model)
+        made: dict[tuple[str, bytes, str, int], ir.Value] = {}
+        modified = False
+        for node in list(nodes(model)):
+            for index, value in enumerate(node.inputs):
+                grid = self.grids.get(f"{node.name}:{index}")
+                array = constant(value)
+                if grid is None or value is None or array is None:
+                    continue
+                packed = self.codes.get(f"{node.name}:{index}")
+                same = f"{grid.dtype} {grid.narrow} {grid.granularity} {packed or ''}"
+                key = (str(value.name), grid.scale.tobytes() + grid.zero_point.tobytes(), same, id(owner(node)))
+                if key not in made:
+                    weight = np.asarray(array, np.float32)
+                    integers = quantize(weight, grid) if packed is None else unpack_codes(packed, grid.dtype, weight.shape)
+                    made[key] = dequantize_constant(node, integers, grid, str(value.name), names)
+                node.replace_input_with(index, made[key])
+                modified = True
+        if modified:
+            drop_unread_constants(model)
+        return ir.passes.PassResult(model, modified)

@@ -1,0 +1,147 @@
+"""Compute the weights that a file stores as codebooks: what a folding runtime does when it loads the model, done once before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from edgeq.graph.edit import add_constant, drop_unread_constants
+from edgeq.graph.read import attribute_int, attribute_ints, constant, is_op, nodes, owner
+
+Array = NDArray[np.generic]
+
+
+@dataclass(frozen=True)
+class Materialize(ir.passes.InPlacePass):
+    """Turn each Gather whose table and indices are constants, and the nodes that unpack its indices, into an initializer.
+
+    Before:  i = Cast <to = INT32> (w_indices)   w = Gather(w_table, i)   y = Conv(x, w)
+    After:   y = Conv(x, w) with the initializer w
+
+    Works on integers and on a table's own numbers, so the result is bit-identical to what a runtime folds.
+    """
+
+    def call(self, model: ir.Model) -> ir.passes.PassResult:
+        known: dict[ir.Value, Array | None] = {}
+        wanted = [node for node in nodes(model) if is_op(node, "Gather") and _evaluate(node.outputs[0], known) is not None]
+        for node in wanted:
+            _store(_last(node, known), known)
+        if wanted:
+            _drop_unread(model, {id(value) for value in known})
+            drop_unread_constants(model)
+        return ir.passes.PassResult(model, modified=bool(wanted))
+
+
+def _last(node: ir.Node, known: dict[ir.Value, Array | None]) -> ir.Value:
+    """The value that the codebook's nodes end in: Reshape and Transpose may follow the Gather."""
+    result = node.outputs[0]
+    readers = [use.node for use in result.uses()]
+    if len(readers) != 1 or not is_op(readers[0], "Reshape", "Transpose") or result.is_graph_output():
+        return result
+    return result if _evaluate(readers[0].outputs[0], known) is None else _last(readers[0], known)
+
+
+def _store(value: ir.Value, known: dict[ir.Value, Array | None]) -> None:
+    """Let an initializer stand where the value was computed; it takes over the name, so that a graph output keeps its own."""
+    maker, array, name = value.producer(), known[value], str(value.name)
+    assert maker is not None and array is not None
+    graph = owner(maker)
+    value.name = None
+    stored = add_constant(graph, array, name)
+    value.replace_all_uses_with(stored, replace_graph_outputs=True)
+
+
+def _drop_unread(model: ir.Model, ours: set[int]) -> None:
+    """Remove the unpacking nodes that nothing reads any more, the last ones first."""
+    for node in reversed(list(nodes(model))):
+        if all(id(value) in ours and not value.uses() and not value.is_graph_output() for value in node.outputs):
+            owner(node).remove(node, safe=True)
+
+
+def _evaluate(value: ir.Value | None, known: dict[ir.Value, Array | None]) -> Array | None:
+    """The array that a value holds whatever the inputs are; None when it depends on them or on an operator that no codebook needs."""
+    if value is None:
+        return None
+    maker = value.producer()
+    if maker is None or is_op(maker, "Constant"):
+        return constant(value)
+    if value not in known:
+        known[value] = None  # also ends a walk that would go in a circle
+        known[value] = _compute(maker, known)
+    return known[value]
+
+
+def _compute(node: ir.Node, known: dict[ir.Value, Array | None]) -> Array | None:
+    rule = _RULES.get(node.op_type) if is_op(node, node.op_type) else None
+    if rule is None or len(node.outputs) != 1:
+        return None
+    arrays = [_evaluate(value, known) for value in node.inputs]
+    given = [array for array in arrays if array is not None]
+    return rule(node, given) if len(given) == len(arrays) else None
+
+
+def _cast(node: ir.Node, arrays: list[Array]) -> Array | None:
+    target = ir.DataType(attribute_int(node, "to", 0))
+    return arrays[0].astype(target.numpy()) if target in (ir.DataType.INT32, ir.DataType.INT64, ir.DataType.UINT8) else None
+
+
+def _gather(node: ir.Node, arrays: list[Array]) -> Array | None:
+    table, indices = arrays
+    if attribute_int(node, "axis", 0) or not np.issubdtype(indices.dtype, np.signedinteger) or not table.ndim:
+        return None
+    inside = indices.size == 0 or (int(indices.min()) >= -len(table) and int(indices.max()) < len(table))
+    return table[indices] if inside else None
+
+
+def _reshape(node: ir.Node, arrays: list[Array]) -> Array | None:
+    array, sizes = arrays[0], [int(size) for size in arrays[1]]
+    if 0 in sizes or attribute_int(node, "allowzero", 0):
+        return None
+    return array.reshape(sizes)
+
+
+def _transpose(node: ir.Node, arrays: list[Array]) -> Array | None:
+    order = attribute_ints(node, "perm")
+    return None if order is None or len(order) != arrays[0].ndim else np.ascontiguousarray(np.transpose(arrays[0], order))
+
+
+def _slice(_: ir.Node, arrays: list[Array]) -> Array | None:
+    """Along one axis, forwards: what cuts the padding of packed indices off."""
+    array, starts, ends, axes = (*arrays, np.zeros(1, np.int64))[:4]
+    if len(arrays) > 4 or array.ndim != 1 or starts.size != 1 or int(axes[0]) != 0:
+        return None
+    return array[int(starts[0]) : int(ends[0])]
+
+
+def _integers(function: Callable[[Array, Array], Array]) -> Callable[[ir.Node, list[Array]], Array | None]:
+    """Of non-negative integers, where ONNX and numpy agree on division and remainder."""
+
+    def rule(_: ir.Node, arrays: list[Array]) -> Array | None:
+        fits = all(array.dtype.kind in "iu" and (not array.size or int(array.min()) >= 0) for array in arrays)
+        return np.asarray(function(*arrays), arrays[0].dtype) if fits else None
+
+    return rule
+
+
+def _shift(node: ir.Node, arrays: list[Array]) -> Array | None:
+    shift = np.right_shift if node.attributes.get_string("direction", "") == "RIGHT" else np.left_shift
+    return _integers(shift)(node, arrays)
+
+
+_RULES: dict[str, Callable[[ir.Node, list[Array]], Array | None]] = {
+    "Cast": _cast,
+    "Gather": _gather,
+    "Reshape": _reshape,
+    "Slice": _slice,
+    "Transpose": _transpose,
+    "BitShift": _shift,
+    "BitwiseAnd": _integers(np.bitwise_and),
+    "Div": _integers(lambda a, b: np.floor_divide(a, np.maximum(b, 1))),
+    "Mod": _integers(lambda a, b: np.remainder(a, np.maximum(b, 1))),
+    "Mul": _integers(np.multiply),
+    "Add": _integers(np.add),
+}

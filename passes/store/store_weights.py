@@ -1,0 +1,69 @@
+"""Store the weights of float nodes as integers that the runtime turns back into floats once, when it loads the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from edgeq.graph.edit import Names, add_constant, add_node, drop_unread_constants
+from edgeq.graph.read import constant, nodes, owner
+from edgeq.numerics.grid import PerChannel, QuantParams, quantize
+from edgeq.schema.plan import unpack_codes
+
+
+@dataclass(frozen=True)
+class StoreWeights(ir.passes.InPlacePass):
+    """Replace constant weights by int8 initializers, a Cast and a Mul each.
+
+    Before:  y = Conv(x, w)
+    After:   w_cast = Cast <to = FLOAT> (w_stored)   w_scaled = Mul(w_cast, w_scale)   y = Conv(x, w_scaled)
+
+    Not a DequantizeLinear: onnxruntime keeps those for its integer kernels and would run this one at every inference, while it folds Cast
+    and Mul of constants when it loads the model. The node then runs as with float weights, from a file a quarter the size.
+
+    grids: "node name:input index" -> symmetric grid. codes: under the same key, integers chosen with data in view; others round to
+    nearest. Readers of one initializer that agree on grid and codes share what is stored.
+    """
+
+    grids: Mapping[str, QuantParams]
+    codes: Mapping[str, str]
+
+    def call(self, model: ir.Model) -> ir.passes.PassResult:
+        names = Names(model)
+        made: dict[tuple[str, bytes, str, int], ir.Value] = {}
+        for node in list(nodes(model)):
+            for index, value in enumerate(node.inputs):
+                place = f"{node.name}:{index}"
+                grid, array = self.grids.get(place), constant(value)
+                if grid is None or value is None or array is None:
+                    continue
+                packed = self.codes.get(place)
+                key = (str(value.name), grid.scale.tobytes(), f"{grid.dtype} {grid.narrow} {grid.granularity} {packed}", id(owner(node)))
+                if key not in made:
+                    weight = np.asarray(array, np.float32)
+                    integers = quantize(weight, grid) if packed is None else unpack_codes(packed, grid.dtype, weight.shape)
+                    made[key] = _stored(node, integers, grid, str(value.name), names)
+                node.replace_input_with(index, made[key])
+        if made:
+            drop_unread_constants(model)
+        return ir.passes.PassResult(model, bool(made))
+
+
+def _stored(before: ir.Node, integers: NDArray[np.generic], grid: QuantParams, stem: str, names: Names) -> ir.Value:
+    """Initializers, Cast and Mul just before a node; returns the float value."""
+    graph, scale = owner(before), grid.scale
+    if isinstance(grid.granularity, PerChannel):
+        axis = grid.granularity.axis
+        scale = scale.reshape([-1 if axis == place else 1 for place in range(integers.ndim)])
+    codes = add_constant(graph, integers, names.value(f"{stem}_stored"))
+    steps = add_constant(graph, np.asarray(scale, np.float32), names.value(f"{stem}_scale"))
+    to_float = {"to": ir.AttrInt64("to", int(ir.DataType.FLOAT))}
+    whole = add_node(before, "Cast", [codes], name=names.node(f"{stem}_Cast"), output=names.value(f"{stem}_cast"), attributes=to_float)
+    result = add_node(before, "Mul", [whole, steps], name=names.node(f"{stem}_Mul"), output=names.value(f"{stem}_scaled"))
+    for value in (whole, result):
+        value.shape, value.type = ir.Shape(integers.shape), ir.TensorType(ir.DataType.FLOAT)
+    return result

@@ -1,0 +1,132 @@
+"""Second moments: exact whole numbers, the same for any number of workers, rows from every part of the data."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+import pytest
+from numpy.typing import NDArray
+
+import edgeq.calibration.moments
+from edgeq.calibration.moments import LEAST_ROWS, ROWS_PER_COLUMN, Moment, measure_moments
+from edgeq.data.open import Dataset, open_dataset
+from edgeq.graph.layer_rows import Layer, layer_of, rows_of
+from edgeq.graph.read import nodes
+from edgeq.graph.signature import input_specs
+from edgeq.numerics.grid import QuantParams, grid_for_range, quantize
+from tests.graph_text import net, weights
+
+GRID = grid_for_range(-2.0, 3.0, "uint8")
+X = np.random.default_rng(1).normal(size=(12, 6, 7, 7)).astype(np.float32)
+
+
+def model_of(op: str = "Conv<pads = [1, 1, 1, 1], group = 2>(r, w)", *kernel: int, batch: str = "N") -> ir.Model:
+    shape = ", ".join(map(str, (batch, *X.shape[1:])))
+    return net(f"r = LeakyRelu(x) [op] y = {op}", inputs=f"float[{shape}] x", constants={"w": weights(*(kernel or (4, 3, 3, 3)))})
+
+
+def layers_of(model: ir.Model) -> list[Layer]:
+    return [layer for node in nodes(model) if (layer := layer_of(node)) is not None]
+
+
+def measured(model: ir.Model, x: NDArray[np.float32] = X, grid: QuantParams = GRID, seed: int = 0) -> Moment:
+    layers = layers_of(model)
+    return measure_moments(model, layers, {layer.source: grid for layer in layers}, data_of(model, x), seed=seed)["op"]
+
+
+def data_of(model: ir.Model, x: NDArray[np.float32]) -> Dataset:
+    return open_dataset({"x": x}, input_specs(model))
+
+
+def all_rows(layer: Layer, value: NDArray[np.float32], grid: QuantParams) -> NDArray[np.int64]:
+    """Every row of the layer's input as codes less the zero point: int64 [G, rows, K]."""
+    rows = rows_of(layer, value, 10**9, np.random.default_rng(0))
+    return quantize(rows, grid).astype(np.int64) - int(grid.zero_point)
+
+
+def leaky(x: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.where(x < 0, np.float32(0.01) * x, x)
+
+
+@pytest.mark.parametrize(
+    ("op", "kernel"),
+    [("Conv<pads = [1, 1, 1, 1], group = 2>(r, w)", (4, 3, 3, 3)), ("Conv(r, w)", (4, 6, 2, 2)), ("MatMul(r, w)", (7, 5))],
+)
+def test_sums_are_exact_where_every_row_is_taken(op: str, kernel: tuple[int, ...]) -> None:
+    model = model_of(op, *kernel)
+    (layer,) = layers_of(model)
+    codes = all_rows(layer, leaky(X), GRID)
+    found = measured(model)
+    assert found.rows == codes.shape[1] <= LEAST_ROWS
+    assert np.array_equal(found.total, np.swapaxes(codes, 1, 2) @ codes)
+    assert np.array_equal(found.sum, codes.sum(1))
+
+
+def test_second_moment_mean_and_covariance() -> None:
+    found = Moment(np.array([[[10.0, 2.0], [2.0, 4.0]]]), np.array([[4.0, 2.0]]), 2)
+    assert found.second.tolist() == [[[5, 1], [1, 2]]]
+    assert found.mean.tolist() == [[2, 1]]
+    assert found.covariance.tolist() == [[[1, -1], [-1, 1]]]
+    empty = Moment(np.zeros((1, 1, 1)), np.zeros((1, 1)), 0)
+    assert (empty.second.item(), empty.mean.item()) == (0, 0)
+
+
+def test_sums_of_the_largest_codes_are_exact() -> None:
+    """255 x 255 x 256 rows is the last whole number that float32 counts to; the blocks must not be larger."""
+    model = model_of("MatMul(r, w)", 7, 5)
+    found = measured(model, np.full((12, 6, 7, 7), 50.0, np.float32), grid_for_range(0.0, 3.0, "uint8"))
+    assert np.all(found.total == 255 * 255 * found.rows)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_the_number_of_workers_changes_nothing(workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = measured(model_of())
+    monkeypatch.setattr(edgeq.calibration.moments, "WORKERS", workers)
+    found = measured(model_of())
+    assert np.array_equal(found.total, wanted.total)
+    assert np.array_equal(found.sum, wanted.sum)
+
+
+def test_the_seed_chooses_the_rows() -> None:
+    many = np.random.default_rng(2).normal(size=(3, 6, 40, 40)).astype(np.float32)
+    model = net("r = LeakyRelu(x) [op] y = Conv(r, w)", inputs="float[N, 6, 40, 40] x", constants={"w": weights(4, 6, 1, 1)})
+    first, again, other = (measured(model, many, seed=seed) for seed in (0, 0, 1))
+    assert first.rows < 3 * 1600
+    assert np.array_equal(first.total, again.total)
+    assert not np.array_equal(first.total, other.total)
+
+
+@pytest.mark.parametrize("samples", [3, 40, 400])
+@pytest.mark.parametrize("batch", ["N", "4", "1"])
+def test_enough_rows_are_taken_however_many_samples_come_at_once(samples: int, batch: str) -> None:
+    model = net(
+        "r = LeakyRelu(x) [op] y = Conv<pads = [1, 1, 1, 1]>(r, w)",
+        inputs=f"float[{batch}, 6, 16, 16] x",
+        constants={"w": weights(4, 6, 3, 3)},
+    )
+    x = np.random.default_rng(3).normal(size=(samples + 1, 6, 16, 16)).astype(np.float32)
+    found = measured(model, x)
+    used = (samples + 1) // 4 * 4 if batch == "4" else samples + 1
+    wanted = max(ROWS_PER_COLUMN * 54, LEAST_ROWS)
+    assert min(wanted, used * 256) * 0.9 <= found.rows <= 4 * wanted
+
+
+def test_a_layer_in_a_branch_never_taken_has_no_rows() -> None:
+    text = """y = If (go) < then_branch = t () => (float[2, 3] tv) { a = Exp(x) [op] tv = MatMul(a, w) },
+        else_branch = e () => (float[2, 3] ev) { ev = MatMul(x, w) } >"""
+    model = net(text, inputs="float[2, 4] x, bool go", outputs="float[2, 3] y", constants={"w": weights(4, 3)})
+    layer = next(layer for layer in layers_of(model) if layer.node == "op")
+    data = open_dataset({"x": np.ones((3, 2, 4), np.float32), "go": np.zeros(3, bool)}, input_specs(model))
+    assert measure_moments(model, [layer], {"a": GRID}, data)["op"].rows == 0
+
+
+def test_a_layer_whose_input_cannot_be_handed_out_has_no_rows() -> None:
+    text = """y = Loop (n, , x) <body = b (int64 i, bool c, float[2, 4] p) => (bool c2, float[2, 4] q) { c2 = Identity(c)
+        first = Equal(i, zero)
+        q = If (first) < then_branch = t () => (float[2, 4] tv) { a = Softmax(p) [op] tv = MatMul(a, w) },
+                         else_branch = e () => (float[2, 4] ev) { ev = Neg(p) } > }>"""
+    constants = {"w": weights(4, 4), "n": np.int64(2), "zero": np.int64(0)}
+    model = net(text, inputs="float[2, 4] x", outputs="float[2, 4] y", constants=constants)
+    layer = next(layer for layer in layers_of(model) if layer.node == "op")
+    data = open_dataset({"x": np.ones((3, 2, 4), np.float32)}, input_specs(model))
+    assert measure_moments(model, [layer], {"a": GRID}, data)["op"].rows == 0

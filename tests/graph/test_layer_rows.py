@@ -1,0 +1,123 @@
+"""rows_of against the convolutions and products that onnxruntime computes: rows times weights are its outputs."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+import pytest
+from numpy.typing import NDArray
+
+from edgeq.graph.layer_rows import Layer, from_rows, layer_of, rows_of, weight_rows
+from edgeq.graph.read import nodes
+from edgeq.runtimes.ort import open_session
+from tests.graph_text import net, weights
+
+EVERYTHING = 10**9
+
+CONVS = {
+    "plain": ("Conv(x, w)", (2, 4, 7, 9), (6, 4, 3, 2)),
+    "pads": ("Conv<pads = [1, 0, 2, 3]>(x, w)", (1, 4, 7, 9), (6, 4, 3, 2)),
+    "strides": ("Conv<strides = [2, 3], pads = [1, 1, 1, 1]>(x, w)", (2, 4, 7, 9), (6, 4, 3, 3)),
+    "dilations": ("Conv<dilations = [2, 3]>(x, w)", (1, 4, 9, 9), (6, 4, 3, 2)),
+    "all_of_it": ("Conv<dilations = [2, 1], strides = [1, 2], pads = [2, 1, 1, 0], group = 2>(x, w)", (2, 4, 9, 9), (6, 2, 3, 2)),
+    "depthwise": ("Conv<group = 4, pads = [1, 1, 1, 1]>(x, w)", (2, 4, 5, 5), (4, 1, 3, 3)),
+    "multiplier": ("Conv<group = 4>(x, w)", (1, 4, 5, 5), (8, 1, 3, 3)),
+    "same_upper": ('Conv<auto_pad = "SAME_UPPER", strides = [2, 2]>(x, w)', (1, 4, 7, 8), (6, 4, 4, 3)),
+    "same_lower": ('Conv<auto_pad = "SAME_LOWER", strides = [2, 3]>(x, w)', (1, 4, 7, 8), (6, 4, 4, 4)),
+    "valid": ('Conv<auto_pad = "VALID", strides = [2, 2]>(x, w)', (1, 4, 7, 8), (6, 4, 3, 3)),
+    "one_dimension": ("Conv<strides = [3], pads = [4, 1], dilations = [2], group = 2>(x, w)", (2, 4, 20), (6, 2, 5)),
+    "three_dimensions": ("Conv<strides = [1, 2, 1]>(x, w)", (2, 4, 4, 5, 4), (6, 4, 2, 3, 2)),
+}
+TRANSPOSED = {
+    "transposed": ("ConvTranspose(x, w)", (2, 4, 5, 6), (4, 6, 3, 2)),
+    "transposed_strides": ("ConvTranspose<strides = [2, 3], pads = [1, 0, 0, 1]>(x, w)", (2, 4, 5, 6), (4, 6, 4, 3)),
+    "transposed_all_of_it": (
+        "ConvTranspose<strides = [2, 2], dilations = [1, 2], pads = [1, 1, 1, 0], output_padding = [1, 1]>(x, w)",
+        (1, 4, 5, 6),
+        (4, 6, 3, 3),
+    ),
+    "transposed_small_kernel": ("ConvTranspose<strides = [3, 2]>(x, w)", (1, 4, 3, 3), (4, 6, 1, 2)),
+    "transposed_one_dimension": ("ConvTranspose<strides = [2], pads = [1, 1]>(x, w)", (2, 4, 7), (4, 6, 4)),
+}  # fmt: skip
+PRODUCTS = {
+    "gemm": ("Gemm(x, w)", (5, 4), (4, 6)),
+    "gemm_trans_b": ("Gemm<transB = 1>(x, w)", (5, 4), (6, 4)),
+    "matmul": ("MatMul(x, w)", (5, 4), (4, 6)),
+    "matmul_rank_3": ("MatMul(x, w)", (2, 5, 4), (4, 6)),
+    "matmul_rank_4": ("MatMul(x, w)", (2, 3, 5, 4), (4, 6)),
+}
+CASES = CONVS | TRANSPOSED | PRODUCTS
+
+
+def case(name: str) -> tuple[ir.Node, Layer, NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Node, layer, weight, input and what onnxruntime makes of them."""
+    op, shape, kernel = CASES[name]
+    w, x = weights(*kernel, seed=1), weights(*shape, seed=2)
+    model = net(f"[op] y = {op}", inputs=f"float[{', '.join(map(str, shape))}] x", constants={"w": w})
+    node = next(nodes(model))
+    layer = layer_of(node)
+    assert layer is not None
+    with open_session(model, threads=1) as session:
+        (y,) = session.run({"x": x})
+    return node, layer, w, x, y
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_rows_times_weights_are_the_outputs(name: str) -> None:
+    node, layer, w, x, y = case(name)
+    rows = rows_of(layer, x, EVERYTHING, np.random.default_rng(0))
+    assert (layer.groups, layer.columns) == (rows.shape[0], rows.shape[2])
+    product = rows.astype(np.float64) @ np.swapaxes(weight_rows(w, node, layer), 1, 2)  # [G, positions, outputs of the group]
+    outputs = np.moveaxis(y, 1, -1) if name in CONVS | TRANSPOSED else y
+    wanted = outputs.reshape(-1, layer.groups, product.shape[2])
+    np.testing.assert_allclose(np.swapaxes(product, 0, 1), wanted, rtol=1e-4, atol=1e-5)
+    assert layer.outputs == product.shape[2]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_from_rows_is_the_inverse_of_weight_rows(name: str) -> None:
+    node, layer, w, _, _ = case(name)
+    rows = weight_rows(w, node, layer)
+    assert np.array_equal(from_rows(rows, node, w.shape), w)
+    codes = from_rows(rows.astype(np.int8), node, w.shape)
+    assert (codes.dtype, codes.shape, codes.flags.c_contiguous) == (np.int8, w.shape, True)
+
+
+@pytest.mark.parametrize("name", ["all_of_it", "depthwise", "matmul_rank_3"])
+def test_a_quota_draws_whole_rows_without_putting_back(name: str) -> None:
+    _, layer, _, x, _ = case(name)
+    every = rows_of(layer, x, EVERYTHING, np.random.default_rng(0))
+    some = rows_of(layer, x, 7, np.random.default_rng(4))
+    assert some.shape[1] == 7
+    known = {row.tobytes() for row in np.swapaxes(every, 0, 1)}
+    drawn = [row.tobytes() for row in np.ascontiguousarray(np.swapaxes(some, 0, 1))]
+    assert set(drawn) <= known
+    assert len(set(drawn)) == 7
+    assert np.array_equal(some, rows_of(layer, x, 7, np.random.default_rng(4)))
+    assert not np.array_equal(some, rows_of(layer, x, 7, np.random.default_rng(5)))
+
+
+@pytest.mark.parametrize("name", ["all_of_it", "one_dimension"])
+def test_stacked_iterations_of_a_loop_are_more_rows(name: str) -> None:
+    _, layer, _, x, _ = case(name)
+    one = rows_of(layer, x, EVERYTHING, np.random.default_rng(0))
+    stacked = rows_of(layer, np.stack([x, 2 * x]), EVERYTHING, np.random.default_rng(0))
+    assert np.array_equal(stacked, np.concatenate([one, 2 * one], axis=1))
+
+
+@pytest.mark.parametrize(
+    ("op", "constants"),
+    [
+        ("MatMul(x, u)", {}),
+        ("MatMul(x, w)", {"w": weights(3, 4, 4)}),
+        ("MatMul(w, x)", {"w": weights(4, 4)}),
+        ("Gemm<transA = 1>(m, w)", {"w": weights(4, 4)}),
+        ("ConvTranspose<group = 2>(x, w)", {"w": weights(4, 1, 2)}),
+        ('ConvTranspose<auto_pad = "SAME_UPPER">(x, w)', {"w": weights(4, 2, 2)}),
+        ("Mul(x, w)", {"w": weights(4, 4)}),
+        ("Relu(x)", {}),
+    ],
+)
+def test_no_layer_without_a_constant_matrix_on_the_right(op: str, constants: dict[str, NDArray[np.float32]]) -> None:
+    model = net(f"y = {op}", inputs="float[3, 4, 4] x, float[3, 4, 4] u, float[4, 4] m", constants=constants)
+    assert layer_of(next(nodes(model))) is None

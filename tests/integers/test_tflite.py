@@ -1,0 +1,118 @@
+"""The TFLite emitter, operator by operator: what LiteRT and TFLite Micro compute is what the integer interpreter does."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from edgeq.errors import BadModel, UnsupportedOp
+from edgeq.integers.interpreter.run import Interpreter
+from edgeq.integers.tflite.emit import emit_tflite
+from edgeq.integers.tflite.layout import keeps_order, order, place, stored
+from edgeq.integers.tflite.read import file_operators
+from edgeq.io.load import load_proto
+from edgeq.schema.target import load_target
+from tests.small_models import conv_net
+from tests.target_cases import ALL, Case, data, quantized
+
+MCU = load_target("mcu_tflite")
+#: what TFLite's int8 operators, or the way edgeq uses them, cannot express: each is refused by name
+REFUSED = {
+    "average_pool_ceil_pad", "gemm_trans_a", "gemm_of_activations", "matmul_3d", "matmul_vector", "matmul_constant_first",
+    "matmul_of_activations", "max_pool_dilated", "pad_negative", "pad_edge", "pad_wrap_19", "slice_steps", "softmax",
+    "average_pool_3d", "conv_3d", "conv_depthwise_3d", "global_average_pool_3d", "max_pool_3d",
+    "matmul_then_float", "gemm_then_float", "depth_to_space", "depth_to_space_crd", "expand", "gather", "gather_scalar",
+    "reduce_max", "reduce_max_18", "reduce_min", "space_to_depth", "tile", "where_constant_condition", "where_constant",
+    "where_constant_first", "where_zero", "where",
+}  # fmt: skip
+WORKING = [case for case in ALL if case.name not in REFUSED]
+#: fixed point against float requantization, layer by layer: at most this many codes at the end
+FAR = 4
+
+
+def codes_of(x: NDArray[np.float32], scale: float, zero: int) -> NDArray[np.int8]:
+    codes = np.clip(np.rint(x / np.float32(scale)) + zero, -128, 127).astype(np.int8)
+    return codes.transpose(0, 2, 3, 1) if codes.ndim == 4 else codes
+
+
+@pytest.mark.parametrize("case", WORKING, ids=str)
+def test_runs_in_both_runtimes_as_in_the_interpreter(case: Case) -> None:
+    pytest.importorskip("ai_edge_litert", reason="needs the extra [backends]")
+    pytest.importorskip("tflite_micro", reason="needs the extra [backends]")
+    from edgeq.runtimes.litert import LiteRt
+    from edgeq.runtimes.tflm import TfLiteMicro
+
+    made = quantized(case, MCU)
+    model = emit_tflite(made.model)
+    assert all(op.integer for op in file_operators(model, ""))
+    x = data(case)["x"][:2]
+    wanted = next(iter(Interpreter(made.model).run({"x": x}).outputs.values()))
+    ideal = next(iter(Interpreter(made.model, "float").run({"x": x}).outputs.values()))
+    assert np.abs(wanted.astype(int) - ideal.astype(int)).max() <= FAR
+    for runs in (LiteRt(model, "reference"), TfLiteMicro(model)):  # of several outputs, the first
+        port = runs.inputs[0]
+        codes, batch = codes_of(x, port.scale, port.zero_point), port.shape[0]
+        found = np.concatenate([runs.run([codes[start : start + batch]])[0] for start in range(0, len(codes), batch)])
+        found = found.transpose(0, 3, 1, 2) if found.ndim == 4 else found
+        assert np.abs(found.astype(int) - wanted.astype(int)).max() <= 1
+
+
+@pytest.mark.parametrize("case", [case for case in ALL if case.name in REFUSED], ids=str)
+def test_refuses_by_name_what_tflite_cannot_express(case: Case) -> None:
+    with pytest.raises(UnsupportedOp) as refused:
+        emit_tflite(quantized(case, MCU).model)
+    assert "node" in refused.value.where or "(" in refused.value.where
+
+
+def test_windows_of_three_axes_are_refused_before_anything_is_measured() -> None:
+    case = next(case for case in ALL if case.name == "conv_3d")
+    with pytest.raises(UnsupportedOp) as refused:
+        quantized(case, MCU)
+    assert "windows of 2 spatial axes, and this one has 3" in str(refused.value)
+
+
+def test_the_same_model_gives_the_same_bytes() -> None:
+    case = next(case for case in ALL if case.name == "conv_bias")
+    model = quantized(case, MCU).model
+    assert emit_tflite(model) == emit_tflite(model.clone())
+
+
+def test_a_float_model_is_refused() -> None:
+    model = load_proto(conv_net()).model
+    with pytest.raises(UnsupportedOp, match="not quantized"):
+        emit_tflite(model)
+
+
+def test_an_unknown_size_is_refused_with_the_option_that_mends_it() -> None:
+    proto = conv_net()
+    proto.graph.input[0].type.tensor_type.shape.dim[2].dim_param = "H"
+    with pytest.raises(BadModel) as refused:
+        emit_tflite(load_proto(proto).model)
+    assert "--shape x=" in refused.value.mend
+
+
+def test_uint8_codes_become_int8_exactly() -> None:
+    """Codes of dsp_int8, 128 lower: LiteRT computes the same numbers as the interpreter does of uint8."""
+    pytest.importorskip("ai_edge_litert", reason="needs the extra [backends]")
+    from edgeq.runtimes.litert import LiteRt
+
+    case = next(case for case in ALL if case.name == "conv_bias")
+    made = quantized(case, load_target("dsp_int8"))
+    runs = LiteRt(emit_tflite(made.model), "reference")
+    x = data(case)["x"][:2]
+    wanted = next(iter(Interpreter(made.model).run({"x": x}).outputs.values()))
+    port = runs.inputs[0]
+    codes, batch = codes_of(x, port.scale, port.zero_point), port.shape[0]
+    found = np.concatenate([runs.run([codes[start : start + batch]])[0] for start in range(0, len(codes), batch)])
+    found = found.transpose(0, 3, 1, 2) if found.ndim == 4 else found
+    assert wanted.dtype == np.uint8
+    assert np.abs(found.astype(int) + 128 - wanted.astype(int)).max() <= 1
+
+
+def test_layouts() -> None:
+    assert stored((2, 3, 4, 5)) == (2, 4, 5, 3)
+    assert [place(axis, 4) for axis in range(4)] == [0, 3, 1, 2]
+    assert order(3) == (0, 1, 2)
+    assert keeps_order((1, 4, 4, 1), (0, 3, 1, 2))
+    assert not keeps_order((1, 4, 4, 2), (0, 3, 1, 2))

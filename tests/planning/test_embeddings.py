@@ -1,0 +1,59 @@
+"""Embedding tables: stored in int8 with a scale a column, looked up as integers."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+
+from edgeq.api import quantize
+from edgeq.passes.place.gather_integer_rows import GatherIntegerRows
+from edgeq.runtimes.ort import open_session
+from edgeq.schema.recipe import Recipe
+from tests.graph_text import lines, net, weights
+
+BODY = "e = Gather<axis = 0>(table, ids)  y = MatMul(e, w)"
+TABLE = weights(500, 32) * np.geomspace(0.01, 10, 32, dtype=np.float32)
+CONSTANTS = {"table": TABLE, "w": weights(32, 8)}
+IDS = {"ids": np.random.default_rng(0).integers(0, 500, (16, 6))}
+
+
+def model(rows: int = 500) -> ir.Model:
+    return net(BODY, inputs="int64[N, 6] ids", constants={**CONSTANTS, "table": TABLE[:rows]})
+
+
+def test_the_table_is_stored_in_int8_and_near() -> None:
+    made = quantize(model(), IDS, prove=False)
+    stored = made.model.graph.initializers["table_quantized"].const_value
+    assert stored is not None
+    assert stored.dtype == ir.DataType.INT8
+    assert "table" not in made.model.graph.initializers
+    onnx.checker.check_model(ir.to_proto(made.model))
+    found = open_session(made.model, optimize="off").run({"ids": IDS["ids"][:4]}, None)[0]
+    wanted = open_session(model(), optimize="off").run({"ids": IDS["ids"][:4]}, None)[0]
+    assert np.square(found - wanted).sum() < np.square(wanted).sum() / 1000  # 30 dB
+
+
+def test_rows_are_gathered_as_integers() -> None:
+    assert any(line.startswith("e_rows = Gather(table_quantized") for line in lines(quantize(model(), IDS, prove=False).model))
+
+
+def test_a_small_table_and_a_kept_one_stay_float() -> None:
+    small = {"ids": IDS["ids"] % 100}
+    assert "table" in quantize(model(100), small, prove=False).model.graph.initializers
+    assert "table" in quantize(model(), IDS, recipe=Recipe(keep_float=("Gather",)), prove=False).model.graph.initializers
+
+
+GRID = {"q": np.ones((5, 3), np.int8), "s": np.array([1, 2, 3], np.float32), "z": np.zeros(3, np.int8)}
+
+
+def test_the_pass_swaps_gather_and_dequantize() -> None:
+    found = net("t = DequantizeLinear<axis = 1>(q, s, z)  y = Gather<axis = 0>(t, ids)", inputs="int64[2, 4] ids", constants=GRID)
+    assert GatherIntegerRows()(found).modified
+    assert lines(found) == ["y_rows = Gather(q, ids)", "y = DequantizeLinear(y_rows, s, z)"]
+    assert not GatherIntegerRows()(found).modified
+
+
+def test_a_table_that_others_read_is_not_touched() -> None:
+    body = "t = DequantizeLinear<axis = 1>(q, s, z)  u = Transpose(t)  g = Gather<axis = 0>(t, ids)  y = MatMul(g, u)"
+    assert not GatherIntegerRows()(net(body, inputs="int64[2, 4] ids", constants=GRID)).modified

@@ -1,0 +1,73 @@
+"""MinCut against every labelling of small graphs."""
+
+from __future__ import annotations
+
+from itertools import product
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgeq.planning.min_cut import FORBIDDEN, MinCut
+
+NODES = ("a", "b", "c", "d", "e")
+Edges = list[tuple[str, str, int]]
+
+costs = st.integers(0, 9) | st.just(FORBIDDEN)
+edges = st.lists(st.tuples(st.sampled_from(("source", *NODES)), st.sampled_from((*NODES, "sink")), costs), max_size=16)
+
+
+def price(edges: Edges, chosen: set[str]) -> int:
+    """What it costs to have `chosen` on the source side."""
+    inside = chosen | {"source"}
+    return sum(cost for a, b, cost in edges if a in inside and b not in inside)
+
+
+def cheapest(edges: Edges) -> tuple[int, set[str]]:
+    """The least price, and the union of all labellings that have it: minimum cuts are closed under union."""
+    every = [{n for n, inside in zip(NODES, bits, strict=True) if inside} for bits in product((False, True), repeat=len(NODES))]
+    least = min(price(edges, chosen) for chosen in every)
+    return least, set().union(*(chosen for chosen in every if price(edges, chosen) == least))
+
+
+def solved(edges: Edges) -> set[str]:
+    cut = MinCut()
+    for node in NODES:
+        cut.prefer_source(node, 0)  # so that every node is known to the cut
+    for a, b, cost in edges:
+        cut.add(a, b, cost)
+    return {str(node) for node in cut.source_side()}
+
+
+@settings(max_examples=300, deadline=None)
+@given(edges)
+def test_is_the_cheapest_of_all_labellings_and_of_those_the_largest(edges: Edges) -> None:
+    least, largest = cheapest(edges)
+    found = solved(edges)
+    assert price(edges, found) == least
+    assert found == largest
+
+
+def test_preferences_are_costs_of_the_other_side() -> None:
+    cut = MinCut()
+    cut.prefer_source("a", 3)
+    cut.prefer_sink("a", 2)
+    cut.prefer_source("b", 2)
+    cut.prefer_sink("b", 3)
+    assert cut.source_side() == {"a"}
+
+
+def test_a_forbidden_edge_ties_two_nodes_together() -> None:
+    cut = MinCut()
+    cut.prefer_source("a", 5)
+    cut.prefer_sink("b", 4)
+    cut.add("a", "b", FORBIDDEN)
+    assert cut.source_side() == {"a", "b"}
+
+
+def test_a_long_chain_needs_no_deep_recursion() -> None:
+    cut = MinCut()
+    for number in range(20_000):
+        cut.add(number, number + 1, 2)
+    cut.prefer_source(0, 3)
+    cut.prefer_sink(20_000, 3)
+    assert len(cut.source_side()) == 20_000

@@ -1,0 +1,39 @@
+"""Tests of edgeq.prove.why_float: each fact about onnxruntime's fusions, seen in the real runtime together with its reason."""
+
+from __future__ import annotations
+
+import pytest
+
+from edgeq.prove.proof import prove_placement
+from tests.qdq_toys import IN, OUT, WEIGHT, toy
+
+CASES = {
+    "no kernel": (IN + "[n] c = Tanh(xd) " + OUT, "onnxruntime has no integer kernel for Tanh"),
+    "not fused": (IN + "[n] c = Relu(xd)  [r] e = Exp(c)  [s] y = Sqrt(e)", "onnxruntime does not fuse Relu between"),
+    "float input": (WEIGHT + "[n] c = Conv(x, wd) " + OUT, "its input x is not quantized"),
+    "float constant": (IN + "[n] c = Add(xd, k) " + OUT, "its constant input k is not quantized"),
+    "16 bits": (IN.replace("z)", "z16)") + WEIGHT + "[n] c = Conv(xd, wd) " + OUT.replace("z)", "z16)"), "xd has 16-bit codes"),
+    "bias scale": (
+        IN + WEIGHT + "[dq_b] bd = DequantizeLinear<axis = 0>(b, bs_wrong)  [n] c = Conv(xd, wd, bd) " + OUT,
+        "the scale of its bias is not input scale times weight scale",
+    ),
+    "graph output": (IN + WEIGHT + "[n] y = Conv(xd, wd)", "its output y is a graph output"),
+    "float reader": (IN + WEIGHT + "[n] c = Conv(xd, wd)  [r] f = Sin(c)  [e] g = Sqrt(f)  [a] y = Add(g, c)", "read in float by"),
+    "relu": (IN + WEIGHT + "[n] a = Conv(xd, wd)  c = Relu(a) " + OUT.replace("z)", "z128)"), "zero point 128 behind its Relu"),
+    "relu unquantized": (IN + WEIGHT + "[n] a = Conv(xd, wd)  y = Relu(a)", "the output of the Relu behind it, y, is not quantized"),
+    "grids": (IN + "[n] c = MaxPool<kernel_shape = [2, 2]>(xd) " + OUT, "the scale or zero point of its output is not that of its input"),
+    "beta": (
+        "[q1] aq = QuantizeLinear(x, s, z)  ad = DequantizeLinear(aq, s, z)  [n] c = Gemm<beta = 2.0>(ad, ad, ad) " + OUT,
+        "alpha or beta is not 1",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_float_node_has_the_right_reason(case: str) -> None:
+    body, reason = CASES[case]
+    inputs = "float[4, 4] x" if case == "beta" else "float[1, 4, 8, 8] x"
+    model = toy(body, inputs=inputs, opset=21 if case == "16 bits" else 17, ir_version=10)
+    node = next(node for node in prove_placement(model).nodes if node.name == "n")
+    assert node.runs_as == "float"
+    assert reason in node.reason

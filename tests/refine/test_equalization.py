@@ -1,0 +1,214 @@
+"""Equalization: factors follow the peaks, stop at a Clip's bound, and make grids fit; balancing lowers the predicted noise."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+import pytest
+from numpy.typing import NDArray
+
+import edgeq
+from edgeq.calibration.channel_stats import ChannelStats, channel_stats
+from edgeq.data.open import open_dataset
+from edgeq.errors import BadPlan
+from edgeq.graph.channels import channel_classes
+from edgeq.graph.signature import input_specs
+from edgeq.passes.quantize.equalize import Equalize
+from edgeq.progress import Clock, Silent
+from edgeq.prove.compare import compare_models
+from edgeq.refine.balance import bounds
+from edgeq.refine.equalization import LARGEST, equalizing_exponents, values_to_measure
+from edgeq.refine.noise_model import NoiseModel, noise_model
+from edgeq.refine.steps import decide
+from edgeq.rewrite.pipeline import rewrite
+from edgeq.runtimes.ort import open_session
+from edgeq.schema.origins import SCALED_KEY, pack_exponents, read_exponents
+from edgeq.schema.plan import Plan
+from edgeq.schema.recipe import Recipe
+from edgeq.schema.scaling import STEPS, factors_of
+from edgeq.schema.task import Task
+from tests.graph_text import eager, net
+
+Array = NDArray[np.float32]
+RNG = np.random.default_rng(5)
+#: output channels of very different size, as folding BatchNormalization leaves them
+SIZES = np.array([1, 0.3, 0.1, 0.03, 0.01, 0.003, 0.5, 0.05])
+X = RNG.uniform(-1, 1, size=(24, 3, 12, 12)).astype(np.float32)
+BODY = {
+    "Relu": "a = Conv(x, w, b) r = Relu(a) c = Conv<group = 8>(r, d) e = Relu(c) y = Conv(e, v)",
+    "Clip": "a = Conv(x, w, b) r = Clip(a, zero, high) c = Conv<group = 8>(r, d) e = Relu(c) y = Conv(e, v)",
+}
+
+
+def model_of(kind: str = "Relu") -> ir.Model:
+    rng = np.random.default_rng(6)
+    constants = {
+        "w": rng.normal(size=(8, 3, 3, 3)) * SIZES[:, None, None, None],
+        "b": 0.1 * rng.normal(size=8) * SIZES,
+        "d": rng.normal(size=(8, 1, 3, 3)) / SIZES[::-1, None, None, None],
+        "v": rng.normal(size=(4, 8, 1, 1)) * SIZES[::-1, None, None],
+    }
+    limits = {"zero": 0.0, "high": 1.0} if kind == "Clip" else {}
+    return net(BODY[kind], inputs="float[N, 3, 12, 12] x", constants={**constants, **limits})
+
+
+def stats_of(model: ir.Model, quantized: tuple[str, ...]) -> ChannelStats:
+    channels = channel_classes(model)
+    return channel_stats(model, values_to_measure(model, channels, quantized), open_dataset({"x": X}, input_specs(model)))
+
+
+def factors(model: ir.Model, *, shared: bool) -> dict[str, NDArray[np.float64]]:
+    quantized = ("r", "e")
+    exponents = equalizing_exponents(model, channel_classes(model), stats_of(model, quantized), quantized, shared=shared)
+    return factors_of(exponents)
+
+
+def outputs(model: ir.Model, x: Array = X) -> Array:
+    with open_session(model, optimize="off", threads=1) as session:
+        return np.asarray(session.run({"x": x})[0], np.float32)
+
+
+def sqnr(model: ir.Model, plan: Plan) -> float:
+    wanted, got = outputs(model).astype(np.float64), outputs(rewrite(model, plan, eager()))
+    return float(10 * np.log10((wanted**2).sum() / ((wanted - got) ** 2).sum()))
+
+
+def test_peaks_and_mean_squares_are_those_of_the_values() -> None:
+    model = model_of()
+    found = stats_of(model, ("r",))
+    with open_session(net(BODY["Relu"].split(" c =")[0].replace("r = Relu", "y = Relu"), inputs="float[N, 3, 12, 12] x",
+                          constants={name: value.const_value.numpy() for name, value in model.graph.initializers.items()
+                                     if name in ("w", "b") and value.const_value is not None})) as session:  # fmt: skip
+        r = session.run({"x": X})[0]
+    np.testing.assert_allclose(found.peaks["r"], r.max((0, 2, 3)), rtol=1e-6)
+    np.testing.assert_allclose(found.squares["r"], np.square(r, dtype=np.float64).mean((0, 2, 3)), rtol=1e-6)
+
+
+def test_the_largest_channel_stays_and_the_others_grow_by_the_root_of_what_they_lack() -> None:
+    model = model_of()
+    peaks = stats_of(model, ("r",)).peaks["r"]
+    found = factors(model, shared=False)["r"]
+    assert found[np.argmax(peaks)] == 1
+    wanted = np.minimum(np.sqrt(peaks.max() / peaks), LARGEST)
+    assert (found <= wanted * (1 + 1e-6)).all()
+    assert (found > wanted * 2 ** (-1 / STEPS) * (1 - 1e-6)).all()
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("kind", BODY)
+def test_the_equalized_model_computes_the_same(kind: str, shared: bool) -> None:
+    """Under a Clip: as long as no value goes beyond what was seen."""
+    model = model_of(kind)
+    wanted = outputs(model)
+    assert Equalize(factors(model, shared=shared))(model).modified
+    error = outputs(model).astype(np.float64) - wanted
+    assert np.linalg.norm(error) <= 1e-4 * np.linalg.norm(wanted.astype(np.float64))
+
+
+def test_under_a_clip_no_channel_is_scaled_beyond_the_bound() -> None:
+    model = model_of("Clip")
+    peaks = stats_of(model, ("r",)).peaks["r"]
+    assert peaks.max() == 1.0
+    for shared in (False, True):
+        found = factors(model, shared=shared)["r"]
+        assert (peaks * found <= 1 + 1e-6 if not shared else peaks * found <= 2 ** (0.5 / STEPS) + 1e-6).all()
+        assert (found[peaks == 1.0] == 1).all()
+
+
+def test_bounds_hold_a_channel_that_reaches_the_clip() -> None:
+    model = model_of("Clip")
+    channels, peaks = channel_classes(model), stats_of(model, ("r",)).peaks
+    low, high = bounds(model, channels, peaks, 16)
+    reached = channels.classes["r"][peaks["r"] == 1.0]
+    assert (low[reached] == 0).all()
+    assert (high[reached] == 0).all()
+
+
+def noise_of(model: ir.Model) -> NoiseModel:
+    stats = stats_of(model, ("r", "e"))
+    return noise_model(model, channel_classes(model), stats.peaks, stats.squares, ("r", "e"))
+
+
+def test_the_gradient_of_the_predicted_noise_is_its_slope() -> None:
+    noise = noise_of(model_of())
+    logs = np.random.default_rng(7).normal(size=noise.count)
+    _, slope = noise(logs)
+    for place in range(noise.count):
+        step = np.zeros(noise.count)
+        step[place] = 1e-5
+        measured = (noise(logs + step)[0] - noise(logs - step)[0]) / 2e-5
+        assert slope[place] == pytest.approx(measured, rel=1e-4, abs=1e-9)
+
+
+def test_scaling_everything_alike_changes_no_noise() -> None:
+    """A factor that a layer puts on and the next takes off again moves weights and grids together."""
+    noise = noise_of(model_of())
+    channels = channel_classes(model_of())
+    logs = np.zeros(noise.count)
+    logs[channels.classes["r"]] = 0.7
+    assert noise(logs)[0] == pytest.approx(noise(np.zeros(noise.count))[0], rel=1e-9)
+
+
+def test_balancing_makes_the_model_with_one_scale_a_weight_better() -> None:
+    model, recipe = model_of(), Recipe(weights="per_tensor", effort="default")
+    task = Task(model, "", eager(), recipe, {})
+    done = decide(task, open_dataset({"x": X}, input_specs(model)), None, Clock(), Silent())
+    steps = dict(done.steps)
+    assert sqnr(model, steps["equalization"]) > sqnr(model, steps["ranges (mse)"]) + 6
+
+
+def test_the_plan_repeats_equalization() -> None:
+    model = model_of()
+    task = Task(model, "", eager(), Recipe(), {})
+    plan = decide(task, open_dataset({"x": X}, input_specs(model)), None, Clock(), Silent()).plan
+    assert plan.equalization
+    again = Plan.model_validate_json(plan.to_json())
+    first, second = (ir.to_proto(rewrite(model, one, eager())).SerializeToString(deterministic=True) for one in (plan, again))
+    assert first == second
+
+
+def test_values_with_one_channel_or_equal_channels_are_left_alone() -> None:
+    same = np.ones((4, 3, 1, 1), np.float32)
+    model = net(
+        "a = Conv(x, w) r = Relu(a) y = Conv(r, v)", inputs="float[N, 3, 4, 4] x", constants={"w": same, "v": same[:, :1].repeat(4, 1)}
+    )
+    found = equalizing_exponents(model, channel_classes(model), _one(model), ("r",), shared=False)
+    assert found == {}
+
+
+def _one(model: ir.Model) -> ChannelStats:
+    channels = channel_classes(model)
+    data = open_dataset({"x": X[:, :, :4, :4]}, input_specs(model))
+    return channel_stats(model, values_to_measure(model, channels, ("r",)), data)
+
+
+def test_layers_of_an_equalized_model_are_compared_as_the_float_model_has_them() -> None:
+    """Without the record of the factors the scaled channels would count as errors of their whole size."""
+    model = model_of()
+    made = edgeq.quantize(model, {"x": X}, target=eager(), prove=False)
+    assert made.plan.equalization
+    found = compare_models(model, made.model, open_dataset({"x": X}, input_specs(model)), layers=True)
+    assert {layer.name for layer in found.layers} >= {str(node.name) for node in model.graph if node.op_type == "Relu"}
+    weakest = min(layer.sqnr_db for layer in found.layers)
+    assert weakest > 15
+    del made.model.metadata_props[SCALED_KEY]
+    blind = compare_models(model, made.model, open_dataset({"x": X}, input_specs(model)), layers=True)
+    assert min(layer.sqnr_db for layer in blind.layers) < weakest - 5
+
+
+def test_a_damaged_record_of_factors_is_no_record() -> None:
+    model = model_of()
+    for text in ("nonsense", pack_exponents({"r": (1, 2)})[:-9], ""):
+        model.metadata_props[SCALED_KEY] = text
+        assert read_exponents(model) == {}
+    model.metadata_props[SCALED_KEY] = pack_exponents({"r": (1, -2)})
+    assert read_exponents(model) == {"r": (1, -2)}
+
+
+def test_a_plan_that_scales_other_channels_is_refused() -> None:
+    model = model_of()
+    task = Task(model, "", eager(), Recipe(), {})
+    plan = decide(task, open_dataset({"x": X}, input_specs(model)), None, Clock(), Silent()).plan
+    for exponents in ({"r": (1, 2)}, {"r": (9999,) * 8}):
+        with pytest.raises(BadPlan, match="scales"):
+            rewrite(model, plan.model_copy(update={"equalization": exponents}), eager())

@@ -1,0 +1,218 @@
+"""Tests of the report: strict JSON with the promised keys, a plain terminal form, a safe HTML file."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import sys
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from edgeq.errors import BadOutput, MissingExtra
+from edgeq.io.strict_json import plain, to_json
+from edgeq.numerics.codebook import encode, parse_grain
+from edgeq.prove.compare import Comparison, OutputFidelity
+from edgeq.prove.latency import Latency
+from edgeq.report.codebooks import describe
+from edgeq.report.html import to_html
+from edgeq.report.report import Report, report_format, verdict, with_comparison
+from edgeq.report.snippet import snippet
+from edgeq.report.text import human_bytes, plain_text, report_text
+from tests.reports import full_report
+
+# ------------------------------------------------------------------ JSON
+
+SCHEMA = {
+    "": "schema_version model data target recipe rule versions size time_s peak_rss_mb placement fidelity accuracy steps latency warnings",
+    "data": "name hash samples",
+    "size": "float_bytes int8_bytes",
+    "time_s": "prepare calibrate plan rewrite prove",
+    "placement": "int8 float macs_int8_pct boundary_qdq inner_qdq nodes",
+    "fidelity": "sqnr_db cosine top1_agreement samples",
+    "accuracy": "metric float int8",
+    "latency": "float_ms int8_ms ratio threads batch runs spread",
+}
+
+
+@pytest.mark.parametrize("part", SCHEMA)
+def test_json_has_the_promised_keys(part: str) -> None:
+    found = json.loads(full_report().to_json())
+    assert set(SCHEMA[part].split()) <= set(found[part] if part else found)
+
+
+def test_json_of_nodes_and_steps() -> None:
+    found = json.loads(full_report().to_json())
+    assert {"name", "op_type", "runs_as", "reason"} <= set(found["placement"]["nodes"][0])
+    assert found["steps"] == [{"name": "ranges (mse)", "sqnr_db": 31.25}]
+
+
+def test_numbers_that_json_lacks_become_null() -> None:
+    found = json.loads(full_report(sqnr_db=math.inf).to_json())
+    assert found["fidelity"]["sqnr_db"] is None
+    assert found["layers"][0]["sqnr_db"] is None
+
+
+def test_an_unmeasured_report_is_still_json() -> None:
+    found = json.loads(_unmeasured().to_json())
+    assert (found["placement"], found["accuracy"], found["latency"], found["time_s"]["prove"]) == (None, None, None, 4.0)
+
+
+def test_plain_takes_numpy_paths_and_nothing_odd() -> None:
+    found = plain({"a": np.float32(0.5), "b": (Path("x"), np.int64(3)), "c": np.array([1.0, np.nan])})
+    assert found == {"a": 0.5, "b": ["x", 3], "c": [1.0, None]}
+    with pytest.raises(TypeError):
+        to_json(object())
+
+
+def _unmeasured() -> Report:
+    return replace(full_report(), data=None, placement=None, fidelity=None, accuracy=None, latency=None, layers=(), steps=())
+
+
+# ------------------------------------------------------------------ words
+
+
+def test_terminal_report_fits_80_columns_without_escape_codes() -> None:
+    text = plain_text(report_text(full_report(), "out/net.int8.onnx"), width=80)
+    assert "\x1b" not in text
+    assert max(len(line) for line in text.splitlines() if "graph_optimization" not in line) <= 80
+
+
+def test_terminal_report_says_what_matters() -> None:
+    text = plain_text(report_text(full_report()), width=200)
+    assert "SQNR 31.2 dB" in text
+    assert "100.0 % of MACs in int8" in text
+    assert "The data has only 4 samples." in text
+    assert "below the floor of 40 dB" in text
+
+
+def test_float_nodes_are_grouped_by_reason_and_counted() -> None:
+    text = plain_text(report_text(full_report()), width=200)
+    assert text.count("no integer kernel for Exp <b>") == 1
+    assert "7 Exp" in text
+    assert "and 3 more" in text
+    assert "head/softmax[0]" in text  # brackets are no markup
+
+
+def test_an_unmeasured_report_renders() -> None:
+    assert "size" in plain_text(report_text(_unmeasured()))
+
+
+@pytest.mark.parametrize(("ratio", "said"), [(0.5, "2.00x as fast"), (1.0, "NOT faster"), (1.8, "float model is the faster one")])
+def test_verdict_is_plain(ratio: float, said: str) -> None:
+    latency = Latency(1.0, ratio, ratio, 1, 1, 50, 0.01)
+    assert said in verdict(latency)
+    assert said in " ".join(plain_text(report_text(full_report(ratio)), width=200).split())
+
+
+def test_snippet_is_python_and_says_what_the_input_becomes() -> None:
+    code = snippet(full_report(), "it's.onnx")
+    compile(code, "snippet", "exec")
+    assert "ORT_ENABLE_ALL" in code
+    assert "scale 0.0173, zero point 114" in code
+    assert '"it\'s.onnx"' in code
+
+
+@pytest.mark.parametrize(("count", "text"), [(0, "0 B"), (999, "999 B"), (1_234_567, "1.23 MB"), (345_678, "346 kB"), (5e9, "5 GB")])
+def test_human_bytes(count: int, text: str) -> None:
+    assert human_bytes(count) == text
+
+
+def test_a_comparison_replaces_fidelity_and_accuracy() -> None:
+    other = Comparison((OutputFidelity("y", 9.0, 0.9, 1.0, None),), 7, None)
+    changed = with_comparison(full_report(), other)
+    assert changed.fidelity is not None
+    assert (changed.fidelity.sqnr_db, changed.fidelity.samples, changed.accuracy, changed.layers) == (9.0, 7, None, ())
+
+
+# ------------------------------------------------------------------ HTML
+
+
+class _Links(HTMLParser):
+    """Collects everything that would make a browser fetch something."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fetched: list[str] = []
+        self.tags: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.fetched += [f"{tag} {name}" for name, _ in attrs if name in ("src", "href", "srcset")]
+
+
+def test_html_is_one_file_and_escapes_names() -> None:
+    pytest.importorskip("jinja2")
+    page = to_html(full_report())
+    links = _Links()
+    links.feed(page)
+    assert links.fetched == []
+    assert "script" not in links.tags
+    assert "@import" not in page
+    assert "url(" not in page
+    assert "<b>" not in re.sub(r"<b( class[^>]*)?>[^<]*</b>", "", page)
+    assert "&lt;script&gt;" in page
+
+
+def test_html_shows_every_node_and_layer() -> None:
+    pytest.importorskip("jinja2")
+    page = to_html(full_report())
+    assert all(name in page for name in ("stem/conv", "stem/relu", "mask_5", "head/softmax[0]"))
+    assert "SQNR of each layer" in page
+    assert "2.00x as fast" in page
+
+
+def test_html_shows_each_codebook_and_its_values() -> None:
+    pytest.importorskip("jinja2")
+    weight = np.array([[-1, -1, 0.5], [0.5, 1, 1]], np.float32)
+    book = encode(np.array([[-2, -2, 1], [1, 2, 2]], np.int8), parse_grain("tensor"), 0, 2)
+    assert book is not None
+    layers = (
+        describe("stem<b>", weight, weight, book, np.float32([0.5, 0.5])),
+        describe("zeros", np.zeros((2, 3), np.float32), np.zeros((2, 3), np.float32), book, np.float32([0.5, 0.5])),
+    )
+    page = to_html(replace(full_report(), codebooks=layers))
+    first = page.split("stem&lt;b&gt;")[1].split("</tr>")[0]
+    assert f"{layers[0].bits_per_weight:.2f}" in first
+    assert first.count("<rect") == 3  # three bins hold weights
+    assert [float(place) for place in re.findall(r'line x1="([0-9.]+)"', first)] == [0, 48, 64]  # -1, 0.5 and 1 of -1..1, in bins
+    assert "2 weights in codebooks" in page
+    assert "Codebooks" not in to_html(full_report())
+
+
+@pytest.mark.parametrize("sqnr_db", [math.inf, -math.inf, math.nan])
+def test_odd_figures_render_everywhere(sqnr_db: float) -> None:
+    pytest.importorskip("jinja2")
+    report = full_report(sqnr_db=sqnr_db)
+    assert "<html" in to_html(report)
+    assert plain_text(report_text(report))
+
+
+def test_an_unmeasured_report_is_a_page() -> None:
+    pytest.importorskip("jinja2")
+    assert "What runs as what" not in to_html(_unmeasured())
+
+
+def test_html_without_jinja_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    with pytest.raises(MissingExtra, match="jinja2") as caught:
+        to_html(full_report())
+    assert "edgeq[report]" in caught.value.mend
+
+
+def test_report_format_is_told_by_the_extension() -> None:
+    assert (report_format(Path("a.json")), report_format(Path("a.HTML"))) == ("json", "html")
+    with pytest.raises(BadOutput):
+        report_format(Path("a.txt"))
+
+
+def test_rich_can_colour_the_report() -> None:
+    console = Console(force_terminal=True, width=80, color_system="truecolor")
+    with console.capture() as captured:
+        console.print(report_text(full_report()))
+    assert "\x1b[" in captured.get()

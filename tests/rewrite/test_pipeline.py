@@ -1,0 +1,103 @@
+"""lower and rewrite: what they leave alone, in which order they go, and that they repeat."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+
+from edgeq.calibration.observe import observe
+from edgeq.data.open import open_dataset
+from edgeq.graph.signature import input_specs
+from edgeq.planning.first_plan import Provenance, make_plan, values_to_observe
+from edgeq.rewrite.lower import lower
+from edgeq.rewrite.pipeline import rewrite, rewrite_passes
+from edgeq.schema.plan import Plan
+from edgeq.schema.recipe import Recipe
+from edgeq.schema.target import load_target
+from tests.graph_text import eager, lines, net, weights
+
+BODY = """[c1] a = Conv(x, w, b) [act] h = HardSwish(a) [pool] p = AveragePool<kernel_shape = [14, 14]>(h) [flat] f = Flatten(p)
+    [fc] y = Gemm(f, k)"""
+CONSTANTS = {"w": weights(8, 8, 3, 3), "b": weights(8), "k": weights(8, 4)}
+
+
+def lowered(target_name: str = "cpu") -> ir.Model:
+    model = net(BODY, constants=CONSTANTS)
+    lower(model, load_target(target_name))
+    return model
+
+
+def planned(model: ir.Model) -> Plan:
+    data = open_dataset({"x": np.random.default_rng(1).normal(size=(3, 8, 16, 16)).astype(np.float32)}, input_specs(model))
+    target, recipe = eager(), Recipe()
+    return make_plan(model, observe(model, values_to_observe(model, target, recipe), data), target, recipe, Provenance("", "", ""))
+
+
+def serialised(model: ir.Model) -> bytes:
+    return bytes(ir.to_proto(model).SerializeToString(deterministic=True))
+
+
+def test_lowering_brings_operators_that_the_target_has() -> None:
+    assert lines(lowered()) == [
+        "a = Conv(x, w, b)",
+        "h_gate = HardSigmoid(a)",
+        "h = Mul(a, h_gate)",
+        "p = GlobalAveragePool(h)",
+        "f = Flatten(p)",
+        "y = Gemm(f, k)",
+    ]
+
+
+def test_a_target_without_hard_sigmoid_keeps_hardswish() -> None:
+    target = load_target("cpu")
+    without = target.model_copy(update={"kernel": tuple(k for k in target.kernel if k.op != "HardSigmoid")})
+    model = net(BODY, constants=CONSTANTS)
+    lower(model, without)
+    assert "h = HardSwish(a)" in lines(model)
+
+
+def test_rewriting_leaves_the_prepared_model_as_it_was() -> None:
+    """Steps of the report and a search rewrite the same model again and again."""
+    model = lowered()
+    before = serialised(model)
+    plan = planned(model)
+    first, second = rewrite(model, plan, eager()), rewrite(model, plan, eager())
+    assert serialised(model) == before
+    assert serialised(first) == serialised(second)
+
+
+def test_the_whole_net_becomes_integers() -> None:
+    model = lowered()
+    result = rewrite(model, planned(model), eager())
+    onnx.checker.check_model(ir.to_proto(result), full_check=True)
+    found = lines(result)
+    assert found[0] == "x_quantized = QuantizeLinear(x, x_scale, x_zero_point)"
+    assert found[-1] == "y = Gemm(f_dequantized, k_dequantized)"  # hands out float by itself
+    flat = next(line for line in found if "Flatten" in line)
+    assert flat.endswith("Flatten(p_quantized)")  # moved to the integers
+    assert not any("HardSigmoid(" in line for line in found)
+    stored = {name: value.dtype for name, value in result.graph.initializers.items()}
+    assert (stored["w_quantized"], stored["b_quantized"], stored["k_quantized"]) == (ir.DataType.INT8, ir.DataType.INT32, ir.DataType.INT8)
+    assert "w" not in stored
+
+
+def test_the_order_is_a_plain_list() -> None:
+    model = lowered()
+    order = [type(step).__name__ for step in rewrite_passes(planned(model), eager())]
+    for first, then in (
+        ("AbsorbActivations", "InsertQdq"),
+        ("CorrectBiases", "QuantizeBiases"),
+        ("QuantizeConstants", "InsertQdq"),
+        ("InsertQdq", "QuantizeBiases"),
+        ("InsertQdq", "HardSigmoidToAdd"),
+        ("HardSigmoidToAdd", "MoveToIntegers"),
+    ):
+        assert order.index(first) < order.index(then)
+
+
+def test_nodes_keep_their_names() -> None:
+    model = lowered()
+    plan = planned(model)
+    left = {node.name for node in rewrite(model, plan, eager()).graph}
+    assert {name for name, node in plan.nodes.items() if node.runs != "absorbed"} <= left

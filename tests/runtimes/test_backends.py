@@ -1,0 +1,209 @@
+"""`edgeq prove --runtime`: the real runtimes run the emitted model; those that are not installed are said to be missing."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from edgeq.api import Quantized, quantize
+from edgeq.cli.main import main
+from edgeq.cli.prove_runtime import proofs_text
+from edgeq.data.open import open_dataset
+from edgeq.errors import BadRecipe, MissingExtra, RuntimeRefused
+from edgeq.graph.signature import input_specs
+from edgeq.integers.legality.check import check_model
+from edgeq.integers.tflite.emit import emit_tflite
+from edgeq.io.load import load_proto
+from edgeq.prove.distance import Distance, OutputDistance
+from edgeq.prove.fidelity import Agreement
+from edgeq.prove.other_runtimes import RuntimeName, RuntimeProof, Subject, prove_in
+from edgeq.schema.recipe import Recipe
+from edgeq.schema.target import load_target
+from tests.small_models import text_model
+from tests.targets.test_integer_only import net, samples
+
+PACKAGES = {"litert": "ai_edge_litert", "tflm": "tflite_micro", "vela": "ethosu", "openvino": "openvino", "qnn": "onnxruntime_qnn"}
+
+
+def needs(runtime: str) -> None:
+    if importlib.util.find_spec(PACKAGES[runtime]) is None:
+        pytest.skip(f"{runtime} is not installed: pip install 'edgeq[backends]'")
+
+
+def made(target: str) -> Quantized:
+    return quantize(net(), samples(), target=target, recipe=Recipe(effort="fast"), prove=False)
+
+
+@pytest.mark.parametrize("runtime", ["litert", "tflm"])
+def test_tflite_runtimes_agree_with_onnx(runtime: RuntimeName) -> None:
+    needs(runtime)
+    data = open_dataset(samples(), input_specs(load_proto(net()).model))
+    for proof in prove_in(runtime, Subject(made("mcu_tflite").model), data):
+        assert proof.integer == len(proof.operators) > 8
+        assert proof.distance is not None
+        (output,) = proof.distance.outputs
+        assert (proof.distance.samples, output.max_lsb <= 8) == (16, True)
+        assert output.agreement is not None and output.agreement >= 0.9
+
+
+def test_ties_are_told_beside_agreement() -> None:
+    """Only a row whose other class has the reference's very largest number counts as a tie."""
+    reference = np.float32([[1, 3, 3], [1, 3, 3], [1, 3, 2], [5, 1, 1]])
+    other = np.float32([[0, 1, 2], [0, 2, 1], [0, 1, 2], [3, 1, 1]])
+    counted = Agreement()
+    counted.add(reference, other)
+    assert (counted.share, counted.ties) == (0.5, 0.25)
+    assert Agreement().ties is None
+
+
+def test_the_text_of_a_proof_tells_ties() -> None:
+    output = OutputDistance("y", 1.0, 0.5, 0.9, 0.97, 0.02, 30.0)
+    proof = RuntimeProof("tflm", "1", (), Distance((output,), 100, 1.0), "read")
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(proofs_text([proof, replace(proof, distance=Distance((replace(output, ties=0.0),), 100, 1.0))]))
+    said = console.export_text()
+    assert said.count("same top-1 97.00 %") == 2
+    assert said.count("2.00 % ties") == 1
+
+
+def test_litert_says_what_xnnpack_took() -> None:
+    needs("litert")
+    reference, xnnpack = prove_in("litert", Subject(made("mcu_tflite").model))
+    assert {op.kernel for op in reference.operators} == {"LiteRT reference"}
+    assert "XNNPACK" in {op.kernel for op in xnnpack.operators if op.op_type == "CONV_2D"}
+
+
+@pytest.mark.parametrize("accelerator", ["ethos-u55-128", "ethos-u85-256"])
+def test_vela_places_everything(accelerator: str) -> None:
+    needs("vela")
+    (proof,) = prove_in("vela", Subject(made("ethos_u").model), accelerator=accelerator)
+    assert proof.integer == len(proof.operators) > 8
+
+
+def test_vela_names_an_unknown_accelerator() -> None:
+    with pytest.raises(BadRecipe, match="ethos-u99"):
+        prove_in("vela", Subject(made("ethos_u").model), accelerator="ethos-u99")
+
+
+def test_openvino_computes_layers_in_integers() -> None:
+    needs("openvino")
+    data = open_dataset(samples(), input_specs(load_proto(net()).model))
+    (proof,) = prove_in("openvino", Subject(made("openvino").model), data)
+    layers = [op for op in proof.operators if op.op_type in ("Convolution", "FullyConnected", "MatMul")]
+    assert len(layers) == 3
+    assert all(op.integer for op in layers), layers
+
+
+def test_qnn_takes_every_node() -> None:
+    needs("qnn")
+    data = open_dataset(samples(), input_specs(load_proto(net()).model))
+    (proof,) = prove_in("qnn", Subject(made("qnn_htp").model), data)
+    assert proof.distance is not None
+    (output,) = proof.distance.outputs
+    assert output.agreement is not None and output.agreement >= 0.9
+
+
+CLAMPED = """<ir_version: 8, opset_import: ["": 17]>
+net (float[N, 3, 8, 8] x) => (float[N, 8, 8, 8] y) {
+  [a] a = Conv<pads = [1, 1, 1, 1]>(x, w)
+  [six] p = Clip(a, zero, six)
+  [b] b = Conv<pads = [1, 1, 1, 1]>(x, v)
+  [relu] q = Relu(b)
+  [cat] y = Concat<axis = 1>(p, q)
+}"""
+
+
+def clamped() -> Quantized:
+    """Relu6 of one branch lives in its grid; the other branch reaches further, and both start at 0."""
+    rng = np.random.default_rng(3)
+    constants = {"zero": np.array(0, np.float32), "six": np.array(6, np.float32)}
+    constants |= {"w": rng.normal(size=(4, 3, 3, 3)).astype(np.float32), "v": 4 * rng.normal(size=(4, 3, 3, 3)).astype(np.float32)}
+    return quantize(text_model(CLAMPED, constants), samples(), target="qnn_htp", recipe=Recipe(effort="fast", rule="minmax"), prove=False)
+
+
+def test_no_clamp_is_lost_by_construction() -> None:
+    model, target = clamped().model, load_target("qnn_htp")
+    assert [violation for violation in check_model(model, target) if violation.rule == "lost_clamp"] == []
+
+
+def test_no_clamp_is_lost_on_the_emulator() -> None:
+    needs("qnn")
+    result = clamped()
+    inputs = input_specs(result.model)
+    (proof,) = prove_in("qnn", Subject(result.model), open_dataset(samples(), inputs))
+    assert proof.distance is not None
+    assert proof.distance.outputs[0].max_lsb <= 3
+
+
+def test_a_missing_runtime_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "tflite_micro.python.tflite_micro", None)
+    with pytest.raises(MissingExtra) as missing:
+        prove_in("tflm", Subject(None, emit_tflite(made("mcu_tflite").model)))
+    assert "pip install tflite-micro" in missing.value.mend
+
+
+def test_the_whole_way_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    needs("litert")
+    import onnx
+
+    onnx.save(net(), tmp_path / "net.onnx")
+    np.savez(tmp_path / "data.npz", **samples())
+    words = ["quantize", str(tmp_path / "net.onnx"), "-d", str(tmp_path / "data.npz"), "--target", "mcu_tflite", "--effort", "fast", "-q"]
+    assert main([*words, "-o", str(tmp_path / "net.tflite"), "--golden", "2"]) == 0
+    assert main([*words, "-o", str(tmp_path / "net.int8.onnx")]) == 0
+    golden = np.load(tmp_path / "net.golden.npz")
+    assert {name: golden[name].shape for name in golden.files} == {"in_x": (2, 8, 8, 3), "out_y": (2, 4)}
+    proven = ["prove", str(tmp_path / "net.tflite"), "--runtime", "litert", "--json", "-q"]
+    assert main([*proven, "--reference", str(tmp_path / "net.int8.onnx"), "-d", str(tmp_path / "data.npz")]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert [proof["runtime"] for proof in said["proofs"]] == ["litert reference", "litert xnnpack"]
+    assert said["proofs"][0]["distance"]["samples"] == 16
+    assert 0 <= said["proofs"][0]["distance"]["outputs"][0]["ties"] <= 1
+    assert main(["check", str(tmp_path / "net.int8.onnx"), "--target", "mcu_tflite", "-q"]) == 0
+    assert main(["check", str(tmp_path / "net.int8.onnx"), "--target", "dsp_int8", "-q"]) == 3
+    assert main(["prove", str(tmp_path / "net.tflite"), "--runtime", "qnn", "-q"]) == 2
+
+
+def test_nothing_is_written_when_tflite_cannot_express_the_model(tmp_path: Path) -> None:
+    import onnx
+
+    onnx.save(net(), tmp_path / "net.onnx")
+    np.savez(tmp_path / "data.npz", **samples())
+    words = ["quantize", str(tmp_path / "net.onnx"), "-d", str(tmp_path / "data.npz"), "--target", "npu_int8", "--effort", "fast", "-q"]
+    assert main([*words, "-o", str(tmp_path / "net.tflite")]) == 2  # its tables are no operators of TFLite
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data.npz", "net.onnx"]
+
+
+def test_c_source_holds_the_file_and_what_firmware_must_know(tmp_path: Path) -> None:
+    needs("tflm")
+    import onnx
+
+    from edgeq.runtimes.arena import ARENA_STEP
+    from edgeq.runtimes.tflm import TfLiteMicro
+
+    onnx.save(net(), tmp_path / "net.onnx")
+    np.savez(tmp_path / "data.npz", **samples())
+    words = ["quantize", str(tmp_path / "net.onnx"), "-d", str(tmp_path / "data.npz"), "--target", "mcu_tflite", "--effort", "fast", "-q"]
+    assert main([*words, "-o", str(tmp_path / "gate net.tflite"), "--emit", "c", "--no-plan"]) == 0
+    source, header = (tmp_path / "gate net.c").read_text(), (tmp_path / "gate net.h").read_text()
+    model = (tmp_path / "gate net.tflite").read_bytes()
+    assert bytes(int(word, 16) for word in source.split("{")[1].split("}")[0].split(",")) == model
+    defined = dict(line.split(" ", 2)[1:] for line in header.splitlines() if line.startswith("#define GATE_NET_") and line.count(" ") == 2)
+    assert (defined["GATE_NET_INPUT_0_ELEMENTS"], defined["GATE_NET_OUTPUT_0_ZERO_POINT"]) == ("192", "(-128)")
+    arena = int(defined["GATE_NET_ARENA_BYTES"])
+    TfLiteMicro(model, arena=arena)
+    with pytest.raises(RuntimeRefused):
+        TfLiteMicro(model, arena=arena - 2 * ARENA_STEP)
+
+
+def test_c_source_wants_a_tflite_file(tmp_path: Path) -> None:
+    words = ["quantize", str(tmp_path / "net.onnx"), "-d", "x.npz", "-q", "--emit"]
+    assert main([*words, "c", "-o", str(tmp_path / "net.int8.onnx")]) == 2
+    assert main([*words, "cpp", "-o", str(tmp_path / "net.tflite")]) == 2

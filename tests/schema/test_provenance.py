@@ -1,0 +1,90 @@
+"""What an int8 model says about itself: hashes, and the fate of each node of the float model."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import onnx_ir as ir
+import pytest
+
+from edgeq import __version__
+from edgeq.api import quantize
+from edgeq.schema.origins import NODES_KEY, Origin, read_origins
+from edgeq.schema.plan import GridPlan, NodePlan, Plan
+from edgeq.schema.provenance import mark_gate, write_provenance
+from tests.graph_text import net, weights
+
+HASHES = {"model": "m" * 64, "data": "d" * 64, "recipe": "r" * 64}
+
+
+def plan() -> Plan:
+    place = {
+        "conv": NodePlan(op_type="Conv", runs="int8", reason=""),
+        "relu": NodePlan(op_type="Relu", runs="absorbed", reason="grid"),
+        "move": NodePlan(op_type="Flatten", runs="integer", reason=""),
+        "exp": NodePlan(op_type="Exp", runs="float", reason="no kernel"),
+        "made_by_prepare": NodePlan(op_type="Mul", runs="float", reason="new"),
+    }
+    grid = GridPlan(dtype="uint8", scale=(0.5,), zero_point=(0,), rule="mse", reason="")
+    return Plan(**HASHES, target="cpu", settings="s", opset=None, nodes=place, grids={"x": grid}, weights={})
+
+
+def marked() -> ir.Model:
+    body = "[conv] a = Conv(x, w) [bn] b = Identity(a) [gone] g = Identity(b) [relu] r = Relu(g) [move] f = Flatten(r) [exp] y = Exp(f)"
+    floating = net(body, constants={"w": weights(8, 8, 1, 1)})
+    result = floating.clone()
+    write_provenance(result, floating, {"bn": "folded into conv"}, plan())
+    return ir.from_proto(ir.to_proto(result))  # as it is read back from a file
+
+
+def test_hashes_and_versions() -> None:
+    found = marked().metadata_props
+    wanted = {f"edgeq.{name}": text for name, text in HASHES.items()}
+    wanted |= {"edgeq.version": __version__, "edgeq.target": "cpu", "edgeq.plan": plan().hash, "edgeq.gate": "none"}
+    assert {name: found[name] for name in wanted} == wanted
+    assert (marked().producer_name, marked().producer_version) == ("edgeq", __version__)
+
+
+def test_every_node_of_the_float_model_has_a_fate() -> None:
+    found = read_origins(marked())
+    assert {name: (origin.runs, origin.node) for name, origin in found.items() if origin.runs == "int8"} == {
+        "conv": ("int8", "conv"),
+        "move": ("int8", "move"),
+    }
+    assert {name: origin for name, origin in found.items() if origin.runs != "int8"} == {
+        "bn": Origin("folded", None, "folded into conv"),
+        "gone": Origin("folded", None, "merged with its neighbours in preparation"),
+        "relu": Origin("absorbed", None, "grid"),
+        "exp": Origin("float", "exp", "no kernel"),
+    }
+
+
+def test_the_record_is_canonical_json() -> None:
+    text = marked().metadata_props[NODES_KEY]
+    assert text == json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"))
+
+
+def test_the_gate_is_marked() -> None:
+    model = marked()
+    mark_gate(model, "failed")
+    assert model.metadata_props["edgeq.gate"] == "failed"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "7", "null", '{"a": 1}', '{"a": {"runs": "fast"}}', '{"a": {"runs": "int8", "as": 3}}'])
+def test_a_damaged_record_is_no_record(text: str) -> None:
+    model = marked()
+    model.metadata_props[NODES_KEY] = text
+    assert read_origins(model) == {}
+
+
+def test_a_half_damaged_record_keeps_its_other_half() -> None:
+    model = marked()
+    model.metadata_props[NODES_KEY] = '{"a": {"runs": "float", "as": "a", "reason": "r"}, "b": {"runs": []}}'
+    assert read_origins(model) == {"a": Origin("float", "a", "r")}
+
+
+def test_what_lowering_takes_away_has_its_own_reason() -> None:
+    floating = net("h = MatMul(x, w)  y = Add(h, b)", inputs="float[4, 5, 2] x", constants={"w": weights(2, 3), "b": weights(3)})
+    made = quantize(floating, {"x": np.random.default_rng(0).normal(size=(8, 4, 5, 2)).astype(np.float32)}, prove=False)
+    assert read_origins(made.model)["Add_1"].reason == "merged into MatMul_0"
