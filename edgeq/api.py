@@ -27,10 +27,10 @@ from edgeq.passes.prepare.forget_shapes import ForgetShapes
 from edgeq.progress import Clock, Progress, Silent
 from edgeq.prove.compare import Comparison, check_floors, compare_models
 from edgeq.prove.evidence import Evidence, prove_all
-from edgeq.prove.proof import Placement, prove_placement
+from edgeq.prove.proof import Proof, prove_placement
 from edgeq.refine.steps import check_plan, decide, take_statistics
 from edgeq.report.codebooks import planned_layers
-from edgeq.report.from_run import Said, build_report
+from edgeq.report.from_run import Verdict, build_report
 from edgeq.report.quantized import Quantized as Quantized
 from edgeq.rewrite.pipeline import rewrite
 from edgeq.rewrite.set_up import DataSource, SetUp, set_up
@@ -39,7 +39,7 @@ from edgeq.schema.provenance import Gate, mark_gate, write_provenance
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Target, load_target
 from edgeq.schema.task import Shapes, Task
-from edgeq.search.search import Wish, search
+from edgeq.search.search import SearchTask, search
 
 ModelSource = str | Path | onnx.ModelProto | ir.Model | Loaded
 
@@ -69,38 +69,38 @@ def quantize(
     it. checkpoint: of fine-tuning, where the recipe wants that; it goes on from a given plan. Raises EdgeqError; a missed floor of the
     recipe does not raise, it is said in report.gate.
     """
-    wish, chip, watcher, clock = recipe or Recipe(), _target(target), progress or Silent(), Clock()
+    recipe, target, progress, clock = recipe or Recipe(), _target(target), progress or Silent(), Clock()
     with clock.stage("prepare"):
-        watcher.start("prepare", None)
+        progress.start("prepare", None)
         frozen = plan.shapes if plan is not None and not shapes else shapes
-        ready = set_up(_load(model), chip, wish, frozen, data, plan)
-        loaded, task = ready.loaded, ready.task
-    dataset = None if data is None else ready.open(data, samples=wish.samples)
-    judged = dataset if validation is None else ready.open(validation, "evaluation")
+        setup = set_up(_load(model), target, recipe, frozen, data, plan)
+        loaded, task = setup.loaded, setup.task
+    dataset = None if data is None else setup.open(data, samples=recipe.samples)
+    validation_data = dataset if validation is None else setup.open(validation, "evaluation")
     found = None
     if plan is not None:
         planned = check_plan(plan, task)
-    elif wish.effort == "best":
-        refuse_search(chip)
-        aim = Wish(loaded, task, _needed(dataset), _needed(judged), None if work is None else Path(work))
-        planned, found = search(aim, lambda: decide(task, dataset, statistics, clock, watcher), clock, watcher)
+    elif recipe.effort == "best":
+        refuse_search(target)
+        search_task = SearchTask(loaded, task, _needed(dataset), _needed(validation_data), None if work is None else Path(work))
+        planned, found = search(search_task, lambda: decide(task, dataset, statistics, clock, progress), clock, progress)
     else:
-        planned = decide(task, _shown(dataset, statistics, wish), statistics, clock, watcher)
-    planned = fine_tuned(task, planned, dataset, clock, watcher, checkpoint or Checkpoint())
-    if chip.integer_only:
-        refuse_float(planned.plan, chip)
+        planned = decide(task, _shown(dataset, statistics, recipe), statistics, clock, progress)
+    planned = fine_tuned(task, planned, dataset, clock, progress, checkpoint or Checkpoint())
+    if target.integer_only:
+        refuse_float(planned.plan, target)
     with clock.stage("rewrite"):
-        result = _carried_out(ready, planned.plan)
-    notes = (*ready.prepared.notes, *(() if dataset is None else dataset.notes))
+        result = _carried_out(setup, planned.plan)
+    notes = (*setup.prepared.notes, *(() if dataset is None else dataset.notes))
     doubts = () if dataset is None else _doubts(dataset, task, strict_data)
     with clock.stage("prove"):
-        evidence = prove_all(loaded, task, planned, result, judged, watcher) if prove else Evidence()
+        evidence = prove_all(loaded, task, planned, result, validation_data, progress) if prove else Evidence()
     _take_integers(result, task)  # after the proof, which feeds floats
-    if chip.integer_only:
-        refuse_illegal(result, chip)
-    gate, missed = _gate(evidence.comparison, wish)
+    if target.integer_only:
+        refuse_illegal(result, target)
+    gate, missed = _gate(evidence.comparison, recipe)
     mark_gate(result, planned.plan.search.gate if gate == "none" and planned.plan.search is not None else gate)
-    report = build_report(loaded, result, planned.plan, dataset, wish, evidence, clock, Said(doubts, notes, gate, missed))
+    report = build_report(loaded, result, planned.plan, dataset, recipe, evidence, clock, Verdict(doubts, notes, gate, missed))
     report = replace(report, search=found, codebooks=planned_layers(task.model, planned.plan))
     return Quantized(result, planned.plan, report, loaded.path)
 
@@ -110,10 +110,10 @@ def _shown(data: Dataset | None, statistics: Statistics | None, recipe: Recipe) 
     return data if data is None or statistics is not None or not recipe.finetune.trains else learning_part(data)
 
 
-def _carried_out(ready: SetUp, plan: Plan) -> ir.Model:
-    task = ready.task
+def _carried_out(setup: SetUp, plan: Plan) -> ir.Model:
+    task = setup.task
     result = rewrite(task.model, plan, task.target)
-    write_provenance(result, ready.loaded.model, ready.prepared.vanished | vanished(task.model), plan)  # prepare's, then lowering's
+    write_provenance(result, setup.loaded.model, setup.prepared.vanished | vanished(task.model), plan)  # prepare's, then lowering's
     ForgetShapes()(result)
     return result
 
@@ -130,12 +130,12 @@ def calibrate(
     progress: Progress | None = None,
 ) -> Statistics:
     """Statistics of the values that a plan for this target needs, over samples start..stop of the data: shards merge bit for bit."""
-    wish, watcher = recipe or Recipe(), progress or Silent()
-    ready = set_up(_load(model), _target(target), wish, shapes, data)
-    return take_statistics(ready.task, ready.open(data, samples=wish.samples), watcher, start=start, stop=stop)
+    recipe, progress = recipe or Recipe(), progress or Silent()
+    setup = set_up(_load(model), _target(target), recipe, shapes, data)
+    return take_statistics(setup.task, setup.open(data, samples=recipe.samples), progress, start=start, stop=stop)
 
 
-def prove(model: str | Path, float_model: ModelSource | None = None) -> Placement:
+def prove(model: str | Path, float_model: ModelSource | None = None) -> Proof:
     """Which nodes of a model file run on integer kernels in onnxruntime; with the float model: which of its nodes do."""
     return prove_placement(Path(model), None if float_model is None else _load(float_model).model)
 

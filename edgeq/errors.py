@@ -1,4 +1,4 @@
-"""Everything edgeq can complain about: one tree of errors, each with what, where and how to mend it.
+"""Everything edgeq can complain about: one tree of errors, each with what, where and how to fix it.
 
 EdgeqError                     exit code 2: bad input
 ├── BadModel                   the ONNX file cannot be read, is unsafe or is not valid
@@ -25,17 +25,22 @@ from typing import ClassVar
 class EdgeqError(Exception):
     """What happened, where, and what the user can do about it.
 
-    what: one sentence. where: file, node, value, key or option. mend: one sentence in the imperative.
+    what: one sentence. where: file, node, value, key or option. fix: one sentence in the imperative.
     """
 
     exit_code: ClassVar[int] = 2
 
-    def __init__(self, what: str, where: str, mend: str) -> None:
-        super().__init__(what, where, mend)
-        self.what, self.where, self.mend = what, where, mend
+    def __init__(self, what: str, where: str, fix: str) -> None:
+        super().__init__(what, where, fix)
+        self.what, self.where, self.fix = what, where, fix
 
     def __str__(self) -> str:
-        return f"{self.what}\n  where: {self.where}\n  mend:  {self.mend}"
+        return f"{self.what}\n  where: {self.where}\n  fix:   {self.fix}"
+
+    @property
+    def mend(self) -> str:
+        """The former name of `fix`, kept for one release."""
+        return self.fix
 
 
 class BadModel(EdgeqError):

@@ -7,8 +7,8 @@ import math
 from edgeq.prove.compare import Accuracy
 from edgeq.prove.latency import Latency
 from edgeq.prove.layer_fidelity import LayerFidelity
-from edgeq.prove.proof import Placement, ProvenNode
-from edgeq.report.report import DataInfo, Fidelity, Port, Report, Sizes, Step, Times
+from edgeq.prove.proof import Proof, ProvenNode
+from edgeq.report.report import DataInfo, Fidelity, Port, Report, Sizes, StepSqnr, Times
 from edgeq.schema.recipe import Recipe
 
 NODES = (
@@ -32,10 +32,10 @@ def full_report(ratio: float = 0.5, sqnr_db: float = 31.25) -> Report:
         size=Sizes(1_234_567, 345_678),
         time_s=Times(0.5, 1.25, 0.125, 0.25, 4.0),
         peak_rss_mb=321.5,
-        placement=Placement(NODES, 1, 8, 2, 0, 100.0),
+        placement=Proof(NODES, 1, 8, 2, 0, 100.0),
         fidelity=Fidelity(sqnr_db, 0.9995, 0.985, 900),
         accuracy=Accuracy("top1", 0.9, 0.89),
-        steps=(Step("ranges (mse)", sqnr_db),),
+        steps=(StepSqnr("ranges (mse)", sqnr_db),),
         layers=(LayerFidelity("head/exp", "Exp", -math.inf), LayerFidelity("stem/conv", "Conv", 28.0)),
         latency=Latency(2.0, 2.0 * ratio, ratio, 1, 1, 200, 0.03),
         inputs=(Port("input.1", "float32", ("N", 3, 32, 32), "uint8", 0.0173, 114),),

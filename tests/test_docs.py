@@ -76,8 +76,8 @@ def test_shipped_targets_are_those_of_the_code() -> None:
 
 def test_target_keys_are_those_of_the_code() -> None:
     from edgeq.schema.target import Target
-    from edgeq.schema.target_facts import Kernel
+    from edgeq.schema.target_facts import KernelFacts
 
     text = (ROOT / "docs" / "targets.md").read_text(encoding="utf-8")
     words = set(re.findall(r"\w+", text.partition("## Keys")[2]))
-    assert {*Kernel.model_fields, *Target.model_fields} - words == set()
+    assert {*KernelFacts.model_fields, *Target.model_fields} - words == set()

@@ -33,8 +33,8 @@ def channel_stats(model: ir.Model, axes: Mapping[str, int], data: Dataset, progr
     if not outputs:
         return ChannelStats({}, {})
     source, own = session_source(exposed), threading.local()
-    watcher = progress or Silent()
-    watcher.start("channel statistics", data.count)
+    progress = progress or Silent()
+    progress.start("channel statistics", data.count)
 
     def take(batch: Batch) -> int:
         if not hasattr(own, "session"):
@@ -46,7 +46,7 @@ def channel_stats(model: ir.Model, axes: Mapping[str, int], data: Dataset, progr
 
     with ThreadPoolExecutor(WORKERS) as pool:
         for done in map_ahead(pool, take, data.batches(1)):
-            watcher.advance(done)
+            progress.advance(done)
     sound = {name: one for name, one in sums.items() if one.peak.size and np.isfinite(one.peak).all()}
     return ChannelStats({name: one.peak for name, one in sound.items()}, {name: one.mean() for name, one in sound.items()})
 

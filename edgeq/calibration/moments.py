@@ -72,8 +72,8 @@ def measure_moments(
     a value without one is quantized with the grid of its own smallest and largest element, each sample for itself.
     """
     wanted = tuple(layers)
-    watcher = progress or Silent()
-    watcher.start("second moments", data.count)
+    progress = progress or Silent()
+    progress.start("second moments", data.count)
     together = data.fixed_batch or 1
     sums = [_Sum(layer, grids.get(layer.source), data.count // together, seed) for layer in wanted]
     exposed, outputs = expose(model, {layer.source for layer in wanted})
@@ -97,7 +97,7 @@ def measure_moments(
     # one BLAS thread for each worker: more would wait for each other
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(WORKERS) as pool:
         for done in map_ahead(pool, take, data.batches(1)):
-            watcher.advance(done)
+            progress.advance(done)
     return {one.layer.node: one.result() for one in sums}
 
 

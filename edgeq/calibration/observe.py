@@ -36,13 +36,13 @@ def observe(
     exposed, outputs = expose(model, names)
     inputs = {value.name for value in model.graph.inputs}
     fed = tuple(name for name in names if name in inputs)
-    watcher = progress or Silent()
+    progress = progress or Silent()
     last = data.count if stop is None else min(stop, data.count)
-    watcher.start("calibrate", last - start)
+    progress.start("calibrate", last - start)
     crew = _Crew(exposed, outputs, fed)
     with ThreadPoolExecutor(WORKERS) as pool:
         for done in map_ahead(pool, crew.take, data.batches(1, start, last)):
-            watcher.advance(done)
+            progress.advance(done)
     return crew.result(names)
 
 

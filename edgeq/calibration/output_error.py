@@ -32,7 +32,7 @@ ROWS, VISITS = 32, 48
 
 
 @dataclass(frozen=True, eq=False)
-class Candidate:
+class GridOption:
     """One way to quantize a value. grid: None when every run measures its own. factors: s [K] that the value is divided by before."""
 
     name: str
@@ -57,7 +57,7 @@ class Site:
     """A grid to be chosen: its candidates and everyone who will see it."""
 
     name: str
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[GridOption, ...]
     readers: tuple[Reader, ...]
 
 
@@ -101,14 +101,14 @@ def _number(reader: Reader) -> int:
     return zlib.crc32(reader.layer.node.encode())
 
 
-def _errors(reader: Reader, candidates: Sequence[Candidate], value: Array, chance: np.random.Generator) -> NDArray[np.float64]:
+def _errors(reader: Reader, candidates: Sequence[GridOption], value: Array, chance: np.random.Generator) -> NDArray[np.float64]:
     rows = rows_of(reader.layer, value, ROWS, chance)
     energy = _energy(rows, reader.weight)
     weigh = energy + energy.mean()
     return np.array([_error(reader, index, one, value, rows, weigh) for index, one in enumerate(candidates)])
 
 
-def _error(reader: Reader, index: int, one: Candidate, value: Array, rows: Array, weigh: NDArray[np.float64]) -> float:
+def _error(reader: Reader, index: int, one: GridOption, value: Array, rows: Array, weigh: NDArray[np.float64]) -> float:
     factors = np.float32(1) if one.factors is None else one.factors
     divided = rows / factors
     grid = one.grid

@@ -90,8 +90,8 @@ def load_statistics(path: str | Path) -> Statistics:
     except FileNotFoundError:
         raise BadStatistics("There is no such statistics file.", str(path), "Make one with edgeq calibrate -o FILE.npz.") from None
     except _DAMAGE as error:
-        mend = "Make the file anew with edgeq calibrate -o FILE.npz."
-        raise BadStatistics(f"This is not a statistics file, or it is damaged: {error}.", str(path), mend) from error
+        fix = "Make the file anew with edgeq calibrate -o FILE.npz."
+        raise BadStatistics(f"This is not a statistics file, or it is damaged: {error}.", str(path), fix) from error
 
 
 def merge_statistics(parts: Sequence[Statistics]) -> Statistics:

@@ -54,14 +54,14 @@ def calibrate(
     else:
         model, spec = _one_model(source, data)
         given = {"keep_float": keep_float or None, "samples": samples, "inputs_as": inputs_as}
-        wish = recipe_from(recipe, given, {}, preprocessing_from(scale, mean, std))
+        chosen = recipe_from(recipe, given, {}, preprocessing_from(scale, mean, std))
         shapes, limit, (start, stop) = parse_shapes(shape), parse_size(max_bytes), parse_range(part)
         from edgeq.api import calibrate as run
         from edgeq.io.load import load_model
 
         with screen.progress() as progress:
             loaded = load_model(model, max_bytes=limit)
-            found = run(loaded, spec, target=target, recipe=wish, shapes=shapes, start=start, stop=stop, progress=progress)
+            found = run(loaded, spec, target=target, recipe=chosen, shapes=shapes, start=start, stop=stop, progress=progress)
     found.save(out, force=force)
     screen.show(_facts(found, out), lambda: _text(found, out))
 

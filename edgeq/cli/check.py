@@ -31,7 +31,7 @@ def check(
     quiet: o.Quiet = False,
     force: o.NoForce = False,  # noqa: ARG001  # accepted everywhere
 ) -> None:
-    """Check a quantized model against the facts of a target: each violated fact with node, value, source and mend."""
+    """Check a quantized model against the facts of a target: each violated fact with node, value, source and fix."""
     screen = Screen(as_json, quiet)
     limit = parse_size(max_bytes)
     from edgeq.integers.legality.check import check_model
@@ -55,5 +55,5 @@ def violations_text(found: Sequence[Violation], target: str) -> RenderableType:
         where = f"{one.node} ({one.op_type})" if one.node else "the model"
         parts.append(Text.assemble((f"{one.rule}  ", "bold yellow"), where))
         parts.append(Text(f"  has     {one.observed}\n  fact    {one.fact}"))
-        parts.append(Text(f"  source  {one.source}\n  mend    {one.mend}\n", "dim"))
+        parts.append(Text(f"  source  {one.source}\n  fix     {one.fix}\n", "dim"))
     return Group(*parts)

@@ -66,8 +66,8 @@ def compare(
     screen.show(found, lambda: comparison_text(found))
     missed = check_floors(found, Floors(min_sqnr=min_sqnr, min_agreement=min_agreement, min_accuracy=min_accuracy))
     if missed:
-        mend = "See edgeq compare --layers for the weak layers; keep them float, or quantize with another --rule."
-        raise FloorMissed("; ".join(missed) + ".", str(int8_model), mend)
+        fix = "See edgeq compare --layers for the weak layers; keep them float, or quantize with another --rule."
+        raise FloorMissed("; ".join(missed) + ".", str(int8_model), fix)
 
 
 def evaluation_split(spec: str) -> str:

@@ -45,16 +45,16 @@ def demo(
 
     with screen.progress() as progress:
         made = run(shipped_model(SET), SET, target=target, progress=progress)
-        judged = _judge(made, progress)
+        quantized = _judge(made, progress)
     make_folder(out)
     atomic_write_text(plan, made.plan.to_json(), force=force)
     made.save(model, force=force)
-    write_report(judged, report, str(model), force=force)
+    write_report(quantized, report, str(model), force=force)
     try:
-        write_report(judged, page, str(model), force=force)
+        write_report(quantized, page, str(model), force=force)
     except MissingExtra as error:
-        screen.note(f"no HTML report: {error.what} {error.mend}")
-    screen.show(judged, lambda: report_text(judged, str(model)))
+        screen.note(f"no HTML report: {error.what} {error.fix}")
+    screen.show(quantized, lambda: report_text(quantized, str(model)))
     screen.note(f"wrote {out}/: the model, its plan, report.json and report.html; ask: edgeq explain {model} NODE")
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from edgeq.io.load import Loaded
     from edgeq.prove.latency import Latency
-    from edgeq.prove.proof import Placement
+    from edgeq.prove.proof import Proof
     from edgeq.prove.saturation_audit import LayerBounds
 
 EXAMPLE = """    edgeq prove model.int8.onnx
@@ -107,7 +107,7 @@ def _latency(original: Loaded, proven: Loaded, data: str | None, shapes: Mapping
     return measure_latency(original.model, proven.model, feeds, int8_feeds=coded(proven.model, feeds), threads=threads)
 
 
-def proof_text(placement: Placement, latency: Latency | None, sums: Sequence[LayerBounds]) -> RenderableType:
+def proof_text(placement: Proof, latency: Latency | None, sums: Sequence[LayerBounds]) -> RenderableType:
     """Every node, the reasons of the float ones, the counts, how far sums can go, the speed, the verdict."""
     from rich.console import Group
     from rich.text import Text
@@ -139,7 +139,7 @@ def sums_line(sums: Sequence[LayerBounds]) -> Text:
     return line.append("all exact", "green") if not bad else line.append(f"{bad} of {len(sums)} layers can saturate", "bold yellow")
 
 
-def _nodes(placement: Placement) -> Table:
+def _nodes(placement: Proof) -> Table:
     """One row a node; for integer nodes the runtime's kernel."""
     from rich.table import Table
     from rich.text import Text

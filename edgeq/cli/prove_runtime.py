@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from edgeq.data.dataset import Dataset
-    from edgeq.prove.other_runtimes import RuntimeProof, Subject
+    from edgeq.prove.other_runtimes import ProofSubject, RuntimeProof
 
 
 @dataclass(frozen=True)
@@ -58,12 +58,12 @@ def _lower(names: Sequence[str]) -> set[str]:
     return {name.lower() for name in names}
 
 
-def _subject(asked: Asked) -> Subject:
+def _subject(asked: Asked) -> ProofSubject:
     from edgeq.io.load import load_model
-    from edgeq.prove.other_runtimes import Subject
+    from edgeq.prove.other_runtimes import ProofSubject
 
-    def load(path: Path) -> Subject:
-        return Subject(load_model(path, max_bytes=asked.limit, quantized=True).model)
+    def load(path: Path) -> ProofSubject:
+        return ProofSubject(load_model(path, max_bytes=asked.limit, quantized=True).model)
 
     if asked.model.suffix != ".tflite":
         return load(asked.model)
@@ -71,10 +71,10 @@ def _subject(asked: Asked) -> Subject:
         raise BadModel("The model file does not exist.", str(asked.model), "Check the path.")
     if asked.data is not None and asked.reference is None:
         raise BadRecipe("Data needs a model to compare with.", "--reference", "Give the int8 ONNX model: --reference model.int8.onnx.")
-    return Subject(None if asked.reference is None else load(asked.reference).model, asked.model.read_bytes())
+    return ProofSubject(None if asked.reference is None else load(asked.reference).model, asked.model.read_bytes())
 
 
-def _dataset(asked: Asked, subject: Subject) -> Dataset | None:
+def _dataset(asked: Asked, subject: ProofSubject) -> Dataset | None:
     if asked.data is None or subject.model is None:
         return None
     from edgeq.data.open import open_dataset

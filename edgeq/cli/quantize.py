@@ -96,25 +96,26 @@ def quantize(
 ) -> None:
     """Make an int8 model from a float model and calibration data, and prove what runs."""
     screen = Screen(as_json, quiet)
-    wish = recipe_from(recipe, {"rule": rule, "weights": weights, "rounding": rounding, "effort": effort, "keep_float": keep_float or None,
-        "inputs_as": inputs_as, "samples": samples, "batch": batch, "seed": seed, "objective": objective, "minutes": minutes},
+    chosen = recipe_from(recipe, {"rule": rule, "weights": weights, "rounding": rounding, "effort": effort,
+        "keep_float": keep_float or None, "inputs_as": inputs_as, "samples": samples, "batch": batch, "seed": seed,
+        "objective": objective, "minutes": minutes},
         {"min_sqnr": min_sqnr, "min_agreement": min_agreement, "min_accuracy": min_accuracy, "max_drop": max_drop},
         preprocessing_from(scale, mean, std))  # fmt: skip
-    _check_given(wish, {"--objective": objective, "--minutes": minutes, "--work": work}, data, stats, plan)
+    _check_given(chosen, {"--objective": objective, "--minutes": minutes, "--work": work}, data, stats, plan)
     shapes, limit = parse_shapes(shape), parse_size(max_bytes)
     plan_out, beside = None if no_plan else plan_path(out), Beside(out, golden, emit or ())
     _check_paths([out, plan_out, report, *beside.paths()], [model, data, validation, recipe, stats, plan], report, force)
     from edgeq.api import quantize as run
 
-    (known, earlier), chip = _made_earlier(stats, plan), _chip(target, no_vnni, float_io)
+    (known, earlier), facts = _made_earlier(stats, plan), _target(target, no_vnni, float_io)
     with screen.progress() as progress:
-        made = run(_loaded(model, limit), data, target=chip, recipe=wish, shapes=shapes, statistics=known, plan=earlier,
+        made = run(_loaded(model, limit), data, target=facts, recipe=chosen, shapes=shapes, statistics=known, plan=earlier,
                    validation=validation, work=work, prove=not no_prove, strict_data=strict_data, progress=progress)  # fmt: skip
     finish(screen, made, Files(out, plan_out, report, beside.contents(made, data)), force=force, strict=strict)
 
 
-def _check_given(wish: Recipe, search: Mapping[str, object], data: str | None, stats: Path | None, plan: Path | None) -> None:
-    check_search(wish, search, plan)
+def _check_given(chosen: Recipe, search: Mapping[str, object], data: str | None, stats: Path | None, plan: Path | None) -> None:
+    check_search(chosen, search, plan)
     check_given(data, stats, plan)
 
 
@@ -129,11 +130,11 @@ def _loaded(path: Path, limit: int) -> Loaded:
     return load_model(path, max_bytes=limit)
 
 
-def _chip(name: str, no_vnni: bool, float_io: bool) -> Chip:
+def _target(name: str, no_vnni: bool, float_io: bool) -> Chip:
     from edgeq.schema.target import load_target
 
-    chip = load_target(name, float_io=float_io)
-    return chip.without_vnni() if no_vnni else chip
+    facts = load_target(name, float_io=float_io)
+    return facts.without_vnni() if no_vnni else facts
 
 
 def _made_earlier(stats: Path | None, plan: Path | None) -> tuple[Statistics | None, Plan | None]:
@@ -178,5 +179,5 @@ def finish(screen: Screen, made: Quantized, files: Files, *, force: bool, strict
     screen.show(made.report, lambda: report_text(made.report, str(files.model)))
     if made.report.gate == "failed":
         wrote = f"{files.model} was not written" if strict else f"{files.model}, marked gate: failed"
-        mend = "Try --effort best, which searches; or find weak layers with edgeq compare --layers and keep them float; or lower the floor."
-        raise FloorMissed("; ".join(made.report.missed) + ".", wrote, mend)
+        fix = "Try --effort best, which searches; or find weak layers with edgeq compare --layers and keep them float; or lower the floor."
+        raise FloorMissed("; ".join(made.report.missed) + ".", wrote, fix)

@@ -48,8 +48,8 @@ class Screen:
             return
         from edgeq.cli.progress import watch
 
-        with watch(stderr_console()) as watcher:
-            yield watcher
+        with watch(stderr_console()) as progress:
+            yield progress
 
 
 def stdout_console() -> Console:
@@ -62,10 +62,10 @@ def stderr_console() -> Console:
 
 
 def print_error(error: EdgeqError) -> None:
-    """What, where, mend: three lines on stderr. EDGEQ_DEBUG=1 puts the traceback before them."""
+    """What, where, fix: three lines on stderr. EDGEQ_DEBUG=1 puts the traceback before them."""
     if _debug():
         traceback.print_exception(error)
-    _three_lines("error", error.what, error.where, error.mend)
+    _three_lines("error", error.what, error.where, error.fix)
 
 
 def print_bug(error: BaseException) -> None:
@@ -74,8 +74,8 @@ def print_bug(error: BaseException) -> None:
         traceback.print_exception(error)
     frames = traceback.extract_tb(error.__traceback__)
     where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "unknown"
-    mend = "Please report it with the traceback, which the same command prints with EDGEQ_DEBUG=1 set."
-    _three_lines("bug", f"This is a bug in edgeq: {type(error).__name__}: {error}", where, mend)
+    fix = "Please report it with the traceback, which the same command prints with EDGEQ_DEBUG=1 set."
+    _three_lines("bug", f"This is a bug in edgeq: {type(error).__name__}: {error}", where, fix)
 
 
 def print_interrupted() -> None:
@@ -83,9 +83,9 @@ def print_interrupted() -> None:
     stderr_console().print(Text("interrupted; no file is half-written"), soft_wrap=True)
 
 
-def _three_lines(kind: str, what: str, where: str, mend: str) -> None:
+def _three_lines(kind: str, what: str, where: str, fix: str) -> None:
     console = stderr_console()
-    lines = ((f"{kind}: ", "bold red", what), ("  where: ", "bold", where), ("  mend:  ", "bold", mend))
+    lines = ((f"{kind}: ", "bold red", what), ("  where: ", "bold", where), ("  fix:   ", "bold", fix))
     for head, style, text in lines:
         console.print(Text.assemble((head, style), _one_line(text)), soft_wrap=True)
 

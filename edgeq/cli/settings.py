@@ -105,8 +105,8 @@ def check_outputs(outputs: Iterable[Path | None], *, force: bool, inputs: Iterab
 def check_given(data: str | None, stats: Path | None, plan: Path | None) -> None:
     """Refuse a run that has nothing to take ranges from. Raises BadData."""
     if data is None and stats is None and plan is None:
-        mend = "Give an .npz, a folder with a set.toml or a shipped set: --data calib.npz."
-        raise BadData("No calibration data was given.", "--data", mend)
+        fix = "Give an .npz, a folder with a set.toml or a shipped set: --data calib.npz."
+        raise BadData("No calibration data was given.", "--data", fix)
 
 
 def check_search(recipe: Recipe, given: Mapping[str, object], plan: Path | None) -> None:

@@ -15,7 +15,7 @@ from edgeq.errors import BadRecipe
 
 if TYPE_CHECKING:
     from edgeq.schema.target import Target
-    from edgeq.schema.target_facts import Kernel
+    from edgeq.schema.target_facts import KernelFacts
 
 EXAMPLE = """    edgeq targets                     list the shipped targets
 
@@ -95,7 +95,7 @@ def _kernels(target: Target) -> Table:
     return table
 
 
-def _notes(kernel: Kernel) -> list[str]:
+def _notes(kernel: KernelFacts) -> list[str]:
     """What is special about a kernel, in few words."""
     notes = [] if kernel.fixed_range is None else [f"range {kernel.fixed_range[0]:g}..{kernel.fixed_range[1]:g}"]
     if kernel.output_grid is not None:

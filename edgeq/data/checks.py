@@ -1,4 +1,4 @@
-"""Does the data fit the model? Names, rank, shape, element type, finite values: each misfit is a BadData that says how to mend it."""
+"""Does the data fit the model? Names, rank, shape, element type, finite values: each misfit is a BadData that says how to fix it."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ def unknown_input(name: str, inputs: Sequence[InputSpec], where: str) -> BadData
     """The error for a name that is none of the model's inputs."""
     names = [spec.name for spec in inputs]
     near = get_close_matches(name, names, n=1, cutoff=0.5)
-    mend = f"Did you mean `{near[0]}`? " if near else ""
-    return BadData(f"The model has no input `{name}`.", where, f"{mend}The model's inputs: {_listed(names)}.")
+    fix = f"Did you mean `{near[0]}`? " if near else ""
+    return BadData(f"The model has no input `{name}`.", where, f"{fix}The model's inputs: {_listed(names)}.")
 
 
 def freeze_shapes(inputs: Sequence[InputSpec], shapes: Mapping[str, tuple[int, ...]]) -> tuple[InputSpec, ...]:
@@ -119,10 +119,10 @@ def _check_shape(array: NDArray[np.generic], shaped: NDArray[np.generic], spec: 
     if shaped.ndim == len(spec.shape) and _agrees(ours, wanted):
         return
     what = f"A sample of input `{spec.name}` has shape {list(array.shape)}; the model's input is {show_shape(spec)}."
-    raise BadData(what, where, _shape_mend(array.shape, spec))
+    raise BadData(what, where, _shape_fix(array.shape, spec))
 
 
-def _shape_mend(shape: tuple[int, ...], spec: InputSpec) -> str:
+def _shape_fix(shape: tuple[int, ...], spec: InputSpec) -> str:
     wanted = spec.shape or ()
     if len(shape) == len(wanted) - 1 > 1:
         for order in permutations(range(len(shape))):

@@ -75,8 +75,8 @@ class Dataset:
         end = self.count if stop is None else stop
         step = self.fixed_batch or 1
         if not 0 <= start <= end <= self.count or start % step or end % step:
-            mend = f"Choose 0 <= start <= stop <= {self.count}" + (f", both multiples of {step}, the model's batch." if step > 1 else ".")
-            raise BadData(f"The samples {start}..{end} are not in the data.", self.name, mend)
+            fix = f"Choose 0 <= start <= stop <= {self.count}" + (f", both multiples of {step}, the model's batch." if step > 1 else ".")
+            raise BadData(f"The samples {start}..{end} are not in the data.", self.name, fix)
         size = self.fixed_batch or batch
         held: list[Feeds] = []
         for index, feeds in enumerate(self._samples(start, end), start):
@@ -90,8 +90,8 @@ class Dataset:
     def _joins(self, first: Feeds, feeds: Feeds, index: int) -> bool:
         same = all(first[name].shape == array.shape for name, array in feeds.items())
         if not same and (self.fixed_batch or 1) > 1:
-            mend = "Give samples of one shape, or a model with a dynamic batch dimension."
-            raise BadData(f"The model takes {self.fixed_batch} samples at once, but their shapes differ.", self.source.where(index), mend)
+            fix = "Give samples of one shape, or a model with a dynamic batch dimension."
+            raise BadData(f"The model takes {self.fixed_batch} samples at once, but their shapes differ.", self.source.where(index), fix)
         return same
 
     def _samples(self, start: int, stop: int) -> Iterator[Feeds]:

@@ -42,7 +42,7 @@ def read_image(path: Path, how: SetInput) -> NDArray[np.uint8]:
 def _decode(path: Path, mode: str) -> Image:
     from PIL import Image, UnidentifiedImageError
 
-    mend = "Open it in an image viewer, or leave the file out."
+    fix = "Open it in an image viewer, or leave the file out."
     try:
         # Pillow warns of large images before they can be refused here
         with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
@@ -55,10 +55,10 @@ def _decode(path: Path, mode: str) -> Image:
                 raise BadData(what, str(path), "Convert it to 8 bits, or store the values as .npy.")
             return image.convert(mode)
     except UnidentifiedImageError:
-        raise BadData("The image cannot be decoded: no known format.", str(path), mend) from None
+        raise BadData("The image cannot be decoded: no known format.", str(path), fix) from None
     # Pillow's decoders raise many kinds on damaged files: OSError (cut off), SyntaxError (PNG), ValueError, struct.error ...
     except (OSError, SyntaxError, ValueError, EOFError, ArithmeticError, LookupError, Image.DecompressionBombError) as problem:
-        raise BadData(f"The image cannot be decoded: {problem}", str(path), mend) from None
+        raise BadData(f"The image cannot be decoded: {problem}", str(path), fix) from None
 
 
 def _resampling(name: str) -> int:

@@ -32,8 +32,8 @@ def _shape(spec: InputSpec, shapes: Mapping[str, tuple[int, ...]]) -> tuple[int,
         return shapes[spec.name]
     sizes = [1 if axis == 0 and not isinstance(size, int) else size for axis, size in enumerate(spec.shape or ())]
     if spec.shape is None or not all(isinstance(size, int) for size in sizes):
-        mend = f"Give --data, or freeze it with --shape {spec.name}=DIMS."
-        raise BadRecipe("An input has sizes that are only known at run time.", f"input {spec.name} {list(spec.shape or ())}", mend)
+        fix = f"Give --data, or freeze it with --shape {spec.name}=DIMS."
+        raise BadRecipe("An input has sizes that are only known at run time.", f"input {spec.name} {list(spec.shape or ())}", fix)
     return tuple(size for size in sizes if isinstance(size, int))
 
 

@@ -144,8 +144,8 @@ def _read_header(stream: IO[bytes], where: str) -> NpyHeader:
     if any(dim < 0 for dim in shape):
         raise BadData(f"The array declares the shape {shape}.", where, _SAVE_AGAIN)
     if fortran and len(shape) > 1:
-        mend = "Save it in C order: numpy.ascontiguousarray(x)."
-        raise BadData("The array is stored column by column, so its samples cannot be read one after the other.", where, mend)
+        fix = "Save it in C order: numpy.ascontiguousarray(x)."
+        raise BadData("The array is stored column by column, so its samples cannot be read one after the other.", where, fix)
     return NpyHeader(dtype, tuple(shape), len(magic) + width + size)
 
 

@@ -28,8 +28,8 @@ def pixel_maps(inputs: Sequence[InputSpec], how: Mapping[str, SetInput], said: P
             raise BadRecipe(f"It is said for one input, but float inputs are: {names}.", "--scale, --mean, --std", "Say it in a set.toml.")
         known = {floats[0].name: _as_said(floats[0], said)}
     if not known:
-        mend = "Give --scale, --mean and --std as your application uses them, (pixel * scale - mean) / std, or data with a set.toml."
-        raise BadRecipe("It is not known how pixels become inputs.", OPTION, mend)
+        fix = "Give --scale, --mean and --std as your application uses them, (pixel * scale - mean) / std, or data with a set.toml."
+        raise BadRecipe("It is not known how pixels become inputs.", OPTION, fix)
     return {spec.name: _map(spec, known[spec.name]) for spec in floats if spec.name in known}
 
 

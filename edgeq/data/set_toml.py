@@ -105,7 +105,7 @@ class DataSet(Strict):
 
 
 def read_set(path: Path) -> DataSet:
-    """Read a set.toml file. Raises BadData with file, key and mend."""
+    """Read a set.toml file. Raises BadData with file, key and fix."""
     return read_toml(DataSet, path, BadData, "data set")
 
 

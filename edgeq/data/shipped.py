@@ -20,9 +20,9 @@ def shipped_folder(name: str) -> Path:
     known = shipped_sets()
     if name not in known:
         near = get_close_matches(name, known, n=1)
-        mend = f"Did you mean {near[0]!r}? " if near else ""
+        fix = f"Did you mean {near[0]!r}? " if near else ""
         what = f"There is no file, folder or shipped data set {name!r}."
-        raise BadData(what, "--data", f"{mend}Give an .npz file, a folder, or one of the shipped sets: {', '.join(known)}.")
+        raise BadData(what, "--data", f"{fix}Give an .npz file, a folder, or one of the shipped sets: {', '.join(known)}.")
     return Path(str(files("edgeq.calibration_sets") / name))
 
 

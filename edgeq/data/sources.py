@@ -110,8 +110,8 @@ class FileSource:
         if path.suffix.lower() == ".npy":
             return {name: npy_array(path).whole()}
         if name not in self.how:
-            mend = "Write a set.toml into the folder with an [[input]] for it; `edgeq init MODEL` makes one to start from."
-            raise BadData("Images need to be told how they become model inputs (size, channels, mean, std).", str(path), mend)
+            fix = "Write a set.toml into the folder with an [[input]] for it; `edgeq init MODEL` makes one to start from."
+            raise BadData("Images need to be told how they become model inputs (size, channels, mean, std).", str(path), fix)
         return {name: read_image(path, self.how[name])}
 
 

@@ -36,20 +36,20 @@ def freeze_shapes(model: ir.Model, shapes: Mapping[str, tuple[int, ...]]) -> Non
 
 
 def _freeze(value: ir.Value, shape: tuple[int, ...], sizes: dict[str, int]) -> None:
-    where, mend = f"shape of {value.name}", "Give one positive size for each dimension, and leave fixed ones as they are."
+    where, fix = f"shape of {value.name}", "Give one positive size for each dimension, and leave fixed ones as they are."
     if any(size <= 0 for size in shape):
-        raise BadRecipe(f"Sizes must be positive, got {list(shape)}", where, mend)
+        raise BadRecipe(f"Sizes must be positive, got {list(shape)}", where, fix)
     if value.shape is None:
         value.shape = ir.Shape(shape)
         return
     if len(value.shape) != len(shape):
-        raise BadRecipe(f"The input has {len(value.shape)} dimensions, {list(shape)} has {len(shape)}", where, mend)
+        raise BadRecipe(f"The input has {len(value.shape)} dimensions, {list(shape)} has {len(shape)}", where, fix)
     for old, size in zip(value.shape, shape, strict=True):
         if isinstance(old, int):
             if old != size:
-                raise BadRecipe(f"A dimension is fixed to {old} and cannot become {size}", where, mend)
+                raise BadRecipe(f"A dimension is fixed to {old} and cannot become {size}", where, fix)
         elif old.value is not None and sizes.setdefault(str(old.value), size) != size:
-            raise BadRecipe(f"The dimension {old.value} would be {sizes[str(old.value)]} and {size} at once", where, mend)
+            raise BadRecipe(f"The dimension {old.value} would be {sizes[str(old.value)]} and {size} at once", where, fix)
     value.shape = ir.Shape(shape)
 
 

@@ -36,7 +36,7 @@ class Operand:
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
+class IntegerOp:
     """One operator on codes. op_type: ONNX's; or Requantize (codes to another grid), Lookup (inputs: codes, table).
 
     clamp: bounds of a Relu or Clip between the operator and its output grid, which the kernel does on the way. node: to read attributes.
@@ -59,7 +59,7 @@ class IntegerGraph:
 
     inputs: tuple[Operand, ...]
     outputs: tuple[Operand, ...]
-    steps: tuple[Step, ...]
+    steps: tuple[IntegerOp, ...]
 
 
 def integer_graph(model: ir.Model) -> IntegerGraph:
@@ -78,7 +78,7 @@ class _Reader:
         inputs = tuple(self._plain(value) for value in self.graph.inputs if value.name not in self.graph.initializers)
         return IntegerGraph(inputs, tuple(self._plain(value) for value in self.graph.outputs), steps)
 
-    def _steps(self) -> Iterator[Step]:
+    def _steps(self) -> Iterator[IntegerOp]:
         for node in self.graph:
             if node in self.done or is_op(node, "Constant"):
                 continue
@@ -88,21 +88,21 @@ class _Reader:
                 yield self._quantize(node)
             elif is_op(node, "Cast") and (table := self._table_reader(node)) is not None:
                 self.done.add(table)
-                yield Step(
+                yield IntegerOp(
                     "Lookup", table, (self._operand(node.inputs[0]), self._operand(table.inputs[0])), (self._plain(table.outputs[0]),)
                 )
             else:
                 yield self._operator(node)
 
-    def _dequantize(self, node: ir.Node) -> Iterator[Step]:
+    def _dequantize(self, node: ir.Node) -> Iterator[IntegerOp]:
         """Only what hands floats out of the model, or to nobody in particular, is a step of its own."""
         if constant(node.inputs[0]) is None and node.outputs[0].is_graph_output():
-            yield Step("DequantizeLinear", node, (self._codes(node),), (self._plain(node.outputs[0]),))
+            yield IntegerOp("DequantizeLinear", node, (self._codes(node),), (self._plain(node.outputs[0]),))
 
-    def _quantize(self, node: ir.Node) -> Step:
+    def _quantize(self, node: ir.Node) -> IntegerOp:
         source = self._operand(node.inputs[0])
         op_type = "Requantize" if source is not None and source.grid is not None else "QuantizeLinear"
-        return Step(op_type, node, (source,), (self._plain(node.outputs[0]),))
+        return IntegerOp(op_type, node, (source,), (self._plain(node.outputs[0]),))
 
     def _table_reader(self, node: ir.Node) -> ir.Node | None:
         uses = list(node.outputs[0].uses())
@@ -110,7 +110,7 @@ class _Reader:
         table = constant(reader.inputs[0]) if reader is not None and is_op(reader, "Gather") else None
         return reader if table is not None and table.shape == (256,) and table.dtype in (np.int8, np.uint8) else None
 
-    def _operator(self, node: ir.Node) -> Step:
+    def _operator(self, node: ir.Node) -> IntegerOp:
         inputs = tuple(self._operand(value) for value in node.inputs)
         outputs, clamp = [], None
         for value in node.outputs:
@@ -120,7 +120,7 @@ class _Reader:
         if is_op(node, "Concat") and outputs and outputs[0].grid is not None:  # on codes: a constant among them has the grid of all
             grid = outputs[0].grid
             inputs = tuple(replace(o, grid=grid) if o is not None and o.data is not None and o.grid is None else o for o in inputs)
-        return Step(node.op_type, node, inputs, tuple(outputs), clamp)
+        return IntegerOp(node.op_type, node, inputs, tuple(outputs), clamp)
 
     def _follow(self, value: ir.Value, clamp: tuple[float, float] | None) -> tuple[ir.Value, tuple[float, float] | None]:
         """The codes that a float output becomes, through Relu and Clip, when one QuantizeLinear is all that reads it."""

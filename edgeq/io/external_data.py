@@ -76,31 +76,31 @@ def read_external_data(proto: onnx.ModelProto, folder: Path | None, budget: int)
 
 def _inside(folder: Path, location: str, where: str) -> Path:
     """The file that `location` names, which must be a regular file under `folder` when every link is followed."""
-    mend = "Put the data file beside the model and give its plain name."
+    fix = "Put the data file beside the model and give its plain name."
     spellings = (PurePosixPath(location), PureWindowsPath(location))
     if not location or any(path.is_absolute() or path.anchor or ".." in path.parts for path in spellings):
-        raise BadModel(f"External data at {location!r} is not a path inside the model's folder", where, mend)
+        raise BadModel(f"External data at {location!r} is not a path inside the model's folder", where, fix)
     path = folder / location
     if not path.resolve().is_relative_to(folder.resolve()):
-        raise BadModel(f"External data at {location!r} is a link out of the model's folder", where, mend)
+        raise BadModel(f"External data at {location!r} is a link out of the model's folder", where, fix)
     if not path.exists():
         raise BadModel(f"The external data file {location!r} is missing", where, f"Copy it to {folder}, or export the model again.")
     if not path.is_file():
-        raise BadModel(f"External data at {location!r} is not a regular file", where, mend)
+        raise BadModel(f"External data at {location!r} is not a regular file", where, fix)
     return path
 
 
 def _span(entries: dict[str, str], path: Path, tensor: onnx.TensorProto, where: str) -> tuple[int, int]:
     """Offset and length in bytes, checked against the tensor's own size and the file's."""
-    mend = "The file belongs to another export or was cut short: export the model again."
+    fix = "The file belongs to another export or was cut short: export the model again."
     try:
         offset = int(entries.get("offset", "0") or 0)
         wanted = tensor_bytes(tensor)
         length = int(entries.get("length", "0") or wanted)
     except (ValueError, TypeError) as error:
-        raise BadModel("The offset, length or type of external data makes no sense", where, mend) from error
+        raise BadModel("The offset, length or type of external data makes no sense", where, fix) from error
     if offset < 0 or length != wanted:
-        raise BadModel(f"External data of {length} bytes for a tensor of {wanted} bytes", where, mend)
+        raise BadModel(f"External data of {length} bytes for a tensor of {wanted} bytes", where, fix)
     if offset + length > path.stat().st_size:
-        raise BadModel(f"{path.name} ends before byte {offset + length}, which the tensor needs", where, mend)
+        raise BadModel(f"{path.name} ends before byte {offset + length}, which the tensor needs", where, fix)
     return offset, length

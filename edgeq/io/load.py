@@ -50,7 +50,7 @@ def load_model(path: str | Path, *, max_bytes: int = MAX_BYTES, max_depth: int =
     """Read and check an .onnx file of opset 7 or newer.
 
     max_bytes bounds the file and its external data together, max_depth the nesting of bodies. quantized: accept integer models too.
-    Raises BadModel (UnsupportedOpset) that says what is wrong, where, and how to mend it.
+    Raises BadModel (UnsupportedOpset) that says what is wrong, where, and how to fix it.
     """
     path = Path(path)
     data = _read(path, max_bytes)
@@ -104,19 +104,19 @@ def _read(path: Path, max_bytes: int) -> bytes:
 
 
 def _parse(data: bytes, where: str) -> onnx.ModelProto:
-    mend = "Give a model in ONNX format (.onnx)."
+    fix = "Give a model in ONNX format (.onnx)."
     for offset, mark, kind in _SIGNATURES:
         if data[offset : offset + len(mark)] == mark:
-            raise BadModel(f"The file is {kind}, not an ONNX model", where, mend)
+            raise BadModel(f"The file is {kind}, not an ONNX model", where, fix)
     proto = onnx.ModelProto()
     try:
         proto.ParseFromString(data)
     except (DecodeError, ValueError) as error:
         is_text = data[:512].isascii() and b"\x00" not in data[:512]
         kind = "text (perhaps an HTML page)" if is_text else "damaged, cut short or of another format"
-        raise BadModel(f"The file is not an ONNX protobuf: it is {kind}", where, mend) from error
+        raise BadModel(f"The file is not an ONNX protobuf: it is {kind}", where, fix) from error
     if not proto.HasField("graph") or not proto.opset_import:
-        raise BadModel("The file holds no ONNX model: it has no graph or names no opset", where, mend)
+        raise BadModel("The file holds no ONNX model: it has no graph or names no opset", where, fix)
     return proto
 
 

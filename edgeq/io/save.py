@@ -119,8 +119,8 @@ def _write(files: Sequence[tuple[Path, Callable[[BinaryIO], None]]], force: bool
             _move(temporary, path, force)
         _sync_folder(files[-1][0].parent)
     except OSError as error:
-        what, mend = f"The output cannot be written: {error.strerror or error}", "Check free space and permissions of the folder."
-        raise BadOutput(what, str(files[-1][0]), mend) from error
+        what, fix = f"The output cannot be written: {error.strerror or error}", "Check free space and permissions of the folder."
+        raise BadOutput(what, str(files[-1][0]), fix) from error
     finally:
         for temporary, _ in temporaries:
             with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""Read a strict pydantic model from a TOML file, and say file, key and mend when that fails."""
+"""Read a strict pydantic model from a TOML file, and say file, key and fix when that fails."""
 
 from __future__ import annotations
 

@@ -29,8 +29,8 @@ def check_form(proto: onnx.ModelProto, where: str, max_depth: int) -> None:
             raise UnsupportedOpset(what, where, "Export it again with an opset in between, for example 17.")
     for depth, graph in _graphs(proto, max_depth, where):
         if graph.sparse_initializer:
-            mend = "Store the weights as dense tensors (a pruned model can keep its zeros)."
-            raise BadModel("Sparse initializers are not supported", f"{where}, graph {graph.name!r} at depth {depth}", mend)
+            fix = "Store the weights as dense tensors (a pruned model can keep its zeros)."
+            raise BadModel("Sparse initializers are not supported", f"{where}, graph {graph.name!r} at depth {depth}", fix)
     if not proto.graph.node:
         raise BadModel("The graph has no nodes: there is nothing to run or to quantize", where, "Check the export.")
     _check_functions(proto, where)
@@ -45,8 +45,8 @@ def check_tensors(proto: onnx.ModelProto, where: str) -> None:
             wanted = tensor_bytes(tensor)
             held = len(tensor.raw_data) if tensor.HasField("raw_data") else onnx.numpy_helper.to_array(tensor).size and wanted
         except (ValueError, TypeError) as error:
-            what, mend = "A tensor's data does not fit its shape or type", "The file is damaged: export or download it again."
-            raise BadModel(what, f"{where}, tensor {tensor.name!r}", mend) from error
+            what, fix = "A tensor's data does not fit its shape or type", "The file is damaged: export or download it again."
+            raise BadModel(what, f"{where}, tensor {tensor.name!r}", fix) from error
         if held != wanted:
             what = f"A tensor of shape {list(tensor.dims)} holds {held} bytes where it needs {wanted}"
             raise BadModel(what, f"{where}, tensor {tensor.name!r}", "The file is damaged: export or download it again.")

@@ -28,11 +28,11 @@ class Checkpoint:
 def require_torch() -> None:
     """Raises MissingExtra when torch is not there."""
     if find_spec("torch") is None:
-        mend = "Install it with: pip install 'edgeq[learn]'; or leave fine-tuning out."
-        raise MissingExtra("Fine-tuning needs torch, which is not installed.", "finetune", mend)
+        fix = "Install it with: pip install 'edgeq[learn]'; or leave fine-tuning out."
+        raise MissingExtra("Fine-tuning needs torch, which is not installed.", "finetune", fix)
 
 
-def fine_tuned(task: Task, planned: Planned, data: Dataset | None, clock: Clock, watcher: Progress, checkpoint: Checkpoint) -> Planned:
+def fine_tuned(task: Task, planned: Planned, data: Dataset | None, clock: Clock, progress: Progress, checkpoint: Checkpoint) -> Planned:
     """The plan, trained as the recipe says; as it is when the recipe does not want that.
 
     Raises MissingExtra, BadData, and what edgeq.learn.training.finetune.fine_tune raises.
@@ -52,10 +52,10 @@ def fine_tuned(task: Task, planned: Planned, data: Dataset | None, clock: Clock,
     steps = planned.steps or (("the plan", plan),)
     if wish.reconstruct != "none":
         with clock.stage("finetune"):
-            plan = reconstruct(start(plan), learning_part(data) if wish.trains else data, task.recipe, watcher)
+            plan = reconstruct(start(plan), learning_part(data) if wish.trains else data, task.recipe, progress)
         steps = (*steps, (RECONSTRUCTION, plan))
     if wish.trains:
         with clock.stage("finetune"):
-            plan = fine_tune(start(plan), data, task.recipe, watcher, keep=checkpoint.keep, resume=checkpoint.resume)
+            plan = fine_tune(start(plan), data, task.recipe, progress, keep=checkpoint.keep, resume=checkpoint.resume)
         steps = (*steps, (STEP, plan))
     return replace(planned, plan=plan, steps=steps)

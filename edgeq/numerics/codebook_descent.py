@@ -22,7 +22,7 @@ LEAST_GAIN = 5e-3
 
 
 @dataclass(frozen=True, eq=False)
-class Weights:
+class WeightRows:
     """rows [G, C, K] and what makes an error of theirs matter: importance [G, K], the diagonal of moment [G, K, K] (None: only that).
 
     least: the smallest scale of each row [G, C]. shared: one scale for all rows. zero: whether a table must hold 0 exactly.
@@ -45,7 +45,7 @@ class Fit:
     codes: F32
 
 
-def improve(weights: Weights, scale: F32, tables: F64, owner: NDArray[np.intp], codes: Codes, reach: int | None) -> Fit:
+def improve(weights: WeightRows, scale: F32, tables: F64, owner: NDArray[np.intp], codes: Codes, reach: int | None) -> Fit:
     """In turns, until it stops helping. reach: of whole entries; None: reals, whose scale stays 1."""
     chosen = table_codes(codes, tables, owner, weights.rows)
     if weights.moment is None:
@@ -68,7 +68,7 @@ def improve(weights: Weights, scale: F32, tables: F64, owner: NDArray[np.intp], 
     return fit
 
 
-def _polish(weights: Weights, codes: F32, scale: F32, chosen: TableCodes) -> F32:
+def _polish(weights: WeightRows, codes: F32, scale: F32, chosen: TableCodes) -> F32:
     """Move one weight at a time to the entry that is best with all others as they are: no move raises the output error.
 
     Source: Behdin et al., QuantEase, arXiv:2309.01885.
@@ -104,13 +104,13 @@ def _bounds(codes: F64, mates: list[int], limit: int | None) -> tuple[F64 | floa
     return -limit - np.minimum(near.min(-1), 0.0), limit - np.maximum(near.max(-1), 0.0)
 
 
-def total_error(weights: Weights, codes: F32, scale: F32) -> float:
+def total_error(weights: WeightRows, codes: F32, scale: F32) -> float:
     """Sum over rows of r H r^T, r = weight - scale * code."""
     assert weights.moment is not None
     return float(output_error(weights.rows, codes, scale, weights.moment).sum())
 
 
-def _fit_scale(weights: Weights, fit: Fit) -> F32:
+def _fit_scale(weights: WeightRows, fit: Fit) -> F32:
     """The scale of least output error for the codes as they are: q H w / q H q."""
     assert weights.moment is not None
     seen = fit.codes.astype(np.float64) @ weights.moment
@@ -119,7 +119,7 @@ def _fit_scale(weights: Weights, fit: Fit) -> F32:
     return np.maximum(quotient(above, below, fit.scale, weights.shared), weights.least)
 
 
-def _fit_tables(weights: Weights, fit: Fit, tables: F64, owner: NDArray[np.intp], chosen: TableCodes, reach: int | None) -> F64:
+def _fit_tables(weights: WeightRows, fit: Fit, tables: F64, owner: NDArray[np.intp], chosen: TableCodes, reach: int | None) -> F64:
     """Entries that lower the output error with every weight staying at its entry: coordinate descent on the normal equations."""
     places = chosen.places(fit.codes)
     normal, wanted = _normal_equations(weights, fit.scale, places, owner, tables.shape)
@@ -139,7 +139,7 @@ def _fit_tables(weights: Weights, fit: Fit, tables: F64, owner: NDArray[np.intp]
 
 
 def _normal_equations(
-    weights: Weights, scale: F32, places: NDArray[np.intp], owner: NDArray[np.intp], shape: tuple[int, ...]
+    weights: WeightRows, scale: F32, places: NDArray[np.intp], owner: NDArray[np.intp], shape: tuple[int, ...]
 ) -> tuple[F64, F64]:
     """A [T, k, k] and b [T, k] of the error t A t - 2 b t + const in a table's entries t."""
     assert weights.moment is not None

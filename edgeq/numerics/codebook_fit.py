@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.numerics.codebook import Grain
-from edgeq.numerics.codebook_descent import COARSE_BITS, LEAST_GAIN, Fit, Weights, improve, quotient, table_codes, total_error
+from edgeq.numerics.codebook_descent import COARSE_BITS, LEAST_GAIN, Fit, WeightRows, improve, quotient, table_codes, total_error
 from edgeq.numerics.kmeans import cluster, lloyd, sort
 from edgeq.numerics.rounding import Codes, scales_for
 
@@ -28,7 +28,7 @@ TURNS = 5
 STRETCHES = np.linspace(1.0, 1.25, 26)
 
 
-def fit_codebook(weights: Weights, grain: Grain, bits: int) -> Fit:
+def fit_codebook(weights: WeightRows, grain: Grain, bits: int) -> Fit:
     """Scales, tables of integers and entries."""
     owner = table_of_row(weights.rows, grain)
     if not weights.codes.power_of_two:
@@ -40,7 +40,7 @@ def fit_codebook(weights: Weights, grain: Grain, bits: int) -> Fit:
     return _bury(weights, improve(weights, scale, tables, owner, weights.codes, reach))
 
 
-def _best_start(weights: Weights, owner: NDArray[np.intp], bits: int) -> Fit:
+def _best_start(weights: WeightRows, owner: NDArray[np.intp], bits: int) -> Fit:
     """From tables for weights that count as much as their input's second moment, and for such that count as its root: the better end.
 
     Error feedback lets columns make up for each other, so that afterwards they matter less unequally than the moment's diagonal says.
@@ -59,7 +59,7 @@ def _best_start(weights: Weights, owner: NDArray[np.intp], bits: int) -> Fit:
         return min(pool.map(start, (1.0, 0.5)), key=lambda fit: total_error(weights, fit.codes, fit.scale))
 
 
-def fit_reals(weights: Weights, grain: Grain, bits: int) -> F32:
+def fit_reals(weights: WeightRows, grain: Grain, bits: int) -> F32:
     """The same with tables of reals and without scales: the new weights [G, C, K]."""
     scale = np.ones(weights.rows.shape[:2], np.float32)
     owner = table_of_row(weights.rows, grain)
@@ -67,7 +67,7 @@ def fit_reals(weights: Weights, grain: Grain, bits: int) -> F32:
     return improve(weights, scale, tables, owner, replace(weights.codes, limit=None), None).codes
 
 
-def _bury(weights: Weights, fit: Fit) -> Fit:
+def _bury(weights: WeightRows, fit: Fit) -> Fit:
     """Rows of zeros get the scale that stores their biases."""
     dead = ~np.any(weights.rows, axis=-1) & (weights.least > 0) & (not weights.shared)
     return Fit(weights.codes.snap(np.where(dead, weights.least, fit.scale)), fit.codes)
@@ -87,7 +87,7 @@ def _reach(codes: Codes) -> int:
 # ------------------------------------------------------------------ the start
 
 
-def _start(weights: Weights, owner: NDArray[np.intp], bits: int) -> tuple[F32, F64]:
+def _start(weights: WeightRows, owner: NDArray[np.intp], bits: int) -> tuple[F32, F64]:
     """Scales in units of which one table of reals serves all rows that share it: from two guesses, the one that ends better."""
     few = _sketch(weights)
     peak = np.abs(weights.rows).max(-1, initial=0.0)
@@ -98,7 +98,7 @@ def _start(weights: Weights, owner: NDArray[np.intp], bits: int) -> tuple[F32, F
     return min(found, key=lambda one: one[2])[:2]
 
 
-def _sketch(weights: Weights) -> Weights:
+def _sketch(weights: WeightRows) -> WeightRows:
     """All rows, but where there are many weights only some of the columns: those in which a single weight matters most, and every step-th
     of the others, which stand for their neighbours. A weight far from all others must be there to get an entry of its own."""
     rows, importance, kept = weights.rows, weights.importance, weights.codes.kept
@@ -121,7 +121,7 @@ def _usable(scale: F32, shared: bool) -> F32:
     return np.where(scale > 0, scale, 1.0).astype(np.float32)
 
 
-def _alternate(weights: Weights, scale: F32, owner: NDArray[np.intp], bits: int) -> tuple[F32, F64, float]:
+def _alternate(weights: WeightRows, scale: F32, owner: NDArray[np.intp], bits: int) -> tuple[F32, F64, float]:
     best = (scale, np.zeros((1, 1)), np.inf)
     tables: F64 | None = None
     for _ in range(TURNS):
@@ -136,14 +136,14 @@ def _alternate(weights: Weights, scale: F32, owner: NDArray[np.intp], bits: int)
     return best
 
 
-def _diagonal_scale(weights: Weights, codes: F32, scale: F32) -> F32:
+def _diagonal_scale(weights: WeightRows, codes: F32, scale: F32) -> F32:
     """The scale of least weighted squared error for codes as they are: sum h w q / sum h q^2."""
     above = np.einsum("gck,gk->gc", weights.rows * codes, weights.importance)
     below = np.einsum("gck,gk->gc", np.square(codes), weights.importance)
     return quotient(above, below, scale, weights.shared)
 
 
-def _tables(weights: Weights, scale: F32, owner: NDArray[np.intp], bits: int, *, zero: bool, before: F64 | None = None) -> F64:
+def _tables(weights: WeightRows, scale: F32, owner: NDArray[np.intp], bits: int, *, zero: bool, before: F64 | None = None) -> F64:
     """k-means of weight / scale of each table's rows: [T, k], ascending. zero: one of the entries is 0. before: start from these tables."""
     size = 2**bits
     scaled = (weights.rows / scale[..., None]).reshape(len(owner), -1)
@@ -170,7 +170,7 @@ def _tables(weights: Weights, scale: F32, owner: NDArray[np.intp], bits: int, *,
 # ------------------------------------------------------------------ integers
 
 
-def _to_integers(weights: Weights, scale: F32, tables: F64, owner: NDArray[np.intp], reach: int) -> tuple[F32, F64]:
+def _to_integers(weights: WeightRows, scale: F32, tables: F64, owner: NDArray[np.intp], reach: int) -> tuple[F32, F64]:
     """Tables stretched to whole numbers up to `reach`, the way that rounds them with the least error, and scales that undo it."""
     peak = np.maximum(np.abs(tables).max(-1), 1e-30)
     if weights.shared:

@@ -6,14 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.numerics.codebook import Grain
-from edgeq.numerics.codebook_descent import Fit, Weights
+from edgeq.numerics.codebook_descent import Fit, WeightRows
 from edgeq.numerics.vector_kmeans import cluster_vectors, nearest_vectors
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
 
-def fit_vectors(weights: Weights, grain: Grain, bits: int) -> Fit:
+def fit_vectors(weights: WeightRows, grain: Grain, bits: int) -> Fit:
     """One scale a row and a table of integer vectors. Neighbours keep to their limit since no entry is above half of it."""
     reach = weights.codes.qmax if weights.codes.limit is None else min(weights.codes.qmax, weights.codes.limit // 2)
     peak = np.abs(weights.rows).max(-1, initial=0.0)

@@ -63,19 +63,19 @@ def fine_tune_float_widths(
     require_torch()
     specs = input_specs(loaded.model)
     seen = open_dataset(data, specs, samples=recipe.samples, shapes=shapes)
-    judged = seen if validation is None else open_dataset(validation, specs, split="evaluation", shapes=shapes)
-    floored = recipe.model_copy(update={"floors": floors_of(recipe.floors, judged)})
+    validation_data = seen if validation is None else open_dataset(validation, specs, split="evaluation", shapes=shapes)
+    floored = recipe.model_copy(update={"floors": floors_of(recipe.floors, validation_data)})
     for bits in widths:
-        wish = floored.model_copy(update={"codebook": floored.codebook.model_copy(update={"bits": bits})})
-        before = _made(loaded, wish, seen, judged, progress, None)
+        wanted = floored.model_copy(update={"codebook": floored.codebook.model_copy(update={"bits": bits})})
+        before = _made(loaded, wanted, seen, validation_data, progress, None)
         after = None
         if not floored.floors.wanted or before.missed:
-            tune = tuned_tables(loaded.hash, seen, wish, progress, Checkpoint() if checkpoint is None else checkpoint(bits))
-            after = _made(loaded, wish, seen, judged, progress, tune)
+            tune = tuned_tables(loaded.hash, seen, wanted, progress, Checkpoint() if checkpoint is None else checkpoint(bits))
+            after = _made(loaded, wanted, seen, validation_data, progress, tune)
         yield FloatWidth(bits, before, after)
 
 
-def _made(loaded: Loaded, wish: Recipe, seen: Dataset, judged: Dataset, progress: Progress, tune: Tune | None) -> FloatMade:
-    made = palettize(loaded, wish.codebook, seen, progress, seed=wish.seed, tune=tune)
-    found = compare_models(loaded.model, made.model, judged, batch=wish.batch, progress=progress)
-    return FloatMade(made.model, ir.to_proto(made.model).ByteSize(), found, check_floors(found, wish.floors))
+def _made(loaded: Loaded, wanted: Recipe, seen: Dataset, validation_data: Dataset, progress: Progress, tune: Tune | None) -> FloatMade:
+    made = palettize(loaded, wanted.codebook, seen, progress, seed=wanted.seed, tune=tune)
+    found = compare_models(loaded.model, made.model, validation_data, batch=wanted.batch, progress=progress)
+    return FloatMade(made.model, ir.to_proto(made.model).ByteSize(), found, check_floors(found, wanted.floors))

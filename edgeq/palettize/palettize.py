@@ -19,7 +19,7 @@ from edgeq.graph.layer_rows import from_rows, layer_of, weight_rows
 from edgeq.io.load import Loaded
 from edgeq.numerics.bit_allocation import allocate, distortions
 from edgeq.numerics.codebook import BITS, encode, turned
-from edgeq.numerics.codebook_descent import Weights
+from edgeq.numerics.codebook_descent import WeightRows
 from edgeq.numerics.codebook_fit import fit_reals
 from edgeq.numerics.codebook_vectors import vector_reals
 from edgeq.numerics.grid import grid_for_range
@@ -31,7 +31,7 @@ from edgeq.passes.prepare.infer_shapes import InferShapes
 from edgeq.passes.store.fold_codebooks import FoldCodebooks, Storage
 from edgeq.progress import Progress
 from edgeq.refine.codebook_bits import PROBE_BITS, choices_of, probe
-from edgeq.refine.codebooks import SPARSE, Candidate, wished_bits
+from edgeq.refine.codebooks import SPARSE, StorableWeight, wished_bits
 from edgeq.report.codebooks import CodebookLayer, describe
 from edgeq.schema.recipe import CodebookWish
 
@@ -115,7 +115,7 @@ def palettize(
 def _bits(
     model: ir.Model, found: list[FloatWeight], wish: CodebookWish, float_bytes: int, data: Dataset | None, progress: Progress
 ) -> dict[str, int]:
-    candidates = [Candidate(one.key, str(one.node.name), one.array().size, one.array().shape[one.axis], 4) for one in found]
+    candidates = [StorableWeight(one.key, str(one.node.name), one.array().size, one.array().shape[one.axis], 4) for one in found]
     bits = wished_bits(model, candidates, wish)
     if not wish.allocated:
         return bits
@@ -171,5 +171,5 @@ def _fit_rows(rows: F32, moment: NDArray[np.float64] | None, wish: CodebookWish,
     zero = kept is not None or float(np.mean(rows == 0)) >= SPARSE
     least = np.zeros(rows.shape[:2], np.float32)
     return fit_reals(
-        Weights(rows, importance, moment, Codes(0, 0, (), None, kept=kept), least, False, zero), wish.grain, bits
+        WeightRows(rows, importance, moment, Codes(0, 0, (), None, kept=kept), least, False, zero), wish.grain, bits
     ) + np.float32(0)

@@ -15,7 +15,7 @@ from edgeq.progress import Progress
 from edgeq.schema.recipe import Recipe
 
 
-def tuned_tables(model_hash: str, data: Dataset, recipe: Recipe, watcher: Progress, checkpoint: Checkpoint) -> Tune:
+def tuned_tables(model_hash: str, data: Dataset, recipe: Recipe, progress: Progress, checkpoint: Checkpoint) -> Tune:
     """What palettize calls to train tables of floats as the recipe says. Raises MissingExtra and BadRecipe; when called, what
     fine_tune_tables raises."""
     require_torch()
@@ -27,6 +27,6 @@ def tuned_tables(model_hash: str, data: Dataset, recipe: Recipe, watcher: Progre
         from edgeq.learn.training.finetune_tables import Tabled, fine_tune_tables
 
         start = Tabled(plain, tabled, storage, weights, model_hash)
-        return fine_tune_tables(start, data, recipe, watcher, keep=checkpoint.keep, resume=checkpoint.resume)
+        return fine_tune_tables(start, data, recipe, progress, keep=checkpoint.keep, resume=checkpoint.resume)
 
     return tune

@@ -49,12 +49,12 @@ def names_fewer(one: Accuracy | None, other: Accuracy | None) -> bool:
     return one is not None and other is not None and other.metric == "top1" and one.int8 < other.int8
 
 
-def floors_of(given: Floors, judged: Dataset) -> Floors:
+def floors_of(given: Floors, validation_data: Dataset) -> Floors:
     """The floors that decide whether a width is fine-tuned; none given: MAX_DROP where the data is labelled. Raises BadData."""
-    labelled = judged.labels is not None and judged.metric == "top1"
+    labelled = validation_data.labels is not None and validation_data.metric == "top1"
     if not labelled and (given.max_drop is not None or given.min_accuracy is not None):
         what = "An accuracy drop cannot be measured: the data has no labels."
-        raise BadData(what, judged.name, "Give labelled data, or a floor that needs none, such as --min-sqnr.")
+        raise BadData(what, validation_data.name, "Give labelled data, or a floor that needs none, such as --min-sqnr.")
     return given.model_copy(update={"max_drop": MAX_DROP}) if labelled and not given.wanted else given
 
 
@@ -80,20 +80,20 @@ def fine_tune_widths(
     """
     require_torch()
     if validation is None:
-        judged = open_dataset(data, input_specs(loaded.model), samples=recipe.samples, shapes=shapes)
+        validation_data = open_dataset(data, input_specs(loaded.model), samples=recipe.samples, shapes=shapes)
     else:
-        judged = open_dataset(validation, input_specs(loaded.model), split="evaluation", shapes=shapes)
-    floored = recipe.model_copy(update={"floors": floors_of(recipe.floors, judged)})
+        validation_data = open_dataset(validation, input_specs(loaded.model), split="evaluation", shapes=shapes)
+    floored = recipe.model_copy(update={"floors": floors_of(recipe.floors, validation_data)})
     statistics = calibrate(loaded, data, target=target, recipe=floored, shapes=shapes, progress=progress)
     for bits in widths:
-        wish = floored.model_copy(update={"codebook": floored.codebook.model_copy(update={"bits": bits})})
-        plain = wish.model_copy(update={"finetune": FineTuneWish()})
+        wanted = floored.model_copy(update={"codebook": floored.codebook.model_copy(update={"bits": bits})})
+        plain = wanted.model_copy(update={"finetune": FineTuneWish()})
         before = quantize(loaded, data, target=target, recipe=plain, shapes=shapes, statistics=statistics, validation=validation,
                           progress=progress)  # fmt: skip
         after = None
         if not floored.floors.wanted or before.report.gate == "failed":
             if ready is not None:
                 ready(before)
-            after = quantize(loaded, data, target=target, recipe=wish, shapes=shapes, validation=validation,
+            after = quantize(loaded, data, target=target, recipe=wanted, shapes=shapes, validation=validation,
                              checkpoint=None if checkpoint is None else checkpoint(bits), progress=progress)  # fmt: skip
         yield Width(bits, before, after)

@@ -17,14 +17,14 @@ from edgeq.planning.range_mse import expected_error
 from edgeq.planning.same_scale import Groups
 from edgeq.planning.weight_grids import constant_grid
 from edgeq.schema.plan import GridPlan
-from edgeq.schema.target_facts import Activations
+from edgeq.schema.target_facts import ActivationFacts
 
 #: the expected squared error of a value may grow by this many times itself
 EXTRA = 1.0
 
 
 def exact_grids(
-    model: ir.Model, groups: Groups, grids: Mapping[str, GridPlan], statistics: Mapping[str, TensorStats], facts: Activations
+    model: ir.Model, groups: Groups, grids: Mapping[str, GridPlan], statistics: Mapping[str, TensorStats], facts: ActivationFacts
 ) -> dict[str, GridPlan]:
     """The grids, those of what GlobalAveragePool and Mul make moved to the next scale with an exact factor."""
     found = dict(grids)
@@ -59,7 +59,7 @@ def _best_scale(grid: GridPlan, product: float, count: int, stats: TensorStats, 
     return best if error(best) <= (1 + EXTRA) * error(own) else own
 
 
-def _product_of_scales(node: ir.Node, grids: Mapping[str, GridPlan], facts: Activations) -> float | None:
+def _product_of_scales(node: ir.Node, grids: Mapping[str, GridPlan], facts: ActivationFacts) -> float | None:
     """The product of the input scales; None where one has none, or where a number alone is multiplied: that only renames codes."""
     product = 1.0
     for value in node.inputs:

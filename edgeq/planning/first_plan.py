@@ -26,11 +26,11 @@ from edgeq.planning.weights import constant_grids
 from edgeq.schema.plan import GridPlan, NodePlan, Plan, grid_plan
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Target
-from edgeq.schema.target_facts import Activations
+from edgeq.schema.target_facts import ActivationFacts
 
 
 @dataclass(frozen=True)
-class Provenance:
+class Origin:
     """What the plan was made from: sha256 hex each."""
 
     model: str
@@ -45,7 +45,7 @@ def values_to_observe(model: ir.Model, target: Target, recipe: Recipe) -> tuple[
     return tuple(name for names in groups.sources.values() for name in names if name not in fixed)
 
 
-def make_plan(model: ir.Model, statistics: Mapping[str, TensorStats], target: Target, recipe: Recipe, origin: Provenance) -> Plan:
+def make_plan(model: ir.Model, statistics: Mapping[str, TensorStats], target: Target, recipe: Recipe, origin: Origin) -> Plan:
     """A grid for every quantized value and weight, a place and a reason for every node.
 
     Raises BadStatistics when a value that needs a grid was not observed.
@@ -67,8 +67,8 @@ def make_plan(model: ir.Model, statistics: Mapping[str, TensorStats], target: Ta
 def _check_observed(wanted: Iterable[str], statistics: Mapping[str, TensorStats]) -> None:
     missing = next((name for name in wanted if name not in statistics), None)
     if missing is not None:
-        mend = "Calibrate again with this target and recipe."
-        raise BadStatistics(f"The statistics have nothing on value {missing!r}.", missing, mend)
+        fix = "Calibrate again with this target and recipe."
+        raise BadStatistics(f"The statistics have nothing on value {missing!r}.", missing, fix)
 
 
 def _fit_placement(model: ir.Model, statistics: Mapping[str, TensorStats], target: Target, recipe: Recipe) -> tuple[Placement, Groups]:
@@ -143,7 +143,7 @@ def _activation_grids(
     return grids if target.keeps_clamps else separate_zero_points(model, groups, grids)
 
 
-def _rule_for(members: Iterable[str], handed_out: Set[str], recipe: Recipe, facts: Activations) -> Recipe:
+def _rule_for(members: Iterable[str], handed_out: Set[str], recipe: Recipe, facts: ActivationFacts) -> Recipe:
     """The recipe, without clipping where rule mse would clip an output of the model: there the largest value is the answer, and clipped
     values are equal. Not where the next scale is twice as large."""
     if recipe.rule != "mse" or facts.power_of_two or handed_out.isdisjoint(members):
@@ -156,7 +156,7 @@ def _range(
     fixed: Mapping[str, tuple[float, float]],
     statistics: Mapping[str, TensorStats],
     recipe: Recipe,
-    facts: Activations,
+    facts: ActivationFacts,
 ) -> tuple[float, float, str]:
     known = [fixed[name] for name in sources if name in fixed]
     observed = [statistics[name] for name in sources if name not in fixed]

@@ -20,7 +20,7 @@ from edgeq.graph.read import (
     window_axes,
 )
 from edgeq.schema.target import Target
-from edgeq.schema.target_facts import Kernel
+from edgeq.schema.target_facts import KernelFacts
 
 #: why shape arithmetic is left alone
 NOT_FLOAT = "works on integers or booleans (shapes, indices), nothing to quantize"
@@ -28,7 +28,7 @@ NOT_FLOAT = "works on integers or booleans (shapes, indices), nothing to quantiz
 LARGEST = 1e30
 
 
-def data_inputs(node: ir.Node, kernel: Kernel | None) -> tuple[int, ...]:
+def data_inputs(node: ir.Node, kernel: KernelFacts | None) -> tuple[int, ...]:
     """Indices of the inputs that an integer form of the node reads as quantized tensors (constants included)."""
     if node.op_type == "Where":
         return (1, 2)
@@ -60,7 +60,7 @@ def obstacle(node: ir.Node, target: Target) -> str | None:
     return _weight_obstacle(node, kernel) or _attribute_obstacle(node)
 
 
-def hands_out_float(node: ir.Node, kernel: Kernel) -> bool:
+def hands_out_float(node: ir.Node, kernel: KernelFacts) -> bool:
     """Whether the node's integer kernel does without a quantized output.
 
     Where one node alone reads the output, onnxruntime may join the two in float before it looks for integer kernels: measured for Relu
@@ -74,7 +74,7 @@ def hands_out_float(node: ir.Node, kernel: Kernel) -> bool:
     return not (is_op(reader, "Relu", "Clip") or (is_op(node, "Gemm") and is_op(reader, "Sum")))
 
 
-def is_float_work(node: ir.Node, kernel: Kernel | None) -> bool:
+def is_float_work(node: ir.Node, kernel: KernelFacts | None) -> bool:
     """Whether every data input and the output are float32 and at least one input is not constant."""
     inputs = [node.inputs[i] for i in data_inputs(node, kernel) if i < len(node.inputs)]
     tensors = [*inputs, *node.outputs[:1]]
@@ -118,7 +118,7 @@ def _pad_obstacle(node: ir.Node) -> str | None:
     return None if float(fill) == 0 else f"Pad fills with {float(fill):g}, which the integers of its input need not hold"
 
 
-def _weight_obstacle(node: ir.Node, kernel: Kernel) -> str | None:
+def _weight_obstacle(node: ir.Node, kernel: KernelFacts) -> str | None:
     if kernel.weight is None:
         return None
     weight = constant(node.inputs[kernel.weight]) if kernel.weight < len(node.inputs) else None
@@ -158,7 +158,7 @@ def _gemm_obstacle(node: ir.Node) -> str | None:
     return None
 
 
-def channel_axis(node: ir.Node, kernel: Kernel) -> int | None:
+def channel_axis(node: ir.Node, kernel: KernelFacts) -> int | None:
     """The axis of the per-channel scales in this node's weight, or None where only one scale a tensor works."""
     weight = constant(node.inputs[kernel.weight]) if kernel.weight is not None else None
     if weight is None or kernel.channel_axis is None:

@@ -18,7 +18,7 @@ from edgeq.graph.read import graphs, is_op
 from edgeq.planning.kernel_fit import NOT_FLOAT
 from edgeq.planning.placement_cut import GraphCut
 from edgeq.schema.patterns import kept_nodes
-from edgeq.schema.plan import Runs
+from edgeq.schema.plan import PlacedAs
 from edgeq.schema.target import Target
 
 
@@ -29,7 +29,7 @@ class NodePlace:
     absorbed: its producer's output grid does its work. float: stays as it is."""
 
     op_type: str
-    runs: Runs
+    runs: PlacedAs
     reason: str
 
 
@@ -57,8 +57,8 @@ def place(model: ir.Model, target: Target, keep_float: Iterable[str] = (), unfit
     for pattern in keep_float:
         matching = kept_nodes(model, pattern)
         if not matching:
-            mend = "Use a node name, a glob, /a regex/ or an operator type; `edgeq inspect` lists them."
-            raise BadRecipe(f"keep_float pattern {pattern!r} matches no node.", "keep_float", mend)
+            fix = "Use a node name, a glob, /a regex/ or an operator type; `edgeq inspect` lists them."
+            raise BadRecipe(f"keep_float pattern {pattern!r} matches no node.", "keep_float", fix)
         kept.update(dict.fromkeys(matching, pattern))
     found: dict[str, NodePlace] = {}
     integer: set[str] = set()

@@ -34,11 +34,11 @@ def mse(stats: TensorStats, *, levels: int, symmetric: bool) -> tuple[float, flo
     smooth = without_zero_spike(below, counts)
     width = stats.width
     if symmetric:
-        side = Side(folded(below, smooth), max(-low, high) / width)
+        side = HistogramSide(folded(below, smooth), max(-low, high) / width)
         steps = (levels - 1) // 2
         peak = float(side.ends[np.argmin(side.clipped + side.total * (side.ends / steps) ** 2 / 12)]) * width
         return max(low, 0.0 - peak), min(high, peak)
-    lower, upper = best_ends(Side(smooth[:below][::-1], -low / width), Side(smooth[below:], high / width), levels)
+    lower, upper = best_ends(HistogramSide(smooth[:below][::-1], -low / width), HistogramSide(smooth[below:], high / width), levels)
     return max(low, 0.0 - lower * width), min(high, upper * width)
 
 
@@ -65,13 +65,13 @@ def expected_error(stats: TensorStats, ends: tuple[float, float], step: float, s
     lower, upper = (max(-ends[0], ends[1]),) * 2 if symmetric else (-ends[0], ends[1])
     error = 0.0
     for part, seen, end in ((smooth[:below][::-1], -min(stats.low, 0.0), lower), (smooth[below:], max(stats.high, 0.0), upper)):
-        side = Side(part, seen / width)
+        side = HistogramSide(part, seen / width)
         place = np.searchsorted(side.ends, min(end, seen) / width)
         error += float(side.clipped[min(int(place), side.clipped.size - 1)]) + side.total * (step / width) ** 2 / 12
     return error
 
 
-class Side:
+class HistogramSide:
     """The histogram on one side of zero, and what it costs to clip it. Lengths are in bins.
 
     ends float64 [n+1]: candidates, ascending: 0, the bin edges, and the outermost value itself. total: number of values.
@@ -89,7 +89,7 @@ class Side:
         self.total = int(counts.sum())
 
 
-def best_ends(lower: Side, upper: Side, levels: int) -> tuple[float, float]:
+def best_ends(lower: HistogramSide, upper: HistogramSide, levels: int) -> tuple[float, float]:
     """The two ends (distances from zero, in bins) with the smallest expected error: a coarse grid over both, refined around its best."""
     rows, columns = _spread(0, lower.ends.size - 1), _spread(0, upper.ends.size - 1)
     while True:

@@ -19,7 +19,7 @@ from edgeq.planning.same_scale import Groups
 from edgeq.planning.weight_grids import code_range, constant_grid
 from edgeq.schema.plan import GridPlan
 from edgeq.schema.target import Target
-from edgeq.schema.target_facts import Kernel
+from edgeq.schema.target_facts import KernelFacts
 
 #: a lift makes others needed at most along the depth of a network; no end means that two facts contradict each other
 _ROUNDS = 1000
@@ -38,13 +38,13 @@ def within_shifts(model: ir.Model, groups: Groups, grids: Mapping[str, GridPlan]
     return found
 
 
-def limits_of(node: ir.Node, target: Target) -> Kernel | None:
+def limits_of(node: ir.Node, target: Target) -> KernelFacts | None:
     """The node's kernel where it states limits of shifts."""
     kernel = target.kernel_of(node.op_type)
     return kernel if kernel is not None and not (kernel.shift is None and kernel.align is None) else None
 
 
-def weight_scale_limits(node: ir.Node, kernel: Kernel, grids: Mapping[str, GridPlan]) -> tuple[float, float]:
+def weight_scale_limits(node: ir.Node, kernel: KernelFacts, grids: Mapping[str, GridPlan]) -> tuple[float, float]:
     """Between which scales the weight of a layer keeps to its kernel's shift: output scale / (input scale * 2^places)."""
     first, output = _scale(node.inputs[0], grids), grids.get(output_name(node, grids))
     if kernel.shift is None or first is None or output is None:
@@ -53,7 +53,7 @@ def weight_scale_limits(node: ir.Node, kernel: Kernel, grids: Mapping[str, GridP
     return output.scale[0] / first / 2.0**most, output.scale[0] / first / 2.0**least
 
 
-def constant_floor(node: ir.Node, index: int, kernel: Kernel, grids: Mapping[str, GridPlan]) -> float:
+def constant_floor(node: ir.Node, index: int, kernel: KernelFacts, grids: Mapping[str, GridPlan]) -> float:
     """The least scale of a constant operand of an Add or Sub."""
     others = [_scale(value, grids) for place, value in enumerate(node.inputs) if place != index]
     return 0.0 if kernel.align is None else max((one for one in others if one is not None), default=0.0) / 2.0**kernel.align
@@ -89,7 +89,7 @@ def _lifts(node: ir.Node, grids: Mapping[str, GridPlan], target: Target, weight_
 
 
 def _operand_scale(
-    node: ir.Node, index: int, kernel: Kernel | None, grids: Mapping[str, GridPlan], target: Target, weight_bits: int
+    node: ir.Node, index: int, kernel: KernelFacts | None, grids: Mapping[str, GridPlan], target: Target, weight_bits: int
 ) -> float | None:
     """The scale of a value, or the largest that a constant's grid can get."""
     value = node.inputs[index]

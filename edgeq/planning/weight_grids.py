@@ -14,7 +14,7 @@ from edgeq.numerics.grid import LIMITS, PerChannel, PerTensor, QuantParams, grid
 from edgeq.numerics.rounding import Codes, scales_for
 from edgeq.numerics.saturation import neighbours, worst_pairs
 from edgeq.planning.exact_factors import Requantized
-from edgeq.schema.target_facts import Activations, Weights
+from edgeq.schema.target_facts import ActivationFacts, WeightFacts
 
 #: the bias must stay below this multiple of its scale: half of int32, the other half is for the sum of products that it is added to
 BIAS_LIMIT = float(2**30)
@@ -25,7 +25,7 @@ DEAD_BITS = 24
 
 
 @dataclass(frozen=True)
-class Side:
+class BiasSide:
     """The other factor of a bias scale: the layer's input scale, and the bias [C] (None: no bias).
 
     least, most: between which the weight's scale must lie for the chip to shift the sums by it.
@@ -37,20 +37,20 @@ class Side:
     most: float = float("inf")
 
 
-def code_range(facts: Weights, bits: int) -> tuple[int, int]:
+def code_range(facts: WeightFacts, bits: int) -> tuple[int, int]:
     """The least and the largest code of a symmetric weight of `bits` bits: of 4, -7..7, or -8..7 where the target uses the lowest."""
     low, high = LIMITS[facts.dtype]
     spare = 8 - bits
     return -(-low >> spare) + int(facts.narrow), high >> spare
 
 
-def codes_of(facts: Weights, layer: Layer, bits: int) -> Codes:
+def codes_of(facts: WeightFacts, layer: Layer, bits: int) -> Codes:
     """The codes that a weight row of the layer may take on the target, in `bits` bits."""
     low, high = code_range(facts, bits)
     return Codes(low, high, () if layer.depthwise else neighbours(layer.kernel), facts.pair_limit, facts.power_of_two)
 
 
-def unlimited(facts: Weights) -> Codes:
+def unlimited(facts: WeightFacts) -> Codes:
     """The codes of a table that no kernel multiplies with."""
     low, high = LIMITS[facts.dtype]
     return Codes(low + int(facts.narrow), high, (), None, facts.power_of_two)
@@ -62,7 +62,7 @@ def choose_scales(
     codes: Codes,
     rule: Literal["minmax", "mse"],
     shared: bool,
-    sides: Sequence[Side],
+    sides: Sequence[BiasSide],
     requantized: Requantized | None = None,
 ) -> NDArray[np.float32]:
     """rows [G, C, K], importance [G, K] -> scale [G, C] of symmetric grids.
@@ -78,7 +78,7 @@ def choose_scales(
     return np.asarray(np.maximum(np.minimum(fitted, most), least), np.float32)
 
 
-def least_scales(rows: NDArray[np.float32], sides: Sequence[Side], shared: bool) -> NDArray[np.float32]:
+def least_scales(rows: NDArray[np.float32], sides: Sequence[BiasSide], shared: bool) -> NDArray[np.float32]:
     """The smallest scale [G, C] that each row's biases allow; 0 where there is no bias. For a row of zeros the one to take."""
     return _fit_biases(np.zeros(rows.shape[:2], np.float32), rows, [side for side in sides if side.bias is not None], shared)
 
@@ -92,7 +92,7 @@ def _spanning(rows: NDArray[np.float32], codes: Codes, shared: bool) -> NDArray[
     return np.where(peak > 0, peak, 1.0).astype(np.float32)
 
 
-def _fit_biases(scale: NDArray[np.float32], rows: NDArray[np.float32], sides: Sequence[Side], shared: bool) -> NDArray[np.float32]:
+def _fit_biases(scale: NDArray[np.float32], rows: NDArray[np.float32], sides: Sequence[BiasSide], shared: bool) -> NDArray[np.float32]:
     """Lift scales whose biases would overflow int32; give rows of zeros the scale that stores their largest bias in DEAD_BITS."""
     if not sides:
         return scale
@@ -104,20 +104,20 @@ def _fit_biases(scale: NDArray[np.float32], rows: NDArray[np.float32], sides: Se
     return np.asarray(np.maximum(fitted, np.maximum(peak / BIAS_LIMIT * (1 + 1e-6), least)), np.float32)
 
 
-def _peaks(side: Side, scale: NDArray[np.float32]) -> NDArray[np.float64]:
+def _peaks(side: BiasSide, scale: NDArray[np.float32]) -> NDArray[np.float64]:
     """The size of the bias of each row, shaped like scale; one number stands for all."""
     assert side.bias is not None
     return np.abs(np.broadcast_to(side.bias.reshape(-1), scale.size).astype(np.float64)).reshape(scale.shape)
 
 
-def symmetric_grid(scale: NDArray[np.float32], axis: int | None, facts: Weights) -> QuantParams:
+def symmetric_grid(scale: NDArray[np.float32], axis: int | None, facts: WeightFacts) -> QuantParams:
     """A weight grid with zero point 0. scale [C], of which one stands for all when axis is None."""
     flat = np.asarray(scale.reshape(-1)[0] if axis is None else scale.reshape(-1), np.float32)
     granularity = PerTensor() if axis is None else PerChannel(axis)
     return QuantParams(facts.dtype, flat, np.zeros(flat.shape, np.int32), granularity, facts.narrow)
 
 
-def constant_grid(array: NDArray[np.floating], facts: Activations) -> QuantParams:
+def constant_grid(array: NDArray[np.floating], facts: ActivationFacts) -> QuantParams:
     """The grid of a constant operand of Add, Mul, ...: it spans exactly the constant's values and 0."""
     low, high = float(array.min(initial=0.0)), float(array.max(initial=0.0))
     return grid_for_range(low, high, facts.dtype, facts.symmetric, power_of_two=facts.power_of_two)

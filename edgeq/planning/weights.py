@@ -15,11 +15,11 @@ from edgeq.numerics.grid import next_power_of_two, quantize
 from edgeq.planning.kernel_fit import channel_axis, data_inputs
 from edgeq.planning.same_scale import Groups
 from edgeq.planning.shift_limits import constant_floor, weight_scale_limits
-from edgeq.planning.weight_grids import Side, choose_scales, code_range, codes_of, constant_grid, symmetric_grid
+from edgeq.planning.weight_grids import BiasSide, choose_scales, code_range, codes_of, constant_grid, symmetric_grid
 from edgeq.schema.plan import GridPlan, grid_plan, pack_codes
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Target
-from edgeq.schema.target_facts import Kernel
+from edgeq.schema.target_facts import KernelFacts
 
 
 def constant_grids(model: ir.Model, groups: Groups, grids: Mapping[str, GridPlan], target: Target, recipe: Recipe) -> dict[str, GridPlan]:
@@ -46,7 +46,9 @@ def constant_grids(model: ir.Model, groups: Groups, grids: Mapping[str, GridPlan
     return found
 
 
-def weight_grid(node: ir.Node, kernel: Kernel, layer: Layer, grids: Mapping[str, GridPlan], target: Target, recipe: Recipe) -> GridPlan:
+def weight_grid(
+    node: ir.Node, kernel: KernelFacts, layer: Layer, grids: Mapping[str, GridPlan], target: Target, recipe: Recipe
+) -> GridPlan:
     """The weight grid from the weight alone; its codes too where nearest rounding would let a kernel saturate."""
     assert kernel.weight is not None
     array = np.asarray(constant(node.inputs[kernel.weight]), np.float32)
@@ -58,7 +60,7 @@ def weight_grid(node: ir.Node, kernel: Kernel, layer: Layer, grids: Mapping[str,
     return weight_plan(node, scale, nearest, array, axis, target, recipe.weight_rule)
 
 
-def _plain_weight(node: ir.Node, kernel: Kernel, weight: NDArray[np.float32], target: Target, recipe: Recipe) -> GridPlan:
+def _plain_weight(node: ir.Node, kernel: KernelFacts, weight: NDArray[np.float32], target: Target, recipe: Recipe) -> GridPlan:
     """The grid of a weight that no rows are seen in (ConvTranspose of groups, a stack of matrices): its own range, zero point 0."""
     axis = weight_axis(node, kernel, target, recipe)
     others = None if axis is None else tuple(other for other in range(weight.ndim) if other != axis)
@@ -86,19 +88,19 @@ def weight_plan(
     return plan.model_copy(update={"codes": pack_codes(chosen)}) if differs else plan
 
 
-def weight_axis(node: ir.Node, kernel: Kernel, target: Target, recipe: Recipe) -> int | None:
+def weight_axis(node: ir.Node, kernel: KernelFacts, target: Target, recipe: Recipe) -> int | None:
     """The axis of per-channel scales that target, kernel and recipe allow, or None."""
     wanted = recipe.weights == "per_channel" and "per_channel" in target.weights.granularity
     return channel_axis(node, kernel) if wanted else None
 
 
-def side_of(node: ir.Node, kernel: Kernel, grids: Mapping[str, GridPlan]) -> Side:
+def side_of(node: ir.Node, kernel: KernelFacts, grids: Mapping[str, GridPlan]) -> BiasSide:
     """The input scale and bias of a layer that runs in integers."""
     source = node.inputs[0]
     assert source is not None
     bias = constant(node.inputs[kernel.bias]) if kernel.bias is not None and kernel.bias < len(node.inputs) else None
     grid = grids.get(str(source.name))  # none: it is measured at every run, and the bias stays float
-    return Side(
+    return BiasSide(
         1.0 if grid is None else grid.scale[0],
         None if bias is None else np.asarray(bias, np.float32),
         *weight_scale_limits(node, kernel, grids),

@@ -14,7 +14,7 @@ from edgeq.progress import Progress, Silent
 from edgeq.prove.fidelity import Agreement, ErrorSums
 from edgeq.prove.known_outputs import KnownOutputs
 from edgeq.prove.layer_fidelity import LayerFidelity, LayerProbe
-from edgeq.prove.task_accuracy import Accuracy, Metric, Samples, Task
+from edgeq.prove.task_accuracy import Accuracy, Metric, Samples, TaskSums
 from edgeq.runtimes.ort import Array, Optimize, open_session
 from edgeq.schema.recipe import Floors
 
@@ -70,7 +70,7 @@ def compare_models(
     known: what the float model said to this data in earlier comparisons. doing: what progress calls it.
     Raises BadModel when the outputs differ, BadData when the labels do not fit.
     """
-    watcher = progress or Silent()
+    progress = progress or Silent()
     first, second = open_session(float_model, threads=threads), open_session(int8_model, threads=threads, optimize=optimize)
     if first.outputs != second.outputs:
         raise BadModel(
@@ -78,9 +78,9 @@ def compare_models(
         )
     probe = LayerProbe(_graph(float_model), _graph(int8_model), layer_names, threads) if layers else None
     pairs = [_Pair() for _ in first.outputs]
-    task = Task.of(dataset, metric)
+    task = TaskSums.of(dataset, metric)
     samples = 0
-    watcher.start(doing, dataset.count)
+    progress.start(doing, dataset.count)
     for piece in dataset.batches(batch):
         reference = first.run(piece.feeds) if known is None else known.of(first, piece)
         other = second.run(piece.feeds)
@@ -91,7 +91,7 @@ def compare_models(
         if probe is not None:
             probe.add(piece.feeds)
         samples += len(piece.samples)
-        watcher.advance(len(piece.samples))
+        progress.advance(len(piece.samples))
     if samples == 0:
         raise BadData("There are no samples to compare on.", dataset.name, "Give at least one sample.")
     outputs = tuple(pair.fidelity(name) for name, pair in zip(first.outputs, pairs, strict=True))

@@ -14,7 +14,7 @@ from edgeq.integers.graph import Operand
 from edgeq.progress import Progress, Silent
 from edgeq.prove.fidelity import Agreement, ErrorSums
 from edgeq.runtimes.ort import open_session
-from edgeq.runtimes.protocol import Array, Port, Runs
+from edgeq.runtimes.protocol import Array, OpenedModel, Port
 from edgeq.schema.pixels import PixelMap
 
 Share = float
@@ -70,7 +70,7 @@ class _Sums:
 def measure_distance(
     reference: ir.Model,
     grids: Sequence[Operand],
-    runs: Runs,
+    runs: OpenedModel,
     dataset: Dataset,
     *,
     channels_last: bool,
@@ -81,12 +81,12 @@ def measure_distance(
 
     pixels: inputs of which the runtime takes raw pixels.
     """
-    watcher = progress or Silent()
+    progress = progress or Silent()
     session = open_session(reference)
     scales = [1.0 if operand.grid is None else float(operand.grid.scale) for operand in grids]
     sums = [_Sums(name, scale) for name, scale in zip(session.outputs, scales, strict=True)]
     times = []
-    watcher.start("compare with the ONNX int8 model", dataset.count)
+    progress.start("compare with the ONNX int8 model", dataset.count)
     for piece in dataset.batches(1):
         fed = {name: pixels[name].codes(array) if pixels and name in pixels else array for name, array in piece.feeds.items()}
         arrays = [_into(fed[spec.name], port, channels_last) for spec, port in zip(session.inputs, runs.inputs, strict=True)]
@@ -96,7 +96,7 @@ def measure_distance(
         expected = session.run(piece.feeds)
         for one, wanted, array, port in zip(sums, expected, found, runs.outputs, strict=True):
             one.add(np.asarray(wanted, np.float32), _out_of(array, port, wanted.shape, channels_last))
-        watcher.advance(len(piece.samples))
+        progress.advance(len(piece.samples))
     return Distance(tuple(one.result() for one in sums), dataset.count, 1e3 * float(np.median(times)) if times else 0.0)
 
 

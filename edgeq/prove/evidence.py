@@ -11,7 +11,7 @@ from edgeq.io.load import Loaded
 from edgeq.progress import Progress
 from edgeq.prove.compare import Comparison, compare_models
 from edgeq.prove.latency import Latency, measure_latency
-from edgeq.prove.proof import Placement, prove_placement
+from edgeq.prove.proof import Proof, prove_placement
 from edgeq.rewrite.pipeline import rewrite
 from edgeq.runtimes.ort import Optimize
 from edgeq.schema.task import Planned, Task
@@ -24,7 +24,7 @@ TIMING_S = 2.0
 class Evidence:
     """What the real runtime said; None: not asked. steps: SQNR in dB (first output) after each step of the decision."""
 
-    placement: Placement | None = None
+    placement: Proof | None = None
     comparison: Comparison | None = None
     latency: Latency | None = None
     steps: tuple[tuple[str, float], ...] = ()

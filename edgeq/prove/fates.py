@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from edgeq.graph.read import constant, is_op, nodes
-from edgeq.prove.read_back import Kernel, ReadBack
+from edgeq.prove.read_back import RanKernel, ReadBack
 
 #: do their work at the end of the node before them; all others that vanish are looked for in the node behind them
 _BELONG_TO_PRODUCER = ("QuantizeLinear", "Relu", "Clip", "BatchNormalization", "Cast", "Identity", "Dropout")
@@ -20,7 +20,7 @@ _REACH = 64
 class Fate:
     """kernel: what runs, None when nothing does. own: the kernel is this node's, not another's. reason: how a node vanished."""
 
-    kernel: Kernel | None
+    kernel: RanKernel | None
     own: bool
     reason: str
 

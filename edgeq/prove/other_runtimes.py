@@ -20,7 +20,7 @@ from edgeq.progress import Progress, Silent
 from edgeq.prove.distance import Distance, measure_distance
 from edgeq.runtimes.litert import Kernels, LiteRt
 from edgeq.runtimes.openvino import OpenVino
-from edgeq.runtimes.protocol import Runs
+from edgeq.runtimes.protocol import OpenedModel
 from edgeq.runtimes.qnn import Qnn
 from edgeq.runtimes.ran_operator import RanOperator
 from edgeq.runtimes.tflm import TfLiteMicro
@@ -52,7 +52,7 @@ class RuntimeProof:
 
 
 @dataclass(frozen=True, eq=False)
-class Subject:
+class ProofSubject:
     """What is proven. model: the ONNX int8 model, the reference too; None: only the .tflite bytes are given."""
 
     model: ir.Model | None
@@ -61,7 +61,7 @@ class Subject:
 
 def prove_in(
     runtime: RuntimeName,
-    subject: Subject,
+    subject: ProofSubject,
     dataset: Dataset | None = None,
     *,
     accelerator: str = ACCELERATOR,
@@ -71,41 +71,41 @@ def prove_in(
 
     Raises MissingExtra, RuntimeRefused, and UnsupportedOp when a TFLite runtime is asked about a model that TFLite cannot express.
     """
-    watcher = progress or Silent()
+    progress = progress or Silent()
     if runtime == "vela":
         told = "read from Vela: which of its operators the NPU takes; it executes nothing"
-        watcher.start("compile", None)
+        progress.start("compile", None)
         operators = place_on_npu(_tflite(subject), accelerator)
         return (RuntimeProof(f"vela {accelerator}", _version("ethos-u-vela"), operators, None, told),)
     if runtime == "tflm":
-        return (_tflm(subject, dataset, watcher),)
+        return (_tflm(subject, dataset, progress),)
     if runtime == "litert":
-        return tuple(_litert(subject, kernels, dataset, watcher) for kernels in ("reference", "xnnpack"))
-    return (_onnx(runtime, subject, dataset, watcher),)
+        return tuple(_litert(subject, kernels, dataset, progress) for kernels in ("reference", "xnnpack"))
+    return (_onnx(runtime, subject, dataset, progress),)
 
 
-def _litert(subject: Subject, kernels: Kernels, dataset: Dataset | None, watcher: Progress) -> RuntimeProof:
+def _litert(subject: ProofSubject, kernels: Kernels, dataset: Dataset | None, progress: Progress) -> RuntimeProof:
     opened = LiteRt(_tflite(subject), kernels)
     told = "read from LiteRT: operators, their tensors' types, and who takes them"
-    distance = _distance(subject, opened, dataset, watcher, channels_last=True)
+    distance = _distance(subject, opened, dataset, progress, channels_last=True)
     return RuntimeProof(f"litert {kernels}", _version("ai-edge-litert"), opened.operators(), distance, told)
 
 
-def _tflm(subject: Subject, dataset: Dataset | None, watcher: Progress) -> RuntimeProof:
+def _tflm(subject: ProofSubject, dataset: Dataset | None, progress: Progress) -> RuntimeProof:
     model = _tflite(subject)
     reference = None if subject.model is None else integer_graph(fixed_batch(subject.model))
     inputs, outputs = (1, 1) if reference is None else (len(reference.inputs), len(reference.outputs))
     opened = TfLiteMicro(model, inputs, outputs)
     told = "TFLite Micro does not list what it runs: operators are the file's; that it allocates them proves that it has their kernels"
-    distance = _distance(subject, opened, dataset, watcher, channels_last=True)
+    distance = _distance(subject, opened, dataset, progress, channels_last=True)
     return RuntimeProof("tflm", _version("tflite-micro"), file_operators(model, "TFLite Micro"), distance, told)
 
 
-def _onnx(runtime: RuntimeName, subject: Subject, dataset: Dataset | None, watcher: Progress) -> RuntimeProof:
+def _onnx(runtime: RuntimeName, subject: ProofSubject, dataset: Dataset | None, progress: Progress) -> RuntimeProof:
     if subject.model is None:
         raise ValueError(f"{runtime} takes ONNX models")
     model = _with_floats(subject.model, pixels=False)
-    watcher.start("compile", None)
+    progress.start("compile", None)
     model = fixed_batch(model)
     opened: OpenVino | Qnn = OpenVino(model) if runtime == "openvino" else Qnn(model)
     operators = opened.operators() if isinstance(opened, OpenVino) else code_operators(model, "HTP emulator")
@@ -114,16 +114,18 @@ def _onnx(runtime: RuntimeName, subject: Subject, dataset: Dataset | None, watch
         "qnn": "QNN lists no kernels: with the CPU fallback disabled every node is on the HTP, one sample a run, with the file's types",
     }[runtime]
     package = {"openvino": "openvino", "qnn": "onnxruntime-qnn"}[runtime]
-    distance = _distance(subject, opened, dataset, watcher, channels_last=False)
+    distance = _distance(subject, opened, dataset, progress, channels_last=False)
     return RuntimeProof(runtime, _version(package), operators, distance, told)
 
 
-def _distance(subject: Subject, opened: Runs, dataset: Dataset | None, watcher: Progress, *, channels_last: bool) -> Distance | None:
+def _distance(
+    subject: ProofSubject, opened: OpenedModel, dataset: Dataset | None, progress: Progress, *, channels_last: bool
+) -> Distance | None:
     if dataset is None or subject.model is None:
         return None
     outputs = _coded_outputs(subject.model)
     reference, pixels = _with_floats(subject.model), pixel_inputs(subject.model)
-    return measure_distance(reference, outputs, opened, dataset, channels_last=channels_last, pixels=pixels, progress=watcher)
+    return measure_distance(reference, outputs, opened, dataset, channels_last=channels_last, pixels=pixels, progress=progress)
 
 
 def _coded_outputs(model: ir.Model) -> tuple[Operand, ...]:
@@ -138,7 +140,7 @@ def _with_floats(model: ir.Model, *, pixels: bool = True) -> ir.Model:
     return copy
 
 
-def _tflite(subject: Subject) -> bytes:
+def _tflite(subject: ProofSubject) -> bytes:
     if subject.tflite is not None:
         return subject.tflite
     assert subject.model is not None

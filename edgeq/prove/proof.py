@@ -18,11 +18,11 @@ from edgeq.graph.names import unique_names
 from edgeq.graph.read import nodes
 from edgeq.io.load import load_model
 from edgeq.prove.fates import Fate, settle
-from edgeq.prove.read_back import Kernel, ReadBack, read_back
+from edgeq.prove.read_back import RanKernel, ReadBack, read_back
 from edgeq.prove.why_float import why_float
 from edgeq.schema.origins import Origin, read_origins
 
-RunsAs = Literal["int8", "float", "vanished", "boundary"]
+ProvenAs = Literal["int8", "float", "vanished", "boundary"]
 Share = float  # for classes that have a field named float
 
 
@@ -33,13 +33,13 @@ class ProvenNode:
 
     name: str
     op_type: str
-    runs_as: RunsAs
+    runs_as: ProvenAs
     reason: str
     macs: int
 
 
 @dataclass(frozen=True)
-class Placement:
+class Proof:
     """nodes: of the float model when one was given, else of the model itself. int8, float: how many of them run so.
 
     boundary_qdq, inner_qdq: Quantize/Dequantize of activations that onnxruntime still runs: on graph inputs and outputs, and inside.
@@ -54,7 +54,7 @@ class Placement:
     macs_int8_pct: Share
 
 
-def prove_placement(model: Path | ir.Model, float_model: ir.Model | None = None) -> Placement:
+def prove_placement(model: Path | ir.Model, float_model: ir.Model | None = None) -> Proof:
     """What onnxruntime (CPU, all optimizations) makes of the model: Q/DQ, QOperator, dynamic or float, of any tool.
 
     float_model: as edgeq.io.load names it; then the rows are its nodes, found through the record that edgeq writes into its models, else by
@@ -69,7 +69,7 @@ def prove_placement(model: Path | ir.Model, float_model: ir.Model | None = None)
     return _placement(rows, found)
 
 
-def require_int8(placement: Placement, op_types: Sequence[str]) -> None:
+def require_int8(placement: Proof, op_types: Sequence[str]) -> None:
     """A gate: raises FloorMissed that names the nodes of these operator types that run in float.
 
     Raises BadRecipe for a type that neither ONNX nor the model knows, so that a misspelt gate cannot pass.
@@ -120,12 +120,12 @@ class _Prover:
             return _conversion(node, kernel)
         return ProvenNode(name, node.op_type, "float", self._reason(node, kernel), work)
 
-    def _reason(self, node: ir.Node, kernel: Kernel) -> str:
+    def _reason(self, node: ir.Node, kernel: RanKernel) -> str:
         origin = self.planned.get(str(node.name))
         return origin.reason if origin is not None and origin.reason else why_float(node, kernel)
 
 
-def _conversion(node: ir.Node, kernel: Kernel) -> ProvenNode:
+def _conversion(node: ir.Node, kernel: RanKernel) -> ProvenNode:
     reasons = {"boundary": "on a graph input or output", "inner": "left inside the graph: a float node reads or writes it"}
     reason = reasons.get(kernel.place or "", "dequantizes a constant at every run, for a float node")
     return ProvenNode(str(node.name), node.op_type, "boundary" if kernel.place == "boundary" else "float", reason, 0)
@@ -141,7 +141,7 @@ def _float_rows(float_model: ir.Model, shaped: ir.Model, rows: Sequence[ProvenNo
         if row is None:
             reason = origin.reason if origin is not None and origin.reason else "simplified away before it was quantized"
             row = ProvenNode("", "", "vanished", reason, 0)
-        runs: RunsAs = "float" if row.runs_as == "boundary" else row.runs_as
+        runs: ProvenAs = "float" if row.runs_as == "boundary" else row.runs_as
         planned_float = origin is not None and runs == origin.runs == "float" and origin.reason
         reason = origin.reason if origin is not None and planned_float else row.reason
         result.append(ProvenNode(str(node.name), node.op_type, runs, reason, 0 if runs == "vanished" else work))
@@ -175,10 +175,10 @@ class _Twins:
         return ProvenNode("", "", "vanished", f"its work is done by {row.name} ({row.op_type})", 0)
 
 
-def _placement(rows: Sequence[ProvenNode], found: ReadBack) -> Placement:
+def _placement(rows: Sequence[ProvenNode], found: ReadBack) -> Proof:
     total = sum(row.macs for row in rows)
     integer = sum(row.macs for row in rows if row.runs_as == "int8")
-    return Placement(
+    return Proof(
         nodes=tuple(rows),
         int8=sum(row.runs_as == "int8" for row in rows),
         float=sum(row.runs_as == "float" for row in rows),

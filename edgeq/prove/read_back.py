@@ -31,18 +31,18 @@ _INTEGER_KERNELS = frozenset(
 _INDEXERS = frozenset({"ArgMax", "ArgMin"})
 _FLOATS = frozenset({TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16})
 
-Runs = Literal["int8", "float", "conversion", "control", "other"]
+KernelKind = Literal["int8", "float", "conversion", "control", "other"]
 
 
 @dataclass(frozen=True)
-class Kernel:
+class RanKernel:
     """One node of the optimized graph. runs: other means integers that are not quantized numbers (shapes, indices, booleans).
 
     place: for a conversion (Q/DQ) whether it stands on a graph input or output, inside, or on a constant.
     """
 
     op_type: str
-    runs: Runs
+    runs: KernelKind
     place: Literal["boundary", "inner", "constant"] | None = None
 
 
@@ -53,7 +53,7 @@ class ReadBack:
     Nodes in neither are gone. boundary_qdq, inner_qdq: conversions of activations left in the optimized graph.
     """
 
-    kernels: Mapping[int, Kernel]
+    kernels: Mapping[int, RanKernel]
     fused: Mapping[int, int]
     boundary_qdq: int
     inner_qdq: int
@@ -96,8 +96,8 @@ class _Reader:
         self.body_outputs = {value.name for body in _bodies(graph) for value in body.output}
 
     def read(self) -> ReadBack:
-        kernels: dict[int, Kernel] = {}
-        by_value: list[tuple[int, tuple[int, ...], Kernel, onnx.NodeProto]] = []
+        kernels: dict[int, RanKernel] = {}
+        by_value: list[tuple[int, tuple[int, ...], RanKernel, onnx.NodeProto]] = []
         places: list[str | None] = []
         for body in _bodies(self.graph):
             for node in body.node:
@@ -118,20 +118,20 @@ class _Reader:
                 kernels[index] = kernel
         return ReadBack(kernels, fused, places.count("boundary"), places.count("inner"))
 
-    def _kernel(self, node: onnx.NodeProto) -> Kernel:
+    def _kernel(self, node: onnx.NodeProto) -> RanKernel:
         if node.op_type in CONVERSIONS:
-            return Kernel(node.op_type, "conversion", self._place(node))
+            return RanKernel(node.op_type, "conversion", self._place(node))
         if node.op_type in CONTROL:
-            return Kernel(node.op_type, "control")
+            return RanKernel(node.op_type, "control")
         source = self.types.get(node.input[1 if node.op_type == "Where" else 0]) if node.input else None
         result = self.types.get(node.output[0])
         if node.op_type.startswith("QLinear") or node.op_type in _INTEGER_KERNELS:
-            return Kernel(node.op_type, "int8")
+            return RanKernel(node.op_type, "int8")
         if source in EIGHT_BITS and (result in EIGHT_BITS or node.op_type in _INDEXERS) and node.op_type != "Cast":
-            return Kernel(node.op_type, "int8")
+            return RanKernel(node.op_type, "int8")
         if node.op_type in ("Shape", "Size") or not ({source, result} & (_FLOATS | {None})):
-            return Kernel(node.op_type, "other")
-        return Kernel(node.op_type, "float")
+            return RanKernel(node.op_type, "other")
+        return RanKernel(node.op_type, "float")
 
     def _place(self, node: onnx.NodeProto) -> Literal["boundary", "inner", "constant"]:
         source, result = node.input[0], node.output[0]

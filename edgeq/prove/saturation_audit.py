@@ -71,8 +71,8 @@ def require_exact(bounds: Sequence[LayerBounds]) -> None:
     lines = [f"{one.node} ({one.op_type}): {_excess(one)}" for one in bounds if one.saturates or one.overflows]
     if lines:
         more = f"; and {len(lines) - 4} more" if len(lines) > 4 else ""
-        mend = "Quantize with edgeq for the target cpu, or with --no-vnni for another: weights then keep clear of it."
-        raise FloorMissed(f"{len(lines)} of {len(bounds)} integer layers can saturate.", "; ".join(lines[:4]) + more, mend)
+        fix = "Quantize with edgeq for the target cpu, or with --no-vnni for another: weights then keep clear of it."
+        raise FloorMissed(f"{len(lines)} of {len(bounds)} integer layers can saturate.", "; ".join(lines[:4]) + more, fix)
 
 
 def _excess(one: LayerBounds) -> str:

@@ -55,7 +55,7 @@ class Samples(Protocol):
     def batches(self, batch: int) -> Iterator[Feed]: ...
 
 
-class Task:
+class TaskSums:
     """Running task metric of both models on the first output."""
 
     def __init__(self, metric: str, labels: NDArray[np.integer] | None, where: str) -> None:
@@ -64,7 +64,7 @@ class Task:
         self.count = 0
 
     @classmethod
-    def of(cls, dataset: Samples, metric: Metric | None) -> Task | None:
+    def of(cls, dataset: Samples, metric: Metric | None) -> TaskSums | None:
         """The running sums for this data, None when it has no metric. Raises BadData: unknown metric, or top1 without labels."""
         chosen = metric or dataset.metric
         if chosen is None:

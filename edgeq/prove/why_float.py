@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edgeq.graph.read import attribute_float, constant, is_op
 from edgeq.numerics.grid import LIMITS
-from edgeq.prove.read_back import CONTROL, Kernel
+from edgeq.prove.read_back import CONTROL, RanKernel
 
 #: integer kernel only between Dequantize and Quantize
 _NEED_OUTPUT = frozenset({"Conv", "Add", "Mul", "Concat", "AveragePool", "GlobalAveragePool", "Sigmoid", "LeakyRelu", "Softmax", "Where"})
@@ -31,7 +31,7 @@ _DATA_INPUTS: dict[str, slice] = {"Conv": slice(0, 2), "MatMul": slice(0, 2), "G
 _ALL_INPUTS = frozenset({"Add", "Mul", "Concat"})
 
 
-def why_float(node: ir.Node, kernel: Kernel) -> str:
+def why_float(node: ir.Node, kernel: RanKernel) -> str:
     """One clause for a node of the given model (Q/DQ form) that onnxruntime left in float."""
     if kernel.runs == "control":
         return "control flow; the nodes of its bodies are listed by themselves"

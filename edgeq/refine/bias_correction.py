@@ -40,12 +40,12 @@ def correct_biases(
     progress: Progress | None = None,
 ) -> Plan:
     """The plan with corrected biases of its layers in the main graph. model: the float one. emulate: the integer model of a plan."""
-    watcher = progress or Silent()
+    progress = progress or Silent()
     mine = {one.layer.node: one for one in layers if one.node.graph is model.graph and bias_of(one) is not None}
     if not mine:
         return plan
     feeds = some_runs(data, max(1, min(SAMPLES, HELD_BYTES // max(1, peak_bytes(model, frozenset())))))
-    watcher.start("correct biases", len(mine))
+    progress.start("correct biases", len(mine))
     integer = emulate(plan)
     ours, theirs = Stepwise(integer, feeds), Stepwise(model, feeds)
     biases = dict(plan.biases)
@@ -54,7 +54,7 @@ def correct_biases(
         twin = next(other for other in integer.graph if other.name == node.name)
         shift = correct(node, twin, ours, theirs, plan)
         biases[one.layer.node] = shifted(one, biases.get(one.layer.node), shift)
-        watcher.advance(1)
+        progress.advance(1)
     return plan.model_copy(update={"biases": biases})
 
 

@@ -21,7 +21,7 @@ from edgeq.numerics.kmeans import cluster
 from edgeq.planning.embeddings import is_embedding
 from edgeq.progress import Clock, Progress
 from edgeq.refine.bias_correction import correct_biases
-from edgeq.refine.codebooks import Candidate, embedding_codebook, wished_bits
+from edgeq.refine.codebooks import StorableWeight, embedding_codebook, wished_bits
 from edgeq.refine.round_apart import Weighted, moments_of, refine
 from edgeq.refine.round_in_sequence import Fitting, fit_in_sequence, held_samples, in_sequence
 from edgeq.schema.plan import Plan
@@ -45,7 +45,7 @@ class FileSizes:
 
 
 @dataclass(frozen=True)
-class Given:
+class Draft:
     """What is known before codebooks are chosen."""
 
     model: ir.Model
@@ -60,7 +60,7 @@ class Given:
 
 
 def plan_codebooks(
-    given: Given, data: Dataset, files: FileSizes, emulate: Callable[[Plan], ir.Model], clock: Clock, progress: Progress
+    given: Draft, data: Dataset, files: FileSizes, emulate: Callable[[Plan], ir.Model], clock: Clock, progress: Progress
 ) -> Plan:
     """The plan with codebooks as the recipe wishes: fitted in sequence where layers can be, the others to what the float model hands them.
 
@@ -84,13 +84,13 @@ def plan_codebooks(
         return fit_in_sequence(model, rounded, given.layers, Fitting(late, bits, given.target, recipe), plain, data, progress)
 
 
-def unmeasured_codebooks(given: Given, data: Dataset | None, files: FileSizes, progress: Progress) -> Plan:
+def unmeasured_codebooks(given: Draft, data: Dataset | None, files: FileSizes, progress: Progress) -> Plan:
     """The plan with codebooks for which all inputs of a layer count alike."""
     bits = _bits(given, data, files, progress)
     return _fit(given, given.layers, bits, unit_moments([one.layer for one in given.layers]), progress)
 
 
-def _bits(given: Given, data: Dataset | None, files: FileSizes, progress: Progress) -> dict[str, int]:
+def _bits(given: Draft, data: Dataset | None, files: FileSizes, progress: Progress) -> dict[str, int]:
     """Key of a weight -> bits of its codebook's index, as the recipe wishes."""
     tables, wish = given.tables(), given.recipe.codebook
     candidates = _candidates(given, tables)
@@ -101,7 +101,7 @@ def _bits(given: Given, data: Dataset | None, files: FileSizes, progress: Progre
     return fixed | _allocated(given, tables, [one for one in candidates if one.key not in fixed], data, files, progress)
 
 
-def _fit(given: Given, layers: tuple[Weighted, ...], bits: Mapping[str, int], moments: Mapping[str, Moment], progress: Progress) -> Plan:
+def _fit(given: Draft, layers: tuple[Weighted, ...], bits: Mapping[str, int], moments: Mapping[str, Moment], progress: Progress) -> Plan:
     """The plan with codebooks of embedding tables and of some layers."""
     progress.start("fit codebooks", None)
     rounded = refine(given.plan, layers, moments, given.target, given.recipe, bits)
@@ -115,20 +115,25 @@ def plainly(plan: Plan) -> Plan:
     return plan.model_copy(update={"weights": {key: grid.model_copy(update={"storage": None}) for key, grid in plan.weights.items()}})
 
 
-def _candidates(given: Given, tables: Mapping[str, ir.Node]) -> list[Candidate]:
+def _candidates(given: Draft, tables: Mapping[str, ir.Node]) -> list[StorableWeight]:
     """Every weight once; the first of the nodes that share one stands for all."""
-    found: dict[str, Candidate] = {}
+    found: dict[str, StorableWeight] = {}
     for one in given.layers:
         channels = one.layer.groups * one.layer.outputs
-        found.setdefault(one.weight, Candidate(one.key, one.layer.node, channels * one.layer.columns, channels))
+        found.setdefault(one.weight, StorableWeight(one.key, one.layer.node, channels * one.layer.columns, channels))
     for key, node in tables.items():
         rows, columns = _table(node).shape
-        found.setdefault(key, Candidate(key, str(node.name), rows * columns, columns))
+        found.setdefault(key, StorableWeight(key, str(node.name), rows * columns, columns))
     return list(found.values())
 
 
 def _allocated(
-    given: Given, tables: Mapping[str, ir.Node], candidates: list[Candidate], data: Dataset | None, files: FileSizes, progress: Progress
+    given: Draft,
+    tables: Mapping[str, ir.Node],
+    candidates: list[StorableWeight],
+    data: Dataset | None,
+    files: FileSizes,
+    progress: Progress,
 ) -> dict[str, int]:
     """Bits of each weight within the recipe's budget. A weight that gets 8 stays as it is."""
     wish, keys = given.recipe.codebook, {one.key for one in candidates}
@@ -175,7 +180,7 @@ def probe(rows: F32) -> F32:
     return np.asarray(table[nearest] * spread, np.float32)
 
 
-def choices_of(one: Candidate, wish: CodebookWish, shares: Mapping[int, float], cost: float) -> list[Choice]:
+def choices_of(one: StorableWeight, wish: CodebookWish, shares: Mapping[int, float], cost: float) -> list[Choice]:
     """What a weight can be stored as: codebooks that save something, and as it is."""
     found = [
         Choice(bits, codebook_bytes(one.size, bits, wish.grain, one.channels, one.item) + NODES_BYTES, cost * shares[bits])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edgeq.graph.read import constant
 from edgeq.numerics.codebook import NODES_BYTES, Grain, codebook_bytes
-from edgeq.numerics.codebook_descent import Fit, Weights
+from edgeq.numerics.codebook_descent import Fit, WeightRows
 from edgeq.numerics.codebook_fit import fit_codebook
 from edgeq.numerics.codebook_vectors import fit_vectors
 from edgeq.numerics.pruning import kept_weights
@@ -29,7 +29,7 @@ F32 = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Candidate:
+class StorableWeight:
     """A weight that could be a codebook: its size, output channels, and bytes of one number as it is stored now."""
 
     key: str
@@ -43,7 +43,7 @@ class Candidate:
         return codebook_bytes(self.size, bits, grain, self.channels, self.item) + NODES_BYTES < self.size * self.item
 
 
-def wished_bits(model: ir.Model, candidates: Iterable[Candidate], wish: CodebookWish) -> dict[str, int]:
+def wished_bits(model: ir.Model, candidates: Iterable[StorableWeight], wish: CodebookWish) -> dict[str, int]:
     """Key of a weight -> index width, for all that the wish names and that get smaller."""
     special = {name: width for pattern, width in wish.layer_bits.items() for name in kept_nodes(model, pattern)}
     wanted = {one.key: special.get(one.node, wish.bits) for one in candidates}
@@ -59,8 +59,8 @@ def codebook_of(
         codes = replace(codes, kept=kept_weights(rows, importance, wish.pruning))
     zero = codes.kept is not None or (bool(rows.size) and float(np.mean(rows == 0)) >= SPARSE)
     if wish.grain.vector > 1:
-        return fit_vectors(Weights(rows, importance, None, codes, least, shared, zero), wish.grain, bits)
-    return fit_codebook(Weights(rows, importance, moment, codes, least, shared, zero), wish.grain, bits)
+        return fit_vectors(WeightRows(rows, importance, None, codes, least, shared, zero), wish.grain, bits)
+    return fit_codebook(WeightRows(rows, importance, moment, codes, least, shared, zero), wish.grain, bits)
 
 
 def with_storage(grid: GridPlan, axis: int, wish: CodebookWish, bits: int) -> GridPlan:

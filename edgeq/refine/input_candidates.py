@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.calibration.channel_range import Ends
-from edgeq.calibration.output_error import Array, Candidate, Reader, Site
+from edgeq.calibration.output_error import Array, GridOption, Reader, Site
 from edgeq.graph.read import constant
 from edgeq.numerics.grid import LIMITS, QuantParams, grid_for_range
 from edgeq.planning.ranges import choose_range
@@ -44,16 +44,16 @@ def candidates_of(site: InputSite, plan: Plan, ends: Ends | None, target: Target
     found = list(_static(site, ranges, recipe))
     measured = target.dynamic is not None and facts.dtype == "uint8" and not facts.power_of_two
     if measured:
-        found.append(Candidate(MEASURED, None))
+        found.append(GridOption(MEASURED, None))
     if ends is not None:
         found += _divided(ends, ranges, measured)
     candidates = tuple(found)
     return Site(site.name, candidates, (Reader(site.layer, site.weight, _weight_noise(site, candidates, recipe.weight_bits)),))
 
 
-def _static(site: InputSite, ranges: Ranges, recipe: Recipe) -> Iterator[Candidate]:
+def _static(site: InputSite, ranges: Ranges, recipe: Recipe) -> Iterator[GridOption]:
     """The recipe's own grid first, then one for each other rule that gives another."""
-    yield Candidate(recipe.rule, ranges.own)
+    yield GridOption(recipe.rule, ranges.own)
     seen = {(ranges.own.scale.tobytes(), int(ranges.own.zero_point))}
     levels = LIMITS[ranges.dtype][1] - LIMITS[ranges.dtype][0]
     for rule in RULES:
@@ -62,10 +62,10 @@ def _static(site: InputSite, ranges: Ranges, recipe: Recipe) -> Iterator[Candida
         key = (grid.scale.tobytes(), int(grid.zero_point))
         if key not in seen:
             seen.add(key)
-            yield Candidate(rule, grid)
+            yield GridOption(rule, grid)
 
 
-def _divided(ends: Ends, ranges: Ranges, measured: bool) -> Iterator[Candidate]:
+def _divided(ends: Ends, ranges: Ranges, measured: bool) -> Iterator[GridOption]:
     peaks = np.maximum(-ends[0], ends[1])
     for quantile in QUANTILES:
         factors = outlier_factors(peaks, quantile)
@@ -73,9 +73,9 @@ def _divided(ends: Ends, ranges: Ranges, measured: bool) -> Iterator[Candidate]:
             continue
         low, high = float((ends[0] / factors).min()), float((ends[1] / factors).max())
         how = f"{int((factors > 1).sum())} outlier channels divided"
-        yield Candidate(f"minmax, {how}", ranges.grid(low, high), factors)
+        yield GridOption(f"minmax, {how}", ranges.grid(low, high), factors)
         if measured:
-            yield Candidate(f"{MEASURED}, {how}", None, factors)
+            yield GridOption(f"{MEASURED}, {how}", None, factors)
 
 
 def outlier_factors(peaks: Array, quantile: float) -> Array:
@@ -86,7 +86,7 @@ def outlier_factors(peaks: Array, quantile: float) -> Array:
     return np.asarray(np.exp2(np.ceil(np.log2(np.maximum(peaks / limit, 1)))), np.float32)
 
 
-def _weight_noise(site: InputSite, candidates: tuple[Candidate, ...], bits: int) -> NDArray[np.float64]:
+def _weight_noise(site: InputSite, candidates: tuple[GridOption, ...], bits: int) -> NDArray[np.float64]:
     """Sum over the rows of all weights of step^2 / 12, the step of each row as wide as its largest weight asks for."""
     noise, largest = np.zeros(len(candidates)), 2 ** (bits - 1) - 1
     for node in site.matmuls:

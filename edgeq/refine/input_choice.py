@@ -13,7 +13,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from edgeq.calibration.channel_range import measure_channels
-from edgeq.calibration.output_error import Candidate, measure_errors
+from edgeq.calibration.output_error import GridOption, measure_errors
 from edgeq.calibration.tensor_stats import TensorStats
 from edgeq.data.dataset import Dataset
 from edgeq.graph.layer_rows import layer_of
@@ -52,7 +52,7 @@ def choose_inputs(
     return _with_weights(model, result, target, recipe)
 
 
-def _costs(site: InputSite, candidates: tuple[Candidate, ...], target: Target) -> list[float]:
+def _costs(site: InputSite, candidates: tuple[GridOption, ...], target: Target) -> list[float]:
     """Nanoseconds that each candidate takes apart from the products themselves."""
     boundary, add, mul = target.boundary, target.kernel_of("Add"), target.kernel_of("Mul")
     if add is None or mul is None:
@@ -81,7 +81,7 @@ def _best(errors: NDArray[np.float64], costs: list[float]) -> int:
     return best if costs[best] < costs[0] or errors[best] < WORTH * errors[0] else 0
 
 
-def _apply(plan: Plan, site: InputSite, candidates: tuple[Candidate, ...], best: int, errors: NDArray[np.float64]) -> Plan:
+def _apply(plan: Plan, site: InputSite, candidates: tuple[GridOption, ...], best: int, errors: NDArray[np.float64]) -> Plan:
     one, own = candidates[best], plan.grids[site.name]
     gain = 10 * np.log10(errors[0] / max(errors[best], 1e-30))
     why = f"{one.name}: {gain:.1f} dB less error at the outputs of its readers than rule {own.rule}"
@@ -100,7 +100,7 @@ def _apply(plan: Plan, site: InputSite, candidates: tuple[Candidate, ...], best:
     return plan.model_copy(update={"grids": grids, "nodes": places, "factors": factors})
 
 
-def _place(place: NodePlan, one: Candidate, source: str, why: str) -> NodePlan:
+def _place(place: NodePlan, one: GridOption, source: str, why: str) -> NodePlan:
     reason = f"integer kernel; the grid of its input is {why}" if one.grid is None else place.reason
     runs = "dynamic" if one.grid is None else place.runs
     return place.model_copy(update={"runs": runs, "reason": reason, "inputs": (source, *place.inputs[1:])})

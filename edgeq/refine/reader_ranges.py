@@ -24,7 +24,7 @@ from edgeq.runtimes.ort import Array, open_session
 from edgeq.schema.plan import GridPlan, Plan, grid_plan
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Target
-from edgeq.schema.target_facts import Activations
+from edgeq.schema.target_facts import ActivationFacts
 
 F32 = NDArray[np.float32]
 
@@ -90,7 +90,7 @@ def _joined(parts: Mapping[int, F32]) -> F32 | None:
     return np.concatenate(arrays) if arrays and len({array.shape[1:] for array in arrays}) == 1 else None
 
 
-def best_grid(own: GridPlan, reader: BoundedReader, seen: F32, facts: Activations) -> GridPlan:
+def best_grid(own: GridPlan, reader: BoundedReader, seen: F32, facts: ActivationFacts) -> GridPlan:
     """The grid of the least mean squared error behind the reader: the low end is chosen, then the high one, then the low one again."""
     exactly = reader.function(seen)
 
@@ -113,5 +113,5 @@ def best_grid(own: GridPlan, reader: BoundedReader, seen: F32, facts: Activation
     return grid_plan(_grid(best, facts), f"by {reader.op_type}", why, readers=own.readers)
 
 
-def _grid(ends: tuple[float, float], facts: Activations) -> QuantParams:
+def _grid(ends: tuple[float, float], facts: ActivationFacts) -> QuantParams:
     return grid_for_range(*ends, facts.dtype, facts.symmetric)

@@ -21,14 +21,14 @@ from edgeq.numerics.rounding import Codes, feedback
 from edgeq.planning.exact_factors import Requantized
 from edgeq.planning.exact_rounding import exact_if_cheap, requantized, round_best
 from edgeq.planning.kernel_fit import channel_axis
-from edgeq.planning.weight_grids import Side, choose_scales, codes_of, least_scales
+from edgeq.planning.weight_grids import BiasSide, choose_scales, codes_of, least_scales
 from edgeq.planning.weights import side_of, weight_axis, weight_plan
 from edgeq.progress import Progress
 from edgeq.refine.codebooks import codebook_of, with_storage
 from edgeq.schema.plan import GridPlan, Plan
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Target
-from edgeq.schema.target_facts import Kernel
+from edgeq.schema.target_facts import KernelFacts
 
 Array = NDArray[np.float32]
 
@@ -39,7 +39,7 @@ class Weighted:
 
     node: ir.Node
     layer: Layer
-    kernel: Kernel
+    kernel: KernelFacts
     key: str
     weight: str
 
@@ -131,7 +131,7 @@ def fit_rows(
     one: Weighted,
     rows: Array,
     moment: NDArray[np.float64],
-    sides: Sequence[Side],
+    sides: Sequence[BiasSide],
     target: Target,
     recipe: Recipe,
     width: int | None,
@@ -156,7 +156,7 @@ def _scales_and_codes(
     rows: Array,
     moment: NDArray[np.float64],
     codes: Codes,
-    sides: Sequence[Side],
+    sides: Sequence[BiasSide],
     how: Requantized | None,
     rule: Literal["minmax", "mse"],
     shared: bool,

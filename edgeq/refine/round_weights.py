@@ -9,7 +9,7 @@ import onnx_ir as ir
 from edgeq.data.dataset import Dataset
 from edgeq.progress import Clock, Progress
 from edgeq.refine.bias_correction import correct_biases
-from edgeq.refine.codebook_bits import Given
+from edgeq.refine.codebook_bits import Draft
 from edgeq.refine.round_apart import moments_of, refine
 from edgeq.refine.round_in_sequence import Fitting, fit_in_sequence, held_samples, in_sequence
 from edgeq.schema.plan import Plan
@@ -18,7 +18,7 @@ from edgeq.schema.plan import Plan
 Steps = tuple[tuple[str, Plan], ...]
 
 
-def round_weights(given: Given, data: Dataset, emulate: Callable[[Plan], ir.Model], clock: Clock, progress: Progress) -> tuple[Plan, Steps]:
+def round_weights(given: Draft, data: Dataset, emulate: Callable[[Plan], ir.Model], clock: Clock, progress: Progress) -> tuple[Plan, Steps]:
     """The plan with rounded weights and corrected biases, and the steps to it. emulate: the integer model of a plan."""
     late = in_sequence(given.model, given.layers) if given.recipe.rounds_in_sequence and held_samples(given.model, data) else ()
     early = tuple(one for one in given.layers if one not in late)

@@ -15,9 +15,9 @@ from edgeq.errors import BadData, BadPlan, BadStatistics
 from edgeq.graph.channels import channel_classes
 from edgeq.passes.quantize.equalize import Equalize
 from edgeq.passes.quantize.migrate_scales import migrated
-from edgeq.planning.first_plan import Provenance, make_plan, values_to_observe
+from edgeq.planning.first_plan import Origin, make_plan, values_to_observe
 from edgeq.progress import Clock, Progress
-from edgeq.refine.codebook_bits import FileSizes, Given, plan_codebooks, unmeasured_codebooks
+from edgeq.refine.codebook_bits import Draft, FileSizes, plan_codebooks, unmeasured_codebooks
 from edgeq.refine.equalization import equalizing_exponents, values_to_measure
 from edgeq.refine.input_choice import choose_inputs
 from edgeq.refine.reader_ranges import choose_reader_ranges
@@ -46,7 +46,7 @@ def decide(task: Task, data: Dataset | None, known: Statistics | None, clock: Cl
         statistics = known if known is not None or data is None else take_statistics(task, data, progress)
     assert statistics is not None
     with clock.stage("plan"):
-        origin = Provenance(task.model_hash, statistics.data if data is None else data.hash, task.settings)
+        origin = Origin(task.model_hash, statistics.data if data is None else data.hash, task.settings)
         plan = make_plan(task.model, statistics.tensors, task.target, task.recipe, origin)
         shapes = {name: tuple(sizes) for name, sizes in sorted(task.shapes.items())}
         plan = plan.model_copy(update={"shapes": shapes, "pixels": dict(task.pixels)})
@@ -73,7 +73,7 @@ def _refined(
             chosen = choose_inputs(model, equalized, statistics, task.target, task.recipe, data, progress)
             model = migrated(model, chosen.factors)
         ranged = choose_reader_ranges(model, chosen, task.target, task.recipe, data, progress)
-    given = Given(model, task.target, task.recipe, ranged, weighted_layers(model, ranged, task.target))
+    given = Draft(model, task.target, task.recipe, ranged, weighted_layers(model, ranged, task.target))
     steps: tuple[tuple[str, Plan], ...]
     if task.recipe.codebook.wanted:
         corrected = plan_codebooks(given, data, _files(task), lambda one: rewrite(task.model, one, task.target), clock, progress)
@@ -87,7 +87,7 @@ def _refined(
 
 def _nearest(task: Task, data: Dataset | None, plan: Plan, first: tuple[str, Plan], progress: Progress) -> Planned:
     """Codebooks without second moments: all inputs of a layer count alike."""
-    given = Given(task.model, task.target, task.recipe, plan, weighted_layers(task.model, plan, task.target))
+    given = Draft(task.model, task.target, task.recipe, plan, weighted_layers(task.model, plan, task.target))
     found = unmeasured_codebooks(given, data, _files(task), progress)
     return Planned(found, (first, ("codebooks", found)))
 
@@ -110,7 +110,7 @@ def _equalize(
     model = task.model.clone()
     Equalize(factors_of(exponents))(model)
     statistics = observe(model, values_to_observe(model, task.target, task.recipe), data, progress=progress)
-    new = make_plan(model, statistics, task.target, task.recipe, Provenance(plan.model, plan.data, plan.settings))
+    new = make_plan(model, statistics, task.target, task.recipe, Origin(plan.model, plan.data, plan.settings))
     return model, new.model_copy(update={"shapes": plan.shapes, "pixels": plan.pixels, "equalization": exponents}), statistics
 
 
@@ -128,8 +128,8 @@ def _check_statistics(statistics: Statistics, task: Task, data: Dataset | None) 
     if statistics.model != task.model_hash:
         raise BadStatistics("The statistics are of another model.", "--stats", "Calibrate this model with `edgeq calibrate`.")
     if statistics.settings != task.settings:
-        mend = "Calibrate again with the same target, float nodes and shapes."
-        raise BadStatistics("The statistics were taken with other settings.", "--stats", mend)
+        fix = "Calibrate again with the same target, float nodes and shapes."
+        raise BadStatistics("The statistics were taken with other settings.", "--stats", fix)
     if data is not None and statistics.data != data.hash:
-        mend = "Give the data they were taken from, or leave --data out; judge with `edgeq compare` on other data."
-        raise BadStatistics("The statistics were taken from other data.", "--stats", mend)
+        fix = "Give the data they were taken from, or leave --data out; judge with `edgeq compare` on other data."
+        raise BadStatistics("The statistics were taken from other data.", "--stats", fix)

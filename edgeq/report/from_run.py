@@ -16,7 +16,7 @@ from edgeq.io.load import Loaded
 from edgeq.progress import Clock
 from edgeq.prove.compare import Comparison
 from edgeq.prove.evidence import Evidence
-from edgeq.report.report import DataInfo, Fidelity, Port, Report, Sizes, Step, Times
+from edgeq.report.report import DataInfo, Fidelity, Port, Report, Sizes, StepSqnr, Times
 from edgeq.schema.plan import Plan
 from edgeq.schema.provenance import Gate
 from edgeq.schema.recipe import Recipe
@@ -24,7 +24,7 @@ from edgeq.version import __version__
 
 
 @dataclass(frozen=True)
-class Said:
+class Verdict:
     """What a run has to tell in words. missed: a line for each floor that does not hold."""
 
     warnings: tuple[str, ...]
@@ -41,7 +41,7 @@ def build_report(
     recipe: Recipe,
     evidence: Evidence,
     clock: Clock,
-    said: Said,
+    said: Verdict,
 ) -> Report:
     """The report of one run."""
     return Report(
@@ -57,7 +57,7 @@ def build_report(
         placement=evidence.placement,
         fidelity=_fidelity(evidence.comparison),
         accuracy=None if evidence.comparison is None else evidence.comparison.accuracy,
-        steps=tuple(Step(name, sqnr) for name, sqnr in evidence.steps),
+        steps=tuple(StepSqnr(name, sqnr) for name, sqnr in evidence.steps),
         latency=evidence.latency,
         inputs=tuple(_port(value, plan) for value in result.graph.inputs),
         outputs=tuple(_port(value, plan) for value in result.graph.outputs),

@@ -41,8 +41,8 @@ def _environment() -> Environment:
         from jinja2 import Environment, StrictUndefined
         from markupsafe import Markup
     except ImportError:
-        mend = "Install it with: pip install 'edgeq[report]'; or write the report as .json."
-        raise MissingExtra("An HTML report needs jinja2, which is not installed.", "--report", mend) from None
+        fix = "Install it with: pip install 'edgeq[report]'; or write the report as .json."
+        raise MissingExtra("An HTML report needs jinja2, which is not installed.", "--report", fix) from None
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(
         bytes=human_bytes, db=decibels, bar=_bar, grade=_grade, score=_score, threads=threads_text, stored=codebook_summary

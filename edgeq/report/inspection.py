@@ -15,7 +15,7 @@ from edgeq.graph.signature import InputSpec, input_specs, output_specs
 from edgeq.io.load import Loaded
 from edgeq.planning.placement import Placement, place
 from edgeq.rewrite.prepare import prepare
-from edgeq.schema.plan import Runs
+from edgeq.schema.plan import PlacedAs
 from edgeq.schema.target import Target
 
 #: a scale and a zero point beside each int8 tensor or channel
@@ -40,7 +40,7 @@ class NodeForecast:
 
     name: str
     op_type: str
-    runs: Runs
+    runs: PlacedAs
     reason: str
 
 

@@ -11,7 +11,7 @@ from edgeq.errors import BadOutput
 from edgeq.io.strict_json import to_json
 from edgeq.prove.compare import Accuracy, Comparison, LayerFidelity
 from edgeq.prove.latency import Latency
-from edgeq.prove.proof import Placement
+from edgeq.prove.proof import Proof
 from edgeq.report.codebooks import CodebookLayer
 from edgeq.schema.recipe import Recipe
 from edgeq.search.verdict import Search
@@ -63,7 +63,7 @@ class Fidelity:
 
 
 @dataclass(frozen=True)
-class Step:
+class StepSqnr:
     """A step that changes the numbers, and the SQNR (dB, first output) after it."""
 
     name: str
@@ -99,10 +99,10 @@ class Report:
     size: Sizes
     time_s: Times
     peak_rss_mb: float
-    placement: Placement | None = None
+    placement: Proof | None = None
     fidelity: Fidelity | None = None
     accuracy: Accuracy | None = None
-    steps: tuple[Step, ...] = ()
+    steps: tuple[StepSqnr, ...] = ()
     layers: tuple[LayerFidelity, ...] = ()
     codebooks: tuple[CodebookLayer, ...] = ()
     latency: Latency | None = None

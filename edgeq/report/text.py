@@ -12,7 +12,7 @@ from rich.text import Text
 
 from edgeq.prove.compare import Accuracy, LayerFidelity
 from edgeq.prove.latency import Latency
-from edgeq.prove.proof import Placement
+from edgeq.prove.proof import Proof
 from edgeq.report.codebooks_text import codebook_lines
 from edgeq.report.report import NOT_FASTER, Fidelity, Report, verdict
 from edgeq.report.search_lines import search_lines
@@ -53,7 +53,7 @@ def plain_text(renderable: RenderableType, width: int = 80) -> str:
     return captured.get()
 
 
-def float_nodes(placement: Placement) -> list[RenderableType]:
+def float_nodes(placement: Proof) -> list[RenderableType]:
     """Why nodes run in float; empty when none does."""
     return reasons([(node.name, node.op_type, node.reason) for node in placement.nodes if node.runs_as == "float"])
 
@@ -153,7 +153,7 @@ def accuracy_text(accuracy: Accuracy) -> Text:
     return text.append(f"({change:+.2f} points)", "green" if change > -1 else "yellow")
 
 
-def placement_lines(placement: Placement) -> tuple[Text, Text]:
+def placement_lines(placement: Proof) -> tuple[Text, Text]:
     """How many nodes run as what and the share of the work; then the steps between float and integers that are left."""
     vanished = sum(node.runs_as == "vanished" for node in placement.nodes)
     text = Text.assemble((f"{placement.int8} int8", "green"), ", ")

@@ -110,8 +110,8 @@ def _before(graph: ir.Graph, value: ir.Value, one: PixelMap, gain: F64, offset: 
     channels = dim(value, one.axis)
     if size < 3 or channels is None:
         what = "What the application makes of pixels fits neither a grid of the input nor the layer that reads it."
-        mend = f"Leave {OPTION} out, or feed the model as [N, C, H, W] with a known number of channels."
-        raise UnsupportedOp(what, f"input {value.name}", mend)
+        fix = f"Leave {OPTION} out, or feed the model as [N, C, H, W] with a known number of channels."
+        raise UnsupportedOp(what, f"input {value.name}", fix)
     uses, stem = list(value.uses()), str(value.name)
     order = (0, one.axis % size, *(axis for axis in range(1, size) if axis != one.axis % size))
     moved = order != tuple(range(size))

@@ -158,9 +158,9 @@ def _spec(name: str, type_text: str, shape: list[int | str | None]) -> InputSpec
     return InputSpec(name, _NUMPY.get(inner, inner), tuple(shape))
 
 
-def _refused(error: Exception, where: str, mend: str) -> RuntimeRefused:
+def _refused(error: Exception, where: str, fix: str) -> RuntimeRefused:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     first = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", lines[0]) if lines else type(error).__name__
     node = _NODE.search(str(error))
     named = next((group for group in node.groups() if group), None) if node else None
-    return RuntimeRefused(f"onnxruntime refuses: {first}", where if named is None else f"{where}, node {named}", mend)
+    return RuntimeRefused(f"onnxruntime refuses: {first}", where if named is None else f"{where}, node {named}", fix)

@@ -23,7 +23,7 @@ class Port:
     zero_point: int
 
 
-class Runs(Protocol):
+class OpenedModel(Protocol):
     """A model opened in a runtime that takes one sample a run, in its own layout."""
 
     @property

@@ -28,8 +28,8 @@ class TfLiteMicro:
         try:
             self._interpreter = runtime.Interpreter.from_bytes(model, arena_size=size)
         except (RuntimeError, ValueError) as error:
-            mend = "Check it: edgeq check --target mcu_tflite."
-            raise RuntimeRefused(f"TFLite Micro refuses the model: {error}", "tflm", mend) from error
+            fix = "Check it: edgeq check --target mcu_tflite."
+            raise RuntimeRefused(f"TFLite Micro refuses the model: {error}", "tflm", fix) from error
         self.inputs = tuple(_port(self._interpreter.get_input_details(place), f"input {place}") for place in range(inputs))
         self.outputs = tuple(_port(self._interpreter.get_output_details(place), f"output {place}") for place in range(outputs))
 

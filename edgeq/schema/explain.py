@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import Literal
 
 from edgeq.errors import BadPlan, BadRecipe
-from edgeq.schema.plan import GridPlan, Plan, Runs
+from edgeq.schema.plan import GridPlan, PlacedAs, Plan
 
 #: how many names a wrong one is answered with
 SUGGESTIONS = 5
@@ -30,7 +30,7 @@ class Explanation:
 
     node: str
     op_type: str
-    runs: Runs
+    runs: PlacedAs
     reason: str
     values: tuple[ValueGrid, ...]
 
@@ -55,8 +55,8 @@ def check_plan(plan: Plan, recorded: str | None, model: str) -> None:
             "Give the int8 model that edgeq wrote, or its plan.",
         )
     if recorded != plan.hash:
-        mend = "Find the plan that was written with this model, or quantize again."
-        raise BadPlan("The plan beside the model is not the one that made it (hashes differ).", model, mend)
+        fix = "Find the plan that was written with this model, or quantize again."
+        raise BadPlan("The plan beside the model is not the one that made it (hashes differ).", model, fix)
 
 
 def _explain(plan: Plan, node: str) -> Explanation:

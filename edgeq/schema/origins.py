@@ -14,14 +14,14 @@ import onnx_ir as ir
 #: keys in ONNX's metadata_props
 NODES_KEY, SCALED_KEY = "edgeq.nodes", "edgeq.equalization"
 
-OriginRuns = Literal["int8", "float", "absorbed", "folded"]
+Fate = Literal["int8", "float", "absorbed", "folded"]
 
 
 @dataclass(frozen=True)
 class Origin:
     """What became of one node of the float model. node: its name in the int8 model, None when it has none there."""
 
-    runs: OriginRuns
+    runs: Fate
     node: str | None
     reason: str
 
@@ -38,7 +38,7 @@ def read_origins(model: ir.Model) -> dict[str, Origin]:
 
 
 def _origin(entry: object) -> Origin | None:
-    if not isinstance(entry, dict) or entry.get("runs") not in get_args(OriginRuns):
+    if not isinstance(entry, dict) or entry.get("runs") not in get_args(Fate):
         return None
     node, reason = entry.get("as"), entry.get("reason", "")
     if not isinstance(node, str | None) or not isinstance(reason, str):

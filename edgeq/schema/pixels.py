@@ -10,7 +10,7 @@ from pydantic import Field, PositiveFloat, ValidationError
 
 from edgeq.io.strict_toml import Strict
 from edgeq.numerics.grid import QuantParams
-from edgeq.schema.target_facts import Activations
+from edgeq.schema.target_facts import ActivationFacts
 
 OPTION = "--inputs-as uint8"
 #: sizes of a channel axis, where nothing else tells which axis it is
@@ -57,7 +57,7 @@ class PixelMap(Strict):
         return np.clip(np.rint(self.pixels(x)), 0, 255).astype(np.uint8)
 
 
-def pixel_grid(one: PixelMap, facts: Activations) -> QuantParams:
+def pixel_grid(one: PixelMap, facts: ActivationFacts) -> QuantParams:
     """The uint8 grid r = scale * (p - zero point) nearest to the map among those that the target has for its activations."""
     scale = np.float32(np.exp(np.mean(np.log(one.scale)))) if len(set(one.scale)) > 1 else np.float32(one.scale[0])
     if facts.power_of_two:
@@ -76,7 +76,7 @@ def keeps_zero(one: PixelMap, grid: QuantParams) -> bool:
     return bool(np.all(np.abs(np.asarray(one.zero) - int(grid.zero_point)) < EXACT))
 
 
-def as_activation(grid: QuantParams, facts: Activations) -> QuantParams:
+def as_activation(grid: QuantParams, facts: ActivationFacts) -> QuantParams:
     """The same real numbers in the target's dtype: int8 codes are pixels - 128."""
     if facts.dtype == "uint8":
         return grid

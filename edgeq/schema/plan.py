@@ -20,7 +20,7 @@ from edgeq.numerics.grid import LIMITS, PerChannel, PerTensor, QuantParams
 from edgeq.schema.pixels import PixelMap
 
 #: where a node runs
-Runs = Literal["int8", "dynamic", "integer", "absorbed", "float"]
+PlacedAs = Literal["int8", "dynamic", "integer", "absorbed", "float"]
 #: how the reason of a node begins that the recipe keeps float
 KEPT = "kept float by the recipe"
 #: likewise of a node that a search keeps float
@@ -34,7 +34,7 @@ class NodePlan(Strict):
     """Where one node runs and why (see placement.NodePlace). inputs, outputs: its value names; an input left out is ""."""
 
     op_type: str
-    runs: Runs
+    runs: PlacedAs
     reason: str
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()

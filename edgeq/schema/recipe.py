@@ -171,5 +171,5 @@ class Recipe(Strict):
 
 
 def load_recipe(path: Path) -> Recipe:
-    """Read a recipe file. Raises BadRecipe with file, key and mend."""
+    """Read a recipe file. Raises BadRecipe with file, key and fix."""
     return read_toml(Recipe, path, BadRecipe, "recipe")

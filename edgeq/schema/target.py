@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from edgeq.errors import BadTarget
 from edgeq.io.strict_toml import Strict, parse_toml, read_toml
 from edgeq.numerics.grid import LIMITS
-from edgeq.schema.target_facts import PAIR_LIMIT, Activations, Bias, Boundary, Dynamic, Kernel, Movement, SlowFusions, Weights
+from edgeq.schema.target_facts import PAIR_LIMIT, ActivationFacts, Bias, Boundary, Dynamic, KernelFacts, Movement, SlowFusions, WeightFacts
 
 
 class Target(Strict):
@@ -32,10 +32,10 @@ class Target(Strict):
     window_axes: Literal[2] | None = Field(None, description="spatial axes that convolutions and pools have; left out: any number")
     min_opset: int = Field(13, ge=13)
     max_opset: int = Field(21, ge=13)
-    activations: Activations
-    weights: Weights
+    activations: ActivationFacts
+    weights: WeightFacts
     bias: Bias
-    kernel: tuple[Kernel, ...]
+    kernel: tuple[KernelFacts, ...]
     movement: Movement
     boundary: Boundary
     slow_fusions: SlowFusions | None = None
@@ -78,7 +78,7 @@ class Target(Strict):
         """Kernels whose inputs and output share one grid."""
         return frozenset(k.op for k in self.kernel if k.same_scale)
 
-    def kernel_of(self, op_type: str) -> Kernel | None:
+    def kernel_of(self, op_type: str) -> KernelFacts | None:
         """The integer kernel of an operator type, or None."""
         return next((k for k in self.kernel if k.op == op_type), None)
 
@@ -100,7 +100,7 @@ def _load_target(name_or_path: str) -> Target:
         return read_toml(Target, Path(name_or_path), BadTarget, "target")
     if name_or_path not in shipped_targets():
         known = ", ".join(shipped_targets())
-        mend = f"Use one of: {known}; or the path of your own .toml file."
-        raise BadTarget(f"There is no target named {name_or_path!r}.", "--target", mend)
+        fix = f"Use one of: {known}; or the path of your own .toml file."
+        raise BadTarget(f"There is no target named {name_or_path!r}.", "--target", fix)
     text = (files("edgeq.targets") / f"{name_or_path}.toml").read_text(encoding="utf-8")
     return parse_toml(Target, text, f"targets/{name_or_path}.toml", BadTarget, "target")

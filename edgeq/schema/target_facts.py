@@ -12,7 +12,7 @@ from edgeq.io.strict_toml import Strict
 PAIR_LIMIT = 128
 
 
-class Activations(Strict):
+class ActivationFacts(Strict):
     """Grid of activations: always one scale a tensor."""
 
     dtype: Literal["uint8", "int8"]
@@ -21,7 +21,7 @@ class Activations(Strict):
     source: str
 
 
-class Weights(Strict):
+class WeightFacts(Strict):
     """Grid of weights."""
 
     dtype: Literal["int8", "uint8"]
@@ -51,7 +51,7 @@ class OutputGrid(Strict):
     zero_point: int
 
 
-class Kernel(Strict):
+class KernelFacts(Strict):
     """An operator that has an integer kernel.
 
     output: 'required' when the kernel exists only with a quantized output, 'optional' when it can also hand out float unless onnxruntime

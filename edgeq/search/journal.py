@@ -34,7 +34,7 @@ class Journal:
             self._open(self._path, identity)
         except OSError as problem:
             what = f"The folder of the search cannot be used: {problem.strerror or problem}."
-            raise BadOutput(what, f"--work {folder}", "Choose another folder, or mend its permissions.") from None
+            raise BadOutput(what, f"--work {folder}", "Choose another folder, or correct its permissions.") from None
 
     @property
     def resumed(self) -> bool:
@@ -60,8 +60,8 @@ class Journal:
             return
         heading, *lines = (_parsed(line, path) for line in whole.split(b"\n"))
         if heading.get("edgeq_search") != _VERSION or heading.get("identity") != identity:
-            mend = "Use another folder, or remove this one; a search goes on only with the same model, data, target, recipe and versions."
-            raise BadOutput("The folder holds the journal of another search.", str(path), mend)
+            fix = "Use another folder, or remove this one; a search goes on only with the same model, data, target, recipe and versions."
+            raise BadOutput("The folder holds the journal of another search.", str(path), fix)
         for line in lines:
             self.records[str(line.pop("key", ""))] = line
 

@@ -33,79 +33,79 @@ DEFAULT_PLAN, DRAFT_PLAN = "default.plan.json", "draft.plan.json"
 
 
 @dataclass(frozen=True, eq=False)
-class Wish:
+class SearchTask:
     """What to search for. data: for calibration. judged: what candidates are measured on. work: where the journal lies; None: nowhere."""
 
     loaded: Loaded
     task: Task
     data: Dataset
-    judged: Dataset
+    validation: Dataset
     work: Path | None
 
 
-def search(wish: Wish, decide: Callable[[], Planned], clock: Clock, progress: Progress) -> tuple[Planned, Search]:
+def search(search_task: SearchTask, decide: Callable[[], Planned], clock: Clock, progress: Progress) -> tuple[Planned, Search]:
     """The plan of the best candidate. decide: makes the plan to begin with; not called when the journal in `work` has it.
 
     Raises BadOutput for a folder that cannot be used or belongs to another search, BadData for floors that the data cannot answer.
     """
-    recipe, started = wish.task.recipe, monotonic()
-    _check_labels(wish)
-    journal = Journal(wish.work, identity(wish))
-    planned = _base(wish, decide)
-    base = Base(wish.task.model, _draft(wish, planned), wish.task.target, recipe.keep_float)
-    builder = Builder(base, planned.plan, wish.data)
+    recipe, started = search_task.task.recipe, monotonic()
+    _check_labels(search_task)
+    journal = Journal(search_task.work, identity(search_task))
+    planned = _base(search_task, decide)
+    base = Base(search_task.task.model, _draft(search_task, planned), search_task.task.target, recipe.keep_float)
+    builder = Builder(base, planned.plan, search_task.data)
     progress.start("search", None)
     if journal.resumed:
-        progress.note(f"going on with the search in {wish.work}: {len(journal.records)} measurements are there")
-    book = Book(builder, recipe, wish.work, progress)
+        progress.note(f"going on with the search in {search_task.work}: {len(journal.records)} measurements are there")
+    book = Book(builder, recipe, search_task.work, progress)
     stops = started + 60 * recipe.minutes
-    trials = Trials(wish.loaded.model, builder, wish.judged, recipe, journal, progress, stops, book.add)
+    trials = Trials(search_task.loaded.model, builder, search_task.validation, recipe, journal, progress, stops, book.add)
     with clock.stage("search"), _kept(book):
         finished = _run(trials, book)
     chosen = book.best()
-    apart = wish.judged is not wish.data
+    apart = search_task.validation is not search_task.data
     told = Search(
-        recipe.objective, wish.judged.name, wish.judged.count, apart, len(book.points), finished,
+        recipe.objective, search_task.validation.name, search_task.validation.count, apart, len(book.points), finished,
         why(book.goal, chosen, finished), choices(tuple(book.points.values()), chosen, recipe.objective),
     )  # fmt: skip
     plan = book.plan(chosen, finished)
     return Planned(plan, (*planned.steps, (f"search: {chosen.candidate.name}", plan))), told
 
 
-def identity(wish: Wish) -> str:
+def identity(search_task: SearchTask) -> str:
     """sha256 of everything that measurements in the journal depend on, but for the minutes: a resumed search may get more of them."""
-    recipe = wish.task.recipe.model_copy(update={"minutes": 1.0})
-    labels = b"" if wish.judged.labels is None else wish.judged.labels.tobytes()
+    recipe = search_task.task.recipe.model_copy(update={"minutes": 1.0})
+    labels = b"" if search_task.validation.labels is None else search_task.validation.labels.tobytes()
     parts = [
-        __version__, runtime_version(), os.cpu_count(), wish.task.model_hash, wish.task.settings, recipe.hash,
-        wish.data.hash, wish.judged.hash, hashlib.sha256(labels).hexdigest(),
+        __version__, runtime_version(), os.cpu_count(), search_task.task.model_hash, search_task.task.settings, recipe.hash,
+        search_task.data.hash, search_task.validation.hash, hashlib.sha256(labels).hexdigest(),
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def _check_labels(wish: Wish) -> None:
-    floors = wish.task.recipe.floors
+def _check_labels(search_task: SearchTask) -> None:
+    floors = search_task.task.recipe.floors
     asked = [name for name in ("max_drop", "min_accuracy") if getattr(floors, name) is not None]
-    if asked and wish.judged.metric != "top1":
+    if asked and search_task.validation.metric != "top1":
         what = f"The floor {asked[0]} is about task accuracy, but the data has no class labels."
-        raise BadData(what, wish.judged.name, "Add labels to the data, or give other data with --validation.")
+        raise BadData(what, search_task.validation.name, "Add labels to the data, or give other data with --validation.")
 
 
-def _base(wish: Wish, decide: Callable[[], Planned]) -> Planned:
+def _base(search_task: SearchTask, decide: Callable[[], Planned]) -> Planned:
     """The plan to begin with: from the folder of an earlier run of this search, or made now and kept there."""
-    kept = _kept_plan(wish, DEFAULT_PLAN)
+    kept = _kept_plan(search_task, DEFAULT_PLAN)
     if kept is not None:
         return Planned(kept)
     planned = decide()
-    if wish.work is not None:
-        atomic_write_text(wish.work / DRAFT_PLAN, _before_biases(planned).to_json(), force=True)
-        atomic_write_text(wish.work / DEFAULT_PLAN, planned.plan.to_json(), force=True)
+    if search_task.work is not None:
+        atomic_write_text(search_task.work / DRAFT_PLAN, _before_biases(planned).to_json(), force=True)
+        atomic_write_text(search_task.work / DEFAULT_PLAN, planned.plan.to_json(), force=True)
     return planned
 
 
-def _draft(wish: Wish, planned: Planned) -> Plan:
+def _draft(search_task: SearchTask, planned: Planned) -> Plan:
     """The plan before its biases were corrected."""
-    return _kept_plan(wish, DRAFT_PLAN) or _before_biases(planned)
+    return _kept_plan(search_task, DRAFT_PLAN) or _before_biases(planned)
 
 
 def _before_biases(planned: Planned) -> Plan:
@@ -114,12 +114,12 @@ def _before_biases(planned: Planned) -> Plan:
     return next((plan for _, plan in planned.steps if plan.model_copy(update=biases) == planned.plan), planned.plan)
 
 
-def _kept_plan(wish: Wish, name: str) -> Plan | None:
-    path = None if wish.work is None else wish.work / name
+def _kept_plan(search_task: SearchTask, name: str) -> Plan | None:
+    path = None if search_task.work is None else search_task.work / name
     if path is None or not path.exists():
         return None
     plan = load_plan(path)
-    if plan.model != wish.task.model_hash:
+    if plan.model != search_task.task.model_hash:
         raise BadOutput("The folder holds the plan of another model.", str(path), "Use another folder, or remove this one.")
     return plan
 

@@ -42,7 +42,7 @@ class ConvertOpset(ir.passes.InPlacePass):
 
 
 def _convert(model: ir.Model, version: int, target: int) -> int:
-    where, mend = f"opset {version} -> {target}", "Export the model again with opset 17."
+    where, fix = f"opset {version} -> {target}", "Export the model again with opset 17."
     candidates = [target] if version <= NEWEST_WITH_QDQ or target > version else [target, NEWEST_WITH_QDQ]
     failure: Exception | None = None
     for candidate in candidates:
@@ -57,7 +57,7 @@ def _convert(model: ir.Model, version: int, target: int) -> int:
     if target < version <= NEWEST_WITH_QDQ:
         return version
     reason = (str(failure).strip().splitlines() or ["no reason given"])[0][:300]
-    raise UnsupportedOpset(f"onnx cannot convert the model's opset: {reason}", where, mend) from failure
+    raise UnsupportedOpset(f"onnx cannot convert the model's opset: {reason}", where, fix) from failure
 
 
 def _replace(model: ir.Model, new: ir.Model) -> None:

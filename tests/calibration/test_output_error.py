@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 import edgeq.calibration.output_error
-from edgeq.calibration.output_error import Candidate, Reader, Site, measure_errors
+from edgeq.calibration.output_error import GridOption, Reader, Site, measure_errors
 from edgeq.data.open import open_dataset
 from edgeq.graph.layer_rows import layer_of, weight_rows
 from edgeq.graph.read import constant
@@ -24,7 +24,7 @@ def grid(low: float, high: float) -> QuantParams:
     return grid_for_range(low, high, "uint8")
 
 
-def errors_of(model: ir.Model, x: Array, *candidates: Candidate) -> Array:
+def errors_of(model: ir.Model, x: Array, *candidates: GridOption) -> Array:
     node = model.graph[0]
     layer = layer_of(node)
     assert layer is not None
@@ -42,14 +42,14 @@ def test_a_channel_that_no_weight_reads_does_not_count() -> None:
     weight[0] = 0
     x = np.random.default_rng(0).normal(size=(20, 4, 6)).astype(np.float32)
     x[..., 0] *= 100
-    wide, narrow = errors_of(matmul(weight), x, Candidate("wide", grid(x.min(), x.max())), Candidate("narrow", grid(-4, 4)))
+    wide, narrow = errors_of(matmul(weight), x, GridOption("wide", grid(x.min(), x.max())), GridOption("narrow", grid(-4, 4)))
     assert narrow < 0.01 * wide
 
 
 def test_outlier_rows_do_not_decide_alone() -> None:
     x = np.random.default_rng(0).normal(size=(20, 4, 6)).astype(np.float32)
     x[::5, 0] *= 200
-    wide, narrow = errors_of(matmul(weights(6, 3)), x, Candidate("wide", grid(x.min(), x.max())), Candidate("narrow", grid(-4, 4)))
+    wide, narrow = errors_of(matmul(weights(6, 3)), x, GridOption("wide", grid(x.min(), x.max())), GridOption("narrow", grid(-4, 4)))
     assert narrow < wide
 
 
@@ -61,7 +61,7 @@ def test_a_measured_grid_follows_each_sample_and_factors_undo_outlier_channels()
     weight[2] /= 64
     factors = np.array([1, 1, 64, 1, 1, 1], np.float32)
     fixed, ours, both = errors_of(
-        matmul(weight), x, Candidate("fixed", grid(x.min(), x.max())), Candidate("own", None), Candidate("both", None, factors)
+        matmul(weight), x, GridOption("fixed", grid(x.min(), x.max())), GridOption("own", None), GridOption("both", None, factors)
     )
     assert both < 0.5 * ours
     assert ours < 0.1 * fixed
@@ -70,7 +70,7 @@ def test_a_measured_grid_follows_each_sample_and_factors_undo_outlier_channels()
 def test_it_is_the_error_of_the_patches_for_a_convolution() -> None:
     model = net("y = Conv<pads = [1, 1, 1, 1]>(x, w)", inputs="float[N, 2, 5, 5] x", constants={"w": weights(3, 2, 3, 3)})
     x = np.random.default_rng(0).normal(size=(8, 2, 5, 5)).astype(np.float32)
-    fine, coarse = errors_of(model, x, Candidate("fine", grid(-4, 4)), Candidate("coarse", grid(-40, 40)))
+    fine, coarse = errors_of(model, x, GridOption("fine", grid(-4, 4)), GridOption("coarse", grid(-40, 40)))
     assert fine == pytest.approx(coarse / 100, rel=0.5)
 
 
@@ -79,5 +79,5 @@ def test_the_number_of_workers_changes_nothing(monkeypatch: pytest.MonkeyPatch) 
     found = []
     for workers in (1, 3):
         monkeypatch.setattr(edgeq.calibration.output_error, "WORKERS", workers)
-        found.append(errors_of(matmul(weights(6, 3)), x, Candidate("a", grid(-1, 1)), Candidate("b", None)).tobytes())
+        found.append(errors_of(matmul(weights(6, 3)), x, GridOption("a", grid(-1, 1)), GridOption("b", None)).tobytes())
     assert found[0] == found[1]

@@ -101,12 +101,12 @@ def check_refusal(ran: Ran, said: str, code: int = 2) -> None:
     assert ran.code == code
     assert ran.out == ""
     assert said in ran.err
-    what, where, mend = ran.err.rstrip("\n").split("\n")[-3:]
+    what, where, fix = ran.err.rstrip("\n").split("\n")[-3:]
     assert what.startswith("error: ")
     assert where.startswith("  where: ")
-    assert mend.startswith("  mend:  ")
-    assert max(map(len, (what, where, mend))) <= LONGEST_LINE + 20
-    assert min(map(len, (what, where, mend))) > 10
+    assert fix.startswith("  fix:   ")
+    assert max(map(len, (what, where, fix))) <= LONGEST_LINE + 20
+    assert min(map(len, (what, where, fix))) > 10
 
 
 @pytest.mark.parametrize("case", [case for case in QUANTIZE if case not in BY_TYPER])

@@ -76,12 +76,12 @@ def terminal() -> tuple[Console, io.StringIO]:
 
 def test_a_terminal_gets_bars_and_is_left_clean() -> None:
     console, file = terminal()
-    with watch(console) as watcher:
-        assert isinstance(watcher, Bars)
-        watcher.start("calibrate", 4)
-        watcher.advance(3)
-        watcher.note("a [bold]note[/bold]")
-        watcher.start("prove", None)
+    with watch(console) as progress:
+        assert isinstance(progress, Bars)
+        progress.start("calibrate", 4)
+        progress.advance(3)
+        progress.note("a [bold]note[/bold]")
+        progress.start("prove", None)
     text = file.getvalue()
     assert "calibrate" in text
     assert "a [bold]note[/bold]" in text
@@ -90,18 +90,18 @@ def test_a_terminal_gets_bars_and_is_left_clean() -> None:
 
 def test_a_terminal_is_left_clean_after_an_exception() -> None:
     console, file = terminal()
-    with pytest.raises(KeyboardInterrupt), watch(console) as watcher:
-        watcher.start("calibrate", 4)
+    with pytest.raises(KeyboardInterrupt), watch(console) as progress:
+        progress.start("calibrate", 4)
         raise KeyboardInterrupt
     assert file.getvalue().rstrip().count("\x1b[?25h") == 1
 
 
 def test_a_file_gets_plain_lines() -> None:
     file = io.StringIO()
-    with watch(Console(file=file)) as watcher:
-        watcher.start("calibrate", 2)
-        watcher.advance()
-        watcher.advance()
+    with watch(Console(file=file)) as progress:
+        progress.start("calibrate", 2)
+        progress.advance()
+        progress.advance()
     lines = file.getvalue().splitlines()
     assert lines[0] == "calibrate: 0/2"
     assert lines[1].startswith("calibrate: 2 done in ")

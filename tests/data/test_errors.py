@@ -1,4 +1,4 @@
-"""Every kind of data that does not fit or is damaged: BadData with what, where and mend, never a traceback or a full memory."""
+"""Every kind of data that does not fit or is damaged: BadData with what, where and fix, never a traceback or a full memory."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def refusal(data: object, specs: tuple[InputSpec, ...] = IMAGE, **options: objec
             pass
     assert caught.value.what.endswith(".") or ":" in caught.value.what
     assert caught.value.where
-    assert caught.value.mend.endswith((".", "?"))
+    assert caught.value.fix.endswith((".", "?"))
     return caught.value
 
 
@@ -56,14 +56,14 @@ def as_npy(array: np.ndarray) -> bytes:
 def test_wrong_input_name_offers_the_nearest() -> None:
     error = refusal({"imag": images()})
     assert "`image`" in error.what
-    assert "Rename `imag` to `image`" in error.mend
-    assert "The model's inputs: image" in error.mend
+    assert "Rename `imag` to `image`" in error.fix
+    assert "The model's inputs: image" in error.fix
 
 
 def test_missing_input_of_several() -> None:
     error = refusal({"left": np.zeros((2, 4))}, TWO)
     assert "`right`" in error.what
-    assert "left, right" in error.mend
+    assert "left, right" in error.fix
 
 
 def test_an_anonymous_name_does_not_feed_one_of_several_inputs() -> None:
@@ -75,7 +75,7 @@ def test_labels_alone_are_no_data() -> None:
 
 
 def test_npz_without_arrays(tmp_path: Path) -> None:
-    assert "nothing" in refusal(npz(tmp_path / "d.npz", {})).mend
+    assert "nothing" in refusal(npz(tmp_path / "d.npz", {})).fix
 
 
 # shapes
@@ -93,7 +93,7 @@ def test_wrong_shape() -> None:
 
 def test_channels_last_for_channels_first_says_how_to_transpose() -> None:
     error = refusal({"image": np.moveaxis(images(), 1, 3)})
-    assert "x.transpose(0, 3, 1, 2)" in error.mend
+    assert "x.transpose(0, 3, 1, 2)" in error.fix
 
 
 def test_whole_feed_of_wrong_shape() -> None:
@@ -128,7 +128,7 @@ def test_inputs_with_different_fixed_batches() -> None:
     specs = (InputSpec("left", "float32", (2, 4)), InputSpec("right", "float32", (3, 4)))
     error = refusal({"left": np.zeros((6, 4)), "right": np.zeros((6, 4))}, specs)
     assert "left 2, right 3" in error.what
-    assert "whole feeds" in error.mend
+    assert "whole feeds" in error.fix
 
 
 def test_frozen_shape_against_the_model() -> None:
@@ -141,7 +141,7 @@ def test_frozen_shape_against_the_data() -> None:
 
 
 def test_frozen_shape_of_no_input() -> None:
-    assert "`image`" in refusal({"image": images()}, shapes={"imagee": (1, 3, 4, 4)}).mend
+    assert "`image`" in refusal({"image": images()}, shapes={"imagee": (1, 3, 4, 4)}).fix
 
 
 def test_frozen_dimension_below_one() -> None:
@@ -229,7 +229,7 @@ def test_structured_arrays_are_refused(tmp_path: Path) -> None:
 
 def test_column_major_arrays_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "d.npz", image=np.asfortranarray(images()))
-    assert "ascontiguousarray" in refusal(tmp_path / "d.npz").mend
+    assert "ascontiguousarray" in refusal(tmp_path / "d.npz").fix
 
 
 def test_not_a_zip(tmp_path: Path) -> None:
@@ -309,7 +309,7 @@ def test_missing_file(tmp_path: Path) -> None:
 def test_unknown_shipped_set_offers_the_nearest() -> None:
     error = refusal("digit")
     assert "'digit'" in error.what
-    assert "Did you mean 'digits'?" in error.mend
+    assert "Did you mean 'digits'?" in error.fix
 
 
 def test_file_of_another_kind(tmp_path: Path) -> None:

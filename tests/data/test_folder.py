@@ -99,7 +99,7 @@ def test_images_without_set_toml_are_refused_with_the_way_out(tmp_path: Path) ->
     write_images(tmp_path)
     with pytest.raises(BadData) as caught:
         open_dataset(tmp_path, IMAGE)
-    assert "set.toml" in caught.value.mend
+    assert "set.toml" in caught.value.fix
 
 
 def test_image_becomes_channels_first_scaled_and_normalized(tmp_path: Path) -> None:

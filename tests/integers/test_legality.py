@@ -195,7 +195,7 @@ def test_finds(planted: Planted) -> None:
     found = check_model(planted.make(), planted.target)
     assert planted.rule in {violation.rule for violation in found}
     one = next(violation for violation in found if violation.rule == planted.rule)
-    assert all((one.observed, one.fact, one.source, one.mend))
+    assert all((one.observed, one.fact, one.source, one.fix))
 
 
 def test_at_least_thirty_kinds() -> None:

@@ -76,7 +76,7 @@ def test_refuses_files_that_are_no_onnx_model(tmp_path: Path, content: bytes, sa
         load_model(save(tmp_path, content))
     assert says in error.value.what
     assert str(tmp_path) in error.value.where
-    assert error.value.mend
+    assert error.value.fix
 
 
 def test_refuses_a_missing_file_and_a_folder(tmp_path: Path) -> None:

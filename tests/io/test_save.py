@@ -114,7 +114,7 @@ def test_a_killed_run_leaves_nothing_at_the_path_and_the_next_run_cleans_up(tmp_
 import os, signal, sys
 from pathlib import Path
 import onnx_ir as ir
-from edgeq.save import save_model
+from edgeq.io.save import save_model
 class Deadly(ir.ExternalTensor):
     def tobytes(self):
         os.kill(os.getpid(), signal.SIGKILL)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgeq.numerics.codebook import parse_grain
 from edgeq.numerics.codebook_codes import TableCodes
-from edgeq.numerics.codebook_descent import Weights
+from edgeq.numerics.codebook_descent import WeightRows
 from edgeq.numerics.codebook_fit import fit_codebook, fit_reals
 from edgeq.numerics.codebook_vectors import fit_vectors
 from edgeq.numerics.kmeans import cluster
@@ -23,11 +23,11 @@ Floats = NDArray[np.float32]
 LIMITED = Codes(-127, 127, neighbours((24,)), 128)
 
 
-def problem(groups: int = 1, channels: int = 12, size: int = 24, seed: int = 0, codes: Codes = LIMITED) -> Weights:
+def problem(groups: int = 1, channels: int = 12, size: int = 24, seed: int = 0, codes: Codes = LIMITED) -> WeightRows:
     rng = np.random.default_rng(seed)
     rows = (rng.standard_t(4, (groups, channels, size)) * rng.uniform(0.2, 3, (groups, channels, 1))).astype(np.float32)
     moment = moments(groups, size, seed + 1)
-    return Weights(rows, np.einsum("gkk->gk", moment), moment, codes, np.zeros((groups, channels), np.float32), False, False)
+    return WeightRows(rows, np.einsum("gkk->gk", moment), moment, codes, np.zeros((groups, channels), np.float32), False, False)
 
 
 def different(codes: Floats, grain: str) -> int:
@@ -185,6 +185,6 @@ def test_a_weight_far_from_all_others_is_seen_in_any_column(column: int, monkeyp
     inputs[:, column] *= 8  # the input that it reads is large as well
     moment = (inputs.T @ inputs / len(inputs))[None]
     codes = Codes(-127, 127, neighbours((128,)), 128)
-    weights = Weights(rows, np.einsum("gkk->gk", moment), moment, codes, np.zeros((1, 32), np.float32), False, False)
+    weights = WeightRows(rows, np.einsum("gkk->gk", moment), moment, codes, np.zeros((1, 32), np.float32), False, False)
     fit = fit_codebook(weights, parse_grain("tensor"), 4)
     assert abs(float(fit.codes[0, 5, column] * fit.scale[0, 5]) - 2.0) < 0.2

@@ -200,5 +200,5 @@ def test_the_smallest_model_of_an_sqnr(room: Path, capsys: pytest.CaptureFixture
 def test_wrong_wishes_are_refused_before_work(room: Path, capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
     ran = run(capsys, "palettize", room / "net.onnx", "-o", room / "out.onnx", *words)
     assert ran.code == 2
-    assert "mend:" in ran.err
+    assert "fix:" in ran.err
     assert not (room / "out.onnx").exists()

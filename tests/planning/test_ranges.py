@@ -18,7 +18,7 @@ from edgeq.calibration.tensor_stats import TensorStats
 from edgeq.numerics.grid import grid_for_range, next_power_of_two
 from edgeq.planning import ranges
 from edgeq.planning.range_kl import TIE, asymmetric_window, divergence, symmetric_threshold
-from edgeq.planning.range_mse import Side, best_ends, halved_where_better
+from edgeq.planning.range_mse import HistogramSide, best_ends, halved_where_better
 from edgeq.schema.recipe import RULES, Recipe
 
 Floats = NDArray[np.floating]
@@ -293,7 +293,7 @@ def test_mse_ends_equal_an_exhaustive_search(seed: int, levels: int) -> None:
     counts, below = random_histogram(seed)
     above = len(counts) - below
     array = np.array(counts)
-    low, high = best_ends(Side(array[:below][::-1], below), Side(array[below:], above), levels)
+    low, high = best_ends(HistogramSide(array[:below][::-1], below), HistogramSide(array[below:], above), levels)
     best = min(expected_error(counts, below, a, b, levels) for a in range(below + 1) for b in range(above + 1))
     assert best == pytest.approx(expected_error(counts, below, round(low), round(high), levels), rel=1e-9)
 
@@ -306,7 +306,7 @@ def test_mse_refines_to_the_best_of_all_bin_edges(kind: str) -> None:
     made |= {"outlier": np.append(normal, 40.0), "student": rng.standard_t(3, 20_000)}
     stats = observe(made[kind])
     below, counts = around_zero(stats.first, stats.counts)
-    lower, upper = Side(counts[:below][::-1], -stats.low / stats.width), Side(counts[below:], stats.high / stats.width)
+    lower, upper = HistogramSide(counts[:below][::-1], -stats.low / stats.width), HistogramSide(counts[below:], stats.high / stats.width)
     span = lower.ends[:, None] + upper.ends
     error = lower.clipped[:, None] + upper.clipped + counts.sum() * (span / 255) ** 2 / 12
     low, high = best_ends(lower, upper, 256)

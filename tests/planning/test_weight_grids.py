@@ -13,10 +13,10 @@ from edgeq.graph.signature import input_specs
 from edgeq.numerics.grid import PerChannel, PerTensor, quantize
 from edgeq.numerics.rounding import scales_for
 from edgeq.numerics.saturation import neighbours, worst_pairs
-from edgeq.planning.first_plan import Provenance, make_plan, values_to_observe
+from edgeq.planning.first_plan import Origin, make_plan, values_to_observe
 from edgeq.planning.weight_grids import (
     LEAST_BIAS_SCALE,
-    Side,
+    BiasSide,
     choose_scales,
     code_range,
     codes_of,
@@ -28,7 +28,7 @@ from edgeq.rewrite.pipeline import rewrite
 from edgeq.runtimes.ort import open_session
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import load_target
-from edgeq.schema.target_facts import Activations
+from edgeq.schema.target_facts import ActivationFacts
 from tests.graph_text import net, weights
 
 FACTS = load_target("cpu").weights
@@ -68,7 +68,7 @@ def test_one_scale_a_tensor_is_the_widest_or_the_best_for_all(rule: str) -> None
 
 @pytest.mark.parametrize("shared", [False, True])
 def test_biases_stay_in_the_lower_half_of_int32(shared: bool) -> None:
-    side = Side(1e-3, np.array([5e3, -2.0], np.float32))
+    side = BiasSide(1e-3, np.array([5e3, -2.0], np.float32))
     tiny = WEIGHTS * np.float32(1e-6)
     scale = choose_scales(tiny, ONES, ROW, "minmax", shared, [side])
     assert side.bias is not None
@@ -78,7 +78,7 @@ def test_biases_stay_in_the_lower_half_of_int32(shared: bool) -> None:
 
 
 def test_the_guard_holds_for_every_layer_that_shares_the_weight() -> None:
-    sides = [Side(1e-3, None), Side(1e-3, np.array([1.0, 1.0], np.float32)), Side(1e-6, np.array([0.0, 100.0], np.float32))]
+    sides = [BiasSide(1e-3, None), BiasSide(1e-3, np.array([1.0, 1.0], np.float32)), BiasSide(1e-6, np.array([0.0, 100.0], np.float32))]
     scale = choose_scales(WEIGHTS * np.float32(1e-7), ONES, ROW, "minmax", False, sides)
     for side in sides[1:]:
         assert side.bias is not None
@@ -86,14 +86,14 @@ def test_the_guard_holds_for_every_layer_that_shares_the_weight() -> None:
 
 
 def test_one_bias_number_stands_for_all_channels() -> None:
-    side = Side(1e-3, np.array([5e3], np.float32))
+    side = BiasSide(1e-3, np.array([5e3], np.float32))
     scale = choose_scales(WEIGHTS * np.float32(1e-6), ONES, ROW, "minmax", False, [side])
     assert np.all(5e3 / (1e-3 * scale.astype(np.float64)) <= 2**30)
 
 
 @pytest.mark.parametrize("shared", [False, True])
 def test_a_row_without_weights_stores_its_bias_finely(shared: bool) -> None:
-    side = Side(1e-2, np.array([0.5, 0.5], np.float32))
+    side = BiasSide(1e-2, np.array([0.5, 0.5], np.float32))
     scale = choose_scales(np.zeros_like(WEIGHTS), ONES, ROW, "mse", shared, [side])
     steps = 0.5 / (side.scale * scale.astype(np.float64))
     assert np.all((steps > 2**23) & (steps <= 2**30))
@@ -101,7 +101,7 @@ def test_a_row_without_weights_stores_its_bias_finely(shared: bool) -> None:
 
 def test_the_scale_of_a_bias_never_vanishes() -> None:
     """x * w below float32's smallest number would be 0, and the bias 0 / 0."""
-    side = Side(2.0**-100, np.zeros(2, np.float32))
+    side = BiasSide(2.0**-100, np.zeros(2, np.float32))
     scale = choose_scales(WEIGHTS * np.float32(1e-20), ONES, ROW, "minmax", False, [side])
     assert np.all(np.float32(side.scale) * scale >= LEAST_BIAS_SCALE)
 
@@ -124,7 +124,7 @@ def test_symmetric_grids() -> None:
 @pytest.mark.parametrize("numbers", [[1.0, 3.0], [-2.0, -1.0], [0.0], [], [-1.0, 5.0]])
 def test_constants_lie_on_their_grid(numbers: list[float]) -> None:
     array = np.array(numbers, np.float32)
-    grid = constant_grid(array, Activations(dtype="uint8", source=""))
+    grid = constant_grid(array, ActivationFacts(dtype="uint8", source=""))
     back = (quantize(array, grid).astype(np.int32) - grid.zero_point) * grid.scale
     assert np.all(np.abs(back - array) <= grid.scale / 2 * (1 + 1e-6))
     assert quantize(np.zeros(1, np.float32), grid)[0] == grid.zero_point
@@ -140,7 +140,7 @@ def test_a_large_bias_beside_tiny_weights_does_not_overflow_the_accumulator() ->
     target, recipe = load_target("cpu"), Recipe()
     x = rng.uniform(0, 1, size=(2, 16, 8, 8)).astype(np.float32)
     statistics = observe(model, values_to_observe(model, target, recipe), open_dataset({"x": x}, input_specs(model)))
-    plan = make_plan(model, statistics, target, recipe, Provenance("", "", ""))
+    plan = make_plan(model, statistics, target, recipe, Origin("", "", ""))
     assert plan.nodes["op"].runs == "int8"
     with open_session(rewrite(model, plan, target)) as session, open_session(model) as float_session:
         found, wanted = session.run({"x": x[:1]})[0], float_session.run({"x": x[:1]})[0]
@@ -151,7 +151,9 @@ def test_a_large_bias_beside_tiny_weights_does_not_overflow_the_accumulator() ->
 @pytest.mark.parametrize("shared", [False, True])
 def test_scales_are_powers_of_two_where_the_target_says_so(rule: str, shared: bool) -> None:
     facts = FACTS.model_copy(update={"power_of_two": True})
-    scale = choose_scales(WEIGHTS, ONES, unlimited(facts), "minmax" if rule == "minmax" else "mse", shared, [Side(0.3, np.float32([1, 2]))])
+    scale = choose_scales(
+        WEIGHTS, ONES, unlimited(facts), "minmax" if rule == "minmax" else "mse", shared, [BiasSide(0.3, np.float32([1, 2]))]
+    )
     assert np.array_equal(np.exp2(np.rint(np.log2(scale))), scale)
     assert (np.abs(WEIGHTS).max(-1) <= scale * 127 * 2).all()
 

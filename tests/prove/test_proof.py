@@ -14,7 +14,7 @@ from onnxruntime import quantization
 
 from edgeq.errors import BadModel, BadRecipe, FloorMissed, RuntimeRefused
 from edgeq.io.load import load_proto
-from edgeq.prove.proof import Placement, prove_placement, require_int8
+from edgeq.prove.proof import Proof, prove_placement, require_int8
 from edgeq.schema.origins import NODES_KEY, read_origins
 from tests.qdq_toys import BIAS, IN, OUT, WEIGHT, toy
 
@@ -31,11 +31,11 @@ small (float[1, 4, 8, 8] x) => (float[N, M] y) {
 }"""
 
 
-def statuses(placement: Placement) -> dict[str, str]:
+def statuses(placement: Proof) -> dict[str, str]:
     return {node.name: node.runs_as for node in placement.nodes}
 
 
-def reasons(placement: Placement) -> dict[str, str]:
+def reasons(placement: Proof) -> dict[str, str]:
     return {node.name: node.reason for node in placement.nodes}
 
 

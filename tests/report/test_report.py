@@ -202,7 +202,7 @@ def test_html_without_jinja_says_what_to_install(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "jinja2", None)
     with pytest.raises(MissingExtra, match="jinja2") as caught:
         to_html(full_report())
-    assert "edgeq[report]" in caught.value.mend
+    assert "edgeq[report]" in caught.value.fix
 
 
 def test_report_format_is_told_by_the_extension() -> None:

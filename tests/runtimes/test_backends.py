@@ -23,7 +23,7 @@ from edgeq.integers.tflite.emit import emit_tflite
 from edgeq.io.load import load_proto
 from edgeq.prove.distance import Distance, OutputDistance
 from edgeq.prove.fidelity import Agreement
-from edgeq.prove.other_runtimes import RuntimeName, RuntimeProof, Subject, prove_in
+from edgeq.prove.other_runtimes import ProofSubject, RuntimeName, RuntimeProof, prove_in
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import load_target
 from tests.small_models import text_model
@@ -45,7 +45,7 @@ def made(target: str) -> Quantized:
 def test_tflite_runtimes_agree_with_onnx(runtime: RuntimeName) -> None:
     needs(runtime)
     data = open_dataset(samples(), input_specs(load_proto(net()).model))
-    for proof in prove_in(runtime, Subject(made("mcu_tflite").model), data):
+    for proof in prove_in(runtime, ProofSubject(made("mcu_tflite").model), data):
         assert proof.integer == len(proof.operators) > 8
         assert proof.distance is not None
         (output,) = proof.distance.outputs
@@ -75,7 +75,7 @@ def test_the_text_of_a_proof_tells_ties() -> None:
 
 def test_litert_says_what_xnnpack_took() -> None:
     needs("litert")
-    reference, xnnpack = prove_in("litert", Subject(made("mcu_tflite").model))
+    reference, xnnpack = prove_in("litert", ProofSubject(made("mcu_tflite").model))
     assert {op.kernel for op in reference.operators} == {"LiteRT reference"}
     assert "XNNPACK" in {op.kernel for op in xnnpack.operators if op.op_type == "CONV_2D"}
 
@@ -83,19 +83,19 @@ def test_litert_says_what_xnnpack_took() -> None:
 @pytest.mark.parametrize("accelerator", ["ethos-u55-128", "ethos-u85-256"])
 def test_vela_places_everything(accelerator: str) -> None:
     needs("vela")
-    (proof,) = prove_in("vela", Subject(made("ethos_u").model), accelerator=accelerator)
+    (proof,) = prove_in("vela", ProofSubject(made("ethos_u").model), accelerator=accelerator)
     assert proof.integer == len(proof.operators) > 8
 
 
 def test_vela_names_an_unknown_accelerator() -> None:
     with pytest.raises(BadRecipe, match="ethos-u99"):
-        prove_in("vela", Subject(made("ethos_u").model), accelerator="ethos-u99")
+        prove_in("vela", ProofSubject(made("ethos_u").model), accelerator="ethos-u99")
 
 
 def test_openvino_computes_layers_in_integers() -> None:
     needs("openvino")
     data = open_dataset(samples(), input_specs(load_proto(net()).model))
-    (proof,) = prove_in("openvino", Subject(made("openvino").model), data)
+    (proof,) = prove_in("openvino", ProofSubject(made("openvino").model), data)
     layers = [op for op in proof.operators if op.op_type in ("Convolution", "FullyConnected", "MatMul")]
     assert len(layers) == 3
     assert all(op.integer for op in layers), layers
@@ -104,7 +104,7 @@ def test_openvino_computes_layers_in_integers() -> None:
 def test_qnn_takes_every_node() -> None:
     needs("qnn")
     data = open_dataset(samples(), input_specs(load_proto(net()).model))
-    (proof,) = prove_in("qnn", Subject(made("qnn_htp").model), data)
+    (proof,) = prove_in("qnn", ProofSubject(made("qnn_htp").model), data)
     assert proof.distance is not None
     (output,) = proof.distance.outputs
     assert output.agreement is not None and output.agreement >= 0.9
@@ -137,7 +137,7 @@ def test_no_clamp_is_lost_on_the_emulator() -> None:
     needs("qnn")
     result = clamped()
     inputs = input_specs(result.model)
-    (proof,) = prove_in("qnn", Subject(result.model), open_dataset(samples(), inputs))
+    (proof,) = prove_in("qnn", ProofSubject(result.model), open_dataset(samples(), inputs))
     assert proof.distance is not None
     assert proof.distance.outputs[0].max_lsb <= 3
 
@@ -145,8 +145,8 @@ def test_no_clamp_is_lost_on_the_emulator() -> None:
 def test_a_missing_runtime_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "tflite_micro.python.tflite_micro", None)
     with pytest.raises(MissingExtra) as missing:
-        prove_in("tflm", Subject(None, emit_tflite(made("mcu_tflite").model)))
-    assert "pip install tflite-micro" in missing.value.mend
+        prove_in("tflm", ProofSubject(None, emit_tflite(made("mcu_tflite").model)))
+    assert "pip install tflite-micro" in missing.value.fix
 
 
 def test_the_whole_way_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -130,17 +130,17 @@ def finetune(
 ) -> None:
     """Quantize, then train the integers against the float model; needs edgeq\\[learn], no labels and no training code."""
     screen = Screen(as_json, quiet)
-    wish = recipe_from(
+    chosen = recipe_from(
         recipe,
         {"weights": weights, "rounding": rounding, "keep_float": keep_float or None, "samples": samples, "seed": seed},
         {"min_sqnr": min_sqnr, "min_accuracy": min_accuracy, "max_drop": max_drop},
     )
     tuning: dict[str, Setting] = {"epochs": epochs, "minutes": minutes, "rate": lr, "labels": 0.5 if labels else None,
                                   "centroids": centroids, "reconstruct": reconstruct, "steps": steps}  # fmt: skip
-    wish, widths = tuning_from(wish, tuning, DEFAULT_MINUTES), parse_widths(bits, granularity)
+    chosen, widths = tuning_from(chosen, tuning, DEFAULT_MINUTES), parse_widths(bits, granularity)
     if widths:
-        wish = codebook_in(wish, {"bits": widths[0], "granularity": granularity})
-    job = Job(model, data, validation, wish, recipe, compute, target, float_io, parse_shapes(shape), parse_size(max_bytes), plan, keep,
+        chosen = codebook_in(chosen, {"bits": widths[0], "granularity": granularity})
+    job = Job(model, data, validation, chosen, recipe, compute, target, float_io, parse_shapes(shape), parse_size(max_bytes), plan, keep,
               resume, out, report, not no_plan, not no_prove, force, strict)  # fmt: skip
     job.check(widths)
     _run(job, widths, screen)

@@ -94,8 +94,8 @@ def run_one(job: Job, screen: Screen) -> None:
     require_torch()
     earlier = None if job.earlier is None else load_plan(job.earlier)
     with screen.progress() as progress:
-        loaded, chip = load_model(job.model, max_bytes=job.max_bytes), load_target(job.target, float_io=job.float_io)
-        made = quantize(loaded, job.data, target=chip, recipe=job.recipe, shapes=job.shapes, plan=earlier, validation=job.validation,
+        loaded, target = load_model(job.model, max_bytes=job.max_bytes), load_target(job.target, float_io=job.float_io)
+        made = quantize(loaded, job.data, target=target, recipe=job.recipe, shapes=job.shapes, plan=earlier, validation=job.validation,
                         prove=job.prove, checkpoint=Checkpoint(job.checkpoint(), job.resume), progress=progress)  # fmt: skip
     try:
         finish(screen, made, job.files(), force=job.force, strict=job.strict)

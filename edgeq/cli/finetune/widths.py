@@ -18,10 +18,10 @@ MEND = "Train longer, or with --labels, another --lr or a finer --granularity; o
 def run_widths(job: Job, widths: tuple[int, ...], screen: Screen) -> None:
     """Raises FloorMissed after all is written and shown; with strict, widths that miss a floor are not written."""
     rows, missed, first = [], [], None
-    loaded, chip = load_model(job.model, max_bytes=job.max_bytes), load_target(job.target, float_io=job.float_io)
+    loaded, target = load_model(job.model, max_bytes=job.max_bytes), load_target(job.target, float_io=job.float_io)
     with screen.progress() as progress:
         for width in fine_tune_widths(
-            loaded, job.data, widths, target=chip, recipe=job.recipe, shapes=job.shapes, validation=job.validation,
+            loaded, job.data, widths, target=target, recipe=job.recipe, shapes=job.shapes, validation=job.validation,
             checkpoint=lambda bits: Checkpoint(job.checkpoint(bits)),
             ready=lambda made: made.check_form(job.out), progress=progress,
         ):  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeq.integers.graph import Operand, Step
+from edgeq.integers.graph import IntegerOp, Operand
 from edgeq.integers.interpreter.fixed_point import INT32, Int, multiplier, scaled
 from edgeq.integers.tflite.emitter import codes, made, signed, signed_codes
 from edgeq.numerics.grid import LIMITS, QuantParams
@@ -45,7 +45,7 @@ class Machine:
             return scaled(sums, multiplier(factor))
         return np.rint(sums * np.asarray(factor, np.float64)).astype(np.int64)
 
-    def checked(self, step: Step, sums: NDArray[np.floating] | Int) -> Int:
+    def checked(self, step: IntegerOp, sums: NDArray[np.floating] | Int) -> Int:
         """Sums as int64; beyond int32 they are reported, and wrap as the chip's would."""
         whole = np.asarray(sums).astype(np.int64)
         largest = int(np.abs(whole).max(initial=0))
@@ -54,14 +54,14 @@ class Machine:
             whole = (whole - INT32[0]) % (1 << 32) + INT32[0]
         return whole
 
-    def finish(self, step: Step, rescaled: Int) -> None:
+    def finish(self, step: IntegerOp, rescaled: Int) -> None:
         """Add the zero point, cut at the clamp and at the ends of int8, store as the step's output."""
         grid = signed(made(step))
         low, high = clamp_codes(step, grid)
         self.values[step.outputs[0].name] = np.clip(rescaled + int(grid.zero_point), low, high)
 
 
-def clamp_codes(step: Step, grid: QuantParams) -> tuple[int, int]:
+def clamp_codes(step: IntegerOp, grid: QuantParams) -> tuple[int, int]:
     """The codes that a fused Relu or Clip leaves."""
     low, high = LIMITS["int8"]
     if step.clamp is not None:
@@ -70,14 +70,14 @@ def clamp_codes(step: Step, grid: QuantParams) -> tuple[int, int]:
     return low, high
 
 
-def centred(machine: Machine, step: Step, number: int) -> tuple[Int, float]:
+def centred(machine: Machine, step: IntegerOp, number: int) -> tuple[Int, float]:
     """Codes minus zero point, and the scale, of an input."""
     operand = codes(step, number)
     assert operand.grid is not None
     return machine.value(operand) - int(signed(operand.grid).zero_point), float(operand.grid.scale)
 
 
-def out_scale(step: Step) -> float:
+def out_scale(step: IntegerOp) -> float:
     return float(made(step).scale)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.graph.read import attribute_float, attribute_int
-from edgeq.integers.graph import Step
+from edgeq.integers.graph import IntegerOp
 from edgeq.integers.interpreter.arithmetic import Machine, aligned, centred, out_scale
 from edgeq.integers.interpreter.fixed_point import (
     Int,
@@ -28,7 +28,7 @@ from edgeq.numerics.grid import LIMITS
 _LIFT = 20
 
 
-def add(machine: Machine, step: Step) -> None:
+def add(machine: Machine, step: IntegerOp) -> None:
     (a, first), (b, second) = centred(machine, step, 0), centred(machine, step, 1)
     a, b = aligned([a, b])
     sign = -1 if step.op_type == "Sub" else 1
@@ -41,18 +41,18 @@ def add(machine: Machine, step: Step) -> None:
     machine.finish(step, total)
 
 
-def mul(machine: Machine, step: Step) -> None:
+def mul(machine: Machine, step: IntegerOp) -> None:
     (a, first), (b, second) = centred(machine, step, 0), centred(machine, step, 1)
     a, b = aligned([a, b])
     machine.finish(step, machine.rescaled(a * b, first * second / out_scale(step)))
 
 
-def requantize(machine: Machine, step: Step) -> None:
+def requantize(machine: Machine, step: IntegerOp) -> None:
     x, scale = centred(machine, step, 0)
     machine.finish(step, machine.rescaled(x, scale / out_scale(step)))
 
 
-def clamp(machine: Machine, step: Step) -> None:
+def clamp(machine: Machine, step: IntegerOp) -> None:
     x, scale = centred(machine, step, 0)
     grid = signed(made(step))
     low, high = bounds_in_codes(step, grid)
@@ -60,20 +60,20 @@ def clamp(machine: Machine, step: Step) -> None:
     machine.values[step.outputs[0].name] = np.clip(moved + int(grid.zero_point), low, high)
 
 
-def lookup(machine: Machine, step: Step) -> None:
+def lookup(machine: Machine, step: IntegerOp) -> None:
     source, table = step.inputs
     assert source is not None and table is not None and table.data is not None
     index = machine.value(source) if source.dtype == "int8" else machine.value(source) + 128
     machine.values[step.outputs[0].name] = signed_codes(table.data).astype(np.int64)[index]
 
 
-def leaky_relu(machine: Machine, step: Step) -> None:
+def leaky_relu(machine: Machine, step: IntegerOp) -> None:
     x, scale = centred(machine, step, 0)
     slope, ratio = attribute_float(step.node, "alpha", 0.01), scale / out_scale(step)
     machine.finish(step, np.where(x >= 0, machine.rescaled(x, ratio), _scaled_by(machine, x, slope * ratio)))
 
 
-def prelu(machine: Machine, step: Step) -> None:
+def prelu(machine: Machine, step: IntegerOp) -> None:
     (x, scale), (slope, slopes) = centred(machine, step, 0), centred(machine, step, 1)
     ratio = scale / out_scale(step)
     machine.finish(step, np.where(x >= 0, machine.rescaled(x, ratio), machine.rescaled(x * slope, slopes * ratio)))
@@ -83,7 +83,7 @@ def _scaled_by(machine: Machine, x: Int, factor: float) -> Int:
     return machine.rescaled(x, factor) if factor >= 0 else -machine.rescaled(x, -factor)
 
 
-def hard_swish(machine: Machine, step: Step) -> None:
+def hard_swish(machine: Machine, step: IntegerOp) -> None:
     """tensorflow/lite/kernels/internal/reference/hard_swish.h: 16-bit fixed point."""
     x, scale = centred(machine, step, 0)
     if machine.requantization == "float":
@@ -105,35 +105,35 @@ def hard_swish(machine: Machine, step: Step) -> None:
     machine.finish(step, rounding_shift(product, -output_exponent) if output_exponent <= 0 else product << output_exponent)
 
 
-def sigmoid(machine: Machine, step: Step) -> None:
+def sigmoid(machine: Machine, step: IntegerOp) -> None:
     """TFLite's gemmlowp polynomial differs from the function by less than one code; so may this."""
     x, scale = centred(machine, step, 0)
     _real(machine, step, 1 / (1 + np.exp(-x * scale)))
 
 
-def tanh(machine: Machine, step: Step) -> None:
+def tanh(machine: Machine, step: IntegerOp) -> None:
     x, scale = centred(machine, step, 0)
     _real(machine, step, np.tanh(x * scale))
 
 
-def softmax(machine: Machine, step: Step) -> None:
+def softmax(machine: Machine, step: IntegerOp) -> None:
     x, scale = centred(machine, step, 0)
     axis = attribute_int(step.node, "axis", -1)
     powers = np.exp((x - x.max(axis, keepdims=True)) * scale)
     _real(machine, step, powers / powers.sum(axis, keepdims=True))
 
 
-def _real(machine: Machine, step: Step, real: NDArray[np.float64]) -> None:
+def _real(machine: Machine, step: IntegerOp, real: NDArray[np.float64]) -> None:
     machine.finish(step, round_away(real / out_scale(step)).astype(np.int64))
 
 
-def quantize(machine: Machine, step: Step) -> None:
+def quantize(machine: Machine, step: IntegerOp) -> None:
     """A float input: machine.values holds its codes already, see run.py."""
     source = step.inputs[0]
     assert source is not None
     machine.values[step.outputs[0].name] = np.clip(machine.values[source.name], *LIMITS["int8"])
 
 
-def dequantize(machine: Machine, step: Step) -> None:
+def dequantize(machine: Machine, step: IntegerOp) -> None:
     """A float output is told by its codes."""
     machine.values[step.outputs[0].name] = machine.value(codes(step, 0))

@@ -7,7 +7,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from edgeq.graph.read import attribute_int, attribute_ints
-from edgeq.integers.graph import Step
+from edgeq.integers.graph import IntegerOp
 from edgeq.integers.interpreter.arithmetic import Machine, along, centred, out_scale
 from edgeq.integers.interpreter.fixed_point import Int
 from edgeq.integers.tflite.layers import weight_of
@@ -15,7 +15,7 @@ from edgeq.integers.tflite.windows import Window, window_of
 from edgeq.numerics.grid import QuantParams
 
 
-def conv(machine: Machine, step: Step) -> None:
+def conv(machine: Machine, step: IntegerOp) -> None:
     x, scale = centred(machine, step, 0)
     weight, grid = weight_of(step)
     groups = attribute_int(step.node, "group", 1)
@@ -40,7 +40,7 @@ def windows(x: Int, window: Window, fill: int) -> Int:
     return np.asarray(views[:, :, ::rows, ::columns, :: window.dilations[0], :: window.dilations[1]])
 
 
-def transpose_conv(machine: Machine, step: Step) -> None:
+def transpose_conv(machine: Machine, step: IntegerOp) -> None:
     x, scale = centred(machine, step, 0)
     weight, grid = weight_of(step)
     strides = attribute_ints(step.node, "strides") or (1, 1)
@@ -59,14 +59,14 @@ def transpose_conv(machine: Machine, step: Step) -> None:
     _finish(machine, step, cut, scale, grid, 1)
 
 
-def gemm(machine: Machine, step: Step) -> None:
+def gemm(machine: Machine, step: IntegerOp) -> None:
     x, scale = centred(machine, step, 0)
     weight, grid = weight_of(step)
     rows = weight.T if step.op_type == "Gemm" and attribute_int(step.node, "transB", 0) else weight
     _finish(machine, step, x.astype(np.float64) @ rows.astype(np.float64), scale, grid, -1)
 
 
-def _finish(machine: Machine, step: Step, sums: NDArray[np.float64], scale: float, grid: QuantParams, axis: int) -> None:
+def _finish(machine: Machine, step: IntegerOp, sums: NDArray[np.float64], scale: float, grid: QuantParams, axis: int) -> None:
     bias = step.inputs[2] if len(step.inputs) > 2 else None
     if bias is not None and bias.data is not None:
         sums = sums + along(axis, sums.ndim, bias.data.astype(np.float64).reshape(-1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgeq.graph.read import attribute_int, attribute_ints
-from edgeq.integers.graph import Step
+from edgeq.integers.graph import IntegerOp
 from edgeq.integers.interpreter.arithmetic import Machine, centred, out_scale
 from edgeq.integers.interpreter.fixed_point import Int, Multiplier, multiplier, scaled, truncated
 from edgeq.integers.interpreter.layers import windows
@@ -16,7 +16,7 @@ from edgeq.integers.tflite.windows import Window, window_of
 from edgeq.numerics.grid import LIMITS
 
 
-def concat(machine: Machine, step: Step) -> None:
+def concat(machine: Machine, step: IntegerOp) -> None:
     grid, parts = signed(made(step)), []
     for number in range(len(step.inputs)):
         x, scale = centred(machine, step, number)
@@ -25,7 +25,7 @@ def concat(machine: Machine, step: Step) -> None:
     machine.values[step.outputs[0].name] = np.concatenate(parts, attribute_int(step.node, "axis", 0))
 
 
-def pool(machine: Machine, step: Step) -> None:
+def pool(machine: Machine, step: IntegerOp) -> None:
     """At the grid of the input; then to that of the output."""
     x, scale = centred(machine, step, 0)
     window = window_of(step, attribute_ints(step.node, "kernel_shape") or ())
@@ -38,7 +38,7 @@ def pool(machine: Machine, step: Step) -> None:
     machine.finish(step, moved)
 
 
-def codes_offset(step: Step) -> int:
+def codes_offset(step: IntegerOp) -> int:
     """The zero point of the input: averages are taken of the codes, and the rounding of a half depends on their sign."""
     grid = codes(step, 0).grid
     assert grid is not None
@@ -56,7 +56,7 @@ def _counts(x: Int, window: Window, counted: bool) -> Int:
     return np.asarray(windows(ones, window, int(counted)).sum((-2, -1)))
 
 
-def mean(machine: Machine, step: Step) -> None:
+def mean(machine: Machine, step: IntegerOp) -> None:
     """tensorflow/lite/kernels/internal/reference/reduce.h, QuantizedMeanOrSum: 1/n joins the multiplier."""
     x, scale = centred(machine, step, 0)
     axes = mean_axes(step, x.ndim)
@@ -72,7 +72,7 @@ def mean(machine: Machine, step: Step) -> None:
     machine.finish(step, scaled(sums, Multiplier(np.asarray(mantissa), by.exponent - shift)))
 
 
-def resize(machine: Machine, step: Step) -> None:
+def resize(machine: Machine, step: IntegerOp) -> None:
     x, scale = centred(machine, step, 0)
     moved = x if scale == out_scale(step) else machine.rescaled(x, scale / out_scale(step))
     wanted = shape_of(step.outputs[0], step)[2:]
@@ -89,7 +89,7 @@ def resize(machine: Machine, step: Step) -> None:
     machine.finish(step, truncated(total + np.where(total > 0, 1 << 19, -(1 << 19)), 1 << 20) - zero)
 
 
-def _between(step: Step, size: int, wanted: int) -> tuple[Int, Int, Int]:
+def _between(step: IntegerOp, size: int, wanted: int) -> tuple[Int, Int, Int]:
     """tensorflow/lite/kernels/internal/reference/resize_bilinear.h: positions in 1/1024; lower and upper pixel, weight of the upper."""
     where = step.node.attributes.get_string("coordinate_transformation_mode", "half_pixel")
     if where == "align_corners" and wanted > 1:
@@ -104,7 +104,7 @@ def _between(step: Step, size: int, wanted: int) -> tuple[Int, Int, Int]:
     return lower, upper, np.clip(at - 1024 * lower, 0, 1024) * (upper > lower)
 
 
-def reshape(machine: Machine, step: Step) -> None:
+def reshape(machine: Machine, step: IntegerOp) -> None:
     x = machine.value(codes(step, 0))
     wanted, source = shape_of(step.outputs[0], step), shape_of(codes(step, 0), step)
     if wanted[:1] != source[:1] and len(x) != 1:
@@ -112,12 +112,12 @@ def reshape(machine: Machine, step: Step) -> None:
     machine.values[step.outputs[0].name] = x.reshape((len(x), *wanted[1:]) if wanted[:1] == source[:1] else wanted)
 
 
-def transpose(machine: Machine, step: Step) -> None:
+def transpose(machine: Machine, step: IntegerOp) -> None:
     x = machine.value(codes(step, 0))
     machine.values[step.outputs[0].name] = x.transpose(attribute_ints(step.node, "perm") or tuple(reversed(range(x.ndim))))
 
 
-def pad(machine: Machine, step: Step) -> None:
+def pad(machine: Machine, step: IntegerOp) -> None:
     x, amounts = machine.value(codes(step, 0)), step.inputs[1]
     if amounts is None or amounts.data is None:
         raise refused(step, "its amounts are not constant")
@@ -128,14 +128,14 @@ def pad(machine: Machine, step: Step) -> None:
         machine.values[step.outputs[0].name] = np.pad(x, pairs, constant_values=fill_code(step))
 
 
-def slice_(machine: Machine, step: Step) -> None:
+def slice_(machine: Machine, step: IntegerOp) -> None:
     x = machine.value(codes(step, 0))
     begin, end, strides = slice_bounds(step, shape_of(codes(step, 0), step))
     parts = [slice(a, b, by) for a, b, by in zip(begin, end, strides, strict=True)]
     machine.values[step.outputs[0].name] = x[(slice(None), *parts[1:])]
 
 
-def split(machine: Machine, step: Step) -> None:
+def split(machine: Machine, step: IntegerOp) -> None:
     x, axis = machine.value(codes(step, 0)), attribute_int(step.node, "axis", 0)
     sizes = [shape_of(operand, step)[axis] for operand in step.outputs]
     for operand, part in zip(step.outputs, np.split(x, np.cumsum(sizes)[:-1], axis), strict=True):

@@ -10,7 +10,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from edgeq.errors import BadData, UnsupportedOp
-from edgeq.integers.graph import IntegerGraph, Operand, Step, integer_graph
+from edgeq.integers.graph import IntegerGraph, IntegerOp, Operand, integer_graph
 from edgeq.integers.interpreter import functions, layers, movement
 from edgeq.integers.interpreter.arithmetic import Machine, Overflow, Requantization
 from edgeq.integers.interpreter.fixed_point import Int
@@ -37,8 +37,8 @@ class Interpreter:
         self.steps = tuple(step for step in self.graph.steps if computes(step))
         for step in self.steps:
             if step.op_type not in _OPERATORS:
-                mend = "Quantize for a target of integers only, such as npu_int8."
-                raise UnsupportedOp(f"The integer interpreter has no {step.op_type}.", f"node {step.name}", mend)
+                fix = "Quantize for a target of integers only, such as npu_int8."
+                raise UnsupportedOp(f"The integer interpreter has no {step.op_type}.", f"node {step.name}", fix)
         self.input_grids = {operand.name: self._grid(operand) for operand in self.graph.inputs}
         self.output_grids = {operand.name: self._output_grid(operand) for operand in self.graph.outputs}
 
@@ -84,7 +84,7 @@ def _codes(signed: Int, grid: QuantParams) -> Codes:
     return np.asarray(signed + (128 if grid.dtype == "uint8" else 0)).astype(grid.dtype)
 
 
-_OPERATORS: dict[str, Callable[[Machine, Step], None]] = {
+_OPERATORS: dict[str, Callable[[Machine, IntegerOp], None]] = {
     "QuantizeLinear": functions.quantize,
     "DequantizeLinear": functions.dequantize,
     "Requantize": functions.requantize,

@@ -45,12 +45,12 @@ def _opset(model: ir.Model, target: Target) -> Iterator[Violation]:
 def _boundary(graph: IntegerGraph, target: Target) -> Iterator[Violation]:
     if target.float_io:
         return
-    mend = "Quantize again for this target, without --float-io."
+    fix = "Quantize again for this target, without --float-io."
     for word, operands in (("input", graph.inputs), ("output", graph.outputs)):
         for operand in operands:
             if operand.is_float:
                 observed = f"{word} {operand.name} is {operand.dtype}"
-                yield Violation("", "", f"integer_{word}", observed, f"{word}s are {target.activations.dtype}", "float_io = false", mend)
+                yield Violation("", "", f"integer_{word}", observed, f"{word}s are {target.activations.dtype}", "float_io = false", fix)
 
 
 def _one_grid(model: ir.Model, target: Target) -> Iterator[Violation]:

@@ -8,13 +8,13 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.graph.read import ONNX_DOMAINS, attribute_ints, is_op, window_axes
-from edgeq.integers.graph import Operand, Step
+from edgeq.integers.graph import IntegerOp, Operand
 from edgeq.integers.legality.shifts import shift_rules
 from edgeq.integers.legality.violation import Violation
 from edgeq.integers.legality.weights import bias_rules, is_power_of_two, weight_rules
 from edgeq.numerics.grid import LIMITS, PerTensor, QuantParams
 from edgeq.schema.target import Target
-from edgeq.schema.target_facts import Kernel
+from edgeq.schema.target_facts import KernelFacts
 
 #: what the reader of the graph calls the ends of a pair and what it makes of Cast and Gather
 _STEPS = ("QuantizeLinear", "DequantizeLinear", "Requantize", "Lookup")
@@ -22,7 +22,7 @@ _WIDE = ("int16", "uint16", "int4", "uint4", "float8e4m3fn", "float8e5m2")
 _REQUANTIZE = "Quantize the float model again for this target."
 
 
-def operator_rules(step: Step, target: Target) -> Iterator[Violation]:
+def operator_rules(step: IntegerOp, target: Target) -> Iterator[Violation]:
     """Everything that one operator must keep."""
     yield from _activation_rules(step, target)
     if step.op_type in _STEPS:
@@ -41,8 +41,8 @@ def operator_rules(step: Step, target: Target) -> Iterator[Violation]:
         yield from _float_ends(step, target)
     axes = window_axes(step.node)
     if axes is not None and target.window_axes is not None and axes != target.window_axes:
-        observed, mend = f"it works on {axes} spatial axes", "Quantize the float model for this target: edgeq gives one axis a second one."
-        yield _found(step, "window_axes", observed, f"windows have {target.window_axes}", "window_axes", mend)
+        observed, fix = f"it works on {axes} spatial axes", "Quantize the float model for this target: edgeq gives one axis a second one."
+        yield _found(step, "window_axes", observed, f"windows have {target.window_axes}", "window_axes", fix)
     if kernel is None and target.movement.pairs and step.node.inputs and not is_op(_maker(step), "DequantizeLinear"):
         fact = "it stands between a DequantizeLinear and a QuantizeLinear"
         yield _found(step, "pairs", "it works on integer tensors", fact, target.movement.source, _REQUANTIZE)
@@ -52,7 +52,7 @@ def operator_rules(step: Step, target: Target) -> Iterator[Violation]:
         yield from _kernel_rules(step, kernel, target)
 
 
-def _kernel_rules(step: Step, kernel: Kernel, target: Target) -> Iterator[Violation]:
+def _kernel_rules(step: IntegerOp, kernel: KernelFacts, target: Target) -> Iterator[Violation]:
     if kernel.weight is not None and step.inputs[0] is not None and step.inputs[0].grid is not None:
         yield from weight_rules(step, kernel, target)
         yield from bias_rules(step, kernel, target)
@@ -73,7 +73,7 @@ def _kernel_rules(step: Step, kernel: Kernel, target: Target) -> Iterator[Violat
         yield _found(step, "output_quantized", observed, "the kernel exists only with a quantized output", kernel.source, _REQUANTIZE)
 
 
-def _float_ends(step: Step, target: Target) -> Iterator[Violation]:
+def _float_ends(step: IntegerOp, target: Target) -> Iterator[Violation]:
     fact = f"{target.name} computes in integers only"
     kernel = target.kernel_of(step.op_type)
     skip = (kernel.weight, kernel.bias) if kernel is not None else ()
@@ -87,7 +87,7 @@ def _float_ends(step: Step, target: Target) -> Iterator[Violation]:
             yield _found(step, "float_output", f"makes {operand.name} as float", fact, target.boundary.source, _REQUANTIZE)
 
 
-def _activation_rules(step: Step, target: Target) -> Iterator[Violation]:
+def _activation_rules(step: IntegerOp, target: Target) -> Iterator[Violation]:
     facts, kernel = target.activations, target.kernel_of(step.op_type)
     skip = (kernel.weight, kernel.bias) if kernel is not None else ()
     operands = [operand for number, operand in enumerate(step.inputs) if number not in skip and step.op_type != "Lookup"]
@@ -101,7 +101,7 @@ def _activation_rules(step: Step, target: Target) -> Iterator[Violation]:
         yield from _grid_rules(step, operand, operand.grid, target)
 
 
-def _flips_sign(step: Step) -> bool:
+def _flips_sign(step: IntegerOp) -> bool:
     """Whether it makes int8 codes of the same uint8 codes, 128 less: no arithmetic, only the highest bit is another one."""
     first, made = step.inputs[0] if step.inputs else None, step.outputs[0].grid if step.outputs else None
     grid = None if first is None else first.grid
@@ -110,7 +110,7 @@ def _flips_sign(step: Step) -> bool:
     return np.array_equal(grid.scale, made.scale) and np.array_equal(grid.zero_point - 128, made.zero_point)
 
 
-def _grid_rules(step: Step, operand: Operand, grid: QuantParams, target: Target) -> Iterator[Violation]:
+def _grid_rules(step: IntegerOp, operand: Operand, grid: QuantParams, target: Target) -> Iterator[Violation]:
     facts = target.activations
     if grid.dtype != facts.dtype:
         yield _found(
@@ -135,17 +135,17 @@ def _grid_rules(step: Step, operand: Operand, grid: QuantParams, target: Target)
         yield _found(step, "activation_power_of_two", observed, "scales are powers of two", facts.source, _REQUANTIZE)
 
 
-def _same_grids(step: Step, fact: str, source: str, operands: tuple[Operand | None, ...]) -> Iterator[Violation]:
+def _same_grids(step: IntegerOp, fact: str, source: str, operands: tuple[Operand | None, ...]) -> Iterator[Violation]:
     for operand in operands:
         for output in step.outputs:
             if operand is not None and operand.grid is not None and output.grid is not None and operand.grid != output.grid:
                 observed = f"{operand.name}: {_words(operand.grid)}; {output.name}: {_words(output.grid)}"
-                mend = "Give both one grid, or requantize the input first."
-                yield _found(step, "same_scale", observed, fact, source, mend)
+                fix = "Give both one grid, or requantize the input first."
+                yield _found(step, "same_scale", observed, fact, source, fix)
                 return
 
 
-def _fixed_grid(step: Step, kernel: Kernel) -> Iterator[Violation]:
+def _fixed_grid(step: IntegerOp, kernel: KernelFacts) -> Iterator[Violation]:
     wanted, grid = kernel.output_grid, step.outputs[0].grid if step.outputs else None
     assert wanted is not None
     if grid is not None and (abs(float(grid.scale) / wanted.scale - 1) > 1e-6 or int(grid.zero_point) != wanted.zero_point):
@@ -153,7 +153,7 @@ def _fixed_grid(step: Step, kernel: Kernel) -> Iterator[Violation]:
         yield _found(step, "output_grid", _words(grid), fact, kernel.source, _REQUANTIZE)
 
 
-def _window_rules(step: Step, kernel: Kernel) -> Iterator[Violation]:
+def _window_rules(step: IntegerOp, kernel: KernelFacts) -> Iterator[Violation]:
     weight = step.inputs[kernel.weight] if kernel.weight is not None and kernel.weight < len(step.inputs) else None
     shape = weight.shape[2:] if weight is not None and weight.shape is not None else ()
     window = attribute_ints(step.node, "kernel_shape") or tuple(shape)
@@ -163,18 +163,18 @@ def _window_rules(step: Step, kernel: Kernel) -> Iterator[Violation]:
             yield _found(step, rule, f"{rule} {list(values)}", f"at most {limit}", kernel.source, "Split it in the float model.")
 
 
-def _maker(step: Step) -> ir.Node | None:
+def _maker(step: IntegerOp) -> ir.Node | None:
     first = step.node.inputs[0]
     return None if first is None else first.producer()
 
 
-def _is_integer(step: Step) -> bool:
+def _is_integer(step: IntegerOp) -> bool:
     """Whether it reads or makes codes."""
     operands = [*(operand for operand in step.inputs if operand is not None and operand.data is None), *step.outputs]
     return any(operand.grid is not None for operand in operands)
 
 
-def _between_codes(step: Step, target: Target) -> bool:
+def _between_codes(step: IntegerOp, target: Target) -> bool:
     """Whether the model means it to run in integers: codes on both sides, or before a layer with a weight."""
     before = any(operand is not None and operand.data is None and operand.grid is not None for operand in step.inputs)
     kernel = target.kernel_of(step.op_type)
@@ -182,7 +182,7 @@ def _between_codes(step: Step, target: Target) -> bool:
     return before and (layer or any(operand.grid is not None for operand in step.outputs))
 
 
-def _touches_data(step: Step) -> bool:
+def _touches_data(step: IntegerOp) -> bool:
     operands = [operand for operand in (*step.inputs, *step.outputs) if operand is not None and operand.data is None]
     return any(operand.is_float or operand.grid is not None for operand in operands)
 
@@ -191,5 +191,5 @@ def _words(grid: QuantParams) -> str:
     return f"scale {float(np.ravel(grid.scale)[0]):g}, zero point {int(np.ravel(grid.zero_point)[0])}"
 
 
-def _found(step: Step, rule: str, observed: str, fact: str, source: str, mend: str) -> Violation:
-    return Violation(step.name, step.op_type, rule, observed, fact, source, mend)
+def _found(step: IntegerOp, rule: str, observed: str, fact: str, source: str, fix: str) -> Violation:
+    return Violation(step.name, step.op_type, rule, observed, fact, source, fix)

@@ -22,8 +22,8 @@ def refuse_float(plan: Plan, target: Target) -> None:
     named = "; ".join(f"{name} ({node.op_type}): {node.reason}" for name, node in floats[:SHOWN])
     more = f"; and {len(floats) - SHOWN} more" if len(floats) > SHOWN else ""
     what = f"{target.name} has no float kernels, but {len(floats)} nodes of the model cannot run in integers there."
-    mend = "Change these nodes in the float model, take them off --keep-float, or choose a target with float kernels."
-    raise UnsupportedOp(what, named + more, mend)
+    fix = "Change these nodes in the float model, take them off --keep-float, or choose a target with float kernels."
+    raise UnsupportedOp(what, named + more, fix)
 
 
 def refuse_illegal(model: ir.Model, target: Target) -> None:

@@ -6,16 +6,16 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from edgeq.integers.graph import Step
+from edgeq.integers.graph import IntegerOp
 from edgeq.integers.legality.violation import Violation
-from edgeq.schema.target_facts import Kernel
+from edgeq.schema.target_facts import KernelFacts
 
 _MEND = "Quantize the float model again for this target, or bring these scales nearer to each other."
 #: places are whole numbers where scales are powers of two; others are told by another rule
 _NOISE = 1e-3
 
 
-def shift_rules(step: Step, kernel: Kernel) -> Iterator[Violation]:
+def shift_rules(step: IntegerOp, kernel: KernelFacts) -> Iterator[Violation]:
     """The places between the inputs' scales, and between them and the output's."""
     operands = [operand for operand in step.inputs[:2] if operand is not None and operand.grid is not None]
     grid = step.outputs[0].grid if step.outputs else None

@@ -15,4 +15,4 @@ class Violation:
     observed: str
     fact: str
     source: str
-    mend: str
+    fix: str

@@ -8,17 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.graph.read import attribute_int
-from edgeq.integers.graph import Operand, Step
+from edgeq.integers.graph import IntegerOp, Operand
 from edgeq.integers.legality.violation import Violation
 from edgeq.numerics.grid import PerChannel
 from edgeq.numerics.saturation import neighbours, worst_pairs
 from edgeq.schema.target import Target
-from edgeq.schema.target_facts import Kernel
+from edgeq.schema.target_facts import KernelFacts
 
 _REQUANTIZE = "Quantize the float model again for this target."
 
 
-def weight_rules(step: Step, kernel: Kernel, target: Target) -> Iterator[Violation]:
+def weight_rules(step: IntegerOp, kernel: KernelFacts, target: Target) -> Iterator[Violation]:
     """The weight of a layer whose input is quantized."""
     weight = step.inputs[kernel.weight] if kernel.weight is not None and kernel.weight < len(step.inputs) else None
     if weight is None:
@@ -36,7 +36,7 @@ def weight_rules(step: Step, kernel: Kernel, target: Target) -> Iterator[Violati
     yield from _weight_sums(step, weight, target)
 
 
-def _weight_grid(step: Step, weight: Operand, target: Target) -> Iterator[Violation]:
+def _weight_grid(step: IntegerOp, weight: Operand, target: Target) -> Iterator[Violation]:
     facts = target.weights
     assert weight.data is not None and weight.grid is not None
     if str(weight.data.dtype) != facts.dtype:
@@ -49,7 +49,7 @@ def _weight_grid(step: Step, weight: Operand, target: Target) -> Iterator[Violat
         yield _found(step, "weight_narrow", "code -128 is in use", "codes are -127..127", facts.source)
 
 
-def _weight_scales(step: Step, weight: Operand, kernel: Kernel, target: Target) -> Iterator[Violation]:
+def _weight_scales(step: IntegerOp, weight: Operand, kernel: KernelFacts, target: Target) -> Iterator[Violation]:
     facts, grid = target.weights, weight.grid
     assert grid is not None and weight.data is not None
     if isinstance(grid.granularity, PerChannel):
@@ -63,7 +63,7 @@ def _weight_scales(step: Step, weight: Operand, kernel: Kernel, target: Target) 
         yield _found(step, "weight_power_of_two", f"scale {float(np.ravel(grid.scale)[0]):g}", "scales are powers of two", facts.source)
 
 
-def _weight_sums(step: Step, weight: Operand, target: Target) -> Iterator[Violation]:
+def _weight_sums(step: IntegerOp, weight: Operand, target: Target) -> Iterator[Violation]:
     assert weight.data is not None
     if step.op_type not in ("Conv", "Gemm", "MatMul"):
         return
@@ -80,7 +80,7 @@ def _weight_sums(step: Step, weight: Operand, target: Target) -> Iterator[Violat
         yield _found(step, "accumulator", f"a sum can reach {worst}", "sums stay within int32", target.bias.source)
 
 
-def _weight_pairs(step: Step, rows: NDArray[np.generic], target: Target) -> Iterator[Violation]:
+def _weight_pairs(step: IntegerOp, rows: NDArray[np.generic], target: Target) -> Iterator[Violation]:
     """Neighbours of one sign whose products would saturate in int16. Kernels with one input and one output a channel add no pairs."""
     limit = target.weights.pair_limit
     groups = attribute_int(step.node, "group", 1)
@@ -92,7 +92,7 @@ def _weight_pairs(step: Step, rows: NDArray[np.generic], target: Target) -> Iter
         yield _found(step, "weight_pair", f"|a| + |b| of neighbours reaches {worst}", f"at most {limit}", target.weights.source)
 
 
-def bias_rules(step: Step, kernel: Kernel, target: Target) -> Iterator[Violation]:
+def bias_rules(step: IntegerOp, kernel: KernelFacts, target: Target) -> Iterator[Violation]:
     """The bias of a layer whose input and weight are quantized."""
     bias = step.inputs[kernel.bias] if kernel.bias is not None and kernel.bias < len(step.inputs) else None
     if bias is None:
@@ -123,7 +123,7 @@ def bias_rules(step: Step, kernel: Kernel, target: Target) -> Iterator[Violation
             yield _found(step, "bias_scale", f"{ratio:.4g} times input scale * weight scale", "input scale * weight scale", facts.source)
 
 
-def _axis(step: Step, kernel: Kernel, rank: int) -> int | None:
+def _axis(step: IntegerOp, kernel: KernelFacts, rank: int) -> int | None:
     if step.op_type == "Gemm":
         return 0 if attribute_int(step.node, "transB", 0) else 1
     return None if kernel.channel_axis is None else kernel.channel_axis % rank
@@ -135,5 +135,5 @@ def is_power_of_two(scale: object) -> bool:
     return bool(np.all(fractions == 0.5))
 
 
-def _found(step: Step, rule: str, observed: str, fact: str, source: str) -> Violation:
+def _found(step: IntegerOp, rule: str, observed: str, fact: str, source: str) -> Violation:
     return Violation(step.name, step.op_type, rule, observed, fact, source, _REQUANTIZE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgeq.graph.read import attribute_float, attribute_int, clip_bounds
-from edgeq.integers.graph import Step
+from edgeq.integers.graph import IntegerOp
 from edgeq.integers.tflite.emitter import Emitter, codes, made, refused, shape_of, signed, signed_codes
 from edgeq.integers.tflite.layout import place, stored
 from edgeq.numerics.grid import LIMITS, QuantParams
@@ -16,7 +16,7 @@ _FUSED = {(0.0, float("inf")): 1, (-1.0, 1.0): 2, (0.0, 6.0): 3}
 _FIXED = {"LOGISTIC": (1 / 256, -128), "SOFTMAX": (1 / 256, -128), "TANH": (1 / 128, 0)}
 
 
-def fused(step: Step) -> int:
+def fused(step: IntegerOp) -> int:
     """The fused activation function of a step with a clamp; 0 where there is none, or where the output grid ends there anyway."""
     if step.clamp is None or implied(step.clamp, made(step)):
         return 0
@@ -31,7 +31,7 @@ def implied(bounds: tuple[float, float], grid: QuantParams) -> bool:
     return bounds[0] <= float(grid.low) + slack and bounds[1] >= float(grid.high) - slack
 
 
-def clamp(e: Emitter, step: Step) -> None:
+def clamp(e: Emitter, step: IntegerOp) -> None:
     """A Relu or Clip of its own, on floats between Q and DQ or on codes: RELU where it is one, else MAXIMUM and MINIMUM with constants."""
     source, grid = codes(step, 0), signed(made(step))
     assert source.grid is not None
@@ -54,7 +54,7 @@ def clamp(e: Emitter, step: Step) -> None:
         tensor = target
 
 
-def bounds_in_codes(step: Step, grid: QuantParams) -> tuple[int, int]:
+def bounds_in_codes(step: IntegerOp, grid: QuantParams) -> tuple[int, int]:
     """The bounds as int8 codes, whether the step holds them as floats or as codes already."""
     limits = list(LIMITS["int8"])
     if any(o is not None and o.data is not None and o.data.dtype.kind in "iu" for o in step.inputs[1:]):
@@ -71,18 +71,18 @@ def bounds_in_codes(step: Step, grid: QuantParams) -> tuple[int, int]:
     return limits[0], limits[1]
 
 
-def hard_swish(e: Emitter, step: Step) -> None:
+def hard_swish(e: Emitter, step: IntegerOp) -> None:
     made(step)
     e.op("HARD_SWISH", [e.tensor(codes(step, 0), step)], [e.output(step)], "HardSwishOptions")
 
 
-def leaky_relu(e: Emitter, step: Step) -> None:
+def leaky_relu(e: Emitter, step: IntegerOp) -> None:
     made(step)
     options = {"Alpha": attribute_float(step.node, "alpha", 0.01)}
     e.op("LEAKY_RELU", [e.tensor(codes(step, 0), step)], [e.output(step)], "LeakyReluOptions", options, 2)
 
 
-def prelu(e: Emitter, step: Step) -> None:
+def prelu(e: Emitter, step: IntegerOp) -> None:
     made(step)
     source, slope = codes(step, 0), codes(step, 1)
     if slope.data is None or slope.grid is None:
@@ -94,22 +94,22 @@ def prelu(e: Emitter, step: Step) -> None:
     e.op("PRELU", [e.tensor(source, step), stored_slope], [e.output(step)])
 
 
-def logistic(e: Emitter, step: Step) -> None:
+def logistic(e: Emitter, step: IntegerOp) -> None:
     _fixed(e, step, "LOGISTIC", None, {})
 
 
-def tanh(e: Emitter, step: Step) -> None:
+def tanh(e: Emitter, step: IntegerOp) -> None:
     _fixed(e, step, "TANH", None, {})
 
 
-def softmax(e: Emitter, step: Step) -> None:
+def softmax(e: Emitter, step: IntegerOp) -> None:
     rank = len(shape_of(codes(step, 0), step))
     if place(attribute_int(step.node, "axis", -1), rank) != rank - 1:
         raise refused(step, "its axis is not the last one of TFLite's layout")
     _fixed(e, step, "SOFTMAX", "SoftmaxOptions", {"Beta": 1.0})
 
 
-def _fixed(e: Emitter, step: Step, code: str, table: str | None, options: dict[str, float]) -> None:
+def _fixed(e: Emitter, step: IntegerOp, code: str, table: str | None, options: dict[str, float]) -> None:
     """An operator whose output grid the specification fixes; a QUANTIZE behind it where the graph wants another."""
     scale, zero = _FIXED[code]
     grid, source = QuantParams("int8", np.asarray(scale, np.float32), np.asarray(zero, np.int32)), codes(step, 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgeq.graph.read import attribute_int, attribute_ints
-from edgeq.integers.graph import Operand, Step
+from edgeq.integers.graph import IntegerOp, Operand
 from edgeq.integers.tflite.activations import fused
 from edgeq.integers.tflite.emitter import Emitter, codes, made, refused, shape_of, signed, signed_codes
 from edgeq.integers.tflite.layout import permuted, place, stored
@@ -15,14 +15,14 @@ from edgeq.numerics.grid import QuantParams
 _BINARY = {"Add": ("ADD", "AddOptions"), "Sub": ("SUB", "SubOptions"), "Mul": ("MUL", "MulOptions")}
 
 
-def binary(e: Emitter, step: Step) -> None:
+def binary(e: Emitter, step: IntegerOp) -> None:
     code, table = _BINARY[step.op_type]
     rank = len(shape_of(step.outputs[0], step))
     inputs = [_operand(e, step, codes(step, number), rank) for number in (0, 1)]
     e.op(code, inputs, [e.output(step)], table, {"FusedActivationFunction": fused(step)}, 2)
 
 
-def _operand(e: Emitter, step: Step, operand: Operand, rank: int) -> int:
+def _operand(e: Emitter, step: IntegerOp, operand: Operand, rank: int) -> int:
     """The tensor of an operand, with leading axes of size 1 where the other one has more."""
     shape = shape_of(operand, step)
     if len(shape) == rank:
@@ -40,7 +40,7 @@ def _operand(e: Emitter, step: Step, operand: Operand, rank: int) -> int:
     return target
 
 
-def concat(e: Emitter, step: Step) -> None:
+def concat(e: Emitter, step: IntegerOp) -> None:
     grid, inputs = made(step), []
     for number, operand in enumerate(step.inputs):
         source = codes(step, number)
@@ -52,7 +52,7 @@ def concat(e: Emitter, step: Step) -> None:
     e.op("CONCATENATION", inputs, [e.output(step)], "ConcatenationOptions", options, 2)
 
 
-def pool(e: Emitter, step: Step) -> None:
+def pool(e: Emitter, step: IntegerOp) -> None:
     """The kernel copies or averages codes: at the grid of its input, with a QUANTIZE behind it where the output has another."""
     largest = step.op_type == "MaxPool"
     source, node = codes(step, 0), step.node
@@ -71,7 +71,7 @@ def pool(e: Emitter, step: Step) -> None:
     _pooled(e, step, tensor, padding, window.kernel, window.strides)
 
 
-def _pooled(e: Emitter, step: Step, tensor: int, padding: int, kernel: tuple[int, int], strides: tuple[int, int]) -> None:
+def _pooled(e: Emitter, step: IntegerOp, tensor: int, padding: int, kernel: tuple[int, int], strides: tuple[int, int]) -> None:
     source, grid = codes(step, 0), made(step)
     assert source.grid is not None
     direct = signed(source.grid) == signed(grid)
@@ -90,12 +90,12 @@ def _pooled(e: Emitter, step: Step, tensor: int, padding: int, kernel: tuple[int
         e.op("QUANTIZE", [target], [e.output(step)], "QuantizeOptions", version=2)
 
 
-def strided(e: Emitter, step: Step, strides: tuple[int, int]) -> None:
+def strided(e: Emitter, step: IntegerOp, strides: tuple[int, int]) -> None:
     """Every n-th row and column: MAX_POOL_2D with windows of one element, which NPUs have where they lack strides of slices."""
     _pooled(e, step, e.tensor(codes(step, 0), step), VALID, (1, 1), strides)
 
 
-def mean(e: Emitter, step: Step) -> None:
+def mean(e: Emitter, step: IntegerOp) -> None:
     """GlobalAveragePool, or ReduceMean over given axes."""
     made(step)
     source, node = codes(step, 0), step.node
@@ -108,7 +108,7 @@ def mean(e: Emitter, step: Step) -> None:
     e.op("MEAN", [e.tensor(source, step), places], [e.output(step)], "ReducerOptions", {"KeepDims": keep}, 2)
 
 
-def mean_axes(step: Step, rank: int) -> tuple[int, ...]:
+def mean_axes(step: IntegerOp, rank: int) -> tuple[int, ...]:
     """The ONNX axes that a mean is taken over."""
     axes = tuple(range(2, rank)) if step.op_type == "GlobalAveragePool" else attribute_ints(step.node, "axes")
     if axes is None:
@@ -119,14 +119,14 @@ def mean_axes(step: Step, rank: int) -> tuple[int, ...]:
     return tuple(sorted(axis % rank for axis in axes))
 
 
-def nearest_pixels(step: Step, sizes: tuple[int, ...], wanted: tuple[int, ...]) -> list[list[int]]:
+def nearest_pixels(step: IntegerOp, sizes: tuple[int, ...], wanted: tuple[int, ...]) -> list[list[int]]:
     """The rows and the columns that a Resize of mode nearest takes."""
     where = step.node.attributes.get_string("coordinate_transformation_mode", "half_pixel")
     rounding = step.node.attributes.get_string("nearest_mode", "round_prefer_floor")
     return [_onnx_pixels(where, rounding, a, b) for a, b in zip(sizes, wanted, strict=True)]
 
 
-def resize(e: Emitter, step: Step) -> None:
+def resize(e: Emitter, step: IntegerOp) -> None:
     source, grid, node = codes(step, 0), made(step), step.node
     assert source.grid is not None
     shape, wanted = shape_of(source, step), shape_of(step.outputs[0], step)
@@ -152,7 +152,7 @@ def resize(e: Emitter, step: Step) -> None:
     )
 
 
-def _nearest(step: Step, where: str, sizes: tuple[int, ...], wanted: tuple[int, ...]) -> tuple[bool, bool]:
+def _nearest(step: IntegerOp, where: str, sizes: tuple[int, ...], wanted: tuple[int, ...]) -> tuple[bool, bool]:
     """Flags (align corners, half pixels) under which TFLite takes the same pixels as ONNX; ONNX rounds in ways that TFLite does not."""
     rounding = step.node.attributes.get_string("nearest_mode", "round_prefer_floor")
     for align, half in ((False, False), (False, True), (True, False)):
@@ -179,7 +179,7 @@ def _tflite_pixels(align: bool, half: bool, size: int, wanted: int) -> list[int]
     return [int(pixel) for pixel in np.clip(np.floor(x + np.float32(0.5)) if align else np.floor(x), 0, size - 1)]
 
 
-def requantize(e: Emitter, step: Step) -> None:
+def requantize(e: Emitter, step: IntegerOp) -> None:
     source: QuantParams | None = codes(step, 0).grid
     assert source is not None
     if signed(source) == signed(made(step)) and source.dtype != made(step).dtype:

@@ -11,7 +11,7 @@ import onnx_ir as ir
 from edgeq.errors import BadModel, UnsupportedOp
 from edgeq.graph.freeze import freeze_shapes
 from edgeq.integers.coded_inputs import pixel_inputs
-from edgeq.integers.graph import Operand, Step, integer_graph
+from edgeq.integers.graph import IntegerOp, Operand, integer_graph
 from edgeq.integers.tflite import activations, arithmetic, layers, movement
 from edgeq.integers.tflite.emitter import Emitter
 from edgeq.integers.tflite.flatbuffer import TfModel, TfTensor, require_tflite, to_bytes
@@ -35,7 +35,7 @@ def emit_tflite(model: ir.Model) -> bytes:
     require_tflite()
     graph = integer_graph(fixed_batch(model))
     steps = tuple(step for step in graph.steps if computes(step))
-    readers: dict[str, list[Step]] = {}
+    readers: dict[str, list[IntegerOp]] = {}
     for step in steps:
         for operand in step.inputs:
             if operand is not None:
@@ -61,8 +61,8 @@ def fixed_batch(model: ir.Model) -> ir.Model:
             continue
         sizes = [1 if axis == 0 and not isinstance(size, int) else size for axis, size in enumerate(value.shape)]
         if not all(isinstance(size, int) for size in sizes):
-            mend = f"Quantize with --shape {value.name}=DIMS."
-            raise BadModel(f"Input {value.name} has sizes that are not fixed.", f"input {value.name}: {value.shape}", mend)
+            fix = f"Quantize with --shape {value.name}=DIMS."
+            raise BadModel(f"Input {value.name} has sizes that are not fixed.", f"input {value.name}: {value.shape}", fix)
         shapes[str(value.name)] = tuple(int(size) for size in sizes if isinstance(size, int))
     freeze_shapes(copy, shapes)
     for value in copy.graph.outputs:
@@ -73,7 +73,7 @@ def fixed_batch(model: ir.Model) -> ir.Model:
     return copy
 
 
-def computes(step: Step) -> bool:
+def computes(step: IntegerOp) -> bool:
     """Whether something flows through it at run time; constants and their arithmetic are read where they are used."""
     return any(operand is not None and operand.data is None for operand in step.inputs)
 
@@ -104,7 +104,7 @@ def _made(emitter: Emitter, operand: Operand) -> int:
     return emitter.index[operand.name]
 
 
-def _emit(emitter: Emitter, step: Step) -> None:
+def _emit(emitter: Emitter, step: IntegerOp) -> None:
     found = _OPERATORS.get(step.op_type)
     if found is None or step.node.domain not in ("", "ai.onnx"):
         what = f"TFLite's int8 operators have none for {step.op_type}."
@@ -112,7 +112,7 @@ def _emit(emitter: Emitter, step: Step) -> None:
     found(emitter, step)
 
 
-def _quantize(emitter: Emitter, step: Step) -> None:
+def _quantize(emitter: Emitter, step: IntegerOp) -> None:
     """A float input of the model becomes codes."""
     source = step.inputs[0]
     assert source is not None
@@ -122,7 +122,7 @@ def _quantize(emitter: Emitter, step: Step) -> None:
     emitter.op("QUANTIZE", [emitter.index[source.name]], [emitter.output(step)], "QuantizeOptions")
 
 
-def _dequantize(emitter: Emitter, step: Step) -> None:
+def _dequantize(emitter: Emitter, step: IntegerOp) -> None:
     """Codes become a float output of the model."""
     source = step.inputs[0]
     assert source is not None
@@ -131,7 +131,7 @@ def _dequantize(emitter: Emitter, step: Step) -> None:
     emitter.op("DEQUANTIZE", [emitter.tensor(source, step)], [final], "DequantizeOptions", version=2)
 
 
-_OPERATORS: dict[str, Callable[[Emitter, Step], None]] = {
+_OPERATORS: dict[str, Callable[[Emitter, IntegerOp], None]] = {
     "QuantizeLinear": _quantize,
     "DequantizeLinear": _dequantize,
     "Requantize": arithmetic.requantize,

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from edgeq.errors import UnsupportedOp
 from edgeq.graph.edit import free_name
-from edgeq.integers.graph import Operand, Step
+from edgeq.integers.graph import IntegerOp, Operand
 from edgeq.integers.tflite.flatbuffer import Number, TfOperator, TfTensor
 from edgeq.integers.tflite.layout import inverse, keeps_order, order, permuted, stored
 from edgeq.numerics.grid import PerTensor, QuantParams
 
 
-def refused(step: Step, why: str) -> UnsupportedOp:
+def refused(step: IntegerOp, why: str) -> UnsupportedOp:
     """The error for a step that TFLite cannot express."""
     return UnsupportedOp(
         f"TFLite's int8 operators cannot express this {step.op_type}: {why}.", f"node {step.name}", "Change the float model."
@@ -40,7 +40,7 @@ class Emitter:
     """readers: name of a tensor -> the steps that read it. flattened: name of a matrix of rows that were images and are left in TFLite's
     order -> (channels, height, width)."""
 
-    readers: Mapping[str, Sequence[Step]]
+    readers: Mapping[str, Sequence[IntegerOp]]
     tensors: list[TfTensor] = field(default_factory=list)
     operators: list[TfOperator] = field(default_factory=list)
     index: dict[str, int] = field(default_factory=dict)
@@ -70,7 +70,7 @@ class Emitter:
         grid = signed(grid)
         return self.add(TfTensor(name, tuple(shape), "int8", np.atleast_1d(grid.scale), np.atleast_1d(grid.zero_point).astype(np.int64)))
 
-    def tensor(self, operand: Operand, step: Step) -> int:
+    def tensor(self, operand: Operand, step: IntegerOp) -> int:
         """The tensor of an activation or of a constant operand, in TFLite's layout; made at its first use."""
         if operand.name not in self.index or operand.data is not None:
             shape = shape_of(operand, step)
@@ -81,7 +81,7 @@ class Emitter:
             self.index[operand.name] = self.scratch(operand.name, stored(shape), operand.grid)
         return self.index[operand.name]
 
-    def output(self, step: Step, number: int = 0) -> int:
+    def output(self, step: IntegerOp, number: int = 0) -> int:
         return self.tensor(step.outputs[number], step)
 
     def op(
@@ -115,7 +115,7 @@ class Emitter:
         shape = self.tensors[target].shape
         self.op("RESHAPE", [source, self.ints("shape", shape)], [target], "ReshapeOptions")
 
-    def plain(self, operand: Operand, step: Step) -> int:
+    def plain(self, operand: Operand, step: IntegerOp) -> int:
         """The tensor in ONNX's own layout."""
         source, shape = self.tensor(operand, step), shape_of(operand, step)
         permutation = inverse(order(len(shape)))
@@ -125,7 +125,7 @@ class Emitter:
         self.transposed(source, permutation, target)
         return target
 
-    def plain_output(self, step: Step) -> tuple[int, int]:
+    def plain_output(self, step: IntegerOp) -> tuple[int, int]:
         """A tensor in ONNX's layout to be written, and the one that it belongs into; equal where both layouts are the same."""
         final, shape = self.output(step), shape_of(step.outputs[0], step)
         if order(len(shape)) == tuple(range(len(shape))):
@@ -133,7 +133,7 @@ class Emitter:
         return self.scratch(f"{step.outputs[0].name}_plain", shape, step.outputs[0].grid), final
 
 
-def shape_of(operand: Operand, step: Step) -> tuple[int, ...]:
+def shape_of(operand: Operand, step: IntegerOp) -> tuple[int, ...]:
     """The sizes of a tensor. Raises UnsupportedOp where one is not known."""
     if operand.shape is None:
         raise UnsupportedOp(
@@ -144,7 +144,7 @@ def shape_of(operand: Operand, step: Step) -> tuple[int, ...]:
     return operand.shape
 
 
-def codes(step: Step, number: int) -> Operand:
+def codes(step: IntegerOp, number: int) -> Operand:
     """An input that must be codes with a grid."""
     found = step.inputs[number] if number < len(step.inputs) else None
     if found is None or found.grid is None:
@@ -152,7 +152,7 @@ def codes(step: Step, number: int) -> Operand:
     return found
 
 
-def made(step: Step, number: int = 0) -> QuantParams:
+def made(step: IntegerOp, number: int = 0) -> QuantParams:
     """The grid of an output."""
     grid = step.outputs[number].grid if number < len(step.outputs) else None
     if grid is None:

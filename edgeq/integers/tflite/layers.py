@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.graph.read import attribute_float, attribute_int, attribute_ints
-from edgeq.integers.graph import Operand, Step
+from edgeq.integers.graph import IntegerOp, Operand
 from edgeq.integers.tflite.activations import fused
 from edgeq.integers.tflite.emitter import Emitter, codes, made, refused, shape_of, signed, signed_codes
 from edgeq.integers.tflite.layout import stored
@@ -14,7 +14,7 @@ from edgeq.integers.tflite.windows import SAME, VALID, padded_input, same_total,
 from edgeq.numerics.grid import PerChannel, QuantParams
 
 
-def conv(e: Emitter, step: Step) -> None:
+def conv(e: Emitter, step: IntegerOp) -> None:
     source, (weight, grid) = codes(step, 0), weight_of(step)
     groups, channels = attribute_int(step.node, "group", 1), shape_of(source, step)[1]
     window = window_of(step, attribute_ints(step.node, "kernel_shape") or weight.shape[2:])
@@ -39,7 +39,7 @@ def conv(e: Emitter, step: Step) -> None:
         e.op("CONV_2D", [tensor, stored_weight, bias], [e.output(step)], "Conv2DOptions", options, 3)
 
 
-def transpose_conv(e: Emitter, step: Step) -> None:
+def transpose_conv(e: Emitter, step: IntegerOp) -> None:
     source, (weight, grid) = codes(step, 0), weight_of(step)
     node = step.node
     if attribute_int(node, "group", 1) != 1 or any(d != 1 for d in attribute_ints(node, "dilations") or ()) or weight.ndim != 4:
@@ -73,7 +73,7 @@ def transpose_conv(e: Emitter, step: Step) -> None:
         e.op("STRIDED_SLICE", [target, *bounds, e.ints("strides", [1] * 4)], [e.output(step)], "StridedSliceOptions", version=2)
 
 
-def gemm(e: Emitter, step: Step) -> None:
+def gemm(e: Emitter, step: IntegerOp) -> None:
     node, source, (weight, grid) = step.node, codes(step, 0), weight_of(step)
     if attribute_float(node, "alpha", 1.0) != 1.0 or attribute_float(node, "beta", 1.0) != 1.0 or attribute_int(node, "transA", 0):
         raise refused(step, "it has alpha, beta or transA")
@@ -84,7 +84,7 @@ def gemm(e: Emitter, step: Step) -> None:
     _fully_connected(e, step, e.tensor(source, step), e.output(step), rows, grid)
 
 
-def matmul(e: Emitter, step: Step) -> None:
+def matmul(e: Emitter, step: IntegerOp) -> None:
     source, (weight, grid) = codes(step, 0), weight_of(step)
     if weight.ndim != 2:
         raise refused(step, "its weight is not a constant matrix")
@@ -95,7 +95,7 @@ def matmul(e: Emitter, step: Step) -> None:
         e.transposed(target, (0, 2, 3, 1), final)
 
 
-def _fully_connected(e: Emitter, step: Step, tensor: int, target: int, rows: NDArray[np.generic], grid: QuantParams) -> None:
+def _fully_connected(e: Emitter, step: IntegerOp, tensor: int, target: int, rows: NDArray[np.generic], grid: QuantParams) -> None:
     source = codes(step, 0)
     assert source.grid is not None
     bias = _bias(e, step, len(rows), source.grid, grid)
@@ -104,7 +104,7 @@ def _fully_connected(e: Emitter, step: Step, tensor: int, target: int, rows: NDA
     e.op("FULLY_CONNECTED", [tensor, stored_weight, bias], [target], "FullyConnectedOptions", options, 12 if grid.scale.ndim else 4)
 
 
-def weight_of(step: Step) -> tuple[NDArray[np.generic], QuantParams]:
+def weight_of(step: IntegerOp) -> tuple[NDArray[np.generic], QuantParams]:
     """int8 codes with zero point 0. Raises UnsupportedOp for any other weight."""
     weight = step.inputs[1] if len(step.inputs) > 1 else None
     if weight is None or weight.data is None or weight.grid is None or weight.data.dtype not in (np.int8, np.uint8):
@@ -116,7 +116,7 @@ def weight_of(step: Step) -> tuple[NDArray[np.generic], QuantParams]:
     return signed_codes(weight.data), grid
 
 
-def _bias(e: Emitter, step: Step, channels: int, source: QuantParams, weight: QuantParams) -> int:
+def _bias(e: Emitter, step: IntegerOp, channels: int, source: QuantParams, weight: QuantParams) -> int:
     """The bias in int32 at input scale * weight scale: zeros where there is none."""
     scale = np.atleast_1d(np.float32(source.scale) * weight.scale)
     grid = QuantParams("int32", scale if weight.scale.ndim else scale[0], np.zeros(weight.scale.shape, np.int32), weight.granularity)

@@ -7,13 +7,13 @@ import math
 import numpy as np
 
 from edgeq.graph.read import attribute_int, attribute_ints
-from edgeq.integers.graph import Step
+from edgeq.integers.graph import IntegerOp
 from edgeq.integers.tflite.arithmetic import strided
 from edgeq.integers.tflite.emitter import Emitter, codes, made, refused, shape_of, signed, signed_codes
 from edgeq.integers.tflite.layout import inverse, keeps_order, order, place, stored
 
 
-def reshape(e: Emitter, step: Step) -> None:
+def reshape(e: Emitter, step: IntegerOp) -> None:
     """Reshape, Flatten, Squeeze, Unsqueeze. An image that becomes rows for Gemm alone stays in TFLite's order: the weights follow it."""
     source = codes(step, 0)
     _same_grid(step)
@@ -37,13 +37,13 @@ def _in_order(shape: tuple[int, ...]) -> bool:
     return keeps_order(shape, order(len(shape)))
 
 
-def _only_gemms(e: Emitter, step: Step, shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
+def _only_gemms(e: Emitter, step: IntegerOp, shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
     readers = e.readers.get(step.outputs[0].name, ())
     rows = wanted == (shape[0], math.prod(shape[1:]))
     return rows and bool(readers) and all(reader.op_type == "Gemm" for reader in readers)
 
 
-def transpose(e: Emitter, step: Step) -> None:
+def transpose(e: Emitter, step: IntegerOp) -> None:
     source = codes(step, 0)
     _same_grid(step)
     rank = len(shape_of(source, step))
@@ -52,7 +52,7 @@ def transpose(e: Emitter, step: Step) -> None:
     e.transposed(e.tensor(source, step), [layout.index(permutation[axis]) for axis in layout], e.output(step))
 
 
-def pad(e: Emitter, step: Step) -> None:
+def pad(e: Emitter, step: IntegerOp) -> None:
     source, node = codes(step, 0), step.node
     _same_grid(step)
     assert source.grid is not None
@@ -79,7 +79,7 @@ def pad(e: Emitter, step: Step) -> None:
         e.op("PADV2", [*inputs, e.weight("fill", np.array([code], np.int8), grid, 0)], [e.output(step)], "PadV2Options", version=2)
 
 
-def fill_code(step: Step) -> int:
+def fill_code(step: IntegerOp) -> int:
     """The int8 code that a Pad fills with, whether it holds a float or a code already."""
     grid = signed(made(step))
     fill = step.inputs[2].data if len(step.inputs) > 2 and step.inputs[2] is not None else None
@@ -90,7 +90,7 @@ def fill_code(step: Step) -> int:
     return int(np.clip(np.rint(float(fill.item()) / float(grid.scale)) + int(grid.zero_point), -128, 127))
 
 
-def slice_(e: Emitter, step: Step) -> None:
+def slice_(e: Emitter, step: IntegerOp) -> None:
     source = codes(step, 0)
     _same_grid(step)
     shape = shape_of(source, step)
@@ -104,7 +104,7 @@ def slice_(e: Emitter, step: Step) -> None:
     e.op("STRIDED_SLICE", [e.tensor(source, step), *tensors], [e.output(step)], "StridedSliceOptions", version=2)
 
 
-def slice_bounds(step: Step, shape: tuple[int, ...]) -> tuple[list[int], list[int], list[int]]:
+def slice_bounds(step: IntegerOp, shape: tuple[int, ...]) -> tuple[list[int], list[int], list[int]]:
     """Begin, end and stride of every ONNX axis, ends cut to the size."""
     given = [None if operand is None else operand.data for operand in step.inputs[1:]]
     if len(given) < 2 or any(array is None for array, operand in zip(given, step.inputs[1:], strict=True) if operand is not None):
@@ -123,7 +123,7 @@ def slice_bounds(step: Step, shape: tuple[int, ...]) -> tuple[list[int], list[in
     return begin, end, strides
 
 
-def split(e: Emitter, step: Step) -> None:
+def split(e: Emitter, step: IntegerOp) -> None:
     source = codes(step, 0)
     _same_grid(step)
     shape = shape_of(source, step)
@@ -140,7 +140,7 @@ def split(e: Emitter, step: Step) -> None:
         e.op("SPLIT_V", inputs, outputs, "SplitVOptions", {"NumSplits": len(outputs)}, 2)
 
 
-def _same_grid(step: Step) -> None:
+def _same_grid(step: IntegerOp) -> None:
     grid = codes(step, 0).grid
     assert grid is not None
     if any(signed(made(step, number)) != signed(grid) for number in range(len(step.outputs))):

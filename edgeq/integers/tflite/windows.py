@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from edgeq.graph.read import attribute_int, attribute_ints
-from edgeq.integers.graph import Step
+from edgeq.integers.graph import IntegerOp
 from edgeq.integers.tflite.emitter import Emitter, refused, shape_of, signed
 from edgeq.integers.tflite.layout import stored
 from edgeq.numerics.grid import LIMITS, QuantParams
@@ -32,7 +32,7 @@ class Window:
         return any((*self.begins, *self.ends))
 
 
-def window_of(step: Step, kernel: tuple[int, ...]) -> Window:
+def window_of(step: IntegerOp, kernel: tuple[int, ...]) -> Window:
     """The window of a Conv or pool over its first input, auto_pad and ceil_mode resolved. Raises UnsupportedOp."""
     node, first = step.node, step.inputs[0]
     assert first is not None
@@ -77,7 +77,7 @@ def is_same(window: Window, sizes: tuple[int, ...]) -> bool:
     return True
 
 
-def padded_input(e: Emitter, step: Step, window: Window, grid: QuantParams, fill: Literal["zero", "lowest"]) -> tuple[int, int]:
+def padded_input(e: Emitter, step: IntegerOp, window: Window, grid: QuantParams, fill: Literal["zero", "lowest"]) -> tuple[int, int]:
     """The input tensor and TFLite's padding: SAME or VALID where they fit, else behind an explicit PAD."""
     first = step.inputs[0]
     assert first is not None
@@ -89,7 +89,7 @@ def padded_input(e: Emitter, step: Step, window: Window, grid: QuantParams, fill
     return explicitly_padded(e, step, window, grid, fill), VALID
 
 
-def explicitly_padded(e: Emitter, step: Step, window: Window, grid: QuantParams, fill: Literal["zero", "lowest"]) -> int:
+def explicitly_padded(e: Emitter, step: IntegerOp, window: Window, grid: QuantParams, fill: Literal["zero", "lowest"]) -> int:
     """The input behind a PAD: with the code of 0, or with the lowest code, which no maximum takes."""
     first = step.inputs[0]
     assert first is not None

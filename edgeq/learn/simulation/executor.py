@@ -15,7 +15,7 @@ from edgeq.errors import UnsupportedOp
 from edgeq.graph.read import constant, nodes
 from edgeq.learn.operators.operands import Operand, Operands, Operator, real
 from edgeq.learn.operators.table import OPERATORS
-from edgeq.learn.simulation.float_islands import Step, exact_with_gradient
+from edgeq.learn.simulation.float_islands import Island, exact_with_gradient
 
 #: operators here that make more than one value
 SEVERAL = ("DynamicQuantizeLinear", "Split")
@@ -25,7 +25,7 @@ SEVERAL = ("DynamicQuantizeLinear", "Split")
 class Part:
     """Steps that make the wanted values from given ones, in the order to run them."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[Island, ...]
     wanted: tuple[str, ...]
 
     @cached_property
@@ -47,7 +47,7 @@ class Executor:
     Raises UnsupportedOp, naming the first node that has no operator here.
     """
 
-    def __init__(self, model: ir.Model, operators: Mapping[str, Operator] = OPERATORS, steps: Sequence[Step] = ()) -> None:
+    def __init__(self, model: ir.Model, operators: Mapping[str, Operator] = OPERATORS, steps: Sequence[Island] = ()) -> None:
         self._nodes, self._operators = list(nodes(model)), operators
         for node in self._nodes:
             if node.domain not in ("", "ai.onnx") or node.op_type not in operators:
@@ -65,7 +65,7 @@ class Executor:
             if array is not None:
                 self.constants[name] = torch.from_numpy(np.array(array))
         self.parameters = {name: one for name, one in self.constants.items() if one.dtype == torch.float32}
-        self.steps = tuple(steps) or tuple(Step((node,)) for node in self._nodes)
+        self.steps = tuple(steps) or tuple(Island((node,)) for node in self._nodes)
         self._all = Part(self.steps, self.outputs)
 
     def forward(self, feeds: Mapping[str, Tensor], want: Sequence[str] = ()) -> dict[str, Tensor]:
@@ -105,7 +105,7 @@ class Executor:
                     values.pop(name, None)
         return {name: real(values[name]) for name in (*part.wanted, *want)}
 
-    def _run(self, step: Step, values: dict[str, Operand]) -> None:
+    def _run(self, step: Island, values: dict[str, Operand]) -> None:
         for node in step.nodes:
             given = [None if value is None else values[str(value.name)] for value in node.inputs]
             made = self._operators[node.op_type](node, Operands(given))

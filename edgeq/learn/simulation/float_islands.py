@@ -51,7 +51,7 @@ ALIKE = frozenset(
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
+class Island:
     """Nodes that run one after the other. session: also computes all of them, from the values outside that they read."""
 
     nodes: tuple[ir.Node, ...]
@@ -81,7 +81,7 @@ def exact_with_gradient(simulated: Operand | None, exact: Tensor) -> Tensor:
     return exact if wanted is None or not wanted.requires_grad else straight(wanted, exact)
 
 
-def float_islands(model: ir.Model, floats: Set[str], learned: Set[str]) -> list[Step]:
+def float_islands(model: ir.Model, floats: Set[str], learned: Set[str]) -> list[Island]:
     """The nodes of a model in an order that keeps float ones together, as the runtime sees them and fuses them.
 
     model: gets shapes in place. floats: names of the nodes that run in float. learned: names of constants that change.
@@ -90,7 +90,7 @@ def float_islands(model: ir.Model, floats: Set[str], learned: Set[str]) -> list[
     steps = []
     for island in _in_order(model, _islands(model, floats)):
         exact = any(node.name in floats and node.op_type not in ALIKE for node in island)
-        steps.append(Step(tuple(island), _session(model, island, learned) if exact else None))
+        steps.append(Island(tuple(island), _session(model, island, learned) if exact else None))
     return steps
 
 

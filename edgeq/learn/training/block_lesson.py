@@ -60,8 +60,8 @@ class BlockLesson:
         errors = [(made[self._block.targets[name]] - wanted[name]).square().mean() / spread for name, spread in self._spread.items()]
         loss, beta = torch.stack(errors).mean(), beta_at(share)
         if not math.isfinite(float(loss.detach())):
-            what, mend = f"The loss of a block is {float(loss.detach())}.", "Look for NaN in the data, or leave reconstruction out."
-            raise BadTraining(what, f"block that makes {', '.join(self._spread)}", mend)
+            what, fix = f"The loss of a block is {float(loss.detach())}.", "Look for NaN in the data, or leave reconstruction out."
+            raise BadTraining(what, f"block that makes {', '.join(self._spread)}", fix)
         if beta is not None:
             loss = loss + STRENGTH * torch.stack([one.penalty(beta) for one in self.soft.values()]).sum() / self._count
         self._optimizer.zero_grad()

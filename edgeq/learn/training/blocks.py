@@ -11,7 +11,7 @@ from torch import Tensor
 
 from edgeq.graph.read import is_op
 from edgeq.learn.simulation.executor import Executor, Part
-from edgeq.learn.simulation.float_islands import Step
+from edgeq.learn.simulation.float_islands import Island
 from edgeq.learn.simulation.simulation import Simulation
 
 
@@ -111,7 +111,7 @@ def _cuts(student: Simulation, teacher: Executor) -> Iterator[Cut]:
             yield cut
 
 
-def _cut_behind(step: Step, names: dict[str, str], teacher: Executor) -> Cut | None:
+def _cut_behind(step: Island, names: dict[str, str], teacher: Executor) -> Cut | None:
     node = step.nodes[-1]
     if len(step.nodes) > 1 or not is_op(node, "QuantizeLinear"):
         return None

@@ -39,7 +39,7 @@ class Starting:
 
 
 def fine_tune(
-    start: Starting, data: Dataset, recipe: Recipe, watcher: Progress, *, keep: Path | None = None, resume: Path | None = None
+    start: Starting, data: Dataset, recipe: Recipe, progress: Progress, *, keep: Path | None = None, resume: Path | None = None
 ) -> Plan:
     """The plan with what was learned in as long as the recipe says.
 
@@ -47,11 +47,11 @@ def fine_tune(
 
     Raises BadData (too few samples, labels that are missing), UnsupportedOp, BadTraining, BadCheckpoint.
     """
-    watcher.start("prepare training", None)
+    progress.start("prepare training", None)
     refits = recipe.finetune.centroids == "refit"
     student = Simulation(start.floats, start.integers, start.plan, start.target, recipe.weight_bits, refits=refits)
     hashes = start.plan.model, start.plan.hash
-    trained(student, Executor(start.floats), data, recipe, hashes, watcher, keep=keep, resume=resume)
+    trained(student, Executor(start.floats), data, recipe, hashes, progress, keep=keep, resume=resume)
     return student.learned()
 
 
@@ -61,7 +61,7 @@ def trained(
     data: Dataset,
     recipe: Recipe,
     hashes: tuple[str, str],
-    watcher: Progress,
+    progress: Progress,
     *,
     keep: Path | None = None,
     resume: Path | None = None,
@@ -75,9 +75,9 @@ def trained(
     # many steps at a high rate only pay once it has fallen: the last epochs are mostly the best
     schedule = Schedule(epochs, wish.rate or rate_for(student.mean_bits), wish.patience or epochs, recipe.seed)
     settings = hashlib.sha256(wish.model_dump_json(exclude={"epochs", "minutes"}).encode()).hexdigest()
-    state = train(lesson, schedule, Identity(*hashes, data.hash, settings), watcher, keep=keep, resume=resume)
+    state = train(lesson, schedule, Identity(*hashes, data.hash, settings), progress, keep=keep, resume=resume)
     first, last = state.start_score, state.best_score
-    watcher.note(f"fine-tuning: held-out loss {first:.5g} -> {last:.5g}, epoch {state.best_epoch} of {state.epoch} kept")
+    progress.note(f"fine-tuning: held-out loss {first:.5g} -> {last:.5g}, epoch {state.best_epoch} of {state.epoch} kept")
     return state
 
 

@@ -37,14 +37,14 @@ class Tabled:
 
 
 def fine_tune_tables(
-    start: Tabled, data: Dataset, recipe: Recipe, watcher: Progress, *, keep: Path | None = None, resume: Path | None = None
+    start: Tabled, data: Dataset, recipe: Recipe, progress: Progress, *, keep: Path | None = None, resume: Path | None = None
 ) -> dict[str, F32]:
     """Value name -> new weight; empty when nothing scored better than the start. Raises what fine_tune raises."""
-    watcher.start("prepare training", None)
+    progress.start("prepare training", None)
     student = FloatStudent(start.model, start.storage, start.weights, refits=recipe.finetune.centroids == "refit")
     began = hashlib.sha256(repr(sorted(start.storage.items())).encode())
     for name, array in sorted(student.learned().items()):
         began.update(name.encode() + array.tobytes())
     hashes = start.model_hash, began.hexdigest()
-    state = trained(student, Executor(start.plain), data, recipe, hashes, watcher, keep=keep, resume=resume)
+    state = trained(student, Executor(start.plain), data, recipe, hashes, progress, keep=keep, resume=resume)
     return student.learned() if state.best_epoch else {}

@@ -32,34 +32,34 @@ LAYERS = {"layer": 1, "block": 4}
 DROP = 0.5
 
 
-def reconstruct(start: Starting, data: Dataset, recipe: Recipe, watcher: Progress) -> Plan:
+def reconstruct(start: Starting, data: Dataset, recipe: Recipe, progress: Progress) -> Plan:
     """The plan with rounding, biases, scales and table entries learned block by block, each as far as it came nearer to the float model;
     the given plan where the outputs did not: parts that were fitted to what was before them may lose more than each part gains.
 
     The whole of the data is used. Raises UnsupportedOp, BadTraining, BadData (no room for temporary files).
     """
-    watcher.start("prepare reconstruction", None)
+    progress.start("prepare reconstruction", None)
     wish = recipe.finetune
     student, teacher = Simulation(start.floats, start.integers, start.plan, start.target, recipe.weight_bits), Executor(start.floats)
     if not student.weights:
-        watcher.note("reconstruction: no weight runs in integers, nothing to learn")
+        progress.note("reconstruction: no weight runs in integers, nothing to learn")
         return start.plan
     parted = _parted(teacher, data)
     blocks = blocks_of(student, teacher, LAYERS[wish.reconstruct], parted)
     size = wish.batch if data.fixed_batch is None and parted(teacher.outputs) == set(teacher.outputs) else 1
-    watcher.start("reconstruct", len(blocks) * wish.steps)
+    progress.start("reconstruct", len(blocks) * wish.steps)
     with deterministic(), ExitStack() as files:
         flow = _Flow(student, teacher, wish, size, recipe.seed, files)
         flow.fill(data)
         first = last = flow.missing(whole(student, teacher))
         for number, block in enumerate(blocks):
-            before, after = flow.learn(block, number, watcher)
+            before, after = flow.learn(block, number, progress)
             kept = f"relative error {before:.4g} -> {after:.4g}" if after < before else f"relative error {before:.4g}, kept as it was"
-            watcher.note(f"block {number + 1} of {len(blocks)} ({_named(block)}): {kept}")
+            progress.note(f"block {number + 1} of {len(blocks)} ({_named(block)}): {kept}")
             last = min(before, after)
             flow.go_on(block)
     kept = "" if last < first else ", the plan is kept as it was"
-    watcher.note(f"reconstruction: relative error of the outputs {first:.4g} -> {last:.4g}{kept}")
+    progress.note(f"reconstruction: relative error of the outputs {first:.4g} -> {last:.4g}{kept}")
     return student.learned() if last < first else start.plan
 
 
@@ -128,19 +128,19 @@ class _Flow:
         """The relative error of a block that is fed what the next one is."""
         return self._error(block, self._answer(block))
 
-    def learn(self, block: Block, number: int, watcher: Progress) -> tuple[float, float]:
+    def learn(self, block: Block, number: int, progress: Progress) -> tuple[float, float]:
         """Train the block; put it back where that brought nothing. Its relative error before and after, on all samples."""
         spread = self._answer(block)
         lesson = BlockLesson(self._student, block, self._learned, spread)
         self._learned |= block.student.read
         before = self._error(block, spread)
         if not lesson.learns:
-            watcher.advance(self._wish.steps)
+            progress.advance(self._wish.steps)
             return before, before
         chance = np.random.default_rng([self._seed, number])
         for step in range(self._wish.steps):
             lesson.step(*self._batch(block, chance), step / self._wish.steps)
-            watcher.advance()
+            progress.advance()
         lesson.settle()
         after = self._error(block, spread)
         if not after < before:

@@ -58,7 +58,7 @@ class Lesson(Generic[B]):
 
 
 def train(
-    lesson: Lesson[B], schedule: Schedule, identity: Identity, watcher: Progress, *, keep: Path | None = None, resume: Path | None = None
+    lesson: Lesson[B], schedule: Schedule, identity: Identity, progress: Progress, *, keep: Path | None = None, resume: Path | None = None
 ) -> State:
     """Train; leave the student with its best parameters, which are those of the start when nothing scored better.
 
@@ -71,16 +71,16 @@ def train(
         state = _start(lesson, optimizer) if resume is None else load_checkpoint(resume, identity)
         lesson.student.load_state_dict(state.parameters)
         optimizer.load_state_dict(state.optimizer)
-        watcher.start("train", schedule.epochs)
-        watcher.advance(state.epoch)
+        progress.start("train", schedule.epochs)
+        progress.advance(state.epoch)
         while state.epoch < schedule.epochs and state.stale < schedule.patience:
             # dropout and the like draw from torch's generator: its state hangs on the epoch alone, too
             torch.manual_seed(schedule.seed * 1_000_003 + state.epoch)
             state = _epoch(lesson, schedule, optimizer, state)
             if keep is not None:
                 save_checkpoint(keep, state, identity)
-            watcher.advance()
-            watcher.note(_line(state, schedule))
+            progress.advance()
+            progress.note(_line(state, schedule))
     lesson.student.load_state_dict(state.best)
     return state
 
