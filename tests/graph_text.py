@@ -8,14 +8,14 @@ import numpy as np
 import onnx
 import onnx.parser
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from edgeq.graph.read import nodes
 from edgeq.io.load import load_proto
+from edgeq.numerics.arrays import F32, AnyArray
 from edgeq.passes.prepare.infer_shapes import InferShapes
 from edgeq.schema.target import Target, load_target
 
-Constants = Mapping[str, NDArray[np.generic] | float]
+Constants = Mapping[str, AnyArray | float]
 
 
 def net(
@@ -53,7 +53,7 @@ def _reads(node: ir.Node) -> str:
     return ", ".join("" if value is None else value.name or "" for value in node.inputs)
 
 
-def weights(*shape: int, seed: int = 0) -> NDArray[np.float32]:
+def weights(*shape: int, seed: int = 0) -> F32:
     """Normal weights that keep the size of what they are multiplied with."""
     size = max(int(np.prod(shape[1:])), 1)
     return (np.random.default_rng(seed).normal(size=shape) / np.sqrt(size)).astype(np.float32)

@@ -15,6 +15,7 @@ from edgeq.api import quantize
 from edgeq.graph.signature import input_specs
 from edgeq.io.load import load_proto
 from edgeq.learn.simulation.simulation import Simulation
+from edgeq.numerics.arrays import AnyArray
 from edgeq.rewrite.pipeline import in_floats, rewrite, with_quantizers
 from edgeq.rewrite.set_up import set_up
 from edgeq.runtimes.ort import open_session
@@ -40,7 +41,7 @@ def rich_net() -> onnx.ModelProto:
     """One of everything that an edge network has."""
     rng = np.random.default_rng(0)
 
-    def draw(*shape: int) -> NDArray[np.generic]:
+    def draw(*shape: int) -> AnyArray:
         return np.asarray(rng.normal(size=shape) * 1.5 / np.sqrt(np.prod(shape[1:])), np.float32)
 
     biases = {"b": (rng.normal(size=16) * 0.1).astype(np.float32), "o": (rng.normal(size=10) * 0.1).astype(np.float32)}
@@ -55,7 +56,7 @@ class Classroom:
     plan: Plan
     model: ir.Model
     target: Target
-    feeds: Mapping[str, NDArray[np.generic]]
+    feeds: Mapping[str, AnyArray]
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """The feeds in torch."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import onnx_ir as ir
-from numpy.typing import NDArray
+
+from edgeq.numerics.arrays import AnyArray
 
 #: shared constants: scales s, s2; zero points of several types; a 4x4x3x3 weight in several forms; biases
-CONSTANTS: dict[str, NDArray[np.generic] | np.generic] = {
+CONSTANTS: dict[str, AnyArray | np.generic] = {
     "s": np.float32(0.1),
     "s2": np.float32(0.2),
     "z": np.uint8(0),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import onnx.parser
-from numpy.typing import NDArray
 
-Weights = dict[str, NDArray[np.generic]]
+from edgeq.numerics.arrays import AnyArray
+
+Weights = dict[str, AnyArray]
 
 CONV_WEIGHTS: Weights = {
     "w": np.linspace(-1, 1, 108, dtype=np.float32).reshape(4, 3, 3, 3),

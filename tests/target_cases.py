@@ -9,15 +9,15 @@ from typing import Literal
 import numpy as np
 import onnx
 import onnx.parser
-from numpy.typing import NDArray
 
 from edgeq.api import Quantized, quantize
+from edgeq.numerics.arrays import F32, F64, I64, AnyArray
 from edgeq.runtimes.ort import open_session
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Target, load_target
 
 IMAGE = (8, 6, 6)
-Constants = dict[str, NDArray[np.generic]]
+Constants = dict[str, AnyArray]
 
 
 def eager(name: str) -> Target:
@@ -44,15 +44,15 @@ class Case:
         return self.name
 
 
-def ints(*numbers: int) -> NDArray[np.int64]:
+def ints(*numbers: int) -> I64:
     return np.array(numbers, np.int64)
 
 
-def floats(*shape: int, seed: int = 1) -> NDArray[np.float32]:
+def floats(*shape: int, seed: int = 1) -> F32:
     return (np.random.default_rng(seed).normal(size=shape) / np.sqrt(max(np.prod(shape[1:]), 1))).astype(np.float32)
 
 
-def number(value: float) -> NDArray[np.float32]:
+def number(value: float) -> F32:
     return np.array(value, np.float32)
 
 
@@ -219,7 +219,7 @@ def shape_of(proto: onnx.ModelProto, name: str) -> tuple[int, ...]:
     return next(tuple(d.dim_value for d in v.type.tensor_type.shape.dim) for v in inferred.value_info if v.name == name)
 
 
-def data(case: Case) -> dict[str, NDArray[np.float32]]:
+def data(case: Case) -> dict[str, F32]:
     return {"x": np.random.default_rng(0).normal(size=(4, *case.image)).astype(np.float32)}
 
 
@@ -227,7 +227,7 @@ def quantized(case: Case, target: Target) -> Quantized:
     return quantize(build(case), data(case), target=target, recipe=Recipe(effort="fast", rule="minmax"), prove=False)
 
 
-def run(model: bytes, case: Case, optimize: Literal["off", "all"]) -> list[NDArray[np.float64]]:
+def run(model: bytes, case: Case, optimize: Literal["off", "all"]) -> list[F64]:
     """Every output over all the data."""
     session = open_session(model, threads=1, optimize=optimize)
     x = data(case)["x"]
@@ -235,11 +235,11 @@ def run(model: bytes, case: Case, optimize: Literal["off", "all"]) -> list[NDArr
     return [np.stack(output).astype(np.float64) for output in zip(*parts, strict=True)]
 
 
-def float_result(case: Case) -> NDArray[np.float64]:
+def float_result(case: Case) -> F64:
     return run(build(case).SerializeToString(), case, "off")[0]
 
 
-def sqnr(wanted: NDArray[np.float64], got: NDArray[np.float64]) -> float:
+def sqnr(wanted: F64, got: F64) -> float:
     return float(10 * np.log10((wanted**2).sum() / max(((wanted - got) ** 2).sum(), 1e-30)))
 
 

@@ -11,9 +11,9 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 import pytest
-from numpy.typing import NDArray
 
 from edgeq.io.load import load_proto
+from edgeq.numerics.arrays import AnyArray
 from edgeq.passes.lower.average_to_global_pool import AverageToGlobalPool
 from edgeq.passes.lower.flatten_to_gemm import FlattenToGemm
 from edgeq.passes.lower.pad_all_axes import PadAllAxes
@@ -82,7 +82,7 @@ def serialised(model: ir.Model) -> bytes:
     return bytes(ir.to_proto(model).SerializeToString(deterministic=True))
 
 
-def outputs(model: ir.Model, feeds: dict[str, NDArray[np.generic]], optimize: Optimize = "off") -> list[NDArray[np.generic]]:
+def outputs(model: ir.Model, feeds: dict[str, AnyArray], optimize: Optimize = "off") -> list[AnyArray]:
     with open_session(model, optimize=optimize, threads=1) as session:
         return session.run(feeds)
 

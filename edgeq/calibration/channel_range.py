@@ -8,15 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from edgeq.calibration.observe import WORKERS, map_ahead, session_source
 from edgeq.data.dataset import Batch, Dataset
 from edgeq.graph.expose import expose
+from edgeq.numerics.arrays import F32
 from edgeq.progress import Progress
 from edgeq.runtimes.ort import open_session
 
-Ends = tuple[NDArray[np.float32], NDArray[np.float32]]
+Ends = tuple[F32, F32]
 
 
 def measure_channels(model: ir.Model, names: Sequence[str], data: Dataset, progress: Progress) -> dict[str, Ends]:
@@ -45,7 +45,7 @@ def measure_channels(model: ir.Model, names: Sequence[str], data: Dataset, progr
     return {name: found for name in names if (found := ends.get(name)) is not None}
 
 
-def _join(known: Ends | None, low: NDArray[np.float32], high: NDArray[np.float32]) -> Ends | None:
+def _join(known: Ends | None, low: F32, high: F32) -> Ends | None:
     if known is None or known[0].shape != low.shape:
         return None
     return np.minimum(known[0], low), np.maximum(known[1], high)

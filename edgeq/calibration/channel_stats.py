@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from edgeq.calibration.observe import WORKERS, map_ahead, session_source
 from edgeq.data.dataset import Batch, Dataset
 from edgeq.graph.expose import expose
+from edgeq.numerics.arrays import F32, F64
 from edgeq.progress import Progress, Silent
 from edgeq.runtimes.ort import open_session
 
@@ -22,8 +22,8 @@ from edgeq.runtimes.ort import open_session
 class ChannelStats:
     """By value name. peaks: max |x| of each channel, float32 [C]; squares: mean of x^2 of each channel, float64 [C]."""
 
-    peaks: dict[str, NDArray[np.float32]]
-    squares: dict[str, NDArray[np.float64]]
+    peaks: dict[str, F32]
+    squares: dict[str, F64]
 
 
 def channel_stats(model: ir.Model, axes: Mapping[str, int], data: Dataset, progress: Progress | None = None) -> ChannelStats:
@@ -63,7 +63,7 @@ class _Sums:
         self.runs = 0
         self.lock = threading.Lock()
 
-    def add(self, array: NDArray[np.float32], axis: int) -> None:
+    def add(self, array: F32, axis: int) -> None:
         rows = np.moveaxis(array, axis, 0).reshape(array.shape[axis], -1)
         peak = np.maximum(rows.max(1, initial=0.0), -rows.min(1, initial=0.0))
         with np.errstate(over="ignore", invalid="ignore"):
@@ -74,5 +74,5 @@ class _Sums:
             self.total = [a + b for a, b in zip(self.total, whole, strict=True)] if self.runs else whole
             self.runs += 1
 
-    def mean(self) -> NDArray[np.float64]:
+    def mean(self) -> F64:
         return np.array([np.ldexp(float(total), -self.UNIT) / self.runs for total in self.total])

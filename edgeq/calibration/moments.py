@@ -14,13 +14,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
 from edgeq.calibration.observe import WORKERS, map_ahead, session_source
 from edgeq.data.dataset import Batch, Dataset
 from edgeq.graph.expose import expose
 from edgeq.graph.layer_rows import Layer, rows_of
+from edgeq.numerics.arrays import F32, F64, AnyArray
 from edgeq.numerics.grid import QuantParams, grid_for_range, quantize
 from edgeq.progress import Progress, Silent
 from edgeq.runtimes.ort import open_session
@@ -37,22 +37,22 @@ ROWS_PER_VISIT = 128
 class Moment:
     """Of rows x = code - zero_point: total = sum x x^T float64 [G, K, K], sum float64 [G, K], both whole numbers; rows: how many."""
 
-    total: NDArray[np.float64]
-    sum: NDArray[np.float64]
+    total: F64
+    sum: F64
     rows: int
 
     @property
-    def second(self) -> NDArray[np.float64]:
+    def second(self) -> F64:
         """E[x x^T] [G, K, K], in units of the grid's scale squared."""
         return self.total / max(self.rows, 1)
 
     @property
-    def mean(self) -> NDArray[np.float64]:
+    def mean(self) -> F64:
         """E[x] [G, K], in units of the grid's scale."""
         return self.sum / max(self.rows, 1)
 
     @property
-    def covariance(self) -> NDArray[np.float64]:
+    def covariance(self) -> F64:
         """E[x x^T] - E[x] E[x]^T."""
         mean = self.mean
         return self.second - mean[:, :, None] * mean[:, None, :]
@@ -122,14 +122,14 @@ class _Sum:
         self.sum = np.zeros((layer.groups, layer.columns))
         self.rows = 0
         self.lock = threading.Lock()
-        self.waiting: list[NDArray[np.float32]] = []
+        self.waiting: list[F32] = []
         self.held = 0
 
     def visits(self, run: int) -> bool:
         """Whether this layer takes rows of that run of the model: every stride-th. All start with the first, so that others need none."""
         return run % self.stride == 0
 
-    def add(self, value: NDArray[np.generic], sample: int) -> None:
+    def add(self, value: AnyArray, sample: int) -> None:
         chance = np.random.default_rng([self.seed, sample, zlib.crc32(self.layer.node.encode())])
         rows = rows_of(self.layer, np.asarray(value, np.float32), self.quota, chance)
         grid = self.grid or grid_for_range(float(value.min()), float(value.max()), "uint8")

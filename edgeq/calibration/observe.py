@@ -8,15 +8,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 
-import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from edgeq.calibration.observer import Observer
 from edgeq.calibration.tensor_stats import TensorStats
 from edgeq.data.open import Batch, Dataset
 from edgeq.graph.expose import expose
 from edgeq.graph.read import graphs
+from edgeq.numerics.arrays import AnyArray
 from edgeq.progress import Progress, Silent
 from edgeq.runtimes.ort import Session, open_session
 
@@ -100,7 +99,7 @@ class _Crew:
         return self.own.session, self.own.observers
 
 
-def _observe(observer: Observer, array: NDArray[np.generic], samples: range, rows: int) -> None:
+def _observe(observer: Observer, array: AnyArray, samples: range, rows: int) -> None:
     """A value whose first axis is not the batch (heads beside samples, iterations of a loop) belongs to the batch's first sample."""
     if rows > 1 and array.ndim and array.shape[0] == rows:
         observer.update(array, samples)

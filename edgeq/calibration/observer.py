@@ -7,10 +7,10 @@ from array import array
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeq.calibration.histogram import BINS, MIN_EXPONENT, coarsen, exponent_for, trimmed
 from edgeq.calibration.tensor_stats import TensorStats, widen
+from edgeq.numerics.arrays import F32, I64, AnyArray
 
 #: values binned at a time: float32 and int64 scratch of 768 kB, measured the fastest from 8 k to 128 k together with 128 k
 BLOCK = 1 << 16
@@ -25,9 +25,9 @@ class Observer:
         self._samples, self._low, self._high = array("q"), array("f"), array("f")
         self._exponent = MIN_EXPONENT
         self._room = math.ldexp(BINS, MIN_EXPONENT)  # magnitudes below it fit in the bins
-        self._counts: NDArray[np.int64] | None = None  # bins -BINS .. BINS-1
+        self._counts: I64 | None = None  # bins -BINS .. BINS-1
 
-    def update(self, values: NDArray[np.generic], samples: Sequence[int]) -> None:
+    def update(self, values: AnyArray, samples: Sequence[int]) -> None:
         """Take in a float array of any shape; anything but float32 is cast to it.
 
         One entry in `samples`: all of `values` belongs to that sample. Else values [len(samples), ...]: row i belongs to sample samples[i].
@@ -54,14 +54,14 @@ class Observer:
         first, counts = trimmed(-BINS, np.zeros(0, np.int64) if self._counts is None else self._counts)
         return TensorStats(self._nonfinite, samples, low, high, self._exponent, first, counts)
 
-    def _drop_nonfinite(self, rows: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    def _drop_nonfinite(self, rows: F32) -> tuple[F32, F32, F32]:
         finite = np.isfinite(rows)
         self._nonfinite += int(rows.size - np.count_nonzero(finite))
         low = np.minimum.reduce(rows, axis=1, initial=_INF, where=finite)
         high = np.maximum.reduce(rows, axis=1, initial=-_INF, where=finite)
         return low, high, rows[finite]
 
-    def _remember(self, samples: Sequence[int], low: NDArray[np.float32], high: NDArray[np.float32]) -> None:
+    def _remember(self, samples: Sequence[int], low: F32, high: F32) -> None:
         if len(samples) == 1 and self._samples and self._samples[-1] == samples[0]:  # a loop body's value: many pieces, one sample
             self._low[-1], self._high[-1] = min(self._low[-1], float(low[0])), max(self._high[-1], float(high[0]))
             return
@@ -69,7 +69,7 @@ class Observer:
         self._low.frombytes(low.tobytes())
         self._high.frombytes(high.tobytes())
 
-    def _count(self, flat: NDArray[np.float32], low: float, high: float) -> None:
+    def _count(self, flat: F32, low: float, high: float) -> None:
         if self._counts is None:
             self._counts = np.zeros(2 * BINS, np.int64)
         peak = max(-low, high)
@@ -88,21 +88,21 @@ class Observer:
             found = np.bincount(bins)
             self._counts[BINS - offset : BINS - offset + found.size] += found
 
-    def _grow(self, counts: NDArray[np.int64], exponent: int) -> None:
+    def _grow(self, counts: I64, exponent: int) -> None:
         first, merged = coarsen(-BINS, counts, exponent - self._exponent)
         counts[:] = 0
         counts[BINS + first : BINS + first + merged.size] = merged
         self._exponent, self._room = exponent, math.ldexp(BINS, exponent)
 
 
-def _flat_float32(values: NDArray[np.generic]) -> NDArray[np.float32]:
+def _flat_float32(values: AnyArray) -> F32:
     if values.dtype == np.float32:
         return np.ascontiguousarray(values).reshape(-1)
     with np.errstate(over="ignore"):  # float64 beyond float32 becomes inf, and is counted as such
         return np.ascontiguousarray(values, np.float32).reshape(-1)
 
 
-def _signed_bins(block: NDArray[np.float32], scale: np.float32, offset: int, scaled: NDArray[np.float32], bins: NDArray[np.int64]) -> None:
+def _signed_bins(block: F32, scale: np.float32, offset: int, scaled: F32, bins: I64) -> None:
     """bins = floor(block * scale) + offset. The product is exact, but that a tiny negative value underflows to -0.0: its bin is -1."""
     np.multiply(block, scale, out=scaled)
     np.floor(scaled, out=scaled)

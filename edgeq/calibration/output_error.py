@@ -14,18 +14,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
 from edgeq.calibration.observe import WORKERS, map_ahead, session_source
 from edgeq.data.dataset import Batch, Dataset
 from edgeq.graph.expose import expose
 from edgeq.graph.layer_rows import Layer, rows_of
+from edgeq.numerics.arrays import F32, F64
 from edgeq.numerics.grid import QuantParams, dequantize, grid_for_range, quantize
 from edgeq.progress import Progress
 from edgeq.runtimes.ort import open_session
-
-Array = NDArray[np.float32]
 
 #: rows of a sample, and samples that are visited: more did not change a choice
 ROWS, VISITS = 32, 48
@@ -37,7 +35,7 @@ class GridOption:
 
     name: str
     grid: QuantParams | None
-    factors: Array | None = None
+    factors: F32 | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +46,8 @@ class Reader:
     """
 
     layer: Layer
-    weight: Array
-    noise: NDArray[np.float64]
+    weight: F32
+    noise: F64
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,13 +59,13 @@ class Site:
     readers: tuple[Reader, ...]
 
 
-def measure_errors(model: ir.Model, sites: Sequence[Site], data: Dataset, seed: int, progress: Progress) -> dict[str, NDArray[np.float64]]:
+def measure_errors(model: ir.Model, sites: Sequence[Site], data: Dataset, seed: int, progress: Progress) -> dict[str, F64]:
     """Site name -> relative output error of each candidate; NaN where no sample had the value."""
     runs = data.count // (data.fixed_batch or 1)
     stride = max(1, -(-runs // VISITS))
     exposed, outputs = expose(model, {reader.layer.source for site in sites for reader in site.readers})
     source, own = session_source(exposed), threading.local()
-    found: dict[str, dict[int, NDArray[np.float64]]] = {site.name: {} for site in sites}
+    found: dict[str, dict[int, F64]] = {site.name: {} for site in sites}
     progress.start("output errors", data.count)
 
     def take(batch: Batch) -> int:
@@ -92,7 +90,7 @@ def measure_errors(model: ir.Model, sites: Sequence[Site], data: Dataset, seed: 
     return {site.name: _mean(found[site.name], len(site.candidates)) for site in sites}
 
 
-def _mean(found: Mapping[int, NDArray[np.float64]], size: int) -> NDArray[np.float64]:
+def _mean(found: Mapping[int, F64], size: int) -> F64:
     """In the order of the samples, whichever worker came first."""
     return np.mean([found[sample] for sample in sorted(found)], axis=0) if found else np.full(size, np.nan)
 
@@ -101,14 +99,14 @@ def _number(reader: Reader) -> int:
     return zlib.crc32(reader.layer.node.encode())
 
 
-def _errors(reader: Reader, candidates: Sequence[GridOption], value: Array, chance: np.random.Generator) -> NDArray[np.float64]:
+def _errors(reader: Reader, candidates: Sequence[GridOption], value: F32, chance: np.random.Generator) -> F64:
     rows = rows_of(reader.layer, value, ROWS, chance)
     energy = _energy(rows, reader.weight)
     weigh = energy + energy.mean()
     return np.array([_error(reader, index, one, value, rows, weigh) for index, one in enumerate(candidates)])
 
 
-def _error(reader: Reader, index: int, one: GridOption, value: Array, rows: Array, weigh: NDArray[np.float64]) -> float:
+def _error(reader: Reader, index: int, one: GridOption, value: F32, rows: F32, weigh: F64) -> float:
     factors = np.float32(1) if one.factors is None else one.factors
     divided = rows / factors
     grid = one.grid
@@ -120,6 +118,6 @@ def _error(reader: Reader, index: int, one: GridOption, value: Array, rows: Arra
     return float(np.mean(error / np.maximum(weigh, np.finfo(np.float32).tiny)))
 
 
-def _energy(rows: Array, weight: Array) -> NDArray[np.float64]:
+def _energy(rows: F32, weight: F32) -> F64:
     """rows [G, R, K], weight [G, C, K] -> ||W x||^2 of each row, over all groups: float64 [R]."""
     return np.asarray(np.square(rows @ np.swapaxes(weight, 1, 2), dtype=np.float64).sum((0, 2)))

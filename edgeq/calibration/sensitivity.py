@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from edgeq.data.dataset import Dataset
 from edgeq.graph.edit import Names, add_constant
 from edgeq.graph.read import owner
+from edgeq.numerics.arrays import F32, AnyArray
 from edgeq.progress import Progress
 from edgeq.runtimes.ort import open_session
 
@@ -18,7 +18,7 @@ from edgeq.runtimes.ort import open_session
 SAMPLES = 16
 
 
-def output_damage(model: ir.Model, changed: Mapping[str, NDArray[np.float32]], data: Dataset, progress: Progress) -> dict[str, float]:
+def output_damage(model: ir.Model, changed: Mapping[str, F32], data: Dataset, progress: Progress) -> dict[str, float]:
     """ "node:input index" -> mean over outputs of the error's share of their energy, when only that weight is what `changed` says."""
     progress.start("sensitivity", len(changed))
     feeds = [batch.feeds for batch in data.batches(1, 0, min(SAMPLES, data.count))] if data.fixed_batch is None else []
@@ -31,7 +31,7 @@ def output_damage(model: ir.Model, changed: Mapping[str, NDArray[np.float32]], d
     return found
 
 
-def _with(model: ir.Model, key: str, array: NDArray[np.float32]) -> ir.Model:
+def _with(model: ir.Model, key: str, array: F32) -> ir.Model:
     copy = model.clone()
     name, _, index = key.rpartition(":")
     node = next(node for node in copy.graph.all_nodes() if node.name == name)
@@ -39,12 +39,12 @@ def _with(model: ir.Model, key: str, array: NDArray[np.float32]) -> ir.Model:
     return copy
 
 
-def _run(model: ir.Model, feeds: Sequence[Mapping[str, NDArray[np.generic]]]) -> list[list[NDArray[np.generic]]]:
+def _run(model: ir.Model, feeds: Sequence[Mapping[str, AnyArray]]) -> list[list[AnyArray]]:
     with open_session(model) as session:
         return [session.run(one) for one in feeds]
 
 
-def _distance(wanted: list[list[NDArray[np.generic]]], got: list[list[NDArray[np.generic]]]) -> float:
+def _distance(wanted: list[list[AnyArray]], got: list[list[AnyArray]]) -> float:
     shares = []
     for place in range(len(wanted[0])):
         pairs = [(np.asarray(w[place], np.float64), np.asarray(g[place], np.float64)) for w, g in zip(wanted, got, strict=True)]

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeq.calibration.histogram import BITS
 from edgeq.calibration.tensor_stats import TensorStats, flaw, pool
 from edgeq.errors import BadStatistics
+from edgeq.numerics.arrays import I64, AnyArray
 
 _FORMAT = 1
 #: the arrays in the file and the dtypes that each may have; counts take the smallest that holds them
@@ -49,7 +49,7 @@ class Statistics:
     tensors: Mapping[str, TensorStats]
 
     @property
-    def samples(self) -> NDArray[np.int64]:
+    def samples(self) -> I64:
         """Global indices of the samples that any tensor has seen, ascending."""
         return np.unique(np.concatenate([np.zeros(0, np.int64), *(stats.samples for stats in self.tensors.values())]))
 
@@ -113,7 +113,7 @@ def merge_statistics(parts: Sequence[Statistics]) -> Statistics:
     return Statistics(parts[0].model, parts[0].data, parts[0].settings, tensors)
 
 
-def _arrays(statistics: Statistics) -> dict[str, NDArray[np.generic]]:
+def _arrays(statistics: Statistics) -> dict[str, AnyArray]:
     names = sorted(statistics.tensors)
     tensors = [statistics.tensors[name] for name in names]
     header = {"format": _FORMAT, "bits": BITS, "model": statistics.model, "data": statistics.data, "settings": statistics.settings}
@@ -131,7 +131,7 @@ def _arrays(statistics: Statistics) -> dict[str, NDArray[np.generic]]:
     }
 
 
-def _member(archive: zipfile.ZipFile, name: str, dtypes: tuple[str, ...]) -> NDArray[np.generic]:
+def _member(archive: zipfile.ZipFile, name: str, dtypes: tuple[str, ...]) -> AnyArray:
     if sum(info.file_size for info in archive.infolist()) > MAX_BYTES:
         raise ValueError(f"it unpacks to more than {MAX_BYTES} bytes")
     file = io.BytesIO(archive.read(f"{name}.npy"))  # at most its declared size, and its checksum is verified
@@ -144,11 +144,11 @@ def _member(archive: zipfile.ZipFile, name: str, dtypes: tuple[str, ...]) -> NDA
         raise ValueError(f"unexpected dtype or shape of {name}")
     if shape[0] < 0 or len(body) != shape[0] * dtype.itemsize * (5 if rank == 2 else 1):
         raise ValueError(f"the size of {name} is not what it says")
-    array: NDArray[np.generic] = np.frombuffer(body, dtype).reshape(shape)
+    array: AnyArray = np.frombuffer(body, dtype).reshape(shape)
     return array
 
 
-def _assembled(arrays: Mapping[str, NDArray[np.generic]]) -> Statistics:
+def _assembled(arrays: Mapping[str, AnyArray]) -> Statistics:
     if arrays["header"].size > MAX_HEADER or arrays["counts"].size * 8 > MAX_BYTES:
         raise ValueError("it is larger than statistics can be")
     header = json.loads(arrays["header"].tobytes())

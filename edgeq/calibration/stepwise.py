@@ -11,7 +11,8 @@ import onnx_ir as ir
 
 from edgeq.calibration.observe import WORKERS, session_source
 from edgeq.graph.liveness import reads
-from edgeq.runtimes.ort import Array, open_session
+from edgeq.numerics.arrays import AnyArray
+from edgeq.runtimes.ort import open_session
 
 
 class Stepwise:
@@ -21,15 +22,15 @@ class Stepwise:
     """
 
     def __init__(
-        self, model: ir.Model, samples: Sequence[Mapping[str, Array]], held: Mapping[ir.Node, ir.Value] = MappingProxyType({})
+        self, model: ir.Model, samples: Sequence[Mapping[str, AnyArray]], held: Mapping[ir.Node, ir.Value] = MappingProxyType({})
     ) -> None:
         """samples: feeds of one run each. held: values that are kept until a node ran, beside what it reads."""
         self._model, self._count = model, len(samples)
         self._ahead, self._held = dict.fromkeys(model.graph), held
         inputs = [str(value.name) for value in model.graph.inputs]
-        self._alive: dict[str, list[Array]] = {name: [np.asarray(feeds[name]) for feeds in samples] for name in inputs}
+        self._alive: dict[str, list[AnyArray]] = {name: [np.asarray(feeds[name]) for feeds in samples] for name in inputs}
 
-    def reach(self, value: ir.Value) -> list[Array]:
+    def reach(self, value: ir.Value) -> list[AnyArray]:
         """A value for each sample: one that is held since later steps read it, or one that is made now."""
         if str(value.name) not in self._alive:
             maker = value.producer()
@@ -39,7 +40,7 @@ class Stepwise:
                 return made
         return self._alive[str(value.name)]
 
-    def advance(self, node: ir.Node) -> list[Array]:
+    def advance(self, node: ir.Node) -> list[AnyArray]:
         """Run this node, which did not run yet, and what it needs; its first output for each sample.
 
         What the caller writes into the arrays is what later steps see.
@@ -69,7 +70,7 @@ class Stepwise:
                     waiting.append(maker)
         return [one for one in self._ahead if one in needed]
 
-    def _run(self, fed: list[str], wanted: list[str]) -> dict[str, list[Array]]:
+    def _run(self, fed: list[str], wanted: list[str]) -> dict[str, list[AnyArray]]:
         examples = {name: self._alive[name][0] for name in fed}
         source = session_source(_part(self._model.graph, self._model.ir_version, examples, wanted))
         with open_session(source, threads=1, optimize="off") as session, ThreadPoolExecutor(WORKERS) as pool:
@@ -78,7 +79,7 @@ class Stepwise:
         return {name: [row[place] for row in rows] for place, name in enumerate(wanted)}
 
 
-def _part(graph: ir.Graph, version: int, fed: Mapping[str, Array], wanted: list[str]) -> ir.Model:
+def _part(graph: ir.Graph, version: int, fed: Mapping[str, AnyArray], wanted: list[str]) -> ir.Model:
     """A model of the nodes between `fed` (name -> an example) and `wanted`."""
     part = ir.convenience.extract(graph, list(fed), wanted)
     for value in part.inputs:

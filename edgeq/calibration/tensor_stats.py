@@ -8,20 +8,17 @@ from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeq.calibration.histogram import BINS, MIN_EXPONENT, coarsen, exponent_for
 from edgeq.errors import BadStatistics
-
-Indices = NDArray[np.int64]
-Floats = NDArray[np.float32]
+from edgeq.numerics.arrays import F32, I64
 
 
-def _no_ints() -> Indices:
+def _no_ints() -> I64:
     return np.zeros(0, np.int64)
 
 
-def _no_floats() -> Floats:
+def _no_floats() -> F32:
     return np.zeros(0, np.float32)
 
 
@@ -37,12 +34,12 @@ class TensorStats:
     """
 
     nonfinite: int = 0
-    samples: Indices = field(default_factory=_no_ints)
-    sample_low: Floats = field(default_factory=_no_floats)
-    sample_high: Floats = field(default_factory=_no_floats)
+    samples: I64 = field(default_factory=_no_ints)
+    sample_low: F32 = field(default_factory=_no_floats)
+    sample_high: F32 = field(default_factory=_no_floats)
     exponent: int = MIN_EXPONENT
     first: int = 0
-    counts: Indices = field(default_factory=_no_ints)
+    counts: I64 = field(default_factory=_no_ints)
 
     @property
     def count(self) -> int:
@@ -107,7 +104,7 @@ def pool(parts: Sequence[TensorStats]) -> TensorStats:
     return TensorStats(sum(part.nonfinite for part in parts), samples, low, high, exponent, first, counts)
 
 
-def widen(samples: Indices, low: Floats, high: Floats) -> tuple[Indices, Floats, Floats]:
+def widen(samples: I64, low: F32, high: F32) -> tuple[I64, F32, F32]:
     """Sort by sample and join the ranges of equal samples. All arrays [n] -> [m], m <= n."""
     if samples.size == 0:
         return samples, low, high

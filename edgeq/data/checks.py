@@ -8,10 +8,10 @@ from difflib import get_close_matches
 from itertools import permutations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeq.errors import BadData
 from edgeq.graph.signature import InputSpec
+from edgeq.numerics.arrays import AnyArray
 
 #: arrays that are labels when the model has no input of that name
 LABELS = ("labels", "y")
@@ -93,7 +93,7 @@ def _agrees(shape: Sequence[int], wanted: Sequence[int | str | None]) -> bool:
     return len(shape) == len(wanted) and all(not isinstance(w, int) or w < 1 or w == s for s, w in zip(shape, wanted, strict=True))
 
 
-def fit_sample(array: NDArray[np.generic], spec: InputSpec, where: str) -> tuple[NDArray[np.generic], bool]:
+def fit_sample(array: AnyArray, spec: InputSpec, where: str) -> tuple[AnyArray, bool]:
     """One sample as the model takes it, and whether it is a whole feed.
 
     One rank less than the input: a batch axis of length 1 is added. The input's own rank: a whole feed, as it is.
@@ -110,7 +110,7 @@ def fit_sample(array: NDArray[np.generic], spec: InputSpec, where: str) -> tuple
     return fitted, whole
 
 
-def _check_shape(array: NDArray[np.generic], shaped: NDArray[np.generic], spec: InputSpec, where: str) -> None:
+def _check_shape(array: AnyArray, shaped: AnyArray, spec: InputSpec, where: str) -> None:
     if spec.shape is None:
         return
     # the batch axis that was added is 1 and joins others later: compare the rest only
@@ -132,7 +132,7 @@ def _shape_fix(shape: tuple[int, ...], spec: InputSpec) -> str:
     return f"Axis 0 of an array is the sample: give [samples, {sample}], or one rank more when each row is a whole feed."
 
 
-def convert(array: NDArray[np.generic], spec: InputSpec, where: str) -> NDArray[np.generic]:
+def convert(array: AnyArray, spec: InputSpec, where: str) -> AnyArray:
     """The array in the input's element type: float to float (finite stays finite), and whatever else loses nothing. Else BadData."""
     try:
         wanted = np.dtype(spec.dtype)
@@ -162,7 +162,7 @@ def convert(array: NDArray[np.generic], spec: InputSpec, where: str) -> NDArray[
     return changed
 
 
-def _check_finite(array: NDArray[np.generic], spec: InputSpec, where: str) -> None:
+def _check_finite(array: AnyArray, spec: InputSpec, where: str) -> None:
     # min and max see every NaN and Inf and are cheaper than a mask
     if np.isfinite(array.min()) and np.isfinite(array.max()):
         return

@@ -7,17 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeq.data.checks import fit_sample
-from edgeq.data.labels import Labels
 from edgeq.data.set_toml import SetInput
 from edgeq.data.sources import Source
 from edgeq.data.survey import Survey
 from edgeq.errors import BadData
 from edgeq.graph.signature import InputSpec
+from edgeq.numerics.arrays import I64, AnyArray
 
-Feeds = dict[str, NDArray[np.generic]]
+Feeds = dict[str, AnyArray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +38,7 @@ class Dataset:
     name: str
     count: int
     unused: int
-    labels: Labels | None
+    labels: I64 | None
     metric: str | None
     notes: tuple[str, ...]
     inputs: tuple[InputSpec, ...]
@@ -102,7 +101,7 @@ class Dataset:
 
 
 def fit_row(
-    row: Mapping[str, NDArray[np.generic]], inputs: Sequence[InputSpec], how: Mapping[str, SetInput], where: str
+    row: Mapping[str, AnyArray], inputs: Sequence[InputSpec], how: Mapping[str, SetInput], where: str
 ) -> tuple[Feeds, frozenset[str]]:
     """One raw sample as feeds (preprocessed, converted, checked), and the names of the inputs whose array was a whole feed."""
     feeds: Feeds = {}

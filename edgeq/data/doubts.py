@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeq.data.dataset import Dataset
 from edgeq.graph.signature import InputSpec
+from edgeq.numerics.arrays import F64
 
 #: ranges from fewer samples hang on chance
 FEW = 8
@@ -59,13 +59,13 @@ def _duplicates(digests: Sequence[bytes]) -> list[str]:
     return [f"{len(copies)} of {len(digests)} samples are copies of an earlier one (sample {copy} of sample {original})."]
 
 
-def _first_values(dataset: Dataset, names: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+def _first_values(dataset: Dataset, names: Sequence[str]) -> dict[str, F64]:
     step = dataset.fixed_batch or 1
     batches = list(dataset.batches(FEW, 0, min(FEW, dataset.count) // step * step or step))
     return {name: np.concatenate([batch.feeds[name].ravel() for batch in batches]).astype(np.float64) for name in names}
 
 
-def _range(dataset: Dataset, name: str, head: NDArray[np.float64], gains: Mapping[str, float] | None) -> list[str]:
+def _range(dataset: Dataset, name: str, head: F64, gains: Mapping[str, float] | None) -> list[str]:
     column = dataset.survey.names.index(name)
     low, high = dataset.survey.low[:, column], dataset.survey.high[:, column]
     if low.min() < -1 or high.max() > 255:

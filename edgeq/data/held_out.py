@@ -6,12 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-import numpy as np
-from numpy.typing import NDArray
-
 from edgeq.data.dataset import Dataset
 from edgeq.data.sources import Source
 from edgeq.data.survey import Survey
+from edgeq.numerics.arrays import AnyArray
 
 #: every so many pieces (samples; batches of a model with a fixed one): also of data that is sorted by class
 HELD_OUT = 5
@@ -33,7 +31,7 @@ class _Part:
     def count(self) -> int:
         return len(self.kept)
 
-    def rows(self, start: int, stop: int) -> Iterator[Mapping[str, NDArray[np.generic]]]:
+    def rows(self, start: int, stop: int) -> Iterator[Mapping[str, AnyArray]]:
         for _, run in groupby(enumerate(self.kept[start:stop]), lambda pair: pair[1] - pair[0]):
             indices = [index for _, index in run]
             yield from self.source.rows(indices[0], indices[-1] + 1)

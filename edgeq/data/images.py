@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeq.data.set_toml import SetInput
 from edgeq.errors import BadData
+from edgeq.numerics.arrays import U8
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -22,7 +22,7 @@ MAX_PIXELS = 64_000_000
 _MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
 
 
-def read_image(path: Path, how: SetInput) -> NDArray[np.uint8]:
+def read_image(path: Path, how: SetInput) -> U8:
     """The image as uint8 [C, H, W] or [H, W, C] by `how.layout`, C = 1 for gray; values not scaled yet.
 
     Transparency is dropped and an EXIF rotation is not applied. Raises BadData.
@@ -76,7 +76,7 @@ def _target_size(size: tuple[int, int], resize: int | tuple[int, int]) -> tuple[
     return max(1, (width * resize * 2 + shorter) // (2 * shorter)), max(1, (height * resize * 2 + shorter) // (2 * shorter))
 
 
-def _crop(pixels: NDArray[np.uint8], crop: tuple[int, int], path: Path) -> NDArray[np.uint8]:
+def _crop(pixels: U8, crop: tuple[int, int], path: Path) -> U8:
     """The middle; an odd remainder goes to the bottom and right."""
     top, left = ((have - want) // 2 for have, want in zip(pixels.shape[:2], crop, strict=True))
     if top < 0 or left < 0:

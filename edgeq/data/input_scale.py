@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
+
+from edgeq.numerics.arrays import F64
 
 #: operators between an input and its first layer that keep the values
 _KEEPS = frozenset({"Identity", "Cast", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Pad", "Dropout"})
@@ -35,7 +36,7 @@ def _gain(value: ir.Value, depth: int) -> float | None:
     return None
 
 
-def _rows(node: ir.Node) -> NDArray[np.float64] | None:
+def _rows(node: ir.Node) -> F64 | None:
     """The weights [output channels, inputs of one output], or None when they are not constant."""
     weight = _constant(node.inputs[1])
     if weight is None or weight.ndim < 2:
@@ -44,7 +45,7 @@ def _rows(node: ir.Node) -> NDArray[np.float64] | None:
     return weight.reshape(weight.shape[0], -1) if transposed else weight.reshape(-1, weight.shape[-1]).T
 
 
-def _normalization(node: ir.Node) -> NDArray[np.float64]:
+def _normalization(node: ir.Node) -> F64:
     """scale / sqrt(var + epsilon) of a BatchNormalization that directly follows, else 1."""
     users = [user for user, _ in node.outputs[0].uses() if user.op_type == "BatchNormalization"]
     if not users:
@@ -56,6 +57,6 @@ def _normalization(node: ir.Node) -> NDArray[np.float64]:
     return np.asarray(np.abs(scale) / np.sqrt(variance + epsilon))
 
 
-def _constant(value: ir.Value | None) -> NDArray[np.float64] | None:
+def _constant(value: ir.Value | None) -> F64 | None:
     tensor = None if value is None else ir.convenience.get_const_tensor(value)
     return None if tensor is None else tensor.numpy().astype(np.float64)

@@ -7,15 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeq.data.npy import npy_array
 from edgeq.errors import BadData
+from edgeq.numerics.arrays import I64, AnyArray
 
-Labels = NDArray[np.int64]
 
-
-def check_labels(values: NDArray[np.generic], count: int, where: str) -> Labels:
+def check_labels(values: AnyArray, count: int, where: str) -> I64:
     """Labels must be whole numbers, one a sample: [N] or [N, 1]. Raises BadData."""
     flat = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
     if flat.ndim != 1 or flat.dtype.kind not in "iu":
@@ -26,7 +24,7 @@ def check_labels(values: NDArray[np.generic], count: int, where: str) -> Labels:
     return flat.astype(np.int64)
 
 
-def read_labels(path: Path, files: Sequence[str] | None, count: int) -> Labels:
+def read_labels(path: Path, files: Sequence[str] | None, count: int) -> I64:
     """Labels from .npy, or from text: one number a line in sample order, or lines `file,label` (a heading is allowed).
 
     files: names of the sample files relative to the folder, or None when the samples are rows of one file. Raises BadData.
@@ -45,7 +43,7 @@ def read_labels(path: Path, files: Sequence[str] | None, count: int) -> Labels:
     return _by_name(lines, files, path)
 
 
-def _by_name(lines: Sequence[Sequence[str]], files: Sequence[str] | None, path: Path) -> Labels:
+def _by_name(lines: Sequence[Sequence[str]], files: Sequence[str] | None, path: Path) -> I64:
     if files is None:
         raise BadData("The labels name files, but the samples are rows of one file.", str(path), "Give one class number a line.")
     bad = next((line for line in lines if len(line) != 2), None)

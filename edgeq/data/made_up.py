@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeq.errors import BadRecipe
 from edgeq.graph.signature import InputSpec
+from edgeq.numerics.arrays import AnyArray
 
-Array = NDArray[Any]
 
-
-def made_up_feeds(inputs: Sequence[InputSpec], shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
+def made_up_feeds(inputs: Sequence[InputSpec], shapes: Mapping[str, tuple[int, ...]]) -> dict[str, AnyArray]:
     """One feed: normal noise for floats, zeros for all else (a valid index everywhere); the same in every run.
 
     shapes: for inputs with dynamic sizes; without one, a dynamic first dimension is 1. Raises BadRecipe for a size that nobody gave.
@@ -37,7 +34,7 @@ def _shape(spec: InputSpec, shapes: Mapping[str, tuple[int, ...]]) -> tuple[int,
     return tuple(size for size in sizes if isinstance(size, int))
 
 
-def _made_up(spec: InputSpec, shape: tuple[int, ...], noise: np.random.Generator) -> Array:
+def _made_up(spec: InputSpec, shape: tuple[int, ...], noise: np.random.Generator) -> AnyArray:
     if spec.dtype.startswith("float"):
         return noise.standard_normal(shape).astype(spec.dtype)
     if spec.dtype in ("str", "object", "string", "unknown"):

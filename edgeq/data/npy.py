@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeq.errors import BadData
+from edgeq.numerics.arrays import AnyArray
 
 #: a real header has about 120 bytes; numpy's own limit is 10,000
 MAX_HEADER = 10_000
@@ -51,7 +51,7 @@ class NpyArray:
     def where(self) -> str:
         return str(self.path) if self.member is None else f"{self.path}, array `{self.member.removesuffix('.npy')}`"
 
-    def rows(self, start: int, stop: int) -> Iterator[NDArray[np.generic]]:
+    def rows(self, start: int, stop: int) -> Iterator[AnyArray]:
         """Rows start..stop-1 along axis 0, in the dtype of the file. Raises BadData when the bytes are damaged or missing."""
         shape, dtype = self.header.shape[1:], self.header.dtype
         size = math.prod(shape) * dtype.itemsize
@@ -61,7 +61,7 @@ class NpyArray:
             for _ in range(start, stop):
                 yield np.frombuffer(_read(stream, size, self.where), dtype).reshape(shape)
 
-    def whole(self) -> NDArray[np.generic]:
+    def whole(self) -> AnyArray:
         """The whole array, for a file that is one sample or holds labels."""
         _check_size(self.header.nbytes, self.where)
         with _stream(self.path, self.member, self.where) as stream:

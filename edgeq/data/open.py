@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from edgeq.data.checks import freeze_shapes
 from edgeq.data.dataset import Batch, Dataset, fit_row
 from edgeq.data.doubts import data_warnings
@@ -18,12 +15,13 @@ from edgeq.data.sources import Opened, open_arrays, open_memory
 from edgeq.data.survey import Survey
 from edgeq.errors import BadData
 from edgeq.graph.signature import InputSpec
+from edgeq.numerics.arrays import AnyArray
 
 __all__ = ["Batch", "Dataset", "InputSpec", "data_warnings", "open_dataset", "shipped_model", "shipped_sets"]
 
 
 def open_dataset(
-    spec: str | Path | Mapping[str, NDArray[np.generic]],
+    spec: str | Path | Mapping[str, AnyArray],
     inputs: Sequence[InputSpec],
     *,
     samples: int | None = None,
@@ -59,7 +57,7 @@ def open_dataset(
 
 
 def _open(
-    spec: str | Path | Mapping[str, NDArray[np.generic]], inputs: tuple[InputSpec, ...], split: str
+    spec: str | Path | Mapping[str, AnyArray], inputs: tuple[InputSpec, ...], split: str
 ) -> tuple[str, Opened, str | None, Mapping[str, SetInput]]:
     """Name, source, metric and preprocessing of what `spec` names."""
     if isinstance(spec, Mapping):

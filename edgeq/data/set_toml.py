@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from edgeq.data.checks import show_shape
 from edgeq.errors import BadData
 from edgeq.graph.signature import InputSpec
 from edgeq.io.strict_toml import Strict, read_toml
+from edgeq.numerics.arrays import F32, AnyArray
 
 Metric = Literal["top1"]
 Numbers = Annotated[tuple[float, ...], Field(min_length=1)]
@@ -39,14 +39,14 @@ class SetInput(Strict):
     def changes_values(self) -> bool:
         return (self.scale, self.mean, self.std) != (1.0, 0.0, 1.0)
 
-    def normalize(self, array: NDArray[np.generic], where: str) -> NDArray[np.generic]:
+    def normalize(self, array: AnyArray, where: str) -> AnyArray:
         """(x * scale - mean) / std, float32, shape kept; the array itself when the three are 1, 0, 1."""
         if not self.changes_values:
             return array
         mean, std = self._along(self.mean, array, where), self._along(self.std, array, where)
         return np.asarray((array.astype(np.float32) * np.float32(self.scale) - mean) / std, np.float32)
 
-    def _along(self, values: float | tuple[float, ...], array: NDArray[np.generic], where: str) -> NDArray[np.float32]:
+    def _along(self, values: float | tuple[float, ...], array: AnyArray, where: str) -> F32:
         if isinstance(values, float | int):
             return np.asarray(values, np.float32)
         axis = -3 if self.layout == "NCHW" else -1

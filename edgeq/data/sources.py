@@ -8,17 +8,15 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeq.data.checks import Match, match_names
 from edgeq.data.images import SUFFIXES, read_image
-from edgeq.data.labels import Labels, check_labels
+from edgeq.data.labels import check_labels
 from edgeq.data.npy import NpyArray, npy_array, npz_arrays
 from edgeq.data.set_toml import SetInput
 from edgeq.errors import BadData
 from edgeq.graph.signature import InputSpec
-
-Array = NDArray[np.generic]
+from edgeq.numerics.arrays import I64, AnyArray
 
 
 class Source(Protocol):
@@ -27,7 +25,7 @@ class Source(Protocol):
     @property
     def count(self) -> int: ...
 
-    def rows(self, start: int, stop: int) -> Iterator[Mapping[str, Array]]:
+    def rows(self, start: int, stop: int) -> Iterator[Mapping[str, AnyArray]]:
         """Samples start..stop-1, in order; nothing is kept. Raises BadData."""
 
     def where(self, index: int) -> str:
@@ -39,7 +37,7 @@ class Opened:
     """A source with what came along: labels int64 [count] or None, notes for the user."""
 
     source: Source
-    labels: Labels | None = None
+    labels: I64 | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -47,10 +45,10 @@ class Opened:
 class MemorySource:
     """arrays: one per model input, axis 0 = sample."""
 
-    arrays: Mapping[str, Array]
+    arrays: Mapping[str, AnyArray]
     count: int
 
-    def rows(self, start: int, stop: int) -> Iterator[Mapping[str, Array]]:
+    def rows(self, start: int, stop: int) -> Iterator[Mapping[str, AnyArray]]:
         for index in range(start, stop):
             yield {name: np.asarray(array[index]) for name, array in self.arrays.items()}
 
@@ -66,7 +64,7 @@ class StreamSource:
     arrays: Mapping[str, NpyArray]
     count: int
 
-    def rows(self, start: int, stop: int) -> Iterator[Mapping[str, Array]]:
+    def rows(self, start: int, stop: int) -> Iterator[Mapping[str, AnyArray]]:
         names = tuple(self.arrays)
         for row in zip(*(self.arrays[name].rows(start, stop) for name in names), strict=True):
             yield dict(zip(names, row, strict=True))
@@ -87,14 +85,14 @@ class FileSource:
     def count(self) -> int:
         return len(self.files)
 
-    def rows(self, start: int, stop: int) -> Iterator[Mapping[str, Array]]:
+    def rows(self, start: int, stop: int) -> Iterator[Mapping[str, AnyArray]]:
         for path in self.files[start:stop]:
             yield self._read(path)
 
     def where(self, index: int) -> str:
         return f"{self.files[index]} (sample {index})"
 
-    def _read(self, path: Path) -> Mapping[str, Array]:
+    def _read(self, path: Path) -> Mapping[str, AnyArray]:
         if path.suffix.lower() == ".npz":
             arrays = npz_arrays(path)
             keys = match_names(list(arrays), self.inputs, str(path)).keys
@@ -119,7 +117,7 @@ class FileSource:
 SAMPLE_SUFFIXES = (".npy", ".npz", *SUFFIXES)
 
 
-def open_memory(data: Mapping[str, Array], inputs: Sequence[InputSpec]) -> Opened:
+def open_memory(data: Mapping[str, AnyArray], inputs: Sequence[InputSpec]) -> Opened:
     """Arrays in memory through the same checks as a file. Raises BadData."""
     arrays = {str(name): _as_numbers(values, str(name)) for name, values in data.items()}
     where = "the arrays in memory"
@@ -130,7 +128,7 @@ def open_memory(data: Mapping[str, Array], inputs: Sequence[InputSpec]) -> Opene
     return Opened(MemorySource({name: arrays[key] for name, key in match.keys.items()}, count), labels, match.notes)
 
 
-def _as_numbers(values: Array, name: str) -> Array:
+def _as_numbers(values: AnyArray, name: str) -> AnyArray:
     try:
         array = np.asarray(values)
     except ValueError as problem:

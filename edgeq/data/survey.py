@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+
+from edgeq.numerics.arrays import F64, U8, AnyArray, Mask
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,11 +20,11 @@ class Survey:
     """
 
     names: tuple[str, ...]
-    seen: NDArray[np.bool_]
-    digests: NDArray[np.uint8]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
-    constant: NDArray[np.bool_]
+    seen: Mask
+    digests: U8
+    low: F64
+    high: F64
+    constant: Mask
 
     @classmethod
     def empty(cls, count: int, names: tuple[str, ...]) -> Survey:
@@ -32,7 +33,7 @@ class Survey:
         digests = np.zeros((count, 32), np.uint8)
         return cls(names, np.zeros(count, np.bool_), digests, np.zeros(limits), np.zeros(limits), np.zeros(count, np.bool_))
 
-    def record(self, index: int, feeds: Mapping[str, NDArray[np.generic]]) -> None:
+    def record(self, index: int, feeds: Mapping[str, AnyArray]) -> None:
         """Note one sample; a second time changes nothing."""
         if self.seen[index]:
             return

@@ -6,20 +6,18 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from edgeq.graph.edit import Names, replace_constant
 from edgeq.graph.read import attribute_float, attribute_int, constant, is_op, only_consumer, rank
-
-Array = NDArray[np.float64]
+from edgeq.numerics.arrays import F64, AnyArray
 
 
 @dataclass(frozen=True, eq=False)
 class Affine:
     """scale, shift: float64 [C], or () for all channels alike."""
 
-    scale: Array
-    shift: Array
+    scale: F64
+    shift: F64
 
     @property
     def is_finite(self) -> bool:
@@ -59,7 +57,7 @@ def linear_behind(value: ir.Value | None) -> Linear | None:
     return linear if _has_plain_bias(linear) else None
 
 
-def _channels(node: ir.Node, weight: NDArray[np.generic]) -> int:
+def _channels(node: ir.Node, weight: AnyArray) -> int:
     if node.op_type == "Conv":
         return int(weight.shape[0])
     if node.op_type == "ConvTranspose":
@@ -89,7 +87,7 @@ def _matmul_add(value: ir.Value) -> Linear | None:
     return None
 
 
-def per_channel(array: NDArray[np.generic], rank: int | None, axis: int, channels: int) -> Array | None:
+def per_channel(array: AnyArray, rank: int | None, axis: int, channels: int) -> F64 | None:
     """`array`, broadcast against a tensor of `rank` dimensions, as one number a channel [channels]; None when it is something else."""
     if not np.issubdtype(array.dtype, np.floating) or array.ndim > (1 if rank is None else rank):
         return None
@@ -167,11 +165,11 @@ def _bias_index(linear: Linear) -> int:
     return 1 if linear.bias_add.inputs[0] is linear.node.outputs[0] else 0
 
 
-def _bias(node: ir.Node) -> NDArray[np.generic] | None:
+def _bias(node: ir.Node) -> AnyArray | None:
     return constant(node.inputs[2]) if len(node.inputs) > 2 else None
 
 
-def _bias_vector(linear: Linear, bias: NDArray[np.generic] | None) -> Array:
+def _bias_vector(linear: Linear, bias: AnyArray | None) -> F64:
     if bias is None:
         return np.zeros(linear.channels)
     flat = np.broadcast_to(bias.astype(np.float64).reshape(-1), (linear.channels,))
@@ -179,7 +177,7 @@ def _bias_vector(linear: Linear, bias: NDArray[np.generic] | None) -> Array:
     return np.asarray(flat * beta)
 
 
-def _scale_outputs(node: ir.Node, weight: Array, scale: Array) -> Array:
+def _scale_outputs(node: ir.Node, weight: F64, scale: F64) -> F64:
     if node.op_type == "Conv" or (node.op_type == "Gemm" and attribute_int(node, "transB", 0)):
         return weight * scale.reshape(-1, *[1] * (weight.ndim - 1))
     if node.op_type == "ConvTranspose":  # [in, out / group, ...]: the inputs of a group share its outputs

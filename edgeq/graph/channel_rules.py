@@ -7,8 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.graph.channel_ties import Ids, Ties
+from edgeq.graph.channel_ties import Ties
 from edgeq.graph.read import attribute_float, attribute_int, attribute_ints, constant, dim, is_op, rank
+from edgeq.numerics.arrays import I64
 
 
 def _same(ties: Ties, node: ir.Node) -> bool:
@@ -94,7 +95,7 @@ def _concat(ties: Ties, node: ir.Node) -> bool:
     axis, along = axes.pop(), attribute_int(node, "axis", 0) % size
     if along != axis:
         return None not in found and _join_ids(ties, node, [ids for ids in found if ids is not None], axis)
-    parts: list[Ids] = []
+    parts: list[I64] = []
     for value, ids in zip(node.inputs, found, strict=True):
         channels = dim(value, axis)
         if ids is None:
@@ -106,7 +107,7 @@ def _concat(ties: Ties, node: ir.Node) -> bool:
     return ties.name(node.outputs[0], np.concatenate(parts), axis)
 
 
-def _join_ids(ties: Ties, node: ir.Node, found: list[Ids], axis: int) -> bool:
+def _join_ids(ties: Ties, node: ir.Node, found: list[I64], axis: int) -> bool:
     if len({ids.size for ids in found}) != 1:
         return False
     for ids in found[1:]:

@@ -13,16 +13,17 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.graph.channel_rules import RULES
-from edgeq.graph.channel_ties import Ids, Ties
+from edgeq.graph.channel_ties import Ties
 from edgeq.graph.layer_form import layer_form
 from edgeq.graph.read import ONNX_DOMAINS, constant
+from edgeq.numerics.arrays import I64
 
 
 @dataclass(frozen=True, eq=False)
 class Channels:
     """classes: value name -> class of each channel [C], -1 where it must not be scaled; axis: value name -> the axis of its channels."""
 
-    classes: dict[str, Ids]
+    classes: dict[str, I64]
     axis: dict[str, int]
 
     @property

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from edgeq.graph.read import graphs, nodes, owner, values
+from edgeq.numerics.arrays import AnyArray
 
 
 class Names:
@@ -35,7 +35,7 @@ def free_name(wanted: str, used: set[str]) -> str:
     return name
 
 
-def add_constant(graph: ir.Graph, array: NDArray[np.generic], name: str) -> ir.Value:
+def add_constant(graph: ir.Graph, array: AnyArray, name: str) -> ir.Value:
     """A new initializer of `graph`. `name` must be free: take it from Names."""
     value = ir.Value(
         name=name,
@@ -47,7 +47,7 @@ def add_constant(graph: ir.Graph, array: NDArray[np.generic], name: str) -> ir.V
     return value
 
 
-def replace_constant(node: ir.Node, index: int, array: NDArray[np.generic], names: Names) -> None:
+def replace_constant(node: ir.Node, index: int, array: AnyArray, names: Names) -> None:
     """Let the node read `array` at this input: in place when no one else reads the old constant, else as a new initializer."""
     old = node.inputs[index] if index < len(node.inputs) else None
     if old is not None and old.is_initializer() and len(old.uses()) == 1 and not (old.is_graph_output() or old.is_graph_input()):

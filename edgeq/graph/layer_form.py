@@ -6,11 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from edgeq.graph.read import attribute_int, constant, is_op, rank
-
-Factors = NDArray[np.float64]
+from edgeq.numerics.arrays import F32, F64, AnyArray
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ def layer_form(node: ir.Node) -> LayerForm | None:
     return LayerForm(weight.shape[0], weight.shape[1], ends[0] - 1, 1)
 
 
-def _gemm_form(node: ir.Node, weight: NDArray[np.generic]) -> LayerForm | None:
+def _gemm_form(node: ir.Node, weight: AnyArray) -> LayerForm | None:
     plain = attribute_int(node, "transA", 0) == 0
     bias = constant(node.inputs[2]) if len(node.inputs) > 2 else None
     outputs, inputs = weight.shape if attribute_int(node, "transB", 0) else weight.shape[::-1]
@@ -53,7 +51,7 @@ def _gemm_form(node: ir.Node, weight: NDArray[np.generic]) -> LayerForm | None:
     return LayerForm(inputs, outputs, 1, 1)
 
 
-def scale_weight(node: ir.Node, form: LayerForm, before: Factors | None, after: Factors | None) -> NDArray[np.float32]:
+def scale_weight(node: ir.Node, form: LayerForm, before: F64 | None, after: F64 | None) -> F32:
     """The weight of a layer whose input channels come multiplied by `before` and whose output channels shall be multiplied by `after`."""
     weight = np.asarray(constant(node.inputs[1]), np.float64)
     down = np.ones(form.inputs) if before is None else 1 / before

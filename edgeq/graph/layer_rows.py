@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from edgeq.graph.macs import elements
 from edgeq.graph.read import attribute_int, attribute_ints, constant, is_op
+from edgeq.numerics.arrays import F32, AnyArray, Indices
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def layer_of(node: ir.Node, weight_index: int = 1) -> Layer | None:
     )
 
 
-def _transposed(node: ir.Node, source: ir.Value, weight: NDArray[np.generic]) -> Layer | None:
+def _transposed(node: ir.Node, source: ir.Value, weight: AnyArray) -> Layer | None:
     spatial = weight.ndim - 2
     strides, dilations = (attribute_ints(node, name) or (1,) * spatial for name in ("strides", "dilations"))
     pads, extra = attribute_ints(node, "pads") or (0,) * (2 * spatial), attribute_ints(node, "output_padding") or (0,) * spatial
@@ -100,7 +100,7 @@ def _transposed(node: ir.Node, source: ir.Value, weight: NDArray[np.generic]) ->
     )
 
 
-def weight_rows(weight: NDArray[np.generic], node: ir.Node, layer: Layer) -> NDArray[np.float32]:
+def weight_rows(weight: AnyArray, node: ir.Node, layer: Layer) -> F32:
     """The weight as [groups, rows of the group, columns]."""
     array = np.asarray(weight, np.float32)
     if is_op(node, "Conv"):
@@ -111,7 +111,7 @@ def weight_rows(weight: NDArray[np.generic], node: ir.Node, layer: Layer) -> NDA
     return np.ascontiguousarray(matrix)[None]
 
 
-def from_rows(rows: NDArray[np.generic], node: ir.Node, shape: tuple[int, ...]) -> NDArray[np.generic]:
+def from_rows(rows: AnyArray, node: ir.Node, shape: tuple[int, ...]) -> AnyArray:
     """The inverse of weight_rows."""
     if is_op(node, "Conv"):
         return rows.reshape(shape)
@@ -121,7 +121,7 @@ def from_rows(rows: NDArray[np.generic], node: ir.Node, shape: tuple[int, ...]) 
     return matrix if is_op(node, "Gemm") and attribute_int(node, "transB", 0) else np.ascontiguousarray(matrix.T)
 
 
-def rows_of(layer: Layer, value: NDArray[np.float32], quota: int, chance: np.random.Generator) -> NDArray[np.float32]:
+def rows_of(layer: Layer, value: F32, quota: int, chance: np.random.Generator) -> F32:
     """At most about `quota` rows of one sample, drawn without putting back: [groups, rows, columns]."""
     if not layer.strides:
         rows = value.reshape(-1, layer.columns)
@@ -144,7 +144,7 @@ def rows_of(layer: Layer, value: NDArray[np.float32], quota: int, chance: np.ran
     return np.ascontiguousarray(np.swapaxes(patches, 0, 1))
 
 
-def _spread(value: NDArray[np.float32], places: tuple[int, ...]) -> NDArray[np.float32]:
+def _spread(value: F32, places: tuple[int, ...]) -> F32:
     """[N, C, sizes...] with zeros between neighbours."""
     sizes = [(size - 1) * by + 1 for size, by in zip(value.shape[2:], places, strict=True)]
     found = np.zeros((*value.shape[:2], *sizes), np.float32)
@@ -152,7 +152,7 @@ def _spread(value: NDArray[np.float32], places: tuple[int, ...]) -> NDArray[np.f
     return found
 
 
-def _draw(count: int, quota: int, chance: np.random.Generator) -> NDArray[np.intp]:
+def _draw(count: int, quota: int, chance: np.random.Generator) -> Indices:
     if count <= quota:
         return np.arange(count)
     return np.sort(chance.choice(count, quota, replace=False))

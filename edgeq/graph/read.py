@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
+
+from edgeq.numerics.arrays import AnyArray
 
 #: the names of ONNX's own operator domain
 ONNX_DOMAINS = ("", "ai.onnx")
@@ -35,7 +35,7 @@ def owner(node: ir.Node) -> ir.Graph:
     return node.graph
 
 
-def constant(value: ir.Value | None) -> NDArray[np.generic] | None:
+def constant(value: ir.Value | None) -> AnyArray | None:
     """The array of an initializer (that no caller can override) or of a Constant node's output; None for all else. Do not write to it."""
     if value is None or value.is_graph_input():
         return None

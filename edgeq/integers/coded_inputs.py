@@ -6,13 +6,11 @@ from collections.abc import Mapping
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from edgeq.graph.code_grids import recorded_grid
+from edgeq.numerics.arrays import AnyArray
 from edgeq.numerics.grid import quantize
 from edgeq.schema.pixels import PixelMap, pixel_key, recorded_map
-
-Array = NDArray[np.generic]
 
 
 def pixel_inputs(model: ir.Model) -> dict[str, PixelMap]:
@@ -21,7 +19,7 @@ def pixel_inputs(model: ir.Model) -> dict[str, PixelMap]:
     return {name: one for name, one in found.items() if one is not None}
 
 
-def coded(model: ir.Model, feeds: Mapping[str, Array]) -> dict[str, Array]:
+def coded(model: ir.Model, feeds: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
     """The feeds, with codes or pixels for inputs of integers whose record tells what they mean."""
     pixels = pixel_inputs(model)
     found = dict(feeds)

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from edgeq.data.dataset import Dataset
 from edgeq.errors import BadModel
@@ -16,13 +15,14 @@ from edgeq.integers.coded_inputs import coded, pixel_inputs
 from edgeq.integers.interpreter.run import Interpreter
 from edgeq.integers.tflite.emitter import signed_codes
 from edgeq.integers.tflite.layout import permuted
+from edgeq.numerics.arrays import AnyArray
 from edgeq.numerics.grid import QuantParams, quantize
 
 #: fixed, so that the same vectors give the same file (zip's own epoch)
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-def golden_vectors(model: ir.Model, dataset: Dataset, count: int, *, channels_last: bool = False) -> dict[str, NDArray[np.generic]]:
+def golden_vectors(model: ir.Model, dataset: Dataset, count: int, *, channels_last: bool = False) -> dict[str, AnyArray]:
     """Codes of the first `count` samples: in_NAME [count, ...] and out_NAME [count, ...].
 
     channels_last: as the .tflite form takes and gives them, int8 (raw pixels uint8) [N, H, W, C]; else as the ONNX model does.
@@ -30,7 +30,7 @@ def golden_vectors(model: ir.Model, dataset: Dataset, count: int, *, channels_la
     Raises UnsupportedOp for a model that is not integers throughout, BadModel when a sum leaves int32.
     """
     machine = Interpreter(model)
-    found: dict[str, list[NDArray[np.generic]]] = {}
+    found: dict[str, list[AnyArray]] = {}
     for piece in dataset.batches(1, 0, min(count, dataset.count)):
         feeds = coded(model, piece.feeds)
         codes = {name: _codes(feeds[name], grid) for name, grid in machine.input_grids.items()}
@@ -50,11 +50,11 @@ def golden_vectors(model: ir.Model, dataset: Dataset, count: int, *, channels_la
     return {name: permuted(array if name in pixels else signed_codes(array)) for name, array in whole.items()} if channels_last else whole
 
 
-def _codes(array: NDArray[np.generic], grid: QuantParams) -> NDArray[np.generic]:
+def _codes(array: AnyArray, grid: QuantParams) -> AnyArray:
     return array if array.dtype.kind in "iu" else quantize(array.astype(np.float32), grid)
 
 
-def golden_bytes(vectors: Mapping[str, NDArray[np.generic]]) -> bytes:
+def golden_bytes(vectors: Mapping[str, AnyArray]) -> bytes:
     """An .npz of them; the same vectors give the same bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:

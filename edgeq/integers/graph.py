@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from edgeq.graph.code_grids import grid_of, known_grids
 from edgeq.graph.read import clip_bounds, constant, is_op
+from edgeq.numerics.arrays import AnyArray
 from edgeq.numerics.grid import QuantParams
 
 _PAIR = ("QuantizeLinear", "DequantizeLinear")
@@ -27,7 +27,7 @@ class Operand:
     dtype: str
     shape: tuple[int, ...] | None
     grid: QuantParams | None
-    data: NDArray[np.generic] | None = None
+    data: AnyArray | None = None
 
     @property
     def is_float(self) -> bool:

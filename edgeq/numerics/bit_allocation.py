@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgeq.numerics.arrays import F32
 from edgeq.numerics.kmeans import cluster, runs, sort
 
 #: numbers that the distortion of a layer is estimated from
@@ -61,7 +61,7 @@ def _slope(before: Choice, after: Choice) -> float:
     return (before.damage - after.damage) / (after.bytes - before.bytes)
 
 
-def distortions(rows: NDArray[np.float32], widths: Sequence[int]) -> dict[int, float]:
+def distortions(rows: F32, widths: Sequence[int]) -> dict[int, float]:
     """Index bits -> share of the energy of rows [G, C, K] that k-means of the rows, scaled alike, leaves as an error. From a sketch."""
     spread = np.sqrt(np.square(rows).mean(-1, keepdims=True))
     scaled = (rows / np.where(spread > 0, spread, 1)).reshape(-1)

@@ -7,11 +7,9 @@ import re
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgeq.numerics.arrays import U8, AnyArray
 from edgeq.numerics.packing import PARTS, packed_bytes
-
-Array = NDArray[np.generic]
 
 #: index widths that a codebook can have; 7 bits would be stored as 8
 BITS: tuple[int, ...] = tuple(PARTS)
@@ -57,15 +55,15 @@ class Codebook:
     axis: the output channels of `shape`, which belong to the tables in equal runs of grain.channels.
     """
 
-    tables: Array
-    indices: NDArray[np.uint8]
+    tables: AnyArray
+    indices: U8
     shape: tuple[int, ...]
     bits: int
     grain: Grain
     axis: int
 
 
-def encode(array: Array, grain: Grain, axis: int, bits: int = 8) -> Codebook | None:
+def encode(array: AnyArray, grain: Grain, axis: int, bits: int = 8) -> Codebook | None:
     """The codebook of an array as it is, with the fewest bits that do; None when `bits` are too few for its different values."""
     if grain.vector > 1:
         return _encode_vectors(array, grain, axis, bits)
@@ -80,7 +78,7 @@ def encode(array: Array, grain: Grain, axis: int, bits: int = 8) -> Codebook | N
     return Codebook(tables[..., None], indices, array.shape, _bits_for(size), grain, axis)
 
 
-def decode(book: Codebook) -> Array:
+def decode(book: Codebook) -> AnyArray:
     """The array again."""
     if book.grain.vector > 1:
         return _from_cells([book.tables[0][book.indices].reshape(-1)], book.shape, book.axis)
@@ -110,7 +108,7 @@ def as_runs(shape: tuple[int, ...], grain: Grain, axis: int) -> tuple[int, int, 
     return math.prod(shape[:axis]), channels // run, run * math.prod(shape[axis + 1 :])
 
 
-def _cells(array: Array, grain: Grain, axis: int) -> list[Array]:
+def _cells(array: AnyArray, grain: Grain, axis: int) -> list[AnyArray]:
     """The numbers of each table, flat."""
     channels = np.moveaxis(array, axis, 0).reshape(array.shape[axis], -1)
     run = len(channels) if grain.channels is None else grain.channels
@@ -122,11 +120,11 @@ def turned(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
     return (shape[axis], *shape[:axis], *shape[axis + 1 :])
 
 
-def _from_cells(cells: list[Array], shape: tuple[int, ...], axis: int) -> Array:
+def _from_cells(cells: list[AnyArray], shape: tuple[int, ...], axis: int) -> AnyArray:
     return np.ascontiguousarray(np.moveaxis(np.concatenate(cells).reshape(turned(shape, axis)), 0, axis))
 
 
-def _encode_vectors(array: Array, grain: Grain, axis: int, bits: int) -> Codebook | None:
+def _encode_vectors(array: AnyArray, grain: Grain, axis: int, bits: int) -> Codebook | None:
     if array.size % grain.vector:
         return None
     (numbers,) = _cells(array, grain, axis)

@@ -8,9 +8,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeq.numerics.arrays import F32, F64, Indices
 from edgeq.numerics.rounding import Codes
-
-F64 = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +21,7 @@ class TableCodes(Codes):
 
     table: F64 = field(default_factory=lambda: np.zeros((1, 1, 1)))
 
-    def all_nearest(self, wanted: NDArray[np.float32]) -> NDArray[np.float32]:
+    def all_nearest(self, wanted: F32) -> F32:
         """The nearest entry to each number of [G, C, K]; of neighbours that are too large together the larger one is taken back."""
         chosen = self._entry(self._place(wanted))
         if self.kept is not None:
@@ -39,22 +38,22 @@ class TableCodes(Codes):
             place = self._between(place, low[..., None], high[..., None])
         return self._entry(place)[..., 0]
 
-    def places(self, codes: NDArray[np.floating]) -> NDArray[np.intp]:
+    def places(self, codes: NDArray[np.floating]) -> Indices:
         """The index of each code [G, C, K] in its row's table."""
         return self._place(codes)
 
-    def _place(self, wanted: NDArray[np.floating]) -> NDArray[np.intp]:
+    def _place(self, wanted: NDArray[np.floating]) -> Indices:
         return _below((self.table[..., :-1] + self.table[..., 1:]) / 2, wanted, "left")
 
-    def _entry(self, place: NDArray[np.intp]) -> F64:
+    def _entry(self, place: Indices) -> F64:
         if self.table.shape[:2] == (1, 1):
             return np.asarray(self.table[0, 0][place])
         return np.take_along_axis(self.table, place, -1)
 
-    def _between(self, place: NDArray[np.intp], low: F64, high: F64) -> NDArray[np.intp]:
+    def _between(self, place: Indices, low: F64, high: F64) -> Indices:
         return np.clip(place, _below(self.table, low, "left"), _below(self.table, high, "right") - 1)
 
-    def _take_back(self, codes: F64, pairs: NDArray[np.intp], limit: int) -> None:
+    def _take_back(self, codes: F64, pairs: Indices, limit: int) -> None:
         first, second = codes[..., pairs[:, 0]], codes[..., pairs[:, 1]]
         over = (first * second > 0) & (np.abs(first) + np.abs(second) > limit)
         if not over.any():
@@ -66,7 +65,7 @@ class TableCodes(Codes):
             codes[..., pairs[:, side]] = np.where(larger, fitting, own)
 
 
-def _below(ordered: F64, wanted: NDArray[np.floating], side: Literal["left", "right"]) -> NDArray[np.intp]:
+def _below(ordered: F64, wanted: NDArray[np.floating], side: Literal["left", "right"]) -> Indices:
     """np.searchsorted of wanted [G, C, P] in the row's numbers [G, C, n]."""
     if ordered.shape[:2] == (1, 1):
         return np.searchsorted(ordered[0, 0], wanted, side)

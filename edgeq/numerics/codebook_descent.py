@@ -5,14 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgeq.numerics.arrays import F32, F64, Indices
 from edgeq.numerics.codebook_codes import TableCodes
 from edgeq.numerics.rounding import Codes, feedback, output_error, round_weights
 from edgeq.numerics.saturation import partners
-
-F32 = NDArray[np.float32]
-F64 = NDArray[np.float64]
 
 #: up to so many bits a table is worth more than one start and entries found anew by least squares
 COARSE_BITS = 4
@@ -45,7 +42,7 @@ class Fit:
     codes: F32
 
 
-def improve(weights: WeightRows, scale: F32, tables: F64, owner: NDArray[np.intp], codes: Codes, reach: int | None) -> Fit:
+def improve(weights: WeightRows, scale: F32, tables: F64, owner: Indices, codes: Codes, reach: int | None) -> Fit:
     """In turns, until it stops helping. reach: of whole entries; None: reals, whose scale stays 1."""
     chosen = table_codes(codes, tables, owner, weights.rows)
     if weights.moment is None:
@@ -119,7 +116,7 @@ def _fit_scale(weights: WeightRows, fit: Fit) -> F32:
     return np.maximum(quotient(above, below, fit.scale, weights.shared), weights.least)
 
 
-def _fit_tables(weights: WeightRows, fit: Fit, tables: F64, owner: NDArray[np.intp], chosen: TableCodes, reach: int | None) -> F64:
+def _fit_tables(weights: WeightRows, fit: Fit, tables: F64, owner: Indices, chosen: TableCodes, reach: int | None) -> F64:
     """Entries that lower the output error with every weight staying at its entry: coordinate descent on the normal equations."""
     places = chosen.places(fit.codes)
     normal, wanted = _normal_equations(weights, fit.scale, places, owner, tables.shape)
@@ -138,9 +135,7 @@ def _fit_tables(weights: WeightRows, fit: Fit, tables: F64, owner: NDArray[np.in
     return np.sort(new, axis=-1)
 
 
-def _normal_equations(
-    weights: WeightRows, scale: F32, places: NDArray[np.intp], owner: NDArray[np.intp], shape: tuple[int, ...]
-) -> tuple[F64, F64]:
+def _normal_equations(weights: WeightRows, scale: F32, places: Indices, owner: Indices, shape: tuple[int, ...]) -> tuple[F64, F64]:
     """A [T, k, k] and b [T, k] of the error t A t - 2 b t + const in a table's entries t."""
     assert weights.moment is not None
     count, size = shape
@@ -163,6 +158,6 @@ def quotient(above: F64, below: F64, scale: F32, shared: bool) -> F32:
     return np.where(good, above / np.where(good, below, 1.0), scale).astype(np.float32)
 
 
-def table_codes(codes: Codes, tables: F64, owner: NDArray[np.intp], rows: F32) -> TableCodes:
+def table_codes(codes: Codes, tables: F64, owner: Indices, rows: F32) -> TableCodes:
     table = tables[None] if len(tables) == 1 else tables[owner].reshape(*rows.shape[:2], -1)
     return TableCodes(codes.qmin, codes.qmax, codes.pairs, codes.limit, codes.power_of_two, codes.kept, table)

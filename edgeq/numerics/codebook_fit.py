@@ -10,15 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgeq.numerics.arrays import F32, F64, Indices
 from edgeq.numerics.codebook import Grain
 from edgeq.numerics.codebook_descent import COARSE_BITS, LEAST_GAIN, Fit, WeightRows, improve, quotient, table_codes, total_error
 from edgeq.numerics.kmeans import cluster, lloyd, sort
 from edgeq.numerics.rounding import Codes, scales_for
-
-F32 = NDArray[np.float32]
-F64 = NDArray[np.float64]
 
 #: weights that the first tables and scales are found from; all of them decide afterwards
 SKETCH = 1 << 18
@@ -40,7 +37,7 @@ def fit_codebook(weights: WeightRows, grain: Grain, bits: int) -> Fit:
     return _bury(weights, improve(weights, scale, tables, owner, weights.codes, reach))
 
 
-def _best_start(weights: WeightRows, owner: NDArray[np.intp], bits: int) -> Fit:
+def _best_start(weights: WeightRows, owner: Indices, bits: int) -> Fit:
     """From tables for weights that count as much as their input's second moment, and for such that count as its root: the better end.
 
     Error feedback lets columns make up for each other, so that afterwards they matter less unequally than the moment's diagonal says.
@@ -73,7 +70,7 @@ def _bury(weights: WeightRows, fit: Fit) -> Fit:
     return Fit(weights.codes.snap(np.where(dead, weights.least, fit.scale)), fit.codes)
 
 
-def table_of_row(rows: F32, grain: Grain) -> NDArray[np.intp]:
+def table_of_row(rows: F32, grain: Grain) -> Indices:
     """Which table each row belongs to: [G * C]."""
     count = rows.shape[0] * rows.shape[1]
     return np.arange(count) // (count if grain.channels is None else grain.channels)
@@ -87,7 +84,7 @@ def _reach(codes: Codes) -> int:
 # ------------------------------------------------------------------ the start
 
 
-def _start(weights: WeightRows, owner: NDArray[np.intp], bits: int) -> tuple[F32, F64]:
+def _start(weights: WeightRows, owner: Indices, bits: int) -> tuple[F32, F64]:
     """Scales in units of which one table of reals serves all rows that share it: from two guesses, the one that ends better."""
     few = _sketch(weights)
     peak = np.abs(weights.rows).max(-1, initial=0.0)
@@ -121,7 +118,7 @@ def _usable(scale: F32, shared: bool) -> F32:
     return np.where(scale > 0, scale, 1.0).astype(np.float32)
 
 
-def _alternate(weights: WeightRows, scale: F32, owner: NDArray[np.intp], bits: int) -> tuple[F32, F64, float]:
+def _alternate(weights: WeightRows, scale: F32, owner: Indices, bits: int) -> tuple[F32, F64, float]:
     best = (scale, np.zeros((1, 1)), np.inf)
     tables: F64 | None = None
     for _ in range(TURNS):
@@ -143,7 +140,7 @@ def _diagonal_scale(weights: WeightRows, codes: F32, scale: F32) -> F32:
     return quotient(above, below, scale, weights.shared)
 
 
-def _tables(weights: WeightRows, scale: F32, owner: NDArray[np.intp], bits: int, *, zero: bool, before: F64 | None = None) -> F64:
+def _tables(weights: WeightRows, scale: F32, owner: Indices, bits: int, *, zero: bool, before: F64 | None = None) -> F64:
     """k-means of weight / scale of each table's rows: [T, k], ascending. zero: one of the entries is 0. before: start from these tables."""
     size = 2**bits
     scaled = (weights.rows / scale[..., None]).reshape(len(owner), -1)
@@ -170,7 +167,7 @@ def _tables(weights: WeightRows, scale: F32, owner: NDArray[np.intp], bits: int,
 # ------------------------------------------------------------------ integers
 
 
-def _to_integers(weights: WeightRows, scale: F32, tables: F64, owner: NDArray[np.intp], reach: int) -> tuple[F32, F64]:
+def _to_integers(weights: WeightRows, scale: F32, tables: F64, owner: Indices, reach: int) -> tuple[F32, F64]:
     """Tables stretched to whole numbers up to `reach`, the way that rounds them with the least error, and scales that undo it."""
     peak = np.maximum(np.abs(tables).max(-1), 1e-30)
     if weights.shared:

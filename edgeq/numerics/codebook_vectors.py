@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgeq.numerics.arrays import F32, F64, Mask
 from edgeq.numerics.codebook import Grain
 from edgeq.numerics.codebook_descent import Fit, WeightRows
 from edgeq.numerics.vector_kmeans import cluster_vectors, nearest_vectors
-
-F32 = NDArray[np.float32]
-F64 = NDArray[np.float64]
 
 
 def fit_vectors(weights: WeightRows, grain: Grain, bits: int) -> Fit:
@@ -43,7 +40,7 @@ def _chosen(scaled: F32, mass: F64, size: int, bits: int, zero: bool, reach: int
     return table[nearest_vectors(points, table)].reshape(scaled.shape)
 
 
-def _keep_zeros(chosen: F64, kept: NDArray[np.bool_], size: int) -> F64:
+def _keep_zeros(chosen: F64, kept: Mask, size: int) -> F64:
     """A vector all of whose weights are pruned is 0; one that is partly kept stays as it is."""
     alive = np.any(kept.reshape(-1, size), axis=1, keepdims=True)
     return np.where(alive, chosen.reshape(-1, size), 0.0).reshape(chosen.shape)

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float32]
-IntArray = NDArray[np.int32]
+from edgeq.numerics.arrays import F32, I32, AnyArray
 
 #: integer types a grid can have, with their value range
 LIMITS: dict[str, tuple[int, int]] = {
@@ -53,8 +52,8 @@ class QuantParams:
     """
 
     dtype: str
-    scale: FloatArray
-    zero_point: IntArray
+    scale: F32
+    zero_point: I32
     granularity: Granularity = PerTensor()
     narrow: bool = False
 
@@ -67,12 +66,12 @@ class QuantParams:
         return LIMITS[self.dtype][1]
 
     @property
-    def low(self) -> FloatArray:
+    def low(self) -> F32:
         """The smallest real value on the grid, shaped like scale."""
         return np.asarray((self.qmin - self.zero_point) * self.scale, np.float32)
 
     @property
-    def high(self) -> FloatArray:
+    def high(self) -> F32:
         """The largest real value on the grid, shaped like scale."""
         return np.asarray((self.qmax - self.zero_point) * self.scale, np.float32)
 
@@ -105,20 +104,20 @@ def grid_for_range(
     return QuantParams(dtype, np.asarray(scale, np.float32), np.asarray(zero, np.int32), PerTensor(), narrow)
 
 
-def next_power_of_two(scale: NDArray[np.floating]) -> FloatArray:
+def next_power_of_two(scale: NDArray[np.floating]) -> F32:
     """The smallest power of two that is not below each positive scale; exact."""
     mantissa, exponent = np.frexp(scale)
     return np.asarray(np.ldexp(np.float32(1), np.where(mantissa == 0.5, exponent - 1, exponent)), np.float32)
 
 
-def quantize(x: NDArray[np.floating], grid: QuantParams) -> NDArray[np.generic]:
+def quantize(x: NDArray[np.floating], grid: QuantParams) -> AnyArray:
     """round_half_even(x / scale) + zero_point, saturated: ONNX QuantizeLinear. Shape of x, dtype of the grid."""
     scale, zero = _along(x.ndim, grid)
     codes = np.rint(x.astype(np.float32) / scale) + zero
     return np.asarray(np.clip(codes, grid.qmin, grid.qmax), _storage(grid.dtype))
 
 
-def dequantize(q: NDArray[np.generic], grid: QuantParams) -> FloatArray:
+def dequantize(q: AnyArray, grid: QuantParams) -> F32:
     """scale * (q - zero_point) in float32: ONNX DequantizeLinear."""
     scale, zero = _along(q.ndim, grid)
     return np.asarray((q.astype(np.int32) - zero).astype(np.float32) * scale, np.float32)
@@ -128,7 +127,7 @@ def _storage(dtype: str) -> np.dtype[np.generic]:
     return np.dtype({"int4": "int8", "uint4": "uint8"}.get(dtype, dtype))
 
 
-def _along(rank: int, grid: QuantParams) -> tuple[FloatArray, IntArray]:
+def _along(rank: int, grid: QuantParams) -> tuple[F32, I32]:
     """scale and zero_point in a shape that broadcasts over a tensor of `rank` dimensions."""
     if isinstance(grid.granularity, PerTensor):
         return grid.scale, grid.zero_point

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-F64 = NDArray[np.float64]
-Ints = NDArray[np.intp]
+from edgeq.numerics.arrays import F64, Indices
 
 #: points of the summary that the optimum is found for; more tables' worth of entries get by with fewer points each
 SUMMARY = 2048
@@ -28,14 +27,14 @@ class Sorted:
     first: F64
     second: F64
 
-    def cost(self, start: Ints, stop: Ints) -> F64:
+    def cost(self, start: Indices, stop: Indices) -> F64:
         """The weighted squared error of each run [start, stop) around its mean."""
         mass = self.weight[stop] - self.weight[start]
         moment = self.first[stop] - self.first[start]
         spread = self.second[stop] - self.second[start]
         return np.asarray(np.maximum(spread - moment * moment / np.where(mass > 0, mass, 1.0), 0.0))
 
-    def means(self, edges: Ints) -> tuple[F64, F64]:
+    def means(self, edges: Indices) -> tuple[F64, F64]:
         """Mean and weight of the runs between neighbouring edges."""
         mass = np.diff(self.weight[edges])
         return np.diff(self.first[edges]) / np.where(mass > 0, mass, 1.0), mass
@@ -73,14 +72,14 @@ def lloyd(data: Sorted, centroids: F64) -> F64:
     return centroids
 
 
-def _farthest(data: Sorted, edges: Ints, centroids: F64) -> float:
+def _farthest(data: Sorted, edges: Indices, centroids: F64) -> float:
     """The number farthest from its centroid in the run of the largest error: at one of its ends."""
     worst = int(np.argmax(data.cost(edges[:-1], edges[1:])))
     first, last = float(data.values[edges[worst]]), float(data.values[edges[worst + 1] - 1])
     return first if centroids[worst] - first > last - centroids[worst] else last
 
 
-def runs(ordered: NDArray[np.floating], centroids: F64) -> Ints:
+def runs(ordered: NDArray[np.floating], centroids: F64) -> Indices:
     """Edges [k + 1] of the runs that are nearest to each centroid."""
     inner = np.searchsorted(ordered, (centroids[:-1] + centroids[1:]) / 2)
     return np.concatenate([[0], inner, [len(ordered)]]).astype(np.intp)
@@ -106,13 +105,13 @@ def _prefix(numbers: F64) -> F64:
     return sums
 
 
-def _distinct(ordered: NDArray[np.floating]) -> Ints:
+def _distinct(ordered: NDArray[np.floating]) -> Indices:
     """Edges of the runs of equal numbers."""
     steps = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
     return np.concatenate([[0], steps, [len(ordered)]]).astype(np.intp)
 
 
-def _summary(data: Sorted, distinct: Ints, size: int) -> Ints:
+def _summary(data: Sorted, distinct: Indices, size: int) -> Indices:
     """Edges of at most `size` runs: one half evenly spread over the numbers, one half over their range. Equal numbers stay together."""
     if len(distinct) - 1 <= size:
         return distinct
@@ -124,12 +123,12 @@ def _summary(data: Sorted, distinct: Ints, size: int) -> Ints:
     return np.unique(distinct[np.searchsorted(distinct, wanted)])
 
 
-def _points(data: Sorted, edges: Ints) -> Sorted:
+def _points(data: Sorted, edges: Indices) -> Sorted:
     """The summary: prefix sums at its edges. Its second moment keeps the spread inside of a run, which no choice changes."""
     return Sorted(data.values[edges[:-1]], data.weight[edges], data.first[edges], data.second[edges])
 
 
-def _optimum(points: Sorted, count: int) -> Ints:
+def _optimum(points: Sorted, count: int) -> Indices:
     """Edges [count + 1] into the points of the partition of least error."""
     size = len(points.values)
     best = points.cost(np.zeros(size + 1, np.intp), np.arange(size + 1))
@@ -143,7 +142,7 @@ def _optimum(points: Sorted, count: int) -> Ints:
     return np.array([0, *reversed(edges)], np.intp)
 
 
-def _one_more(points: Sorted, before: F64) -> tuple[F64, Ints]:
+def _one_more(points: Sorted, before: F64) -> tuple[F64, Indices]:
     """best[j] = min over i of before[i] + cost(i, j), and the i. It never falls as j grows, so coarse steps bound finer ones."""
     size = len(before) - 1
     best, cut = np.full(size + 1, np.inf), np.zeros(size + 1, np.intp)
@@ -161,7 +160,7 @@ def _one_more(points: Sorted, before: F64) -> tuple[F64, Ints]:
     return best, cut
 
 
-def _search(points: Sorted, before: F64, best: F64, cut: Ints, ends: Ints, low: Ints, high: Ints) -> None:
+def _search(points: Sorted, before: F64, best: F64, cut: Indices, ends: Indices, low: Indices, high: Indices) -> None:
     """Fill best and cut at `ends`, trying cuts low..high of each, all in one sweep."""
     lengths = high - low + 1
     starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.intp)

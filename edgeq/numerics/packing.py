@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-Bytes = NDArray[np.uint8]
+from edgeq.numerics.arrays import U8
 
 #: bits of an index -> widths of the parts it is stored in, the lowest bits first: each divides 8, so that no part crosses a byte
 PARTS: dict[int, tuple[int, ...]] = {1: (1,), 2: (2,), 3: (2, 1), 4: (4,), 5: (4, 1), 6: (4, 2), 8: (8,)}
 
 
-def pack(values: Bytes, width: int) -> Bytes:
+def pack(values: U8, width: int) -> U8:
     """values [n] below 2^width -> bytes [ceil(n width / 8)]. The first value has the lowest bits, as ONNX packs its 4-bit types."""
     per = 8 // width
     padded = np.zeros(-(-values.size // per) * per, np.uint8)
@@ -20,13 +19,13 @@ def pack(values: Bytes, width: int) -> Bytes:
     return np.asarray(np.bitwise_or.reduce(padded.reshape(-1, per) << shifts, axis=1), np.uint8)
 
 
-def unpack(packed: Bytes, width: int, count: int) -> Bytes:
+def unpack(packed: U8, width: int, count: int) -> U8:
     """The inverse of pack: values [count]."""
     shifts = np.arange(8 // width, dtype=np.uint8) * np.uint8(width)
     return np.asarray((packed[:, None] >> shifts) & np.uint8(2**width - 1), np.uint8).reshape(-1)[:count]
 
 
-def split(values: Bytes, bits: int) -> list[tuple[int, Bytes]]:
+def split(values: U8, bits: int) -> list[tuple[int, U8]]:
     """(width, part) of each of PARTS: values = sum of part * 2^(widths before it)."""
     parts, below = [], 0
     for width in PARTS[bits]:

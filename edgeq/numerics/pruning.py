@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+
+from edgeq.numerics.arrays import F32, F64, Mask
 
 _PATTERN = re.compile(r"(\d+):(\d+)")
 
@@ -36,7 +37,7 @@ def parse_prune(word: str) -> Prune:
     raise ValueError("prune is a share between 0 and 1, or N:M with N below M: keep N of every M")
 
 
-def kept_weights(rows: NDArray[np.float32], importance: NDArray[np.float64] | None, prune: Prune) -> NDArray[np.bool_]:
+def kept_weights(rows: F32, importance: F64 | None, prune: Prune) -> Mask:
     """rows [G, C, K], importance [G, K] (diagonal of the input's second moment; None: magnitude alone) -> which stay.
 
     The saliency w^2 h is what a weight adds to the output's mean square: LeCun et al., Optimal Brain Damage, 1990. A ratio is taken over

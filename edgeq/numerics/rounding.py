@@ -11,14 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgeq.numerics.arrays import F32, F64, Indices, Mask
 from edgeq.numerics.grid import next_power_of_two
-from edgeq.numerics.saturation import Pairs, limit_pairs, partners, worst_pairs
+from edgeq.numerics.saturation import limit_pairs, partners, worst_pairs
 
-F64 = NDArray[np.float64]
 #: scales -> the scales that there are, none of them smaller
-Snap = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+Snap = Callable[[F32], F32]
 #: share of H's mean diagonal that is added to it: keeps the recursion stable for inputs that hardly vary
 DAMPING = 0.01
 #: columns that share one matrix product with the errors before them
@@ -38,21 +37,21 @@ class Codes:
 
     qmin: int
     qmax: int
-    pairs: tuple[Pairs, ...]
+    pairs: tuple[Indices, ...]
     limit: int | None
     power_of_two: bool = False
-    kept: NDArray[np.bool_] | None = None
+    kept: Mask | None = None
 
-    def snap(self, scale: NDArray[np.float32]) -> NDArray[np.float32]:
+    def snap(self, scale: F32) -> F32:
         """The scales that there are, none of them smaller."""
         return next_power_of_two(scale) if self.power_of_two else scale
 
-    def fit(self, codes: NDArray[np.float32]) -> NDArray[np.float32]:
+    def fit(self, codes: F32) -> F32:
         """Clip [..., K] in place."""
         np.clip(codes, self.qmin, self.qmax, out=codes)
         return codes if self.limit is None else limit_pairs(codes, self.pairs, self.limit)
 
-    def all_nearest(self, wanted: NDArray[np.float32]) -> NDArray[np.float32]:
+    def all_nearest(self, wanted: F32) -> F32:
         """The nearest code to each number of [G, C, K]."""
         rounded = self.fit(np.rint(wanted))
         return rounded if self.kept is None else rounded * self.kept
@@ -62,7 +61,7 @@ class Codes:
         return np.asarray(np.clip(np.rint(wanted), low, high))
 
 
-def scales_for(weight: NDArray[np.float32], importance: F64, codes: Codes, shared: bool, snap: Snap | None = None) -> NDArray[np.float32]:
+def scales_for(weight: F32, importance: F64, codes: Codes, shared: bool, snap: Snap | None = None) -> F32:
     """weight [G, C, K], importance [G, K] (diagonal of H) -> scale [G, C]: least weighted squared error of nearest rounding.
 
     Never so small that neighbours would have to be cut: cutting errs in one direction and costs far more than coarser steps.
@@ -97,12 +96,10 @@ def scales_for(weight: NDArray[np.float32], importance: F64, codes: Codes, share
 
 
 #: the factor of a moment, and the order of its columns
-Feedback = tuple[F64, NDArray[np.intp]]
+Feedback = tuple[F64, Indices]
 
 
-def round_weights(
-    weight: NDArray[np.float32], moment: F64, scale: NDArray[np.float32], codes: Codes, passed_on: Feedback | None = None
-) -> NDArray[np.float32]:
+def round_weights(weight: F32, moment: F64, scale: F32, codes: Codes, passed_on: Feedback | None = None) -> F32:
     """weight [G, C, K], moment H [G, K, K], scale [G, C] -> codes [G, C, K], whole float32 numbers.
 
     A row whose error r H r^T would be larger than nearest rounding's keeps nearest rounding. passed_on: feedback(moment), if known.
@@ -113,13 +110,13 @@ def round_weights(
     return np.where(worse[..., None], nearest, fed_back)
 
 
-def output_error(weight: NDArray[np.float32], codes: NDArray[np.float32], scale: NDArray[np.float32], moment: F64) -> F64:
+def output_error(weight: F32, codes: F32, scale: F32, moment: F64) -> F64:
     """r H r^T for each row r = weight - scale * codes: [G, C]."""
     rest = weight.astype(np.float64) - codes.astype(np.float64) * scale[..., None]
     return np.asarray(np.einsum("gck,gck->gc", rest @ moment, rest))
 
 
-def _recursion(weight: F64, passed_on: Feedback, scale: F64, codes: Codes) -> NDArray[np.float32]:
+def _recursion(weight: F64, passed_on: Feedback, scale: F64, codes: Codes) -> F32:
     """Round column after column; each takes up what the errors of the columns before it can be made up for."""
     size = weight.shape[-1]
     factor, order = passed_on
@@ -161,7 +158,7 @@ def feedback(moment: F64) -> Feedback:
 class _Limits:
     """The codes that a column may still take once its neighbours have theirs."""
 
-    def __init__(self, codes: Codes, order: NDArray[np.intp], result: F64) -> None:
+    def __init__(self, codes: Codes, order: Indices, result: F64) -> None:
         self.codes, self.order, self.result = codes, order, result
         self.limited = codes.limit is not None and bool(codes.pairs)
         if self.limited:

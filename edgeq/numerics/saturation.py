@@ -9,13 +9,11 @@ output a channel are exact; with more, the matrix kernels do their work.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-#: index pairs [P, 2] in which no index comes twice
-Pairs = NDArray[np.intp]
+from edgeq.numerics.arrays import F32, Indices
 
 
-def neighbours(kernel: tuple[int, ...]) -> tuple[Pairs, ...]:
+def neighbours(kernel: tuple[int, ...]) -> tuple[Indices, ...]:
     """Pairs of indices into a flattened weight row of shape `kernel` (channels, then spatial; (K,) for a matrix product), an order each."""
     size = int(np.prod(kernel))
     index = np.arange(size).reshape(kernel)
@@ -25,7 +23,7 @@ def neighbours(kernel: tuple[int, ...]) -> tuple[Pairs, ...]:
     return tuple(order[: size - size % 2].reshape(-1, 2) for order in orders)
 
 
-def limit_pairs(codes: NDArray[np.float32], pairs: tuple[Pairs, ...], limit: int) -> NDArray[np.float32]:
+def limit_pairs(codes: F32, pairs: tuple[Indices, ...], limit: int) -> F32:
     """codes [..., K] with |a| + |b| <= limit for every pair of one sign; what is over is taken off both alike. In place; returns codes."""
     for group in pairs:
         first, second = codes[..., group[:, 0]], codes[..., group[:, 1]]
@@ -39,7 +37,7 @@ def limit_pairs(codes: NDArray[np.float32], pairs: tuple[Pairs, ...], limit: int
     return codes
 
 
-def worst_pairs(rows: NDArray[np.float32], pairs: tuple[Pairs, ...]) -> NDArray[np.float32]:
+def worst_pairs(rows: F32, pairs: tuple[Indices, ...]) -> F32:
     """The largest |a| + |b| over neighbours of one sign in each row: [..., K] -> [...]; 0 without pairs."""
     worst = np.zeros(rows.shape[:-1], np.float32)
     for group in pairs:
@@ -49,7 +47,7 @@ def worst_pairs(rows: NDArray[np.float32], pairs: tuple[Pairs, ...]) -> NDArray[
     return worst
 
 
-def partners(pairs: tuple[Pairs, ...], size: int) -> list[list[int]]:
+def partners(pairs: tuple[Indices, ...], size: int) -> list[list[int]]:
     """For each index the indices it is paired with."""
     found: list[list[int]] = [[] for _ in range(size)]
     for group in pairs:

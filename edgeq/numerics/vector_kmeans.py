@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-F64 = NDArray[np.float64]
+from edgeq.numerics.arrays import F64, Indices
 
 #: vectors that the centroids are fitted on, and those that are compared with all centroids at once
 SAMPLE, BLOCK = 1 << 16, 1 << 14
@@ -29,7 +28,7 @@ def cluster_vectors(points: F64, weights: F64, count: int, seed: int = 0) -> F64
     return np.unique(_update(points, weights, centroids), axis=0)
 
 
-def nearest_vectors(points: F64, centroids: F64) -> NDArray[np.intp]:
+def nearest_vectors(points: F64, centroids: F64) -> Indices:
     """The index of the nearest centroid of each point: [n]."""
     half = np.square(centroids).sum(1) / 2
     found = [(points[start : start + BLOCK] @ centroids.T - half).argmax(1) for start in range(0, len(points), BLOCK)]

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from edgeq.graph.read import attribute_int, constant, is_op, nodes
+from edgeq.numerics.arrays import F32
 from edgeq.passes.store.fold_codebooks import stored_constant
-
-F32 = NDArray[np.float32]
 
 #: operator -> its weight inputs, and the axis of their output channels
 _WEIGHTS: dict[str, tuple[tuple[int, ...], int]] = {

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
 from edgeq.calibration.moments import Moment, measure_moments
@@ -17,6 +16,7 @@ from edgeq.data.dataset import Dataset
 from edgeq.errors import BadRecipe
 from edgeq.graph.layer_rows import from_rows, layer_of, weight_rows
 from edgeq.io.load import Loaded
+from edgeq.numerics.arrays import F32, F64
 from edgeq.numerics.bit_allocation import allocate, distortions
 from edgeq.numerics.codebook import BITS, encode, turned
 from edgeq.numerics.codebook_descent import WeightRows
@@ -34,8 +34,6 @@ from edgeq.refine.codebook_bits import PROBE_BITS, choices_of, probe
 from edgeq.refine.codebooks import SPARSE, StorableWeight, wished_bits
 from edgeq.report.codebooks import CodebookLayer, describe
 from edgeq.schema.recipe import CodebookWish
-
-F32 = NDArray[np.float32]
 
 #: the lowest opset that the stored forms were tested at
 MIN_OPSET = 13
@@ -163,7 +161,7 @@ def _fit(one: FloatWeight, weight: F32, wish: CodebookWish, bits: int, moment: M
     return np.asarray(from_rows(new, one.node, weight.shape), np.float32)
 
 
-def _fit_rows(rows: F32, moment: NDArray[np.float64] | None, wish: CodebookWish, bits: int) -> F32:
+def _fit_rows(rows: F32, moment: F64 | None, wish: CodebookWish, bits: int) -> F32:
     importance = np.ones(rows[:, 0].shape) if moment is None else np.einsum("gkk->gk", moment)
     kept = None if wish.pruning is None else kept_weights(rows, importance, wish.pruning)
     if wish.grain.vector > 1:

@@ -14,10 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-F32 = NDArray[np.float32]
-F64 = NDArray[np.float64]
+from edgeq.numerics.arrays import F32, F64
 
 #: n stays below this part of the next power of two, so that 1/(2m) stays clear of 1
 ROOM = 15 / 16

@@ -8,16 +8,13 @@ from functools import reduce
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from edgeq.graph.read import only_consumer
+from edgeq.numerics.arrays import F32, F64, Mask
 from edgeq.numerics.grid import LIMITS
 from edgeq.numerics.rounding import Codes, Feedback, output_error, round_weights
 from edgeq.planning.exact_factors import Requantized
 from edgeq.schema.plan import GridPlan, NodePlan
-
-F32 = NDArray[np.float32]
-F64 = NDArray[np.float64]
 
 #: a row's error, that of rounding its output included, may grow by this many times itself: four times as much is 6 dB of one channel.
 #: One channel that is left out makes every later code of a deep network differ somewhere
@@ -32,7 +29,7 @@ class Rounded:
     codes: F32
     error: F64
 
-    def where(self, mine: NDArray[np.bool_], other: Rounded) -> Rounded:
+    def where(self, mine: Mask, other: Rounded) -> Rounded:
         """These rows where `mine` [G, C] says so, the other ones elsewhere."""
         scale, error = np.where(mine, self.scale, other.scale), np.where(mine, self.error, other.error)
         return Rounded(scale, np.where(mine[..., None], self.codes, other.codes), error)

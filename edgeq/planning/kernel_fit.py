@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from edgeq.graph.read import (
     ONNX_DOMAINS,
@@ -19,6 +18,7 @@ from edgeq.graph.read import (
     rank,
     window_axes,
 )
+from edgeq.numerics.arrays import AnyArray
 from edgeq.schema.target import Target
 from edgeq.schema.target_facts import KernelFacts
 
@@ -83,7 +83,7 @@ def is_float_work(node: ir.Node, kernel: KernelFacts | None) -> bool:
     return any(constant(value) is None for value in inputs)
 
 
-def _ungridable(array: NDArray[np.generic] | None) -> bool:
+def _ungridable(array: AnyArray | None) -> bool:
     """Whether the array has NaN, infinity or values beyond LARGEST."""
     return array is not None and array.dtype == np.float32 and not bool(np.all(np.abs(array) <= LARGEST))
 

@@ -11,13 +11,10 @@ Among equal values the widest window wins. Windows narrower than L bins are not 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeq.calibration.histogram import around_zero, coarsen, without_zero_spike
 from edgeq.calibration.tensor_stats import TensorStats
-
-Bins = NDArray[np.int64]
-Curve = NDArray[np.float64]
+from edgeq.numerics.arrays import F64, I64
 
 #: windows closer than this count as equal
 TIE = 1e-12
@@ -52,7 +49,7 @@ def kl(stats: TensorStats, *, levels: int, symmetric: bool) -> tuple[float, floa
     return max(low, (start - below) * width), min(high, (stop - below) * width)
 
 
-def symmetric_threshold(counts: Bins, below: int, levels: int) -> int:
+def symmetric_threshold(counts: I64, below: int, levels: int) -> int:
     """T in bins: the best window [-T, T). counts [K] with `below` bins under zero."""
     side = max(below, counts.size - below)
     whole = np.zeros(2 * side, np.int64)
@@ -64,7 +61,7 @@ def symmetric_threshold(counts: Bins, below: int, levels: int) -> int:
     return int(thresholds[_best(divergence(whole, side - thresholds, side + thresholds, codes))])
 
 
-def asymmetric_window(counts: Bins, below: int, levels: int) -> tuple[int, int]:
+def asymmetric_window(counts: I64, below: int, levels: int) -> tuple[int, int]:
     """The best window [start, stop) around the edge `below`, as indices into counts [K]."""
     start, stop = 0, counts.size
     if 0 < below < counts.size:
@@ -87,7 +84,7 @@ def asymmetric_window(counts: Bins, below: int, levels: int) -> tuple[int, int]:
     return start, stop
 
 
-def divergence(counts: Bins, starts: Bins, stops: Bins, codes: int) -> Curve:
+def divergence(counts: I64, starts: I64, stops: I64, codes: int) -> F64:
     """KL of the windows [starts[c], stops[c]) of counts [K], each at least `codes` bins wide: float64 [C], in nats."""
     mass = np.concatenate([[0.0], np.cumsum(counts, dtype=np.float64)])
     filled = np.concatenate([[0.0], np.cumsum(counts != 0, dtype=np.float64)])
@@ -98,7 +95,7 @@ def divergence(counts: Bins, starts: Bins, stops: Bins, codes: int) -> Curve:
     return result
 
 
-def _divergence(counts: Bins, sums: tuple[Curve, Curve, Curve], starts: Bins, stops: Bins, codes: int) -> Curve:
+def _divergence(counts: I64, sums: tuple[F64, F64, F64], starts: I64, stops: I64, codes: int) -> F64:
     mass, filled, entropy = sums
     left, right = mass[starts], mass[-1] - mass[stops]
     first, last = counts[starts].astype(np.float64), counts[stops - 1].astype(np.float64)
@@ -116,16 +113,16 @@ def _divergence(counts: Bins, sums: tuple[Curve, Curve, Curve], starts: Bins, st
     return np.where(lost, np.inf, (own - cross) / mass[-1] - np.log(mass[-1] / np.maximum(inside, 1.0)))
 
 
-def _xlogx(x: Curve) -> Curve:
+def _xlogx(x: F64) -> F64:
     return np.asarray(x * np.log(np.maximum(x, 1.0)))  # counts: 0, or at least 1
 
 
-def _best(curve: Curve) -> int:
+def _best(curve: F64) -> int:
     """Index of the minimum; the last among equals."""
     return int(np.flatnonzero(curve <= curve.min() + TIE)[-1])
 
 
-def _pick(counts: Bins, starts: Bins, stops: Bins, levels: int, otherwise: tuple[int, int]) -> tuple[int, int]:
+def _pick(counts: I64, starts: I64, stops: I64, levels: int, otherwise: tuple[int, int]) -> tuple[int, int]:
     """The best of the windows, ordered from narrow to wide, that have at least `levels` bins; `otherwise` if there is none."""
     wide = stops - starts >= levels
     if not wide.any():

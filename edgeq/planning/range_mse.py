@@ -9,13 +9,11 @@ clipping. N counts clipped values too: they are far below 1 % at the optimum, E 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeq.calibration.histogram import around_zero, folded, without_zero_spike
 from edgeq.calibration.tensor_stats import TensorStats
+from edgeq.numerics.arrays import F64, I64
 from edgeq.numerics.grid import next_power_of_two
-
-Floats = NDArray[np.float64]
 
 #: candidates an axis in each round of the search of both ends
 _GRID = 65
@@ -78,14 +76,14 @@ class HistogramSide:
     clipped: sum of squared distances to ends[i] of the values beyond, each taken to be at the centre of its bin.
     """
 
-    def __init__(self, counts: NDArray[np.int64], outermost: float) -> None:
+    def __init__(self, counts: I64, outermost: float) -> None:
         """counts [n]: bins away from zero. outermost: the largest magnitude on this side."""
-        self.ends: Floats = np.arange(counts.size + 1, dtype=np.float64)
+        self.ends: F64 = np.arange(counts.size + 1, dtype=np.float64)
         centres = self.ends[:-1] + 0.5
         if counts.size:
             self.ends[-1] = outermost
         beyond = [np.concatenate([np.cumsum((counts * centres**power)[::-1])[::-1], [0.0]]) for power in (0, 1, 2)]
-        self.clipped: Floats = np.maximum(beyond[2] - 2 * self.ends * beyond[1] + self.ends**2 * beyond[0], 0.0)
+        self.clipped: F64 = np.maximum(beyond[2] - 2 * self.ends * beyond[1] + self.ends**2 * beyond[0], 0.0)
         self.total = int(counts.sum())
 
 
@@ -101,15 +99,15 @@ def best_ends(lower: HistogramSide, upper: HistogramSide, levels: int) -> tuple[
         rows, columns = _around(rows, row), _around(columns, column)
 
 
-def _spread(first: int, last: int) -> NDArray[np.int64]:
+def _spread(first: int, last: int) -> I64:
     """At most _GRID indices from first to last, both included."""
     return np.unique(np.linspace(first, last, _GRID).round().astype(np.int64))
 
 
-def _dense(indices: NDArray[np.int64]) -> bool:
+def _dense(indices: I64) -> bool:
     return bool(indices[-1] - indices[0] == indices.size - 1)
 
 
-def _around(indices: NDArray[np.int64], best: int) -> NDArray[np.int64]:
+def _around(indices: I64, best: int) -> I64:
     """The next, finer candidates: from two before the best to two behind it."""
     return _spread(int(indices[max(best - 2, 0)]), int(indices[min(best + 2, indices.size - 1)]))

@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeq.calibration.histogram import around_zero, folded
 from edgeq.calibration.tensor_stats import TensorStats
+from edgeq.numerics.arrays import F64, I64
 from edgeq.planning.range_kl import kl
 from edgeq.planning.range_mse import mse
 
@@ -98,13 +98,13 @@ def percentile(stats: TensorStats, share: float, *, symmetric: bool) -> Range:
     return max(low, min(0.0 - lower * stats.width, 0.0)), min(high, max(upper * stats.width, 0.0))
 
 
-def _sample_ranges(stats: TensorStats) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _sample_ranges(stats: TensorStats) -> tuple[F64, F64]:
     """Low and high of each sample that has finite values, joined with 0."""
     seen = stats.sample_low <= stats.sample_high
     return np.minimum(stats.sample_low[seen], 0).astype(np.float64), np.maximum(stats.sample_high[seen], 0).astype(np.float64)
 
 
-def _cut(counts: NDArray[np.int64], outside: float) -> float:
+def _cut(counts: I64, outside: float) -> float:
     """The position, in bins from the start, above which `outside` values lie."""
     above = np.cumsum(counts[::-1])[::-1]  # values in bin i and later
     index = int(np.searchsorted(-above, -outside, side="right")) - 1  # the last bin with above >= outside

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.graph.layer_rows import Layer
+from edgeq.numerics.arrays import F32, F64
 from edgeq.numerics.grid import LIMITS, PerChannel, PerTensor, QuantParams, grid_for_range
 from edgeq.numerics.rounding import Codes, scales_for
 from edgeq.numerics.saturation import neighbours, worst_pairs
@@ -32,7 +33,7 @@ class BiasSide:
     """
 
     scale: float
-    bias: NDArray[np.float32] | None
+    bias: F32 | None
     least: float = 0.0
     most: float = float("inf")
 
@@ -57,14 +58,14 @@ def unlimited(facts: WeightFacts) -> Codes:
 
 
 def choose_scales(
-    rows: NDArray[np.float32],
-    importance: NDArray[np.float64],
+    rows: F32,
+    importance: F64,
     codes: Codes,
     rule: Literal["minmax", "mse"],
     shared: bool,
     sides: Sequence[BiasSide],
     requantized: Requantized | None = None,
-) -> NDArray[np.float32]:
+) -> F32:
     """rows [G, C, K], importance [G, K] -> scale [G, C] of symmetric grids.
 
     minmax: the row's range just fits, and so do neighbouring codes. mse: see rounding.scales_for. sides: of every layer that uses the
@@ -78,12 +79,12 @@ def choose_scales(
     return np.asarray(np.maximum(np.minimum(fitted, most), least), np.float32)
 
 
-def least_scales(rows: NDArray[np.float32], sides: Sequence[BiasSide], shared: bool) -> NDArray[np.float32]:
+def least_scales(rows: F32, sides: Sequence[BiasSide], shared: bool) -> F32:
     """The smallest scale [G, C] that each row's biases allow; 0 where there is no bias. For a row of zeros the one to take."""
     return _fit_biases(np.zeros(rows.shape[:2], np.float32), rows, [side for side in sides if side.bias is not None], shared)
 
 
-def _spanning(rows: NDArray[np.float32], codes: Codes, shared: bool) -> NDArray[np.float32]:
+def _spanning(rows: F32, codes: Codes, shared: bool) -> F32:
     peak = np.abs(rows).max(-1, initial=0.0) / codes.qmax
     if codes.limit is not None:
         peak = np.maximum(peak, worst_pairs(rows, codes.pairs) / (codes.limit - 1))  # both may be rounded up by half a code
@@ -92,7 +93,7 @@ def _spanning(rows: NDArray[np.float32], codes: Codes, shared: bool) -> NDArray[
     return np.where(peak > 0, peak, 1.0).astype(np.float32)
 
 
-def _fit_biases(scale: NDArray[np.float32], rows: NDArray[np.float32], sides: Sequence[BiasSide], shared: bool) -> NDArray[np.float32]:
+def _fit_biases(scale: F32, rows: F32, sides: Sequence[BiasSide], shared: bool) -> F32:
     """Lift scales whose biases would overflow int32; give rows of zeros the scale that stores their largest bias in DEAD_BITS."""
     if not sides:
         return scale
@@ -104,13 +105,13 @@ def _fit_biases(scale: NDArray[np.float32], rows: NDArray[np.float32], sides: Se
     return np.asarray(np.maximum(fitted, np.maximum(peak / BIAS_LIMIT * (1 + 1e-6), least)), np.float32)
 
 
-def _peaks(side: BiasSide, scale: NDArray[np.float32]) -> NDArray[np.float64]:
+def _peaks(side: BiasSide, scale: F32) -> F64:
     """The size of the bias of each row, shaped like scale; one number stands for all."""
     assert side.bias is not None
     return np.abs(np.broadcast_to(side.bias.reshape(-1), scale.size).astype(np.float64)).reshape(scale.shape)
 
 
-def symmetric_grid(scale: NDArray[np.float32], axis: int | None, facts: WeightFacts) -> QuantParams:
+def symmetric_grid(scale: F32, axis: int | None, facts: WeightFacts) -> QuantParams:
     """A weight grid with zero point 0. scale [C], of which one stands for all when axis is None."""
     flat = np.asarray(scale.reshape(-1)[0] if axis is None else scale.reshape(-1), np.float32)
     granularity = PerTensor() if axis is None else PerChannel(axis)

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from edgeq.graph.layer_rows import Layer, from_rows, layer_of, weight_rows
 from edgeq.graph.read import constant, nodes
+from edgeq.numerics.arrays import F32
 from edgeq.numerics.grid import next_power_of_two, quantize
 from edgeq.planning.kernel_fit import channel_axis, data_inputs
 from edgeq.planning.same_scale import Groups
@@ -60,7 +60,7 @@ def weight_grid(
     return weight_plan(node, scale, nearest, array, axis, target, recipe.weight_rule)
 
 
-def _plain_weight(node: ir.Node, kernel: KernelFacts, weight: NDArray[np.float32], target: Target, recipe: Recipe) -> GridPlan:
+def _plain_weight(node: ir.Node, kernel: KernelFacts, weight: F32, target: Target, recipe: Recipe) -> GridPlan:
     """The grid of a weight that no rows are seen in (ConvTranspose of groups, a stack of matrices): its own range, zero point 0."""
     axis = weight_axis(node, kernel, target, recipe)
     others = None if axis is None else tuple(other for other in range(weight.ndim) if other != axis)
@@ -72,9 +72,9 @@ def _plain_weight(node: ir.Node, kernel: KernelFacts, weight: NDArray[np.float32
 
 def weight_plan(
     node: ir.Node,
-    scale: NDArray[np.float32],
-    codes: NDArray[np.float32],
-    weight: NDArray[np.float32],
+    scale: F32,
+    codes: F32,
+    weight: F32,
     axis: int | None,
     target: Target,
     rule: str,

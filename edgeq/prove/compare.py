@@ -10,12 +10,13 @@ from pathlib import Path
 import onnx_ir as ir
 
 from edgeq.errors import BadData, BadModel
+from edgeq.numerics.arrays import AnyArray
 from edgeq.progress import Progress, Silent
 from edgeq.prove.fidelity import Agreement, ErrorSums
 from edgeq.prove.known_outputs import KnownOutputs
 from edgeq.prove.layer_fidelity import LayerFidelity, LayerProbe
 from edgeq.prove.task_accuracy import Accuracy, Metric, Samples, TaskSums
-from edgeq.runtimes.ort import Array, Optimize, open_session
+from edgeq.runtimes.ort import Optimize, open_session
 from edgeq.schema.recipe import Floors
 
 __all__ = ["Accuracy", "Comparison", "LayerFidelity", "OutputFidelity", "Samples", "check_floors", "compare_models"]
@@ -141,7 +142,7 @@ class _Pair:
     def __init__(self) -> None:
         self.sums, self.agreement = ErrorSums(), Agreement()
 
-    def add(self, reference: Array, other: Array) -> None:
+    def add(self, reference: AnyArray, other: AnyArray) -> None:
         if reference.shape != other.shape:
             where = f"{list(reference.shape)} against {list(other.shape)}"
             raise BadModel("The two models give outputs of different shapes.", where, "Compare a model with its own int8 form.")

@@ -11,10 +11,11 @@ import onnx_ir as ir
 
 from edgeq.data.dataset import Dataset
 from edgeq.integers.graph import Operand
+from edgeq.numerics.arrays import AnyArray
 from edgeq.progress import Progress, Silent
 from edgeq.prove.fidelity import Agreement, ErrorSums
 from edgeq.runtimes.ort import open_session
-from edgeq.runtimes.protocol import Array, OpenedModel, Port
+from edgeq.runtimes.protocol import OpenedModel, Port
 from edgeq.schema.pixels import PixelMap
 
 Share = float
@@ -52,7 +53,7 @@ class _Sums:
         self.count = self.same = 0
         self.errors, self.agreement = ErrorSums(), Agreement()
 
-    def add(self, reference: Array, other: Array) -> None:
+    def add(self, reference: AnyArray, other: AnyArray) -> None:
         lsb = np.abs(reference.astype(np.float64) - other.astype(np.float64)) / self.scale
         lsb = np.rint(lsb * 1e3) / 1e3  # float noise is no distance
         self.largest = max(self.largest, float(lsb.max(initial=0.0)))
@@ -100,7 +101,7 @@ def measure_distance(
     return Distance(tuple(one.result() for one in sums), dataset.count, 1e3 * float(np.median(times)) if times else 0.0)
 
 
-def _into(array: Array, port: Port, channels_last: bool) -> Array:
+def _into(array: AnyArray, port: Port, channels_last: bool) -> AnyArray:
     """A float feed as the runtime takes it: its layout, its codes."""
     if channels_last and array.ndim == 4:
         array = array.transpose(0, 2, 3, 1)
@@ -113,7 +114,7 @@ def _into(array: Array, port: Port, channels_last: bool) -> Array:
     return np.asarray(np.clip(codes, limits.min, limits.max).astype(port.dtype))
 
 
-def _out_of(array: Array, port: Port, shape: tuple[int, ...], channels_last: bool) -> Array:
+def _out_of(array: AnyArray, port: Port, shape: tuple[int, ...], channels_last: bool) -> AnyArray:
     """What the runtime gave, as floats in ONNX's layout."""
     if port.dtype in ("int8", "uint8"):
         array = (array.astype(np.int32) - port.zero_point).astype(np.float32) * np.float32(port.scale)

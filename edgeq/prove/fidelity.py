@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from edgeq.runtimes.ort import Array
+from edgeq.numerics.arrays import AnyArray
 
 
 class ErrorSums:
@@ -16,7 +16,7 @@ class ErrorSums:
         self.count = 0
         self.signal = self.noise = self.product = self.power = self.largest = 0.0
 
-    def add(self, reference: Array, other: Array) -> None:
+    def add(self, reference: AnyArray, other: AnyArray) -> None:
         """One more pair, any shape. NaN in both places counts as equal; in one of them it makes the SQNR NaN."""
         f = np.asarray(reference, np.float64).ravel()
         q = np.asarray(other, np.float64).ravel()
@@ -58,7 +58,7 @@ class Agreement:
         self.same = self.tied = self.rows = 0
         self.scores = True
 
-    def add(self, reference: Array, other: Array) -> None:
+    def add(self, reference: AnyArray, other: AnyArray) -> None:
         """One more pair; an array of another form than [N, >= 2] floats ends the counting for good."""
         if not (self.scores and looks_like_scores(reference) and reference.shape == other.shape):
             self.scores = False
@@ -81,6 +81,6 @@ class Agreement:
         return self.tied / self.rows if self.scores and self.rows else None
 
 
-def looks_like_scores(array: Array) -> bool:
+def looks_like_scores(array: AnyArray) -> bool:
     """Whether the array may hold class scores: floats of shape [N, C], C >= 2."""
     return array.ndim == 2 and array.shape[1] >= 2 and np.issubdtype(array.dtype, np.floating)

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from edgeq.runtimes.ort import Array, Session
+from edgeq.numerics.arrays import AnyArray
+from edgeq.runtimes.ort import Session
 
 #: outputs beyond this are computed again each time, so that memory does not grow with the data
 BUDGET_BYTES = 1 << 27
@@ -21,7 +19,7 @@ class Feed(Protocol):
     def samples(self) -> range: ...
 
     @property
-    def feeds(self) -> Mapping[str, NDArray[np.generic]]: ...
+    def feeds(self) -> Mapping[str, AnyArray]: ...
 
 
 class KnownOutputs:
@@ -29,9 +27,9 @@ class KnownOutputs:
 
     def __init__(self, budget: int = BUDGET_BYTES) -> None:
         self._left = budget
-        self._held: dict[range, Sequence[Array]] = {}
+        self._held: dict[range, Sequence[AnyArray]] = {}
 
-    def of(self, session: Session, piece: Feed) -> list[Array]:
+    def of(self, session: Session, piece: Feed) -> list[AnyArray]:
         """What the session says to the batch, run only when it is not known."""
         held = self._held.get(piece.samples)
         if held is not None:

@@ -10,7 +10,8 @@ from time import perf_counter
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.runtimes.ort import Array, Session, open_session
+from edgeq.numerics.arrays import AnyArray
+from edgeq.runtimes.ort import Session, open_session
 
 #: runs of each model: enough for a steady median, not so many that a user waits
 MIN_RUNS, MAX_RUNS = 10, 1000
@@ -39,9 +40,9 @@ class Latency:
 def measure_latency(
     float_model: ir.Model | bytes | Path,
     int8_model: ir.Model | bytes | Path,
-    feeds: Mapping[str, Array],
+    feeds: Mapping[str, AnyArray],
     *,
-    int8_feeds: Mapping[str, Array] | None = None,
+    int8_feeds: Mapping[str, AnyArray] | None = None,
     threads: int = 0,
     runs: int | None = None,
     budget_s: float = BUDGET_S,
@@ -73,13 +74,13 @@ def measure_latency(
     return _summary(times, threads, _batch(first, feeds))
 
 
-def _timed(session: Session, feeds: Mapping[str, Array], clock: Callable[[], float]) -> float:
+def _timed(session: Session, feeds: Mapping[str, AnyArray], clock: Callable[[], float]) -> float:
     start = clock()
     session.run(feeds)
     return clock() - start
 
 
-def _summary(times: Array, threads: int, batch: int) -> Latency:
+def _summary(times: AnyArray, threads: int, batch: int) -> Latency:
     """times: seconds, float [runs, 2] = (float, int8)."""
     float_s, int8_s = np.median(times, axis=0)
     ratios = times[:, 1] / np.maximum(times[:, 0], 1e-12)
@@ -95,6 +96,6 @@ def _summary(times: Array, threads: int, batch: int) -> Latency:
     )
 
 
-def _batch(session: Session, feeds: Mapping[str, Array]) -> int:
+def _batch(session: Session, feeds: Mapping[str, AnyArray]) -> int:
     shape = feeds[session.inputs[0].name].shape if session.inputs else ()
     return int(shape[0]) if shape else 1

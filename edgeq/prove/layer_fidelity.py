@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from edgeq.graph.expose import expose
 from edgeq.graph.read import is_op, nodes, values
+from edgeq.numerics.arrays import F64, AnyArray
 from edgeq.prove.fidelity import ErrorSums
-from edgeq.runtimes.ort import Array, Session, open_session
+from edgeq.runtimes.ort import Session, open_session
 from edgeq.schema.origins import read_exponents
 from edgeq.schema.scaling import factors_of
 
@@ -43,7 +43,7 @@ class LayerProbe:
         self._sums = [ErrorSums() for _ in self._pairs]
         self._factors = factors_of(read_exponents(int8_model))
 
-    def add(self, feeds: Mapping[str, NDArray[np.generic]]) -> None:
+    def add(self, feeds: Mapping[str, AnyArray]) -> None:
         """Run one batch through both models."""
         if not self._pairs:
             return
@@ -98,7 +98,7 @@ def _exposed(model: ir.Model, wanted: Iterable[str], threads: int) -> tuple[Sess
     return open_session(copy, threads=threads, optimize="off"), outputs
 
 
-def _unscaled(array: Array, factors: NDArray[np.float64] | None) -> Array:
+def _unscaled(array: AnyArray, factors: F64 | None) -> AnyArray:
     """A value of an equalized model as the float model has it. Channels lie on axis 1, or on the last where that does not fit."""
     if factors is None:
         return array

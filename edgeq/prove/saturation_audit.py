@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from edgeq.errors import FloorMissed
 from edgeq.graph.edit import Names, add_constant
 from edgeq.graph.layer_rows import Layer, layer_of, weight_rows
 from edgeq.graph.read import constant, is_op, nodes, owner
+from edgeq.numerics.arrays import I64, AnyArray
 from edgeq.numerics.grid import LIMITS
 from edgeq.numerics.saturation import neighbours, worst_pairs
 
@@ -45,7 +45,7 @@ class _Codes:
 
     dtype: str
     zero: int
-    codes: NDArray[np.int64] | None
+    codes: I64 | None
 
 
 def audit_sums(model: ir.Model) -> tuple[LayerBounds, ...]:
@@ -81,7 +81,7 @@ def _excess(one: LayerBounds) -> str:
     return f"two products can reach {one.pair}, beyond int16 on processors without VNNI"
 
 
-def _bounds(node: ir.Node, layer: Layer, source: _Codes, weight: _Codes, bias: NDArray[np.int64] | None) -> LayerBounds:
+def _bounds(node: ir.Node, layer: Layer, source: _Codes, weight: _Codes, bias: I64 | None) -> LayerBounds:
     assert weight.codes is not None
     rows = weight_rows(weight.codes, node, layer)
     pair = None
@@ -119,7 +119,7 @@ def _lay_open(model: ir.Model) -> dict[str, _Codes]:
     return found
 
 
-def _dtype(source: ir.Value | None, zero: NDArray[np.generic] | None) -> str:
+def _dtype(source: ir.Value | None, zero: AnyArray | None) -> str:
     """Of codes: a value inside a file often has no type, but its zero point has the same."""
     if zero is not None:
         return str(zero.dtype)

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeq.errors import BadData
+from edgeq.numerics.arrays import AnyArray, Ints
 from edgeq.prove.fidelity import looks_like_scores
-from edgeq.runtimes.ort import Array
 
 #: top1: share of samples whose arg-max is the label. mse: mean squared difference of first output and first input (autoencoders).
 Metric = Literal["top1", "mse"]
@@ -34,7 +33,7 @@ class Feed(Protocol):
     def samples(self) -> range: ...
 
     @property
-    def feeds(self) -> Mapping[str, NDArray[np.generic]]: ...
+    def feeds(self) -> Mapping[str, AnyArray]: ...
 
 
 class Samples(Protocol):
@@ -47,7 +46,7 @@ class Samples(Protocol):
     def count(self) -> int: ...
 
     @property
-    def labels(self) -> NDArray[np.integer] | None: ...
+    def labels(self) -> Ints | None: ...
 
     @property
     def metric(self) -> str | None: ...
@@ -58,7 +57,7 @@ class Samples(Protocol):
 class TaskSums:
     """Running task metric of both models on the first output."""
 
-    def __init__(self, metric: str, labels: NDArray[np.integer] | None, where: str) -> None:
+    def __init__(self, metric: str, labels: Ints | None, where: str) -> None:
         self.metric, self.labels, self.where = metric, labels, where
         self.total = np.zeros(2)
         self.count = 0
@@ -75,7 +74,7 @@ class TaskSums:
             raise BadData("The metric top1 needs labels.", dataset.name, "Add labels to the data, or leave the metric out.")
         return cls(chosen, dataset.labels, dataset.name)
 
-    def add(self, piece: Feed, first_input: str, reference: Array, other: Array) -> None:
+    def add(self, piece: Feed, first_input: str, reference: AnyArray, other: AnyArray) -> None:
         """One batch: the first output of the float model and of the int8 model. Raises BadData when it does not fit the metric."""
         if self.metric == "mse":
             source = np.asarray(piece.feeds[first_input], np.float64)

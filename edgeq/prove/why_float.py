@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from edgeq.graph.read import attribute_float, constant, is_op
+from edgeq.numerics.arrays import F64
 from edgeq.numerics.grid import LIMITS
 from edgeq.prove.read_back import CONTROL, RanKernel
 
@@ -159,7 +159,7 @@ def _same_grid(one: ir.Node, other: ir.Node) -> bool:
     return all(a is b or (a is not None and b is not None and np.array_equal(a, b)) for a, b in zip(*pairs, strict=True))
 
 
-def _scale(value: ir.Value | None) -> NDArray[np.float64] | None:
+def _scale(value: ir.Value | None) -> F64 | None:
     maker = None if value is None else value.producer()
     array = constant(maker.inputs[1]) if maker is not None and is_op(maker, "DequantizeLinear") else None
     return None if array is None else array.astype(np.float64)

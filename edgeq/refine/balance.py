@@ -11,11 +11,11 @@ from collections.abc import Mapping
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from edgeq.graph.channels import Channels
 from edgeq.graph.read import clip_bounds, is_op
-from edgeq.refine.noise_model import Floats, NoiseModel
+from edgeq.numerics.arrays import F32, F64
+from edgeq.refine.noise_model import NoiseModel
 
 #: steps of the search and its first step width, in natural logarithms of factors
 ITERATIONS, WIDTH = 300, 0.1
@@ -23,7 +23,7 @@ ITERATIONS, WIDTH = 300, 0.1
 LARGEST = 256.0
 
 
-def balance(model: ir.Model, channels: Channels, peaks: Mapping[str, NDArray[np.float32]], noise: NoiseModel) -> Floats:
+def balance(model: ir.Model, channels: Channels, peaks: Mapping[str, F32], noise: NoiseModel) -> F64:
     """The natural logarithm of the factor of each class [count]."""
     low, high = bounds(model, channels, peaks, noise.count)
     logs, first, second = np.zeros(noise.count), np.zeros(noise.count), np.zeros(noise.count)
@@ -41,7 +41,7 @@ def balance(model: ir.Model, channels: Channels, peaks: Mapping[str, NDArray[np.
     return chosen
 
 
-def bounds(model: ir.Model, channels: Channels, peaks: Mapping[str, NDArray[np.float32]], count: int) -> tuple[Floats, Floats]:
+def bounds(model: ir.Model, channels: Channels, peaks: Mapping[str, F32], count: int) -> tuple[F64, F64]:
     """The smallest and the largest logarithm for each class.
 
     Under a Clip at b a channel that reaches b stays as it is; another may grow until its peak reaches b, and shrink.

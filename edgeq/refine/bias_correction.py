@@ -12,19 +12,17 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from edgeq.calibration.stepwise import Stepwise
 from edgeq.data.dataset import Dataset
 from edgeq.graph.liveness import peak_bytes
 from edgeq.graph.read import clip_bounds, constant, is_op, only_consumer
+from edgeq.numerics.arrays import F64, AnyArray
 from edgeq.numerics.grid import QuantParams
 from edgeq.progress import Progress, Silent
 from edgeq.refine.round_apart import Weighted
-from edgeq.runtimes.ort import Array
 from edgeq.schema.plan import Plan
 
-Floats = NDArray[np.float64]
 #: samples that are looked at: three times as many gave no better models
 SAMPLES = 32
 #: what the values of all samples at one point of the model may take
@@ -58,7 +56,7 @@ def correct_biases(
     return plan.model_copy(update={"biases": biases})
 
 
-def correct(node: ir.Node, twin: ir.Node, ours: Stepwise, theirs: Stepwise, plan: Plan, known: Floats | None = None) -> Floats:
+def correct(node: ir.Node, twin: ir.Node, ours: Stepwise, theirs: Stepwise, plan: Plan, known: F64 | None = None) -> F64:
     """Run a layer of the float model and its twin in the integer one, and bring the second nearest to the first: the shift [C].
 
     known: what is to be added in any case.
@@ -72,13 +70,13 @@ def correct(node: ir.Node, twin: ir.Node, ours: Stepwise, theirs: Stepwise, plan
     return shift if known is None else known + shift
 
 
-def _add(arrays: Sequence[Array], shift: Floats) -> None:
+def _add(arrays: Sequence[AnyArray], shift: F64) -> None:
     """Add a number to each channel (axis 1), in place."""
     for array in arrays:
         array += shift.astype(np.float32).reshape(_along(array))
 
 
-def shifted(one: Weighted, now: tuple[float, ...] | None, shift: Floats) -> tuple[float, ...]:
+def shifted(one: Weighted, now: tuple[float, ...] | None, shift: F64) -> tuple[float, ...]:
     """A layer's bias, as it is now or else as the model has it, moved by `shift` [C]."""
     bias = bias_of(one)
     assert bias is not None
@@ -94,7 +92,7 @@ def _ends(node: ir.Node, grid: QuantParams | None) -> tuple[float, float]:
     return (low, high) if cut is None else (max(low, cut[0]), min(high, cut[1]))
 
 
-def best_shift(wanted: Sequence[Array], got: Sequence[Array], low: float, high: float) -> Floats:
+def best_shift(wanted: Sequence[AnyArray], got: Sequence[AnyArray], low: float, high: float) -> F64:
     """What to add to each channel (axis 1) of `got`, one array a sample, so that behind clipping it comes nearest to `wanted`: [C].
 
     A low end of 0 stands for a Relu: below, all numbers are alike. The shift is shrunk by d^2 / (d^2 + var d) for how much the
@@ -115,7 +113,7 @@ def best_shift(wanted: Sequence[Array], got: Sequence[Array], low: float, high: 
     return np.where(after <= before, shift, 0.0)
 
 
-def _error(wanted: Sequence[Array], got: Sequence[Array], shift: Floats, low: float, high: float, floor: float) -> Floats:
+def _error(wanted: Sequence[AnyArray], got: Sequence[AnyArray], shift: F64, low: float, high: float, floor: float) -> F64:
     """Squared error of each channel [C] behind the clipping of the grid."""
     found = np.zeros(shift.shape)
     for target, value in zip(wanted, got, strict=True):
@@ -124,22 +122,22 @@ def _error(wanted: Sequence[Array], got: Sequence[Array], shift: Floats, low: fl
     return found
 
 
-def _over_places(array: NDArray[np.generic]) -> Floats:
+def _over_places(array: AnyArray) -> F64:
     """The sum over everything but the channels."""
     return np.asarray(array.sum(tuple(axis for axis in range(array.ndim) if axis != 1), dtype=np.float64))
 
 
-def _along(array: Array) -> tuple[int, ...]:
+def _along(array: AnyArray) -> tuple[int, ...]:
     return (1, -1, *[1] * (array.ndim - 2))
 
 
-def bias_of(one: Weighted) -> NDArray[np.generic] | None:
+def bias_of(one: Weighted) -> AnyArray | None:
     """The constant bias of a layer."""
     index = one.kernel.bias
     return constant(one.node.inputs[index]) if index is not None and index < len(one.node.inputs) else None
 
 
-def some_runs(data: Dataset, number: int) -> list[Mapping[str, Array]]:
+def some_runs(data: Dataset, number: int) -> list[Mapping[str, AnyArray]]:
     """About `number` runs of the data, evenly spread."""
     runs = data.count // (data.fixed_batch or 1)
     chosen = {index * runs // number for index in range(number)} if runs > number else set(range(runs))

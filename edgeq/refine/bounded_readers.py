@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from edgeq.graph.read import attribute_float, attribute_int, clip_bounds, constant, is_op, nodes, only_consumer
+from edgeq.numerics.arrays import F32
 from edgeq.schema.plan import Plan
 
-F32 = NDArray[np.float32]
 Function = Callable[[F32], F32]
 
 

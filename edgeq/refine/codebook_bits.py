@@ -8,13 +8,13 @@ from functools import partial
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from edgeq.calibration.moments import Moment, unit_moments
 from edgeq.calibration.sensitivity import output_damage
 from edgeq.data.dataset import Dataset
 from edgeq.graph.layer_rows import from_rows, weight_rows
 from edgeq.graph.read import constant, nodes
+from edgeq.numerics.arrays import F32
 from edgeq.numerics.bit_allocation import SKETCH, Choice, allocate, distortions
 from edgeq.numerics.codebook import BITS, NODES_BYTES, codebook_bytes
 from edgeq.numerics.kmeans import cluster
@@ -27,8 +27,6 @@ from edgeq.refine.round_in_sequence import Fitting, fit_in_sequence, held_sample
 from edgeq.schema.plan import Plan
 from edgeq.schema.recipe import CodebookWish, Recipe
 from edgeq.schema.target import Target
-
-F32 = NDArray[np.float32]
 
 #: what is written into a file beside the graph, bytes: hashes, and a line for each node
 METADATA_BYTES, METADATA_BYTES_A_NODE = 600, 100

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from edgeq.graph.read import constant
+from edgeq.numerics.arrays import F32, F64
 from edgeq.numerics.codebook import NODES_BYTES, Grain, codebook_bytes
 from edgeq.numerics.codebook_descent import Fit, WeightRows
 from edgeq.numerics.codebook_fit import fit_codebook
@@ -24,8 +24,6 @@ from edgeq.schema.target import Target
 
 #: a layer with at least this share of zeros keeps them exactly
 SPARSE = 0.1
-
-F32 = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -50,9 +48,7 @@ def wished_bits(model: ir.Model, candidates: Iterable[StorableWeight], wish: Cod
     return {one.key: bits for one in candidates if (bits := wanted[one.key]) is not None and one.saves(bits, wish.grain)}
 
 
-def codebook_of(
-    rows: F32, moment: NDArray[np.float64] | None, codes: Codes, least: F32, shared: bool, wish: CodebookWish, bits: int
-) -> Fit:
+def codebook_of(rows: F32, moment: F64 | None, codes: Codes, least: F32, shared: bool, wish: CodebookWish, bits: int) -> Fit:
     """Prune as wished, then fit. rows [G, C, K]; moment [G, K, K] (None: all inputs count alike)."""
     importance = np.ones(rows[:, 0].shape) if moment is None else np.einsum("gkk->gk", moment)
     if wish.pruning is not None:

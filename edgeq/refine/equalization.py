@@ -13,12 +13,12 @@ from collections.abc import Iterable
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from edgeq.calibration.channel_stats import ChannelStats
 from edgeq.graph.channels import Channels
 from edgeq.graph.layer_form import layer_form
 from edgeq.graph.read import is_op, nodes
+from edgeq.numerics.arrays import F64
 from edgeq.refine.balance import balance
 from edgeq.refine.noise_model import noise_model
 from edgeq.schema.scaling import STEPS, Exponents
@@ -58,7 +58,7 @@ def equalizing_exponents(model: ir.Model, channels: Channels, stats: ChannelStat
     return found
 
 
-def _factors(channels: Channels, stats: ChannelStats, names: Iterable[str]) -> NDArray[np.float64]:
+def _factors(channels: Channels, stats: ChannelStats, names: Iterable[str]) -> F64:
     """The factor of each class: the least that any of its values bears."""
     factor = np.full(channels.count, np.inf)
     for name in names:

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeq.calibration.channel_range import Ends
-from edgeq.calibration.output_error import Array, GridOption, Reader, Site
+from edgeq.calibration.output_error import GridOption, Reader, Site
 from edgeq.graph.read import constant
+from edgeq.numerics.arrays import F32, F64
 from edgeq.numerics.grid import LIMITS, QuantParams, grid_for_range
 from edgeq.planning.ranges import choose_range
 from edgeq.refine.input_sites import InputSite
@@ -78,7 +78,7 @@ def _divided(ends: Ends, ranges: Ranges, measured: bool) -> Iterator[GridOption]
             yield GridOption(f"{MEASURED}, {how}", None, factors)
 
 
-def outlier_factors(peaks: Array, quantile: float) -> Array:
+def outlier_factors(peaks: F32, quantile: float) -> F32:
     """peaks [K] -> s [K]: 1, or the power of two that brings a larger peak down to the quantile of all. Powers of two round nothing."""
     limit = np.quantile(peaks, quantile)
     if limit <= 0:
@@ -86,7 +86,7 @@ def outlier_factors(peaks: Array, quantile: float) -> Array:
     return np.asarray(np.exp2(np.ceil(np.log2(np.maximum(peaks / limit, 1)))), np.float32)
 
 
-def _weight_noise(site: InputSite, candidates: tuple[GridOption, ...], bits: int) -> NDArray[np.float64]:
+def _weight_noise(site: InputSite, candidates: tuple[GridOption, ...], bits: int) -> F64:
     """Sum over the rows of all weights of step^2 / 12, the step of each row as wide as its largest weight asks for."""
     noise, largest = np.zeros(len(candidates)), 2 ** (bits - 1) - 1
     for node in site.matmuls:

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from edgeq.calibration.channel_range import measure_channels
 from edgeq.calibration.output_error import GridOption, measure_errors
@@ -19,6 +18,7 @@ from edgeq.data.dataset import Dataset
 from edgeq.graph.layer_rows import layer_of
 from edgeq.graph.macs import elements
 from edgeq.graph.read import constant, is_op, nodes, only_consumer
+from edgeq.numerics.arrays import F64
 from edgeq.passes.quantize.migrate_scales import folds, migrated, migrated_name
 from edgeq.planning.weights import weight_grid
 from edgeq.progress import Progress
@@ -72,7 +72,7 @@ def _has_bias(node: ir.Node) -> bool:
     return add is not None and is_op(add, "Add") and any(constant(value) is not None for value in add.inputs)
 
 
-def _best(errors: NDArray[np.float64], costs: list[float]) -> int:
+def _best(errors: F64, costs: list[float]) -> int:
     """Index of the candidate to take; 0 is the recipe's own."""
     if not np.isfinite(errors).all():
         return 0
@@ -81,7 +81,7 @@ def _best(errors: NDArray[np.float64], costs: list[float]) -> int:
     return best if costs[best] < costs[0] or errors[best] < WORTH * errors[0] else 0
 
 
-def _apply(plan: Plan, site: InputSite, candidates: tuple[GridOption, ...], best: int, errors: NDArray[np.float64]) -> Plan:
+def _apply(plan: Plan, site: InputSite, candidates: tuple[GridOption, ...], best: int, errors: F64) -> Plan:
     one, own = candidates[best], plan.grids[site.name]
     gain = 10 * np.log10(errors[0] / max(errors[best], 1e-30))
     why = f"{one.name}: {gain:.1f} dB less error at the outputs of its readers than rule {own.rule}"

@@ -7,17 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from edgeq.calibration.tensor_stats import TensorStats
 from edgeq.graph.layer_rows import Layer, weight_rows
 from edgeq.graph.read import constant, is_op, values
+from edgeq.numerics.arrays import F32
 from edgeq.passes.quantize.migrate_scales import migration_readers
 from edgeq.refine.round_apart import Weighted, weighted_layers
 from edgeq.schema.plan import Plan
 from edgeq.schema.target import Target
-
-Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +28,7 @@ class InputSite:
     name: str
     stats: TensorStats
     layer: Layer
-    weight: Array
+    weight: F32
     matmuls: tuple[ir.Node, ...]
 
 
@@ -53,7 +51,7 @@ def _sites(
             yield InputSite(name, statistics[name], behind[0].layer, _rows(behind), matmuls)
 
 
-def _rows(behind: list[Weighted]) -> Array:
+def _rows(behind: list[Weighted]) -> F32:
     """All rows, or the triangular factor of their QR decomposition where that has fewer: ||W x|| = ||R x||."""
     found = [weight_rows(np.asarray(constant(one.node.inputs[1]), np.float32), one.node, one.layer) for one in behind]
     weight = np.concatenate(found, axis=1)

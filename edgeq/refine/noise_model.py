@@ -19,12 +19,11 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from edgeq.graph.channel_ties import Ids
 from edgeq.graph.channels import Channels
 from edgeq.graph.layer_form import LayerForm, layer_form
 from edgeq.graph.read import attribute_int, constant, is_op
+from edgeq.numerics.arrays import F32, F64, I64
 
-Floats = NDArray[np.float64]
 #: order of the power mean that stands for a maximum
 ORDER = 24.0
 #: codes from zero to the end of a weight grid, and of a whole activation grid
@@ -39,12 +38,12 @@ class Term:
     of the input channels [G, 1, inputs]; taps: how many; power: mean square of the output summed over its channels.
     """
 
-    square: Floats
-    log_largest: Floats
-    before: Ids
-    after: Ids
+    square: F64
+    log_largest: F64
+    before: I64
+    after: I64
     value: str
-    mean_square: Floats
+    mean_square: F64
     taps: int
     power: float
 
@@ -54,10 +53,10 @@ class NoiseModel:
     """terms: the layers; peaks: value -> (class, log of the peak) of each channel, for the values that have a grid; count: of classes."""
 
     terms: tuple[Term, ...]
-    peaks: Mapping[str, tuple[Ids, Floats]]
+    peaks: Mapping[str, tuple[I64, F64]]
     count: int
 
-    def __call__(self, logs: Floats) -> tuple[float, Floats]:
+    def __call__(self, logs: F64) -> tuple[float, F64]:
         """The predicted noise for the natural logarithms [count] of the factors, and its gradient [count]."""
         total, slope = 0.0, np.zeros(self.count + 1)  # the last place collects what cannot be scaled
         known = np.append(logs, 0.0)
@@ -71,7 +70,7 @@ class NoiseModel:
             total += _weights(term, down, up, slope)
         return total, slope[:-1]
 
-    def _activations(self, term: Term, span: tuple[float, Floats], down: Floats, slope: Floats) -> float:
+    def _activations(self, term: Term, span: tuple[float, F64], down: F64, slope: F64) -> float:
         log_span, shares = span
         noise = term.square * np.exp(2 * (log_span - down)) / (12 * ACTIVATION_CODES**2 * term.power)
         total = float(noise.sum())
@@ -80,7 +79,7 @@ class NoiseModel:
         return total
 
 
-def _weights(term: Term, down: Floats, up: Floats, slope: Floats) -> float:
+def _weights(term: Term, down: F64, up: F64, slope: F64) -> float:
     log_span, shares = _power_mean(term.log_largest + up - down)
     energy = np.exp(2 * down) * term.mean_square * term.taps
     outwards = np.exp(2 * (log_span - up)) / (12 * WEIGHT_CODES**2 * term.power)
@@ -91,7 +90,7 @@ def _weights(term: Term, down: Floats, up: Floats, slope: Floats) -> float:
     return total
 
 
-def _power_mean(logs: Floats) -> tuple[float, Floats]:
+def _power_mean(logs: F64) -> tuple[float, F64]:
     """log of (sum x^ORDER)^(1 / ORDER) for x = exp(logs), and each entry's share in it."""
     highest = float(logs.max())
     powers = np.exp(ORDER * (logs - highest))
@@ -100,7 +99,7 @@ def _power_mean(logs: Floats) -> tuple[float, Floats]:
 
 
 def noise_model(
-    model: ir.Model, channels: Channels, peaks: Mapping[str, NDArray[np.float32]], squares: Mapping[str, Floats], quantized: Sequence[str]
+    model: ir.Model, channels: Channels, peaks: Mapping[str, F32], squares: Mapping[str, F64], quantized: Sequence[str]
 ) -> NoiseModel:
     """peaks, squares: value name -> largest magnitude and mean square of each channel. quantized: the values that have a grid."""
     terms = []
@@ -113,7 +112,7 @@ def noise_model(
     return NoiseModel(tuple(terms), spans, channels.count)
 
 
-def _term(node: ir.Node, form: LayerForm, channels: Channels, squares: Mapping[str, Floats]) -> Term:
+def _term(node: ir.Node, form: LayerForm, channels: Channels, squares: Mapping[str, F64]) -> Term:
     source, result = str(node.inputs[0].name), str(node.outputs[0].name)  # type: ignore[union-attr]  # a layer has an input
     weight = np.asarray(constant(node.inputs[1]), np.float64)
     if is_op(node, "MatMul") or (is_op(node, "Gemm") and not attribute_int(node, "transB", 0)):
@@ -134,7 +133,7 @@ def _term(node: ir.Node, form: LayerForm, channels: Channels, squares: Mapping[s
     )
 
 
-def _log(values: NDArray[np.floating]) -> Floats:
+def _log(values: NDArray[np.floating]) -> F64:
     """log, with 0 as something far below the largest."""
     array = np.asarray(values, np.float64)
     return np.asarray(np.log(np.maximum(array, max(float(array.max(initial=0.0)), 1e-30) * 1e-12)))

@@ -12,21 +12,19 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from edgeq.calibration.observe import WORKERS, map_ahead, session_source
 from edgeq.data.dataset import Batch, Dataset
 from edgeq.graph.expose import expose
+from edgeq.numerics.arrays import F32, AnyArray
 from edgeq.numerics.grid import QuantParams, dequantize, grid_for_range, quantize
 from edgeq.progress import Progress
 from edgeq.refine.bounded_readers import BoundedReader, bounded_readers
-from edgeq.runtimes.ort import Array, open_session
+from edgeq.runtimes.ort import open_session
 from edgeq.schema.plan import GridPlan, Plan, grid_plan
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Target
 from edgeq.schema.target_facts import ActivationFacts
-
-F32 = NDArray[np.float32]
 
 #: samples that are visited; elements of each, or rows of a Softmax, that are looked at
 VISITS, ELEMENTS, ROWS = 100, 512, 32
@@ -75,7 +73,7 @@ def _measure(model: ir.Model, readers: Sequence[BoundedReader], data: Dataset, s
     return {name: whole for name, parts in found.items() if (whole := _joined(parts)) is not None}
 
 
-def _drawn(reader: BoundedReader, value: Array, chance: np.random.Generator) -> F32:
+def _drawn(reader: BoundedReader, value: AnyArray, chance: np.random.Generator) -> F32:
     if reader.axis is None:
         flat = np.asarray(value, np.float32).reshape(-1)
         return flat[chance.choice(flat.size, min(flat.size, ELEMENTS), replace=False)]

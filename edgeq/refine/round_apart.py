@@ -9,7 +9,6 @@ from typing import Literal
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
 from edgeq.calibration.moments import Moment, measure_moments
@@ -17,6 +16,7 @@ from edgeq.calibration.observe import WORKERS
 from edgeq.data.dataset import Dataset
 from edgeq.graph.layer_rows import Layer, layer_of, weight_rows
 from edgeq.graph.read import constant, nodes
+from edgeq.numerics.arrays import F32, F64
 from edgeq.numerics.rounding import Codes, feedback
 from edgeq.planning.exact_factors import Requantized
 from edgeq.planning.exact_rounding import exact_if_cheap, requantized, round_best
@@ -29,8 +29,6 @@ from edgeq.schema.plan import GridPlan, Plan
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Target
 from edgeq.schema.target_facts import KernelFacts
-
-Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -103,13 +101,13 @@ class Fitted:
     """A weight as the plan says it, and the same as scale [G, C] and whole numbers [G, C, K]."""
 
     grid: GridPlan
-    scale: Array
-    codes: Array
+    scale: F32
+    codes: F32
 
 
 def _round(
     users: list[Weighted], moments: Mapping[str, Moment], plan: Plan, target: Target, recipe: Recipe, bits: Mapping[str, int]
-) -> tuple[Fitted, Array]:
+) -> tuple[Fitted, F32]:
     rows = rows_of_weight(users[0])
     moment = np.asarray(sum(_seen(one, moments[one.layer.node], plan) for one in users), np.float64)
     sides = [side_of(one.node, one.kernel, plan.grids) for one in users]
@@ -117,20 +115,20 @@ def _round(
     return fit_rows(users[0], rows, moment, sides, target, recipe, bits.get(users[0].key), how), rows
 
 
-def rows_of_weight(one: Weighted) -> Array:
+def rows_of_weight(one: Weighted) -> F32:
     """[G, C, K]."""
     return weight_rows(_weight(one), one.node, one.layer)
 
 
-def _weight(one: Weighted) -> Array:
+def _weight(one: Weighted) -> F32:
     assert one.kernel.weight is not None
     return np.asarray(constant(one.node.inputs[one.kernel.weight]), np.float32)
 
 
 def fit_rows(
     one: Weighted,
-    rows: Array,
-    moment: NDArray[np.float64],
+    rows: F32,
+    moment: F64,
     sides: Sequence[BiasSide],
     target: Target,
     recipe: Recipe,
@@ -153,14 +151,14 @@ def fit_rows(
 
 
 def _scales_and_codes(
-    rows: Array,
-    moment: NDArray[np.float64],
+    rows: F32,
+    moment: F64,
     codes: Codes,
     sides: Sequence[BiasSide],
     how: Requantized | None,
     rule: Literal["minmax", "mse"],
     shared: bool,
-) -> tuple[Array, Array]:
+) -> tuple[F32, F32]:
     """Scales [G, C] and codes [G, C, K] of rows [G, C, K]."""
     importance, passed_on = np.einsum("gkk->gk", moment), feedback(moment)
     scale = choose_scales(rows, importance, codes, rule, shared, sides)
@@ -179,7 +177,7 @@ def requantization_of(users: Sequence[Weighted], plan: Plan, target: Target) -> 
     return found.pop() if len(found) == 1 else None
 
 
-def _seen(one: Weighted, moment: Moment, plan: Plan) -> NDArray[np.float64]:
+def _seen(one: Weighted, moment: Moment, plan: Plan) -> F64:
     """H in real units. With a bias the mean error is taken up by it, and only the covariance counts."""
     # a grid of every run has a step of its own: the moments are in units of it, so that no run counts more than another
     scale = plan.grids[one.layer.source].scale[0] if one.layer.source in plan.grids else 1.0
@@ -187,7 +185,7 @@ def _seen(one: Weighted, moment: Moment, plan: Plan) -> NDArray[np.float64]:
     return (moment.second if side.bias is None else moment.covariance) * scale**2
 
 
-def _bias(one: Weighted, moment: Moment, plan: Plan, error: Array) -> tuple[float, ...] | None:
+def _bias(one: Weighted, moment: Moment, plan: Plan, error: F32) -> tuple[float, ...] | None:
     """b + (W - sQ) E[x], or None for a layer without a bias."""
     side = side_of(one.node, one.kernel, plan.grids)
     if side.bias is None:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
 from edgeq.calibration.moments import EXACT_ROWS, LEAST_ROWS, ROWS_PER_COLUMN
@@ -19,18 +18,16 @@ from edgeq.data.dataset import Dataset
 from edgeq.graph.layer_rows import Layer, from_rows, rows_of
 from edgeq.graph.liveness import peak_bytes
 from edgeq.graph.read import constant, is_op, only_consumer
+from edgeq.numerics.arrays import F64, AnyArray
 from edgeq.numerics.grid import QuantParams, grid_for_range, quantize
 from edgeq.planning.weights import side_of
 from edgeq.progress import Progress
 from edgeq.refine.bias_correction import bias_of, correct, shifted, some_runs
 from edgeq.refine.round_apart import Fitted, Weighted, fit_rows, requantization_of, rows_of_weight
 from edgeq.refine.sequence_goal import Rows, goal, together
-from edgeq.runtimes.ort import Array
 from edgeq.schema.plan import Plan
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Target
-
-Floats = NDArray[np.float64]
 
 #: samples that are held, the fewest that the fits are worth making from, and what the values of all at one point of a model may take
 SAMPLES, LEAST_SAMPLES, HELD_BYTES = 128, 16, 1024 << 20
@@ -94,7 +91,7 @@ def fit_in_sequence(
     return plan.model_copy(update={"weights": weights, "biases": biases})
 
 
-def _fit(one: Weighted, halves: tuple[Rows, Rows], plan: Plan, fitting: Fitting) -> tuple[Fitted, Floats]:
+def _fit(one: Weighted, halves: tuple[Rows, Rows], plan: Plan, fitting: Fitting) -> tuple[Fitted, F64]:
     """The weight, and what it leaves of the output's mean error for the bias to take up: [C]."""
     weight, side, rows = rows_of_weight(one), side_of(one.node, one.kernel, plan.grids), together(halves)
     seen = rows if side.bias is None else rows.centred()  # a bias takes up the mean error
@@ -123,14 +120,16 @@ def _rows(one: Weighted, twin: ir.Node, ours: Stepwise, theirs: Stepwise, plan: 
     return first, second
 
 
-def _sums(found: Sequence[tuple[Array, Array]]) -> Rows:
+def _sums(found: Sequence[tuple[AnyArray, AnyArray]]) -> Rows:
     codes, errors = (np.concatenate([each[side] for each in found], axis=1) for side in (0, 1))
     count = codes.shape[1]
     moment, cross = _products(codes, codes) / count, _products(errors, codes) / count
     return Rows(moment, cross, codes.mean(1, dtype=np.float64), errors.mean(1, dtype=np.float64), count)
 
 
-def _codes(layer: Layer, sample: int, got: Array, wanted: Array, own: QuantParams | None, quota: int, seed: int) -> tuple[Array, Array]:
+def _codes(
+    layer: Layer, sample: int, got: AnyArray, wanted: AnyArray, own: QuantParams | None, quota: int, seed: int
+) -> tuple[AnyArray, AnyArray]:
     """Rows x' of one sample as codes of the layer's input grid, and x - x' in units of its scale. own: None: measured at every run."""
     grid = own or grid_for_range(float(got.min()), float(got.max()), "uint8")
     chance = [seed, sample, zlib.crc32(layer.node.encode())]
@@ -139,7 +138,7 @@ def _codes(layer: Layer, sample: int, got: Array, wanted: Array, own: QuantParam
     return codes, theirs / np.float32(grid.scale) - codes
 
 
-def _products(first: Array, second: Array) -> Floats:
+def _products(first: AnyArray, second: AnyArray) -> F64:
     """Sum of a b^T over rows a, b [G, R, K]: [G, K, K]. In parts that float32 adds exactly where both are codes."""
     total = np.zeros((first.shape[0], first.shape[2], second.shape[2]))
     for start in range(0, first.shape[1], EXACT_ROWS):

@@ -12,10 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float32]
-Floats = NDArray[np.float64]
+from edgeq.numerics.arrays import F32, F64
 
 #: rows a column of the weight without which G is not estimated: with fewer a sentence encoder lost 1.3 dB
 ROWS_PER_COLUMN = 8
@@ -27,10 +25,10 @@ RIDGES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 class Rows:
     """Of `count` rows of codes x' and x in their unit: moment E[x' x'^T], cross E[(x - x') x'^T] [G, K, K], means [G, K]."""
 
-    moment: Floats
-    cross: Floats
-    mean: Floats
-    mean_error: Floats
+    moment: F64
+    cross: F64
+    mean: F64
+    mean_error: F64
     count: int
 
     def centred(self) -> Rows:
@@ -39,14 +37,14 @@ class Rows:
         cross = self.cross - self.mean_error[:, :, None] * self.mean[:, None, :]
         return replace(self, moment=moment, cross=cross)
 
-    def moved(self, weight: Array, ridge: float) -> Floats:
+    def moved(self, weight: F32, ridge: float) -> F64:
         """W G - W, [G, C, K]."""
         size = self.moment.shape[-1]
         more = ridge * np.einsum("gkk->g", self.moment) / size + 1e-30
         wanted = np.swapaxes(weight.astype(np.float64) @ self.cross, 1, 2)
         return np.swapaxes(np.linalg.solve(self.moment + more[:, None, None] * np.eye(size), wanted), 1, 2)
 
-    def gain(self, weight: Array, moved: Floats) -> float:
+    def gain(self, weight: F32, moved: F64) -> float:
         """By how much less W x - (W + moved) x' is than W x - W x': the mean square over these rows, summed over outputs."""
         return float(2 * np.sum(moved * (weight @ self.cross)) - np.sum((moved @ self.moment) * moved))
 
@@ -56,7 +54,7 @@ def together(halves: tuple[Rows, Rows]) -> Rows:
     first, second = halves
     share = first.count / (first.count + second.count)
 
-    def mean(one: Floats, other: Floats) -> Floats:
+    def mean(one: F64, other: F64) -> F64:
         return share * one + (1 - share) * other
 
     return Rows(
@@ -68,7 +66,7 @@ def together(halves: tuple[Rows, Rows]) -> Rows:
     )
 
 
-def goal(weight: Array, halves: tuple[Rows, Rows]) -> Array:
+def goal(weight: F32, halves: tuple[Rows, Rows]) -> F32:
     """W G [G, C, K], with the ridge that serves each half best when G is found from the other; W where none does, or rows are few."""
     first, second = halves
     if min(first.count, second.count) < ROWS_PER_COLUMN * weight.shape[-1]:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from edgeq.graph.read import constant, nodes
+from edgeq.numerics.arrays import F32
 from edgeq.numerics.codebook import Codebook, encode, parse_grain, stored_bytes
 from edgeq.numerics.grid import dequantize, quantize
 from edgeq.passes.quantize.equalize import Equalize
@@ -48,7 +48,7 @@ class CodebookLayer:
         return 8 * self.bytes / max(self.float_bytes // 4, 1)
 
 
-def describe(node: str, weight: NDArray[np.float32], new: NDArray[np.float32], book: Codebook, scale: NDArray[np.float32]) -> CodebookLayer:
+def describe(node: str, weight: F32, new: F32, book: Codebook, scale: F32) -> CodebookLayer:
     """weight and what it became. scale: of a table's numbers, one or one a channel."""
     weight, new = np.asarray(weight, np.float32), np.asarray(new, np.float32)
     noise, energy = float(np.square(weight - new, dtype=np.float64).sum()), float(np.square(weight, dtype=np.float64).sum())
@@ -76,7 +76,7 @@ def planned_layers(model: ir.Model, plan: Plan) -> tuple[CodebookLayer, ...]:
     return tuple(describe(name, weight, new, book, scale) for name, weight, new, book, scale in planned_weights(model, plan).values())
 
 
-Told = tuple[str, NDArray[np.float32], NDArray[np.float32], Codebook, NDArray[np.float32]]
+Told = tuple[str, F32, F32, Codebook, F32]
 
 
 def planned_weights(model: ir.Model, plan: Plan) -> Mapping[str, Told]:

@@ -9,16 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeq.errors import BadOutput, MissingExtra
 from edgeq.io.save import atomic_write_bytes, check_output
+from edgeq.numerics.arrays import F32
 from edgeq.report.codebooks import CodebookLayer
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-F32 = NDArray[np.float32]
 
 #: a matrix up to this many numbers has them written in; a larger picture is cut to SIDE rows and columns
 WRITTEN, SIDE = 150, 512

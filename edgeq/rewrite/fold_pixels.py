@@ -6,15 +6,14 @@ from collections.abc import Mapping
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from edgeq.errors import UnsupportedOp
 from edgeq.graph.edit import Names, add_constant, replace_constant
 from edgeq.graph.read import attribute_float, attribute_int, attribute_ints, constant, dim, is_op, only_consumer, rank
+from edgeq.numerics.arrays import F64
 from edgeq.numerics.grid import QuantParams
 from edgeq.schema.pixels import OPTION, PixelMap, is_grid, keeps_zero
 
-F64 = NDArray[np.float64]
 #: operators that hand on every element as it is; one number for all of them stays one
 _VIEWS = ("Flatten", "Reshape", "Squeeze", "Unsqueeze")
 

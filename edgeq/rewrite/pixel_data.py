@@ -6,15 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeq.data.dataset import Dataset
 from edgeq.data.sources import Source
 from edgeq.errors import BadData
+from edgeq.numerics.arrays import F32, AnyArray
 from edgeq.numerics.grid import QuantParams, dequantize
 from edgeq.schema.pixels import OPTION, PixelMap
 
-Array = NDArray[np.generic]
 #: how far a number may lie beyond 0..255: half a pixel is rounding
 _SLACK = 0.5
 
@@ -32,14 +31,14 @@ class PixelSource:
     def count(self) -> int:
         return self.source.count
 
-    def rows(self, start: int, stop: int) -> Iterator[Mapping[str, Array]]:
+    def rows(self, start: int, stop: int) -> Iterator[Mapping[str, AnyArray]]:
         for index, row in enumerate(self.source.rows(start, stop), start):
             yield {name: self._on_grid(name, array, index) if name in self.maps else array for name, array in row.items()}
 
     def where(self, index: int) -> str:
         return self.source.where(index)
 
-    def _on_grid(self, name: str, array: Array, index: int) -> NDArray[np.float32]:
+    def _on_grid(self, name: str, array: AnyArray, index: int) -> F32:
         pixels = array.astype(np.float64) if name in self.raw else self.maps[name].pixels(array)
         low, high = float(pixels.min(initial=0.0)), float(pixels.max(initial=0.0))
         fractions = high <= 1 and bool(np.any(np.abs(pixels - np.rint(pixels)) > 1e-3))

@@ -6,9 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from edgeq.data.dataset import Dataset
 from edgeq.data.open import open_dataset
 from edgeq.data.pixel_maps import pixel_maps
@@ -16,6 +13,7 @@ from edgeq.errors import BadPlan
 from edgeq.graph.code_grids import GRID_KEY, grid_record
 from edgeq.graph.signature import input_specs
 from edgeq.io.load import Loaded
+from edgeq.numerics.arrays import AnyArray
 from edgeq.rewrite.fold_pixels import fold_pixels
 from edgeq.rewrite.lower import LOWERED, lower
 from edgeq.rewrite.pixel_data import on_pixels
@@ -27,7 +25,7 @@ from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Target
 from edgeq.schema.task import Shapes, Task
 
-DataSource = str | Path | Mapping[str, NDArray[np.generic]]
+DataSource = str | Path | Mapping[str, AnyArray]
 
 
 @dataclass(frozen=True, eq=False)

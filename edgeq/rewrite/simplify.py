@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from edgeq.errors import EdgeqError, RuntimeRefused
 from edgeq.graph.edit import replace_graph, vanished
@@ -19,6 +18,7 @@ from edgeq.graph.names import unique_names
 from edgeq.graph.read import is_op, nodes
 from edgeq.graph.symbolic_shapes import integers_are_short
 from edgeq.io.validate import first_line
+from edgeq.numerics.arrays import AnyArray
 from edgeq.runtimes.ort import Session, open_session
 
 #: a hang must not stop a run; the largest networks take some seconds
@@ -91,7 +91,7 @@ def _difference(before: onnx.ModelProto, after: onnx.ModelProto) -> str | None:
     return None if same else "its result computes other values"
 
 
-def _first_run(session: Session, model: ir.Model) -> tuple[dict[str, NDArray[np.generic]], list[NDArray[np.generic]]]:
+def _first_run(session: Session, model: ir.Model) -> tuple[dict[str, AnyArray], list[AnyArray]]:
     """Feeds that the model accepts, and its outputs. Raises RuntimeRefused when it accepts none of the sizes tried."""
     for size in _SIZES[:-1]:
         feeds = random_feeds(model, size)
@@ -109,10 +109,10 @@ def _interface(proto: onnx.ModelProto) -> list[tuple[str, int]]:
     return [(value.name, value.type.tensor_type.elem_type) for value in (*inputs, *proto.graph.output)]
 
 
-def random_feeds(model: ir.Model, size: int = 32) -> dict[str, NDArray[np.generic]]:
+def random_feeds(model: ir.Model, size: int = 32) -> dict[str, AnyArray]:
     """Seeded feeds: standard normal floats, zeros and ones for integers. Unknown sizes: 2 on axis 0, else `size`; one for each name."""
     rng = np.random.default_rng(0)
-    feeds: dict[str, NDArray[np.generic]] = {}
+    feeds: dict[str, AnyArray] = {}
     named: dict[str, int] = {}
     for value in model.graph.inputs:
         if value.shape is None or value.dtype is None:
@@ -129,7 +129,7 @@ def random_feeds(model: ir.Model, size: int = 32) -> dict[str, NDArray[np.generi
     return feeds
 
 
-def _equal(a: NDArray[np.generic], b: NDArray[np.generic]) -> bool:
+def _equal(a: AnyArray, b: AnyArray) -> bool:
     if a.shape != b.shape or a.dtype != b.dtype:
         return False
     if not np.issubdtype(a.dtype, np.floating):

@@ -8,8 +8,9 @@ from typing import Any, Literal
 import numpy as np
 
 from edgeq.errors import RuntimeRefused
+from edgeq.numerics.arrays import AnyArray
 from edgeq.runtimes.missing import missing
-from edgeq.runtimes.protocol import Array, Port, as_float, as_int
+from edgeq.runtimes.protocol import Port, as_float, as_int
 from edgeq.runtimes.ran_operator import RanOperator
 
 Kernels = Literal["reference", "xnnpack"]
@@ -37,7 +38,7 @@ class LiteRt:
         self._places = [details["index"] for details in self._interpreter.get_input_details()]
         self._results = [details["index"] for details in self._interpreter.get_output_details()]
 
-    def run(self, arrays: Sequence[Array]) -> list[Array]:
+    def run(self, arrays: Sequence[AnyArray]) -> list[AnyArray]:
         for place, array in zip(self._places, arrays, strict=True):
             self._interpreter.set_tensor(place, np.ascontiguousarray(array))
         self._interpreter.invoke()

@@ -8,8 +8,9 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.errors import RuntimeRefused
+from edgeq.numerics.arrays import AnyArray
 from edgeq.runtimes.missing import missing
-from edgeq.runtimes.protocol import Array, Port
+from edgeq.runtimes.protocol import Port
 from edgeq.runtimes.ran_operator import RanOperator
 
 #: what OpenVINO's runtime model lists that computes nothing
@@ -36,7 +37,7 @@ class OpenVino:
         self.inputs = tuple(_port(value) for value in self._compiled.inputs)
         self.outputs = tuple(_port(value) for value in self._compiled.outputs)
 
-    def run(self, arrays: Sequence[Array]) -> list[Array]:
+    def run(self, arrays: Sequence[AnyArray]) -> list[AnyArray]:
         found = self._compiled(list(arrays))
         return [np.array(found[place]) for place in range(len(self.outputs))]
 

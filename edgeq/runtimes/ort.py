@@ -7,19 +7,18 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from edgeq.errors import BadModel, RuntimeRefused
 from edgeq.graph.signature import InputSpec, input_specs
+from edgeq.numerics.arrays import AnyArray
 
 if TYPE_CHECKING:
     import onnxruntime as ort  # type: ignore[import-untyped]  # ships no types
 
-Array = NDArray[Any]
 Optimize = Literal["off", "basic", "extended", "all"]
 
 #: protobuf refuses messages of 2 GiB; graphs with more weights go through a folder with external data
@@ -52,7 +51,7 @@ class Session:
     # large models lie in a temporary folder that must outlive the session; its finaliser removes it
     _folder: tempfile.TemporaryDirectory[str] | None
 
-    def run(self, feeds: Mapping[str, Array], outputs: Sequence[str] | None = None) -> list[Array]:
+    def run(self, feeds: Mapping[str, AnyArray], outputs: Sequence[str] | None = None) -> list[AnyArray]:
         """One run. feeds: an array per input, of its dtype and shape. Returns the named outputs (default: all) in order.
 
         Raises RuntimeRefused when onnxruntime cannot run these feeds; ValueError for an output that the model does not have.

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from edgeq.numerics.arrays import AnyArray
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class OpenedModel(Protocol):
     @property
     def outputs(self) -> tuple[Port, ...]: ...
 
-    def run(self, arrays: Sequence[Array]) -> list[Array]:
+    def run(self, arrays: Sequence[AnyArray]) -> list[AnyArray]:
         """One run: an array an input, in order; an array an output."""
         ...
 

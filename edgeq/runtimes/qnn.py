@@ -8,8 +8,9 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.errors import RuntimeRefused
+from edgeq.numerics.arrays import AnyArray
 from edgeq.runtimes.missing import missing
-from edgeq.runtimes.protocol import Array, Port
+from edgeq.runtimes.protocol import Port
 
 _PROVIDER = "QNNExecutionProvider"
 
@@ -39,6 +40,6 @@ class Qnn:
         self.inputs = tuple(Port(arg.name, (), "float32", 0.0, 0) for arg in self._session.get_inputs())
         self.outputs = tuple(Port(arg.name, (), "float32", 0.0, 0) for arg in self._session.get_outputs())
 
-    def run(self, arrays: Sequence[Array]) -> list[Array]:
+    def run(self, arrays: Sequence[AnyArray]) -> list[AnyArray]:
         feeds = {port.name: array for port, array in zip(self.inputs, arrays, strict=True)}
         return [np.asarray(array) for array in self._session.run(None, feeds)]

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from edgeq.errors import RuntimeRefused
+from edgeq.numerics.arrays import AnyArray
 from edgeq.runtimes.missing import missing
-from edgeq.runtimes.protocol import Array, Port, as_float, as_int
+from edgeq.runtimes.protocol import Port, as_float, as_int
 
 #: how much a model that allocates at all may need, bytes
 LARGEST_ARENA = 1 << 28
@@ -33,7 +34,7 @@ class TfLiteMicro:
         self.inputs = tuple(_port(self._interpreter.get_input_details(place), f"input {place}") for place in range(inputs))
         self.outputs = tuple(_port(self._interpreter.get_output_details(place), f"output {place}") for place in range(outputs))
 
-    def run(self, arrays: Sequence[Array]) -> list[Array]:
+    def run(self, arrays: Sequence[AnyArray]) -> list[AnyArray]:
         for place, array in enumerate(arrays):
             self._interpreter.set_input(np.ascontiguousarray(array), place)
         self._interpreter.invoke()

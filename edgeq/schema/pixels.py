@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, PositiveFloat, ValidationError
 
 from edgeq.io.strict_toml import Strict
+from edgeq.numerics.arrays import F64, U8, AnyArray
 from edgeq.numerics.grid import QuantParams
 from edgeq.schema.target_facts import ActivationFacts
 
@@ -44,15 +44,15 @@ class PixelMap(Strict):
         """Whether all channels have one scale and one zero."""
         return len(set(self.scale)) == len(set(self.zero)) == 1
 
-    def along(self, numbers: Sequence[float]) -> NDArray[np.float64]:
+    def along(self, numbers: Sequence[float]) -> F64:
         """Numbers of the channels in a shape that broadcasts over the input."""
         return np.asarray(numbers, np.float64).reshape(-1, *[1] * (-self.axis - 1)) if len(numbers) > 1 else np.asarray(numbers[0])
 
-    def pixels(self, x: NDArray[np.generic]) -> NDArray[np.float64]:
+    def pixels(self, x: AnyArray) -> F64:
         """The pixels, not rounded, that the application made x of."""
         return np.asarray(x.astype(np.float64) / self.along(self.scale) + self.along(self.zero))
 
-    def codes(self, x: NDArray[np.generic]) -> NDArray[np.uint8]:
+    def codes(self, x: AnyArray) -> U8:
         """The nearest raw pixels."""
         return np.clip(np.rint(self.pixels(x)), 0, 255).astype(np.uint8)
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from edgeq.errors import BadPlan
 from edgeq.io.strict_toml import Strict
+from edgeq.numerics.arrays import Ints
 from edgeq.numerics.codebook import parse_grain
 from edgeq.numerics.grid import LIMITS, PerChannel, PerTensor, QuantParams
 from edgeq.schema.pixels import PixelMap
@@ -146,12 +146,12 @@ class Plan(Strict):
         return hashlib.sha256(self.to_json().encode()).hexdigest()
 
 
-def pack_codes(codes: NDArray[np.integer]) -> str:
+def pack_codes(codes: Ints) -> str:
     """Integer codes of a weight as text: base64 of zlib of int8 or uint8, row-major."""
     return base64.b64encode(zlib.compress(np.ascontiguousarray(codes).tobytes(), 1)).decode("ascii")
 
 
-def unpack_codes(text: str, dtype: str, shape: tuple[int, ...]) -> NDArray[np.integer]:
+def unpack_codes(text: str, dtype: str, shape: tuple[int, ...]) -> Ints:
     """The inverse of pack_codes. Raises BadPlan when the text does not hold exactly `shape`."""
     size, stream = math.prod(shape), zlib.decompressobj()
     try:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from edgeq.graph.edit import Names, add_constant
 from edgeq.graph.read import attribute_float, constant, is_op, nodes, only_consumer, owner
+from edgeq.numerics.arrays import AnyArray
 from edgeq.numerics.grid import LIMITS, QuantParams, grid_for_range, quantize
 from edgeq.passes.quantize.qdq import dequantize_constant
 
@@ -51,7 +51,7 @@ class HardSigmoidToAdd(ir.passes.InPlacePass):
         node.replace_input_with(1, operand)
 
 
-def shift_of(node: ir.Node, dtype: str) -> tuple[NDArray[np.generic], QuantParams]:
+def shift_of(node: ir.Node, dtype: str) -> tuple[AnyArray, QuantParams]:
     """beta/alpha of a HardSigmoid in codes of this dtype, and their grid."""
     alpha, beta = _slope(node)
     shift = np.array(beta / alpha, np.float32)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from edgeq.graph.edit import Names, add_constant, drop_unread_constants
 from edgeq.graph.read import constant, is_op, nodes, only_consumer, owner
+from edgeq.numerics.arrays import AnyArray
 from edgeq.numerics.grid import PerTensor, QuantParams, dequantize, quantize
 
 
@@ -51,7 +51,7 @@ def _grid(node: ir.Node) -> QuantParams | None:
     return QuantParams(str(zero.dtype), np.asarray(scale, np.float32).reshape(()), np.asarray(zero, np.int32).reshape(()), PerTensor())
 
 
-def _table(node: ir.Node, first: QuantParams, second: QuantParams, opset: int) -> NDArray[np.generic]:
+def _table(node: ir.Node, first: QuantParams, second: QuantParams, opset: int) -> AnyArray:
     """The 256 output codes, in the order of the bytes 0x00 to 0xff of the input code."""
     import onnx
     from onnx.reference import ReferenceEvaluator
@@ -68,7 +68,7 @@ def _table(node: ir.Node, first: QuantParams, second: QuantParams, opset: int) -
     return quantize(np.asarray(y, np.float32), second)
 
 
-def _replace(node: ir.Node, before: ir.Node, after: ir.Node, table: NDArray[np.generic], free: Names) -> None:
+def _replace(node: ir.Node, before: ir.Node, after: ir.Node, table: AnyArray, free: Names) -> None:
     graph, source = owner(node), before.inputs[0]
     stored = add_constant(graph, table, free.value(f"{node.name}_table"))
     index = ir.Value(name=free.value(f"{node.name}_index"), shape=source.shape if source else None, type=ir.TensorType(ir.DataType.INT32))

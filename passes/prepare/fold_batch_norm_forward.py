@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from edgeq.graph.affine import Affine, batch_norm_affine
 from edgeq.graph.edit import Names, replace_constant, retire
 from edgeq.graph.read import attribute_float, attribute_int, attribute_ints, constant, is_op, nodes, only_consumer, rank
+from edgeq.numerics.arrays import F64
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def _pads(conv: ir.Node) -> bool:
     return auto not in ("NOTSET", "VALID") or (auto == "NOTSET" and any(attribute_ints(conv, "pads") or ()))
 
 
-def _scale_inputs(user: ir.Node, weight: NDArray[np.float64], affine: Affine) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _scale_inputs(user: ir.Node, weight: F64, affine: Affine) -> tuple[F64, F64]:
     """The weights with the scale taken in, and what the shift adds to each output channel."""
     scale, shift = affine.scale, affine.shift
     if user.op_type == "ConvTranspose":  # [in, out / group, ...]; the shift is zero here
@@ -86,7 +86,7 @@ def _scale_inputs(user: ir.Node, weight: NDArray[np.float64], affine: Affine) ->
     return weight * scale[:, None], shift @ weight * alpha
 
 
-def _new_bias(user: ir.Node, extra: NDArray[np.float64]) -> NDArray[np.float64]:
+def _new_bias(user: ir.Node, extra: F64) -> F64:
     bias = constant(user.inputs[2]) if len(user.inputs) > 2 else None
     beta = attribute_float(user, "beta", 1.0) if user.op_type == "Gemm" else 1.0
     return extra if bias is None else bias.astype(np.float64) * beta + extra

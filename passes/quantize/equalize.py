@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from edgeq.graph.edit import Names, replace_constant
-from edgeq.graph.layer_form import Factors, layer_form, scale_weight
+from edgeq.graph.layer_form import layer_form, scale_weight
 from edgeq.graph.read import constant
+from edgeq.numerics.arrays import F32, F64, AnyArray
 
 #: where a model in memory remembers that it was equalized
 DONE = "edgeq.equalized"
@@ -28,7 +28,7 @@ class Equalize(ir.passes.InPlacePass):
     (edgeq/graph/channels.py). A model is equalized once; it remembers in memory that it was.
     """
 
-    factors: Mapping[str, Factors]
+    factors: Mapping[str, F64]
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         if model.meta.get(DONE):
@@ -52,7 +52,7 @@ class Equalize(ir.passes.InPlacePass):
         return True
 
 
-def _scaled_bias(bias: NDArray[np.generic], factors: Factors) -> NDArray[np.float32]:
+def _scaled_bias(bias: AnyArray, factors: F64) -> F32:
     """bias [C], or [.., C] or one number of a Gemm, times the factors [C]."""
     scaled = np.asarray(bias, np.float64) * factors
     return np.asarray(scaled, np.float32)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from edgeq.graph.edit import Names, add_constant, replace_constant
 from edgeq.graph.read import constant, graphs, is_op, owner
+from edgeq.numerics.arrays import F32
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def _done(value: ir.Value) -> bool:
     return any(str(output.name) == migrated_name(str(value.name)) for use in value.uses() for output in use.node.outputs)
 
 
-def _migrate(graph: ir.Graph, value: ir.Value, factors: NDArray[np.float32], names: Names) -> None:
+def _migrate(graph: ir.Graph, value: ir.Value, factors: F32, names: Names) -> None:
     readers, maker, name = migration_readers(value), value.producer(), migrated_name(str(value.name))
     if folds(value) and maker is not None:
         for index in range(1, len(maker.inputs)):
@@ -84,7 +84,7 @@ def _migrate(graph: ir.Graph, value: ir.Value, factors: NDArray[np.float32], nam
         reader.replace_input_with(0, divided)
 
 
-def _scale_weight(reader: ir.Node, factors: NDArray[np.float32], scaled: dict[str, ir.Value], names: Names) -> None:
+def _scale_weight(reader: ir.Node, factors: F32, scaled: dict[str, ir.Value], names: Names) -> None:
     weight = reader.inputs[1]
     assert weight is not None
     key = str(weight.name)

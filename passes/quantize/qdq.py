@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from edgeq.graph.edit import Names, add_constant
 from edgeq.graph.read import owner
+from edgeq.numerics.arrays import AnyArray
 from edgeq.numerics.grid import PerChannel, QuantParams
 
 
@@ -27,7 +26,7 @@ def qdq_node(op_type: str, value: ir.Value, scale: ir.Value, zero: ir.Value | No
     return ir.Node("", op_type, inputs, attributes, outputs=[result], name=name)
 
 
-def dequantize_constant(before: ir.Node, integers: NDArray[np.generic], grid: QuantParams, stem: str, names: Names) -> ir.Value:
+def dequantize_constant(before: ir.Node, integers: AnyArray, grid: QuantParams, stem: str, names: Names) -> ir.Value:
     """Add `integers` as an initializer and a DequantizeLinear just before a node; returns the float value."""
     graph = owner(before)
     axis = grid.granularity.axis if isinstance(grid.granularity, PerChannel) else None

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from edgeq.graph.edit import Names, drop_unread_constants
 from edgeq.graph.read import constant, is_op, nodes
+from edgeq.numerics.arrays import F32
 from edgeq.numerics.grid import LIMITS, PerChannel, PerTensor, QuantParams
 from edgeq.passes.quantize.qdq import dequantize_constant
 
@@ -48,7 +48,7 @@ class QuantizeBiases(ir.passes.InPlacePass):
         return ir.passes.PassResult(model, modified)
 
 
-def _accumulator_scale(source: ir.Value | None, weight: ir.Value | None) -> NDArray[np.float32] | None:
+def _accumulator_scale(source: ir.Value | None, weight: ir.Value | None) -> F32 | None:
     """x_scale * w_scale, () or [C] float32, as onnxruntime multiplies them; None when either is not dequantized."""
     scales = [_scale_of(value) for value in (source, weight)]
     if scales[0] is None or scales[1] is None:
@@ -56,7 +56,7 @@ def _accumulator_scale(source: ir.Value | None, weight: ir.Value | None) -> NDAr
     return np.asarray(np.float32(scales[0].reshape(())) * scales[1], np.float32)
 
 
-def _scale_of(value: ir.Value | None) -> NDArray[np.float32] | None:
+def _scale_of(value: ir.Value | None) -> F32 | None:
     producer = value.producer() if value is not None else None
     if not is_op(producer, "DequantizeLinear"):
         return None
@@ -65,7 +65,7 @@ def _scale_of(value: ir.Value | None) -> NDArray[np.float32] | None:
     return None if scale is None else np.asarray(scale, np.float32)
 
 
-def _store(node: ir.Node, bias: NDArray[np.float32], scale: NDArray[np.float32], stem: str, names: Names) -> ir.Value:
+def _store(node: ir.Node, bias: F32, scale: F32, stem: str, names: Names) -> ir.Value:
     flat = bias.reshape(-1)
     channels = max(flat.size, scale.size)
     low, high = LIMITS["int32"]

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from edgeq.graph.edit import Names, add_constant, drop_unread_constants
 from edgeq.graph.read import is_op, nodes
+from edgeq.numerics.arrays import U8, AnyArray
 from edgeq.numerics.codebook import NODES_BYTES, Codebook, Grain, as_runs, encode, stored_bytes, turned
 from edgeq.numerics.packing import pack, split
 
@@ -70,7 +70,7 @@ def stored_constant(value: ir.Value | None) -> ir.Value | None:
     return value
 
 
-def worth_a_codebook(array: NDArray[np.generic], wanted: Storage) -> Codebook | None:
+def worth_a_codebook(array: AnyArray, wanted: Storage) -> Codebook | None:
     """The codebook, when the array has one and it makes the file smaller."""
     if not array.size or not 0 <= wanted.axis < array.ndim:
         return None
@@ -129,7 +129,7 @@ class _Emitter:
         raised = self._int32("Mul", [self._part(high_width, high), self._shared(np.array(2**low_width, np.int32))], high.shape)
         return self._int32("Add", [self._part(low_width, low), raised], high.shape)
 
-    def _part(self, width: int, part: NDArray[np.uint8]) -> ir.Value:
+    def _part(self, width: int, part: U8) -> ir.Value:
         if width == 8:
             stored = add_constant(self.graph, part, self.names.value(f"{self.stem}_indices"))
             return self._cast(stored, part.shape)
@@ -144,7 +144,7 @@ class _Emitter:
         ends = [self._shared(np.array([number], np.int64)) for number in (0, part.size, 0)]
         return self._int32("Slice", [flat, *ends], (part.size,))
 
-    def _native(self, width: int, part: NDArray[np.uint8]) -> ir.Value:
+    def _native(self, width: int, part: U8) -> ir.Value:
         kind = ir.DataType.UINT4 if width == 4 else ir.DataType.UINT2
         return add_constant(self.graph, part.astype(kind.numpy()), self.names.value(f"{self.stem}_indices"))
 
@@ -172,7 +172,7 @@ class _Emitter:
         seen = self._int32("Reshape", [index, self._shared(np.array(shape, np.int64))], shape)
         return self._int32("Add", [seen, self._shared((starts * np.int32(book.tables.shape[1]))[:, None])], shape)
 
-    def _shared(self, array: NDArray[np.generic]) -> ir.Value:
+    def _shared(self, array: AnyArray) -> ir.Value:
         """A small constant that all codebooks of the graph share."""
         key = (id(self.graph), f"{array.dtype} {array.shape}", array.tobytes())
         if key not in self.shared:

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from edgeq.graph.edit import add_constant, drop_unread_constants
 from edgeq.graph.read import attribute_int, attribute_ints, constant, is_op, nodes, owner
-
-Array = NDArray[np.generic]
+from edgeq.numerics.arrays import AnyArray
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,7 @@ class Materialize(ir.passes.InPlacePass):
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        known: dict[ir.Value, Array | None] = {}
+        known: dict[ir.Value, AnyArray | None] = {}
         wanted = [node for node in nodes(model) if is_op(node, "Gather") and _evaluate(node.outputs[0], known) is not None]
         for node in wanted:
             _store(_last(node, known), known)
@@ -36,7 +34,7 @@ class Materialize(ir.passes.InPlacePass):
         return ir.passes.PassResult(model, modified=bool(wanted))
 
 
-def _last(node: ir.Node, known: dict[ir.Value, Array | None]) -> ir.Value:
+def _last(node: ir.Node, known: dict[ir.Value, AnyArray | None]) -> ir.Value:
     """The value that the codebook's nodes end in: Reshape and Transpose may follow the Gather."""
     result = node.outputs[0]
     readers = [use.node for use in result.uses()]
@@ -45,7 +43,7 @@ def _last(node: ir.Node, known: dict[ir.Value, Array | None]) -> ir.Value:
     return result if _evaluate(readers[0].outputs[0], known) is None else _last(readers[0], known)
 
 
-def _store(value: ir.Value, known: dict[ir.Value, Array | None]) -> None:
+def _store(value: ir.Value, known: dict[ir.Value, AnyArray | None]) -> None:
     """Let an initializer stand where the value was computed; it takes over the name, so that a graph output keeps its own."""
     maker, array, name = value.producer(), known[value], str(value.name)
     assert maker is not None and array is not None
@@ -62,7 +60,7 @@ def _drop_unread(model: ir.Model, ours: set[int]) -> None:
             owner(node).remove(node, safe=True)
 
 
-def _evaluate(value: ir.Value | None, known: dict[ir.Value, Array | None]) -> Array | None:
+def _evaluate(value: ir.Value | None, known: dict[ir.Value, AnyArray | None]) -> AnyArray | None:
     """The array that a value holds whatever the inputs are; None when it depends on them or on an operator that no codebook needs."""
     if value is None:
         return None
@@ -75,7 +73,7 @@ def _evaluate(value: ir.Value | None, known: dict[ir.Value, Array | None]) -> Ar
     return known[value]
 
 
-def _compute(node: ir.Node, known: dict[ir.Value, Array | None]) -> Array | None:
+def _compute(node: ir.Node, known: dict[ir.Value, AnyArray | None]) -> AnyArray | None:
     rule = _RULES.get(node.op_type) if is_op(node, node.op_type) else None
     if rule is None or len(node.outputs) != 1:
         return None
@@ -84,12 +82,12 @@ def _compute(node: ir.Node, known: dict[ir.Value, Array | None]) -> Array | None
     return rule(node, given) if len(given) == len(arrays) else None
 
 
-def _cast(node: ir.Node, arrays: list[Array]) -> Array | None:
+def _cast(node: ir.Node, arrays: list[AnyArray]) -> AnyArray | None:
     target = ir.DataType(attribute_int(node, "to", 0))
     return arrays[0].astype(target.numpy()) if target in (ir.DataType.INT32, ir.DataType.INT64, ir.DataType.UINT8) else None
 
 
-def _gather(node: ir.Node, arrays: list[Array]) -> Array | None:
+def _gather(node: ir.Node, arrays: list[AnyArray]) -> AnyArray | None:
     table, indices = arrays
     if attribute_int(node, "axis", 0) or not np.issubdtype(indices.dtype, np.signedinteger) or not table.ndim:
         return None
@@ -97,19 +95,19 @@ def _gather(node: ir.Node, arrays: list[Array]) -> Array | None:
     return table[indices] if inside else None
 
 
-def _reshape(node: ir.Node, arrays: list[Array]) -> Array | None:
+def _reshape(node: ir.Node, arrays: list[AnyArray]) -> AnyArray | None:
     array, sizes = arrays[0], [int(size) for size in arrays[1]]
     if 0 in sizes or attribute_int(node, "allowzero", 0):
         return None
     return array.reshape(sizes)
 
 
-def _transpose(node: ir.Node, arrays: list[Array]) -> Array | None:
+def _transpose(node: ir.Node, arrays: list[AnyArray]) -> AnyArray | None:
     order = attribute_ints(node, "perm")
     return None if order is None or len(order) != arrays[0].ndim else np.ascontiguousarray(np.transpose(arrays[0], order))
 
 
-def _slice(_: ir.Node, arrays: list[Array]) -> Array | None:
+def _slice(_: ir.Node, arrays: list[AnyArray]) -> AnyArray | None:
     """Along one axis, forwards: what cuts the padding of packed indices off."""
     array, starts, ends, axes = (*arrays, np.zeros(1, np.int64))[:4]
     if len(arrays) > 4 or array.ndim != 1 or starts.size != 1 or int(axes[0]) != 0:
@@ -117,22 +115,22 @@ def _slice(_: ir.Node, arrays: list[Array]) -> Array | None:
     return array[int(starts[0]) : int(ends[0])]
 
 
-def _integers(function: Callable[[Array, Array], Array]) -> Callable[[ir.Node, list[Array]], Array | None]:
+def _integers(function: Callable[[AnyArray, AnyArray], AnyArray]) -> Callable[[ir.Node, list[AnyArray]], AnyArray | None]:
     """Of non-negative integers, where ONNX and numpy agree on division and remainder."""
 
-    def rule(_: ir.Node, arrays: list[Array]) -> Array | None:
+    def rule(_: ir.Node, arrays: list[AnyArray]) -> AnyArray | None:
         fits = all(array.dtype.kind in "iu" and (not array.size or int(array.min()) >= 0) for array in arrays)
         return np.asarray(function(*arrays), arrays[0].dtype) if fits else None
 
     return rule
 
 
-def _shift(node: ir.Node, arrays: list[Array]) -> Array | None:
+def _shift(node: ir.Node, arrays: list[AnyArray]) -> AnyArray | None:
     shift = np.right_shift if node.attributes.get_string("direction", "") == "RIGHT" else np.left_shift
     return _integers(shift)(node, arrays)
 
 
-_RULES: dict[str, Callable[[ir.Node, list[Array]], Array | None]] = {
+_RULES: dict[str, Callable[[ir.Node, list[AnyArray]], AnyArray | None]] = {
     "Cast": _cast,
     "Gather": _gather,
     "Reshape": _reshape,

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from edgeq.graph.edit import Names, add_constant, add_node, drop_unread_constants
 from edgeq.graph.read import constant, nodes, owner
+from edgeq.numerics.arrays import AnyArray
 from edgeq.numerics.grid import PerChannel, QuantParams, quantize
 from edgeq.schema.plan import unpack_codes
 
@@ -53,7 +53,7 @@ class StoreWeights(ir.passes.InPlacePass):
         return ir.passes.PassResult(model, bool(made))
 
 
-def _stored(before: ir.Node, integers: NDArray[np.generic], grid: QuantParams, stem: str, names: Names) -> ir.Value:
+def _stored(before: ir.Node, integers: AnyArray, grid: QuantParams, stem: str, names: Names) -> ir.Value:
     """Initializers, Cast and Mul just before a node; returns the float value."""
     graph, scale = owner(before), grid.scale
     if isinstance(grid.granularity, PerChannel):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 import pytest
-from numpy.typing import NDArray
 
 import edgeq.calibration.moments
 from edgeq.calibration.moments import LEAST_ROWS, ROWS_PER_COLUMN, Moment, measure_moments
@@ -13,6 +12,7 @@ from edgeq.data.open import Dataset, open_dataset
 from edgeq.graph.layer_rows import Layer, layer_of, rows_of
 from edgeq.graph.read import nodes
 from edgeq.graph.signature import input_specs
+from edgeq.numerics.arrays import F32, I64
 from edgeq.numerics.grid import QuantParams, grid_for_range, quantize
 from tests.graph_text import net, weights
 
@@ -29,22 +29,22 @@ def layers_of(model: ir.Model) -> list[Layer]:
     return [layer for node in nodes(model) if (layer := layer_of(node)) is not None]
 
 
-def measured(model: ir.Model, x: NDArray[np.float32] = X, grid: QuantParams = GRID, seed: int = 0) -> Moment:
+def measured(model: ir.Model, x: F32 = X, grid: QuantParams = GRID, seed: int = 0) -> Moment:
     layers = layers_of(model)
     return measure_moments(model, layers, {layer.source: grid for layer in layers}, data_of(model, x), seed=seed)["op"]
 
 
-def data_of(model: ir.Model, x: NDArray[np.float32]) -> Dataset:
+def data_of(model: ir.Model, x: F32) -> Dataset:
     return open_dataset({"x": x}, input_specs(model))
 
 
-def all_rows(layer: Layer, value: NDArray[np.float32], grid: QuantParams) -> NDArray[np.int64]:
+def all_rows(layer: Layer, value: F32, grid: QuantParams) -> I64:
     """Every row of the layer's input as codes less the zero point: int64 [G, rows, K]."""
     rows = rows_of(layer, value, 10**9, np.random.default_rng(0))
     return quantize(rows, grid).astype(np.int64) - int(grid.zero_point)
 
 
-def leaky(x: NDArray[np.float32]) -> NDArray[np.float32]:
+def leaky(x: F32) -> F32:
     return np.where(x < 0, np.float32(0.01) * x, x)
 
 

@@ -8,13 +8,13 @@ from itertools import pairwise
 import numpy as np
 import onnx_ir as ir
 import pytest
-from numpy.typing import NDArray
 
 import edgeq.calibration.observe
 from edgeq.calibration.observe import map_ahead, observe
 from edgeq.calibration.tensor_stats import TensorStats
 from edgeq.data.open import Dataset, open_dataset
 from edgeq.graph.signature import input_specs
+from edgeq.numerics.arrays import AnyArray
 from tests.graph_text import net, weights
 
 BODY = "c = Conv<pads = [1, 1]>(x, w)  r = Relu(c)  y = GlobalAveragePool(r)"
@@ -26,7 +26,7 @@ def model_of(batch: str = "N") -> ir.Model:
     return net(BODY, inputs=f"float[{batch}, 4, 9] x", constants={"w": weights(4, 4, 3)})
 
 
-def data_for(model: ir.Model, **arrays: NDArray[np.generic]) -> Dataset:
+def data_for(model: ir.Model, **arrays: AnyArray) -> Dataset:
     return open_dataset(arrays or {"x": X}, input_specs(model))
 
 

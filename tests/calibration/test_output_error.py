@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 import pytest
-from numpy.typing import NDArray
 
 import edgeq.calibration.output_error
 from edgeq.calibration.output_error import GridOption, Reader, Site, measure_errors
@@ -13,18 +12,17 @@ from edgeq.data.open import open_dataset
 from edgeq.graph.layer_rows import layer_of, weight_rows
 from edgeq.graph.read import constant
 from edgeq.graph.signature import input_specs
+from edgeq.numerics.arrays import F32
 from edgeq.numerics.grid import QuantParams, grid_for_range
 from edgeq.progress import Silent
 from tests.graph_text import net, weights
-
-Array = NDArray[np.float32]
 
 
 def grid(low: float, high: float) -> QuantParams:
     return grid_for_range(low, high, "uint8")
 
 
-def errors_of(model: ir.Model, x: Array, *candidates: GridOption) -> Array:
+def errors_of(model: ir.Model, x: F32, *candidates: GridOption) -> F32:
     node = model.graph[0]
     layer = layer_of(node)
     assert layer is not None
@@ -33,7 +31,7 @@ def errors_of(model: ir.Model, x: Array, *candidates: GridOption) -> Array:
     return measure_errors(model, [Site("x", candidates, (reader,))], data, 0, Silent())["x"]  # type: ignore[return-value]
 
 
-def matmul(weight: Array) -> ir.Model:
+def matmul(weight: F32) -> ir.Model:
     return net("y = MatMul(x, w)", inputs=f"float[N, 4, {len(weight)}] x", constants={"w": weight})
 
 

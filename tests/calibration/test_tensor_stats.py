@@ -10,14 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from numpy.typing import NDArray
 
 from edgeq.calibration.histogram import BINS, MIN_EXPONENT, coarsen, exponent_for
 from edgeq.calibration.observer import BLOCK, Observer
 from edgeq.calibration.tensor_stats import TensorStats, flaw, pool
 from edgeq.errors import BadStatistics
-
-Array = NDArray[np.float32]
+from edgeq.numerics.arrays import F32
 
 #: everything a float32 can be, with a liking for what hurts: denormals, -0.0, powers of two, the largest values, NaN and infinities
 special = [0.0, -0.0, 1e-45, -1e-45, 2.0**-126, 1.0, -1.0, 4096.0, -4096.0, 3e38, -3.4028234663852886e38, np.nan, np.inf, -np.inf]
@@ -26,14 +24,14 @@ floats32 = st.one_of(st.floats(width=32), st.floats(-100, 100, width=32), hurtfu
 tensors = st.lists(hnp.arrays(np.float32, hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=5), elements=floats32), max_size=8)
 
 
-def observed(samples: dict[int, Array], order: Sequence[int] | None = None) -> TensorStats:
+def observed(samples: dict[int, F32], order: Sequence[int] | None = None) -> TensorStats:
     observer = Observer()
     for index in samples if order is None else order:
         observer.update(samples[index], [index])
     return observer.stats()
 
 
-def by_hand(samples: dict[int, Array]) -> TensorStats:
+def by_hand(samples: dict[int, F32]) -> TensorStats:
     """The definition, value by value, in exact rational arithmetic."""
     finite = {index: [float(v) + 0.0 for v in array.ravel() if np.isfinite(v)] for index, array in samples.items()}
     values = [v for own in finite.values() for v in own]
@@ -52,7 +50,7 @@ def by_hand(samples: dict[int, Array]) -> TensorStats:
 
 @given(tensors)
 @settings(deadline=None)
-def test_statistics_are_those_of_the_definition(arrays: list[Array]) -> None:
+def test_statistics_are_those_of_the_definition(arrays: list[F32]) -> None:
     samples = dict(enumerate(arrays))
     stats = observed(samples)
     assert by_hand(samples) == stats
@@ -61,7 +59,7 @@ def test_statistics_are_those_of_the_definition(arrays: list[Array]) -> None:
 
 @given(tensors, st.randoms(use_true_random=False))
 @settings(deadline=None)
-def test_order_of_samples_does_not_matter(arrays: list[Array], random: object) -> None:
+def test_order_of_samples_does_not_matter(arrays: list[F32], random: object) -> None:
     samples = dict(enumerate(arrays))
     order = list(samples)
     random.shuffle(order)
@@ -70,7 +68,7 @@ def test_order_of_samples_does_not_matter(arrays: list[Array], random: object) -
 
 @given(hnp.arrays(np.float32, st.tuples(st.integers(1, 7), st.integers(0, 6)), elements=floats32), st.integers(1, 7))
 @settings(deadline=None)
-def test_batch_size_does_not_matter(rows: Array, batch: int) -> None:
+def test_batch_size_does_not_matter(rows: F32, batch: int) -> None:
     observer = Observer()
     for start in range(0, len(rows), batch):
         part = rows[start : start + batch]
@@ -80,7 +78,7 @@ def test_batch_size_does_not_matter(rows: Array, batch: int) -> None:
 
 @given(tensors, st.lists(st.integers(0, 2), min_size=8, max_size=8))
 @settings(deadline=None)
-def test_merging_shards_in_any_order_gives_the_whole(arrays: list[Array], shard_of: list[int]) -> None:
+def test_merging_shards_in_any_order_gives_the_whole(arrays: list[F32], shard_of: list[int]) -> None:
     samples = dict(enumerate(arrays))
     a, b, c = (observed({i: x for i, x in samples.items() if shard_of[i] == shard}) for shard in range(3))
     whole = observed(samples)
@@ -92,7 +90,7 @@ def test_merging_shards_in_any_order_gives_the_whole(arrays: list[Array], shard_
 
 @given(tensors, tensors)
 @settings(deadline=None)
-def test_pool_is_the_statistics_of_the_joined_tensors(one: list[Array], two: list[Array]) -> None:
+def test_pool_is_the_statistics_of_the_joined_tensors(one: list[F32], two: list[F32]) -> None:
     joined = {i: np.concatenate([p[i].ravel() for p in (one, two) if i < len(p)]) for i in range(max(len(one), len(two)))}
     parts = observed(dict(enumerate(one))), observed(dict(enumerate(two)))
     assert observed(joined) == pool(parts)
@@ -101,7 +99,7 @@ def test_pool_is_the_statistics_of_the_joined_tensors(one: list[Array], two: lis
 
 @given(tensors)
 @settings(deadline=None)
-def test_histogram_counts_the_finite_values(arrays: list[Array]) -> None:
+def test_histogram_counts_the_finite_values(arrays: list[F32]) -> None:
     stats = observed(dict(enumerate(arrays)))
     finite = sum(int(np.isfinite(a).sum()) for a in arrays)
     assert finite == stats.count == int(stats.counts.sum())

@@ -7,11 +7,11 @@ import re
 import numpy as np
 import onnx_ir as ir
 import pytest
-from numpy.typing import NDArray
 
 from edgeq.graph.channels import channel_classes
 from edgeq.graph.layer_form import layer_form
 from edgeq.graph.read import nodes
+from edgeq.numerics.arrays import F32
 from edgeq.passes.quantize.equalize import Equalize
 from edgeq.runtimes.ort import open_session
 from edgeq.schema.scaling import factors_of
@@ -45,7 +45,6 @@ FREE = {
     "transposed convolution": f"a = {C}(x, w) r = Relu(a) c = ConvTranspose<group = 2>(r, t) y = {C}(c, v)",
     "flatten": f"a = {C}(x, w) r = Relu(a) p = Flatten(r) q = Gemm(p, f) e = Relu(q) y = Gemm(e, h, b)",
 }
-Array = NDArray[np.float32]
 X = np.random.default_rng(0).normal(size=(2, 8, 16, 16)).astype(np.float32)
 
 
@@ -62,7 +61,7 @@ def random_exponents(model: ir.Model) -> dict[str, tuple[int, ...]]:
     return {name: tuple(drawn[ids].tolist()) for name, ids in classes.items() if name in ends}
 
 
-def run(model: ir.Model) -> Array:
+def run(model: ir.Model) -> F32:
     with open_session(model, optimize="off", threads=1) as session:
         return np.asarray(session.run({"x": X})[0], np.float32)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from edgeq.graph.expose import expose
+from edgeq.numerics.arrays import AnyArray
 from edgeq.runtimes.ort import open_session
 from tests.graph_text import lines, net
 
@@ -24,7 +24,7 @@ def nested() -> ir.Model:
     return net(NESTED, inputs="float[2] x, bool outer, bool inner", outputs="float[2] y", constants={"one": 1.0, "two": 2.0})
 
 
-def run(model: ir.Model, wanted: set[str], feeds: dict[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
+def run(model: ir.Model, wanted: set[str], feeds: dict[str, AnyArray]) -> dict[str, AnyArray]:
     exposed, outputs = expose(model, wanted)
     with open_session(exposed, threads=1) as session:
         return dict(zip(outputs, session.run(feeds, list(outputs.values())), strict=True))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 import pytest
-from numpy.typing import NDArray
 
 from edgeq.graph.layer_rows import Layer, from_rows, layer_of, rows_of, weight_rows
 from edgeq.graph.read import nodes
+from edgeq.numerics.arrays import F32
 from edgeq.runtimes.ort import open_session
 from tests.graph_text import net, weights
 
@@ -49,7 +49,7 @@ PRODUCTS = {
 CASES = CONVS | TRANSPOSED | PRODUCTS
 
 
-def case(name: str) -> tuple[ir.Node, Layer, NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+def case(name: str) -> tuple[ir.Node, Layer, F32, F32, F32]:
     """Node, layer, weight, input and what onnxruntime makes of them."""
     op, shape, kernel = CASES[name]
     w, x = weights(*kernel, seed=1), weights(*shape, seed=2)
@@ -118,6 +118,6 @@ def test_stacked_iterations_of_a_loop_are_more_rows(name: str) -> None:
         ("Relu(x)", {}),
     ],
 )
-def test_no_layer_without_a_constant_matrix_on_the_right(op: str, constants: dict[str, NDArray[np.float32]]) -> None:
+def test_no_layer_without_a_constant_matrix_on_the_right(op: str, constants: dict[str, F32]) -> None:
     model = net(f"y = {op}", inputs="float[3, 4, 4] x, float[3, 4, 4] u, float[4, 4] m", constants=constants)
     assert layer_of(next(nodes(model))) is None

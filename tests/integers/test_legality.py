@@ -10,10 +10,10 @@ import onnx
 import onnx.parser
 import onnx_ir as ir
 import pytest
-from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from edgeq.integers.legality.check import check_model
+from edgeq.numerics.arrays import F32, AnyArray
 from edgeq.schema.target import Target, load_target
 
 X_S, W_S, Y_S = 0.05, 0.01, 0.1
@@ -36,7 +36,7 @@ net (int8[1, 2, 6, 6] x) => (int8[1, 8] y) {
 }"""
 
 
-def legal() -> dict[str, NDArray[np.generic]]:
+def legal() -> dict[str, AnyArray]:
     scales = np.full(4, W_S, np.float32)
     return {
         "xs": np.array(X_S, np.float32), "xz": np.array(3, np.int8), "ys": np.array(Y_S, np.float32), "yz": np.array(-5, np.int8),
@@ -46,7 +46,7 @@ def legal() -> dict[str, NDArray[np.generic]]:
     }  # fmt: skip
 
 
-def model(text: str = TEXT, **changed: NDArray[np.generic]) -> ir.Model:
+def model(text: str = TEXT, **changed: AnyArray) -> ir.Model:
     proto = onnx.parser.parse_model(text)
     proto.graph.initializer.extend(numpy_helper.from_array(array, name) for name, array in (legal() | changed).items() if name in text)
     return ir.from_proto(proto)
@@ -89,7 +89,7 @@ class Planted:
         return self.name
 
 
-def array(values: object, dtype: str) -> NDArray[np.generic]:
+def array(values: object, dtype: str) -> AnyArray:
     return np.array(values, dtype)
 
 
@@ -235,7 +235,7 @@ def peer(tmp_path: object, quant_format: object, activation: object, weight: obj
         def __init__(self) -> None:
             self.rows = iter([{"x": np.random.default_rng(n).normal(size=(1, 3, 8, 8)).astype(np.float32)} for n in range(4)])
 
-        def get_next(self) -> dict[str, NDArray[np.float32]] | None:
+        def get_next(self) -> dict[str, F32] | None:
             return next(self.rows, None)
 
     folder = Path(str(tmp_path))

@@ -12,6 +12,7 @@ from edgeq.integers.tflite.emit import emit_tflite
 from edgeq.integers.tflite.layout import keeps_order, order, place, stored
 from edgeq.integers.tflite.read import file_operators
 from edgeq.io.load import load_proto
+from edgeq.numerics.arrays import F32
 from edgeq.schema.target import load_target
 from tests.small_models import conv_net
 from tests.target_cases import ALL, Case, data, quantized
@@ -31,7 +32,7 @@ WORKING = [case for case in ALL if case.name not in REFUSED]
 FAR = 4
 
 
-def codes_of(x: NDArray[np.float32], scale: float, zero: int) -> NDArray[np.int8]:
+def codes_of(x: F32, scale: float, zero: int) -> NDArray[np.int8]:
     codes = np.clip(np.rint(x / np.float32(scale)) + zero, -128, 127).astype(np.int8)
     return codes.transpose(0, 2, 3, 1) if codes.ndim == 4 else codes
 

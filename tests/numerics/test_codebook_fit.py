@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from edgeq.numerics.arrays import F32
 from edgeq.numerics.codebook import parse_grain
 from edgeq.numerics.codebook_codes import TableCodes
 from edgeq.numerics.codebook_descent import WeightRows
@@ -19,7 +19,6 @@ from edgeq.numerics.rounding import Codes, output_error
 from edgeq.numerics.saturation import neighbours, worst_pairs
 from tests.numerics.test_rounding import moments
 
-Floats = NDArray[np.float32]
 LIMITED = Codes(-127, 127, neighbours((24,)), 128)
 
 
@@ -30,7 +29,7 @@ def problem(groups: int = 1, channels: int = 12, size: int = 24, seed: int = 0, 
     return WeightRows(rows, np.einsum("gkk->gk", moment), moment, codes, np.zeros((groups, channels), np.float32), False, False)
 
 
-def different(codes: Floats, grain: str) -> int:
+def different(codes: F32, grain: str) -> int:
     """The most different codes of one table."""
     rows = codes.reshape(-1, codes.shape[-1])
     run = parse_grain(grain).channels or len(rows)

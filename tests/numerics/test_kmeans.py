@@ -8,13 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
+from edgeq.numerics.arrays import F64
 from edgeq.numerics.codebook import Grain, encode
 from edgeq.numerics.kmeans import cluster, lloyd, runs, sort
 from edgeq.numerics.vector_kmeans import cluster_vectors, nearest_vectors
-
-F64 = NDArray[np.float64]
 
 
 def error(values: F64, weights: F64, centroids: F64) -> float:

@@ -6,30 +6,29 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
+from edgeq.numerics.arrays import F32, F64
 from edgeq.numerics.rounding import BLOCK, DAMPING, Codes, output_error, round_weights, scales_for
 from edgeq.numerics.saturation import neighbours, worst_pairs
 
-Floats = NDArray[np.float32]
 FREE = Codes(-127, 127, (), None)
 COARSE = Codes(-7, 7, (), None)
 
 
-def moments(groups: int, size: int, seed: int, rows: int = 0) -> NDArray[np.float64]:
+def moments(groups: int, size: int, seed: int, rows: int = 0) -> F64:
     """Second moments of correlated inputs."""
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(groups, rows or 3 * size, size)) @ rng.normal(size=(groups, size, size)) + rng.normal(size=(groups, 1, size))
     return np.asarray(np.swapaxes(x, 1, 2) @ x / x.shape[1])
 
 
-def problem(groups: int, channels: int, size: int, seed: int, codes: Codes = COARSE) -> tuple[Floats, NDArray[np.float64], Floats]:
+def problem(groups: int, channels: int, size: int, seed: int, codes: Codes = COARSE) -> tuple[F32, F64, F32]:
     weight = np.random.default_rng(seed).normal(size=(groups, channels, size)).astype(np.float32)
     moment = moments(groups, size, seed + 1)
     return weight, moment, scales_for(weight, np.einsum("gkk->gk", moment), codes, False)
 
 
-def optq(weight: NDArray[np.float64], moment: NDArray[np.float64], scale: NDArray[np.float64], codes: Codes) -> NDArray[np.float64]:
+def optq(weight: F64, moment: F64, scale: F64, codes: Codes) -> F64:
     """One group, as arXiv:2210.17323 has it: round a column, add its error times a row of the inverse to the columns after it."""
     size = len(moment)
     order = np.argsort(-np.diag(moment), kind="stable")
@@ -100,7 +99,7 @@ def test_neighbours_never_exceed_the_limit(kernel: tuple[int, ...]) -> None:
 @pytest.mark.parametrize(
     "moment", [np.zeros((1, 4, 4)), np.diag([1.0, 0, 0, 0])[None], np.full((1, 4, 4), 1e-20), np.full((1, 4, 4), 1e20)]
 )
-def test_inputs_that_hardly_vary_are_no_problem(moment: NDArray[np.float64]) -> None:
+def test_inputs_that_hardly_vary_are_no_problem(moment: F64) -> None:
     weight = np.random.default_rng(0).normal(size=(1, 3, 4)).astype(np.float32)
     scale = np.full((1, 3), 0.1, np.float32)
     found = round_weights(weight, moment, scale, FREE)
@@ -111,7 +110,7 @@ def test_inputs_that_hardly_vary_are_no_problem(moment: NDArray[np.float64]) -> 
 # ------------------------------------------------------------------ scales
 
 
-def slow_scale(row: Floats, importance: NDArray[np.float64], codes: Codes) -> float:
+def slow_scale(row: F32, importance: F64, codes: Codes) -> float:
     """The least weighted error over the same candidates, one by one."""
     pairs = [(a, b) for group in codes.pairs for a, b in group.tolist()]
     floor = max((abs(row[a]) + abs(row[b]) for a, b in pairs if row[a] * row[b] > 0), default=0.0)

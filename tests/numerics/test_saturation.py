@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from edgeq.calibration.observe import observe
 from edgeq.data.open import open_dataset
 from edgeq.graph.signature import input_specs
+from edgeq.numerics.arrays import F32
 from edgeq.numerics.saturation import limit_pairs, neighbours, partners, worst_pairs
 from edgeq.planning.first_plan import Origin, make_plan, values_to_observe
 from edgeq.rewrite.pipeline import rewrite
@@ -21,10 +21,9 @@ from edgeq.schema.target import load_target
 from tests.graph_text import net
 
 LIMIT = 128
-Codes = NDArray[np.float32]
 
 
-def slow_worst(row: Codes, pairs: list[tuple[int, int]]) -> float:
+def slow_worst(row: F32, pairs: list[tuple[int, int]]) -> float:
     return max((abs(row[a]) + abs(row[b]) for a, b in pairs if row[a] * row[b] > 0), default=0.0)
 
 

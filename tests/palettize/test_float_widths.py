@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from numpy.typing import NDArray
 
 torch = pytest.importorskip("torch", reason="torch (extra [learn]) is not installed")
 
@@ -18,6 +17,7 @@ from edgeq.graph.signature import input_specs  # noqa: E402
 from edgeq.io.load import load_proto  # noqa: E402
 from edgeq.learn.door import Checkpoint  # noqa: E402
 from edgeq.learn.simulation.float_tables import FloatStudent  # noqa: E402
+from edgeq.numerics.arrays import F32  # noqa: E402
 from edgeq.palettize.palettize import palettize  # noqa: E402
 from edgeq.palettize.tuned_tables import tuned_tables  # noqa: E402
 from edgeq.passes.store.fold_codebooks import Storage  # noqa: E402
@@ -38,7 +38,7 @@ class Seen:
     def __init__(self, *, refits: bool) -> None:
         self.refits = refits
 
-    def __call__(self, _: object, tabled: object, storage: dict[str, Storage], weights: dict[str, NDArray[np.float32]]) -> object:
+    def __call__(self, _: object, tabled: object, storage: dict[str, Storage], weights: dict[str, F32]) -> object:
         self.student = FloatStudent(tabled, storage, weights, refits=self.refits)  # type: ignore[arg-type]
         for name, array in self.student.learned().items():
             value = tabled.graph.initializers[name]  # type: ignore[attr-defined]

@@ -9,13 +9,13 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 import pytest
-from numpy.typing import NDArray
 
 import edgeq
 from edgeq.data.open import open_dataset
 from edgeq.graph.read import graphs, nodes
 from edgeq.graph.signature import input_specs
 from edgeq.io.load import load_model, load_proto
+from edgeq.numerics.arrays import F32, AnyArray
 from edgeq.palettize.palettize import palettize
 from edgeq.passes.store.materialize import Materialize
 from edgeq.progress import Silent
@@ -34,18 +34,18 @@ net (float[N, 4, 12, 12] x) => (float[N, 10] y) {{
 def net(opset: int = 17) -> onnx.ModelProto:
     rng = np.random.default_rng(0)
 
-    def draw(*shape: int) -> NDArray[np.float32]:
+    def draw(*shape: int) -> F32:
         return (rng.normal(size=shape) / np.sqrt(np.prod(shape[1:]))).astype(np.float32)
 
     weights = {"w": draw(32, 4, 3, 3), "v": draw(32, 32, 3, 3), "k": draw(10, 32), "b": draw(32) * 0.1, "kb": draw(10) * 0.1}
     return text_model(NET.format(opset=opset, ir=10), weights)  # type: ignore[arg-type]
 
 
-def samples(count: int = 24) -> dict[str, NDArray[np.generic]]:
+def samples(count: int = 24) -> dict[str, AnyArray]:
     return {"x": np.random.default_rng(1).normal(size=(count, 4, 12, 12)).astype(np.float32)}
 
 
-def outputs(model: ir.Model) -> NDArray[np.generic]:
+def outputs(model: ir.Model) -> AnyArray:
     with open_session(model, threads=1) as session:
         return session.run({"x": samples()["x"]})[0]
 

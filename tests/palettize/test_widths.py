@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from numpy.typing import NDArray
 
 torch = pytest.importorskip("torch", reason="torch (extra [learn]) is not installed")
 
 from edgeq.io.load import load_model, load_proto  # noqa: E402
 from edgeq.learn.door import Checkpoint  # noqa: E402
+from edgeq.numerics.arrays import AnyArray  # noqa: E402
 from edgeq.palettize.widths import fine_tune_widths  # noqa: E402
 from edgeq.progress import Silent  # noqa: E402
 from edgeq.runtimes.ort import open_session  # noqa: E402
@@ -26,7 +26,7 @@ from tests.palettize.test_palettize import net  # noqa: E402
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
 
-def samples() -> dict[str, NDArray[np.generic]]:
+def samples() -> dict[str, AnyArray]:
     """Images of different brightness: their scores differ too."""
     rng = np.random.default_rng(1)
     return {"x": (rng.normal(size=(24, 4, 1, 1)) * 1.5 + rng.normal(size=(24, 4, 12, 12))).astype(np.float32)}

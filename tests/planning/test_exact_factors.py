@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 import onnx
 import pytest
-from numpy.typing import NDArray
 
 from edgeq.api import Quantized, quantize
 from edgeq.integers.graph import integer_graph
@@ -17,12 +16,12 @@ from edgeq.integers.interpreter.fixed_point import Multiplier, multiplier, scale
 from edgeq.integers.interpreter.run import Interpreter
 from edgeq.integers.tflite.emit import emit_tflite
 from edgeq.integers.tflite.emitter import made as made_grid
+from edgeq.numerics.arrays import AnyArray
 from edgeq.numerics.grid import quantize as to_codes
 from edgeq.passes.boundary.float_boundary import FloatBoundary
 from edgeq.planning.exact_factors import Requantized, around, exact_ladder
 from edgeq.planning.exact_rounding import Rounded, exact_if_cheap
 from edgeq.runtimes.ort import open_session
-from edgeq.runtimes.protocol import Array
 from tests.small_models import text_model
 
 REACH = 255
@@ -47,7 +46,7 @@ def net() -> onnx.ModelProto:
     return text_model(NET, {name: (rng.normal(size=shape) / 3).astype(np.float32) for name, shape in shapes.items()})
 
 
-def samples(seed: int, count: int) -> Array:
+def samples(seed: int, count: int) -> AnyArray:
     return np.random.default_rng(seed).normal(size=(count, 3, 12, 12)).astype(np.float32)
 
 
@@ -124,7 +123,7 @@ def test_a_row_stays_free_where_exactness_costs_too_much() -> None:
 def test_fixed_point_and_float_requantization_give_the_same_codes() -> None:
     model, x = made().model, samples(7, 40)
     (grid,) = Interpreter(model, "float").input_grids.values()
-    codes: NDArray[np.generic] = to_codes(x, grid)
+    codes: AnyArray = to_codes(x, grid)
     outputs = [Interpreter(model, how).run({"x": codes}).outputs["y"] for how in ("fixed_point", "float")]
     assert np.array_equal(*outputs)
 

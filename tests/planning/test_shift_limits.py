@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 import pytest
-from numpy.typing import NDArray
 
 from edgeq.api import Quantized, compare, quantize
 from edgeq.errors import BadTarget
 from edgeq.integers.legality.check import check_model
 from edgeq.io.strict_toml import validate
+from edgeq.numerics.arrays import F32
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Target, load_target
 from tests.graph_text import net
@@ -24,7 +24,7 @@ X = CHANCE.normal(size=(32, 4, 6, 6)).astype(np.float32)
 TWINS = np.concatenate([X[:, :1], X[:, :1] + 1e-5 * X[:, 1:2]], 1)
 
 
-def made(model: ir.Model, x: NDArray[np.float32], target: Target, effort: str = "default") -> Quantized:
+def made(model: ir.Model, x: F32, target: Target, effort: str = "default") -> Quantized:
     return quantize(model, {"x": x}, target=target, recipe=Recipe.model_validate({"effort": effort}), prove=False)
 
 
@@ -55,7 +55,7 @@ def far_from_a_constant() -> ir.Model:
     [(differences, TWINS, "shift"), (weak_beside_its_bias, X, "shift"), (far_apart, X, "align"), (far_from_a_constant, X, "align")],
     ids=["shift too small", "shift too large", "operands apart", "constant apart"],
 )
-def test_scales_are_chosen_within_the_shifts(model: object, x: NDArray[np.float32], rule: str, effort: str) -> None:
+def test_scales_are_chosen_within_the_shifts(model: object, x: F32, rule: str, effort: str) -> None:
     assert callable(model)
     free = made(model(), x, UNLIMITED, effort)
     assert {found.rule for found in check_model(free.model, CHIP)} == {rule}

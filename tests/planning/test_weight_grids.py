@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from edgeq.calibration.observe import observe
 from edgeq.data.open import open_dataset
 from edgeq.graph.layer_rows import Layer
 from edgeq.graph.signature import input_specs
+from edgeq.numerics.arrays import F32
 from edgeq.numerics.grid import PerChannel, PerTensor, quantize
 from edgeq.numerics.rounding import scales_for
 from edgeq.numerics.saturation import neighbours, worst_pairs
@@ -36,7 +36,7 @@ ROW = unlimited(FACTS)
 ONES = np.ones((1, 6))
 
 
-def rows(*numbers: list[float]) -> NDArray[np.float32]:
+def rows(*numbers: list[float]) -> F32:
     return np.array([numbers], np.float32)
 
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 import pytest
-from numpy.typing import NDArray
 
 from edgeq.errors import BadData, BadModel
+from edgeq.numerics.arrays import F32, F64, I64, AnyArray
 from edgeq.prove.compare import Accuracy, Comparison, OutputFidelity, check_floors, compare_models
 from edgeq.prove.fidelity import ErrorSums
 from edgeq.prove.latency import measure_latency
@@ -47,15 +47,15 @@ INT8 = (
 @dataclass(frozen=True)
 class Piece:
     samples: range
-    feeds: Mapping[str, NDArray[np.generic]]
+    feeds: Mapping[str, AnyArray]
 
 
 @dataclass(frozen=True)
 class Rows:
     """A data set of rows for the input x."""
 
-    x: NDArray[np.float32]
-    labels: NDArray[np.int64] | None = None
+    x: F32
+    labels: I64 | None = None
     metric: str | None = None
     name: str = "rows"
 
@@ -69,7 +69,7 @@ class Rows:
             yield Piece(range(start, start + len(rows)), {"x": rows})
 
 
-def rows(count: int = 20) -> NDArray[np.float32]:
+def rows(count: int = 20) -> F32:
     return np.random.default_rng(0).standard_normal((count, 4)).astype(np.float32)
 
 
@@ -77,7 +77,7 @@ def model(text: str) -> ir.Model:
     return ir.from_onnx_text(text)
 
 
-def quantized_sine(x: NDArray[np.float32]) -> NDArray[np.float64]:
+def quantized_sine(x: F32) -> F64:
     """What INT8 computes, in plain numpy."""
     a = np.clip(np.rint(2 * x / np.float32(0.05)), -128, 127) * 0.05
     return np.rint(np.sin(a) / 0.5) * 0.5 * 0.5

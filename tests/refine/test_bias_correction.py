@@ -7,12 +7,12 @@ import onnx_ir as ir
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from edgeq.calibration.stepwise import Stepwise
 from edgeq.data.open import open_dataset
 from edgeq.graph.read import nodes
 from edgeq.graph.signature import input_specs
+from edgeq.numerics.arrays import F32, F64
 from edgeq.progress import Clock, Silent
 from edgeq.refine.bias_correction import best_shift
 from edgeq.refine.steps import decide
@@ -22,10 +22,8 @@ from edgeq.schema.recipe import Recipe
 from edgeq.schema.task import Task
 from tests.graph_text import eager, net, weights
 
-Array = NDArray[np.float32]
 
-
-def squared(wanted: list[Array], got: list[Array], shift: NDArray[np.float64], low: float, high: float) -> NDArray[np.float64]:
+def squared(wanted: list[F32], got: list[F32], shift: F64, low: float, high: float) -> F64:
     """The error of each channel behind a Relu and the end of a grid, written out."""
     floor = low if low == 0 else -np.inf
     moved = [np.clip(value + shift.astype(np.float32)[None, :, None], low, high) for value in got]

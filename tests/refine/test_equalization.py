@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 import pytest
-from numpy.typing import NDArray
 
 import edgeq
 from edgeq.calibration.channel_stats import ChannelStats, channel_stats
@@ -13,6 +12,7 @@ from edgeq.data.open import open_dataset
 from edgeq.errors import BadPlan
 from edgeq.graph.channels import channel_classes
 from edgeq.graph.signature import input_specs
+from edgeq.numerics.arrays import F32, F64
 from edgeq.passes.quantize.equalize import Equalize
 from edgeq.progress import Clock, Silent
 from edgeq.prove.compare import compare_models
@@ -29,7 +29,6 @@ from edgeq.schema.scaling import STEPS, factors_of
 from edgeq.schema.task import Task
 from tests.graph_text import eager, net
 
-Array = NDArray[np.float32]
 RNG = np.random.default_rng(5)
 #: output channels of very different size, as folding BatchNormalization leaves them
 SIZES = np.array([1, 0.3, 0.1, 0.03, 0.01, 0.003, 0.5, 0.05])
@@ -57,13 +56,13 @@ def stats_of(model: ir.Model, quantized: tuple[str, ...]) -> ChannelStats:
     return channel_stats(model, values_to_measure(model, channels, quantized), open_dataset({"x": X}, input_specs(model)))
 
 
-def factors(model: ir.Model, *, shared: bool) -> dict[str, NDArray[np.float64]]:
+def factors(model: ir.Model, *, shared: bool) -> dict[str, F64]:
     quantized = ("r", "e")
     exponents = equalizing_exponents(model, channel_classes(model), stats_of(model, quantized), quantized, shared=shared)
     return factors_of(exponents)
 
 
-def outputs(model: ir.Model, x: Array = X) -> Array:
+def outputs(model: ir.Model, x: F32 = X) -> F32:
     with open_session(model, optimize="off", threads=1) as session:
         return np.asarray(session.run({"x": x})[0], np.float32)
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import onnx_ir as ir
 import pytest
-from numpy.typing import NDArray
 
 from edgeq.api import Quantized, quantize
+from edgeq.numerics.arrays import F32
 from edgeq.passes.quantize.migrate_scales import migrated_name
 from edgeq.prove.proof import prove_placement
 from edgeq.refine.input_candidates import outlier_factors
@@ -22,7 +22,6 @@ from edgeq.schema.target import Target, load_target
 from edgeq.search.candidates import Base, Candidate, candidate_plan, integer_layers
 from tests.graph_text import net, weights
 
-Array = NDArray[np.float32]
 CPU = load_target("cpu")
 #: worth any conversion: these tests are about grids
 EAGER = CPU.boundary.model_copy(update={"integer_mac_worth_ns": 1e6})
@@ -41,11 +40,11 @@ def block(outlier: float = 30.0) -> ir.Model:
 X = np.random.default_rng(0).normal(size=(40, 8, 32)).astype(np.float32)
 
 
-def made(model: ir.Model, x: Array = X, target: Target = CPU, recipe: Recipe | None = None) -> Quantized:
+def made(model: ir.Model, x: F32 = X, target: Target = CPU, recipe: Recipe | None = None) -> Quantized:
     return quantize(model, {"x": x}, target=target, recipe=recipe or Recipe(), prove=False)
 
 
-def error(model: ir.Model, int8: ir.Model, x: Array = X) -> float:
+def error(model: ir.Model, int8: ir.Model, x: F32 = X) -> float:
     want, got = open_session(model).run({"x": x})[0], open_session(int8).run({"x": x})[0]
     return float(np.square(want - got).sum() / np.square(want).sum())
 

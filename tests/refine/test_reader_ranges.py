@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 import pytest
-from numpy.typing import NDArray
 
 from edgeq.api import Quantized, quantize
 from edgeq.io.load import load_proto
+from edgeq.numerics.arrays import F32
 from edgeq.numerics.grid import grid_for_range
 from edgeq.refine.bounded_readers import bounded_readers
 from edgeq.refine.reader_ranges import best_grid
@@ -58,7 +58,7 @@ def test_only_rule_mse_and_free_scales_are_asked() -> None:
 def test_the_best_ends_are_found_for_two_classes() -> None:
     """Beyond +-4 two classes are decided to 1/2000: an exhaustive search over both ends finds nothing much better."""
     z = np.random.default_rng(2).uniform(-25, 25, 4000).astype(np.float32)
-    rows: NDArray[np.float32] = np.stack([z, -z], 1)
+    rows: F32 = np.stack([z, -z], 1)
     reader = bounded_readers(*softmax_alone())[0]
     own = grid_plan(grid_for_range(-25, 25, "int8"), "mse", "all of it")
     found = best_grid(own, reader, rows, MCU.activations)
@@ -73,7 +73,7 @@ def softmax_alone() -> tuple[ir.Model, Plan]:
     return load_proto(text_model(HEAD.replace("LAST", "Softmax<axis = 1>"), weights)).model, head("Softmax<axis = 1>", 1.0).plan
 
 
-def error(grid: GridPlan, rows: NDArray[np.float32]) -> float:
+def error(grid: GridPlan, rows: F32) -> float:
     codes = np.clip(np.rint(rows / grid.scale[0]) + grid.zero_point[0], -128, 127)
     back = (codes - grid.zero_point[0]) * grid.scale[0]
     return float(np.mean((1 / (1 + np.exp(back[:, 1] - back[:, 0])) - 1 / (1 + np.exp(rows[:, 1] - rows[:, 0]))) ** 2))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 import pytest
-from numpy.typing import NDArray
 
 from edgeq.data.open import open_dataset
 from edgeq.graph.signature import input_specs
+from edgeq.numerics.arrays import F32
 from edgeq.progress import Clock, Silent
 from edgeq.refine.steps import decide
 from edgeq.rewrite.pipeline import rewrite
@@ -23,21 +23,20 @@ CPU = load_target("cpu")
 #: worth any conversion: these tests are about weights
 EAGER = CPU.model_copy(update={"boundary": CPU.boundary.model_copy(update={"integer_mac_worth_ns": 1e6})})
 RECIPE = Recipe(rule="minmax", input_grids="by_rule")
-Array = NDArray[np.float32]
 
 
-def correlated(*shape: int) -> Array:
+def correlated(*shape: int) -> F32:
     """Inputs with a mean, whose channels (last axis) depend on each other."""
     rng = np.random.default_rng(9)
     mix = rng.normal(size=(3, shape[-1])) + 0.2
     return (rng.normal(size=(*shape[:-1], 3)) @ mix + 0.1 * rng.normal(size=shape) + 1).astype(np.float32)
 
 
-def planned(model: ir.Model, x: Array, recipe: Recipe = RECIPE, target: Target = EAGER) -> Planned:
+def planned(model: ir.Model, x: F32, recipe: Recipe = RECIPE, target: Target = EAGER) -> Planned:
     return decide(Task(model, "", target, recipe, {}), open_dataset({"x": x}, input_specs(model)), None, Clock(), Silent())
 
 
-def weight_error(model: ir.Model, plan: Plan, x: Array) -> Array:
+def weight_error(model: ir.Model, plan: Plan, x: F32) -> F32:
     """Outputs of the model with quantized weights and float activations, less those of the float model: [N, ..., C]."""
     lone = plan.model_copy(update={"grids": {}})
     with open_session(model) as exact, open_session(rewrite(model, lone, EAGER), optimize="off") as rounded:
@@ -67,7 +66,7 @@ def test_a_transposed_convolution_is_rounded_for_the_taps_that_meet(op: str) -> 
     assert np.square(weight_error(model, rounded, x)).mean() < 0.5 * np.square(weight_error(model, nearest, x)).mean()
 
 
-def stored(model: ir.Model, plan: Plan) -> Array:
+def stored(model: ir.Model, plan: Plan) -> F32:
     """The integers of the only weight in the exported file."""
     written = rewrite(model, plan, EAGER).graph.initializers.values()
     arrays = [value.const_value.numpy() for value in written if value.const_value is not None]

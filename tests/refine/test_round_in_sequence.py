@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 import pytest
-from numpy.typing import NDArray
 
 from edgeq import quantize
 from edgeq.calibration.observe import observe
@@ -13,6 +12,7 @@ from edgeq.calibration.stepwise import Stepwise
 from edgeq.data.open import open_dataset
 from edgeq.graph.read import nodes
 from edgeq.graph.signature import input_specs
+from edgeq.numerics.arrays import F32, F64
 from edgeq.planning.first_plan import Origin, make_plan, values_to_observe
 from edgeq.refine.round_apart import weighted_layers
 from edgeq.refine.round_in_sequence import in_sequence
@@ -25,9 +25,6 @@ from edgeq.runtimes.ort import open_session
 from edgeq.schema.recipe import CodebookWish, Recipe
 from edgeq.schema.target import load_target
 from tests.graph_text import eager, net, weights
-
-Array = NDArray[np.float32]
-Floats = NDArray[np.float64]
 
 #: worth any conversion: these tests are about weights
 CPU = load_target("cpu").model_copy(update={"boundary": eager().boundary})
@@ -51,23 +48,23 @@ def products() -> ir.Model:
     return net(body, inputs="float[N, 32, 32] x", constants=constants)
 
 
-def made(model: ir.Model, x: Array, bits: int = 3) -> Quantized:
+def made(model: ir.Model, x: F32, bits: int = 3) -> Quantized:
     recipe = Recipe(codebook=CodebookWish.model_validate({"bits": bits}))
     return quantize(model, {"x": x}, target=CPU, recipe=recipe, prove=False)
 
 
-def error(model: ir.Model, int8: ir.Model, x: Array) -> float:
+def error(model: ir.Model, int8: ir.Model, x: F32) -> float:
     want, got = open_session(model).run({"x": x})[0], open_session(int8).run({"x": x})[0]
     return float(np.square(want - got).sum() / np.square(want).sum())
 
 
-def rows(x: Floats, seen: Floats) -> Rows:
+def rows(x: F64, seen: F64) -> Rows:
     """x, seen [R, K]."""
     count, rest = len(x), x - seen
     return Rows((seen.T @ seen / count)[None], (rest.T @ seen / count)[None], seen.mean(0)[None], rest.mean(0)[None], count)
 
 
-def inputs(count: int, size: int, seed: int) -> Floats:
+def inputs(count: int, size: int, seed: int) -> F64:
     rng = np.random.default_rng(seed)
     return rng.normal(size=(count, 4)) @ rng.normal(size=(4, size)) + 0.1 * rng.normal(size=(count, size))
 
@@ -144,7 +141,7 @@ def test_in_sequence_the_outputs_are_nearer_than_layer_by_layer(kind: str, monke
     assert codebooks(after) == codebooks(before)
 
 
-def rounded(model: ir.Model, x: Array, **keys: object) -> Quantized:
+def rounded(model: ir.Model, x: F32, **keys: object) -> Quantized:
     return quantize(model, {"x": x}, target=CPU, recipe=Recipe.model_validate({"weight_bits": 4, **keys}), prove=False)
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 import pytest
-from numpy.typing import NDArray
 
 from edgeq.api import Quantized, quantize
 from edgeq.graph.read import nodes
+from edgeq.numerics.arrays import AnyArray
 from edgeq.prove.proof import prove_placement
 from edgeq.runtimes.ort import open_session
 from edgeq.schema.recipe import Recipe
@@ -18,7 +18,7 @@ from tests.graph_text import net, weights
 W = {"w": weights(8, 8, 3, 3), "v": weights(8, 8, 3, 3, seed=1), "b": weights(8)}
 PADDED = "Conv<pads = [1, 1, 1, 1]>"
 X = np.random.default_rng(4).normal(size=(6, 1, 8, 12, 12)).astype(np.float32)
-Feeds = dict[str, NDArray[np.generic]]
+Feeds = dict[str, AnyArray]
 
 BRANCHES = f"""[c0] a = {PADDED}(x, w, b) y = If (go) <
     then_branch = t () => (float[1, 8, 12, 12] tv) {{
@@ -35,7 +35,7 @@ LOOP = f"""y = Loop (n, , x) <body = l (int64 i, bool c, float[1, 8, 12, 12] p) 
 
 
 def model_of(text: str, inputs: str) -> ir.Model:
-    constants: dict[str, NDArray[np.generic]] = {**W}
+    constants: dict[str, AnyArray] = {**W}
     if "Loop" in text:
         constants["n"] = np.array(2, np.int64)
     return net(text, inputs=f"float[1, 8, 12, 12] x{inputs}", outputs="float[1, 8, 12, 12] y", constants=constants)

@@ -8,7 +8,6 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 
 from edgeq.api import Quantized, compare, quantize
@@ -19,6 +18,7 @@ from edgeq.graph.signature import input_specs
 from edgeq.integers.golden import golden_vectors
 from edgeq.integers.legality.check import check_model
 from edgeq.integers.tflite.emit import emit_tflite
+from edgeq.numerics.arrays import F32
 from edgeq.numerics.grid import dequantize
 from edgeq.passes.boundary.float_boundary import FloatBoundary
 from edgeq.passes.boundary.pixel_boundary import PixelBoundary
@@ -44,7 +44,7 @@ GRID = Preprocessing(scale=1 / 255)
 IMAGENET = Preprocessing(scale=1 / 255, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 
 
-def made_of(said: Preprocessing) -> NDArray[np.float32]:
+def made_of(said: Preprocessing) -> F32:
     """The pixels as an application preprocesses them."""
     mean, std = (np.asarray(numbers, np.float32).reshape(-1, 1, 1) for numbers in (said.mean or (0.0,), said.std or (1.0,)))
     return (PIXELS.astype(np.float32) * np.float32(said.scale or 1) - mean) / std
@@ -58,7 +58,7 @@ def quantized(said: Preprocessing, target: str) -> Quantized:
     return quantize(text_model(NET, WEIGHTS), {"x": made_of(said)}, target=target, recipe=recipe_of(said), prove=False)
 
 
-def raw_run(model: ir.Model) -> NDArray[np.float32]:
+def raw_run(model: ir.Model) -> F32:
     """What the model makes of raw pixels, as floats."""
     with open_session(model, optimize="off") as session:
         (found,) = session.run({"x": PIXELS})

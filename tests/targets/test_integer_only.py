@@ -8,7 +8,6 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 import pytest
-from numpy.typing import NDArray
 
 from edgeq.api import Quantized, compare, quantize
 from edgeq.errors import BadRecipe, BadTarget, UnsupportedOp
@@ -17,6 +16,7 @@ from edgeq.integers.graph import integer_graph
 from edgeq.integers.interpreter.run import Interpreter
 from edgeq.integers.legality.check import check_model
 from edgeq.io.load import load_model, load_proto
+from edgeq.numerics.arrays import AnyArray
 from edgeq.passes.boundary.float_boundary import FloatBoundary
 from edgeq.passes.prepare.infer_shapes import InferShapes
 from edgeq.runtimes.ort import open_session
@@ -48,7 +48,7 @@ def net() -> onnx.ModelProto:
     return text_model(NET, {name: (rng.normal(size=shape) / 3).astype(np.float32) for name, shape in shapes.items()})
 
 
-def samples() -> dict[str, NDArray[np.generic]]:
+def samples() -> dict[str, AnyArray]:
     return {"x": np.random.default_rng(1).normal(size=(16, 3, 8, 8)).astype(np.float32)}
 
 
@@ -151,7 +151,7 @@ def test_an_overflow_is_reported() -> None:
     net (int8[1, 2] x) => (int8[1, 1] y) { xf = DequantizeLinear(x, s, z) wf = DequantizeLinear(w, s, z) bf = DequantizeLinear(b, bs)
       c = Gemm(xf, wf, bf)  y = QuantizeLinear(c, s, z) }"""
     one, zero = np.array(1.0, np.float32), np.array(0, np.int8)
-    constants: dict[str, NDArray[np.generic]] = {"s": one, "z": zero, "w": np.full((2, 1), 127, np.int8)}
+    constants: dict[str, AnyArray] = {"s": one, "z": zero, "w": np.full((2, 1), 127, np.int8)}
     constants |= {"b": np.array([2**31 - 1], np.int32), "bs": one}
     model = ir.from_proto(text_model(text, constants))
     (found,) = Interpreter(model).run({"x": np.full((1, 2), 127, np.int8)}).overflows

@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 from rich.console import Group, RenderableType
 from rich.text import Text
 
@@ -22,6 +20,7 @@ from edgeq.graph.signature import input_specs
 from edgeq.io.load import Loaded
 from edgeq.io.save import atomic_write_text, save_model
 from edgeq.io.strict_json import to_json
+from edgeq.numerics.arrays import F32
 from edgeq.palettize.palettize import Palettized, palettize
 from edgeq.palettize.smallest import smallest
 from edgeq.progress import Progress
@@ -128,7 +127,7 @@ def _quantized_sqnr(made: Quantized) -> tuple[Quantized, float]:
     return made, float("-inf") if made.report.fidelity is None else made.report.fidelity.sqnr_db
 
 
-def _plots(job: Job, layers: tuple[CodebookLayer, ...], weights: Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]]) -> None:
+def _plots(job: Job, layers: tuple[CodebookLayer, ...], weights: Mapping[str, tuple[F32, F32]]) -> None:
     if job.plot is not None:
         write_plots(job.plot, tuple(layer for layer in layers if layer.node in weights), weights, force=job.force)
 

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeq.integers.graph import IntegerOp, Operand
-from edgeq.integers.interpreter.fixed_point import INT32, Int, multiplier, scaled
+from edgeq.integers.interpreter.fixed_point import INT32, multiplier, scaled
 from edgeq.integers.tflite.emitter import codes, made, signed, signed_codes
+from edgeq.numerics.arrays import F64, I64
 from edgeq.numerics.grid import LIMITS, QuantParams
 
 Requantization = Literal["fixed_point", "float"]
@@ -30,22 +31,22 @@ class Machine:
     """values: name -> signed codes [N, ...]. overflows: what left int32 so far."""
 
     requantization: Requantization
-    values: dict[str, Int]
+    values: dict[str, I64]
     overflows: list[Overflow] = field(default_factory=list)
 
-    def value(self, operand: Operand) -> Int:
+    def value(self, operand: Operand) -> I64:
         """Codes of an activation or a constant, as int64."""
         if operand.data is not None:
             return signed_codes(operand.data).astype(np.int64)
         return self.values[operand.name]
 
-    def rescaled(self, sums: Int, factor: NDArray[np.float64] | float) -> Int:
+    def rescaled(self, sums: I64, factor: F64 | float) -> I64:
         """sums * factor, rounded."""
         if self.requantization == "fixed_point":
             return scaled(sums, multiplier(factor))
         return np.rint(sums * np.asarray(factor, np.float64)).astype(np.int64)
 
-    def checked(self, step: IntegerOp, sums: NDArray[np.floating] | Int) -> Int:
+    def checked(self, step: IntegerOp, sums: NDArray[np.floating] | I64) -> I64:
         """Sums as int64; beyond int32 they are reported, and wrap as the chip's would."""
         whole = np.asarray(sums).astype(np.int64)
         largest = int(np.abs(whole).max(initial=0))
@@ -54,7 +55,7 @@ class Machine:
             whole = (whole - INT32[0]) % (1 << 32) + INT32[0]
         return whole
 
-    def finish(self, step: IntegerOp, rescaled: Int) -> None:
+    def finish(self, step: IntegerOp, rescaled: I64) -> None:
         """Add the zero point, cut at the clamp and at the ends of int8, store as the step's output."""
         grid = signed(made(step))
         low, high = clamp_codes(step, grid)
@@ -70,7 +71,7 @@ def clamp_codes(step: IntegerOp, grid: QuantParams) -> tuple[int, int]:
     return low, high
 
 
-def centred(machine: Machine, step: IntegerOp, number: int) -> tuple[Int, float]:
+def centred(machine: Machine, step: IntegerOp, number: int) -> tuple[I64, float]:
     """Codes minus zero point, and the scale, of an input."""
     operand = codes(step, number)
     assert operand.grid is not None
@@ -81,7 +82,7 @@ def out_scale(step: IntegerOp) -> float:
     return float(made(step).scale)
 
 
-def along(axis: int, rank: int, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+def along(axis: int, rank: int, numbers: F64) -> F64:
     """A number a channel, shaped to broadcast; one number as it is."""
     if numbers.size == 1:
         return numbers.reshape(())
@@ -90,7 +91,7 @@ def along(axis: int, rank: int, numbers: NDArray[np.float64]) -> NDArray[np.floa
     return numbers.reshape(shape)
 
 
-def aligned(arrays: Sequence[Int]) -> list[Int]:
+def aligned(arrays: Sequence[I64]) -> list[I64]:
     """Arrays with leading axes of size 1 where another has more, so that a batch broadcasts."""
     rank = max(array.ndim for array in arrays)
     return [array.reshape((1,) * (rank - array.ndim) + array.shape) for array in arrays]

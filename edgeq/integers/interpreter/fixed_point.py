@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Int = NDArray[np.int64]
+from edgeq.numerics.arrays import F64, I64
+
 INT32 = (-(1 << 31), (1 << 31) - 1)
 
 
@@ -19,11 +19,11 @@ INT32 = (-(1 << 31), (1 << 31) - 1)
 class Multiplier:
     """factor = mantissa * 2^(exponent - 31), mantissa in [2^30, 2^31). Arrays broadcast against the codes."""
 
-    mantissa: Int
-    exponent: Int
+    mantissa: I64
+    exponent: I64
 
 
-def multiplier(factor: NDArray[np.float64] | float) -> Multiplier:
+def multiplier(factor: F64 | float) -> Multiplier:
     """QuantizeMultiplier: the nearest fixed-point form of positive factors; below 2^-32 it is 0."""
     fractions, exponents = np.frexp(np.asarray(factor, np.float64))
     mantissas = np.floor(fractions * (1 << 31) + 0.5).astype(np.int64)
@@ -33,13 +33,13 @@ def multiplier(factor: NDArray[np.float64] | float) -> Multiplier:
     return Multiplier(np.where(tiny, 0, mantissas), np.where(tiny, 0, exponents))
 
 
-def scaled(x: Int, by: Multiplier) -> Int:
+def scaled(x: I64, by: Multiplier) -> I64:
     """MultiplyByQuantizedMultiplier: x * factor, rounded."""
     left = np.maximum(by.exponent, 0)
     return rounding_shift(doubling_high(np.asarray(x, np.int64) << left, by.mantissa), np.maximum(-by.exponent, 0))
 
 
-def doubling_high(a: Int, b: Int | int, bits: int = 32) -> Int:
+def doubling_high(a: I64, b: I64 | int, bits: int = 32) -> I64:
     """SaturatingRoundingDoublingHighMul of `bits`-bit numbers: a * b / 2^(bits - 1), rounded, halves away from zero (down to up)."""
     product = a * b
     half = 1 << (bits - 2)
@@ -48,19 +48,19 @@ def doubling_high(a: Int, b: Int | int, bits: int = 32) -> Int:
     return np.asarray(np.clip(result, -(1 << (bits - 1)), (1 << (bits - 1)) - 1), np.int64)
 
 
-def truncated(a: Int, by: int | Int) -> Int:
+def truncated(a: I64, by: int | I64) -> I64:
     """C's integer division: towards zero."""
     return np.asarray(np.sign(a) * (np.abs(a) // by), np.int64)
 
 
-def rounding_shift(x: Int, exponent: Int | int) -> Int:
+def rounding_shift(x: I64, exponent: I64 | int) -> I64:
     """RoundingDivideByPOT: x / 2^exponent, rounded, halves away from zero."""
     mask = (np.int64(1) << np.asarray(exponent, np.int64)) - 1
     threshold = (mask >> 1) + (x < 0)
     return np.asarray((x >> exponent) + ((x & mask) > threshold), np.int64)
 
 
-def saturating_left(x: Int, exponent: int, bits: int = 16) -> Int:
+def saturating_left(x: I64, exponent: int, bits: int = 16) -> I64:
     """x * 2^exponent, cut to `bits` bits."""
     return np.asarray(np.clip(x << exponent, -(1 << (bits - 1)), (1 << (bits - 1)) - 1), np.int64)
 
@@ -70,7 +70,7 @@ def to_16_bits(mantissa: int) -> int:
     return min((mantissa + (1 << 15)) >> 16, (1 << 15) - 1)
 
 
-def round_away(x: NDArray[np.float64]) -> NDArray[np.float64]:
+def round_away(x: F64) -> F64:
     """std::round: halves away from zero."""
     return np.asarray(np.sign(x) * np.floor(np.abs(x) + 0.5))
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeq.graph.read import attribute_float, attribute_int
 from edgeq.integers.graph import IntegerOp
 from edgeq.integers.interpreter.arithmetic import Machine, aligned, centred, out_scale
 from edgeq.integers.interpreter.fixed_point import (
-    Int,
     doubling_high,
     factor_parts,
     multiplier,
@@ -22,6 +20,7 @@ from edgeq.integers.interpreter.fixed_point import (
 )
 from edgeq.integers.tflite.activations import bounds_in_codes
 from edgeq.integers.tflite.emitter import codes, made, signed, signed_codes
+from edgeq.numerics.arrays import F64, I64
 from edgeq.numerics.grid import LIMITS
 
 #: bits by which ADD and SUB lift their operands (tensorflow/lite/kernels/add.cc)
@@ -79,7 +78,7 @@ def prelu(machine: Machine, step: IntegerOp) -> None:
     machine.finish(step, np.where(x >= 0, machine.rescaled(x, ratio), machine.rescaled(x * slope, slopes * ratio)))
 
 
-def _scaled_by(machine: Machine, x: Int, factor: float) -> Int:
+def _scaled_by(machine: Machine, x: I64, factor: float) -> I64:
     return machine.rescaled(x, factor) if factor >= 0 else -machine.rescaled(x, -factor)
 
 
@@ -123,7 +122,7 @@ def softmax(machine: Machine, step: IntegerOp) -> None:
     _real(machine, step, powers / powers.sum(axis, keepdims=True))
 
 
-def _real(machine: Machine, step: IntegerOp, real: NDArray[np.float64]) -> None:
+def _real(machine: Machine, step: IntegerOp, real: F64) -> None:
     machine.finish(step, round_away(real / out_scale(step)).astype(np.int64))
 
 

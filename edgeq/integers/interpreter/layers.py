@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 
 from edgeq.graph.read import attribute_int, attribute_ints
 from edgeq.integers.graph import IntegerOp
 from edgeq.integers.interpreter.arithmetic import Machine, along, centred, out_scale
-from edgeq.integers.interpreter.fixed_point import Int
 from edgeq.integers.tflite.layers import weight_of
 from edgeq.integers.tflite.windows import Window, window_of
+from edgeq.numerics.arrays import F64, I64
 from edgeq.numerics.grid import QuantParams
 
 
@@ -30,7 +29,7 @@ def conv(machine: Machine, step: IntegerOp) -> None:
     _finish(machine, step, sums, scale, grid, 1)
 
 
-def windows(x: Int, window: Window, fill: int) -> Int:
+def windows(x: I64, window: Window, fill: int) -> I64:
     """[N, C, H, W] -> [N, C, OH, OW, KH, KW], padded with `fill`."""
     pads = [(0, 0), (0, 0), (window.begins[0], window.ends[0]), (window.begins[1], window.ends[1])]
     padded = np.pad(x, pads, constant_values=fill)
@@ -66,7 +65,7 @@ def gemm(machine: Machine, step: IntegerOp) -> None:
     _finish(machine, step, x.astype(np.float64) @ rows.astype(np.float64), scale, grid, -1)
 
 
-def _finish(machine: Machine, step: IntegerOp, sums: NDArray[np.float64], scale: float, grid: QuantParams, axis: int) -> None:
+def _finish(machine: Machine, step: IntegerOp, sums: F64, scale: float, grid: QuantParams, axis: int) -> None:
     bias = step.inputs[2] if len(step.inputs) > 2 else None
     if bias is not None and bias.data is not None:
         sums = sums + along(axis, sums.ndim, bias.data.astype(np.float64).reshape(-1))

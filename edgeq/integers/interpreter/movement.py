@@ -7,12 +7,13 @@ import numpy as np
 from edgeq.graph.read import attribute_int, attribute_ints
 from edgeq.integers.graph import IntegerOp
 from edgeq.integers.interpreter.arithmetic import Machine, centred, out_scale
-from edgeq.integers.interpreter.fixed_point import Int, Multiplier, multiplier, scaled, truncated
+from edgeq.integers.interpreter.fixed_point import Multiplier, multiplier, scaled, truncated
 from edgeq.integers.interpreter.layers import windows
 from edgeq.integers.tflite.arithmetic import mean_axes, nearest_pixels
 from edgeq.integers.tflite.emitter import codes, made, refused, shape_of, signed
 from edgeq.integers.tflite.movement import fill_code, slice_bounds
 from edgeq.integers.tflite.windows import Window, window_of
+from edgeq.numerics.arrays import I64
 from edgeq.numerics.grid import LIMITS
 
 
@@ -45,13 +46,13 @@ def codes_offset(step: IntegerOp) -> int:
     return int(signed(grid).zero_point)
 
 
-def _averages(sums: Int, counts: Int, zero: int) -> Int:
+def _averages(sums: I64, counts: I64, zero: int) -> I64:
     """tensorflow/lite/kernels/internal/reference/integer_ops/pooling.h: halves away from zero."""
     whole = sums + zero * counts
     return truncated(whole + np.where(whole > 0, counts // 2, -(counts // 2)), counts) - zero
 
 
-def _counts(x: Int, window: Window, counted: bool) -> Int:
+def _counts(x: I64, window: Window, counted: bool) -> I64:
     ones = np.ones((1, 1, *x.shape[2:]), np.int64)
     return np.asarray(windows(ones, window, int(counted)).sum((-2, -1)))
 
@@ -89,7 +90,7 @@ def resize(machine: Machine, step: IntegerOp) -> None:
     machine.finish(step, truncated(total + np.where(total > 0, 1 << 19, -(1 << 19)), 1 << 20) - zero)
 
 
-def _between(step: IntegerOp, size: int, wanted: int) -> tuple[Int, Int, Int]:
+def _between(step: IntegerOp, size: int, wanted: int) -> tuple[I64, I64, I64]:
     """tensorflow/lite/kernels/internal/reference/resize_bilinear.h: positions in 1/1024; lower and upper pixel, weight of the upper."""
     where = step.node.attributes.get_string("coordinate_transformation_mode", "half_pixel")
     if where == "align_corners" and wanted > 1:

@@ -7,24 +7,21 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from edgeq.errors import BadData, UnsupportedOp
 from edgeq.integers.graph import IntegerGraph, IntegerOp, Operand, integer_graph
 from edgeq.integers.interpreter import functions, layers, movement
 from edgeq.integers.interpreter.arithmetic import Machine, Overflow, Requantization
-from edgeq.integers.interpreter.fixed_point import Int
 from edgeq.integers.tflite.emit import computes, fixed_batch
+from edgeq.numerics.arrays import I64, AnyArray, Ints
 from edgeq.numerics.grid import QuantParams, quantize
-
-Codes = NDArray[np.integer]
 
 
 @dataclass(frozen=True, eq=False)
 class IntegerRun:
     """outputs: name -> codes, of the dtype of their grid. overflows: accumulators that left int32, empty for a sound model."""
 
-    outputs: Mapping[str, Codes]
+    outputs: Mapping[str, Ints]
     overflows: tuple[Overflow, ...]
 
 
@@ -42,9 +39,9 @@ class Interpreter:
         self.input_grids = {operand.name: self._grid(operand) for operand in self.graph.inputs}
         self.output_grids = {operand.name: self._output_grid(operand) for operand in self.graph.outputs}
 
-    def run(self, feeds: Mapping[str, NDArray[np.generic]]) -> IntegerRun:
+    def run(self, feeds: Mapping[str, AnyArray]) -> IntegerRun:
         """feeds: floats, or codes of the input's dtype, [N, ...]. Raises BadData when one is missing."""
-        values: dict[str, Int] = {}
+        values: dict[str, I64] = {}
         for name, grid in self.input_grids.items():
             if name not in feeds:
                 raise BadData("A model input has no feed.", name, "Give an array for every model input.")
@@ -75,12 +72,12 @@ class Interpreter:
         raise UnsupportedOp("A model output is made as a float.", operand.name, "Quantize for a target of integers only.")
 
 
-def _signed_codes(array: NDArray[np.generic], grid: QuantParams) -> Int:
+def _signed_codes(array: AnyArray, grid: QuantParams) -> I64:
     codes = array if array.dtype.kind in "iu" else quantize(array.astype(np.float32), grid)
     return codes.astype(np.int64) - (128 if grid.dtype == "uint8" else 0)
 
 
-def _codes(signed: Int, grid: QuantParams) -> Codes:
+def _codes(signed: I64, grid: QuantParams) -> Ints:
     return np.asarray(signed + (128 if grid.dtype == "uint8" else 0)).astype(grid.dtype)
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeq.graph.read import attribute_int
 from edgeq.integers.graph import IntegerOp, Operand
 from edgeq.integers.legality.violation import Violation
+from edgeq.numerics.arrays import AnyArray
 from edgeq.numerics.grid import PerChannel
 from edgeq.numerics.saturation import neighbours, worst_pairs
 from edgeq.schema.target import Target
@@ -80,7 +80,7 @@ def _weight_sums(step: IntegerOp, weight: Operand, target: Target) -> Iterator[V
         yield _found(step, "accumulator", f"a sum can reach {worst}", "sums stay within int32", target.bias.source)
 
 
-def _weight_pairs(step: IntegerOp, rows: NDArray[np.generic], target: Target) -> Iterator[Violation]:
+def _weight_pairs(step: IntegerOp, rows: AnyArray, target: Target) -> Iterator[Violation]:
     """Neighbours of one sign whose products would saturate in int16. Kernels with one input and one output a channel add no pairs."""
     limit = target.weights.pair_limit
     groups = attribute_int(step.node, "group", 1)

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeq.errors import UnsupportedOp
 from edgeq.graph.edit import free_name
 from edgeq.integers.graph import IntegerOp, Operand
 from edgeq.integers.tflite.flatbuffer import Number, TfOperator, TfTensor
 from edgeq.integers.tflite.layout import inverse, keeps_order, order, permuted, stored
+from edgeq.numerics.arrays import AnyArray, Ints
 from edgeq.numerics.grid import PerTensor, QuantParams
 
 
@@ -30,7 +30,7 @@ def signed(grid: QuantParams) -> QuantParams:
     return grid
 
 
-def signed_codes(codes: NDArray[np.generic]) -> NDArray[np.generic]:
+def signed_codes(codes: AnyArray) -> AnyArray:
     """uint8 codes as int8."""
     return (codes.astype(np.int16) - 128).astype(np.int8) if codes.dtype == np.uint8 else codes
 
@@ -52,12 +52,12 @@ class Emitter:
         self.tensors.append(TfTensor(**{**vars(tensor), "name": free_name(tensor.name, self._names)}))
         return len(self.tensors) - 1
 
-    def ints(self, name: str, numbers: Sequence[int] | NDArray[np.integer]) -> int:
+    def ints(self, name: str, numbers: Sequence[int] | Ints) -> int:
         """A constant of int32 (axes, shapes)."""
         array = np.asarray(numbers, np.int32)
         return self.add(TfTensor(name, array.shape, "int32", data=array))
 
-    def weight(self, name: str, codes: NDArray[np.generic], grid: QuantParams, axis: int) -> int:
+    def weight(self, name: str, codes: AnyArray, grid: QuantParams, axis: int) -> int:
         """A constant with its grid, in TFLite's layout already."""
         scale, zero = np.atleast_1d(grid.scale), np.atleast_1d(grid.zero_point).astype(np.int64)
         axis = 0 if isinstance(grid.granularity, PerTensor) else axis

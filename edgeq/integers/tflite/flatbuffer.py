@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeq.errors import MissingExtra
+from edgeq.numerics.arrays import F32, I64, AnyArray
 
 Number = int | float | bool
 
@@ -21,10 +21,10 @@ class TfTensor:
     name: str
     shape: tuple[int, ...]
     dtype: str
-    scale: NDArray[np.float32] | None = None
-    zero_point: NDArray[np.int64] | None = None
+    scale: F32 | None = None
+    zero_point: I64 | None = None
     axis: int = 0
-    data: NDArray[np.generic] | None = None
+    data: AnyArray | None = None
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ class _Writer:
             },
         )
 
-    def _store(self, data: NDArray[np.generic] | None) -> int:
+    def _store(self, data: AnyArray | None) -> int:
         if data is None:
             return 0
         self.buffers.append(np.ascontiguousarray(data).tobytes())

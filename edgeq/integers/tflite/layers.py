@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeq.graph.read import attribute_float, attribute_int, attribute_ints
 from edgeq.integers.graph import IntegerOp, Operand
@@ -11,6 +10,7 @@ from edgeq.integers.tflite.activations import fused
 from edgeq.integers.tflite.emitter import Emitter, codes, made, refused, shape_of, signed, signed_codes
 from edgeq.integers.tflite.layout import stored
 from edgeq.integers.tflite.windows import SAME, VALID, padded_input, same_total, window_of
+from edgeq.numerics.arrays import AnyArray
 from edgeq.numerics.grid import PerChannel, QuantParams
 
 
@@ -95,7 +95,7 @@ def matmul(e: Emitter, step: IntegerOp) -> None:
         e.transposed(target, (0, 2, 3, 1), final)
 
 
-def _fully_connected(e: Emitter, step: IntegerOp, tensor: int, target: int, rows: NDArray[np.generic], grid: QuantParams) -> None:
+def _fully_connected(e: Emitter, step: IntegerOp, tensor: int, target: int, rows: AnyArray, grid: QuantParams) -> None:
     source = codes(step, 0)
     assert source.grid is not None
     bias = _bias(e, step, len(rows), source.grid, grid)
@@ -104,7 +104,7 @@ def _fully_connected(e: Emitter, step: IntegerOp, tensor: int, target: int, rows
     e.op("FULLY_CONNECTED", [tensor, stored_weight, bias], [target], "FullyConnectedOptions", options, 12 if grid.scale.ndim else 4)
 
 
-def weight_of(step: IntegerOp) -> tuple[NDArray[np.generic], QuantParams]:
+def weight_of(step: IntegerOp) -> tuple[AnyArray, QuantParams]:
     """int8 codes with zero point 0. Raises UnsupportedOp for any other weight."""
     weight = step.inputs[1] if len(step.inputs) > 1 else None
     if weight is None or weight.data is None or weight.grid is None or weight.data.dtype not in (np.int8, np.uint8):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+
+from edgeq.numerics.arrays import AnyArray
 
 #: TFLite's axis -> ONNX's axis
 _CHANNELS_LAST = (0, 2, 3, 1)
@@ -26,7 +27,7 @@ def place(axis: int, rank: int) -> int:
     return order(rank).index(axis % rank)
 
 
-def permuted(array: NDArray[np.generic]) -> NDArray[np.generic]:
+def permuted(array: AnyArray) -> AnyArray:
     """A constant of ONNX's layout in TFLite's."""
     return np.ascontiguousarray(array.transpose(order(array.ndim)))
 

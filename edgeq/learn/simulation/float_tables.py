@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import Parameter, ParameterList
 
@@ -17,10 +16,9 @@ from edgeq.graph.read import constant, nodes
 from edgeq.learn.simulation.clusters import cluster_means, first_zero, table_of_each
 from edgeq.learn.simulation.executor import Executor
 from edgeq.learn.simulation.weights import INSIDE, SPARSE, TABLE_STEP
+from edgeq.numerics.arrays import F32, Indices, Mask
 from edgeq.numerics.codebook import encode
 from edgeq.passes.store.fold_codebooks import Storage, stored_constant
-
-F32 = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,9 +30,9 @@ class FloatTable:
 
     free: Parameter
     entries: Parameter
-    owner: NDArray[np.intp]
+    owner: Indices
     held: Tensor
-    kept: NDArray[np.bool_]
+    kept: Mask
     unit: float
     bits: int
 
@@ -58,7 +56,7 @@ class FloatTable:
         """The entries in units, [T, k]."""
         return torch.where(self.held, torch.zeros_like(self.entries), self.entries).gather(-1, self._order()) * TABLE_STEP
 
-    def _clusters(self) -> NDArray[np.intp]:
+    def _clusters(self) -> Indices:
         """The place of each number in the ascending entries, all tables one after the other."""
         entries, free = self._ascending().detach().numpy(), self.free.detach().numpy()
         wanted = np.where(self.kept, free, np.float32(0))

@@ -15,6 +15,7 @@ from edgeq.graph.layer_rows import from_rows, weight_rows
 from edgeq.learn.operators.quantized import rounded, straight
 from edgeq.learn.simulation.clusters import cluster_means, first_zero, table_of_each
 from edgeq.learn.simulation.scales import SCALE_STEP
+from edgeq.numerics.arrays import F32, F64, AnyArray, Indices
 from edgeq.numerics.codebook import encode, parse_grain
 from edgeq.numerics.codebook_codes import TableCodes
 from edgeq.numerics.rounding import Codes
@@ -35,7 +36,7 @@ class Table:
     """
 
     entries: Tensor
-    owner: NDArray[np.intp]
+    owner: Indices
     held: Tensor
     ends: tuple[int, int]
     unit: float
@@ -68,7 +69,7 @@ class LearnedWeight:
     steps: Tensor | None
     unit: float = 1.0
     table: Table | None = None
-    began: NDArray[np.generic] = field(default_factory=lambda: np.zeros(0))
+    began: AnyArray = field(default_factory=lambda: np.zeros(0))
 
     @property
     def parameters(self) -> tuple[Tensor, ...]:
@@ -108,13 +109,13 @@ class LearnedWeight:
         np.put_along_axis(kept, order, cluster_means(clusters, wanted, np.take_along_axis(kept, order, -1)), -1)
         self.table.entries.data.copy_(torch.from_numpy(kept / np.float32(self.table.unit)))
 
-    def clusters(self, table: Table, entries: Tensor, rows: NDArray[np.float32]) -> NDArray[np.intp]:
+    def clusters(self, table: Table, entries: Tensor, rows: F32) -> Indices:
         """The place of each number of the weight in the entries, all tables one after the other; in the weight's shape."""
         codes = self._table_codes(entries.detach().numpy(), rows)
         places = np.asarray(from_rows(codes.places(codes.all_nearest(rows)), self.one.node, tuple(self.free.shape)), np.intp)
         return np.asarray(table.owner * entries.shape[1] + places, np.intp)
 
-    def _table_codes(self, entries: NDArray[np.floating], rows: NDArray[np.float32]) -> TableCodes:
+    def _table_codes(self, entries: NDArray[np.floating], rows: F32) -> TableCodes:
         tables = entries.astype(np.float64)[None] if len(entries) == 1 else _row_tables(entries, rows)
         codes = self.codes
         return TableCodes(codes.qmin, codes.qmax, codes.pairs, codes.limit, codes.power_of_two, codes.kept, tables)
@@ -133,9 +134,7 @@ class LearnedWeight:
 TUNED = ", fine-tuned"
 
 
-def learned_weight(
-    one: Weighted, weight: NDArray[np.generic], stored: NDArray[np.generic], grid: GridPlan, codes: Codes, scales: bool
-) -> LearnedWeight:
+def learned_weight(one: Weighted, weight: AnyArray, stored: AnyArray, grid: GridPlan, codes: Codes, scales: bool) -> LearnedWeight:
     """weight: the float one; stored: its codes now. scales: whether its scales are learned. Raises UnsupportedOp for tables of vectors."""
     began = stored.astype(np.float32)
     steps = Parameter(torch.zeros(len(grid.scale))) if scales else None
@@ -151,7 +150,7 @@ def learned_weight(
     return LearnedWeight(one, grid, codes, free, steps, table.gap, table, stored)
 
 
-def in_steps(weight: NDArray[np.generic], grid: GridPlan) -> NDArray[np.float32]:
+def in_steps(weight: AnyArray, grid: GridPlan) -> F32:
     """A float weight in units of its grid's scales, neither rounded nor cut off."""
     shape = [1] * weight.ndim
     if grid.axis is not None:
@@ -163,7 +162,7 @@ def in_steps(weight: NDArray[np.generic], grid: GridPlan) -> NDArray[np.float32]
 SPARSE = 0.1
 
 
-def _table(one: Weighted, stored: NDArray[np.generic], storage: StoragePlan, codes: Codes) -> Table:
+def _table(one: Weighted, stored: AnyArray, storage: StoragePlan, codes: Codes) -> Table:
     grain = parse_grain(storage.granularity)
     book = encode(stored, grain, storage.axis, storage.bits)
     if grain.vector > 1 or book is None:
@@ -183,9 +182,9 @@ def _table(one: Weighted, stored: NDArray[np.generic], storage: StoragePlan, cod
     return Table(Parameter(torch.from_numpy(entries / np.float32(unit))), owner, torch.from_numpy(held), ends, unit, gap)
 
 
-def _row_tables(entries: NDArray[np.floating], rows: NDArray[np.float32]) -> NDArray[np.float64]:
+def _row_tables(entries: NDArray[np.floating], rows: F32) -> F64:
     """Tables [T, k] for the rows [G, C, K]: [G, C, k]."""
     groups, outputs = rows.shape[:2]
     run = -(-groups * outputs // len(entries))
-    tables: NDArray[np.float64] = np.asarray(entries, np.float64)[np.arange(groups * outputs) // run]
+    tables: F64 = np.asarray(entries, np.float64)[np.arange(groups * outputs) // run]
     return tables.reshape(groups, outputs, -1)

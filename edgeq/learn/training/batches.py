@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeq.data.dataset import Batch, Dataset, Feeds
 from edgeq.data.held_out import HELD_OUT, is_held_out
 from edgeq.errors import BadData
+from edgeq.numerics.arrays import F32, AnyArray
 
 WINDOW = 16  # batches that are shuffled together; what is in memory at a time
 
@@ -43,7 +43,7 @@ def blended(feeds: Feeds, share: float, chance: np.random.Generator) -> Feeds:
     return {name: _blend(array, array[other], part) for name, array in feeds.items()}
 
 
-def _blend(first: NDArray[np.generic], second: NDArray[np.generic], part: NDArray[np.float32]) -> NDArray[np.generic]:
+def _blend(first: AnyArray, second: AnyArray, part: F32) -> AnyArray:
     own = part.reshape(-1, *[1] * (first.ndim - 1))
     return np.asarray(first.astype(np.float32) * own + second.astype(np.float32) * (1 - own), np.float32)
 

@@ -10,12 +10,12 @@ from typing import Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from edgeq.errors import BadData
+from edgeq.numerics.arrays import U8, AnyArray
 
-Arrays = Mapping[str, NDArray[np.generic]]
+Arrays = Mapping[str, AnyArray]
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Samples:
 
     def __post_init__(self) -> None:
         self._file = TemporaryFile(prefix="edgeq-")  # noqa: SIM115  (close closes it)
-        self._map: NDArray[np.uint8] | None = None
+        self._map: U8 | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -55,7 +55,7 @@ class Samples:
         for number in range(count):
             self.samples.append({name: self._write(arrays[number]) for name, arrays in parts.items()})
 
-    def _write(self, array: NDArray[np.generic]) -> _Place:
+    def _write(self, array: AnyArray) -> _Place:
         offset = self._file.tell()
         try:
             self._file.write(np.ascontiguousarray(array).tobytes())
@@ -75,7 +75,7 @@ class Samples:
         found = {name: [self._array(self.samples[at][name]) for at in places] for name in self.samples[0]}
         return {name: torch.from_numpy(arrays[0].copy() if len(arrays) == 1 else np.concatenate(arrays)) for name, arrays in found.items()}
 
-    def _array(self, place: _Place) -> NDArray[np.generic]:
+    def _array(self, place: _Place) -> AnyArray:
         assert self._map is not None
         size = int(np.prod(place.shape)) * place.kind.itemsize
         return self._map[place.offset : place.offset + size].view(place.kind).reshape(place.shape)

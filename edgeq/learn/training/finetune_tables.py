@@ -7,19 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from edgeq.data.dataset import Dataset
 from edgeq.learn.simulation.executor import Executor
 from edgeq.learn.simulation.float_tables import FloatStudent
 from edgeq.learn.training.finetune import trained
+from edgeq.numerics.arrays import F32
 from edgeq.passes.store.fold_codebooks import Storage
 from edgeq.progress import Progress
 from edgeq.schema.recipe import Recipe
-
-F32 = NDArray[np.float32]
 
 
 @dataclass(frozen=True)

@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import Parameter
 
 from edgeq.graph.layer_rows import from_rows, weight_rows
 from edgeq.graph.read import constant
 from edgeq.learn.simulation.weights import LearnedWeight, Table, in_steps
+from edgeq.numerics.arrays import F32, Indices
 
 #: the sigmoid is stretched beyond 0 and 1 by a tenth, so that h reaches them (arXiv:2004.10568)
 ZETA, GAMMA = 1.1, -0.1
 #: h begins at this share of the way from where the float weight lies to the code in the plan, which was chosen with the data in view
 TOWARDS_PLAN = 0.7
-
-F32 = NDArray[np.float32]
 
 
 def rectified_sigmoid(v: Tensor) -> Tensor:
@@ -75,7 +73,7 @@ class SoftRounding:
         return entries[self._place], entries[self._place + 1]
 
 
-def _places(weight: LearnedWeight, table: Table, began: F32, wanted: F32) -> NDArray[np.intp]:
+def _places(weight: LearnedWeight, table: Table, began: F32, wanted: F32) -> Indices:
     """The place of the lower entry beside each weight, all tables one after the other."""
     entries = table.whole().detach()
     size = entries.shape[1]

@@ -12,7 +12,6 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 import pytest
-from numpy.typing import NDArray
 
 torch = pytest.importorskip("torch", reason="torch (extra [learn]) is not installed")
 
@@ -27,6 +26,7 @@ from edgeq.learn.training.blocks import Block, blocks_of  # noqa: E402
 from edgeq.learn.training.finetune import Starting  # noqa: E402
 from edgeq.learn.training.reconstruct import reconstruct  # noqa: E402
 from edgeq.learn.training.soft_rounding import SoftRounding, inverse, rectified_sigmoid  # noqa: E402
+from edgeq.numerics.arrays import AnyArray  # noqa: E402
 from edgeq.progress import Silent  # noqa: E402
 from edgeq.rewrite.pipeline import in_floats, rewrite, with_quantizers  # noqa: E402
 from edgeq.runtimes.ort import open_session  # noqa: E402
@@ -57,7 +57,7 @@ NO_WEIGHTS = (
 )
 
 
-def draw(*shape: int) -> NDArray[np.generic]:
+def draw(*shape: int) -> AnyArray:
     return np.asarray(np.random.default_rng(sum(shape)).normal(size=shape) * 1.5 / np.sqrt(np.prod(shape[1:])), np.float32)
 
 
@@ -78,12 +78,12 @@ class Bench:
     def learn(self) -> Plan:
         return reconstruct(self.start, self.data, self.recipe, Silent())
 
-    def run(self, plan: Plan) -> dict[str, NDArray[np.generic]]:
+    def run(self, plan: Plan) -> dict[str, AnyArray]:
         """What the exported model makes of the data."""
         with open_session(rewrite(self.room.model, plan, self.room.target), threads=1) as session:
             return dict(zip(session.outputs, session.run(self.room.feeds), strict=True))
 
-    def simulate(self, plan: Plan) -> dict[str, NDArray[np.generic]]:
+    def simulate(self, plan: Plan) -> dict[str, AnyArray]:
         floats, integers = forms(self.room.model, plan, self.room)
         student = Simulation(floats, integers, plan, self.room.target, self.recipe.weight_bits)
         with torch.no_grad():
@@ -97,7 +97,7 @@ def forms(model: ir.Model, plan: Plan, room: Classroom) -> tuple[ir.Model, ir.Mo
     return in_floats(model, plan), with_quantizers(model, plan, room.target)
 
 
-def bench(proto: onnx.ModelProto, target: str = "cpu", feeds: Mapping[str, NDArray[np.generic]] | None = None, **wish: object) -> Bench:
+def bench(proto: onnx.ModelProto, target: str = "cpu", feeds: Mapping[str, AnyArray] | None = None, **wish: object) -> Bench:
     recipe = Recipe.model_validate({"finetune": SHORT, **wish})
     room = classroom(proto, target, recipe.model_copy(update={"finetune": FineTuneWish()}))
     start = Starting(*forms(room.model, room.plan, room), room.plan, room.target)

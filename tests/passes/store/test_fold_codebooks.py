@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from edgeq.graph.read import nodes
+from edgeq.numerics.arrays import AnyArray
 from edgeq.numerics.codebook import Grain, parse_grain
 from edgeq.numerics.packing import PARTS
 from edgeq.passes.store.fold_codebooks import FoldCodebooks, Storage
@@ -57,7 +58,7 @@ def folded(weight: Ints, opset: int, bits: int, grain: Grain, uint2: bool = Fals
     return model
 
 
-def run(model: ir.Model, optimize: Optimize = "all") -> NDArray[np.generic]:
+def run(model: ir.Model, optimize: Optimize = "all") -> AnyArray:
     feeds = {"x": np.random.default_rng(5).normal(size=(1, 3, 9, 4)).astype(np.float32)}
     with open_session(model, optimize=optimize, threads=1) as session:
         return session.run(feeds)[0]
