@@ -1,10 +1,11 @@
 """Codebooks on the model zoo: size, accuracy, kernels and times at each number of bits, as a table.
 
-    python benchmarks/codebooks.py                                        # every model, 8 6 5 4 3 2 bits, the full evaluation split
-    python benchmarks/codebooks.py --models dscnn_kws --bits 4,2 --limit 200
-    python benchmarks/codebooks.py --json codebooks.json                  # all numbers
+    python benchmarks/codebooks.py                                        # every model, 8 6 5 4 3 2
+    bits, the full evaluation split python benchmarks/codebooks.py --models dscnn_kws --bits 4,2
+    --limit 200 python benchmarks/codebooks.py --json codebooks.json                  # all numbers
 
-The zoo is not part of the project: EDGEQ_ZOO or ../shared/zoo beside the repository says where it is; ZOO_EXTRA where minilm_l6_v2 lies.
+The zoo is not part of the project: EDGEQ_ZOO or ../shared/zoo beside the repository says where it
+is; ZOO_EXTRA where minilm_l6_v2 lies.
 """
 
 from __future__ import annotations
@@ -34,9 +35,11 @@ RUNS = 15
 
 @dataclass(frozen=True)
 class Row:
-    """One model at one size. bits 8: plain int8. metric: of evaluate.py; exact: outputs are bit-identical to the materialized model's.
+    """One model at one size. bits 8: plain int8. metric: of evaluate.py; exact: outputs are
+    bit-identical to the materialized model's.
 
-    float_kernels: Conv, Gemm and MatMul with a weight that run in float. ratio: run time against the materialized model, paired.
+    float_kernels: Conv, Gemm and MatMul with a weight that run in float. ratio: run time against
+    the materialized model, paired.
     """
 
     model: str
@@ -138,7 +141,9 @@ def load_ms(file: Path) -> float:
 
 
 def pair(file: Path, plain: Path, data: Path) -> tuple[bool, float]:
-    """Whether the outputs on the first samples are the same bits, and the median ratio of alternating run times."""
+    """Whether the outputs on the first samples are the same bits, and the median ratio of
+    alternating run times.
+    """
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     one, other = (ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"]) for path in (file, plain))

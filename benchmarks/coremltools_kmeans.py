@@ -1,8 +1,9 @@
-"""edgeq's k-means against coremltools' on the weights of a model: time and squared error of each, weight by weight.
+"""edgeq's k-means against coremltools' on the weights of a model: time and squared error of each,
+weight by weight.
 
 pip install coremltools scikit-learn     (not a dependency of edgeq; its k-means runs on Linux too)
-python benchmarks/coremltools_kmeans.py model.onnx --bits 4
-python benchmarks/coremltools_kmeans.py model.onnx --bits 4 --largest 2000000     # leave out what takes the peer minutes
+python benchmarks/coremltools_kmeans.py model.onnx --bits 4 python benchmarks/coremltools_kmeans.py
+model.onnx --bits 4 --largest 2000000     # leave out what takes the peer minutes
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ from edgeq.numerics.kmeans import cluster
 
 @dataclass(frozen=True)
 class Row:
-    """One weight. seconds and squared error of each tool; both get the same float32 numbers and use one table."""
+    """One weight. seconds and squared error of each tool; both get the same float32 numbers and use
+    one table.
+    """
 
     name: str
     size: int

@@ -1,4 +1,6 @@
-"""A firmware for an emulated Cortex-M around generated C: what feeds it, how it is compiled, how it is run. Used by cortex_m.py."""
+"""A firmware for an emulated Cortex-M around generated C: what feeds it, how it is compiled, how it
+is run. Used by cortex_m.py.
+"""
 
 from __future__ import annotations
 

@@ -1,14 +1,16 @@
-"""An int8 model on an emulated Cortex-M: its golden vectors, as C, compiled for the chip, run in QEMU, compared code by code.
+"""An int8 model on an emulated Cortex-M: its golden vectors, as C, compiled for the chip, run in
+QEMU, compared code by code.
 
-    edgeq quantize model.onnx -d calib.npz -t npu_int8 -o model.int8.onnx --golden 10
-    python benchmarks/cortex_m.py model.int8.onnx                                    # Cortex-M3, M4, M7
+    edgeq quantize model.onnx -d calib.npz -t npu_int8 -o model.int8.onnx --golden 10 python
+    benchmarks/cortex_m.py model.int8.onnx                                    # Cortex-M3, M4, M7
     python benchmarks/cortex_m.py model.int8.onnx --cpu cortex-m4 --samples 3 --json cortex_m.json
 
-onnxruntime writes its integer operators (QLinearConv and so on), emx-onnx-cgen makes C of them, arm-none-eabi-gcc a firmware, and
-qemu-system-arm runs it with semihosting. That C requantizes in float, as onnxruntime does: no code differs from onnxruntime's. The golden
-vectors are of fixed point arithmetic, as TFLite Micro's: some differ from them by roundings. Instructions are QEMU's; it models no cycles.
-Needs: pip install emx-onnx-cgen
-       apt-get install --no-install-recommends gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm
+onnxruntime writes its integer operators (QLinearConv and so on), emx-onnx-cgen makes C of them,
+arm-none-eabi-gcc a firmware, and qemu-system-arm runs it with semihosting. That C requantizes in
+float, as onnxruntime does: no code differs from onnxruntime's. The golden vectors are of fixed
+point arithmetic, as TFLite Micro's: some differ from them by roundings. Instructions are QEMU's; it
+models no cycles. Needs: pip install emx-onnx-cgen apt-get install --no-install-recommends
+gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm
 """
 
 from __future__ import annotations
@@ -39,7 +41,9 @@ TOOLS = {
 
 @dataclass(frozen=True)
 class Ran:
-    """One chip. code, ram: bytes, the stack not counted. lsb: of all output codes against golden; exact: share that are equal."""
+    """One chip. code, ram: bytes, the stack not counted. lsb: of all output codes against golden;
+    exact: share that are equal.
+    """
 
     cpu: str
     samples: int
@@ -57,7 +61,9 @@ def missing_tools() -> list[str]:
 
 
 def integer_operators(path: Path) -> onnx.ModelProto:
-    """The model as onnxruntime runs it in integers, one sample a run, with the type and shape of every value."""
+    """The model as onnxruntime runs it in integers, one sample a run, with the type and shape of
+    every value.
+    """
     import onnxruntime as ort  # type: ignore[import-untyped]
 
     own = ir.to_proto(fixed_batch(load_model(path, quantized=True).model))

@@ -1,4 +1,6 @@
-"""Feeds of a benchmark: rows of an .npz, read one by one, so that a tool is never charged for memory it did not ask for."""
+"""Feeds of a benchmark: rows of an .npz, read one by one, so that a tool is never charged for
+memory it did not ask for.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ Feed = dict[str, Array]
 
 
 def rows(path: Path, name: str, limit: int | None = None) -> Iterator[Array]:
-    """The samples (axis 0) of one array of an .npz, straight from the zip: one row in memory at a time."""
+    """The samples (axis 0) of one array of an .npz, straight from the zip: one row in memory at a
+    time.
+    """
     with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as member:
         version = np.lib.format.read_magic(member)
         reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
@@ -34,7 +38,9 @@ def ranks(session: ort.InferenceSession) -> dict[str, int]:
 
 
 def feeds(path: Path, input_ranks: dict[str, int], limit: int | None = None, batch: int = 1) -> Iterator[Feed]:
-    """Feeds for a model: `batch` samples stacked, or, where an array has one rank more than its input, each row a whole feed."""
+    """Feeds for a model: `batch` samples stacked, or, where an array has one rank more than its
+    input, each row a whole feed.
+    """
     names = list(input_ranks)
     group: list[tuple[Array, ...]] = []
     for sample in zip(*(rows(path, name, limit) for name in names), strict=True):

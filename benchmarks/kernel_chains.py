@@ -1,4 +1,6 @@
-"""The networks that kernels.py times: one operator between two cheap layers, so that it meets its input as it does in a real network."""
+"""The networks that kernels.py times: one operator between two cheap layers, so that it meets its
+input as it does in a real network.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +18,11 @@ Constants = dict[str, NDArray[np.generic]]
 
 @dataclass(frozen=True, eq=False)
 class Chain:
-    """nodes: ONNX text that makes `b` of `a` and `c`, what two layers made; [op] is the operator, [aside] keeps it from being fused away.
+    """nodes: ONNX text that makes `b` of `a` and `c`, what two layers made; [op] is the operator,
+    [aside] keeps it from being fused away.
 
-    image: shape of x without its first axis. fused: onnxruntime may do the operator's work inside a layer, so the layers' times count too.
+    image: shape of x without its first axis. fused: onnxruntime may do the operator's work inside a
+    layer, so the layers' times count too.
     """
 
     name: str
@@ -85,7 +89,9 @@ COMPUTE = (
 
 
 def network(chain: Chain) -> onnx.ModelProto:
-    """x -> depthwise layers -> a and c -> the chain's nodes -> b -> depthwise layer (a matrix product for rank 2) -> y."""
+    """x -> depthwise layers -> a and c -> the chain's nodes -> b -> depthwise layer (a matrix
+    product for rank 2) -> y.
+    """
     channels = chain.image[0]
     sample = ", ".join(map(str, (1, *chain.image)))
     head = f'<ir_version: 8, opset_import: ["": 17]> chain (float[{sample}] x) => (float y)'

@@ -1,11 +1,14 @@
-"""How long the integer and the float form of every operator take here, next to what a target file says.
+"""How long the integer and the float form of every operator take here, next to what a target file
+says.
 
     python benchmarks/kernels.py --target cpu --rounds 30
 
-Light operators in nanoseconds an element (of the input for pools and reductions, else of the output); Conv, Gemm and MatMul in
-nanoseconds a multiply-accumulate; "one more node" in nanoseconds a node of a few elements. Every operator stands between two layers:
-what onnxruntime inserts around it (layout changes) or fuses into its neighbours belongs to it. Times are of one thread, from
-onnxruntime's own profile: the lower quartile over all runs. On a busy machine run it twice and believe the smaller figures.
+Light operators in nanoseconds an element (of the input for pools and reductions, else of the
+output); Conv, Gemm and MatMul in nanoseconds a multiply-accumulate; "one more node" in nanoseconds
+a node of a few elements. Every operator stands between two layers: what onnxruntime inserts around
+it (layout changes) or fuses into its neighbours belongs to it. Times are of one thread, from
+onnxruntime's own profile: the lower quartile over all runs. On a busy machine run it twice and
+believe the smaller figures.
 """
 
 from __future__ import annotations
@@ -34,7 +37,9 @@ from edgeq.schema.target import Target, load_target
 
 @dataclass(frozen=True)
 class Row:
-    """One operator: measured nanoseconds a unit, and what the target says (None: it says nothing)."""
+    """One operator: measured nanoseconds a unit, and what the target says (None: it says
+    nothing).
+    """
 
     operator: str
     unit: str
@@ -84,7 +89,9 @@ def compute_row(chain: Chain, target: Target, rounds: int) -> Row:
 
 
 def conversion_rows(found: Sequence[tuple[Chain, Times]], target: Target) -> list[Row]:
-    """Quantize and dequantize at the ends of chains whose input and output have the size of their image."""
+    """Quantize and dequantize at the ends of chains whose input and output have the size of their
+    image.
+    """
     same = [(times, int(np.prod(chain.image))) for chain, times in found if chain.name in ("Mul", "Sigmoid", "MaxPool", "AveragePool")]
     down = statistics.median(times.quantize * 1e3 / size for times, size in same)
     up = statistics.median(times.dequantize * 1e3 / size for times, size in same)

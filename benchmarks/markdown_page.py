@@ -1,4 +1,6 @@
-"""docs/benchmarks.md, written from the JSON of benchmarks/zoo.py: no number in it is typed by hand."""
+"""docs/benchmarks.md, written from the JSON of benchmarks/zoo.py: no number in it is typed by
+hand.
+"""
 
 from __future__ import annotations
 

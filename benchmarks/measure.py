@@ -1,4 +1,6 @@
-"""What a benchmark measures: processes (time, memory), fidelity, latency as paired ratios, and which kernels really run."""
+"""What a benchmark measures: processes (time, memory), fidelity, latency as paired ratios, and
+which kernels really run.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ FLOAT = (
 
 @dataclass(frozen=True)
 class Run:
-    """One finished process. seconds: wall clock of the whole process; peak_mb: its largest resident set."""
+    """One finished process. seconds: wall clock of the whole process; peak_mb: its largest resident
+    set.
+    """
 
     seconds: float
     peak_mb: float
@@ -46,9 +50,9 @@ class Run:
 class Fidelity:
     """Of the first output against float, over every evaluation sample.
 
-    sqnr_db: as this machine runs the model. exact_db: with kernels that cannot saturate: x86 processors without VNNI add pairs of
-    u8 * s8 products in saturating int16, and lose decibels that the model is not to blame for.
-    agreement: share of equal arg-max, None without classes.
+    sqnr_db: as this machine runs the model. exact_db: with kernels that cannot saturate: x86
+    processors without VNNI add pairs of u8 * s8 products in saturating int16, and lose decibels
+    that the model is not to blame for. agreement: share of equal arg-max, None without classes.
     """
 
     sqnr_db: float
@@ -60,7 +64,9 @@ class Fidelity:
 
 @dataclass(frozen=True)
 class Placement:
-    """Nodes of onnxruntime's optimized graph: integer kernels, float kernels that compute, Q/DQ left over."""
+    """Nodes of onnxruntime's optimized graph: integer kernels, float kernels that compute, Q/DQ
+    left over.
+    """
 
     integer: int
     float: int
@@ -78,7 +84,9 @@ class Ratio:
 
 
 def run_process(command: Sequence[str]) -> Run:
-    """Run a command and account for it; its descendants count for the peak where they were waited for."""
+    """Run a command and account for it; its descendants count for the peak where they were waited
+    for.
+    """
     with tempfile.TemporaryFile() as sink:
         begin = time.perf_counter()
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT)
@@ -91,7 +99,9 @@ def run_process(command: Sequence[str]) -> Run:
 
 
 def open_session(model: Path, threads: int = 0, optimized: Path | None = None, exact: bool = False) -> ort.InferenceSession:
-    """A session as a user opens it: every optimization on. exact: onnxruntime's slower kernels that do not saturate without VNNI."""
+    """A session as a user opens it: every optimization on. exact: onnxruntime's slower kernels that
+    do not saturate without VNNI.
+    """
     options = ort.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = threads
@@ -133,7 +143,9 @@ def _decibel(signal: float, error: float) -> float:
 
 
 def latency(models: dict[str, Path], feed: Feed, rounds: int, threads: int) -> dict[str, list[float]]:
-    """Milliseconds a run for each model and round. Rounds are interleaved and start with another model each time."""
+    """Milliseconds a run for each model and round. Rounds are interleaved and start with another
+    model each time.
+    """
     sessions = {name: open_session(path, threads) for name, path in models.items()}
     names = list(sessions)
     repeats = {}
@@ -174,9 +186,11 @@ def placement(model: Path) -> Placement:
 
 
 def _nodes(graph: onnx.GraphProto, outer: dict[str, bool]) -> Iterator[tuple[str, bool]]:
-    """Operator type of each node, bodies included, and whether its first input is float: a Concat or Pad may run on integers.
+    """Operator type of each node, bodies included, and whether its first input is float: a Concat
+    or Pad may run on integers.
 
-    The runtime writes no types of inner values: they follow from the graph's ends and from the operators that change them.
+    The runtime writes no types of inner values: they follow from the graph's ends and from the
+    operators that change them.
     """
     floating = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16)
     types = outer | {v.name: v.type.tensor_type.elem_type in floating for v in graph.input}

@@ -1,9 +1,12 @@
-"""Peak memory and time of a whole run against the number of calibration samples: every rule of edgeq, and the peer's percentile.
+"""Peak memory and time of a whole run against the number of calibration samples: every rule of
+edgeq, and the peer's percentile.
 
-    python benchmarks/memory.py model.onnx --data eval.npz                           # 16, 64, 256 samples; the peer 16, 64
-    python benchmarks/memory.py --zoo squeezenet1_1_imagenet --json memory.json      # with a model and 256 samples of the zoo
+    python benchmarks/memory.py model.onnx --data eval.npz                           # 16, 64, 256
+    samples; the peer 16, 64 python benchmarks/memory.py --zoo squeezenet1_1_imagenet --json
+    memory.json      # with a model and 256 samples of the zoo
 
-growth = peak at the most samples / peak at the fewest. A tool that keeps statistics stays at 1; one that keeps activations does not.
+growth = peak at the most samples / peak at the fewest. A tool that keeps statistics stays at 1; one
+that keeps activations does not.
 """
 
 from __future__ import annotations

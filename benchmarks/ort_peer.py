@@ -1,9 +1,12 @@
-"""The peer in a process of its own: onnxruntime.quantization with its recommended flow, one mode a run.
+"""The peer in a process of its own: onnxruntime.quantization with its recommended flow, one mode a
+run.
 
-    python benchmarks/ort_peer.py MODEL.onnx OUT.onnx --calib CALIB.npz --mode percentile --samples 100
+    python benchmarks/ort_peer.py MODEL.onnx OUT.onnx --calib CALIB.npz --mode percentile --samples
+    100
 
-Modes: minmax, percentile (99.999), entropy: static QDQ, U8 activations, S8 weights per channel; the same with _reduced: 7-bit weights,
-which onnxruntime recommends for x86 without VNNI; dynamic: weights S8 per channel, no data.
+Modes: minmax, percentile (99.999), entropy: static QDQ, U8 activations, S8 weights per channel; the
+same with _reduced: 7-bit weights, which onnxruntime recommends for x86 without VNNI; dynamic:
+weights S8 per channel, no data.
 """
 
 from __future__ import annotations
@@ -39,7 +42,9 @@ class NpzReader(CalibrationDataReader):
 
 
 def preprocess(model: Path, out: Path) -> str:
-    """onnxruntime's own preparation; without symbolic shapes where those fail. Returns what was done."""
+    """onnxruntime's own preparation; without symbolic shapes where those fail. Returns what was
+    done.
+    """
     try:
         quant_pre_process(str(model), str(out), auto_merge=True)
         return "quant_pre_process"

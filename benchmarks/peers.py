@@ -1,13 +1,16 @@
-"""edgeq against onnxruntime.quantization on one model: the same data, the same run, every step a process of its own.
+"""edgeq against onnxruntime.quantization on one model: the same data, the same run, every step a
+process of its own.
 
     python benchmarks/peers.py model.onnx --calib calib.npz --eval eval.npz --json result.json
-    python benchmarks/peers.py model.onnx --calib calib.npz --eval eval.npz --peers minmax,percentile --edgeq mse,kl
-    python benchmarks/peers.py model.onnx --calib calib.npz --time 5          # only time: median of 5 alternated runs
+    python benchmarks/peers.py model.onnx --calib calib.npz --eval eval.npz --peers
+    minmax,percentile --edgeq mse,kl python benchmarks/peers.py model.onnx --calib calib.npz --time
+    5          # only time: median of 5 alternated runs
 
-Columns: sqnr_db = 10 log10(sum f^2 / sum (f-q)^2) of the first output over every evaluation sample; exact dB = the same
-without the saturation of x86 processors that lack VNNI (session.x64quantprecision); agree = share of equal arg-max;
-time_s and peak_mb = the whole process; x_float = latency against float, median of paired ratios, interleaved, batch 1;
-int/float/qdq = nodes of onnxruntime's optimized graph. A tool or mode that crashes is named and skipped.
+Columns: sqnr_db = 10 log10(sum f^2 / sum (f-q)^2) of the first output over every evaluation sample;
+exact dB = the same without the saturation of x86 processors that lack VNNI
+(session.x64quantprecision); agree = share of equal arg-max; time_s and peak_mb = the whole process;
+x_float = latency against float, median of paired ratios, interleaved, batch 1; int/float/qdq =
+nodes of onnxruntime's optimized graph. A tool or mode that crashes is named and skipped.
 """
 
 from __future__ import annotations

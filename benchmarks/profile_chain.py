@@ -1,4 +1,6 @@
-"""Which part of a run each node of a small network takes: onnxruntime's own profile, read for kernels.py."""
+"""Which part of a run each node of a small network takes: onnxruntime's own profile, read for
+kernels.py.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 
-#: names of the nodes that are no part of the operator: the layers and the node aside; onnxruntime renames float ones after their outputs
+#: names of the nodes that are no part of the operator: the layers and the node aside; onnxruntime
+#: renames float ones after their outputs
 LAYERS, ASIDE = ("first", "second", "last", "a_nchwc", "c_nchwc", "y_nchwc"), ("aside", "z_nchwc", "w_nchwc")
 OPERATOR = ("op", "b_nchwc")
 CONVERSIONS = ("QuantizeLinear", "DequantizeLinear")
@@ -28,7 +31,8 @@ BURST = 10
 class Times:
     """Microseconds of one run.
 
-    operator: everything but layers, ends and conversions; op: the node [op]; quantize, dequantize: at the ends of the graph.
+    operator: everything but layers, ends and conversions; op: the node [op]; quantize, dequantize:
+    at the ends of the graph.
     """
 
     operator: float
@@ -76,7 +80,9 @@ class Profiled:
 
 
 def ends(graph: onnx.GraphProto) -> set[str]:
-    """Names of the nodes that a graph of the two layers alone has too: conversions and layout changes at its input and output."""
+    """Names of the nodes that a graph of the two layers alone has too: conversions and layout
+    changes at its input and output.
+    """
     found: set[str] = set()
     before, after = {value.name for value in graph.input}, {value.name for value in graph.output}
     for node in graph.node:

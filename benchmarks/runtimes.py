@@ -1,8 +1,9 @@
-"""The zoo's models in the runtimes of int8 devices: task metric, agreement with the ONNX int8 model, placement.
+"""The zoo's models in the runtimes of int8 devices: task metric, agreement with the ONNX int8
+model, placement.
 
-    python benchmarks/runtimes.py --json runtimes.json                          # LiteRT, TFLite Micro, Vela on seven networks
-    python benchmarks/runtimes.py --models resnet8_cifar10 --samples 200
-    python benchmarks/runtimes.py --runtimes openvino,qnn --target qnn_htp
+    python benchmarks/runtimes.py --json runtimes.json                          # LiteRT, TFLite
+    Micro, Vela on seven networks python benchmarks/runtimes.py --models resnet8_cifar10 --samples
+    200 python benchmarks/runtimes.py --runtimes openvino,qnn --target qnn_htp
 
 Needs the extra [backends] and the zoo: EDGEQ_ZOO or ../shared/zoo beside the repository.
 """

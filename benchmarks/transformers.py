@@ -1,9 +1,11 @@
-"""What the pieces of a transformer cost here: the facts of a target file that concern MatMul, normalization and run-time grids.
+"""What the pieces of a transformer cost here: the facts of a target file that concern MatMul,
+normalization and run-time grids.
 
     python benchmarks/transformers.py --rounds 200
 
-Microseconds of one run, one thread, the lower quartile over rounds that visit every form in turn; the cost of an empty run is taken off.
-On a busy machine run it twice and believe the smaller figures.
+Microseconds of one run, one thread, the lower quartile over rounds that visit every form in turn;
+the cost of an empty run is taken off. On a busy machine run it twice and believe the smaller
+figures.
 """
 
 from __future__ import annotations

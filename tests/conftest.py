@@ -9,7 +9,9 @@ import pytest
 
 @pytest.fixture
 def one_torch_thread() -> Iterator[None]:
-    """Threads of small nets wait for each other longer than they work; and a checkpoint is of a number of threads."""
+    """Threads of small nets wait for each other longer than they work; and a checkpoint is of a
+    number of threads.
+    """
     import torch
 
     before = torch.get_num_threads()

@@ -1,4 +1,6 @@
-"""Float graphs from a few lines of ONNX text as the rewrite meets them (named, with shapes), and graphs back as lines."""
+"""Float graphs from a few lines of ONNX text as the rewrite meets them (named, with shapes), and
+graphs back as lines.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ def net(
 
 
 def eager(name: str = "cpu") -> Target:
-    """The target with costs that make every integer kernel worth while: for tests of what is done, not of what pays."""
+    """The target with costs that make every integer kernel worth while: for tests of what is done,
+    not of what pays.
+    """
     target = load_target(name)
     kernels = tuple(kernel.model_copy(update={"int_ns": 1e-3, "float_ns": 1e3}) for kernel in target.kernel)
     movement = target.movement.model_copy(update={"int_ns": 1e-3, "float_ns": 1e3})

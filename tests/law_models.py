@@ -1,4 +1,6 @@
-"""Small models, one for each thing that a pass can stumble over, as ONNX text; test_laws.py runs every pass on every one."""
+"""Small models, one for each thing that a pass can stumble over, as ONNX text; test_laws.py runs
+every pass on every one.
+"""
 
 from __future__ import annotations
 

@@ -24,7 +24,8 @@ from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Target, load_target
 from tests.small_models import text_model
 
-#: clipped, depthwise, a residual, a gate of sigmoids, one grid for a Concat, fixed ranges; logits beside probabilities, of one weight
+#: clipped, depthwise, a residual, a gate of sigmoids, one grid for a Concat, fixed ranges; logits
+#: beside probabilities, of one weight
 RICH_NET = """<ir_version: 8, opset_import: ["": 17]>
 net (float[N, 4, 12, 12] x) => (float[N, 10] y, float[N, 10] l)
 <float low = {0.0}, float high = {1.0}> {
@@ -77,7 +78,9 @@ class Classroom:
             self.student.refit()
 
     def differences(self) -> dict[str, NDArray[np.floating]]:
-        """Output -> how far the exported model is from the student: in codes; without a grid relative to the largest number."""
+        """Output -> how far the exported model is from the student: in codes; without a grid
+        relative to the largest number.
+        """
         plan = self.student.learned()
         with open_session(rewrite(self.model, plan, self.target), threads=1) as session:
             exported = dict(zip(session.outputs, session.run(self.feeds), strict=True))
@@ -91,7 +94,9 @@ class Classroom:
 
 
 def classroom(proto: onnx.ModelProto, target: str, recipe: Recipe | None = None, *, refits: bool = False) -> Classroom:
-    """Quantize without training, and sit down. Raises EdgeqError where the target or torch cannot."""
+    """Quantize without training, and sit down. Raises EdgeqError where the target or torch
+    cannot.
+    """
     loaded, chip, wish = load_proto(proto), load_target(target), recipe or Recipe()
     rng = np.random.default_rng(0)
     sizes = {spec.name: tuple(d if isinstance(d, int) else 8 for d in spec.shape or ()) for spec in input_specs(loaded.model)}

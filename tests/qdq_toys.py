@@ -8,7 +8,8 @@ import onnx_ir as ir
 
 from edgeq.numerics.arrays import AnyArray
 
-#: shared constants: scales s, s2; zero points of several types; a 4x4x3x3 weight in several forms; biases
+#: shared constants: scales s, s2; zero points of several types; a 4x4x3x3 weight in several forms;
+#: biases
 CONSTANTS: dict[str, AnyArray | np.generic] = {
     "s": np.float32(0.1),
     "s2": np.float32(0.2),

@@ -1,4 +1,6 @@
-"""Small float graphs with one operator between two layers, for the tests of what targets say: a case for each form that matters."""
+"""Small float graphs with one operator between two layers, for the tests of what targets say: a
+case for each form that matters.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ Constants = dict[str, AnyArray]
 
 
 def eager(name: str) -> Target:
-    """The target with costs that make every integer kernel worth while: these tests are about what runs, not about what pays."""
+    """The target with costs that make every integer kernel worth while: these tests are about what
+    runs, not about what pays.
+    """
     target = load_target(name)
     kernels = tuple(kernel.model_copy(update={"int_ns": 1e-3, "float_ns": 1e3}) for kernel in target.kernel)
     movement = target.movement.model_copy(update={"int_ns": 1e-3, "float_ns": 1e3})
@@ -31,8 +35,8 @@ def eager(name: str) -> Target:
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One operator between two layers. nodes: ONNX text that makes `b` of `a` (and of `c`, a second layer's output); the operator under
-    test is the node [op]. image: shape of a sample of x."""
+    """One operator between two layers. nodes: ONNX text that makes `b` of `a` (and of `c`, a second
+    layer's output); the operator under test is the node [op]. image: shape of a sample of x."""
 
     name: str
     nodes: str
@@ -190,7 +194,9 @@ MOVE = [
 
 @cache
 def build(case: Case) -> onnx.ModelProto:
-    """x -> layer -> a (and another layer -> c) -> case -> b -> layer -> y; every other value that nothing reads is an output too."""
+    """x -> layer -> a (and another layer -> c) -> case -> b -> layer -> y; every other value that
+    nothing reads is an output too.
+    """
     channels, space = case.image[0], len(case.image) - 1
     constants: Constants = {"wa": floats(channels, channels, *[1] * space, seed=2), "wc": floats(channels, channels, *[1] * space, seed=3)}
     constants |= case.constants

@@ -1,4 +1,6 @@
-"""Tests of the benchmark scripts: what they read, what they measure, and that their help and pages hold."""
+"""Tests of the benchmark scripts: what they read, what they measure, and that their help and pages
+hold.
+"""
 
 from __future__ import annotations
 
@@ -95,7 +97,9 @@ def test_the_peer_quantizes(tmp_path: Path) -> None:
 
 
 def test_an_operator_is_told_from_its_surroundings() -> None:
-    """The layers around it, and the conversions and layout changes at the ends of the graph, are no part of it."""
+    """The layers around it, and the conversions and layout changes at the ends of the graph, are no
+    part of it.
+    """
     import kernel_chains
     import profile_chain
 

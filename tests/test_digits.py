@@ -1,4 +1,6 @@
-"""The data set and the model that edgeq ships: what they hold, and that the model is as good as it should be."""
+"""The data set and the model that edgeq ships: what they hold, and that the model is as good as it
+should be.
+"""
 
 from __future__ import annotations
 

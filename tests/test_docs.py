@@ -1,4 +1,6 @@
-"""Tests of the words: links lead somewhere, and what is said about recipes and targets is what the code says."""
+"""Tests of the words: links lead somewhere, and what is said about recipes and targets is what the
+code says.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The laws that every pass keeps, on every model of law_models.py.
 
-Valid model in, valid model out; the same inputs and outputs; the same values; a second run changes nothing, nor does one that says so.
-A shared initializer that
-changed under another reader, or a body that was not walked, shows as other values or as a second run that still finds work.
+Valid model in, valid model out; the same inputs and outputs; the same values; a second run changes
+nothing, nor does one that says so. A shared initializer that changed under another reader, or a
+body that was not walked, shows as other values or as a second run that still finds work.
 """
 
 from __future__ import annotations

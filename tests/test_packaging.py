@@ -1,4 +1,6 @@
-"""Tests of the project itself: what the wheel holds, what stays unloaded, public names, the size of files, and no circles."""
+"""Tests of the project itself: what the wheel holds, what stays unloaded, public names, the size of
+files, and no circles.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ import pytest
 import edgeq
 
 ROOT = Path(__file__).resolve().parents[1]
-#: a clone may lie in a folder called edgeq: only what comes after ROOT tells a file from the link to it
+#: a clone may lie in a folder called edgeq: only what comes after ROOT tells a file from the link
+#: to it
 SOURCES = sorted(
     path
     for folder in ("edgeq", "passes")
@@ -33,7 +36,8 @@ DATA_PACKAGES = sorted(ROOT / folder / "__init__.py" for folder in ("targets", "
 
 MAX_FILE = 200
 MAX_FUNCTION = 60
-#: files and functions over the limit, with their allowed size and the reason; a size only ever goes down
+#: files and functions over the limit, with their allowed size and the reason; a size only ever goes
+#: down
 LONG_FILES: dict[str, int] = {
     "examples/train_digits.py": 224,  # one script that a reader follows from the top: network, gradients, training, export
 }
@@ -189,7 +193,9 @@ def test_quantize_never_loads_torch(torch_trap: dict[str, str], tmp_path: Path) 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """Names of the files of a wheel built from a copy of the tree as a clone without symbolic links has it."""
+    """Names of the files of a wheel built from a copy of the tree as a clone without symbolic links
+    has it.
+    """
     try:
         able = int(version("setuptools").partition(".")[0]) >= 77
     except PackageNotFoundError:

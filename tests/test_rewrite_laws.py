@@ -1,7 +1,9 @@
-"""The laws of passes for the rewrite, step by step on every model of law_models.py and some of its own.
+"""The laws of passes for the rewrite, step by step on every model of law_models.py and some of its
+own.
 
-Valid model in, valid model out; the same inputs and outputs; a second run changes nothing. Values move by what a grid costs, and no more:
-a shared initializer changed under a float reader, or a body not walked, shows there. Integer kernels compute what the grids say.
+Valid model in, valid model out; the same inputs and outputs; a second run changes nothing. Values
+move by what a grid costs, and no more: a shared initializer changed under a float reader, or a body
+not walked, shows there. Integer kernels compute what the grids say.
 """
 
 from __future__ import annotations

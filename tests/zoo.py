@@ -1,4 +1,6 @@
-"""Where the zoo of real models lies, for tests that want one; they skip with a reason when it is absent."""
+"""Where the zoo of real models lies, for tests that want one; they skip with a reason when it is
+absent.
+"""
 
 from __future__ import annotations
 

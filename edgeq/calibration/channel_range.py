@@ -1,4 +1,6 @@
-"""Measure: the smallest and the largest value of every channel (last axis) of some values, in one pass."""
+"""Measure: the smallest and the largest value of every channel (last axis) of some values, in one
+pass.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ Ends = tuple[F32, F32]
 
 
 def measure_channels(model: ir.Model, names: Sequence[str], data: Dataset, progress: Progress) -> dict[str, Ends]:
-    """Value name -> smallest and largest value of each channel [K], joined with 0. Values whose channels vary in number are left out."""
+    """Value name -> smallest and largest value of each channel [K], joined with 0. Values whose
+    channels vary in number are left out.
+    """
     exposed, outputs = expose(model, names)
     source, own, lock = session_source(exposed), threading.local(), threading.Lock()
     ends: dict[str, Ends | None] = {}

@@ -1,4 +1,6 @@
-"""Measure: the largest magnitude and the mean square of every channel of some values, over a data set."""
+"""Measure: the largest magnitude and the mean square of every channel of some values, over a data
+set.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +22,18 @@ from edgeq.runtimes.ort import open_session
 
 @dataclass(frozen=True, eq=False)
 class ChannelStats:
-    """By value name. peaks: max |x| of each channel, float32 [C]; squares: mean of x^2 of each channel, float64 [C]."""
+    """By value name. peaks: max |x| of each channel, float32 [C]; squares: mean of x^2 of each
+    channel, float64 [C].
+    """
 
     peaks: dict[str, F32]
     squares: dict[str, F64]
 
 
 def channel_stats(model: ir.Model, axes: Mapping[str, int], data: Dataset, progress: Progress | None = None) -> ChannelStats:
-    """axes: value name -> axis of its channels. Every sample runs alone. Values that were not seen, or hold NaN, are left out."""
+    """axes: value name -> axis of its channels. Every sample runs alone. Values that were not seen,
+    or hold NaN, are left out.
+    """
     exposed, outputs = expose(model, axes)
     sums: dict[str, _Sums] = {name: _Sums() for name in outputs}
     if not outputs:
@@ -52,9 +58,12 @@ def channel_stats(model: ir.Model, axes: Mapping[str, int], data: Dataset, progr
 
 
 class _Sums:
-    """Of one value. A running maximum, and sums of squares as whole numbers of a unit: both are the same in any order."""
+    """Of one value. A running maximum, and sums of squares as whole numbers of a unit: both are the
+    same in any order.
+    """
 
-    #: a mean square is counted in units of 2^-UNIT: what is less is no signal for an 8-bit grid beside channels of ordinary size
+    #: a mean square is counted in units of 2^-UNIT: what is less is no signal for an 8-bit grid
+    #: beside channels of ordinary size
     UNIT = 60
 
     def __init__(self) -> None:

@@ -1,7 +1,9 @@
-"""Measure: second moments of what the weights of a layer are multiplied with, in exact integers, from a sample of positions.
+"""Measure: second moments of what the weights of a layer are multiplied with, in exact integers,
+from a sample of positions.
 
-The input of a layer is taken as the codes that its grid will give it. Products of 8-bit codes summed over at most 256 rows fit float32's
-24 bits, so BLAS adds them exactly in any order: the result is the same on every machine and for every number of threads.
+The input of a layer is taken as the codes that its grid will give it. Products of 8-bit codes
+summed over at most 256 rows fit float32's 24 bits, so BLAS adds them exactly in any order: the
+result is the same on every machine and for every number of threads.
 """
 
 from __future__ import annotations
@@ -27,15 +29,19 @@ from edgeq.runtimes.ort import open_session
 
 #: rows [.., K] whose products float32 adds exactly: 255^2 * 256 < 2^24
 EXACT_ROWS = 256
-#: rows a column of the weight that are enough, and the least: four times as many gave no better models
+#: rows a column of the weight that are enough, and the least: four times as many gave no better
+#: models
 ROWS_PER_COLUMN, LEAST_ROWS = 8, 1024
-#: rows that are worth a visit to a sample: fewer from every sample cost more time and gave no better models
+#: rows that are worth a visit to a sample: fewer from every sample cost more time and gave no
+#: better models
 ROWS_PER_VISIT = 128
 
 
 @dataclass(frozen=True)
 class Moment:
-    """Of rows x = code - zero_point: total = sum x x^T float64 [G, K, K], sum float64 [G, K], both whole numbers; rows: how many."""
+    """Of rows x = code - zero_point: total = sum x x^T float64 [G, K, K], sum float64 [G, K], both
+    whole numbers; rows: how many.
+    """
 
     total: F64
     sum: F64
@@ -67,9 +73,11 @@ def measure_moments(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> dict[str, Moment]:
-    """Node name -> Moment of its input, over a seeded choice of positions of every sample. grids: by input value name;
+    """Node name -> Moment of its input, over a seeded choice of positions of every sample. grids:
+    by input value name;
 
-    a value without one is quantized with the grid of its own smallest and largest element, each sample for itself.
+    a value without one is quantized with the grid of its own smallest and largest element, each
+    sample for itself.
     """
     wanted = tuple(layers)
     progress = progress or Silent()
@@ -126,7 +134,9 @@ class _Sum:
         self.held = 0
 
     def visits(self, run: int) -> bool:
-        """Whether this layer takes rows of that run of the model: every stride-th. All start with the first, so that others need none."""
+        """Whether this layer takes rows of that run of the model: every stride-th. All start with
+        the first, so that others need none.
+        """
         return run % self.stride == 0
 
     def add(self, value: AnyArray, sample: int) -> None:

@@ -1,4 +1,6 @@
-"""Measure: run the prepared float model over a data set once and keep statistics of its values, never the values."""
+"""Measure: run the prepared float model over a data set once and keep statistics of its values,
+never the values.
+"""
 
 from __future__ import annotations
 
@@ -19,17 +21,20 @@ from edgeq.numerics.arrays import AnyArray
 from edgeq.progress import Progress, Silent
 from edgeq.runtimes.ort import Session, open_session
 
-#: sessions that run side by side, one thread each: faster than one session of many threads, and the same bits on any machine
+#: sessions that run side by side, one thread each: faster than one session of many threads, and the
+#: same bits on any machine
 WORKERS = max(1, min(4, os.cpu_count() or 1))
 
 
 def observe(
     model: ir.Model, wanted: Iterable[str], data: Dataset, *, start: int = 0, stop: int | None = None, progress: Progress | None = None
 ) -> dict[str, TensorStats]:
-    """Statistics of the wanted float values over samples start..stop of the data, in one pass and constant memory.
+    """Statistics of the wanted float values over samples start..stop of the data, in one pass and
+    constant memory.
 
-    Every sample runs alone (a model with a fixed batch: in batches of that size), so the result depends neither on a batch size
-    nor on how the samples are shared out. NaN and infinities are counted, not kept: the plan leaves such values float.
+    Every sample runs alone (a model with a fixed batch: in batches of that size), so the result
+    depends neither on a batch size nor on how the samples are shared out. NaN and infinities are
+    counted, not kept: the plan leaves such values float.
     """
     names = tuple(wanted)
     exposed, outputs = expose(model, names)
@@ -61,7 +66,9 @@ def map_ahead(pool: ThreadPoolExecutor, work: Callable[[Batch], int], batches: I
 
 
 class _Crew:
-    """Worker threads, each with a session and observers of its own; merging is exact in any order."""
+    """Worker threads, each with a session and observers of its own; merging is exact in any
+    order.
+    """
 
     def __init__(self, model: ir.Model, outputs: Mapping[str, str], fed: tuple[str, ...]) -> None:
         self.source = session_source(model)
@@ -100,7 +107,9 @@ class _Crew:
 
 
 def _observe(observer: Observer, array: AnyArray, samples: range, rows: int) -> None:
-    """A value whose first axis is not the batch (heads beside samples, iterations of a loop) belongs to the batch's first sample."""
+    """A value whose first axis is not the batch (heads beside samples, iterations of a loop)
+    belongs to the batch's first sample.
+    """
     if rows > 1 and array.ndim and array.shape[0] == rows:
         observer.update(array, samples)
     else:

@@ -12,13 +12,16 @@ from edgeq.calibration.histogram import BINS, MIN_EXPONENT, coarsen, exponent_fo
 from edgeq.calibration.tensor_stats import TensorStats, widen
 from edgeq.numerics.arrays import F32, I64, AnyArray
 
-#: values binned at a time: float32 and int64 scratch of 768 kB, measured the fastest from 8 k to 128 k together with 128 k
+#: values binned at a time: float32 and int64 scratch of 768 kB, measured the fastest from 8 k to
+#: 128 k together with 128 k
 BLOCK = 1 << 16
 _INF, _ZERO = np.float32(np.inf), np.float32(0)
 
 
 class Observer:
-    """Collects the TensorStats of one tensor. The result depends only on the values and their samples, not on order or batching."""
+    """Collects the TensorStats of one tensor. The result depends only on the values and their
+    samples, not on order or batching.
+    """
 
     def __init__(self) -> None:
         self._nonfinite = 0
@@ -30,8 +33,9 @@ class Observer:
     def update(self, values: AnyArray, samples: Sequence[int]) -> None:
         """Take in a float array of any shape; anything but float32 is cast to it.
 
-        One entry in `samples`: all of `values` belongs to that sample. Else values [len(samples), ...]: row i belongs to sample samples[i].
-        A sample may come in several pieces. Raises ValueError if the rows and the samples do not match.
+        One entry in `samples`: all of `values` belongs to that sample. Else values [len(samples),
+        ...]: row i belongs to sample samples[i]. A sample may come in several pieces. Raises
+        ValueError if the rows and the samples do not match.
         """
         number = len(samples)
         if number == 0 or (number > 1 and (values.ndim == 0 or values.shape[0] != number)):
@@ -103,7 +107,9 @@ def _flat_float32(values: AnyArray) -> F32:
 
 
 def _signed_bins(block: F32, scale: np.float32, offset: int, scaled: F32, bins: I64) -> None:
-    """bins = floor(block * scale) + offset. The product is exact, but that a tiny negative value underflows to -0.0: its bin is -1."""
+    """bins = floor(block * scale) + offset. The product is exact, but that a tiny negative value
+    underflows to -0.0: its bin is -1.
+    """
     np.multiply(block, scale, out=scaled)
     np.floor(scaled, out=scaled)
     if scale < 1:

@@ -1,7 +1,9 @@
-"""Measure: how much the quantization of a value moves the outputs of the layers that multiply it with weights, for many grids at once.
+"""Measure: how much the quantization of a value moves the outputs of the layers that multiply it
+with weights, for many grids at once.
 
-For rows x of a layer's input, Q(x) what a grid makes of them, and weights W the error of a row is ||W (x - Q(x))||^2, and what counts is
-its size against the output. A row is weighed by 1 / (E + mean E), E = ||W x||^2: outlier rows do not decide alone, nor do rows near zero.
+For rows x of a layer's input, Q(x) what a grid makes of them, and weights W the error of a row is
+||W (x - Q(x))||^2, and what counts is its size against the output. A row is weighed by 1 / (E +
+mean E), E = ||W x||^2: outlier rows do not decide alone, nor do rows near zero.
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ ROWS, VISITS = 32, 48
 
 @dataclass(frozen=True, eq=False)
 class GridOption:
-    """One way to quantize a value. grid: None when every run measures its own. factors: s [K] that the value is divided by before."""
+    """One way to quantize a value. grid: None when every run measures its own. factors: s [K] that
+    the value is divided by before.
+    """
 
     name: str
     grid: QuantParams | None
@@ -40,9 +44,11 @@ class GridOption:
 
 @dataclass(frozen=True, eq=False)
 class Reader:
-    """Layers that read one value alike. weight [G, C, K]: all their rows. layer: its geometry, and the value's name as source.
+    """Layers that read one value alike. weight [G, C, K]: all their rows. layer: its geometry, and
+    the value's name as source.
 
-    noise [candidates]: sum over rows of step^2 / 12 of the weight's own grid under each candidate, as nearest rounding would leave it.
+    noise [candidates]: sum over rows of step^2 / 12 of the weight's own grid under each candidate,
+    as nearest rounding would leave it.
     """
 
     layer: Layer

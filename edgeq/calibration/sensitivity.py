@@ -1,4 +1,6 @@
-"""Measure: what an error in one weight does to the model's outputs, weight after weight, on a few samples."""
+"""Measure: what an error in one weight does to the model's outputs, weight after weight, on a few
+samples.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ SAMPLES = 16
 
 
 def output_damage(model: ir.Model, changed: Mapping[str, F32], data: Dataset, progress: Progress) -> dict[str, float]:
-    """ "node:input index" -> mean over outputs of the error's share of their energy, when only that weight is what `changed` says."""
+    """ "node:input index" -> mean over outputs of the error's share of their energy, when only that
+    weight is what `changed` says.
+    """
     progress.start("sensitivity", len(changed))
     feeds = [batch.feeds for batch in data.batches(1, 0, min(SAMPLES, data.count))] if data.fixed_batch is None else []
     feeds = feeds or [next(iter(data.batches(1, 0, data.fixed_batch or 1))).feeds]

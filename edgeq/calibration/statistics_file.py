@@ -1,8 +1,10 @@
-"""The statistics of a whole model: what they belong to, merging of shards, and their compact, byte-deterministic file.
+"""The statistics of a whole model: what they belong to, merging of shards, and their compact,
+byte-deterministic file.
 
-The file is an .npz: header (JSON: format, hashes, names of the tensors in sorted order), index int64 [T, 5] (samples, nonfinite, exponent,
-first, bins of each tensor), and the tensors' arrays end to end: samples, sample_low, sample_high, counts. Reading trusts nothing:
-no pickle, sizes are bounded before memory is taken, and every tensor must be one that an Observer could have made.
+The file is an .npz: header (JSON: format, hashes, names of the tensors in sorted order), index
+int64 [T, 5] (samples, nonfinite, exponent, first, bins of each tensor), and the tensors' arrays end
+to end: samples, sample_low, sample_high, counts. Reading trusts nothing: no pickle, sizes are
+bounded before memory is taken, and every tensor must be one that an Observer could have made.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ from edgeq.errors import BadStatistics
 from edgeq.numerics.arrays import I64, AnyArray
 
 _FORMAT = 1
-#: the arrays in the file and the dtypes that each may have; counts take the smallest that holds them
+#: the arrays in the file and the dtypes that each may have; counts take the smallest that holds
+#: them
 _MEMBERS: dict[str, tuple[str, ...]] = {
     "header": ("|u1",),
     "index": ("<i8",),
@@ -41,7 +44,9 @@ _DAMAGE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, KeyErr
 
 @dataclass(frozen=True)
 class Statistics:
-    """Statistics of the values of one prepared model. model, data, settings: sha256 (hex) of what they were taken from, with and how."""
+    """Statistics of the values of one prepared model. model, data, settings: sha256 (hex) of what
+    they were taken from, with and how.
+    """
 
     model: str
     data: str
@@ -75,14 +80,18 @@ class Statistics:
         return file.getvalue()
 
     def save(self, path: str | Path, *, force: bool = False, inputs: Sequence[Path] = ()) -> None:
-        """Write to `path` (.npz), whole or not at all. Raises BadOutput if it exists and not `force`, or if it is one of `inputs`."""
+        """Write to `path` (.npz), whole or not at all. Raises BadOutput if it exists and not
+        `force`, or if it is one of `inputs`.
+        """
         from edgeq.io.save import atomic_write_bytes  # brings onnx_ir in, which reading and merging do not need
 
         atomic_write_bytes(path, self.to_bytes(), force=force, inputs=inputs)
 
 
 def load_statistics(path: str | Path) -> Statistics:
-    """Read what `Statistics.save` wrote. Raises BadStatistics if the file is missing, damaged or not of this format."""
+    """Read what `Statistics.save` wrote. Raises BadStatistics if the file is missing, damaged or
+    not of this format.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             arrays = {name: _member(archive, name, dtypes) for name, dtypes in _MEMBERS.items()}
@@ -95,9 +104,11 @@ def load_statistics(path: str | Path) -> Statistics:
 
 
 def merge_statistics(parts: Sequence[Statistics]) -> Statistics:
-    """The statistics of all shards together, the same bits in any order. A tensor that a shard has not seen is taken from the others.
+    """The statistics of all shards together, the same bits in any order. A tensor that a shard has
+    not seen is taken from the others.
 
-    Raises BadStatistics for no parts, for parts of another model, data set or settings, and for samples that two parts have in common.
+    Raises BadStatistics for no parts, for parts of another model, data set or settings, and for
+    samples that two parts have in common.
     """
     if not parts:
         raise BadStatistics("There is nothing to merge.", "statistics", "Name at least one statistics file.")

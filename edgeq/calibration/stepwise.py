@@ -1,4 +1,6 @@
-"""Run a model step by step on a few samples that are held in memory: each step goes on where the last one stopped."""
+"""Run a model step by step on a few samples that are held in memory: each step goes on where the
+last one stopped.
+"""
 
 from __future__ import annotations
 
@@ -16,22 +18,28 @@ from edgeq.runtimes.ort import open_session
 
 
 class Stepwise:
-    """A model with the values that its next steps need, for every sample. Only the main graph is stepped through.
+    """A model with the values that its next steps need, for every sample. Only the main graph is
+    stepped through.
 
-    Optimizations are off: Quantize, Dequantize and float kernels do what the file says, also where integers and floats meet.
+    Optimizations are off: Quantize, Dequantize and float kernels do what the file says, also where
+    integers and floats meet.
     """
 
     def __init__(
         self, model: ir.Model, samples: Sequence[Mapping[str, AnyArray]], held: Mapping[ir.Node, ir.Value] = MappingProxyType({})
     ) -> None:
-        """samples: feeds of one run each. held: values that are kept until a node ran, beside what it reads."""
+        """samples: feeds of one run each. held: values that are kept until a node ran, beside what
+        it reads.
+        """
         self._model, self._count = model, len(samples)
         self._ahead, self._held = dict.fromkeys(model.graph), held
         inputs = [str(value.name) for value in model.graph.inputs]
         self._alive: dict[str, list[AnyArray]] = {name: [np.asarray(feeds[name]) for feeds in samples] for name in inputs}
 
     def reach(self, value: ir.Value) -> list[AnyArray]:
-        """A value for each sample: one that is held since later steps read it, or one that is made now."""
+        """A value for each sample: one that is held since later steps read it, or one that is made
+        now.
+        """
         if str(value.name) not in self._alive:
             maker = value.producer()
             assert maker is not None
@@ -41,7 +49,8 @@ class Stepwise:
         return self._alive[str(value.name)]
 
     def advance(self, node: ir.Node) -> list[AnyArray]:
-        """Run this node, which did not run yet, and what it needs; its first output for each sample.
+        """Run this node, which did not run yet, and what it needs; its first output for each
+        sample.
 
         What the caller writes into the arrays is what later steps see.
         """
@@ -60,7 +69,9 @@ class Stepwise:
         return (self._held[node],) if node in self._held else ()
 
     def _needed(self, node: ir.Node) -> list[ir.Node]:
-        """The nodes that did not run yet and that `node` depends on, itself included, in graph order."""
+        """The nodes that did not run yet and that `node` depends on, itself included, in graph
+        order.
+        """
         needed, waiting = {node}, [node]
         while waiting:
             for value in reads(waiting.pop()):

@@ -1,4 +1,6 @@
-"""What calibration remembers of a tensor: exact range, range of each sample, a histogram. Small, and mergeable bit for bit in any order."""
+"""What calibration remembers of a tensor: exact range, range of each sample, a histogram. Small,
+and mergeable bit for bit in any order.
+"""
 
 from __future__ import annotations
 
@@ -26,11 +28,11 @@ def _no_floats() -> F32:
 class TensorStats:
     """Statistics of one tensor over some samples of a data set. The default is "never seen".
 
-    nonfinite: how many NaN and infinite values came; they are in nothing else.
-    samples int64 [n]: global indices of the samples seen, ascending.
-    sample_low, sample_high float32 [n]: range of the finite values of each (+inf, -inf for a sample without any).
-    exponent, first, counts int64 [K]: histogram with bins of width 2**exponent anchored at 0; counts[j] are the values x with
-    floor(x / 2**exponent) == first + j; no zeros at either end of counts.
+    nonfinite: how many NaN and infinite values came; they are in nothing else. samples int64 [n]:
+    global indices of the samples seen, ascending. sample_low, sample_high float32 [n]: range of the
+    finite values of each (+inf, -inf for a sample without any). exponent, first, counts int64 [K]:
+    histogram with bins of width 2**exponent anchored at 0; counts[j] are the values x with floor(x
+    / 2**exponent) == first + j; no zeros at either end of counts.
     """
 
     nonfinite: int = 0
@@ -62,7 +64,9 @@ class TensorStats:
         return float(2.0**self.exponent)
 
     def merge(self, other: Self) -> TensorStats:
-        """Statistics of the same tensor over the samples of both. Raises BadStatistics if they share a sample, which would count twice."""
+        """Statistics of the same tensor over the samples of both. Raises BadStatistics if they
+        share a sample, which would count twice.
+        """
         shared = np.intersect1d(self.samples, other.samples)
         if shared.size:
             raise BadStatistics(
@@ -86,9 +90,11 @@ class TensorStats:
 
 
 def pool(parts: Sequence[TensorStats]) -> TensorStats:
-    """Statistics of all values of several tensors, as if they were one: what a grid that they share must hold.
+    """Statistics of all values of several tensors, as if they were one: what a grid that they share
+    must hold.
 
-    The range of a sample is the union of its ranges in the parts; counts are added. Exact, and independent of the order of the parts.
+    The range of a sample is the union of its ranges in the parts; counts are added. Exact, and
+    independent of the order of the parts.
     """
     samples, low, high = widen(
         np.concatenate([_no_ints(), *(part.samples for part in parts)]),
@@ -115,7 +121,9 @@ def widen(samples: I64, low: F32, high: F32) -> tuple[I64, F32, F32]:
 
 
 def flaw(stats: TensorStats) -> str | None:
-    """What is impossible about these statistics, in a few words; None if an Observer could have made them."""
+    """What is impossible about these statistics, in a few words; None if an Observer could have
+    made them.
+    """
     steps_back = stats.samples[1:] <= stats.samples[:-1]
     if stats.nonfinite < 0 or steps_back.any() or (stats.samples < 0).any():
         return "impossible sample numbers"

@@ -24,9 +24,11 @@ class Beside:
     emit: Sequence[str]
 
     def paths(self) -> tuple[Path, ...]:
-        """Where it is written: model.int8.onnx -> model.int8.golden.npz; model.tflite -> model.c, model.h.
+        """Where it is written: model.int8.onnx -> model.int8.golden.npz; model.tflite -> model.c,
+        model.h.
 
-        Raises BadRecipe, BadOutput, and MissingExtra when what writes a .tflite file is missing: before the work, not after.
+        Raises BadRecipe, BadOutput, and MissingExtra when what writes a .tflite file is missing:
+        before the work, not after.
         """
         if self.out.suffix == ".tflite":
             from edgeq.integers.tflite.flatbuffer import require_tflite
@@ -43,7 +45,9 @@ class Beside:
         return (*golden, *source, *ort)
 
     def contents(self, made: Quantized, data: str | None) -> Written:
-        """The files. Raises BadData without data for golden vectors, and what making them raises."""
+        """The files. Raises BadData without data for golden vectors, and what making them
+        raises.
+        """
         found: list[bytes] = []
         if self.golden is not None:
             found.append(_golden(made, data, self.golden, channels_last=self.out.suffix == ".tflite"))

@@ -46,7 +46,9 @@ def calibrate(
     quiet: o.Quiet = False,
     force: o.Force = False,
 ) -> None:
-    """Run the float model over the data once and save the statistics that every range rule needs."""
+    """Run the float model over the data once and save the statistics that every range rule
+    needs.
+    """
     screen = Screen(as_json, quiet)
     check_outputs([out], force=force, inputs=[*source, recipe, Path(data) if data else None])
     if merge:

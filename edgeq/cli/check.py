@@ -1,4 +1,6 @@
-"""`edgeq check`: does a quantized model, of any tool, keep to the facts of a target? Exit code 3 when it does not."""
+"""`edgeq check`: does a quantized model, of any tool, keep to the facts of a target? Exit code 3
+when it does not.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ def check(
     quiet: o.Quiet = False,
     force: o.NoForce = False,  # noqa: ARG001  # accepted everywhere
 ) -> None:
-    """Check a quantized model against the facts of a target: each violated fact with node, value, source and fix."""
+    """Check a quantized model against the facts of a target: each violated fact with node, value,
+    source and fix.
+    """
     screen = Screen(as_json, quiet)
     limit = parse_size(max_bytes)
     from edgeq.integers.legality.check import check_model

@@ -1,4 +1,6 @@
-"""`edgeq compare`: how far an int8 model is from the float model on data, as numbers and as a gate."""
+"""`edgeq compare`: how far an int8 model is from the float model on data, as numbers and as a
+gate.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,9 @@ def compare(
     quiet: o.Quiet = False,
     force: o.NoForce = False,  # noqa: ARG001  # accepted everywhere
 ) -> None:
-    """Compare a model with its int8 form on data: SQNR, cosine, largest error, agreement, accuracy."""
+    """Compare a model with its int8 form on data: SQNR, cosine, largest error, agreement,
+    accuracy.
+    """
     screen = Screen(as_json, quiet)
     shapes, limit = parse_shapes(shape), parse_size(max_bytes)
     from edgeq.data.open import open_dataset

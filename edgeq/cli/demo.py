@@ -1,4 +1,6 @@
-"""`edgeq demo`: the whole story on the small model that ships: quantize, prove, compare with labels, report."""
+"""`edgeq demo`: the whole story on the small model that ships: quantize, prove, compare with
+labels, report.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ def demo(
     quiet: o.Quiet = False,
     force: o.Force = False,
 ) -> None:
-    """Quantize a small digit classifier that ships with edgeq, prove it, and compare its accuracy."""
+    """Quantize a small digit classifier that ships with edgeq, prove it, and compare its
+    accuracy.
+    """
     screen = Screen(as_json, quiet)
     model = out / "digits.int8.onnx"
     plan, report, page = plan_path(model), out / "report.json", out / "report.html"

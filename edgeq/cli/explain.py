@@ -1,4 +1,6 @@
-"""`edgeq explain`: why a node is int8 or float, and which rule gave its values their scale and zero point."""
+"""`edgeq explain`: why a node is int8 or float, and which rule gave its values their scale and zero
+point.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,9 @@ def explain(
 
 
 def _plan_of(model: Path) -> tuple[Plan, Path]:
-    """The plan beside the model, which must be the very one that made it. Raises BadModel, BadPlan."""
+    """The plan beside the model, which must be the very one that made it. Raises BadModel,
+    BadPlan.
+    """
     from edgeq.io.load import load_model
     from edgeq.schema.explain import check_plan
     from edgeq.schema.plan import load_plan

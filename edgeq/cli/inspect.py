@@ -29,7 +29,9 @@ def inspect(
     quiet: Quiet = False,
     force: NoForce = False,  # noqa: ARG001  # accepted everywhere
 ) -> None:
-    """Show operators, parameters, MACs, flash and RAM in float and int8, and what would be quantized."""
+    """Show operators, parameters, MACs, flash and RAM in float and int8, and what would be
+    quantized.
+    """
     screen = Screen(as_json, quiet)
     shapes, limit = parse_shapes(shape), parse_size(max_bytes)
     from edgeq.io.load import load_model

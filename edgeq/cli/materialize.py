@@ -33,7 +33,9 @@ def materialize(
     quiet: o.Quiet = False,
     force: o.Force = False,
 ) -> None:
-    """Compute the weights that a model stores as codebooks: bit-identical to what onnxruntime folds when it loads it."""
+    """Compute the weights that a model stores as codebooks: bit-identical to what onnxruntime folds
+    when it loads it.
+    """
     screen = Screen(as_json, quiet)
     check_outputs([out], force=force, inputs=[model])
     from rich.text import Text

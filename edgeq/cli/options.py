@@ -1,4 +1,6 @@
-"""The options that commands share: one place for their names, help and grouping. Imports typer only, so that --help stays fast."""
+"""The options that commands share: one place for their names, help and grouping. Imports typer
+only, so that --help stays fast.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Progress of long work on stderr: rich bars with rate and ETA on a terminal, plain lines elsewhere."""
+"""Progress of long work on stderr: rich bars with rate and ETA on a terminal, plain lines
+elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +71,9 @@ class Bars:
 
 
 class Lines:
-    """Progress as plain lines: one when a task begins, one at most every LINE_EVERY_S, one when it ends. clock: seconds."""
+    """Progress as plain lines: one when a task begins, one at most every LINE_EVERY_S, one when it
+    ends. clock: seconds.
+    """
 
     def __init__(self, write: Callable[[str], None], clock: Callable[[], float]) -> None:
         self._write, self._clock = write, clock

@@ -61,7 +61,9 @@ def prove(
     quiet: o.Quiet = False,
     force: o.NoForce = False,  # noqa: ARG001  # accepted everywhere
 ) -> None:
-    """Read back which kernels the runtime really uses, node by node; with --float also the speed."""
+    """Read back which kernels the runtime really uses, node by node; with --float also the
+    speed.
+    """
     screen = Screen(as_json, quiet)
     shapes, limit = parse_shapes(shape), parse_size(max_bytes)
     wanted = [part.strip() for part in (require or "").split(",") if part.strip()]
@@ -108,7 +110,9 @@ def _latency(original: Loaded, proven: Loaded, data: str | None, shapes: Mapping
 
 
 def proof_text(placement: Proof, latency: Latency | None, sums: Sequence[LayerBounds]) -> RenderableType:
-    """Every node, the reasons of the float ones, the counts, how far sums can go, the speed, the verdict."""
+    """Every node, the reasons of the float ones, the counts, how far sums can go, the speed, the
+    verdict.
+    """
     from rich.console import Group
     from rich.text import Text
 

@@ -87,7 +87,9 @@ def _dataset(asked: Asked, subject: ProofSubject) -> Dataset | None:
 
 
 def proofs_text(proofs: Sequence[RuntimeProof]) -> RenderableType:
-    """A block a proof: what ran as integers, the distance of every output, what was read and what was not."""
+    """A block a proof: what ran as integers, the distance of every output, what was read and what
+    was not.
+    """
     from rich.console import Group
     from rich.text import Text
 

@@ -172,7 +172,9 @@ def write(made: Quantized, files: Files, *, force: bool, strict: bool) -> None:
 
 
 def finish(screen: Screen, made: Quantized, files: Files, *, force: bool, strict: bool) -> None:
-    """Write, show, and judge. Raises FloorMissed after all is written; with `strict` nothing but the report is."""
+    """Write, show, and judge. Raises FloorMissed after all is written; with `strict` nothing but
+    the report is.
+    """
     from edgeq.report.text import report_text
 
     write(made, files, force=force, strict=strict)

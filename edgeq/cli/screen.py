@@ -21,7 +21,9 @@ LONGEST_LINE = 800
 
 @dataclass(frozen=True)
 class Screen:
-    """How a command talks. as_json: stdout carries one JSON document and nothing else. quiet: nothing but errors (and JSON)."""
+    """How a command talks. as_json: stdout carries one JSON document and nothing else. quiet:
+    nothing but errors (and JSON).
+    """
 
     as_json: bool
     quiet: bool
@@ -42,7 +44,9 @@ class Screen:
 
     @contextmanager
     def progress(self) -> Iterator[Progress]:
-        """A watcher for long work on stderr: bars on a terminal, plain lines elsewhere, silent with --quiet."""
+        """A watcher for long work on stderr: bars on a terminal, plain lines elsewhere, silent with
+        --quiet.
+        """
         if self.quiet:
             yield Silent()
             return

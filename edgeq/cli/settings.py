@@ -1,4 +1,6 @@
-"""From command-line words to typed settings, checked before any work begins: recipe, shapes, sizes, output paths."""
+"""From command-line words to typed settings, checked before any work begins: recipe, shapes, sizes,
+output paths.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ def recipe_from(
     floors: Mapping[str, float | None],
     preprocessing: Mapping[str, float | tuple[float, ...]] | None = None,
 ) -> Recipe:
-    """The recipe file (default: all defaults) with the options given on the command line on top. None: option not given."""
+    """The recipe file (default: all defaults) with the options given on the command line on top.
+    None: option not given.
+    """
     from edgeq.io.strict_toml import validate
     from edgeq.schema.recipe import Recipe, load_recipe
 
@@ -40,7 +44,9 @@ def recipe_from(
 
 
 def preprocessing_from(scale: float | None, mean: str | None, std: str | None) -> dict[str, float | tuple[float, ...]]:
-    """--scale, --mean and --std as keys of the recipe's [preprocessing]. Raises BadRecipe for words that are no numbers."""
+    """--scale, --mean and --std as keys of the recipe's [preprocessing]. Raises BadRecipe for words
+    that are no numbers.
+    """
     given: dict[str, float | tuple[float, ...]] = {} if scale is None else {"scale": scale}
     for name, word in (("mean", mean), ("std", std)):
         if word is None:
@@ -91,7 +97,9 @@ def parse_size(word: str) -> int:
 
 
 def check_outputs(outputs: Iterable[Path | None], *, force: bool, inputs: Iterable[Path | None]) -> None:
-    """Refuse output paths that would fail or do harm, before minutes of work and not after. None: not wanted. Raises BadOutput."""
+    """Refuse output paths that would fail or do harm, before minutes of work and not after. None:
+    not wanted. Raises BadOutput.
+    """
     from edgeq.io.save import check_output
 
     wanted = [path for path in outputs if path is not None]
@@ -110,7 +118,9 @@ def check_given(data: str | None, stats: Path | None, plan: Path | None) -> None
 
 
 def check_search(recipe: Recipe, given: Mapping[str, object], plan: Path | None) -> None:
-    """Refuse options of the search where no search will run: they would do nothing. given: by name. Raises BadRecipe."""
+    """Refuse options of the search where no search will run: they would do nothing. given: by name.
+    Raises BadRecipe.
+    """
     if recipe.effort == "best" and plan is None:
         return
     idle = next((name for name, value in given.items() if value is not None), None)
@@ -137,7 +147,9 @@ def make_folder(folder: Path) -> None:
 
 
 def check_report(path: Path | None) -> None:
-    """Refuse a report path whose form is unknown or needs a package that is missing. Raises BadOutput, MissingExtra."""
+    """Refuse a report path whose form is unknown or needs a package that is missing. Raises
+    BadOutput, MissingExtra.
+    """
     if path is None:
         return
     from edgeq.report.report import report_format
@@ -149,7 +161,9 @@ def check_report(path: Path | None) -> None:
 
 
 def write_report(report: Report, path: Path, model: str, *, force: bool) -> None:
-    """Write the report in the form that its extension names. model: where the int8 model lies, for the snippet."""
+    """Write the report in the form that its extension names. model: where the int8 model lies, for
+    the snippet.
+    """
     from edgeq.io.save import atomic_write_text
     from edgeq.report.report import report_format
 
@@ -179,7 +193,9 @@ def parse_range(word: str | None) -> tuple[int, int | None]:
 
 
 def tuning_from(recipe: Recipe, given: Mapping[str, Setting], minutes: float) -> Recipe:
-    """The recipe with fine-tuning as given; where neither it nor the options say how long, for so many minutes. Raises BadRecipe."""
+    """The recipe with fine-tuning as given; where neither it nor the options say how long, for so
+    many minutes. Raises BadRecipe.
+    """
     from edgeq.io.strict_toml import validate
     from edgeq.schema.finetune import FineTuneWish
 

@@ -1,4 +1,6 @@
-"""Does the data fit the model? Names, rank, shape, element type, finite values: each misfit is a BadData that says how to fix it."""
+"""Does the data fit the model? Names, rank, shape, element type, finite values: each misfit is a
+BadData that says how to fix it.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ ANONYMOUS = ("x", "data", "input", "images", "arr_0")
 
 @dataclass(frozen=True)
 class Match:
-    """keys: model input -> array that feeds it. labels: the array of labels or None. notes: what the user should know."""
+    """keys: model input -> array that feeds it. labels: the array of labels or None. notes: what
+    the user should know.
+    """
 
     keys: Mapping[str, str]
     labels: str | None
@@ -29,7 +33,9 @@ class Match:
 
 
 def match_names(names: Iterable[str], inputs: Sequence[InputSpec], where: str) -> Match:
-    """Find the array of each model input by name. A single array called x, data, input, images or arr_0 fits a model with one input."""
+    """Find the array of each model input by name. A single array called x, data, input, images or
+    arr_0 fits a model with one input.
+    """
     wanted = [spec.name for spec in inputs]
     labels = next((name for name in LABELS if name in names and name not in wanted), None)
     arrays = [name for name in names if name in wanted or name not in LABELS]
@@ -66,7 +72,9 @@ def unknown_input(name: str, inputs: Sequence[InputSpec], where: str) -> BadData
 
 
 def freeze_shapes(inputs: Sequence[InputSpec], shapes: Mapping[str, tuple[int, ...]]) -> tuple[InputSpec, ...]:
-    """The inputs with the dynamic dimensions that `shapes` (--shape NAME=DIMS) freezes. Raises BadData when the two contradict."""
+    """The inputs with the dynamic dimensions that `shapes` (--shape NAME=DIMS) freezes. Raises
+    BadData when the two contradict.
+    """
     known = {spec.name for spec in inputs}
     stray = next((name for name in shapes if name not in known), None)
     if stray is not None:
@@ -96,8 +104,9 @@ def _agrees(shape: Sequence[int], wanted: Sequence[int | str | None]) -> bool:
 def fit_sample(array: AnyArray, spec: InputSpec, where: str) -> tuple[AnyArray, bool]:
     """One sample as the model takes it, and whether it is a whole feed.
 
-    One rank less than the input: a batch axis of length 1 is added. The input's own rank: a whole feed, as it is.
-    Raises BadData: wrong rank, shape or element type, NaN or infinite values, nothing in it.
+    One rank less than the input: a batch axis of length 1 is added. The input's own rank: a whole
+    feed, as it is. Raises BadData: wrong rank, shape or element type, NaN or infinite values,
+    nothing in it.
     """
     whole = spec.shape is not None and array.ndim == len(spec.shape)
     shaped = array if whole else array[None]
@@ -133,7 +142,9 @@ def _shape_fix(shape: tuple[int, ...], spec: InputSpec) -> str:
 
 
 def convert(array: AnyArray, spec: InputSpec, where: str) -> AnyArray:
-    """The array in the input's element type: float to float (finite stays finite), and whatever else loses nothing. Else BadData."""
+    """The array in the input's element type: float to float (finite stays finite), and whatever
+    else loses nothing. Else BadData.
+    """
     try:
         wanted = np.dtype(spec.dtype)
     except TypeError:

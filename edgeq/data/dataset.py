@@ -21,7 +21,9 @@ Feeds = dict[str, AnyArray]
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """samples: global indices. feeds: by input name, as the model takes them; axis 0 holds the samples, unless it is one whole feed."""
+    """samples: global indices. feeds: by input name, as the model takes them; axis 0 holds the
+    samples, unless it is one whole feed.
+    """
 
     samples: range
     feeds: Feeds
@@ -29,10 +31,12 @@ class Batch:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Samples that fit a model. Files are opened for the time of a pass only; what is kept is 100 bytes a sample.
+    """Samples that fit a model. Files are opened for the time of a pass only; what is kept is 100
+    bytes a sample.
 
-    count: samples in use. unused: samples left out because they do not fill the model's fixed batch.
-    labels: int64 [count] or None. metric: name of the task metric, or None without labels. notes: what the user should know.
+    count: samples in use. unused: samples left out because they do not fill the model's fixed
+    batch. labels: int64 [count] or None. metric: name of the task metric, or None without labels.
+    notes: what the user should know.
     """
 
     name: str
@@ -49,10 +53,11 @@ class Dataset:
 
     @property
     def hash(self) -> str:
-        """sha256 over what the model is fed: names, types, shapes and bytes of every sample in use, preprocessed, in order.
+        """sha256 over what the model is fed: names, types, shapes and bytes of every sample in use,
+        preprocessed, in order.
 
-        The container does not matter (file or memory, compressed or not), nor do labels or the batch size.
-        Samples that no pass has seen yet are read now.
+        The container does not matter (file or memory, compressed or not), nor do labels or the
+        batch size. Samples that no pass has seen yet are read now.
         """
         return hashlib.sha256(b"edgeq-data-1" + self.complete_survey().digests.tobytes()).hexdigest()
 
@@ -64,10 +69,12 @@ class Dataset:
         return self.survey
 
     def batches(self, batch: int, start: int = 0, stop: int | None = None) -> Iterator[Batch]:
-        """Samples start..stop-1 in order, up to `batch` together; indices are global, so ranges of one set can be shards.
+        """Samples start..stop-1 in order, up to `batch` together; indices are global, so ranges of
+        one set can be shards.
 
-        A fixed batch dimension of the model wins over `batch`; whole feeds come alone; neighbours of different shape are not joined.
-        Raises BadData: a damaged file, a sample that does not fit, a range outside the data or not a multiple of the fixed batch.
+        A fixed batch dimension of the model wins over `batch`; whole feeds come alone; neighbours
+        of different shape are not joined. Raises BadData: a damaged file, a sample that does not
+        fit, a range outside the data or not a multiple of the fixed batch.
         """
         if batch < 1:
             raise ValueError(f"batch {batch} is below 1")
@@ -103,7 +110,9 @@ class Dataset:
 def fit_row(
     row: Mapping[str, AnyArray], inputs: Sequence[InputSpec], how: Mapping[str, SetInput], where: str
 ) -> tuple[Feeds, frozenset[str]]:
-    """One raw sample as feeds (preprocessed, converted, checked), and the names of the inputs whose array was a whole feed."""
+    """One raw sample as feeds (preprocessed, converted, checked), and the names of the inputs whose
+    array was a whole feed.
+    """
     feeds: Feeds = {}
     whole: set[str] = set()
     for spec in inputs:

@@ -25,7 +25,9 @@ class Folder:
 
 
 def open_folder(folder: Path, inputs: Sequence[InputSpec], split: str) -> Folder:
-    """Open `split` of the set in `folder`; without a set.toml every .npy or .npz file is one sample. Raises BadData."""
+    """Open `split` of the set in `folder`; without a set.toml every .npy or .npz file is one
+    sample. Raises BadData.
+    """
     toml = folder / "set.toml"
     if not toml.is_file():
         plain = DataSet(schema_version=1, name=folder.resolve().name)
@@ -55,7 +57,9 @@ def _open_split(folder: Path, split: Split, inputs: Sequence[InputSpec], how: Ma
 
 
 def inside(folder: Path, name: str) -> Path:
-    """The file `name` of the folder. Raises BadData when it is missing or when the name leads out of the folder."""
+    """The file `name` of the folder. Raises BadData when it is missing or when the name leads out
+    of the folder.
+    """
     _check_inside(folder, name)
     path = folder / name
     if not path.is_file():
@@ -72,7 +76,9 @@ def _check_inside(folder: Path, name: str) -> None:
 
 
 def _find(folder: Path, patterns: Sequence[str], labels: str | None) -> tuple[Path, ...]:
-    """The sample files, each once, sorted by name relative to the folder: the same order on every machine."""
+    """The sample files, each once, sorted by name relative to the folder: the same order on every
+    machine.
+    """
     found: set[str] = set()
     for pattern in patterns:
         _check_inside(folder, pattern)

@@ -1,4 +1,6 @@
-"""Samples that nothing is fitted to: every fifth piece of the data where training follows, so that its judge is not its teacher."""
+"""Samples that nothing is fitted to: every fifth piece of the data where training follows, so that
+its judge is not its teacher.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,8 @@ from edgeq.data.sources import Source
 from edgeq.data.survey import Survey
 from edgeq.numerics.arrays import AnyArray
 
-#: every so many pieces (samples; batches of a model with a fixed one): also of data that is sorted by class
+#: every so many pieces (samples; batches of a model with a fixed one): also of data that is sorted
+#: by class
 HELD_OUT = 5
 
 

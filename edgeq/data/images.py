@@ -1,4 +1,6 @@
-"""Decode an image file into the uint8 array that a set.toml asks for. The only importer of Pillow."""
+"""Decode an image file into the uint8 array that a set.toml asks for. The only importer of
+Pillow.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ _MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
 
 
 def read_image(path: Path, how: SetInput) -> U8:
-    """The image as uint8 [C, H, W] or [H, W, C] by `how.layout`, C = 1 for gray; values not scaled yet.
+    """The image as uint8 [C, H, W] or [H, W, C] by `how.layout`, C = 1 for gray; values not scaled
+    yet.
 
     Transparency is dropped and an EXIF rotation is not applied. Raises BadData.
     """
@@ -56,7 +59,8 @@ def _decode(path: Path, mode: str) -> Image:
             return image.convert(mode)
     except UnidentifiedImageError:
         raise BadData("The image cannot be decoded: no known format.", str(path), fix) from None
-    # Pillow's decoders raise many kinds on damaged files: OSError (cut off), SyntaxError (PNG), ValueError, struct.error ...
+    # Pillow's decoders raise many kinds on damaged files: OSError (cut off), SyntaxError (PNG),
+    # ValueError, struct.error ...
     except (OSError, SyntaxError, ValueError, EOFError, ArithmeticError, LookupError, Image.DecompressionBombError) as problem:
         raise BadData(f"The image cannot be decoded: {problem}", str(path), fix) from None
 
@@ -68,7 +72,9 @@ def _resampling(name: str) -> int:
 
 
 def _target_size(size: tuple[int, int], resize: int | tuple[int, int]) -> tuple[int, int]:
-    """(width, height) as Pillow wants it; one number is the shorter side, the longer one keeps the aspect (rounded half up)."""
+    """(width, height) as Pillow wants it; one number is the shorter side, the longer one keeps the
+    aspect (rounded half up).
+    """
     if isinstance(resize, tuple):
         return resize[1], resize[0]
     width, height = size

@@ -14,10 +14,12 @@ _DEPTH = 8
 
 
 def first_layer_gains(model: ir.Model) -> dict[str, float]:
-    """Graph input -> median over the output channels of the 2-norm of the first layer's weights, a BatchNormalization behind it included.
+    """Graph input -> median over the output channels of the 2-norm of the first layer's weights, a
+    BatchNormalization behind it included.
 
-    gain * (standard deviation of the input) is about the standard deviation of the layer's output, which training brings near 1.
-    Inputs that reach no Conv, Gemm or MatMul with constant weights unchanged are left out.
+    gain * (standard deviation of the input) is about the standard deviation of the layer's output,
+    which training brings near 1. Inputs that reach no Conv, Gemm or MatMul with constant weights
+    unchanged are left out.
     """
     found = {value.name or "": _gain(value, _DEPTH) for value in model.graph.inputs}
     return {name: gain for name, gain in found.items() if gain is not None}

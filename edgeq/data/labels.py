@@ -25,9 +25,11 @@ def check_labels(values: AnyArray, count: int, where: str) -> I64:
 
 
 def read_labels(path: Path, files: Sequence[str] | None, count: int) -> I64:
-    """Labels from .npy, or from text: one number a line in sample order, or lines `file,label` (a heading is allowed).
+    """Labels from .npy, or from text: one number a line in sample order, or lines `file,label` (a
+    heading is allowed).
 
-    files: names of the sample files relative to the folder, or None when the samples are rows of one file. Raises BadData.
+    files: names of the sample files relative to the folder, or None when the samples are rows of
+    one file. Raises BadData.
     """
     if path.suffix == ".npy":
         return check_labels(npy_array(path).whole(), count, str(path))

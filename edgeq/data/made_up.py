@@ -12,9 +12,11 @@ from edgeq.numerics.arrays import AnyArray
 
 
 def made_up_feeds(inputs: Sequence[InputSpec], shapes: Mapping[str, tuple[int, ...]]) -> dict[str, AnyArray]:
-    """One feed: normal noise for floats, zeros for all else (a valid index everywhere); the same in every run.
+    """One feed: normal noise for floats, zeros for all else (a valid index everywhere); the same in
+    every run.
 
-    shapes: for inputs with dynamic sizes; without one, a dynamic first dimension is 1. Raises BadRecipe for a size that nobody gave.
+    shapes: for inputs with dynamic sizes; without one, a dynamic first dimension is 1. Raises
+    BadRecipe for a size that nobody gave.
     """
     unknown = sorted(set(shapes) - {spec.name for spec in inputs})
     if unknown:

@@ -1,4 +1,6 @@
-"""Read .npy and .npz arrays row by row, stored or deflated: never a whole array in memory, nothing believed that the file declares."""
+"""Read .npy and .npz arrays row by row, stored or deflated: never a whole array in memory, nothing
+believed that the file declares.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,9 @@ class NpyArray:
         return str(self.path) if self.member is None else f"{self.path}, array `{self.member.removesuffix('.npy')}`"
 
     def rows(self, start: int, stop: int) -> Iterator[AnyArray]:
-        """Rows start..stop-1 along axis 0, in the dtype of the file. Raises BadData when the bytes are damaged or missing."""
+        """Rows start..stop-1 along axis 0, in the dtype of the file. Raises BadData when the bytes
+        are damaged or missing.
+        """
         shape, dtype = self.header.shape[1:], self.header.dtype
         size = math.prod(shape) * dtype.itemsize
         _check_size(size, self.where)
@@ -99,7 +103,9 @@ def _npz_member(path: Path, entry: zipfile.ZipInfo) -> NpyArray:
 
 @contextmanager
 def damage_as_bad_data(where: str) -> Iterator[None]:
-    """What zipfile and the decompressors raise on damaged, encrypted or unreadable files, as BadData."""
+    """What zipfile and the decompressors raise on damaged, encrypted or unreadable files, as
+    BadData.
+    """
     try:
         yield
     except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, OSError) as problem:
@@ -120,7 +126,9 @@ def _stream(path: Path, member: str | None, where: str) -> Iterator[IO[bytes]]:
 
 
 def _read_header(stream: IO[bytes], where: str) -> NpyHeader:
-    """Parse a .npy header (numpy.lib.format, versions 1 and 2) without believing its declared length."""
+    """Parse a .npy header (numpy.lib.format, versions 1 and 2) without believing its declared
+    length.
+    """
     magic = stream.read(np.lib.format.MAGIC_LEN)
     width = {b"\1\0": 2, b"\2\0": 4}.get(magic[-2:], 0)
     length = stream.read(width)
@@ -150,7 +158,9 @@ def _read_header(stream: IO[bytes], where: str) -> NpyHeader:
 
 
 def _check_declared(header: NpyHeader, size: int, where: str) -> None:
-    """The container says `size` bytes; header and elements must fill them exactly, or one of the two lies."""
+    """The container says `size` bytes; header and elements must fill them exactly, or one of the
+    two lies.
+    """
     needed = header.offset + header.nbytes
     if needed != size:
         what = f"The array declares shape {header.shape} of {header.dtype} ({needed} bytes), but the file has {size} bytes for it."

@@ -1,4 +1,6 @@
-"""Open calibration and evaluation data: an .npz, a folder with a set.toml, a shipped set or arrays in memory."""
+"""Open calibration and evaluation data: an .npz, a folder with a set.toml, a shipped set or arrays
+in memory.
+"""
 
 from __future__ import annotations
 
@@ -30,11 +32,13 @@ def open_dataset(
 ) -> Dataset:
     """Open data for a model with these inputs.
 
-    spec: an .npz file with one array per input (axis 0 = sample; an array with one rank more than the input: each row is a whole feed),
-    a .npy file for a model with one input, a folder of .npy, .npz or image files with a set.toml, the name of a shipped set
-    (it wins over a folder of that name; write ./NAME for the folder), or a mapping of arrays like an .npz.
-    samples: use the first N. split: the part of a set. shapes: freezes dynamic dimensions (--shape NAME=DIMS).
-    Names, lengths and the first sample are checked now, the other samples when they are read. Raises BadData.
+    spec: an .npz file with one array per input (axis 0 = sample; an array with one rank more than
+    the input: each row is a whole feed), a .npy file for a model with one input, a folder of .npy,
+    .npz or image files with a set.toml, the name of a shipped set (it wins over a folder of that
+    name; write ./NAME for the folder), or a mapping of arrays like an .npz. samples: use the first
+    N. split: the part of a set. shapes: freezes dynamic dimensions (--shape NAME=DIMS). Names,
+    lengths and the first sample are checked now, the other samples when they are read. Raises
+    BadData.
     """
     if samples is not None and samples < 1:
         raise BadData(f"{samples} samples are too few.", "--samples", "Use at least 1, or leave the option out.")
@@ -79,7 +83,9 @@ def _open(
 
 
 def _fixed_batch(inputs: Sequence[InputSpec], whole: frozenset[str], where: str) -> int | None:
-    """The batch that the model or the data forces: 1 for whole feeds, the fixed first dimension, or None."""
+    """The batch that the model or the data forces: 1 for whole feeds, the fixed first dimension, or
+    None.
+    """
     rows = [spec for spec in inputs if spec.name not in whole and spec.shape is not None]
     fixed = {spec.name: d for spec in rows if isinstance(d := (spec.shape or (None,))[0], int) and d > 0}
     allowed = 1 if whole else None

@@ -14,7 +14,8 @@ from edgeq.schema.pixels import _CHANNELS, OPTION, PixelMap, Preprocessing
 
 
 def pixel_maps(inputs: Sequence[InputSpec], how: Mapping[str, SetInput], said: Preprocessing) -> dict[str, PixelMap]:
-    """The map of every float input whose preprocessing is known: from the data set (how), or as the recipe says for the only input.
+    """The map of every float input whose preprocessing is known: from the data set (how), or as the
+    recipe says for the only input.
 
     Raises BadRecipe when nobody states it, both do, or it does not fit the input.
     """

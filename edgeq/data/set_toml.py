@@ -1,4 +1,6 @@
-"""set.toml: what a data folder holds and how its files become model inputs. Strict: an unknown key is an error."""
+"""set.toml: what a data folder holds and how its files become model inputs. Strict: an unknown key
+is an error.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ HeightWidth = tuple[PositiveInt, PositiveInt]
 
 
 class SetInput(Strict):
-    """How one model input is made. Images: decode, channels, resize, crop, layout. Everything: (x * scale - mean) / std in float32."""
+    """How one model input is made. Images: decode, channels, resize, crop, layout. Everything: (x *
+    scale - mean) / std in float32.
+    """
 
     name: str = Field(description="name of the model's input")
     resize: PositiveInt | HeightWidth | None = Field(default=None, description="images: the shorter side, or [height, width]")
@@ -40,7 +44,9 @@ class SetInput(Strict):
         return (self.scale, self.mean, self.std) != (1.0, 0.0, 1.0)
 
     def normalize(self, array: AnyArray, where: str) -> AnyArray:
-        """(x * scale - mean) / std, float32, shape kept; the array itself when the three are 1, 0, 1."""
+        """(x * scale - mean) / std, float32, shape kept; the array itself when the three are 1, 0,
+        1.
+        """
         if not self.changes_values:
             return array
         mean, std = self._along(self.mean, array, where), self._along(self.std, array, where)
@@ -58,7 +64,9 @@ class SetInput(Strict):
 
 
 class Split(Strict):
-    """A part of the set: one .npz file (axis 0 = sample), or patterns of files that are one sample each."""
+    """A part of the set: one .npz file (axis 0 = sample), or patterns of files that are one sample
+    each.
+    """
 
     file: str | None = Field(default=None, description="an .npz file, axis 0 = sample")
     files: tuple[str, ...] = Field(default=(), description="patterns of .npy, .npz or image files, one sample each, taken in name order")
@@ -96,7 +104,9 @@ class DataSet(Strict):
         return self
 
     def choose(self, split: str, where: str) -> Split:
-        """The part called `split`; a set without [split.*] tables has one part for every purpose. Raises BadData."""
+        """The part called `split`; a set without [split.*] tables has one part for every purpose.
+        Raises BadData.
+        """
         if not self.split:
             return Split(files=self.files, labels=self.labels)
         if split not in self.split:
@@ -140,9 +150,11 @@ name = "my_set"
 # licence = "..."
 # metric = "top1"
 
-# What is in the folder: files of one sample each (.npy, .npz with one array per input, or images) ...
+# What is in the folder: files of one sample each (.npy, .npz with one array per input, or images)
+# ...
 files = ["*"]
-# labels = "labels.csv"  # lines `file,label`, or one class number a line in the order of the file names
+# labels = "labels.csv"  # lines `file,label`, or one class number a line in the order of the file
+# names
 # ... or splits, instead of `files` and `labels` (file: an .npz with axis 0 = sample):
 # [split.calibration]
 # files = ["calibration/*.png"]

@@ -1,4 +1,6 @@
-"""Where samples come from: arrays in memory, one .npz or .npy file, a list of files. Each hands out raw samples one after the other."""
+"""Where samples come from: arrays in memory, one .npz or .npy file, a list of files. Each hands out
+raw samples one after the other.
+"""
 
 from __future__ import annotations
 
@@ -141,7 +143,9 @@ def _as_numbers(values: AnyArray, name: str) -> AnyArray:
 
 
 def open_arrays(path: Path, inputs: Sequence[InputSpec]) -> Opened:
-    """An .npz file with one array per input, or a .npy file for a model with one input; axis 0 = sample. Only headers are read."""
+    """An .npz file with one array per input, or a .npy file for a model with one input; axis 0 =
+    sample. Only headers are read.
+    """
     arrays = npz_arrays(path) if path.suffix.lower() == ".npz" else {"arr_0": npy_array(path)}
     match: Match = match_names(list(arrays), inputs, str(path))
     count = _common_length({name: arrays[key].header.shape for name, key in match.keys.items()}, str(path))

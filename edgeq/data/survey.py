@@ -1,4 +1,6 @@
-"""What every pass over the data notes of each sample: a digest and the value range. About 50 bytes a sample and input."""
+"""What every pass over the data notes of each sample: a digest and the value range. About 50 bytes
+a sample and input.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,9 @@ from edgeq.numerics.arrays import F64, U8, AnyArray, Mask
 class Survey:
     """A notebook that passes over a data set fill; row i belongs to sample i.
 
-    digests: uint8 [samples, 32], sha256 of the sample's feeds. low, high: float64 [samples, inputs]. seen: bool [samples].
-    constant: bool [samples], every input that has several elements has the same value in all of them.
+    digests: uint8 [samples, 32], sha256 of the sample's feeds. low, high: float64 [samples,
+    inputs]. seen: bool [samples]. constant: bool [samples], every input that has several elements
+    has the same value in all of them.
     """
 
     names: tuple[str, ...]

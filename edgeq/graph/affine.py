@@ -1,4 +1,6 @@
-"""y = scale * x + shift per channel: read it off a node, and fold it into the weights of a neighbour."""
+"""y = scale * x + shift per channel: read it off a node, and fold it into the weights of a
+neighbour.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +30,8 @@ class Affine:
 class Linear:
     """A Conv, ConvTranspose, Gemm or MatMul with constant weights whose result only one node reads.
 
-    bias_add: the Add that carries a MatMul's bias, or None. out: the value after it. channels lie on `axis` of rank `rank`
-    (None: unknown, then axis is -1).
+    bias_add: the Add that carries a MatMul's bias, or None. out: the value after it. channels lie
+    on `axis` of rank `rank` (None: unknown, then axis is -1).
     """
 
     node: ir.Node
@@ -41,7 +43,9 @@ class Linear:
 
 
 def linear_behind(value: ir.Value | None) -> Linear | None:
-    """The linear operator that makes `value`, when one node alone reads it and the weights (and bias) are constants."""
+    """The linear operator that makes `value`, when one node alone reads it and the weights (and
+    bias) are constants.
+    """
     if value is None or only_consumer(value) is None:
         return None
     node = value.producer()
@@ -66,7 +70,9 @@ def _channels(node: ir.Node, weight: AnyArray) -> int:
 
 
 def _has_plain_bias(linear: Linear) -> bool:
-    """No bias, or a constant one that has one number a channel (a Gemm's could be a whole matrix)."""
+    """No bias, or a constant one that has one number a channel (a Gemm's could be a whole
+    matrix).
+    """
     node = linear.node
     if len(node.inputs) < 3 or node.inputs[2] is None:
         return True
@@ -88,7 +94,9 @@ def _matmul_add(value: ir.Value) -> Linear | None:
 
 
 def per_channel(array: AnyArray, rank: int | None, axis: int, channels: int) -> F64 | None:
-    """`array`, broadcast against a tensor of `rank` dimensions, as one number a channel [channels]; None when it is something else."""
+    """`array`, broadcast against a tensor of `rank` dimensions, as one number a channel [channels];
+    None when it is something else.
+    """
     if not np.issubdtype(array.dtype, np.floating) or array.ndim > (1 if rank is None else rank):
         return None
     shape = [1] * ((rank or 1) - array.ndim) + list(array.shape)
@@ -99,7 +107,9 @@ def per_channel(array: AnyArray, rank: int | None, axis: int, channels: int) -> 
 
 
 def batch_norm_affine(node: ir.Node) -> Affine | None:
-    """The affine of a BatchNormalization in inference form with constant statistics: gamma * (x - mean) / sqrt(var + eps) + beta."""
+    """The affine of a BatchNormalization in inference form with constant statistics: gamma * (x -
+    mean) / sqrt(var + eps) + beta.
+    """
     if not is_op(node, "BatchNormalization") or attribute_int(node, "training_mode", 0) or len(node.inputs) != 5:
         return None
     if any(value.uses() or value.is_graph_output() for value in node.outputs[1:]):
@@ -115,7 +125,9 @@ def batch_norm_affine(node: ir.Node) -> Affine | None:
 
 
 def elementwise_affine(node: ir.Node, data: int, rank: int | None, axis: int, channels: int) -> Affine | None:
-    """The affine of a Mul, Div, Add or Sub of input `data` with a constant that has one number a channel."""
+    """The affine of a Mul, Div, Add or Sub of input `data` with a constant that has one number a
+    channel.
+    """
     if not is_op(node, "Mul", "Div", "Add", "Sub") or (is_op(node, "Div") and data == 1):
         return None
     array = constant(node.inputs[1 - data])
@@ -134,7 +146,9 @@ def elementwise_affine(node: ir.Node, data: int, rank: int | None, axis: int, ch
 
 
 def fold_after(linear: Linear, affine: Affine, names: Names) -> bool:
-    """Give `linear` the weights of affine(linear(x)); False, and nothing changed, when that is not possible or overflows float32."""
+    """Give `linear` the weights of affine(linear(x)); False, and nothing changed, when that is not
+    possible or overflows float32.
+    """
     node = linear.node
     weight = constant(node.inputs[1])
     assert weight is not None

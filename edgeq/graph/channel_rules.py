@@ -1,4 +1,6 @@
-"""How operators hand channels on: one small rule a kind, which names the output's channels or declines."""
+"""How operators hand channels on: one small rule a kind, which names the output's channels or
+declines.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ def _pool(ties: Ties, node: ir.Node) -> bool:
 
 
 def _clip(ties: Ties, node: ir.Node) -> bool:
-    """Only Clip(x, 0, high): equalization scales up to `high` and not beyond (edgeq/refine/equalization.py)."""
+    """Only Clip(x, 0, high): equalization scales up to `high` and not beyond
+    (edgeq/refine/equalization.py).
+    """
     bounds = [constant(value) for value in (*node.inputs[1:3], None, None)[:2]]
     given = [value is not None for value in (*node.inputs[1:3], None, None)[:2]]
     if bounds[0] is None or float(bounds[0]) != 0 or (given[1] and (bounds[1] is None or float(bounds[1]) <= 0)):
@@ -38,7 +42,9 @@ def _prelu(ties: Ties, node: ir.Node) -> bool:
 
 
 def _pad(ties: Ties, node: ir.Node) -> bool:
-    """Padding with zeros, or with what is there along the other axes. New channels of zeros may be scaled by anything."""
+    """Padding with zeros, or with what is there along the other axes. New channels of zeros may be
+    scaled by anything.
+    """
     ids, axis, mode = ties.of(node.inputs[0]), ties.axis_of(node.inputs[0]), node.attributes.get_string("mode", "constant")
     pads = constant(node.inputs[1])
     fill = constant(node.inputs[2]) if len(node.inputs) > 2 and node.inputs[2] is not None else np.float32(0)
@@ -76,7 +82,9 @@ def _shape(value: ir.Value | None) -> tuple[object, ...] | None:
 
 
 def _gate(ties: Ties, node: ir.Node) -> bool:
-    """Mul: one factor carries its scale on, the other (a gate behind a Sigmoid, a constant) has none."""
+    """Mul: one factor carries its scale on, the other (a gate behind a Sigmoid, a constant) has
+    none.
+    """
     known = [value for value in node.inputs if ties.of(value) is not None]
     if len(known) != 1:
         return False
@@ -116,7 +124,9 @@ def _join_ids(ties: Ties, node: ir.Node, found: list[I64], axis: int) -> bool:
 
 
 def _flatten(ties: Ties, node: ir.Node) -> bool:
-    """Flatten, or a Reshape to [N, everything else]: each channel becomes as many neighbours as it has positions."""
+    """Flatten, or a Reshape to [N, everything else]: each channel becomes as many neighbours as it
+    has positions.
+    """
     source, result = node.inputs[0], node.outputs[0]
     ids, width = ties.of(source), dim(result, 1)
     if source is None or ids is None or ties.axis[str(source.name)] != 1 or rank(result) != 2 or width is None:

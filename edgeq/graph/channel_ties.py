@@ -1,4 +1,6 @@
-"""Bookkeeping of channels: a number for every channel of every value, which of them go together, and which must stay as they are."""
+"""Bookkeeping of channels: a number for every channel of every value, which of them go together,
+and which must stay as they are.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ from edgeq.numerics.arrays import I64
 
 
 class Ties:
-    """Grows while a graph is walked. ids: value name -> number of each of its channels [C]; axis: value name -> where they lie."""
+    """Grows while a graph is walked. ids: value name -> number of each of its channels [C]; axis:
+    value name -> where they lie.
+    """
 
     def __init__(self) -> None:
         self.ids: dict[str, I64] = {}
@@ -45,7 +49,9 @@ class Ties:
         self._stuck.append(ids)
 
     def classes(self) -> dict[str, I64]:
-        """Value name -> class of each channel, numbered 0, 1, ... in order of their first channel; -1 for those that are held."""
+        """Value name -> class of each channel, numbered 0, 1, ... in order of their first channel;
+        -1 for those that are held.
+        """
         root = _roots(self._size, self._pairs)
         free = np.ones(self._size, bool)
         for ids in self._stuck:

@@ -1,8 +1,11 @@
-"""Which channels of which values can be scaled, and which only together, for the network to go on computing the same.
+"""Which channels of which values can be scaled, and which only together, for the network to go on
+computing the same.
 
-A channel scaled by u > 0 where a layer makes it (its weights and bias times u) and by 1/u where a layer reads it (its weights over u)
-changes nothing else as long as every operator in between is positively homogeneous and keeps channels apart: Relu, pooling, Add, Concat.
-Channels tied by such operators form one class. A class that meets anything else (an output, Sigmoid, Softmax, ...) stays as it is.
+A channel scaled by u > 0 where a layer makes it (its weights and bias times u) and by 1/u where a
+layer reads it (its weights over u) changes nothing else as long as every operator in between is
+positively homogeneous and keeps channels apart: Relu, pooling, Add, Concat. Channels tied by such
+operators form one class. A class that meets anything else (an output, Sigmoid, Softmax, ...) stays
+as it is.
 """
 
 from __future__ import annotations
@@ -21,7 +24,9 @@ from edgeq.numerics.arrays import I64
 
 @dataclass(frozen=True, eq=False)
 class Channels:
-    """classes: value name -> class of each channel [C], -1 where it must not be scaled; axis: value name -> the axis of its channels."""
+    """classes: value name -> class of each channel [C], -1 where it must not be scaled; axis: value
+    name -> the axis of its channels.
+    """
 
     classes: dict[str, I64]
     axis: dict[str, int]
@@ -33,7 +38,9 @@ class Channels:
 
 
 def channel_classes(model: ir.Model) -> Channels:
-    """The classes in the main graph of a prepared model. Values that a body reads, and all values of bodies, are not scaled."""
+    """The classes in the main graph of a prepared model. Values that a body reads, and all values
+    of bodies, are not scaled.
+    """
     ties = Ties()
     for node in model.graph:
         if not _hand_on(ties, node):
@@ -46,7 +53,9 @@ def channel_classes(model: ir.Model) -> Channels:
 
 
 def _hand_on(ties: Ties, node: ir.Node) -> bool:
-    """Name the channels of the node's output; False when it does something to its inputs that scaling would change."""
+    """Name the channels of the node's output; False when it does something to its inputs that
+    scaling would change.
+    """
     form = layer_form(node)
     if form is not None:
         known = ties.of(node.inputs[0])
@@ -58,12 +67,16 @@ def _hand_on(ties: Ties, node: ir.Node) -> bool:
 
 
 def _shares(node: ir.Node) -> bool:
-    """Whether the layer shares its weight or bias: scaling it for one would change the others or double the file."""
+    """Whether the layer shares its weight or bias: scaling it for one would change the others or
+    double the file.
+    """
     return any(value is not None and len(value.uses()) > 1 for value in node.inputs[1:3])
 
 
 def _only_adds(node: ir.Node) -> bool:
-    """Whether the layer does no more than add its bias: weights of 1 are exact on every grid, and scaled ones would not be."""
+    """Whether the layer does no more than add its bias: weights of 1 are exact on every grid, and
+    scaled ones would not be.
+    """
     weight = constant(node.inputs[1])
     return weight is not None and weight.size == weight.shape[0] > 0 and bool(np.all(weight == 1))
 

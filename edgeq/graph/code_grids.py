@@ -1,4 +1,6 @@
-"""The grid of every value that holds codes: said by its QuantizeLinear or DequantizeLinear, passed on by what moves codes."""
+"""The grid of every value that holds codes: said by its QuantizeLinear or DequantizeLinear, passed
+on by what moves codes.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ GRID_KEY = "edgeq.grid."
 
 
 def grid_of(node: ir.Node) -> QuantParams | None:
-    """The grid of a QuantizeLinear or DequantizeLinear with constant parameters; None for any other (blocked, computed, float8)."""
+    """The grid of a QuantizeLinear or DequantizeLinear with constant parameters; None for any other
+    (blocked, computed, float8).
+    """
     scale = constant(node.inputs[1]) if len(node.inputs) > 1 else None
     zero = constant(node.inputs[2]) if len(node.inputs) > 2 else None
     if scale is None or (zero is None and len(node.inputs) > 2 and node.inputs[2] is not None):
@@ -30,7 +34,9 @@ def grid_of(node: ir.Node) -> QuantParams | None:
 
 
 def _dtype(node: ir.Node) -> str:
-    """The type of the codes where no zero point says it: QuantizeLinear makes uint8, DequantizeLinear takes what it is given."""
+    """The type of the codes where no zero point says it: QuantizeLinear makes uint8,
+    DequantizeLinear takes what it is given.
+    """
     if is_op(node, "QuantizeLinear"):
         return "uint8"
     source = node.inputs[0]

@@ -1,4 +1,6 @@
-"""Changing an onnx_ir graph: free names, new constants and nodes, and taking nodes out with a note of what became of them."""
+"""Changing an onnx_ir graph: free names, new constants and nodes, and taking nodes out with a note
+of what became of them.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ from edgeq.numerics.arrays import AnyArray
 
 
 class Names:
-    """The names in use over a whole model, bodies included; hands out free ones, the same in every run."""
+    """The names in use over a whole model, bodies included; hands out free ones, the same in every
+    run.
+    """
 
     def __init__(self, model: ir.Model) -> None:
         self._values = {value.name for value in values(model) if value.name}
@@ -48,7 +52,9 @@ def add_constant(graph: ir.Graph, array: AnyArray, name: str) -> ir.Value:
 
 
 def replace_constant(node: ir.Node, index: int, array: AnyArray, names: Names) -> None:
-    """Let the node read `array` at this input: in place when no one else reads the old constant, else as a new initializer."""
+    """Let the node read `array` at this input: in place when no one else reads the old constant,
+    else as a new initializer.
+    """
     old = node.inputs[index] if index < len(node.inputs) else None
     if old is not None and old.is_initializer() and len(old.uses()) == 1 and not (old.is_graph_output() or old.is_graph_input()):
         old.const_value = ir.tensor(np.ascontiguousarray(array), name=old.name)
@@ -64,7 +70,9 @@ def replace_constant(node: ir.Node, index: int, array: AnyArray, names: Names) -
 def add_node(
     before: ir.Node, op_type: str, inputs: list[ir.Value | None], *, name: str, output: str, attributes: dict[str, ir.Attr] | None = None
 ) -> ir.Value:
-    """A new one-output node just before `before`; its output value, typed and shaped like nothing yet. Names must be free."""
+    """A new one-output node just before `before`; its output value, typed and shaped like nothing
+    yet. Names must be free.
+    """
     value = ir.Value(name=output)
     owner(before).insert_before(before, ir.Node("", op_type, inputs, (attributes or {}).values(), outputs=[value], name=name))
     return value
@@ -87,7 +95,9 @@ def replace_graph(model: ir.Model, new: ir.Model) -> None:
 
 
 def vanished(model: ir.Model) -> dict[str, str]:
-    """Name of each node that prepare took away -> what became of it. Kept beside the model in memory, never in its file."""
+    """Name of each node that prepare took away -> what became of it. Kept beside the model in
+    memory, never in its file.
+    """
     table: dict[str, str] = model.meta.setdefault("edgeq.vanished", {})
     return table
 
@@ -103,7 +113,9 @@ def retire(model: ir.Model, node: ir.Node, reason: str) -> None:
 
 
 def take_over(old: ir.Value, new: ir.Value) -> None:
-    """Everything that read `old` reads `new`, which also gets its name, type and shape: statistics and outputs are keyed by the name."""
+    """Everything that read `old` reads `new`, which also gets its name, type and shape: statistics
+    and outputs are keyed by the name.
+    """
     name = old.name
     old.replace_all_uses_with(new, replace_graph_outputs=True)
     old.name = None
@@ -113,7 +125,9 @@ def take_over(old: ir.Value, new: ir.Value) -> None:
 
 
 def bypass(model: ir.Model, node: ir.Node, reason: str) -> bool:
-    """Remove a node whose first output equals its first input. False when the graph needs it: it names an output that nothing else can."""
+    """Remove a node whose first output equals its first input. False when the graph needs it: it
+    names an output that nothing else can.
+    """
     source, out = node.inputs[0], node.outputs[0]
     if source is None or any(value.uses() or value.is_graph_output() for value in node.outputs[1:]):
         return False

@@ -1,4 +1,6 @@
-"""Make inner values of a model visible as graph outputs, those inside If, Loop and Scan bodies included."""
+"""Make inner values of a model visible as graph outputs, those inside If, Loop and Scan bodies
+included.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +14,13 @@ from edgeq.graph.read import graphs, is_op, nodes, owner
 
 
 def expose(model: ir.Model, wanted: Iterable[str]) -> tuple[ir.Model, dict[str, str]]:
-    """A copy of the model that also hands out the wanted float values; returns it with value name -> output name.
+    """A copy of the model that also hands out the wanted float values; returns it with value name
+    -> output name.
 
-    A value of an If branch that is not taken arrives as an array of no elements; one of a Loop or Scan body is stacked over the
-    iterations. Left out: inputs of the main graph, which the caller has fed; and what cannot be stacked, as iterations may differ
-    in it: values in a branch inside a loop, and values in a loop whose shape is not known beforehand.
+    A value of an If branch that is not taken arrives as an array of no elements; one of a Loop or
+    Scan body is stacked over the iterations. Left out: inputs of the main graph, which the caller
+    has fed; and what cannot be stacked, as iterations may differ in it: values in a branch inside a
+    loop, and values in a loop whose shape is not known beforehand.
     """
     copy = model.clone()
     raiser = _Raiser(copy)
@@ -56,7 +60,9 @@ class _Raiser:
         return steady and "" not in around and "If" not in around[: len(loops) - loops[::-1].index(True)]
 
     def to_main(self, graph: ir.Graph, value: ir.Value) -> str:
-        """Carry the value out through every body around it; returns the name of the main graph's output."""
+        """Carry the value out through every body around it; returns the name of the main graph's
+        output.
+        """
         while graph is not self.main:
             parent = self.parents[id(graph)]
             value = self._lift(graph, value, parent)

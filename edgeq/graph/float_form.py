@@ -1,4 +1,6 @@
-"""The float form of an integer model, for shapes and MACs only: every integer operator as the float operator that it computes."""
+"""The float form of an integer model, for shapes and MACs only: every integer operator as the float
+operator that it computes.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ _FLOAT_FORM: dict[str, tuple[str, tuple[int, ...]]] = {
 
 
 def float_form(model: ir.Model) -> ir.Model:
-    """A copy with the same nodes in the same order and shapes inferred. It is for reading: it need not run."""
+    """A copy with the same nodes in the same order and shapes inferred. It is for reading: it need
+    not run.
+    """
     copy = model.clone()
     for node in list(nodes(copy)):
         if node.op_type == "QLinearConcat":

@@ -11,7 +11,8 @@ from edgeq.graph.read import graphs
 
 
 def freeze_shapes(model: ir.Model, shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Set the shapes of inputs in place; a dimension's name takes its size everywhere. Raises BadRecipe for what does not fit.
+    """Set the shapes of inputs in place; a dimension's name takes its size everywhere. Raises
+    BadRecipe for what does not fit.
 
     shapes: input name -> sizes, all positive, as many as the input has dimensions.
     """

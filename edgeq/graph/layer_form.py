@@ -13,7 +13,9 @@ from edgeq.numerics.arrays import F32, F64, AnyArray
 
 @dataclass(frozen=True)
 class LayerForm:
-    """inputs, outputs: how many channels; axis: where they lie, in its input as in its output; group: of Conv and ConvTranspose."""
+    """inputs, outputs: how many channels; axis: where they lie, in its input as in its output;
+    group: of Conv and ConvTranspose.
+    """
 
     inputs: int
     outputs: int
@@ -22,7 +24,9 @@ class LayerForm:
 
 
 def layer_form(node: ir.Node) -> LayerForm | None:
-    """The form of a layer whose weight and bias can take up scales of its input and output channels; None for every other node."""
+    """The form of a layer whose weight and bias can take up scales of its input and output
+    channels; None for every other node.
+    """
     if not is_op(node, "Conv", "ConvTranspose", "Gemm", "MatMul"):
         return None
     weight = constant(node.inputs[1]) if len(node.inputs) > 1 else None
@@ -52,7 +56,9 @@ def _gemm_form(node: ir.Node, weight: AnyArray) -> LayerForm | None:
 
 
 def scale_weight(node: ir.Node, form: LayerForm, before: F64 | None, after: F64 | None) -> F32:
-    """The weight of a layer whose input channels come multiplied by `before` and whose output channels shall be multiplied by `after`."""
+    """The weight of a layer whose input channels come multiplied by `before` and whose output
+    channels shall be multiplied by `after`.
+    """
     weight = np.asarray(constant(node.inputs[1]), np.float64)
     down = np.ones(form.inputs) if before is None else 1 / before
     up = np.ones(form.outputs) if after is None else after

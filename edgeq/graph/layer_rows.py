@@ -1,4 +1,6 @@
-"""What a layer's weights are multiplied with: rows of its input, for convolutions the patches under the kernel."""
+"""What a layer's weights are multiplied with: rows of its input, for convolutions the patches under
+the kernel.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +16,14 @@ from edgeq.numerics.arrays import F32, AnyArray, Indices
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer with a constant weight, seen as `groups` matrix products of rows with `columns` numbers.
+    """A layer with a constant weight, seen as `groups` matrix products of rows with `columns`
+    numbers.
 
-    kernel: shape of one weight row, (channels of the group, *spatial) or (columns,). outputs: rows of a group.
-    positions: how many input rows one sample has, as far as is known before it runs.
-    spread: of a ConvTranspose, which is a convolution, with strides of 1 and the kernel turned round, of its input with its numbers so
-    many places apart and zeros between them: only every spread-th tap of a row meets anything else than zero.
+    kernel: shape of one weight row, (channels of the group, *spatial) or (columns,). outputs: rows
+    of a group. positions: how many input rows one sample has, as far as is known before it runs.
+    spread: of a ConvTranspose, which is a convolution, with strides of 1 and the kernel turned
+    round, of its input with its numbers so many places apart and zeros between them: only every
+    spread-th tap of a row meets anything else than zero.
     """
 
     node: str
@@ -40,13 +44,16 @@ class Layer:
 
     @property
     def depthwise(self) -> bool:
-        """Whether each channel has one input and one output: onnxruntime's kernels for that never add neighbours in int16."""
+        """Whether each channel has one input and one output: onnxruntime's kernels for that never
+        add neighbours in int16.
+        """
         return self.groups > 1 and self.kernel[0] == 1 and self.outputs == 1
 
 
 def layer_of(node: ir.Node, weight_index: int = 1) -> Layer | None:
-    """The Layer of a Conv, ConvTranspose, Gemm or MatMul that multiplies rows of its input with a constant matrix; None for every other
-    node, and for a ConvTranspose of groups, whose scales along axis 1 are those of several outputs."""
+    """The Layer of a Conv, ConvTranspose, Gemm or MatMul that multiplies rows of its input with a
+    constant matrix; None for every other node, and for a ConvTranspose of groups, whose scales
+    along axis 1 are those of several outputs."""
     source = node.inputs[0] if node.inputs else None
     weight = constant(node.inputs[weight_index]) if len(node.inputs) > weight_index else None
     if source is None or weight is None or constant(source) is not None:
@@ -122,7 +129,9 @@ def from_rows(rows: AnyArray, node: ir.Node, shape: tuple[int, ...]) -> AnyArray
 
 
 def rows_of(layer: Layer, value: F32, quota: int, chance: np.random.Generator) -> F32:
-    """At most about `quota` rows of one sample, drawn without putting back: [groups, rows, columns]."""
+    """At most about `quota` rows of one sample, drawn without putting back: [groups, rows,
+    columns].
+    """
     if not layer.strides:
         rows = value.reshape(-1, layer.columns)
         return rows[_draw(len(rows), quota, chance)][None]

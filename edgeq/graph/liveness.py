@@ -1,4 +1,6 @@
-"""How many bytes of activations live at once when a graph runs in the order of its nodes: the RAM that a device needs for them."""
+"""How many bytes of activations live at once when a graph runs in the order of its nodes: the RAM
+that a device needs for them.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +18,11 @@ _VIEWS = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout")
 
 
 def peak_bytes(model: ir.Model, int8: AbstractSet[str]) -> int:
-    """The largest sum, over the nodes, of all values alive while the node runs (its inputs and outputs included), one sample.
+    """The largest sum, over the nodes, of all values alive while the node runs (its inputs and
+    outputs included), one sample.
 
-    int8: names of values that take one byte an element. Views share a buffer; no other operator runs in place. A body's own peak
-    adds to what its If/Loop/Scan node holds alive.
+    int8: names of values that take one byte an element. Views share a buffer; no other operator
+    runs in place. A body's own peak adds to what its If/Loop/Scan node holds alive.
     """
     return _peak(model.graph, int8)
 
@@ -40,7 +43,9 @@ def _peak(graph: ir.Graph, int8: AbstractSet[str]) -> int:
 
 
 def _last_uses(graph: ir.Graph, steps: list[ir.Node]) -> dict[ir.Value, int]:
-    """Buffer -> index of the last node that reads it, a body's reads counting for its owner; graph outputs outlive all."""
+    """Buffer -> index of the last node that reads it, a body's reads counting for its owner; graph
+    outputs outlive all.
+    """
     last: dict[ir.Value, int] = {}
     for step, node in enumerate(steps):
         for value in reads(node):

@@ -1,4 +1,6 @@
-"""How much a node computes: elements of a value and multiply-accumulates of a node, from static shapes."""
+"""How much a node computes: elements of a value and multiply-accumulates of a node, from static
+shapes.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ UNKNOWN_DIM = 64
 
 
 def elements(value: ir.Value | None) -> int:
-    """Elements of one sample: an unknown first dimension (the batch) counts 1, any other unknown one UNKNOWN_DIM; 1 without a shape."""
+    """Elements of one sample: an unknown first dimension (the batch) counts 1, any other unknown
+    one UNKNOWN_DIM; 1 without a shape.
+    """
     if value is None or value.shape is None:
         return 1
     dims = [size if isinstance(size, int) else (1 if axis == 0 else UNKNOWN_DIM) for axis, size in enumerate(value.shape)]
@@ -21,7 +25,9 @@ def elements(value: ir.Value | None) -> int:
 
 
 def macs(node: ir.Node) -> int:
-    """Multiply-accumulates of Conv, ConvTranspose, Gemm and MatMul for one sample; 0 for every other operator."""
+    """Multiply-accumulates of Conv, ConvTranspose, Gemm and MatMul for one sample; 0 for every
+    other operator.
+    """
     if is_op(node, "Conv", "ConvTranspose"):
         weight = node.inputs[1]
         if weight is None or weight.shape is None:

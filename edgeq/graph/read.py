@@ -1,4 +1,6 @@
-"""Reading an onnx_ir graph: every node with its bodies, constants, attributes, sizes and consumers."""
+"""Reading an onnx_ir graph: every node with its bodies, constants, attributes, sizes and
+consumers.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +15,17 @@ ONNX_DOMAINS = ("", "ai.onnx")
 
 
 def graphs(model: ir.Model) -> Iterator[ir.Graph]:
-    """The main graph, then every If/Loop/Scan body in walk order. Functions are not walked: prepare inlines them."""
+    """The main graph, then every If/Loop/Scan body in walk order. Functions are not walked: prepare
+    inlines them.
+    """
     yield model.graph
     yield from model.graph.subgraphs()
 
 
 def nodes(model: ir.Model) -> Iterator[ir.Node]:
-    """Every node in walk order: a node before the nodes of its own bodies. Do not add or remove nodes meanwhile; list() it first."""
+    """Every node in walk order: a node before the nodes of its own bodies. Do not add or remove
+    nodes meanwhile; list() it first.
+    """
     yield from model.graph.all_nodes()
 
 
@@ -36,7 +42,9 @@ def owner(node: ir.Node) -> ir.Graph:
 
 
 def constant(value: ir.Value | None) -> AnyArray | None:
-    """The array of an initializer (that no caller can override) or of a Constant node's output; None for all else. Do not write to it."""
+    """The array of an initializer (that no caller can override) or of a Constant node's output;
+    None for all else. Do not write to it.
+    """
     if value is None or value.is_graph_input():
         return None
     maker = value.producer()
@@ -76,7 +84,9 @@ def attribute_float(node: ir.Node, name: str, default: float) -> float:
 
 
 def only_consumer(value: ir.Value) -> ir.Node | None:
-    """The one node that reads the value, when nothing else does (no second use, not a graph output)."""
+    """The one node that reads the value, when nothing else does (no second use, not a graph
+    output).
+    """
     uses = value.uses()
     if len(uses) != 1 or value.is_graph_output():
         return None
@@ -84,7 +94,9 @@ def only_consumer(value: ir.Value) -> ir.Node | None:
 
 
 def values(model: ir.Model) -> Iterator[ir.Value]:
-    """Every named value once a graph: inputs, initializers, then the nodes' outputs, bodies included."""
+    """Every named value once a graph: inputs, initializers, then the nodes' outputs, bodies
+    included.
+    """
     for graph in graphs(model):
         yield from graph.inputs
         yield from (value for value in graph.initializers.values() if not value.is_graph_input())
@@ -96,7 +108,9 @@ _WINDOWS = ("Conv", "ConvTranspose", "MaxPool", "AveragePool")
 
 
 def window_axes(node: ir.Node) -> int | None:
-    """How many spatial axes a convolution or pool works on; None for all other operators, and where it is not known."""
+    """How many spatial axes a convolution or pool works on; None for all other operators, and where
+    it is not known.
+    """
     size = rank(node.inputs[0]) if is_op(node, *_WINDOWS) else None
     return None if size is None else size - 2
 

@@ -11,7 +11,8 @@ import onnx_ir as ir
 class InputSpec:
     """One graph input (or output). dtype: numpy name ("float32", "int64" ...).
 
-    shape: an int is a fixed dimension, a str a named dynamic one, None an unnamed dynamic one; None as a whole: unknown rank.
+    shape: an int is a fixed dimension, a str a named dynamic one, None an unnamed dynamic one; None
+    as a whole: unknown rank.
     """
 
     name: str
@@ -20,7 +21,9 @@ class InputSpec:
 
 
 def input_specs(model: ir.Model) -> tuple[InputSpec, ...]:
-    """The inputs a user has to feed, in graph order; inputs with a default value (an initializer) are left out."""
+    """The inputs a user has to feed, in graph order; inputs with a default value (an initializer)
+    are left out.
+    """
     return tuple(_spec(value) for value in model.graph.inputs if value.name not in model.graph.initializers)
 
 
@@ -36,7 +39,9 @@ def _spec(value: ir.Value) -> InputSpec:
 
 
 def narrower(first: tuple[InputSpec, ...], second: tuple[InputSpec, ...]) -> tuple[InputSpec, ...]:
-    """The inputs of `first` with the dimensions fixed that either model fixes: what both can be fed."""
+    """The inputs of `first` with the dimensions fixed that either model fixes: what both can be
+    fed.
+    """
     others = {spec.name: spec for spec in second}
     return tuple(_narrowed(spec, others.get(spec.name)) for spec in first)
 

@@ -26,7 +26,9 @@ _MAX_DEPTH = 64
 
 
 def integers_are_short(model: ir.Model) -> bool:
-    """Whether no integer value is so large (a hostile Range, a chain of Concat) that following it could fill the memory."""
+    """Whether no integer value is so large (a hostile Range, a chain of Concat) that following it
+    could fill the memory.
+    """
     integers = (value for node in nodes(model) for value in node.outputs if value.dtype in (ir.DataType.INT64, ir.DataType.INT32))
     shapes = (value.shape for value in integers if value.shape is not None)
     return all(math.prod(size for size in shape if isinstance(size, int)) <= _LONGEST for shape in shapes)
@@ -42,12 +44,16 @@ def size_of(value: ir.Value, axis: int) -> Size:
 
 
 def evaluate(value: ir.Value | None) -> Sizes | None:
-    """What an integer value of rank 0 or 1 holds, as far as it follows from shapes and constants; None when it does not."""
+    """What an integer value of rank 0 or 1 holds, as far as it follows from shapes and constants;
+    None when it does not.
+    """
     return _evaluate(value, {}, 0)
 
 
 def _evaluate(value: ir.Value | None, known: dict[ir.Value, Sizes | None], depth: int) -> Sizes | None:
-    """`known` keeps each result: without it a chain of s = Add(s, s) would take time exponential in its length."""
+    """`known` keeps each result: without it a chain of s = Add(s, s) would take time exponential in
+    its length.
+    """
     if value is None or depth > _MAX_DEPTH:
         return None
     if value not in known:

@@ -1,1 +1,3 @@
-"""A QDQ model read as integer operators: checked against a target, run in numpy, written as TFLite."""
+"""A QDQ model read as integer operators: checked against a target, run in numpy, written as
+TFLite.
+"""

@@ -1,4 +1,6 @@
-"""Golden vectors: what goes in and what must come out of an integer-only chip, code by code, from the reference interpreter."""
+"""Golden vectors: what goes in and what must come out of an integer-only chip, code by code, from
+the reference interpreter.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +27,11 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 def golden_vectors(model: ir.Model, dataset: Dataset, count: int, *, channels_last: bool = False) -> dict[str, AnyArray]:
     """Codes of the first `count` samples: in_NAME [count, ...] and out_NAME [count, ...].
 
-    channels_last: as the .tflite form takes and gives them, int8 (raw pixels uint8) [N, H, W, C]; else as the ONNX model does.
+    channels_last: as the .tflite form takes and gives them, int8 (raw pixels uint8) [N, H, W, C];
+    else as the ONNX model does.
 
-    Raises UnsupportedOp for a model that is not integers throughout, BadModel when a sum leaves int32.
+    Raises UnsupportedOp for a model that is not integers throughout, BadModel when a sum leaves
+    int32.
     """
     machine = Interpreter(model)
     found: dict[str, list[AnyArray]] = {}

@@ -1,4 +1,6 @@
-"""A QDQ graph seen as integer operators: what each reads and makes in codes, with the grids. Reading only; it tolerates illegal graphs."""
+"""A QDQ graph seen as integer operators: what each reads and makes in codes, with the grids.
+Reading only; it tolerates illegal graphs.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +20,11 @@ _PAIR = ("QuantizeLinear", "DequantizeLinear")
 
 @dataclass(frozen=True, eq=False)
 class Operand:
-    """A tensor. grid: of its codes; None: floats, or integers that are no codes (shapes, indices). data: of a constant.
+    """A tensor. grid: of its codes; None: floats, or integers that are no codes (shapes, indices).
+    data: of a constant.
 
-    name: of the value that holds the codes, where there is one. shape: None where a size is unknown.
+    name: of the value that holds the codes, where there is one. shape: None where a size is
+    unknown.
     """
 
     name: str
@@ -37,9 +41,11 @@ class Operand:
 
 @dataclass(frozen=True, eq=False)
 class IntegerOp:
-    """One operator on codes. op_type: ONNX's; or Requantize (codes to another grid), Lookup (inputs: codes, table).
+    """One operator on codes. op_type: ONNX's; or Requantize (codes to another grid), Lookup
+    (inputs: codes, table).
 
-    clamp: bounds of a Relu or Clip between the operator and its output grid, which the kernel does on the way. node: to read attributes.
+    clamp: bounds of a Relu or Clip between the operator and its output grid, which the kernel does
+    on the way. node: to read attributes.
     """
 
     op_type: str
@@ -63,7 +69,9 @@ class IntegerGraph:
 
 
 def integer_graph(model: ir.Model) -> IntegerGraph:
-    """Read the main graph of a QDQ model whose shapes are inferred. Every node but the pairs becomes a step."""
+    """Read the main graph of a QDQ model whose shapes are inferred. Every node but the pairs
+    becomes a step.
+    """
     return _Reader(model).read()
 
 
@@ -95,7 +103,9 @@ class _Reader:
                 yield self._operator(node)
 
     def _dequantize(self, node: ir.Node) -> Iterator[IntegerOp]:
-        """Only what hands floats out of the model, or to nobody in particular, is a step of its own."""
+        """Only what hands floats out of the model, or to nobody in particular, is a step of its
+        own.
+        """
         if constant(node.inputs[0]) is None and node.outputs[0].is_graph_output():
             yield IntegerOp("DequantizeLinear", node, (self._codes(node),), (self._plain(node.outputs[0]),))
 
@@ -123,7 +133,9 @@ class _Reader:
         return IntegerOp(node.op_type, node, inputs, tuple(outputs), clamp)
 
     def _follow(self, value: ir.Value, clamp: tuple[float, float] | None) -> tuple[ir.Value, tuple[float, float] | None]:
-        """The codes that a float output becomes, through Relu and Clip, when one QuantizeLinear is all that reads it."""
+        """The codes that a float output becomes, through Relu and Clip, when one QuantizeLinear is
+        all that reads it.
+        """
         start, passed, bounds = value, list[ir.Node](), clamp
         while value.dtype in (ir.DataType.FLOAT, None) and not value.is_graph_output() and len(value.uses()) == 1:
             reader = next(iter(value.uses())).node

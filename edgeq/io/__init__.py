@@ -1,1 +1,3 @@
-"""Models, TOML and JSON on disk: what is read may be hostile, what is written is whole or not there."""
+"""Models, TOML and JSON on disk: what is read may be hostile, what is written is whole or not
+there.
+"""

@@ -21,7 +21,9 @@ def tensors(proto: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
 
 
 def tensor_bytes(tensor: onnx.TensorProto) -> int:
-    """The bytes that a tensor's shape and type ask for. Raises ValueError for a negative dimension or an unknown type."""
+    """The bytes that a tensor's shape and type ask for. Raises ValueError for a negative dimension
+    or an unknown type.
+    """
     if any(size < 0 for size in tensor.dims):
         raise ValueError(f"negative dimension in {list(tensor.dims)}")
     return int(-(-math.prod(tensor.dims) * ir.DataType(tensor.data_type).bitwidth // 8))
@@ -47,8 +49,9 @@ def _node_tensors(node: onnx.NodeProto) -> Iterator[onnx.TensorProto]:
 def read_external_data(proto: onnx.ModelProto, folder: Path | None, budget: int) -> list[bytes]:
     """Move the bytes of every external tensor into the proto; return them in walk order.
 
-    budget: how many bytes all of them together may have. folder None: the model came from memory, so it has no folder.
-    Raises BadModel for a location outside of the folder, a missing file, a length that is not the tensor's, or too much data.
+    budget: how many bytes all of them together may have. folder None: the model came from memory,
+    so it has no folder. Raises BadModel for a location outside of the folder, a missing file, a
+    length that is not the tensor's, or too much data.
     """
     read: list[bytes] = []
     total = 0
@@ -75,7 +78,9 @@ def read_external_data(proto: onnx.ModelProto, folder: Path | None, budget: int)
 
 
 def _inside(folder: Path, location: str, where: str) -> Path:
-    """The file that `location` names, which must be a regular file under `folder` when every link is followed."""
+    """The file that `location` names, which must be a regular file under `folder` when every link
+    is followed.
+    """
     fix = "Put the data file beside the model and give its plain name."
     spellings = (PurePosixPath(location), PureWindowsPath(location))
     if not location or any(path.is_absolute() or path.anchor or ".." in path.parts for path in spellings):

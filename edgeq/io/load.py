@@ -1,4 +1,6 @@
-"""Read an ONNX model that may be broken or hostile: everything that follows may trust what load returns."""
+"""Read an ONNX model that may be broken or hostile: everything that follows may trust what load
+returns.
+"""
 
 from __future__ import annotations
 
@@ -35,9 +37,11 @@ _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
 
 @dataclass(frozen=True)
 class Loaded:
-    """A checked model: unique names, functions inlined, no external data, no initializer that a caller could override.
+    """A checked model: unique names, functions inlined, no external data, no initializer that a
+    caller could override.
 
-    hash: sha256 (hex) of the file and its external data. size: their bytes. path: None for a model from memory.
+    hash: sha256 (hex) of the file and its external data. size: their bytes. path: None for a model
+    from memory.
     """
 
     model: ir.Model
@@ -49,8 +53,9 @@ class Loaded:
 def load_model(path: str | Path, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH, quantized: bool = False) -> Loaded:
     """Read and check an .onnx file of opset 7 or newer.
 
-    max_bytes bounds the file and its external data together, max_depth the nesting of bodies. quantized: accept integer models too.
-    Raises BadModel (UnsupportedOpset) that says what is wrong, where, and how to fix it.
+    max_bytes bounds the file and its external data together, max_depth the nesting of bodies.
+    quantized: accept integer models too. Raises BadModel (UnsupportedOpset) that says what is
+    wrong, where, and how to fix it.
     """
     path = Path(path)
     data = _read(path, max_bytes)

@@ -16,13 +16,15 @@ from edgeq.graph.read import graphs
 
 #: protobuf refuses messages of 2 GiB; leave room for the graph itself
 IN_ONE_FILE_BYTES = (1 << 31) - (1 << 26)
-#: with external data, tensors from this size on go to the data file, each on an offset that can be mapped
+#: with external data, tensors from this size on go to the data file, each on an offset that can be
+#: mapped
 _EXTERNAL_FROM, _ALIGNMENT = 1024, 4096
 _MARK = ".edgeq-tmp-"
 
 
 def save_model(model: ir.Model, path: str | Path, *, force: bool = False, inputs: Sequence[Path] = (), external_data: bool = False) -> None:
-    """Write an .onnx file; the same model gives the same bytes. Weights go to <name>.data beside it when asked, or above 2 GiB.
+    """Write an .onnx file; the same model gives the same bytes. Weights go to <name>.data beside it
+    when asked, or above 2 GiB.
 
     force: replace a file that is there. inputs: files of this run that must never be written over.
     Raises BadOutput, and then has written nothing.
@@ -53,7 +55,9 @@ def atomic_write_text(path: str | Path, text: str, *, force: bool = False, input
 
 
 def check_output(path: str | Path, *, force: bool = False, inputs: Sequence[Path] = ()) -> None:
-    """Raise BadOutput when the path cannot or must not be written; remove what dead runs left beside it. Call it before long work."""
+    """Raise BadOutput when the path cannot or must not be written; remove what dead runs left
+    beside it. Call it before long work.
+    """
     path = Path(path)
     where = str(path)
     try:
@@ -81,7 +85,9 @@ def _same_file(path: Path, source: Path) -> bool:
 
 
 def _remove_leftovers(path: Path) -> None:
-    """Temporaries carry the process id of their run: one whose process is gone belongs to nobody."""
+    """Temporaries carry the process id of their run: one whose process is gone belongs to
+    nobody.
+    """
     prefix = f".{path.name}{_MARK}"
     for left in path.parent.iterdir():
         owner = left.name.removeprefix(prefix).split("-")[0]
@@ -164,7 +170,9 @@ def _put_tensors(file: BinaryIO, tensors: Iterable[tuple[int, ir.TensorProtocol]
 
 
 def _with_external_data(model: ir.Model, location: str) -> tuple[ir.Model, list[tuple[int, ir.TensorProtocol]]]:
-    """A copy whose large initializers point into `location`, and the tensors with the offsets where they belong there."""
+    """A copy whose large initializers point into `location`, and the tensors with the offsets where
+    they belong there.
+    """
     outside = model.clone()
     placed: list[tuple[int, ir.TensorProtocol]] = []
     offset = 0

@@ -1,4 +1,6 @@
-"""Frozen results as JSON: dataclasses, mappings and numpy scalars in, strict JSON (no NaN, no Infinity) out."""
+"""Frozen results as JSON: dataclasses, mappings and numpy scalars in, strict JSON (no NaN, no
+Infinity) out.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ JsonValue = None | bool | int | float | str | list["JsonValue"] | dict[str, "Jso
 
 
 def to_json(value: object) -> str:
-    """`value` as indented JSON text with a final newline. Raises TypeError for what has no JSON form (a programmer error)."""
+    """`value` as indented JSON text with a final newline. Raises TypeError for what has no JSON
+    form (a programmer error).
+    """
     return json.dumps(plain(value), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
 
 

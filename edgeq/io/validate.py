@@ -21,7 +21,9 @@ _QUANTIZED = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "Co
 
 
 def check_form(proto: onnx.ModelProto, where: str, max_depth: int) -> None:
-    """What onnx.checker does not say, or says too late: opset, nesting, sparse weights, function bombs, no nodes. Raises BadModel."""
+    """What onnx.checker does not say, or says too late: opset, nesting, sparse weights, function
+    bombs, no nodes. Raises BadModel.
+    """
     newest = onnx.defs.onnx_opset_version()
     for entry in proto.opset_import:
         if entry.domain in ONNX_DOMAINS and not OLDEST_OPSET <= entry.version <= newest:
@@ -37,7 +39,9 @@ def check_form(proto: onnx.ModelProto, where: str, max_depth: int) -> None:
 
 
 def check_tensors(proto: onnx.ModelProto, where: str) -> None:
-    """Every tensor holds exactly the data that its shape and type ask for (onnx.checker does not look). Raises BadModel."""
+    """Every tensor holds exactly the data that its shape and type ask for (onnx.checker does not
+    look). Raises BadModel.
+    """
     for tensor in tensors(proto):
         if tensor.data_type == onnx.TensorProto.STRING:
             continue
@@ -103,7 +107,9 @@ def _bodies(node: onnx.NodeProto) -> list[onnx.GraphProto]:
 
 
 def _check_functions(proto: onnx.ModelProto, where: str) -> None:
-    """Refuse functions that call themselves, and ones that expand to more than MAX_NODES nodes when inlined."""
+    """Refuse functions that call themselves, and ones that expand to more than MAX_NODES nodes when
+    inlined.
+    """
     bodies = {(function.domain, function.name, function.overload): list(_all_nodes(function.node)) for function in proto.functions}
     sizes: dict[tuple[str, str, str], int] = {}
     open_calls: set[tuple[str, str, str]] = set()

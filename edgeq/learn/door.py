@@ -1,4 +1,6 @@
-"""The step from a closed-form plan to a learned one: checks that torch is there, hands the forms of the model to edgeq.learn."""
+"""The step from a closed-form plan to a learned one: checks that torch is there, hands the forms of
+the model to edgeq.learn.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Which layer gets how many bits: the least damage to the output within a number of bytes, or the sizes on the way there."""
+"""Which layer gets how many bits: the least damage to the output within a number of bytes, or the
+sizes on the way there.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ SKETCH = 1 << 14
 
 @dataclass(frozen=True)
 class Choice:
-    """One way to store a weight: index bits, bytes in the file, and what it does to the model's output (any unit, the same for all)."""
+    """One way to store a weight: index bits, bytes in the file, and what it does to the model's
+    output (any unit, the same for all).
+    """
 
     bits: int
     bytes: int
@@ -25,10 +29,12 @@ class Choice:
 
 
 def allocate(choices: Mapping[str, Sequence[Choice]], budget: float) -> dict[str, int]:
-    """Key -> bits, of least total damage within `budget` bytes; the cheapest of each where even those do not fit.
+    """Key -> bits, of least total damage within `budget` bytes; the cheapest of each where even
+    those do not fit.
 
-    Greedy on the lower convex hull of each weight's choices, best gain a byte first: the optimum of the knapsack but for what the last
-    step leaves over, which further steps that still fit use up. Source: Shoham and Gersho, IEEE Trans. ASSP 36(9), 1988.
+    Greedy on the lower convex hull of each weight's choices, best gain a byte first: the optimum of
+    the knapsack but for what the last step leaves over, which further steps that still fit use up.
+    Source: Shoham and Gersho, IEEE Trans. ASSP 36(9), 1988.
     """
     hulls = {key: _hull(options) for key, options in sorted(choices.items())}
     at = dict.fromkeys(hulls, 0)
@@ -46,7 +52,9 @@ def allocate(choices: Mapping[str, Sequence[Choice]], budget: float) -> dict[str
 
 
 def _hull(options: Sequence[Choice]) -> list[Choice]:
-    """The choices on the lower convex hull of damage over bytes, cheapest first: each step gains less a byte than the one before."""
+    """The choices on the lower convex hull of damage over bytes, cheapest first: each step gains
+    less a byte than the one before.
+    """
     hull: list[Choice] = []
     for one in sorted(options, key=lambda choice: (choice.bytes, choice.damage)):
         if hull and one.damage >= hull[-1].damage:
@@ -62,7 +70,9 @@ def _slope(before: Choice, after: Choice) -> float:
 
 
 def distortions(rows: F32, widths: Sequence[int]) -> dict[int, float]:
-    """Index bits -> share of the energy of rows [G, C, K] that k-means of the rows, scaled alike, leaves as an error. From a sketch."""
+    """Index bits -> share of the energy of rows [G, C, K] that k-means of the rows, scaled alike,
+    leaves as an error. From a sketch.
+    """
     spread = np.sqrt(np.square(rows).mean(-1, keepdims=True))
     scaled = (rows / np.where(spread > 0, spread, 1)).reshape(-1)
     few = scaled[:: max(1, scaled.size // SKETCH)]

@@ -1,4 +1,6 @@
-"""Codebooks: an array of few different values as a small table and packed indices into it. Lossless; which values is decided elsewhere."""
+"""Codebooks: an array of few different values as a small table and packed indices into it.
+Lossless; which values is decided elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,8 @@ _WORD = re.compile(r"tensor|channel|group:(\d+)|vector:(\d+)")
 class Grain:
     """What shares a table, and what one entry stands for.
 
-    channels: so many output channels share a table; None: all of them. vector: so many consecutive weights of one channel are one entry.
+    channels: so many output channels share a table; None: all of them. vector: so many consecutive
+    weights of one channel are one entry.
     """
 
     channels: int | None = None
@@ -50,9 +53,11 @@ def parse_grain(word: str) -> Grain:
 
 @dataclass(frozen=True, eq=False)
 class Codebook:
-    """tables [T, k, d], sorted where d = 1; indices uint8 of `shape`, or flat [size / d] for vectors; bits of an index.
+    """tables [T, k, d], sorted where d = 1; indices uint8 of `shape`, or flat [size / d] for
+    vectors; bits of an index.
 
-    axis: the output channels of `shape`, which belong to the tables in equal runs of grain.channels.
+    axis: the output channels of `shape`, which belong to the tables in equal runs of
+    grain.channels.
     """
 
     tables: AnyArray
@@ -64,7 +69,9 @@ class Codebook:
 
 
 def encode(array: AnyArray, grain: Grain, axis: int, bits: int = 8) -> Codebook | None:
-    """The codebook of an array as it is, with the fewest bits that do; None when `bits` are too few for its different values."""
+    """The codebook of an array as it is, with the fewest bits that do; None when `bits` are too few
+    for its different values.
+    """
     if grain.vector > 1:
         return _encode_vectors(array, grain, axis, bits)
     cells = _cells(array, grain, axis)
@@ -88,7 +95,9 @@ def decode(book: Codebook) -> AnyArray:
 
 
 def stored_bytes(book: Codebook) -> int:
-    """Bytes of indices and tables: what a file holds for the array (offsets and packing constants of a few bytes left out)."""
+    """Bytes of indices and tables: what a file holds for the array (offsets and packing constants
+    of a few bytes left out).
+    """
     tables = int(np.prod(book.tables.shape)) * book.tables.dtype.itemsize
     return packed_bytes(int(book.indices.size), book.bits) + tables
 
@@ -100,7 +109,9 @@ def codebook_bytes(size: int, bits: int, grain: Grain, channels: int, item: int)
 
 
 def as_runs(shape: tuple[int, ...], grain: Grain, axis: int) -> tuple[int, int, int]:
-    """`shape` seen as [before, tables, rest], where every slice [:, t] belongs to table t; (0, 0, 0) when the channels do not divide so."""
+    """`shape` seen as [before, tables, rest], where every slice [:, t] belongs to table t; (0, 0,
+    0) when the channels do not divide so.
+    """
     channels = shape[axis]
     run = channels if grain.channels is None else grain.channels
     if channels % run:

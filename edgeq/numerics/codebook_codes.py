@@ -14,7 +14,8 @@ from edgeq.numerics.rounding import Codes
 
 @dataclass(frozen=True, eq=False)
 class TableCodes(Codes):
-    """table float64 [G, C, k], or [1, 1, k] for all rows: the codes of each row, ascending, k a power of two.
+    """table float64 [G, C, k], or [1, 1, k] for all rows: the codes of each row, ascending, k a
+    power of two.
 
     A limit on neighbours, or a weight that is not kept, needs a 0 in it.
     """
@@ -22,7 +23,9 @@ class TableCodes(Codes):
     table: F64 = field(default_factory=lambda: np.zeros((1, 1, 1)))
 
     def all_nearest(self, wanted: F32) -> F32:
-        """The nearest entry to each number of [G, C, K]; of neighbours that are too large together the larger one is taken back."""
+        """The nearest entry to each number of [G, C, K]; of neighbours that are too large together
+        the larger one is taken back.
+        """
         chosen = self._entry(self._place(wanted))
         if self.kept is not None:
             chosen = chosen * self.kept

@@ -1,4 +1,6 @@
-"""Under the measured moment, in turns: entries with error feedback, then scales and table entries by least squares."""
+"""Under the measured moment, in turns: entries with error feedback, then scales and table entries
+by least squares.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +22,11 @@ LEAST_GAIN = 5e-3
 
 @dataclass(frozen=True, eq=False)
 class WeightRows:
-    """rows [G, C, K] and what makes an error of theirs matter: importance [G, K], the diagonal of moment [G, K, K] (None: only that).
+    """rows [G, C, K] and what makes an error of theirs matter: importance [G, K], the diagonal of
+    moment [G, K, K] (None: only that).
 
-    least: the smallest scale of each row [G, C]. shared: one scale for all rows. zero: whether a table must hold 0 exactly.
+    least: the smallest scale of each row [G, C]. shared: one scale for all rows. zero: whether a
+    table must hold 0 exactly.
     """
 
     rows: F32
@@ -36,14 +40,18 @@ class WeightRows:
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """scale [G, C] and codes [G, C, K], whole numbers: of each table's rows at most 2^bits different ones."""
+    """scale [G, C] and codes [G, C, K], whole numbers: of each table's rows at most 2^bits
+    different ones.
+    """
 
     scale: F32
     codes: F32
 
 
 def improve(weights: WeightRows, scale: F32, tables: F64, owner: Indices, codes: Codes, reach: int | None) -> Fit:
-    """In turns, until it stops helping. reach: of whole entries; None: reals, whose scale stays 1."""
+    """In turns, until it stops helping. reach: of whole entries; None: reals, whose scale stays
+    1.
+    """
     chosen = table_codes(codes, tables, owner, weights.rows)
     if weights.moment is None:
         return Fit(scale, chosen.all_nearest(weights.rows / scale[..., None]))
@@ -66,7 +74,8 @@ def improve(weights: WeightRows, scale: F32, tables: F64, owner: Indices, codes:
 
 
 def _polish(weights: WeightRows, codes: F32, scale: F32, chosen: TableCodes) -> F32:
-    """Move one weight at a time to the entry that is best with all others as they are: no move raises the output error.
+    """Move one weight at a time to the entry that is best with all others as they are: no move
+    raises the output error.
 
     Source: Behdin et al., QuantEase, arXiv:2309.01885.
     """
@@ -117,7 +126,9 @@ def _fit_scale(weights: WeightRows, fit: Fit) -> F32:
 
 
 def _fit_tables(weights: WeightRows, fit: Fit, tables: F64, owner: Indices, chosen: TableCodes, reach: int | None) -> F64:
-    """Entries that lower the output error with every weight staying at its entry: coordinate descent on the normal equations."""
+    """Entries that lower the output error with every weight staying at its entry: coordinate
+    descent on the normal equations.
+    """
     places = chosen.places(fit.codes)
     normal, wanted = _normal_equations(weights, fit.scale, places, owner, tables.shape)
     new = tables.copy()

@@ -1,7 +1,9 @@
-"""Choosing the table of a codebook, the scales and the entries of every weight so that the layer's output changes least.
+"""Choosing the table of a codebook, the scales and the entries of every weight so that the layer's
+output changes least.
 
-Tables start as the k-means of the scaled weights, each weighted by how much its input varies. Then, in turns until it stops helping:
-entries are assigned with error feedback (rounding.py), scales and table entries are re-estimated by least squares under the moment H.
+Tables start as the k-means of the scaled weights, each weighted by how much its input varies. Then,
+in turns until it stops helping: entries are assigned with error feedback (rounding.py), scales and
+table entries are re-estimated by least squares under the moment H.
 """
 
 from __future__ import annotations
@@ -38,10 +40,11 @@ def fit_codebook(weights: WeightRows, grain: Grain, bits: int) -> Fit:
 
 
 def _best_start(weights: WeightRows, owner: Indices, bits: int) -> Fit:
-    """From tables for weights that count as much as their input's second moment, and for such that count as its root: the better end.
+    """From tables for weights that count as much as their input's second moment, and for such that
+    count as its root: the better end.
 
-    Error feedback lets columns make up for each other, so that afterwards they matter less unequally than the moment's diagonal says.
-    With many entries a table comes out alike from both.
+    Error feedback lets columns make up for each other, so that afterwards they matter less
+    unequally than the moment's diagonal says. With many entries a table comes out alike from both.
     """
     reach, codes = _reach(weights.codes), replace(weights.codes, limit=None)  # such a table keeps to the limit by itself
 
@@ -77,7 +80,9 @@ def table_of_row(rows: F32, grain: Grain) -> Indices:
 
 
 def _reach(codes: Codes) -> int:
-    """The largest integer of a table. Half of the limit on neighbours: to watch over them costs more than coarser entries."""
+    """The largest integer of a table. Half of the limit on neighbours: to watch over them costs
+    more than coarser entries.
+    """
     return codes.qmax if codes.limit is None or not codes.pairs else min(codes.qmax, codes.limit // 2)
 
 
@@ -85,7 +90,9 @@ def _reach(codes: Codes) -> int:
 
 
 def _start(weights: WeightRows, owner: Indices, bits: int) -> tuple[F32, F64]:
-    """Scales in units of which one table of reals serves all rows that share it: from two guesses, the one that ends better."""
+    """Scales in units of which one table of reals serves all rows that share it: from two guesses,
+    the one that ends better.
+    """
     few = _sketch(weights)
     peak = np.abs(weights.rows).max(-1, initial=0.0)
     mass = np.maximum(weights.importance.sum(-1, keepdims=True), 1e-30)
@@ -96,8 +103,9 @@ def _start(weights: WeightRows, owner: Indices, bits: int) -> tuple[F32, F64]:
 
 
 def _sketch(weights: WeightRows) -> WeightRows:
-    """All rows, but where there are many weights only some of the columns: those in which a single weight matters most, and every step-th
-    of the others, which stand for their neighbours. A weight far from all others must be there to get an entry of its own."""
+    """All rows, but where there are many weights only some of the columns: those in which a single
+    weight matters most, and every step-th of the others, which stand for their neighbours. A weight
+    far from all others must be there to get an entry of its own."""
     rows, importance, kept = weights.rows, weights.importance, weights.codes.kept
     step = max(1, min(rows.size // SKETCH, rows.shape[-1] // 8))
     if step > 1:
@@ -141,7 +149,9 @@ def _diagonal_scale(weights: WeightRows, codes: F32, scale: F32) -> F32:
 
 
 def _tables(weights: WeightRows, scale: F32, owner: Indices, bits: int, *, zero: bool, before: F64 | None = None) -> F64:
-    """k-means of weight / scale of each table's rows: [T, k], ascending. zero: one of the entries is 0. before: start from these tables."""
+    """k-means of weight / scale of each table's rows: [T, k], ascending. zero: one of the entries
+    is 0. before: start from these tables.
+    """
     size = 2**bits
     scaled = (weights.rows / scale[..., None]).reshape(len(owner), -1)
     per_row = (weights.importance[:, None, :] * np.square(scale, dtype=np.float64)[..., None]).reshape(len(owner), -1)
@@ -168,7 +178,9 @@ def _tables(weights: WeightRows, scale: F32, owner: Indices, bits: int, *, zero:
 
 
 def _to_integers(weights: WeightRows, scale: F32, tables: F64, owner: Indices, reach: int) -> tuple[F32, F64]:
-    """Tables stretched to whole numbers up to `reach`, the way that rounds them with the least error, and scales that undo it."""
+    """Tables stretched to whole numbers up to `reach`, the way that rounds them with the least
+    error, and scales that undo it.
+    """
     peak = np.maximum(np.abs(tables).max(-1), 1e-30)
     if weights.shared:
         peak = np.full_like(peak, peak.max())

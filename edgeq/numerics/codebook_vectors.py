@@ -1,4 +1,6 @@
-"""Choosing the tables of vector codebooks: one entry stands for several neighbouring weights of a row."""
+"""Choosing the tables of vector codebooks: one entry stands for several neighbouring weights of a
+row.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ from edgeq.numerics.vector_kmeans import cluster_vectors, nearest_vectors
 
 
 def fit_vectors(weights: WeightRows, grain: Grain, bits: int) -> Fit:
-    """One scale a row and a table of integer vectors. Neighbours keep to their limit since no entry is above half of it."""
+    """One scale a row and a table of integer vectors. Neighbours keep to their limit since no entry
+    is above half of it.
+    """
     reach = weights.codes.qmax if weights.codes.limit is None else min(weights.codes.qmax, weights.codes.limit // 2)
     peak = np.abs(weights.rows).max(-1, initial=0.0)
     if weights.shared:

@@ -1,4 +1,6 @@
-"""Linear quantization r = scale * (q - zero_point): grids, and the arithmetic on them. numpy only."""
+"""Linear quantization r = scale * (q - zero_point): grids, and the arithmetic on them. numpy
+only.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ class PerChannel:
 
 @dataclass(frozen=True)
 class PerGroup:
-    """One scale for each `size` neighbours along `axis`: x [A, B], axis 1 -> scale [A, ceil(B / size)]."""
+    """One scale for each `size` neighbours along `axis`: x [A, B], axis 1 -> scale [A, ceil(B /
+    size)].
+    """
 
     axis: int
     size: int
@@ -89,8 +93,8 @@ def grid_for_range(
 ) -> QuantParams:
     """The per-tensor grid whose codes span [low, high], widened to hold 0.0 exactly.
 
-    symmetric: zero_point is the middle code (0 for signed, 128 for uint8) and the span is +-max(|low|, |high|). power_of_two: so is the
-    scale; the grid then spans up to twice as much.
+    symmetric: zero_point is the middle code (0 for signed, 128 for uint8) and the span is
+    +-max(|low|, |high|). power_of_two: so is the scale; the grid then spans up to twice as much.
     Formula: Jacob et al., arXiv:1712.05877, section 2.1.
     """
     qmin, qmax = LIMITS[dtype][0] + int(narrow), LIMITS[dtype][1]
@@ -111,7 +115,9 @@ def next_power_of_two(scale: NDArray[np.floating]) -> F32:
 
 
 def quantize(x: NDArray[np.floating], grid: QuantParams) -> AnyArray:
-    """round_half_even(x / scale) + zero_point, saturated: ONNX QuantizeLinear. Shape of x, dtype of the grid."""
+    """round_half_even(x / scale) + zero_point, saturated: ONNX QuantizeLinear. Shape of x, dtype of
+    the grid.
+    """
     scale, zero = _along(x.ndim, grid)
     codes = np.rint(x.astype(np.float32) / scale) + zero
     return np.asarray(np.clip(codes, grid.qmin, grid.qmax), _storage(grid.dtype))

@@ -1,7 +1,8 @@
-"""k-means of numbers: the optimum of a summary by dynamic programming, then Lloyd's iteration over all of them, exactly.
+"""k-means of numbers: the optimum of a summary by dynamic programming, then Lloyd's iteration over
+all of them, exactly.
 
-Numbers can be sorted, so a cluster is a run of them: with prefix sums one iteration over n numbers costs O(k log n), and nothing of size
-k x n is ever held.
+Numbers can be sorted, so a cluster is a run of them: with prefix sums one iteration over n numbers
+costs O(k log n), and nothing of size k x n is ever held.
 """
 
 from __future__ import annotations
@@ -13,14 +14,17 @@ from numpy.typing import NDArray
 
 from edgeq.numerics.arrays import F64, Indices
 
-#: points of the summary that the optimum is found for; more tables' worth of entries get by with fewer points each
+#: points of the summary that the optimum is found for; more tables' worth of entries get by with
+#: fewer points each
 SUMMARY = 2048
 ITERATIONS = 60
 
 
 @dataclass(frozen=True, eq=False)
 class Sorted:
-    """Numbers in ascending order with prefix sums (one longer) of weight, weight * x and weight * x^2."""
+    """Numbers in ascending order with prefix sums (one longer) of weight, weight * x and weight *
+    x^2.
+    """
 
     values: NDArray[np.floating]
     weight: F64
@@ -41,9 +45,11 @@ class Sorted:
 
 
 def cluster(values: NDArray[np.floating], weights: F64 | None, count: int) -> F64:
-    """At most `count` centroids in ascending order that minimise sum weights (value - nearest centroid)^2. No cluster is empty.
+    """At most `count` centroids in ascending order that minimise sum weights (value - nearest
+    centroid)^2. No cluster is empty.
 
-    values, weights: flat, of one length; None: all weights 1. Source of the recursion: Wang and Song, Ckmeans.1d.dp, R Journal 3/2, 2011.
+    values, weights: flat, of one length; None: all weights 1. Source of the recursion: Wang and
+    Song, Ckmeans.1d.dp, R Journal 3/2, 2011.
     """
     data = sort(values, weights)
     distinct = _distinct(data.values)
@@ -56,7 +62,9 @@ def cluster(values: NDArray[np.floating], weights: F64 | None, count: int) -> F6
 
 
 def lloyd(data: Sorted, centroids: F64) -> F64:
-    """Iterate until the runs stay as they are. A centroid that no number is nearest to moves to where the error is largest."""
+    """Iterate until the runs stay as they are. A centroid that no number is nearest to moves to
+    where the error is largest.
+    """
     edges = np.empty(0, np.intp)
     for _ in range(ITERATIONS):
         new = runs(data.values, centroids)
@@ -112,7 +120,9 @@ def _distinct(ordered: NDArray[np.floating]) -> Indices:
 
 
 def _summary(data: Sorted, distinct: Indices, size: int) -> Indices:
-    """Edges of at most `size` runs: one half evenly spread over the numbers, one half over their range. Equal numbers stay together."""
+    """Edges of at most `size` runs: one half evenly spread over the numbers, one half over their
+    range. Equal numbers stay together.
+    """
     if len(distinct) - 1 <= size:
         return distinct
     count = len(data.values)
@@ -124,7 +134,9 @@ def _summary(data: Sorted, distinct: Indices, size: int) -> Indices:
 
 
 def _points(data: Sorted, edges: Indices) -> Sorted:
-    """The summary: prefix sums at its edges. Its second moment keeps the spread inside of a run, which no choice changes."""
+    """The summary: prefix sums at its edges. Its second moment keeps the spread inside of a run,
+    which no choice changes.
+    """
     return Sorted(data.values[edges[:-1]], data.weight[edges], data.first[edges], data.second[edges])
 
 
@@ -143,7 +155,9 @@ def _optimum(points: Sorted, count: int) -> Indices:
 
 
 def _one_more(points: Sorted, before: F64) -> tuple[F64, Indices]:
-    """best[j] = min over i of before[i] + cost(i, j), and the i. It never falls as j grows, so coarse steps bound finer ones."""
+    """best[j] = min over i of before[i] + cost(i, j), and the i. It never falls as j grows, so
+    coarse steps bound finer ones.
+    """
     size = len(before) - 1
     best, cut = np.full(size + 1, np.inf), np.zeros(size + 1, np.intp)
     best[0] = 0.0

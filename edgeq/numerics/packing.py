@@ -1,4 +1,6 @@
-"""Packing small unsigned integers into bytes, and splitting widths that do not divide a byte into ones that do."""
+"""Packing small unsigned integers into bytes, and splitting widths that do not divide a byte into
+ones that do.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +8,15 @@ import numpy as np
 
 from edgeq.numerics.arrays import U8
 
-#: bits of an index -> widths of the parts it is stored in, the lowest bits first: each divides 8, so that no part crosses a byte
+#: bits of an index -> widths of the parts it is stored in, the lowest bits first: each divides 8,
+#: so that no part crosses a byte
 PARTS: dict[int, tuple[int, ...]] = {1: (1,), 2: (2,), 3: (2, 1), 4: (4,), 5: (4, 1), 6: (4, 2), 8: (8,)}
 
 
 def pack(values: U8, width: int) -> U8:
-    """values [n] below 2^width -> bytes [ceil(n width / 8)]. The first value has the lowest bits, as ONNX packs its 4-bit types."""
+    """values [n] below 2^width -> bytes [ceil(n width / 8)]. The first value has the lowest bits,
+    as ONNX packs its 4-bit types.
+    """
     per = 8 // width
     padded = np.zeros(-(-values.size // per) * per, np.uint8)
     padded[: values.size] = values.reshape(-1)

@@ -1,4 +1,6 @@
-"""Which weights to set to 0: a share of them, or all but N of every M neighbours, by magnitude or by what they add to the output."""
+"""Which weights to set to 0: a share of them, or all but N of every M neighbours, by magnitude or
+by what they add to the output.
+"""
 
 from __future__ import annotations
 
@@ -38,10 +40,12 @@ def parse_prune(word: str) -> Prune:
 
 
 def kept_weights(rows: F32, importance: F64 | None, prune: Prune) -> Mask:
-    """rows [G, C, K], importance [G, K] (diagonal of the input's second moment; None: magnitude alone) -> which stay.
+    """rows [G, C, K], importance [G, K] (diagonal of the input's second moment; None: magnitude
+    alone) -> which stay.
 
-    The saliency w^2 h is what a weight adds to the output's mean square: LeCun et al., Optimal Brain Damage, 1990. A ratio is taken over
-    the whole weight; with equal saliencies the earlier weight goes. What is left of a row after the last M is kept.
+    The saliency w^2 h is what a weight adds to the output's mean square: LeCun et al., Optimal
+    Brain Damage, 1990. A ratio is taken over the whole weight; with equal saliencies the earlier
+    weight goes. What is left of a row after the last M is kept.
     """
     saliency = np.square(rows, dtype=np.float64)
     if importance is not None:

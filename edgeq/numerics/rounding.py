@@ -1,8 +1,10 @@
-"""Rounding weights with the data in view: the closed-form recursion of OBQ/OPTQ (arXiv:2208.11580, arXiv:2210.17323), batched.
+"""Rounding weights with the data in view: the closed-form recursion of OBQ/OPTQ (arXiv:2208.11580,
+arXiv:2210.17323), batched.
 
-A layer computes W x. Rounding W to codes Q at scale s changes its output by (W - sQ) x, whose expected square is the sum over rows of
-r H r^T with H = E[x x^T]. Rounding one column after the other, each error is passed on to the columns that are still free, the way that
-least increases that sum. Where the layer has a bias, the bias takes up the mean error, so H may be the covariance.
+A layer computes W x. Rounding W to codes Q at scale s changes its output by (W - sQ) x, whose
+expected square is the sum over rows of r H r^T with H = E[x x^T]. Rounding one column after the
+other, each error is passed on to the columns that are still free, the way that least increases that
+sum. Where the layer has a bias, the bias takes up the mean error, so H may be the covariance.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ from edgeq.numerics.saturation import limit_pairs, partners, worst_pairs
 
 #: scales -> the scales that there are, none of them smaller
 Snap = Callable[[F32], F32]
-#: share of H's mean diagonal that is added to it: keeps the recursion stable for inputs that hardly vary
+#: share of H's mean diagonal that is added to it: keeps the recursion stable for inputs that hardly
+#: vary
 DAMPING = 0.01
 #: columns that share one matrix product with the errors before them
 BLOCK = 96
@@ -30,9 +33,11 @@ SHARED_FACTORS = np.geomspace(1.0, 1 / 16, 33)
 
 @dataclass(frozen=True, eq=False)
 class Codes:
-    """What codes there are: qmin..qmax, and the largest |a| + |b| of the neighbours in `pairs` (None: no limit).
+    """What codes there are: qmin..qmax, and the largest |a| + |b| of the neighbours in `pairs`
+    (None: no limit).
 
-    power_of_two: whether their scale must be one. kept: bool [G, C, K]; weights that are False there get code 0 (None: all are kept).
+    power_of_two: whether their scale must be one. kept: bool [G, C, K]; weights that are False
+    there get code 0 (None: all are kept).
     """
 
     qmin: int
@@ -62,10 +67,12 @@ class Codes:
 
 
 def scales_for(weight: F32, importance: F64, codes: Codes, shared: bool, snap: Snap | None = None) -> F32:
-    """weight [G, C, K], importance [G, K] (diagonal of H) -> scale [G, C]: least weighted squared error of nearest rounding.
+    """weight [G, C, K], importance [G, K] (diagonal of H) -> scale [G, C]: least weighted squared
+    error of nearest rounding.
 
-    Never so small that neighbours would have to be cut: cutting errs in one direction and costs far more than coarser steps.
-    shared: one scale for all rows. snap: scales -> those that there are, none of them smaller; by default those of the codes.
+    Never so small that neighbours would have to be cut: cutting errs in one direction and costs far
+    more than coarser steps. shared: one scale for all rows. snap: scales -> those that there are,
+    none of them smaller; by default those of the codes.
     """
     snap = snap or codes.snap
     peak = np.abs(weight).max(-1, initial=0.0)
@@ -102,7 +109,8 @@ Feedback = tuple[F64, Indices]
 def round_weights(weight: F32, moment: F64, scale: F32, codes: Codes, passed_on: Feedback | None = None) -> F32:
     """weight [G, C, K], moment H [G, K, K], scale [G, C] -> codes [G, C, K], whole float32 numbers.
 
-    A row whose error r H r^T would be larger than nearest rounding's keeps nearest rounding. passed_on: feedback(moment), if known.
+    A row whose error r H r^T would be larger than nearest rounding's keeps nearest rounding.
+    passed_on: feedback(moment), if known.
     """
     nearest = codes.all_nearest(weight / scale[..., None])
     fed_back = _recursion(weight.astype(np.float64), passed_on or feedback(moment), scale.astype(np.float64), codes)
@@ -117,7 +125,9 @@ def output_error(weight: F32, codes: F32, scale: F32, moment: F64) -> F64:
 
 
 def _recursion(weight: F64, passed_on: Feedback, scale: F64, codes: Codes) -> F32:
-    """Round column after column; each takes up what the errors of the columns before it can be made up for."""
+    """Round column after column; each takes up what the errors of the columns before it can be made
+    up for.
+    """
     size = weight.shape[-1]
     factor, order = passed_on
     rows = np.take_along_axis(weight, order[:, None, :], -1)
@@ -141,9 +151,11 @@ def _recursion(weight: F64, passed_on: Feedback, scale: F64, codes: Codes) -> F3
 
 
 def feedback(moment: F64) -> Feedback:
-    """The unit upper triangular factor of the damped H = U D U^T, columns in descending order of H's diagonal, and that order [G, K].
+    """The unit upper triangular factor of the damped H = U D U^T, columns in descending order of
+    H's diagonal, and that order [G, K].
 
-    With it the recursion is OPTQ's without any inverse: its equal LDLQ (Chee et al., arXiv:2307.13304, theorem 6).
+    With it the recursion is OPTQ's without any inverse: its equal LDLQ (Chee et al.,
+    arXiv:2307.13304, theorem 6).
     """
     diagonal = np.einsum("gkk->gk", moment)
     order = np.argsort(-diagonal, axis=-1, kind="stable")

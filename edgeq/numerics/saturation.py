@@ -1,9 +1,11 @@
-"""Integer kernels that add neighbouring products in int16: which weight codes meet there, and how to keep their sum from saturating.
+"""Integer kernels that add neighbouring products in int16: which weight codes meet there, and how
+to keep their sum from saturating.
 
-On x86-64 without VNNI, VPMADDUBSW multiplies u8 by s8 and adds adjacent pairs into a saturating int16: 255 (|a| + |b|) <= 32767 must hold
-for neighbours a, b of one sign. Which codes are neighbours was measured on onnxruntime's kernels: 2i and 2i+1 along the summed-over
-dimension, in the order the kernel walks it (channels last at optimization level ALL, channels first below). Depthwise kernels with one
-output a channel are exact; with more, the matrix kernels do their work.
+On x86-64 without VNNI, VPMADDUBSW multiplies u8 by s8 and adds adjacent pairs into a saturating
+int16: 255 (|a| + |b|) <= 32767 must hold for neighbours a, b of one sign. Which codes are
+neighbours was measured on onnxruntime's kernels: 2i and 2i+1 along the summed-over dimension, in
+the order the kernel walks it (channels last at optimization level ALL, channels first below).
+Depthwise kernels with one output a channel are exact; with more, the matrix kernels do their work.
 """
 
 from __future__ import annotations
@@ -14,7 +16,9 @@ from edgeq.numerics.arrays import F32, Indices
 
 
 def neighbours(kernel: tuple[int, ...]) -> tuple[Indices, ...]:
-    """Pairs of indices into a flattened weight row of shape `kernel` (channels, then spatial; (K,) for a matrix product), an order each."""
+    """Pairs of indices into a flattened weight row of shape `kernel` (channels, then spatial; (K,)
+    for a matrix product), an order each.
+    """
     size = int(np.prod(kernel))
     index = np.arange(size).reshape(kernel)
     orders = [index.reshape(-1)]
@@ -24,7 +28,9 @@ def neighbours(kernel: tuple[int, ...]) -> tuple[Indices, ...]:
 
 
 def limit_pairs(codes: F32, pairs: tuple[Indices, ...], limit: int) -> F32:
-    """codes [..., K] with |a| + |b| <= limit for every pair of one sign; what is over is taken off both alike. In place; returns codes."""
+    """codes [..., K] with |a| + |b| <= limit for every pair of one sign; what is over is taken off
+    both alike. In place; returns codes.
+    """
     for group in pairs:
         first, second = codes[..., group[:, 0]], codes[..., group[:, 1]]
         over = np.where(first * second > 0, np.abs(first) + np.abs(second) - limit, 0)
@@ -38,7 +44,9 @@ def limit_pairs(codes: F32, pairs: tuple[Indices, ...], limit: int) -> F32:
 
 
 def worst_pairs(rows: F32, pairs: tuple[Indices, ...]) -> F32:
-    """The largest |a| + |b| over neighbours of one sign in each row: [..., K] -> [...]; 0 without pairs."""
+    """The largest |a| + |b| over neighbours of one sign in each row: [..., K] -> [...]; 0 without
+    pairs.
+    """
     worst = np.zeros(rows.shape[:-1], np.float32)
     for group in pairs:
         first, second = rows[..., group[:, 0]], rows[..., group[:, 1]]

@@ -1,4 +1,6 @@
-"""k-means of short vectors in bounded memory: fitted on a seeded sample, then every vector once more, block by block."""
+"""k-means of short vectors in bounded memory: fitted on a seeded sample, then every vector once
+more, block by block.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ ITERATIONS = 30
 
 
 def cluster_vectors(points: F64, weights: F64, count: int, seed: int = 0) -> F64:
-    """points [n, d], weights [n] -> at most `count` centroids [k, d]; none is empty. The last update is over all points, exactly."""
+    """points [n, d], weights [n] -> at most `count` centroids [k, d]; none is empty. The last
+    update is over all points, exactly.
+    """
     distinct = np.unique(points[: 4 * count], axis=0)
     if len(points) <= 4 * count and len(distinct) <= count:
         return distinct
@@ -36,7 +40,9 @@ def nearest_vectors(points: F64, centroids: F64) -> Indices:
 
 
 def _spread(sample: F64, mass: F64, count: int, chance: np.random.Generator) -> F64:
-    """k-means++ (Arthur and Vassilvitskii, 2007): each new centroid is drawn by its squared distance to those that are there."""
+    """k-means++ (Arthur and Vassilvitskii, 2007): each new centroid is drawn by its squared
+    distance to those that are there.
+    """
     centroids = [sample[chance.choice(len(sample), p=mass / mass.sum())]]
     distance = np.square(sample - centroids[0]).sum(1)
     while len(centroids) < count:
@@ -49,7 +55,9 @@ def _spread(sample: F64, mass: F64, count: int, chance: np.random.Generator) -> 
 
 
 def _update(points: F64, weights: F64, centroids: F64) -> F64:
-    """The weighted mean of what is nearest to each centroid; one that nothing is nearest to goes to the point farthest from its own."""
+    """The weighted mean of what is nearest to each centroid; one that nothing is nearest to goes to
+    the point farthest from its own.
+    """
     nearest = nearest_vectors(points, centroids)
     mass = np.bincount(nearest, weights, len(centroids))
     sums = np.stack([np.bincount(nearest, weights * axis, len(centroids)) for axis in points.T], axis=1)

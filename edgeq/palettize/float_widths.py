@@ -1,4 +1,6 @@
-"""The flow of codebook_widths.py for models that stay float: tables of floats, each width measured, and trained where it misses."""
+"""The flow of codebook_widths.py for models that stay float: tables of floats, each width measured,
+and trained where it misses.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ from edgeq.schema.task import Shapes
 
 @dataclass(frozen=True, eq=False)
 class FloatMade:
-    """A float model with codebooks. size: bytes of its file; found: against the plain model; missed: a line for each floor missed."""
+    """A float model with codebooks. size: bytes of its file; found: against the plain model;
+    missed: a line for each floor missed.
+    """
 
     model: ir.Model
     size: int
@@ -59,7 +63,9 @@ def fine_tune_float_widths(
     checkpoint: Callable[[int], Checkpoint] | None = None,
     progress: Progress,
 ) -> Iterator[FloatWidth]:
-    """One width after the other, as each is done. For the rest see codebook_widths.fine_tune_widths."""
+    """One width after the other, as each is done. For the rest see
+    codebook_widths.fine_tune_widths.
+    """
     require_torch()
     specs = input_specs(loaded.model)
     seen = open_dataset(data, specs, samples=recipe.samples, shapes=shapes)

@@ -1,4 +1,6 @@
-"""Codebooks for a float model as it is: weights become indices into tables of floats; everything else stays."""
+"""Codebooks for a float model as it is: weights become indices into tables of floats; everything
+else stays.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,8 @@ MIN_OPSET = 13
 
 @dataclass(frozen=True, eq=False)
 class Palettized:
-    """The model with codebooks, what they did to each weight, and the float weights and their new values by node, for pictures.
+    """The model with codebooks, what they did to each weight, and the float weights and their new
+    values by node, for pictures.
 
     left: node, and why its weight stays as it is.
     """
@@ -52,7 +55,8 @@ class Palettized:
     left: tuple[tuple[str, str], ...]
 
 
-#: (float model, the same with its tables' values, how they are stored, value name -> float weight) to better values by value name
+#: (float model, the same with its tables' values, how they are stored, value name -> float weight)
+#: to better values by value name
 Tune = Callable[[ir.Model, ir.Model, Mapping[str, Storage], Mapping[str, F32]], Mapping[str, F32]]
 
 
@@ -66,7 +70,8 @@ def palettize(
     uint2: bool = False,
     tune: Tune | None = None,
 ) -> Palettized:
-    """A copy of a float model whose weights are codebooks of floats. data: weights that matter more to the outputs come closer.
+    """A copy of a float model whose weights are codebooks of floats. data: weights that matter more
+    to the outputs come closer.
 
     tune: may then change the tables, and which entry a weight is stored as.
     """
@@ -144,7 +149,9 @@ def _channels(array: F32, axis: int) -> F32:
 
 
 def _moments(model: ir.Model, found: list[FloatWeight], data: Dataset, seed: int, progress: Progress) -> dict[str, Moment]:
-    """Second moments of the inputs of Conv, Gemm and MatMul, on a grid of 8 bits over the range that was seen."""
+    """Second moments of the inputs of Conv, Gemm and MatMul, on a grid of 8 bits over the range
+    that was seen.
+    """
     layers = [layer for one in found if one.index == 1 and (layer := layer_of(one.node)) is not None]
     statistics = observe(model, tuple(dict.fromkeys(layer.source for layer in layers)), data, progress=progress)
     grids = {name: grid_for_range(seen.low, seen.high, "uint8") for name, seen in statistics.items() if seen.count and not seen.nonfinite}

@@ -12,7 +12,9 @@ FEWEST, MOST, WITHIN = 1.5, 7.5, 0.25
 
 
 def smallest(make: Callable[[float], tuple[Made, float]], floor: float) -> tuple[Made, float]:
-    """make: average bits -> (what it gives, its SQNR in dB). The result of the fewest bits that reach `floor`, else of the most."""
+    """make: average bits -> (what it gives, its SQNR in dB). The result of the fewest bits that
+    reach `floor`, else of the most.
+    """
     low, high = FEWEST, MOST
     best = make(high)
     if best[1] < floor:

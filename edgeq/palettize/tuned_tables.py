@@ -17,8 +17,8 @@ from edgeq.schema.recipe import Recipe
 
 
 def tuned_tables(model_hash: str, data: Dataset, recipe: Recipe, progress: Progress, checkpoint: Checkpoint) -> Tune:
-    """What palettize calls to train tables of floats as the recipe says. Raises MissingExtra and BadRecipe; when called, what
-    fine_tune_tables raises."""
+    """What palettize calls to train tables of floats as the recipe says. Raises MissingExtra and
+    BadRecipe; when called, what fine_tune_tables raises."""
     require_torch()
     if recipe.finetune.reconstruct != "none":
         what = "Tables of floats have no codes to round to: there is nothing to reconstruct."

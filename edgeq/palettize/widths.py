@@ -1,6 +1,8 @@
-"""Codebooks of several widths: each applied as it is and measured, then fine-tuned where it misses what is asked for (Deep Compression).
+"""Codebooks of several widths: each applied as it is and measured, then fine-tuned where it misses
+what is asked for (Deep Compression).
 
-The flow is that of Han et al., arXiv:1510.00149: k-means first, then training in which the entries of a table are shared weights.
+The flow is that of Han et al., arXiv:1510.00149: k-means first, then training in which the entries
+of a table are shared weights.
 """
 
 from __future__ import annotations
@@ -30,7 +32,9 @@ MAX_DROP = 0.5
 
 @dataclass(frozen=True, eq=False)
 class Width:
-    """What came of one width. before: without training; after: fine-tuned (None: there was no need); made: the one of the two to use."""
+    """What came of one width. before: without training; after: fine-tuned (None: there was no
+    need); made: the one of the two to use.
+    """
 
     bits: int
     before: Quantized
@@ -50,7 +54,9 @@ def names_fewer(one: Accuracy | None, other: Accuracy | None) -> bool:
 
 
 def floors_of(given: Floors, validation_data: Dataset) -> Floors:
-    """The floors that decide whether a width is fine-tuned; none given: MAX_DROP where the data is labelled. Raises BadData."""
+    """The floors that decide whether a width is fine-tuned; none given: MAX_DROP where the data is
+    labelled. Raises BadData.
+    """
     labelled = validation_data.labels is not None and validation_data.metric == "top1"
     if not labelled and (given.max_drop is not None or given.min_accuracy is not None):
         what = "An accuracy drop cannot be measured: the data has no labels."
@@ -71,12 +77,13 @@ def fine_tune_widths(
     ready: Callable[[Quantized], None] | None = None,
     progress: Progress,
 ) -> Iterator[Width]:
-    """One width after the other, in the given order, as each is done. Calibration is shared; training starts from a plan that
-    has not seen the samples which judge it.
+    """One width after the other, in the given order, as each is done. Calibration is shared;
+    training starts from a plan that has not seen the samples which judge it.
 
-    A width that misses a floor (see floors_of) is trained as recipe.finetune says; without floors every one is. checkpoint: of the
-    training of so many bits. ready: called with what will be trained, before that. A width's model is that of `quantize` with the same
-    recipe at that width, byte for byte. Raises what quantize raises, and BadData for floors that the data cannot show.
+    A width that misses a floor (see floors_of) is trained as recipe.finetune says; without floors
+    every one is. checkpoint: of the training of so many bits. ready: called with what will be
+    trained, before that. A width's model is that of `quantize` with the same recipe at that width,
+    byte for byte. Raises what quantize raises, and BadData for floors that the data cannot show.
     """
     require_torch()
     if validation is None:

@@ -1,4 +1,6 @@
-"""Keep clamps that compilers would lose: a requantization behind a layer gets another zero point than the layer's own grid."""
+"""Keep clamps that compilers would lose: a requantization behind a layer gets another zero point
+than the layer's own grid.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +17,11 @@ _LAYERS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 
 
 def separate_zero_points(model: ir.Model, groups: Groups, grids: Mapping[str, GridPlan]) -> dict[str, GridPlan]:
-    """The grids, with those of a Concat's output lowered by a step where they share the zero point of a narrower input.
+    """The grids, with those of a Concat's output lowered by a step where they share the zero point
+    of a narrower input.
 
-    The measured trap: layer -> Q [0, 6] -> Concat with Q [0, 20] of the same zero point lets values above 6 through.
+    The measured trap: layer -> Q [0, 6] -> Concat with Q [0, 20] of the same zero point lets values
+    above 6 through.
     """
     found = dict(grids)
     for node in nodes(model):

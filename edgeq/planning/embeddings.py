@@ -1,4 +1,6 @@
-"""Embedding tables: a Gather of rows of a constant matrix, stored as int8 with one scale a column."""
+"""Embedding tables: a Gather of rows of a constant matrix, stored as int8 with one scale a
+column.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ def is_embedding(node: ir.Node) -> bool:
 
 
 def embeddings(model: ir.Model, target: Target, places: Mapping[str, NodePlace]) -> Iterator[ir.Node]:
-    """The embedding lookups that the target can store as integers and the recipe does not keep float."""
+    """The embedding lookups that the target can store as integers and the recipe does not keep
+    float.
+    """
     if "Gather" in target.movement.ops and "per_channel" in target.weights.granularity:
         yield from (n for n in nodes(model) if is_embedding(n) and not places[str(n.name)].reason.startswith(KEPT))
 

@@ -1,4 +1,6 @@
-"""Output grids of means and products with factors that every integer runtime rounds alike, wherever their values err little more for it."""
+"""Output grids of means and products with factors that every integer runtime rounds alike, wherever
+their values err little more for it.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ EXTRA = 1.0
 def exact_grids(
     model: ir.Model, groups: Groups, grids: Mapping[str, GridPlan], statistics: Mapping[str, TensorStats], facts: ActivationFacts
 ) -> dict[str, GridPlan]:
-    """The grids, those of what GlobalAveragePool and Mul make moved to the next scale with an exact factor."""
+    """The grids, those of what GlobalAveragePool and Mul make moved to the next scale with an exact
+    factor.
+    """
     found = dict(grids)
     for node in nodes(model):
         name = str(node.outputs[0].name) if node.outputs else ""
@@ -48,7 +52,9 @@ def _sources(name: str, grids: Mapping[str, GridPlan], groups: Groups) -> tuple[
 
 
 def _best_scale(grid: GridPlan, product: float, count: int, stats: TensorStats, symmetric: bool) -> float:
-    """Of the scales next to the grid's that have exact factors the one with the least expected error; the grid's own where that is much."""
+    """Of the scales next to the grid's that have exact factors the one with the least expected
+    error; the grid's own where that is much.
+    """
     own, zero, (low, high) = grid.scale[0], grid.zero_point[0], LIMITS[grid.dtype]
 
     def error(scale: float) -> float:
@@ -60,7 +66,9 @@ def _best_scale(grid: GridPlan, product: float, count: int, stats: TensorStats, 
 
 
 def _product_of_scales(node: ir.Node, grids: Mapping[str, GridPlan], facts: ActivationFacts) -> float | None:
-    """The product of the input scales; None where one has none, or where a number alone is multiplied: that only renames codes."""
+    """The product of the input scales; None where one has none, or where a number alone is
+    multiplied: that only renames codes.
+    """
     product = 1.0
     for value in node.inputs:
         array = constant(value)

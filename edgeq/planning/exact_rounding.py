@@ -1,4 +1,6 @@
-"""Weights whose sums every integer runtime turns into the same codes: exact factors, wherever a layer errs little more for them."""
+"""Weights whose sums every integer runtime turns into the same codes: exact factors, wherever a
+layer errs little more for them.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +18,17 @@ from edgeq.numerics.rounding import Codes, Feedback, output_error, round_weights
 from edgeq.planning.exact_factors import Requantized
 from edgeq.schema.plan import GridPlan, NodePlan
 
-#: a row's error, that of rounding its output included, may grow by this many times itself: four times as much is 6 dB of one channel.
-#: One channel that is left out makes every later code of a deep network differ somewhere
+#: a row's error, that of rounding its output included, may grow by this many times itself: four
+#: times as much is 6 dB of one channel. One channel that is left out makes every later code of a
+#: deep network differ somewhere
 EXTRA = 3.0
 
 
 @dataclass(frozen=True, eq=False)
 class Rounded:
-    """Rows that were rounded: scale [G, C], codes [G, C, K], error r H r^T [G, C]; of one scale a tensor: the sum over all rows."""
+    """Rows that were rounded: scale [G, C], codes [G, C, K], error r H r^T [G, C]; of one scale a
+    tensor: the sum over all rows.
+    """
 
     scale: F32
     codes: F32
@@ -48,7 +53,9 @@ def _rounded(rows: F32, moment: F64, scale: F32, codes: Codes, passed_on: Feedba
 
 
 def exact_if_cheap(exact: Rounded, free: Rounded, step: float, shared: bool) -> Rounded:
-    """The rows with exact factors, but where that costs more than EXTRA. step: scale of the output."""
+    """The rows with exact factors, but where that costs more than EXTRA. step: scale of the
+    output.
+    """
     own = step**2 / 12 * (exact.scale.size if shared else 1)
     return exact.where(exact.error - free.error <= EXTRA * (free.error + own), free)
 

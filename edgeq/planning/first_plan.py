@@ -1,4 +1,6 @@
-"""Decide: statistics, facts of the target and the recipe in, a plan out. Pure: no model is run and none is changed."""
+"""Decide: statistics, facts of the target and the recipe in, a plan out. Pure: no model is run and
+none is changed.
+"""
 
 from __future__ import annotations
 
@@ -74,8 +76,9 @@ def _check_observed(wanted: Iterable[str], statistics: Mapping[str, TensorStats]
 def _fit_placement(model: ir.Model, statistics: Mapping[str, TensorStats], target: Target, recipe: Recipe) -> tuple[Placement, Groups]:
     """Place nodes around the values that no grid can hold.
 
-    A node that had to go float because of one no longer absorbs or moves its neighbour's value. That value was not observed, so it
-    is unfit as well, for the same reason: repeat until no new one turns up.
+    A node that had to go float because of one no longer absorbs or moves its neighbour's value.
+    That value was not observed, so it is unfit as well, for the same reason: repeat until no new
+    one turns up.
     """
     fixed = _fixed_ranges(model, target)
     unfit = {name: why for name, stats in statistics.items() if (why := _unfit(stats)) is not None}
@@ -144,8 +147,9 @@ def _activation_grids(
 
 
 def _rule_for(members: Iterable[str], handed_out: Set[str], recipe: Recipe, facts: ActivationFacts) -> Recipe:
-    """The recipe, without clipping where rule mse would clip an output of the model: there the largest value is the answer, and clipped
-    values are equal. Not where the next scale is twice as large."""
+    """The recipe, without clipping where rule mse would clip an output of the model: there the
+    largest value is the answer, and clipped values are equal. Not where the next scale is twice as
+    large."""
     if recipe.rule != "mse" or facts.power_of_two or handed_out.isdisjoint(members):
         return recipe
     return recipe.model_copy(update={"rule": "minmax"})

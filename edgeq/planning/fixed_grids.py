@@ -1,4 +1,6 @@
-"""Grids that hold whatever the data: of kernels, as 1/256 of TFLite's Softmax, and of inputs that take raw pixels."""
+"""Grids that hold whatever the data: of kernels, as 1/256 of TFLite's Softmax, and of inputs that
+take raw pixels.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from edgeq.schema.target import Target
 
 
 def fixed_grids(model: ir.Model, target: Target) -> dict[str, QuantParams]:
-    """Value -> the only grid that the kernel which makes it can give it, or that its record as a model input says."""
+    """Value -> the only grid that the kernel which makes it can give it, or that its record as a
+    model input says.
+    """
     inputs = {str(value.name): recorded_grid(model, str(value.name)) for value in model.graph.inputs}
     found = {name: grid for name, grid in inputs.items() if grid is not None}
     for node in nodes(model):

@@ -29,7 +29,9 @@ LARGEST = 1e30
 
 
 def data_inputs(node: ir.Node, kernel: KernelFacts | None) -> tuple[int, ...]:
-    """Indices of the inputs that an integer form of the node reads as quantized tensors (constants included)."""
+    """Indices of the inputs that an integer form of the node reads as quantized tensors (constants
+    included).
+    """
     if node.op_type == "Where":
         return (1, 2)
     if kernel is None or is_op(node, "Resize", "ReduceMean"):
@@ -41,7 +43,8 @@ def data_inputs(node: ir.Node, kernel: KernelFacts | None) -> tuple[int, ...]:
 def obstacle(node: ir.Node, target: Target) -> str | None:
     """Why the node cannot run in integers on the target, or None when it can.
 
-    The checks mirror what onnxruntime's selectors accept; each is confirmed by reading back what ran.
+    The checks mirror what onnxruntime's selectors accept; each is confirmed by reading back what
+    ran.
     """
     if node.domain not in ONNX_DOMAINS:
         return f"operator {node.domain}::{node.op_type} is not ONNX's own; {target.name} knows no integer kernel for it"
@@ -63,8 +66,9 @@ def obstacle(node: ir.Node, target: Target) -> str | None:
 def hands_out_float(node: ir.Node, kernel: KernelFacts) -> bool:
     """Whether the node's integer kernel does without a quantized output.
 
-    Where one node alone reads the output, onnxruntime may join the two in float before it looks for integer kernels: measured for Relu
-    and Clip, for Add behind a MatMul of rank 2 and for Sum behind a Gemm.
+    Where one node alone reads the output, onnxruntime may join the two in float before it looks for
+    integer kernels: measured for Relu and Clip, for Add behind a MatMul of rank 2 and for Sum
+    behind a Gemm.
     """
     if kernel.output != "optional":
         return kernel.output == "free"
@@ -75,7 +79,9 @@ def hands_out_float(node: ir.Node, kernel: KernelFacts) -> bool:
 
 
 def is_float_work(node: ir.Node, kernel: KernelFacts | None) -> bool:
-    """Whether every data input and the output are float32 and at least one input is not constant."""
+    """Whether every data input and the output are float32 and at least one input is not
+    constant.
+    """
     inputs = [node.inputs[i] for i in data_inputs(node, kernel) if i < len(node.inputs)]
     tensors = [*inputs, *node.outputs[:1]]
     if not inputs or any(value is None or value.dtype != ir.DataType.FLOAT for value in tensors):
@@ -114,7 +120,8 @@ def _pad_obstacle(node: ir.Node) -> str | None:
     fill = constant(node.inputs[2])
     if fill is None:
         return "Pad with a fill value that is computed has no integer form"
-    # 0 is on every grid; any other number may lie outside of what an absorbed Relu or Clip before it leaves
+    # 0 is on every grid; any other number may lie outside of what an absorbed Relu or Clip before
+    # it leaves
     return None if float(fill) == 0 else f"Pad fills with {float(fill):g}, which the integers of its input need not hold"
 
 
@@ -159,7 +166,9 @@ def _gemm_obstacle(node: ir.Node) -> str | None:
 
 
 def channel_axis(node: ir.Node, kernel: KernelFacts) -> int | None:
-    """The axis of the per-channel scales in this node's weight, or None where only one scale a tensor works."""
+    """The axis of the per-channel scales in this node's weight, or None where only one scale a
+    tensor works.
+    """
     weight = constant(node.inputs[kernel.weight]) if kernel.weight is not None else None
     if weight is None or kernel.channel_axis is None:
         return None

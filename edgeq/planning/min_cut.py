@@ -1,4 +1,6 @@
-"""The cheapest two-way split of a directed graph: minimum cut by blocking flows (Dinic 1970). Integer capacities, deterministic."""
+"""The cheapest two-way split of a directed graph: minimum cut by blocking flows (Dinic 1970).
+Integer capacities, deterministic.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ class MinCut:
             self._room.append(room)
 
     def source_side(self) -> set[Hashable]:
-        """The nodes on the source side of a minimum cut; of several minimum cuts the one with most nodes there."""
+        """The nodes on the source side of a minimum cut; of several minimum cuts the one with most
+        nodes there.
+        """
         while self._augment(self._levels()):
             pass
         to_sink = self._reaching_sink()
@@ -94,7 +98,9 @@ class MinCut:
         return None
 
     def _push(self, path: list[int]) -> int:
-        """Send as much as the path carries, shorten it to before the first full edge, return the node it then ends at."""
+        """Send as much as the path carries, shorten it to before the first full edge, return the
+        node it then ends at.
+        """
         room = min(self._room[edge] for edge in path)
         full = None
         for position, edge in enumerate(path):

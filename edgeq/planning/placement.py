@@ -1,8 +1,10 @@
-"""Which nodes run in integers: the cheapest placement on a target, decided from the graph alone, with a reason for every node.
+"""Which nodes run in integers: the cheapest placement on a target, decided from the graph alone,
+with a reason for every node.
 
-Each node is labelled integer or float. A label costs time (the target's facts), and so does every step between the two worlds: one
-Quantize or Dequantize a value. The cheapest labelling of a graph is a minimum cut (edgeq/planning/min_cut.py). Multiply-accumulates are
-worth more than their time (Boundary.integer_mac_worth_ns): edgeq is asked for an integer model.
+Each node is labelled integer or float. A label costs time (the target's facts), and so does every
+step between the two worlds: one Quantize or Dequantize a value. The cheapest labelling of a graph
+is a minimum cut (edgeq/planning/min_cut.py). Multiply-accumulates are worth more than their time
+(Boundary.integer_mac_worth_ns): edgeq is asked for an integer model.
 """
 
 from __future__ import annotations
@@ -24,9 +26,9 @@ from edgeq.schema.target import Target
 
 @dataclass(frozen=True)
 class NodePlace:
-    """Where a node runs. int8: between Dequantize and Quantize, as one integer kernel. dynamic: an integer kernel
-    whose input grid is measured at every run. integer: on the integer tensors themselves.
-    absorbed: its producer's output grid does its work. float: stays as it is."""
+    """Where a node runs. int8: between Dequantize and Quantize, as one integer kernel. dynamic: an
+    integer kernel whose input grid is measured at every run. integer: on the integer tensors
+    themselves. absorbed: its producer's output grid does its work. float: stays as it is."""
 
     op_type: str
     runs: PlacedAs
@@ -35,8 +37,9 @@ class NodePlace:
 
 @dataclass(frozen=True)
 class Placement:
-    """nodes: a place for every node of the model. integer: values whose every reader sees the quantized form.
-    converted: values that stay float for their float readers and are quantized for the integer ones."""
+    """nodes: a place for every node of the model. integer: values whose every reader sees the
+    quantized form. converted: values that stay float for their float readers and are quantized for
+    the integer ones."""
 
     nodes: Mapping[str, NodePlace]
     integer: frozenset[str]
@@ -49,7 +52,8 @@ class Placement:
 
 
 def place(model: ir.Model, target: Target, keep_float: Iterable[str] = (), unfit: Mapping[str, str] | None = None) -> Placement:
-    """Label every node of a prepared model, bodies included. unfit: values that no grid can hold, with the reason.
+    """Label every node of a prepared model, bodies included. unfit: values that no grid can hold,
+    with the reason.
 
     Raises BadRecipe when a keep_float pattern matches nothing.
     """
@@ -115,7 +119,9 @@ def _why_float(cut: GraphCut, node: ir.Node) -> str:
 
 
 def _float_around(cut: GraphCut, node: ir.Node) -> tuple[list[ir.Node], bool]:
-    """The nearest nodes that must be float, reached through nodes that are float by cost; and whether a graph output is reached."""
+    """The nearest nodes that must be float, reached through nodes that are float by cost; and
+    whether a graph output is reached.
+    """
     seen, queue = {node}, deque([node])
     found: list[ir.Node] = []
     at_output = False

@@ -1,4 +1,6 @@
-"""The minimum cut behind a placement: one graph's nodes and values, integer (source side) or float (sink side)."""
+"""The minimum cut behind a placement: one graph's nodes and values, integer (source side) or float
+(sink side).
+"""
 
 from __future__ import annotations
 
@@ -13,12 +15,15 @@ from edgeq.planning.min_cut import FORBIDDEN, MinCut
 from edgeq.schema.plan import KEPT
 from edgeq.schema.target import Target
 
-#: what a float node costs where the chip has no float kernels: more than anything but what is impossible
+#: what a float node costs where the chip has no float kernels: more than anything but what is
+#: impossible
 NO_FLOAT = 1 << 44
 
 
 class GraphCut:
-    """Which nodes and values of one graph are integer. obstacles: node name -> why it must be float."""
+    """Which nodes and values of one graph are integer. obstacles: node name -> why it must be
+    float.
+    """
 
     def __init__(self, graph: ir.Graph, target: Target, kept: Mapping[str, str], unfit: Mapping[str, str]) -> None:
         self.graph, self.target, self.unfit = graph, target, unfit
@@ -129,7 +134,9 @@ class GraphCut:
         return self._picoseconds(size * integer_ns + call), self._picoseconds(size * facts.float_ns + call)
 
     def _is_bias(self, node: ir.Node) -> bool:
-        """Whether the runtime adds it on the way, in the kernel of a product with a run-time grid."""
+        """Whether the runtime adds it on the way, in the kernel of a product with a run-time
+        grid.
+        """
         if self.target.dynamic is None or not is_op(node, "Add"):
             return False
         for value, other in (node.inputs[:2], node.inputs[1::-1]):
@@ -139,7 +146,9 @@ class GraphCut:
         return False
 
     def slow_ns(self, node: ir.Node) -> float | None:
-        """What an element costs an operator that is fast only behind a Conv and does not stand there."""
+        """What an element costs an operator that is fast only behind a Conv and does not stand
+        there.
+        """
         slow = self.target.movement.behind_conv.get(node.op_type)
         if slow is None:
             return None

@@ -1,11 +1,14 @@
-"""Range rule kl: the clipping thresholds whose quantized distribution loses the least information, by an exact search with prefix sums.
+"""Range rule kl: the clipping thresholds whose quantized distribution loses the least information,
+by an exact search with prefix sums.
 
-For a window [a, b) of histogram bins and a grid of L codes, as in Migacz, "8-bit inference with TensorRT", GTC 2017:
-    P: the counts of the window; what lies outside is added to its first and last bin (the grid saturates there);
-    Q: the counts of the window alone, put on L codes (bin a+j on code floor(j * L / (b - a))), the mass of a code spread evenly over
-       those of its bins in which P is not zero;
-    KL = sum P log(P / Q), both normalised; infinite if Q is zero where P is not (clipped values on an end whose code is otherwise empty).
-Among equal values the widest window wins. Windows narrower than L bins are not tried: there every bin has a code of its own.
+For a window [a, b) of histogram bins and a grid of L codes, as in Migacz, "8-bit inference with
+TensorRT", GTC 2017:
+    P: the counts of the window; what lies outside is added to its first and last bin (the grid
+    saturates there); Q: the counts of the window alone, put on L codes (bin a+j on code floor(j * L
+    / (b - a))), the mass of a code spread evenly over those of its bins in which P is not zero; KL
+    = sum P log(P / Q), both normalised; infinite if Q is zero where P is not (clipped values on an
+    end whose code is otherwise empty). Among equal values the widest window wins. Windows narrower
+    than L bins are not tried: there every bin has a code of its own.
 """
 
 from __future__ import annotations
@@ -18,7 +21,8 @@ from edgeq.numerics.arrays import F64, I64
 
 #: windows closer than this count as equal
 TIE = 1e-12
-#: the search takes neighbours together until no side has more bins: the resolution that the method was made for, and a few ms a tensor
+#: the search takes neighbours together until no side has more bins: the resolution that the method
+#: was made for, and a few ms a tensor
 SEARCH_BINS = 2048
 #: windows looked at together: their 256 codes fit in the cache
 _CHUNK = 128
@@ -26,11 +30,13 @@ _ROUNDS = 4
 
 
 def kl(stats: TensorStats, *, levels: int, symmetric: bool) -> tuple[float, float]:
-    """The range [low, high] by the smallest KL divergence. levels: codes of the grid (256 for 8 bits).
+    """The range [low, high] by the smallest KL divergence. levels: codes of the grid (256 for 8
+    bits).
 
-    symmetric: one threshold T, [-T, T] on the codes -(levels-1)//2 .. (levels-1)//2. One-sided data: [0, T] on all codes.
-    Two-sided data: the window shrinks as a whole first, then each end alone, upper before lower, until neither moves or _ROUNDS are over.
-    A spike of exact zeros is taken out first (`without_zero_spike`): else, after ReLU, one bin decides everything.
+    symmetric: one threshold T, [-T, T] on the codes -(levels-1)//2 .. (levels-1)//2. One-sided
+    data: [0, T] on all codes. Two-sided data: the window shrinks as a whole first, then each end
+    alone, upper before lower, until neither moves or _ROUNDS are over. A spike of exact zeros is
+    taken out first (`without_zero_spike`): else, after ReLU, one bin decides everything.
     """
     first, counts, width = stats.first, stats.counts, stats.width
     if max(-first, first + counts.size) > SEARCH_BINS:
@@ -85,7 +91,9 @@ def asymmetric_window(counts: I64, below: int, levels: int) -> tuple[int, int]:
 
 
 def divergence(counts: I64, starts: I64, stops: I64, codes: int) -> F64:
-    """KL of the windows [starts[c], stops[c]) of counts [K], each at least `codes` bins wide: float64 [C], in nats."""
+    """KL of the windows [starts[c], stops[c]) of counts [K], each at least `codes` bins wide:
+    float64 [C], in nats.
+    """
     mass = np.concatenate([[0.0], np.cumsum(counts, dtype=np.float64)])
     filled = np.concatenate([[0.0], np.cumsum(counts != 0, dtype=np.float64)])
     entropy = np.concatenate([[0.0], np.cumsum(_xlogx(counts.astype(np.float64)))])
@@ -123,7 +131,9 @@ def _best(curve: F64) -> int:
 
 
 def _pick(counts: I64, starts: I64, stops: I64, levels: int, otherwise: tuple[int, int]) -> tuple[int, int]:
-    """The best of the windows, ordered from narrow to wide, that have at least `levels` bins; `otherwise` if there is none."""
+    """The best of the windows, ordered from narrow to wide, that have at least `levels` bins;
+    `otherwise` if there is none.
+    """
     wide = stops - starts >= levels
     if not wide.any():
         return otherwise

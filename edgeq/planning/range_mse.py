@@ -1,9 +1,12 @@
-"""Range rule mse: the range with the smallest expected squared error of quantization, from moments of the histogram.
+"""Range rule mse: the range with the smallest expected squared error of quantization, from moments
+of the histogram.
 
-E(low, high) = N * s**2 / 12  +  sum over values outside of (distance to the range)**2,      s = (high - low) / (levels - 1)
+E(low, high) = N * s**2 / 12  +  sum over values outside of (distance to the range)**2,      s =
+(high - low) / (levels - 1)
 
-The first term is the error of rounding under an even spread within a step (Widrow and Kollár, Quantization Noise, 2008), the second that of
-clipping. N counts clipped values too: they are far below 1 % at the optimum, E stays convex, and a spike at the very end is not cut off.
+The first term is the error of rounding under an even spread within a step (Widrow and Kollár,
+Quantization Noise, 2008), the second that of clipping. N counts clipped values too: they are far
+below 1 % at the optimum, E stays convex, and a spike at the very end is not cut off.
 """
 
 from __future__ import annotations
@@ -22,8 +25,9 @@ _GRID = 65
 def mse(stats: TensorStats, *, levels: int, symmetric: bool) -> tuple[float, float]:
     """The range [low, high] with the smallest expected squared error on a grid of `levels` codes.
 
-    symmetric: the best T for [-T, T] with step T / ((levels - 1) // 2). One-sided data: only the end that is not zero.
-    A spike of exact zeros does not count (`without_zero_spike`): every grid holds them exactly. Candidates: bin edges and the exact ends.
+    symmetric: the best T for [-T, T] with step T / ((levels - 1) // 2). One-sided data: only the
+    end that is not zero. A spike of exact zeros does not count (`without_zero_spike`): every grid
+    holds them exactly. Candidates: bin edges and the exact ends.
     """
     low, high = min(stats.low, 0.0), max(stats.high, 0.0)
     if low == high == 0.0:
@@ -41,8 +45,9 @@ def mse(stats: TensorStats, *, levels: int, symmetric: bool) -> tuple[float, flo
 
 
 def halved_where_better(stats: TensorStats, chosen: tuple[float, float], *, levels: int, symmetric: bool) -> tuple[float, float]:
-    """A range for a scale that is a power of two: `chosen` gets the next larger scale, or the one below with values clipped at both ends,
-    whichever has the smaller expected squared error. Returns the range that leads there."""
+    """A range for a scale that is a power of two: `chosen` gets the next larger scale, or the one
+    below with values clipped at both ends, whichever has the smaller expected squared error.
+    Returns the range that leads there."""
     low, high = chosen
     steps = (levels - 1) // 2 if symmetric else levels - 1
     span = max(-low, high) if symmetric else high - low
@@ -57,7 +62,9 @@ def halved_where_better(stats: TensorStats, chosen: tuple[float, float], *, leve
 
 
 def expected_error(stats: TensorStats, ends: tuple[float, float], step: float, symmetric: bool) -> float:
-    """Expected squared error on a grid of this step that saturates at `ends`, in units of the bins."""
+    """Expected squared error on a grid of this step that saturates at `ends`, in units of the
+    bins.
+    """
     below, counts = around_zero(stats.first, stats.counts)
     smooth, width = without_zero_spike(below, counts), stats.width
     lower, upper = (max(-ends[0], ends[1]),) * 2 if symmetric else (-ends[0], ends[1])
@@ -72,8 +79,9 @@ def expected_error(stats: TensorStats, ends: tuple[float, float], step: float, s
 class HistogramSide:
     """The histogram on one side of zero, and what it costs to clip it. Lengths are in bins.
 
-    ends float64 [n+1]: candidates, ascending: 0, the bin edges, and the outermost value itself. total: number of values.
-    clipped: sum of squared distances to ends[i] of the values beyond, each taken to be at the centre of its bin.
+    ends float64 [n+1]: candidates, ascending: 0, the bin edges, and the outermost value itself.
+    total: number of values. clipped: sum of squared distances to ends[i] of the values beyond, each
+    taken to be at the centre of its bin.
     """
 
     def __init__(self, counts: I64, outermost: float) -> None:
@@ -88,7 +96,9 @@ class HistogramSide:
 
 
 def best_ends(lower: HistogramSide, upper: HistogramSide, levels: int) -> tuple[float, float]:
-    """The two ends (distances from zero, in bins) with the smallest expected error: a coarse grid over both, refined around its best."""
+    """The two ends (distances from zero, in bins) with the smallest expected error: a coarse grid
+    over both, refined around its best.
+    """
     rows, columns = _spread(0, lower.ends.size - 1), _spread(0, upper.ends.size - 1)
     while True:
         span = lower.ends[rows][:, None] + upper.ends[columns]

@@ -1,8 +1,10 @@
-"""Range rules: from the statistics of a tensor to the real interval that its grid should span. Pure functions.
+"""Range rules: from the statistics of a tensor to the real interval that its grid should span. Pure
+functions.
 
-Every rule returns (low, high) with low <= 0 <= high, inside the observed range joined with 0; (0.0, 0.0) for a tensor that is all zero
-or was never seen. A tensor without negative values keeps low == 0.0 exactly, one without positive values high == 0.0.
-`symmetric` tells a rule that the grid's zero point will be the middle code, so that only max(-low, high) counts.
+Every rule returns (low, high) with low <= 0 <= high, inside the observed range joined with 0; (0.0,
+0.0) for a tensor that is all zero or was never seen. A tensor without negative values keeps low ==
+0.0 exactly, one without positive values high == 0.0. `symmetric` tells a rule that the grid's zero
+point will be the middle code, so that only max(-low, high) counts.
 """
 
 from __future__ import annotations
@@ -34,7 +36,9 @@ class RangeRule(Protocol):
 
 
 def choose_range(stats: TensorStats, recipe: RangeRule, *, levels: int, symmetric: bool) -> Range:
-    """The range of one tensor by the recipe's rule. levels: codes of the grid (256 for 8 bits). ValueError for an unknown rule."""
+    """The range of one tensor by the recipe's rule. levels: codes of the grid (256 for 8 bits).
+    ValueError for an unknown rule.
+    """
     match recipe.rule:
         case "minmax":
             return minmax(stats)
@@ -65,7 +69,8 @@ def mean_minmax(stats: TensorStats) -> Range:
 
 
 def ema(stats: TensorStats, momentum: float) -> Range:
-    """Moving average of the sample ranges in the order of their global indices: r = momentum * r + (1 - momentum) * r_i, r = r_0 at first.
+    """Moving average of the sample ranges in the order of their global indices: r = momentum * r +
+    (1 - momentum) * r_i, r = r_0 at first.
 
     Formula: Jacob et al., arXiv:1712.05877, section 3.1, one step a sample.
     """
@@ -79,9 +84,11 @@ def ema(stats: TensorStats, momentum: float) -> Range:
 
 
 def percentile(stats: TensorStats, share: float, *, symmetric: bool) -> Range:
-    """The range that keeps `share` % of the values inside, by the histogram with values spread evenly in a bin.
+    """The range that keeps `share` % of the values inside, by the histogram with values spread
+    evenly in a bin.
 
-    Two-sided data loses half of the rest at each end, one-sided data all of it at its only end; symmetric: cut |x|.
+    Two-sided data loses half of the rest at each end, one-sided data all of it at its only end;
+    symmetric: cut |x|.
     """
     below, counts = around_zero(stats.first, stats.counts)
     low, high = minmax(stats)

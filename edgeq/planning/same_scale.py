@@ -1,4 +1,6 @@
-"""Same-scale groups: values that must share one grid because an operator moves their integers unchanged."""
+"""Same-scale groups: values that must share one grid because an operator moves their integers
+unchanged.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +19,9 @@ _MOVED = "one grid for all its inputs and the output: the integers are copied"
 
 @dataclass(frozen=True)
 class Groups:
-    """members: representative -> value names, in graph order; sources: representative -> the members that bring new numbers
-    (made by a kernel, by a float node, or fed by the user), each as its readers see it; nodes: the places, Concats that became plain
-    copies included."""
+    """members: representative -> value names, in graph order; sources: representative -> the
+    members that bring new numbers (made by a kernel, by a float node, or fed by the user), each as
+    its readers see it; nodes: the places, Concats that became plain copies included."""
 
     members: Mapping[str, tuple[str, ...]]
     sources: Mapping[str, tuple[str, ...]]
@@ -27,9 +29,11 @@ class Groups:
 
 
 def same_scale_groups(model: ir.Model, placement: Placement, target: Target) -> Groups:
-    """Join the input and output of every node that runs on integers as they are; join a Concat's inputs where nothing else reads them.
+    """Join the input and output of every node that runs on integers as they are; join a Concat's
+    inputs where nothing else reads them.
 
-    So too of kernels that the target says to have one grid for both sides; a Concat of those that cannot join gets its inputs requantized.
+    So too of kernels that the target says to have one grid for both sides; a Concat of those that
+    cannot join gets its inputs requantized.
     """
     return _Joiner(model, placement, target).groups()
 
@@ -96,17 +100,22 @@ class _Joiner:
         self.places[str(node.name)] = replace(self.places[str(node.name)], runs="integer", reason=_MOVED)
 
     def _copies(self, node: ir.Node) -> bool:
-        """Whether every input's whole group is read by this Concat alone, so that a shared grid costs nobody else precision."""
+        """Whether every input's whole group is read by this Concat alone, so that a shared grid
+        costs nobody else precision.
+        """
         inputs = [v for v in node.inputs if v is not None]
         if len(inputs) != len({v.name for v in inputs}) or any(constant(v) is not None for v in inputs):
             return False
-        # an absorbed Relu or Clip lives on in where its grid ends: sharing it with values that go further would undo it
+        # an absorbed Relu or Clip lives on in where its grid ends: sharing it with values that go
+        # further would undo it
         if len({cut for value in inputs for cut in self._cuts(value)}) > 1:
             return False
         return all(self._only_for(value, node) for value in inputs)
 
     def _cuts(self, value: ir.Value) -> set[tuple[float, float] | None]:
-        """The bounds that the grid must impose on the value's group; None for a source without any."""
+        """The bounds that the grid must impose on the value's group; None for a source without
+        any.
+        """
         root = self._root(str(value.name))
         sources = [member for name, member in self.values.items() if self._root(name) == root and self._is_source(member)]
         return {self._bounds(member) for member in sources}
@@ -139,7 +148,9 @@ class _Joiner:
         return node.name in self.places and self._runs(node) in ("integer", "absorbed")
 
     def _read_as(self, value: ir.Value) -> str:
-        """The name of the value, or of what a Relu or Clip on integers leaves of it: what goes beyond need not be held."""
+        """The name of the value, or of what a Relu or Clip on integers leaves of it: what goes
+        beyond need not be held.
+        """
         reader = only_consumer(value)
         while (
             is_op(reader, "Relu", "Clip") and reader is not None and reader.name in self.placement.nodes and self._runs(reader) == "integer"

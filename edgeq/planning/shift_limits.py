@@ -1,7 +1,9 @@
-"""Scales within the shifts that a chip has: where a requantization would shift too little or too far, the finer scale is lifted.
+"""Scales within the shifts that a chip has: where a requantization would shift too little or too
+far, the finer scale is lifted.
 
-A chip whose scales are powers of two requantizes by shifts alone, and its shifters have ends (target_facts.Kernel.shift, .align). A
-coarser scale keeps the range, so nothing is clipped; what it rounds off is less than the sums it is made of can tell apart.
+A chip whose scales are powers of two requantizes by shifts alone, and its shifters have ends
+(target_facts.Kernel.shift, .align). A coarser scale keeps the range, so nothing is clipped; what it
+rounds off is less than the sums it is made of can tell apart.
 """
 
 from __future__ import annotations
@@ -21,12 +23,15 @@ from edgeq.schema.plan import GridPlan
 from edgeq.schema.target import Target
 from edgeq.schema.target_facts import KernelFacts
 
-#: a lift makes others needed at most along the depth of a network; no end means that two facts contradict each other
+#: a lift makes others needed at most along the depth of a network; no end means that two facts
+#: contradict each other
 _ROUNDS = 1000
 
 
 def within_shifts(model: ir.Model, groups: Groups, grids: Mapping[str, GridPlan], target: Target, weight_bits: int) -> dict[str, GridPlan]:
-    """The grids, the scales of whole groups lifted as far as the shifts need. Fixed grids stay: check names the node."""
+    """The grids, the scales of whole groups lifted as far as the shifts need. Fixed grids stay:
+    check names the node.
+    """
     found = dict(grids)
     limited = [node for node in nodes(model) if groups.nodes[str(node.name)].runs == "int8" and limits_of(node, target) is not None]
     fixed = fixed_grids(model, target)
@@ -45,7 +50,9 @@ def limits_of(node: ir.Node, target: Target) -> KernelFacts | None:
 
 
 def weight_scale_limits(node: ir.Node, kernel: KernelFacts, grids: Mapping[str, GridPlan]) -> tuple[float, float]:
-    """Between which scales the weight of a layer keeps to its kernel's shift: output scale / (input scale * 2^places)."""
+    """Between which scales the weight of a layer keeps to its kernel's shift: output scale / (input
+    scale * 2^places).
+    """
     first, output = _scale(node.inputs[0], grids), grids.get(output_name(node, grids))
     if kernel.shift is None or first is None or output is None:
         return 0.0, float("inf")

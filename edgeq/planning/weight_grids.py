@@ -1,4 +1,6 @@
-"""Grids and codes of constants: scales by range or by weighted squared error, kept clear of saturating kernels and overflowing biases."""
+"""Grids and codes of constants: scales by range or by weighted squared error, kept clear of
+saturating kernels and overflowing biases.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ from edgeq.numerics.saturation import neighbours, worst_pairs
 from edgeq.planning.exact_factors import Requantized
 from edgeq.schema.target_facts import ActivationFacts, WeightFacts
 
-#: the bias must stay below this multiple of its scale: half of int32, the other half is for the sum of products that it is added to
+#: the bias must stay below this multiple of its scale: half of int32, the other half is for the sum
+#: of products that it is added to
 BIAS_LIMIT = float(2**30)
 #: the scale of a bias must stay above this, the smallest float32 of full precision
 LEAST_BIAS_SCALE = 2.0**-126
@@ -39,7 +42,9 @@ class BiasSide:
 
 
 def code_range(facts: WeightFacts, bits: int) -> tuple[int, int]:
-    """The least and the largest code of a symmetric weight of `bits` bits: of 4, -7..7, or -8..7 where the target uses the lowest."""
+    """The least and the largest code of a symmetric weight of `bits` bits: of 4, -7..7, or -8..7
+    where the target uses the lowest.
+    """
     low, high = LIMITS[facts.dtype]
     spare = 8 - bits
     return -(-low >> spare) + int(facts.narrow), high >> spare
@@ -68,19 +73,23 @@ def choose_scales(
 ) -> F32:
     """rows [G, C, K], importance [G, K] -> scale [G, C] of symmetric grids.
 
-    minmax: the row's range just fits, and so do neighbouring codes. mse: see rounding.scales_for. sides: of every layer that uses the
-    rows, for the overflow guard. requantized: only scales whose factors round alike everywhere, as far as there are such.
+    minmax: the row's range just fits, and so do neighbouring codes. mse: see rounding.scales_for.
+    sides: of every layer that uses the rows, for the overflow guard. requantized: only scales whose
+    factors round alike everywhere, as far as there are such.
     """
     snap = codes.snap if requantized is None else requantized.above
     scale = snap(_spanning(rows, codes, shared)) if rule == "minmax" else scales_for(rows, importance, codes, shared, snap)
     fitted = codes.snap(_fit_biases(scale, rows, [side for side in sides if side.bias is not None], shared))
-    # the floor last: a scale that is too fine cannot be shifted by, one that is too coarse is a matter of the output's grid
+    # the floor last: a scale that is too fine cannot be shifted by, one that is too coarse is a
+    # matter of the output's grid
     most, least = min((side.most for side in sides), default=float("inf")), max((side.least for side in sides), default=0.0)
     return np.asarray(np.maximum(np.minimum(fitted, most), least), np.float32)
 
 
 def least_scales(rows: F32, sides: Sequence[BiasSide], shared: bool) -> F32:
-    """The smallest scale [G, C] that each row's biases allow; 0 where there is no bias. For a row of zeros the one to take."""
+    """The smallest scale [G, C] that each row's biases allow; 0 where there is no bias. For a row
+    of zeros the one to take.
+    """
     return _fit_biases(np.zeros(rows.shape[:2], np.float32), rows, [side for side in sides if side.bias is not None], shared)
 
 
@@ -94,7 +103,9 @@ def _spanning(rows: F32, codes: Codes, shared: bool) -> F32:
 
 
 def _fit_biases(scale: F32, rows: F32, sides: Sequence[BiasSide], shared: bool) -> F32:
-    """Lift scales whose biases would overflow int32; give rows of zeros the scale that stores their largest bias in DEAD_BITS."""
+    """Lift scales whose biases would overflow int32; give rows of zeros the scale that stores their
+    largest bias in DEAD_BITS.
+    """
     if not sides:
         return scale
     ratios = [_peaks(side, scale) / side.scale for side in sides]
@@ -119,6 +130,8 @@ def symmetric_grid(scale: F32, axis: int | None, facts: WeightFacts) -> QuantPar
 
 
 def constant_grid(array: NDArray[np.floating], facts: ActivationFacts) -> QuantParams:
-    """The grid of a constant operand of Add, Mul, ...: it spans exactly the constant's values and 0."""
+    """The grid of a constant operand of Add, Mul, ...: it spans exactly the constant's values and
+    0.
+    """
     low, high = float(array.min(initial=0.0)), float(array.max(initial=0.0))
     return grid_for_range(low, high, facts.dtype, facts.symmetric, power_of_two=facts.power_of_two)

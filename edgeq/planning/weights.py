@@ -1,4 +1,6 @@
-"""Decide, for constants: the grid of every weight and constant operand that runs in integers, from its own values."""
+"""Decide, for constants: the grid of every weight and constant operand that runs in integers, from
+its own values.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,9 @@ def constant_grids(model: ir.Model, groups: Groups, grids: Mapping[str, GridPlan
 def weight_grid(
     node: ir.Node, kernel: KernelFacts, layer: Layer, grids: Mapping[str, GridPlan], target: Target, recipe: Recipe
 ) -> GridPlan:
-    """The weight grid from the weight alone; its codes too where nearest rounding would let a kernel saturate."""
+    """The weight grid from the weight alone; its codes too where nearest rounding would let a
+    kernel saturate.
+    """
     assert kernel.weight is not None
     array = np.asarray(constant(node.inputs[kernel.weight]), np.float32)
     rows = weight_rows(array, node, layer)
@@ -61,7 +65,9 @@ def weight_grid(
 
 
 def _plain_weight(node: ir.Node, kernel: KernelFacts, weight: F32, target: Target, recipe: Recipe) -> GridPlan:
-    """The grid of a weight that no rows are seen in (ConvTranspose of groups, a stack of matrices): its own range, zero point 0."""
+    """The grid of a weight that no rows are seen in (ConvTranspose of groups, a stack of matrices):
+    its own range, zero point 0.
+    """
     axis = weight_axis(node, kernel, target, recipe)
     others = None if axis is None else tuple(other for other in range(weight.ndim) if other != axis)
     peak = np.atleast_1d(np.abs(weight).max(others, initial=0.0)) / code_range(target.weights, recipe.weight_bits)[1]
@@ -79,7 +85,9 @@ def weight_plan(
     target: Target,
     rule: str,
 ) -> GridPlan:
-    """The plan of one weight: its grid, and its codes [G, C, K] where they are not what nearest rounding gives."""
+    """The plan of one weight: its grid, and its codes [G, C, K] where they are not what nearest
+    rounding gives.
+    """
     params = symmetric_grid(scale, axis, target.weights)
     chosen = from_rows(codes, node, weight.shape).astype(target.weights.dtype)
     differs = not np.array_equal(chosen, quantize(weight, params))

@@ -1,4 +1,6 @@
-"""How far the int8 model is from the float model: both run on the same data, batch by batch, and only sums are kept."""
+"""How far the int8 model is from the float model: both run on the same data, batch by batch, and
+only sums are kept.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +29,11 @@ ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class OutputFidelity:
-    """One output over all samples. sqnr_db: 10 log10(sum f^2 / sum (f - q)^2), inf when equal. max_error: largest |f - q|.
+    """One output over all samples. sqnr_db: 10 log10(sum f^2 / sum (f - q)^2), inf when equal.
+    max_error: largest |f - q|.
 
-    top1_agreement: share of rows with the same arg-max, 0..1; None when the output is not class scores [N, >= 2].
+    top1_agreement: share of rows with the same arg-max, 0..1; None when the output is not class
+    scores [N, >= 2].
     """
 
     name: str
@@ -64,12 +68,14 @@ def compare_models(
     progress: Progress | None = None,
     doing: str = "compare with float",
 ) -> Comparison:
-    """Run both models over the data. layers: also compare inner values, with graph optimizations off; both must then be ir.Model.
+    """Run both models over the data. layers: also compare inner values, with graph optimizations
+    off; both must then be ir.Model.
 
-    layer_names: float value name -> name of the same value, dequantized, in the int8 model (default: match_layers).
-    metric: task metric; default: the data set's. optimize: of the int8 model; "off" computes what the file says, for other runtimes.
-    known: what the float model said to this data in earlier comparisons. doing: what progress calls it.
-    Raises BadModel when the outputs differ, BadData when the labels do not fit.
+    layer_names: float value name -> name of the same value, dequantized, in the int8 model
+    (default: match_layers). metric: task metric; default: the data set's. optimize: of the int8
+    model; "off" computes what the file says, for other runtimes. known: what the float model said
+    to this data in earlier comparisons. doing: what progress calls it. Raises BadModel when the
+    outputs differ, BadData when the labels do not fit.
     """
     progress = progress or Silent()
     first, second = open_session(float_model, threads=threads), open_session(int8_model, threads=threads, optimize=optimize)
@@ -100,7 +106,9 @@ def compare_models(
 
 
 def check_floors(comparison: Comparison, floors: Floors) -> tuple[str, ...]:
-    """One line for each floor that the first output misses, or that could not be measured; empty when all hold."""
+    """One line for each floor that the first output misses, or that could not be measured; empty
+    when all hold.
+    """
     output = comparison.outputs[0]
     accuracy = comparison.accuracy
     higher_is_better = accuracy is not None and accuracy.metric == "top1"

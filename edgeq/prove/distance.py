@@ -1,4 +1,6 @@
-"""How far a runtime's codes are from those of the ONNX int8 model, computed by onnxruntime as applications run it: in integer kernels."""
+"""How far a runtime's codes are from those of the ONNX int8 model, computed by onnxruntime as
+applications run it: in integer kernels.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +25,11 @@ Share = float
 
 @dataclass(frozen=True)
 class OutputDistance:
-    """One output over all samples. lsb: |a - b| / output scale. agreement: share of equal arg-max; None when it holds no class scores.
+    """One output over all samples. lsb: |a - b| / output scale. agreement: share of equal arg-max;
+    None when it holds no class scores.
 
-    ties: share of samples whose arg-max differs, but whose two classes have one code in the reference.
+    ties: share of samples whose arg-max differs, but whose two classes have one code in the
+    reference.
     """
 
     name: str
@@ -78,7 +82,8 @@ def measure_distance(
     pixels: Mapping[str, PixelMap] | None = None,
     progress: Progress | None = None,
 ) -> Distance:
-    """Run both on every sample. reference: the int8 model with float inputs and outputs; grids: its outputs as codes.
+    """Run both on every sample. reference: the int8 model with float inputs and outputs; grids: its
+    outputs as codes.
 
     pixels: inputs of which the runtime takes raw pixels.
     """

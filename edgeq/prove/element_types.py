@@ -1,4 +1,6 @@
-"""Element types of every value of a graph that onnxruntime has optimized: it saves few of them, and no other tool knows its operators."""
+"""Element types of every value of a graph that onnxruntime has optimized: it saves few of them, and
+no other tool knows its operators.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ _INDICES = frozenset({"TopK", "MaxPool", "Unique"})
 
 
 def element_types(graph: onnx.GraphProto) -> dict[str, int]:
-    """Value name -> TensorProto type for the graph and its bodies, as far as known; names must be unique over all of them."""
+    """Value name -> TensorProto type for the graph and its bodies, as far as known; names must be
+    unique over all of them.
+    """
     types: dict[str, int] = {}
     _visit(graph, types)
     return types

@@ -22,7 +22,9 @@ TIMING_S = 2.0
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the real runtime said; None: not asked. steps: SQNR in dB (first output) after each step of the decision."""
+    """What the real runtime said; None: not asked. steps: SQNR in dB (first output) after each step
+    of the decision.
+    """
 
     placement: Proof | None = None
     comparison: Comparison | None = None
@@ -33,7 +35,8 @@ class Evidence:
 def prove_all(loaded: Loaded, task: Task, planned: Planned, result: ir.Model, dataset: Dataset | None, progress: Progress) -> Evidence:
     """Placement; with data also fidelity after each step, and the latency of both models.
 
-    Of a model for another runtime onnxruntime only says what its numbers are, without fused kernels: `edgeq prove --runtime` asks that one.
+    Of a model for another runtime onnxruntime only says what its numbers are, without fused
+    kernels: `edgeq prove --runtime` asks that one.
     """
     own = task.target.runtime == "onnxruntime"
     optimize: Optimize = "all" if own else "off"

@@ -1,4 +1,6 @@
-"""Settle the fate of every node of a given model: its own kernel, part of another node's kernel, or gone, with the reason."""
+"""Settle the fate of every node of a given model: its own kernel, part of another node's kernel, or
+gone, with the reason.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +12,19 @@ import onnx_ir as ir
 from edgeq.graph.read import constant, is_op, nodes
 from edgeq.prove.read_back import RanKernel, ReadBack
 
-#: do their work at the end of the node before them; all others that vanish are looked for in the node behind them
+#: do their work at the end of the node before them; all others that vanish are looked for in the
+#: node behind them
 _BELONG_TO_PRODUCER = ("QuantizeLinear", "Relu", "Clip", "BatchNormalization", "Cast", "Identity", "Dropout")
-#: how many vanished nodes lie between a node and the kernel that does its work; fused patterns are shorter
+#: how many vanished nodes lie between a node and the kernel that does its work; fused patterns are
+#: shorter
 _REACH = 64
 
 
 @dataclass(frozen=True)
 class Fate:
-    """kernel: what runs, None when nothing does. own: the kernel is this node's, not another's. reason: how a node vanished."""
+    """kernel: what runs, None when nothing does. own: the kernel is this node's, not another's.
+    reason: how a node vanished.
+    """
 
     kernel: RanKernel | None
     own: bool
@@ -43,7 +49,9 @@ class _Settler:
         return {str(node.name): self._fate(index, node) for index, node in enumerate(self.nodes)}
 
     def _give_back(self, index: int) -> None:
-        """A kernel found by its last value alone (Conv+Relu hands out the Relu's value) belongs to the node of its own type."""
+        """A kernel found by its last value alone (Conv+Relu hands out the Relu's value) belongs to
+        the node of its own type.
+        """
         kernel = self.kernels[index]
         if kernel.op_type == self.nodes[index].op_type:
             return
@@ -101,7 +109,9 @@ class _Settler:
 
 
 def _folded(model: ir.Model) -> set[ir.Node]:
-    """Nodes whose inputs are all constant, and nodes that compute shapes: with known shapes onnxruntime folds them away."""
+    """Nodes whose inputs are all constant, and nodes that compute shapes: with known shapes
+    onnxruntime folds them away.
+    """
     folded: set[ir.Node] = set()
     for node in nodes(model):
         shapes_only = bool(node.outputs) and all(value.dtype in (ir.DataType.INT64, ir.DataType.BOOL) for value in node.outputs)

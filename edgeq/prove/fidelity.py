@@ -1,4 +1,6 @@
-"""Sums that compare two streams of arrays in constant memory: SQNR, cosine, largest error, arg-max agreement."""
+"""Sums that compare two streams of arrays in constant memory: SQNR, cosine, largest error, arg-max
+agreement.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +12,18 @@ from edgeq.numerics.arrays import AnyArray
 
 
 class ErrorSums:
-    """Running float64 sums over pairs of equal-shaped arrays f (float model) and q (int8 model). count: pairs so far."""
+    """Running float64 sums over pairs of equal-shaped arrays f (float model) and q (int8 model).
+    count: pairs so far.
+    """
 
     def __init__(self) -> None:
         self.count = 0
         self.signal = self.noise = self.product = self.power = self.largest = 0.0
 
     def add(self, reference: AnyArray, other: AnyArray) -> None:
-        """One more pair, any shape. NaN in both places counts as equal; in one of them it makes the SQNR NaN."""
+        """One more pair, any shape. NaN in both places counts as equal; in one of them it makes the
+        SQNR NaN.
+        """
         f = np.asarray(reference, np.float64).ravel()
         q = np.asarray(other, np.float64).ravel()
         # equal infinities (a mask of -inf) and NaN in both are no error, and no signal either
@@ -36,7 +42,9 @@ class ErrorSums:
 
     @property
     def sqnr_db(self) -> float:
-        """10 log10(sum f^2 / sum (f - q)^2) in dB; inf when all are equal, -inf when only f is all zero or q is not finite."""
+        """10 log10(sum f^2 / sum (f - q)^2) in dB; inf when all are equal, -inf when only f is all
+        zero or q is not finite.
+        """
         if self.noise == 0.0:
             return math.inf
         if math.isnan(self.noise) or self.signal == 0.0 or math.isinf(self.noise):
@@ -52,14 +60,18 @@ class ErrorSums:
 
 
 class Agreement:
-    """Share of rows whose arg-max is the same in both arrays; only for outputs that look like class scores [N, >= 2]."""
+    """Share of rows whose arg-max is the same in both arrays; only for outputs that look like class
+    scores [N, >= 2].
+    """
 
     def __init__(self) -> None:
         self.same = self.tied = self.rows = 0
         self.scores = True
 
     def add(self, reference: AnyArray, other: AnyArray) -> None:
-        """One more pair; an array of another form than [N, >= 2] floats ends the counting for good."""
+        """One more pair; an array of another form than [N, >= 2] floats ends the counting for
+        good.
+        """
         if not (self.scores and looks_like_scores(reference) and reference.shape == other.shape):
             self.scores = False
             return
@@ -77,7 +89,9 @@ class Agreement:
 
     @property
     def ties(self) -> float | None:
-        """Share of rows whose arg-max differs only because the first array has its largest number more than once; None as `share`."""
+        """Share of rows whose arg-max differs only because the first array has its largest number
+        more than once; None as `share`.
+        """
         return self.tied / self.rows if self.scores and self.rows else None
 
 

@@ -1,4 +1,6 @@
-"""What the float model said to each batch, kept within a budget: a search compares many models with it on the same data."""
+"""What the float model said to each batch, kept within a budget: a search compares many models with
+it on the same data.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""How long two models take, measured side by side: interleaved runs in one process, so that drift hits both alike."""
+"""How long two models take, measured side by side: interleaved runs in one process, so that drift
+hits both alike.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +24,11 @@ _WARM_UP = 3
 
 @dataclass(frozen=True)
 class Latency:
-    """float_ms, int8_ms: medians of one run in milliseconds. ratio: median of the paired int8/float times; below 1 int8 is faster.
+    """float_ms, int8_ms: medians of one run in milliseconds. ratio: median of the paired int8/float
+    times; below 1 int8 is faster.
 
-    spread: interquartile range of the paired ratios. threads: 0 means onnxruntime's choice. batch: axis 0 of the first input.
-    runs: timed runs of each model.
+    spread: interquartile range of the paired ratios. threads: 0 means onnxruntime's choice. batch:
+    axis 0 of the first input. runs: timed runs of each model.
     """
 
     float_ms: float
@@ -48,10 +51,11 @@ def measure_latency(
     budget_s: float = BUDGET_S,
     clock: Callable[[], float] = perf_counter,
 ) -> Latency:
-    """Time one run of each model in turns (A B, B A, ...). feeds: one batch, used for both unless int8_feeds are given.
+    """Time one run of each model in turns (A B, B A, ...). feeds: one batch, used for both unless
+    int8_feeds are given.
 
-    runs: timed runs of each; by default as many as fit into budget_s seconds, between MIN_RUNS and MAX_RUNS.
-    Raises RuntimeRefused when a model does not run on the feeds.
+    runs: timed runs of each; by default as many as fit into budget_s seconds, between MIN_RUNS and
+    MAX_RUNS. Raises RuntimeRefused when a model does not run on the feeds.
     """
     first = open_session(float_model, threads=threads)
     second = open_session(int8_model, threads=threads)
@@ -60,7 +64,8 @@ def measure_latency(
     count = int(np.clip(budget_s / max(pair_s, 1e-9), MIN_RUNS, MAX_RUNS)) if runs is None else max(runs, 1)
     times = np.empty((count, 2))
     for turn in range(count):
-        # the order alternates: whoever runs second finds warmer caches for the feeds and a busier allocator
+        # the order alternates: whoever runs second finds warmer caches for the feeds and a busier
+        # allocator
         if turn % 2 == 0:
             times[turn, 0] = _timed(first, feeds, clock)
             times[turn, 1] = _timed(second, other, clock)

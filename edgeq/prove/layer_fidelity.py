@@ -1,4 +1,6 @@
-"""Where the error comes from: inner values of the float model against the same, dequantized values of the int8 model."""
+"""Where the error comes from: inner values of the float model against the same, dequantized values
+of the int8 model.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ from edgeq.schema.scaling import factors_of
 
 @dataclass(frozen=True)
 class LayerFidelity:
-    """One float node's first output: name of the node, its operator, and the SQNR (dB) of its value in the int8 model."""
+    """One float node's first output: name of the node, its operator, and the SQNR (dB) of its value
+    in the int8 model.
+    """
 
     name: str
     op_type: str
@@ -27,12 +31,15 @@ class LayerFidelity:
 
 
 class LayerProbe:
-    """Both models with their matching inner values as outputs; running sums a layer, so memory is that of one batch."""
+    """Both models with their matching inner values as outputs; running sums a layer, so memory is
+    that of one batch.
+    """
 
     def __init__(self, float_model: ir.Model, int8_model: ir.Model, names: Mapping[str, str] | None, threads: int) -> None:
         pairs = match_layers(float_model, int8_model) if names is None else dict(names)
         self._nodes = {node.outputs[0].name: (node.name or node.op_type, node.op_type) for node in nodes(float_model) if node.outputs}
-        # optimizations off: onnxruntime would quantize leftover float weights by itself and fuse the values away
+        # optimizations off: onnxruntime would quantize leftover float weights by itself and fuse
+        # the values away
         self._float, float_outputs = _exposed(float_model, pairs.keys(), threads)
         self._int8, int8_outputs = _exposed(int8_model, pairs.values(), threads)
         self._pairs = [
@@ -55,7 +62,9 @@ class LayerProbe:
                 sums.add(f, _unscaled(q, self._factors.get(value)))
 
     def layers(self) -> tuple[LayerFidelity, ...]:
-        """Worst first; equal ones in the order of the graph. A value that no run produced (a branch not taken) is left out."""
+        """Worst first; equal ones in the order of the graph. A value that no run produced (a branch
+        not taken) is left out.
+        """
         rows = [
             LayerFidelity(*self._nodes[value], sums.sqnr_db)
             for (value, _, _), sums in zip(self._pairs, self._sums, strict=True)
@@ -65,10 +74,12 @@ class LayerProbe:
 
 
 def match_layers(float_model: ir.Model, int8_model: ir.Model) -> dict[str, str]:
-    """Float value name -> the name of the same value in the int8 model, dequantized where it is quantized.
+    """Float value name -> the name of the same value in the int8 model, dequantized where it is
+    quantized.
 
-    A float value `v` is found as: the output of the DequantizeLinear behind the QuantizeLinear that reads `v`; or
-    `v_DequantizeLinear_Output`; or `v` itself. Values that exist in one model only are left out.
+    A float value `v` is found as: the output of the DequantizeLinear behind the QuantizeLinear that
+    reads `v`; or `v_DequantizeLinear_Output`; or `v` itself. Values that exist in one model only
+    are left out.
     """
     by_name = {value.name: value for value in values(int8_model)}
     pairs: dict[str, str] = {}
@@ -83,7 +94,9 @@ def match_layers(float_model: ir.Model, int8_model: ir.Model) -> dict[str, str]:
 
 
 def _dequantized(value: ir.Value | None) -> ir.Value | None:
-    """What the readers of a quantized value see: the output of the first DequantizeLinear behind it."""
+    """What the readers of a quantized value see: the output of the first DequantizeLinear behind
+    it.
+    """
     if value is None:
         return None
     for use in value.uses():
@@ -99,7 +112,9 @@ def _exposed(model: ir.Model, wanted: Iterable[str], threads: int) -> tuple[Sess
 
 
 def _unscaled(array: AnyArray, factors: F64 | None) -> AnyArray:
-    """A value of an equalized model as the float model has it. Channels lie on axis 1, or on the last where that does not fit."""
+    """A value of an equalized model as the float model has it. Channels lie on axis 1, or on the
+    last where that does not fit.
+    """
     if factors is None:
         return array
     axis = 1 if array.ndim > 1 and array.shape[1] == factors.size else array.ndim - 1

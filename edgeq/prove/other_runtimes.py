@@ -1,4 +1,6 @@
-"""Prove a model in another runtime: what ran as integers, as far as that runtime tells, and how far it is from the ONNX int8 model."""
+"""Prove a model in another runtime: what ran as integers, as far as that runtime tells, and how far
+it is from the ONNX int8 model.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,8 @@ ACCELERATOR = "ethos-u55-128"
 
 @dataclass(frozen=True)
 class RuntimeProof:
-    """What one runtime said. operators: its own, not those of the file. distance: None without data, or where nothing runs.
+    """What one runtime said. operators: its own, not those of the file. distance: None without
+    data, or where nothing runs.
 
     told: what was read from the runtime and what was not.
     """
@@ -53,7 +56,9 @@ class RuntimeProof:
 
 @dataclass(frozen=True, eq=False)
 class ProofSubject:
-    """What is proven. model: the ONNX int8 model, the reference too; None: only the .tflite bytes are given."""
+    """What is proven. model: the ONNX int8 model, the reference too; None: only the .tflite bytes
+    are given.
+    """
 
     model: ir.Model | None
     tflite: bytes | None = None
@@ -69,7 +74,8 @@ def prove_in(
 ) -> tuple[RuntimeProof, ...]:
     """One proof, two for litert: its reference kernels, and XNNPACK as on phones.
 
-    Raises MissingExtra, RuntimeRefused, and UnsupportedOp when a TFLite runtime is asked about a model that TFLite cannot express.
+    Raises MissingExtra, RuntimeRefused, and UnsupportedOp when a TFLite runtime is asked about a
+    model that TFLite cannot express.
     """
     progress = progress or Silent()
     if runtime == "vela":

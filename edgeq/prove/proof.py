@@ -1,4 +1,6 @@
-"""Prove what runs: open a model in onnxruntime, read its optimized graph back, and say for every node whether it is an integer kernel."""
+"""Prove what runs: open a model in onnxruntime, read its optimized graph back, and say for every
+node whether it is an integer kernel.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +30,9 @@ Share = float  # for classes that have a field named float
 
 @dataclass(frozen=True)
 class ProvenNode:
-    """One node. runs_as int8: an integer kernel, named in reason. float: with the reason why. vanished: fused or folded; reason says
-    into what. boundary: a Quantize or Dequantize on a graph input or output. macs: multiply-accumulates of one sample."""
+    """One node. runs_as int8: an integer kernel, named in reason. float: with the reason why.
+    vanished: fused or folded; reason says into what. boundary: a Quantize or Dequantize on a graph
+    input or output. macs: multiply-accumulates of one sample."""
 
     name: str
     op_type: str
@@ -40,10 +43,12 @@ class ProvenNode:
 
 @dataclass(frozen=True)
 class Proof:
-    """nodes: of the float model when one was given, else of the model itself. int8, float: how many of them run so.
+    """nodes: of the float model when one was given, else of the model itself. int8, float: how many
+    of them run so.
 
-    boundary_qdq, inner_qdq: Quantize/Dequantize of activations that onnxruntime still runs: on graph inputs and outputs, and inside.
-    macs_int8_pct: share of the multiply-accumulates of Conv, ConvTranspose, Gemm and MatMul in integer kernels, 0..100.
+    boundary_qdq, inner_qdq: Quantize/Dequantize of activations that onnxruntime still runs: on
+    graph inputs and outputs, and inside. macs_int8_pct: share of the multiply-accumulates of Conv,
+    ConvTranspose, Gemm and MatMul in integer kernels, 0..100.
     """
 
     nodes: tuple[ProvenNode, ...]
@@ -55,10 +60,11 @@ class Proof:
 
 
 def prove_placement(model: Path | ir.Model, float_model: ir.Model | None = None) -> Proof:
-    """What onnxruntime (CPU, all optimizations) makes of the model: Q/DQ, QOperator, dynamic or float, of any tool.
+    """What onnxruntime (CPU, all optimizations) makes of the model: Q/DQ, QOperator, dynamic or
+    float, of any tool.
 
-    float_model: as edgeq.io.load names it; then the rows are its nodes, found through the record that edgeq writes into its models, else by
-    name. Raises BadModel and RuntimeRefused.
+    float_model: as edgeq.io.load names it; then the rows are its nodes, found through the record
+    that edgeq writes into its models, else by name. Raises BadModel and RuntimeRefused.
     """
     given = _named(model)
     found = read_back(given)
@@ -72,7 +78,8 @@ def prove_placement(model: Path | ir.Model, float_model: ir.Model | None = None)
 def require_int8(placement: Proof, op_types: Sequence[str]) -> None:
     """A gate: raises FloorMissed that names the nodes of these operator types that run in float.
 
-    Raises BadRecipe for a type that neither ONNX nor the model knows, so that a misspelt gate cannot pass.
+    Raises BadRecipe for a type that neither ONNX nor the model knows, so that a misspelt gate
+    cannot pass.
     """
     present = {node.op_type for node in placement.nodes}
     for op_type in op_types:
@@ -110,7 +117,8 @@ class _Prover:
     def _row(self, node: ir.Node, fate: Fate) -> ProvenNode:
         name, work = str(node.name), self.macs[str(node.name)]
         kernel = fate.kernel
-        # a node with multiply-accumulates does not vanish when it is fused: they are done by that kernel
+        # a node with multiply-accumulates does not vanish when it is fused: they are done by that
+        # kernel
         counts = kernel is not None and (fate.own or (work > 0 and kernel.runs in ("int8", "float")))
         if kernel is None or not counts:
             return ProvenNode(name, node.op_type, "vanished", fate.reason, 0 if kernel is None else work)
@@ -132,7 +140,9 @@ def _conversion(node: ir.Node, kernel: RanKernel) -> ProvenNode:
 
 
 def _float_rows(float_model: ir.Model, shaped: ir.Model, rows: Sequence[ProvenNode]) -> tuple[ProvenNode, ...]:
-    """One row a node of the float model: the row of what it became. shaped: the float form of the given model."""
+    """One row a node of the float model: the row of what it became. shaped: the float form of the
+    given model.
+    """
     twins = _Twins(shaped, rows)
     result = []
     for node in nodes(float_form(float_model)):
@@ -162,7 +172,9 @@ class _Twins:
         return None if origin.runs in ("absorbed", "folded") else self.rows.get(origin.node or str(node.name))
 
     def by_name_or_value(self, node: ir.Node, work: int) -> ProvenNode | None:
-        """A model of another tool: the same node name (onnxruntime's tool appends _quant), else the node that makes the same value."""
+        """A model of another tool: the same node name (onnxruntime's tool appends _quant), else the
+        node that makes the same value.
+        """
         for name in (str(node.name), f"{node.name}_quant"):
             if self.op_types.get(name) == node.op_type:
                 return self.rows[name]

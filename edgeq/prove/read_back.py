@@ -1,4 +1,6 @@
-"""onnxruntime's optimized graph, read back: which node of the given model runs as which kernel, on which element types."""
+"""onnxruntime's optimized graph, read back: which node of the given model runs as which kernel, on
+which element types.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ from edgeq.graph.read import nodes
 from edgeq.prove.element_types import EIGHT_BITS, element_types
 from edgeq.runtimes.ort import open_session
 
-#: how the copy that runs is named: a fusion, a layout change or an inlining keeps the mark within the new name
+#: how the copy that runs is named: a fusion, a layout change or an inlining keeps the mark within
+#: the new name
 _NODE_MARK, _VALUE_MARK = re.compile(r"edgeq_n(\d+)(?!\d)"), re.compile(r"edgeq_v(\d+)_\d+(?!\d)")
 #: nodes that onnxruntime inserts to change the layout; they stand for no node of the model
 LAYOUT = frozenset({"Transpose", "ReorderInput", "ReorderOutput", "Reshape", "Squeeze", "Unsqueeze"})
@@ -36,9 +39,11 @@ KernelKind = Literal["int8", "float", "conversion", "control", "other"]
 
 @dataclass(frozen=True)
 class RanKernel:
-    """One node of the optimized graph. runs: other means integers that are not quantized numbers (shapes, indices, booleans).
+    """One node of the optimized graph. runs: other means integers that are not quantized numbers
+    (shapes, indices, booleans).
 
-    place: for a conversion (Q/DQ) whether it stands on a graph input or output, inside, or on a constant.
+    place: for a conversion (Q/DQ) whether it stands on a graph input or output, inside, or on a
+    constant.
     """
 
     op_type: str
@@ -48,9 +53,11 @@ class RanKernel:
 
 @dataclass(frozen=True)
 class ReadBack:
-    """kernels: index of a node (walk order) -> the kernel it became. fused: index -> index of the node whose kernel does its work.
+    """kernels: index of a node (walk order) -> the kernel it became. fused: index -> index of the
+    node whose kernel does its work.
 
-    Nodes in neither are gone. boundary_qdq, inner_qdq: conversions of activations left in the optimized graph.
+    Nodes in neither are gone. boundary_qdq, inner_qdq: conversions of activations left in the
+    optimized graph.
     """
 
     kernels: Mapping[int, RanKernel]
@@ -60,12 +67,14 @@ class ReadBack:
 
 
 def read_back(model: ir.Model) -> ReadBack:
-    """Open the model as an application would (every optimization on) and read the graph that runs. Raises RuntimeRefused."""
+    """Open the model as an application would (every optimization on) and read the graph that runs.
+    Raises RuntimeRefused.
+    """
     with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
         path = Path(folder) / "optimized.onnx"
         open_session(_marked(model), optimized_path=path).close()
-        # weights stay where they are: only the graph is read. Plain protobuf, because onnxruntime may save bodies that declare a
-        # constant twice, which onnx_ir refuses to read
+        # weights stay where they are: only the graph is read. Plain protobuf, because onnxruntime
+        # may save bodies that declare a constant twice, which onnx_ir refuses to read
         graph = onnx.load(str(path), load_external_data=False).graph
     return _Reader(graph, [node.op_type for node in nodes(model)]).read()
 
@@ -151,7 +160,9 @@ class _Reader:
         return name
 
     def _ends(self, name: str) -> bool:
-        """Whether nothing but inserted layout changes stands between the value and a graph output."""
+        """Whether nothing but inserted layout changes stands between the value and a graph
+        output.
+        """
         readers = self.readers.get(name, [])
         if not readers or name in self.body_outputs - self.outputs:
             return False

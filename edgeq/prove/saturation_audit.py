@@ -1,4 +1,6 @@
-"""How far the sums of an integer model can go: exact bounds per layer from its weights, for whatever input codes may come."""
+"""How far the sums of an integer model can go: exact bounds per layer from its weights, for
+whatever input codes may come.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,9 @@ CODE, INT16, INT32 = 255, 2**15 - 1, 2**31 - 1
 
 @dataclass(frozen=True)
 class LayerBounds:
-    """The worst sums of one integer layer. pair: of two neighbouring products, which processors without VNNI add in int16; None where no
-    kernel does that. accumulator: of all products and the bias, which is int32 everywhere."""
+    """The worst sums of one integer layer. pair: of two neighbouring products, which processors
+    without VNNI add in int16; None where no kernel does that. accumulator: of all products and the
+    bias, which is int32 everywhere."""
 
     node: str
     op_type: str
@@ -49,7 +52,8 @@ class _Codes:
 
 
 def audit_sums(model: ir.Model) -> tuple[LayerBounds, ...]:
-    """Bounds of every Conv, Gemm and MatMul between Dequantize and Quantize whose weight is constant, of any tool, in graph order.
+    """Bounds of every Conv, Gemm and MatMul between Dequantize and Quantize whose weight is
+    constant, of any tool, in graph order.
 
     A product of two activations has no weight to bound it; u8 x u8 kernels do not add in int16.
     """
@@ -99,7 +103,9 @@ def _bounds(node: ir.Node, layer: Layer, source: _Codes, weight: _Codes, bias: I
 
 
 def _lay_open(model: ir.Model) -> dict[str, _Codes]:
-    """What every DequantizeLinear of 8 bits hands on, by value name; constants are replaced by their codes, in place."""
+    """What every DequantizeLinear of 8 bits hands on, by value name; constants are replaced by
+    their codes, in place.
+    """
     names = Names(model)
     found: dict[str, _Codes] = {}
     for node in [node for node in nodes(model) if is_op(node, "DequantizeLinear")]:

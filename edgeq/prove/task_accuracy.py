@@ -1,4 +1,6 @@
-"""What the models are for: accuracy against labels, or reconstruction error, summed batch by batch for both models."""
+"""What the models are for: accuracy against labels, or reconstruction error, summed batch by batch
+for both models.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,8 @@ from edgeq.errors import BadData
 from edgeq.numerics.arrays import AnyArray, Ints
 from edgeq.prove.fidelity import looks_like_scores
 
-#: top1: share of samples whose arg-max is the label. mse: mean squared difference of first output and first input (autoencoders).
+#: top1: share of samples whose arg-max is the label. mse: mean squared difference of first output
+#: and first input (autoencoders).
 Metric = Literal["top1", "mse"]
 Number = float  # for classes that have a field named float
 
@@ -64,7 +67,9 @@ class TaskSums:
 
     @classmethod
     def of(cls, dataset: Samples, metric: Metric | None) -> TaskSums | None:
-        """The running sums for this data, None when it has no metric. Raises BadData: unknown metric, or top1 without labels."""
+        """The running sums for this data, None when it has no metric. Raises BadData: unknown
+        metric, or top1 without labels.
+        """
         chosen = metric or dataset.metric
         if chosen is None:
             return None
@@ -75,7 +80,9 @@ class TaskSums:
         return cls(chosen, dataset.labels, dataset.name)
 
     def add(self, piece: Feed, first_input: str, reference: AnyArray, other: AnyArray) -> None:
-        """One batch: the first output of the float model and of the int8 model. Raises BadData when it does not fit the metric."""
+        """One batch: the first output of the float model and of the int8 model. Raises BadData when
+        it does not fit the metric.
+        """
         if self.metric == "mse":
             source = np.asarray(piece.feeds[first_input], np.float64)
             self._same(source.shape == reference.shape, "mse compares the first output with the first input, but their shapes differ.")

@@ -1,6 +1,8 @@
-"""Why onnxruntime computes a node in float: a table of facts about what its CPU provider fuses into integer kernels.
+"""Why onnxruntime computes a node in float: a table of facts about what its CPU provider fuses into
+integer kernels.
 
-Facts: onnxruntime/core/optimizer/qdq_transformer/selectors_actions, each confirmed by reading graphs back (tests/prove/test_why_float.py).
+Facts: onnxruntime/core/optimizer/qdq_transformer/selectors_actions, each confirmed by reading
+graphs back (tests/prove/test_why_float.py).
 """
 
 from __future__ import annotations
@@ -93,7 +95,9 @@ def _code_type(dequantize: ir.Node) -> ir.DataType | None:
 
 
 def _bias(node: ir.Node) -> str | None:
-    """A bias must be int32 with scale = input scale * weight scale; a float bias is quantized by onnxruntime itself."""
+    """A bias must be int32 with scale = input scale * weight scale; a float bias is quantized by
+    onnxruntime itself.
+    """
     value = node.inputs[2] if is_op(node, "Conv", "Gemm") and len(node.inputs) > 2 else None
     if value is None or not is_op(value.producer(), "DequantizeLinear"):
         return None
@@ -131,7 +135,9 @@ def _output(node: ir.Node) -> str | None:
 
 
 def _activation(node: ir.Node) -> str | None:
-    """Conv -> Relu -> Quantize fuses only when the grid cuts off at 0 by itself: its zero point is the lowest code."""
+    """Conv -> Relu -> Quantize fuses only when the grid cuts off at 0 by itself: its zero point is
+    the lowest code.
+    """
     value = node.outputs[0]
     quantizers = [use.node for use in value.uses() if is_op(use.node, "QuantizeLinear")]
     if value.is_graph_output() or len(quantizers) != len(value.uses()) or not quantizers:

@@ -1,8 +1,11 @@
-"""Decide by what to scale channels where all channels of a weight share one scale: the factors with the least predicted noise.
+"""Decide by what to scale channels where all channels of a weight share one scale: the factors with
+the least predicted noise.
 
-One large channel then makes the steps of all others coarse, in the weights of both neighbours of a value as in the value itself. Where
-cross-layer equalization balances the ranges of two weights (Nagel et al., arXiv:1906.04721, section 4.1), this minimises the noise that
-edgeq/refine/noise_model.py predicts for activations and weights of the whole network at once, by Adam (Kingma and Ba, arXiv:1412.6980).
+One large channel then makes the steps of all others coarse, in the weights of both neighbours of a
+value as in the value itself. Where cross-layer equalization balances the ranges of two weights
+(Nagel et al., arXiv:1906.04721, section 4.1), this minimises the noise that
+edgeq/refine/noise_model.py predicts for activations and weights of the whole network at once, by
+Adam (Kingma and Ba, arXiv:1412.6980).
 """
 
 from __future__ import annotations
@@ -44,7 +47,8 @@ def balance(model: ir.Model, channels: Channels, peaks: Mapping[str, F32], noise
 def bounds(model: ir.Model, channels: Channels, peaks: Mapping[str, F32], count: int) -> tuple[F64, F64]:
     """The smallest and the largest logarithm for each class.
 
-    Under a Clip at b a channel that reaches b stays as it is; another may grow until its peak reaches b, and shrink.
+    Under a Clip at b a channel that reaches b stays as it is; another may grow until its peak
+    reaches b, and shrink.
     """
     low, high = np.full(count, -np.log(LARGEST)), np.full(count, np.log(LARGEST))
     for node in model.graph:

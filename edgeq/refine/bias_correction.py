@@ -1,9 +1,12 @@
-"""Decide, from what really comes out: biases that bring every layer's output as near to the float model's as a constant can.
+"""Decide, from what really comes out: biases that bring every layer's output as near to the float
+model's as a constant can.
 
-Layer after layer, on a few samples, the integer model as corrected so far and the float model run side by side. What clipped and rounded
-values before a layer and its own rounded weights add on average to an output channel is taken off its bias. Only places count where the
-output grid does not saturate, for only there a bias does anything. (Empirical bias correction, Nagel et al., arXiv:1906.04721, section 4.2;
-there the mean is taken before the activation function, over all places.)
+Layer after layer, on a few samples, the integer model as corrected so far and the float model run
+side by side. What clipped and rounded values before a layer and its own rounded weights add on
+average to an output channel is taken off its bias. Only places count where the output grid does not
+saturate, for only there a bias does anything. (Empirical bias correction, Nagel et al.,
+arXiv:1906.04721, section 4.2; there the mean is taken before the activation function, over all
+places.)
 """
 
 from __future__ import annotations
@@ -37,7 +40,9 @@ def correct_biases(
     data: Dataset,
     progress: Progress | None = None,
 ) -> Plan:
-    """The plan with corrected biases of its layers in the main graph. model: the float one. emulate: the integer model of a plan."""
+    """The plan with corrected biases of its layers in the main graph. model: the float one.
+    emulate: the integer model of a plan.
+    """
     progress = progress or Silent()
     mine = {one.layer.node: one for one in layers if one.node.graph is model.graph and bias_of(one) is not None}
     if not mine:
@@ -57,7 +62,8 @@ def correct_biases(
 
 
 def correct(node: ir.Node, twin: ir.Node, ours: Stepwise, theirs: Stepwise, plan: Plan, known: F64 | None = None) -> F64:
-    """Run a layer of the float model and its twin in the integer one, and bring the second nearest to the first: the shift [C].
+    """Run a layer of the float model and its twin in the integer one, and bring the second nearest
+    to the first: the shift [C].
 
     known: what is to be added in any case.
     """
@@ -85,7 +91,9 @@ def shifted(one: Weighted, now: tuple[float, ...] | None, shift: F64) -> tuple[f
 
 
 def _ends(node: ir.Node, grid: QuantParams | None) -> tuple[float, float]:
-    """Between which values a change of the layer's output is seen by what comes behind it: where neither its grid nor a Relu cuts."""
+    """Between which values a change of the layer's output is seen by what comes behind it: where
+    neither its grid nor a Relu cuts.
+    """
     low, high = (-np.inf, np.inf) if grid is None else (float(grid.low), float(grid.high))
     reader = only_consumer(node.outputs[0])
     cut = clip_bounds(reader) if reader is not None and is_op(reader, "Relu", "Clip") else None
@@ -93,10 +101,12 @@ def _ends(node: ir.Node, grid: QuantParams | None) -> tuple[float, float]:
 
 
 def best_shift(wanted: Sequence[AnyArray], got: Sequence[AnyArray], low: float, high: float) -> F64:
-    """What to add to each channel (axis 1) of `got`, one array a sample, so that behind clipping it comes nearest to `wanted`: [C].
+    """What to add to each channel (axis 1) of `got`, one array a sample, so that behind clipping it
+    comes nearest to `wanted`: [C].
 
-    A low end of 0 stands for a Relu: below, all numbers are alike. The shift is shrunk by d^2 / (d^2 + var d) for how much the
-    samples differ in it; a channel whose squared error it would raise is left alone.
+    A low end of 0 stands for a Relu: below, all numbers are alike. The shift is shrunk by d^2 /
+    (d^2 + var d) for how much the samples differ in it; a channel whose squared error it would
+    raise is left alone.
     """
     floor = low if low == 0 else -np.inf
     sums, counts = [], []

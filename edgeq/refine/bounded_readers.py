@@ -1,4 +1,6 @@
-"""Values that only a bounded function reads (Softmax, Sigmoid, Tanh, HardSigmoid): what it makes of them, in numpy."""
+"""Values that only a bounded function reads (Softmax, Sigmoid, Tanh, HardSigmoid): what it makes of
+them, in numpy.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ Function = Callable[[F32], F32]
 
 @dataclass(frozen=True, eq=False)
 class BoundedReader:
-    """value: the name of what is read. axis: along which the function joins elements; None: it takes each alone."""
+    """value: the name of what is read. axis: along which the function joins elements; None: it
+    takes each alone.
+    """
 
     value: str
     op_type: str
@@ -64,7 +68,9 @@ def _sigmoid(x: F32) -> F32:
 
 
 def _shifted_clip(node: ir.Node) -> Function | None:
-    """Add of a number and Clip at both ends: what a HardSigmoid becomes where the target has none."""
+    """Add of a number and Clip at both ends: what a HardSigmoid becomes where the target has
+    none.
+    """
     shift = constant(node.inputs[1]) if is_op(node, "Add") else None
     reader = only_consumer(node.outputs[0])
     if shift is None or shift.size != 1 or reader is None or not is_op(reader, "Clip"):

@@ -1,4 +1,6 @@
-"""Decide: the plan with codebooks; where a size is given, the bits of each layer by what it costs the output."""
+"""Decide: the plan with codebooks; where a size is given, the bits of each layer by what it costs
+the output.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +62,8 @@ class Draft:
 def plan_codebooks(
     given: Draft, data: Dataset, files: FileSizes, emulate: Callable[[Plan], ir.Model], clock: Clock, progress: Progress
 ) -> Plan:
-    """The plan with codebooks as the recipe wishes: fitted in sequence where layers can be, the others to what the float model hands them.
+    """The plan with codebooks as the recipe wishes: fitted in sequence where layers can be, the
+    others to what the float model hands them.
 
     emulate: the integer model of a plan.
     """

@@ -1,4 +1,6 @@
-"""Decide, for codebooks: which weights become one and at how many bits, and how the plan says so."""
+"""Decide, for codebooks: which weights become one and at how many bits, and how the plan says
+so.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ SPARSE = 0.1
 
 @dataclass(frozen=True)
 class StorableWeight:
-    """A weight that could be a codebook: its size, output channels, and bytes of one number as it is stored now."""
+    """A weight that could be a codebook: its size, output channels, and bytes of one number as it
+    is stored now.
+    """
 
     key: str
     node: str
@@ -49,7 +53,9 @@ def wished_bits(model: ir.Model, candidates: Iterable[StorableWeight], wish: Cod
 
 
 def codebook_of(rows: F32, moment: F64 | None, codes: Codes, least: F32, shared: bool, wish: CodebookWish, bits: int) -> Fit:
-    """Prune as wished, then fit. rows [G, C, K]; moment [G, K, K] (None: all inputs count alike)."""
+    """Prune as wished, then fit. rows [G, C, K]; moment [G, K, K] (None: all inputs count
+    alike).
+    """
     importance = np.ones(rows[:, 0].shape) if moment is None else np.einsum("gkk->gk", moment)
     if wish.pruning is not None:
         codes = replace(codes, kept=kept_weights(rows, importance, wish.pruning))

@@ -1,10 +1,13 @@
-"""Decide by what to scale the channels of a model, so that the small ones use more of the codes of a grid that all of them share.
+"""Decide by what to scale the channels of a model, so that the small ones use more of the codes of
+a grid that all of them share.
 
-The one scale of an activation's grid follows its largest channel. A channel whose peak is p, where the value's is R, uses p / R of the
-codes; scaled by (R / p)^STRENGTH where it is made and back where it is read, it uses (p / R)^(1 - STRENGTH), and nothing else grows: with
-one weight scale a channel the layer that makes it is as exact as before. A class of channels that several values share is scaled by the
-least that any of them bears. After Nagel et al., arXiv:1906.04721, section 4.1, which balances weights; here activations are what limits.
-With one scale for a whole weight both limit: see edgeq/refine/balance.py.
+The one scale of an activation's grid follows its largest channel. A channel whose peak is p, where
+the value's is R, uses p / R of the codes; scaled by (R / p)^STRENGTH where it is made and back
+where it is read, it uses (p / R)^(1 - STRENGTH), and nothing else grows: with one weight scale a
+channel the layer that makes it is as exact as before. A class of channels that several values share
+is scaled by the least that any of them bears. After Nagel et al., arXiv:1906.04721, section 4.1,
+which balances weights; here activations are what limits. With one scale for a whole weight both
+limit: see edgeq/refine/balance.py.
 """
 
 from __future__ import annotations
@@ -23,24 +26,27 @@ from edgeq.refine.balance import balance
 from edgeq.refine.noise_model import noise_model
 from edgeq.schema.scaling import STEPS, Exponents
 
-#: how much of the difference between channels is taken away, as an exponent: what remains is room for values that no sample showed
+#: how much of the difference between channels is taken away, as an exponent: what remains is room
+#: for values that no sample showed
 STRENGTH = 0.5
 #: the largest factor: channels that hardly ever are above 0 need no more
 LARGEST = 16.0
 
 
 def values_to_measure(model: ir.Model, channels: Channels, quantized: Iterable[str]) -> dict[str, int]:
-    """Value name -> axis of its channels: what layers read and make, the quantized values that can be scaled, and what a Clip makes, whose
-    bound no channel may be scaled beyond."""
+    """Value name -> axis of its channels: what layers read and make, the quantized values that can
+    be scaled, and what a Clip makes, whose bound no channel may be scaled beyond."""
     clipped = _clipped(model)
     wanted = set(quantized) | clipped | set(_ends(model))
     return {name: channels.axis[name] for name, ids in channels.classes.items() if name in wanted}
 
 
 def equalizing_exponents(model: ir.Model, channels: Channels, stats: ChannelStats, quantized: Iterable[str], *, shared: bool) -> Exponents:
-    """Value name -> exponent k of each channel, its factor being 2^(k / STEPS), for every value with a scaled channel.
+    """Value name -> exponent k of each channel, its factor being 2^(k / STEPS), for every value
+    with a scaled channel.
 
-    quantized: the values that have a grid. shared: whether all channels of a weight have one scale. Empty when nothing is worth scaling.
+    quantized: the values that have a grid. shared: whether all channels of a weight have one scale.
+    Empty when nothing is worth scaling.
     """
     grids = [name for name in quantized if name in channels.classes]
     if shared:

@@ -18,7 +18,8 @@ from edgeq.schema.plan import Plan
 from edgeq.schema.recipe import RULES, Recipe
 from edgeq.schema.target import Target
 
-#: a channel is an outlier when its peak is above this quantile of all channels' peaks: three degrees of migration
+#: a channel is an outlier when its peak is above this quantile of all channels' peaks: three
+#: degrees of migration
 QUANTILES = (0.98, 0.9, 0.75)
 #: the name of a grid that no plan holds
 MEASURED = "measured at every run"
@@ -26,7 +27,9 @@ MEASURED = "measured at every run"
 
 @dataclass(frozen=True, eq=False)
 class Ranges:
-    """What the candidates of one grid are made of: the rule's own grid, and how grids look on the target."""
+    """What the candidates of one grid are made of: the rule's own grid, and how grids look on the
+    target.
+    """
 
     own: QuantParams
     dtype: str
@@ -38,7 +41,9 @@ class Ranges:
 
 
 def candidates_of(site: InputSite, plan: Plan, ends: Ends | None, target: Target, recipe: Recipe) -> Site:
-    """The candidates of one grid, the rule's own first, and what they will be judged by. ends: of its channels."""
+    """The candidates of one grid, the rule's own first, and what they will be judged by. ends: of
+    its channels.
+    """
     facts = target.activations
     ranges = Ranges(plan.grids[site.name].params, facts.dtype, facts.symmetric, facts.power_of_two)
     found = list(_static(site, ranges, recipe))
@@ -79,7 +84,9 @@ def _divided(ends: Ends, ranges: Ranges, measured: bool) -> Iterator[GridOption]
 
 
 def outlier_factors(peaks: F32, quantile: float) -> F32:
-    """peaks [K] -> s [K]: 1, or the power of two that brings a larger peak down to the quantile of all. Powers of two round nothing."""
+    """peaks [K] -> s [K]: 1, or the power of two that brings a larger peak down to the quantile of
+    all. Powers of two round nothing.
+    """
     limit = np.quantile(peaks, quantile)
     if limit <= 0:
         return np.ones_like(peaks)
@@ -87,7 +94,9 @@ def outlier_factors(peaks: F32, quantile: float) -> F32:
 
 
 def _weight_noise(site: InputSite, candidates: tuple[GridOption, ...], bits: int) -> F64:
-    """Sum over the rows of all weights of step^2 / 12, the step of each row as wide as its largest weight asks for."""
+    """Sum over the rows of all weights of step^2 / 12, the step of each row as wide as its largest
+    weight asks for.
+    """
     noise, largest = np.zeros(len(candidates)), 2 ** (bits - 1) - 1
     for node in site.matmuls:
         weight = np.abs(np.asarray(constant(node.inputs[1]), np.float64))

@@ -1,7 +1,9 @@
-"""Decide, with data in view: the input grids of MatMuls between float nodes (transformers), by what they do to the products.
+"""Decide, with data in view: the input grids of MatMuls between float nodes (transformers), by what
+they do to the products.
 
-Candidates are the ranges of all rules, a grid that is measured at every run where the target has such, and both with the scale of outlier
-channels moved into the weights. Of those that err least the cheapest is taken.
+Candidates are the ranges of all rules, a grid that is measured at every run where the target has
+such, and both with the scale of outlier channels moved into the weights. Of those that err least
+the cheapest is taken.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ from edgeq.schema.plan import GridPlan, NodePlan, Plan, grid_plan
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Target
 
-#: another candidate than the rule's range must err this much less (1 dB): calibration data are a sample
+#: another candidate than the rule's range must err this much less (1 dB): calibration data are a
+#: sample
 WORTH = 0.8
 #: of the candidates that err at most this much more than the best the cheapest is taken
 NEAR = 1.25
@@ -37,7 +40,9 @@ NEAR = 1.25
 def choose_inputs(
     model: ir.Model, plan: Plan, statistics: Mapping[str, TensorStats], target: Target, recipe: Recipe, data: Dataset, progress: Progress
 ) -> Plan:
-    """The plan with the input grids of MatMuls chosen by the error of the products; the same plan where there is nothing to choose."""
+    """The plan with the input grids of MatMuls chosen by the error of the products; the same plan
+    where there is nothing to choose.
+    """
     sites = input_sites(model, plan, statistics, target)
     if not sites:
         return plan

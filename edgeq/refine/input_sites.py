@@ -1,4 +1,6 @@
-"""Values whose grid is free to be chosen, since MatMuls alone read them in integers: what was seen of them, and the weights behind."""
+"""Values whose grid is free to be chosen, since MatMuls alone read them in integers: what was seen
+of them, and the weights behind.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +22,11 @@ from edgeq.schema.target import Target
 
 @dataclass(frozen=True, eq=False)
 class InputSite:
-    """A value that MatMuls with constant matrices alone read in integers, from float and into float: its grid concerns nobody else.
+    """A value that MatMuls with constant matrices alone read in integers, from float and into
+    float: its grid concerns nobody else.
 
-    layer: of the first of them. weight [1, C, K]: the rows of all, or fewer rows that give every product the same length.
+    layer: of the first of them. weight [1, C, K]: the rows of all, or fewer rows that give every
+    product the same length.
     """
 
     name: str
@@ -52,7 +56,9 @@ def _sites(
 
 
 def _rows(behind: list[Weighted]) -> F32:
-    """All rows, or the triangular factor of their QR decomposition where that has fewer: ||W x|| = ||R x||."""
+    """All rows, or the triangular factor of their QR decomposition where that has fewer: ||W x|| =
+    ||R x||.
+    """
     found = [weight_rows(np.asarray(constant(one.node.inputs[1]), np.float32), one.node, one.layer) for one in behind]
     weight = np.concatenate(found, axis=1)
     if weight.shape[1] <= weight.shape[2]:
@@ -62,7 +68,9 @@ def _rows(behind: list[Weighted]) -> F32:
 
 
 def _free_readers(value: ir.Value, plan: Plan) -> tuple[ir.Node, ...]:
-    """The MatMuls, when they alone read the value in integers, it reaches them as float and their products stay float."""
+    """The MatMuls, when they alone read the value in integers, it reaches them as float and their
+    products stay float.
+    """
     grid = plan.grids.get(str(value.name))
     if grid is None or grid.readers != "integer" or grid.group is not None:
         return ()

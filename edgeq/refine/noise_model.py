@@ -1,13 +1,16 @@
-"""Predict, from weights and channel statistics alone, how much noise 8-bit grids add to every layer's output, and how scaling channels
-changes it.
+"""Predict, from weights and channel statistics alone, how much noise 8-bit grids add to every
+layer's output, and how scaling channels changes it.
 
-With channels scaled by u where a layer reads them and by v where it makes them, its weight is w v / u. Rounding on a grid of step d is off
-by an even spread of variance d^2 / 12; the step follows the largest magnitude. Relative to the power of the layer's output that makes
+With channels scaled by u where a layer reads them and by v where it makes them, its weight is w v /
+u. Rounding on a grid of step d is off by an even spread of variance d^2 / 12; the step follows the
+largest magnitude. Relative to the power of the layer's output that makes
 
-    activations:  step(u p)^2 / 12 * sum over o, c of (w_oc / u_c)^2            p: peaks, m: mean squares of the input channels
-    weights:      step(w v / u)^2 / 12 * sum over o, c of (u_c / v_o)^2 m_c     the step of the tensor (one scale for all channels)
+    activations:  step(u p)^2 / 12 * sum over o, c of (w_oc / u_c)^2            p: peaks, m: mean
+    squares of the input channels weights:      step(w v / u)^2 / 12 * sum over o, c of (u_c /
+    v_o)^2 m_c     the step of the tensor (one scale for all channels)
 
-The largest magnitude is taken as a power mean of high order, which has a gradient. The sum over layers is what balancing minimises.
+The largest magnitude is taken as a power mean of high order, which has a gradient. The sum over
+layers is what balancing minimises.
 """
 
 from __future__ import annotations
@@ -32,10 +35,12 @@ WEIGHT_CODES, ACTIVATION_CODES = 127.0, 255.0
 
 @dataclass(frozen=True, eq=False)
 class Term:
-    """One layer. square, largest: of the weight over the taps of each pair of channels, [G, outputs of a group, inputs of a group].
+    """One layer. square, largest: of the weight over the taps of each pair of channels, [G, outputs
+    of a group, inputs of a group].
 
-    before, after: class of each input and output channel, -1 for one that cannot be scaled; value: the input's name; mean_square:
-    of the input channels [G, 1, inputs]; taps: how many; power: mean square of the output summed over its channels.
+    before, after: class of each input and output channel, -1 for one that cannot be scaled; value:
+    the input's name; mean_square: of the input channels [G, 1, inputs]; taps: how many; power: mean
+    square of the output summed over its channels.
     """
 
     square: F64
@@ -50,14 +55,18 @@ class Term:
 
 @dataclass(frozen=True, eq=False)
 class NoiseModel:
-    """terms: the layers; peaks: value -> (class, log of the peak) of each channel, for the values that have a grid; count: of classes."""
+    """terms: the layers; peaks: value -> (class, log of the peak) of each channel, for the values
+    that have a grid; count: of classes.
+    """
 
     terms: tuple[Term, ...]
     peaks: Mapping[str, tuple[I64, F64]]
     count: int
 
     def __call__(self, logs: F64) -> tuple[float, F64]:
-        """The predicted noise for the natural logarithms [count] of the factors, and its gradient [count]."""
+        """The predicted noise for the natural logarithms [count] of the factors, and its gradient
+        [count].
+        """
         total, slope = 0.0, np.zeros(self.count + 1)  # the last place collects what cannot be scaled
         known = np.append(logs, 0.0)
         spans = {name: _power_mean(peak + known[ids]) for name, (ids, peak) in self.peaks.items()}
@@ -101,7 +110,9 @@ def _power_mean(logs: F64) -> tuple[float, F64]:
 def noise_model(
     model: ir.Model, channels: Channels, peaks: Mapping[str, F32], squares: Mapping[str, F64], quantized: Sequence[str]
 ) -> NoiseModel:
-    """peaks, squares: value name -> largest magnitude and mean square of each channel. quantized: the values that have a grid."""
+    """peaks, squares: value name -> largest magnitude and mean square of each channel. quantized:
+    the values that have a grid.
+    """
     terms = []
     for node in model.graph:
         form = layer_form(node)

@@ -1,7 +1,9 @@
-"""Decide, with data in view: ranges of values that only a bounded function reads, by the error of what it makes of them.
+"""Decide, with data in view: ranges of values that only a bounded function reads, by the error of
+what it makes of them.
 
-Far out a bounded function is flat: where a Softmax gives 1 to one class, it does not matter how much larger its number is. A rule that
-minds every value alike spends most codes there, and leaves few for the numbers that are close to each other and decide.
+Far out a bounded function is flat: where a Softmax gives 1 to one class, it does not matter how
+much larger its number is. A rule that minds every value alike spends most codes there, and leaves
+few for the numbers that are close to each other and decide.
 """
 
 from __future__ import annotations
@@ -35,7 +37,9 @@ WORTH = 0.8
 
 
 def choose_reader_ranges(model: ir.Model, plan: Plan, target: Target, recipe: Recipe, data: Dataset, progress: Progress) -> Plan:
-    """The plan with such ranges; the same plan where there are none. Only rule mse asks for the least error."""
+    """The plan with such ranges; the same plan where there are none. Only rule mse asks for the
+    least error.
+    """
     readers = bounded_readers(model, plan) if recipe.rule == "mse" and not target.activations.power_of_two else ()
     if not readers:
         return plan
@@ -83,13 +87,17 @@ def _drawn(reader: BoundedReader, value: AnyArray, chance: np.random.Generator) 
 
 
 def _joined(parts: Mapping[int, F32]) -> F32 | None:
-    """In the order of the samples, whichever worker came first; None where rows differ in length."""
+    """In the order of the samples, whichever worker came first; None where rows differ in
+    length.
+    """
     arrays = [parts[sample] for sample in sorted(parts)]
     return np.concatenate(arrays) if arrays and len({array.shape[1:] for array in arrays}) == 1 else None
 
 
 def best_grid(own: GridPlan, reader: BoundedReader, seen: F32, facts: ActivationFacts) -> GridPlan:
-    """The grid of the least mean squared error behind the reader: the low end is chosen, then the high one, then the low one again."""
+    """The grid of the least mean squared error behind the reader: the low end is chosen, then the
+    high one, then the low one again.
+    """
     exactly = reader.function(seen)
 
     def error(ends: tuple[float, float]) -> float:

@@ -1,4 +1,6 @@
-"""Decide, with data in view: round weights so that the layers' outputs change least, and let biases take up the mean error."""
+"""Decide, with data in view: round weights so that the layers' outputs change least, and let biases
+take up the mean error.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ from edgeq.schema.target_facts import KernelFacts
 
 @dataclass(frozen=True)
 class Weighted:
-    """A node with a constant weight that the plan runs in integers. key: of the weight in the plan; weight: its value's name."""
+    """A node with a constant weight that the plan runs in integers. key: of the weight in the plan;
+    weight: its value's name.
+    """
 
     node: ir.Node
     layer: Layer
@@ -59,7 +63,9 @@ def weighted_layers(model: ir.Model, plan: Plan, target: Target) -> tuple[Weight
 def moments_of(
     model: ir.Model, plan: Plan, layers: tuple[Weighted, ...], data: Dataset, seed: int, progress: Progress
 ) -> dict[str, Moment]:
-    """Node name -> second moments of what the float model hands to each layer, on the plan's grids."""
+    """Node name -> second moments of what the float model hands to each layer, on the plan's
+    grids.
+    """
     grids = {name: grid.params for name, grid in plan.grids.items()}
     return measure_moments(model, [one.layer for one in layers], grids, data, seed=seed, progress=progress)
 
@@ -72,10 +78,11 @@ def refine(
     recipe: Recipe,
     bits: Mapping[str, int] | None = None,
 ) -> Plan:
-    """The plan with weight scales and codes that minimise each layer's output error under the measured moments.
+    """The plan with weight scales and codes that minimise each layer's output error under the
+    measured moments.
 
-    bits: key of a weight -> index width, for those that become codebooks. Nodes that share a weight and use it alike get one rounding,
-    for the sum of their moments.
+    bits: key of a weight -> index width, for those that become codebooks. Nodes that share a weight
+    and use it alike get one rounding, for the sum of their moments.
     """
     weights, biases = dict(plan.weights), dict(plan.biases)
     shared: dict[tuple[str, Layer, int | None, bool], list[Weighted]] = {}
@@ -135,7 +142,8 @@ def fit_rows(
     width: int | None,
     how: Requantized | None = None,
 ) -> Fitted:
-    """Scales and codes that bring a weight near `rows` under the moment. width: bits of a codebook's index; None: plain codes.
+    """Scales and codes that bring a weight near `rows` under the moment. width: bits of a
+    codebook's index; None: plain codes.
 
     how: sums become codes, where runtimes differ in it; the moment then is in real units.
     """
@@ -170,7 +178,9 @@ def _scales_and_codes(
 
 
 def requantization_of(users: Sequence[Weighted], plan: Plan, target: Target) -> Requantized | None:
-    """How the sums of these layers become codes; None where runtimes do not differ in it, or the layers do."""
+    """How the sums of these layers become codes; None where runtimes do not differ in it, or the
+    layers do.
+    """
     if not target.integer_only or target.weights.power_of_two:
         return None
     found = {requantized(one.node, plan.nodes, plan.grids) for one in users}
@@ -178,8 +188,11 @@ def requantization_of(users: Sequence[Weighted], plan: Plan, target: Target) -> 
 
 
 def _seen(one: Weighted, moment: Moment, plan: Plan) -> F64:
-    """H in real units. With a bias the mean error is taken up by it, and only the covariance counts."""
-    # a grid of every run has a step of its own: the moments are in units of it, so that no run counts more than another
+    """H in real units. With a bias the mean error is taken up by it, and only the covariance
+    counts.
+    """
+    # a grid of every run has a step of its own: the moments are in units of it, so that no run
+    # counts more than another
     scale = plan.grids[one.layer.source].scale[0] if one.layer.source in plan.grids else 1.0
     side = side_of(one.node, one.kernel, plan.grids)
     return (moment.second if side.bias is None else moment.covariance) * scale**2

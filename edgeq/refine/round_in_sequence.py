@@ -1,4 +1,6 @@
-"""Fit layer after layer, each on what the integer model before it really hands over: it makes up for what it can of the errors so far."""
+"""Fit layer after layer, each on what the integer model before it really hands over: it makes up
+for what it can of the errors so far.
+"""
 
 from __future__ import annotations
 
@@ -29,28 +31,35 @@ from edgeq.schema.plan import Plan
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Target
 
-#: samples that are held, the fewest that the fits are worth making from, and what the values of all at one point of a model may take
+#: samples that are held, the fewest that the fits are worth making from, and what the values of all
+#: at one point of a model may take
 SAMPLES, LEAST_SAMPLES, HELD_BYTES = 128, 16, 1024 << 20
 #: rows of a sample that are taken where it has so many
 ROWS_A_SAMPLE = 256
 
 
 def held_samples(model: ir.Model, data: Dataset) -> int:
-    """How many runs of the data can be held while both models are stepped through; 0 where they are too few."""
+    """How many runs of the data can be held while both models are stepped through; 0 where they are
+    too few.
+    """
     runs = data.count // (data.fixed_batch or 1)
     held = min(SAMPLES, HELD_BYTES // max(1, 2 * peak_bytes(model, frozenset())), runs)
     return held if held >= min(LEAST_SAMPLES, runs) else 0
 
 
 def in_sequence(model: ir.Model, layers: Sequence[Weighted]) -> tuple[Weighted, ...]:
-    """The layers that can be fitted one after the other: of the main graph, with a weight of their own."""
+    """The layers that can be fitted one after the other: of the main graph, with a weight of their
+    own.
+    """
     users = Counter(one.weight for one in layers)
     return tuple(one for one in layers if one.node.graph is model.graph and users[one.weight] == 1)
 
 
 @dataclass(frozen=True, eq=False)
 class Fitting:
-    """The layers to fit, and how. bits: key of a weight -> index width, for those that become codebooks."""
+    """The layers to fit, and how. bits: key of a weight -> index width, for those that become
+    codebooks.
+    """
 
     layers: tuple[Weighted, ...]
     bits: Mapping[str, int]
@@ -67,7 +76,8 @@ def fit_in_sequence(
     data: Dataset,
     progress: Progress,
 ) -> Plan:
-    """The plan with the weights of `fitting` fitted in sequence, and the biases of all layers of the main graph corrected.
+    """The plan with the weights of `fitting` fitted in sequence, and the biases of all layers of
+    the main graph corrected.
 
     model: the float one. emulate: the integer model of a plan.
     """
@@ -107,7 +117,9 @@ def _fit(one: Weighted, halves: tuple[Rows, Rows], plan: Plan, fitting: Fitting)
 
 
 def _rows(one: Weighted, twin: ir.Node, ours: Stepwise, theirs: Stepwise, plan: Plan, seed: int) -> tuple[Rows, Rows]:
-    """What both models hand to a layer, at the same places: of every other sample, and of the rest."""
+    """What both models hand to a layer, at the same places: of every other sample, and of the
+    rest.
+    """
     source = one.node.inputs[0]
     assert source is not None
     pairs = list(zip(ours.reach(_fed(twin)), theirs.reach(source), strict=True))
@@ -130,7 +142,9 @@ def _sums(found: Sequence[tuple[AnyArray, AnyArray]]) -> Rows:
 def _codes(
     layer: Layer, sample: int, got: AnyArray, wanted: AnyArray, own: QuantParams | None, quota: int, seed: int
 ) -> tuple[AnyArray, AnyArray]:
-    """Rows x' of one sample as codes of the layer's input grid, and x - x' in units of its scale. own: None: measured at every run."""
+    """Rows x' of one sample as codes of the layer's input grid, and x - x' in units of its scale.
+    own: None: measured at every run.
+    """
     grid = own or grid_for_range(float(got.min()), float(got.max()), "uint8")
     chance = [seed, sample, zlib.crc32(layer.node.encode())]
     theirs, ours = (rows_of(layer, np.asarray(value, np.float32), quota, np.random.default_rng(chance)) for value in (wanted, got))
@@ -139,7 +153,9 @@ def _codes(
 
 
 def _products(first: AnyArray, second: AnyArray) -> F64:
-    """Sum of a b^T over rows a, b [G, R, K]: [G, K, K]. In parts that float32 adds exactly where both are codes."""
+    """Sum of a b^T over rows a, b [G, R, K]: [G, K, K]. In parts that float32 adds exactly where
+    both are codes.
+    """
     total = np.zeros((first.shape[0], first.shape[2], second.shape[2]))
     for start in range(0, first.shape[1], EXACT_ROWS):
         part = slice(start, start + EXACT_ROWS)

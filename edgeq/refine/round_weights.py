@@ -1,4 +1,6 @@
-"""Round weights with the data in view: every layer for what the float model hands it, or in sequence for what the integer model does."""
+"""Round weights with the data in view: every layer for what the float model hands it, or in
+sequence for what the integer model does.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ Steps = tuple[tuple[str, Plan], ...]
 
 
 def round_weights(given: Draft, data: Dataset, emulate: Callable[[Plan], ir.Model], clock: Clock, progress: Progress) -> tuple[Plan, Steps]:
-    """The plan with rounded weights and corrected biases, and the steps to it. emulate: the integer model of a plan."""
+    """The plan with rounded weights and corrected biases, and the steps to it. emulate: the integer
+    model of a plan.
+    """
     late = in_sequence(given.model, given.layers) if given.recipe.rounds_in_sequence and held_samples(given.model, data) else ()
     early = tuple(one for one in given.layers if one not in late)
     with clock.stage("calibrate"):

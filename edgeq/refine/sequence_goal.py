@@ -1,10 +1,13 @@
-"""What a layer should become that reads the outputs of an integer model: the weight whose products come nearest to the float model's.
+"""What a layer should become that reads the outputs of an integer model: the weight whose products
+come nearest to the float model's.
 
-A layer W reads x in the float model and x' in the integer one. Its integer weights Q should bring Q x' near W x. G x' being the best guess
-at x, G = E[x x'^T] E[x' x'^T]^-1, the expected square of W x - Q x' is that of (W G - Q) x' and a rest that no Q changes: so Q is fitted
-to W G under the moment of x'. (Li et al., GPTAQ, arXiv:2504.02692.)
+A layer W reads x in the float model and x' in the integer one. Its integer weights Q should bring Q
+x' near W x. G x' being the best guess at x, G = E[x x'^T] E[x' x'^T]^-1, the expected square of W x
+- Q x' is that of (W G - Q) x' and a rest that no Q changes: so Q is fitted to W G under the moment
+of x'. (Li et al., GPTAQ, arXiv:2504.02692.)
 
-G is an estimate from few samples, and with too small a ridge it does harm on others. The ridge is chosen by cross-validation.
+G is an estimate from few samples, and with too small a ridge it does harm on others. The ridge is
+chosen by cross-validation.
 """
 
 from __future__ import annotations
@@ -15,7 +18,8 @@ import numpy as np
 
 from edgeq.numerics.arrays import F32, F64
 
-#: rows a column of the weight without which G is not estimated: with fewer a sentence encoder lost 1.3 dB
+#: rows a column of the weight without which G is not estimated: with fewer a sentence encoder lost
+#: 1.3 dB
 ROWS_PER_COLUMN = 8
 #: shares of the moment's mean diagonal that may be added to it where G is found
 RIDGES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
@@ -23,7 +27,9 @@ RIDGES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Of `count` rows of codes x' and x in their unit: moment E[x' x'^T], cross E[(x - x') x'^T] [G, K, K], means [G, K]."""
+    """Of `count` rows of codes x' and x in their unit: moment E[x' x'^T], cross E[(x - x') x'^T]
+    [G, K, K], means [G, K].
+    """
 
     moment: F64
     cross: F64
@@ -45,7 +51,9 @@ class Rows:
         return np.swapaxes(np.linalg.solve(self.moment + more[:, None, None] * np.eye(size), wanted), 1, 2)
 
     def gain(self, weight: F32, moved: F64) -> float:
-        """By how much less W x - (W + moved) x' is than W x - W x': the mean square over these rows, summed over outputs."""
+        """By how much less W x - (W + moved) x' is than W x - W x': the mean square over these
+        rows, summed over outputs.
+        """
         return float(2 * np.sum(moved * (weight @ self.cross)) - np.sum((moved @ self.moment) * moved))
 
 
@@ -67,7 +75,9 @@ def together(halves: tuple[Rows, Rows]) -> Rows:
 
 
 def goal(weight: F32, halves: tuple[Rows, Rows]) -> F32:
-    """W G [G, C, K], with the ridge that serves each half best when G is found from the other; W where none does, or rows are few."""
+    """W G [G, C, K], with the ridge that serves each half best when G is found from the other; W
+    where none does, or rows are few.
+    """
     first, second = halves
     if min(first.count, second.count) < ROWS_PER_COLUMN * weight.shape[-1]:
         return weight

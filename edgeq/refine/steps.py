@@ -1,4 +1,6 @@
-"""From a prepared model and data to a plan: measure, decide, measure what rounding needs, decide again."""
+"""From a prepared model and data to a plan: measure, decide, measure what rounding needs, decide
+again.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ def take_statistics(task: Task, data: Dataset, progress: Progress, *, start: int
 
 
 def decide(task: Task, data: Dataset | None, known: Statistics | None, clock: Clock, progress: Progress) -> Planned:
-    """Plan with data, with statistics of an earlier run, or both. Without data weights are rounded to nearest."""
+    """Plan with data, with statistics of an earlier run, or both. Without data weights are rounded
+    to nearest.
+    """
     if data is None and known is None:
         raise BadData("There is no data to calibrate with.", "--data", "Give data, statistics (--stats) or a plan (--plan).")
     if known is not None:
@@ -65,7 +69,9 @@ def _refined(
     clock: Clock,
     progress: Progress,
 ) -> tuple[Plan, tuple[tuple[str, Plan], ...]]:
-    """The closed-form steps: equalize, choose input grids, round with the data in view, correct biases."""
+    """The closed-form steps: equalize, choose input grids, round with the data in view, correct
+    biases.
+    """
     with clock.stage("calibrate"):
         model, equalized, statistics = _equalize(task, data, plan, statistics, progress)
         chosen = equalized
@@ -99,7 +105,9 @@ def _files(task: Task) -> FileSizes:
 def _equalize(
     task: Task, data: Dataset, plan: Plan, known: Mapping[str, TensorStats], progress: Progress
 ) -> tuple[ir.Model, Plan, Mapping[str, TensorStats]]:
-    """The equalized model, a plan for it and its statistics; all as they were where there is nothing to equalize."""
+    """The equalized model, a plan for it and its statistics; all as they were where there is
+    nothing to equalize.
+    """
     channels = channel_classes(task.model)
     stats = channel_stats(task.model, values_to_measure(task.model, channels, plan.grids), data, progress)
     progress.start("equalize", None)

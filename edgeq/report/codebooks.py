@@ -1,4 +1,6 @@
-"""What codebooks did to each weight: bits, bytes, error, zeros, and the numbers behind a picture of it."""
+"""What codebooks did to each weight: bits, bytes, error, zeros, and the numbers behind a picture of
+it.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +24,12 @@ BINS = 64
 
 @dataclass(frozen=True)
 class CodebookLayer:
-    """One weight. bits: of an index. bytes: of indices, tables and scales in the file; float_bytes: of the float weight.
+    """One weight. bits: of an index. bytes: of indices, tables and scales in the file; float_bytes:
+    of the float weight.
 
-    sqnr_db: 10 log10(sum w^2 / sum (w - w')^2). zeros: share of the new weights. centroids: the table's numbers, in real units of the first
-    channel where channels have scales; histogram: counts of the float weights in equal bins from low to high.
+    sqnr_db: 10 log10(sum w^2 / sum (w - w')^2). zeros: share of the new weights. centroids: the
+    table's numbers, in real units of the first channel where channels have scales; histogram:
+    counts of the float weights in equal bins from low to high.
     """
 
     node: str
@@ -72,7 +76,9 @@ def describe(node: str, weight: F32, new: F32, book: Codebook, scale: F32) -> Co
 
 
 def planned_layers(model: ir.Model, plan: Plan) -> tuple[CodebookLayer, ...]:
-    """Of an int8 plan, in graph order; nodes that share a weight are told once. model: the prepared float model."""
+    """Of an int8 plan, in graph order; nodes that share a weight are told once. model: the prepared
+    float model.
+    """
     return tuple(describe(name, weight, new, book, scale) for name, weight, new, book, scale in planned_weights(model, plan).values())
 
 

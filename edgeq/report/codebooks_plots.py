@@ -1,4 +1,6 @@
-"""A picture for each codebook: the weight, its shared values, and where the values lie among the weights."""
+"""A picture for each codebook: the weight, its shared values, and where the values lie among the
+weights.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-#: a matrix up to this many numbers has them written in; a larger picture is cut to SIDE rows and columns
+#: a matrix up to this many numbers has them written in; a larger picture is cut to SIDE rows and
+#: columns
 WRITTEN, SIDE = 150, 512
 
 
@@ -34,7 +37,9 @@ def check_plots(folder: Path) -> None:
 
 
 def write_plots(folder: Path, layers: tuple[CodebookLayer, ...], weights: Mapping[str, tuple[F32, F32]], *, force: bool) -> list[Path]:
-    """One PNG a layer, named after its node with a number in front. weights: node -> float weight and new weight."""
+    """One PNG a layer, named after its node with a number in front. weights: node -> float weight
+    and new weight.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{place:03}_{re.sub(r'[^A-Za-z0-9.-]+', '_', layer.node).strip('_')[:80]}.png" for place, layer in enumerate(layers)]
     for path in paths:
@@ -45,7 +50,9 @@ def write_plots(folder: Path, layers: tuple[CodebookLayer, ...], weights: Mappin
 
 
 def draw(layer: CodebookLayer, weight: F32, new: F32) -> bytes:
-    """A PNG: original, shared values in the same colours, histogram with centroids. The same input gives the same bytes."""
+    """A PNG: original, shared values in the same colours, histogram with centroids. The same input
+    gives the same bytes.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

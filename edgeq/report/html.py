@@ -1,4 +1,6 @@
-"""The report as one self-contained HTML file: no network, light and dark, every model string escaped."""
+"""The report as one self-contained HTML file: no network, light and dark, every model string
+escaped.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ if TYPE_CHECKING:
 
 
 def to_html(report: Report, out: str = "model.int8.onnx") -> str:
-    """HTML text. out: the int8 model's path as the snippet should load it. Raises MissingExtra without jinja2."""
+    """HTML text. out: the int8 model's path as the snippet should load it. Raises MissingExtra
+    without jinja2.
+    """
     template = _environment().from_string((files("edgeq.report") / "report.html.j2").read_text(encoding="utf-8"))
     return template.render(
         report=report,
@@ -65,7 +69,9 @@ def _bar(sqnr_db: float) -> str:
 
 
 def _grade(sqnr_db: float) -> str:
-    """The bar's colour class: 20 dB is a noise of 10 % of the signal's amplitude, 10 dB one of 32 %."""
+    """The bar's colour class: 20 dB is a noise of 10 % of the signal's amplitude, 10 dB one of 32
+    %.
+    """
     return "good" if sqnr_db >= 20 else "fair" if sqnr_db >= 10 else "poor"
 
 
@@ -75,7 +81,9 @@ def _score(value: float, metric: str) -> str:
 
 
 def _picture(layer: CodebookLayer) -> str:
-    """The histogram of the float weights, on a logarithmic scale so that tails are seen, and a line for each value of the table."""
+    """The histogram of the float weights, on a logarithmic scale so that tails are seen, and a line
+    for each value of the table.
+    """
     peak, span = max(layer.histogram, default=0), (layer.high - layer.low) or 1.0
     heights = [math.log1p(count) / math.log1p(max(peak, 1)) for count in layer.histogram]
     bars = [f'<rect x="{place}" y="{1 - height:.3f}" width="0.9" height="{height:.3f}"/>' for place, height in enumerate(heights) if height]

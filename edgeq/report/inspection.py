@@ -1,4 +1,6 @@
-"""What a float model is and would become: operators, parameters, MACs, flash and RAM in float and int8, dynamic sizes, placement."""
+"""What a float model is and would become: operators, parameters, MACs, flash and RAM in float and
+int8, dynamic sizes, placement.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ BIAS_BYTES = 4
 
 @dataclass(frozen=True)
 class OperatorCount:
-    """One operator type. in_file, prepared: how many nodes. int8: how many of the prepared ones the target would run in integers."""
+    """One operator type. in_file, prepared: how many nodes. int8: how many of the prepared ones the
+    target would run in integers.
+    """
 
     op_type: str
     in_file: int
@@ -46,9 +50,11 @@ class NodeForecast:
 
 @dataclass(frozen=True)
 class Inspection:
-    """Figures for one sample; a dynamic size counts 1 as the batch and edgeq.graph.macs.UNKNOWN_DIM elsewhere.
+    """Figures for one sample; a dynamic size counts 1 as the batch and edgeq.graph.macs.UNKNOWN_DIM
+    elsewhere.
 
-    weight bytes: what the constants take in flash. activation bytes: the most that lives at once when nodes run in file order (RAM).
+    weight bytes: what the constants take in flash. activation bytes: the most that lives at once
+    when nodes run in file order (RAM).
     """
 
     model: str
@@ -71,7 +77,9 @@ class Inspection:
 
 
 def inspect_model(loaded: Loaded, target: Target, shapes: Mapping[str, tuple[int, ...]] | None = None) -> Inspection:
-    """Prepare a copy of the model as `quantize` would and count. Raises what prepare and place raise."""
+    """Prepare a copy of the model as `quantize` would and count. Raises what prepare and place
+    raise.
+    """
     prepared = prepare(loaded.model, shapes=shapes or {}, min_opset=target.min_opset, max_opset=target.max_opset)
     model = prepared.model
     placed = place(model, target)
@@ -110,7 +118,9 @@ def _constants(model: ir.Model) -> list[tuple[ir.Value, ir.TensorProtocol]]:
 
 
 def _flash(model: ir.Model, target: Target, placed: Placement | None) -> int:
-    """Bytes of all constants; with a placement, those that integer nodes read take their integer form."""
+    """Bytes of all constants; with a placement, those that integer nodes read take their integer
+    form.
+    """
     return sum(_constant_bytes(value, tensor, target, placed) for value, tensor in _constants(model))
 
 

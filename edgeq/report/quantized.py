@@ -1,4 +1,6 @@
-"""What a run of quantize gives: the int8 model, its plan and its report; in ONNX's form or in TFLite's."""
+"""What a run of quantize gives: the int8 model, its plan and its report; in ONNX's form or in
+TFLite's.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,8 @@ class Quantized:
     def save(self, path: str | Path, *, force: bool = False) -> None:
         """Write the model, atomically; in TFLite's form when the path ends in .tflite.
 
-        Raises BadOutput: the path exists and force is off, or it is the float model's; UnsupportedOp: TFLite cannot express a node.
+        Raises BadOutput: the path exists and force is off, or it is the float model's;
+        UnsupportedOp: TFLite cannot express a node.
         """
         inputs = [] if self.source is None else [self.source]
         if Path(path).suffix == ".tflite":
@@ -34,6 +37,8 @@ class Quantized:
             save_model(self.model, Path(path), force=force, inputs=inputs)
 
     def check_form(self, path: str | Path) -> None:
-        """Raises UnsupportedOp when the form that the path names cannot hold the model: before anything is written."""
+        """Raises UnsupportedOp when the form that the path names cannot hold the model: before
+        anything is written.
+        """
         if Path(path).suffix == ".tflite":
             emit_tflite(self.model)

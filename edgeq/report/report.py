@@ -1,4 +1,6 @@
-"""What came of a run: frozen, JSON by `to_json`, terminal text by report_text.py, HTML by report_html.py."""
+"""What came of a run: frozen, JSON by `to_json`, terminal text by report_text.py, HTML by
+report_html.py.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ from edgeq.search.verdict import Search
 
 SCHEMA_VERSION = 1
 
-#: from this int8/float ratio upwards the int8 model counts as not faster: below it lies the noise of a paired median
+#: from this int8/float ratio upwards the int8 model counts as not faster: below it lies the noise
+#: of a paired median
 NOT_FASTER = 0.97
 
 
@@ -54,7 +57,9 @@ class Times:
 
 @dataclass(frozen=True)
 class Fidelity:
-    """Int8 against float on the first output. sqnr_db: 10 log10(sum f^2 / sum (f - q)^2), inf when bit-equal."""
+    """Int8 against float on the first output. sqnr_db: 10 log10(sum f^2 / sum (f - q)^2), inf when
+    bit-equal.
+    """
 
     sqnr_db: float
     cosine: float
@@ -72,7 +77,9 @@ class StepSqnr:
 
 @dataclass(frozen=True)
 class Port:
-    """A model input or output. scale, zero_point: its grid inside the int8 model, None when it stays float. pixels: takes raw ones."""
+    """A model input or output. scale, zero_point: its grid inside the int8 model, None when it
+    stays float. pixels: takes raw ones.
+    """
 
     name: str
     dtype: str
@@ -85,9 +92,11 @@ class Port:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything a run can say about its result. None: not measured (--no-prove, no labels, no data).
+    """Everything a run can say about its result. None: not measured (--no-prove, no labels, no
+    data).
 
-    model: path or name of the float model. gate: whether the floors of the recipe hold; missed: one line a floor that does not.
+    model: path or name of the float model. gate: whether the floors of the recipe hold; missed: one
+    line a floor that does not.
     """
 
     model: str
@@ -116,12 +125,16 @@ class Report:
     schema_version: int = SCHEMA_VERSION
 
     def to_json(self) -> str:
-        """Strict JSON text; a number that JSON lacks (the SQNR of equal outputs is infinite) is null."""
+        """Strict JSON text; a number that JSON lacks (the SQNR of equal outputs is infinite) is
+        null.
+        """
         return to_json(self)
 
 
 def with_comparison(report: Report, found: Comparison) -> Report:
-    """The report with the fidelity, accuracy and layers of another comparison, such as one on evaluation data."""
+    """The report with the fidelity, accuracy and layers of another comparison, such as one on
+    evaluation data.
+    """
     return replace(report, fidelity=fidelity_of(found), accuracy=found.accuracy, layers=found.layers)
 
 
@@ -132,7 +145,9 @@ def fidelity_of(found: Comparison) -> Fidelity:
 
 
 def verdict(latency: Latency) -> str:
-    """One sentence that says plainly whether int8 pays on this machine. ratio = int8 time / float time."""
+    """One sentence that says plainly whether int8 pays on this machine. ratio = int8 time / float
+    time.
+    """
     if latency.ratio < NOT_FASTER:
         return f"int8 is {1 / latency.ratio:.2f}x as fast as float here."
     if latency.ratio <= 1 / NOT_FASTER:

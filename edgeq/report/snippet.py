@@ -9,7 +9,9 @@ from edgeq.report.report import Port, Report
 
 
 def snippet(report: Report, out: str) -> str:
-    """Python that runs the int8 model: the optimization level that integer kernels need, and what each input becomes."""
+    """Python that runs the int8 model: the optimization level that integer kernels need, and what
+    each input becomes.
+    """
     if out.endswith(".tflite"):
         return _litert(report, out)
     lines = [

@@ -59,7 +59,9 @@ def float_nodes(placement: Proof) -> list[RenderableType]:
 
 
 def reasons(nodes: Sequence[tuple[str, str, str]]) -> list[RenderableType]:
-    """(name, operator, reason) rows grouped by reason, the one with most nodes first: operators beside reason and names."""
+    """(name, operator, reason) rows grouped by reason, the one with most nodes first: operators
+    beside reason and names.
+    """
     groups: dict[str, list[tuple[str, str]]] = {}
     for name, op_type, reason in nodes:
         groups.setdefault(reason, []).append((name, op_type))
@@ -154,7 +156,9 @@ def accuracy_text(accuracy: Accuracy) -> Text:
 
 
 def placement_lines(placement: Proof) -> tuple[Text, Text]:
-    """How many nodes run as what and the share of the work; then the steps between float and integers that are left."""
+    """How many nodes run as what and the share of the work; then the steps between float and
+    integers that are left.
+    """
     vanished = sum(node.runs_as == "vanished" for node in placement.nodes)
     text = Text.assemble((f"{placement.int8} int8", "green"), ", ")
     text.append(f"{placement.float} float", "yellow" if placement.float else "green")

@@ -1,4 +1,6 @@
-"""Whether a plan is one for a model: every node, value, weight and bias that it names is there and takes what the plan says."""
+"""Whether a plan is one for a model: every node, value, weight and bias that it names is there and
+takes what the plan says.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ from edgeq.schema.scaling import LARGEST_EXPONENT
 
 
 def check_fits(model: ir.Model, plan: Plan) -> None:
-    """Raises BadPlan for the first thing that does not fit: a plan of another model, or one that was changed by hand."""
+    """Raises BadPlan for the first thing that does not fit: a plan of another model, or one that
+    was changed by hand.
+    """
     known = {str(node.name): node for node in nodes(model)}
     for name, place in plan.nodes.items():
         if name not in known or known[name].op_type != place.op_type:
@@ -48,7 +52,9 @@ def _check_equalization(node: ir.Node, plan: Plan) -> None:
 
 
 def check_factors(model: ir.Model, plan: Plan) -> None:
-    """Raises BadPlan unless every value whose scale the plan moves is there, with MatMuls that take it. model: before anything is moved."""
+    """Raises BadPlan unless every value whose scale the plan moves is there, with MatMuls that take
+    it. model: before anything is moved.
+    """
     known = {str(value.name): value for value in values(model)}
     for name, factors in plan.factors.items():
         readers = migration_readers(known[name]) if name in known else []

@@ -1,4 +1,6 @@
-"""Fold what an application makes of raw pixels into a float model: into its first layer where that is exact, else before it."""
+"""Fold what an application makes of raw pixels into a float model: into its first layer where that
+is exact, else before it.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +21,13 @@ _VIEWS = ("Flatten", "Reshape", "Squeeze", "Unsqueeze")
 
 
 def fold_pixels(model: ir.Model, maps: Mapping[str, PixelMap], grids: Mapping[str, QuantParams]) -> ir.Model:
-    """A copy that computes of r = s (p - z), for the pixels p and the grid (s, z) of each input, what the model does of the map's x.
+    """A copy that computes of r = s (p - z), for the pixels p and the grid (s, z) of each input,
+    what the model does of the map's x.
 
-    x = gain r + offset. 1. No difference: nothing to do. 2. A first layer that alone reads the input takes gain and offset into weights
-    and bias; not the offset where it pads with zeros, which would no longer be zeros of x. 3. A Conv of 1x1, a weight a channel, does
-    before it what is left.
-    Raises UnsupportedOp for an input that none of them fits.
+    x = gain r + offset. 1. No difference: nothing to do. 2. A first layer that alone reads the
+    input takes gain and offset into weights and bias; not the offset where it pads with zeros,
+    which would no longer be zeros of x. 3. A Conv of 1x1, a weight a channel, does before it what
+    is left. Raises UnsupportedOp for an input that none of them fits.
     """
     copy = model.clone()
     names = Names(copy)
@@ -103,7 +106,9 @@ def _add_to_bias(node: ir.Node, shift: F64, names: Names) -> None:
 
 
 def _before(graph: ir.Graph, value: ir.Value, one: PixelMap, gain: F64, offset: F64, names: Names) -> None:
-    """A Conv of 1x1 right behind the input, between Transposes where the channels are not axis 1."""
+    """A Conv of 1x1 right behind the input, between Transposes where the channels are not axis
+    1.
+    """
     size = rank(value)
     assert size is not None
     channels = dim(value, one.axis)

@@ -1,4 +1,6 @@
-"""Bring a prepared model to operators that the target has integer kernels for, before calibration."""
+"""Bring a prepared model to operators that the target has integer kernels for, before
+calibration.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,8 @@ LOWERED = ("HardSwish", "HardSigmoid", "MatMul")
 
 
 def lower(prepared: ir.Model, target: Target, keep: Set[str] = frozenset()) -> None:
-    """Bring a prepared model, in place, to operators that the target has integer kernels for. Before calibration: it makes new values.
+    """Bring a prepared model, in place, to operators that the target has integer kernels for.
+    Before calibration: it makes new values.
 
     keep: names of nodes of the LOWERED types that stay what they are.
     """

@@ -1,4 +1,6 @@
-"""The order of the rewrites that turn a prepared float model and a plan into an int8 model, a reason a line."""
+"""The order of the rewrites that turn a prepared float model and a plan into an int8 model, a
+reason a line.
+"""
 
 from __future__ import annotations
 
@@ -37,13 +39,18 @@ def rewrite(prepared: ir.Model, plan: Plan, target: Target) -> ir.Model:
 
 
 def in_floats(prepared: ir.Model, plan: Plan) -> ir.Model:
-    """A float copy of the prepared model as the plan's grids, codes and biases see it: equalized, scales migrated."""
+    """A float copy of the prepared model as the plan's grids, codes and biases see it: equalized,
+    scales migrated.
+    """
     return _rewritten(prepared, plan, [Equalize(factors_of(plan.equalization))])
 
 
 def with_quantizers(prepared: ir.Model, plan: Plan, target: Target) -> ir.Model:
-    """An int8 copy of the prepared model, of the same numbers as `rewrite` gives, in Q/DQ pairs around float operators alone."""
-    # what the runtime fuses in float is rounded otherwise: those operators are the ones that will run
+    """An int8 copy of the prepared model, of the same numbers as `rewrite` gives, in Q/DQ pairs
+    around float operators alone.
+    """
+    # what the runtime fuses in float is rounded otherwise: those operators are the ones that will
+    # run
     steps = [*_quantizers(plan, target), _sum_before_norm(target), RemoveUnusedNodesPass(), TopologicalSortPass()]
     return _rewritten(prepared, plan, steps)
 
@@ -58,7 +65,9 @@ def _rewritten(prepared: ir.Model, plan: Plan, steps: Sequence[ir.passes.InPlace
 
 
 def _must_stay_float(node: NodePlan, target: Target) -> bool:
-    """Whether the runtime has an integer kernel that it must not use: against the recipe's or the search's wish, or slow there."""
+    """Whether the runtime has an integer kernel that it must not use: against the recipe's or the
+    search's wish, or slow there.
+    """
     return node.runs == "float" and (node.reason.startswith((KEPT, SEARCHED)) or node.op_type in target.movement.behind_conv)
 
 
@@ -105,7 +114,9 @@ def _sum_before_norm(target: Target) -> SumBeforeNorm:
 
 
 def _quantizers(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:
-    """The passes that make integers of numbers; those behind them only choose forms that a runtime has fast kernels for."""
+    """The passes that make integers of numbers; those behind them only choose forms that a runtime
+    has fast kernels for.
+    """
     where = _placed(plan)
     biases = {
         k.op: (k.weight, k.bias) for k in target.kernel if k.weight is not None and k.bias is not None and target.bias.dtype == "int32"

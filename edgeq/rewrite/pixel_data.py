@@ -20,7 +20,9 @@ _SLACK = 0.5
 
 @dataclass(frozen=True, eq=False)
 class PixelSource:
-    """Samples whose inputs in `maps` become scale * (p - zero point) of their pixels p. raw: inputs that are pixels as they are stored."""
+    """Samples whose inputs in `maps` become scale * (p - zero point) of their pixels p. raw: inputs
+    that are pixels as they are stored.
+    """
 
     source: Source
     maps: Mapping[str, PixelMap]
@@ -49,7 +51,9 @@ class PixelSource:
 
 
 def on_pixels(data: Dataset, maps: Mapping[str, PixelMap], grids: Mapping[str, QuantParams]) -> Dataset:
-    """The data as a model with folded preprocessing takes it. What a set.toml describes is stored as pixels, all else was preprocessed."""
+    """The data as a model with folded preprocessing takes it. What a set.toml describes is stored
+    as pixels, all else was preprocessed.
+    """
     if not maps:
         return data
     source = PixelSource(data.source, maps, grids, frozenset(data.how) & frozenset(maps))

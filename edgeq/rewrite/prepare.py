@@ -1,4 +1,6 @@
-"""Make a float model fit for calibration: one form for each thing, nothing that is not computed. Names settle here."""
+"""Make a float model fit for calibration: one form for each thing, nothing that is not computed.
+Names settle here.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ MAX_ROUNDS = 10
 
 @dataclass(frozen=True)
 class Prepared:
-    """model: its own copy. vanished: name of a node of the float model that is gone -> what became of it. notes: for the report."""
+    """model: its own copy. vanished: name of a node of the float model that is gone -> what became
+    of it. notes: for the report.
+    """
 
     model: ir.Model
     vanished: dict[str, str]
@@ -54,10 +58,12 @@ def prepare(
     min_opset: int = 13,
     max_opset: int = 21,
 ) -> Prepared:
-    """The model that calibration measures and quantization rewrites: it computes the same, with the same inputs and outputs.
+    """The model that calibration measures and quantization rewrites: it computes the same, with the
+    same inputs and outputs.
 
-    shapes: input name -> sizes, to freeze dynamic dimensions. opset: convert to this one, else only into min_opset..max_opset.
-    Raises UnsupportedOpset when no opset fits, BadRecipe when shapes do not fit, BadModel when the result is not valid.
+    shapes: input name -> sizes, to freeze dynamic dimensions. opset: convert to this one, else only
+    into min_opset..max_opset. Raises UnsupportedOpset when no opset fits, BadRecipe when shapes do
+    not fit, BadModel when the result is not valid.
     """
     own = model.clone()
     float_nodes = [node.name for node in nodes(model) if node.name]

@@ -1,4 +1,6 @@
-"""From a float model to what is planned for: raw pixels folded in where wanted, prepared, lowered to the target."""
+"""From a float model to what is planned for: raw pixels folded in where wanted, prepared, lowered
+to the target.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ DataSource = str | Path | Mapping[str, AnyArray]
 
 @dataclass(frozen=True, eq=False)
 class SetUp:
-    """loaded: the float model that all is compared with: where pixels are wanted, one that computes the same of them."""
+    """loaded: the float model that all is compared with: where pixels are wanted, one that computes
+    the same of them.
+    """
 
     loaded: Loaded
     prepared: Prepared
@@ -45,7 +49,8 @@ class SetUp:
 def set_up(
     loaded: Loaded, target: Target, recipe: Recipe, shapes: Shapes | None, data: DataSource | None, plan: Plan | None = None
 ) -> SetUp:
-    """Prepare the model and lower it to the target; as it was done for `plan`, so that this finds the nodes it was made for.
+    """Prepare the model and lower it to the target; as it was done for `plan`, so that this finds
+    the nodes it was made for.
 
     data: tells how its samples were made of pixels, where the recipe wants those.
     """

@@ -1,4 +1,6 @@
-"""Let onnxsim simplify what our own passes leave, in a child process whose result is believed only after a comparison."""
+"""Let onnxsim simplify what our own passes leave, in a child process whose result is believed only
+after a comparison.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ from edgeq.runtimes.ort import Session, open_session
 
 #: a hang must not stop a run; the largest networks take some seconds
 TIMEOUT_S = 60.0
-#: operators of shape arithmetic and expansion: while one is left, onnxsim may know better than our passes
+#: operators of shape arithmetic and expansion: while one is left, onnxsim may know better than our
+#: passes
 _WORTH_TRYING = ("Shape", "Size", "Range", "ConstantOfShape", "NonZero", "Expand", "Tile")
 #: tried in turn for a dimension of unknown size, until the model runs
 _SIZES = (32, 224, 512)
@@ -33,9 +36,11 @@ _REASON = "simplified away by onnxsim"
 
 
 def simplify(model: ir.Model, timeout: float = TIMEOUT_S) -> str:
-    """Simplify in place when there is something to gain; returns what happened, as a note for the report.
+    """Simplify in place when there is something to gain; returns what happened, as a note for the
+    report.
 
-    The model stays as it was when onnxsim fails, crashes, hangs, or when its result has other inputs or outputs, or computes other values.
+    The model stays as it was when onnxsim fails, crashes, hangs, or when its result has other
+    inputs or outputs, or computes other values.
     """
     if not any(is_op(node, *_WORTH_TRYING) for node in nodes(model)):
         return "onnxsim was not run: nothing was left for it to simplify"
@@ -92,7 +97,9 @@ def _difference(before: onnx.ModelProto, after: onnx.ModelProto) -> str | None:
 
 
 def _first_run(session: Session, model: ir.Model) -> tuple[dict[str, AnyArray], list[AnyArray]]:
-    """Feeds that the model accepts, and its outputs. Raises RuntimeRefused when it accepts none of the sizes tried."""
+    """Feeds that the model accepts, and its outputs. Raises RuntimeRefused when it accepts none of
+    the sizes tried.
+    """
     for size in _SIZES[:-1]:
         feeds = random_feeds(model, size)
         try:
@@ -110,7 +117,9 @@ def _interface(proto: onnx.ModelProto) -> list[tuple[str, int]]:
 
 
 def random_feeds(model: ir.Model, size: int = 32) -> dict[str, AnyArray]:
-    """Seeded feeds: standard normal floats, zeros and ones for integers. Unknown sizes: 2 on axis 0, else `size`; one for each name."""
+    """Seeded feeds: standard normal floats, zeros and ones for integers. Unknown sizes: 2 on axis
+    0, else `size`; one for each name.
+    """
     rng = np.random.default_rng(0)
     feeds: dict[str, AnyArray] = {}
     named: dict[str, int] = {}

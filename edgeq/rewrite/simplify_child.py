@@ -1,4 +1,6 @@
-"""Run onnxsim on one file, in a process of its own: `python -m edgeq.rewrite.simplify_child IN OUT`."""
+"""Run onnxsim on one file, in a process of its own: `python -m edgeq.rewrite.simplify_child IN
+OUT`.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,8 @@ import contextlib
 import sys
 from pathlib import Path
 
-#: these cut a MatMul of rank 3 into Reshape, Gemm, Reshape: more nodes, and the reshapes are no integer work
+#: these cut a MatMul of rank 3 into Reshape, Gemm, Reshape: more nodes, and the reshapes are no
+#: integer work
 SKIPPED = ["fuse_matmul_add_bias_into_gemm", "fuse_matmul_add_bias_into_gemm_batched"]
 
 
@@ -22,7 +25,9 @@ def main(source: str, target: str) -> None:
 
 
 def _limit_memory(model_bytes: int) -> None:
-    """Folding a hostile model must end in a MemoryError here, and not in the system's memory running out."""
+    """Folding a hostile model must end in a MemoryError here, and not in the system's memory
+    running out.
+    """
     try:
         import resource
     except ImportError:  # not on Windows

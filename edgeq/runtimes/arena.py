@@ -1,6 +1,8 @@
-"""The smallest arena that TFLite Micro allocates a model in, tried in a process of its own: in some that are too small it crashes.
+"""The smallest arena that TFLite Micro allocates a model in, tried in a process of its own: in some
+that are too small it crashes.
 
-Run as `python -m edgeq.runtimes.arena MODEL.tflite [SIZE ...]`; sizes named are known to be too small. A line `try SIZE` before each.
+Run as `python -m edgeq.runtimes.arena MODEL.tflite [SIZE ...]`; sizes named are known to be too
+small. A line `try SIZE` before each.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ ARENA_STEP = 1024
 
 
 def smallest_arena(model: bytes) -> int:
-    """The smallest arena, in steps of ARENA_STEP bytes, that this 64-bit host allocates the model in; a 32-bit chip needs less.
+    """The smallest arena, in steps of ARENA_STEP bytes, that this 64-bit host allocates the model
+    in; a 32-bit chip needs less.
 
     Raises MissingExtra without the package, RuntimeRefused when no arena is large enough.
     """
@@ -40,7 +43,9 @@ def smallest_arena(model: bytes) -> int:
 
 
 def search(model: bytes, small: Set[int]) -> int:
-    """Double the size until one is enough, then halve the gap. small: sizes that are not to be tried."""
+    """Double the size until one is enough, then halve the gap. small: sizes that are not to be
+    tried.
+    """
     enough = ARENA_STEP
     while not _allocates(model, enough, small):
         enough *= 2

@@ -1,4 +1,6 @@
-"""OpenVINO on the CPU: the precision of every primitive, read from its runtime model. This file is its only importer."""
+"""OpenVINO on the CPU: the precision of every primitive, read from its runtime model. This file is
+its only importer.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,9 @@ class OpenVino:
         return [np.array(found[place]) for place in range(len(self.outputs))]
 
     def operators(self) -> tuple[RanOperator, ...]:
-        """One row a primitive: integer when its type is I8 or U8, as OpenVINO names the precision that it computes in."""
+        """One row a primitive: integer when its type is I8 or U8, as OpenVINO names the precision
+        that it computes in.
+        """
         rows = []
         for op in self._compiled.get_runtime_model().get_ops():
             told = op.get_rt_info()

@@ -1,4 +1,6 @@
-"""The real runtime behind one small door: this file is the only importer of onnxruntime, and imports it when a session opens."""
+"""The real runtime behind one small door: this file is the only importer of onnxruntime, and
+imports it when a session opens.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
 
 Optimize = Literal["off", "basic", "extended", "all"]
 
-#: protobuf refuses messages of 2 GiB; graphs with more weights go through a folder with external data
+#: protobuf refuses messages of 2 GiB; graphs with more weights go through a folder with external
+#: data
 IN_MEMORY_BYTES = (1 << 31) - (1 << 26)
 #: weights above this size leave the saved optimized graph for a file beside it
 EXTERNAL_FROM_BYTES = 1024
@@ -52,9 +55,11 @@ class Session:
     _folder: tempfile.TemporaryDirectory[str] | None
 
     def run(self, feeds: Mapping[str, AnyArray], outputs: Sequence[str] | None = None) -> list[AnyArray]:
-        """One run. feeds: an array per input, of its dtype and shape. Returns the named outputs (default: all) in order.
+        """One run. feeds: an array per input, of its dtype and shape. Returns the named outputs
+        (default: all) in order.
 
-        Raises RuntimeRefused when onnxruntime cannot run these feeds; ValueError for an output that the model does not have.
+        Raises RuntimeRefused when onnxruntime cannot run these feeds; ValueError for an output that
+        the model does not have.
         """
         missing = [spec.name for spec in self.inputs if spec.name not in feeds]
         if missing:
@@ -68,7 +73,9 @@ class Session:
         return [np.asarray(array) for array in found]
 
     def close(self) -> None:
-        """Give back the temporary folder of a large model now instead of when the session is collected."""
+        """Give back the temporary folder of a large model now instead of when the session is
+        collected.
+        """
         if self._folder is not None:
             self._folder.cleanup()
 
@@ -82,12 +89,14 @@ class Session:
 def open_session(
     model: ir.Model | bytes | Path, *, threads: int = 0, optimize: Optimize = "all", optimized_path: Path | None = None
 ) -> Session:
-    """Open a model in onnxruntime's CPU provider: sequential, deterministic, silent but for its exceptions.
+    """Open a model in onnxruntime's CPU provider: sequential, deterministic, silent but for its
+    exceptions.
 
-    threads: worker threads of one operator; 0 leaves the choice to onnxruntime. optimize: its graph optimization level;
-    integer kernels need "extended" or "all". optimized_path: save the optimized graph there (large weights beside it in
-    <name>.data; one file in ORT format when its name ends in .ort).
-    Raises BadModel when the file is missing, RuntimeRefused when onnxruntime does not accept the model.
+    threads: worker threads of one operator; 0 leaves the choice to onnxruntime. optimize: its graph
+    optimization level; integer kernels need "extended" or "all". optimized_path: save the optimized
+    graph there (large weights beside it in <name>.data; one file in ORT format when its name ends
+    in .ort). Raises BadModel when the file is missing, RuntimeRefused when onnxruntime does not
+    accept the model.
     """
     if isinstance(model, Path) and not model.is_file():
         raise BadModel("The model file does not exist.", str(model), "Check the path.")
@@ -121,9 +130,11 @@ def _options(threads: int, optimize: Optimize, optimized_path: Path | None) -> o
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.use_deterministic_compute = True
-    # every error also arrives as an exception, which we word ourselves: only fatal lines may reach stderr
+    # every error also arrives as an exception, which we word ourselves: only fatal lines may reach
+    # stderr
     options.log_severity_level = 4
-    # workers that spin after a run steal the core from our own statistics and from the other session of a paired timing
+    # workers that spin after a run steal the core from our own statistics and from the other
+    # session of a paired timing
     options.add_session_config_entry("session.force_spinning_stop", "1")
     if optimized_path is not None:
         options.optimized_model_filepath = str(optimized_path)
@@ -136,7 +147,9 @@ def _options(threads: int, optimize: Optimize, optimized_path: Path | None) -> o
 
 
 def _source(model: ir.Model | bytes | Path) -> tuple[str | bytes, tempfile.TemporaryDirectory[str] | None]:
-    """What InferenceSession takes: a path or bytes, and the folder that the path lies in when we made it."""
+    """What InferenceSession takes: a path or bytes, and the folder that the path lies in when we
+    made it.
+    """
     if isinstance(model, Path):
         return str(model), None
     if isinstance(model, bytes):
@@ -152,7 +165,9 @@ def _source(model: ir.Model | bytes | Path) -> tuple[str | bytes, tempfile.Tempo
 
 
 def _spec(name: str, type_text: str, shape: list[int | str | None]) -> InputSpec:
-    """onnxruntime says 'tensor(float)'. It cannot tell a scalar from an unknown rank: both have the shape []."""
+    """onnxruntime says 'tensor(float)'. It cannot tell a scalar from an unknown rank: both have the
+    shape [].
+    """
     inner = type_text.removeprefix("tensor(").removesuffix(")")
     return InputSpec(name, _NUMPY.get(inner, inner), tuple(shape))
 

@@ -1,8 +1,11 @@
-"""The same bytes for the same model in ORT format: onnxruntime writes one table of the file in the order of a hash map.
+"""The same bytes for the same model in ORT format: onnxruntime writes one table of the file in the
+order of a hash map.
 
-The table (KernelTypeStrResolver of ort.fbs: which kernels' type names stand for which arguments) is sorted, but the strings, vectors and
-tables that it is made of lie in the file as the hash map handed them out, and that order changes with every run. They are written last, so
-before everything else in the file, and nothing else refers to them: here they are laid out anew, in the order of the table.
+The table (KernelTypeStrResolver of ort.fbs: which kernels' type names stand for which arguments) is
+sorted, but the strings, vectors and tables that it is made of lie in the file as the hash map
+handed them out, and that order changes with every run. They are written last, so before everything
+else in the file, and nothing else refers to them: here they are laid out anew, in the order of the
+table.
 """
 
 from __future__ import annotations
@@ -11,13 +14,15 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-#: fields of InferenceSession, and of the three kinds of tables below it: the slots that refer to something
+#: fields of InferenceSession, and of the three kinds of tables below it: the slots that refer to
+#: something
 _MODEL, _RESOLVER = 1, 3
 
 
 @dataclass(frozen=True)
 class _Part:
-    """A piece of the file. refers: places in it that hold the distance, upwards, to another; table: it begins with one to its vtable.
+    """A piece of the file. refers: places in it that hold the distance, upwards, to another; table:
+    it begins with one to its vtable.
 
     text: a string, which several parts may share.
     """
@@ -30,7 +35,9 @@ class _Part:
 
 
 def stable(data: bytes) -> bytes:
-    """The file with that table's parts in the table's own order; unchanged when it is not built as expected."""
+    """The file with that table's parts in the table's own order; unchanged when it is not built as
+    expected.
+    """
     try:
         return _Layout(data).rewritten()
     except (struct.error, IndexError, ValueError):
@@ -75,7 +82,9 @@ class _Layout:
         return bytes(out)
 
     def _resolver(self, start: int) -> Iterator[_Part]:
-        """Of the resolver, every operator, type name and argument: the tables and what they are made of, each before its own."""
+        """Of the resolver, every operator, type name and argument: the tables and what they are
+        made of, each before its own.
+        """
         yield from self._table(start, (0,))
         for operator in self._vector(self._ref(self._slot(start, 0))):
             yield operator

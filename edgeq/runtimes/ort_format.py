@@ -1,4 +1,6 @@
-"""A model in onnxruntime's ORT format, for builds with few operators, and the list of the operators that such a build must have."""
+"""A model in onnxruntime's ORT format, for builds with few operators, and the list of the operators
+that such a build must have.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +16,18 @@ from edgeq.runtimes.ort_bytes import stable
 
 @dataclass(frozen=True)
 class OrtModel:
-    """model: the .ort file. operators: onnxruntime's reduced-operator configuration: a line `domain;opset;names` each."""
+    """model: the .ort file. operators: onnxruntime's reduced-operator configuration: a line
+    `domain;opset;names` each.
+    """
 
     model: bytes
     operators: str
 
 
 def ort_format(model: ir.Model) -> OrtModel:
-    """The model optimized as far as every CPU can run it: "all" would choose layouts of this machine's CPU. Raises RuntimeRefused."""
+    """The model optimized as far as every CPU can run it: "all" would choose layouts of this
+    machine's CPU. Raises RuntimeRefused.
+    """
     with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
         ort, optimized = Path(folder) / "model.ort", Path(folder) / "model.onnx"
         for path in (ort, optimized):

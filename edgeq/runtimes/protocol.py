@@ -1,4 +1,6 @@
-"""What the TFLite runtimes say about a model's inputs and outputs, and what one run of any runtime took and gave."""
+"""What the TFLite runtimes say about a model's inputs and outputs, and what one run of any runtime
+took and gave.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from edgeq.numerics.arrays import AnyArray
 
 @dataclass(frozen=True)
 class Port:
-    """An input or output: shape in the runtime's layout, dtype as a numpy name, grid (scale 0: none)."""
+    """An input or output: shape in the runtime's layout, dtype as a numpy name, grid (scale 0:
+    none).
+    """
 
     name: str
     shape: tuple[int, ...]

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class RanOperator:
-    """One operator as the runtime has it. integer: whether the numbers that it multiplies, adds or moves are integers.
+    """One operator as the runtime has it. integer: whether the numbers that it multiplies, adds or
+    moves are integers.
 
     kernel: what the runtime says about who executes it.
     """

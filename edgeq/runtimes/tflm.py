@@ -1,4 +1,6 @@
-"""TFLite Micro on the host (tflite-micro): the integer arithmetic of microcontrollers. This file is its only importer."""
+"""TFLite Micro on the host (tflite-micro): the integer arithmetic of microcontrollers. This file is
+its only importer.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ LARGEST_ARENA = 1 << 28
 
 
 class TfLiteMicro:
-    """A .tflite model opened in TFLite Micro. arena: bytes for tensors; None: as many as it takes."""
+    """A .tflite model opened in TFLite Micro. arena: bytes for tensors; None: as many as it
+    takes.
+    """
 
     def __init__(self, model: bytes, inputs: int = 1, outputs: int = 1, arena: int | None = None) -> None:
         """Raises MissingExtra, and RuntimeRefused when TFLite Micro does not accept the model."""

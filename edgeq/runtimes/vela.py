@@ -1,4 +1,6 @@
-"""Vela, the compiler of Arm's Ethos-U: which operators it places on the NPU. It runs in a process of its own and executes nothing."""
+"""Vela, the compiler of Arm's Ethos-U: which operators it places on the NPU. It runs in a process
+of its own and executes nothing.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,8 @@ _MAIN = "import sys; from ethosu.vela.vela import main; sys.exit(main(sys.argv[1
 
 
 def place_on_npu(model: bytes, accelerator: str) -> tuple[RanOperator, ...]:
-    """One row an operator of Vela's own graph (it splits some). integer: placed on the NPU; its kernels are integers throughout.
+    """One row an operator of Vela's own graph (it splits some). integer: placed on the NPU; its
+    kernels are integers throughout.
 
     Raises MissingExtra, BadRecipe for an unknown accelerator, RuntimeRefused when Vela fails.
     """

@@ -1,4 +1,6 @@
-"""Why a node is what it is: the plan read back for one node, with the grid of every value it touches and the rule behind each."""
+"""Why a node is what it is: the plan read back for one node, with the grid of every value it
+touches and the rule behind each.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ Role = Literal["input", "weight", "bias", "output"]
 
 @dataclass(frozen=True)
 class ValueGrid:
-    """One value that the node reads or makes. grid: None when it stays float (or is a bias, whose scale is the product of two others)."""
+    """One value that the node reads or makes. grid: None when it stays float (or is a bias, whose
+    scale is the product of two others).
+    """
 
     role: Role
     name: str
@@ -26,7 +30,9 @@ class ValueGrid:
 
 @dataclass(frozen=True)
 class Explanation:
-    """One node: where it runs, why, and its values in the order of the node's inputs, then outputs."""
+    """One node: where it runs, why, and its values in the order of the node's inputs, then
+    outputs.
+    """
 
     node: str
     op_type: str
@@ -36,9 +42,11 @@ class Explanation:
 
 
 def explain(plan: Plan, name: str, where: str) -> tuple[Explanation, ...]:
-    """The node called `name`; or, when that is a value's name, the node that makes it and those that read it.
+    """The node called `name`; or, when that is a value's name, the node that makes it and those
+    that read it.
 
-    where: the plan's file, for messages. Raises BadRecipe with the nearest names when nothing is called so.
+    where: the plan's file, for messages. Raises BadRecipe with the nearest names when nothing is
+    called so.
     """
     found = [name] if name in plan.nodes else [node for node, facts in plan.nodes.items() if name in (*facts.inputs, *facts.outputs)]
     if not found:
@@ -47,7 +55,9 @@ def explain(plan: Plan, name: str, where: str) -> tuple[Explanation, ...]:
 
 
 def check_plan(plan: Plan, recorded: str | None, model: str) -> None:
-    """recorded: metadata edgeq.plan of the int8 model. Raises BadPlan unless it is the hash of this plan."""
+    """recorded: metadata edgeq.plan of the int8 model. Raises BadPlan unless it is the hash of this
+    plan.
+    """
     if recorded is None:
         raise BadPlan(
             "The model does not say which plan made it: it was not made by edgeq.",

@@ -10,7 +10,9 @@ from edgeq.io.strict_toml import Strict
 
 
 class FineTuneWish(Strict):
-    """Training after the closed-form steps, against the float model. Off unless it says what or how long. Needs extra [learn]."""
+    """Training after the closed-form steps, against the float model. Off unless it says what or how
+    long. Needs extra [learn].
+    """
 
     reconstruct: Literal["none", "layer", "block"] = Field("none", description="first learn rounding part by part: of a layer or several")
     steps: int = Field(600, ge=1, description="steps of reconstruction, of each part")

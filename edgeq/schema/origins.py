@@ -1,4 +1,6 @@
-"""The record that edgeq writes into its models: what became of every node of the float model, and why."""
+"""The record that edgeq writes into its models: what became of every node of the float model, and
+why.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ Fate = Literal["int8", "float", "absorbed", "folded"]
 
 @dataclass(frozen=True)
 class Origin:
-    """What became of one node of the float model. node: its name in the int8 model, None when it has none there."""
+    """What became of one node of the float model. node: its name in the int8 model, None when it
+    has none there.
+    """
 
     runs: Fate
     node: str | None
@@ -27,7 +31,9 @@ class Origin:
 
 
 def read_origins(model: ir.Model) -> dict[str, Origin]:
-    """Name of the float node -> what became of it; empty for a model of another tool, or with a damaged record."""
+    """Name of the float node -> what became of it; empty for a model of another tool, or with a
+    damaged record.
+    """
     try:
         record = json.loads(model.metadata_props.get(NODES_KEY, "{}"))
     except ValueError:
@@ -53,7 +59,9 @@ def pack_exponents(exponents: Mapping[str, tuple[int, ...]]) -> str:
 
 
 def read_exponents(model: ir.Model) -> dict[str, tuple[int, ...]]:
-    """What pack_exponents put into the model; empty where nothing was scaled, or the record is damaged."""
+    """What pack_exponents put into the model; empty where nothing was scaled, or the record is
+    damaged.
+    """
     try:
         packed = base64.b64decode(model.metadata_props.get(SCALED_KEY, ""), validate=True)
         record = json.loads(zlib.decompress(packed)) if packed else {}

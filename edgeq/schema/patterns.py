@@ -12,7 +12,9 @@ from edgeq.graph.read import nodes
 
 
 def kept_nodes(model: ir.Model, pattern: str) -> tuple[str, ...]:
-    """Names of the nodes that a pattern of the recipe keeps float. Raises BadRecipe for a regular expression that is none."""
+    """Names of the nodes that a pattern of the recipe keeps float. Raises BadRecipe for a regular
+    expression that is none.
+    """
     return tuple(n.name for n in nodes(model) if n.name and _matches(pattern, n.name, n.op_type))
 
 

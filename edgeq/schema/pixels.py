@@ -1,4 +1,6 @@
-"""Raw pixels as model input: what the application makes of a pixel before the float model, and the way back."""
+"""Raw pixels as model input: what the application makes of a pixel before the float model, and the
+way back.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +17,15 @@ from edgeq.schema.target_facts import ActivationFacts
 OPTION = "--inputs-as uint8"
 #: sizes of a channel axis, where nothing else tells which axis it is
 _CHANNELS = (1, 3, 4)
-#: a zero pixel this near to a whole number is one: a hundredth of a code changes nothing that 8 bits hold
+#: a zero pixel this near to a whole number is one: a hundredth of a code changes nothing that 8
+#: bits hold
 EXACT = 0.01
 
 
 class Preprocessing(Strict):
-    """What the application makes of a raw pixel p before the float model: (p * scale - mean) / std."""
+    """What the application makes of a raw pixel p before the float model: (p * scale - mean) /
+    std.
+    """
 
     scale: PositiveFloat | None = Field(None, description="factor before mean and std; 1/255 brings bytes to 0..1")
     mean: tuple[float, ...] | None = Field(None, min_length=1, description="subtracted: [number], or one a channel")
@@ -33,7 +38,9 @@ class Preprocessing(Strict):
 
 
 class PixelMap(Strict):
-    """x = scale * (p - zero) of a raw pixel p in 0..255: one number each, or one a channel along `axis`, counted from the end."""
+    """x = scale * (p - zero) of a raw pixel p in 0..255: one number each, or one a channel along
+    `axis`, counted from the end.
+    """
 
     scale: tuple[PositiveFloat, ...] = Field(min_length=1)
     zero: tuple[float, ...] = Field(min_length=1)
@@ -58,7 +65,9 @@ class PixelMap(Strict):
 
 
 def pixel_grid(one: PixelMap, facts: ActivationFacts) -> QuantParams:
-    """The uint8 grid r = scale * (p - zero point) nearest to the map among those that the target has for its activations."""
+    """The uint8 grid r = scale * (p - zero point) nearest to the map among those that the target
+    has for its activations.
+    """
     scale = np.float32(np.exp(np.mean(np.log(one.scale)))) if len(set(one.scale)) > 1 else np.float32(one.scale[0])
     if facts.power_of_two:
         scale = np.float32(2.0 ** np.rint(np.log2(scale)))

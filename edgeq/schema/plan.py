@@ -1,4 +1,6 @@
-"""The plan: which value gets which grid, which node runs where, and why. Plain frozen data that serialises to JSON."""
+"""The plan: which value gets which grid, which node runs where, and why. Plain frozen data that
+serialises to JSON.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ TINIEST, LARGEST = 2.0**-149, float(np.finfo(np.float32).max)
 
 
 class NodePlan(Strict):
-    """Where one node runs and why (see placement.NodePlace). inputs, outputs: its value names; an input left out is ""."""
+    """Where one node runs and why (see placement.NodePlace). inputs, outputs: its value names; an
+    input left out is "".
+    """
 
     op_type: str
     runs: PlacedAs
@@ -54,7 +58,9 @@ class StoragePlan(Strict):
 
 
 class GridPlan(Strict):
-    """One grid: r = scale * (q - zero_point), for codes of `dtype`. axis: per-channel along it; None: one scale a tensor."""
+    """One grid: r = scale * (q - zero_point), for codes of `dtype`. axis: per-channel along it;
+    None: one scale a tensor.
+    """
 
     dtype: Literal["uint8", "int8"]
     scale: tuple[float, ...]
@@ -102,8 +108,9 @@ def grid_plan(
 
 
 class SearchPlan(Strict):
-    """What a search decided and why, for the reader: the plan's other fields carry it out. tried: candidates that were measured. gate:
-    whether the floors held; a run that repeats the plan without data writes it into the model."""
+    """What a search decided and why, for the reader: the plan's other fields carry it out. tried:
+    candidates that were measured. gate: whether the floors held; a run that repeats the plan
+    without data writes it into the model."""
 
     objective: str
     candidate: str
@@ -113,10 +120,12 @@ class SearchPlan(Strict):
 
 
 class Plan(Strict):
-    """Everything that preparing and rewriting the model again needs. grids: by value name; weights: by "node:input index"; biases: by
-    node, float, corrected for the mean error of what quantization did before and in them; equalization: value -> exponent k of each
-    channel, which is multiplied by 2^(k/8) (edgeq/schema/scaling.py); stored: weights of float nodes that lie in the file as integers,
-    by the same key as weights; shapes: of inputs that were frozen; pixels: inputs that take raw pixels; hashes: sha256 hex."""
+    """Everything that preparing and rewriting the model again needs. grids: by value name; weights:
+    by "node:input index"; biases: by node, float, corrected for the mean error of what quantization
+    did before and in them; equalization: value -> exponent k of each channel, which is multiplied
+    by 2^(k/8) (edgeq/schema/scaling.py); stored: weights of float nodes that lie in the file as
+    integers, by the same key as weights; shapes: of inputs that were frozen; pixels: inputs that
+    take raw pixels; hashes: sha256 hex."""
 
     schema_version: Literal[1] = 1
     model: str

@@ -1,4 +1,6 @@
-"""What an int8 model says about itself: hashes of everything it was made from, and what became of every node of the float model."""
+"""What an int8 model says about itself: hashes of everything it was made from, and what became of
+every node of the float model.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ _RUNS = {"int8": "int8", "dynamic": "int8", "integer": "int8", "absorbed": "abso
 
 
 def write_provenance(model: ir.Model, float_model: ir.Model, vanished: Mapping[str, str], plan: Plan) -> None:
-    """Record versions, hashes and the fate of each node of the float model in the int8 model's metadata_props."""
+    """Record versions, hashes and the fate of each node of the float model in the int8 model's
+    metadata_props.
+    """
     fates: dict[str, dict[str, str | None]] = {}
     for node in nodes(float_model):
         name = str(node.name)

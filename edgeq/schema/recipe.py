@@ -1,4 +1,6 @@
-"""The user's wish: how to choose ranges, what to keep in float, which floors to hold. One TOML file or keyword arguments."""
+"""The user's wish: how to choose ranges, what to keep in float, which floors to hold. One TOML file
+or keyword arguments.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ class Floors(Strict):
 
 
 class CodebookWish(Strict):
-    """Weights as indices into a small table. Off unless one of bits, bits_avg and size_budget is given."""
+    """Weights as indices into a small table. Off unless one of bits, bits_avg and size_budget is
+    given.
+    """
 
     bits: Literal[1, 2, 3, 4, 5, 6, 8] | None = Field(None, description="bits of every weight's index")
     bits_avg: float | None = Field(None, gt=0, le=8, description="bits a weight on average, tables included; each layer gets what it needs")
@@ -99,7 +103,9 @@ class CodebookWish(Strict):
 
 
 class Recipe(Strict):
-    """How to quantize. Every field has a default that was chosen by measurement (docs/recipes.md)."""
+    """How to quantize. Every field has a default that was chosen by measurement
+    (docs/recipes.md).
+    """
 
     rule: Rule = Field("mse", description="how the range of an activation is chosen from its statistics")
     percentile: float = Field(99.99, gt=50, le=100, description="for rule percentile: share of the values kept inside the range, in %")
@@ -161,7 +167,9 @@ class Recipe(Strict):
 
     @property
     def rounds_in_sequence(self) -> bool:
-        """Whether plain codes are rounded on what the integer model before a layer hands it; codebooks always are."""
+        """Whether plain codes are rounded on what the integer model before a layer hands it;
+        codebooks always are.
+        """
         return self.rounding == "in_sequence" or (self.rounding == "auto" and self.finetune.wanted)
 
     @property

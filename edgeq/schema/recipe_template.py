@@ -1,4 +1,6 @@
-"""The text of a commented recipe.toml for a model: every key with its default and what it means, valid as it stands."""
+"""The text of a commented recipe.toml for a model: every key with its default and what it means,
+valid as it stands.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +17,15 @@ from edgeq.schema.pixels import Preprocessing
 from edgeq.schema.recipe import CodebookWish, Floors, Recipe
 
 _HEAD = """\
-# How edgeq quantizes: use it as --recipe recipe.toml. Every line below is a default: change what you need, delete what you do not.
-# Command-line options win over this file.
+# How edgeq quantizes: use it as --recipe recipe.toml. Every line below is a default: change what
+# you need, delete what you do not. Command-line options win over this file.
 """
 
 
 def recipe_template(model: ir.Model) -> str:
-    """The recipe as TOML, one comment a key; keep_float gets the model's own operators as an example."""
+    """The recipe as TOML, one comment a key; keep_float gets the model's own operators as an
+    example.
+    """
     defaults = Recipe()
     blocks = [_HEAD]
     for name, field in Recipe.model_fields.items():

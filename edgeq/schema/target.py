@@ -15,9 +15,11 @@ from edgeq.schema.target_facts import PAIR_LIMIT, ActivationFacts, Bias, Boundar
 
 
 class Target(Strict):
-    """Facts of one back end. `float_io`: model inputs and outputs stay float. `integer_only`: there is no float kernel to fall back on.
+    """Facts of one back end. `float_io`: model inputs and outputs stay float. `integer_only`: there
+    is no float kernel to fall back on.
 
-    runtime: who executes its models: the one that `edgeq prove --runtime` asks; none: edgeq has no runtime of this chip.
+    runtime: who executes its models: the one that `edgeq prove --runtime` asks; none: edgeq has no
+    runtime of this chip.
     """
 
     schema_version: Literal[1]
@@ -68,7 +70,9 @@ class Target(Strict):
         return self
 
     def without_vnni(self) -> Target:
-        """This target for processors that add pairs of products in saturating int16: weights of neighbours keep clear of it."""
+        """This target for processors that add pairs of products in saturating int16: weights of
+        neighbours keep clear of it.
+        """
         if self.weights.pair_limit is not None:
             return self
         return self.model_copy(update={"weights": self.weights.model_copy(update={"pair_limit": PAIR_LIMIT})})
@@ -90,7 +94,9 @@ def shipped_targets() -> tuple[str, ...]:
 
 
 def load_target(name_or_path: str, *, float_io: bool = False) -> Target:
-    """A shipped target by name, or a user's own TOML file by path. float_io: float inputs and outputs all the same. Raises BadTarget."""
+    """A shipped target by name, or a user's own TOML file by path. float_io: float inputs and
+    outputs all the same. Raises BadTarget.
+    """
     target = _load_target(name_or_path)
     return target.model_copy(update={"float_io": True}) if float_io else target
 

@@ -8,7 +8,8 @@ from pydantic import Field
 
 from edgeq.io.strict_toml import Strict
 
-#: 255 * 128 = 32,640 is the largest pair of u8 x s8 products with a whole |a| + |b| that int16 holds
+#: 255 * 128 = 32,640 is the largest pair of u8 x s8 products with a whole |a| + |b| that int16
+#: holds
 PAIR_LIMIT = 128
 
 
@@ -37,7 +38,9 @@ class WeightFacts(Strict):
 
 
 class Bias(Strict):
-    """A bias is added to the accumulator: int32 with scale = input scale * weight scale, zero point 0; or float32, behind the scaling."""
+    """A bias is added to the accumulator: int32 with scale = input scale * weight scale, zero point
+    0; or float32, behind the scaling.
+    """
 
     dtype: Literal["int32", "float32"] = "int32"
     bits: int = Field(32, ge=8, le=32, description="width of the register that holds it")
@@ -45,7 +48,9 @@ class Bias(Strict):
 
 
 class OutputGrid(Strict):
-    """The one output grid that a kernel has, whatever the data: zero_point is a code of the activations' dtype."""
+    """The one output grid that a kernel has, whatever the data: zero_point is a code of the
+    activations' dtype.
+    """
 
     scale: float = Field(gt=0)
     zero_point: int
@@ -54,9 +59,10 @@ class OutputGrid(Strict):
 class KernelFacts(Strict):
     """An operator that has an integer kernel.
 
-    output: 'required' when the kernel exists only with a quantized output, 'optional' when it can also hand out float unless onnxruntime
-    joins what reads it first, 'free' when it hands out float whatever reads it.
-    role: 'compute' runs in integers wherever it can; 'light' only where the cut of all costs says so (see edgeq/planning/placement.py).
+    output: 'required' when the kernel exists only with a quantized output, 'optional' when it can
+    also hand out float unless onnxruntime joins what reads it first, 'free' when it hands out float
+    whatever reads it. role: 'compute' runs in integers wherever it can; 'light' only where the cut
+    of all costs says so (see edgeq/planning/placement.py).
     """
 
     op: str
@@ -86,7 +92,9 @@ class KernelFacts(Strict):
 
 
 class Movement(Strict):
-    """Operators that move or select elements and take integer tensors as they are (input grid == output grid)."""
+    """Operators that move or select elements and take integer tensors as they are (input grid ==
+    output grid).
+    """
 
     ops: tuple[str, ...]
     pairs: bool = Field(False, description="its compiler wants a Dequantize before and a Quantize behind them, of one grid")
@@ -112,7 +120,9 @@ class Boundary(Strict):
 
 
 class Dynamic(Strict):
-    """Operators whose input can be quantized with a grid that is measured at every run. quantize_ns: that and the measuring, an element."""
+    """Operators whose input can be quantized with a grid that is measured at every run.
+    quantize_ns: that and the measuring, an element.
+    """
 
     ops: tuple[Literal["MatMul"], ...]
     quantize_ns: float = Field(0.5, gt=0)
@@ -120,7 +130,9 @@ class Dynamic(Strict):
 
 
 class SlowFusions(Strict):
-    """What the runtime joins in float although the parts are faster. add_before: operators that it joins with the Add before them."""
+    """What the runtime joins in float although the parts are faster. add_before: operators that it
+    joins with the Add before them.
+    """
 
     add_before: tuple[str, ...] = ()
     source: str

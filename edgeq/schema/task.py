@@ -19,7 +19,8 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class Task:
-    """One model to plan for: what is fixed before anything is measured. model: the prepared one. model_hash, model_bytes: of the file.
+    """One model to plan for: what is fixed before anything is measured. model: the prepared one.
+    model_hash, model_bytes: of the file.
 
     pixels: inputs that take raw pixels; `model` reads them on pixel_grids already.
     """
@@ -53,6 +54,8 @@ class Planned:
 
 
 def settings_of(target: Target, recipe: Recipe, shapes: Mapping[str, tuple[int, ...]]) -> str:
-    """What decides which values are observed, as text to be hashed: target, float nodes, frozen shapes."""
+    """What decides which values are observed, as text to be hashed: target, float nodes, frozen
+    shapes.
+    """
     frozen = sorted((name, tuple(dims)) for name, dims in shapes.items())
     return f"{target.model_dump_json()}|{recipe.keep_float}|{frozen}"

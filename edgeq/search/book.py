@@ -1,4 +1,6 @@
-"""The book of a search: its judged points, which of them is best so far, and that one's plan, kept on disk."""
+"""The book of a search: its judged points, which of them is best so far, and that one's plan, kept
+on disk.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Carry candidates out: their plans, with biases corrected for what each of them really adds, and their models."""
+"""Carry candidates out: their plans, with biases corrected for what each of them really adds, and
+their models.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,9 @@ from edgeq.search.candidates import Base, Candidate, candidate_plan
 
 @dataclass(frozen=True, eq=False)
 class Builder:
-    """base: with the plan as it was before its biases were corrected: a correction holds only for the errors it was made for, and a
-    candidate has others. default: the finished plan. data: for calibration."""
+    """base: with the plan as it was before its biases were corrected: a correction holds only for
+    the errors it was made for, and a candidate has others. default: the finished plan. data: for
+    calibration."""
 
     base: Base
     default: Plan
@@ -37,7 +40,9 @@ class Builder:
         return self._made[candidate.key]
 
     def draft(self, candidate: Candidate) -> Plan | None:
-        """Its plan with uncorrected biases: quick, and good for comparing drafts with each other and for timing."""
+        """Its plan with uncorrected biases: quick, and good for comparing drafts with each other
+        and for timing.
+        """
         return candidate_plan(self.base, candidate)
 
     def model(self, plan: Plan) -> ir.Model:

@@ -1,4 +1,6 @@
-"""What a search may try: a plan in which more nodes stay float, made from a finished plan without measuring anything again."""
+"""What a search may try: a plan in which more nodes stay float, made from a finished plan without
+measuring anything again.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +23,16 @@ from edgeq.schema.target import Target
 
 #: how a plan says that a node runs in integers
 INTEGER = ("int8", "integer", "absorbed")
-#: how it says so of one that multiplies; a grid measured at every run stays one whatever stays float around it
+#: how it says so of one that multiplies; a grid measured at every run stays one whatever stays
+#: float around it
 MULTIPLIES = ("int8", "dynamic")
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A change to a base plan. floats: nodes that stay float in addition, sorted. stored: whether the weights of the nodes that thereby
-    run in float lie in the file as the base plan's integers, or as floats. name: for people."""
+    """A change to a base plan. floats: nodes that stay float in addition, sorted. stored: whether
+    the weights of the nodes that thereby run in float lie in the file as the base plan's integers,
+    or as floats. name: for people."""
 
     name: str
     floats: tuple[str, ...] = ()
@@ -42,7 +46,9 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Base:
-    """What candidates start from: a prepared and lowered model, its finished plan, the target, and what the recipe keeps float."""
+    """What candidates start from: a prepared and lowered model, its finished plan, the target, and
+    what the recipe keeps float.
+    """
 
     model: ir.Model
     plan: Plan
@@ -51,7 +57,9 @@ class Base:
 
 
 def integer_layers(base: Base) -> tuple[str, ...]:
-    """Nodes of the plan that do multiply-accumulates in integers, in graph order: what a search can switch."""
+    """Nodes of the plan that do multiply-accumulates in integers, in graph order: what a search can
+    switch.
+    """
     return tuple(str(n.name) for n in nodes(base.model) if base.plan.nodes[str(n.name)].runs in MULTIPLIES and macs(n) > 0)
 
 
@@ -63,9 +71,11 @@ def integer_share(model: ir.Model, plan: Plan) -> float:
 
 
 def candidate_plan(base: Base, candidate: Candidate) -> Plan | None:
-    """The base plan with the candidate's changes; None when they cannot be carried out with the grids that the base plan has.
+    """The base plan with the candidate's changes; None when they cannot be carried out with the
+    grids that the base plan has.
 
-    What turns float along with the named nodes is decided by the same minimum cut that placed the base plan.
+    What turns float along with the named nodes is decided by the same minimum cut that placed the
+    base plan.
     """
     if not candidate.floats:
         return base.plan
@@ -83,7 +93,9 @@ def candidate_plan(base: Base, candidate: Candidate) -> Plan | None:
 
 
 def _place(base: Base, floats: Iterable[str]) -> tuple[Placement, Groups]:
-    """Place nodes around those kept float. A value that would need a grid which the base plan lacks was never observed: it stays float."""
+    """Place nodes around those kept float. A value that would need a grid which the base plan lacks
+    was never observed: it stays float.
+    """
     keep = (*base.keep_float, *(_exactly(name) for name in floats))
     model = migrated(base.model, base.plan.factors)
     unfit: dict[str, str] = {}
@@ -97,7 +109,9 @@ def _place(base: Base, floats: Iterable[str]) -> tuple[Placement, Groups]:
 
 
 def _exactly(name: str) -> str:
-    """A pattern of the recipe that this node's name alone matches: a plain one could be a glob or an operator type."""
+    """A pattern of the recipe that this node's name alone matches: a plain one could be a glob or
+    an operator type.
+    """
     return rf"/\A{re.escape(name)}\Z/"
 
 
@@ -121,7 +135,9 @@ def _grids(plan: Plan, placement: Placement, groups: Groups) -> dict[str, GridPl
 
 
 def _node(name: str, here: NodePlan, groups: Groups, candidate: Candidate) -> NodePlan:
-    """The node's place. What the base plan runs otherwise than in integers of its own, or as a table of weights, stays as it is."""
+    """The node's place. What the base plan runs otherwise than in integers of its own, or as a
+    table of weights, stays as it is.
+    """
     if name in candidate.floats:
         return here.model_copy(update={"runs": "float", "reason": f"{SEARCHED} ({candidate.name})"})
     found = groups.nodes.get(name)

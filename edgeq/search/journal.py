@@ -1,4 +1,6 @@
-"""The journal of a search: one line for each finished measurement, on disk before the next begins, so that a killed run loses no more."""
+"""The journal of a search: one line for each finished measurement, on disk before the next begins,
+so that a killed run loses no more.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +19,16 @@ _FILE, _VERSION = "search.jsonl", 1
 
 
 class Journal:
-    """Records by key. On disk: a heading line with `identity`, then one JSON object a line, each synced when `put` returns."""
+    """Records by key. On disk: a heading line with `identity`, then one JSON object a line, each
+    synced when `put` returns.
+    """
 
     def __init__(self, folder: Path | None, identity: str) -> None:
-        """Open or begin the journal in `folder` (None: in memory). identity: what the measurements hold for.
+        """Open or begin the journal in `folder` (None: in memory). identity: what the measurements
+        hold for.
 
-        Raises BadOutput: the folder cannot be used, or holds the journal of another search or a damaged one.
+        Raises BadOutput: the folder cannot be used, or holds the journal of another search or a
+        damaged one.
         """
         self.folder = folder
         self.records: dict[str, Record] = {}

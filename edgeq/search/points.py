@@ -1,4 +1,6 @@
-"""What a search knows about its candidates, which of them is best for an objective, and which nothing else beats."""
+"""What a search knows about its candidates, which of them is best for an objective, and which
+nothing else beats.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,8 @@ from dataclasses import dataclass
 from edgeq.schema.recipe import Objective
 from edgeq.search.candidates import Candidate
 
-#: without floors, a faster or smaller model may be this much further from float than the default's, dB
+#: without floors, a faster or smaller model may be this much further from float than the default's,
+#: dB
 TOLERANCE_DB = 1.0
 #: latencies closer than this share of the float model's count as equal
 TIE = 0.02
@@ -16,9 +19,10 @@ TIE = 0.02
 
 @dataclass(frozen=True)
 class Point:
-    """One measured candidate. sqnr_db: first output. accuracy: top-1, 0..1. integer_pct: share of multiply-accumulates in integers, by
-    plan. ratio: median of paired times against the float model, None: not timed; margin: half its 95 % interval. sure: timed at length
-    and with every thread setting. missed: a line for each floor that does not hold."""
+    """One measured candidate. sqnr_db: first output. accuracy: top-1, 0..1. integer_pct: share of
+    multiply-accumulates in integers, by plan. ratio: median of paired times against the float
+    model, None: not timed; margin: half its 95 % interval. sure: timed at length and with every
+    thread setting. missed: a line for each floor that does not hold."""
 
     candidate: Candidate
     sqnr_db: float
@@ -34,20 +38,26 @@ class Point:
 
 @dataclass(frozen=True)
 class Goal:
-    """What is wanted. floors: whether the recipe has any. base_sqnr_db: of the plan that the search began with."""
+    """What is wanted. floors: whether the recipe has any. base_sqnr_db: of the plan that the search
+    began with.
+    """
 
     objective: Objective
     floors: bool
     base_sqnr_db: float
 
     def holds(self, point: Point) -> bool:
-        """Whether the point may be chosen: the floors hold; without floors a faster or smaller model is no worse than TOLERANCE_DB."""
+        """Whether the point may be chosen: the floors hold; without floors a faster or smaller
+        model is no worse than TOLERANCE_DB.
+        """
         if self.floors or self.objective == "accuracy":
             return not point.missed
         return point.sqnr_db >= self.base_sqnr_db - TOLERANCE_DB
 
     def best(self, points: Sequence[Point]) -> Point:
-        """The point to choose; when none holds, the one that misses fewest floors, and of those the one closest to float."""
+        """The point to choose; when none holds, the one that misses fewest floors, and of those the
+        one closest to float.
+        """
         fit = [point for point in points if self.holds(point)]
         if not fit:
             return max(points, key=lambda point: (-len(point.missed), point.sqnr_db))
@@ -59,9 +69,11 @@ class Goal:
 
 
 def _fastest(points: Sequence[Point]) -> Point:
-    """The lowest ratio of those that are faster than float by interval and TIE. Of those that tie, the one with most work in integers.
+    """The lowest ratio of those that are faster than float by interval and TIE. Of those that tie,
+    the one with most work in integers.
 
-    A model without integer kernels runs the float model's own kernels: it needs no proof that it is not slower.
+    A model without integer kernels runs the float model's own kernels: it needs no proof that it is
+    not slower.
     """
     pool = [p for p in points if p.sure] or [p for p in points if p.ratio is not None] or list(points)
     safe = [p for p in pool if ratio_of(p) + p.margin <= 1 - TIE or p.integer_pct == 0] or pool
@@ -75,7 +87,9 @@ def ratio_of(point: Point) -> float:
 
 
 def pareto(points: Iterable[Point], objective: Objective) -> tuple[Point, ...]:
-    """The points that no other equals or beats in both fidelity and what the objective counts; closest to float first."""
+    """The points that no other equals or beats in both fidelity and what the objective counts;
+    closest to float first.
+    """
     found: list[Point] = []
     for point in sorted(points, key=lambda p: (-p.sqnr_db, _cost(p, objective))):
         if not found or _cost(point, objective) < _cost(found[-1], objective):

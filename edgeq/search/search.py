@@ -1,4 +1,6 @@
-"""Effort best: start from the default's plan, measure candidates until nothing is left to try or the minutes are over, keep the best."""
+"""Effort best: start from the default's plan, measure candidates until nothing is left to try or
+the minutes are over, keep the best.
+"""
 
 from __future__ import annotations
 
@@ -28,13 +30,16 @@ from edgeq.search.trials import OutOfTime, Trials
 from edgeq.search.verdict import Search, choices, why
 from edgeq.version import __version__
 
-#: in the folder of a search: the plan that it began with, finished and before its biases were corrected
+#: in the folder of a search: the plan that it began with, finished and before its biases were
+#: corrected
 DEFAULT_PLAN, DRAFT_PLAN = "default.plan.json", "draft.plan.json"
 
 
 @dataclass(frozen=True, eq=False)
 class SearchTask:
-    """What to search for. data: for calibration. judged: what candidates are measured on. work: where the journal lies; None: nowhere."""
+    """What to search for. data: for calibration. judged: what candidates are measured on. work:
+    where the journal lies; None: nowhere.
+    """
 
     loaded: Loaded
     task: Task
@@ -44,9 +49,11 @@ class SearchTask:
 
 
 def search(search_task: SearchTask, decide: Callable[[], Planned], clock: Clock, progress: Progress) -> tuple[Planned, Search]:
-    """The plan of the best candidate. decide: makes the plan to begin with; not called when the journal in `work` has it.
+    """The plan of the best candidate. decide: makes the plan to begin with; not called when the
+    journal in `work` has it.
 
-    Raises BadOutput for a folder that cannot be used or belongs to another search, BadData for floors that the data cannot answer.
+    Raises BadOutput for a folder that cannot be used or belongs to another search, BadData for
+    floors that the data cannot answer.
     """
     recipe, started = search_task.task.recipe, monotonic()
     _check_labels(search_task)
@@ -73,7 +80,9 @@ def search(search_task: SearchTask, decide: Callable[[], Planned], clock: Clock,
 
 
 def identity(search_task: SearchTask) -> str:
-    """sha256 of everything that measurements in the journal depend on, but for the minutes: a resumed search may get more of them."""
+    """sha256 of everything that measurements in the journal depend on, but for the minutes: a
+    resumed search may get more of them.
+    """
     recipe = search_task.task.recipe.model_copy(update={"minutes": 1.0})
     labels = b"" if search_task.validation.labels is None else search_task.validation.labels.tobytes()
     parts = [
@@ -92,7 +101,9 @@ def _check_labels(search_task: SearchTask) -> None:
 
 
 def _base(search_task: SearchTask, decide: Callable[[], Planned]) -> Planned:
-    """The plan to begin with: from the folder of an earlier run of this search, or made now and kept there."""
+    """The plan to begin with: from the folder of an earlier run of this search, or made now and
+    kept there.
+    """
     kept = _kept_plan(search_task, DEFAULT_PLAN)
     if kept is not None:
         return Planned(kept)
@@ -150,6 +161,7 @@ def _run(trials: Trials, book: Book) -> bool:
     except OutOfTime:
         finished = False
     if goal.objective == "latency":
-        # a choice by the first glance would be a guess: these few timings are not the clock's to cut
+        # a choice by the first glance would be a guess: these few timings are not the clock's to
+        # cut
         finals(replace(trials, stops=float("inf")), goal, tuple(book.points.values()))
     return finished

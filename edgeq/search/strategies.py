@@ -1,4 +1,6 @@
-"""In which order a search tries candidates: repair until floors hold, look for the fastest, look for the smallest."""
+"""In which order a search tries candidates: repair until floors hold, look for the fastest, look
+for the smallest.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +27,11 @@ GROWTH = 1.25
 
 
 def repair(trials: Trials, goal: Goal) -> None:
-    """Give float back to the parts whose quantization costs the output most, until the floors hold; then take back what was too much.
+    """Give float back to the parts whose quantization costs the output most, until the floors hold;
+    then take back what was too much.
 
-    The weights of float layers lie in the file as integers, unless the floors are out of reach even with all layers in float so.
+    The weights of float layers lie in the file as integers, unless the floors are out of reach even
+    with all layers in float so.
     """
     stored = _holds(trials, goal, weights_only(trials.builder.base))
     order = by_damage(trials, stored)
@@ -38,9 +42,11 @@ def repair(trials: Trials, goal: Goal) -> None:
 
 
 def by_damage(trials: Trials, stored: bool) -> tuple[tuple[str, ...], ...]:
-    """Parts of the network, the one first that takes most noise off the output for its multiply-accumulates when it alone goes float.
+    """Parts of the network, the one first that takes most noise off the output for its
+    multiply-accumulates when it alone goes float.
 
-    Noise: noise-to-signal ratio of the output. That of single parts adds up nearly, so the order holds for sets of them.
+    Noise: noise-to-signal ratio of the output. That of single parts adds up nearly, so the order
+    holds for sets of them.
     """
     work = {str(node.name): macs(node) for node in nodes(trials.builder.base.model)}
     start = _noise(trials.rank(Candidate(DEFAULT)))
@@ -52,10 +58,11 @@ def by_damage(trials: Trials, stored: bool) -> tuple[tuple[str, ...], ...]:
 
 
 def parts(base: Base) -> tuple[tuple[str, ...], ...]:
-    """What repair switches: each integer layer with those that read its output, the layers that read the model's input, and the last ones.
+    """What repair switches: each integer layer with those that read its output, the layers that
+    read the model's input, and the last ones.
 
-    A layer that goes float alone leaves the grids before and behind it; with its readers it takes the grid between them away, and most of
-    the noise comes from the grids of activations.
+    A layer that goes float alone leaves the grids before and behind it; with its readers it takes
+    the grid between them away, and most of the noise comes from the grids of activations.
     """
     layers = integer_layers(base)
     by_name = {str(node.name): node for node in nodes(base.model)}
@@ -81,10 +88,12 @@ def _next_layers(node: ir.Node, layers: Set[str]) -> set[str]:
 
 
 def fastest(trials: Trials) -> None:
-    """Time what may beat both the integer and the float model: a float head or tail, kinds of operators in float, all in float.
+    """Time what may beat both the integer and the float model: a float head or tail, kinds of
+    operators in float, all in float.
 
-    Float nodes keep their weights as integers in the file. The cost of a kernel depends on what it is and on how large its tensors are, and
-    in most networks both change along the depth; the steps between float and integers are few when the parts are contiguous.
+    Float nodes keep their weights as integers in the file. The cost of a kernel depends on what it
+    is and on how large its tensors are, and in most networks both change along the depth; the steps
+    between float and integers are few when the parts are contiguous.
     """
     layers = integer_layers(trials.builder.base)
     found: dict[str, Point] = {}
@@ -108,7 +117,9 @@ def fastest(trials: Trials) -> None:
 
 
 def finals(trials: Trials, goal: Goal, points: Sequence[Point]) -> None:
-    """Time the fastest that may be chosen once more, longer and with every thread setting: the first glance flatters its winner."""
+    """Time the fastest that may be chosen once more, longer and with every thread setting: the
+    first glance flatters its winner.
+    """
     fit = sorted((p for p in points if goal.holds(p)), key=ratio_of)
     safe = [p for p in fit if p.integer_pct == 0][:1]
     for point in dict.fromkeys([*fit[:FINALISTS], *safe]):
@@ -116,7 +127,9 @@ def finals(trials: Trials, goal: Goal, points: Sequence[Point]) -> None:
 
 
 def smallest(trials: Trials, goal: Goal) -> None:
-    """All in float with integer weights drops the grids of activations and the integer biases; if that is too coarse, repair."""
+    """All in float with integer weights drops the grids of activations and the integer biases; if
+    that is too coarse, repair.
+    """
     points = [trials.judge(Candidate(DEFAULT)), trials.judge(weights_only(trials.builder.base))]
     if not any(point is not None and goal.holds(point) for point in points):
         repair(trials, goal)
@@ -129,7 +142,9 @@ def weights_only(base: Base) -> Candidate:
 
 
 def by_kind(base: Base) -> Iterator[Candidate]:
-    """A candidate for each kind of integer kernel that the plan uses: all nodes of the kind in float."""
+    """A candidate for each kind of integer kernel that the plan uses: all nodes of the kind in
+    float.
+    """
     kinds: dict[str, list[str]] = {}
     for node in nodes(base.model):
         if base.plan.nodes[str(node.name)].runs in ("int8", "dynamic"):
@@ -156,7 +171,9 @@ def _counted(count: int) -> str:
 
 
 def _along(total: int, ends: Sequence[Callable[[int], Candidate]], tried: Callable[[Candidate], float]) -> Candidate:
-    """The fastest end of the network: each end at coarse shares, then the better one in ever smaller steps."""
+    """The fastest end of the network: each end at coarse shares, then the better one in ever
+    smaller steps.
+    """
     counts = sorted({max(1, min(total - 1, round(total * share))) for share in SHARES})
     times = {(end, count): tried(end(count)) for end in ends for count in counts}
     end, best = min(times, key=lambda place: times[place])

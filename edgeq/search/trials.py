@@ -1,4 +1,6 @@
-"""Measure candidates as they would ship: rewritten, run in the real runtime, judged against the float model, and noted in a journal."""
+"""Measure candidates as they would ship: rewritten, run in the real runtime, judged against the
+float model, and noted in a journal.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ from edgeq.search.candidates import Candidate, integer_share
 from edgeq.search.journal import Journal, Number, Record
 from edgeq.search.points import Point
 
-#: samples that are enough to rank layers, and in how many pieces they are spread over the data (neighbours may be alike)
+#: samples that are enough to rank layers, and in how many pieces they are spread over the data
+#: (neighbours may be alike)
 RANKING_SAMPLES, RANKING_PIECES = 128, 16
 #: seconds that a first timing takes, and one that decides
 GLANCE_S, LOOK_S = 1.0, 3.0
@@ -65,8 +68,9 @@ class Sample:
 
 @dataclass(frozen=True, eq=False)
 class Trials:
-    """Where candidates are measured. original: the user's float model. data: what they are judged on. stops: when `clock` (seconds)
-    reaches it no measurement begins. seen: called with every judged point."""
+    """Where candidates are measured. original: the user's float model. data: what they are judged
+    on. stops: when `clock` (seconds) reaches it no measurement begins. seen: called with every
+    judged point."""
 
     original: ir.Model
     builder: Builder
@@ -80,7 +84,9 @@ class Trials:
     known: KnownOutputs = field(default_factory=KnownOutputs)
 
     def judge(self, candidate: Candidate) -> Point | None:
-        """Fidelity, accuracy, integer share and size on all data; None when the candidate cannot be built. Raises OutOfTime."""
+        """Fidelity, accuracy, integer share and size on all data; None when the candidate cannot be
+        built. Raises OutOfTime.
+        """
         record = self._measured(f"judge {candidate.key}", candidate, self._judge)
         if record.get("bytes") is None:
             return None
@@ -89,12 +95,15 @@ class Trials:
         return point
 
     def rank(self, candidate: Candidate) -> float | None:
-        """SQNR (dB) of the draft on a part of the data; None when the candidate cannot be built. Raises OutOfTime."""
+        """SQNR (dB) of the draft on a part of the data; None when the candidate cannot be built.
+        Raises OutOfTime.
+        """
         found = self._measured(f"rank {candidate.key}", candidate, self._rank).get("sqnr_db")
         return None if found is None else float(found)  # type: ignore[arg-type]  # the journal's own number
 
     def time(self, point: Point, *, sure: bool = False) -> Point:
-        """The point with its latency: a glance with one thread, or the worst of longer looks with each of THREADS. Raises OutOfTime.
+        """The point with its latency: a glance with one thread, or the worst of longer looks with
+        each of THREADS. Raises OutOfTime.
 
         The margin is that of one thread: other work on the machine disturbs it less.
         """

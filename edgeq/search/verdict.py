@@ -1,4 +1,6 @@
-"""What a search tells: what it chose and why, how much it tried, and the points that nothing else beats."""
+"""What a search tells: what it chose and why, how much it tried, and the points that nothing else
+beats.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ from edgeq.search.points import Goal, Point, pareto
 
 @dataclass(frozen=True)
 class Choice:
-    """One candidate in figures. integer_pct: share of multiply-accumulates in integers, by plan. ratio: latency against float."""
+    """One candidate in figures. integer_pct: share of multiply-accumulates in integers, by plan.
+    ratio: latency against float.
+    """
 
     name: str
     chosen: bool
@@ -25,8 +29,9 @@ class Choice:
 
 @dataclass(frozen=True)
 class Search:
-    """data: name of the set that candidates were judged on; apart: whether it is another than the calibration data. tried: candidates
-    judged. finished: whether it came to its end before its minutes did. points: the Pareto front, closest to float first."""
+    """data: name of the set that candidates were judged on; apart: whether it is another than the
+    calibration data. tried: candidates judged. finished: whether it came to its end before its
+    minutes did. points: the Pareto front, closest to float first."""
 
     objective: str
     data: str

@@ -1,1 +1,3 @@
-"""Passes that change the element types of graph inputs and outputs, or the quantized form of a whole model."""
+"""Passes that change the element types of graph inputs and outputs, or the quantized form of a
+whole model.
+"""

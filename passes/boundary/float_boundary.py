@@ -1,4 +1,6 @@
-"""Let a model whose inputs or outputs are codes take and give floats again, to compare it with its float model."""
+"""Let a model whose inputs or outputs are codes take and give floats again, to compare it with its
+float model.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +18,15 @@ from edgeq.schema.pixels import PixelMap, pixel_key, recorded_map
 
 @dataclass(frozen=True)
 class FloatBoundary(ir.passes.InPlacePass):
-    """Undo IntegerBoundary: a QuantizeLinear behind each input that its record calls codes, a DequantizeLinear before each such output.
+    """Undo IntegerBoundary: a QuantizeLinear behind each input that its record calls codes, a
+    DequantizeLinear before each such output.
 
     Before:  (int8 x) => (int8 y)
     After:   (float x) => (float y)   q = QuantizeLinear(x, s, z)   y = DequantizeLinear(r, t, u)
 
-    Only where metadata_props tell the grid, under edgeq.grid.NAME: other integer inputs are meant to be integers. An input that takes raw
-    pixels (PixelBoundary) gets what makes pixels of the application's floats; with `pixels` false it stays as it is.
+    Only where metadata_props tell the grid, under edgeq.grid.NAME: other integer inputs are meant
+    to be integers. An input that takes raw pixels (PixelBoundary) gets what makes pixels of the
+    application's floats; with `pixels` false it stays as it is.
     """
 
     pixels: bool = True
@@ -65,7 +69,9 @@ def _quantize(graph: ir.Graph, value: ir.Value, grid: QuantParams | PixelMap, na
 
 
 def _shifted(graph: ir.Graph, value: ir.Value, one: PixelMap, names: Names) -> tuple[ir.Value, QuantParams]:
-    """x + scale * zero, whose QuantizeLinear with zero point 0 gives the pixels: zeros of a map need not be whole numbers."""
+    """x + scale * zero, whose QuantizeLinear with zero point 0 gives the pixels: zeros of a map
+    need not be whole numbers.
+    """
     shift = (one.along(one.scale) * one.along(one.zero)).astype(np.float32)
     constant = add_constant(graph, shift, names.value(f"{value.name}_shift"))
     source = ir.Value(name=names.value(f"{value.name}_shifted"), shape=value.shape, type=ir.TensorType(ir.DataType.FLOAT))

@@ -12,13 +12,15 @@ from edgeq.graph.read import is_op
 
 @dataclass(frozen=True)
 class IntegerBoundary(ir.passes.InPlacePass):
-    """Take away the QuantizeLinear at the inputs and the DequantizeLinear at the outputs; names stay, types become those of the codes.
+    """Take away the QuantizeLinear at the inputs and the DequantizeLinear at the outputs; names
+    stay, types become those of the codes.
 
-    Before:  (float x) => (float y)   q = QuantizeLinear(x, s, z)   r = Conv...   y = DequantizeLinear(r, t, u)
-    After:   (int8 x) => (int8 y)     r = Conv... of x              y = r
+    Before:  (float x) => (float y)   q = QuantizeLinear(x, s, z)   r = Conv...   y =
+    DequantizeLinear(r, t, u) After:   (int8 x) => (int8 y)     r = Conv... of x              y = r
 
     1. An input whose every reader is a QuantizeLinear of one grid takes its codes.
-    2. An output that a DequantizeLinear makes gives the codes that it read, if they are not a second output already.
+    2. An output that a DequantizeLinear makes gives the codes that it read, if they are not a
+       second output already.
 
     The grids are recorded in metadata_props, under edgeq.grid.NAME.
     """

@@ -22,8 +22,9 @@ class PixelBoundary(ir.passes.InPlacePass):
     Before:  (float x)   q = QuantizeLinear(x, s, z)   y = Relu(x)
     After:   (uint8 x)   q = x                         y = Relu(DequantizeLinear(x, s, z))
 
-    A QuantizeLinear to the pixels' own grid goes; one to int8 stays behind the DequantizeLinear: together they take 128 from every code.
-    maps, grids: by input. Both are recorded in metadata_props, under edgeq.pixels.NAME and edgeq.grid.NAME.
+    A QuantizeLinear to the pixels' own grid goes; one to int8 stays behind the DequantizeLinear:
+    together they take 128 from every code. maps, grids: by input. Both are recorded in
+    metadata_props, under edgeq.pixels.NAME and edgeq.grid.NAME.
     """
 
     maps: Mapping[str, PixelMap]

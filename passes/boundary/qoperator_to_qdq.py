@@ -1,4 +1,6 @@
-"""Write QOperator nodes (QLinearConv, QGemm, ...) as float operators between DequantizeLinear and QuantizeLinear."""
+"""Write QOperator nodes (QLinearConv, QGemm, ...) as float operators between DequantizeLinear and
+QuantizeLinear.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +15,8 @@ from edgeq.passes.quantize.qdq import qdq_node
 
 @dataclass(frozen=True)
 class _Form:
-    """op_type: the float operator. data: where the codes of its inputs stand (scale and zero point follow). output: where the scale of
-    the output stands. bias: where an int32 bias stands."""
+    """op_type: the float operator. data: where the codes of its inputs stand (scale and zero point
+    follow). output: where the scale of the output stands. bias: where an int32 bias stands."""
 
     op_type: str
     data: tuple[int, ...]
@@ -40,10 +42,11 @@ _FORMS = {
 class QoperatorToQdq(ir.passes.InPlacePass):
     """One form for both: what a checker or an interpreter has to know.
 
-    Before:  y = QLinearConv(x, xs, xz, w, ws, wz, ys, yz, b)
-    After:   f = DequantizeLinear(x, xs, xz)   g = DequantizeLinear(w, ws, wz)   c = Conv(f, g, b)   y = QuantizeLinear(c, ys, yz)
+    Before:  y = QLinearConv(x, xs, xz, w, ws, wz, ys, yz, b) After:   f = DequantizeLinear(x, xs,
+    xz)   g = DequantizeLinear(w, ws, wz)   c = Conv(f, g, b)   y = QuantizeLinear(c, ys, yz)
 
-    The int32 bias stays as it is: its scale is xs * ws by definition. Reading only: such a model need not run.
+    The int32 bias stays as it is: its scale is xs * ws by definition. Reading only: such a model
+    need not run.
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:

@@ -1,4 +1,6 @@
-"""A MatMul of more than two dimensions with constant weights and a constant bias is a Gemm of its rows."""
+"""A MatMul of more than two dimensions with constant weights and a constant bias is a Gemm of its
+rows.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +17,12 @@ from edgeq.graph.read import constant, is_op, nodes, owner
 
 @dataclass(frozen=True)
 class FlattenToGemm(ir.passes.InPlacePass):
-    """Gemm adds its bias in 32 bits. Of MatMul and Add onnxruntime makes one itself where it knows all sizes, but a float one.
+    """Gemm adds its bias in 32 bits. Of MatMul and Add onnxruntime makes one itself where it knows
+    all sizes, but a float one.
 
-    Before: `y = MatMul(x, w)`, `z = Add(y, b)`                                         x: [2, 98, 64], w: [64, 256], b: [256]
-    After:  `r = Reshape(x, [196, 64])`, `y = Gemm(r, w, b)`, `z = Reshape(y, [2, 98, 256])`
+    Before: `y = MatMul(x, w)`, `z = Add(y, b)`                                         x: [2, 98,
+    64], w: [64, 256], b: [256] After:  `r = Reshape(x, [196, 64])`, `y = Gemm(r, w, b)`, `z =
+    Reshape(y, [2, 98, 256])`
 
     Only where all sizes are known. keep: names of MatMul nodes that stay as they are.
     """

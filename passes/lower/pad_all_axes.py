@@ -15,7 +15,8 @@ from edgeq.graph.read import constant, is_op, nodes, rank
 class PadAllAxes(ir.passes.InPlacePass):
     """Replace the axes input of Pad (opset 18) by amounts for every axis.
 
-    onnxruntime fails at run time on a Pad with axes between integer kernels: it permutes the amounts as if there were one for every axis.
+    onnxruntime fails at run time on a Pad with axes between integer kernels: it permutes the
+    amounts as if there were one for every axis.
 
     Before:  y = Pad(x, [1, 1], value, [3])                    x: [N, C, H, W]
     After:   y = Pad(x, [0, 0, 0, 1, 0, 0, 0, 1], value)

@@ -13,10 +13,12 @@ from edgeq.graph.read import attribute_int, attribute_ints, dim, is_op, nodes, o
 
 @dataclass(frozen=True)
 class PlainAveragePool(ir.passes.InPlacePass):
-    """Pad where a window that may lie over the edge counts the padding, and leave dilations of 1 unsaid.
+    """Pad where a window that may lie over the edge counts the padding, and leave dilations of 1
+    unsaid.
 
-    onnxruntime's integer kernel also counts what lies beyond the padding when ceil_mode and count_include_pad are both on, and its
-    schema knows no dilations; yet it takes every AveragePool between Dequantize and Quantize.
+    onnxruntime's integer kernel also counts what lies beyond the padding when ceil_mode and
+    count_include_pad are both on, and its schema knows no dilations; yet it takes every AveragePool
+    between Dequantize and Quantize.
 
     Before:  y = AveragePool <pads = [1, 1, 1, 1], ceil_mode = 1, count_include_pad = 1> (x)
     After:   p = Pad(x, [0, 0, 1, 1, 0, 0, 1, 1])   y = AveragePool <ceil_mode = 1> (p)
@@ -67,6 +69,7 @@ def _padding(node: ir.Node) -> tuple[list[int], list[int]]:
         inside = (dim(node.inputs[0], axis + 2) or 0) + begins[axis]
         windows = -(-(inside + ends[axis] - window) // stride) + 1
         if (windows - 1) * stride >= inside:
-            # a window that would start in the padding behind the image is left out: end where the one before it ends
+            # a window that would start in the padding behind the image is left out: end where the
+            # one before it ends
             ends[axis] = (windows - 2) * stride + window - inside
     return begins, ends

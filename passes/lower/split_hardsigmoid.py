@@ -19,8 +19,9 @@ class SplitHardSigmoid(ir.passes.InPlacePass):
     Before:  y = HardSigmoid <alpha, beta> (x)
     After:   t = Add(x, beta / alpha)   c = Clip(t, 0, 1 / alpha)   y = Mul(c, alpha)
 
-    The Clip vanishes in the output grid of the Add, and the Mul only renames its codes. alpha <= 0 or beta < 0 stays as it is: the Clip
-    would not hold 0. keep: names of nodes that stay as they are.
+    The Clip vanishes in the output grid of the Add, and the Mul only renames its codes. alpha <= 0
+    or beta < 0 stays as it is: the Clip would not hold 0. keep: names of nodes that stay as they
+    are.
     """
 
     keep: Set[str] = frozenset()

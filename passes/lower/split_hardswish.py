@@ -1,4 +1,6 @@
-"""HardSwish as HardSigmoid and Mul, for targets that have integer forms of those two but none of HardSwish."""
+"""HardSwish as HardSigmoid and Mul, for targets that have integer forms of those two but none of
+HardSwish.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Give convolutions and pools of one spatial axis a second one of size 1, for chips whose windows have height and width."""
+"""Give convolutions and pools of one spatial axis a second one of size 1, for chips whose windows
+have height and width.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ from edgeq.graph.read import attribute_ints, constant, is_op, nodes, owner, rank
 #: place of the unit axis: before the only spatial one
 _AXIS = 2
 _WINDOWS = ("Conv", "ConvTranspose", "MaxPool", "AveragePool")
-#: what comes out has the channels and the axes of what goes in, element by element or channel by channel
+#: what comes out has the channels and the axes of what goes in, element by element or channel by
+#: channel
 _ALONG = ("Relu", "Clip", "LeakyRelu", "HardSwish", "HardSigmoid", "Sigmoid", "Tanh", "Elu", "Erf", "Gelu", "Softplus", "Exp", "Sqrt",
           "GlobalAveragePool", "Add", "Sub", "Mul", "Concat")  # fmt: skip
 
@@ -23,11 +26,13 @@ _ALONG = ("Relu", "Clip", "LeakyRelu", "HardSwish", "HardSigmoid", "Sigmoid", "T
 class UnitAxis(ir.passes.InPlacePass):
     """Work on [N, C, 1, L] instead of [N, C, L], from the first window to the last.
 
-    Before:  y = Conv <pads = [1, 1]> (x, w)    z = Relu(y)     x: [N, C, L], w: [M, C, K]
-    After:   u = Unsqueeze(x, 2)   v = Conv <pads = [0, 1, 0, 1]> (u, w)   r = Relu(v)   z = Squeeze(r, 2)     w: [M, C, 1, K]
+    Before:  y = Conv <pads = [1, 1]> (x, w)    z = Relu(y)     x: [N, C, L], w: [M, C, K] After:
+    u = Unsqueeze(x, 2)   v = Conv <pads = [0, 1, 0, 1]> (u, w)   r = Relu(v)   z = Squeeze(r, 2)
+    w: [M, C, 1, K]
 
     1. A Conv, ConvTranspose, MaxPool or AveragePool of one spatial axis gets another one before it.
-    2. An operator that works along the axes follows, where all that it reads has the unit axis or is constant.
+    2. An operator that works along the axes follows, where all that it reads has the unit axis or
+       is constant.
     3. A Squeeze that only these read is gone.
     """
 
@@ -89,7 +94,9 @@ def _halves(name: str, numbers: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
 
 
 def _on_plane(node: ir.Node, data: tuple[int, ...], names: Names) -> None:
-    """Let the node read and make values with the unit axis; who read its output reads the same behind a Squeeze."""
+    """Let the node read and make values with the unit axis; who read its output reads the same
+    behind a Squeeze.
+    """
     graph = owner(node)
     axes = add_constant(graph, np.array([_AXIS], np.int64), names.value(f"{node.name}_unit_axis"))
     for index in data:

@@ -1,1 +1,3 @@
-"""Passes that choose the forms a runtime has fast integer kernels for, and keep the rest in float."""
+"""Passes that choose the forms a runtime has fast integer kernels for, and keep the rest in
+float.
+"""

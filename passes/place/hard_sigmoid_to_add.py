@@ -17,13 +17,16 @@ from edgeq.passes.quantize.qdq import dequantize_constant
 
 @dataclass(frozen=True)
 class HardSigmoidToAdd(ir.passes.InPlacePass):
-    """Rewrite DequantizeLinear -> HardSigmoid -> QuantizeLinear over [0, 1] as an Add of beta/alpha that saturates at [0, 1/alpha].
+    """Rewrite DequantizeLinear -> HardSigmoid -> QuantizeLinear over [0, 1] as an Add of beta/alpha
+    that saturates at [0, 1/alpha].
 
     Before:  y = HardSigmoid <alpha, beta> (x_dequantized)            q = QuantizeLinear(y, s, z)
-    After:   y = Add(x_dequantized, dequantized constant beta/alpha)  q = QuantizeLinear(y, s / alpha, z)
+    After:   y = Add(x_dequantized, dequantized constant beta/alpha)  q = QuantizeLinear(y, s /
+    alpha, z)
 
-    max(0, min(1, alpha x + beta)) = alpha * clip(x + beta/alpha, 0, 1/alpha): the reader's own scale s puts alpha back.
-    Only nodes of these names, and only where the grid (s, z) ends at 0 and at 1 or below: nothing else cuts the sum off.
+    max(0, min(1, alpha x + beta)) = alpha * clip(x + beta/alpha, 0, 1/alpha): the reader's own
+    scale s puts alpha back. Only nodes of these names, and only where the grid (s, z) ends at 0 and
+    at 1 or below: nothing else cuts the sum off.
     """
 
     names: Set[str]

@@ -20,8 +20,9 @@ class HoldFloat(ir.passes.InPlacePass):
     Before:  f = DequantizeLinear(q, s, z)   y = AveragePool(f)
     After:   u = DequantizeLinear(q, 1, z)   f = Mul(u, s)   y = AveragePool(f)
 
-    onnxruntime makes an integer kernel of every DequantizeLinear -> operator -> QuantizeLinear that it has one for, and moves a
-    DequantizeLinear behind an operator that only moves elements. The Mul computes the same numbers and stops it.
+    onnxruntime makes an integer kernel of every DequantizeLinear -> operator -> QuantizeLinear that
+    it has one for, and moves a DequantizeLinear behind an operator that only moves elements. The
+    Mul computes the same numbers and stops it.
     """
 
     names: Set[str]

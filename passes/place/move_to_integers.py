@@ -20,8 +20,10 @@ class MoveToIntegers(ir.passes.InPlacePass):
     Before:  f = DequantizeLinear(q, s, z)   g = MaxPool(f)   h = QuantizeLinear(g, s, z)
     After:   h = MaxPool(q)
 
-    1. Every data input must come from a DequantizeLinear and every read output go to one QuantizeLinear, all of the same grid.
-    2. Relu becomes Clip at the zero point; the bounds of Clip and the fill value of Pad become codes of the grid.
+    1. Every data input must come from a DequantizeLinear and every read output go to one
+       QuantizeLinear, all of the same grid.
+    2. Relu becomes Clip at the zero point; the bounds of Clip and the fill value of Pad become
+       codes of the grid.
     """
 
     names: Set[str]

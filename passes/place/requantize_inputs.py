@@ -16,11 +16,13 @@ from edgeq.passes.quantize.qdq import dequantize_constant, qdq_node
 
 @dataclass(frozen=True)
 class RequantizeInputs(ir.passes.InPlacePass):
-    """Put a QuantizeLinear and a DequantizeLinear of the output grid before each input of another grid.
+    """Put a QuantizeLinear and a DequantizeLinear of the output grid before each input of another
+    grid.
 
-    Before:  y = Concat(a_dequantized, b_dequantized)                           q = QuantizeLinear(y, s, z)
-    After:   b2 = DequantizeLinear(QuantizeLinear(b_dequantized, s, z), s, z)
-             y = Concat(a_dequantized, b2)                                      q = QuantizeLinear(y, s, z)
+    Before:  y = Concat(a_dequantized, b_dequantized)                           q =
+    QuantizeLinear(y, s, z) After:   b2 = DequantizeLinear(QuantizeLinear(b_dequantized, s, z), s,
+    z) y = Concat(a_dequantized, b2)                                      q = QuantizeLinear(y, s,
+    z)
 
     names: nodes whose kernel copies codes, on targets that have no Concat of several grids.
     """

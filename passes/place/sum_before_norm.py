@@ -1,4 +1,6 @@
-"""Write the Add before a normalization as Sum, where the runtime's fusion of the two is slower than both."""
+"""Write the Add before a normalization as Sum, where the runtime's fusion of the two is slower than
+both.
+"""
 
 from __future__ import annotations
 

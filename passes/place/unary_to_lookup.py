@@ -16,13 +16,15 @@ from edgeq.numerics.grid import PerTensor, QuantParams, dequantize, quantize
 
 @dataclass(frozen=True)
 class UnaryToLookup(ir.passes.InPlacePass):
-    """Replace DequantizeLinear -> function -> QuantizeLinear of the named nodes by a lookup of codes.
+    """Replace DequantizeLinear -> function -> QuantizeLinear of the named nodes by a lookup of
+    codes.
 
     Before:  f = DequantizeLinear(q, s, z)   y = Tanh(f)   r = QuantizeLinear(y, t, u)
     After:   i = Cast <to = INT32> (q)       r = Gather(table, i)
 
-    table[i] is the code of y where q is i; a negative i counts from the end of the 256 entries, as ONNX's Gather has it. Exact: the
-    table holds what float arithmetic gives. The function is computed by onnx's reference implementation.
+    table[i] is the code of y where q is i; a negative i counts from the end of the 256 entries, as
+    ONNX's Gather has it. Exact: the table holds what float arithmetic gives. The function is
+    computed by onnx's reference implementation.
     """
 
     names: Set[str]

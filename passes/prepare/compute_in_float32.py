@@ -1,4 +1,6 @@
-"""Compute float16, bfloat16 and double networks in float32; inputs and outputs keep their types through a Cast."""
+"""Compute float16, bfloat16 and double networks in float32; inputs and outputs keep their types
+through a Cast.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +19,11 @@ _TYPE_ATTRIBUTES = ("to", "dtype")
 
 @dataclass(frozen=True)
 class ComputeInFloat32(ir.passes.InPlacePass):
-    """Statistics and integer kernels start from float32; onnxruntime's CPU has hardly a kernel for half floats.
+    """Statistics and integer kernels start from float32; onnxruntime's CPU has hardly a kernel for
+    half floats.
 
-    float16 and bfloat16 always change; double only when a linear operator has double weights, since shape arithmetic uses it too.
+    float16 and bfloat16 always change; double only when a linear operator has double weights, since
+    shape arithmetic uses it too.
 
     Before: `y = Conv(x, w)` on float16
     After:  `x32 = Cast<to=FLOAT>(x)`, `y32 = Conv(x32, w32)`, `y = Cast<to=FLOAT16>(y32)`

@@ -1,4 +1,6 @@
-"""Bring a model to an opset that Q/DQ nodes and the runtime both understand, with onnx's own converter."""
+"""Bring a model to an opset that Q/DQ nodes and the runtime both understand, with onnx's own
+converter.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,8 @@ from edgeq.graph.edit import replace_graph, vanished
 from edgeq.graph.names import unique_names
 from edgeq.graph.read import nodes
 
-#: the newest opset for which onnxruntime has QuantizeLinear and DequantizeLinear kernels (1.32: none for 28)
+#: the newest opset for which onnxruntime has QuantizeLinear and DequantizeLinear kernels (1.32:
+#: none for 28)
 NEWEST_WITH_QDQ = 27
 
 
@@ -20,7 +23,8 @@ NEWEST_WITH_QDQ = 27
 class ConvertOpset(ir.passes.InPlacePass):
     """Convert only when the model's opset lies outside of lowest..highest, to the nearer end.
 
-    Down, where the converter cannot, an opset up to NEWEST_WITH_QDQ is kept. The IR version is set to one that old runtimes know.
+    Down, where the converter cannot, an opset up to NEWEST_WITH_QDQ is kept. The IR version is set
+    to one that old runtimes know.
 
     Before: a graph of opset 11, `y = Squeeze<axes=[2]>(x)`
     After:  the same of opset 13, `y = Squeeze(x, [2])`
@@ -61,7 +65,9 @@ def _convert(model: ir.Model, version: int, target: int) -> int:
 
 
 def _replace(model: ir.Model, new: ir.Model) -> None:
-    """Take the converted graph; a node that the converter exchanged for another hands its name on when the output's name is the same."""
+    """Take the converted graph; a node that the converter exchanged for another hands its name on
+    when the output's name is the same.
+    """
     makers = {value.name: node.name for node in nodes(model) for value in node.outputs if value.name}
     for node in nodes(new):
         if not node.name and node.outputs and node.outputs[0].name in makers:
@@ -74,7 +80,9 @@ def _replace(model: ir.Model, new: ir.Model) -> None:
 
 
 def _set_ir_version(model: ir.Model) -> bool:
-    """Between the oldest version that the opset allows and 10, the newest that goes with opset 21."""
+    """Between the oldest version that the opset allows and 10, the newest that goes with opset
+    21.
+    """
     imports = [onnx.helper.make_opsetid(domain, version) for domain, version in model.opset_imports.items() if domain == ""]
     oldest = max(onnx.helper.find_min_ir_version_for(imports, ignore_unknown=True), 4)  # 4: initializers need not be inputs
     wanted = min(max(model.ir_version, oldest), max(oldest, 10))

@@ -13,9 +13,11 @@ from edgeq.graph.read import is_op, nodes
 
 @dataclass(frozen=True)
 class FoldAffine(ir.passes.InPlacePass):
-    """Mul, Div, Add or Sub with one constant a channel, right after a linear operator that nothing else reads.
+    """Mul, Div, Add or Sub with one constant a channel, right after a linear operator that nothing
+    else reads.
 
-    Also through the Add that carries a MatMul's bias. An Add right after a MatMul stays: that Add is its bias.
+    Also through the Add that carries a MatMul's bias. An Add right after a MatMul stays: that Add
+    is its bias.
 
     Before: `a = Gemm(x, w, b)`, `c = Mul(a, s)`, `y = Add(c, t)`
     After:  `y = Gemm(x, w * s, b * s + t)`

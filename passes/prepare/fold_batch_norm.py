@@ -13,9 +13,11 @@ from edgeq.graph.read import nodes
 
 @dataclass(frozen=True)
 class FoldBatchNorm(ir.passes.InPlacePass):
-    """BatchNormalization with constant statistics is a scale and a shift per channel: the operator before it can do both.
+    """BatchNormalization with constant statistics is a scale and a shift per channel: the operator
+    before it can do both.
 
-    Only after a Conv, ConvTranspose, Gemm or MatMul (with or without its Add) with constant weights, which nothing else reads.
+    Only after a Conv, ConvTranspose, Gemm or MatMul (with or without its Add) with constant
+    weights, which nothing else reads.
 
     Before: `y = Conv(x, w, b)`, `z = BatchNormalization(y, gamma, beta, mean, var)`
     After:  `z = Conv(x, w * scale, b * scale + shift)`

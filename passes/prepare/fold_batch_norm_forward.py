@@ -15,9 +15,11 @@ from edgeq.numerics.arrays import F64
 
 @dataclass(frozen=True)
 class FoldBatchNormForward(ir.passes.InPlacePass):
-    """A BatchNormalization that a Conv, ConvTranspose, Gemm or MatMul alone reads: the weights take its scale, the bias its shift.
+    """A BatchNormalization that a Conv, ConvTranspose, Gemm or MatMul alone reads: the weights take
+    its scale, the bias its shift.
 
-    The scale always folds. A shift does not pass zero padding (the zeros would have to be shifted too) nor a ConvTranspose.
+    The scale always folds. A shift does not pass zero padding (the zeros would have to be shifted
+    too) nor a ConvTranspose.
 
     Before: `y = BatchNormalization(x, gamma, beta, mean, var)`, `z = Conv(y, w, b)`
     After:  `z = Conv(x, w * scale, b + sum(w * shift))`

@@ -62,7 +62,9 @@ def _joint_size(node: ir.Node) -> int:
 
 
 def _restore_names(model: ir.Model, before: list[str | None]) -> None:
-    """When an If's condition is constant, folding moves the branch out and calls its nodes <If>_<name>: give them back their names."""
+    """When an If's condition is constant, folding moves the branch out and calls its nodes
+    <If>_<name>: give them back their names.
+    """
     left = {node.name for node in nodes(model)}
     gone = {name for name in before if name and name not in left}
     for node in nodes(model):

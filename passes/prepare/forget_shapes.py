@@ -1,4 +1,6 @@
-"""Leave out what every reader of an ONNX file infers for itself: types and shapes of inner values."""
+"""Leave out what every reader of an ONNX file infers for itself: types and shapes of inner
+values.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +13,11 @@ from edgeq.graph.read import graphs
 
 @dataclass(frozen=True)
 class ForgetShapes(ir.passes.InPlacePass):
-    """Clear type and shape of constants and of the values that nodes of ONNX's own domain make; graph inputs and outputs keep theirs.
+    """Clear type and shape of constants and of the values that nodes of ONNX's own domain make;
+    graph inputs and outputs keep theirs.
 
-    A sixth of a small int8 file is this. Values of bodies and of other domains stay: inference may not reach them.
+    A sixth of a small int8 file is this. Values of bodies and of other domains stay: inference may
+    not reach them.
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:

@@ -13,7 +13,8 @@ from edgeq.graph.read import constant, is_op, nodes, only_consumer
 
 #: the opset that has Gelu
 OPSET = 20
-#: tanh's argument sqrt(2 / pi) * (x + 0.044715 x^3), as coefficients of x, x^2, x^3 (Hendrycks and Gimpel, arXiv:1606.08415)
+#: tanh's argument sqrt(2 / pi) * (x + 0.044715 x^3), as coefficients of x, x^2, x^3 (Hendrycks and
+#: Gimpel, arXiv:1606.08415)
 _CUBIC = np.sqrt(2 / np.pi) * np.array([1.0, 0.0, 0.044715])
 #: the highest power that is followed, and how many operators deep
 _DEGREE, _DEPTH = 3, 6
@@ -24,9 +25,11 @@ Polynomial = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 @dataclass(frozen=True)
 class FuseGelu(ir.passes.InPlacePass):
-    """GELU(x) = 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))). The operator exists from opset 20 on.
+    """GELU(x) = 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))). The operator exists from opset 20
+    on.
 
-    Before: `u = Mul(x, x)`, `c = Mul(u, x)`, `k = Mul(c, 0.044715)`, `a = Add(x, k)`, `b = Mul(a, 0.7978846)`, `t = Tanh(b)`,
+    Before: `u = Mul(x, x)`, `c = Mul(u, x)`, `k = Mul(c, 0.044715)`, `a = Add(x, k)`, `b = Mul(a,
+    0.7978846)`, `t = Tanh(b)`,
             `p = Add(t, 1)`, `m = Mul(x, p)`, `y = Mul(m, 0.5)`
     After:  `y = Gelu<approximate = "tanh">(x)`
 

@@ -36,7 +36,9 @@ class FuseHardSwish(ir.passes.InPlacePass):
 
 
 def match_hardswish(node: ir.Node) -> tuple[ir.Value, list[ir.Node]] | None:
-    """The x of a HardSwish that ends in `node`, and its other nodes in the order in which they can be removed."""
+    """The x of a HardSwish that ends in `node`, and its other nodes in the order in which they can
+    be removed.
+    """
     scaled = _sixth(node)
     if scaled is not None:  # case 3
         product = _maker(scaled, "Mul")

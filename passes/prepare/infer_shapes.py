@@ -11,13 +11,15 @@ import onnx_ir.passes.common as common_passes
 from edgeq.graph.read import is_op, nodes, values
 from edgeq.graph.symbolic_shapes import integers_are_short
 
-# onnx_ir logs a traceback when inference fails, which is no news here; a program that wants it adds a handler of its own
+# onnx_ir logs a traceback when inference fails, which is no news here; a program that wants it adds
+# a handler of its own
 logging.getLogger("onnx_ir").addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True)
 class InferShapes(ir.passes.InPlacePass):
-    """Passes ask for ranks and sizes. Where inference fails, what is known stays: a missing shape only means fewer rewrites.
+    """Passes ask for ranks and sizes. Where inference fails, what is known stays: a missing shape
+    only means fewer rewrites.
 
     Before: `y = Conv(x, w)` with a shape for x alone
     After:  the same with a shape for y
@@ -39,5 +41,7 @@ class InferShapes(ir.passes.InPlacePass):
 
 
 def _infer(model: ir.Model, follow_values: bool) -> None:
-    """follow_values: work out integer values too, and give unknown dimensions names, so that equal ones are known to be equal."""
+    """follow_values: work out integer values too, and give unknown dimensions names, so that equal
+    ones are known to be equal.
+    """
     common_passes.ShapeInferencePass(check_type=False, strict_mode=False, data_prop=follow_values)(model)

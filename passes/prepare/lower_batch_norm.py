@@ -1,4 +1,6 @@
-"""Turn a BatchNormalization that folds into no neighbour into operators that have an integer kernel."""
+"""Turn a BatchNormalization that folds into no neighbour into operators that have an integer
+kernel.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ from edgeq.graph.read import nodes, owner, rank
 
 @dataclass(frozen=True)
 class LowerBatchNorm(ir.passes.InPlacePass):
-    """After Concat or Relu, or where the value is read twice, BatchNormalization cannot fold: no integer kernel knows it.
+    """After Concat or Relu, or where the value is read twice, BatchNormalization cannot fold: no
+    integer kernel knows it.
 
     1. Rank 3 and more: a depthwise Conv of size 1.
     2. Rank 2: a Mul and an Add.

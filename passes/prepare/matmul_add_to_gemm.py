@@ -14,7 +14,8 @@ from edgeq.graph.read import constant, is_op, nodes
 
 @dataclass(frozen=True)
 class MatMulAddToGemm(ir.passes.InPlacePass):
-    """Gemm has an integer kernel with a 32-bit bias; MatMul and Add would be rounded to 8 bits in between. Rank 2 only, as Gemm wants.
+    """Gemm has an integer kernel with a 32-bit bias; MatMul and Add would be rounded to 8 bits in
+    between. Rank 2 only, as Gemm wants.
 
     Before: `y = MatMul(x, w)`, `z = Add(y, b)`
     After:  `z = Gemm(x, w, b)`

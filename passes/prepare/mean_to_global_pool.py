@@ -12,7 +12,8 @@ from edgeq.graph.read import attribute_int, attribute_ints, constant, is_op, nod
 
 @dataclass(frozen=True)
 class MeanToGlobalPool(ir.passes.InPlacePass):
-    """ReduceMean has no integer kernel. Over the axes 2..rank-1 it is GlobalAveragePool, with a Flatten behind when axes are dropped.
+    """ReduceMean has no integer kernel. Over the axes 2..rank-1 it is GlobalAveragePool, with a
+    Flatten behind when axes are dropped.
 
     The node keeps its name; the Flatten takes over the output's.
 

@@ -19,7 +19,8 @@ class CorrectBiases(ir.passes.InPlacePass):
     Before:  y = Conv(x, w, b)
     After:   y = Conv(x, w, b_corrected)
 
-    biases: node name -> new bias. input: index of the bias among the node's inputs. A bias that other nodes share stays theirs.
+    biases: node name -> new bias. input: index of the bias among the node's inputs. A bias that
+    other nodes share stays theirs.
     """
 
     biases: Mapping[str, tuple[float, ...]]

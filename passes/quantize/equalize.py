@@ -19,13 +19,15 @@ DONE = "edgeq.equalized"
 
 @dataclass(frozen=True)
 class Equalize(ir.passes.InPlacePass):
-    """Multiply the channels of the named values by the given factors; the network computes the same.
+    """Multiply the channels of the named values by the given factors; the network computes the
+    same.
 
     Before:  a = Conv(x, w, b)                    r = Relu(a)   y = Conv(r, v)
     After:   a = Conv(x, w * u[:, None], b * u)   r = Relu(a)   y = Conv(r, v / u[None, :])
 
-    factors: name of a value of the main graph -> a positive factor for each channel, the same for all values of a class
-    (edgeq/graph/channels.py). A model is equalized once; it remembers in memory that it was.
+    factors: name of a value of the main graph -> a positive factor for each channel, the same for
+    all values of a class (edgeq/graph/channels.py). A model is equalized once; it remembers in
+    memory that it was.
     """
 
     factors: Mapping[str, F64]

@@ -17,13 +17,13 @@ from edgeq.passes.quantize.qdq import grid_constants, qdq_node
 class InsertQdq(ir.passes.InPlacePass):
     """Quantize and dequantize the named values where they are made.
 
-    Before:  y = Conv(x, w)   z = Conv(y, v)
-    After:   y = Conv(x, w)   y_quantized = QuantizeLinear(y, s, z)   y_dequantized = DequantizeLinear(y_quantized, s, z)
-             z = Conv(y_dequantized, v)
+    Before:  y = Conv(x, w)   z = Conv(y, v) After:   y = Conv(x, w)   y_quantized =
+    QuantizeLinear(y, s, z)   y_dequantized = DequantizeLinear(y_quantized, s, z) z =
+    Conv(y_dequantized, v)
 
-    grids: value name -> grid. float_readers: values whose readers other than `integer_nodes` go on reading the float value.
-    A graph output keeps its name: it becomes the dequantized value, and the float one is called <name>_float.
-    Values that share a grid share its initializers.
+    grids: value name -> grid. float_readers: values whose readers other than `integer_nodes` go on
+    reading the float value. A graph output keeps its name: it becomes the dequantized value, and
+    the float one is called <name>_float. Values that share a grid share its initializers.
     """
 
     grids: Mapping[str, QuantParams]

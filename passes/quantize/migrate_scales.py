@@ -1,4 +1,6 @@
-"""Move the size of outlier channels from an activation into the weights that it is multiplied with."""
+"""Move the size of outlier channels from an activation into the weights that it is multiplied
+with.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +17,16 @@ from edgeq.numerics.arrays import F32
 
 @dataclass(frozen=True)
 class MigrateScales(ir.passes.InPlacePass):
-    """Divide channel j of a value by s_j and multiply row j of the weights that read it with s_j: the products stay the same.
+    """Divide channel j of a value by s_j and multiply row j of the weights that read it with s_j:
+    the products stay the same.
 
     Before:  n = LayerNormalization(x, g, b)   y = MatMul(n, w)   z = Add(n, y)
     After:   n_migrated = Mul(n, 1/s)          y = MatMul(n_migrated, s w)
 
-    Where a LayerNormalization makes the value and the MatMuls alone read it, its own scale and bias take 1/s and no node is added.
-    factors: value name -> s, one a channel (the last axis). Only MatMuls with a constant matrix read the migrated value.
-    Source: Xiao et al., SmoothQuant, arXiv:2211.10438; here s is 1 for all but the outlier channels (edgeq/refine/input_choice.py).
+    Where a LayerNormalization makes the value and the MatMuls alone read it, its own scale and bias
+    take 1/s and no node is added. factors: value name -> s, one a channel (the last axis). Only
+    MatMuls with a constant matrix read the migrated value. Source: Xiao et al., SmoothQuant,
+    arXiv:2211.10438; here s is 1 for all but the outlier channels (edgeq/refine/input_choice.py).
     """
 
     factors: Mapping[str, Sequence[float]]

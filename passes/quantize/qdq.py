@@ -27,7 +27,9 @@ def qdq_node(op_type: str, value: ir.Value, scale: ir.Value, zero: ir.Value | No
 
 
 def dequantize_constant(before: ir.Node, integers: AnyArray, grid: QuantParams, stem: str, names: Names) -> ir.Value:
-    """Add `integers` as an initializer and a DequantizeLinear just before a node; returns the float value."""
+    """Add `integers` as an initializer and a DequantizeLinear just before a node; returns the float
+    value.
+    """
     graph = owner(before)
     axis = grid.granularity.axis if isinstance(grid.granularity, PerChannel) else None
     stored = add_constant(graph, integers, names.value(f"{stem}_quantized"))

@@ -23,8 +23,8 @@ class QuantizeBiases(ir.passes.InPlacePass):
     After:   b_dequantized = DequantizeLinear <axis = 0> (b_quantized, x_scale * w_scale)
              y = Conv(x_dequantized, w_dequantized, b_dequantized)
 
-    inputs: operator type -> (weight input, bias input). A bias shared by two layers gets an int32 copy for each.
-    Formula: Jacob et al., arXiv:1712.05877, equation 11.
+    inputs: operator type -> (weight input, bias input). A bias shared by two layers gets an int32
+    copy for each. Formula: Jacob et al., arXiv:1712.05877, equation 11.
     """
 
     inputs: Mapping[str, tuple[int, int]]
@@ -49,7 +49,9 @@ class QuantizeBiases(ir.passes.InPlacePass):
 
 
 def _accumulator_scale(source: ir.Value | None, weight: ir.Value | None) -> F32 | None:
-    """x_scale * w_scale, () or [C] float32, as onnxruntime multiplies them; None when either is not dequantized."""
+    """x_scale * w_scale, () or [C] float32, as onnxruntime multiplies them; None when either is not
+    dequantized.
+    """
     scales = [_scale_of(value) for value in (source, weight)]
     if scales[0] is None or scales[1] is None:
         return None

@@ -19,13 +19,14 @@ from edgeq.schema.plan import unpack_codes
 class QuantizeConstants(ir.passes.InPlacePass):
     """Replace constant inputs by int8 initializers and a DequantizeLinear each.
 
-    Before:  y = Conv(x, w)
-    After:   w_dequantized = DequantizeLinear <axis = 0> (w_quantized, w_scale, w_zero_point)   y = Conv(x, w_dequantized)
+    Before:  y = Conv(x, w) After:   w_dequantized = DequantizeLinear <axis = 0> (w_quantized,
+    w_scale, w_zero_point)   y = Conv(x, w_dequantized)
 
-    grids: "node name:input index" -> grid. An initializer that several nodes share gets one integer copy a distinct grid;
-    the float one stays for those who still read it.
+    grids: "node name:input index" -> grid. An initializer that several nodes share gets one integer
+    copy a distinct grid; the float one stays for those who still read it.
 
-    codes: under the same key, the integers of a weight whose rounding was chosen with data in view; all others round to nearest.
+    codes: under the same key, the integers of a weight whose rounding was chosen with data in view;
+    all others round to nearest.
     """
 
     grids: Mapping[str, QuantParams]

@@ -17,7 +17,9 @@ from edgeq.numerics.packing import pack, split
 
 @dataclass(frozen=True)
 class Storage:
-    """How one weight is stored. axis: of its output channels; bits: the most that an index may take."""
+    """How one weight is stored. axis: of its output channels; bits: the most that an index may
+    take.
+    """
 
     grain: Grain
     axis: int
@@ -26,16 +28,19 @@ class Storage:
 
 @dataclass(frozen=True)
 class FoldCodebooks(ir.passes.InPlacePass):
-    """Replace initializers by nodes that compute them; a runtime folds these when it loads the model.
+    """Replace initializers by nodes that compute them; a runtime folds these when it loads the
+    model.
 
-    Before:  y = Conv(x, w)
-    After:   i = Cast <to = INT32> (w_indices)   w = Gather(w_table, i)   y = Conv(x, w)             opset 21, 4 bits
-             b = BitShift(w_packed, shifts)      m = BitwiseAnd(b, mask)  then Cast, Reshape, Gather  opset 18
-             c = Cast <to = INT32> (w_packed)    d = Div(c, powers)  m = Mod(d, base)  likewise       opset 13
+    Before:  y = Conv(x, w) After:   i = Cast <to = INT32> (w_indices)   w = Gather(w_table, i)   y
+    = Conv(x, w)             opset 21, 4 bits b = BitShift(w_packed, shifts)      m = BitwiseAnd(b,
+    mask)  then Cast, Reshape, Gather  opset 18 c = Cast <to = INT32> (w_packed)    d = Div(c,
+    powers)  m = Mod(d, base)  likewise       opset 13
 
-    storage: "node name:input index" -> how. The weight may stand behind a DequantizeLinear: then its integers are stored so. Nodes that
-    share an initializer share its codebook. An initializer of more values than its bits can tell apart, or that would not get smaller,
-    stays. 3, 5 and 6 bits are stored as two parts of 2 and 1, 4 and 1, 4 and 2. uint2: the 2-bit type of opset 25 instead of packed bytes.
+    storage: "node name:input index" -> how. The weight may stand behind a DequantizeLinear: then
+    its integers are stored so. Nodes that share an initializer share its codebook. An initializer
+    of more values than its bits can tell apart, or that would not get smaller, stays. 3, 5 and 6
+    bits are stored as two parts of 2 and 1, 4 and 1, 4 and 2. uint2: the 2-bit type of opset 25
+    instead of packed bytes.
     """
 
     storage: Mapping[str, Storage]
@@ -61,7 +66,9 @@ class FoldCodebooks(ir.passes.InPlacePass):
 
 
 def stored_constant(value: ir.Value | None) -> ir.Value | None:
-    """The initializer that an input reads, directly or through a DequantizeLinear; None when others could change or see it."""
+    """The initializer that an input reads, directly or through a DequantizeLinear; None when others
+    could change or see it.
+    """
     maker = None if value is None else value.producer()
     if maker is not None and is_op(maker, "DequantizeLinear"):
         value = maker.inputs[0]

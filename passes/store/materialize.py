@@ -1,4 +1,6 @@
-"""Compute the weights that a file stores as codebooks: what a folding runtime does when it loads the model, done once before."""
+"""Compute the weights that a file stores as codebooks: what a folding runtime does when it loads
+the model, done once before.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +17,14 @@ from edgeq.numerics.arrays import AnyArray
 
 @dataclass(frozen=True)
 class Materialize(ir.passes.InPlacePass):
-    """Turn each Gather whose table and indices are constants, and the nodes that unpack its indices, into an initializer.
+    """Turn each Gather whose table and indices are constants, and the nodes that unpack its
+    indices, into an initializer.
 
     Before:  i = Cast <to = INT32> (w_indices)   w = Gather(w_table, i)   y = Conv(x, w)
     After:   y = Conv(x, w) with the initializer w
 
-    Works on integers and on a table's own numbers, so the result is bit-identical to what a runtime folds.
+    Works on integers and on a table's own numbers, so the result is bit-identical to what a runtime
+    folds.
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
@@ -44,7 +48,9 @@ def _last(node: ir.Node, known: dict[ir.Value, AnyArray | None]) -> ir.Value:
 
 
 def _store(value: ir.Value, known: dict[ir.Value, AnyArray | None]) -> None:
-    """Let an initializer stand where the value was computed; it takes over the name, so that a graph output keeps its own."""
+    """Let an initializer stand where the value was computed; it takes over the name, so that a
+    graph output keeps its own.
+    """
     maker, array, name = value.producer(), known[value], str(value.name)
     assert maker is not None and array is not None
     graph = owner(maker)
@@ -61,7 +67,9 @@ def _drop_unread(model: ir.Model, ours: set[int]) -> None:
 
 
 def _evaluate(value: ir.Value | None, known: dict[ir.Value, AnyArray | None]) -> AnyArray | None:
-    """The array that a value holds whatever the inputs are; None when it depends on them or on an operator that no codebook needs."""
+    """The array that a value holds whatever the inputs are; None when it depends on them or on an
+    operator that no codebook needs.
+    """
     if value is None:
         return None
     maker = value.producer()

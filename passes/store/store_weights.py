@@ -1,4 +1,6 @@
-"""Store the weights of float nodes as integers that the runtime turns back into floats once, when it loads the model."""
+"""Store the weights of float nodes as integers that the runtime turns back into floats once, when
+it loads the model.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +21,16 @@ from edgeq.schema.plan import unpack_codes
 class StoreWeights(ir.passes.InPlacePass):
     """Replace constant weights by int8 initializers, a Cast and a Mul each.
 
-    Before:  y = Conv(x, w)
-    After:   w_cast = Cast <to = FLOAT> (w_stored)   w_scaled = Mul(w_cast, w_scale)   y = Conv(x, w_scaled)
+    Before:  y = Conv(x, w) After:   w_cast = Cast <to = FLOAT> (w_stored)   w_scaled = Mul(w_cast,
+    w_scale)   y = Conv(x, w_scaled)
 
-    Not a DequantizeLinear: onnxruntime keeps those for its integer kernels and would run this one at every inference, while it folds Cast
-    and Mul of constants when it loads the model. The node then runs as with float weights, from a file a quarter the size.
+    Not a DequantizeLinear: onnxruntime keeps those for its integer kernels and would run this one
+    at every inference, while it folds Cast and Mul of constants when it loads the model. The node
+    then runs as with float weights, from a file a quarter the size.
 
-    grids: "node name:input index" -> symmetric grid. codes: under the same key, integers chosen with data in view; others round to
-    nearest. Readers of one initializer that agree on grid and codes share what is stored.
+    grids: "node name:input index" -> symmetric grid. codes: under the same key, integers chosen
+    with data in view; others round to nearest. Readers of one initializer that agree on grid and
+    codes share what is stored.
     """
 
     grids: Mapping[str, QuantParams]

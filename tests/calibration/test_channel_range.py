@@ -1,4 +1,6 @@
-"""measure_channels: exact ends of every channel, of inputs and of inner values; what has no fixed channels is left out."""
+"""measure_channels: exact ends of every channel, of inputs and of inner values; what has no fixed
+channels is left out.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Second moments: exact whole numbers, the same for any number of workers, rows from every part of the data."""
+"""Second moments: exact whole numbers, the same for any number of workers, rows from every part of
+the data.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +74,9 @@ def test_second_moment_mean_and_covariance() -> None:
 
 
 def test_sums_of_the_largest_codes_are_exact() -> None:
-    """255 x 255 x 256 rows is the last whole number that float32 counts to; the blocks must not be larger."""
+    """255 x 255 x 256 rows is the last whole number that float32 counts to; the blocks must not be
+    larger.
+    """
     model = model_of("MatMul(r, w)", 7, 5)
     found = measured(model, np.full((12, 6, 7, 7), 50.0, np.float32), grid_for_range(0.0, 3.0, "uint8"))
     assert np.all(found.total == 255 * 255 * found.rows)

@@ -1,4 +1,6 @@
-"""observe: the same statistics however the samples are shared out; what NaN, bodies and fixed batches do to them."""
+"""observe: the same statistics however the samples are shared out; what NaN, bodies and fixed
+batches do to them.
+"""
 
 from __future__ import annotations
 

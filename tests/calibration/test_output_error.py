@@ -1,4 +1,6 @@
-"""measure_errors: the error at the outputs, not at the value; each row by its own size; the same for any number of workers."""
+"""measure_errors: the error at the outputs, not at the value; each row by its own size; the same
+for any number of workers.
+"""
 
 from __future__ import annotations
 

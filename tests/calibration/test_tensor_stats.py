@@ -17,7 +17,8 @@ from edgeq.calibration.tensor_stats import TensorStats, flaw, pool
 from edgeq.errors import BadStatistics
 from edgeq.numerics.arrays import F32
 
-#: everything a float32 can be, with a liking for what hurts: denormals, -0.0, powers of two, the largest values, NaN and infinities
+#: everything a float32 can be, with a liking for what hurts: denormals, -0.0, powers of two, the
+#: largest values, NaN and infinities
 special = [0.0, -0.0, 1e-45, -1e-45, 2.0**-126, 1.0, -1.0, 4096.0, -4096.0, 3e38, -3.4028234663852886e38, np.nan, np.inf, -np.inf]
 hurtful = st.sampled_from(special)
 floats32 = st.one_of(st.floats(width=32), st.floats(-100, 100, width=32), hurtful)

@@ -1,4 +1,6 @@
-"""Tests of the command line: every command does its work, talks JSON, stays quiet, helps with an example."""
+"""Tests of the command line: every command does its work, talks JSON, stays quiet, helps with an
+example.
+"""
 
 from __future__ import annotations
 
@@ -201,7 +203,8 @@ def test_compare_measures_and_gates(room: Room, capsys: Capsys) -> None:
     assert "max error" in ran.out
 
 
-# ------------------------------------------------------------------ explain, inspect, init, targets, demo
+# ------------------------------------------------------------------ explain, inspect, init,
+# targets, demo
 
 
 def test_explain_names_rule_scale_and_reason(room: Room, capsys: Capsys) -> None:

@@ -1,4 +1,6 @@
-"""Tests of what the command line says when the input is bad: three lines, exit code 2, nothing on stdout, nothing written."""
+"""Tests of what the command line says when the input is bad: three lines, exit code 2, nothing on
+stdout, nothing written.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Tests of edgeq as a process: Ctrl-C, kill -9, a reader that goes away, and what a terminal sees."""
+"""Tests of edgeq as a process: Ctrl-C, kill -9, a reader that goes away, and what a terminal
+sees.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""`edgeq finetune`: a killed run goes on to the same bytes, its plan repeats it, and what cannot work is said before the work."""
+"""`edgeq finetune`: a killed run goes on to the same bytes, its plan repeats it, and what cannot
+work is said before the work.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ def tune(capsys: pytest.CaptureFixture[str], room: Path, *words: str | Path) -> 
 
 
 def killed_in_epoch_3(room: Path, kept: Path, *more: str) -> int:
-    """Run in a process of its own, which gets SIGKILL as soon as it says that epoch 2 is done. Returns its exit code."""
+    """Run in a process of its own, which gets SIGKILL as soon as it says that epoch 2 is done.
+    Returns its exit code.
+    """
     words = [*EDGEQ, *command(room, *TRAINING, *more, "--keep", kept, "-o", room / "killed.onnx")]
     here = os.environ | {"OMP_NUM_THREADS": "1"}
     with subprocess.Popen(words, env=here, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:

@@ -1,4 +1,6 @@
-"""`edgeq finetune --reconstruct`: by itself and before training, repeated by its plan, and refused where it makes no sense."""
+"""`edgeq finetune --reconstruct`: by itself and before training, repeated by its plan, and refused
+where it makes no sense.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The options of the search on the command line: what they want, what excludes what, and floors without a search."""
+"""The options of the search on the command line: what they want, what excludes what, and floors
+without a search.
+"""
 
 from __future__ import annotations
 

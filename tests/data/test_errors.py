@@ -1,4 +1,6 @@
-"""Every kind of data that does not fit or is damaged: BadData with what, where and fix, never a traceback or a full memory."""
+"""Every kind of data that does not fit or is damaged: BadData with what, where and fix, never a
+traceback or a full memory.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Folders: a file a sample, images with their preprocessing, splits, labels, and a set.toml that is taken at its word."""
+"""Folders: a file a sample, images with their preprocessing, splits, labels, and a set.toml that is
+taken at its word.
+"""
 
 from __future__ import annotations
 

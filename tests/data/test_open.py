@@ -1,4 +1,6 @@
-"""Data as a stream: what is fed, in which batches, with which hash, and how much memory that takes."""
+"""Data as a stream: what is fed, in which batches, with which hash, and how much memory that
+takes.
+"""
 
 from __future__ import annotations
 

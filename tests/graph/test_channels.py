@@ -1,4 +1,6 @@
-"""Channel classes: which channels go together, which must stay, and that scaling the others changes nothing that comes out."""
+"""Channel classes: which channels go together, which must stay, and that scaling the others changes
+nothing that comes out.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""expose: inner values as outputs, out of bodies two deep, with the numbers that onnxruntime computes there."""
+"""expose: inner values as outputs, out of bodies two deep, with the numbers that onnxruntime
+computes there.
+"""
 
 from __future__ import annotations
 
@@ -85,7 +87,9 @@ def test_a_scan_with_axes_and_directions_of_its_own() -> None:
 
 
 def test_what_cannot_be_stacked_is_left_out() -> None:
-    """A branch inside a loop may be taken in one iteration and not in the next; a state may grow."""
+    """A branch inside a loop may be taken in one iteration and not in the next; a state may
+    grow.
+    """
     branch = """s, each = Loop (n, , x) <body = b (int64 i, bool c, float[2] p) => (bool c2, float[2] q, float[2] out) {
         c2 = Identity(c)  first = Equal(i, zero)
         q = If (first) < then_branch = t () => (float[2] tv) { u = Exp(p)  tv = Neg(u) },

@@ -1,4 +1,6 @@
-"""rows_of against the convolutions and products that onnxruntime computes: rows times weights are its outputs."""
+"""rows_of against the convolutions and products that onnxruntime computes: rows times weights are
+its outputs.
+"""
 
 from __future__ import annotations
 

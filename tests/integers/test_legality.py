@@ -1,4 +1,6 @@
-"""edgeq check: every kind of planted violation is found under its rule, and a legal model has none."""
+"""edgeq check: every kind of planted violation is found under its rule, and a legal model has
+none.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +80,9 @@ def text(old: str, new: str) -> str:
 
 @dataclass(frozen=True)
 class Planted:
-    """One violation. make: the model that has it; target: whose fact it breaks; rule: what finds it."""
+    """One violation. make: the model that has it; target: whose fact it breaks; rule: what finds
+    it.
+    """
 
     name: str
     make: Callable[[], ir.Model]
@@ -209,7 +213,9 @@ def test_a_layer_that_hands_out_float_where_the_kernel_cannot() -> None:
 
 
 def test_one_channel_is_not_depthwise() -> None:
-    """A Conv from one channel to one adds neighbours as any other does; only groups of one channel add none."""
+    """A Conv from one channel to one adds neighbours as any other does; only groups of one channel
+    add none.
+    """
     single = TEXT.replace("int8[1, 2, 6, 6] x", "int8[1, 1, 6, 6] x").replace("int8[1, 8] y", "int8[1, 2] y")
     constants = {"w": np.full((1, 1, 3, 3), 100, np.int8), "ws": np.array([W_S], np.float32), "wz": np.zeros(1, np.int8)}
     constants |= {"b": np.zeros(1, np.int32), "bs": np.array([X_S * W_S], np.float32), "bz": np.zeros(1, np.int32)}
@@ -249,7 +255,9 @@ def peer(tmp_path: object, quant_format: object, activation: object, weight: obj
 
 @pytest.mark.parametrize("form", ["QDQ", "QOperator"])
 def test_a_peers_model_in_both_forms(form: str, tmp_path: object) -> None:
-    """Unsigned activations and weights on a target of signed ones, float at both ends, a float Exp: all of it is found."""
+    """Unsigned activations and weights on a target of signed ones, float at both ends, a float Exp:
+    all of it is found.
+    """
     from onnxruntime.quantization import QuantFormat, QuantType
 
     made = peer(tmp_path, QuantFormat[form], QuantType.QUInt8, QuantType.QUInt8, False)

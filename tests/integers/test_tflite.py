@@ -1,4 +1,6 @@
-"""The TFLite emitter, operator by operator: what LiteRT and TFLite Micro compute is what the integer interpreter does."""
+"""The TFLite emitter, operator by operator: what LiteRT and TFLite Micro compute is what the
+integer interpreter does.
+"""
 
 from __future__ import annotations
 
@@ -94,7 +96,9 @@ def test_an_unknown_size_is_refused_with_the_option_that_mends_it() -> None:
 
 
 def test_uint8_codes_become_int8_exactly() -> None:
-    """Codes of dsp_int8, 128 lower: LiteRT computes the same numbers as the interpreter does of uint8."""
+    """Codes of dsp_int8, 128 lower: LiteRT computes the same numbers as the interpreter does of
+    uint8.
+    """
     pytest.importorskip("ai_edge_litert", reason="needs the extra [backends]")
     from edgeq.runtimes.litert import LiteRt
 

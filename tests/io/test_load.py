@@ -1,4 +1,6 @@
-"""Reading models: every kind of broken or hostile file gives one clear error; odd but valid ones load."""
+"""Reading models: every kind of broken or hostile file gives one clear error; odd but valid ones
+load.
+"""
 
 from __future__ import annotations
 

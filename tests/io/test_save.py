@@ -109,7 +109,9 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
 def test_a_killed_run_leaves_nothing_at_the_path_and_the_next_run_cleans_up(tmp_path: Path) -> None:
-    """The process kills itself while its weights are being written: the moment that matters, without a race."""
+    """The process kills itself while its weights are being written: the moment that matters,
+    without a race.
+    """
     script = """
 import os, signal, sys
 from pathlib import Path

@@ -1,4 +1,6 @@
-"""Codebooks: packing and tables give back exactly what went in, for every width, granularity and shape."""
+"""Codebooks: packing and tables give back exactly what went in, for every width, granularity and
+shape.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Codebooks for integer layers: few different codes a table, neighbours within their limit, and less error than plain k-means."""
+"""Codebooks for integer layers: few different codes a table, neighbours within their limit, and
+less error than plain k-means.
+"""
 
 from __future__ import annotations
 
@@ -175,7 +177,9 @@ def test_other_pruning_words_are_refused(word: str) -> None:
 
 @pytest.mark.parametrize("column", [0, 1, 77, 126])
 def test_a_weight_far_from_all_others_is_seen_in_any_column(column: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A table is started from some of the columns of a large weight; one such weight decides the error of its whole layer."""
+    """A table is started from some of the columns of a large weight; one such weight decides the
+    error of its whole layer.
+    """
     monkeypatch.setattr("edgeq.numerics.codebook_fit.SKETCH", 1 << 10)
     rng = np.random.default_rng(0)
     rows = rng.normal(0, 0.05, (1, 32, 128)).astype(np.float32)

@@ -1,4 +1,6 @@
-"""k-means of numbers against a slow optimum, and against the usual starts; of vectors, what must hold whatever the start."""
+"""k-means of numbers against a slow optimum, and against the usual starts; of vectors, what must
+hold whatever the start.
+"""
 
 from __future__ import annotations
 

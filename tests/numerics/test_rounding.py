@@ -1,4 +1,6 @@
-"""Data-aware rounding against the same recursion written out with the inverse Hessian, and against nearest rounding."""
+"""Data-aware rounding against the same recursion written out with the inverse Hessian, and against
+nearest rounding.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ def problem(groups: int, channels: int, size: int, seed: int, codes: Codes = COA
 
 
 def optq(weight: F64, moment: F64, scale: F64, codes: Codes) -> F64:
-    """One group, as arXiv:2210.17323 has it: round a column, add its error times a row of the inverse to the columns after it."""
+    """One group, as arXiv:2210.17323 has it: round a column, add its error times a row of the
+    inverse to the columns after it.
+    """
     size = len(moment)
     order = np.argsort(-np.diag(moment), kind="stable")
     damped = moment + np.eye(size) * DAMPING * np.diag(moment).mean()

@@ -1,4 +1,6 @@
-"""Neighbouring codes: the limit holds, and with it onnxruntime's kernels compute exactly what the grids say."""
+"""Neighbouring codes: the limit holds, and with it onnxruntime's kernels compute exactly what the
+grids say.
+"""
 
 from __future__ import annotations
 
@@ -75,7 +77,8 @@ def test_the_limit_holds_for_all_pairs_and_codes_only_shrink(drawn: tuple[tuple[
         assert np.array_equal(after, before)
 
 
-#: every weight at the end of the codes: without the limit each pair of products is 2 * 255 * 127 = 64,770, twice what int16 holds
+#: every weight at the end of the codes: without the limit each pair of products is 2 * 255 * 127 =
+#: 64,770, twice what int16 holds
 LAYERS = {
     "conv": ("Conv(x, w)", (2, 8, 6, 6), (4, 8, 3, 3)),
     "conv_odd_channels": ("Conv<pads = [1, 1, 1, 1]>(x, w)", (2, 5, 6, 6), (4, 5, 3, 3)),
@@ -112,7 +115,8 @@ def test_onnxruntime_computes_the_same_with_integer_kernels_as_without(name: str
     for level in ("off", "extended", "all"):
         with open_session(result, threads=1, optimize=level) as session:
             outputs.append(session.run({"x": x})[0])
-    # an integer kernel may round a tie the other way; one that hands out float adds in another order
+    # an integer kernel may round a tie the other way; one that hands out float adds in another
+    # order
     step = plan.grids["y"].scale[0] if "y" in plan.grids else 1e-5 * np.abs(outputs[0]).max()
     for found in outputs[1:]:
         assert np.abs(found - outputs[0]).max() <= 1.01 * step

@@ -1,4 +1,6 @@
-"""Tables of floats in models that stay float: learned in torch, stored in ONNX, trained where a width misses."""
+"""Tables of floats in models that stay float: learned in torch, stored in ONNX, trained where a
+width misses.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
 
 class Seen:
-    """Stands where training does, and keeps the student that it would train after some steps far away."""
+    """Stands where training does, and keeps the student that it would train after some steps far
+    away.
+    """
 
     def __init__(self, *, refits: bool) -> None:
         self.refits = refits

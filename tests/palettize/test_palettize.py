@@ -1,4 +1,6 @@
-"""Codebooks end to end, in float and int8 models and through the command line, on a small network."""
+"""Codebooks end to end, in float and int8 models and through the command line, on a small
+network.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""`edgeq finetune --bits 8,4,2`: measures each width, trains only those that need it, writes a model each, judges."""
+"""`edgeq finetune --bits 8,4,2`: measures each width, trains only those that need it, writes a
+model each, judges.
+"""
 
 from __future__ import annotations
 

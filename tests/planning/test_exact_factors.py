@@ -1,4 +1,6 @@
-"""Factors, weights and grids with which TFLite's double rounding, single rounding and float multiplication give the same codes."""
+"""Factors, weights and grids with which TFLite's double rounding, single rounding and float
+multiplication give the same codes.
+"""
 
 from __future__ import annotations
 
@@ -55,12 +57,15 @@ def made(target: str = "mcu_tflite") -> Quantized:
 
 
 def disagreements(factor: float, by: Multiplier | None = None) -> int:
-    """Over all sums whose codes lie within REACH: how many get other codes by rounding twice, or by float32, than exactly."""
+    """Over all sums whose codes lie within REACH: how many get other codes by rounding twice, or by
+    float32, than exactly.
+    """
     last = int((REACH + 0.5) / factor)
     sums = np.arange(-last, last + 1)
     exactly = np.rint(sums * factor)
     in_float = np.rint(sums.astype(np.float32) * np.float32(factor))
-    # float32 products of a few thousand sit within its own noise of thresholds that are 1e-7 away: leave the first two codes out
+    # float32 products of a few thousand sit within its own noise of thresholds that are 1e-7 away:
+    # leave the first two codes out
     far = np.abs(exactly) > 2
     return int((scaled(sums, by or multiplier(factor)) != exactly).sum() + (in_float != exactly)[far].sum())
 
@@ -89,7 +94,9 @@ def test_exact_scales_are_the_next_ones() -> None:
 
 @pytest.mark.parametrize("count", [4, 9, 48, 49, 64, 1152])
 def test_exact_means_round_alike(count: int) -> None:
-    """TFLite divides the mantissa by the count and leaves it below 1/2: fewer factors are exact than of layers."""
+    """TFLite divides the mantissa by the count and leaves it below 1/2: fewer factors are exact
+    than of layers.
+    """
     ladder = exact_ladder(REACH, count)
     for factor in ladder[:: max(1, len(ladder) // 12)].tolist():
         by = multiplier(factor * count)

@@ -23,7 +23,9 @@ def price(edges: Edges, chosen: set[str]) -> int:
 
 
 def cheapest(edges: Edges) -> tuple[int, set[str]]:
-    """The least price, and the union of all labellings that have it: minimum cuts are closed under union."""
+    """The least price, and the union of all labellings that have it: minimum cuts are closed under
+    union.
+    """
     every = [{n for n, inside in zip(NODES, bits, strict=True) if inside} for bits in product((False, True), repeat=len(NODES))]
     least = min(price(edges, chosen) for chosen in every)
     return least, set().union(*(chosen for chosen in every if price(edges, chosen) == least))

@@ -129,7 +129,9 @@ def test_a_layer_placed_on_integers_runs_there_whoever_reads_it(layer: str, read
 
 
 def test_a_float_reader_and_an_integer_reader_share_a_producer() -> None:
-    """The shared value stays float for the one and is quantized for the other: no Dequantize in between."""
+    """The shared value stays float for the one and is quantized for the other: no Dequantize in
+    between.
+    """
     body = f"e = Erf(x) [conv] a = Conv<{PADDED}>(e, w) [erf] b = Erf(e) [sum] y = Add(a, b)"
     found = placed(body)
     assert found.nodes["conv"].runs == "int8"

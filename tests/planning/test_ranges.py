@@ -31,7 +31,8 @@ def observe(*samples: Floats) -> TensorStats:
     return observer.stats()
 
 
-# --- laws of all rules -------------------------------------------------------------------------------------------------------------------
+# --- laws of all rules
+# --------------------------------------------------------------------------------------------------
 
 magnitudes = st.sampled_from([1e-45, 1e-30, 1e-3, 1.0, 6.0, 1e4, 3e38])
 shapes = st.sampled_from(["any", "never negative", "never positive"])
@@ -77,7 +78,8 @@ def test_unknown_rule_is_a_programming_error() -> None:
         ranges.choose_range(TensorStats(), recipe, levels=256, symmetric=False)
 
 
-# --- minmax, mean_minmax, ema ------------------------------------------------------------------------------------------------------------
+# --- minmax, mean_minmax, ema
+# --------------------------------------------------------------------------------------------------
 
 
 def test_minmax_is_absolute() -> None:
@@ -91,7 +93,9 @@ def test_mean_minmax_is_the_mean_over_samples() -> None:
 
 
 def test_ema_uses_its_momentum() -> None:
-    """onnxruntime's moving average ignores its constant: 4.2 for these samples, whatever the constant (reference/peers.md, B3)."""
+    """onnxruntime's moving average ignores its constant: 4.2 for these samples, whatever the
+    constant (reference/peers.md, B3).
+    """
     samples = [np.array([float(v)]) for v in (10, 10, 5, 3, 2, 1)]
     expected = 10.0
     for value in (10, 5, 3, 2, 1):
@@ -110,7 +114,8 @@ def test_ema_goes_by_sample_index_not_by_arrival(order: list[int], cut: int) -> 
     assert ranges.ema(observe(*(np.array([v]) for v in values)), 0.9) == ranges.ema(stats, 0.9)
 
 
-# --- percentile --------------------------------------------------------------------------------------------------------------------------
+# --- percentile
+# --------------------------------------------------------------------------------------------------
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([60.0, 90.0, 99.0, 99.99, 100.0]), st.booleans())
@@ -152,7 +157,8 @@ def test_percentile_100_is_minmax() -> None:
     assert ranges.minmax(stats) == ranges.percentile(stats, 100.0, symmetric=False)
 
 
-# --- kl ----------------------------------------------------------------------------------------------------------------------------------
+# --- kl
+# --------------------------------------------------------------------------------------------------
 
 
 def kl_of_window(counts: list[int], start: int, stop: int, codes: int) -> float:
@@ -184,7 +190,9 @@ def widest_best(curve: list[tuple[float, int]]) -> int:
 
 
 def random_histogram(seed: int) -> tuple[list[int], int]:
-    """Counts and how many bins are below zero: smooth, heavy-tailed, sparse, spiked, one-sided or two-sided."""
+    """Counts and how many bins are below zero: smooth, heavy-tailed, sparse, spiked, one-sided or
+    two-sided.
+    """
     rng = np.random.default_rng(seed)
     bins, kind = int(rng.integers(20, 90)), int(rng.integers(4))
     below = int(rng.choice([0, rng.integers(1, bins), bins]))
@@ -251,7 +259,9 @@ def test_kl_window_of_two_sided_data_cannot_be_bettered_by_one_end() -> None:
 
 
 def test_kl_removes_an_outlier() -> None:
-    """onnxruntime's entropy default keeps it: it looks at one candidate only (reference/peers.md, B1)."""
+    """onnxruntime's entropy default keeps it: it looks at one candidate only (reference/peers.md,
+    B1).
+    """
     stats = observe(np.append(np.random.default_rng(0).standard_normal(100_000), 40.0))
     low, high = ranges.kl(stats, levels=256, symmetric=False)
     assert -5.5 < low < -3.0
@@ -275,7 +285,8 @@ def test_zero_spike_is_cut_to_its_neighbours() -> None:
     assert without_zero_spike(0, np.array([9])).tolist() == [0]
 
 
-# --- mse ---------------------------------------------------------------------------------------------------------------------------------
+# --- mse
+# --------------------------------------------------------------------------------------------------
 
 
 def expected_error(counts: list[int], below: int, low: int, high: int, levels: int) -> float:
@@ -349,7 +360,9 @@ def spread(high: float, outliers: int) -> TensorStats:
 
 @pytest.mark.parametrize(("high", "outliers", "step"), [(1.01, 1, 1 / 128), (1.01, 5000, 1 / 64), (0.99, 5000, 1 / 128)])
 def test_a_power_of_two_clips_a_few_and_spans_many(high: float, outliers: int, step: float) -> None:
-    """127 steps of 1/128 end at 0.99: values at 1.01 are cut off there, or cost every other value a bit."""
+    """127 steps of 1/128 end at 0.99: values at 1.01 are cut off there, or cost every other value a
+    bit.
+    """
     stats = spread(high, outliers)
     low, end = halved_where_better(stats, (0.0, stats.high), levels=255, symmetric=True)
     assert float(grid_for_range(low, end, "int8", True, power_of_two=True).scale) == step

@@ -20,7 +20,8 @@ CHIP = load_target("npu_pow2")
 UNLIMITED = CHIP.model_copy(update={"kernel": tuple(k.model_copy(update={"shift": None, "align": None}) for k in CHIP.kernel)})
 CHANCE = np.random.default_rng(0)
 X = CHANCE.normal(size=(32, 4, 6, 6)).astype(np.float32)
-#: two channels that hardly differ: the layer that takes their difference makes small numbers of large products
+#: two channels that hardly differ: the layer that takes their difference makes small numbers of
+#: large products
 TWINS = np.concatenate([X[:, :1], X[:, :1] + 1e-5 * X[:, 1:2]], 1)
 
 

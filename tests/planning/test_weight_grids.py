@@ -1,4 +1,6 @@
-"""Weight scales: spanning or least squares, biases that int32 holds with room for the sums, rows without weights."""
+"""Weight scales: spanning or least squares, biases that int32 holds with room for the sums, rows
+without weights.
+"""
 
 from __future__ import annotations
 
@@ -131,7 +133,9 @@ def test_constants_lie_on_their_grid(numbers: list[float]) -> None:
 
 
 def test_a_large_bias_beside_tiny_weights_does_not_overflow_the_accumulator() -> None:
-    """With the bias allowed up to the end of int32, the sum of products carries it over: the output changes sign."""
+    """With the bias allowed up to the end of int32, the sum of products carries it over: the output
+    changes sign.
+    """
     rng = np.random.default_rng(0)
     w, b = (rng.uniform(0.5, 1, size=(4, 16, 3, 3)) * 5e-6).astype(np.float32), np.array([1.0, -1.0, 0.9, 0.5], np.float32)
     model = net(

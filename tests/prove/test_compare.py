@@ -1,4 +1,6 @@
-"""Tests of edgeq.prove.compare, fidelity, layer_fidelity and latency: the sums against plain numpy, floors, labels, layers worst first."""
+"""Tests of edgeq.prove.compare, fidelity, layer_fidelity and latency: the sums against plain numpy,
+floors, labels, layers worst first.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Tests of edgeq.prove.proof: every status a node can have, read back from the real runtime, for models of edgeq's form and of a peer."""
+"""Tests of edgeq.prove.proof: every status a node can have, read back from the real runtime, for
+models of edgeq's form and of a peer.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,9 @@ class Feeds(quantization.CalibrationDataReader):  # type: ignore[misc]  # onnxru
 
 @pytest.fixture(scope="module")
 def peer(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with float.onnx and what onnxruntime's own tool makes of it: qdq.onnx, qoperator.onnx, dynamic.onnx."""
+    """A folder with float.onnx and what onnxruntime's own tool makes of it: qdq.onnx,
+    qoperator.onnx, dynamic.onnx.
+    """
     folder = tmp_path_factory.mktemp("peer")
     onnx.save(small_float(), folder / "float.onnx")
     for kind in (quantization.QuantFormat.QDQ, quantization.QuantFormat.QOperator):

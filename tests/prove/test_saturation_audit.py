@@ -1,4 +1,6 @@
-"""The audit of sums: its bounds are reached by some input and exceeded by none; what can saturate is told from what cannot."""
+"""The audit of sums: its bounds are reached by some input and exceeded by none; what can saturate
+is told from what cannot.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Tests of edgeq.prove.why_float: each fact about onnxruntime's fusions, seen in the real runtime together with its reason."""
+"""Tests of edgeq.prove.why_float: each fact about onnxruntime's fusions, seen in the real runtime
+together with its reason.
+"""
 
 from __future__ import annotations
 

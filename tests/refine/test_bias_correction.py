@@ -1,4 +1,6 @@
-"""Bias correction: the best shift lowers the error and never raises it; steps through a model see what was corrected before."""
+"""Bias correction: the best shift lowers the error and never raises it; steps through a model see
+what was corrected before.
+"""
 
 from __future__ import annotations
 
@@ -92,7 +94,9 @@ def test_later_steps_see_what_was_written_into_a_value() -> None:
 
 
 def test_corrected_layers_have_the_mean_of_the_float_model() -> None:
-    """Grids that clip a third of the values shift the mean of everything behind; corrected, the output is nearer to the float model's."""
+    """Grids that clip a third of the values shift the mean of everything behind; corrected, the
+    output is nearer to the float model's.
+    """
     model = model_of()
     task = Task(model, "", eager(), Recipe(rule="percentile", percentile=80), {})
     steps = dict(decide(task, open_dataset({"x": X}, input_specs(model)), None, Clock(), Silent()).steps)

@@ -1,4 +1,6 @@
-"""Equalization: factors follow the peaks, stop at a Clip's bound, and make grids fit; balancing lowers the predicted noise."""
+"""Equalization: factors follow the peaks, stop at a Clip's bound, and make grids fit; balancing
+lowers the predicted noise.
+"""
 
 from __future__ import annotations
 
@@ -140,7 +142,9 @@ def test_the_gradient_of_the_predicted_noise_is_its_slope() -> None:
 
 
 def test_scaling_everything_alike_changes_no_noise() -> None:
-    """A factor that a layer puts on and the next takes off again moves weights and grids together."""
+    """A factor that a layer puts on and the next takes off again moves weights and grids
+    together.
+    """
     noise = noise_of(model_of())
     channels = channel_classes(model_of())
     logs = np.zeros(noise.count)
@@ -182,7 +186,9 @@ def _one(model: ir.Model) -> ChannelStats:
 
 
 def test_layers_of_an_equalized_model_are_compared_as_the_float_model_has_them() -> None:
-    """Without the record of the factors the scaled channels would count as errors of their whole size."""
+    """Without the record of the factors the scaled channels would count as errors of their whole
+    size.
+    """
     model = model_of()
     made = edgeq.quantize(model, {"x": X}, target=eager(), prove=False)
     assert made.plan.equalization

@@ -1,4 +1,6 @@
-"""choose_inputs: grids by what the layers behind them see; run-time grids and migrated scales where they win; a plan that repeats."""
+"""choose_inputs: grids by what the layers behind them see; run-time grids and migrated scales where
+they win; a plan that repeats.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,8 @@ CPU = load_target("cpu")
 #: worth any conversion: these tests are about grids
 EAGER = CPU.boundary.model_copy(update={"integer_mac_worth_ns": 1e6})
 STATIC = CPU.model_copy(update={"dynamic": None, "boundary": EAGER})
-#: what a transformer's layer looks like: an outlier channel behind a normalization, and a residual that reads it too
+#: what a transformer's layer looks like: an outlier channel behind a normalization, and a residual
+#: that reads it too
 BODY = "n = LayerNormalization(x, g, b) [one] a = MatMul(n, w) c = Add(a, d) e = Erf(c) [two] f = MatMul(e, v) y = Add(n, f)"
 
 

@@ -56,7 +56,9 @@ def test_only_rule_mse_and_free_scales_are_asked() -> None:
 
 
 def test_the_best_ends_are_found_for_two_classes() -> None:
-    """Beyond +-4 two classes are decided to 1/2000: an exhaustive search over both ends finds nothing much better."""
+    """Beyond +-4 two classes are decided to 1/2000: an exhaustive search over both ends finds
+    nothing much better.
+    """
     z = np.random.default_rng(2).uniform(-25, 25, 4000).astype(np.float32)
     rows: F32 = np.stack([z, -z], 1)
     reader = bounded_readers(*softmax_alone())[0]

@@ -1,4 +1,6 @@
-"""refine: rounding with the data in view makes layers better, shared weights stay one, biases take up the mean error."""
+"""refine: rounding with the data in view makes layers better, shared weights stay one, biases take
+up the mean error.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ def planned(model: ir.Model, x: F32, recipe: Recipe = RECIPE, target: Target = E
 
 
 def weight_error(model: ir.Model, plan: Plan, x: F32) -> F32:
-    """Outputs of the model with quantized weights and float activations, less those of the float model: [N, ..., C]."""
+    """Outputs of the model with quantized weights and float activations, less those of the float
+    model: [N, ..., C].
+    """
     lone = plan.model_copy(update={"grids": {}})
     with open_session(model) as exact, open_session(rewrite(model, lone, EAGER), optimize="off") as rounded:
         return np.asarray(rounded.run({"x": x})[0] - exact.run({"x": x})[0], np.float32)

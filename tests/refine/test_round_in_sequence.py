@@ -1,4 +1,6 @@
-"""Layers fitted one after the other: each makes up for errors before it, where other samples confirm that this helps."""
+"""Layers fitted one after the other: each makes up for errors before it, where other samples
+confirm that this helps.
+"""
 
 from __future__ import annotations
 
@@ -175,7 +177,9 @@ def test_the_file_holds_what_was_fitted(kind: str) -> None:
 
 
 def test_what_is_measured_once_serves_a_layer_further_down() -> None:
-    """The value is quantized at run time for `one`; `three`, which comes after a layer behind `one`, needs it again."""
+    """The value is quantized at run time for `one`; `three`, which comes after a layer behind
+    `one`, needs it again.
+    """
     body = "[one] a = MatMul(x, w) e = Erf(a) [two] c = MatMul(e, v) [three] d = MatMul(x, u) y = Add(c, d)"
     constants = {"w": weights(64, 32).T.copy(), "v": weights(64, 64, seed=1).T.copy(), "u": weights(64, 32, seed=2).T.copy()}
     model = net(body, inputs="float[N, 32, 32] x", constants=constants)

@@ -1,4 +1,6 @@
-"""From data to a plan: what statistics and plans of other runs are good for, and what a plan alone repeats."""
+"""From data to a plan: what statistics and plans of other runs are good for, and what a plan alone
+repeats.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Tests of inspecting a model: counts, flash and RAM against figures worked out by hand; the files that init writes; made-up feeds."""
+"""Tests of inspecting a model: counts, flash and RAM against figures worked out by hand; the files
+that init writes; made-up feeds.
+"""
 
 from __future__ import annotations
 

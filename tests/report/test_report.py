@@ -1,4 +1,6 @@
-"""Tests of the report: strict JSON with the promised keys, a plain terminal form, a safe HTML file."""
+"""Tests of the report: strict JSON with the promised keys, a plain terminal form, a safe HTML
+file.
+"""
 
 from __future__ import annotations
 

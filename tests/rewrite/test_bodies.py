@@ -1,4 +1,6 @@
-"""End to end on models with bodies: what lies in an If, Loop or Scan really runs on integer kernels, and computes the right numbers."""
+"""End to end on models with bodies: what lies in an If, Loop or Scan really runs on integer
+kernels, and computes the right numbers.
+"""
 
 from __future__ import annotations
 

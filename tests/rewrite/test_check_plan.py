@@ -1,4 +1,6 @@
-"""check_fits: a plan for another model, or one changed by hand, is refused before anything is rewritten."""
+"""check_fits: a plan for another model, or one changed by hand, is refused before anything is
+rewritten.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,9 @@ def grids(**changed: GridPlan) -> Plan:
 
 
 def weight(**change: object) -> Plan:
-    """The plan with another grid for the first weight; what pydantic would refuse is another test's."""
+    """The plan with another grid for the first weight; what pydantic would refuse is another
+    test's.
+    """
     return PLAN.model_copy(update={"weights": {**PLAN.weights, "c1:1": PLAN.weights["c1:1"].model_copy(update=change)}})
 
 

@@ -1,4 +1,6 @@
-"""Preprocessing folded into a float model: of the pixels' grid it computes what the model does of preprocessed floats, borders included."""
+"""Preprocessing folded into a float model: of the pixels' grid it computes what the model does of
+preprocessed floats, borders included.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ NCHW, NHWC = "float[N, 3, 8, 8] x", "float[N, 8, 8, 3] x"
 
 @dataclass(frozen=True)
 class Case:
-    """convs: in the folded model; a Conv more than before is a layer of its own before the model."""
+    """convs: in the folded model; a Conv more than before is a layer of its own before the
+    model.
+    """
 
     name: str
     said: Preprocessing

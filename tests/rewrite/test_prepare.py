@@ -1,4 +1,6 @@
-"""prepare as a whole: the same function, the same interface, every node accounted for; simplify is believed only when it is right."""
+"""prepare as a whole: the same function, the same interface, every node accounted for; simplify is
+believed only when it is right.
+"""
 
 from __future__ import annotations
 
@@ -109,7 +111,9 @@ def test_a_hanging_onnxsim_is_left_behind() -> None:
 
 
 def test_a_model_that_cannot_be_compared_is_not_simplified() -> None:
-    """No feed that simplify can think of suits this one: onnxruntime would need 5 on a dimension without a number."""
+    """No feed that simplify can think of suits this one: onnxruntime would need 5 on a dimension
+    without a number.
+    """
     text = EXPAND.replace("float[N, 2, 2] x", "float[N, M, 2] x, float[N, 5, 2] o").replace("<axis = 1>(e, x)", "<axis = 1>(e, xo)")
     text = text.replace("e = Expand", "xo = Add(x, o)  e = Expand").replace("float[N, 3, 2] y", "float[N, K, 2] y")
     model = load_proto(ir.from_onnx_text(text)).model

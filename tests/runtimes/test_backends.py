@@ -1,4 +1,6 @@
-"""`edgeq prove --runtime`: the real runtimes run the emitted model; those that are not installed are said to be missing."""
+"""`edgeq prove --runtime`: the real runtimes run the emitted model; those that are not installed
+are said to be missing.
+"""
 
 from __future__ import annotations
 
@@ -121,7 +123,9 @@ net (float[N, 3, 8, 8] x) => (float[N, 8, 8, 8] y) {
 
 
 def clamped() -> Quantized:
-    """Relu6 of one branch lives in its grid; the other branch reaches further, and both start at 0."""
+    """Relu6 of one branch lives in its grid; the other branch reaches further, and both start
+    at 0.
+    """
     rng = np.random.default_rng(3)
     constants = {"zero": np.array(0, np.float32), "six": np.array(6, np.float32)}
     constants |= {"w": rng.normal(size=(4, 3, 3, 3)).astype(np.float32), "v": 4 * rng.normal(size=(4, 3, 3, 3)).astype(np.float32)}

@@ -1,4 +1,6 @@
-"""Tests of edgeq.runtimes.ort: sessions, exact input shapes, saved optimized graphs, external data, errors in our own words."""
+"""Tests of edgeq.runtimes.ort: sessions, exact input shapes, saved optimized graphs, external data,
+errors in our own words.
+"""
 
 from __future__ import annotations
 

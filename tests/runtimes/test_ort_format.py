@@ -1,4 +1,6 @@
-"""--emit ort: the .ort file computes what the model computes, is the same in every run, and its list names the kernels."""
+"""--emit ort: the .ort file computes what the model computes, is the same in every run, and its
+list names the kernels.
+"""
 
 from __future__ import annotations
 

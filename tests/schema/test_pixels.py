@@ -1,4 +1,6 @@
-"""--inputs-as uint8: the model of raw pixels is as near to the float model as the one of preprocessed floats."""
+"""--inputs-as uint8: the model of raw pixels is as near to the float model as the one of
+preprocessed floats.
+"""
 
 from __future__ import annotations
 
@@ -148,7 +150,9 @@ def test_preprocessing_without_the_wish_is_refused() -> None:
 
 
 def test_images_of_a_folder_are_the_pixels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """set.toml says how they are preprocessed; what is calibrated with are the images' own bytes."""
+    """set.toml says how they are preprocessed; what is calibrated with are the images' own
+    bytes.
+    """
     for number, image in enumerate(PIXELS):
         Image.fromarray(image.transpose(1, 2, 0)).save(tmp_path / f"{number:02}.png")
     numbers = "scale = 0.00392156862745098\nmean = [0.485, 0.456, 0.406]\nstd = [0.229, 0.224, 0.225]\n"

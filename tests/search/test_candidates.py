@@ -1,4 +1,6 @@
-"""Candidate plans: what goes float with the named nodes, what stays as the base plan has it, and what the runtime makes of them."""
+"""Candidate plans: what goes float with the named nodes, what stays as the base plan has it, and
+what the runtime makes of them.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +69,9 @@ def test_a_layer_goes_float_with_what_stands_alone_beside_it(base: Base) -> None
 
 
 def test_the_runtime_runs_it_as_the_plan_says(base: Base) -> None:
-    """Not so without HoldFloat: onnxruntime quantizes a float weight between quantized activations by itself."""
+    """Not so without HoldFloat: onnxruntime quantizes a float weight between quantized activations
+    by itself.
+    """
     for stored in (False, True):
         plan = candidate_plan(base, Candidate("one", ("Conv_2",), stored))
         assert plan is not None
@@ -110,7 +114,9 @@ def test_a_name_that_is_a_pattern_names_one_node() -> None:
 
 @pytest.mark.parametrize("name", ALL)
 def test_everything_in_float_keeps_the_laws_of_the_rewrite(name: str) -> None:
-    """On the models that the passes are held to: a valid model with the same interface and nearly the same values, bodies included."""
+    """On the models that the passes are held to: a valid model with the same interface and nearly
+    the same values, bodies included.
+    """
     start = float_model(name)
     feeds = random_feeds(start, size=4)
     base = Base(start, plan_for(start, feeds), TARGET, ())

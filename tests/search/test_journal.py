@@ -1,4 +1,6 @@
-"""The journal of a search: what is put there is there after a crash, a torn line is dropped, another search's folder is refused."""
+"""The journal of a search: what is put there is there after a crash, a torn line is dropped,
+another search's folder is refused.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A search that is killed or interrupted in the middle, as a process: what was measured stays, and the same command ends it."""
+"""A search that is killed or interrupted in the middle, as a process: what was measured stays, and
+the same command ends it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Effort best on the model that ships: floors are reached, a plan repeats it, a folder resumes it, and what cannot work is refused."""
+"""Effort best on the model that ships: floors are reached, a plan repeats it, a folder resumes it,
+and what cannot work is refused.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The facts of targets/cpu.toml, proven: each operator between two layers runs on integers in onnxruntime and computes the same."""
+"""The facts of targets/cpu.toml, proven: each operator between two layers runs on integers in
+onnxruntime and computes the same.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,9 @@ REFUSED = [
 
 
 def with_codes(model: ir.Model) -> tuple[bytes, float]:
-    """The model with what [op] makes as its last output, and the step of its grid: its codes, or floats where it hands those out."""
+    """The model with what [op] makes as its last output, and the step of its grid: its codes, or
+    floats where it hands those out.
+    """
     proto = ir.to_proto(model)
     made = next(node.output[0] for node in proto.graph.node if node.name == "op")
     codes = next((node.output[0] for node in proto.graph.node if node.op_type == "QuantizeLinear" and node.input[0] == made), made)
@@ -52,7 +56,9 @@ def with_codes(model: ir.Model) -> tuple[bytes, float]:
 
 @pytest.mark.parametrize("case", ALL, ids=str)
 def test_runs_on_integers_and_computes_the_same(case: Case) -> None:
-    """The kernel that runs may round otherwise than Dequantize -> operator -> Quantize, by one code."""
+    """The kernel that runs may round otherwise than Dequantize -> operator -> Quantize, by one
+    code.
+    """
     result = quantized(case, CPU)
     placement = prove_placement(result.model, load_proto(build(case)).model)
     assert {node.name: node.runs_as for node in placement.nodes}["op"] == "int8", placement

@@ -20,7 +20,9 @@ ONE_OF_EACH = list({operator(case): case for case in reversed(ALL)}.values())
 
 
 def run_as_on_arm(model: bytes, case: Case, optimized: Path) -> list[np.ndarray]:
-    """With the option that lets onnxruntime fuse signed activations off Arm too; the graph that ran is saved."""
+    """With the option that lets onnxruntime fuse signed activations off Arm too; the graph that ran
+    is saved.
+    """
     options = ort.SessionOptions()
     options.add_session_config_entry("session.qdqisint8allowed", "1")
     options.optimized_model_filepath = str(optimized)
@@ -32,7 +34,9 @@ def run_as_on_arm(model: bytes, case: Case, optimized: Path) -> list[np.ndarray]
 
 @pytest.mark.parametrize("case", ONE_OF_EACH, ids=str)
 def test_signed_model(case: Case) -> None:
-    """Valid; signed activations only; close to float when simulated; on integers alone where onnxruntime treats them as on Arm."""
+    """Valid; signed activations only; close to float when simulated; on integers alone where
+    onnxruntime treats them as on Arm.
+    """
     model = ir.to_proto(quantized(case, ARM).model)
     onnx.checker.check_model(model, full_check=True)
     zeros = {node.input[2] for node in model.graph.node if node.op_type == "QuantizeLinear"}

@@ -1,4 +1,6 @@
-"""nnapi and tensorrt, which edgeq cannot run: their models keep every fact, and the check finds what breaks one."""
+"""nnapi and tensorrt, which edgeq cannot run: their models keep every fact, and the check finds
+what breaks one.
+"""
 
 from __future__ import annotations
 

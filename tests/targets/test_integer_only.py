@@ -1,4 +1,6 @@
-"""Targets of integers only: no float in the graph, fixed grids, one grid where codes are copied, refusals, and a chip from a file alone."""
+"""Targets of integers only: no float in the graph, fixed grids, one grid where codes are copied,
+refusals, and a chip from a file alone.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""`edgeq finetune`: a float model and data in; an int8 model out whose weights, scales and biases were trained against the float model."""
+"""`edgeq finetune`: a float model and data in; an int8 model out whose weights, scales and biases
+were trained against the float model.
+"""
 
 from __future__ import annotations
 
@@ -128,7 +130,9 @@ def finetune(
     quiet: o.Quiet = False,
     force: o.Force = False,
 ) -> None:
-    """Quantize, then train the integers against the float model; needs edgeq\\[learn], no labels and no training code."""
+    """Quantize, then train the integers against the float model; needs edgeq\\[learn], no
+    labels and no training code.
+    """
     screen = Screen(as_json, quiet)
     chosen = recipe_from(
         recipe,

@@ -14,7 +14,9 @@ from edgeq.palettize.float_widths import FloatMade, FloatWidth, fine_tune_float_
 
 
 def run_floats(job: Job, widths: tuple[int, ...], screen: Screen) -> None:
-    """Raises FloorMissed after all is written and shown; with strict, widths that miss a floor are not written."""
+    """Raises FloorMissed after all is written and shown; with strict, widths that miss a floor are
+    not written.
+    """
     loaded = load_model(job.model, max_bytes=job.max_bytes)
     found: list[FloatWidth] = []
     with screen.progress() as progress:

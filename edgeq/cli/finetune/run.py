@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Job:
-    """The command line, checked. earlier: a plan to start from. report: where to. plans: whether plans are written."""
+    """The command line, checked. earlier: a plan to start from. report: where to. plans: whether
+    plans are written.
+    """
 
     model: Path
     data: str
@@ -48,7 +50,9 @@ class Job:
         return Files(model, plan_path(model) if self.plans and self.compute == "int8" else None, report)
 
     def check(self, widths: tuple[int, ...]) -> None:
-        """Refuse what does not go together or cannot be written, before any work. Raises BadRecipe, BadOutput, MissingExtra."""
+        """Refuse what does not go together or cannot be written, before any work. Raises BadRecipe,
+        BadOutput, MissingExtra.
+        """
         several, trains = self.several(widths), self.recipe.finetune.trains
         if not trains and (self.keep is not None or self.resume is not None):
             what = "There is no training to keep the state of: reconstruction is done in one go."

@@ -1,4 +1,6 @@
-"""`edgeq finetune --bits 8,4,2`: trains what needs it, one model a width, and writes each as soon as it is done."""
+"""`edgeq finetune --bits 8,4,2`: trains what needs it, one model a width, and writes each as soon
+as it is done.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ MEND = "Train longer, or with --labels, another --lr or a finer --granularity; o
 
 
 def run_widths(job: Job, widths: tuple[int, ...], screen: Screen) -> None:
-    """Raises FloorMissed after all is written and shown; with strict, widths that miss a floor are not written."""
+    """Raises FloorMissed after all is written and shown; with strict, widths that miss a floor are
+    not written.
+    """
     rows, missed, first = [], [], None
     loaded, target = load_model(job.model, max_bytes=job.max_bytes), load_target(job.target, float_io=job.float_io)
     with screen.progress() as progress:

@@ -1,4 +1,6 @@
-"""`edgeq palettize`: a float model in; a model whose weights are small indices into tables out, in floats or in integers."""
+"""`edgeq palettize`: a float model in; a model whose weights are small indices into tables out, in
+floats or in integers.
+"""
 
 from __future__ import annotations
 

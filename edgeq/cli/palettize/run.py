@@ -1,4 +1,6 @@
-"""The two ways of `edgeq palettize`: tables of floats in the model as it is, or tables of integers in an int8 model."""
+"""The two ways of `edgeq palettize`: tables of floats in the model as it is, or tables of integers
+in an int8 model.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +61,9 @@ class Job:
 
 @dataclass(frozen=True)
 class FloatReport:
-    """What came of codebooks in a float model. left: weights that stay as they are, and why. fidelity: with data."""
+    """What came of codebooks in a float model. left: weights that stay as they are, and why.
+    fidelity: with data.
+    """
 
     model: str
     out: str

@@ -10,7 +10,9 @@ from edgeq.numerics.codebook import BITS
 
 
 def parse_widths(word: str | None, granularity: str | None) -> tuple[int, ...]:
-    """`4` or `8,4,2` to widths in the given order; none to none, and then there is no granularity either. Raises BadRecipe."""
+    """`4` or `8,4,2` to widths in the given order; none to none, and then there is no granularity
+    either. Raises BadRecipe.
+    """
     if word is None:
         if granularity is not None:
             raise BadRecipe("--granularity is of codebooks, and there are none.", "--granularity", "Add --bits, or leave it out.")
@@ -33,14 +35,18 @@ def checkpoint_path(model: Path) -> Path:
 
 
 def refuse_single(options: Mapping[str, bool]) -> None:
-    """Refuse options that belong to one width where several are given. options: name -> whether it was given. Raises BadRecipe."""
+    """Refuse options that belong to one width where several are given. options: name -> whether it
+    was given. Raises BadRecipe.
+    """
     idle = next((name for name, given in options.items() if given), None)
     if idle is not None:
         raise BadRecipe(f"{idle} is for one int8 model.", idle, f"Leave {idle} out, or fine-tune the widths one by one.")
 
 
 def check_float(widths: tuple[int, ...], options: Mapping[str, bool]) -> None:
-    """Refuse what makes no sense for models that stay float. options: name -> whether it was given. Raises BadRecipe."""
+    """Refuse what makes no sense for models that stay float. options: name -> whether it was given.
+    Raises BadRecipe.
+    """
     if not widths:
         raise BadRecipe("With --compute float only codebooks can be trained.", "--compute", "Add --bits, as in --bits 4.")
     idle = next((name for name, given in options.items() if given), None)

@@ -1,4 +1,6 @@
-"""What `edgeq finetune --bits 8,4,2` tells, a line a width: size, accuracy before and after training, and whether that was needed."""
+"""What `edgeq finetune --bits 8,4,2` tells, a line a width: size, accuracy before and after
+training, and whether that was needed.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ MIB = 2**20
 
 @dataclass(frozen=True)
 class Figures:
-    """One model of a width. accuracy: top-1, 0..1, or another metric of the data; None: no labels. missed: a line for each floor missed."""
+    """One model of a width. accuracy: top-1, 0..1, or another metric of the data; None: no labels.
+    missed: a line for each floor missed.
+    """
 
     accuracy: float | None
     sqnr_db: float | None
@@ -27,7 +31,9 @@ class Figures:
 
 @dataclass(frozen=True)
 class Row:
-    """What came of one width. after: None where there was no need to train. kept: which of the two was written, to `model`."""
+    """What came of one width. after: None where there was no need to train. kept: which of the two
+    was written, to `model`.
+    """
 
     bits: int
     size_bytes: int
@@ -41,7 +47,9 @@ class Row:
 
 @dataclass(frozen=True)
 class WidthsReport:
-    """All widths, in the order asked for, and the float model. metric: of the accuracies. samples: that were judged on."""
+    """All widths, in the order asked for, and the float model. metric: of the accuracies. samples:
+    that were judged on.
+    """
 
     model: str
     float_bytes: int

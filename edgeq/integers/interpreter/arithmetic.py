@@ -1,4 +1,6 @@
-"""Shared pieces of the reference operators: real factors applied in fixed point or in float, saturation, overflow."""
+"""Shared pieces of the reference operators: real factors applied in fixed point or in float,
+saturation, overflow.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +58,9 @@ class Machine:
         return whole
 
     def finish(self, step: IntegerOp, rescaled: I64) -> None:
-        """Add the zero point, cut at the clamp and at the ends of int8, store as the step's output."""
+        """Add the zero point, cut at the clamp and at the ends of int8, store as the step's
+        output.
+        """
         grid = signed(made(step))
         low, high = clamp_codes(step, grid)
         self.values[step.outputs[0].name] = np.clip(rescaled + int(grid.zero_point), low, high)

@@ -1,7 +1,10 @@
-"""TFLite's fixed-point arithmetic, vectorised: a real factor is a 32-bit multiplier and a power of two.
+"""TFLite's fixed-point arithmetic, vectorised: a real factor is a 32-bit multiplier and a power of
+two.
 
-Source: gemmlowp/fixedpoint/fixedpoint.h and tensorflow/lite/kernels/internal/{common,quantization_util}.cc. All arrays are int64 that hold
-int32 values; rounding is that of the two steps (SaturatingRoundingDoublingHighMul, then RoundingDivideByPOT).
+Source: gemmlowp/fixedpoint/fixedpoint.h and
+tensorflow/lite/kernels/internal/{common,quantization_util}.cc. All arrays are int64 that hold int32
+values; rounding is that of the two steps (SaturatingRoundingDoublingHighMul, then
+RoundingDivideByPOT).
 """
 
 from __future__ import annotations
@@ -17,7 +20,9 @@ INT32 = (-(1 << 31), (1 << 31) - 1)
 
 @dataclass(frozen=True, eq=False)
 class Multiplier:
-    """factor = mantissa * 2^(exponent - 31), mantissa in [2^30, 2^31). Arrays broadcast against the codes."""
+    """factor = mantissa * 2^(exponent - 31), mantissa in [2^30, 2^31). Arrays broadcast against the
+    codes.
+    """
 
     mantissa: I64
     exponent: I64
@@ -40,7 +45,9 @@ def scaled(x: I64, by: Multiplier) -> I64:
 
 
 def doubling_high(a: I64, b: I64 | int, bits: int = 32) -> I64:
-    """SaturatingRoundingDoublingHighMul of `bits`-bit numbers: a * b / 2^(bits - 1), rounded, halves away from zero (down to up)."""
+    """SaturatingRoundingDoublingHighMul of `bits`-bit numbers: a * b / 2^(bits - 1), rounded,
+    halves away from zero (down to up).
+    """
     product = a * b
     half = 1 << (bits - 2)
     nudged = product + np.where(product >= 0, half, 1 - half)

@@ -1,4 +1,6 @@
-"""Functions of one number, and those of two: HARD_SWISH, LEAKY_RELU, PRELU, LOGISTIC, TANH, SOFTMAX, tables; ADD, SUB, MUL."""
+"""Functions of one number, and those of two: HARD_SWISH, LEAKY_RELU, PRELU, LOGISTIC, TANH,
+SOFTMAX, tables; ADD, SUB, MUL.
+"""
 
 from __future__ import annotations
 

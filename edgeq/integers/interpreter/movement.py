@@ -40,7 +40,9 @@ def pool(machine: Machine, step: IntegerOp) -> None:
 
 
 def codes_offset(step: IntegerOp) -> int:
-    """The zero point of the input: averages are taken of the codes, and the rounding of a half depends on their sign."""
+    """The zero point of the input: averages are taken of the codes, and the rounding of a half
+    depends on their sign.
+    """
     grid = codes(step, 0).grid
     assert grid is not None
     return int(signed(grid).zero_point)
@@ -58,7 +60,9 @@ def _counts(x: I64, window: Window, counted: bool) -> I64:
 
 
 def mean(machine: Machine, step: IntegerOp) -> None:
-    """tensorflow/lite/kernels/internal/reference/reduce.h, QuantizedMeanOrSum: 1/n joins the multiplier."""
+    """tensorflow/lite/kernels/internal/reference/reduce.h, QuantizedMeanOrSum: 1/n joins the
+    multiplier.
+    """
     x, scale = centred(machine, step, 0)
     axes = mean_axes(step, x.ndim)
     keep = step.op_type == "GlobalAveragePool" or bool(attribute_int(step.node, "keepdims", 1))
@@ -91,7 +95,9 @@ def resize(machine: Machine, step: IntegerOp) -> None:
 
 
 def _between(step: IntegerOp, size: int, wanted: int) -> tuple[I64, I64, I64]:
-    """tensorflow/lite/kernels/internal/reference/resize_bilinear.h: positions in 1/1024; lower and upper pixel, weight of the upper."""
+    """tensorflow/lite/kernels/internal/reference/resize_bilinear.h: positions in 1/1024; lower and
+    upper pixel, weight of the upper.
+    """
     where = step.node.attributes.get_string("coordinate_transformation_mode", "half_pixel")
     if where == "align_corners" and wanted > 1:
         by = (1024 * (size - 1) + (wanted - 1) // 2) // (wanted - 1)

@@ -19,14 +19,18 @@ from edgeq.numerics.grid import QuantParams, quantize
 
 @dataclass(frozen=True, eq=False)
 class IntegerRun:
-    """outputs: name -> codes, of the dtype of their grid. overflows: accumulators that left int32, empty for a sound model."""
+    """outputs: name -> codes, of the dtype of their grid. overflows: accumulators that left int32,
+    empty for a sound model.
+    """
 
     outputs: Mapping[str, Ints]
     overflows: tuple[Overflow, ...]
 
 
 class Interpreter:
-    """An int8 model, opened for runs in numpy: int32 accumulators, TFLite's fixed-point requantization (or float, as ONNX defines it)."""
+    """An int8 model, opened for runs in numpy: int32 accumulators, TFLite's fixed-point
+    requantization (or float, as ONNX defines it).
+    """
 
     def __init__(self, model: ir.Model, requantization: Requantization = "fixed_point") -> None:
         self.graph: IntegerGraph = integer_graph(fixed_batch(model))
@@ -40,7 +44,9 @@ class Interpreter:
         self.output_grids = {operand.name: self._output_grid(operand) for operand in self.graph.outputs}
 
     def run(self, feeds: Mapping[str, AnyArray]) -> IntegerRun:
-        """feeds: floats, or codes of the input's dtype, [N, ...]. Raises BadData when one is missing."""
+        """feeds: floats, or codes of the input's dtype, [N, ...]. Raises BadData when one is
+        missing.
+        """
         values: dict[str, I64] = {}
         for name, grid in self.input_grids.items():
             if name not in feeds:

@@ -18,7 +18,9 @@ from edgeq.schema.target import Target
 
 
 def check_model(model: ir.Model, target: Target) -> tuple[Violation, ...]:
-    """Every fact of the target that the model breaks, in the order of its nodes; empty for a legal model. The model is not changed."""
+    """Every fact of the target that the model breaks, in the order of its nodes; empty for a legal
+    model. The model is not changed.
+    """
     own = model.clone()
     QoperatorToQdq()(own)
     InferShapes()(own)

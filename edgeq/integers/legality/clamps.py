@@ -1,4 +1,6 @@
-"""The rule about clamps that live in a grid: compilers that fold a requantization into the layer before it lose them."""
+"""The rule about clamps that live in a grid: compilers that fold a requantization into the layer
+before it lose them.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +17,11 @@ from edgeq.schema.target import Target
 
 
 def clamp_rules(model: ir.Model, target: Target) -> Iterator[Violation]:
-    """Layer -> Q of a grid that cuts -> DQ -> Q (or Concat and the like) of a wider grid with the same zero point.
+    """Layer -> Q of a grid that cuts -> DQ -> Q (or Concat and the like) of a wider grid with the
+    same zero point.
 
-    Whether the first grid cuts cannot be seen in the file; that it ends short of the second at the upper end can, and is enough for
-    the compiler to let larger values through.
+    Whether the first grid cuts cannot be seen in the file; that it ends short of the second at the
+    upper end can, and is enough for the compiler to let larger values through.
     """
     for node in nodes(model):
         if not is_op(node, "Concat", "QuantizeLinear"):

@@ -1,4 +1,6 @@
-"""Rules about operators: whether a kernel exists, what it reads and makes, which grids it can have."""
+"""Rules about operators: whether a kernel exists, what it reads and makes, which grids it can
+have.
+"""
 
 from __future__ import annotations
 
@@ -102,7 +104,9 @@ def _activation_rules(step: IntegerOp, target: Target) -> Iterator[Violation]:
 
 
 def _flips_sign(step: IntegerOp) -> bool:
-    """Whether it makes int8 codes of the same uint8 codes, 128 less: no arithmetic, only the highest bit is another one."""
+    """Whether it makes int8 codes of the same uint8 codes, 128 less: no arithmetic, only the
+    highest bit is another one.
+    """
     first, made = step.inputs[0] if step.inputs else None, step.outputs[0].grid if step.outputs else None
     grid = None if first is None else first.grid
     if step.op_type != "Requantize" or grid is None or made is None or (grid.dtype, made.dtype) != ("uint8", "int8"):
@@ -175,7 +179,9 @@ def _is_integer(step: IntegerOp) -> bool:
 
 
 def _between_codes(step: IntegerOp, target: Target) -> bool:
-    """Whether the model means it to run in integers: codes on both sides, or before a layer with a weight."""
+    """Whether the model means it to run in integers: codes on both sides, or before a layer with a
+    weight.
+    """
     before = any(operand is not None and operand.data is None and operand.grid is not None for operand in step.inputs)
     kernel = target.kernel_of(step.op_type)
     layer = kernel is not None and kernel.weight is not None

@@ -1,4 +1,6 @@
-"""The refusal of what a chip of integers only cannot run: plans with float work, models that break its limits."""
+"""The refusal of what a chip of integers only cannot run: plans with float work, models that break
+its limits.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ SHOWN = 5
 
 
 def refuse_float(plan: Plan, target: Target) -> None:
-    """Raises UnsupportedOp that names the nodes which would run in float, and why, when there are any."""
+    """Raises UnsupportedOp that names the nodes which would run in float, and why, when there are
+    any.
+    """
     floats = [(name, node) for name, node in plan.nodes.items() if node.runs == "float" and node.reason != NOT_FLOAT]
     if not floats:
         return
@@ -27,7 +31,9 @@ def refuse_float(plan: Plan, target: Target) -> None:
 
 
 def refuse_illegal(model: ir.Model, target: Target) -> None:
-    """Raises UnsupportedOp that names the nodes which break a fact of the target (a stride, a sum of weights), when there are any."""
+    """Raises UnsupportedOp that names the nodes which break a fact of the target (a stride, a sum
+    of weights), when there are any.
+    """
     found = check_model(model, target)
     if not found:
         return
@@ -38,7 +44,9 @@ def refuse_illegal(model: ir.Model, target: Target) -> None:
 
 
 def refuse_search(target: Target) -> None:
-    """Raises BadRecipe: a search weighs float layers against integer ones, and here there are none to weigh."""
+    """Raises BadRecipe: a search weighs float layers against integer ones, and here there are none
+    to weigh.
+    """
     if target.integer_only:
         what = f"Effort best searches for layers to keep in float, and {target.name} computes in integers only."
         raise BadRecipe(what, "effort", "Use --effort default.")

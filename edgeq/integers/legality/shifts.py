@@ -1,4 +1,6 @@
-"""Rules about shifts: a chip whose scales are powers of two requantizes by shifting, and not by any number of places."""
+"""Rules about shifts: a chip whose scales are powers of two requantizes by shifting, and not by any
+number of places.
+"""
 
 from __future__ import annotations
 

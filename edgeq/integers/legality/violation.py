@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Violation:
-    """One fact of the target that one node breaks. observed: what the model has; fact: what the target says; source: where from."""
+    """One fact of the target that one node breaks. observed: what the model has; fact: what the
+    target says; source: where from.
+    """
 
     node: str
     op_type: str

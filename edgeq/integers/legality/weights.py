@@ -81,7 +81,9 @@ def _weight_sums(step: IntegerOp, weight: Operand, target: Target) -> Iterator[V
 
 
 def _weight_pairs(step: IntegerOp, rows: AnyArray, target: Target) -> Iterator[Violation]:
-    """Neighbours of one sign whose products would saturate in int16. Kernels with one input and one output a channel add no pairs."""
+    """Neighbours of one sign whose products would saturate in int16. Kernels with one input and one
+    output a channel add no pairs.
+    """
     limit = target.weights.pair_limit
     groups = attribute_int(step.node, "group", 1)
     depthwise = step.op_type == "Conv" and rows.shape[1] == 1 and groups == len(rows) and groups > 1

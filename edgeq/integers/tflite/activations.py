@@ -1,4 +1,6 @@
-"""Functions of one number: fused clamps, RELU and clamps of their own, HARD_SWISH, LOGISTIC, TANH, SOFTMAX, LEAKY_RELU, PRELU."""
+"""Functions of one number: fused clamps, RELU and clamps of their own, HARD_SWISH, LOGISTIC, TANH,
+SOFTMAX, LEAKY_RELU, PRELU.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ _FIXED = {"LOGISTIC": (1 / 256, -128), "SOFTMAX": (1 / 256, -128), "TANH": (1 / 
 
 
 def fused(step: IntegerOp) -> int:
-    """The fused activation function of a step with a clamp; 0 where there is none, or where the output grid ends there anyway."""
+    """The fused activation function of a step with a clamp; 0 where there is none, or where the
+    output grid ends there anyway.
+    """
     if step.clamp is None or implied(step.clamp, made(step)):
         return 0
     if step.clamp not in _FUSED:
@@ -32,7 +36,9 @@ def implied(bounds: tuple[float, float], grid: QuantParams) -> bool:
 
 
 def clamp(e: Emitter, step: IntegerOp) -> None:
-    """A Relu or Clip of its own, on floats between Q and DQ or on codes: RELU where it is one, else MAXIMUM and MINIMUM with constants."""
+    """A Relu or Clip of its own, on floats between Q and DQ or on codes: RELU where it is one, else
+    MAXIMUM and MINIMUM with constants.
+    """
     source, grid = codes(step, 0), signed(made(step))
     assert source.grid is not None
     shape = stored(shape_of(step.outputs[0], step))
@@ -110,7 +116,9 @@ def softmax(e: Emitter, step: IntegerOp) -> None:
 
 
 def _fixed(e: Emitter, step: IntegerOp, code: str, table: str | None, options: dict[str, float]) -> None:
-    """An operator whose output grid the specification fixes; a QUANTIZE behind it where the graph wants another."""
+    """An operator whose output grid the specification fixes; a QUANTIZE behind it where the graph
+    wants another.
+    """
     scale, zero = _FIXED[code]
     grid, source = QuantParams("int8", np.asarray(scale, np.float32), np.asarray(zero, np.int32)), codes(step, 0)
     direct = signed(made(step)) == grid

@@ -53,7 +53,9 @@ def concat(e: Emitter, step: IntegerOp) -> None:
 
 
 def pool(e: Emitter, step: IntegerOp) -> None:
-    """The kernel copies or averages codes: at the grid of its input, with a QUANTIZE behind it where the output has another."""
+    """The kernel copies or averages codes: at the grid of its input, with a QUANTIZE behind it
+    where the output has another.
+    """
     largest = step.op_type == "MaxPool"
     source, node = codes(step, 0), step.node
     assert source.grid is not None
@@ -91,7 +93,9 @@ def _pooled(e: Emitter, step: IntegerOp, tensor: int, padding: int, kernel: tupl
 
 
 def strided(e: Emitter, step: IntegerOp, strides: tuple[int, int]) -> None:
-    """Every n-th row and column: MAX_POOL_2D with windows of one element, which NPUs have where they lack strides of slices."""
+    """Every n-th row and column: MAX_POOL_2D with windows of one element, which NPUs have where
+    they lack strides of slices.
+    """
     _pooled(e, step, e.tensor(codes(step, 0), step), VALID, (1, 1), strides)
 
 
@@ -153,7 +157,9 @@ def resize(e: Emitter, step: IntegerOp) -> None:
 
 
 def _nearest(step: IntegerOp, where: str, sizes: tuple[int, ...], wanted: tuple[int, ...]) -> tuple[bool, bool]:
-    """Flags (align corners, half pixels) under which TFLite takes the same pixels as ONNX; ONNX rounds in ways that TFLite does not."""
+    """Flags (align corners, half pixels) under which TFLite takes the same pixels as ONNX; ONNX
+    rounds in ways that TFLite does not.
+    """
     rounding = step.node.attributes.get_string("nearest_mode", "round_prefer_floor")
     for align, half in ((False, False), (False, True), (True, False)):
         if all(_onnx_pixels(where, rounding, a, b) == _tflite_pixels(align, half, a, b) for a, b in zip(sizes, wanted, strict=True)):

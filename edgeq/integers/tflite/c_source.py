@@ -1,4 +1,6 @@
-"""A .tflite file as C: an array to link into a firmware, and a header with what the code around it must know."""
+"""A .tflite file as C: an array to link into a firmware, and a header with what the code around it
+must know.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +23,11 @@ class CSource:
 
 
 def c_source(model: bytes, name: str, inputs: int = 1, outputs: int = 1) -> CSource:
-    """name: of the files; it becomes the prefix of every symbol. inputs, outputs: how many the model has.
+    """name: of the files; it becomes the prefix of every symbol. inputs, outputs: how many the
+    model has.
 
-    The arena is measured with TFLite Micro on this 64-bit host. Raises MissingExtra without the package tflite-micro, RuntimeRefused.
+    The arena is measured with TFLite Micro on this 64-bit host. Raises MissingExtra without the
+    package tflite-micro, RuntimeRefused.
     """
     symbol = re.sub(r"\W", "_", name)
     symbol = symbol if symbol[:1].isalpha() else f"m_{symbol}"

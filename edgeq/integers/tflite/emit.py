@@ -1,4 +1,6 @@
-"""From a QDQ model to the bytes of a .tflite file: integers throughout, channels last, no TensorFlow."""
+"""From a QDQ model to the bytes of a .tflite file: integers throughout, channels last, no
+TensorFlow.
+"""
 
 from __future__ import annotations
 
@@ -26,11 +28,13 @@ _RECORD = ("edgeq.target", "edgeq.recipe", "edgeq.model", "edgeq.data", "edgeq.p
 
 
 def emit_tflite(model: ir.Model) -> bytes:
-    """The .tflite form of a QDQ model whose integers are all of 8 bits (uint8 becomes int8, exactly).
+    """The .tflite form of a QDQ model whose integers are all of 8 bits (uint8 becomes int8,
+    exactly).
 
-    A dynamic first dimension of an input becomes 1. Images are taken and given channels last: [N, C, H, W] -> [N, H, W, C]. Float inputs
-    and outputs get a QUANTIZE and a DEQUANTIZE; inputs of raw pixels stay uint8, with a QUANTIZE behind them.
-    Raises UnsupportedOp that names the node, BadModel for sizes that are not known, MissingExtra without the extra [tflite].
+    A dynamic first dimension of an input becomes 1. Images are taken and given channels last: [N,
+    C, H, W] -> [N, H, W, C]. Float inputs and outputs get a QUANTIZE and a DEQUANTIZE; inputs of
+    raw pixels stay uint8, with a QUANTIZE behind them. Raises UnsupportedOp that names the node,
+    BadModel for sizes that are not known, MissingExtra without the extra [tflite].
     """
     require_tflite()
     graph = integer_graph(fixed_batch(model))
@@ -53,7 +57,9 @@ def emit_tflite(model: ir.Model) -> bytes:
 
 
 def fixed_batch(model: ir.Model) -> ir.Model:
-    """A copy for one sample a run, with every size that follows from the inputs' inferred and shape arithmetic folded."""
+    """A copy for one sample a run, with every size that follows from the inputs' inferred and shape
+    arithmetic folded.
+    """
     copy = model.clone()
     shapes = {}
     for value in copy.graph.inputs:
@@ -74,7 +80,9 @@ def fixed_batch(model: ir.Model) -> ir.Model:
 
 
 def computes(step: IntegerOp) -> bool:
-    """Whether something flows through it at run time; constants and their arithmetic are read where they are used."""
+    """Whether something flows through it at run time; constants and their arithmetic are read where
+    they are used.
+    """
     return any(operand is not None and operand.data is None for operand in step.inputs)
 
 
@@ -88,7 +96,9 @@ def _end(emitter: Emitter, operand: Operand) -> int:
 
 
 def _pixels(emitter: Emitter, operand: Operand) -> int:
-    """The uint8 tensor of a model input, and the int8 tensor that all else reads: the same codes, 128 less."""
+    """The uint8 tensor of a model input, and the int8 tensor that all else reads: the same codes,
+    128 less.
+    """
     codes, grid = _end(emitter, operand), operand.grid
     assert grid is not None  # PixelBoundary records it
     made = emitter.tensors[codes]

@@ -1,4 +1,6 @@
-"""The state of one emission: tensors and operators so far, and the moves that several operators need."""
+"""The state of one emission: tensors and operators so far, and the moves that several operators
+need.
+"""
 
 from __future__ import annotations
 
@@ -37,8 +39,8 @@ def signed_codes(codes: AnyArray) -> AnyArray:
 
 @dataclass
 class Emitter:
-    """readers: name of a tensor -> the steps that read it. flattened: name of a matrix of rows that were images and are left in TFLite's
-    order -> (channels, height, width)."""
+    """readers: name of a tensor -> the steps that read it. flattened: name of a matrix of rows that
+    were images and are left in TFLite's order -> (channels, height, width)."""
 
     readers: Mapping[str, Sequence[IntegerOp]]
     tensors: list[TfTensor] = field(default_factory=list)
@@ -71,7 +73,9 @@ class Emitter:
         return self.add(TfTensor(name, tuple(shape), "int8", np.atleast_1d(grid.scale), np.atleast_1d(grid.zero_point).astype(np.int64)))
 
     def tensor(self, operand: Operand, step: IntegerOp) -> int:
-        """The tensor of an activation or of a constant operand, in TFLite's layout; made at its first use."""
+        """The tensor of an activation or of a constant operand, in TFLite's layout; made at its
+        first use.
+        """
         if operand.name not in self.index or operand.data is not None:
             shape = shape_of(operand, step)
             if operand.grid is None and not operand.is_float:
@@ -126,7 +130,9 @@ class Emitter:
         return target
 
     def plain_output(self, step: IntegerOp) -> tuple[int, int]:
-        """A tensor in ONNX's layout to be written, and the one that it belongs into; equal where both layouts are the same."""
+        """A tensor in ONNX's layout to be written, and the one that it belongs into; equal where
+        both layouts are the same.
+        """
         final, shape = self.output(step), shape_of(step.outputs[0], step)
         if order(len(shape)) == tuple(range(len(shape))):
             return final, final

@@ -1,4 +1,6 @@
-"""A TFLite model as plain data, and its bytes: the only file that knows the flatbuffer schema (package tflite, extra [tflite])."""
+"""A TFLite model as plain data, and its bytes: the only file that knows the flatbuffer schema
+(package tflite, extra [tflite]).
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ Number = int | float | bool
 
 @dataclass(frozen=True, eq=False)
 class TfTensor:
-    """dtype: numpy name. scale, zero_point: [1] or [C] along `axis`; None: no grid. data: of a constant."""
+    """dtype: numpy name. scale, zero_point: [1] or [C] along `axis`; None: no grid. data: of a
+    constant.
+    """
 
     name: str
     shape: tuple[int, ...]
@@ -29,7 +33,9 @@ class TfTensor:
 
 @dataclass(frozen=True)
 class TfOperator:
-    """code: name in the schema's BuiltinOperator. options: the schema's table and its fields. -1 as input: left out."""
+    """code: name in the schema's BuiltinOperator. options: the schema's table and its fields. -1 as
+    input: left out.
+    """
 
     code: str
     version: int

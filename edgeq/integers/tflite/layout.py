@@ -1,4 +1,6 @@
-"""Where ONNX's axes lie in TFLite: tensors of rank 4 are stored channels last, all others as ONNX has them."""
+"""Where ONNX's axes lie in TFLite: tensors of rank 4 are stored channels last, all others as ONNX
+has them.
+"""
 
 from __future__ import annotations
 
@@ -38,6 +40,8 @@ def inverse(permutation: Sequence[int]) -> tuple[int, ...]:
 
 
 def keeps_order(shape: Sequence[int], permutation: Sequence[int]) -> bool:
-    """Whether a transpose of this shape leaves the elements in memory where they are: only axes of size 1 move."""
+    """Whether a transpose of this shape leaves the elements in memory where they are: only axes of
+    size 1 move.
+    """
     moved = [axis for axis in permutation if shape[axis] != 1]
     return moved == sorted(moved)

@@ -1,4 +1,6 @@
-"""Operators that move codes: RESHAPE, TRANSPOSE, PAD, STRIDED_SLICE, SPLIT; across the two layouts."""
+"""Operators that move codes: RESHAPE, TRANSPOSE, PAD, STRIDED_SLICE, SPLIT; across the two
+layouts.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ from edgeq.integers.tflite.layout import inverse, keeps_order, order, place, sto
 
 
 def reshape(e: Emitter, step: IntegerOp) -> None:
-    """Reshape, Flatten, Squeeze, Unsqueeze. An image that becomes rows for Gemm alone stays in TFLite's order: the weights follow it."""
+    """Reshape, Flatten, Squeeze, Unsqueeze. An image that becomes rows for Gemm alone stays in
+    TFLite's order: the weights follow it.
+    """
     source = codes(step, 0)
     _same_grid(step)
     shape, wanted = shape_of(source, step), shape_of(step.outputs[0], step)

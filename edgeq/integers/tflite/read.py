@@ -13,7 +13,9 @@ _INTEGER = {2: "int32", 3: "uint8", 4: "int64", 6: "bool", 7: "int16", 9: "int8"
 
 
 def file_operators(model: bytes, kernel: str) -> tuple[RanOperator, ...]:
-    """One row an operator, in order. integer: whether no tensor that it touches is float. Raises BadModel for no .tflite file."""
+    """One row an operator, in order. integer: whether no tensor that it touches is float. Raises
+    BadModel for no .tflite file.
+    """
     require_tflite()
     import tflite  # type: ignore[import-untyped]
 

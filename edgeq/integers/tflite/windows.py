@@ -19,7 +19,9 @@ SAME, VALID = 0, 1
 
 @dataclass(frozen=True)
 class Window:
-    """Per spatial axis (height, width). begins, ends: padding; what a window rounded up by ceil_mode needs is in ends."""
+    """Per spatial axis (height, width). begins, ends: padding; what a window rounded up by
+    ceil_mode needs is in ends.
+    """
 
     kernel: tuple[int, int]
     strides: tuple[int, int]
@@ -33,7 +35,9 @@ class Window:
 
 
 def window_of(step: IntegerOp, kernel: tuple[int, ...]) -> Window:
-    """The window of a Conv or pool over its first input, auto_pad and ceil_mode resolved. Raises UnsupportedOp."""
+    """The window of a Conv or pool over its first input, auto_pad and ceil_mode resolved. Raises
+    UnsupportedOp.
+    """
     node, first = step.node, step.inputs[0]
     assert first is not None
     sizes = shape_of(first, step)[2:]
@@ -63,7 +67,9 @@ def window_of(step: IntegerOp, kernel: tuple[int, ...]) -> Window:
 
 
 def same_total(size: int, reach: int, stride: int) -> int:
-    """What TFLite pads for padding SAME, begin and end together; the smaller half lies at the begin."""
+    """What TFLite pads for padding SAME, begin and end together; the smaller half lies at the
+    begin.
+    """
     return max((-(-size // stride) - 1) * stride + reach - size, 0)
 
 
@@ -78,7 +84,9 @@ def is_same(window: Window, sizes: tuple[int, ...]) -> bool:
 
 
 def padded_input(e: Emitter, step: IntegerOp, window: Window, grid: QuantParams, fill: Literal["zero", "lowest"]) -> tuple[int, int]:
-    """The input tensor and TFLite's padding: SAME or VALID where they fit, else behind an explicit PAD."""
+    """The input tensor and TFLite's padding: SAME or VALID where they fit, else behind an explicit
+    PAD.
+    """
     first = step.inputs[0]
     assert first is not None
     source, shape = e.tensor(first, step), shape_of(first, step)
@@ -90,7 +98,9 @@ def padded_input(e: Emitter, step: IntegerOp, window: Window, grid: QuantParams,
 
 
 def explicitly_padded(e: Emitter, step: IntegerOp, window: Window, grid: QuantParams, fill: Literal["zero", "lowest"]) -> int:
-    """The input behind a PAD: with the code of 0, or with the lowest code, which no maximum takes."""
+    """The input behind a PAD: with the code of 0, or with the lowest code, which no maximum
+    takes.
+    """
     first = step.inputs[0]
     assert first is not None
     source, shape = e.tensor(first, step), shape_of(first, step)

@@ -1,4 +1,6 @@
-"""ONNX operators as torch functions: transposed convolution, norms, resizing, reductions, splitting and functions of one number."""
+"""ONNX operators as torch functions: transposed convolution, norms, resizing, reductions, splitting
+and functions of one number.
+"""
 
 from __future__ import annotations
 
@@ -92,7 +94,9 @@ COORDINATES = ("half_pixel", "pytorch_half_pixel", "asymmetric", "align_corners"
 
 
 def _resize(node: ir.Node, x: Operands) -> Tensor:
-    """Nearest and linear, as the standard has them: every output place has a coordinate in the input."""
+    """Nearest and linear, as the standard has them: every output place has a coordinate in the
+    input.
+    """
     mode = node.attributes.get_string("mode", "nearest")
     how = node.attributes.get_string("coordinate_transformation_mode", "half_pixel") or ""
     special = any(attribute_int(node, name, 0) for name in ("antialias", "exclude_outside")) or attribute_ints(node, "axes")

@@ -15,7 +15,8 @@ from edgeq.errors import UnsupportedOp
 
 @dataclass(frozen=True, eq=False)
 class Scaled:
-    """codes * scale. codes: whole float32 numbers, so that sums of products are those of integer kernels; scale broadcasts to them.
+    """codes * scale. codes: whole float32 numbers, so that sums of products are those of integer
+    kernels; scale broadcasts to them.
 
     zero: the zero point that was taken off the codes; None: 0.
     """
@@ -32,9 +33,11 @@ class Scaled:
 
 @dataclass(frozen=True, eq=False)
 class Sum:
-    """The sum of two values that have codes: an integer kernel adds them on the grid of the result, which is not known yet.
+    """The sum of two values that have codes: an integer kernel adds them on the grid of the result,
+    which is not known yet.
 
-    slope: what the sum is multiplied with. ends: between which the product is cut, which a kernel leaves to the grid.
+    slope: what the sum is multiplied with. ends: between which the product is cut, which a kernel
+    leaves to the grid.
     """
 
     first: Scaled
@@ -51,7 +54,8 @@ class Sum:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """What an integer kernel puts on the grid behind it in an order of its own. numbers: what it is without a grid.
+    """What an integer kernel puts on the grid behind it in an order of its own. numbers: what it is
+    without a grid.
 
     codes: those of a scale and a zero point (None: 0), rounded and not yet cut.
     """

@@ -1,8 +1,9 @@
-"""Quantization in torch: codes as whole numbers, sums as integer kernels make them, gradients straight through where nothing is cut.
+"""Quantization in torch: codes as whole numbers, sums as integer kernels make them, gradients
+straight through where nothing is cut.
 
-The straight-through estimator is Bengio et al., arXiv:1308.3432. A scale gets the gradient of learned step size quantization (Esser et
-al., arXiv:1902.08153): it is what remains of d(scale * (code - zero)) when rounding passes gradients on as they are and clipping stops
-them.
+The straight-through estimator is Bengio et al., arXiv:1308.3432. A scale gets the gradient of
+learned step size quantization (Esser et al., arXiv:1902.08153): it is what remains of d(scale *
+(code - zero)) when rounding passes gradients on as they are and clipping stops them.
 """
 
 from __future__ import annotations
@@ -46,15 +47,17 @@ def _quantize(node: ir.Node, x: Operands) -> Tensor:
 
 
 def _cut_by_grid(terms: Sum, scale: Tensor, zero: float, high: int) -> bool:
-    """Whether nothing is lost by leaving the ends of the sum to the grid: it begins at the lower one and stops at the upper or below."""
+    """Whether nothing is lost by leaving the ends of the sum to the grid: it begins at the lower
+    one and stops at the upper or below.
+    """
     return terms.ends is None or (zero == high - 255 and float(scale.detach()) * 255 <= terms.ends[1] + 1e-5)
 
 
 def _added(terms: Sum, scale: Tensor, zero: Tensor | None) -> Tensor:
     """The sum on the grid of the result, its zero point included, before rounding.
 
-    onnxruntime's kernel starts from what does not vary and multiplies and adds the codes with one rounding to float32 each, the second
-    term first; float64 in between gives the same.
+    onnxruntime's kernel starts from what does not vary and multiplies and adds the codes with one
+    rounding to float32 each, the second term first; float64 in between gives the same.
     """
     ratios = [term.scale / scale for term in (terms.first, terms.second)]
     zeros = [_shift(term.zero) for term in (terms.first, terms.second)]
@@ -109,7 +112,9 @@ def _global_average(node: ir.Node, x: Operands) -> Operand:
 
 
 def _average_pool(node: ir.Node, x: Operands) -> Operand:
-    """In numbers, and the zero point of the result is added before rounding: a half goes elsewhere than behind it."""
+    """In numbers, and the zero point of the result is added before rounding: a half goes elsewhere
+    than behind it.
+    """
     mean = _plain(OPERATORS[node.op_type](node, x))
     return mean if x.scaled(0) is None else Result(lambda: mean, lambda grid, zero: rounded(mean / grid + _shift(zero)))
 
@@ -127,7 +132,9 @@ def _add(node: ir.Node, x: Operands) -> Operand:
 
 
 def _hard_sigmoid(node: ir.Node, x: Operands) -> Operand:
-    """As onnxruntime gets it where the grid behind it saturates: alpha times an Add of codes of beta/alpha."""
+    """As onnxruntime gets it where the grid behind it saturates: alpha times an Add of codes of
+    beta/alpha.
+    """
     source = x.scaled(0)
     alpha, beta = attribute_float(node, "alpha", 0.2), attribute_float(node, "beta", 0.5)
     if source is None or source.scale.dim() or alpha <= 0 or beta < 0:
@@ -139,7 +146,9 @@ def _hard_sigmoid(node: ir.Node, x: Operands) -> Operand:
 
 
 def _multiply(node: ir.Node, x: Operands) -> Operand:
-    """The zero point of the result is added before rounding: a half goes elsewhere than behind it."""
+    """The zero point of the result is added before rounding: a half goes elsewhere than behind
+    it.
+    """
     first, second = x.scaled(0), x.scaled(1)
     if first is None or second is None:
         return _plain(OPERATORS[node.op_type](node, x))
@@ -148,7 +157,9 @@ def _multiply(node: ir.Node, x: Operands) -> Operand:
 
 
 def _quantize_at_run(_: ir.Node, x: Operands) -> tuple[Tensor, ...]:
-    """DynamicQuantizeLinear: a uint8 grid that spans what this run holds. The grid itself gets no gradient."""
+    """DynamicQuantizeLinear: a uint8 grid that spans what this run holds. The grid itself gets no
+    gradient.
+    """
     low, high = x[0].detach().amin().clamp(max=0.0), x[0].detach().amax().clamp(min=0.0)
     scale = (high - low) / 255
     scale = torch.where(scale > 0, scale, torch.ones_like(scale))
@@ -179,5 +190,7 @@ QUANTIZED_OPERATORS: dict[str, Operator] = OPERATORS | {
 
 
 def operators_of(target: Target) -> dict[str, Operator]:
-    """The operators of a model for this target: where functions are tables of codes, a HardSigmoid is one, and no Add."""
+    """The operators of a model for this target: where functions are tables of codes, a HardSigmoid
+    is one, and no Add.
+    """
     return QUANTIZED_OPERATORS | ({"HardSigmoid": OPERATORS["HardSigmoid"]} if target.integer_only else {})

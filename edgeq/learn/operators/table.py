@@ -1,4 +1,6 @@
-"""ONNX operators as torch functions: layers, pools, functions of one number, arithmetic and movement."""
+"""ONNX operators as torch functions: layers, pools, functions of one number, arithmetic and
+movement.
+"""
 
 from __future__ import annotations
 

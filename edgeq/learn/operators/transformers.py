@@ -1,4 +1,6 @@
-"""ONNX operators as torch functions: what transformers use beside layers, normalisation, shape arithmetic and selection."""
+"""ONNX operators as torch functions: what transformers use beside layers, normalisation, shape
+arithmetic and selection.
+"""
 
 from __future__ import annotations
 

@@ -40,9 +40,9 @@ class Part:
 
 
 class Executor:
-    """A model of the given operators, without bodies. parameters: its float32 constants by name; set requires_grad to learn them.
-    constants: all of them. made: names of the values that nodes make. steps: all of its nodes in the order to run them, for what comes
-    from the runtime itself.
+    """A model of the given operators, without bodies. parameters: its float32 constants by name;
+    set requires_grad to learn them. constants: all of them. made: names of the values that nodes
+    make. steps: all of its nodes in the order to run them, for what comes from the runtime itself.
 
     Raises UnsupportedOp, naming the first node that has no operator here.
     """
@@ -69,14 +69,17 @@ class Executor:
         self._all = Part(self.steps, self.outputs)
 
     def forward(self, feeds: Mapping[str, Tensor], want: Sequence[str] = ()) -> dict[str, Tensor]:
-        """The graph's outputs and the wanted inner values by name. Values are dropped after their last reader.
+        """The graph's outputs and the wanted inner values by name. Values are dropped after their
+        last reader.
 
         feeds: the inputs; also constants by name, which they replace.
         """
         return self.run(self._all, feeds, want)
 
     def part(self, given: Collection[str], wanted: Sequence[str]) -> Part | None:
-        """What makes the wanted values where only the given ones are known; None where inputs of the model are needed, too."""
+        """What makes the wanted values where only the given ones are known; None where inputs of
+        the model are needed, too.
+        """
         makers = {name: at for at, step in enumerate(self.steps) for name in step.made}
         needed, looked_for = set[int](), [name for name in wanted if name not in given]
         while looked_for:
@@ -91,7 +94,9 @@ class Executor:
         return Part(tuple(self.steps[at] for at in sorted(needed)), tuple(wanted))
 
     def run(self, part: Part, feeds: Mapping[str, Tensor], want: Sequence[str] = ()) -> dict[str, Tensor]:
-        """What the part is to make, and further values in it, by name. feeds: what it is given; also constants by name."""
+        """What the part is to make, and further values in it, by name. feeds: what it is given;
+        also constants by name.
+        """
         values: dict[str, Operand] = {**self.constants, **feeds}
         kept = {*part.wanted, *want}
         for at, step in enumerate(part.steps):

@@ -1,6 +1,8 @@
-"""What a quantized model computes in float, computed by the runtime itself: numbers of its kernels, gradients of torch.
+"""What a quantized model computes in float, computed by the runtime itself: numbers of its kernels,
+gradients of torch.
 
-Two libraries round a normalization or a GELU differently in the last bit, and now and then that is another code behind it.
+Two libraries round a normalization or a GELU differently in the last bit, and now and then that is
+another code behind it.
 """
 
 from __future__ import annotations
@@ -52,7 +54,9 @@ ALIKE = frozenset(
 
 @dataclass(frozen=True, eq=False)
 class Island:
-    """Nodes that run one after the other. session: also computes all of them, from the values outside that they read."""
+    """Nodes that run one after the other. session: also computes all of them, from the values
+    outside that they read.
+    """
 
     nodes: tuple[ir.Node, ...]
     session: Session | None = None
@@ -68,7 +72,9 @@ class Island:
         return frozenset(str(value.name) for node in self.nodes for value in node.outputs)
 
     def exact(self, values: Mapping[str, Operand]) -> dict[str, Tensor]:
-        """What nodes outside read of these, by name, as the runtime computes it; nothing without a session."""
+        """What nodes outside read of these, by name, as the runtime computes it; nothing without a
+        session.
+        """
         if self.session is None:
             return {}
         feeds = {one.name: np.asarray(real(values[one.name]).detach().numpy(), one.dtype, order="C") for one in self.session.inputs}
@@ -82,9 +88,11 @@ def exact_with_gradient(simulated: Operand | None, exact: Tensor) -> Tensor:
 
 
 def float_islands(model: ir.Model, floats: Set[str], learned: Set[str]) -> list[Island]:
-    """The nodes of a model in an order that keeps float ones together, as the runtime sees them and fuses them.
+    """The nodes of a model in an order that keeps float ones together, as the runtime sees them and
+    fuses them.
 
-    model: gets shapes in place. floats: names of the nodes that run in float. learned: names of constants that change.
+    model: gets shapes in place. floats: names of the nodes that run in float. learned: names of
+    constants that change.
     """
     InferShapes()(model)
     steps = []
@@ -95,10 +103,11 @@ def float_islands(model: ir.Model, floats: Set[str], learned: Set[str]) -> list[
 
 
 def _islands(model: ir.Model, floats: Set[str]) -> list[list[ir.Node]]:
-    """Float nodes with as many changes from integers to floats ahead of them, so that no path from one to another leads through integers.
+    """Float nodes with as many changes from integers to floats ahead of them, so that no path from
+    one to another leads through integers.
 
-    What only other nodes of a pattern read has the number of its last node: what the runtime makes one kernel of stays together. Nodes
-    that do not run in float are alone.
+    What only other nodes of a pattern read has the number of its last node: what the runtime makes
+    one kernel of stays together. Nodes that do not run in float are alone.
     """
     ahead: dict[ir.Node, int] = {}
     found: dict[int, list[ir.Node]] = {}
@@ -134,7 +143,9 @@ def _in_order(model: ir.Model, islands: Sequence[list[ir.Node]]) -> list[list[ir
 
 
 def _session(model: ir.Model, island: Sequence[ir.Node], learned: Set[str]) -> Session | None:
-    """These nodes as a model of their own; None where the type of what they read or give is not known."""
+    """These nodes as a model of their own; None where the type of what they read or give is not
+    known.
+    """
     inside, outputs = set(island), model.graph.outputs
     made = [value for node in island for value in node.outputs]
     given = [value for value in made if value in outputs or any(use.node not in inside for use in value.uses())]
@@ -145,5 +156,6 @@ def _session(model: ir.Model, island: Sequence[ir.Node], learned: Set[str]) -> S
     part = ir.convenience.extract(model.graph, fed, given)
     for value in fed:
         part.initializers.pop(str(value.name), None)
-    # one thread: islands are many and small, and kernels give the same numbers with one and with several (but for Log and Elu)
+    # one thread: islands are many and small, and kernels give the same numbers with one and with
+    # several (but for Log and Elu)
     return open_session(ir.Model(part, ir_version=model.ir_version), threads=1)

@@ -1,4 +1,6 @@
-"""A float model whose weights lie in tables of floats, in torch: entries, and which entry a weight is stored as, are learned."""
+"""A float model whose weights lie in tables of floats, in torch: entries, and which entry a weight
+is stored as, are learned.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +25,11 @@ from edgeq.passes.store.fold_codebooks import Storage, stored_constant
 
 @dataclass(frozen=True, eq=False)
 class FloatTable:
-    """A weight behind its tables. free: its own numbers, in units of `unit`; entries: float32 [T, k], in TABLE_STEP of it.
+    """A weight behind its tables. free: its own numbers, in units of `unit`; entries: float32 [T,
+    k], in TABLE_STEP of it.
 
-    owner: table of each number; held: entries that stay 0; kept: numbers that may be something else.
+    owner: table of each number; held: entries that stay 0; kept: numbers that may be something
+    else.
     """
 
     free: Parameter
@@ -68,7 +72,9 @@ class FloatTable:
 
 
 class FloatStudent:
-    """A float model with tables. weights: value name of a weight -> what it was before it got tables. See Simulation for the rest."""
+    """A float model with tables. weights: value name of a weight -> what it was before it got
+    tables. See Simulation for the rest.
+    """
 
     def __init__(self, model: ir.Model, storage: Mapping[str, Storage], weights: Mapping[str, F32], *, refits: bool) -> None:
         self._executor, self._refits = Executor(model), refits
@@ -104,7 +110,9 @@ class FloatStudent:
             table.refit()
 
     def learned(self) -> dict[str, F32]:
-        """Value name of each weight -> its numbers now, no more different ones than its tables have entries."""
+        """Value name of each weight -> its numbers now, no more different ones than its tables have
+        entries.
+        """
         with torch.no_grad():
             return {name: table.whole().numpy() for name, table in self._tables.items()}
 

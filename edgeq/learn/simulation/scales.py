@@ -1,4 +1,6 @@
-"""Scales of activations that are learned: one for each group of values that share a grid, as far as nothing else fixes it."""
+"""Scales of activations that are learned: one for each group of values that share a grid, as far as
+nothing else fixes it.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +16,16 @@ from edgeq.graph.read import constant, is_op, nodes
 from edgeq.schema.plan import Plan
 from edgeq.schema.target import Target
 
-#: a step of 1 of a scale's parameter changes the scale by this share: scales are to move slower than codes
+#: a step of 1 of a scale's parameter changes the scale by this share: scales are to move slower
+#: than codes
 SCALE_STEP = 0.05
 
 
 @dataclass(frozen=True, eq=False)
 class LearnedScale:
-    """The scale of a group of values. name: of its initializer; steps: the parameter; shrinks: the end of the grid stands for a Clip."""
+    """The scale of a group of values. name: of its initializer; steps: the parameter; shrinks: the
+    end of the grid stands for a Clip.
+    """
 
     name: str
     values: tuple[str, ...]
@@ -35,9 +40,11 @@ class LearnedScale:
 
 
 def learned_scales(integers: ir.Model, floats: ir.Model, plan: Plan, target: Target) -> list[LearnedScale]:
-    """Give every group of values of the integer model, in place, scale initializers of its own; those that may be learned, in graph order.
+    """Give every group of values of the integer model, in place, scale initializers of its own;
+    those that may be learned, in graph order.
 
-    Held: powers of two, the grids that an operator has whatever the data, and those of the model's inputs, which users rely on.
+    Held: powers of two, the grids that an operator has whatever the data, and those of the model's
+    inputs, which users rely on.
     """
     held = _held(floats, plan, target)
     clipped = {name for node in plan.nodes.values() if node.runs == "absorbed" and node.op_type == "Clip" for name in node.outputs}
@@ -80,7 +87,9 @@ def _read_own(model: ir.Model, quantize: ir.Node, name: str) -> None:
 
 
 def _planned_value(quantize: ir.Node, plan: Plan) -> str | None:
-    """The name that the plan has for what is quantized; a graph output's own name is the dequantized value's."""
+    """The name that the plan has for what is quantized; a graph output's own name is the
+    dequantized value's.
+    """
     reader = next((use.node for use in quantize.outputs[0].uses()), None)
     ends = (quantize.inputs[0], None if reader is None else reader.outputs[0])
     return next((str(value.name) for value in ends if value is not None and value.name in plan.grids), None)

@@ -1,4 +1,6 @@
-"""The integer model of a plan in torch, with what can be learned as parameters; what was learned goes back into a plan."""
+"""The integer model of a plan in torch, with what can be learned as parameters; what was learned
+goes back into a plan.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,8 @@ BIAS_UNIT = 64.0
 
 @dataclass(frozen=True, eq=False)
 class LearnedBias:
-    """A bias [C]: first + steps * unit. name: of its constant; scale: of that of its int32 codes (None: it is stored in float).
+    """A bias [C]: first + steps * unit. name: of its constant; scale: of that of its int32 codes
+    (None: it is stored in float).
 
     factors: names of the two scales that scale is the product of.
     """
@@ -49,10 +52,11 @@ class LearnedBias:
 class Simulation:
     """A plan's model in torch: the same integers, and gradients.
 
-    floats: the model in float operators that the plan's grids and codes are of; integers: that with quantizers, and nothing that only
-    serves a runtime. bits: of weights, as in the recipe. learnable: the parameters. inner: value of the plan -> the
-    name of what its readers see of it. executor: runs it, with `constants` in place. refits: entries of tables follow from `refit`,
-    and not from a gradient.
+    floats: the model in float operators that the plan's grids and codes are of; integers: that with
+    quantizers, and nothing that only serves a runtime. bits: of weights, as in the recipe.
+    learnable: the parameters. inner: value of the plan -> the name of what its readers see of it.
+    executor: runs it, with `constants` in place. refits: entries of tables follow from `refit`, and
+    not from a gradient.
     """
 
     def __init__(self, floats: ir.Model, integers: ir.Model, plan: Plan, target: Target, bits: int = 8, *, refits: bool = False) -> None:
@@ -76,7 +80,9 @@ class Simulation:
             table.entries.requires_grad_(not refits)
 
     def forward(self, feeds: Mapping[str, Tensor], want: Sequence[str] = ()) -> dict[str, Tensor]:
-        """Graph outputs and wanted inner values, as the runtime computes them from these parameters."""
+        """Graph outputs and wanted inner values, as the runtime computes them from these
+        parameters.
+        """
         return self.executor.forward({**self.constants(), **feeds}, want)
 
     @property
@@ -115,7 +121,9 @@ class Simulation:
             weight.refit()
 
     def constants(self, read: Container[str] | None = None) -> dict[str, Tensor]:
-        """Every constant that follows from the parameters, by its name in the graph; of `read` only, if given."""
+        """Every constant that follows from the parameters, by its name in the graph; of `read`
+        only, if given.
+        """
         found = {one.name: one.scale() for one in self.scales if read is None or one.name in read}
         for name, weight in self._weights.items():
             if read is None or name in read:
@@ -172,7 +180,9 @@ class Simulation:
 
 
 def _stored(value: ir.Value | None) -> tuple[ir.Value | None, ir.Value | None]:
-    """The codes and scale that a DequantizeLinear reads; of an initializer itself, without a scale; else nothing."""
+    """The codes and scale that a DequantizeLinear reads; of an initializer itself, without a scale;
+    else nothing.
+    """
     maker = None if value is None else value.producer()
     if maker is not None and is_op(maker, "DequantizeLinear"):
         return maker.inputs[0], maker.inputs[1]

@@ -1,4 +1,6 @@
-"""A weight that is learned behind its exact grid: free numbers in units of codes, the rounding of the target, learned steps and tables."""
+"""A weight that is learned behind its exact grid: free numbers in units of codes, the rounding of
+the target, learned steps and tables.
+"""
 
 from __future__ import annotations
 
@@ -22,17 +24,21 @@ from edgeq.numerics.rounding import Codes
 from edgeq.refine.round_apart import Weighted
 from edgeq.schema.plan import GridPlan, StoragePlan, pack_codes
 
-#: a free number begins at most this far from its first code: what rounding with the data in view chose must not flip at the first step
+#: a free number begins at most this far from its first code: what rounding with the data in view
+#: chose must not flip at the first step
 INSIDE = 0.25
-#: a step of 1 of a table's entry is this share of the distance of its entries: all weights stored as it move with it, the same way
+#: a step of 1 of a table's entry is this share of the distance of its entries: all weights stored
+#: as it move with it, the same way
 TABLE_STEP = 0.1
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """A codebook that is learned. entries: float32 [T, k] in units of `unit` codes, a parameter; owner: of each number, its table.
+    """A codebook that is learned. entries: float32 [T, k] in units of `unit` codes, a parameter;
+    owner: of each number, its table.
 
-    held: entries that must stay 0, because zeros of the weight are kept or neighbours are limited. gap: mean distance of entries, codes.
+    held: entries that must stay 0, because zeros of the weight are kept or neighbours are limited.
+    gap: mean distance of entries, codes.
     """
 
     entries: Tensor
@@ -57,7 +63,8 @@ class Table:
 
 @dataclass(frozen=True, eq=False)
 class LearnedWeight:
-    """free: the weight in units of `unit` codes, a parameter. steps: what its scales are changed by, a parameter (None: they stay).
+    """free: the weight in units of `unit` codes, a parameter. steps: what its scales are changed
+    by, a parameter (None: they stay).
 
     first: its grid in the plan. codes: those that the target allows.
     """
@@ -88,7 +95,9 @@ class LearnedWeight:
         return first if self.steps is None else first * torch.exp(self.steps * SCALE_STEP).reshape(first.shape)
 
     def whole(self) -> Tensor:
-        """The codes, whole float32 numbers in the weight's shape; their gradient goes to the free numbers and to the table's entries."""
+        """The codes, whole float32 numbers in the weight's shape; their gradient goes to the free
+        numbers and to the table's entries.
+        """
         wanted = self.free * self.unit
         rows = weight_rows(wanted.detach().numpy(), self.one.node, self.one.layer)
         if self.table is None:
@@ -99,7 +108,9 @@ class LearnedWeight:
         return entries.reshape(-1)[flat] + (wanted - wanted.detach())
 
     def refit(self) -> None:
-        """One step of k-means: every entry becomes the mean of the free numbers that are stored as it. Empty ones, and those held, stay."""
+        """One step of k-means: every entry becomes the mean of the free numbers that are stored as
+        it. Empty ones, and those held, stay.
+        """
         if self.table is None:
             return
         wanted = (self.free.detach() * self.unit).numpy()
@@ -110,7 +121,9 @@ class LearnedWeight:
         self.table.entries.data.copy_(torch.from_numpy(kept / np.float32(self.table.unit)))
 
     def clusters(self, table: Table, entries: Tensor, rows: F32) -> Indices:
-        """The place of each number of the weight in the entries, all tables one after the other; in the weight's shape."""
+        """The place of each number of the weight in the entries, all tables one after the other; in
+        the weight's shape.
+        """
         codes = self._table_codes(entries.detach().numpy(), rows)
         places = np.asarray(from_rows(codes.places(codes.all_nearest(rows)), self.one.node, tuple(self.free.shape)), np.intp)
         return np.asarray(table.owner * entries.shape[1] + places, np.intp)
@@ -121,7 +134,9 @@ class LearnedWeight:
         return TableCodes(codes.qmin, codes.qmax, codes.pairs, codes.limit, codes.power_of_two, codes.kept, tables)
 
     def learned(self) -> GridPlan:
-        """The grid of the plan with what was learned; the very first one when its codes and scales did not change."""
+        """The grid of the plan with what was learned; the very first one when its codes and scales
+        did not change.
+        """
         codes = self.whole().detach().numpy().astype(self.first.dtype)
         scale = tuple(float(s) for s in np.atleast_1d(self.scale().detach().numpy()))
         if scale == self.first.scale and np.array_equal(codes, self.began):
@@ -135,7 +150,9 @@ TUNED = ", fine-tuned"
 
 
 def learned_weight(one: Weighted, weight: AnyArray, stored: AnyArray, grid: GridPlan, codes: Codes, scales: bool) -> LearnedWeight:
-    """weight: the float one; stored: its codes now. scales: whether its scales are learned. Raises UnsupportedOp for tables of vectors."""
+    """weight: the float one; stored: its codes now. scales: whether its scales are learned. Raises
+    UnsupportedOp for tables of vectors.
+    """
     began = stored.astype(np.float32)
     steps = Parameter(torch.zeros(len(grid.scale))) if scales else None
     if grid.storage is None:
@@ -145,7 +162,8 @@ def learned_weight(one: Weighted, weight: AnyArray, stored: AnyArray, grid: Grid
     rows = weight_rows(began, one.node, one.layer)
     if codes.kept is None and bool((table.held).any()) and float(np.mean(stored == 0)) >= SPARSE:
         codes = replace(codes, kept=rows != 0)
-    # exactly on its code: entries lie closer in the middle of a table, and a fit in sequence chose each for all before it
+    # exactly on its code: entries lie closer in the middle of a table, and a fit in sequence chose
+    # each for all before it
     free = Parameter(torch.from_numpy(began / np.float32(table.gap)))
     return LearnedWeight(one, grid, codes, free, steps, table.gap, table, stored)
 

@@ -1,4 +1,6 @@
-"""Batches for training and samples held out for validation, streamed from one data set in constant memory."""
+"""Batches for training and samples held out for validation, streamed from one data set in constant
+memory.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +18,11 @@ WINDOW = 16  # batches that are shuffled together; what is in memory at a time
 
 
 def training_batches(dataset: Dataset, batch: int, *, seed: int, epoch: int) -> Iterator[tuple[tuple[int, ...], Feeds]]:
-    """The batches of an epoch, with the indices of their samples; the order hangs on seed and epoch alone.
+    """The batches of an epoch, with the indices of their samples; the order hangs on seed and epoch
+    alone.
 
-    Shuffled within windows, for the data is read in order. A fixed batch of the model wins over `batch`, as in Dataset.
+    Shuffled within windows, for the data is read in order. A fixed batch of the model wins over
+    `batch`, as in Dataset.
     """
     _check(dataset)
     chance = np.random.default_rng([seed, epoch])
@@ -31,9 +35,11 @@ def training_batches(dataset: Dataset, batch: int, *, seed: int, epoch: int) -> 
 
 
 def blended(feeds: Feeds, share: float, chance: np.random.Generator) -> Feeds:
-    """About `share` of the samples become a blend with another sample of the batch, by a random part; not where an input is no float.
+    """About `share` of the samples become a blend with another sample of the batch, by a random
+    part; not where an input is no float.
 
-    A teacher answers blends too, so they are further samples (mixup, Zhang et al., arXiv:1710.09412, without its labels).
+    A teacher answers blends too, so they are further samples (mixup, Zhang et al.,
+    arXiv:1710.09412, without its labels).
     """
     count = min(len(array) for array in feeds.values())
     if count < 2 or any(array.dtype != np.float32 or len(array) != count for array in feeds.values()):

@@ -1,4 +1,6 @@
-"""What a block is fed and what it is to give, sample by sample in temporary files: memory does not grow with the data."""
+"""What a block is fed and what it is to give, sample by sample in temporary files: memory does not
+grow with the data.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +31,8 @@ class _Place:
 
 @dataclass(eq=False)
 class Samples:
-    """Some values of every sample, appended in order, read from a memory map. The file has no name: it is gone when this is closed,
-    whatever happens. samples: for each, name -> where it lies."""
+    """Some values of every sample, appended in order, read from a memory map. The file has no name:
+    it is gone when this is closed, whatever happens. samples: for each, name -> where it lies."""
 
     samples: list[dict[str, _Place]] = field(default_factory=list)
 
@@ -50,7 +52,9 @@ class Samples:
         self._file.close()
 
     def append(self, values: Mapping[str, Tensor], count: int = 1) -> None:
-        """Add so many samples, which lie one behind the other along axis 0 of the values. Raises BadData when the disk is full."""
+        """Add so many samples, which lie one behind the other along axis 0 of the values. Raises
+        BadData when the disk is full.
+        """
         parts = {name: np.split(value.detach().numpy(), count) if count > 1 else [value.detach().numpy()] for name, value in values.items()}
         for number in range(count):
             self.samples.append({name: self._write(arrays[number]) for name, arrays in parts.items()})

@@ -1,4 +1,6 @@
-"""What one block learns, and how fast: the rounding of its weights, table entries, biases and scales of activations beside it."""
+"""What one block learns, and how fast: the rounding of its weights, table entries, biases and
+scales of activations beside it.
+"""
 
 from __future__ import annotations
 
@@ -14,16 +16,21 @@ from edgeq.learn.training.blocks import Block
 from edgeq.learn.training.soft_rounding import SoftRounding
 from edgeq.learn.training.training import FINAL_RATE, cosine
 
-#: learning rates of V, and of what is learned beside it: in steps as the simulation has them, and less and less
+#: learning rates of V, and of what is learned beside it: in steps as the simulation has them, and
+#: less and less
 RATE, SCALE_RATE, BIAS_RATE, ENTRY_RATE = 0.05, 0.003, 0.01, 0.003
-#: share of the steps before the regulariser sets in (arXiv:2004.10568), and its exponent from there to the end
+#: share of the steps before the regulariser sets in (arXiv:2004.10568), and its exponent from there
+#: to the end
 WARM_UP, FIRST_BETA, LAST_BETA = 0.2, 20.0, 2.0
-#: weight of the regulariser's mean over the weights against the relative error: with less, weights are left between two codes
+#: weight of the regulariser's mean over the weights against the relative error: with less, weights
+#: are left between two codes
 STRENGTH = 1.0
 
 
 def beta_at(share: float) -> float | None:
-    """The regulariser's exponent after this share of the steps: a cosine from FIRST_BETA to LAST_BETA. None: it does not set in yet."""
+    """The regulariser's exponent after this share of the steps: a cosine from FIRST_BETA to
+    LAST_BETA. None: it does not set in yet.
+    """
     if share < WARM_UP:
         return None
     done = (share - WARM_UP) / (1 - WARM_UP)
@@ -31,7 +38,9 @@ def beta_at(share: float) -> float | None:
 
 
 class BlockLesson:
-    """A block that learns. learned: names of constants that blocks before it read and that stay as they are. spread: target -> variance."""
+    """A block that learns. learned: names of constants that blocks before it read and that stay as
+    they are. spread: target -> variance.
+    """
 
     def __init__(self, student: Simulation, block: Block, learned: Set[str], spread: Mapping[str, float]) -> None:
         self._student, self._block, self._spread = student, block, spread

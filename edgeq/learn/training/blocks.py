@@ -1,4 +1,6 @@
-"""Blocks of a quantized model: parts that a single value leads into and a single value leaves, so that each can be learned by itself."""
+"""Blocks of a quantized model: parts that a single value leads into and a single value leaves, so
+that each can be learned by itself.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ from edgeq.learn.simulation.simulation import Simulation
 
 @dataclass(frozen=True, eq=False)
 class Cut:
-    """A value that every path through the model leads through. value: its name in the float model; quantize: what makes its codes.
+    """A value that every path through the model leads through. value: its name in the float model;
+    quantize: what makes its codes.
 
     read_as: the name of the dequantized codes.
     """
@@ -34,7 +37,8 @@ class Cut:
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """given, made: where it begins and ends; None: with the model. student, teacher: its steps. layers: its nodes with weights.
+    """given, made: where it begins and ends; None: with the model. student, teacher: its steps.
+    layers: its nodes with weights.
 
     targets: value of the teacher -> the student's name of it.
     """
@@ -48,10 +52,11 @@ class Block:
 
 
 def blocks_of(student: Simulation, teacher: Executor, layers: int, cuttable: Callable[[Sequence[str]], set[str]]) -> list[Block]:
-    """The model in blocks of at least so many layers with weights, as far as there are cuts. cuttable: picks the values of the float model
-    at which samples can be joined and parted.
+    """The model in blocks of at least so many layers with weights, as far as there are cuts.
+    cuttable: picks the values of the float model at which samples can be joined and parted.
 
-    The last block is as short as it can be: outputs are few numbers, and what many weights learn from few numbers is not true elsewhere.
+    The last block is as short as it can be: outputs are few numbers, and what many weights learn
+    from few numbers is not true elsewhere.
     """
     known = [cut for cut in _cuts(student, teacher) if teacher.part([cut.value], teacher.outputs) is not None]
     good = cuttable([cut.value for cut in known])
@@ -62,7 +67,8 @@ def blocks_of(student: Simulation, teacher: Executor, layers: int, cuttable: Cal
 
     tails = {cut: block(cut, None).layers for cut in known if cut.value in good}
     everything = whole(student, teacher).layers
-    # where only some layers are left, and then at the first cut: what comes later, as behind a mean, is fewer numbers
+    # where only some layers are left, and then at the first cut: what comes later, as behind a
+    # mean, is fewer numbers
     last = next((tail for tail in reversed(tails.values()) if tail and tail != everything), None)
     cuts = list(tails)[: 0 if last is None else list(tails.values()).index(last) + 1]
     blocks: list[Block] = []
@@ -95,7 +101,9 @@ def _block(student: Simulation, teacher: Executor, given: Cut | None, made: Cut 
 
 
 def _cuts(student: Simulation, teacher: Executor) -> Iterator[Cut]:
-    """In the order of the graph. In any order that runs, a value through which all paths lead is alone at some time."""
+    """In the order of the graph. In any order that runs, a value through which all paths lead is
+    alone at some time.
+    """
     executor = student.executor
     names = {read: value for value, read in student.inner.items()}
     last = {name: at for at, step in enumerate(executor.steps) for name in step.read}

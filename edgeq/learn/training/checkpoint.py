@@ -1,4 +1,6 @@
-"""The state of a training run in one file, written whole after every epoch, so that a killed run goes on where it was."""
+"""The state of a training run in one file, written whole after every epoch, so that a killed run
+goes on where it was.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ OptimizerState = dict[str, object]  # as torch.optim writes and reads it
 
 @dataclass(frozen=True)
 class Identity:
-    """What a checkpoint belongs to: hashes of model, starting plan and data, the settings that steer training, and its length."""
+    """What a checkpoint belongs to: hashes of model, starting plan and data, the settings that
+    steer training, and its length.
+    """
 
     model: str
     plan: str
@@ -33,7 +37,9 @@ class Identity:
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """epoch: how many are done. best: the parameters with the best score so far, the start included. stale: epochs since."""
+    """epoch: how many are done. best: the parameters with the best score so far, the start
+    included. stale: epochs since.
+    """
 
     epoch: int
     parameters: dict[str, Tensor]
@@ -55,12 +61,16 @@ def save_checkpoint(path: Path, state: State, identity: Identity) -> None:
 
 
 def planned_epochs(path: Path) -> int:
-    """For how many epochs the training of a checkpoint was planned, where the clock had decided. Raises BadCheckpoint."""
+    """For how many epochs the training of a checkpoint was planned, where the clock had decided.
+    Raises BadCheckpoint.
+    """
     return int(_read(path)["identity"]["epochs"])
 
 
 def load_checkpoint(path: Path, identity: Identity) -> State:
-    """The state in a checkpoint of this very run. Runs no code of the file. Raises BadCheckpoint."""
+    """The state in a checkpoint of this very run. Runs no code of the file. Raises
+    BadCheckpoint.
+    """
     found = _read(path)
     other = [name for name, value in vars(identity).items() if found["identity"].get(name) != value]
     if other:

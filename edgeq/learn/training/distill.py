@@ -1,4 +1,6 @@
-"""Losses of a quantized student: against the outputs of its float teacher, without labels, or mixed with labels."""
+"""Losses of a quantized student: against the outputs of its float teacher, without labels, or mixed
+with labels.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +22,11 @@ class Loss(StrEnum):
 
 
 def choose_loss(teacher: Tensor, *, classifies: bool) -> Loss:
-    """The loss that suits an output of the teacher. classifies: the task of the data is to name the largest score.
+    """The loss that suits an output of the teacher. classifies: the task of the data is to name the
+    largest score.
 
-    Rows of probabilities show in their values. Logits do not differ from an embedding in theirs: there only the task tells.
+    Rows of probabilities show in their values. Logits do not differ from an embedding in theirs:
+    there only the task tells.
     """
     rows = teacher.reshape(-1, teacher.shape[-1]) if teacher.dim() else teacher.reshape(1, 1)
     if rows.shape[-1] > 1 and bool((rows >= 0).all()) and bool(((rows.sum(-1) - 1).abs() < PROBABILITY_SLACK).all()):
@@ -31,7 +35,9 @@ def choose_loss(teacher: Tensor, *, classifies: bool) -> Loss:
 
 
 def distance(student: Tensor, teacher: Tensor, loss: Loss) -> Tensor:
-    """Mean loss over the samples; zero where the student equals its teacher (Hinton et al., arXiv:1503.02531, temperature 1)."""
+    """Mean loss over the samples; zero where the student equals its teacher (Hinton et al.,
+    arXiv:1503.02531, temperature 1).
+    """
     if loss is Loss.MSE:
         spread = teacher.var(unbiased=False).clamp_min(SMALLEST)
         return (student - teacher).square().mean() / spread
@@ -43,7 +49,9 @@ def distance(student: Tensor, teacher: Tensor, loss: Loss) -> Tensor:
 
 
 def with_labels(distilled: Tensor, scores: Tensor, labels: Tensor, loss: Loss, share: float) -> Tensor:
-    """(1 - share) of the distillation loss plus share of the cross-entropy of the labels. `loss` says what the scores are."""
+    """(1 - share) of the distillation loss plus share of the cross-entropy of the labels. `loss`
+    says what the scores are.
+    """
     if not 0 <= share <= 1:
         raise ValueError(f"share {share} is not in 0..1")
     logs = scores.clamp_min(SMALLEST).log() if loss is Loss.KL_PROBABILITIES else torch.log_softmax(scores, -1)

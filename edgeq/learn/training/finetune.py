@@ -1,4 +1,6 @@
-"""Fine-tune a plan: train its weights, scales and biases against the float model, and give the plan of what was learned."""
+"""Fine-tune a plan: train its weights, scales and biases against the float model, and give the plan
+of what was learned.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ TIMED_STEPS = 3
 
 @dataclass(frozen=True)
 class Starting:
-    """What training starts from. floats: the model as the plan's grids see it; integers: that with quantizers around its operators."""
+    """What training starts from. floats: the model as the plan's grids see it; integers: that with
+    quantizers around its operators.
+    """
 
     floats: ir.Model
     integers: ir.Model
@@ -45,7 +49,8 @@ def fine_tune(
 
     keep: checkpoint that is replaced after every epoch; resume: one to go on from.
 
-    Raises BadData (too few samples, labels that are missing), UnsupportedOp, BadTraining, BadCheckpoint.
+    Raises BadData (too few samples, labels that are missing), UnsupportedOp, BadTraining,
+    BadCheckpoint.
     """
     progress.start("prepare training", None)
     refits = recipe.finetune.centroids == "refit"
@@ -66,7 +71,9 @@ def trained(
     keep: Path | None = None,
     resume: Path | None = None,
 ) -> State:
-    """Train the student in place. hashes: of the float model, and of what the student started as. Raises what fine_tune raises."""
+    """Train the student in place. hashes: of the float model, and of what the student started as.
+    Raises what fine_tune raises.
+    """
     wish = recipe.finetune
     if wish.labels and data.labels is None:
         raise BadData("The data has no labels to train with.", data.name, "Give labelled data, or leave --labels out.")
@@ -82,10 +89,11 @@ def trained(
 
 
 def rate_for(bits: float) -> float:
-    """The learning rate for weights of so many bits on average: 0.03 of 2, 0.006 of 4, 0.003 from 8 on; between them by their logarithms.
+    """The learning rate for weights of so many bits on average: 0.03 of 2, 0.006 of 4, 0.003 from 8
+    on; between them by their logarithms.
 
-    Chosen by measurement: at 8 bits 0.01 lost on a mobilenet what 0.003 kept; on a keyword net 20 epochs gained most with 0.006 at 4 bits
-    (0.003 gained nothing, 0.01 less) and with 0.03 at 2.
+    Chosen by measurement: at 8 bits 0.01 lost on a mobilenet what 0.003 kept; on a keyword net 20
+    epochs gained most with 0.006 at 4 bits (0.003 gained nothing, 0.01 less) and with 0.03 at 2.
     """
     return float(np.exp(np.interp(bits, (2.0, 4.0, 8.0), np.log((0.03, 0.006, 0.003)))))
 

@@ -1,4 +1,6 @@
-"""Fine-tune a float model's tables of floats against the model as it was, and give the new weights."""
+"""Fine-tune a float model's tables of floats against the model as it was, and give the new
+weights.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ from edgeq.schema.recipe import Recipe
 
 @dataclass(frozen=True)
 class Tabled:
-    """What training starts from. plain: the teacher; model: the same, weights as its tables have them; storage: "node:input index" -> how.
+    """What training starts from. plain: the teacher; model: the same, weights as its tables have
+    them; storage: "node:input index" -> how.
 
     weights: value name -> what the weight was; model_hash: of the float file.
     """
@@ -36,7 +39,9 @@ class Tabled:
 def fine_tune_tables(
     start: Tabled, data: Dataset, recipe: Recipe, progress: Progress, *, keep: Path | None = None, resume: Path | None = None
 ) -> dict[str, F32]:
-    """Value name -> new weight; empty when nothing scored better than the start. Raises what fine_tune raises."""
+    """Value name -> new weight; empty when nothing scored better than the start. Raises what
+    fine_tune raises.
+    """
     progress.start("prepare training", None)
     student = FloatStudent(start.model, start.storage, start.weights, refits=recipe.finetune.centroids == "refit")
     began = hashlib.sha256(repr(sorted(start.storage.items())).encode())

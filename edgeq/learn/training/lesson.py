@@ -1,4 +1,6 @@
-"""What fine-tuning trains: the integers of a plan against the float model, output by output and value by value inside."""
+"""What fine-tuning trains: the integers of a plan against the float model, output by output and
+value by value inside.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ SMALLEST = 1e-12  # keeps the variance of a value that does not vary out of a de
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """One batch: feeds by input name, what the teacher says to them by value name, and labels where they are used."""
+    """One batch: feeds by input name, what the teacher says to them by value name, and labels where
+    they are used.
+    """
 
     feeds: dict[str, Tensor]
     wanted: dict[str, Tensor]
@@ -32,7 +36,9 @@ class Material:
 
 
 class Student(Protocol):
-    """A model that learns. learnable: its parameters; inner: value of the teacher -> the name of the student's; mean_bits: of a weight."""
+    """A model that learns. learnable: its parameters; inner: value of the teacher -> the name of
+    the student's; mean_bits: of a weight.
+    """
 
     learnable: ParameterList
     inner: dict[str, str]
@@ -46,7 +52,9 @@ class Student(Protocol):
 
 
 class Distillation:
-    """A student of the teacher, the same model in float. Everything is relative to how much a value of the teacher varies."""
+    """A student of the teacher, the same model in float. Everything is relative to how much a value
+    of the teacher varies.
+    """
 
     def __init__(self, student: Student, teacher: Executor, data: Dataset, wish: FineTuneWish, seed: int) -> None:
         self.student, self.teacher, self.data, self.wish, self.seed = student, teacher, data, wish, seed
@@ -62,7 +70,9 @@ class Distillation:
         return Lesson(self.student.learnable, self.batches, self.loss, self.score, self.student.refit)
 
     def _look(self) -> None:
-        """At the teacher's answers to the samples that are held out: what kind of outputs they are, how much each value varies."""
+        """At the teacher's answers to the samples that are held out: what kind of outputs they are,
+        how much each value varies.
+        """
         with torch.no_grad():
             feeds = next(held_out(self.data, self.wish.batch))[1]
             answers = self.teacher.forward(tensors(feeds), tuple(self.inside))
@@ -80,7 +90,9 @@ class Distillation:
             yield Material(given, wanted, None if labels is None else labels[list(samples)])
 
     def loss(self, batch: Material) -> Tensor:
-        """Mean over the outputs, with labels mixed in, and INSIDE times the mean over the values inside."""
+        """Mean over the outputs, with labels mixed in, and INSIDE times the mean over the values
+        inside.
+        """
         found = self.student.forward(batch.feeds, tuple(self.inside.values()))
         total = self._outputs(found, batch.wanted)
         if batch.labels is not None:

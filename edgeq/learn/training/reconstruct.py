@@ -1,6 +1,8 @@
-"""Reconstruct a plan block by block: each learns to give what the float model gives, fed what the integer blocks before it hand on.
+"""Reconstruct a plan block by block: each learns to give what the float model gives, fed what the
+integer blocks before it hand on.
 
-Blocks as in BRECQ (arXiv:2102.05426); half of the numbers that a block is fed are the float model's, as in QDrop (arXiv:2203.05740).
+Blocks as in BRECQ (arXiv:2102.05426); half of the numbers that a block is fed are the float
+model's, as in QDrop (arXiv:2203.05740).
 """
 
 from __future__ import annotations
@@ -28,15 +30,18 @@ from edgeq.schema.recipe import Recipe
 
 #: layers with weights that a block has at least
 LAYERS = {"layer": 1, "block": 4}
-#: share of the numbers that a block is fed in training which are the float model's (arXiv:2203.05740)
+#: share of the numbers that a block is fed in training which are the float model's
+#: (arXiv:2203.05740)
 DROP = 0.5
 
 
 def reconstruct(start: Starting, data: Dataset, recipe: Recipe, progress: Progress) -> Plan:
-    """The plan with rounding, biases, scales and table entries learned block by block, each as far as it came nearer to the float model;
-    the given plan where the outputs did not: parts that were fitted to what was before them may lose more than each part gains.
+    """The plan with rounding, biases, scales and table entries learned block by block, each as far
+    as it came nearer to the float model; the given plan where the outputs did not: parts that were
+    fitted to what was before them may lose more than each part gains.
 
-    The whole of the data is used. Raises UnsupportedOp, BadTraining, BadData (no room for temporary files).
+    The whole of the data is used. Raises UnsupportedOp, BadTraining, BadData (no room for temporary
+    files).
     """
     progress.start("prepare reconstruction", None)
     wish = recipe.finetune
@@ -68,7 +73,9 @@ def _named(block: Block) -> str:
 
 
 def _parted(teacher: Executor, data: Dataset) -> Callable[[Sequence[str]], set[str]]:
-    """Picks values of the teacher whose axis 0 holds the samples, as seen when the first one is given twice."""
+    """Picks values of the teacher whose axis 0 holds the samples, as seen when the first one is
+    given twice.
+    """
     first = next(iter(data.batches(1))).feeds
 
     def pick(values: Sequence[str]) -> set[str]:
@@ -84,7 +91,9 @@ def _parted(teacher: Executor, data: Dataset) -> Callable[[Sequence[str]], set[s
 
 
 class _Flow:
-    """What flows from block to block. size: samples that are joined. files: closes what it opened."""
+    """What flows from block to block. size: samples that are joined. files: closes what it
+    opened.
+    """
 
     def __init__(self, student: Simulation, teacher: Executor, wish: FineTuneWish, size: int, seed: int, files: ExitStack) -> None:
         self._student, self._teacher, self._wish, self._size, self._seed, self._files = student, teacher, wish, size, seed, files
@@ -100,7 +109,9 @@ class _Flow:
             self._fed.append(tensors(piece.feeds))
 
     def _answer(self, block: Block) -> dict[str, float]:
-        """Keep what the teacher makes of what it is fed: the block's targets. Gives how much each of them varies."""
+        """Keep what the teacher makes of what it is fed: the block's targets. Gives how much each
+        of them varies.
+        """
         with torch.no_grad():
             self._wanted, sums = self._open(), {name: np.zeros(3) for name in block.targets}
             for places in runs(self._real, self._size):
@@ -112,7 +123,9 @@ class _Flow:
             return {name: max(squares / count - (total / count) ** 2, SMALLEST) for name, (count, total, squares) in sums.items()}
 
     def go_on(self, block: Block) -> None:
-        """What was wanted of this block is what the next one of the teacher is fed; the student's is fed what this one makes."""
+        """What was wanted of this block is what the next one of the teacher is fed; the student's
+        is fed what this one makes.
+        """
         if block.made is None:
             return
         with torch.no_grad():
@@ -129,7 +142,9 @@ class _Flow:
         return self._error(block, self._answer(block))
 
     def learn(self, block: Block, number: int, progress: Progress) -> tuple[float, float]:
-        """Train the block; put it back where that brought nothing. Its relative error before and after, on all samples."""
+        """Train the block; put it back where that brought nothing. Its relative error before and
+        after, on all samples.
+        """
         spread = self._answer(block)
         lesson = BlockLesson(self._student, block, self._learned, spread)
         self._learned |= block.student.read
@@ -159,7 +174,9 @@ class _Flow:
         return {block.given.codes: torch.where(own, codes, real)}, wanted
 
     def _error(self, block: Block, spread: Mapping[str, float]) -> float:
-        """Mean square of what is missing, over the variance, over all samples; the mean over the targets."""
+        """Mean square of what is missing, over the variance, over all samples; the mean over the
+        targets.
+        """
         with torch.no_grad():
             constants, sums = self._student.constants(block.student.read), {name: np.zeros(2) for name in spread}
             for places in runs(self._fed, self._size):

@@ -1,7 +1,8 @@
-"""Rounding that is learned: every weight lies somewhere between two codes and is driven to one of them (AdaRound, arXiv:2004.10568).
+"""Rounding that is learned: every weight lies somewhere between two codes and is driven to one of
+them (AdaRound, arXiv:2004.10568).
 
-A weight is low + h(V) * (high - low) with the rectified sigmoid h(V) = clip(sigmoid(V) * (ZETA - GAMMA) + GAMMA, 0, 1). The regulariser
-sum(1 - |2 h - 1|^beta) vanishes where every h is 0 or 1.
+A weight is low + h(V) * (high - low) with the rectified sigmoid h(V) = clip(sigmoid(V) * (ZETA -
+GAMMA) + GAMMA, 0, 1). The regulariser sum(1 - |2 h - 1|^beta) vanishes where every h is 0 or 1.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from edgeq.numerics.arrays import F32, Indices
 
 #: the sigmoid is stretched beyond 0 and 1 by a tenth, so that h reaches them (arXiv:2004.10568)
 ZETA, GAMMA = 1.1, -0.1
-#: h begins at this share of the way from where the float weight lies to the code in the plan, which was chosen with the data in view
+#: h begins at this share of the way from where the float weight lies to the code in the plan, which
+#: was chosen with the data in view
 TOWARDS_PLAN = 0.7
 
 
@@ -34,7 +36,9 @@ def inverse(h: F32) -> F32:
 
 
 class SoftRounding:
-    """The rounding of one weight while it is learned. v: the parameter, in the weight's shape; with h of 0 it is the lower of two codes."""
+    """The rounding of one weight while it is learned. v: the parameter, in the weight's shape; with
+    h of 0 it is the lower of two codes.
+    """
 
     def __init__(self, weight: LearnedWeight) -> None:
         self.weight = weight
@@ -48,15 +52,21 @@ class SoftRounding:
         self.v = Parameter(torch.from_numpy(inverse(start[0] * (1 - TOWARDS_PLAN) + start[1] * TOWARDS_PLAN)))
 
     def whole(self) -> Tensor:
-        """Where the weights lie between their codes, in the weight's shape. Entries of a table get gradients, too."""
+        """Where the weights lie between their codes, in the weight's shape. Entries of a table get
+        gradients, too.
+        """
         return self._at(rectified_sigmoid(self.v))
 
     def penalty(self, beta: float) -> Tensor:
-        """Sum over the weights of 1 - |2 h - 1|^beta: 1 where a weight lies in the middle, 0 on a code."""
+        """Sum over the weights of 1 - |2 h - 1|^beta: 1 where a weight lies in the middle, 0 on a
+        code.
+        """
         return (1 - (2 * rectified_sigmoid(self.v) - 1).abs().pow(beta)).sum()
 
     def settle(self) -> None:
-        """Round: the weight's own numbers become the codes. What the target allows is still up to the weight."""
+        """Round: the weight's own numbers become the codes. What the target allows is still up to
+        the weight.
+        """
         with torch.no_grad():
             self.weight.free.copy_(self._at((self.v >= 0).float()) / self.weight.unit)
 

@@ -1,4 +1,6 @@
-"""The training loop: epochs over batches, a validation after each, the best state kept, and a checkpoint to go on from."""
+"""The training loop: epochs over batches, a validation after each, the best state kept, and a
+checkpoint to go on from.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ def cosine(first: float, last: float, done: float, of: float = 1.0) -> float:
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast. patience: epochs without a better score before training stops early."""
+    """How long and how fast. patience: epochs without a better score before training stops
+    early.
+    """
 
     epochs: int
     rate: float = 1e-4
@@ -38,16 +42,20 @@ class Schedule:
     seed: int = 0
 
     def rate_at(self, epoch: int) -> float:
-        """Cosine from rate to FINAL_RATE of it (Loshchilov and Hutter, arXiv:1608.03983, one period)."""
+        """Cosine from rate to FINAL_RATE of it (Loshchilov and Hutter, arXiv:1608.03983, one
+        period).
+        """
         return self.rate * cosine(1.0, FINAL_RATE, epoch, max(1, self.epochs))
 
 
 @dataclass(frozen=True, eq=False)
 class Lesson(Generic[B]):
-    """What is learned. batches: those of an epoch, from its number and nothing else, so that a resumed run sees the same ones.
+    """What is learned. batches: those of an epoch, from its number and nothing else, so that a
+    resumed run sees the same ones.
 
-    loss: of one batch, differentiable. score: of the student as it is, on samples that batches never gives; lower is better.
-    settle: called after every step, for what follows from the parameters without a gradient.
+    loss: of one batch, differentiable. score: of the student as it is, on samples that batches
+    never gives; lower is better. settle: called after every step, for what follows from the
+    parameters without a gradient.
     """
 
     student: nn.Module
@@ -60,10 +68,11 @@ class Lesson(Generic[B]):
 def train(
     lesson: Lesson[B], schedule: Schedule, identity: Identity, progress: Progress, *, keep: Path | None = None, resume: Path | None = None
 ) -> State:
-    """Train; leave the student with its best parameters, which are those of the start when nothing scored better.
+    """Train; leave the student with its best parameters, which are those of the start when nothing
+    scored better.
 
-    keep: checkpoint, replaced after every epoch. resume: goes on from it; the end is the same as without the break.
-    Raises BadTraining (loss not finite) and BadCheckpoint.
+    keep: checkpoint, replaced after every epoch. resume: goes on from it; the end is the same as
+    without the break. Raises BadTraining (loss not finite) and BadCheckpoint.
     """
     identity = run_identity(identity, schedule)
     optimizer = torch.optim.Adam(lesson.student.parameters(), lr=schedule.rate)
@@ -74,7 +83,8 @@ def train(
         progress.start("train", schedule.epochs)
         progress.advance(state.epoch)
         while state.epoch < schedule.epochs and state.stale < schedule.patience:
-            # dropout and the like draw from torch's generator: its state hangs on the epoch alone, too
+            # dropout and the like draw from torch's generator: its state hangs on the epoch alone,
+            # too
             torch.manual_seed(schedule.seed * 1_000_003 + state.epoch)
             state = _epoch(lesson, schedule, optimizer, state)
             if keep is not None:
@@ -86,7 +96,9 @@ def train(
 
 
 def run_identity(identity: Identity, schedule: Schedule) -> Identity:
-    """With what else the bytes of the result depend on: the schedule, versions, and torch's threads, which share out sums."""
+    """With what else the bytes of the result depend on: the schedule, versions, and torch's
+    threads, which share out sums.
+    """
     torch_now = f"torch {torch.__version__}, {torch.get_num_threads()} threads"
     settings = f"{identity.settings}; {schedule}; {torch_now}; onnxruntime {runtime_version()}"
     return replace(identity, settings=settings, epochs=schedule.epochs)
@@ -147,7 +159,9 @@ def _copy(student: nn.Module) -> dict[str, Tensor]:
 
 @contextmanager
 def deterministic() -> Iterator[None]:
-    """Only algorithms that repeat bit for bit, for the time of training; the caller's setting and generator come back."""
+    """Only algorithms that repeat bit for bit, for the time of training; the caller's setting and
+    generator come back.
+    """
     before, generator = torch.are_deterministic_algorithms_enabled(), torch.get_rng_state()
     torch.use_deterministic_algorithms(True)
     try:

@@ -1,4 +1,6 @@
-"""The executor in torch computes what onnxruntime computes, passes gradients on, and names what it cannot run."""
+"""The executor in torch computes what onnxruntime computes, passes gradients on, and names what it
+cannot run.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,9 @@ def _net() -> ir.Model:
 
 
 def differ(model: ir.Model, free: int = 2) -> float:
-    """The largest difference of an output from onnxruntime's, relative to the output's largest number. free: size of dynamic dimensions."""
+    """The largest difference of an output from onnxruntime's, relative to the output's largest
+    number. free: size of dynamic dimensions.
+    """
     from edgeq.learn.simulation.executor import Executor
 
     rng = np.random.default_rng(1)

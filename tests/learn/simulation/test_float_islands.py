@@ -1,4 +1,6 @@
-"""What runs in float between integers: the runtime's own numbers in the simulation, torch's gradients, no path through integers."""
+"""What runs in float between integers: the runtime's own numbers in the simulation, torch's
+gradients, no path through integers.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Codes of single operators in the simulation against onnxruntime's integer kernels, on grids where many results lie halfway."""
+"""Codes of single operators in the simulation against onnxruntime's integer kernels, on grids where
+many results lie halfway.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ KERNELS = {
 
 
 def between_integers(call: str, shapes: Sequence[str], chance: np.random.Generator) -> onnx.ModelProto:
-    """One operator of quantized values. Every other model has grids that stand in a simple ratio, which puts results halfway."""
+    """One operator of quantized values. Every other model has grids that stand in a simple ratio,
+    which puts results halfway.
+    """
     scales = chance.uniform(0.01, 0.05, 2)
     result = chance.choice([0.25, 0.5, 1.0, 2.0]) * (scales[0] * (scales[1] * 16 if call.startswith("M") else 1))
     if chance.random() < 0.5:

@@ -1,4 +1,6 @@
-"""A plan's integers in torch: what is exported computes what was simulated, and nothing moves that must not."""
+"""A plan's integers in torch: what is exported computes what was simulated, and nothing moves that
+must not.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,9 @@ def test_exported_equals_simulated_before_and_after_training(make: object, targe
 
 
 def test_a_hard_sigmoid_of_zero_is_rounded_as_the_runtime_does() -> None:
-    """Half of 255 codes lies between two: which one it becomes hangs on the last bit of the scale of what the kernel adds."""
+    """Half of 255 codes lies between two: which one it becomes hangs on the last bit of the scale
+    of what the kernel adds.
+    """
     text = """<ir_version: 8, opset_import: ["": 17]>
     net (float[N, 8, 12, 12] x) => (float[N, 32, 10, 10] y) {
       c = Conv(x, w)  r = Relu(c)  [gate] s = HardSigmoid<alpha = 0.2>(r)  y = Conv(s, v) }"""
@@ -107,7 +111,9 @@ def test_small_models_of_every_kind(target: str, least: int) -> None:
 
 
 def test_what_is_held_stays_and_the_rest_moves() -> None:
-    """Held: the input's grid, which users rely on, and those that an operator has whatever the data."""
+    """Held: the input's grid, which users rely on, and those that an operator has whatever the
+    data.
+    """
     room = classroom(rich_net(), "mcu_tflite")
     room.learn(4, 1.0)
     before, after = room.plan.grids, room.student.learned().grids

@@ -1,4 +1,6 @@
-"""Samples in temporary files: they come back as they were, are joined by shape only, and leave no file."""
+"""Samples in temporary files: they come back as they were, are joined by shape only, and leave no
+file.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Reconstruction: rounding that is learned part by part ends on codes that the export has, and never makes a part worse."""
+"""Reconstruction: rounding that is learned part by part ends on codes that the export has, and
+never makes a part worse.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,8 @@ SHORT = FineTuneWish(reconstruct="layer", steps=60)
 #: where much is wrong at the start
 COARSE: dict[str, object] = {"weight_bits": 3, "effort": "fast", "finetune": FineTuneWish(reconstruct="layer", steps=150)}
 HEAD = '<ir_version: 8, opset_import: ["": 17]>'
-#: two plain layers, then one whose input goes around two others, then one of matrices without a bias
+#: two plain layers, then one whose input goes around two others, then one of matrices without a
+#: bias
 RESIDUAL = f"""{HEAD} net (float[N, 4, 8, 8] x) => (float[N, 5] y) {{
   [a] a = Conv<pads = [1, 1, 1, 1]>(x, w, b)  [ra] ra = Relu(a)
   [c] c = Conv<pads = [1, 1, 1, 1], group = 8>(ra, v, b)  [rc] rc = Relu(c)
@@ -187,7 +190,9 @@ def test_what_is_learned_is_exported_bit_for_bit(target: str, wish: dict[str, ob
 
 
 def test_a_part_that_does_not_gain_stays_as_it_was() -> None:
-    """After one step weights settle where they began, and what is learned beside them has moved by chance."""
+    """After one step weights settle where they began, and what is learned beside them has moved by
+    chance.
+    """
     found = bench(residual(), finetune=FineTuneWish(reconstruct="layer", steps=1))
     data = open_dataset({"x": np.zeros((6, 4, 8, 8), np.float32)}, input_specs(found.room.model))
     learned = reconstruct(found.start, data, found.recipe, Silent())
@@ -195,7 +200,9 @@ def test_a_part_that_does_not_gain_stays_as_it_was() -> None:
 
 
 def test_a_plan_stays_where_its_outputs_do_not_gain() -> None:
-    """Layers that were fitted to those before them: a coarse first one that gains by itself is not what they make up for."""
+    """Layers that were fitted to those before them: a coarse first one that gains by itself is not
+    what they make up for.
+    """
     found = bench(rich_net(), "npu_pow2", weight_bits=4)
     said = Listens()
     assert reconstruct(found.start, found.data, found.recipe, said) is found.room.plan

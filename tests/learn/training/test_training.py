@@ -1,4 +1,6 @@
-"""The training loop: resumes after kill -9 with the same bytes, keeps the best state, stops early, refuses what is wrong."""
+"""The training loop: resumes after kill -9 with the same bytes, keeps the best state, stops early,
+refuses what is wrong.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ STEPS = 4
 
 
 def lesson(*, kill_at: int | None = None, rising: bool = False) -> Lesson[torch.Tensor]:
-    """A small net with dropout learns a sum of its inputs. kill_at: the epoch in whose middle the process kills itself."""
+    """A small net with dropout learns a sum of its inputs. kill_at: the epoch in whose middle the
+    process kills itself.
+    """
     torch.manual_seed(1)
     student = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Dropout(0.2), torch.nn.Linear(8, 1))
     scores = iter(range(100))

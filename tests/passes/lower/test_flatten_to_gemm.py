@@ -1,4 +1,6 @@
-"""FlattenToGemm: one Gemm of rows where all sizes are known; integer kernels where onnxruntime would make a float Gemm."""
+"""FlattenToGemm: one Gemm of rows where all sizes are known; integer kernels where onnxruntime
+would make a float Gemm.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""HardSigmoidToAdd: an Add whose grid saturates computes the same codes as HardSigmoid; only where it does."""
+"""HardSigmoidToAdd: an Add whose grid saturates computes the same codes as HardSigmoid; only where
+it does.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""SplitHardSigmoid, RequantizeInputs, UnaryToLookup, IntegerBoundary and FloatBoundary, QoperatorToQdq: before and after."""
+"""SplitHardSigmoid, RequantizeInputs, UnaryToLookup, IntegerBoundary and FloatBoundary,
+QoperatorToQdq: before and after.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""MoveToIntegers: DequantizeLinear -> operator -> QuantizeLinear of one grid becomes the operator on integers."""
+"""MoveToIntegers: DequantizeLinear -> operator -> QuantizeLinear of one grid becomes the operator
+on integers.
+"""
 
 from __future__ import annotations
 

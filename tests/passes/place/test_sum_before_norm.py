@@ -1,4 +1,6 @@
-"""SumBeforeNorm: only the Add that the normalization alone reads; the runtime no longer joins the two, and the numbers stay."""
+"""SumBeforeNorm: only the Add that the normalization alone reads; the runtime no longer joins the
+two, and the numbers stay.
+"""
 
 from __future__ import annotations
 

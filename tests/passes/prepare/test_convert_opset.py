@@ -1,4 +1,6 @@
-"""ConvertOpset: up from below, down from above, nothing in between, a clear error where onnx cannot."""
+"""ConvertOpset: up from below, down from above, nothing in between, a clear error where onnx
+cannot.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""FoldAffine and MatMulAddToGemm: chains of constants become one Gemm; what is no per-channel constant stays."""
+"""FoldAffine and MatMulAddToGemm: chains of constants become one Gemm; what is no per-channel
+constant stays.
+"""
 
 from __future__ import annotations
 

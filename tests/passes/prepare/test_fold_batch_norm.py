@@ -1,4 +1,6 @@
-"""FoldBatchNorm, FoldBatchNormForward, LowerBatchNorm: which of the three takes a BatchNormalization, and what is left."""
+"""FoldBatchNorm, FoldBatchNormForward, LowerBatchNorm: which of the three takes a
+BatchNormalization, and what is left.
+"""
 
 from __future__ import annotations
 

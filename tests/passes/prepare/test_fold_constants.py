@@ -1,4 +1,6 @@
-"""FoldConstants: computed weights become initializers, and a constant If gives its branch the place and the names."""
+"""FoldConstants: computed weights become initializers, and a constant If gives its branch the place
+and the names.
+"""
 
 from __future__ import annotations
 

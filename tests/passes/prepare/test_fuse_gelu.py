@@ -1,4 +1,6 @@
-"""FuseGelu: every order of the products, none of the look-alikes, only from opset 20 on; the numbers stay."""
+"""FuseGelu: every order of the products, none of the look-alikes, only from opset 20 on; the
+numbers stay.
+"""
 
 from __future__ import annotations
 

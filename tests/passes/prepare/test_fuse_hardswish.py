@@ -1,4 +1,6 @@
-"""FuseHardSwish: all decomposed forms, none of the look-alikes, and only where the operator exists."""
+"""FuseHardSwish: all decomposed forms, none of the look-alikes, and only where the operator
+exists.
+"""
 
 from __future__ import annotations
 

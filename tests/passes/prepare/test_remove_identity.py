@@ -1,4 +1,6 @@
-"""RemoveIdentity, RemoveUnread, LiftConstants: what does nothing goes, what names an output stays."""
+"""RemoveIdentity, RemoveUnread, LiftConstants: what does nothing goes, what names an output
+stays.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""InsertDynamic: one measuring node for all readers, integer kernels in the runtime with the bias inside, and a small error."""
+"""InsertDynamic: one measuring node for all readers, integer kernels in the runtime with the bias
+inside, and a small error.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""InsertQdq: a pair where a value is made; who reads which side of it; what names a graph output."""
+"""InsertQdq: a pair where a value is made; who reads which side of it; what names a graph
+output.
+"""
 
 from __future__ import annotations
 

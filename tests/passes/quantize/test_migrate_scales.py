@@ -1,4 +1,6 @@
-"""MigrateScales: the function stays, other readers see the old value, a normalization takes the factors where it can."""
+"""MigrateScales: the function stays, other readers see the old value, a normalization takes the
+factors where it can.
+"""
 
 from __future__ import annotations
 

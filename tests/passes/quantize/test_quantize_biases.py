@@ -1,4 +1,6 @@
-"""QuantizeBiases: int32 at the scale of the accumulator, only where input and weight are integers."""
+"""QuantizeBiases: int32 at the scale of the accumulator, only where input and weight are
+integers.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""QuantizeConstants: integers behind a DequantizeLinear, one copy a distinct grid, given codes as they are."""
+"""QuantizeConstants: integers behind a DequantizeLinear, one copy a distinct grid, given codes as
+they are.
+"""
 
 from __future__ import annotations
 

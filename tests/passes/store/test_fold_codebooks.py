@@ -1,4 +1,6 @@
-"""Codebooks in the graph: each form at its lowest opset, folded by onnxruntime to integer kernels, and undone by materialize."""
+"""Codebooks in the graph: each form at its lowest opset, folded by onnxruntime to integer kernels,
+and undone by materialize.
+"""
 
 from __future__ import annotations
 

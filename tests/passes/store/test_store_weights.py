@@ -1,4 +1,6 @@
-"""StoreWeights: integers in the file, the numbers of the grid in the graph, and nothing left of it once the model is loaded."""
+"""StoreWeights: integers in the file, the numbers of the grid in the graph, and nothing left of it
+once the model is loaded.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,9 @@ def test_readers_that_agree_share_and_given_codes_win() -> None:
 
 
 def test_the_runtime_folds_it_when_it_loads_the_model(tmp_path: Path) -> None:
-    """What runs has the float model's operators: no Cast, no Mul, no DequantizeLinear at every inference."""
+    """What runs has the float model's operators: no Cast, no Mul, no DequantizeLinear at every
+    inference.
+    """
     model, plain, grid = net(CHAIN, constants={"w": W}), net(CHAIN, constants={"w": W}), per_channel()
     StoreWeights({"Conv_0:1": grid, "Conv_2:1": grid}, {})(model)
     operators = []
