@@ -27,8 +27,9 @@ from edgeq.graph.signature import input_specs
 from edgeq.integers.tflite.emit import emit_tflite
 from edgeq.io.load import load_model
 from edgeq.passes.boundary.float_boundary import FloatBoundary
-from edgeq.prove.other_runtimes import RUNTIMES, ProofSubject, prove_in
+from edgeq.prove.other_runtimes import ProofSubject, prove_in
 from edgeq.runtimes.litert import LiteRt
+from edgeq.runtimes.table import RUNTIMES
 from edgeq.schema.target import load_target
 
 MODELS = (
@@ -78,7 +79,7 @@ def one(name: str, words: argparse.Namespace) -> list[dict[str, object]]:
         for runtime in RUNTIMES:
             if runtime not in words.runtimes.split(","):
                 continue
-            for accelerator in ("ethos-u55-128", "ethos-u85-256") if runtime == "vela" else ("ethos-u55-128",):
+            for accelerator in ("ethos-u55-128", "ethos-u85-256") if runtime == "vela" else (None,):
                 for proof in prove_in(runtime, ProofSubject(made.model), data, accelerator=accelerator):
                     row: dict[str, object] = {"model": name, "runtime": proof.runtime, "operators": len(proof.operators)}
                     row["integer"] = proof.integer

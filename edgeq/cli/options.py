@@ -149,13 +149,6 @@ Mean = Annotated[
     str | None, typer.Option("--mean", metavar="M[,M,...]", help="The mean: one number, or one a channel.", rich_help_panel=OUTPUT)
 ]
 Std = Annotated[str | None, typer.Option("--std", metavar="D[,D,...]", help="The std: likewise.", rich_help_panel=OUTPUT)]
-Runtime = Annotated[
-    str, typer.Option("--runtime", metavar="NAME", help="onnxruntime, openvino, qnn, litert, tflm or vela.", rich_help_panel=FLOORS)
-]
-Reference = Annotated[
-    Path | None, typer.Option("--reference", metavar="INT8", help="The int8 ONNX model of a .tflite MODEL.", rich_help_panel=FLOORS)
-]
-Accelerator = Annotated[str, typer.Option("--accelerator", metavar="NAME", help="What vela compiles for.", rich_help_panel=FLOORS)]
 Emit = Annotated[
     list[str] | None,
     typer.Option(

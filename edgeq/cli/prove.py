@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgeq.cli import options as o
+from edgeq.cli.prove_runtime import Accelerator, Asked, Reference, Runtime, prove_runtime
 from edgeq.cli.screen import Screen
 from edgeq.cli.settings import parse_shapes, parse_size
+from edgeq.runtimes.table import DEFAULT
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -26,7 +28,7 @@ EXAMPLE = """    edgeq prove model.int8.onnx
 
     edgeq prove model.int8.onnx --float model.onnx --data calib.npz --threads 1
 
-    edgeq prove model.int8.onnx --runtime tflm --data eval.npz    (also litert, vela, openvino, qnn; needs edgeq\\[backends])
+    edgeq prove model.int8.onnx --runtime tflm --data eval.npz    (others: see --runtime; needs edgeq\\[backends])
 
     edgeq prove model.int8.onnx --require-int8 Conv,Gemm    (in CI: exit code 3 when one of them runs in float)
 
@@ -34,7 +36,7 @@ EXAMPLE = """    edgeq prove model.int8.onnx
 
 
 def prove(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="The int8 ONNX model; or a .tflite file, for litert, tflm and vela.")],
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="The int8 ONNX model; or a .tflite file, for a --runtime that takes one.")],
     float_model: Annotated[
         Path | None,
         typer.Option("--float", metavar="FLOAT", help="The float model: list its nodes, and time both.", rich_help_panel=o.FLOORS),
@@ -42,10 +44,10 @@ def prove(
     data: o.MaybeData = None,
     shape: o.Shapes = None,
     threads: o.Threads = 0,
-    runtime: o.Runtime = "onnxruntime",
+    runtime: Runtime = DEFAULT,
     samples: o.Samples = None,
-    reference: o.Reference = None,
-    accelerator: o.Accelerator = "ethos-u55-128",
+    reference: Reference = None,
+    accelerator: Accelerator = None,
     require: Annotated[
         str | None,
         typer.Option(
@@ -67,9 +69,7 @@ def prove(
     screen = Screen(as_json, quiet)
     shapes, limit = parse_shapes(shape), parse_size(max_bytes)
     wanted = [part.strip() for part in (require or "").split(",") if part.strip()]
-    if runtime != "onnxruntime" or model.suffix == ".tflite":
-        from edgeq.cli.prove_runtime import Asked, prove_runtime
-
+    if runtime != DEFAULT or model.suffix == ".tflite":
         prove_runtime(screen, Asked(model, runtime, reference, data, samples, shapes, limit, accelerator, tuple(wanted)))
         return
     from edgeq.io.load import load_model

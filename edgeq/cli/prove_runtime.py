@@ -6,10 +6,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Annotated
 
+import typer
+
+from edgeq.cli.options import FLOORS
 from edgeq.cli.screen import Screen
 from edgeq.errors import BadModel, BadRecipe, FloorMissed
+from edgeq.runtimes.table import DEFAULT, RUNTIMES, RuntimeName, look_up
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -17,32 +21,53 @@ if TYPE_CHECKING:
     from edgeq.data.dataset import Dataset
     from edgeq.prove.other_runtimes import ProofSubject, RuntimeProof
 
+Runtime = Annotated[
+    str,
+    typer.Option("--runtime", metavar="NAME", help=f"{', '.join((DEFAULT, *RUNTIMES[:-1]))} or {RUNTIMES[-1]}.", rich_help_panel=FLOORS),
+]
+Reference = Annotated[
+    Path | None, typer.Option("--reference", metavar="INT8", help="The int8 ONNX model of a .tflite MODEL.", rich_help_panel=FLOORS)
+]
+Accelerator = Annotated[
+    str | None,
+    typer.Option(
+        "--accelerator",
+        metavar="NAME",
+        help="The chip, for a runtime that compiles for several; a wrong name lists them.",
+        rich_help_panel=FLOORS,
+    ),
+]
+
 
 @dataclass(frozen=True)
 class Asked:
-    """The options of the command. required: operator types that must not run in float."""
+    """The options of the command."""
 
+    #: an int8 ONNX model or a .tflite file
     model: Path
+    #: as the user names it; not yet looked up
     runtime: str
+    #: the int8 ONNX model of a .tflite file
     reference: Path | None
+    #: what both are fed; None: only placement is asked
     data: str | None
+    #: how many of the data; None: all
     samples: int | None
+    #: of inputs whose sizes the model leaves open
     shapes: Mapping[str, tuple[int, ...]]
+    #: of an ONNX model, bytes
     limit: int
-    accelerator: str
+    #: the chip to compile for; None: the runtime's default
+    accelerator: str | None
+    #: operator types that must not run in float
     required: tuple[str, ...]
 
 
 def prove_runtime(screen: Screen, asked: Asked) -> None:
     """Run, show, judge. Raises FloorMissed when a required operator type runs in float."""
-    from edgeq.prove.other_runtimes import RuntimeName, prove_in
+    from edgeq.prove.other_runtimes import prove_in
 
-    known = get_args(RuntimeName)
-    runtime = next((name for name in known if name == asked.runtime), None)
-    if runtime is None:
-        raise BadRecipe(f"There is no runtime {asked.runtime!r}.", "--runtime", f"Use one of: onnxruntime, {', '.join(known)}.")
-    if asked.model.suffix == ".tflite" and runtime in ("openvino", "qnn"):
-        raise BadRecipe(f"{runtime} takes ONNX models.", str(asked.model), "Give the int8 ONNX model, or use litert, tflm or vela.")
+    runtime = _runtime(asked)
     subject = _subject(asked)
     with screen.progress() as progress:
         proofs = prove_in(runtime, subject, _dataset(asked, subject), accelerator=asked.accelerator, progress=progress)
@@ -52,6 +77,16 @@ def prove_runtime(screen: Screen, asked: Asked) -> None:
         if floats:
             what = f"Operators that must run in integers do not on {proof.runtime}."
             raise FloorMissed(what, ", ".join(floats), "Quantize for a target of this runtime; see edgeq targets.")
+
+
+def _runtime(asked: Asked) -> RuntimeName:
+    """Raises BadRecipe for a runtime that there is not, and for one that does not take the file."""
+    tflite = asked.model.suffix == ".tflite"
+    if tflite and (asked.runtime == DEFAULT or look_up(asked.runtime).takes == "onnx"):
+        able = [name for name in RUNTIMES if look_up(name).takes == "tflite"]
+        fix = f"Give the int8 ONNX model, or use --runtime {', '.join(able[:-1])} or {able[-1]}."
+        raise BadRecipe(f"{asked.runtime} takes ONNX models.", str(asked.model), fix)
+    return look_up(asked.runtime).name
 
 
 def _lower(names: Sequence[str]) -> set[str]:

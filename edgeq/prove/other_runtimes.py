@@ -5,12 +5,11 @@ it is from the ONNX int8 model.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
-from typing import Literal
 
 import onnx_ir as ir
 
 from edgeq.data.dataset import Dataset
+from edgeq.graph.signature import input_specs
 from edgeq.integers.code_operators import code_operators
 from edgeq.integers.coded_inputs import pixel_inputs
 from edgeq.integers.graph import Operand, integer_graph
@@ -20,47 +19,42 @@ from edgeq.passes.boundary.float_boundary import FloatBoundary
 from edgeq.passes.boundary.integer_boundary import IntegerBoundary
 from edgeq.progress import Progress, Silent
 from edgeq.prove.distance import Distance, measure_distance
-from edgeq.runtimes.litert import Kernels, LiteRt
-from edgeq.runtimes.openvino import OpenVino
 from edgeq.runtimes.protocol import OpenedModel
-from edgeq.runtimes.qnn import Qnn
 from edgeq.runtimes.ran_operator import RanOperator
-from edgeq.runtimes.tflm import TfLiteMicro
-from edgeq.runtimes.vela import place_on_npu
+from edgeq.runtimes.runtime import Request, Runtime
+from edgeq.runtimes.table import RuntimeName, look_up
 
-RuntimeName = Literal["openvino", "qnn", "litert", "tflm", "vela"]
 Count = int
-RUNTIMES: tuple[RuntimeName, ...] = ("openvino", "qnn", "litert", "tflm", "vela")
-#: who is asked by default about placement
-ACCELERATOR = "ethos-u55-128"
 
 
 @dataclass(frozen=True)
 class RuntimeProof:
-    """What one runtime said. operators: its own, not those of the file. distance: None without
-    data, or where nothing runs.
+    """What one runtime said of a model."""
 
-    told: what was read from the runtime and what was not.
-    """
-
+    #: its name, and the way in which it ran the model where there are several
     runtime: str
+    #: of its package
     version: str
+    #: its own where it lists them, else those of the file
     operators: tuple[RanOperator, ...]
+    #: from the ONNX int8 model; None: there is no data or no such model, or nothing is executed
     distance: Distance | None
+    #: what was read from the runtime and what was not
     told: str
 
     @property
     def integer(self) -> Count:
+        """How many operators are integer."""
         return sum(op.integer for op in self.operators)
 
 
 @dataclass(frozen=True, eq=False)
 class ProofSubject:
-    """What is proven. model: the ONNX int8 model, the reference too; None: only the .tflite bytes
-    are given.
-    """
+    """What is proven."""
 
+    #: the ONNX int8 model, which is also the reference; None: only the .tflite file is given
     model: ir.Model | None
+    #: a .tflite file; None: it is made of the ONNX model where a runtime takes one
     tflite: bytes | None = None
 
 
@@ -69,67 +63,51 @@ def prove_in(
     subject: ProofSubject,
     dataset: Dataset | None = None,
     *,
-    accelerator: str = ACCELERATOR,
+    accelerator: str | None = None,
     progress: Progress | None = None,
 ) -> tuple[RuntimeProof, ...]:
-    """One proof, two for litert: its reference kernels, and XNNPACK as on phones.
+    """One proof for each way in which the runtime runs models: two for litert, its reference
+    kernels, and XNNPACK as on phones.
 
-    Raises MissingExtra, RuntimeRefused, and UnsupportedOp when a TFLite runtime is asked about a
-    model that TFLite cannot express.
+    accelerator: the chip, for a runtime that compiles for several; None: its default. Raises
+    MissingExtra, RuntimeRefused, BadRecipe for an unknown accelerator, and UnsupportedOp when a
+    runtime of .tflite files is asked about a model that TFLite cannot express.
     """
-    progress = progress or Silent()
-    if runtime == "vela":
-        told = "read from Vela: which of its operators the NPU takes; it executes nothing"
-        progress.start("compile", None)
-        operators = place_on_npu(_tflite(subject), accelerator)
-        return (RuntimeProof(f"vela {accelerator}", _version("ethos-u-vela"), operators, None, told),)
-    if runtime == "tflm":
-        return (_tflm(subject, dataset, progress),)
-    if runtime == "litert":
-        return tuple(_litert(subject, kernels, dataset, progress) for kernels in ("reference", "xnnpack"))
-    return (_onnx(runtime, subject, dataset, progress),)
+    row, progress = look_up(runtime), progress or Silent()
+    chip = row.accelerator(accelerator)
+    file = _file(row, subject)
+    progress.start(f"open in {row.name}", None)
+    proofs = []
+    for opened in row.open(_request(file, subject, chip)):
+        distance = None if opened.model is None else _distance(row, subject, opened.model, dataset, progress)
+        operators = _file_operators(file, row.kernel) if row.kernel else opened.operators
+        proofs.append(RuntimeProof(f"{row.name} {opened.variant}".strip(), row.version(), operators, distance, row.told))
+    return tuple(proofs)
 
 
-def _litert(subject: ProofSubject, kernels: Kernels, dataset: Dataset | None, progress: Progress) -> RuntimeProof:
-    opened = LiteRt(_tflite(subject), kernels)
-    told = "read from LiteRT: operators, their tensors' types, and who takes them"
-    distance = _distance(subject, opened, dataset, progress, channels_last=True)
-    return RuntimeProof(f"litert {kernels}", _version("ai-edge-litert"), opened.operators(), distance, told)
-
-
-def _tflm(subject: ProofSubject, dataset: Dataset | None, progress: Progress) -> RuntimeProof:
-    model = _tflite(subject)
-    reference = None if subject.model is None else integer_graph(fixed_batch(subject.model))
-    inputs, outputs = (1, 1) if reference is None else (len(reference.inputs), len(reference.outputs))
-    opened = TfLiteMicro(model, inputs, outputs)
-    told = "TFLite Micro does not list what it runs: operators are the file's; that it allocates them proves that it has their kernels"
-    distance = _distance(subject, opened, dataset, progress, channels_last=True)
-    return RuntimeProof("tflm", _version("tflite-micro"), file_operators(model, "TFLite Micro"), distance, told)
-
-
-def _onnx(runtime: RuntimeName, subject: ProofSubject, dataset: Dataset | None, progress: Progress) -> RuntimeProof:
+def _file(row: Runtime, subject: ProofSubject) -> bytes | ir.Model:
+    """What the runtime takes: a .tflite file, or an ONNX model whose batch is 1."""
+    if row.takes == "tflite":
+        return _tflite(subject)
     if subject.model is None:
-        raise ValueError(f"{runtime} takes ONNX models")
-    model = _with_floats(subject.model, pixels=False)
-    progress.start("compile", None)
-    model = fixed_batch(model)
-    opened: OpenVino | Qnn = OpenVino(model) if runtime == "openvino" else Qnn(model)
-    operators = opened.operators() if isinstance(opened, OpenVino) else code_operators(model, "HTP emulator")
-    told = {
-        "openvino": "read from OpenVINO: the precision of every primitive of its runtime model",
-        "qnn": "QNN lists no kernels: with the CPU fallback disabled every node is on the HTP, one sample a run, with the file's types",
-    }[runtime]
-    package = {"openvino": "openvino", "qnn": "onnxruntime-qnn"}[runtime]
-    distance = _distance(subject, opened, dataset, progress, channels_last=False)
-    return RuntimeProof(runtime, _version(package), operators, distance, told)
+        raise ValueError(f"{row.name} takes ONNX models")
+    return fixed_batch(_with_floats(subject.model, pixels=False))
 
 
-def _distance(
-    subject: ProofSubject, opened: OpenedModel, dataset: Dataset | None, progress: Progress, *, channels_last: bool
-) -> Distance | None:
+def _request(file: bytes | ir.Model, subject: ProofSubject, accelerator: str) -> Request:
+    inputs, outputs = (1, 1) if subject.model is None else (len(input_specs(subject.model)), len(subject.model.graph.outputs))
+    data = file if isinstance(file, bytes) else ir.to_proto(file).SerializeToString(deterministic=True)
+    return Request(data, inputs, outputs, accelerator)
+
+
+def _file_operators(file: bytes | ir.Model, kernel: str) -> tuple[RanOperator, ...]:
+    return file_operators(file, kernel) if isinstance(file, bytes) else code_operators(file, kernel)
+
+
+def _distance(row: Runtime, subject: ProofSubject, opened: OpenedModel, dataset: Dataset | None, progress: Progress) -> Distance | None:
     if dataset is None or subject.model is None:
         return None
-    outputs = _coded_outputs(subject.model)
+    outputs, channels_last = _coded_outputs(subject.model), row.takes == "tflite"
     reference, pixels = _with_floats(subject.model), pixel_inputs(subject.model)
     return measure_distance(reference, outputs, opened, dataset, channels_last=channels_last, pixels=pixels, progress=progress)
 
@@ -153,10 +131,3 @@ def _tflite(subject: ProofSubject) -> bytes:
     codes = subject.model.clone()
     IntegerBoundary()(codes)
     return emit_tflite(codes)
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "unknown"

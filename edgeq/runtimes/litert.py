@@ -4,18 +4,19 @@ importer.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from edgeq.errors import RuntimeRefused
 from edgeq.numerics.arrays import AnyArray
-from edgeq.runtimes.missing import missing
 from edgeq.runtimes.protocol import Port, as_float, as_int
 from edgeq.runtimes.ran_operator import RanOperator
+from edgeq.runtimes.runtime import Opened, Request, Runtime
 
 Kernels = Literal["reference", "xnnpack"]
+KERNELS: tuple[Kernels, ...] = get_args(Kernels)
 _INTEGERS = ("int8", "uint8", "int16", "int32", "int64", "bool")
 
 
@@ -27,9 +28,9 @@ class LiteRt:
     def __init__(self, model: bytes, kernels: Kernels) -> None:
         """Raises MissingExtra, and RuntimeRefused when LiteRT does not accept the model."""
         try:
-            from ai_edge_litert.interpreter import Interpreter, OpResolverType  # type: ignore[import-untyped]
+            from ai_edge_litert.interpreter import Interpreter, OpResolverType
         except ImportError:
-            raise missing("litert", "ai-edge-litert") from None
+            raise RUNTIME.missing() from None
         self._kernels = "builtin" if kernels == "xnnpack" else kernels
         way = OpResolverType.BUILTIN_REF if kernels == "reference" else OpResolverType.AUTO
         try:
@@ -86,3 +87,19 @@ def _port(details: dict[str, Any]) -> Port:
     shape = tuple(int(size) for size in details["shape"])
     name, dtype = str(details["name"]), np.dtype(details["dtype"]).name
     return Port(name, shape, dtype, as_float(quantization["scales"]), as_int(quantization["zero_points"]))
+
+
+def _open(request: Request) -> Iterator[Opened]:
+    for kernels in KERNELS:
+        opened = LiteRt(request.model, kernels)
+        yield Opened(kernels, opened.operators(), opened)
+
+
+RUNTIME = Runtime(
+    name="litert",
+    package="ai-edge-litert",
+    module="ai_edge_litert",
+    takes="tflite",
+    told="read from LiteRT: operators, their tensors' types, and who takes them",
+    open=_open,
+)

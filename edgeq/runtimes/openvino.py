@@ -4,16 +4,15 @@ its only importer.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
-import onnx_ir as ir
 
 from edgeq.errors import RuntimeRefused
 from edgeq.numerics.arrays import AnyArray
-from edgeq.runtimes.missing import missing
 from edgeq.runtimes.protocol import Port
 from edgeq.runtimes.ran_operator import RanOperator
+from edgeq.runtimes.runtime import Opened, Request, Runtime
 
 #: what OpenVINO's runtime model lists that computes nothing
 _NOTHING = ("Const", "Parameter", "Result", "Input", "Output", "Reorder")
@@ -22,17 +21,16 @@ _NOTHING = ("Const", "Parameter", "Result", "Input", "Output", "Reorder")
 class OpenVino:
     """An ONNX model compiled by OpenVINO for the CPU, one thread, no bfloat16."""
 
-    def __init__(self, model: ir.Model) -> None:
+    def __init__(self, model: bytes) -> None:
         """Raises MissingExtra, and RuntimeRefused when OpenVINO does not accept the model."""
         try:
             import openvino
         except ImportError:
-            raise missing("openvino", "openvino") from None
-        data = ir.to_proto(model).SerializeToString(deterministic=True)
+            raise RUNTIME.missing() from None
         try:
             core = openvino.Core()
             options = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"}
-            self._compiled = core.compile_model(core.read_model(data), "CPU", options)
+            self._compiled = core.compile_model(core.read_model(model), "CPU", options)
         except RuntimeError as error:
             line = str(error).strip().splitlines()[-1]
             raise RuntimeRefused(f"OpenVINO refuses the model: {line}", "openvino", "Check it: edgeq check --target openvino.") from error
@@ -65,3 +63,18 @@ def _port(value: object) -> Port:
     name, shape = value.get_any_name(), value.get_partial_shape()  # type: ignore[attr-defined]
     sizes = tuple(int(size.get_length()) if size.is_static else 0 for size in shape)
     return Port(str(name), sizes, "float32", 0.0, 0)
+
+
+def _open(request: Request) -> Iterator[Opened]:
+    opened = OpenVino(request.model)
+    yield Opened(operators=opened.operators(), model=opened)
+
+
+RUNTIME = Runtime(
+    name="openvino",
+    package="openvino",
+    module="openvino",
+    takes="onnx",
+    told="read from OpenVINO: the precision of every primitive of its runtime model",
+    open=_open,
+)

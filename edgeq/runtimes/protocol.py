@@ -1,6 +1,4 @@
-"""What the TFLite runtimes say about a model's inputs and outputs, and what one run of any runtime
-took and gave.
-"""
+"""A model that is opened in a runtime: its inputs and outputs, and one run of it."""
 
 from __future__ import annotations
 

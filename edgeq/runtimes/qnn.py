@@ -4,15 +4,14 @@ Linux wheel carries.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
-import onnx_ir as ir
 
 from edgeq.errors import RuntimeRefused
 from edgeq.numerics.arrays import AnyArray
-from edgeq.runtimes.missing import missing
 from edgeq.runtimes.protocol import Port
+from edgeq.runtimes.runtime import Opened, Request, Runtime
 
 _PROVIDER = "QNNExecutionProvider"
 
@@ -22,13 +21,13 @@ class Qnn:
     there, or it is refused.
     """
 
-    def __init__(self, model: ir.Model) -> None:
+    def __init__(self, model: bytes) -> None:
         """Raises MissingExtra, and RuntimeRefused when QNN does not place every node."""
         try:
             import onnxruntime as ort  # type: ignore[import-untyped]
             import onnxruntime_qnn
         except ImportError:
-            raise missing("qnn", "onnxruntime-qnn") from None
+            raise RUNTIME.missing() from None
         if not [device for device in ort.get_ep_devices() if device.ep_name == _PROVIDER]:
             ort.register_execution_provider_library(_PROVIDER, onnxruntime_qnn.get_library_path())
         devices = [device for device in ort.get_ep_devices() if device.ep_name == _PROVIDER]
@@ -37,7 +36,7 @@ class Qnn:
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
         options.add_provider_for_devices(devices, {"backend_path": onnxruntime_qnn.get_qnn_htp_path()})
         try:
-            self._session = ort.InferenceSession(ir.to_proto(model).SerializeToString(), options)
+            self._session = ort.InferenceSession(model, options)
         except Exception as error:  # onnxruntime's exception classes have no common base
             line = str(error).strip().splitlines()[0]
             raise RuntimeRefused(f"QNN refuses the model: {line}", "qnn", "Check it: edgeq check --target qnn_htp.") from error
@@ -47,3 +46,18 @@ class Qnn:
     def run(self, arrays: Sequence[AnyArray]) -> list[AnyArray]:
         feeds = {port.name: array for port, array in zip(self.inputs, arrays, strict=True)}
         return [np.asarray(array) for array in self._session.run(None, feeds)]
+
+
+def _open(request: Request) -> Iterator[Opened]:
+    yield Opened(model=Qnn(request.model))
+
+
+RUNTIME = Runtime(
+    name="qnn",
+    package="onnxruntime-qnn",
+    module="onnxruntime_qnn",
+    takes="onnx",
+    told="QNN lists no kernels: with the CPU fallback disabled every node is on the HTP, one sample a run, with the file's types",
+    open=_open,
+    kernel="HTP emulator",
+)

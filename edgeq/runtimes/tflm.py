@@ -4,15 +4,15 @@ its only importer.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from edgeq.errors import RuntimeRefused
 from edgeq.numerics.arrays import AnyArray
-from edgeq.runtimes.missing import missing
 from edgeq.runtimes.protocol import Port, as_float, as_int
+from edgeq.runtimes.runtime import Opened, Request, Runtime
 
 #: how much a model that allocates at all may need, bytes
 LARGEST_ARENA = 1 << 28
@@ -26,9 +26,9 @@ class TfLiteMicro:
     def __init__(self, model: bytes, inputs: int = 1, outputs: int = 1, arena: int | None = None) -> None:
         """Raises MissingExtra, and RuntimeRefused when TFLite Micro does not accept the model."""
         try:
-            from tflite_micro.python.tflite_micro import runtime  # type: ignore[import-untyped]
+            from tflite_micro.python.tflite_micro import runtime
         except ImportError:
-            raise missing("tflm", "tflite-micro") from None
+            raise RUNTIME.missing() from None
         size = arena or min(max(len(model) * 4, 1 << 24), LARGEST_ARENA)
         try:
             self._interpreter = runtime.Interpreter.from_bytes(model, arena_size=size)
@@ -50,3 +50,18 @@ def _port(details: dict[str, Any], name: str) -> Port:
     shape = tuple(int(size) for size in details["shape"])
     dtype = np.dtype(details["dtype"]).name
     return Port(name, shape, dtype, as_float(quantization["scales"]), as_int(quantization["zero_points"]))
+
+
+def _open(request: Request) -> Iterator[Opened]:
+    yield Opened(model=TfLiteMicro(request.model, request.inputs, request.outputs))
+
+
+RUNTIME = Runtime(
+    name="tflm",
+    package="tflite-micro",
+    module="tflite_micro",
+    takes="tflite",
+    told="TFLite Micro does not list what it runs: operators are the file's; that it allocates them proves that it has their kernels",
+    open=_open,
+    kernel="TFLite Micro",
+)

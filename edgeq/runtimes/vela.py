@@ -4,20 +4,20 @@ of its own and executes nothing.
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
-from edgeq.errors import BadRecipe, RuntimeRefused
-from edgeq.runtimes.missing import missing
+from edgeq.errors import RuntimeRefused
 from edgeq.runtimes.ran_operator import RanOperator
+from edgeq.runtimes.runtime import Opened, Request, Runtime
 
-#: for --accelerator, as Vela names them
+#: as Vela names them, the default first
 ACCELERATORS = (
-    *(f"ethos-u55-{macs}" for macs in (32, 64, 128, 256)),
+    *(f"ethos-u55-{macs}" for macs in (128, 32, 64, 256)),
     *(f"ethos-u65-{macs}" for macs in (256, 512)),
     *(f"ethos-u85-{macs}" for macs in (128, 256, 512, 1024, 2048)),
 )
@@ -31,12 +31,10 @@ def place_on_npu(model: bytes, accelerator: str) -> tuple[RanOperator, ...]:
     """One row an operator of Vela's own graph (it splits some). integer: placed on the NPU; its
     kernels are integers throughout.
 
-    Raises MissingExtra, BadRecipe for an unknown accelerator, RuntimeRefused when Vela fails.
+    accelerator: one of ACCELERATORS. Raises MissingExtra, RuntimeRefused when Vela fails.
     """
-    if accelerator not in ACCELERATORS:
-        raise BadRecipe(f"There is no accelerator {accelerator!r}.", "--accelerator", f"Use one of: {', '.join(ACCELERATORS)}.")
-    if importlib.util.find_spec("ethosu") is None:
-        raise missing("vela", "ethos-u-vela")
+    if not RUNTIME.installed:
+        raise RUNTIME.missing()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.tflite"
         path.write_bytes(model)
@@ -48,3 +46,18 @@ def place_on_npu(model: bytes, accelerator: str) -> tuple[RanOperator, ...]:
         lines = (done.stderr or done.stdout).strip().splitlines()
         raise RuntimeRefused(f"Vela fails: {lines[-1] if lines else 'no output'}", f"vela {accelerator}", "Look at the model in Netron.")
     return rows
+
+
+def _open(request: Request) -> Iterator[Opened]:
+    yield Opened(request.accelerator, place_on_npu(request.model, request.accelerator))
+
+
+RUNTIME = Runtime(
+    name="vela",
+    package="ethos-u-vela",
+    module="ethosu",
+    takes="tflite",
+    told="read from Vela: which of its operators the NPU takes; it executes nothing",
+    open=_open,
+    accelerators=ACCELERATORS,
+)

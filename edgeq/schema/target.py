@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from edgeq.errors import BadTarget
 from edgeq.io.strict_toml import Strict, parse_toml, read_toml
 from edgeq.numerics.grid import LIMITS
+from edgeq.runtimes.table import TargetRuntime
 from edgeq.schema.target_facts import PAIR_LIMIT, ActivationFacts, Bias, Boundary, Dynamic, KernelFacts, Movement, SlowFusions, WeightFacts
 
 
@@ -18,14 +19,14 @@ class Target(Strict):
     """Facts of one back end. `float_io`: model inputs and outputs stay float. `integer_only`: there
     is no float kernel to fall back on.
 
-    runtime: who executes its models: the one that `edgeq prove --runtime` asks; none: edgeq has no
-    runtime of this chip.
+    runtime: who executes its models: one that `edgeq prove --runtime` asks; tflite: every one that
+    takes .tflite files; none: edgeq has no runtime of this chip.
     """
 
     schema_version: Literal[1]
     name: str
     title: str
-    runtime: Literal["onnxruntime", "tflite", "openvino", "qnn", "none"]
+    runtime: TargetRuntime
     float_io: bool
     integer_only: bool = False
     keeps_clamps: bool = Field(

@@ -4,7 +4,6 @@ are said to be missing.
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import json
 from dataclasses import replace
@@ -25,17 +24,16 @@ from edgeq.integers.tflite.emit import emit_tflite
 from edgeq.io.load import load_proto
 from edgeq.prove.distance import Distance, OutputDistance
 from edgeq.prove.fidelity import Agreement
-from edgeq.prove.other_runtimes import ProofSubject, RuntimeName, RuntimeProof, prove_in
+from edgeq.prove.other_runtimes import ProofSubject, RuntimeProof, prove_in
+from edgeq.runtimes.table import RuntimeName, look_up
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Target, load_target
 from tests.small_models import text_model
 from tests.targets.test_integer_only import net, samples
 
-PACKAGES = {"litert": "ai_edge_litert", "tflm": "tflite_micro", "vela": "ethosu", "openvino": "openvino", "qnn": "onnxruntime_qnn"}
 
-
-def needs(runtime: str) -> None:
-    if importlib.util.find_spec(PACKAGES[runtime]) is None:
+def needs(runtime: RuntimeName) -> None:
+    if not look_up(runtime).installed:
         pytest.skip(f"{runtime} is not installed: pip install 'edgeq[backends]'")
 
 

@@ -1,0 +1,98 @@
+"""What a row of the table of runtimes says: which package and file a runtime wants, what it tells,
+and how it opens a model.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Literal
+
+from edgeq.errors import BadRecipe, MissingExtra
+from edgeq.runtimes.protocol import OpenedModel
+from edgeq.runtimes.ran_operator import RanOperator
+
+if TYPE_CHECKING:
+    from edgeq.runtimes.table import RuntimeName
+
+#: the extra of edgeq that installs every runtime of the table
+EXTRA = "backends"
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """What a runtime is asked to open."""
+
+    #: the file that the runtime takes; its batch is 1
+    model: bytes
+    #: how many inputs will be fed
+    inputs: int
+    #: how many outputs will be read
+    outputs: int
+    #: the chip to compile for, one of the row's accelerators; empty where the row has none
+    accelerator: str
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """The model as a runtime took it, in one of the ways in which that runtime runs models."""
+
+    #: which way, as reports name it after the runtime; empty where there is only one
+    variant: str = ""
+    #: as the runtime lists them; empty where it lists none, which the row's `kernel` says
+    operators: tuple[RanOperator, ...] = ()
+    #: to run it; None: the runtime compiles, and executes nothing
+    model: OpenedModel | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Runtime:
+    """One row of edgeq.runtimes.table."""
+
+    #: as --runtime names it; its module in edgeq.runtimes has the same name
+    name: RuntimeName
+    #: what pip installs; a part of the extra [backends]
+    package: str
+    #: the package's name in Python
+    module: str
+    #: the file that it takes. In .tflite files images lie channels last
+    takes: Literal["onnx", "tflite"]
+    #: for reports: what was read from the runtime, and what was not
+    told: str
+    #: opens a model once for each way in which the runtime runs it. Raises MissingExtra, and
+    #: RuntimeRefused when the runtime does not accept the model
+    open: Callable[[Request], Iterator[Opened]]
+    #: who runs the operators of the file, for a runtime that does not list its own; empty: it does
+    kernel: str = ""
+    #: the chips that it compiles for, the default first; empty where there is no choice
+    accelerators: tuple[str, ...] = ()
+
+    @property
+    def installed(self) -> bool:
+        """Whether the package is there, as far as can be said without importing it."""
+        return importlib.util.find_spec(self.module) is not None
+
+    def missing(self) -> MissingExtra:
+        """The error for a runtime that is not installed."""
+        what = f"The runtime {self.name} needs the package {self.package}, which is not installed."
+        fix = f"Install it: pip install {self.package}, or all of them: pip install 'edgeq[{EXTRA}]'."
+        return MissingExtra(what, f"--runtime {self.name}", fix)
+
+    def version(self) -> str:
+        """The version of the installed package."""
+        try:
+            return version(self.package)
+        except PackageNotFoundError:
+            return "unknown"
+
+    def accelerator(self, wanted: str | None) -> str:
+        """The chip to compile for; None: the default. Raises BadRecipe for one that the runtime
+        does not know.
+        """
+        if not self.accelerators:
+            return ""
+        if wanted is not None and wanted not in self.accelerators:
+            raise BadRecipe(f"There is no accelerator {wanted!r}.", "--accelerator", f"Use one of: {', '.join(self.accelerators)}.")
+        return wanted or self.accelerators[0]

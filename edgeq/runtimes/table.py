@@ -1,0 +1,38 @@
+"""The table of runtimes: one row a runtime. A row is the name of a module here, whose `RUNTIME`
+says the rest; modules are imported when they are looked up, so that the command line stays fast.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Literal, get_args
+
+from edgeq.errors import BadRecipe
+
+if TYPE_CHECKING:
+    from edgeq.runtimes.runtime import Runtime
+
+#: the runtimes beside onnxruntime, as `--runtime` and target files name them
+RuntimeName = Literal[
+    "openvino",
+    "qnn",
+    "litert",
+    "tflm",
+    "vela",
+]
+RUNTIMES: tuple[RuntimeName, ...] = get_args(RuntimeName)
+#: the runtime that edgeq always has: what it runs is read back node by node (edgeq.prove.proof)
+DEFAULT: Literal["onnxruntime"] = "onnxruntime"
+#: what a target file may name: a runtime, every one that takes .tflite files, or none
+TargetRuntime = Literal["onnxruntime", RuntimeName, "tflite", "none"]
+
+
+def look_up(name: str) -> Runtime:
+    """The row of a runtime of the table. Raises BadRecipe for a name that is not in it."""
+    from edgeq.runtimes.runtime import Runtime
+
+    if name not in RUNTIMES:
+        raise BadRecipe(f"There is no runtime {name!r}.", "--runtime", f"Use one of: {', '.join((DEFAULT, *RUNTIMES))}.")
+    row = import_module(f"edgeq.runtimes.{name}").RUNTIME
+    assert isinstance(row, Runtime)
+    return row
