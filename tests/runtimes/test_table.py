@@ -125,9 +125,6 @@ def test_the_documentation_has_a_line_for_every_row() -> None:
     assert dict(re.findall(r"^\| `(\w+)` \| ([\w-]+) \|", runtimes, re.MULTILINE)) == {row.name: row.package for row in ROWS}
     read = read.partition("\n## ")[0]
     assert set(re.findall(r"^\| (\w+) \|", read, re.MULTILINE)) == set(RUNTIMES)
-    key = re.search(r"^\| `runtime` \|.*$", (ROOT / "docs" / "targets.md").read_text(encoding="utf-8"), re.MULTILINE)
-    assert key is not None
-    assert set(re.findall(r"`(\w+)`", key[0])) == {"runtime", DEFAULT, *RUNTIMES, "tflite", "none"}
 
 
 def test_the_extra_installs_the_package_of_every_row() -> None:
