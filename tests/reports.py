@@ -7,7 +7,8 @@ import math
 from edgeq.prove.compare import Accuracy
 from edgeq.prove.latency import Latency
 from edgeq.prove.layer_fidelity import LayerFidelity
-from edgeq.prove.proof import Proof, ProvenNode
+from edgeq.prove.node_rows import ProvenNode
+from edgeq.prove.proof import Proof
 from edgeq.report.report import DataInfo, Fidelity, Port, Report, Sizes, StepSqnr, Times
 from edgeq.schema.recipe import Recipe
 
