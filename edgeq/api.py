@@ -15,7 +15,6 @@ from edgeq.data.held_out import learning_part
 from edgeq.data.input_scale import first_layer_gains
 from edgeq.data.open import open_dataset
 from edgeq.errors import BadData, FloorMissed
-from edgeq.graph.edit import vanished
 from edgeq.graph.signature import input_specs, narrower
 from edgeq.integers.legality.refuse import refuse_float, refuse_illegal, refuse_search
 from edgeq.io.load import Loaded, load_model, load_proto
@@ -115,7 +114,7 @@ def _shown(data: Dataset | None, statistics: Statistics | None, recipe: Recipe) 
 def _carried_out(setup: SetUp, plan: Plan) -> ir.Model:
     task = setup.task
     result = rewrite(task.model, plan, task.target)
-    write_provenance(result, setup.loaded.model, setup.prepared.vanished | vanished(task.model), plan)  # prepare's, then lowering's
+    write_provenance(result, setup.loaded.model, setup.prepared.vanished, plan)
     ForgetShapes()(result)
     return result
 

@@ -41,12 +41,13 @@ MAX_ROUNDS = 10
 
 @dataclass(frozen=True)
 class Prepared:
-    """model: its own copy. vanished: name of a node of the float model that is gone -> what became
-    of it. notes: for the report.
-    """
+    """A float model that is fit for calibration."""
 
+    #: a copy of the float model
     model: ir.Model
+    #: name of a node of the float model that is gone -> what became of it
     vanished: dict[str, str]
+    #: for the report
     notes: tuple[str, ...]
 
 

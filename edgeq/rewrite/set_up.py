@@ -13,6 +13,7 @@ from edgeq.data.open import open_dataset
 from edgeq.data.pixel_maps import pixel_maps
 from edgeq.errors import BadPlan
 from edgeq.graph.code_grids import GRID_KEY, grid_record
+from edgeq.graph.edit import vanished
 from edgeq.graph.signature import input_specs
 from edgeq.io.load import Loaded
 from edgeq.numerics.arrays import AnyArray
@@ -32,12 +33,14 @@ DataSource = str | Path | Mapping[str, AnyArray]
 
 @dataclass(frozen=True, eq=False)
 class SetUp:
-    """loaded: the float model that all is compared with: where pixels are wanted, one that computes
-    the same of them.
-    """
+    """What a run starts from."""
 
+    #: the float model that all is compared with: where pixels are wanted, one that computes the
+    #: same of them
     loaded: Loaded
+    #: the task's model, lowered, and which nodes of the float model are gone
     prepared: Prepared
+    #: what is planned for
     task: Task
 
     def open(self, data: DataSource, split: str = "calibration", samples: int | None = None) -> Dataset:
@@ -64,6 +67,7 @@ def set_up(
     else:
         keep = frozenset(name for name, node in plan.nodes.items() if node.op_type in LOWERED)
     lower(prepared.model, target, keep)
+    prepared = replace(prepared, vanished=prepared.vanished | vanished(prepared.model))
     for key in [key for key in prepared.model.metadata_props if key.startswith(GRID_KEY)]:
         del prepared.model.metadata_props[key]  # of a float model they would be somebody else's
     for name, grid in grids.items():
