@@ -20,34 +20,37 @@ from edgeq.runtimes.ort import open_session
 from edgeq.runtimes.protocol import OpenedModel, Port
 from edgeq.schema.pixels import PixelMap
 
-Share = float
-
 
 @dataclass(frozen=True)
 class OutputDistance:
-    """One output over all samples. lsb: |a - b| / output scale. agreement: share of equal arg-max;
-    None when it holds no class scores.
-
-    ties: share of samples whose arg-max differs, but whose two classes have one code in the
-    reference.
-    """
+    """How far one output is over all samples. One LSB is one step of its grid."""
 
     name: str
-    max_lsb: Share
-    mean_lsb: Share
-    exact: Share
-    agreement: Share | None
-    ties: Share | None
-    sqnr_db: Share
+    #: largest |a - b| / scale
+    max_lsb: float
+    #: mean of |a - b| / scale
+    mean_lsb: float
+    #: share of equal codes, 0..1
+    exact: float
+    #: share of samples with equal arg-max, 0..1; None: it holds no class scores
+    agreement: float | None
+    #: share of samples whose arg-max differs, but whose two classes have one code in the reference;
+    #: None: likewise
+    ties: float | None
+    #: signal to quantization noise ratio, dB
+    sqnr_db: float
 
 
 @dataclass(frozen=True)
 class Distance:
-    """outputs: in the model's order. ms: of one run in the runtime, the median, one thread."""
+    """How far a runtime is from the ONNX int8 model."""
 
+    #: in the model's order
     outputs: tuple[OutputDistance, ...]
+    #: how many both ran
     samples: int
-    ms: Share
+    #: milliseconds of one run in the runtime, on one thread: the median
+    ms: float
 
 
 class _Sums:

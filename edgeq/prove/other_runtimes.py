@@ -24,8 +24,6 @@ from edgeq.runtimes.ran_operator import RanOperator
 from edgeq.runtimes.runtime import Request, Runtime
 from edgeq.runtimes.table import RuntimeName, look_up
 
-Count = int
-
 
 @dataclass(frozen=True)
 class RuntimeProof:
@@ -43,7 +41,7 @@ class RuntimeProof:
     told: str
 
     @property
-    def integer(self) -> Count:
+    def integer(self) -> int:
         """How many operators are integer."""
         return sum(op.integer for op in self.operators)
 
