@@ -1,87 +1,105 @@
-"""Measure: the largest magnitude and the mean square of every channel of some values, over a data
-set.
-"""
+"""Measure: the ends and the mean square of every channel of some values, over a data set."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.calibration.observe import WORKERS, map_ahead, session_source
-from edgeq.data.dataset import Batch, Dataset
-from edgeq.graph.expose import expose
+from edgeq.calibration.each_run import Run, each_run
+from edgeq.data.dataset import Dataset
 from edgeq.numerics.arrays import F32, F64
 from edgeq.progress import Progress, Silent
-from edgeq.runtimes.ort import open_session
+
+#: the smallest and the largest value of each channel, joined with 0, float32 [C] each
+Ends = tuple[F32, F32]
 
 
 @dataclass(frozen=True, eq=False)
 class ChannelStats:
-    """By value name. peaks: max |x| of each channel, float32 [C]; squares: mean of x^2 of each
-    channel, float64 [C].
-    """
+    """What was seen of each channel, by value name."""
 
-    peaks: dict[str, F32]
+    ends: dict[str, Ends]
+    #: mean of x^2 of each channel, float64 [C]; empty where it was not asked for
     squares: dict[str, F64]
 
+    @cached_property
+    def peaks(self) -> dict[str, F32]:
+        """The largest magnitude of each channel, float32 [C]."""
+        return {name: np.maximum(-low, high) for name, (low, high) in self.ends.items()}
 
-def channel_stats(model: ir.Model, axes: Mapping[str, int], data: Dataset, progress: Progress | None = None) -> ChannelStats:
-    """axes: value name -> axis of its channels. Every sample runs alone. Values that were not seen,
-    or hold NaN, are left out.
+
+def channel_stats(
+    model: ir.Model, axes: Mapping[str, int], data: Dataset, progress: Progress | None = None, *, squares: bool = True
+) -> ChannelStats:
+    """axes: value name -> axis of its channels (-1: the last one). squares: whether mean squares
+    are wanted, too. Every sample runs alone.
+
+    Values that were not seen, that hold NaN or infinities, or whose channels vary in number are
+    left out.
     """
-    exposed, outputs = expose(model, axes)
-    sums: dict[str, _Sums] = {name: _Sums() for name in outputs}
-    if not outputs:
+    sums = {name: _Sums(axis, squares) for name, axis in axes.items()}
+    if not sums:
         return ChannelStats({}, {})
-    source, own = session_source(exposed), threading.local()
     progress = progress or Silent()
     progress.start("channel statistics", data.count)
 
-    def take(batch: Batch) -> int:
-        if not hasattr(own, "session"):
-            own.session = open_session(source, threads=1)
-        arrays = own.session.run(batch.feeds, list(outputs.values()))
-        for name, array in zip(outputs, arrays, strict=True):
-            sums[name].add(array, axes[name])
-        return len(batch.samples)
+    def take(run: Run) -> None:
+        for name, array in run.values().items():
+            sums[name].add(np.asarray(array, np.float32))
 
-    with ThreadPoolExecutor(WORKERS) as pool:
-        for done in map_ahead(pool, take, data.batches(1)):
-            progress.advance(done)
-    sound = {name: one for name, one in sums.items() if one.peak.size and np.isfinite(one.peak).all()}
-    return ChannelStats({name: one.peak for name, one in sound.items()}, {name: one.mean() for name, one in sound.items()})
+    each_run(model, sums, data, take, progress)
+    sound = {name: one for name, one in sums.items() if one.is_sound}
+    means = {name: one.mean() for name, one in sound.items()} if squares else {}
+    return ChannelStats({name: (one.low, one.high) for name, one in sound.items()}, means)
 
 
 class _Sums:
-    """Of one value. A running maximum, and sums of squares as whole numbers of a unit: both are the
-    same in any order.
+    """Of one value. Running ends, and sums of squares as whole numbers of a unit: all are the same
+    in any order.
     """
 
     #: a mean square is counted in units of 2^-UNIT: what is less is no signal for an 8-bit grid
     #: beside channels of ordinary size
     UNIT = 60
 
-    def __init__(self) -> None:
-        self.peak = np.zeros(0, np.float32)
+    def __init__(self, axis: int, squares: bool) -> None:
+        self.axis, self.squares = axis, squares
+        self.low, self.high = np.zeros(0, np.float32), np.zeros(0, np.float32)
         self.total: list[int] = []
-        self.runs = 0
+        self.runs, self.varies = 0, False
         self.lock = threading.Lock()
 
-    def add(self, array: F32, axis: int) -> None:
-        rows = np.moveaxis(array, axis, 0).reshape(array.shape[axis], -1)
-        peak = np.maximum(rows.max(1, initial=0.0), -rows.min(1, initial=0.0))
-        with np.errstate(over="ignore", invalid="ignore"):
-            square = np.square(rows, dtype=np.float64).mean(1) if rows.shape[1] else np.zeros(len(rows))
-        whole = [int(x) if np.isfinite(x) else 0 for x in np.rint(np.ldexp(square, self.UNIT))]
+    @property
+    def is_sound(self) -> bool:
+        """Whether every channel was seen, in finite values."""
+        return bool(self.low.size) and not self.varies and bool(np.isfinite(self.low).all() and np.isfinite(self.high).all())
+
+    def add(self, array: F32) -> None:
+        """Take in the values of one run."""
+        axis = self.axis % array.ndim
+        others = tuple(other for other in range(array.ndim) if other != axis)
+        low, high = array.min(others, initial=0.0), array.max(others, initial=0.0)
+        whole = self._whole(array, axis) if self.squares else []
         with self.lock:
-            self.peak = np.maximum(self.peak, peak) if self.runs else peak
+            self.varies |= self.runs > 0 and low.shape != self.low.shape
+            if self.varies:
+                return
+            self.low, self.high = (np.minimum(self.low, low), np.maximum(self.high, high)) if self.runs else (low, high)
             self.total = [a + b for a, b in zip(self.total, whole, strict=True)] if self.runs else whole
             self.runs += 1
 
     def mean(self) -> F64:
+        """Of the squares: of the runs' means, each run counting alike."""
         return np.array([np.ldexp(float(total), -self.UNIT) / self.runs for total in self.total])
+
+    def _whole(self, array: F32, axis: int) -> list[int]:
+        """Mean square of each channel, in units."""
+        rows = np.moveaxis(array, axis, 0).reshape(array.shape[axis], -1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            square = np.square(rows, dtype=np.float64).mean(1)
+        return [int(x) if np.isfinite(x) else 0 for x in np.rint(np.ldexp(square, self.UNIT))]

@@ -11,21 +11,18 @@ from __future__ import annotations
 import threading
 import zlib
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
-from edgeq.calibration.observe import WORKERS, map_ahead, session_source
-from edgeq.data.dataset import Batch, Dataset
-from edgeq.graph.expose import expose
+from edgeq.calibration.each_run import Run, each_run
+from edgeq.data.dataset import Dataset
 from edgeq.graph.layer_rows import Layer, rows_of
 from edgeq.numerics.arrays import F32, F64, AnyArray
 from edgeq.numerics.grid import QuantParams, grid_for_range, quantize
 from edgeq.progress import Progress, Silent
-from edgeq.runtimes.ort import open_session
 
 #: rows [.., K] whose products float32 adds exactly: 255^2 * 256 < 2^24
 EXACT_ROWS = 256
@@ -82,30 +79,17 @@ def measure_moments(
     wanted = tuple(layers)
     progress = progress or Silent()
     progress.start("second moments", data.count)
-    together = data.fixed_batch or 1
-    sums = [_Sum(layer, grids.get(layer.source), data.count // together, seed) for layer in wanted]
-    exposed, outputs = expose(model, {layer.source for layer in wanted})
-    source = session_source(exposed)
-    own = threading.local()
+    sums = [_Sum(layer, grids.get(layer.source), data.runs, seed) for layer in wanted]
 
-    def take(batch: Batch) -> int:
-        if not hasattr(own, "session"):
-            own.session = open_session(source, threads=1)
-        due = [one for one in sums if one.visits(batch.samples.start // together)]
-        if not due:
-            return len(batch.samples)
-        read = {one.layer.source: outputs[one.layer.source] for one in due if one.layer.source in outputs}
-        arrays = dict(zip(read, own.session.run(batch.feeds, list(read.values())) if read else [], strict=True))
+    def take(run: Run) -> None:
+        due = [one for one in sums if one.visits(run.number)]
+        values = run.values({one.layer.source for one in due}) if due else {}
         for one in due:
-            value = arrays.get(one.layer.source, batch.feeds.get(one.layer.source))
-            if value is not None and value.size:  # no value: it cannot be handed out; an empty one: its branch was not taken
-                one.add(value, batch.samples.start)
-        return len(batch.samples)
+            if one.layer.source in values:
+                one.add(values[one.layer.source], run.samples.start)
 
-    # one BLAS thread for each worker: more would wait for each other
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(WORKERS) as pool:
-        for done in map_ahead(pool, take, data.batches(1)):
-            progress.advance(done)
+    with threadpool_limits(1, user_api="blas"):  # one BLAS thread for each worker: more would wait for each other
+        each_run(model, {layer.source for layer in wanted}, data, take, progress)
     return {one.layer.node: one.result() for one in sums}
 
 

@@ -8,24 +8,20 @@ mean E), E = ||W x||^2: outlier rows do not decide alone, nor do rows near zero.
 
 from __future__ import annotations
 
-import threading
 import zlib
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
-from edgeq.calibration.observe import WORKERS, map_ahead, session_source
-from edgeq.data.dataset import Batch, Dataset
-from edgeq.graph.expose import expose
+from edgeq.calibration.each_run import Run, each_run
+from edgeq.data.dataset import Dataset
 from edgeq.graph.layer_rows import Layer, rows_of
 from edgeq.numerics.arrays import F32, F64
 from edgeq.numerics.grid import QuantParams, dequantize, grid_for_range, quantize
 from edgeq.progress import Progress
-from edgeq.runtimes.ort import open_session
 
 #: rows of a sample, and samples that are visited: more did not change a choice
 ROWS, VISITS = 32, 48
@@ -67,38 +63,30 @@ class Site:
 
 def measure_errors(model: ir.Model, sites: Sequence[Site], data: Dataset, seed: int, progress: Progress) -> dict[str, F64]:
     """Site name -> relative output error of each candidate; NaN where no sample had the value."""
-    runs = data.count // (data.fixed_batch or 1)
-    stride = max(1, -(-runs // VISITS))
-    exposed, outputs = expose(model, {reader.layer.source for site in sites for reader in site.readers})
-    source, own = session_source(exposed), threading.local()
-    found: dict[str, dict[int, F64]] = {site.name: {} for site in sites}
+    stride = max(1, -(-data.runs // VISITS))
     progress.start("output errors", data.count)
 
-    def take(batch: Batch) -> int:
-        start = batch.samples.start
-        if (start // (data.fixed_batch or 1)) % stride == 0 and sites:
-            if not hasattr(own, "session"):
-                own.session = open_session(source, threads=1)
-            arrays = dict(zip(outputs, own.session.run(batch.feeds, list(outputs.values())) if outputs else [], strict=True))
-            for site in sites:
-                errors = [
-                    _errors(reader, site.candidates, np.asarray(value, np.float32), np.random.default_rng([seed, start, _number(reader)]))
-                    for reader in site.readers
-                    if (value := arrays.get(reader.layer.source, batch.feeds.get(reader.layer.source))) is not None and value.size
-                ]
-                if errors:
-                    found[site.name][start] = np.mean(errors, axis=0)
-        return len(batch.samples)
+    def take(run: Run) -> dict[str, F64]:
+        if run.number % stride or not sites:
+            return {}
+        values, start = run.values(), run.samples.start
+        errors = {
+            site.name: [
+                _errors(reader, site.candidates, np.asarray(value, np.float32), np.random.default_rng([seed, start, _number(reader)]))
+                for reader in site.readers
+                if (value := values.get(reader.layer.source)) is not None
+            ]
+            for site in sites
+        }
+        return {name: np.mean(found, axis=0) for name, found in errors.items() if found}
 
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(WORKERS) as pool:
-        for done in map_ahead(pool, take, data.batches(1)):
-            progress.advance(done)
-    return {site.name: _mean(found[site.name], len(site.candidates)) for site in sites}
+    with threadpool_limits(1, user_api="blas"):
+        found = each_run(model, {reader.layer.source for site in sites for reader in site.readers}, data, take, progress)
+    return {site.name: _mean([errors[site.name] for errors in found if site.name in errors], len(site.candidates)) for site in sites}
 
 
-def _mean(found: Mapping[int, F64], size: int) -> F64:
-    """In the order of the samples, whichever worker came first."""
-    return np.mean([found[sample] for sample in sorted(found)], axis=0) if found else np.full(size, np.nan)
+def _mean(found: Sequence[F64], size: int) -> F64:
+    return np.mean(found, axis=0) if found else np.full(size, np.nan)
 
 
 def _number(reader: Reader) -> int:

@@ -11,7 +11,7 @@ from types import MappingProxyType
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.calibration.observe import WORKERS, session_source
+from edgeq.calibration.each_run import WORKERS, session_source
 from edgeq.graph.liveness import reads
 from edgeq.numerics.arrays import AnyArray
 from edgeq.runtimes.ort import open_session

@@ -61,6 +61,11 @@ class Dataset:
         """
         return hashlib.sha256(b"edgeq-data-1" + self.complete_survey().digests.tobytes()).hexdigest()
 
+    @property
+    def runs(self) -> int:
+        """How often a model runs over all samples: once for each, or for each fixed batch."""
+        return self.count // (self.fixed_batch or 1)
+
     def complete_survey(self) -> Survey:
         """Digests and value ranges of all samples; those that no pass has seen yet are read now."""
         for start, stop in self.survey.unseen():

@@ -149,6 +149,6 @@ def bias_of(one: Weighted) -> AnyArray | None:
 
 def some_runs(data: Dataset, number: int) -> list[Mapping[str, AnyArray]]:
     """About `number` runs of the data, evenly spread."""
-    runs = data.count // (data.fixed_batch or 1)
+    runs = data.runs
     chosen = {index * runs // number for index in range(number)} if runs > number else set(range(runs))
     return [batch.feeds for index, batch in enumerate(data.batches(1)) if index in chosen]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgeq.calibration.channel_range import Ends
+from edgeq.calibration.channel_stats import Ends
 from edgeq.calibration.output_error import GridOption, Reader, Site
 from edgeq.graph.read import constant
 from edgeq.numerics.arrays import F32, F64

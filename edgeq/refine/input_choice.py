@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.calibration.channel_range import measure_channels
+from edgeq.calibration.channel_stats import channel_stats
 from edgeq.calibration.output_error import GridOption, measure_errors
 from edgeq.calibration.tensor_stats import TensorStats
 from edgeq.data.dataset import Dataset
@@ -46,7 +46,7 @@ def choose_inputs(
     sites = input_sites(model, plan, statistics, target)
     if not sites:
         return plan
-    ends = measure_channels(model, [site.name for site in sites], data, progress)
+    ends = channel_stats(model, {site.name: -1 for site in sites}, data, progress, squares=False).ends
     asked = [candidates_of(site, plan, ends.get(site.name), target, recipe) for site in sites]
     errors = measure_errors(model, asked, data, recipe.seed, progress)
     result = plan

@@ -8,21 +8,17 @@ few for the numbers that are close to each other and decide.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.calibration.observe import WORKERS, map_ahead, session_source
-from edgeq.data.dataset import Batch, Dataset
-from edgeq.graph.expose import expose
+from edgeq.calibration.each_run import Run, each_run
+from edgeq.data.dataset import Dataset
 from edgeq.numerics.arrays import F32, AnyArray
 from edgeq.numerics.grid import QuantParams, dequantize, grid_for_range, quantize
 from edgeq.progress import Progress
 from edgeq.refine.bounded_readers import BoundedReader, bounded_readers
-from edgeq.runtimes.ort import open_session
 from edgeq.schema.plan import GridPlan, Plan, grid_plan
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Target
@@ -53,28 +49,21 @@ def choose_reader_ranges(model: ir.Model, plan: Plan, target: Target, recipe: Re
 
 def _measure(model: ir.Model, readers: Sequence[BoundedReader], data: Dataset, seed: int, progress: Progress) -> dict[str, F32]:
     """Value name -> elements of it, or rows [R, K]."""
-    runs = data.count // (data.fixed_batch or 1)
-    stride = max(1, -(-runs // VISITS))
-    exposed, outputs = expose(model, [reader.value for reader in readers])
-    source, own = session_source(exposed), threading.local()
-    found: dict[str, dict[int, F32]] = {reader.value: {} for reader in readers}
+    stride = max(1, -(-data.runs // VISITS))
+    fed = {value.name for value in model.graph.inputs}
     progress.start("ranges by their readers", data.count)
 
-    def take(batch: Batch) -> int:
-        start = batch.samples.start
-        if (start // (data.fixed_batch or 1)) % stride == 0 and outputs:
-            if not hasattr(own, "session"):
-                own.session = open_session(source, threads=1)
-            arrays = dict(zip(outputs, own.session.run(batch.feeds, list(outputs.values())), strict=True))
-            for place, reader in enumerate(readers):
-                if reader.value in arrays and arrays[reader.value].size:
-                    found[reader.value][start] = _drawn(reader, arrays[reader.value], np.random.default_rng([seed, start, place]))
-        return len(batch.samples)
+    def take(run: Run) -> dict[str, F32]:
+        values, start = {} if run.number % stride else run.values(), run.samples.start
+        return {
+            reader.value: _drawn(reader, values[reader.value], np.random.default_rng([seed, start, place]))
+            for place, reader in enumerate(readers)
+            if reader.value in values
+        }
 
-    with ThreadPoolExecutor(WORKERS) as pool:
-        for done in map_ahead(pool, take, data.batches(1)):
-            progress.advance(done)
-    return {name: whole for name, parts in found.items() if (whole := _joined(parts)) is not None}
+    drawn = each_run(model, [reader.value for reader in readers if reader.value not in fed], data, take, progress)
+    parts = {reader.value: [found[reader.value] for found in drawn if reader.value in found] for reader in readers}
+    return {name: whole for name, arrays in parts.items() if (whole := _joined(arrays)) is not None}
 
 
 def _drawn(reader: BoundedReader, value: AnyArray, chance: np.random.Generator) -> F32:
@@ -86,12 +75,9 @@ def _drawn(reader: BoundedReader, value: AnyArray, chance: np.random.Generator) 
     return np.ascontiguousarray(rows[chance.choice(len(rows), min(len(rows), ROWS), replace=False)])
 
 
-def _joined(parts: Mapping[int, F32]) -> F32 | None:
-    """In the order of the samples, whichever worker came first; None where rows differ in
-    length.
-    """
-    arrays = [parts[sample] for sample in sorted(parts)]
-    return np.concatenate(arrays) if arrays and len({array.shape[1:] for array in arrays}) == 1 else None
+def _joined(arrays: Sequence[F32]) -> F32 | None:
+    """None where rows differ in length."""
+    return np.concatenate(arrays) if len({array.shape[1:] for array in arrays}) == 1 else None
 
 
 def best_grid(own: GridPlan, reader: BoundedReader, seen: F32, facts: ActivationFacts) -> GridPlan:

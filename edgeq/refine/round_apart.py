@@ -13,8 +13,8 @@ import numpy as np
 import onnx_ir as ir
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
+from edgeq.calibration.each_run import WORKERS
 from edgeq.calibration.moments import Moment, measure_moments
-from edgeq.calibration.observe import WORKERS
 from edgeq.data.dataset import Dataset
 from edgeq.graph.layer_rows import Layer, layer_of, weight_rows
 from edgeq.graph.read import constant, nodes

@@ -42,7 +42,7 @@ def held_samples(model: ir.Model, data: Dataset) -> int:
     """How many runs of the data can be held while both models are stepped through; 0 where they are
     too few.
     """
-    runs = data.count // (data.fixed_batch or 1)
+    runs = data.runs
     held = min(SAMPLES, HELD_BYTES // max(1, 2 * peak_bytes(model, frozenset())), runs)
     return held if held >= min(LEAST_SAMPLES, runs) else 0
 

@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
-import edgeq.calibration.moments
+import edgeq.calibration.each_run
 from edgeq.calibration.moments import LEAST_ROWS, ROWS_PER_COLUMN, Moment, measure_moments
 from edgeq.data.open import Dataset, open_dataset
 from edgeq.graph.layer_rows import Layer, layer_of, rows_of
@@ -85,7 +85,7 @@ def test_sums_of_the_largest_codes_are_exact() -> None:
 @pytest.mark.parametrize("workers", [1, 2, 4])
 def test_the_number_of_workers_changes_nothing(workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = measured(model_of())
-    monkeypatch.setattr(edgeq.calibration.moments, "WORKERS", workers)
+    monkeypatch.setattr(edgeq.calibration.each_run, "WORKERS", workers)
     found = measured(model_of())
     assert np.array_equal(found.total, wanted.total)
     assert np.array_equal(found.sum, wanted.sum)

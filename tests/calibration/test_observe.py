@@ -4,15 +4,14 @@ batches do to them.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import numpy as np
 import onnx_ir as ir
 import pytest
 
-import edgeq.calibration.observe
-from edgeq.calibration.observe import map_ahead, observe
+import edgeq.calibration.each_run
+from edgeq.calibration.observe import observe
 from edgeq.calibration.tensor_stats import TensorStats
 from edgeq.data.open import Dataset, open_dataset
 from edgeq.graph.signature import input_specs
@@ -60,7 +59,7 @@ def test_shards_merge_to_the_bits_of_one_pass(cuts: tuple[int, ...]) -> None:
 def test_the_number_of_workers_changes_nothing(workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
     model = model_of()
     wanted = observe(model, NAMES, data_for(model))
-    monkeypatch.setattr(edgeq.calibration.observe, "WORKERS", workers)
+    monkeypatch.setattr(edgeq.calibration.each_run, "WORKERS", workers)
     assert observe(model, NAMES, data_for(model)) == wanted
 
 
@@ -108,17 +107,3 @@ def test_a_value_that_cannot_be_handed_out_counts_as_never_seen() -> None:
     found = observe(model, ("q", "y"), data_for(model, x=np.ones((2, 3), np.float32)))
     assert found["q"] == TensorStats()
     assert found["y"].count == 2 * 24
-
-
-def test_an_error_in_one_batch_ends_the_run() -> None:
-    """And reads no more of the data than a few batches ahead."""
-    model = model_of()
-    data, read = data_for(model), []
-
-    def work(batch: edgeq.calibration.observe.Batch) -> int:
-        read.append(batch.samples.start)
-        raise ZeroDivisionError
-
-    with ThreadPoolExecutor(1) as pool, pytest.raises(ZeroDivisionError):
-        list(map_ahead(pool, work, data.batches(1)))
-    assert len(read) <= 2 * edgeq.calibration.observe.WORKERS + 1

@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
-import edgeq.calibration.output_error
+import edgeq.calibration.each_run
 from edgeq.calibration.output_error import GridOption, Reader, Site, measure_errors
 from edgeq.data.open import open_dataset
 from edgeq.graph.layer_rows import layer_of, weight_rows
@@ -78,6 +78,6 @@ def test_the_number_of_workers_changes_nothing(monkeypatch: pytest.MonkeyPatch) 
     x = np.random.default_rng(0).normal(size=(30, 4, 6)).astype(np.float32)
     found = []
     for workers in (1, 3):
-        monkeypatch.setattr(edgeq.calibration.output_error, "WORKERS", workers)
+        monkeypatch.setattr(edgeq.calibration.each_run, "WORKERS", workers)
         found.append(errors_of(matmul(weights(6, 3)), x, GridOption("a", grid(-1, 1)), GridOption("b", None)).tobytes())
     assert found[0] == found[1]

@@ -1,0 +1,107 @@
+"""each_run: every run once, its values by name, results in the order of the data, whatever the
+number of workers.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from time import sleep
+
+import numpy as np
+import pytest
+
+import edgeq.calibration.each_run
+from edgeq.calibration.each_run import Run, each_run, map_ahead
+from edgeq.data.dataset import Batch
+from edgeq.data.open import open_dataset
+from edgeq.graph.signature import input_specs
+from edgeq.progress import Silent
+from tests.graph_text import net
+
+X = np.arange(46, dtype=np.float32).reshape(23, 2)
+MODEL = net("r = Neg(x)  y = Exp(r)", inputs="float[N, 2] x")
+DATA = open_dataset({"x": X}, input_specs(MODEL))
+
+
+class Steps(Silent):
+    def __init__(self) -> None:
+        self.done = 0
+
+    def advance(self, steps: int = 1) -> None:
+        self.done += steps
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_results_come_in_the_order_of_the_data(workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(edgeq.calibration.each_run, "WORKERS", workers)
+
+    def take(run: Run) -> tuple[int, float]:
+        sleep(0.002 * (run.number % 3 == 0))  # later runs overtake it
+        return run.samples.start, float(run.values()["r"][0, 1])
+
+    progress = Steps()
+    assert each_run(MODEL, ["r"], DATA, take, progress) == [(row, -float(X[row, 1])) for row in range(23)]
+    assert progress.done == 23
+
+
+def test_inputs_are_values_too_and_unknown_names_are_missing() -> None:
+    found = each_run(MODEL, ["x", "r", "nothing"], DATA, lambda run: run.values(), Silent(), 3, 5)
+    assert [set(values) for values in found] == [{"x", "r"}] * 2
+    np.testing.assert_array_equal(found[1]["x"], X[4:5])
+
+
+def test_only_the_values_asked_for_are_handed_out() -> None:
+    (found,) = each_run(MODEL, ["x", "r", "y"], DATA, lambda run: run.values({"y", "x"}), Silent(), 0, 1)
+    assert set(found) == {"x", "y"}
+
+
+def test_values_without_elements_are_left_out() -> None:
+    text = """y = If (go) < then_branch = t () => (float[3] tv) { a = Exp(x)  tv = Neg(a) },
+        else_branch = e () => (float[3] ev) { b = Relu(x)  ev = Neg(b) } >"""
+    model = net(text, inputs="float[3] x, bool go", outputs="float[3] y")
+    data = open_dataset({"x": np.ones((2, 3), np.float32), "go": np.array([True, False])}, input_specs(model))
+    assert each_run(model, ["a", "b"], data, lambda run: set(run.values()), Silent()) == [{"a"}, {"b"}]
+
+
+def test_a_fixed_batch_is_one_run() -> None:
+    model = net("r = Neg(x)  y = Exp(r)", inputs="float[4, 2] x")
+    data = open_dataset({"x": X}, input_specs(model))
+    found = each_run(model, ["r"], data, lambda run: (run.number, list(run.samples), run.values()["r"].shape), Silent(), 4, 12)
+    assert found == [(1, [4, 5, 6, 7], (4, 2)), (2, [8, 9, 10, 11], (4, 2))]
+    assert data.runs == 5
+
+
+def test_no_session_is_opened_where_nothing_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("opened")
+
+    monkeypatch.setattr(edgeq.calibration.each_run, "open_session", refuse)
+    assert each_run(MODEL, ["r"], DATA, lambda run: run.number, Silent()) == list(range(23))
+    assert len(each_run(MODEL, ["x"], DATA, lambda run: run.values(), Silent())) == 23
+
+
+def test_a_worker_is_one_thread() -> None:
+    """Its own sums need no lock: their total is what all runs hold."""
+    sums: dict[int, float] = {}
+
+    def take(run: Run) -> None:
+        before = sums.get(run.worker, 0.0)
+        sleep(0.001)
+        sums[run.worker] = before + float(run.values()["r"].sum())
+
+    each_run(MODEL, ["r"], DATA, take, Silent())
+    assert sum(sums.values()) == -float(X.sum())
+    assert len(sums) <= edgeq.calibration.each_run.WORKERS
+
+
+def test_an_error_in_one_batch_ends_the_run() -> None:
+    """And reads no more of the data than a few batches ahead."""
+    read = []
+
+    def work(batch: Batch) -> int:
+        read.append(batch.samples.start)
+        raise ZeroDivisionError
+
+    with ThreadPoolExecutor(1) as pool, pytest.raises(ZeroDivisionError):
+        list(map_ahead(pool, work, DATA.batches(1)))
+    assert len(read) <= 2 * edgeq.calibration.each_run.WORKERS + 1
