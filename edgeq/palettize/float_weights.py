@@ -9,8 +9,8 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.graph.read import attribute_int, constant, is_op, nodes
+from edgeq.graph.stored import stored
 from edgeq.numerics.arrays import F32
-from edgeq.passes.store.fold_codebooks import stored_constant
 
 #: operator -> its weight inputs, and the axis of their output channels
 _WEIGHTS: dict[str, tuple[tuple[int, ...], int]] = {
@@ -48,8 +48,9 @@ def float_weights(model: ir.Model) -> Iterator[FloatWeight]:
     for node in nodes(model):
         places, axis = _WEIGHTS.get(node.op_type, ((), 0))
         for index in places if is_op(node, node.op_type) else ():
-            value = stored_constant(node.inputs[index]) if index < len(node.inputs) else None
-            if value is None or value is not node.inputs[index] or value.dtype != ir.DataType.FLOAT or id(value) in seen:
+            found = stored(node.inputs[index]) if index < len(node.inputs) else None
+            value = None if found is None or found.scale is not None else found.initializer
+            if value is None or value.dtype != ir.DataType.FLOAT or id(value) in seen:
                 continue
             array = constant(value)
             if array is None or array.ndim < 2 or not array.size or not bool(np.all(np.isfinite(array))):

@@ -14,12 +14,15 @@ from edgeq.errors import FloorMissed
 from edgeq.graph.edit import Names, add_constant
 from edgeq.graph.layer_rows import Layer, layer_of, weight_rows
 from edgeq.graph.read import constant, is_op, nodes, owner
-from edgeq.numerics.arrays import I64, AnyArray
+from edgeq.graph.stored import stored
+from edgeq.numerics.arrays import I64
 from edgeq.numerics.grid import LIMITS
 from edgeq.numerics.saturation import neighbours, worst_pairs
 
 #: the largest unsigned input code, the largest int16 and int32
 CODE, INT16, INT32 = 255, 2**15 - 1, 2**31 - 1
+#: the types of codes whose layers are bounded
+_AUDITED = {ir.DataType.UINT8: "uint8", ir.DataType.INT8: "int8", ir.DataType.INT32: "int32"}
 
 
 @dataclass(frozen=True)
@@ -44,10 +47,13 @@ class LayerBounds:
 
 @dataclass(frozen=True)
 class _Codes:
-    """A tensor behind a DequantizeLinear: its type, zero point and, for a constant, its codes."""
+    """A tensor behind a DequantizeLinear."""
 
+    #: the type of its codes, a key of LIMITS
     dtype: str
+    #: its zero point, one for the whole tensor
     zero: int
+    #: the codes of a constant
     codes: I64 | None
 
 
@@ -58,14 +64,14 @@ def audit_sums(model: ir.Model) -> tuple[LayerBounds, ...]:
     A product of two activations has no weight to bound it; u8 x u8 kernels do not add in int16.
     """
     copy = model.clone()
-    stored = _lay_open(copy)
+    open_codes = _lay_open(copy)
     found = []
     for node in [node for node in nodes(copy) if is_op(node, "Conv", "Gemm", "MatMul")]:
-        source, weight = (stored.get(str(value.name)) if value is not None else None for value in node.inputs[:2])
+        source, weight = (open_codes.get(str(value.name)) if value is not None else None for value in node.inputs[:2])
         layer = layer_of(node) if source is not None and weight is not None and weight.codes is not None else None
         if source is not None and weight is not None and layer is not None:
             bias = node.inputs[2] if len(node.inputs) > 2 else None
-            added = stored.get(str(bias.name)) if bias is not None else None
+            added = open_codes.get(str(bias.name)) if bias is not None else None
             found.append(_bounds(node, layer, source, weight, None if added is None else added.codes))
     return tuple(found)
 
@@ -109,12 +115,12 @@ def _lay_open(model: ir.Model) -> dict[str, _Codes]:
     names = Names(model)
     found: dict[str, _Codes] = {}
     for node in [node for node in nodes(model) if is_op(node, "DequantizeLinear")]:
-        source, result = node.inputs[0], node.outputs[0]
-        zero = constant(node.inputs[2]) if len(node.inputs) > 2 else None
-        dtype = _dtype(source, zero)
-        if dtype not in ("uint8", "int8", "int32") or (zero is not None and np.unique(zero).size > 1):
+        result = node.outputs[0]
+        one = stored(result)
+        zero = None if one is None else constant(one.zero_point)
+        if one is None or one.dtype not in _AUDITED or (zero is not None and np.unique(zero).size > 1):
             continue
-        codes = constant(source)
+        dtype, codes = _AUDITED[one.dtype], constant(one.codes)
         middle = 0 if zero is None else int(np.ravel(zero)[0])
         if codes is None:
             found[str(result.name)] = _Codes(dtype, middle, None)
@@ -123,10 +129,3 @@ def _lay_open(model: ir.Model) -> dict[str, _Codes]:
         result.replace_all_uses_with(plain)
         found[str(plain.name)] = _Codes(dtype, middle, np.asarray(codes, np.int64))
     return found
-
-
-def _dtype(source: ir.Value | None, zero: AnyArray | None) -> str:
-    """Of codes: a value inside a file often has no type, but its zero point has the same."""
-    if zero is not None:
-        return str(zero.dtype)
-    return "" if source is None or source.dtype is None else str(source.dtype.numpy())

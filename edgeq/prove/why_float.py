@@ -13,6 +13,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.graph.read import attribute_float, constant, is_op
+from edgeq.graph.stored import stored
 from edgeq.numerics.arrays import F64
 from edgeq.numerics.grid import LIMITS
 from edgeq.prove.read_back import CONTROL, RanKernel
@@ -65,32 +66,18 @@ def _no_kernel(node: ir.Node) -> str:
 def _inputs(node: ir.Node) -> str | None:
     every = is_op(node, *_ALL_INPUTS)
     for value in node.inputs if every else node.inputs[_DATA_INPUTS.get(node.op_type, slice(0, 1))]:
-        if value is None:
+        found = stored(value)
+        if value is None or found is None:
             continue
-        maker = value.producer()
-        if not is_op(maker, "DequantizeLinear"):
+        if found.scale is None:
             kind = "constant " if constant(value) is not None else ""
             return f"its {kind}input {value.name} is not quantized"
-        assert maker is not None  # is_op says so
-        source = maker.inputs[0]
-        dtype = _code_type(maker)
-        if dtype in _WIDE:
-            return f"its input {value.name} has {_WIDE[dtype]} codes; the integer kernels take 8 bits"
-        if maker.attributes.get_int("block_size", 0):
+        if found.dtype in _WIDE:
+            return f"its input {value.name} has {_WIDE[found.dtype]} codes; the integer kernels take 8 bits"
+        if found.block_size:
             return f"its input {value.name} is quantized in blocks"
-        if source is not None and source.dtype == ir.DataType.INT32:
+        if found.codes.dtype == ir.DataType.INT32:
             return f"its input {value.name} has 32-bit codes; the integer kernels take 8 bits"
-    return None
-
-
-def _code_type(dequantize: ir.Node) -> ir.DataType | None:
-    """The integer type of what a DequantizeLinear reads, as its zero point or its input says."""
-    for value in (dequantize.inputs[2] if len(dequantize.inputs) > 2 else None, dequantize.inputs[0]):
-        array = constant(value)
-        if value is not None and value.dtype is not None:
-            return value.dtype
-        if array is not None:
-            return ir.DataType.from_numpy(array.dtype)
     return None
 
 
@@ -98,11 +85,11 @@ def _bias(node: ir.Node) -> str | None:
     """A bias must be int32 with scale = input scale * weight scale; a float bias is quantized by
     onnxruntime itself.
     """
-    value = node.inputs[2] if is_op(node, "Conv", "Gemm") and len(node.inputs) > 2 else None
-    if value is None or not is_op(value.producer(), "DequantizeLinear"):
+    bias = stored(node.inputs[2]) if is_op(node, "Conv", "Gemm") and len(node.inputs) > 2 else None
+    if bias is None or bias.scale is None:
         return None
     scales = [_scale(item) for item in node.inputs[:3]]
-    if _code_type(value.producer()) not in (ir.DataType.INT32, None):  # type: ignore[arg-type]  # checked above
+    if bias.dtype not in (ir.DataType.INT32, None):
         return "its bias is quantized, but not to int32"
     if any(scale is None for scale in scales):
         return None
@@ -166,6 +153,6 @@ def _same_grid(one: ir.Node, other: ir.Node) -> bool:
 
 
 def _scale(value: ir.Value | None) -> F64 | None:
-    maker = None if value is None else value.producer()
-    array = constant(maker.inputs[1]) if maker is not None and is_op(maker, "DequantizeLinear") else None
+    found = stored(value)
+    array = None if found is None else constant(found.scale)
     return None if array is None else array.astype(np.float64)

@@ -19,7 +19,8 @@ from edgeq.calibration.stepwise import Stepwise
 from edgeq.data.dataset import Dataset
 from edgeq.graph.layer_rows import Layer, from_rows, rows_of
 from edgeq.graph.liveness import peak_bytes
-from edgeq.graph.read import constant, is_op, only_consumer
+from edgeq.graph.read import constant, is_op
+from edgeq.graph.stored import stored_weight
 from edgeq.numerics.arrays import F64, AnyArray
 from edgeq.numerics.grid import QuantParams, grid_for_range, quantize
 from edgeq.planning.weights import side_of
@@ -178,32 +179,9 @@ def _place(twin: ir.Node, one: Weighted, fit: Fitted) -> None:
     """Put a weight into the integer model, which goes on with it."""
     index = one.kernel.weight
     assert index is not None
-    stored, scale = _stored(twin, index)
-    before = constant(stored)
-    assert before is not None
+    stored = stored_weight(twin, index)
+    before = None if stored is None else constant(stored.codes)
+    assert stored is not None and stored.scale is not None and before is not None
     codes = from_rows(fit.codes, one.node, before.shape).astype(before.dtype)
-    stored.const_value = ir.tensor(np.ascontiguousarray(codes), name=stored.name)
-    scale.const_value = ir.tensor(fit.grid.params.scale, name=scale.name)
-
-
-def _stored(twin: ir.Node, index: int) -> tuple[ir.Value, ir.Value]:
-    """The initializers of a weight's codes and scales."""
-    value = twin.inputs[index]
-    assert value is not None
-    maker = value.producer()
-    if maker is not None:
-        value, scale = maker.inputs[0], maker.inputs[1]
-    else:  # MatMulInteger -> Cast -> Mul with the product of both scales
-        last = _reader(_reader(twin))
-        step = last.inputs[1]
-        maker = None if step is None else step.producer()
-        assert maker is not None
-        scale = maker.inputs[1]
-    assert value is not None and scale is not None
-    return value, scale
-
-
-def _reader(node: ir.Node) -> ir.Node:
-    found = only_consumer(node.outputs[0])
-    assert found is not None
-    return found
+    stored.codes.const_value = ir.tensor(np.ascontiguousarray(codes), name=stored.codes.name)
+    stored.scale.const_value = ir.tensor(fit.grid.params.scale, name=stored.scale.name)

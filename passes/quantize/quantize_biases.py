@@ -10,6 +10,7 @@ import onnx_ir as ir
 
 from edgeq.graph.edit import Names, drop_unread_constants
 from edgeq.graph.read import constant, is_op, nodes
+from edgeq.graph.stored import stored
 from edgeq.numerics.arrays import F32
 from edgeq.numerics.grid import LIMITS, PerChannel, PerTensor, QuantParams
 from edgeq.passes.quantize.qdq import dequantize_constant
@@ -59,11 +60,8 @@ def _accumulator_scale(source: ir.Value | None, weight: ir.Value | None) -> F32 
 
 
 def _scale_of(value: ir.Value | None) -> F32 | None:
-    producer = value.producer() if value is not None else None
-    if not is_op(producer, "DequantizeLinear"):
-        return None
-    assert producer is not None
-    scale = constant(producer.inputs[1])
+    found = stored(value)
+    scale = None if found is None else constant(found.scale)
     return None if scale is None else np.asarray(scale, np.float32)
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.graph.edit import Names, add_constant, drop_unread_constants
-from edgeq.graph.read import is_op, nodes
+from edgeq.graph.read import nodes
+from edgeq.graph.stored import stored
 from edgeq.numerics.arrays import U8, AnyArray
 from edgeq.numerics.codebook import NODES_BYTES, Codebook, Grain, as_runs, encode, stored_bytes, turned
 from edgeq.numerics.packing import pack, split
@@ -53,7 +54,8 @@ class FoldCodebooks(ir.passes.InPlacePass):
         for node in list(nodes(model)):
             for index in range(len(node.inputs)):
                 wanted = self.storage.get(f"{node.name}:{index}")
-                value = None if wanted is None else stored_constant(node.inputs[index])
+                found = None if wanted is None else stored(node.inputs[index])
+                value = None if found is None else found.initializer
                 if wanted is None or value is None or value.const_value is None:
                     continue
                 book = worth_a_codebook(value.const_value.numpy(), wanted)
@@ -63,18 +65,6 @@ class FoldCodebooks(ir.passes.InPlacePass):
         if modified:
             drop_unread_constants(model)
         return ir.passes.PassResult(model, modified)
-
-
-def stored_constant(value: ir.Value | None) -> ir.Value | None:
-    """The initializer that an input reads, directly or through a DequantizeLinear; None when others
-    could change or see it.
-    """
-    maker = None if value is None else value.producer()
-    if maker is not None and is_op(maker, "DequantizeLinear"):
-        value = maker.inputs[0]
-    if value is None or not value.is_initializer() or value.is_graph_input() or value.is_graph_output():
-        return None
-    return value
 
 
 def worth_a_codebook(array: AnyArray, wanted: Storage) -> Codebook | None:

@@ -15,12 +15,13 @@ from torch.nn import Parameter, ParameterList
 
 from edgeq.errors import UnsupportedOp
 from edgeq.graph.read import constant, nodes
+from edgeq.graph.stored import stored
 from edgeq.learn.simulation.clusters import cluster_means, first_zero, table_of_each
 from edgeq.learn.simulation.executor import Executor
 from edgeq.learn.simulation.weights import INSIDE, SPARSE, TABLE_STEP
 from edgeq.numerics.arrays import F32, Indices, Mask
 from edgeq.numerics.codebook import encode
-from edgeq.passes.store.fold_codebooks import Storage, stored_constant
+from edgeq.passes.store.fold_codebooks import Storage
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,11 +84,12 @@ class FloatStudent:
         for node in nodes(model):
             for index, value in enumerate(node.inputs):
                 how = storage.get(f"{node.name}:{index}")
-                stored = None if how is None else stored_constant(value)
-                if how is None or stored is None or str(stored.name) not in weights:
+                found = None if how is None else stored(value)
+                weight = None if found is None else found.initializer
+                if how is None or weight is None or str(weight.name) not in weights:
                     continue
                 self.inner[str(node.outputs[0].name)] = str(node.outputs[0].name)
-                self._tables[str(stored.name)] = _table(np.asarray(constant(stored), np.float32), weights[str(stored.name)], how, node)
+                self._tables[str(weight.name)] = _table(np.asarray(constant(weight), np.float32), weights[str(weight.name)], how, node)
         parameters = [one for table in self._tables.values() for one in (table.free, table.entries)]
         for table in self._tables.values():
             table.entries.requires_grad_(not refits)

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter, ParameterList
 
-from edgeq.graph.read import constant, is_op, nodes
+from edgeq.graph.read import constant, nodes
+from edgeq.graph.stored import stored
 from edgeq.learn.operators.quantized import operators_of, rounded
 from edgeq.learn.simulation.executor import Executor
 from edgeq.learn.simulation.float_islands import float_islands
@@ -148,42 +149,31 @@ class Simulation:
     def _learn_weight(self, one: Weighted, twin: ir.Node, target: Target, bits: int) -> None:
         index = one.kernel.weight
         assert index is not None
-        stored, scale = _stored(twin.inputs[index])
-        weight, codes = constant(one.node.inputs[index]), constant(stored)
-        if stored is None or weight is None or codes is None:
+        found = stored(twin.inputs[index])
+        weight, codes = constant(one.node.inputs[index]), None if found is None else constant(found.codes)
+        if found is None or weight is None or codes is None:
             return
-        name = self._keys[one.key] = str(stored.name)
+        name = self._keys[one.key] = str(found.codes.name)
         if name in self._weights:
             return
-        learns = scale is not None and not target.weights.power_of_two
+        learns = found.scale is not None and not target.weights.power_of_two
         allowed = codes_of(target.weights, one.layer, bits)
         self._weights[name] = learned_weight(one, weight, codes, self._plan.weights[one.key], allowed, learns)
-        if scale is not None:
-            self._weight_scales[str(scale.name)] = name
+        if found.scale is not None:
+            self._weight_scales[str(found.scale.name)] = name
 
     def _learn_bias(self, one: Weighted, twin: ir.Node) -> None:
         index = one.kernel.bias
         value = twin.inputs[index] if index is not None and index < len(twin.inputs) else None
         first = None if index is None or value is None else self._plan.biases.get(one.layer.node, constant(one.node.inputs[index]))
-        scales = [_stored(twin.inputs[at])[1] for at in (0, one.kernel.weight or 0)]
-        if first is None or value is None or scales[0] is None or scales[1] is None:
+        kept, *behind = (stored(one) for one in (value, twin.inputs[0], twin.inputs[one.kernel.weight or 0]))
+        scales = [None if found is None else found.scale for found in behind]
+        if first is None or kept is None or scales[0] is None or scales[1] is None:
             return
-        stored, scale = _stored(value)
-        kept = value if stored is None else stored
         start = torch.from_numpy(np.array(first, np.float32).reshape(-1))
         grid = self._plan.grids.get(str(twin.outputs[0].name))
         factors = (str(scales[0].name), str(scales[1].name))
         product = self._plan.grids[one.layer.source].scale[0] * float(np.mean(self._plan.weights[one.key].scale))
         unit = product * BIAS_UNIT if grid is None else grid.scale[0]
-        names = str(kept.name), None if scale is None else str(scale.name)
+        names = str(kept.codes.name), None if kept.scale is None else str(kept.scale.name)
         self.biases.append(LearnedBias(one.layer.node, start, Parameter(torch.zeros_like(start)), unit, *names, factors))
-
-
-def _stored(value: ir.Value | None) -> tuple[ir.Value | None, ir.Value | None]:
-    """The codes and scale that a DequantizeLinear reads; of an initializer itself, without a scale;
-    else nothing.
-    """
-    maker = None if value is None else value.producer()
-    if maker is not None and is_op(maker, "DequantizeLinear"):
-        return maker.inputs[0], maker.inputs[1]
-    return (value, None) if value is not None and value.is_initializer() else (None, None)
