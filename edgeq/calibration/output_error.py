@@ -18,7 +18,8 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # s
 
 from edgeq.calibration.each_run import Run, each_run
 from edgeq.data.dataset import Dataset
-from edgeq.graph.layer_rows import Layer, rows_of
+from edgeq.graph.layer import Layer
+from edgeq.graph.layer_rows import rows_of
 from edgeq.numerics.arrays import F32, F64
 from edgeq.numerics.grid import QuantParams, dequantize, grid_for_range, quantize
 from edgeq.progress import Progress

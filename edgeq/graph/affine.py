@@ -4,12 +4,14 @@ neighbour.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx_ir as ir
 
 from edgeq.graph.edit import Names, replace_constant
+from edgeq.graph.find_layer import weight_layout
+from edgeq.graph.layer import Layer
 from edgeq.graph.read import attribute_float, attribute_int, constant, is_op, only_consumer, rank
 from edgeq.numerics.arrays import F64, AnyArray
 
@@ -27,49 +29,48 @@ class Affine:
 
 
 @dataclass(frozen=True, eq=False)
-class Linear:
-    """A Conv, ConvTranspose, Gemm or MatMul with constant weights whose result only one node reads.
-
-    bias_add: the Add that carries a MatMul's bias, or None. out: the value after it. channels lie
-    on `axis` of rank `rank` (None: unknown, then axis is -1).
+class FoldableLayer:
+    """A layer whose result only one node reads: a scale and a shift of it can go into its weights.
+    The Add that carries a MatMul's bias belongs to it.
     """
 
     node: ir.Node
+    layer: Layer
+    #: the Add of a MatMul's bias, or None
     bias_add: ir.Node | None
+    #: the value that comes out, behind the Add
     out: ir.Value
-    channels: int
+    #: where its channels lie, among so many dimensions; -1 and None: not known
     axis: int
     rank: int | None
 
+    @property
+    def channels(self) -> int:
+        """Output channels."""
+        return self.layer.out_channels
 
-def linear_behind(value: ir.Value | None) -> Linear | None:
-    """The linear operator that makes `value`, when one node alone reads it and the weights (and
-    bias) are constants.
+
+def linear_behind(value: ir.Value | None) -> FoldableLayer | None:
+    """The layer that makes `value`, when one node alone reads it and the weights (and bias) are
+    constants.
     """
     if value is None or only_consumer(value) is None:
         return None
     node = value.producer()
     if is_op(node, "Add"):
         return _matmul_add(value)
-    weight = constant(node.inputs[1]) if node is not None and is_op(node, "Conv", "ConvTranspose", "Gemm", "MatMul") else None
-    if node is None or weight is None or not np.issubdtype(weight.dtype, np.floating):
+    layer = None if node is None else weight_layout(node)
+    weight = None if node is None or layer is None else constant(node.inputs[1])
+    if node is None or layer is None or weight is None or not np.issubdtype(weight.dtype, np.floating):
         return None
     if node.op_type == "MatMul":
         known = rank(value)
-        return None if weight.ndim != 2 else Linear(node, None, value, weight.shape[1], -1 if known is None else known - 1, known)
-    linear = Linear(node, None, value, _channels(node, weight), 1, weight.ndim)
-    return linear if _has_plain_bias(linear) else None
+        return FoldableLayer(node, layer, None, value, -1 if known is None else known - 1, known)
+    found = FoldableLayer(node, layer, None, value, 1, weight.ndim)
+    return found if _has_plain_bias(found) else None
 
 
-def _channels(node: ir.Node, weight: AnyArray) -> int:
-    if node.op_type == "Conv":
-        return int(weight.shape[0])
-    if node.op_type == "ConvTranspose":
-        return int(weight.shape[1]) * attribute_int(node, "group", 1)
-    return int(weight.shape[0 if attribute_int(node, "transB", 0) else 1])
-
-
-def _has_plain_bias(linear: Linear) -> bool:
+def _has_plain_bias(linear: FoldableLayer) -> bool:
     """No bias, or a constant one that has one number a channel (a Gemm's could be a whole
     matrix).
     """
@@ -81,7 +82,7 @@ def _has_plain_bias(linear: Linear) -> bool:
     return bias is not None and per_channel(bias, rank, axis, linear.channels) is not None
 
 
-def _matmul_add(value: ir.Value) -> Linear | None:
+def _matmul_add(value: ir.Value) -> FoldableLayer | None:
     add = value.producer()
     assert add is not None
     for index in (0, 1):
@@ -89,7 +90,7 @@ def _matmul_add(value: ir.Value) -> Linear | None:
         if product is None or bias is None or product.node.op_type != "MatMul" or product.bias_add is not None:
             continue
         if per_channel(bias, product.rank, product.axis, product.channels) is not None:
-            return Linear(product.node, add, value, product.channels, product.axis, product.rank)
+            return replace(product, bias_add=add, out=value)
     return None
 
 
@@ -145,7 +146,7 @@ def elementwise_affine(node: ir.Node, data: int, rank: int | None, axis: int, ch
     return affine if affine.is_finite else None
 
 
-def fold_after(linear: Linear, affine: Affine, names: Names) -> bool:
+def fold_after(linear: FoldableLayer, affine: Affine, names: Names) -> bool:
     """Give `linear` the weights of affine(linear(x)); False, and nothing changed, when that is not
     possible or overflows float32.
     """
@@ -153,7 +154,7 @@ def fold_after(linear: Linear, affine: Affine, names: Names) -> bool:
     weight = constant(node.inputs[1])
     assert weight is not None
     bias = constant(linear.bias_add.inputs[_bias_index(linear)]) if linear.bias_add is not None else _bias(node)
-    scaled = _scale_outputs(node, weight.astype(np.float64), affine.scale)
+    scaled = linear.layer.scaled(weight, None, affine.scale)
     shifted = _bias_vector(linear, bias) * affine.scale + affine.shift
     with np.errstate(over="ignore"):
         new_weight, new_bias = scaled.astype(weight.dtype), shifted.astype(weight.dtype)
@@ -174,7 +175,7 @@ def fold_after(linear: Linear, affine: Affine, names: Names) -> bool:
     return True
 
 
-def _bias_index(linear: Linear) -> int:
+def _bias_index(linear: FoldableLayer) -> int:
     assert linear.bias_add is not None
     return 1 if linear.bias_add.inputs[0] is linear.node.outputs[0] else 0
 
@@ -183,19 +184,9 @@ def _bias(node: ir.Node) -> AnyArray | None:
     return constant(node.inputs[2]) if len(node.inputs) > 2 else None
 
 
-def _bias_vector(linear: Linear, bias: AnyArray | None) -> F64:
+def _bias_vector(linear: FoldableLayer, bias: AnyArray | None) -> F64:
     if bias is None:
         return np.zeros(linear.channels)
     flat = np.broadcast_to(bias.astype(np.float64).reshape(-1), (linear.channels,))
     beta = attribute_float(linear.node, "beta", 1.0) if linear.node.op_type == "Gemm" else 1.0
     return np.asarray(flat * beta)
-
-
-def _scale_outputs(node: ir.Node, weight: F64, scale: F64) -> F64:
-    if node.op_type == "Conv" or (node.op_type == "Gemm" and attribute_int(node, "transB", 0)):
-        return weight * scale.reshape(-1, *[1] * (weight.ndim - 1))
-    if node.op_type == "ConvTranspose":  # [in, out / group, ...]: the inputs of a group share its outputs
-        group = attribute_int(node, "group", 1)
-        grouped = weight.reshape(group, weight.shape[0] // group, *weight.shape[1:])
-        return (grouped * scale.reshape(group, 1, -1, *[1] * (weight.ndim - 2))).reshape(weight.shape)
-    return weight * scale

@@ -17,7 +17,7 @@ import onnx_ir as ir
 
 from edgeq.graph.channel_rules import RULES
 from edgeq.graph.channel_ties import Ties
-from edgeq.graph.layer_form import layer_form
+from edgeq.graph.find_layer import scalable_layer
 from edgeq.graph.read import ONNX_DOMAINS, constant
 from edgeq.numerics.arrays import I64
 
@@ -56,12 +56,12 @@ def _hand_on(ties: Ties, node: ir.Node) -> bool:
     """Name the channels of the node's output; False when it does something to its inputs that
     scaling would change.
     """
-    form = layer_form(node)
-    if form is not None:
+    layer = scalable_layer(node)
+    if layer is not None and layer.axis is not None:
         known = ties.of(node.inputs[0])
-        if known is not None and (ties.axis_of(node.inputs[0]) != form.axis or known.size != form.inputs):
+        if known is not None and (ties.axis_of(node.inputs[0]) != layer.axis or known.size != layer.in_channels):
             ties.hold(known)
-        return not _shares(node) and not _only_adds(node) and ties.name(node.outputs[0], ties.fresh(form.outputs), form.axis)
+        return not _shares(node) and not _only_adds(node) and ties.name(node.outputs[0], ties.fresh(layer.out_channels), layer.axis)
     rule = RULES.get(node.op_type) if node.domain in ONNX_DOMAINS else None
     return rule is not None and rule(ties, node)
 

@@ -16,7 +16,7 @@ from edgeq.calibration.observe import observe
 from edgeq.calibration.sensitivity import output_damage
 from edgeq.data.dataset import Dataset
 from edgeq.errors import BadRecipe
-from edgeq.graph.layer_rows import from_rows, layer_of, weight_rows
+from edgeq.graph.find_layer import layer_of
 from edgeq.io.load import Loaded
 from edgeq.numerics.arrays import F32, F64
 from edgeq.numerics.bit_allocation import allocate, distortions
@@ -164,8 +164,8 @@ def _fit(one: FloatWeight, weight: F32, wish: CodebookWish, bits: int, moment: M
         new = _fit_rows(_channels(weight, one.axis), None, wish, bits)
         return np.ascontiguousarray(np.moveaxis(new.reshape(turned(weight.shape, one.axis)), 0, one.axis))
     second = moment.second if moment is not None and moment.rows else None
-    new = _fit_rows(weight_rows(weight, one.node, layer), second, wish, bits)
-    return np.asarray(from_rows(new, one.node, weight.shape), np.float32)
+    new = _fit_rows(layer.weight_rows(weight), second, wish, bits)
+    return np.asarray(layer.from_rows(new), np.float32)
 
 
 def _fit_rows(rows: F32, moment: F64 | None, wish: CodebookWish, bits: int) -> F32:

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeq.graph.layer_rows import Layer
+from edgeq.graph.layer import Layer
 from edgeq.numerics.arrays import F32, F64
 from edgeq.numerics.grid import LIMITS, PerChannel, PerTensor, QuantParams, grid_for_range
 from edgeq.numerics.rounding import Codes, scales_for

@@ -10,7 +10,8 @@ from dataclasses import replace
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.graph.layer_rows import Layer, from_rows, layer_of, weight_rows
+from edgeq.graph.find_layer import layer_of
+from edgeq.graph.layer import Layer
 from edgeq.graph.read import constant, nodes
 from edgeq.numerics.arrays import F32
 from edgeq.numerics.grid import next_power_of_two, quantize
@@ -56,12 +57,12 @@ def weight_grid(
     """
     assert kernel.weight is not None
     array = np.asarray(constant(node.inputs[kernel.weight]), np.float32)
-    rows = weight_rows(array, node, layer)
+    rows = layer.weight_rows(array)
     axis = weight_axis(node, kernel, target, recipe)
     codes = codes_of(target.weights, layer, recipe.weight_bits)
     scale = choose_scales(rows, np.ones(rows[:, 0].shape), codes, recipe.weight_rule, axis is None, [side_of(node, kernel, grids)])
     nearest = codes.fit(np.rint(rows / scale[..., None]))
-    return weight_plan(node, scale, nearest, array, axis, target, recipe.weight_rule)
+    return weight_plan(layer, scale, nearest, array, axis, target, recipe.weight_rule)
 
 
 def _plain_weight(node: ir.Node, kernel: KernelFacts, weight: F32, target: Target, recipe: Recipe) -> GridPlan:
@@ -77,7 +78,7 @@ def _plain_weight(node: ir.Node, kernel: KernelFacts, weight: F32, target: Targe
 
 
 def weight_plan(
-    node: ir.Node,
+    layer: Layer,
     scale: F32,
     codes: F32,
     weight: F32,
@@ -89,7 +90,7 @@ def weight_plan(
     rounding gives.
     """
     params = symmetric_grid(scale, axis, target.weights)
-    chosen = from_rows(codes, node, weight.shape).astype(target.weights.dtype)
+    chosen = layer.from_rows(codes).astype(target.weights.dtype)
     differs = not np.array_equal(chosen, quantize(weight, params))
     where = "one scale a tensor" if axis is None else f"one scale a channel (axis {axis})"
     plan = grid_plan(params, rule, where)

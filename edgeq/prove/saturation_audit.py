@@ -12,7 +12,8 @@ import onnx_ir as ir
 
 from edgeq.errors import FloorMissed
 from edgeq.graph.edit import Names, add_constant
-from edgeq.graph.layer_rows import Layer, layer_of, weight_rows
+from edgeq.graph.find_layer import layer_of
+from edgeq.graph.layer import Layer
 from edgeq.graph.read import constant, is_op, nodes, owner
 from edgeq.graph.stored import stored
 from edgeq.numerics.arrays import I64
@@ -93,7 +94,7 @@ def _excess(one: LayerBounds) -> str:
 
 def _bounds(node: ir.Node, layer: Layer, source: _Codes, weight: _Codes, bias: I64 | None) -> LayerBounds:
     assert weight.codes is not None
-    rows = weight_rows(weight.codes, node, layer)
+    rows = layer.weight_rows(weight.codes)
     pair = None
     if weight.dtype == "int8" and not layer.depthwise:  # u8 weights take kernels that are exact
         alone = np.abs(rows).max(initial=0.0)

@@ -14,7 +14,7 @@ import onnx_ir as ir
 from edgeq.calibration.moments import Moment, unit_moments
 from edgeq.calibration.sensitivity import output_damage
 from edgeq.data.dataset import Dataset
-from edgeq.graph.layer_rows import from_rows, weight_rows
+from edgeq.graph.layer import Layer
 from edgeq.graph.read import constant, nodes
 from edgeq.numerics.arrays import F32
 from edgeq.numerics.bit_allocation import SKETCH, Choice, allocate, distortions
@@ -143,8 +143,8 @@ def _allocated(
     for one in given.layers:
         if one.key in keys:
             array = np.asarray(constant(one.node.inputs[one.kernel.weight or 1]), np.float32)
-            rows[one.key] = weight_rows(array, one.node, one.layer)
-            back[one.key] = partial(_back, one.node, array.shape)
+            rows[one.key] = one.layer.weight_rows(array)
+            back[one.key] = partial(_back, one.layer)
     for key, node in tables.items():
         rows[key] = _table(node).T[None]
         back[key] = lambda changed: np.ascontiguousarray(changed[0].T)
@@ -167,8 +167,8 @@ def _table(node: ir.Node) -> F32:
     return np.asarray(constant(node.inputs[0]), np.float32)
 
 
-def _back(node: ir.Node, shape: tuple[int, ...], rows: F32) -> F32:
-    return np.asarray(from_rows(rows, node, shape), np.float32)
+def _back(layer: Layer, rows: F32) -> F32:
+    return np.asarray(layer.from_rows(rows), np.float32)
 
 
 def probe(rows: F32) -> F32:

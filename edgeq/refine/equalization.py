@@ -19,7 +19,7 @@ import onnx_ir as ir
 
 from edgeq.calibration.channel_stats import ChannelStats
 from edgeq.graph.channels import Channels
-from edgeq.graph.layer_form import layer_form
+from edgeq.graph.find_layer import scalable_layer
 from edgeq.graph.read import is_op, nodes
 from edgeq.numerics.arrays import F64
 from edgeq.refine.balance import balance
@@ -84,7 +84,7 @@ def _ends(model: ir.Model) -> list[str]:
     """The values that layers read or make, in graph order."""
     found: dict[str, None] = {}
     for node in model.graph:
-        if layer_form(node) is not None:
+        if scalable_layer(node) is not None:
             for value in (node.inputs[0], node.outputs[0]):
                 if value is not None:
                     found[str(value.name)] = None

@@ -17,7 +17,7 @@ from edgeq.calibration.channel_stats import channel_stats
 from edgeq.calibration.output_error import GridOption, measure_errors
 from edgeq.calibration.tensor_stats import TensorStats
 from edgeq.data.dataset import Dataset
-from edgeq.graph.layer_rows import layer_of
+from edgeq.graph.find_layer import layer_of
 from edgeq.graph.macs import elements
 from edgeq.graph.read import constant, is_op, nodes, only_consumer
 from edgeq.numerics.arrays import F64

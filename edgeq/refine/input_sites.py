@@ -11,7 +11,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.calibration.tensor_stats import TensorStats
-from edgeq.graph.layer_rows import Layer, weight_rows
+from edgeq.graph.layer import Layer
 from edgeq.graph.read import constant, is_op, values
 from edgeq.numerics.arrays import F32
 from edgeq.passes.quantize.migrate_scales import migration_readers
@@ -59,7 +59,7 @@ def _rows(behind: list[Weighted]) -> F32:
     """All rows, or the triangular factor of their QR decomposition where that has fewer: ||W x|| =
     ||R x||.
     """
-    found = [weight_rows(np.asarray(constant(one.node.inputs[1]), np.float32), one.node, one.layer) for one in behind]
+    found = [one.layer.weight_rows(np.asarray(constant(one.node.inputs[1]), np.float32)) for one in behind]
     weight = np.concatenate(found, axis=1)
     if weight.shape[1] <= weight.shape[2]:
         return weight

@@ -23,8 +23,9 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from edgeq.graph.channels import Channels
-from edgeq.graph.layer_form import LayerForm, layer_form
-from edgeq.graph.read import attribute_int, constant, is_op
+from edgeq.graph.find_layer import scalable_layer
+from edgeq.graph.layer import Layer
+from edgeq.graph.read import constant, is_op
 from edgeq.numerics.arrays import F32, F64, I64
 
 #: order of the power mean that stands for a maximum
@@ -115,28 +116,25 @@ def noise_model(
     """
     terms = []
     for node in model.graph:
-        form = layer_form(node)
+        layer = scalable_layer(node)
         source = node.inputs[0] if node.inputs else None
-        if form is not None and source is not None and source.name in squares and not is_op(node, "ConvTranspose"):
-            terms.append(_term(node, form, channels, squares))
+        if layer is not None and source is not None and source.name in squares and not is_op(node, "ConvTranspose"):
+            terms.append(_term(node, layer, channels, squares))
     spans = {name: (channels.classes[name], _log(peaks[name])) for name in quantized if name in peaks and peaks[name].max(initial=0) > 0}
     return NoiseModel(tuple(terms), spans, channels.count)
 
 
-def _term(node: ir.Node, form: LayerForm, channels: Channels, squares: Mapping[str, F64]) -> Term:
+def _term(node: ir.Node, layer: Layer, channels: Channels, squares: Mapping[str, F64]) -> Term:
     source, result = str(node.inputs[0].name), str(node.outputs[0].name)  # type: ignore[union-attr]  # a layer has an input
-    weight = np.asarray(constant(node.inputs[1]), np.float64)
-    if is_op(node, "MatMul") or (is_op(node, "Gemm") and not attribute_int(node, "transB", 0)):
-        weight = weight.T
-    rows = weight.reshape(form.group, form.outputs // form.group, form.inputs // form.group, -1)
-    square, mean_square = np.square(rows).sum(-1), squares[source].reshape(form.group, 1, -1)
+    rows = layer.by_channel(np.asarray(constant(node.inputs[1]), np.float64))
+    square, mean_square = np.square(rows).sum(-1), squares[source].reshape(layer.groups, 1, -1)
     power = float(squares[result].sum()) if result in squares else float((square * mean_square).sum())
     nowhere = np.full(1, -1)
     return Term(
         square=square,
         log_largest=_log(np.abs(rows).max(-1)),
-        before=channels.classes.get(source, nowhere.repeat(form.inputs)),
-        after=channels.classes.get(result, nowhere.repeat(form.outputs)),
+        before=channels.classes.get(source, nowhere.repeat(layer.in_channels)),
+        after=channels.classes.get(result, nowhere.repeat(layer.out_channels)),
         value=source,
         mean_square=mean_square,
         taps=rows.shape[-1],

@@ -16,7 +16,8 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # s
 from edgeq.calibration.each_run import WORKERS
 from edgeq.calibration.moments import Moment, measure_moments
 from edgeq.data.dataset import Dataset
-from edgeq.graph.layer_rows import Layer, layer_of, weight_rows
+from edgeq.graph.find_layer import layer_of
+from edgeq.graph.layer import Layer
 from edgeq.graph.read import constant, nodes
 from edgeq.numerics.arrays import F32, F64
 from edgeq.numerics.rounding import Codes, feedback
@@ -88,7 +89,7 @@ def refine(
     shared: dict[tuple[str, Layer, int | None, bool], list[Weighted]] = {}
     for one in layers:
         if moments[one.layer.node].rows:
-            geometry = Layer("", "", one.layer.groups, one.layer.kernel, one.layer.outputs)
+            geometry = Layer("", "", one.layer.groups, one.layer.kernel, one.layer.outputs, one.layer.inputs_first)
             measured = one.layer.source not in plan.grids  # at every run: its moments have a unit of their own
             shared.setdefault((one.weight, geometry, channel_axis(one.node, one.kernel), measured), []).append(one)
     groups = list(shared.values())
@@ -124,7 +125,7 @@ def _round(
 
 def rows_of_weight(one: Weighted) -> F32:
     """[G, C, K]."""
-    return weight_rows(_weight(one), one.node, one.layer)
+    return one.layer.weight_rows(_weight(one))
 
 
 def _weight(one: Weighted) -> F32:
@@ -151,10 +152,10 @@ def fit_rows(
     axis = weight_axis(one.node, one.kernel, target, recipe)
     if width is not None:
         fit = codebook_of(rows, moment, codes, least_scales(rows, sides, axis is None), axis is None, recipe.codebook, width)
-        grid = weight_plan(one.node, fit.scale, fit.codes, weight, axis, target, f"codebook, {width} bits")
+        grid = weight_plan(one.layer, fit.scale, fit.codes, weight, axis, target, f"codebook, {width} bits")
         return Fitted(with_storage(grid, channel_axis(one.node, one.kernel) or 0, recipe.codebook, width), fit.scale, fit.codes)
     scale, rounded = _scales_and_codes(rows, moment, codes, sides, how, recipe.weight_rule, axis is None)
-    grid = weight_plan(one.node, scale, rounded, weight, axis, target, f"{recipe.weight_rule}, rounded with the data in view")
+    grid = weight_plan(one.layer, scale, rounded, weight, axis, target, f"{recipe.weight_rule}, rounded with the data in view")
     return Fitted(grid, scale, rounded)
 
 

@@ -17,7 +17,8 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # s
 from edgeq.calibration.moments import EXACT_ROWS, LEAST_ROWS, ROWS_PER_COLUMN
 from edgeq.calibration.stepwise import Stepwise
 from edgeq.data.dataset import Dataset
-from edgeq.graph.layer_rows import Layer, from_rows, rows_of
+from edgeq.graph.layer import Layer
+from edgeq.graph.layer_rows import rows_of
 from edgeq.graph.liveness import peak_bytes
 from edgeq.graph.read import constant, is_op
 from edgeq.graph.stored import stored_weight
@@ -182,6 +183,6 @@ def _place(twin: ir.Node, one: Weighted, fit: Fitted) -> None:
     stored = stored_weight(twin, index)
     before = None if stored is None else constant(stored.codes)
     assert stored is not None and stored.scale is not None and before is not None
-    codes = from_rows(fit.codes, one.node, before.shape).astype(before.dtype)
+    codes = one.layer.from_rows(fit.codes).astype(before.dtype)
     stored.codes.const_value = ir.tensor(np.ascontiguousarray(codes), name=stored.codes.name)
     stored.scale.const_value = ir.tensor(fit.grid.params.scale, name=stored.scale.name)

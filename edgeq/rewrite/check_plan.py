@@ -10,8 +10,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.errors import BadPlan
-from edgeq.graph.layer_form import layer_form
-from edgeq.graph.layer_rows import layer_of
+from edgeq.graph.find_layer import layer_of, scalable_layer
 from edgeq.graph.read import constant, nodes, only_consumer, values
 from edgeq.passes.quantize.migrate_scales import migration_readers
 from edgeq.schema.plan import GridPlan, Plan, unpack_codes
@@ -42,10 +41,10 @@ def check_fits(model: ir.Model, plan: Plan) -> None:
 
 
 def _check_equalization(node: ir.Node, plan: Plan) -> None:
-    form = layer_form(node)
-    if form is None or node.inputs[0] is None:
+    layer = scalable_layer(node)
+    if layer is None or node.inputs[0] is None:
         return
-    for value, channels in ((node.inputs[0], form.inputs), (node.outputs[0], form.outputs)):
+    for value, channels in ((node.inputs[0], layer.in_channels), (node.outputs[0], layer.out_channels)):
         steps = plan.equalization.get(str(value.name))
         if steps is not None and (len(steps) != channels or any(abs(k) > LARGEST_EXPONENT for k in steps)):
             _refuse(f"The plan scales {len(steps)} channels of a value that has {channels}, or by too much.", f"value {value.name}")
@@ -82,7 +81,7 @@ def _check_weight(node: ir.Node | None, index: str, key: str, grid: GridPlan) ->
 def _check_bias(node: ir.Node | None, name: str, length: int) -> None:
     layer = None if node is None else layer_of(node)
     present = None if node is None or len(node.inputs) < 3 else constant(node.inputs[2])
-    if layer is None or present is None or length != layer.groups * layer.outputs:
+    if layer is None or present is None or length != layer.out_channels:
         _refuse(f"The plan has a bias of {length} numbers for a layer that takes no such bias.", f"node {name}")
 
 

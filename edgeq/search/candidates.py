@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from edgeq.graph.layer_rows import layer_of
+from edgeq.graph.find_layer import layer_of
 from edgeq.graph.macs import macs
 from edgeq.graph.read import nodes
 from edgeq.passes.quantize.migrate_scales import migrated

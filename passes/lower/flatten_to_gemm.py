@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.graph.affine import Linear, linear_behind, per_channel
+from edgeq.graph.affine import FoldableLayer, linear_behind, per_channel
 from edgeq.graph.edit import Names, add_constant, add_node, replace_constant, retire, take_over
 from edgeq.graph.read import constant, is_op, nodes, owner
+from edgeq.numerics.arrays import AnyArray
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class FlattenToGemm(ir.passes.InPlacePass):
         return False
 
 
-def _sizes(linear: Linear) -> list[int] | None:
+def _sizes(linear: FoldableLayer) -> list[int] | None:
     """The shape of the product where it is known and has more than two dimensions."""
     source = linear.node.inputs[0]
     if source is None or source.shape is None or len(source.shape) < 3:
@@ -60,7 +61,7 @@ def _sizes(linear: Linear) -> list[int] | None:
     return [*sizes, linear.channels] if len(sizes) == len(source.shape) - 1 else None
 
 
-def _rewrite(linear: Linear, add: ir.Node, sizes: list[int], bias: np.ndarray[tuple[int, ...], np.dtype[np.generic]], names: Names) -> None:
+def _rewrite(linear: FoldableLayer, add: ir.Node, sizes: list[int], bias: AnyArray, names: Names) -> None:
     node = linear.node
     graph, source, weight = owner(node), node.inputs[0], constant(node.inputs[1])
     assert source is not None and weight is not None

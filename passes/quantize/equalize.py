@@ -9,7 +9,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.graph.edit import Names, replace_constant
-from edgeq.graph.layer_form import layer_form, scale_weight
+from edgeq.graph.find_layer import scalable_layer
 from edgeq.graph.read import constant
 from edgeq.numerics.arrays import F32, F64, AnyArray
 
@@ -41,14 +41,15 @@ class Equalize(ir.passes.InPlacePass):
         return ir.passes.PassResult(model, modified=any(changed))
 
     def _scale(self, node: ir.Node, names: Names) -> bool:
-        form = layer_form(node)
-        if form is None or node.inputs[0] is None:
+        layer = scalable_layer(node)
+        if layer is None or node.inputs[0] is None:
             return False
         before, after = self.factors.get(str(node.inputs[0].name)), self.factors.get(str(node.outputs[0].name))
         if before is None and after is None:
             return False
-        replace_constant(node, 1, scale_weight(node, form, before, after), names)
-        bias = constant(node.inputs[2]) if len(node.inputs) > 2 else None
+        weight, bias = constant(node.inputs[1]), constant(node.inputs[2]) if len(node.inputs) > 2 else None
+        assert weight is not None  # a scalable layer has one
+        replace_constant(node, 1, layer.scaled(weight, before, after).astype(np.float32), names)
         if bias is not None and after is not None:
             replace_constant(node, 2, _scaled_bias(bias, after), names)
         return True

@@ -11,7 +11,9 @@ import pytest
 import edgeq.calibration.each_run
 from edgeq.calibration.moments import LEAST_ROWS, ROWS_PER_COLUMN, Moment, measure_moments
 from edgeq.data.open import Dataset, open_dataset
-from edgeq.graph.layer_rows import Layer, layer_of, rows_of
+from edgeq.graph.find_layer import layer_of
+from edgeq.graph.layer import Layer
+from edgeq.graph.layer_rows import rows_of
 from edgeq.graph.read import nodes
 from edgeq.graph.signature import input_specs
 from edgeq.numerics.arrays import F32, I64

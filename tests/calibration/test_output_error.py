@@ -11,7 +11,7 @@ import pytest
 import edgeq.calibration.each_run
 from edgeq.calibration.output_error import GridOption, Reader, Site, measure_errors
 from edgeq.data.open import open_dataset
-from edgeq.graph.layer_rows import layer_of, weight_rows
+from edgeq.graph.find_layer import layer_of
 from edgeq.graph.read import constant
 from edgeq.graph.signature import input_specs
 from edgeq.numerics.arrays import F32
@@ -28,7 +28,7 @@ def errors_of(model: ir.Model, x: F32, *candidates: GridOption) -> F32:
     node = model.graph[0]
     layer = layer_of(node)
     assert layer is not None
-    reader = Reader(layer, weight_rows(np.asarray(constant(node.inputs[1]), np.float32), node, layer), np.zeros(len(candidates)))
+    reader = Reader(layer, layer.weight_rows(np.asarray(constant(node.inputs[1]), np.float32)), np.zeros(len(candidates)))
     data = open_dataset({"x": x}, input_specs(model))
     return measure_errors(model, [Site("x", candidates, (reader,))], data, 0, Silent())["x"]  # type: ignore[return-value]
 

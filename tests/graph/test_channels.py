@@ -11,7 +11,7 @@ import onnx_ir as ir
 import pytest
 
 from edgeq.graph.channels import channel_classes
-from edgeq.graph.layer_form import layer_form
+from edgeq.graph.find_layer import scalable_layer
 from edgeq.graph.read import nodes
 from edgeq.numerics.arrays import F32
 from edgeq.passes.quantize.equalize import Equalize
@@ -59,7 +59,7 @@ def random_exponents(model: ir.Model) -> dict[str, tuple[int, ...]]:
     """An exponent for each class, told for the values that layers read and make."""
     classes = channel_classes(model).classes
     drawn = np.append(np.random.default_rng(1).integers(-24, 25, size=4096), 0)
-    ends = {str(value.name) for node in nodes(model) if layer_form(node) for value in (node.inputs[0], node.outputs[0]) if value}
+    ends = {str(value.name) for node in nodes(model) if scalable_layer(node) for value in (node.inputs[0], node.outputs[0]) if value}
     return {name: tuple(drawn[ids].tolist()) for name, ids in classes.items() if name in ends}
 
 

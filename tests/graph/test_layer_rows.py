@@ -8,7 +8,9 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
-from edgeq.graph.layer_rows import Layer, from_rows, layer_of, rows_of, weight_rows
+from edgeq.graph.find_layer import layer_of
+from edgeq.graph.layer import Layer
+from edgeq.graph.layer_rows import rows_of
 from edgeq.graph.read import nodes
 from edgeq.numerics.arrays import F32
 from edgeq.runtimes.ort import open_session
@@ -66,10 +68,10 @@ def case(name: str) -> tuple[ir.Node, Layer, F32, F32, F32]:
 
 @pytest.mark.parametrize("name", CASES)
 def test_rows_times_weights_are_the_outputs(name: str) -> None:
-    node, layer, w, x, y = case(name)
+    _, layer, w, x, y = case(name)
     rows = rows_of(layer, x, EVERYTHING, np.random.default_rng(0))
     assert (layer.groups, layer.columns) == (rows.shape[0], rows.shape[2])
-    product = rows.astype(np.float64) @ np.swapaxes(weight_rows(w, node, layer), 1, 2)  # [G, positions, outputs of the group]
+    product = rows.astype(np.float64) @ np.swapaxes(layer.weight_rows(w), 1, 2)  # [G, positions, outputs of the group]
     outputs = np.moveaxis(y, 1, -1) if name in CONVS | TRANSPOSED else y
     wanted = outputs.reshape(-1, layer.groups, product.shape[2])
     np.testing.assert_allclose(np.swapaxes(product, 0, 1), wanted, rtol=1e-4, atol=1e-5)
@@ -78,10 +80,10 @@ def test_rows_times_weights_are_the_outputs(name: str) -> None:
 
 @pytest.mark.parametrize("name", CASES)
 def test_from_rows_is_the_inverse_of_weight_rows(name: str) -> None:
-    node, layer, w, _, _ = case(name)
-    rows = weight_rows(w, node, layer)
-    assert np.array_equal(from_rows(rows, node, w.shape), w)
-    codes = from_rows(rows.astype(np.int8), node, w.shape)
+    _, layer, w, _, _ = case(name)
+    rows = layer.weight_rows(w)
+    assert np.array_equal(layer.from_rows(rows), w)
+    codes = layer.from_rows(rows.astype(np.int8))
     assert (codes.dtype, codes.shape, codes.flags.c_contiguous) == (np.int8, w.shape, True)
 
 

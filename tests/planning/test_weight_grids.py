@@ -9,7 +9,7 @@ import pytest
 
 from edgeq.calibration.observe import observe
 from edgeq.data.open import open_dataset
-from edgeq.graph.layer_rows import Layer
+from edgeq.graph.layer import Layer
 from edgeq.graph.signature import input_specs
 from edgeq.numerics.arrays import F32
 from edgeq.numerics.grid import PerChannel, PerTensor, quantize

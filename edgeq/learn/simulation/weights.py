@@ -13,7 +13,6 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from edgeq.errors import UnsupportedOp
-from edgeq.graph.layer_rows import from_rows, weight_rows
 from edgeq.learn.operators.quantized import rounded, straight
 from edgeq.learn.simulation.clusters import cluster_means, first_zero, table_of_each
 from edgeq.learn.simulation.scales import SCALE_STEP
@@ -99,9 +98,9 @@ class LearnedWeight:
         numbers and to the table's entries.
         """
         wanted = self.free * self.unit
-        rows = weight_rows(wanted.detach().numpy(), self.one.node, self.one.layer)
+        rows = self.one.layer.weight_rows(wanted.detach().numpy())
         if self.table is None:
-            chosen = from_rows(self.codes.all_nearest(rows), self.one.node, tuple(wanted.shape))
+            chosen = self.one.layer.from_rows(self.codes.all_nearest(rows))
             return straight(torch.clamp(wanted, self.codes.qmin, self.codes.qmax), torch.from_numpy(np.array(chosen, np.float32)))
         entries = self.table.whole()
         flat = torch.from_numpy(self.clusters(self.table, entries, rows))
@@ -115,7 +114,7 @@ class LearnedWeight:
             return
         wanted = (self.free.detach() * self.unit).numpy()
         kept, order = self.table.kept().detach().numpy(), self.table.order().numpy()
-        rows = weight_rows(wanted, self.one.node, self.one.layer)
+        rows = self.one.layer.weight_rows(wanted)
         clusters = self.clusters(self.table, self.table.whole().detach(), rows)
         np.put_along_axis(kept, order, cluster_means(clusters, wanted, np.take_along_axis(kept, order, -1)), -1)
         self.table.entries.data.copy_(torch.from_numpy(kept / np.float32(self.table.unit)))
@@ -125,7 +124,7 @@ class LearnedWeight:
         the weight's shape.
         """
         codes = self._table_codes(entries.detach().numpy(), rows)
-        places = np.asarray(from_rows(codes.places(codes.all_nearest(rows)), self.one.node, tuple(self.free.shape)), np.intp)
+        places = np.asarray(self.one.layer.from_rows(codes.places(codes.all_nearest(rows))), np.intp)
         return np.asarray(table.owner * entries.shape[1] + places, np.intp)
 
     def _table_codes(self, entries: NDArray[np.floating], rows: F32) -> TableCodes:
@@ -159,7 +158,7 @@ def learned_weight(one: Weighted, weight: AnyArray, stored: AnyArray, grid: Grid
         inside = np.clip(in_steps(weight, grid), began - INSIDE, began + INSIDE)
         return LearnedWeight(one, grid, codes, Parameter(torch.from_numpy(inside)), steps, began=stored)
     table = _table(one, stored, grid.storage, codes)
-    rows = weight_rows(began, one.node, one.layer)
+    rows = one.layer.weight_rows(began)
     if codes.kept is None and bool((table.held).any()) and float(np.mean(stored == 0)) >= SPARSE:
         codes = replace(codes, kept=rows != 0)
     # exactly on its code: entries lie closer in the middle of a table, and a fit in sequence chose

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from edgeq.graph.layer_rows import from_rows, weight_rows
 from edgeq.graph.read import constant
 from edgeq.learn.simulation.weights import LearnedWeight, Table, in_steps
 from edgeq.numerics.arrays import F32, Indices
@@ -87,14 +86,14 @@ def _places(weight: LearnedWeight, table: Table, began: F32, wanted: F32) -> Ind
     """The place of the lower entry beside each weight, all tables one after the other."""
     entries = table.whole().detach()
     size = entries.shape[1]
-    places = weight.clusters(table, entries, weight_rows(began, weight.one.node, weight.one.layer))
+    places = weight.clusters(table, entries, weight.one.layer.weight_rows(began))
     return np.asarray(np.clip(places % size - (began > wanted), 0, size - 2) + places // size * size, np.intp)
 
 
 def _kept(weight: LearnedWeight) -> Tensor | None:
     """Where a weight may be something else than 0; None: everywhere."""
     kept = weight.codes.kept
-    return None if kept is None else torch.from_numpy(np.ascontiguousarray(from_rows(kept, weight.one.node, tuple(weight.free.shape))))
+    return None if kept is None else torch.from_numpy(np.ascontiguousarray(weight.one.layer.from_rows(kept)))
 
 
 def _in_codes(weight: LearnedWeight) -> F32:

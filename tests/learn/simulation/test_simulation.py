@@ -14,7 +14,6 @@ torch = pytest.importorskip("torch", reason="torch (extra [learn]) is not instal
 import onnx_ir as ir  # noqa: E402
 
 from edgeq.errors import EdgeqError, UnsupportedOp  # noqa: E402
-from edgeq.graph.layer_rows import weight_rows  # noqa: E402
 from edgeq.numerics.saturation import worst_pairs  # noqa: E402
 from edgeq.planning.weight_grids import codes_of  # noqa: E402
 from edgeq.refine.round_apart import weighted_layers  # noqa: E402
@@ -159,7 +158,7 @@ def test_no_two_neighbours_saturate_after_large_steps(bits: int | None) -> None:
     for one in weighted_layers(room.model, room.plan, room.target):
         allowed = codes_of(room.target.weights, one.layer, 8)
         assert allowed.limit is not None
-        rows = weight_rows(codes(room, after, one.key).astype(np.float32), one.node, one.layer)
+        rows = one.layer.weight_rows(codes(room, after, one.key).astype(np.float32))
         assert worst_pairs(rows, allowed.pairs).max() <= allowed.limit
         assert np.abs(rows).max() > 20  # they did move
         checked += 1
