@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
+from edgeq.graph.read import is_op, operator_of
 from edgeq.numerics.arrays import F64
 
-#: operators between an input and its first layer that keep the values
-_KEEPS = frozenset({"Identity", "Cast", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Pad", "Dropout"})
-_LAYERS = frozenset({"Conv", "Gemm", "MatMul"})
+#: so many operators that keep the values may stand between an input and its first layer
 _DEPTH = 8
 
 
@@ -27,15 +26,19 @@ def first_layer_gains(model: ir.Model) -> dict[str, float]:
 
 def _gain(value: ir.Value, depth: int) -> float | None:
     for node, index in value.uses():
-        if node.op_type in _LAYERS and index == 0:
+        if is_op(node, "Conv", "Gemm", "MatMul") and index == 0:
             rows = _rows(node)
             if rows is not None:
                 norms = np.sqrt((rows**2).sum(axis=1)) * _normalization(node)
                 live = norms[norms > 1e-6]
                 return float(np.median(live)) if len(live) else None
-        if node.op_type in _KEEPS and index == 0 and depth:
+        if _keeps_values(node) and index == 0 and depth:
             return _gain(node.outputs[0], depth - 1)
     return None
+
+
+def _keeps_values(node: ir.Node) -> bool:
+    return is_op(node, "Cast") or operator_of(node).moves in ("views", "reorders", "pads")
 
 
 def _rows(node: ir.Node) -> F64 | None:

@@ -10,11 +10,12 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.graph.channel_ties import Ties
+from edgeq.graph.operator import ChannelRule
 from edgeq.graph.read import attribute_float, attribute_int, attribute_ints, constant, dim, is_op, rank
 from edgeq.numerics.arrays import I64
 
 
-def _same(ties: Ties, node: ir.Node) -> bool:
+def _keep(ties: Ties, node: ir.Node) -> bool:
     ids, source = ties.of(node.inputs[0]), node.inputs[0]
     if ids is None or source is None:
         return False
@@ -23,7 +24,7 @@ def _same(ties: Ties, node: ir.Node) -> bool:
 
 def _pool(ties: Ties, node: ir.Node) -> bool:
     extra = any(value.uses() or value.is_graph_output() for value in node.outputs[1:])
-    return not extra and ties.axis_of(node.inputs[0]) == 1 and _same(ties, node)
+    return not extra and ties.axis_of(node.inputs[0]) == 1 and _keep(ties, node)
 
 
 def _clip(ties: Ties, node: ir.Node) -> bool:
@@ -34,11 +35,11 @@ def _clip(ties: Ties, node: ir.Node) -> bool:
     given = [value is not None for value in (*node.inputs[1:3], None, None)[:2]]
     if bounds[0] is None or float(bounds[0]) != 0 or (given[1] and (bounds[1] is None or float(bounds[1]) <= 0)):
         return False
-    return _same(ties, node)
+    return _keep(ties, node)
 
 
-def _prelu(ties: Ties, node: ir.Node) -> bool:
-    return constant(node.inputs[1]) is not None and _same(ties, node)
+def _slope(ties: Ties, node: ir.Node) -> bool:
+    return constant(node.inputs[1]) is not None and _keep(ties, node)
 
 
 def _pad(ties: Ties, node: ir.Node) -> bool:
@@ -54,7 +55,7 @@ def _pad(ties: Ties, node: ir.Node) -> bool:
         return False
     before, after = int(pads[axis]), int(pads[pads.size // 2 + axis])
     if before == after == 0:
-        return _same(ties, node)
+        return _keep(ties, node)
     if before < 0 or after < 0 or mode != "constant":
         return False
     return ties.name(node.outputs[0], np.concatenate([ties.fresh(before), ids, ties.fresh(after)]), axis)
@@ -71,7 +72,7 @@ def _join(ties: Ties, node: ir.Node) -> bool:
     for ids in found[1:]:
         assert ids is not None and found[0] is not None
         ties.tie(found[0], ids)
-    return _same(ties, node)
+    return _keep(ties, node)
 
 
 def _shape(value: ir.Value | None) -> tuple[object, ...] | None:
@@ -153,41 +154,33 @@ def _slice(ties: Ties, node: ir.Node) -> bool:
     size = rank(node.inputs[0])
     if axis is None or axes is None or size is None or axis in [int(a) % size for a in axes.reshape(-1).tolist()]:
         return False
-    return _same(ties, node)
+    return _keep(ties, node)
 
 
 def _resize(ties: Ties, node: ir.Node) -> bool:
     ids, axis = ties.of(node.inputs[0]), ties.axis_of(node.inputs[0])
     crops = node.attributes.get_string("coordinate_transformation_mode", "half_pixel") == "tf_crop_and_resize"
-    return ids is not None and axis == 1 and not crops and dim(node.outputs[0], 1) == ids.size and _same(ties, node)
+    return ids is not None and axis == 1 and not crops and dim(node.outputs[0], 1) == ids.size and _keep(ties, node)
 
 
 def _leaky(ties: Ties, node: ir.Node) -> bool:
-    return attribute_float(node, "alpha", 0.01) >= 0 and _same(ties, node)
+    return attribute_float(node, "alpha", 0.01) >= 0 and _keep(ties, node)
 
 
 Rule = Callable[[Ties, ir.Node], bool]
-RULES: dict[str, Rule] = {
-    "Relu": _same,
-    "LeakyRelu": _leaky,
-    "PRelu": _prelu,
-    "Clip": _clip,
-    "Identity": _same,
-    "MaxPool": _pool,
-    "AveragePool": _pool,
-    "GlobalAveragePool": _pool,
-    "GlobalMaxPool": _pool,
-    "Pad": _pad,
-    "Add": _join,
-    "Sub": _join,
-    "Sum": _join,
-    "Max": _join,
-    "Min": _join,
-    "Mul": _gate,
-    "Concat": _concat,
-    "Flatten": _flatten,
-    "Reshape": _flatten,
-    "Transpose": _transpose,
-    "Slice": _slice,
-    "Resize": _resize,
+#: a rule for each word that a row of edgeq/graph/operators.py may say of an operator's channels
+RULES: dict[ChannelRule, Rule] = {
+    "clip": _clip,
+    "concat": _concat,
+    "flatten": _flatten,
+    "gate": _gate,
+    "join": _join,
+    "keep": _keep,
+    "leaky": _leaky,
+    "pad": _pad,
+    "pool": _pool,
+    "resize": _resize,
+    "slice": _slice,
+    "slope": _slope,
+    "transpose": _transpose,
 }

@@ -18,7 +18,7 @@ import onnx_ir as ir
 from edgeq.graph.channel_rules import RULES
 from edgeq.graph.channel_ties import Ties
 from edgeq.graph.find_layer import scalable_layer
-from edgeq.graph.read import ONNX_DOMAINS, constant
+from edgeq.graph.read import constant, operator_of
 from edgeq.numerics.arrays import I64
 
 
@@ -62,8 +62,8 @@ def _hand_on(ties: Ties, node: ir.Node) -> bool:
         if known is not None and (ties.axis_of(node.inputs[0]) != layer.axis or known.size != layer.in_channels):
             ties.hold(known)
         return not _shares(node) and not _only_adds(node) and ties.name(node.outputs[0], ties.fresh(layer.out_channels), layer.axis)
-    rule = RULES.get(node.op_type) if node.domain in ONNX_DOMAINS else None
-    return rule is not None and rule(ties, node)
+    rule = operator_of(node).channels
+    return rule is not None and RULES[rule](ties, node)
 
 
 def _shares(node: ir.Node) -> bool:

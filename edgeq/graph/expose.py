@@ -10,7 +10,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.graph.edit import Names
-from edgeq.graph.read import graphs, is_op, nodes, owner
+from edgeq.graph.read import graphs, is_op, nodes, operator_of, owner
 
 
 def expose(model: ir.Model, wanted: Iterable[str]) -> tuple[ir.Model, dict[str, str]]:
@@ -51,7 +51,7 @@ class _Raiser:
         around: list[str] = []
         while graph is not self.main:
             parent = self.parents[id(graph)]
-            around.append(parent.op_type if is_op(parent, "If", "Loop", "Scan") else "")
+            around.append(parent.op_type if operator_of(parent).control else "")
             graph = owner(parent)
         loops = [op_type in ("Loop", "Scan") for op_type in around]
         if not any(loops):

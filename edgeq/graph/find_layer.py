@@ -11,7 +11,7 @@ import onnx_ir as ir
 
 from edgeq.graph.layer import Layer, Window
 from edgeq.graph.macs import elements
-from edgeq.graph.read import attribute_int, attribute_ints, constant, is_op, rank
+from edgeq.graph.read import attribute_int, attribute_ints, constant, is_op, operator_of, rank
 from edgeq.numerics.arrays import AnyArray
 
 
@@ -19,7 +19,7 @@ def weight_layout(node: ir.Node, index: int = 1) -> Layer | None:
     """The Layer of a node, whatever else is true of it, without a window; None where it is no Conv,
     ConvTranspose, Gemm or MatMul, or input `index` is no constant that is a matrix or a kernel.
     """
-    if not is_op(node, "Conv", "ConvTranspose", "Gemm", "MatMul") or len(node.inputs) <= index:
+    if not operator_of(node).layer or len(node.inputs) <= index:
         return None
     source, weight = node.inputs[0], constant(node.inputs[index])
     if source is None or weight is None:

@@ -9,12 +9,10 @@ from collections.abc import Set as AbstractSet
 import onnx_ir as ir
 
 from edgeq.graph.macs import elements
-from edgeq.graph.read import constant, is_op
+from edgeq.graph.read import constant, operator_of
 
 #: a value of unknown type counts as float32
 DEFAULT_ITEM_BYTES = 4
-#: operators whose output is the same buffer with another shape
-_VIEWS = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout")
 
 
 def peak_bytes(model: ir.Model, int8: AbstractSet[str]) -> int:
@@ -72,7 +70,9 @@ def _bodies(node: ir.Node) -> list[ir.Graph]:
 def _buffer(value: ir.Value) -> ir.Value:
     """The value that owns the memory that `value` is a view of."""
     producer = value.producer()
-    while is_op(producer, *_VIEWS) and producer is not None and producer.inputs[0] is not None and value is producer.outputs[0]:
+    while (
+        operator_of(producer).moves == "views" and producer is not None and producer.inputs[0] is not None and value is producer.outputs[0]
+    ):
         value = producer.inputs[0]
         producer = value.producer()
     return value

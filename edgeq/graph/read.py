@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 import onnx_ir as ir
 
+from edgeq.graph.operator import Operator
+from edgeq.graph.operators import OPERATORS, UNKNOWN
 from edgeq.numerics.arrays import AnyArray
 
 #: the names of ONNX's own operator domain
@@ -32,6 +34,11 @@ def nodes(model: ir.Model) -> Iterator[ir.Node]:
 def is_op(node: ir.Node | None, *op_types: str) -> bool:
     """Whether the node is one of these operators of ONNX's own domain."""
     return node is not None and node.domain in ONNX_DOMAINS and node.op_type in op_types
+
+
+def operator_of(node: ir.Node | None) -> Operator:
+    """What is known about the node's operator: nothing outside of ONNX's own domain."""
+    return UNKNOWN if node is None or node.domain not in ONNX_DOMAINS else OPERATORS.get(node.op_type, UNKNOWN)
 
 
 def owner(node: ir.Node) -> ir.Graph:
@@ -104,14 +111,11 @@ def values(model: ir.Model) -> Iterator[ir.Value]:
             yield from (value for value in node.outputs if value.name)
 
 
-_WINDOWS = ("Conv", "ConvTranspose", "MaxPool", "AveragePool")
-
-
 def window_axes(node: ir.Node) -> int | None:
     """How many spatial axes a convolution or pool works on; None for all other operators, and where
     it is not known.
     """
-    size = rank(node.inputs[0]) if is_op(node, *_WINDOWS) else None
+    size = rank(node.inputs[0]) if operator_of(node).window else None
     return None if size is None else size - 2
 
 

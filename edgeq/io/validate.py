@@ -9,6 +9,7 @@ import onnx
 import onnx_ir as ir
 
 from edgeq.errors import BadModel, UnsupportedOpset
+from edgeq.graph.operators import OPERATORS, RUNTIME_KERNELS
 from edgeq.graph.read import ONNX_DOMAINS, constant, nodes, values
 from edgeq.io.external_data import tensor_bytes, tensors
 
@@ -17,7 +18,12 @@ OLDEST_OPSET = 7
 #: more nodes than this, after functions are expanded, is an attack and not a network
 MAX_NODES = 1_000_000
 
-_QUANTIZED = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "ConvInteger", "MatMulInteger", "QGemm", "MatMulNBits")
+#: operators that a float model does not have
+_QUANTIZED = frozenset(
+    {"MatMulNBits"}
+    | {row.op_type for row in OPERATORS.values() if row.converts}
+    | {kernel.op_type for kernel, _ in RUNTIME_KERNELS.values() if kernel.integer}
+)
 
 
 def check_form(proto: onnx.ModelProto, where: str, max_depth: int) -> None:

@@ -8,21 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.graph.read import attribute_int, constant, is_op, nodes
+from edgeq.graph.read import attribute_int, constant, is_op, nodes, operator_of
 from edgeq.graph.stored import stored
 from edgeq.numerics.arrays import F32
-
-#: operator -> its weight inputs, and the axis of their output channels
-_WEIGHTS: dict[str, tuple[tuple[int, ...], int]] = {
-    "Conv": ((1,), 0),
-    "ConvTranspose": ((1,), 1),
-    "Gemm": ((1,), 1),
-    "MatMul": ((0, 1), -1),
-    "Gather": ((0,), -1),
-    "LSTM": ((1, 2), 1),
-    "GRU": ((1, 2), 1),
-    "RNN": ((1, 2), 1),
-}
 
 
 @dataclass(frozen=True)
@@ -46,8 +34,8 @@ def float_weights(model: ir.Model) -> Iterator[FloatWeight]:
     """Every float32 weight once, by the first node that reads it."""
     seen: set[int] = set()
     for node in nodes(model):
-        places, axis = _WEIGHTS.get(node.op_type, ((), 0))
-        for index in places if is_op(node, node.op_type) else ():
+        operator = operator_of(node)
+        for index in operator.weights:
             found = stored(node.inputs[index]) if index < len(node.inputs) else None
             value = None if found is None or found.scale is not None else found.initializer
             if value is None or value.dtype != ir.DataType.FLOAT or id(value) in seen:
@@ -58,5 +46,5 @@ def float_weights(model: ir.Model) -> Iterator[FloatWeight]:
             if is_op(node, "Gather") and attribute_int(node, "axis", 0) != 0:
                 continue
             seen.add(id(value))
-            own = 0 if is_op(node, "Gemm") and attribute_int(node, "transB", 0) else axis % array.ndim
+            own = 0 if is_op(node, "Gemm") and attribute_int(node, "transB", 0) else operator.weight_axis % array.ndim
             yield FloatWeight(node, index, own, value)

@@ -8,12 +8,10 @@ from collections.abc import Iterator, Mapping
 
 import onnx_ir as ir
 
-from edgeq.graph.read import constant, is_op, nodes
+from edgeq.graph.read import constant, is_op, nodes, operator_of
 from edgeq.numerics.grid import grid_for_range
 from edgeq.planning.same_scale import Groups
 from edgeq.schema.plan import GridPlan, grid_plan
-
-_LAYERS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 
 
 def separate_zero_points(model: ir.Model, groups: Groups, grids: Mapping[str, GridPlan]) -> dict[str, GridPlan]:
@@ -48,7 +46,7 @@ def _clamped(node: ir.Node) -> Iterator[str]:
         maker = value.producer() if value is not None and constant(value) is None else None
         while maker is not None and is_op(maker, "Relu", "Clip") and maker.inputs[0] is not None:
             maker = maker.inputs[0].producer()
-        if value is not None and is_op(maker, *_LAYERS):
+        if value is not None and operator_of(maker).layer:
             yield str(value.name)
 
 

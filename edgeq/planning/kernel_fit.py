@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
+from edgeq.graph.operators import UNKNOWN
 from edgeq.graph.read import (
     ONNX_DOMAINS,
     attribute_float,
@@ -15,6 +16,7 @@ from edgeq.graph.read import (
     dim,
     is_op,
     only_consumer,
+    operator_of,
     rank,
     window_axes,
 )
@@ -32,12 +34,11 @@ def data_inputs(node: ir.Node, kernel: KernelFacts | None) -> tuple[int, ...]:
     """Indices of the inputs that an integer form of the node reads as quantized tensors (constants
     included).
     """
-    if node.op_type == "Where":
-        return (1, 2)
-    if kernel is None or is_op(node, "Resize", "ReduceMean"):
-        return (0,)  # what else they read are sizes and axes
-    skip = {kernel.bias}
-    return tuple(i for i, value in enumerate(node.inputs) if value is not None and i not in skip)
+    operator = operator_of(node)
+    if operator is not UNKNOWN:
+        return tuple(i for i in operator.data_of(len(node.inputs)) if node.inputs[i] is not None)
+    # only a user's own target names operators that edgeq does not know
+    return (0,) if kernel is None else tuple(i for i, value in enumerate(node.inputs) if value is not None and i != kernel.bias)
 
 
 def obstacle(node: ir.Node, target: Target) -> str | None:

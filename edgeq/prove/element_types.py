@@ -9,36 +9,13 @@ from collections.abc import Mapping
 import onnx
 from onnx import TensorProto
 
+from edgeq.graph.operator import Operator, RuntimeKernel
+from edgeq.graph.operators import OPERATORS, RUNTIME_KERNELS, UNKNOWN
+
 EIGHT_BITS = frozenset({TensorProto.UINT8, TensorProto.INT8})
 
-#: operators whose outputs have a type of their own
-_FIXED: dict[str, tuple[int, ...]] = {
-    "DynamicQuantizeLinear": (TensorProto.UINT8, TensorProto.FLOAT, TensorProto.UINT8),
-    "ConvInteger": (TensorProto.INT32,),
-    "MatMulInteger": (TensorProto.INT32,),
-    "MatMulIntegerToFloat": (TensorProto.FLOAT,),
-    "QAttention": (TensorProto.FLOAT, TensorProto.FLOAT),
-    **dict.fromkeys(("Shape", "Size", "ArgMax", "ArgMin", "NonZero"), (TensorProto.INT64,)),
-    **dict.fromkeys(
-        ("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Not", "And", "Or", "Xor", "IsNaN", "IsInf"), (TensorProto.BOOL,)
-    ),
-}
-#: operators whose output has the type of one input: index of that input; all others follow input 0
-_FOLLOWS: dict[str, int] = {
-    "QuantizeLinear": 2,
-    "DequantizeLinear": 1,
-    "QLinearConv": 7,
-    "QLinearMatMul": 7,
-    "QGemm": 8,
-    "QLinearConcat": 1,
-    "QLinearWhere": 1,
-    "Where": 1,
-    "OneHot": 2,
-}
-#: without that input (it is optional) the output has this type
-_WITHOUT: dict[str, int] = {"QuantizeLinear": TensorProto.UINT8, "QGemm": TensorProto.FLOAT}
-#: second outputs that hold indices
-_INDICES = frozenset({"TopK", "MaxPool", "Unique"})
+_TYPES = {"int64": TensorProto.INT64, "bool": TensorProto.BOOL}
+_DYNAMIC = (TensorProto.UINT8, TensorProto.FLOAT, TensorProto.UINT8)
 
 
 def element_types(graph: onnx.GraphProto) -> dict[str, int]:
@@ -81,12 +58,37 @@ def _output_type(node: onnx.NodeProto, index: int, types: Mapping[str, int]) -> 
     if node.op_type in ("Constant", "ConstantOfShape"):
         tensor = next((attribute.t for attribute in node.attribute if attribute.name == "value"), None)
         return TensorProto.FLOAT if tensor is None else tensor.data_type
-    fixed = _FIXED.get(node.op_type, ())
-    if index < len(fixed):
-        return fixed[index]
-    if node.op_type in _INDICES and index > 0:
-        return TensorProto.INT64
-    source = _FOLLOWS.get(node.op_type, 0)
-    if source < len(node.input) and node.input[source]:
-        return types.get(node.input[source])
-    return _WITHOUT.get(node.op_type)
+    if node.op_type == "DynamicQuantizeLinear":
+        return _DYNAMIC[index]
+    kernel, operator = RUNTIME_KERNELS.get(node.op_type, (None, UNKNOWN))
+    return _operator_type(node, index, types) if kernel is None or not kernel.integer else _kernel_type(node, kernel, operator, types)
+
+
+def _operator_type(node: onnx.NodeProto, index: int, types: Mapping[str, int]) -> int | None:
+    """The type that ONNX says: of a fixed kind, or that of the zero point, the scale or the data
+    that is read.
+    """
+    operator = OPERATORS.get(node.op_type, UNKNOWN)
+    if operator.makes is not None or (operator.indices and index > 0):
+        return _TYPES[operator.makes or "int64"]
+    if node.op_type == "QuantizeLinear":
+        return types.get(node.input[2]) if _given(node, 2) else TensorProto.UINT8
+    data = (1,) if node.op_type == "DequantizeLinear" else operator.data_of(len(node.input))
+    return types.get(node.input[data[0]]) if data else None
+
+
+def _kernel_type(node: onnx.NodeProto, kernel: RuntimeKernel, operator: Operator, types: Mapping[str, int]) -> int | None:
+    """Codes have the type of their zero point or, where that is left out, of the codes that are
+    read.
+    """
+    if kernel.makes == "sums":
+        return TensorProto.INT32
+    if kernel.scale is not None and _given(node, kernel.scale + 1):
+        return types.get(node.input[kernel.scale + 1])
+    if kernel.makes != "codes":
+        return TensorProto.FLOAT
+    return types.get(node.input[kernel.inputs[operator.data_of(len(kernel.inputs))[0]]])
+
+
+def _given(node: onnx.NodeProto, index: int) -> bool:
+    return index < len(node.input) and bool(node.input[index])

@@ -9,12 +9,9 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from edgeq.graph.read import constant, is_op, nodes
+from edgeq.graph.read import constant, nodes, operator_of
 from edgeq.prove.read_back import RanKernel, ReadBack
 
-#: do their work at the end of the node before them; all others that vanish are looked for in the
-#: node behind them
-_BELONG_TO_PRODUCER = ("QuantizeLinear", "Relu", "Clip", "BatchNormalization", "Cast", "Identity", "Dropout")
 #: how many vanished nodes lie between a node and the kernel that does its work; fused patterns are
 #: shorter
 _REACH = 64
@@ -80,8 +77,8 @@ class _Settler:
         return Fate(kernel, False, f"fused into {self.nodes[home].name} ({kernel.op_type})")
 
     def _home(self, index: int) -> int | None:
-        first, second = self._producers, self._readers
-        if not is_op(self.nodes[index], *_BELONG_TO_PRODUCER):
+        first, second = self._readers, self._producers
+        if operator_of(self.nodes[index]).joins_before:
             first, second = second, first
         found = self._search(index, first)
         return self._search(index, second) if found is None else found

@@ -15,6 +15,7 @@ import onnx
 import onnx_ir as ir
 from onnx import TensorProto
 
+from edgeq.graph.operators import OPERATORS, RUNTIME_KERNELS, UNKNOWN
 from edgeq.graph.read import nodes
 from edgeq.prove.element_types import EIGHT_BITS, element_types
 from edgeq.runtimes.ort import open_session
@@ -25,11 +26,9 @@ _NODE_MARK, _VALUE_MARK = re.compile(r"edgeq_n(\d+)(?!\d)"), re.compile(r"edgeq_
 #: nodes that onnxruntime inserts to change the layout; they stand for no node of the model
 LAYOUT = frozenset({"Transpose", "ReorderInput", "ReorderOutput", "Reshape", "Squeeze", "Unsqueeze"})
 CONVERSIONS = frozenset({"QuantizeLinear", "DequantizeLinear"})
-CONTROL = frozenset({"If", "Loop", "Scan"})
+CONTROL = frozenset(row.op_type for row in OPERATORS.values() if row.control)
 #: kernels that compute on 8-bit integers although their first input or output may be float
-_INTEGER_KERNELS = frozenset(
-    {"ConvInteger", "MatMulInteger", "MatMulIntegerToFloat", "DynamicQuantizeMatMul", "QGemm", "QAttention", "DynamicQuantizeLSTM"}
-)
+_INTEGER_KERNELS = frozenset(kernel.op_type for kernel, _ in RUNTIME_KERNELS.values() if kernel.integer)
 #: take 8-bit integers and give indices
 _INDEXERS = frozenset({"ArgMax", "ArgMin"})
 _FLOATS = frozenset({TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16})
@@ -132,7 +131,8 @@ class _Reader:
             return RanKernel(node.op_type, "conversion", self._place(node))
         if node.op_type in CONTROL:
             return RanKernel(node.op_type, "control")
-        source = self.types.get(node.input[1 if node.op_type == "Where" else 0]) if node.input else None
+        data = OPERATORS.get(node.op_type, UNKNOWN).data_of(len(node.input))
+        source = self.types.get(node.input[data[0]]) if data else None
         result = self.types.get(node.output[0])
         if node.op_type.startswith("QLinear") or node.op_type in _INTEGER_KERNELS:
             return RanKernel(node.op_type, "int8")

@@ -12,26 +12,13 @@ from collections.abc import Callable
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.graph.read import attribute_float, constant, is_op
+from edgeq.graph.read import attribute_float, constant, is_op, operator_of
 from edgeq.graph.stored import stored
 from edgeq.numerics.arrays import F64
 from edgeq.numerics.grid import LIMITS
-from edgeq.prove.read_back import CONTROL, RanKernel
+from edgeq.prove.read_back import RanKernel
 
-#: integer kernel only between Dequantize and Quantize
-_NEED_OUTPUT = frozenset({"Conv", "Add", "Mul", "Concat", "AveragePool", "GlobalAveragePool", "Sigmoid", "LeakyRelu", "Softmax", "Where"})
-#: integer kernel that can also hand out float
-_MATRIX = frozenset({"MatMul", "Gemm"})
-#: run on the integers themselves when input and output have the same grid
-_MOVE = frozenset(
-    {"MaxPool", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Gather", "Slice", "Expand", "Tile", "Resize", "DepthToSpace"}
-    | {"Split", "ReduceMax", "ReduceMin", "Identity"}
-)
-#: not fused between Dequantize and Quantize, but their kernels take integer tensors
-_TAKE_INTEGERS = frozenset({"Pad", "Clip", "Max", "Min", "SpaceToDepth", "Relu"})
 _WIDE = {ir.DataType.INT16: "16-bit", ir.DataType.UINT16: "16-bit", ir.DataType.INT4: "4-bit", ir.DataType.UINT4: "4-bit"}
-_DATA_INPUTS: dict[str, slice] = {"Conv": slice(0, 2), "MatMul": slice(0, 2), "Gemm": slice(0, 2), "Where": slice(1, 3)}
-_ALL_INPUTS = frozenset({"Add", "Mul", "Concat"})
 
 
 def why_float(node: ir.Node, kernel: RanKernel) -> str:
@@ -42,30 +29,26 @@ def why_float(node: ir.Node, kernel: RanKernel) -> str:
         return "works on integers or booleans (shapes, indices): nothing to quantize"
     if is_op(node, "DynamicQuantizeLinear"):
         return "measures and quantizes its input at every run (dynamic quantization)"
-    if not _has_kernel(node):
+    operator = operator_of(node)
+    if not operator.fuses and operator.on_codes != "fused":
         return _no_kernel(node)
     checks: tuple[Callable[[ir.Node], str | None], ...] = (_inputs, _attributes, _bias, _output, _grids)
     found = next((reason for check in checks if (reason := check(node)) is not None), None)
     return found or "onnxruntime left it in float; no rule that edgeq knows explains it"
 
 
-def _has_kernel(node: ir.Node) -> bool:
-    return is_op(node, *_NEED_OUTPUT, *_MATRIX, *_MOVE)
-
-
 def _no_kernel(node: ir.Node) -> str:
     if is_op(node, "Cast"):
         return "converts between element types"
-    if is_op(node, *_TAKE_INTEGERS):
+    if operator_of(node).on_codes == "taken":
         return _inputs(node) or f"onnxruntime does not fuse {node.op_type} between Dequantize and Quantize"
-    if is_op(node, *CONTROL):
+    if operator_of(node).control:
         return "control flow; the nodes of its bodies are listed by themselves"
     return f"onnxruntime has no integer kernel for {node.op_type}"
 
 
 def _inputs(node: ir.Node) -> str | None:
-    every = is_op(node, *_ALL_INPUTS)
-    for value in node.inputs if every else node.inputs[_DATA_INPUTS.get(node.op_type, slice(0, 1))]:
+    for value in (node.inputs[index] for index in operator_of(node).data_of(len(node.inputs))):
         found = stored(value)
         if value is None or found is None:
             continue
@@ -85,7 +68,8 @@ def _bias(node: ir.Node) -> str | None:
     """A bias must be int32 with scale = input scale * weight scale; a float bias is quantized by
     onnxruntime itself.
     """
-    bias = stored(node.inputs[2]) if is_op(node, "Conv", "Gemm") and len(node.inputs) > 2 else None
+    at = operator_of(node).bias
+    bias = stored(node.inputs[at]) if at is not None and at < len(node.inputs) else None
     if bias is None or bias.scale is None:
         return None
     scales = [_scale(item) for item in node.inputs[:3]]
@@ -107,7 +91,7 @@ def _attributes(node: ir.Node) -> str | None:
 
 
 def _output(node: ir.Node) -> str | None:
-    if is_op(node, *_MATRIX):
+    if operator_of(node).hands_out_reals:
         return None
     value = node.outputs[0]
     if value.is_graph_output():
@@ -137,7 +121,7 @@ def _activation(node: ir.Node) -> str | None:
 
 
 def _grids(node: ir.Node) -> str | None:
-    if not is_op(node, *_MOVE):
+    if operator_of(node).on_codes != "fused":
         return None
     source = node.inputs[0]
     maker = None if source is None else source.producer()

@@ -11,13 +11,10 @@ import onnx_ir as ir
 
 from edgeq.errors import UnsupportedOp
 from edgeq.graph.edit import Names, add_constant, replace_constant
-from edgeq.graph.read import attribute_float, attribute_int, attribute_ints, constant, dim, is_op, only_consumer, rank
+from edgeq.graph.read import attribute_float, attribute_int, attribute_ints, constant, dim, is_op, only_consumer, operator_of, rank
 from edgeq.numerics.arrays import F64
 from edgeq.numerics.grid import QuantParams
 from edgeq.schema.pixels import OPTION, PixelMap, is_grid, keeps_zero
-
-#: operators that hand on every element as it is; one number for all of them stays one
-_VIEWS = ("Flatten", "Reshape", "Squeeze", "Unsqueeze")
 
 
 def fold_pixels(model: ir.Model, maps: Mapping[str, PixelMap], grids: Mapping[str, QuantParams]) -> ir.Model:
@@ -47,7 +44,7 @@ def _fold(graph: ir.Graph, value: ir.Value, one: PixelMap, grid: QuantParams, na
     axis: int | None = one.axis % size
     reader = only_consumer(value)
     here = value
-    while reader is not None and is_op(reader, "Identity", "Transpose", *(_VIEWS if one.same else ())) and reader.inputs[0] is here:
+    while reader is not None and _hands_on(reader, one) and reader.inputs[0] is here:
         if is_op(reader, "Transpose") and axis is not None:
             axis = (attribute_ints(reader, "perm") or tuple(reversed(range(size)))).index(axis)
         here = reader.outputs[0]
@@ -58,6 +55,11 @@ def _fold(graph: ir.Graph, value: ir.Value, one: PixelMap, grid: QuantParams, na
     if layer is not None and _into_layer(layer, gain, np.zeros(len(gain)), axis, names):
         gain, offset = np.ones(len(gain)), offset / gain  # weights of 1 are exact on every grid
     _before(graph, value, one, gain, offset, names)
+
+
+def _hands_on(node: ir.Node, one: PixelMap) -> bool:
+    """Whether every element stays what it is, and a number a channel on an axis that is known."""
+    return is_op(node, "Identity", "Transpose") or (one.same and operator_of(node).moves == "views")
 
 
 def _into_layer(node: ir.Node, gain: F64, offset: F64, axis: int | None, names: Names) -> bool:

@@ -9,33 +9,10 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from edgeq.graph.edit import Names
+from edgeq.graph.operator import Operator, RuntimeKernel
+from edgeq.graph.operators import RUNTIME_KERNELS
 from edgeq.graph.read import nodes, owner
 from edgeq.passes.quantize.qdq import qdq_node
-
-
-@dataclass(frozen=True)
-class _Form:
-    """op_type: the float operator. data: where the codes of its inputs stand (scale and zero point
-    follow). output: where the scale of the output stands. bias: where an int32 bias stands."""
-
-    op_type: str
-    data: tuple[int, ...]
-    output: int
-    bias: int | None = None
-
-
-_FORMS = {
-    "QLinearConv": _Form("Conv", (0, 3), 6, 8),
-    "QLinearMatMul": _Form("MatMul", (0, 3), 6),
-    "QGemm": _Form("Gemm", (0, 3), 7, 6),
-    "QLinearAdd": _Form("Add", (0, 3), 6),
-    "QLinearMul": _Form("Mul", (0, 3), 6),
-    "QLinearSigmoid": _Form("Sigmoid", (0,), 3),
-    "QLinearLeakyRelu": _Form("LeakyRelu", (0,), 3),
-    "QLinearSoftmax": _Form("Softmax", (0,), 3),
-    "QLinearAveragePool": _Form("AveragePool", (0,), 3),
-    "QLinearGlobalAveragePool": _Form("GlobalAveragePool", (0,), 3),
-}
 
 
 @dataclass(frozen=True)
@@ -51,31 +28,33 @@ class QoperatorToQdq(ir.passes.InPlacePass):
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         names = Names(model)
-        found = [node for node in nodes(model) if node.op_type in _FORMS or node.op_type == "QLinearConcat"]
-        for node in found:
-            form = _FORMS.get(node.op_type) or _Form("Concat", tuple(range(2, len(node.inputs), 3)), 0)
-            _rewrite(node, form, names)
-        return ir.passes.PassResult(model, modified=bool(found))
+        found = [(node, *RUNTIME_KERNELS[node.op_type]) for node in nodes(model) if node.op_type in RUNTIME_KERNELS]
+        coded = [(node, kernel, operator) for node, kernel, operator in found if kernel.scale is not None]
+        for node, kernel, operator in coded:
+            _rewrite(node, kernel, operator, names)
+        return ir.passes.PassResult(model, modified=bool(coded))
 
 
-def _rewrite(node: ir.Node, form: _Form, names: Names) -> None:
+def _rewrite(node: ir.Node, kernel: RuntimeKernel, operator: Operator, names: Names) -> None:
     graph, given = owner(node), list(node.inputs)
-    floats: list[ir.Value | None] = []
-    for place in form.data:
+    places = [place for place in kernel.inputs if place < len(given)]
+    read = [given[place] for place in places]
+    for index in operator.data_of(len(places)):
+        place = places[index]
         codes, scale, zero = (given[place + offset] if place + offset < len(given) else None for offset in range(3))
         assert codes is not None and scale is not None
         stem = f"{node.name}_{codes.name}"
-        axis = None if place == 0 else 0 if form.op_type == "Conv" else 1
+        axis = operator.weight_axis % 2 if operator.layer and index > 0 else None
         up = qdq_node("DequantizeLinear", codes, scale, zero, axis, names.node(stem), names.value(f"{stem}_float"))
         graph.insert_before(node, up)
-        floats.append(up.outputs[0])
-    if form.bias is not None and form.bias < len(given) and given[form.bias] is not None:
-        floats.append(given[form.bias])
-    scale = given[form.output] if form.output < len(given) else None
-    zero = given[form.output + 1] if form.output + 1 < len(given) else None
-    node.op_type, node.domain = form.op_type, ""
-    node.resize_inputs(len(floats))
-    for index, value in enumerate(floats):
+        read[index] = up.outputs[0]
+    assert kernel.scale is not None
+    scale, zero = (given[at] if at < len(given) else None for at in (kernel.scale, kernel.scale + 1))
+    while read and read[-1] is None:  # an optional bias that is left out
+        read.pop()
+    node.op_type, node.domain = operator.op_type, ""
+    node.resize_inputs(len(read))
+    for index, value in enumerate(read):
         node.replace_input_with(index, value)
     if scale is None:  # QGemm without an output grid hands out float
         return

@@ -11,15 +11,10 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.graph.edit import Names, add_constant, replace_constant
-from edgeq.graph.read import attribute_ints, constant, is_op, nodes, owner, rank
+from edgeq.graph.read import attribute_ints, constant, is_op, nodes, operator_of, owner, rank
 
 #: place of the unit axis: before the only spatial one
 _AXIS = 2
-_WINDOWS = ("Conv", "ConvTranspose", "MaxPool", "AveragePool")
-#: what comes out has the channels and the axes of what goes in, element by element or channel by
-#: channel
-_ALONG = ("Relu", "Clip", "LeakyRelu", "HardSwish", "HardSigmoid", "Sigmoid", "Tanh", "Elu", "Erf", "Gelu", "Softplus", "Exp", "Sqrt",
-          "GlobalAveragePool", "Add", "Sub", "Mul", "Concat")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -39,7 +34,7 @@ class UnitAxis(ir.passes.InPlacePass):
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         names, modified = Names(model), False
         for node in list(nodes(model)):
-            if is_op(node, *_WINDOWS) and _is_line(node):
+            if operator_of(node).window and _is_line(node):
                 _widen_attributes(node)
                 if is_op(node, "Conv", "ConvTranspose"):
                     weight = constant(node.inputs[1])
@@ -47,8 +42,8 @@ class UnitAxis(ir.passes.InPlacePass):
                     replace_constant(node, 1, np.expand_dims(weight, _AXIS), names)
                 _on_plane(node, (0,), names)
                 modified = True
-            elif is_op(node, *_ALONG) and _follows(node):
-                _on_plane(node, tuple(range(len(node.inputs))) if is_op(node, "Add", "Sub", "Mul", "Concat") else (0,), names)
+            elif _works_along(node) and _follows(node):
+                _on_plane(node, _data(node), names)
                 modified = True
         return ir.passes.PassResult(model, modified)
 
@@ -60,8 +55,19 @@ def _is_line(node: ir.Node) -> bool:
     return not is_op(node, "Conv", "ConvTranspose") or constant(node.inputs[1]) is not None
 
 
+def _works_along(node: ir.Node) -> bool:
+    """Whether what comes out has the channels and the axes of what goes in, element by element or
+    channel by channel.
+    """
+    return operator_of(node).elementwise in ("one", "all") or is_op(node, "Concat", "GlobalAveragePool")
+
+
+def _data(node: ir.Node) -> tuple[int, ...]:
+    return operator_of(node).data_of(len(node.inputs))
+
+
 def _follows(node: ir.Node) -> bool:
-    data = node.inputs if is_op(node, "Add", "Sub", "Mul", "Concat") else node.inputs[:1]
+    data = [node.inputs[index] for index in _data(node)]
     if any(rank(value) != 3 and constant(value) is None for value in data) or not any(_plane(value) is not None for value in data):
         return False
     if is_op(node, "Concat"):  # constants would have to be of full rank

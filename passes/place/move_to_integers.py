@@ -9,7 +9,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.graph.edit import Names, add_constant
-from edgeq.graph.read import clip_bounds, constant, is_op, nodes, owner
+from edgeq.graph.read import clip_bounds, constant, is_op, nodes, operator_of, owner
 from edgeq.numerics.grid import LIMITS
 
 
@@ -37,8 +37,8 @@ class MoveToIntegers(ir.passes.InPlacePass):
         return ir.passes.PassResult(model, modified)
 
     def _move(self, node: ir.Node, free: Names) -> bool:
-        count = len(node.inputs) if is_op(node, "Concat", "Max", "Min") else 1
-        before = [value.producer() if value is not None else None for value in node.inputs[:count]]
+        data = operator_of(node).data_of(len(node.inputs))
+        before = [value.producer() if value is not None else None for value in (node.inputs[index] for index in data)]
         outputs = [value for value in node.outputs if value.uses() or value.is_graph_output()]
         after = [_only_reader(value) for value in outputs]
         if not all(is_op(n, "DequantizeLinear") for n in before) or not all(is_op(n, "QuantizeLinear") for n in after) or not after:
@@ -49,7 +49,7 @@ class MoveToIntegers(ir.passes.InPlacePass):
         first = before[0]
         assert first is not None
         _to_codes(node, first, free)
-        for index, producer in enumerate(before):
+        for index, producer in zip(data, before, strict=True):
             assert producer is not None
             node.replace_input_with(index, producer.inputs[0])
         for value, reader in zip(outputs, after, strict=True):

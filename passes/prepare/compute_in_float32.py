@@ -10,7 +10,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.graph.edit import Names
-from edgeq.graph.read import constant, graphs, is_op, nodes
+from edgeq.graph.read import constant, graphs, is_op, nodes, operator_of
 
 _HALF = (ir.DataType.FLOAT16, ir.DataType.BFLOAT16)
 #: attributes that name an element type
@@ -53,7 +53,7 @@ class ComputeInFloat32(ir.passes.InPlacePass):
 
 
 def _types_to_change(model: ir.Model) -> tuple[ir.DataType, ...]:
-    linear = (node for node in nodes(model) if is_op(node, "Conv", "ConvTranspose", "Gemm", "MatMul"))
+    linear = (node for node in nodes(model) if operator_of(node).layer)
     double = any((array := constant(value)) is not None and array.dtype == np.float64 for node in linear for value in node.inputs)
     return (*_HALF, ir.DataType.DOUBLE) if double else _HALF
 

@@ -9,7 +9,7 @@ import onnx_ir as ir
 
 from edgeq.graph.affine import Affine, batch_norm_affine
 from edgeq.graph.edit import Names, replace_constant, retire
-from edgeq.graph.read import attribute_float, attribute_int, attribute_ints, constant, is_op, nodes, only_consumer, rank
+from edgeq.graph.read import attribute_float, attribute_int, attribute_ints, constant, nodes, only_consumer, operator_of, rank
 from edgeq.numerics.arrays import F64
 
 
@@ -56,7 +56,7 @@ def _fold(model: ir.Model, node: ir.Node, names: Names) -> bool:
 
 def _accepts(user: ir.Node, value: ir.Value, affine: Affine) -> bool:
     """Whether `user` reads the value as its data, has constant weights, and can take the shift."""
-    if not is_op(user, "Conv", "ConvTranspose", "Gemm", "MatMul") or user.inputs[0] is not value or user.inputs.count(value) != 1:
+    if not operator_of(user).layer or user.inputs[0] is not value or user.inputs.count(value) != 1:
         return False
     weight = constant(user.inputs[1])
     if weight is None or (len(user.inputs) > 2 and user.inputs[2] is not None and constant(user.inputs[2]) is None):

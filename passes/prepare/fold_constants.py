@@ -9,13 +9,10 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from edgeq.graph.edit import vanished
-from edgeq.graph.read import constant, nodes
+from edgeq.graph.read import ONNX_DOMAINS, constant, is_op, nodes, operator_of
 
 #: folding must not blow the file up: a ConstantOfShape of a gigabyte stays a node
 MAX_ELEMENTS = 4 << 20
-#: operators whose result can be much larger than what they read
-_INFLATING = ("ConstantOfShape", "Expand", "Tile", "Range", "Resize", "Upsample", "Pad", "OneHot", "EyeLike", "MatMul", "Gemm", "Einsum")
-_KEPT = ("Constant", "RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial")
 
 # onnxscript logs what it cannot evaluate; such a node simply stays
 logging.getLogger("onnxscript").addHandler(logging.NullHandler())
@@ -50,7 +47,7 @@ def _may_fold(node: ir.Node) -> bool | None:
         if value.shape is not None and value.shape.is_static():
             if math.prod(value.shape.numpy()) > MAX_ELEMENTS:
                 return False
-        elif node.op_type in _INFLATING or _joint_size(node) > MAX_ELEMENTS:
+        elif operator_of(node).grows or _joint_size(node) > MAX_ELEMENTS:
             return False
     return None
 
@@ -77,7 +74,9 @@ def _restore_names(model: ir.Model, before: list[str | None]) -> None:
 
 def is_foldable(node: ir.Node) -> bool:
     """Whether every input is a constant, so that the result is one too."""
-    if node.op_type in _KEPT or node.domain not in ("", "ai.onnx") or any(value.is_graph_output() for value in node.outputs):
+    if node.domain not in ONNX_DOMAINS or is_op(node, "Constant") or operator_of(node).random:
+        return False
+    if any(value.is_graph_output() for value in node.outputs):
         return False
     if any(attr.type in (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS) for attr in node.attributes.values()):
         return False

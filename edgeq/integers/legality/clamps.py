@@ -10,7 +10,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.graph.code_grids import grid_of
-from edgeq.graph.read import constant, is_op, nodes
+from edgeq.graph.read import constant, is_op, nodes, operator_of
 from edgeq.integers.legality.violation import Violation
 from edgeq.numerics.grid import QuantParams
 from edgeq.schema.target import Target
@@ -56,7 +56,7 @@ def _from_layer(dequantize: ir.Node) -> bool:
     before = maker.inputs[0].producer() if maker.inputs[0] is not None else None
     while is_op(before, "Relu", "Clip") and before is not None and before.inputs[0] is not None:
         before = before.inputs[0].producer()
-    return is_op(before, "Conv", "ConvTranspose", "Gemm", "MatMul")
+    return operator_of(before).layer
 
 
 def _loses(narrow: QuantParams, wide: QuantParams) -> bool:

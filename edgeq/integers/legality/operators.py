@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.graph.read import ONNX_DOMAINS, attribute_ints, is_op, window_axes
+from edgeq.graph.read import ONNX_DOMAINS, attribute_ints, is_op, operator_of, window_axes
 from edgeq.integers.graph import IntegerOp, Operand
 from edgeq.integers.legality.shifts import shift_rules
 from edgeq.integers.legality.violation import Violation
@@ -79,9 +79,10 @@ def _float_ends(step: IntegerOp, target: Target) -> Iterator[Violation]:
     fact = f"{target.name} computes in integers only"
     kernel = target.kernel_of(step.op_type)
     skip = (kernel.weight, kernel.bias) if kernel is not None else ()
+    data = operator_of(step.node).data_of(len(step.inputs))
     for number, operand in enumerate(step.inputs):
         constant_float = operand is not None and operand.data is not None and operand.grid is None and operand.data.dtype.kind == "f"
-        matters = constant_float and step.op_type in ("Add", "Sub", "Mul", "Concat", "PRelu") and number not in skip
+        matters = constant_float and number in data and number not in skip
         if operand is not None and (operand.is_float or matters):
             yield _found(step, "float_input", f"reads {operand.name} as float", fact, target.boundary.source, _REQUANTIZE)
     for operand in step.outputs:

@@ -17,39 +17,11 @@ import numpy as np
 import onnx_ir as ir
 import torch
 
-from edgeq.graph.read import nodes
+from edgeq.graph.read import nodes, operator_of
 from edgeq.learn.operators.operands import Operand, Tensor, real
 from edgeq.learn.operators.quantized import straight
 from edgeq.passes.prepare.infer_shapes import InferShapes
 from edgeq.runtimes.ort import Session, open_session
-
-#: these move, select or compare: the numbers are the same whoever runs them
-ALIKE = frozenset(
-    {
-        "Clip",
-        "Concat",
-        "DepthToSpace",
-        "Dropout",
-        "Equal",
-        "Expand",
-        "Flatten",
-        "Gather",
-        "Identity",
-        "Max",
-        "MaxPool",
-        "Min",
-        "Relu",
-        "Reshape",
-        "Shape",
-        "Slice",
-        "Split",
-        "Squeeze",
-        "Tile",
-        "Transpose",
-        "Unsqueeze",
-        "Where",
-    }
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +69,7 @@ def float_islands(model: ir.Model, floats: Set[str], learned: Set[str]) -> list[
     InferShapes()(model)
     steps = []
     for island in _in_order(model, _islands(model, floats)):
-        exact = any(node.name in floats and node.op_type not in ALIKE for node in island)
+        exact = any(node.name in floats and not operator_of(node).exact for node in island)
         steps.append(Island(tuple(island), _session(model, island, learned) if exact else None))
     return steps
 

@@ -8,6 +8,7 @@ import json
 
 import numpy as np
 import onnx_ir as ir
+import pytest
 
 from edgeq.graph.code_grids import GRID_KEY
 from edgeq.passes.boundary.float_boundary import FloatBoundary
@@ -103,16 +104,31 @@ def test_the_boundary_goes_to_codes_and_back() -> None:
     assert not FloatBoundary()(model).modified
 
 
-def test_qoperator_nodes_are_written_as_pairs() -> None:
-    text = """<ir_version: 9, opset_import: ["": 17]> net (int8[1, 2] a) => (int8[1, 3] y) {
-      [mm] y = QLinearMatMul(a, s, z, w, s, z, t, z) }"""
+QOPERATORS = {
+    "QLinearMatMul(a, s, z, w, s, z, t, z)": ("DequantizeLinear", "DequantizeLinear", "MatMul", "QuantizeLinear"),
+    "com.microsoft.QGemm(a, s, z, w, s, z, , t, z)": ("DequantizeLinear", "DequantizeLinear", "Gemm", "QuantizeLinear"),
+    "com.microsoft.QLinearConcat<axis = 1>(t, z, a, s, z, b, s, z)": (
+        "DequantizeLinear",
+        "DequantizeLinear",
+        "Concat",
+        "QuantizeLinear",
+    ),
+    "com.microsoft.QLinearWhere(c, a, s, z, b, s, z, t, z)": ("DequantizeLinear", "DequantizeLinear", "Where", "QuantizeLinear"),
+    "com.microsoft.QLinearSigmoid(a, s, z, t, z)": ("DequantizeLinear", "Sigmoid", "QuantizeLinear"),
+}
+
+
+@pytest.mark.parametrize("form", QOPERATORS)
+def test_qoperator_nodes_are_written_as_pairs(form: str) -> None:
+    text = f"""<ir_version: 9, opset_import: ["": 17, "com.microsoft": 1]> net (int8[1, 2] a) => (int8[?, ?] y) {{ [mm] y = {form} }}"""
     weight = np.array([[1, 2, 3], [4, 5, 6]], np.int8)
-    model = ir.from_proto(text_model(text, {"s": ONE, "t": OTHER, "z": ZERO, "w": weight}))
+    constants = {"w": weight, "b": np.array([[7, 100]], np.int8), "c": np.array([[True, False]])}
+    model = ir.from_proto(text_model(text, {"s": ONE, "t": OTHER, "z": ZERO, **constants}))
     feeds = {"a": np.array([[50, -20]], np.int8)}
     with open_session(model, optimize="off") as session:
         (wanted,) = session.run(feeds)
     assert QoperatorToQdq()(model).modified
-    assert [node.op_type for node in model.graph] == ["DequantizeLinear", "DequantizeLinear", "MatMul", "QuantizeLinear"]
+    assert tuple(node.op_type for node in model.graph) == QOPERATORS[form]
     with open_session(model, optimize="off") as session:
         np.testing.assert_array_equal(session.run(feeds)[0], wanted)
     assert not QoperatorToQdq()(model).modified
