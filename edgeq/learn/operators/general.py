@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own name for it
 
 from edgeq.graph.read import attribute_float, attribute_int, attribute_ints, constant
-from edgeq.learn.operators.operands import Operands, Operator, Tensor, refuse
+from edgeq.learn.operators.operands import Operands, Tensor, TorchOperator, refuse
 
 
 def _transposed_conv(node: ir.Node, x: Operands) -> Tensor:
@@ -62,7 +62,7 @@ def _squeeze(node: ir.Node, x: Operands) -> Tensor:
     return x[0].squeeze() if axes is None else x[0].squeeze(tuple(axes))
 
 
-def _reduced(by: Callable[[Tensor, list[int], bool], Tensor]) -> Operator:
+def _reduced(by: Callable[[Tensor, list[int], bool], Tensor]) -> TorchOperator:
     def run(node: ir.Node, x: Operands) -> Tensor:
         axes = _axes(node, x)
         if not axes and attribute_int(node, "noop_with_empty_axes", 0):
@@ -146,7 +146,7 @@ def _linear(x: Tensor, axis: int, places: Tensor) -> Tensor:
     return x.index_select(axis, low) * (1 - share) + x.index_select(axis, high) * share
 
 
-def _joined(of: Callable[[Tensor, Tensor], Tensor]) -> Operator:
+def _joined(of: Callable[[Tensor, Tensor], Tensor]) -> TorchOperator:
     def run(_: ir.Node, x: Operands) -> Tensor:
         result = x[0]
         for at in range(1, len(x.given)):
@@ -156,7 +156,7 @@ def _joined(of: Callable[[Tensor, Tensor], Tensor]) -> Operator:
     return run
 
 
-GENERAL_OPERATORS: dict[str, Operator] = {
+GENERAL_OPERATORS: dict[str, TorchOperator] = {
     "Abs": lambda _, x: torch.abs(x[0]),
     "BatchNormalization": _batch_normalization,
     "Ceil": lambda _, x: torch.ceil(x[0]),

@@ -113,7 +113,8 @@ class Operands:
         return [int(number) for number in self[index].reshape(-1).tolist()]
 
 
-Operator = Callable[[ir.Node, Operands], Operand | tuple[Operand, ...]]
+#: computes what a node makes of what it reads
+TorchOperator = Callable[[ir.Node, Operands], Operand | tuple[Operand, ...]]
 
 
 def refuse(node: ir.Node, why: str) -> UnsupportedOp:

@@ -13,7 +13,7 @@ import onnx_ir as ir
 import torch
 
 from edgeq.graph.read import attribute_float, attribute_int
-from edgeq.learn.operators.operands import Operand, Operands, Operator, Result, Scaled, Sum, Tensor, real
+from edgeq.learn.operators.operands import Operand, Operands, Result, Scaled, Sum, Tensor, TorchOperator, real
 from edgeq.learn.operators.table import OPERATORS
 from edgeq.numerics.grid import LIMITS
 from edgeq.passes.place.hard_sigmoid_to_add import shift_of
@@ -173,7 +173,7 @@ def _integer_product(_: ir.Node, x: Operands) -> Tensor:
     return (a if left is None else a - left) @ (b if right is None else b - right)
 
 
-QUANTIZED_OPERATORS: dict[str, Operator] = OPERATORS | {
+QUANTIZED_OPERATORS: dict[str, TorchOperator] = OPERATORS | {
     "Add": _add,
     "AveragePool": _average_pool,
     "Conv": _layer,
@@ -189,7 +189,7 @@ QUANTIZED_OPERATORS: dict[str, Operator] = OPERATORS | {
 }
 
 
-def operators_of(target: Target) -> dict[str, Operator]:
+def operators_of(target: Target) -> dict[str, TorchOperator]:
     """The operators of a model for this target: where functions are tables of codes, a HardSigmoid
     is one, and no Add.
     """

@@ -12,7 +12,7 @@ import torch.nn.functional as F  # noqa: N812  # torch's own name for it
 
 from edgeq.graph.read import attribute_float, attribute_int, attribute_ints
 from edgeq.learn.operators.general import GENERAL_OPERATORS
-from edgeq.learn.operators.operands import Operands, Operator, Tensor, refuse
+from edgeq.learn.operators.operands import Operands, Tensor, TorchOperator, refuse
 from edgeq.learn.operators.transformers import TRANSFORMER_OPERATORS
 
 
@@ -135,7 +135,7 @@ def _softmax(node: ir.Node, x: Operands) -> Tensor:
     return torch.softmax(x[0], attribute_int(node, "axis", -1))
 
 
-OPERATORS: dict[str, Operator] = (
+OPERATORS: dict[str, TorchOperator] = (
     {
         "Add": lambda _, x: x[0] + x[1],
         "AveragePool": _average_pool,

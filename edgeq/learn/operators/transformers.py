@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own name for it
 
 from edgeq.graph.read import attribute_float, attribute_int
-from edgeq.learn.operators.operands import Operands, Operator, Tensor, refuse
+from edgeq.learn.operators.operands import Operands, Tensor, TorchOperator, refuse
 
 _TYPES = {
     ir.DataType.FLOAT: torch.float32,
@@ -64,7 +64,7 @@ def _cast(node: ir.Node, x: Operands) -> Tensor:
     return x[0].to(_TYPES[kind])
 
 
-TRANSFORMER_OPERATORS: dict[str, Operator] = {
+TRANSFORMER_OPERATORS: dict[str, TorchOperator] = {
     "Cast": _cast,
     "Equal": lambda _, x: x[0] == x[1],
     "Erf": lambda _, x: torch.erf(x[0]),

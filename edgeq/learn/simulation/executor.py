@@ -13,7 +13,7 @@ from torch import Tensor
 
 from edgeq.errors import UnsupportedOp
 from edgeq.graph.read import constant, nodes
-from edgeq.learn.operators.operands import Operand, Operands, Operator, real
+from edgeq.learn.operators.operands import Operand, Operands, TorchOperator, real
 from edgeq.learn.operators.table import OPERATORS
 from edgeq.learn.simulation.float_islands import Island, exact_with_gradient
 
@@ -47,7 +47,7 @@ class Executor:
     Raises UnsupportedOp, naming the first node that has no operator here.
     """
 
-    def __init__(self, model: ir.Model, operators: Mapping[str, Operator] = OPERATORS, steps: Sequence[Island] = ()) -> None:
+    def __init__(self, model: ir.Model, operators: Mapping[str, TorchOperator] = OPERATORS, steps: Sequence[Island] = ()) -> None:
         self._nodes, self._operators = list(nodes(model)), operators
         for node in self._nodes:
             if node.domain not in ("", "ai.onnx") or node.op_type not in operators:
