@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import onnx_ir as ir
@@ -14,9 +15,9 @@ from edgeq.graph.read import attribute_int, constant, is_op, nodes
 Size = int | str | tuple[int, int]
 #: an array of sizes, of rank 0 or 1
 Sizes = NDArray[np.object_]
+#: what an operator makes of the sizes that it reads; None where that is not known
+Rule = Callable[[ir.Node, list[Sizes]], Sizes | None]
 
-#: the operators that `evaluate` understands
-ARITHMETIC = ("Shape", "Gather", "Unsqueeze", "Squeeze", "Concat", "Slice", "Cast", "Identity", "Add", "Sub", "Mul", "Div")
 #: shapes are short; anything longer is data
 _MAX_LENGTH = 64
 #: an integer value with more elements than this is data
@@ -73,7 +74,7 @@ def _compute(value: ir.Value, known: dict[ir.Value, Sizes | None], depth: int) -
         return _shape(node)
     sources = [_evaluate(source, known, depth + 1) for source in node.inputs]
     given = [source for source in sources if source is not None]
-    result = _apply(node, given) if given and len(given) == len(sources) else None
+    result = _RULES[node.op_type](node, given) if given and len(given) == len(sources) else None
     return result if result is not None and result.size <= _MAX_LENGTH else None
 
 
@@ -93,28 +94,23 @@ def _shape(node: ir.Node) -> Sizes | None:
     return _sizes(chosen, (len(chosen),))
 
 
-def _apply(node: ir.Node, sources: list[Sizes]) -> Sizes | None:
-    first = sources[0]
-    if node.op_type in ("Cast", "Identity"):
-        keeps = node.op_type == "Identity" or attribute_int(node, "to", 0) in (int(ir.DataType.INT64), int(ir.DataType.INT32))
-        return first if keeps else None
-    if node.op_type == "Unsqueeze":
-        return first.reshape(1) if first.ndim == 0 else None
-    if node.op_type == "Squeeze":
-        return first.reshape(()) if first.shape == (1,) else None
-    if node.op_type == "Concat":
-        return np.concatenate(sources) if all(source.ndim == 1 for source in sources) else None
-    if node.op_type == "Gather":
-        return _gather(first, sources[1]) if attribute_int(node, "axis", 0) == 0 and first.ndim == 1 else None
-    return _slice(sources) if node.op_type == "Slice" else _arithmetic(node.op_type, sources)
+def _cast(node: ir.Node, sources: list[Sizes]) -> Sizes | None:
+    return sources[0] if attribute_int(node, "to", 0) in (int(ir.DataType.INT64), int(ir.DataType.INT32)) else None
 
 
-def _gather(first: Sizes, index: Sizes) -> Sizes | None:
+def _concat(_: ir.Node, sources: list[Sizes]) -> Sizes | None:
+    return np.concatenate(sources) if all(source.ndim == 1 for source in sources) else None
+
+
+def _gather(node: ir.Node, sources: list[Sizes]) -> Sizes | None:
+    first, index = sources
+    if attribute_int(node, "axis", 0) != 0 or first.ndim != 1:
+        return None
     picked = [int(i) for i in index.reshape(-1) if isinstance(i, int) and -first.size <= i < first.size]
     return _sizes([first[i] for i in picked], index.shape) if len(picked) == index.size else None
 
 
-def _slice(sources: list[Sizes]) -> Sizes | None:
+def _slice(_: ir.Node, sources: list[Sizes]) -> Sizes | None:
     first, *bounds = sources
     numbers = [bound.reshape(-1)[0] for bound in bounds if bound.size == 1]
     if first.ndim != 1 or len(numbers) != len(bounds) or not all(isinstance(number, int) for number in numbers):
@@ -124,14 +120,32 @@ def _slice(sources: list[Sizes]) -> Sizes | None:
     return first[numbers[0] : numbers[1] : step] if axis in (0, -1) and step > 0 else None
 
 
-def _arithmetic(op_type: str, sources: list[Sizes]) -> Sizes | None:
-    a, b = np.broadcast_arrays(*sources)
-    pairs = list(zip(a.reshape(-1), b.reshape(-1), strict=True))
-    if not all(isinstance(x, int) and isinstance(y, int) for x, y in pairs):
-        return None
-    if op_type == "Div":
-        if any(x < 0 or y <= 0 for x, y in pairs):
+def _arithmetic(compute: Callable[[int, int], int | None]) -> Rule:
+    """Of sizes that are all numbers; `compute` gives None where ONNX and Python may differ."""
+
+    def rule(_: ir.Node, sources: list[Sizes]) -> Sizes | None:
+        a, b = np.broadcast_arrays(*sources)
+        pairs = list(zip(a.reshape(-1), b.reshape(-1), strict=True))
+        if not all(isinstance(x, int) and isinstance(y, int) for x, y in pairs):
             return None
-        return _sizes([x // y for x, y in pairs], a.shape)
-    compute = {"Add": int.__add__, "Sub": int.__sub__, "Mul": int.__mul__}[op_type]
-    return _sizes([compute(x, y) for x, y in pairs], a.shape)
+        results = [result for x, y in pairs if (result := compute(x, y)) is not None]
+        return _sizes([*results], a.shape) if len(results) == len(pairs) else None
+
+    return rule
+
+
+_RULES: dict[str, Rule] = {
+    "Add": _arithmetic(int.__add__),
+    "Cast": _cast,
+    "Concat": _concat,
+    "Div": _arithmetic(lambda x, y: None if x < 0 or y <= 0 else x // y),
+    "Gather": _gather,
+    "Identity": lambda _, sources: sources[0],
+    "Mul": _arithmetic(int.__mul__),
+    "Slice": _slice,
+    "Squeeze": lambda _, sources: sources[0].reshape(()) if sources[0].shape == (1,) else None,
+    "Sub": _arithmetic(int.__sub__),
+    "Unsqueeze": lambda _, sources: sources[0].reshape(1) if sources[0].ndim == 0 else None,
+}
+#: the operators that `evaluate` understands
+ARITHMETIC = ("Shape", *_RULES)
