@@ -23,7 +23,7 @@ import peers
 import zoo
 from measure import run_process
 
-RULES = ("minmax", "mean_minmax", "ema", "percentile", "kl", "mse")
+from edgeq.schema.rules import RULES
 
 
 @dataclass(frozen=True)

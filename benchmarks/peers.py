@@ -27,8 +27,9 @@ import machine
 from feeds import feeds, fixed_batch, ranks
 from measure import Fidelity, Placement, Ratio, Run, fidelity, latency, open_session, paired, placement, run_process
 
+from edgeq.schema.rules import RULES
+
 HERE = Path(__file__).resolve().parent
-RULES = ("mse", "kl", "percentile", "minmax")
 PEERS = ("minmax", "percentile", "entropy")
 #: what ort_peer.py knows; not imported from there, which would load the peer into this process
 MODES = (*PEERS, *(f"{mode}_reduced" for mode in PEERS), "dynamic")

@@ -13,6 +13,7 @@ import pytest
 from edgeq.schema.finetune import FineTuneWish
 from edgeq.schema.pixels import Preprocessing
 from edgeq.schema.recipe import CodebookWish, Floors, Recipe
+from edgeq.schema.rules import RULES
 from edgeq.schema.target import load_target, shipped_targets
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -68,6 +69,12 @@ def test_recipe_keys_and_defaults_are_those_of_the_code() -> None:
     text = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
     table = text.partition("## Keys")[2].partition("\n## ")[0]
     assert [line for line in table.splitlines() if line.startswith("| `")] == recipe_rows()
+
+
+def test_range_rules_are_those_of_the_code() -> None:
+    text = (ROOT / "docs" / "concepts.md").read_text(encoding="utf-8")
+    table = text.partition("## Range rules")[2].partition("\n## ")[0]
+    assert sorted(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == sorted(RULES)
 
 
 def test_shipped_targets_are_those_of_the_code() -> None:

@@ -1,5 +1,5 @@
-"""The options that commands share: one place for their names, help and grouping. Imports typer
-only, so that --help stays fast.
+"""The options that commands share: one place for their names, help and grouping. Imports
+nothing large, so that --help stays fast.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from edgeq.schema.rules import RULES
 
 RANGES = "Ranges and weights"
 DATA = "Data"
@@ -75,7 +77,7 @@ Threads = Annotated[
 RecipeFile = Annotated[Path | None, typer.Option("--recipe", metavar="FILE", help="A recipe.toml, as edgeq init writes it.")]
 Rule = Annotated[
     str | None,
-    typer.Option("--rule", metavar="RULE", help="Range rule: minmax, mean_minmax, ema, percentile, kl or mse.", rich_help_panel=RANGES),
+    typer.Option("--rule", metavar="RULE", help=f"Range rule: {', '.join(RULES[:-1])} or {RULES[-1]}.", rich_help_panel=RANGES),
 ]
 WeightScales = Annotated[
     str | None,

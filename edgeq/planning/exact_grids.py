@@ -15,7 +15,7 @@ from edgeq.graph.read import constant, is_op, nodes
 from edgeq.numerics.grid import LIMITS
 from edgeq.planning.exact_factors import around, exact_ladder
 from edgeq.planning.exact_rounding import reach_of
-from edgeq.planning.range_mse import expected_error
+from edgeq.planning.ranges.mse import expected_error
 from edgeq.planning.same_scale import Groups
 from edgeq.planning.weight_grids import constant_grid
 from edgeq.schema.plan import GridPlan

@@ -20,8 +20,8 @@ from edgeq.planning.exact_grids import exact_grids
 from edgeq.planning.fixed_grids import fixed_grids
 from edgeq.planning.kernel_fit import LARGEST
 from edgeq.planning.placement import Placement, place
-from edgeq.planning.range_mse import halved_where_better
-from edgeq.planning.ranges import choose_range
+from edgeq.planning.ranges.choose import choose_range
+from edgeq.planning.ranges.mse import halved_where_better
 from edgeq.planning.same_scale import Groups, same_scale_groups
 from edgeq.planning.shift_limits import within_shifts
 from edgeq.planning.weights import constant_grids

@@ -12,10 +12,11 @@ from edgeq.calibration.output_error import GridOption, Reader, Site
 from edgeq.graph.read import constant
 from edgeq.numerics.arrays import F32, F64
 from edgeq.numerics.grid import LIMITS, QuantParams, grid_for_range
-from edgeq.planning.ranges import choose_range
+from edgeq.planning.ranges.choose import choose_range
 from edgeq.refine.input_sites import InputSite
 from edgeq.schema.plan import Plan
-from edgeq.schema.recipe import RULES, Recipe
+from edgeq.schema.recipe import Recipe
+from edgeq.schema.rules import RULES
 from edgeq.schema.target import Target
 
 #: a channel is an outlier when its peak is above this quantile of all channels' peaks: three

@@ -16,10 +16,9 @@ from edgeq.numerics.codebook import BITS, Grain, parse_grain
 from edgeq.numerics.pruning import Prune, parse_prune
 from edgeq.schema.finetune import FineTuneWish
 from edgeq.schema.pixels import OPTION, Preprocessing
+from edgeq.schema.rules import Rule
 
-Rule = Literal["minmax", "mean_minmax", "ema", "percentile", "kl", "mse"]
 Objective = Literal["accuracy", "latency", "size"]
-RULES: tuple[Rule, ...] = ("minmax", "mean_minmax", "ema", "percentile", "kl", "mse")
 
 
 class Floors(Strict):

@@ -5,6 +5,7 @@ example.
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import onnx
 import pytest
 
 from edgeq.schema.recipe import Recipe, load_recipe
+from edgeq.schema.rules import RULES
 from tests.cli_room import Ran, Room, make_room, run
 
 COMMANDS = ("demo", "init", "inspect", "quantize", "calibrate", "prove", "compare", "explain", "targets")
@@ -47,6 +49,11 @@ def test_help_has_an_example(command: str, capsys: Capsys) -> None:
 def test_help_lists_every_command(capsys: Capsys) -> None:
     ran = run(capsys, "--help")
     assert all(f" {command} " in ran.out for command in COMMANDS)
+
+
+def test_help_lists_every_range_rule(capsys: Capsys) -> None:
+    told = run(capsys, "quantize", "--help").out.partition("Range rule:")[2].partition("--")[0]
+    assert sorted(set(re.findall(r"\w+", told)) - {"or"}) == sorted(RULES)
 
 
 def test_version(capsys: Capsys) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from importlib import import_module
 from itertools import product
+from pkgutil import iter_modules
+from typing import get_type_hints
 
 import numpy as np
 import pytest
@@ -12,14 +15,17 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
+import edgeq.planning.ranges
 from edgeq.calibration.histogram import BINS, around_zero, without_zero_spike
 from edgeq.calibration.observer import Observer
 from edgeq.calibration.tensor_stats import TensorStats
 from edgeq.numerics.grid import grid_for_range, next_power_of_two
-from edgeq.planning import ranges
-from edgeq.planning.range_kl import TIE, asymmetric_window, divergence, symmetric_threshold
-from edgeq.planning.range_mse import HistogramSide, best_ends, halved_where_better
-from edgeq.schema.recipe import RULES, Recipe
+from edgeq.planning.ranges.choose import choose_range
+from edgeq.planning.ranges.kl import TIE, asymmetric_window, divergence, symmetric_threshold
+from edgeq.planning.ranges.mse import HistogramSide, best_ends, halved_where_better
+from edgeq.planning.ranges.rule import Range, RangeRequest
+from edgeq.schema.recipe import Recipe
+from edgeq.schema.rules import RULES, Rule
 
 Floats = NDArray[np.floating]
 
@@ -29,6 +35,10 @@ def observe(*samples: Floats) -> TensorStats:
     for index, sample in enumerate(samples):
         observer.update(np.asarray(sample), [index])
     return observer.stats()
+
+
+def chosen(rule: Rule, stats: TensorStats, *, symmetric: bool = False, percentile: float = 99.99, ema: float = 0.9) -> tuple[float, float]:
+    return choose_range(stats, Recipe(rule=rule, percentile=percentile, ema=ema), levels=256, symmetric=symmetric)
 
 
 # --- laws of all rules
@@ -52,9 +62,9 @@ def test_ranges_hold_zero_and_stay_inside_the_data(
 ) -> None:
     values = {"any": rows, "never negative": np.abs(rows), "never positive": -np.abs(rows)}[shape] * np.float32(magnitude)
     stats = observe(*values)
-    low, high = ranges.choose_range(stats, Recipe(rule=rule), levels=levels, symmetric=symmetric)
+    low, high = choose_range(stats, Recipe(rule=rule), levels=levels, symmetric=symmetric)
     assert min(stats.low, 0.0) <= low <= 0.0 <= high <= max(stats.high, 0.0)
-    assert (low, high) == ranges.choose_range(stats, Recipe(rule=rule), levels=levels, symmetric=symmetric)
+    assert (low, high) == choose_range(stats, Recipe(rule=rule), levels=levels, symmetric=symmetric)
     if shape == "never negative":
         assert low == 0.0
         assert math.copysign(1.0, low) == 1.0
@@ -66,16 +76,28 @@ def test_degenerate_statistics(rule: str, symmetric: bool) -> None:
     recipe = Recipe(rule=rule)
     nothing = [TensorStats(), observe(np.zeros(5)), observe(np.full(3, np.nan)), observe(np.zeros(0)), observe(np.array([-0.0]))]
     for stats in nothing:
-        assert ranges.choose_range(stats, recipe, levels=256, symmetric=symmetric) == (0.0, 0.0)
+        assert choose_range(stats, recipe, levels=256, symmetric=symmetric) == (0.0, 0.0)
     constant = observe(np.full(9, 3.0), np.full(9, 3.0))
-    low, high = ranges.choose_range(constant, recipe, levels=256, symmetric=symmetric)
+    low, high = choose_range(constant, recipe, levels=256, symmetric=symmetric)
     assert (0.0, pytest.approx(3.0, rel=2e-4)) == (low, high)
 
 
 def test_unknown_rule_is_a_programming_error() -> None:
     recipe = Recipe().model_copy(update={"rule": "magic"})
     with pytest.raises(ValueError, match="magic"):
-        ranges.choose_range(TensorStats(), recipe, levels=256, symmetric=False)
+        choose_range(TensorStats(), recipe, levels=256, symmetric=False)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_every_word_of_the_recipe_is_a_rule_of_its_own_file(rule: str) -> None:
+    choose = import_module(f"edgeq.planning.ranges.{rule}").choose
+    assert list(get_type_hints(choose).values()) == [TensorStats, RangeRequest, Range]
+    assert choose.__module__ == f"edgeq.planning.ranges.{rule}"
+
+
+def test_every_file_of_a_rule_is_a_word_of_the_recipe() -> None:
+    files = {module.name for module in iter_modules(edgeq.planning.ranges.__path__)}
+    assert files == {*RULES, "choose", "rule"}
 
 
 # --- minmax, mean_minmax, ema
@@ -83,13 +105,13 @@ def test_unknown_rule_is_a_programming_error() -> None:
 
 
 def test_minmax_is_absolute() -> None:
-    assert ranges.minmax(observe(np.array([10.0, 1.0]), np.array([-4.0, 2.0]))) == (-4.0, 10.0)
-    assert ranges.minmax(observe(np.array([10.0, 1.0]))) == (0.0, 10.0)
+    assert chosen("minmax", observe(np.array([10.0, 1.0]), np.array([-4.0, 2.0]))) == (-4.0, 10.0)
+    assert chosen("minmax", observe(np.array([10.0, 1.0]))) == (0.0, 10.0)
 
 
 def test_mean_minmax_is_the_mean_over_samples() -> None:
     stats = observe(np.array([-1.0, 10.0]), np.array([-3.0, 5.0]), np.array([np.nan]))
-    assert ranges.mean_minmax(stats) == (-2.0, 7.5)
+    assert chosen("mean_minmax", stats) == (-2.0, 7.5)
 
 
 def test_ema_uses_its_momentum() -> None:
@@ -100,8 +122,8 @@ def test_ema_uses_its_momentum() -> None:
     expected = 10.0
     for value in (10, 5, 3, 2, 1):
         expected = 0.5 * expected + 0.5 * value
-    assert (0.0, expected) == ranges.ema(observe(*samples), 0.5)
-    assert ranges.ema(observe(*samples), 0.0) == (0.0, 1.0)
+    assert (0.0, expected) == chosen("ema", observe(*samples), ema=0.5)
+    assert chosen("ema", observe(*samples), ema=0.0) == (0.0, 1.0)
 
 
 @given(st.permutations(range(5)), st.integers(1, 4))
@@ -111,7 +133,7 @@ def test_ema_goes_by_sample_index_not_by_arrival(order: list[int], cut: int) -> 
     for place, sample in enumerate(order):
         shards[place < cut].update(np.array([values[sample]]), [sample])
     stats = shards[0].stats().merge(shards[1].stats())
-    assert ranges.ema(observe(*(np.array([v]) for v in values)), 0.9) == ranges.ema(stats, 0.9)
+    assert chosen("ema", observe(*(np.array([v]) for v in values))) == chosen("ema", stats)
 
 
 # --- percentile
@@ -124,7 +146,7 @@ def test_percentile_keeps_the_share_to_a_bin(seed: int, share: float, symmetric:
     rng = np.random.default_rng(seed)
     values = (rng.standard_normal(5000) + rng.choice([-9.0, -1.0, 0.0, 9.0])).astype(np.float32)
     stats = observe(values)
-    low, high = ranges.percentile(stats, share, symmetric=symmetric)
+    low, high = chosen("percentile", stats, symmetric=symmetric, percentile=share)
     if symmetric:
         low, high = -max(-low, high), max(-low, high)
     wider = (values >= low - stats.width) & (values <= high + stats.width)
@@ -138,7 +160,7 @@ def test_percentile_keeps_the_share_to_a_bin(seed: int, share: float, symmetric:
 def test_percentile_splits_the_rest_over_both_ends() -> None:
     values = np.random.default_rng(0).laplace(size=200_000)
     stats = observe(values)
-    low, high = ranges.percentile(stats, 99.0, symmetric=False)
+    low, high = chosen("percentile", stats, percentile=99.0)
     exact = np.quantile(values, [0.005, 0.995])
     assert exact[0] == pytest.approx(low, abs=stats.width)
     assert exact[1] == pytest.approx(high, abs=stats.width)
@@ -147,14 +169,14 @@ def test_percentile_splits_the_rest_over_both_ends() -> None:
 def test_percentile_cuts_relu_outputs_at_the_top_alone() -> None:
     values = np.maximum(np.random.default_rng(0).standard_normal(200_000), 0)
     stats = observe(values)
-    low, high = ranges.percentile(stats, 99.0, symmetric=False)
+    low, high = chosen("percentile", stats, percentile=99.0)
     assert low == 0.0
     assert np.quantile(values, 0.99) == pytest.approx(high, abs=stats.width)
 
 
 def test_percentile_100_is_minmax() -> None:
     stats = observe(np.random.default_rng(0).standard_normal(1000))
-    assert ranges.minmax(stats) == ranges.percentile(stats, 100.0, symmetric=False)
+    assert chosen("minmax", stats) == chosen("percentile", stats, percentile=100.0)
 
 
 # --- kl
@@ -162,7 +184,7 @@ def test_percentile_100_is_minmax() -> None:
 
 
 def kl_of_window(counts: list[int], start: int, stop: int, codes: int) -> float:
-    """The definition in edgeq/planning/range_kl.py, one bin at a time."""
+    """The definition in edgeq/planning/ranges/kl.py, one bin at a time."""
     window = counts[start:stop]
     p = [float(c) for c in window]
     p[0] += sum(counts[:start])
@@ -244,7 +266,7 @@ def test_kl_equals_the_reference_at_full_size() -> None:
     halved = np.append(counts, np.zeros(counts.size % 2, np.int64)).reshape(-1, 2).sum(axis=1)  # 2048..4096 bins to 1024..2048
     plain = without_zero_spike(below, halved).tolist()
     threshold = widest_best([(kl_of_window(plain, 0, t, 256), t) for t in range(256, len(plain) + 1)])
-    assert ranges.kl(stats, levels=256, symmetric=False) == (0.0, threshold * 2 * stats.width)
+    assert chosen("kl", stats) == (0.0, threshold * 2 * stats.width)
 
 
 def test_kl_window_of_two_sided_data_cannot_be_bettered_by_one_end() -> None:
@@ -263,17 +285,17 @@ def test_kl_removes_an_outlier() -> None:
     B1).
     """
     stats = observe(np.append(np.random.default_rng(0).standard_normal(100_000), 40.0))
-    low, high = ranges.kl(stats, levels=256, symmetric=False)
+    low, high = chosen("kl", stats)
     assert -5.5 < low < -3.0
     assert 3.0 < high < 5.5
-    assert 3.0 < ranges.kl(stats, levels=256, symmetric=True)[1] < 5.5
+    assert 3.0 < chosen("kl", stats, symmetric=True)[1] < 5.5
 
 
 @pytest.mark.parametrize("rule", ["kl", "mse"])
 def test_the_zeros_of_relu_do_not_decide(rule: str) -> None:
     positive = np.abs(np.random.default_rng(0).standard_normal(100_000))
-    plain = ranges.choose_range(observe(positive), Recipe(rule=rule), levels=256, symmetric=False)
-    with_zeros = ranges.choose_range(observe(positive, np.zeros(900_000)), Recipe(rule=rule), levels=256, symmetric=False)
+    plain = choose_range(observe(positive), Recipe(rule=rule), levels=256, symmetric=False)
+    with_zeros = choose_range(observe(positive, np.zeros(900_000)), Recipe(rule=rule), levels=256, symmetric=False)
     assert plain[1] == pytest.approx(with_zeros[1], rel=0.02)
 
 
@@ -290,7 +312,7 @@ def test_zero_spike_is_cut_to_its_neighbours() -> None:
 
 
 def expected_error(counts: list[int], below: int, low: int, high: int, levels: int) -> float:
-    """The formula in edgeq/planning/range_mse.py for [-low, high] in bins, one bin at a time."""
+    """The formula in edgeq/planning/ranges/mse.py for [-low, high] in bins, one bin at a time."""
     error = sum(counts) * ((low + high) / (levels - 1)) ** 2 / 12
     for index, count in enumerate(counts):
         centre = index - below + 0.5
@@ -330,7 +352,7 @@ def test_mse_refines_to_the_best_of_all_bin_edges(kind: str) -> None:
 def test_mse_beats_every_other_range_on_the_real_values(symmetric: bool, positive: bool) -> None:
     values = np.random.default_rng(0).laplace(size=100_000)
     values = np.abs(values) if positive else values
-    low, high = ranges.mse(observe(values), levels=256, symmetric=symmetric)
+    low, high = chosen("mse", observe(values), symmetric=symmetric)
 
     def error(factor: float) -> float:
         bottom, top = (-max(-low, high), max(-low, high)) if symmetric else (low, high)
@@ -345,7 +367,7 @@ def test_mse_beats_every_other_range_on_the_real_values(symmetric: bool, positiv
 def test_mse_keeps_a_spike_at_the_end() -> None:
     """ReLU6: a third of the values are exactly 6."""
     values = np.clip(np.random.default_rng(0).standard_normal(100_000) * 10, 0, 6)
-    assert ranges.mse(observe(values), levels=256, symmetric=False) == (0.0, 6.0)
+    assert chosen("mse", observe(values)) == (0.0, 6.0)
 
 
 def test_bins_in_use_are_at_least_half() -> None:

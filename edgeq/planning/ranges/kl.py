@@ -18,6 +18,7 @@ import numpy as np
 from edgeq.calibration.histogram import around_zero, coarsen, without_zero_spike
 from edgeq.calibration.tensor_stats import TensorStats
 from edgeq.numerics.arrays import F64, I64
+from edgeq.planning.ranges.rule import Range, RangeRequest
 
 #: windows closer than this count as equal
 TIE = 1e-12
@@ -29,9 +30,8 @@ _CHUNK = 128
 _ROUNDS = 4
 
 
-def kl(stats: TensorStats, *, levels: int, symmetric: bool) -> tuple[float, float]:
-    """The range [low, high] by the smallest KL divergence. levels: codes of the grid (256 for 8
-    bits).
+def choose(stats: TensorStats, request: RangeRequest) -> Range:
+    """The range [low, high] by the smallest KL divergence.
 
     symmetric: one threshold T, [-T, T] on the codes -(levels-1)//2 .. (levels-1)//2. One-sided
     data: [0, T] on all codes. Two-sided data: the window shrinks as a whole first, then each end
@@ -48,10 +48,10 @@ def kl(stats: TensorStats, *, levels: int, symmetric: bool) -> tuple[float, floa
     smooth = without_zero_spike(below, counts)
     if not smooth.any():  # nothing but zeros and denormals
         return low, high
-    if symmetric:
-        peak = symmetric_threshold(smooth, below, levels) * width
+    if request.symmetric:
+        peak = symmetric_threshold(smooth, below, request.levels) * width
         return max(low, 0.0 - peak), min(high, peak)
-    start, stop = asymmetric_window(smooth, below, levels)
+    start, stop = asymmetric_window(smooth, below, request.levels)
     return max(low, (start - below) * width), min(high, (stop - below) * width)
 
 

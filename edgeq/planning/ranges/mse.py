@@ -17,12 +17,13 @@ from edgeq.calibration.histogram import around_zero, folded, without_zero_spike
 from edgeq.calibration.tensor_stats import TensorStats
 from edgeq.numerics.arrays import F64, I64
 from edgeq.numerics.grid import next_power_of_two
+from edgeq.planning.ranges.rule import Range, RangeRequest
 
 #: candidates an axis in each round of the search of both ends
 _GRID = 65
 
 
-def mse(stats: TensorStats, *, levels: int, symmetric: bool) -> tuple[float, float]:
+def choose(stats: TensorStats, request: RangeRequest) -> Range:
     """The range [low, high] with the smallest expected squared error on a grid of `levels` codes.
 
     symmetric: the best T for [-T, T] with step T / ((levels - 1) // 2). One-sided data: only the
@@ -35,16 +36,16 @@ def mse(stats: TensorStats, *, levels: int, symmetric: bool) -> tuple[float, flo
     below, counts = around_zero(stats.first, stats.counts)
     smooth = without_zero_spike(below, counts)
     width = stats.width
-    if symmetric:
+    if request.symmetric:
         side = HistogramSide(folded(below, smooth), max(-low, high) / width)
-        steps = (levels - 1) // 2
+        steps = (request.levels - 1) // 2
         peak = float(side.ends[np.argmin(side.clipped + side.total * (side.ends / steps) ** 2 / 12)]) * width
         return max(low, 0.0 - peak), min(high, peak)
-    lower, upper = best_ends(HistogramSide(smooth[:below][::-1], -low / width), HistogramSide(smooth[below:], high / width), levels)
+    lower, upper = best_ends(HistogramSide(smooth[:below][::-1], -low / width), HistogramSide(smooth[below:], high / width), request.levels)
     return max(low, 0.0 - lower * width), min(high, upper * width)
 
 
-def halved_where_better(stats: TensorStats, chosen: tuple[float, float], *, levels: int, symmetric: bool) -> tuple[float, float]:
+def halved_where_better(stats: TensorStats, chosen: Range, *, levels: int, symmetric: bool) -> Range:
     """A range for a scale that is a power of two: `chosen` gets the next larger scale, or the one
     below with values clipped at both ends, whichever has the smaller expected squared error.
     Returns the range that leads there."""
