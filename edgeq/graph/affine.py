@@ -1,6 +1,4 @@
-"""y = scale * x + shift per channel: read it off a node, and fold it into the weights of a
-neighbour.
-"""
+"""y = scale * x + shift per channel: read off a node, and folded into a neighbour's weights."""
 
 from __future__ import annotations
 

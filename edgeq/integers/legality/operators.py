@@ -1,6 +1,4 @@
-"""Rules about operators: whether a kernel exists, what it reads and makes, which grids it can
-have.
-"""
+"""Rules about operators: whether a kernel exists, what it reads and makes, its possible grids."""
 
 from __future__ import annotations
 
