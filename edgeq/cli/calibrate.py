@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgeq.cli import options as o
-from edgeq.cli.screen import Screen
-from edgeq.cli.settings import check_outputs, parse_range, parse_shapes, parse_size, preprocessing_from, recipe_from
-from edgeq.errors import BadData, BadRecipe
+from edgeq.cli.asked import Asked, offers
+from edgeq.cli.settings import parse_range
+from edgeq.errors import BadRecipe
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -26,50 +26,33 @@ EXAMPLE = """    edgeq calibrate model.onnx --data calib.npz -o stats.npz
     edgeq calibrate --merge shard1.npz shard2.npz -o stats.npz"""
 
 
+Range = Annotated[
+    str | None,
+    typer.Option(
+        "--range", metavar="START:STOP", help="Take only these samples: one shard of the data, for --merge.", rich_help_panel=o.DATA
+    ),
+]
+
+
+@offers("data merge target recipe keep_float samples part shape inputs_as scale mean std max_bytes", writes=True)
 def calibrate(
+    asked: Asked,
     source: Annotated[list[Path], typer.Argument(metavar="MODEL", help="The float ONNX model; with --merge: the statistics files.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="S.npz", help="The statistics file to write.", rich_help_panel=o.OUTPUT)],
-    data: o.MaybeData = None,
     merge: Annotated[bool, typer.Option("--merge", help="Merge the statistics of shards: --merge A B -o C.")] = False,
-    target: o.Target = "cpu",
-    recipe: o.RecipeFile = None,
-    keep_float: o.KeepFloat = None,
-    samples: o.Samples = None,
-    part: o.Range = None,
-    shape: o.Shapes = None,
-    inputs_as: o.InputsAs = None,
-    scale: o.Scale = None,
-    mean: o.Mean = None,
-    std: o.Std = None,
-    max_bytes: o.MaxBytes = "2GiB",
-    as_json: o.Json = False,
-    quiet: o.Quiet = False,
-    force: o.Force = False,
+    part: Range = None,
 ) -> None:
     """Run the float model over the data once and save the statistics that every range rule
     needs.
     """
-    screen = Screen(as_json, quiet)
-    check_outputs([out], force=force, inputs=[*source, recipe, Path(data) if data else None])
-    if merge:
-        found = _merge(source, data)
-    else:
-        model, spec = _one_model(source, data)
-        given = {"keep_float": keep_float or None, "samples": samples, "inputs_as": inputs_as}
-        chosen = recipe_from(recipe, given, {}, preprocessing_from(scale, mean, std))
-        shapes, limit, (start, stop) = parse_shapes(shape), parse_size(max_bytes), parse_range(part)
-        from edgeq.api import calibrate as run
-        from edgeq.io.load import load_model
-
-        with screen.progress() as progress:
-            loaded = load_model(model, max_bytes=limit)
-            found = run(loaded, spec, target=target, recipe=chosen, shapes=shapes, start=start, stop=stop, progress=progress)
-    found.save(out, force=force)
-    screen.show(_facts(found, out), lambda: _text(found, out))
+    asked.check_outputs([out], *source)
+    found = _merged(asked, source) if merge else _measured(asked, source, part)
+    found.save(out, force=asked.force)
+    asked.screen.show(_facts(found, out), lambda: _text(found, out))
 
 
-def _merge(parts: list[Path], data: str | None) -> Statistics:
-    if data is not None:
+def _merged(asked: Asked, parts: list[Path]) -> Statistics:
+    if asked.data is not None:
         raise BadRecipe("--merge takes statistics files, not data.", "--data", "Leave --data out: edgeq calibrate --merge A B -o C.")
     if len(parts) < 2:
         raise BadRecipe("--merge needs at least two statistics files.", "--merge", "Name them all: edgeq calibrate --merge A B -o C.")
@@ -78,17 +61,18 @@ def _merge(parts: list[Path], data: str | None) -> Statistics:
     return merge_statistics([load_statistics(part) for part in parts])
 
 
-def _one_model(source: list[Path], data: str | None) -> tuple[Path, str]:
+def _measured(asked: Asked, source: list[Path], part: str | None) -> Statistics:
+    """part: the word after --range."""
     if len(source) != 1:
-        where = " ".join(map(str, source))
-        raise BadRecipe(
-            f"One model is calibrated at a time, not {len(source)}.", where, "Give one model, or add --merge to merge statistics."
-        )
-    if data is None:
-        raise BadData(
-            "No calibration data was given.", "--data", "Give an .npz, a folder with a set.toml or a shipped set: --data calib.npz."
-        )
-    return source[0], data
+        what = f"One model is calibrated at a time, not {len(source)}."
+        raise BadRecipe(what, " ".join(map(str, source)), "Give one model, or add --merge to merge statistics.")
+    data, (start, stop) = asked.needed_data(), parse_range(part)
+    from edgeq.api import calibrate as run
+
+    target = asked.load_target()
+    with asked.screen.progress() as progress:
+        return run(asked.load_model(source[0]), data, target=target, recipe=asked.recipe, shapes=asked.shapes, start=start, stop=stop,
+                   progress=progress)  # fmt: skip
 
 
 def _facts(found: Statistics, out: Path) -> dict[str, str | int]:

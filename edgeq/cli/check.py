@@ -13,8 +13,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from edgeq.cli import options as o
-from edgeq.cli.screen import Screen
-from edgeq.cli.settings import parse_size
+from edgeq.cli.asked import Asked, offers
 from edgeq.errors import FloorMissed
 
 if TYPE_CHECKING:
@@ -25,33 +24,28 @@ EXAMPLE = """    edgeq check model.int8.onnx --target npu_int8
     edgeq check peers_model.onnx --target ./my_npu.toml --json"""
 
 
+@offers("max_bytes")
 def check(
+    asked: Asked,
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A quantized ONNX model: Q/DQ or QOperator form, of any tool.")],
     target: o.Target,
-    max_bytes: o.MaxBytes = "2GiB",
-    as_json: o.Json = False,
-    quiet: o.Quiet = False,
-    force: o.NoForce = False,  # noqa: ARG001  # accepted everywhere
 ) -> None:
     """Check a quantized model against the facts of a target: each violated fact with node, value,
     source and fix.
     """
-    screen = Screen(as_json, quiet)
-    limit = parse_size(max_bytes)
     from edgeq.integers.legality.check import check_model
-    from edgeq.io.load import load_model
     from edgeq.schema.target import load_target
 
     facts = load_target(target)
-    found = check_model(load_model(model, max_bytes=limit, quantized=True).model, facts)
-    screen.show({"model": model, "target": facts.name, "violations": found}, lambda: violations_text(found, facts.name))
+    found = check_model(asked.load_model(model, quantized=True).model, facts)
+    asked.screen.show({"model": model, "target": facts.name, "violations": found}, lambda: violations_text(found, facts.name))
     if found:
         what = f"The model breaks {len(found)} facts of {facts.name}."
-        raise FloorMissed(what, str(model), "Mend them as said above, or quantize the float model for this target.")
+        raise FloorMissed(what, str(model), "Correct them as said above, or quantize the float model for this target.")
 
 
 def violations_text(found: Sequence[Violation], target: str) -> RenderableType:
-    """One paragraph a violation."""
+    """One paragraph per violation."""
     if not found:
         return Text(f"legal on {target}", "green")
     parts: list[RenderableType] = []

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgeq.cli import options as o
-from edgeq.cli.screen import Screen
-from edgeq.cli.settings import parse_shapes, parse_size
+from edgeq.cli.asked import Asked, offers
 from edgeq.errors import BadData, FloorMissed
 
 if TYPE_CHECKING:
@@ -27,7 +26,9 @@ EXAMPLE = """    edgeq compare model.onnx model.int8.onnx --data eval.npz
     edgeq compare model.onnx model.int8.onnx -d eval.npz --min-sqnr 20 --min-agreement 0.98    (in CI: exit code 3 below)"""
 
 
+@offers("data labels layers samples batch shape threads min_sqnr min_agreement min_accuracy max_bytes")
 def compare(
+    asked: Asked,
     float_model: Annotated[Path, typer.Argument(metavar="FLOAT", help="The float ONNX model.")],
     int8_model: Annotated[Path, typer.Argument(metavar="INT8", help="Its int8 form.")],
     data: o.Data,
@@ -35,40 +36,26 @@ def compare(
         bool, typer.Option("--labels", help="Insist on labels: task accuracy must be measured.", rich_help_panel=o.DATA)
     ] = False,
     layers: Annotated[bool, typer.Option("--layers", help="Also the SQNR of every layer, worst first.", rich_help_panel=o.FLOORS)] = False,
-    samples: o.Samples = None,
-    batch: o.BatchSize = None,
-    shape: o.Shapes = None,
     threads: o.Threads = 0,
-    min_sqnr: o.MinSqnr = None,
-    min_agreement: o.MinAgreement = None,
-    min_accuracy: o.MinAccuracy = None,
-    max_bytes: o.MaxBytes = "2GiB",
-    as_json: o.Json = False,
-    quiet: o.Quiet = False,
-    force: o.NoForce = False,  # noqa: ARG001  # accepted everywhere
 ) -> None:
     """Compare a model with its int8 form on data: SQNR, cosine, largest error, agreement,
     accuracy.
     """
-    screen = Screen(as_json, quiet)
-    shapes, limit = parse_shapes(shape), parse_size(max_bytes)
     from edgeq.data.open import open_dataset
     from edgeq.graph.signature import input_specs, narrower
-    from edgeq.io.load import load_model
     from edgeq.passes.boundary.float_boundary import FloatBoundary
     from edgeq.prove.compare import check_floors, compare_models
-    from edgeq.schema.recipe import Floors
 
-    first, second = load_model(float_model, max_bytes=limit), load_model(int8_model, max_bytes=limit, quantized=True)
+    first, second, recipe = asked.load_model(float_model), asked.load_model(int8_model, quantized=True), asked.recipe
     FloatBoundary()(second.model)
     both = narrower(input_specs(first.model), input_specs(second.model))
-    dataset = open_dataset(data, both, samples=samples, split=evaluation_split(data), shapes=shapes)
+    dataset = open_dataset(data, both, samples=recipe.samples, split=evaluation_split(data), shapes=asked.shapes)
     if labels and dataset.metric is None:
         raise BadData("The data has no labels.", data, "Add labels (see `edgeq init`), or leave --labels out.")
-    with screen.progress() as progress:
-        found = compare_models(first.model, second.model, dataset, batch=batch or 8, layers=layers, threads=threads, progress=progress)
-    screen.show(found, lambda: comparison_text(found))
-    missed = check_floors(found, Floors(min_sqnr=min_sqnr, min_agreement=min_agreement, min_accuracy=min_accuracy))
+    with asked.screen.progress() as progress:
+        found = compare_models(first.model, second.model, dataset, batch=recipe.batch, layers=layers, threads=threads, progress=progress)
+    asked.screen.show(found, lambda: comparison_text(found))
+    missed = check_floors(found, recipe.floors)
     if missed:
         fix = "See edgeq compare --layers for the weak layers; keep them float, or quantize with another --rule."
         raise FloorMissed("; ".join(missed) + ".", str(int8_model), fix)
@@ -89,7 +76,7 @@ def evaluation_split(spec: str) -> str:
 
 
 def comparison_text(found: Comparison) -> RenderableType:
-    """A row an output, the accuracy, and the layers when asked for."""
+    """A row per output, the accuracy, and the layers when asked for."""
     from rich.console import Group
     from rich.text import Text
 

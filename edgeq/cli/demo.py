@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgeq.cli import options as o
-from edgeq.cli.screen import Screen
-from edgeq.cli.settings import check_folder, make_folder, plan_path, write_report
+from edgeq.cli.asked import Asked, offers
+from edgeq.cli.outputs import check_folder, make_folder, plan_path, write_report
 from edgeq.errors import MissingExtra
 
 if TYPE_CHECKING:
@@ -26,19 +26,17 @@ EXAMPLE = """    edgeq demo
 SET = "digits"
 
 
+@offers("target", writes=True)
 def demo(
+    asked: Asked,
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="DIR", help="Where to write; made when missing.", rich_help_panel=o.OUTPUT)
     ] = Path("edgeq-demo"),
-    target: o.Target = "cpu",
-    as_json: o.Json = False,
-    quiet: o.Quiet = False,
-    force: o.Force = False,
 ) -> None:
     """Quantize a small digit classifier that ships with edgeq, prove it, and compare its
     accuracy.
     """
-    screen = Screen(as_json, quiet)
+    screen, force = asked.screen, asked.force
     model = out / "digits.int8.onnx"
     plan, report, page = plan_path(model), out / "report.json", out / "report.html"
     check_folder(out, [model, plan, report, page], force=force, inputs=[])
@@ -48,14 +46,14 @@ def demo(
     from edgeq.report.text import report_text
 
     with screen.progress() as progress:
-        made = run(shipped_model(SET), SET, target=target, progress=progress)
+        made = run(shipped_model(SET), SET, target=asked.load_target(), progress=progress)
         quantized = _judge(made, progress)
     make_folder(out)
     atomic_write_text(plan, made.plan.to_json(), force=force)
     made.save(model, force=force)
-    write_report(quantized, report, str(model), force=force)
+    write_report(quantized, report, model, force=force)
     try:
-        write_report(quantized, page, str(model), force=force)
+        write_report(quantized, page, model, force=force)
     except MissingExtra as error:
         screen.note(f"no HTML report: {error.what} {error.fix}")
     screen.show(quantized, lambda: report_text(quantized, str(model)))

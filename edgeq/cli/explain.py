@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgeq.cli.options import Json, NoForce, Quiet
-from edgeq.cli.screen import Screen
-from edgeq.cli.settings import plan_path
+from edgeq.cli.asked import Asked, offers
+from edgeq.cli.outputs import plan_path
 from edgeq.errors import BadModel, BadPlan
 
 if TYPE_CHECKING:
@@ -25,15 +24,13 @@ EXAMPLE = """    edgeq explain model.int8.onnx Conv_3        reads model.int8.pl
     edgeq explain model.int8.plan.json Conv_3   reads the plan alone"""
 
 
+@offers()
 def explain(
+    asked: Asked,
     source: Annotated[Path, typer.Argument(metavar="MODEL|PLAN", help="An int8 model that edgeq wrote, or its .plan.json.")],
     node: Annotated[str, typer.Argument(metavar="NODE", help="The name of a node (or of a value) of the float model.")],
-    as_json: Json = False,
-    quiet: Quiet = False,
-    force: NoForce = False,  # noqa: ARG001  # accepted everywhere
 ) -> None:
     """Say which rule gave NODE its dtype, scale and zero point, or why it is float."""
-    screen = Screen(as_json, quiet)
     from edgeq.schema.explain import explain as explain_node
     from edgeq.schema.plan import load_plan
 
@@ -42,7 +39,7 @@ def explain(
     else:
         plan, where = _plan_of(source)
     found = explain_node(plan, node, str(where))
-    screen.show(found if len(found) > 1 else found[0], lambda: explanation_text(found))
+    asked.screen.show(found if len(found) > 1 else found[0], lambda: explanation_text(found))
 
 
 def _plan_of(model: Path) -> tuple[Plan, Path]:
@@ -64,7 +61,7 @@ def _plan_of(model: Path) -> tuple[Plan, Path]:
 
 
 def explanation_text(found: tuple[Explanation, ...]) -> RenderableType:
-    """A paragraph a node: where it runs and why, then a line a value."""
+    """A paragraph per node: where it runs and why, then a line per value."""
     from rich.console import Group
     from rich.text import Text
 

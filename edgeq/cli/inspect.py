@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgeq.cli.options import FloatModel, Json, MaxBytes, NoForce, Quiet, Shapes, Target
-from edgeq.cli.screen import Screen
-from edgeq.cli.settings import parse_shapes, parse_size
+from edgeq.cli.asked import Asked, offers
+from edgeq.cli.options import FloatModel
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -20,26 +19,15 @@ EXAMPLE = """    edgeq inspect model.onnx
     edgeq inspect model.onnx --shape input=1,3,224,224 --target cpu_arm --json"""
 
 
-def inspect(
-    model: FloatModel,
-    target: Target = "cpu",
-    shape: Shapes = None,
-    max_bytes: MaxBytes = "2GiB",
-    as_json: Json = False,
-    quiet: Quiet = False,
-    force: NoForce = False,  # noqa: ARG001  # accepted everywhere
-) -> None:
+@offers("target shape max_bytes")
+def inspect(asked: Asked, model: FloatModel) -> None:
     """Show operators, parameters, MACs, flash and RAM in float and int8, and what would be
     quantized.
     """
-    screen = Screen(as_json, quiet)
-    shapes, limit = parse_shapes(shape), parse_size(max_bytes)
-    from edgeq.io.load import load_model
     from edgeq.report.inspection import inspect_model
-    from edgeq.schema.target import load_target
 
-    found = inspect_model(load_model(model, max_bytes=limit), load_target(target), shapes)
-    screen.show(found, lambda: inspection_text(found))
+    found = inspect_model(asked.load_model(model), asked.load_target(), asked.shapes)
+    asked.screen.show(found, lambda: inspection_text(found))
 
 
 def inspection_text(found: Inspection) -> RenderableType:

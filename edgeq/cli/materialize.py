@@ -9,50 +9,49 @@ from typing import Annotated
 import typer
 
 from edgeq.cli import options as o
-from edgeq.cli.screen import Screen
-from edgeq.cli.settings import check_outputs, parse_size
+from edgeq.cli.asked import Asked, offers
 
 EXAMPLE = """    edgeq materialize model.w4.onnx -o model.plain.onnx    (for runtimes that do not fold constants)"""
 
 
 @dataclass(frozen=True)
 class Materialized:
-    """What was written: weights that were computed, and bytes of both files."""
+    """What was written."""
 
+    #: the file
     model: str
+    #: how many weights were computed from codebooks
     weights: int
+    #: size of the model with codebooks
     codebook_bytes: int
+    #: size of the file that was written
     bytes: int
 
 
+@offers("max_bytes", writes=True)
 def materialize(
+    asked: Asked,
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model with codebooks.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT", help="The model to write.", rich_help_panel=o.OUTPUT)],
-    max_bytes: o.MaxBytes = "2GiB",
-    as_json: o.Json = False,
-    quiet: o.Quiet = False,
-    force: o.Force = False,
 ) -> None:
     """Compute the weights that a model stores as codebooks: bit-identical to what onnxruntime folds
     when it loads it.
     """
-    screen = Screen(as_json, quiet)
-    check_outputs([out], force=force, inputs=[model])
+    asked.check_outputs([out], model)
     from rich.text import Text
 
     from edgeq.graph.read import graphs
-    from edgeq.io.load import load_model
     from edgeq.io.save import save_model
     from edgeq.passes.store.materialize import Materialize
     from edgeq.report.text import human_bytes
 
-    with screen.progress() as progress:
+    with asked.screen.progress() as progress:
         progress.start("materialize", None)
-        loaded = load_model(model, max_bytes=parse_size(max_bytes), quantized=True)
+        loaded = asked.load_model(model, quantized=True)
         before = {name for graph in graphs(loaded.model) for name in graph.initializers}
         Materialize()(loaded.model)
         made = sum(name not in before for graph in graphs(loaded.model) for name in graph.initializers)
-        save_model(loaded.model, out, force=force, inputs=[model])
+        save_model(loaded.model, out, force=asked.force, inputs=[model])
     found = Materialized(str(out), made, loaded.size, out.stat().st_size)
     text = f"{made} weights computed: {human_bytes(found.codebook_bytes)} became {human_bytes(found.bytes)}; wrote {out}"
-    screen.show(found, lambda: Text(text if made else f"The model holds no codebooks; wrote {out} as it was."))
+    asked.screen.show(found, lambda: Text(text if made else f"The model holds no codebooks; wrote {out} as it was."))

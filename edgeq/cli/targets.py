@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from edgeq.cli.options import Json, NoForce, Quiet
+from edgeq.cli.asked import Asked, offers
 from edgeq.cli.screen import Screen
 from edgeq.errors import BadRecipe
 
@@ -26,17 +26,16 @@ EXAMPLE = """    edgeq targets                     list the shipped targets
     edgeq targets schema              the JSON schema of target files, for editors"""
 
 
+@offers()
 def targets(
+    asked: Asked,
     action: Annotated[str, typer.Argument(metavar="[list|show|schema]", help="What to do.", show_default=False)] = "list",
     name: Annotated[str | None, typer.Argument(metavar="[NAME|FILE]", help="The target to show.", show_default=False)] = None,
-    as_json: Json = False,
-    quiet: Quiet = False,
-    force: NoForce = False,  # noqa: ARG001  # accepted everywhere
 ) -> None:
     """List the shipped targets, or show the facts of one."""
     from edgeq.schema.target import Target, load_target, shipped_targets
 
-    screen = Screen(as_json, quiet)
+    screen = asked.screen
     if action == "show" and name is not None:
         target = load_target(name)
         screen.show(target, lambda: facts(target))
@@ -45,7 +44,7 @@ def targets(
         screen.show([{"name": target.name, "title": target.title} for target in found], lambda: listing(found))
     elif action == "schema" and name is None:
         schema = Target.model_json_schema()
-        Screen(True, quiet).show(schema, lambda: "")  # JSON is its only form
+        Screen(True, screen.quiet).show(schema, lambda: "")  # JSON is its only form
     else:
         raise BadRecipe(
             "This is not a form of edgeq targets.",
@@ -55,7 +54,7 @@ def targets(
 
 
 def listing(found: tuple[Target, ...]) -> RenderableType:
-    """One line a target."""
+    """One line per target."""
     table = Table(box=None, padding=(0, 2, 0, 0))
     for head in ("name", "activations", "weights", "what it is"):
         table.add_column(head, header_style="bold")
@@ -74,7 +73,7 @@ def facts(target: Target) -> RenderableType:
         grids.add_column(column, header_style="bold")
     activations, weights, bias = target.activations, target.weights, target.bias
     grids.add_row(
-        "activations", f"{activations.dtype}, {_symmetry(activations.symmetric)}, one scale a tensor", Text(activations.source, "dim")
+        "activations", f"{activations.dtype}, {_symmetry(activations.symmetric)}, one scale per tensor", Text(activations.source, "dim")
     )
     narrow = ", lowest code unused" if weights.narrow else ""
     grain = " or ".join(weights.granularity)

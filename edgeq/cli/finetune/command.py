@@ -4,17 +4,19 @@ were trained against the float model.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from edgeq.cli import options as o
-from edgeq.cli.finetune.run import Job, run_one
+from edgeq.cli.asked import Asked, offers
+from edgeq.cli.finetune.job import Job
+from edgeq.cli.finetune.run import run_one
 from edgeq.cli.palettize.command import SIZES, Granularity
 from edgeq.cli.palettize.width_files import parse_widths
-from edgeq.cli.screen import Screen
-from edgeq.cli.settings import Setting, codebook_in, parse_shapes, parse_size, recipe_from, tuning_from
+from edgeq.cli.settings import Setting, parse_compute, with_codebook, with_training
 
 TRAINING = "Training"
 DEFAULT_MINUTES = 5.0
@@ -37,7 +39,7 @@ Bits = Annotated[
     typer.Option(
         "--bits",
         metavar="B[,B...]",
-        help="Codebooks with indices of so many bits. Several: a model each, OUT.wB, trained where a floor is missed.",
+        help="Codebooks with indices of B bits. Several widths: one model each, OUT.wB, trained where it misses a floor.",
         rich_help_panel=SIZES,
     ),
 ]
@@ -50,7 +52,7 @@ Centroids = Annotated[
     typer.Option(
         "--centroids",
         metavar="HOW",
-        help="Entries of codebooks follow the gradient, or are refit: k-means after each step. Default: gradient.",
+        help="gradient: entries of codebooks follow the gradient. refit: k-means after each step. Default: gradient.",
         rich_help_panel=TRAINING,
     ),
 ]
@@ -60,12 +62,13 @@ Reconstruct = Annotated[
     typer.Option(
         "--reconstruct",
         metavar="PARTS",
-        help="Learn rounding part by part first: layer (AdaRound) or block. Without --epochs and --minutes nothing else.",
+        help="First learn rounding part by part: layer (AdaRound) or block. Without --epochs and --minutes that is all.",
         rich_help_panel=TRAINING,
     ),
 ]
 Steps = Annotated[
-    int | None, typer.Option("--steps", metavar="N", min=1, help="Of --reconstruct, a part. Default: 600.", rich_help_panel=TRAINING)
+    int | None,
+    typer.Option("--steps", metavar="N", min=1, help="Steps of --reconstruct for each part. Default: 600.", rich_help_panel=TRAINING),
 ]
 Epochs = Annotated[int | None, typer.Option("--epochs", metavar="N", min=1, help="Passes over the data.", rich_help_panel=TRAINING)]
 Minutes = Annotated[
@@ -73,25 +76,39 @@ Minutes = Annotated[
     typer.Option(
         "--minutes",
         metavar="M",
-        help="As many epochs as about fit. Default: 5, without --epochs and --reconstruct.",
+        help="Train for about this many minutes. Default: 5, without --epochs and --reconstruct.",
         rich_help_panel=TRAINING,
     ),
 ]
 Rate = Annotated[
     float | None,
-    typer.Option("--lr", metavar="RATE", help="Learning rate, in codes. Default: by the bits of the weights.", rich_help_panel=TRAINING),
+    typer.Option(
+        "--lr", metavar="RATE", help="Learning rate, in codes. Default: chosen by the bits of the weights.", rich_help_panel=TRAINING
+    ),
 ]
 Labels = Annotated[bool, typer.Option("--labels", help="Learn from the data's labels too: half of the loss.", rich_help_panel=TRAINING)]
 Keep = Annotated[
     Path | None,
-    typer.Option("--keep", metavar="CKPT", help="Write the state there after every epoch. Default: OUT.ckpt.", rich_help_panel=TRAINING),
+    typer.Option(
+        "--keep",
+        metavar="CKPT",
+        help="Write the state of the training to this file after every epoch. Default: OUT.ckpt.",
+        rich_help_panel=TRAINING,
+    ),
 ]
 Resume = Annotated[
-    Path | None, typer.Option("--resume", metavar="CKPT", help="Go on from the state of the same command.", rich_help_panel=TRAINING)
+    Path | None,
+    typer.Option("--resume", metavar="CKPT", help="Continue from the state that the same command kept.", rich_help_panel=TRAINING),
 ]
 
 
+@offers(
+    "validation target recipe weights rounding keep_float samples shape seed float_io plan no_plan no_prove",
+    "min_sqnr min_accuracy max_drop strict max_bytes report",
+    writes=True,
+)
 def finetune(
+    asked: Asked,
     model: o.FloatModel,
     data: o.Data,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT", help="The int8 model to write.", rich_help_panel=o.OUTPUT)],
@@ -107,57 +124,24 @@ def finetune(
     bits: Bits = None,
     granularity: Granularity = None,
     compute: Compute = "int8",
-    validation: o.Validation = None,
-    target: o.Target = "cpu",
-    recipe: o.RecipeFile = None,
-    weights: o.WeightScales = None,
-    rounding: o.Rounding = None,
-    keep_float: o.KeepFloat = None,
-    samples: o.Samples = None,
-    shape: o.Shapes = None,
-    seed: o.Seed = None,
-    float_io: o.FloatIo = False,
-    plan: o.PlanFile = None,
-    no_plan: o.NoPlan = False,
-    no_prove: o.NoProve = False,
-    min_sqnr: o.MinSqnr = None,
-    min_accuracy: o.MinAccuracy = None,
-    max_drop: o.MaxDrop = None,
-    strict: o.StrictFloors = False,
-    max_bytes: o.MaxBytes = "2GiB",
-    report: o.ReportFile = None,
-    as_json: o.Json = False,
-    quiet: o.Quiet = False,
-    force: o.Force = False,
 ) -> None:
     """Quantize, then train the integers against the float model; needs edgeq\\[learn], no
     labels and no training code.
     """
-    screen = Screen(as_json, quiet)
-    chosen = recipe_from(
-        recipe,
-        {"weights": weights, "rounding": rounding, "keep_float": keep_float or None, "samples": samples, "seed": seed},
-        {"min_sqnr": min_sqnr, "min_accuracy": min_accuracy, "max_drop": max_drop},
-    )
-    tuning: dict[str, Setting] = {"epochs": epochs, "minutes": minutes, "rate": lr, "labels": 0.5 if labels else None,
-                                  "centroids": centroids, "reconstruct": reconstruct, "steps": steps}  # fmt: skip
-    chosen, widths = tuning_from(chosen, tuning, DEFAULT_MINUTES), parse_widths(bits, granularity)
+    training: dict[str, Setting] = {"epochs": epochs, "minutes": minutes, "rate": lr, "labels": 0.5 if labels else None,
+                                    "centroids": centroids, "reconstruct": reconstruct, "steps": steps}  # fmt: skip
+    recipe, widths = with_training(asked.recipe, training, DEFAULT_MINUTES), parse_widths(bits, granularity)
     if widths:
-        chosen = codebook_in(chosen, {"bits": widths[0], "granularity": granularity})
-    job = Job(model, data, validation, chosen, recipe, compute, target, float_io, parse_shapes(shape), parse_size(max_bytes), plan, keep,
-              resume, out, report, not no_plan, not no_prove, force, strict)  # fmt: skip
-    job.check(widths)
-    _run(job, widths, screen)
-
-
-def _run(job: Job, widths: tuple[int, ...], screen: Screen) -> None:
-    if not job.several(widths):
-        run_one(job, screen)
+        recipe = with_codebook(recipe, {"bits": widths[0], "granularity": granularity})
+    job = Job(replace(asked, recipe=recipe), model, data, out, widths, parse_compute(compute), keep, resume)
+    job.check()
+    if not job.several:
+        run_one(job)
     elif job.compute == "float":
         from edgeq.cli.finetune.floats import run_floats
 
-        run_floats(job, widths, screen)
+        run_floats(job)
     else:
         from edgeq.cli.finetune.widths import run_widths
 
-        run_widths(job, widths, screen)
+        run_widths(job)

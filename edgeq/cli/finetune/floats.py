@@ -1,52 +1,51 @@
-"""`edgeq finetune --compute float --bits 8,4,2`: the same for models that stay float."""
+"""`edgeq finetune --compute float --bits 8,4,2`: as widths.py, for models that stay float."""
 
 from __future__ import annotations
 
-from edgeq.cli.finetune.run import Job
-from edgeq.cli.finetune.widths import MEND
+from edgeq.cli.finetune.job import Job
+from edgeq.cli.finetune.widths import FIX
 from edgeq.cli.palettize.widths_table import MIB, Figures, Row, WidthsReport, widths_text
-from edgeq.cli.screen import Screen
 from edgeq.errors import FloorMissed
-from edgeq.io.load import load_model
 from edgeq.io.save import save_model
 from edgeq.learn.door import Checkpoint
 from edgeq.palettize.float_widths import FloatMade, FloatWidth, fine_tune_float_widths
 
 
-def run_floats(job: Job, widths: tuple[int, ...], screen: Screen) -> None:
+def run_floats(job: Job) -> None:
     """Raises FloorMissed after all is written and shown; with strict, widths that miss a floor are
     not written.
     """
-    loaded = load_model(job.model, max_bytes=job.max_bytes)
+    asked = job.asked
+    loaded = asked.load_model(job.model)
     found: list[FloatWidth] = []
-    with screen.progress() as progress:
+    with asked.screen.progress() as progress:
         for width in fine_tune_float_widths(
-            loaded, job.data, widths, recipe=job.recipe, shapes=job.shapes, validation=job.validation,
+            loaded, job.data, job.widths, recipe=asked.recipe, shapes=asked.shapes, validation=asked.validation,
             checkpoint=lambda bits: Checkpoint(job.checkpoint(bits), job.resume), progress=progress,
         ):  # fmt: skip
             model = job.files(width.bits).model
-            if not (job.strict and width.made.missed):
-                save_model(width.made.model, model, force=job.force, inputs=[job.model])
+            if not (asked.strict and width.made.missed):
+                save_model(width.made.model, model, force=asked.force, inputs=[job.model])
             job.forget(width.bits)
             found.append(width)
     told = _told(job, loaded.size, found)
-    screen.show(told, lambda: widths_text(told))
+    asked.screen.show(told, lambda: widths_text(told))
     missed = [f"{width.bits} bits: {line}" for width in found for line in width.made.missed]
     if missed:
-        where = "those widths were not written" if job.strict else "their files are written all the same"
-        raise FloorMissed("; ".join(missed) + ".", where, MEND)
+        where = "those widths were not written" if asked.strict else "their files are written all the same"
+        raise FloorMissed("; ".join(missed) + ".", where, FIX)
 
 
 def _told(job: Job, float_bytes: int, found: list[FloatWidth]) -> WidthsReport:
     first = found[0].before.found
     metric, of_float = (None, None) if first.accuracy is None else (first.accuracy.metric, first.accuracy.float)
     rows = tuple(_row(job, width) for width in found)
-    return WidthsReport(str(job.model), float_bytes, of_float, metric, first.samples, job.recipe.floors.max_drop, rows)
+    return WidthsReport(str(job.model), float_bytes, of_float, metric, first.samples, job.asked.recipe.floors.max_drop, rows)
 
 
 def _row(job: Job, width: FloatWidth) -> Row:
     kept = "before" if width.made is width.before else "after"
-    model = None if job.strict and width.made.missed else str(job.files(width.bits).model)
+    model = None if job.asked.strict and width.made.missed else str(job.files(width.bits).model)
     after = None if width.after is None else _figures(width.after)
     return Row(width.bits, width.made.size, width.made.size / MIB, _figures(width.before), after, kept, model, None)
 

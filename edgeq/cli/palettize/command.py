@@ -4,18 +4,17 @@ floats or in integers.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from edgeq.cli import options as o
-from edgeq.cli.screen import Screen
-from edgeq.cli.settings import Setting, check_outputs, check_report, codebook_from, parse_shapes, parse_size
-from edgeq.errors import BadData, BadRecipe
-
-if TYPE_CHECKING:
-    from edgeq.schema.recipe import CodebookWish
+from edgeq.cli.asked import Asked, offers
+from edgeq.cli.outputs import check_report
+from edgeq.cli.settings import Compute, parse_compute, parse_share, with_codebook
+from edgeq.errors import BadRecipe
 
 SIZES = "Size"
 EXAMPLE = """    edgeq palettize model.onnx --bits 4 -o model.w4.onnx
@@ -24,13 +23,12 @@ EXAMPLE = """    edgeq palettize model.onnx --bits 4 -o model.w4.onnx
 
     edgeq palettize model.onnx --bits 2 --prune 2:4 --plot pictures/ -o model.w2.onnx"""
 
-
 Bits = Annotated[int | None, typer.Option("--bits", metavar="B", help="Bits of an index: 1, 2, 3, 4, 5, 6 or 8.", rich_help_panel=SIZES)]
 BitsAverage = Annotated[
-    float | None, typer.Option("--bits-avg", metavar="B", help="Bits a weight on average, tables included.", rich_help_panel=SIZES)
+    float | None, typer.Option("--bits-avg", metavar="B", help="Bits per weight on average, tables included.", rich_help_panel=SIZES)
 ]
 SizeBudget = Annotated[
-    str | None, typer.Option("--size-budget", metavar="SHARE", help="Size of the file: 25% of MODEL's.", rich_help_panel=SIZES)
+    str | None, typer.Option("--size-budget", metavar="SHARE", help="Size of the file, as in 25% of MODEL's.", rich_help_panel=SIZES)
 ]
 MinSqnr = Annotated[
     float | None,
@@ -38,17 +36,27 @@ MinSqnr = Annotated[
 ]
 LayerBits = Annotated[
     list[str] | None,
-    typer.Option("--layer", metavar="PATTERN=B", help="Bits of single layers: name, glob, /regex/ or type.", rich_help_panel=SIZES),
+    typer.Option(
+        "--layer",
+        metavar="PATTERN=B",
+        help="Bits of single layers, by name, glob, /regex/ or operator type. Repeatable.",
+        rich_help_panel=SIZES,
+    ),
 ]
 Granularity = Annotated[
-    str | None, typer.Option("--granularity", metavar="GRAIN", help="Tables: tensor, channel, group:N or vector:N.", rich_help_panel=SIZES)
+    str | None,
+    typer.Option(
+        "--granularity", metavar="GRAIN", help="What shares a table: tensor, channel, group:N or vector:N.", rich_help_panel=SIZES
+    ),
 ]
 Prune = Annotated[
     str | None, typer.Option("--prune", metavar="SHARE|N:M", help="Set weights to 0 first: 0.5, or 2:4.", rich_help_panel=SIZES)
 ]
 
 
+@offers("data compute target samples shape seed uint2 plot no_prove max_bytes report", writes=True)
 def palettize(
+    asked: Asked,
     model: o.FloatModel,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT", help="The model to write.", rich_help_panel=o.OUTPUT)],
     bits: Bits = None,
@@ -58,62 +66,35 @@ def palettize(
     layer: LayerBits = None,
     granularity: Granularity = None,
     prune: Prune = None,
-    data: o.MaybeData = None,
     compute: Annotated[str, typer.Option("--compute", metavar="KIND", help="float, or int8 (needs --data).")] = "float",
-    target: o.Target = "cpu",
-    samples: o.Samples = None,
-    shape: o.Shapes = None,
-    seed: o.Seed = None,
     uint2: Annotated[bool, typer.Option("--uint2", help="2-bit indices in the type of opset 25, where the model has it.")] = False,
     plot: Annotated[
-        Path | None, typer.Option("--plot", metavar="DIR", help="A picture a layer; needs edgeq\\[report].", rich_help_panel=o.OUTPUT)
+        Path | None, typer.Option("--plot", metavar="DIR", help="A picture per layer; needs edgeq\\[report].", rich_help_panel=o.OUTPUT)
     ] = None,
-    no_prove: o.NoProve = False,
-    max_bytes: o.MaxBytes = "2GiB",
-    report: o.ReportFile = None,
-    as_json: o.Json = False,
-    quiet: o.Quiet = False,
-    force: o.Force = False,
 ) -> None:
     """Store weights as indices of a few bits into small tables, in plain ONNX."""
-    screen = Screen(as_json, quiet)
-    if min_sqnr is not None:
-        bits_avg = 8.0  # a start: the search sets it
-    settings: dict[str, Setting] = {"bits": bits, "bits_avg": bits_avg, "size_budget": _share(size_budget)}
-    wish = codebook_from(settings | {"layers": tuple(layer or ()) or None, "granularity": granularity, "prune": prune})
-    _check(compute, data, min_sqnr, wish, report)
-    check_report(report)
-    check_outputs([out, report], force=force, inputs=[model, Path(data) if data else None])
+    # with a floor this is a start: the search for the smallest model sets it
+    average = bits_avg if min_sqnr is None else 8.0
+    sizes = {"bits": bits, "bits_avg": average, "size_budget": parse_share(size_budget), "layers": layer}
+    recipe = with_codebook(asked.recipe, sizes | {"granularity": granularity, "prune": prune})
+    asked, way = replace(asked, recipe=recipe), parse_compute(compute)
+    _check(asked, way, min_sqnr)
+    asked.check_outputs([out, asked.report], model)
     if plot is not None:
         from edgeq.report.codebooks_plots import check_plots
 
         check_plots(plot)
     from edgeq.cli.palettize.run import Job, run_float, run_int8
-    from edgeq.io.load import load_model
-    from edgeq.schema.recipe import Recipe
 
-    loaded = load_model(model, max_bytes=parse_size(max_bytes))
-    recipe = Recipe(codebook=wish, samples=samples, seed=seed or 0)
-    job = Job(loaded, recipe, data, target, parse_shapes(shape), out, plot, report, min_sqnr, not no_prove, uint2, force)
-    (run_int8 if compute == "int8" else run_float)(job, screen)
+    job = Job(asked, asked.load_model(model), out, plot, min_sqnr, uint2)
+    (run_int8 if way == "int8" else run_float)(job)
 
 
-def _check(compute: str, data: str | None, min_sqnr: float | None, wish: CodebookWish, report: Path | None) -> None:
-    if compute not in ("float", "int8"):
-        raise BadRecipe(f"{compute!r} is no way to compute.", "--compute", "Write float or int8.")
-    if data is None and (compute == "int8" or min_sqnr is not None):
-        raise BadData("No data was given.", "--data", "Give an .npz, a folder with a set.toml or a shipped set: --data calib.npz.")
-    if not wish.wanted:
+def _check(asked: Asked, compute: Compute, min_sqnr: float | None) -> None:
+    if compute == "int8" or min_sqnr is not None:
+        asked.needed_data()
+    if not asked.recipe.codebook.wanted:
         raise BadRecipe("No size was given.", "--bits", "Give one of --bits, --bits-avg, --size-budget and --min-sqnr.")
-    if report is not None and compute == "float" and report.suffix != ".json":
+    if asked.report is not None and compute == "float" and asked.report.suffix != ".json":
         raise BadRecipe("The report of --compute float is JSON.", "--report", "End its name in .json.")
-
-
-def _share(word: str | None) -> float | None:
-    """25% or 0.25 to a share. Raises BadRecipe."""
-    if word is None:
-        return None
-    try:
-        return float(word.rstrip("%")) / (100 if word.endswith("%") else 1)
-    except ValueError:
-        raise BadRecipe(f"{word!r} is not a share.", "--size-budget", "Write 25% or 0.25.") from None
+    check_report(asked.report)

@@ -13,8 +13,9 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from edgeq.api import Quantized, quantize
-from edgeq.cli.screen import Screen
-from edgeq.cli.settings import write_report
+from edgeq.cli.asked import Asked
+from edgeq.cli.outputs import write_report
+from edgeq.cli.settings import with_settings
 from edgeq.data.dataset import Dataset
 from edgeq.data.open import open_dataset
 from edgeq.errors import FloorMissed
@@ -33,94 +34,103 @@ from edgeq.report.codebooks_text import codebook_lines
 from edgeq.report.report import Fidelity, Sizes, fidelity_of
 from edgeq.report.text import fidelity_text, human_bytes, report_text
 from edgeq.rewrite.prepare import prepare
-from edgeq.schema.recipe import CodebookWish, Recipe
+from edgeq.schema.recipe import CodebookWish
 
 
 @dataclass(frozen=True)
 class Job:
     """What the command line asks for."""
 
+    #: the shared options; the recipe holds the codebooks as well
+    asked: Asked
+    #: the float model
     loaded: Loaded
-    recipe: Recipe
-    data: str | None
-    target: str
-    shapes: Mapping[str, tuple[int, ...]]
+    #: the model to write
     out: Path
+    #: folder for the pictures; None: not wanted
     plot: Path | None
-    report: Path | None
+    #: the smallest model with this SQNR, in dB, is looked for; None: the size is given
     min_sqnr: float | None
-    prove: bool
+    #: whether 2-bit indices are stored in the type of opset 25
     uint2: bool
-    force: bool
 
     def with_average(self, bits: float) -> Job:
-        """The same with another size."""
-        wish = self.recipe.codebook.model_copy(update={"bits_avg": bits})
-        return replace(self, recipe=self.recipe.model_copy(update={"codebook": wish}))
+        """The same job at so many bits per weight on average."""
+        recipe = with_settings(self.asked.recipe, {"codebook": {"bits_avg": bits}})
+        return replace(self, asked=replace(self.asked, recipe=recipe))
 
 
 @dataclass(frozen=True)
 class FloatReport:
-    """What came of codebooks in a float model. left: weights that stay as they are, and why.
-    fidelity: with data.
-    """
+    """What came of codebooks in a float model."""
 
+    #: path of the float model
     model: str
+    #: path of the model that was written
     out: str
+    #: what was asked for
     codebook: CodebookWish
     size: Sizes
+    #: what became of each weight that is stored as a codebook
     codebooks: tuple[CodebookLayer, ...]
+    #: nodes whose weights stay as they are, and why
     left: tuple[tuple[str, str], ...]
+    #: of the first output against the float model's; None: without data, or not wanted
     fidelity: Fidelity | None
 
 
-def run_float(job: Job, screen: Screen) -> None:
-    """Palettize, compare when there is data, write, tell."""
-    with screen.progress() as progress:
+def run_float(job: Job) -> None:
+    """Palettize, compare where there is data, write and show. Raises FloorMissed after that."""
+    asked = job.asked
+    with asked.screen.progress() as progress:
         dataset = None
-        if job.data is not None:
-            dataset = open_dataset(job.data, input_specs(job.loaded.model), samples=job.recipe.samples, shapes=job.shapes)
+        if asked.data is not None:
+            dataset = open_dataset(asked.data, input_specs(job.loaded.model), samples=asked.recipe.samples, shapes=asked.shapes)
         if job.min_sqnr is None:
             made, fidelity = _float(job, dataset, progress)
         else:
             (made, fidelity), _ = smallest(lambda bits: _with_sqnr(_float(job.with_average(bits), dataset, progress)), job.min_sqnr)
         size = Sizes(job.loaded.size, ir.to_proto(made.model).ByteSize())
-        found = FloatReport(str(job.loaded.path), str(job.out), job.recipe.codebook, size, made.layers, made.left, fidelity)
-        save_model(made.model, job.out, force=job.force, inputs=[job.loaded.path] if job.loaded.path else [])
+        found = FloatReport(str(job.loaded.path), str(job.out), asked.recipe.codebook, size, made.layers, made.left, fidelity)
+        save_model(made.model, job.out, force=asked.force, inputs=[job.loaded.path] if job.loaded.path else [])
         _plots(job, made.layers, made.weights)
-    if job.report is not None:
-        atomic_write_text(job.report, to_json(found), force=job.force)
-    screen.show(found, lambda: _float_text(found))
+    if asked.report is not None:
+        atomic_write_text(asked.report, to_json(found), force=asked.force)
+    asked.screen.show(found, lambda: _float_text(found))
     _judge(job, fidelity)
 
 
-def run_int8(job: Job, screen: Screen) -> None:
-    """Quantize with codebooks, write, tell."""
-    with screen.progress() as progress:
+def run_int8(job: Job) -> None:
+    """Quantize with codebooks, write and show. Raises FloorMissed after that."""
+    asked = job.asked
+    with asked.screen.progress() as progress:
         if job.min_sqnr is None:
-            made = _int8(job, job.prove, progress)
+            made = _int8(job, asked.prove, progress)
         else:
             made, _ = smallest(lambda bits: _quantized_sqnr(_int8(job.with_average(bits), True, progress)), job.min_sqnr)
-        made.save(job.out, force=job.force)
+        made.save(job.out, force=asked.force)
         if job.plot is not None:
-            prepared = prepare(job.loaded.model, shapes=job.shapes, opset=made.plan.opset).model
+            prepared = prepare(job.loaded.model, shapes=asked.shapes, opset=made.plan.opset).model
             told = planned_weights(prepared, made.plan).values()
             _plots(job, made.report.codebooks, {name: (weight, new) for name, weight, new, _, _ in told})
-    if job.report is not None:
-        write_report(made.report, job.report, str(job.out), force=job.force)
-    screen.show(made.report, lambda: report_text(made.report, str(job.out)))
+    if asked.report is not None:
+        write_report(made.report, asked.report, job.out, force=asked.force)
+    asked.screen.show(made.report, lambda: report_text(made.report, str(job.out)))
     _judge(job, made.report.fidelity)
 
 
 def _float(job: Job, dataset: Dataset | None, progress: Progress) -> tuple[Palettized, Fidelity | None]:
-    made = palettize(job.loaded, job.recipe.codebook, dataset, progress, seed=job.recipe.seed, uint2=job.uint2)
-    if dataset is None or not (job.prove or job.min_sqnr is not None):
+    recipe = job.asked.recipe
+    made = palettize(job.loaded, recipe.codebook, dataset, progress, seed=recipe.seed, uint2=job.uint2)
+    if dataset is None or not (job.asked.prove or job.min_sqnr is not None):
         return made, None
-    return made, fidelity_of(compare_models(job.loaded.model, made.model, dataset, batch=job.recipe.batch, progress=progress))
+    return made, fidelity_of(compare_models(job.loaded.model, made.model, dataset, batch=recipe.batch, progress=progress))
 
 
 def _int8(job: Job, prove: bool, progress: Progress) -> Quantized:
-    return quantize(job.loaded, job.data, target=job.target, recipe=job.recipe, shapes=job.shapes, prove=prove, progress=progress)
+    asked = job.asked
+    return quantize(job.loaded, asked.data, target=asked.load_target(), recipe=asked.recipe, shapes=asked.shapes, prove=prove,
+                    progress=progress)  # fmt: skip
 
 
 def _with_sqnr(found: tuple[Palettized, Fidelity | None]) -> tuple[tuple[Palettized, Fidelity | None], float]:
@@ -133,7 +143,7 @@ def _quantized_sqnr(made: Quantized) -> tuple[Quantized, float]:
 
 def _plots(job: Job, layers: tuple[CodebookLayer, ...], weights: Mapping[str, tuple[F32, F32]]) -> None:
     if job.plot is not None:
-        write_plots(job.plot, tuple(layer for layer in layers if layer.node in weights), weights, force=job.force)
+        write_plots(job.plot, tuple(layer for layer in layers if layer.node in weights), weights, force=job.asked.force)
 
 
 def _judge(job: Job, fidelity: Fidelity | None) -> None:

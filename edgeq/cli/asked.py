@@ -1,0 +1,175 @@
+"""What the user asked for, in typed form, and how a command comes to have the options for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, fields
+from functools import wraps
+from inspect import Parameter, Signature, signature
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+from edgeq.cli.options import NoForce, SharedOptions
+from edgeq.cli.outputs import check_outputs
+from edgeq.cli.screen import Screen
+from edgeq.cli.settings import given, parse_shapes, parse_size, preprocessing_from, recipe_from
+from edgeq.errors import BadData, BadRecipe
+
+if TYPE_CHECKING:
+    from edgeq.io.load import Loaded
+    from edgeq.schema.recipe import Recipe
+    from edgeq.schema.target import Target
+    from edgeq.schema.task import Shapes
+
+#: options that are keys of a recipe, and of its floors
+_RECIPE = ("rule", "weights", "rounding", "effort", "objective", "minutes", "keep_float", "inputs_as", "samples", "batch", "seed")
+_FLOORS = ("min_sqnr", "min_agreement", "min_accuracy", "max_drop")
+#: every command has these; a command that writes nothing accepts --force without showing it
+_EVERYWHERE = ("as_json", "quiet", "force")
+
+Command = Callable[..., None]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The shared options of one call, converted and checked before any work."""
+
+    #: how the command talks: --json, --quiet
+    screen: Screen
+    #: where calibration data comes from: a path, or the name of a shipped set
+    data: str | None
+    #: where the data comes from on which the result is measured
+    validation: str | None
+    #: a target's name, or the path of its file
+    target: str
+    #: whether inputs and outputs stay float on a target of integers too
+    float_io: bool
+    #: whether sums must be exact on x86 without VNNI
+    no_vnni: bool
+    #: the recipe file with the options in place of its own settings
+    recipe: Recipe
+    #: frozen input shapes by name
+    shapes: Shapes
+    #: models that are larger are refused
+    max_bytes: int
+    #: statistics of an earlier run
+    stats: Path | None
+    #: the plan of an earlier run
+    plan: Path | None
+    #: folder of the search's journal
+    work: Path | None
+    #: the report to write
+    report: Path | None
+    #: whether plans are written beside models
+    plans: bool
+    #: whether the result is run and compared
+    prove: bool
+    #: whether a result that misses a floor is left unwritten
+    strict: bool
+    #: whether files that exist may be replaced
+    force: bool
+    #: files that were named as input, and must not be written over
+    inputs: tuple[Path, ...]
+
+    def load_model(self, path: Path, *, quantized: bool = False) -> Loaded:
+        """Raises BadModel, for a model above --max-bytes as well."""
+        from edgeq.io.load import load_model
+
+        return load_model(path, max_bytes=self.max_bytes, quantized=quantized)
+
+    def load_target(self) -> Target:
+        """The target as --float-io and --no-vnni want it. Raises BadTarget."""
+        from edgeq.schema.target import load_target
+
+        target = load_target(self.target, float_io=self.float_io)
+        return target.without_vnni() if self.no_vnni else target
+
+    def needed_data(self) -> str:
+        """The data, by a command that cannot do without. Raises BadData."""
+        if self.data is None:
+            fix = "Give an .npz, a folder with a set.toml or a shipped set: --data calib.npz."
+            raise BadData("No calibration data was given.", "--data", fix)
+        return self.data
+
+    def check_outputs(self, outputs: Iterable[Path | None], *inputs: Path) -> None:
+        """Refuse output paths that would fail or do harm. None: not wanted. inputs: what the
+        command reads besides the files of the shared options. Raises BadOutput.
+        """
+        check_outputs(outputs, force=self.force, inputs=[*inputs, *self.inputs])
+
+
+def asked_from(options: SharedOptions) -> Asked:
+    """Raises BadRecipe when an option is not valid, or does nothing beside the others."""
+    words = asdict(options)
+    settings: dict[str, object] = {**given({key: words[key] for key in _RECIPE})}
+    settings["floors"] = given({key: words[key] for key in _FLOORS})
+    settings["preprocessing"] = preprocessing_from(options.scale, options.mean, options.std)
+    recipe = recipe_from(options.recipe, settings)
+    _check_search(recipe, options)
+    inputs = (options.data, options.validation, options.recipe, options.stats, options.plan)
+    return Asked(
+        screen=Screen(options.as_json, options.quiet),
+        data=options.data,
+        validation=options.validation,
+        target=options.target,
+        float_io=options.float_io,
+        no_vnni=options.no_vnni,
+        recipe=recipe,
+        shapes=parse_shapes(options.shape),
+        max_bytes=parse_size(options.max_bytes),
+        stats=options.stats,
+        plan=options.plan,
+        work=options.work,
+        report=options.report,
+        plans=not options.no_plan,
+        prove=not options.no_prove,
+        strict=options.strict,
+        force=options.force,
+        inputs=tuple(Path(path) for path in inputs if path is not None),
+    )
+
+
+def _check_search(recipe: Recipe, options: SharedOptions) -> None:
+    """Refuse options of the search where no search will run: they would do nothing."""
+    search = {"--objective": options.objective, "--minutes": options.minutes, "--work": options.work}
+    idle = next((name for name, value in search.items() if value is not None), None)
+    if idle is None or (recipe.effort == "best" and options.plan is None):
+        return
+    if options.plan is not None:
+        raise BadRecipe(f"{idle} says how to search, but a plan is repeated without one.", "--plan", "Leave one of the two out.")
+    raise BadRecipe(f"{idle} says how to search, and there is no search.", idle, f"Add --effort best, or leave {idle} out.")
+
+
+def offers(*names: str, writes: bool = False) -> Callable[[Command], Command]:
+    """Let a command offer shared options, which it receives as one Asked: its first parameter.
+
+    names: fields of SharedOptions in the order of --help, several to a word. Parameters of the
+    command's own may stand among them; the others come first. writes: whether the command writes
+    files. A name that is neither raises KeyError when the command is defined.
+    """
+    listed = [*" ".join(names).split(), *_EVERYWHERE]
+
+    def extend(command: Command) -> Command:
+        own = {one.name: one for one in list(signature(command, eval_str=True).parameters.values())[1:]}
+        known = _shared(writes) | own
+        parameters = [known[name] for name in dict.fromkeys([*(name for name in own if name not in listed), *listed])]
+
+        @wraps(command)
+        def run(**words: Any) -> None:  # called by typer, which has checked each against its type
+            mine = {name: words.pop(name) for name in own}
+            command(asked_from(SharedOptions(**words)), **mine)
+
+        # typer reads the options of a command from its signature
+        run.__signature__ = Signature([one.replace(kind=Parameter.KEYWORD_ONLY) for one in parameters])  # type: ignore[attr-defined]
+        run.__annotations__ = {one.name: one.annotation for one in parameters}
+        return run
+
+    return extend
+
+
+def _shared(writes: bool) -> dict[str, Parameter]:
+    hints = get_type_hints(SharedOptions, include_extras=True) | ({} if writes else {"force": NoForce})
+    return {
+        field.name: Parameter(field.name, Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name])
+        for field in fields(SharedOptions)
+    }

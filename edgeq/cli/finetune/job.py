@@ -1,0 +1,88 @@
+"""What `edgeq finetune` was asked for, and which files come of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgeq.cli.asked import Asked
+from edgeq.cli.outputs import Files, check_outputs, check_report, plan_path
+from edgeq.cli.palettize.width_files import check_float, checkpoint_path, of_width, refuse_single
+from edgeq.cli.settings import Compute
+from edgeq.errors import BadRecipe
+
+
+@dataclass(frozen=True)
+class Job:
+    """The command line, checked by `check`."""
+
+    #: the shared options; the recipe holds training and codebooks as well
+    asked: Asked
+    #: the float model
+    model: Path
+    #: where the data comes from: a path, or the name of a shipped set
+    data: str
+    #: the model to write, or what the files of each width are named after
+    out: Path
+    #: bits of the codebooks' indices; empty: no codebooks
+    widths: tuple[int, ...]
+    #: float: tables of floats in a model that stays float
+    compute: Compute
+    #: where the state of the training is kept; None: beside the model, and removed at the end
+    keep: Path | None
+    #: the state that training continues from
+    resume: Path | None
+
+    @property
+    def several(self) -> bool:
+        """Whether every width gets files of its own."""
+        return len(self.widths) > 1 or self.compute == "float"
+
+    def files(self, bits: int | None = None) -> Files:
+        """What is written: for a width where there are several (OUT.wB), else for the one model."""
+        model, report = self.out, self.asked.report
+        if bits is not None:
+            model, report = of_width(model, bits), None if report is None else of_width(report, bits)
+        return Files(model, plan_path(model) if self.asked.plans and self.compute == "int8" else None, report)
+
+    def checkpoint(self, bits: int | None = None) -> Path:
+        """Where training keeps its state."""
+        return self.keep or self.resume or checkpoint_path(self.files(bits).model)
+
+    def forget(self, bits: int | None = None) -> None:
+        """Remove a checkpoint that nobody asked for: it was kept in case the run breaks off."""
+        if self.keep is None and self.resume is None and self.asked.recipe.finetune.trains:
+            self.checkpoint(bits).unlink(missing_ok=True)
+
+    def check(self) -> None:
+        """Refuse options that do not go together and files that cannot be written, before any work.
+        Raises BadRecipe, BadOutput, MissingExtra.
+        """
+        kept = {"--keep": self.keep is not None, "--resume": self.resume is not None}
+        if any(kept.values()) and not self.asked.recipe.finetune.trains:
+            what = "There is no training to keep the state of: reconstruction is done in one go."
+            raise BadRecipe(what, "--keep or --resume", "Add --epochs or --minutes, or leave them out.")
+        if self.compute == "float":
+            self._check_float()
+        if len(self.widths) > 1:
+            refuse_single(kept)
+        if self.several:
+            refuse_single({"--plan": self.asked.plan is not None, "--no-prove": not self.asked.prove})
+        self._check_files()
+
+    def _check_float(self) -> None:
+        asked = self.asked
+        idle = {"--target": asked.target != "cpu", "--float-io": asked.float_io, "--report": asked.report is not None}
+        check_float(self.widths, idle | {"--reconstruct": asked.recipe.finetune.reconstruct != "none"})
+
+    def _check_files(self) -> None:
+        check_report(self.asked.report)
+        widths: tuple[int | None, ...] = self.widths if self.several else (None,)
+        wanted = [self.files(bits) for bits in widths]
+        data = Path(self.data)
+        self.asked.check_outputs([path for one in wanted for path in (one.model, one.plan, one.report)], self.model, data)
+        if self.asked.recipe.finetune.trains:
+            kept = [self.checkpoint(bits) for bits in widths]
+            # the state that training continues from is written over
+            force = self.asked.force or kept == [self.resume]
+            check_outputs(kept, force=force, inputs=[self.model, data, *self.asked.inputs])
