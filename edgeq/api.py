@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import onnx
@@ -14,27 +13,23 @@ from edgeq.data.doubts import data_warnings
 from edgeq.data.held_out import learning_part
 from edgeq.data.input_scale import first_layer_gains
 from edgeq.data.open import open_dataset
-from edgeq.errors import BadData, FloorMissed
+from edgeq.errors import BadData
 from edgeq.graph.signature import input_specs, narrower
 from edgeq.integers.legality.refuse import refuse_float, refuse_illegal, refuse_search
 from edgeq.io.load import Loaded, load_model, load_proto
 from edgeq.learn.door import Checkpoint, fine_tuned
 from edgeq.passes.boundary.float_boundary import FloatBoundary
-from edgeq.passes.boundary.integer_boundary import IntegerBoundary
-from edgeq.passes.boundary.pixel_boundary import PixelBoundary
-from edgeq.passes.prepare.forget_shapes import ForgetShapes
 from edgeq.progress import Clock, Progress, Silent
-from edgeq.prove.compare import Comparison, check_floors, compare_models
+from edgeq.prove.compare import CompareSettings, Comparison, compare_models
 from edgeq.prove.evidence import Evidence, prove_all
 from edgeq.prove.proof import Proof, prove_placement
 from edgeq.refine.steps import check_plan, decide, take_statistics
-from edgeq.report.codebooks import planned_layers
-from edgeq.report.from_run import Verdict, build_report
+from edgeq.report.from_run import Run, Verdict, build_report, gate_of
 from edgeq.report.quantized import Quantized as Quantized
-from edgeq.rewrite.pipeline import rewrite
-from edgeq.rewrite.set_up import DataSource, SetUp, set_up
+from edgeq.rewrite.carry_out import carried_out, take_integers
+from edgeq.rewrite.set_up import DataSource, set_up
 from edgeq.schema.plan import Plan
-from edgeq.schema.provenance import Gate, mark_gate, write_provenance
+from edgeq.schema.provenance import mark_gate
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Target, load_target
 from edgeq.schema.task import Shapes, Task
@@ -64,11 +59,12 @@ def quantize(
     model: path, ModelProto or onnx_ir model. data: see open_dataset; may be left out when
     statistics or a plan are given (then fidelity is not measured). statistics: of an earlier
     calibrate with the same model, target and recipe. plan: repeats an earlier run byte for byte.
-    validation: what fidelity, floors and the candidates of effort "best" are measured on; default:
-    data. work: folder in which a search of effort "best" keeps its journal; the same call goes on
-    from there. prove: run the result in onnxruntime and measure it. checkpoint: of fine-tuning,
-    where the recipe wants that; it goes on from a given plan. Raises EdgeqError; a missed floor of
-    the recipe does not raise, it is said in report.gate.
+    validation: data on which fidelity, floors and the candidates of effort "best" are measured;
+    default: data. work: folder in which a search of effort "best" keeps its journal; the same call
+    continues from there. prove: run the result in onnxruntime and measure it. strict_data: treat
+    warnings about the data as errors. checkpoint: of fine-tuning, where the recipe asks for it;
+    training then starts from a given plan. Raises EdgeqError; a missed floor of the recipe does not
+    raise: report.gate says so.
     """
     recipe, target, progress, clock = recipe or Recipe(), _target(target), progress or Silent(), Clock()
     with clock.stage("prepare"):
@@ -91,32 +87,23 @@ def quantize(
     if target.integer_only:
         refuse_float(planned.plan, target)
     with clock.stage("rewrite"):
-        result = _carried_out(setup, planned.plan)
+        result = carried_out(setup, planned.plan)
     notes = (*setup.prepared.notes, *(() if dataset is None else dataset.notes))
     doubts = () if dataset is None else _doubts(dataset, task, strict_data)
     with clock.stage("prove"):
         evidence = prove_all(loaded, task, planned, result, validation_data, progress) if prove else Evidence()
-    _take_integers(result, task)  # after the proof, which feeds floats
+    take_integers(result, task)  # after the proof, which feeds floats
     if target.integer_only:
         refuse_illegal(result, target)
-    gate, missed = _gate(evidence.comparison, recipe)
+    gate, missed = gate_of(evidence.comparison, recipe.floors)
     mark_gate(result, planned.plan.search.gate if gate == "none" and planned.plan.search is not None else gate)
-    report = build_report(loaded, result, planned.plan, dataset, recipe, evidence, clock, Verdict(doubts, notes, gate, missed))
-    report = replace(report, search=found, codebooks=planned_layers(task.model, planned.plan))
-    return Quantized(result, planned.plan, report, loaded.path)
+    run = Run(setup, planned.plan, result, dataset, evidence, clock, found)
+    return Quantized(result, planned.plan, build_report(run, Verdict(doubts, notes, gate, missed)), loaded.path)
 
 
 def _shown(data: Dataset | None, statistics: Statistics | None, recipe: Recipe) -> Dataset | None:
     """What the closed-form steps see: where training follows, not the samples that judge it."""
     return data if data is None or statistics is not None or not recipe.finetune.trains else learning_part(data)
-
-
-def _carried_out(setup: SetUp, plan: Plan) -> ir.Model:
-    task = setup.task
-    result = rewrite(task.model, plan, task.target)
-    write_provenance(result, setup.loaded.model, setup.prepared.vanished, plan)
-    ForgetShapes()(result)
-    return result
 
 
 def calibrate(
@@ -162,7 +149,7 @@ def compare(
     FloatBoundary()(second.model)
     both = narrower(input_specs(first.model), input_specs(second.model))
     dataset = open_dataset(data, both, shapes=shapes)
-    return compare_models(first.model, second.model, dataset, batch=batch, layers=layers, progress=progress)
+    return compare_models(first.model, second.model, dataset, CompareSettings(batch=batch, layers=layers), progress=progress)
 
 
 def _load(model: ModelSource, *, quantized: bool = False) -> Loaded:
@@ -175,12 +162,6 @@ def _target(target: str | Target) -> Target:
     return target if isinstance(target, Target) else load_target(target)
 
 
-def _take_integers(result: ir.Model, task: Task) -> None:
-    PixelBoundary(task.pixels, task.pixel_grids)(result)  # first: the other one would make codes of the target's own type of these inputs
-    if not task.target.float_io:
-        IntegerBoundary()(result)
-
-
 def _needed(data: Dataset | None) -> Dataset:
     if data is None:
         raise BadData("A search measures candidates on data, and there is none.", "--data", "Give --data, or leave --effort best out.")
@@ -190,14 +171,5 @@ def _needed(data: Dataset | None) -> Dataset:
 def _doubts(dataset: Dataset, task: Task, strict: bool) -> tuple[str, ...]:
     found = data_warnings(dataset, dataset.inputs, first_layer_gains(task.model))
     if found and strict:
-        raise BadData(found[0], "--data", "Mend the data, or leave --strict-data out to get this as a warning.")
+        raise BadData(found[0], "--data", "Correct the data, or leave --strict-data out to get this as a warning.")
     return found
-
-
-def _gate(comparison: Comparison | None, recipe: Recipe) -> tuple[Gate, tuple[str, ...]]:
-    if not recipe.floors.wanted:
-        return "none", ()
-    if comparison is None:
-        raise FloorMissed("The floors cannot be checked: nothing was compared.", "--min-...", "Give --data and leave --no-prove out.")
-    missed = check_floors(comparison, recipe.floors)
-    return ("failed" if missed else "passed"), missed

@@ -44,7 +44,7 @@ def compare(
     from edgeq.data.open import open_dataset
     from edgeq.graph.signature import input_specs, narrower
     from edgeq.passes.boundary.float_boundary import FloatBoundary
-    from edgeq.prove.compare import check_floors, compare_models
+    from edgeq.prove.compare import CompareSettings, check_floors, compare_models
 
     first, second, recipe = asked.load_model(float_model), asked.load_model(int8_model, quantized=True), asked.recipe
     FloatBoundary()(second.model)
@@ -52,8 +52,9 @@ def compare(
     dataset = open_dataset(data, both, samples=recipe.samples, split=evaluation_split(data), shapes=asked.shapes)
     if labels and dataset.metric is None:
         raise BadData("The data has no labels.", data, "Add labels (see `edgeq init`), or leave --labels out.")
+    settings = CompareSettings(batch=recipe.batch, layers=layers, threads=threads)
     with asked.screen.progress() as progress:
-        found = compare_models(first.model, second.model, dataset, batch=recipe.batch, layers=layers, threads=threads, progress=progress)
+        found = compare_models(first.model, second.model, dataset, settings, progress=progress)
     asked.screen.show(found, lambda: comparison_text(found))
     missed = check_floors(found, recipe.floors)
     if missed:
@@ -80,7 +81,8 @@ def comparison_text(found: Comparison) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    from edgeq.report.text import accuracy_text, layer_table
+    from edgeq.report.figures import accuracy_text
+    from edgeq.report.text import layer_table
 
     parts: list[RenderableType] = [_outputs(found), Text(f"{found.samples} samples", "dim")]
     if found.accuracy is not None:
@@ -94,7 +96,7 @@ def _outputs(found: Comparison) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    from edgeq.report.text import decibels
+    from edgeq.report.figures import decibels
 
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     table.add_column("output", overflow="fold")

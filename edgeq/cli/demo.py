@@ -65,9 +65,11 @@ def _judge(made: Quantized, progress: Progress) -> Report:
     from edgeq.data.open import open_dataset, shipped_model
     from edgeq.graph.signature import input_specs
     from edgeq.io.load import load_model
-    from edgeq.prove.compare import compare_models
+    from edgeq.prove.compare import CompareSettings, compare_models
     from edgeq.report.report import with_comparison
 
     original = load_model(shipped_model(SET)).model
     data = open_dataset(SET, input_specs(original), split="evaluation")
-    return with_comparison(made.report, compare_models(original, made.model, data, batch=64, layers=True, progress=progress))
+    return with_comparison(
+        made.report, compare_models(original, made.model, data, CompareSettings(batch=64, layers=True), progress=progress)
+    )

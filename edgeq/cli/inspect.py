@@ -50,7 +50,7 @@ def _facts(found: Inspection) -> Table:
     from rich.text import Text
 
     from edgeq.graph.macs import UNKNOWN_DIM
-    from edgeq.report.text import human_bytes
+    from edgeq.report.figures import human_bytes
 
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True)

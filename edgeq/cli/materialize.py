@@ -43,7 +43,7 @@ def materialize(
     from edgeq.graph.read import graphs
     from edgeq.io.save import save_model
     from edgeq.passes.store.materialize import Materialize
-    from edgeq.report.text import human_bytes
+    from edgeq.report.figures import human_bytes
 
     with asked.screen.progress() as progress:
         progress.start("materialize", None)

@@ -18,7 +18,7 @@ from edgeq.palettize.palettize import Tune, palettize
 from edgeq.palettize.tuned_tables import tuned_tables
 from edgeq.palettize.widths import floors_of, names_fewer
 from edgeq.progress import Progress
-from edgeq.prove.compare import Comparison, check_floors, compare_models
+from edgeq.prove.compare import CompareSettings, Comparison, check_floors, compare_models
 from edgeq.rewrite.set_up import DataSource
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.task import Shapes
@@ -83,5 +83,5 @@ def fine_tune_float_widths(
 
 def _made(loaded: Loaded, wanted: Recipe, seen: Dataset, validation_data: Dataset, progress: Progress, tune: Tune | None) -> FloatMade:
     made = palettize(loaded, wanted.codebook, seen, progress, seed=wanted.seed, tune=tune)
-    found = compare_models(loaded.model, made.model, validation_data, batch=wanted.batch, progress=progress)
+    found = compare_models(loaded.model, made.model, validation_data, CompareSettings(batch=wanted.batch), progress=progress)
     return FloatMade(made.model, ir.to_proto(made.model).ByteSize(), found, check_floors(found, wanted.floors))

@@ -5,7 +5,6 @@ only sums are kept.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,11 +16,11 @@ from edgeq.progress import Progress, Silent
 from edgeq.prove.fidelity import Agreement, ErrorSums
 from edgeq.prove.known_outputs import KnownOutputs
 from edgeq.prove.layer_fidelity import LayerFidelity, LayerProbe
-from edgeq.prove.task_accuracy import Accuracy, Metric, Samples, TaskSums
+from edgeq.prove.task_accuracy import Accuracy, Samples, TaskSums
 from edgeq.runtimes.ort import Optimize, open_session
 from edgeq.schema.recipe import Floors
 
-__all__ = ["Accuracy", "Comparison", "LayerFidelity", "OutputFidelity", "Samples", "check_floors", "compare_models"]
+__all__ = ["Accuracy", "CompareSettings", "Comparison", "LayerFidelity", "OutputFidelity", "Samples", "check_floors", "compare_models"]
 
 #: points that the difference of two shares may be off by in float64
 ROUNDING = 1e-9
@@ -29,66 +28,79 @@ ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class OutputFidelity:
-    """One output over all samples. sqnr_db: 10 log10(sum f^2 / sum (f - q)^2), inf when equal.
-    max_error: largest |f - q|.
-
-    top1_agreement: share of rows with the same arg-max, 0..1; None when the output is not class
-    scores [N, >= 2].
-    """
+    """How far one output q of the int8 model is from the float model's f, over all samples."""
 
     name: str
+    #: 10 log10(sum f^2 / sum (f - q)^2) in dB; inf when equal
     sqnr_db: float
+    #: sum f q / (|f| |q|)
     cosine: float
+    #: largest |f - q|
     max_error: float
+    #: share of rows with the same arg-max, 0..1; None when the output is not class scores [N, >= 2]
     top1_agreement: float | None
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """outputs: in the float model's order. layers: worst first; empty unless asked for."""
+    """How far an int8 model is from its float model on data."""
 
+    #: in the float model's order
     outputs: tuple[OutputFidelity, ...]
+    #: how many samples both models ran on
     samples: int
+    #: of both models in their task; None: the data has no labels and no other metric
     accuracy: Accuracy | None
+    #: inner values, worst first; empty unless asked for
     layers: tuple[LayerFidelity, ...] = ()
+
+
+@dataclass(frozen=True)
+class CompareSettings:
+    """How two models are compared."""
+
+    #: samples per run, where the data allows it; changes speed and memory, not the result
+    batch: int = 8
+    #: whether inner values are compared too, with graph optimizations off; both models must then be
+    #: in memory
+    layers: bool = False
+    #: threads of each session; 0 leaves the number to onnxruntime
+    threads: int = 0
+    #: optimizations of the int8 model; "off" computes what the file says, for other runtimes
+    optimize: Optimize = "all"
+    #: what progress calls the comparison
+    title: str = "compare with float"
 
 
 def compare_models(
     float_model: ir.Model | Path,
     int8_model: ir.Model | Path,
     dataset: Samples,
+    settings: CompareSettings | None = None,
     *,
-    batch: int = 8,
-    layers: bool = False,
-    layer_names: Mapping[str, str] | None = None,
-    metric: Metric | None = None,
-    threads: int = 0,
-    optimize: Optimize = "all",
     known: KnownOutputs | None = None,
     progress: Progress | None = None,
-    doing: str = "compare with float",
 ) -> Comparison:
-    """Run both models over the data. layers: also compare inner values, with graph optimizations
-    off; both must then be ir.Model.
+    """Run both models over the data. settings: default CompareSettings(). known: what the float
+    model said to this data in earlier comparisons.
 
-    layer_names: float value name -> name of the same value, dequantized, in the int8 model
-    (default: match_layers). metric: task metric; default: the data set's. optimize: of the int8
-    model; "off" computes what the file says, for other runtimes. known: what the float model said
-    to this data in earlier comparisons. doing: what progress calls it. Raises BadModel when the
-    outputs differ, BadData when the labels do not fit.
+    Raises BadModel when the outputs differ, BadData when there are no samples or the labels do not
+    fit.
     """
-    progress = progress or Silent()
-    first, second = open_session(float_model, threads=threads), open_session(int8_model, threads=threads, optimize=optimize)
+    settings, progress = settings or CompareSettings(), progress or Silent()
+    threads = settings.threads
+    first = open_session(float_model, threads=threads)
+    second = open_session(int8_model, threads=threads, optimize=settings.optimize)
     if first.outputs != second.outputs:
         raise BadModel(
             "The two models have different outputs.", f"{first.outputs} against {second.outputs}", "Compare a model with its own int8 form."
         )
-    probe = LayerProbe(_graph(float_model), _graph(int8_model), layer_names, threads) if layers else None
+    probe = LayerProbe(_graph(float_model), _graph(int8_model), threads) if settings.layers else None
     pairs = [_Pair() for _ in first.outputs]
-    task = TaskSums.of(dataset, metric)
+    task = TaskSums.of(dataset)
     samples = 0
-    progress.start(doing, dataset.count)
-    for piece in dataset.batches(batch):
+    progress.start(settings.title, dataset.count)
+    for piece in dataset.batches(settings.batch):
         reference = first.run(piece.feeds) if known is None else known.of(first, piece)
         other = second.run(piece.feeds)
         for pair, f, q in zip(pairs, reference, other, strict=True):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import onnx_ir as ir
 
 from edgeq.data.dataset import Dataset
 from edgeq.io.load import Loaded
 from edgeq.progress import Progress
-from edgeq.prove.compare import Comparison, compare_models
-from edgeq.prove.latency import Latency, measure_latency
+from edgeq.prove.compare import CompareSettings, Comparison, compare_models
+from edgeq.prove.latency import Latency, Timing, measure_latency
 from edgeq.prove.proof import Proof, prove_placement
 from edgeq.rewrite.pipeline import rewrite
 from edgeq.runtimes.ort import Optimize
@@ -22,13 +22,15 @@ TIMING_S = 2.0
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the real runtime said; None: not asked. steps: SQNR in dB (first output) after each step
-    of the decision.
-    """
+    """What the real runtime said; None: not asked."""
 
+    #: which kernel each node runs on
     placement: Proof | None = None
+    #: how far the result is from the float model
     comparison: Comparison | None = None
+    #: how long both models take
     latency: Latency | None = None
+    #: name of each step of the decision, and the SQNR of the first output after it, in dB
     steps: tuple[tuple[str, float], ...] = ()
 
 
@@ -46,18 +48,18 @@ def prove_all(loaded: Loaded, task: Task, planned: Planned, result: ir.Model, da
         placement = prove_placement(result, loaded.model)
     if dataset is None:
         return Evidence(placement)
-    batch = task.recipe.batch
-    doing = "compare the result with float"
-    comparison = compare_models(loaded.model, result, dataset, batch=batch, optimize=optimize, progress=progress, doing=doing)
+    settings = CompareSettings(batch=task.recipe.batch, optimize=optimize, title="compare the result with float")
+    comparison = compare_models(loaded.model, result, dataset, settings, progress=progress)
     steps = []
     for name, plan in planned.steps[:-1]:
         earlier = rewrite(task.model, plan, task.target)
-        doing = f"compare the model after {name} with float"
-        between = compare_models(loaded.model, earlier, dataset, batch=batch, optimize=optimize, progress=progress, doing=doing)
+        titled = replace(settings, title=f"compare the model after {name} with float")
+        between = compare_models(loaded.model, earlier, dataset, titled, progress=progress)
         steps.append((name, between.outputs[0].sqnr_db))
     steps.extend((name, comparison.outputs[0].sqnr_db) for name, _ in planned.steps[-1:])
     if not own:
         return Evidence(None, comparison, None, tuple(steps))
     progress.start("time", None)
     feeds = next(iter(dataset.batches(1, 0, dataset.fixed_batch or 1))).feeds
-    return Evidence(placement, comparison, measure_latency(loaded.model, result, feeds, budget_s=TIMING_S), tuple(steps))
+    latency = measure_latency(loaded.model, result, feeds, timing=Timing(budget_s=TIMING_S))
+    return Evidence(placement, comparison, latency, tuple(steps))

@@ -24,20 +24,34 @@ _WARM_UP = 3
 
 @dataclass(frozen=True)
 class Latency:
-    """float_ms, int8_ms: medians of one run in milliseconds. ratio: median of the paired int8/float
-    times; below 1 int8 is faster.
+    """How long one run of each of two models takes."""
 
-    spread: interquartile range of the paired ratios. threads: 0 means onnxruntime's choice. batch:
-    axis 0 of the first input. runs: timed runs of each model.
-    """
-
+    #: median time of a run of the float model, in milliseconds
     float_ms: float
+    #: median time of a run of the int8 model, in milliseconds
     int8_ms: float
+    #: median of the paired int8/float times; below 1 int8 is faster
     ratio: float
+    #: threads of each session; 0: the number was left to onnxruntime
     threads: int
+    #: axis 0 of the first input
     batch: int
+    #: timed runs of each model
     runs: int
+    #: interquartile range of the paired ratios
     spread: float
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long to look."""
+
+    #: timed runs of each model; None: as many as fit into budget_s, from MIN_RUNS to MAX_RUNS
+    runs: int | None = None
+    #: seconds that both models together may take
+    budget_s: float = BUDGET_S
+    #: seconds from any start
+    clock: Callable[[], float] = perf_counter
 
 
 def measure_latency(
@@ -47,21 +61,20 @@ def measure_latency(
     *,
     int8_feeds: Mapping[str, AnyArray] | None = None,
     threads: int = 0,
-    runs: int | None = None,
-    budget_s: float = BUDGET_S,
-    clock: Callable[[], float] = perf_counter,
+    timing: Timing | None = None,
 ) -> Latency:
     """Time one run of each model in turns (A B, B A, ...). feeds: one batch, used for both unless
-    int8_feeds are given.
+    int8_feeds are given. threads: of each session; 0 leaves the number to onnxruntime.
 
-    runs: timed runs of each; by default as many as fit into budget_s seconds, between MIN_RUNS and
-    MAX_RUNS. Raises RuntimeRefused when a model does not run on the feeds.
+    timing: default Timing(). Raises RuntimeRefused when a model does not run on the feeds.
     """
+    timing = timing or Timing()
+    clock, runs = timing.clock, timing.runs
     first = open_session(float_model, threads=threads)
     second = open_session(int8_model, threads=threads)
     other = feeds if int8_feeds is None else int8_feeds
     pair_s = min(_timed(first, feeds, clock) + _timed(second, other, clock) for _ in range(_WARM_UP))
-    count = int(np.clip(budget_s / max(pair_s, 1e-9), MIN_RUNS, MAX_RUNS)) if runs is None else max(runs, 1)
+    count = int(np.clip(timing.budget_s / max(pair_s, 1e-9), MIN_RUNS, MAX_RUNS)) if runs is None else max(runs, 1)
     times = np.empty((count, 2))
     for turn in range(count):
         # the order alternates: whoever runs second finds warmer caches for the feeds and a busier
@@ -73,7 +86,7 @@ def measure_latency(
             times[turn, 1] = _timed(second, other, clock)
             times[turn, 0] = _timed(first, feeds, clock)
         # on a busy machine the fastest warm-up promises too much
-        if runs is None and turn + 1 >= MIN_RUNS and times[: turn + 1].sum() > budget_s:
+        if runs is None and turn + 1 >= MIN_RUNS and times[: turn + 1].sum() > timing.budget_s:
             times = times[: turn + 1]
             break
     return _summary(times, threads, _batch(first, feeds))

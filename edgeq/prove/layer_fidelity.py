@@ -35,8 +35,8 @@ class LayerProbe:
     that of one batch.
     """
 
-    def __init__(self, float_model: ir.Model, int8_model: ir.Model, names: Mapping[str, str] | None, threads: int) -> None:
-        pairs = match_layers(float_model, int8_model) if names is None else dict(names)
+    def __init__(self, float_model: ir.Model, int8_model: ir.Model, threads: int) -> None:
+        pairs = match_layers(float_model, int8_model)
         self._nodes = {node.outputs[0].name: (node.name or node.op_type, node.op_type) for node in nodes(float_model) if node.outputs}
         # optimizations off: onnxruntime would quantize leftover float weights by itself and fuse
         # the values away

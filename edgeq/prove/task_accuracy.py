@@ -66,11 +66,11 @@ class TaskSums:
         self.count = 0
 
     @classmethod
-    def of(cls, dataset: Samples, metric: Metric | None) -> TaskSums | None:
+    def of(cls, dataset: Samples) -> TaskSums | None:
         """The running sums for this data, None when it has no metric. Raises BadData: unknown
         metric, or top1 without labels.
         """
-        chosen = metric or dataset.metric
+        chosen = dataset.metric
         if chosen is None:
             return None
         if chosen not in ("top1", "mse"):

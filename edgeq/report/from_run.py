@@ -1,4 +1,4 @@
-"""Gather what a run of quantize measured into a Report."""
+"""The report of a run of quantize, from what the run made and measured."""
 
 from __future__ import annotations
 
@@ -11,60 +11,92 @@ from importlib.metadata import version
 import onnx_ir as ir
 
 from edgeq.data.dataset import Dataset
-from edgeq.graph.signature import InputSpec
-from edgeq.io.load import Loaded
+from edgeq.errors import FloorMissed
 from edgeq.progress import Clock
-from edgeq.prove.compare import Comparison
+from edgeq.prove.compare import Comparison, check_floors
 from edgeq.prove.evidence import Evidence
-from edgeq.report.report import DataInfo, Fidelity, Port, Report, Sizes, StepSqnr, Times
+from edgeq.report.codebooks import planned_layers
+from edgeq.report.report import DataInfo, Port, Report, Sizes, StepSqnr, Times, fidelity_of
+from edgeq.rewrite.set_up import SetUp
 from edgeq.schema.plan import Plan
 from edgeq.schema.provenance import Gate
-from edgeq.schema.recipe import Recipe
+from edgeq.schema.recipe import Floors
+from edgeq.search.verdict import Search
 from edgeq.version import __version__
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What a run of quantize made and measured."""
+
+    setup: SetUp
+    #: the plan that was carried out
+    plan: Plan
+    #: the int8 model
+    model: ir.Model
+    #: the calibration data; None: the run had statistics or a plan instead
+    dataset: Dataset | None
+    #: what the real runtime said
+    evidence: Evidence
+    #: the time that each stage took
+    clock: Clock
+    #: the candidates that were measured; None: without effort best
+    search: Search | None = None
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a run has to tell in words. missed: a line for each floor that does not hold."""
+    """What a run has to tell in words."""
 
+    #: doubts about the data
     warnings: tuple[str, ...]
+    #: what was done that a user might not expect
     notes: tuple[str, ...]
+    #: whether the floors of the recipe hold
     gate: Gate
+    #: a line for each floor that does not hold
     missed: tuple[str, ...]
 
 
-def build_report(
-    loaded: Loaded,
-    result: ir.Model,
-    plan: Plan,
-    dataset: Dataset | None,
-    recipe: Recipe,
-    evidence: Evidence,
-    clock: Clock,
-    said: Verdict,
-) -> Report:
+def gate_of(comparison: Comparison | None, floors: Floors) -> tuple[Gate, tuple[str, ...]]:
+    """Whether the floors hold, and a line for each that does not. Raises FloorMissed where there
+    are floors and nothing was compared.
+    """
+    if not floors.wanted:
+        return "none", ()
+    if comparison is None:
+        raise FloorMissed("The floors cannot be checked: nothing was compared.", "--min-...", "Give --data and leave --no-prove out.")
+    missed = check_floors(comparison, floors)
+    return ("failed" if missed else "passed"), missed
+
+
+def build_report(run: Run, verdict: Verdict) -> Report:
     """The report of one run."""
+    loaded, task, plan = run.setup.loaded, run.setup.task, run.plan
+    comparison, recipe, graph = run.evidence.comparison, task.recipe, run.model.graph
     return Report(
         model=str(loaded.path) if loaded.path is not None else "(in memory)",
-        data=None if dataset is None else DataInfo(dataset.name, plan.data, dataset.count),
+        data=None if run.dataset is None else DataInfo(run.dataset.name, plan.data, run.dataset.count),
         target=plan.target,
         recipe=recipe,
         rule=recipe.rule,
         versions=versions(),
-        size=Sizes(loaded.size, ir.to_proto(result).ByteSize()),
-        time_s=Times(**{one.name: clock.seconds.get(one.name) for one in fields(Times)}),
+        size=Sizes(loaded.size, ir.to_proto(run.model).ByteSize()),
+        time_s=Times(**{one.name: run.clock.seconds.get(one.name) for one in fields(Times)}),
         peak_rss_mb=peak_rss_mb(),
-        placement=evidence.placement,
-        fidelity=_fidelity(evidence.comparison),
-        accuracy=None if evidence.comparison is None else evidence.comparison.accuracy,
-        steps=tuple(StepSqnr(name, sqnr) for name, sqnr in evidence.steps),
-        latency=evidence.latency,
-        inputs=tuple(_port(value, plan) for value in result.graph.inputs),
-        outputs=tuple(_port(value, plan) for value in result.graph.outputs),
-        gate=said.gate,
-        missed=said.missed,
-        warnings=said.warnings,
-        notes=said.notes,
+        placement=run.evidence.placement,
+        fidelity=None if comparison is None else fidelity_of(comparison),
+        accuracy=None if comparison is None else comparison.accuracy,
+        steps=tuple(StepSqnr(name, sqnr) for name, sqnr in run.evidence.steps),
+        codebooks=planned_layers(task.model, plan),
+        latency=run.evidence.latency,
+        search=run.search,
+        inputs=tuple(_port(value, plan) for value in graph.inputs),
+        outputs=tuple(_port(value, plan) for value in graph.outputs),
+        gate=verdict.gate,
+        missed=verdict.missed,
+        warnings=verdict.warnings,
+        notes=verdict.notes,
     )
 
 
@@ -80,22 +112,13 @@ def peak_rss_mb() -> float:
     return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
 
 
-def _fidelity(comparison: Comparison | None) -> Fidelity | None:
-    if comparison is None:
-        return None
-    first = comparison.outputs[0]
-    return Fidelity(first.sqnr_db, first.cosine, first.top1_agreement, comparison.samples)
-
-
 def _port(value: ir.Value, plan: Plan) -> Port:
-    shape: InputSpec = InputSpec(str(value.name), "", None if value.shape is None else tuple(_dim(d) for d in value.shape))
+    name, shape = str(value.name), None if value.shape is None else tuple(_dim(size) for size in value.shape)
     dtype = "unknown" if value.dtype is None else str(value.dtype.numpy())
-    grid = plan.grids.get(str(value.name))
-    if str(value.name) in plan.pixels:
-        return Port(str(value.name), dtype, shape.shape, pixels=True)
-    if grid is None:
-        return Port(str(value.name), dtype, shape.shape)
-    return Port(str(value.name), dtype, shape.shape, grid.dtype, grid.scale[0], grid.zero_point[0])
+    if name in plan.pixels:
+        return Port(name, dtype, shape, pixels=True)
+    grid = plan.grids.get(name)
+    return Port(name, dtype, shape) if grid is None else Port(name, dtype, shape, grid.dtype, grid.scale[0], grid.zero_point[0])
 
 
 def _dim(size: int | ir.SymbolicDim) -> int | str | None:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from edgeq.errors import MissingExtra
 from edgeq.report.codebooks import CodebookLayer
 from edgeq.report.codebooks_text import codebook_summary
+from edgeq.report.figures import bar_share, decibels, grade, human_bytes, threads_text
 from edgeq.report.report import Report, verdict
 from edgeq.report.search_lines import judged_on
 from edgeq.report.snippet import snippet
-from edgeq.report.text import bar_share, decibels, human_bytes, threads_text
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -49,7 +49,7 @@ def _environment() -> Environment:
         raise MissingExtra("An HTML report needs jinja2, which is not installed.", "--report", fix) from None
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(
-        bytes=human_bytes, db=decibels, bar=_bar, grade=_grade, score=_score, threads=threads_text, stored=codebook_summary
+        bytes=human_bytes, db=decibels, bar=_bar, grade=grade, score=_score, threads=threads_text, stored=codebook_summary
     )
     environment.filters["picture"] = lambda layer: Markup(_picture(layer))  # numbers alone: nothing to escape
     return environment
@@ -66,13 +66,6 @@ def _counts(report: Report) -> dict[str, int]:
 def _bar(sqnr_db: float) -> str:
     """Width of a layer's bar in percent."""
     return f"{max(1.0, 100 * bar_share(sqnr_db)):.1f}%"
-
-
-def _grade(sqnr_db: float) -> str:
-    """The bar's colour class: 20 dB is a noise of 10 % of the signal's amplitude, 10 dB one of 32
-    %.
-    """
-    return "good" if sqnr_db >= 20 else "fair" if sqnr_db >= 10 else "poor"
 
 
 def _score(value: float, metric: str) -> str:

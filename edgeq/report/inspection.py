@@ -27,52 +27,65 @@ BIAS_BYTES = 4
 
 @dataclass(frozen=True)
 class OperatorCount:
-    """One operator type. in_file, prepared: how many nodes. int8: how many of the prepared ones the
-    target would run in integers.
-    """
+    """The nodes of one operator type."""
 
     op_type: str
+    #: how many there are in the file
     in_file: int
+    #: how many there are in the prepared model
     prepared: int
+    #: how many of the prepared ones the target would run in integers
     int8: int
+    #: multiply-accumulates of the prepared ones
     macs: int
 
 
 @dataclass(frozen=True)
 class NodeForecast:
-    """Where one prepared node would run, and why."""
+    """Where one prepared node would run."""
 
     name: str
     op_type: str
     runs: PlacedAs
+    #: why, for people
     reason: str
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """Figures for one sample; a dynamic size counts 1 as the batch and edgeq.graph.macs.UNKNOWN_DIM
-    elsewhere.
-
-    weight bytes: what the constants take in flash. activation bytes: the most that lives at once
-    when nodes run in file order (RAM).
+    """What a float model is and would become. Figures are for one sample; a dynamic size counts 1
+    as the batch and edgeq.graph.macs.UNKNOWN_DIM elsewhere.
     """
 
+    #: path of the file
     model: str
+    #: sha256 of the file, in hexadecimal
     hash: str
     file_bytes: int
     opset: int
     inputs: tuple[InputSpec, ...]
     outputs: tuple[InputSpec, ...]
+    #: sizes of inputs that are only known when the model runs, as "input[axis] name"
     dynamic_dims: tuple[str, ...]
+    #: elements of all floating-point constants
     parameters: int
+    #: multiply-accumulates of one run
     macs: int
+    #: what the constants take in flash, in float
     weight_bytes_float: int
+    #: what they would take as integers, with their scales and zero points
     weight_bytes_int8: int
+    #: the most that lives at once (RAM) when nodes run in file order, in float
     activation_bytes_float: int
+    #: the same with the values of integer nodes as bytes
     activation_bytes_int8: int
+    #: name of the target
     target: str
+    #: one row per operator type, the one with most MACs first
     operators: tuple[OperatorCount, ...]
+    #: the prepared nodes
     nodes: tuple[NodeForecast, ...]
+    #: what preparation did that a user might not expect
     notes: tuple[str, ...]
 
 
@@ -148,7 +161,7 @@ def _dynamic(inputs: tuple[InputSpec, ...]) -> tuple[str, ...]:
 
 
 def _operators(original: ir.Model, prepared: ir.Model, placed: Placement) -> tuple[OperatorCount, ...]:
-    """One row an operator type, the one with most MACs first."""
+    """One row per operator type, the one with most MACs first."""
     in_file = Counter(node.op_type for node in nodes(original))
     after = Counter(node.op_type for node in nodes(prepared))
     integer = Counter(place.op_type for place in placed.nodes.values() if place.runs != "float")

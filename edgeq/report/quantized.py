@@ -19,9 +19,13 @@ from edgeq.schema.plan import Plan
 class Quantized:
     """An int8 model with the plan that made it and the report on what came of it."""
 
+    #: the int8 model
     model: ir.Model
+    #: the plan that it was made by
     plan: Plan
+    #: what came of it
     report: Report
+    #: the float model's file; None: it came from memory
     source: Path | None
 
     def save(self, path: str | Path, *, force: bool = False) -> None:
@@ -37,8 +41,8 @@ class Quantized:
             save_model(self.model, Path(path), force=force, inputs=inputs)
 
     def check_form(self, path: str | Path) -> None:
-        """Raises UnsupportedOp when the form that the path names cannot hold the model: before
-        anything is written.
+        """Refuse a form that cannot hold the model, before anything is written. path: its ending
+        names the form. Raises UnsupportedOp.
         """
         if Path(path).suffix == ".tflite":
             emit_tflite(self.model)

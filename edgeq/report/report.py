@@ -1,5 +1,5 @@
-"""What came of a run: frozen, JSON by `to_json`, terminal text by report_text.py, HTML by
-report_html.py.
+"""What came of a run, as frozen data. text.py shows it on a terminal, html.py as a page; JSON is
+`to_json`.
 """
 
 from __future__ import annotations
@@ -27,10 +27,13 @@ NOT_FASTER = 0.97
 
 @dataclass(frozen=True)
 class DataInfo:
-    """The calibration data. hash: sha256 hex over what was read. samples: how many were used."""
+    """The calibration data."""
 
+    #: path, or name of a shipped set
     name: str
+    #: sha256 of what was read, in hexadecimal
     hash: str
+    #: how many samples were used
     samples: int
 
 
@@ -57,36 +60,43 @@ class Times:
 
 @dataclass(frozen=True)
 class Fidelity:
-    """Int8 against float on the first output. sqnr_db: 10 log10(sum f^2 / sum (f - q)^2), inf when
-    bit-equal.
-    """
+    """Int8 (q) against float (f) on the first output."""
 
+    #: 10 log10(sum f^2 / sum (f - q)^2) in dB; inf when bit-equal
     sqnr_db: float
+    #: sum f q / (|f| |q|)
     cosine: float
+    #: share of samples with the same arg-max, 0..1; None: the output is not class scores
     top1_agreement: float | None
+    #: how many samples both models ran on
     samples: int
 
 
 @dataclass(frozen=True)
 class StepSqnr:
-    """A step that changes the numbers, and the SQNR (dB, first output) after it."""
+    """A step that changes the numbers."""
 
     name: str
+    #: of the first output after the step, in dB
     sqnr_db: float | None
 
 
 @dataclass(frozen=True)
 class Port:
-    """A model input or output. scale, zero_point: its grid inside the int8 model, None when it
-    stays float. pixels: takes raw ones.
-    """
+    """A model input or output."""
 
     name: str
+    #: what the application hands over or gets, as numpy calls it
     dtype: str
+    #: sizes; a dynamic one is a name or None; None for all: the rank is unknown
     shape: tuple[int | str | None, ...] | None
+    #: dtype of its codes inside the int8 model; None: it stays float
     grid: str | None = None
+    #: scale of its codes
     scale: float | None = None
+    #: zero point of its codes
     zero_point: int | None = None
+    #: whether it takes raw pixels
     pixels: bool = False
 
 
@@ -94,33 +104,44 @@ class Port:
 class Report:
     """Everything a run can say about its result. None: not measured (--no-prove, no labels, no
     data).
-
-    model: path or name of the float model. gate: whether the floors of the recipe hold; missed: one
-    line a floor that does not.
     """
 
+    #: path of the float model, or "(in memory)"
     model: str
     data: DataInfo | None
+    #: name of the target
     target: str
     recipe: Recipe
+    #: the recipe's range rule
     rule: str
+    #: package -> version of everything that can change the result
     versions: Mapping[str, str]
     size: Sizes
     time_s: Times
+    #: the largest resident set of the process, in MB (10^6 bytes)
     peak_rss_mb: float
+    #: which kernel of the runtime each node runs on
     placement: Proof | None = None
     fidelity: Fidelity | None = None
     accuracy: Accuracy | None = None
+    #: the steps of the decision, in order
     steps: tuple[StepSqnr, ...] = ()
+    #: inner values, worst first; empty unless they were compared
     layers: tuple[LayerFidelity, ...] = ()
+    #: weights that are stored as codebooks
     codebooks: tuple[CodebookLayer, ...] = ()
     latency: Latency | None = None
+    #: the candidates that effort best measured
     search: Search | None = None
     inputs: tuple[Port, ...] = ()
     outputs: tuple[Port, ...] = ()
+    #: whether the floors of the recipe hold; none: there are no floors
     gate: Literal["passed", "failed", "none"] = "none"
+    #: one line for each floor that does not hold
     missed: tuple[str, ...] = ()
+    #: doubts about the data
     warnings: tuple[str, ...] = ()
+    #: what was done that a user might not expect
     notes: tuple[str, ...] = ()
     schema_version: int = SCHEMA_VERSION
 
@@ -139,15 +160,13 @@ def with_comparison(report: Report, found: Comparison) -> Report:
 
 
 def fidelity_of(found: Comparison) -> Fidelity:
-    """The first output's figures."""
+    """How far the first output is from the float model's."""
     first = found.outputs[0]
     return Fidelity(first.sqnr_db, first.cosine, first.top1_agreement, found.samples)
 
 
 def verdict(latency: Latency) -> str:
-    """One sentence that says plainly whether int8 pays on this machine. ratio = int8 time / float
-    time.
-    """
+    """One or two sentences that say plainly whether int8 pays on this machine."""
     if latency.ratio < NOT_FASTER:
         return f"int8 is {1 / latency.ratio:.2f}x as fast as float here."
     if latency.ratio <= 1 / NOT_FASTER:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 
@@ -10,11 +9,12 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from edgeq.prove.compare import Accuracy, LayerFidelity
+from edgeq.prove.compare import LayerFidelity
 from edgeq.prove.latency import Latency
 from edgeq.prove.proof import Proof
 from edgeq.report.codebooks_text import codebook_lines
-from edgeq.report.report import NOT_FASTER, Fidelity, Report, verdict
+from edgeq.report.figures import accuracy_text, bar_share, colour, decibels, fidelity_text, human_bytes, threads_text
+from edgeq.report.report import NOT_FASTER, Report, verdict
 from edgeq.report.search_lines import search_lines
 from edgeq.report.snippet import snippet
 
@@ -23,8 +23,6 @@ NAMES_SHOWN = 4
 LAYERS_SHOWN = 5
 #: stages that took less are not worth a word
 SHOWN_FROM_S = 0.05
-#: SQNR that fills a bar; above it an int8 layer is as good as float for any eye
-FULL_BAR_DB = 50.0
 
 
 def report_text(report: Report, out: str = "model.int8.onnx") -> RenderableType:
@@ -85,28 +83,8 @@ def layer_table(layers: Sequence[LayerFidelity]) -> Table:
     table.add_column("layer", overflow="fold")
     for layer in layers:
         bar = "█" * max(1, round(20 * bar_share(layer.sqnr_db)))
-        table.add_row(decibels(layer.sqnr_db), Text(bar, _grade(layer.sqnr_db)), Text(layer.op_type), Text(layer.name))
+        table.add_row(decibels(layer.sqnr_db), Text(bar, colour(layer.sqnr_db)), Text(layer.op_type), Text(layer.name))
     return table
-
-
-def human_bytes(count: int | float) -> str:
-    """1,234 B, 12.3 kB, 4.56 MB in decimal units."""
-    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if count >= factor:
-            return f"{count / factor:.3g} {unit}" if count < 1000 * factor else f"{count / factor:,.0f} {unit}"
-    return f"{count:.0f} B"
-
-
-def decibels(value: float | None) -> str:
-    """One decimal; equal outputs have no noise to compare with."""
-    if value is None or math.isnan(value):
-        return "-"
-    return "exact" if value == math.inf else f"{value:.1f}"
-
-
-def bar_share(sqnr_db: float) -> float:
-    """Length of a layer's bar, 0..1."""
-    return 0.0 if math.isnan(sqnr_db) else min(1.0, max(0.0, sqnr_db / FULL_BAR_DB))
 
 
 def _title(report: Report) -> Text:
@@ -140,21 +118,6 @@ def _facts(report: Report) -> Table:
     return table
 
 
-def fidelity_text(fidelity: Fidelity) -> Text:
-    agreement = "" if fidelity.top1_agreement is None else f" · same top-1 {100 * fidelity.top1_agreement:.2f} %"
-    sqnr = "bit-equal" if fidelity.sqnr_db == math.inf else f"SQNR {decibels(fidelity.sqnr_db)} dB"
-    text = Text.assemble((sqnr, _grade(fidelity.sqnr_db)), f" · cosine {fidelity.cosine:.5f}{agreement}")
-    return text.append(f" · {fidelity.samples} samples", "dim")
-
-
-def accuracy_text(accuracy: Accuracy) -> Text:
-    if accuracy.metric != "top1":
-        return Text(f"{accuracy.metric}: float {accuracy.float:.4g}, int8 {accuracy.int8:.4g}")
-    change = 100 * (accuracy.int8 - accuracy.float)
-    text = Text(f"{accuracy.metric}: float {100 * accuracy.float:.2f} %, int8 {100 * accuracy.int8:.2f} % ")
-    return text.append(f"({change:+.2f} points)", "green" if change > -1 else "yellow")
-
-
 def placement_lines(placement: Proof) -> tuple[Text, Text]:
     """How many nodes run as what and the share of the work; then the steps between float and
     integers that are left.
@@ -172,11 +135,6 @@ def latency_lines(latency: Latency) -> tuple[Text, Text]:
     text = Text(f"float {latency.float_ms:.3g} ms, int8 {latency.int8_ms:.3g} ms ({latency.ratio:.2f}x)")
     text.append(f" · {threads_text(latency.threads)}, batch {latency.batch}", "dim")
     return text, Text(verdict(latency), "green" if latency.ratio < NOT_FASTER else "bold yellow")
-
-
-def threads_text(threads: int) -> str:
-    """0 leaves the number to the runtime."""
-    return f"{threads} thread{'s' if threads != 1 else ''}" if threads else "default threads"
 
 
 def _times(report: Report) -> Text:
@@ -197,7 +155,3 @@ def _operators(op_types: Sequence[str]) -> str:
 def _some_names(names: Sequence[str]) -> str:
     more = len(names) - NAMES_SHOWN
     return ", ".join(names[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
-
-
-def _grade(sqnr_db: float) -> str:
-    return "green" if sqnr_db >= 20 else "yellow" if sqnr_db >= 10 else "red"

@@ -14,9 +14,9 @@ import onnx_ir as ir
 
 from edgeq.data.dataset import Batch, Dataset
 from edgeq.progress import Progress
-from edgeq.prove.compare import check_floors, compare_models
+from edgeq.prove.compare import CompareSettings, check_floors, compare_models
 from edgeq.prove.known_outputs import KnownOutputs
-from edgeq.prove.latency import Latency, measure_latency
+from edgeq.prove.latency import Latency, Timing, measure_latency
 from edgeq.schema.recipe import Recipe
 from edgeq.search.builder import Builder
 from edgeq.search.candidates import Candidate, integer_share
@@ -118,7 +118,7 @@ class Trials:
             plan = self.builder.draft(wanted)
             assert plan is not None  # it was judged
             feeds = next(iter(self.data.batches(1, 0, self.data.fixed_batch or 1))).feeds
-            found = measure_latency(self.original, self.builder.model(plan), feeds, threads=threads, budget_s=seconds)
+            found = measure_latency(self.original, self.builder.model(plan), feeds, threads=threads, timing=Timing(budget_s=seconds))
             return {"ratio": found.ratio, "margin": margin(found)}
 
         record = self._measured(f"time {threads} {seconds:g} {candidate.key}", candidate, work)
@@ -140,7 +140,9 @@ class Trials:
         plan = self.builder.draft(candidate)
         if plan is None:
             return {"sqnr_db": None}
-        found = compare_models(self.original, self.builder.model(plan), Sample(self.data), batch=self.recipe.batch, known=self.known)
+        found = compare_models(
+            self.original, self.builder.model(plan), Sample(self.data), CompareSettings(batch=self.recipe.batch), known=self.known
+        )
         return {"sqnr_db": found.outputs[0].sqnr_db}
 
     def _judge(self, candidate: Candidate) -> dict[str, Number]:
@@ -148,7 +150,7 @@ class Trials:
         if plan is None:
             return {"bytes": None}
         model = self.builder.model(plan)
-        found = compare_models(self.original, model, self.data, batch=self.recipe.batch, known=self.known)
+        found = compare_models(self.original, model, self.data, CompareSettings(batch=self.recipe.batch), known=self.known)
         first, task = found.outputs[0], found.accuracy
         return {
             "sqnr_db": first.sqnr_db,

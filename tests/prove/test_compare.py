@@ -14,9 +14,9 @@ import pytest
 
 from edgeq.errors import BadData, BadModel
 from edgeq.numerics.arrays import F32, F64, I64, AnyArray
-from edgeq.prove.compare import Accuracy, Comparison, OutputFidelity, check_floors, compare_models
+from edgeq.prove.compare import Accuracy, CompareSettings, Comparison, OutputFidelity, check_floors, compare_models
 from edgeq.prove.fidelity import ErrorSums
-from edgeq.prove.latency import measure_latency
+from edgeq.prove.latency import Timing, measure_latency
 from edgeq.prove.layer_fidelity import match_layers
 from edgeq.schema.recipe import Floors
 
@@ -89,7 +89,7 @@ def test_the_figures_are_those_of_plain_numpy_at_any_batch_size() -> None:
     x = rows()
     f, q = np.sin(2 * x.astype(np.float64)) * 0.5, quantized_sine(x)
     for batch in (1, 7, 20):
-        found = compare_models(model(FLOAT), model(INT8), Rows(x), batch=batch)
+        found = compare_models(model(FLOAT), model(INT8), Rows(x), CompareSettings(batch=batch))
         output = found.outputs[0]
         assert found.samples == 20
         assert output.name == "y"
@@ -116,13 +116,13 @@ def test_accuracy_counts_the_labels_of_each_batch() -> None:
     labels = np.sin(2 * x).argmax(1)
     labels[:5] = (labels[:5] + 1) % 4  # five labels that the float model misses
     expected = float((quantized_sine(x).argmax(1) == labels).mean())
-    found = compare_models(model(FLOAT), model(INT8), Rows(x, labels, "top1"), batch=3).accuracy
+    found = compare_models(model(FLOAT), model(INT8), Rows(x, labels, "top1"), CompareSettings(batch=3)).accuracy
     assert found == Accuracy("top1", 0.75, expected)
 
 
 def test_mse_compares_the_output_with_the_input() -> None:
     x = rows()
-    found = compare_models(model(FLOAT), model(INT8), Rows(x), metric="mse").accuracy
+    found = compare_models(model(FLOAT), model(INT8), Rows(x, metric="mse")).accuracy
     assert found is not None
     assert found.float == pytest.approx(np.square(np.sin(2.0 * x) * 0.5 - x).mean(), rel=1e-4)
     assert found.int8 == pytest.approx(np.square(quantized_sine(x) - x).mean(), rel=1e-4)
@@ -130,7 +130,7 @@ def test_mse_compares_the_output_with_the_input() -> None:
 
 def test_top1_without_labels_is_refused() -> None:
     with pytest.raises(BadData, match="needs labels"):
-        compare_models(model(FLOAT), model(INT8), Rows(rows()), metric="top1")
+        compare_models(model(FLOAT), model(INT8), Rows(rows(), metric="top1"))
 
 
 def test_models_with_other_outputs_are_refused() -> None:
@@ -141,7 +141,7 @@ def test_models_with_other_outputs_are_refused() -> None:
 
 def test_layers_come_worst_first_with_the_dequantized_value() -> None:
     x = rows()
-    found = compare_models(model(FLOAT), model(INT8), Rows(x), batch=6, layers=True).layers
+    found = compare_models(model(FLOAT), model(INT8), Rows(x), CompareSettings(batch=6, layers=True)).layers
     assert {layer.name for layer in found} == {"first", "second", "third"}
     assert [layer.sqnr_db for layer in found] == sorted(layer.sqnr_db for layer in found)
     assert found[-1].name == "first"
@@ -164,7 +164,7 @@ def test_layers_reach_into_if_bodies() -> None:
         >
     }"""
     )
-    found = compare_models(model(text), model(text), Rows(rows()), layers=True).layers
+    found = compare_models(model(text), model(text), Rows(rows()), CompareSettings(layers=True)).layers
     assert "inner" in {layer.name for layer in found}
     assert "other" not in {layer.name for layer in found}
 
@@ -196,18 +196,18 @@ def test_masks_of_infinity_are_no_error_but_a_lost_infinity_is() -> None:
 
 def test_latency_runs_both_in_turns_and_pairs_the_ratios() -> None:
     ticks = iter(range(10_000))
-    found = measure_latency(model(FLOAT), model(INT8), {"x": rows(3)}, threads=1, runs=11, clock=lambda: float(next(ticks)))
+    found = measure_latency(model(FLOAT), model(INT8), {"x": rows(3)}, threads=1, timing=Timing(runs=11, clock=lambda: float(next(ticks))))
     assert (found.runs, found.threads, found.batch) == (11, 1, 3)
     assert (found.float_ms, found.int8_ms, found.ratio, found.spread) == (1000.0, 1000.0, 1.0, 0.0)
 
 
 def test_latency_chooses_a_bounded_number_of_runs() -> None:
     ticks = iter(range(10_000))
-    found = measure_latency(model(FLOAT), model(INT8), {"x": rows(3)}, budget_s=50, clock=lambda: float(next(ticks)))
+    found = measure_latency(model(FLOAT), model(INT8), {"x": rows(3)}, timing=Timing(budget_s=50, clock=lambda: float(next(ticks))))
     assert found.runs == 25
 
 
 def test_latency_stops_when_the_machine_is_slower_than_the_warm_up() -> None:
     seconds = iter([0.0, 1.0, 1.0, 2.0] * 3 + [float(10 * step) for step in range(10_000)])
-    found = measure_latency(model(FLOAT), model(INT8), {"x": rows(3)}, budget_s=100, clock=lambda: next(seconds))
+    found = measure_latency(model(FLOAT), model(INT8), {"x": rows(3)}, timing=Timing(budget_s=100, clock=lambda: next(seconds)))
     assert found.runs == 10

@@ -17,7 +17,7 @@ from edgeq.graph.signature import input_specs
 from edgeq.numerics.arrays import F32, F64
 from edgeq.passes.quantize.equalize import Equalize
 from edgeq.progress import Clock, Silent
-from edgeq.prove.compare import compare_models
+from edgeq.prove.compare import CompareSettings, compare_models
 from edgeq.refine.balance import bounds
 from edgeq.refine.equalization import LARGEST, equalizing_exponents, values_to_measure
 from edgeq.refine.noise_model import NoiseModel, noise_model
@@ -192,12 +192,12 @@ def test_layers_of_an_equalized_model_are_compared_as_the_float_model_has_them()
     model = model_of()
     made = edgeq.quantize(model, {"x": X}, target=eager(), prove=False)
     assert made.plan.equalization
-    found = compare_models(model, made.model, open_dataset({"x": X}, input_specs(model)), layers=True)
+    found = compare_models(model, made.model, open_dataset({"x": X}, input_specs(model)), CompareSettings(layers=True))
     assert {layer.name for layer in found.layers} >= {str(node.name) for node in model.graph if node.op_type == "Relu"}
     weakest = min(layer.sqnr_db for layer in found.layers)
     assert weakest > 15
     del made.model.metadata_props[SCALED_KEY]
-    blind = compare_models(model, made.model, open_dataset({"x": X}, input_specs(model)), layers=True)
+    blind = compare_models(model, made.model, open_dataset({"x": X}, input_specs(model)), CompareSettings(layers=True))
     assert min(layer.sqnr_db for layer in blind.layers) < weakest - 5
 
 

@@ -22,10 +22,11 @@ from edgeq.numerics.codebook import encode, parse_grain
 from edgeq.prove.compare import Comparison, OutputFidelity
 from edgeq.prove.latency import Latency
 from edgeq.report.codebooks import describe
+from edgeq.report.figures import human_bytes
 from edgeq.report.html import to_html
 from edgeq.report.report import Report, report_format, verdict, with_comparison
 from edgeq.report.snippet import snippet
-from edgeq.report.text import human_bytes, plain_text, report_text
+from edgeq.report.text import plain_text, report_text
 from tests.reports import full_report
 
 # ------------------------------------------------------------------ JSON

@@ -27,12 +27,13 @@ from edgeq.numerics.arrays import F32
 from edgeq.palettize.palettize import Palettized, palettize
 from edgeq.palettize.smallest import smallest
 from edgeq.progress import Progress
-from edgeq.prove.compare import compare_models
+from edgeq.prove.compare import CompareSettings, compare_models
 from edgeq.report.codebooks import CodebookLayer, planned_weights
 from edgeq.report.codebooks_plots import write_plots
 from edgeq.report.codebooks_text import codebook_lines
+from edgeq.report.figures import fidelity_text, human_bytes
 from edgeq.report.report import Fidelity, Sizes, fidelity_of
-from edgeq.report.text import fidelity_text, human_bytes, report_text
+from edgeq.report.text import report_text
 from edgeq.rewrite.prepare import prepare
 from edgeq.schema.recipe import CodebookWish
 
@@ -124,7 +125,7 @@ def _float(job: Job, dataset: Dataset | None, progress: Progress) -> tuple[Palet
     made = palettize(job.loaded, recipe.codebook, dataset, progress, seed=recipe.seed, uint2=job.uint2)
     if dataset is None or not (job.asked.prove or job.min_sqnr is not None):
         return made, None
-    return made, fidelity_of(compare_models(job.loaded.model, made.model, dataset, batch=recipe.batch, progress=progress))
+    return made, fidelity_of(compare_models(job.loaded.model, made.model, dataset, CompareSettings(batch=recipe.batch), progress=progress))
 
 
 def _int8(job: Job, prove: bool, progress: Progress) -> Quantized:

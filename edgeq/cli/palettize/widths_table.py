@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from edgeq.palettize.widths import Width
+from edgeq.report.figures import decibels
 from edgeq.report.report import Report
-from edgeq.report.text import decibels
 
 MIB = 2**20
 

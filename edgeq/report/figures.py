@@ -1,0 +1,69 @@
+"""Figures for people: bytes, decibels, shares and counts as text, and how good an SQNR is."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from rich.text import Text
+
+from edgeq.prove.compare import Accuracy
+from edgeq.report.report import Fidelity
+
+Grade = Literal["good", "fair", "poor"]
+
+#: SQNR that fills a bar; above it an int8 layer is as good as float for any eye
+FULL_BAR_DB = 50.0
+_COLOURS: dict[Grade, str] = {"good": "green", "fair": "yellow", "poor": "red"}
+
+
+def human_bytes(count: int | float) -> str:
+    """1,234 B, 12.3 kB, 4.56 MB in decimal units."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= factor:
+            return f"{count / factor:.3g} {unit}" if count < 1000 * factor else f"{count / factor:,.0f} {unit}"
+    return f"{count:.0f} B"
+
+
+def decibels(value: float | None) -> str:
+    """One decimal; "exact" for equal outputs, which have no noise to compare with."""
+    if value is None or math.isnan(value):
+        return "-"
+    return "exact" if value == math.inf else f"{value:.1f}"
+
+
+def bar_share(sqnr_db: float) -> float:
+    """Length of a layer's bar, 0..1."""
+    return 0.0 if math.isnan(sqnr_db) else min(1.0, max(0.0, sqnr_db / FULL_BAR_DB))
+
+
+def grade(sqnr_db: float) -> Grade:
+    """20 dB is a noise of 10 % of the signal's amplitude, 10 dB one of 32 %."""
+    return "good" if sqnr_db >= 20 else "fair" if sqnr_db >= 10 else "poor"
+
+
+def colour(sqnr_db: float) -> str:
+    """The colour of an SQNR on a terminal."""
+    return _COLOURS[grade(sqnr_db)]
+
+
+def fidelity_text(fidelity: Fidelity) -> Text:
+    """SQNR, cosine, agreement and samples on one line."""
+    agreement = "" if fidelity.top1_agreement is None else f" · same top-1 {100 * fidelity.top1_agreement:.2f} %"
+    sqnr = "bit-equal" if fidelity.sqnr_db == math.inf else f"SQNR {decibels(fidelity.sqnr_db)} dB"
+    text = Text.assemble((sqnr, colour(fidelity.sqnr_db)), f" · cosine {fidelity.cosine:.5f}{agreement}")
+    return text.append(f" · {fidelity.samples} samples", "dim")
+
+
+def accuracy_text(accuracy: Accuracy) -> Text:
+    """The figure of both models; for top-1 also the change in percentage points."""
+    if accuracy.metric != "top1":
+        return Text(f"{accuracy.metric}: float {accuracy.float:.4g}, int8 {accuracy.int8:.4g}")
+    change = 100 * (accuracy.int8 - accuracy.float)
+    text = Text(f"{accuracy.metric}: float {100 * accuracy.float:.2f} %, int8 {100 * accuracy.int8:.2f} % ")
+    return text.append(f"({change:+.2f} points)", "green" if change > -1 else "yellow")
+
+
+def threads_text(threads: int) -> str:
+    """threads: 0 leaves the number to the runtime."""
+    return f"{threads} thread{'s' if threads != 1 else ''}" if threads else "default threads"

@@ -1,0 +1,31 @@
+"""A plan carried out: the model that it describes, and that model on the integers of its target."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from edgeq.passes.boundary.integer_boundary import IntegerBoundary
+from edgeq.passes.boundary.pixel_boundary import PixelBoundary
+from edgeq.passes.prepare.forget_shapes import ForgetShapes
+from edgeq.rewrite.pipeline import rewrite
+from edgeq.rewrite.set_up import SetUp
+from edgeq.schema.plan import Plan
+from edgeq.schema.provenance import write_provenance
+from edgeq.schema.task import Task
+
+
+def carried_out(setup: SetUp, plan: Plan) -> ir.Model:
+    """The int8 model, with float inputs and outputs, and a record of what it was made from."""
+    task = setup.task
+    result = rewrite(task.model, plan, task.target)
+    write_provenance(result, setup.loaded.model, setup.prepared.vanished, plan)
+    ForgetShapes()(result)
+    return result
+
+
+def take_integers(model: ir.Model, task: Task) -> None:
+    """Make inputs and outputs what the application hands over: raw pixels, codes or floats."""
+    # first: the other one would make codes of the target's own type of these inputs
+    PixelBoundary(task.pixels, task.pixel_grids)(model)
+    if not task.target.float_io:
+        IntegerBoundary()(model)
