@@ -113,8 +113,8 @@ class Recipe(Strict):
     weight_rule: Literal["minmax", "mse"] = Field("mse", description="how a weight's range is chosen")
     rounding: Literal["auto", "apart", "in_sequence"] = Field(
         "auto",
-        description="effort default: every layer's weights are rounded for what the float model hands the layer (apart), or one after the "
-        "other for what the integer model before it does (in_sequence: slower, mostly nearer); auto: apart, before training in_sequence",
+        description="effort default: apart: each layer is rounded using the float model's inputs; in_sequence: layer by layer, using the "
+        "inputs that the already quantized layers produce (slower, usually more accurate); auto: apart, before training in_sequence",
     )
     weight_bits: int = Field(8, ge=2, le=8, description="bits of the codes of weights that run in integers; they are still stored as int8")
     effort: Literal["fast", "default", "best"] = Field(
