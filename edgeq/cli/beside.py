@@ -12,23 +12,27 @@ from edgeq.errors import BadData, BadOutput, BadRecipe
 if TYPE_CHECKING:
     from edgeq.api import Quantized
 
+#: path and content of each file
 Written = tuple[tuple[Path, bytes], ...]
 
 
 @dataclass(frozen=True)
 class Beside:
-    """The wish. golden: how many samples; emit: forms."""
+    """The files that are wanted beside the model."""
 
+    #: the int8 model
     out: Path
+    #: samples of golden vectors; None: not wanted
     golden: int | None
+    #: forms to write the model in as well: c, ort
     emit: Sequence[str]
 
     def paths(self) -> tuple[Path, ...]:
-        """Where it is written: model.int8.onnx -> model.int8.golden.npz; model.tflite -> model.c,
-        model.h.
+        """Where they are written: model.int8.onnx -> model.int8.golden.npz; model.tflite ->
+        model.c, model.h.
 
-        Raises BadRecipe, BadOutput, and MissingExtra when what writes a .tflite file is missing:
-        before the work, not after.
+        Raises, before the work and not after: BadRecipe for an unknown form, BadOutput for C source
+        of another file, MissingExtra when a .tflite file cannot be written.
         """
         if self.out.suffix == ".tflite":
             from edgeq.integers.tflite.flatbuffer import require_tflite
@@ -38,15 +42,15 @@ class Beside:
         if unknown:
             raise BadRecipe(f"There is no form {unknown[0]!r}.", "--emit", "Use --emit c or --emit ort.")
         if "c" in self.emit and self.out.suffix != ".tflite":
-            raise BadOutput("C source is made of a .tflite file.", str(self.out), "Use -o NAME.tflite with --emit c.")
+            raise BadOutput("C source can only be made of a .tflite file.", str(self.out), "Use -o NAME.tflite with --emit c.")
         golden = [self.out.with_suffix(".golden.npz")] if self.golden is not None else []
         source = [self.out.with_suffix(".c"), self.out.with_suffix(".h")] if "c" in self.emit else []
         ort = [self.out.with_suffix(".ort"), self.out.with_suffix(".ort.config")] if "ort" in self.emit else []
         return (*golden, *source, *ort)
 
     def contents(self, made: Quantized, data: str | None) -> Written:
-        """The files. Raises BadData without data for golden vectors, and what making them
-        raises.
+        """Each path with its content. Raises BadData for golden vectors without data, and what
+        making the files raises.
         """
         found: list[bytes] = []
         if self.golden is not None:
@@ -65,7 +69,7 @@ def _golden(made: Quantized, data: str | None, count: int, *, channels_last: boo
     from edgeq.passes.boundary.float_boundary import FloatBoundary
 
     if data is None:
-        raise BadData("There are no samples to make golden vectors of.", "--golden", "Give --data.")
+        raise BadData("There are no samples to make golden vectors of.", "--golden", "Give --data, or leave --golden out.")
     floats = made.model.clone()
     FloatBoundary()(floats)
     dataset = open_dataset(data, input_specs(floats))

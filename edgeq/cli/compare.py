@@ -33,9 +33,11 @@ def compare(
     int8_model: Annotated[Path, typer.Argument(metavar="INT8", help="Its int8 form.")],
     data: o.Data,
     labels: Annotated[
-        bool, typer.Option("--labels", help="Insist on labels: task accuracy must be measured.", rich_help_panel=o.DATA)
+        bool, typer.Option("--labels", help="Refuse data without labels: task accuracy must be measured.", rich_help_panel=o.DATA)
     ] = False,
-    layers: Annotated[bool, typer.Option("--layers", help="Also the SQNR of every layer, worst first.", rich_help_panel=o.FLOORS)] = False,
+    layers: Annotated[
+        bool, typer.Option("--layers", help="Also show the SQNR of every layer, worst first.", rich_help_panel=o.FLOORS)
+    ] = False,
     threads: o.Threads = 0,
 ) -> None:
     """Compare a model with its int8 form on data: SQNR, cosine, largest error, agreement,
@@ -63,7 +65,9 @@ def compare(
 
 
 def evaluation_split(spec: str) -> str:
-    """Models are judged on the set's evaluation part, or on its only one when it has none."""
+    """The split of a set that models are measured on: evaluation, or its first one when it has
+    none.
+    """
     from edgeq.data.set_toml import read_set
     from edgeq.data.shipped import shipped_folder, shipped_sets
 

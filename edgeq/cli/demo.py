@@ -5,9 +5,7 @@ labels, report.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from edgeq.cli import options as o
 from edgeq.cli.asked import Asked, offers
@@ -29,9 +27,7 @@ SET = "digits"
 @offers("target", writes=True)
 def demo(
     asked: Asked,
-    out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="DIR", help="Where to write; made when missing.", rich_help_panel=o.OUTPUT)
-    ] = Path("edgeq-demo"),
+    out: o.FolderOut = Path("edgeq-demo"),
 ) -> None:
     """Quantize a small digit classifier that ships with edgeq, prove it, and compare its
     accuracy.

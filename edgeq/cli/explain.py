@@ -43,8 +43,8 @@ def explain(
 
 
 def _plan_of(model: Path) -> tuple[Plan, Path]:
-    """The plan beside the model, which must be the very one that made it. Raises BadModel,
-    BadPlan.
+    """The plan beside the model, and its path. Raises BadModel, and BadPlan when it is not the very
+    plan that made the model.
     """
     from edgeq.io.load import load_model
     from edgeq.schema.explain import check_plan

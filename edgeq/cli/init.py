@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from edgeq.cli.asked import Asked, offers
-from edgeq.cli.options import OUTPUT, FloatModel
+from edgeq.cli.options import FloatModel, FolderOut
 from edgeq.cli.outputs import check_folder, make_folder
 
 EXAMPLE = """    edgeq init model.onnx                 writes ./recipe.toml and ./set.toml
@@ -20,9 +17,7 @@ EXAMPLE = """    edgeq init model.onnx                 writes ./recipe.toml and 
 def init(
     asked: Asked,
     model: FloatModel,
-    out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="DIR", help="Where to write; made when missing.", rich_help_panel=OUTPUT)
-    ] = Path(),
+    out: FolderOut = Path(),
 ) -> None:
     """Write a commented recipe.toml and set.toml that fit MODEL, to start from."""
     from rich.text import Text

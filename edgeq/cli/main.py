@@ -1,5 +1,5 @@
-"""The `edgeq` command: registers the commands, maps failures to messages and exit codes. Only typer
-and rich load here.
+"""The `edgeq` command: registers the commands, and maps failures to messages and exit codes. Only
+typer and rich are imported here, so that --help stays fast.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ Exit codes: 0 done, 2 bad input, 3 a floor or gate missed, 130 interrupted."""
 
 
 class Commands(TyperGroup):
-    """The group of all commands. Ctrl-C ends with its own exit code whatever the installed typer
-    makes of it.
+    """The group of all commands. Ctrl-C ends with our exit code, whatever the installed typer makes
+    of it.
     """
 
     def invoke(self, ctx: Any) -> Any:  # typer does not export the type of its parent's context
@@ -92,8 +92,8 @@ def _options(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; arguments: default sys.argv[1:]. Returns the exit code: 0, 1 bug, 2 bad
-    input, 3 gate missed, 130.
+    """Run the command line. arguments: default sys.argv[1:]. Returns the exit code: 0 done, 1 a
+    bug, 2 bad input, 3 a floor or gate missed, 130 interrupted.
     """
     try:
         app(args=None if arguments is None else list(arguments), prog_name="edgeq")
@@ -114,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _drop_stdout() -> None:
-    """The reader of our pipe has gone: what is left in the buffer must not raise again when Python
-    exits.
+    """Forget what is left in the buffer after the reader of our pipe has gone: it would raise again
+    when Python exits.
     """
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

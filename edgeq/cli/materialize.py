@@ -32,7 +32,7 @@ class Materialized:
 def materialize(
     asked: Asked,
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model with codebooks.")],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT", help="The model to write.", rich_help_panel=o.OUTPUT)],
+    out: o.ModelOut,
 ) -> None:
     """Compute the weights that a model stores as codebooks: bit-identical to what onnxruntime folds
     when it loads it.

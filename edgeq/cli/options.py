@@ -38,6 +38,9 @@ NoPlan = Annotated[bool, _output("--no-plan", help="Do not write OUT.plan.json."
 StatsFile = Annotated[Path | None, _data("--stats", metavar="FILE", help="Reuse the statistics that edgeq calibrate wrote.")]
 PlanFile = Annotated[Path | None, _data("--plan", metavar="FILE", help="Repeat a run from its OUT.plan.json; no calibration.")]
 
+Int8Out = Annotated[Path, _output("--out", "-o", metavar="OUT", help="The int8 model to write.")]
+ModelOut = Annotated[Path, _output("--out", "-o", metavar="OUT", help="The model to write.")]
+FolderOut = Annotated[Path, _output("--out", "-o", metavar="DIR", help="Where to write; made when missing.")]
 FloatModel = Annotated[Path, typer.Argument(metavar="MODEL", help="The float ONNX model.")]
 Target = Annotated[str, typer.Option("--target", "-t", metavar="NAME|FILE", help="A shipped target, or your own target.toml.")]
 Shapes = Annotated[
@@ -59,8 +62,8 @@ Rounding = Annotated[
     _ranges(
         "--rounding",
         metavar="HOW",
-        help="apart: each layer is rounded for the float model's inputs. in_sequence: for those that the quantized layers before it "
-        "produce. Slower, usually more accurate.",
+        help="apart: each layer is rounded using the float model's inputs. in_sequence: using the inputs that the already quantized "
+        "layers produce. Slower, usually more accurate.",
     ),
 ]
 Effort = Annotated[
@@ -82,7 +85,7 @@ KeepFloat = Annotated[
     _ranges("--keep-float", metavar="PATTERN", help="Nodes to keep in float: name, glob, /regex/ or operator type. Repeatable."),
 ]
 Seed = Annotated[int | None, _ranges("--seed", metavar="S", min=0, help="Seed of everything random.")]
-FloatIo = Annotated[bool, _output("--float-io", help="Keep inputs and outputs in float, also on targets with integer inputs and outputs.")]
+FloatIo = Annotated[bool, _output("--float-io", help="Keep inputs and outputs in float, also on targets of integers only.")]
 InputsAs = Annotated[
     str | None,
     _output(

@@ -21,7 +21,9 @@ LINE_EVERY_S = 5.0
 
 @contextmanager
 def watch(console: Console) -> Iterator[Progress]:
-    """The watcher that suits `console`. Leaves the terminal as it was, also after an exception."""
+    """The progress that suits `console`: bars on a terminal, lines elsewhere. Leaves the terminal
+    as it was, also after an exception.
+    """
     if not console.is_terminal:
         lines = Lines(lambda text: console.print(Text(text), soft_wrap=True), monotonic)
         yield lines
@@ -46,7 +48,7 @@ class _Rate(ProgressColumn):
 
 
 class Bars:
-    """Progress as bars, one for each task; tasks without a total pulse."""
+    """Progress as bars, one per task; the bar of a task without a total pulses."""
 
     def __init__(self, bars: RichProgress) -> None:
         self._bars = bars
@@ -64,15 +66,15 @@ class Bars:
         self._bars.console.print(Text(f"note: {text}", style="dim"))
 
     def _finish(self) -> None:
-        """The earlier task is over: a pulsing bar would go on for ever."""
+        """Fill the bar of the earlier task, which is over: a pulsing one would go on for ever."""
         if self._task is not None:
             done = self._bars.tasks[-1].completed
             self._bars.update(self._task, total=done or 1, completed=done or 1)
 
 
 class Lines:
-    """Progress as plain lines: one when a task begins, one at most every LINE_EVERY_S, one when it
-    ends. clock: seconds.
+    """Progress as plain lines: one when a task begins, at most one every LINE_EVERY_S seconds, one
+    when it ends. write: prints a line. clock: seconds from any start.
     """
 
     def __init__(self, write: Callable[[str], None], clock: Callable[[], float]) -> None:
@@ -113,7 +115,7 @@ class Lines:
 
 
 def rate(per_second: float) -> str:
-    """Steps a second for people: 0.4/s, 12/s, 3.1k/s."""
+    """Steps per second for people: 0.4/s, 12/s, 3.1k/s."""
     if per_second >= 1000:
         return f"{per_second / 1000:.1f}k/s"
     return f"{per_second:.0f}/s" if per_second >= 10 else f"{per_second:.1f}/s"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -60,7 +59,7 @@ StrictData = Annotated[bool, typer.Option("--strict-data", help="Treat warnings 
 def quantize(
     asked: Asked,
     model: o.FloatModel,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT", help="The int8 model to write.", rich_help_panel=o.OUTPUT)],
+    out: o.Int8Out,
     golden: Golden = None,
     emit: Emit = None,
     strict_data: StrictData = False,

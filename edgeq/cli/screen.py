@@ -21,15 +21,15 @@ LONGEST_LINE = 800
 
 @dataclass(frozen=True)
 class Screen:
-    """How a command talks. as_json: stdout carries one JSON document and nothing else. quiet:
-    nothing but errors (and JSON).
-    """
+    """How a command talks."""
 
+    #: stdout carries one JSON document and nothing else
     as_json: bool
+    #: nothing but errors, and JSON, is printed
     quiet: bool
 
     def show(self, result: object, render: Callable[[], RenderableType]) -> None:
-        """Print `result`: as JSON, or as what `render` makes of it."""
+        """Print `result`: as JSON, or in the form for people that `render` makes of it."""
         if self.as_json:
             from edgeq.io.strict_json import to_json
 
@@ -57,11 +57,12 @@ class Screen:
 
 
 def stdout_console() -> Console:
-    """Made anew for each use: tests and pipes replace sys.stdout."""
+    """Results. Made anew for each use: tests and pipes replace sys.stdout."""
     return Console(highlight=False)
 
 
 def stderr_console() -> Console:
+    """Errors, notes and progress."""
     return Console(stderr=True, highlight=False)
 
 
@@ -73,7 +74,7 @@ def print_error(error: EdgeqError) -> None:
 
 
 def print_bug(error: BaseException) -> None:
-    """Anything that is not an EdgeqError is our fault: say so, and how to tell us."""
+    """Say that this is a bug of edgeq, as all but an EdgeqError is, and how to report it."""
     if _debug():
         traceback.print_exception(error)
     frames = traceback.extract_tb(error.__traceback__)
@@ -83,7 +84,7 @@ def print_bug(error: BaseException) -> None:
 
 
 def print_interrupted() -> None:
-    """After Ctrl-C: files are written whole or not at all, say so."""
+    """After Ctrl-C: say that files are written whole or not at all."""
     stderr_console().print(Text("interrupted; no file is half-written"), soft_wrap=True)
 
 

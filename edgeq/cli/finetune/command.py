@@ -5,6 +5,7 @@ were trained against the float model.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -14,8 +15,8 @@ from edgeq.cli import options as o
 from edgeq.cli.asked import Asked, offers
 from edgeq.cli.finetune.job import Job
 from edgeq.cli.finetune.run import run_one
+from edgeq.cli.finetune.width_files import parse_widths
 from edgeq.cli.palettize.command import SIZES, Granularity
-from edgeq.cli.palettize.width_files import parse_widths
 from edgeq.cli.settings import Setting, parse_compute, with_codebook, with_training
 
 TRAINING = "Training"
@@ -34,6 +35,8 @@ EXAMPLE = """    edgeq finetune model.onnx --data calib.npz -o model.int8.onnx  
 
     edgeq finetune model.onnx -d calib.npz --bits 4,2 --compute float --min-sqnr 25 --epochs 50 -o model.onnx    (stays float)"""
 
+_training = partial(typer.Option, rich_help_panel=TRAINING)
+
 Bits = Annotated[
     str | None,
     typer.Option(
@@ -49,57 +52,36 @@ Compute = Annotated[
 ]
 Centroids = Annotated[
     str | None,
-    typer.Option(
+    _training(
         "--centroids",
         metavar="HOW",
         help="gradient: entries of codebooks follow the gradient. refit: k-means after each step. Default: gradient.",
-        rich_help_panel=TRAINING,
     ),
 ]
 
 Reconstruct = Annotated[
     str | None,
-    typer.Option(
+    _training(
         "--reconstruct",
         metavar="PARTS",
         help="First learn rounding part by part: layer (AdaRound) or block. Without --epochs and --minutes that is all.",
-        rich_help_panel=TRAINING,
     ),
 ]
-Steps = Annotated[
-    int | None,
-    typer.Option("--steps", metavar="N", min=1, help="Steps of --reconstruct for each part. Default: 600.", rich_help_panel=TRAINING),
-]
-Epochs = Annotated[int | None, typer.Option("--epochs", metavar="N", min=1, help="Passes over the data.", rich_help_panel=TRAINING)]
+Steps = Annotated[int | None, _training("--steps", metavar="N", min=1, help="Steps of --reconstruct for each part. Default: 600.")]
+Epochs = Annotated[int | None, _training("--epochs", metavar="N", min=1, help="Passes over the data.")]
 Minutes = Annotated[
     float | None,
-    typer.Option(
-        "--minutes",
-        metavar="M",
-        help="Train for about this many minutes. Default: 5, without --epochs and --reconstruct.",
-        rich_help_panel=TRAINING,
-    ),
+    _training("--minutes", metavar="M", help="Train for about this many minutes. Default: 5, without --epochs and --reconstruct."),
 ]
 Rate = Annotated[
-    float | None,
-    typer.Option(
-        "--lr", metavar="RATE", help="Learning rate, in codes. Default: chosen by the bits of the weights.", rich_help_panel=TRAINING
-    ),
+    float | None, _training("--lr", metavar="RATE", help="Learning rate, in codes. Default: chosen by the bits of the weights.")
 ]
-Labels = Annotated[bool, typer.Option("--labels", help="Learn from the data's labels too: half of the loss.", rich_help_panel=TRAINING)]
+Labels = Annotated[bool, _training("--labels", help="Learn from the data's labels too: half of the loss.")]
 Keep = Annotated[
     Path | None,
-    typer.Option(
-        "--keep",
-        metavar="CKPT",
-        help="Write the state of the training to this file after every epoch. Default: OUT.ckpt.",
-        rich_help_panel=TRAINING,
-    ),
+    _training("--keep", metavar="CKPT", help="Write the state of the training to this file after every epoch. Default: OUT.ckpt."),
 ]
-Resume = Annotated[
-    Path | None,
-    typer.Option("--resume", metavar="CKPT", help="Continue from the state that the same command kept.", rich_help_panel=TRAINING),
-]
+Resume = Annotated[Path | None, _training("--resume", metavar="CKPT", help="Continue from the state that the same command kept.")]
 
 
 @offers(
@@ -111,7 +93,7 @@ def finetune(
     asked: Asked,
     model: o.FloatModel,
     data: o.Data,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT", help="The int8 model to write.", rich_help_panel=o.OUTPUT)],
+    out: o.Int8Out,
     reconstruct: Reconstruct = None,
     steps: Steps = None,
     epochs: Epochs = None,

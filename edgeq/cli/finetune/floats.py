@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from edgeq.cli.finetune.job import Job
 from edgeq.cli.finetune.widths import FIX
-from edgeq.cli.palettize.widths_table import MIB, Figures, Row, WidthsReport, widths_text
+from edgeq.cli.finetune.widths_table import MIB, Figures, Row, WidthsReport, widths_text
 from edgeq.errors import FloorMissed
 from edgeq.io.save import save_model
 from edgeq.learn.door import Checkpoint
@@ -12,8 +14,8 @@ from edgeq.palettize.float_widths import FloatMade, FloatWidth, fine_tune_float_
 
 
 def run_floats(job: Job) -> None:
-    """Raises FloorMissed after all is written and shown; with strict, widths that miss a floor are
-    not written.
+    """Write each width as soon as it is done, then show all. Raises FloorMissed after that; with
+    --strict, widths that miss a floor are not written.
     """
     asked = job.asked
     loaded = asked.load_model(job.model)
@@ -44,7 +46,7 @@ def _told(job: Job, float_bytes: int, found: list[FloatWidth]) -> WidthsReport:
 
 
 def _row(job: Job, width: FloatWidth) -> Row:
-    kept = "before" if width.made is width.before else "after"
+    kept: Literal["before", "after"] = "before" if width.made is width.before else "after"
     model = None if job.asked.strict and width.made.missed else str(job.files(width.bits).model)
     after = None if width.after is None else _figures(width.after)
     return Row(width.bits, width.made.size, width.made.size / MIB, _figures(width.before), after, kept, model, None)

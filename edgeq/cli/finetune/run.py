@@ -8,7 +8,9 @@ from edgeq.errors import FloorMissed
 
 
 def run_one(job: Job) -> None:
-    """Raises FloorMissed after all is written and shown, and what api.quantize raises."""
+    """Raises MissingExtra without torch, FloorMissed after all is written and shown, and what
+    api.quantize raises.
+    """
     from edgeq.api import quantize
     from edgeq.learn.door import Checkpoint, require_torch
     from edgeq.schema.plan import load_plan

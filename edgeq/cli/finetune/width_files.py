@@ -10,17 +10,17 @@ from edgeq.numerics.codebook import BITS
 
 
 def parse_widths(word: str | None, granularity: str | None) -> tuple[int, ...]:
-    """`4` or `8,4,2` to widths in the given order; none to none, and then there is no granularity
-    either. Raises BadRecipe.
+    """`4` or `8,4,2` to widths in the given order; no word to no widths. Raises BadRecipe, for a
+    granularity without widths as well.
     """
     if word is None:
         if granularity is not None:
-            raise BadRecipe("--granularity is of codebooks, and there are none.", "--granularity", "Add --bits, or leave it out.")
+            raise BadRecipe("--granularity belongs to codebooks, and there are none.", "--granularity", "Add --bits, or leave it out.")
         return ()
     widths = tuple(int(part) if part.strip().isdecimal() else 0 for part in word.split(","))
     if any(bits not in BITS for bits in widths) or len(set(widths)) < len(widths):
         known = ", ".join(map(str, BITS))
-        raise BadRecipe(f"{word!r} are no widths.", "--bits", f"Give one or several of {known}, each once, as in 8,4,2.")
+        raise BadRecipe(f"{word!r} is not a list of widths.", "--bits", f"Give one or several of {known}, each once, as in 8,4,2.")
     return widths
 
 
@@ -35,7 +35,7 @@ def checkpoint_path(model: Path) -> Path:
 
 
 def refuse_single(options: Mapping[str, bool]) -> None:
-    """Refuse options that belong to one width where several are given. options: name -> whether it
+    """Refuse options that belong to one model where there are several. options: name -> whether it
     was given. Raises BadRecipe.
     """
     idle = next((name for name, given in options.items() if given), None)
@@ -44,8 +44,8 @@ def refuse_single(options: Mapping[str, bool]) -> None:
 
 
 def check_float(widths: tuple[int, ...], options: Mapping[str, bool]) -> None:
-    """Refuse what makes no sense for models that stay float. options: name -> whether it was given.
-    Raises BadRecipe.
+    """Refuse options that mean nothing for models that stay float. options: name -> whether it was
+    given. Raises BadRecipe.
     """
     if not widths:
         raise BadRecipe("With --compute float only codebooks can be trained.", "--compute", "Add --bits, as in --bits 4.")

@@ -5,8 +5,8 @@ written as soon as it is done.
 from __future__ import annotations
 
 from edgeq.cli.finetune.job import Job
+from edgeq.cli.finetune.widths_table import report_of, row_of, widths_text
 from edgeq.cli.outputs import write
-from edgeq.cli.palettize.widths_table import report_of, row_of, widths_text
 from edgeq.errors import FloorMissed
 from edgeq.learn.door import Checkpoint
 from edgeq.palettize.widths import fine_tune_widths
@@ -15,8 +15,8 @@ FIX = "Train longer, or with --labels, another --lr or a finer --granularity; or
 
 
 def run_widths(job: Job) -> None:
-    """Raises FloorMissed after all is written and shown; with strict, widths that miss a floor are
-    not written.
+    """Write each width as soon as it is done, then show all. Raises FloorMissed after that; with
+    --strict, widths that miss a floor are not written.
     """
     asked, rows, missed, first = job.asked, [], [], None
     loaded, target = asked.load_model(job.model), asked.load_target()

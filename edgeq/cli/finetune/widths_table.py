@@ -1,10 +1,11 @@
-"""What `edgeq finetune --bits 8,4,2` tells, a line a width: size, accuracy before and after
-training, and whether that was needed.
+"""What `edgeq finetune --bits 8,4,2` shows, one line per width: size, accuracy before and after
+training, and whether training was needed.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -19,57 +20,68 @@ MIB = 2**20
 
 @dataclass(frozen=True)
 class Figures:
-    """One model of a width. accuracy: top-1, 0..1, or another metric of the data; None: no labels.
-    missed: a line for each floor missed.
-    """
+    """What one model of a width reaches."""
 
+    #: top-1, 0..1, or another metric of the data; None: the data has no labels
     accuracy: float | None
+    #: of the first output against the float model's, in dB
     sqnr_db: float | None
+    #: share of samples with the float model's arg-max, 0..1; None: the output is not class scores
     top1_agreement: float | None
+    #: a line for each floor that is missed
     missed: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Row:
-    """What came of one width. after: None where there was no need to train. kept: which of the two
-    was written, to `model`.
-    """
+    """What came of one width."""
 
     bits: int
+    #: size of the file
     size_bytes: int
     size_mib: float
+    #: without training
     before: Figures
+    #: after training; None: there was no need to train
     after: Figures | None
-    kept: str
+    #: which of the two models was kept
+    kept: Literal["before", "after"]
+    #: where it was written; None: it was not, since it misses a floor
     model: str | None
+    #: where its plan was written
     plan: str | None
 
 
 @dataclass(frozen=True)
 class WidthsReport:
-    """All widths, in the order asked for, and the float model. metric: of the accuracies. samples:
-    that were judged on.
-    """
+    """All widths beside the float model."""
 
+    #: path of the float model
     model: str
+    #: size of its file
     float_bytes: int
+    #: its accuracy on the same data; None: the data has no labels
     float_accuracy: float | None
+    #: what the accuracies are
     metric: str | None
+    #: how many samples were measured on
     samples: int
+    #: the largest accepted drop in accuracy, in percentage points; None: no limit
     max_drop: float | None
+    #: in the order asked for
     widths: tuple[Row, ...]
 
 
 def row_of(width: Width, model: str | None, plan: str | None) -> Row:
-    """model, plan: where they were written."""
+    """The row of one width. model, plan: where they were written; None: they were not."""
     size = width.made.report.size.int8_bytes
     after = None if width.after is None else _figures(width.after.report)
-    kept = "before" if width.made is width.before else "after"
+    kept: Literal["before", "after"] = "before" if width.made is width.before else "after"
     return Row(width.bits, size, size / MIB, _figures(width.before.report), after, kept, model, plan)
 
 
 def report_of(first: Report, rows: tuple[Row, ...]) -> WidthsReport:
-    """first: of any of the models."""
+    """The report on all widths. first: the report of any of the models."""
     accuracy, found = first.accuracy, first.fidelity
     metric, of_float = (None, None) if accuracy is None else (accuracy.metric, accuracy.float)
     samples = 0 if found is None else found.samples
@@ -84,7 +96,7 @@ def _figures(report: Report) -> Figures:
 
 
 def widths_text(told: WidthsReport) -> RenderableType:
-    """The table."""
+    """A line on the float model, then a table with a row per width."""
     measure = told.metric or ("same top-1" if all(row.before.top1_agreement is not None for row in told.widths) else "SQNR")
     head = Text.assemble((told.model, "bold"), f": {told.float_bytes / MIB:.3g} MiB in float")
     if told.float_accuracy is not None:

@@ -5,6 +5,7 @@ floats or in integers.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -23,42 +24,27 @@ EXAMPLE = """    edgeq palettize model.onnx --bits 4 -o model.w4.onnx
 
     edgeq palettize model.onnx --bits 2 --prune 2:4 --plot pictures/ -o model.w2.onnx"""
 
-Bits = Annotated[int | None, typer.Option("--bits", metavar="B", help="Bits of an index: 1, 2, 3, 4, 5, 6 or 8.", rich_help_panel=SIZES)]
-BitsAverage = Annotated[
-    float | None, typer.Option("--bits-avg", metavar="B", help="Bits per weight on average, tables included.", rich_help_panel=SIZES)
-]
-SizeBudget = Annotated[
-    str | None, typer.Option("--size-budget", metavar="SHARE", help="Size of the file, as in 25% of MODEL's.", rich_help_panel=SIZES)
-]
-MinSqnr = Annotated[
-    float | None,
-    typer.Option("--min-sqnr", metavar="DB", help="The smallest model with at least this SQNR; needs --data.", rich_help_panel=SIZES),
-]
+_size = partial(typer.Option, rich_help_panel=SIZES)
+
+Bits = Annotated[int | None, _size("--bits", metavar="B", help="Bits of an index: 1, 2, 3, 4, 5, 6 or 8.")]
+BitsAverage = Annotated[float | None, _size("--bits-avg", metavar="B", help="Bits per weight on average, tables included.")]
+SizeBudget = Annotated[str | None, _size("--size-budget", metavar="SHARE", help="Size of the file, as in 25% of MODEL's.")]
+MinSqnr = Annotated[float | None, _size("--min-sqnr", metavar="DB", help="The smallest model with at least this SQNR; needs --data.")]
 LayerBits = Annotated[
     list[str] | None,
-    typer.Option(
-        "--layer",
-        metavar="PATTERN=B",
-        help="Bits of single layers, by name, glob, /regex/ or operator type. Repeatable.",
-        rich_help_panel=SIZES,
-    ),
+    _size("--layer", metavar="PATTERN=B", help="Bits of single layers, by name, glob, /regex/ or operator type. Repeatable."),
 ]
 Granularity = Annotated[
-    str | None,
-    typer.Option(
-        "--granularity", metavar="GRAIN", help="What shares a table: tensor, channel, group:N or vector:N.", rich_help_panel=SIZES
-    ),
+    str | None, _size("--granularity", metavar="GRAIN", help="What shares a table: tensor, channel, group:N or vector:N.")
 ]
-Prune = Annotated[
-    str | None, typer.Option("--prune", metavar="SHARE|N:M", help="Set weights to 0 first: 0.5, or 2:4.", rich_help_panel=SIZES)
-]
+Prune = Annotated[str | None, _size("--prune", metavar="SHARE|N:M", help="Set weights to 0 first: 0.5, or 2:4.")]
 
 
 @offers("data compute target samples shape seed uint2 plot no_prove max_bytes report", writes=True)
 def palettize(
     asked: Asked,
     model: o.FloatModel,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT", help="The model to write.", rich_help_panel=o.OUTPUT)],
+    out: o.ModelOut,
     bits: Bits = None,
     bits_avg: BitsAverage = None,
     size_budget: SizeBudget = None,
