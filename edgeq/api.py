@@ -62,9 +62,8 @@ def quantize(
     validation: data on which fidelity, floors and the candidates of effort "best" are measured;
     default: data. work: folder in which a search of effort "best" keeps its journal; the same call
     continues from there. prove: run the result in onnxruntime and measure it. strict_data: treat
-    warnings about the data as errors. checkpoint: of fine-tuning, where the recipe asks for it;
-    training then starts from a given plan. Raises EdgeqError; a missed floor of the recipe does not
-    raise: report.gate says so.
+    warnings about the data as errors. checkpoint: of fine-tuning, which starts from a given plan.
+    Raises EdgeqError; a missed floor of the recipe does not raise: report.gate says so.
     """
     recipe, target, progress, clock = recipe or Recipe(), _target(target), progress or Silent(), Clock()
     with clock.stage("prepare"):
