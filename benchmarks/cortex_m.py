@@ -29,7 +29,7 @@ import onnx
 import onnx_ir as ir
 from cortex_firmware import CHIPS, Codes, build, emulate, harness
 
-from edgeq.integers.tflite.emit import fixed_batch
+from edgeq.integers.fixed_batch import fixed_batch
 from edgeq.io.load import load_model
 
 TOOLS = {

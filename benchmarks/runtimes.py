@@ -24,7 +24,7 @@ from zoo import find_zoo
 from edgeq.api import quantize
 from edgeq.data.open import open_dataset
 from edgeq.graph.signature import input_specs
-from edgeq.integers.tflite.emit import emit_tflite
+from edgeq.integers.emit import emit_tflite
 from edgeq.io.load import load_model
 from edgeq.passes.boundary.float_boundary import FloatBoundary
 from edgeq.prove.other_runtimes import ProofSubject, prove_in

@@ -77,8 +77,8 @@ def _golden(made: Quantized, data: str | None, count: int, *, channels_last: boo
 
 
 def _c_source(made: Quantized, name: str) -> list[bytes]:
+    from edgeq.integers.emit import emit_tflite
     from edgeq.integers.tflite.c_source import c_source
-    from edgeq.integers.tflite.emit import emit_tflite
 
     graph = made.model.graph
     text = c_source(emit_tflite(made.model), name, len(graph.inputs), len(graph.outputs))

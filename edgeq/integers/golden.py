@@ -14,8 +14,8 @@ import onnx_ir as ir
 from edgeq.data.dataset import Dataset
 from edgeq.errors import BadModel
 from edgeq.integers.coded_inputs import coded, pixel_inputs
-from edgeq.integers.interpreter.run import Interpreter
-from edgeq.integers.tflite.emitter import signed_codes
+from edgeq.integers.run import Interpreter
+from edgeq.integers.signed import signed_codes
 from edgeq.integers.tflite.layout import permuted
 from edgeq.numerics.arrays import AnyArray
 from edgeq.numerics.grid import QuantParams, quantize

@@ -58,6 +58,13 @@ class IntegerOp:
     def name(self) -> str:
         return str(self.node.name)
 
+    @property
+    def computes(self) -> bool:
+        """Whether something flows through it at run time; constants and their arithmetic are read
+        where they are used.
+        """
+        return any(operand is not None and operand.data is None for operand in self.inputs)
+
 
 @dataclass(frozen=True, eq=False)
 class IntegerGraph:

@@ -12,8 +12,9 @@ from edgeq.data.dataset import Dataset
 from edgeq.graph.signature import input_specs
 from edgeq.integers.code_operators import code_operators
 from edgeq.integers.coded_inputs import pixel_inputs
+from edgeq.integers.emit import emit_tflite
+from edgeq.integers.fixed_batch import fixed_batch
 from edgeq.integers.graph import Operand, integer_graph
-from edgeq.integers.tflite.emit import emit_tflite, fixed_batch
 from edgeq.integers.tflite.read import file_operators
 from edgeq.passes.boundary.float_boundary import FloatBoundary
 from edgeq.passes.boundary.integer_boundary import IntegerBoundary

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import onnx_ir as ir
 
-from edgeq.integers.tflite.emit import emit_tflite
+from edgeq.integers.emit import emit_tflite
 from edgeq.io.save import atomic_write_bytes, save_model
 from edgeq.report.report import Report
 from edgeq.schema.plan import Plan

@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from edgeq.errors import BadModel, UnsupportedOp
-from edgeq.integers.interpreter.run import Interpreter
-from edgeq.integers.tflite.emit import emit_tflite
+from edgeq.integers.emit import emit_tflite
+from edgeq.integers.run import Interpreter
 from edgeq.integers.tflite.layout import keeps_order, order, place, stored
 from edgeq.integers.tflite.read import file_operators
 from edgeq.io.load import load_proto

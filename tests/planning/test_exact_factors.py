@@ -12,12 +12,12 @@ import onnx
 import pytest
 
 from edgeq.api import Quantized, quantize
+from edgeq.integers.emit import emit_tflite
 from edgeq.integers.graph import integer_graph
-from edgeq.integers.interpreter.arithmetic import out_scale
 from edgeq.integers.interpreter.fixed_point import Multiplier, multiplier, scaled
-from edgeq.integers.interpreter.run import Interpreter
-from edgeq.integers.tflite.emit import emit_tflite
-from edgeq.integers.tflite.emitter import made as made_grid
+from edgeq.integers.interpreter.machine import out_scale
+from edgeq.integers.operands import grid_out
+from edgeq.integers.run import Interpreter
 from edgeq.numerics.arrays import AnyArray
 from edgeq.numerics.grid import quantize as to_codes
 from edgeq.passes.boundary.float_boundary import FloatBoundary
@@ -140,7 +140,7 @@ def test_means_and_products_have_exact_factors() -> None:
     for op_type, count in (("Mul", 1), ("GlobalAveragePool", 144)):
         step = steps[op_type]
         product = np.prod([float(operand.grid.scale) for operand in step.inputs if operand is not None and operand.grid is not None])
-        factor, zero = float(product) / count / out_scale(step), int(made_grid(step).zero_point)
+        factor, zero = float(product) / count / out_scale(step), int(grid_out(step).zero_point)
         ladder = exact_ladder(max(zero + 128, 127 - zero), count)
         assert min(abs(rung / factor - 1) for rung in around(factor, ladder)) < 2e-7
 

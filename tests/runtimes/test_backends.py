@@ -19,8 +19,8 @@ from edgeq.cli.prove_runtime import proofs_text
 from edgeq.data.open import open_dataset
 from edgeq.errors import BadRecipe, MissingExtra, RuntimeRefused
 from edgeq.graph.signature import input_specs
+from edgeq.integers.emit import emit_tflite
 from edgeq.integers.legality.check import check_model
-from edgeq.integers.tflite.emit import emit_tflite
 from edgeq.io.load import load_proto
 from edgeq.prove.distance import Distance, OutputDistance
 from edgeq.prove.fidelity import Agreement

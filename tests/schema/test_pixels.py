@@ -17,9 +17,9 @@ from edgeq.data.open import open_dataset
 from edgeq.errors import BadData, BadPlan
 from edgeq.graph.code_grids import recorded_grid
 from edgeq.graph.signature import input_specs
+from edgeq.integers.emit import emit_tflite
 from edgeq.integers.golden import golden_vectors
 from edgeq.integers.legality.check import check_model
-from edgeq.integers.tflite.emit import emit_tflite
 from edgeq.numerics.arrays import F32
 from edgeq.numerics.grid import dequantize
 from edgeq.passes.boundary.float_boundary import FloatBoundary

@@ -15,8 +15,8 @@ from edgeq.api import Quantized, compare, quantize
 from edgeq.errors import BadRecipe, BadTarget, UnsupportedOp
 from edgeq.integers.golden import golden_vectors
 from edgeq.integers.graph import integer_graph
-from edgeq.integers.interpreter.run import Interpreter
 from edgeq.integers.legality.check import check_model
+from edgeq.integers.run import Interpreter
 from edgeq.io.load import load_model, load_proto
 from edgeq.numerics.arrays import AnyArray
 from edgeq.passes.boundary.float_boundary import FloatBoundary

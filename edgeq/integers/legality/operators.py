@@ -116,18 +116,16 @@ def _flips_sign(step: IntegerOp) -> bool:
 def _grid_rules(step: IntegerOp, operand: Operand, grid: QuantParams, target: Target) -> Iterator[Violation]:
     facts = target.activations
     if grid.dtype != facts.dtype:
-        yield _found(
-            step, "activation_dtype", f"{operand.name} is {grid.dtype}", f"activations are {facts.dtype}", facts.source, _REQUANTIZE
-        )
+        observed, fact = f"{operand.name} is {grid.dtype}", f"activations are {facts.dtype}"
+        yield _found(step, "activation_dtype", observed, fact, facts.source, _REQUANTIZE)
         return
     if not isinstance(grid.granularity, PerTensor):
         observed = f"{operand.name} has {grid.scale.size} scales"
         yield _found(step, "activation_granularity", observed, "one scale a tensor", facts.source, _REQUANTIZE)
         return
     if not np.all(np.isfinite(grid.scale)) or not np.all(grid.scale > 0):
-        yield _found(
-            step, "scale_positive", f"{operand.name} has scale {float(grid.scale):g}", "scales are positive", facts.source, _REQUANTIZE
-        )
+        observed = f"{operand.name} has scale {float(grid.scale):g}"
+        yield _found(step, "scale_positive", observed, "scales are positive", facts.source, _REQUANTIZE)
         return
     middle = 0 if LIMITS[facts.dtype][0] < 0 else 128
     if facts.symmetric and int(grid.zero_point) != middle:

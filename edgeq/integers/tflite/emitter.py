@@ -9,43 +9,30 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from edgeq.errors import UnsupportedOp
 from edgeq.graph.edit import free_name
 from edgeq.integers.graph import IntegerOp, Operand
+from edgeq.integers.operands import refused, shape_of
+from edgeq.integers.signed import signed, signed_codes
 from edgeq.integers.tflite.flatbuffer import Number, TfOperator, TfTensor
 from edgeq.integers.tflite.layout import inverse, keeps_order, order, permuted, stored
 from edgeq.numerics.arrays import AnyArray, Ints
 from edgeq.numerics.grid import PerTensor, QuantParams
 
 
-def refused(step: IntegerOp, why: str) -> UnsupportedOp:
-    """The error for a step that TFLite cannot express."""
-    return UnsupportedOp(
-        f"TFLite's int8 operators cannot express this {step.op_type}: {why}.", f"node {step.name}", "Change the float model."
-    )
-
-
-def signed(grid: QuantParams) -> QuantParams:
-    """The same numbers in int8 codes: q - 128 for uint8."""
-    if grid.dtype == "uint8":
-        return QuantParams("int8", grid.scale, np.asarray(grid.zero_point - 128, np.int32), grid.granularity, grid.narrow)
-    return grid
-
-
-def signed_codes(codes: AnyArray) -> AnyArray:
-    """uint8 codes as int8."""
-    return (codes.astype(np.int16) - 128).astype(np.int8) if codes.dtype == np.uint8 else codes
-
-
 @dataclass
 class Emitter:
-    """readers: name of a tensor -> the steps that read it. flattened: name of a matrix of rows that
-    were images and are left in TFLite's order -> (channels, height, width)."""
+    """The tensors and operators of one .tflite file, while they are written."""
 
+    #: name of a value -> the steps that read it
     readers: Mapping[str, Sequence[IntegerOp]]
+    #: of the file so far; a tensor is spoken of by its place here
     tensors: list[TfTensor] = field(default_factory=list)
+    #: of the file so far, in the order of execution
     operators: list[TfOperator] = field(default_factory=list)
+    #: name of a value -> the place of its tensor
     index: dict[str, int] = field(default_factory=dict)
+    #: name of a matrix of rows that were images and are left in TFLite's order -> (channels,
+    #: height, width)
     flattened: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     _names: set[str] = field(default_factory=set)
 
@@ -137,30 +124,3 @@ class Emitter:
         if order(len(shape)) == tuple(range(len(shape))):
             return final, final
         return self.scratch(f"{step.outputs[0].name}_plain", shape, step.outputs[0].grid), final
-
-
-def shape_of(operand: Operand, step: IntegerOp) -> tuple[int, ...]:
-    """The sizes of a tensor. Raises UnsupportedOp where one is not known."""
-    if operand.shape is None:
-        raise UnsupportedOp(
-            f"A size of {operand.name} is not known; TFLite models have fixed shapes.",
-            f"node {step.name}",
-            "Freeze the inputs: --shape NAME=DIMS.",
-        )
-    return operand.shape
-
-
-def codes(step: IntegerOp, number: int) -> Operand:
-    """An input that must be codes with a grid."""
-    found = step.inputs[number] if number < len(step.inputs) else None
-    if found is None or found.grid is None:
-        raise refused(step, f"its input {number} is not quantized")
-    return found
-
-
-def made(step: IntegerOp, number: int = 0) -> QuantParams:
-    """The grid of an output."""
-    grid = step.outputs[number].grid if number < len(step.outputs) else None
-    if grid is None:
-        raise refused(step, "its output is not quantized")
-    return grid

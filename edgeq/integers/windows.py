@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
-
-import numpy as np
 
 from edgeq.graph.read import attribute_int, attribute_ints
 from edgeq.integers.graph import IntegerOp
-from edgeq.integers.tflite.emitter import Emitter, refused, shape_of, signed
-from edgeq.integers.tflite.layout import stored
-from edgeq.numerics.grid import LIMITS, QuantParams
-
-#: numbers of the schema's enum Padding
-SAME, VALID = 0, 1
+from edgeq.integers.operands import refused, shape_of
 
 
 @dataclass(frozen=True)
@@ -81,36 +73,3 @@ def is_same(window: Window, sizes: tuple[int, ...]) -> bool:
         if (window.begins[axis], window.ends[axis]) != (total // 2, total - total // 2):
             return False
     return True
-
-
-def padded_input(e: Emitter, step: IntegerOp, window: Window, grid: QuantParams, fill: Literal["zero", "lowest"]) -> tuple[int, int]:
-    """The input tensor and TFLite's padding: SAME or VALID where they fit, else behind an explicit
-    PAD.
-    """
-    first = step.inputs[0]
-    assert first is not None
-    source, shape = e.tensor(first, step), shape_of(first, step)
-    if not window.padded:
-        return source, VALID
-    if is_same(window, shape[2:]):
-        return source, SAME
-    return explicitly_padded(e, step, window, grid, fill), VALID
-
-
-def explicitly_padded(e: Emitter, step: IntegerOp, window: Window, grid: QuantParams, fill: Literal["zero", "lowest"]) -> int:
-    """The input behind a PAD: with the code of 0, or with the lowest code, which no maximum
-    takes.
-    """
-    first = step.inputs[0]
-    assert first is not None
-    source, shape = e.tensor(first, step), shape_of(first, step)
-    amounts = np.array([[0, 0], [window.begins[0], window.ends[0]], [window.begins[1], window.ends[1]], [0, 0]], np.int32)
-    larger = [int(size) + int(more) for size, more in zip(stored(shape), amounts.sum(1), strict=True)]
-    target = e.scratch(f"{step.outputs[0].name}_padded", larger, grid)
-    pads = e.ints("pads", amounts)
-    if fill == "zero":
-        e.op("PAD", [source, pads], [target], "PadOptions", version=2)
-    else:
-        lowest = np.array([LIMITS["int8"][0]], np.int8)
-        e.op("PADV2", [source, pads, e.weight("lowest", lowest, signed(grid), 0)], [target], "PadV2Options", version=2)
-    return target

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
 
 from edgeq.errors import BadData, UnsupportedOp
+from edgeq.integers.fixed_batch import fixed_batch
 from edgeq.integers.graph import IntegerGraph, IntegerOp, Operand, integer_graph
-from edgeq.integers.interpreter import functions, layers, movement
-from edgeq.integers.interpreter.arithmetic import Machine, Overflow, Requantization
-from edgeq.integers.tflite.emit import computes, fixed_batch
+from edgeq.integers.interpreter.machine import Machine, Overflow, Requantization
+from edgeq.integers.ops.table import Run, operator_of
 from edgeq.numerics.arrays import I64, AnyArray, Ints
 from edgeq.numerics.grid import QuantParams, quantize
 
 
 @dataclass(frozen=True, eq=False)
 class IntegerRun:
-    """outputs: name -> codes, of the dtype of their grid. overflows: accumulators that left int32,
-    empty for a sound model.
-    """
+    """What came of a run."""
 
+    #: name -> codes [N, ...], of the dtype of their grid
     outputs: Mapping[str, Ints]
+    #: accumulators that left int32; empty for a sound model
     overflows: tuple[Overflow, ...]
 
 
@@ -35,11 +35,8 @@ class Interpreter:
     def __init__(self, model: ir.Model, requantization: Requantization = "fixed_point") -> None:
         self.graph: IntegerGraph = integer_graph(fixed_batch(model))
         self.requantization: Requantization = requantization
-        self.steps = tuple(step for step in self.graph.steps if computes(step))
-        for step in self.steps:
-            if step.op_type not in _OPERATORS:
-                fix = "Quantize for a target of integers only, such as npu_int8."
-                raise UnsupportedOp(f"The integer interpreter has no {step.op_type}.", f"node {step.name}", fix)
+        self.steps = tuple(step for step in self.graph.steps if step.computes)
+        self._kernels = tuple(_kernel(step) for step in self.steps)
         self.input_grids = {operand.name: self._grid(operand) for operand in self.graph.inputs}
         self.output_grids = {operand.name: self._output_grid(operand) for operand in self.graph.outputs}
 
@@ -53,8 +50,8 @@ class Interpreter:
                 raise BadData("A model input has no feed.", name, "Give an array for every model input.")
             values[name] = _signed_codes(feeds[name], grid)
         machine = Machine(self.requantization, values)
-        for step in self.steps:
-            _OPERATORS[step.op_type](machine, step)
+        for step, kernel in zip(self.steps, self._kernels, strict=True):
+            kernel(machine, step)
         found = {name: _codes(machine.values[name], grid) for name, grid in self.output_grids.items()}
         return IntegerRun(found, tuple(machine.overflows))
 
@@ -78,6 +75,14 @@ class Interpreter:
         raise UnsupportedOp("A model output is made as a float.", operand.name, "Quantize for a target of integers only.")
 
 
+def _kernel(step: IntegerOp) -> Run:
+    operator = operator_of(step)
+    if operator is None:
+        fix = "Quantize for a target of integers only, such as npu_int8."
+        raise UnsupportedOp(f"The integer interpreter has no {step.op_type}.", f"node {step.name}", fix)
+    return operator.run
+
+
 def _signed_codes(array: AnyArray, grid: QuantParams) -> I64:
     codes = array if array.dtype.kind in "iu" else quantize(array.astype(np.float32), grid)
     return codes.astype(np.int64) - (128 if grid.dtype == "uint8" else 0)
@@ -85,40 +90,3 @@ def _signed_codes(array: AnyArray, grid: QuantParams) -> I64:
 
 def _codes(signed: I64, grid: QuantParams) -> Ints:
     return np.asarray(signed + (128 if grid.dtype == "uint8" else 0)).astype(grid.dtype)
-
-
-_OPERATORS: dict[str, Callable[[Machine, IntegerOp], None]] = {
-    "QuantizeLinear": functions.quantize,
-    "DequantizeLinear": functions.dequantize,
-    "Requantize": functions.requantize,
-    "Lookup": functions.lookup,
-    "Conv": layers.conv,
-    "ConvTranspose": layers.transpose_conv,
-    "Gemm": layers.gemm,
-    "MatMul": layers.gemm,
-    "Add": functions.add,
-    "Sub": functions.add,
-    "Mul": functions.mul,
-    "Concat": movement.concat,
-    "MaxPool": movement.pool,
-    "AveragePool": movement.pool,
-    "GlobalAveragePool": movement.mean,
-    "ReduceMean": movement.mean,
-    "Resize": movement.resize,
-    "Relu": functions.clamp,
-    "Clip": functions.clamp,
-    "HardSwish": functions.hard_swish,
-    "LeakyRelu": functions.leaky_relu,
-    "PRelu": functions.prelu,
-    "Sigmoid": functions.sigmoid,
-    "Tanh": functions.tanh,
-    "Softmax": functions.softmax,
-    "Reshape": movement.reshape,
-    "Flatten": movement.reshape,
-    "Squeeze": movement.reshape,
-    "Unsqueeze": movement.reshape,
-    "Transpose": movement.transpose,
-    "Pad": movement.pad,
-    "Slice": movement.slice_,
-    "Split": movement.split,
-}

@@ -1,5 +1,5 @@
-"""Shared pieces of the reference operators: real factors applied in fixed point or in float,
-saturation, overflow.
+"""The machine of the reference operators: values in codes, real factors applied in fixed point or
+in float, saturation, overflow.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from edgeq.integers.graph import IntegerOp, Operand
 from edgeq.integers.interpreter.fixed_point import INT32, multiplier, scaled
-from edgeq.integers.tflite.emitter import codes, made, signed, signed_codes
+from edgeq.integers.operands import codes, grid_in, grid_out
+from edgeq.integers.signed import signed_codes
 from edgeq.numerics.arrays import F64, I64
 from edgeq.numerics.grid import LIMITS, QuantParams
 
@@ -22,18 +23,23 @@ Requantization = Literal["fixed_point", "float"]
 
 @dataclass(frozen=True)
 class Overflow:
-    """An accumulator that left int32. largest: magnitude of the sum."""
+    """An accumulator that left int32."""
 
+    #: name of the node that sums
     node: str
+    #: magnitude of the largest sum
     largest: int
 
 
 @dataclass
 class Machine:
-    """values: name -> signed codes [N, ...]. overflows: what left int32 so far."""
+    """One run: what has been computed so far."""
 
+    #: how sums come to the output's grid
     requantization: Requantization
+    #: name -> int8 codes [N, ...]
     values: dict[str, I64]
+    #: accumulators that left int32 so far
     overflows: list[Overflow] = field(default_factory=list)
 
     def value(self, operand: Operand) -> I64:
@@ -57,11 +63,15 @@ class Machine:
             whole = (whole - INT32[0]) % (1 << 32) + INT32[0]
         return whole
 
+    def regridded(self, step: IntegerOp, x: I64, scale: float) -> I64:
+        """Codes minus zero point at `scale` -> those at the scale of the step's output."""
+        return x if scale == out_scale(step) else self.rescaled(x, scale / out_scale(step))
+
     def finish(self, step: IntegerOp, rescaled: I64) -> None:
         """Add the zero point, cut at the clamp and at the ends of int8, store as the step's
         output.
         """
-        grid = signed(made(step))
+        grid = grid_out(step)
         low, high = clamp_codes(step, grid)
         self.values[step.outputs[0].name] = np.clip(rescaled + int(grid.zero_point), low, high)
 
@@ -77,13 +87,12 @@ def clamp_codes(step: IntegerOp, grid: QuantParams) -> tuple[int, int]:
 
 def centred(machine: Machine, step: IntegerOp, number: int) -> tuple[I64, float]:
     """Codes minus zero point, and the scale, of an input."""
-    operand = codes(step, number)
-    assert operand.grid is not None
-    return machine.value(operand) - int(signed(operand.grid).zero_point), float(operand.grid.scale)
+    grid = grid_in(step, number)
+    return machine.value(codes(step, number)) - int(grid.zero_point), float(grid.scale)
 
 
 def out_scale(step: IntegerOp) -> float:
-    return float(made(step).scale)
+    return float(grid_out(step).scale)
 
 
 def along(axis: int, rank: int, numbers: F64) -> F64:

@@ -1,0 +1,88 @@
+"""From a QDQ model to the bytes of a .tflite file: integers throughout, channels last, no
+TensorFlow.
+"""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import onnx_ir as ir
+
+from edgeq.errors import BadModel, UnsupportedOp
+from edgeq.integers.coded_inputs import pixel_inputs
+from edgeq.integers.fixed_batch import fixed_batch
+from edgeq.integers.graph import IntegerOp, Operand, integer_graph
+from edgeq.integers.ops.table import operator_of
+from edgeq.integers.tflite.emitter import Emitter
+from edgeq.integers.tflite.flatbuffer import TfModel, TfTensor, require_tflite, to_bytes
+from edgeq.integers.tflite.layout import stored
+from edgeq.version import __version__
+
+#: what of a model's own record goes into the file
+_RECORD = ("edgeq.target", "edgeq.recipe", "edgeq.model", "edgeq.data", "edgeq.plan", "edgeq.gate")
+
+
+def emit_tflite(model: ir.Model) -> bytes:
+    """The .tflite form of a QDQ model whose integers are all of 8 bits (uint8 becomes int8,
+    exactly).
+
+    A dynamic first dimension of an input becomes 1. Images are taken and given channels last: [N,
+    C, H, W] -> [N, H, W, C]. Float inputs and outputs get a QUANTIZE and a DEQUANTIZE; inputs of
+    raw pixels stay uint8, with a QUANTIZE behind them. Raises UnsupportedOp that names the node,
+    BadModel for sizes that are not known, MissingExtra without the extra [tflite].
+    """
+    require_tflite()
+    graph = integer_graph(fixed_batch(model))
+    steps = tuple(step for step in graph.steps if step.computes)
+    readers: dict[str, list[IntegerOp]] = {}
+    for step in steps:
+        for operand in step.inputs:
+            if operand is not None:
+                readers.setdefault(operand.name, []).append(step)
+    emitter = Emitter(readers)
+    pixels = pixel_inputs(model)
+    inputs = [_pixels(emitter, operand) if operand.name in pixels else _end(emitter, operand) for operand in graph.inputs]
+    for step in steps:
+        _emit(emitter, step)
+    outputs = [_made(emitter, operand) for operand in graph.outputs]
+    record = {key: model.metadata_props[key] for key in _RECORD if key in model.metadata_props}
+    metadata = {"edgeq": json.dumps(record, sort_keys=True).encode()} if record else {}
+    tensors, operators = tuple(emitter.tensors), tuple(emitter.operators)
+    return to_bytes(TfModel(tensors, operators, tuple(inputs), tuple(outputs), f"edgeq {__version__}", metadata))
+
+
+def _end(emitter: Emitter, operand: Operand) -> int:
+    """The tensor of a model input."""
+    if operand.shape is None or not (operand.is_float or operand.grid is not None):
+        raise BadModel(f"Input {operand.name} is neither float nor codes.", operand.name, "Feed it as a constant: fold it into the model.")
+    tensor = emitter.scratch(operand.name, stored(operand.shape), operand.grid)
+    emitter.index[operand.name] = tensor
+    return tensor
+
+
+def _pixels(emitter: Emitter, operand: Operand) -> int:
+    """The uint8 tensor of a model input, and the int8 tensor that all else reads: the same codes,
+    128 less.
+    """
+    codes, grid = _end(emitter, operand), operand.grid
+    assert grid is not None  # PixelBoundary records it
+    made = emitter.tensors[codes]
+    zero = np.atleast_1d(grid.zero_point).astype(np.int64)
+    tensor = emitter.add(TfTensor(f"{operand.name}_pixels", made.shape, "uint8", np.atleast_1d(grid.scale), zero))
+    emitter.op("QUANTIZE", [tensor], [codes], "QuantizeOptions", version=1)
+    return tensor
+
+
+def _made(emitter: Emitter, operand: Operand) -> int:
+    if operand.name not in emitter.index:
+        raise BadModel(f"Output {operand.name} is computed by no operator.", operand.name, "Take it off the model.")
+    return emitter.index[operand.name]
+
+
+def _emit(emitter: Emitter, step: IntegerOp) -> None:
+    operator = operator_of(step)
+    if operator is None or operator.emit is None:
+        what = f"TFLite's int8 operators have none for {step.op_type}."
+        raise UnsupportedOp(what, f"node {step.name}", "Quantize for target mcu_tflite, which says what it has.")
+    operator.emit(emitter, step)

@@ -1,0 +1,34 @@
+"""A model for one sample a run: its batch fixed, every size known."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from edgeq.errors import BadModel
+from edgeq.graph.freeze import freeze_shapes
+from edgeq.passes.prepare.fold_constants import FoldConstants
+from edgeq.passes.prepare.fold_shapes import FoldShapes
+from edgeq.passes.prepare.infer_shapes import InferShapes
+
+
+def fixed_batch(model: ir.Model) -> ir.Model:
+    """A copy for one sample a run, with every size that follows from the inputs' inferred and shape
+    arithmetic folded. Raises BadModel for an input with a size that is not fixed.
+    """
+    copy = model.clone()
+    shapes = {}
+    for value in copy.graph.inputs:
+        if value.name in copy.graph.initializers or value.shape is None:
+            continue
+        sizes = [1 if axis == 0 and not isinstance(size, int) else size for axis, size in enumerate(value.shape)]
+        if not all(isinstance(size, int) for size in sizes):
+            fix = f"Quantize with --shape {value.name}=DIMS."
+            raise BadModel(f"Input {value.name} has sizes that are not fixed.", f"input {value.name}: {value.shape}", fix)
+        shapes[str(value.name)] = tuple(int(size) for size in sizes if isinstance(size, int))
+    freeze_shapes(copy, shapes)
+    for value in copy.graph.outputs:
+        value.shape = None  # inferred anew for one sample
+    InferShapes()(copy)
+    while FoldConstants()(copy).modified | FoldShapes()(copy).modified:
+        InferShapes()(copy)
+    return copy

@@ -1,0 +1,60 @@
+"""What an integer operator needs of its operands, asked for in one way: codes with a grid, known
+sizes, or the error that names the node.
+"""
+
+from __future__ import annotations
+
+from edgeq.errors import UnsupportedOp
+from edgeq.integers.graph import IntegerOp, Operand
+from edgeq.integers.signed import signed
+from edgeq.numerics.grid import QuantParams
+
+
+def refused(step: IntegerOp, why: str) -> UnsupportedOp:
+    """The error for a step that TFLite cannot express."""
+    return UnsupportedOp(
+        f"TFLite's int8 operators cannot express this {step.op_type}: {why}.", f"node {step.name}", "Change the float model."
+    )
+
+
+def shape_of(operand: Operand, step: IntegerOp) -> tuple[int, ...]:
+    """The sizes of a tensor. Raises UnsupportedOp where one is not known."""
+    if operand.shape is None:
+        raise UnsupportedOp(
+            f"A size of {operand.name} is not known; TFLite models have fixed shapes.",
+            f"node {step.name}",
+            "Freeze the inputs: --shape NAME=DIMS.",
+        )
+    return operand.shape
+
+
+def codes(step: IntegerOp, number: int) -> Operand:
+    """An input that must be codes with a grid. Raises UnsupportedOp."""
+    found = step.inputs[number] if number < len(step.inputs) else None
+    if found is None or found.grid is None:
+        raise refused(step, f"its input {number} is not quantized")
+    return found
+
+
+def grid_in(step: IntegerOp, number: int = 0) -> QuantParams:
+    """The grid of an input, in int8 codes. Raises UnsupportedOp where it has none."""
+    grid = codes(step, number).grid
+    assert grid is not None  # codes() has looked
+    return signed(grid)
+
+
+def grid_out(step: IntegerOp, number: int = 0) -> QuantParams:
+    """The grid of an output, in int8 codes. Raises UnsupportedOp where it has none."""
+    grid = step.outputs[number].grid if number < len(step.outputs) else None
+    if grid is None:
+        raise refused(step, "its output is not quantized")
+    return signed(grid)
+
+
+def same_grid(step: IntegerOp) -> None:
+    """For steps that move codes. Raises UnsupportedOp where an output has another grid than the
+    input.
+    """
+    grid = grid_in(step)
+    if any(grid_out(step, number) != grid for number in range(len(step.outputs))):
+        raise refused(step, "it moves codes, but its output has another grid than its input")

@@ -1,0 +1,62 @@
+"""The ends of an integer model, and from one grid to another: QUANTIZE, DEQUANTIZE."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgeq.errors import UnsupportedOp
+from edgeq.integers.graph import IntegerOp
+from edgeq.integers.interpreter.machine import Machine, centred
+from edgeq.integers.operands import codes, grid_in, grid_out
+from edgeq.integers.tflite.emitter import Emitter
+from edgeq.integers.tflite.flatbuffer import TfTensor
+from edgeq.numerics.grid import LIMITS
+
+
+def emit_quantize(emitter: Emitter, step: IntegerOp) -> None:
+    """A float input of the model becomes codes."""
+    source = step.inputs[0]
+    assert source is not None
+    if source.name not in emitter.index:
+        what = f"Value {source.name} is float inside of the model; TFLite's int8 models have no float operators."
+        raise UnsupportedOp(what, f"node {step.name}", "Quantize for target mcu_tflite, without nodes kept float.")
+    emitter.op("QUANTIZE", [emitter.index[source.name]], [emitter.output(step)], "QuantizeOptions")
+
+
+def run_quantize(machine: Machine, step: IntegerOp) -> None:
+    """The machine is given codes where the model is given floats."""
+    source = step.inputs[0]
+    assert source is not None
+    machine.values[step.outputs[0].name] = np.clip(machine.values[source.name], *LIMITS["int8"])
+
+
+def emit_dequantize(emitter: Emitter, step: IntegerOp) -> None:
+    """Codes become a float output of the model."""
+    source = step.inputs[0]
+    assert source is not None
+    final = emitter.add(TfTensor(step.outputs[0].name, emitter.tensors[emitter.tensor(source, step)].shape, "float32"))
+    emitter.index[step.outputs[0].name] = final
+    emitter.op("DEQUANTIZE", [emitter.tensor(source, step)], [final], "DequantizeOptions", version=2)
+
+
+def run_dequantize(machine: Machine, step: IntegerOp) -> None:
+    """A float output is told by its codes."""
+    machine.values[step.outputs[0].name] = machine.value(codes(step, 0))
+
+
+def emit_requantize(emitter: Emitter, step: IntegerOp) -> None:
+    """Codes of one grid become codes of another."""
+    source, same = codes(step, 0), grid_in(step) == grid_out(step)
+    before, behind = source.grid, step.outputs[0].grid
+    assert before is not None and behind is not None
+    if same and before.dtype != behind.dtype:
+        emitter.index[step.outputs[0].name] = emitter.tensor(source, step)  # uint8 of the ONNX model is int8 here already
+    elif same:
+        emitter.reshaped(emitter.tensor(source, step), emitter.output(step))
+    else:
+        emitter.op("QUANTIZE", [emitter.tensor(source, step)], [emitter.output(step)], "QuantizeOptions", version=2)
+
+
+def run_requantize(machine: Machine, step: IntegerOp) -> None:
+    x, scale = centred(machine, step, 0)
+    machine.finish(step, machine.regridded(step, x, scale))

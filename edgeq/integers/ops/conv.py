@@ -1,0 +1,57 @@
+"""Conv: CONV_2D, DEPTHWISE_CONV_2D."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgeq.graph.read import attribute_int, attribute_ints
+from edgeq.integers.graph import IntegerOp
+from edgeq.integers.interpreter.layer import finish_layer
+from edgeq.integers.interpreter.machine import Machine, centred
+from edgeq.integers.interpreter.patches import patches
+from edgeq.integers.operands import codes, shape_of
+from edgeq.integers.tflite.emitter import Emitter
+from edgeq.integers.tflite.fused import fused
+from edgeq.integers.tflite.padding import padded_input
+from edgeq.integers.weights import bias_of, weight_of
+from edgeq.integers.windows import window_of
+
+
+def emit(emitter: Emitter, step: IntegerOp) -> None:
+    """A kernel of one channel per group is DEPTHWISE_CONV_2D."""
+    source, (weight, grid) = codes(step, 0), weight_of(step)
+    groups, channels = attribute_int(step.node, "group", 1), shape_of(source, step)[1]
+    window = window_of(step, attribute_ints(step.node, "kernel_shape") or weight.shape[2:])
+    tensor, padding = padded_input(emitter, step, window, "zero")
+    options = {
+        "Padding": padding,
+        "StrideH": window.strides[0],
+        "StrideW": window.strides[1],
+        "DilationHFactor": window.dilations[0],
+        "DilationWFactor": window.dilations[1],
+        "FusedActivationFunction": fused(step),
+    }
+    bias = emitter.weight(f"{step.name}_bias", *bias_of(step, weight.shape[0], grid), 0)
+    if groups == channels and groups > 1:
+        # OIHW with I = 1 -> 1HWO; ONNX and TFLite number the outputs of a channel alike
+        stored_weight = emitter.weight(f"{step.name}_weight", np.ascontiguousarray(weight[:, 0].transpose(1, 2, 0)[None]), grid, 3)
+        options["DepthMultiplier"] = weight.shape[0] // channels
+        emitter.op("DEPTHWISE_CONV_2D", [tensor, stored_weight, bias], [emitter.output(step)], "DepthwiseConv2DOptions", options, 3)
+    else:
+        stored_weight = emitter.weight(f"{step.name}_weight", np.ascontiguousarray(weight.transpose(0, 2, 3, 1)), grid, 0)
+        emitter.op("CONV_2D", [tensor, stored_weight, bias], [emitter.output(step)], "Conv2DOptions", options, 3)
+
+
+def run(machine: Machine, step: IntegerOp) -> None:
+    x, _ = centred(machine, step, 0)
+    weight, grid = weight_of(step)
+    groups = attribute_int(step.node, "group", 1)
+    window = window_of(step, attribute_ints(step.node, "kernel_shape") or weight.shape[2:])
+    views = patches(x, window, 0)
+    n, channels, height, width = views.shape[:4]
+    rows = views.reshape(n, groups, channels // groups, height, width, -1).transpose(1, 0, 3, 4, 2, 5)
+    rows = rows.reshape(groups, n * height * width, -1).astype(np.float64)
+    table = weight.reshape(groups, len(weight) // groups, -1).astype(np.float64)
+    # products of 8-bit codes in float64: exact up to 2^53
+    sums = np.einsum("grk,gok->gor", rows, table, optimize=True).reshape(len(weight), n, height, width).transpose(1, 0, 2, 3)
+    finish_layer(machine, step, sums, grid, 1)

@@ -1,0 +1,70 @@
+"""Sigmoid, Tanh, Softmax: LOGISTIC, TANH, SOFTMAX, whose output grids TFLite's specification fixes.
+
+The interpreter computes the function itself; TFLite's polynomials and tables differ from it by one
+code at most.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgeq.graph.read import attribute_int
+from edgeq.integers.graph import IntegerOp
+from edgeq.integers.interpreter.fixed_point import round_away
+from edgeq.integers.interpreter.machine import Machine, centred, out_scale
+from edgeq.integers.operands import codes, grid_out, refused, shape_of
+from edgeq.integers.tflite.emitter import Emitter
+from edgeq.integers.tflite.layout import place, stored
+from edgeq.numerics.arrays import F64
+from edgeq.numerics.grid import QuantParams
+
+#: scale and zero point of the output
+_FIXED = {"LOGISTIC": (1 / 256, -128), "SOFTMAX": (1 / 256, -128), "TANH": (1 / 128, 0)}
+
+
+def emit_sigmoid(emitter: Emitter, step: IntegerOp) -> None:
+    _emit(emitter, step, "LOGISTIC")
+
+
+def run_sigmoid(machine: Machine, step: IntegerOp) -> None:
+    x, scale = centred(machine, step, 0)
+    _finish(machine, step, 1 / (1 + np.exp(-x * scale)))
+
+
+def emit_tanh(emitter: Emitter, step: IntegerOp) -> None:
+    _emit(emitter, step, "TANH")
+
+
+def run_tanh(machine: Machine, step: IntegerOp) -> None:
+    x, scale = centred(machine, step, 0)
+    _finish(machine, step, np.tanh(x * scale))
+
+
+def emit_softmax(emitter: Emitter, step: IntegerOp) -> None:
+    rank = len(shape_of(codes(step, 0), step))
+    if place(attribute_int(step.node, "axis", -1), rank) != rank - 1:
+        raise refused(step, "its axis is not the last one of TFLite's layout")
+    _emit(emitter, step, "SOFTMAX", "SoftmaxOptions", {"Beta": 1.0})
+
+
+def run_softmax(machine: Machine, step: IntegerOp) -> None:
+    x, scale = centred(machine, step, 0)
+    axis = attribute_int(step.node, "axis", -1)
+    powers = np.exp((x - x.max(axis, keepdims=True)) * scale)
+    _finish(machine, step, powers / powers.sum(axis, keepdims=True))
+
+
+def _emit(emitter: Emitter, step: IntegerOp, code: str, table: str | None = None, options: dict[str, float] | None = None) -> None:
+    """The operator at its own grid; a QUANTIZE behind it where the graph wants another."""
+    scale, zero = _FIXED[code]
+    grid = QuantParams("int8", np.asarray(scale, np.float32), np.asarray(zero, np.int32))
+    source, direct = codes(step, 0), grid_out(step) == grid
+    shape = stored(shape_of(step.outputs[0], step))
+    target = emitter.output(step) if direct else emitter.scratch(f"{step.name}_fixed", shape, grid)
+    emitter.op(code, [emitter.tensor(source, step)], [target], table, options or {}, 2)
+    if not direct:
+        emitter.op("QUANTIZE", [target], [emitter.output(step)], "QuantizeOptions", version=2)
+
+
+def _finish(machine: Machine, step: IntegerOp, real: F64) -> None:
+    machine.finish(step, round_away(real / out_scale(step)).astype(np.int64))

@@ -1,0 +1,68 @@
+"""Gemm and MatMul by a constant: FULLY_CONNECTED."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgeq.graph.read import attribute_float, attribute_int
+from edgeq.integers.graph import IntegerOp
+from edgeq.integers.interpreter.layer import finish_layer
+from edgeq.integers.interpreter.machine import Machine, centred
+from edgeq.integers.operands import codes, refused
+from edgeq.integers.tflite.emitter import Emitter
+from edgeq.integers.tflite.fused import fused
+from edgeq.integers.weights import bias_of, weight_of
+from edgeq.numerics.arrays import AnyArray
+from edgeq.numerics.grid import QuantParams
+
+
+def emit_gemm(emitter: Emitter, step: IntegerOp) -> None:
+    """Rows that were images, and are left in TFLite's order, are met by columns of the weight in
+    that order.
+    """
+    source, (rows, grid) = codes(step, 0), _gemm_rows(step)
+    image = emitter.flattened.get(source.name)
+    if image is not None:
+        rows = rows.reshape(len(rows), *image).transpose(0, 2, 3, 1).reshape(len(rows), -1)
+    _fully_connected(emitter, step, emitter.tensor(source, step), emitter.output(step), rows, grid)
+
+
+def run_gemm(machine: Machine, step: IntegerOp) -> None:
+    rows, grid = _gemm_rows(step)
+    _products(machine, step, rows.T, grid)
+
+
+def _gemm_rows(step: IntegerOp) -> tuple[AnyArray, QuantParams]:
+    """The weight as [outputs, inputs], and its grid."""
+    node, (weight, grid) = step.node, weight_of(step)
+    if attribute_float(node, "alpha", 1.0) != 1.0 or attribute_float(node, "beta", 1.0) != 1.0 or attribute_int(node, "transA", 0):
+        raise refused(step, "it has alpha, beta or transA")
+    return weight if attribute_int(node, "transB", 0) else weight.T, grid
+
+
+def emit_matmul(emitter: Emitter, step: IntegerOp) -> None:
+    source, (weight, grid) = codes(step, 0), weight_of(step)
+    if weight.ndim != 2:
+        raise refused(step, "its weight is not a constant matrix")
+    tensor = emitter.plain(source, step)
+    target, final = emitter.plain_output(step)
+    _fully_connected(emitter, step, tensor, target, weight.T, grid)
+    if target != final:
+        emitter.transposed(target, (0, 2, 3, 1), final)
+
+
+def run_matmul(machine: Machine, step: IntegerOp) -> None:
+    _products(machine, step, *weight_of(step))
+
+
+def _fully_connected(emitter: Emitter, step: IntegerOp, tensor: int, target: int, rows: AnyArray, grid: QuantParams) -> None:
+    bias = emitter.weight(f"{step.name}_bias", *bias_of(step, len(rows), grid), 0)
+    stored_weight = emitter.weight(f"{step.name}_weight", np.ascontiguousarray(rows), grid, 0)
+    options = {"FusedActivationFunction": fused(step), "KeepNumDims": len(emitter.tensors[tensor].shape) != 2}
+    version = 12 if grid.scale.ndim else 4
+    emitter.op("FULLY_CONNECTED", [tensor, stored_weight, bias], [target], "FullyConnectedOptions", options, version)
+
+
+def _products(machine: Machine, step: IntegerOp, weight: AnyArray, grid: QuantParams) -> None:
+    x, _ = centred(machine, step, 0)
+    finish_layer(machine, step, x.astype(np.float64) @ weight.astype(np.float64), grid, -1)

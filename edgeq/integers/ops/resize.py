@@ -1,0 +1,111 @@
+"""Resize: RESIZE_NEAREST_NEIGHBOR, RESIZE_BILINEAR."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgeq.integers.graph import IntegerOp
+from edgeq.integers.interpreter.fixed_point import truncated
+from edgeq.integers.interpreter.machine import Machine, centred
+from edgeq.integers.operands import codes, grid_in, grid_out, refused, shape_of
+from edgeq.integers.tflite.emitter import Emitter
+from edgeq.integers.tflite.layout import stored
+from edgeq.numerics.arrays import I64
+
+#: coordinates -> TFLite's flags: align corners, half pixels
+_FLAGS = {"half_pixel": (False, True), "pytorch_half_pixel": (False, True), "align_corners": (True, False), "asymmetric": (False, False)}
+
+
+def _mode(step: IntegerOp) -> str:
+    return step.node.attributes.get_string("mode", "nearest")
+
+
+def _coordinates(step: IntegerOp) -> str:
+    return step.node.attributes.get_string("coordinate_transformation_mode", "half_pixel")
+
+
+def emit(emitter: Emitter, step: IntegerOp) -> None:
+    source, mode, where = codes(step, 0), _mode(step), _coordinates(step)
+    shape, wanted = shape_of(source, step), shape_of(step.outputs[0], step)
+    _check(step, shape, wanted)
+    align, half = _nearest_flags(step, shape[2:], wanted[2:]) if mode == "nearest" else _FLAGS[where]
+    tensor = emitter.tensor(source, step)
+    tensor = emitter.requantized(tensor, stored(shape), grid_in(step), grid_out(step), f"{step.name}_rescaled")
+    code, table = ("RESIZE_NEAREST_NEIGHBOR", "ResizeNearestNeighborOptions")
+    if mode == "linear":
+        code, table = ("RESIZE_BILINEAR", "ResizeBilinearOptions")
+    inputs, options = [tensor, emitter.ints("size", wanted[2:])], {"AlignCorners": align, "HalfPixelCenters": half}
+    emitter.op(code, inputs, [emitter.output(step)], table, options, 3 if half else 2)
+
+
+def _check(step: IntegerOp, shape: tuple[int, ...], wanted: tuple[int, ...]) -> None:
+    mode, where = _mode(step), _coordinates(step)
+    if len(shape) != 4 or shape[:2] != wanted[:2]:
+        raise refused(step, "it resizes other axes than height and width")
+    if mode == "cubic" or where not in _FLAGS or (where == "pytorch_half_pixel" and 1 in wanted[2:]):
+        raise refused(step, f"mode {mode} with {where} coordinates")
+
+
+def run(machine: Machine, step: IntegerOp) -> None:
+    x, scale = centred(machine, step, 0)
+    moved = machine.regridded(step, x, scale)
+    wanted = shape_of(step.outputs[0], step)[2:]
+    if _mode(step) == "nearest":
+        rows, columns = (_onnx_pixels(step, size, out) for size, out in zip(x.shape[2:], wanted, strict=True))
+        machine.finish(step, moved[:, :, rows][:, :, :, columns])
+        return
+    (y0, y1, fy), (x0, x1, fx) = (_between(step, size, out) for size, out in zip(x.shape[2:], wanted, strict=True))
+    zero = int(grid_out(step).zero_point)
+    plain = moved + zero  # TFLite interpolates the codes themselves
+    fy, fx = fy[:, None], fx[None, :]
+    total = sum(plain[:, :, a][:, :, :, b] * wy * wx for a, wy in ((y0, 1024 - fy), (y1, fy)) for b, wx in ((x0, 1024 - fx), (x1, fx)))
+    total = np.asarray(total, np.int64)
+    machine.finish(step, truncated(total + np.where(total > 0, 1 << 19, -(1 << 19)), 1 << 20) - zero)
+
+
+def _between(step: IntegerOp, size: int, wanted: int) -> tuple[I64, I64, I64]:
+    """tensorflow/lite/kernels/internal/reference/resize_bilinear.h: positions in 1/1024; lower and
+    upper pixel, weight of the upper.
+    """
+    where = _coordinates(step)
+    if where == "align_corners" and wanted > 1:
+        by = (1024 * (size - 1) + (wanted - 1) // 2) // (wanted - 1)
+    else:
+        by = (1024 * size + wanted // 2) // wanted
+    at = np.arange(wanted, dtype=np.int64) * by
+    if "half_pixel" in where:
+        at = at + by // 2 - 512
+    lower = np.maximum(truncated(at, 1024), 0)
+    upper = np.minimum(truncated(at + 1023, 1024), size - 1)
+    return lower, upper, np.clip(at - 1024 * lower, 0, 1024) * (upper > lower)
+
+
+def _nearest_flags(step: IntegerOp, sizes: tuple[int, ...], wanted: tuple[int, ...]) -> tuple[bool, bool]:
+    """Flags (align corners, half pixels) under which TFLite takes the same pixels as ONNX; ONNX
+    rounds in ways that TFLite does not.
+    """
+    for align, half in ((False, False), (False, True), (True, False)):
+        if all(_onnx_pixels(step, a, b) == _tflite_pixels(align, half, a, b) for a, b in zip(sizes, wanted, strict=True)):
+            return align, half
+    rounding = step.node.attributes.get_string("nearest_mode", "round_prefer_floor")
+    raise refused(step, f"nearest pixels chosen by {_coordinates(step)} and {rounding} are none that TFLite chooses")
+
+
+def _onnx_pixels(step: IntegerOp, size: int, wanted: int) -> list[int]:
+    """The rows or columns that a Resize of mode nearest takes."""
+    where, at = _coordinates(step), np.arange(wanted, dtype=np.float64)
+    if where == "align_corners":
+        x = at * (size - 1) / max(wanted - 1, 1)
+    else:
+        x = (at + 0.5) * size / wanted - 0.5 if "half_pixel" in where else at * size / wanted
+    rounded = {"floor": np.floor(x), "ceil": np.ceil(x), "round_prefer_ceil": np.floor(x + 0.5)}
+    pixels = rounded.get(step.node.attributes.get_string("nearest_mode", "round_prefer_floor"), np.ceil(x - 0.5))
+    return [int(pixel) for pixel in np.clip(pixels, 0, size - 1)]
+
+
+def _tflite_pixels(align: bool, half: bool, size: int, wanted: int) -> list[int]:
+    """tensorflow/lite/kernels/internal/reference/resize_nearest_neighbor.h, GetNearestNeighbor."""
+    at = np.arange(wanted, dtype=np.float32)
+    scale = np.float32((size - 1) / (wanted - 1)) if align and wanted > 1 else np.float32(size / wanted)
+    x = (at + np.float32(0.5 if half else 0.0)) * scale
+    return [int(pixel) for pixel in np.clip(np.floor(x + np.float32(0.5)) if align else np.floor(x), 0, size - 1)]

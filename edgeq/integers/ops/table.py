@@ -1,0 +1,81 @@
+"""The operators on codes: one row an operator or family, with what writes it and what runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edgeq.graph.read import ONNX_DOMAINS
+from edgeq.integers.graph import IntegerOp
+from edgeq.integers.interpreter.machine import Machine
+from edgeq.integers.ops import (
+    binary,
+    boundary,
+    clamp,
+    concat,
+    conv,
+    conv_transpose,
+    fixed_grid,
+    fully_connected,
+    hard_swish,
+    leaky_relu,
+    lookup,
+    mean,
+    pad,
+    parts,
+    pool,
+    reshape,
+    resize,
+    transpose,
+)
+from edgeq.integers.tflite.emitter import Emitter
+
+Emit = Callable[[Emitter, IntegerOp], None]
+Run = Callable[[Machine, IntegerOp], None]
+
+
+@dataclass(frozen=True)
+class IntegerOperator:
+    """How operators of these types are written as TFLite, and run in numpy."""
+
+    #: ONNX's names, or what the reader of the graph calls a step: Requantize, Lookup
+    op_types: tuple[str, ...]
+    #: writes the step; None: TFLite's int8 operators have none for it
+    emit: Emit | None
+    #: computes the codes of the step's outputs
+    run: Run
+
+
+OPERATORS: tuple[IntegerOperator, ...] = (
+    IntegerOperator(("QuantizeLinear",), boundary.emit_quantize, boundary.run_quantize),
+    IntegerOperator(("DequantizeLinear",), boundary.emit_dequantize, boundary.run_dequantize),
+    IntegerOperator(("Requantize",), boundary.emit_requantize, boundary.run_requantize),
+    IntegerOperator(("Lookup",), None, lookup.run),
+    IntegerOperator(("Conv",), conv.emit, conv.run),
+    IntegerOperator(("ConvTranspose",), conv_transpose.emit, conv_transpose.run),
+    IntegerOperator(("Gemm",), fully_connected.emit_gemm, fully_connected.run_gemm),
+    IntegerOperator(("MatMul",), fully_connected.emit_matmul, fully_connected.run_matmul),
+    IntegerOperator(("Add", "Sub", "Mul"), binary.emit, binary.run),
+    IntegerOperator(("Concat",), concat.emit, concat.run),
+    IntegerOperator(("MaxPool", "AveragePool"), pool.emit, pool.run),
+    IntegerOperator(("GlobalAveragePool", "ReduceMean"), mean.emit, mean.run),
+    IntegerOperator(("Resize",), resize.emit, resize.run),
+    IntegerOperator(("Relu", "Clip"), clamp.emit, clamp.run),
+    IntegerOperator(("HardSwish",), hard_swish.emit, hard_swish.run),
+    IntegerOperator(("LeakyRelu",), leaky_relu.emit_leaky_relu, leaky_relu.run_leaky_relu),
+    IntegerOperator(("PRelu",), leaky_relu.emit_prelu, leaky_relu.run_prelu),
+    IntegerOperator(("Sigmoid",), fixed_grid.emit_sigmoid, fixed_grid.run_sigmoid),
+    IntegerOperator(("Tanh",), fixed_grid.emit_tanh, fixed_grid.run_tanh),
+    IntegerOperator(("Softmax",), fixed_grid.emit_softmax, fixed_grid.run_softmax),
+    IntegerOperator(("Reshape", "Flatten", "Squeeze", "Unsqueeze"), reshape.emit, reshape.run),
+    IntegerOperator(("Transpose",), transpose.emit, transpose.run),
+    IntegerOperator(("Pad",), pad.emit, pad.run),
+    IntegerOperator(("Slice",), parts.emit_slice, parts.run_slice),
+    IntegerOperator(("Split",), parts.emit_split, parts.run_split),
+)
+_BY_TYPE = {op_type: operator for operator in OPERATORS for op_type in operator.op_types}
+
+
+def operator_of(step: IntegerOp) -> IntegerOperator | None:
+    """The row of a step; None where there is none."""
+    return _BY_TYPE.get(step.op_type) if step.node.domain in ONNX_DOMAINS else None

@@ -1,0 +1,50 @@
+"""The padding of windows: as TFLite's SAME or VALID, or as a PAD before them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from edgeq.integers.graph import IntegerOp
+from edgeq.integers.operands import grid_in, shape_of
+from edgeq.integers.tflite.emitter import Emitter
+from edgeq.integers.tflite.layout import stored
+from edgeq.integers.windows import Window, is_same
+from edgeq.numerics.grid import LIMITS
+
+#: numbers of the schema's enum Padding
+SAME, VALID = 0, 1
+#: what padded elements hold: the code of 0, or the lowest code, which no maximum takes
+Fill = Literal["zero", "lowest"]
+
+
+def padded_input(emitter: Emitter, step: IntegerOp, window: Window, fill: Fill) -> tuple[int, int]:
+    """The input tensor and TFLite's padding: SAME or VALID where they fit, else behind an explicit
+    PAD.
+    """
+    first = step.inputs[0]
+    assert first is not None
+    source, shape = emitter.tensor(first, step), shape_of(first, step)
+    if not window.padded:
+        return source, VALID
+    if is_same(window, shape[2:]):
+        return source, SAME
+    return explicitly_padded(emitter, step, window, fill), VALID
+
+
+def explicitly_padded(emitter: Emitter, step: IntegerOp, window: Window, fill: Fill) -> int:
+    """The input behind a PAD."""
+    first = step.inputs[0]
+    assert first is not None
+    source, shape, grid = emitter.tensor(first, step), shape_of(first, step), grid_in(step)
+    amounts = np.array([[0, 0], [window.begins[0], window.ends[0]], [window.begins[1], window.ends[1]], [0, 0]], np.int32)
+    larger = [int(size) + int(more) for size, more in zip(stored(shape), amounts.sum(1), strict=True)]
+    target = emitter.scratch(f"{step.outputs[0].name}_padded", larger, grid)
+    pads = emitter.ints("pads", amounts)
+    if fill == "zero":
+        emitter.op("PAD", [source, pads], [target], "PadOptions", version=2)
+    else:
+        lowest = np.array([LIMITS["int8"][0]], np.int8)
+        emitter.op("PADV2", [source, pads, emitter.weight("lowest", lowest, grid, 0)], [target], "PadV2Options", version=2)
+    return target
