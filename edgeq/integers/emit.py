@@ -5,17 +5,22 @@ TensorFlow.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import onnx_ir as ir
 
 from edgeq.errors import BadModel, UnsupportedOp
+from edgeq.integers.bounds import clamp_codes, implied
 from edgeq.integers.coded_inputs import pixel_inputs
 from edgeq.integers.fixed_batch import fixed_batch
 from edgeq.integers.graph import IntegerOp, Operand, integer_graph
+from edgeq.integers.operands import grid_out, shape_of
+from edgeq.integers.ops import clamp
 from edgeq.integers.ops.table import operator_of
 from edgeq.integers.tflite.emitter import Emitter
 from edgeq.integers.tflite.flatbuffer import TfModel, TfTensor, require_tflite, to_bytes
+from edgeq.integers.tflite.fused import FUSED
 from edgeq.integers.tflite.layout import stored
 from edgeq.version import __version__
 
@@ -85,4 +90,12 @@ def _emit(emitter: Emitter, step: IntegerOp) -> None:
     if operator is None or operator.emit is None:
         what = f"TFLite's int8 operators have none for {step.op_type}."
         raise UnsupportedOp(what, f"node {step.name}", "Quantize for target mcu_tflite, which says what it has.")
-    operator.emit(emitter, step)
+    if step.clamp is None or implied(step.clamp, grid_out(step)) or (operator.fuses and step.clamp in FUSED):
+        operator.emit(emitter, step)
+        return
+    final, grid = step.outputs[0], grid_out(step)
+    before = emitter.scratch(f"{final.name}_unclamped", stored(shape_of(final, step)), grid)
+    emitter.index[final.name] = before
+    operator.emit(emitter, replace(step, clamp=None))
+    del emitter.index[final.name]
+    clamp.emit_cut(emitter, step, before, clamp_codes(step, grid))

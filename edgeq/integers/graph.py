@@ -129,33 +129,33 @@ class _Reader:
 
     def _operator(self, node: ir.Node) -> IntegerOp:
         inputs = tuple(self._operand(value) for value in node.inputs)
-        outputs, clamp = [], None
-        for value in node.outputs:
-            end, clamp = self._follow(value, clamp)
-            if value.name and (value.uses() or value.is_graph_output()):
-                outputs.append(self._plain(end))
+        used = [value for value in node.outputs if value.name and (value.uses() or value.is_graph_output())]
+        ends = [self._follow(value, through_clamps=len(used) == 1) for value in used]  # a clamp is of one output
+        outputs = [self._plain(end) for end, _ in ends]
+        clamp = ends[0][1] if len(ends) == 1 else None
         if is_op(node, "Concat") and outputs and outputs[0].grid is not None:  # on codes: a constant among them has the grid of all
             grid = outputs[0].grid
             inputs = tuple(replace(o, grid=grid) if o is not None and o.data is not None and o.grid is None else o for o in inputs)
         return IntegerOp(node.op_type, node, inputs, tuple(outputs), clamp)
 
-    def _follow(self, value: ir.Value, clamp: tuple[float, float] | None) -> tuple[ir.Value, tuple[float, float] | None]:
+    def _follow(self, value: ir.Value, *, through_clamps: bool) -> tuple[ir.Value, tuple[float, float] | None]:
         """The codes that a float output becomes, through Relu and Clip, when one QuantizeLinear is
-        all that reads it.
+        all that reads it; and the bounds on the way.
         """
-        start, passed, bounds = value, list[ir.Node](), clamp
+        start, passed = value, list[ir.Node]()
+        bounds: tuple[float, float] | None = None
         while value.dtype in (ir.DataType.FLOAT, None) and not value.is_graph_output() and len(value.uses()) == 1:
             reader = next(iter(value.uses())).node
             if is_op(reader, "QuantizeLinear"):
                 self.done.update([*passed, reader])
                 return reader.outputs[0], bounds
-            cut = clip_bounds(reader) if is_op(reader, "Relu", "Clip") else None
+            cut = clip_bounds(reader) if through_clamps and is_op(reader, "Relu", "Clip") else None
             if cut is None:
                 break
             bounds = cut if bounds is None else (max(bounds[0], cut[0]), min(bounds[1], cut[1]))
             passed.append(reader)
             value = reader.outputs[0]
-        return start, clamp
+        return start, None
 
     def _operand(self, value: ir.Value | None) -> Operand | None:
         if value is None:

@@ -11,12 +11,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeq.integers.bounds import clamp_codes
 from edgeq.integers.graph import IntegerOp, Operand
 from edgeq.integers.interpreter.fixed_point import INT32, multiplier, scaled
 from edgeq.integers.operands import codes, grid_in, grid_out
 from edgeq.integers.signed import signed_codes
 from edgeq.numerics.arrays import F64, I64
-from edgeq.numerics.grid import LIMITS, QuantParams
 
 Requantization = Literal["fixed_point", "float"]
 
@@ -68,21 +68,13 @@ class Machine:
         return x if scale == out_scale(step) else self.rescaled(x, scale / out_scale(step))
 
     def finish(self, step: IntegerOp, rescaled: I64) -> None:
-        """Add the zero point, cut at the clamp and at the ends of int8, store as the step's
-        output.
-        """
-        grid = grid_out(step)
-        low, high = clamp_codes(step, grid)
-        self.values[step.outputs[0].name] = np.clip(rescaled + int(grid.zero_point), low, high)
+        """Add the zero point and store."""
+        self.store(step, rescaled + int(grid_out(step).zero_point))
 
-
-def clamp_codes(step: IntegerOp, grid: QuantParams) -> tuple[int, int]:
-    """The codes that a fused Relu or Clip leaves."""
-    low, high = LIMITS["int8"]
-    if step.clamp is not None:
-        ends = [float(np.clip(bound / float(grid.scale), -1e6, 1e6)) for bound in step.clamp]
-        low, high = (int(np.clip(np.rint(end) + int(grid.zero_point), low, high)) for end in ends)
-    return low, high
+    def store(self, step: IntegerOp, codes: I64, number: int = 0) -> None:
+        """An output of the step, cut at its clamp and at the ends of int8."""
+        low, high = clamp_codes(step, grid_out(step, number))
+        self.values[step.outputs[number].name] = np.clip(codes, low, high)
 
 
 def centred(machine: Machine, step: IntegerOp, number: int) -> tuple[I64, float]:

@@ -20,8 +20,15 @@ def emit(emitter: Emitter, step: IntegerOp) -> None:
     """With a QUANTIZE before it where the output has another grid than the input."""
     source, grid = codes(step, 0), grid_out(step)
     shape = stored(shape_of(step.outputs[0], step))
-    low, high = _bounds(step, grid)
+    bounds = _bounds(step, grid)
     tensor = emitter.requantized(emitter.tensor(source, step), shape, grid_in(step), grid, f"{step.name}_requantized")
+    emit_cut(emitter, step, tensor, bounds)
+
+
+def emit_cut(emitter: Emitter, step: IntegerOp, tensor: int, bounds: tuple[int, int]) -> None:
+    """A tensor at the grid of the step's output becomes that output, cut at these codes."""
+    grid, (low, high) = grid_out(step), bounds
+    shape = emitter.tensors[tensor].shape
     least, most = LIMITS["int8"]
     if (low, high) == (int(grid.zero_point), most):
         emitter.op("RELU", [tensor], [emitter.output(step)], version=2)

@@ -9,9 +9,7 @@ from edgeq.integers.graph import IntegerOp
 from edgeq.integers.interpreter.machine import Machine, centred
 from edgeq.integers.operands import codes, grid_in, grid_out, shape_of
 from edgeq.integers.tflite.emitter import Emitter
-from edgeq.integers.tflite.fused import fused
 from edgeq.integers.tflite.layout import place, stored
-from edgeq.numerics.grid import LIMITS
 
 
 def emit(emitter: Emitter, step: IntegerOp) -> None:
@@ -22,13 +20,10 @@ def emit(emitter: Emitter, step: IntegerOp) -> None:
         tensor, shape = emitter.tensor(source, step), stored(shape_of(source, step))
         inputs.append(emitter.requantized(tensor, shape, grid_in(step, number), grid, f"{source.name}_rescaled"))
     rank = len(shape_of(step.outputs[0], step))
-    options = {"Axis": place(attribute_int(step.node, "axis", 0), rank), "FusedActivationFunction": fused(step)}
+    options = {"Axis": place(attribute_int(step.node, "axis", 0), rank), "FusedActivationFunction": 0}
     emitter.op("CONCATENATION", inputs, [emitter.output(step)], "ConcatenationOptions", options, 2)
 
 
 def run(machine: Machine, step: IntegerOp) -> None:
-    zero, parts = int(grid_out(step).zero_point), []
-    for number in range(len(step.inputs)):
-        x, scale = centred(machine, step, number)
-        parts.append(np.clip(machine.regridded(step, x, scale) + zero, *LIMITS["int8"]))
-    machine.values[step.outputs[0].name] = np.concatenate(parts, attribute_int(step.node, "axis", 0))
+    parts = [machine.regridded(step, *centred(machine, step, number)) for number in range(len(step.inputs))]
+    machine.finish(step, np.concatenate(parts, attribute_int(step.node, "axis", 0)))

@@ -12,7 +12,6 @@ from edgeq.integers.interpreter.layer import finish_layer
 from edgeq.integers.interpreter.machine import Machine, centred
 from edgeq.integers.operands import codes, grid_out, refused, shape_of
 from edgeq.integers.tflite.emitter import Emitter
-from edgeq.integers.tflite.fused import fused
 from edgeq.integers.tflite.layout import stored
 from edgeq.integers.tflite.padding import SAME, VALID
 from edgeq.integers.weights import bias_of, weight_of
@@ -56,8 +55,6 @@ def emit(emitter: Emitter, step: IntegerOp) -> None:
     """The whole result, and a STRIDED_SLICE behind it where padding cuts it otherwise than SAME."""
     source, (weight, grid) = codes(step, 0), weight_of(step)
     window = _window(step, weight)
-    if fused(step):
-        raise refused(step, "it is followed by a Relu or Clip that its output grid does not imply")
     beyond = any(begin + out > full for begin, out, full in zip(window.begins, window.wanted, window.whole, strict=True))
     if not window.same and beyond:
         raise refused(step, "its output padding reaches beyond the windows")

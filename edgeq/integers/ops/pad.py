@@ -10,28 +10,20 @@ from edgeq.integers.operands import codes, grid_in, grid_out, refused, same_grid
 from edgeq.integers.signed import signed_codes
 from edgeq.integers.tflite.emitter import Emitter
 from edgeq.integers.tflite.layout import order
+from edgeq.numerics.arrays import I64
 
 
 def emit(emitter: Emitter, step: IntegerOp) -> None:
-    source, node = codes(step, 0), step.node
-    same_grid(step)
-    amounts = step.inputs[1].data if len(step.inputs) > 1 and step.inputs[1] is not None else None
-    mode = node.attributes.get_string("mode", "constant")
-    if amounts is None or (len(step.inputs) > 3 and step.inputs[3] is not None):
-        raise refused(step, "its amounts are not constants for every axis")
-    whole = amounts.astype(np.int64)
-    if np.any(whole < 0):
-        raise refused(step, "it crops")
+    source, mode = codes(step, 0), _mode(step)
     rank = len(shape_of(source, step))
-    pairs = whole.reshape(2, rank).T[list(order(rank))]
+    pairs = _pairs(step, rank)[list(order(rank))]
+    if mode not in ("constant", "reflect"):
+        raise refused(step, f"mode {mode}")
     inputs = [emitter.tensor(source, step), emitter.ints("pads", pairs)]
+    grid, code = grid_in(step), _fill(step)
     if mode == "reflect":
         emitter.op("MIRROR_PAD", inputs, [emitter.output(step)], "MirrorPadOptions", {"Mode": 0}, 2)
-        return
-    if mode != "constant":
-        raise refused(step, f"mode {mode}")
-    grid, code = grid_in(step), _fill(step)
-    if code == int(grid.zero_point):
+    elif code == int(grid.zero_point):
         emitter.op("PAD", inputs, [emitter.output(step)], "PadOptions", version=2)
     else:
         fill = emitter.weight("fill", np.array([code], np.int8), grid, 0)
@@ -39,14 +31,31 @@ def emit(emitter: Emitter, step: IntegerOp) -> None:
 
 
 def run(machine: Machine, step: IntegerOp) -> None:
-    x, amounts = machine.value(codes(step, 0)), step.inputs[1]
-    if amounts is None or amounts.data is None:
-        raise refused(step, "its amounts are not constant")
-    pairs = amounts.data.astype(np.int64).reshape(2, x.ndim).T
-    if step.node.attributes.get_string("mode", "constant") == "reflect":
-        machine.values[step.outputs[0].name] = np.pad(x, pairs, mode="reflect")
-    else:
-        machine.values[step.outputs[0].name] = np.pad(x, pairs, constant_values=_fill(step))
+    x, mode = machine.value(codes(step, 0)), _mode(step)
+    pairs = _pairs(step, x.ndim)
+    match mode:
+        case "constant":
+            machine.store(step, np.pad(x, pairs, constant_values=_fill(step)))
+        case "reflect" | "edge" | "wrap":
+            machine.store(step, np.pad(x, pairs, mode))
+        case _:
+            raise refused(step, f"mode {mode}")
+
+
+def _mode(step: IntegerOp) -> str:
+    return step.node.attributes.get_string("mode", "constant")
+
+
+def _pairs(step: IntegerOp, rank: int) -> I64:
+    """What is added at the begin and at the end of every ONNX axis: [rank, 2]."""
+    same_grid(step)
+    amounts = step.inputs[1].data if len(step.inputs) > 1 and step.inputs[1] is not None else None
+    if amounts is None or (len(step.inputs) > 3 and step.inputs[3] is not None):
+        raise refused(step, "its amounts are not constants for every axis")
+    whole = amounts.astype(np.int64)
+    if np.any(whole < 0):
+        raise refused(step, "it crops")
+    return whole.reshape(2, rank).T
 
 
 def _fill(step: IntegerOp) -> int:

@@ -32,10 +32,11 @@ def emit_slice(emitter: Emitter, step: IntegerOp) -> None:
 
 
 def run_slice(machine: Machine, step: IntegerOp) -> None:
+    same_grid(step)
     x = machine.value(codes(step, 0))
     begin, end, strides = _bounds(step, shape_of(codes(step, 0), step))
     parts = [slice(a, b, by) for a, b, by in zip(begin, end, strides, strict=True)]
-    machine.values[step.outputs[0].name] = x[(slice(None), *parts[1:])]
+    machine.store(step, x[(slice(None), *parts[1:])])
 
 
 def _bounds(step: IntegerOp, shape: tuple[int, ...]) -> tuple[list[int], list[int], list[int]]:
@@ -59,15 +60,9 @@ def _bounds(step: IntegerOp, shape: tuple[int, ...]) -> tuple[list[int], list[in
 
 def emit_split(emitter: Emitter, step: IntegerOp) -> None:
     """SPLIT into equal parts, else SPLIT_V."""
-    source = codes(step, 0)
-    same_grid(step)
-    shape = shape_of(source, step)
-    axis = attribute_int(step.node, "axis", 0) % len(shape)
-    sizes = [shape_of(operand, step)[axis] for operand in step.outputs]
-    if sum(sizes) != shape[axis]:
-        raise refused(step, "one of its outputs is read by nothing")
+    source, (axis, sizes) = codes(step, 0), _sizes(step)
     outputs = [emitter.output(step, number) for number in range(len(step.outputs))]
-    where, options = place(axis, len(shape)), {"NumSplits": len(outputs)}
+    where, options = place(axis, len(shape_of(source, step))), {"NumSplits": len(outputs)}
     if len(set(sizes)) == 1:
         emitter.op("SPLIT", [emitter.ints("axis", np.array(where)), emitter.tensor(source, step)], outputs, "SplitOptions", options, 2)
     else:
@@ -76,7 +71,17 @@ def emit_split(emitter: Emitter, step: IntegerOp) -> None:
 
 
 def run_split(machine: Machine, step: IntegerOp) -> None:
-    x, axis = machine.value(codes(step, 0)), attribute_int(step.node, "axis", 0)
+    axis, sizes = _sizes(step)
+    for number, part in enumerate(np.split(machine.value(codes(step, 0)), np.cumsum(sizes)[:-1], axis)):
+        machine.store(step, part, number)
+
+
+def _sizes(step: IntegerOp) -> tuple[int, list[int]]:
+    """The axis, and how much of it each output gets."""
+    same_grid(step)
+    shape = shape_of(codes(step, 0), step)
+    axis = attribute_int(step.node, "axis", 0) % len(shape)
     sizes = [shape_of(operand, step)[axis] for operand in step.outputs]
-    for operand, part in zip(step.outputs, np.split(x, np.cumsum(sizes)[:-1], axis), strict=True):
-        machine.values[operand.name] = part
+    if sum(sizes) != shape[axis]:
+        raise refused(step, "one of its outputs is read by nothing")
+    return axis, sizes

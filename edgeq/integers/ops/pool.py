@@ -41,6 +41,8 @@ def emit_pooled(emitter: Emitter, step: IntegerOp, tensor: int, padding: int, ke
     """The pool itself, of a tensor that is padded already."""
     source, grid = grid_in(step), grid_out(step)
     direct = source == grid
+    if not direct and fused(step):
+        raise refused(step, "a Relu or Clip and another grid are behind it")
     shape = stored(shape_of(step.outputs[0], step))
     target = emitter.output(step) if direct else emitter.scratch(f"{step.name}_pooled", shape, source)
     options = {
@@ -49,7 +51,7 @@ def emit_pooled(emitter: Emitter, step: IntegerOp, tensor: int, padding: int, ke
         "FilterWidth": kernel[1],
         "StrideH": strides[0],
         "StrideW": strides[1],
-        "FusedActivationFunction": fused(step) if direct else 0,
+        "FusedActivationFunction": fused(step),
     }
     code = "AVERAGE_POOL_2D" if step.op_type == "AveragePool" else "MAX_POOL_2D"
     emitter.op(code, [tensor], [target], "Pool2DOptions", options, 2)

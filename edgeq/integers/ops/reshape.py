@@ -43,8 +43,9 @@ def _only_gemms(emitter: Emitter, step: IntegerOp, shape: tuple[int, ...], wante
 
 
 def run(machine: Machine, step: IntegerOp) -> None:
+    same_grid(step)
     x = machine.value(codes(step, 0))
     wanted, source = shape_of(step.outputs[0], step), shape_of(codes(step, 0), step)
     if wanted[:1] != source[:1] and len(x) != 1:
         raise refused(step, "it mixes samples")
-    machine.values[step.outputs[0].name] = x.reshape((len(x), *wanted[1:]) if wanted[:1] == source[:1] else wanted)
+    machine.store(step, x.reshape((len(x), *wanted[1:]) if wanted[:1] == source[:1] else wanted))

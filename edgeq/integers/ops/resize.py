@@ -49,6 +49,7 @@ def _check(step: IntegerOp, shape: tuple[int, ...], wanted: tuple[int, ...]) -> 
 def run(machine: Machine, step: IntegerOp) -> None:
     x, scale = centred(machine, step, 0)
     moved = machine.regridded(step, x, scale)
+    _check(step, shape_of(codes(step, 0), step), shape_of(step.outputs[0], step))
     wanted = shape_of(step.outputs[0], step)[2:]
     if _mode(step) == "nearest":
         rows, columns = (_onnx_pixels(step, size, out) for size, out in zip(x.shape[2:], wanted, strict=True))

@@ -44,6 +44,9 @@ class IntegerOperator:
     emit: Emit | None
     #: computes the codes of the step's outputs
     run: Run
+    #: whether `emit` writes a Relu or Clip behind the step too, where TFLite fuses it; all others
+    #: become operators of their own
+    fuses: bool = False
 
 
 OPERATORS: tuple[IntegerOperator, ...] = (
@@ -51,13 +54,13 @@ OPERATORS: tuple[IntegerOperator, ...] = (
     IntegerOperator(("DequantizeLinear",), boundary.emit_dequantize, boundary.run_dequantize),
     IntegerOperator(("Requantize",), boundary.emit_requantize, boundary.run_requantize),
     IntegerOperator(("Lookup",), None, lookup.run),
-    IntegerOperator(("Conv",), conv.emit, conv.run),
+    IntegerOperator(("Conv",), conv.emit, conv.run, fuses=True),
     IntegerOperator(("ConvTranspose",), conv_transpose.emit, conv_transpose.run),
-    IntegerOperator(("Gemm",), fully_connected.emit_gemm, fully_connected.run_gemm),
-    IntegerOperator(("MatMul",), fully_connected.emit_matmul, fully_connected.run_matmul),
-    IntegerOperator(("Add", "Sub", "Mul"), binary.emit, binary.run),
+    IntegerOperator(("Gemm",), fully_connected.emit_gemm, fully_connected.run_gemm, fuses=True),
+    IntegerOperator(("MatMul",), fully_connected.emit_matmul, fully_connected.run_matmul, fuses=True),
+    IntegerOperator(("Add", "Sub", "Mul"), binary.emit, binary.run, fuses=True),
     IntegerOperator(("Concat",), concat.emit, concat.run),
-    IntegerOperator(("MaxPool", "AveragePool"), pool.emit, pool.run),
+    IntegerOperator(("MaxPool", "AveragePool"), pool.emit, pool.run, fuses=True),
     IntegerOperator(("GlobalAveragePool", "ReduceMean"), mean.emit, mean.run),
     IntegerOperator(("Resize",), resize.emit, resize.run),
     IntegerOperator(("Relu", "Clip"), clamp.emit, clamp.run),

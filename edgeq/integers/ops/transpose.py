@@ -24,5 +24,6 @@ def emit(emitter: Emitter, step: IntegerOp) -> None:
 
 
 def run(machine: Machine, step: IntegerOp) -> None:
+    same_grid(step)
     x = machine.value(codes(step, 0))
-    machine.values[step.outputs[0].name] = x.transpose(_permutation(step, x.ndim))
+    machine.store(step, x.transpose(_permutation(step, x.ndim)))
