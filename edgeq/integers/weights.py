@@ -41,7 +41,7 @@ def bias_of(step: IntegerOp, channels: int, weight: QuantParams) -> tuple[I32, Q
     if operand.grid is None:
         data = np.asarray(np.rint(operand.data.astype(np.float64).reshape(-1) / scale), np.int64)
     else:
-        if not np.allclose(operand.grid.scale, grid.scale, rtol=1e-3):
+        if not np.allclose(operand.grid.scale, grid.scale, rtol=1e-3, atol=0):
             raise refused(step, "the scale of its bias is not input scale * weight scale")
         data = operand.data.astype(np.int64).reshape(-1)
     data = np.broadcast_to(data, channels)

@@ -17,7 +17,7 @@ from edgeq.io.load import load_proto
 from edgeq.numerics.arrays import F32
 from edgeq.schema.target import load_target
 from tests.small_models import conv_net
-from tests.target_cases import ALL, Case, data, quantized
+from tests.target_cases import ALL, Case, data, floats, quantized
 
 MCU = load_target("mcu_tflite")
 #: what TFLite's int8 operators, or the way edgeq uses them, cannot express: each is refused by name
@@ -29,7 +29,17 @@ REFUSED = {
     "reduce_max", "reduce_max_18", "reduce_min", "space_to_depth", "tile", "where_constant_condition", "where_constant",
     "where_constant_first", "where_zero", "where",
 }  # fmt: skip
-WORKING = [case for case in ALL if case.name not in REFUSED]
+#: operators that the target cpu has no kernel for
+ONLY_HERE = [
+    Case("sub", "[op] b = Sub(a, c)"),
+    Case("sub_constant", "[op] b = Sub(a, k)", {"k": floats(8, 1, 1)}),
+    Case("sub_from_constant", "[op] b = Sub(k, a)", {"k": floats(8, 1, 1)}),
+    Case("prelu", "[op] b = PRelu(a, k)", {"k": floats(8, 1, 1)}),
+    Case("tanh", "[op] b = Tanh(a)"),
+    Case("conv_transpose", "[op] b = ConvTranspose<strides = [2, 2]>(a, k)", {"k": floats(8, 6, 2, 2)}),
+    Case("reduce_mean", "[op] b = ReduceMean<axes = [2, 3]>(a)"),
+]
+WORKING = [*(case for case in ALL if case.name not in REFUSED), *ONLY_HERE]
 #: fixed point against float requantization, layer by layer: at most this many codes at the end
 FAR = 4
 

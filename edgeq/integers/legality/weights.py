@@ -120,7 +120,7 @@ def bias_rules(step: IntegerOp, kernel: KernelFacts, target: Target) -> Iterator
     if first is not None and weight is not None and first.grid is not None and weight.grid is not None:
         wanted = np.float32(first.grid.scale) * weight.grid.scale
         alike = bias.grid.scale.size in (1, wanted.size) and np.all(wanted > 0)
-        if alike and not np.allclose(bias.grid.scale, wanted, rtol=1e-3):
+        if alike and not np.allclose(bias.grid.scale, wanted, rtol=1e-3, atol=0):
             ratio = float(np.max(np.abs(bias.grid.scale / wanted)))
             yield _found(step, "bias_scale", f"{ratio:.4g} times input scale * weight scale", "input scale * weight scale", facts.source)
 

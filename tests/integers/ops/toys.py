@@ -292,9 +292,11 @@ REFUSED = [
     Toy("ConvTranspose", "grouped", *layer("ConvTranspose<group = 2>", codes(8, 5, 3, 3), 1, bias=False), WIDE),
     Toy("ConvTranspose", "auto_pad", *layer('ConvTranspose<strides = [2, 2], auto_pad = "SAME_UPPER">', DECONV, 1), WIDE),
     Toy("Conv", "bias of another scale", *layer("Conv", CONV, bias_scale=1.5), WIDE),
+    Toy("Conv", "small bias of another scale", "wf = DequantizeLinear(w, ws) of = DequantizeLinear(o, os) b = Conv(a, wf, of)",
+        {"w": CONV, "ws": 1e-7, "o": np.arange(6, dtype=np.int32), "os": 1e-8}, (1e-4, 5)),
     Toy("Resize", "cubic", 'b = Resize<mode = "cubic">(a, , , s)', {"s": ints(1, 8, 12, 9)}, X),
     Toy("Pad", "negative", "b = Pad(a, p)", {"p": ints(0, 0, -1, 0, 0, 0, 0, 1)}, X),
     Toy("Transpose", "another grid", "b = Transpose(a)", shape=LINES),
     Toy("Split", "one part unread", "d, b = Split<axis = 1>(a, s)", {"s": ints(5, 3)}, X),
     Toy("Split", "relu behind one part", "d, e = Split<axis = 1>(a, s) b = Relu(d)", {"s": ints(4, 4)}, X, outputs=("b", "e")),
-]
+]  # fmt: skip
