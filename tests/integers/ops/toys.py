@@ -247,6 +247,8 @@ MOVES = [
     Toy("Slice", "every second channel", "b = Slice(a, i, j, k, s)", {"i": ints(1), "j": ints(8), "k": ints(1), "s": ints(2)}, X),
     Toy("Slice", "every second row and column", "b = Slice(a, i, j, k, s)",
         {"i": ints(0, 0), "j": ints(99, 99), "k": ints(2, 3), "s": ints(2, 2)}, X),
+    Toy("Slice", "every second channel and row", "b = Slice(a, i, j, k, s)",
+        {"i": ints(0, 0), "j": ints(99, 99), "k": ints(1, 2), "s": ints(2, 2)}, X),
     Toy("Split", "equal", "b, d = Split<axis = 1>(a, s)", {"s": ints(4, 4)}, X, outputs=("b", "d")),
     Toy("Split", "unequal", "b, d = Split<axis = -1>(a, s)", {"s": ints(5, 1)}, X, outputs=("b", "d")),
 ]  # fmt: skip
