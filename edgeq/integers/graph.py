@@ -133,9 +133,8 @@ class _Reader:
         ends = [self._follow(value, through_clamps=len(used) == 1) for value in used]  # a clamp is of one output
         outputs = [self._plain(end) for end, _ in ends]
         clamp = ends[0][1] if len(ends) == 1 else None
-        if is_op(node, "Concat") and outputs and outputs[0].grid is not None:  # on codes: a constant among them has the grid of all
-            grid = outputs[0].grid
-            inputs = tuple(replace(o, grid=grid) if o is not None and o.data is not None and o.grid is None else o for o in inputs)
+        if is_op(node, "Concat") and outputs and outputs[0].grid is not None:
+            inputs = tuple(_of_grid(operand, outputs[0].grid) for operand in inputs)
         return IntegerOp(node.op_type, node, inputs, tuple(outputs), clamp)
 
     def _follow(self, value: ir.Value, *, through_clamps: bool) -> tuple[ir.Value, tuple[float, float] | None]:
@@ -177,3 +176,12 @@ class _Reader:
             shape = tuple(int(size) for size in value.shape if isinstance(size, int))
         dtype = str(data.dtype) if data is not None else "float32" if value.dtype is None else str(value.dtype.numpy())
         return Operand(str(value.name), dtype, shape, self.grids.get(value), data)
+
+
+def _of_grid(operand: Operand | None, grid: QuantParams) -> Operand | None:
+    """A part of a Concat on codes: a constant, or the result of a table, has the grid of all where
+    nothing says its own.
+    """
+    if operand is None or operand.grid is not None or operand.is_float:
+        return operand
+    return replace(operand, grid=grid)

@@ -283,11 +283,13 @@ TOYS = (*LAYERS, *ARITHMETIC, *POOLS, *FUNCTIONS, *MOVES, *GRIDS, *CLAMPED)
 NUMPY_ALONE = [
     Toy("Lookup", "table", "i = Cast<to = 6>(x) g = Gather(k, i) b = DequantizeLinear(g, ys, yz)", {"k": codes(256)}, shape=ALL_CODES),
     Toy("MaxPool", "relu behind and another grid", "d = MaxPool<kernel_shape = [2, 2]>(a) b = Relu(d)"),
+    Toy("Concat", "result of a table", "i = Cast<to = 6>(x) g = Gather(k, i) d = Concat<axis = 1>(x, g) b = DequantizeLinear(d, xs, xz)",
+        {"k": codes(256)}, X),
     Toy("MaxPool", "dilated", "b = MaxPool<kernel_shape = [2, 2], dilations = [2, 1]>(a)", grid=X),
     Toy("Pad", "edge", 'b = Pad<mode = "edge">(a, p)', {"p": ints(0, 0, 1, 2, 0, 1, 0, 1)}, X),
     Toy("Pad", "wrap", 'b = Pad<mode = "wrap">(a, p)', {"p": ints(0, 0, 1, 2, 0, 1, 0, 1)}, X, opset=19),
     Toy("ConvTranspose", "output padding", *layer("ConvTranspose<strides = [2, 2], output_padding = [1, 1]>", DECONV, 1), WIDE),
-]
+]  # fmt: skip
 #: what neither computes
 REFUSED = [
     Toy("Gemm", "alpha", *layer("Gemm<alpha = 0.5>", codes(24, 7), 1), (1.0, 5), ROWS),
