@@ -16,7 +16,8 @@ from edgeq.cli.asked import Asked, asked_from, offers
 from edgeq.cli.main import app
 from edgeq.cli.options import Rule, SharedOptions
 from edgeq.errors import BadData, BadRecipe
-from edgeq.schema.recipe import RULES, Floors, Recipe
+from edgeq.schema.recipe import Floors, Recipe
+from edgeq.schema.rules import RULES
 
 Own = Annotated[int, typer.Option("--own")]
 
