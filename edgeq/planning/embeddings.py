@@ -12,7 +12,7 @@ import onnx_ir as ir
 from edgeq.graph.read import attribute_int, constant, is_op, nodes
 from edgeq.planning.placement import NodePlace
 from edgeq.planning.weight_grids import choose_scales, symmetric_grid, unlimited
-from edgeq.schema.plan import KEPT, GridPlan, grid_plan
+from edgeq.schema.plan import GridPlan, grid_plan
 from edgeq.schema.target import Target
 
 #: smaller tables are not worth a DequantizeLinear
@@ -32,12 +32,13 @@ def embeddings(model: ir.Model, target: Target, places: Mapping[str, NodePlace])
     float.
     """
     if "Gather" in target.movement.ops and "per_channel" in target.weights.granularity:
-        yield from (n for n in nodes(model) if is_embedding(n) and not places[str(n.name)].reason.startswith(KEPT))
+        yield from (n for n in nodes(model) if is_embedding(n) and places[str(n.name)].because != "kept")
 
 
 def embedding_place(node: ir.Node) -> NodePlace:
     """How such a node runs."""
-    return NodePlace(node.op_type, "integer", "an embedding table in int8: its rows are gathered as integers, then dequantized")
+    why = "an embedding table in int8: its rows are gathered as integers, then dequantized"
+    return NodePlace(node.op_type, "integer", "embedding", why)
 
 
 def embedding_grid(node: ir.Node, target: Target) -> GridPlan:

@@ -20,6 +20,7 @@ from edgeq.planning.exact_grids import exact_grids
 from edgeq.planning.fixed_grids import fixed_grids
 from edgeq.planning.kernel_fit import LARGEST
 from edgeq.planning.placement import Placement, place
+from edgeq.planning.placement_cut import Cause
 from edgeq.planning.ranges.choose import choose_range
 from edgeq.planning.ranges.mse import halved_where_better
 from edgeq.planning.same_scale import Groups, same_scale_groups
@@ -92,24 +93,26 @@ def _fit_placement(model: ir.Model, statistics: Mapping[str, TensorStats], targe
         for node in nodes(model):
             for value in node.inputs:
                 if value is not None and value.name in unseen and placement.nodes[str(node.name)].runs == "float":
-                    unfit.setdefault(value.name, placement.nodes[str(node.name)].reason)
-        unfit.update(dict.fromkeys(unseen - unfit.keys(), "was not observed"))
+                    here = placement.nodes[str(node.name)]
+                    unfit.setdefault(value.name, Cause(here.because, here.reason))
+        unfit.update(dict.fromkeys(unseen - unfit.keys(), Cause("unfit", "was not observed")))
 
 
 def _node_plan(node: ir.Node, groups: Groups) -> NodePlan:
     place = groups.nodes[str(node.name)]
     inputs = tuple("" if value is None else str(value.name) for value in node.inputs)
     outputs = tuple(str(value.name or "") for value in node.outputs)
-    return NodePlan(op_type=place.op_type, runs=place.runs, reason=place.reason, inputs=inputs, outputs=outputs)
+    return NodePlan(op_type=place.op_type, runs=place.runs, because=place.because, reason=place.reason, inputs=inputs, outputs=outputs)
 
 
-def _unfit(stats: TensorStats) -> str | None:
+def _unfit(stats: TensorStats) -> Cause | None:
     if stats.count == 0:
-        return "was not seen with this data (a branch never taken, or a loop whose values cannot be stacked): its range is unknown"
+        why = "was not seen with this data (a branch never taken, or a loop whose values cannot be stacked): its range is unknown"
+        return Cause("unfit", why)
     if stats.nonfinite:
-        return f"holds {stats.nonfinite} infinite values with this data"
+        return Cause("unfit", f"holds {stats.nonfinite} infinite values with this data")
     if max(abs(stats.low), abs(stats.high)) > LARGEST:
-        return "holds values beyond any grid with this data (a mask?)"
+        return Cause("unfit", "holds values beyond any grid with this data (a mask?)")
     return None
 
 

@@ -17,21 +17,27 @@ import onnx_ir as ir
 
 from edgeq.errors import BadRecipe
 from edgeq.graph.read import graphs, is_op
-from edgeq.planning.kernel_fit import NOT_FLOAT
-from edgeq.planning.placement_cut import GraphCut
+from edgeq.planning.placement_cut import Cause, GraphCut
 from edgeq.schema.patterns import kept_nodes
-from edgeq.schema.plan import PlacedAs
+from edgeq.schema.plan import Because, PlacedAs
 from edgeq.schema.target import Target
+
+#: what a plan tells people of a node that a search keeps float
+SEARCHED = "kept float by the search"
 
 
 @dataclass(frozen=True)
 class NodePlace:
-    """Where a node runs. int8: between Dequantize and Quantize, as one integer kernel. dynamic: an
-    integer kernel whose input grid is measured at every run. integer: on the integer tensors
-    themselves. absorbed: its producer's output grid does its work. float: stays as it is."""
+    """Where a node runs, and why. int8: between Dequantize and Quantize, as one integer kernel.
+    dynamic: an integer kernel whose input grid is measured at every run. integer: on the integer
+    tensors themselves. absorbed: its producer's output grid does its work. float: stays as it
+    is."""
 
     op_type: str
     runs: PlacedAs
+    #: what decided it, for code
+    because: Because
+    #: the same in words, for people
     reason: str
 
 
@@ -51,19 +57,26 @@ class Placement:
         return self.integer | self.converted
 
 
-def place(model: ir.Model, target: Target, keep_float: Iterable[str] = (), unfit: Mapping[str, str] | None = None) -> Placement:
+def place(
+    model: ir.Model,
+    target: Target,
+    keep_float: Iterable[str] = (),
+    unfit: Mapping[str, Cause] | None = None,
+    searched: Iterable[str] = (),
+) -> Placement:
     """Label every node of a prepared model, bodies included. unfit: values that no grid can hold,
-    with the reason.
+    with the reason. searched: names of nodes that a search keeps float.
 
     Raises BadRecipe when a keep_float pattern matches nothing.
     """
-    kept: dict[str, str] = {}
+    kept: dict[str, Cause] = {}
     for pattern in keep_float:
         matching = kept_nodes(model, pattern)
         if not matching:
             fix = "Use a node name, a glob, /a regex/ or an operator type; `edgeq inspect` lists them."
             raise BadRecipe(f"keep_float pattern {pattern!r} matches no node.", "keep_float", fix)
-        kept.update(dict.fromkeys(matching, pattern))
+        kept.update(dict.fromkeys(matching, Cause("kept", f"kept float by the recipe ({pattern})")))
+    kept.update(dict.fromkeys(searched, Cause("searched", SEARCHED)))
     found: dict[str, NodePlace] = {}
     integer: set[str] = set()
     converted: set[str] = set()
@@ -77,13 +90,14 @@ def place(model: ir.Model, target: Target, keep_float: Iterable[str] = (), unfit
 
 def _place(cut: GraphCut, node: ir.Node) -> NodePlace:
     if not cut.is_integer(node):
-        return NodePlace(node.op_type, "float", _why_float(cut, node))
+        why = _why_float(cut, node)
+        return NodePlace(node.op_type, "float", why.because, why.reason)
     kernel = cut.target.kernel_of(node.op_type)
     if kernel is not None:
-        return NodePlace(node.op_type, "int8", f"integer kernel: {kernel.source}")
+        return NodePlace(node.op_type, "int8", "kernel", f"integer kernel: {kernel.source}")
     if is_op(node, "Relu", "Clip") and _absorbable(cut, node):
-        return NodePlace(node.op_type, "absorbed", "the grid of its producer's output saturates where it would cut")
-    return NodePlace(node.op_type, "integer", "moves or selects elements: runs on the integers as they are")
+        return NodePlace(node.op_type, "absorbed", "absorbed", "the grid of its producer's output saturates where it would cut")
+    return NodePlace(node.op_type, "integer", "movement", "moves or selects elements: runs on the integers as they are")
 
 
 def _absorbable(cut: GraphCut, node: ir.Node) -> bool:
@@ -103,19 +117,22 @@ def _absorbable(cut: GraphCut, node: ir.Node) -> bool:
     return is_op(producer, "Relu", "Clip") and _absorbable(cut, producer)
 
 
-def _why_float(cut: GraphCut, node: ir.Node) -> str:
+def _why_float(cut: GraphCut, node: ir.Node) -> Cause:
     own = cut.obstacles.get(str(node.name))
     if own is not None:
         return own
     if cut.slow_ns(node) is not None:
-        return f"the integer kernel is slow unless a Conv stands right before it: float {node.op_type} takes less time here"
+        why = f"the integer kernel is slow unless a Conv stands right before it: float {node.op_type} takes less time here"
+        return Cause("slow", why)
     around, at_output = _float_around(cut, node)
-    causes = [f"{other.op_type} {other.name} stays float ({cut.obstacles[str(other.name)]})" for other in around[:2]]
+    causes = [f"{other.op_type} {other.name} stays float ({cut.obstacles[str(other.name)].reason})" for other in around[:2]]
     if at_output:
         causes.append("it leads to a float output of the model")
     if not causes:
-        return "an integer kernel exists, but it and the Quantize/Dequantize steps around it would take longer than the float kernel"
-    return f"an integer kernel exists, but {' and '.join(causes)}: the Quantize/Dequantize steps it would need cost more than it saves"
+        why = "an integer kernel exists, but it and the Quantize/Dequantize steps around it would take longer than the float kernel"
+        return Cause("cost", why)
+    why = f"an integer kernel exists, but {' and '.join(causes)}: the Quantize/Dequantize steps it would need cost more than it saves"
+    return Cause("cost", why)
 
 
 def _float_around(cut: GraphCut, node: ir.Node) -> tuple[list[ir.Node], bool]:
@@ -133,7 +150,7 @@ def _float_around(cut: GraphCut, node: ir.Node) -> tuple[list[ir.Node], bool]:
                 continue
             seen.add(other)
             if str(other.name) in cut.obstacles:
-                if cut.obstacles[str(other.name)] != NOT_FLOAT:  # shape arithmetic is nobody's reason
+                if cut.obstacles[str(other.name)].because != "no_float":  # shape arithmetic is nobody's reason
                     found.append(other)
             else:
                 queue.append(other)

@@ -5,14 +5,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import onnx_ir as ir
 
 from edgeq.graph.macs import elements, macs
 from edgeq.graph.read import constant, is_op, only_consumer
-from edgeq.planning.kernel_fit import data_inputs, hands_out_float, obstacle
+from edgeq.planning.kernel_fit import NOT_FLOAT, data_inputs, hands_out_float, obstacle
 from edgeq.planning.min_cut import FORBIDDEN, MinCut
-from edgeq.schema.plan import KEPT
+from edgeq.schema.plan import Because
 from edgeq.schema.target import Target
 
 #: what a float node costs where the chip has no float kernels: more than anything but what is
@@ -20,17 +21,25 @@ from edgeq.schema.target import Target
 NO_FLOAT = 1 << 44
 
 
+@dataclass(frozen=True)
+class Cause:
+    """Why a node runs where it does: for code, and in words for people."""
+
+    because: Because
+    reason: str
+
+
 class GraphCut:
     """Which nodes and values of one graph are integer. obstacles: node name -> why it must be
-    float.
+    float. kept: node name -> why it is to stay float though it might run in integers.
     """
 
-    def __init__(self, graph: ir.Graph, target: Target, kept: Mapping[str, str], unfit: Mapping[str, str]) -> None:
+    def __init__(self, graph: ir.Graph, target: Target, kept: Mapping[str, Cause], unfit: Mapping[str, Cause]) -> None:
         self.graph, self.target, self.unfit = graph, target, unfit
-        self.obstacles: dict[str, str] = {}
+        self.obstacles: dict[str, Cause] = {}
         for node in graph:
             assert node.name is not None
-            why = f"{KEPT} ({kept[node.name]})" if node.name in kept else self._obstacle(node)
+            why = kept[node.name] if node.name in kept else self._obstacle(node)
             if why is not None:
                 self.obstacles[node.name] = why
         self.values = [v for v in (*graph.inputs, *(o for n in graph for o in n.outputs)) if v.name and v.dtype == ir.DataType.FLOAT]
@@ -45,14 +54,14 @@ class GraphCut:
     def integer_readers(self, value: ir.Value) -> list[ir.Node]:
         return [node for node in self._readers(value) if self.is_integer(node)]
 
-    def _obstacle(self, node: ir.Node) -> str | None:
+    def _obstacle(self, node: ir.Node) -> Cause | None:
         why = obstacle(node, self.target)
         if why is not None:
-            return why
+            return Cause("no_float" if why is NOT_FLOAT else "obstacle", why)
         kernel = self.target.kernel_of(node.op_type)
         touched = [node.inputs[i] for i in data_inputs(node, kernel)]
         if any(v is not None and constant(v) is None and not self._own(v) for v in touched):
-            return "reads a value of the graph around this body, which reaches it as float"
+            return Cause("outer", "reads a value of the graph around this body, which reaches it as float")
         if kernel is None or not hands_out_float(node, kernel):
             touched.extend(node.outputs)
         return next((self.unfit[str(v.name)] for v in touched if v is not None and v.name in self.unfit), None)

@@ -97,7 +97,7 @@ class _Joiner:
         for value in node.inputs:
             if value is not None and constant(value) is None:
                 self._join(str(node.outputs[0].name), str(value.name))
-        self.places[str(node.name)] = replace(self.places[str(node.name)], runs="integer", reason=_MOVED)
+        self.places[str(node.name)] = replace(self.places[str(node.name)], runs="integer", because="movement", reason=_MOVED)
 
     def _copies(self, node: ir.Node) -> bool:
         """Whether every input's whole group is read by this Concat alone, so that a shared grid

@@ -40,6 +40,8 @@ def within_shifts(model: ir.Model, groups: Groups, grids: Mapping[str, GridPlan]
         lifted = [_lift(found, groups, fixed, name, least) for name, least in lifts]
         if not any(lifted):
             break
+    for name in [name for name, grid in found.items() if grid.scale != grids[name].scale]:
+        found[name] = found[name].model_copy(update={"reason": f"{found[name].reason}; lifted for the shifts of the chip"})
     return found
 
 
@@ -120,10 +122,5 @@ def _lift(found: dict[str, GridPlan], groups: Groups, fixed: Collection[str], na
     if grid.scale[0] >= least or any(member in fixed for member in members):
         return False
     for member in members:
-        old = found[member]
-        reason = old.reason if old.reason.endswith(_LIFTED) else old.reason + _LIFTED
-        found[member] = old.model_copy(update={"scale": (least,), "reason": reason})
+        found[member] = found[member].model_copy(update={"scale": (least,)})
     return True
-
-
-_LIFTED = "; lifted for the shifts of the chip"

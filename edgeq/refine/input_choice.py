@@ -107,8 +107,8 @@ def _apply(plan: Plan, site: InputSite, candidates: tuple[GridOption, ...], best
 
 def _place(place: NodePlan, one: GridOption, source: str, why: str) -> NodePlan:
     reason = f"integer kernel; the grid of its input is {why}" if one.grid is None else place.reason
-    runs = "dynamic" if one.grid is None else place.runs
-    return place.model_copy(update={"runs": runs, "reason": reason, "inputs": (source, *place.inputs[1:])})
+    runs, because = ("dynamic", "measured") if one.grid is None else (place.runs, place.because)
+    return place.model_copy(update={"runs": runs, "because": because, "reason": reason, "inputs": (source, *place.inputs[1:])})
 
 
 def _with_weights(model: ir.Model, plan: Plan, target: Target, recipe: Recipe) -> Plan:

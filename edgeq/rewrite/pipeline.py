@@ -28,7 +28,7 @@ from edgeq.passes.quantize.quantize_constants import QuantizeConstants
 from edgeq.passes.store.fold_codebooks import FoldCodebooks, Storage
 from edgeq.passes.store.store_weights import StoreWeights
 from edgeq.rewrite.check_plan import check_factors, check_fits
-from edgeq.schema.plan import KEPT, SEARCHED, NodePlan, Plan, StoragePlan
+from edgeq.schema.plan import NodePlan, Plan, StoragePlan
 from edgeq.schema.scaling import factors_of
 from edgeq.schema.target import Target
 
@@ -68,7 +68,7 @@ def _must_stay_float(node: NodePlan, target: Target) -> bool:
     """Whether the runtime has an integer kernel that it must not use: against the recipe's or the
     search's wish, or slow there.
     """
-    return node.runs == "float" and (node.reason.startswith((KEPT, SEARCHED)) or node.op_type in target.movement.behind_conv)
+    return node.runs == "float" and (node.because in ("kept", "searched") or node.op_type in target.movement.behind_conv)
 
 
 def storage_of(plan: StoragePlan) -> Storage:

@@ -13,6 +13,7 @@ from typing import Literal, Self
 
 import numpy as np
 from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_core import from_json
 
 from edgeq.errors import BadPlan
 from edgeq.io.strict_toml import Strict
@@ -20,26 +21,40 @@ from edgeq.numerics.arrays import Ints
 from edgeq.numerics.codebook import parse_grain
 from edgeq.numerics.grid import LIMITS, PerChannel, PerTensor, QuantParams
 from edgeq.schema.pixels import PixelMap
+from edgeq.schema.plan_1 import upgraded
 
 #: where a node runs
 PlacedAs = Literal["int8", "dynamic", "integer", "absorbed", "float"]
-#: how the reason of a node begins that the recipe keeps float
-KEPT = "kept float by the recipe"
-#: likewise of a node that a search keeps float
-SEARCHED = "kept float by the search"
+#: what decided where a node runs; the text beside it is for people, and no code reads that
+#:
+#: in integers: "kernel": an integer kernel; "measured": one whose input grid is measured at every
+#: run; "movement": it only moves or selects integers; "embedding": a table of weights whose rows
+#: are gathered as integers; "absorbed": its producer's output grid does its work
+#:
+#: in float: "kept": the recipe keeps it so; "searched": a search does; "obstacle": no integer
+#: kernel takes this operator as it is used here; "no_float": it computes no floats; "outer": it
+#: reads a value of the graph around its body; "unfit": no grid can hold a value that it touches;
+#: "slow": its integer kernel is slower where it stands; "cost": the steps between integers and
+#: float around it would cost more than its kernel saves
+Because = Literal[
+    "kernel", "measured", "movement", "embedding", "absorbed",
+    "kept", "searched", "obstacle", "no_float", "outer", "unfit", "slow", "cost",
+]  # fmt: skip
 
 #: what a scale can be: the positive numbers of float32, subnormal ones included
 TINIEST, LARGEST = 2.0**-149, float(np.finfo(np.float32).max)
 
 
 class NodePlan(Strict):
-    """Where one node runs and why (see placement.NodePlace). inputs, outputs: its value names; an
-    input left out is "".
-    """
+    """Where one node runs and why (see placement.NodePlace)."""
 
     op_type: str
     runs: PlacedAs
+    #: what decided it, for code
+    because: Because
+    #: the same in words, for people
     reason: str
+    #: names of its values; an input left out is ""
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
 
@@ -127,7 +142,7 @@ class Plan(Strict):
     integers, by the same key as weights; shapes: of inputs that were frozen; pixels: inputs that
     take raw pixels; hashes: sha256 hex."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     model: str
     data: str
     target: str
@@ -173,13 +188,20 @@ def unpack_codes(text: str, dtype: str, shape: tuple[int, ...]) -> Ints:
 
 
 def parse_plan(text: str, where: str) -> Plan:
-    """A plan from its JSON text. Raises BadPlan."""
+    """A plan from its JSON text, of this schema or of schema 1. Raises BadPlan."""
+    fix = "Make the plan anew with `edgeq quantize`."
     try:
-        return Plan.model_validate_json(text)
+        document = from_json(text)
+    except ValueError as problem:
+        raise BadPlan(f"The plan is damaged: it is not JSON ({problem}).", where, fix) from None
+    if isinstance(document, dict) and document.get("schema_version", 1) == 1:
+        document = upgraded(document)
+    try:
+        return Plan.model_validate(document)
     except ValidationError as problem:
         first = problem.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "(whole file)"
-        raise BadPlan(f"The plan is damaged: {first['msg']} at `{key}`.", where, "Make the plan anew with `edgeq quantize`.") from None
+        raise BadPlan(f"The plan is damaged: {first['msg']} at `{key}`.", where, fix) from None
 
 
 def load_plan(path: Path) -> Plan:

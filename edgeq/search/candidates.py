@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -16,9 +15,10 @@ from edgeq.graph.find_layer import layer_of
 from edgeq.graph.macs import macs
 from edgeq.graph.read import nodes
 from edgeq.passes.quantize.migrate_scales import migrated
-from edgeq.planning.placement import Placement, place
+from edgeq.planning.placement import SEARCHED, Placement, place
+from edgeq.planning.placement_cut import Cause
 from edgeq.planning.same_scale import Groups, same_scale_groups
-from edgeq.schema.plan import KEPT, SEARCHED, GridPlan, NodePlan, Plan
+from edgeq.schema.plan import GridPlan, NodePlan, Plan
 from edgeq.schema.target import Target
 
 #: how a plan says that a node runs in integers
@@ -92,31 +92,20 @@ def candidate_plan(base: Base, candidate: Candidate) -> Plan | None:
     return base.plan.model_copy(update=changed)
 
 
-def _place(base: Base, floats: Iterable[str]) -> tuple[Placement, Groups]:
+def _place(base: Base, floats: tuple[str, ...]) -> tuple[Placement, Groups]:
     """Place nodes around those kept float. A value that would need a grid which the base plan lacks
     was never observed: it stays float.
     """
-    keep = (*base.keep_float, *(_exactly(name) for name in floats))
     model = migrated(base.model, base.plan.factors)
-    unfit: dict[str, str] = {}
+    unfit: dict[str, Cause] = {}
+    lonely = Cause("unfit", "hands on a value that has no grid, because a node beside it stays float")
     while True:
-        placement = place(model, base.target, keep, unfit)
+        placement = place(model, base.target, base.keep_float, unfit, floats)
         groups = same_scale_groups(model, placement, base.target)
         missing = {name for names in groups.members.values() for name in names} - base.plan.grids.keys() - unfit.keys()
         if not missing:
             return placement, groups
-        unfit.update(dict.fromkeys(missing, "hands on a value that has no grid, because a node beside it stays float"))
-
-
-def _exactly(name: str) -> str:
-    """A pattern of the recipe that this node's name alone matches: a plain one could be a glob or
-    an operator type.
-    """
-    return rf"/\A{re.escape(name)}\Z/"
-
-
-#: how the reason of a node names a neighbour that such a pattern keeps float
-_OWN_PATTERN = re.compile(re.escape(KEPT) + r" \(/\\A.*?\\Z/\)")
+        unfit.update(dict.fromkeys(missing, lonely))
 
 
 def _grids(plan: Plan, placement: Placement, groups: Groups) -> dict[str, GridPlan] | None:
@@ -139,11 +128,11 @@ def _node(name: str, here: NodePlan, groups: Groups, candidate: Candidate) -> No
     table of weights, stays as it is.
     """
     if name in candidate.floats:
-        return here.model_copy(update={"runs": "float", "reason": f"{SEARCHED} ({candidate.name})"})
+        return here.model_copy(update={"runs": "float", "because": "searched", "reason": f"{SEARCHED} ({candidate.name})"})
     found = groups.nodes.get(name)
-    if found is None or here.runs not in INTEGER or here.reason.startswith("an embedding table"):
+    if found is None or here.runs not in INTEGER or here.because == "embedding":
         return here
-    return here.model_copy(update={"runs": found.runs, "reason": _OWN_PATTERN.sub(SEARCHED, found.reason)})
+    return here.model_copy(update={"runs": found.runs, "because": found.because, "reason": found.reason})
 
 
 def _stored(base: Base, loose: Iterable[str]) -> Mapping[str, GridPlan]:

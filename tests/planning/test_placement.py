@@ -9,6 +9,7 @@ import pytest
 from edgeq.api import quantize
 from edgeq.errors import BadRecipe
 from edgeq.planning.placement import Placement, place
+from edgeq.planning.placement_cut import Cause
 from edgeq.prove.proof import prove_placement
 from edgeq.schema.target import load_target
 from tests.graph_text import Constants, net, weights
@@ -139,10 +140,32 @@ def test_a_float_reader_and_an_integer_reader_share_a_producer() -> None:
     assert "e" in found.converted
 
 
+CAUSES = {
+    "kernel": "[n] y = Conv(x, w)",
+    "movement": "a = Conv(x, w) [n] b = Transpose(a) c = Transpose(b) y = Conv(c, v)",
+    "absorbed": "a = Conv(x, w) [n] b = Relu(a) y = Conv(b, v)",
+    "obstacle": "[n] a = Erf(x) y = Conv(a, w)",
+    "no_float": "s = Shape(x) [n] t = Transpose(s) y = Conv(x, w)",
+    "cost": "a = Exp(x) [n] b = Sigmoid(a) y = Exp(b)",
+}
+
+
+@pytest.mark.parametrize("because", CAUSES)
+def test_each_cause_is_told_for_code(because: str) -> None:
+    assert placed(CAUSES[because]).nodes["n"].because == because
+
+
+def test_what_recipe_and_search_keep_float_is_told_apart() -> None:
+    model = net("[c1] a = Conv(x, w) [c2] b = Conv(a, v) [c3] y = Conv(b, w)", constants=W)
+    found = place(model, CPU, ("c1", "c2"), searched=("c2",))
+    assert {name: node.because for name, node in found.nodes.items()} == {"c1": "kept", "c2": "searched", "c3": "kernel"}
+
+
 def test_a_value_that_no_grid_holds_keeps_its_maker_and_readers_float() -> None:
     body = f"[c1] a = Conv<{PADDED}>(x, w) [c2] b = Conv<{PADDED}>(a, v) [c3] y = Conv(b, w)"
-    found = place(net(body, constants=W), CPU, (), {"b": "holds 7 infinite values with this data"})
+    found = place(net(body, constants=W), CPU, (), {"b": Cause("unfit", "holds 7 infinite values with this data")})
     assert runs(found) == {"c1": "int8", "c2": "float", "c3": "float"}
+    assert found.nodes["c3"].because == "unfit"
     assert found.nodes["c3"].reason == "holds 7 infinite values with this data"
     assert "b" not in found.quantized
 

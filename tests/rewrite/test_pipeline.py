@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
+import json
+
 import numpy as np
 import onnx
 import onnx_ir as ir
 
+from edgeq.api import quantize
 from edgeq.calibration.observe import observe
 from edgeq.data.open import open_dataset
 from edgeq.graph.signature import input_specs
+from edgeq.passes.place.hold_float import HoldFloat
 from edgeq.planning.first_plan import Origin, make_plan, values_to_observe
 from edgeq.rewrite.lower import lower
 from edgeq.rewrite.pipeline import rewrite, rewrite_passes
-from edgeq.schema.plan import Plan
+from edgeq.schema.plan import Plan, parse_plan
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import load_target
 from tests.graph_text import eager, lines, net, weights
@@ -101,3 +106,41 @@ def test_nodes_keep_their_names() -> None:
     plan = planned(model)
     left = {node.name for node in rewrite(model, plan, eager()).graph}
     assert {name for name, node in plan.nodes.items() if node.runs != "absorbed"} <= left
+
+
+def reworded(plan: Plan) -> Plan:
+    """The plan with other words, and worse ones, for every reason."""
+    document = json.loads(plan.to_json())
+    words = itertools.cycle(("", "kept float by the recipe (x)", "an embedding table", "kept float by the search", "no idea"))
+    for part in ("nodes", "grids", "weights", "stored"):
+        for entry in document[part].values():
+            entry["reason"] = next(words)
+    return parse_plan(json.dumps(document), "here")
+
+
+KEPT_BODY = """[look] e = Gather<axis = 0>(table, ids) [fc1] m = MatMul(e, w) [r1] r = Relu(m) [fc2] n = MatMul(r, v)
+    [r2] s = Relu(n) [fc3] o = MatMul(s, v) [exp] y = Exp(o)"""
+
+
+def test_the_words_of_reasons_are_for_people_alone() -> None:
+    """A node that the recipe or a search keeps float, an embedding, and nodes float by cost: each
+    the same with other words.
+    """
+    constants = {"table": weights(500, 16), "w": weights(16, 16), "v": weights(16, 16, seed=1)}
+    model = net(KEPT_BODY, inputs="int64[N, 6] ids", constants=constants)
+    ids = {"ids": np.random.default_rng(0).integers(0, 500, (16, 6))}
+    plan = quantize(model, ids, recipe=Recipe(keep_float=("fc2",)), prove=False).plan
+    target = load_target("cpu")
+    assert {name: node.because for name, node in plan.nodes.items() if node.because in ("kept", "embedding", "obstacle")} == {
+        "look": "embedding",
+        "fc2": "kept",
+        "exp": "obstacle",
+    }
+    other = reworded(plan)
+    assert serialised(rewrite(model, other, target)) == serialised(rewrite(model, plan, target))
+    pinned, free = (
+        rewrite_passes(parse_plan(plan.to_json().replace('"because": "kept"', f'"because": "{because}"'), ""), target)
+        for because in ("kept", "cost")
+    )
+    held = [next(step.names for step in steps if isinstance(step, HoldFloat)) for steps in (pinned, free)]
+    assert held == [{"fc2"}, set()]  # what code reads instead

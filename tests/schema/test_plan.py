@@ -23,7 +23,7 @@ scales = st.floats(float(MIN_SCALE), float(np.float32(3e38)), width=32)
 def some_plan() -> Plan:
     grid = GridPlan(dtype="uint8", scale=(float(np.float32(0.1)),), zero_point=(3,), rule="mse", reason="why", group="x")
     weight = GridPlan(dtype="int8", scale=(0.5, 0.25), zero_point=(0, 0), axis=0, narrow=True, rule="mse", reason="why", codes="eA==")
-    node = NodePlan(op_type="Conv", runs="int8", reason="why", inputs=("x", "w", ""), outputs=("y",))
+    node = NodePlan(op_type="Conv", runs="int8", because="kernel", reason="why", inputs=("x", "w", ""), outputs=("y",))
     return Plan(
         model="m",
         data="d",
@@ -74,7 +74,8 @@ DAMAGE = [
     ("nodes.conv.what", 1),
     ("biases.conv", ["one"]),
     ("biases.conv", [float("nan")]),
-    ("schema_version", 2),
+    ("schema_version", 3),
+    ("nodes.conv.because", "why"),
 ]
 
 

@@ -20,11 +20,11 @@ HASHES = {"model": "m" * 64, "data": "d" * 64, "recipe": "r" * 64}
 
 def plan() -> Plan:
     place = {
-        "conv": NodePlan(op_type="Conv", runs="int8", reason=""),
-        "relu": NodePlan(op_type="Relu", runs="absorbed", reason="grid"),
-        "move": NodePlan(op_type="Flatten", runs="integer", reason=""),
-        "exp": NodePlan(op_type="Exp", runs="float", reason="no kernel"),
-        "made_by_prepare": NodePlan(op_type="Mul", runs="float", reason="new"),
+        "conv": NodePlan(op_type="Conv", runs="int8", because="kernel", reason=""),
+        "relu": NodePlan(op_type="Relu", runs="absorbed", because="absorbed", reason="grid"),
+        "move": NodePlan(op_type="Flatten", runs="integer", because="movement", reason=""),
+        "exp": NodePlan(op_type="Exp", runs="float", because="obstacle", reason="no kernel"),
+        "made_by_prepare": NodePlan(op_type="Mul", runs="float", because="obstacle", reason="new"),
     }
     grid = GridPlan(dtype="uint8", scale=(0.5,), zero_point=(0,), rule="mse", reason="")
     return Plan(**HASHES, target="cpu", settings="s", opset=None, nodes=place, grids={"x": grid}, weights={})

@@ -4,6 +4,9 @@ what the runtime makes of them.
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import onnx_ir as ir
@@ -20,7 +23,7 @@ from edgeq.rewrite.lower import lower
 from edgeq.rewrite.pipeline import rewrite
 from edgeq.rewrite.prepare import prepare
 from edgeq.rewrite.simplify import random_feeds
-from edgeq.schema.plan import SEARCHED
+from edgeq.schema.plan import parse_plan
 from edgeq.schema.target import load_target
 from edgeq.search.candidates import Base, Candidate, candidate_plan, integer_layers, integer_share
 from edgeq.search.strategies import parts, weights_only
@@ -60,12 +63,22 @@ def test_a_layer_goes_float_with_what_stands_alone_beside_it(base: Base) -> None
     assert plan is not None
     runs = {name: node.runs for name, node in plan.nodes.items()}
     assert (runs["Conv_2"], runs["Conv_0"], runs["Conv_4"]) == ("float", "int8", "int8")
-    assert plan.nodes["Conv_2"].reason.startswith(SEARCHED)
+    assert plan.nodes["Conv_2"].because == "searched"
     assert plan.weights.keys() == base.plan.weights.keys() - {"Conv_2:1"}
     assert plan.stored == {}
     assert all(plan.grids[name].scale == base.plan.grids[name].scale for name in plan.grids)
     assert integer_share(base.model, plan) == 75.0
     assert not any("\\A" in node.reason for node in plan.nodes.values())  # how the search names nodes is nobody's reason
+
+
+def test_the_words_of_the_base_plan_change_no_candidate(base: Base) -> None:
+    """What a node is kept float for is told by `because`, not by what its reason begins with."""
+    text = re.sub(r'"reason": ".*?"', '"reason": "an embedding table"', base.plan.to_json())
+    for candidate in (Candidate("one", ("Conv_2",), True), weights_only(base)):
+        plans = [candidate_plan(replace(base, plan=plan), candidate) for plan in (base.plan, parse_plan(text, "here"))]
+        made = [ir.to_proto(rewrite(base.model, plan, base.target)).SerializeToString() for plan in plans if plan is not None]
+        assert len(made) == 2
+        assert made[0] == made[1]
 
 
 def test_the_runtime_runs_it_as_the_plan_says(base: Base) -> None:

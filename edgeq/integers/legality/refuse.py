@@ -8,7 +8,6 @@ import onnx_ir as ir
 
 from edgeq.errors import BadRecipe, UnsupportedOp
 from edgeq.integers.legality.check import check_model
-from edgeq.planning.kernel_fit import NOT_FLOAT
 from edgeq.schema.plan import Plan
 from edgeq.schema.target import Target
 
@@ -20,7 +19,7 @@ def refuse_float(plan: Plan, target: Target) -> None:
     """Raises UnsupportedOp that names the nodes which would run in float, and why, when there are
     any.
     """
-    floats = [(name, node) for name, node in plan.nodes.items() if node.runs == "float" and node.reason != NOT_FLOAT]
+    floats = [(name, node) for name, node in plan.nodes.items() if node.runs == "float" and node.because != "no_float"]
     if not floats:
         return
     named = "; ".join(f"{name} ({node.op_type}): {node.reason}" for name, node in floats[:SHOWN])
