@@ -27,7 +27,8 @@ import edgeq
 from edgeq.io.load import load_model
 from edgeq.io.save import save_model
 from edgeq.passes.store.materialize import Materialize
-from edgeq.schema.recipe import CodebookWish, Recipe
+from edgeq.schema.codebook import CodebookWish
+from edgeq.schema.recipe import Recipe
 
 MODELS = "squeezenet1_1_imagenet,resnet20_cifar10,resnet8_cifar10,dscnn_kws,kwt1_kws,mobilenetv1_025_imagenet,minilm_l6_v2"
 RUNS = 15

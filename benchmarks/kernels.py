@@ -51,10 +51,7 @@ class Row:
 
 def eager(target: Target) -> Target:
     """The target with costs that leave nothing in float that has an integer form."""
-    costs = {"int_ns": 1e-6, "float_ns": 1e6}
-    kernels = tuple(kernel.model_copy(update=costs) for kernel in target.kernel)
-    boundary = target.boundary.model_copy(update={"integer_mac_worth_ns": 1e6})
-    return target.model_copy(update={"kernel": kernels, "movement": target.movement.model_copy(update=costs), "boundary": boundary})
+    return target.with_costs(int_ns=1e-6, float_ns=1e6, integer_mac_worth_ns=1e6)
 
 
 def integer_form(model: onnx.ModelProto, target: Target) -> onnx.ModelProto:

@@ -41,11 +41,7 @@ def eager(name: str = "cpu") -> Target:
     """The target with costs that make every integer kernel worth while: for tests of what is done,
     not of what pays.
     """
-    target = load_target(name)
-    kernels = tuple(kernel.model_copy(update={"int_ns": 1e-3, "float_ns": 1e3}) for kernel in target.kernel)
-    movement = target.movement.model_copy(update={"int_ns": 1e-3, "float_ns": 1e3})
-    boundary = target.boundary.model_copy(update={"integer_mac_worth_ns": 1e6})
-    return target.model_copy(update={"kernel": kernels, "movement": movement, "boundary": boundary})
+    return load_target(name).with_costs(int_ns=1e-3, float_ns=1e3, integer_mac_worth_ns=1e6)
 
 
 def lines(model: ir.Model) -> list[str]:

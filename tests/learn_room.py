@@ -88,7 +88,7 @@ class Classroom:
             simulated = self.student.forward(self.tensors())
         found = {}
         for name, array in exported.items():
-            unit = plan.grids[name].scale[0] if name in plan.grids else max(float(np.abs(array).max()), 1e-9)
+            unit = plan.grids[name].scale if name in plan.grids else max(float(np.abs(array).max()), 1e-9)
             found[name] = np.abs(array - simulated[name].numpy()) / unit
         return found
 

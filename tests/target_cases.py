@@ -26,11 +26,7 @@ def eager(name: str) -> Target:
     """The target with costs that make every integer kernel worth while: these tests are about what
     runs, not about what pays.
     """
-    target = load_target(name)
-    kernels = tuple(kernel.model_copy(update={"int_ns": 1e-3, "float_ns": 1e3}) for kernel in target.kernel)
-    movement = target.movement.model_copy(update={"int_ns": 1e-3, "float_ns": 1e3})
-    boundary = target.boundary.model_copy(update={"integer_mac_worth_ns": 1e3})
-    return target.model_copy(update={"kernel": kernels, "movement": movement, "boundary": boundary})
+    return load_target(name).with_costs(int_ns=1e-3, float_ns=1e3, integer_mac_worth_ns=1e3)
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from edgeq.schema.codebook import CodebookWish
 from edgeq.schema.finetune import FineTuneWish
 from edgeq.schema.pixels import Preprocessing
-from edgeq.schema.recipe import CodebookWish, Floors, Recipe
+from edgeq.schema.recipe import Floors, Recipe
 from edgeq.schema.rules import RULES
 from edgeq.schema.target import load_target, shipped_targets
 

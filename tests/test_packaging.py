@@ -123,6 +123,27 @@ def test_no_file_has_a_name_that_says_nothing() -> None:
     assert names & {"utils", "util", "helpers", "helper", "common", "misc", "manager"} == set()
 
 
+def test_documents_change_through_their_typed_methods() -> None:
+    """model_copy validates nothing: a misspelt field or a wrong type stays in the copy unseen."""
+    found = [use for path in [*SOURCES, *SCRIPTS] for use in uses_of_model_copy(relative(path), path.read_text(encoding="utf-8"))]
+    assert [use for use in found if not use.startswith("edgeq/schema/")] == [], (
+        "Use a typed method of the document, such as plan.with_weights(...) or recipe.with_floors(...); where there is none, add it in "
+        "edgeq/schema/. Tests have tests.changed.changed."
+    )
+
+
+def uses_of_model_copy(name: str, text: str) -> list[str]:
+    """Where a file calls or hands on a method model_copy."""
+    nodes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Attribute) and node.attr == "model_copy"]
+    return [f"{name}:{node.lineno}" for node in sorted(nodes, key=lambda node: node.lineno)]
+
+
+def test_a_use_of_model_copy_is_found() -> None:
+    text = "def f(plan):\n    return plan.model_copy(\n        update={'grds': 1})\ng = f\nh = g(1).nodes['a'].model_copy"
+    assert uses_of_model_copy("a.py", text) == ["a.py:2", "a.py:5"]
+    assert uses_of_model_copy("a.py", "'model_copy'\n# plan.model_copy()\nplan.with_weights({})") == []
+
+
 def test_public_names_are_pinned() -> None:
     pinned = {"EdgeqError", "Quantized", "Recipe", "calibrate", "compare", "prove", "quantize"}
     assert set(edgeq.__all__) == pinned

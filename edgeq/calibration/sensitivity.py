@@ -15,6 +15,7 @@ from edgeq.graph.read import owner
 from edgeq.numerics.arrays import F32, AnyArray
 from edgeq.progress import Progress
 from edgeq.runtimes.ort import open_session
+from edgeq.schema.weights import split_weight_key
 
 #: samples that are enough to rank layers
 SAMPLES = 16
@@ -37,9 +38,9 @@ def output_damage(model: ir.Model, changed: Mapping[str, F32], data: Dataset, pr
 
 def _with(model: ir.Model, key: str, array: F32) -> ir.Model:
     copy = model.clone()
-    name, _, index = key.rpartition(":")
+    name, index = split_weight_key(key)
     node = next(node for node in copy.graph.all_nodes() if node.name == name)
-    node.replace_input_with(int(index), add_constant(owner(node), array, Names(copy).value("changed")))
+    node.replace_input_with(index, add_constant(owner(node), array, Names(copy).value("changed")))
     return copy
 
 

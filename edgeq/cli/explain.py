@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from edgeq.schema.explain import Explanation, ValueGrid
-    from edgeq.schema.plan import GridPlan, Plan
+    from edgeq.schema.plan import Plan
 
 EXAMPLE = """    edgeq explain model.int8.onnx Conv_3        reads model.int8.plan.json beside the model
 
@@ -56,7 +56,9 @@ def _plan_of(model: Path) -> tuple[Plan, Path]:
     if not beside.is_file():
         raise BadPlan("The model has no plan beside it.", str(beside), "Quantize without --no-plan, or give the plan's path.")
     plan = load_plan(beside)
-    check_plan(plan, load_model(model, quantized=True).model.metadata_props.get("edgeq.plan"), str(model))
+    check_plan(
+        plan, beside.read_text(encoding="utf-8"), load_model(model, quantized=True).model.metadata_props.get("edgeq.plan"), str(model)
+    )
     return plan, beside
 
 
@@ -75,27 +77,32 @@ def explanation_text(found: tuple[Explanation, ...]) -> RenderableType:
             parts.append(Text.assemble(f"  {value.role:<7}", (value.name, "cyan")))
             parts.append(Text(f"         {_grid_words(value)}"))
             if value.grid is not None:
-                parts.append(Text(f"         {_why(value.grid, value.name)}", "dim"))
+                parts.append(Text(f"         {_why(value)}", "dim"))
     return Group(*parts)
 
 
 def _grid_words(value: ValueGrid) -> str:
-    grid = value.grid
-    if grid is None:
+    from edgeq.numerics.grid import PerChannel
+
+    if value.grid is None:
         return "int32, scale = input scale * weight scale" if value.role == "bias" else "float: no grid"
-    if grid.axis is None:
-        return f"{grid.dtype}, scale {grid.scale[0]:.9g}, zero point {grid.zero_point[0]}, range {_range(grid, 0)}"
-    scales = f"scales {min(grid.scale):.4g} to {max(grid.scale):.4g}"
-    return f"{grid.dtype}, {len(grid.scale)} {scales} along axis {grid.axis}, zero point {grid.zero_point[0]}"
+    grid = value.grid.params
+    zero = int(grid.zero_point.flat[0])
+    if isinstance(grid.granularity, PerChannel):
+        scales = f"scales {float(grid.scale.min()):.4g} to {float(grid.scale.max()):.4g}"
+        return f"{grid.dtype}, {grid.scale.size} {scales} along axis {grid.granularity.axis}, zero point {zero}"
+    reach = f"{float(grid.low.flat[0]):.6g} to {float(grid.high.flat[0]):.6g}"
+    return f"{grid.dtype}, scale {float(grid.scale.flat[0]):.9g}, zero point {zero}, range {reach}"
 
 
-def _range(grid: GridPlan, index: int) -> str:
-    low, high = grid.params.low, grid.params.high
-    return f"{float(low.flat[index]):.6g} to {float(high.flat[index]):.6g}"
+def _why(value: ValueGrid) -> str:
+    from edgeq.schema.grids import GridPlan
 
-
-def _why(grid: GridPlan, name: str) -> str:
-    group = f"; one grid with {grid.group}" if grid.group and grid.group != name else ""
-    readers = "" if grid.readers == "all" else "; float readers still see the float value"
+    grid = value.grid
+    assert grid is not None
+    more = ""
+    if isinstance(grid, GridPlan):
+        more = f"; one grid with {grid.group}" if grid.group and grid.group != value.name else ""
+        more += "" if grid.readers == "all" else "; float readers still see the float value"
     rule = "" if grid.rule in grid.reason else f"rule {grid.rule}: "
-    return f"{rule}{grid.reason}{group}{readers}"
+    return f"{rule}{grid.reason}{more}"

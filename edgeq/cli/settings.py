@@ -45,7 +45,7 @@ def with_settings(recipe: Recipe, settings: Mapping[str, object]) -> Recipe:
 
 def with_codebook(recipe: Recipe, codebook: Mapping[str, Setting]) -> Recipe:
     """The recipe with these codebooks and none of its own. Raises BadRecipe."""
-    from edgeq.schema.recipe import CodebookWish
+    from edgeq.schema.codebook import CodebookWish
 
     return with_settings(recipe, {"codebook": CodebookWish().model_dump() | given(codebook)})
 

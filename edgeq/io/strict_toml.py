@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -16,6 +16,12 @@ class Strict(BaseModel):
     """Base of everything a user writes by hand: frozen, unknown keys refused by name."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def _changed(self, fields: Mapping[str, object]) -> Self:
+        """A copy with other values in some fields, validated like any other: what the typed methods
+        of a document are made of. pydantic's own model_copy takes whatever it is given.
+        """
+        return self.model_validate({**dict(self), **fields})
 
 
 Model = TypeVar("Model", bound=Strict)

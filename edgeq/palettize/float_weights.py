@@ -11,6 +11,7 @@ import onnx_ir as ir
 from edgeq.graph.read import attribute_int, constant, is_op, nodes, operator_of
 from edgeq.graph.stored import stored
 from edgeq.numerics.arrays import F32
+from edgeq.schema.weights import weight_key
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class FloatWeight:
 
     @property
     def key(self) -> str:
-        return f"{self.node.name}:{self.index}"
+        return weight_key(self.node.name, self.index)
 
     def array(self) -> F32:
         return np.asarray(constant(self.value), np.float32)

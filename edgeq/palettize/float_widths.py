@@ -70,9 +70,9 @@ def fine_tune_float_widths(
     specs = input_specs(loaded.model)
     seen = open_dataset(data, specs, samples=recipe.samples, shapes=shapes)
     validation_data = seen if validation is None else open_dataset(validation, specs, split="evaluation", shapes=shapes)
-    floored = recipe.model_copy(update={"floors": floors_of(recipe.floors, validation_data)})
+    floored = recipe.with_floors(floors_of(recipe.floors, validation_data))
     for bits in widths:
-        wanted = floored.model_copy(update={"codebook": floored.codebook.model_copy(update={"bits": bits})})
+        wanted = floored.with_codebook(floored.codebook.with_bits(bits))
         before = _made(loaded, wanted, seen, validation_data, progress, None)
         after = None
         if not floored.floors.wanted or before.missed:

@@ -35,7 +35,7 @@ from edgeq.progress import Progress
 from edgeq.refine.codebook_bits import PROBE_BITS, choices_of, probe
 from edgeq.refine.codebooks import SPARSE, StorableWeight, wished_bits
 from edgeq.report.codebooks import CodebookLayer, describe
-from edgeq.schema.recipe import CodebookWish
+from edgeq.schema.codebook import CodebookWish
 
 #: the lowest opset that the stored forms were tested at
 MIN_OPSET = 13

@@ -61,7 +61,7 @@ def floors_of(given: Floors, validation_data: Dataset) -> Floors:
     if not labelled and (given.max_drop is not None or given.min_accuracy is not None):
         what = "An accuracy drop cannot be measured: the data has no labels."
         raise BadData(what, validation_data.name, "Give labelled data, or a floor that needs none, such as --min-sqnr.")
-    return given.model_copy(update={"max_drop": MAX_DROP}) if labelled and not given.wanted else given
+    return given.with_max_drop(MAX_DROP) if labelled and not given.wanted else given
 
 
 def fine_tune_widths(
@@ -90,11 +90,11 @@ def fine_tune_widths(
         validation_data = open_dataset(data, input_specs(loaded.model), samples=recipe.samples, shapes=shapes)
     else:
         validation_data = open_dataset(validation, input_specs(loaded.model), split="evaluation", shapes=shapes)
-    floored = recipe.model_copy(update={"floors": floors_of(recipe.floors, validation_data)})
+    floored = recipe.with_floors(floors_of(recipe.floors, validation_data))
     statistics = calibrate(loaded, data, target=target, recipe=floored, shapes=shapes, progress=progress)
     for bits in widths:
-        wanted = floored.model_copy(update={"codebook": floored.codebook.model_copy(update={"bits": bits})})
-        plain = wanted.model_copy(update={"finetune": FineTuneWish()})
+        wanted = floored.with_codebook(floored.codebook.with_bits(bits))
+        plain = wanted.with_finetune(FineTuneWish())
         before = quantize(loaded, data, target=target, recipe=plain, shapes=shapes, statistics=statistics, validation=validation,
                           progress=progress)  # fmt: skip
         after = None

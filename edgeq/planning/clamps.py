@@ -11,7 +11,7 @@ import onnx_ir as ir
 from edgeq.graph.read import constant, is_op, nodes, operator_of
 from edgeq.numerics.grid import grid_for_range
 from edgeq.planning.same_scale import Groups
-from edgeq.schema.plan import GridPlan, grid_plan
+from edgeq.schema.grids import GridPlan, grid_plan
 
 
 def separate_zero_points(model: ir.Model, groups: Groups, grids: Mapping[str, GridPlan]) -> dict[str, GridPlan]:
@@ -30,13 +30,12 @@ def separate_zero_points(model: ir.Model, groups: Groups, grids: Mapping[str, Gr
             params = output.params
             low, high = float(params.low) - 1.5 * float(params.scale), float(params.high)
             wider = grid_for_range(low, high, output.dtype)
-            lowered = grid_plan(wider, output.rule, f"{output.reason}; one step lower, so that no clamp before it is lost")
-            output = lowered.model_copy(update={"readers": output.readers, "group": output.group})
+            why = f"{output.reason}; one step lower, so that no clamp before it is lost"
+            output = grid_plan(wider, output.rule, why, readers=output.readers, group=output.group)
             found[str(node.outputs[0].name)] = output
         if output is not None and output.group is not None:
             for name in groups.members[output.group]:
-                update = {"readers": found[name].readers, "group": output.group}
-                found[name] = output.model_copy(update=update)
+                found[name] = output.with_readers(found[name].readers, output.group)
     return found
 
 
@@ -52,4 +51,4 @@ def _clamped(node: ir.Node) -> Iterator[str]:
 
 def _lost(grids: Mapping[str, GridPlan], name: str, output: GridPlan) -> bool:
     grid = grids.get(name)
-    return grid is not None and grid.zero_point == output.zero_point and grid.scale[0] < output.scale[0]
+    return grid is not None and grid.zero_point == output.zero_point and grid.scale < output.scale

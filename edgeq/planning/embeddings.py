@@ -12,8 +12,8 @@ import onnx_ir as ir
 from edgeq.graph.read import attribute_int, constant, is_op, nodes
 from edgeq.planning.placement import NodePlace
 from edgeq.planning.weight_grids import choose_scales, symmetric_grid, unlimited
-from edgeq.schema.plan import GridPlan, grid_plan
 from edgeq.schema.target import Target
+from edgeq.schema.weights import IntegerWeight, integer_weight
 
 #: smaller tables are not worth a DequantizeLinear
 LEAST_ELEMENTS = 4096
@@ -41,9 +41,9 @@ def embedding_place(node: ir.Node) -> NodePlace:
     return NodePlace(node.op_type, "integer", "embedding", why)
 
 
-def embedding_grid(node: ir.Node, target: Target) -> GridPlan:
+def embedding_grid(node: ir.Node, target: Target) -> IntegerWeight:
     """One scale for each column of the table, of least squared error."""
     table = np.asarray(constant(node.inputs[0]), np.float32)
     rows = np.ascontiguousarray(table.T)[None]
     scale = choose_scales(rows, np.ones(rows[:, 0].shape), unlimited(target.weights), "mse", False, ())
-    return grid_plan(symmetric_grid(scale, 1, target.weights), "mse", "one scale a column of the embedding table (axis 1)")
+    return integer_weight(symmetric_grid(scale, 1, target.weights), "mse", "one scale a column of the embedding table (axis 1)")

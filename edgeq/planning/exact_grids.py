@@ -18,7 +18,7 @@ from edgeq.planning.exact_rounding import reach_of
 from edgeq.planning.ranges.mse import expected_error
 from edgeq.planning.same_scale import Groups
 from edgeq.planning.weight_grids import constant_grid
-from edgeq.schema.plan import GridPlan
+from edgeq.schema.grids import GridPlan
 from edgeq.schema.target_facts import ActivationFacts
 
 #: the expected squared error of a value may grow by this many times itself
@@ -42,7 +42,7 @@ def exact_grids(
         count = elements(node.inputs[0]) // elements(node.outputs[0]) if is_op(node, "GlobalAveragePool") else 1
         scale = _best_scale(found[name], product / count, count, statistics[name], facts.symmetric)
         for member in groups.members.get(found[name].group or name, (name,)):
-            found[member] = found[member].model_copy(update={"scale": (scale,)})
+            found[member] = found[member].with_scale(scale)
     return found
 
 
@@ -55,7 +55,7 @@ def _best_scale(grid: GridPlan, product: float, count: int, stats: TensorStats, 
     """Of the scales next to the grid's that have exact factors the one with the least expected
     error; the grid's own where that is much.
     """
-    own, zero, (low, high) = grid.scale[0], grid.zero_point[0], LIMITS[grid.dtype]
+    own, zero, (low, high) = grid.scale, grid.zero_point, LIMITS[grid.dtype]
 
     def error(scale: float) -> float:
         return expected_error(stats, ((low - zero) * scale, (high - zero) * scale), scale, symmetric)
@@ -75,7 +75,7 @@ def _product_of_scales(node: ir.Node, grids: Mapping[str, GridPlan], facts: Acti
         if value is None or (array is not None and array.size == 1) or (array is None and value.name not in grids):
             return None
         if array is None:
-            product *= grids[str(value.name)].scale[0]
+            product *= grids[str(value.name)].scale
         else:
             product *= float(constant_grid(np.asarray(array, np.float32), facts).scale)
     return product

@@ -16,7 +16,8 @@ from edgeq.numerics.arrays import F32, F64, Mask
 from edgeq.numerics.grid import LIMITS
 from edgeq.numerics.rounding import Codes, Feedback, output_error, round_weights
 from edgeq.planning.exact_factors import Requantized
-from edgeq.schema.plan import GridPlan, NodePlan
+from edgeq.schema.grids import GridPlan
+from edgeq.schema.plan import NodePlan
 
 #: a row's error, that of rounding its output included, may grow by this many times itself: four
 #: times as much is 6 dB of one channel. One channel that is left out makes every later code of a
@@ -68,10 +69,10 @@ def requantized(node: ir.Node, places: Mapping[str, NodePlan], grids: Mapping[st
         result = reader.outputs[0]
         reader = only_consumer(result)
     grid, fed = grids.get(str(result.name)), None if source is None else grids.get(str(source.name))
-    return None if grid is None or fed is None else Requantized(fed.scale[0] / grid.scale[0], reach_of(grid), grid.scale[0])
+    return None if grid is None or fed is None else Requantized(fed.scale / grid.scale, reach_of(grid), grid.scale)
 
 
 def reach_of(grid: GridPlan) -> int:
     """The largest distance of a code from the zero point."""
     low, high = LIMITS[grid.dtype]
-    return max(grid.zero_point[0] - low, high - grid.zero_point[0])
+    return max(grid.zero_point - low, high - grid.zero_point)

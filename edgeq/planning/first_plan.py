@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import onnx_ir as ir
 
@@ -26,10 +25,12 @@ from edgeq.planning.ranges.mse import halved_where_better
 from edgeq.planning.same_scale import Groups, same_scale_groups
 from edgeq.planning.shift_limits import within_shifts
 from edgeq.planning.weights import constant_grids
-from edgeq.schema.plan import GridPlan, NodePlan, Plan, grid_plan
+from edgeq.schema.grids import GridPlan, Readers, grid_plan
+from edgeq.schema.plan import NodePlan, Plan
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Target
 from edgeq.schema.target_facts import ActivationFacts
+from edgeq.schema.weights import WeightPlan, weight_key
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,9 @@ def make_plan(model: ir.Model, statistics: Mapping[str, TensorStats], target: Ta
     _check_observed(values_to_observe(model, target, recipe), statistics)
     placement, groups = _fit_placement(model, statistics, target, recipe)
     grids = _activation_grids(model, placement, groups, statistics, target, recipe)
-    weights = constant_grids(model, groups, grids, target, recipe)
+    weights: dict[str, WeightPlan] = dict(constant_grids(model, groups, grids, target, recipe))
     tables = tuple(embeddings(model, target, groups.nodes))
-    weights.update({f"{node.name}:0": embedding_grid(node, target) for node in tables})
+    weights.update({weight_key(node.name, 0): embedding_grid(node, target) for node in tables})
     groups = replace(groups, nodes={**groups.nodes, **{str(node.name): embedding_place(node) for node in tables}})
     places = {str(node.name): _node_plan(node, groups) for node in nodes(model) if node.name in groups.nodes}
     return Plan(
@@ -140,7 +141,7 @@ def _activation_grids(
         chosen = grid_for_range(low, high, facts.dtype, facts.symmetric, power_of_two=facts.power_of_two)
         params = next((given[name] for name in (*sources, *members) if name in given), chosen)
         for name in members:
-            readers: Literal["all", "integer"] = "all" if name in placement.integer else "integer"
+            readers: Readers = "all" if name in placement.integer else "integer"
             group = root if len(members) > 1 else None
             grids[name] = grid_plan(params, rule.rule, why, readers=readers, group=group)
     grids = within_shifts(model, groups, grids, target, recipe.weight_bits)
@@ -155,7 +156,7 @@ def _rule_for(members: Iterable[str], handed_out: Set[str], recipe: Recipe, fact
     large."""
     if recipe.rule != "mse" or facts.power_of_two or handed_out.isdisjoint(members):
         return recipe
-    return recipe.model_copy(update={"rule": "minmax"})
+    return recipe.with_rule("minmax")
 
 
 def _range(

@@ -19,7 +19,7 @@ from edgeq.planning.fixed_grids import fixed_grids
 from edgeq.planning.kernel_fit import data_inputs
 from edgeq.planning.same_scale import Groups
 from edgeq.planning.weight_grids import code_range, constant_grid
-from edgeq.schema.plan import GridPlan
+from edgeq.schema.grids import GridPlan
 from edgeq.schema.target import Target
 from edgeq.schema.target_facts import KernelFacts
 
@@ -41,7 +41,7 @@ def within_shifts(model: ir.Model, groups: Groups, grids: Mapping[str, GridPlan]
         if not any(lifted):
             break
     for name in [name for name, grid in found.items() if grid.scale != grids[name].scale]:
-        found[name] = found[name].model_copy(update={"reason": f"{found[name].reason}; lifted for the shifts of the chip"})
+        found[name] = found[name].with_reason(f"{found[name].reason}; lifted for the shifts of the chip")
     return found
 
 
@@ -59,7 +59,7 @@ def weight_scale_limits(node: ir.Node, kernel: KernelFacts, grids: Mapping[str, 
     if kernel.shift is None or first is None or output is None:
         return 0.0, float("inf")
     least, most = kernel.shift
-    return output.scale[0] / first / 2.0**most, output.scale[0] / first / 2.0**least
+    return output.scale / first / 2.0**most, output.scale / first / 2.0**least
 
 
 def constant_floor(node: ir.Node, index: int, kernel: KernelFacts, grids: Mapping[str, GridPlan]) -> float:
@@ -113,14 +113,14 @@ def _operand_scale(
 
 def _scale(value: ir.Value | None, grids: Mapping[str, GridPlan]) -> float | None:
     grid = None if value is None else grids.get(str(value.name))
-    return None if grid is None else grid.scale[0]
+    return None if grid is None else grid.scale
 
 
 def _lift(found: dict[str, GridPlan], groups: Groups, fixed: Collection[str], name: str, least: float) -> bool:
     grid = found[name]
     members = (name,) if grid.group is None else groups.members[grid.group]
-    if grid.scale[0] >= least or any(member in fixed for member in members):
+    if grid.scale >= least or any(member in fixed for member in members):
         return False
     for member in members:
-        found[member] = found[member].model_copy(update={"scale": (least,)})
+        found[member] = found[member].with_scale(least)
     return True

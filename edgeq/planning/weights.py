@@ -19,14 +19,17 @@ from edgeq.planning.kernel_fit import channel_axis, data_inputs
 from edgeq.planning.same_scale import Groups
 from edgeq.planning.shift_limits import constant_floor, weight_scale_limits
 from edgeq.planning.weight_grids import BiasSide, choose_scales, code_range, codes_of, constant_grid, symmetric_grid
-from edgeq.schema.plan import GridPlan, grid_plan, pack_codes
+from edgeq.schema.grids import GridPlan
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Target
 from edgeq.schema.target_facts import KernelFacts
+from edgeq.schema.weights import IntegerWeight, integer_weight, weight_key
 
 
-def constant_grids(model: ir.Model, groups: Groups, grids: Mapping[str, GridPlan], target: Target, recipe: Recipe) -> dict[str, GridPlan]:
-    found: dict[str, GridPlan] = {}
+def constant_grids(
+    model: ir.Model, groups: Groups, grids: Mapping[str, GridPlan], target: Target, recipe: Recipe
+) -> dict[str, IntegerWeight]:
+    found: dict[str, IntegerWeight] = {}
     for node in nodes(model):
         kernel = target.kernel_of(node.op_type)
         if kernel is None or groups.nodes[str(node.name)].runs != "int8":
@@ -35,7 +38,7 @@ def constant_grids(model: ir.Model, groups: Groups, grids: Mapping[str, GridPlan
             array = constant(node.inputs[index])
             if array is None:
                 continue
-            key = f"{node.name}:{index}"
+            key = weight_key(node.name, index)
             layer = layer_of(node) if index == kernel.weight else None
             if layer is None and index == kernel.weight and target.integer_only:
                 found[key] = _plain_weight(node, kernel, np.asarray(array, np.float32), target, recipe)
@@ -45,13 +48,13 @@ def constant_grids(model: ir.Model, groups: Groups, grids: Mapping[str, GridPlan
                 params = constant_grid(np.asarray(array, np.float32), target.activations)
                 floor = np.float32(constant_floor(node, index, kernel, grids))
                 params = replace(params, scale=np.maximum(params.scale, floor)) if floor > params.scale else params
-                found[key] = grid_plan(params, "minmax", "a constant operand: its own values")
+                found[key] = integer_weight(params, "minmax", "a constant operand: its own values")
     return found
 
 
 def weight_grid(
     node: ir.Node, kernel: KernelFacts, layer: Layer, grids: Mapping[str, GridPlan], target: Target, recipe: Recipe
-) -> GridPlan:
+) -> IntegerWeight:
     """The weight grid from the weight alone; its codes too where nearest rounding would let a
     kernel saturate.
     """
@@ -65,7 +68,7 @@ def weight_grid(
     return weight_plan(layer, scale, nearest, array, axis, target, recipe.weight_rule)
 
 
-def _plain_weight(node: ir.Node, kernel: KernelFacts, weight: F32, target: Target, recipe: Recipe) -> GridPlan:
+def _plain_weight(node: ir.Node, kernel: KernelFacts, weight: F32, target: Target, recipe: Recipe) -> IntegerWeight:
     """The grid of a weight that no rows are seen in (ConvTranspose of groups, a stack of matrices):
     its own range, zero point 0.
     """
@@ -74,7 +77,7 @@ def _plain_weight(node: ir.Node, kernel: KernelFacts, weight: F32, target: Targe
     peak = np.atleast_1d(np.abs(weight).max(others, initial=0.0)) / code_range(target.weights, recipe.weight_bits)[1]
     scale = np.where(peak > 0, peak, 1.0).astype(np.float32)
     scale = next_power_of_two(scale) if target.weights.power_of_two else scale
-    return grid_plan(symmetric_grid(scale, axis, target.weights), "minmax", "a weight: its own range, zero point 0")
+    return integer_weight(symmetric_grid(scale, axis, target.weights), "minmax", "a weight: its own range, zero point 0")
 
 
 def weight_plan(
@@ -85,7 +88,7 @@ def weight_plan(
     axis: int | None,
     target: Target,
     rule: str,
-) -> GridPlan:
+) -> IntegerWeight:
     """The plan of one weight: its grid, and its codes [G, C, K] where they are not what nearest
     rounding gives.
     """
@@ -93,8 +96,8 @@ def weight_plan(
     chosen = layer.from_rows(codes).astype(target.weights.dtype)
     differs = not np.array_equal(chosen, quantize(weight, params))
     where = "one scale a tensor" if axis is None else f"one scale a channel (axis {axis})"
-    plan = grid_plan(params, rule, where)
-    return plan.model_copy(update={"codes": pack_codes(chosen)}) if differs else plan
+    plan = integer_weight(params, rule, where)
+    return plan.with_codes(chosen) if differs else plan
 
 
 def weight_axis(node: ir.Node, kernel: KernelFacts, target: Target, recipe: Recipe) -> int | None:
@@ -110,7 +113,7 @@ def side_of(node: ir.Node, kernel: KernelFacts, grids: Mapping[str, GridPlan]) -
     bias = constant(node.inputs[kernel.bias]) if kernel.bias is not None and kernel.bias < len(node.inputs) else None
     grid = grids.get(str(source.name))  # none: it is measured at every run, and the bias stays float
     return BiasSide(
-        1.0 if grid is None else grid.scale[0],
+        1.0 if grid is None else grid.scale,
         None if bias is None else np.asarray(bias, np.float32),
         *weight_scale_limits(node, kernel, grids),
     )

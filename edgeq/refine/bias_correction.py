@@ -58,7 +58,7 @@ def correct_biases(
         shift = correct(node, twin, ours, theirs, plan)
         biases[one.layer.node] = shifted(one, biases.get(one.layer.node), shift)
         progress.advance(1)
-    return plan.model_copy(update={"biases": biases})
+    return plan.with_biases(biases)
 
 
 def correct(node: ir.Node, twin: ir.Node, ours: Stepwise, theirs: Stepwise, plan: Plan, known: F64 | None = None) -> F64:

@@ -26,9 +26,11 @@ from edgeq.refine.bias_correction import correct_biases
 from edgeq.refine.codebooks import StorableWeight, embedding_codebook, wished_bits
 from edgeq.refine.round_apart import Weighted, moments_of, refine
 from edgeq.refine.round_in_sequence import Fitting, fit_in_sequence, held_samples, in_sequence
+from edgeq.schema.codebook import CodebookWish
 from edgeq.schema.plan import Plan
-from edgeq.schema.recipe import CodebookWish, Recipe
+from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Target
+from edgeq.schema.weights import weight_key
 
 #: what is written into a file beside the graph, bytes: hashes, and a line for each node
 METADATA_BYTES, METADATA_BYTES_A_NODE = 600, 100
@@ -56,7 +58,7 @@ class Draft:
 
     def tables(self) -> dict[str, ir.Node]:
         """Key of the weight -> the Gather that reads an embedding table."""
-        return {f"{n.name}:0": n for n in nodes(self.model) if f"{n.name}:0" in self.plan.weights and is_embedding(n)}
+        return {key: n for n in nodes(self.model) if (key := weight_key(n.name, 0)) in self.plan.weights and is_embedding(n)}
 
 
 def plan_codebooks(
@@ -108,12 +110,12 @@ def _fit(given: Draft, layers: tuple[Weighted, ...], bits: Mapping[str, int], mo
     rounded = refine(given.plan, layers, moments, given.target, given.recipe, bits)
     wish, weights = given.recipe.codebook, dict(rounded.weights)
     weights.update({key: embedding_codebook(node, given.target, wish, bits[key]) for key, node in given.tables().items() if key in bits})
-    return rounded.model_copy(update={"weights": weights})
+    return rounded.with_weights(weights)
 
 
 def plainly(plan: Plan) -> Plan:
     """The plan with the same integers, stored as they are."""
-    return plan.model_copy(update={"weights": {key: grid.model_copy(update={"storage": None}) for key, grid in plan.weights.items()}})
+    return plan.with_weights({key: weight.plain for key, weight in plan.weights.items()})
 
 
 def _candidates(given: Draft, tables: Mapping[str, ir.Node]) -> list[StorableWeight]:

@@ -19,10 +19,10 @@ from edgeq.numerics.codebook_vectors import fit_vectors
 from edgeq.numerics.pruning import kept_weights
 from edgeq.numerics.rounding import Codes
 from edgeq.planning.weight_grids import symmetric_grid, unlimited
+from edgeq.schema.codebook import CodebookWish
 from edgeq.schema.patterns import kept_nodes
-from edgeq.schema.plan import GridPlan, StoragePlan, grid_plan, pack_codes
-from edgeq.schema.recipe import CodebookWish
 from edgeq.schema.target import Target
+from edgeq.schema.weights import CodebookWeight, integer_weight
 
 #: a layer with at least this share of zeros keeps them exactly
 SPARSE = 0.1
@@ -65,18 +65,12 @@ def codebook_of(rows: F32, moment: F64 | None, codes: Codes, least: F32, shared:
     return fit_codebook(WeightRows(rows, importance, moment, codes, least, shared, zero), wish.grain, bits)
 
 
-def with_storage(grid: GridPlan, axis: int, wish: CodebookWish, bits: int) -> GridPlan:
-    """The grid, stored as a codebook. axis: of the weight's output channels."""
-    return grid.model_copy(update={"storage": StoragePlan(granularity=wish.granularity, axis=axis, bits=bits)})
-
-
-def embedding_codebook(node: ir.Node, target: Target, wish: CodebookWish, bits: int) -> GridPlan:
+def embedding_codebook(node: ir.Node, target: Target, wish: CodebookWish, bits: int) -> CodebookWeight:
     """An embedding table: one scale a column. node: the Gather that reads it."""
     table = np.asarray(constant(node.inputs[0]), np.float32)
     rows = np.ascontiguousarray(table.T)[None]
     fit = codebook_of(rows, None, unlimited(target.weights), np.zeros(rows.shape[:2], np.float32), False, wish, bits)
-    plan = grid_plan(
-        symmetric_grid(fit.scale, 1, target.weights), f"codebook, {bits} bits", "one scale a column of the embedding table (axis 1)"
-    )
+    why = "one scale a column of the embedding table (axis 1)"
+    plan = integer_weight(symmetric_grid(fit.scale, 1, target.weights), f"codebook, {bits} bits", why)
     codes = np.ascontiguousarray(fit.codes[0].T).astype(target.weights.dtype)
-    return with_storage(plan.model_copy(update={"codes": pack_codes(codes)}), 1, wish, bits)
+    return plan.with_codes(codes).as_codebook(wish.granularity, 1, bits)

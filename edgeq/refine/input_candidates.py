@@ -63,7 +63,7 @@ def _static(site: InputSite, ranges: Ranges, recipe: Recipe) -> Iterator[GridOpt
     seen = {(ranges.own.scale.tobytes(), int(ranges.own.zero_point))}
     levels = LIMITS[ranges.dtype][1] - LIMITS[ranges.dtype][0]
     for rule in RULES:
-        low, high = choose_range(site.stats, recipe.model_copy(update={"rule": rule}), levels=levels, symmetric=ranges.symmetric)
+        low, high = choose_range(site.stats, recipe.with_rule(rule), levels=levels, symmetric=ranges.symmetric)
         grid = ranges.grid(low, high)
         key = (grid.scale.tobytes(), int(grid.zero_point))
         if key not in seen:

@@ -26,9 +26,11 @@ from edgeq.planning.weights import weight_grid
 from edgeq.progress import Progress
 from edgeq.refine.input_candidates import candidates_of
 from edgeq.refine.input_sites import InputSite, input_sites
-from edgeq.schema.plan import GridPlan, NodePlan, Plan, grid_plan
+from edgeq.schema.grids import Readers, grid_plan
+from edgeq.schema.plan import NodePlan, Plan
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Target
+from edgeq.schema.weights import weight_key
 
 #: another candidate than the rule's range must err this much less (1 dB): calibration data are a
 #: sample
@@ -98,17 +100,16 @@ def _apply(plan: Plan, site: InputSite, candidates: tuple[GridOption, ...], best
         name = migrated_name(name)
     grids.pop(name, None)
     if one.grid is not None:
-        readers = own.readers if one.factors is None else "all"
+        readers: Readers = own.readers if one.factors is None else "all"
         grids[name] = grid_plan(one.grid, one.name.split(",")[0], why, readers=readers)
     for node in site.matmuls:
         places[str(node.name)] = _place(places[str(node.name)], one, name, why)
-    return plan.model_copy(update={"grids": grids, "nodes": places, "factors": factors})
+    return plan.with_grids(grids).with_nodes(places).with_factors(factors)
 
 
 def _place(place: NodePlan, one: GridOption, source: str, why: str) -> NodePlan:
-    reason = f"integer kernel; the grid of its input is {why}" if one.grid is None else place.reason
-    runs, because = ("dynamic", "measured") if one.grid is None else (place.runs, place.because)
-    return place.model_copy(update={"runs": runs, "because": because, "reason": reason, "inputs": (source, *place.inputs[1:])})
+    moved = place.with_inputs((source, *place.inputs[1:]))
+    return moved if one.grid is not None else moved.placed("dynamic", "measured", f"integer kernel; the grid of its input is {why}")
 
 
 def _with_weights(model: ir.Model, plan: Plan, target: Target, recipe: Recipe) -> Plan:
@@ -117,12 +118,12 @@ def _with_weights(model: ir.Model, plan: Plan, target: Target, recipe: Recipe) -
         return plan
     moved = migrated(model, plan.factors)
     sources = {migrated_name(name) for name in plan.factors}
-    weights: dict[str, GridPlan] = dict(plan.weights)
+    weights = dict(plan.weights)
     for node in nodes(moved):
         kernel, source = target.kernel_of(node.op_type), node.inputs[0] if node.inputs else None
-        if kernel is None or source is None or source.name not in sources or f"{node.name}:1" not in weights:
+        if kernel is None or source is None or source.name not in sources or weight_key(node.name, 1) not in weights:
             continue
         layer = layer_of(node)
         assert layer is not None
-        weights[f"{node.name}:1"] = weight_grid(node, kernel, layer, plan.grids, target, recipe)
-    return plan.model_copy(update={"weights": weights})
+        weights[weight_key(node.name, 1)] = weight_grid(node, kernel, layer, plan.grids, target, recipe)
+    return plan.with_weights(weights)

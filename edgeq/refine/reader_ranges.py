@@ -19,7 +19,8 @@ from edgeq.numerics.arrays import F32, AnyArray
 from edgeq.numerics.grid import QuantParams, dequantize, grid_for_range, quantize
 from edgeq.progress import Progress
 from edgeq.refine.bounded_readers import BoundedReader, bounded_readers
-from edgeq.schema.plan import GridPlan, Plan, grid_plan
+from edgeq.schema.grids import GridPlan, grid_plan
+from edgeq.schema.plan import Plan
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Target
 from edgeq.schema.target_facts import ActivationFacts
@@ -44,7 +45,7 @@ def choose_reader_ranges(model: ir.Model, plan: Plan, target: Target, recipe: Re
     for reader in readers:
         if reader.value in seen:
             grids[reader.value] = best_grid(grids[reader.value], reader, seen[reader.value], target.activations)
-    return plan if grids == plan.grids else plan.model_copy(update={"grids": grids})
+    return plan if grids == plan.grids else plan.with_grids(grids)
 
 
 def _measure(model: ir.Model, readers: Sequence[BoundedReader], data: Dataset, seed: int, progress: Progress) -> dict[str, F32]:

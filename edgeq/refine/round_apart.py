@@ -27,11 +27,12 @@ from edgeq.planning.kernel_fit import channel_axis
 from edgeq.planning.weight_grids import BiasSide, choose_scales, codes_of, least_scales
 from edgeq.planning.weights import side_of, weight_axis, weight_plan
 from edgeq.progress import Progress
-from edgeq.refine.codebooks import codebook_of, with_storage
-from edgeq.schema.plan import GridPlan, Plan
+from edgeq.refine.codebooks import codebook_of
+from edgeq.schema.plan import Plan
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Target
 from edgeq.schema.target_facts import KernelFacts
+from edgeq.schema.weights import WeightPlan, weight_key
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,12 @@ def weighted_layers(model: ir.Model, plan: Plan, target: Target) -> tuple[Weight
     found = []
     for node in nodes(model):
         kernel = target.kernel_of(node.op_type)
-        if kernel is None or kernel.weight is None or f"{node.name}:{kernel.weight}" not in plan.weights:
+        if kernel is None or kernel.weight is None or weight_key(node.name, kernel.weight) not in plan.weights:
             continue
         layer, value = layer_of(node, kernel.weight), node.inputs[kernel.weight]
         known = layer is not None and (layer.source in plan.grids or plan.nodes[str(node.name)].runs == "dynamic")
         if layer is not None and value is not None and known:
-            found.append(Weighted(node, layer, kernel, f"{node.name}:{kernel.weight}", str(value.name)))
+            found.append(Weighted(node, layer, kernel, weight_key(node.name, kernel.weight), str(value.name)))
     return tuple(found)
 
 
@@ -101,14 +102,14 @@ def refine(
             corrected = _bias(one, moments[one.layer.node], plan, rows - fit.codes * fit.scale[..., None])
             if corrected is not None:
                 biases[one.layer.node] = corrected
-    return plan.model_copy(update={"weights": weights, "biases": biases})
+    return plan.with_weights(weights).with_biases(biases)
 
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
     """A weight as the plan says it, and the same as scale [G, C] and whole numbers [G, C, K]."""
 
-    grid: GridPlan
+    grid: WeightPlan
     scale: F32
     codes: F32
 
@@ -153,7 +154,8 @@ def fit_rows(
     if width is not None:
         fit = codebook_of(rows, moment, codes, least_scales(rows, sides, axis is None), axis is None, recipe.codebook, width)
         grid = weight_plan(one.layer, fit.scale, fit.codes, weight, axis, target, f"codebook, {width} bits")
-        return Fitted(with_storage(grid, channel_axis(one.node, one.kernel) or 0, recipe.codebook, width), fit.scale, fit.codes)
+        book = grid.as_codebook(recipe.codebook.granularity, channel_axis(one.node, one.kernel) or 0, width)
+        return Fitted(book, fit.scale, fit.codes)
     scale, rounded = _scales_and_codes(rows, moment, codes, sides, how, recipe.weight_rule, axis is None)
     grid = weight_plan(one.layer, scale, rounded, weight, axis, target, f"{recipe.weight_rule}, rounded with the data in view")
     return Fitted(grid, scale, rounded)
@@ -194,7 +196,7 @@ def _seen(one: Weighted, moment: Moment, plan: Plan) -> F64:
     """
     # a grid of every run has a step of its own: the moments are in units of it, so that no run
     # counts more than another
-    scale = plan.grids[one.layer.source].scale[0] if one.layer.source in plan.grids else 1.0
+    scale = plan.grids[one.layer.source].scale if one.layer.source in plan.grids else 1.0
     side = side_of(one.node, one.kernel, plan.grids)
     return (moment.second if side.bias is None else moment.covariance) * scale**2
 

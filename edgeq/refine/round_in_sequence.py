@@ -100,7 +100,7 @@ def fit_in_sequence(
         if bias_of(one) is not None:
             biases[one.layer.node] = shifted(one, bias, correct(one.node, twin, ours, theirs, plan, mean))
         progress.advance(1)
-    return plan.model_copy(update={"weights": weights, "biases": biases})
+    return plan.with_weights(weights).with_biases(biases)
 
 
 def _fit(one: Weighted, halves: tuple[Rows, Rows], plan: Plan, fitting: Fitting) -> tuple[Fitted, F64]:

@@ -53,7 +53,7 @@ def decide(task: Task, data: Dataset | None, known: Statistics | None, clock: Cl
         origin = Origin(task.model_hash, statistics.data if data is None else data.hash, task.settings)
         plan = make_plan(task.model, statistics.tensors, task.target, task.recipe, origin)
         shapes = {name: tuple(sizes) for name, sizes in sorted(task.shapes.items())}
-        plan = plan.model_copy(update={"shapes": shapes, "pixels": dict(task.pixels)})
+        plan = plan.with_inputs(shapes, task.pixels)
     first = (f"ranges ({task.recipe.rule})", plan)
     if data is None or task.recipe.effort == "fast":
         return Planned(plan, (first,)) if not task.recipe.codebook.wanted else _nearest(task, data, plan, first, progress)
@@ -119,7 +119,7 @@ def _equalize(
     Equalize(factors_of(exponents))(model)
     statistics = observe(model, values_to_observe(model, task.target, task.recipe), data, progress=progress)
     new = make_plan(model, statistics, task.target, task.recipe, Origin(plan.model, plan.data, plan.settings))
-    return model, new.model_copy(update={"shapes": plan.shapes, "pixels": plan.pixels, "equalization": exponents}), statistics
+    return model, new.with_inputs(plan.shapes, plan.pixels).with_equalization(exponents), statistics
 
 
 def check_plan(plan: Plan, task: Task) -> Planned:

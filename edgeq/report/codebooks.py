@@ -13,11 +13,12 @@ import onnx_ir as ir
 from edgeq.graph.read import constant, nodes
 from edgeq.numerics.arrays import F32
 from edgeq.numerics.codebook import Codebook, encode, parse_grain, stored_bytes
-from edgeq.numerics.grid import dequantize, quantize
+from edgeq.numerics.grid import dequantize
 from edgeq.passes.quantize.equalize import Equalize
 from edgeq.passes.quantize.migrate_scales import migrated
-from edgeq.schema.plan import Plan, unpack_codes
+from edgeq.schema.plan import Plan
 from edgeq.schema.scaling import factors_of
+from edgeq.schema.weights import weight_key
 
 BINS = 64
 
@@ -92,15 +93,13 @@ def planned_weights(model: ir.Model, plan: Plan) -> Mapping[str, Told]:
     Equalize(factors_of(plan.equalization))(model)
     for node in nodes(model):
         for index, value in enumerate(node.inputs):
-            grid = plan.weights.get(f"{node.name}:{index}")
+            how = plan.weights.get(weight_key(node.name, index))
             array = constant(value)
-            if grid is None or grid.storage is None or array is None or value is None or str(value.name) in found:
+            if how is None or how.format != "codebook" or array is None or value is None or str(value.name) in found:
                 continue
-            codes = quantize(np.asarray(array, np.float32), grid.params)
-            if grid.codes is not None:
-                codes = unpack_codes(grid.codes, grid.dtype, array.shape)
-            book = encode(codes, parse_grain(grid.storage.granularity), grid.storage.axis, grid.storage.bits)
+            weight = np.asarray(array, np.float32)
+            codes, grid = how.integers(weight, f"weight {weight_key(node.name, index)}"), how.params
+            book = encode(codes, parse_grain(how.granularity), how.channel_axis, how.bits)
             if book is not None:
-                weight = np.asarray(array, np.float32)
-                found[str(value.name)] = (str(node.name), weight, dequantize(codes, grid.params), book, grid.params.scale)
+                found[str(value.name)] = (str(node.name), weight, dequantize(codes, grid), book, grid.scale)
     return found

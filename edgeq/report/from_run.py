@@ -118,7 +118,7 @@ def _port(value: ir.Value, plan: Plan) -> Port:
     if name in plan.pixels:
         return Port(name, dtype, shape, pixels=True)
     grid = plan.grids.get(name)
-    return Port(name, dtype, shape) if grid is None else Port(name, dtype, shape, grid.dtype, grid.scale[0], grid.zero_point[0])
+    return Port(name, dtype, shape) if grid is None else Port(name, dtype, shape, grid.dtype, grid.scale, grid.zero_point)
 
 
 def _dim(size: int | ir.SymbolicDim) -> int | str | None:

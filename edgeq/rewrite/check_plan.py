@@ -13,8 +13,10 @@ from edgeq.errors import BadPlan
 from edgeq.graph.find_layer import layer_of, scalable_layer
 from edgeq.graph.read import constant, nodes, only_consumer, values
 from edgeq.passes.quantize.migrate_scales import migration_readers
-from edgeq.schema.plan import GridPlan, Plan, unpack_codes
+from edgeq.schema.codes import shaped
+from edgeq.schema.plan import Plan
 from edgeq.schema.scaling import LARGEST_EXPONENT
+from edgeq.schema.weights import WeightPlan, split_weight_key
 
 
 def check_fits(model: ir.Model, plan: Plan) -> None:
@@ -28,12 +30,12 @@ def check_fits(model: ir.Model, plan: Plan) -> None:
         if place.runs == "absorbed" and not _can_vanish(known[name]):
             _refuse("The plan absorbs a node whose input others need.", f"node {name}")
     floats = {value.name for value in values(model) if value.dtype == ir.DataType.FLOAT}
-    for name, grid in plan.grids.items():
-        if name not in floats or grid.axis is not None:
-            _refuse("The plan quantizes a value that the model does not have, or not in floats, or along an axis.", f"value {name}")
-    for key, grid in [*plan.weights.items(), *plan.stored.items()]:
-        name, _, index = key.rpartition(":")
-        _check_weight(known.get(name), index, key, grid)
+    for name in plan.grids:
+        if name not in floats:
+            _refuse("The plan quantizes a value that the model does not have, or not in floats.", f"value {name}")
+    for key, weight in [*plan.weights.items(), *plan.stored.items()]:
+        name, index = split_weight_key(key)
+        _check_weight(known.get(name), index, key, weight)
     for node in known.values():
         _check_equalization(node, plan)
     for name, bias in plan.biases.items():
@@ -67,15 +69,15 @@ def _can_vanish(node: ir.Node) -> bool:
     return node.op_type in ("Relu", "Clip") and source is not None and source.producer() is not None and only_consumer(source) is node
 
 
-def _check_weight(node: ir.Node | None, index: str, key: str, grid: GridPlan) -> None:
-    inputs = () if node is None or not index.isdecimal() else node.inputs[int(index) : int(index) + 1]
+def _check_weight(node: ir.Node | None, index: int, key: str, grid: WeightPlan) -> None:
+    inputs = () if node is None or index < 0 else node.inputs[index : index + 1]
     array = constant(inputs[0]) if inputs else None
     if array is None:
         _refuse("The plan has a grid for a constant that the model does not have.", f"weight {key}")
     if grid.axis is not None and (not 0 <= grid.axis < array.ndim or array.shape[grid.axis] != len(grid.scale)):
         _refuse(f"The plan has {len(grid.scale)} scales along axis {grid.axis} of a weight of shape {list(array.shape)}.", f"weight {key}")
     if grid.codes is not None:
-        unpack_codes(grid.codes, grid.dtype, array.shape)
+        shaped(grid.codes, array.shape, f"weight {key}")
 
 
 def _check_bias(node: ir.Node | None, name: str, length: int) -> None:

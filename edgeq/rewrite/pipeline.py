@@ -28,9 +28,10 @@ from edgeq.passes.quantize.quantize_constants import QuantizeConstants
 from edgeq.passes.store.fold_codebooks import FoldCodebooks, Storage
 from edgeq.passes.store.store_weights import StoreWeights
 from edgeq.rewrite.check_plan import check_factors, check_fits
-from edgeq.schema.plan import NodePlan, Plan, StoragePlan
+from edgeq.schema.plan import NodePlan, Plan
 from edgeq.schema.scaling import factors_of
 from edgeq.schema.target import Target
+from edgeq.schema.weights import CodebookWeight
 
 
 def rewrite(prepared: ir.Model, plan: Plan, target: Target) -> ir.Model:
@@ -71,9 +72,9 @@ def _must_stay_float(node: NodePlan, target: Target) -> bool:
     return node.runs == "float" and (node.because in ("kept", "searched") or node.op_type in target.movement.behind_conv)
 
 
-def storage_of(plan: StoragePlan) -> Storage:
-    """What the pass wants of a plan's storage."""
-    return Storage(parse_grain(plan.granularity), plan.axis, plan.bits)
+def storage_of(weight: CodebookWeight) -> Storage:
+    """What the pass wants of a weight that becomes a codebook."""
+    return Storage(parse_grain(weight.granularity), weight.channel_axis, weight.bits)
 
 
 def rewrite_passes(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:
@@ -94,7 +95,7 @@ def rewrite_passes(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:
         # it takes pairs away again where integers pass through unchanged
         *(() if target.movement.pairs else (MoveToIntegers(where["integer"] | copying),)),
         # after everything that asks whether a weight is a constant
-        FoldCodebooks({key: storage_of(grid.storage) for key, grid in plan.weights.items() if grid.storage is not None}),
+        FoldCodebooks({key: storage_of(weight) for key, weight in plan.weights.items() if weight.format == "codebook"}),
         # last: what it makes must look like nothing that a pass or the runtime knows
         HoldFloat(frozenset(name for name, node in plan.nodes.items() if _must_stay_float(node, target))),
         # an Add that became an integer kernel has a Quantize behind it by now
@@ -129,13 +130,13 @@ def _quantizers(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:
         # constants before activations: a constant operand is not an activation
         CorrectBiases(plan.biases),
         QuantizeConstants(
-            {key: grid.params for key, grid in plan.weights.items()},
-            {key: grid.codes for key, grid in plan.weights.items() if grid.codes is not None},
+            {key: weight.params for key, weight in plan.weights.items()},
+            {key: weight.codes for key, weight in plan.weights.items() if weight.codes is not None},
         ),
         # the float nodes' weights likewise
         StoreWeights(
-            {key: grid.params for key, grid in plan.stored.items()},
-            {key: grid.codes for key, grid in plan.stored.items() if grid.codes is not None},
+            {key: weight.params for key, weight in plan.stored.items()},
+            {key: weight.codes for key, weight in plan.stored.items() if weight.codes is not None},
         ),
         # needs the integer weights, and leaves values that no grid of the plan is for
         InsertDynamic(frozenset(name for name, node in plan.nodes.items() if node.runs == "dynamic")),

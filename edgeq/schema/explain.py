@@ -4,12 +4,15 @@ touches and the rule behind each.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Literal
 
 from edgeq.errors import BadPlan, BadRecipe
-from edgeq.schema.plan import GridPlan, PlacedAs, Plan
+from edgeq.schema.grids import GridPlan
+from edgeq.schema.plan import PlacedAs, Plan
+from edgeq.schema.weights import CodebookWeight, IntegerWeight, weight_key
 
 #: how many names a wrong one is answered with
 SUGGESTIONS = 5
@@ -19,13 +22,12 @@ Role = Literal["input", "weight", "bias", "output"]
 
 @dataclass(frozen=True)
 class ValueGrid:
-    """One value that the node reads or makes. grid: None when it stays float (or is a bias, whose
-    scale is the product of two others).
-    """
+    """One value that the node reads or makes."""
 
     role: Role
     name: str
-    grid: GridPlan | None
+    #: None when it stays float, or is a bias, whose scale is the product of two others
+    grid: GridPlan | IntegerWeight | CodebookWeight | None
 
 
 @dataclass(frozen=True)
@@ -54,9 +56,10 @@ def explain(plan: Plan, name: str, where: str) -> tuple[Explanation, ...]:
     return tuple(_explain(plan, node) for node in found)
 
 
-def check_plan(plan: Plan, recorded: str | None, model: str) -> None:
-    """recorded: metadata edgeq.plan of the int8 model. Raises BadPlan unless it is the hash of this
-    plan.
+def check_plan(plan: Plan, text: str, recorded: str | None, model: str) -> None:
+    """text: of the plan's file. recorded: metadata edgeq.plan of the int8 model. Raises BadPlan
+    unless it is the hash of this plan, or of its text, as it is where both were written in an
+    earlier schema.
     """
     if recorded is None:
         raise BadPlan(
@@ -64,7 +67,7 @@ def check_plan(plan: Plan, recorded: str | None, model: str) -> None:
             model,
             "Give the int8 model that edgeq wrote, or its plan.",
         )
-    if recorded != plan.hash:
+    if recorded not in (plan.hash, hashlib.sha256(text.encode()).hexdigest()):
         fix = "Find the plan that was written with this model, or quantize again."
         raise BadPlan("The plan beside the model is not the one that made it (hashes differ).", model, fix)
 
@@ -77,11 +80,11 @@ def _explain(plan: Plan, node: str) -> Explanation:
 
 
 def _input(plan: Plan, node: str, index: int, name: str) -> ValueGrid:
-    weight = plan.weights.get(f"{node}:{index}")
+    weight = plan.weights.get(weight_key(node, index))
     if weight is not None:
         return ValueGrid("weight", name, weight)
     made = any(name in other.outputs for other in plan.nodes.values())
-    is_bias = index == 2 and not made and name not in plan.grids and f"{node}:1" in plan.weights
+    is_bias = index == 2 and not made and name not in plan.grids and weight_key(node, 1) in plan.weights
     return ValueGrid("bias" if is_bias else "input", name, plan.grids.get(name))
 
 

@@ -4,24 +4,21 @@ serialises to JSON.
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import math
-import zlib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal
 
-import numpy as np
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError
 from pydantic_core import from_json
 
 from edgeq.errors import BadPlan
 from edgeq.io.strict_toml import Strict
-from edgeq.numerics.arrays import Ints
-from edgeq.numerics.codebook import parse_grain
-from edgeq.numerics.grid import LIMITS, PerChannel, PerTensor, QuantParams
+from edgeq.schema.codes import room_for
+from edgeq.schema.grids import GridPlan
 from edgeq.schema.pixels import PixelMap
 from edgeq.schema.plan_1 import upgraded
+from edgeq.schema.weights import WeightPlan
 
 #: where a node runs
 PlacedAs = Literal["int8", "dynamic", "integer", "absorbed", "float"]
@@ -41,9 +38,6 @@ Because = Literal[
     "kept", "searched", "obstacle", "no_float", "outer", "unfit", "slow", "cost",
 ]  # fmt: skip
 
-#: what a scale can be: the positive numbers of float32, subnormal ones included
-TINIEST, LARGEST = 2.0**-149, float(np.finfo(np.float32).max)
-
 
 class NodePlan(Strict):
     """Where one node runs and why (see placement.NodePlace)."""
@@ -58,106 +52,59 @@ class NodePlan(Strict):
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
 
+    def placed(self, runs: PlacedAs, because: Because, reason: str) -> NodePlan:
+        """Where it runs now, and why."""
+        return self._changed({"runs": runs, "because": because, "reason": reason})
 
-class StoragePlan(Strict):
-    """A weight is stored as indices of at most `bits` into tables. axis: of its output channels."""
-
-    granularity: str
-    axis: int = Field(ge=0)
-    bits: int = Field(ge=1, le=8)
-
-    @field_validator("granularity")
-    @classmethod
-    def _known(cls, word: str) -> str:
-        return str(parse_grain(word))
-
-
-class GridPlan(Strict):
-    """One grid: r = scale * (q - zero_point), for codes of `dtype`. axis: per-channel along it;
-    None: one scale a tensor.
-    """
-
-    dtype: Literal["uint8", "int8"]
-    scale: tuple[float, ...]
-    zero_point: tuple[int, ...]
-    axis: int | None = None
-    narrow: bool = False
-    rule: str
-    reason: str
-    readers: Literal["all", "integer"] = "all"
-    group: str | None = None
-    codes: str | None = None
-    storage: StoragePlan | None = None
-
-    @model_validator(mode="after")
-    def _sound(self) -> Self:
-        if len(self.scale) != len(self.zero_point) or not self.scale:
-            raise ValueError("scale and zero_point need the same number of entries, at least one")
-        if self.axis is None and len(self.scale) != 1:
-            raise ValueError("a grid without an axis has one scale")
-        low, high = LIMITS[self.dtype]
-        if not all(TINIEST <= s <= LARGEST for s in self.scale) or any(not low <= z <= high for z in self.zero_point):
-            raise ValueError("scales must be positive float32 numbers and zero points within the type")
-        return self
-
-    @property
-    def params(self) -> QuantParams:
-        """The grid as arithmetic wants it."""
-        shape = () if self.axis is None else (len(self.scale),)
-        scale = np.array(self.scale, np.float32).reshape(shape)
-        zero = np.array(self.zero_point, np.int32).reshape(shape)
-        return QuantParams(self.dtype, scale, zero, PerTensor() if self.axis is None else PerChannel(self.axis), self.narrow)
-
-
-def grid_plan(
-    params: QuantParams, rule: str, reason: str, *, readers: Literal["all", "integer"] = "all", group: str | None = None
-) -> GridPlan:
-    """The serialisable form of a grid, with the rule that chose it."""
-    axis = params.granularity.axis if isinstance(params.granularity, PerChannel) else None
-    scale = tuple(float(s) for s in np.atleast_1d(params.scale))
-    zero = tuple(int(z) for z in np.atleast_1d(params.zero_point))
-    return GridPlan.model_validate(
-        {"dtype": params.dtype, "scale": scale, "zero_point": zero, "axis": axis, "narrow": params.narrow}
-        | {"rule": rule, "reason": reason, "readers": readers, "group": group}
-    )
+    def with_inputs(self, inputs: tuple[str, ...]) -> NodePlan:
+        """Reading other values."""
+        return self._changed({"inputs": inputs})
 
 
 class SearchPlan(Strict):
-    """What a search decided and why, for the reader: the plan's other fields carry it out. tried:
-    candidates that were measured. gate: whether the floors held; a run that repeats the plan
-    without data writes it into the model."""
+    """What a search decided and why, for the reader: the plan's other fields carry it out."""
 
     objective: str
     candidate: str
     why: str
+    #: candidates that were measured
     tried: int
+    #: whether the floors held; a run that repeats the plan without data writes it into the model
     gate: Literal["passed", "failed", "none"] = "none"
 
 
 class Plan(Strict):
-    """Everything that preparing and rewriting the model again needs. grids: by value name; weights:
-    by "node:input index"; biases: by node, float, corrected for the mean error of what quantization
-    did before and in them; equalization: value -> exponent k of each channel, which is multiplied
-    by 2^(k/8) (edgeq/schema/scaling.py); stored: weights of float nodes that lie in the file as
-    integers, by the same key as weights; shapes: of inputs that were frozen; pixels: inputs that
-    take raw pixels; hashes: sha256 hex."""
+    """Everything that preparing and rewriting the model again needs. Hashes are sha256 hex."""
 
     schema_version: Literal[2] = 2
+    #: hash of the float model's file
     model: str
+    #: hash of the data
     data: str
+    #: name of the target
     target: str
+    #: hash of the recipe
     recipe: str
+    #: hash of what decided which values were observed (Task.settings)
     settings: str
     opset: int | None
+    #: of inputs that were frozen
     shapes: dict[str, tuple[int, ...]] = Field(default_factory=dict)
+    #: value -> exponent k of each channel, which is multiplied by 2^(k/8) (edgeq/schema/scaling.py)
     equalization: dict[str, tuple[int, ...]] = Field(default_factory=dict)
     nodes: dict[str, NodePlan]
+    #: by value name
     grids: dict[str, GridPlan]
-    weights: dict[str, GridPlan]
+    #: by weight_key
+    weights: dict[str, WeightPlan]
+    #: by node, float, corrected for the mean error of what quantization did before and in them
     biases: dict[str, tuple[float, ...]] = Field(default_factory=dict)
-    stored: dict[str, GridPlan] = Field(default_factory=dict)
+    #: weights of float nodes that lie in the file as integers, by weight_key
+    stored: dict[str, WeightPlan] = Field(default_factory=dict)
     search: SearchPlan | None = None
+    #: value -> what each of its channels is divided by, and its readers' weights multiplied with
     factors: dict[str, tuple[float, ...]] = Field(default_factory=dict)
+    #: inputs that take raw pixels
     pixels: dict[str, PixelMap] = Field(default_factory=dict)
 
     def to_json(self) -> str:
@@ -169,22 +116,41 @@ class Plan(Strict):
         """sha256 of the canonical JSON."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()
 
+    def with_nodes(self, nodes: Mapping[str, NodePlan]) -> Plan:
+        """With other places for its nodes."""
+        return self._changed({"nodes": dict(nodes)})
 
-def pack_codes(codes: Ints) -> str:
-    """Integer codes of a weight as text: base64 of zlib of int8 or uint8, row-major."""
-    return base64.b64encode(zlib.compress(np.ascontiguousarray(codes).tobytes(), 1)).decode("ascii")
+    def with_grids(self, grids: Mapping[str, GridPlan]) -> Plan:
+        """With other grids for its values."""
+        return self._changed({"grids": dict(grids)})
 
+    def with_weights(self, weights: Mapping[str, WeightPlan]) -> Plan:
+        """With other grids and codes for its weights."""
+        return self._changed({"weights": dict(weights)})
 
-def unpack_codes(text: str, dtype: str, shape: tuple[int, ...]) -> Ints:
-    """The inverse of pack_codes. Raises BadPlan when the text does not hold exactly `shape`."""
-    size, stream = math.prod(shape), zlib.decompressobj()
-    try:
-        data = stream.decompress(base64.b64decode(text, validate=True), size + 1)
-    except (ValueError, zlib.error):
-        data = b""
-    if len(data) != size or not stream.eof or stream.unused_data:
-        raise BadPlan("The codes of a weight are damaged.", "the plan", "Make the plan anew with `edgeq quantize`.")
-    return np.frombuffer(data, dtype).reshape(shape)
+    def with_stored(self, stored: Mapping[str, WeightPlan]) -> Plan:
+        """With other weights of float nodes that lie in the file as integers."""
+        return self._changed({"stored": dict(stored)})
+
+    def with_biases(self, biases: Mapping[str, tuple[float, ...]]) -> Plan:
+        """With other biases for its layers."""
+        return self._changed({"biases": dict(biases)})
+
+    def with_factors(self, factors: Mapping[str, tuple[float, ...]]) -> Plan:
+        """With other scales moved from values into weights."""
+        return self._changed({"factors": dict(factors)})
+
+    def with_equalization(self, exponents: Mapping[str, tuple[int, ...]]) -> Plan:
+        """With other exponents for the channels of its values."""
+        return self._changed({"equalization": dict(exponents)})
+
+    def with_inputs(self, shapes: Mapping[str, tuple[int, ...]], pixels: Mapping[str, PixelMap]) -> Plan:
+        """For inputs of these frozen shapes, some of which take raw pixels."""
+        return self._changed({"shapes": dict(shapes), "pixels": dict(pixels)})
+
+    def with_search(self, search: SearchPlan) -> Plan:
+        """With what a search has to say about it."""
+        return self._changed({"search": search})
 
 
 def parse_plan(text: str, where: str) -> Plan:
@@ -197,7 +163,7 @@ def parse_plan(text: str, where: str) -> Plan:
     if isinstance(document, dict) and document.get("schema_version", 1) == 1:
         document = upgraded(document)
     try:
-        return Plan.model_validate(document)
+        return Plan.model_validate(document, context=room_for(text))
     except ValidationError as problem:
         first = problem.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "(whole file)"

@@ -18,6 +18,8 @@ _FLOAT = (
     ("the integer kernel is slow", "slow"),
     ("an integer kernel exists, but", "cost"),
 )
+#: fields of a grid of schema 1 that only weights used, or only values
+_OF_WEIGHTS, _OF_VALUES = ("axis", "narrow", "codes", "storage"), ("readers", "group")
 _INTEGER = {"int8": "kernel", "dynamic": "measured", "integer": "movement", "absorbed": "absorbed"}
 
 
@@ -26,10 +28,33 @@ def upgraded(document: Mapping[str, object]) -> dict[str, object]:
     left for the validation of schema 2 to name.
     """
     found = dict(document) | {"schema_version": 2}
-    nodes = document.get("nodes")
-    if isinstance(nodes, dict):
-        found["nodes"] = {name: _node(node) if isinstance(node, dict) else node for name, node in nodes.items()}
+    for part, one in (("nodes", _node), ("grids", _grid), ("weights", _weight), ("stored", _weight)):
+        entries = document.get(part)
+        if isinstance(entries, dict):
+            found[part] = {name: one(entry) if isinstance(entry, dict) else entry for name, entry in entries.items()}
     return found
+
+
+def _grid(grid: Mapping[str, object]) -> dict[str, object]:
+    """Of a value. What only weights had stays where it says anything, to be refused."""
+    found = {name: value for name, value in grid.items() if name not in _OF_WEIGHTS or not (value is None or value is False)}
+    for name in ("scale", "zero_point"):
+        numbers = found.get(name)
+        if isinstance(numbers, list) and len(numbers) == 1:
+            found[name] = numbers[0]
+    return found
+
+
+def _weight(grid: Mapping[str, object]) -> dict[str, object]:
+    """Of a constant. What only values had stays where it says anything, to be refused."""
+    found = {name: value for name, value in grid.items() if name not in _OF_VALUES or not (value is None or value == "all")}
+    storage = found.pop("storage", None)
+    if storage is None:
+        return found | {"format": "integer"}
+    if not isinstance(storage, dict):
+        return found | {"storage": storage}
+    table = {"channel_axis" if name == "axis" else name: value for name, value in storage.items()}
+    return {**found, "format": "codebook", **table}
 
 
 def _node(node: Mapping[str, object]) -> dict[str, object]:

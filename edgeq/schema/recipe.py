@@ -8,12 +8,11 @@ import hashlib
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from edgeq.errors import BadRecipe
 from edgeq.io.strict_toml import Strict, read_toml
-from edgeq.numerics.codebook import BITS, Grain, parse_grain
-from edgeq.numerics.pruning import Prune, parse_prune
+from edgeq.schema.codebook import CodebookWish
 from edgeq.schema.finetune import FineTuneWish
 from edgeq.schema.pixels import OPTION, Preprocessing
 from edgeq.schema.rules import Rule
@@ -34,71 +33,9 @@ class Floors(Strict):
         """Whether there is any."""
         return any(floor is not None for floor in self.model_dump().values())
 
-
-class CodebookWish(Strict):
-    """Weights as indices into a small table. Off unless one of bits, bits_avg and size_budget is
-    given.
-    """
-
-    bits: Literal[1, 2, 3, 4, 5, 6, 8] | None = Field(None, description="bits of every weight's index")
-    bits_avg: float | None = Field(None, gt=0, le=8, description="bits a weight on average, tables included; each layer gets what it needs")
-    size_budget: float | None = Field(None, gt=0, le=1, description="the file's size as a share of the float file's; likewise")
-    granularity: str = Field(
-        "tensor", description="what shares a table: tensor, channel, group:N (channels) or vector:N (weights an entry)"
-    )
-    layers: tuple[str, ...] = Field((), description="bits of single layers, PATTERN=BITS: node name or glob, /regex/, or an operator type")
-    prune: str | None = Field(None, description="set weights to 0 before: a share such as 0.5, or N:M to keep N of every M neighbours")
-
-    @field_validator("granularity")
-    @classmethod
-    def _known_grain(cls, word: str) -> str:
-        return str(parse_grain(word))
-
-    @field_validator("prune")
-    @classmethod
-    def _known_prune(cls, word: str | None) -> str | None:
-        if word is not None:
-            parse_prune(word)
-        return word
-
-    @field_validator("layers")
-    @classmethod
-    def _known_bits(cls, words: tuple[str, ...]) -> tuple[str, ...]:
-        for word in words:
-            if not word.rpartition("=")[0] or word.rpartition("=")[2] not in map(str, BITS):
-                raise ValueError(f"{word!r} is not PATTERN=BITS with bits 1, 2, 3, 4, 5, 6 or 8")
-        return words
-
-    @model_validator(mode="after")
-    def _one_size(self) -> Self:
-        if sum(size is not None for size in (self.bits, self.bits_avg, self.size_budget)) > 1:
-            raise ValueError("give one of bits, bits_avg and size_budget")
-        return self
-
-    @property
-    def wanted(self) -> bool:
-        """Whether weights are to be stored as codebooks."""
-        return self.bits is not None or self.allocated or bool(self.layers)
-
-    @property
-    def allocated(self) -> bool:
-        """Whether each layer's bits follow from a size."""
-        return self.bits_avg is not None or self.size_budget is not None
-
-    @property
-    def layer_bits(self) -> dict[str, int]:
-        """Pattern -> bits of single layers."""
-        return {word.rpartition("=")[0]: int(word.rpartition("=")[2]) for word in self.layers}
-
-    @property
-    def pruning(self) -> Prune | None:
-        """What to set to 0."""
-        return None if self.prune is None else parse_prune(self.prune)
-
-    @property
-    def grain(self) -> Grain:
-        """The granularity."""
-        return parse_grain(self.granularity)
+    def with_max_drop(self, points: float) -> Floors:
+        """With another floor under the drop of task accuracy."""
+        return self._changed({"max_drop": points})
 
 
 class Recipe(Strict):
@@ -175,6 +112,26 @@ class Recipe(Strict):
     def hash(self) -> str:
         """sha256 of the canonical JSON form."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+    def with_rule(self, rule: Rule) -> Recipe:
+        """With another rule for the ranges of activations."""
+        return self._changed({"rule": rule})
+
+    def with_minutes(self, minutes: float) -> Recipe:
+        """With another length of the search."""
+        return self._changed({"minutes": minutes})
+
+    def with_codebook(self, codebook: CodebookWish) -> Recipe:
+        """With another wish for codebooks."""
+        return self._changed({"codebook": codebook})
+
+    def with_finetune(self, finetune: FineTuneWish) -> Recipe:
+        """With another wish for training."""
+        return self._changed({"finetune": finetune})
+
+    def with_floors(self, floors: Floors) -> Recipe:
+        """With other floors."""
+        return self._changed({"floors": floors})
 
 
 def load_recipe(path: Path) -> Recipe:

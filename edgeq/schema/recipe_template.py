@@ -12,9 +12,10 @@ import onnx_ir as ir
 from pydantic.fields import FieldInfo
 
 from edgeq.graph.read import nodes
+from edgeq.schema.codebook import CodebookWish
 from edgeq.schema.finetune import FineTuneWish
 from edgeq.schema.pixels import Preprocessing
-from edgeq.schema.recipe import CodebookWish, Floors, Recipe
+from edgeq.schema.recipe import Floors, Recipe
 
 _HEAD = """\
 # How edgeq quantizes: use it as --recipe recipe.toml. Every line below is a default: change what

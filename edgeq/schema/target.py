@@ -76,7 +76,21 @@ class Target(Strict):
         """
         if self.weights.pair_limit is not None:
             return self
-        return self.model_copy(update={"weights": self.weights.model_copy(update={"pair_limit": PAIR_LIMIT})})
+        return self._changed({"weights": self.weights.with_pair_limit(PAIR_LIMIT)})
+
+    def with_costs(self, *, int_ns: float, float_ns: float, integer_mac_worth_ns: float) -> Target:
+        """The same chip with one cost for every operator: where it is not to be asked what pays."""
+        return self._changed(
+            {
+                "kernel": tuple(kernel.with_costs(int_ns, float_ns) for kernel in self.kernel),
+                "movement": self.movement.with_costs(int_ns, float_ns),
+                "boundary": self.boundary.with_worth(integer_mac_worth_ns),
+            }
+        )
+
+    def with_float_io(self) -> Target:
+        """The same chip, whose models take and give floats."""
+        return self._changed({"float_io": True})
 
     @property
     def same_scale_ops(self) -> frozenset[str]:
@@ -99,7 +113,7 @@ def load_target(name_or_path: str, *, float_io: bool = False) -> Target:
     outputs all the same. Raises BadTarget.
     """
     target = _load_target(name_or_path)
-    return target.model_copy(update={"float_io": True}) if float_io else target
+    return target.with_float_io() if float_io else target
 
 
 def _load_target(name_or_path: str) -> Target:

@@ -36,6 +36,10 @@ class WeightFacts(Strict):
     max_sum: int | None = Field(None, ge=1, description="largest sum of magnitudes of the codes of one output channel")
     source: str
 
+    def with_pair_limit(self, limit: int) -> WeightFacts:
+        """With another limit of neighbouring codes."""
+        return self._changed({"pair_limit": limit})
+
 
 class Bias(Strict):
     """A bias is added to the accumulator: int32 with scale = input scale * weight scale, zero point
@@ -90,6 +94,10 @@ class KernelFacts(Strict):
     )
     source: str
 
+    def with_costs(self, int_ns: float, float_ns: float) -> KernelFacts:
+        """With other costs of an element."""
+        return self._changed({"int_ns": int_ns, "float_ns": float_ns})
+
 
 class Movement(Strict):
     """Operators that move or select elements and take integer tensors as they are (input grid ==
@@ -106,6 +114,10 @@ class Movement(Strict):
     )
     source: str
 
+    def with_costs(self, int_ns: float, float_ns: float) -> Movement:
+        """With other costs of an element."""
+        return self._changed({"int_ns": int_ns, "float_ns": float_ns})
+
 
 class Boundary(Strict):
     """What a step between float and integers costs, nanoseconds an element."""
@@ -117,6 +129,10 @@ class Boundary(Strict):
         1.0, ge=0, description="what one multiply-accumulate in integers is worth: how much slower placement may get to keep it off float"
     )
     source: str
+
+    def with_worth(self, integer_mac_worth_ns: float) -> Boundary:
+        """With another worth of a multiply-accumulate in integers."""
+        return self._changed({"integer_mac_worth_ns": integer_mac_worth_ns})
 
 
 class Dynamic(Strict):

@@ -64,7 +64,7 @@ class Book:
             tried=len(self.points),
             gate=("failed" if point.missed else "passed") if self.goal.floors else "none",
         )
-        return plan.model_copy(update={"search": said})
+        return plan.with_search(said)
 
 
 def _told(point: Point) -> str:

@@ -18,8 +18,10 @@ from edgeq.passes.quantize.migrate_scales import migrated
 from edgeq.planning.placement import SEARCHED, Placement, place
 from edgeq.planning.placement_cut import Cause
 from edgeq.planning.same_scale import Groups, same_scale_groups
-from edgeq.schema.plan import GridPlan, NodePlan, Plan
+from edgeq.schema.grids import GridPlan
+from edgeq.schema.plan import NodePlan, Plan
 from edgeq.schema.target import Target
+from edgeq.schema.weights import WeightPlan, split_weight_key, weight_key
 
 #: how a plan says that a node runs in integers
 INTEGER = ("int8", "integer", "absorbed")
@@ -85,11 +87,15 @@ def candidate_plan(base: Base, candidate: Candidate) -> Plan | None:
         return None
     places = {name: _node(name, here, groups, candidate) for name, here in base.plan.nodes.items()}
     loose = {name for name, here in places.items() if here.runs == "float" and base.plan.nodes[name].runs != "float"}
-    weights = {key: grid for key, grid in base.plan.weights.items() if _owner(key) not in loose}
+    weights = {key: grid for key, grid in base.plan.weights.items() if split_weight_key(key)[0] not in loose}
     stored = _stored(base, loose) if candidate.stored else {}
-    biases = {name: bias for name, bias in base.plan.biases.items() if name not in loose or any(_owner(key) == name for key in stored)}
-    changed = {"nodes": places, "grids": grids, "weights": weights, "biases": biases, "stored": {**base.plan.stored, **stored}}
-    return base.plan.model_copy(update=changed)
+    biases = {
+        name: bias
+        for name, bias in base.plan.biases.items()
+        if name not in loose or any(split_weight_key(key)[0] == name for key in stored)
+    }
+    placed = base.plan.with_nodes(places).with_grids(grids)
+    return placed.with_weights(weights).with_biases(biases).with_stored({**base.plan.stored, **stored})
 
 
 def _place(base: Base, floats: tuple[str, ...]) -> tuple[Placement, Groups]:
@@ -117,9 +123,8 @@ def _grids(plan: Plan, placement: Placement, groups: Groups) -> dict[str, GridPl
         if any((plan.grids[name].scale, plan.grids[name].zero_point) != (first.scale, first.zero_point) for name in members):
             return None
         for name in members:
-            readers = "all" if name in placement.integer else "integer"
             group = root if len(members) > 1 else None
-            found[name] = plan.grids[name].model_copy(update={"readers": readers, "group": group})
+            found[name] = plan.grids[name].with_readers("all" if name in placement.integer else "integer", group)
     return found
 
 
@@ -128,26 +133,21 @@ def _node(name: str, here: NodePlan, groups: Groups, candidate: Candidate) -> No
     table of weights, stays as it is.
     """
     if name in candidate.floats:
-        return here.model_copy(update={"runs": "float", "because": "searched", "reason": f"{SEARCHED} ({candidate.name})"})
+        return here.placed("float", "searched", f"{SEARCHED} ({candidate.name})")
     found = groups.nodes.get(name)
     if found is None or here.runs not in INTEGER or here.because == "embedding":
         return here
-    return here.model_copy(update={"runs": found.runs, "because": found.because, "reason": found.reason})
+    return here.placed(found.runs, found.because, found.reason)
 
 
-def _stored(base: Base, loose: Iterable[str]) -> Mapping[str, GridPlan]:
+def _stored(base: Base, loose: Iterable[str]) -> Mapping[str, WeightPlan]:
     """The base plan's integers of the weights that the now float nodes multiply with."""
-    found: dict[str, GridPlan] = {}
+    found: dict[str, WeightPlan] = {}
     wanted = frozenset(loose)
     for node in nodes(base.model):
         kernel = base.target.kernel_of(node.op_type)
         if node.name in wanted and kernel is not None and kernel.weight is not None and layer_of(node, kernel.weight) is not None:
-            key = f"{node.name}:{kernel.weight}"
+            key = weight_key(node.name, kernel.weight)
             if key in base.plan.weights:
                 found[key] = base.plan.weights[key]
     return found
-
-
-def _owner(key: str) -> str:
-    """The node of a "node:input index" key."""
-    return key.rpartition(":")[0]

@@ -83,7 +83,7 @@ def identity(search_task: SearchTask) -> str:
     """sha256 of everything that measurements in the journal depend on, but for the minutes: a
     resumed search may get more of them.
     """
-    recipe = search_task.task.recipe.model_copy(update={"minutes": 1.0})
+    recipe = search_task.task.recipe.with_minutes(1.0)
     labels = b"" if search_task.validation.labels is None else search_task.validation.labels.tobytes()
     parts = [
         __version__, runtime_version(), os.cpu_count(), search_task.task.model_hash, search_task.task.settings, recipe.hash,
@@ -121,8 +121,7 @@ def _draft(search_task: SearchTask, planned: Planned) -> Plan:
 
 def _before_biases(planned: Planned) -> Plan:
     """The first step that differs from the last in nothing but biases."""
-    biases = {"biases": planned.plan.biases}
-    return next((plan for _, plan in planned.steps if plan.model_copy(update=biases) == planned.plan), planned.plan)
+    return next((plan for _, plan in planned.steps if plan.with_biases(planned.plan.biases) == planned.plan), planned.plan)
 
 
 def _kept_plan(search_task: SearchTask, name: str) -> Plan | None:

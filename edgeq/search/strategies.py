@@ -12,6 +12,7 @@ import onnx_ir as ir
 
 from edgeq.graph.macs import macs
 from edgeq.graph.read import nodes
+from edgeq.schema.weights import weight_key
 from edgeq.search.candidates import Base, Candidate, integer_layers
 from edgeq.search.points import Goal, Point, ratio_of
 from edgeq.search.trials import Trials
@@ -137,7 +138,7 @@ def smallest(trials: Trials, goal: Goal) -> None:
 
 def weights_only(base: Base) -> Candidate:
     """Everything in float, with the weights of the base plan's layers stored as integers."""
-    every = [name for name, node in base.plan.nodes.items() if node.runs != "float" and f"{name}:0" not in base.plan.weights]
+    every = [name for name, node in base.plan.nodes.items() if node.runs != "float" and weight_key(name, 0) not in base.plan.weights]
     return _of(every, "integers for storage only", stored=True)
 
 

@@ -10,9 +10,11 @@ import onnx_ir as ir
 
 from edgeq.graph.edit import Names, drop_unread_constants
 from edgeq.graph.read import constant, nodes, owner
+from edgeq.numerics.arrays import Ints
 from edgeq.numerics.grid import QuantParams, quantize
 from edgeq.passes.quantize.qdq import dequantize_constant
-from edgeq.schema.plan import unpack_codes
+from edgeq.schema.codes import shaped
+from edgeq.schema.weights import weight_key
 
 
 @dataclass(frozen=True)
@@ -30,24 +32,26 @@ class QuantizeConstants(ir.passes.InPlacePass):
     """
 
     grids: Mapping[str, QuantParams]
-    codes: Mapping[str, str]
+    codes: Mapping[str, Ints]
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         names = Names(model)
-        made: dict[tuple[str, bytes, str, int], ir.Value] = {}
+        made: dict[tuple[str, bytes, str, bytes, int], ir.Value] = {}
         modified = False
         for node in list(nodes(model)):
             for index, value in enumerate(node.inputs):
-                grid = self.grids.get(f"{node.name}:{index}")
+                place = weight_key(node.name, index)
+                grid = self.grids.get(place)
                 array = constant(value)
                 if grid is None or value is None or array is None:
                     continue
-                packed = self.codes.get(f"{node.name}:{index}")
-                same = f"{grid.dtype} {grid.narrow} {grid.granularity} {packed or ''}"
-                key = (str(value.name), grid.scale.tobytes() + grid.zero_point.tobytes(), same, id(owner(node)))
+                codes = self.codes.get(place)
+                same = f"{grid.dtype} {grid.narrow} {grid.granularity} {codes is None}"
+                chosen = b"" if codes is None else codes.tobytes()
+                key = (str(value.name), grid.scale.tobytes() + grid.zero_point.tobytes(), same, chosen, id(owner(node)))
                 if key not in made:
                     weight = np.asarray(array, np.float32)
-                    integers = quantize(weight, grid) if packed is None else unpack_codes(packed, grid.dtype, weight.shape)
+                    integers = quantize(weight, grid) if codes is None else shaped(codes, weight.shape, f"weight {place}")
                     made[key] = dequantize_constant(node, integers, grid, str(value.name), names)
                 node.replace_input_with(index, made[key])
                 modified = True

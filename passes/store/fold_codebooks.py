@@ -14,6 +14,7 @@ from edgeq.graph.stored import stored
 from edgeq.numerics.arrays import U8, AnyArray
 from edgeq.numerics.codebook import NODES_BYTES, Codebook, Grain, as_runs, encode, stored_bytes, turned
 from edgeq.numerics.packing import pack, split
+from edgeq.schema.weights import weight_key
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class FoldCodebooks(ir.passes.InPlacePass):
         modified = False
         for node in list(nodes(model)):
             for index in range(len(node.inputs)):
-                wanted = self.storage.get(f"{node.name}:{index}")
+                wanted = self.storage.get(weight_key(node.name, index))
                 found = None if wanted is None else stored(node.inputs[index])
                 value = None if found is None else found.initializer
                 if wanted is None or value is None or value.const_value is None:

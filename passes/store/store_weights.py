@@ -12,9 +12,10 @@ import onnx_ir as ir
 
 from edgeq.graph.edit import Names, add_constant, add_node, drop_unread_constants
 from edgeq.graph.read import constant, nodes, owner
-from edgeq.numerics.arrays import AnyArray
+from edgeq.numerics.arrays import AnyArray, Ints
 from edgeq.numerics.grid import PerChannel, QuantParams, quantize
-from edgeq.schema.plan import unpack_codes
+from edgeq.schema.codes import shaped
+from edgeq.schema.weights import weight_key
 
 
 @dataclass(frozen=True)
@@ -34,22 +35,24 @@ class StoreWeights(ir.passes.InPlacePass):
     """
 
     grids: Mapping[str, QuantParams]
-    codes: Mapping[str, str]
+    codes: Mapping[str, Ints]
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         names = Names(model)
-        made: dict[tuple[str, bytes, str, int], ir.Value] = {}
+        made: dict[tuple[str, bytes, str, bytes, int], ir.Value] = {}
         for node in list(nodes(model)):
             for index, value in enumerate(node.inputs):
-                place = f"{node.name}:{index}"
+                place = weight_key(node.name, index)
                 grid, array = self.grids.get(place), constant(value)
                 if grid is None or value is None or array is None:
                     continue
-                packed = self.codes.get(place)
-                key = (str(value.name), grid.scale.tobytes(), f"{grid.dtype} {grid.narrow} {grid.granularity} {packed}", id(owner(node)))
+                codes = self.codes.get(place)
+                same = f"{grid.dtype} {grid.narrow} {grid.granularity} {codes is None}"
+                chosen = b"" if codes is None else codes.tobytes()
+                key = (str(value.name), grid.scale.tobytes(), same, chosen, id(owner(node)))
                 if key not in made:
                     weight = np.asarray(array, np.float32)
-                    integers = quantize(weight, grid) if packed is None else unpack_codes(packed, grid.dtype, weight.shape)
+                    integers = quantize(weight, grid) if codes is None else shaped(codes, weight.shape, f"weight {place}")
                     made[key] = _stored(node, integers, grid, str(value.name), names)
                 node.replace_input_with(index, made[key])
         if made:

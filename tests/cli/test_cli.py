@@ -16,6 +16,8 @@ from edgeq.schema.recipe import Recipe, load_recipe
 from edgeq.schema.rules import RULES
 from tests.cli_room import Ran, Room, make_room, run
 
+ROOT = Path(__file__).resolve().parents[2]
+
 COMMANDS = ("demo", "init", "inspect", "quantize", "calibrate", "prove", "compare", "explain", "targets")
 Capsys = pytest.CaptureFixture[str]
 

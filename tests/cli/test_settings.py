@@ -6,8 +6,9 @@ import pytest
 
 from edgeq.cli.settings import parse_compute, parse_share, parse_size, with_codebook, with_settings, with_training
 from edgeq.errors import BadRecipe
+from edgeq.schema.codebook import CodebookWish
 from edgeq.schema.finetune import FineTuneWish
-from edgeq.schema.recipe import CodebookWish, Recipe
+from edgeq.schema.recipe import Recipe
 
 
 def test_a_table_keeps_the_settings_that_are_not_named() -> None:

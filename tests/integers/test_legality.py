@@ -17,6 +17,7 @@ from onnx import numpy_helper
 from edgeq.integers.legality.check import check_model
 from edgeq.numerics.arrays import F32, AnyArray
 from edgeq.schema.target import Target, load_target
+from tests.changed import changed
 
 X_S, W_S, Y_S = 0.05, 0.01, 0.1
 #: a legal model of npu_int8: Conv, MaxPool on codes, Concat of one grid, Softmax at its fixed grid
@@ -59,18 +60,18 @@ def rules(found: ir.Model, target: Target) -> set[str]:
 
 
 NPU = load_target("npu_int8")
-PER_TENSOR = NPU.model_copy(update={"weights": NPU.weights.model_copy(update={"granularity": ("per_tensor",)})})
-SYMMETRIC = NPU.model_copy(update={"activations": NPU.activations.model_copy(update={"symmetric": True})})
-POWERS = NPU.model_copy(update={"activations": NPU.activations.model_copy(update={"power_of_two": True})})
-WEIGHT_POWERS = NPU.model_copy(update={"weights": NPU.weights.model_copy(update={"power_of_two": True})})
-FEW_BITS = NPU.model_copy(update={"bias": NPU.bias.model_copy(update={"bits": 16})})
-SMALL_PAIRS = NPU.model_copy(update={"weights": NPU.weights.model_copy(update={"pair_limit": 2})})
-SMALL_SUMS = NPU.model_copy(update={"weights": NPU.weights.model_copy(update={"max_sum": 100})})
+PER_TENSOR = changed(NPU, weights=changed(NPU.weights, granularity=("per_tensor",)))
+SYMMETRIC = changed(NPU, activations=changed(NPU.activations, symmetric=True))
+POWERS = changed(NPU, activations=changed(NPU.activations, power_of_two=True))
+WEIGHT_POWERS = changed(NPU, weights=changed(NPU.weights, power_of_two=True))
+FEW_BITS = changed(NPU, bias=changed(NPU.bias, bits=16))
+SMALL_PAIRS = changed(NPU, weights=changed(NPU.weights, pair_limit=2))
+SMALL_SUMS = changed(NPU, weights=changed(NPU.weights, max_sum=100))
 
 
 def limited(op: str, **limits: int | tuple[int, int]) -> Target:
-    kernels = tuple(kernel.model_copy(update=limits) if kernel.op == op else kernel for kernel in NPU.kernel)
-    return NPU.model_copy(update={"kernel": kernels})
+    kernels = tuple(changed(kernel, **limits) if kernel.op == op else kernel for kernel in NPU.kernel)
+    return changed(NPU, kernel=kernels)
 
 
 def text(old: str, new: str) -> str:
@@ -181,15 +182,15 @@ PLANTED = [
     Planted("gemm_with_alpha", lambda: model(GEMM, g=G), "attributes"),
     Planted("clamp_that_is_lost", lambda: model(text("pf = DequantizeLinear(p, ys, yz)", "qf = DequantizeLinear(q, ys, yz)\n"
             "  qw = QuantizeLinear(qf, wide, yz)\n  pf = DequantizeLinear(p, ys, yz)"), wide=array(0.4, "float32")), "lost_clamp",
-            NPU.model_copy(update={"keeps_clamps": False})),
+            changed(NPU, keeps_clamps=False)),
     Planted("shift_too_far", lambda: model(), "shift", limited("Conv", shift=(0, 7))),
     Planted("shift_to_the_left", lambda: model(ys=array(X_S * W_S / 2, "float32")), "shift", limited("Conv", shift=(0, 16))),
     Planted("operands_too_far_apart", lambda: model(ADD, h=H, fine=FINE), "align", limited("Add", align=7)),
     Planted("sum_shifted_to_the_left", lambda: model(ADD, h=H, fine=FINE, ys=FINE), "shift", limited("Add", align=16, shift=(-7, 25))),
     Planted("window_of_one_axis", lambda: model(LINE, l=np.ones((4, 2, 3), np.int8)), "window_axes",
-            NPU.model_copy(update={"window_axes": 2})),
+            changed(NPU, window_axes=2)),
     Planted("movement_without_its_pair", lambda: model(), "pairs",
-            NPU.model_copy(update={"movement": NPU.movement.model_copy(update={"pairs": True})})),
+            changed(NPU, movement=changed(NPU.movement, pairs=True))),
 ]  # fmt: skip
 
 

@@ -17,9 +17,9 @@ from edgeq.numerics.saturation import limit_pairs, neighbours, partners, worst_p
 from edgeq.planning.first_plan import Origin, make_plan, values_to_observe
 from edgeq.rewrite.pipeline import rewrite
 from edgeq.runtimes.ort import open_session
-from edgeq.schema.plan import unpack_codes
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import load_target
+from tests.changed import changed
 from tests.graph_text import net
 
 LIMIT = 128
@@ -106,7 +106,7 @@ def test_onnxruntime_computes_the_same_with_integer_kernels_as_without(name: str
     model = net(f"[op] c = {op}  y = Relu(c)", inputs=f"float[{', '.join(map(str, shape))}] x", constants={"w": w})
     facts, recipe = load_target("cpu"), Recipe.model_validate({"rule": "minmax", "weight_rule": rule})
     # the layer must run in integers for the test to say anything, however little it is worth
-    target = facts.model_copy(update={"boundary": facts.boundary.model_copy(update={"integer_mac_worth_ns": 1e6})})
+    target = changed(facts, boundary=changed(facts.boundary, integer_mac_worth_ns=1e6))
     statistics = observe(model, values_to_observe(model, target, recipe), open_dataset({"x": x}, input_specs(model)))
     plan = make_plan(model, statistics, target, recipe, Origin("", "", ""))
     assert plan.nodes["op"].runs == "int8"
@@ -117,7 +117,7 @@ def test_onnxruntime_computes_the_same_with_integer_kernels_as_without(name: str
             outputs.append(session.run({"x": x})[0])
     # an integer kernel may round a tie the other way; one that hands out float adds in another
     # order
-    step = plan.grids["y"].scale[0] if "y" in plan.grids else 1e-5 * np.abs(outputs[0]).max()
+    step = plan.grids["y"].scale if "y" in plan.grids else 1e-5 * np.abs(outputs[0]).max()
     for found in outputs[1:]:
         assert np.abs(found - outputs[0]).max() <= 1.01 * step
 
@@ -130,5 +130,5 @@ def test_codes_of_a_plan_keep_the_limit() -> None:
     statistics = observe(model, values_to_observe(model, target, recipe), open_dataset({"x": x}, input_specs(model)))
     plan = make_plan(model, statistics, target, recipe, Origin("", "", ""))
     grid = plan.weights["op:1"]
-    codes = np.rint(w / grid.scale[0]) if grid.codes is None else unpack_codes(grid.codes, "int8", w.shape)
+    codes = grid.integers(w, "op:1")
     assert worst_pairs(np.asarray(codes, np.float32), neighbours((33,))).max() <= LIMIT

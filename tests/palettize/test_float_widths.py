@@ -25,8 +25,9 @@ from edgeq.palettize.tuned_tables import tuned_tables  # noqa: E402
 from edgeq.passes.store.fold_codebooks import Storage  # noqa: E402
 from edgeq.progress import Silent  # noqa: E402
 from edgeq.runtimes.ort import open_session  # noqa: E402
+from edgeq.schema.codebook import CodebookWish  # noqa: E402
 from edgeq.schema.finetune import FineTuneWish  # noqa: E402
-from edgeq.schema.recipe import CodebookWish, Recipe  # noqa: E402
+from edgeq.schema.recipe import Recipe  # noqa: E402
 from tests.cli_room import run  # noqa: E402
 from tests.palettize.test_palettize import net  # noqa: E402
 from tests.palettize.test_widths import samples  # noqa: E402

@@ -23,7 +23,8 @@ from edgeq.passes.store.materialize import Materialize
 from edgeq.progress import Silent
 from edgeq.prove.proof import prove_placement
 from edgeq.runtimes.ort import open_session
-from edgeq.schema.recipe import CodebookWish, Recipe
+from edgeq.schema.codebook import CodebookWish
+from edgeq.schema.recipe import Recipe
 from tests.cli_room import run
 from tests.small_models import text_model
 
@@ -101,9 +102,8 @@ def test_a_width_of_codes_and_codebooks_exclude_each_other() -> None:
 
 
 def test_small_weights_stay_as_they_are() -> None:
-    storage = {key: grid.storage for key, grid in quantized(bits=4).plan.weights.items()}
-    assert storage["fc:1"] is None
-    assert storage["conv2:1"] is not None
+    formats = {key: weight.format for key, weight in quantized(bits=4).plan.weights.items()}
+    assert (formats["fc:1"], formats["conv2:1"]) == ("integer", "codebook")
 
 
 def test_budgets_hold() -> None:

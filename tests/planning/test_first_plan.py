@@ -16,6 +16,7 @@ from edgeq.schema.plan import Plan
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import load_target
 from edgeq.schema.task import settings_of
+from tests.changed import changed
 from tests.graph_text import net, weights
 
 CPU = load_target("cpu")
@@ -118,7 +119,7 @@ def test_the_same_statistics_give_the_same_plan() -> None:
 
 
 def test_settings_tell_apart_what_changes_the_observed_values() -> None:
-    arm = CPU.model_copy(update={"name": "other"})
+    arm = changed(CPU, name="other")
     texts = {
         settings_of(CPU, RECIPE, {}),
         settings_of(arm, RECIPE, {}),

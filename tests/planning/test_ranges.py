@@ -83,7 +83,7 @@ def test_degenerate_statistics(rule: str, symmetric: bool) -> None:
 
 
 def test_unknown_rule_is_a_programming_error() -> None:
-    recipe = Recipe().model_copy(update={"rule": "magic"})
+    recipe = Recipe.model_construct(**dict(Recipe()) | {"rule": "magic"})
     with pytest.raises(ValueError, match="magic"):
         choose_range(TensorStats(), recipe, levels=256, symmetric=False)
 

@@ -13,11 +13,12 @@ from edgeq.io.strict_toml import validate
 from edgeq.numerics.arrays import F32
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Target, load_target
+from tests.changed import changed
 from tests.graph_text import net
 
 CHIP = load_target("npu_pow2")
 #: the same chip without ends of its shifters
-UNLIMITED = CHIP.model_copy(update={"kernel": tuple(k.model_copy(update={"shift": None, "align": None}) for k in CHIP.kernel)})
+UNLIMITED = changed(CHIP, kernel=tuple(changed(k, shift=None, align=None) for k in CHIP.kernel))
 CHANCE = np.random.default_rng(0)
 X = CHANCE.normal(size=(32, 4, 6, 6)).astype(np.float32)
 #: two channels that hardly differ: the layer that takes their difference makes small numbers of

@@ -31,6 +31,7 @@ from edgeq.runtimes.ort import open_session
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import load_target
 from edgeq.schema.target_facts import ActivationFacts
+from tests.changed import changed
 from tests.graph_text import net, weights
 
 FACTS = load_target("cpu").weights
@@ -154,7 +155,7 @@ def test_a_large_bias_beside_tiny_weights_does_not_overflow_the_accumulator() ->
 @pytest.mark.parametrize("rule", ["minmax", "mse"])
 @pytest.mark.parametrize("shared", [False, True])
 def test_scales_are_powers_of_two_where_the_target_says_so(rule: str, shared: bool) -> None:
-    facts = FACTS.model_copy(update={"power_of_two": True})
+    facts = changed(FACTS, power_of_two=True)
     scale = choose_scales(
         WEIGHTS, ONES, unlimited(facts), "minmax" if rule == "minmax" else "mse", shared, [BiasSide(0.3, np.float32([1, 2]))]
     )
@@ -163,6 +164,6 @@ def test_scales_are_powers_of_two_where_the_target_says_so(rule: str, shared: bo
 
 
 def test_weights_of_few_bits_span_the_codes_that_these_bits_have() -> None:
-    lowest = FACTS.model_copy(update={"narrow": False})
+    lowest = changed(FACTS, narrow=False)
     assert [code_range(FACTS, bits) for bits in (8, 4, 2)] == [(-127, 127), (-7, 7), (-1, 1)]
     assert [code_range(lowest, bits) for bits in (8, 4, 2)] == [(-128, 127), (-8, 7), (-2, 1)]

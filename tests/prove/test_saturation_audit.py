@@ -18,6 +18,7 @@ from edgeq.io.save import save_model
 from edgeq.prove.saturation_audit import INT16, audit_sums, require_exact
 from edgeq.schema.target import load_target
 from edgeq.schema.target_facts import PAIR_LIMIT
+from tests.changed import changed
 from tests.cli_room import run
 from tests.graph_text import net, weights
 
@@ -61,7 +62,7 @@ def test_what_edgeq_makes_for_cpu_is_exact_and_without_the_limit_it_is_not() -> 
     model = net("a = Conv<pads = [1, 1, 1, 1]>(x, w)  y = Conv(a, w)", constants={"w": np.abs(weights(8, 8, 3, 3))})
     data = {"x": np.random.default_rng(0).normal(size=(8, 8, 16, 16)).astype(np.float32)}
     cpu = load_target("cpu")
-    free = cpu.model_copy(update={"weights": cpu.weights.model_copy(update={"pair_limit": None})})
+    free = changed(cpu, weights=changed(cpu.weights, pair_limit=None))
     assert free.without_vnni().weights.pair_limit == PAIR_LIMIT
     assert cpu.without_vnni() is cpu
     assert PAIR_LIMIT == INT16 // 255

@@ -29,6 +29,7 @@ from edgeq.schema.plan import Plan
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.scaling import STEPS, factors_of
 from edgeq.schema.task import Task
+from tests.changed import changed
 from tests.graph_text import eager, net
 
 RNG = np.random.default_rng(5)
@@ -216,4 +217,4 @@ def test_a_plan_that_scales_other_channels_is_refused() -> None:
     plan = decide(task, open_dataset({"x": X}, input_specs(model)), None, Clock(), Silent()).plan
     for exponents in ({"r": (1, 2)}, {"r": (9999,) * 8}):
         with pytest.raises(BadPlan, match="scales"):
-            rewrite(model, plan.model_copy(update={"equalization": exponents}), eager())
+            rewrite(model, changed(plan, equalization=exponents), eager())

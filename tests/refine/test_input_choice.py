@@ -17,17 +17,19 @@ from edgeq.prove.proof import prove_placement
 from edgeq.refine.input_candidates import outlier_factors
 from edgeq.rewrite.pipeline import rewrite
 from edgeq.runtimes.ort import open_session
+from edgeq.schema.codebook import CodebookWish
 from edgeq.schema.explain import explain
 from edgeq.schema.plan import parse_plan
-from edgeq.schema.recipe import CodebookWish, Recipe
+from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Target, load_target
 from edgeq.search.candidates import Base, Candidate, candidate_plan, integer_layers
+from tests.changed import changed
 from tests.graph_text import net, weights
 
 CPU = load_target("cpu")
 #: worth any conversion: these tests are about grids
-EAGER = CPU.boundary.model_copy(update={"integer_mac_worth_ns": 1e6})
-STATIC = CPU.model_copy(update={"dynamic": None, "boundary": EAGER})
+EAGER = changed(CPU.boundary, integer_mac_worth_ns=1e6)
+STATIC = changed(CPU, dynamic=None, boundary=EAGER)
 #: what a transformer's layer looks like: an outlier channel behind a normalization, and a residual
 #: that reads it too
 BODY = "n = LayerNormalization(x, g, b) [one] a = MatMul(n, w) c = Add(a, d) e = Erf(c) [two] f = MatMul(e, v) y = Add(n, f)"
@@ -62,7 +64,7 @@ def test_an_outlier_channel_moves_into_the_weights() -> None:
 
 def test_an_outlier_channel_moves_into_codebooks_too() -> None:
     model, recipe = block(), Recipe(codebook=CodebookWish(bits=4))
-    chosen, ruled = made(model, recipe=recipe), made(model, recipe=recipe.model_copy(update={"input_grids": "by_rule"}))
+    chosen, ruled = made(model, recipe=recipe), made(model, recipe=changed(recipe, input_grids="by_rule"))
     assert chosen.plan.factors["n"][5] >= 4
     assert len(chosen.report.codebooks) == 2
     assert error(model, chosen.model) < 0.5 * error(model, ruled.model)

@@ -12,7 +12,8 @@ from edgeq.numerics.arrays import F32
 from edgeq.numerics.grid import grid_for_range
 from edgeq.refine.bounded_readers import bounded_readers
 from edgeq.refine.reader_ranges import best_grid
-from edgeq.schema.plan import GridPlan, Plan, grid_plan
+from edgeq.schema.grids import GridPlan, grid_plan
+from edgeq.schema.plan import Plan
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import load_target
 from tests.small_models import Weights, text_model
@@ -76,8 +77,8 @@ def softmax_alone() -> tuple[ir.Model, Plan]:
 
 
 def error(grid: GridPlan, rows: F32) -> float:
-    codes = np.clip(np.rint(rows / grid.scale[0]) + grid.zero_point[0], -128, 127)
-    back = (codes - grid.zero_point[0]) * grid.scale[0]
+    codes = np.clip(np.rint(rows / grid.scale) + grid.zero_point, -128, 127)
+    back = (codes - grid.zero_point) * grid.scale
     return float(np.mean((1 / (1 + np.exp(back[:, 1] - back[:, 0])) - 1 / (1 + np.exp(rows[:, 1] - rows[:, 0]))) ** 2))
 
 

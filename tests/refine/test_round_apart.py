@@ -15,15 +15,16 @@ from edgeq.progress import Clock, Silent
 from edgeq.refine.steps import decide
 from edgeq.rewrite.pipeline import rewrite
 from edgeq.runtimes.ort import open_session
-from edgeq.schema.plan import Plan, unpack_codes
+from edgeq.schema.plan import Plan
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Target, load_target
 from edgeq.schema.task import Planned, Task
+from tests.changed import changed
 from tests.graph_text import net, weights
 
 CPU = load_target("cpu")
 #: worth any conversion: these tests are about weights
-EAGER = CPU.model_copy(update={"boundary": CPU.boundary.model_copy(update={"integer_mac_worth_ns": 1e6})})
+EAGER = changed(CPU, boundary=changed(CPU.boundary, integer_mac_worth_ns=1e6))
 RECIPE = Recipe(rule="minmax", input_grids="by_rule")
 
 
@@ -42,7 +43,7 @@ def weight_error(model: ir.Model, plan: Plan, x: F32) -> F32:
     """Outputs of the model with quantized weights and float activations, less those of the float
     model: [N, ..., C].
     """
-    lone = plan.model_copy(update={"grids": {}})
+    lone = changed(plan, grids={})
     with open_session(model) as exact, open_session(rewrite(model, lone, EAGER), optimize="off") as rounded:
         return np.asarray(rounded.run({"x": x})[0] - exact.run({"x": x})[0], np.float32)
 
@@ -81,7 +82,7 @@ def stored(model: ir.Model, plan: Plan) -> F32:
 def test_weights_of_four_bits_have_no_more_than_fifteen_codes(effort: str) -> None:
     model = net(MATMUL, inputs="float[N, 40] x", constants={"w": weights(40, 8)})
     x = correlated(200, 40)
-    plan = planned(model, x, RECIPE.model_copy(update={"weight_bits": 4, "effort": effort})).plan
+    plan = planned(model, x, changed(RECIPE, weight_bits=4, effort=effort)).plan
     codes = stored(model, plan)
     assert (codes.min(), codes.max()) == (-7, 7)
 
@@ -89,7 +90,7 @@ def test_weights_of_four_bits_have_no_more_than_fifteen_codes(effort: str) -> No
 def test_rounding_with_the_data_in_view_matters_most_with_few_bits() -> None:
     model = net(MATMUL, inputs="float[N, 40] x", constants={"w": weights(40, 8)})
     x = correlated(200, 40)
-    (_, nearest), (_, rounded) = planned(model, x, RECIPE.model_copy(update={"weight_bits": 4})).steps
+    (_, nearest), (_, rounded) = planned(model, x, changed(RECIPE, weight_bits=4)).steps
     assert np.square(weight_error(model, rounded, x)).mean() < 0.3 * np.square(weight_error(model, nearest, x)).mean()
 
 
@@ -99,7 +100,7 @@ def test_the_bias_takes_up_the_mean_error() -> None:
     x = correlated(300, 40)
     (_, nearest), (_, corrected), *_ = planned(model, x).steps
     assert nearest.biases == {}
-    uncorrected = corrected.model_copy(update={"biases": {}})
+    uncorrected = changed(corrected, biases={})
     before, after = (np.abs(weight_error(model, plan, x).mean(0)) for plan in (uncorrected, corrected))
     assert after.max() < 0.1 * before.max()
     assert len(corrected.biases["op"]) == 8
@@ -155,8 +156,9 @@ def test_codes_stay_within_the_type_and_the_plan_repeats() -> None:
     first, second = (planned(model, x).plan for _ in range(2))
     assert first.to_json() == second.to_json()
     grid = first.weights["op:1"]
-    assert grid.codes is not None
-    codes = unpack_codes(grid.codes, "int8", (8, 2, 3, 3))
+    codes = grid.codes
+    assert codes is not None
+    assert codes.size == 8 * 2 * 3 * 3
     assert (codes.min() >= -127, codes.max() <= 127) == (True, True)
 
 

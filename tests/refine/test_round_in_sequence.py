@@ -24,12 +24,14 @@ from edgeq.report.quantized import Quantized
 from edgeq.rewrite.pipeline import rewrite
 from edgeq.rewrite.prepare import prepare
 from edgeq.runtimes.ort import open_session
-from edgeq.schema.recipe import CodebookWish, Recipe
+from edgeq.schema.codebook import CodebookWish
+from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import load_target
+from tests.changed import changed
 from tests.graph_text import eager, net, weights
 
 #: worth any conversion: these tests are about weights
-CPU = load_target("cpu").model_copy(update={"boundary": eager().boundary})
+CPU = changed(load_target("cpu"), boundary=eager().boundary)
 CONVS = "[one] a = Conv(x, w, b) r = Relu(a) [two] c = Conv(r, v, d) s = Relu(c) [three] y = Conv(s, u, e)"
 IMAGES = np.random.default_rng(0).normal(size=(32, 8, 8, 8)).astype(np.float32)
 

@@ -18,6 +18,7 @@ from edgeq.refine.steps import check_plan, decide, take_statistics
 from edgeq.schema.plan import parse_plan
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.task import Task
+from tests.changed import changed
 from tests.graph_text import eager, net, weights
 
 TARGET = eager()
@@ -100,7 +101,7 @@ def test_a_plan_of_another_model_or_target_is_refused() -> None:
     with pytest.raises(BadPlan, match="another model"):
         check_plan(plan, task_of(model_hash="other"))
     with pytest.raises(BadPlan, match="target 'somewhere'"):
-        check_plan(plan.model_copy(update={"target": "somewhere"}), task)
+        check_plan(changed(plan, target="somewhere"), task)
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,9 @@ from edgeq.graph.liveness import peak_bytes
 from edgeq.graph.signature import InputSpec, input_specs
 from edgeq.io.load import load_model, load_proto
 from edgeq.report.inspection import Inspection, inspect_model
+from edgeq.schema.codebook import CodebookWish
 from edgeq.schema.pixels import Preprocessing
-from edgeq.schema.recipe import CodebookWish, Recipe, load_recipe
+from edgeq.schema.recipe import Recipe, load_recipe
 from edgeq.schema.recipe_template import recipe_template
 from edgeq.schema.target import load_target
 from tests.small_models import conv_net, text_model

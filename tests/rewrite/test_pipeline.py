@@ -20,6 +20,7 @@ from edgeq.rewrite.pipeline import rewrite, rewrite_passes
 from edgeq.schema.plan import Plan, parse_plan
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import load_target
+from tests.changed import changed
 from tests.graph_text import eager, lines, net, weights
 
 BODY = """[c1] a = Conv(x, w, b) [act] h = HardSwish(a) [pool] p = AveragePool<kernel_shape = [14, 14]>(h) [flat] f = Flatten(p)
@@ -56,7 +57,7 @@ def test_lowering_brings_operators_that_the_target_has() -> None:
 
 def test_a_target_without_hard_sigmoid_keeps_hardswish() -> None:
     target = load_target("cpu")
-    without = target.model_copy(update={"kernel": tuple(k for k in target.kernel if k.op != "HardSigmoid")})
+    without = changed(target, kernel=tuple(k for k in target.kernel if k.op != "HardSigmoid"))
     model = net(BODY, constants=CONSTANTS)
     lower(model, without)
     assert "h = HardSwish(a)" in lines(model)

@@ -1,10 +1,8 @@
-"""The plan as JSON: exact, canonical, and refused by key when damaged; weight codes as text."""
+"""The plan as JSON: exact, canonical, and refused by key when damaged; weight codes as arrays."""
 
 from __future__ import annotations
 
-import base64
 import json
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +13,21 @@ from hypothesis.extra import numpy as npst
 
 from edgeq.errors import BadPlan
 from edgeq.numerics.grid import MIN_SCALE, PerChannel, QuantParams
-from edgeq.schema.plan import GridPlan, NodePlan, Plan, grid_plan, load_plan, pack_codes, parse_plan, unpack_codes
+from edgeq.schema.grids import GridPlan
+from edgeq.schema.plan import NodePlan, Plan, load_plan, parse_plan
+from edgeq.schema.weights import CodebookWeight, IntegerWeight, integer_weight
 
 scales = st.floats(float(MIN_SCALE), float(np.float32(3e38)), width=32)
 
 
 def some_plan() -> Plan:
-    grid = GridPlan(dtype="uint8", scale=(float(np.float32(0.1)),), zero_point=(3,), rule="mse", reason="why", group="x")
-    weight = GridPlan(dtype="int8", scale=(0.5, 0.25), zero_point=(0, 0), axis=0, narrow=True, rule="mse", reason="why", codes="eA==")
+    grid = GridPlan(dtype="uint8", scale=float(np.float32(0.1)), zero_point=3, rule="mse", reason="why", group="x")
+    weight = IntegerWeight(
+        dtype="int8", scale=(0.5, 0.25), zero_point=(0, 0), axis=0, narrow=True, rule="mse", reason="why", codes=np.arange(6, dtype=np.int8)
+    )
+    book = CodebookWeight(
+        dtype="int8", scale=(0.5,), zero_point=(0,), rule="codebook", reason="why", granularity="tensor", channel_axis=1, bits=4
+    )
     node = NodePlan(op_type="Conv", runs="int8", because="kernel", reason="why", inputs=("x", "w", ""), outputs=("y",))
     return Plan(
         model="m",
@@ -33,7 +38,7 @@ def some_plan() -> Plan:
         opset=None,
         nodes={"conv": node},
         grids={"x": grid},
-        weights={"conv:1": weight},
+        weights={"conv:1": weight, "fc:1": book},
         biases={"conv": (1.5, float(np.float32(0.1)))},
     )
 
@@ -49,27 +54,40 @@ def test_json_and_back_is_the_same_plan_and_the_same_bytes() -> None:
 @given(npst.arrays(np.float32, st.integers(1, 5), elements=scales))
 def test_float32_scales_survive_json_bit_for_bit(scale: np.ndarray[tuple[int], np.dtype[np.float32]]) -> None:
     params = QuantParams("int8", scale, np.zeros(scale.shape, np.int32), PerChannel(1), narrow=True)
-    text = grid_plan(params, "minmax", "").model_dump_json()
-    back = GridPlan.model_validate_json(text).params
+    text = integer_weight(params, "minmax", "").model_dump_json()
+    back = IntegerWeight.model_validate_json(text).params
     assert back == params
     assert back.scale.tobytes() == scale.tobytes()
 
 
 DAMAGE = [
     ("grids.x.scale", []),
-    ("grids.x.scale", [0.0]),
-    ("grids.x.scale", [-1.0]),
-    ("grids.x.scale", [float("nan")]),
-    ("grids.x.scale", [float("inf")]),
-    ("grids.x.scale", [1e-60]),
-    ("grids.x.scale", [1e300]),
+    ("grids.x.scale", 0.0),
+    ("grids.x.scale", -1.0),
+    ("grids.x.scale", float("nan")),
+    ("grids.x.scale", float("inf")),
+    ("grids.x.scale", 1e-60),
+    ("grids.x.scale", 1e300),
     ("grids.x.scale", [0.1, 0.2]),
-    ("grids.x.zero_point", [256]),
+    ("grids.x.zero_point", 256),
     ("grids.x.zero_point", [1, 2]),
+    ("grids.x.axis", 0),
+    ("grids.x.codes", "eA=="),
     ("grids.x.dtype", "int32"),
     ("grids.x.readers", "some"),
     ("weights.conv:1.axis", None),
     ("weights.conv:1.scale", [0.5]),
+    ("weights.conv:1.scale", []),
+    ("weights.conv:1.scale", [0.5, 0.0]),
+    ("weights.conv:1.scale", [0.5, float("nan")]),
+    ("weights.conv:1.scale", [0.5, 1e300]),
+    ("weights.conv:1.zero_point", [0, 256]),
+    ("weights.conv:1.format", "magic"),
+    ("weights.conv:1.bits", 4),
+    ("weights.conv:1.readers", "all"),
+    ("weights.fc:1.bits", 9),
+    ("weights.fc:1.granularity", "row"),
+    ("weights.fc:1.channel_axis", -1),
     ("nodes.conv.runs", "maybe"),
     ("nodes.conv.what", 1),
     ("biases.conv", ["one"]),
@@ -107,35 +125,37 @@ def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:
             load_plan(path)
 
 
-@given(npst.arrays(np.int8, npst.array_shapes(min_dims=1, max_dims=4, min_side=0, max_side=5)))
-def test_codes_as_text_and_back(codes: np.ndarray[tuple[int, ...], np.dtype[np.int8]]) -> None:
-    back = unpack_codes(pack_codes(codes), "int8", codes.shape)
-    assert back.dtype == codes.dtype
-    assert np.array_equal(back, codes)
+def test_codes_are_an_array_in_memory_and_text_in_the_file() -> None:
+    weight = some_plan().weights["conv:1"]
+    assert weight.codes is not None
+    assert weight.codes.dtype == np.int8
+    assert not weight.codes.flags.writeable
+    assert isinstance(json.loads(some_plan().to_json())["weights"]["conv:1"]["codes"], str)
 
 
-def test_codes_of_a_transposed_array_are_stored_row_by_row() -> None:
-    codes = np.arange(6, dtype=np.int8).reshape(2, 3).T
-    assert np.array_equal(unpack_codes(pack_codes(codes), "int8", (3, 2)), codes)
+def test_damaged_codes_are_refused() -> None:
+    document = json.loads(some_plan().to_json())
+    document["weights"]["conv:1"]["codes"] = "not base64!"
+    with pytest.raises(BadPlan, match=r"codes of a weight are damaged at `weights.conv:1"):
+        parse_plan(json.dumps(document), "here")
 
 
-def text_of(data: bytes) -> str:
-    return base64.b64encode(zlib.compress(data)).decode()
+def test_plans_change_through_methods_that_validate() -> None:
+    plan = some_plan()
+    other = plan.with_biases({}).with_weights({"conv:1": plan.weights["fc:1"]}).with_grids({"z": plan.grids["x"]})
+    assert (other.biases, list(other.weights), list(other.grids)) == ({}, ["conv:1"], ["z"])
+    assert other.nodes == plan.nodes
+    assert plan == some_plan()
+    with pytest.raises(ValueError, match="grids"):
+        plan.with_grids({"x": plan.weights["conv:1"]})  # type: ignore[dict-item]  # what mypy refuses, the plan does, too
+    with pytest.raises(ValueError, match="weights"):
+        plan.with_weights({"conv:1": 3})  # type: ignore[dict-item]  # likewise
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "not base64!",
-        base64.b64encode(b"not zlib").decode(),
-        text_of(b"12345"),
-        text_of(b"1234567"),
-        text_of(bytes(1 << 28)),  # a bomb: must be refused without being unpacked
-        base64.b64encode(zlib.compress(b"123456")[:-4]).decode(),  # all bytes, but the checksum is gone
-        base64.b64encode(zlib.compress(b"123456") + b"more").decode(),
-    ],
-)
-def test_damaged_codes_are_refused(text: str) -> None:
-    with pytest.raises(BadPlan, match="codes"):
-        unpack_codes(text, "int8", (2, 3))
+def test_plans_of_other_codes_are_not_equal() -> None:
+    plan = some_plan()
+    weight = plan.weights["conv:1"]
+    assert weight.codes is not None
+    assert weight.with_codes(weight.codes + np.int8(1)) != weight
+    assert weight.with_codes(weight.codes.copy()) == weight
+    assert plan.with_weights({**plan.weights, "conv:1": weight.with_codes(weight.codes + np.int8(1))}) != plan

@@ -10,8 +10,9 @@ import pytest
 
 from edgeq import __version__
 from edgeq.api import quantize
+from edgeq.schema.grids import GridPlan
 from edgeq.schema.origins import NODES_KEY, Origin, read_origins
-from edgeq.schema.plan import GridPlan, NodePlan, Plan
+from edgeq.schema.plan import NodePlan, Plan
 from edgeq.schema.provenance import mark_gate, write_provenance
 from tests.graph_text import net, weights
 
@@ -26,7 +27,7 @@ def plan() -> Plan:
         "exp": NodePlan(op_type="Exp", runs="float", because="obstacle", reason="no kernel"),
         "made_by_prepare": NodePlan(op_type="Mul", runs="float", because="obstacle", reason="new"),
     }
-    grid = GridPlan(dtype="uint8", scale=(0.5,), zero_point=(0,), rule="mse", reason="")
+    grid = GridPlan(dtype="uint8", scale=0.5, zero_point=0, rule="mse", reason="")
     return Plan(**HASHES, target="cpu", settings="s", opset=None, nodes=place, grids={"x": grid}, weights={})
 
 

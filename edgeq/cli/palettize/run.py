@@ -35,7 +35,7 @@ from edgeq.report.figures import fidelity_text, human_bytes
 from edgeq.report.report import Fidelity, Sizes, fidelity_of
 from edgeq.report.text import report_text
 from edgeq.rewrite.prepare import prepare
-from edgeq.schema.recipe import CodebookWish
+from edgeq.schema.codebook import CodebookWish
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from edgeq.learn.simulation.weights import INSIDE, SPARSE, TABLE_STEP
 from edgeq.numerics.arrays import F32, Indices, Mask
 from edgeq.numerics.codebook import encode
 from edgeq.passes.store.fold_codebooks import Storage
+from edgeq.schema.weights import weight_key
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +84,7 @@ class FloatStudent:
         self.inner: dict[str, str] = {}
         for node in nodes(model):
             for index, value in enumerate(node.inputs):
-                how = storage.get(f"{node.name}:{index}")
+                how = storage.get(weight_key(node.name, index))
                 found = None if how is None else stored(value)
                 weight = None if found is None else found.initializer
                 if how is None or weight is None or str(weight.name) not in weights:

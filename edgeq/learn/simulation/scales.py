@@ -58,7 +58,7 @@ def learned_scales(integers: ir.Model, floats: ir.Model, plan: Plan, target: Tar
         if held.intersection(members):
             continue
         if group not in found:
-            first, shrinks = plan.grids[value].scale[0], bool(clipped.intersection(members))
+            first, shrinks = plan.grids[value].scale, bool(clipped.intersection(members))
             found[group] = LearnedScale(names.value(f"{group}_own_scale"), members, first, Parameter(torch.zeros(())), shrinks)
         _read_own(integers, node, found[group].name)
     return list(found.values())

@@ -102,9 +102,9 @@ class Simulation:
                 scale = float(one.scale())
                 for name in one.values if scale != one.first else ():
                     rule = f"{grids[name].rule.removesuffix(TUNED)}{TUNED}"
-                    grids[name] = grids[name].model_copy(update={"scale": (scale,), "rule": rule})
-        update = {"weights": {**self._plan.weights, **weights}, "biases": {**self._plan.biases, **biases}, "grids": grids}
-        return self._plan.model_copy(update=update)
+                    grids[name] = grids[name].with_scale(scale, rule=rule)
+        changed = self._plan.with_weights({**self._plan.weights, **weights}).with_biases({**self._plan.biases, **biases})
+        return changed.with_grids(grids)
 
     @property
     def named_weights(self) -> Mapping[str, LearnedWeight]:
@@ -173,7 +173,7 @@ class Simulation:
         start = torch.from_numpy(np.array(first, np.float32).reshape(-1))
         grid = self._plan.grids.get(str(twin.outputs[0].name))
         factors = (str(scales[0].name), str(scales[1].name))
-        product = self._plan.grids[one.layer.source].scale[0] * float(np.mean(self._plan.weights[one.key].scale))
-        unit = product * BIAS_UNIT if grid is None else grid.scale[0]
+        product = self._plan.grids[one.layer.source].scale * float(np.mean(self._plan.weights[one.key].scale))
+        unit = product * BIAS_UNIT if grid is None else grid.scale
         names = str(kept.codes.name), None if kept.scale is None else str(kept.scale.name)
         self.biases.append(LearnedBias(one.layer.node, start, Parameter(torch.zeros_like(start)), unit, *names, factors))

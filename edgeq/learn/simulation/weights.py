@@ -21,7 +21,7 @@ from edgeq.numerics.codebook import encode, parse_grain
 from edgeq.numerics.codebook_codes import TableCodes
 from edgeq.numerics.rounding import Codes
 from edgeq.refine.round_apart import Weighted
-from edgeq.schema.plan import GridPlan, StoragePlan, pack_codes
+from edgeq.schema.weights import CodebookWeight, WeightPlan
 
 #: a free number begins at most this far from its first code: what rounding with the data in view
 #: chose must not flip at the first step
@@ -69,7 +69,7 @@ class LearnedWeight:
     """
 
     one: Weighted
-    first: GridPlan
+    first: WeightPlan
     codes: Codes
     free: Tensor
     steps: Tensor | None
@@ -132,7 +132,7 @@ class LearnedWeight:
         codes = self.codes
         return TableCodes(codes.qmin, codes.qmax, codes.pairs, codes.limit, codes.power_of_two, codes.kept, tables)
 
-    def learned(self) -> GridPlan:
+    def learned(self) -> WeightPlan:
         """The grid of the plan with what was learned; the very first one when its codes and scales
         did not change.
         """
@@ -140,24 +140,23 @@ class LearnedWeight:
         scale = tuple(float(s) for s in np.atleast_1d(self.scale().detach().numpy()))
         if scale == self.first.scale and np.array_equal(codes, self.began):
             return self.first
-        update = {"scale": scale, "codes": pack_codes(codes), "rule": f"{self.first.rule.removesuffix(TUNED)}{TUNED}"}
-        return self.first.model_copy(update=update)
+        return self.first.learned(scale, codes, f"{self.first.rule.removesuffix(TUNED)}{TUNED}")
 
 
 #: what the rule of a grid says once it was learned
 TUNED = ", fine-tuned"
 
 
-def learned_weight(one: Weighted, weight: AnyArray, stored: AnyArray, grid: GridPlan, codes: Codes, scales: bool) -> LearnedWeight:
+def learned_weight(one: Weighted, weight: AnyArray, stored: AnyArray, grid: WeightPlan, codes: Codes, scales: bool) -> LearnedWeight:
     """weight: the float one; stored: its codes now. scales: whether its scales are learned. Raises
     UnsupportedOp for tables of vectors.
     """
     began = stored.astype(np.float32)
     steps = Parameter(torch.zeros(len(grid.scale))) if scales else None
-    if grid.storage is None:
+    if grid.format == "integer":
         inside = np.clip(in_steps(weight, grid), began - INSIDE, began + INSIDE)
         return LearnedWeight(one, grid, codes, Parameter(torch.from_numpy(inside)), steps, began=stored)
-    table = _table(one, stored, grid.storage, codes)
+    table = _table(one, stored, grid, codes)
     rows = one.layer.weight_rows(began)
     if codes.kept is None and bool((table.held).any()) and float(np.mean(stored == 0)) >= SPARSE:
         codes = replace(codes, kept=rows != 0)
@@ -167,7 +166,7 @@ def learned_weight(one: Weighted, weight: AnyArray, stored: AnyArray, grid: Grid
     return LearnedWeight(one, grid, codes, free, steps, table.gap, table, stored)
 
 
-def in_steps(weight: AnyArray, grid: GridPlan) -> F32:
+def in_steps(weight: AnyArray, grid: WeightPlan) -> F32:
     """A float weight in units of its grid's scales, neither rounded nor cut off."""
     shape = [1] * weight.ndim
     if grid.axis is not None:
@@ -179,15 +178,15 @@ def in_steps(weight: AnyArray, grid: GridPlan) -> F32:
 SPARSE = 0.1
 
 
-def _table(one: Weighted, stored: AnyArray, storage: StoragePlan, codes: Codes) -> Table:
-    grain = parse_grain(storage.granularity)
-    book = encode(stored, grain, storage.axis, storage.bits)
+def _table(one: Weighted, stored: AnyArray, book_plan: CodebookWeight, codes: Codes) -> Table:
+    grain = parse_grain(book_plan.granularity)
+    book = encode(stored, grain, book_plan.channel_axis, book_plan.bits)
     if grain.vector > 1 or book is None:
         what = f"The table of vectors of {one.key} cannot be learned."
         raise UnsupportedOp(what, f"node {one.node.name}", "Palettize with --granularity tensor, channel or group:N.")
-    size = 1 << storage.bits
+    size = 1 << book_plan.bits
     entries = np.pad(book.tables[..., 0].astype(np.float32), ((0, 0), (0, size - book.tables.shape[1])), mode="edge")
-    owner = table_of_each(stored.shape, grain, storage.axis)
+    owner = table_of_each(stored.shape, grain, book_plan.channel_axis)
     needs_zero = (codes.limit is not None and bool(codes.pairs)) or float(np.mean(stored == 0)) >= SPARSE
     held = first_zero(entries) & needs_zero
     # within half of a limit no two neighbours are too large together

@@ -32,9 +32,11 @@ from edgeq.numerics.arrays import AnyArray  # noqa: E402
 from edgeq.progress import Silent  # noqa: E402
 from edgeq.rewrite.pipeline import in_floats, rewrite, with_quantizers  # noqa: E402
 from edgeq.runtimes.ort import open_session  # noqa: E402
+from edgeq.schema.codebook import CodebookWish  # noqa: E402
 from edgeq.schema.finetune import FineTuneWish  # noqa: E402
 from edgeq.schema.plan import Plan  # noqa: E402
-from edgeq.schema.recipe import CodebookWish, Recipe  # noqa: E402
+from edgeq.schema.recipe import Recipe  # noqa: E402
+from tests.changed import changed  # noqa: E402
 from tests.learn_room import Classroom, classroom, rich_net  # noqa: E402
 from tests.small_models import text_model  # noqa: E402
 
@@ -102,7 +104,7 @@ def forms(model: ir.Model, plan: Plan, room: Classroom) -> tuple[ir.Model, ir.Mo
 
 def bench(proto: onnx.ModelProto, target: str = "cpu", feeds: Mapping[str, AnyArray] | None = None, **wish: object) -> Bench:
     recipe = Recipe.model_validate({"finetune": SHORT, **wish})
-    room = classroom(proto, target, recipe.model_copy(update={"finetune": FineTuneWish()}))
+    room = classroom(proto, target, changed(recipe, finetune=FineTuneWish()))
     start = Starting(*forms(room.model, room.plan, room), room.plan, room.target)
     return Bench(room, start, open_dataset(dict(feeds or room.feeds), input_specs(room.model)), recipe)
 

@@ -12,7 +12,6 @@ from edgeq.errors import BadPlan
 from edgeq.graph.read import constant, nodes
 from edgeq.numerics.grid import PerChannel, PerTensor, QuantParams
 from edgeq.passes.quantize.quantize_constants import QuantizeConstants
-from edgeq.schema.plan import pack_codes
 from tests.graph_text import lines, net
 
 W = np.array([[1.0, -2.0], [0.5, 4.0]], np.float32)
@@ -49,10 +48,10 @@ def test_a_weight_becomes_integers() -> None:
 def test_codes_of_the_plan_are_stored_as_they_are() -> None:
     model = two_readers()
     codes = np.array([[1, 2], [3, -4]], np.int8)
-    QuantizeConstants({"a:1": grid(0.5)}, {"a:1": pack_codes(codes)})(model)
+    QuantizeConstants({"a:1": grid(0.5)}, {"a:1": codes})(model)
     assert stored(model, "w_quantized") == codes.tolist()
     with pytest.raises(BadPlan):
-        QuantizeConstants({"a:1": grid(0.5)}, {"a:1": pack_codes(codes[:1])})(two_readers())
+        QuantizeConstants({"a:1": grid(0.5)}, {"a:1": codes[:1]})(two_readers())
 
 
 @pytest.mark.parametrize(

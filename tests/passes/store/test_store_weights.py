@@ -13,7 +13,6 @@ import onnx_ir as ir
 from edgeq.numerics.grid import PerChannel, PerTensor, QuantParams, dequantize, quantize
 from edgeq.passes.store.store_weights import StoreWeights
 from edgeq.runtimes.ort import open_session
-from edgeq.schema.plan import pack_codes
 from tests.graph_text import lines, net, weights
 
 W = weights(8, 8, 3, 3)
@@ -47,7 +46,7 @@ def test_the_node_computes_with_the_numbers_of_the_grid() -> None:
 def test_readers_that_agree_share_and_given_codes_win() -> None:
     model, grid = net(CHAIN, constants={"w": W}), QuantParams("int8", np.array(0.01, np.float32), np.array(0), PerTensor(), True)
     chosen = np.full(W.shape, 3, np.int8)
-    StoreWeights({"Conv_0:1": grid, "Conv_2:1": grid}, dict.fromkeys(("Conv_0:1", "Conv_2:1"), pack_codes(chosen)))(model)
+    StoreWeights({"Conv_0:1": grid, "Conv_2:1": grid}, dict.fromkeys(("Conv_0:1", "Conv_2:1"), chosen))(model)
     assert sorted(model.graph.initializers) == ["w_scale", "w_stored"]
     stored = model.graph.initializers["w_stored"].const_value
     assert stored is not None

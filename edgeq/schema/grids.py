@@ -1,0 +1,67 @@
+"""The grid that a plan gives a value: one scale a tensor, chosen by a rule."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from edgeq.io.strict_toml import Strict
+from edgeq.numerics.grid import LIMITS, QuantParams
+
+#: what a scale can be: the positive numbers of float32, subnormal ones included
+TINIEST, LARGEST = 2.0**-149, float(np.finfo(np.float32).max)
+
+#: who sees the quantized form of a value: all of its readers, or the integer ones alone
+Readers = Literal["all", "integer"]
+
+
+class GridPlan(Strict):
+    """The grid of one value: r = scale * (q - zero_point)."""
+
+    #: of the codes
+    dtype: Literal["uint8", "int8"]
+    #: a positive float32 number
+    scale: float = Field(ge=TINIEST, le=LARGEST)
+    #: the code of 0.0
+    zero_point: int
+    #: the rule that chose it
+    rule: str
+    #: why, in words for people
+    reason: str
+    readers: Readers = "all"
+    #: the value that stands for all that share this grid; None: no other does
+    group: str | None = None
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        low, high = LIMITS[self.dtype]
+        if not low <= self.zero_point <= high:
+            raise ValueError(f"the zero point must be a code of {self.dtype}")
+        return self
+
+    @property
+    def params(self) -> QuantParams:
+        """The grid as arithmetic wants it."""
+        return QuantParams(self.dtype, np.asarray(self.scale, np.float32), np.asarray(self.zero_point, np.int32))
+
+    def with_scale(self, scale: float, *, rule: str | None = None) -> GridPlan:
+        """With another scale; rule: what chose that (None: the same)."""
+        return self._changed({"scale": scale, "rule": self.rule if rule is None else rule})
+
+    def with_reason(self, reason: str) -> GridPlan:
+        """With other words."""
+        return self._changed({"reason": reason})
+
+    def with_readers(self, readers: Readers, group: str | None) -> GridPlan:
+        """Seen by other readers, shared with others."""
+        return self._changed({"readers": readers, "group": group})
+
+
+def grid_plan(params: QuantParams, rule: str, reason: str, *, readers: Readers = "all", group: str | None = None) -> GridPlan:
+    """A grid of one scale in the form that a plan holds, with the rule that chose it."""
+    scale, zero = float(params.scale), int(params.zero_point)
+    return GridPlan.model_validate(
+        {"dtype": params.dtype, "scale": scale, "zero_point": zero, "rule": rule, "reason": reason, "readers": readers, "group": group}
+    )
