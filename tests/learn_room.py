@@ -16,12 +16,14 @@ from edgeq.graph.signature import input_specs
 from edgeq.io.load import load_proto
 from edgeq.learn.simulation.simulation import Simulation
 from edgeq.numerics.arrays import AnyArray
-from edgeq.rewrite.pipeline import in_floats, rewrite, with_quantizers
+from edgeq.refine.draft import Draft
+from edgeq.rewrite.pipeline import rewrite
 from edgeq.rewrite.set_up import set_up
 from edgeq.runtimes.ort import open_session
 from edgeq.schema.plan import Plan
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Target, load_target
+from edgeq.schema.task import Task
 from tests.small_models import text_model
 
 #: clipped, depthwise, a residual, a gate of sigmoids, one grid for a Concat, fixed ranges; logits
@@ -55,9 +57,18 @@ class Classroom:
 
     student: Simulation
     plan: Plan
-    model: ir.Model
-    target: Target
+    task: Task
     feeds: Mapping[str, AnyArray]
+
+    @property
+    def model(self) -> ir.Model:
+        """The prepared float model."""
+        return self.task.model
+
+    @property
+    def target(self) -> Target:
+        """What it was quantized for."""
+        return self.task.target
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """The feeds in torch."""
@@ -108,5 +119,4 @@ def classroom(proto: onnx.ModelProto, target: str, recipe: Recipe | None = None,
     data = {name: array[None] for name, array in feeds.items()} if fixed else feeds
     made = quantize(loaded, data, target=facts, recipe=recipe, prove=False)
     task = set_up(loaded, facts, recipe, None, data, made.plan).task
-    floats, integers = in_floats(task.model, made.plan), with_quantizers(task.model, made.plan, facts)
-    return Classroom(Simulation(floats, integers, made.plan, facts, recipe.weight_bits, refits=refits), made.plan, task.model, facts, feeds)
+    return Classroom(Simulation(Draft.of(task, made.plan), refits=refits), made.plan, task, feeds)

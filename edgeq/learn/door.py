@@ -4,7 +4,7 @@ the model to edgeq.learn.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,8 +12,7 @@ from edgeq.data.dataset import Dataset
 from edgeq.data.held_out import learning_part
 from edgeq.errors import BadData, MissingExtra
 from edgeq.progress import Clock, Progress
-from edgeq.rewrite.pipeline import in_floats, with_quantizers
-from edgeq.schema.plan import Plan
+from edgeq.refine.draft import Draft
 from edgeq.schema.task import Planned, Task
 
 RECONSTRUCTION, STEP = "reconstruction", "fine-tuning"
@@ -44,20 +43,17 @@ def fine_tuned(task: Task, planned: Planned, data: Dataset | None, clock: Clock,
     require_torch()
     if data is None:
         raise BadData("There is no data to train on.", "--data", "Give data.")
-    from edgeq.learn.training.finetune import Starting, fine_tune
+    from edgeq.learn.training.finetune import fine_tune
     from edgeq.learn.training.reconstruct import reconstruct
-
-    def start(plan: Plan) -> Starting:
-        return Starting(in_floats(task.model, plan), with_quantizers(task.model, plan, task.target), plan, task.target)
 
     plan, wish = planned.plan, task.recipe.finetune
     steps = planned.steps or (("the plan", plan),)
     if wish.reconstruct != "none":
         with clock.stage("finetune"):
-            plan = reconstruct(start(plan), learning_part(data) if wish.trains else data, task.recipe, progress)
+            plan = reconstruct(Draft.of(task, plan), learning_part(data) if wish.trains else data, progress)
         steps = (*steps, (RECONSTRUCTION, plan))
     if wish.trains:
         with clock.stage("finetune"):
-            plan = fine_tune(start(plan), data, task.recipe, progress, keep=checkpoint.keep, resume=checkpoint.resume)
+            plan = fine_tune(Draft.of(task, plan), data, progress, keep=checkpoint.keep, resume=checkpoint.resume)
         steps = (*steps, (STEP, plan))
-    return replace(planned, plan=plan, steps=steps)
+    return Planned(plan, plan, steps)

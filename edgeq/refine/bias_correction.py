@@ -23,7 +23,8 @@ from edgeq.graph.read import clip_bounds, constant, is_op, only_consumer
 from edgeq.numerics.arrays import F64, AnyArray
 from edgeq.numerics.grid import QuantParams
 from edgeq.progress import Progress, Silent
-from edgeq.refine.round_apart import Weighted
+from edgeq.refine.draft import Draft
+from edgeq.refine.weighted import Weighted
 from edgeq.schema.plan import Plan
 
 #: samples that are looked at: three times as many gave no better models
@@ -33,17 +34,12 @@ HELD_BYTES = 96 << 20
 
 
 def correct_biases(
-    model: ir.Model,
-    plan: Plan,
-    layers: Sequence[Weighted],
-    emulate: Callable[[Plan], ir.Model],
-    data: Dataset,
-    progress: Progress | None = None,
+    draft: Draft, layers: Sequence[Weighted], emulate: Callable[[Plan], ir.Model], data: Dataset, progress: Progress | None = None
 ) -> Plan:
-    """The plan with corrected biases of its layers in the main graph. model: the float one.
-    emulate: the integer model of a plan.
+    """The draft's plan with corrected biases of the layers in the main graph. emulate: the integer
+    model of a plan.
     """
-    progress = progress or Silent()
+    progress, plan, model = progress or Silent(), draft.plan, draft.model
     mine = {one.layer.node: one for one in layers if one.node.graph is model.graph and bias_of(one) is not None}
     if not mine:
         return plan

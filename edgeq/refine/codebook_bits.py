@@ -20,22 +20,23 @@ from edgeq.numerics.arrays import F32
 from edgeq.numerics.bit_allocation import SKETCH, Choice, allocate, distortions
 from edgeq.numerics.codebook import BITS, NODES_BYTES, codebook_bytes
 from edgeq.numerics.kmeans import cluster
-from edgeq.planning.embeddings import is_embedding
 from edgeq.progress import Clock, Progress
 from edgeq.refine.bias_correction import correct_biases
 from edgeq.refine.codebooks import StorableWeight, embedding_codebook, wished_bits
-from edgeq.refine.round_apart import Weighted, moments_of, refine
-from edgeq.refine.round_in_sequence import Fitting, fit_in_sequence, held_samples, in_sequence
+from edgeq.refine.draft import Draft
+from edgeq.refine.round_apart import moments_of, refine
+from edgeq.refine.round_in_sequence import fit_in_sequence, held_samples, in_sequence
+from edgeq.refine.weighted import Weighted
 from edgeq.schema.codebook import CodebookWish
 from edgeq.schema.plan import Plan
-from edgeq.schema.recipe import Recipe
-from edgeq.schema.target import Target
-from edgeq.schema.weights import weight_key
+from edgeq.schema.task import Planned
 
 #: what is written into a file beside the graph, bytes: hashes, and a line for each node
 METADATA_BYTES, METADATA_BYTES_A_NODE = 600, 100
 #: the width that sensitivity is measured at: coarse enough to rise above what is lost anyway
 PROBE_BITS = 3
+#: the name of the step that fits codebooks
+STEP = "codebooks"
 
 
 @dataclass(frozen=True)
@@ -46,70 +47,53 @@ class FileSizes:
     of_plan: Callable[[Plan], int]
 
 
-@dataclass(frozen=True)
-class Draft:
-    """What is known before codebooks are chosen."""
-
-    model: ir.Model
-    target: Target
-    recipe: Recipe
-    plan: Plan
-    layers: tuple[Weighted, ...]
-
-    def tables(self) -> dict[str, ir.Node]:
-        """Key of the weight -> the Gather that reads an embedding table."""
-        return {key: n for n in nodes(self.model) if (key := weight_key(n.name, 0)) in self.plan.weights and is_embedding(n)}
-
-
-def plan_codebooks(
-    given: Draft, data: Dataset, files: FileSizes, emulate: Callable[[Plan], ir.Model], clock: Clock, progress: Progress
-) -> Plan:
-    """The plan with codebooks as the recipe wishes: fitted in sequence where layers can be, the
-    others to what the float model hands them.
-
-    emulate: the integer model of a plan.
+def plan_codebooks(draft: Draft, data: Dataset, files: FileSizes, clock: Clock, progress: Progress) -> Planned:
+    """The draft's plan with codebooks as the recipe wishes: fitted in sequence where layers can be,
+    the others to what the float model hands them.
     """
-    model, plan, recipe = given.model, given.plan, given.recipe
-    late = in_sequence(model, given.layers) if held_samples(model, data) else ()
-    early = tuple(one for one in given.layers if one not in late)
+    late = in_sequence(draft.model, draft.layers) if held_samples(draft.model, data) else ()
+    early = tuple(one for one in draft.layers if one not in late)
     with clock.stage("calibrate"):
-        moments = moments_of(model, plan, early, data, recipe.seed, progress) if early else {}
+        moments = moments_of(draft, early, data, progress) if early else {}
     with clock.stage("plan"):
-        bits = _bits(given, data, files, progress)
-        rounded = _fit(given, early, bits, moments, progress)
+        bits = _bits(draft, data, files, progress)
+        rounded = draft.with_plan(_fit(draft, early, bits, moments, progress))
 
         def plain(one: Plan) -> ir.Model:
             """The numbers are the same without codebooks, and sooner there."""
-            return emulate(plainly(one))
+            return draft.emulated(plainly(one))
 
-        if not late:
-            return correct_biases(model, rounded, given.layers, plain, data, progress)
-        return fit_in_sequence(model, rounded, given.layers, Fitting(late, bits, given.target, recipe), plain, data, progress)
-
-
-def unmeasured_codebooks(given: Draft, data: Dataset | None, files: FileSizes, progress: Progress) -> Plan:
-    """The plan with codebooks for which all inputs of a layer count alike."""
-    bits = _bits(given, data, files, progress)
-    return _fit(given, given.layers, bits, unit_moments([one.layer for one in given.layers]), progress)
+        if late:
+            fitted = fit_in_sequence(rounded, late, bits, plain, data, progress)
+            corrected, uncorrected = fitted.plan, fitted.draft
+        else:
+            corrected, uncorrected = correct_biases(rounded, draft.layers, plain, data, progress), rounded.plan
+        return Planned(corrected, uncorrected, ((STEP, corrected),))
 
 
-def _bits(given: Draft, data: Dataset | None, files: FileSizes, progress: Progress) -> dict[str, int]:
+def unmeasured_codebooks(draft: Draft, data: Dataset | None, files: FileSizes, progress: Progress) -> Planned:
+    """The draft's plan with codebooks for which all inputs of a layer count alike."""
+    bits = _bits(draft, data, files, progress)
+    found = _fit(draft, draft.layers, bits, unit_moments([one.layer for one in draft.layers]), progress)
+    return Planned(found, found, ((STEP, found),))
+
+
+def _bits(draft: Draft, data: Dataset | None, files: FileSizes, progress: Progress) -> dict[str, int]:
     """Key of a weight -> bits of its codebook's index, as the recipe wishes."""
-    tables, wish = given.tables(), given.recipe.codebook
-    candidates = _candidates(given, tables)
-    bits = wished_bits(given.model, candidates, wish)
+    wish, candidates = draft.task.recipe.codebook, _candidates(draft)
+    bits = wished_bits(draft.model, candidates, wish)
     if not wish.allocated:
         return bits
     fixed = {key: width for key, width in bits.items() if wish.layers}
-    return fixed | _allocated(given, tables, [one for one in candidates if one.key not in fixed], data, files, progress)
+    return fixed | _allocated(draft, [one for one in candidates if one.key not in fixed], data, files, progress)
 
 
-def _fit(given: Draft, layers: tuple[Weighted, ...], bits: Mapping[str, int], moments: Mapping[str, Moment], progress: Progress) -> Plan:
+def _fit(draft: Draft, layers: tuple[Weighted, ...], bits: Mapping[str, int], moments: Mapping[str, Moment], progress: Progress) -> Plan:
     """The plan with codebooks of embedding tables and of some layers."""
     progress.start("fit codebooks", None)
-    rounded = refine(given.plan, layers, moments, given.target, given.recipe, bits)
-    wish, weights = given.recipe.codebook, dict(rounded.weights)
-    weights.update({key: embedding_codebook(node, given.target, wish, bits[key]) for key, node in given.tables().items() if key in bits})
+    rounded = refine(draft, layers, moments, bits)
+    wish, target, weights = draft.task.recipe.codebook, draft.task.target, dict(rounded.weights)
+    weights.update({key: embedding_codebook(node, target, wish, bits[key]) for key, node in draft.tables.items() if key in bits})
     return rounded.with_weights(weights)
 
 
@@ -118,49 +102,43 @@ def plainly(plan: Plan) -> Plan:
     return plan.with_weights({key: weight.plain for key, weight in plan.weights.items()})
 
 
-def _candidates(given: Draft, tables: Mapping[str, ir.Node]) -> list[StorableWeight]:
+def _candidates(draft: Draft) -> list[StorableWeight]:
     """Every weight once; the first of the nodes that share one stands for all."""
     found: dict[str, StorableWeight] = {}
-    for one in given.layers:
+    for one in draft.layers:
         channels = one.layer.groups * one.layer.outputs
         found.setdefault(one.weight, StorableWeight(one.key, one.layer.node, channels * one.layer.columns, channels))
-    for key, node in tables.items():
+    for key, node in draft.tables.items():
         rows, columns = _table(node).shape
         found.setdefault(key, StorableWeight(key, str(node.name), rows * columns, columns))
     return list(found.values())
 
 
 def _allocated(
-    given: Draft,
-    tables: Mapping[str, ir.Node],
-    candidates: list[StorableWeight],
-    data: Dataset | None,
-    files: FileSizes,
-    progress: Progress,
+    draft: Draft, candidates: list[StorableWeight], data: Dataset | None, files: FileSizes, progress: Progress
 ) -> dict[str, int]:
     """Bits of each weight within the recipe's budget. A weight that gets 8 stays as it is."""
-    wish, keys = given.recipe.codebook, {one.key for one in candidates}
+    wish, keys = draft.task.recipe.codebook, {one.key for one in candidates}
     rows: dict[str, F32] = {}
     back: dict[str, Callable[[F32], F32]] = {}
-    for one in given.layers:
+    for one in draft.layers:
         if one.key in keys:
-            array = np.asarray(constant(one.node.inputs[one.kernel.weight or 1]), np.float32)
-            rows[one.key] = one.layer.weight_rows(array)
+            rows[one.key] = one.rows()
             back[one.key] = partial(_back, one.layer)
-    for key, node in tables.items():
+    for key, node in draft.tables.items():
         rows[key] = _table(node).T[None]
         back[key] = lambda changed: np.ascontiguousarray(changed[0].T)
     shares = {one.key: distortions(rows[one.key], BITS) for one in candidates}
     costs = dict.fromkeys(keys, 1.0)
     if data is not None:
-        damage = output_damage(given.model, {key: back[key](probe(rows[key])) for key in sorted(keys)}, data, progress)
+        damage = output_damage(draft.model, {key: back[key](probe(rows[key])) for key in sorted(keys)}, data, progress)
         costs = {key: damage[key] / max(shares[key][PROBE_BITS], 1e-12) for key in keys}
     choices = {one.key: choices_of(one, wish, shares[one.key], costs[one.key]) for one in candidates}
     plain = sum(one.size for one in candidates)
     if wish.bits_avg is not None:
         budget = wish.bits_avg / 8 * plain
     else:
-        rest = files.of_plan(given.plan) - plain + METADATA_BYTES + METADATA_BYTES_A_NODE * sum(1 for _ in nodes(given.model))
+        rest = files.of_plan(draft.plan) - plain + METADATA_BYTES + METADATA_BYTES_A_NODE * sum(1 for _ in nodes(draft.model))
         budget = (wish.size_budget or 1.0) * files.float_bytes - rest
     return {key: width for key, width in allocate(choices, budget).items() if width < 8}
 

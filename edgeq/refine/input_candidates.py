@@ -13,11 +13,10 @@ from edgeq.graph.read import constant
 from edgeq.numerics.arrays import F32, F64
 from edgeq.numerics.grid import LIMITS, QuantParams, grid_for_range
 from edgeq.planning.ranges.choose import choose_range
+from edgeq.refine.draft import Draft
 from edgeq.refine.input_sites import InputSite
-from edgeq.schema.plan import Plan
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.rules import RULES
-from edgeq.schema.target import Target
 
 #: a channel is an outlier when its peak is above this quantile of all channels' peaks: three
 #: degrees of migration
@@ -41,12 +40,13 @@ class Ranges:
         return grid_for_range(low, high, self.dtype, self.symmetric, power_of_two=self.power_of_two)
 
 
-def candidates_of(site: InputSite, plan: Plan, ends: Ends | None, target: Target, recipe: Recipe) -> Site:
+def candidates_of(site: InputSite, draft: Draft, ends: Ends | None) -> Site:
     """The candidates of one grid, the rule's own first, and what they will be judged by. ends: of
     its channels.
     """
+    target, recipe = draft.task.target, draft.task.recipe
     facts = target.activations
-    ranges = Ranges(plan.grids[site.name].params, facts.dtype, facts.symmetric, facts.power_of_two)
+    ranges = Ranges(draft.plan.grids[site.name].params, facts.dtype, facts.symmetric, facts.power_of_two)
     found = list(_static(site, ranges, recipe))
     measured = target.dynamic is not None and facts.dtype == "uint8" and not facts.power_of_two
     if measured:

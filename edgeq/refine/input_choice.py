@@ -24,11 +24,11 @@ from edgeq.numerics.arrays import F64
 from edgeq.passes.quantize.migrate_scales import folds, migrated, migrated_name
 from edgeq.planning.weights import weight_grid
 from edgeq.progress import Progress
+from edgeq.refine.draft import Draft
 from edgeq.refine.input_candidates import candidates_of
 from edgeq.refine.input_sites import InputSite, input_sites
 from edgeq.schema.grids import Readers, grid_plan
 from edgeq.schema.plan import NodePlan, Plan
-from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Target
 from edgeq.schema.weights import weight_key
 
@@ -39,24 +39,22 @@ WORTH = 0.8
 NEAR = 1.25
 
 
-def choose_inputs(
-    model: ir.Model, plan: Plan, statistics: Mapping[str, TensorStats], target: Target, recipe: Recipe, data: Dataset, progress: Progress
-) -> Plan:
-    """The plan with the input grids of MatMuls chosen by the error of the products; the same plan
-    where there is nothing to choose.
+def choose_inputs(draft: Draft, statistics: Mapping[str, TensorStats], data: Dataset, progress: Progress) -> Plan:
+    """The draft's plan with the input grids of MatMuls chosen by the error of the products; the
+    same plan where there is nothing to choose.
     """
-    sites = input_sites(model, plan, statistics, target)
+    sites = input_sites(draft, statistics)
     if not sites:
-        return plan
-    ends = channel_stats(model, {site.name: -1 for site in sites}, data, progress, squares=False).ends
-    asked = [candidates_of(site, plan, ends.get(site.name), target, recipe) for site in sites]
-    errors = measure_errors(model, asked, data, recipe.seed, progress)
-    result = plan
+        return draft.plan
+    ends = channel_stats(draft.model, {site.name: -1 for site in sites}, data, progress, squares=False).ends
+    asked = [candidates_of(site, draft, ends.get(site.name)) for site in sites]
+    errors = measure_errors(draft.model, asked, data, draft.task.recipe.seed, progress)
+    result = draft.plan
     for site, one in zip(sites, asked, strict=True):
-        best = _best(errors[one.name], _costs(site, one.candidates, target))
+        best = _best(errors[one.name], _costs(site, one.candidates, draft.task.target))
         if best:
             result = _apply(result, site, one.candidates, best, errors[one.name])
-    return _with_weights(model, result, target, recipe)
+    return _with_weights(draft.with_plan(result))
 
 
 def _costs(site: InputSite, candidates: tuple[GridOption, ...], target: Target) -> list[float]:
@@ -112,11 +110,12 @@ def _place(place: NodePlan, one: GridOption, source: str, why: str) -> NodePlan:
     return moved if one.grid is not None else moved.placed("dynamic", "measured", f"integer kernel; the grid of its input is {why}")
 
 
-def _with_weights(model: ir.Model, plan: Plan, target: Target, recipe: Recipe) -> Plan:
+def _with_weights(draft: Draft) -> Plan:
     """New grids for the weights that took over scales."""
+    plan, target, recipe = draft.plan, draft.task.target, draft.task.recipe
     if not plan.factors:
         return plan
-    moved = migrated(model, plan.factors)
+    moved = migrated(draft.model, plan.factors)
     sources = {migrated_name(name) for name in plan.factors}
     weights = dict(plan.weights)
     for node in nodes(moved):

@@ -15,9 +15,9 @@ from edgeq.graph.layer import Layer
 from edgeq.graph.read import constant, is_op, values
 from edgeq.numerics.arrays import F32
 from edgeq.passes.quantize.migrate_scales import migration_readers
-from edgeq.refine.round_apart import Weighted, weighted_layers
+from edgeq.refine.draft import Draft
+from edgeq.refine.weighted import Weighted
 from edgeq.schema.plan import Plan
-from edgeq.schema.target import Target
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,20 +36,18 @@ class InputSite:
     matmuls: tuple[ir.Node, ...]
 
 
-def input_sites(model: ir.Model, plan: Plan, statistics: Mapping[str, TensorStats], target: Target) -> tuple[InputSite, ...]:
+def input_sites(draft: Draft, statistics: Mapping[str, TensorStats]) -> tuple[InputSite, ...]:
     """The sites in graph order."""
     readers: dict[str, list[Weighted]] = {}
-    for one in weighted_layers(model, plan, target):
+    for one in draft.layers:
         readers.setdefault(one.layer.source, []).append(one)
-    return tuple(_sites(model, plan, statistics, readers))
+    return tuple(_sites(draft, statistics, readers))
 
 
-def _sites(
-    model: ir.Model, plan: Plan, statistics: Mapping[str, TensorStats], readers: Mapping[str, list[Weighted]]
-) -> Iterator[InputSite]:
-    for value in values(model):
+def _sites(draft: Draft, statistics: Mapping[str, TensorStats], readers: Mapping[str, list[Weighted]]) -> Iterator[InputSite]:
+    for value in values(draft.model):
         name = str(value.name)
-        matmuls = _free_readers(value, plan)
+        matmuls = _free_readers(value, draft.plan)
         if matmuls and name in statistics and statistics[name].count:
             behind = readers[name]
             yield InputSite(name, statistics[name], behind[0].layer, _rows(behind), matmuls)

@@ -19,10 +19,9 @@ from edgeq.numerics.arrays import F32, AnyArray
 from edgeq.numerics.grid import QuantParams, dequantize, grid_for_range, quantize
 from edgeq.progress import Progress
 from edgeq.refine.bounded_readers import BoundedReader, bounded_readers
+from edgeq.refine.draft import Draft
 from edgeq.schema.grids import GridPlan, grid_plan
 from edgeq.schema.plan import Plan
-from edgeq.schema.recipe import Recipe
-from edgeq.schema.target import Target
 from edgeq.schema.target_facts import ActivationFacts
 
 #: samples that are visited; elements of each, or rows of a Softmax, that are looked at
@@ -33,14 +32,15 @@ PARTS = np.exp2(-np.arange(1, 33) / 8)
 WORTH = 0.8
 
 
-def choose_reader_ranges(model: ir.Model, plan: Plan, target: Target, recipe: Recipe, data: Dataset, progress: Progress) -> Plan:
-    """The plan with such ranges; the same plan where there are none. Only rule mse asks for the
-    least error.
+def choose_reader_ranges(draft: Draft, data: Dataset, progress: Progress) -> Plan:
+    """The draft's plan with such ranges; the same plan where there are none. Only rule mse asks for
+    the least error.
     """
-    readers = bounded_readers(model, plan) if recipe.rule == "mse" and not target.activations.power_of_two else ()
+    plan, target, recipe = draft.plan, draft.task.target, draft.task.recipe
+    readers = bounded_readers(draft.model, plan) if recipe.rule == "mse" and not target.activations.power_of_two else ()
     if not readers:
         return plan
-    seen = _measure(model, readers, data, recipe.seed, progress)
+    seen = _measure(draft.model, readers, data, recipe.seed, progress)
     grids = dict(plan.grids)
     for reader in readers:
         if reader.value in seen:

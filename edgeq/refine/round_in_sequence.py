@@ -8,7 +8,6 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
@@ -20,18 +19,18 @@ from edgeq.data.dataset import Dataset
 from edgeq.graph.layer import Layer
 from edgeq.graph.layer_rows import rows_of
 from edgeq.graph.liveness import peak_bytes
-from edgeq.graph.read import constant, is_op
-from edgeq.graph.stored import stored_weight
 from edgeq.numerics.arrays import F64, AnyArray
 from edgeq.numerics.grid import QuantParams, grid_for_range, quantize
 from edgeq.planning.weights import side_of
 from edgeq.progress import Progress
 from edgeq.refine.bias_correction import bias_of, correct, shifted, some_runs
-from edgeq.refine.round_apart import Fitted, Weighted, fit_rows, requantization_of, rows_of_weight
+from edgeq.refine.draft import Draft
+from edgeq.refine.integer_twin import fed, put_weight
 from edgeq.refine.sequence_goal import Rows, goal, together
+from edgeq.refine.weight_fit import Aim, Fitted, fit_rows, requantization_of
+from edgeq.refine.weighted import Weighted
 from edgeq.schema.plan import Plan
-from edgeq.schema.recipe import Recipe
-from edgeq.schema.target import Target
+from edgeq.schema.task import Planned
 
 #: samples that are held, the fewest that the fits are worth making from, and what the values of all
 #: at one point of a model may take
@@ -57,65 +56,59 @@ def in_sequence(model: ir.Model, layers: Sequence[Weighted]) -> tuple[Weighted, 
     return tuple(one for one in layers if one.node.graph is model.graph and users[one.weight] == 1)
 
 
-@dataclass(frozen=True, eq=False)
-class Fitting:
-    """The layers to fit, and how. bits: key of a weight -> index width, for those that become
-    codebooks.
-    """
-
-    layers: tuple[Weighted, ...]
-    bits: Mapping[str, int]
-    target: Target
-    recipe: Recipe
-
-
 def fit_in_sequence(
-    model: ir.Model,
-    plan: Plan,
-    layers: Sequence[Weighted],
-    fitting: Fitting,
+    draft: Draft,
+    late: Sequence[Weighted],
+    bits: Mapping[str, int],
     emulate: Callable[[Plan], ir.Model],
     data: Dataset,
     progress: Progress,
-) -> Plan:
-    """The plan with the weights of `fitting` fitted in sequence, and the biases of all layers of
-    the main graph corrected.
+) -> Planned:
+    """The draft's plan with the weights of `late` fitted in sequence, and the biases of all layers
+    of the main graph corrected; its own draft has those weights and uncorrected biases.
 
-    model: the float one. emulate: the integer model of a plan.
+    bits: key of a weight -> index width, for those that become codebooks. emulate: the integer
+    model of a plan.
     """
+    plan, model = draft.plan, draft.model
     runs = some_runs(data, max(1, held_samples(model, data)))
-    integer, due = emulate(plan), [one for one in layers if one.node.graph is model.graph]
+    integer, due = emulate(plan), [one for one in draft.layers if one.node.graph is model.graph]
     progress.start("fit in sequence", len(due))
     twins = {str(node.name): node for node in integer.graph}
-    held = {twins[one.layer.node]: _fed(twins[one.layer.node]) for one in fitting.layers}
+    held = {twins[one.layer.node]: fed(twins[one.layer.node]) for one in late}
     ours, theirs = Stepwise(integer, runs, held), Stepwise(model, runs)
-    weights, biases, keys = dict(plan.weights), dict(plan.biases), {one.key for one in fitting.layers}
+    weights, biases, uncorrected, keys = dict(plan.weights), dict(plan.biases), dict(plan.biases), {one.key for one in late}
     for one in due:
         twin, bias = twins[one.layer.node], biases.get(one.layer.node)
         mean = np.zeros(1)
         if one.key in keys:
-            fit, mean = _fit(one, _rows(one, twin, ours, theirs, plan, fitting.recipe.seed), plan, fitting)
+            rows = _rows(one, twin, ours, theirs, plan, draft.task.recipe.seed)
+            fit, own, mean = _fit(one, rows, draft, bits.get(one.key))
             weights[one.key] = fit.grid
-            _place(twin, one, fit)
+            put_weight(twin, one, fit)
+            if bias_of(one) is not None:
+                uncorrected[one.layer.node] = shifted(one, bias, own)
         if bias_of(one) is not None:
             biases[one.layer.node] = shifted(one, bias, correct(one.node, twin, ours, theirs, plan, mean))
         progress.advance(1)
-    return plan.with_weights(weights).with_biases(biases)
+    fitted = plan.with_weights(weights)
+    return Planned(fitted.with_biases(biases), fitted.with_biases(uncorrected))
 
 
-def _fit(one: Weighted, halves: tuple[Rows, Rows], plan: Plan, fitting: Fitting) -> tuple[Fitted, F64]:
-    """The weight, and what it leaves of the output's mean error for the bias to take up: [C]."""
-    weight, side, rows = rows_of_weight(one), side_of(one.node, one.kernel, plan.grids), together(halves)
+def _fit(one: Weighted, halves: tuple[Rows, Rows], draft: Draft, width: int | None) -> tuple[Fitted, F64, F64]:
+    """The weight, and what it leaves of the output's mean error for the bias to take up, [C]: by
+    its own rounding, and with the errors of its inputs.
+    """
+    weight, side, rows = one.rows(), side_of(one.node, one.kernel, draft.plan.grids), together(halves)
     seen = rows if side.bias is None else rows.centred()  # a bias takes up the mean error
     apart = halves if side.bias is None else (halves[0].centred(), halves[1].centred())
     with threadpool_limits(1, user_api="blas"):  # sums in one order, whatever the number of threads
-        aim = goal(weight, apart)
-        how = requantization_of([one], plan, fitting.target)
+        how = requantization_of([one], draft)
         moment = seen.moment if how is None else seen.moment * side.scale**2
-        fit = fit_rows(one, aim, moment, [side], fitting.target, fitting.recipe, fitting.bits.get(one.key), how)
-    wanted = np.einsum("gck,gk->gc", weight, rows.mean + rows.mean_error)
+        fit = fit_rows(one, Aim(goal(weight, apart), moment, [side], how), draft.task, width)
     got = np.einsum("gck,gk->gc", fit.codes.astype(np.float64), rows.mean) * fit.scale
-    return fit, (wanted - got).reshape(-1) * side.scale
+    own, whole = (np.einsum("gck,gk->gc", weight, mean) - got for mean in (rows.mean, rows.mean + rows.mean_error))
+    return fit, own.reshape(-1) * side.scale, whole.reshape(-1) * side.scale
 
 
 def _rows(one: Weighted, twin: ir.Node, ours: Stepwise, theirs: Stepwise, plan: Plan, seed: int) -> tuple[Rows, Rows]:
@@ -124,7 +117,7 @@ def _rows(one: Weighted, twin: ir.Node, ours: Stepwise, theirs: Stepwise, plan: 
     """
     source = one.node.inputs[0]
     assert source is not None
-    pairs = list(zip(ours.reach(_fed(twin)), theirs.reach(source), strict=True))
+    pairs = list(zip(ours.reach(fed(twin)), theirs.reach(source), strict=True))
     own = plan.grids[one.layer.source].params if one.layer.source in plan.grids else None
     quota = max(ROWS_A_SAMPLE, -(-max(ROWS_PER_COLUMN * one.layer.columns, LEAST_ROWS) // len(pairs)))
     found = [_codes(one.layer, sample, got, wanted, own, quota, seed) for sample, (got, wanted) in enumerate(pairs)]
@@ -163,26 +156,3 @@ def _products(first: AnyArray, second: AnyArray) -> F64:
         part = slice(start, start + EXACT_ROWS)
         total += np.swapaxes(first[:, part], 1, 2) @ second[:, part]
     return total
-
-
-def _fed(twin: ir.Node) -> ir.Value:
-    """The real numbers that a layer of the integer model reads."""
-    value = twin.inputs[0]
-    assert value is not None
-    maker = value.producer()
-    if is_op(twin, "MatMulInteger") and maker is not None:
-        value = maker.inputs[0]  # of the DynamicQuantizeLinear
-        assert value is not None
-    return value
-
-
-def _place(twin: ir.Node, one: Weighted, fit: Fitted) -> None:
-    """Put a weight into the integer model, which goes on with it."""
-    index = one.kernel.weight
-    assert index is not None
-    stored = stored_weight(twin, index)
-    before = None if stored is None else constant(stored.codes)
-    assert stored is not None and stored.scale is not None and before is not None
-    codes = one.layer.from_rows(fit.codes).astype(before.dtype)
-    stored.codes.const_value = ir.tensor(np.ascontiguousarray(codes), name=stored.codes.name)
-    stored.scale.const_value = ir.tensor(fit.grid.params.scale, name=stored.scale.name)

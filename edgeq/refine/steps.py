@@ -5,6 +5,7 @@ again.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import onnx_ir as ir
 
@@ -19,11 +20,11 @@ from edgeq.passes.quantize.equalize import Equalize
 from edgeq.passes.quantize.migrate_scales import migrated
 from edgeq.planning.first_plan import Origin, make_plan, values_to_observe
 from edgeq.progress import Clock, Progress
-from edgeq.refine.codebook_bits import Draft, FileSizes, plan_codebooks, unmeasured_codebooks
+from edgeq.refine.codebook_bits import FileSizes, plan_codebooks, unmeasured_codebooks
+from edgeq.refine.draft import Draft
 from edgeq.refine.equalization import equalizing_exponents, values_to_measure
 from edgeq.refine.input_choice import choose_inputs
 from edgeq.refine.reader_ranges import choose_reader_ranges
-from edgeq.refine.round_apart import weighted_layers
 from edgeq.refine.round_weights import round_weights
 from edgeq.rewrite.pipeline import rewrite
 from edgeq.schema.plan import Plan
@@ -55,71 +56,59 @@ def decide(task: Task, data: Dataset | None, known: Statistics | None, clock: Cl
         shapes = {name: tuple(sizes) for name, sizes in sorted(task.shapes.items())}
         plan = plan.with_inputs(shapes, task.pixels)
     first = (f"ranges ({task.recipe.rule})", plan)
-    if data is None or task.recipe.effort == "fast":
-        return Planned(plan, (first,)) if not task.recipe.codebook.wanted else _nearest(task, data, plan, first, progress)
-    return Planned(*_refined(task, data, plan, statistics.tensors, first, clock, progress))
-
-
-def _refined(
-    task: Task,
-    data: Dataset,
-    plan: Plan,
-    statistics: Mapping[str, TensorStats],
-    first: tuple[str, Plan],
-    clock: Clock,
-    progress: Progress,
-) -> tuple[Plan, tuple[tuple[str, Plan], ...]]:
-    """The closed-form steps: equalize, choose input grids, round with the data in view, correct
-    biases.
-    """
-    with clock.stage("calibrate"):
-        model, equalized, statistics = _equalize(task, data, plan, statistics, progress)
-        chosen = equalized
-        if task.recipe.input_grids == "by_output":
-            chosen = choose_inputs(model, equalized, statistics, task.target, task.recipe, data, progress)
-            model = migrated(model, chosen.factors)
-        ranged = choose_reader_ranges(model, chosen, task.target, task.recipe, data, progress)
-    given = Draft(model, task.target, task.recipe, ranged, weighted_layers(model, ranged, task.target))
-    steps: tuple[tuple[str, Plan], ...]
-    if task.recipe.codebook.wanted:
-        corrected = plan_codebooks(given, data, _files(task), lambda one: rewrite(task.model, one, task.target), clock, progress)
-        steps = (("codebooks", corrected),)
+    draft = Draft(task, task.model, plan)
+    if data is not None and task.recipe.effort != "fast":
+        planned = _refined(draft, data, statistics.tensors, clock, progress)
+    elif task.recipe.codebook.wanted:  # without second moments: all inputs of a layer count alike
+        planned = unmeasured_codebooks(draft, data, _files(task), progress)
     else:
-        corrected, steps = round_weights(given, data, lambda one: rewrite(task.model, one, task.target), clock, progress)
-    named = (("equalization", equalized), ("input grids by output error", chosen), ("ranges by their readers", ranged), *steps)
-    before = (plan, *(one for _, one in named))
-    return corrected, (first, *(step for step, last in zip(named, before, strict=False) if step[1] is not last))
+        planned = Planned(plan, plan)
+    return replace(planned, steps=(first, *planned.steps))
 
 
-def _nearest(task: Task, data: Dataset | None, plan: Plan, first: tuple[str, Plan], progress: Progress) -> Planned:
-    """Codebooks without second moments: all inputs of a layer count alike."""
-    given = Draft(task.model, task.target, task.recipe, plan, weighted_layers(task.model, plan, task.target))
-    found = unmeasured_codebooks(given, data, _files(task), progress)
-    return Planned(found, (first, ("codebooks", found)))
+def _refined(draft: Draft, data: Dataset, statistics: Mapping[str, TensorStats], clock: Clock, progress: Progress) -> Planned:
+    """The closed-form steps: equalize, choose input grids, round with the data in view, correct
+    biases. Only the steps that changed something are told.
+    """
+    task, before = draft.task, draft.plan
+    with clock.stage("calibrate"):
+        draft, statistics = _equalize(draft, data, statistics, progress)
+        equalized = chosen = draft.plan
+        if task.recipe.input_grids == "by_output":
+            chosen = choose_inputs(draft, statistics, data, progress)
+            draft = Draft(task, migrated(draft.model, chosen.factors), chosen)
+        ranged = choose_reader_ranges(draft, data, progress)
+        draft = draft.with_plan(ranged)
+    if task.recipe.codebook.wanted:
+        planned = plan_codebooks(draft, data, _files(task), clock, progress)
+    else:
+        planned = round_weights(draft, data, clock, progress)
+    named = (("equalization", equalized), ("input grids by output error", chosen), ("ranges by their readers", ranged), *planned.steps)
+    earlier = (before, *(plan for _, plan in named))
+    return replace(planned, steps=tuple(step for step, last in zip(named, earlier, strict=False) if step[1] is not last))
 
 
 def _files(task: Task) -> FileSizes:
     return FileSizes(task.model_bytes, lambda plan: ir.to_proto(rewrite(task.model, plan, task.target)).ByteSize())
 
 
-def _equalize(
-    task: Task, data: Dataset, plan: Plan, known: Mapping[str, TensorStats], progress: Progress
-) -> tuple[ir.Model, Plan, Mapping[str, TensorStats]]:
-    """The equalized model, a plan for it and its statistics; all as they were where there is
-    nothing to equalize.
+def _equalize(draft: Draft, data: Dataset, known: Mapping[str, TensorStats], progress: Progress) -> tuple[Draft, Mapping[str, TensorStats]]:
+    """The draft with an equalized model and a plan for that, and its statistics; both as they were
+    where there is nothing to equalize.
     """
+    task, plan = draft.task, draft.plan
     channels = channel_classes(task.model)
     stats = channel_stats(task.model, values_to_measure(task.model, channels, plan.grids), data, progress)
     progress.start("equalize", None)
     shared = task.recipe.weights == "per_tensor" or "per_channel" not in task.target.weights.granularity
     exponents = equalizing_exponents(task.model, channels, stats, plan.grids, shared=shared)
     if not exponents:
-        return task.model, plan, known
+        return draft, known
     model = task.model.clone()
     Equalize(factors_of(exponents))(model)
     statistics = observe(model, values_to_observe(model, task.target, task.recipe), data, progress=progress)
     new = make_plan(model, statistics, task.target, task.recipe, Origin(plan.model, plan.data, plan.settings))
-    return model, new.with_inputs(plan.shapes, plan.pixels).with_equalization(exponents), statistics
+    return Draft(task, model, new.with_inputs(plan.shapes, plan.pixels).with_equalization(exponents)), statistics
 
 
 def check_plan(plan: Plan, task: Task) -> Planned:
@@ -129,7 +118,7 @@ def check_plan(plan: Plan, task: Task) -> Planned:
     if plan.target != task.target.name:
         what = f"The plan was made for target {plan.target!r}, not {task.target.name!r}."
         raise BadPlan(what, "--plan", f"Add --target {plan.target}.")
-    return Planned(plan)
+    return Planned(plan, plan)
 
 
 def _check_statistics(statistics: Statistics, task: Task, data: Dataset | None) -> None:

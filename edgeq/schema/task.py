@@ -47,9 +47,14 @@ class Task:
 
 @dataclass(frozen=True)
 class Planned:
-    """The final plan, and the plans on the way to it with the name of the step that each ends."""
+    """What planning came to."""
 
     plan: Plan
+    #: the same before its biases were corrected: a correction holds only for the errors that it was
+    #: made for, and a plan made from this one has others; the plan itself where nothing was
+    #: corrected
+    draft: Plan
+    #: the plans on the way, with the name of the step that each ends
     steps: tuple[tuple[str, Plan], ...] = ()
 
 

@@ -5,28 +5,26 @@ their models.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import onnx_ir as ir
 
 from edgeq.data.dataset import Dataset
-from edgeq.passes.quantize.equalize import Equalize
 from edgeq.refine.bias_correction import correct_biases
-from edgeq.refine.round_apart import Weighted, weighted_layers
-from edgeq.rewrite.pipeline import rewrite
+from edgeq.refine.draft import Draft
 from edgeq.schema.plan import Plan
-from edgeq.schema.scaling import factors_of
-from edgeq.search.candidates import Base, Candidate, candidate_plan
+from edgeq.search.candidates import Candidate, candidate_plan
 
 
 @dataclass(frozen=True, eq=False)
 class Builder:
-    """base: with the plan as it was before its biases were corrected: a correction holds only for
-    the errors it was made for, and a candidate has others. default: the finished plan. data: for
-    calibration."""
+    """Makes the plans and models of candidates."""
 
-    base: Base
+    #: with the plan as it was before its biases were corrected: a correction holds only for the
+    #: errors it was made for, and a candidate has others
+    base: Draft
+    #: the finished plan
     default: Plan
+    #: for calibration
     data: Dataset
     _made: dict[str, Plan | None] = field(default_factory=dict)
 
@@ -47,15 +45,7 @@ class Builder:
 
     def model(self, plan: Plan) -> ir.Model:
         """The integer model of a plan."""
-        return rewrite(self.base.model, plan, self.base.target)
+        return self.base.emulated(plan)
 
-    @cached_property
-    def _equalized(self) -> tuple[ir.Model, tuple[Weighted, ...]]:
-        """The float model that the plans' biases belong to, and its layers."""
-        model = self.base.model.clone()
-        Equalize(factors_of(self.default.equalization))(model)
-        return model, weighted_layers(model, self.base.plan, self.base.target)
-
-    def _corrected(self, draft: Plan) -> Plan:
-        model, layers = self._equalized
-        return correct_biases(model, draft, layers, self.model, self.data)
+    def _corrected(self, plan: Plan) -> Plan:
+        return correct_biases(self.base.with_plan(plan), self.base.layers, self.model, self.data)

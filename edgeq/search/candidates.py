@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import onnx_ir as ir
@@ -18,11 +18,13 @@ from edgeq.passes.quantize.migrate_scales import migrated
 from edgeq.planning.placement import SEARCHED, Placement, place
 from edgeq.planning.placement_cut import Cause
 from edgeq.planning.same_scale import Groups, same_scale_groups
+from edgeq.refine.draft import Draft
 from edgeq.schema.grids import GridPlan
 from edgeq.schema.plan import NodePlan, Plan
-from edgeq.schema.target import Target
 from edgeq.schema.weights import WeightPlan, split_weight_key, weight_key
 
+#: the candidate that a search begins with
+DEFAULT = "the default"
 #: how a plan says that a node runs in integers
 INTEGER = ("int8", "integer", "absorbed")
 #: how it says so of one that multiplies; a grid measured at every run stays one whatever stays
@@ -46,23 +48,11 @@ class Candidate:
         return hashlib.sha256(json.dumps([self.floats, self.stored]).encode()).hexdigest()
 
 
-@dataclass(frozen=True)
-class Base:
-    """What candidates start from: a prepared and lowered model, its finished plan, the target, and
-    what the recipe keeps float.
-    """
-
-    model: ir.Model
-    plan: Plan
-    target: Target
-    keep_float: tuple[str, ...]
-
-
-def integer_layers(base: Base) -> tuple[str, ...]:
+def integer_layers(base: Draft) -> tuple[str, ...]:
     """Nodes of the plan that do multiply-accumulates in integers, in graph order: what a search can
     switch.
     """
-    return tuple(str(n.name) for n in nodes(base.model) if base.plan.nodes[str(n.name)].runs in MULTIPLIES and macs(n) > 0)
+    return tuple(str(n.name) for n in nodes(base.task.model) if base.plan.nodes[str(n.name)].runs in MULTIPLIES and macs(n) > 0)
 
 
 def integer_share(model: ir.Model, plan: Plan) -> float:
@@ -72,7 +62,7 @@ def integer_share(model: ir.Model, plan: Plan) -> float:
     return 100 * integer / sum(work.values()) if any(work.values()) else 0.0
 
 
-def candidate_plan(base: Base, candidate: Candidate) -> Plan | None:
+def candidate_plan(base: Draft, candidate: Candidate) -> Plan | None:
     """The base plan with the candidate's changes; None when they cannot be carried out with the
     grids that the base plan has.
 
@@ -98,16 +88,16 @@ def candidate_plan(base: Base, candidate: Candidate) -> Plan | None:
     return placed.with_weights(weights).with_biases(biases).with_stored({**base.plan.stored, **stored})
 
 
-def _place(base: Base, floats: tuple[str, ...]) -> tuple[Placement, Groups]:
+def _place(base: Draft, floats: tuple[str, ...]) -> tuple[Placement, Groups]:
     """Place nodes around those kept float. A value that would need a grid which the base plan lacks
     was never observed: it stays float.
     """
-    model = migrated(base.model, base.plan.factors)
+    model = migrated(base.task.model, base.plan.factors)
     unfit: dict[str, Cause] = {}
     lonely = Cause("unfit", "hands on a value that has no grid, because a node beside it stays float")
     while True:
-        placement = place(model, base.target, base.keep_float, unfit, floats)
-        groups = same_scale_groups(model, placement, base.target)
+        placement = place(model, base.task.target, base.task.recipe.keep_float, unfit, floats)
+        groups = same_scale_groups(model, placement, base.task.target)
         missing = {name for names in groups.members.values() for name in names} - base.plan.grids.keys() - unfit.keys()
         if not missing:
             return placement, groups
@@ -140,14 +130,28 @@ def _node(name: str, here: NodePlan, groups: Groups, candidate: Candidate) -> No
     return here.placed(found.runs, found.because, found.reason)
 
 
-def _stored(base: Base, loose: Iterable[str]) -> Mapping[str, WeightPlan]:
+def _stored(base: Draft, loose: Iterable[str]) -> Mapping[str, WeightPlan]:
     """The base plan's integers of the weights that the now float nodes multiply with."""
     found: dict[str, WeightPlan] = {}
     wanted = frozenset(loose)
-    for node in nodes(base.model):
-        kernel = base.target.kernel_of(node.op_type)
+    for node in nodes(base.task.model):
+        kernel = base.task.target.kernel_of(node.op_type)
         if node.name in wanted and kernel is not None and kernel.weight is not None and layer_of(node, kernel.weight) is not None:
             key = weight_key(node.name, kernel.weight)
             if key in base.plan.weights:
                 found[key] = base.plan.weights[key]
     return found
+
+
+def of_nodes(names: Sequence[str], title: str = "", *, stored: bool) -> Candidate:
+    """The candidate that keeps these nodes float. title: what people are told of it; default: how
+    many.
+    """
+    floats = tuple(sorted(set(names)))
+    return Candidate(title or f"{len(floats)} sensitive layer{'s' * (len(floats) > 1)} in float", floats, stored)
+
+
+def weights_only(base: Draft) -> Candidate:
+    """Everything in float, with the weights of the base plan's layers stored as integers."""
+    every = [name for name, node in base.plan.nodes.items() if node.runs != "float" and weight_key(name, 0) not in base.plan.weights]
+    return of_nodes(every, "integers for storage only", stored=True)

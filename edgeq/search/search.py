@@ -18,14 +18,16 @@ from edgeq.errors import BadData, BadOutput
 from edgeq.io.load import Loaded
 from edgeq.io.save import atomic_write_text
 from edgeq.progress import Clock, Progress
+from edgeq.refine.draft import Draft
 from edgeq.runtimes.ort import runtime_version
 from edgeq.schema.plan import Plan, load_plan
 from edgeq.schema.task import Planned, Task
 from edgeq.search.book import BEST_PLAN, Book
 from edgeq.search.builder import Builder
-from edgeq.search.candidates import Base, Candidate
+from edgeq.search.candidates import DEFAULT, Candidate
 from edgeq.search.journal import Journal
-from edgeq.search.strategies import DEFAULT, fastest, finals, repair, smallest
+from edgeq.search.repair import repair
+from edgeq.search.strategies import fastest, finals, smallest
 from edgeq.search.trials import OutOfTime, Trials
 from edgeq.search.verdict import Search, choices, why
 from edgeq.version import __version__
@@ -58,9 +60,8 @@ def search(search_task: SearchTask, decide: Callable[[], Planned], clock: Clock,
     recipe, started = search_task.task.recipe, monotonic()
     _check_labels(search_task)
     journal = Journal(search_task.work, identity(search_task))
-    planned = _base(search_task, decide)
-    base = Base(search_task.task.model, _draft(search_task, planned), search_task.task.target, recipe.keep_float)
-    builder = Builder(base, planned.plan, search_task.data)
+    planned = _begin(search_task, decide)
+    builder = Builder(Draft.of(search_task.task, planned.draft), planned.plan, search_task.data)
     progress.start("search", None)
     if journal.resumed:
         progress.note(f"going on with the search in {search_task.work}: {len(journal.records)} measurements are there")
@@ -76,7 +77,7 @@ def search(search_task: SearchTask, decide: Callable[[], Planned], clock: Clock,
         why(book.goal, chosen, finished), choices(tuple(book.points.values()), chosen, recipe.objective),
     )  # fmt: skip
     plan = book.plan(chosen, finished)
-    return Planned(plan, (*planned.steps, (f"search: {chosen.candidate.name}", plan))), told
+    return Planned(plan, planned.draft, (*planned.steps, (f"search: {chosen.candidate.name}", plan))), told
 
 
 def identity(search_task: SearchTask) -> str:
@@ -100,28 +101,18 @@ def _check_labels(search_task: SearchTask) -> None:
         raise BadData(what, search_task.validation.name, "Add labels to the data, or give other data with --validation.")
 
 
-def _base(search_task: SearchTask, decide: Callable[[], Planned]) -> Planned:
+def _begin(search_task: SearchTask, decide: Callable[[], Planned]) -> Planned:
     """The plan to begin with: from the folder of an earlier run of this search, or made now and
     kept there.
     """
-    kept = _kept_plan(search_task, DEFAULT_PLAN)
-    if kept is not None:
-        return Planned(kept)
+    default, draft = (_kept_plan(search_task, name) for name in (DEFAULT_PLAN, DRAFT_PLAN))
+    if default is not None and draft is not None:
+        return Planned(default, draft)
     planned = decide()
     if search_task.work is not None:
-        atomic_write_text(search_task.work / DRAFT_PLAN, _before_biases(planned).to_json(), force=True)
+        atomic_write_text(search_task.work / DRAFT_PLAN, planned.draft.to_json(), force=True)
         atomic_write_text(search_task.work / DEFAULT_PLAN, planned.plan.to_json(), force=True)
     return planned
-
-
-def _draft(search_task: SearchTask, planned: Planned) -> Plan:
-    """The plan before its biases were corrected."""
-    return _kept_plan(search_task, DRAFT_PLAN) or _before_biases(planned)
-
-
-def _before_biases(planned: Planned) -> Plan:
-    """The first step that differs from the last in nothing but biases."""
-    return next((plan for _, plan in planned.steps if plan.with_biases(planned.plan.biases) == planned.plan), planned.plan)
 
 
 def _kept_plan(search_task: SearchTask, name: str) -> Plan | None:

@@ -156,7 +156,7 @@ class Trials:
             "sqnr_db": first.sqnr_db,
             "agreement": first.top1_agreement,
             "accuracy": task.int8 if task is not None and task.metric == "top1" else None,
-            "integer_pct": integer_share(self.builder.base.model, plan),
+            "integer_pct": integer_share(self.builder.base.task.model, plan),
             "bytes": ir.to_proto(model).ByteSize(),
             "missed": list(check_floors(found, self.recipe.floors)),
         }

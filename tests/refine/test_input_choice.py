@@ -14,6 +14,7 @@ from edgeq.api import Quantized, quantize
 from edgeq.numerics.arrays import F32
 from edgeq.passes.quantize.migrate_scales import migrated_name
 from edgeq.prove.proof import prove_placement
+from edgeq.refine.draft import Draft
 from edgeq.refine.input_candidates import outlier_factors
 from edgeq.rewrite.pipeline import rewrite
 from edgeq.runtimes.ort import open_session
@@ -22,7 +23,8 @@ from edgeq.schema.explain import explain
 from edgeq.schema.plan import parse_plan
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Target, load_target
-from edgeq.search.candidates import Base, Candidate, candidate_plan, integer_layers
+from edgeq.schema.task import Task
+from edgeq.search.candidates import Candidate, candidate_plan, integer_layers
 from tests.changed import changed
 from tests.graph_text import net, weights
 
@@ -131,7 +133,7 @@ def test_the_plan_alone_repeats_the_model(tmp_path: Path) -> None:
 def test_a_search_can_put_any_of_them_back_to_float(target: Target, stored: bool) -> None:
     model = block()
     plan = made(model, target=target).plan
-    base = Base(model, plan, target, ())
+    base = Draft.of(Task(model, "", target, Recipe(), {}), plan)
     assert integer_layers(base) == ("one", "two")
     errors = []
     for floats in ((), ("one",), ("one", "two")):

@@ -18,6 +18,7 @@ from edgeq.io.save import save_model
 from edgeq.progress import Silent
 from edgeq.report.html import to_html
 from edgeq.report.text import plain_text, report_text
+from edgeq.schema.plan import load_plan
 from edgeq.schema.recipe import Floors, Recipe
 from tests.small_models import conv_net
 
@@ -116,6 +117,18 @@ def test_the_same_search_again_measures_nothing(repaired: tuple[Quantized, Path]
     again = best(work, minutes=1e-9)  # no measurement may begin
     assert again.plan == made.plan
     assert (work / "search.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize("rounding", ["apart", "in_sequence"])
+def test_candidates_start_from_the_plan_before_its_biases_were_corrected(rounding: str, tmp_path: Path) -> None:
+    """A correction holds only for the errors that it was made for, and a candidate has others."""
+    recipe = Recipe.model_validate({"effort": "best", "samples": SAMPLES, "minutes": 1e-9, "rounding": rounding})
+    made = quantize(DIGITS, "digits", recipe=recipe, work=tmp_path)
+    draft, default = (load_plan(tmp_path / f"{name}.plan.json") for name in ("draft", "default"))
+    assert draft.biases.keys() == default.biases.keys() != set()
+    assert [name for name in draft.biases if draft.biases[name] == default.biases[name]] == []
+    assert draft.with_biases(default.biases) == default  # and nothing else differs
+    assert made.plan.biases == default.biases
 
 
 def test_a_search_goes_on_from_what_is_there(repaired: tuple[Quantized, Path], tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ from edgeq.graph.read import constant, nodes
 from edgeq.graph.stored import stored
 from edgeq.learn.simulation.clusters import cluster_means, first_zero, table_of_each
 from edgeq.learn.simulation.executor import Executor
-from edgeq.learn.simulation.weights import INSIDE, SPARSE, TABLE_STEP
+from edgeq.learn.simulation.tables import SPARSE, TABLE_STEP
+from edgeq.learn.simulation.weights import INSIDE
 from edgeq.numerics.arrays import F32, Indices, Mask
 from edgeq.numerics.codebook import encode
 from edgeq.passes.store.fold_codebooks import Storage

@@ -13,6 +13,7 @@ from torch.nn import Parameter
 
 from edgeq.graph.edit import Names, add_constant
 from edgeq.graph.read import constant, is_op, nodes
+from edgeq.refine.draft import Draft
 from edgeq.schema.plan import Plan
 from edgeq.schema.target import Target
 
@@ -39,14 +40,15 @@ class LearnedScale:
         return torch.tensor(self.first, dtype=torch.float32) * torch.exp(steps * SCALE_STEP)
 
 
-def learned_scales(integers: ir.Model, floats: ir.Model, plan: Plan, target: Target) -> list[LearnedScale]:
+def learned_scales(integers: ir.Model, draft: Draft) -> list[LearnedScale]:
     """Give every group of values of the integer model, in place, scale initializers of its own;
     those that may be learned, in graph order.
 
     Held: powers of two, the grids that an operator has whatever the data, and those of the model's
     inputs, which users rely on.
     """
-    held = _held(floats, plan, target)
+    plan, target = draft.plan, draft.task.target
+    held = _held(draft.model, plan, target)
     clipped = {name for node in plan.nodes.values() if node.runs == "absorbed" and node.op_type == "Clip" for name in node.outputs}
     names, found = Names(integers), dict[str, LearnedScale]()
     for node in [node for node in nodes(integers) if is_op(node, "QuantizeLinear")]:

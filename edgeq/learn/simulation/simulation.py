@@ -21,9 +21,11 @@ from edgeq.learn.simulation.float_islands import float_islands
 from edgeq.learn.simulation.scales import learned_scales, read_as
 from edgeq.learn.simulation.weights import TUNED, LearnedWeight, learned_weight
 from edgeq.planning.weight_grids import codes_of
-from edgeq.refine.round_apart import Weighted, weighted_layers
+from edgeq.refine.draft import Draft
+from edgeq.refine.weighted import Weighted
+from edgeq.rewrite.pipeline import with_quantizers
 from edgeq.schema.plan import Plan
-from edgeq.schema.target import Target
+from edgeq.schema.task import Task
 
 #: without an output grid a bias is learned in so many units of its accumulator
 BIAS_UNIT = 64.0
@@ -53,24 +55,24 @@ class LearnedBias:
 class Simulation:
     """A plan's model in torch: the same integers, and gradients.
 
-    floats: the model in float operators that the plan's grids and codes are of; integers: that with
-    quantizers, and nothing that only serves a runtime. bits: of weights, as in the recipe.
     learnable: the parameters. inner: value of the plan -> the name of what its readers see of it.
     executor: runs it, with `constants` in place. refits: entries of tables follow from `refit`, and
     not from a gradient.
     """
 
-    def __init__(self, floats: ir.Model, integers: ir.Model, plan: Plan, target: Target, bits: int = 8, *, refits: bool = False) -> None:
-        self._plan, self._refits, model = plan, refits, integers.clone()
-        self.scales = learned_scales(model, floats, plan, target)
+    def __init__(self, draft: Draft, *, refits: bool = False) -> None:
+        plan, target = draft.plan, draft.task.target
+        # with quantizers around the float operators, and nothing that only serves a runtime
+        self._plan, self._refits, model = plan, refits, with_quantizers(draft.task.model, plan, target)
+        self.scales = learned_scales(model, draft)
         self._weights: dict[str, LearnedWeight] = {}
         self._weight_scales: dict[str, str] = {}
         self._keys: dict[str, str] = {}
         self.biases: list[LearnedBias] = []
         self.inner = read_as(model, plan)
         twins = {str(node.name): node for node in nodes(model)}
-        for one in weighted_layers(floats, plan, target):
-            self._learn_weight(one, twins[one.layer.node], target, bits)
+        for one in draft.layers:
+            self._learn_weight(one, twins[one.layer.node], draft.task)
             self._learn_bias(one, twins[one.layer.node])
         floating = {name for name, node in plan.nodes.items() if node.runs == "float"}
         learned = {*self._weights, *self._weight_scales, *(one.name for one in self.scales), *(one.name for one in self.biases)}
@@ -146,7 +148,7 @@ class Simulation:
         scale = source.reshape(()) * weight_scale
         return {one.name: rounded(real.double() / scale.double()).float(), one.scale: scale}
 
-    def _learn_weight(self, one: Weighted, twin: ir.Node, target: Target, bits: int) -> None:
+    def _learn_weight(self, one: Weighted, twin: ir.Node, task: Task) -> None:
         index = one.kernel.weight
         assert index is not None
         found = stored(twin.inputs[index])
@@ -156,8 +158,8 @@ class Simulation:
         name = self._keys[one.key] = str(found.codes.name)
         if name in self._weights:
             return
-        learns = found.scale is not None and not target.weights.power_of_two
-        allowed = codes_of(target.weights, one.layer, bits)
+        learns = found.scale is not None and not task.target.weights.power_of_two
+        allowed = codes_of(task.target.weights, one.layer, task.recipe.weight_bits)
         self._weights[name] = learned_weight(one, weight, codes, self._plan.weights[one.key], allowed, learns)
         if found.scale is not None:
             self._weight_scales[str(found.scale.name)] = name

@@ -7,11 +7,9 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnx_ir as ir
 import torch
 
 from edgeq.data.dataset import Dataset
@@ -22,30 +20,16 @@ from edgeq.learn.training.checkpoint import Identity, State, planned_epochs
 from edgeq.learn.training.lesson import Distillation, Material, Student
 from edgeq.learn.training.training import Lesson, Schedule, train
 from edgeq.progress import Progress
+from edgeq.refine.draft import Draft
 from edgeq.schema.plan import Plan
 from edgeq.schema.recipe import Recipe
-from edgeq.schema.target import Target
 
 #: steps that are timed to see how many epochs fit; the first one is not counted
 TIMED_STEPS = 3
 
 
-@dataclass(frozen=True)
-class Starting:
-    """What training starts from. floats: the model as the plan's grids see it; integers: that with
-    quantizers around its operators.
-    """
-
-    floats: ir.Model
-    integers: ir.Model
-    plan: Plan
-    target: Target
-
-
-def fine_tune(
-    start: Starting, data: Dataset, recipe: Recipe, progress: Progress, *, keep: Path | None = None, resume: Path | None = None
-) -> Plan:
-    """The plan with what was learned in as long as the recipe says.
+def fine_tune(draft: Draft, data: Dataset, progress: Progress, *, keep: Path | None = None, resume: Path | None = None) -> Plan:
+    """The draft's plan with what was learned in as long as the recipe says.
 
     keep: checkpoint that is replaced after every epoch; resume: one to go on from.
 
@@ -53,10 +37,10 @@ def fine_tune(
     BadCheckpoint.
     """
     progress.start("prepare training", None)
-    refits = recipe.finetune.centroids == "refit"
-    student = Simulation(start.floats, start.integers, start.plan, start.target, recipe.weight_bits, refits=refits)
-    hashes = start.plan.model, start.plan.hash
-    trained(student, Executor(start.floats), data, recipe, hashes, progress, keep=keep, resume=resume)
+    recipe = draft.task.recipe
+    student = Simulation(draft, refits=recipe.finetune.centroids == "refit")
+    hashes = draft.plan.model, draft.plan.hash
+    trained(student, Executor(draft.model), data, recipe, hashes, progress, keep=keep, resume=resume)
     return student.learned()
 
 

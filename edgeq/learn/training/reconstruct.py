@@ -20,13 +20,12 @@ from edgeq.learn.simulation.simulation import Simulation
 from edgeq.learn.training.block_data import Samples, drawn, runs
 from edgeq.learn.training.block_lesson import BlockLesson
 from edgeq.learn.training.blocks import Block, blocks_of, in_codes, whole
-from edgeq.learn.training.finetune import Starting
 from edgeq.learn.training.lesson import SMALLEST, tensors
 from edgeq.learn.training.training import deterministic
 from edgeq.progress import Progress
+from edgeq.refine.draft import Draft
 from edgeq.schema.finetune import FineTuneWish
 from edgeq.schema.plan import Plan
-from edgeq.schema.recipe import Recipe
 
 #: layers with weights that a block has at least
 LAYERS = {"layer": 1, "block": 4}
@@ -35,20 +34,20 @@ LAYERS = {"layer": 1, "block": 4}
 DROP = 0.5
 
 
-def reconstruct(start: Starting, data: Dataset, recipe: Recipe, progress: Progress) -> Plan:
-    """The plan with rounding, biases, scales and table entries learned block by block, each as far
-    as it came nearer to the float model; the given plan where the outputs did not: parts that were
-    fitted to what was before them may lose more than each part gains.
+def reconstruct(draft: Draft, data: Dataset, progress: Progress) -> Plan:
+    """The draft's plan with rounding, biases, scales and table entries learned block by block, each
+    as far as it came nearer to the float model; the given plan where the outputs did not: parts
+    that were fitted to what was before them may lose more than each part gains.
 
     The whole of the data is used. Raises UnsupportedOp, BadTraining, BadData (no room for temporary
     files).
     """
     progress.start("prepare reconstruction", None)
-    wish = recipe.finetune
-    student, teacher = Simulation(start.floats, start.integers, start.plan, start.target, recipe.weight_bits), Executor(start.floats)
+    recipe, wish = draft.task.recipe, draft.task.recipe.finetune
+    student, teacher = Simulation(draft), Executor(draft.model)
     if not student.weights:
         progress.note("reconstruction: no weight runs in integers, nothing to learn")
-        return start.plan
+        return draft.plan
     parted = _parted(teacher, data)
     blocks = blocks_of(student, teacher, LAYERS[wish.reconstruct], parted)
     size = wish.batch if data.fixed_batch is None and parted(teacher.outputs) == set(teacher.outputs) else 1
@@ -65,7 +64,7 @@ def reconstruct(start: Starting, data: Dataset, recipe: Recipe, progress: Progre
             flow.go_on(block)
     kept = "" if last < first else ", the plan is kept as it was"
     progress.note(f"reconstruction: relative error of the outputs {first:.4g} -> {last:.4g}{kept}")
-    return student.learned() if last < first else start.plan
+    return student.learned() if last < first else draft.plan
 
 
 def _named(block: Block) -> str:

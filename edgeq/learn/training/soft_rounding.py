@@ -13,7 +13,8 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from edgeq.graph.read import constant
-from edgeq.learn.simulation.weights import LearnedWeight, Table, in_steps
+from edgeq.learn.simulation.tables import Table
+from edgeq.learn.simulation.weights import LearnedWeight, in_steps
 from edgeq.numerics.arrays import F32, Indices
 
 #: the sigmoid is stretched beyond 0 and 1 by a tenth, so that h reaches them (arXiv:2004.10568)

@@ -17,7 +17,7 @@ from edgeq.errors import EdgeqError, UnsupportedOp  # noqa: E402
 from edgeq.numerics.arrays import Ints  # noqa: E402
 from edgeq.numerics.saturation import worst_pairs  # noqa: E402
 from edgeq.planning.weight_grids import codes_of  # noqa: E402
-from edgeq.refine.round_apart import weighted_layers  # noqa: E402
+from edgeq.refine.weighted import weighted_layers  # noqa: E402
 from edgeq.schema.codebook import CodebookWish  # noqa: E402
 from edgeq.schema.recipe import Recipe  # noqa: E402
 from edgeq.schema.weights import WeightPlan  # noqa: E402
@@ -161,7 +161,7 @@ def test_no_two_neighbours_saturate_after_large_steps(bits: int | None) -> None:
     for one in weighted_layers(room.model, room.plan, room.target):
         allowed = codes_of(room.target.weights, one.layer, 8)
         assert allowed.limit is not None
-        rows = one.layer.weight_rows(codes(room, after, one.key).astype(np.float32))
+        rows = one.layer.weight_rows(codes(after, one.key).reshape(one.array().shape).astype(np.float32))
         assert worst_pairs(rows, allowed.pairs).max() <= allowed.limit
         assert np.abs(rows).max() > 20  # they did move
         checked += 1

@@ -7,12 +7,11 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import onnx
-import onnx_ir as ir
 import pytest
 
 torch = pytest.importorskip("torch", reason="torch (extra [learn]) is not installed")
@@ -25,12 +24,12 @@ from edgeq.learn.simulation.executor import Executor  # noqa: E402
 from edgeq.learn.simulation.simulation import Simulation  # noqa: E402
 from edgeq.learn.training.block_lesson import FIRST_BETA, LAST_BETA, WARM_UP, BlockLesson, beta_at  # noqa: E402
 from edgeq.learn.training.blocks import Block, blocks_of  # noqa: E402
-from edgeq.learn.training.finetune import Starting  # noqa: E402
 from edgeq.learn.training.reconstruct import reconstruct  # noqa: E402
 from edgeq.learn.training.soft_rounding import SoftRounding, inverse, rectified_sigmoid  # noqa: E402
 from edgeq.numerics.arrays import AnyArray  # noqa: E402
 from edgeq.progress import Silent  # noqa: E402
-from edgeq.rewrite.pipeline import in_floats, rewrite, with_quantizers  # noqa: E402
+from edgeq.refine.draft import Draft  # noqa: E402
+from edgeq.rewrite.pipeline import rewrite  # noqa: E402
 from edgeq.runtimes.ort import open_session  # noqa: E402
 from edgeq.schema.codebook import CodebookWish  # noqa: E402
 from edgeq.schema.finetune import FineTuneWish  # noqa: E402
@@ -76,12 +75,11 @@ class Bench:
     """What reconstruction starts from, and with what."""
 
     room: Classroom
-    start: Starting
+    draft: Draft
     data: Dataset
-    recipe: Recipe
 
     def learn(self) -> Plan:
-        return reconstruct(self.start, self.data, self.recipe, Silent())
+        return reconstruct(self.draft, self.data, Silent())
 
     def run(self, plan: Plan) -> dict[str, AnyArray]:
         """What the exported model makes of the data."""
@@ -89,24 +87,19 @@ class Bench:
             return dict(zip(session.outputs, session.run(self.room.feeds), strict=True))
 
     def simulate(self, plan: Plan) -> dict[str, AnyArray]:
-        floats, integers = forms(self.room.model, plan, self.room)
-        student = Simulation(floats, integers, plan, self.room.target, self.recipe.weight_bits)
+        student = Simulation(Draft.of(self.draft.task, plan))
         with torch.no_grad():
             return {name: value.numpy() for name, value in student.forward(self.room.tensors()).items()}
 
     def blocks(self, layers: int) -> list[Block]:
-        return blocks_of(self.room.student, Executor(self.start.floats), layers, set)
-
-
-def forms(model: ir.Model, plan: Plan, room: Classroom) -> tuple[ir.Model, ir.Model]:
-    return in_floats(model, plan), with_quantizers(model, plan, room.target)
+        return blocks_of(self.room.student, Executor(self.draft.model), layers, set)
 
 
 def bench(proto: onnx.ModelProto, target: str = "cpu", feeds: Mapping[str, AnyArray] | None = None, **wish: object) -> Bench:
     recipe = Recipe.model_validate({"finetune": SHORT, **wish})
     room = classroom(proto, target, changed(recipe, finetune=FineTuneWish()))
-    start = Starting(*forms(room.model, room.plan, room), room.plan, room.target)
-    return Bench(room, start, open_dataset(dict(feeds or room.feeds), input_specs(room.model)), recipe)
+    draft = Draft.of(replace(room.task, recipe=recipe), room.plan)
+    return Bench(room, draft, open_dataset(dict(feeds or room.feeds), input_specs(room.model)))
 
 
 def test_the_rectified_sigmoid_reaches_its_ends_and_its_penalty_vanishes_there() -> None:
@@ -165,7 +158,7 @@ def test_blocks_one_after_the_other_are_the_model(net: Callable[[], onnx.ModelPr
 @pytest.mark.parametrize("parts", ["layer", "block"])
 def test_bad_rounding_is_improved_and_the_export_is_what_was_learned(parts: str) -> None:
     found = bench(residual(), weight_bits=3, effort="fast", finetune=FineTuneWish.model_validate({"reconstruct": parts, "steps": 150}))
-    floats = Executor(found.start.floats).forward(found.room.tensors())["y"].numpy()
+    floats = Executor(found.draft.model).forward(found.room.tensors())["y"].numpy()
     learned = found.learn()
     before, after = (float(np.square(found.run(plan)["y"] - floats).mean()) for plan in (found.room.plan, learned))
     assert after < 0.7 * before
@@ -197,7 +190,7 @@ def test_a_part_that_does_not_gain_stays_as_it_was() -> None:
     """
     found = bench(residual(), finetune=FineTuneWish(reconstruct="layer", steps=1))
     data = open_dataset({"x": np.zeros((6, 4, 8, 8), np.float32)}, input_specs(found.room.model))
-    learned = reconstruct(found.start, data, found.recipe, Silent())
+    learned = reconstruct(found.draft, data, Silent())
     assert learned.weights == found.room.plan.weights
 
 
@@ -207,7 +200,7 @@ def test_a_plan_stays_where_its_outputs_do_not_gain() -> None:
     """
     found = bench(rich_net(), "npu_pow2", weight_bits=4)
     said = Listens()
-    assert reconstruct(found.start, found.data, found.recipe, said) is found.room.plan
+    assert reconstruct(found.draft, found.data, said) is found.room.plan
     assert any(line.startswith("block 2") and "->" in line for line in said.lines)
     assert said.lines[-1].endswith("the plan is kept as it was")
 
@@ -225,7 +218,7 @@ def test_shared_weights_several_inputs_and_samples_of_several_sizes(tmp_path: Pa
         np.savez(tmp_path / f"{at}.npz", x=rng.normal(size=size).astype(np.float32), z=rng.normal(size=size).astype(np.float32))
     assert len(found.blocks(1)) == 1  # the weight's second layer has nothing of its own to learn
     for data in (found.data, open_dataset(tmp_path, input_specs(found.room.model))):
-        learned = reconstruct(found.start, data, found.recipe, Silent())
+        learned = reconstruct(found.draft, data, Silent())
         assert learned.weights != found.room.plan.weights
         assert np.array_equal(found.run(learned)["y"], found.simulate(learned)["y"])
 
@@ -241,7 +234,7 @@ def test_the_penalty_drives_every_weight_to_a_code() -> None:
     lesson = BlockLesson(found.room.student, block, set(), {"ra": 1.0})
     feeds = found.room.tensors()
     with torch.no_grad():
-        wanted = Executor(found.start.floats).run(block.teacher, feeds)
+        wanted = Executor(found.draft.model).run(block.teacher, feeds)
 
     def between() -> float:
         h = torch.cat([rectified_sigmoid(one.v.detach()).reshape(-1) for one in lesson.soft.values()])
@@ -298,8 +291,8 @@ def test_nothing_is_left_of_the_files(tmp_path: Path, monkeypatch: pytest.Monkey
             assert "relative error" in text
             Looks.seen = max(Looks.seen, len(left()))
 
-    reconstruct(found.start, found.data, found.recipe, Looks())
+    reconstruct(found.draft, found.data, Looks())
     assert Looks.seen > 0 and left() == []
     with pytest.raises(KeyboardInterrupt):
-        reconstruct(found.start, found.data, found.recipe, Stops())
+        reconstruct(found.draft, found.data, Stops())
     assert left() == []

@@ -1,0 +1,36 @@
+"""A layer's twin in the integer model that is stepped through: what it reads, and how another
+weight is put into it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from edgeq.graph.read import constant, is_op
+from edgeq.graph.stored import stored_weight
+from edgeq.refine.weight_fit import Fitted
+from edgeq.refine.weighted import Weighted
+
+
+def fed(twin: ir.Node) -> ir.Value:
+    """The real numbers that a layer of the integer model reads."""
+    value = twin.inputs[0]
+    assert value is not None
+    maker = value.producer()
+    if is_op(twin, "MatMulInteger") and maker is not None:
+        value = maker.inputs[0]  # of the DynamicQuantizeLinear
+        assert value is not None
+    return value
+
+
+def put_weight(twin: ir.Node, one: Weighted, fit: Fitted) -> None:
+    """Put a weight into the integer model, which goes on with it."""
+    index = one.kernel.weight
+    assert index is not None
+    stored = stored_weight(twin, index)
+    before = None if stored is None else constant(stored.codes)
+    assert stored is not None and stored.scale is not None and before is not None
+    codes = one.layer.from_rows(fit.codes).astype(before.dtype)
+    stored.codes.const_value = ir.tensor(np.ascontiguousarray(codes), name=stored.codes.name)
+    stored.scale.const_value = ir.tensor(fit.grid.params.scale, name=stored.scale.name)

@@ -1,0 +1,89 @@
+"""Fit one weight: scales and codes, or a codebook, that bring it near what it should be under the
+moment of its inputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from edgeq.numerics.arrays import F32, F64
+from edgeq.numerics.rounding import Codes, feedback
+from edgeq.planning.exact_factors import Requantized
+from edgeq.planning.exact_rounding import exact_if_cheap, requantized, round_best
+from edgeq.planning.kernel_fit import channel_axis
+from edgeq.planning.weight_grids import BiasSide, choose_scales, codes_of, least_scales
+from edgeq.planning.weights import weight_axis, weight_plan
+from edgeq.refine.codebooks import codebook_of
+from edgeq.refine.draft import Draft
+from edgeq.refine.weighted import Weighted
+from edgeq.schema.task import Task
+from edgeq.schema.weights import WeightPlan
+
+
+@dataclass(frozen=True, eq=False)
+class Aim:
+    """What a weight is to come near, and what counts."""
+
+    #: [G, C, K]
+    rows: F32
+    #: E[x x^T] of its inputs, [G, K, K]: in real units where `how` is given
+    moment: F64
+    #: input scale and bias of each node that reads the weight
+    sides: Sequence[BiasSide]
+    #: how sums become codes, where runtimes differ in it
+    how: Requantized | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A weight as the plan says it, and the same in numbers."""
+
+    grid: WeightPlan
+    #: [G, C]
+    scale: F32
+    #: whole numbers, [G, C, K]
+    codes: F32
+
+
+def fit_rows(one: Weighted, aim: Aim, task: Task, width: int | None) -> Fitted:
+    """Scales and codes that bring a weight near its aim. width: bits of a codebook's index; None:
+    plain codes.
+    """
+    target, recipe, weight = task.target, task.recipe, one.array()
+    codes, axis = codes_of(target.weights, one.layer, recipe.weight_bits), weight_axis(one.node, one.kernel, target, recipe)
+    if width is not None:
+        least = least_scales(aim.rows, aim.sides, axis is None)
+        fit = codebook_of(aim.rows, aim.moment, codes, least, axis is None, recipe.codebook, width)
+        grid = weight_plan(one.layer, fit.scale, fit.codes, weight, axis, target, f"codebook, {width} bits")
+        book = grid.as_codebook(recipe.codebook.granularity, channel_axis(one.node, one.kernel) or 0, width)
+        return Fitted(book, fit.scale, fit.codes)
+    scale, rounded = _scales_and_codes(aim, codes, recipe.weight_rule, axis is None)
+    grid = weight_plan(one.layer, scale, rounded, weight, axis, target, f"{recipe.weight_rule}, rounded with the data in view")
+    return Fitted(grid, scale, rounded)
+
+
+def _scales_and_codes(aim: Aim, codes: Codes, rule: Literal["minmax", "mse"], shared: bool) -> tuple[F32, F32]:
+    """Scales [G, C] and codes [G, C, K]."""
+    rows, moment, how = aim.rows, aim.moment, aim.how
+    importance, passed_on = np.einsum("gkk->gk", moment), feedback(moment)
+    scale = choose_scales(rows, importance, codes, rule, shared, aim.sides)
+    chosen = round_best(rows, moment, [scale], codes, passed_on, shared)
+    if how is not None:
+        exact = [choose_scales(rows, importance, codes, rule, shared, aim.sides, how), how.above(scale), how.below(scale)]
+        chosen = exact_if_cheap(round_best(rows, moment, exact, codes, passed_on, shared), chosen, how.step, shared)
+    return chosen.scale, chosen.codes
+
+
+def requantization_of(users: Sequence[Weighted], draft: Draft) -> Requantized | None:
+    """How the sums of these layers become codes; None where runtimes do not differ in it, or the
+    layers do.
+    """
+    target = draft.task.target
+    if not target.integer_only or target.weights.power_of_two:
+        return None
+    found = {requantized(one.node, draft.plan.nodes, draft.plan.grids) for one in users}
+    return found.pop() if len(found) == 1 else None

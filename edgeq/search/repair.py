@@ -1,0 +1,106 @@
+"""Give float back to a plan until the floors hold: the parts first whose quantization costs the
+output most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from itertools import accumulate
+
+import onnx_ir as ir
+
+from edgeq.graph.macs import macs
+from edgeq.graph.read import nodes
+from edgeq.refine.draft import Draft
+from edgeq.search.candidates import DEFAULT, Candidate, integer_layers, of_nodes, weights_only
+from edgeq.search.points import Goal
+from edgeq.search.trials import Trials
+
+#: step between the numbers of layers that repair tries: each time a quarter more
+GROWTH = 1.25
+
+
+def repair(trials: Trials, goal: Goal) -> None:
+    """Give float back to the parts whose quantization costs the output most, until the floors hold;
+    then take back what was too much.
+
+    The weights of float layers lie in the file as integers, unless the floors are out of reach even
+    with all layers in float so.
+    """
+    stored = _holds(trials, goal, weights_only(trials.builder.base))
+    order = by_damage(trials, stored)
+    sets = [of_nodes([name for part in order[:size] for name in part], stored=stored) for size in _growing(len(order))]
+    holds = next((place for place, wanted in enumerate(sets) if _holds(trials, goal, wanted)), None)
+    if holds is not None:
+        _prune(trials, goal, sets[holds])
+
+
+def by_damage(trials: Trials, stored: bool) -> tuple[tuple[str, ...], ...]:
+    """Parts of the network, the one first that takes most noise off the output for its
+    multiply-accumulates when it alone goes float.
+
+    Noise: noise-to-signal ratio of the output. That of single parts adds up nearly, so the order
+    holds for sets of them.
+    """
+    work = {str(node.name): macs(node) for node in nodes(trials.builder.base.task.model)}
+    start = _noise(trials.rank(Candidate(DEFAULT)))
+    gains: dict[tuple[str, ...], float] = {}
+    for part in parts(trials.builder.base):
+        gain = start - _noise(trials.rank(of_nodes(part, stored=stored)))
+        gains[part] = gain / sum(work[name] for name in part)
+    return tuple(sorted(gains, key=lambda part: -gains[part]))
+
+
+def parts(base: Draft) -> tuple[tuple[str, ...], ...]:
+    """What repair switches: each integer layer with those that read its output, the layers that
+    read the model's input, and the last ones.
+
+    A layer that goes float alone leaves the grids before and behind it; with its readers it takes
+    the grid between them away, and most of the noise comes from the grids of activations.
+    """
+    layers = integer_layers(base)
+    by_name = {str(node.name): node for node in nodes(base.task.model)}
+    readers = {name: _next_layers(by_name[name], frozenset(layers)) for name in layers}
+    read = {name for found in readers.values() for name in found}
+    found = [tuple(sorted({name, *readers[name]})) for name in layers]
+    found += [(name,) for name in layers if name not in read]
+    return tuple(dict.fromkeys(found))
+
+
+def _next_layers(node: ir.Node, layers: Set[str]) -> set[str]:
+    """The first integer layers on every way from the node."""
+    found: set[str] = set()
+    seen, queue = {node}, [node]
+    while queue:
+        for use in [use for value in queue.pop().outputs for use in value.uses()]:
+            if str(use.node.name) in layers:
+                found.add(str(use.node.name))
+            elif use.node not in seen:
+                seen.add(use.node)
+                queue.append(use.node)
+    return found
+
+
+def _holds(trials: Trials, goal: Goal, candidate: Candidate) -> bool:
+    point = trials.judge(candidate)
+    return point is not None and goal.holds(point)
+
+
+def _prune(trials: Trials, goal: Goal, found: Candidate) -> None:
+    """Try every layer of a set that holds without it, the one with most work first."""
+    work = {str(node.name): macs(node) for node in nodes(trials.builder.base.task.model)}
+    for name in sorted(found.floats, key=lambda name: (-work[name], name)):
+        less = of_nodes([other for other in found.floats if other != name], stored=found.stored)
+        if less.floats and _holds(trials, goal, less):
+            found = less
+
+
+def _noise(sqnr_db: float | None) -> float:
+    """Noise over signal; a candidate that cannot be built gains nothing."""
+    return float("inf") if sqnr_db is None else 10 ** (-sqnr_db / 10)
+
+
+def _growing(most: int) -> list[int]:
+    """1, 2, 3, 4, 5, 7, 9, ... up to and including `most`."""
+    sizes = accumulate(range(most), lambda size, _: max(size + 1, int(size * GROWTH)), initial=1)
+    return sorted({min(size, most) for size in sizes}) if most else []
