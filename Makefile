@@ -51,9 +51,9 @@ format: $(STAMP)
 
 bench: $(STAMP)
 	@test -f '$(EDGEQ_ZOO)/evaluate.py' || { echo 'make bench needs the model zoo, which is not at $(EDGEQ_ZOO).'; \
-	  echo 'Set EDGEQ_ZOO to its folder, or compare a model of your own: $(BIN)/python benchmarks/peers.py --help'; exit 2; }
-	EDGEQ_ZOO='$(EDGEQ_ZOO)' $(BIN)/python benchmarks/zoo.py --json bench.json
-	$(BIN)/python benchmarks/zoo.py --markdown bench.json > bench.md
+	  echo 'Set EDGEQ_ZOO to its folder, or compare a model of your own: $(BIN)/python -m benchmarks.peers.one_model --help'; exit 2; }
+	EDGEQ_ZOO='$(EDGEQ_ZOO)' $(BIN)/python -m benchmarks.peers.zoo --json bench.json
+	$(BIN)/python -m benchmarks.peers.zoo --markdown bench.json > bench.md
 
 clean:
 	rm -rf $(VENV) .ci-venv build dist *.egg-info edgeq-demo bench.json bench.md .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,9 +1,10 @@
 """The zoo's models in the runtimes of int8 devices: task metric, agreement with the ONNX int8
 model, placement.
 
-    python benchmarks/runtimes.py --json runtimes.json                          # LiteRT, TFLite
-    Micro, Vela on seven networks python benchmarks/runtimes.py --models resnet8_cifar10 --samples
-    200 python benchmarks/runtimes.py --runtimes openvino,qnn --target qnn_htp
+    # LiteRT, TFLite Micro, Vela on seven networks
+    python -m benchmarks.boards.runtimes --json runtimes.json
+    python -m benchmarks.boards.runtimes --models resnet8_cifar10 --samples 200
+    python -m benchmarks.boards.runtimes --runtimes openvino,qnn --target qnn_htp
 
 Needs the extra [backends] and the zoo: EDGEQ_ZOO or ../shared/zoo beside the repository.
 """
@@ -19,8 +20,8 @@ from pathlib import Path
 from types import ModuleType
 
 import numpy as np
-from zoo import find_zoo
 
+from benchmarks.measures.model_zoo import find_zoo
 from edgeq.api import quantize
 from edgeq.data.open import open_dataset
 from edgeq.graph.signature import input_specs

@@ -1,9 +1,12 @@
 """edgeq's k-means against coremltools' on the weights of a model: time and squared error of each,
 weight by weight.
 
-pip install coremltools scikit-learn     (not a dependency of edgeq; its k-means runs on Linux too)
-python benchmarks/coremltools_kmeans.py model.onnx --bits 4 python benchmarks/coremltools_kmeans.py
-model.onnx --bits 4 --largest 2000000     # leave out what takes the peer minutes
+    pip install coremltools scikit-learn
+    python -m benchmarks.codebooks.coremltools_kmeans model.onnx --bits 4
+    # leave out what takes the peer minutes
+    python -m benchmarks.codebooks.coremltools_kmeans model.onnx --bits 4 --largest 2000000
+
+coremltools is not a dependency of edgeq; its k-means runs on Linux too.
 """
 
 from __future__ import annotations

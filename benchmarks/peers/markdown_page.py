@@ -1,4 +1,4 @@
-"""docs/benchmarks.md, written from the JSON of benchmarks/zoo.py: no number in it is typed by
+"""docs/benchmarks.md, written from the JSON of zoo.py: no number in it is typed by
 hand.
 """
 
@@ -11,7 +11,7 @@ Json = Mapping[str, Any]  # parsed JSON, read nowhere else
 
 INTRODUCTION = """# Benchmarks
 
-Written by `python benchmarks/zoo.py --json zoo.json`, then `python benchmarks/zoo.py --markdown zoo.json > docs/benchmarks.md`.
+Written by `python -m benchmarks.peers.zoo --json zoo.json`, then `python -m benchmarks.peers.zoo --markdown zoo.json > docs/benchmarks.md`.
 edgeq against `onnxruntime.quantization` (static QDQ, U8 activations, S8 weights per channel), both with the same calibration samples,
 judged on the same evaluation samples in the same run. Every tool runs as a process of its own.
 

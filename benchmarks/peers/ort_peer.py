@@ -1,8 +1,7 @@
 """The peer in a process of its own: onnxruntime.quantization with its recommended flow, one mode a
 run.
 
-    python benchmarks/ort_peer.py MODEL.onnx OUT.onnx --calib CALIB.npz --mode percentile --samples
-    100
+    python -m benchmarks.peers.ort_peer MODEL.onnx OUT.onnx --calib CALIB.npz --mode percentile
 
 Modes: minmax, percentile (99.999), entropy: static QDQ, U8 activations, S8 weights per channel; the
 same with _reduced: 7-bit weights, which onnxruntime recommends for x86 without VNNI; dynamic:
@@ -20,9 +19,11 @@ from pathlib import Path
 
 import onnx
 import onnxruntime as ort
-from feeds import Feed, feeds, ranks
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_dynamic, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
+
+from benchmarks.measures.feeds import Feed, feeds
+from benchmarks.measures.sessions import ranks
 
 METHODS = {"minmax": CalibrationMethod.MinMax, "percentile": CalibrationMethod.Percentile, "entropy": CalibrationMethod.Entropy}
 MODES = (*METHODS, *(f"{name}_reduced" for name in METHODS), "dynamic")

@@ -1,5 +1,5 @@
 """Which part of a run each node of a small network takes: onnxruntime's own profile, read for
-kernels.py.
+operators.py.
 """
 
 from __future__ import annotations

@@ -1,16 +1,20 @@
 """An int8 model on an emulated Cortex-M: its golden vectors, as C, compiled for the chip, run in
 QEMU, compared code by code.
 
-    edgeq quantize model.onnx -d calib.npz -t npu_int8 -o model.int8.onnx --golden 10 python
-    benchmarks/cortex_m.py model.int8.onnx                                    # Cortex-M3, M4, M7
-    python benchmarks/cortex_m.py model.int8.onnx --cpu cortex-m4 --samples 3 --json cortex_m.json
+    edgeq quantize model.onnx -d calib.npz -t npu_int8 -o model.int8.onnx --golden 10
+    # Cortex-M3, M4, M7
+    python -m benchmarks.boards.cortex_m model.int8.onnx
+    python -m benchmarks.boards.cortex_m model.int8.onnx --cpu cortex-m4 --samples 3
 
 onnxruntime writes its integer operators (QLinearConv and so on), emx-onnx-cgen makes C of them,
 arm-none-eabi-gcc a firmware, and qemu-system-arm runs it with semihosting. That C requantizes in
 float, as onnxruntime does: no code differs from onnxruntime's. The golden vectors are of fixed
 point arithmetic, as TFLite Micro's: some differ from them by roundings. Instructions are QEMU's; it
-models no cycles. Needs: pip install emx-onnx-cgen apt-get install --no-install-recommends
-gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm
+models no cycles. It needs
+
+    pip install emx-onnx-cgen
+    apt-get install --no-install-recommends gcc-arm-none-eabi libnewlib-arm-none-eabi
+    apt-get install --no-install-recommends qemu-system-arm
 """
 
 from __future__ import annotations
@@ -27,8 +31,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnx_ir as ir
-from cortex_firmware import CHIPS, Codes, build, emulate, harness
 
+from benchmarks.boards.cortex_firmware import CHIPS, Codes, build, emulate, harness
 from edgeq.integers.fixed_batch import fixed_batch
 from edgeq.io.load import load_model
 

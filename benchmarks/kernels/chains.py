@@ -1,4 +1,4 @@
-"""The networks that kernels.py times: one operator between two cheap layers, so that it meets its
+"""The networks that operators.py times: one operator between two cheap layers, so that it meets its
 input as it does in a real network.
 """
 

@@ -1,7 +1,7 @@
 """How long the integer and the float form of every operator take here, next to what a target file
 says.
 
-    python benchmarks/kernels.py --target cpu --rounds 30
+    python -m benchmarks.kernels.operators --target cpu --rounds 30
 
 Light operators in nanoseconds an element (of the input for pools and reductions, else of the
 output); Conv, Gemm and MatMul in nanoseconds a multiply-accumulate; "one more node" in nanoseconds
@@ -23,10 +23,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnx_ir as ir
-from kernel_chains import COMPUTE, LIGHT, MOVEMENT, Chain, network, without_operator
-from machine import describe
-from profile_chain import BURST, Times, fastest_run, measure
 
+from benchmarks.kernels.chains import COMPUTE, LIGHT, MOVEMENT, Chain, network, without_operator
+from benchmarks.kernels.profile_chain import BURST, Times, fastest_run, measure
+from benchmarks.measures.machine import describe
 from edgeq.api import quantize
 from edgeq.graph.macs import elements, macs
 from edgeq.graph.read import nodes

@@ -1,8 +1,10 @@
 """Codebooks on the model zoo: size, accuracy, kernels and times at each number of bits, as a table.
 
-    python benchmarks/codebooks.py                                        # every model, 8 6 5 4 3 2
-    bits, the full evaluation split python benchmarks/codebooks.py --models dscnn_kws --bits 4,2
-    --limit 200 python benchmarks/codebooks.py --json codebooks.json                  # all numbers
+    # every model, 8 6 5 4 3 2 bits, the full evaluation split
+    python -m benchmarks.codebooks.widths
+    python -m benchmarks.codebooks.widths --models dscnn_kws --bits 4,2 --limit 200
+    # all numbers
+    python -m benchmarks.codebooks.widths --json codebooks.json
 
 The zoo is not part of the project: EDGEQ_ZOO or ../shared/zoo beside the repository says where it
 is; ZOO_EXTRA where minilm_l6_v2 lies.
@@ -21,9 +23,9 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
-from zoo import Zoo, find_zoo
 
 import edgeq
+from benchmarks.measures.model_zoo import Zoo, find_zoo
 from edgeq.io.load import load_model
 from edgeq.io.save import save_model
 from edgeq.passes.store.materialize import Materialize

@@ -1,9 +1,10 @@
 """Peak memory and time of a whole run against the number of calibration samples: every rule of
 edgeq, and the peer's percentile.
 
-    python benchmarks/memory.py model.onnx --data eval.npz                           # 16, 64, 256
-    samples; the peer 16, 64 python benchmarks/memory.py --zoo squeezenet1_1_imagenet --json
-    memory.json      # with a model and 256 samples of the zoo
+    # 16, 64, 256 samples; the peer 16, 64
+    python -m benchmarks.peers.memory model.onnx --data eval.npz
+    # with a model and 256 samples of the zoo
+    python -m benchmarks.peers.memory --zoo squeezenet1_1_imagenet --json memory.json
 
 growth = peak at the most samples / peak at the fewest. A tool that keeps statistics stays at 1; one
 that keeps activations does not.
@@ -18,11 +19,10 @@ import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import machine
-import peers
-import zoo
-from measure import run_process
-
+from benchmarks.measures import machine
+from benchmarks.measures.model_zoo import find_zoo
+from benchmarks.measures.processes import run_process
+from benchmarks.peers import tools
 from edgeq.schema.rules import RULES
 
 
@@ -40,8 +40,8 @@ class Point:
 
 def measure(tool: str, rule: str, model: Path, data: Path, samples: int) -> Point:
     with tempfile.TemporaryDirectory() as folder:
-        run = run_process(peers.command_of(tool, rule, model, Path(folder) / "out.onnx", data, samples, prove=False))
-    return Point(tool, rule, samples, run.peak_mb, run.seconds, "" if run.code == 0 else peers.last_line(run))
+        run = run_process(tools.command_of(tool, rule, model, Path(folder) / "out.onnx", data, samples, prove=False))
+    return Point(tool, rule, samples, run.peak_mb, run.seconds, "" if run.code == 0 else tools.last_line(run))
 
 
 def table(points: list[Point]) -> str:
@@ -64,7 +64,7 @@ def _cell(point: Point | None) -> str:
 
 
 def numbers(text: str) -> tuple[int, ...]:
-    return tuple(int(word) for word in peers.words(text))
+    return tuple(int(word) for word in tools.words(text))
 
 
 def main() -> int:
@@ -74,7 +74,7 @@ def main() -> int:
     parser.add_argument("--zoo", metavar="NAME", help="a model of the zoo and samples of its evaluation split, instead of MODEL --data")
     parser.add_argument("--samples", type=numbers, default=(16, 64, 256))
     parser.add_argument("--peer-samples", type=numbers, default=(16, 64), help="it keeps every activation: 256 may not fit ('' for none)")
-    parser.add_argument("--rules", type=peers.words, default=RULES)
+    parser.add_argument("--rules", type=tools.words, default=RULES)
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     if bool(args.zoo) == bool(args.model) or (args.model and not args.data):
@@ -82,7 +82,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         model, data = args.model, args.data
         if args.zoo:
-            source, data = zoo.find_zoo(None), Path(folder) / "data.npz"
+            source, data = find_zoo(None), Path(folder) / "data.npz"
             model = source.model(args.zoo) or parser.error(f"the zoo has no {args.zoo}")
             source.evaluate("--export", args.zoo, "eval", str(data), "--limit", str(max(args.samples)))
         work = [("edgeq", rule, n) for rule in args.rules for n in args.samples] + [("ort", "percentile", n) for n in args.peer_samples]

@@ -1,7 +1,7 @@
 """What the pieces of a transformer cost here: the facts of a target file that concern MatMul,
 normalization and run-time grids.
 
-    python benchmarks/transformers.py --rounds 200
+    python -m benchmarks.kernels.transformers --rounds 200
 
 Microseconds of one run, one thread, the lower quartile over rounds that visit every form in turn;
 the cost of an empty run is taken off. On a busy machine run it twice and believe the smaller
@@ -18,7 +18,8 @@ import numpy as np
 import onnx
 import onnx.parser
 import onnxruntime as ort
-from machine import describe
+
+from benchmarks.measures.machine import describe
 
 HEAD = '<ir_version: 8, opset_import: ["" : 20, "com.microsoft" : 1]>'
 GRID = "float s = {0.02}, uint8 z = {128}"

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
@@ -32,11 +31,6 @@ def rows(path: Path, name: str, limit: int | None = None) -> Iterator[Array]:
             yield np.frombuffer(member.read(size), dtype).reshape(shape[1:])
 
 
-def ranks(session: ort.InferenceSession) -> dict[str, int]:
-    """Rank of each input."""
-    return {i.name: len(i.shape) for i in session.get_inputs()}
-
-
 def feeds(path: Path, input_ranks: dict[str, int], limit: int | None = None, batch: int = 1) -> Iterator[Feed]:
     """Feeds for a model: `batch` samples stacked, or, where an array has one rank more than its
     input, each row a whole feed.
@@ -53,12 +47,6 @@ def feeds(path: Path, input_ranks: dict[str, int], limit: int | None = None, bat
             group = []
     if group:
         yield _stack(names, group)
-
-
-def fixed_batch(session: ort.InferenceSession) -> int | None:
-    """The batch size that the model insists on, or None."""
-    dims = [i.shape[0] for i in session.get_inputs() if i.shape]
-    return next((d for d in dims if isinstance(d, int) and d > 0), None)
 
 
 def _stack(names: list[str], group: list[tuple[Array, ...]]) -> Feed:

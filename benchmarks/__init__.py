@@ -1,0 +1,1 @@
+"""Scripts that compare; nothing here is part of the package edgeq. See README.md."""

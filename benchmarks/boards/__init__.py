@@ -1,0 +1,1 @@
+"""What the runtimes of devices and an emulated chip make of a quantized model."""

@@ -1,0 +1,1 @@
+"""Codebooks: what they save and cost, and how their k-means compares."""

@@ -1,0 +1,1 @@
+"""What single operators cost on this machine, in integers and in float."""

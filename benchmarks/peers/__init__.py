@@ -1,0 +1,1 @@
+"""edgeq against onnxruntime.quantization: accuracy, size, time, memory, latency."""
