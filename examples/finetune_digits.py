@@ -4,17 +4,14 @@ lose too much, export, and plot.
     pip install 'edgeq[learn,report]' scikit-learn
     python examples/finetune_digits.py --out digits-widths          (a few minutes on two cores)
 
-The flow of Deep Compression (Han et al., arXiv:1510.00149) from Python; `edgeq finetune --bits
-8,4,2` is the same from the command line.
+The flow of Deep Compression (Han et al., arXiv:1510.00149) from Python;
+`edgeq finetune --bits 8,4,2` is the same from the command line.
 
-1. train        the network of train_digits.py on 1,200 of scikit-learn's digits
-   digits.onnx
-2. palettize    k-means tables of integers for each width, measured without any training
-3. fine-tune    only the widths that lose more than --max-drop points, or are further than
-   --min-sqnr from the float net: against that net as teacher
-   digits.w8.onnx, digits.w4.onnx, ...
-4. plot         accuracy and SQNR before and after, and sizes
-   widths.png
+1. train       the network of train_digits.py on 1,200 of scikit-learn's digits: digits.onnx
+2. palettize   k-means tables of integers for each width, measured without any training
+3. fine-tune   only the widths that lose more than --max-drop points, or are further than
+               --min-sqnr from the float net, with that net as teacher: digits.w4.onnx and so on
+4. plot        accuracy and SQNR before and after, and sizes: widths.png
 
 Judged on the 597 images that neither training sees; one of them is 0.17 points. The digits are
 easy: what training gains shows in the SQNR.

@@ -1,5 +1,4 @@
-"""Train the small CNN that edgeq ships and write the calibration set `digits`: model, splits,
-set.toml, LICENSE.
+"""Train the small CNN that edgeq ships and write the calibration set `digits` around it.
 
     pip install torch scikit-learn onnx onnxruntime onnxscript
     python examples/train_digits.py --out calibration_sets/digits
@@ -25,8 +24,7 @@ from sklearn.datasets import load_digits
 from torch import Tensor, nn
 from torch.nn import functional
 
-#: 0: training and calibration (calibration is the first CALIBRATION of them), the rest: evaluation,
-#: never trained on
+#: images for training, of which the first few are the calibration split; the rest is evaluation
 TRAINING, CALIBRATION = 1200, 128
 OPSET = 17
 
@@ -144,9 +142,7 @@ def train(images: Tensor, labels: Tensor, epochs: int, batch: int, rate: float) 
 
 
 def export(net: DigitsNet, path: Path) -> None:
-    """The network as ONNX, BatchNorm unfolded, batch dimension N. Node names are made here, so that
-    they do not hang on the exporter.
-    """
+    """The network as ONNX: BatchNorm unfolded, batch dimension N, names free of the exporter."""
     buffer = io.BytesIO()
     torch.onnx.export(
         net,
@@ -209,7 +205,6 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="seed of the split, the weights and the augmentation (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=1, help="torch threads; 1 makes a rerun give the same bytes (default: %(default)s)")
     options = parser.parse_args()
-
     torch.manual_seed(options.seed)
     torch.set_num_threads(options.threads)
     torch.use_deterministic_algorithms(True)
