@@ -48,6 +48,41 @@ def test_concepts_name_code_that_exists() -> None:
     assert missing == []
 
 
+def decisions() -> dict[int, Path]:
+    """The page of each decision, by its number."""
+    return {int(page.name[:4]): page for page in sorted((ROOT / "docs" / "decisions").glob("*.md"))}
+
+
+def test_decisions_are_numbered_in_order() -> None:
+    pages = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    assert [page.name[:5] for page in pages] == [f"{number:04d}-" for number in range(1, len(pages) + 1)]
+    heads = [page.read_text(encoding="utf-8").partition("\n")[0] for page in pages]
+    assert [head for number, head in enumerate(heads, 1) if not head.startswith(f"# {number}. ")] == []
+
+
+def test_references_to_decisions_lead_somewhere() -> None:
+    """In pages, code and targets; by name, as decisions/NNNN, and in words."""
+    code = [path for folder in ("edgeq", "passes", "benchmarks", "targets", "tests", "examples") for path in (ROOT / folder).rglob("*")]
+    pages, broken = decisions(), []
+    for file in [*PAGES, *(path for path in code if path.suffix in (".py", ".toml"))]:
+        text = file.read_text(encoding="utf-8")
+        names = re.findall(r"\b(0\d{3}-[a-z0-9-]+)\.md", text)
+        broken += [(file.name, name) for name in names if not (ROOT / "docs" / "decisions" / f"{name}.md").is_file()]
+        numbers = re.findall(r"\bdecisions?(?:/0*| \[?)(\d+)", text, re.IGNORECASE)
+        broken += [(file.name, number) for number in numbers if int(number) not in pages]
+    assert broken == []
+
+
+def test_links_to_decisions_say_their_number() -> None:
+    """[decision 7](decisions/0008-...) is left behind where pages were numbered anew."""
+    wrong = []
+    for page in PAGES:
+        for words, number in re.findall(r"\[([^\]]*)\]\([^)]*?\b0*(\d+)-[a-z0-9-]+\.md\)", page.read_text(encoding="utf-8")):
+            said = re.findall(r"\b0*(\d+)\b", words)
+            wrong += [f"{page.name}: {words} -> {number}" for one in said if one != number]
+    assert wrong == []
+
+
 def recipe_rows() -> list[str]:
     rows = []
     for prefix, model in (
