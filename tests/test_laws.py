@@ -1,19 +1,13 @@
-"""The laws that every pass keeps, on every model of law_models.py.
-
-Valid model in, valid model out; the same inputs and outputs; the same values; a second run changes
-nothing, nor does one that says so. A shared initializer that changed under another reader, or a
-body that was not walked, shows as other values or as a second run that still finds work.
+"""Every pass that keeps the values of a float model keeps the law of passes (`check_pass`), on
+every model of edgeq.testing.pass_models.
 """
 
 from __future__ import annotations
 
-import numpy as np
-import onnx
 import onnx_ir as ir
 import pytest
 
 from edgeq.io.load import load_proto
-from edgeq.numerics.arrays import AnyArray
 from edgeq.passes.lower.average_to_global_pool import AverageToGlobalPool
 from edgeq.passes.lower.flatten_to_gemm import FlattenToGemm
 from edgeq.passes.lower.pad_all_axes import PadAllAxes
@@ -37,8 +31,8 @@ from edgeq.passes.prepare.mean_to_global_pool import MeanToGlobalPool
 from edgeq.passes.prepare.remove_identity import RemoveIdentity
 from edgeq.passes.prepare.remove_unread import RemoveUnread
 from edgeq.rewrite.simplify import random_feeds
-from edgeq.runtimes.ort import Optimize, open_session
-from tests.law_models import TEXTS, law_model
+from edgeq.testing import check_pass
+from edgeq.testing.pass_models import TEXTS, law_model, named_model
 
 #: every pass that keeps the values of a float model; add new ones here
 PASSES: tuple[ir.passes.InPlacePass, ...] = (
@@ -67,48 +61,16 @@ PASSES: tuple[ir.passes.InPlacePass, ...] = (
 )
 
 
-def named(name: str) -> ir.Model:
-    """The model as passes meet it: loaded, with shapes."""
-    model = load_proto(law_model(name)).model
-    InferShapes()(model)
-    return model
-
-
-def interface(model: ir.Model) -> list[tuple[str | None, ir.DataType | None]]:
-    return [(value.name, value.dtype) for value in (*model.graph.inputs, *model.graph.outputs)]
-
-
-def serialised(model: ir.Model) -> bytes:
-    return bytes(ir.to_proto(model).SerializeToString(deterministic=True))
-
-
-def outputs(model: ir.Model, feeds: dict[str, AnyArray], optimize: Optimize = "off") -> list[AnyArray]:
-    with open_session(model, optimize=optimize, threads=1) as session:
-        return session.run(feeds)
-
-
 @pytest.mark.parametrize("name", TEXTS)
 def test_laws(name: str) -> None:
-    start = named(name)
-    feeds = random_feeds(start, size=4)
-    wanted = outputs(start, feeds)
-    for step in PASSES:
-        model = named(name)
-        if not step(model).modified:
-            assert serialised(model) == serialised(start), step
-            continue
-        onnx.checker.check_model(ir.to_proto(model), full_check=True)
-        assert interface(model) == interface(start), step
-        for want, got in zip(wanted, outputs(model, feeds), strict=True):
-            tolerance = 2e-3 if want.dtype == np.float16 else 1e-4
-            np.testing.assert_allclose(got.astype(np.float64), want.astype(np.float64), rtol=tolerance, atol=1e-6)
-        after = serialised(model)
-        assert not step(model).modified, step
-        assert serialised(model) == after, step
+    model = named_model(name)
+    feeds = random_feeds(model, size=4)
+    for graph_pass in PASSES:
+        check_pass(graph_pass, model, feeds=feeds)
 
 
 def test_every_pass_finds_work_in_some_model() -> None:
     """Otherwise the laws above would hold for a pass that does nothing."""
-    fresh = {step: (lambda name: load_proto(law_model(name)).model) if step == InferShapes() else named for step in PASSES}
+    fresh = {step: (lambda name: load_proto(law_model(name)).model) if step == InferShapes() else named_model for step in PASSES}
     idle = [step for step in PASSES if not any(step(fresh[step](name)).modified for name in TEXTS)]
     assert idle == []

@@ -16,8 +16,10 @@ from edgeq.integers.tflite.read import file_operators
 from edgeq.io.load import load_proto
 from edgeq.numerics.arrays import F32
 from edgeq.schema.target import load_target
+from edgeq.testing.operator_cases import ALL, BEYOND_CPU, Case
+from edgeq.testing.operator_nets import data_for
 from tests.small_models import conv_net
-from tests.target_cases import ALL, Case, data, floats, quantized
+from tests.target_cases import quantized
 
 MCU = load_target("mcu_tflite")
 #: what TFLite's int8 operators, or the way edgeq uses them, cannot express: each is refused by name
@@ -29,17 +31,7 @@ REFUSED = {
     "reduce_max", "reduce_max_18", "reduce_min", "space_to_depth", "tile", "where_constant_condition", "where_constant",
     "where_constant_first", "where_zero", "where",
 }  # fmt: skip
-#: operators that the target cpu has no kernel for
-ONLY_HERE = [
-    Case("sub", "[op] b = Sub(a, c)"),
-    Case("sub_constant", "[op] b = Sub(a, k)", {"k": floats(8, 1, 1)}),
-    Case("sub_from_constant", "[op] b = Sub(k, a)", {"k": floats(8, 1, 1)}),
-    Case("prelu", "[op] b = PRelu(a, k)", {"k": floats(8, 1, 1)}),
-    Case("tanh", "[op] b = Tanh(a)"),
-    Case("conv_transpose", "[op] b = ConvTranspose<strides = [2, 2]>(a, k)", {"k": floats(8, 6, 2, 2)}),
-    Case("reduce_mean", "[op] b = ReduceMean<axes = [2, 3]>(a)"),
-]
-WORKING = [*(case for case in ALL if case.name not in REFUSED), *ONLY_HERE]
+WORKING = [*(case for case in ALL if case.name not in REFUSED), *BEYOND_CPU]
 #: fixed point against float requantization, layer by layer: at most this many codes at the end
 FAR = 4
 
@@ -59,7 +51,7 @@ def test_runs_in_both_runtimes_as_in_the_interpreter(case: Case) -> None:
     made = quantized(case, MCU)
     model = emit_tflite(made.model)
     assert all(op.integer for op in file_operators(model, ""))
-    x = data(case)["x"][:2]
+    x = data_for(case)["x"][:2]
     wanted = next(iter(Interpreter(made.model).run({"x": x}).outputs.values()))
     ideal = next(iter(Interpreter(made.model, "float").run({"x": x}).outputs.values()))
     assert np.abs(wanted.astype(int) - ideal.astype(int)).max() <= FAR
@@ -115,7 +107,7 @@ def test_uint8_codes_become_int8_exactly() -> None:
     case = next(case for case in ALL if case.name == "conv_bias")
     made = quantized(case, load_target("dsp_int8"))
     runs = LiteRt(emit_tflite(made.model), "reference")
-    x = data(case)["x"][:2]
+    x = data_for(case)["x"][:2]
     wanted = next(iter(Interpreter(made.model).run({"x": x}).outputs.values()))
     port = runs.inputs[0]
     codes, batch = codes_of(x, port.scale, port.zero_point), port.shape[0]

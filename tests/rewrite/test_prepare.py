@@ -22,8 +22,8 @@ from edgeq.passes.prepare.fold_shapes import FoldShapes
 from edgeq.passes.prepare.infer_shapes import InferShapes
 from edgeq.rewrite.prepare import prepare
 from edgeq.rewrite.simplify import random_feeds, simplify
-from tests.law_models import TEXTS, law_model
-from tests.test_laws import interface, outputs
+from edgeq.testing.pass_laws import interface, outputs
+from edgeq.testing.pass_models import TEXTS, law_model
 from tests.zoo import zoo_model
 
 #: needs a run to know the length, so that onnxsim is asked

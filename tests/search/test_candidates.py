@@ -29,8 +29,8 @@ from edgeq.schema.target import Target, load_target
 from edgeq.schema.task import Task
 from edgeq.search.candidates import Candidate, candidate_plan, integer_layers, integer_share, weights_only
 from edgeq.search.repair import parts
+from edgeq.testing.pass_laws import interface, outputs
 from tests.graph_text import net, weights
-from tests.test_laws import interface, outputs
 from tests.test_rewrite_laws import ALL, TARGET, float_model, plan_for
 
 X = {"x": np.random.default_rng(1).normal(size=(16, 8, 16, 16)).astype(np.float32)}

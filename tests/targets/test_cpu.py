@@ -12,7 +12,10 @@ import pytest
 from edgeq.io.load import load_proto
 from edgeq.prove.proof import prove_placement
 from edgeq.schema.target import load_target
-from tests.target_cases import ALL, Case, build, eager, float_result, floats, ints, number, operator, quantized, run, sqnr
+from edgeq.testing.operator_cases import ALL, Case, floats, ints, number
+from edgeq.testing.operator_nets import build, operator
+from tests.graph_text import eager
+from tests.target_cases import float_result, quantized, run, sqnr
 
 CPU = eager("cpu")
 

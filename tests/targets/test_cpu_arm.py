@@ -12,11 +12,12 @@ import onnxruntime as ort
 import pytest
 
 from edgeq.schema.target import load_target
-from tests.target_cases import ALL, Case, data, eager, float_result, operator, quantized, run, sqnr
+from edgeq.testing.operator_cases import Case
+from edgeq.testing.operator_nets import data_for, one_of_each
+from tests.graph_text import eager
+from tests.target_cases import float_result, quantized, run, sqnr
 
 ARM = eager("cpu_arm")
-#: the first case of every operator
-ONE_OF_EACH = list({operator(case): case for case in reversed(ALL)}.values())
 
 
 def run_as_on_arm(model: bytes, case: Case, optimized: Path) -> list[np.ndarray]:
@@ -28,11 +29,11 @@ def run_as_on_arm(model: bytes, case: Case, optimized: Path) -> list[np.ndarray]
     options.optimized_model_filepath = str(optimized)
     options.log_severity_level = 3
     session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    x = data(case)["x"]
+    x = data_for(case)["x"]
     return [np.asarray(session.run(None, {"x": x[start : start + 2]})[0]) for start in range(0, len(x), 2)]
 
 
-@pytest.mark.parametrize("case", ONE_OF_EACH, ids=str)
+@pytest.mark.parametrize("case", one_of_each(), ids=str)
 def test_signed_model(case: Case) -> None:
     """Valid; signed activations only; close to float when simulated; on integers alone where
     onnxruntime treats them as on Arm.

@@ -14,16 +14,15 @@ import pytest
 from edgeq.api import Quantized, compare, quantize
 from edgeq.errors import BadRecipe, BadTarget, UnsupportedOp
 from edgeq.integers.golden import golden_vectors
-from edgeq.integers.graph import integer_graph
 from edgeq.integers.legality.check import check_model
 from edgeq.integers.run import Interpreter
 from edgeq.io.load import load_model, load_proto
 from edgeq.numerics.arrays import AnyArray
 from edgeq.passes.boundary.float_boundary import FloatBoundary
-from edgeq.passes.prepare.infer_shapes import InferShapes
 from edgeq.runtimes.ort import open_session
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import load_target
+from edgeq.testing import check_quantized
 from tests.small_models import conv_net, text_model
 
 #: two branches with different ranges that others read too, joined; SE-like gate; Softmax
@@ -60,14 +59,9 @@ def made(target: str, *, float_io: bool = False) -> Quantized:
 
 @pytest.mark.parametrize("target", INTEGERS)
 def test_no_float_is_left_and_the_check_agrees(target: str) -> None:
-    model = made(target).model
-    assert check_model(model, load_target(target)) == ()
-    InferShapes()(model)
-    graph = integer_graph(model)
-    operands = [operand for step in graph.steps for operand in (*step.inputs, *step.outputs) if operand is not None]
-    assert not [operand.name for operand in (*graph.inputs, *graph.outputs, *operands) if operand.is_float]
-    dtype = load_target(target).activations.dtype
-    assert [operand.dtype for operand in (*graph.inputs, *graph.outputs)] == [dtype, dtype]
+    model = check_quantized(load_target(target), net(), samples(), recipe=Recipe(effort="fast"), floor_db=15).model
+    dtype = ir.DataType[load_target(target).activations.dtype.upper()]
+    assert [value.dtype for value in (*model.graph.inputs, *model.graph.outputs)] == [dtype, dtype]
 
 
 @pytest.mark.parametrize("target", INTEGERS)
@@ -209,8 +203,7 @@ def test_a_new_chip_is_one_file(tmp_path: Path) -> None:
     chip.write_text(CHIP, encoding="utf-8")
     target = load_target(str(chip))
     small = {"x": samples()["x"] * np.float32(0.01)}  # Exp of large numbers has no grid
-    model = quantize(conv_net(), small, target=target, recipe=Recipe(effort="fast"), prove=False).model
-    assert check_model(model, target) == ()
+    model = check_quantized(target, conv_net(), small, recipe=Recipe(effort="fast"), floor_db=15).model
     assert "Gather" in {node.op_type for node in model.graph}  # Exp as a table
     assert Interpreter(model).run(small).outputs["y"].dtype == np.uint8
     other = quantize(conv_net(), small, target="cpu", recipe=Recipe(effort="fast"), prove=False).model

@@ -21,7 +21,7 @@ from edgeq.refine.weighted import weighted_layers  # noqa: E402
 from edgeq.schema.codebook import CodebookWish  # noqa: E402
 from edgeq.schema.recipe import Recipe  # noqa: E402
 from edgeq.schema.weights import WeightPlan  # noqa: E402
-from tests.law_models import TEXTS, law_model  # noqa: E402
+from edgeq.testing.pass_models import TEXTS, law_model  # noqa: E402
 from tests.learn_room import Classroom, classroom, rich_net  # noqa: E402
 from tests.palettize.test_palettize import net  # noqa: E402
 from tests.small_models import conv_net, text_model  # noqa: E402

@@ -15,7 +15,7 @@ from edgeq.passes.prepare.fold_batch_norm import FoldBatchNorm
 from edgeq.passes.prepare.fold_batch_norm_forward import FoldBatchNormForward
 from edgeq.passes.prepare.infer_shapes import InferShapes
 from edgeq.passes.prepare.lower_batch_norm import LowerBatchNorm
-from tests.law_models import law_model
+from edgeq.testing.pass_models import law_model
 
 
 def shaped(name: str) -> ir.Model:

@@ -1,10 +1,13 @@
-"""Small models, one for each thing that a pass can stumble over, as ONNX text; test_laws.py runs
-every pass on every one.
+"""Small models, one for each thing that a pass can stumble over, as ONNX text, to hold passes to
+the law on.
 """
 
 from __future__ import annotations
 
 import onnx_ir as ir
+
+from edgeq.io.load import load_proto
+from edgeq.passes.prepare.infer_shapes import InferShapes
 
 _BN = "float[2] g = {2.0, -0.5}, float[2] b = {0.25, 1.0}, float[2] m = {0.5, -0.25}, float[2] v = {1.5, 0.75}"
 _W = "float[2, 2, 1, 1] w = {1.0, -2.0, 0.5, 3.0}"
@@ -126,5 +129,17 @@ TEXTS: dict[str, str] = {
 
 
 def law_model(name: str) -> ir.Model:
-    """A fresh copy of one model."""
+    """A fresh copy of one model, as it is before it is loaded.
+
+    >>> model = law_model("conv_bn_relu")
+    >>> [node.op_type for node in model.graph]
+    ['Conv', 'BatchNormalization', 'Relu']
+    """
     return ir.from_onnx_text(TEXTS[name])
+
+
+def named_model(name: str) -> ir.Model:
+    """A fresh copy of one model, as passes meet it: loaded, named, with inferred shapes."""
+    model = load_proto(law_model(name)).model
+    InferShapes()(model)
+    return model

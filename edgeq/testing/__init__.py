@@ -1,0 +1,8 @@
+"""Public laws: what a graph pass, a target file or a range rule of your own can be held to."""
+
+from __future__ import annotations
+
+from edgeq.testing.pass_laws import check_pass as check_pass
+from edgeq.testing.rule_laws import check_rule as check_rule
+from edgeq.testing.target_laws import check_quantized as check_quantized
+from edgeq.testing.target_laws import check_target as check_target
