@@ -83,6 +83,21 @@ def test_links_to_decisions_say_their_number() -> None:
     assert wrong == []
 
 
+def test_contributing_names_paths_that_exist() -> None:
+    """A path with a word in capitals stands for a file that is still to be written."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    paths = re.findall(r"(?<![\w/.])(?:\.ci|edgeq|passes|targets|calibration_sets|tests|benchmarks|docs|examples)/[\w./-]*", text)
+    named = {path.rstrip(".") for path in paths if not re.search(r"[A-Z]{2}", path)}
+    assert len(named) > 40
+    assert sorted(path for path in named if not (ROOT / path).exists()) == []
+
+
+def test_contributing_names_every_room() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rooms = {path.parent.name for path in (ROOT / "edgeq").glob("*/__init__.py")} - {"passes"}
+    assert sorted(room for room in rooms if f"edgeq/{room}/" not in text) == []
+
+
 def recipe_rows() -> list[str]:
     rows = []
     for prefix, model in (
