@@ -3,6 +3,40 @@
 quantize, calibrate, prove and compare are the story; Recipe says how, Quantized is what comes of
 it. The rest of the package is imported when one of them is first used, so that `import edgeq` stays
 light.
+
+>>> import tempfile
+>>> from pathlib import Path
+>>> import edgeq
+>>> from edgeq.data.shipped import shipped_model
+>>> digits, recipe = shipped_model("digits"), edgeq.Recipe(rule="minmax", effort="fast", samples=32)
+
+Statistics once, for many runs; then the int8 model, with its plan and a report:
+
+>>> statistics = edgeq.calibrate(digits, "digits", recipe=recipe)
+>>> made = edgeq.quantize(digits, "digits", recipe=recipe, statistics=statistics, prove=False)
+>>> isinstance(made, edgeq.Quantized), made.plan.recipe == recipe.hash
+(True, True)
+
+What really runs in integers, and how far from float it is:
+
+>>> folder = tempfile.TemporaryDirectory()
+>>> int8 = Path(folder.name) / "digits.int8.onnx"
+>>> made.save(int8)
+>>> {node.runs_as for node in edgeq.prove(int8).nodes if node.op_type == "Conv"}
+{'int8'}
+>>> edgeq.compare(digits, int8, "digits").outputs[0].sqnr_db > 25
+True
+>>> folder.cleanup()
+
+What goes wrong says where, and how to fix it:
+
+>>> try:
+...     edgeq.quantize("nowhere.onnx", "digits")
+... except edgeq.EdgeqError as error:
+...     print(error)
+There is no such file
+  where: nowhere.onnx
+  fix:   Check the path of the model.
 """
 
 from __future__ import annotations
@@ -24,7 +58,8 @@ _HOMES = {"EdgeqError": "edgeq.errors", "Recipe": "edgeq.schema.recipe"}
 
 def __getattr__(name: str) -> object:
     if name in __all__:
-        found = getattr(import_module(_HOMES.get(name, "edgeq.api")), name)
-        globals()[name] = found
-        return found
+        # all of them at once: edgeq.api imports the room edgeq.prove, which would hide the function
+        found = {each: getattr(import_module(_HOMES.get(each, "edgeq.api")), each) for each in __all__}
+        globals().update(found)
+        return found[name]
     raise AttributeError(f"module 'edgeq' has no attribute {name!r}")

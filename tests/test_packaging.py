@@ -150,6 +150,13 @@ def test_public_names_are_pinned() -> None:
     assert all(hasattr(edgeq, name) for name in pinned)
 
 
+@pytest.mark.parametrize("first", sorted(edgeq.__all__))
+def test_public_names_stay_what_they_are_whichever_is_used_first(first: str) -> None:
+    """A room may have the name of a function: prove. Importing the room must not hide it."""
+    code = f"import edgeq; edgeq.{first}; print([n for n in edgeq.__all__ if not callable(getattr(edgeq, n))])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
 def test_every_version_is_pinned() -> None:
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pins = [line for line in lines if line and not line.startswith("#")]
