@@ -27,6 +27,9 @@ MIN_EXPONENT = -126
 def exponent_for(peak: float) -> int:
     """The exponent e of the bin width for a tensor with the largest magnitude `peak` (finite, >=
     0): the least with peak < BINS * 2**e.
+
+    >>> 2.0 ** exponent_for(1.0) * BINS
+    2.0
     """
     return max(math.frexp(peak)[1] - BITS, MIN_EXPONENT) if peak > 0 else MIN_EXPONENT
 
@@ -34,6 +37,9 @@ def exponent_for(peak: float) -> int:
 def coarsen(first: int, counts: I64, shift: int) -> tuple[int, I64]:
     """Add up 2**shift neighbours: bin i goes to bin floor(i / 2**shift). counts [K], the first of
     them bin `first`.
+
+    >>> coarsen(-1, np.array([1, 2, 3, 4]), 1)
+    (-1, array([1, 5, 4]))
     """
     if shift == 0 or counts.size == 0:
         return first >> shift, counts
@@ -78,7 +84,11 @@ def without_zero_spike(below: int, counts: I64) -> I64:
 
 
 def folded(below: int, counts: I64) -> I64:
-    """The histogram of |x|: bins -1-i and i added, for i = 0 .. max(below, above) - 1."""
+    """The histogram of |x|: bins -1-i and i added, for i = 0 .. max(below, above) - 1.
+
+    >>> folded(2, np.array([1, 2, 3, 4, 5]))
+    array([5, 5, 5])
+    """
     above = counts[below:]
     mirrored = counts[:below][::-1]
     total = np.zeros(max(above.size, mirrored.size), np.int64)

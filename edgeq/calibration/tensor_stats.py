@@ -95,6 +95,14 @@ def pool(parts: Sequence[TensorStats]) -> TensorStats:
 
     The range of a sample is the union of its ranges in the parts; counts are added. Exact, and
     independent of the order of the parts.
+
+    >>> from edgeq.calibration.observer import Observer
+    >>> first, second = Observer(), Observer()
+    >>> first.update(np.array([0.5, 2.0], np.float32), [0])
+    >>> second.update(np.array([-1.0], np.float32), [1])
+    >>> both = pool((first.stats(), second.stats()))
+    >>> both.low, both.high, both.count, both.samples.tolist()
+    (-1.0, 2.0, 3, [0, 1])
     """
     samples, low, high = widen(
         np.concatenate([_no_ints(), *(part.samples for part in parts)]),

@@ -39,6 +39,13 @@ def open_dataset(
     N. split: the part of a set. shapes: freezes dynamic dimensions (--shape NAME=DIMS). Names,
     lengths and the first sample are checked now, the other samples when they are read. Raises
     BadData.
+
+    >>> import numpy as np
+    >>> from edgeq.graph.signature import InputSpec
+    >>> inputs = (InputSpec("x", "float32", ("N", 3)),)
+    >>> dataset = open_dataset({"x": np.ones((5, 3), np.float32)}, inputs)
+    >>> dataset.count, [batch.feeds["x"].shape for batch in dataset.batches(2)]
+    (5, [(2, 3), (2, 3), (1, 3)])
     """
     if samples is not None and samples < 1:
         raise BadData(f"{samples} samples are too few.", "--samples", "Use at least 1, or leave the option out.")

@@ -11,7 +11,11 @@ from edgeq.errors import BadData
 
 
 def shipped_sets() -> tuple[str, ...]:
-    """Names of the data sets that come with edgeq."""
+    """Names of the data sets that come with edgeq.
+
+    >>> shipped_sets()
+    ('digits',)
+    """
     return tuple(sorted(entry.name for entry in files("edgeq.calibration_sets").iterdir() if (entry / "set.toml").is_file()))
 
 
@@ -27,7 +31,11 @@ def shipped_folder(name: str) -> Path:
 
 
 def shipped_model(name: str) -> Path:
-    """The float ONNX model that comes with a shipped set. Raises BadData."""
+    """The float ONNX model that comes with a shipped set. Raises BadData.
+
+    >>> shipped_model("digits").name
+    'digits.onnx'
+    """
     folder = shipped_folder(name)
     model = read_set(folder / "set.toml").model
     if model is None:

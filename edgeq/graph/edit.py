@@ -30,7 +30,12 @@ class Names:
 
 
 def free_name(wanted: str, used: set[str]) -> str:
-    """`wanted`, or with _1, _2, ... the first that is not in `used`; it is added there."""
+    """`wanted`, or with _1, _2, ... the first that is not in `used`; it is added there.
+
+    >>> used = {"conv", "conv_1"}
+    >>> free_name("conv", used), free_name("relu", used)
+    ('conv_2', 'relu')
+    """
     name, number = wanted, 0
     while name in used:
         number += 1

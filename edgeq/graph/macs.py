@@ -27,6 +27,12 @@ def elements(value: ir.Value | None) -> int:
 def macs(node: ir.Node) -> int:
     """Multiply-accumulates of Conv, ConvTranspose, Gemm and MatMul for one sample; 0 for every
     other operator.
+
+    >>> import onnx_ir as ir
+    >>> text = '<ir_version: 8, opset_import: ["" : 17]> net (float[4, 3] x, float[3, 2] w) '
+    >>> model = ir.from_onnx_text(text + "=> (float[4, 2] y) { y = MatMul(x, w) }")
+    >>> macs(model.graph.node(0))
+    24
     """
     if is_op(node, "Conv", "ConvTranspose"):
         weight = node.inputs[1]

@@ -51,6 +51,13 @@ def owner(node: ir.Node) -> ir.Graph:
 def constant(value: ir.Value | None) -> AnyArray | None:
     """The array of an initializer (that no caller can override) or of a Constant node's output;
     None for all else. Do not write to it.
+
+    >>> from edgeq.data.shipped import shipped_model
+    >>> from edgeq.io.load import load_model
+    >>> model = load_model(shipped_model("digits")).model
+    >>> image, weight = model.graph.node(0).inputs
+    >>> constant(weight).shape, constant(image)
+    ((16, 1, 3, 3), None)
     """
     if value is None or value.is_graph_input():
         return None
@@ -62,7 +69,14 @@ def constant(value: ir.Value | None) -> AnyArray | None:
 
 
 def rank(value: ir.Value | None) -> int | None:
-    """The number of dimensions where it is known."""
+    """The number of dimensions where it is known.
+
+    >>> from edgeq.data.shipped import shipped_model
+    >>> from edgeq.io.load import load_model
+    >>> model = load_model(shipped_model("digits")).model
+    >>> rank(model.graph.inputs[0])
+    4
+    """
     return None if value is None or value.shape is None else len(value.shape)
 
 
@@ -120,7 +134,14 @@ def window_axes(node: ir.Node) -> int | None:
 
 
 def clip_bounds(node: ir.Node) -> tuple[float, float] | None:
-    """[low, high] of a Relu or Clip with constant bounds around 0 (None: not of that kind)."""
+    """[low, high] of a Relu or Clip with constant bounds around 0 (None: not of that kind).
+
+    >>> import onnx_ir as ir
+    >>> text = '<ir_version: 8, opset_import: ["" : 17]> net (float[N, 3] x) => (float[N, 3] y) '
+    >>> model = ir.from_onnx_text(text + "<float l = {0.0}, float h = {6.0}> { y = Clip(x, l, h) }")
+    >>> clip_bounds(model.graph.node(0))
+    (0.0, 6.0)
+    """
     if node.op_type == "Relu":
         return 0.0, float("inf")
     bounds = [float("-inf"), float("inf")]

@@ -23,6 +23,12 @@ class InputSpec:
 def input_specs(model: ir.Model) -> tuple[InputSpec, ...]:
     """The inputs a user has to feed, in graph order; inputs with a default value (an initializer)
     are left out.
+
+    >>> from edgeq.data.shipped import shipped_model
+    >>> from edgeq.io.load import load_model
+    >>> model = load_model(shipped_model("digits")).model
+    >>> input_specs(model)
+    (InputSpec(name='image', dtype='float32', shape=('N', 1, 16, 16)),)
     """
     return tuple(_spec(value) for value in model.graph.inputs if value.name not in model.graph.initializers)
 

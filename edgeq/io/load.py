@@ -56,6 +56,11 @@ def load_model(path: str | Path, *, max_bytes: int = MAX_BYTES, max_depth: int =
     max_bytes bounds the file and its external data together, max_depth the nesting of bodies.
     quantized: accept integer models too. Raises BadModel (UnsupportedOpset) that says what is
     wrong, where, and how to fix it.
+
+    >>> from edgeq.data.shipped import shipped_model
+    >>> loaded = load_model(shipped_model("digits"))
+    >>> [value.name for value in loaded.model.graph.inputs], loaded.model.opset_imports[""]
+    (['image'], 17)
     """
     path = Path(path)
     data = _read(path, max_bytes)

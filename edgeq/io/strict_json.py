@@ -19,6 +19,12 @@ JsonValue = None | bool | int | float | str | list["JsonValue"] | dict[str, "Jso
 def to_json(value: object) -> str:
     """`value` as indented JSON text with a final newline. Raises TypeError for what has no JSON
     form (a programmer error).
+
+    >>> print(to_json({"scale": 0.5, "error": float("nan")}), end="")
+    {
+      "scale": 0.5,
+      "error": null
+    }
     """
     return json.dumps(plain(value), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
 

@@ -35,6 +35,11 @@ def allocate(choices: Mapping[str, Sequence[Choice]], budget: float) -> dict[str
     Greedy on the lower convex hull of each weight's choices, best gain a byte first: the optimum of
     the knapsack but for what the last step leaves over, which further steps that still fit use up.
     Source: Shoham and Gersho, IEEE Trans. ASSP 36(9), 1988.
+
+    >>> near = [Choice(2, 10, 9.0), Choice(4, 20, 1.0)]
+    >>> far = [Choice(2, 10, 2.0), Choice(4, 20, 1.0)]
+    >>> allocate({"near": near, "far": far}, budget=30)
+    {'far': 2, 'near': 4}
     """
     hulls = {key: _hull(options) for key, options in sorted(choices.items())}
     at = dict.fromkeys(hulls, 0)

@@ -42,7 +42,11 @@ class Grain:
 
 
 def parse_grain(word: str) -> Grain:
-    """tensor, channel, group:N or vector:N. Raises ValueError for any other word."""
+    """tensor, channel, group:N or vector:N. Raises ValueError for any other word.
+
+    >>> parse_grain("tensor"), parse_grain("group:4")
+    (Grain(channels=None, vector=1), Grain(channels=4, vector=1))
+    """
     match = _WORD.fullmatch(word)
     if match is None or "0" in (match[1], match[2]):
         raise ValueError("granularity is tensor, channel, group:N (channels that share a table) or vector:N (weights an entry)")
@@ -71,6 +75,10 @@ class Codebook:
 def encode(array: AnyArray, grain: Grain, axis: int, bits: int = 8) -> Codebook | None:
     """The codebook of an array as it is, with the fewest bits that do; None when `bits` are too few
     for its different values.
+
+    >>> book = encode(np.array([[1, 1, 5], [5, 1, 9]], np.int8), parse_grain("tensor"), axis=0)
+    >>> book.bits, book.tables.reshape(-1).tolist(), book.indices.tolist()
+    (2, [1, 5, 9], [[0, 0, 1], [1, 0, 2]])
     """
     if grain.vector > 1:
         return _encode_vectors(array, grain, axis, bits)
@@ -86,7 +94,13 @@ def encode(array: AnyArray, grain: Grain, axis: int, bits: int = 8) -> Codebook 
 
 
 def decode(book: Codebook) -> AnyArray:
-    """The array again."""
+    """The array again.
+
+    >>> array = np.array([[1, 1, 5], [5, 1, 9]], np.int8)
+    >>> book = encode(array, parse_grain("tensor"), axis=0)
+    >>> bool((decode(book) == array).all())
+    True
+    """
     if book.grain.vector > 1:
         return _from_cells([book.tables[0][book.indices].reshape(-1)], book.shape, book.axis)
     cells = _cells(book.indices, book.grain, book.axis)

@@ -96,6 +96,13 @@ def grid_for_range(
     symmetric: zero_point is the middle code (0 for signed, 128 for uint8) and the span is
     +-max(|low|, |high|). power_of_two: so is the scale; the grid then spans up to twice as much.
     Formula: Jacob et al., arXiv:1712.05877, section 2.1.
+
+    >>> grid = grid_for_range(-1.0, 1.55, "uint8")
+    >>> round(float(grid.scale), 6), int(grid.zero_point)
+    (0.01, 100)
+    >>> grid = grid_for_range(-1.0, 1.27, "int8", symmetric=True, narrow=True)
+    >>> round(float(grid.scale), 6), int(grid.zero_point), round(float(grid.low), 6)
+    (0.01, 0, -1.27)
     """
     qmin, qmax = LIMITS[dtype][0] + int(narrow), LIMITS[dtype][1]
     low, high = min(float(low), 0.0), max(float(high), 0.0)
@@ -109,7 +116,11 @@ def grid_for_range(
 
 
 def next_power_of_two(scale: NDArray[np.floating]) -> F32:
-    """The smallest power of two that is not below each positive scale; exact."""
+    """The smallest power of two that is not below each positive scale; exact.
+
+    >>> next_power_of_two(np.array([0.2, 0.25, 0.3])).tolist()
+    [0.25, 0.25, 0.5]
+    """
     mantissa, exponent = np.frexp(scale)
     return np.asarray(np.ldexp(np.float32(1), np.where(mantissa == 0.5, exponent - 1, exponent)), np.float32)
 
@@ -117,6 +128,10 @@ def next_power_of_two(scale: NDArray[np.floating]) -> F32:
 def quantize(x: NDArray[np.floating], grid: QuantParams) -> AnyArray:
     """round_half_even(x / scale) + zero_point, saturated: ONNX QuantizeLinear. Shape of x, dtype of
     the grid.
+
+    >>> grid = grid_for_range(0.0, 25.5, "uint8")
+    >>> quantize(np.array([-1.0, 0.0, 0.26, 99.0]), grid)
+    array([  0,   0,   3, 255], dtype=uint8)
     """
     scale, zero = _along(x.ndim, grid)
     codes = np.rint(x.astype(np.float32) / scale) + zero
@@ -124,7 +139,12 @@ def quantize(x: NDArray[np.floating], grid: QuantParams) -> AnyArray:
 
 
 def dequantize(q: AnyArray, grid: QuantParams) -> F32:
-    """scale * (q - zero_point) in float32: ONNX DequantizeLinear."""
+    """scale * (q - zero_point) in float32: ONNX DequantizeLinear.
+
+    >>> grid = grid_for_range(0.0, 255.0, "uint8")
+    >>> dequantize(np.array([0, 3, 255], np.uint8), grid)
+    array([  0.,   3., 255.], dtype=float32)
+    """
     scale, zero = _along(q.ndim, grid)
     return np.asarray((q.astype(np.int32) - zero).astype(np.float32) * scale, np.float32)
 

@@ -50,6 +50,9 @@ def cluster(values: NDArray[np.floating], weights: F64 | None, count: int) -> F6
 
     values, weights: flat, of one length; None: all weights 1. Source of the recursion: Wang and
     Song, Ckmeans.1d.dp, R Journal 3/2, 2011.
+
+    >>> cluster(np.array([0.0, 0.1, 5.0, 5.1, 5.2]), None, 2)
+    array([0.05, 5.1 ])
     """
     data = sort(values, weights)
     distinct = _distinct(data.values)

@@ -16,6 +16,11 @@ PARTS: dict[int, tuple[int, ...]] = {1: (1,), 2: (2,), 3: (2, 1), 4: (4,), 5: (4
 def pack(values: U8, width: int) -> U8:
     """values [n] below 2^width -> bytes [ceil(n width / 8)]. The first value has the lowest bits,
     as ONNX packs its 4-bit types.
+
+    >>> pack(np.array([1, 2, 3, 0], np.uint8), 2)
+    array([57], dtype=uint8)
+    >>> [f"{byte:08b}" for byte in pack(np.array([1, 2, 3, 0], np.uint8), 2)]
+    ['00111001']
     """
     per = 8 // width
     padded = np.zeros(-(-values.size // per) * per, np.uint8)
@@ -25,7 +30,11 @@ def pack(values: U8, width: int) -> U8:
 
 
 def unpack(packed: U8, width: int, count: int) -> U8:
-    """The inverse of pack: values [count]."""
+    """The inverse of pack: values [count].
+
+    >>> unpack(pack(np.array([5, 0, 7], np.uint8), 4), 4, 3)
+    array([5, 0, 7], dtype=uint8)
+    """
     shifts = np.arange(8 // width, dtype=np.uint8) * np.uint8(width)
     return np.asarray((packed[:, None] >> shifts) & np.uint8(2**width - 1), np.uint8).reshape(-1)[:count]
 
@@ -40,5 +49,9 @@ def split(values: U8, bits: int) -> list[tuple[int, U8]]:
 
 
 def packed_bytes(count: int, bits: int) -> int:
-    """Bytes that `count` indices take once packed."""
+    """Bytes that `count` indices take once packed.
+
+    >>> packed_bytes(1000, 4), packed_bytes(1000, 3)
+    (500, 375)
+    """
     return sum(-(-count * width // 8) for width in PARTS[bits])

@@ -23,7 +23,13 @@ class Prune:
 
 
 def parse_prune(word: str) -> Prune:
-    """A share such as 0.5, or N:M such as 2:4. Raises ValueError for any other word."""
+    """A share such as 0.5, or N:M such as 2:4. Raises ValueError for any other word.
+
+    >>> parse_prune("0.5")
+    Prune(ratio=0.5, pattern=None)
+    >>> parse_prune("2:4")
+    Prune(ratio=0.0, pattern=(2, 4))
+    """
     match = _PATTERN.fullmatch(word.strip())
     if match:
         keep, among = int(match[1]), int(match[2])

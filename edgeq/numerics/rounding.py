@@ -111,6 +111,11 @@ def round_weights(weight: F32, moment: F64, scale: F32, codes: Codes, passed_on:
 
     A row whose error r H r^T would be larger than nearest rounding's keeps nearest rounding.
     passed_on: feedback(moment), if known.
+
+    >>> weight = np.array([[[0.6, 0.6]]], np.float32)
+    >>> alike = np.array([[[1.0, 0.9], [0.9, 1.0]]])  # two inputs that move together
+    >>> round_weights(weight, alike, np.ones((1, 1), np.float32), Codes(-127, 127, (), None))
+    array([[[1., 0.]]], dtype=float32)
     """
     nearest = codes.all_nearest(weight / scale[..., None])
     fed_back = _recursion(weight.astype(np.float64), passed_on or feedback(moment), scale.astype(np.float64), codes)

@@ -18,6 +18,9 @@ from edgeq.numerics.arrays import F32, Indices
 def neighbours(kernel: tuple[int, ...]) -> tuple[Indices, ...]:
     """Pairs of indices into a flattened weight row of shape `kernel` (channels, then spatial; (K,)
     for a matrix product), an order each.
+
+    >>> [pairs.tolist() for pairs in neighbours((4,))]
+    [[[0, 1], [2, 3]]]
     """
     size = int(np.prod(kernel))
     index = np.arange(size).reshape(kernel)

@@ -15,6 +15,13 @@ class MinCut:
     """Nodes are any hashable; "source side" and "sink side" are the two labels.
 
     add(a, b, cost): pay `cost` when a ends on the source side and b on the sink side.
+
+    >>> cut = MinCut()
+    >>> cut.prefer_source("a", 5)
+    >>> cut.prefer_sink("b", 3)
+    >>> cut.add("a", "b", 1)  # cheaper to cut than to move either
+    >>> cut.source_side()
+    {'a'}
     """
 
     def __init__(self) -> None:

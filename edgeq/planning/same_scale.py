@@ -34,6 +34,14 @@ def same_scale_groups(model: ir.Model, placement: Placement, target: Target) -> 
 
     So too of kernels that the target says to have one grid for both sides; a Concat of those that
     cannot join gets its inputs requantized.
+
+    >>> from edgeq.planning.placement import place
+    >>> from edgeq.schema.target import load_target
+    >>> from edgeq.testing.pass_models import named_model
+    >>> model, target = named_model("lines"), load_target("npu_int8")
+    >>> groups = same_scale_groups(model, place(model, target), target)
+    >>> sorted(groups.members.values())
+    [('a', 'b', 'y'), ('x',)]
     """
     return _Joiner(model, placement, target).groups()
 

@@ -33,6 +33,13 @@ class Origin:
 def read_origins(model: ir.Model) -> dict[str, Origin]:
     """Name of the float node -> what became of it; empty for a model of another tool, or with a
     damaged record.
+
+    >>> from edgeq.data.shipped import shipped_model
+    >>> from edgeq.io.load import load_model
+    >>> model = load_model(shipped_model("digits")).model
+    >>> model.metadata_props[NODES_KEY] = '{"relu_1": {"runs": "folded", "as": null}}'
+    >>> read_origins(model)["relu_1"].runs
+    'folded'
     """
     try:
         record = json.loads(model.metadata_props.get(NODES_KEY, "{}"))

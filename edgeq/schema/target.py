@@ -110,7 +110,11 @@ class Target(Strict):
 
 
 def shipped_targets() -> tuple[str, ...]:
-    """Names of the targets that come with edgeq."""
+    """Names of the targets that come with edgeq.
+
+    >>> [name for name in shipped_targets() if name.startswith("cpu")]
+    ['cpu', 'cpu_arm']
+    """
     found = (entry.name for entry in files("edgeq.targets").iterdir())
     return tuple(sorted(name.removesuffix(".toml") for name in found if name.endswith(".toml")))
 
@@ -118,6 +122,9 @@ def shipped_targets() -> tuple[str, ...]:
 def load_target(name_or_path: str, *, float_io: bool = False) -> Target:
     """A shipped target by name, or a user's own TOML file by path. float_io: float inputs and
     outputs all the same. Raises BadTarget.
+
+    >>> load_target("cpu").activations.dtype, load_target("mcu_tflite").integer_only
+    ('uint8', True)
     """
     target = _load_target(name_or_path)
     return target.with_float_io() if float_io else target
