@@ -92,13 +92,6 @@ class Target(Strict):
         """The same chip, whose models take and give floats."""
         return self._changed({"float_io": True})
 
-    def with_costs(self, *, int_ns: float, float_ns: float, integer_mac_worth_ns: float) -> Target:
-        """The same chip with one cost for every operator: where it is not to be asked what pays."""
-        costs = {"int_ns": int_ns, "float_ns": float_ns}
-        kernels = tuple(kernel.model_copy(update=costs) for kernel in self.kernel)
-        boundary = self.boundary.model_copy(update={"integer_mac_worth_ns": integer_mac_worth_ns})
-        return self.model_copy(update={"kernel": kernels, "movement": self.movement.model_copy(update=costs), "boundary": boundary})
-
     @property
     def same_scale_ops(self) -> frozenset[str]:
         """Kernels whose inputs and output share one grid."""
