@@ -1,3 +1,1 @@
-"""A QDQ model read as integer operators: checked against a target, run in numpy, written as
-TFLite.
-"""
+"""QDQ models as integer operators: checked against a target, run in numpy, written as TFLite."""

@@ -1,4 +1,4 @@
-"""The bounds of a Relu or Clip behind an operator, on the grid of its output."""
+"""The bounds of a Relu or Clip fused into an operator, as codes on the operator's output grid."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from edgeq.numerics.grid import LIMITS, QuantParams
 
 
 def clamp_codes(step: IntegerOp, grid: QuantParams) -> tuple[int, int]:
-    """The codes that a fused Relu or Clip leaves."""
+    """The smallest and the largest int8 code that the step's fused Relu or Clip lets through.
+
+    Without a clamp these are the limits of int8.
+    """
     low, high = LIMITS["int8"]
     if step.clamp is not None:
         ends = [float(np.clip(bound / float(grid.scale), -1e6, 1e6)) for bound in step.clamp]
@@ -18,6 +21,6 @@ def clamp_codes(step: IntegerOp, grid: QuantParams) -> tuple[int, int]:
 
 
 def implied(bounds: tuple[float, float], grid: QuantParams) -> bool:
-    """Whether the codes of the grid end within the bounds."""
+    """Whether the grid's own range already lies within the bounds (to half a scale step)."""
     slack = float(grid.scale) / 2
     return bounds[0] <= float(grid.low) + slack and bounds[1] >= float(grid.high) - slack

@@ -1,4 +1,4 @@
-"""The operators of a quantized file, for a runtime that does not list what it ran."""
+"""List the operators of a quantized file, for a runtime that does not report what it ran."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from edgeq.runtimes.ran_operator import RanOperator
 
 
 def code_operators(model: ir.Model, kernel: str) -> tuple[RanOperator, ...]:
-    """The file's operators, all run by `kernel`; integer: where they read and make codes."""
+    """The operators of the file in execution order, each attributed to `kernel`.
+
+    An operator counts as integer when all its operands that are not constant have a grid. A
+    QuantizeLinear or DequantizeLinear always does.
+    """
     shaped = model.clone()
     InferShapes()(shaped)
     rows = []

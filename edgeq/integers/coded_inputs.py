@@ -1,4 +1,4 @@
-"""What a model that takes codes or raw pixels is fed, from the floats of its float model."""
+"""Convert float feeds to the codes or raw pixels that a quantized model takes."""
 
 from __future__ import annotations
 
@@ -14,13 +14,17 @@ from edgeq.schema.pixels import PixelMap, pixel_key, recorded_map
 
 
 def pixel_inputs(model: ir.Model) -> dict[str, PixelMap]:
-    """The inputs that take raw pixels."""
+    """The inputs that take raw pixels: name -> the pixel map recorded in the model's metadata."""
     found = {str(value.name): recorded_map(model.metadata_props.get(pixel_key(str(value.name)))) for value in model.graph.inputs}
     return {name: one for name, one in found.items() if one is not None}
 
 
 def coded(model: ir.Model, feeds: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
-    """The feeds, with codes or pixels for inputs of integers whose record tells what they mean."""
+    """The feeds, with float arrays converted for inputs of type int8 or uint8.
+
+    An input with a recorded pixel map gets pixels, one with a recorded grid gets codes. Feeds that
+    are integers already, and inputs without a record, pass unchanged.
+    """
     pixels = pixel_inputs(model)
     found = dict(feeds)
     for value in model.graph.inputs:

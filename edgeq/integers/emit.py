@@ -1,6 +1,4 @@
-"""From a QDQ model to the bytes of a .tflite file: integers throughout, channels last, no
-TensorFlow.
-"""
+"""Write a QDQ model as the bytes of a .tflite file: int8 throughout, channels last."""
 
 from __future__ import annotations
 
@@ -24,18 +22,20 @@ from edgeq.integers.tflite.fused import FUSED
 from edgeq.integers.tflite.layout import stored
 from edgeq.version import __version__
 
-#: what of a model's own record goes into the file
+#: the entries of the model's metadata that are copied into the file
 _RECORD = ("edgeq.target", "edgeq.recipe", "edgeq.model", "edgeq.data", "edgeq.plan", "edgeq.gate")
 
 
 def emit_tflite(model: ir.Model) -> bytes:
-    """The .tflite form of a QDQ model whose integers are all of 8 bits (uint8 becomes int8,
-    exactly).
+    """The bytes of the .tflite form of a QDQ model whose integers all have 8 bits.
 
-    A dynamic first dimension of an input becomes 1. Images are taken and given channels last: [N,
-    C, H, W] -> [N, H, W, C]. Float inputs and outputs get a QUANTIZE and a DEQUANTIZE; inputs of
-    raw pixels stay uint8, with a QUANTIZE behind them. Raises UnsupportedOp that names the node,
-    BadModel for sizes that are not known, MissingExtra without the extra [tflite].
+    uint8 codes become int8 codes that stand for exactly the same numbers. A dynamic first dimension
+    of an input becomes 1. Images enter and leave channels last: [N, C, H, W] -> [N, H, W, C]. Float
+    inputs and outputs get a QUANTIZE and a DEQUANTIZE; inputs of raw pixels stay uint8 and are
+    followed by a QUANTIZE.
+
+    Raises UnsupportedOp, which names the node; BadModel for unknown sizes or an input that is
+    neither float nor codes; MissingExtra without the extra [tflite].
     """
     require_tflite()
     graph = integer_graph(fixed_batch(model))
@@ -58,7 +58,7 @@ def emit_tflite(model: ir.Model) -> bytes:
 
 
 def _end(emitter: Emitter, operand: Operand) -> int:
-    """The tensor of a model input."""
+    """Add the tensor of a model input."""
     if operand.shape is None or not (operand.is_float or operand.grid is not None):
         raise BadModel(f"Input {operand.name} is neither float nor codes.", operand.name, "Feed it as a constant: fold it into the model.")
     tensor = emitter.scratch(operand.name, stored(operand.shape), operand.grid)
@@ -67,8 +67,9 @@ def _end(emitter: Emitter, operand: Operand) -> int:
 
 
 def _pixels(emitter: Emitter, operand: Operand) -> int:
-    """The uint8 tensor of a model input, and the int8 tensor that all else reads: the same codes,
-    128 less.
+    """Add the uint8 tensor of a model input, and a QUANTIZE to the int8 tensor that is read.
+
+    Both hold the same numbers; the int8 codes are 128 lower.
     """
     codes, grid = _end(emitter, operand), operand.grid
     assert grid is not None  # PixelBoundary records it

@@ -1,4 +1,4 @@
-"""A model for one sample a run: its batch fixed, every size known."""
+"""Fix a model to one sample per run, so that every size is known."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from edgeq.passes.prepare.infer_shapes import InferShapes
 
 
 def fixed_batch(model: ir.Model) -> ir.Model:
-    """A copy for one sample a run, with every size that follows from the inputs' inferred and shape
-    arithmetic folded. Raises BadModel for an input with a size that is not fixed.
+    """A copy of the model with batch size 1, shapes inferred and shape arithmetic folded.
+
+    Raises BadModel for an input that has an unknown size on an axis other than the first.
     """
     copy = model.clone()
     shapes = {}

@@ -1,6 +1,4 @@
-"""Golden vectors: what goes in and what must come out of an integer-only chip, code by code, from
-the reference interpreter.
-"""
+"""Golden vectors: inputs and expected outputs of an integer-only target, from the interpreter."""
 
 from __future__ import annotations
 
@@ -20,18 +18,18 @@ from edgeq.integers.tflite.layout import permuted
 from edgeq.numerics.arrays import AnyArray
 from edgeq.numerics.grid import QuantParams, quantize
 
-#: fixed, so that the same vectors give the same file (zip's own epoch)
+#: the time stamp of every zip entry: a constant, so that equal vectors give equal bytes
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def golden_vectors(model: ir.Model, dataset: Dataset, count: int, *, channels_last: bool = False) -> dict[str, AnyArray]:
     """Codes of the first `count` samples: in_NAME [count, ...] and out_NAME [count, ...].
 
-    channels_last: as the .tflite form takes and gives them, int8 (raw pixels uint8) [N, H, W, C];
-    else as the ONNX model does.
+    With channels_last the arrays are those of the .tflite form: int8 (raw pixels uint8), images as
+    [N, H, W, C]. Otherwise they are those of the ONNX model.
 
-    Raises UnsupportedOp for a model that is not integers throughout, BadModel when a sum leaves
-    int32.
+    Raises UnsupportedOp for a model that is not integer throughout, and BadModel when an
+    accumulator overflows int32.
     """
     machine = Interpreter(model)
     found: dict[str, list[AnyArray]] = {}
@@ -59,7 +57,7 @@ def _codes(array: AnyArray, grid: QuantParams) -> AnyArray:
 
 
 def golden_bytes(vectors: Mapping[str, AnyArray]) -> bytes:
-    """An .npz of them; the same vectors give the same bytes."""
+    """The vectors as the bytes of an .npz file; equal vectors give equal bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, array in sorted(vectors.items()):

@@ -1,5 +1,6 @@
-"""A QDQ graph seen as integer operators: what each reads and makes in codes, with the grids.
-Reading only; it tolerates illegal graphs.
+"""Read a QDQ graph as integer operators with the grids of their operands.
+
+The graph is not changed, and need not be legal for any target.
 """
 
 from __future__ import annotations
@@ -20,38 +21,37 @@ _PAIR = ("QuantizeLinear", "DequantizeLinear")
 
 @dataclass(frozen=True, eq=False)
 class Operand:
-    """A tensor. grid: of its codes; None: floats, or integers that are no codes (shapes, indices).
-    data: of a constant.
+    """A tensor that an integer operator reads or writes."""
 
-    name: of the value that holds the codes, where there is one. shape: None where a size is
-    unknown.
-    """
-
+    #: name of the value that holds the codes where it is quantized, else of the value itself
     name: str
+    #: numpy name of the element type
     dtype: str
+    #: None where a size is unknown
     shape: tuple[int, ...] | None
+    #: grid of the codes; None for floats, and for integers that are no codes (shapes, indices)
     grid: QuantParams | None
+    #: array of a constant
     data: AnyArray | None = None
 
     @property
     def is_float(self) -> bool:
-        """Whether real numbers travel here at run time."""
+        """Whether the operand holds real numbers at run time."""
         return self.data is None and self.dtype in ("float32", "float16", "float64", "bfloat16")
 
 
 @dataclass(frozen=True, eq=False)
 class IntegerOp:
-    """One operator on codes. op_type: ONNX's; or Requantize (codes to another grid), Lookup
-    (inputs: codes, table).
+    """One operator on codes."""
 
-    clamp: bounds of a Relu or Clip between the operator and its output grid, which the kernel does
-    on the way. node: to read attributes.
-    """
-
+    #: ONNX's name, or Requantize (codes to another grid), or Lookup (inputs: codes and table)
     op_type: str
+    #: the node in the graph, for its attributes
     node: ir.Node
+    #: None for an optional input that is left out
     inputs: tuple[Operand | None, ...]
     outputs: tuple[Operand, ...]
+    #: bounds of a Relu or Clip between the operator and its output grid, fused into the kernel
     clamp: tuple[float, float] | None = None
 
     @property
@@ -60,24 +60,27 @@ class IntegerOp:
 
     @property
     def computes(self) -> bool:
-        """Whether something flows through it at run time; constants and their arithmetic are read
-        where they are used.
-        """
+        """Whether an input is known only at run time; constants are read where they are used."""
         return any(operand is not None and operand.data is None for operand in self.inputs)
 
 
 @dataclass(frozen=True, eq=False)
 class IntegerGraph:
-    """Steps in the order of execution. inputs, outputs: of the model, floats or codes."""
+    """The operators of a model."""
 
+    #: of the model: floats or codes
     inputs: tuple[Operand, ...]
+    #: of the model: floats or codes
     outputs: tuple[Operand, ...]
+    #: in the order of execution
     steps: tuple[IntegerOp, ...]
 
 
 def integer_graph(model: ir.Model) -> IntegerGraph:
-    """Read the main graph of a QDQ model whose shapes are inferred. Every node but the pairs
-    becomes a step.
+    """Read the main graph of a QDQ model whose shapes are inferred.
+
+    The DequantizeLinear and QuantizeLinear around an operator become part of its step; a Cast and
+    the Gather from a table of 256 codes become one Lookup. Every other node is a step of its own.
     """
     return _Reader(model).read()
 
@@ -110,9 +113,7 @@ class _Reader:
                 yield self._operator(node)
 
     def _dequantize(self, node: ir.Node) -> Iterator[IntegerOp]:
-        """Only what hands floats out of the model, or to nobody in particular, is a step of its
-        own.
-        """
+        """A DequantizeLinear is a step only where its result is an output of the model."""
         if constant(node.inputs[0]) is None and node.outputs[0].is_graph_output():
             yield IntegerOp("DequantizeLinear", node, (self._codes(node),), (self._plain(node.outputs[0]),))
 
@@ -130,7 +131,7 @@ class _Reader:
     def _operator(self, node: ir.Node) -> IntegerOp:
         inputs = tuple(self._operand(value) for value in node.inputs)
         used = [value for value in node.outputs if value.name and (value.uses() or value.is_graph_output())]
-        ends = [self._follow(value, through_clamps=len(used) == 1) for value in used]  # a clamp is of one output
+        ends = [self._follow(value, through_clamps=len(used) == 1) for value in used]  # a clamp needs a single output
         outputs = [self._plain(end) for end, _ in ends]
         clamp = ends[0][1] if len(ends) == 1 else None
         if is_op(node, "Concat") and outputs and outputs[0].grid is not None:
@@ -138,8 +139,9 @@ class _Reader:
         return IntegerOp(node.op_type, node, inputs, tuple(outputs), clamp)
 
     def _follow(self, value: ir.Value, *, through_clamps: bool) -> tuple[ir.Value, tuple[float, float] | None]:
-        """The codes that a float output becomes, through Relu and Clip, when one QuantizeLinear is
-        all that reads it; and the bounds on the way.
+        """The codes that an output becomes when its only reader is a QuantizeLinear, with bounds.
+
+        The bounds are those of the Relu and Clip nodes that lie between the two.
         """
         start, passed = value, list[ir.Node]()
         bounds: tuple[float, float] | None = None
@@ -163,7 +165,7 @@ class _Reader:
         return self._codes(maker) if maker is not None and is_op(maker, "DequantizeLinear") else self._plain(value)
 
     def _codes(self, node: ir.Node) -> Operand:
-        """What a DequantizeLinear reads."""
+        """The operand that a DequantizeLinear reads."""
         source = node.inputs[0]
         assert source is not None
         found = self._plain(source)
@@ -179,8 +181,9 @@ class _Reader:
 
 
 def _of_grid(operand: Operand | None, grid: QuantParams) -> Operand | None:
-    """A part of a Concat on codes: a constant, or the result of a table, has the grid of all where
-    nothing says its own.
+    """The input of a Concat on codes, with the grid of the output where it has none of its own.
+
+    Constants and the results of tables have no DequantizeLinear that would tell their grid.
     """
     if operand is None or operand.grid is not None or operand.is_float:
         return operand

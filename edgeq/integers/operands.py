@@ -1,6 +1,4 @@
-"""What an integer operator needs of its operands, asked for in one way: codes with a grid, known
-sizes, or the error that names the node.
-"""
+"""Access the operands of an integer operator: grids and sizes, or an error that names the node."""
 
 from __future__ import annotations
 
@@ -11,14 +9,14 @@ from edgeq.numerics.grid import QuantParams
 
 
 def refused(step: IntegerOp, why: str) -> UnsupportedOp:
-    """The error for a step that TFLite cannot express."""
+    """The error for a step that TFLite cannot express, with the reason `why`."""
     return UnsupportedOp(
         f"TFLite's int8 operators cannot express this {step.op_type}: {why}.", f"node {step.name}", "Change the float model."
     )
 
 
 def shape_of(operand: Operand, step: IntegerOp) -> tuple[int, ...]:
-    """The sizes of a tensor. Raises UnsupportedOp where one is not known."""
+    """The sizes of a tensor. Raises UnsupportedOp where one is unknown."""
     if operand.shape is None:
         raise UnsupportedOp(
             f"A size of {operand.name} is not known; TFLite models have fixed shapes.",
@@ -29,7 +27,7 @@ def shape_of(operand: Operand, step: IntegerOp) -> tuple[int, ...]:
 
 
 def codes(step: IntegerOp, number: int) -> Operand:
-    """An input that must be codes with a grid. Raises UnsupportedOp."""
+    """The input with this number. Raises UnsupportedOp where it has no grid."""
     found = step.inputs[number] if number < len(step.inputs) else None
     if found is None or found.grid is None:
         raise refused(step, f"its input {number} is not quantized")
@@ -52,9 +50,7 @@ def grid_out(step: IntegerOp, number: int = 0) -> QuantParams:
 
 
 def same_grid(step: IntegerOp) -> None:
-    """For steps that move codes. Raises UnsupportedOp where an output has another grid than the
-    input.
-    """
+    """Raise UnsupportedOp unless all outputs of a step that moves codes have its input's grid."""
     grid = grid_in(step)
     if any(grid_out(step, number) != grid for number in range(len(step.outputs))):
         raise refused(step, "it moves codes, but its output has another grid than its input")

@@ -1,4 +1,4 @@
-"""Run an int8 graph in integers: codes in, codes out."""
+"""Run a quantized model in integers: codes in, codes out."""
 
 from __future__ import annotations
 
@@ -19,17 +19,20 @@ from edgeq.numerics.grid import QuantParams, quantize
 
 @dataclass(frozen=True, eq=False)
 class IntegerRun:
-    """What came of a run."""
+    """The result of a run."""
 
-    #: name -> codes [N, ...], of the dtype of their grid
+    #: name -> codes [N, ...], with the dtype of their grid
     outputs: Mapping[str, Ints]
-    #: accumulators that left int32; empty for a sound model
+    #: accumulators that overflowed int32; empty for a sound model
     overflows: tuple[Overflow, ...]
 
 
 class Interpreter:
-    """An int8 model, opened for runs in numpy: int32 accumulators, TFLite's fixed-point
-    requantization (or float, as ONNX defines it).
+    """An int8 model, opened for runs in numpy.
+
+    Accumulators are int32. Requantization is TFLite's fixed-point arithmetic, or float arithmetic
+    as ONNX defines it. Raises UnsupportedOp for an operator without an integer kernel, and for a
+    model input or output that is not quantized.
     """
 
     def __init__(self, model: ir.Model, requantization: Requantization = "fixed_point") -> None:
@@ -41,8 +44,9 @@ class Interpreter:
         self.output_grids = {operand.name: self._output_grid(operand) for operand in self.graph.outputs}
 
     def run(self, feeds: Mapping[str, AnyArray]) -> IntegerRun:
-        """feeds: floats, or codes of the input's dtype, [N, ...]. Raises BadData when one is
-        missing.
+        """Run the model on feeds [N, ...]: floats, or codes of the input's dtype.
+
+        Raises BadData when a feed is missing.
         """
         values: dict[str, I64] = {}
         for name, grid in self.input_grids.items():
@@ -56,7 +60,7 @@ class Interpreter:
         return IntegerRun(found, tuple(machine.overflows))
 
     def _grid(self, operand: Operand) -> QuantParams:
-        """Of a model input: its own, or that of the QuantizeLinear behind it."""
+        """The grid of a model input: its own, or that of the QuantizeLinear that reads it."""
         if operand.grid is not None:
             return operand.grid
         for step in self.steps:

@@ -1,6 +1,4 @@
-"""The weight and the bias of a layer as codes: what a kernel multiplies by, and where its sums
-begin.
-"""
+"""The constant weight and bias of a layer as codes."""
 
 from __future__ import annotations
 
@@ -14,7 +12,10 @@ from edgeq.numerics.grid import QuantParams
 
 
 def weight_of(step: IntegerOp) -> tuple[AnyArray, QuantParams]:
-    """int8 codes with zero point 0. Raises UnsupportedOp for any other weight."""
+    """The weight as int8 codes, and its grid with zero point 0.
+
+    Raises UnsupportedOp for a weight that is computed, not 8 bits wide, or has another zero point.
+    """
     weight = step.inputs[1] if len(step.inputs) > 1 else None
     if weight is None or weight.data is None or weight.grid is None or weight.data.dtype not in (np.int8, np.uint8):
         raise refused(step, "its weight is not a constant of 8 bits")
@@ -26,9 +27,10 @@ def weight_of(step: IntegerOp) -> tuple[AnyArray, QuantParams]:
 
 
 def bias_of(step: IntegerOp, channels: int, weight: QuantParams) -> tuple[I32, QuantParams]:
-    """The bias [channels] at input scale * weight scale: zeros where there is none.
+    """The bias int32 [channels] at input scale * weight scale, and its grid.
 
-    Raises UnsupportedOp for a bias that is computed, has another scale, or does not fit into int32.
+    Zeros where there is no bias. Raises UnsupportedOp for a bias that is computed, has another
+    scale, or does not fit into int32.
     """
     source = grid_in(step)
     scale = np.atleast_1d(np.float32(source.scale) * weight.scale)

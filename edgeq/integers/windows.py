@@ -1,4 +1,4 @@
-"""Windows that slide over images: kernel, stride, padding; as ONNX says it and as TFLite can."""
+"""The sliding windows of convolutions and pools: kernel, strides and padding."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from edgeq.integers.operands import refused, shape_of
 
 @dataclass(frozen=True)
 class Window:
-    """Per spatial axis (height, width). begins, ends: padding; what a window rounded up by
-    ceil_mode needs is in ends.
-    """
+    """A window over an image; every pair is (height, width)."""
 
+    #: size of the window in elements
     kernel: tuple[int, int]
     strides: tuple[int, int]
     dilations: tuple[int, int]
+    #: padding before the first row and column
     begins: tuple[int, int]
+    #: padding after the last row and column, including what ceil_mode adds
     ends: tuple[int, int]
 
     @property
@@ -27,8 +28,9 @@ class Window:
 
 
 def window_of(step: IntegerOp, kernel: tuple[int, ...]) -> Window:
-    """The window of a Conv or pool over its first input, auto_pad and ceil_mode resolved. Raises
-    UnsupportedOp.
+    """The window of a convolution or pool over its first input, auto_pad and ceil_mode resolved.
+
+    Raises UnsupportedOp unless there are two spatial axes of known size.
     """
     node, first = step.node, step.inputs[0]
     assert first is not None
@@ -59,14 +61,15 @@ def window_of(step: IntegerOp, kernel: tuple[int, ...]) -> Window:
 
 
 def same_total(size: int, reach: int, stride: int) -> int:
-    """What TFLite pads for padding SAME, begin and end together; the smaller half lies at the
-    begin.
+    """The padding that TFLite's SAME adds at both ends together.
+
+    The smaller half is at the beginning.
     """
     return max((-(-size // stride) - 1) * stride + reach - size, 0)
 
 
 def is_same(window: Window, sizes: tuple[int, ...]) -> bool:
-    """Whether TFLite's SAME pads exactly so."""
+    """Whether TFLite's SAME gives exactly this padding for an image of `sizes` (height, width)."""
     for axis in (0, 1):
         reach = (window.kernel[axis] - 1) * window.dilations[axis] + 1
         total = same_total(sizes[axis], reach, window.strides[axis])

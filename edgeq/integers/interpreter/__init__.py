@@ -1,3 +1,1 @@
-"""The reference for integer arithmetic: int8 graphs in numpy, with int32 accumulators and no float
-between input and output.
-"""
+"""The reference for integer arithmetic: int8 graphs in numpy, int32 accumulators, no floats."""

@@ -1,4 +1,4 @@
-"""The end of a layer with weights: sums of products in int32, one real factor per channel."""
+"""The last step of a layer with weights: add the bias to int32 sums and requantize per channel."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from edgeq.numerics.grid import QuantParams
 
 
 def finish_layer(machine: Machine, step: IntegerOp, sums: F64, weight: QuantParams, axis: int) -> None:
-    """Add the bias to sums of products, requantize, store.
+    """Add the bias to sums of products, requantize, and store the result.
 
-    sums: whole numbers in float64 (exact up to 2^53), output channels along `axis`. weight: its
-    grid.
+    sums: whole numbers in float64 (exact up to 2^53), with the output channels along `axis`.
+    weight: the grid of the weight, per tensor or per channel.
     """
     bias, _ = bias_of(step, sums.shape[axis], weight)
     factor = np.atleast_1d(float(grid_in(step).scale) * weight.scale.astype(np.float64) / out_scale(step))

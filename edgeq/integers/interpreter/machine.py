@@ -1,6 +1,4 @@
-"""The machine of the reference operators: values in codes, real factors applied in fixed point or
-in float, saturation, overflow.
-"""
+"""The state of a reference run: codes of values, requantization, saturation, overflow."""
 
 from __future__ import annotations
 
@@ -23,11 +21,11 @@ Requantization = Literal["fixed_point", "float"]
 
 @dataclass(frozen=True)
 class Overflow:
-    """An accumulator that left int32."""
+    """An accumulator that overflowed int32."""
 
-    #: name of the node that sums
+    #: name of the node that accumulates
     node: str
-    #: magnitude of the largest sum
+    #: largest magnitude of its sums
     largest: int
 
 
@@ -35,15 +33,15 @@ class Overflow:
 class Machine:
     """One run: what has been computed so far."""
 
-    #: how sums come to the output's grid
+    #: how sums are brought to the output grid
     requantization: Requantization
     #: name -> int8 codes [N, ...]
     values: dict[str, I64]
-    #: accumulators that left int32 so far
+    #: accumulators that overflowed int32 so far
     overflows: list[Overflow] = field(default_factory=list)
 
     def value(self, operand: Operand) -> I64:
-        """Codes of an activation or a constant, as int64."""
+        """The codes of an activation or a constant, as int8 values in int64."""
         if operand.data is not None:
             return signed_codes(operand.data).astype(np.int64)
         return self.values[operand.name]
@@ -55,7 +53,7 @@ class Machine:
         return np.rint(sums * np.asarray(factor, np.float64)).astype(np.int64)
 
     def checked(self, step: IntegerOp, sums: NDArray[np.floating] | I64) -> I64:
-        """Sums as int64; beyond int32 they are reported, and wrap as the chip's would."""
+        """Sums as int64. Sums beyond int32 are recorded as an overflow and wrap as in hardware."""
         whole = np.asarray(sums).astype(np.int64)
         largest = int(np.abs(whole).max(initial=0))
         if largest > INT32[1]:
@@ -64,21 +62,21 @@ class Machine:
         return whole
 
     def regridded(self, step: IntegerOp, x: I64, scale: float) -> I64:
-        """Codes minus zero point at `scale` -> those at the scale of the step's output."""
+        """Rescale codes minus zero point from `scale` to the scale of the step's output."""
         return x if scale == out_scale(step) else self.rescaled(x, scale / out_scale(step))
 
     def finish(self, step: IntegerOp, rescaled: I64) -> None:
-        """Add the zero point and store."""
+        """Add the zero point of the output and store."""
         self.store(step, rescaled + int(grid_out(step).zero_point))
 
     def store(self, step: IntegerOp, codes: I64, number: int = 0) -> None:
-        """An output of the step, cut at its clamp and at the ends of int8."""
+        """Store codes as an output of the step, cut at its clamp and at the limits of int8."""
         low, high = clamp_codes(step, grid_out(step, number))
         self.values[step.outputs[number].name] = np.clip(codes, low, high)
 
 
 def centred(machine: Machine, step: IntegerOp, number: int) -> tuple[I64, float]:
-    """Codes minus zero point, and the scale, of an input."""
+    """Codes minus zero point of an input, and its scale."""
     grid = grid_in(step, number)
     return machine.value(codes(step, number)) - int(grid.zero_point), float(grid.scale)
 
@@ -88,7 +86,7 @@ def out_scale(step: IntegerOp) -> float:
 
 
 def along(axis: int, rank: int, numbers: F64) -> F64:
-    """A number a channel, shaped to broadcast; one number as it is."""
+    """Reshape numbers per channel to broadcast along `axis`; a single number becomes a scalar."""
     if numbers.size == 1:
         return numbers.reshape(())
     shape = [1] * rank
@@ -97,6 +95,6 @@ def along(axis: int, rank: int, numbers: F64) -> F64:
 
 
 def aligned(arrays: Sequence[I64]) -> list[I64]:
-    """Arrays with leading axes of size 1 where another has more, so that a batch broadcasts."""
+    """Give all arrays the same rank by leading axes of size 1, so that a batch broadcasts."""
     rank = max(array.ndim for array in arrays)
     return [array.reshape((1,) * (rank - array.ndim) + array.shape) for array in arrays]

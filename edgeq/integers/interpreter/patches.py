@@ -1,4 +1,4 @@
-"""Windows over images, as arrays."""
+"""The windows that slide over an image, as one array."""
 
 from __future__ import annotations
 

@@ -1,3 +1,1 @@
-"""Whether a quantized model keeps to the facts of a target: rules derived from the target file,
-none for a chip by name.
-"""
+"""Check whether a quantized model keeps to the facts of a target; no rule names a chip."""

@@ -1,4 +1,4 @@
-"""Check a quantized ONNX model of any tool against a target."""
+"""Check a quantized ONNX model, made by any tool, against the facts of a target."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ from edgeq.schema.target import Target
 
 
 def check_model(model: ir.Model, target: Target) -> tuple[Violation, ...]:
-    """Every fact of the target that the model breaks, in the order of its nodes; empty for a legal
-    model. The model is not changed.
+    """Every fact of the target that the model breaks; empty for a legal model.
+
+    Violations of the whole model come first, then those of its nodes in order, then the rules that
+    look at pairs and clamps. Each is listed once. The model is not changed.
     """
     own = model.clone()
     QoperatorToQdq()(own)
@@ -56,7 +58,7 @@ def _boundary(graph: IntegerGraph, target: Target) -> Iterator[Violation]:
 
 
 def _one_grid(model: ir.Model, target: Target) -> Iterator[Violation]:
-    """Codes mean one thing: the DequantizeLinear of what a QuantizeLinear made has its grid."""
+    """A DequantizeLinear that reads the codes of a QuantizeLinear must have the same grid."""
     for node in nodes(model):
         source = node.inputs[0] if node.inputs else None
         maker = source.producer() if source is not None else None

@@ -1,5 +1,7 @@
-"""The rule about clamps that live in a grid: compilers that fold a requantization into the layer
-before it lose them.
+"""The rule about clamps that a grid's range performs: some compilers lose them.
+
+A compiler that folds a requantization into the layer before it drops the narrower grid, and with
+it the clamp.
 """
 
 from __future__ import annotations
@@ -17,11 +19,11 @@ from edgeq.schema.target import Target
 
 
 def clamp_rules(model: ir.Model, target: Target) -> Iterator[Violation]:
-    """Layer -> Q of a grid that cuts -> DQ -> Q (or Concat and the like) of a wider grid with the
-    same zero point.
+    """Find layers whose output is requantized to a wider grid with the same zero point.
 
-    Whether the first grid cuts cannot be seen in the file; that it ends short of the second at the
-    upper end can, and is enough for the compiler to let larger values through.
+    The pattern is layer -> Q (clamping grid) -> DQ -> Q, or DQ -> Concat -> Q, with the wider grid
+    last. The file does not tell whether the first grid was meant to clamp. It does tell that the
+    first grid ends below the second, which is enough for the compiler to let larger values through.
     """
     for node in nodes(model):
         if not is_op(node, "Concat", "QuantizeLinear"):
@@ -40,7 +42,7 @@ def clamp_rules(model: ir.Model, target: Target) -> Iterator[Violation]:
 
 
 def _quantizer(node: ir.Node) -> ir.Node | None:
-    """The QuantizeLinear that gives the node's result its grid."""
+    """The QuantizeLinear that determines the grid of the node's result."""
     if is_op(node, "QuantizeLinear"):
         return node
     uses = [use.node for use in node.outputs[0].uses()]
@@ -48,7 +50,7 @@ def _quantizer(node: ir.Node) -> ir.Node | None:
 
 
 def _from_layer(dequantize: ir.Node) -> bool:
-    """Whether the codes come straight from a layer."""
+    """Whether a layer makes these codes, with nothing but Relu and Clip in between."""
     source = dequantize.inputs[0]
     maker = source.producer() if source is not None and constant(source) is None else None
     if not is_op(maker, "QuantizeLinear") or maker is None:

@@ -1,4 +1,4 @@
-"""Rules about operators: whether a kernel exists, what it reads and makes, its possible grids."""
+"""Rules about operators: whether a kernel exists, its operands, the grids that it allows."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from edgeq.numerics.grid import LIMITS, PerTensor, QuantParams
 from edgeq.schema.target import Target
 from edgeq.schema.target_facts import KernelFacts
 
-#: what the reader of the graph calls the ends of a pair and what it makes of Cast and Gather
+#: steps that the graph reader makes of Q, DQ, and a Cast with the Gather behind it
 _STEPS = ("QuantizeLinear", "DequantizeLinear", "Requantize", "Lookup")
 _WIDE = ("int16", "uint16", "int4", "uint4", "float8e4m3fn", "float8e5m2")
 _REQUANTIZE = "Quantize the float model again for this target."
 
 
 def operator_rules(step: IntegerOp, target: Target) -> Iterator[Violation]:
-    """Everything that one operator must keep."""
+    """Every fact of the target that one operator breaks."""
     yield from _activation_rules(step, target)
     if step.op_type in _STEPS:
         return
@@ -103,8 +103,9 @@ def _activation_rules(step: IntegerOp, target: Target) -> Iterator[Violation]:
 
 
 def _flips_sign(step: IntegerOp) -> bool:
-    """Whether it makes int8 codes of the same uint8 codes, 128 less: no arithmetic, only the
-    highest bit is another one.
+    """Whether the step turns uint8 codes into int8 codes of the same numbers, 128 lower.
+
+    That takes no arithmetic: only the highest bit of each code is flipped.
     """
     first, made = step.inputs[0] if step.inputs else None, step.outputs[0].grid if step.outputs else None
     grid = None if first is None else first.grid
@@ -170,15 +171,13 @@ def _maker(step: IntegerOp) -> ir.Node | None:
 
 
 def _is_integer(step: IntegerOp) -> bool:
-    """Whether it reads or makes codes."""
+    """Whether the step reads or writes codes at run time."""
     operands = [*(operand for operand in step.inputs if operand is not None and operand.data is None), *step.outputs]
     return any(operand.grid is not None for operand in operands)
 
 
 def _between_codes(step: IntegerOp, target: Target) -> bool:
-    """Whether the model means it to run in integers: codes on both sides, or before a layer with a
-    weight.
-    """
+    """Whether the model intends integers here: codes on both sides, or codes before a layer."""
     before = any(operand is not None and operand.data is None and operand.grid is not None for operand in step.inputs)
     kernel = target.kernel_of(step.op_type)
     layer = kernel is not None and kernel.weight is not None

@@ -1,6 +1,4 @@
-"""The refusal of what a chip of integers only cannot run: plans with float work, models that break
-its limits.
-"""
+"""Refuse what an integer-only target cannot run: float nodes, and models that break its limits."""
 
 from __future__ import annotations
 
@@ -11,13 +9,14 @@ from edgeq.integers.legality.check import check_model
 from edgeq.schema.plan import Plan
 from edgeq.schema.target import Target
 
-#: nodes named before the rest becomes a count
+#: number of nodes that are named before the rest becomes a count
 SHOWN = 5
 
 
 def refuse_float(plan: Plan, target: Target) -> None:
-    """Raises UnsupportedOp that names the nodes which would run in float, and why, when there are
-    any.
+    """Refuse a plan that leaves nodes in float.
+
+    Raises UnsupportedOp, which names these nodes and the reasons.
     """
     floats = [(name, node) for name, node in plan.nodes.items() if node.runs == "float" and node.because != "no_float"]
     if not floats:
@@ -30,8 +29,9 @@ def refuse_float(plan: Plan, target: Target) -> None:
 
 
 def refuse_illegal(model: ir.Model, target: Target) -> None:
-    """Raises UnsupportedOp that names the nodes which break a fact of the target (a stride, a sum
-    of weights), when there are any.
+    """Refuse a model that breaks a fact of the target, such as a largest stride or weight sum.
+
+    Raises UnsupportedOp, which names the nodes.
     """
     found = check_model(model, target)
     if not found:
@@ -43,8 +43,9 @@ def refuse_illegal(model: ir.Model, target: Target) -> None:
 
 
 def refuse_search(target: Target) -> None:
-    """Raises BadRecipe: a search weighs float layers against integer ones, and here there are none
-    to weigh.
+    """Refuse a search on an integer-only target. Raises BadRecipe.
+
+    A search compares float layers with integer ones, and such a target has no float layers.
     """
     if target.integer_only:
         what = f"Effort best searches for layers to keep in float, and {target.name} computes in integers only."

@@ -1,6 +1,4 @@
-"""Rules about shifts: a chip whose scales are powers of two requantizes by shifting, and not by any
-number of places.
-"""
+"""Rules about shifts: targets with power-of-two scales requantize by a limited number of bits."""
 
 from __future__ import annotations
 
@@ -13,12 +11,12 @@ from edgeq.integers.legality.violation import Violation
 from edgeq.schema.target_facts import KernelFacts
 
 _MEND = "Quantize the float model again for this target, or bring these scales nearer to each other."
-#: places are whole numbers where scales are powers of two; others are told by another rule
+#: tolerance in bits; another rule reports scales that are no powers of two
 _NOISE = 1e-3
 
 
 def shift_rules(step: IntegerOp, kernel: KernelFacts) -> Iterator[Violation]:
-    """The places between the inputs' scales, and between them and the output's."""
+    """Check the shift that aligns the inputs' scales, and the shift to the output's scale."""
     operands = [operand for operand in step.inputs[:2] if operand is not None and operand.grid is not None]
     grid = step.outputs[0].grid if step.outputs else None
     if len(operands) < 2 or grid is None or (kernel.shift is None and kernel.align is None):

@@ -1,4 +1,4 @@
-"""Rules about weights and biases."""
+"""Rules about the weights and biases of layers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _REQUANTIZE = "Quantize the float model again for this target."
 
 
 def weight_rules(step: IntegerOp, kernel: KernelFacts, target: Target) -> Iterator[Violation]:
-    """The weight of a layer whose input is quantized."""
+    """Check the weight of a layer whose input is quantized."""
     weight = step.inputs[kernel.weight] if kernel.weight is not None and kernel.weight < len(step.inputs) else None
     if weight is None:
         return
@@ -81,8 +81,9 @@ def _weight_sums(step: IntegerOp, weight: Operand, target: Target) -> Iterator[V
 
 
 def _weight_pairs(step: IntegerOp, rows: AnyArray, target: Target) -> Iterator[Violation]:
-    """Neighbours of one sign whose products would saturate in int16. Kernels with one input and one
-    output a channel add no pairs.
+    """Check that two neighbouring products cannot saturate an int16 sum.
+
+    The limit is on neighbours of one sign. Depthwise kernels add no pairs of products.
     """
     limit = target.weights.pair_limit
     groups = attribute_int(step.node, "group", 1)
@@ -95,7 +96,7 @@ def _weight_pairs(step: IntegerOp, rows: AnyArray, target: Target) -> Iterator[V
 
 
 def bias_rules(step: IntegerOp, kernel: KernelFacts, target: Target) -> Iterator[Violation]:
-    """The bias of a layer whose input and weight are quantized."""
+    """Check the bias of a layer whose input and weight are quantized."""
     bias = step.inputs[kernel.bias] if kernel.bias is not None and kernel.bias < len(step.inputs) else None
     if bias is None:
         return
@@ -112,7 +113,7 @@ def bias_rules(step: IntegerOp, kernel: KernelFacts, target: Target) -> Iterator
     largest = int(np.abs(bias.data.astype(np.int64)).max(initial=0))
     if largest >= 2 ** (facts.bits - 1):
         yield _found(step, "bias_bits", f"{largest} needs {largest.bit_length() + 1} bits", f"{facts.bits} bits", facts.source)
-    if bias.grid is None:  # QOperator: by definition the product of both scales
+    if bias.grid is None:  # a QOperator bias has the product of both scales by definition
         return
     if np.any(bias.grid.zero_point):
         yield _found(step, "bias_zero_point", "another zero point than 0", "biases have zero point 0", facts.source)
@@ -132,7 +133,7 @@ def _axis(step: IntegerOp, kernel: KernelFacts, rank: int) -> int | None:
 
 
 def is_power_of_two(scale: object) -> bool:
-    """Whether every scale is 2^n."""
+    """Whether every scale is 2^n for an integer n."""
     fractions, _ = np.frexp(np.asarray(scale, np.float64))
     return bool(np.all(fractions == 0.5))
 

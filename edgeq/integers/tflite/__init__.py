@@ -1,3 +1,1 @@
-"""TensorFlow Lite: the emitter of .tflite files. The schema comes from the extra [tflite]; no
-TensorFlow, no runtime.
-"""
+"""The emitter of .tflite files; the schema comes from the extra [tflite], without TensorFlow."""

@@ -1,6 +1,4 @@
-"""A .tflite file as C: an array to link into a firmware, and a header with what the code around it
-must know.
-"""
+"""Write a .tflite file as C source: an array to link into firmware, and a header about it."""
 
 from __future__ import annotations
 
@@ -16,18 +14,20 @@ _BYTES_A_LINE = 16
 
 @dataclass(frozen=True)
 class CSource:
-    """The text of NAME.c and NAME.h."""
+    """The C form of a model."""
 
+    #: text of NAME.c
     source: str
+    #: text of NAME.h: arena size, and type, scale and zero point of every input and output
     header: str
 
 
 def c_source(model: bytes, name: str, inputs: int = 1, outputs: int = 1) -> CSource:
-    """name: of the files; it becomes the prefix of every symbol. inputs, outputs: how many the
-    model has.
+    """The C source of a model with this number of inputs and outputs.
 
-    The arena is measured with TFLite Micro on this 64-bit host. Raises MissingExtra without the
-    package tflite-micro, RuntimeRefused.
+    `name` is the name of the files; it becomes the prefix of every symbol. The arena is measured
+    with TFLite Micro on this 64-bit host. Raises MissingExtra without the package tflite-micro, and
+    RuntimeRefused.
     """
     symbol = re.sub(r"\W", "_", name)
     symbol = symbol if symbol[:1].isalpha() else f"m_{symbol}"

@@ -1,6 +1,4 @@
-"""The state of one emission: tensors and operators so far, and the moves that several operators
-need.
-"""
+"""The state of one emission, and the layout and grid conversions that several operators need."""
 
 from __future__ import annotations
 
@@ -21,47 +19,48 @@ from edgeq.numerics.grid import PerTensor, QuantParams
 
 @dataclass
 class Emitter:
-    """The tensors and operators of one .tflite file, while they are written."""
+    """The tensors and operators of one .tflite file while it is written."""
 
     #: name of a value -> the steps that read it
     readers: Mapping[str, Sequence[IntegerOp]]
-    #: of the file so far; a tensor is spoken of by its place here
+    #: the tensors so far; a tensor is referred to by its index in this list
     tensors: list[TfTensor] = field(default_factory=list)
-    #: of the file so far, in the order of execution
+    #: the operators so far, in the order of execution
     operators: list[TfOperator] = field(default_factory=list)
-    #: name of a value -> the place of its tensor
+    #: name of a value -> the index of its tensor
     index: dict[str, int] = field(default_factory=dict)
-    #: name of a matrix of rows that were images and are left in TFLite's order -> (channels,
-    #: height, width)
+    #: name of a flattened image whose elements stay in TFLite's order -> (channels, height, width)
     flattened: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     _names: set[str] = field(default_factory=set)
 
     def add(self, tensor: TfTensor) -> int:
-        """A tensor under a free name."""
+        """Add a tensor under a free name; returns its index."""
         self.tensors.append(TfTensor(**{**vars(tensor), "name": free_name(tensor.name, self._names)}))
         return len(self.tensors) - 1
 
     def ints(self, name: str, numbers: Sequence[int] | Ints) -> int:
-        """A constant of int32 (axes, shapes)."""
+        """Add an int32 constant, such as axes or a shape."""
         array = np.asarray(numbers, np.int32)
         return self.add(TfTensor(name, array.shape, "int32", data=array))
 
     def weight(self, name: str, codes: AnyArray, grid: QuantParams, axis: int) -> int:
-        """A constant with its grid, in TFLite's layout already."""
+        """Add a constant with its grid; the codes are in TFLite's layout already."""
         scale, zero = np.atleast_1d(grid.scale), np.atleast_1d(grid.zero_point).astype(np.int64)
         axis = 0 if isinstance(grid.granularity, PerTensor) else axis
         return self.add(TfTensor(name, codes.shape, str(codes.dtype), scale, zero, axis, codes))
 
     def scratch(self, name: str, shape: Sequence[int], grid: QuantParams | None) -> int:
-        """A tensor that is made on the way; shape in TFLite's layout. grid None: float."""
+        """Add an activation; `shape` is in TFLite's layout, and grid None makes it float."""
         if grid is None:
             return self.add(TfTensor(name, tuple(shape), "float32"))
         grid = signed(grid)
         return self.add(TfTensor(name, tuple(shape), "int8", np.atleast_1d(grid.scale), np.atleast_1d(grid.zero_point).astype(np.int64)))
 
     def tensor(self, operand: Operand, step: IntegerOp) -> int:
-        """The tensor of an activation or of a constant operand, in TFLite's layout; made at its
-        first use.
+        """The tensor of an activation or of a constant operand, in TFLite's layout.
+
+        An activation's tensor is added at its first use, a constant at every use. Raises
+        UnsupportedOp for an unknown size or grid.
         """
         if operand.name not in self.index or operand.data is not None:
             shape = shape_of(operand, step)
@@ -84,11 +83,11 @@ class Emitter:
         options: Mapping[str, Number] | None = None,
         version: int = 1,
     ) -> None:
-        """One more operator."""
+        """Add an operator."""
         self.operators.append(TfOperator(code, version, tuple(inputs), tuple(outputs), table, options or {}))
 
     def requantized(self, source: int, shape: Sequence[int], old: QuantParams, new: QuantParams, name: str) -> int:
-        """The same tensor on another grid; itself where the grids are equal."""
+        """The tensor on another grid, through a QUANTIZE; itself where the grids are equal."""
         if signed(old) == signed(new):
             return source
         target = self.scratch(name, shape, new)
@@ -96,7 +95,7 @@ class Emitter:
         return target
 
     def transposed(self, source: int, permutation: Sequence[int], target: int) -> None:
-        """TRANSPOSE, or RESHAPE where no element moves."""
+        """Add a TRANSPOSE, or a RESHAPE where no element moves."""
         if keeps_order(self.tensors[source].shape, permutation):
             self.reshaped(source, target)
         else:
@@ -107,7 +106,7 @@ class Emitter:
         self.op("RESHAPE", [source, self.ints("shape", shape)], [target], "ReshapeOptions")
 
     def plain(self, operand: Operand, step: IntegerOp) -> int:
-        """The tensor in ONNX's own layout."""
+        """The tensor of an operand in ONNX's own layout."""
         source, shape = self.tensor(operand, step), shape_of(operand, step)
         permutation = inverse(order(len(shape)))
         if permutation == tuple(range(len(shape))):
@@ -117,8 +116,9 @@ class Emitter:
         return target
 
     def plain_output(self, step: IntegerOp) -> tuple[int, int]:
-        """A tensor in ONNX's layout to be written, and the one that it belongs into; equal where
-        both layouts are the same.
+        """A tensor in ONNX's layout to write into, and the output tensor that it is transposed to.
+
+        Both are the same tensor where the two layouts are equal.
         """
         final, shape = self.output(step), shape_of(step.outputs[0], step)
         if order(len(shape)) == tuple(range(len(shape))):

@@ -1,6 +1,4 @@
-"""A TFLite model as plain data, and its bytes: the only file that knows the flatbuffer schema
-(package tflite, extra [tflite]).
-"""
+"""A TFLite model as plain data, and its bytes: the only file that knows the flatbuffer schema."""
 
 from __future__ import annotations
 
@@ -18,42 +16,45 @@ Number = int | float | bool
 
 @dataclass(frozen=True, eq=False)
 class TfTensor:
-    """dtype: numpy name. scale, zero_point: [1] or [C] along `axis`; None: no grid. data: of a
-    constant.
-    """
+    """One tensor of a TFLite model."""
 
     name: str
     shape: tuple[int, ...]
+    #: numpy name
     dtype: str
+    #: [1], or [C] along `axis`; None without a grid, and zero_point likewise
     scale: F32 | None = None
     zero_point: I64 | None = None
     axis: int = 0
+    #: array of a constant
     data: AnyArray | None = None
 
 
 @dataclass(frozen=True)
 class TfOperator:
-    """code: name in the schema's BuiltinOperator. options: the schema's table and its fields. -1 as
-    input: left out.
-    """
+    """One operator of a TFLite model."""
 
+    #: name in the schema's BuiltinOperator
     code: str
     version: int
+    #: indices of tensors; -1 for an optional input that is left out
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    #: name of the schema's options table; its fields are in `options`
     table: str | None = None
     options: Mapping[str, Number] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class TfModel:
-    """One subgraph. metadata: name -> bytes."""
+    """A model of one subgraph; inputs and outputs are indices of tensors."""
 
     tensors: tuple[TfTensor, ...]
     operators: tuple[TfOperator, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     description: str
+    #: name -> bytes
     metadata: Mapping[str, bytes]
 
 
@@ -68,13 +69,16 @@ def require_tflite() -> None:
 
 
 def to_bytes(model: TfModel) -> bytes:
-    """The .tflite file: the same model gives the same bytes."""
+    """The .tflite file of a model; equal models give equal bytes.
+
+    Raises MissingExtra without the extra [tflite].
+    """
     require_tflite()
     return _Writer().write(model)
 
 
 class _Writer:
-    """Flatbuffers are written from the leaves up: a table after everything that it points to."""
+    """Flatbuffers are written from the leaves up: a table follows the tables that it points to."""
 
     def __init__(self) -> None:
         import flatbuffers

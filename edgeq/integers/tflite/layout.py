@@ -1,6 +1,4 @@
-"""Where ONNX's axes lie in TFLite: tensors of rank 4 are stored channels last, all others as ONNX
-has them.
-"""
+"""TFLite's layout of ONNX's axes: tensors of rank 4 are stored channels last, others unchanged."""
 
 from __future__ import annotations
 
@@ -15,7 +13,7 @@ _CHANNELS_LAST = (0, 2, 3, 1)
 
 
 def order(rank: int) -> tuple[int, ...]:
-    """Which ONNX axis each TFLite axis is."""
+    """The ONNX axis that each TFLite axis holds."""
     return _CHANNELS_LAST if rank == 4 else tuple(range(rank))
 
 
@@ -30,18 +28,19 @@ def place(axis: int, rank: int) -> int:
 
 
 def permuted(array: AnyArray) -> AnyArray:
-    """A constant of ONNX's layout in TFLite's."""
+    """A constant in ONNX's layout, copied to TFLite's layout."""
     return np.ascontiguousarray(array.transpose(order(array.ndim)))
 
 
 def inverse(permutation: Sequence[int]) -> tuple[int, ...]:
-    """The permutation that undoes it."""
+    """The inverse permutation."""
     return tuple(int(axis) for axis in np.argsort(permutation))
 
 
 def keeps_order(shape: Sequence[int], permutation: Sequence[int]) -> bool:
-    """Whether a transpose of this shape leaves the elements in memory where they are: only axes of
-    size 1 move.
+    """Whether a transpose of this shape leaves all elements in place in memory.
+
+    That is the case when only axes of size 1 move.
     """
     moved = [axis for axis in permutation if shape[axis] != 1]
     return moved == sorted(moved)

@@ -1,4 +1,4 @@
-"""The padding of windows: as TFLite's SAME or VALID, or as a PAD before them."""
+"""Express the padding of windows as TFLite's SAME or VALID, or as an explicit PAD."""
 
 from __future__ import annotations
 
@@ -13,16 +13,14 @@ from edgeq.integers.tflite.layout import stored
 from edgeq.integers.windows import Window, is_same
 from edgeq.numerics.grid import LIMITS
 
-#: numbers of the schema's enum Padding
+#: values of the schema's enum Padding
 SAME, VALID = 0, 1
-#: what padded elements hold: the code of 0, or the lowest code, which no maximum takes
+#: what padded elements hold: the code of 0, or the lowest code, which a maximum never selects
 Fill = Literal["zero", "lowest"]
 
 
 def padded_input(emitter: Emitter, step: IntegerOp, window: Window, fill: Fill) -> tuple[int, int]:
-    """The input tensor and TFLite's padding: SAME or VALID where they fit, else behind an explicit
-    PAD.
-    """
+    """The input tensor and TFLite's padding; a PAD is added where neither SAME nor VALID fits."""
     first = step.inputs[0]
     assert first is not None
     source, shape = emitter.tensor(first, step), shape_of(first, step)
@@ -34,7 +32,7 @@ def padded_input(emitter: Emitter, step: IntegerOp, window: Window, fill: Fill) 
 
 
 def explicitly_padded(emitter: Emitter, step: IntegerOp, window: Window, fill: Fill) -> int:
-    """The input behind a PAD."""
+    """The input tensor with a PAD behind it."""
     first = step.inputs[0]
     assert first is not None
     source, shape, grid = emitter.tensor(first, step), shape_of(first, step), grid_in(step)

@@ -1,4 +1,4 @@
-"""What a .tflite file holds: its operators with the types of what they read and make."""
+"""List the operators of a .tflite file and whether they work on integers."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from edgeq.errors import BadModel
 from edgeq.integers.tflite.flatbuffer import require_tflite
 from edgeq.runtimes.ran_operator import RanOperator
 
-#: of the schema's enum TensorType
+#: integer types of the schema's enum TensorType
 _INTEGER = {2: "int32", 3: "uint8", 4: "int64", 6: "bool", 7: "int16", 9: "int8"}
 
 
 def file_operators(model: bytes, kernel: str) -> tuple[RanOperator, ...]:
-    """One row an operator, in order. integer: whether no tensor that it touches is float. Raises
-    BadModel for no .tflite file.
+    """The operators of the file in order, each attributed to `kernel`.
+
+    An operator counts as integer when it touches no float tensor. Raises BadModel when the bytes
+    are no .tflite file, and MissingExtra without the extra [tflite].
     """
     require_tflite()
     import tflite  # type: ignore[import-untyped]
