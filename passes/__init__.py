@@ -1,1 +1,1 @@
-"""Graph passes, one small file each. Import as edgeq.passes."""
+"""Graph passes, one small file each; they are imported as edgeq.passes."""

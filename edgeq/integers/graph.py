@@ -86,6 +86,8 @@ def integer_graph(model: ir.Model) -> IntegerGraph:
 
 
 class _Reader:
+    """The state of reading one graph."""
+
     def __init__(self, model: ir.Model) -> None:
         self.graph = model.graph
         self.grids = known_grids(model)

@@ -1,3 +1,1 @@
-"""Passes that change the element types of graph inputs and outputs, or the quantized form of a
-whole model.
-"""
+"""Passes that change the types of graph inputs and outputs, or a model's quantized form."""

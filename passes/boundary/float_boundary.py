@@ -1,5 +1,6 @@
-"""Let a model whose inputs or outputs are codes take and give floats again, to compare it with its
-float model.
+"""Give a model whose inputs or outputs are codes float inputs and outputs again.
+
+This makes it comparable with its float model.
 """
 
 from __future__ import annotations
@@ -18,17 +19,17 @@ from edgeq.schema.pixels import PixelMap, pixel_key, recorded_map
 
 @dataclass(frozen=True)
 class FloatBoundary(ir.passes.InPlacePass):
-    """Undo IntegerBoundary: a QuantizeLinear behind each input that its record calls codes, a
-    DequantizeLinear before each such output.
+    """Undo IntegerBoundary: quantize the inputs and dequantize the outputs inside the model.
 
     Before:  (int8 x) => (int8 y)
     After:   (float x) => (float y)   q = QuantizeLinear(x, s, z)   y = DequantizeLinear(r, t, u)
 
-    Only where metadata_props tell the grid, under edgeq.grid.NAME: other integer inputs are meant
-    to be integers. An input that takes raw pixels (PixelBoundary) gets what makes pixels of the
-    application's floats; with `pixels` false it stays as it is.
+    Only inputs and outputs with a grid in metadata_props, under edgeq.grid.NAME, change: other
+    integer inputs are meant to be integers. For an input of raw pixels (PixelBoundary), nodes are
+    added that compute the pixels from the application's floats.
     """
 
+    #: whether inputs of raw pixels change too
     pixels: bool = True
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
@@ -69,8 +70,9 @@ def _quantize(graph: ir.Graph, value: ir.Value, grid: QuantParams | PixelMap, na
 
 
 def _shifted(graph: ir.Graph, value: ir.Value, one: PixelMap, names: Names) -> tuple[ir.Value, QuantParams]:
-    """x + scale * zero, whose QuantizeLinear with zero point 0 gives the pixels: zeros of a map
-    need not be whole numbers.
+    """x + scale * zero: a QuantizeLinear with zero point 0 turns it into pixels.
+
+    The shift is an Add because the zeros of a pixel map need not be whole numbers.
     """
     shift = (one.along(one.scale) * one.along(one.zero)).astype(np.float32)
     constant = add_constant(graph, shift, names.value(f"{value.name}_shift"))
@@ -84,7 +86,7 @@ def _shifted(graph: ir.Graph, value: ir.Value, one: PixelMap, names: Names) -> t
 def _dequantize(graph: ir.Graph, index: int, grid: QuantParams, names: Names) -> None:
     value = graph.outputs[index]
     name, maker = str(value.name), value.producer()
-    assert maker is not None  # an output that is an input stays what it is: IntegerBoundary records none
+    assert maker is not None  # an output that is also an input has no record: IntegerBoundary leaves it alone
     scale, zero = grid_constants(graph, grid, name, names)
     node = qdq_node("DequantizeLinear", value, scale, zero, None, names.node(f"{name}_DequantizeLinear"), names.value(f"{name}_float"))
     graph.insert_after(maker, node)

@@ -1,4 +1,4 @@
-"""Let a model take and give codes instead of floats."""
+"""Let a model take and return codes instead of floats."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ from edgeq.graph.read import is_op
 
 @dataclass(frozen=True)
 class IntegerBoundary(ir.passes.InPlacePass):
-    """Take away the QuantizeLinear at the inputs and the DequantizeLinear at the outputs; names
-    stay, types become those of the codes.
+    """Remove the QuantizeLinear at the inputs and the DequantizeLinear at the outputs.
 
-    Before:  (float x) => (float y)   q = QuantizeLinear(x, s, z)   r = Conv...   y =
-    DequantizeLinear(r, t, u) After:   (int8 x) => (int8 y)     r = Conv... of x              y = r
+    Before:  (float x) => (float y)
+             q = QuantizeLinear(x, s, z)   r = ... (q)   y = DequantizeLinear(r, t, u)
+    After:   (int8 x) => (int8 y)
+             y = ... (x)
 
-    1. An input whose every reader is a QuantizeLinear of one grid takes its codes.
-    2. An output that a DequantizeLinear makes gives the codes that it read, if they are not a
-       second output already.
+    1. An input whose readers are all QuantizeLinear nodes with one grid takes its codes.
+    2. An output that a DequantizeLinear makes returns the codes that this node read, unless they
+       are another output already.
 
-    The grids are recorded in metadata_props, under edgeq.grid.NAME.
+    The names stay, and the types become those of the codes. The grids are recorded in
+    metadata_props, under edgeq.grid.NAME.
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
@@ -71,7 +73,7 @@ def _give(model: ir.Model, index: int) -> bool:
 
 
 def _codes_type(node: ir.Node) -> ir.TensorType | None:
-    """The type of what a QuantizeLinear makes or a DequantizeLinear reads."""
+    """The type of the codes that a QuantizeLinear makes or a DequantizeLinear reads."""
     grid = grid_of(node)
     return None if grid is None else ir.TensorType(ir.DataType[grid.dtype.upper()])
 

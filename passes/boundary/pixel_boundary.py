@@ -1,4 +1,4 @@
-"""Let a model take raw pixels instead of the floats that an application makes of them."""
+"""Let a model take raw pixels instead of the floats that an application computes from them."""
 
 from __future__ import annotations
 
@@ -17,17 +17,19 @@ from edgeq.schema.pixels import PixelMap, pixel_key
 
 @dataclass(frozen=True)
 class PixelBoundary(ir.passes.InPlacePass):
-    """Make the inputs uint8; a DequantizeLinear of the pixels' grid stands where they were read.
+    """Make the inputs uint8, and dequantize them with the pixels' grid where they are read.
 
     Before:  (float x)   q = QuantizeLinear(x, s, z)   y = Relu(x)
     After:   (uint8 x)   q = x                         y = Relu(DequantizeLinear(x, s, z))
 
-    A QuantizeLinear to the pixels' own grid goes; one to int8 stays behind the DequantizeLinear:
-    together they take 128 from every code. maps, grids: by input. Both are recorded in
+    A QuantizeLinear with the pixels' own grid is removed. One to int8 stays behind the
+    DequantizeLinear; together they subtract 128 from every code. Maps and grids are recorded in
     metadata_props, under edgeq.pixels.NAME and edgeq.grid.NAME.
     """
 
+    #: input name -> how the application computes its floats from pixels
     maps: Mapping[str, PixelMap]
+    #: input name -> the grid of the pixels
     grids: Mapping[str, QuantParams]
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:

@@ -1,6 +1,4 @@
-"""Write QOperator nodes (QLinearConv, QGemm, ...) as float operators between DequantizeLinear and
-QuantizeLinear.
-"""
+"""Write QOperator nodes (QLinearConv, QGemm, ...) as float operators between Q and DQ nodes."""
 
 from __future__ import annotations
 
@@ -17,13 +15,14 @@ from edgeq.passes.quantize.qdq import qdq_node
 
 @dataclass(frozen=True)
 class QoperatorToQdq(ir.passes.InPlacePass):
-    """One form for both: what a checker or an interpreter has to know.
+    """Rewrite QOperator nodes as QDQ, the only form that checkers and interpreters need to know.
 
-    Before:  y = QLinearConv(x, xs, xz, w, ws, wz, ys, yz, b) After:   f = DequantizeLinear(x, xs,
-    xz)   g = DequantizeLinear(w, ws, wz)   c = Conv(f, g, b)   y = QuantizeLinear(c, ys, yz)
+    Before:  y = QLinearConv(x, xs, xz, w, ws, wz, ys, yz, b)
+    After:   f = DequantizeLinear(x, xs, xz)   g = DequantizeLinear(w, ws, wz)
+             c = Conv(f, g, b)                 y = QuantizeLinear(c, ys, yz)
 
-    The int32 bias stays as it is: its scale is xs * ws by definition. Reading only: such a model
-    need not run.
+    The int32 bias is unchanged: its scale is xs * ws by definition. The result is for reading only;
+    a runtime need not accept it.
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
@@ -56,7 +55,7 @@ def _rewrite(node: ir.Node, kernel: RuntimeKernel, operator: Operator, names: Na
     node.resize_inputs(len(read))
     for index, value in enumerate(read):
         node.replace_input_with(index, value)
-    if scale is None:  # QGemm without an output grid hands out float
+    if scale is None:  # a QGemm without an output grid returns floats
         return
     result = node.outputs[0]
     readers, at_end = list(result.uses()), result.is_graph_output()

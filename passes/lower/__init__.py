@@ -1,1 +1,1 @@
-"""Passes that turn operators into ones that a target has integer kernels for."""
+"""Passes that replace operators by ones for which a target has integer kernels."""

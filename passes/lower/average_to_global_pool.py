@@ -1,4 +1,4 @@
-"""AveragePool over the whole image is GlobalAveragePool, which has the better kernels."""
+"""Turn an AveragePool over the whole image into GlobalAveragePool, which has better kernels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edgeq.graph.read import attribute_int, attribute_ints, dim, is_op, nodes, r
 
 @dataclass(frozen=True)
 class AverageToGlobalPool(ir.passes.InPlacePass):
-    """Rename an AveragePool whose kernel covers all of its input.
+    """Rename an AveragePool whose kernel covers its whole input.
 
     Before:  y = AveragePool <kernel_shape = [7, 5]> (x)    x: [N, C, 7, 5]
     After:   y = GlobalAveragePool(x)

@@ -1,6 +1,4 @@
-"""A MatMul of more than two dimensions with constant weights and a constant bias is a Gemm of its
-rows.
-"""
+"""Turn a MatMul of rank 3 or more with constant weights and bias into a Gemm of its rows."""
 
 from __future__ import annotations
 
@@ -18,16 +16,16 @@ from edgeq.numerics.arrays import AnyArray
 
 @dataclass(frozen=True)
 class FlattenToGemm(ir.passes.InPlacePass):
-    """Gemm adds its bias in 32 bits. Of MatMul and Add onnxruntime makes one itself where it knows
-    all sizes, but a float one.
+    """Turn MatMul and Add into a Gemm between two Reshapes; Gemm adds its bias in 32 bits.
 
-    Before: `y = MatMul(x, w)`, `z = Add(y, b)`                                         x: [2, 98,
-    64], w: [64, 256], b: [256] After:  `r = Reshape(x, [196, 64])`, `y = Gemm(r, w, b)`, `z =
-    Reshape(y, [2, 98, 256])`
+    Before: `y = MatMul(x, w)`, `z = Add(y, b)`      x: [2, 98, 64], w: [64, 256], b: [256]
+    After:  `r = Reshape(x, [196, 64])`, `y = Gemm(r, w, b)`, `z = Reshape(y, [2, 98, 256])`
 
-    Only where all sizes are known. keep: names of MatMul nodes that stay as they are.
+    Only where all sizes are known: there onnxruntime would fuse MatMul and Add by itself, but in
+    float.
     """
 
+    #: names of MatMul nodes that stay unchanged
     keep: Set[str] = frozenset()
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
@@ -53,7 +51,7 @@ class FlattenToGemm(ir.passes.InPlacePass):
 
 
 def _sizes(linear: FoldableLayer) -> list[int] | None:
-    """The shape of the product where it is known and has more than two dimensions."""
+    """The shape of the product, where it is known and has more than two dimensions."""
     source = linear.node.inputs[0]
     if source is None or source.shape is None or len(source.shape) < 3:
         return None

@@ -1,4 +1,4 @@
-"""Write the axes of a Pad out, for onnxruntime's sake."""
+"""Give Pad amounts for every axis, since onnxruntime mishandles its axes input."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class PadAllAxes(ir.passes.InPlacePass):
 
 
 def _amounts(node: ir.Node) -> np.ndarray[tuple[int], np.dtype[np.int64]] | None:
-    """The amounts for every axis where the node names axes and all is known."""
+    """The amounts for every axis; None unless the node names axes and all of it is constant."""
     size = rank(node.inputs[0])
     axes, pads = (constant(node.inputs[3]), constant(node.inputs[1])) if len(node.inputs) > 3 else (None, None)
     if axes is None or pads is None or size is None:

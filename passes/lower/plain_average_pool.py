@@ -1,4 +1,4 @@
-"""Bring AveragePool to the form that integer kernels compute rightly."""
+"""Bring AveragePool to the form that integer kernels compute correctly."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ from edgeq.graph.read import attribute_int, attribute_ints, dim, is_op, nodes, o
 
 @dataclass(frozen=True)
 class PlainAveragePool(ir.passes.InPlacePass):
-    """Pad where a window that may lie over the edge counts the padding, and leave dilations of 1
-    unsaid.
+    """Write counted padding as a Pad where ceil_mode is on, and omit dilations of 1.
 
-    onnxruntime's integer kernel also counts what lies beyond the padding when ceil_mode and
-    count_include_pad are both on, and its schema knows no dilations; yet it takes every AveragePool
-    between Dequantize and Quantize.
+    onnxruntime replaces every AveragePool between DequantizeLinear and QuantizeLinear by its
+    integer kernel. With ceil_mode and count_include_pad that kernel also counts what lies beyond
+    the padding, and its schema has no dilations.
 
     Before:  y = AveragePool <pads = [1, 1, 1, 1], ceil_mode = 1, count_include_pad = 1> (x)
     After:   p = Pad(x, [0, 0, 1, 1, 0, 0, 1, 1])   y = AveragePool <ceil_mode = 1> (p)
@@ -60,7 +59,7 @@ def _pad_before(node: ir.Node, names: Names) -> None:
 
 
 def _padding(node: ir.Node) -> tuple[list[int], list[int]]:
-    """Elements to add before and after each spatial axis."""
+    """The number of elements to add before and after each spatial axis."""
     kernel = attribute_ints(node, "kernel_shape") or ()
     strides = attribute_ints(node, "strides") or (1,) * len(kernel)
     pads = attribute_ints(node, "pads") or (0,) * (2 * len(kernel))
@@ -69,7 +68,7 @@ def _padding(node: ir.Node) -> tuple[list[int], list[int]]:
         inside = (dim(node.inputs[0], axis + 2) or 0) + begins[axis]
         windows = -(-(inside + ends[axis] - window) // stride) + 1
         if (windows - 1) * stride >= inside:
-            # a window that would start in the padding behind the image is left out: end where the
-            # one before it ends
+            # a window that would start in the padding behind the image is left out, so the padding
+            # ends where the previous window ends
             ends[axis] = (windows - 2) * stride + window - inside
     return begins, ends

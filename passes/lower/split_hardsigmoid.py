@@ -1,4 +1,4 @@
-"""HardSigmoid as Add, Clip and Mul, for targets that have integer forms of those alone."""
+"""Write HardSigmoid as Add, Clip and Mul, for targets with integer kernels only for these."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class SplitHardSigmoid(ir.passes.InPlacePass):
     Before:  y = HardSigmoid <alpha, beta> (x)
     After:   t = Add(x, beta / alpha)   c = Clip(t, 0, 1 / alpha)   y = Mul(c, alpha)
 
-    The Clip vanishes in the output grid of the Add, and the Mul only renames its codes. alpha <= 0
-    or beta < 0 stays as it is: the Clip would not hold 0. keep: names of nodes that stay as they
-    are.
+    The Clip is absorbed by the output grid of the Add, and the Mul changes only the scale of the
+    codes. A node with alpha <= 0 or beta < 0 stays unchanged.
     """
 
+    #: names of nodes that stay unchanged
     keep: Set[str] = frozenset()
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:

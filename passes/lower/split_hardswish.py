@@ -1,6 +1,4 @@
-"""HardSwish as HardSigmoid and Mul, for targets that have integer forms of those two but none of
-HardSwish.
-"""
+"""Write HardSwish as HardSigmoid and Mul, for targets with integer kernels only for these."""
 
 from __future__ import annotations
 
@@ -15,14 +13,13 @@ from edgeq.graph.read import is_op, nodes
 
 @dataclass(frozen=True)
 class SplitHardSwish(ir.passes.InPlacePass):
-    """Write x * max(0, min(1, x / 6 + 1 / 2)) as what it says.
+    """Write x * max(0, min(1, x / 6 + 1 / 2)) as a product.
 
     Before:  y = HardSwish(x)
     After:   h = HardSigmoid <alpha = 1/6, beta = 1/2> (x)   y = Mul(x, h)
-
-    keep: names of nodes that stay as they are.
     """
 
+    #: names of nodes that stay unchanged
     keep: Set[str] = frozenset()
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:

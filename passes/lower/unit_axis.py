@@ -1,5 +1,6 @@
-"""Give convolutions and pools of one spatial axis a second one of size 1, for chips whose windows
-have height and width.
+"""Give convolutions and pools of one spatial axis a second axis of size 1.
+
+Some targets support only windows with a height and a width.
 """
 
 from __future__ import annotations
@@ -13,22 +14,23 @@ import onnx_ir as ir
 from edgeq.graph.edit import Names, add_constant, replace_constant
 from edgeq.graph.read import attribute_ints, constant, is_op, nodes, operator_of, owner, rank
 
-#: place of the unit axis: before the only spatial one
+#: position of the unit axis: before the only spatial axis
 _AXIS = 2
 
 
 @dataclass(frozen=True)
 class UnitAxis(ir.passes.InPlacePass):
-    """Work on [N, C, 1, L] instead of [N, C, L], from the first window to the last.
+    """Compute on [N, C, 1, L] instead of [N, C, L], from the first window to the last.
 
-    Before:  y = Conv <pads = [1, 1]> (x, w)    z = Relu(y)     x: [N, C, L], w: [M, C, K] After:
-    u = Unsqueeze(x, 2)   v = Conv <pads = [0, 1, 0, 1]> (u, w)   r = Relu(v)   z = Squeeze(r, 2)
-    w: [M, C, 1, K]
+    Before:  y = Conv <pads = [1, 1]> (x, w)   z = Relu(y)     x: [N, C, L], w: [M, C, K]
+    After:   u = Unsqueeze(x, 2)   v = Conv <pads = [0, 1, 0, 1]> (u, w)
+             r = Relu(v)           z = Squeeze(r, 2)           w: [M, C, 1, K]
 
-    1. A Conv, ConvTranspose, MaxPool or AveragePool of one spatial axis gets another one before it.
-    2. An operator that works along the axes follows, where all that it reads has the unit axis or
+    1. A Conv, ConvTranspose, MaxPool or AveragePool of one spatial axis gets a second axis before
+       it.
+    2. An operator that works along the axes follows, where each of its inputs has the unit axis or
        is constant.
-    3. A Squeeze that only these read is gone.
+    3. A Squeeze that only these nodes read is removed.
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
@@ -49,15 +51,16 @@ class UnitAxis(ir.passes.InPlacePass):
 
 
 def _is_line(node: ir.Node) -> bool:
-    """Whether it has one spatial axis, and a constant weight if any."""
+    """Whether the node has one spatial axis, and a constant weight if it has one."""
     if rank(node.inputs[0]) != 3 or any(value.uses() or value.is_graph_output() for value in node.outputs[1:]):
         return False
     return not is_op(node, "Conv", "ConvTranspose") or constant(node.inputs[1]) is not None
 
 
 def _works_along(node: ir.Node) -> bool:
-    """Whether what comes out has the channels and the axes of what goes in, element by element or
-    channel by channel.
+    """Whether output and input have the same channels and axes.
+
+    The operator works element by element or channel by channel.
     """
     return operator_of(node).elementwise in ("one", "all") or is_op(node, "Concat", "GlobalAveragePool")
 
@@ -76,7 +79,7 @@ def _follows(node: ir.Node) -> bool:
 
 
 def _plane(value: ir.Value | None) -> ir.Value | None:
-    """The value with the unit axis that a Squeeze takes away."""
+    """The value with the unit axis, from which a Squeeze makes this value."""
     maker = None if value is None else value.producer()
     if maker is None or not is_op(maker, "Squeeze") or len(maker.inputs) < 2 or rank(maker.inputs[0]) != 4:
         return None
@@ -92,7 +95,7 @@ def _widen_attributes(node: ir.Node) -> None:
 
 
 def _halves(name: str, numbers: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-    """pads: the begins, then the ends; all others: one."""
+    """pads are split into begins and ends; other attributes are one piece."""
     middle = len(numbers) // 2 if name == "pads" else len(numbers)
     yield numbers[:middle]
     if name == "pads":
@@ -100,9 +103,7 @@ def _halves(name: str, numbers: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
 
 
 def _on_plane(node: ir.Node, data: tuple[int, ...], names: Names) -> None:
-    """Let the node read and make values with the unit axis; who read its output reads the same
-    behind a Squeeze.
-    """
+    """Let the node read and make values with the unit axis; its readers get a Squeeze."""
     graph = owner(node)
     axes = add_constant(graph, np.array([_AXIS], np.int64), names.value(f"{node.name}_unit_axis"))
     for index in data:
@@ -133,7 +134,7 @@ def _wider(shape: ir.Shape | None) -> ir.Shape | None:
 
 
 def _drop(value: ir.Value) -> None:
-    """A Squeeze that nothing reads any more."""
+    """Remove the Squeeze that makes the value when nothing reads it any more."""
     maker = value.producer()
     if maker is not None and is_op(maker, "Squeeze") and not value.uses() and not value.is_graph_output():
         owner(maker).remove(maker, safe=True)

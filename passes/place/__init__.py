@@ -1,3 +1,1 @@
-"""Passes that choose the forms a runtime has fast integer kernels for, and keep the rest in
-float.
-"""
+"""Passes that choose forms with fast integer kernels, and keep the other nodes in float."""

@@ -1,4 +1,4 @@
-"""Look embeddings up as integers: gather first, dequantize what was gathered."""
+"""Look embeddings up as integers: gather the rows first, then dequantize them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from edgeq.graph.read import attribute_int, constant, is_op, nodes, only_consume
 class GatherIntegerRows(ir.passes.InPlacePass):
     """Swap a DequantizeLinear of a stored matrix and the Gather of its rows.
 
-    Before:  t = DequantizeLinear <axis = 1> (table, scale, zero_point)   y = Gather <axis = 0> (t,
-    rows) After:   g = Gather <axis = 0> (table, rows)                          y = DequantizeLinear
-    <axis = last> (g, scale, zero_point)
+    Before:  t = DequantizeLinear <axis = 1> (table, scale, zero_point)
+             y = Gather <axis = 0> (t, rows)
+    After:   g = Gather <axis = 0> (table, rows)
+             y = DequantizeLinear <axis = last> (g, scale, zero_point)
 
-    The table is never expanded to float. Only where the Gather is the one reader of the dequantized
+    The table is never expanded to float. The Gather must be the only reader of the dequantized
     table.
     """
 

@@ -17,19 +17,21 @@ from edgeq.passes.quantize.qdq import dequantize_constant
 
 @dataclass(frozen=True)
 class HardSigmoidToAdd(ir.passes.InPlacePass):
-    """Rewrite DequantizeLinear -> HardSigmoid -> QuantizeLinear over [0, 1] as an Add of beta/alpha
-    that saturates at [0, 1/alpha].
+    """Rewrite DequantizeLinear -> HardSigmoid -> QuantizeLinear as a saturating Add.
 
-    Before:  y = HardSigmoid <alpha, beta> (x_dequantized)            q = QuantizeLinear(y, s, z)
-    After:   y = Add(x_dequantized, dequantized constant beta/alpha)  q = QuantizeLinear(y, s /
-    alpha, z)
+    Before:  y = HardSigmoid <alpha, beta> (x_dequantized)
+             q = QuantizeLinear(y, s, z)
+    After:   y = Add(x_dequantized, dequantized constant beta/alpha)
+             q = QuantizeLinear(y, s / alpha, z)
 
-    max(0, min(1, alpha x + beta)) = alpha * clip(x + beta/alpha, 0, 1/alpha): the reader's own
-    scale s puts alpha back. Only nodes of these names, and only where the grid (s, z) ends at 0 and
-    at 1 or below: nothing else cuts the sum off.
+    max(0, min(1, alpha x + beta)) = alpha * clip(x + beta/alpha, 0, 1/alpha). The codes q stay the
+    same; whoever dequantizes them with s multiplies alpha back in. Only the output grid clips the
+    sum, so the range of (s, z) must start at 0 and end at 1 or below.
     """
 
+    #: names of the nodes that are rewritten
     names: Set[str]
+    #: integer type of the constant's codes
     dtype: str
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
@@ -55,7 +57,7 @@ class HardSigmoidToAdd(ir.passes.InPlacePass):
 
 
 def shift_of(node: ir.Node, dtype: str) -> tuple[AnyArray, QuantParams]:
-    """beta/alpha of a HardSigmoid in codes of this dtype, and their grid."""
+    """The constant beta/alpha of a HardSigmoid as codes of this dtype, and its grid."""
     alpha, beta = _slope(node)
     shift = np.array(beta / alpha, np.float32)
     grid = grid_for_range(0.0, float(shift) or 1.0, dtype)
@@ -70,7 +72,7 @@ def _fits(node: ir.Node) -> bool:
 
 
 def _saturates(reader: ir.Node) -> bool:
-    """Whether the codes of a QuantizeLinear end at 0 and at 1 or below."""
+    """Whether the range of a QuantizeLinear starts at 0 and ends at 1 or below."""
     scale, zero = (constant(value) for value in reader.inputs[1:3])
     if scale is None or zero is None or scale.size != 1:
         return False

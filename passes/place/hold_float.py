@@ -1,4 +1,4 @@
-"""Keep a node in float where the runtime would turn it into an integer kernel by itself."""
+"""Keep a node in float where the runtime would replace it by an integer kernel."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from edgeq.passes.quantize.qdq import qdq_node
 
 @dataclass(frozen=True)
 class HoldFloat(ir.passes.InPlacePass):
-    """Put the scale of a DequantizeLinear in front of a named node into a Mul of its own.
+    """Move the scale of a DequantizeLinear in front of a named node to a Mul of its own.
 
     Before:  f = DequantizeLinear(q, s, z)   y = AveragePool(f)
     After:   u = DequantizeLinear(q, 1, z)   f = Mul(u, s)   y = AveragePool(f)
 
-    onnxruntime makes an integer kernel of every DequantizeLinear -> operator -> QuantizeLinear that
-    it has one for, and moves a DequantizeLinear behind an operator that only moves elements. The
-    Mul computes the same numbers and stops it.
+    onnxruntime replaces every DequantizeLinear -> operator -> QuantizeLinear for which it has an
+    integer kernel, and moves a DequantizeLinear behind an operator that only moves elements. The
+    Mul computes the same numbers and prevents both.
     """
 
+    #: names of the nodes that stay in float
     names: Set[str]
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
@@ -40,7 +41,7 @@ class HoldFloat(ir.passes.InPlacePass):
 
 
 def _scales(dequantize: ir.Node) -> bool:
-    """Whether it is an activation's: one scale a tensor, that is not 1."""
+    """Whether it dequantizes an activation with one scale per tensor, other than 1."""
     scale, source = constant(dequantize.inputs[1]), dequantize.inputs[0]
     return scale is not None and scale.size == 1 and float(scale) != 1.0 and constant(source) is None and len(dequantize.inputs) > 2
 

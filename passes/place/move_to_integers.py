@@ -1,4 +1,4 @@
-"""Run the operators that only move or select elements on the integer tensors themselves."""
+"""Run operators that only move or select elements directly on the integer tensors."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ from edgeq.numerics.grid import LIMITS
 
 @dataclass(frozen=True)
 class MoveToIntegers(ir.passes.InPlacePass):
-    """Swap DequantizeLinear -> operator -> QuantizeLinear of one grid for the operator on integers.
+    """Replace DequantizeLinear -> operator -> QuantizeLinear by the operator on codes.
 
     Before:  f = DequantizeLinear(q, s, z)   g = MaxPool(f)   h = QuantizeLinear(g, s, z)
     After:   h = MaxPool(q)
 
-    1. Every data input must come from a DequantizeLinear and every read output go to one
-       QuantizeLinear, all of the same grid.
+    1. Every data input must come from a DequantizeLinear and every output that is read must go to
+       one QuantizeLinear, all with the same grid.
     2. Relu becomes Clip at the zero point; the bounds of Clip and the fill value of Pad become
-       codes of the grid.
+       codes on the grid.
     """
 
+    #: names of the nodes that are moved
     names: Set[str]
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
@@ -62,7 +63,7 @@ class MoveToIntegers(ir.passes.InPlacePass):
 
 
 def _has_codes(node: ir.Node) -> bool:
-    """Whether the bounds or the fill value that the node works with are known."""
+    """Whether the node's bounds or fill value, if it has any, are constant."""
     if is_op(node, "Relu", "Clip"):
         return clip_bounds(node) is not None
     return not is_op(node, "Pad") or len(node.inputs) < 3 or node.inputs[2] is None or constant(node.inputs[2]) is not None
@@ -78,7 +79,7 @@ def _only_reader(value: ir.Value) -> ir.Node | None:
 
 
 def _grid(node: ir.Node) -> tuple[str, bytes, bytes] | None:
-    """What must be equal for integers to mean the same number."""
+    """What must be equal for equal codes to mean equal numbers."""
     scale, zero = constant(node.inputs[1]), constant(node.inputs[2]) if len(node.inputs) > 2 else None
     if scale is None or zero is None or scale.size != 1:
         return None
@@ -86,7 +87,7 @@ def _grid(node: ir.Node) -> tuple[str, bytes, bytes] | None:
 
 
 def _take_over(value: ir.Value, quantize: ir.Node) -> None:
-    """Let the node's value be what the QuantizeLinear after it made."""
+    """Give the node's output the name, type and readers of the QuantizeLinear's result."""
     result = quantize.outputs[0]
     name, dtype = result.name, result.dtype
     result.replace_all_uses_with(value, replace_graph_outputs=True)
@@ -97,7 +98,7 @@ def _take_over(value: ir.Value, quantize: ir.Node) -> None:
 
 
 def _to_codes(node: ir.Node, dequantize: ir.Node, free: Names) -> None:
-    """Turn float bounds and fill values into codes of the grid, and Relu into Clip."""
+    """Turn float bounds and fill values into codes on the grid, and Relu into Clip."""
     scale, zero = constant(dequantize.inputs[1]), constant(dequantize.inputs[2])
     assert scale is not None and zero is not None
     low, high = LIMITS[str(zero.dtype)]

@@ -1,4 +1,4 @@
-"""Bring every input of an operator that copies codes to the grid of its output."""
+"""Requantize the inputs of an operator that copies codes to the grid of its output."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ from edgeq.passes.quantize.qdq import dequantize_constant, qdq_node
 
 @dataclass(frozen=True)
 class RequantizeInputs(ir.passes.InPlacePass):
-    """Put a QuantizeLinear and a DequantizeLinear of the output grid before each input of another
-    grid.
+    """Put a QuantizeLinear and a DequantizeLinear before each input on another grid.
 
-    Before:  y = Concat(a_dequantized, b_dequantized)                           q =
-    QuantizeLinear(y, s, z) After:   b2 = DequantizeLinear(QuantizeLinear(b_dequantized, s, z), s,
-    z) y = Concat(a_dequantized, b2)                                      q = QuantizeLinear(y, s,
-    z)
+    Before:  y = Concat(a_dequantized, b_dequantized)
+             q = QuantizeLinear(y, s, z)
+    After:   b2 = DequantizeLinear(QuantizeLinear(b_dequantized, s, z), s, z)
+             y = Concat(a_dequantized, b2)
+             q = QuantizeLinear(y, s, z)
 
-    names: nodes whose kernel copies codes, on targets that have no Concat of several grids.
+    A constant input gets new codes and a DequantizeLinear instead.
     """
 
+    #: names of the nodes whose kernel copies codes, on targets without a Concat of several grids
     names: Set[str]
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:

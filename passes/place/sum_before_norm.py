@@ -1,6 +1,4 @@
-"""Write the Add before a normalization as Sum, where the runtime's fusion of the two is slower than
-both.
-"""
+"""Write the Add before a normalization as Sum, where the runtime's fused kernel is slower."""
 
 from __future__ import annotations
 
@@ -14,14 +12,13 @@ from edgeq.graph.read import is_op, nodes, only_consumer
 
 @dataclass(frozen=True)
 class SumBeforeNorm(ir.passes.InPlacePass):
-    """Sum adds the same numbers, and no fusion of the runtime looks for it.
+    """Replace Add by Sum, which adds the same numbers and is part of no fusion of the runtime.
 
     Before:  a = Add(x, r)   y = LayerNormalization(a, g, b)
     After:   a = Sum(x, r)   y = LayerNormalization(a, g, b)
-
-    readers: operator types for which this is done, when one of them alone reads the Add.
     """
 
+    #: operator types: an Add whose only reader has one of them is replaced
     readers: Set[str]
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:

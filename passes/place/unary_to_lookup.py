@@ -1,4 +1,4 @@
-"""A function of one number, between integers of 8 bits, is a table of 256 codes."""
+"""Replace a function of one number, between 8-bit integers, by a table of 256 codes."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from edgeq.numerics.grid import PerTensor, QuantParams, dequantize, quantize
 
 @dataclass(frozen=True)
 class UnaryToLookup(ir.passes.InPlacePass):
-    """Replace DequantizeLinear -> function -> QuantizeLinear of the named nodes by a lookup of
-    codes.
+    """Replace DequantizeLinear -> function -> QuantizeLinear of the named nodes by a lookup.
 
     Before:  f = DequantizeLinear(q, s, z)   y = Tanh(f)   r = QuantizeLinear(y, t, u)
     After:   i = Cast <to = INT32> (q)       r = Gather(table, i)
 
-    table[i] is the code of y where q is i; a negative i counts from the end of the 256 entries, as
-    ONNX's Gather has it. Exact: the table holds what float arithmetic gives. The function is
-    computed by onnx's reference implementation.
+    table[i] is the code of y for the input code i; a negative i counts from the end of the 256
+    entries, as in ONNX's Gather. The result is exact: onnx's reference implementation computes the
+    function in float for every code.
     """
 
+    #: names of the nodes that are replaced
     names: Set[str]
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
@@ -54,7 +54,7 @@ def _grid(node: ir.Node) -> QuantParams | None:
 
 
 def _table(node: ir.Node, first: QuantParams, second: QuantParams, opset: int) -> AnyArray:
-    """The 256 output codes, in the order of the bytes 0x00 to 0xff of the input code."""
+    """The 256 output codes, ordered by the byte 0x00 to 0xff of the input code."""
     import onnx
     from onnx.reference import ReferenceEvaluator
 

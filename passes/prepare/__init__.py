@@ -1,1 +1,1 @@
-"""Passes over the float model before calibration: simplify, fold, normalize."""
+"""Passes over the float model before calibration: simplify, fold and normalize it."""

@@ -1,6 +1,4 @@
-"""Compute float16, bfloat16 and double networks in float32; inputs and outputs keep their types
-through a Cast.
-"""
+"""Compute float16, bfloat16 and double networks in float32, with a Cast at inputs and outputs."""
 
 from __future__ import annotations
 
@@ -19,11 +17,11 @@ _TYPE_ATTRIBUTES = ("to", "dtype")
 
 @dataclass(frozen=True)
 class ComputeInFloat32(ir.passes.InPlacePass):
-    """Statistics and integer kernels start from float32; onnxruntime's CPU has hardly a kernel for
-    half floats.
+    """Change float tensors of other widths to float32; inputs and outputs keep their types.
 
-    float16 and bfloat16 always change; double only when a linear operator has double weights, since
-    shape arithmetic uses it too.
+    Statistics and integer kernels start from float32, and onnxruntime's CPU provider has hardly any
+    kernel for half floats. float16 and bfloat16 always change. Double changes only when a linear
+    operator has double weights, since shape arithmetic uses it too.
 
     Before: `y = Conv(x, w)` on float16
     After:  `x32 = Cast<to=FLOAT>(x)`, `y32 = Conv(x32, w32)`, `y = Cast<to=FLOAT16>(y32)`
@@ -59,7 +57,7 @@ def _types_to_change(model: ir.Model) -> tuple[ir.DataType, ...]:
 
 
 def _values(graph: ir.Graph) -> list[ir.Value]:
-    """Every value that the graph defines, once."""
+    """Every value that the graph defines, each once."""
     initializers = (value for value in graph.initializers.values() if not value.is_graph_input())
     return [*graph.inputs, *initializers, *(value for node in graph for value in node.outputs)]
 
@@ -71,7 +69,7 @@ def _names_type(node: ir.Node, types: tuple[ir.DataType, ...]) -> bool:
 
 
 def _is_done(model: ir.Model, chosen: list[ir.Value], inner: list[ir.Node]) -> bool:
-    """Only the casts at the edges are left, as this pass itself leaves them."""
+    """Whether only casts at inputs and outputs are left, as this pass leaves them."""
     for value in chosen:
         is_input = value.is_graph_input() and value.graph is model.graph and all(is_op(use.node, "Cast") for use in value.uses())
         if not is_input and not (value.is_graph_output() and value.graph is model.graph and is_op(value.producer(), "Cast")):
@@ -80,7 +78,7 @@ def _is_done(model: ir.Model, chosen: list[ir.Value], inner: list[ir.Node]) -> b
 
 
 def _to_float32(value: ir.Value) -> None:
-    value.type = ir.TensorType(ir.DataType.FLOAT)  # not value.dtype: the type object may be shared with the model this one was cloned from
+    value.type = ir.TensorType(ir.DataType.FLOAT)  # not value.dtype: a clone may share the type object
     if value.const_value is not None:
         value.const_value = ir.tensor(value.const_value.numpy().astype(np.float32), name=value.name)
 
@@ -113,7 +111,7 @@ def _cast_output(model: ir.Model, index: int, value: ir.Value, kind: ir.DataType
     source = model.graph.outputs[index]
     name = value.name or f"output_{index}"
     narrow = ir.Value(name=name)
-    if source is value:  # else a graph input that is an output as well: its float32 copy stands here already
+    if source is value:  # else the output is also a graph input, and its float32 copy is here already
         ir.convenience.rename_values([value], [names.value(f"{name}_float32")])
     model.graph.append(_cast(source, narrow, kind, names.node(f"{name}_from_float32")))
     model.graph.outputs[index] = narrow

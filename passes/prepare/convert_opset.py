@@ -1,6 +1,4 @@
-"""Bring a model to an opset that Q/DQ nodes and the runtime both understand, with onnx's own
-converter.
-"""
+"""Convert a model, with onnx's converter, to an opset that Q/DQ nodes and the runtime support."""
 
 from __future__ import annotations
 
@@ -14,17 +12,17 @@ from edgeq.graph.edit import replace_graph, vanished
 from edgeq.graph.names import unique_names
 from edgeq.graph.read import nodes
 
-#: the newest opset for which onnxruntime has QuantizeLinear and DequantizeLinear kernels (1.32:
-#: none for 28)
+#: newest opset for which onnxruntime has QuantizeLinear and DequantizeLinear kernels (1.32: none
+#: for 28)
 NEWEST_WITH_QDQ = 27
 
 
 @dataclass(frozen=True)
 class ConvertOpset(ir.passes.InPlacePass):
-    """Convert only when the model's opset lies outside of lowest..highest, to the nearer end.
+    """Convert a model whose opset lies outside lowest..highest to the nearer end of that range.
 
-    Down, where the converter cannot, an opset up to NEWEST_WITH_QDQ is kept. The IR version is set
-    to one that old runtimes know.
+    Where the converter cannot go down, an opset up to NEWEST_WITH_QDQ is kept. The IR version is
+    set to one that old runtimes know.
 
     Before: a graph of opset 11, `y = Squeeze<axes=[2]>(x)`
     After:  the same of opset 13, `y = Squeeze(x, [2])`
@@ -65,8 +63,9 @@ def _convert(model: ir.Model, version: int, target: int) -> int:
 
 
 def _replace(model: ir.Model, new: ir.Model) -> None:
-    """Take the converted graph; a node that the converter exchanged for another hands its name on
-    when the output's name is the same.
+    """Take over the converted graph. A node that the converter replaced passes its name on.
+
+    The new node with an output of the same name gets it.
     """
     makers = {value.name: node.name for node in nodes(model) for value in node.outputs if value.name}
     for node in nodes(new):
@@ -80,8 +79,9 @@ def _replace(model: ir.Model, new: ir.Model) -> None:
 
 
 def _set_ir_version(model: ir.Model) -> bool:
-    """Between the oldest version that the opset allows and 10, the newest that goes with opset
-    21.
+    """Bring the IR version between the oldest that the opset allows and 10.
+
+    Version 10 is the newest that goes with opset 21. Returns whether the version changed.
     """
     imports = [onnx.helper.make_opsetid(domain, version) for domain, version in model.opset_imports.items() if domain == ""]
     oldest = max(onnx.helper.find_min_ir_version_for(imports, ignore_unknown=True), 4)  # 4: initializers need not be inputs

@@ -13,11 +13,10 @@ from edgeq.graph.read import is_op, nodes
 
 @dataclass(frozen=True)
 class FoldAffine(ir.passes.InPlacePass):
-    """Mul, Div, Add or Sub with one constant a channel, right after a linear operator that nothing
-    else reads.
+    """Fold Mul, Div, Add or Sub with one constant per channel into the linear operator before it.
 
-    Also through the Add that carries a MatMul's bias. An Add right after a MatMul stays: that Add
-    is its bias.
+    Nothing else may read the linear operator. The Add of a MatMul's bias may lie between the two.
+    An Add right after a MatMul stays, because it is the MatMul's bias.
 
     Before: `a = Gemm(x, w, b)`, `c = Mul(a, s)`, `y = Add(c, t)`
     After:  `y = Gemm(x, w * s, b * s + t)`

@@ -13,11 +13,10 @@ from edgeq.graph.read import nodes
 
 @dataclass(frozen=True)
 class FoldBatchNorm(ir.passes.InPlacePass):
-    """BatchNormalization with constant statistics is a scale and a shift per channel: the operator
-    before it can do both.
+    """Fold the scale and shift per channel of a BatchNormalization with constant statistics.
 
-    Only after a Conv, ConvTranspose, Gemm or MatMul (with or without its Add) with constant
-    weights, which nothing else reads.
+    Only after a Conv, ConvTranspose, Gemm or MatMul (with or without the Add of its bias) that has
+    constant weights and that nothing else reads.
 
     Before: `y = Conv(x, w, b)`, `z = BatchNormalization(y, gamma, beta, mean, var)`
     After:  `z = Conv(x, w * scale, b * scale + shift)`
@@ -33,7 +32,7 @@ def _fold(model: ir.Model, node: ir.Node, names: Names) -> bool:
     affine, linear = batch_norm_affine(node), linear_behind(node.inputs[0])
     if affine is None or linear is None or affine.scale.size != linear.channels:
         return False
-    if linear.node.op_type == "MatMul" and linear.rank != 2:  # its channels lie on the last axis, those of BatchNormalization on axis 1
+    if linear.node.op_type == "MatMul" and linear.rank != 2:  # its channels are on the last axis, BatchNormalization's on axis 1
         return False
     if not fold_after(linear, affine, names):
         return False

@@ -15,11 +15,11 @@ from edgeq.numerics.arrays import F64
 
 @dataclass(frozen=True)
 class FoldBatchNormForward(ir.passes.InPlacePass):
-    """A BatchNormalization that a Conv, ConvTranspose, Gemm or MatMul alone reads: the weights take
-    its scale, the bias its shift.
+    """Fold a BatchNormalization that only a Conv, ConvTranspose, Gemm or MatMul reads.
 
-    The scale always folds. A shift does not pass zero padding (the zeros would have to be shifted
-    too) nor a ConvTranspose.
+    The weights absorb the scale, and the bias absorbs the shift. The scale always folds. A shift
+    does not fold past zero padding (the zeros would have to be shifted too) nor into a
+    ConvTranspose.
 
     Before: `y = BatchNormalization(x, gamma, beta, mean, var)`, `z = Conv(y, w, b)`
     After:  `z = Conv(x, w * scale, b + sum(w * shift))`
@@ -55,7 +55,7 @@ def _fold(model: ir.Model, node: ir.Node, names: Names) -> bool:
 
 
 def _accepts(user: ir.Node, value: ir.Value, affine: Affine) -> bool:
-    """Whether `user` reads the value as its data, has constant weights, and can take the shift."""
+    """Whether `user` reads the value as data, has constant weights, and can absorb the shift."""
     if not operator_of(user).layer or user.inputs[0] is not value or user.inputs.count(value) != 1:
         return False
     weight = constant(user.inputs[1])
@@ -72,7 +72,7 @@ def _pads(conv: ir.Node) -> bool:
 
 
 def _scale_inputs(user: ir.Node, weight: F64, affine: Affine) -> tuple[F64, F64]:
-    """The weights with the scale taken in, and what the shift adds to each output channel."""
+    """The weights with the scale folded in, and what the shift adds to each output channel."""
     scale, shift = affine.scale, affine.shift
     if user.op_type == "ConvTranspose":  # [in, out / group, ...]; the shift is zero here
         return weight * scale.reshape(-1, *[1] * (weight.ndim - 1)), np.zeros(1)

@@ -1,4 +1,4 @@
-"""Compute what does not depend on the inputs, once."""
+"""Compute once the values that do not depend on the model's inputs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import onnx_ir as ir
 from edgeq.graph.edit import vanished
 from edgeq.graph.read import ONNX_DOMAINS, constant, is_op, nodes, operator_of
 
-#: folding must not blow the file up: a ConstantOfShape of a gigabyte stays a node
+#: largest result that is folded, in elements: a ConstantOfShape of a gigabyte must not end up in
+#: the file
 MAX_ELEMENTS = 4 << 20
 
 # onnxscript logs what it cannot evaluate; such a node simply stays
@@ -20,7 +21,9 @@ logging.getLogger("onnxscript").addHandler(logging.NullHandler())
 
 @dataclass(frozen=True)
 class FoldConstants(ir.passes.InPlacePass):
-    """onnxscript's folding, loaded only when there is a node whose inputs are all constants.
+    """Fold nodes whose inputs are all constants, with onnxscript's folding.
+
+    onnxscript is imported only when there is such a node.
 
     Before: `c = Sqrt(two)`, `y = Mul(x, c)`
     After:  `y = Mul(x, c)` with the initializer c
@@ -42,7 +45,7 @@ class FoldConstants(ir.passes.InPlacePass):
 
 
 def _may_fold(node: ir.Node) -> bool | None:
-    """False where the result could be too large; None leaves the choice to onnxscript."""
+    """False where the result could be too large; None lets onnxscript decide."""
     for value in node.outputs:
         if value.shape is not None and value.shape.is_static():
             if math.prod(value.shape.numpy()) > MAX_ELEMENTS:
@@ -53,14 +56,16 @@ def _may_fold(node: ir.Node) -> bool | None:
 
 
 def _joint_size(node: ir.Node) -> int:
-    """The most elements that broadcasting the inputs against each other could give."""
+    """The largest number of elements that broadcasting the inputs against each other could give."""
     arrays = [constant(value) for value in node.inputs]
     return math.prod(max(array.size, 1) for array in arrays if array is not None)
 
 
 def _restore_names(model: ir.Model, before: list[str | None]) -> None:
-    """When an If's condition is constant, folding moves the branch out and calls its nodes
-    <If>_<name>: give them back their names.
+    """Restore the names of nodes that folding moved out of a branch.
+
+    When an If's condition is constant, onnxscript moves its branch out and renames the nodes to
+    <If>_<name>.
     """
     left = {node.name for node in nodes(model)}
     gone = {name for name in before if name and name not in left}

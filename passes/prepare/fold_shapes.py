@@ -1,6 +1,4 @@
-"""Work out shape arithmetic, also with dimensions that are known by name only, and make reshapes
-plain.
-"""
+"""Fold shape arithmetic, including dimensions known only by name, and simplify reshapes."""
 
 from __future__ import annotations
 
@@ -16,16 +14,18 @@ from edgeq.graph.symbolic_shapes import ARITHMETIC, Size, evaluate, size_of
 
 @dataclass(frozen=True)
 class FoldShapes(ir.passes.InPlacePass):
-    """Exporters compute the target of a Reshape from the Shape of its input; most of it is known
-    before the model runs.
+    """Replace computed shapes by constants where they are known before the model runs.
+
+    Exporters compute the target of a Reshape from the Shape of its input.
 
     1. Shape arithmetic whose result is all numbers becomes a constant.
     2. A Reshape whose target is computed gets a constant one: 0 where it copies a dimension, -1 for
        one that is unknown.
     3. A Reshape that keeps axis 0 and joins the rest becomes Flatten.
 
-    Before: `s = Shape(x)`, `n = Gather(s, 0)`, `u = Unsqueeze(n, [0])`, `t = Concat(u, [-1])`, `y =
-    Reshape(x, t)` After:  `y = Flatten<axis=1>(x)`
+    Before: `s = Shape(x)`, `n = Gather(s, 0)`, `u = Unsqueeze(n, [0])`, `t = Concat(u, [-1])`,
+            `y = Reshape(x, t)`
+    After:  `y = Flatten<axis=1>(x)`
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
@@ -81,8 +81,10 @@ def _plain(size: Size, data: ir.Value, axis: int) -> int:
 
 
 def _to_flatten(node: ir.Node) -> bool:
-    """Case 3. Provable without numbers for [0, -1]; else the joined size must be the product of the
-    other dimensions.
+    """Case 3.
+
+    For [0, -1] this holds without knowing any size; otherwise the joined size must be the product
+    of the other dimensions.
     """
     data, target = node.inputs[0], constant(node.inputs[1])
     if data is None or data.shape is None or len(data.shape) < 2 or target is None or target.shape != (2,):

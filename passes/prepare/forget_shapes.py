@@ -1,6 +1,4 @@
-"""Leave out what every reader of an ONNX file infers for itself: types and shapes of inner
-values.
-"""
+"""Remove what every reader of an ONNX file infers for itself: types and shapes of inner values."""
 
 from __future__ import annotations
 
@@ -13,11 +11,10 @@ from edgeq.graph.read import graphs
 
 @dataclass(frozen=True)
 class ForgetShapes(ir.passes.InPlacePass):
-    """Clear type and shape of constants and of the values that nodes of ONNX's own domain make;
-    graph inputs and outputs keep theirs.
+    """Clear the types and shapes of constants and node outputs, except for graph outputs.
 
-    A sixth of a small int8 file is this. Values of bodies and of other domains stay: inference may
-    not reach them.
+    They take a sixth of a small int8 file. A model with bodies or with nodes of other domains than
+    ONNX's own is unchanged, since inference may not reach all of its values.
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:

@@ -1,4 +1,4 @@
-"""Recognise the tanh form of GELU, however its products are ordered, and make it one node."""
+"""Recognize the tanh form of GELU, in any order of its products, and make it one node."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import onnx_ir as ir
 from edgeq.graph.edit import retire
 from edgeq.graph.read import constant, is_op, nodes, only_consumer
 
-#: the opset that has Gelu
+#: the first opset with Gelu
 OPSET = 20
 #: tanh's argument sqrt(2 / pi) * (x + 0.044715 x^3), as coefficients of x, x^2, x^3 (Hendrycks and
 #: Gimpel, arXiv:1606.08415)
 _CUBIC = np.sqrt(2 / np.pi) * np.array([1.0, 0.0, 0.044715])
-#: the highest power that is followed, and how many operators deep
+#: the highest power, and the largest number of nested operators, that the search follows
 _DEGREE, _DEPTH = 3, 6
 
 #: coefficients of 1, x, x^2, x^3
@@ -25,15 +25,14 @@ Polynomial = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 @dataclass(frozen=True)
 class FuseGelu(ir.passes.InPlacePass):
-    """GELU(x) = 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))). The operator exists from opset 20
-    on.
+    """Replace 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) by Gelu (from opset 20 on).
 
-    Before: `u = Mul(x, x)`, `c = Mul(u, x)`, `k = Mul(c, 0.044715)`, `a = Add(x, k)`, `b = Mul(a,
-    0.7978846)`, `t = Tanh(b)`,
-            `p = Add(t, 1)`, `m = Mul(x, p)`, `y = Mul(m, 0.5)`
+    Before: `u = Mul(x, x)`, `c = Mul(u, x)`, `k = Mul(c, 0.044715)`, `a = Add(x, k)`,
+            `b = Mul(a, 0.7978846)`, `t = Tanh(b)`, `p = Add(t, 1)`, `m = Mul(x, p)`,
+            `y = Mul(m, 0.5)`
     After:  `y = Gelu<approximate = "tanh">(x)`
 
-    The runtime knows some orders of these nodes and runs the others one by one.
+    The runtime recognizes some orders of these nodes and runs the others one by one.
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
@@ -49,7 +48,7 @@ class FuseGelu(ir.passes.InPlacePass):
 
 
 def match_gelu(tanh: ir.Node) -> tuple[ir.Value, ir.Node] | None:
-    """x, and the node that makes GELU(x), when the Tanh is the one of a GELU."""
+    """x, and the node that makes GELU(x); None unless the Tanh is part of a GELU."""
     if not is_op(tanh, "Tanh"):
         return None
     for x in _candidates(tanh.inputs[0], _DEPTH):
@@ -61,7 +60,7 @@ def match_gelu(tanh: ir.Node) -> tuple[ir.Value, ir.Node] | None:
 
 
 def _candidates(value: ir.Value | None, depth: int) -> Iterator[ir.Value]:
-    """The values behind the argument of tanh, nearest first in each branch."""
+    """The values that tanh's argument is computed from, nearest first in each branch."""
     node = None if value is None else value.producer()
     if node is None or depth == 0 or not is_op(node, "Mul", "Add", "Pow"):
         return
@@ -72,7 +71,7 @@ def _candidates(value: ir.Value | None, depth: int) -> Iterator[ir.Value]:
 
 
 def _polynomial(value: ir.Value | None, x: ir.Value, depth: int) -> Polynomial | None:
-    """The value as a polynomial in x, or None."""
+    """The value as a polynomial in x; None where it is none of the followed degree."""
     if value is x:
         return np.array([0.0, 1.0, 0.0, 0.0])
     number = _number(value)
@@ -104,7 +103,7 @@ def _number(value: ir.Value | None) -> float | None:
 
 
 def _last(tanh: ir.Node, x: ir.Value) -> ir.Node | None:
-    """The Mul after which (1 + tanh) has been multiplied with x / 2, and with nothing else."""
+    """The Mul after which (1 + tanh) has been multiplied by x / 2 and by nothing else."""
     plus = only_consumer(tanh.outputs[0])
     if plus is None or not is_op(plus, "Add") or 1.0 not in (_number(plus.inputs[0]), _number(plus.inputs[1])):
         return None

@@ -1,4 +1,4 @@
-"""Recognise HardSwish in its decomposed forms and make it one node until the target decides."""
+"""Recognize HardSwish in its decomposed forms and make it one node until the target decides."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edgeq.graph.read import attribute_float, constant, is_op, nodes, only_consu
 
 @dataclass(frozen=True)
 class FuseHardSwish(ir.passes.InPlacePass):
-    """HardSwish(x) = x * clip(x + 3, 0, 6) / 6. The operator exists from opset 14 on.
+    """Replace x * clip(x + 3, 0, 6) / 6 by HardSwish, which exists from opset 14 on.
 
     1. x * HardSigmoid<alpha=1/6, beta=1/2>(x)
     2. x * (clip(x + 3, 0, 6) / 6), or with * 1/6
@@ -36,9 +36,7 @@ class FuseHardSwish(ir.passes.InPlacePass):
 
 
 def match_hardswish(node: ir.Node) -> tuple[ir.Value, list[ir.Node]] | None:
-    """The x of a HardSwish that ends in `node`, and its other nodes in the order in which they can
-    be removed.
-    """
+    """The x of a HardSwish that ends in `node`, and its other nodes in the order of removal."""
     scaled = _sixth(node)
     if scaled is not None:  # case 3
         product = _maker(scaled, "Mul")
@@ -57,7 +55,7 @@ def _gated(product: ir.Node, gate: object) -> tuple[ir.Value, list[ir.Node]] | N
 
 
 def _hard_sigmoid(value: ir.Value) -> tuple[ir.Value, list[ir.Node]] | None:
-    """x and the nodes when the value is clip(x + 3, 0, 6) / 6."""
+    """x, and the nodes that compute it, when the value is clip(x + 3, 0, 6) / 6."""
     node = _maker(value, "HardSigmoid", "Div", "Mul")
     if node is None:
         return None
@@ -84,7 +82,7 @@ def _relu6_of_x_plus_3(value: ir.Value) -> tuple[ir.Value, list[ir.Node]] | None
 
 
 def _is_relu6(clip: ir.Node) -> bool:
-    if len(clip.inputs) == 1:  # before opset 11: prepare asks before it converts
+    if len(clip.inputs) == 1:  # opset 10 and older, where the bounds are attributes: prepare looks before it converts
         return attribute_float(clip, "min", -np.inf) == 0.0 and attribute_float(clip, "max", np.inf) == 6.0
     return len(clip.inputs) == 3 and _is_number(clip.inputs[1], 0.0) and _is_number(clip.inputs[2], 6.0)
 
@@ -101,7 +99,7 @@ def _sixth(node: ir.Node) -> ir.Value | None:
 
 
 def _maker(value: ir.Value | None, *op_types: str) -> ir.Node | None:
-    """The node of one of these types that makes the value, when one node alone reads it."""
+    """The node that makes the value, if it has one of these types and is read once."""
     node = None if value is None else value.producer()
     return node if value is not None and is_op(node, *op_types) and only_consumer(value) is not None else None
 

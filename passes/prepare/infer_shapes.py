@@ -1,4 +1,4 @@
-"""Fill in the types and shapes of all values, with onnx's own inference."""
+"""Infer the types and shapes of all values, with onnx's own inference."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ import onnx_ir.passes.common as common_passes
 from edgeq.graph.read import is_op, nodes, values
 from edgeq.graph.symbolic_shapes import integers_are_short
 
-# onnx_ir logs a traceback when inference fails, which is no news here; a program that wants it adds
-# a handler of its own
+# onnx_ir logs a traceback when inference fails, which is expected here; a program that wants to
+# see it adds a handler of its own
 logging.getLogger("onnx_ir").addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True)
 class InferShapes(ir.passes.InPlacePass):
-    """Passes ask for ranks and sizes. Where inference fails, what is known stays: a missing shape
-    only means fewer rewrites.
+    """Add the types and shapes that other passes need.
+
+    Where inference fails, what is known stays: a missing shape only means fewer rewrites.
 
     Before: `y = Conv(x, w)` with a shape for x alone
     After:  the same with a shape for y
@@ -32,16 +33,17 @@ class InferShapes(ir.passes.InPlacePass):
         _infer(model, follow_values=False)
         if any(is_op(node, "Shape") for node in nodes(model)) and integers_are_short(model):
             for value, shape in known:
-                value.shape = shape  # onnx gives no names to dimensions that it finds written down as unknown
+                value.shape = shape  # onnx names no dimensions that are declared as unknown
             _infer(model, follow_values=True)
         for value, shape in zip(model.graph.outputs, declared, strict=True):
-            value.shape = value.shape if shape is None else shape  # the interface stays as the model declares it
+            value.shape = value.shape if shape is None else shape  # the interface stays as declared
         after = {value.name: (value.dtype, str(value.shape)) for value in values(model)}
         return ir.passes.PassResult(model, modified=before != after)
 
 
 def _infer(model: ir.Model, follow_values: bool) -> None:
-    """follow_values: work out integer values too, and give unknown dimensions names, so that equal
-    ones are known to be equal.
+    """Run onnx's inference; follow_values makes it evaluate integer values too.
+
+    That also names unknown dimensions, so that equal ones are known to be equal.
     """
     common_passes.ShapeInferencePass(check_type=False, strict_mode=False, data_prop=follow_values)(model)

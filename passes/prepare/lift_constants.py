@@ -1,4 +1,4 @@
-"""Turn Constant nodes into initializers, so that a weight looks the same wherever it came from."""
+"""Turn Constant nodes into initializers, so that all weights look the same."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edgeq.graph.read import is_op, nodes
 
 @dataclass(frozen=True)
 class LiftConstants(ir.passes.InPlacePass):
-    """All passes after this one look for constants among the initializers.
+    """Turn every Constant into an initializer, where all later passes look for constants.
 
     Before: `w = Constant<value = ...>()`, `y = Conv(x, w)`
     After:  `y = Conv(x, w)` with the initializer w

@@ -1,6 +1,4 @@
-"""Turn a BatchNormalization that folds into no neighbour into operators that have an integer
-kernel.
-"""
+"""Replace a BatchNormalization that folds into no neighbour by operators with integer kernels."""
 
 from __future__ import annotations
 
@@ -16,13 +14,15 @@ from edgeq.graph.read import nodes, owner, rank
 
 @dataclass(frozen=True)
 class LowerBatchNorm(ir.passes.InPlacePass):
-    """After Concat or Relu, or where the value is read twice, BatchNormalization cannot fold: no
-    integer kernel knows it.
+    """Replace BatchNormalization by a depthwise Conv, or by Mul and Add.
 
-    1. Rank 3 and more: a depthwise Conv of size 1.
+    After Concat or Relu, or where the value is read twice, it cannot fold, and no target has an
+    integer kernel for it.
+
+    1. Rank 3 and more: a depthwise Conv with a window of size 1.
     2. Rank 2: a Mul and an Add.
 
-    The node keeps its name and its output's.
+    The node and its output keep their names.
 
     Before: `y = BatchNormalization(x, gamma, beta, mean, var)`
     After:  `y = Conv<group=C>(x, scale, shift)`

@@ -14,8 +14,10 @@ from edgeq.graph.read import constant, is_op, nodes
 
 @dataclass(frozen=True)
 class MatMulAddToGemm(ir.passes.InPlacePass):
-    """Gemm has an integer kernel with a 32-bit bias; MatMul and Add would be rounded to 8 bits in
-    between. Rank 2 only, as Gemm wants.
+    """Merge MatMul and Add into Gemm, whose integer kernel has a 32-bit bias.
+
+    Between a MatMul and an Add the values would be rounded to 8 bits. Only for rank 2, as Gemm
+    requires.
 
     Before: `y = MatMul(x, w)`, `z = Add(y, b)`
     After:  `z = Gemm(x, w, b)`

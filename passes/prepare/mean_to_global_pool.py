@@ -12,10 +12,10 @@ from edgeq.graph.read import attribute_int, attribute_ints, constant, is_op, nod
 
 @dataclass(frozen=True)
 class MeanToGlobalPool(ir.passes.InPlacePass):
-    """ReduceMean has no integer kernel. Over the axes 2..rank-1 it is GlobalAveragePool, with a
-    Flatten behind when axes are dropped.
+    """Replace ReduceMean over the axes 2..rank-1 by GlobalAveragePool.
 
-    The node keeps its name; the Flatten takes over the output's.
+    No target has an integer kernel for ReduceMean. A Flatten follows when the axes are dropped. The
+    GlobalAveragePool keeps the node's name, and the Flatten's output keeps the output's name.
 
     Before: `y = ReduceMean<keepdims=0>(x, [2, 3])`
     After:  `p = GlobalAveragePool(x)`, `y = Flatten<axis=1>(p)`

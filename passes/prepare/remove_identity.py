@@ -1,4 +1,4 @@
-"""Take away nodes that hand on their input as it is."""
+"""Remove nodes that pass their input on unchanged."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from edgeq.graph.read import attribute_int, attribute_ints, constant, is_op, nod
 
 @dataclass(frozen=True)
 class RemoveIdentity(ir.passes.InPlacePass):
-    """Each of these would cut the quantized chain in two, or cost a copy.
+    """Remove nodes that would split the quantized chain in two, or cost a copy.
 
     1. Identity, and Dropout outside of training.
-    2. Cast to the type that the value has.
-    3. Reshape and Flatten to the shape that the value has, Transpose that keeps the order.
+    2. Cast to the type that the value already has.
+    3. Reshape and Flatten to the shape that the value already has, and Transpose that keeps the
+       order.
     4. Concat, Sum, Max, Min or Mean of one input.
 
-    One that names a graph output stays when its input already is a graph input, constant or output.
+    A node that makes a graph output stays when its input is itself a graph input, constant or
+    output.
 
     Before: `y = Relu(x)`, `z = Dropout(y)`
     After:  `z = Relu(x)`
@@ -66,5 +68,5 @@ def _keeps_shape(node: ir.Node) -> bool:
     if target is None or target.shape != (dims,) or attribute_int(node, "allowzero", 0):
         return False
     same = [wanted in (0, size) for wanted, size in zip(target.tolist(), source.shape, strict=True)]
-    # one -1 stands for whatever is left: with all other sizes the same it is the same too
+    # a -1 stands for the remaining size, which is unchanged when all other sizes are
     return all(ok or wanted == -1 for ok, wanted in zip(same, target.tolist(), strict=True))

@@ -1,4 +1,4 @@
-"""Take away nodes and constants that no output depends on."""
+"""Remove nodes and constants that no output depends on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edgeq.graph.read import nodes, values
 
 @dataclass(frozen=True)
 class RemoveUnread(ir.passes.InPlacePass):
-    """What nothing reads would still be calibrated and counted.
+    """Remove unread nodes and constants, which would otherwise be calibrated and counted.
 
     Before: `y = Relu(x)`, `unread = Exp(x)` with the output y
     After:  `y = Relu(x)`

@@ -1,1 +1,1 @@
-"""Passes that carry out the grids, codes and biases of a plan."""
+"""Passes that apply the grids, codes and biases of a plan to the model."""

@@ -1,4 +1,4 @@
-"""Take out the Relu and Clip nodes whose work the output grid of their producer does."""
+"""Remove the Relu and Clip nodes whose clamp the output grid of their producer performs."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from edgeq.graph.read import is_op, nodes, owner
 
 @dataclass(frozen=True)
 class AbsorbActivations(ir.passes.InPlacePass):
-    """Remove the named Relu/Clip nodes; their producer's value takes over their value's name.
+    """Remove the named Relu and Clip nodes; their producer's value takes over the name.
 
     Before:  c = Conv(x, w)   y = Relu(c)
     After:   y = Conv(x, w)
-
-    The plan names only nodes whose value gets a grid that saturates where they cut.
     """
 
+    #: names of the nodes to remove; the plan names only those whose value has a grid that saturates
+    #: at their bounds
     names: Set[str]
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:

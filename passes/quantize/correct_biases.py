@@ -1,4 +1,4 @@
-"""Put in the biases that take up the mean error of rounded weights."""
+"""Replace biases by ones that compensate the mean error of the rounded weights."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ class CorrectBiases(ir.passes.InPlacePass):
     Before:  y = Conv(x, w, b)
     After:   y = Conv(x, w, b_corrected)
 
-    biases: node name -> new bias. input: index of the bias among the node's inputs. A bias that
-    other nodes share stays theirs.
+    A bias that other nodes share is unchanged for them.
     """
 
+    #: node name -> new bias
     biases: Mapping[str, tuple[float, ...]]
+    #: index of the bias among the node's inputs
     input: int = 2
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:

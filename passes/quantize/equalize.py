@@ -1,4 +1,4 @@
-"""Scale channels where a layer makes them, and back where layers read them."""
+"""Scale channels in the layer that makes them, and undo it in the layers that read them."""
 
 from __future__ import annotations
 
@@ -13,23 +13,22 @@ from edgeq.graph.find_layer import scalable_layer
 from edgeq.graph.read import constant
 from edgeq.numerics.arrays import F32, F64, AnyArray
 
-#: where a model in memory remembers that it was equalized
+#: key in a model's metadata in memory that marks it as equalized
 DONE = "edgeq.equalized"
 
 
 @dataclass(frozen=True)
 class Equalize(ir.passes.InPlacePass):
-    """Multiply the channels of the named values by the given factors; the network computes the
-    same.
+    """Multiply the channels of the named values by factors; the network's outputs stay the same.
 
     Before:  a = Conv(x, w, b)                    r = Relu(a)   y = Conv(r, v)
     After:   a = Conv(x, w * u[:, None], b * u)   r = Relu(a)   y = Conv(r, v / u[None, :])
 
-    factors: name of a value of the main graph -> a positive factor for each channel, the same for
-    all values of a class (edgeq/graph/channels.py). A model is equalized once; it remembers in
-    memory that it was.
+    A model is equalized only once; it is marked in memory.
     """
 
+    #: name of a value of the main graph -> a positive factor per channel [C]; the values of one
+    #: class (edgeq/graph/channels.py) have the same factors
     factors: Mapping[str, F64]
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
@@ -56,6 +55,6 @@ class Equalize(ir.passes.InPlacePass):
 
 
 def _scaled_bias(bias: AnyArray, factors: F64) -> F32:
-    """bias [C], or [.., C] or one number of a Gemm, times the factors [C]."""
+    """The bias times the factors [C]; a Gemm's bias may be [.., C] or a single number."""
     scaled = np.asarray(bias, np.float64) * factors
     return np.asarray(scaled, np.float32)

@@ -1,6 +1,4 @@
-"""Let MatMuls measure the grid of their input at every run: DynamicQuantizeLinear and
-MatMulInteger.
-"""
+"""Let MatMuls measure their input's grid at every run: DynamicQuantizeLinear and MatMulInteger."""
 
 from __future__ import annotations
 
@@ -15,17 +13,19 @@ from edgeq.graph.read import constant, is_op, nodes, only_consumer, owner
 
 @dataclass(frozen=True)
 class InsertDynamic(ir.passes.InPlacePass):
-    """Make the named MatMuls, whose weights are integers already, MatMulIntegers; all that read one
-    value share its run-time grid.
+    """Turn the named MatMuls, whose weights are integers already, into MatMulInteger.
 
-    Before:  d = DequantizeLinear<axis = 1>(w, s, z)   y = MatMul(x, d)   o = Add(b, y) After:   q,
-    t, u = DynamicQuantizeLinear(x)   i = MatMulInteger(q, w, u, z)   f = Cast(i)   p = Mul(t, s)
-    y = Mul(f, p) o = Add(y, b)
+    Before:  d = DequantizeLinear<axis = 1>(w, s, z)   y = MatMul(x, d)   o = Add(b, y)
+    After:   q, t, u = DynamicQuantizeLinear(x)
+             i = MatMulInteger(q, w, u, z)   f = Cast(i)   p = Mul(t, s)   y = Mul(f, p)
+             o = Add(y, b)
 
-    onnxruntime makes one kernel of all but the first node, the Add included where its second input
-    is the constant.
+    All named MatMuls that read a value share its grid, which is measured at run time. onnxruntime
+    fuses all nodes but the first into one kernel. The Add is part of it only when the constant is
+    its second input.
     """
 
+    #: names of the nodes that are converted
     names: Set[str]
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
@@ -59,8 +59,9 @@ def _replace(node: ir.Node, shared: dict[tuple[ir.Value, ir.Graph], ir.Node], fr
 
 
 def _measure(node: ir.Node, source: ir.Value, free: Names) -> ir.Node:
-    """The DynamicQuantizeLinear of a value, behind what makes it (a value from around the body:
-    just before its first reader).
+    """Insert the DynamicQuantizeLinear of a value right after the node that makes it.
+
+    A value from outside the body gets it just before its first reader in the body.
     """
     name = str(source.name)
     made = _node("DynamicQuantizeLinear", [source], free.node(f"{name}_DynamicQuantizeLinear"), "", ir.DataType.UINT8, outputs=3)

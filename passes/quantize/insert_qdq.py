@@ -1,4 +1,4 @@
-"""Put a QuantizeLinear/DequantizeLinear pair on every activation that has a grid."""
+"""Insert a QuantizeLinear and a DequantizeLinear behind every activation that has a grid."""
 
 from __future__ import annotations
 
@@ -17,17 +17,21 @@ from edgeq.passes.quantize.qdq import grid_constants, qdq_node
 class InsertQdq(ir.passes.InPlacePass):
     """Quantize and dequantize the named values where they are made.
 
-    Before:  y = Conv(x, w)   z = Conv(y, v) After:   y = Conv(x, w)   y_quantized =
-    QuantizeLinear(y, s, z)   y_dequantized = DequantizeLinear(y_quantized, s, z) z =
-    Conv(y_dequantized, v)
+    Before:  y = Conv(x, w)   z = Conv(y, v)
+    After:   y = Conv(x, w)
+             y_quantized = QuantizeLinear(y, s, z)
+             y_dequantized = DequantizeLinear(y_quantized, s, z)
+             z = Conv(y_dequantized, v)
 
-    grids: value name -> grid. float_readers: values whose readers other than `integer_nodes` go on
-    reading the float value. A graph output keeps its name: it becomes the dequantized value, and
-    the float one is called <name>_float. Values that share a grid share its initializers.
+    A graph output keeps its name: the dequantized value takes it, and the float value is renamed to
+    <name>_float. Values with equal grids share the initializers of the grid.
     """
 
+    #: value name -> grid
     grids: Mapping[str, QuantParams]
+    #: values that only the `integer_nodes` read quantized; other readers keep the float value
     float_readers: Set[str]
+    #: names of the nodes that read the values in `float_readers` quantized
     integer_nodes: Set[str]
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
@@ -71,7 +75,7 @@ def _has_pair(value: ir.Value) -> bool:
 
 
 def _take_over_output(graph: ir.Graph, value: ir.Value, result: ir.Value, names: Names) -> None:
-    """Let `result` be the graph output that `value` was, name, type and shape included."""
+    """Make `result` the graph output in place of `value`, with its name, type and shape."""
     name = str(value.name)
     for index, output in enumerate(graph.outputs):
         if output is value:

@@ -1,6 +1,4 @@
-"""Move the size of outlier channels from an activation into the weights that it is multiplied
-with.
-"""
+"""Move the magnitude of outlier channels from an activation into the weights that multiply it."""
 
 from __future__ import annotations
 
@@ -17,18 +15,18 @@ from edgeq.numerics.arrays import F32
 
 @dataclass(frozen=True)
 class MigrateScales(ir.passes.InPlacePass):
-    """Divide channel j of a value by s_j and multiply row j of the weights that read it with s_j:
-    the products stay the same.
+    """Divide channel j of a value by s_j and multiply row j of the weights that read it by s_j.
 
     Before:  n = LayerNormalization(x, g, b)   y = MatMul(n, w)   z = Add(n, y)
     After:   n_migrated = Mul(n, 1/s)          y = MatMul(n_migrated, s w)
 
-    Where a LayerNormalization makes the value and the MatMuls alone read it, its own scale and bias
-    take 1/s and no node is added. factors: value name -> s, one a channel (the last axis). Only
-    MatMuls with a constant matrix read the migrated value. Source: Xiao et al., SmoothQuant,
-    arXiv:2211.10438; here s is 1 for all but the outlier channels (edgeq/refine/input_choice.py).
+    The products stay the same. Where a LayerNormalization makes the value and only MatMuls read it,
+    its own scale and bias absorb 1/s and no node is added. Only MatMuls with a constant matrix read
+    the migrated value. Source: Xiao et al., SmoothQuant, arXiv:2211.10438; here s is 1 except for
+    outlier channels (edgeq/refine/input_choice.py).
     """
 
+    #: value name -> s, one number per channel (the last axis)
     factors: Mapping[str, Sequence[float]]
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
@@ -50,18 +48,18 @@ def migrated(model: ir.Model, factors: Mapping[str, Sequence[float]]) -> ir.Mode
 
 
 def migrated_name(name: str) -> str:
-    """What the divided value is called."""
+    """The name of the divided value."""
     return f"{name}_migrated"
 
 
 def migration_readers(value: ir.Value) -> list[ir.Node]:
-    """The MatMuls with a constant matrix that read the value as their first factor."""
+    """The MatMuls with a constant matrix that read the value as their first operand."""
     found = dict.fromkeys(use.node for use in value.uses() if use.idx == 0 and is_op(use.node, "MatMul"))
     return [node for node in found if (weight := constant(node.inputs[1])) is not None and weight.ndim == 2]
 
 
 def folds(value: ir.Value) -> bool:
-    """Whether the node that makes the value can divide it on the way."""
+    """Whether the node that makes the value can absorb the division into its own constants."""
     maker = value.producer()
     plain = is_op(maker, "LayerNormalization") and not value.is_graph_output() and len(value.uses()) == len(migration_readers(value))
     return plain and maker is not None and all(constant(scale) is not None for scale in maker.inputs[1:])

@@ -1,4 +1,4 @@
-"""Building QuantizeLinear and DequantizeLinear nodes: the pieces that the rewrite passes share."""
+"""Build QuantizeLinear and DequantizeLinear nodes, for the passes that insert them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edgeq.numerics.grid import PerChannel, QuantParams
 
 
 def grid_constants(graph: ir.Graph, grid: QuantParams, stem: str, names: Names) -> tuple[ir.Value, ir.Value]:
-    """The scale and zero-point initializers of a grid, named after `stem`."""
+    """Add the scale and zero point of a grid as initializers named after `stem`."""
     scale = add_constant(graph, grid.scale, names.value(f"{stem}_scale"))
     zero = add_constant(graph, grid.zero_point.astype(grid.dtype), names.value(f"{stem}_zero_point"))
     return scale, zero
@@ -27,8 +27,9 @@ def qdq_node(op_type: str, value: ir.Value, scale: ir.Value, zero: ir.Value | No
 
 
 def dequantize_constant(before: ir.Node, integers: AnyArray, grid: QuantParams, stem: str, names: Names) -> ir.Value:
-    """Add `integers` as an initializer and a DequantizeLinear just before a node; returns the float
-    value.
+    """Add integers as an initializer, and a DequantizeLinear just before a node.
+
+    Returns the float value.
     """
     graph = owner(before)
     axis = grid.granularity.axis if isinstance(grid.granularity, PerChannel) else None

@@ -18,16 +18,17 @@ from edgeq.passes.quantize.qdq import dequantize_constant
 
 @dataclass(frozen=True)
 class QuantizeBiases(ir.passes.InPlacePass):
-    """Quantize the constant bias of every node whose input and weight come from DequantizeLinear.
+    """Quantize the constant bias of every node with a dequantized input and a dequantized weight.
 
     Before:  y = Conv(x_dequantized, w_dequantized, b)
     After:   b_dequantized = DequantizeLinear <axis = 0> (b_quantized, x_scale * w_scale)
              y = Conv(x_dequantized, w_dequantized, b_dequantized)
 
-    inputs: operator type -> (weight input, bias input). A bias shared by two layers gets an int32
-    copy for each. Formula: Jacob et al., arXiv:1712.05877, equation 11.
+    A bias that two layers share gets an int32 copy for each. Formula: Jacob et al.,
+    arXiv:1712.05877, equation 11.
     """
 
+    #: operator type -> (index of the weight, index of the bias) among its inputs
     inputs: Mapping[str, tuple[int, int]]
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
@@ -50,8 +51,9 @@ class QuantizeBiases(ir.passes.InPlacePass):
 
 
 def _accumulator_scale(source: ir.Value | None, weight: ir.Value | None) -> F32 | None:
-    """x_scale * w_scale, () or [C] float32, as onnxruntime multiplies them; None when either is not
-    dequantized.
+    """x_scale * w_scale as float32, () or [C]; None when one of them is not dequantized.
+
+    The product is rounded to float32, as onnxruntime computes it.
     """
     scales = [_scale_of(value) for value in (source, weight)]
     if scales[0] is None or scales[1] is None:

@@ -19,19 +19,20 @@ from edgeq.schema.weights import weight_key
 
 @dataclass(frozen=True)
 class QuantizeConstants(ir.passes.InPlacePass):
-    """Replace constant inputs by int8 initializers and a DequantizeLinear each.
+    """Replace constant inputs by an integer initializer and a DequantizeLinear each.
 
-    Before:  y = Conv(x, w) After:   w_dequantized = DequantizeLinear <axis = 0> (w_quantized,
-    w_scale, w_zero_point)   y = Conv(x, w_dequantized)
+    Before:  y = Conv(x, w)
+    After:   w_dequantized = DequantizeLinear <axis = 0> (w_quantized, w_scale, w_zero_point)
+             y = Conv(x, w_dequantized)
 
-    grids: "node name:input index" -> grid. An initializer that several nodes share gets one integer
-    copy a distinct grid; the float one stays for those who still read it.
-
-    codes: under the same key, the integers of a weight whose rounding was chosen with data in view;
-    all others round to nearest.
+    An initializer that several nodes share gets one integer copy per distinct grid; the float one
+    stays for its other readers.
     """
 
+    #: "node name:input index" -> grid
     grids: Mapping[str, QuantParams]
+    #: same key -> codes [N], row-major, of a weight whose rounding was chosen on data; all others
+    #: round to nearest
     codes: Mapping[str, Ints]
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:

@@ -1,1 +1,1 @@
-"""Passes that change how weights are stored."""
+"""Passes that change how weights are stored in the file."""

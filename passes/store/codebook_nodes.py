@@ -1,4 +1,4 @@
-"""The nodes that make a weight of packed indices and a table, in ONNX's own operators."""
+"""The nodes that compute a weight from packed indices and a table, with ONNX's own operators."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class CodebookNodes:
             self.native.add(2)
 
     def emit(self, book: Codebook) -> None:
-        """Put the nodes in the place of the initializer."""
+        """Add the nodes of a codebook and let them replace the initializer."""
         index = self._indices(book)
         if len(book.tables) > 1:
             index = self._offset(index, book)
@@ -41,7 +41,7 @@ class CodebookNodes:
         self._take_over(result, book.shape)
 
     def _from_vectors(self, result: ir.Value, book: Codebook, kind: ir.DataType) -> ir.Value:
-        """Vectors run along the channels, which then go back to their axis."""
+        """Vectors run along the channels, which are then transposed back to their axis."""
         front = turned(book.shape, book.axis)
         result = self._node("Reshape", [result, self._shared(np.array(front, np.int64))], kind, (), front)
         if book.axis == 0:
@@ -50,14 +50,14 @@ class CodebookNodes:
         return self._node("Transpose", [result], kind, [ir.AttrInt64s("perm", order)], book.shape)
 
     def _take_over(self, result: ir.Value, shape: tuple[int, ...]) -> None:
-        """Readers in bodies follow too; the result gets the initializer's name."""
+        """Readers in bodies follow too; the result takes over the initializer's name."""
         del self.graph.initializers[self.stem]
         self.value.replace_all_uses_with(result)
         self.value.name = None
         result.name, result.shape = self.stem, ir.Shape(shape)
 
     def _indices(self, book: Codebook) -> ir.Value:
-        """int32, of the codebook's shape where a single native part allows, else flat."""
+        """int32; has the codebook's shape if one part suffices and is not packed, else is flat."""
         parts = split(book.indices, book.bits)
         if len(parts) == 1:
             return self._part(*parts[0])
@@ -98,9 +98,9 @@ class CodebookNodes:
         return self._int32("Mod", [down, self._shared(np.array(base, np.int32))], (rows, per))
 
     def _offset(self, index: ir.Value, book: Codebook) -> ir.Value:
-        """Tables lie one behind the other: add where each begins."""
+        """The tables are concatenated: add the position where each one begins."""
         shape = as_runs(book.shape, book.grain, book.axis)
-        if shape == (0, 0, 0):  # the last table has fewer channels: an offset for each channel
+        if shape == (0, 0, 0):  # the last table has fewer channels: use an offset per channel
             shape = as_runs(book.shape, Grain(1), book.axis)
             starts = np.arange(shape[1], dtype=np.int32) // (book.grain.channels or 1)
         else:
@@ -129,7 +129,7 @@ class CodebookNodes:
         attributes: Sequence[ir.Attr] = (),
         shape: tuple[int, ...] | None = None,
     ) -> ir.Value:
-        # short names, and none for the node: a small model's names would cost more than its tables
+        # short names, and none for the node: names can take more bytes than a small model's tables
         made = ir.Value(name=self.names.value("codebook"), type=ir.TensorType(kind), shape=None if shape is None else ir.Shape(shape))
         node = ir.Node("", op_type, inputs, attributes, outputs=[made])
         self.graph.insert_before(self.first, node)

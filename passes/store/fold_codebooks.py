@@ -1,4 +1,4 @@
-"""Store weights of few different values as packed indices and a table, in ONNX's own operators."""
+"""Store weights of few distinct values as packed indices and a table, with ONNX's own operators."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ from edgeq.schema.weights import weight_key
 
 @dataclass(frozen=True)
 class Storage:
-    """How one weight is stored. axis: of its output channels; bits: the most that an index may
-    take.
-    """
+    """How one weight is stored."""
 
+    #: what shares a table, and what one entry stands for
     grain: Grain
+    #: axis of the output channels
     axis: int
+    #: the widest index allowed
     bits: int = 8
 
 
 @dataclass(frozen=True)
 class FoldCodebooks(ir.passes.InPlacePass):
-    """Replace initializers by nodes that compute them; a runtime folds these when it loads the
-    model.
+    """Replace initializers by nodes that compute them; runtimes fold these at load time.
 
-    Before:  y = Conv(x, w) After:   i = Cast <to = INT32> (w_indices)   w = Gather(w_table, i)   y
-    = Conv(x, w)             opset 21, 4 bits b = BitShift(w_packed, shifts)      m = BitwiseAnd(b,
-    mask)  then Cast, Reshape, Gather  opset 18 c = Cast <to = INT32> (w_packed)    d = Div(c,
-    powers)  m = Mod(d, base)  likewise       opset 13
+    Before:  y = Conv(x, w)
+    After:   i = Cast <to = INT32> (w_indices)   w = Gather(w_table, i)   y = Conv(x, w)
 
-    storage: "node name:input index" -> how. The weight may stand behind a DequantizeLinear: then
-    its integers are stored so. Nodes that share an initializer share its codebook. An initializer
-    of more values than its bits can tell apart, or that would not get smaller, stays. 3, 5 and 6
-    bits are stored as two parts of 2 and 1, 4 and 1, 4 and 2. uint2: the 2-bit type of opset 25
-    instead of packed bytes.
+    Indices of 8 bits, of 4 bits from opset 21 on, and of 2 bits with `uint2` have a type of their
+    own. Others are packed into bytes, which BitShift and BitwiseAnd (opset 18) or Div and Mod
+    (opset 13) unpack; 3, 5 and 6 bits are split into 2 and 1, 4 and 1, 4 and 2. Of a weight behind
+    a DequantizeLinear, the integers are stored so. Nodes that share an initializer share its
+    codebook. An initializer with too many values for its bits, or too few to save bytes, stays.
     """
 
+    #: "node name:input index" -> how the weight is stored
     storage: Mapping[str, Storage]
+    #: whether the 2-bit type of opset 25 replaces packed bytes
     uint2: bool = False
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
@@ -68,7 +68,7 @@ class FoldCodebooks(ir.passes.InPlacePass):
 
 
 def worth_a_codebook(array: AnyArray, wanted: Storage) -> Codebook | None:
-    """The codebook, when the array has one and it makes the file smaller."""
+    """The codebook of an array; None when it has none, or when that would not save bytes."""
     if not array.size or not 0 <= wanted.axis < array.ndim:
         return None
     book = encode(array, wanted.grain, wanted.axis, wanted.bits)

@@ -1,6 +1,4 @@
-"""Compute the weights that a file stores as codebooks: what a folding runtime does when it loads
-the model, done once before.
-"""
+"""Compute the weights that a file stores as codebooks, once and ahead of the runtime."""
 
 from __future__ import annotations
 
@@ -17,14 +15,13 @@ from edgeq.numerics.arrays import AnyArray
 
 @dataclass(frozen=True)
 class Materialize(ir.passes.InPlacePass):
-    """Turn each Gather whose table and indices are constants, and the nodes that unpack its
-    indices, into an initializer.
+    """Turn each Gather with a constant table and constant indices into an initializer.
 
     Before:  i = Cast <to = INT32> (w_indices)   w = Gather(w_table, i)   y = Conv(x, w)
     After:   y = Conv(x, w) with the initializer w
 
-    Works on integers and on a table's own numbers, so the result is bit-identical to what a runtime
-    folds.
+    The nodes that unpack the indices are removed. Only integers and the table's own numbers are
+    involved, so the result is bit-identical to what a runtime folds at load time.
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
@@ -39,7 +36,7 @@ class Materialize(ir.passes.InPlacePass):
 
 
 def _last(node: ir.Node, known: dict[ir.Value, AnyArray | None]) -> ir.Value:
-    """The value that the codebook's nodes end in: Reshape and Transpose may follow the Gather."""
+    """The value that a codebook ends in: Reshape and Transpose nodes may follow the Gather."""
     result = node.outputs[0]
     readers = [use.node for use in result.uses()]
     if len(readers) != 1 or not is_op(readers[0], "Reshape", "Transpose") or result.is_graph_output():
@@ -48,9 +45,7 @@ def _last(node: ir.Node, known: dict[ir.Value, AnyArray | None]) -> ir.Value:
 
 
 def _store(value: ir.Value, known: dict[ir.Value, AnyArray | None]) -> None:
-    """Let an initializer stand where the value was computed; it takes over the name, so that a
-    graph output keeps its own.
-    """
+    """Replace a computed value by an initializer of the same name, so graph outputs keep theirs."""
     maker, array, name = value.producer(), known[value], str(value.name)
     assert maker is not None and array is not None
     graph = owner(maker)
@@ -60,15 +55,16 @@ def _store(value: ir.Value, known: dict[ir.Value, AnyArray | None]) -> None:
 
 
 def _drop_unread(model: ir.Model, ours: set[int]) -> None:
-    """Remove the unpacking nodes that nothing reads any more, the last ones first."""
+    """Remove the unpacking nodes that nothing reads any more, starting from the last."""
     for node in reversed(list(nodes(model))):
         if all(id(value) in ours and not value.uses() and not value.is_graph_output() for value in node.outputs):
             owner(node).remove(node, safe=True)
 
 
 def _evaluate(value: ir.Value | None, known: dict[ir.Value, AnyArray | None]) -> AnyArray | None:
-    """The array that a value holds whatever the inputs are; None when it depends on them or on an
-    operator that no codebook needs.
+    """The array that a value holds for all inputs.
+
+    None when it depends on the inputs, or on an operator that codebooks do not use.
     """
     if value is None:
         return None
@@ -76,7 +72,7 @@ def _evaluate(value: ir.Value | None, known: dict[ir.Value, AnyArray | None]) ->
     if maker is None or is_op(maker, "Constant"):
         return constant(value)
     if value not in known:
-        known[value] = None  # also ends a walk that would go in a circle
+        known[value] = None  # also ends the recursion in a cyclic graph
         known[value] = _compute(maker, known)
     return known[value]
 
@@ -116,7 +112,7 @@ def _transpose(node: ir.Node, arrays: list[AnyArray]) -> AnyArray | None:
 
 
 def _slice(_: ir.Node, arrays: list[AnyArray]) -> AnyArray | None:
-    """Along one axis, forwards: what cuts the padding of packed indices off."""
+    """A forward slice along the only axis, as it cuts off the padding of packed indices."""
     array, starts, ends, axes = (*arrays, np.zeros(1, np.int64))[:4]
     if len(arrays) > 4 or array.ndim != 1 or starts.size != 1 or int(axes[0]) != 0:
         return None
@@ -124,7 +120,7 @@ def _slice(_: ir.Node, arrays: list[AnyArray]) -> AnyArray | None:
 
 
 def _integers(function: Callable[[AnyArray, AnyArray], AnyArray]) -> Callable[[ir.Node, list[AnyArray]], AnyArray | None]:
-    """Of non-negative integers, where ONNX and numpy agree on division and remainder."""
+    """A rule for non-negative integers, where ONNX and numpy agree on division and remainder."""
 
     def rule(_: ir.Node, arrays: list[AnyArray]) -> AnyArray | None:
         fits = all(array.dtype.kind in "iu" and (not array.size or int(array.min()) >= 0) for array in arrays)

@@ -1,6 +1,4 @@
-"""Store the weights of float nodes as integers that the runtime turns back into floats once, when
-it loads the model.
-"""
+"""Store the weights of float nodes as integers; the runtime converts them once, at load time."""
 
 from __future__ import annotations
 
@@ -20,21 +18,22 @@ from edgeq.schema.weights import weight_key
 
 @dataclass(frozen=True)
 class StoreWeights(ir.passes.InPlacePass):
-    """Replace constant weights by int8 initializers, a Cast and a Mul each.
+    """Replace constant weights by an integer initializer, a Cast and a Mul each.
 
-    Before:  y = Conv(x, w) After:   w_cast = Cast <to = FLOAT> (w_stored)   w_scaled = Mul(w_cast,
-    w_scale)   y = Conv(x, w_scaled)
+    Before:  y = Conv(x, w)
+    After:   w_cast = Cast <to = FLOAT> (w_stored)   w_scaled = Mul(w_cast, w_scale)
+             y = Conv(x, w_scaled)
 
-    Not a DequantizeLinear: onnxruntime keeps those for its integer kernels and would run this one
-    at every inference, while it folds Cast and Mul of constants when it loads the model. The node
-    then runs as with float weights, from a file a quarter the size.
-
-    grids: "node name:input index" -> symmetric grid. codes: under the same key, integers chosen
-    with data in view; others round to nearest. Readers of one initializer that agree on grid and
-    codes share what is stored.
+    A DequantizeLinear would not do: onnxruntime keeps those for its integer kernels and would run
+    it at every inference, while it folds Cast and Mul of constants when it loads the model. The
+    node then runs as with float weights, from a file a quarter the size. Readers of one initializer
+    that agree on grid and codes share the stored integers.
     """
 
+    #: "node name:input index" -> symmetric grid
     grids: Mapping[str, QuantParams]
+    #: same key -> codes [N], row-major, of a weight whose rounding was chosen on data; all others
+    #: round to nearest
     codes: Mapping[str, Ints]
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
@@ -61,7 +60,7 @@ class StoreWeights(ir.passes.InPlacePass):
 
 
 def _stored(before: ir.Node, integers: AnyArray, grid: QuantParams, stem: str, names: Names) -> ir.Value:
-    """Initializers, Cast and Mul just before a node; returns the float value."""
+    """Insert the initializers, the Cast and the Mul just before a node; returns the float value."""
     graph, scale = owner(before), grid.scale
     if isinstance(grid.granularity, PerChannel):
         axis = grid.granularity.axis

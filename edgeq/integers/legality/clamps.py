@@ -1,7 +1,7 @@
-"""The rule about clamps that a grid's range performs: some compilers lose them.
+"""The rule about clamps that the range of a grid performs, and that some compilers lose.
 
-A compiler that folds a requantization into the layer before it drops the narrower grid, and with
-it the clamp.
+Such a compiler folds a requantization into the preceding layer. It then drops the narrower grid,
+and the clamp with it.
 """
 
 from __future__ import annotations

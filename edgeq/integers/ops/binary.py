@@ -1,4 +1,4 @@
-"""Add, Sub, Mul: ADD, SUB, MUL."""
+"""Add, Sub and Mul on codes: ADD, SUB and MUL of TFLite."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edgeq.integers.tflite.fused import fused
 from edgeq.integers.tflite.layout import permuted, stored
 
 _OPTIONS = {"Add": "AddOptions", "Sub": "SubOptions", "Mul": "MulOptions"}
-#: bits by which ADD and SUB lift their operands (tensorflow/lite/kernels/add.cc)
+#: bits by which ADD and SUB shift their operands up (tensorflow/lite/kernels/add.cc)
 _LIFT = 20
 
 
@@ -26,7 +26,7 @@ def emit(emitter: Emitter, step: IntegerOp) -> None:
 
 
 def _operand(emitter: Emitter, step: IntegerOp, operand: Operand, rank: int) -> int:
-    """The tensor of an operand, with leading axes of size 1 where the other one has more."""
+    """The tensor of an operand, with leading axes of size 1 where the output's rank is higher."""
     shape = shape_of(operand, step)
     if len(shape) == rank:
         return emitter.tensor(operand, step)

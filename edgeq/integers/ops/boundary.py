@@ -1,4 +1,4 @@
-"""The ends of an integer model, and from one grid to another: QUANTIZE, DEQUANTIZE."""
+"""Conversions between floats and codes, and between two grids: QUANTIZE and DEQUANTIZE."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edgeq.numerics.grid import LIMITS
 
 
 def emit_quantize(emitter: Emitter, step: IntegerOp) -> None:
-    """A float input of the model becomes codes."""
+    """Quantize a float input of the model. Raises UnsupportedOp for any other float value."""
     source = step.inputs[0]
     assert source is not None
     if source.name not in emitter.index:
@@ -24,14 +24,14 @@ def emit_quantize(emitter: Emitter, step: IntegerOp) -> None:
 
 
 def run_quantize(machine: Machine, step: IntegerOp) -> None:
-    """The machine is given codes where the model is given floats."""
+    """Copy the codes: the interpreter has quantized the model's float inputs already."""
     source = step.inputs[0]
     assert source is not None
     machine.values[step.outputs[0].name] = np.clip(machine.values[source.name], *LIMITS["int8"])
 
 
 def emit_dequantize(emitter: Emitter, step: IntegerOp) -> None:
-    """Codes become a float output of the model."""
+    """Dequantize codes to a float output of the model."""
     source = step.inputs[0]
     assert source is not None
     final = emitter.add(TfTensor(step.outputs[0].name, emitter.tensors[emitter.tensor(source, step)].shape, "float32"))
@@ -40,17 +40,17 @@ def emit_dequantize(emitter: Emitter, step: IntegerOp) -> None:
 
 
 def run_dequantize(machine: Machine, step: IntegerOp) -> None:
-    """A float output is told by its codes."""
+    """Copy the codes: the interpreter returns the codes of a float output."""
     machine.values[step.outputs[0].name] = machine.value(codes(step, 0))
 
 
 def emit_requantize(emitter: Emitter, step: IntegerOp) -> None:
-    """Codes of one grid become codes of another."""
+    """Convert codes from one grid to another."""
     source, same = codes(step, 0), grid_in(step) == grid_out(step)
     before, behind = source.grid, step.outputs[0].grid
     assert before is not None and behind is not None
     if same and before.dtype != behind.dtype:
-        emitter.index[step.outputs[0].name] = emitter.tensor(source, step)  # uint8 of the ONNX model is int8 here already
+        emitter.index[step.outputs[0].name] = emitter.tensor(source, step)  # the ONNX model's uint8 codes are int8 codes here
     elif same:
         emitter.reshaped(emitter.tensor(source, step), emitter.output(step))
     else:

@@ -1,5 +1,6 @@
-"""Relu and Clip of their own, on floats between Q and DQ or on codes: RELU where it is one, else
-MAXIMUM and MINIMUM.
+"""Relu and Clip as operators of their own: RELU where possible, else MAXIMUM and MINIMUM.
+
+They work on floats between a DequantizeLinear and a QuantizeLinear, or on codes.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from edgeq.numerics.grid import LIMITS, QuantParams
 
 
 def emit(emitter: Emitter, step: IntegerOp) -> None:
-    """With a QUANTIZE before it where the output has another grid than the input."""
+    """Emit the clamp, after a QUANTIZE where the output grid differs from the input grid."""
     source, grid = codes(step, 0), grid_out(step)
     shape = stored(shape_of(step.outputs[0], step))
     bounds = _bounds(step, grid)
@@ -26,7 +27,7 @@ def emit(emitter: Emitter, step: IntegerOp) -> None:
 
 
 def emit_cut(emitter: Emitter, step: IntegerOp, tensor: int, bounds: tuple[int, int]) -> None:
-    """A tensor at the grid of the step's output becomes that output, cut at these codes."""
+    """Clamp a tensor on the grid of the step's output to these codes; the result is the output."""
     grid, (low, high) = grid_out(step), bounds
     shape = emitter.tensors[tensor].shape
     least, most = LIMITS["int8"]
@@ -52,7 +53,7 @@ def run(machine: Machine, step: IntegerOp) -> None:
 
 
 def _bounds(step: IntegerOp, grid: QuantParams) -> tuple[int, int]:
-    """The bounds as int8 codes, whether the step holds them as floats or as codes already."""
+    """The bounds as int8 codes; the step holds them as floats or as codes."""
     limits = list(LIMITS["int8"])
     if any(o is not None and o.data is not None and o.data.dtype.kind in "iu" for o in step.inputs[1:]):
         for number, operand in enumerate(step.inputs[1:3]):

@@ -1,4 +1,4 @@
-"""Concat: CONCATENATION."""
+"""Concat on codes: CONCATENATION of TFLite."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edgeq.integers.tflite.layout import place, stored
 
 
 def emit(emitter: Emitter, step: IntegerOp) -> None:
-    """Inputs on other grids than the output's go through a QUANTIZE."""
+    """Emit the operator; inputs on another grid than the output's pass through a QUANTIZE."""
     grid, inputs = grid_out(step), []
     for number in range(len(step.inputs)):
         source = codes(step, number)

@@ -1,4 +1,4 @@
-"""Conv: CONV_2D, DEPTHWISE_CONV_2D."""
+"""Conv on codes: CONV_2D and DEPTHWISE_CONV_2D of TFLite."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from edgeq.integers.windows import window_of
 
 
 def emit(emitter: Emitter, step: IntegerOp) -> None:
-    """A kernel of one channel per group is DEPTHWISE_CONV_2D."""
+    """Emit CONV_2D, or DEPTHWISE_CONV_2D where each group has one input channel."""
     source, (weight, grid) = codes(step, 0), weight_of(step)
     groups, channels = attribute_int(step.node, "group", 1), shape_of(source, step)[1]
     window = window_of(step, attribute_ints(step.node, "kernel_shape") or weight.shape[2:])
@@ -33,7 +33,7 @@ def emit(emitter: Emitter, step: IntegerOp) -> None:
     }
     bias = emitter.weight(f"{step.name}_bias", *bias_of(step, weight.shape[0], grid), 0)
     if groups == channels and groups > 1:
-        # OIHW with I = 1 -> 1HWO; ONNX and TFLite number the outputs of a channel alike
+        # OIHW with I = 1 -> 1HWO; ONNX and TFLite order the outputs of a channel alike
         stored_weight = emitter.weight(f"{step.name}_weight", np.ascontiguousarray(weight[:, 0].transpose(1, 2, 0)[None]), grid, 3)
         options["DepthMultiplier"] = weight.shape[0] // channels
         emitter.op("DEPTHWISE_CONV_2D", [tensor, stored_weight, bias], [emitter.output(step)], "DepthwiseConv2DOptions", options, 3)

@@ -1,4 +1,4 @@
-"""ConvTranspose: TRANSPOSE_CONV."""
+"""ConvTranspose on codes: TRANSPOSE_CONV of TFLite."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from edgeq.numerics.grid import PerChannel, QuantParams
 
 @dataclass(frozen=True)
 class _Window:
-    """Per spatial axis (height, width)."""
+    """How the windows are laid out; every field is (height, width)."""
 
     strides: tuple[int, ...]
-    #: rows and columns of the whole result that are cut off at its begin
+    #: rows and columns that are cut off at the beginning of the whole result
     begins: tuple[int, ...]
-    #: size of everything that the windows reach
+    #: size of the whole result, before anything is cut off
     whole: tuple[int, ...]
     #: size of the output
     wanted: tuple[int, ...]
-    #: whether TFLite's SAME cuts exactly so
+    #: whether TFLite's SAME cuts off exactly the same
     same: bool
 
 
@@ -52,7 +52,10 @@ def _window(step: IntegerOp, weight: AnyArray) -> _Window:
 
 
 def emit(emitter: Emitter, step: IntegerOp) -> None:
-    """The whole result, and a STRIDED_SLICE behind it where padding cuts it otherwise than SAME."""
+    """Emit TRANSPOSE_CONV, and a STRIDED_SLICE where the padding differs from TFLite's SAME.
+
+    The STRIDED_SLICE cuts the output out of the whole result.
+    """
     source, (weight, grid) = codes(step, 0), weight_of(step)
     window = _window(step, weight)
     beyond = any(begin + out > full for begin, out, full in zip(window.begins, window.wanted, window.whole, strict=True))

@@ -1,7 +1,7 @@
-"""Sigmoid, Tanh, Softmax: LOGISTIC, TANH, SOFTMAX, whose output grids TFLite's specification fixes.
+"""Sigmoid, Tanh and Softmax on codes: operators whose output grid TFLite's specification fixes.
 
-The interpreter computes the function itself; TFLite's polynomials and tables differ from it by one
-code at most.
+They are LOGISTIC, TANH and SOFTMAX. The interpreter computes the exact function; TFLite's
+polynomials and tables differ from it by at most one code.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from edgeq.integers.tflite.layout import place, stored
 from edgeq.numerics.arrays import F64
 from edgeq.numerics.grid import QuantParams
 
-#: scale and zero point of the output
+#: operator -> scale and zero point of its output
 _FIXED = {"LOGISTIC": (1 / 256, -128), "SOFTMAX": (1 / 256, -128), "TANH": (1 / 128, 0)}
 
 
@@ -55,7 +55,7 @@ def run_softmax(machine: Machine, step: IntegerOp) -> None:
 
 
 def _emit(emitter: Emitter, step: IntegerOp, code: str, table: str | None = None, options: dict[str, float] | None = None) -> None:
-    """The operator at its own grid; a QUANTIZE behind it where the graph wants another."""
+    """Emit the operator on its own grid, and a QUANTIZE where the model has another output grid."""
     scale, zero = _FIXED[code]
     grid = QuantParams("int8", np.asarray(scale, np.float32), np.asarray(zero, np.int32))
     source, direct = codes(step, 0), grid_out(step) == grid

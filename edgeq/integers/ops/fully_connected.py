@@ -1,4 +1,4 @@
-"""Gemm and MatMul by a constant: FULLY_CONNECTED."""
+"""Gemm, and MatMul with a constant, on codes: FULLY_CONNECTED of TFLite."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from edgeq.numerics.grid import QuantParams
 
 
 def emit_gemm(emitter: Emitter, step: IntegerOp) -> None:
-    """Rows that were images, and are left in TFLite's order, are met by columns of the weight in
-    that order.
+    """Emit the operator; the weight's columns follow the order of the input's elements.
+
+    A flattened image may be left in TFLite's order (channels last); then the columns are permuted.
     """
     source, (rows, grid) = codes(step, 0), _gemm_rows(step)
     image = emitter.flattened.get(source.name)
@@ -33,7 +34,7 @@ def run_gemm(machine: Machine, step: IntegerOp) -> None:
 
 
 def _gemm_rows(step: IntegerOp) -> tuple[AnyArray, QuantParams]:
-    """The weight as [outputs, inputs], and its grid."""
+    """The weight as [outputs, inputs], and its grid. Refuses alpha, beta and transA."""
     node, (weight, grid) = step.node, weight_of(step)
     if attribute_float(node, "alpha", 1.0) != 1.0 or attribute_float(node, "beta", 1.0) != 1.0 or attribute_int(node, "transA", 0):
         raise refused(step, "it has alpha, beta or transA")

@@ -1,4 +1,4 @@
-"""HardSwish: HARD_SWISH, 16-bit fixed point inside."""
+"""HardSwish on codes: HARD_SWISH of TFLite, computed in 16-bit fixed point."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def emit(emitter: Emitter, step: IntegerOp) -> None:
 
 
 def run(machine: Machine, step: IntegerOp) -> None:
-    """tensorflow/lite/kernels/internal/reference/hard_swish.h."""
+    """Compute the codes as tensorflow/lite/kernels/internal/reference/hard_swish.h does."""
     x, scale = centred(machine, step, 0)
     if machine.requantization == "float":
         real = x * scale

@@ -1,4 +1,4 @@
-"""LeakyRelu, PRelu: LEAKY_RELU, PRELU."""
+"""LeakyRelu and PRelu on codes: LEAKY_RELU and PRELU of TFLite."""
 
 from __future__ import annotations
 

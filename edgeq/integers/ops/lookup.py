@@ -1,4 +1,4 @@
-"""Lookup: a function of one code as a table of 256, which TFLite's int8 operators do not have."""
+"""Lookup: a function of one code as a table of 256 codes; TFLite has no such int8 operator."""
 
 from __future__ import annotations
 

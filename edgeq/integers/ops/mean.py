@@ -1,4 +1,4 @@
-"""GlobalAveragePool, ReduceMean: MEAN."""
+"""GlobalAveragePool and ReduceMean on codes: MEAN of TFLite."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ def emit(emitter: Emitter, step: IntegerOp) -> None:
 
 
 def run(machine: Machine, step: IntegerOp) -> None:
-    """tensorflow/lite/kernels/internal/reference/reduce.h, QuantizedMeanOrSum: 1/n joins the
-    multiplier.
+    """Compute the mean as QuantizedMeanOrSum does: 1/n becomes part of the requantization factor.
+
+    Source: tensorflow/lite/kernels/internal/reference/reduce.h.
     """
     x, scale = centred(machine, step, 0)
     axes = _axes(step, x.ndim)
@@ -46,7 +47,7 @@ def _keeps(step: IntegerOp) -> bool:
 
 
 def _axes(step: IntegerOp, rank: int) -> tuple[int, ...]:
-    """The ONNX axes that a mean is taken over."""
+    """The ONNX axes that the mean is taken over, which must be constant."""
     axes = tuple(range(2, rank)) if step.op_type == "GlobalAveragePool" else attribute_ints(step.node, "axes")
     if axes is None:
         operand = step.inputs[1] if len(step.inputs) > 1 else None

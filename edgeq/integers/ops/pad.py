@@ -1,4 +1,4 @@
-"""Pad: PAD, PADV2, MIRROR_PAD."""
+"""Pad on codes: PAD, PADV2 and MIRROR_PAD of TFLite."""
 
 from __future__ import annotations
 
@@ -47,7 +47,10 @@ def _mode(step: IntegerOp) -> str:
 
 
 def _pairs(step: IntegerOp, rank: int) -> I64:
-    """What is added at the begin and at the end of every ONNX axis: [rank, 2]."""
+    """The amounts added at the beginning and at the end of every ONNX axis: [rank, 2].
+
+    Raises UnsupportedOp for amounts that are computed, given for some axes only, or negative.
+    """
     same_grid(step)
     amounts = step.inputs[1].data if len(step.inputs) > 1 and step.inputs[1] is not None else None
     if amounts is None or (len(step.inputs) > 3 and step.inputs[3] is not None):
@@ -59,7 +62,7 @@ def _pairs(step: IntegerOp, rank: int) -> I64:
 
 
 def _fill(step: IntegerOp) -> int:
-    """The int8 code that a Pad fills with, whether it holds a float or a code already."""
+    """The int8 code of the fill value, which the step holds as a float or as a code."""
     grid = grid_out(step)
     fill = step.inputs[2].data if len(step.inputs) > 2 and step.inputs[2] is not None else None
     if fill is None:

@@ -1,4 +1,4 @@
-"""Slice, Split: STRIDED_SLICE, SPLIT, SPLIT_V."""
+"""Slice and Split on codes: STRIDED_SLICE, SPLIT and SPLIT_V of TFLite."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from edgeq.integers.tflite.padding import VALID
 
 
 def emit_slice(emitter: Emitter, step: IntegerOp) -> None:
-    """Every n-th row and column of an image is MAX_POOL_2D with windows of one element, which NPUs
-    have where they lack strides of slices.
+    """Emit STRIDED_SLICE, or MAX_POOL_2D with a 1x1 window for every n-th row and column.
+
+    NPUs support the pool's strides where they do not support a slice's.
     """
     source = codes(step, 0)
     same_grid(step)
@@ -40,7 +41,10 @@ def run_slice(machine: Machine, step: IntegerOp) -> None:
 
 
 def _bounds(step: IntegerOp, shape: tuple[int, ...]) -> tuple[list[int], list[int], list[int]]:
-    """Begin, end and stride of every ONNX axis, ends cut to the size."""
+    """Begin, end and stride for every ONNX axis, with ends cut to the size of the axis.
+
+    Raises UnsupportedOp for bounds that are computed and for negative steps.
+    """
     given = [None if operand is None else operand.data for operand in step.inputs[1:]]
     if len(given) < 2 or any(array is None for array, operand in zip(given, step.inputs[1:], strict=True) if operand is not None):
         raise refused(step, "its bounds are not constant")
@@ -59,7 +63,7 @@ def _bounds(step: IntegerOp, shape: tuple[int, ...]) -> tuple[list[int], list[in
 
 
 def emit_split(emitter: Emitter, step: IntegerOp) -> None:
-    """SPLIT into equal parts, else SPLIT_V."""
+    """Emit SPLIT for equal parts, else SPLIT_V."""
     source, (axis, sizes) = codes(step, 0), _sizes(step)
     outputs = [emitter.output(step, number) for number in range(len(step.outputs))]
     where, options = place(axis, len(shape_of(source, step))), {"NumSplits": len(outputs)}
@@ -77,7 +81,7 @@ def run_split(machine: Machine, step: IntegerOp) -> None:
 
 
 def _sizes(step: IntegerOp) -> tuple[int, list[int]]:
-    """The axis, and how much of it each output gets."""
+    """The axis, and the size of each output along it."""
     same_grid(step)
     shape = shape_of(codes(step, 0), step)
     axis = attribute_int(step.node, "axis", 0) % len(shape)

@@ -1,5 +1,6 @@
-"""MaxPool, AveragePool: MAX_POOL_2D, AVERAGE_POOL_2D, which copy or average codes at the grid of
-their input.
+"""MaxPool and AveragePool on codes: MAX_POOL_2D and AVERAGE_POOL_2D of TFLite.
+
+Both work on the grid of their input.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ from edgeq.numerics.arrays import I64
 
 
 def emit(emitter: Emitter, step: IntegerOp) -> None:
-    """With a QUANTIZE behind it where the output has another grid than the input."""
+    """Emit the pool, and a QUANTIZE where the output grid differs from the input grid.
+
+    Raises UnsupportedOp for dilations, and for averages whose padding is neither counted nor SAME.
+    """
     largest, node = step.op_type == "MaxPool", step.node
     window = window_of(step, attribute_ints(node, "kernel_shape") or ())
     if window.dilations != (1, 1):
@@ -30,7 +34,7 @@ def emit(emitter: Emitter, step: IntegerOp) -> None:
     counted = bool(attribute_int(node, "count_include_pad", 0))
     if not largest and window.padded and not counted and not is_same(window, sizes):
         raise refused(step, "its padding is neither counted nor TFLite's SAME")
-    if counted and window.padded:  # SAME would not count it
+    if counted and window.padded:  # SAME would leave the padding out of the count
         tensor, padding = explicitly_padded(emitter, step, window, "zero"), VALID
     else:
         tensor, padding = padded_input(emitter, step, window, "lowest")
@@ -38,7 +42,7 @@ def emit(emitter: Emitter, step: IntegerOp) -> None:
 
 
 def emit_pooled(emitter: Emitter, step: IntegerOp, tensor: int, padding: int, kernel: tuple[int, int], strides: tuple[int, int]) -> None:
-    """The pool itself, of a tensor that is padded already."""
+    """Emit the pool of a tensor whose padding is resolved, and the QUANTIZE behind it if needed."""
     source, grid = grid_in(step), grid_out(step)
     direct = source == grid
     if not direct and fused(step):
@@ -66,14 +70,17 @@ def run(machine: Machine, step: IntegerOp) -> None:
         pooled = patches(x, window, -(1 << 20)).max((-2, -1))
     else:
         counted = bool(attribute_int(step.node, "count_include_pad", 0))
-        # averages are taken of the codes: the rounding of a half depends on their sign
+        # TFLite averages the codes themselves: the rounding of a half depends on their sign
         zero = int(grid_in(step).zero_point)
         pooled = _averages(patches(x, window, 0).sum((-2, -1)), _counts(x, window, counted), zero)
     machine.finish(step, machine.regridded(step, pooled, scale))
 
 
 def _averages(sums: I64, counts: I64, zero: int) -> I64:
-    """tensorflow/lite/kernels/internal/reference/integer_ops/pooling.h: halves away from zero."""
+    """Rounded averages of codes, halves away from zero, minus the zero point.
+
+    Source: tensorflow/lite/kernels/internal/reference/integer_ops/pooling.h.
+    """
     whole = sums + zero * counts
     return truncated(whole + np.where(whole > 0, counts // 2, -(counts // 2)), counts) - zero
 

@@ -1,4 +1,7 @@
-"""Reshape, Flatten, Squeeze, Unsqueeze: RESHAPE, with transposes where the two layouts differ."""
+"""Reshape, Flatten, Squeeze and Unsqueeze on codes: RESHAPE of TFLite.
+
+A transpose is added where the two layouts order the elements differently.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,10 @@ from edgeq.integers.tflite.layout import inverse, keeps_order, order, stored
 
 
 def emit(emitter: Emitter, step: IntegerOp) -> None:
-    """An image that becomes rows for Gemm alone stays in TFLite's order: the weights follow it."""
+    """Emit the RESHAPE; an image that only Gemms read as rows keeps TFLite's order of elements.
+
+    The columns of these Gemms' weights are permuted instead (see fully_connected.emit_gemm).
+    """
     source = codes(step, 0)
     same_grid(step)
     shape, wanted = shape_of(source, step), shape_of(step.outputs[0], step)
@@ -32,7 +38,7 @@ def emit(emitter: Emitter, step: IntegerOp) -> None:
 
 
 def _in_order(shape: tuple[int, ...]) -> bool:
-    """Whether both layouts store this shape alike."""
+    """Whether both layouts store the elements of this shape in the same order."""
     return keeps_order(shape, order(len(shape)))
 
 

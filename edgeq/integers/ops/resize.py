@@ -1,4 +1,4 @@
-"""Resize: RESIZE_NEAREST_NEIGHBOR, RESIZE_BILINEAR."""
+"""Resize on codes: RESIZE_NEAREST_NEIGHBOR and RESIZE_BILINEAR of TFLite."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edgeq.integers.tflite.emitter import Emitter
 from edgeq.integers.tflite.layout import stored
 from edgeq.numerics.arrays import I64
 
-#: coordinates -> TFLite's flags: align corners, half pixels
+#: ONNX's coordinate mode -> TFLite's flags: align corners, half-pixel centers
 _FLAGS = {"half_pixel": (False, True), "pytorch_half_pixel": (False, True), "align_corners": (True, False), "asymmetric": (False, False)}
 
 
@@ -65,8 +65,9 @@ def run(machine: Machine, step: IntegerOp) -> None:
 
 
 def _between(step: IntegerOp, size: int, wanted: int) -> tuple[I64, I64, I64]:
-    """tensorflow/lite/kernels/internal/reference/resize_bilinear.h: positions in 1/1024; lower and
-    upper pixel, weight of the upper.
+    """Lower and upper pixel for each output position, and the upper one's weight in 1/1024.
+
+    Source: tensorflow/lite/kernels/internal/reference/resize_bilinear.h.
     """
     where = _coordinates(step)
     if where == "align_corners" and wanted > 1:
@@ -82,8 +83,9 @@ def _between(step: IntegerOp, size: int, wanted: int) -> tuple[I64, I64, I64]:
 
 
 def _nearest_flags(step: IntegerOp, sizes: tuple[int, ...], wanted: tuple[int, ...]) -> tuple[bool, bool]:
-    """Flags (align corners, half pixels) under which TFLite takes the same pixels as ONNX; ONNX
-    rounds in ways that TFLite does not.
+    """Flags (align corners, half-pixel centers) with which TFLite selects the same pixels as ONNX.
+
+    Raises UnsupportedOp where no flags do: ONNX has rounding modes that TFLite lacks.
     """
     for align, half in ((False, False), (False, True), (True, False)):
         if all(_onnx_pixels(step, a, b) == _tflite_pixels(align, half, a, b) for a, b in zip(sizes, wanted, strict=True)):
@@ -93,7 +95,7 @@ def _nearest_flags(step: IntegerOp, sizes: tuple[int, ...], wanted: tuple[int, .
 
 
 def _onnx_pixels(step: IntegerOp, size: int, wanted: int) -> list[int]:
-    """The rows or columns that a Resize of mode nearest takes."""
+    """The rows or columns that ONNX's Resize of mode nearest selects."""
     where, at = _coordinates(step), np.arange(wanted, dtype=np.float64)
     if where == "align_corners":
         x = at * (size - 1) / max(wanted - 1, 1)
@@ -105,7 +107,10 @@ def _onnx_pixels(step: IntegerOp, size: int, wanted: int) -> list[int]:
 
 
 def _tflite_pixels(align: bool, half: bool, size: int, wanted: int) -> list[int]:
-    """tensorflow/lite/kernels/internal/reference/resize_nearest_neighbor.h, GetNearestNeighbor."""
+    """The rows or columns that TFLite selects (GetNearestNeighbor).
+
+    Source: tensorflow/lite/kernels/internal/reference/resize_nearest_neighbor.h.
+    """
     at = np.arange(wanted, dtype=np.float32)
     scale = np.float32((size - 1) / (wanted - 1)) if align and wanted > 1 else np.float32(size / wanted)
     x = (at + np.float32(0.5 if half else 0.0)) * scale

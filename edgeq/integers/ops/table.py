@@ -1,4 +1,4 @@
-"""The operators on codes: one row an operator or family, with what writes it and what runs it."""
+"""The table of operators on codes: how each is written as TFLite and run by the interpreter."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ Run = Callable[[Machine, IntegerOp], None]
 
 @dataclass(frozen=True)
 class IntegerOperator:
-    """How operators of these types are written as TFLite, and run in numpy."""
+    """How the operators of one family are written as TFLite and run in numpy."""
 
-    #: ONNX's names, or what the reader of the graph calls a step: Requantize, Lookup
+    #: ONNX's names, or the graph reader's names for a step: Requantize, Lookup
     op_types: tuple[str, ...]
-    #: writes the step; None: TFLite's int8 operators have none for it
+    #: writes the step; None where TFLite has no int8 operator for it
     emit: Emit | None
     #: computes the codes of the step's outputs
     run: Run
-    #: whether `emit` writes a Relu or Clip behind the step too, where TFLite fuses it; all others
-    #: become operators of their own
+    #: whether `emit` also writes a following Relu or Clip where TFLite can fuse it; otherwise the
+    #: clamp becomes an operator of its own
     fuses: bool = False
 
 
@@ -80,5 +80,5 @@ _BY_TYPE = {op_type: operator for operator in OPERATORS for op_type in operator.
 
 
 def operator_of(step: IntegerOp) -> IntegerOperator | None:
-    """The row of a step; None where there is none."""
+    """The row of a step's operator; None where there is none."""
     return _BY_TYPE.get(step.op_type) if step.node.domain in ONNX_DOMAINS else None

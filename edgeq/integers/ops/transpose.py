@@ -1,4 +1,4 @@
-"""Transpose: TRANSPOSE, or RESHAPE where no element moves."""
+"""Transpose on codes: TRANSPOSE of TFLite, or RESHAPE where no element moves."""
 
 from __future__ import annotations
 

@@ -69,10 +69,7 @@ def require_tflite() -> None:
 
 
 def to_bytes(model: TfModel) -> bytes:
-    """The .tflite file of a model; equal models give equal bytes.
-
-    Raises MissingExtra without the extra [tflite].
-    """
+    """The .tflite file; equal models give equal bytes. Raises MissingExtra (see require_tflite)."""
     require_tflite()
     return _Writer().write(model)
 
