@@ -1,1 +1,1 @@
-"""The command line: the only part that prints."""
+"""The command line of edgeq, the only room that prints."""

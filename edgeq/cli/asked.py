@@ -1,4 +1,4 @@
-"""What the user asked for, in typed form, and how a command comes to have the options for it."""
+"""The shared options of a command: their typed form, and the decorator that adds them."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from edgeq.schema.target import Target
     from edgeq.schema.task import Shapes
 
-#: options that are keys of a recipe, and of its floors
+#: options that are keys of a recipe
 _RECIPE = ("rule", "weights", "rounding", "effort", "objective", "minutes", "keep_float", "inputs_as", "samples", "batch", "seed")
+#: options that are keys of a recipe's floors
 _FLOORS = ("min_sqnr", "min_agreement", "min_accuracy", "max_drop")
 #: every command has these; a command that writes nothing accepts --force without showing it
 _EVERYWHERE = ("as_json", "quiet", "force")
@@ -32,33 +33,33 @@ Command = Callable[..., None]
 
 @dataclass(frozen=True)
 class Asked:
-    """The shared options of one call, converted and checked before any work."""
+    """The shared options of one call, converted and checked before any work begins."""
 
-    #: how the command talks: --json, --quiet
+    #: prints results and notes as --json and --quiet request
     screen: Screen
-    #: where calibration data comes from: a path, or the name of a shipped set
+    #: calibration data: a path, or the name of a shipped set; None: not given
     data: str | None
-    #: where the data comes from on which the result is measured
+    #: data on which the result is measured, named in the same way; None: not given
     validation: str | None
     #: a target's name, or the path of its file
     target: str
-    #: whether inputs and outputs stay float on a target of integers too
+    #: whether inputs and outputs stay float, also on integer-only targets
     float_io: bool
     #: whether sums must be exact on x86 without VNNI
     no_vnni: bool
-    #: the recipe file with the options in place of its own settings
+    #: the recipe of the file, with settings that were given as options replaced
     recipe: Recipe
-    #: frozen input shapes by name
+    #: input name -> its frozen shape
     shapes: Shapes
-    #: models that are larger are refused
+    #: the largest model that is accepted, in bytes
     max_bytes: int
-    #: statistics of an earlier run
+    #: file with the statistics of an earlier run; None: not given
     stats: Path | None
-    #: the plan of an earlier run
+    #: file with the plan of an earlier run; None: not given
     plan: Path | None
-    #: folder of the search's journal
+    #: folder of the search's journal; None: not given
     work: Path | None
-    #: the report to write
+    #: the report to write; None: no report
     report: Path | None
     #: whether plans are written beside models
     plans: bool
@@ -66,40 +67,42 @@ class Asked:
     prove: bool
     #: whether a result that misses a floor is left unwritten
     strict: bool
-    #: whether files that exist may be replaced
+    #: whether existing files may be replaced
     force: bool
-    #: files that were named as input, and must not be written over
+    #: input files of the shared options, which must not be overwritten
     inputs: tuple[Path, ...]
 
     def load_model(self, path: Path, *, quantized: bool = False) -> Loaded:
-        """Raises BadModel, for a model above --max-bytes as well."""
+        """Load a model. Raises BadModel, also when the model is larger than --max-bytes."""
         from edgeq.io.load import load_model
 
         return load_model(path, max_bytes=self.max_bytes, quantized=quantized)
 
     def load_target(self) -> Target:
-        """The target as --float-io and --no-vnni want it. Raises BadTarget."""
+        """The target, adapted as --float-io and --no-vnni request. Raises BadTarget."""
         from edgeq.schema.target import load_target
 
         target = load_target(self.target, float_io=self.float_io)
         return target.without_vnni() if self.no_vnni else target
 
     def needed_data(self) -> str:
-        """The data, by a command that cannot do without. Raises BadData."""
+        """The data, for a command that requires it. Raises BadData when none was given."""
         if self.data is None:
             fix = "Give an .npz, a folder with a set.toml or a shipped set: --data calib.npz."
             raise BadData("No calibration data was given.", "--data", fix)
         return self.data
 
     def check_outputs(self, outputs: Iterable[Path | None], *inputs: Path) -> None:
-        """Refuse output paths that would fail or do harm. None: not wanted. inputs: what the
-        command reads besides the files of the shared options. Raises BadOutput.
+        """Refuse output paths that cannot be written or would overwrite an input.
+
+        outputs: None stands for an output that is not requested. inputs: files that the command
+        reads besides those of the shared options. Raises BadOutput.
         """
         check_outputs(outputs, force=self.force, inputs=[*inputs, *self.inputs])
 
 
 def asked_from(options: SharedOptions) -> Asked:
-    """Raises BadRecipe when an option is not valid, or does nothing beside the others."""
+    """Convert the options. Raises BadRecipe when one is invalid or would have no effect."""
     words = asdict(options)
     settings: dict[str, object] = {**given({key: words[key] for key in _RECIPE})}
     settings["floors"] = given({key: words[key] for key in _FLOORS})
@@ -130,7 +133,7 @@ def asked_from(options: SharedOptions) -> Asked:
 
 
 def _check_search(recipe: Recipe, options: SharedOptions) -> None:
-    """Refuse options of the search where no search will run: they would do nothing."""
+    """Refuse options of the search where no search will run: they would have no effect."""
     search = {"--objective": options.objective, "--minutes": options.minutes, "--work": options.work}
     idle = next((name for name, value in search.items() if value is not None), None)
     if idle is None or (recipe.effort == "best" and options.plan is None):
@@ -141,11 +144,12 @@ def _check_search(recipe: Recipe, options: SharedOptions) -> None:
 
 
 def offers(*names: str, writes: bool = False) -> Callable[[Command], Command]:
-    """Let a command offer shared options, which it receives as one Asked: its first parameter.
+    """Add shared options to a command, which receives them as one Asked, its first parameter.
 
-    names: fields of SharedOptions in the order of --help, several to a word. Parameters of the
-    command's own may stand among them; the others come first. writes: whether the command writes
-    files. A name that is neither raises KeyError when the command is defined.
+    names: fields of SharedOptions in the order of --help, separated by spaces. Parameters of the
+    command itself may stand among them; the command's remaining parameters come first. writes:
+    whether the command writes files. A name that is neither of the two raises KeyError when the
+    command is defined.
     """
     listed = [*" ".join(names).split(), *_EVERYWHERE]
 
@@ -155,7 +159,7 @@ def offers(*names: str, writes: bool = False) -> Callable[[Command], Command]:
         parameters = [known[name] for name in dict.fromkeys([*(name for name in own if name not in listed), *listed])]
 
         @wraps(command)
-        def run(**words: Any) -> None:  # called by typer, which has checked each against its type
+        def run(**words: Any) -> None:  # typer has checked each value against its type
             mine = {name: words.pop(name) for name in own}
             command(asked_from(SharedOptions(**words)), **mine)
 

@@ -1,4 +1,4 @@
-"""What `edgeq quantize` writes beside the model: golden vectors, C source, ORT format."""
+"""Files that `edgeq quantize` writes beside the model: golden vectors, C source, ORT format."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ Written = tuple[tuple[Path, bytes], ...]
 
 @dataclass(frozen=True)
 class Beside:
-    """The files that are wanted beside the model."""
+    """The files that are requested beside the model."""
 
     #: the int8 model
     out: Path
-    #: samples of golden vectors; None: not wanted
+    #: number of samples in the golden vectors; None: not requested
     golden: int | None
-    #: forms to write the model in as well: c, ort
+    #: further forms in which the model is written: c, ort
     emit: Sequence[str]
 
     def paths(self) -> tuple[Path, ...]:
-        """Where they are written: model.int8.onnx -> model.int8.golden.npz; model.tflite ->
-        model.c, model.h.
+        """The paths of the files, such as model.int8.golden.npz beside model.int8.onnx.
 
-        Raises, before the work and not after: BadRecipe for an unknown form, BadOutput for C source
-        of another file, MissingExtra when a .tflite file cannot be written.
+        Called before the work, so that a request that cannot be met is refused at once. Raises
+        BadRecipe for an unknown form, BadOutput for C source of a file that is no .tflite, and
+        MissingExtra when a .tflite file cannot be written.
         """
         if self.out.suffix == ".tflite":
             from edgeq.integers.tflite.flatbuffer import require_tflite
@@ -49,8 +49,9 @@ class Beside:
         return (*golden, *source, *ort)
 
     def contents(self, made: Quantized, data: str | None) -> Written:
-        """Each path with its content. Raises BadData for golden vectors without data, and what
-        making the files raises.
+        """Each path with its content.
+
+        Raises BadData for golden vectors without data, and what the writers of the files raise.
         """
         found: list[bytes] = []
         if self.golden is not None:

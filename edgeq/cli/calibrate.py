@@ -1,4 +1,4 @@
-"""`edgeq calibrate`: take statistics once, reuse them for many runs; merge those of shards."""
+"""`edgeq calibrate`: measure statistics once for many runs, or merge those of shards."""
 
 from __future__ import annotations
 
@@ -42,9 +42,7 @@ def calibrate(
     merge: Annotated[bool, typer.Option("--merge", help="Merge the statistics of shards: --merge A B -o C.")] = False,
     part: Range = None,
 ) -> None:
-    """Run the float model over the data once and save the statistics that every range rule
-    needs.
-    """
+    """Run the float model over the data once and save the statistics for every range rule."""
     asked.check_outputs([out], *source)
     found = _merged(asked, source) if merge else _measured(asked, source, part)
     found.save(out, force=asked.force)
@@ -62,7 +60,7 @@ def _merged(asked: Asked, parts: list[Path]) -> Statistics:
 
 
 def _measured(asked: Asked, source: list[Path], part: str | None) -> Statistics:
-    """part: the word after --range."""
+    """Statistics of one model. part: the value of --range."""
     if len(source) != 1:
         what = f"One model is calibrated at a time, not {len(source)}."
         raise BadRecipe(what, " ".join(map(str, source)), "Give one model, or add --merge to merge statistics.")

@@ -1,6 +1,4 @@
-"""`edgeq check`: does a quantized model, of any tool, keep to the facts of a target? Exit code 3
-when it does not.
-"""
+"""`edgeq check`: check a quantized model, of any tool, against the facts of a target."""
 
 from __future__ import annotations
 
@@ -30,9 +28,7 @@ def check(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A quantized ONNX model: Q/DQ or QOperator form, of any tool.")],
     target: o.Target,
 ) -> None:
-    """Check a quantized model against the facts of a target: each violated fact with node, value,
-    source and fix.
-    """
+    """Check a quantized model against a target: node, value, source and fix for each violation."""
     from edgeq.integers.legality.check import check_model
     from edgeq.schema.target import load_target
 
@@ -45,7 +41,7 @@ def check(
 
 
 def violations_text(found: Sequence[Violation], target: str) -> RenderableType:
-    """One paragraph per violation."""
+    """The text of the result, with one paragraph per violation."""
     if not found:
         return Text(f"legal on {target}", "green")
     parts: list[RenderableType] = []

@@ -1,6 +1,4 @@
-"""`edgeq compare`: how far an int8 model is from the float model on data, as numbers and as a
-gate.
-"""
+"""`edgeq compare`: measure how far an int8 model is from the float model, and check floors."""
 
 from __future__ import annotations
 
@@ -40,9 +38,7 @@ def compare(
     ] = False,
     threads: o.Threads = 0,
 ) -> None:
-    """Compare a model with its int8 form on data: SQNR, cosine, largest error, agreement,
-    accuracy.
-    """
+    """Compare a model with its int8 form: SQNR, cosine, largest error, agreement, accuracy."""
     from edgeq.data.open import open_dataset
     from edgeq.graph.signature import input_specs, narrower
     from edgeq.passes.boundary.float_boundary import FloatBoundary
@@ -65,9 +61,7 @@ def compare(
 
 
 def evaluation_split(spec: str) -> str:
-    """The split of a set that models are measured on: evaluation, or its first one when it has
-    none.
-    """
+    """The split of a set on which models are measured: evaluation, or else its first split."""
     from edgeq.data.set_toml import read_set
     from edgeq.data.shipped import shipped_folder, shipped_sets
 
@@ -81,7 +75,7 @@ def evaluation_split(spec: str) -> str:
 
 
 def comparison_text(found: Comparison) -> RenderableType:
-    """A row per output, the accuracy, and the layers when asked for."""
+    """The text of the result: a row per output, the accuracy, and the layers if requested."""
     from rich.console import Group
     from rich.text import Text
 

@@ -1,6 +1,4 @@
-"""`edgeq demo`: the whole story on the small model that ships: quantize, prove, compare with
-labels, report.
-"""
+"""`edgeq demo`: quantize, prove, compare and report on the small model that ships with edgeq."""
 
 from __future__ import annotations
 
@@ -29,9 +27,7 @@ def demo(
     asked: Asked,
     out: o.FolderOut = Path("edgeq-demo"),
 ) -> None:
-    """Quantize a small digit classifier that ships with edgeq, prove it, and compare its
-    accuracy.
-    """
+    """Quantize the digit classifier that ships with edgeq, prove it and compare its accuracy."""
     screen, force = asked.screen, asked.force
     model = out / "digits.int8.onnx"
     plan, report, page = plan_path(model), out / "report.json", out / "report.html"
@@ -57,7 +53,7 @@ def demo(
 
 
 def _judge(made: Quantized, progress: Progress) -> Report:
-    """The report with what the evaluation part says: calibration samples would flatter."""
+    """The report with figures of the evaluation split: on calibration data they are too good."""
     from edgeq.data.open import open_dataset, shipped_model
     from edgeq.graph.signature import input_specs
     from edgeq.io.load import load_model

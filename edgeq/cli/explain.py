@@ -1,6 +1,4 @@
-"""`edgeq explain`: why a node is int8 or float, and which rule gave its values their scale and zero
-point.
-"""
+"""`edgeq explain`: why a node is int8 or float, and where its scales and zero points come from."""
 
 from __future__ import annotations
 
@@ -43,8 +41,9 @@ def explain(
 
 
 def _plan_of(model: Path) -> tuple[Plan, Path]:
-    """The plan beside the model, and its path. Raises BadModel, and BadPlan when it is not the very
-    plan that made the model.
+    """The plan beside the model, and its path.
+
+    Raises BadModel, and BadPlan when the plan is missing or is not the one that made the model.
     """
     from edgeq.io.load import load_model
     from edgeq.schema.explain import check_plan
@@ -63,7 +62,7 @@ def _plan_of(model: Path) -> tuple[Plan, Path]:
 
 
 def explanation_text(found: tuple[Explanation, ...]) -> RenderableType:
-    """A paragraph per node: where it runs and why, then a line per value."""
+    """The text of the result: for each node where it runs and why, then its values."""
     from rich.console import Group
     from rich.text import Text
 

@@ -1,4 +1,4 @@
-"""`edgeq init`: a commented recipe.toml and set.toml that fit a model, to start from."""
+"""`edgeq init`: write a commented recipe.toml and set.toml for a model, as a starting point."""
 
 from __future__ import annotations
 

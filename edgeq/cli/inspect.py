@@ -1,4 +1,4 @@
-"""`edgeq inspect`: what a float model is, what it needs, and what the target would make of it."""
+"""`edgeq inspect`: the size and operators of a float model, and what would be quantized."""
 
 from __future__ import annotations
 
@@ -21,9 +21,7 @@ EXAMPLE = """    edgeq inspect model.onnx
 
 @offers("target shape max_bytes")
 def inspect(asked: Asked, model: FloatModel) -> None:
-    """Show operators, parameters, MACs, flash and RAM in float and int8, and what would be
-    quantized.
-    """
+    """Show operators, parameters, MACs, flash and RAM in float and int8, and what stays float."""
     from edgeq.report.inspection import inspect_model
 
     found = inspect_model(asked.load_model(model), asked.load_target(), asked.shapes)
@@ -31,7 +29,7 @@ def inspect(asked: Asked, model: FloatModel) -> None:
 
 
 def inspection_text(found: Inspection) -> RenderableType:
-    """The figures, the operators, and why nodes would stay float."""
+    """The text of the result: figures, operators, and why nodes would stay float."""
     from rich.console import Group
     from rich.text import Text
 

@@ -1,5 +1,6 @@
-"""The `edgeq` command: registers the commands, and maps failures to messages and exit codes. Only
-typer and rich are imported here, so that --help stays fast.
+"""The `edgeq` command: registers all commands and maps failures to messages and exit codes.
+
+Nothing heavy is imported here, so that --help stays fast.
 """
 
 from __future__ import annotations
@@ -34,9 +35,7 @@ Exit codes: 0 done, 2 bad input, 3 a floor or gate missed, 130 interrupted."""
 
 
 class Commands(TyperGroup):
-    """The group of all commands. Ctrl-C ends with our exit code, whatever the installed typer makes
-    of it.
-    """
+    """The group of all commands. Ctrl-C gives exit code 130 with every version of typer."""
 
     def invoke(self, ctx: Any) -> Any:  # typer does not export the type of its parent's context
         try:
@@ -57,7 +56,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-# in the order in which a newcomer meets them
+# in the order in which a new user needs them
 for name, command, epilog in (
     ("demo", demo.demo, demo.EXAMPLE),
     ("init", init.init, init.EXAMPLE),
@@ -92,8 +91,10 @@ def _options(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line. arguments: default sys.argv[1:]. Returns the exit code: 0 done, 1 a
-    bug, 2 bad input, 3 a floor or gate missed, 130 interrupted.
+    """Run the command line and return the exit code.
+
+    arguments: None stands for sys.argv[1:]. Exit codes: 0 done, 1 a bug, 2 bad input, 3 a floor or
+    gate missed, 130 interrupted.
     """
     try:
         app(args=None if arguments is None else list(arguments), prog_name="edgeq")
@@ -114,7 +115,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _drop_stdout() -> None:
-    """Forget what is left in the buffer after the reader of our pipe has gone: it would raise again
-    when Python exits.
+    """Discard buffered output after the reader of the pipe has closed it.
+
+    Otherwise Python would raise again when it flushes stdout at exit.
     """
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""`edgeq materialize`: a model with codebooks in, the same model with plain weights out."""
+"""`edgeq materialize`: replace the codebooks of a model by plain weights."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ EXAMPLE = """    edgeq materialize model.w4.onnx -o model.plain.onnx    (for run
 class Materialized:
     """What was written."""
 
-    #: the file
+    #: path of the file
     model: str
-    #: how many weights were computed from codebooks
+    #: number of weights that were computed from codebooks
     weights: int
-    #: size of the model with codebooks
+    #: size of the model with codebooks, in bytes
     codebook_bytes: int
-    #: size of the file that was written
+    #: size of the written file, in bytes
     bytes: int
 
 
@@ -34,9 +34,7 @@ def materialize(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model with codebooks.")],
     out: o.ModelOut,
 ) -> None:
-    """Compute the weights that a model stores as codebooks: bit-identical to what onnxruntime folds
-    when it loads it.
-    """
+    """Compute the weights stored as codebooks, bit-identical to what onnxruntime computes."""
     asked.check_outputs([out], model)
     from rich.text import Text
 

@@ -1,5 +1,6 @@
-"""The options that commands share: name, help, panel and default of each are declared once, here.
-Imports nothing large, so that --help stays fast.
+"""The options that several commands share: name, help, panel and default of each.
+
+Nothing large is imported here, so that --help stays fast.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _output = partial(typer.Option, rich_help_panel=OUTPUT)
 Json = Annotated[bool, _output("--json", help="Machine-readable result on stdout, and nothing else there.")]
 Quiet = Annotated[bool, _output("--quiet", "-q", help="Print nothing but errors (and --json).")]
 Force = Annotated[bool, _output("--force", "-f", help="Replace files that exist.")]
-#: for commands that write no file: accepted, so that one set of options fits every command
+#: --force for commands that write no file: accepted, so that the same options fit every command
 NoForce = Annotated[bool, typer.Option("--force", "-f", hidden=True)]
 ReportFile = Annotated[Path | None, _output("--report", metavar="FILE", help="Write the report: .json, or .html (needs edgeq\\[report]).")]
 MaxBytes = Annotated[str, typer.Option("--max-bytes", metavar="SIZE", help="Refuse models larger than this, weights included.")]
@@ -47,9 +48,9 @@ Shapes = Annotated[
     list[str] | None, _data("--shape", metavar="NAME=DIMS", help="Freeze an input's dynamic shape, as in image=1,3,224,224. Repeatable.")
 ]
 _DATA = _data("--data", "-d", metavar="DATA", help="An .npz, a folder with a set.toml, or a shipped set's name.")
-#: for commands that cannot do without data
+#: --data for commands that require data
 Data = Annotated[str, _DATA]
-#: for commands that may take something else instead, such as statistics or a plan
+#: --data for commands that accept something else instead, such as statistics or a plan
 MaybeData = Annotated[str | None, _DATA]
 Samples = Annotated[int | None, _data("--samples", metavar="N", min=1, help="Use the first N samples. Default: all.")]
 BatchSize = Annotated[int | None, _data("--batch", metavar="B", min=1, help="Samples per step. Changes speed and memory, not the result.")]
@@ -115,8 +116,9 @@ NoVnni = Annotated[bool, _ranges("--no-vnni", help="Keep sums exact on x86 witho
 
 @dataclass(frozen=True, kw_only=True)
 class SharedOptions:
-    """What the user wrote after each option that several commands share, or that makes a recipe.
-    The help says what each means; one that a command does not offer keeps its default.
+    """The values of the shared options, as the user gave them.
+
+    The help of an option explains it. An option that a command does not offer keeps its default.
     """
 
     data: MaybeData = None

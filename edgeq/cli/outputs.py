@@ -1,6 +1,4 @@
-"""Where the results of a command go: refused before the work when a path would fail or do harm,
-written whole, shown, and judged.
-"""
+"""Output files of a command: checked before the work, written atomically, shown and judged."""
 
 from __future__ import annotations
 
@@ -20,26 +18,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Files:
-    """What a run of quantize writes."""
+    """The files that a run of quantize writes."""
 
     #: the int8 model
     model: Path
-    #: its plan; None: not wanted
+    #: its plan; None: not requested
     plan: Path | None
-    #: the report; None: not wanted
+    #: the report; None: not requested
     report: Path | None
-    #: further files and their content
+    #: path and content of further files
     beside: Written = ()
 
 
 def plan_path(model: Path) -> Path:
-    """Where the plan of an int8 model lies: model.int8.onnx -> model.int8.plan.json."""
+    """The path of an int8 model's plan: model.int8.onnx -> model.int8.plan.json."""
     return model.with_suffix(".plan.json")
 
 
 def check_outputs(outputs: Iterable[Path | None], *, force: bool, inputs: Iterable[Path | None]) -> None:
-    """Refuse output paths that would fail or do harm, before minutes of work and not after. None:
-    not wanted, or not given. Raises BadOutput.
+    """Refuse output paths that cannot be written or would overwrite an input.
+
+    Called before the work, which may take minutes. None stands for a file that is not requested or
+    not given. Raises BadOutput.
     """
     from edgeq.io.save import check_output
 
@@ -52,7 +52,7 @@ def check_outputs(outputs: Iterable[Path | None], *, force: bool, inputs: Iterab
 
 
 def check_folder(folder: Path, outputs: Iterable[Path], *, force: bool, inputs: Iterable[Path | None]) -> None:
-    """What check_outputs does, for outputs in a folder that may not exist yet. Raises BadOutput."""
+    """As check_outputs, for outputs in a folder that may not exist yet. Raises BadOutput."""
     if folder.exists() and not folder.is_dir():
         raise BadOutput("The output folder is a file.", str(folder), "Choose another folder.")
     if folder.exists():
@@ -60,7 +60,7 @@ def check_folder(folder: Path, outputs: Iterable[Path], *, force: bool, inputs: 
 
 
 def make_folder(folder: Path) -> None:
-    """Make the folder and those above it. Raises BadOutput."""
+    """Create the folder and its parents. Raises BadOutput."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -68,8 +68,10 @@ def make_folder(folder: Path) -> None:
 
 
 def check_report(path: Path | None) -> None:
-    """Refuse a report path whose extension names no form, or one that needs a package which is not
-    installed. Raises BadOutput, MissingExtra.
+    """Refuse a report that cannot be written.
+
+    Raises BadOutput for an extension that names no form of report, and MissingExtra when the form
+    needs a package that is not installed.
     """
     if path is None:
         return
@@ -82,8 +84,9 @@ def check_report(path: Path | None) -> None:
 
 
 def write_report(report: Report, path: Path, model: Path, *, force: bool) -> None:
-    """Write the report in the form that its extension names. model: where the int8 model lies; the
-    report's code loads it from there.
+    """Write the report in the form that its extension names.
+
+    model: the path of the int8 model, from which the code in an HTML report loads it.
     """
     from edgeq.io.save import atomic_write_text
     from edgeq.report.report import report_format
@@ -98,12 +101,12 @@ def write_report(report: Report, path: Path, model: Path, *, force: bool) -> Non
 
 
 def write(asked: Asked, made: Quantized, files: Files) -> None:
-    """Write what was made; with --strict, where a floor is missed, nothing but the report."""
+    """Write the files; with --strict and a missed floor, only the report."""
     from edgeq.io.save import atomic_write_bytes, atomic_write_text
 
     if not (made.report.gate == "failed" and asked.strict):
         made.check_form(files.model)
-        # the plan first: a model that is there has its plan beside it
+        # the plan comes first, so that a model never exists without its plan
         if files.plan is not None:
             atomic_write_text(files.plan, made.plan.to_json(), force=asked.force)
         made.save(files.model, force=asked.force)
@@ -114,8 +117,9 @@ def write(asked: Asked, made: Quantized, files: Files) -> None:
 
 
 def finish(asked: Asked, made: Quantized, files: Files) -> None:
-    """Write, show and judge what was made. Raises FloorMissed after that; with --strict nothing but
-    the report is written then.
+    """Write the files, show the report, and raise FloorMissed when a floor is missed.
+
+    With --strict only the report is written when a floor is missed.
     """
     from edgeq.report.text import report_text
 

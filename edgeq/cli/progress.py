@@ -1,6 +1,4 @@
-"""Progress of long work on stderr: rich bars with rate and ETA on a terminal, plain lines
-elsewhere.
-"""
+"""Progress of long work on stderr: bars with rate and time left, or plain lines in a log."""
 
 from __future__ import annotations
 
@@ -15,14 +13,15 @@ from rich.text import Text
 
 from edgeq.progress import Progress
 
-#: seconds between two plain lines of one task: enough to see life in a log, not enough to fill it
+#: seconds between two plain lines of one task: often enough to follow a log without filling it
 LINE_EVERY_S = 5.0
 
 
 @contextmanager
 def watch(console: Console) -> Iterator[Progress]:
-    """The progress that suits `console`: bars on a terminal, lines elsewhere. Leaves the terminal
-    as it was, also after an exception.
+    """Progress as bars when the console is a terminal, as plain lines elsewhere.
+
+    The terminal is restored at the end, also after an exception.
     """
     if not console.is_terminal:
         lines = Lines(lambda text: console.print(Text(text), soft_wrap=True), monotonic)
@@ -48,7 +47,7 @@ class _Rate(ProgressColumn):
 
 
 class Bars:
-    """Progress as bars, one per task; the bar of a task without a total pulses."""
+    """Progress as bars, one per task. The bar of a task without a total pulses."""
 
     def __init__(self, bars: RichProgress) -> None:
         self._bars = bars
@@ -66,15 +65,17 @@ class Bars:
         self._bars.console.print(Text(f"note: {text}", style="dim"))
 
     def _finish(self) -> None:
-        """Fill the bar of the earlier task, which is over: a pulsing one would go on for ever."""
+        """Fill the bar of the finished task; without this, a pulsing bar would never stop."""
         if self._task is not None:
             done = self._bars.tasks[-1].completed
             self._bars.update(self._task, total=done or 1, completed=done or 1)
 
 
 class Lines:
-    """Progress as plain lines: one when a task begins, at most one every LINE_EVERY_S seconds, one
-    when it ends. write: prints a line. clock: seconds from any start.
+    """Progress as plain lines.
+
+    One line is written when a task begins, one when it ends, and at most one every LINE_EVERY_S
+    seconds in between. write: prints a line. clock: seconds since any fixed time.
     """
 
     def __init__(self, write: Callable[[str], None], clock: Callable[[], float]) -> None:
@@ -115,7 +116,7 @@ class Lines:
 
 
 def rate(per_second: float) -> str:
-    """Steps per second for people: 0.4/s, 12/s, 3.1k/s."""
+    """Steps per second as text, such as 0.4/s, 12/s or 3.1k/s."""
     if per_second >= 1000:
         return f"{per_second / 1000:.1f}k/s"
     return f"{per_second:.0f}/s" if per_second >= 10 else f"{per_second:.1f}/s"

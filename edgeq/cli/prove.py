@@ -1,4 +1,4 @@
-"""`edgeq prove`: what really runs as integers in the runtime, node by node, and whether it pays."""
+"""`edgeq prove`: which nodes really run as integers in the runtime, and how fast the model is."""
 
 from __future__ import annotations
 
@@ -61,11 +61,9 @@ def prove(
     max_bytes: o.MaxBytes = "2GiB",
     as_json: o.Json = False,
     quiet: o.Quiet = False,
-    force: o.NoForce = False,  # noqa: ARG001  # accepted everywhere
+    force: o.NoForce = False,  # noqa: ARG001  # every command accepts it
 ) -> None:
-    """Read back which kernels the runtime really uses, node by node; with --float also the
-    speed.
-    """
+    """Read back which kernel the runtime really uses for each node; with --float also the speed."""
     screen = Screen(as_json, quiet)
     shapes, limit = parse_shapes(shape), parse_size(max_bytes)
     wanted = [part.strip() for part in (require or "").split(",") if part.strip()]
@@ -110,9 +108,7 @@ def _latency(original: Loaded, proven: Loaded, data: str | None, shapes: Mapping
 
 
 def proof_text(placement: Proof, latency: Latency | None, sums: Sequence[LayerBounds]) -> RenderableType:
-    """Every node, the reasons of the float ones, the counts, how far sums can go, the speed, the
-    verdict.
-    """
+    """The text of the result: nodes, reasons of the float ones, counts, sums and latency."""
     from rich.console import Group
     from rich.text import Text
 
@@ -131,7 +127,7 @@ def proof_text(placement: Proof, latency: Latency | None, sums: Sequence[LayerBo
 
 
 def sums_line(sums: Sequence[LayerBounds]) -> Text:
-    """The worst sums of all layers against their types, and how many layers can leave them."""
+    """The largest possible sums relative to their types, and the number of layers beyond them."""
     from rich.text import Text
 
     from edgeq.prove.saturation_audit import INT16, INT32
@@ -144,7 +140,7 @@ def sums_line(sums: Sequence[LayerBounds]) -> Text:
 
 
 def _nodes(placement: Proof) -> Table:
-    """One row a node; for integer nodes the runtime's kernel."""
+    """A table with one row per node; integer nodes name the runtime's kernel."""
     from rich.table import Table
     from rich.text import Text
 

@@ -1,4 +1,4 @@
-"""`edgeq prove --runtime`: the same question put to another runtime than onnxruntime."""
+"""`edgeq prove --runtime`: prove a model in a runtime other than onnxruntime."""
 
 from __future__ import annotations
 
@@ -45,26 +45,29 @@ class Asked:
 
     #: an int8 ONNX model or a .tflite file
     model: Path
-    #: as the user names it; not yet looked up
+    #: the runtime as the user named it, not yet looked up
     runtime: str
-    #: the int8 ONNX model of a .tflite file
+    #: the int8 ONNX model of a .tflite file; None: not given
     reference: Path | None
-    #: what both are fed; None: only placement is asked
+    #: the data on which outputs are compared; None: only the placement is read
     data: str | None
-    #: how many of the data; None: all
+    #: number of samples to use; None: all
     samples: int | None
-    #: of inputs whose sizes the model leaves open
+    #: input name -> shape, for dynamic inputs
     shapes: Mapping[str, tuple[int, ...]]
-    #: of an ONNX model, bytes
+    #: the largest ONNX model that is accepted, in bytes
     limit: int
-    #: the chip to compile for; None: the runtime's default
+    #: the accelerator to compile for; None: the runtime's default
     accelerator: str | None
     #: operator types that must not run in float
     required: tuple[str, ...]
 
 
 def prove_runtime(screen: Screen, asked: Asked) -> None:
-    """Run, show, judge. Raises FloorMissed when a required operator type runs in float."""
+    """Run the model and show the proofs.
+
+    Raises FloorMissed when a required operator type runs in float.
+    """
     from edgeq.prove.other_runtimes import prove_in
 
     runtime = _runtime(asked)
@@ -80,7 +83,7 @@ def prove_runtime(screen: Screen, asked: Asked) -> None:
 
 
 def _runtime(asked: Asked) -> RuntimeName:
-    """Raises BadRecipe for a runtime that there is not, and for one that does not take the file."""
+    """The name of the runtime. Raises BadRecipe if it is unknown or does not take the file."""
     tflite = asked.model.suffix == ".tflite"
     if tflite and (asked.runtime == DEFAULT or look_up(asked.runtime).takes == "onnx"):
         able = [name for name in RUNTIMES if look_up(name).takes == "tflite"]
@@ -122,9 +125,7 @@ def _dataset(asked: Asked, subject: ProofSubject) -> Dataset | None:
 
 
 def proofs_text(proofs: Sequence[RuntimeProof]) -> RenderableType:
-    """A block a proof: what ran as integers, the distance of every output, what was read and what
-    was not.
-    """
+    """The text of the proofs: what ran as integers, the distance of outputs, what was read."""
     from rich.console import Group
     from rich.text import Text
 

@@ -1,4 +1,4 @@
-"""`edgeq quantize`: a float model and data in; an int8 model, its plan and a report out."""
+"""`edgeq quantize`: make an int8 model, its plan and a report from a float model and data."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def quantize(
 
 
 def _made_earlier(asked: Asked) -> tuple[Statistics | None, Plan | None]:
-    """Statistics and plan of earlier runs, where given."""
+    """Statistics and plan of earlier runs; None: not given."""
     from edgeq.calibration.statistics_file import load_statistics
     from edgeq.schema.plan import load_plan
 

@@ -1,4 +1,4 @@
-"""The only printer: results to stdout as text or JSON, everything else to stderr."""
+"""All printing: results to stdout as text or JSON, everything else to stderr."""
 
 from __future__ import annotations
 
@@ -15,21 +15,22 @@ from rich.text import Text
 from edgeq.errors import EdgeqError
 from edgeq.progress import Progress, Silent
 
-#: an error must fit on one screen; runtimes and parsers can be wordy
+#: longer lines of an error, often messages of runtimes or parsers, are cut so that it fits on one
+#: screen
 LONGEST_LINE = 800
 
 
 @dataclass(frozen=True)
 class Screen:
-    """How a command talks."""
+    """Prints the results, notes and progress of a command."""
 
-    #: stdout carries one JSON document and nothing else
+    #: whether stdout receives one JSON document and nothing else
     as_json: bool
-    #: nothing but errors, and JSON, is printed
+    #: whether nothing but errors and JSON is printed
     quiet: bool
 
     def show(self, result: object, render: Callable[[], RenderableType]) -> None:
-        """Print `result`: as JSON, or in the form for people that `render` makes of it."""
+        """Print the result, as JSON or as the text that `render` makes of it."""
         if self.as_json:
             from edgeq.io.strict_json import to_json
 
@@ -38,14 +39,15 @@ class Screen:
             stdout_console().print(render(), crop=False)
 
     def note(self, line: str) -> None:
-        """One line for people, beside the result: on stderr."""
+        """Print one line of information on stderr."""
         if not self.quiet:
             stderr_console().print(Text(line, "dim"), soft_wrap=True)
 
     @contextmanager
     def progress(self) -> Iterator[Progress]:
-        """A watcher for long work on stderr: bars on a terminal, plain lines elsewhere, silent with
-        --quiet.
+        """Progress of long work on stderr.
+
+        It is shown as bars on a terminal and as plain lines elsewhere, and not at all with --quiet.
         """
         if self.quiet:
             yield Silent()
@@ -57,24 +59,24 @@ class Screen:
 
 
 def stdout_console() -> Console:
-    """Results. Made anew for each use: tests and pipes replace sys.stdout."""
+    """A console for results. It is created for each use, since tests replace sys.stdout."""
     return Console(highlight=False)
 
 
 def stderr_console() -> Console:
-    """Errors, notes and progress."""
+    """A console for errors, notes and progress."""
     return Console(stderr=True, highlight=False)
 
 
 def print_error(error: EdgeqError) -> None:
-    """What, where, fix: three lines on stderr. EDGEQ_DEBUG=1 puts the traceback before them."""
+    """Print what, where and fix, three lines on stderr, after a traceback with EDGEQ_DEBUG=1."""
     if _debug():
         traceback.print_exception(error)
     _three_lines("error", error.what, error.where, error.fix)
 
 
 def print_bug(error: BaseException) -> None:
-    """Say that this is a bug of edgeq, as all but an EdgeqError is, and how to report it."""
+    """Print that an exception other than EdgeqError is a bug of edgeq, and how to report it."""
     if _debug():
         traceback.print_exception(error)
     frames = traceback.extract_tb(error.__traceback__)
@@ -84,7 +86,7 @@ def print_bug(error: BaseException) -> None:
 
 
 def print_interrupted() -> None:
-    """After Ctrl-C: say that files are written whole or not at all."""
+    """Print, after Ctrl-C, that no file is half-written."""
     stderr_console().print(Text("interrupted; no file is half-written"), soft_wrap=True)
 
 

@@ -1,6 +1,4 @@
-"""From command-line words to typed settings, checked before any work begins: recipe, shapes, sizes,
-ranges.
-"""
+"""Parse command-line words into typed settings: recipe, shapes, sizes, ranges."""
 
 from __future__ import annotations
 
@@ -14,17 +12,18 @@ from edgeq.errors import BadRecipe
 if TYPE_CHECKING:
     from edgeq.schema.recipe import Recipe
 
-#: what a key of a recipe may be given as; None: the option was not given
+#: the value of an option that is a key of a recipe; None: the option was not given
 Setting = str | int | float | Sequence[str] | None
-#: what a model with codebooks computes in
+#: the numbers in which a model with codebooks computes
 Compute = Literal["float", "int8"]
 
 _UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 
 
 def recipe_from(file: Path | None, settings: Mapping[str, object]) -> Recipe:
-    """The recipe of a file (None: all defaults) with settings from the command line in place of its
-    own. settings: by key; a mapping replaces single keys of a table. Raises BadRecipe.
+    """The recipe of a file with settings from the command line in place of its own.
+
+    file: None stands for the default recipe. settings: as in with_settings. Raises BadRecipe.
     """
     from edgeq.schema.recipe import Recipe, load_recipe
 
@@ -32,8 +31,10 @@ def recipe_from(file: Path | None, settings: Mapping[str, object]) -> Recipe:
 
 
 def with_settings(recipe: Recipe, settings: Mapping[str, object]) -> Recipe:
-    """The recipe with other settings. settings: by key; a mapping replaces single keys of a table.
-    Raises BadRecipe when a value, or the whole, is not valid.
+    """The recipe with some settings replaced.
+
+    settings: key of the recipe -> value; a mapping replaces single keys of a table. Raises
+    BadRecipe when a value, or the combination, is not valid.
     """
     from edgeq.io.strict_toml import validate
 
@@ -44,15 +45,17 @@ def with_settings(recipe: Recipe, settings: Mapping[str, object]) -> Recipe:
 
 
 def with_codebook(recipe: Recipe, codebook: Mapping[str, Setting]) -> Recipe:
-    """The recipe with these codebooks and none of its own. Raises BadRecipe."""
+    """The recipe with these settings of codebooks instead of its own. Raises BadRecipe."""
     from edgeq.schema.codebook import CodebookWish
 
     return with_settings(recipe, {"codebook": CodebookWish().model_dump() | given(codebook)})
 
 
 def with_training(recipe: Recipe, training: Mapping[str, Setting], minutes: float) -> Recipe:
-    """The recipe with training as the options say. minutes: how long to train where neither the
-    recipe nor the options say how long. Raises BadRecipe.
+    """The recipe with the training that the options request.
+
+    minutes: the time to train where neither the recipe nor the options give a length. Raises
+    BadRecipe.
     """
     chosen = given(training)
     if "epochs" in chosen or "minutes" in chosen:
@@ -63,13 +66,14 @@ def with_training(recipe: Recipe, training: Mapping[str, Setting], minutes: floa
 
 
 def given(settings: Mapping[str, Setting]) -> dict[str, Setting]:
-    """The settings that were given: repeatable options that were not are empty, others None."""
+    """The settings that were given, without None and without empty repeatable options."""
     return {key: value for key, value in settings.items() if value is not None and value != []}
 
 
 def preprocessing_from(scale: float | None, mean: str | None, std: str | None) -> dict[str, float | tuple[float, ...]]:
-    """--scale, --mean and --std as keys of the recipe's [preprocessing]. Raises BadRecipe for
-    words that are not lists of numbers.
+    """--scale, --mean and --std as keys of the recipe's [preprocessing].
+
+    Raises BadRecipe for a word that is not a list of numbers.
     """
     found: dict[str, float | tuple[float, ...]] = {} if scale is None else {"scale": scale}
     for name, word in (("mean", mean), ("std", std)):
@@ -83,7 +87,10 @@ def preprocessing_from(scale: float | None, mean: str | None, std: str | None) -
 
 
 def parse_shapes(words: Sequence[str] | None) -> dict[str, tuple[int, ...]]:
-    """NAME=1,3,224,224 (or 1x3x224x224) words to shapes by input name. Raises BadRecipe."""
+    """Words such as NAME=1,3,224,224 or NAME=1x3x224x224 as input name -> shape.
+
+    Raises BadRecipe.
+    """
     shapes: dict[str, tuple[int, ...]] = {}
     for word in words or ():
         name, _, dims = word.rpartition("=")
@@ -97,7 +104,7 @@ def parse_shapes(words: Sequence[str] | None) -> dict[str, tuple[int, ...]]:
 
 
 def parse_size(word: str) -> int:
-    """4GB, 500MB, 2GiB or plain bytes to bytes. Raises BadRecipe."""
+    """A size such as 4GB, 500MB, 2GiB or a plain number, in bytes. Raises BadRecipe."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", word.strip().lower())
     if match is None or match[2] not in _UNITS:
         raise BadRecipe(f"{word!r} is not a size.", "--max-bytes", "Write a number with a unit, such as 500MB or 4GB.")
@@ -105,7 +112,7 @@ def parse_size(word: str) -> int:
 
 
 def parse_range(word: str | None) -> tuple[int, int | None]:
-    """START:STOP to sample indices; either side may be left out. Raises BadRecipe."""
+    """START:STOP as sample indices; either side may be left out. Raises BadRecipe."""
     if word is None:
         return 0, None
     match = re.fullmatch(r"(\d*):(\d*)", word.strip())
@@ -116,7 +123,7 @@ def parse_range(word: str | None) -> tuple[int, int | None]:
 
 
 def parse_share(word: str | None) -> float | None:
-    """25% or 0.25 to a share of 1; None to None. Raises BadRecipe."""
+    """25% or 0.25 as the share 0.25; None: not given. Raises BadRecipe."""
     if word is None:
         return None
     try:
@@ -126,7 +133,7 @@ def parse_share(word: str | None) -> float | None:
 
 
 def parse_compute(word: str) -> Compute:
-    """Raises BadRecipe."""
+    """The value of --compute. Raises BadRecipe for any other word."""
     kinds: tuple[Compute, ...] = get_args(Compute)
     for kind in kinds:
         if word == kind:

@@ -1,4 +1,4 @@
-"""`edgeq targets`: which targets ship, and the facts of one with their sources."""
+"""`edgeq targets`: list the shipped targets, or show the facts of one with their sources."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def targets(
         screen.show([{"name": target.name, "title": target.title} for target in found], lambda: listing(found))
     elif action == "schema" and name is None:
         schema = Target.model_json_schema()
-        Screen(True, screen.quiet).show(schema, lambda: "")  # JSON is its only form
+        Screen(True, screen.quiet).show(schema, lambda: "")  # a schema is printed only as JSON
     else:
         raise BadRecipe(
             "This is not a form of edgeq targets.",
@@ -54,7 +54,7 @@ def targets(
 
 
 def listing(found: tuple[Target, ...]) -> RenderableType:
-    """One line per target."""
+    """The text of `edgeq targets list`, with one line per target."""
     table = Table(box=None, padding=(0, 2, 0, 0))
     for head in ("name", "activations", "weights", "what it is"):
         table.add_column(head, header_style="bold")
@@ -64,7 +64,7 @@ def listing(found: tuple[Target, ...]) -> RenderableType:
 
 
 def facts(target: Target) -> RenderableType:
-    """Everything the target file says, grouped, each with its source."""
+    """The text of `edgeq targets show`: the facts of a target, grouped, with their sources."""
     head = Text.assemble((target.name, "bold"), f"  {target.title}\n")
     head.append(f"runtime {target.runtime}, opset {target.min_opset} to {target.max_opset}, ")
     head.append("inputs and outputs stay float\n" if target.float_io else "inputs and outputs are integers\n")
@@ -95,7 +95,7 @@ def _kernels(target: Target) -> Table:
 
 
 def _notes(kernel: KernelFacts) -> list[str]:
-    """What is special about a kernel, in few words."""
+    """The restrictions of a kernel, in a few words each."""
     notes = [] if kernel.fixed_range is None else [f"range {kernel.fixed_range[0]:g}..{kernel.fixed_range[1]:g}"]
     if kernel.output_grid is not None:
         notes.append(f"output scale {kernel.output_grid.scale:g}, zero point {kernel.output_grid.zero_point}")

@@ -1,1 +1,1 @@
-"""Learning on ONNX graphs in torch: extra [learn]. The only importer of torch."""
+"""Training of quantized ONNX graphs in torch (extra [learn]); the only room that imports torch."""

@@ -1,6 +1,4 @@
-"""The step from a closed-form plan to a learned one: checks that torch is there, hands the forms of
-the model to edgeq.learn.
-"""
+"""The step from a plan computed in closed form to a learned one, if torch is installed."""
 
 from __future__ import annotations
 
@@ -20,23 +18,26 @@ RECONSTRUCTION, STEP = "reconstruction", "fine-tuning"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """keep: where the state is written after every epoch; resume: what to go on from."""
+    """The checkpoint files of a training run."""
 
+    #: file that receives the state after every epoch; None: no checkpoint is written
     keep: Path | None = None
+    #: checkpoint to continue from; None: training starts anew
     resume: Path | None = None
 
 
 def require_torch() -> None:
-    """Raises MissingExtra when torch is not there."""
+    """Raise MissingExtra when torch is not installed."""
     if find_spec("torch") is None:
         fix = "Install it with: pip install 'edgeq[learn]'; or leave fine-tuning out."
         raise MissingExtra("Fine-tuning needs torch, which is not installed.", "finetune", fix)
 
 
 def fine_tuned(task: Task, planned: Planned, data: Dataset | None, clock: Clock, progress: Progress, checkpoint: Checkpoint) -> Planned:
-    """The plan, trained as the recipe says; as it is when the recipe does not want that.
+    """The plan after reconstruction and fine-tuning, as far as the recipe requests them.
 
-    Raises MissingExtra, BadData, and what edgeq.learn.training.finetune.fine_tune raises.
+    Each of the two adds an entry to `planned.steps`. Raises MissingExtra, BadData, and what
+    edgeq.learn.training.finetune.fine_tune raises.
     """
     if not task.recipe.finetune.wanted:
         return planned

@@ -1,1 +1,1 @@
-"""The command `edgeq finetune`."""
+"""The command `edgeq finetune`: its options, jobs, files and tables."""

@@ -1,6 +1,4 @@
-"""`edgeq finetune`: a float model and data in; an int8 model out whose weights, scales and biases
-were trained against the float model.
-"""
+"""`edgeq finetune`: make an int8 model whose integers are trained against the float model."""
 
 from __future__ import annotations
 
@@ -107,8 +105,9 @@ def finetune(
     granularity: Granularity = None,
     compute: Compute = "int8",
 ) -> None:
-    """Quantize, then train the integers against the float model; needs edgeq\\[learn], no
-    labels and no training code.
+    """Quantize, then train the integers against the float model, without labels or training code.
+
+    Needs edgeq\\[learn].
     """
     training: dict[str, Setting] = {"epochs": epochs, "minutes": minutes, "rate": lr, "labels": 0.5 if labels else None,
                                     "centroids": centroids, "reconstruct": reconstruct, "steps": steps}  # fmt: skip

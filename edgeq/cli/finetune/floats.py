@@ -1,4 +1,4 @@
-"""`edgeq finetune --compute float --bits 8,4,2`: as widths.py, for models that stay float."""
+"""`edgeq finetune --compute float --bits 8,4,2`: one float model with codebooks per width."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from edgeq.palettize.float_widths import FloatMade, FloatWidth, fine_tune_float_
 
 
 def run_floats(job: Job) -> None:
-    """Write each width as soon as it is done, then show all. Raises FloorMissed after that; with
-    --strict, widths that miss a floor are not written.
+    """Write each width as soon as it is done, then show all of them.
+
+    Raises FloorMissed at the end when a width misses a floor; with --strict, such widths are not
+    written.
     """
     asked = job.asked
     loaded = asked.load_model(job.model)

@@ -1,4 +1,4 @@
-"""What `edgeq finetune` was asked for, and which files come of it."""
+"""The job of `edgeq finetune`: its options and the files that it writes."""
 
 from __future__ import annotations
 
@@ -14,48 +14,49 @@ from edgeq.errors import BadRecipe
 
 @dataclass(frozen=True)
 class Job:
-    """The command line, checked by `check`."""
+    """The options of one call, which `check` validates."""
 
-    #: the shared options; the recipe holds training and codebooks as well
+    #: the shared options, with training and codebooks in the recipe
     asked: Asked
     #: the float model
     model: Path
-    #: where the data comes from: a path, or the name of a shipped set
+    #: the data: a path, or the name of a shipped set
     data: str
-    #: the model to write, or what the files of each width are named after
+    #: the model to write; with several widths, their names derive from it
     out: Path
     #: bits of the codebooks' indices; empty: no codebooks
     widths: tuple[int, ...]
-    #: float: tables of floats in a model that stays float
+    #: `float` for a model that stays float, with tables of floats
     compute: Compute
-    #: where the state of the training is kept; None: beside the model, and removed at the end
+    #: the checkpoint to write; None: one beside the model, which is removed at the end
     keep: Path | None
-    #: the state that training continues from
+    #: the checkpoint from which training continues; None: it starts anew
     resume: Path | None
 
     @property
     def several(self) -> bool:
-        """Whether every width gets files of its own."""
+        """Whether the files of each width carry the width in their names."""
         return len(self.widths) > 1 or self.compute == "float"
 
     def files(self, bits: int | None = None) -> Files:
-        """What is written: for a width where there are several (OUT.wB), else for the one model."""
+        """The files to write: for a width (OUT.wB), or for a single model when bits is None."""
         model, report = self.out, self.asked.report
         if bits is not None:
             model, report = of_width(model, bits), None if report is None else of_width(report, bits)
         return Files(model, plan_path(model) if self.asked.plans and self.compute == "int8" else None, report)
 
     def checkpoint(self, bits: int | None = None) -> Path:
-        """Where training keeps its state."""
+        """The path of the training's checkpoint."""
         return self.keep or self.resume or checkpoint_path(self.files(bits).model)
 
     def forget(self, bits: int | None = None) -> None:
-        """Remove a checkpoint that nobody asked for: it was kept in case the run breaks off."""
+        """Remove a checkpoint that was not requested, but kept in case the run is interrupted."""
         if self.keep is None and self.resume is None and self.asked.recipe.finetune.trains:
             self.checkpoint(bits).unlink(missing_ok=True)
 
     def check(self) -> None:
-        """Refuse options that do not go together and files that cannot be written, before any work.
+        """Refuse conflicting options and files that cannot be written, before any work.
+
         Raises BadRecipe, BadOutput, MissingExtra.
         """
         kept = {"--keep": self.keep is not None, "--resume": self.resume is not None}
@@ -83,6 +84,6 @@ class Job:
         self.asked.check_outputs([path for one in wanted for path in (one.model, one.plan, one.report)], self.model, data)
         if self.asked.recipe.finetune.trains:
             kept = [self.checkpoint(bits) for bits in widths]
-            # the state that training continues from is written over
+            # the checkpoint from which training continues may be overwritten
             force = self.asked.force or kept == [self.resume]
             check_outputs(kept, force=force, inputs=[self.model, data, *self.asked.inputs])

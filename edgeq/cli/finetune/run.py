@@ -1,4 +1,4 @@
-"""`edgeq finetune` for one int8 model: quantize, train, write, show, judge."""
+"""`edgeq finetune` for one int8 model: quantize, train, write, show and judge it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from edgeq.errors import FloorMissed
 
 
 def run_one(job: Job) -> None:
-    """Raises MissingExtra without torch, FloorMissed after all is written and shown, and what
+    """Quantize and train the model, write the files and show the report.
+
+    Raises MissingExtra without torch, FloorMissed after everything is written and shown, and what
     api.quantize raises.
     """
     from edgeq.api import quantize

@@ -1,4 +1,4 @@
-"""The widths of `edgeq finetune --bits 8,4,2`, and the files of each."""
+"""The widths of `edgeq finetune --bits 8,4,2`, the names of their files and their checks."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from edgeq.numerics.codebook import BITS
 
 
 def parse_widths(word: str | None, granularity: str | None) -> tuple[int, ...]:
-    """`4` or `8,4,2` to widths in the given order; no word to no widths. Raises BadRecipe, for a
-    granularity without widths as well.
+    """The value of --bits, such as `4` or `8,4,2`, as widths in the given order.
+
+    word: None gives no widths. Raises BadRecipe, also for a granularity without widths.
     """
     if word is None:
         if granularity is not None:
@@ -25,18 +26,19 @@ def parse_widths(word: str | None, granularity: str | None) -> tuple[int, ...]:
 
 
 def of_width(path: Path, bits: int) -> Path:
-    """Where a file of one width lies: model.onnx -> model.w4.onnx."""
+    """The path of a file of one width: model.onnx -> model.w4.onnx."""
     return path.with_suffix(f".w{bits}{path.suffix}")
 
 
 def checkpoint_path(model: Path) -> Path:
-    """Where training of a model keeps its state: model.w4.onnx -> model.w4.ckpt."""
+    """The path of a model's checkpoint: model.w4.onnx -> model.w4.ckpt."""
     return model.with_suffix(".ckpt")
 
 
 def refuse_single(options: Mapping[str, bool]) -> None:
-    """Refuse options that belong to one model where there are several. options: name -> whether it
-    was given. Raises BadRecipe.
+    """Refuse options that are for a single int8 model.
+
+    options: name -> whether it was given. Raises BadRecipe.
     """
     idle = next((name for name, given in options.items() if given), None)
     if idle is not None:
@@ -44,8 +46,9 @@ def refuse_single(options: Mapping[str, bool]) -> None:
 
 
 def check_float(widths: tuple[int, ...], options: Mapping[str, bool]) -> None:
-    """Refuse options that mean nothing for models that stay float. options: name -> whether it was
-    given. Raises BadRecipe.
+    """Refuse options without a meaning for models that stay float, and missing widths.
+
+    options: name -> whether it was given. Raises BadRecipe.
     """
     if not widths:
         raise BadRecipe("With --compute float only codebooks can be trained.", "--compute", "Add --bits, as in --bits 4.")

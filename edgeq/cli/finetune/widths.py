@@ -1,6 +1,4 @@
-"""`edgeq finetune --bits 8,4,2`: one model per width, trained where it misses a floor, and
-written as soon as it is done.
-"""
+"""`edgeq finetune --bits 8,4,2`: one int8 model per width, trained where it misses a floor."""
 
 from __future__ import annotations
 
@@ -15,8 +13,10 @@ FIX = "Train longer, or with --labels, another --lr or a finer --granularity; or
 
 
 def run_widths(job: Job) -> None:
-    """Write each width as soon as it is done, then show all. Raises FloorMissed after that; with
-    --strict, widths that miss a floor are not written.
+    """Write each width as soon as it is done, then show all of them.
+
+    Raises FloorMissed at the end when a width misses a floor; with --strict, such widths are not
+    written.
     """
     asked, rows, missed, first = job.asked, [], [], None
     loaded, target = asked.load_model(job.model), asked.load_target()
@@ -33,7 +33,7 @@ def run_widths(job: Job) -> None:
             written = not (asked.strict and made.report.gate == "failed")
             rows.append(row_of(width, str(files.model) if written else None, str(files.plan) if written and files.plan else None))
             missed += [f"{width.bits} bits: {line}" for line in made.report.missed]
-    assert first is not None  # the command line gives two widths at least
+    assert first is not None  # there are at least two widths
     told = report_of(first, tuple(rows))
     asked.screen.show(told, lambda: widths_text(told))
     if missed:

@@ -1,6 +1,4 @@
-"""What `edgeq finetune --bits 8,4,2` shows, one line per width: size, accuracy before and after
-training, and whether training was needed.
-"""
+"""The report of `edgeq finetune --bits 8,4,2`: size and accuracy of each width, as a table."""
 
 from __future__ import annotations
 
@@ -20,60 +18,60 @@ MIB = 2**20
 
 @dataclass(frozen=True)
 class Figures:
-    """What one model of a width reaches."""
+    """The accuracy and fidelity of one model."""
 
-    #: top-1, 0..1, or another metric of the data; None: the data has no labels
+    #: top-1 accuracy in 0..1, or another metric of the data; None: the data has no labels
     accuracy: float | None
-    #: of the first output against the float model's, in dB
+    #: SQNR of the first output against the float model's, in dB; None: it was not measured
     sqnr_db: float | None
-    #: share of samples with the float model's arg-max, 0..1; None: the output is not class scores
+    #: share of samples with the float model's arg-max, in 0..1; None: no class scores
     top1_agreement: float | None
-    #: a line for each floor that is missed
+    #: one line for each missed floor
     missed: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Row:
-    """What came of one width."""
+    """The result of one width."""
 
     bits: int
     #: size of the file
     size_bytes: int
     size_mib: float
-    #: without training
+    #: figures of the model before training
     before: Figures
-    #: after training; None: there was no need to train
+    #: figures after training; None: training was not needed
     after: Figures | None
     #: which of the two models was kept
     kept: Literal["before", "after"]
-    #: where it was written; None: it was not, since it misses a floor
+    #: path of the model; None: it was not written, since it misses a floor
     model: str | None
-    #: where its plan was written
+    #: path of its plan; None: it was not written
     plan: str | None
 
 
 @dataclass(frozen=True)
 class WidthsReport:
-    """All widths beside the float model."""
+    """The results of all widths, and the figures of the float model."""
 
     #: path of the float model
     model: str
-    #: size of its file
+    #: size of its file, in bytes
     float_bytes: int
     #: its accuracy on the same data; None: the data has no labels
     float_accuracy: float | None
-    #: what the accuracies are
+    #: the metric of the accuracies; None: the data has no labels
     metric: str | None
-    #: how many samples were measured on
+    #: number of samples on which the models were measured
     samples: int
     #: the largest accepted drop in accuracy, in percentage points; None: no limit
     max_drop: float | None
-    #: in the order asked for
+    #: one row per width, in the requested order
     widths: tuple[Row, ...]
 
 
 def row_of(width: Width, model: str | None, plan: str | None) -> Row:
-    """The row of one width. model, plan: where they were written; None: they were not."""
+    """The row of one width. model, plan: their paths; None: not written."""
     size = width.made.report.size.int8_bytes
     after = None if width.after is None else _figures(width.after.report)
     kept: Literal["before", "after"] = "before" if width.made is width.before else "after"
@@ -81,7 +79,7 @@ def row_of(width: Width, model: str | None, plan: str | None) -> Row:
 
 
 def report_of(first: Report, rows: tuple[Row, ...]) -> WidthsReport:
-    """The report on all widths. first: the report of any of the models."""
+    """The report on all widths. first: the report of any of the models, for the common figures."""
     accuracy, found = first.accuracy, first.fidelity
     metric, of_float = (None, None) if accuracy is None else (accuracy.metric, accuracy.float)
     samples = 0 if found is None else found.samples
@@ -96,7 +94,7 @@ def _figures(report: Report) -> Figures:
 
 
 def widths_text(told: WidthsReport) -> RenderableType:
-    """A line on the float model, then a table with a row per width."""
+    """The text of the report: a line on the float model, then a table with a row per width."""
     measure = told.metric or ("same top-1" if all(row.before.top1_agreement is not None for row in told.widths) else "SQNR")
     head = Text.assemble((told.model, "bold"), f": {told.float_bytes / MIB:.3g} MiB in float")
     if told.float_accuracy is not None:

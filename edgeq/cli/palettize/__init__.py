@@ -1,1 +1,1 @@
-"""The command `edgeq palettize`."""
+"""The command `edgeq palettize`: its options, and its runs in floats and in integers."""

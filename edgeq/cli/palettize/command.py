@@ -1,6 +1,4 @@
-"""`edgeq palettize`: a float model in; a model whose weights are small indices into tables out, in
-floats or in integers.
-"""
+"""`edgeq palettize`: store weights as indices into small tables, in a float or an int8 model."""
 
 from __future__ import annotations
 
@@ -59,7 +57,7 @@ def palettize(
     ] = None,
 ) -> None:
     """Store weights as indices of a few bits into small tables, in plain ONNX."""
-    # with a floor this is a start: the search for the smallest model sets it
+    # with --min-sqnr this is only a first value: the search for the smallest model replaces it
     average = bits_avg if min_sqnr is None else 8.0
     sizes = {"bits": bits, "bits_avg": average, "size_budget": parse_share(size_budget), "layers": layer}
     recipe = with_codebook(asked.recipe, sizes | {"granularity": granularity, "prune": prune})

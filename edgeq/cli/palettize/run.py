@@ -1,6 +1,4 @@
-"""The two ways of `edgeq palettize`: tables of floats in the model as it is, or tables of integers
-in an int8 model.
-"""
+"""Runs of `edgeq palettize`: tables of floats in a float model, or of integers in an int8 model."""
 
 from __future__ import annotations
 
@@ -40,48 +38,51 @@ from edgeq.schema.codebook import CodebookWish
 
 @dataclass(frozen=True)
 class Job:
-    """What the command line asks for."""
+    """The options of one call."""
 
-    #: the shared options; the recipe holds the codebooks as well
+    #: the shared options, with the codebooks in the recipe
     asked: Asked
     #: the float model
     loaded: Loaded
     #: the model to write
     out: Path
-    #: folder for the pictures; None: not wanted
+    #: folder for the plots; None: not requested
     plot: Path | None
-    #: the smallest model with this SQNR, in dB, is looked for; None: the size is given
+    #: floor of a search for the smallest model: SQNR in dB; None: the size is given
     min_sqnr: float | None
     #: whether 2-bit indices are stored in the type of opset 25
     uint2: bool
 
     def with_average(self, bits: float) -> Job:
-        """The same job at so many bits per weight on average."""
+        """The same job with this average number of bits per weight."""
         recipe = with_settings(self.asked.recipe, {"codebook": {"bits_avg": bits}})
         return replace(self, asked=replace(self.asked, recipe=recipe))
 
 
 @dataclass(frozen=True)
 class FloatReport:
-    """What came of codebooks in a float model."""
+    """The result of storing a float model's weights as codebooks."""
 
     #: path of the float model
     model: str
     #: path of the model that was written
     out: str
-    #: what was asked for
+    #: the requested codebooks
     codebook: CodebookWish
     size: Sizes
-    #: what became of each weight that is stored as a codebook
+    #: the weights that are stored as codebooks
     codebooks: tuple[CodebookLayer, ...]
-    #: nodes whose weights stay as they are, and why
+    #: nodes whose weights are unchanged, each with the reason
     left: tuple[tuple[str, str], ...]
-    #: of the first output against the float model's; None: without data, or not wanted
+    #: the first output compared with the float model's; None: there is no data, or it was skipped
     fidelity: Fidelity | None
 
 
 def run_float(job: Job) -> None:
-    """Palettize, compare where there is data, write and show. Raises FloorMissed after that."""
+    """Palettize a float model, compare it if there is data, write and show it.
+
+    Raises FloorMissed after that when no size reaches --min-sqnr.
+    """
     asked = job.asked
     with asked.screen.progress() as progress:
         dataset = None
@@ -102,7 +103,10 @@ def run_float(job: Job) -> None:
 
 
 def run_int8(job: Job) -> None:
-    """Quantize with codebooks, write and show. Raises FloorMissed after that."""
+    """Quantize a model with codebooks, write and show it.
+
+    Raises FloorMissed after that when no size reaches --min-sqnr.
+    """
     asked = job.asked
     with asked.screen.progress() as progress:
         if job.min_sqnr is None:

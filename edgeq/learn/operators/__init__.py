@@ -1,1 +1,1 @@
-"""ONNX operators in torch."""
+"""ONNX operators as functions on torch tensors, for float and for quantized models."""

@@ -1,6 +1,4 @@
-"""ONNX operators as torch functions: transposed convolution, norms, resizing, reductions, splitting
-and functions of one number.
-"""
+"""General ONNX operators in torch: transposed convolution, norms, resizing, reductions, splits."""
 
 from __future__ import annotations
 
@@ -16,7 +14,10 @@ from edgeq.learn.operators.operands import Operands, Tensor, TorchOperator, refu
 
 
 def _transposed_conv(node: ir.Node, x: Operands) -> Tensor:
-    """Without padding, which then is cut off: torch's own is the same on both sides."""
+    """ConvTranspose: computed without padding, then cropped by `pads`.
+
+    The padding argument of torch is the same at both ends of an axis, that of ONNX need not be.
+    """
     space = x[1].dim() - 2
     auto = node.attributes.get_string("auto_pad", "NOTSET")
     if space not in (1, 2) or auto not in ("NOTSET", "VALID") or attribute_ints(node, "output_shape"):
@@ -52,7 +53,7 @@ def _instance_normalization(node: ir.Node, x: Operands) -> Tensor:
 
 
 def _axes(node: ir.Node, x: Operands) -> list[int] | None:
-    """Of an attribute, as they were up to opset 12 or 17, or of an input; None: left out."""
+    """The axes of a node: an attribute up to opset 12 or 17, input 1 later; None: not given."""
     found = attribute_ints(node, "axes")
     return x.ints(1) if found is None and x.get(1) is not None else None if found is None else list(found)
 
@@ -94,8 +95,9 @@ COORDINATES = ("half_pixel", "pytorch_half_pixel", "asymmetric", "align_corners"
 
 
 def _resize(node: ir.Node, x: Operands) -> Tensor:
-    """Nearest and linear, as the standard has them: every output place has a coordinate in the
-    input.
+    """Resize in the modes nearest and linear, one axis after the other.
+
+    As in the ONNX standard, every output position is mapped to a coordinate in the input.
     """
     mode = node.attributes.get_string("mode", "nearest")
     how = node.attributes.get_string("coordinate_transformation_mode", "half_pixel") or ""
@@ -118,7 +120,10 @@ def _resize(node: ir.Node, x: Operands) -> Tensor:
 
 
 def _coordinates(how: str, scale: float, size: int, wanted: int) -> Tensor:
-    """Where each of the wanted places lies among `size` places of the input: float64 [wanted]."""
+    """The input coordinate of each output position along an axis.
+
+    size, wanted: positions of the input and of the output. Returns float64 [wanted].
+    """
     place = torch.arange(wanted, dtype=torch.float64)
     if how == "align_corners":
         return place * ((size - 1) / max(wanted - 1, 1))

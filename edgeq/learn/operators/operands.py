@@ -1,4 +1,4 @@
-"""What an operator in torch is given, and how it refuses."""
+"""Operands of operators in torch: tensors, codes with a scale, and results without a grid yet."""
 
 from __future__ import annotations
 
@@ -15,57 +15,58 @@ from edgeq.errors import UnsupportedOp
 
 @dataclass(frozen=True, eq=False)
 class Scaled:
-    """codes * scale. codes: whole float32 numbers, so that sums of products are those of integer
-    kernels; scale broadcasts to them.
+    """Quantized numbers: their real values are codes * scale."""
 
-    zero: the zero point that was taken off the codes; None: 0.
-    """
-
+    #: integers in float32, so that sums of their products equal those of integer kernels
     codes: Tensor
+    #: the scale, which broadcasts to the codes
     scale: Tensor
+    #: the zero point that has already been subtracted from the codes; None: 0
     zero: Tensor | None = None
 
     @cached_property
     def real(self) -> Tensor:
-        """The numbers that these codes stand for."""
+        """The real values of the codes."""
         return self.codes * self.scale
 
 
 @dataclass(frozen=True, eq=False)
 class Sum:
-    """The sum of two values that have codes: an integer kernel adds them on the grid of the result,
-    which is not known yet.
+    """The sum of two quantized values, kept as its terms.
 
-    slope: what the sum is multiplied with. ends: between which the product is cut, which a kernel
-    leaves to the grid.
+    An integer kernel adds the terms on the grid of the result, which is known only at the
+    QuantizeLinear behind it.
     """
 
     first: Scaled
     second: Scaled
+    #: factor of the sum
     slope: float = 1.0
+    #: interval to which the product is clipped, which a kernel leaves to the grid; None: not at all
     ends: tuple[float, float] | None = None
 
     @cached_property
     def real(self) -> Tensor:
-        """The sum of the numbers that these codes stand for."""
+        """The sum in real values, multiplied and clipped."""
         total = (self.first.real + self.second.real) * self.slope
         return total if self.ends is None else total.clamp(*self.ends)
 
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """What an integer kernel puts on the grid behind it in an order of its own. numbers: what it is
-    without a grid.
+    """A result whose rounding depends on the output grid.
 
-    codes: those of a scale and a zero point (None: 0), rounded and not yet cut.
+    The kernel requantizes in its own order of operations.
     """
 
+    #: computes the real values, without a grid
     numbers: Callable[[], Tensor]
+    #: computes the codes for a scale and a zero point (None: 0), rounded but not yet clipped
     codes: Callable[[Tensor, Tensor | None], Tensor]
 
     @cached_property
     def real(self) -> Tensor:
-        """The numbers."""
+        """The real values."""
         return self.numbers()
 
 
@@ -73,14 +74,15 @@ Operand: TypeAlias = Tensor | Scaled | Sum | Result
 
 
 def real(operand: Operand) -> Tensor:
-    """The numbers of an operand, whatever its form."""
+    """The real values of an operand, whatever its form."""
     return operand.real if isinstance(operand, Scaled | Sum | Result) else operand
 
 
 @dataclass(frozen=True, eq=False)
 class Operands:
-    """What a node reads; None where an optional input is left out."""
+    """The inputs of a node."""
 
+    #: one operand for each input; None: an optional input that is left out
     given: list[Operand | None]
 
     def __getitem__(self, index: int) -> Tensor:
@@ -89,31 +91,31 @@ class Operands:
         return found
 
     def get(self, index: int) -> Tensor | None:
-        """An optional input."""
+        """The real values of an optional input; None: left out."""
         found = self.given[index] if index < len(self.given) else None
         return None if found is None else real(found)
 
     def scaled(self, index: int) -> Scaled | None:
-        """An input's codes, if it has any."""
+        """An input as codes with a scale; None: it has another form."""
         found = self.given[index] if index < len(self.given) else None
         return found if isinstance(found, Scaled) else None
 
     def terms(self, index: int) -> Sum | None:
-        """An input's terms, if it is a sum of codes."""
+        """An input as the terms of a sum of codes; None: it has another form."""
         found = self.given[index] if index < len(self.given) else None
         return found if isinstance(found, Sum) else None
 
     def result(self, index: int) -> Result | None:
-        """An input that its maker has an own way to put on a grid."""
+        """An input whose producer rounds it in its own way; None: it has another form."""
         found = self.given[index] if index < len(self.given) else None
         return found if isinstance(found, Result) else None
 
     def ints(self, index: int) -> list[int]:
-        """A list of integers, such as a shape."""
+        """An input that holds a list of integers, such as a shape."""
         return [int(number) for number in self[index].reshape(-1).tolist()]
 
 
-#: computes what a node makes of what it reads
+#: computes the outputs of a node from its inputs; a tuple where it has more than one output
 TorchOperator = Callable[[ir.Node, Operands], Operand | tuple[Operand, ...]]
 
 

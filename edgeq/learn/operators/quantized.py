@@ -1,9 +1,8 @@
-"""Quantization in torch: codes as whole numbers, sums as integer kernels make them, gradients
-straight through where nothing is cut.
+"""Quantized operators in torch: the sums of integer kernels, with straight-through gradients.
 
-The straight-through estimator is Bengio et al., arXiv:1308.3432. A scale gets the gradient of
-learned step size quantization (Esser et al., arXiv:1902.08153): it is what remains of d(scale *
-(code - zero)) when rounding passes gradients on as they are and clipping stops them.
+The straight-through estimator is Bengio et al., arXiv:1308.3432: rounding passes gradients
+unchanged, clipping stops them. With that, the derivative of scale * (code - zero) by the scale is
+the gradient of learned step size quantization (Esser et al., arXiv:1902.08153).
 """
 
 from __future__ import annotations
@@ -19,12 +18,12 @@ from edgeq.numerics.grid import LIMITS
 from edgeq.passes.place.hard_sigmoid_to_add import shift_of
 from edgeq.schema.target import Target
 
-#: ends of the codes that a zero point's type has
+#: type of the zero point -> smallest and largest code
 _ENDS = {ir.DataType.INT8: LIMITS["int8"], ir.DataType.UINT8: LIMITS["uint8"]}
 
 
 def straight(wanted: Tensor, chosen: Tensor) -> Tensor:
-    """The chosen numbers exactly, with the gradient of the wanted ones."""
+    """The values of `chosen` with the gradient of `wanted` (straight-through estimator)."""
     return chosen.detach() + (wanted - wanted.detach())
 
 
@@ -34,7 +33,7 @@ def rounded(x: Tensor) -> Tensor:
 
 
 def _quantize(node: ir.Node, x: Operands) -> Tensor:
-    """Codes, the zero point included. From codes by one factor, as integer kernels requantize."""
+    """Codes, zero point included; codes are requantized with one factor, as integer kernels do."""
     source, terms, result, zero = x.scaled(0), x.terms(0), x.result(0), x.get(2)
     kind = node.inputs[2].dtype if len(node.inputs) > 2 and node.inputs[2] is not None else ir.DataType.UINT8
     low, high = _ENDS[kind or ir.DataType.UINT8]
@@ -47,17 +46,16 @@ def _quantize(node: ir.Node, x: Operands) -> Tensor:
 
 
 def _cut_by_grid(terms: Sum, scale: Tensor, zero: float, high: int) -> bool:
-    """Whether nothing is lost by leaving the ends of the sum to the grid: it begins at the lower
-    one and stops at the upper or below.
-    """
+    """Whether the grid begins at the lower end of the sum and stops at or below the upper end."""
     return terms.ends is None or (zero == high - 255 and float(scale.detach()) * 255 <= terms.ends[1] + 1e-5)
 
 
 def _added(terms: Sum, scale: Tensor, zero: Tensor | None) -> Tensor:
     """The sum on the grid of the result, its zero point included, before rounding.
 
-    onnxruntime's kernel starts from what does not vary and multiplies and adds the codes with one
-    rounding to float32 each, the second term first; float64 in between gives the same.
+    The kernel of onnxruntime starts from the constant part and adds each term by a fused
+    multiply-add with one rounding to float32, the second term first. Computing in float64 and
+    rounding to float32 gives the same numbers.
     """
     ratios = [term.scale / scale for term in (terms.first, terms.second)]
     zeros = [_shift(term.zero) for term in (terms.first, terms.second)]
@@ -78,7 +76,7 @@ def _dequantize(node: ir.Node, x: Operands) -> Scaled:
 
 
 def _layer(node: ir.Node, x: Operands) -> Operand:
-    """Conv, Gemm, MatMul: on codes where both factors have them; else on numbers."""
+    """Conv, Gemm, MatMul: on codes where both factors have them, otherwise on real values."""
     source, weight, bias = x.scaled(0), x.scaled(1), x.scaled(2)
     plain = OPERATORS[node.op_type]
     scaled_bias = len(x.given) < 3 or x.given[2] is None or bias is not None
@@ -102,7 +100,7 @@ def _weighs_terms(node: ir.Node) -> bool:
 
 
 def _global_average(node: ir.Node, x: Operands) -> Operand:
-    """As one factor of the sum of the codes: scale / (scale of the result * places)."""
+    """GlobalAveragePool: the sum of the codes times scale / (result scale * positions)."""
     source = x.scaled(0)
     if source is None:
         return _plain(OPERATORS[node.op_type](node, x))
@@ -112,9 +110,7 @@ def _global_average(node: ir.Node, x: Operands) -> Operand:
 
 
 def _average_pool(node: ir.Node, x: Operands) -> Operand:
-    """In numbers, and the zero point of the result is added before rounding: a half goes elsewhere
-    than behind it.
-    """
+    """The mean, requantized. The kernel adds the zero point before rounding, see _multiply."""
     mean = _plain(OPERATORS[node.op_type](node, x))
     return mean if x.scaled(0) is None else Result(lambda: mean, lambda grid, zero: rounded(mean / grid + _shift(zero)))
 
@@ -127,14 +123,12 @@ def _add(node: ir.Node, x: Operands) -> Operand:
     first, second = x.scaled(0), x.scaled(1)
     if first is None or second is None:
         return _plain(OPERATORS[node.op_type](node, x))
-    # onnxruntime's kernel exchanges the two where the first is a single number
+    # onnxruntime's kernel swaps the operands when the first is a single number
     return Sum(second, first) if first.codes.numel() == 1 < second.codes.numel() else Sum(first, second)
 
 
 def _hard_sigmoid(node: ir.Node, x: Operands) -> Operand:
-    """As onnxruntime gets it where the grid behind it saturates: alpha times an Add of codes of
-    beta/alpha.
-    """
+    """HardSigmoid as HardSigmoidToAdd writes it: alpha times an Add of codes of beta/alpha."""
     source = x.scaled(0)
     alpha, beta = attribute_float(node, "alpha", 0.2), attribute_float(node, "beta", 0.5)
     if source is None or source.scale.dim() or alpha <= 0 or beta < 0:
@@ -146,8 +140,10 @@ def _hard_sigmoid(node: ir.Node, x: Operands) -> Operand:
 
 
 def _multiply(node: ir.Node, x: Operands) -> Operand:
-    """The zero point of the result is added before rounding: a half goes elsewhere than behind
-    it.
+    """The product of the codes, requantized.
+
+    The kernel adds the zero point before rounding: where it is odd, ties round to other codes than
+    if it were added afterwards.
     """
     first, second = x.scaled(0), x.scaled(1)
     if first is None or second is None:
@@ -157,8 +153,9 @@ def _multiply(node: ir.Node, x: Operands) -> Operand:
 
 
 def _quantize_at_run(_: ir.Node, x: Operands) -> tuple[Tensor, ...]:
-    """DynamicQuantizeLinear: a uint8 grid that spans what this run holds. The grid itself gets no
-    gradient.
+    """DynamicQuantizeLinear: a uint8 grid over the range of this tensor and 0.
+
+    No gradient reaches the scale and the zero point.
     """
     low, high = x[0].detach().amin().clamp(max=0.0), x[0].detach().amax().clamp(min=0.0)
     scale = (high - low) / 255
@@ -190,7 +187,8 @@ QUANTIZED_OPERATORS: dict[str, TorchOperator] = OPERATORS | {
 
 
 def operators_of(target: Target) -> dict[str, TorchOperator]:
-    """The operators of a model for this target: where functions are tables of codes, a HardSigmoid
-    is one, and no Add.
+    """The operators of a quantized model for this target.
+
+    An integer-only target computes HardSigmoid with a lookup table instead of an Add of codes.
     """
     return QUANTIZED_OPERATORS | ({"HardSigmoid": OPERATORS["HardSigmoid"]} if target.integer_only else {})

@@ -1,6 +1,4 @@
-"""ONNX operators as torch functions: layers, pools, functions of one number, arithmetic and
-movement.
-"""
+"""ONNX operators in torch: layers, pooling, elementwise functions, arithmetic and data movement."""
 
 from __future__ import annotations
 
@@ -17,13 +15,13 @@ from edgeq.learn.operators.transformers import TRANSFORMER_OPERATORS
 
 
 def _turned(pads: Sequence[int]) -> list[int]:
-    """ONNX's pads (all begins, then all ends) as torch wants them: pairs, the last axis first."""
+    """ONNX pads (all begins, then all ends) in torch's order: pairs, the last axis first."""
     half = len(pads) // 2
     return [side for axis in reversed(range(half)) for side in (pads[axis], pads[axis + half])]
 
 
 def _padded(node: ir.Node, x: Tensor, value: float) -> Tensor:
-    """Explicit padding: torch's own is the same on both sides."""
+    """The input with its padding written out, since torch pads both ends of an axis alike."""
     auto = node.attributes.get_string("auto_pad", "NOTSET")
     if auto not in ("NOTSET", "VALID"):
         raise refuse(node, f"with auto_pad {auto}")
@@ -114,7 +112,7 @@ def _pad(node: ir.Node, x: Operands) -> Tensor:
 
 
 def _slice(node: ir.Node, x: Operands) -> Tensor:
-    """With positive steps; numpy and ONNX clamp the ends alike."""
+    """Slice with positive steps. Python slices clamp starts and ends as ONNX does."""
     starts, ends = x.ints(1), x.ints(2)
     axes = list(range(len(starts))) if x.get(3) is None else x.ints(3)
     steps = [1] * len(starts) if x.get(4) is None else x.ints(4)

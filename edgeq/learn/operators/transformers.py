@@ -1,6 +1,4 @@
-"""ONNX operators as torch functions: what transformers use beside layers, normalisation, shape
-arithmetic and selection.
-"""
+"""ONNX operators of transformers in torch: normalization, shape arithmetic and selection."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Training: lessons, schedules, checkpoints, reconstruction part by part."""
+"""Training: lessons, schedules, checkpoints, and reconstruction block by block."""

@@ -1,6 +1,4 @@
-"""Batches for training and samples held out for validation, streamed from one data set in constant
-memory.
-"""
+"""Batches for training and held-out samples for validation, streamed in constant memory."""
 
 from __future__ import annotations
 
@@ -14,15 +12,16 @@ from edgeq.data.held_out import HELD_OUT, is_held_out
 from edgeq.errors import BadData
 from edgeq.numerics.arrays import F32, AnyArray
 
-WINDOW = 16  # batches that are shuffled together; what is in memory at a time
+#: number of batches that are shuffled together, and so held in memory at a time
+WINDOW = 16
 
 
 def training_batches(dataset: Dataset, batch: int, *, seed: int, epoch: int) -> Iterator[tuple[tuple[int, ...], Feeds]]:
-    """The batches of an epoch, with the indices of their samples; the order hangs on seed and epoch
-    alone.
+    """The batches of an epoch, each with the indices of its samples.
 
-    Shuffled within windows, for the data is read in order. A fixed batch of the model wins over
-    `batch`, as in Dataset.
+    The order depends on seed and epoch alone. Samples are shuffled within windows of WINDOW
+    batches, since the data is read in order. A fixed batch size of the model overrides `batch`, as
+    in Dataset. Raises BadData when there are too few samples.
     """
     _check(dataset)
     chance = np.random.default_rng([seed, epoch])
@@ -35,11 +34,11 @@ def training_batches(dataset: Dataset, batch: int, *, seed: int, epoch: int) -> 
 
 
 def blended(feeds: Feeds, share: float, chance: np.random.Generator) -> Feeds:
-    """About `share` of the samples become a blend with another sample of the batch, by a random
-    part; not where an input is no float.
+    """Blend about `share` of the samples with another sample of the batch, in random proportions.
 
-    A teacher answers blends too, so they are further samples (mixup, Zhang et al.,
-    arXiv:1710.09412, without its labels).
+    This is mixup (Zhang et al., arXiv:1710.09412) without labels: a teacher answers blends too, so
+    they are additional samples. The feeds are returned unchanged when an input is not float32 or
+    the batch has a single sample.
     """
     count = min(len(array) for array in feeds.values())
     if count < 2 or any(array.dtype != np.float32 or len(array) != count for array in feeds.values()):
@@ -55,7 +54,7 @@ def _blend(first: AnyArray, second: AnyArray, part: F32) -> AnyArray:
 
 
 def held_out(dataset: Dataset, batch: int) -> Iterator[tuple[tuple[int, ...], Feeds]]:
-    """The samples that training_batches leaves out, in order, in batches, with their indices."""
+    """The samples that training_batches leaves out, in order: batches with sample indices."""
     _check(dataset)
     pieces = (piece for number, piece in enumerate(dataset.batches(1)) if is_held_out(number))
     while together := list(islice(pieces, 1 if dataset.fixed_batch else batch)):
@@ -70,7 +69,7 @@ def _check(dataset: Dataset) -> None:
 
 
 def _joined(pieces: Sequence[Batch]) -> Iterator[tuple[tuple[int, ...], Feeds]]:
-    """One batch of pieces of one shape; pieces whose shapes differ make a batch a shape."""
+    """The pieces joined into one batch, or into one batch per shape where their shapes differ."""
     shapes: dict[tuple[tuple[int, ...], ...], list[Batch]] = {}
     for piece in pieces:
         shapes.setdefault(tuple(array.shape for array in piece.feeds.values()), []).append(piece)

@@ -1,6 +1,4 @@
-"""What a block is fed and what it is to give, sample by sample in temporary files: memory does not
-grow with the data.
-"""
+"""Inputs and desired outputs of a block, kept in temporary files so that memory stays constant."""
 
 from __future__ import annotations
 
@@ -22,8 +20,9 @@ Arrays = Mapping[str, AnyArray]
 
 @dataclass(frozen=True)
 class _Place:
-    """Where an array of a sample begins in the file."""
+    """Where the array of a sample lies in the file."""
 
+    #: in bytes from the beginning of the file
     offset: int
     shape: tuple[int, ...]
     kind: np.dtype[np.generic]
@@ -31,9 +30,12 @@ class _Place:
 
 @dataclass(eq=False)
 class Samples:
-    """Some values of every sample, appended in order, read from a memory map. The file has no name:
-    it is gone when this is closed, whatever happens. samples: for each, name -> where it lies."""
+    """Some values of every sample, appended in order and read through a memory map.
 
+    The file has no name, so that it disappears when it is closed or when the process ends.
+    """
+
+    #: for each sample, value name -> where its array lies
     samples: list[dict[str, _Place]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -47,13 +49,14 @@ class Samples:
         self.close()
 
     def close(self) -> None:
-        """Give the disk back."""
+        """Close the file, which frees its disk space."""
         self._map = None
         self._file.close()
 
     def append(self, values: Mapping[str, Tensor], count: int = 1) -> None:
-        """Add so many samples, which lie one behind the other along axis 0 of the values. Raises
-        BadData when the disk is full.
+        """Add `count` samples, which the values hold one after the other along axis 0.
+
+        Raises BadData when the file cannot be written, for example because the disk is full.
         """
         parts = {name: np.split(value.detach().numpy(), count) if count > 1 else [value.detach().numpy()] for name, value in values.items()}
         for number in range(count):
@@ -63,7 +66,7 @@ class Samples:
         offset = self._file.tell()
         try:
             self._file.write(np.ascontiguousarray(array).tobytes())
-            self._file.write(bytes(-array.nbytes % 8))  # arrays begin where any type may
+            self._file.write(bytes(-array.nbytes % 8))  # every array begins at a multiple of 8, which suits all dtypes
         except OSError as error:
             what = f"What blocks are fed cannot be kept: {error.strerror}."
             raise BadData(what, "temporary files", "Free some space, set TMPDIR to a larger disk, or give fewer --samples.") from error
@@ -71,7 +74,7 @@ class Samples:
         return _Place(offset, array.shape, array.dtype)
 
     def read(self, places: Sequence[int]) -> dict[str, Tensor]:
-        """These samples, of one shape, joined along axis 0."""
+        """The samples with these indices, which have one shape, joined along axis 0."""
         if self._map is None:
             self._file.flush()
             self._map = np.memmap(self._file, np.uint8, "r")
@@ -85,12 +88,12 @@ class Samples:
         return self._map[place.offset : place.offset + size].view(place.kind).reshape(place.shape)
 
     def shapes(self, at: int) -> tuple[tuple[int, ...], ...]:
-        """Of a sample's values: those with equal ones can be joined."""
+        """The shapes of a sample's values. Samples with equal shapes can be joined."""
         return tuple(place.shape for place in self.samples[at].values())
 
 
 def runs(samples: Samples, size: int) -> Iterator[list[int]]:
-    """All samples in order, up to `size` neighbours of one shape at a time."""
+    """Indices of all samples in order, in runs of at most `size` neighbours of one shape."""
     run: list[int] = []
     for at in range(len(samples.samples)):
         if run and (len(run) == size or samples.shapes(at) != samples.shapes(run[0])):
@@ -102,7 +105,7 @@ def runs(samples: Samples, size: int) -> Iterator[list[int]]:
 
 
 def drawn(samples: Samples, size: int, chance: np.random.Generator) -> list[int]:
-    """Up to `size` different samples of one shape: that of the first one, which is any."""
+    """Indices of up to `size` different samples of one shape, which a random sample decides."""
     shape = samples.shapes(int(chance.integers(len(samples.samples))))
     alike = [at for at in range(len(samples.samples)) if samples.shapes(at) == shape]
     return [int(at) for at in chance.choice(alike, min(size, len(alike)), replace=False)]

@@ -1,6 +1,4 @@
-"""What one block learns, and how fast: the rounding of its weights, table entries, biases and
-scales of activations beside it.
-"""
+"""Training of one block: the rounding of its weights, its scales, biases and table entries."""
 
 from __future__ import annotations
 
@@ -16,20 +14,21 @@ from edgeq.learn.training.blocks import Block
 from edgeq.learn.training.soft_rounding import SoftRounding
 from edgeq.learn.training.training import FINAL_RATE, cosine
 
-#: learning rates of V, and of what is learned beside it: in steps as the simulation has them, and
-#: less and less
+#: learning rates of V, which stays constant, and of scales, biases and table entries, which fall;
+#: the latter are in units of the steps that the simulation defines
 RATE, SCALE_RATE, BIAS_RATE, ENTRY_RATE = 0.05, 0.003, 0.01, 0.003
-#: share of the steps before the regulariser sets in (arXiv:2004.10568), and its exponent from there
-#: to the end
+#: share of the steps before the regularizer starts (arXiv:2004.10568), and its exponent at its
+#: start and at the end
 WARM_UP, FIRST_BETA, LAST_BETA = 0.2, 20.0, 2.0
-#: weight of the regulariser's mean over the weights against the relative error: with less, weights
-#: are left between two codes
+#: factor of the regularizer's mean over the weights, relative to the relative error; with a smaller
+#: one, weights end between two codes
 STRENGTH = 1.0
 
 
 def beta_at(share: float) -> float | None:
-    """The regulariser's exponent after this share of the steps: a cosine from FIRST_BETA to
-    LAST_BETA. None: it does not set in yet.
+    """The regularizer's exponent after this share (0..1) of the steps.
+
+    It follows a cosine from FIRST_BETA to LAST_BETA; None: the warm-up is not over.
     """
     if share < WARM_UP:
         return None
@@ -38,8 +37,10 @@ def beta_at(share: float) -> float | None:
 
 
 class BlockLesson:
-    """A block that learns. learned: names of constants that blocks before it read and that stay as
-    they are. spread: target -> variance.
+    """The training of one block.
+
+    learned: names of constants that earlier blocks read, which stay as they are. spread: name of a
+    target -> variance of its values.
     """
 
     def __init__(self, student: Simulation, block: Block, learned: Set[str], spread: Mapping[str, float]) -> None:
@@ -59,7 +60,11 @@ class BlockLesson:
         self._optimizer = torch.optim.Adam([{"params": group} for group in groups])
 
     def step(self, feeds: Mapping[str, Tensor], wanted: Mapping[str, Tensor], share: float) -> None:
-        """Learn from one batch. share: of all steps, that are done. Raises BadTraining."""
+        """Learn from one batch.
+
+        share: of the steps, how many are done (0..1). Raises BadTraining for a loss that is not
+        finite.
+        """
         falling = cosine(1.0, FINAL_RATE, share)
         for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
             group["lr"] = rate if rate == RATE else rate * falling
@@ -78,12 +83,12 @@ class BlockLesson:
         self._optimizer.step()
 
     def settle(self) -> None:
-        """Put every weight on a code."""
+        """Round every weight to one of its two codes."""
         for one in self.soft.values():
             one.settle()
 
     def put_back(self) -> None:
-        """Everything as it was before."""
+        """Restore every parameter to its value before the training."""
         with torch.no_grad():
             for parameter, first in self._first:
                 parameter.copy_(first)

@@ -1,6 +1,4 @@
-"""Blocks of a quantized model: parts that a single value leads into and a single value leaves, so
-that each can be learned by itself.
-"""
+"""Blocks of a quantized model: parts with a single input and output, each trained by itself."""
 
 from __future__ import annotations
 
@@ -19,14 +17,13 @@ from edgeq.learn.simulation.simulation import Simulation
 
 @dataclass(frozen=True, eq=False)
 class Cut:
-    """A value that every path through the model leads through. value: its name in the float model;
-    quantize: what makes its codes.
+    """A value that lies on every path through the model."""
 
-    read_as: the name of the dequantized codes.
-    """
-
+    #: its name in the float model
     value: str
+    #: the QuantizeLinear that makes its codes
     quantize: ir.Node
+    #: the name of its dequantized codes in the quantized model
     read_as: str
 
     @property
@@ -37,26 +34,28 @@ class Cut:
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """given, made: where it begins and ends; None: with the model. student, teacher: its steps.
-    layers: its nodes with weights.
+    """A part of the quantized model and the same part of the float model."""
 
-    targets: value of the teacher -> the student's name of it.
-    """
-
+    #: the cut where the block begins; None: it begins with the model
     given: Cut | None
+    #: the cut where the block ends; None: it ends with the model
     made: Cut | None
+    #: the steps of the quantized model
     student: Part
+    #: the steps of the float model
     teacher: Part
+    #: name of an output in the float model -> its name in the quantized model
     targets: dict[str, str]
+    #: names of its nodes with weights
     layers: tuple[str, ...]
 
 
 def blocks_of(student: Simulation, teacher: Executor, layers: int, cuttable: Callable[[Sequence[str]], set[str]]) -> list[Block]:
-    """The model in blocks of at least so many layers with weights, as far as there are cuts.
-    cuttable: picks the values of the float model at which samples can be joined and parted.
+    """The model in blocks of at least `layers` layers with weights, as far as there are cuts.
 
-    The last block is as short as it can be: outputs are few numbers, and what many weights learn
-    from few numbers is not true elsewhere.
+    cuttable: selects the values of the float model at which samples can be joined and split. The
+    last block is as short as possible: the outputs are few numbers, and many weights trained on few
+    numbers overfit.
     """
     known = [cut for cut in _cuts(student, teacher) if teacher.part([cut.value], teacher.outputs) is not None]
     good = cuttable([cut.value for cut in known])
@@ -67,8 +66,8 @@ def blocks_of(student: Simulation, teacher: Executor, layers: int, cuttable: Cal
 
     tails = {cut: block(cut, None).layers for cut in known if cut.value in good}
     everything = whole(student, teacher).layers
-    # where only some layers are left, and then at the first cut: what comes later, as behind a
-    # mean, is fewer numbers
+    # of the cuts with the fewest layers behind them, the first: later ones, such as those behind a
+    # mean, hold fewer numbers
     last = next((tail for tail in reversed(tails.values()) if tail and tail != everything), None)
     cuts = list(tails)[: 0 if last is None else list(tails.values()).index(last) + 1]
     blocks: list[Block] = []
@@ -78,7 +77,7 @@ def blocks_of(student: Simulation, teacher: Executor, layers: int, cuttable: Cal
         if len(found.layers) >= layers:
             blocks.append(found)
             given = cut
-    if cuts and given is not cuts[-1]:  # what is left is too small by itself
+    if cuts and given is not cuts[-1]:  # the rest is too small for a block of its own
         blocks[-1:] = [block(blocks[-1].given if blocks else None, cuts[-1])]
     return [*blocks, block(cuts[-1] if cuts else None, None)]
 
@@ -95,14 +94,15 @@ def _block(student: Simulation, teacher: Executor, given: Cut | None, made: Cut 
         targets, wanted = {made.value: made.read_as}, (made.read_as, made.codes)
     part = student.executor.part(student.executor.inputs if given is None else [given.codes], wanted)
     twin = teacher.part(teacher.inputs if given is None else [given.value], tuple(targets))
-    assert part is not None and twin is not None  # what a cut is
+    assert part is not None and twin is not None  # by the definition of a cut
     found = tuple(str(node.name) for step in part.steps for node in step.nodes if node.name in weighted)
     return Block(given, made, part, twin, targets, found)
 
 
 def _cuts(student: Simulation, teacher: Executor) -> Iterator[Cut]:
-    """In the order of the graph. In any order that runs, a value through which all paths lead is
-    alone at some time.
+    """The cuts of the model, in the order of the graph.
+
+    In any topological order, a value on every path is at some point the only one still needed.
     """
     executor = student.executor
     names = {read: value for value, read in student.inner.items()}
@@ -130,7 +130,7 @@ def _cut_behind(step: Island, names: dict[str, str], teacher: Executor) -> Cut |
 
 
 def in_codes(cut: Cut, student: Simulation, numbers: Tensor) -> Tensor:
-    """Numbers of the float model on the cut's grid: cut off at its ends, not rounded."""
+    """Values of the float model on the grid of the cut, clipped to its ends but not rounded."""
     names = [str(value.name) for value in cut.quantize.inputs[1:] if value is not None]
     constants = student.executor.constants | student.constants(names)
     zero = constants[names[1]] if len(names) > 1 else torch.zeros((), dtype=torch.uint8)

@@ -1,6 +1,4 @@
-"""The state of a training run in one file, written whole after every epoch, so that a killed run
-goes on where it was.
-"""
+"""The state of a training run in one file, replaced after every epoch, so that a run can resume."""
 
 from __future__ import annotations
 
@@ -19,57 +17,71 @@ from edgeq.io.save import atomic_write_bytes
 FORMAT = "edgeq-checkpoint-1"
 MEND = "Leave --resume out to start anew, or name the checkpoint of this run."
 
-OptimizerState = dict[str, object]  # as torch.optim writes and reads it
+#: the state of an optimizer, as torch.optim writes and reads it
+OptimizerState = dict[str, object]
 
 
 @dataclass(frozen=True)
 class Identity:
-    """What a checkpoint belongs to: hashes of model, starting plan and data, the settings that
-    steer training, and its length.
-    """
+    """The run that a checkpoint belongs to."""
 
+    #: hash of the float model
     model: str
+    #: hash of the plan that training starts from
     plan: str
+    #: hash of the data
     data: str
+    #: the settings that influence training
     settings: str
+    #: the planned number of epochs
     epochs: int = 0
 
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """epoch: how many are done. best: the parameters with the best score so far, the start
-    included. stale: epochs since.
-    """
+    """The state of a training run after an epoch."""
 
+    #: number of epochs that are done
     epoch: int
+    #: the current parameters, by name
     parameters: dict[str, Tensor]
+    #: the state of the optimizer
     optimizer: OptimizerState
+    #: the parameters with the best score so far, the start included
     best: dict[str, Tensor]
+    #: the epoch after which they were scored; 0: the start
     best_epoch: int
+    #: their score; lower is better
     best_score: float
+    #: the score before training
     start_score: float
+    #: number of epochs since the best score
     stale: int
+    #: mean loss of each epoch
     losses: tuple[float, ...] = field(default=())
+    #: time spent so far
     seconds: float = 0.0
 
 
 def save_checkpoint(path: Path, state: State, identity: Identity) -> None:
-    """Replace the checkpoint by this state, whole or not at all."""
+    """Replace the checkpoint by this state atomically."""
     content = io.BytesIO()
     torch.save({"format": FORMAT, "identity": vars(identity), "state": vars(state)}, content)
     atomic_write_bytes(path, content.getvalue(), force=True)
 
 
 def planned_epochs(path: Path) -> int:
-    """For how many epochs the training of a checkpoint was planned, where the clock had decided.
-    Raises BadCheckpoint.
+    """The number of epochs that the training of a checkpoint was planned for.
+
+    A resumed run needs it where the number came from a time limit. Raises BadCheckpoint.
     """
     return int(_read(path)["identity"]["epochs"])
 
 
 def load_checkpoint(path: Path, identity: Identity) -> State:
-    """The state in a checkpoint of this very run. Runs no code of the file. Raises
-    BadCheckpoint.
+    """The state in a checkpoint of the run with this identity. No code in the file is executed.
+
+    Raises BadCheckpoint when the file is unreadable, damaged or of another run.
     """
     found = _read(path)
     other = [name for name, value in vars(identity).items() if found["identity"].get(name) != value]

@@ -1,6 +1,4 @@
-"""Losses of a quantized student: against the outputs of its float teacher, without labels, or mixed
-with labels.
-"""
+"""Losses of a quantized student against the outputs of its float teacher, or mixed with labels."""
 
 from __future__ import annotations
 
@@ -9,8 +7,10 @@ from enum import StrEnum
 import torch
 from torch import Tensor
 
-PROBABILITY_SLACK = 1e-3  # rows that a float32 softmax made sum to 1 within this
-SMALLEST = 1e-12  # below any probability that float32 softmax distinguishes from noise; keeps log finite
+#: the rows of a float32 softmax sum to 1 within this tolerance
+PROBABILITY_SLACK = 1e-3
+#: below any probability that a float32 softmax distinguishes from noise; keeps logarithms finite
+SMALLEST = 1e-12
 
 
 class Loss(StrEnum):
@@ -22,11 +22,10 @@ class Loss(StrEnum):
 
 
 def choose_loss(teacher: Tensor, *, classifies: bool) -> Loss:
-    """The loss that suits an output of the teacher. classifies: the task of the data is to name the
-    largest score.
+    """The loss that suits an output of the teacher.
 
-    Rows of probabilities show in their values. Logits do not differ from an embedding in theirs:
-    there only the task tells.
+    classifies: the task is to find the largest score. Probabilities are recognized by their values;
+    logits and embeddings look alike, so that only the task distinguishes them.
     """
     rows = teacher.reshape(-1, teacher.shape[-1]) if teacher.dim() else teacher.reshape(1, 1)
     if rows.shape[-1] > 1 and bool((rows >= 0).all()) and bool(((rows.sum(-1) - 1).abs() < PROBABILITY_SLACK).all()):
@@ -35,8 +34,9 @@ def choose_loss(teacher: Tensor, *, classifies: bool) -> Loss:
 
 
 def distance(student: Tensor, teacher: Tensor, loss: Loss) -> Tensor:
-    """Mean loss over the samples; zero where the student equals its teacher (Hinton et al.,
-    arXiv:1503.02531, temperature 1).
+    """Mean loss over the samples, zero where the student equals its teacher.
+
+    The KL divergence is that of Hinton et al., arXiv:1503.02531, at temperature 1.
     """
     if loss is Loss.MSE:
         spread = teacher.var(unbiased=False).clamp_min(SMALLEST)
@@ -49,8 +49,10 @@ def distance(student: Tensor, teacher: Tensor, loss: Loss) -> Tensor:
 
 
 def with_labels(distilled: Tensor, scores: Tensor, labels: Tensor, loss: Loss, share: float) -> Tensor:
-    """(1 - share) of the distillation loss plus share of the cross-entropy of the labels. `loss`
-    says what the scores are.
+    """(1 - share) * distillation loss + share * cross-entropy of the labels.
+
+    loss: says whether the scores are probabilities or logits. Raises ValueError when share is not
+    in 0..1.
     """
     if not 0 <= share <= 1:
         raise ValueError(f"share {share} is not in 0..1")

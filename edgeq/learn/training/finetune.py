@@ -1,6 +1,4 @@
-"""Fine-tune a plan: train its weights, scales and biases against the float model, and give the plan
-of what was learned.
-"""
+"""Fine-tune a plan: train its weights, scales and biases against the float model."""
 
 from __future__ import annotations
 
@@ -24,17 +22,16 @@ from edgeq.refine.draft import Draft
 from edgeq.schema.plan import Plan
 from edgeq.schema.recipe import Recipe
 
-#: steps that are timed to see how many epochs fit; the first one is not counted
+#: number of steps that are timed to estimate how many epochs fit, after one that is not counted
 TIMED_STEPS = 3
 
 
 def fine_tune(draft: Draft, data: Dataset, progress: Progress, *, keep: Path | None = None, resume: Path | None = None) -> Plan:
-    """The draft's plan with what was learned in as long as the recipe says.
+    """The draft's plan with the weights, scales and biases that were learned.
 
-    keep: checkpoint that is replaced after every epoch; resume: one to go on from.
-
-    Raises BadData (too few samples, labels that are missing), UnsupportedOp, BadTraining,
-    BadCheckpoint.
+    The recipe decides how long training takes. keep: checkpoint that is replaced after every epoch;
+    resume: checkpoint to continue from. Raises BadData (too few samples, missing labels),
+    UnsupportedOp, BadTraining, BadCheckpoint.
     """
     progress.start("prepare training", None)
     recipe = draft.task.recipe
@@ -55,15 +52,18 @@ def trained(
     keep: Path | None = None,
     resume: Path | None = None,
 ) -> State:
-    """Train the student in place. hashes: of the float model, and of what the student started as.
-    Raises what fine_tune raises.
+    """Train the student in place and return the last state.
+
+    hashes: of the float model, and of the state in which the student starts. Raises what fine_tune
+    raises.
     """
     wish = recipe.finetune
     if wish.labels and data.labels is None:
         raise BadData("The data has no labels to train with.", data.name, "Give labelled data, or leave --labels out.")
     lesson = Distillation(student, teacher, data, wish, recipe.seed).lesson()
     epochs = wish.epochs or (planned_epochs(resume) if resume is not None else _fitting(lesson, wish.minutes or 1.0))
-    # many steps at a high rate only pay once it has fallen: the last epochs are mostly the best
+    # many steps at a high rate pay off only after the rate has fallen: the last epochs are usually
+    # the best, so that by default training does not stop early
     schedule = Schedule(epochs, wish.rate or rate_for(student.mean_bits), wish.patience or epochs, recipe.seed)
     settings = hashlib.sha256(wish.model_dump_json(exclude={"epochs", "minutes"}).encode()).hexdigest()
     state = train(lesson, schedule, Identity(*hashes, data.hash, settings), progress, keep=keep, resume=resume)
@@ -73,17 +73,17 @@ def trained(
 
 
 def rate_for(bits: float) -> float:
-    """The learning rate for weights of so many bits on average: 0.03 of 2, 0.006 of 4, 0.003 from 8
-    on; between them by their logarithms.
+    """Learning rate by average weight width: 0.03 at 2 bits, 0.006 at 4, 0.003 at 8 and above.
 
-    Chosen by measurement: at 8 bits 0.01 lost on a mobilenet what 0.003 kept; on a keyword net 20
-    epochs gained most with 0.006 at 4 bits (0.003 gained nothing, 0.01 less) and with 0.03 at 2.
+    Between these widths the logarithm of the rate is interpolated. Chosen by measurement: at 8 bits
+    0.01 lost on a mobilenet what 0.003 kept; on a keyword net, 20 epochs gained most with 0.006 at
+    4 bits (0.003 gained nothing, 0.01 less) and with 0.03 at 2 bits.
     """
     return float(np.exp(np.interp(bits, (2.0, 4.0, 8.0), np.log((0.03, 0.006, 0.003)))))
 
 
 def _fitting(lesson: Lesson[Material], minutes: float) -> int:
-    """How many epochs fit: from the time of a few steps. Nothing is learned in them."""
+    """The number of epochs that fit, estimated from a few timed steps that change no parameter."""
     times: list[float] = []
     steps = 0
     began = time.monotonic()

@@ -1,6 +1,4 @@
-"""Fine-tune a float model's tables of floats against the model as it was, and give the new
-weights.
-"""
+"""Fine-tune a palettized float model: train its tables against the model before palettization."""
 
 from __future__ import annotations
 
@@ -23,24 +21,26 @@ from edgeq.schema.recipe import Recipe
 
 @dataclass(frozen=True)
 class Tabled:
-    """What training starts from. plain: the teacher; model: the same, weights as its tables have
-    them; storage: "node:input index" -> how.
+    """What training starts from."""
 
-    weights: value name -> what the weight was; model_hash: of the float file.
-    """
-
+    #: the float model, which is the teacher
     plain: ir.Model
+    #: the same model with the weights that its tables represent
     model: ir.Model
+    #: "node:input index" -> how the weight is stored
     storage: Mapping[str, Storage]
+    #: name of the weight's value -> the original weight
     weights: Mapping[str, F32]
+    #: hash of the float model's file
     model_hash: str
 
 
 def fine_tune_tables(
     start: Tabled, data: Dataset, recipe: Recipe, progress: Progress, *, keep: Path | None = None, resume: Path | None = None
 ) -> dict[str, F32]:
-    """Value name -> new weight; empty when nothing scored better than the start. Raises what
-    fine_tune raises.
+    """The trained weights by value name; empty when no epoch scored better than the start.
+
+    keep, resume: checkpoints, as in fine_tune. Raises what fine_tune raises.
     """
     progress.start("prepare training", None)
     student = FloatStudent(start.model, start.storage, start.weights, refits=recipe.finetune.centroids == "refit")

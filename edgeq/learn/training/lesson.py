@@ -1,6 +1,4 @@
-"""What fine-tuning trains: the integers of a plan against the float model, output by output and
-value by value inside.
-"""
+"""Distillation: a student learns the outputs and the inner values of its float teacher."""
 
 from __future__ import annotations
 
@@ -20,27 +18,30 @@ from edgeq.learn.training.distill import Loss, choose_loss, distance, with_label
 from edgeq.learn.training.training import Lesson
 from edgeq.schema.finetune import FineTuneWish
 
-INSIDE = 1.0  # weight of the values inside against the outputs
-SMALLEST = 1e-12  # keeps the variance of a value that does not vary out of a denominator
+#: factor of the loss of the inner values, relative to that of the outputs
+INSIDE = 1.0
+#: smallest variance by which an error is divided, for values that do not vary
+SMALLEST = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """One batch: feeds by input name, what the teacher says to them by value name, and labels where
-    they are used.
-    """
+    """One batch of training data."""
 
+    #: input name -> samples
     feeds: dict[str, Tensor]
+    #: value name -> the teacher's answer to them
     wanted: dict[str, Tensor]
+    #: the labels of the samples; None: labels are not used
     labels: Tensor | None
 
 
 class Student(Protocol):
-    """A model that learns. learnable: its parameters; inner: value of the teacher -> the name of
-    the student's; mean_bits: of a weight.
-    """
+    """A model that learns. `mean_bits` is the average number of bits of its weights."""
 
+    #: its parameters
     learnable: ParameterList
+    #: name of a value in the teacher -> its name in the student
     inner: dict[str, str]
 
     @property
@@ -52,8 +53,9 @@ class Student(Protocol):
 
 
 class Distillation:
-    """A student of the teacher, the same model in float. Everything is relative to how much a value
-    of the teacher varies.
+    """Training of a student against its teacher, the same model in float.
+
+    The error of each inner value is divided by the variance of the teacher's value.
     """
 
     def __init__(self, student: Student, teacher: Executor, data: Dataset, wish: FineTuneWish, seed: int) -> None:
@@ -65,14 +67,12 @@ class Distillation:
         self.answers: list[dict[str, Tensor]] = []
 
     def lesson(self) -> Lesson[Material]:
-        """What the training loop wants."""
+        """The lesson for the training loop. Raises BadData when there are too few samples."""
         self._look()
         return Lesson(self.student.learnable, self.batches, self.loss, self.score, self.student.refit)
 
     def _look(self) -> None:
-        """At the teacher's answers to the samples that are held out: what kind of outputs they are,
-        how much each value varies.
-        """
+        """Choose losses and measure the variances on the teacher's answers to held-out data."""
         with torch.no_grad():
             feeds = next(held_out(self.data, self.wish.batch))[1]
             answers = self.teacher.forward(tensors(feeds), tuple(self.inside))
@@ -80,7 +80,7 @@ class Distillation:
         self.spread = {name: answers[name].var(unbiased=False).clamp_min(SMALLEST) for name in self.inside}
 
     def batches(self, epoch: int) -> Iterator[Material]:
-        """Those of an epoch; what is random in them follows from seed and epoch."""
+        """The batches of an epoch, which depend on seed and epoch alone."""
         chance = np.random.default_rng([self.seed, epoch, 1])
         labels = None if self.data.labels is None or not self.wish.labels else torch.from_numpy(np.array(self.data.labels))
         for samples, feeds in training_batches(self.data, self.wish.batch, seed=self.seed, epoch=epoch):
@@ -90,9 +90,7 @@ class Distillation:
             yield Material(given, wanted, None if labels is None else labels[list(samples)])
 
     def loss(self, batch: Material) -> Tensor:
-        """Mean over the outputs, with labels mixed in, and INSIDE times the mean over the values
-        inside.
-        """
+        """Mean loss of the outputs, mixed with labels, plus INSIDE * mean loss of inner values."""
         found = self.student.forward(batch.feeds, tuple(self.inside.values()))
         total = self._outputs(found, batch.wanted)
         if batch.labels is not None:
@@ -101,11 +99,11 @@ class Distillation:
         return total + self._inner(found, batch.wanted)
 
     def score(self) -> float:
-        """The loss of the outputs on the samples that are held out, without labels."""
+        """The loss of the outputs on the held-out samples, without labels."""
         total, count = 0.0, 0
         for number, (samples, feeds) in enumerate(held_out(self.data, self.wish.batch)):
             given = tensors(feeds)
-            if number == len(self.answers):  # the teacher answers once: it does not learn
+            if number == len(self.answers):  # the teacher does not change: its answers are kept
                 self.answers.append(self.teacher.forward(given))
             total += float(self._outputs(self.student.forward(given), self.answers[number])) * len(samples)
             count += len(samples)
@@ -121,5 +119,5 @@ class Distillation:
 
 
 def tensors(feeds: Feeds) -> dict[str, Tensor]:
-    """Feeds in torch."""
+    """The feeds as torch tensors, which share no memory with them."""
     return {name: torch.from_numpy(np.array(array)) for name, array in feeds.items()}

@@ -1,8 +1,8 @@
-"""Reconstruct a plan block by block: each learns to give what the float model gives, fed what the
-integer blocks before it hand on.
+"""Reconstruct a plan block by block: each block learns the output of the same float block.
 
-Blocks as in BRECQ (arXiv:2102.05426); half of the numbers that a block is fed are the float
-model's, as in QDrop (arXiv:2203.05740).
+The input of a block is the output of the integer blocks before it. Blocks are those of BRECQ
+(arXiv:2102.05426); half of the input values are taken from the float model, as in QDrop
+(arXiv:2203.05740).
 """
 
 from __future__ import annotations
@@ -27,20 +27,18 @@ from edgeq.refine.draft import Draft
 from edgeq.schema.finetune import FineTuneWish
 from edgeq.schema.plan import Plan
 
-#: layers with weights that a block has at least
+#: granularity -> smallest number of layers with weights in a block
 LAYERS = {"layer": 1, "block": 4}
-#: share of the numbers that a block is fed in training which are the float model's
-#: (arXiv:2203.05740)
+#: share of a block's input values that come from the float model in training (arXiv:2203.05740)
 DROP = 0.5
 
 
 def reconstruct(draft: Draft, data: Dataset, progress: Progress) -> Plan:
-    """The draft's plan with rounding, biases, scales and table entries learned block by block, each
-    as far as it came nearer to the float model; the given plan where the outputs did not: parts
-    that were fitted to what was before them may lose more than each part gains.
+    """The draft's plan with rounding, biases, scales and table entries learned block by block.
 
-    The whole of the data is used. Raises UnsupportedOp, BadTraining, BadData (no room for temporary
-    files).
+    A block keeps what it learned only if its error became smaller. The given plan is returned if
+    the error of the outputs did not: the whole may lose more than each block gains. All of the data
+    is used. Raises UnsupportedOp, BadTraining, BadData (no room for temporary files).
     """
     progress.start("prepare reconstruction", None)
     recipe, wish = draft.task.recipe, draft.task.recipe.finetune
@@ -72,8 +70,9 @@ def _named(block: Block) -> str:
 
 
 def _parted(teacher: Executor, data: Dataset) -> Callable[[Sequence[str]], set[str]]:
-    """Picks values of the teacher whose axis 0 holds the samples, as seen when the first one is
-    given twice.
+    """A function that selects the values of the teacher whose axis 0 holds the samples.
+
+    Axis 0 holds the samples when it doubles as the first sample is given twice.
     """
     first = next(iter(data.batches(1))).feeds
 
@@ -90,8 +89,9 @@ def _parted(teacher: Executor, data: Dataset) -> Callable[[Sequence[str]], set[s
 
 
 class _Flow:
-    """What flows from block to block. size: samples that are joined. files: closes what it
-    opened.
+    """The data that flows from block to block.
+
+    size: number of samples that run at once. files: closes the temporary files.
     """
 
     def __init__(self, student: Simulation, teacher: Executor, wish: FineTuneWish, size: int, seed: int, files: ExitStack) -> None:
@@ -103,14 +103,12 @@ class _Flow:
         return self._files.enter_context(Samples())
 
     def fill(self, data: Dataset) -> None:
-        """What the first block is fed."""
+        """Store the inputs of the first block: the samples of the data."""
         for piece in data.batches(1):
             self._fed.append(tensors(piece.feeds))
 
     def _answer(self, block: Block) -> dict[str, float]:
-        """Keep what the teacher makes of what it is fed: the block's targets. Gives how much each
-        of them varies.
-        """
+        """Store the teacher's outputs for the block, its targets, and return their variances."""
         with torch.no_grad():
             self._wanted, sums = self._open(), {name: np.zeros(3) for name in block.targets}
             for places in runs(self._real, self._size):
@@ -122,8 +120,9 @@ class _Flow:
             return {name: max(squares / count - (total / count) ** 2, SMALLEST) for name, (count, total, squares) in sums.items()}
 
     def go_on(self, block: Block) -> None:
-        """What was wanted of this block is what the next one of the teacher is fed; the student's
-        is fed what this one makes.
+        """Compute the inputs of the next block.
+
+        In the student they are the outputs of this block, in the teacher the targets of this block.
         """
         if block.made is None:
             return
@@ -137,12 +136,13 @@ class _Flow:
             self._fed, self._real = handed, self._wanted
 
     def missing(self, block: Block) -> float:
-        """The relative error of a block that is fed what the next one is."""
+        """The relative error of a block on the current inputs."""
         return self._error(block, self._answer(block))
 
     def learn(self, block: Block, number: int, progress: Progress) -> tuple[float, float]:
-        """Train the block; put it back where that brought nothing. Its relative error before and
-        after, on all samples.
+        """Train the block, and undo it when its error did not become smaller.
+
+        Returns its relative error before and after training, on all samples.
         """
         spread = self._answer(block)
         lesson = BlockLesson(self._student, block, self._learned, spread)
@@ -162,7 +162,7 @@ class _Flow:
         return before, after
 
     def _batch(self, block: Block, chance: np.random.Generator) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """What to feed the student in a step of training, and what is wanted of it."""
+        """The inputs of the student in a step of training, and its targets."""
         places = drawn(self._fed, self._size, chance)
         fed, wanted = self._fed.read(places), self._wanted.read(places)
         if block.given is None:
@@ -173,9 +173,7 @@ class _Flow:
         return {block.given.codes: torch.where(own, codes, real)}, wanted
 
     def _error(self, block: Block, spread: Mapping[str, float]) -> float:
-        """Mean square of what is missing, over the variance, over all samples; the mean over the
-        targets.
-        """
+        """Mean square error over all samples divided by the variance, averaged over the targets."""
         with torch.no_grad():
             constants, sums = self._student.constants(block.student.read), {name: np.zeros(2) for name in spread}
             for places in runs(self._fed, self._size):

@@ -1,6 +1,4 @@
-"""The training loop: epochs over batches, a validation after each, the best state kept, and a
-checkpoint to go on from.
-"""
+"""The training loop: epochs with validation, the best state kept, checkpoints to resume from."""
 
 from __future__ import annotations
 
@@ -20,59 +18,63 @@ from edgeq.learn.training.checkpoint import Identity, State, load_checkpoint, sa
 from edgeq.progress import Progress
 from edgeq.runtimes.ort import runtime_version
 
-B = TypeVar("B")  # a batch: the loop only hands it on
+#: a batch, which the loop only passes on
+B = TypeVar("B")
 
-FINAL_RATE = 0.01  # share of the learning rate that is left at the end of the cosine
+#: share of the learning rate that remains at the end of the cosine
+FINAL_RATE = 0.01
 
 
 def cosine(first: float, last: float, done: float, of: float = 1.0) -> float:
-    """From first, where nothing is done, along half a period to last, where done is `of`."""
+    """Half a period of a cosine, from `first` at done = 0 to `last` at done = `of`."""
     return last + (first - last) * ((1 + math.cos(math.pi * done / of)) / 2)
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast. patience: epochs without a better score before training stops
-    early.
-    """
+    """How long to train, and at which learning rate."""
 
+    #: the largest number of epochs
     epochs: int
+    #: the learning rate at the start
     rate: float = 1e-4
+    #: number of epochs without a better score after which training stops early
     patience: int = 10
     seed: int = 0
 
     def rate_at(self, epoch: int) -> float:
-        """Cosine from rate to FINAL_RATE of it (Loshchilov and Hutter, arXiv:1608.03983, one
-        period).
+        """The learning rate of an epoch: a cosine from `rate` to FINAL_RATE * `rate`.
+
+        Loshchilov and Hutter, arXiv:1608.03983, without restarts.
         """
         return self.rate * cosine(1.0, FINAL_RATE, epoch, max(1, self.epochs))
 
 
 @dataclass(frozen=True, eq=False)
 class Lesson(Generic[B]):
-    """What is learned. batches: those of an epoch, from its number and nothing else, so that a
-    resumed run sees the same ones.
+    """What is learned, from which data, and how it is measured."""
 
-    loss: of one batch, differentiable. score: of the student as it is, on samples that batches
-    never gives; lower is better. settle: called after every step, for what follows from the
-    parameters without a gradient.
-    """
-
+    #: the module whose parameters are trained
     student: nn.Module
+    #: number of an epoch -> its batches; they depend on nothing else, so that a resumed run sees
+    #: the same ones
     batches: Callable[[int], Iterable[B]]
+    #: the differentiable loss of one batch
     loss: Callable[[B], Tensor]
+    #: the score of the student on samples that are never in a batch; lower is better
     score: Callable[[], float]
+    #: called after every step to update what depends on the parameters without a gradient
     settle: Callable[[], None] | None = None
 
 
 def train(
     lesson: Lesson[B], schedule: Schedule, identity: Identity, progress: Progress, *, keep: Path | None = None, resume: Path | None = None
 ) -> State:
-    """Train; leave the student with its best parameters, which are those of the start when nothing
-    scored better.
+    """Train, and leave the student with the parameters that scored best, the start included.
 
-    keep: checkpoint, replaced after every epoch. resume: goes on from it; the end is the same as
-    without the break. Raises BadTraining (loss not finite) and BadCheckpoint.
+    keep: checkpoint that is replaced after every epoch. resume: checkpoint to continue from; the
+    result is the same as without the interruption. Raises BadTraining (loss not finite) and
+    BadCheckpoint.
     """
     identity = run_identity(identity, schedule)
     optimizer = torch.optim.Adam(lesson.student.parameters(), lr=schedule.rate)
@@ -83,8 +85,8 @@ def train(
         progress.start("train", schedule.epochs)
         progress.advance(state.epoch)
         while state.epoch < schedule.epochs and state.stale < schedule.patience:
-            # dropout and the like draw from torch's generator: its state hangs on the epoch alone,
-            # too
+            # random operations such as dropout draw from torch's generator: with this, its state
+            # depends on seed and epoch alone, too
             torch.manual_seed(schedule.seed * 1_000_003 + state.epoch)
             state = _epoch(lesson, schedule, optimizer, state)
             if keep is not None:
@@ -96,8 +98,10 @@ def train(
 
 
 def run_identity(identity: Identity, schedule: Schedule) -> Identity:
-    """With what else the bytes of the result depend on: the schedule, versions, and torch's
-    threads, which share out sums.
+    """The identity completed by everything else that the bytes of the result depend on.
+
+    These are the schedule, the versions of torch and onnxruntime, and the number of torch's
+    threads, which decides how sums are split.
     """
     torch_now = f"torch {torch.__version__}, {torch.get_num_threads()} threads"
     settings = f"{identity.settings}; {schedule}; {torch_now}; onnxruntime {runtime_version()}"
@@ -159,8 +163,9 @@ def _copy(student: nn.Module) -> dict[str, Tensor]:
 
 @contextmanager
 def deterministic() -> Iterator[None]:
-    """Only algorithms that repeat bit for bit, for the time of training; the caller's setting and
-    generator come back.
+    """Restrict torch to deterministic algorithms inside the block.
+
+    Afterwards the caller's setting and the state of its random generator are restored.
     """
     before, generator = torch.are_deterministic_algorithms_enabled(), torch.get_rng_state()
     torch.use_deterministic_algorithms(True)
