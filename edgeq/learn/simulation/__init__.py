@@ -1,1 +1,1 @@
-"""An integer model in torch, with gradients, and what of it is learned."""
+"""Simulation of an integer model in torch, with gradients for what is learned."""

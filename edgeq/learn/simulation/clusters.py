@@ -1,6 +1,4 @@
-"""Which table and which entry a number is stored as, and the mean of what is stored as one. numpy
-only.
-"""
+"""Clusters of a codebook in numpy: the table of each number, and the mean of each cluster."""
 
 from __future__ import annotations
 
@@ -11,8 +9,10 @@ from edgeq.numerics.codebook import Grain
 
 
 def cluster_means(clusters: Indices, numbers: F32, entries: F32) -> F32:
-    """The mean of the numbers in each cluster, shaped like entries [T, k]; those of empty clusters
-    stay. clusters: place of each number.
+    """The mean of the numbers in each cluster, float32 [T, k]; empty clusters keep their entry.
+
+    clusters: for each number, the index of its entry, all tables one after the other. entries: the
+    current entries, [T, k].
     """
     count = np.bincount(clusters.reshape(-1), minlength=entries.size).reshape(entries.shape)
     total = np.bincount(clusters.reshape(-1), numbers.reshape(-1), minlength=entries.size).reshape(entries.shape)
@@ -20,14 +20,15 @@ def cluster_means(clusters: Indices, numbers: F32, entries: F32) -> F32:
 
 
 def table_of_each(shape: tuple[int, ...], grain: Grain, axis: int) -> Indices:
-    """The number of the table that each number of a weight of this shape is stored in. axis: of the
-    output channels.
+    """For each number of a weight, the index of the table in which it is stored.
+
+    shape: of the weight. axis: of the output channels.
     """
     tables = np.arange(shape[axis]) // (grain.channels or shape[axis])
     return np.broadcast_to(np.expand_dims(tables, [other for other in range(len(shape)) if other != axis]), shape)
 
 
 def first_zero(entries: F32) -> Mask:
-    """Where the first 0 of each table [T, k] stands."""
+    """True at the first 0 of each table, [T, k]."""
     zero = entries == 0
     return np.asarray(zero & (np.cumsum(zero, axis=-1) == 1))

@@ -17,20 +17,22 @@ from edgeq.learn.operators.operands import Operand, Operands, TorchOperator, rea
 from edgeq.learn.operators.table import OPERATORS
 from edgeq.learn.simulation.float_islands import Island, exact_with_gradient
 
-#: operators here that make more than one value
+#: operators that may have more than one output in torch
 SEVERAL = ("DynamicQuantizeLinear", "Split")
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Steps that make the wanted values from given ones, in the order to run them."""
+    """Steps that compute the wanted values from given ones."""
 
+    #: the steps, in the order in which they run
     steps: tuple[Island, ...]
+    #: names of the values that they compute for others
     wanted: tuple[str, ...]
 
     @cached_property
     def last(self) -> dict[str, int]:
-        """Name of a value -> the place of the last step that reads it."""
+        """Name of a value -> index of the last step that reads it."""
         return {name: at for at, step in enumerate(self.steps) for name in step.read}
 
     @cached_property
@@ -40,11 +42,11 @@ class Part:
 
 
 class Executor:
-    """A model of the given operators, without bodies. parameters: its float32 constants by name;
-    set requires_grad to learn them. constants: all of them. made: names of the values that nodes
-    make. steps: all of its nodes in the order to run them, for what comes from the runtime itself.
+    """A model without subgraphs, run in torch.
 
-    Raises UnsupportedOp, naming the first node that has no operator here.
+    operators: operator type -> torch function. steps: all nodes in the order in which they run,
+    needed where the runtime computes some of them; empty: each node is a step. Raises
+    UnsupportedOp, which names the first node without an operator.
     """
 
     def __init__(self, model: ir.Model, operators: Mapping[str, TorchOperator] = OPERATORS, steps: Sequence[Island] = ()) -> None:
@@ -58,27 +60,31 @@ class Executor:
                 raise UnsupportedOp(what, f"node {node.name}", "Replace the operator in the float model.")
         self.inputs = tuple(str(value.name) for value in model.graph.inputs)
         self.outputs = tuple(str(value.name) for value in model.graph.outputs)
+        #: names of all values that nodes compute
         self.made = frozenset(str(value.name) for node in self._nodes for value in node.outputs)
+        #: the constants of the model by name
         self.constants: dict[str, Tensor] = {}
         for name, value in model.graph.initializers.items():
             array = constant(value)
             if array is not None:
                 self.constants[name] = torch.from_numpy(np.array(array))
+        #: the float32 constants by name; set requires_grad to learn them
         self.parameters = {name: one for name, one in self.constants.items() if one.dtype == torch.float32}
         self.steps = tuple(steps) or tuple(Island((node,)) for node in self._nodes)
         self._all = Part(self.steps, self.outputs)
 
     def forward(self, feeds: Mapping[str, Tensor], want: Sequence[str] = ()) -> dict[str, Tensor]:
-        """The graph's outputs and the wanted inner values by name. Values are dropped after their
-        last reader.
+        """The graph's outputs and the inner values `want`, by name.
 
-        feeds: the inputs; also constants by name, which they replace.
+        feeds: the inputs by name, and constants by name to replace those of the model. Every value
+        is freed after its last reader.
         """
         return self.run(self._all, feeds, want)
 
     def part(self, given: Collection[str], wanted: Sequence[str]) -> Part | None:
-        """What makes the wanted values where only the given ones are known; None where inputs of
-        the model are needed, too.
+        """The part that computes the wanted values from the given ones and constants.
+
+        None when inputs of the model are needed, too.
         """
         makers = {name: at for at, step in enumerate(self.steps) for name in step.made}
         needed, looked_for = set[int](), [name for name in wanted if name not in given]
@@ -94,8 +100,9 @@ class Executor:
         return Part(tuple(self.steps[at] for at in sorted(needed)), tuple(wanted))
 
     def run(self, part: Part, feeds: Mapping[str, Tensor], want: Sequence[str] = ()) -> dict[str, Tensor]:
-        """What the part is to make, and further values in it, by name. feeds: what it is given;
-        also constants by name.
+        """The wanted values of the part and the inner values `want`, by name.
+
+        feeds: the given values by name, and constants by name to replace those of the model.
         """
         values: dict[str, Operand] = {**self.constants, **feeds}
         kept = {*part.wanted, *want}

@@ -1,8 +1,7 @@
-"""What a quantized model computes in float, computed by the runtime itself: numbers of its kernels,
-gradients of torch.
+"""Float parts of a quantized model: values from the runtime's own kernels, gradients from torch.
 
-Two libraries round a normalization or a GELU differently in the last bit, and now and then that is
-another code behind it.
+Two libraries round a normalization or a GELU differently in the last bit, which sometimes gives
+another code in the quantizer behind it.
 """
 
 from __future__ import annotations
@@ -26,11 +25,10 @@ from edgeq.runtimes.ort import Session, open_session
 
 @dataclass(frozen=True, eq=False)
 class Island:
-    """Nodes that run one after the other. session: also computes all of them, from the values
-    outside that they read.
-    """
+    """Nodes that run one after the other."""
 
     nodes: tuple[ir.Node, ...]
+    #: computes the same nodes in the runtime from the outer values that they read; None: torch only
     session: Session | None = None
 
     @cached_property
@@ -40,12 +38,13 @@ class Island:
 
     @cached_property
     def made(self) -> frozenset[str]:
-        """Names of the values that the nodes make."""
+        """Names of the values that the nodes compute."""
         return frozenset(str(value.name) for node in self.nodes for value in node.outputs)
 
     def exact(self, values: Mapping[str, Operand]) -> dict[str, Tensor]:
-        """What nodes outside read of these, by name, as the runtime computes it; nothing without a
-        session.
+        """The values that leave the island, by name, as the runtime computes them.
+
+        values: at least those that the island reads. Empty without a session.
         """
         if self.session is None:
             return {}
@@ -54,17 +53,16 @@ class Island:
 
 
 def exact_with_gradient(simulated: Operand | None, exact: Tensor) -> Tensor:
-    """The exact numbers, with the gradient of the simulated ones, if there are any."""
+    """The exact values, with the gradient of the simulated ones if they have one."""
     wanted = None if simulated is None else real(simulated)
     return exact if wanted is None or not wanted.requires_grad else straight(wanted, exact)
 
 
 def float_islands(model: ir.Model, floats: Set[str], learned: Set[str]) -> list[Island]:
-    """The nodes of a model in an order that keeps float ones together, as the runtime sees them and
-    fuses them.
+    """The nodes of a model in an order that keeps float nodes together, as the runtime fuses them.
 
-    model: gets shapes in place. floats: names of the nodes that run in float. learned: names of
-    constants that change.
+    model: shapes are inferred in place. floats: names of the nodes that run in float. learned:
+    names of the constants that change.
     """
     InferShapes()(model)
     steps = []
@@ -75,11 +73,12 @@ def float_islands(model: ir.Model, floats: Set[str], learned: Set[str]) -> list[
 
 
 def _islands(model: ir.Model, floats: Set[str]) -> list[list[ir.Node]]:
-    """Float nodes with as many changes from integers to floats ahead of them, so that no path from
-    one to another leads through integers.
+    """The nodes in islands: float nodes of one depth together, every other node alone.
 
-    What only other nodes of a pattern read has the number of its last node: what the runtime makes
-    one kernel of stays together. Nodes that do not run in float are alone.
+    The depth of a node is the largest number of changes from integers to float on a path from it to
+    the outputs, so that no path between two nodes of an island leads through integers. A node that
+    is read only inside a pattern has the depth of the pattern's last node: what the runtime fuses
+    into one kernel stays together.
     """
     ahead: dict[ir.Node, int] = {}
     found: dict[int, list[ir.Node]] = {}
@@ -95,7 +94,7 @@ def _islands(model: ir.Model, floats: Set[str]) -> list[list[ir.Node]]:
 
 
 def _in_order(model: ir.Model, islands: Sequence[list[ir.Node]]) -> list[list[ir.Node]]:
-    """Each behind what it reads, otherwise as the nodes lie in the graph."""
+    """The islands in topological order, and otherwise in the order of the graph."""
     place = {node: at for at, node in enumerate(nodes(model))}
     first = {node: place[island[0]] for island in islands for node in island}
     sorter: TopologicalSorter[int] = TopologicalSorter()
@@ -115,9 +114,7 @@ def _in_order(model: ir.Model, islands: Sequence[list[ir.Node]]) -> list[list[ir
 
 
 def _session(model: ir.Model, island: Sequence[ir.Node], learned: Set[str]) -> Session | None:
-    """These nodes as a model of their own; None where the type of what they read or give is not
-    known.
-    """
+    """A session that runs these nodes; None when the type of an input or output is unknown."""
     inside, outputs = set(island), model.graph.outputs
     made = [value for node in island for value in node.outputs]
     given = [value for value in made if value in outputs or any(use.node not in inside for use in value.uses())]
@@ -128,6 +125,6 @@ def _session(model: ir.Model, island: Sequence[ir.Node], learned: Set[str]) -> S
     part = ir.convenience.extract(model.graph, fed, given)
     for value in fed:
         part.initializers.pop(str(value.name), None)
-    # one thread: islands are many and small, and kernels give the same numbers with one and with
-    # several (but for Log and Elu)
+    # one thread is enough: islands are many and small, and all kernels except Log and Elu give the
+    # same numbers with one thread and with several
     return open_session(ir.Model(part, ir_version=model.ir_version), threads=1)

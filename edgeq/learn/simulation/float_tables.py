@@ -1,6 +1,4 @@
-"""A float model whose weights lie in tables of floats, in torch: entries, and which entry a weight
-is stored as, are learned.
-"""
+"""A float model with tables of floats in torch: entries and assignments of weights are learned."""
 
 from __future__ import annotations
 
@@ -28,28 +26,30 @@ from edgeq.schema.weights import weight_key
 
 @dataclass(frozen=True, eq=False)
 class FloatTable:
-    """A weight behind its tables. free: its own numbers, in units of `unit`; entries: float32 [T,
-    k], in TABLE_STEP of it.
+    """A weight that is stored as indices into tables of floats."""
 
-    owner: table of each number; held: entries that stay 0; kept: numbers that may be something
-    else.
-    """
-
+    #: the weight before the assignment to entries, in units of `unit`
     free: Parameter
+    #: float32 [T, k], in units of TABLE_STEP * unit
     entries: Parameter
+    #: for each number of the weight, the index of its table
     owner: Indices
+    #: entries that stay 0, [T, k]
     held: Tensor
+    #: numbers of the weight that may differ from 0
     kept: Mask
+    #: about the mean distance between neighbouring entries at the start
     unit: float
+    #: bits of an index
     bits: int
 
     def whole(self) -> Tensor:
-        """The weight. Its gradient goes to its own numbers and, summed, to the entries."""
+        """The weight. Its gradient reaches `free` and, summed per entry, the entries."""
         chosen = self._ascending().reshape(-1)[torch.from_numpy(self._clusters())]
         return (chosen + (self.free - self.free.detach())) * self.unit
 
     def refit(self) -> None:
-        """One step of k-means: see LearnedWeight.refit."""
+        """One step of k-means, as in LearnedWeight.refit; held entries stay 0."""
         order = self._order().numpy()
         means = cluster_means(self._clusters(), self.free.detach().numpy(), self._ascending().detach().numpy())
         entries = np.zeros_like(means)
@@ -60,11 +60,11 @@ class FloatTable:
         return torch.argsort(torch.where(self.held, torch.zeros_like(self.entries), self.entries).detach(), dim=-1, stable=True)
 
     def _ascending(self) -> Tensor:
-        """The entries in units, [T, k]."""
+        """The entries in ascending order, in units of `unit`, [T, k]."""
         return torch.where(self.held, torch.zeros_like(self.entries), self.entries).gather(-1, self._order()) * TABLE_STEP
 
     def _clusters(self) -> Indices:
-        """The place of each number in the ascending entries, all tables one after the other."""
+        """The index of each number's entry: ascending entries, all tables one after the other."""
         entries, free = self._ascending().detach().numpy(), self.free.detach().numpy()
         wanted = np.where(self.kept, free, np.float32(0))
         places = np.zeros(free.shape, np.intp)
@@ -75,8 +75,10 @@ class FloatTable:
 
 
 class FloatStudent:
-    """A float model with tables. weights: value name of a weight -> what it was before it got
-    tables. See Simulation for the rest.
+    """A float model with tables, as a student.
+
+    storage: "node:input index" -> how the weight is stored. weights: name of a weight's value ->
+    the weight before palettization. refits: entries follow from `refit`, not from a gradient.
     """
 
     def __init__(self, model: ir.Model, storage: Mapping[str, Storage], weights: Mapping[str, F32], *, refits: bool) -> None:
@@ -99,24 +101,22 @@ class FloatStudent:
 
     @property
     def mean_bits(self) -> float:
-        """Bits of an index, over all weights."""
+        """Bits of an index, averaged over all weights."""
         sizes = [table.free.numel() for table in self._tables.values()]
         total = sum(size * table.bits for size, table in zip(sizes, self._tables.values(), strict=True))
         return float(total / max(1, sum(sizes)))
 
     def forward(self, feeds: Mapping[str, Tensor], want: Sequence[str] = ()) -> dict[str, Tensor]:
-        """Graph outputs and wanted inner values."""
+        """The graph's outputs and the inner values `want`, by name."""
         return self._executor.forward({**{name: table.whole() for name, table in self._tables.items()}, **feeds}, want)
 
     def refit(self) -> None:
-        """Where tables are to follow the weights: move every entry to the mean of its cluster."""
+        """If entries follow from k-means, move every entry to the mean of its cluster."""
         for table in self._tables.values() if self._refits else ():
             table.refit()
 
     def learned(self) -> dict[str, F32]:
-        """Value name of each weight -> its numbers now, no more different ones than its tables have
-        entries.
-        """
+        """Name of each weight's value -> the weight as its tables represent it now."""
         with torch.no_grad():
             return {name: table.whole().numpy() for name, table in self._tables.items()}
 

@@ -1,6 +1,4 @@
-"""Scales of activations that are learned: one for each group of values that share a grid, as far as
-nothing else fixes it.
-"""
+"""Learned scales of activations: one for each group of values with a common grid, unless fixed."""
 
 from __future__ import annotations
 
@@ -17,35 +15,38 @@ from edgeq.refine.draft import Draft
 from edgeq.schema.plan import Plan
 from edgeq.schema.target import Target
 
-#: a step of 1 of a scale's parameter changes the scale by this share: scales are to move slower
-#: than codes
+#: a change of 1 in a scale's parameter multiplies the scale by exp(SCALE_STEP): scales should move
+#: more slowly than codes
 SCALE_STEP = 0.05
 
 
 @dataclass(frozen=True, eq=False)
 class LearnedScale:
-    """The scale of a group of values. name: of its initializer; steps: the parameter; shrinks: the
-    end of the grid stands for a Clip.
-    """
+    """The learned scale of a group of values."""
 
+    #: name of the scale's initializer
     name: str
+    #: names of the values in the group
     values: tuple[str, ...]
+    #: the scale in the plan
     first: float
+    #: the parameter: the scale is first * exp(steps * SCALE_STEP)
     steps: Parameter
+    #: whether the scale may only shrink, since the end of the grid replaces a Clip
     shrinks: bool
 
     def scale(self) -> Tensor:
-        """float32, ()."""
+        """The scale, float32 of shape ()."""
         steps = self.steps.clamp(max=0.0) if self.shrinks else self.steps
         return torch.tensor(self.first, dtype=torch.float32) * torch.exp(steps * SCALE_STEP)
 
 
 def learned_scales(integers: ir.Model, draft: Draft) -> list[LearnedScale]:
-    """Give every group of values of the integer model, in place, scale initializers of its own;
-    those that may be learned, in graph order.
+    """The scales that may be learned, in graph order.
 
-    Held: powers of two, the grids that an operator has whatever the data, and those of the model's
-    inputs, which users rely on.
+    Each of these groups gets a scale initializer of its own in the integer model, in place. Powers
+    of two are not learned, nor grids that an operator fixes, nor those of the model's inputs, on
+    which users rely.
     """
     plan, target = draft.plan, draft.task.target
     held = _held(draft.model, plan, target)
@@ -67,7 +68,7 @@ def learned_scales(integers: ir.Model, draft: Draft) -> list[LearnedScale]:
 
 
 def read_as(integers: ir.Model, plan: Plan) -> dict[str, str]:
-    """Value that the plan has a grid for -> the name of its dequantized form, in graph order."""
+    """Value with a grid in the plan -> its dequantized value, by names, in graph order."""
     found = {}
     for node in nodes(integers):
         value = _planned_value(node, plan) if is_op(node, "QuantizeLinear") else None
@@ -78,7 +79,7 @@ def read_as(integers: ir.Model, plan: Plan) -> dict[str, str]:
 
 
 def _read_own(model: ir.Model, quantize: ir.Node, name: str) -> None:
-    """Let the pair read the scale initializer of this name."""
+    """Let a QuantizeLinear and its DequantizeLinear read the scale initializer of this name."""
     scale = quantize.inputs[1]
     array = constant(scale)
     assert array is not None
@@ -89,8 +90,9 @@ def _read_own(model: ir.Model, quantize: ir.Node, name: str) -> None:
 
 
 def _planned_value(quantize: ir.Node, plan: Plan) -> str | None:
-    """The name that the plan has for what is quantized; a graph output's own name is the
-    dequantized value's.
+    """The name under which the plan has a grid for the quantized value; None: it has none.
+
+    For a graph output this is the name of the dequantized value.
     """
     reader = next((use.node for use in quantize.outputs[0].uses()), None)
     ends = (quantize.inputs[0], None if reader is None else reader.outputs[0])
@@ -102,11 +104,11 @@ def _group(plan: Plan, value: str) -> str:
 
 
 def _held(floats: ir.Model, plan: Plan, target: Target) -> set[str]:
-    """Values whose grid is not for data to choose."""
+    """Values whose grid must not be learned."""
     found = {str(value.name) for value in floats.graph.inputs}
     for node in nodes(floats):
         kernel = target.kernel_of(node.op_type)
         fixed = kernel is not None and (kernel.output_grid is not None or kernel.fixed_range is not None)
-        if fixed or is_op(node, "HardSigmoid"):  # as an integer Add, nothing but the grid cuts it off
+        if fixed or is_op(node, "HardSigmoid"):  # rewritten as an integer Add, which only its grid clips
             found |= {str(value.name) for value in node.outputs}
     return found.intersection(plan.grids)

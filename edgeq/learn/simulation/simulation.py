@@ -1,6 +1,4 @@
-"""The integer model of a plan in torch, with what can be learned as parameters; what was learned
-goes back into a plan.
-"""
+"""The integer model of a plan in torch, with weights, scales and biases as parameters."""
 
 from __future__ import annotations
 
@@ -27,48 +25,49 @@ from edgeq.rewrite.pipeline import with_quantizers
 from edgeq.schema.plan import Plan
 from edgeq.schema.task import Task
 
-#: without an output grid a bias is learned in so many units of its accumulator
+#: without an output grid, a bias is learned in steps of this many units of its accumulator
 BIAS_UNIT = 64.0
 
 
 @dataclass(frozen=True, eq=False)
 class LearnedBias:
-    """A bias [C]: first + steps * unit. name: of its constant; scale: of that of its int32 codes
-    (None: it is stored in float).
+    """A learned bias [C]: first + steps * unit."""
 
-    factors: names of the two scales that scale is the product of.
-    """
-
+    #: name of the layer's node
     node: str
+    #: the bias at the start, float32 [C]
     first: Tensor
+    #: the parameter, [C]
     steps: Parameter
     unit: float
+    #: name of the bias's constant in the graph
     name: str
+    #: name of the scale of its int32 codes; None: it is stored in float
     scale: str | None
+    #: names of the input scale and the weight scale, whose product that scale is
     factors: tuple[str, str]
 
     def real(self) -> Tensor:
-        """float32 [C]."""
+        """The bias, float32 [C]."""
         return self.first + self.steps * self.unit
 
 
 class Simulation:
-    """A plan's model in torch: the same integers, and gradients.
+    """A plan's model in torch: the integers of the runtime, with gradients.
 
-    learnable: the parameters. inner: value of the plan -> the name of what its readers see of it.
-    executor: runs it, with `constants` in place. refits: entries of tables follow from `refit`, and
-    not from a gradient.
+    refits: entries of tables follow from `refit`, not from a gradient.
     """
 
     def __init__(self, draft: Draft, *, refits: bool = False) -> None:
         plan, target = draft.plan, draft.task.target
-        # with quantizers around the float operators, and nothing that only serves a runtime
+        # quantizers around the float operators, without rewrites that only a runtime needs
         self._plan, self._refits, model = plan, refits, with_quantizers(draft.task.model, plan, target)
         self.scales = learned_scales(model, draft)
         self._weights: dict[str, LearnedWeight] = {}
         self._weight_scales: dict[str, str] = {}
         self._keys: dict[str, str] = {}
         self.biases: list[LearnedBias] = []
+        #: name of a value in the plan -> name of its dequantized value
         self.inner = read_as(model, plan)
         twins = {str(node.name): node for node in nodes(model)}
         for one in draft.layers:
@@ -76,26 +75,26 @@ class Simulation:
             self._learn_bias(one, twins[one.layer.node])
         floating = {name for name, node in plan.nodes.items() if node.runs == "float"}
         learned = {*self._weights, *self._weight_scales, *(one.name for one in self.scales), *(one.name for one in self.biases)}
+        #: runs the model, given `constants`
         self.executor = Executor(model, operators_of(target), float_islands(model, floating, learned))
         weights = [parameter for weight in self._weights.values() for parameter in weight.parameters]
+        #: all parameters
         self.learnable = ParameterList([*weights, *(one.steps for one in self.scales), *(one.steps for one in self.biases)])
         for table in [weight.table for weight in self._weights.values() if weight.table is not None]:
             table.entries.requires_grad_(not refits)
 
     def forward(self, feeds: Mapping[str, Tensor], want: Sequence[str] = ()) -> dict[str, Tensor]:
-        """Graph outputs and wanted inner values, as the runtime computes them from these
-        parameters.
-        """
+        """The graph's outputs and the inner values `want`, as the runtime would compute them."""
         return self.executor.forward({**self.constants(), **feeds}, want)
 
     @property
     def mean_bits(self) -> float:
-        """Bits of a learned weight, over all of them."""
+        """Bits of a learned weight, averaged over all of them."""
         sizes = [(int(weight.free.numel()), weight.bits) for weight in self._weights.values()]
         return float(sum(size * bits for size, bits in sizes)) / max(sum(size for size, _ in sizes), 1)
 
     def learned(self) -> Plan:
-        """The plan with the grids, codes and biases that the parameters stand for now."""
+        """The plan with the grids, codes and biases that the parameters now represent."""
         with torch.no_grad():
             weights = {key: self._weights[name].learned() for key, name in self._keys.items()}
             biases = {one.node: tuple(float(b) for b in one.real().reshape(-1)) for one in self.biases if one.steps.any()}
@@ -110,22 +109,23 @@ class Simulation:
 
     @property
     def named_weights(self) -> Mapping[str, LearnedWeight]:
-        """Each once, by the name of its codes in the graph."""
+        """Each learned weight once, by the name of its codes in the graph."""
         return self._weights
 
     @property
     def weights(self) -> tuple[LearnedWeight, ...]:
-        """Each once, whatever reads it."""
+        """Each learned weight once, even if several nodes read it."""
         return tuple(self._weights.values())
 
     def refit(self) -> None:
-        """Where tables are to follow the weights: move every entry to the mean of its cluster."""
+        """If entries follow from k-means, move every entry to the mean of its cluster."""
         for weight in self._weights.values() if self._refits else ():
             weight.refit()
 
     def constants(self, read: Container[str] | None = None) -> dict[str, Tensor]:
-        """Every constant that follows from the parameters, by its name in the graph; of `read`
-        only, if given.
+        """The constants that follow from the parameters, by their names in the graph.
+
+        read: names of the constants to compute; None: all.
         """
         found = {one.name: one.scale() for one in self.scales if read is None or one.name in read}
         for name, weight in self._weights.items():
@@ -140,7 +140,7 @@ class Simulation:
         return found
 
     def _bias(self, one: LearnedBias, found: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Its constants. found: scales, as far as they are learned."""
+        """The constants of a bias by name. found: the learned scales by name."""
         real = one.real()
         if one.scale is None:
             return {one.name: real}

@@ -1,6 +1,4 @@
-"""A table of codes that is learned: its entries in units of codes, those that stay 0, and which of
-several tables a number of the weight has.
-"""
+"""Learned tables of codes: their entries, those that stay 0, and the table of each number."""
 
 from __future__ import annotations
 
@@ -21,45 +19,46 @@ from edgeq.numerics.rounding import Codes
 from edgeq.refine.weighted import Weighted
 from edgeq.schema.weights import CodebookWeight
 
-#: a step of 1 of a table's entry is this share of the distance of its entries: all weights stored
-#: as it move with it, the same way
+#: a change of 1 in an entry's parameter moves it by this share of the mean distance of entries: it
+#: is small, since all weights that are stored as the entry move with it
 TABLE_STEP = 0.1
-#: a weight with at least this share of zeros keeps them
+#: a weight whose share of zeros is at least this keeps its zeros
 SPARSE = 0.1
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """A codebook that is learned. entries: float32 [T, k] in units of `unit` codes, a parameter;
-    owner: of each number, its table.
+    """A learned codebook: T tables of k entries."""
 
-    held: entries that must stay 0, because zeros of the weight are kept or neighbours are limited.
-    gap: mean distance of entries, codes.
-    """
-
+    #: the parameter, float32 [T, k], in units of `unit` codes
     entries: Tensor
+    #: for each number of the weight, the index of its table, in the weight's shape
     owner: Indices
+    #: entries that stay 0, bool [T, k]: zeros of the weight are kept, or sums of neighbours limited
     held: Tensor
+    #: the smallest and the largest code that an entry may have
     ends: tuple[int, int]
     unit: float
+    #: the mean distance of entries at the start, in codes
     gap: float
 
     def whole(self) -> Tensor:
-        """The entries as codes, ascending, [T, k]."""
+        """The entries rounded to codes, in ascending order, [T, k]."""
         return rounded(torch.clamp(self.kept(), *self.ends)).gather(-1, self.order())
 
     def kept(self) -> Tensor:
-        """The entries in codes, as they are learned, with 0 where that is held."""
+        """The entries in codes before rounding, [T, k], with 0 where they are held."""
         return torch.where(self.held, torch.zeros_like(self.entries), self.entries * self.unit)
 
     def order(self) -> Tensor:
-        """Indices that put the whole entries in ascending order; equal ones stay in theirs."""
+        """Indices that sort the rounded entries, [T, k]; equal entries keep their order."""
         return torch.argsort(torch.round(torch.clamp(self.kept().detach(), *self.ends)), dim=-1, stable=True)
 
 
 def table_of(one: Weighted, stored: AnyArray, book_plan: CodebookWeight, codes: Codes) -> Table:
-    """What the codes that are stored now are indices into. Raises UnsupportedOp for tables of
-    vectors.
+    """The tables into which the stored codes are indices.
+
+    Raises UnsupportedOp for tables of vectors.
     """
     grain = parse_grain(book_plan.granularity)
     book = encode(stored, grain, book_plan.channel_axis, book_plan.bits)
@@ -71,9 +70,9 @@ def table_of(one: Weighted, stored: AnyArray, book_plan: CodebookWeight, codes: 
     owner = table_of_each(stored.shape, grain, book_plan.channel_axis)
     needs_zero = (codes.limit is not None and bool(codes.pairs)) or float(np.mean(stored == 0)) >= SPARSE
     held = first_zero(entries) & needs_zero
-    # within half of a limit no two neighbours are too large together
+    # two neighbours that each stay within half of the limit cannot exceed it together
     half = codes.qmax if codes.limit is None or not codes.pairs else codes.limit // 2
-    # what the plan has is allowed, whatever it is
+    # the codes of the plan are always allowed
     ends = (min(max(codes.qmin, -half), int(entries.min())), max(min(codes.qmax, half), int(entries.max())))
     gap = float(np.ptp(entries, -1).mean() / size) or 1.0
     unit = gap * TABLE_STEP
@@ -81,7 +80,7 @@ def table_of(one: Weighted, stored: AnyArray, book_plan: CodebookWeight, codes: 
 
 
 def row_tables(entries: NDArray[np.floating], rows: F32) -> F64:
-    """Tables [T, k] for the rows [G, C, K]: [G, C, k]."""
+    """The table of each row: entries [T, k], rows [G, C, K] -> [G, C, k]."""
     groups, outputs = rows.shape[:2]
     run = -(-groups * outputs // len(entries))
     tables: F64 = np.asarray(entries, np.float64)[np.arange(groups * outputs) // run]

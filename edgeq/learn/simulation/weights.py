@@ -1,6 +1,4 @@
-"""A weight that is learned behind its exact grid: free numbers in units of codes, the rounding of
-the target, learned steps and tables.
-"""
+"""A learned weight: free numbers, rounded as the target rounds, with learned scales and tables."""
 
 from __future__ import annotations
 
@@ -22,26 +20,29 @@ from edgeq.numerics.rounding import Codes
 from edgeq.refine.weighted import Weighted
 from edgeq.schema.weights import WeightPlan
 
-#: a free number begins at most this far from its first code: what rounding with the data in view
-#: chose must not flip at the first step
+#: a free number starts at most this far from its first code, in codes, so that the first step does
+#: not undo the rounding that was chosen with calibration data
 INSIDE = 0.25
 
 
 @dataclass(frozen=True, eq=False)
 class LearnedWeight:
-    """free: the weight in units of `unit` codes, a parameter. steps: what its scales are changed
-    by, a parameter (None: they stay).
+    """A weight of integer codes whose numbers, and possibly scales and table, are learned."""
 
-    first: its grid in the plan. codes: those that the target allows.
-    """
-
+    #: the layer that it belongs to
     one: Weighted
+    #: its grid and codes in the plan at the start
     first: WeightPlan
+    #: the codes that the target allows
     codes: Codes
+    #: the parameter: the weight before rounding, in units of `unit` codes
     free: Tensor
+    #: the parameter of its scales, see `scale`; None: they are not learned
     steps: Tensor | None
     unit: float = 1.0
+    #: the tables that its codes come from; None: codes are not stored as a codebook
     table: Table | None = None
+    #: its codes at the start
     began: AnyArray = field(default_factory=lambda: np.zeros(0))
 
     @property
@@ -52,17 +53,18 @@ class LearnedWeight:
 
     @property
     def bits(self) -> float:
-        """Of a code, or of an index into the table."""
+        """Bits of a code, or of an index into the table."""
         return float(np.log2(self.codes.qmax - self.codes.qmin + 1) if self.table is None else np.log2(self.table.entries.shape[1]))
 
     def scale(self) -> Tensor:
-        """float32, [C] or ()."""
+        """The scales first * exp(steps * SCALE_STEP), float32 [C] or ()."""
         first = torch.from_numpy(np.array(self.first.params.scale))
         return first if self.steps is None else first * torch.exp(self.steps * SCALE_STEP).reshape(first.shape)
 
     def whole(self) -> Tensor:
-        """The codes, whole float32 numbers in the weight's shape; their gradient goes to the free
-        numbers and to the table's entries.
+        """The codes as integers in float32, in the weight's shape.
+
+        Their gradient reaches the free numbers and the entries of the table.
         """
         wanted = self.free * self.unit
         rows = self.one.layer.weight_rows(wanted.detach().numpy())
@@ -74,8 +76,9 @@ class LearnedWeight:
         return entries.reshape(-1)[flat] + (wanted - wanted.detach())
 
     def refit(self) -> None:
-        """One step of k-means: every entry becomes the mean of the free numbers that are stored as
-        it. Empty ones, and those held, stay.
+        """One step of k-means: move every entry to the mean of the free numbers stored as it.
+
+        Entries of empty clusters and held entries stay.
         """
         if self.table is None:
             return
@@ -87,9 +90,7 @@ class LearnedWeight:
         self.table.entries.data.copy_(torch.from_numpy(kept / np.float32(self.table.unit)))
 
     def clusters(self, table: Table, entries: Tensor, rows: F32) -> Indices:
-        """The place of each number of the weight in the entries, all tables one after the other; in
-        the weight's shape.
-        """
+        """The index of each number's entry, all tables in sequence, in the weight's shape."""
         codes = self._table_codes(entries.detach().numpy(), rows)
         places = np.asarray(self.one.layer.from_rows(codes.places(codes.all_nearest(rows))), np.intp)
         return np.asarray(table.owner * entries.shape[1] + places, np.intp)
@@ -100,9 +101,7 @@ class LearnedWeight:
         return TableCodes(codes.qmin, codes.qmax, codes.pairs, codes.limit, codes.power_of_two, codes.kept, tables)
 
     def learned(self) -> WeightPlan:
-        """The grid of the plan with what was learned; the very first one when its codes and scales
-        did not change.
-        """
+        """The plan of the weight with what was learned; `first` itself when nothing changed."""
         codes = self.whole().detach().numpy().astype(self.first.dtype)
         scale = tuple(float(s) for s in np.atleast_1d(self.scale().detach().numpy()))
         if scale == self.first.scale and np.array_equal(codes, self.began):
@@ -110,13 +109,15 @@ class LearnedWeight:
         return self.first.learned(scale, codes, f"{self.first.rule.removesuffix(TUNED)}{TUNED}")
 
 
-#: what the rule of a grid says once it was learned
+#: appended to the rule of a grid that was learned
 TUNED = ", fine-tuned"
 
 
 def learned_weight(one: Weighted, weight: AnyArray, stored: AnyArray, grid: WeightPlan, codes: Codes, scales: bool) -> LearnedWeight:
-    """weight: the float one; stored: its codes now. scales: whether its scales are learned. Raises
-    UnsupportedOp for tables of vectors.
+    """The learned weight in its initial state.
+
+    weight: the float weight. stored: its codes in the plan. codes: those that the target allows.
+    scales: whether its scales are learned. Raises UnsupportedOp for tables of vectors.
     """
     began = stored.astype(np.float32)
     steps = Parameter(torch.zeros(len(grid.scale))) if scales else None
@@ -127,14 +128,14 @@ def learned_weight(one: Weighted, weight: AnyArray, stored: AnyArray, grid: Weig
     rows = one.layer.weight_rows(began)
     if codes.kept is None and bool((table.held).any()) and float(np.mean(stored == 0)) >= SPARSE:
         codes = replace(codes, kept=rows != 0)
-    # exactly on its code: entries lie closer in the middle of a table, and a fit in sequence chose
-    # each for all before it
+    # start exactly at the codes: entries are closer together in the middle of a table, and a fit in
+    # sequence chose each code for the errors of all earlier ones
     free = Parameter(torch.from_numpy(began / np.float32(table.gap)))
     return LearnedWeight(one, grid, codes, free, steps, table.gap, table, stored)
 
 
 def in_steps(weight: AnyArray, grid: WeightPlan) -> F32:
-    """A float weight in units of its grid's scales, neither rounded nor cut off."""
+    """A float weight in units of its grid's scales, neither rounded nor clipped."""
     shape = [1] * weight.ndim
     if grid.axis is not None:
         shape[grid.axis] = -1
