@@ -36,7 +36,7 @@ def require_torch() -> None:
 def fine_tuned(task: Task, planned: Planned, data: Dataset | None, clock: Clock, progress: Progress, checkpoint: Checkpoint) -> Planned:
     """The plan after reconstruction and fine-tuning, as far as the recipe requests them.
 
-    Each of the two adds an entry to `planned.steps`. Raises MissingExtra, BadData, and what
+    Each of the two adds an entry to the steps of the result. Raises MissingExtra, BadData, and what
     edgeq.learn.training.finetune.fine_tune raises.
     """
     if not task.recipe.finetune.wanted:
