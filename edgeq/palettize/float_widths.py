@@ -1,87 +1,57 @@
-"""The flow of codebook_widths.py for models that stay float: tables of floats, each width measured,
-and trained where it misses.
-"""
+"""Codebooks of several widths for models that stay float: tables of floats, trained where needed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from edgeq.data.dataset import Dataset
-from edgeq.data.open import open_dataset
-from edgeq.graph.signature import input_specs
-from edgeq.io.load import Loaded
-from edgeq.learn.door import Checkpoint, require_torch
+from edgeq.learn.door import require_torch
 from edgeq.palettize.palettize import Tune, palettize
 from edgeq.palettize.tuned_tables import tuned_tables
-from edgeq.palettize.widths import floors_of, names_fewer
+from edgeq.palettize.widths import Width, WidthsTask, each_width, floors_of
 from edgeq.progress import Progress
 from edgeq.prove.compare import CompareSettings, Comparison, check_floors, compare_models
-from edgeq.rewrite.set_up import DataSource
+from edgeq.prove.task_accuracy import Accuracy
 from edgeq.schema.recipe import Recipe
-from edgeq.schema.task import Shapes
 
 
 @dataclass(frozen=True, eq=False)
 class FloatMade:
-    """A float model with codebooks. size: bytes of its file; found: against the plain model;
-    missed: a line for each floor missed.
-    """
+    """A float model with codebooks, and how it compares with the plain one."""
 
+    #: the model with codebooks
     model: ir.Model
+    #: bytes of its file
     size: int
+    #: how it compares with the plain model
     found: Comparison
+    #: one line for each floor that was missed
     missed: tuple[str, ...]
 
-
-@dataclass(frozen=True, eq=False)
-class FloatWidth:
-    """What came of one width: see codebook_widths.Width."""
-
-    bits: int
-    before: FloatMade
-    after: FloatMade | None
-
     @property
-    def made(self) -> FloatMade:
-        """The fine-tuned model, unless it names fewer labels than before training."""
-        if self.after is None:
-            return self.before
-        return self.before if names_fewer(self.after.found.accuracy, self.before.found.accuracy) else self.after
+    def accuracy(self) -> Accuracy | None:
+        """The task accuracy; None where the data has no labels."""
+        return self.found.accuracy
 
 
-def fine_tune_float_widths(
-    loaded: Loaded,
-    data: DataSource,
-    widths: Sequence[int],
-    *,
-    recipe: Recipe,
-    shapes: Shapes | None = None,
-    validation: DataSource | None = None,
-    checkpoint: Callable[[int], Checkpoint] | None = None,
-    progress: Progress,
-) -> Iterator[FloatWidth]:
-    """One width after the other, as each is done. For the rest see
-    codebook_widths.fine_tune_widths.
+def fine_tune_float_widths(task: WidthsTask, widths: Sequence[int], progress: Progress) -> Iterator[Width[FloatMade]]:
+    """The float models of several widths, each as soon as it is done (see each_width).
+
+    Raises BadData for floors that the data cannot show.
     """
     require_torch()
-    specs = input_specs(loaded.model)
-    seen = open_dataset(data, specs, samples=recipe.samples, shapes=shapes)
-    validation_data = seen if validation is None else open_dataset(validation, specs, split="evaluation", shapes=shapes)
-    floored = recipe.with_floors(floors_of(recipe.floors, validation_data))
-    for bits in widths:
-        wanted = floored.with_codebook(floored.codebook.with_bits(bits))
-        before = _made(loaded, wanted, seen, validation_data, progress, None)
-        after = None
-        if not floored.floors.wanted or before.missed:
-            tune = tuned_tables(loaded.hash, seen, wanted, progress, Checkpoint() if checkpoint is None else checkpoint(bits))
-            after = _made(loaded, wanted, seen, validation_data, progress, tune)
-        yield FloatWidth(bits, before, after)
+    seen = task.calibration_set()
+    validation = task.validation_set() or seen
+    floored = task.recipe.with_floors(floors_of(task.recipe.floors, validation))
 
+    def made(recipe: Recipe, tune: Tune | None = None) -> FloatMade:
+        stored = palettize(task.loaded, recipe.codebook, seen, progress, seed=recipe.seed, tune=tune)
+        found = compare_models(task.loaded.model, stored.model, validation, CompareSettings(batch=recipe.batch), progress=progress)
+        return FloatMade(stored.model, ir.to_proto(stored.model).ByteSize(), found, check_floors(found, recipe.floors))
 
-def _made(loaded: Loaded, wanted: Recipe, seen: Dataset, validation_data: Dataset, progress: Progress, tune: Tune | None) -> FloatMade:
-    made = palettize(loaded, wanted.codebook, seen, progress, seed=wanted.seed, tune=tune)
-    found = compare_models(loaded.model, made.model, validation_data, CompareSettings(batch=wanted.batch), progress=progress)
-    return FloatMade(made.model, ir.to_proto(made.model).ByteSize(), found, check_floors(found, wanted.floors))
+    def trained(recipe: Recipe, bits: int, _: FloatMade) -> FloatMade:
+        return made(recipe, tuned_tables(task.loaded.hash, seen, recipe, progress, task.checkpoint_of(bits)))
+
+    yield from each_width(widths, floored, made, trained)

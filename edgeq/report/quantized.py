@@ -11,6 +11,7 @@ import onnx_ir as ir
 
 from edgeq.integers.emit import emit_tflite
 from edgeq.io.save import atomic_write_bytes, save_model
+from edgeq.prove.task_accuracy import Accuracy
 from edgeq.report.report import Report
 from edgeq.schema.plan import Plan
 
@@ -27,6 +28,16 @@ class Quantized:
     report: Report
     #: the float model's file; None: it came from memory
     source: Path | None
+
+    @property
+    def accuracy(self) -> Accuracy | None:
+        """The task accuracy; None where the data has no labels, or nothing was measured."""
+        return self.report.accuracy
+
+    @property
+    def missed(self) -> tuple[str, ...]:
+        """One line for each floor that was missed."""
+        return self.report.missed
 
     def save(self, path: str | Path, *, force: bool = False) -> None:
         """Write the model, atomically; in TFLite's form when the path ends in .tflite.

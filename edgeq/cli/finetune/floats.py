@@ -10,7 +10,8 @@ from edgeq.cli.finetune.widths_table import MIB, Figures, Row, WidthsReport, wid
 from edgeq.errors import FloorMissed
 from edgeq.io.save import save_model
 from edgeq.learn.door import Checkpoint
-from edgeq.palettize.float_widths import FloatMade, FloatWidth, fine_tune_float_widths
+from edgeq.palettize.float_widths import FloatMade, fine_tune_float_widths
+from edgeq.palettize.widths import Width, WidthsTask
 
 
 def run_floats(job: Job) -> None:
@@ -21,12 +22,12 @@ def run_floats(job: Job) -> None:
     """
     asked = job.asked
     loaded = asked.load_model(job.model)
-    found: list[FloatWidth] = []
+    found: list[Width[FloatMade]] = []
     with asked.screen.progress() as progress:
-        for width in fine_tune_float_widths(
-            loaded, job.data, job.widths, recipe=asked.recipe, shapes=asked.shapes, validation=asked.validation,
-            checkpoint=lambda bits: Checkpoint(job.checkpoint(bits), job.resume), progress=progress,
-        ):  # fmt: skip
+        task = WidthsTask(
+            loaded, job.data, asked.recipe, asked.shapes, asked.validation, lambda bits: Checkpoint(job.checkpoint(bits), job.resume)
+        )
+        for width in fine_tune_float_widths(task, job.widths, progress):
             model = job.files(width.bits).model
             if not (asked.strict and width.made.missed):
                 save_model(width.made.model, model, force=asked.force, inputs=[job.model])
@@ -40,14 +41,14 @@ def run_floats(job: Job) -> None:
         raise FloorMissed("; ".join(missed) + ".", where, FIX)
 
 
-def _told(job: Job, float_bytes: int, found: list[FloatWidth]) -> WidthsReport:
+def _told(job: Job, float_bytes: int, found: list[Width[FloatMade]]) -> WidthsReport:
     first = found[0].before.found
     metric, of_float = (None, None) if first.accuracy is None else (first.accuracy.metric, first.accuracy.float)
     rows = tuple(_row(job, width) for width in found)
     return WidthsReport(str(job.model), float_bytes, of_float, metric, first.samples, job.asked.recipe.floors.max_drop, rows)
 
 
-def _row(job: Job, width: FloatWidth) -> Row:
+def _row(job: Job, width: Width[FloatMade]) -> Row:
     kept: Literal["before", "after"] = "before" if width.made is width.before else "after"
     model = None if job.asked.strict and width.made.missed else str(job.files(width.bits).model)
     after = None if width.after is None else _figures(width.after)

@@ -7,7 +7,8 @@ from edgeq.cli.finetune.widths_table import report_of, row_of, widths_text
 from edgeq.cli.outputs import write
 from edgeq.errors import FloorMissed
 from edgeq.learn.door import Checkpoint
-from edgeq.palettize.widths import fine_tune_widths
+from edgeq.palettize.integer_widths import fine_tune_widths
+from edgeq.palettize.widths import WidthsTask
 
 FIX = "Train longer, or with --labels, another --lr or a finer --granularity; or lower the floor."
 
@@ -21,11 +22,8 @@ def run_widths(job: Job) -> None:
     asked, rows, missed, first = job.asked, [], [], None
     loaded, target = asked.load_model(job.model), asked.load_target()
     with asked.screen.progress() as progress:
-        for width in fine_tune_widths(
-            loaded, job.data, job.widths, target=target, recipe=asked.recipe, shapes=asked.shapes, validation=asked.validation,
-            checkpoint=lambda bits: Checkpoint(job.checkpoint(bits)),
-            ready=lambda made: made.check_form(job.out), progress=progress,
-        ):  # fmt: skip
+        task = WidthsTask(loaded, job.data, asked.recipe, asked.shapes, asked.validation, lambda bits: Checkpoint(job.checkpoint(bits)))
+        for width in fine_tune_widths(task, job.widths, target, progress, ready=lambda made: made.check_form(job.out)):
             files, made = job.files(width.bits), width.made
             first = first or made.report
             write(asked, made, files)

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from edgeq.palettize.widths import Width
 from edgeq.report.figures import decibels
+from edgeq.report.quantized import Quantized
 from edgeq.report.report import Report
 
 MIB = 2**20
@@ -70,8 +71,8 @@ class WidthsReport:
     widths: tuple[Row, ...]
 
 
-def row_of(width: Width, model: str | None, plan: str | None) -> Row:
-    """The row of one width. model, plan: their paths; None: not written."""
+def row_of(width: Width[Quantized], model: str | None, plan: str | None) -> Row:
+    """The row of one width. model, plan: where they were written; None: they were not."""
     size = width.made.report.size.int8_bytes
     after = None if width.after is None else _figures(width.after.report)
     kept: Literal["before", "after"] = "before" if width.made is width.before else "after"
