@@ -28,8 +28,10 @@ from matplotlib.figure import Figure
 from train_digits import TRAINING, export, load_images, train
 
 from edgeq.io.load import load_model
-from edgeq.palettize.widths import Width, fine_tune_widths
+from edgeq.palettize.integer_widths import fine_tune_widths
+from edgeq.palettize.widths import Width, WidthsTask
 from edgeq.progress import Silent
+from edgeq.report.quantized import Quantized
 from edgeq.schema.finetune import FineTuneWish
 from edgeq.schema.recipe import Floors, Recipe
 from edgeq.schema.target import load_target
@@ -43,16 +45,15 @@ def trained(images: np.ndarray, labels: np.ndarray, epochs: int, path: Path) -> 
     export(train(torch.tensor(images), torch.tensor(labels), epochs, batch=50, rate=4e-3), path)
 
 
-def tuned(model: Path, seen: dict[str, np.ndarray], unseen: dict[str, np.ndarray], options: argparse.Namespace) -> list[Width]:
+def tuned(model: Path, seen: dict[str, np.ndarray], unseen: dict[str, np.ndarray], options: argparse.Namespace) -> list[Width[Quantized]]:
     """Steps 2 and 3: every width, written as it is done. Labels are judged with; what is learned
     from is the float net.
     """
     tuning = FineTuneWish(epochs=options.tuning_epochs, centroids=options.centroids)
     recipe = Recipe(finetune=tuning, floors=Floors(max_drop=options.max_drop, min_sqnr=options.min_sqnr), seed=options.seed)
     found = []
-    for width in fine_tune_widths(
-        load_model(model), seen, options.bits, target=load_target("cpu"), recipe=recipe, validation=unseen, progress=Silent()
-    ):
+    task = WidthsTask(load_model(model), seen, recipe, validation=unseen)
+    for width in fine_tune_widths(task, options.bits, load_target("cpu"), Silent()):
         width.made.save(model.with_suffix(f".w{width.bits}.onnx"), force=True)
         model.with_suffix(f".w{width.bits}.plan.json").write_text(width.made.plan.to_json(), encoding="utf-8")
         print(line(width))
@@ -60,14 +61,14 @@ def tuned(model: Path, seen: dict[str, np.ndarray], unseen: dict[str, np.ndarray
     return found
 
 
-def accuracy(width: Width, *, after: bool) -> float:
+def accuracy(width: Width[Quantized], *, after: bool) -> float:
     """Top-1 in percent on the images never trained on."""
     report = (width.after if after and width.after is not None else width.before).report
     assert report.accuracy is not None  # the data has labels
     return 100 * report.accuracy.int8
 
 
-def line(width: Width) -> str:
+def line(width: Width[Quantized]) -> str:
     """What came of a width, for the terminal."""
     size = width.made.report.size.int8_bytes / MIB
     before, after = (f"{accuracy(width, after=late):.2f} % ({sqnr(width, after=late):.1f} dB)" for late in (False, True))
@@ -75,14 +76,14 @@ def line(width: Width) -> str:
     return f"{width.bits} bits: {size:.3f} MiB, {before} without training, {needed}"
 
 
-def sqnr(width: Width, *, after: bool) -> float:
+def sqnr(width: Width[Quantized], *, after: bool) -> float:
     """How close the logits are to the float net's, in dB."""
     report = (width.after if after and width.after is not None else width.before).report
     assert report.fidelity is not None  # it was compared
     return report.fidelity.sqnr_db
 
 
-def plot(found: list[Width], path: Path) -> None:
+def plot(found: list[Width[Quantized]], path: Path) -> None:
     """Step 4: accuracy and SQNR before and after, then size; the float model as a line."""
     first = found[0].before.report
     assert first.accuracy is not None

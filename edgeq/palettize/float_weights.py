@@ -11,6 +11,7 @@ import onnx_ir as ir
 from edgeq.graph.read import attribute_int, constant, is_op, nodes, operator_of
 from edgeq.graph.stored import stored
 from edgeq.numerics.arrays import F32
+from edgeq.numerics.codebook import turned
 from edgeq.schema.weights import weight_key
 
 
@@ -29,6 +30,16 @@ class FloatWeight:
 
     def array(self) -> F32:
         return np.asarray(constant(self.value), np.float32)
+
+    def channels(self) -> F32:
+        """The weight with its output channels as rows: [1, channels, rest]."""
+        array = self.array()
+        return np.ascontiguousarray(np.moveaxis(array, self.axis, 0)).reshape(1, array.shape[self.axis], -1)
+
+    def from_channels(self, rows: F32) -> F32:
+        """Rows as `channels` gives them, in the weight's own shape."""
+        front = rows.reshape(turned(self.array().shape, self.axis))
+        return np.ascontiguousarray(np.moveaxis(front, 0, self.axis))
 
 
 def float_weights(model: ir.Model) -> Iterator[FloatWeight]:

@@ -1,4 +1,4 @@
-"""Codebooks of several widths for models that stay float: tables of floats, trained where needed."""
+"""Codebooks of several widths for models that stay float: each measured, and trained if needed."""
 
 from __future__ import annotations
 

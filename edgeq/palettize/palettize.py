@@ -4,6 +4,7 @@ else stays.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -13,27 +14,20 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # s
 
 from edgeq.calibration.moments import Moment, measure_moments
 from edgeq.calibration.observe import observe
-from edgeq.calibration.sensitivity import output_damage
 from edgeq.data.dataset import Dataset
 from edgeq.errors import BadRecipe
 from edgeq.graph.find_layer import layer_of
 from edgeq.io.load import Loaded
-from edgeq.numerics.arrays import F32, F64
-from edgeq.numerics.bit_allocation import allocate, distortions
-from edgeq.numerics.codebook import BITS, encode, turned
-from edgeq.numerics.codebook_descent import WeightRows
-from edgeq.numerics.codebook_fit import fit_reals
-from edgeq.numerics.codebook_vectors import vector_reals
+from edgeq.numerics.arrays import F32
+from edgeq.numerics.codebook import encode
 from edgeq.numerics.grid import grid_for_range
-from edgeq.numerics.pruning import kept_weights
-from edgeq.numerics.rounding import Codes
 from edgeq.palettize.float_weights import FloatWeight, float_weights
 from edgeq.passes.prepare.convert_opset import ConvertOpset
 from edgeq.passes.prepare.infer_shapes import InferShapes
 from edgeq.passes.store.fold_codebooks import FoldCodebooks, Storage
 from edgeq.progress import Progress
-from edgeq.refine.codebook_bits import PROBE_BITS, choices_of, probe
-from edgeq.refine.codebooks import SPARSE, StorableWeight, wished_bits
+from edgeq.refine.codebook_budget import ByteBudget, StorableWeight, bits_of, requested_bits
+from edgeq.refine.codebooks import real_codebook_of
 from edgeq.report.codebooks import CodebookLayer, describe
 from edgeq.schema.codebook import CodebookWish
 
@@ -118,34 +112,15 @@ def palettize(
 def _bits(
     model: ir.Model, found: list[FloatWeight], wish: CodebookWish, float_bytes: int, data: Dataset | None, progress: Progress
 ) -> dict[str, int]:
-    candidates = [StorableWeight(one.key, str(one.node.name), one.array().size, one.array().shape[one.axis], 4) for one in found]
-    bits = wished_bits(model, candidates, wish)
-    if not wish.allocated:
-        return bits
-    fixed = {key: width for key, width in bits.items() if wish.layers}
-    arrays = {one.key: one.array() for one in found if one.key not in fixed}
-    rows = {one.key: _channels(arrays[one.key], one.axis) for one in found if one.key in arrays}
-    shares = {key: distortions(array, BITS) for key, array in rows.items()}
-    costs = dict.fromkeys(arrays, 1.0)
-    if data is not None:
-        changed = {}
-        for one in found:
-            if one.key in arrays:
-                front = probe(rows[one.key]).reshape(turned(arrays[one.key].shape, one.axis))
-                changed[one.key] = np.ascontiguousarray(np.moveaxis(front, 0, one.axis))
-        damage = output_damage(model, changed, data, progress)
-        costs = {key: damage[key] / max(shares[key][PROBE_BITS], 1e-12) for key in arrays}
-    free = [one for one in candidates if one.key in arrays]
-    choices = {one.key: choices_of(one, wish, shares[one.key], costs[one.key]) for one in free}
-    plain = sum(one.size for one in free)
-    rest = float_bytes - 4 * plain
-    budget = wish.bits_avg / 8 * plain if wish.bits_avg is not None else (wish.size_budget or 1.0) * float_bytes - rest
-    return fixed | {key: width for key, width in allocate(choices, budget).items() if width in BITS}
-
-
-def _channels(array: F32, axis: int) -> F32:
-    """[1, channels, rest]."""
-    return np.ascontiguousarray(np.moveaxis(array, axis, 0)).reshape(1, array.shape[axis], -1)
+    """Key of a weight -> bits of its codebook's index, as the recipe wishes."""
+    candidates = [
+        StorableWeight(one.key, str(one.node.name), math.prod(shape), shape[one.axis], one.channels, one.from_channels, 4)
+        for one in found
+        if (shape := one.array().shape)
+    ]
+    given = requested_bits(model, candidates, wish) if wish.layers else {}
+    free = sum(one.size for one in candidates if one.key not in given)
+    return bits_of(model, candidates, wish, ByteBudget(float_bytes, lambda: float_bytes - 4 * free), data, progress)
 
 
 def _moments(model: ir.Model, found: list[FloatWeight], data: Dataset, seed: int, progress: Progress) -> dict[str, Moment]:
@@ -161,20 +136,6 @@ def _moments(model: ir.Model, found: list[FloatWeight], data: Dataset, seed: int
 def _fit(one: FloatWeight, weight: F32, wish: CodebookWish, bits: int, moment: Moment | None) -> F32:
     layer = layer_of(one.node) if one.index == 1 else None
     if layer is None:  # no rows that are multiplied with an input: channels as rows
-        new = _fit_rows(_channels(weight, one.axis), None, wish, bits)
-        return np.ascontiguousarray(np.moveaxis(new.reshape(turned(weight.shape, one.axis)), 0, one.axis))
+        return one.from_channels(real_codebook_of(one.channels(), None, wish, bits))
     second = moment.second if moment is not None and moment.rows else None
-    new = _fit_rows(layer.weight_rows(weight), second, wish, bits)
-    return np.asarray(layer.from_rows(new), np.float32)
-
-
-def _fit_rows(rows: F32, moment: F64 | None, wish: CodebookWish, bits: int) -> F32:
-    importance = np.ones(rows[:, 0].shape) if moment is None else np.einsum("gkk->gk", moment)
-    kept = None if wish.pruning is None else kept_weights(rows, importance, wish.pruning)
-    if wish.grain.vector > 1:
-        return vector_reals(rows if kept is None else rows * kept, importance, wish.grain, bits)
-    zero = kept is not None or float(np.mean(rows == 0)) >= SPARSE
-    least = np.zeros(rows.shape[:2], np.float32)
-    return fit_reals(
-        WeightRows(rows, importance, moment, Codes(0, 0, (), None, kept=kept), least, False, zero), wish.grain, bits
-    ) + np.float32(0)
+    return np.asarray(layer.from_rows(real_codebook_of(layer.weight_rows(weight), second, wish, bits)), np.float32)

@@ -4,23 +4,20 @@ so.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import onnx_ir as ir
 
 from edgeq.graph.read import constant
 from edgeq.numerics.arrays import F32, F64
-from edgeq.numerics.codebook import NODES_BYTES, Grain, codebook_bytes
 from edgeq.numerics.codebook_descent import Fit, WeightRows
-from edgeq.numerics.codebook_fit import fit_codebook
-from edgeq.numerics.codebook_vectors import fit_vectors
+from edgeq.numerics.codebook_fit import fit_codebook, fit_reals
+from edgeq.numerics.codebook_vectors import fit_vectors, vector_reals
 from edgeq.numerics.pruning import kept_weights
 from edgeq.numerics.rounding import Codes
 from edgeq.planning.weight_grids import symmetric_grid, unlimited
 from edgeq.schema.codebook import CodebookWish
-from edgeq.schema.patterns import kept_nodes
 from edgeq.schema.target import Target
 from edgeq.schema.weights import CodebookWeight, integer_weight
 
@@ -28,41 +25,36 @@ from edgeq.schema.weights import CodebookWeight, integer_weight
 SPARSE = 0.1
 
 
-@dataclass(frozen=True)
-class StorableWeight:
-    """A weight that could be a codebook: its size, output channels, and bytes of one number as it
-    is stored now.
-    """
+def pruned_rows(rows: F32, moment: F64 | None, codes: Codes, least: F32, shared: bool, wish: CodebookWish) -> WeightRows:
+    """The rows of a weight as codebooks are fitted to, pruned as the recipe requests.
 
-    key: str
-    node: str
-    size: int
-    channels: int
-    item: int = 1
-
-    def saves(self, bits: int, grain: Grain) -> bool:
-        """Whether a codebook of so many bits is smaller."""
-        return codebook_bytes(self.size, bits, grain, self.channels, self.item) + NODES_BYTES < self.size * self.item
-
-
-def wished_bits(model: ir.Model, candidates: Iterable[StorableWeight], wish: CodebookWish) -> dict[str, int]:
-    """Key of a weight -> index width, for all that the wish names and that get smaller."""
-    special = {name: width for pattern, width in wish.layer_bits.items() for name in kept_nodes(model, pattern)}
-    wanted = {one.key: special.get(one.node, wish.bits) for one in candidates}
-    return {one.key: bits for one in candidates if (bits := wanted[one.key]) is not None and one.saves(bits, wish.grain)}
-
-
-def codebook_of(rows: F32, moment: F64 | None, codes: Codes, least: F32, shared: bool, wish: CodebookWish, bits: int) -> Fit:
-    """Prune as wished, then fit. rows [G, C, K]; moment [G, K, K] (None: all inputs count
-    alike).
+    rows: [G, C, K]. moment: [G, K, K], E[x x^T] of the layer's inputs; None: all inputs count
+    alike. least: [G, C], the smallest scale of each row. shared: whether all rows share one scale.
     """
     importance = np.ones(rows[:, 0].shape) if moment is None else np.einsum("gkk->gk", moment)
     if wish.pruning is not None:
         codes = replace(codes, kept=kept_weights(rows, importance, wish.pruning))
     zero = codes.kept is not None or (bool(rows.size) and float(np.mean(rows == 0)) >= SPARSE)
+    return WeightRows(rows, importance, moment, codes, least, shared, zero)
+
+
+def codebook_of(rows: F32, moment: F64 | None, codes: Codes, least: F32, shared: bool, wish: CodebookWish, bits: int) -> Fit:
+    """A codebook of integers for rows [G, C, K]; the arguments are those of pruned_rows."""
+    weights = pruned_rows(rows, moment, codes, least, shared, wish)
     if wish.grain.vector > 1:
-        return fit_vectors(WeightRows(rows, importance, None, codes, least, shared, zero), wish.grain, bits)
-    return fit_codebook(WeightRows(rows, importance, moment, codes, least, shared, zero), wish.grain, bits)
+        return fit_vectors(replace(weights, moment=None), wish.grain, bits)
+    return fit_codebook(weights, wish.grain, bits)
+
+
+def real_codebook_of(rows: F32, moment: F64 | None, wish: CodebookWish, bits: int) -> F32:
+    """The new weights [G, C, K] of a codebook of real numbers; the arguments are those of
+    pruned_rows.
+    """
+    weights = pruned_rows(rows, moment, Codes(0, 0, (), None), np.zeros(rows.shape[:2], np.float32), False, wish)
+    kept = weights.codes.kept
+    if wish.grain.vector > 1:
+        return vector_reals(rows if kept is None else rows * kept, weights.importance, wish.grain, bits)
+    return fit_reals(weights, wish.grain, bits) + np.float32(0)
 
 
 def embedding_codebook(node: ir.Node, target: Target, wish: CodebookWish, bits: int) -> CodebookWeight:

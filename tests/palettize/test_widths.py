@@ -16,7 +16,8 @@ torch = pytest.importorskip("torch", reason="torch (extra [learn]) is not instal
 from edgeq.io.load import load_model, load_proto  # noqa: E402
 from edgeq.learn.door import Checkpoint  # noqa: E402
 from edgeq.numerics.arrays import AnyArray  # noqa: E402
-from edgeq.palettize.widths import fine_tune_widths  # noqa: E402
+from edgeq.palettize.integer_widths import fine_tune_widths  # noqa: E402
+from edgeq.palettize.widths import WidthsTask  # noqa: E402
 from edgeq.progress import Silent  # noqa: E402
 from edgeq.runtimes.ort import open_session  # noqa: E402
 from edgeq.schema.finetune import FineTuneWish  # noqa: E402
@@ -70,10 +71,8 @@ def test_only_the_widths_that_miss_are_trained_and_each_is_what_it_would_be_alon
 def test_a_width_that_was_broken_off_goes_on_alone(capsys: pytest.CaptureFixture[str], room: Path) -> None:
     kept = room / "out.w1.ckpt"
     recipe = Recipe(finetune=FineTuneWish(epochs=3), floors=Floors(min_sqnr=40))
-    loaded, chip = load_model(room / "net.onnx"), load_target("cpu")
-    (width,) = fine_tune_widths(
-        loaded, samples(), (1,), target=chip, recipe=recipe, checkpoint=lambda _: Checkpoint(kept), progress=Silent()
-    )
+    task = WidthsTask(load_model(room / "net.onnx"), samples(), recipe, checkpoint=lambda _: Checkpoint(kept))
+    (width,) = fine_tune_widths(task, (1,), load_target("cpu"), Silent())
     words = ("--bits", "1", "--epochs", "3", "--min-sqnr", "40", "--resume", str(kept), "-o", str(room / "out.w1.onnx"))
     assert tune(capsys, room, "plain.npz", *words).code == 3
     assert (room / "out.w1.plan.json").read_text() == width.made.plan.to_json()
@@ -93,7 +92,7 @@ def test_a_drop_that_stays_too_large_ends_with_3_and_the_file_says_so(capsys: py
 
 def test_without_labels_and_floors_every_width_is_trained() -> None:
     recipe = Recipe(finetune=FineTuneWish(epochs=1))
-    (width,) = fine_tune_widths(load_proto(net()), samples(), (8,), target=load_target("cpu"), recipe=recipe, progress=Silent())
+    (width,) = fine_tune_widths(WidthsTask(load_proto(net()), samples(), recipe), (8,), load_target("cpu"), Silent())
     assert width.after is not None and width.made is width.after
 
 

@@ -11,6 +11,7 @@ from edgeq.schema.target import load_target, shipped_targets
 from edgeq.testing import check_target
 from edgeq.testing.operator_cases import Case, ints
 from edgeq.testing.target_laws import RECIPE, check_integers
+from tests.changed import changed
 
 #: tried in every run: one of each kind; the others are marked slow
 ALWAYS = ("mcu_tflite", "tensorrt")
@@ -29,9 +30,9 @@ def test_outputs_far_from_float_are_told() -> None:
 def test_a_fact_that_the_model_breaks_is_told() -> None:
     """A limit of windows that planning does not keep, where float kernels are there too."""
     facts = load_target("nnapi")
-    kernels = tuple(kernel.model_copy(update={"max_window": 1} if kernel.op == "Conv" else {}) for kernel in facts.kernel)
+    kernels = tuple(changed(kernel, max_window=1) if kernel.op == "Conv" else kernel for kernel in facts.kernel)
     with pytest.raises(AssertionError, match=r"law 2 of targets.*window"):
-        check_target(facts.model_copy(update={"kernel": kernels}), cases=())
+        check_target(changed(facts, kernel=kernels), cases=())
 
 
 def test_an_operator_that_never_runs_in_integers_is_told() -> None:

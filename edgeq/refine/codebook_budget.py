@@ -1,0 +1,121 @@
+"""Decide at how many bits each weight becomes a codebook: as requested, or within a budget.
+
+Integer models and models that stay float ask the same questions; a StorableWeight says how to look
+at one of their weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+
+from edgeq.calibration.sensitivity import output_damage
+from edgeq.data.dataset import Dataset
+from edgeq.numerics.arrays import F32
+from edgeq.numerics.bit_allocation import SKETCH, Choice, allocate, distortions
+from edgeq.numerics.codebook import BITS, NODES_BYTES, Grain, codebook_bytes
+from edgeq.numerics.kmeans import cluster
+from edgeq.progress import Progress
+from edgeq.schema.codebook import CodebookWish
+from edgeq.schema.patterns import kept_nodes
+
+#: the width that sensitivity is measured at: coarse enough to rise above what is lost anyway
+PROBE_BITS = 3
+
+
+@dataclass(frozen=True)
+class StorableWeight:
+    """A weight that could be stored as a codebook."""
+
+    #: of the weight in the plan
+    key: str
+    #: the node that reads it
+    node: str
+    #: how many numbers it has
+    size: int
+    #: how many output channels it has
+    channels: int
+    #: the weight as rows [G, C, K], whose tables are fitted
+    rows: Callable[[], F32]
+    #: brings rows back into the weight's own shape
+    put_back: Callable[[F32], F32]
+    #: bytes of one number as it is stored now
+    item: int = 1
+
+    def saves(self, bits: int, grain: Grain) -> bool:
+        """Whether a codebook of this index width is smaller than the weight is now."""
+        return codebook_bytes(self.size, bits, grain, self.channels, self.item) + NODES_BYTES < self.size * self.item
+
+
+def requested_bits(model: ir.Model, candidates: Iterable[StorableWeight], wish: CodebookWish) -> dict[str, int]:
+    """Key of a weight -> index width, for weights that the recipe names and that get smaller."""
+    special = {name: width for pattern, width in wish.layer_bits.items() for name in kept_nodes(model, pattern)}
+    wanted = {one.key: special.get(one.node, wish.bits) for one in candidates}
+    return {one.key: bits for one in candidates if (bits := wanted[one.key]) is not None and one.saves(bits, wish.grain)}
+
+
+@dataclass(frozen=True)
+class ByteBudget:
+    """The size that is asked for, in bytes."""
+
+    #: of the float model's file
+    float_bytes: int
+    #: of all that lies in the file beside the weights that are allocated; called where it matters
+    rest: Callable[[], int]
+
+    def of(self, wish: CodebookWish, plain: int) -> float:
+        """Bytes that the allocated weights may take. plain: how many numbers they have."""
+        if wish.bits_avg is not None:
+            return wish.bits_avg / 8 * plain
+        return (wish.size_budget or 1.0) * self.float_bytes - self.rest()
+
+
+def bits_of(
+    model: ir.Model,
+    candidates: Sequence[StorableWeight],
+    wish: CodebookWish,
+    budget: ByteBudget,
+    data: Dataset | None,
+    progress: Progress,
+) -> dict[str, int]:
+    """Key of a weight -> index width, as requested; within the budget where the recipe has one.
+
+    Weights that are allocated 8 bits are among them: what that means the caller knows. data: the
+    samples on which the damage to the outputs is measured; None: all weights count alike.
+    """
+    bits = requested_bits(model, candidates, wish)
+    if not wish.allocated:
+        return bits
+    fixed = {key: width for key, width in bits.items() if wish.layers}
+    free = [one for one in candidates if one.key not in fixed]
+    rows = {one.key: one.rows() for one in free}
+    shares = {key: distortions(array, BITS) for key, array in rows.items()}
+    costs = dict.fromkeys(rows, 1.0)
+    if data is not None:
+        damage = output_damage(model, {one.key: one.put_back(probe(rows[one.key])) for one in free}, data, progress)
+        costs = {key: damage[key] / max(shares[key][PROBE_BITS], 1e-12) for key in rows}
+    choices = {one.key: choices_of(one, wish, shares[one.key], costs[one.key]) for one in free}
+    return fixed | allocate(choices, budget.of(wish, sum(one.size for one in free)))
+
+
+def probe(rows: F32) -> F32:
+    """rows [G, C, K] at PROBE_BITS, each row scaled alike."""
+    spread = np.sqrt(np.square(rows).mean(-1, keepdims=True))
+    scaled = (rows / np.where(spread > 0, spread, 1)).astype(np.float32)
+    few = scaled.reshape(-1)[:: max(1, scaled.size // SKETCH)]
+    table = cluster(few, None, 2**PROBE_BITS)
+    nearest = np.searchsorted((table[:-1] + table[1:]) / 2, scaled)
+    return np.asarray(table[nearest] * spread, np.float32)
+
+
+def choices_of(one: StorableWeight, wish: CodebookWish, shares: Mapping[int, float], cost: float) -> list[Choice]:
+    """What a weight can be stored as: codebooks that save something, and as it is."""
+    found = [
+        Choice(bits, codebook_bytes(one.size, bits, wish.grain, one.channels, one.item) + NODES_BYTES, cost * shares[bits])
+        for bits in BITS
+        if bits < 8 and one.saves(bits, wish.grain)
+    ]
+    return [*found, Choice(8, one.size * one.item, cost * shares[8] if one.item == 1 else 0.0)]
