@@ -1,8 +1,8 @@
-"""edgeq: a trained float ONNX model in, a proven int8 model for the edge out.
+"""edgeq: a trained float ONNX model in, a proven int8 model for edge devices out.
 
-quantize, calibrate, prove and compare are the story; Recipe says how, Quantized is what comes of
-it. The rest of the package is imported when one of them is first used, so that `import edgeq` stays
-light.
+The main functions are quantize, calibrate, prove and compare; Recipe holds the settings, Quantized
+the result. The rest of the package is imported when one of them is first used, so that
+`import edgeq` stays fast.
 
 >>> import tempfile
 >>> from pathlib import Path
@@ -10,14 +10,14 @@ light.
 >>> from edgeq.data.shipped import shipped_model
 >>> digits, recipe = shipped_model("digits"), edgeq.Recipe(rule="minmax", effort="fast", samples=32)
 
-Statistics once, for many runs; then the int8 model, with its plan and a report:
+Measure statistics once for many runs, then make the int8 model with its plan and a report:
 
 >>> statistics = edgeq.calibrate(digits, "digits", recipe=recipe)
 >>> made = edgeq.quantize(digits, "digits", recipe=recipe, statistics=statistics, prove=False)
 >>> isinstance(made, edgeq.Quantized), made.plan.recipe == recipe.hash
 (True, True)
 
-What really runs in integers, and how far from float it is:
+See what really runs in integers, and how far the outputs are from float:
 
 >>> folder = tempfile.TemporaryDirectory()
 >>> int8 = Path(folder.name) / "digits.int8.onnx"
@@ -28,7 +28,7 @@ What really runs in integers, and how far from float it is:
 True
 >>> folder.cleanup()
 
-What goes wrong says where, and how to fix it:
+An error says where it happened, and how to fix it:
 
 >>> try:
 ...     edgeq.quantize("nowhere.onnx", "digits")

@@ -1,4 +1,4 @@
-"""The story on one screen: load -> prepare -> calibrate -> plan -> rewrite -> prove."""
+"""The public functions quantize, calibrate, prove and compare, and the order of their steps."""
 
 from __future__ import annotations
 
@@ -57,13 +57,13 @@ def quantize(
     """Make an int8 model from a float model and calibration data.
 
     model: path, ModelProto or onnx_ir model. data: see open_dataset; may be left out when
-    statistics or a plan are given (then fidelity is not measured). statistics: of an earlier
-    calibrate with the same model, target and recipe. plan: repeats an earlier run byte for byte.
-    validation: data on which fidelity, floors and the candidates of effort "best" are measured;
-    default: data. work: folder in which a search of effort "best" keeps its journal; the same call
-    continues from there. prove: run the result in onnxruntime and measure it. strict_data: treat
-    warnings about the data as errors. checkpoint: of fine-tuning, which starts from a given plan.
-    Raises EdgeqError; a missed floor of the recipe does not raise: report.gate says so.
+    statistics or a plan are given (fidelity is then not measured). statistics: from calibrate with
+    the same model, target and recipe. plan: repeats an earlier run byte for byte. validation: data
+    on which fidelity, floors and the candidates of effort "best" are measured; default: data. work:
+    folder for the journal of a search of effort "best"; the same call continues from it. prove: run
+    the result in onnxruntime and measure it. strict_data: treat warnings about the data as errors.
+    checkpoint: the files that fine-tuning writes its state to and resumes from. Raises EdgeqError;
+    a missed floor of the recipe does not raise: report.gate says so.
     """
     recipe, target, progress, clock = recipe or Recipe(), _target(target), progress or Silent(), Clock()
     with clock.stage("prepare"):
@@ -101,7 +101,7 @@ def quantize(
 
 
 def _shown(data: Dataset | None, statistics: Statistics | None, recipe: Recipe) -> Dataset | None:
-    """What the closed-form steps see: where training follows, not the samples that judge it."""
+    """The data for the steps before training: without the samples held out to judge training."""
     return data if data is None or statistics is not None or not recipe.finetune.trains else learning_part(data)
 
 
@@ -116,8 +116,9 @@ def calibrate(
     stop: int | None = None,
     progress: Progress | None = None,
 ) -> Statistics:
-    """Statistics of the values that a plan for this target needs, over samples start..stop of the
-    data: shards merge bit for bit.
+    """Measure the values that a plan for this target needs, over samples start..stop-1 of the data.
+
+    The statistics of disjoint shards merge bit for bit.
     """
     recipe, progress = recipe or Recipe(), progress or Silent()
     setup = set_up(_load(model), _target(target), recipe, shapes, data)
@@ -125,8 +126,9 @@ def calibrate(
 
 
 def prove(model: str | Path, float_model: ModelSource | None = None) -> Proof:
-    """Which nodes of a model file run on integer kernels in onnxruntime; with the float model:
-    which of its nodes do.
+    """Find which nodes of a model file run on integer kernels in onnxruntime.
+
+    With the float model, the proof says which of its nodes do.
     """
     return prove_placement(Path(model), None if float_model is None else _load(float_model).model)
 
@@ -141,8 +143,9 @@ def compare(
     shapes: Shapes | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
-    """How far an int8 model is from its float model on data, output by output; with labels also the
-    task accuracy of both.
+    """Measure how far an int8 model is from its float model on data, output by output.
+
+    With labels, the task accuracy of both models is measured too. layers: compare inner values too.
     """
     first, second = _load(float_model), _load(int8_model, quantized=True)
     FloatBoundary()(second.model)

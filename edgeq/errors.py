@@ -1,4 +1,4 @@
-"""Everything edgeq can complain about: one tree of errors, each with what, where and how to fix it.
+"""All errors that edgeq raises, as one tree; each says what happened, where, and how to fix it.
 
 EdgeqError                     exit code 2: bad input
 ├── BadModel                   the ONNX file cannot be read, is unsafe or is not valid
@@ -10,7 +10,7 @@ EdgeqError                     exit code 2: bad input
 ├── BadStatistics              statistics of another model, data set or setting
 ├── BadPlan                    a plan that was not made for this model
 ├── BadCheckpoint              a checkpoint of another training run, or a damaged one
-├── BadTraining                training that leads nowhere: its loss is not a number
+├── BadTraining                training that fails: its loss is not a number
 ├── BadOutput                  the output cannot or must not be written
 ├── MissingExtra               an optional dependency is not installed
 ├── RuntimeRefused             the real runtime refuses to load or run a model
@@ -25,7 +25,7 @@ from typing import ClassVar
 class EdgeqError(Exception):
     """What happened, where, and what the user can do about it.
 
-    what: one sentence. where: file, node, value, key or option. fix: one sentence in the
+    what: one sentence. where: a file, node, value, key or option. fix: one sentence in the
     imperative.
     """
 
@@ -49,7 +49,7 @@ class BadModel(EdgeqError):
 
 
 class UnsupportedOpset(BadModel):
-    """The model's opset cannot be brought to one that Q/DQ and the runtime understand."""
+    """The model's opset cannot be converted to one that Q/DQ and the runtime understand."""
 
 
 class UnsupportedOp(BadModel):
@@ -81,7 +81,7 @@ class BadCheckpoint(EdgeqError):
 
 
 class BadTraining(EdgeqError):
-    """Training leads nowhere: its loss is not a number."""
+    """Training fails: its loss is not a number."""
 
 
 class BadOutput(EdgeqError):

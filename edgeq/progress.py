@@ -1,4 +1,4 @@
-"""How long work tells its watcher where it is. The CLI draws it; the default is silent."""
+"""Progress reports of long work, silent by default, and a clock for the stages of a run."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """A watcher of long work. Calls come from one thread."""
+    """Receives the progress of long work. All calls come from one thread."""
 
     def start(self, task: str, total: int | None) -> None:
-        """A new task begins; `total` steps, or None when unknown."""
+        """A new task begins; it has `total` steps, or None when that is unknown."""
 
     def advance(self, steps: int = 1) -> None:
         """`steps` of the current task are done."""
 
     def note(self, text: str) -> None:
-        """One line that the user should see."""
+        """Show the user one line."""
 
 
 class Silent:
-    """The default watcher: says nothing."""
+    """The default Progress: it shows nothing."""
 
     def start(self, task: str, total: int | None) -> None: ...
 
@@ -36,11 +36,12 @@ class Silent:
 class Clock:
     """Wall seconds of the stages of a run."""
 
+    #: name of the stage -> seconds
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Add the time of the body to the stage."""
+        """Add the time that the body takes to the stage."""
         start = perf_counter()
         try:
             yield

@@ -1,1 +1,1 @@
-"""Numbers and their codes, with numpy alone: grids, rounding, codebooks."""
+"""Quantization arithmetic in numpy alone: grids, rounding, codebooks, pruning."""

@@ -1,4 +1,4 @@
-"""The kinds of arrays that edgeq hands around, one name each."""
+"""Names for the types of arrays in this package."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ F64 = NDArray[np.float64]
 I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
 U8 = NDArray[np.uint8]
-#: whole numbers of some width: the codes of a grid
+#: integers of some width: the codes of a grid
 Ints = NDArray[np.integer]
 #: positions in another array
 Indices = NDArray[np.intp]
-#: which elements of another array are meant
+#: selects elements of another array
 Mask = NDArray[np.bool_]
-#: an array whose element type is known at run time only
+#: an array whose element type is known only at run time
 AnyArray = NDArray[Any]

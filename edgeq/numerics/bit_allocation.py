@@ -1,6 +1,4 @@
-"""Which layer gets how many bits: the least damage to the output within a number of bytes, or the
-sizes on the way there.
-"""
+"""Allocate bits to layers: the least damage to the output within a number of bytes."""
 
 from __future__ import annotations
 
@@ -13,28 +11,31 @@ import numpy as np
 from edgeq.numerics.arrays import F32
 from edgeq.numerics.kmeans import cluster, runs, sort
 
-#: numbers that the distortion of a layer is estimated from
+#: about this many numbers are used to estimate the distortion of a layer
 SKETCH = 1 << 14
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One way to store a weight: index bits, bytes in the file, and what it does to the model's
-    output (any unit, the same for all).
-    """
+    """One way to store a weight."""
 
+    #: bits of an index
     bits: int
+    #: bytes in the file
     bytes: int
+    #: what it does to the model's output, in any unit that all choices share
     damage: float
 
 
 def allocate(choices: Mapping[str, Sequence[Choice]], budget: float) -> dict[str, int]:
-    """Key -> bits, of least total damage within `budget` bytes; the cheapest of each where even
-    those do not fit.
+    """Choose bits for each key, with the least total damage within `budget` bytes.
 
-    Greedy on the lower convex hull of each weight's choices, best gain a byte first: the optimum of
-    the knapsack but for what the last step leaves over, which further steps that still fit use up.
-    Source: Shoham and Gersho, IEEE Trans. ASSP 36(9), 1988.
+    If not even the cheapest choices fit, the cheapest of each key is taken.
+
+    Greedy on the lower convex hull of each weight's choices, the largest gain per byte first. This
+    is the optimum of the knapsack problem, except that the step that no longer fits leaves bytes
+    over; later steps that still fit use these. Source: Shoham and Gersho, IEEE Trans. ASSP 36(9),
+    1988.
 
     >>> near = [Choice(2, 10, 9.0), Choice(4, 20, 1.0)]
     >>> far = [Choice(2, 10, 2.0), Choice(4, 20, 1.0)]
@@ -57,8 +58,9 @@ def allocate(choices: Mapping[str, Sequence[Choice]], budget: float) -> dict[str
 
 
 def _hull(options: Sequence[Choice]) -> list[Choice]:
-    """The choices on the lower convex hull of damage over bytes, cheapest first: each step gains
-    less a byte than the one before.
+    """The choices on the lower convex hull of damage over bytes, cheapest first.
+
+    Each step gains less per byte than the one before.
     """
     hull: list[Choice] = []
     for one in sorted(options, key=lambda choice: (choice.bytes, choice.damage)):
@@ -75,8 +77,9 @@ def _slope(before: Choice, after: Choice) -> float:
 
 
 def distortions(rows: F32, widths: Sequence[int]) -> dict[int, float]:
-    """Index bits -> share of the energy of rows [G, C, K] that k-means of the rows, scaled alike,
-    leaves as an error. From a sketch.
+    """Index bits -> share of the energy of rows [G, C, K] that k-means leaves as an error.
+
+    The rows are first scaled to the same root mean square. Estimated from about SKETCH numbers.
     """
     spread = np.sqrt(np.square(rows).mean(-1, keepdims=True))
     scaled = (rows / np.where(spread > 0, spread, 1)).reshape(-1)

@@ -1,5 +1,6 @@
 """Codebooks: an array of few different values as a small table and packed indices into it.
-Lossless; which values is decided elsewhere.
+
+Encoding is lossless. Which values an array may have is decided elsewhere.
 """
 
 from __future__ import annotations
@@ -15,20 +16,18 @@ from edgeq.numerics.packing import PARTS, packed_bytes
 
 #: index widths that a codebook can have; 7 bits would be stored as 8
 BITS: tuple[int, ...] = tuple(PARTS)
-#: what the nodes of one codebook add to a file, bytes: a table that saves less is not worth it
+#: bytes that the nodes of one codebook add to a file; a table that saves less is not worth it
 NODES_BYTES = 450
 _WORD = re.compile(r"tensor|channel|group:(\d+)|vector:(\d+)")
 
 
 @dataclass(frozen=True)
 class Grain:
-    """What shares a table, and what one entry stands for.
+    """Which weights share a table, and what one entry stands for."""
 
-    channels: so many output channels share a table; None: all of them. vector: so many consecutive
-    weights of one channel are one entry.
-    """
-
+    #: number of output channels that share a table; None: all of them
     channels: int | None = None
+    #: number of consecutive weights of one channel that form one entry
     vector: int = 1
 
     def __str__(self) -> str:
@@ -37,12 +36,14 @@ class Grain:
         return {None: "tensor", 1: "channel"}.get(self.channels, f"group:{self.channels}")
 
     def tables(self, channels: int) -> int:
-        """How many tables a weight with so many output channels has."""
+        """The number of tables for a weight with this many output channels."""
         return 1 if self.channels is None else -(-channels // self.channels)
 
 
 def parse_grain(word: str) -> Grain:
-    """tensor, channel, group:N or vector:N. Raises ValueError for any other word.
+    """Read a granularity: tensor, channel, group:N or vector:N.
+
+    Raises ValueError for any other word.
 
     >>> parse_grain("tensor"), parse_grain("group:4")
     (Grain(channels=None, vector=1), Grain(channels=4, vector=1))
@@ -57,24 +58,27 @@ def parse_grain(word: str) -> Grain:
 
 @dataclass(frozen=True, eq=False)
 class Codebook:
-    """tables [T, k, d], sorted where d = 1; indices uint8 of `shape`, or flat [size / d] for
-    vectors; bits of an index.
+    """An array as tables of entries and the index of each weight into its table."""
 
-    axis: the output channels of `shape`, which belong to the tables in equal runs of
-    grain.channels.
-    """
-
+    #: [T, k, d]: T tables of k entries of d numbers each, sorted if d = 1
     tables: AnyArray
+    #: uint8, shaped like the array; for vectors flat, [size / d]
     indices: U8
+    #: shape of the array
     shape: tuple[int, ...]
+    #: bits of an index
     bits: int
+    #: what shares a table
     grain: Grain
+    #: axis of the output channels in `shape`; each run of grain.channels of them shares a table
     axis: int
 
 
 def encode(array: AnyArray, grain: Grain, axis: int, bits: int = 8) -> Codebook | None:
-    """The codebook of an array as it is, with the fewest bits that do; None when `bits` are too few
-    for its different values.
+    """The codebook of an array, lossless, with the fewest index bits that suffice.
+
+    None when `bits` are too few for the different values, or when the array does not divide into
+    vectors.
 
     >>> book = encode(np.array([[1, 1, 5], [5, 1, 9]], np.int8), parse_grain("tensor"), axis=0)
     >>> book.bits, book.tables.reshape(-1).tolist(), book.indices.tolist()
@@ -94,7 +98,7 @@ def encode(array: AnyArray, grain: Grain, axis: int, bits: int = 8) -> Codebook 
 
 
 def decode(book: Codebook) -> AnyArray:
-    """The array again.
+    """The array that the codebook encodes.
 
     >>> array = np.array([[1, 1, 5], [5, 1, 9]], np.int8)
     >>> book = encode(array, parse_grain("tensor"), axis=0)
@@ -109,22 +113,27 @@ def decode(book: Codebook) -> AnyArray:
 
 
 def stored_bytes(book: Codebook) -> int:
-    """Bytes of indices and tables: what a file holds for the array (offsets and packing constants
-    of a few bytes left out).
+    """Bytes that a file holds for the array: packed indices and tables.
+
+    Offsets and packing constants of a few bytes are left out.
     """
     tables = int(np.prod(book.tables.shape)) * book.tables.dtype.itemsize
     return packed_bytes(int(book.indices.size), book.bits) + tables
 
 
 def codebook_bytes(size: int, bits: int, grain: Grain, channels: int, item: int) -> int:
-    """The same in advance, for full tables. item: bytes of one table number."""
+    """The stored bytes of a codebook with full tables, before it is made.
+
+    size: numbers of the array. item: bytes of one number of a table.
+    """
     entries = grain.tables(channels) * (1 << bits) * grain.vector
     return packed_bytes(-(-size // grain.vector), bits) + entries * item
 
 
 def as_runs(shape: tuple[int, ...], grain: Grain, axis: int) -> tuple[int, int, int]:
-    """`shape` seen as [before, tables, rest], where every slice [:, t] belongs to table t; (0, 0,
-    0) when the channels do not divide so.
+    """`shape` seen as [before, tables, rest], where every slice [:, t] belongs to table t.
+
+    (0, 0, 0) when the tables cannot have equally many channels.
     """
     channels = shape[axis]
     run = channels if grain.channels is None else grain.channels
@@ -134,14 +143,14 @@ def as_runs(shape: tuple[int, ...], grain: Grain, axis: int) -> tuple[int, int, 
 
 
 def _cells(array: AnyArray, grain: Grain, axis: int) -> list[AnyArray]:
-    """The numbers of each table, flat."""
+    """The numbers that belong to each table, flat."""
     channels = np.moveaxis(array, axis, 0).reshape(array.shape[axis], -1)
     run = len(channels) if grain.channels is None else grain.channels
     return [channels[start : start + run].reshape(-1) for start in range(0, max(len(channels), 1), max(run, 1))]
 
 
 def turned(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
-    """`shape` with the channels in front."""
+    """`shape` with the channel axis in front."""
     return (shape[axis], *shape[:axis], *shape[axis + 1 :])
 
 

@@ -1,4 +1,4 @@
-"""Codes that come from a table: what rounding may choose where weights are stored as a codebook."""
+"""Codes from tables: what rounding may choose when weights are stored as a codebook."""
 
 from __future__ import annotations
 
@@ -14,17 +14,20 @@ from edgeq.numerics.rounding import Codes
 
 @dataclass(frozen=True, eq=False)
 class TableCodes(Codes):
-    """table float64 [G, C, k], or [1, 1, k] for all rows: the codes of each row, ascending, k a
-    power of two.
+    """Codes that are entries of a table.
 
-    A limit on neighbours, or a weight that is not kept, needs a 0 in it.
+    Where neighbours have a limit, or weights are pruned, each table must contain 0.
     """
 
+    #: float64 [G, C, k], or [1, 1, k] for all rows: the codes of each row, ascending; k is a power
+    #: of two
     table: F64 = field(default_factory=lambda: np.zeros((1, 1, 1)))
 
     def all_nearest(self, wanted: F32) -> F32:
-        """The nearest entry to each number of [G, C, K]; of neighbours that are too large together
-        the larger one is taken back.
+        """The nearest entry to each number of [G, C, K].
+
+        Where two neighbours exceed the limit together, the larger one is replaced by an entry that
+        fits.
         """
         chosen = self._entry(self._place(wanted))
         if self.kept is not None:
@@ -35,7 +38,7 @@ class TableCodes(Codes):
         return chosen.astype(np.float32)
 
     def nearest(self, wanted: F64, low: F64 | float, high: F64 | float) -> F64:
-        """The nearest entry to each number of one column [G, C] that lies in low..high."""
+        """The nearest entry within low..high to each number of one column [G, C]."""
         place = self._place(wanted[..., None])
         if isinstance(low, np.ndarray) and isinstance(high, np.ndarray):
             place = self._between(place, low[..., None], high[..., None])
@@ -69,7 +72,7 @@ class TableCodes(Codes):
 
 
 def _below(ordered: F64, wanted: NDArray[np.floating], side: Literal["left", "right"]) -> Indices:
-    """np.searchsorted of wanted [G, C, P] in the row's numbers [G, C, n]."""
+    """np.searchsorted of wanted [G, C, P] in the numbers [G, C, n] of its row."""
     if ordered.shape[:2] == (1, 1):
         return np.searchsorted(ordered[0, 0], wanted, side)
     place, size = np.zeros(wanted.shape, np.intp), ordered.shape[-1]

@@ -1,5 +1,7 @@
-"""Under the measured moment, in turns: entries with error feedback, then scales and table entries
-by least squares.
+"""Improve a codebook by alternating between assigning weights and refitting the codebook.
+
+Each weight is assigned to an entry with error feedback (rounding.py); then scales and entries are
+refitted by least squares. Both use the measured moment of the layer's input.
 """
 
 from __future__ import annotations
@@ -13,44 +15,51 @@ from edgeq.numerics.codebook_codes import TableCodes
 from edgeq.numerics.rounding import Codes, feedback, output_error, round_weights
 from edgeq.numerics.saturation import partners
 
-#: up to so many bits a table is worth more than one start and entries found anew by least squares
+#: tables of at most this many bits are worth several starts, and entries refitted by least squares
 COARSE_BITS = 4
+#: the most rounds of assigning and refitting, and the most sweeps over the columns in each
 ROUNDS, SWEEPS = 3, 3
-#: a turn that gains less than this share of the error is the last
+#: the search ends when a round gains less than this share of the error
 LEAST_GAIN = 5e-3
 
 
 @dataclass(frozen=True, eq=False)
 class WeightRows:
-    """rows [G, C, K] and what makes an error of theirs matter: importance [G, K], the diagonal of
-    moment [G, K, K] (None: only that).
+    """The rows of a weight, and how much an error in each column costs."""
 
-    least: the smallest scale of each row [G, C]. shared: one scale for all rows. zero: whether a
-    table must hold 0 exactly.
-    """
-
+    #: [G, C, K]
     rows: F32
+    #: [G, K]: the diagonal of the moment; used alone when the moment is None
     importance: F64
+    #: [G, K, K]: E[x x^T] of the layer's input x, or None
     moment: F64 | None
+    #: the codes that weights may take
     codes: Codes
+    #: [G, C]: the smallest scale that each row may have
     least: F32
+    #: whether all rows have one scale
     shared: bool
+    #: whether a table must contain 0 exactly
     zero: bool
 
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """scale [G, C] and codes [G, C, K], whole numbers: of each table's rows at most 2^bits
-    different ones.
-    """
+    """The scales and codes chosen for the rows of a weight."""
 
+    #: [G, C]: one scale per row
     scale: F32
+    #: [G, C, K]: integers, or reals where all scales are 1; the rows of one table have at most
+    #: 2^bits different ones
     codes: F32
 
 
 def improve(weights: WeightRows, scale: F32, tables: F64, owner: Indices, codes: Codes, reach: int | None) -> Fit:
-    """In turns, until it stops helping. reach: of whole entries; None: reals, whose scale stays
-    1.
+    """Alternate until the gain falls below LEAST_GAIN.
+
+    owner [G * C]: the table of each row. reach: largest integer entry; None for tables of real
+    numbers, whose scale stays 1. Without a moment every weight takes its nearest entry, and that is
+    all.
     """
     chosen = table_codes(codes, tables, owner, weights.rows)
     if weights.moment is None:
@@ -74,10 +83,9 @@ def improve(weights: WeightRows, scale: F32, tables: F64, owner: Indices, codes:
 
 
 def _polish(weights: WeightRows, codes: F32, scale: F32, chosen: TableCodes) -> F32:
-    """Move one weight at a time to the entry that is best with all others as they are: no move
-    raises the output error.
+    """Move one weight at a time to the entry that is best while all others stay as they are.
 
-    Source: Behdin et al., QuantEase, arXiv:2309.01885.
+    No move raises the output error. Source: Behdin et al., QuantEase, arXiv:2309.01885.
     """
     moment = weights.moment
     assert moment is not None
@@ -103,7 +111,7 @@ def _polish(weights: WeightRows, codes: F32, scale: F32, chosen: TableCodes) -> 
 
 
 def _bounds(codes: F64, mates: list[int], limit: int | None) -> tuple[F64 | float, F64 | float]:
-    """What a column may be, its neighbours being what they are."""
+    """The range in which a column keeps to the limit, given the codes of its neighbours."""
     if limit is None or not mates:
         return -np.inf, np.inf
     near = codes[..., mates]
@@ -111,13 +119,13 @@ def _bounds(codes: F64, mates: list[int], limit: int | None) -> tuple[F64 | floa
 
 
 def total_error(weights: WeightRows, codes: F32, scale: F32) -> float:
-    """Sum over rows of r H r^T, r = weight - scale * code."""
+    """Sum over rows of r H r^T, where r = weight - scale * code."""
     assert weights.moment is not None
     return float(output_error(weights.rows, codes, scale, weights.moment).sum())
 
 
 def _fit_scale(weights: WeightRows, fit: Fit) -> F32:
-    """The scale of least output error for the codes as they are: q H w / q H q."""
+    """The scale with the least output error for the given codes: q H w / q H q."""
     assert weights.moment is not None
     seen = fit.codes.astype(np.float64) @ weights.moment
     above = np.einsum("gck,gck->gc", seen, weights.rows)
@@ -126,8 +134,9 @@ def _fit_scale(weights: WeightRows, fit: Fit) -> F32:
 
 
 def _fit_tables(weights: WeightRows, fit: Fit, tables: F64, owner: Indices, chosen: TableCodes, reach: int | None) -> F64:
-    """Entries that lower the output error with every weight staying at its entry: coordinate
-    descent on the normal equations.
+    """Entries that lower the output error while every weight keeps its entry.
+
+    Coordinate descent on the normal equations.
     """
     places = chosen.places(fit.codes)
     normal, wanted = _normal_equations(weights, fit.scale, places, owner, tables.shape)
@@ -147,7 +156,7 @@ def _fit_tables(weights: WeightRows, fit: Fit, tables: F64, owner: Indices, chos
 
 
 def _normal_equations(weights: WeightRows, scale: F32, places: Indices, owner: Indices, shape: tuple[int, ...]) -> tuple[F64, F64]:
-    """A [T, k, k] and b [T, k] of the error t A t - 2 b t + const in a table's entries t."""
+    """A [T, k, k] and b [T, k] of the error t A t - 2 b t + const for the entries t of a table."""
     assert weights.moment is not None
     count, size = shape
     normal, wanted = np.zeros((count, size, size)), np.zeros((count, size))
@@ -163,6 +172,10 @@ def _normal_equations(weights: WeightRows, scale: F32, places: Indices, owner: I
 
 
 def quotient(above: F64, below: F64, scale: F32, shared: bool) -> F32:
+    """above / below for each row, or for all rows together if `shared`, as float32 [G, C].
+
+    `scale` stays where the quotient would not be positive.
+    """
     if shared:
         above, below = np.full_like(above, above.sum()), np.full_like(below, below.sum())
     good = (above > 0) & (below > 0)
@@ -170,5 +183,6 @@ def quotient(above: F64, below: F64, scale: F32, shared: bool) -> F32:
 
 
 def table_codes(codes: Codes, tables: F64, owner: Indices, rows: F32) -> TableCodes:
+    """`codes`, restricted to the entries of the table that each row belongs to."""
     table = tables[None] if len(tables) == 1 else tables[owner].reshape(*rows.shape[:2], -1)
     return TableCodes(codes.qmin, codes.qmax, codes.pairs, codes.limit, codes.power_of_two, codes.kept, table)

@@ -1,9 +1,8 @@
-"""Choosing the table of a codebook, the scales and the entries of every weight so that the layer's
-output changes least.
+"""Fit a codebook: tables, scales and entries that change the layer's output least.
 
-Tables start as the k-means of the scaled weights, each weighted by how much its input varies. Then,
-in turns until it stops helping: entries are assigned with error feedback (rounding.py), scales and
-table entries are re-estimated by least squares under the moment H.
+Tables start as the k-means of the scaled weights, each weighted by how much its input varies. Then
+codebook_descent.py alternates: entries are assigned with error feedback (rounding.py), and scales
+and tables are refitted by least squares under the moment H.
 """
 
 from __future__ import annotations
@@ -19,20 +18,20 @@ from edgeq.numerics.codebook_descent import COARSE_BITS, LEAST_GAIN, Fit, Weight
 from edgeq.numerics.kmeans import cluster, lloyd, sort
 from edgeq.numerics.rounding import Codes, scales_for
 
-#: weights that the first tables and scales are found from; all of them decide afterwards
+#: about this many weights determine the first tables and scales; afterwards all of them count
 SKETCH = 1 << 18
-#: turns of scales and tables at the start
+#: the most alternations between tables and scales for a start
 TURNS = 5
-#: finer and coarser integer grids tried for a table
+#: factors tried on the step of a table's integer grid
 STRETCHES = np.linspace(1.0, 1.25, 26)
 
 
 def fit_codebook(weights: WeightRows, grain: Grain, bits: int) -> Fit:
-    """Scales, tables of integers and entries."""
+    """Fit scales, tables of integers and the entry of each weight."""
     owner = table_of_row(weights.rows, grain)
     if not weights.codes.power_of_two:
         return _bury(weights, _best_start(weights, owner, bits))
-    reach = weights.codes.qmax  # scales that cannot be stretched to fit a table
+    reach = weights.codes.qmax  # power-of-two scales cannot be stretched to fit a table
     scale = np.maximum(scales_for(weights.rows, weights.importance, weights.codes, weights.shared), weights.least)
     scale = weights.codes.snap(scale)
     tables = _whole(_tables(weights, scale, owner, bits, zero=True), reach)
@@ -40,13 +39,13 @@ def fit_codebook(weights: WeightRows, grain: Grain, bits: int) -> Fit:
 
 
 def _best_start(weights: WeightRows, owner: Indices, bits: int) -> Fit:
-    """From tables for weights that count as much as their input's second moment, and for such that
-    count as its root: the better end.
+    """Start with importances as given and with their square roots, and keep the better result.
 
-    Error feedback lets columns make up for each other, so that afterwards they matter less
-    unequally than the moment's diagonal says. With many entries a table comes out alike from both.
+    An importance is the second moment of an input. Error feedback lets columns compensate for each
+    other, so that they matter less unequally than the moment's diagonal says. With many entries
+    both starts lead to similar tables, so only the first is tried.
     """
-    reach, codes = _reach(weights.codes), replace(weights.codes, limit=None)  # such a table keeps to the limit by itself
+    reach, codes = _reach(weights.codes), replace(weights.codes, limit=None)  # _reach keeps every pair of entries within the limit
 
     def start(power: float) -> Fit:
         scale, tables = _start(replace(weights, importance=weights.importance**power), owner, bits)
@@ -60,7 +59,7 @@ def _best_start(weights: WeightRows, owner: Indices, bits: int) -> Fit:
 
 
 def fit_reals(weights: WeightRows, grain: Grain, bits: int) -> F32:
-    """The same with tables of reals and without scales: the new weights [G, C, K]."""
+    """Fit tables of real numbers without scales; returns the new weights [G, C, K]."""
     scale = np.ones(weights.rows.shape[:2], np.float32)
     owner = table_of_row(weights.rows, grain)
     tables = _tables(weights, scale, owner, bits, zero=weights.zero)
@@ -68,20 +67,21 @@ def fit_reals(weights: WeightRows, grain: Grain, bits: int) -> F32:
 
 
 def _bury(weights: WeightRows, fit: Fit) -> Fit:
-    """Rows of zeros get the scale that stores their biases."""
+    """Give rows of zeros the scale that their biases need."""
     dead = ~np.any(weights.rows, axis=-1) & (weights.least > 0) & (not weights.shared)
     return Fit(weights.codes.snap(np.where(dead, weights.least, fit.scale)), fit.codes)
 
 
 def table_of_row(rows: F32, grain: Grain) -> Indices:
-    """Which table each row belongs to: [G * C]."""
+    """The table that each row belongs to: [G * C]."""
     count = rows.shape[0] * rows.shape[1]
     return np.arange(count) // (count if grain.channels is None else grain.channels)
 
 
 def _reach(codes: Codes) -> int:
-    """The largest integer of a table. Half of the limit on neighbours: to watch over them costs
-    more than coarser entries.
+    """The largest integer of a table.
+
+    Half of the limit on neighbours: checking each pair would cost more than coarser entries.
     """
     return codes.qmax if codes.limit is None or not codes.pairs else min(codes.qmax, codes.limit // 2)
 
@@ -90,22 +90,23 @@ def _reach(codes: Codes) -> int:
 
 
 def _start(weights: WeightRows, owner: Indices, bits: int) -> tuple[F32, F64]:
-    """Scales in units of which one table of reals serves all rows that share it: from two guesses,
-    the one that ends better.
-    """
+    """Scales in whose units one table of reals serves all rows that share it, and the tables."""
     few = _sketch(weights)
     peak = np.abs(weights.rows).max(-1, initial=0.0)
     mass = np.maximum(weights.importance.sum(-1, keepdims=True), 1e-30)
     spread = 3 * np.sqrt(np.einsum("gck,gk->gc", np.square(weights.rows), weights.importance) / mass)
+    # the guess that ends with the smaller error is used
     guesses = [peak] if weights.shared else [peak, spread.astype(np.float32)]
     found = [_alternate(few, _usable(guess, weights.shared), owner, bits) for guess in guesses]
     return min(found, key=lambda one: one[2])[:2]
 
 
 def _sketch(weights: WeightRows) -> WeightRows:
-    """All rows, but where there are many weights only some of the columns: those in which a single
-    weight matters most, and every step-th of the others, which stand for their neighbours. A weight
-    far from all others must be there to get an entry of its own."""
+    """All rows, but for a large weight only some of the columns.
+
+    Kept are the columns in which a single weight matters most, since a weight far from all others
+    needs an entry of its own, and every step-th other column, which counts for its neighbours.
+    """
     rows, importance, kept = weights.rows, weights.importance, weights.codes.kept
     step = max(1, min(rows.size // SKETCH, rows.shape[-1] // 8))
     if step > 1:
@@ -142,15 +143,16 @@ def _alternate(weights: WeightRows, scale: F32, owner: Indices, bits: int) -> tu
 
 
 def _diagonal_scale(weights: WeightRows, codes: F32, scale: F32) -> F32:
-    """The scale of least weighted squared error for codes as they are: sum h w q / sum h q^2."""
+    """The scale of least weighted squared error for the given codes: sum h w q / sum h q^2."""
     above = np.einsum("gck,gk->gc", weights.rows * codes, weights.importance)
     below = np.einsum("gck,gk->gc", np.square(codes), weights.importance)
     return quotient(above, below, scale, weights.shared)
 
 
 def _tables(weights: WeightRows, scale: F32, owner: Indices, bits: int, *, zero: bool, before: F64 | None = None) -> F64:
-    """k-means of weight / scale of each table's rows: [T, k], ascending. zero: one of the entries
-    is 0. before: start from these tables.
+    """k-means of weight / scale over each table's rows: [T, k], ascending.
+
+    zero: one of the entries is 0. before: tables to start from.
     """
     size = 2**bits
     scaled = (weights.rows / scale[..., None]).reshape(len(owner), -1)
@@ -178,9 +180,7 @@ def _tables(weights: WeightRows, scale: F32, owner: Indices, bits: int, *, zero:
 
 
 def _to_integers(weights: WeightRows, scale: F32, tables: F64, owner: Indices, reach: int) -> tuple[F32, F64]:
-    """Tables stretched to whole numbers up to `reach`, the way that rounds them with the least
-    error, and scales that undo it.
-    """
+    """Tables stretched to integers up to `reach` with the least rounding error, and scales."""
     peak = np.maximum(np.abs(tables).max(-1), 1e-30)
     if weights.shared:
         peak = np.full_like(peak, peak.max())
@@ -190,7 +190,7 @@ def _to_integers(weights: WeightRows, scale: F32, tables: F64, owner: Indices, r
         error = np.broadcast_to(error.sum(0), error.shape)
     unit = np.take_along_axis(unit, error.argmin(-1)[:, None], -1)[:, 0]
     fitted = scale * unit[owner].reshape(scale.shape).astype(np.float32)
-    floor = np.maximum(fitted, weights.least)  # the table stays; a row whose bias needs more uses less of it
+    floor = np.maximum(fitted, weights.least)  # the table stays; a row whose bias needs a larger scale uses less of it
     return floor.astype(np.float32), _whole(tables / unit[:, None], reach)
 
 

@@ -1,6 +1,4 @@
-"""Choosing the tables of vector codebooks: one entry stands for several neighbouring weights of a
-row.
-"""
+"""Fit a vector codebook: one entry stands for several neighbouring weights of a row."""
 
 from __future__ import annotations
 
@@ -13,8 +11,9 @@ from edgeq.numerics.vector_kmeans import cluster_vectors, nearest_vectors
 
 
 def fit_vectors(weights: WeightRows, grain: Grain, bits: int) -> Fit:
-    """One scale a row and a table of integer vectors. Neighbours keep to their limit since no entry
-    is above half of it.
+    """Fit one scale per row and a table of integer vectors.
+
+    Neighbours keep to their limit because no number of an entry exceeds half of it.
     """
     reach = weights.codes.qmax if weights.codes.limit is None else min(weights.codes.qmax, weights.codes.limit // 2)
     peak = np.abs(weights.rows).max(-1, initial=0.0)
@@ -29,7 +28,7 @@ def fit_vectors(weights: WeightRows, grain: Grain, bits: int) -> Fit:
 
 
 def vector_reals(rows: F32, importance: F64, grain: Grain, bits: int) -> F32:
-    """The same with reals and without scales: the new weights [G, C, K]."""
+    """Fit a table of real vectors without scales; returns the new weights [G, C, K]."""
     mass = np.broadcast_to(importance[:, None, :], rows.shape)
     return _chosen(rows, mass, grain.vector, bits, False, None).astype(np.float32)
 
@@ -45,6 +44,6 @@ def _chosen(scaled: F32, mass: F64, size: int, bits: int, zero: bool, reach: int
 
 
 def _keep_zeros(chosen: F64, kept: Mask, size: int) -> F64:
-    """A vector all of whose weights are pruned is 0; one that is partly kept stays as it is."""
+    """Set vectors whose weights are all pruned to 0; a partly kept vector stays as it is."""
     alive = np.any(kept.reshape(-1, size), axis=1, keepdims=True)
     return np.where(alive, chosen.reshape(-1, size), 0.0).reshape(chosen.shape)

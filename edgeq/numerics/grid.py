@@ -1,6 +1,4 @@
-"""Linear quantization r = scale * (q - zero_point): grids, and the arithmetic on them. numpy
-only.
-"""
+"""Linear quantization r = scale * (q - zero_point): grids and their arithmetic, in numpy alone."""
 
 from __future__ import annotations
 
@@ -11,7 +9,7 @@ from numpy.typing import NDArray
 
 from edgeq.numerics.arrays import F32, I32, AnyArray
 
-#: integer types a grid can have, with their value range
+#: integer type that a grid can have -> its smallest and largest code
 LIMITS: dict[str, tuple[int, int]] = {
     "uint8": (0, 255),
     "int8": (-128, 127),
@@ -19,26 +17,28 @@ LIMITS: dict[str, tuple[int, int]] = {
     "int4": (-8, 7),
     "int32": (-(2**31), 2**31 - 1),
 }
-#: the smallest scale of a grid: below it 1/scale and scale products leave float32's normal range
+#: the smallest scale of a grid: below it 1/scale and products of scales leave float32's normal
+#: range
 MIN_SCALE = np.float32(2.0**-100)
 
 
 @dataclass(frozen=True)
 class PerTensor:
-    """One scale for the whole tensor: scale has shape ()."""
+    """One scale for the whole tensor; scale has shape ()."""
 
 
 @dataclass(frozen=True)
 class PerChannel:
-    """One scale a slice along `axis`: x [A, B, C], axis 1 -> scale [B]."""
+    """One scale per slice along `axis`: x [A, B, C], axis 1 -> scale [B]."""
 
     axis: int
 
 
 @dataclass(frozen=True)
 class PerGroup:
-    """One scale for each `size` neighbours along `axis`: x [A, B], axis 1 -> scale [A, ceil(B /
-    size)].
+    """One scale per `size` neighbours along `axis`.
+
+    x [A, B], axis 1 -> scale [A, ceil(B / size)].
     """
 
     axis: int
@@ -50,23 +50,27 @@ Granularity = PerTensor | PerChannel | PerGroup
 
 @dataclass(frozen=True, eq=False)
 class QuantParams:
-    """A grid, and nothing else: dtype, scale float32 () or [C], zero_point int32 of the same shape.
+    """A grid: the real numbers scale * (q - zero_point) for all codes q of an integer type."""
 
-    `narrow` drops the lowest code (int8: -127..127), as symmetric weights want it.
-    """
-
+    #: integer type of the codes, a key of LIMITS
     dtype: str
+    #: float32, () or [C]
     scale: F32
+    #: int32, shaped like scale
     zero_point: I32
+    #: what shares a scale
     granularity: Granularity = PerTensor()
+    #: whether the lowest code is left out (int8: -127..127), as is usual for symmetric weights
     narrow: bool = False
 
     @property
     def qmin(self) -> int:
+        """The smallest code."""
         return LIMITS[self.dtype][0] + int(self.narrow)
 
     @property
     def qmax(self) -> int:
+        """The largest code."""
         return LIMITS[self.dtype][1]
 
     @property
@@ -93,9 +97,9 @@ def grid_for_range(
 ) -> QuantParams:
     """The per-tensor grid whose codes span [low, high], widened to hold 0.0 exactly.
 
-    symmetric: zero_point is the middle code (0 for signed, 128 for uint8) and the span is
-    +-max(|low|, |high|). power_of_two: so is the scale; the grid then spans up to twice as much.
-    Formula: Jacob et al., arXiv:1712.05877, section 2.1.
+    symmetric: zero_point is the middle code (0 for signed types, 128 for uint8) and the span is
+    +-max(|low|, |high|). power_of_two: the scale is rounded up to a power of two, so that the grid
+    spans up to twice as much. Formula: Jacob et al., arXiv:1712.05877, section 2.1.
 
     >>> grid = grid_for_range(-1.0, 1.55, "uint8")
     >>> round(float(grid.scale), 6), int(grid.zero_point)
@@ -116,7 +120,7 @@ def grid_for_range(
 
 
 def next_power_of_two(scale: NDArray[np.floating]) -> F32:
-    """The smallest power of two that is not below each positive scale; exact.
+    """Round each positive scale up to a power of two, exactly.
 
     >>> next_power_of_two(np.array([0.2, 0.25, 0.3])).tolist()
     [0.25, 0.25, 0.5]
@@ -126,8 +130,9 @@ def next_power_of_two(scale: NDArray[np.floating]) -> F32:
 
 
 def quantize(x: NDArray[np.floating], grid: QuantParams) -> AnyArray:
-    """round_half_even(x / scale) + zero_point, saturated: ONNX QuantizeLinear. Shape of x, dtype of
-    the grid.
+    """Codes of x: round_half_even(x / scale) + zero_point, saturated, as ONNX QuantizeLinear.
+
+    The result has the shape of x and the dtype of the grid; 4-bit codes come as int8 or uint8.
 
     >>> grid = grid_for_range(0.0, 25.5, "uint8")
     >>> quantize(np.array([-1.0, 0.0, 0.26, 99.0]), grid)
@@ -139,7 +144,7 @@ def quantize(x: NDArray[np.floating], grid: QuantParams) -> AnyArray:
 
 
 def dequantize(q: AnyArray, grid: QuantParams) -> F32:
-    """scale * (q - zero_point) in float32: ONNX DequantizeLinear.
+    """Reals of codes: scale * (q - zero_point) in float32, as ONNX DequantizeLinear.
 
     >>> grid = grid_for_range(0.0, 255.0, "uint8")
     >>> dequantize(np.array([0, 3, 255], np.uint8), grid)
@@ -154,7 +159,7 @@ def _storage(dtype: str) -> np.dtype[np.generic]:
 
 
 def _along(rank: int, grid: QuantParams) -> tuple[F32, I32]:
-    """scale and zero_point in a shape that broadcasts over a tensor of `rank` dimensions."""
+    """Scale and zero point, shaped to broadcast over a tensor of `rank` dimensions."""
     if isinstance(grid.granularity, PerTensor):
         return grid.scale, grid.zero_point
     if isinstance(grid.granularity, PerGroup):

@@ -1,8 +1,8 @@
-"""k-means of numbers: the optimum of a summary by dynamic programming, then Lloyd's iteration over
-all of them, exactly.
+"""k-means of numbers: the optimum of a summary, improved by Lloyd's iteration over all numbers.
 
-Numbers can be sorted, so a cluster is a run of them: with prefix sums one iteration over n numbers
-costs O(k log n), and nothing of size k x n is ever held.
+The optimum is found by dynamic programming. Numbers can be sorted, so a cluster is a run of them:
+with prefix sums one exact iteration over n numbers costs O(k log n), and no array of size k x n is
+held.
 """
 
 from __future__ import annotations
@@ -14,21 +14,24 @@ from numpy.typing import NDArray
 
 from edgeq.numerics.arrays import F64, Indices
 
-#: points of the summary that the optimum is found for; more tables' worth of entries get by with
-#: fewer points each
+#: points of the summary that the optimum is found for; with more than 64 clusters half as many
+#: suffice
 SUMMARY = 2048
+#: the most of Lloyd's iterations
 ITERATIONS = 60
 
 
 @dataclass(frozen=True, eq=False)
 class Sorted:
-    """Numbers in ascending order with prefix sums (one longer) of weight, weight * x and weight *
-    x^2.
-    """
+    """Numbers in ascending order, with prefix sums that are one longer."""
 
+    #: the numbers x, ascending
     values: NDArray[np.floating]
+    #: prefix sums of weight
     weight: F64
+    #: prefix sums of weight * x
     first: F64
+    #: prefix sums of weight * x^2
     second: F64
 
     def cost(self, start: Indices, stop: Indices) -> F64:
@@ -39,17 +42,17 @@ class Sorted:
         return np.asarray(np.maximum(spread - moment * moment / np.where(mass > 0, mass, 1.0), 0.0))
 
     def means(self, edges: Indices) -> tuple[F64, F64]:
-        """Mean and weight of the runs between neighbouring edges."""
+        """The mean and the weight of the runs between neighbouring edges."""
         mass = np.diff(self.weight[edges])
         return np.diff(self.first[edges]) / np.where(mass > 0, mass, 1.0), mass
 
 
 def cluster(values: NDArray[np.floating], weights: F64 | None, count: int) -> F64:
-    """At most `count` centroids in ascending order that minimise sum weights (value - nearest
-    centroid)^2. No cluster is empty.
+    """At most `count` centroids, ascending; no cluster is empty.
 
-    values, weights: flat, of one length; None: all weights 1. Source of the recursion: Wang and
-    Song, Ckmeans.1d.dp, R Journal 3/2, 2011.
+    They make sum weights (value - nearest centroid)^2 small: at its minimum for a summary of the
+    numbers, then improved over all of them. values, weights: flat, of one length; None: all weights
+    are 1. Source of the recursion: Wang and Song, Ckmeans.1d.dp, R Journal 3/2, 2011.
 
     >>> cluster(np.array([0.0, 0.1, 5.0, 5.1, 5.2]), None, 2)
     array([0.05, 5.1 ])
@@ -65,8 +68,9 @@ def cluster(values: NDArray[np.floating], weights: F64 | None, count: int) -> F6
 
 
 def lloyd(data: Sorted, centroids: F64) -> F64:
-    """Iterate until the runs stay as they are. A centroid that no number is nearest to moves to
-    where the error is largest.
+    """Move centroids to the means of their runs until the runs no longer change.
+
+    A centroid that no number is nearest to moves to where the error is largest.
     """
     edges = np.empty(0, np.intp)
     for _ in range(ITERATIONS):
@@ -84,20 +88,20 @@ def lloyd(data: Sorted, centroids: F64) -> F64:
 
 
 def _farthest(data: Sorted, edges: Indices, centroids: F64) -> float:
-    """The number farthest from its centroid in the run of the largest error: at one of its ends."""
+    """The number farthest from its centroid in the run with the largest error, one of its ends."""
     worst = int(np.argmax(data.cost(edges[:-1], edges[1:])))
     first, last = float(data.values[edges[worst]]), float(data.values[edges[worst + 1] - 1])
     return first if centroids[worst] - first > last - centroids[worst] else last
 
 
 def runs(ordered: NDArray[np.floating], centroids: F64) -> Indices:
-    """Edges [k + 1] of the runs that are nearest to each centroid."""
+    """Edges [k + 1] of the runs of numbers that are nearest to each centroid."""
     inner = np.searchsorted(ordered, (centroids[:-1] + centroids[1:]) / 2)
     return np.concatenate([[0], inner, [len(ordered)]]).astype(np.intp)
 
 
 def sort(values: NDArray[np.floating], weights: F64 | None) -> Sorted:
-    """The numbers as lloyd wants them. weights: see cluster."""
+    """The numbers with the prefix sums that lloyd needs. weights: see cluster."""
     if weights is None or not np.any(weights > 0):
         ordered = np.sort(values)
         weight = np.arange(len(ordered) + 1, dtype=np.float64)
@@ -123,8 +127,9 @@ def _distinct(ordered: NDArray[np.floating]) -> Indices:
 
 
 def _summary(data: Sorted, distinct: Indices, size: int) -> Indices:
-    """Edges of at most `size` runs: one half evenly spread over the numbers, one half over their
-    range. Equal numbers stay together.
+    """Edges of at most `size` runs: half of them even in rank, half even in range.
+
+    Equal numbers stay together.
     """
     if len(distinct) - 1 <= size:
         return distinct
@@ -137,14 +142,15 @@ def _summary(data: Sorted, distinct: Indices, size: int) -> Indices:
 
 
 def _points(data: Sorted, edges: Indices) -> Sorted:
-    """The summary: prefix sums at its edges. Its second moment keeps the spread inside of a run,
-    which no choice changes.
+    """The summary: prefix sums at its edges.
+
+    The second moment includes the spread inside of each run, which no choice of clusters changes.
     """
     return Sorted(data.values[edges[:-1]], data.weight[edges], data.first[edges], data.second[edges])
 
 
 def _optimum(points: Sorted, count: int) -> Indices:
-    """Edges [count + 1] into the points of the partition of least error."""
+    """Edges [count + 1] into the points of the partition with the least error."""
     size = len(points.values)
     best = points.cost(np.zeros(size + 1, np.intp), np.arange(size + 1))
     cuts = []
@@ -158,8 +164,9 @@ def _optimum(points: Sorted, count: int) -> Indices:
 
 
 def _one_more(points: Sorted, before: F64) -> tuple[F64, Indices]:
-    """best[j] = min over i of before[i] + cost(i, j), and the i. It never falls as j grows, so
-    coarse steps bound finer ones.
+    """best[j] = min over i of before[i] + cost(i, j), and the i that attains it.
+
+    That i never falls as j grows, so results at coarse steps bound those at finer ones.
     """
     size = len(before) - 1
     best, cut = np.full(size + 1, np.inf), np.zeros(size + 1, np.intp)
@@ -178,7 +185,7 @@ def _one_more(points: Sorted, before: F64) -> tuple[F64, Indices]:
 
 
 def _search(points: Sorted, before: F64, best: F64, cut: Indices, ends: Indices, low: Indices, high: Indices) -> None:
-    """Fill best and cut at `ends`, trying cuts low..high of each, all in one sweep."""
+    """Fill best and cut at `ends`, trying the cuts low..high of each, all in one sweep."""
     lengths = high - low + 1
     starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.intp)
     tried = np.arange(int(lengths.sum())) - np.repeat(starts - low, lengths)

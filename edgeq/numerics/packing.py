@@ -1,6 +1,4 @@
-"""Packing small unsigned integers into bytes, and splitting widths that do not divide a byte into
-ones that do.
-"""
+"""Pack small unsigned integers into bytes, splitting widths that do not divide a byte."""
 
 from __future__ import annotations
 
@@ -8,14 +6,15 @@ import numpy as np
 
 from edgeq.numerics.arrays import U8
 
-#: bits of an index -> widths of the parts it is stored in, the lowest bits first: each divides 8,
-#: so that no part crosses a byte
+#: bits of an index -> widths of the parts it is stored in, lowest bits first; each divides 8, so
+#: that no part crosses a byte
 PARTS: dict[int, tuple[int, ...]] = {1: (1,), 2: (2,), 3: (2, 1), 4: (4,), 5: (4, 1), 6: (4, 2), 8: (8,)}
 
 
 def pack(values: U8, width: int) -> U8:
-    """values [n] below 2^width -> bytes [ceil(n width / 8)]. The first value has the lowest bits,
-    as ONNX packs its 4-bit types.
+    """Pack values [n] below 2^width into bytes [ceil(n width / 8)].
+
+    The first value has the lowest bits, as ONNX packs its 4-bit types. width divides 8.
 
     >>> pack(np.array([1, 2, 3, 0], np.uint8), 2)
     array([57], dtype=uint8)
@@ -40,7 +39,10 @@ def unpack(packed: U8, width: int, count: int) -> U8:
 
 
 def split(values: U8, bits: int) -> list[tuple[int, U8]]:
-    """(width, part) of each of PARTS: values = sum of part * 2^(widths before it)."""
+    """Split values into (width, part) for each width of PARTS[bits].
+
+    values = sum of part * 2^(sum of the widths before it).
+    """
     parts, below = [], 0
     for width in PARTS[bits]:
         parts.append((width, (values >> np.uint8(below)) & np.uint8(2**width - 1)))
@@ -49,7 +51,7 @@ def split(values: U8, bits: int) -> list[tuple[int, U8]]:
 
 
 def packed_bytes(count: int, bits: int) -> int:
-    """Bytes that `count` indices take once packed.
+    """The number of bytes that `count` indices take once packed.
 
     >>> packed_bytes(1000, 4), packed_bytes(1000, 3)
     (500, 375)

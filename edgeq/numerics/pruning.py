@@ -1,5 +1,6 @@
-"""Which weights to set to 0: a share of them, or all but N of every M neighbours, by magnitude or
-by what they add to the output.
+"""Which weights to set to 0: a share of them, or all but N of every M neighbours.
+
+The least important go first, by magnitude or by what they add to the output.
 """
 
 from __future__ import annotations
@@ -16,14 +17,18 @@ _PATTERN = re.compile(r"(\d+):(\d+)")
 
 @dataclass(frozen=True)
 class Prune:
-    """ratio: the share that becomes 0; or keep N of every M neighbours along a row (pattern)."""
+    """How much to prune: a share of a weight, or all but N of every M neighbours."""
 
+    #: the share that becomes 0
     ratio: float = 0.0
+    #: (N, M): keep N of every M neighbours along a row, whatever the ratio
     pattern: tuple[int, int] | None = None
 
 
 def parse_prune(word: str) -> Prune:
-    """A share such as 0.5, or N:M such as 2:4. Raises ValueError for any other word.
+    """Read a share such as 0.5, or N:M such as 2:4.
+
+    Raises ValueError for any other word.
 
     >>> parse_prune("0.5")
     Prune(ratio=0.5, pattern=None)
@@ -46,12 +51,12 @@ def parse_prune(word: str) -> Prune:
 
 
 def kept_weights(rows: F32, importance: F64 | None, prune: Prune) -> Mask:
-    """rows [G, C, K], importance [G, K] (diagonal of the input's second moment; None: magnitude
-    alone) -> which stay.
+    """Which weights of rows [G, C, K] stay: a mask of the same shape.
 
-    The saliency w^2 h is what a weight adds to the output's mean square: LeCun et al., Optimal
-    Brain Damage, 1990. A ratio is taken over the whole weight; with equal saliencies the earlier
-    weight goes. What is left of a row after the last M is kept.
+    importance [G, K]: the diagonal of the input's second moment; None: by magnitude alone. The
+    saliency w^2 h is what a weight adds to the output's mean square: LeCun et al., Optimal Brain
+    Damage, 1990. A ratio applies to the whole weight; of equal saliencies the earlier weight goes.
+    Weights of a row behind its last whole group of M are kept.
     """
     saliency = np.square(rows, dtype=np.float64)
     if importance is not None:

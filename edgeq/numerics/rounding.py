@@ -1,10 +1,10 @@
-"""Rounding weights with the data in view: the closed-form recursion of OBQ/OPTQ (arXiv:2208.11580,
-arXiv:2210.17323), batched.
+"""Round weights with the data in view: the closed-form recursion of OBQ and OPTQ, batched.
 
-A layer computes W x. Rounding W to codes Q at scale s changes its output by (W - sQ) x, whose
-expected square is the sum over rows of r H r^T with H = E[x x^T]. Rounding one column after the
-other, each error is passed on to the columns that are still free, the way that least increases that
-sum. Where the layer has a bias, the bias takes up the mean error, so H may be the covariance.
+Sources: arXiv:2208.11580, arXiv:2210.17323. A layer computes W x. Rounding W to codes Q at scale s
+changes its output by (W - sQ) x. The expected square of that is the sum of r H r^T over the rows r
+of W - sQ, with H = E[x x^T]. Columns are rounded one after the other; each error is passed on to
+the columns that are still free, in the way that increases the sum least. Where the layer has a
+bias, it can take up the mean error, so H may be the covariance.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from edgeq.numerics.arrays import F32, F64, Indices, Mask
 from edgeq.numerics.grid import next_power_of_two
 from edgeq.numerics.saturation import limit_pairs, partners, worst_pairs
 
-#: scales -> the scales that there are, none of them smaller
+#: maps scales to allowed scales that are not smaller
 Snap = Callable[[F32], F32]
-#: share of H's mean diagonal that is added to it: keeps the recursion stable for inputs that hardly
-#: vary
+#: share of the mean of H's diagonal that is added to it, to keep the recursion stable for inputs
+#: that hardly vary
 DAMPING = 0.01
-#: columns that share one matrix product with the errors before them
+#: columns that are corrected for all errors before them in one matrix product
 BLOCK = 96
-#: scales tried, as multiples of the one that spans the row
+#: scales to try, as multiples of the one that spans the row
 FACTORS = np.linspace(1.0, 0.6, 17)
 #: the same for one scale that all rows share: a single row must not make all others coarse
 SHARED_FACTORS = np.geomspace(1.0, 1 / 16, 33)
@@ -33,26 +33,27 @@ SHARED_FACTORS = np.geomspace(1.0, 1 / 16, 33)
 
 @dataclass(frozen=True, eq=False)
 class Codes:
-    """What codes there are: qmin..qmax, and the largest |a| + |b| of the neighbours in `pairs`
-    (None: no limit).
+    """The codes that weights may take."""
 
-    power_of_two: whether their scale must be one. kept: bool [G, C, K]; weights that are False
-    there get code 0 (None: all are kept).
-    """
-
+    #: the smallest and the largest code
     qmin: int
     qmax: int
+    #: neighbouring columns, whose codes have a limit together: pairs of indices for each order of
+    #: columns
     pairs: tuple[Indices, ...]
+    #: the largest |a| + |b| of neighbours of one sign; None: no limit
     limit: int | None
+    #: whether scales must be powers of two
     power_of_two: bool = False
+    #: bool [G, C, K]: weights that are False get code 0; None: all are kept
     kept: Mask | None = None
 
     def snap(self, scale: F32) -> F32:
-        """The scales that there are, none of them smaller."""
+        """Allowed scales, none of them smaller than the given ones."""
         return next_power_of_two(scale) if self.power_of_two else scale
 
     def fit(self, codes: F32) -> F32:
-        """Clip [..., K] in place."""
+        """Clip codes [..., K] to what is allowed, in place."""
         np.clip(codes, self.qmin, self.qmax, out=codes)
         return codes if self.limit is None else limit_pairs(codes, self.pairs, self.limit)
 
@@ -62,17 +63,17 @@ class Codes:
         return rounded if self.kept is None else rounded * self.kept
 
     def nearest(self, wanted: F64, low: F64 | float, high: F64 | float) -> F64:
-        """The nearest code to each number of one column [G, C] that lies in low..high."""
+        """The nearest code within low..high to each number of one column [G, C]."""
         return np.asarray(np.clip(np.rint(wanted), low, high))
 
 
 def scales_for(weight: F32, importance: F64, codes: Codes, shared: bool, snap: Snap | None = None) -> F32:
-    """weight [G, C, K], importance [G, K] (diagonal of H) -> scale [G, C]: least weighted squared
-    error of nearest rounding.
+    """Scales [G, C] with the least weighted squared error of nearest rounding.
 
-    Never so small that neighbours would have to be cut: cutting errs in one direction and costs far
-    more than coarser steps. shared: one scale for all rows. snap: scales -> those that there are,
-    none of them smaller; by default those of the codes.
+    weight [G, C, K]; importance [G, K]: diagonal of H. No scale is so small that neighbours would
+    have to be cut: cutting errs in one direction and costs far more than coarser steps. shared: one
+    scale for all rows. snap: maps scales to allowed scales that are not smaller; by default
+    codes.snap.
     """
     snap = snap or codes.snap
     peak = np.abs(weight).max(-1, initial=0.0)
@@ -102,15 +103,15 @@ def scales_for(weight: F32, importance: F64, codes: Codes, shared: bool, snap: S
     return chosen
 
 
-#: the factor of a moment, and the order of its columns
+#: what `feedback` computes from a moment: its triangular factor and the order of its columns
 Feedback = tuple[F64, Indices]
 
 
 def round_weights(weight: F32, moment: F64, scale: F32, codes: Codes, passed_on: Feedback | None = None) -> F32:
-    """weight [G, C, K], moment H [G, K, K], scale [G, C] -> codes [G, C, K], whole float32 numbers.
+    """Round a weight with error feedback to codes [G, C, K], whole numbers in float32.
 
-    A row whose error r H r^T would be larger than nearest rounding's keeps nearest rounding.
-    passed_on: feedback(moment), if known.
+    weight [G, C, K], moment H [G, K, K], scale [G, C]. A row whose error r H r^T would be larger
+    than that of nearest rounding is rounded to nearest. passed_on: feedback(moment), if known.
 
     >>> weight = np.array([[[0.6, 0.6]]], np.float32)
     >>> alike = np.array([[[1.0, 0.9], [0.9, 1.0]]])  # two inputs that move together
@@ -124,15 +125,13 @@ def round_weights(weight: F32, moment: F64, scale: F32, codes: Codes, passed_on:
 
 
 def output_error(weight: F32, codes: F32, scale: F32, moment: F64) -> F64:
-    """r H r^T for each row r = weight - scale * codes: [G, C]."""
+    """r H r^T of each row r = weight - scale * codes: [G, C]."""
     rest = weight.astype(np.float64) - codes.astype(np.float64) * scale[..., None]
     return np.asarray(np.einsum("gck,gck->gc", rest @ moment, rest))
 
 
 def _recursion(weight: F64, passed_on: Feedback, scale: F64, codes: Codes) -> F32:
-    """Round column after column; each takes up what the errors of the columns before it can be made
-    up for.
-    """
+    """Round column after column, each corrected for the errors of the columns before it."""
     size = weight.shape[-1]
     factor, order = passed_on
     rows = np.take_along_axis(weight, order[:, None, :], -1)
@@ -156,11 +155,11 @@ def _recursion(weight: F64, passed_on: Feedback, scale: F64, codes: Codes) -> F3
 
 
 def feedback(moment: F64) -> Feedback:
-    """The unit upper triangular factor of the damped H = U D U^T, columns in descending order of
-    H's diagonal, and that order [G, K].
+    """The factor of a moment H that the recursion multiplies errors with, and the column order.
 
-    With it the recursion is OPTQ's without any inverse: its equal LDLQ (Chee et al.,
-    arXiv:2307.13304, theorem 6).
+    The factor is the unit upper triangular U of the damped H = U D U^T, columns in descending order
+    of H's diagonal; the order is [G, K]. The recursion is OPTQ's but needs no inverse: it is its
+    equal LDLQ (Chee et al., arXiv:2307.13304, theorem 6).
     """
     diagonal = np.einsum("gkk->gk", moment)
     order = np.argsort(-diagonal, axis=-1, kind="stable")

@@ -1,11 +1,11 @@
-"""Integer kernels that add neighbouring products in int16: which weight codes meet there, and how
-to keep their sum from saturating.
+"""Integer kernels that add neighbouring products in int16, and how to keep them from saturating.
 
 On x86-64 without VNNI, VPMADDUBSW multiplies u8 by s8 and adds adjacent pairs into a saturating
 int16: 255 (|a| + |b|) <= 32767 must hold for neighbours a, b of one sign. Which codes are
 neighbours was measured on onnxruntime's kernels: 2i and 2i+1 along the summed-over dimension, in
-the order the kernel walks it (channels last at optimization level ALL, channels first below).
-Depthwise kernels with one output a channel are exact; with more, the matrix kernels do their work.
+the order in which the kernel reads it (channels last at optimization level ALL, channels first at
+lower levels). Depthwise kernels with one output per channel are exact; with more outputs the matrix
+kernels are used.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from edgeq.numerics.arrays import F32, Indices
 
 
 def neighbours(kernel: tuple[int, ...]) -> tuple[Indices, ...]:
-    """Pairs of indices into a flattened weight row of shape `kernel` (channels, then spatial; (K,)
-    for a matrix product), an order each.
+    """Pairs of neighbours in a flattened weight row, as indices [n, 2] for each order of columns.
+
+    kernel: shape of the row, (channels, then spatial sizes), or (K,) for a matrix product.
 
     >>> [pairs.tolist() for pairs in neighbours((4,))]
     [[[0, 1], [2, 3]]]
@@ -31,8 +32,9 @@ def neighbours(kernel: tuple[int, ...]) -> tuple[Indices, ...]:
 
 
 def limit_pairs(codes: F32, pairs: tuple[Indices, ...], limit: int) -> F32:
-    """codes [..., K] with |a| + |b| <= limit for every pair of one sign; what is over is taken off
-    both alike. In place; returns codes.
+    """Reduce codes [..., K] in place until |a| + |b| <= limit for every pair of one sign.
+
+    Both codes of a pair are reduced alike where possible. Returns codes.
     """
     for group in pairs:
         first, second = codes[..., group[:, 0]], codes[..., group[:, 1]]
@@ -47,8 +49,9 @@ def limit_pairs(codes: F32, pairs: tuple[Indices, ...], limit: int) -> F32:
 
 
 def worst_pairs(rows: F32, pairs: tuple[Indices, ...]) -> F32:
-    """The largest |a| + |b| over neighbours of one sign in each row: [..., K] -> [...]; 0 without
-    pairs.
+    """The largest |a| + |b| over neighbours of one sign in each row: [..., K] -> [...].
+
+    0 without pairs.
     """
     worst = np.zeros(rows.shape[:-1], np.float32)
     for group in pairs:
@@ -59,7 +62,7 @@ def worst_pairs(rows: F32, pairs: tuple[Indices, ...]) -> F32:
 
 
 def partners(pairs: tuple[Indices, ...], size: int) -> list[list[int]]:
-    """For each index the indices it is paired with."""
+    """For each index, the indices that it is paired with."""
     found: list[list[int]] = [[] for _ in range(size)]
     for group in pairs:
         for a, b in group.tolist():

@@ -1,6 +1,4 @@
-"""k-means of short vectors in bounded memory: fitted on a seeded sample, then every vector once
-more, block by block.
-"""
+"""k-means of short vectors in bounded memory: fitted on a seeded sample, updated once over all."""
 
 from __future__ import annotations
 
@@ -8,14 +6,16 @@ import numpy as np
 
 from edgeq.numerics.arrays import F64, Indices
 
-#: vectors that the centroids are fitted on, and those that are compared with all centroids at once
+#: how many vectors the centroids are fitted on, and how many are compared with all centroids at
+#: once
 SAMPLE, BLOCK = 1 << 16, 1 << 14
 ITERATIONS = 30
 
 
 def cluster_vectors(points: F64, weights: F64, count: int, seed: int = 0) -> F64:
-    """points [n, d], weights [n] -> at most `count` centroids [k, d]; none is empty. The last
-    update is over all points, exactly.
+    """At most `count` centroids [k, d] of points [n, d] with weights [n].
+
+    They are fitted on a sample of the points; the last update is over all points, exactly.
     """
     distinct = np.unique(points[: 4 * count], axis=0)
     if len(points) <= 4 * count and len(distinct) <= count:
@@ -40,8 +40,9 @@ def nearest_vectors(points: F64, centroids: F64) -> Indices:
 
 
 def _spread(sample: F64, mass: F64, count: int, chance: np.random.Generator) -> F64:
-    """k-means++ (Arthur and Vassilvitskii, 2007): each new centroid is drawn by its squared
-    distance to those that are there.
+    """First centroids by k-means++ (Arthur and Vassilvitskii, 2007).
+
+    Each is drawn in proportion to weight and squared distance to the centroids before it.
     """
     centroids = [sample[chance.choice(len(sample), p=mass / mass.sum())]]
     distance = np.square(sample - centroids[0]).sum(1)
@@ -55,8 +56,9 @@ def _spread(sample: F64, mass: F64, count: int, chance: np.random.Generator) -> 
 
 
 def _update(points: F64, weights: F64, centroids: F64) -> F64:
-    """The weighted mean of what is nearest to each centroid; one that nothing is nearest to goes to
-    the point farthest from its own.
+    """The weighted mean of the points that are nearest to each centroid.
+
+    A centroid that no point is nearest to moves to a point farthest from its own centroid.
     """
     nearest = nearest_vectors(points, centroids)
     mass = np.bincount(nearest, weights, len(centroids))
