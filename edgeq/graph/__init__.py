@@ -1,1 +1,1 @@
-"""Reading and changing onnx_ir graphs: nodes, layers, channels, shapes, names."""
+"""Read and edit onnx_ir graphs: nodes, layers, channels, shapes, names."""

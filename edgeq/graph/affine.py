@@ -16,9 +16,11 @@ from edgeq.numerics.arrays import F64, AnyArray
 
 @dataclass(frozen=True, eq=False)
 class Affine:
-    """scale, shift: float64 [C], or () for all channels alike."""
+    """The map y = scale * x + shift."""
 
+    #: float64 [C], or () for all channels alike
     scale: F64
+    #: float64 [C], or () for all channels alike
     shift: F64
 
     @property
@@ -28,18 +30,20 @@ class Affine:
 
 @dataclass(frozen=True, eq=False)
 class FoldableLayer:
-    """A layer whose result only one node reads: a scale and a shift of it can go into its weights.
+    """A layer that one node alone reads, so that its weights can take up a scale and a shift.
+
     The Add that carries a MatMul's bias belongs to it.
     """
 
     node: ir.Node
     layer: Layer
-    #: the Add of a MatMul's bias, or None
+    #: the Add that carries a MatMul's bias, or None
     bias_add: ir.Node | None
-    #: the value that comes out, behind the Add
+    #: the output of the layer, that of bias_add if there is one
     out: ir.Value
-    #: where its channels lie, among so many dimensions; -1 and None: not known
+    #: axis of the channels of `out`, -1 if not known
     axis: int
+    #: number of dimensions of `out`, None if not known
     rank: int | None
 
     @property
@@ -49,9 +53,7 @@ class FoldableLayer:
 
 
 def linear_behind(value: ir.Value | None) -> FoldableLayer | None:
-    """The layer that makes `value`, when one node alone reads it and the weights (and bias) are
-    constants.
-    """
+    """The layer that makes `value`, if one node alone reads it and its parameters are constant."""
     if value is None or only_consumer(value) is None:
         return None
     node = value.producer()
@@ -69,8 +71,9 @@ def linear_behind(value: ir.Value | None) -> FoldableLayer | None:
 
 
 def _has_plain_bias(linear: FoldableLayer) -> bool:
-    """No bias, or a constant one that has one number a channel (a Gemm's could be a whole
-    matrix).
+    """Whether the bias is absent, or constant with one number per channel.
+
+    A Gemm's bias could be a whole matrix.
     """
     node = linear.node
     if len(node.inputs) < 3 or node.inputs[2] is None:
@@ -93,8 +96,9 @@ def _matmul_add(value: ir.Value) -> FoldableLayer | None:
 
 
 def per_channel(array: AnyArray, rank: int | None, axis: int, channels: int) -> F64 | None:
-    """`array`, broadcast against a tensor of `rank` dimensions, as one number a channel [channels];
-    None when it is something else.
+    """`array`, broadcast to a tensor of `rank` dimensions, as one number per channel [channels].
+
+    None when it is anything else.
     """
     if not np.issubdtype(array.dtype, np.floating) or array.ndim > (1 if rank is None else rank):
         return None
@@ -106,9 +110,7 @@ def per_channel(array: AnyArray, rank: int | None, axis: int, channels: int) -> 
 
 
 def batch_norm_affine(node: ir.Node) -> Affine | None:
-    """The affine of a BatchNormalization in inference form with constant statistics: gamma * (x -
-    mean) / sqrt(var + eps) + beta.
-    """
+    """gamma * (x - mean) / sqrt(var + eps) + beta of an inference BatchNormalization, or None."""
     if not is_op(node, "BatchNormalization") or attribute_int(node, "training_mode", 0) or len(node.inputs) != 5:
         return None
     if any(value.uses() or value.is_graph_output() for value in node.outputs[1:]):
@@ -124,8 +126,9 @@ def batch_norm_affine(node: ir.Node) -> Affine | None:
 
 
 def elementwise_affine(node: ir.Node, data: int, rank: int | None, axis: int, channels: int) -> Affine | None:
-    """The affine of a Mul, Div, Add or Sub of input `data` with a constant that has one number a
-    channel.
+    """The affine of a Mul, Div, Add or Sub of input `data` with a constant, else None.
+
+    The constant must be one number, or one per channel.
     """
     if not is_op(node, "Mul", "Div", "Add", "Sub") or (is_op(node, "Div") and data == 1):
         return None
@@ -145,8 +148,10 @@ def elementwise_affine(node: ir.Node, data: int, rank: int | None, axis: int, ch
 
 
 def fold_after(linear: FoldableLayer, affine: Affine, names: Names) -> bool:
-    """Give `linear` the weights of affine(linear(x)); False, and nothing changed, when that is not
-    possible or overflows float32.
+    """Change the weights of `linear` so that it computes affine(linear(x)).
+
+    Returns False and changes nothing when that is not possible or overflows the type of the
+    weights.
     """
     node = linear.node
     weight = constant(node.inputs[1])

@@ -1,5 +1,6 @@
-"""How operators hand channels on: one small rule a kind, which names the output's channels or
-declines.
+"""How operators pass channels on: one small rule per kind of operator.
+
+A rule names the channels of the node's output and returns True, or declines and returns False.
 """
 
 from __future__ import annotations
@@ -28,9 +29,7 @@ def _pool(ties: Ties, node: ir.Node) -> bool:
 
 
 def _clip(ties: Ties, node: ir.Node) -> bool:
-    """Only Clip(x, 0, high): equalization scales up to `high` and not beyond
-    (edgeq/refine/equalization.py).
-    """
+    """Only Clip(x, 0, high): equalization (edgeq/refine/equalization.py) scales up to `high`."""
     bounds = [constant(value) for value in (*node.inputs[1:3], None, None)[:2]]
     given = [value is not None for value in (*node.inputs[1:3], None, None)[:2]]
     if bounds[0] is None or float(bounds[0]) != 0 or (given[1] and (bounds[1] is None or float(bounds[1]) <= 0)):
@@ -43,8 +42,9 @@ def _slope(ties: Ties, node: ir.Node) -> bool:
 
 
 def _pad(ties: Ties, node: ir.Node) -> bool:
-    """Padding with zeros, or with what is there along the other axes. New channels of zeros may be
-    scaled by anything.
+    """Padding with zeros, or padding of other axes than the channels' in any mode.
+
+    New channels of zeros may be scaled by anything.
     """
     ids, axis, mode = ties.of(node.inputs[0]), ties.axis_of(node.inputs[0]), node.attributes.get_string("mode", "constant")
     pads = constant(node.inputs[1])
@@ -62,7 +62,7 @@ def _pad(ties: Ties, node: ir.Node) -> bool:
 
 
 def _join(ties: Ties, node: ir.Node) -> bool:
-    """Add, Sub, Sum, Max, Min of values of one shape: their channels go together."""
+    """Add, Sub, Sum, Max or Min of values of one shape: their channels are tied together."""
     found = [ties.of(value) for value in node.inputs]
     first = node.inputs[0]
     if first is None or any(ids is None for ids in found) or len({_shape(value) for value in node.inputs}) != 1 or _shape(first) is None:
@@ -83,9 +83,7 @@ def _shape(value: ir.Value | None) -> tuple[object, ...] | None:
 
 
 def _gate(ties: Ties, node: ir.Node) -> bool:
-    """Mul: one factor carries its scale on, the other (a gate behind a Sigmoid, a constant) has
-    none.
-    """
+    """Mul: one factor carries its scale on; the other (a gate or a constant) has none."""
     known = [value for value in node.inputs if ties.of(value) is not None]
     if len(known) != 1:
         return False
@@ -125,8 +123,9 @@ def _join_ids(ties: Ties, node: ir.Node, found: list[I64], axis: int) -> bool:
 
 
 def _flatten(ties: Ties, node: ir.Node) -> bool:
-    """Flatten, or a Reshape to [N, everything else]: each channel becomes as many neighbours as it
-    has positions.
+    """Flatten, or a Reshape to [N, everything else].
+
+    Each channel becomes as many neighbouring ones as it has positions.
     """
     source, result = node.inputs[0], node.outputs[0]
     ids, width = ties.of(source), dim(result, 1)
@@ -148,7 +147,7 @@ def _transpose(ties: Ties, node: ir.Node) -> bool:
 
 
 def _slice(ties: Ties, node: ir.Node) -> bool:
-    """A Slice of other axes than the channels'."""
+    """A Slice along other axes than the channels'."""
     axis = ties.axis_of(node.inputs[0])
     axes = constant(node.inputs[3]) if len(node.inputs) > 3 and node.inputs[3] is not None else None
     size = rank(node.inputs[0])
@@ -168,7 +167,7 @@ def _leaky(ties: Ties, node: ir.Node) -> bool:
 
 
 Rule = Callable[[Ties, ir.Node], bool]
-#: a rule for each word that a row of edgeq/graph/operators.py may say of an operator's channels
+#: the rule for each word that a row of edgeq/graph/operators.py may give as an operator's rule
 RULES: dict[ChannelRule, Rule] = {
     "clip": _clip,
     "concat": _concat,

@@ -1,6 +1,4 @@
-"""Bookkeeping of channels: a number for every channel of every value, which of them go together,
-and which must stay as they are.
-"""
+"""Number the channels of all values; record which are tied and which must not be scaled."""
 
 from __future__ import annotations
 
@@ -13,44 +11,47 @@ from edgeq.numerics.arrays import I64
 
 
 class Ties:
-    """Grows while a graph is walked. ids: value name -> number of each of its channels [C]; axis:
-    value name -> where they lie.
-    """
+    """What is known of channels so far; it grows while a graph is walked."""
 
     def __init__(self) -> None:
+        #: value name -> the number of each of its channels [C]
         self.ids: dict[str, I64] = {}
+        #: value name -> the axis of its channels
         self.axis: dict[str, int] = {}
         self._size = 0
         self._pairs: list[tuple[I64, I64]] = []
         self._stuck: list[I64] = []
 
     def of(self, value: ir.Value | None) -> I64 | None:
+        """The numbers of a value's channels [C]; None: not known."""
         return None if value is None else self.ids.get(str(value.name))
 
     def axis_of(self, value: ir.Value | None) -> int | None:
+        """The axis of a value's channels; None: not known."""
         return None if value is None else self.axis.get(str(value.name))
 
     def fresh(self, count: int) -> I64:
-        """Numbers of channels that nothing is known of yet."""
+        """Numbers for channels that nothing is known of yet."""
         self._size += count
         return np.arange(self._size - count, self._size)
 
     def name(self, value: ir.Value, ids: I64, axis: int) -> bool:
-        """Let the value's channels be these; True, for rules to return."""
+        """Let these be the channels of the value. Returns True, for rules to return."""
         self.ids[str(value.name)], self.axis[str(value.name)] = ids, axis
         return True
 
     def tie(self, first: I64, second: I64) -> None:
-        """Channels that can be scaled together only."""
+        """Record that these channels can only be scaled together."""
         self._pairs.append((first, second))
 
     def hold(self, ids: I64) -> None:
-        """Channels that must not be scaled."""
+        """Record that these channels must not be scaled."""
         self._stuck.append(ids)
 
     def classes(self) -> dict[str, I64]:
-        """Value name -> class of each channel, numbered 0, 1, ... in order of their first channel;
-        -1 for those that are held.
+        """Value name -> class of each channel [C], -1 for channels that must not be scaled.
+
+        Classes are numbered 0, 1, ... in the order of their first channels.
         """
         root = _roots(self._size, self._pairs)
         free = np.ones(self._size, bool)
@@ -63,7 +64,7 @@ class Ties:
 
 
 def _roots(size: int, ties: Sequence[tuple[I64, I64]]) -> I64:
-    """The smallest id of each id's class."""
+    """The smallest number in the class of each number."""
     root = np.arange(size)
     if not ties:
         return root

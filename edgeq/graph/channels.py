@@ -1,11 +1,10 @@
-"""Which channels of which values can be scaled, and which only together, for the network to go on
-computing the same.
+"""Which channels can be scaled without changing the model's result, and which only together.
 
 A channel scaled by u > 0 where a layer makes it (its weights and bias times u) and by 1/u where a
 layer reads it (its weights over u) changes nothing else as long as every operator in between is
 positively homogeneous and keeps channels apart: Relu, pooling, Add, Concat. Channels tied by such
-operators form one class. A class that meets anything else (an output, Sigmoid, Softmax, ...) stays
-as it is.
+operators form one class. A class that reaches anything else (an output, Sigmoid, Softmax, ...) is
+not scaled.
 """
 
 from __future__ import annotations
@@ -24,22 +23,23 @@ from edgeq.numerics.arrays import I64
 
 @dataclass(frozen=True, eq=False)
 class Channels:
-    """classes: value name -> class of each channel [C], -1 where it must not be scaled; axis: value
-    name -> the axis of its channels.
-    """
+    """The channels of a model's values, in classes that can only be scaled together."""
 
+    #: value name -> class of each channel [C], -1 where it must not be scaled
     classes: dict[str, I64]
+    #: value name -> axis of its channels
     axis: dict[str, int]
 
     @property
     def count(self) -> int:
-        """How many classes there are."""
+        """The number of classes."""
         return max((int(ids.max(initial=-1)) for ids in self.classes.values()), default=-1) + 1
 
 
 def channel_classes(model: ir.Model) -> Channels:
-    """The classes in the main graph of a prepared model. Values that a body reads, and all values
-    of bodies, are not scaled.
+    """Find the classes in the main graph of a prepared model.
+
+    Values that a body reads, and all values inside bodies, are not scaled.
     """
     ties = Ties()
     for node in model.graph:
@@ -53,8 +53,9 @@ def channel_classes(model: ir.Model) -> Channels:
 
 
 def _hand_on(ties: Ties, node: ir.Node) -> bool:
-    """Name the channels of the node's output; False when it does something to its inputs that
-    scaling would change.
+    """Name the channels of the node's output.
+
+    Returns False when the channels of the node's inputs must not be scaled.
     """
     layer = scalable_layer(node)
     if layer is not None and layer.axis is not None:
@@ -67,15 +68,17 @@ def _hand_on(ties: Ties, node: ir.Node) -> bool:
 
 
 def _shares(node: ir.Node) -> bool:
-    """Whether the layer shares its weight or bias: scaling it for one would change the others or
-    double the file.
+    """Whether the layer shares its weight or bias with other nodes.
+
+    Scaling it for one of them would change the others or double the file.
     """
     return any(value is not None and len(value.uses()) > 1 for value in node.inputs[1:3])
 
 
 def _only_adds(node: ir.Node) -> bool:
-    """Whether the layer does no more than add its bias: weights of 1 are exact on every grid, and
-    scaled ones would not be.
+    """Whether the layer only adds its bias.
+
+    Its weights of 1 are exact on every grid, and scaled ones would not be.
     """
     weight = constant(node.inputs[1])
     return weight is not None and weight.size == weight.shape[0] > 0 and bool(np.all(weight == 1))

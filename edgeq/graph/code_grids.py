@@ -1,5 +1,7 @@
-"""The grid of every value that holds codes: said by its QuantizeLinear or DequantizeLinear, passed
-on by what moves codes.
+"""The grid of every value that holds codes.
+
+A QuantizeLinear or DequantizeLinear at the value gives it, operators that move codes pass it on,
+and metadata_props record it for inputs and outputs of the model.
 """
 
 from __future__ import annotations
@@ -12,13 +14,15 @@ import onnx_ir as ir
 from edgeq.graph.read import attribute_int, constant, is_op
 from edgeq.numerics.grid import LIMITS, Granularity, PerChannel, PerTensor, QuantParams
 
-#: key in ONNX's metadata_props, with the name of a graph input or output that holds codes
+#: prefix of keys in ONNX's metadata_props; the name of a graph input or output that holds codes
+#: follows
 GRID_KEY = "edgeq.grid."
 
 
 def grid_of(node: ir.Node) -> QuantParams | None:
-    """The grid of a QuantizeLinear or DequantizeLinear with constant parameters; None for any other
-    (blocked, computed, float8).
+    """The grid of a QuantizeLinear or DequantizeLinear with constant parameters.
+
+    None for any other grid (blocked, computed, float8).
     """
     scale = constant(node.inputs[1]) if len(node.inputs) > 1 else None
     zero = constant(node.inputs[2]) if len(node.inputs) > 2 else None
@@ -34,8 +38,9 @@ def grid_of(node: ir.Node) -> QuantParams | None:
 
 
 def _dtype(node: ir.Node) -> str:
-    """The type of the codes where no zero point says it: QuantizeLinear makes uint8,
-    DequantizeLinear takes what it is given.
+    """The type of the codes where no zero point gives it.
+
+    QuantizeLinear makes uint8; DequantizeLinear takes the type of its input.
     """
     if is_op(node, "QuantizeLinear"):
         return "uint8"
@@ -47,7 +52,7 @@ def _dtype(node: ir.Node) -> str:
 
 
 def known_grids(model: ir.Model) -> dict[ir.Value, QuantParams]:
-    """Value -> grid, for every value of the main graph that holds codes and is no constant."""
+    """Value -> grid, for every value of the main graph that holds codes and is not constant."""
     found: dict[ir.Value, QuantParams] = {}
     for value in (*model.graph.inputs, *model.graph.outputs):
         recorded = recorded_grid(model, str(value.name))
@@ -67,7 +72,7 @@ def known_grids(model: ir.Model) -> dict[ir.Value, QuantParams]:
 
 
 def _pass_on(model: ir.Model, found: dict[ir.Value, QuantParams]) -> None:
-    """What moves codes has one grid on both sides."""
+    """Give every operator that moves codes the same grid on both sides."""
     for node in model.graph:
         first = node.inputs[0] if node.inputs else None
         if first is None or first not in found or is_op(node, "DequantizeLinear", "QuantizeLinear", "Cast"):
@@ -78,7 +83,7 @@ def _pass_on(model: ir.Model, found: dict[ir.Value, QuantParams]) -> None:
 
 
 def recorded_grid(model: ir.Model, name: str) -> QuantParams | None:
-    """What metadata_props say of an input or output, if they do."""
+    """The grid that metadata_props record for an input or output, else None."""
     try:
         raw = json.loads(model.metadata_props.get(GRID_KEY + name, ""))
         scale, zero = np.asarray(float(raw["scale"]), np.float32), np.asarray(int(raw["zero_point"]), np.int32)
@@ -88,5 +93,5 @@ def recorded_grid(model: ir.Model, name: str) -> QuantParams | None:
 
 
 def grid_record(grid: QuantParams) -> str:
-    """The record of a grid in metadata_props: canonical JSON."""
+    """The record of a grid for metadata_props, as canonical JSON."""
     return json.dumps({"dtype": grid.dtype, "scale": float(grid.scale), "zero_point": int(grid.zero_point)}, sort_keys=True)

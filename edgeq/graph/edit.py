@@ -1,6 +1,4 @@
-"""Changing an onnx_ir graph: free names, new constants and nodes, and taking nodes out with a note
-of what became of them.
-"""
+"""Edit an onnx_ir graph: free names, new constants and nodes, and recorded removal of nodes."""
 
 from __future__ import annotations
 
@@ -12,8 +10,9 @@ from edgeq.numerics.arrays import AnyArray
 
 
 class Names:
-    """The names in use over a whole model, bodies included; hands out free ones, the same in every
-    run.
+    """The names in use in a whole model, bodies included.
+
+    It makes free names, the same ones in every run.
     """
 
     def __init__(self, model: ir.Model) -> None:
@@ -21,16 +20,18 @@ class Names:
         self._nodes = {node.name for node in nodes(model) if node.name}
 
     def value(self, wanted: str) -> str:
-        """`wanted`, or with _1, _2, ... the first that no value has."""
+        """`wanted`, or the first of wanted_1, wanted_2, ... that no value has."""
         return free_name(wanted, self._values)
 
     def node(self, wanted: str) -> str:
-        """`wanted`, or with _1, _2, ... the first that no node has."""
+        """`wanted`, or the first of wanted_1, wanted_2, ... that no node has."""
         return free_name(wanted, self._nodes)
 
 
 def free_name(wanted: str, used: set[str]) -> str:
-    """`wanted`, or with _1, _2, ... the first that is not in `used`; it is added there.
+    """`wanted`, or the first of wanted_1, wanted_2, ... that is not in `used`.
+
+    The name is added to `used`.
 
     >>> used = {"conv", "conv_1"}
     >>> free_name("conv", used), free_name("relu", used)
@@ -45,7 +46,7 @@ def free_name(wanted: str, used: set[str]) -> str:
 
 
 def add_constant(graph: ir.Graph, array: AnyArray, name: str) -> ir.Value:
-    """A new initializer of `graph`. `name` must be free: take it from Names."""
+    """Add an initializer to `graph`. `name` must be free: take it from Names."""
     value = ir.Value(
         name=name,
         shape=ir.Shape(array.shape),
@@ -57,8 +58,10 @@ def add_constant(graph: ir.Graph, array: AnyArray, name: str) -> ir.Value:
 
 
 def replace_constant(node: ir.Node, index: int, array: AnyArray, names: Names) -> None:
-    """Let the node read `array` at this input: in place when no one else reads the old constant,
-    else as a new initializer.
+    """Let the node read `array` at this input.
+
+    The old constant is changed in place if nothing else reads it; otherwise an initializer is
+    added.
     """
     old = node.inputs[index] if index < len(node.inputs) else None
     if old is not None and old.is_initializer() and len(old.uses()) == 1 and not (old.is_graph_output() or old.is_graph_input()):
@@ -75,8 +78,9 @@ def replace_constant(node: ir.Node, index: int, array: AnyArray, names: Names) -
 def add_node(
     before: ir.Node, op_type: str, inputs: list[ir.Value | None], *, name: str, output: str, attributes: dict[str, ir.Attr] | None = None
 ) -> ir.Value:
-    """A new one-output node just before `before`; its output value, typed and shaped like nothing
-    yet. Names must be free.
+    """Add a node with one output just before `before`; returns the output value.
+
+    The value has no type or shape yet. Both names must be free: take them from Names.
     """
     value = ir.Value(name=output)
     owner(before).insert_before(before, ir.Node("", op_type, inputs, (attributes or {}).values(), outputs=[value], name=name))
@@ -84,7 +88,7 @@ def add_node(
 
 
 def drop_unread_constants(model: ir.Model) -> int:
-    """Remove the initializers that nothing reads; returns how many."""
+    """Remove the initializers that nothing reads; returns their number."""
     dropped = 0
     for graph in graphs(model):
         for name, value in list(graph.initializers.items()):
@@ -95,20 +99,24 @@ def drop_unread_constants(model: ir.Model) -> int:
 
 
 def replace_graph(model: ir.Model, new: ir.Model) -> None:
-    """Let `model` hold the graph of `new`; what is noted beside the model stays."""
+    """Let `model` hold the graph of `new`; its metadata stays."""
     model.graph, model.ir_version = new.graph, new.ir_version
 
 
 def vanished(model: ir.Model) -> dict[str, str]:
-    """Name of each node that prepare took away -> what became of it. Kept beside the model in
-    memory, never in its file.
+    """Name of each node that prepare removed -> what became of it.
+
+    Kept with the model in memory, never in its file.
     """
     table: dict[str, str] = model.meta.setdefault("edgeq.vanished", {})
     return table
 
 
 def retire(model: ir.Model, node: ir.Node, reason: str) -> None:
-    """Remove a node that nothing reads any more, and note what became of it."""
+    """Remove a node that nothing reads any more, and record what became of it.
+
+    Raises ValueError if one of its outputs is still read.
+    """
     if node.name:
         vanished(model)[node.name] = reason
     for value in node.outputs:
@@ -118,8 +126,9 @@ def retire(model: ir.Model, node: ir.Node, reason: str) -> None:
 
 
 def take_over(old: ir.Value, new: ir.Value) -> None:
-    """Everything that read `old` reads `new`, which also gets its name, type and shape: statistics
-    and outputs are keyed by the name.
+    """Let everything that read `old` read `new`, which also gets its name, type and shape.
+
+    The name must stay because statistics and outputs are keyed by it.
     """
     name = old.name
     old.replace_all_uses_with(new, replace_graph_outputs=True)
@@ -130,8 +139,10 @@ def take_over(old: ir.Value, new: ir.Value) -> None:
 
 
 def bypass(model: ir.Model, node: ir.Node, reason: str) -> bool:
-    """Remove a node whose first output equals its first input. False when the graph needs it: it
-    names an output that nothing else can.
+    """Remove a node whose first output equals its first input.
+
+    Returns False when the graph needs it: another output is read, or the node names an output of
+    the graph that nothing else can name.
     """
     source, out = node.inputs[0], node.outputs[0]
     if source is None or any(value.uses() or value.is_graph_output() for value in node.outputs[1:]):

@@ -1,6 +1,4 @@
-"""Make inner values of a model visible as graph outputs, those inside If, Loop and Scan bodies
-included.
-"""
+"""Make inner values of a model graph outputs, even those inside If, Loop and Scan bodies."""
 
 from __future__ import annotations
 
@@ -14,13 +12,12 @@ from edgeq.graph.read import graphs, is_op, nodes, operator_of, owner
 
 
 def expose(model: ir.Model, wanted: Iterable[str]) -> tuple[ir.Model, dict[str, str]]:
-    """A copy of the model that also hands out the wanted float values; returns it with value name
-    -> output name.
+    """A copy of the model that also outputs the wanted float values; value name -> output name.
 
-    A value of an If branch that is not taken arrives as an array of no elements; one of a Loop or
-    Scan body is stacked over the iterations. Left out: inputs of the main graph, which the caller
-    has fed; and what cannot be stacked, as iterations may differ in it: values in a branch inside a
-    loop, and values in a loop whose shape is not known beforehand.
+    A value of an If branch that is not taken arrives as an array without elements; a value of a
+    Loop or Scan body is stacked over the iterations. Left out are inputs of the main graph, which
+    the caller has already, and values that cannot be stacked because iterations may differ in them:
+    those in a branch inside a loop, and those in a loop whose shape is not known beforehand.
     """
     copy = model.clone()
     raiser = _Raiser(copy)
@@ -35,6 +32,8 @@ def expose(model: ir.Model, wanted: Iterable[str]) -> tuple[ir.Model, dict[str, 
 
 
 class _Raiser:
+    """Carries values out of bodies to the main graph."""
+
     def __init__(self, model: ir.Model) -> None:
         self.main = model.graph
         self.names = Names(model)
@@ -47,7 +46,7 @@ class _Raiser:
         self.fixed = {str(size) for value in model.graph.inputs if value.shape is not None for size in value.shape}
 
     def can_carry(self, graph: ir.Graph, value: ir.Value) -> bool:
-        """Whether every body around the value can hand it out."""
+        """Whether every body around the value can output it."""
         around: list[str] = []
         while graph is not self.main:
             parent = self.parents[id(graph)]
@@ -60,9 +59,7 @@ class _Raiser:
         return steady and "" not in around and "If" not in around[: len(loops) - loops[::-1].index(True)]
 
     def to_main(self, graph: ir.Graph, value: ir.Value) -> str:
-        """Carry the value out through every body around it; returns the name of the main graph's
-        output.
-        """
+        """Carry the value out of every body around it; returns the main graph's output name."""
         while graph is not self.main:
             parent = self.parents[id(graph)]
             value = self._lift(graph, value, parent)
@@ -79,7 +76,7 @@ class _Raiser:
                 if branch is not graph:
                     branch.outputs.append(self._nothing(branch))
         for name in ("scan_output_axes", "scan_output_directions"):
-            if name in parent.attributes:  # one entry for each output that is stacked
+            if name in parent.attributes:  # one entry per stacked output
                 parent.attributes[name] = ir.AttrInt64s(name, [*parent.attributes[name].as_ints(), 0])
         parent.resize_outputs(len(parent.outputs) + 1)
         lifted = parent.outputs[-1]
@@ -88,7 +85,7 @@ class _Raiser:
         return lifted
 
     def _alias(self, graph: ir.Graph, value: ir.Value) -> ir.Value:
-        """The same numbers under a name of their own: a body may not hand out one value twice."""
+        """The same numbers under a name of their own: a body may not output one value twice."""
         return self._append(graph, "Identity", [value], [])
 
     def _nothing(self, graph: ir.Graph) -> ir.Value:

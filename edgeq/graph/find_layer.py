@@ -1,5 +1,7 @@
-"""Which nodes are layers with a constant weight: all of them, those whose input rows can be taken,
-and those in which channels can be scaled.
+"""Find the nodes that are layers with a constant weight.
+
+weight_layout finds all of them, layer_of those whose input rows can be taken, scalable_layer those
+whose channels can be scaled.
 """
 
 from __future__ import annotations
@@ -16,8 +18,10 @@ from edgeq.numerics.arrays import AnyArray
 
 
 def weight_layout(node: ir.Node, index: int = 1) -> Layer | None:
-    """The Layer of a node, whatever else is true of it, without a window; None where it is no Conv,
-    ConvTranspose, Gemm or MatMul, or input `index` is no constant that is a matrix or a kernel.
+    """The Layer of a node with a constant weight, without a window; None for any other node.
+
+    The node is a Conv, ConvTranspose, Gemm or MatMul, and its input `index` a constant matrix or
+    kernel. Nothing else is checked.
     """
     if not operator_of(node).layer or len(node.inputs) <= index:
         return None
@@ -42,7 +46,7 @@ def weight_layout(node: ir.Node, index: int = 1) -> Layer | None:
 
 
 def _axis(node: ir.Node) -> int | None:
-    """Of a product of matrices: the last one of a MatMul whose ranks are known and alike."""
+    """The channel axis of a matrix product; None for a MatMul of unknown or unequal ranks."""
     if is_op(node, "Gemm"):
         return 1
     ends = rank(node.inputs[0]), rank(node.outputs[0])
@@ -50,9 +54,10 @@ def _axis(node: ir.Node) -> int | None:
 
 
 def layer_of(node: ir.Node, weight_index: int = 1) -> Layer | None:
-    """The Layer of a node that multiplies rows of its input with a constant matrix; None for every
-    other node, and for a ConvTranspose of groups, whose scales along axis 1 are those of several
-    outputs."""
+    """The Layer of a node that multiplies rows of its input with a constant matrix, else None.
+
+    None also for a grouped ConvTranspose, where one scale along axis 1 serves several outputs.
+    """
     layer = weight_layout(node, weight_index)
     if layer is None or constant(node.inputs[0]) is not None or attribute_int(node, "transA", 0):
         return None
@@ -70,7 +75,11 @@ def _window(node: ir.Node, layer: Layer) -> Window:
 
 
 def _transposed_window(node: ir.Node, layer: Layer) -> Window | None:
-    """None: of groups, or with padding that is not said in numbers of 0 and more."""
+    """The window of a ConvTranspose seen as a convolution.
+
+    None if it has groups, or if its padding is not given as numbers or exceeds the reach of its
+    kernel.
+    """
     plain, spatial = _window(node, layer), len(layer.kernel) - 1
     extra = attribute_ints(node, "output_padding") or (0,) * spatial
     reach = [(k - 1) * d for k, d in zip(layer.kernel[1:], plain.dilations, strict=True)]
@@ -83,8 +92,9 @@ def _transposed_window(node: ir.Node, layer: Layer) -> Window | None:
 
 
 def scalable_layer(node: ir.Node) -> Layer | None:
-    """The Layer of a node whose weight and bias can take up scales of its input and output
-    channels; None for every other node.
+    """The Layer of a node whose weight and bias can take up channel scales, else None.
+
+    These are scales of the channels of its input and of its output.
     """
     layer = weight_layout(node)
     if layer is None or layer.axis is None or attribute_int(node, "transA", 0):
@@ -97,5 +107,5 @@ def scalable_layer(node: ir.Node) -> Layer | None:
 
 
 def _one_each(bias: AnyArray, channels: int) -> bool:
-    """Whether a Gemm's bias is one number, or one for each channel."""
+    """Whether a Gemm's bias is one number, or one per channel."""
     return bias.size in (1, channels) and bias.shape[-1:] in ((), (1,), (channels,))

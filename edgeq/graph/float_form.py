@@ -1,5 +1,6 @@
-"""The float form of an integer model, for shapes and MACs only: every integer operator as the float
-operator that it computes.
+"""The float form of an integer model, for shapes and MACs only.
+
+Every integer operator becomes the float operator whose work it does.
 """
 
 from __future__ import annotations
@@ -14,15 +15,16 @@ from edgeq.graph.read import nodes
 
 
 def float_form(model: ir.Model) -> ir.Model:
-    """A copy with the same nodes in the same order and shapes inferred. It is for reading: it need
-    not run.
+    """A copy with the same nodes in the same order, and with shapes inferred.
+
+    It is only for reading and need not run.
     """
     copy = model.clone()
     for node in list(nodes(copy)):
         kernel, operator = RUNTIME_KERNELS.get(node.op_type, (None, UNKNOWN))
         if kernel is not None and kernel.inputs:
             _become(node, operator.op_type, kernel.inputs)
-    # element types do not fit any more (a Conv of uint8): only the shapes are asked for
+    # element types no longer match (a Conv of uint8), but only the shapes are needed
     common_passes.ShapeInferencePass(check_type=False, strict_mode=False)(copy)
     return copy
 

@@ -11,10 +11,10 @@ from edgeq.graph.read import graphs
 
 
 def freeze_shapes(model: ir.Model, shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Set the shapes of inputs in place; a dimension's name takes its size everywhere. Raises
-    BadRecipe for what does not fit.
+    """Set the shapes of inputs in place; a named dimension gets its size everywhere.
 
-    shapes: input name -> sizes, all positive, as many as the input has dimensions.
+    shapes: input name -> sizes, all positive, one per dimension of the input. Raises BadRecipe for
+    an unknown input and for a shape that does not fit.
     """
     if not shapes:
         return
@@ -29,7 +29,7 @@ def freeze_shapes(model: ir.Model, shapes: Mapping[str, tuple[int, ...]]) -> Non
         if value.shape is not None:
             value.shape = ir.Shape([_sized(size, sizes) for size in value.shape])
     outer = {id(value) for value in model.graph.outputs}
-    for graph in graphs(model):  # shapes inside were inferred for the dynamic model: infer them again
+    for graph in graphs(model):  # inner shapes were inferred for the dynamic model: infer them again
         for node in graph:
             for value in node.outputs:
                 if id(value) not in outer:

@@ -1,6 +1,4 @@
-"""What is known of a layer with a constant weight: the weight as rows and by channels, and where
-the layer's own channels lie.
-"""
+"""What is known of a layer with a constant weight: its rows, its channels and their axis."""
 
 from __future__ import annotations
 
@@ -14,49 +12,49 @@ from edgeq.numerics.arrays import F32, F64, AnyArray
 
 @dataclass(frozen=True)
 class Window:
-    """Which places of its input a convolution multiplies one row of its weight with: one number for
-    each spatial axis.
+    """The places of its input at which a convolution applies the rows of its weight.
+
+    Every tuple has one number per spatial axis; pads has two.
     """
 
     strides: tuple[int, ...]
     dilations: tuple[int, ...]
-    #: zeros before each axis, then behind each
+    #: zeros before each axis, then zeros behind each
     pads: tuple[int, ...]
     auto_pad: str = "NOTSET"
-    #: of a ConvTranspose, which is a convolution, with strides of 1 and the kernel turned round, of
-    #: its input with its numbers so many places apart and zeros between them: only every spread-th
-    #: tap of a row meets anything else than zero
+    #: set for a ConvTranspose: it equals a convolution with strides of 1 and a flipped kernel, on
+    #: its input with zeros between neighbours, which then lie this many places apart. Only every
+    #: spread-th tap of a row meets anything but zeros
     spread: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A Conv, ConvTranspose, Gemm or MatMul with a constant weight, seen as `groups` matrix
-    products.
-    """
+    """A Conv, ConvTranspose, Gemm or MatMul with a constant weight, as `groups` matrix products."""
 
     #: name of the node
     node: str
     #: name of its input
     source: str
+    #: groups of a convolution, else 1
     groups: int
     #: shape of one row of the weight: (input channels of the group, *spatial), or (columns,)
     kernel: tuple[int, ...]
-    #: output channels of a group: rows of its matrix
+    #: output channels of a group: rows of the group's matrix
     outputs: int
     #: whether the array holds input channels before output channels: ConvTranspose, MatMul, and
     #: Gemm without transB
     inputs_first: bool = False
-    #: where the channels lie, in the layer's input as in its output; None: not known
+    #: axis of the channels in the layer's input and in its output; None: not known
     axis: int | None = None
-    #: how many rows one sample's input has, as far as is known before it runs
+    #: rows in the input of one sample, as far as that is known before a run
     positions: int = 1
-    #: of a convolution, where rows of its input are to be taken; None: they are the input's own
+    #: how rows are taken from the input of a convolution; None: the rows are the input's own
     window: Window | None = None
 
     @property
     def columns(self) -> int:
-        """Numbers of a row."""
+        """Numbers in a row of the weight."""
         return math.prod(self.kernel)
 
     @property
@@ -71,14 +69,15 @@ class Layer:
 
     @property
     def depthwise(self) -> bool:
-        """Whether each channel has one input and one output: onnxruntime's kernels for that never
-        add neighbours in int16.
+        """Whether each channel has one input and one output.
+
+        onnxruntime's kernels for such layers never add neighbours in int16.
         """
         return self.groups > 1 and self.kernel[0] == 1 and self.outputs == 1
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of the weight's array."""
+        """The shape of the weight's array."""
         if self.inputs_first:
             return (self.in_channels, self.outputs, *self.kernel[1:])
         return (self.out_channels, *self.kernel)
@@ -101,8 +100,10 @@ class Layer:
         return (np.ascontiguousarray(whole.swapaxes(1, 2)) if self.inputs_first else whole).reshape(self.shape)
 
     def scaled(self, weight: AnyArray, before: F64 | None, after: F64 | None) -> F64:
-        """The weight of a layer whose input channels come multiplied by `before` [in_channels] and
-        whose output channels shall be multiplied by `after` [out_channels]. None: as they are.
+        """The weight that takes up scales of the layer's channels.
+
+        before [in_channels]: what the input channels come multiplied by. after [out_channels]: what
+        the output channels shall be multiplied by. None: unchanged.
         """
         matrix = self.by_channel(np.asarray(weight, np.float64))
         down = None if before is None else (1 / before).reshape(self.groups, 1, -1, 1)

@@ -1,6 +1,4 @@
-"""What a layer's weights are multiplied with: rows of its input, for convolutions the patches under
-the kernel.
-"""
+"""The rows of its input that a layer multiplies with its weights; for convolutions, patches."""
 
 from __future__ import annotations
 
@@ -11,15 +9,13 @@ from edgeq.numerics.arrays import F32, Indices
 
 
 def rows_of(layer: Layer, value: F32, quota: int, chance: np.random.Generator) -> F32:
-    """At most about `quota` rows of one sample, drawn without putting back: [groups, rows,
-    columns].
-    """
+    """At most `quota` rows of one sample, drawn without replacement: [groups, rows, columns]."""
     window = layer.window
     if window is None:
         rows = value.reshape(-1, layer.columns)
         return rows[_draw(len(rows), quota, chance)][None]
     spatial = len(window.strides)
-    value = value.reshape(-1, *value.shape[-1 - spatial :])  # iterations of a loop around the layer come stacked
+    value = value.reshape(-1, *value.shape[-1 - spatial :])  # iterations of a loop around the layer are stacked
     value = _spread(value, window.spread) if window.spread else value
     padded = np.pad(value, _padding(layer.kernel[1:], window, value.shape))
     extent = [(k - 1) * d + 1 for k, d in zip(layer.kernel[1:], window.dilations, strict=True)]
@@ -37,7 +33,7 @@ def rows_of(layer: Layer, value: F32, quota: int, chance: np.random.Generator) -
 
 
 def _spread(value: F32, places: tuple[int, ...]) -> F32:
-    """[N, C, sizes...] with zeros between neighbours."""
+    """[N, C, sizes...] with zeros between neighbours, which then lie `places` apart."""
     sizes = [(size - 1) * by + 1 for size, by in zip(value.shape[2:], places, strict=True)]
     found = np.zeros((*value.shape[:2], *sizes), np.float32)
     found[(slice(None), slice(None), *(slice(None, None, by) for by in places))] = value

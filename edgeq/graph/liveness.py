@@ -1,6 +1,4 @@
-"""How many bytes of activations live at once when a graph runs in the order of its nodes: the RAM
-that a device needs for them.
-"""
+"""The bytes of activations that live at once when a graph runs in node order: the RAM it needs."""
 
 from __future__ import annotations
 
@@ -11,16 +9,16 @@ import onnx_ir as ir
 from edgeq.graph.macs import elements
 from edgeq.graph.read import constant, operator_of
 
-#: a value of unknown type counts as float32
+#: bytes per element of a value of unknown type: it counts as float32
 DEFAULT_ITEM_BYTES = 4
 
 
 def peak_bytes(model: ir.Model, int8: AbstractSet[str]) -> int:
-    """The largest sum, over the nodes, of all values alive while the node runs (its inputs and
-    outputs included), one sample.
+    """The largest sum, over the nodes, of the bytes alive while a node runs, for one sample.
 
-    int8: names of values that take one byte an element. Views share a buffer; no other operator
-    runs in place. A body's own peak adds to what its If/Loop/Scan node holds alive.
+    The inputs and outputs of the node are included. int8: names of values that take one byte per
+    element. Views share a buffer; no other operator runs in place. The peak of a body adds to what
+    is alive at its If, Loop or Scan node.
     """
     return _peak(model.graph, int8)
 
@@ -41,8 +39,9 @@ def _peak(graph: ir.Graph, int8: AbstractSet[str]) -> int:
 
 
 def _last_uses(graph: ir.Graph, steps: list[ir.Node]) -> dict[ir.Value, int]:
-    """Buffer -> index of the last node that reads it, a body's reads counting for its owner; graph
-    outputs outlive all.
+    """Buffer -> index of the last node that reads it.
+
+    What a body reads counts for the node that owns the body; graph outputs outlive all nodes.
     """
     last: dict[ir.Value, int] = {}
     for step, node in enumerate(steps):
@@ -54,7 +53,7 @@ def _last_uses(graph: ir.Graph, steps: list[ir.Node]) -> dict[ir.Value, int]:
 
 
 def reads(node: ir.Node) -> list[ir.Value]:
-    """The values that a node reads, those that its bodies capture or hand out included."""
+    """The values that a node reads, including those that its bodies capture or output."""
     found = [value for value in node.inputs if value is not None]
     for body in _bodies(node):
         found += [value for inner in body for value in reads(inner)] + list(body.outputs)

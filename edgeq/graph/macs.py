@@ -1,6 +1,4 @@
-"""How much a node computes: elements of a value and multiply-accumulates of a node, from static
-shapes.
-"""
+"""The elements of a value and the multiply-accumulates of a node, from static shapes."""
 
 from __future__ import annotations
 
@@ -10,13 +8,14 @@ import onnx_ir as ir
 
 from edgeq.graph.read import attribute_int, is_op
 
-#: stands for a dimension that is only known at run time (a sequence length, an image side)
+#: the assumed size of a dimension that is only known at run time (a sequence length, an image side)
 UNKNOWN_DIM = 64
 
 
 def elements(value: ir.Value | None) -> int:
-    """Elements of one sample: an unknown first dimension (the batch) counts 1, any other unknown
-    one UNKNOWN_DIM; 1 without a shape.
+    """The elements of one sample of a value; 1 without a shape.
+
+    An unknown first dimension (the batch) counts as 1, any other unknown dimension as UNKNOWN_DIM.
     """
     if value is None or value.shape is None:
         return 1
@@ -25,8 +24,9 @@ def elements(value: ir.Value | None) -> int:
 
 
 def macs(node: ir.Node) -> int:
-    """Multiply-accumulates of Conv, ConvTranspose, Gemm and MatMul for one sample; 0 for every
-    other operator.
+    """The multiply-accumulates of a node for one sample.
+
+    Only Conv, ConvTranspose, Gemm and MatMul have any; every other operator counts 0.
 
     >>> import onnx_ir as ir
     >>> text = '<ir_version: 8, opset_import: ["" : 17]> net (float[4, 3] x, float[3, 2] w) '
@@ -46,7 +46,7 @@ def macs(node: ir.Node) -> int:
 
 
 def _inner(node: ir.Node) -> int:
-    """The summed-over dimension of a matrix product."""
+    """The size of the summed-over dimension of a matrix product."""
     first = node.inputs[0]
     if first is None or first.shape is None or len(first.shape) == 0:
         return 1

@@ -1,4 +1,4 @@
-"""Give every node and every value a name of its own over the whole model, bodies included."""
+"""Give every node and every value a name that is unique in the whole model, bodies included."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ import onnx_ir as ir
 from edgeq.graph.edit import free_name
 from edgeq.graph.read import graphs, nodes
 
-#: onnxruntime appends this to nodes that it makes; a name that ends so could not be told apart when
-#: its graph is read back
+#: onnxruntime appends this to nodes that it makes; a node of the model whose name ends like that
+#: could not be told apart from them when the optimized graph is read back
 _TOKEN = re.compile(r"_token_\d+$")
 
 
 def unique_names(model: ir.Model) -> bool:
-    """Rename in place; returns whether anything changed. Names are the keys of statistics, plan and
-    report.
+    """Rename nodes and values in place; returns whether anything changed.
+
+    Names are the keys of statistics, plan and report.
 
     1. Inputs and outputs of the main graph keep their names.
     2. The first holder of a name keeps it, later ones get _1, _2, ...
-    3. A node without a name is called <OpType>_<index in walk order>; one that ends in _token_<n>
-       gets an underscore behind.
+    3. A node without a name is called <OpType>_<index in walk order>; a name that ends in
+       _token_<n> gets an underscore appended.
     """
     changed_values = _name_values(model)
     changed_nodes = _name_nodes(model)
@@ -58,8 +59,9 @@ def _name_values(model: ir.Model) -> bool:
 
 
 def _values(model: ir.Model) -> Iterator[ir.Value]:
-    """Every value once, in the graph that defines it. An output named "" that nothing reads is an
-    optional one left out.
+    """Every value once, in the graph that defines it.
+
+    An output named "" that nothing reads is an optional output left out; it is skipped.
     """
     for graph in graphs(model):
         defined = {id(value): value for value in (*graph.inputs, *graph.initializers.values())}

@@ -1,7 +1,7 @@
-"""The ONNX operators that edgeq knows something about, a row each.
+"""The ONNX operators that edgeq knows something about, one row per operator.
 
-A new integer kernel needs its row here and one in the target's file. What is not about the operator
-but about code that runs it (its torch function, its TFLite form) stays with that code.
+A new integer kernel needs its row here and one in the target's file. What concerns the code that
+runs an operator (its torch function, its TFLite form) stays with that code.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from types import MappingProxyType
 
 from edgeq.graph.operator import Operator, RuntimeKernel
 
-#: what a QLinearConcat reads: scale and zero point of its output, then codes, scale and zero point
-#: of one input after the other
+#: where a QLinearConcat has codes: behind the scale and zero point of its output come the codes,
+#: scale and zero point of one input after the other
 _TRIPLES = range(2, 1 << 12, 3)
 
 _CONV = (
@@ -140,9 +140,9 @@ OPERATORS: Mapping[str, Operator] = MappingProxyType(
         for row in rows
     }
 )
-#: name of a kernel of onnxruntime -> it, and the operator whose work it does
+#: name of a kernel of onnxruntime -> the kernel, and the operator whose work it does
 RUNTIME_KERNELS: Mapping[str, tuple[RuntimeKernel, Operator]] = MappingProxyType(
     {kernel.op_type: (kernel, row) for row in OPERATORS.values() for kernel in row.kernels}
 )
-#: what stands for an operator without a row
+#: the row of every operator that has none
 UNKNOWN = Operator("")

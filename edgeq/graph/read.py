@@ -1,6 +1,4 @@
-"""Reading an onnx_ir graph: every node with its bodies, constants, attributes, sizes and
-consumers.
-"""
+"""Read an onnx_ir graph: nodes with their bodies, constants, attributes, sizes and consumers."""
 
 from __future__ import annotations
 
@@ -17,16 +15,18 @@ ONNX_DOMAINS = ("", "ai.onnx")
 
 
 def graphs(model: ir.Model) -> Iterator[ir.Graph]:
-    """The main graph, then every If/Loop/Scan body in walk order. Functions are not walked: prepare
-    inlines them.
+    """The main graph, then every If, Loop and Scan body in walk order.
+
+    Functions are not walked: prepare inlines them.
     """
     yield model.graph
     yield from model.graph.subgraphs()
 
 
 def nodes(model: ir.Model) -> Iterator[ir.Node]:
-    """Every node in walk order: a node before the nodes of its own bodies. Do not add or remove
-    nodes meanwhile; list() it first.
+    """Every node in walk order: a node before the nodes of its own bodies.
+
+    Do not add or remove nodes meanwhile; make a list first.
     """
     yield from model.graph.all_nodes()
 
@@ -37,20 +37,21 @@ def is_op(node: ir.Node | None, *op_types: str) -> bool:
 
 
 def operator_of(node: ir.Node | None) -> Operator:
-    """What is known about the node's operator: nothing outside of ONNX's own domain."""
+    """The row of the node's operator; UNKNOWN for operators outside of ONNX's own domain."""
     return UNKNOWN if node is None or node.domain not in ONNX_DOMAINS else OPERATORS.get(node.op_type, UNKNOWN)
 
 
 def owner(node: ir.Node) -> ir.Graph:
-    """The graph that holds the node."""
+    """The graph that holds the node. Raises ValueError if the node was removed from its graph."""
     if node.graph is None:
         raise ValueError(f"node {node.name} was removed from its graph")
     return node.graph
 
 
 def constant(value: ir.Value | None) -> AnyArray | None:
-    """The array of an initializer (that no caller can override) or of a Constant node's output;
-    None for all else. Do not write to it.
+    """The array of an initializer or of a Constant node's output; None for every other value.
+
+    An initializer that a caller can override is not constant. Do not write to the array.
 
     >>> from edgeq.data.shipped import shipped_model
     >>> from edgeq.io.load import load_model
@@ -69,7 +70,7 @@ def constant(value: ir.Value | None) -> AnyArray | None:
 
 
 def rank(value: ir.Value | None) -> int | None:
-    """The number of dimensions where it is known.
+    """The number of dimensions, if it is known.
 
     >>> from edgeq.data.shipped import shipped_model
     >>> from edgeq.io.load import load_model
@@ -81,7 +82,7 @@ def rank(value: ir.Value | None) -> int | None:
 
 
 def dim(value: ir.Value | None, axis: int) -> int | None:
-    """The size of one dimension where it is a known number."""
+    """The size of one dimension, if it is a known number."""
     if value is None or value.shape is None or not -len(value.shape) <= axis < len(value.shape):
         return None
     size = value.shape[axis]
@@ -94,7 +95,7 @@ def attribute_int(node: ir.Node, name: str, default: int) -> int:
 
 
 def attribute_ints(node: ir.Node, name: str) -> tuple[int, ...] | None:
-    """A list-of-integers attribute, None when absent."""
+    """A list-of-integers attribute; None when absent."""
     found = node.attributes.get_ints(name)
     return None if found is None else tuple(found)
 
@@ -105,9 +106,7 @@ def attribute_float(node: ir.Node, name: str, default: float) -> float:
 
 
 def only_consumer(value: ir.Value) -> ir.Node | None:
-    """The one node that reads the value, when nothing else does (no second use, not a graph
-    output).
-    """
+    """The only node that reads the value; None if it is read twice or is a graph output."""
     uses = value.uses()
     if len(uses) != 1 or value.is_graph_output():
         return None
@@ -115,9 +114,7 @@ def only_consumer(value: ir.Value) -> ir.Node | None:
 
 
 def values(model: ir.Model) -> Iterator[ir.Value]:
-    """Every named value once a graph: inputs, initializers, then the nodes' outputs, bodies
-    included.
-    """
+    """Every value of every graph, bodies included: inputs, initializers, then outputs of nodes."""
     for graph in graphs(model):
         yield from graph.inputs
         yield from (value for value in graph.initializers.values() if not value.is_graph_input())
@@ -126,15 +123,13 @@ def values(model: ir.Model) -> Iterator[ir.Value]:
 
 
 def window_axes(node: ir.Node) -> int | None:
-    """How many spatial axes a convolution or pool works on; None for all other operators, and where
-    it is not known.
-    """
+    """The number of spatial axes of a convolution or pool; None for others and where not known."""
     size = rank(node.inputs[0]) if operator_of(node).window else None
     return None if size is None else size - 2
 
 
 def clip_bounds(node: ir.Node) -> tuple[float, float] | None:
-    """[low, high] of a Relu or Clip with constant bounds around 0 (None: not of that kind).
+    """[low, high] of a Relu or Clip with constant bounds around 0; None for any other Clip.
 
     >>> import onnx_ir as ir
     >>> text = '<ir_version: 8, opset_import: ["" : 17]> net (float[N, 3] x) => (float[N, 3] y) '

@@ -1,4 +1,4 @@
-"""What a model wants to be fed: name, element type and shape of each graph input."""
+"""The inputs that a model expects: name, element type and shape of each."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import onnx_ir as ir
 
 @dataclass(frozen=True)
 class InputSpec:
-    """One graph input (or output). dtype: numpy name ("float32", "int64" ...).
-
-    shape: an int is a fixed dimension, a str a named dynamic one, None an unnamed dynamic one; None
-    as a whole: unknown rank.
-    """
+    """One input or output of a graph."""
 
     name: str
+    #: numpy name of the element type ("float32", "int64", ...), or "unknown"
     dtype: str
+    #: an int is a fixed dimension, a str a named dynamic one, None an unnamed dynamic one; None as
+    #: a whole: unknown rank
     shape: tuple[int | str | None, ...] | None
 
 
 def input_specs(model: ir.Model) -> tuple[InputSpec, ...]:
-    """The inputs a user has to feed, in graph order; inputs with a default value (an initializer)
-    are left out.
+    """The inputs that a user has to feed, in graph order.
+
+    Inputs with a default value (an initializer) are left out.
 
     >>> from edgeq.data.shipped import shipped_model
     >>> from edgeq.io.load import load_model
@@ -34,7 +34,7 @@ def input_specs(model: ir.Model) -> tuple[InputSpec, ...]:
 
 
 def output_specs(model: ir.Model) -> tuple[InputSpec, ...]:
-    """The graph outputs in graph order, in the same words."""
+    """The graph outputs, in graph order."""
     return tuple(_spec(value) for value in model.graph.outputs)
 
 
@@ -45,8 +45,9 @@ def _spec(value: ir.Value) -> InputSpec:
 
 
 def narrower(first: tuple[InputSpec, ...], second: tuple[InputSpec, ...]) -> tuple[InputSpec, ...]:
-    """The inputs of `first` with the dimensions fixed that either model fixes: what both can be
-    fed.
+    """The inputs of `first`, with every dimension fixed that either model fixes.
+
+    Both models accept such inputs.
     """
     others = {spec.name: spec for spec in second}
     return tuple(_narrowed(spec, others.get(spec.name)) for spec in first)

@@ -1,6 +1,4 @@
-"""What the file holds for a value: the codes behind its DequantizeLinear, with their grid, or the
-value itself.
-"""
+"""What the file holds for a value: the codes that its DequantizeLinear reads, or the value."""
 
 from __future__ import annotations
 
@@ -13,25 +11,27 @@ from edgeq.graph.read import attribute_int, constant, is_op, only_consumer
 
 @dataclass(frozen=True, eq=False)
 class Stored:
-    """Real numbers as scale * (codes - zero point); or as they are, where no DequantizeLinear
-    stands before their reader.
+    """Real numbers stored as scale * (codes - zero point), or as they are.
+
+    They are stored as they are where no DequantizeLinear stands before their reader.
     """
 
-    #: the whole numbers, an initializer where they are constant; without a scale: the value itself
+    #: the integers, an initializer where they are constant; without a scale, the value itself
     codes: ir.Value
     #: float32, () or [C]; None: nothing is dequantized
     scale: ir.Value | None = None
-    #: of the type of the codes; None: 0
+    #: of the same type as the codes; None: 0
     zero_point: ir.Value | None = None
-    #: the axis of the codes that several scales lie along
+    #: the axis of the codes that the scales lie along, if there are several
     axis: int = 1
-    #: so many codes along the axis share a scale; 0: the scales are not blocked
+    #: number of codes along the axis that share a scale; 0: the scales are not blocked
     block_size: int = 0
 
     @property
     def dtype(self) -> ir.DataType | None:
-        """The type of the codes. A value inside a file often has none, but its zero point has the
-        same.
+        """The type of the codes.
+
+        A value inside a file often has none, but its zero point has the same.
         """
         for value in (self.zero_point, self.codes):
             if value is not None and value.dtype is not None:
@@ -43,13 +43,13 @@ class Stored:
 
     @property
     def initializer(self) -> ir.Value | None:
-        """The codes, where they are an initializer that no caller can change or see; else None."""
+        """The codes, if they are an initializer that no caller can change or see, else None."""
         value = self.codes
         return value if value.is_initializer() and not value.is_graph_input() and not value.is_graph_output() else None
 
 
 def stored(value: ir.Value | None) -> Stored | None:
-    """What is stored for a value; None where there is no value."""
+    """What is stored for a value; None if there is no value."""
     if value is None:
         return None
     maker = value.producer()
@@ -60,8 +60,10 @@ def stored(value: ir.Value | None) -> Stored | None:
 
 
 def stored_weight(node: ir.Node, index: int) -> Stored | None:
-    """What is stored for input `index` of a node; of a MatMulInteger, whose grid is multiplied into
-    its sums behind it (MatMulInteger -> Cast -> Mul by a Mul of both scales), its second input.
+    """What is stored for input `index` of a node.
+
+    For a MatMulInteger it is the second input; its scale is found in the Mul that follows the sums
+    (MatMulInteger -> Cast -> Mul by a Mul of both scales). None where these nodes are missing.
     """
     if not is_op(node, "MatMulInteger"):
         return stored(node.inputs[index])

@@ -1,4 +1,4 @@
-"""Shape arithmetic on sizes that are numbers, or names of dimensions that only a run will know."""
+"""Shape arithmetic on sizes that are numbers, or dimensions that are known only at run time."""
 
 from __future__ import annotations
 
@@ -11,24 +11,25 @@ from numpy.typing import NDArray
 
 from edgeq.graph.read import attribute_int, constant, is_op, nodes
 
-#: a size: a number, the name of a dimension, or (value, axis) of one without a name
+#: a size: a number, the name of a dimension, or (id of the value, axis) of one without a name
 Size = int | str | tuple[int, int]
 #: an array of sizes, of rank 0 or 1
 Sizes = NDArray[np.object_]
-#: what an operator makes of the sizes that it reads; None where that is not known
+#: computes what an operator outputs from the sizes that it reads; None where that is not known
 Rule = Callable[[ir.Node, list[Sizes]], Sizes | None]
 
-#: shapes are short; anything longer is data
+#: the most sizes in an array: shapes are short, and anything longer is data
 _MAX_LENGTH = 64
 #: an integer value with more elements than this is data
 _LONGEST = 1 << 16
-#: exporters chain about ten operators
+#: the most operators that are followed in a row: exporters chain about ten
 _MAX_DEPTH = 64
 
 
 def integers_are_short(model: ir.Model) -> bool:
-    """Whether no integer value is so large (a hostile Range, a chain of Concat) that following it
-    could fill the memory.
+    """Whether every integer value is small enough to be followed in memory.
+
+    A hostile Range or a chain of Concat could make one that fills the memory.
     """
     integers = (value for node in nodes(model) for value in node.outputs if value.dtype in (ir.DataType.INT64, ir.DataType.INT32))
     shapes = (value.shape for value in integers if value.shape is not None)
@@ -45,15 +46,17 @@ def size_of(value: ir.Value, axis: int) -> Size:
 
 
 def evaluate(value: ir.Value | None) -> Sizes | None:
-    """What an integer value of rank 0 or 1 holds, as far as it follows from shapes and constants;
-    None when it does not.
+    """What an integer value of rank 0 or 1 holds, as far as shapes and constants determine it.
+
+    None where they do not.
     """
     return _evaluate(value, {}, 0)
 
 
 def _evaluate(value: ir.Value | None, known: dict[ir.Value, Sizes | None], depth: int) -> Sizes | None:
-    """`known` keeps each result: without it a chain of s = Add(s, s) would take time exponential in
-    its length.
+    """As evaluate; `known` keeps each result.
+
+    Without it a chain of s = Add(s, s) would take time exponential in its length.
     """
     if value is None or depth > _MAX_DEPTH:
         return None
@@ -121,7 +124,10 @@ def _slice(_: ir.Node, sources: list[Sizes]) -> Sizes | None:
 
 
 def _arithmetic(compute: Callable[[int, int], int | None]) -> Rule:
-    """Of sizes that are all numbers; `compute` gives None where ONNX and Python may differ."""
+    """A rule for sizes that are all numbers.
+
+    `compute` returns None where ONNX and Python may differ.
+    """
 
     def rule(_: ir.Node, sources: list[Sizes]) -> Sizes | None:
         a, b = np.broadcast_arrays(*sources)
