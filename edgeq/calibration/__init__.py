@@ -1,1 +1,1 @@
-"""Measure: run the float model over data and keep small, mergeable statistics."""
+"""Calibration: run the float model over data and keep small, mergeable statistics."""

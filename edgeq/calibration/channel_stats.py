@@ -1,4 +1,4 @@
-"""Measure: the ends and the mean square of every channel of some values, over a data set."""
+"""Measure the range and the mean square of every channel of some values, over a data set."""
 
 from __future__ import annotations
 
@@ -15,32 +15,33 @@ from edgeq.data.dataset import Dataset
 from edgeq.numerics.arrays import F32, F64
 from edgeq.progress import Progress, Silent
 
-#: the smallest and the largest value of each channel, joined with 0, float32 [C] each
+#: the smallest and the largest value of each channel, extended to include 0: float32 [C] each
 Ends = tuple[F32, F32]
 
 
 @dataclass(frozen=True, eq=False)
 class ChannelStats:
-    """What was seen of each channel, by value name."""
+    """What was measured of the channels of some values."""
 
+    #: value name -> the smallest and the largest value of each channel
     ends: dict[str, Ends]
-    #: mean of x^2 of each channel, float64 [C]; empty where it was not asked for
+    #: value name -> mean of x^2 of each channel, float64 [C]; empty where it was not asked for
     squares: dict[str, F64]
 
     @cached_property
     def peaks(self) -> dict[str, F32]:
-        """The largest magnitude of each channel, float32 [C]."""
+        """Value name -> the largest magnitude of each channel, float32 [C]."""
         return {name: np.maximum(-low, high) for name, (low, high) in self.ends.items()}
 
 
 def channel_stats(
     model: ir.Model, axes: Mapping[str, int], data: Dataset, progress: Progress | None = None, *, squares: bool = True
 ) -> ChannelStats:
-    """axes: value name -> axis of its channels (-1: the last one). squares: whether mean squares
-    are wanted, too. Every sample runs alone.
+    """Measure the channels of values; every sample runs alone.
 
-    Values that were not seen, that hold NaN or infinities, or whose channels vary in number are
-    left out.
+    axes: value name -> axis of its channels (-1: the last one). squares: whether to measure mean
+    squares too. Left out are values that were not seen, values that hold NaN or infinities, and
+    values whose channels vary in number.
     """
     sums = {name: _Sums(axis, squares) for name, axis in axes.items()}
     if not sums:
@@ -59,11 +60,12 @@ def channel_stats(
 
 
 class _Sums:
-    """Of one value. Running ends, and sums of squares as whole numbers of a unit: all are the same
-    in any order.
+    """What was seen of one value: running ranges, and sums of squares as integers.
+
+    Both are the same in any order of the runs.
     """
 
-    #: a mean square is counted in units of 2^-UNIT: what is less is no signal for an 8-bit grid
+    #: a mean square is counted in units of 2^-UNIT: a smaller one is no signal for an 8-bit grid
     #: beside channels of ordinary size
     UNIT = 60
 
@@ -80,7 +82,7 @@ class _Sums:
         return bool(self.low.size) and not self.varies and bool(np.isfinite(self.low).all() and np.isfinite(self.high).all())
 
     def add(self, array: F32) -> None:
-        """Take in the values of one run."""
+        """Add the values of one run."""
         axis = self.axis % array.ndim
         others = tuple(other for other in range(array.ndim) if other != axis)
         low, high = array.min(others, initial=0.0), array.max(others, initial=0.0)
@@ -94,11 +96,11 @@ class _Sums:
             self.runs += 1
 
     def mean(self) -> F64:
-        """Of the squares: of the runs' means, each run counting alike."""
+        """The mean of the runs' mean squares for each channel; every run counts the same."""
         return np.array([np.ldexp(float(total), -self.UNIT) / self.runs for total in self.total])
 
     def _whole(self, array: F32, axis: int) -> list[int]:
-        """Mean square of each channel, in units."""
+        """The mean square of each channel, in units of 2^-UNIT."""
         rows = np.moveaxis(array, axis, 0).reshape(array.shape[axis], -1)
         with np.errstate(over="ignore", invalid="ignore"):
             square = np.square(rows, dtype=np.float64).mean(1)

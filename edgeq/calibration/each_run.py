@@ -1,6 +1,4 @@
-"""Measure: run the float model once for every sample of a data set, several runs side by side, and
-let someone look at what came out.
-"""
+"""Run the float model for every sample of a data set, several runs at once, and read values."""
 
 from __future__ import annotations
 
@@ -23,36 +21,37 @@ from edgeq.runtimes.ort import Session, open_session
 
 T = TypeVar("T")
 
-#: sessions that run side by side, one thread each: faster than one session of many threads, and the
-#: same bits on any machine
+#: sessions that run at once, with one thread each: faster than one session with many threads, and
+#: the same bits on any machine
 WORKERS = max(1, min(4, os.cpu_count() or 1))
 
 
 class Run:
-    """One run of the model: a sample alone, or as many as its fixed batch holds."""
+    """One run of the model: on one sample, or on as many as its fixed batch holds."""
 
     def __init__(self, batch: Batch, number: int, reader: _Reader) -> None:
         #: global indices of its samples
         self.samples = batch.samples
-        #: its place among the runs over all samples, from 0
+        #: its position among the runs over all samples, from 0
         self.number = number
-        #: the thread that looks at it: what each thread adds up for itself needs no lock
+        #: number of the thread that handles it: sums that each thread keeps for itself need no lock
         self.worker = reader.worker()
         self._batch, self._reader = batch, reader
 
     def values(self, names: Collection[str] | None = None) -> dict[str, AnyArray]:
-        """Value name -> its array, of all names that were asked for, or of some of them. The model
-        runs now, not before: a run that nobody wants values of costs nothing.
+        """Value name -> its array, for all names that were asked for, or only for `names`.
 
-        Values that cannot be handed out are missing (see edgeq/graph/expose.py), and so are values
-        without elements: they stand in a branch that was not taken.
+        The model runs now, not before: a run whose values nobody reads costs nothing. Missing are
+        values that cannot be output (see edgeq/graph/expose.py) and values without elements, which
+        stand in a branch that was not taken.
         """
         return self._reader.values(self._batch, names)
 
 
 class _Reader:
-    """Reads named values of a model for several threads, each with a session of its own, opened
-    when it first needs one.
+    """Reads named values of a model for several threads.
+
+    Each thread has a session of its own, opened when it first needs one.
     """
 
     def __init__(self, model: ir.Model, names: Iterable[str]) -> None:
@@ -64,7 +63,7 @@ class _Reader:
         self._own, self._numbers = threading.local(), count()
 
     def worker(self) -> int:
-        """The number of the thread that asks, from 0."""
+        """The number of the calling thread, from 0."""
         if not hasattr(self._own, "number"):
             self._own.number = next(self._numbers)
         return int(self._own.number)
@@ -91,12 +90,11 @@ def each_run(
     start: int = 0,
     stop: int | None = None,
 ) -> list[T]:
-    """What `take` makes of every run over samples start..stop of the data, in the order of the
-    data.
+    """Call `take` on every run over samples start..stop-1; returns its results in data order.
 
     names: the float values that it can read, inputs of the model included. `take` is called by
-    WORKERS threads, in any order: what it adds up elsewhere must be locked, or kept apart by
-    worker, and be the same in any order. No more than a few samples are held in memory.
+    WORKERS threads, in any order: what it adds up elsewhere must be locked, or kept separately for
+    each worker, and must not depend on the order. No more than a few samples are held in memory.
     """
     reader, together = _Reader(model, names), data.fixed_batch or 1
 
@@ -112,7 +110,7 @@ def each_run(
 
 
 def map_ahead(pool: ThreadPoolExecutor, work: Callable[[Batch], T], batches: Iterator[Batch]) -> Iterator[T]:
-    """pool.map that reads only a few batches ahead: a data set does not fit into memory."""
+    """pool.map that reads only a few batches ahead, since a data set may not fit into memory."""
     pending: deque[Future[T]] = deque()
     try:
         for batch in batches:
@@ -127,6 +125,6 @@ def map_ahead(pool: ThreadPoolExecutor, work: Callable[[Batch], T], batches: Ite
 
 
 def session_source(model: ir.Model) -> bytes | ir.Model:
-    """What several sessions open: the bytes, written once, or a model too large for them."""
+    """What several sessions open: the model's bytes, or the model itself where it is too large."""
     size = sum(v.const_value.nbytes for graph in graphs(model) for v in graph.initializers.values() if v.const_value is not None)
     return ir.to_proto(model).SerializeToString() if size < 1 << 30 else model

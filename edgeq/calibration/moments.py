@@ -1,5 +1,4 @@
-"""Measure: second moments of what the weights of a layer are multiplied with, in exact integers,
-from a sample of positions.
+"""Measure second moments of layer inputs in exact integers, from a sample of positions.
 
 The input of a layer is taken as the codes that its grid will give it. Products of 8-bit codes
 summed over at most 256 rows fit float32's 24 bits, so BLAS adds them exactly in any order: the
@@ -25,24 +24,25 @@ from edgeq.numerics.arrays import F32, F64, AnyArray
 from edgeq.numerics.grid import QuantParams, grid_for_range, quantize
 from edgeq.progress import Progress, Silent
 
-#: rows [.., K] whose products float32 adds exactly: 255^2 * 256 < 2^24
+#: the most rows [.., K] whose products float32 adds exactly: 255^2 * 256 < 2^24
 EXACT_ROWS = 256
-#: rows a column of the weight that are enough, and the least: four times as many gave no better
-#: models
+#: rows per column of the weight that suffice, and the least rows of a layer; four times as many
+#: gave no better models
 ROWS_PER_COLUMN, LEAST_ROWS = 8, 1024
-#: rows that are worth a visit to a sample: fewer from every sample cost more time and gave no
-#: better models
+#: the least rows to take from a sample: fewer from every sample cost more time and gave no better
+#: models
 ROWS_PER_VISIT = 128
 
 
 @dataclass(frozen=True)
 class Moment:
-    """Of rows x = code - zero_point: total = sum x x^T float64 [G, K, K], sum float64 [G, K], both
-    whole numbers; rows: how many.
-    """
+    """Sums over rows x = code - zero_point of the input of a layer."""
 
+    #: sum of x x^T: float64 [G, K, K], whole numbers
     total: F64
+    #: sum of x: float64 [G, K], whole numbers
     sum: F64
+    #: number of rows
     rows: int
 
     @property
@@ -57,7 +57,7 @@ class Moment:
 
     @property
     def covariance(self) -> F64:
-        """E[x x^T] - E[x] E[x]^T."""
+        """E[x x^T] - E[x] E[x]^T [G, K, K], in units of the grid's scale squared."""
         mean = self.mean
         return self.second - mean[:, :, None] * mean[:, None, :]
 
@@ -71,11 +71,10 @@ def measure_moments(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> dict[str, Moment]:
-    """Node name -> Moment of its input, over a seeded choice of positions of every sample. grids:
-    by input value name;
+    """Node name -> Moment of its input, over a seeded choice of positions in the samples.
 
-    a value without one is quantized with the grid of its own smallest and largest element, each
-    sample for itself.
+    grids: by name of the input value. A value without a grid is quantized, sample by sample, with
+    the grid of its own smallest and largest element.
     """
     wanted = tuple(layers)
     progress = progress or Silent()
@@ -89,13 +88,13 @@ def measure_moments(
             if one.layer.source in values:
                 one.add(values[one.layer.source], run.samples.start)
 
-    with threadpool_limits(1, user_api="blas"):  # one BLAS thread for each worker: more would wait for each other
+    with threadpool_limits(1, user_api="blas"):  # one BLAS thread per worker: more would wait for each other
         each_run(model, {layer.source for layer in wanted}, data, take, progress)
     return {one.layer.node: one.result() for one in sums}
 
 
 def unit_moments(layers: Iterable[Layer]) -> dict[str, Moment]:
-    """What to take where nothing was measured: every input varies alike and by itself, around 0."""
+    """The moments assumed without data: inputs independent, zero mean, unit variance."""
     return {
         one.node: Moment(
             np.broadcast_to(np.eye(one.columns), (one.groups, one.columns, one.columns)), np.zeros((one.groups, one.columns)), 1
@@ -105,6 +104,8 @@ def unit_moments(layers: Iterable[Layer]) -> dict[str, Moment]:
 
 
 class _Sum:
+    """The growing Moment of one layer, safe to use from several threads."""
+
     def __init__(self, layer: Layer, grid: QuantParams | None, runs: int, seed: int) -> None:
         self.layer, self.grid, self.seed = layer, grid, seed
         wanted = max(ROWS_PER_COLUMN * layer.columns, LEAST_ROWS)
@@ -119,12 +120,14 @@ class _Sum:
         self.held = 0
 
     def visits(self, run: int) -> bool:
-        """Whether this layer takes rows of that run of the model: every stride-th. All start with
-        the first, so that others need none.
+        """Whether this layer takes rows from that run of the model: every stride-th.
+
+        All layers start with the first run, so that runs between their visits need not be computed.
         """
         return run % self.stride == 0
 
     def add(self, value: AnyArray, sample: int) -> None:
+        """Take rows of one run; `sample`, the first of its samples, seeds the choice."""
         chance = np.random.default_rng([self.seed, sample, zlib.crc32(self.layer.node.encode())])
         rows = rows_of(self.layer, np.asarray(value, np.float32), self.quota, chance)
         grid = self.grid or grid_for_range(float(value.min()), float(value.max()), "uint8")
@@ -148,7 +151,7 @@ class _Sum:
         self.sum += codes.sum(1, dtype=np.float64)
         for start in range(0, codes.shape[1], EXACT_ROWS):
             part = codes[:, start : start + EXACT_ROWS]
-            if len(part) == 1:  # a plain product of a matrix with itself: BLAS computes one half of it
+            if len(part) == 1:  # a matrix times its own transpose: BLAS computes one half of it
                 self.total[0] += part[0].T @ part[0]
             else:
                 self.total += np.swapaxes(part, 1, 2) @ part

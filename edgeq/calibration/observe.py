@@ -1,5 +1,6 @@
-"""Measure: run the prepared float model over a data set once and keep statistics of its values,
-never the values.
+"""Run the prepared float model over a data set once and keep statistics of its values.
+
+The values themselves are never kept.
 """
 
 from __future__ import annotations
@@ -20,18 +21,18 @@ from edgeq.progress import Progress, Silent
 def observe(
     model: ir.Model, wanted: Iterable[str], data: Dataset, *, start: int = 0, stop: int | None = None, progress: Progress | None = None
 ) -> dict[str, TensorStats]:
-    """Statistics of the wanted float values over samples start..stop of the data, in one pass and
-    constant memory.
+    """Statistics of the wanted float values over samples start..stop-1, in one pass.
 
-    Every sample runs alone (a model with a fixed batch: in batches of that size), so the result
-    depends neither on a batch size nor on how the samples are shared out. NaN and infinities are
-    counted, not kept: the plan leaves such values float.
+    Memory does not grow with the data, except for the range of each sample. Every sample runs alone
+    (a model with a fixed batch: in batches of that size), so the result depends neither on a batch
+    size nor on how the samples are divided into shards. NaN and infinities are counted, not kept:
+    the plan leaves such values float.
     """
     names = tuple(wanted)
     progress = progress or Silent()
     last = data.count if stop is None else min(stop, data.count)
     progress.start("calibrate", last - start)
-    # of each worker, by value name
+    # an observer per worker and value name
     observers: defaultdict[int, defaultdict[str, Observer]] = defaultdict(lambda: defaultdict(Observer))
 
     def take(run: Run) -> None:
@@ -44,7 +45,7 @@ def observe(
 
 
 def _merged(parts: list[TensorStats]) -> TensorStats:
-    """Exact, so the same in any order."""
+    """The statistics of all parts; exact, so the same in any order."""
     whole = parts[0] if parts else TensorStats()
     for part in parts[1:]:
         whole = whole.merge(part)
@@ -52,8 +53,10 @@ def _merged(parts: list[TensorStats]) -> TensorStats:
 
 
 def _observe(observer: Observer, array: AnyArray, samples: range) -> None:
-    """A value whose first axis is not the batch (heads beside samples, iterations of a loop)
-    belongs to the batch's first sample.
+    """Show an array to the observer, row by row where its first axis is the batch.
+
+    Any other array (heads beside samples, iterations of a loop) counts for the batch's first
+    sample.
     """
     if len(samples) > 1 and array.ndim and array.shape[0] == len(samples):
         observer.update(array, samples)

@@ -1,4 +1,4 @@
-"""Watch one tensor during calibration: blockwise, in constant memory, a few nanoseconds a value."""
+"""Observe one tensor during calibration, block by block, at a few nanoseconds per value."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from edgeq.calibration.histogram import BINS, MIN_EXPONENT, coarsen, exponent_fo
 from edgeq.calibration.tensor_stats import TensorStats, widen
 from edgeq.numerics.arrays import F32, I64, AnyArray
 
-#: values binned at a time: float32 and int64 scratch of 768 kB, measured the fastest from 8 k to
-#: 128 k together with 128 k
+#: values binned at a time, with float32 and int64 scratch of 768 kB; of 8 k to 128 k this and 128 k
+#: were measured the fastest
 BLOCK = 1 << 16
 _INF, _ZERO = np.float32(np.inf), np.float32(0)
 
 
 class Observer:
-    """Collects the TensorStats of one tensor. The result depends only on the values and their
-    samples, not on order or batching.
+    """Collects the TensorStats of one tensor.
+
+    The result depends only on the values and their samples, not on order or batching.
     """
 
     def __init__(self) -> None:
@@ -31,11 +32,11 @@ class Observer:
         self._counts: I64 | None = None  # bins -BINS .. BINS-1
 
     def update(self, values: AnyArray, samples: Sequence[int]) -> None:
-        """Take in a float array of any shape; anything but float32 is cast to it.
+        """Add a float array of any shape; other types than float32 are cast to it.
 
-        One entry in `samples`: all of `values` belongs to that sample. Else values [len(samples),
-        ...]: row i belongs to sample samples[i]. A sample may come in several pieces. Raises
-        ValueError if the rows and the samples do not match.
+        One entry in `samples`: all of `values` belongs to that sample. Otherwise values are
+        [len(samples), ...], and row i belongs to sample samples[i]. A sample may come in several
+        pieces. Raises ValueError if the rows and the samples do not match.
         """
         number = len(samples)
         if number == 0 or (number > 1 and (values.ndim == 0 or values.shape[0] != number)):
@@ -45,7 +46,7 @@ class Observer:
         low = np.minimum.reduce(rows, axis=1, initial=_INF)
         high = np.maximum.reduce(rows, axis=1, initial=-_INF)
         lowest, highest = float(np.minimum.reduce(low)), float(np.maximum.reduce(high))
-        if not (math.isfinite(lowest) and math.isfinite(highest)):  # NaN spreads, an infinity is an extreme: no look at each value needed
+        if not (math.isfinite(lowest) and math.isfinite(highest)):  # NaN spreads, an infinity is an extreme: no test per value needed
             low, high, flat = self._drop_nonfinite(rows)
             lowest, highest = float(low.min()), float(high.max())
         self._remember(samples, low + _ZERO, high + _ZERO)  # -0.0 becomes 0.0: which of the two min finds depends on the order
@@ -86,7 +87,7 @@ class Observer:
             block = flat[start : start + BLOCK]
             bins = scratch_i[: block.size]
             if low >= 0:
-                np.multiply(block, scale, out=bins, casting="unsafe")  # the cast cuts off the fraction: floor, for no value is negative
+                np.multiply(block, scale, out=bins, casting="unsafe")  # the cast truncates, which is floor where no value is negative
             else:
                 _signed_bins(block, scale, offset, scratch_f[: block.size], bins)
             found = np.bincount(bins)
@@ -107,8 +108,9 @@ def _flat_float32(values: AnyArray) -> F32:
 
 
 def _signed_bins(block: F32, scale: np.float32, offset: int, scaled: F32, bins: I64) -> None:
-    """bins = floor(block * scale) + offset. The product is exact, but that a tiny negative value
-    underflows to -0.0: its bin is -1.
+    """bins = floor(block * scale) + offset.
+
+    The product is exact, except that a tiny negative value underflows to -0.0; its bin is -1.
     """
     np.multiply(block, scale, out=scaled)
     np.floor(scaled, out=scaled)

@@ -1,9 +1,8 @@
-"""Measure: how much the quantization of a value moves the outputs of the layers that multiply it
-with weights, for many grids at once.
+"""Measure how much the quantization of a value moves the outputs of its layers, for many grids.
 
-For rows x of a layer's input, Q(x) what a grid makes of them, and weights W the error of a row is
-||W (x - Q(x))||^2, and what counts is its size against the output. A row is weighed by 1 / (E +
-mean E), E = ||W x||^2: outlier rows do not decide alone, nor do rows near zero.
+For rows x of a layer's input, Q(x) what a grid makes of them, and weights W, the error of a row is
+||W (x - Q(x))||^2, and what counts is its size relative to the output. With E = ||W x||^2, a row
+is weighted by 1 / (E + mean E), so that neither outlier rows nor rows near zero decide alone.
 """
 
 from __future__ import annotations
@@ -30,32 +29,32 @@ ROWS, VISITS = 32, 48
 
 @dataclass(frozen=True, eq=False)
 class GridOption:
-    """One way to quantize a value. grid: None when every run measures its own. factors: s [K] that
-    the value is divided by before.
-    """
+    """One way to quantize a value."""
 
+    #: what the option is called
     name: str
+    #: its grid; None: every run takes the grid of its own range
     grid: QuantParams | None
+    #: s [K], by which the value is divided before it is quantized; None: it is not
     factors: F32 | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Reader:
-    """Layers that read one value alike. weight [G, C, K]: all their rows. layer: its geometry, and
-    the value's name as source.
+    """Layers that read one value in the same way."""
 
-    noise [candidates]: sum over rows of step^2 / 12 of the weight's own grid under each candidate,
-    as nearest rounding would leave it.
-    """
-
+    #: their geometry; its source is the name of the value
     layer: Layer
+    #: [G, C, K]: all their rows
     weight: F32
+    #: [candidates]: sum over rows of step^2 / 12 of the weight's own grid under each candidate, the
+    #: error that nearest rounding would leave
     noise: F64
 
 
 @dataclass(frozen=True, eq=False)
 class Site:
-    """A grid to be chosen: its candidates and everyone who will see it."""
+    """A grid to be chosen: its candidates, and all layers that will read the value."""
 
     name: str
     candidates: tuple[GridOption, ...]
@@ -114,5 +113,5 @@ def _error(reader: Reader, index: int, one: GridOption, value: F32, rows: F32, w
 
 
 def _energy(rows: F32, weight: F32) -> F64:
-    """rows [G, R, K], weight [G, C, K] -> ||W x||^2 of each row, over all groups: float64 [R]."""
+    """||W x||^2 of each row over all groups: rows [G, R, K], weight [G, C, K] -> float64 [R]."""
     return np.asarray(np.square(rows @ np.swapaxes(weight, 1, 2), dtype=np.float64).sum((0, 2)))

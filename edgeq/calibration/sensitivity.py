@@ -1,6 +1,4 @@
-"""Measure: what an error in one weight does to the model's outputs, weight after weight, on a few
-samples.
-"""
+"""Measure what an error in one weight does to the model's outputs, on a few samples."""
 
 from __future__ import annotations
 
@@ -22,8 +20,10 @@ SAMPLES = 16
 
 
 def output_damage(model: ir.Model, changed: Mapping[str, F32], data: Dataset, progress: Progress) -> dict[str, float]:
-    """ "node:input index" -> mean over outputs of the error's share of their energy, when only that
-    weight is what `changed` says.
+    """The error of the model's outputs when one weight is replaced, for each weight in `changed`.
+
+    changed: "node:input index" -> the new array. The result is, by the same keys, the error's share
+    of the energy of an output, averaged over the outputs.
     """
     progress.start("sensitivity", len(changed))
     feeds = [batch.feeds for batch in data.batches(1, 0, min(SAMPLES, data.count))] if data.fixed_batch is None else []

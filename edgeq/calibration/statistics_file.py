@@ -1,10 +1,10 @@
-"""The statistics of a whole model: what they belong to, merging of shards, and their compact,
-byte-deterministic file.
+"""The statistics of a whole model: merging of shards, and a compact, byte-deterministic file.
 
 The file is an .npz: header (JSON: format, hashes, names of the tensors in sorted order), index
-int64 [T, 5] (samples, nonfinite, exponent, first, bins of each tensor), and the tensors' arrays end
-to end: samples, sample_low, sample_high, counts. Reading trusts nothing: no pickle, sizes are
-bounded before memory is taken, and every tensor must be one that an Observer could have made.
+int64 [T, 5] (for each tensor: number of samples, nonfinite, exponent, first, number of bins), and
+the arrays of all tensors end to end: samples, sample_low, sample_high, counts. Reading trusts
+nothing: no pickle, sizes are bounded before memory is allocated, and every tensor must be one that
+an Observer could have made.
 """
 
 from __future__ import annotations
@@ -26,8 +26,7 @@ from edgeq.errors import BadStatistics
 from edgeq.numerics.arrays import I64, AnyArray
 
 _FORMAT = 1
-#: the arrays in the file and the dtypes that each may have; counts take the smallest that holds
-#: them
+#: array in the file -> the dtypes that it may have; counts take the smallest that holds them
 _MEMBERS: dict[str, tuple[str, ...]] = {
     "header": ("|u1",),
     "index": ("<i8",),
@@ -36,21 +35,24 @@ _MEMBERS: dict[str, tuple[str, ...]] = {
     "sample_high": ("<f4",),
     "counts": ("|u1", "<u2", "<u4", "<u8"),
 }
-#: a file that takes more memory is refused: 300 tensors and 100,000 samples need half of it
+#: a file that takes more memory is refused; 300 tensors and 100,000 samples need half of it
 MAX_BYTES = 1 << 30
+#: the most bytes of a header
 MAX_HEADER = 1 << 24
 _DAMAGE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, MemoryError)
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """Statistics of the values of one prepared model. model, data, settings: sha256 (hex) of what
-    they were taken from, with and how.
-    """
+    """Statistics of the values of one prepared model."""
 
+    #: sha256 (hex) of the model
     model: str
+    #: sha256 (hex) of the data
     data: str
+    #: sha256 (hex) of the settings that decide which values are observed
     settings: str
+    #: value name -> its statistics
     tensors: Mapping[str, TensorStats]
 
     @property
@@ -68,7 +70,7 @@ class Statistics:
         return digest.hexdigest()
 
     def to_bytes(self) -> bytes:
-        """The file's content; the same bytes for equal statistics."""
+        """The content of the file, the same bytes for equal statistics."""
         file = io.BytesIO()
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, array in _arrays(self).items():
@@ -80,17 +82,19 @@ class Statistics:
         return file.getvalue()
 
     def save(self, path: str | Path, *, force: bool = False, inputs: Sequence[Path] = ()) -> None:
-        """Write to `path` (.npz), whole or not at all. Raises BadOutput if it exists and not
-        `force`, or if it is one of `inputs`.
+        """Write to `path` (.npz), completely or not at all.
+
+        Raises BadOutput if it exists and not `force`, or if it is one of `inputs`.
         """
-        from edgeq.io.save import atomic_write_bytes  # brings onnx_ir in, which reading and merging do not need
+        from edgeq.io.save import atomic_write_bytes  # imports onnx_ir, which reading and merging do not need
 
         atomic_write_bytes(path, self.to_bytes(), force=force, inputs=inputs)
 
 
 def load_statistics(path: str | Path) -> Statistics:
-    """Read what `Statistics.save` wrote. Raises BadStatistics if the file is missing, damaged or
-    not of this format.
+    """Read what `Statistics.save` wrote.
+
+    Raises BadStatistics if the file is missing, damaged or not of this format.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -104,11 +108,10 @@ def load_statistics(path: str | Path) -> Statistics:
 
 
 def merge_statistics(parts: Sequence[Statistics]) -> Statistics:
-    """The statistics of all shards together, the same bits in any order. A tensor that a shard has
-    not seen is taken from the others.
+    """The statistics of all shards together, the same bits in any order.
 
-    Raises BadStatistics for no parts, for parts of another model, data set or settings, and for
-    samples that two parts have in common.
+    A tensor that a shard has not seen is taken from the others. Raises BadStatistics for no parts,
+    for parts of different models, data sets or settings, and for samples that two parts share.
     """
     if not parts:
         raise BadStatistics("There is nothing to merge.", "statistics", "Name at least one statistics file.")

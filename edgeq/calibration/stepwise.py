@@ -1,6 +1,4 @@
-"""Run a model step by step on a few samples that are held in memory: each step goes on where the
-last one stopped.
-"""
+"""Run a model step by step on samples in memory: each step continues after the last one."""
 
 from __future__ import annotations
 
@@ -18,18 +16,19 @@ from edgeq.runtimes.ort import open_session
 
 
 class Stepwise:
-    """A model with the values that its next steps need, for every sample. Only the main graph is
-    stepped through.
+    """A model, and the values that its next steps need for every sample.
 
-    Optimizations are off: Quantize, Dequantize and float kernels do what the file says, also where
-    integers and floats meet.
+    Only the main graph is stepped through. Optimizations are off: Quantize, Dequantize and float
+    kernels do what the file says, even where integers and floats meet.
     """
 
     def __init__(
         self, model: ir.Model, samples: Sequence[Mapping[str, AnyArray]], held: Mapping[ir.Node, ir.Value] = MappingProxyType({})
     ) -> None:
-        """samples: feeds of one run each. held: values that are kept until a node ran, beside what
-        it reads.
+        """Start before the first node.
+
+        samples: the feeds of each run. held: node -> a value that is kept until the node has run,
+        although the node does not read it.
         """
         self._model, self._count = model, len(samples)
         self._ahead, self._held = dict.fromkeys(model.graph), held
@@ -37,9 +36,7 @@ class Stepwise:
         self._alive: dict[str, list[AnyArray]] = {name: [np.asarray(feeds[name]) for feeds in samples] for name in inputs}
 
     def reach(self, value: ir.Value) -> list[AnyArray]:
-        """A value for each sample: one that is held since later steps read it, or one that is made
-        now.
-        """
+        """The value for every sample, computed now unless an earlier step already kept it."""
         if str(value.name) not in self._alive:
             maker = value.producer()
             assert maker is not None
@@ -49,10 +46,10 @@ class Stepwise:
         return self._alive[str(value.name)]
 
     def advance(self, node: ir.Node) -> list[AnyArray]:
-        """Run this node, which did not run yet, and what it needs; its first output for each
-        sample.
+        """Run this node and what it needs; returns its first output for every sample.
 
-        What the caller writes into the arrays is what later steps see.
+        The node must not have run yet. What the caller writes into the arrays is what later steps
+        read.
         """
         segment = self._needed(node)
         for one in segment:
@@ -69,8 +66,9 @@ class Stepwise:
         return (self._held[node],) if node in self._held else ()
 
     def _needed(self, node: ir.Node) -> list[ir.Node]:
-        """The nodes that did not run yet and that `node` depends on, itself included, in graph
-        order.
+        """The nodes that `node` depends on and that did not run yet, in graph order.
+
+        `node` itself is included.
         """
         needed, waiting = {node}, [node]
         while waiting:
@@ -91,7 +89,7 @@ class Stepwise:
 
 
 def _part(graph: ir.Graph, version: int, fed: Mapping[str, AnyArray], wanted: list[str]) -> ir.Model:
-    """A model of the nodes between `fed` (name -> an example) and `wanted`."""
+    """The nodes between `fed` (name -> an example) and `wanted`, as a model of their own."""
     part = ir.convenience.extract(graph, list(fed), wanted)
     for value in part.inputs:
         example = fed[str(value.name)]

@@ -1,5 +1,6 @@
-"""What calibration remembers of a tensor: exact range, range of each sample, a histogram. Small,
-and mergeable bit for bit in any order.
+"""What calibration keeps of a tensor: exact range, range of each sample, a histogram.
+
+It is small, and merges bit for bit in any order.
 """
 
 from __future__ import annotations
@@ -26,26 +27,29 @@ def _no_floats() -> F32:
 
 @dataclass(frozen=True, eq=False)
 class TensorStats:
-    """Statistics of one tensor over some samples of a data set. The default is "never seen".
+    """Statistics of one tensor over some samples of a data set.
 
-    nonfinite: how many NaN and infinite values came; they are in nothing else. samples int64 [n]:
-    global indices of the samples seen, ascending. sample_low, sample_high float32 [n]: range of the
-    finite values of each (+inf, -inf for a sample without any). exponent, first, counts int64 [K]:
-    histogram with bins of width 2**exponent anchored at 0; counts[j] are the values x with floor(x
-    / 2**exponent) == first + j; no zeros at either end of counts.
+    The default means "never seen". The histogram has bins of width 2**exponent anchored at 0.
     """
 
+    #: how many NaN and infinite values came; they are in nothing else
     nonfinite: int = 0
+    #: int64 [n]: global indices of the samples seen, ascending
     samples: I64 = field(default_factory=_no_ints)
+    #: float32 [n]: smallest finite value of each sample, +inf for a sample without any
     sample_low: F32 = field(default_factory=_no_floats)
+    #: float32 [n]: largest finite value of each sample, -inf for a sample without any
     sample_high: F32 = field(default_factory=_no_floats)
+    #: log2 of the width of a bin
     exponent: int = MIN_EXPONENT
+    #: number of the first bin in `counts`
     first: int = 0
+    #: int64 [K]: counts[j] values x have floor(x / 2**exponent) == first + j; not 0 at either end
     counts: I64 = field(default_factory=_no_ints)
 
     @property
     def count(self) -> int:
-        """Number of finite values."""
+        """The number of finite values."""
         return int(self.counts.sum())
 
     @property
@@ -60,12 +64,13 @@ class TensorStats:
 
     @property
     def width(self) -> float:
-        """Width of a bin."""
+        """The width of a bin."""
         return float(2.0**self.exponent)
 
     def merge(self, other: Self) -> TensorStats:
-        """Statistics of the same tensor over the samples of both. Raises BadStatistics if they
-        share a sample, which would count twice.
+        """Statistics of the same tensor over the samples of both.
+
+        Raises BadStatistics if they share a sample, which would count twice.
         """
         shared = np.intersect1d(self.samples, other.samples)
         if shared.size:
@@ -90,11 +95,10 @@ class TensorStats:
 
 
 def pool(parts: Sequence[TensorStats]) -> TensorStats:
-    """Statistics of all values of several tensors, as if they were one: what a grid that they share
-    must hold.
+    """Statistics of all values of several tensors, as if they were one tensor.
 
-    The range of a sample is the union of its ranges in the parts; counts are added. Exact, and
-    independent of the order of the parts.
+    This is what a grid that they share must represent. The range of a sample is the union of its
+    ranges in the parts; counts are added. Exact, and independent of the order of the parts.
 
     >>> from edgeq.calibration.observer import Observer
     >>> first, second = Observer(), Observer()
@@ -129,8 +133,9 @@ def widen(samples: I64, low: F32, high: F32) -> tuple[I64, F32, F32]:
 
 
 def flaw(stats: TensorStats) -> str | None:
-    """What is impossible about these statistics, in a few words; None if an Observer could have
-    made them.
+    """What is impossible about these statistics, in a few words.
+
+    None if an Observer could have made them.
     """
     steps_back = stats.samples[1:] <= stats.samples[:-1]
     if stats.nonfinite < 0 or steps_back.any() or (stats.samples < 0).any():

@@ -12,7 +12,9 @@ from edgeq.graph.read import graphs, is_op, nodes, operator_of, owner
 
 
 def expose(model: ir.Model, wanted: Iterable[str]) -> tuple[ir.Model, dict[str, str]]:
-    """A copy of the model that also outputs the wanted float values; value name -> output name.
+    """Copy the model so that it also outputs the wanted float values.
+
+    Returns the copy, and value name -> output name.
 
     A value of an If branch that is not taken arrives as an array without elements; a value of a
     Loop or Scan body is stacked over the iterations. Left out are inputs of the main graph, which

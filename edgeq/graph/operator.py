@@ -20,7 +20,7 @@ class RuntimeKernel:
 
     #: its name in the graphs that onnxruntime optimizes
     op_type: str
-    #: positions of the operator's own inputs among the kernel's, in order; empty: not needed
+    #: positions of the operator's own inputs among the kernel's, in order; empty: not looked at
     inputs: Sequence[int] = ()
     #: position of the scale of its output codes, which the zero point follows; None: it makes no
     #: codes

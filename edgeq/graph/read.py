@@ -37,7 +37,7 @@ def is_op(node: ir.Node | None, *op_types: str) -> bool:
 
 
 def operator_of(node: ir.Node | None) -> Operator:
-    """The row of the node's operator; UNKNOWN for operators outside of ONNX's own domain."""
+    """The row of the node's operator; UNKNOWN if it has none or is not ONNX's own."""
     return UNKNOWN if node is None or node.domain not in ONNX_DOMAINS else OPERATORS.get(node.op_type, UNKNOWN)
 
 
