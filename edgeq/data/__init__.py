@@ -1,1 +1,1 @@
-"""Data sets: opened, checked against the model, streamed."""
+"""Data sets: open them, check them against the model, and stream their samples."""

@@ -1,5 +1,6 @@
-"""Does the data fit the model? Names, rank, shape, element type, finite values: each misfit is a
-BadData that says how to fix it.
+"""Check that data fits a model: names, rank, shape, element type and finite values.
+
+Each misfit raises a BadData that says how to fix it.
 """
 
 from __future__ import annotations
@@ -15,26 +16,29 @@ from edgeq.errors import BadData
 from edgeq.graph.signature import InputSpec
 from edgeq.numerics.arrays import AnyArray
 
-#: arrays that are labels when the model has no input of that name
+#: array names that mean labels, unless the model has an input of that name
 LABELS = ("labels", "y")
-#: names that a single array may have whatever the model's only input is called
+#: names that a single array may have, whatever the model's only input is called
 ANONYMOUS = ("x", "data", "input", "images", "arr_0")
 
 
 @dataclass(frozen=True)
 class Match:
-    """keys: model input -> array that feeds it. labels: the array of labels or None. notes: what
-    the user should know.
-    """
+    """Which array of the data feeds which input of the model."""
 
+    #: model input -> name of the array that feeds it
     keys: Mapping[str, str]
+    #: name of the array of labels; None: there is none
     labels: str | None
+    #: what the user should know
     notes: tuple[str, ...]
 
 
 def match_names(names: Iterable[str], inputs: Sequence[InputSpec], where: str) -> Match:
-    """Find the array of each model input by name. A single array called x, data, input, images or
-    arr_0 fits a model with one input.
+    """Find the array of each model input by name.
+
+    A single array called x, data, input, images or arr_0 fits a model with one input. Raises
+    BadData when an input has no array.
     """
     wanted = [spec.name for spec in inputs]
     labels = next((name for name in LABELS if name in names and name not in wanted), None)
@@ -64,7 +68,7 @@ def _rename(missing: str, arrays: Sequence[str], wanted: Sequence[str]) -> str:
 
 
 def unknown_input(name: str, inputs: Sequence[InputSpec], where: str) -> BadData:
-    """The error for a name that is none of the model's inputs."""
+    """The error for a name that is not among the model's inputs."""
     names = [spec.name for spec in inputs]
     near = get_close_matches(name, names, n=1, cutoff=0.5)
     fix = f"Did you mean `{near[0]}`? " if near else ""
@@ -72,8 +76,9 @@ def unknown_input(name: str, inputs: Sequence[InputSpec], where: str) -> BadData
 
 
 def freeze_shapes(inputs: Sequence[InputSpec], shapes: Mapping[str, tuple[int, ...]]) -> tuple[InputSpec, ...]:
-    """The inputs with the dynamic dimensions that `shapes` (--shape NAME=DIMS) freezes. Raises
-    BadData when the two contradict.
+    """The inputs after `shapes` (--shape NAME=DIMS) has frozen their dynamic dimensions.
+
+    Raises BadData for an unknown input and for a shape that contradicts the model.
     """
     known = {spec.name for spec in inputs}
     stray = next((name for name in shapes if name not in known), None)
@@ -92,21 +97,21 @@ def _freeze(spec: InputSpec, shape: tuple[int, ...]) -> InputSpec:
 
 
 def show_shape(spec: InputSpec) -> str:
-    """[N, 3, 224, 224], dynamic dimensions by name or ?."""
+    """The shape as text, such as [N, 3, 224, 224]; an unnamed dynamic dimension is written as ?."""
     return "of unknown rank" if spec.shape is None else "[" + ", ".join("?" if d is None else str(d) for d in spec.shape) + "]"
 
 
 def _agrees(shape: Sequence[int], wanted: Sequence[int | str | None]) -> bool:
-    """Same rank and equal in every fixed dimension; 0 and -1 are old ways to say dynamic."""
+    """Whether rank and all fixed dimensions are equal; 0 and -1 are old ways to say dynamic."""
     return len(shape) == len(wanted) and all(not isinstance(w, int) or w < 1 or w == s for s, w in zip(shape, wanted, strict=True))
 
 
 def fit_sample(array: AnyArray, spec: InputSpec, where: str) -> tuple[AnyArray, bool]:
-    """One sample as the model takes it, and whether it is a whole feed.
+    """Convert one sample to the form that the model takes, and tell whether it is a whole feed.
 
-    One rank less than the input: a batch axis of length 1 is added. The input's own rank: a whole
-    feed, as it is. Raises BadData: wrong rank, shape or element type, NaN or infinite values,
-    nothing in it.
+    A sample with one rank less than the input gets a batch axis of length 1. A sample with the
+    input's own rank is a whole feed and keeps its shape. Raises BadData for a wrong rank, shape or
+    element type, for NaN or infinite values, and for an empty sample.
     """
     whole = spec.shape is not None and array.ndim == len(spec.shape)
     shaped = array if whole else array[None]
@@ -122,7 +127,7 @@ def fit_sample(array: AnyArray, spec: InputSpec, where: str) -> tuple[AnyArray, 
 def _check_shape(array: AnyArray, shaped: AnyArray, spec: InputSpec, where: str) -> None:
     if spec.shape is None:
         return
-    # the batch axis that was added is 1 and joins others later: compare the rest only
+    # an added batch axis has length 1 and is joined with others later: compare only the rest
     added = shaped.ndim != array.ndim
     ours, wanted = (shaped.shape[1:], spec.shape[1:]) if added else (shaped.shape, spec.shape)
     if shaped.ndim == len(spec.shape) and _agrees(ours, wanted):
@@ -142,8 +147,11 @@ def _shape_fix(shape: tuple[int, ...], spec: InputSpec) -> str:
 
 
 def convert(array: AnyArray, spec: InputSpec, where: str) -> AnyArray:
-    """The array in the input's element type: float to float (finite stays finite), and whatever
-    else loses nothing. Else BadData.
+    """The array in the element type of the input.
+
+    A float type may change to another float type as long as finite values stay finite. Booleans and
+    integers may change to any type that holds every value exactly. Raises BadData for all else, and
+    for an input that does not hold numbers.
     """
     try:
         wanted = np.dtype(spec.dtype)
@@ -174,7 +182,7 @@ def convert(array: AnyArray, spec: InputSpec, where: str) -> AnyArray:
 
 
 def _check_finite(array: AnyArray, spec: InputSpec, where: str) -> None:
-    # min and max see every NaN and Inf and are cheaper than a mask
+    # min and max propagate every NaN and infinity, and are cheaper than a mask
     if np.isfinite(array.min()) and np.isfinite(array.max()):
         return
     nans, infinite = int(np.isnan(array).sum()), int(np.isinf(array).sum())

@@ -21,49 +21,57 @@ Feeds = dict[str, AnyArray]
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """samples: global indices. feeds: by input name, as the model takes them; axis 0 holds the
-    samples, unless it is one whole feed.
-    """
+    """One batch of samples as the model takes them."""
 
+    #: global indices of the samples
     samples: range
+    #: array per model input; axis 0 holds the samples, unless the batch is one whole feed
     feeds: Feeds
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Samples that fit a model. Files are opened for the time of a pass only; what is kept is 100
-    bytes a sample.
+    """Samples that fit a model.
 
-    count: samples in use. unused: samples left out because they do not fill the model's fixed
-    batch. labels: int64 [count] or None. metric: name of the task metric, or None without labels.
-    notes: what the user should know.
+    Files are open only during a pass over the data; about 100 bytes per sample are kept.
     """
 
+    #: what reports and messages call the data
     name: str
+    #: number of samples in use
     count: int
+    #: number of samples left out because they do not fill the model's fixed batch
     unused: int
+    #: int64 [count]; None: the data has no labels
     labels: I64 | None
+    #: name of the task metric; None: the data has no labels
     metric: str | None
+    #: what the user should know
     notes: tuple[str, ...]
+    #: inputs of the model, dimensions frozen by the user included
     inputs: tuple[InputSpec, ...]
+    #: the batch that the model or the data forces; None: any
     fixed_batch: int | None
+    #: raw samples, before preprocessing
     source: Source
+    #: preprocessing by input name
     how: Mapping[str, SetInput]
+    #: digests and value ranges of the samples that a pass has seen
     survey: Survey
 
     @property
     def hash(self) -> str:
-        """sha256 over what the model is fed: names, types, shapes and bytes of every sample in use,
-        preprocessed, in order.
+        """sha256 over what the model is fed, in hexadecimal.
 
-        The container does not matter (file or memory, compressed or not), nor do labels or the
-        batch size. Samples that no pass has seen yet are read now.
+        It covers names, types, shapes and bytes of every sample in use, preprocessed and in order.
+        The container (file or memory, compressed or not), the labels and the batch size do not
+        matter. Samples that no pass has seen yet are read now.
         """
         return hashlib.sha256(b"edgeq-data-1" + self.complete_survey().digests.tobytes()).hexdigest()
 
     @property
     def runs(self) -> int:
-        """How often a model runs over all samples: once for each, or for each fixed batch."""
+        """How often a model runs to see all samples: once per sample, or once per fixed batch."""
         return self.count // (self.fixed_batch or 1)
 
     def complete_survey(self) -> Survey:
@@ -74,12 +82,13 @@ class Dataset:
         return self.survey
 
     def batches(self, batch: int, start: int = 0, stop: int | None = None) -> Iterator[Batch]:
-        """Samples start..stop-1 in order, up to `batch` together; indices are global, so ranges of
-        one set can be shards.
+        """Yield samples start..stop-1 in order, up to `batch` of them together.
 
-        A fixed batch dimension of the model wins over `batch`; whole feeds come alone; neighbours
-        of different shape are not joined. Raises BadData: a damaged file, a sample that does not
-        fit, a range outside the data or not a multiple of the fixed batch.
+        Indices are global, so ranges of one set can be shards. A fixed batch dimension of the model
+        takes precedence over `batch`. Whole feeds come alone, and neighbours of different shape are
+        not joined. Raises BadData for a damaged file, for a sample that does not fit, and for a
+        range that is outside the data or not a multiple of the fixed batch; ValueError for a batch
+        below 1.
         """
         if batch < 1:
             raise ValueError(f"batch {batch} is below 1")
@@ -115,8 +124,9 @@ class Dataset:
 def fit_row(
     row: Mapping[str, AnyArray], inputs: Sequence[InputSpec], how: Mapping[str, SetInput], where: str
 ) -> tuple[Feeds, frozenset[str]]:
-    """One raw sample as feeds (preprocessed, converted, checked), and the names of the inputs whose
-    array was a whole feed.
+    """Preprocess, convert and check one raw sample.
+
+    Returns its feeds, and the names of the inputs whose array was a whole feed.
     """
     feeds: Feeds = {}
     whole: set[str] = set()

@@ -1,5 +1,6 @@
-"""Doubts about data that fits the model but may calibrate it badly: report lines, or errors with
---strict-data.
+"""Warn about data that fits the model but may calibrate it badly.
+
+The warnings are lines of the report, or errors with --strict-data.
 """
 
 from __future__ import annotations
@@ -12,21 +13,21 @@ from edgeq.data.dataset import Dataset
 from edgeq.graph.signature import InputSpec
 from edgeq.numerics.arrays import F64
 
-#: ranges from fewer samples hang on chance
+#: ranges from fewer samples depend on chance
 FEW = 8
-#: first-layer outputs of sensibly fed networks have a standard deviation of 0.3..3 (12 networks
-#: measured); raw bytes into a network trained on 0..1 or -1..1 give 33..250, the reverse gives
-#: 0.001..0.02
+#: limits for the standard deviation of first-layer outputs. Sensibly fed networks have 0.3..3 (12
+#: networks measured); raw bytes into a network trained on 0..1 or -1..1 give 33..250, the reverse
+#: gives 0.001..0.02
 GAIN_HIGH, GAIN_LOW = 20.0, 0.03
 
 
 def data_warnings(dataset: Dataset, inputs: Sequence[InputSpec], gains: Mapping[str, float] | None = None) -> tuple[str, ...]:
-    """What looks wrong: few, unused, constant or duplicate samples, values of another range than
-    the first layer suggests.
+    """Say what looks wrong with the data, one line per finding.
 
-    gains: input name -> gain of the first layer (edgeq.data.input_scale.first_layer_gains); None:
-    the range is judged from the data alone. Reads the samples that no pass has seen yet, and the
-    first 8 again.
+    Findings are few, unused, constant or duplicate samples, and values of another range than the
+    first layer suggests. gains: input name -> gain of the first layer
+    (edgeq.data.input_scale.first_layer_gains); None: the range is judged from the data alone. Reads
+    the samples that no pass has seen yet and, for image inputs, the first FEW samples again.
     """
     digests = [row.tobytes() for row in dataset.complete_survey().digests]
     found = [*_few(dataset), *_constant(dataset), *_duplicates(digests)]
@@ -48,8 +49,9 @@ def _few(dataset: Dataset) -> list[str]:
 
 
 def _constant(dataset: Dataset) -> list[str]:
-    """A sample is constant when all of its inputs are; an all-zero mask or state beside real values
-    is normal.
+    """A sample counts as constant when all of its inputs are.
+
+    An all-zero mask or state beside real values is normal.
     """
     constant = np.flatnonzero(dataset.survey.constant)
     if not len(constant):

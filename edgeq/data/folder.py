@@ -16,17 +16,22 @@ from edgeq.graph.signature import InputSpec
 
 @dataclass(frozen=True, eq=False)
 class Folder:
-    """One split of a folder. how: preprocessing by input name."""
+    """One split of a folder."""
 
+    #: its samples, labels and notes
     opened: Opened
+    #: name of the set
     name: str
+    #: task metric that set.toml names; None: it names none
     metric: str | None
+    #: preprocessing by input name
     how: Mapping[str, SetInput]
 
 
 def open_folder(folder: Path, inputs: Sequence[InputSpec], split: str) -> Folder:
-    """Open `split` of the set in `folder`; without a set.toml every .npy or .npz file is one
-    sample. Raises BadData.
+    """Open the part `split` of the set in `folder`.
+
+    Without a set.toml every .npy or .npz file is one sample. Raises BadData.
     """
     toml = folder / "set.toml"
     if not toml.is_file():
@@ -57,8 +62,9 @@ def _open_split(folder: Path, split: Split, inputs: Sequence[InputSpec], how: Ma
 
 
 def inside(folder: Path, name: str) -> Path:
-    """The file `name` of the folder. Raises BadData when it is missing or when the name leads out
-    of the folder.
+    """The path of the file `name` in the folder.
+
+    Raises BadData when the file is missing or when the name leads out of the folder.
     """
     _check_inside(folder, name)
     path = folder / name
@@ -76,8 +82,9 @@ def _check_inside(folder: Path, name: str) -> None:
 
 
 def _find(folder: Path, patterns: Sequence[str], labels: str | None) -> tuple[Path, ...]:
-    """The sample files, each once, sorted by name relative to the folder: the same order on every
-    machine.
+    """The sample files, each once, sorted by their names relative to the folder.
+
+    The order is therefore the same on every machine.
     """
     found: set[str] = set()
     for pattern in patterns:

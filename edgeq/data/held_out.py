@@ -1,5 +1,6 @@
-"""Samples that nothing is fitted to: every fifth piece of the data where training follows, so that
-its judge is not its teacher.
+"""Hold samples out of training, so that a model is judged on data that it was not fitted to.
+
+Every fifth piece of the data is held out where training follows.
 """
 
 from __future__ import annotations
@@ -13,21 +14,23 @@ from edgeq.data.sources import Source
 from edgeq.data.survey import Survey
 from edgeq.numerics.arrays import AnyArray
 
-#: every so many pieces (samples; batches of a model with a fixed one): also of data that is sorted
-#: by class
+#: one piece in every HELD_OUT is held out, at regular distances, so that data sorted by class is
+#: covered too. A piece is one sample, or one batch of a model with a fixed batch
 HELD_OUT = 5
 
 
 def is_held_out(piece: int) -> bool:
-    """Whether the piece of this number is one of them."""
+    """Whether the piece with this number is held out."""
     return piece % HELD_OUT == HELD_OUT - 1
 
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """Some samples of a source, by index."""
+    """Some samples of a source."""
 
+    #: the whole source
     source: Source
+    #: indices into the source, in ascending order
     kept: tuple[int, ...]
 
     @property
@@ -44,7 +47,7 @@ class _Part:
 
 
 def learning_part(data: Dataset) -> Dataset:
-    """The samples that are not held out; all of them where they are fewer than HELD_OUT pieces."""
+    """The samples that are not held out; all samples of fewer than HELD_OUT pieces."""
     step = data.fixed_batch or 1
     kept = tuple(index for index in range(data.count) if not is_held_out(index // step))
     if len(kept) == data.count:

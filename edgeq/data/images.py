@@ -1,5 +1,6 @@
-"""Decode an image file into the uint8 array that a set.toml asks for. The only importer of
-Pillow.
+"""Decode an image file into the uint8 array that a set.toml asks for.
+
+Pillow is imported only here.
 """
 
 from __future__ import annotations
@@ -18,17 +19,17 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm", ".pgm", ".gif", ".tif", ".tiff")
-#: a larger image is taken for a decompression bomb
+#: a larger image is refused as a possible decompression bomb
 MAX_PIXELS = 64_000_000
-#: modes with 8 bits a channel; others (16 bit, float) would be clipped silently when converted
+#: modes with up to 8 bits per channel; others (16 bits, float) would be clipped silently
 _MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
 
 
 def read_image(path: Path, how: SetInput) -> U8:
-    """The image as uint8 [C, H, W] or [H, W, C] by `how.layout`, C = 1 for gray; values not scaled
-    yet.
+    """Decode, resize and crop an image file.
 
-    Transparency is dropped and an EXIF rotation is not applied. Raises BadData.
+    Returns uint8 [C, H, W] or [H, W, C] by `how.layout`, with C = 1 for gray; values are not scaled
+    yet. Transparency is dropped and an EXIF rotation is not applied. Raises BadData.
     """
     image = _decode(path, "L" if how.channels == "gray" else "RGB")
     if how.resize is not None:
@@ -47,7 +48,7 @@ def _decode(path: Path, mode: str) -> Image:
 
     fix = "Open it in an image viewer, or leave the file out."
     try:
-        # Pillow warns of large images before they can be refused here
+        # silence Pillow, which warns about large images before they are refused here
         with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise BadData(
@@ -72,8 +73,10 @@ def _resampling(name: str) -> int:
 
 
 def _target_size(size: tuple[int, int], resize: int | tuple[int, int]) -> tuple[int, int]:
-    """(width, height) as Pillow wants it; one number is the shorter side, the longer one keeps the
-    aspect (rounded half up).
+    """(width, height) as Pillow wants it.
+
+    One number is the length of the shorter side; the longer side then keeps the aspect ratio,
+    rounded half up.
     """
     if isinstance(resize, tuple):
         return resize[1], resize[0]
@@ -83,7 +86,7 @@ def _target_size(size: tuple[int, int], resize: int | tuple[int, int]) -> tuple[
 
 
 def _crop(pixels: U8, crop: tuple[int, int], path: Path) -> U8:
-    """The middle; an odd remainder goes to the bottom and right."""
+    """The middle of the image; an odd remainder is cut off at the bottom and at the right."""
     top, left = ((have - want) // 2 for have, want in zip(pixels.shape[:2], crop, strict=True))
     if top < 0 or left < 0:
         what = f"The image is {list(pixels.shape[:2])} (height, width) after resize, smaller than crop {list(crop)}."

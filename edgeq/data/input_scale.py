@@ -1,4 +1,4 @@
-"""What the first layer's weights say about the scale of its input."""
+"""Estimate from the weights of the first layer what scale of input a model expects."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import onnx_ir as ir
 from edgeq.graph.read import is_op, operator_of
 from edgeq.numerics.arrays import F64
 
-#: so many operators that keep the values may stand between an input and its first layer
+#: how many value-preserving operators may stand between an input and its first layer
 _DEPTH = 8
 
 
 def first_layer_gains(model: ir.Model) -> dict[str, float]:
-    """Graph input -> median over the output channels of the 2-norm of the first layer's weights, a
-    BatchNormalization behind it included.
+    """Graph input -> gain of the first layer behind it.
 
-    gain * (standard deviation of the input) is about the standard deviation of the layer's output,
-    which training brings near 1. Inputs that reach no Conv, Gemm or MatMul with constant weights
-    unchanged are left out.
+    The gain is the median over the output channels of the 2-norm of the layer's weights, including
+    a BatchNormalization that follows. gain * (standard deviation of the input) is about the
+    standard deviation of the layer's output, which training brings near 1. Inputs that do not reach
+    a Conv, Gemm or MatMul with constant weights unchanged are left out.
     """
     found = {value.name or "": _gain(value, _DEPTH) for value in model.graph.inputs}
     return {name: gain for name, gain in found.items() if gain is not None}

@@ -1,4 +1,4 @@
-"""Class labels of a data set: int64 [samples], from an array, a .npy file or a .csv/.txt file."""
+"""Read class labels of a data set, int64 [samples], from an array, .npy, .csv or .txt file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from edgeq.numerics.arrays import I64, AnyArray
 
 
 def check_labels(values: AnyArray, count: int, where: str) -> I64:
-    """Labels must be whole numbers, one a sample: [N] or [N, 1]. Raises BadData."""
+    """Check that labels are whole numbers, one per sample; returns int64 [N].
+
+    values: [N] or [N, 1]. Raises BadData.
+    """
     flat = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
     if flat.ndim != 1 or flat.dtype.kind not in "iu":
         what = f"The labels are {values.dtype} of shape {list(values.shape)}."
@@ -25,11 +28,11 @@ def check_labels(values: AnyArray, count: int, where: str) -> I64:
 
 
 def read_labels(path: Path, files: Sequence[str] | None, count: int) -> I64:
-    """Labels from .npy, or from text: one number a line in sample order, or lines `file,label` (a
-    heading is allowed).
+    """Read labels from a .npy file or from text.
 
-    files: names of the sample files relative to the folder, or None when the samples are rows of
-    one file. Raises BadData.
+    Text has one class number per line in sample order, or lines `file,label`; a heading is allowed.
+    files: names of the sample files relative to the folder; None: the samples are rows of one file.
+    Raises BadData.
     """
     if path.suffix == ".npy":
         return check_labels(npy_array(path).whole(), count, str(path))

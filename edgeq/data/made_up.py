@@ -1,4 +1,4 @@
-"""Inputs made from nothing but a model's own words, to time it when there is no data."""
+"""Make up inputs from a model's signature, to time the model when there is no data."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from edgeq.numerics.arrays import AnyArray
 
 
 def made_up_feeds(inputs: Sequence[InputSpec], shapes: Mapping[str, tuple[int, ...]]) -> dict[str, AnyArray]:
-    """One feed: normal noise for floats, zeros for all else (a valid index everywhere); the same in
-    every run.
+    """One feed: normal noise for floats, zeros for all other types; equal in every run.
 
-    shapes: for inputs with dynamic sizes; without one, a dynamic first dimension is 1. Raises
-    BadRecipe for a size that nobody gave.
+    Zeros are valid indices everywhere. shapes: for inputs with dynamic dimensions; without an
+    entry, a dynamic first dimension is 1. Raises BadRecipe for an unknown input, a size that is not
+    given, and a type that holds no numbers.
     """
     unknown = sorted(set(shapes) - {spec.name for spec in inputs})
     if unknown:

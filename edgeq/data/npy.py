@@ -1,5 +1,6 @@
-"""Read .npy and .npz arrays row by row, stored or deflated: never a whole array in memory, nothing
-believed that the file declares.
+"""Read .npy and .npz arrays row by row, without trusting what their headers declare.
+
+Data may be stored or deflated; an array of samples is never held in memory as a whole.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from edgeq.numerics.arrays import AnyArray
 
 #: a real header has about 120 bytes; numpy's own limit is 10,000
 MAX_HEADER = 10_000
-#: one sample of one input; more than this is a damaged or hostile header
+#: largest size of one sample of one input; more means a damaged or hostile header
 MAX_SAMPLE_BYTES = 1 << 30
 _CHUNK = 1 << 20
 _SAVE_AGAIN = "Save the array again with numpy.save or numpy.savez."
@@ -30,10 +31,13 @@ _SAVE_AGAIN = "Save the array again with numpy.save or numpy.savez."
 
 @dataclass(frozen=True)
 class NpyHeader:
-    """What a .npy file or npz member declares. offset: bytes before the first element."""
+    """What a .npy file or a member of an .npz file declares about its array."""
 
+    #: element type
     dtype: np.dtype[np.generic]
+    #: sizes; axis 0 is the sample, unless the file is one sample
     shape: tuple[int, ...]
+    #: number of bytes before the first element
     offset: int
 
     @property
@@ -43,10 +47,13 @@ class NpyHeader:
 
 @dataclass(frozen=True)
 class NpyArray:
-    """One array on disk: a .npy file, or the member `member` of an .npz file."""
+    """One array on disk."""
 
+    #: the .npy or .npz file
     path: Path
+    #: member of the .npz file; None: the file is a .npy file
     member: str | None
+    #: what the file declares, already checked against its size
     header: NpyHeader
 
     @property
@@ -54,8 +61,9 @@ class NpyArray:
         return str(self.path) if self.member is None else f"{self.path}, array `{self.member.removesuffix('.npy')}`"
 
     def rows(self, start: int, stop: int) -> Iterator[AnyArray]:
-        """Rows start..stop-1 along axis 0, in the dtype of the file. Raises BadData when the bytes
-        are damaged or missing.
+        """Yield rows start..stop-1 along axis 0, in the dtype of the file.
+
+        Raises BadData when the bytes are damaged or missing, or when a row is too large.
         """
         shape, dtype = self.header.shape[1:], self.header.dtype
         size = math.prod(shape) * dtype.itemsize
@@ -66,7 +74,7 @@ class NpyArray:
                 yield np.frombuffer(_read(stream, size, self.where), dtype).reshape(shape)
 
     def whole(self) -> AnyArray:
-        """The whole array, for a file that is one sample or holds labels."""
+        """The whole array, for a file that is one sample or holds labels. Raises BadData."""
         _check_size(self.header.nbytes, self.where)
         with _stream(self.path, self.member, self.where) as stream:
             _skip(stream, self.header.offset, self.where)
@@ -74,7 +82,7 @@ class NpyArray:
 
 
 def npy_array(path: Path) -> NpyArray:
-    """The array of a .npy file; only its header is read."""
+    """The array of a .npy file, of which only the header is read. Raises BadData."""
     where = str(path)
     with _stream(path, None, where) as stream:
         header = _read_header(stream, where)
@@ -83,7 +91,10 @@ def npy_array(path: Path) -> NpyArray:
 
 
 def npz_arrays(path: Path) -> dict[str, NpyArray]:
-    """The arrays of an .npz file by name, in file order; only their headers are read."""
+    """The arrays of an .npz file by name, in file order; only their headers are read.
+
+    Raises BadData.
+    """
     with damage_as_bad_data(str(path)), zipfile.ZipFile(path) as archive:
         entries = [entry for entry in archive.infolist() if entry.filename.endswith(".npy")]
     names = [entry.filename for entry in entries]
@@ -103,8 +114,9 @@ def _npz_member(path: Path, entry: zipfile.ZipInfo) -> NpyArray:
 
 @contextmanager
 def damage_as_bad_data(where: str) -> Iterator[None]:
-    """What zipfile and the decompressors raise on damaged, encrypted or unreadable files, as
-    BadData.
+    """Turn what zipfile and the decompressors raise on an unusable file into BadData.
+
+    The file may be damaged, encrypted or unreadable.
     """
     try:
         yield
@@ -126,9 +138,7 @@ def _stream(path: Path, member: str | None, where: str) -> Iterator[IO[bytes]]:
 
 
 def _read_header(stream: IO[bytes], where: str) -> NpyHeader:
-    """Parse a .npy header (numpy.lib.format, versions 1 and 2) without believing its declared
-    length.
-    """
+    """Parse a .npy header (numpy.lib.format, versions 1 and 2); its length is not trusted."""
     magic = stream.read(np.lib.format.MAGIC_LEN)
     width = {b"\1\0": 2, b"\2\0": 4}.get(magic[-2:], 0)
     length = stream.read(width)
@@ -139,7 +149,7 @@ def _read_header(stream: IO[bytes], where: str) -> NpyHeader:
     parse = np.lib.format.read_array_header_1_0 if width == 2 else np.lib.format.read_array_header_2_0
     try:
         shape, fortran, dtype = parse(text, max_header_size=MAX_HEADER)
-    except Exception as problem:  # numpy hands the text to Python's own parser, which raises ten different kinds
+    except Exception as problem:  # numpy passes the text to Python's own parser, which raises ten different kinds
         raise BadData(f"The header of the array cannot be read: {str(problem)[:200]}", where, _SAVE_AGAIN) from None
     if dtype.hasobject:
         raise BadData(
@@ -158,8 +168,9 @@ def _read_header(stream: IO[bytes], where: str) -> NpyHeader:
 
 
 def _check_declared(header: NpyHeader, size: int, where: str) -> None:
-    """The container says `size` bytes; header and elements must fill them exactly, or one of the
-    two lies.
+    """Check that header and elements fill exactly the `size` bytes that the container has.
+
+    Otherwise either the header or the container is wrong.
     """
     needed = header.offset + header.nbytes
     if needed != size:

@@ -1,5 +1,6 @@
-"""Open calibration and evaluation data: an .npz, a folder with a set.toml, a shipped set or arrays
-in memory.
+"""Open calibration and evaluation data for a model.
+
+The data is an .npz or .npy file, a folder with a set.toml, a shipped set, or arrays in memory.
 """
 
 from __future__ import annotations
@@ -90,8 +91,10 @@ def _open(
 
 
 def _fixed_batch(inputs: Sequence[InputSpec], whole: frozenset[str], where: str) -> int | None:
-    """The batch that the model or the data forces: 1 for whole feeds, the fixed first dimension, or
-    None.
+    """The batch that the model or the data forces; None: any.
+
+    It is 1 for whole feeds, otherwise the fixed first dimension. Raises BadData when inputs
+    disagree.
     """
     rows = [spec for spec in inputs if spec.name not in whole and spec.shape is not None]
     fixed = {spec.name: d for spec in rows if isinstance(d := (spec.shape or (None,))[0], int) and d > 0}

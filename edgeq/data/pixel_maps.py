@@ -14,10 +14,11 @@ from edgeq.schema.pixels import _CHANNELS, OPTION, PixelMap, Preprocessing
 
 
 def pixel_maps(inputs: Sequence[InputSpec], how: Mapping[str, SetInput], said: Preprocessing) -> dict[str, PixelMap]:
-    """The map of every float input whose preprocessing is known: from the data set (how), or as the
-    recipe says for the only input.
+    """The map of every float input whose preprocessing is known.
 
-    Raises BadRecipe when nobody states it, both do, or it does not fit the input.
+    how: preprocessing by input name, as the data set states it. said: what the recipe states, for
+    the only float input. Raises BadRecipe when nobody states it, when both do, and when it does not
+    fit the input.
     """
     floats = [spec for spec in inputs if spec.dtype.startswith("float")]
     known = {spec.name: how[spec.name] for spec in floats if spec.name in how}

@@ -1,5 +1,6 @@
-"""set.toml: what a data folder holds and how its files become model inputs. Strict: an unknown key
-is an error.
+"""The format of set.toml: what a data folder holds and how its files become model inputs.
+
+An unknown key is an error.
 """
 
 from __future__ import annotations
@@ -25,8 +26,10 @@ HeightWidth = tuple[PositiveInt, PositiveInt]
 
 
 class SetInput(Strict):
-    """How one model input is made. Images: decode, channels, resize, crop, layout. Everything: (x *
-    scale - mean) / std in float32.
+    """How one model input is made.
+
+    Images are decoded, and `channels`, `resize`, `crop` and `layout` are applied. Every input then
+    becomes (x * scale - mean) / std in float32.
     """
 
     name: str = Field(description="name of the model's input")
@@ -44,8 +47,10 @@ class SetInput(Strict):
         return (self.scale, self.mean, self.std) != (1.0, 0.0, 1.0)
 
     def normalize(self, array: AnyArray, where: str) -> AnyArray:
-        """(x * scale - mean) / std, float32, shape kept; the array itself when the three are 1, 0,
-        1.
+        """(x * scale - mean) / std in float32, with the shape kept.
+
+        Returns the array itself when the three are 1, 0 and 1. Raises BadData when mean or std do
+        not fit the channels.
         """
         if not self.changes_values:
             return array
@@ -64,9 +69,7 @@ class SetInput(Strict):
 
 
 class Split(Strict):
-    """A part of the set: one .npz file (axis 0 = sample), or patterns of files that are one sample
-    each.
-    """
+    """A part of the set: one .npz file, or patterns of files that hold one sample each."""
 
     file: str | None = Field(default=None, description="an .npz file, axis 0 = sample")
     files: tuple[str, ...] = Field(default=(), description="patterns of .npy, .npz or image files, one sample each, taken in name order")
@@ -82,16 +85,23 @@ class Split(Strict):
 class DataSet(Strict):
     """A set.toml file. Without [split.*] tables, `files` and `labels` describe the only split."""
 
+    #: version of the format
     schema_version: Literal[1]
+    #: name of the set
     name: str
+    #: one line about the set
     title: str = ""
     licence: str = Field(default="", description="licence of the data")
     source: str = Field(default="", description="where the data came from")
     metric: Metric | None = Field(default=None, description="task metric of the labels; default: top1 when there are labels")
     model: str | None = Field(default=None, description="the float model that comes with the set")
+    #: preprocessing of the model's inputs, one [[input]] table for each
     input: tuple[SetInput, ...] = ()
+    #: patterns of the sample files of the only split
     files: tuple[str, ...] = Field(default=("*",), min_length=1)
+    #: labels of the only split, as in Split
     labels: str | None = None
+    #: name -> part of the set
     split: dict[str, Split] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -105,7 +115,8 @@ class DataSet(Strict):
 
     def choose(self, split: str, where: str) -> Split:
         """The part called `split`; a set without [split.*] tables has one part for every purpose.
-        Raises BadData.
+
+        Raises BadData when there is no such part.
         """
         if not self.split:
             return Split(files=self.files, labels=self.labels)

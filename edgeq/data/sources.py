@@ -1,6 +1,4 @@
-"""Where samples come from: arrays in memory, one .npz or .npy file, a list of files. Each hands out
-raw samples one after the other.
-"""
+"""Sources of raw samples: arrays in memory, one .npz or .npy file, or a list of files."""
 
 from __future__ import annotations
 
@@ -28,7 +26,7 @@ class Source(Protocol):
     def count(self) -> int: ...
 
     def rows(self, start: int, stop: int) -> Iterator[Mapping[str, AnyArray]]:
-        """Samples start..stop-1, in order; nothing is kept. Raises BadData."""
+        """Yield samples start..stop-1 in order; nothing is kept. Raises BadData."""
 
     def where(self, index: int) -> str:
         """The place of one sample, for messages."""
@@ -36,18 +34,23 @@ class Source(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Opened:
-    """A source with what came along: labels int64 [count] or None, notes for the user."""
+    """A source with what belongs to it."""
 
+    #: the raw samples
     source: Source
+    #: int64 [count]; None: there are no labels
     labels: I64 | None = None
+    #: what the user should know
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class MemorySource:
-    """arrays: one per model input, axis 0 = sample."""
+    """Samples in memory."""
 
+    #: array per model input; axis 0 is the sample
     arrays: Mapping[str, AnyArray]
+    #: number of samples
     count: int
 
     def rows(self, start: int, stop: int) -> Iterator[Mapping[str, AnyArray]]:
@@ -60,10 +63,13 @@ class MemorySource:
 
 @dataclass(frozen=True, eq=False)
 class StreamSource:
-    """arrays: one on disk per model input, axis 0 = sample; read in step, row by row."""
+    """Samples in one file, whose arrays are read in step, row by row."""
 
+    #: the .npz or .npy file
     path: Path
+    #: array per model input; axis 0 is the sample
     arrays: Mapping[str, NpyArray]
+    #: number of samples
     count: int
 
     def rows(self, start: int, stop: int) -> Iterator[Mapping[str, AnyArray]]:
@@ -77,10 +83,16 @@ class StreamSource:
 
 @dataclass(frozen=True, eq=False)
 class FileSource:
-    """files: one sample each. .npz: an array per input; .npy and images: the model's only input."""
+    """A list of files that hold one sample each.
 
+    An .npz file has one array per input; a .npy file or an image feeds the model's only input.
+    """
+
+    #: the files, in the order of the samples
     files: tuple[Path, ...]
+    #: inputs of the model
     inputs: tuple[InputSpec, ...]
+    #: preprocessing by input name; images need it
     how: Mapping[str, SetInput]
 
     @property
@@ -115,12 +127,12 @@ class FileSource:
         return {name: read_image(path, self.how[name])}
 
 
-#: endings of files that are one sample each
+#: suffixes of files that hold one sample each
 SAMPLE_SUFFIXES = (".npy", ".npz", *SUFFIXES)
 
 
 def open_memory(data: Mapping[str, AnyArray], inputs: Sequence[InputSpec]) -> Opened:
-    """Arrays in memory through the same checks as a file. Raises BadData."""
+    """Open arrays in memory with the same checks as a file. Raises BadData."""
     arrays = {str(name): _as_numbers(values, str(name)) for name, values in data.items()}
     where = "the arrays in memory"
     match = match_names(list(arrays), inputs, where)
@@ -143,8 +155,9 @@ def _as_numbers(values: AnyArray, name: str) -> AnyArray:
 
 
 def open_arrays(path: Path, inputs: Sequence[InputSpec]) -> Opened:
-    """An .npz file with one array per input, or a .npy file for a model with one input; axis 0 =
-    sample. Only headers are read.
+    """Open an .npz file with one array per input, or a .npy file for a model with one input.
+
+    Axis 0 is the sample. Of the samples only headers are read now. Raises BadData.
     """
     arrays = npz_arrays(path) if path.suffix.lower() == ".npz" else {"arr_0": npy_array(path)}
     match: Match = match_names(list(arrays), inputs, str(path))

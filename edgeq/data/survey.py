@@ -1,5 +1,7 @@
-"""What every pass over the data notes of each sample: a digest and the value range. About 50 bytes
-a sample and input.
+"""Survey a data set: the digest and the value range of every sample.
+
+Every pass over the data adds the samples that it is the first to see. A sample takes 34 bytes, and
+16 more per input.
 """
 
 from __future__ import annotations
@@ -15,29 +17,30 @@ from edgeq.numerics.arrays import F64, U8, AnyArray, Mask
 
 @dataclass(frozen=True, eq=False)
 class Survey:
-    """A notebook that passes over a data set fill; row i belongs to sample i.
+    """What passes over a data set have seen; row i belongs to sample i."""
 
-    digests: uint8 [samples, 32], sha256 of the sample's feeds. low, high: float64 [samples,
-    inputs]. seen: bool [samples]. constant: bool [samples], every input that has several elements
-    has the same value in all of them.
-    """
-
+    #: names of the inputs, in the order of the columns
     names: tuple[str, ...]
+    #: [samples]: whether a pass has seen the sample
     seen: Mask
+    #: uint8 [samples, 32]: sha256 of the sample's feeds
     digests: U8
+    #: float64 [samples, inputs]: smallest value
     low: F64
+    #: float64 [samples, inputs]: largest value
     high: F64
+    #: [samples]: whether every input with several elements has the same value in all of them
     constant: Mask
 
     @classmethod
     def empty(cls, count: int, names: tuple[str, ...]) -> Survey:
-        """A notebook for `count` samples of which none was seen."""
+        """A survey of `count` samples, none of which has been seen."""
         limits = (count, len(names))
         digests = np.zeros((count, 32), np.uint8)
         return cls(names, np.zeros(count, np.bool_), digests, np.zeros(limits), np.zeros(limits), np.zeros(count, np.bool_))
 
     def record(self, index: int, feeds: Mapping[str, AnyArray]) -> None:
-        """Note one sample; a second time changes nothing."""
+        """Record one sample; recording it again changes nothing."""
         if self.seen[index]:
             return
         digest = hashlib.sha256()
@@ -55,7 +58,7 @@ class Survey:
         self.seen[index] = True
 
     def unseen(self) -> Iterator[tuple[int, int]]:
-        """Ranges start, stop of samples that were not noted yet."""
+        """Yield ranges (start, stop) of samples that have not been recorded yet."""
         edges = np.flatnonzero(np.diff(np.concatenate([[True], self.seen, [True]]).astype(np.int8)))
         for start, stop in zip(edges[::2], edges[1::2], strict=True):
             yield int(start), int(stop)

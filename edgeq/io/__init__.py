@@ -1,3 +1,1 @@
-"""Models, TOML and JSON on disk: what is read may be hostile, what is written is whole or not
-there.
-"""
+"""Read and write models, TOML and JSON: input may be hostile, output is whole or not there."""

@@ -1,4 +1,4 @@
-"""Weights kept beside the model file: read them in, but only from inside the model's own folder."""
+"""Read weights that are kept beside the model file, but only from inside the model's own folder."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ def tensors(proto: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
 
 
 def tensor_bytes(tensor: onnx.TensorProto) -> int:
-    """The bytes that a tensor's shape and type ask for. Raises ValueError for a negative dimension
-    or an unknown type.
+    """The number of bytes that a tensor's shape and type require.
+
+    Raises ValueError for a negative dimension or an unknown type.
     """
     if any(size < 0 for size in tensor.dims):
         raise ValueError(f"negative dimension in {list(tensor.dims)}")
@@ -49,9 +50,9 @@ def _node_tensors(node: onnx.NodeProto) -> Iterator[onnx.TensorProto]:
 def read_external_data(proto: onnx.ModelProto, folder: Path | None, budget: int) -> list[bytes]:
     """Move the bytes of every external tensor into the proto; return them in walk order.
 
-    budget: how many bytes all of them together may have. folder None: the model came from memory,
-    so it has no folder. Raises BadModel for a location outside of the folder, a missing file, a
-    length that is not the tensor's, or too much data.
+    folder: where the model file lies; None: the model came from memory, and external data is
+    refused. budget: how many bytes all tensors together may have. Raises BadModel for a location
+    outside the folder, a missing file, a length that differs from the tensor's, and too much data.
     """
     read: list[bytes] = []
     total = 0
@@ -78,8 +79,9 @@ def read_external_data(proto: onnx.ModelProto, folder: Path | None, budget: int)
 
 
 def _inside(folder: Path, location: str, where: str) -> Path:
-    """The file that `location` names, which must be a regular file under `folder` when every link
-    is followed.
+    """The file that `location` names. Raises BadModel.
+
+    It must be a regular file under `folder` after every link has been followed.
     """
     fix = "Put the data file beside the model and give its plain name."
     spellings = (PurePosixPath(location), PureWindowsPath(location))
@@ -96,7 +98,7 @@ def _inside(folder: Path, location: str, where: str) -> Path:
 
 
 def _span(entries: dict[str, str], path: Path, tensor: onnx.TensorProto, where: str) -> tuple[int, int]:
-    """Offset and length in bytes, checked against the tensor's own size and the file's."""
+    """Offset and length in bytes, checked against the sizes of the tensor and of the file."""
     fix = "The file belongs to another export or was cut short: export the model again."
     try:
         offset = int(entries.get("offset", "0") or 0)

@@ -1,5 +1,6 @@
-"""Read an ONNX model that may be broken or hostile: everything that follows may trust what load
-returns.
+"""Read and check an ONNX model that may be broken or hostile.
+
+All later code may trust what load_model and load_proto return.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ from edgeq.graph.names import unique_names
 from edgeq.io.external_data import read_external_data
 from edgeq.io.validate import check_form, check_onnx, check_tensors, first_line, refuse_nan, refuse_quantized
 
-#: a protobuf message itself cannot be larger
+#: a protobuf message cannot be larger
 MAX_BYTES = 2 << 30
 #: how deep If/Loop/Scan bodies may nest; real models reach 5
 MAX_DEPTH = 16
 
-#: (offset, bytes, what a file that starts so really is)
+#: (offset, bytes at that offset, what a file with these bytes really is)
 _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (4, b"TFL3", "a TensorFlow Lite model"),
     (4, b"ORTM", "an onnxruntime .ort file"),
@@ -37,16 +38,19 @@ _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
 
 @dataclass(frozen=True)
 class Loaded:
-    """A checked model: unique names, functions inlined, no external data, no initializer that a
-    caller could override.
+    """A checked model.
 
-    hash: sha256 (hex) of the file and its external data. size: their bytes. path: None for a model
-    from memory.
+    Names are unique, functions are inlined, there is no external data, and no initializer can be
+    overridden by a caller.
     """
 
+    #: the model
     model: ir.Model
+    #: sha256 of the file and its external data, in hexadecimal
     hash: str
+    #: bytes of the file and its external data
     size: int
+    #: the file; None: the model came from memory
     path: Path | None
 
 
@@ -75,7 +79,10 @@ def load_model(path: str | Path, *, max_bytes: int = MAX_BYTES, max_depth: int =
 
 
 def load_proto(proto: onnx.ModelProto | ir.Model, *, max_depth: int = MAX_DEPTH, quantized: bool = False) -> Loaded:
-    """The same checks for a model in memory, which stays as it is. Raises as load_model does."""
+    """Check a model in memory as load_model checks a file; the given model is not changed.
+
+    Raises what load_model raises.
+    """
     where = "model in memory"
     own = onnx.ModelProto()
     try:
@@ -132,7 +139,7 @@ def _parse(data: bytes, where: str) -> onnx.ModelProto:
 
 def _finish(proto: onnx.ModelProto, where: str, quantized: bool) -> ir.Model:
     check_tensors(proto, where)
-    if proto.ByteSize() < MAX_BYTES:  # a larger one cannot be handed to the checker; the runtime will judge it
+    if proto.ByteSize() < MAX_BYTES:  # a larger one cannot be passed to the checker; the runtime will check it
         check_onnx(proto, where)
     try:
         model = ir.from_proto(proto)

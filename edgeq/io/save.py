@@ -1,4 +1,4 @@
-"""Write files so that a path holds the whole result or nothing new, whatever kills the run."""
+"""Write files atomically: whatever kills the run, a path holds all of the result or nothing new."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ import onnx_ir as ir
 from edgeq.errors import BadOutput
 from edgeq.graph.read import graphs
 
-#: protobuf refuses messages of 2 GiB; leave room for the graph itself
+#: protobuf refuses messages of 2 GiB; this leaves room for the graph itself
 IN_ONE_FILE_BYTES = (1 << 31) - (1 << 26)
-#: with external data, tensors from this size on go to the data file, each on an offset that can be
-#: mapped
+#: with external data, tensors of at least 1024 bytes go to the data file, each at an offset that
+#: can be memory-mapped
 _EXTERNAL_FROM, _ALIGNMENT = 1024, 4096
 _MARK = ".edgeq-tmp-"
 
 
 def save_model(model: ir.Model, path: str | Path, *, force: bool = False, inputs: Sequence[Path] = (), external_data: bool = False) -> None:
-    """Write an .onnx file; the same model gives the same bytes. Weights go to <name>.data beside it
-    when asked, or above 2 GiB.
+    """Write an .onnx file; the same model gives the same bytes.
 
-    force: replace a file that is there. inputs: files of this run that must never be written over.
-    Raises BadOutput, and then has written nothing.
+    Weights go to <name>.data beside it when external_data is set, and above about 2 GiB. force:
+    replace an existing file. inputs: files of this run, which are never overwritten. Raises
+    BadOutput; the .onnx file is then not written.
     """
     path = Path(path)
     check_output(path, force=force, inputs=inputs)
@@ -55,8 +55,9 @@ def atomic_write_text(path: str | Path, text: str, *, force: bool = False, input
 
 
 def check_output(path: str | Path, *, force: bool = False, inputs: Sequence[Path] = ()) -> None:
-    """Raise BadOutput when the path cannot or must not be written; remove what dead runs left
-    beside it. Call it before long work.
+    """Check that the path can and may be written; call it before long work.
+
+    Temporary files that killed runs left beside it are removed. Raises BadOutput.
     """
     path = Path(path)
     where = str(path)
@@ -78,15 +79,16 @@ def check_output(path: str | Path, *, force: bool = False, inputs: Sequence[Path
 
 
 def _same_file(path: Path, source: Path) -> bool:
-    """Also through links and other spellings of the path."""
+    """Whether both paths lead to one file, also through links and other spellings."""
     if path.resolve() == source.resolve():
         return True
     return path.exists() and source.exists() and path.samefile(source)
 
 
 def _remove_leftovers(path: Path) -> None:
-    """Temporaries carry the process id of their run: one whose process is gone belongs to
-    nobody.
+    """Remove temporary files of runs that have ended.
+
+    The name of a temporary file carries the process id of its run.
     """
     prefix = f".{path.name}{_MARK}"
     for left in path.parent.iterdir():
@@ -111,7 +113,7 @@ def _is_alive(process: int) -> bool:
 
 
 def _write(files: Sequence[tuple[Path, Callable[[BinaryIO], None]]], force: bool) -> None:
-    """Write all to temporaries beside their paths, then move them there in the order given."""
+    """Write all files to temporaries beside their paths, then move each there, in order."""
     temporaries: list[tuple[Path, Path]] = []
     try:
         for path, fill in files:
@@ -136,7 +138,7 @@ def _write(files: Sequence[tuple[Path, Callable[[BinaryIO], None]]], force: bool
 def _move(temporary: Path, path: Path, force: bool) -> None:
     if not force:
         try:
-            path.hardlink_to(temporary)  # unlike a rename this fails when another run has put a file there meanwhile
+            path.hardlink_to(temporary)  # unlike a rename, this fails when another run has put a file there in the meantime
             return
         except FileExistsError as error:
             raise BadOutput("The output file exists already", str(path), "Choose another path, or pass --force to replace it.") from error
@@ -146,7 +148,7 @@ def _move(temporary: Path, path: Path, force: bool) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the renames durable, where the system can."""
+    """Make the renames durable where the system supports it."""
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -170,8 +172,9 @@ def _put_tensors(file: BinaryIO, tensors: Iterable[tuple[int, ir.TensorProtocol]
 
 
 def _with_external_data(model: ir.Model, location: str) -> tuple[ir.Model, list[tuple[int, ir.TensorProtocol]]]:
-    """A copy whose large initializers point into `location`, and the tensors with the offsets where
-    they belong there.
+    """A copy whose large initializers refer to the file `location`.
+
+    Also returns their tensors, each with its offset in that file.
     """
     outside = model.clone()
     placed: list[tuple[int, ir.TensorProtocol]] = []

@@ -1,5 +1,6 @@
-"""Frozen results as JSON: dataclasses, mappings and numpy scalars in, strict JSON (no NaN, no
-Infinity) out.
+"""Convert frozen results to strict JSON, which has no NaN and no Infinity.
+
+Dataclasses, pydantic models, mappings, sequences, paths and numpy values are accepted.
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ def to_json(value: object) -> str:
 
 
 def plain(value: object) -> JsonValue:
-    """`value` built from JSON's own types. Numbers that JSON lacks (NaN, inf) become null."""
+    """`value` built from JSON's own types; NaN and infinities become null.
+
+    Raises TypeError for what has no JSON form.
+    """
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, bool | int | str):

@@ -1,4 +1,4 @@
-"""Read a strict pydantic model from a TOML file, and say file, key and fix when that fails."""
+"""Read a strict pydantic model from a TOML file; errors name the file, the key and the fix."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edgeq.errors import EdgeqError
 
 
 class Strict(BaseModel):
-    """Base of everything a user writes by hand: frozen, unknown keys refused by name."""
+    """Base of everything that a user writes by hand: frozen; unknown keys are refused by name."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -28,7 +28,7 @@ Model = TypeVar("Model", bound=Strict)
 
 
 def read_toml(kind: type[Model], path: Path, error: type[EdgeqError], noun: str) -> Model:
-    """Parse and validate the TOML file at `path` as a `kind`; every problem becomes one `error`."""
+    """Parse and validate the TOML file at `path` as a `kind`; every problem raises `error`."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as problem:
@@ -37,7 +37,7 @@ def read_toml(kind: type[Model], path: Path, error: type[EdgeqError], noun: str)
 
 
 def parse_toml(kind: type[Model], text: str, where: str, error: type[EdgeqError], noun: str) -> Model:
-    """Like read_toml, for text that is already in memory."""
+    """Parse and validate TOML text that is already in memory, as read_toml does for a file."""
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as problem:
@@ -46,7 +46,10 @@ def parse_toml(kind: type[Model], text: str, where: str, error: type[EdgeqError]
 
 
 def validate(kind: type[Model], raw: Mapping[str, object], where: str, error: type[EdgeqError], noun: str) -> Model:
-    """`raw` as a `kind`, wherever it came from: a file or command-line options."""
+    """Validate `raw` as a `kind`; every problem raises `error`.
+
+    It may come from a file or from command-line options.
+    """
     try:
         return kind.model_validate(raw)
     except ValidationError as problem:

@@ -1,4 +1,4 @@
-"""The checks that a model from outside must pass before anything else looks at it."""
+"""Check a model that comes from outside before any other code reads it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from edgeq.graph.operators import OPERATORS, RUNTIME_KERNELS
 from edgeq.graph.read import ONNX_DOMAINS, constant, nodes, values
 from edgeq.io.external_data import tensor_bytes, tensors
 
-#: the oldest opset that is read: before it, broadcasting and BatchNormalization meant other things
+#: oldest opset that is accepted: before it, broadcasting and BatchNormalization had other meanings
 OLDEST_OPSET = 7
-#: more nodes than this, after functions are expanded, is an attack and not a network
+#: a model with more nodes after its functions are inlined is taken for an attack
 MAX_NODES = 1_000_000
 
 #: operators that a float model does not have
@@ -27,8 +27,10 @@ _QUANTIZED = frozenset(
 
 
 def check_form(proto: onnx.ModelProto, where: str, max_depth: int) -> None:
-    """What onnx.checker does not say, or says too late: opset, nesting, sparse weights, function
-    bombs, no nodes. Raises BadModel.
+    """Check what onnx.checker does not report, or reports too late.
+
+    That is the opset, nesting, sparse weights, functions that expand without bound, and a graph
+    without nodes. Raises BadModel.
     """
     newest = onnx.defs.onnx_opset_version()
     for entry in proto.opset_import:
@@ -45,8 +47,9 @@ def check_form(proto: onnx.ModelProto, where: str, max_depth: int) -> None:
 
 
 def check_tensors(proto: onnx.ModelProto, where: str) -> None:
-    """Every tensor holds exactly the data that its shape and type ask for (onnx.checker does not
-    look). Raises BadModel.
+    """Check that every tensor holds exactly the data that its shape and type require.
+
+    onnx.checker does not check this. Raises BadModel.
     """
     for tensor in tensors(proto):
         if tensor.data_type == onnx.TensorProto.STRING:
@@ -63,7 +66,7 @@ def check_tensors(proto: onnx.ModelProto, where: str) -> None:
 
 
 def check_onnx(proto: onnx.ModelProto, where: str) -> None:
-    """onnx.checker, with its message made short. Raises BadModel."""
+    """Run onnx.checker. Raises BadModel with the first line of its message."""
     try:
         onnx.checker.check_model(proto)
     except (onnx.checker.ValidationError, ValueError) as error:
@@ -89,13 +92,16 @@ def refuse_nan(model: ir.Model, where: str) -> None:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error's text, cut to fit a screen."""
+    """The first line of an error's text, at most 300 characters of it."""
     text = str(error).strip()
     return (text.splitlines() or [type(error).__name__])[0][:300]
 
 
 def _graphs(proto: onnx.ModelProto, max_depth: int, where: str) -> Iterator[tuple[int, onnx.GraphProto]]:
-    """Every graph with its depth. Not recursive: a hostile file must not exhaust our stack."""
+    """Yield every graph with its depth.
+
+    It is not recursive, so that a hostile file cannot exhaust the stack.
+    """
     yield 0, proto.graph
     stack = [(1, body) for node in proto.graph.node for body in _bodies(node)]
     stack += [(1, body) for function in proto.functions for node in function.node for body in _bodies(node)]
@@ -113,9 +119,7 @@ def _bodies(node: onnx.NodeProto) -> list[onnx.GraphProto]:
 
 
 def _check_functions(proto: onnx.ModelProto, where: str) -> None:
-    """Refuse functions that call themselves, and ones that expand to more than MAX_NODES nodes when
-    inlined.
-    """
+    """Refuse functions that call themselves or expand to more than MAX_NODES nodes."""
     bodies = {(function.domain, function.name, function.overload): list(_all_nodes(function.node)) for function in proto.functions}
     sizes: dict[tuple[str, str, str], int] = {}
     open_calls: set[tuple[str, str, str]] = set()
