@@ -1,1 +1,1 @@
-"""onnxruntime and the other runtimes: one file each, its only importer."""
+"""onnxruntime and the other runtimes: one file for each, which alone imports its package."""

@@ -1,8 +1,8 @@
-"""The smallest arena that TFLite Micro allocates a model in, tried in a process of its own: in some
-that are too small it crashes.
+"""Find the smallest arena in which TFLite Micro allocates a model.
 
-Run as `python -m edgeq.runtimes.arena MODEL.tflite [SIZE ...]`; sizes named are known to be too
-small. A line `try SIZE` before each.
+Sizes are tried in a separate process, because some arenas that are too small crash it. Run as
+`python -m edgeq.runtimes.arena MODEL.tflite [SIZE ...]`, where the sizes are known to be too small.
+It prints a line `try SIZE` before each attempt, and the result at the end.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from pathlib import Path
 from edgeq.errors import RuntimeRefused
 from edgeq.runtimes.tflm import LARGEST_ARENA, TfLiteMicro
 
-#: the search goes in steps of so many bytes
+#: step of the search, in bytes
 ARENA_STEP = 1024
 
 
 def smallest_arena(model: bytes) -> int:
-    """The smallest arena, in steps of ARENA_STEP bytes, that this 64-bit host allocates the model
-    in; a 32-bit chip needs less.
+    """The smallest arena, in bytes, in which this 64-bit host allocates the model.
 
-    Raises MissingExtra without the package, RuntimeRefused when no arena is large enough.
+    It is a multiple of ARENA_STEP; a 32-bit target needs less. Raises MissingExtra without the
+    package, RuntimeRefused when no arena is large enough.
     """
-    TfLiteMicro(model, arena=LARGEST_ARENA)  # says why, where none is enough
+    TfLiteMicro(model, arena=LARGEST_ARENA)  # raises with the reason when no arena is large enough
     small: set[int] = set()
     with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
         path = Path(folder) / "model.tflite"
@@ -43,8 +43,9 @@ def smallest_arena(model: bytes) -> int:
 
 
 def search(model: bytes, small: Set[int]) -> int:
-    """Double the size until one is enough, then halve the gap. small: sizes that are not to be
-    tried.
+    """Double the size until it is enough, then halve the gap; returns bytes.
+
+    small: sizes that are known to be too small, and therefore not tried.
     """
     enough = ARENA_STEP
     while not _allocates(model, enough, small):

@@ -1,5 +1,6 @@
-"""LiteRT (ai-edge-litert): reference kernels, or XNNPACK as on phones. This file is its only
-importer.
+"""LiteRT (ai-edge-litert), with its reference kernels or with XNNPACK as on phones.
+
+This file is its only importer.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ _INTEGERS = ("int8", "uint8", "int16", "int32", "int64", "bool")
 
 
 class LiteRt:
-    """A .tflite model opened in LiteRT, one thread. kernels: reference: the specification's own;
-    xnnpack: what phones run.
+    """A .tflite model opened in LiteRT on one thread.
+
+    kernels: "reference" means the kernels of the specification, "xnnpack" those that phones run.
     """
 
     def __init__(self, model: bytes, kernels: Kernels) -> None:
@@ -50,8 +52,9 @@ class LiteRt:
         return [np.array(self._interpreter.get_tensor(place)) for place in self._results]
 
     def operators(self) -> tuple[RanOperator, ...]:
-        """Operators of the plan that LiteRT made, read from it: a delegate's node replaces those
-        that it took.
+        """The operators of the plan that LiteRT made, read from it.
+
+        An operator that a delegate has taken is listed with the kernel XNNPACK.
         """
         types = {details["index"]: np.dtype(details["dtype"]).name for details in self._interpreter.get_tensor_details()}
         found: list[dict[str, Any]] = self._interpreter._get_ops_details()
@@ -67,8 +70,9 @@ class LiteRt:
 
 
 def _taken(operators: list[dict[str, Any]], delegates: list[dict[str, Any]]) -> set[int]:
-    """Places of the operators that delegates replace: those between a delegate's outputs and its
-    inputs.
+    """Indices of the operators that delegates replace.
+
+    They are those between the outputs and the inputs of a delegate.
     """
     makers = {tensor: place for place, op in enumerate(operators) for tensor in op["outputs"]}
     found: set[int] = set()

@@ -1,5 +1,6 @@
-"""OpenVINO on the CPU: the precision of every primitive, read from its runtime model. This file is
-its only importer.
+"""OpenVINO on the CPU; the precision of every primitive is read from its runtime model.
+
+This file is its only importer.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from edgeq.runtimes.protocol import Port
 from edgeq.runtimes.ran_operator import RanOperator
 from edgeq.runtimes.runtime import Opened, Request, Runtime
 
-#: what OpenVINO's runtime model lists that computes nothing
+#: layer types of OpenVINO's runtime model that compute nothing
 _NOTHING = ("Const", "Parameter", "Result", "Input", "Output", "Reorder")
 
 
 class OpenVino:
-    """An ONNX model compiled by OpenVINO for the CPU, one thread, no bfloat16."""
+    """An ONNX model compiled by OpenVINO for the CPU, with one thread and without bfloat16."""
 
     def __init__(self, model: bytes) -> None:
         """Raises MissingExtra, and RuntimeRefused when OpenVINO does not accept the model."""
@@ -42,8 +43,9 @@ class OpenVino:
         return [np.array(found[place]) for place in range(len(self.outputs))]
 
     def operators(self) -> tuple[RanOperator, ...]:
-        """One row a primitive: integer when its type is I8 or U8, as OpenVINO names the precision
-        that it computes in.
+        """One row per primitive; it is integer when its type ends in I8 or U8.
+
+        OpenVINO names a primitive's type after the precision that it computes in.
         """
         rows = []
         for op in self._compiled.get_runtime_model().get_ops():

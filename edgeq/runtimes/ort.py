@@ -1,5 +1,6 @@
-"""The real runtime behind one small door: this file is the only importer of onnxruntime, and
-imports it when a session opens.
+"""Open models in onnxruntime on the CPU and run them.
+
+onnxruntime is imported here only (and in qnn.py, as the host of a plug-in), when a session opens.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
 
 Optimize = Literal["off", "basic", "extended", "all"]
 
-#: protobuf refuses messages of 2 GiB; graphs with more weights go through a folder with external
+#: protobuf refuses messages of 2 GiB; a model with more weights goes through a folder with external
 #: data
 IN_MEMORY_BYTES = (1 << 31) - (1 << 26)
-#: weights above this size leave the saved optimized graph for a file beside it
+#: weights of at least this size are stored in a file beside the saved optimized graph
 EXTERNAL_FROM_BYTES = 1024
 
 _LEVELS: dict[Optimize, str] = {
@@ -36,7 +37,7 @@ _LEVELS: dict[Optimize, str] = {
     "all": "ORT_ENABLE_ALL",
 }
 _NUMPY = {"float": "float32", "double": "float64"}
-#: how onnxruntime names the guilty node in its messages
+#: how onnxruntime names the node at fault in its messages
 _NODE = re.compile(
     r"""Name:'([^']+)'|node with name '([^']+)'|In Node, \("?([^",]+)"?, \w+|in node \(([^)]+)\)|Node \(([^)]+)\)""",
 )
@@ -46,8 +47,11 @@ _NODE = re.compile(
 class Session:
     """A model opened in onnxruntime on the CPU. Make one with open_session."""
 
+    #: the inputs, as precisely as they are known
     inputs: tuple[InputSpec, ...]
+    #: names of the outputs, in order
     outputs: tuple[str, ...]
+    #: threads of one operator; 0: the number was left to onnxruntime
     threads: int
     _session: ort.InferenceSession
     _where: str
@@ -55,11 +59,10 @@ class Session:
     _folder: tempfile.TemporaryDirectory[str] | None
 
     def run(self, feeds: Mapping[str, AnyArray], outputs: Sequence[str] | None = None) -> list[AnyArray]:
-        """One run. feeds: an array per input, of its dtype and shape. Returns the named outputs
-        (default: all) in order.
+        """Run once; returns the named outputs (default: all) in order.
 
-        Raises RuntimeRefused when onnxruntime cannot run these feeds; ValueError for an output that
-        the model does not have.
+        feeds: an array per input, of its dtype and shape. Raises RuntimeRefused when onnxruntime
+        cannot run these feeds; ValueError for an output that the model does not have.
         """
         missing = [spec.name for spec in self.inputs if spec.name not in feeds]
         if missing:
@@ -73,9 +76,7 @@ class Session:
         return [np.asarray(array) for array in found]
 
     def close(self) -> None:
-        """Give back the temporary folder of a large model now instead of when the session is
-        collected.
-        """
+        """Remove the temporary folder of a large model now, before the session is collected."""
         if self._folder is not None:
             self._folder.cleanup()
 
@@ -89,14 +90,13 @@ class Session:
 def open_session(
     model: ir.Model | bytes | Path, *, threads: int = 0, optimize: Optimize = "all", optimized_path: Path | None = None
 ) -> Session:
-    """Open a model in onnxruntime's CPU provider: sequential, deterministic, silent but for its
-    exceptions.
+    """Open a model in onnxruntime's CPU provider: sequential, deterministic and silent.
 
-    threads: worker threads of one operator; 0 leaves the choice to onnxruntime. optimize: its graph
-    optimization level; integer kernels need "extended" or "all". optimized_path: save the optimized
-    graph there (large weights beside it in <name>.data; one file in ORT format when its name ends
-    in .ort). Raises BadModel when the file is missing, RuntimeRefused when onnxruntime does not
-    accept the model.
+    Errors arrive as exceptions only. threads: worker threads of one operator; 0 leaves the number
+    to onnxruntime. optimize: its graph optimization level; integer kernels need "extended" or
+    "all". optimized_path: where to save the optimized graph, with large weights beside it in
+    <name>.data, or as one file in ORT format when the name ends in .ort. Raises BadModel when the
+    file is missing, RuntimeRefused when onnxruntime does not accept the model.
     """
     if isinstance(model, Path) and not model.is_file():
         raise BadModel("The model file does not exist.", str(model), "Check the path.")
@@ -115,7 +115,7 @@ def open_session(
 
 
 def runtime_version() -> str:
-    """onnxruntime's version."""
+    """The version of onnxruntime."""
     import onnxruntime as ort
 
     return str(ort.__version__)
@@ -130,11 +130,11 @@ def _options(threads: int, optimize: Optimize, optimized_path: Path | None) -> o
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.use_deterministic_compute = True
-    # every error also arrives as an exception, which we word ourselves: only fatal lines may reach
-    # stderr
+    # every error also arrives as an exception, whose message is worded here: only fatal lines may
+    # reach stderr
     options.log_severity_level = 4
-    # workers that spin after a run steal the core from our own statistics and from the other
-    # session of a paired timing
+    # threads that spin after a run take the core away from the statistics computed here, and from
+    # the other session of a paired timing
     options.add_session_config_entry("session.force_spinning_stop", "1")
     if optimized_path is not None:
         options.optimized_model_filepath = str(optimized_path)
@@ -147,8 +147,9 @@ def _options(threads: int, optimize: Optimize, optimized_path: Path | None) -> o
 
 
 def _source(model: ir.Model | bytes | Path) -> tuple[str | bytes, tempfile.TemporaryDirectory[str] | None]:
-    """What InferenceSession takes: a path or bytes, and the folder that the path lies in when we
-    made it.
+    """What InferenceSession takes (a path or bytes), and the temporary folder of that path.
+
+    The folder is None when none was made.
     """
     if isinstance(model, Path):
         return str(model), None
@@ -165,8 +166,9 @@ def _source(model: ir.Model | bytes | Path) -> tuple[str | bytes, tempfile.Tempo
 
 
 def _spec(name: str, type_text: str, shape: list[int | str | None]) -> InputSpec:
-    """onnxruntime says 'tensor(float)'. It cannot tell a scalar from an unknown rank: both have the
-    shape [].
+    """The signature of an input as onnxruntime describes it, with types such as 'tensor(float)'.
+
+    onnxruntime cannot tell a scalar from an unknown rank: both have the shape [].
     """
     inner = type_text.removeprefix("tensor(").removesuffix(")")
     return InputSpec(name, _NUMPY.get(inner, inner), tuple(shape))

@@ -1,11 +1,10 @@
-"""The same bytes for the same model in ORT format: onnxruntime writes one table of the file in the
-order of a hash map.
+"""Make files in ORT format reproducible: the same model gives the same bytes.
 
-The table (KernelTypeStrResolver of ort.fbs: which kernels' type names stand for which arguments) is
-sorted, but the strings, vectors and tables that it is made of lie in the file as the hash map
-handed them out, and that order changes with every run. They are written last, so before everything
-else in the file, and nothing else refers to them: here they are laid out anew, in the order of the
-table.
+onnxruntime writes one table, KernelTypeStrResolver of ort.fbs, from a hash map; it says which type
+names of kernels stand for which arguments. The table itself is sorted, but the strings, vectors and
+tables that it consists of lie in the file in the order of the hash map, which changes with every
+run. They are written last and therefore stand before everything else in the file, and nothing else
+refers to them. This file lays them out anew, in the order of the table.
 """
 
 from __future__ import annotations
@@ -14,30 +13,28 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-#: fields of InferenceSession, and of the three kinds of tables below it: the slots that refer to
-#: something
+#: slots of the fields `model` and `kernel type resolver` in the root table, InferenceSession
 _MODEL, _RESOLVER = 1, 3
 
 
 @dataclass(frozen=True)
 class _Part:
-    """A piece of the file. refers: places in it that hold the distance, upwards, to another; table:
-    it begins with one to its vtable.
+    """A piece of the file."""
 
-    text: a string, which several parts may share.
-    """
-
+    #: offset in the file, in bytes
     start: int
+    #: length in bytes
     size: int
+    #: offsets of its references; each holds the distance, upwards, to another part
     refers: tuple[int, ...] = ()
+    #: whether it begins with the distance to its vtable
     table: bool = False
+    #: whether it is a string, which several parts may share
     text: bool = False
 
 
 def stable(data: bytes) -> bytes:
-    """The file with that table's parts in the table's own order; unchanged when it is not built as
-    expected.
-    """
+    """The file with the parts in the table's order; unchanged when it is not built as expected."""
     try:
         return _Layout(data).rewritten()
     except (struct.error, IndexError, ValueError):
@@ -51,12 +48,12 @@ class _Layout:
         self.model = self._ref(self._slot(root, _MODEL))
         self.parts: dict[int, _Part] = {}
         found = list(self._resolver(self._ref(self._slot(root, _RESOLVER))))
-        for part in sorted(found, key=lambda part: part.text):  # strings last: behind all that refer to them
-            if part.start < self.model:  # what lies behind was shared with the model, and stays
+        for part in sorted(found, key=lambda part: part.text):  # strings last, behind everything that refers to them
+            if part.start < self.model:  # what lies behind it is shared with the model and stays
                 self.parts.setdefault(part.start, part)
 
     def rewritten(self) -> bytes:
-        """Every part moved to its place in the order of the walk; distances between them follow."""
+        """Move every part to its place in the order of the walk, and adjust the distances."""
         low, high = min(self.parts), max(part.start + part.size for part in self.parts.values())
         moved, at = {}, low
         for start, part in self.parts.items():
@@ -82,8 +79,9 @@ class _Layout:
         return bytes(out)
 
     def _resolver(self, start: int) -> Iterator[_Part]:
-        """Of the resolver, every operator, type name and argument: the tables and what they are
-        made of, each before its own.
+        """Yield every operator, type name and argument of the resolver.
+
+        These are the tables and the parts that they consist of, each before its own parts.
         """
         yield from self._table(start, (0,))
         for operator in self._vector(self._ref(self._slot(start, 0))):
@@ -118,7 +116,7 @@ class _Layout:
         return _Part(start, 4 + struct.unpack_from("<I", self.data, start)[0] + 1, text=True)
 
     def _slot(self, start: int, number: int) -> int:
-        """Where a table keeps a field. Raises IndexError for one that it leaves out."""
+        """The offset at which a table keeps a field. Raises IndexError when the field is absent."""
         vtable = start - self._signed(start)
         if 4 + 2 * number >= struct.unpack_from("<H", self.data, vtable)[0]:
             raise IndexError(number)

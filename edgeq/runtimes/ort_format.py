@@ -1,5 +1,6 @@
-"""A model in onnxruntime's ORT format, for builds with few operators, and the list of the operators
-that such a build must have.
+"""Convert a model to onnxruntime's ORT format, for builds with few operators.
+
+The list of the operators that such a build must have comes with it.
 """
 
 from __future__ import annotations
@@ -16,17 +17,18 @@ from edgeq.runtimes.ort_bytes import stable
 
 @dataclass(frozen=True)
 class OrtModel:
-    """model: the .ort file. operators: onnxruntime's reduced-operator configuration: a line
-    `domain;opset;names` each.
-    """
+    """A model in ORT format."""
 
+    #: content of the .ort file
     model: bytes
+    #: onnxruntime's reduced-operator configuration: one line `domain;opset;names` per domain
     operators: str
 
 
 def ort_format(model: ir.Model) -> OrtModel:
-    """The model optimized as far as every CPU can run it: "all" would choose layouts of this
-    machine's CPU. Raises RuntimeRefused.
+    """Convert a model, optimized as far as every CPU can run it.
+
+    Level "all" would choose layouts of this machine's CPU. Raises RuntimeRefused.
     """
     with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
         ort, optimized = Path(folder) / "model.ort", Path(folder) / "model.onnx"

@@ -1,4 +1,4 @@
-"""A model that is opened in a runtime: its inputs and outputs, and one run of it."""
+"""The interface of a model opened in a runtime: its inputs and outputs, and one run of it."""
 
 from __future__ import annotations
 
@@ -13,19 +13,22 @@ from edgeq.numerics.arrays import AnyArray
 
 @dataclass(frozen=True)
 class Port:
-    """An input or output: shape in the runtime's layout, dtype as a numpy name, grid (scale 0:
-    none).
-    """
+    """An input or output of an opened model."""
 
+    #: as the runtime calls it
     name: str
+    #: in the runtime's layout
     shape: tuple[int, ...]
+    #: as numpy calls it
     dtype: str
+    #: of its codes; 0: they are not quantized
     scale: float
+    #: of its codes
     zero_point: int
 
 
 class OpenedModel(Protocol):
-    """A model opened in a runtime that takes one sample a run, in its own layout."""
+    """A model opened in a runtime, which takes one sample per run in its own layout."""
 
     @property
     def inputs(self) -> tuple[Port, ...]: ...
@@ -34,17 +37,17 @@ class OpenedModel(Protocol):
     def outputs(self) -> tuple[Port, ...]: ...
 
     def run(self, arrays: Sequence[AnyArray]) -> list[AnyArray]:
-        """One run: an array an input, in order; an array an output."""
+        """Run once with one array per input, in order; returns one array per output."""
         ...
 
 
 def as_int(value: object) -> int:
-    """A scalar of a runtime's metadata (list, array or number) as int; 0 where there is none."""
+    """A scalar of a runtime's metadata (list, array or number) as int; 0 when there is none."""
     flat = np.asarray(value).reshape(-1)
     return int(flat[0]) if flat.size else 0
 
 
 def as_float(value: object) -> float:
-    """The same as float."""
+    """A scalar of a runtime's metadata (list, array or number) as float; 0 when there is none."""
     flat = np.asarray(value).reshape(-1)
     return float(flat[0]) if flat.size else 0.0

@@ -1,5 +1,6 @@
-"""Qualcomm's QNN HTP through onnxruntime's plug-in (onnxruntime-qnn): the emulator that its x86-64
-Linux wheel carries.
+"""Qualcomm's QNN HTP through onnxruntime's plug-in, onnxruntime-qnn.
+
+It runs in the emulator that the x86-64 Linux wheel carries.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ _PROVIDER = "QNNExecutionProvider"
 
 
 class Qnn:
-    """An ONNX model compiled for the HTP with the CPU fallback disabled: every node is placed
-    there, or it is refused.
+    """An ONNX model compiled for the HTP with the CPU fallback disabled.
+
+    Every node is placed on the HTP, or the model is refused.
     """
 
     def __init__(self, model: bytes) -> None:

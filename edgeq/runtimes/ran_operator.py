@@ -1,4 +1,4 @@
-"""One operator of a model as a runtime, or its file, says that it is."""
+"""One operator of a model, as a runtime or the file reports it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class RanOperator:
-    """One operator as the runtime has it. integer: whether the numbers that it multiplies, adds or
-    moves are integers.
+    """One operator as the runtime has it."""
 
-    kernel: what the runtime says about who executes it.
-    """
-
+    #: its type, as the runtime or the file names it
     op_type: str
+    #: whether the numbers that it multiplies, adds or moves are integers
     integer: bool
+    #: what the runtime says about who executes it
     kernel: str

@@ -1,5 +1,6 @@
-"""What a row of the table of runtimes says: which package and file a runtime wants, what it tells,
-and how it opens a model.
+"""The row of the table of runtimes that describes one runtime.
+
+It says which package and file the runtime needs, what it tells, and how it opens a model.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Request:
     inputs: int
     #: how many outputs will be read
     outputs: int
-    #: the chip to compile for, one of the row's accelerators; empty where the row has none
+    #: the accelerator to compile for, one of the row's; empty: the row has none
     accelerator: str
 
 
@@ -39,11 +40,11 @@ class Request:
 class Opened:
     """The model as a runtime took it, in one of the ways in which that runtime runs models."""
 
-    #: which way, as reports name it after the runtime; empty where there is only one
+    #: name of the way, which reports add to the runtime's name; empty: there is only one
     variant: str = ""
-    #: as the runtime lists them; empty where it lists none, which the row's `kernel` says
+    #: as the runtime lists them; empty: it lists none, and the row's `kernel` says who runs them
     operators: tuple[RanOperator, ...] = ()
-    #: to run it; None: the runtime compiles, and executes nothing
+    #: the model to run; None: the runtime compiles, and executes nothing
     model: OpenedModel | None = None
 
 
@@ -53,25 +54,26 @@ class Runtime:
 
     #: as --runtime names it; its module in edgeq.runtimes has the same name
     name: RuntimeName
-    #: what pip installs; a part of the extra [backends]
+    #: what pip installs; it is part of the extra [backends]
     package: str
     #: the package's name in Python
     module: str
-    #: the file that it takes. In .tflite files images lie channels last
+    #: the format that it takes. In .tflite files images have their channels last
     takes: Literal["onnx", "tflite"]
     #: for reports: what was read from the runtime, and what was not
     told: str
     #: opens a model once for each way in which the runtime runs it. Raises MissingExtra, and
     #: RuntimeRefused when the runtime does not accept the model
     open: Callable[[Request], Iterator[Opened]]
-    #: who runs the operators of the file, for a runtime that does not list its own; empty: it does
+    #: who runs the operators of the file, for a runtime that does not list its own; empty: it lists
+    #: them
     kernel: str = ""
-    #: the chips that it compiles for, the default first; empty where there is no choice
+    #: the accelerators that it compiles for, the default first; empty: there is no choice
     accelerators: tuple[str, ...] = ()
 
     @property
     def installed(self) -> bool:
-        """Whether the package is there, as far as can be said without importing it."""
+        """Whether the package is there, as far as this is known without importing it."""
         return importlib.util.find_spec(self.module) is not None
 
     def missing(self) -> MissingExtra:
@@ -88,8 +90,9 @@ class Runtime:
             return "unknown"
 
     def accelerator(self, wanted: str | None) -> str:
-        """The chip to compile for; None: the default. Raises BadRecipe for one that the runtime
-        does not know.
+        """The accelerator to compile for; None: the default.
+
+        Raises BadRecipe for an accelerator that the runtime does not know.
         """
         if not self.accelerators:
             return ""

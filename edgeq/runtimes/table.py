@@ -1,5 +1,7 @@
-"""The table of runtimes: one row a runtime. A row is the name of a module here, whose `RUNTIME`
-says the rest; modules are imported when they are looked up, so that the command line stays fast.
+"""The table of runtimes, with one row per runtime.
+
+A row is the name of a module of this package, whose `RUNTIME` says the rest. Modules are imported
+when they are looked up, so that the command line stays fast.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from edgeq.errors import BadRecipe
 if TYPE_CHECKING:
     from edgeq.runtimes.runtime import Runtime
 
-#: the runtimes beside onnxruntime, as `--runtime` and target files name them
+#: the runtimes other than onnxruntime, as `--runtime` and target files name them
 RuntimeName = Literal[
     "openvino",
     "qnn",
@@ -23,12 +25,12 @@ RuntimeName = Literal[
 RUNTIMES: tuple[RuntimeName, ...] = get_args(RuntimeName)
 #: the runtime that edgeq always has: what it runs is read back node by node (edgeq.prove.proof)
 DEFAULT: Literal["onnxruntime"] = "onnxruntime"
-#: what a target file may name: a runtime, every one that takes .tflite files, or none
+#: what a target file may name: one runtime, "tflite" for all that take .tflite files, or "none"
 TargetRuntime = Literal["onnxruntime", RuntimeName, "tflite", "none"]
 
 
 def look_up(name: str) -> Runtime:
-    """The row of a runtime of the table. Raises BadRecipe for a name that is not in it."""
+    """The row of a runtime. Raises BadRecipe for a name that is not in the table."""
     from edgeq.runtimes.runtime import Runtime
 
     if name not in RUNTIMES:

@@ -1,5 +1,6 @@
-"""TFLite Micro on the host (tflite-micro): the integer arithmetic of microcontrollers. This file is
-its only importer.
+"""TFLite Micro (tflite-micro) on the host: the integer arithmetic of microcontrollers.
+
+This file is its only importer.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from edgeq.numerics.arrays import AnyArray
 from edgeq.runtimes.protocol import Port, as_float, as_int
 from edgeq.runtimes.runtime import Opened, Request, Runtime
 
-#: how much a model that allocates at all may need, bytes
+#: the largest arena that is tried for any model, in bytes
 LARGEST_ARENA = 1 << 28
 
 
 class TfLiteMicro:
-    """A .tflite model opened in TFLite Micro. arena: bytes for tensors; None: as many as it
-    takes.
+    """A .tflite model opened in TFLite Micro.
+
+    arena: bytes for tensors; None: four times the model, from 16 MiB up to LARGEST_ARENA.
     """
 
     def __init__(self, model: bytes, inputs: int = 1, outputs: int = 1, arena: int | None = None) -> None:

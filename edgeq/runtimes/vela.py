@@ -1,5 +1,6 @@
-"""Vela, the compiler of Arm's Ethos-U: which operators it places on the NPU. It runs in a process
-of its own and executes nothing.
+"""Vela, the compiler for Arm's Ethos-U: which operators it places on the NPU.
+
+It runs in a process of its own and executes nothing.
 """
 
 from __future__ import annotations
@@ -23,15 +24,16 @@ ACCELERATORS = (
 )
 _ROW = re.compile(r"^\s*(CPU|NPU): (\S+) = (.*)$", re.MULTILINE)
 _COUNT = re.compile(r"(CPU|NPU) operators = (\d+) ")
+#: time limit for one model
 SECONDS = 600
 _MAIN = "import sys; from ethosu.vela.vela import main; sys.exit(main(sys.argv[1:]))"
 
 
 def place_on_npu(model: bytes, accelerator: str) -> tuple[RanOperator, ...]:
-    """One row an operator of Vela's own graph (it splits some). integer: placed on the NPU; its
-    kernels are integers throughout.
+    """One row per operator of Vela's own graph, in which some operators are split.
 
-    accelerator: one of ACCELERATORS. Raises MissingExtra, RuntimeRefused when Vela fails.
+    integer: the operator is placed on the NPU, whose kernels compute in integers throughout.
+    accelerator: one of ACCELERATORS. Raises MissingExtra, and RuntimeRefused when Vela fails.
     """
     if not RUNTIME.installed:
         raise RUNTIME.missing()
