@@ -1,1 +1,1 @@
-"""Prove: what really runs in integers, how far it is from float, and what it costs."""
+"""Prove what runs in integers, how far the results are from float, and how long a run takes."""

@@ -1,5 +1,6 @@
-"""How far the int8 model is from the float model: both run on the same data, batch by batch, and
-only sums are kept.
+"""Measure how far the int8 model's outputs are from the float model's.
+
+Both models run on the same data, batch by batch, and only sums are kept.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from edgeq.schema.recipe import Floors
 
 __all__ = ["Accuracy", "CompareSettings", "Comparison", "LayerFidelity", "OutputFidelity", "Samples", "check_floors", "compare_models"]
 
-#: points that the difference of two shares may be off by in float64
+#: percentage points by which the difference of two shares may be off in float64
 ROUNDING = 1e-9
 
 
@@ -30,6 +31,7 @@ ROUNDING = 1e-9
 class OutputFidelity:
     """How far one output q of the int8 model is from the float model's f, over all samples."""
 
+    #: name of the output
     name: str
     #: 10 log10(sum f^2 / sum (f - q)^2) in dB; inf when equal
     sqnr_db: float
@@ -45,11 +47,11 @@ class OutputFidelity:
 class Comparison:
     """How far an int8 model is from its float model on data."""
 
-    #: in the float model's order
+    #: the outputs, in the float model's order
     outputs: tuple[OutputFidelity, ...]
-    #: how many samples both models ran on
+    #: number of samples that both models ran on
     samples: int
-    #: of both models in their task; None: the data has no labels and no other metric
+    #: task metric of both models; None: the data has no labels and no other metric
     accuracy: Accuracy | None
     #: inner values, worst first; empty unless asked for
     layers: tuple[LayerFidelity, ...] = ()
@@ -81,11 +83,12 @@ def compare_models(
     known: KnownOutputs | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
-    """Run both models over the data. settings: default CompareSettings(). known: what the float
-    model said to this data in earlier comparisons.
+    """Run both models over the data and compare their outputs.
 
-    Raises BadModel when the outputs differ, BadData when there are no samples or the labels do not
-    fit.
+    settings: default CompareSettings(). known: outputs of the float model on this data from earlier
+    comparisons. Raises BadModel when the outputs differ in name, number or shape, BadData when
+    there are no samples or the labels do not fit, ValueError when layers are asked for and a model
+    is a path.
     """
     settings, progress = settings or CompareSettings(), progress or Silent()
     threads = settings.threads
@@ -118,8 +121,9 @@ def compare_models(
 
 
 def check_floors(comparison: Comparison, floors: Floors) -> tuple[str, ...]:
-    """One line for each floor that the first output misses, or that could not be measured; empty
-    when all hold.
+    """One line for each floor that the first output misses, or that could not be measured.
+
+    The result is empty when all floors hold.
     """
     output = comparison.outputs[0]
     accuracy = comparison.accuracy
@@ -137,7 +141,10 @@ def check_floors(comparison: Comparison, floors: Floors) -> tuple[str, ...]:
 
 
 def _dropped(accuracy: Accuracy | None, most: float) -> str | None:
-    """The line for a top-1 that is more than `most` points below the float model's, or unknown."""
+    """The line for a top-1 more than `most` percentage points below the float model's.
+
+    There is also a line when the drop is unknown; None: the limit holds.
+    """
     if accuracy is None:
         return f"the accuracy drop could not be measured (the data has no labels); the limit is {most:g} points"
     drop = 100 * (accuracy.float - accuracy.int8)

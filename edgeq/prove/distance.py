@@ -1,5 +1,6 @@
-"""How far a runtime's codes are from those of the ONNX int8 model, computed by onnxruntime as
-applications run it: in integer kernels.
+"""Measure how far a runtime's outputs are from those of the ONNX int8 model.
+
+onnxruntime computes the reference as applications run it, in integer kernels.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ from edgeq.schema.pixels import PixelMap
 
 @dataclass(frozen=True)
 class OutputDistance:
-    """How far one output is over all samples. One LSB is one step of its grid."""
+    """How far one output is from the reference over all samples. An LSB is a step of its grid."""
 
+    #: name of the output
     name: str
     #: largest |a - b| / scale
     max_lsb: float
@@ -32,10 +34,10 @@ class OutputDistance:
     mean_lsb: float
     #: share of equal codes, 0..1
     exact: float
-    #: share of samples with equal arg-max, 0..1; None: it holds no class scores
+    #: share of samples with equal arg-max, 0..1; None: the output is not class scores
     agreement: float | None
-    #: share of samples whose arg-max differs, but whose two classes have one code in the reference;
-    #: None: likewise
+    #: share of samples whose arg-max differs although the reference has one code for both classes;
+    #: None: the output is not class scores
     ties: float | None
     #: signal to quantization noise ratio, dB
     sqnr_db: float
@@ -45,11 +47,11 @@ class OutputDistance:
 class Distance:
     """How far a runtime is from the ONNX int8 model."""
 
-    #: in the model's order
+    #: the outputs, in the model's order
     outputs: tuple[OutputDistance, ...]
-    #: how many both ran
+    #: number of samples that both ran on
     samples: int
-    #: milliseconds of one run in the runtime, on one thread: the median
+    #: median time of one run in the runtime on one thread, in milliseconds
     ms: float
 
 
@@ -62,7 +64,7 @@ class _Sums:
 
     def add(self, reference: AnyArray, other: AnyArray) -> None:
         lsb = np.abs(reference.astype(np.float64) - other.astype(np.float64)) / self.scale
-        lsb = np.rint(lsb * 1e3) / 1e3  # float noise is no distance
+        lsb = np.rint(lsb * 1e3) / 1e3  # rounding errors of float32 are no distance
         self.largest = max(self.largest, float(lsb.max(initial=0.0)))
         self.total += float(lsb.sum())
         self.same += int((lsb == 0).sum())
@@ -85,10 +87,11 @@ def measure_distance(
     pixels: Mapping[str, PixelMap] | None = None,
     progress: Progress | None = None,
 ) -> Distance:
-    """Run both on every sample. reference: the int8 model with float inputs and outputs; grids: its
-    outputs as codes.
+    """Run the reference and the opened model on every sample and compare their outputs.
 
-    pixels: inputs of which the runtime takes raw pixels.
+    reference: the int8 model with float inputs and outputs. grids: its outputs as codes, whose
+    scales define one LSB. channels_last: whether the runtime wants images so. pixels: maps of the
+    inputs for which the runtime takes raw pixels.
     """
     progress = progress or Silent()
     session = open_session(reference)
@@ -110,7 +113,7 @@ def measure_distance(
 
 
 def _into(array: AnyArray, port: Port, channels_last: bool) -> AnyArray:
-    """A float feed as the runtime takes it: its layout, its codes."""
+    """A float feed in the runtime's layout and codes."""
     if channels_last and array.ndim == 4:
         array = array.transpose(0, 2, 3, 1)
     if array.dtype == np.uint8:  # raw pixels
@@ -123,7 +126,7 @@ def _into(array: AnyArray, port: Port, channels_last: bool) -> AnyArray:
 
 
 def _out_of(array: AnyArray, port: Port, shape: tuple[int, ...], channels_last: bool) -> AnyArray:
-    """What the runtime gave, as floats in ONNX's layout."""
+    """An output of the runtime as floats in ONNX's layout."""
     if port.dtype in ("int8", "uint8"):
         array = (array.astype(np.int32) - port.zero_point).astype(np.float32) * np.float32(port.scale)
     if channels_last and array.ndim == 4:

@@ -1,5 +1,6 @@
-"""Element types of every value of a graph that onnxruntime has optimized: it saves few of them, and
-no other tool knows its operators.
+"""Infer the element types of all values of a graph that onnxruntime has optimized.
+
+onnxruntime saves few of them, and no other tool knows its operators.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ _DYNAMIC = (TensorProto.UINT8, TensorProto.FLOAT, TensorProto.UINT8)
 
 
 def element_types(graph: onnx.GraphProto) -> dict[str, int]:
-    """Value name -> TensorProto type for the graph and its bodies, as far as known; names must be
-    unique over all of them.
+    """Value name -> TensorProto type for the graph and its bodies, as far as known.
+
+    Names must be unique over all of them.
     """
     types: dict[str, int] = {}
     _visit(graph, types)
@@ -45,7 +47,10 @@ def _visit(graph: onnx.GraphProto, types: dict[str, int]) -> None:
 
 
 def _body_type(bodies: list[onnx.GraphProto], index: int, op_type: str, types: Mapping[str, int]) -> int | None:
-    """A Loop's body hands out its condition first."""
+    """The type of an output of a node with bodies, read from the first body.
+
+    The body of a Loop outputs its condition first.
+    """
     outputs = bodies[0].output
     position = index + 1 if op_type == "Loop" else index
     return types.get(outputs[position].name) if position < len(outputs) else None
@@ -65,8 +70,9 @@ def _output_type(node: onnx.NodeProto, index: int, types: Mapping[str, int]) -> 
 
 
 def _operator_type(node: onnx.NodeProto, index: int, types: Mapping[str, int]) -> int | None:
-    """The type that ONNX says: of a fixed kind, or that of the zero point, the scale or the data
-    that is read.
+    """The type that ONNX specifies for an output.
+
+    It is fixed, or the type of the zero point, of the scale or of the data that is read.
     """
     operator = OPERATORS.get(node.op_type, UNKNOWN)
     if operator.makes is not None or (operator.indices and index > 0):
@@ -78,8 +84,9 @@ def _operator_type(node: onnx.NodeProto, index: int, types: Mapping[str, int]) -
 
 
 def _kernel_type(node: onnx.NodeProto, kernel: RuntimeKernel, operator: Operator, types: Mapping[str, int]) -> int | None:
-    """Codes have the type of their zero point or, where that is left out, of the codes that are
-    read.
+    """The type of an output of one of onnxruntime's integer kernels.
+
+    Codes have the type of their zero point or, where that is left out, of the codes that are read.
     """
     if kernel.makes == "sums":
         return TensorProto.INT32

@@ -1,4 +1,4 @@
-"""Everything a run measures on its result in the real runtime."""
+"""Collect everything that a run measures on its result in the real runtime."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from edgeq.rewrite.pipeline import rewrite
 from edgeq.runtimes.ort import Optimize
 from edgeq.schema.task import Planned, Task
 
-#: seconds for timing both models: enough for a steady median of an edge model
+#: seconds for timing both models, enough for a steady median of an edge model
 TIMING_S = 2.0
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the real runtime said; None: not asked."""
+    """What was measured in the real runtime; None: it was not asked for."""
 
     #: which kernel each node runs on
     placement: Proof | None = None
@@ -35,10 +35,10 @@ class Evidence:
 
 
 def prove_all(loaded: Loaded, task: Task, planned: Planned, result: ir.Model, dataset: Dataset | None, progress: Progress) -> Evidence:
-    """Placement; with data also fidelity after each step, and the latency of both models.
+    """Prove the placement; with data, also measure fidelity after each step and latency.
 
-    Of a model for another runtime onnxruntime only says what its numbers are, without fused
-    kernels: `edgeq prove --runtime` asks that one.
+    When the target belongs to another runtime, onnxruntime only computes the fidelity, without
+    fused kernels; `edgeq prove --runtime` asks the runtime itself.
     """
     own = task.target.runtime == "onnxruntime"
     optimize: Optimize = "all" if own else "off"

@@ -1,6 +1,4 @@
-"""Settle the fate of every node of a given model: its own kernel, part of another node's kernel, or
-gone, with the reason.
-"""
+"""Settle the fate of every node of a model: its own kernel, part of another's kernel, or gone."""
 
 from __future__ import annotations
 
@@ -12,19 +10,20 @@ import onnx_ir as ir
 from edgeq.graph.read import constant, nodes, operator_of
 from edgeq.prove.read_back import RanKernel, ReadBack
 
-#: how many vanished nodes lie between a node and the kernel that does its work; fused patterns are
-#: shorter
+#: how many vanished nodes are passed in search of the kernel that does a node's work; fused
+#: patterns are shorter
 _REACH = 64
 
 
 @dataclass(frozen=True)
 class Fate:
-    """kernel: what runs, None when nothing does. own: the kernel is this node's, not another's.
-    reason: how a node vanished.
-    """
+    """What became of one node."""
 
+    #: what runs; None: nothing does
     kernel: RanKernel | None
+    #: whether the kernel is this node's and not another's
     own: bool
+    #: how the node vanished; empty: it did not
     reason: str
 
 
@@ -46,8 +45,9 @@ class _Settler:
         return {str(node.name): self._fate(index, node) for index, node in enumerate(self.nodes)}
 
     def _give_back(self, index: int) -> None:
-        """A kernel found by its last value alone (Conv+Relu hands out the Relu's value) belongs to
-        the node of its own type.
+        """Give a kernel that was found by its last value alone to the node of its own type.
+
+        The kernel of Conv and Relu, for example, outputs the Relu's value, but belongs to the Conv.
         """
         kernel = self.kernels[index]
         if kernel.op_type == self.nodes[index].op_type:
@@ -106,8 +106,9 @@ class _Settler:
 
 
 def _folded(model: ir.Model) -> set[ir.Node]:
-    """Nodes whose inputs are all constant, and nodes that compute shapes: with known shapes
-    onnxruntime folds them away.
+    """Nodes that onnxruntime folds away.
+
+    Their inputs are all constant, or they compute shapes from shapes that are known.
     """
     folded: set[ir.Node] = set()
     for node in nodes(model):

@@ -1,5 +1,6 @@
-"""Sums that compare two streams of arrays in constant memory: SQNR, cosine, largest error, arg-max
-agreement.
+"""Sums that compare two streams of arrays in constant memory.
+
+They give SQNR, cosine similarity, largest error and arg-max agreement.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from edgeq.numerics.arrays import AnyArray
 
 
 class ErrorSums:
-    """Running float64 sums over pairs of equal-shaped arrays f (float model) and q (int8 model).
-    count: pairs so far.
+    """Running float64 sums over pairs of arrays: f of the float model, q of the int8 model.
+
+    The arrays of a pair have equal shapes; `count` is the number of pairs so far.
     """
 
     def __init__(self) -> None:
@@ -21,19 +23,20 @@ class ErrorSums:
         self.signal = self.noise = self.product = self.power = self.largest = 0.0
 
     def add(self, reference: AnyArray, other: AnyArray) -> None:
-        """One more pair, any shape. NaN in both places counts as equal; in one of them it makes the
-        SQNR NaN.
+        """Add one pair of any shape.
+
+        NaN in both places counts as equal; NaN in one of them makes the SQNR NaN.
         """
         f = np.asarray(reference, np.float64).ravel()
         q = np.asarray(other, np.float64).ravel()
-        # equal infinities (a mask of -inf) and NaN in both are no error, and no signal either
+        # equal infinities (a mask of -inf) and NaN in both are neither error nor signal
         comparable = np.isfinite(f) | (f != q) & ~(np.isnan(f) & np.isnan(q))
         if not comparable.all():
             f, q = f[comparable], q[comparable]
         with np.errstate(invalid="ignore"):
             difference = f - q
         self.count += 1
-        with np.errstate(invalid="ignore"):  # a lost infinity is reported, not warned about
+        with np.errstate(invalid="ignore"):  # an infinity that only one array has shows in the results, and needs no warning
             self.signal += float(f @ f)
             self.noise += float(difference @ difference)
             self.product += float(f @ q)
@@ -42,8 +45,9 @@ class ErrorSums:
 
     @property
     def sqnr_db(self) -> float:
-        """10 log10(sum f^2 / sum (f - q)^2) in dB; inf when all are equal, -inf when only f is all
-        zero or q is not finite.
+        """10 log10(sum f^2 / sum (f - q)^2) in dB.
+
+        It is inf when all are equal, and -inf when f alone is all zero or q is not finite.
         """
         if self.noise == 0.0:
             return math.inf
@@ -53,15 +57,16 @@ class ErrorSums:
 
     @property
     def cosine(self) -> float:
-        """sum f q / sqrt(sum f^2 sum q^2); 1 when both are all zero, 0 when one is."""
+        """sum f q / sqrt(sum f^2 sum q^2); 1 when both are all zero, 0 when only one is."""
         if self.signal == 0.0 and self.power == 0.0:
             return 1.0
         return self.product / math.sqrt(self.signal * self.power) if self.signal > 0.0 and self.power > 0.0 else 0.0
 
 
 class Agreement:
-    """Share of rows whose arg-max is the same in both arrays; only for outputs that look like class
-    scores [N, >= 2].
+    """Share of rows whose arg-max is the same in both arrays.
+
+    It exists only for outputs that look like class scores [N, >= 2].
     """
 
     def __init__(self) -> None:
@@ -69,9 +74,7 @@ class Agreement:
         self.scores = True
 
     def add(self, reference: AnyArray, other: AnyArray) -> None:
-        """One more pair; an array of another form than [N, >= 2] floats ends the counting for
-        good.
-        """
+        """Add one pair; an array that is not floats [N, >= 2] ends the counting for good."""
         if not (self.scores and looks_like_scores(reference) and reference.shape == other.shape):
             self.scores = False
             return
@@ -84,13 +87,14 @@ class Agreement:
 
     @property
     def share(self) -> float | None:
-        """0..1, or None when the output is not class scores."""
+        """Share of rows with equal arg-max, 0..1; None: the output is not class scores."""
         return self.same / self.rows if self.scores and self.rows else None
 
     @property
     def ties(self) -> float | None:
-        """Share of rows whose arg-max differs only because the first array has its largest number
-        more than once; None as `share`.
+        """Share of rows whose arg-max differs only because the first array has a tie there.
+
+        0..1, or None when the output is not class scores.
         """
         return self.tied / self.rows if self.scores and self.rows else None
 

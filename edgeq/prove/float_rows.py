@@ -14,8 +14,9 @@ from edgeq.schema.origins import Origin, read_origins
 
 
 def float_rows(float_model: ir.Model, shaped: ir.Model, rows: Sequence[ProvenNode]) -> tuple[ProvenNode, ...]:
-    """One row a node of the float model: the row of what it became. shaped: the float form of the
-    given model.
+    """One row per node of the float model: the row of the node that it became.
+
+    shaped: the float form of the quantized model. rows: the rows of its nodes.
     """
     twins = _Twins(shaped, rows)
     result = []
@@ -33,7 +34,7 @@ def float_rows(float_model: ir.Model, shaped: ir.Model, rows: Sequence[ProvenNod
 
 
 class _Twins:
-    """Finds what a node of the float model became in the given model."""
+    """Finds what a node of the float model became in the quantized model."""
 
     def __init__(self, shaped: ir.Model, rows: Sequence[ProvenNode]) -> None:
         self.origins = read_origins(shaped)
@@ -42,12 +43,14 @@ class _Twins:
         self.makers = {str(value.name): str(node.name) for node in nodes(shaped) for value in node.outputs if value.name}
 
     def by_origin(self, node: ir.Node, origin: Origin) -> ProvenNode | None:
-        """Through edgeq's own record."""
+        """The row found through edgeq's own record; None: the node has no row of its own."""
         return None if origin.runs in ("absorbed", "folded") else self.rows.get(origin.node or str(node.name))
 
     def by_name_or_value(self, node: ir.Node, work: int) -> ProvenNode | None:
-        """A model of another tool: the same node name (onnxruntime's tool appends _quant), else the
-        node that makes the same value.
+        """The row found in a model of another tool, which holds no record.
+
+        It is the row of the node with the same name (onnxruntime's tool appends _quant), else of
+        the node that makes the same value.
         """
         for name in (str(node.name), f"{node.name}_quant"):
             if self.op_types.get(name) == node.op_type:

@@ -1,5 +1,6 @@
-"""What the float model said to each batch, kept within a budget: a search compares many models with
-it on the same data.
+"""Keep the float model's outputs for each batch, within a memory budget.
+
+A search compares many models with the float model on the same data.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ from typing import Protocol
 from edgeq.numerics.arrays import AnyArray
 from edgeq.runtimes.ort import Session
 
-#: outputs beyond this are computed again each time, so that memory does not grow with the data
+#: outputs beyond this size are computed again each time, so that memory does not grow with the data
 BUDGET_BYTES = 1 << 27
 
 
 class Feed(Protocol):
-    """One batch, known by its global sample indices."""
+    """One batch, identified by the global indices of its samples."""
 
     @property
     def samples(self) -> range: ...
@@ -25,14 +26,14 @@ class Feed(Protocol):
 
 
 class KnownOutputs:
-    """Outputs of one session by the batch's samples. One data set and one model each."""
+    """Outputs of one session, by the samples of the batch; for one data set and one model."""
 
     def __init__(self, budget: int = BUDGET_BYTES) -> None:
         self._left = budget
         self._held: dict[range, Sequence[AnyArray]] = {}
 
     def of(self, session: Session, piece: Feed) -> list[AnyArray]:
-        """What the session says to the batch, run only when it is not known."""
+        """The outputs of the session for the batch; it runs only when they are not known yet."""
         held = self._held.get(piece.samples)
         if held is not None:
             return list(held)

@@ -1,5 +1,6 @@
-"""How long two models take, measured side by side: interleaved runs in one process, so that drift
-hits both alike.
+"""Measure how long two models take, side by side.
+
+Their runs are interleaved in one process, so that drift affects both alike.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import onnx_ir as ir
 from edgeq.numerics.arrays import AnyArray
 from edgeq.runtimes.ort import Session, open_session
 
-#: runs of each model: enough for a steady median, not so many that a user waits
+#: runs of each model: enough for a steady median, but few enough that a user does not wait
 MIN_RUNS, MAX_RUNS = 10, 1000
 #: seconds that both models together may take when the caller names no number of runs
 BUDGET_S = 4.0
@@ -44,13 +45,13 @@ class Latency:
 
 @dataclass(frozen=True)
 class Timing:
-    """How long to look."""
+    """How long to measure."""
 
     #: timed runs of each model; None: as many as fit into budget_s, from MIN_RUNS to MAX_RUNS
     runs: int | None = None
     #: seconds that both models together may take
     budget_s: float = BUDGET_S
-    #: seconds from any start
+    #: a clock in seconds, from any start
     clock: Callable[[], float] = perf_counter
 
 
@@ -63,10 +64,11 @@ def measure_latency(
     threads: int = 0,
     timing: Timing | None = None,
 ) -> Latency:
-    """Time one run of each model in turns (A B, B A, ...). feeds: one batch, used for both unless
-    int8_feeds are given. threads: of each session; 0 leaves the number to onnxruntime.
+    """Time single runs of both models in turns (A B, B A, ...).
 
-    timing: default Timing(). Raises RuntimeRefused when a model does not run on the feeds.
+    feeds: one batch, used for both unless int8_feeds are given. threads: of each session; 0 leaves
+    the number to onnxruntime. timing: default Timing(). Raises RuntimeRefused when a model does not
+    run on the feeds.
     """
     timing = timing or Timing()
     clock, runs = timing.clock, timing.runs
@@ -77,15 +79,15 @@ def measure_latency(
     count = int(np.clip(timing.budget_s / max(pair_s, 1e-9), MIN_RUNS, MAX_RUNS)) if runs is None else max(runs, 1)
     times = np.empty((count, 2))
     for turn in range(count):
-        # the order alternates: whoever runs second finds warmer caches for the feeds and a busier
-        # allocator
+        # the order alternates, because the model that runs second finds warmer caches for the
+        # feeds and a busier allocator
         if turn % 2 == 0:
             times[turn, 0] = _timed(first, feeds, clock)
             times[turn, 1] = _timed(second, other, clock)
         else:
             times[turn, 1] = _timed(second, other, clock)
             times[turn, 0] = _timed(first, feeds, clock)
-        # on a busy machine the fastest warm-up promises too much
+        # on a busy machine the fastest warm-up run underestimates the time
         if runs is None and turn + 1 >= MIN_RUNS and times[: turn + 1].sum() > timing.budget_s:
             times = times[: turn + 1]
             break
@@ -99,7 +101,7 @@ def _timed(session: Session, feeds: Mapping[str, AnyArray], clock: Callable[[], 
 
 
 def _summary(times: AnyArray, threads: int, batch: int) -> Latency:
-    """times: seconds, float [runs, 2] = (float, int8)."""
+    """Summarize times: float64 [runs, 2] in seconds; the columns are float and int8."""
     float_s, int8_s = np.median(times, axis=0)
     ratios = times[:, 1] / np.maximum(times[:, 0], 1e-12)
     low, middle, high = np.percentile(ratios, [25, 50, 75])

@@ -1,5 +1,6 @@
-"""Where the error comes from: inner values of the float model against the same, dequantized values
-of the int8 model.
+"""Find where the error comes from: compare inner values of the float model and the int8 model.
+
+Values of the int8 model are dequantized for this.
 """
 
 from __future__ import annotations
@@ -21,18 +22,20 @@ from edgeq.schema.scaling import factors_of
 
 @dataclass(frozen=True)
 class LayerFidelity:
-    """One float node's first output: name of the node, its operator, and the SQNR (dB) of its value
-    in the int8 model.
-    """
+    """How far the first output of one float node is from its value in the int8 model."""
 
+    #: name of the node
     name: str
+    #: ONNX operator type of the node
     op_type: str
+    #: SQNR of the value in the int8 model, in dB
     sqnr_db: float
 
 
 class LayerProbe:
-    """Both models with their matching inner values as outputs; running sums a layer, so memory is
-    that of one batch.
+    """Both models, with their matching inner values as outputs.
+
+    Only running sums are kept per layer, so that memory is that of one batch.
     """
 
     def __init__(self, float_model: ir.Model, int8_model: ir.Model, threads: int) -> None:
@@ -57,13 +60,14 @@ class LayerProbe:
         reference = self._float.run(feeds, [name for _, name, _ in self._pairs])
         other = self._int8.run(feeds, [name for _, _, name in self._pairs])
         for (value, _, _), sums, f, q in zip(self._pairs, self._sums, reference, other, strict=True):
-            # a branch that is not taken hands out no elements
+            # a branch that is not taken outputs no elements
             if f.size and f.shape == q.shape:
                 sums.add(f, _unscaled(q, self._factors.get(value)))
 
     def layers(self) -> tuple[LayerFidelity, ...]:
-        """Worst first; equal ones in the order of the graph. A value that no run produced (a branch
-        not taken) is left out.
+        """All layers, worst first; equal ones in the order of the graph.
+
+        A value that no run produced (a branch that was not taken) is left out.
         """
         rows = [
             LayerFidelity(*self._nodes[value], sums.sqnr_db)
@@ -74,12 +78,11 @@ class LayerProbe:
 
 
 def match_layers(float_model: ir.Model, int8_model: ir.Model) -> dict[str, str]:
-    """Float value name -> the name of the same value in the int8 model, dequantized where it is
-    quantized.
+    """Float value name -> name of the same value in the int8 model.
 
-    A float value `v` is found as: the output of the DequantizeLinear behind the QuantizeLinear that
-    reads `v`; or `v_DequantizeLinear_Output`; or `v` itself. Values that exist in one model only
-    are left out.
+    Where a value is quantized, its dequantized form is named. A float value `v` is found as the
+    output of the DequantizeLinear behind the QuantizeLinear that reads `v`, or as
+    `v_DequantizeLinear_Output`, or as `v` itself. Values that exist in one model only are left out.
     """
     by_name = {value.name: value for value in values(int8_model)}
     pairs: dict[str, str] = {}
@@ -94,8 +97,9 @@ def match_layers(float_model: ir.Model, int8_model: ir.Model) -> dict[str, str]:
 
 
 def _dequantized(value: ir.Value | None) -> ir.Value | None:
-    """What the readers of a quantized value see: the output of the first DequantizeLinear behind
-    it.
+    """The output of the first DequantizeLinear behind a quantized value.
+
+    It is what the readers of the value see; None: the value is not quantized.
     """
     if value is None:
         return None
@@ -112,8 +116,9 @@ def _exposed(model: ir.Model, wanted: Iterable[str], threads: int) -> tuple[Sess
 
 
 def _unscaled(array: AnyArray, factors: F64 | None) -> AnyArray:
-    """A value of an equalized model as the float model has it. Channels lie on axis 1, or on the
-    last where that does not fit.
+    """A value of an equalized model as the float model has it.
+
+    Channels lie on axis 1, or on the last axis where axis 1 does not fit.
     """
     if factors is None:
         return array

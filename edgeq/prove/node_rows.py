@@ -1,5 +1,6 @@
-"""Every node of a model with the kernel that runs it in onnxruntime, and why it is float where it
-is.
+"""List every node of a model with the kernel that runs it in onnxruntime.
+
+Nodes that run in float also have the reason why.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ ProvenAs = Literal["int8", "float", "vanished", "boundary"]
 class ProvenNode:
     """One node and what the runtime made of it."""
 
-    #: of the node; unique in its model
+    #: name of the node; unique in its model
     name: str
-    #: ONNX's
+    #: ONNX operator type
     op_type: str
     #: int8: an integer kernel. float: a float kernel. vanished: fused or folded. boundary: a
     #: Quantize or Dequantize on a graph input or output
@@ -37,8 +38,10 @@ class ProvenNode:
 
 
 def node_rows(model: ir.Model, shaped: ir.Model, found: ReadBack) -> tuple[ProvenNode, ...]:
-    """One row a node, in the order of the model. shaped: its float form, for sizes and the graph
-    between the pairs; found: what the runtime's optimized graph holds.
+    """One row per node, in the order of the model.
+
+    shaped: the model's float form, for sizes and for the graph between the Q/DQ pairs. found: what
+    the runtime's optimized graph holds.
     """
     return _Reader(model, shaped, found).rows()
 
@@ -56,8 +59,8 @@ class _Reader:
     def _row(self, node: ir.Node, fate: Fate) -> ProvenNode:
         name, work = str(node.name), self.macs[str(node.name)]
         kernel = fate.kernel
-        # a node with multiply-accumulates does not vanish when it is fused: they are done by that
-        # kernel
+        # a node with multiply-accumulates does not vanish when it is fused: the other kernel does
+        # its work
         counts = kernel is not None and (fate.own or (work > 0 and kernel.runs in ("int8", "float")))
         if kernel is None or not counts:
             return ProvenNode(name, node.op_type, "vanished", fate.reason, 0 if kernel is None else work)

@@ -1,5 +1,7 @@
-"""Prove a model in another runtime: what ran as integers, as far as that runtime tells, and how far
-it is from the ONNX int8 model.
+"""Prove a model in a runtime other than onnxruntime.
+
+The proof says what ran in integers, as far as the runtime tells, and how far its outputs are from
+those of the ONNX int8 model.
 """
 
 from __future__ import annotations
@@ -28,17 +30,18 @@ from edgeq.runtimes.table import RuntimeName, look_up
 
 @dataclass(frozen=True)
 class RuntimeProof:
-    """What one runtime said of a model."""
+    """What one runtime reported about a model, and what it computed."""
 
-    #: its name, and the way in which it ran the model where there are several
+    #: name of the runtime, and the way in which it ran the model where there are several
     runtime: str
-    #: of its package
+    #: version of its package
     version: str
-    #: its own where it lists them, else those of the file
+    #: the operators that it lists, else those of the file
     operators: tuple[RanOperator, ...]
-    #: from the ONNX int8 model; None: there is no data or no such model, or nothing is executed
+    #: how far it is from the ONNX int8 model; None: there is no data or no such model, or nothing
+    #: is executed
     distance: Distance | None
-    #: what was read from the runtime and what was not
+    #: what was read from the runtime, and what was not
     told: str
 
     @property
@@ -53,7 +56,7 @@ class ProofSubject:
 
     #: the ONNX int8 model, which is also the reference; None: only the .tflite file is given
     model: ir.Model | None
-    #: a .tflite file; None: it is made of the ONNX model where a runtime takes one
+    #: a .tflite file; None: one is made of the ONNX model for a runtime that takes one
     tflite: bytes | None = None
 
 
@@ -65,12 +68,12 @@ def prove_in(
     accelerator: str | None = None,
     progress: Progress | None = None,
 ) -> tuple[RuntimeProof, ...]:
-    """One proof for each way in which the runtime runs models: two for litert, its reference
-    kernels, and XNNPACK as on phones.
+    """One proof for each way in which the runtime runs models.
 
-    accelerator: the chip, for a runtime that compiles for several; None: its default. Raises
-    MissingExtra, RuntimeRefused, BadRecipe for an unknown accelerator, and UnsupportedOp when a
-    runtime of .tflite files is asked about a model that TFLite cannot express.
+    litert has two: its reference kernels, and XNNPACK as on phones. accelerator: for a runtime that
+    compiles for several; None: its default. Raises MissingExtra, RuntimeRefused, BadRecipe for an
+    unknown accelerator, and UnsupportedOp when a runtime of .tflite files is asked about a model
+    that TFLite cannot express.
     """
     row, progress = look_up(runtime), progress or Silent()
     chip = row.accelerator(accelerator)

@@ -1,5 +1,7 @@
-"""Prove what runs: open a model in onnxruntime, read its optimized graph back, and say for every
-node whether it is an integer kernel.
+"""Prove what onnxruntime runs in integers.
+
+The model is opened, its optimized graph is read back, and every node gets a row that says whether
+its kernel is an integer kernel.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ Share = float  # for classes that have a field named float
 class Proof:
     """What onnxruntime runs of a model."""
 
-    #: of the float model when one was given, else of the model itself
+    #: the nodes of the float model when one was given, else of the model itself
     nodes: tuple[ProvenNode, ...]
     #: how many of them run in integer kernels
     int8: int
@@ -43,11 +45,11 @@ class Proof:
 
 
 def prove_placement(model: Path | ir.Model, float_model: ir.Model | None = None) -> Proof:
-    """What onnxruntime (CPU, all optimizations) makes of the model: Q/DQ, QOperator, dynamic or
-    float, of any tool.
+    """Read back what onnxruntime (CPU, all optimizations) makes of the model.
 
-    float_model: as edgeq.io.load names it; then the rows are its nodes, found through the record
-    that edgeq writes into its models, else by name. Raises BadModel and RuntimeRefused.
+    The model may be Q/DQ, QOperator, dynamic or float, from any tool. float_model: with the node
+    names that edgeq.io.load gives; the rows are then its nodes, found through the record that edgeq
+    writes into its models, else by name. Raises BadModel and RuntimeRefused.
     """
     given = _named(model)
     found = read_back(given)
@@ -59,7 +61,7 @@ def prove_placement(model: Path | ir.Model, float_model: ir.Model | None = None)
 
 
 def require_int8(placement: Proof, op_types: Sequence[str]) -> None:
-    """A gate: raises FloorMissed that names the nodes of these operator types that run in float.
+    """Raise FloorMissed that names the nodes of these operator types that run in float.
 
     Raises BadRecipe for a type that neither ONNX nor the model knows, so that a misspelt gate
     cannot pass.

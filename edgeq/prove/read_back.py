@@ -1,6 +1,4 @@
-"""onnxruntime's optimized graph, read back: which node of the given model runs as which kernel, on
-which element types.
-"""
+"""Read back onnxruntime's optimized graph: which node runs as which kernel, on which types."""
 
 from __future__ import annotations
 
@@ -20,16 +18,16 @@ from edgeq.graph.read import nodes
 from edgeq.prove.element_types import EIGHT_BITS, element_types
 from edgeq.runtimes.ort import open_session
 
-#: how the copy that runs is named: a fusion, a layout change or an inlining keeps the mark within
-#: the new name
+#: names in the copy that runs: after a fusion, a layout change or an inlining the new name still
+#: contains the mark
 _NODE_MARK, _VALUE_MARK = re.compile(r"edgeq_n(\d+)(?!\d)"), re.compile(r"edgeq_v(\d+)_\d+(?!\d)")
-#: nodes that onnxruntime inserts to change the layout; they stand for no node of the model
+#: types of nodes that onnxruntime inserts to change the layout; they stand for no node of the model
 LAYOUT = frozenset({"Transpose", "ReorderInput", "ReorderOutput", "Reshape", "Squeeze", "Unsqueeze"})
 CONVERSIONS = frozenset({"QuantizeLinear", "DequantizeLinear"})
 CONTROL = frozenset(row.op_type for row in OPERATORS.values() if row.control)
 #: kernels that compute on 8-bit integers although their first input or output may be float
 _INTEGER_KERNELS = frozenset(kernel.op_type for kernel, _ in RUNTIME_KERNELS.values() if kernel.integer)
-#: take 8-bit integers and give indices
+#: operators that take 8-bit integers and give indices
 _INDEXERS = frozenset({"ArgMax", "ArgMin"})
 _FLOATS = frozenset({TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16})
 
@@ -38,35 +36,36 @@ KernelKind = Literal["int8", "float", "conversion", "control", "other"]
 
 @dataclass(frozen=True)
 class RanKernel:
-    """One node of the optimized graph. runs: other means integers that are not quantized numbers
-    (shapes, indices, booleans).
+    """One node of the optimized graph."""
 
-    place: for a conversion (Q/DQ) whether it stands on a graph input or output, inside, or on a
-    constant.
-    """
-
+    #: operator type, which may be one of onnxruntime only
     op_type: str
+    #: which numbers it computes with; other: integers that are not quantized numbers (shapes,
+    #: indices, booleans)
     runs: KernelKind
+    #: for a conversion (Q/DQ): whether it stands on a graph input or output, inside the graph, or
+    #: on a constant
     place: Literal["boundary", "inner", "constant"] | None = None
 
 
 @dataclass(frozen=True)
 class ReadBack:
-    """kernels: index of a node (walk order) -> the kernel it became. fused: index -> index of the
-    node whose kernel does its work.
+    """What became of the nodes of a model. Nodes are known by their index in walk order."""
 
-    Nodes in neither are gone. boundary_qdq, inner_qdq: conversions of activations left in the
-    optimized graph.
-    """
-
+    #: index of a node -> the kernel that it became
     kernels: Mapping[int, RanKernel]
+    #: index of a node -> index of the node whose kernel does its work. Nodes in neither mapping are
+    #: gone
     fused: Mapping[int, int]
+    #: conversions of activations that are left on graph inputs and outputs
     boundary_qdq: int
+    #: the same inside the graph
     inner_qdq: int
 
 
 def read_back(model: ir.Model) -> ReadBack:
-    """Open the model as an application would (every optimization on) and read the graph that runs.
+    """Open the model as an application would, with every optimization, and read what runs.
+
     Raises RuntimeRefused.
     """
     with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
@@ -160,9 +159,7 @@ class _Reader:
         return name
 
     def _ends(self, name: str) -> bool:
-        """Whether nothing but inserted layout changes stands between the value and a graph
-        output.
-        """
+        """Whether only inserted layout changes stand between the value and a graph output."""
         readers = self.readers.get(name, [])
         if not readers or name in self.body_outputs - self.outputs:
             return False

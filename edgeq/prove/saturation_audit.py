@@ -1,5 +1,6 @@
-"""How far the sums of an integer model can go: exact bounds per layer from its weights, for
-whatever input codes may come.
+"""Bound how far the sums of an integer model can go, for any input codes.
+
+The bounds are exact and follow from the weights of each layer.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from edgeq.numerics.arrays import I64
 from edgeq.numerics.grid import LIMITS
 from edgeq.numerics.saturation import neighbours, worst_pairs
 
-#: the largest unsigned input code, the largest int16 and int32
+#: the largest unsigned 8-bit code, the largest int16 and the largest int32
 CODE, INT16, INT32 = 255, 2**15 - 1, 2**31 - 1
 #: the types of codes whose layers are bounded
 _AUDITED = {ir.DataType.UINT8: "uint8", ir.DataType.INT8: "int8", ir.DataType.INT32: "int32"}
@@ -28,13 +29,16 @@ _AUDITED = {ir.DataType.UINT8: "uint8", ir.DataType.INT8: "int8", ir.DataType.IN
 
 @dataclass(frozen=True)
 class LayerBounds:
-    """The worst sums of one integer layer. pair: of two neighbouring products, which processors
-    without VNNI add in int16; None where no kernel does that. accumulator: of all products and the
-    bias, which is int32 everywhere."""
+    """The worst sums of one integer layer."""
 
+    #: name of the node
     node: str
+    #: ONNX operator type of the node
     op_type: str
+    #: largest sum of two neighbouring products, which processors without VNNI add in int16; None:
+    #: no kernel does that
     pair: int | None
+    #: largest sum of all products and the bias, which is int32 everywhere
     accumulator: int
 
     @property
@@ -50,19 +54,19 @@ class LayerBounds:
 class _Codes:
     """A tensor behind a DequantizeLinear."""
 
-    #: the type of its codes, a key of LIMITS
+    #: type of its codes, a key of LIMITS
     dtype: str
     #: its zero point, one for the whole tensor
     zero: int
-    #: the codes of a constant
+    #: codes of a constant; None: it is an activation
     codes: I64 | None
 
 
 def audit_sums(model: ir.Model) -> tuple[LayerBounds, ...]:
-    """Bounds of every Conv, Gemm and MatMul between Dequantize and Quantize whose weight is
-    constant, of any tool, in graph order.
+    """Bounds of every Conv, Gemm and MatMul of codes whose weight is constant, in graph order.
 
-    A product of two activations has no weight to bound it; u8 x u8 kernels do not add in int16.
+    The model is in Q/DQ form, from any tool. A product of two activations has no weight to bound
+    it; u8 x u8 kernels do not add in int16.
     """
     copy = model.clone()
     open_codes = _lay_open(copy)
@@ -78,7 +82,7 @@ def audit_sums(model: ir.Model) -> tuple[LayerBounds, ...]:
 
 
 def require_exact(bounds: Sequence[LayerBounds]) -> None:
-    """A gate: raises FloorMissed that names the layers whose sums can leave their type."""
+    """Raise FloorMissed that names the layers whose sums can exceed their type."""
     lines = [f"{one.node} ({one.op_type}): {_excess(one)}" for one in bounds if one.saturates or one.overflows]
     if lines:
         more = f"; and {len(lines) - 4} more" if len(lines) > 4 else ""
@@ -110,8 +114,9 @@ def _bounds(node: ir.Node, layer: Layer, source: _Codes, weight: _Codes, bias: I
 
 
 def _lay_open(model: ir.Model) -> dict[str, _Codes]:
-    """What every DequantizeLinear of 8 bits hands on, by value name; constants are replaced by
-    their codes, in place.
+    """Value name -> the codes behind it, for every DequantizeLinear of an audited type.
+
+    Constants are replaced by their codes, in place.
     """
     names = Names(model)
     found: dict[str, _Codes] = {}

@@ -1,5 +1,6 @@
-"""What the models are for: accuracy against labels, or reconstruction error, summed batch by batch
-for both models.
+"""Task metric of both models, summed batch by batch.
+
+It is the accuracy against labels, or the reconstruction error.
 """
 
 from __future__ import annotations
@@ -14,18 +15,21 @@ from edgeq.errors import BadData
 from edgeq.numerics.arrays import AnyArray, Ints
 from edgeq.prove.fidelity import looks_like_scores
 
-#: top1: share of samples whose arg-max is the label. mse: mean squared difference of first output
-#: and first input (autoencoders).
+#: top1: share of samples whose arg-max is the label. mse: mean squared difference between the first
+#: output and the first input (autoencoders).
 Metric = Literal["top1", "mse"]
 Number = float  # for classes that have a field named float
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Task metric of both models. top1: 0..1, higher is better; mse: lower is better."""
+    """The task metric of both models."""
 
+    #: top1: 0..1, higher is better; mse: lower is better
     metric: str
+    #: of the float model
     float: Number
+    #: of the int8 model
     int8: Number
 
 
@@ -40,7 +44,7 @@ class Feed(Protocol):
 
 
 class Samples(Protocol):
-    """What comparing needs of a data set; edgeq.data.open.Dataset is one."""
+    """What a comparison needs of a data set; edgeq.data.open.Dataset is one."""
 
     @property
     def name(self) -> str: ...
@@ -58,7 +62,7 @@ class Samples(Protocol):
 
 
 class TaskSums:
-    """Running task metric of both models on the first output."""
+    """Running task metric of both models, computed on the first output."""
 
     def __init__(self, metric: str, labels: Ints | None, where: str) -> None:
         self.metric, self.labels, self.where = metric, labels, where
@@ -67,8 +71,9 @@ class TaskSums:
 
     @classmethod
     def of(cls, dataset: Samples) -> TaskSums | None:
-        """The running sums for this data, None when it has no metric. Raises BadData: unknown
-        metric, or top1 without labels.
+        """The running sums for this data; None: it has no metric.
+
+        Raises BadData for an unknown metric, and for top1 without labels.
         """
         chosen = dataset.metric
         if chosen is None:
@@ -80,8 +85,9 @@ class TaskSums:
         return cls(chosen, dataset.labels, dataset.name)
 
     def add(self, piece: Feed, first_input: str, reference: AnyArray, other: AnyArray) -> None:
-        """One batch: the first output of the float model and of the int8 model. Raises BadData when
-        it does not fit the metric.
+        """Add one batch: the first output of the float model and of the int8 model.
+
+        Raises BadData when it does not fit the metric.
         """
         if self.metric == "mse":
             source = np.asarray(piece.feeds[first_input], np.float64)
@@ -91,7 +97,7 @@ class TaskSums:
             return
         fits = looks_like_scores(reference) and len(reference) == len(piece.samples)
         self._same(fits, f"top1 needs one row of class scores a sample, but the first output is {list(reference.shape)}.")
-        assert self.labels is not None  # Task.of refused
+        assert self.labels is not None  # TaskSums.of refuses top1 without labels
         truth = self.labels[piece.samples.start : piece.samples.stop]
         self.total += [float((result.argmax(-1) == truth).sum()) for result in (reference, other)]
         self.count += len(truth)

@@ -1,8 +1,8 @@
-"""Why onnxruntime computes a node in float: a table of facts about what its CPU provider fuses into
-integer kernels.
+"""Explain why onnxruntime computes a node in float.
 
-Facts: onnxruntime/core/optimizer/qdq_transformer/selectors_actions, each confirmed by reading
-graphs back (tests/prove/test_why_float.py).
+The rules are facts about what its CPU provider fuses into integer kernels, from
+onnxruntime/core/optimizer/qdq_transformer/selectors_actions; each is confirmed by reading graphs
+back (tests/prove/test_why_float.py).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _WIDE = {ir.DataType.INT16: "16-bit", ir.DataType.UINT16: "16-bit", ir.DataType.
 
 
 def why_float(node: ir.Node, kernel: RanKernel) -> str:
-    """One clause for a node of the given model (Q/DQ form) that onnxruntime left in float."""
+    """The reason, in one clause, why onnxruntime left a node of a model in Q/DQ form in float."""
     if kernel.runs == "control":
         return "control flow; the nodes of its bodies are listed by themselves"
     if kernel.runs == "other":
@@ -65,8 +65,10 @@ def _inputs(node: ir.Node) -> str | None:
 
 
 def _bias(node: ir.Node) -> str | None:
-    """A bias must be int32 with scale = input scale * weight scale; a float bias is quantized by
-    onnxruntime itself.
+    """The reason when the bias prevents an integer kernel.
+
+    A bias must be int32 with scale = input scale * weight scale. A float bias is no obstacle:
+    onnxruntime quantizes it.
     """
     at = operator_of(node).bias
     bias = stored(node.inputs[at]) if at is not None and at < len(node.inputs) else None
@@ -106,7 +108,9 @@ def _output(node: ir.Node) -> str | None:
 
 
 def _activation(node: ir.Node) -> str | None:
-    """Conv -> Relu -> Quantize fuses only when the grid cuts off at 0 by itself: its zero point is
+    """The reason when the Relu or Clip behind a node prevents an integer kernel.
+
+    Conv -> Relu -> Quantize fuses only when the grid itself cuts off at 0: its zero point must be
     the lowest code.
     """
     value = node.outputs[0]
