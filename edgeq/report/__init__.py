@@ -1,1 +1,1 @@
-"""What came of a run, as data, text and HTML."""
+"""The results of a run as data, as text and as HTML."""

@@ -1,5 +1,6 @@
-"""What codebooks did to each weight: bits, bytes, error, zeros, and the numbers behind a picture of
-it.
+"""Describe what a codebook did to each weight.
+
+A description holds bits, bytes, error, zeros, and the numbers behind a picture.
 """
 
 from __future__ import annotations
@@ -20,41 +21,54 @@ from edgeq.schema.plan import Plan
 from edgeq.schema.scaling import factors_of
 from edgeq.schema.weights import weight_key
 
+#: bins of the histogram of a weight
 BINS = 64
 
 
 @dataclass(frozen=True)
 class CodebookLayer:
-    """One weight. bits: of an index. bytes: of indices, tables and scales in the file; float_bytes:
-    of the float weight.
+    """What a codebook did to one weight."""
 
-    sqnr_db: 10 log10(sum w^2 / sum (w - w')^2). zeros: share of the new weights. centroids: the
-    table's numbers, in real units of the first channel where channels have scales; histogram:
-    counts of the float weights in equal bins from low to high.
-    """
-
+    #: name of the node that reads the weight
     node: str
+    #: shape of the weight
     shape: tuple[int, ...]
+    #: which elements share a table, as plans write it
     granularity: str
+    #: bits of an index
     bits: int
+    #: entries of a table
     entries: int
+    #: bytes of indices, tables and scales in the file
     bytes: int
+    #: bytes of the float weight
     float_bytes: int
+    #: 10 log10(sum w^2 / sum (w - w')^2) in dB
     sqnr_db: float
+    #: share of zeros among the new weights, 0..1
     zeros: float
+    #: lower end of the histogram
     low: float
+    #: upper end of the histogram
     high: float
+    #: counts of the float weights in equal bins from low to high
     histogram: tuple[int, ...]
+    #: values of the first table, in real units; where channels have scales, those of the first
+    #: channel
     centroids: tuple[float, ...]
 
     @property
     def bits_per_weight(self) -> float:
-        """With tables and scales."""
+        """Bits that each weight takes, including tables and scales."""
         return 8 * self.bytes / max(self.float_bytes // 4, 1)
 
 
 def describe(node: str, weight: F32, new: F32, book: Codebook, scale: F32) -> CodebookLayer:
-    """weight and what it became. scale: of a table's numbers, one or one a channel."""
+    """Describe a weight and what it became.
+
+    new: the weight as the codebook gives it back. scale: what a table's numbers are multiplied by,
+    one number or one per channel.
+    """
     weight, new = np.asarray(weight, np.float32), np.asarray(new, np.float32)
     noise, energy = float(np.square(weight - new, dtype=np.float64).sum()), float(np.square(weight, dtype=np.float64).sum())
     counts, edges = np.histogram(weight, BINS)
@@ -77,17 +91,19 @@ def describe(node: str, weight: F32, new: F32, book: Codebook, scale: F32) -> Co
 
 
 def planned_layers(model: ir.Model, plan: Plan) -> tuple[CodebookLayer, ...]:
-    """Of an int8 plan, in graph order; nodes that share a weight are told once. model: the prepared
-    float model.
+    """The codebooks of an int8 plan, in graph order; a weight that nodes share is listed once.
+
+    model: the prepared float model.
     """
     return tuple(describe(name, weight, new, book, scale) for name, weight, new, book, scale in planned_weights(model, plan).values())
 
 
+#: node, float weight, new weight, codebook of its integers, scales
 Told = tuple[str, F32, F32, Codebook, F32]
 
 
 def planned_weights(model: ir.Model, plan: Plan) -> Mapping[str, Told]:
-    """Weight name -> node, float weight, new weight, codebook of its integers, scales."""
+    """Weight name -> what a plan makes of it (see Told), for each weight stored as a codebook."""
     found: dict[str, Told] = {}
     model = migrated(model, plan.factors).clone()
     Equalize(factors_of(plan.equalization))(model)

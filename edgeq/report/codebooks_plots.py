@@ -1,5 +1,6 @@
-"""A picture for each codebook: the weight, its shared values, and where the values lie among the
-weights.
+"""Draw a picture of each codebook.
+
+It shows the weight, its shared values, and where these values lie among the weights.
 """
 
 from __future__ import annotations
@@ -21,13 +22,16 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-#: a matrix up to this many numbers has them written in; a larger picture is cut to SIDE rows and
-#: columns
+#: the numbers of a matrix are written into it up to WRITTEN of them; a larger picture is cut to
+#: SIDE rows and columns
 WRITTEN, SIDE = 150, 512
 
 
 def check_plots(folder: Path) -> None:
-    """Refuse before long work what cannot be drawn or written. Raises MissingExtra, BadOutput."""
+    """Check before long work that pictures can be drawn and written.
+
+    Raises MissingExtra without matplotlib, BadOutput when the folder is a file.
+    """
     try:
         import matplotlib  # noqa: F401  # only whether it is there
     except ImportError:
@@ -37,8 +41,9 @@ def check_plots(folder: Path) -> None:
 
 
 def write_plots(folder: Path, layers: tuple[CodebookLayer, ...], weights: Mapping[str, tuple[F32, F32]], *, force: bool) -> list[Path]:
-    """One PNG a layer, named after its node with a number in front. weights: node -> float weight
-    and new weight.
+    """Write one PNG per layer, named by a number and its node; returns the paths.
+
+    weights: node -> float weight and new weight. Raises BadOutput.
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{place:03}_{re.sub(r'[^A-Za-z0-9.-]+', '_', layer.node).strip('_')[:80]}.png" for place, layer in enumerate(layers)]
@@ -50,8 +55,9 @@ def write_plots(folder: Path, layers: tuple[CodebookLayer, ...], weights: Mappin
 
 
 def draw(layer: CodebookLayer, weight: F32, new: F32) -> bytes:
-    """A PNG: original, shared values in the same colours, histogram with centroids. The same input
-    gives the same bytes.
+    """A PNG of the original weight, the shared values, and a histogram with the centroids.
+
+    Both weights have the same colours. The same input gives the same bytes.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -74,12 +80,15 @@ def draw(layer: CodebookLayer, weight: F32, new: F32) -> bytes:
 
 
 def _scaled(layer: CodebookLayer, new: F32) -> bool:
-    """Whether channels have scales of their own: then there are more numbers than the table has."""
+    """Whether channels have scales of their own: then there are more values than in the table."""
     return len(np.unique(new[:64])) > len(layer.centroids)
 
 
 def _matrix(axes: Axes, weight: F32, bound: float, title: str) -> None:
-    """Rows are the first axis. Small ones with their numbers, large ones as an image."""
+    """Draw a weight as an image whose rows are the first axis.
+
+    The numbers of a small matrix are written into it.
+    """
     matrix = weight.reshape(weight.shape[0], -1)
     axes.imshow(matrix[:SIDE, :SIDE], cmap="RdBu_r", vmin=-bound, vmax=bound, aspect="auto", interpolation="nearest")
     cut = "" if max(matrix.shape) <= SIDE else f", first {min(SIDE, matrix.shape[0])} x {min(SIDE, matrix.shape[1])}"

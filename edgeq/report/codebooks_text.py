@@ -1,4 +1,4 @@
-"""Codebooks for a terminal: one line for all, then a table with the layers."""
+"""Show codebooks on a terminal: one line for all, then a table of the layers."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from rich.text import Text
 
 from edgeq.report.codebooks import CodebookLayer
 
-#: layers listed before the rest becomes a count
+#: number of layers in the table; of the others only the count is shown
 SHOWN = 12
 _BARS = " ▁▂▃▄▅▆▇█"
 
 
 def codebook_lines(layers: Sequence[CodebookLayer]) -> list[RenderableType]:
-    """The sum over all weights, the layers with the least SQNR, and how their weights lie."""
+    """The sum over all weights, and the layers with the lowest SQNR and their histograms."""
     parts: list[RenderableType] = [Text(codebook_summary(layers)), _table(sorted(layers, key=lambda layer: layer.sqnr_db)[:SHOWN])]
     if len(layers) > SHOWN:
         parts.append(Text(f"and {len(layers) - SHOWN} more, with less error", "dim"))
@@ -24,7 +24,7 @@ def codebook_lines(layers: Sequence[CodebookLayer]) -> list[RenderableType]:
 
 
 def codebook_summary(layers: Sequence[CodebookLayer]) -> str:
-    """How many there are, and what a weight takes."""
+    """How many weights are in codebooks, and how many bits each weight takes."""
     weights, stored = sum(layer.float_bytes // 4 for layer in layers), sum(layer.bytes for layer in layers)
     return f"{len(layers)} weights in codebooks: {8 * stored / max(weights, 1):.3f} bits a weight with tables and scales"
 

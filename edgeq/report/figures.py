@@ -1,4 +1,4 @@
-"""Figures for people: bytes, decibels, shares and counts as text, and how good an SQNR is."""
+"""Format figures for people: bytes, decibels, shares and counts; and grade an SQNR."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from edgeq.report.report import Fidelity
 
 Grade = Literal["good", "fair", "poor"]
 
-#: SQNR that fills a bar; above it an int8 layer is as good as float for any eye
+#: SQNR in dB that fills a bar; above it no difference from float is visible
 FULL_BAR_DB = 50.0
 _COLOURS: dict[Grade, str] = {"good": "green", "fair": "yellow", "poor": "red"}
 
 
 def human_bytes(count: int | float) -> str:
-    """1,234 B, 12.3 kB, 4.56 MB in decimal units."""
+    """A number of bytes in decimal units, such as 999 B, 12.3 kB or 4.56 MB."""
     for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if count >= factor:
             return f"{count / factor:.3g} {unit}" if count < 1000 * factor else f"{count / factor:,.0f} {unit}"
@@ -26,7 +26,7 @@ def human_bytes(count: int | float) -> str:
 
 
 def decibels(value: float | None) -> str:
-    """One decimal; "exact" for equal outputs, which have no noise to compare with."""
+    """dB with one decimal; "exact" for equal outputs, which have no noise; "-" when unknown."""
     if value is None or math.isnan(value):
         return "-"
     return "exact" if value == math.inf else f"{value:.1f}"
@@ -38,7 +38,7 @@ def bar_share(sqnr_db: float) -> float:
 
 
 def grade(sqnr_db: float) -> Grade:
-    """20 dB is a noise of 10 % of the signal's amplitude, 10 dB one of 32 %."""
+    """Grade an SQNR: at 20 dB the noise has 10 % of the signal's amplitude, at 10 dB 32 %."""
     return "good" if sqnr_db >= 20 else "fair" if sqnr_db >= 10 else "poor"
 
 
@@ -56,7 +56,7 @@ def fidelity_text(fidelity: Fidelity) -> Text:
 
 
 def accuracy_text(accuracy: Accuracy) -> Text:
-    """The figure of both models; for top-1 also the change in percentage points."""
+    """The metric of both models; for top-1 also the change in percentage points."""
     if accuracy.metric != "top1":
         return Text(f"{accuracy.metric}: float {accuracy.float:.4g}, int8 {accuracy.int8:.4g}")
     change = 100 * (accuracy.int8 - accuracy.float)
@@ -65,5 +65,5 @@ def accuracy_text(accuracy: Accuracy) -> Text:
 
 
 def threads_text(threads: int) -> str:
-    """threads: 0 leaves the number to the runtime."""
+    """A number of threads in words; 0 leaves the number to the runtime."""
     return f"{threads} thread{'s' if threads != 1 else ''}" if threads else "default threads"

@@ -1,4 +1,4 @@
-"""The report of a run of quantize, from what the run made and measured."""
+"""Build the report of a run of quantize from what the run made and measured."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from edgeq.version import __version__
 class Run:
     """What a run of quantize made and measured."""
 
+    #: what the run started from
     setup: SetUp
     #: the plan that was carried out
     plan: Plan
@@ -36,7 +37,7 @@ class Run:
     model: ir.Model
     #: the calibration data; None: the run had statistics or a plan instead
     dataset: Dataset | None
-    #: what the real runtime said
+    #: what was measured in the real runtime
     evidence: Evidence
     #: the time that each stage took
     clock: Clock
@@ -46,7 +47,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a run has to tell in words."""
+    """What a run tells in words."""
 
     #: doubts about the data
     warnings: tuple[str, ...]
@@ -59,8 +60,9 @@ class Verdict:
 
 
 def gate_of(comparison: Comparison | None, floors: Floors) -> tuple[Gate, tuple[str, ...]]:
-    """Whether the floors hold, and a line for each that does not. Raises FloorMissed where there
-    are floors and nothing was compared.
+    """Whether the floors hold, and one line for each that does not.
+
+    Raises FloorMissed when there are floors but nothing was compared.
     """
     if not floors.wanted:
         return "none", ()
@@ -101,13 +103,13 @@ def build_report(run: Run, verdict: Verdict) -> Report:
 
 
 def versions() -> dict[str, str]:
-    """Versions of everything that can change the result."""
+    """Package -> version, for everything that can change the result."""
     packages = ("numpy", "onnx", "onnxruntime", "onnx-ir", "onnxscript", "onnxsim")
     return {"edgeq": __version__, "python": platform.python_version()} | {name: version(name) for name in packages}
 
 
 def peak_rss_mb() -> float:
-    """The largest resident set of this process so far, MB (10^6 bytes)."""
+    """The largest resident set of this process so far, in MB (10^6 bytes)."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
 

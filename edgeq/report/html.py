@@ -1,5 +1,6 @@
-"""The report as one self-contained HTML file: no network, light and dark, every model string
-escaped.
+"""Render the report as one self-contained HTML file.
+
+The file needs no network and suits light and dark displays; every string of the model is escaped.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
 
 
 def to_html(report: Report, out: str = "model.int8.onnx") -> str:
-    """HTML text. out: the int8 model's path as the snippet should load it. Raises MissingExtra
-    without jinja2.
+    """The report as HTML text.
+
+    out: path from which the snippet loads the int8 model. Raises MissingExtra without jinja2.
     """
     template = _environment().from_string((files("edgeq.report") / "report.html.j2").read_text(encoding="utf-8"))
     return template.render(
@@ -69,13 +71,14 @@ def _bar(sqnr_db: float) -> str:
 
 
 def _score(value: float, metric: str) -> str:
-    """A share in percent, an error as it is."""
+    """A share in percent; an error as it is."""
     return f"{100 * value:.2f} %" if metric == "top1" else f"{value:.4g}"
 
 
 def _picture(layer: CodebookLayer) -> str:
-    """The histogram of the float weights, on a logarithmic scale so that tails are seen, and a line
-    for each value of the table.
+    """An SVG with the histogram of the float weights and a line for each value of the table.
+
+    The histogram has a logarithmic scale, so that its tails are visible.
     """
     peak, span = max(layer.histogram, default=0), (layer.high - layer.low) or 1.0
     heights = [math.log1p(count) / math.log1p(max(peak, 1)) for count in layer.histogram]

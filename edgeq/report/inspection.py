@@ -1,5 +1,7 @@
-"""What a float model is and would become: operators, parameters, MACs, flash and RAM in float and
-int8, dynamic sizes, placement.
+"""Describe a float model and what it would become in int8.
+
+The description holds operators, parameters, MACs, flash and RAM in float and in int8, dynamic
+sizes, and the placement.
 """
 
 from __future__ import annotations
@@ -20,8 +22,9 @@ from edgeq.rewrite.prepare import prepare
 from edgeq.schema.plan import PlacedAs
 from edgeq.schema.target import Target
 
-#: a scale and a zero point beside each int8 tensor or channel
+#: bytes of the scale and the zero point of each int8 tensor or channel
 GRID_BYTES = 5
+#: bytes of one bias as int32
 BIAS_BYTES = 4
 
 
@@ -30,13 +33,13 @@ class OperatorCount:
     """The nodes of one operator type."""
 
     op_type: str
-    #: how many there are in the file
+    #: number of nodes in the file
     in_file: int
-    #: how many there are in the prepared model
+    #: number of nodes in the prepared model
     prepared: int
-    #: how many of the prepared ones the target would run in integers
+    #: number of prepared nodes that the target would run in integers
     int8: int
-    #: multiply-accumulates of the prepared ones
+    #: multiply-accumulates of the prepared nodes
     macs: int
 
 
@@ -53,8 +56,10 @@ class NodeForecast:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What a float model is and would become. Figures are for one sample; a dynamic size counts 1
-    as the batch and edgeq.graph.macs.UNKNOWN_DIM elsewhere.
+    """What a float model is and would become.
+
+    Figures are for one sample. Of the dynamic sizes, the batch counts as 1 and any other as
+    edgeq.graph.macs.UNKNOWN_DIM.
     """
 
     #: path of the file
@@ -75,13 +80,13 @@ class Inspection:
     weight_bytes_float: int
     #: what they would take as integers, with their scales and zero points
     weight_bytes_int8: int
-    #: the most that lives at once (RAM) when nodes run in file order, in float
+    #: largest size of all activations alive at once (RAM) when nodes run in file order, in float
     activation_bytes_float: int
-    #: the same with the values of integer nodes as bytes
+    #: the same with one byte for each element that integer nodes make
     activation_bytes_int8: int
     #: name of the target
     target: str
-    #: one row per operator type, the one with most MACs first
+    #: one row per operator type, the type with most MACs first
     operators: tuple[OperatorCount, ...]
     #: the prepared nodes
     nodes: tuple[NodeForecast, ...]
@@ -90,8 +95,9 @@ class Inspection:
 
 
 def inspect_model(loaded: Loaded, target: Target, shapes: Mapping[str, tuple[int, ...]] | None = None) -> Inspection:
-    """Prepare a copy of the model as `quantize` would and count. Raises what prepare and place
-    raise.
+    """Prepare a copy of the model as `quantize` would, and count.
+
+    Raises what prepare and place raise.
     """
     prepared = prepare(loaded.model, shapes=shapes or {}, min_opset=target.min_opset, max_opset=target.max_opset)
     model = prepared.model
@@ -131,8 +137,9 @@ def _constants(model: ir.Model) -> list[tuple[ir.Value, ir.TensorProtocol]]:
 
 
 def _flash(model: ir.Model, target: Target, placed: Placement | None) -> int:
-    """Bytes of all constants; with a placement, those that integer nodes read take their integer
-    form.
+    """Bytes of all constants.
+
+    With a placement, constants that only integer nodes read count in their integer form.
     """
     return sum(_constant_bytes(value, tensor, target, placed) for value, tensor in _constants(model))
 
@@ -161,7 +168,7 @@ def _dynamic(inputs: tuple[InputSpec, ...]) -> tuple[str, ...]:
 
 
 def _operators(original: ir.Model, prepared: ir.Model, placed: Placement) -> tuple[OperatorCount, ...]:
-    """One row per operator type, the one with most MACs first."""
+    """One row per operator type, the type with most MACs first."""
     in_file = Counter(node.op_type for node in nodes(original))
     after = Counter(node.op_type for node in nodes(prepared))
     integer = Counter(place.op_type for place in placed.nodes.values() if place.runs != "float")

@@ -1,5 +1,6 @@
-"""What a run of quantize gives: the int8 model, its plan and its report; in ONNX's form or in
-TFLite's.
+"""The result of a run of quantize: the int8 model, its plan and its report.
+
+The model can be saved in ONNX's form or in TFLite's.
 """
 
 from __future__ import annotations
@@ -18,15 +19,15 @@ from edgeq.schema.plan import Plan
 
 @dataclass(frozen=True, eq=False)
 class Quantized:
-    """An int8 model with the plan that made it and the report on what came of it."""
+    """An int8 model with the plan that made it and the report about it."""
 
     #: the int8 model
     model: ir.Model
-    #: the plan that it was made by
+    #: the plan that was carried out
     plan: Plan
-    #: what came of it
+    #: what was measured, and how the run went
     report: Report
-    #: the float model's file; None: it came from memory
+    #: file of the float model; None: it came from memory
     source: Path | None
 
     @property
@@ -40,10 +41,10 @@ class Quantized:
         return self.report.missed
 
     def save(self, path: str | Path, *, force: bool = False) -> None:
-        """Write the model, atomically; in TFLite's form when the path ends in .tflite.
+        """Write the model atomically, in TFLite's form when the path ends in .tflite.
 
-        Raises BadOutput: the path exists and force is off, or it is the float model's;
-        UnsupportedOp: TFLite cannot express a node.
+        Raises BadOutput when the path exists and force is off, or when it is the float model's;
+        UnsupportedOp when TFLite cannot express a node.
         """
         inputs = [] if self.source is None else [self.source]
         if Path(path).suffix == ".tflite":
@@ -52,8 +53,9 @@ class Quantized:
             save_model(self.model, Path(path), force=force, inputs=inputs)
 
     def check_form(self, path: str | Path) -> None:
-        """Refuse a form that cannot hold the model, before anything is written. path: its ending
-        names the form. Raises UnsupportedOp.
+        """Refuse a form that cannot hold the model, before anything is written.
+
+        path: its suffix names the form. Raises UnsupportedOp.
         """
         if Path(path).suffix == ".tflite":
             emit_tflite(self.model)

@@ -1,5 +1,6 @@
-"""What came of a run, as frozen data. text.py shows it on a terminal, html.py as a page; JSON is
-`to_json`.
+"""The report of a run as frozen data.
+
+text.py shows it on a terminal, html.py as a page, and Report.to_json as JSON.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from edgeq.search.verdict import Search
 
 SCHEMA_VERSION = 1
 
-#: from this int8/float ratio upwards the int8 model counts as not faster: below it lies the noise
-#: of a paired median
+#: the int8 model counts as not faster from this int8/float ratio upwards: a smaller gain lies
+#: within the noise of a paired median
 NOT_FASTER = 0.97
 
 
@@ -60,7 +61,7 @@ class Times:
 
 @dataclass(frozen=True)
 class Fidelity:
-    """Int8 (q) against float (f) on the first output."""
+    """How far the first output of the int8 model (q) is from the float model's (f)."""
 
     #: 10 log10(sum f^2 / sum (f - q)^2) in dB; inf when bit-equal
     sqnr_db: float
@@ -68,16 +69,17 @@ class Fidelity:
     cosine: float
     #: share of samples with the same arg-max, 0..1; None: the output is not class scores
     top1_agreement: float | None
-    #: how many samples both models ran on
+    #: number of samples that both models ran on
     samples: int
 
 
 @dataclass(frozen=True)
 class StepSqnr:
-    """A step that changes the numbers."""
+    """The SQNR after a step of the decision that changes the numbers."""
 
+    #: name of the step
     name: str
-    #: of the first output after the step, in dB
+    #: SQNR of the first output after the step, in dB; None: it was not measured
     sqnr_db: float | None
 
 
@@ -86,7 +88,7 @@ class Port:
     """A model input or output."""
 
     name: str
-    #: what the application hands over or gets, as numpy calls it
+    #: dtype of what the application passes in or gets, as numpy calls it
     dtype: str
     #: sizes; a dynamic one is a name or None; None for all: the rank is unknown
     shape: tuple[int | str | None, ...] | None
@@ -102,8 +104,9 @@ class Port:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything a run can say about its result. None: not measured (--no-prove, no labels, no
-    data).
+    """Everything that a run can say about its result.
+
+    None: not measured (--no-prove, no labels, no data).
     """
 
     #: path of the float model, or "(in memory)"
@@ -146,21 +149,23 @@ class Report:
     schema_version: int = SCHEMA_VERSION
 
     def to_json(self) -> str:
-        """Strict JSON text; a number that JSON lacks (the SQNR of equal outputs is infinite) is
-        null.
+        """Strict JSON text.
+
+        A number that JSON lacks, such as the infinite SQNR of equal outputs, becomes null.
         """
         return to_json(self)
 
 
 def with_comparison(report: Report, found: Comparison) -> Report:
-    """The report with the fidelity, accuracy and layers of another comparison, such as one on
-    evaluation data.
+    """The report with the fidelity, accuracy and layers of another comparison.
+
+    That may be one on evaluation data.
     """
     return replace(report, fidelity=fidelity_of(found), accuracy=found.accuracy, layers=found.layers)
 
 
 def fidelity_of(found: Comparison) -> Fidelity:
-    """How far the first output is from the float model's."""
+    """The fidelity of the first output of a comparison."""
     first = found.outputs[0]
     return Fidelity(first.sqnr_db, first.cosine, first.top1_agreement, found.samples)
 
@@ -177,7 +182,7 @@ def verdict(latency: Latency) -> str:
 
 
 def report_format(path: Path) -> Literal["json", "html"]:
-    """The form that a report path asks for by its extension. Raises BadOutput for any other."""
+    """The format that the suffix of a report's path asks for. Raises BadOutput for any other."""
     forms: dict[str, Literal["json", "html"]] = {".json": "json", ".html": "html", ".htm": "html"}
     form = forms.get(path.suffix.lower())
     if form is None:

@@ -1,4 +1,4 @@
-"""A search for a terminal: what was chosen and why, and the points that nothing else beats."""
+"""Show a search on a terminal: what was chosen and why, and the points that nothing else beats."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edgeq.search.verdict import Search
 
 
 def search_lines(search: Search | None) -> list[RenderableType]:
-    """The section on the search; empty without one."""
+    """The section on the search; empty when there was none."""
     if search is None:
         return []
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
@@ -33,7 +33,7 @@ def search_lines(search: Search | None) -> list[RenderableType]:
 
 
 def judged_on(search: Search) -> str:
-    """On what the candidates were judged, and what that means for the figures."""
+    """Which data the candidates were judged on, and what that means for the figures."""
     on = f"{search.tried} candidate{'s' * (search.tried != 1)} judged on {search.samples} samples of {search.data}"
     if search.apart:
         return f"{on}; the figures of this report are from the same samples."

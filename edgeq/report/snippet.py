@@ -1,4 +1,4 @@
-"""The Python that a user needs to run the int8 model, as text."""
+"""Write the Python code that a user needs to run the int8 model."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from edgeq.report.report import Port, Report
 
 
 def snippet(report: Report, out: str) -> str:
-    """Python that runs the int8 model: the optimization level that integer kernels need, and what
-    each input becomes.
+    """Python code that runs the int8 model.
+
+    It sets the optimization level that integer kernels need, and says what each input becomes.
     """
     if out.endswith(".tflite"):
         return _litert(report, out)
@@ -28,7 +29,7 @@ def snippet(report: Report, out: str) -> str:
 
 
 def _litert(report: Report, out: str) -> str:
-    """The same for LiteRT; images are channels last there."""
+    """The same for LiteRT, where images have their channels last."""
     lines = [
         "from ai_edge_litert.interpreter import Interpreter",
         "",

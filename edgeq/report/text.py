@@ -1,4 +1,4 @@
-"""The report for a terminal: compact, readable at 80 columns, and plain about what is not good."""
+"""Show the report on a terminal: compact, readable at 80 columns, and plain about weaknesses."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from edgeq.report.report import NOT_FASTER, Report, verdict
 from edgeq.report.search_lines import search_lines
 from edgeq.report.snippet import snippet
 
-#: names listed for one reason before the rest becomes a count
+#: number of names listed for one reason; of the others only the count is shown
 NAMES_SHOWN = 4
 LAYERS_SHOWN = 5
-#: stages that took less are not worth a word
+#: stages that took fewer seconds are not shown
 SHOWN_FROM_S = 0.05
 
 
 def report_text(report: Report, out: str = "model.int8.onnx") -> RenderableType:
-    """The whole report. out: the int8 model's path as the closing snippet should load it."""
+    """The whole report. out: path from which the closing snippet loads the int8 model."""
     parts: list[RenderableType] = [_title(report), _facts(report)]
     if report.placement is not None:
         parts += _section("Float nodes, and why", float_nodes(report.placement))
@@ -57,8 +57,9 @@ def float_nodes(placement: Proof) -> list[RenderableType]:
 
 
 def reasons(nodes: Sequence[tuple[str, str, str]]) -> list[RenderableType]:
-    """(name, operator, reason) rows grouped by reason, the one with most nodes first: operators
-    beside reason and names.
+    """Rows (name, operator, reason) grouped by reason, the reason with most nodes first.
+
+    Each row of the table has the operators on the left, the reason and the names on the right.
     """
     groups: dict[str, list[tuple[str, str]]] = {}
     for name, op_type, reason in nodes:
@@ -119,8 +120,10 @@ def _facts(report: Report) -> Table:
 
 
 def placement_lines(placement: Proof) -> tuple[Text, Text]:
-    """How many nodes run as what and the share of the work; then the steps between float and
-    integers that are left.
+    """Two lines on the placement of the nodes.
+
+    The first counts nodes by how they run and gives the share of the work; the second counts the
+    conversions between float and integers that are left.
     """
     vanished = sum(node.runs_as == "vanished" for node in placement.nodes)
     text = Text.assemble((f"{placement.int8} int8", "green"), ", ")
@@ -131,7 +134,7 @@ def placement_lines(placement: Proof) -> tuple[Text, Text]:
 
 
 def latency_lines(latency: Latency) -> tuple[Text, Text]:
-    """The figures, then the verdict in words."""
+    """The figures of the latency, then the verdict in words."""
     text = Text(f"float {latency.float_ms:.3g} ms, int8 {latency.int8_ms:.3g} ms ({latency.ratio:.2f}x)")
     text.append(f" · {threads_text(latency.threads)}, batch {latency.batch}", "dim")
     return text, Text(verdict(latency), "green" if latency.ratio < NOT_FASTER else "bold yellow")
