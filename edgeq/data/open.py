@@ -33,11 +33,13 @@ def open_dataset(
 ) -> Dataset:
     """Open data for a model with these inputs.
 
-    spec: an .npz file with one array per input (axis 0 = sample; an array with one rank more than
-    the input: each row is a whole feed), a .npy file for a model with one input, a folder of .npy,
-    .npz or image files with a set.toml, the name of a shipped set (it wins over a folder of that
-    name; write ./NAME for the folder), or a mapping of arrays like an .npz. samples: use the first
-    N. split: the part of a set. shapes: freezes dynamic dimensions (--shape NAME=DIMS). Names,
+    spec: an .npz file with one array per input, a .npy file for a model with one input, a folder of
+    .npy, .npz or image files with a set.toml, the name of a shipped set (it takes precedence over a
+    folder of that name; write ./NAME for the folder), or a mapping of arrays like an .npz. Axis 0
+    of an array is the sample; with one rank more than the input, each row is a whole feed.
+
+    samples: how many to use, from the first on; None: all. split: which part of a set to use.
+    shapes: sizes for dynamic dimensions, which freeze them (--shape NAME=DIMS). Names, array
     lengths and the first sample are checked now, the other samples when they are read. Raises
     BadData.
 

@@ -18,8 +18,9 @@ class Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     def _changed(self, fields: Mapping[str, object]) -> Self:
-        """A copy with other values in some fields, validated like any other: what the typed methods
-        of a document are made of. pydantic's own model_copy takes whatever it is given.
+        """A copy with other values in some fields, validated like any other document.
+
+        The typed methods of documents use it; pydantic's own model_copy does not validate.
         """
         return self.model_validate({**dict(self), **fields})
 
