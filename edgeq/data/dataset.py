@@ -16,6 +16,7 @@ from edgeq.errors import BadData
 from edgeq.graph.signature import InputSpec
 from edgeq.numerics.arrays import I64, AnyArray
 
+#: name of a model input -> array
 Feeds = dict[str, AnyArray]
 
 

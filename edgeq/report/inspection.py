@@ -32,6 +32,7 @@ BIAS_BYTES = 4
 class OperatorCount:
     """The nodes of one operator type."""
 
+    #: ONNX operator type
     op_type: str
     #: number of nodes in the file
     in_file: int
@@ -47,8 +48,11 @@ class OperatorCount:
 class NodeForecast:
     """Where one prepared node would run."""
 
+    #: name of the node
     name: str
+    #: ONNX operator type
     op_type: str
+    #: how it would run
     runs: PlacedAs
     #: why, for people
     reason: str
@@ -66,7 +70,9 @@ class Inspection:
     model: str
     #: sha256 of the file, in hexadecimal
     hash: str
+    #: size of the file and its external data
     file_bytes: int
+    #: opset version of the file
     opset: int
     inputs: tuple[InputSpec, ...]
     outputs: tuple[InputSpec, ...]

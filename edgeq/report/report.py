@@ -87,6 +87,7 @@ class StepSqnr:
 class Port:
     """A model input or output."""
 
+    #: name of the input or output
     name: str
     #: dtype of what the application passes in or gets, as numpy calls it
     dtype: str
@@ -111,6 +112,7 @@ class Report:
 
     #: path of the float model, or "(in memory)"
     model: str
+    #: None: the run had statistics or a plan instead
     data: DataInfo | None
     #: name of the target
     target: str
@@ -125,7 +127,9 @@ class Report:
     peak_rss_mb: float
     #: which kernel of the runtime each node runs on
     placement: Proof | None = None
+    #: how far the first output is from float
     fidelity: Fidelity | None = None
+    #: task metric of both models
     accuracy: Accuracy | None = None
     #: the steps of the decision, in order
     steps: tuple[StepSqnr, ...] = ()
@@ -133,6 +137,7 @@ class Report:
     layers: tuple[LayerFidelity, ...] = ()
     #: weights that are stored as codebooks
     codebooks: tuple[CodebookLayer, ...] = ()
+    #: time of one run of both models
     latency: Latency | None = None
     #: the candidates that effort best measured
     search: Search | None = None
@@ -146,6 +151,7 @@ class Report:
     warnings: tuple[str, ...] = ()
     #: what was done that a user might not expect
     notes: tuple[str, ...] = ()
+    #: version of the JSON form
     schema_version: int = SCHEMA_VERSION
 
     def to_json(self) -> str:
