@@ -57,9 +57,9 @@ class Loaded:
 def load_model(path: str | Path, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH, quantized: bool = False) -> Loaded:
     """Read and check an .onnx file of opset 7 or newer.
 
-    max_bytes bounds the file and its external data together, max_depth the nesting of bodies.
-    quantized: accept integer models too. Raises BadModel (UnsupportedOpset) that says what is
-    wrong, where, and how to fix it.
+    max_bytes: limit for the file and its external data together. max_depth: limit for nested
+    If, Loop and Scan bodies. quantized: accept integer models too. Raises BadModel, which says what
+    is wrong, where, and how to fix it; UnsupportedOpset, one of its kinds, for the opset.
 
     >>> from edgeq.data.shipped import shipped_model
     >>> loaded = load_model(shipped_model("digits"))

@@ -18,8 +18,9 @@ JsonValue = None | bool | int | float | str | list["JsonValue"] | dict[str, "Jso
 
 
 def to_json(value: object) -> str:
-    """`value` as indented JSON text with a final newline. Raises TypeError for what has no JSON
-    form (a programmer error).
+    """`value` as indented JSON text with a final newline.
+
+    Raises TypeError for what has no JSON form, which is a programmer error.
 
     >>> print(to_json({"scale": 0.5, "error": float("nan")}), end="")
     {
