@@ -58,8 +58,7 @@ _HOMES = {"EdgeqError": "edgeq.errors", "Recipe": "edgeq.schema.recipe"}
 
 def __getattr__(name: str) -> object:
     if name in __all__:
-        # all of them at once: edgeq.api imports the room edgeq.prove, which would hide the function
-        found = {each: getattr(import_module(_HOMES.get(each, "edgeq.api")), each) for each in __all__}
-        globals().update(found)
-        return found[name]
+        found = getattr(import_module(_HOMES.get(name, "edgeq.api")), name)
+        globals()[name] = found
+        return found
     raise AttributeError(f"module 'edgeq' has no attribute {name!r}")

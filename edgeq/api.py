@@ -20,9 +20,9 @@ from edgeq.io.load import Loaded, load_model, load_proto
 from edgeq.learn.door import Checkpoint, fine_tuned
 from edgeq.passes.boundary.float_boundary import FloatBoundary
 from edgeq.progress import Clock, Progress, Silent
-from edgeq.prove.compare import CompareSettings, Comparison, compare_models
-from edgeq.prove.evidence import Evidence, prove_all
-from edgeq.prove.proof import Proof, prove_placement
+from edgeq.proof.compare import CompareSettings, Comparison, compare_models
+from edgeq.proof.evidence import Evidence, prove_all
+from edgeq.proof.proof import Proof, prove_placement
 from edgeq.refine.steps import check_plan, decide, take_statistics
 from edgeq.report.from_run import Run, Verdict, build_report, gate_of
 from edgeq.report.quantized import Quantized as Quantized

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 
-from edgeq.prove.compare import Accuracy
-from edgeq.prove.latency import Latency
-from edgeq.prove.layer_fidelity import LayerFidelity
-from edgeq.prove.node_rows import ProvenNode
-from edgeq.prove.proof import Proof
+from edgeq.proof.compare import Accuracy
+from edgeq.proof.latency import Latency
+from edgeq.proof.layer_fidelity import LayerFidelity
+from edgeq.proof.node_rows import ProvenNode
+from edgeq.proof.proof import Proof
 from edgeq.report.report import DataInfo, Fidelity, Port, Report, Sizes, StepSqnr, Times
 from edgeq.schema.recipe import Recipe
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-    from edgeq.prove.compare import Comparison
+    from edgeq.proof.compare import Comparison
 
 EXAMPLE = """    edgeq compare model.onnx model.int8.onnx --data eval.npz
 
@@ -42,7 +42,7 @@ def compare(
     from edgeq.data.open import open_dataset
     from edgeq.graph.signature import input_specs, narrower
     from edgeq.passes.boundary.float_boundary import FloatBoundary
-    from edgeq.prove.compare import CompareSettings, check_floors, compare_models
+    from edgeq.proof.compare import CompareSettings, check_floors, compare_models
 
     first, second, recipe = asked.load_model(float_model), asked.load_model(int8_model, quantized=True), asked.recipe
     FloatBoundary()(second.model)

@@ -57,7 +57,7 @@ def _judge(made: Quantized, progress: Progress) -> Report:
     from edgeq.data.open import open_dataset, shipped_model
     from edgeq.graph.signature import input_specs
     from edgeq.io.load import load_model
-    from edgeq.prove.compare import CompareSettings, compare_models
+    from edgeq.proof.compare import CompareSettings, compare_models
     from edgeq.report.report import with_comparison
 
     original = load_model(shipped_model(SET)).model

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from edgeq.io.load import Loaded
-    from edgeq.prove.latency import Latency
-    from edgeq.prove.proof import Proof
-    from edgeq.prove.saturation_audit import LayerBounds
+    from edgeq.proof.latency import Latency
+    from edgeq.proof.proof import Proof
+    from edgeq.proof.saturation_audit import LayerBounds
 
 EXAMPLE = """    edgeq prove model.int8.onnx
 
@@ -71,8 +71,8 @@ def prove(
         prove_runtime(screen, Asked(model, runtime, reference, data, samples, shapes, limit, accelerator, tuple(wanted)))
         return
     from edgeq.io.load import load_model
-    from edgeq.prove.proof import prove_placement, require_int8
-    from edgeq.prove.saturation_audit import audit_sums, require_exact
+    from edgeq.proof.proof import prove_placement, require_int8
+    from edgeq.proof.saturation_audit import audit_sums, require_exact
 
     with screen.progress() as progress:
         progress.start("prove", None)
@@ -96,7 +96,7 @@ def _latency(original: Loaded, proven: Loaded, data: str | None, shapes: Mapping
     from edgeq.data.open import open_dataset
     from edgeq.graph.signature import input_specs
     from edgeq.integers.coded_inputs import coded
-    from edgeq.prove.latency import measure_latency
+    from edgeq.proof.latency import measure_latency
 
     inputs = input_specs(original.model)
     if data is None:
@@ -130,7 +130,7 @@ def sums_line(sums: Sequence[LayerBounds]) -> Text:
     """The largest possible sums relative to their types, and the number of layers beyond them."""
     from rich.text import Text
 
-    from edgeq.prove.saturation_audit import INT16, INT32
+    from edgeq.proof.saturation_audit import INT16, INT32
 
     pair = max((one.pair for one in sums if one.pair is not None), default=0)
     bad = sum(one.saturates or one.overflows for one in sums)

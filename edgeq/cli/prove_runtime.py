@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from edgeq.data.dataset import Dataset
-    from edgeq.prove.other_runtimes import ProofSubject, RuntimeProof
+    from edgeq.proof.other_runtimes import ProofSubject, RuntimeProof
 
 Runtime = Annotated[
     str,
@@ -68,7 +68,7 @@ def prove_runtime(screen: Screen, asked: Asked) -> None:
 
     Raises FloorMissed when a required operator type runs in float.
     """
-    from edgeq.prove.other_runtimes import prove_in
+    from edgeq.proof.other_runtimes import prove_in
 
     runtime = _runtime(asked)
     subject = _subject(asked)
@@ -98,7 +98,7 @@ def _lower(names: Sequence[str]) -> set[str]:
 
 def _subject(asked: Asked) -> ProofSubject:
     from edgeq.io.load import load_model
-    from edgeq.prove.other_runtimes import ProofSubject
+    from edgeq.proof.other_runtimes import ProofSubject
 
     def load(path: Path) -> ProofSubject:
         return ProofSubject(load_model(path, max_bytes=asked.limit, quantized=True).model)

@@ -12,8 +12,8 @@ from edgeq.palettize.palettize import Tune, palettize
 from edgeq.palettize.tuned_tables import tuned_tables
 from edgeq.palettize.widths import Width, WidthsTask, each_width, floors_of
 from edgeq.progress import Progress
-from edgeq.prove.compare import CompareSettings, Comparison, check_floors, compare_models
-from edgeq.prove.task_accuracy import Accuracy
+from edgeq.proof.compare import CompareSettings, Comparison, check_floors, compare_models
+from edgeq.proof.task_accuracy import Accuracy
 from edgeq.schema.recipe import Recipe
 
 

@@ -16,7 +16,7 @@ from edgeq.errors import BadData
 from edgeq.graph.signature import input_specs
 from edgeq.io.load import Loaded
 from edgeq.learn.door import Checkpoint
-from edgeq.prove.task_accuracy import Accuracy
+from edgeq.proof.task_accuracy import Accuracy
 from edgeq.rewrite.set_up import DataSource
 from edgeq.schema.recipe import Floors, Recipe
 from edgeq.schema.task import Shapes

@@ -7,7 +7,7 @@ from typing import Literal
 
 from rich.text import Text
 
-from edgeq.prove.compare import Accuracy
+from edgeq.proof.compare import Accuracy
 from edgeq.report.report import Fidelity
 
 Grade = Literal["good", "fair", "poor"]

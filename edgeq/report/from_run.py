@@ -13,8 +13,8 @@ import onnx_ir as ir
 from edgeq.data.dataset import Dataset
 from edgeq.errors import FloorMissed
 from edgeq.progress import Clock
-from edgeq.prove.compare import Comparison, check_floors
-from edgeq.prove.evidence import Evidence
+from edgeq.proof.compare import Comparison, check_floors
+from edgeq.proof.evidence import Evidence
 from edgeq.report.codebooks import planned_layers
 from edgeq.report.report import DataInfo, Port, Report, Sizes, StepSqnr, Times, fidelity_of
 from edgeq.rewrite.set_up import SetUp

@@ -12,7 +12,7 @@ import onnx_ir as ir
 
 from edgeq.integers.emit import emit_tflite
 from edgeq.io.save import atomic_write_bytes, save_model
-from edgeq.prove.task_accuracy import Accuracy
+from edgeq.proof.task_accuracy import Accuracy
 from edgeq.report.report import Report
 from edgeq.schema.plan import Plan
 

@@ -12,9 +12,9 @@ from typing import Literal
 
 from edgeq.errors import BadOutput
 from edgeq.io.strict_json import to_json
-from edgeq.prove.compare import Accuracy, Comparison, LayerFidelity
-from edgeq.prove.latency import Latency
-from edgeq.prove.proof import Proof
+from edgeq.proof.compare import Accuracy, Comparison, LayerFidelity
+from edgeq.proof.latency import Latency
+from edgeq.proof.proof import Proof
 from edgeq.report.codebooks import CodebookLayer
 from edgeq.schema.recipe import Recipe
 from edgeq.search.verdict import Search

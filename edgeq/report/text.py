@@ -9,9 +9,9 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from edgeq.prove.compare import LayerFidelity
-from edgeq.prove.latency import Latency
-from edgeq.prove.proof import Proof
+from edgeq.proof.compare import LayerFidelity
+from edgeq.proof.latency import Latency
+from edgeq.proof.proof import Proof
 from edgeq.report.codebooks_text import codebook_lines
 from edgeq.report.figures import accuracy_text, bar_share, colour, decibels, fidelity_text, human_bytes, threads_text
 from edgeq.report.report import NOT_FASTER, Report, verdict

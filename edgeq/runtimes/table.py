@@ -23,7 +23,7 @@ RuntimeName = Literal[
     "vela",
 ]
 RUNTIMES: tuple[RuntimeName, ...] = get_args(RuntimeName)
-#: the runtime that edgeq always has: what it runs is read back node by node (edgeq.prove.proof)
+#: the runtime that edgeq always has: what it runs is read back node by node (edgeq.proof.proof)
 DEFAULT: Literal["onnxruntime"] = "onnxruntime"
 #: what a target file may name: one runtime, "tflite" for all that take .tflite files, or "none"
 TargetRuntime = Literal["onnxruntime", RuntimeName, "tflite", "none"]

@@ -14,9 +14,9 @@ import onnx_ir as ir
 
 from edgeq.data.dataset import Batch, Dataset
 from edgeq.progress import Progress
-from edgeq.prove.compare import CompareSettings, check_floors, compare_models
-from edgeq.prove.known_outputs import KnownOutputs
-from edgeq.prove.latency import Latency, Timing, measure_latency
+from edgeq.proof.compare import CompareSettings, check_floors, compare_models
+from edgeq.proof.known_outputs import KnownOutputs
+from edgeq.proof.latency import Latency, Timing, measure_latency
 from edgeq.schema.recipe import Recipe
 from edgeq.search.builder import Builder
 from edgeq.search.candidates import Candidate, integer_share

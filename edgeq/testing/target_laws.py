@@ -22,7 +22,7 @@ from edgeq.io.load import load_model, load_proto
 from edgeq.numerics.grid import dequantize
 from edgeq.passes.boundary.float_boundary import FloatBoundary
 from edgeq.passes.prepare.infer_shapes import InferShapes
-from edgeq.prove.compare import CompareSettings, compare_models
+from edgeq.proof.compare import CompareSettings, compare_models
 from edgeq.report.quantized import Quantized
 from edgeq.rewrite.set_up import DataSource
 from edgeq.runtimes.ort import open_session

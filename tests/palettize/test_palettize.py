@@ -21,7 +21,7 @@ from edgeq.numerics.arrays import F32, AnyArray
 from edgeq.palettize.palettize import palettize
 from edgeq.passes.store.materialize import Materialize
 from edgeq.progress import Silent
-from edgeq.prove.proof import prove_placement
+from edgeq.proof.proof import prove_placement
 from edgeq.runtimes.ort import open_session
 from edgeq.schema.codebook import CodebookWish
 from edgeq.schema.recipe import Recipe

@@ -10,7 +10,7 @@ from edgeq.api import quantize
 from edgeq.errors import BadRecipe
 from edgeq.planning.placement import Placement, place
 from edgeq.planning.placement_cut import Cause
-from edgeq.prove.proof import prove_placement
+from edgeq.proof.proof import prove_placement
 from edgeq.schema.target import load_target
 from tests.graph_text import Constants, net, weights
 

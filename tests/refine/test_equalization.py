@@ -17,7 +17,7 @@ from edgeq.graph.signature import input_specs
 from edgeq.numerics.arrays import F32, F64
 from edgeq.passes.quantize.equalize import Equalize
 from edgeq.progress import Clock, Silent
-from edgeq.prove.compare import CompareSettings, compare_models
+from edgeq.proof.compare import CompareSettings, compare_models
 from edgeq.refine.balance import bounds
 from edgeq.refine.equalization import LARGEST, equalizing_exponents, values_to_measure
 from edgeq.refine.noise_model import NoiseModel, noise_model

@@ -13,7 +13,7 @@ import pytest
 from edgeq.api import Quantized, quantize
 from edgeq.numerics.arrays import F32
 from edgeq.passes.quantize.migrate_scales import migrated_name
-from edgeq.prove.proof import prove_placement
+from edgeq.proof.proof import prove_placement
 from edgeq.refine.draft import Draft
 from edgeq.refine.input_candidates import outlier_factors
 from edgeq.rewrite.pipeline import rewrite

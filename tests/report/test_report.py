@@ -19,8 +19,8 @@ from rich.console import Console
 from edgeq.errors import BadOutput, MissingExtra
 from edgeq.io.strict_json import plain, to_json
 from edgeq.numerics.codebook import encode, parse_grain
-from edgeq.prove.compare import Comparison, OutputFidelity
-from edgeq.prove.latency import Latency
+from edgeq.proof.compare import Comparison, OutputFidelity
+from edgeq.proof.latency import Latency
 from edgeq.report.codebooks import describe
 from edgeq.report.figures import human_bytes
 from edgeq.report.html import to_html

@@ -12,7 +12,7 @@ import pytest
 from edgeq.api import Quantized, quantize
 from edgeq.graph.read import nodes
 from edgeq.numerics.arrays import AnyArray
-from edgeq.prove.proof import prove_placement
+from edgeq.proof.proof import prove_placement
 from edgeq.runtimes.ort import open_session
 from edgeq.schema.recipe import Recipe
 from tests.graph_text import net, weights

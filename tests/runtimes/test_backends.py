@@ -22,9 +22,9 @@ from edgeq.graph.signature import input_specs
 from edgeq.integers.emit import emit_tflite
 from edgeq.integers.legality.check import check_model
 from edgeq.io.load import load_proto
-from edgeq.prove.distance import Distance, OutputDistance
-from edgeq.prove.fidelity import Agreement
-from edgeq.prove.other_runtimes import ProofSubject, RuntimeProof, prove_in
+from edgeq.proof.distance import Distance, OutputDistance
+from edgeq.proof.fidelity import Agreement
+from edgeq.proof.other_runtimes import ProofSubject, RuntimeProof, prove_in
 from edgeq.runtimes.table import RuntimeName, look_up
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Target, load_target

@@ -16,8 +16,8 @@ from edgeq.data.open import open_dataset
 from edgeq.graph.read import nodes
 from edgeq.graph.signature import input_specs
 from edgeq.io.load import load_proto
-from edgeq.prove.compare import compare_models
-from edgeq.prove.proof import prove_placement
+from edgeq.proof.compare import compare_models
+from edgeq.proof.proof import prove_placement
 from edgeq.refine.draft import Draft
 from edgeq.rewrite.lower import lower
 from edgeq.rewrite.pipeline import rewrite

@@ -10,7 +10,7 @@ import onnx_ir as ir
 import pytest
 
 from edgeq.io.load import load_proto
-from edgeq.prove.proof import prove_placement
+from edgeq.proof.proof import prove_placement
 from edgeq.schema.target import load_target
 from edgeq.testing.operator_cases import ALL, Case, floats, ints, number
 from edgeq.testing.operator_nets import build, operator

@@ -25,7 +25,7 @@ from edgeq.numerics.arrays import F32
 from edgeq.palettize.palettize import Palettized, palettize
 from edgeq.palettize.smallest import smallest
 from edgeq.progress import Progress
-from edgeq.prove.compare import CompareSettings, compare_models
+from edgeq.proof.compare import CompareSettings, compare_models
 from edgeq.report.codebooks import CodebookLayer, planned_weights
 from edgeq.report.codebooks_plots import write_plots
 from edgeq.report.codebooks_text import codebook_lines

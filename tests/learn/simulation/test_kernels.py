@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch", reason="torch (extra [learn]) is not instal
 
 from edgeq.learn.operators.quantized import QUANTIZED_OPERATORS  # noqa: E402
 from edgeq.learn.simulation.executor import Executor  # noqa: E402
-from edgeq.prove.read_back import read_back  # noqa: E402
+from edgeq.proof.read_back import read_back  # noqa: E402
 from edgeq.runtimes.ort import open_session  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")

@@ -9,7 +9,7 @@ import pytest
 
 from edgeq.api import quantize
 from edgeq.passes.lower.flatten_to_gemm import FlattenToGemm
-from edgeq.prove.proof import prove_placement
+from edgeq.proof.proof import prove_placement
 from edgeq.schema.recipe import Recipe
 from tests.graph_text import Constants, lines, net, weights
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from edgeq.api import quantize
 from edgeq.passes.place.hold_float import HoldFloat
-from edgeq.prove.proof import prove_placement
+from edgeq.proof.proof import prove_placement
 from edgeq.runtimes.ort import open_session
 from edgeq.schema.recipe import Recipe
 from tests.graph_text import lines, net, weights

@@ -13,7 +13,7 @@ import pytest
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from edgeq.passes.quantize.insert_dynamic import InsertDynamic
-from edgeq.prove.proof import prove_placement
+from edgeq.proof.proof import prove_placement
 from edgeq.runtimes.ort import open_session
 from tests.graph_text import lines, net, weights
 

@@ -17,7 +17,7 @@ from edgeq.numerics.codebook import Grain, parse_grain
 from edgeq.numerics.packing import PARTS
 from edgeq.passes.store.fold_codebooks import FoldCodebooks, Storage
 from edgeq.passes.store.materialize import Materialize
-from edgeq.prove.read_back import read_back
+from edgeq.proof.read_back import read_back
 from edgeq.runtimes.ort import Optimize, open_session
 from tests.graph_text import lines
 

@@ -21,7 +21,7 @@ from edgeq.integers.tflite.read import file_operators
 from edgeq.passes.boundary.float_boundary import FloatBoundary
 from edgeq.passes.boundary.integer_boundary import IntegerBoundary
 from edgeq.progress import Progress, Silent
-from edgeq.prove.distance import Distance, measure_distance
+from edgeq.proof.distance import Distance, measure_distance
 from edgeq.runtimes.protocol import OpenedModel
 from edgeq.runtimes.ran_operator import RanOperator
 from edgeq.runtimes.runtime import Request, Runtime

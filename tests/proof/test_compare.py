@@ -1,4 +1,4 @@
-"""Tests of edgeq.prove.compare, fidelity, layer_fidelity and latency: the sums against plain numpy,
+"""Tests of edgeq.proof.compare, fidelity, layer_fidelity and latency: the sums against plain numpy,
 floors, labels, layers worst first.
 """
 
@@ -14,10 +14,10 @@ import pytest
 
 from edgeq.errors import BadData, BadModel
 from edgeq.numerics.arrays import F32, F64, I64, AnyArray
-from edgeq.prove.compare import Accuracy, CompareSettings, Comparison, OutputFidelity, check_floors, compare_models
-from edgeq.prove.fidelity import ErrorSums
-from edgeq.prove.latency import Timing, measure_latency
-from edgeq.prove.layer_fidelity import match_layers
+from edgeq.proof.compare import Accuracy, CompareSettings, Comparison, OutputFidelity, check_floors, compare_models
+from edgeq.proof.fidelity import ErrorSums
+from edgeq.proof.latency import Timing, measure_latency
+from edgeq.proof.layer_fidelity import match_layers
 from edgeq.schema.recipe import Floors
 
 HEAD = '<ir_version: 8, opset_import: ["": 13]>\n'

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from edgeq.graph.read import constant, nodes, operator_of
-from edgeq.prove.read_back import RanKernel, ReadBack
+from edgeq.proof.read_back import RanKernel, ReadBack
 
 #: how many vanished nodes are passed in search of the kernel that does a node's work; fused
 #: patterns are shorter

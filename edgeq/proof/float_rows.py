@@ -9,7 +9,7 @@ import onnx_ir as ir
 from edgeq.graph.float_form import float_form
 from edgeq.graph.macs import macs
 from edgeq.graph.read import nodes
-from edgeq.prove.node_rows import ProvenAs, ProvenNode
+from edgeq.proof.node_rows import ProvenAs, ProvenNode
 from edgeq.schema.origins import Origin, read_origins
 
 

@@ -1,4 +1,4 @@
-"""Tests of edgeq.prove.why_float: each fact about onnxruntime's fusions, seen in the real runtime
+"""Tests of edgeq.proof.why_float: each fact about onnxruntime's fusions, seen in the real runtime
 together with its reason.
 """
 
@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgeq.prove.proof import prove_placement
+from edgeq.proof.proof import prove_placement
 from tests.qdq_toys import IN, OUT, WEIGHT, toy
 
 CASES = {

@@ -15,7 +15,7 @@ from edgeq.api import quantize
 from edgeq.errors import FloorMissed
 from edgeq.io.load import load_model
 from edgeq.io.save import save_model
-from edgeq.prove.saturation_audit import INT16, audit_sums, require_exact
+from edgeq.proof.saturation_audit import INT16, audit_sums, require_exact
 from edgeq.schema.target import load_target
 from edgeq.schema.target_facts import PAIR_LIMIT
 from tests.changed import changed

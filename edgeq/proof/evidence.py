@@ -9,9 +9,9 @@ import onnx_ir as ir
 from edgeq.data.dataset import Dataset
 from edgeq.io.load import Loaded
 from edgeq.progress import Progress
-from edgeq.prove.compare import CompareSettings, Comparison, compare_models
-from edgeq.prove.latency import Latency, Timing, measure_latency
-from edgeq.prove.proof import Proof, prove_placement
+from edgeq.proof.compare import CompareSettings, Comparison, compare_models
+from edgeq.proof.latency import Latency, Timing, measure_latency
+from edgeq.proof.proof import Proof, prove_placement
 from edgeq.rewrite.pipeline import rewrite
 from edgeq.runtimes.ort import Optimize
 from edgeq.schema.task import Planned, Task

@@ -2,7 +2,7 @@
 
 The rules are facts about what its CPU provider fuses into integer kernels, from
 onnxruntime/core/optimizer/qdq_transformer/selectors_actions; each is confirmed by reading graphs
-back (tests/prove/test_why_float.py).
+back (tests/proof/test_why_float.py).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from edgeq.graph.read import attribute_float, constant, is_op, operator_of
 from edgeq.graph.stored import stored
 from edgeq.numerics.arrays import F64
 from edgeq.numerics.grid import LIMITS
-from edgeq.prove.read_back import RanKernel
+from edgeq.proof.read_back import RanKernel
 
 _WIDE = {ir.DataType.INT16: "16-bit", ir.DataType.UINT16: "16-bit", ir.DataType.INT4: "4-bit", ir.DataType.UINT4: "4-bit"}
 

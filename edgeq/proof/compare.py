@@ -14,10 +14,10 @@ import onnx_ir as ir
 from edgeq.errors import BadData, BadModel
 from edgeq.numerics.arrays import AnyArray
 from edgeq.progress import Progress, Silent
-from edgeq.prove.fidelity import Agreement, ErrorSums
-from edgeq.prove.known_outputs import KnownOutputs
-from edgeq.prove.layer_fidelity import LayerFidelity, LayerProbe
-from edgeq.prove.task_accuracy import Accuracy, Samples, TaskSums
+from edgeq.proof.fidelity import Agreement, ErrorSums
+from edgeq.proof.known_outputs import KnownOutputs
+from edgeq.proof.layer_fidelity import LayerFidelity, LayerProbe
+from edgeq.proof.task_accuracy import Accuracy, Samples, TaskSums
 from edgeq.runtimes.ort import Optimize, open_session
 from edgeq.schema.recipe import Floors
 

@@ -1,4 +1,4 @@
-"""Tests of edgeq.prove.proof: every status a node can have, read back from the real runtime, for
+"""Tests of edgeq.proof.proof: every status a node can have, read back from the real runtime, for
 models of edgeq's form and of a peer.
 """
 
@@ -16,7 +16,7 @@ from onnxruntime import quantization
 
 from edgeq.errors import BadModel, BadRecipe, FloorMissed, RuntimeRefused
 from edgeq.io.load import load_proto
-from edgeq.prove.proof import Proof, prove_placement, require_int8
+from edgeq.proof.proof import Proof, prove_placement, require_int8
 from edgeq.schema.origins import NODES_KEY, read_origins
 from tests.qdq_toys import BIAS, IN, OUT, WEIGHT, toy
 

@@ -12,9 +12,9 @@ import onnx_ir as ir
 
 from edgeq.graph.macs import macs
 from edgeq.graph.read import nodes
-from edgeq.prove.fates import Fate, settle
-from edgeq.prove.read_back import RanKernel, ReadBack
-from edgeq.prove.why_float import why_float
+from edgeq.proof.fates import Fate, settle
+from edgeq.proof.read_back import RanKernel, ReadBack
+from edgeq.proof.why_float import why_float
 from edgeq.schema.origins import read_origins
 
 ProvenAs = Literal["int8", "float", "vanished", "boundary"]

@@ -18,9 +18,9 @@ from edgeq.errors import BadRecipe, FloorMissed
 from edgeq.graph.float_form import float_form
 from edgeq.graph.names import unique_names
 from edgeq.io.load import load_model
-from edgeq.prove.float_rows import float_rows
-from edgeq.prove.node_rows import ProvenNode, node_rows
-from edgeq.prove.read_back import ReadBack, read_back
+from edgeq.proof.float_rows import float_rows
+from edgeq.proof.node_rows import ProvenNode, node_rows
+from edgeq.proof.read_back import ReadBack, read_back
 
 Share = float  # for classes that have a field named float
 

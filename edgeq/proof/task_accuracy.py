@@ -13,7 +13,7 @@ import numpy as np
 
 from edgeq.errors import BadData
 from edgeq.numerics.arrays import AnyArray, Ints
-from edgeq.prove.fidelity import looks_like_scores
+from edgeq.proof.fidelity import looks_like_scores
 
 #: top1: share of samples whose arg-max is the label. mse: mean squared difference between the first
 #: output and the first input (autoencoders).

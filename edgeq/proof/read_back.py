@@ -15,7 +15,7 @@ from onnx import TensorProto
 
 from edgeq.graph.operators import OPERATORS, RUNTIME_KERNELS, UNKNOWN
 from edgeq.graph.read import nodes
-from edgeq.prove.element_types import EIGHT_BITS, element_types
+from edgeq.proof.element_types import EIGHT_BITS, element_types
 from edgeq.runtimes.ort import open_session
 
 #: names in the copy that runs: after a fusion, a layout change or an inlining the new name still
