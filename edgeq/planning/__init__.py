@@ -1,1 +1,1 @@
-"""Decide, without running anything: where nodes run, and a grid for every value and weight."""
+"""Plan from statistics alone: where nodes run, and a grid for every value and weight."""

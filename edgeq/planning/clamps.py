@@ -1,5 +1,6 @@
-"""Keep clamps that compilers would lose: a requantization behind a layer gets another zero point
-than the layer's own grid.
+"""Keep the clamp of a layer's own grid where compilers would fold a wider requantization into it.
+
+The requantization after the layer gets a zero point that differs from the one of the layer's grid.
 """
 
 from __future__ import annotations
@@ -15,11 +16,10 @@ from edgeq.schema.grids import GridPlan, grid_plan
 
 
 def separate_zero_points(model: ir.Model, groups: Groups, grids: Mapping[str, GridPlan]) -> dict[str, GridPlan]:
-    """The grids, with those of a Concat's output lowered by a step where they share the zero point
-    of a narrower input.
+    """Lower the grid of a Concat's output by a step where a narrower input has the same zero point.
 
-    The measured trap: layer -> Q [0, 6] -> Concat with Q [0, 20] of the same zero point lets values
-    above 6 through.
+    Returns all grids. The measured failure: layer -> Q [0, 6] -> Concat with Q [0, 20] of the same
+    zero point lets values above 6 through.
     """
     found = dict(grids)
     for node in nodes(model):
@@ -40,7 +40,7 @@ def separate_zero_points(model: ir.Model, groups: Groups, grids: Mapping[str, Gr
 
 
 def _clamped(node: ir.Node) -> Iterator[str]:
-    """Inputs that a layer makes, an absorbed Relu or Clip between."""
+    """Names of inputs that a layer produces, possibly through an absorbed Relu or Clip."""
     for value in node.inputs:
         maker = value.producer() if value is not None and constant(value) is None else None
         while maker is not None and is_op(maker, "Relu", "Clip") and maker.inputs[0] is not None:

@@ -1,6 +1,4 @@
-"""Embedding tables: a Gather of rows of a constant matrix, stored as int8 with one scale a
-column.
-"""
+"""Embedding tables: a Gather of rows from a constant matrix, stored as int8 per column."""
 
 from __future__ import annotations
 
@@ -15,7 +13,7 @@ from edgeq.planning.weight_grids import choose_scales, symmetric_grid, unlimited
 from edgeq.schema.target import Target
 from edgeq.schema.weights import IntegerWeight, integer_weight
 
-#: smaller tables are not worth a DequantizeLinear
+#: smaller tables do not justify a DequantizeLinear
 LEAST_ELEMENTS = 4096
 
 
@@ -28,21 +26,19 @@ def is_embedding(node: ir.Node) -> bool:
 
 
 def embeddings(model: ir.Model, target: Target, places: Mapping[str, NodePlace]) -> Iterator[ir.Node]:
-    """The embedding lookups that the target can store as integers and the recipe does not keep
-    float.
-    """
+    """Embedding lookups to store as integers: the target can, and the recipe does not forbid it."""
     if "Gather" in target.movement.ops and "per_channel" in target.weights.granularity:
         yield from (n for n in nodes(model) if is_embedding(n) and places[str(n.name)].because != "kept")
 
 
 def embedding_place(node: ir.Node) -> NodePlace:
-    """How such a node runs."""
+    """The place of an embedding lookup: rows are gathered as integers."""
     why = "an embedding table in int8: its rows are gathered as integers, then dequantized"
     return NodePlace(node.op_type, "integer", "embedding", why)
 
 
 def embedding_grid(node: ir.Node, target: Target) -> IntegerWeight:
-    """One scale for each column of the table, of least squared error."""
+    """The grid of the table with one scale per column, each of least squared error."""
     table = np.asarray(constant(node.inputs[0]), np.float32)
     rows = np.ascontiguousarray(table.T)[None]
     scale = choose_scales(rows, np.ones(rows[:, 0].shape), unlimited(target.weights), "mse", False, ())

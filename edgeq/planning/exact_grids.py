@@ -1,5 +1,6 @@
-"""Output grids of means and products with factors that every integer runtime rounds alike, wherever
-their values err little more for it.
+"""Output grids of means and products whose factors every integer runtime rounds alike.
+
+A grid is changed only where the expected error of its values grows little.
 """
 
 from __future__ import annotations
@@ -21,15 +22,16 @@ from edgeq.planning.weight_grids import constant_grid
 from edgeq.schema.grids import GridPlan
 from edgeq.schema.target_facts import ActivationFacts
 
-#: the expected squared error of a value may grow by this many times itself
+#: the expected squared error of a value may grow by this multiple of itself
 EXTRA = 1.0
 
 
 def exact_grids(
     model: ir.Model, groups: Groups, grids: Mapping[str, GridPlan], statistics: Mapping[str, TensorStats], facts: ActivationFacts
 ) -> dict[str, GridPlan]:
-    """The grids, those of what GlobalAveragePool and Mul make moved to the next scale with an exact
-    factor.
+    """Move the scale of each GlobalAveragePool and Mul to the best neighbour with an exact factor.
+
+    Returns all grids.
     """
     found = dict(grids)
     for node in nodes(model):
@@ -47,13 +49,14 @@ def exact_grids(
 
 
 def _sources(name: str, grids: Mapping[str, GridPlan], groups: Groups) -> tuple[str, ...]:
-    """The values that bring new numbers to the grid of this one."""
+    """The values whose ranges decide the grid of this one."""
     return groups.sources.get(grids[name].group or name, ())
 
 
 def _best_scale(grid: GridPlan, product: float, count: int, stats: TensorStats, symmetric: bool) -> float:
-    """Of the scales next to the grid's that have exact factors the one with the least expected
-    error; the grid's own where that is much.
+    """The scale with the least expected error among the neighbours with exact factors.
+
+    The grid's own scale if that error is too large (see EXTRA).
     """
     own, zero, (low, high) = grid.scale, grid.zero_point, LIMITS[grid.dtype]
 
@@ -66,8 +69,9 @@ def _best_scale(grid: GridPlan, product: float, count: int, stats: TensorStats, 
 
 
 def _product_of_scales(node: ir.Node, grids: Mapping[str, GridPlan], facts: ActivationFacts) -> float | None:
-    """The product of the input scales; None where one has none, or where a number alone is
-    multiplied: that only renames codes.
+    """The product of the input scales; None if an input has none or is a single number.
+
+    Multiplication by a single number only renames codes.
     """
     product = 1.0
     for value in node.inputs:

@@ -1,5 +1,6 @@
-"""Weights whose sums every integer runtime turns into the same codes: exact factors, wherever a
-layer errs little more for them.
+"""Round weights with requantization factors that all integer runtimes round to the same codes.
+
+A row keeps its free scale where an exact factor would cost too much.
 """
 
 from __future__ import annotations
@@ -19,30 +20,34 @@ from edgeq.planning.exact_factors import Requantized
 from edgeq.schema.grids import GridPlan
 from edgeq.schema.plan import NodePlan
 
-#: a row's error, that of rounding its output included, may grow by this many times itself: four
-#: times as much is 6 dB of one channel. One channel that is left out makes every later code of a
-#: deep network differ somewhere
+#: a row's error, which includes the rounding of its output, may grow by this multiple of itself:
+#: four times the error is 6 dB in one channel. A single channel that is left out makes every later
+#: code of a deep network differ somewhere
 EXTRA = 3.0
 
 
 @dataclass(frozen=True, eq=False)
 class Rounded:
-    """Rows that were rounded: scale [G, C], codes [G, C, K], error r H r^T [G, C]; of one scale a
-    tensor: the sum over all rows.
-    """
+    """Rounded rows of a weight."""
 
+    #: [G, C]
     scale: F32
+    #: [G, C, K]
     codes: F32
+    #: r H r^T [G, C]; with one scale per tensor, the sum over all rows in every place
     error: F64
 
     def where(self, mine: Mask, other: Rounded) -> Rounded:
-        """These rows where `mine` [G, C] says so, the other ones elsewhere."""
+        """These rows where `mine` [G, C] is true, the other ones elsewhere."""
         scale, error = np.where(mine, self.scale, other.scale), np.where(mine, self.error, other.error)
         return Rounded(scale, np.where(mine[..., None], self.codes, other.codes), error)
 
 
 def round_best(rows: F32, moment: F64, scales: Sequence[F32], codes: Codes, passed_on: Feedback, shared: bool) -> Rounded:
-    """Each row at that of the scales [G, C] at which it errs least. passed_on: feedback(moment)."""
+    """Round each row with the one of the scales [G, C] that gives it the least error.
+
+    passed_on: feedback(moment).
+    """
     tried = [_rounded(rows, moment, scale, codes, passed_on, shared) for scale in scales]
     return reduce(lambda best, one: best.where(best.error <= one.error, one), tried)
 
@@ -54,15 +59,16 @@ def _rounded(rows: F32, moment: F64, scale: F32, codes: Codes, passed_on: Feedba
 
 
 def exact_if_cheap(exact: Rounded, free: Rounded, step: float, shared: bool) -> Rounded:
-    """The rows with exact factors, but where that costs more than EXTRA. step: scale of the
-    output.
+    """The rows with exact factors, except where they cost more than EXTRA allows.
+
+    step: scale of the output.
     """
     own = step**2 / 12 * (exact.scale.size if shared else 1)
     return exact.where(exact.error - free.error <= EXTRA * (free.error + own), free)
 
 
 def requantized(node: ir.Node, places: Mapping[str, NodePlan], grids: Mapping[str, GridPlan]) -> Requantized | None:
-    """How the sums of a layer become codes; None where its input or its output has no grid."""
+    """How the sums of a layer become codes; None if its input or its output has no grid."""
     source, result = node.inputs[0], node.outputs[0]
     reader = only_consumer(result)
     while reader is not None and reader.name in places and places[str(reader.name)].runs == "absorbed":

@@ -1,6 +1,4 @@
-"""Decide: statistics, facts of the target and the recipe in, a plan out. Pure: no model is run and
-none is changed.
-"""
+"""Make the first plan from statistics, target and recipe, without running or changing a model."""
 
 from __future__ import annotations
 
@@ -35,7 +33,7 @@ from edgeq.schema.weights import WeightPlan, weight_key
 
 @dataclass(frozen=True)
 class Origin:
-    """What the plan was made from: sha256 hex each."""
+    """What the plan was made from, as sha256 in hex."""
 
     model: str
     data: str
@@ -50,9 +48,9 @@ def values_to_observe(model: ir.Model, target: Target, recipe: Recipe) -> tuple[
 
 
 def make_plan(model: ir.Model, statistics: Mapping[str, TensorStats], target: Target, recipe: Recipe, origin: Origin) -> Plan:
-    """A grid for every quantized value and weight, a place and a reason for every node.
+    """A grid for every quantized value and weight, and a place and a reason for every node.
 
-    Raises BadStatistics when a value that needs a grid was not observed.
+    Raises BadStatistics if a value that needs a grid was not observed.
     """
     _check_observed(values_to_observe(model, target, recipe), statistics)
     placement, groups = _fit_placement(model, statistics, target, recipe)
@@ -78,9 +76,9 @@ def _check_observed(wanted: Iterable[str], statistics: Mapping[str, TensorStats]
 def _fit_placement(model: ir.Model, statistics: Mapping[str, TensorStats], target: Target, recipe: Recipe) -> tuple[Placement, Groups]:
     """Place nodes around the values that no grid can hold.
 
-    A node that had to go float because of one no longer absorbs or moves its neighbour's value.
-    That value was not observed, so it is unfit as well, for the same reason: repeat until no new
-    one turns up.
+    A node that had to go float because of such a value no longer absorbs or moves its neighbour's
+    value. That value was not observed, so it is unfit as well, for the same reason: repeat until no
+    new one turns up.
     """
     fixed = _fixed_ranges(model, target)
     unfit = {name: why for name, stats in statistics.items() if (why := _unfit(stats)) is not None}
@@ -118,7 +116,7 @@ def _unfit(stats: TensorStats) -> Cause | None:
 
 
 def _fixed_ranges(model: ir.Model, target: Target) -> dict[str, tuple[float, float]]:
-    """Value -> the range that its operator guarantees."""
+    """The ranges that operators guarantee, by value."""
     fixed = {name: (float(grid.low), float(grid.high)) for name, grid in fixed_grids(model, target).items()}
     for node in nodes(model):
         kernel = target.kernel_of(node.op_type)
@@ -151,9 +149,12 @@ def _activation_grids(
 
 
 def _rule_for(members: Iterable[str], handed_out: Set[str], recipe: Recipe, facts: ActivationFacts) -> Recipe:
-    """The recipe, without clipping where rule mse would clip an output of the model: there the
-    largest value is the answer, and clipped values are equal. Not where the next scale is twice as
-    large."""
+    """The recipe, with rule minmax instead of mse for model outputs.
+
+    Model outputs are not clipped: rule mse could clip the largest score, and an arg-max among
+    clipped values is a tie. Targets with power-of-two scales keep mse, since avoiding the clip
+    would double the step.
+    """
     if recipe.rule != "mse" or facts.power_of_two or handed_out.isdisjoint(members):
         return recipe
     return recipe.with_rule("minmax")

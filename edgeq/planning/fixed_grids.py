@@ -1,6 +1,4 @@
-"""Grids that hold whatever the data: of kernels, as 1/256 of TFLite's Softmax, and of inputs that
-take raw pixels.
-"""
+"""Grids that do not depend on data: those of kernels (TFLite's Softmax: 1/256) and raw pixels."""
 
 from __future__ import annotations
 
@@ -14,8 +12,9 @@ from edgeq.schema.target import Target
 
 
 def fixed_grids(model: ir.Model, target: Target) -> dict[str, QuantParams]:
-    """Value -> the only grid that the kernel which makes it can give it, or that its record as a
-    model input says.
+    """Values whose grid is not a choice, with that grid.
+
+    It is fixed by the producing kernel (TFLite's Softmax: 1/256), or recorded for a model input.
     """
     inputs = {str(value.name): recorded_grid(model, str(value.name)) for value in model.graph.inputs}
     found = {name: grid for name, grid in inputs.items() if grid is not None}

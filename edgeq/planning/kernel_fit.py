@@ -24,15 +24,16 @@ from edgeq.numerics.arrays import AnyArray
 from edgeq.schema.target import Target
 from edgeq.schema.target_facts import KernelFacts
 
-#: why shape arithmetic is left alone
+#: why shape arithmetic is left unchanged
 NOT_FLOAT = "works on integers or booleans (shapes, indices), nothing to quantize"
-#: larger values (masks of -3e38) leave nothing of a grid for the rest
+#: larger values (masks of -3e38) leave no codes of a grid for the rest
 LARGEST = 1e30
 
 
 def data_inputs(node: ir.Node, kernel: KernelFacts | None) -> tuple[int, ...]:
-    """Indices of the inputs that an integer form of the node reads as quantized tensors (constants
-    included).
+    """Indices of the inputs that an integer form of the node reads as quantized tensors.
+
+    Constants are included.
     """
     operator = operator_of(node)
     if operator is not UNKNOWN:
@@ -42,7 +43,7 @@ def data_inputs(node: ir.Node, kernel: KernelFacts | None) -> tuple[int, ...]:
 
 
 def obstacle(node: ir.Node, target: Target) -> str | None:
-    """Why the node cannot run in integers on the target, or None when it can.
+    """Why the node cannot run in integers on the target, or None if it can.
 
     The checks mirror what onnxruntime's selectors accept; each is confirmed by reading back what
     ran.
@@ -65,9 +66,9 @@ def obstacle(node: ir.Node, target: Target) -> str | None:
 
 
 def hands_out_float(node: ir.Node, kernel: KernelFacts) -> bool:
-    """Whether the node's integer kernel does without a quantized output.
+    """Whether the node's integer kernel can output float instead of a quantized value.
 
-    Where one node alone reads the output, onnxruntime may join the two in float before it looks for
+    Where a single node reads the output, onnxruntime may fuse the two in float before it looks for
     integer kernels: measured for Relu and Clip, for Add behind a MatMul of rank 2 and for Sum
     behind a Gemm.
     """
@@ -80,9 +81,7 @@ def hands_out_float(node: ir.Node, kernel: KernelFacts) -> bool:
 
 
 def is_float_work(node: ir.Node, kernel: KernelFacts | None) -> bool:
-    """Whether every data input and the output are float32 and at least one input is not
-    constant.
-    """
+    """Whether all data inputs and the output are float32 and at least one input is not constant."""
     inputs = [node.inputs[i] for i in data_inputs(node, kernel) if i < len(node.inputs)]
     tensors = [*inputs, *node.outputs[:1]]
     if not inputs or any(value is None or value.dtype != ir.DataType.FLOAT for value in tensors):
@@ -121,8 +120,8 @@ def _pad_obstacle(node: ir.Node) -> str | None:
     fill = constant(node.inputs[2])
     if fill is None:
         return "Pad with a fill value that is computed has no integer form"
-    # 0 is on every grid; any other number may lie outside of what an absorbed Relu or Clip before
-    # it leaves
+    # 0 is on every grid; any other number may lie outside the range that an absorbed Relu or Clip
+    # before it leaves
     return None if float(fill) == 0 else f"Pad fills with {float(fill):g}, which the integers of its input need not hold"
 
 
@@ -167,9 +166,7 @@ def _gemm_obstacle(node: ir.Node) -> str | None:
 
 
 def channel_axis(node: ir.Node, kernel: KernelFacts) -> int | None:
-    """The axis of the per-channel scales in this node's weight, or None where only one scale a
-    tensor works.
-    """
+    """The axis of the per-channel scales in this node's weight; None if only per-tensor works."""
     weight = constant(node.inputs[kernel.weight]) if kernel.weight is not None else None
     if weight is None or kernel.channel_axis is None:
         return None

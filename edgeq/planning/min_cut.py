@@ -1,5 +1,6 @@
-"""The cheapest two-way split of a directed graph: minimum cut by blocking flows (Dinic 1970).
-Integer capacities, deterministic.
+"""The cheapest split of a directed graph in two: minimum cut by blocking flows (Dinic 1970).
+
+Capacities are integers and the result is deterministic.
 """
 
 from __future__ import annotations
@@ -12,9 +13,7 @@ FORBIDDEN = 1 << 60
 
 
 class MinCut:
-    """Nodes are any hashable; "source side" and "sink side" are the two labels.
-
-    add(a, b, cost): pay `cost` when a ends on the source side and b on the sink side.
+    """A graph to be cut. Nodes are any hashable; the labels are "source side" and "sink side".
 
     >>> cut = MinCut()
     >>> cut.prefer_source("a", 5)
@@ -31,15 +30,15 @@ class MinCut:
         self._room: list[int] = []
 
     def prefer_source(self, node: Hashable, cost: int) -> None:
-        """Pay `cost` when the node ends on the sink side."""
+        """Pay `cost` if the node ends on the sink side."""
         self.add("source", node, cost)
 
     def prefer_sink(self, node: Hashable, cost: int) -> None:
-        """Pay `cost` when the node ends on the source side."""
+        """Pay `cost` if the node ends on the source side."""
         self.add(node, "sink", cost)
 
     def add(self, a: Hashable, b: Hashable, cost: int) -> None:
-        """Pay `cost` (>= 0, whole) when a is on the source side and b on the sink side."""
+        """Pay `cost` (>= 0, whole) if a ends on the source side and b on the sink side."""
         start, end = self._number(a), self._number(b)
         for origin, head, room in ((start, end, cost), (end, start, 0)):
             self._edges[origin].append(len(self._head))
@@ -47,8 +46,9 @@ class MinCut:
             self._room.append(room)
 
     def source_side(self) -> set[Hashable]:
-        """The nodes on the source side of a minimum cut; of several minimum cuts the one with most
-        nodes there.
+        """The nodes on the source side of a minimum cut.
+
+        Of several minimum cuts, the one with the most nodes there.
         """
         while self._augment(self._levels()):
             pass
@@ -75,7 +75,7 @@ class MinCut:
         return level
 
     def _augment(self, level: list[int]) -> bool:
-        """Push a blocking flow along the levels; False when the sink is out of reach."""
+        """Push a blocking flow along the levels; False if the sink is out of reach."""
         if level[1] < 0:
             return False
         at = [0] * len(self._edges)
@@ -105,8 +105,9 @@ class MinCut:
         return None
 
     def _push(self, path: list[int]) -> int:
-        """Send as much as the path carries, shorten it to before the first full edge, return the
-        node it then ends at.
+        """Send as much flow as the path carries, and cut the path off before its first full edge.
+
+        Returns the node at which the path then ends.
         """
         room = min(self._room[edge] for edge in path)
         full = None

@@ -1,10 +1,10 @@
-"""Which nodes run in integers: the cheapest placement on a target, decided from the graph alone,
-with a reason for every node.
+"""Which nodes run in integers: the cheapest placement on a target, from the graph alone.
 
 Each node is labelled integer or float. A label costs time (the target's facts), and so does every
-step between the two worlds: one Quantize or Dequantize a value. The cheapest labelling of a graph
+conversion between the two: one Quantize or Dequantize per value. The cheapest labelling of a graph
 is a minimum cut (edgeq/planning/min_cut.py). Multiply-accumulates are worth more than their time
-(Boundary.integer_mac_worth_ns): edgeq is asked for an integer model.
+(Boundary.integer_mac_worth_ns), because edgeq is asked for an integer model. Every node gets a
+reason.
 """
 
 from __future__ import annotations
@@ -22,33 +22,34 @@ from edgeq.schema.patterns import kept_nodes
 from edgeq.schema.plan import Because, PlacedAs
 from edgeq.schema.target import Target
 
-#: what a plan tells people of a node that a search keeps float
+#: the reason of a node that a search keeps float
 SEARCHED = "kept float by the search"
 
 
 @dataclass(frozen=True)
 class NodePlace:
-    """Where a node runs, and why. int8: between Dequantize and Quantize, as one integer kernel.
-    dynamic: an integer kernel whose input grid is measured at every run. integer: on the integer
-    tensors themselves. absorbed: its producer's output grid does its work. float: stays as it
-    is."""
+    """Where a node runs, and why."""
 
     op_type: str
+    #: int8: as one integer kernel between Dequantize and Quantize; dynamic: as an integer kernel
+    #: whose input grid is measured at every run; integer: on the integer tensors themselves;
+    #: absorbed: its producer's output grid does its work; float: unchanged
     runs: PlacedAs
     #: what decided it, for code
     because: Because
-    #: the same in words, for people
+    #: the same for people
     reason: str
 
 
 @dataclass(frozen=True)
 class Placement:
-    """nodes: a place for every node of the model. integer: values whose every reader sees the
-    quantized form. converted: values that stay float for their float readers and are quantized for
-    the integer ones."""
+    """The places of all nodes of a model, and what follows for its values."""
 
+    #: every node of the model
     nodes: Mapping[str, NodePlace]
+    #: values whose readers all see the quantized form
     integer: frozenset[str]
+    #: values that stay float for their float readers and are quantized for the integer ones
     converted: frozenset[str]
 
     @property
@@ -64,10 +65,10 @@ def place(
     unfit: Mapping[str, Cause] | None = None,
     searched: Iterable[str] = (),
 ) -> Placement:
-    """Label every node of a prepared model, bodies included. unfit: values that no grid can hold,
-    with the reason. searched: names of nodes that a search keeps float.
+    """Label every node of a prepared model, including those of bodies.
 
-    Raises BadRecipe when a keep_float pattern matches nothing.
+    unfit: values that no grid can hold, with the reason. searched: names of nodes that a search
+    keeps float. Raises BadRecipe if a keep_float pattern matches nothing.
     """
     kept: dict[str, Cause] = {}
     for pattern in keep_float:
@@ -101,7 +102,7 @@ def _place(cut: GraphCut, node: ir.Node) -> NodePlace:
 
 
 def _absorbable(cut: GraphCut, node: ir.Node) -> bool:
-    """Whether the value it reads is read by nothing else and is re-quantized where it is made."""
+    """Whether its input is read by nothing else and is requantized where it is produced."""
     source = node.inputs[0]
     assert source is not None
     if source.is_graph_output() or len(source.uses()) != 1 or cut.target.activations.symmetric:
@@ -136,8 +137,9 @@ def _why_float(cut: GraphCut, node: ir.Node) -> Cause:
 
 
 def _float_around(cut: GraphCut, node: ir.Node) -> tuple[list[ir.Node], bool]:
-    """The nearest nodes that must be float, reached through nodes that are float by cost; and
-    whether a graph output is reached.
+    """The nearest nodes that must be float, and whether a graph output is reached.
+
+    They are reached through nodes that are float only by cost.
     """
     seen, queue = {node}, deque([node])
     found: list[ir.Node] = []
@@ -150,7 +152,7 @@ def _float_around(cut: GraphCut, node: ir.Node) -> tuple[list[ir.Node], bool]:
                 continue
             seen.add(other)
             if str(other.name) in cut.obstacles:
-                if cut.obstacles[str(other.name)].because != "no_float":  # shape arithmetic is nobody's reason
+                if cut.obstacles[str(other.name)].because != "no_float":  # shape arithmetic explains nothing
                     found.append(other)
             else:
                 queue.append(other)
@@ -158,7 +160,7 @@ def _float_around(cut: GraphCut, node: ir.Node) -> tuple[list[ir.Node], bool]:
 
 
 def _neighbours(cut: GraphCut, node: ir.Node) -> list[ir.Node]:
-    """The nodes that hand it float data or take its output."""
+    """The nodes that produce its float inputs or read its float outputs."""
     before = [v.producer() for v in node.inputs if v is not None and v.dtype == ir.DataType.FLOAT]
     after = [use.node for output in node.outputs if output.dtype == ir.DataType.FLOAT for use in output.uses()]
     return [n for n in (*before, *after) if n is not None and n.graph is cut.graph]

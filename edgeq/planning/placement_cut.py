@@ -1,5 +1,6 @@
-"""The minimum cut behind a placement: one graph's nodes and values, integer (source side) or float
-(sink side).
+"""The minimum cut behind a placement: nodes and values of one graph are integer or float.
+
+Integer is the source side, float the sink side.
 """
 
 from __future__ import annotations
@@ -16,26 +17,28 @@ from edgeq.planning.min_cut import FORBIDDEN, MinCut
 from edgeq.schema.plan import Because
 from edgeq.schema.target import Target
 
-#: what a float node costs where the chip has no float kernels: more than anything but what is
-#: impossible
+#: the cost of a float node on a target without float kernels: more than any cost but FORBIDDEN
 NO_FLOAT = 1 << 44
 
 
 @dataclass(frozen=True)
 class Cause:
-    """Why a node runs where it does: for code, and in words for people."""
+    """Why a node runs where it does: `because` for code, `reason` for people."""
 
     because: Because
     reason: str
 
 
 class GraphCut:
-    """Which nodes and values of one graph are integer. obstacles: node name -> why it must be
-    float. kept: node name -> why it is to stay float though it might run in integers.
-    """
+    """Decides which nodes and values of one graph are integer."""
 
     def __init__(self, graph: ir.Graph, target: Target, kept: Mapping[str, Cause], unfit: Mapping[str, Cause]) -> None:
+        """Cut the graph.
+
+        kept: node name -> why it is to stay float. unfit: value name -> why no grid can hold it.
+        """
         self.graph, self.target, self.unfit = graph, target, unfit
+        #: node name -> why it must be float
         self.obstacles: dict[str, Cause] = {}
         for node in graph:
             assert node.name is not None
@@ -67,7 +70,7 @@ class GraphCut:
         return next((self.unfit[str(v.name)] for v in touched if v is not None and v.name in self.unfit), None)
 
     def _own(self, value: ir.Value) -> bool:
-        """Whether the value is made in this graph, not captured from one around it."""
+        """Whether the value belongs to this graph and is not captured from an outer one."""
         producer = value.producer()
         return producer.graph is self.graph if producer is not None else value.graph is self.graph
 
@@ -89,7 +92,7 @@ class GraphCut:
             cut.prefer_source(here, floating)
         kernel = self.target.kernel_of(node.op_type)
         free = kernel is not None and hands_out_float(node, kernel)
-        for output in (value for value in node.outputs if value.name):  # one left out has no name: it must not tie nodes together
+        for output in (value for value in node.outputs if value.name):  # one left out has no name and must not connect nodes
             there = ("value", output.name)
             cut.add(there, here, FORBIDDEN)
             if not free:
@@ -123,7 +126,7 @@ class GraphCut:
         return any(i < len(node.inputs) and node.inputs[i] is value for i in indices)
 
     def _costs(self, node: ir.Node) -> tuple[int, int]:
-        """Picoseconds as (integer, float) kernel."""
+        """Cost of the node in picoseconds, as (integer, float) kernel."""
         if self.target.integer_only:
             return 0, NO_FLOAT
         kernel = self.target.kernel_of(node.op_type)
@@ -143,9 +146,7 @@ class GraphCut:
         return self._picoseconds(size * integer_ns + call), self._picoseconds(size * facts.float_ns + call)
 
     def _is_bias(self, node: ir.Node) -> bool:
-        """Whether the runtime adds it on the way, in the kernel of a product with a run-time
-        grid.
-        """
+        """Whether the runtime adds this bias within the kernel of a product with a dynamic grid."""
         if self.target.dynamic is None or not is_op(node, "Add"):
             return False
         for value, other in (node.inputs[:2], node.inputs[1::-1]):
@@ -155,8 +156,9 @@ class GraphCut:
         return False
 
     def slow_ns(self, node: ir.Node) -> float | None:
-        """What an element costs an operator that is fast only behind a Conv and does not stand
-        there.
+        """Cost per element in nanoseconds of an operator that is fast only behind a Conv.
+
+        None for other operators, and where a Conv precedes it.
         """
         slow = self.target.movement.behind_conv.get(node.op_type)
         if slow is None:

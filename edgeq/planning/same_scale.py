@@ -1,6 +1,4 @@
-"""Same-scale groups: values that must share one grid because an operator moves their integers
-unchanged.
-"""
+"""Group values that must share one grid because an operator moves their integers unchanged."""
 
 from __future__ import annotations
 
@@ -19,21 +17,24 @@ _MOVED = "one grid for all its inputs and the output: the integers are copied"
 
 @dataclass(frozen=True)
 class Groups:
-    """members: representative -> value names, in graph order; sources: representative -> the
-    members that bring new numbers (made by a kernel, by a float node, or fed by the user), each as
-    its readers see it; nodes: the places, Concats that became plain copies included."""
+    """The groups of a model, by the name of the value that represents each."""
 
+    #: for each group, its values in graph order
     members: Mapping[str, tuple[str, ...]]
+    #: for each group, the values whose ranges decide its grid: made by a kernel or by a float node,
+    #: or fed by the user. A value that a Relu or Clip on integers follows is listed under that
+    #: node's output, because larger numbers need not be represented
     sources: Mapping[str, tuple[str, ...]]
+    #: the places of all nodes, in which some Concats have become plain copies
     nodes: Mapping[str, NodePlace]
 
 
 def same_scale_groups(model: ir.Model, placement: Placement, target: Target) -> Groups:
-    """Join the input and output of every node that runs on integers as they are; join a Concat's
-    inputs where nothing else reads them.
+    """Join the input and the output of every node that leaves integers unchanged.
 
-    So too of kernels that the target says to have one grid for both sides; a Concat of those that
-    cannot join gets its inputs requantized.
+    That holds for operators on integers, and for kernels that have one grid for both sides on the
+    target. The inputs of a Concat are joined if nothing else reads them; otherwise the Concat gets
+    its inputs requantized.
 
     >>> from edgeq.planning.placement import place
     >>> from edgeq.schema.target import load_target
@@ -49,7 +50,7 @@ def same_scale_groups(model: ir.Model, placement: Placement, target: Target) -> 
 class _Joiner:
     def __init__(self, model: ir.Model, placement: Placement, target: Target) -> None:
         self.placement, self.target = placement, target
-        #: what pixels say of an input is as little to be changed as a kernel's own grid
+        #: the grid of an input of raw pixels is fixed, like a kernel's own output grid
         self.pixels = {value: grid for value in model.graph.inputs if (grid := recorded_grid(model, str(value.name))) is not None}
         self.nodes = [n for n in nodes(model) if n.name in placement.nodes]
         self.places = dict(placement.nodes)
@@ -87,7 +88,7 @@ class _Joiner:
         return self.places[str(node.name)].runs
 
     def _keeps_grid(self, node: ir.Node) -> bool:
-        """Whether the codes that it reads mean the same as those that it makes."""
+        """Whether its output codes have the same meaning as its input codes."""
         runs = self._runs(node)
         return runs == "integer" or (runs == "int8" and node.op_type != "Concat" and node.op_type in self.target.same_scale_ops)
 
@@ -97,7 +98,7 @@ class _Joiner:
         return name
 
     def _join(self, a: str, b: str) -> None:
-        """The earlier value (in graph order) represents both."""
+        """Join two groups; the earlier value in graph order represents both."""
         first, second = sorted((self._root(a), self._root(b)), key=list(self.values).index)
         self.parent[second] = first
 
@@ -108,22 +109,21 @@ class _Joiner:
         self.places[str(node.name)] = replace(self.places[str(node.name)], runs="integer", because="movement", reason=_MOVED)
 
     def _copies(self, node: ir.Node) -> bool:
-        """Whether every input's whole group is read by this Concat alone, so that a shared grid
-        costs nobody else precision.
+        """Whether all inputs of the Concat can share a grid without losing precision elsewhere.
+
+        The whole group of each input must be read by this Concat alone.
         """
         inputs = [v for v in node.inputs if v is not None]
         if len(inputs) != len({v.name for v in inputs}) or any(constant(v) is not None for v in inputs):
             return False
-        # an absorbed Relu or Clip lives on in where its grid ends: sharing it with values that go
+        # an absorbed Relu or Clip is the end of its grid: sharing the grid with values that go
         # further would undo it
         if len({cut for value in inputs for cut in self._cuts(value)}) > 1:
             return False
         return all(self._only_for(value, node) for value in inputs)
 
     def _cuts(self, value: ir.Value) -> set[tuple[float, float] | None]:
-        """The bounds that the grid must impose on the value's group; None for a source without
-        any.
-        """
+        """The bounds that the grid must impose on the value's group; None for an unbounded source."""
         root = self._root(str(value.name))
         sources = [member for name, member in self.values.items() if self._root(name) == root and self._is_source(member)]
         return {self._bounds(member) for member in sources}
@@ -134,9 +134,9 @@ class _Joiner:
         node = value.producer()
         fixed = None if node is None else self.target.kernel_of(node.op_type)
         if fixed is not None and fixed.output_grid is not None:
-            return fixed.output_grid.scale, fixed.output_grid.zero_point  # no bounds, but as little to be changed
+            return fixed.output_grid.scale, fixed.output_grid.zero_point  # not bounds, but as fixed as these
         if is_op(node, "HardSigmoid"):
-            return 0.0, 1.0  # as an integer Add, nothing but the grid cuts it off
+            return 0.0, 1.0  # as an integer Add, only the grid clips it
         if node is None or node.name not in self.places or self._runs(node) != "absorbed":
             return None
         return clip_bounds(node)
@@ -156,8 +156,9 @@ class _Joiner:
         return node.name in self.places and self._runs(node) in ("integer", "absorbed")
 
     def _read_as(self, value: ir.Value) -> str:
-        """The name of the value, or of what a Relu or Clip on integers leaves of it: what goes
-        beyond need not be held.
+        """The name of the value, or of the last Relu or Clip on integers that alone reads it.
+
+        Numbers beyond those bounds need not be represented.
         """
         reader = only_consumer(value)
         while (

@@ -1,9 +1,8 @@
-"""Scales within the shifts that a chip has: where a requantization would shift too little or too
-far, the finer scale is lifted.
+"""Coarsen scales where a requantization would need a shift that the target does not have.
 
-A chip whose scales are powers of two requantizes by shifts alone, and its shifters have ends
-(target_facts.Kernel.shift, .align). A coarser scale keeps the range, so nothing is clipped; what it
-rounds off is less than the sums it is made of can tell apart.
+A target with power-of-two scales requantizes by shifts alone, and these have limits
+(KernelFacts.shift and .align in edgeq/schema/target_facts.py). A coarser scale keeps the range, so
+nothing is clipped; what it rounds off is less than the resolution of the sums.
 """
 
 from __future__ import annotations
@@ -23,14 +22,15 @@ from edgeq.schema.grids import GridPlan
 from edgeq.schema.target import Target
 from edgeq.schema.target_facts import KernelFacts
 
-#: a lift makes others needed at most along the depth of a network; no end means that two facts
-#: contradict each other
+#: a lifted scale can require others along the depth of the network; reaching this limit means that
+#: two facts contradict each other
 _ROUNDS = 1000
 
 
 def within_shifts(model: ir.Model, groups: Groups, grids: Mapping[str, GridPlan], target: Target, weight_bits: int) -> dict[str, GridPlan]:
-    """The grids, the scales of whole groups lifted as far as the shifts need. Fixed grids stay:
-    check names the node.
+    """Lift the scales of whole groups as far as the shifts require. Returns all grids.
+
+    Fixed grids stay unchanged; the legality check then names the node.
     """
     found = dict(grids)
     limited = [node for node in nodes(model) if groups.nodes[str(node.name)].runs == "int8" and limits_of(node, target) is not None]
@@ -46,14 +46,15 @@ def within_shifts(model: ir.Model, groups: Groups, grids: Mapping[str, GridPlan]
 
 
 def limits_of(node: ir.Node, target: Target) -> KernelFacts | None:
-    """The node's kernel where it states limits of shifts."""
+    """The node's kernel if it limits shifts, else None."""
     kernel = target.kernel_of(node.op_type)
     return kernel if kernel is not None and not (kernel.shift is None and kernel.align is None) else None
 
 
 def weight_scale_limits(node: ir.Node, kernel: KernelFacts, grids: Mapping[str, GridPlan]) -> tuple[float, float]:
-    """Between which scales the weight of a layer keeps to its kernel's shift: output scale / (input
-    scale * 2^places).
+    """The least and the largest weight scale of a layer that its kernel's shift allows.
+
+    Each is output scale / (input scale * 2^places).
     """
     first, output = _scale(node.inputs[0], grids), grids.get(output_name(node, grids))
     if kernel.shift is None or first is None or output is None:
@@ -63,13 +64,13 @@ def weight_scale_limits(node: ir.Node, kernel: KernelFacts, grids: Mapping[str, 
 
 
 def constant_floor(node: ir.Node, index: int, kernel: KernelFacts, grids: Mapping[str, GridPlan]) -> float:
-    """The least scale of a constant operand of an Add or Sub."""
+    """The smallest scale of a constant operand of an Add or Sub."""
     others = [_scale(value, grids) for place, value in enumerate(node.inputs) if place != index]
     return 0.0 if kernel.align is None else max((one for one in others if one is not None), default=0.0) / 2.0**kernel.align
 
 
 def output_name(node: ir.Node, grids: Collection[str]) -> str:
-    """The value whose grid the kernel writes: behind a Relu or Clip that it does on the way."""
+    """The value whose grid the kernel writes: after a Relu or Clip that it includes."""
     value = node.outputs[0]
     while value.name not in grids:
         reader = only_consumer(value)
@@ -80,7 +81,7 @@ def output_name(node: ir.Node, grids: Collection[str]) -> str:
 
 
 def _lifts(node: ir.Node, grids: Mapping[str, GridPlan], target: Target, weight_bits: int) -> Iterator[tuple[str, float]]:
-    """Values with the scale that they need at least."""
+    """Values of the node, each with the smallest scale that its kernel allows."""
     kernel = limits_of(node, target)
     scales = [_operand_scale(node, index, kernel, grids, target, weight_bits) for index in data_inputs(node, kernel)[:2]]
     name = output_name(node, grids)
@@ -100,7 +101,7 @@ def _lifts(node: ir.Node, grids: Mapping[str, GridPlan], target: Target, weight_
 def _operand_scale(
     node: ir.Node, index: int, kernel: KernelFacts | None, grids: Mapping[str, GridPlan], target: Target, weight_bits: int
 ) -> float | None:
-    """The scale of a value, or the largest that a constant's grid can get."""
+    """The scale of a value, or the largest scale that a constant's grid can get."""
     value = node.inputs[index]
     array = constant(value)
     if array is None:

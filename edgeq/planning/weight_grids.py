@@ -1,5 +1,6 @@
-"""Grids and codes of constants: scales by range or by weighted squared error, kept clear of
-saturating kernels and overflowing biases.
+"""Choose the scales of constants, by range or by weighted squared error.
+
+Scales are kept clear of saturating kernels and of overflowing biases.
 """
 
 from __future__ import annotations
@@ -19,31 +20,36 @@ from edgeq.numerics.saturation import neighbours, worst_pairs
 from edgeq.planning.exact_factors import Requantized
 from edgeq.schema.target_facts import ActivationFacts, WeightFacts
 
-#: the bias must stay below this multiple of its scale: half of int32, the other half is for the sum
+#: the bias must stay below this multiple of its scale: half of int32; the other half is for the sum
 #: of products that it is added to
 BIAS_LIMIT = float(2**30)
 #: the scale of a bias must stay above this, the smallest float32 of full precision
 LEAST_BIAS_SCALE = 2.0**-126
-#: bits that the bias of a channel without weights is stored in
+#: number of bits in which the bias of a channel without weights is stored
 DEAD_BITS = 24
 
 
 @dataclass(frozen=True)
 class BiasSide:
-    """The other factor of a bias scale: the layer's input scale, and the bias [C] (None: no bias).
+    """What limits a weight scale from outside.
 
-    least, most: between which the weight's scale must lie for the chip to shift the sums by it.
+    The bias scale is input scale * weight scale, so the input scale and the bias decide when int32
+    would overflow.
     """
 
+    #: the layer's input scale
     scale: float
+    #: [C]; None: no bias
     bias: F32 | None
+    #: the smallest weight scale for which the target can shift the sums; `most` is the largest
     least: float = 0.0
     most: float = float("inf")
 
 
 def code_range(facts: WeightFacts, bits: int) -> tuple[int, int]:
-    """The least and the largest code of a symmetric weight of `bits` bits: of 4, -7..7, or -8..7
-    where the target uses the lowest.
+    """The least and the largest code of a symmetric weight of `bits` bits.
+
+    For 4 bits they are -7..7, or -8..7 if the target uses the lowest code.
     """
     low, high = LIMITS[facts.dtype]
     spare = 8 - bits
@@ -51,13 +57,13 @@ def code_range(facts: WeightFacts, bits: int) -> tuple[int, int]:
 
 
 def codes_of(facts: WeightFacts, layer: Layer, bits: int) -> Codes:
-    """The codes that a weight row of the layer may take on the target, in `bits` bits."""
+    """The codes that a weight row of the layer may have on the target, in `bits` bits."""
     low, high = code_range(facts, bits)
     return Codes(low, high, () if layer.depthwise else neighbours(layer.kernel), facts.pair_limit, facts.power_of_two)
 
 
 def unlimited(facts: WeightFacts) -> Codes:
-    """The codes of a table that no kernel multiplies with."""
+    """The codes of a table that is not an operand of any multiplication."""
     low, high = LIMITS[facts.dtype]
     return Codes(low + int(facts.narrow), high, (), None, facts.power_of_two)
 
@@ -71,24 +77,25 @@ def choose_scales(
     sides: Sequence[BiasSide],
     requantized: Requantized | None = None,
 ) -> F32:
-    """rows [G, C, K], importance [G, K] -> scale [G, C] of symmetric grids.
+    """Choose scale [G, C] of symmetric grids for rows [G, C, K] with importance [G, K].
 
     minmax: the row's range just fits, and so do neighbouring codes. mse: see rounding.scales_for.
-    sides: of every layer that uses the rows, for the overflow guard. requantized: only scales whose
-    factors round alike everywhere, as far as there are such.
+    sides: of every layer that uses the rows, against bias overflow. requantized: only scales whose
+    factors all runtimes round alike, where such scales exist.
     """
     snap = codes.snap if requantized is None else requantized.above
     scale = snap(_spanning(rows, codes, shared)) if rule == "minmax" else scales_for(rows, importance, codes, shared, snap)
     fitted = codes.snap(_fit_biases(scale, rows, [side for side in sides if side.bias is not None], shared))
-    # the floor last: a scale that is too fine cannot be shifted by, one that is too coarse is a
-    # matter of the output's grid
+    # the floor is last: no shift exists for a scale that is too fine, while for one that is too
+    # coarse the output's grid can be lifted
     most, least = min((side.most for side in sides), default=float("inf")), max((side.least for side in sides), default=0.0)
     return np.asarray(np.maximum(np.minimum(fitted, most), least), np.float32)
 
 
 def least_scales(rows: F32, sides: Sequence[BiasSide], shared: bool) -> F32:
-    """The smallest scale [G, C] that each row's biases allow; 0 where there is no bias. For a row
-    of zeros the one to take.
+    """The smallest scale [G, C] that each row's biases allow; 0 where there is no bias.
+
+    A row of zeros should take exactly this scale.
     """
     return _fit_biases(np.zeros(rows.shape[:2], np.float32), rows, [side for side in sides if side.bias is not None], shared)
 
@@ -103,8 +110,9 @@ def _spanning(rows: F32, codes: Codes, shared: bool) -> F32:
 
 
 def _fit_biases(scale: F32, rows: F32, sides: Sequence[BiasSide], shared: bool) -> F32:
-    """Lift scales whose biases would overflow int32; give rows of zeros the scale that stores their
-    largest bias in DEAD_BITS.
+    """Lift scales whose biases would overflow int32.
+
+    Rows of zeros get the scale that stores their largest bias in DEAD_BITS bits.
     """
     if not sides:
         return scale
@@ -117,21 +125,19 @@ def _fit_biases(scale: F32, rows: F32, sides: Sequence[BiasSide], shared: bool) 
 
 
 def _peaks(side: BiasSide, scale: F32) -> F64:
-    """The size of the bias of each row, shaped like scale; one number stands for all."""
+    """The magnitude of each row's bias, shaped like scale; a single number applies to all rows."""
     assert side.bias is not None
     return np.abs(np.broadcast_to(side.bias.reshape(-1), scale.size).astype(np.float64)).reshape(scale.shape)
 
 
 def symmetric_grid(scale: F32, axis: int | None, facts: WeightFacts) -> QuantParams:
-    """A weight grid with zero point 0. scale [C], of which one stands for all when axis is None."""
+    """A weight grid with zero point 0 from scale [C]; if axis is None, its first entry is used."""
     flat = np.asarray(scale.reshape(-1)[0] if axis is None else scale.reshape(-1), np.float32)
     granularity = PerTensor() if axis is None else PerChannel(axis)
     return QuantParams(facts.dtype, flat, np.zeros(flat.shape, np.int32), granularity, facts.narrow)
 
 
 def constant_grid(array: NDArray[np.floating], facts: ActivationFacts) -> QuantParams:
-    """The grid of a constant operand of Add, Mul, ...: it spans exactly the constant's values and
-    0.
-    """
+    """The grid of a constant operand of Add, Mul, ...: it spans exactly its values and 0."""
     low, high = float(array.min(initial=0.0)), float(array.max(initial=0.0))
     return grid_for_range(low, high, facts.dtype, facts.symmetric, power_of_two=facts.power_of_two)

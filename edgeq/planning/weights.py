@@ -1,6 +1,4 @@
-"""Decide, for constants: the grid of every weight and constant operand that runs in integers, from
-its own values.
-"""
+"""Choose the grid of every weight and constant operand in integers, from its own values."""
 
 from __future__ import annotations
 
@@ -29,6 +27,7 @@ from edgeq.schema.weights import IntegerWeight, integer_weight, weight_key
 def constant_grids(
     model: ir.Model, groups: Groups, grids: Mapping[str, GridPlan], target: Target, recipe: Recipe
 ) -> dict[str, IntegerWeight]:
+    """The grids of all constants that nodes in integers read, by weight_key."""
     found: dict[str, IntegerWeight] = {}
     for node in nodes(model):
         kernel = target.kernel_of(node.op_type)
@@ -55,8 +54,9 @@ def constant_grids(
 def weight_grid(
     node: ir.Node, kernel: KernelFacts, layer: Layer, grids: Mapping[str, GridPlan], target: Target, recipe: Recipe
 ) -> IntegerWeight:
-    """The weight grid from the weight alone; its codes too where nearest rounding would let a
-    kernel saturate.
+    """The weight's grid from the weight alone.
+
+    It holds codes too if nearest rounding would let a kernel saturate.
     """
     assert kernel.weight is not None
     array = np.asarray(constant(node.inputs[kernel.weight]), np.float32)
@@ -69,8 +69,9 @@ def weight_grid(
 
 
 def _plain_weight(node: ir.Node, kernel: KernelFacts, weight: F32, target: Target, recipe: Recipe) -> IntegerWeight:
-    """The grid of a weight that no rows are seen in (ConvTranspose of groups, a stack of matrices):
-    its own range, zero point 0.
+    """The grid of a weight that has no row form: its own range, zero point 0.
+
+    Such weights are those of a grouped ConvTranspose and stacks of matrices.
     """
     axis = weight_axis(node, kernel, target, recipe)
     others = None if axis is None else tuple(other for other in range(weight.ndim) if other != axis)
@@ -89,9 +90,7 @@ def weight_plan(
     target: Target,
     rule: str,
 ) -> IntegerWeight:
-    """The plan of one weight: its grid, and its codes [G, C, K] where they are not what nearest
-    rounding gives.
-    """
+    """The plan of one weight: its grid, and codes [G, C, K] that differ from nearest rounding."""
     params = symmetric_grid(scale, axis, target.weights)
     chosen = layer.from_rows(codes).astype(target.weights.dtype)
     differs = not np.array_equal(chosen, quantize(weight, params))
@@ -107,11 +106,11 @@ def weight_axis(node: ir.Node, kernel: KernelFacts, target: Target, recipe: Reci
 
 
 def side_of(node: ir.Node, kernel: KernelFacts, grids: Mapping[str, GridPlan]) -> BiasSide:
-    """The input scale and bias of a layer that runs in integers."""
+    """The input scale, the bias and the scale limits of a layer that runs in integers."""
     source = node.inputs[0]
     assert source is not None
     bias = constant(node.inputs[kernel.bias]) if kernel.bias is not None and kernel.bias < len(node.inputs) else None
-    grid = grids.get(str(source.name))  # none: it is measured at every run, and the bias stays float
+    grid = grids.get(str(source.name))  # no grid: it is measured at every run, and the bias stays float
     return BiasSide(
         1.0 if grid is None else grid.scale,
         None if bias is None else np.asarray(bias, np.float32),

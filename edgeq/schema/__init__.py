@@ -1,1 +1,1 @@
-"""The typed documents: target, recipe, plan, and the task made of them."""
+"""The typed documents (target, recipe and plan) and the task that combines them."""

@@ -12,8 +12,9 @@ from edgeq.numerics.pruning import Prune, parse_prune
 
 
 class CodebookWish(Strict):
-    """Weights as indices into a small table. Off unless one of bits, bits_avg and size_budget is
-    given.
+    """Store weights as indices into a small table.
+
+    Off unless one of bits, bits_avg, size_budget and layers is given.
     """
 
     bits: Literal[1, 2, 3, 4, 5, 6, 8] | None = Field(None, description="bits of every weight's index")
@@ -53,29 +54,29 @@ class CodebookWish(Strict):
 
     @property
     def wanted(self) -> bool:
-        """Whether weights are to be stored as codebooks."""
+        """Whether any weights are to be stored as codebooks."""
         return self.bits is not None or self.allocated or bool(self.layers)
 
     @property
     def allocated(self) -> bool:
-        """Whether each layer's bits follow from a size."""
+        """Whether the bits of each layer are derived from a total size."""
         return self.bits_avg is not None or self.size_budget is not None
 
     def with_bits(self, bits: int) -> CodebookWish:
-        """With this many bits for every index."""
+        """A copy with this number of bits for every index."""
         return self._changed({"bits": bits})
 
     @property
     def layer_bits(self) -> dict[str, int]:
-        """Pattern -> bits of single layers."""
+        """Bits of single layers, by pattern."""
         return {word.rpartition("=")[0]: int(word.rpartition("=")[2]) for word in self.layers}
 
     @property
     def pruning(self) -> Prune | None:
-        """What to set to 0."""
+        """Which weights to set to 0 before the codebooks are fitted; None for no pruning."""
         return None if self.prune is None else parse_prune(self.prune)
 
     @property
     def grain(self) -> Grain:
-        """The granularity."""
+        """The parsed granularity: what shares a table."""
         return parse_grain(self.granularity)

@@ -1,6 +1,4 @@
-"""The integers of a weight as text: how they lie in the JSON of a plan. In memory they are an
-array.
-"""
+"""Integer weights as text in the JSON of a plan; in memory they are arrays."""
 
 from __future__ import annotations
 
@@ -13,31 +11,34 @@ import numpy as np
 from edgeq.errors import BadPlan
 from edgeq.numerics.arrays import Ints
 
-#: what the codes of a plan may take in memory, bytes: so much in any case, and so much for each
-#: byte of its text; a small file cannot ask for more
+#: memory limit in bytes for the codes of a plan: a fixed part, and a part for each byte of its
+#: text, so that a small file cannot request much memory
 ROOM, ROOM_A_BYTE = 1 << 28, 64
 
 
 @dataclass
 class Room:
-    """How many bytes the codes of the plan that is being read may still take."""
+    """The memory that the codes of the plan being read may still take."""
 
+    #: in bytes
     left: int
 
 
 def room_for(text: str) -> Room:
-    """For the codes of a plan of this text."""
+    """The memory limit for the codes of a plan with this text."""
     return Room(ROOM + ROOM_A_BYTE * len(text))
 
 
 def as_text(codes: Ints) -> str:
-    """base64 of zlib of int8 or uint8, row-major."""
+    """Encode int8 or uint8 codes: base64 of zlib of the row-major bytes."""
     return base64.b64encode(zlib.compress(np.ascontiguousarray(codes).tobytes(), 1)).decode("ascii")
 
 
 def from_text(text: str, dtype: str, room: Room) -> Ints:
-    """The inverse of as_text: [N]. Takes its bytes from the room. Raises ValueError for text that
-    is damaged, or of more codes than there is room for: without unpacking those.
+    """Decode what as_text wrote: codes [N] of `dtype`, whose bytes are deducted from `room`.
+
+    Raises ValueError for damaged text, and for more codes than there is room for. The latter are
+    not unpacked.
     """
     stream = zlib.decompressobj()
     try:
@@ -53,7 +54,7 @@ def from_text(text: str, dtype: str, room: Room) -> Ints:
 
 
 def shaped(codes: Ints, shape: tuple[int, ...], where: str) -> Ints:
-    """The codes in the shape of their weight. Raises BadPlan where they are too few or too many."""
+    """The codes in the shape of their weight. Raises BadPlan if their number does not match."""
     if codes.size != int(np.prod(shape, dtype=np.int64)):
         what = f"The plan has {codes.size} codes for a weight of shape {list(shape)}."
         raise BadPlan(what, where, "Make the plan anew with `edgeq quantize`.")

@@ -1,6 +1,4 @@
-"""Why a node is what it is: the plan read back for one node, with the grid of every value it
-touches and the rule behind each.
-"""
+"""Explain one node from its plan: where it runs and why, and the grid of every value it touches."""
 
 from __future__ import annotations
 
@@ -14,7 +12,7 @@ from edgeq.schema.grids import GridPlan
 from edgeq.schema.plan import PlacedAs, Plan
 from edgeq.schema.weights import CodebookWeight, IntegerWeight, weight_key
 
-#: how many names a wrong one is answered with
+#: largest number of similar names suggested for an unknown one
 SUGGESTIONS = 5
 
 Role = Literal["input", "weight", "bias", "output"]
@@ -22,33 +20,33 @@ Role = Literal["input", "weight", "bias", "output"]
 
 @dataclass(frozen=True)
 class ValueGrid:
-    """One value that the node reads or makes."""
+    """One value that the node reads or produces."""
 
     role: Role
     name: str
-    #: None when it stays float, or is a bias, whose scale is the product of two others
+    #: None for a value that stays float, and for a bias, whose scale is the product of two others
     grid: GridPlan | IntegerWeight | CodebookWeight | None
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """One node: where it runs, why, and its values in the order of the node's inputs, then
-    outputs.
-    """
+    """One node: where it runs, why, and the values it touches."""
 
+    #: the node's name in the plan
     node: str
     op_type: str
     runs: PlacedAs
+    #: why it runs there, for people
     reason: str
+    #: the inputs in the node's order, then the outputs
     values: tuple[ValueGrid, ...]
 
 
 def explain(plan: Plan, name: str, where: str) -> tuple[Explanation, ...]:
-    """The node called `name`; or, when that is a value's name, the node that makes it and those
-    that read it.
+    """The node called `name`; for a value's name, its producer and its readers.
 
-    where: the plan's file, for messages. Raises BadRecipe with the nearest names when nothing is
-    called so.
+    where: the plan's file, for messages. Raises BadRecipe with similar names if there is no such
+    node or value.
     """
     found = [name] if name in plan.nodes else [node for node, facts in plan.nodes.items() if name in (*facts.inputs, *facts.outputs)]
     if not found:
@@ -57,9 +55,11 @@ def explain(plan: Plan, name: str, where: str) -> tuple[Explanation, ...]:
 
 
 def check_plan(plan: Plan, text: str, recorded: str | None, model: str) -> None:
-    """text: of the plan's file. recorded: metadata edgeq.plan of the int8 model. Raises BadPlan
-    unless it is the hash of this plan, or of its text, as it is where both were written in an
-    earlier schema.
+    """Raise BadPlan unless the plan is the one that the int8 model was made from.
+
+    text: content of the plan's file. recorded: the model's metadata edgeq.plan, a hash of the plan
+    or of its text; the latter counts because both may have been written in an earlier schema.
+    model: the model's file, for messages.
     """
     if recorded is None:
         raise BadPlan(
@@ -89,7 +89,7 @@ def _input(plan: Plan, node: str, index: int, name: str) -> ValueGrid:
 
 
 def _suggest(plan: Plan, name: str) -> str:
-    """Near names: by spelling, or that hold the word."""
+    """Suggest names with similar spelling, or names that contain the word."""
     values = [value for facts in plan.nodes.values() for value in facts.outputs]
     known = list(dict.fromkeys([*plan.nodes, *values]))
     holding = [known_name for known_name in known if name.lower() in known_name.lower()]

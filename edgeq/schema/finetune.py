@@ -1,4 +1,4 @@
-"""The part of a recipe that says how to train after the closed-form steps."""
+"""The part of a recipe about training, which runs after the closed-form steps."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from edgeq.io.strict_toml import Strict
 
 
 class FineTuneWish(Strict):
-    """Training after the closed-form steps, against the float model. Off unless it says what or how
-    long. Needs extra [learn].
+    """Training against the float model, after the closed-form steps. Needs extra [learn].
+
+    Off unless reconstruct, epochs or minutes is given.
     """
 
     reconstruct: Literal["none", "layer", "block"] = Field("none", description="first learn rounding part by part: of a layer or several")
@@ -40,10 +41,10 @@ class FineTuneWish(Strict):
 
     @property
     def trains(self) -> bool:
-        """Whether to train the whole, for which samples are held out."""
+        """Whether to train the whole model, for which samples are held out."""
         return self.epochs is not None or self.minutes is not None
 
     @property
     def wanted(self) -> bool:
-        """Whether to learn anything."""
+        """Whether anything is to be trained."""
         return self.trains or self.reconstruct != "none"

@@ -1,4 +1,4 @@
-"""The grid that a plan gives a value: one scale a tensor, chosen by a rule."""
+"""The grid that a plan gives a value: one scale per tensor, chosen by a rule."""
 
 from __future__ import annotations
 
@@ -10,28 +10,29 @@ from pydantic import Field, model_validator
 from edgeq.io.strict_toml import Strict
 from edgeq.numerics.grid import LIMITS, QuantParams
 
-#: what a scale can be: the positive numbers of float32, subnormal ones included
+#: limits of a scale: the positive numbers of float32, subnormal ones included
 TINIEST, LARGEST = 2.0**-149, float(np.finfo(np.float32).max)
 
-#: who sees the quantized form of a value: all of its readers, or the integer ones alone
+#: which readers see the quantized form of a value: all of them, or only the integer ones
 Readers = Literal["all", "integer"]
 
 
 class GridPlan(Strict):
     """The grid of one value: r = scale * (q - zero_point)."""
 
-    #: of the codes
+    #: type of the codes
     dtype: Literal["uint8", "int8"]
     #: a positive float32 number
     scale: float = Field(ge=TINIEST, le=LARGEST)
     #: the code of 0.0
     zero_point: int
-    #: the rule that chose it
+    #: the rule that chose the grid
     rule: str
-    #: why, in words for people
+    #: why it was chosen, for people
     reason: str
+    #: which readers see the quantized form
     readers: Readers = "all"
-    #: the value that stands for all that share this grid; None: no other does
+    #: the representative of the values that share this grid; None: no other value shares it
     group: str | None = None
 
     @model_validator(mode="after")
@@ -43,24 +44,24 @@ class GridPlan(Strict):
 
     @property
     def params(self) -> QuantParams:
-        """The grid as arithmetic wants it."""
+        """The grid as QuantParams, for arithmetic."""
         return QuantParams(self.dtype, np.asarray(self.scale, np.float32), np.asarray(self.zero_point, np.int32))
 
     def with_scale(self, scale: float, *, rule: str | None = None) -> GridPlan:
-        """With another scale; rule: what chose that (None: the same)."""
+        """A copy with another scale. rule: what chose the scale (None: unchanged)."""
         return self._changed({"scale": scale, "rule": self.rule if rule is None else rule})
 
     def with_reason(self, reason: str) -> GridPlan:
-        """With other words."""
+        """A copy with another reason."""
         return self._changed({"reason": reason})
 
     def with_readers(self, readers: Readers, group: str | None) -> GridPlan:
-        """Seen by other readers, shared with others."""
+        """A copy with other readers and another group."""
         return self._changed({"readers": readers, "group": group})
 
 
 def grid_plan(params: QuantParams, rule: str, reason: str, *, readers: Readers = "all", group: str | None = None) -> GridPlan:
-    """A grid of one scale in the form that a plan holds, with the rule that chose it."""
+    """A per-tensor grid as a plan holds it, with the rule that chose it."""
     scale, zero = float(params.scale), int(params.zero_point)
     return GridPlan.model_validate(
         {"dtype": params.dtype, "scale": scale, "zero_point": zero, "rule": rule, "reason": reason, "readers": readers, "group": group}

@@ -1,6 +1,4 @@
-"""The record that edgeq writes into its models: what became of every node of the float model, and
-why.
-"""
+"""The record in a model's metadata of what became of every node of the float model, and why."""
 
 from __future__ import annotations
 
@@ -21,18 +19,19 @@ Fate = Literal["int8", "float", "absorbed", "folded"]
 
 @dataclass(frozen=True)
 class Origin:
-    """What became of one node of the float model. node: its name in the int8 model, None when it
-    has none there.
-    """
+    """What became of one node of the float model."""
 
     runs: Fate
+    #: its name in the int8 model; None if it has no node there
     node: str | None
+    #: why, for people
     reason: str
 
 
 def read_origins(model: ir.Model) -> dict[str, Origin]:
-    """Name of the float node -> what became of it; empty for a model of another tool, or with a
-    damaged record.
+    """What became of each node of the float model, by its name.
+
+    Empty for a model that another tool wrote, or whose record is damaged.
 
     >>> from edgeq.data.shipped import shipped_model
     >>> from edgeq.io.load import load_model
@@ -60,14 +59,15 @@ def _origin(entry: object) -> Origin | None:
 
 
 def pack_exponents(exponents: Mapping[str, tuple[int, ...]]) -> str:
-    """Value name -> exponent of each channel, as text: base64 of zlib of JSON."""
+    """Encode the exponents per channel, by value name: base64 of zlib of JSON."""
     text = json.dumps(dict(exponents), sort_keys=True, separators=(",", ":"))
     return base64.b64encode(zlib.compress(text.encode(), 9)).decode("ascii")
 
 
 def read_exponents(model: ir.Model) -> dict[str, tuple[int, ...]]:
-    """What pack_exponents put into the model; empty where nothing was scaled, or the record is
-    damaged.
+    """Decode what pack_exponents wrote into the model.
+
+    Empty if nothing was scaled or the record is damaged.
     """
     try:
         packed = base64.b64decode(model.metadata_props.get(SCALED_KEY, ""), validate=True)

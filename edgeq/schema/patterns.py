@@ -1,4 +1,4 @@
-"""Which nodes a pattern of the recipe names."""
+"""Find the nodes that a pattern of the recipe matches."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from edgeq.graph.read import nodes
 
 
 def kept_nodes(model: ir.Model, pattern: str) -> tuple[str, ...]:
-    """Names of the nodes that a pattern of the recipe keeps float. Raises BadRecipe for a regular
-    expression that is none.
+    """Names of the nodes that a keep_float pattern matches.
+
+    Raises BadRecipe for an invalid regular expression.
     """
     return tuple(n.name for n in nodes(model) if n.name and _matches(pattern, n.name, n.op_type))
 
@@ -25,4 +26,4 @@ def _matches(pattern: str, name: str, op_type: str) -> bool:
         except re.error as problem:
             what = f"keep_float pattern {pattern!r} is not a regular expression: {problem}."
             raise BadRecipe(what, "keep_float", "Correct it, or use a glob.") from None
-    return pattern in (op_type, name) or fnmatchcase(name, pattern)  # a name may hold brackets, which a glob would take for its own
+    return pattern in (op_type, name) or fnmatchcase(name, pattern)  # a name may hold brackets, which a glob would interpret

@@ -1,6 +1,4 @@
-"""The plan: which value gets which grid, which node runs where, and why. Plain frozen data that
-serialises to JSON.
-"""
+"""The plan: the grid of every value, where every node runs, and why. Serializes to JSON."""
 
 from __future__ import annotations
 
@@ -22,59 +20,63 @@ from edgeq.schema.weights import WeightPlan
 
 #: where a node runs
 PlacedAs = Literal["int8", "dynamic", "integer", "absorbed", "float"]
-#: what decided where a node runs; the text beside it is for people, and no code reads that
-#:
-#: in integers: "kernel": an integer kernel; "measured": one whose input grid is measured at every
-#: run; "movement": it only moves or selects integers; "embedding": a table of weights whose rows
-#: are gathered as integers; "absorbed": its producer's output grid does its work
-#:
-#: in float: "kept": the recipe keeps it so; "searched": a search does; "obstacle": no integer
-#: kernel takes this operator as it is used here; "no_float": it computes no floats; "outer": it
-#: reads a value of the graph around its body; "unfit": no grid can hold a value that it touches;
-#: "slow": its integer kernel is slower where it stands; "cost": the steps between integers and
-#: float around it would cost more than its kernel saves
+#: what decided where a node runs; code reads this and never the reason, which is for people
 Because = Literal[
-    "kernel", "measured", "movement", "embedding", "absorbed",
-    "kept", "searched", "obstacle", "no_float", "outer", "unfit", "slow", "cost",
-]  # fmt: skip
+    # in integers:
+    "kernel",  # an integer kernel of the target
+    "measured",  # an integer kernel whose input grid is measured at every run
+    "movement",  # it only moves or selects integers
+    "embedding",  # rows of a weight table are gathered as integers
+    "absorbed",  # its producer's output grid does its work
+    # in float:
+    "kept",  # the recipe keeps it in float
+    "searched",  # a search keeps it in float
+    "obstacle",  # no integer kernel takes this operator as it is used here
+    "no_float",  # it does not compute floats
+    "outer",  # it reads a value of the graph around its body
+    "unfit",  # no grid can hold a value that it touches
+    "slow",  # its integer kernel is slower in this position
+    "cost",  # the conversions around it would cost more than its kernel saves
+]
 
 
 class NodePlan(Strict):
-    """Where one node runs and why (see placement.NodePlace)."""
+    """Where one node runs, and why."""
 
     op_type: str
+    #: see placement.NodePlace
     runs: PlacedAs
     #: what decided it, for code
     because: Because
-    #: the same in words, for people
+    #: the same for people
     reason: str
-    #: names of its values; an input left out is ""
+    #: names of its values; "" for an input that is left out
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
 
     def placed(self, runs: PlacedAs, because: Because, reason: str) -> NodePlan:
-        """Where it runs now, and why."""
+        """A copy that runs elsewhere, with the cause and the reason."""
         return self._changed({"runs": runs, "because": because, "reason": reason})
 
     def with_inputs(self, inputs: tuple[str, ...]) -> NodePlan:
-        """Reading other values."""
+        """A copy that reads other values."""
         return self._changed({"inputs": inputs})
 
 
 class SearchPlan(Strict):
-    """What a search decided and why, for the reader: the plan's other fields carry it out."""
+    """The result of a search and its reason, for people; the plan's other fields implement it."""
 
     objective: str
     candidate: str
     why: str
-    #: candidates that were measured
+    #: number of candidates that were measured
     tried: int
-    #: whether the floors held; a run that repeats the plan without data writes it into the model
+    #: whether the floors held; repeating the plan without data writes this into the model
     gate: Literal["passed", "failed", "none"] = "none"
 
 
 class Plan(Strict):
-    """Everything that preparing and rewriting the model again needs. Hashes are sha256 hex."""
+    """Everything needed to prepare and rewrite the model again. Hashes are sha256 in hex."""
 
     schema_version: Literal[2] = 2
     #: hash of the float model's file
@@ -85,26 +87,27 @@ class Plan(Strict):
     target: str
     #: hash of the recipe
     recipe: str
-    #: hash of what decided which values were observed (Task.settings)
+    #: hash of everything that decided which values were observed (Task.settings)
     settings: str
     opset: int | None
-    #: of inputs that were frozen
+    #: shapes of inputs that were frozen
     shapes: dict[str, tuple[int, ...]] = Field(default_factory=dict)
-    #: value -> exponent k of each channel, which is multiplied by 2^(k/8) (edgeq/schema/scaling.py)
+    #: by value: exponent k per channel, which is multiplied by 2^(k/8) (edgeq/schema/scaling.py)
     equalization: dict[str, tuple[int, ...]] = Field(default_factory=dict)
     nodes: dict[str, NodePlan]
     #: by value name
     grids: dict[str, GridPlan]
     #: by weight_key
     weights: dict[str, WeightPlan]
-    #: by node, float, corrected for the mean error of what quantization did before and in them
+    #: by node: its float bias, corrected for the mean error that quantization causes up to its
+    #: output
     biases: dict[str, tuple[float, ...]] = Field(default_factory=dict)
-    #: weights of float nodes that lie in the file as integers, by weight_key
+    #: by weight_key: weights of float nodes that are stored as integers
     stored: dict[str, WeightPlan] = Field(default_factory=dict)
     search: SearchPlan | None = None
-    #: value -> what each of its channels is divided by, and its readers' weights multiplied with
+    #: by value: what each channel is divided by; the weights of its readers are multiplied by it
     factors: dict[str, tuple[float, ...]] = Field(default_factory=dict)
-    #: inputs that take raw pixels
+    #: by input: the map of an input that takes raw pixels
     pixels: dict[str, PixelMap] = Field(default_factory=dict)
 
     def to_json(self) -> str:
@@ -117,44 +120,44 @@ class Plan(Strict):
         return hashlib.sha256(self.to_json().encode()).hexdigest()
 
     def with_nodes(self, nodes: Mapping[str, NodePlan]) -> Plan:
-        """With other places for its nodes."""
+        """A copy with other places for its nodes."""
         return self._changed({"nodes": dict(nodes)})
 
     def with_grids(self, grids: Mapping[str, GridPlan]) -> Plan:
-        """With other grids for its values."""
+        """A copy with other grids for its values."""
         return self._changed({"grids": dict(grids)})
 
     def with_weights(self, weights: Mapping[str, WeightPlan]) -> Plan:
-        """With other grids and codes for its weights."""
+        """A copy with other grids and codes for its weights."""
         return self._changed({"weights": dict(weights)})
 
     def with_stored(self, stored: Mapping[str, WeightPlan]) -> Plan:
-        """With other weights of float nodes that lie in the file as integers."""
+        """A copy with other integer storage for the weights of its float nodes."""
         return self._changed({"stored": dict(stored)})
 
     def with_biases(self, biases: Mapping[str, tuple[float, ...]]) -> Plan:
-        """With other biases for its layers."""
+        """A copy with other corrected biases."""
         return self._changed({"biases": dict(biases)})
 
     def with_factors(self, factors: Mapping[str, tuple[float, ...]]) -> Plan:
-        """With other scales moved from values into weights."""
+        """A copy with other scales moved from values into weights."""
         return self._changed({"factors": dict(factors)})
 
     def with_equalization(self, exponents: Mapping[str, tuple[int, ...]]) -> Plan:
-        """With other exponents for the channels of its values."""
+        """A copy with other exponents for the channels of its values."""
         return self._changed({"equalization": dict(exponents)})
 
     def with_inputs(self, shapes: Mapping[str, tuple[int, ...]], pixels: Mapping[str, PixelMap]) -> Plan:
-        """For inputs of these frozen shapes, some of which take raw pixels."""
+        """A copy for inputs of these frozen shapes, some of which take raw pixels."""
         return self._changed({"shapes": dict(shapes), "pixels": dict(pixels)})
 
     def with_search(self, search: SearchPlan) -> Plan:
-        """With what a search has to say about it."""
+        """A copy with the result of a search."""
         return self._changed({"search": search})
 
 
 def parse_plan(text: str, where: str) -> Plan:
-    """A plan from its JSON text, of this schema or of schema 1. Raises BadPlan."""
+    """Parse a plan from JSON text of schema 2 or 1. Raises BadPlan."""
     fix = "Make the plan anew with `edgeq quantize`."
     try:
         document = from_json(text)

@@ -1,12 +1,13 @@
-"""Plans of schema 1, as edgeq wrote them before it told apart for code what it told people: brought
-to schema 2 as they are read.
+"""Upgrade plans of schema 1 to schema 2 as they are read.
+
+In schema 1, the reason for people was also what code read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-#: how the reasons of schema 1 began, and what had decided there; the words are those of that time
+#: how reasons began in schema 1, and what had decided in that case; the wording is that of schema 1
 _FLOAT = (
     ("kept float by the recipe", "kept"),
     ("kept float by the search", "searched"),
@@ -18,14 +19,15 @@ _FLOAT = (
     ("the integer kernel is slow", "slow"),
     ("an integer kernel exists, but", "cost"),
 )
-#: fields of a grid of schema 1 that only weights used, or only values
+#: fields of a grid in schema 1 that only weights used, and fields that only values used
 _OF_WEIGHTS, _OF_VALUES = ("axis", "narrow", "codes", "storage"), ("readers", "group")
 _INTEGER = {"int8": "kernel", "dynamic": "measured", "integer": "movement", "absorbed": "absorbed"}
 
 
 def upgraded(document: Mapping[str, object]) -> dict[str, object]:
-    """A plan of schema 1 as one of schema 2. Both as JSON has them: what is not as it should be is
-    left for the validation of schema 2 to name.
+    """A plan of schema 1 as one of schema 2, both as parsed JSON.
+
+    Invalid content is left in place, so that the validation of schema 2 reports it.
     """
     found = dict(document) | {"schema_version": 2}
     for part, one in (("nodes", _node), ("grids", _grid), ("weights", _weight), ("stored", _weight)):
@@ -36,7 +38,7 @@ def upgraded(document: Mapping[str, object]) -> dict[str, object]:
 
 
 def _grid(grid: Mapping[str, object]) -> dict[str, object]:
-    """Of a value. What only weights had stays where it says anything, to be refused."""
+    """Upgrade the grid of a value. Fields of weights stay if they are set, and are then refused."""
     found = {name: value for name, value in grid.items() if name not in _OF_WEIGHTS or not (value is None or value is False)}
     for name in ("scale", "zero_point"):
         numbers = found.get(name)
@@ -46,7 +48,7 @@ def _grid(grid: Mapping[str, object]) -> dict[str, object]:
 
 
 def _weight(grid: Mapping[str, object]) -> dict[str, object]:
-    """Of a constant. What only values had stays where it says anything, to be refused."""
+    """Upgrade a constant's grid. Fields of values stay if they are set, and are then refused."""
     found = {name: value for name, value in grid.items() if name not in _OF_VALUES or not (value is None or value == "all")}
     storage = found.pop("storage", None)
     if storage is None:
@@ -62,7 +64,7 @@ def _node(node: Mapping[str, object]) -> dict[str, object]:
 
 
 def _because(runs: str, reason: str) -> str:
-    """What decided, from where the node runs and how its reason begins: the rule of schema 1."""
+    """What decided, derived from where the node runs and how its reason begins."""
     if runs == "integer" and reason.startswith("an embedding table"):
         return "embedding"
     return _INTEGER.get(runs) or next((because for beginning, because in _FLOAT if reason.startswith(beginning)), "obstacle")

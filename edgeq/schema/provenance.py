@@ -1,6 +1,4 @@
-"""What an int8 model says about itself: hashes of everything it was made from, and what became of
-every node of the float model.
-"""
+"""Metadata of an int8 model: hashes of its inputs, and what became of every float node."""
 
 from __future__ import annotations
 
@@ -17,20 +15,21 @@ from edgeq.version import __version__
 
 Gate = Literal["passed", "failed", "none"]
 
-#: how the plan's words for where a node runs are told to the reader of a model
+#: a plan's places in the terms that a model's metadata use
 _RUNS = {"int8": "int8", "dynamic": "int8", "integer": "int8", "absorbed": "absorbed", "float": "float"}
 
 
 def write_provenance(model: ir.Model, float_model: ir.Model, vanished: Mapping[str, str], plan: Plan) -> None:
-    """Record versions, hashes and the fate of each node of the float model in the int8 model's
-    metadata_props.
+    """Write versions, hashes and the fate of each float node into the int8 model's metadata.
+
+    vanished: name of a node that preparation removed -> the reason.
     """
     fates: dict[str, dict[str, str | None]] = {}
     for node in nodes(float_model):
         name = str(node.name)
         if name in plan.nodes:
             place = plan.nodes[name]
-            # what runs in integers needs no excuse, and the plan has the full text
+            # a node in integers needs no explanation here; the plan has the full text
             why = place.reason if _RUNS[place.runs] != "int8" else ""
             fates[name] = {"runs": _RUNS[place.runs], "as": None if place.runs == "absorbed" else name, "reason": why}
         else:
@@ -53,5 +52,5 @@ def write_provenance(model: ir.Model, float_model: ir.Model, vanished: Mapping[s
 
 
 def mark_gate(model: ir.Model, gate: Gate) -> None:
-    """Say in the model whether the floors that it was made under hold."""
+    """Record in the model whether it meets the floors that it was made under."""
     model.metadata_props["edgeq.gate"] = gate

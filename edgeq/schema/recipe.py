@@ -1,5 +1,6 @@
-"""The user's wish: how to choose ranges, what to keep in float, which floors to hold. One TOML file
-or keyword arguments.
+"""The user's recipe: how to choose ranges, what to keep in float, and which floors to hold.
+
+It is read from one TOML file or given as keyword arguments.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ Objective = Literal["accuracy", "latency", "size"]
 
 
 class Floors(Strict):
-    """Results below a floor end with exit code 3. None: no floor."""
+    """Lowest acceptable results; a result below one ends with exit code 3. None: no floor."""
 
     min_sqnr: float | None = Field(None, description="dB, first output, int8 against float")
     min_agreement: float | None = Field(None, ge=0, le=1, description="share of samples whose arg-max is the float model's")
@@ -30,18 +31,16 @@ class Floors(Strict):
 
     @property
     def wanted(self) -> bool:
-        """Whether there is any."""
+        """Whether any floor is set."""
         return any(floor is not None for floor in self.model_dump().values())
 
     def with_max_drop(self, points: float) -> Floors:
-        """With another floor under the drop of task accuracy."""
+        """A copy with another limit for the drop in task accuracy, in percentage points."""
         return self._changed({"max_drop": points})
 
 
 class Recipe(Strict):
-    """How to quantize. Every field has a default that was chosen by measurement
-    (docs/recipes.md).
-    """
+    """How to quantize. Every default was chosen by measurement (docs/recipes.md)."""
 
     rule: Rule = Field("mse", description="how the range of an activation is chosen from its statistics")
     percentile: float = Field(99.99, gt=50, le=100, description="for rule percentile: share of the values kept inside the range, in %")
@@ -103,8 +102,9 @@ class Recipe(Strict):
 
     @property
     def rounds_in_sequence(self) -> bool:
-        """Whether plain codes are rounded on what the integer model before a layer hands it;
-        codebooks always are.
+        """Whether plain codes are rounded using the outputs of the already quantized layers.
+
+        Codebooks always are.
         """
         return self.rounding == "in_sequence" or (self.rounding == "auto" and self.finetune.wanted)
 
@@ -114,23 +114,23 @@ class Recipe(Strict):
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
     def with_rule(self, rule: Rule) -> Recipe:
-        """With another rule for the ranges of activations."""
+        """A copy with another rule for the ranges of activations."""
         return self._changed({"rule": rule})
 
     def with_minutes(self, minutes: float) -> Recipe:
-        """With another length of the search."""
+        """A copy with another time limit for the search."""
         return self._changed({"minutes": minutes})
 
     def with_codebook(self, codebook: CodebookWish) -> Recipe:
-        """With another wish for codebooks."""
+        """A copy with other codebook settings."""
         return self._changed({"codebook": codebook})
 
     def with_finetune(self, finetune: FineTuneWish) -> Recipe:
-        """With another wish for training."""
+        """A copy with other training settings."""
         return self._changed({"finetune": finetune})
 
     def with_floors(self, floors: Floors) -> Recipe:
-        """With other floors."""
+        """A copy with other floors."""
         return self._changed({"floors": floors})
 
 

@@ -1,6 +1,4 @@
-"""The text of a commented recipe.toml for a model: every key with its default and what it means,
-valid as it stands.
-"""
+"""Generate a commented recipe.toml for a model: every key with its default and its meaning."""
 
 from __future__ import annotations
 
@@ -24,8 +22,9 @@ _HEAD = """\
 
 
 def recipe_template(model: ir.Model) -> str:
-    """The recipe as TOML, one comment a key; keep_float gets the model's own operators as an
-    example.
+    """The recipe as valid TOML, with one comment per key.
+
+    The example for keep_float lists the model's own operators.
     """
     defaults = Recipe()
     blocks = [_HEAD]
@@ -54,7 +53,7 @@ def _entry(name: str, field: FieldInfo, value: object) -> str:
     return f"{comment}{name} = {_toml(value)}\n"
 
 
-#: keys without a default stay commented out, with a value that makes sense
+#: example values for keys without a default, which stay commented out
 _EXAMPLES = {
     "epochs": "20",
     "patience": "20",
@@ -88,5 +87,5 @@ def _operators(model: ir.Model) -> str:
 
 
 def _printable(name: str) -> str:
-    """Names come from the model: one with a line break would leave the comment."""
+    """Replace unprintable characters: a line break in a name would end the comment."""
     return "".join(c if c.isprintable() else "?" for c in name)

@@ -1,6 +1,6 @@
-"""The words for range rules, apart from the recipe: a command's help lists them without loading it.
+"""The names of the range rules, in a file of their own so that the CLI help loads quickly.
 
-A new rule is a word here and a file of that name in edgeq/planning/ranges/.
+To add a rule, add its name here and a file of that name to edgeq/planning/ranges/.
 """
 
 from __future__ import annotations

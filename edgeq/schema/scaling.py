@@ -1,4 +1,4 @@
-"""How a plan says by what channels are scaled: exponents of a fraction of an octave."""
+"""How a plan states the scale factors of channels: as integer exponents of 2^(1/8)."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import numpy as np
 
 from edgeq.numerics.arrays import F64
 
-#: factors are powers of 2^(1 / STEPS): small numbers in the plan, the same on every machine
+#: factors are powers of 2^(1 / STEPS): small integers in the plan, identical on every machine
 STEPS = 8
-#: what a plan may say: 2^20 either way, far from what float32 holds
+#: limit of the exponents: a factor of 2^20 either way, far within the range of float32
 LARGEST_EXPONENT = 20 * STEPS
 
 Exponents = dict[str, tuple[int, ...]]
 
 
 def factors_of(exponents: Mapping[str, Iterable[int]]) -> dict[str, F64]:
-    """Value name -> the factor of each channel."""
+    """The factor of each channel, by value name."""
     return {name: 2.0 ** (np.array(tuple(steps), np.float64) / STEPS) for name, steps in exponents.items()}

@@ -1,4 +1,4 @@
-"""What a chip or runtime can do: facts read from one TOML file, never steps."""
+"""A target: what a chip or a runtime can do, as facts read from one TOML file."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from edgeq.schema.target_facts import PAIR_LIMIT, ActivationFacts, Bias, Boundar
 
 
 class Target(Strict):
-    """Facts of one back end. `float_io`: model inputs and outputs stay float. `integer_only`: there
-    is no float kernel to fall back on.
-
-    runtime: who executes its models: one that `edgeq prove --runtime` asks; tflite: every one that
-    takes .tflite files; none: edgeq has no runtime of this chip.
-    """
+    """Facts about one back end."""
 
     schema_version: Literal[1]
     name: str
+    #: a line about it for people
     title: str
+    #: what runs its models: a runtime that `edgeq prove --runtime` starts; tflite: any that takes
+    #: .tflite files; none: edgeq has no runtime for this target
     runtime: TargetRuntime
+    #: model inputs and outputs stay float
     float_io: bool
+    #: there is no float kernel to fall back on
     integer_only: bool = False
     keeps_clamps: bool = Field(
         True, description="false: its compiler folds a wider requantization into a layer and loses the clamp between"
@@ -71,15 +71,16 @@ class Target(Strict):
         return self
 
     def without_vnni(self) -> Target:
-        """This target for processors that add pairs of products in saturating int16: weights of
-        neighbours keep clear of it.
+        """This target on processors that add pairs of products in saturating int16.
+
+        Neighbouring weights get a pair limit that rules saturation out.
         """
         if self.weights.pair_limit is not None:
             return self
         return self._changed({"weights": self.weights.with_pair_limit(PAIR_LIMIT)})
 
     def with_costs(self, *, int_ns: float, float_ns: float, integer_mac_worth_ns: float) -> Target:
-        """The same chip with one cost for every operator: where it is not to be asked what pays."""
+        """This target with the same costs for every operator, so that cost decides no placement."""
         return self._changed(
             {
                 "kernel": tuple(kernel.with_costs(int_ns, float_ns) for kernel in self.kernel),
@@ -89,12 +90,12 @@ class Target(Strict):
         )
 
     def with_float_io(self) -> Target:
-        """The same chip, whose models take and give floats."""
+        """This target with float model inputs and outputs."""
         return self._changed({"float_io": True})
 
     @property
     def same_scale_ops(self) -> frozenset[str]:
-        """Kernels whose inputs and output share one grid."""
+        """Operators whose kernels have one grid for inputs and output."""
         return frozenset(k.op for k in self.kernel if k.same_scale)
 
     def kernel_of(self, op_type: str) -> KernelFacts | None:
@@ -103,7 +104,7 @@ class Target(Strict):
 
 
 def shipped_targets() -> tuple[str, ...]:
-    """Names of the targets that come with edgeq.
+    """Names of the targets shipped with edgeq.
 
     >>> [name for name in shipped_targets() if name.startswith("cpu")]
     ['cpu', 'cpu_arm']
@@ -113,8 +114,9 @@ def shipped_targets() -> tuple[str, ...]:
 
 
 def load_target(name_or_path: str, *, float_io: bool = False) -> Target:
-    """A shipped target by name, or a user's own TOML file by path. float_io: float inputs and
-    outputs all the same. Raises BadTarget.
+    """A shipped target by name, or a user's own TOML file by path. Raises BadTarget.
+
+    float_io: keep model inputs and outputs in float, whatever the target says.
 
     >>> load_target("cpu").activations.dtype, load_target("mcu_tflite").integer_only
     ('uint8', True)

@@ -1,4 +1,4 @@
-"""The facts of a chip or runtime, a type for each table of its TOML file."""
+"""The facts of a target: one type for each table of its TOML file."""
 
 from __future__ import annotations
 
@@ -8,22 +8,25 @@ from pydantic import Field
 
 from edgeq.io.strict_toml import Strict
 
-#: 255 * 128 = 32,640 is the largest pair of u8 x s8 products with a whole |a| + |b| that int16
-#: holds
+#: limit of |a| + |b| for neighbouring codes: 255 * 128 = 32,640 is the largest sum of two u8 x s8
+#: products that fits int16
 PAIR_LIMIT = 128
 
 
 class ActivationFacts(Strict):
-    """Grid of activations: always one scale a tensor."""
+    """The grids of activations: always one scale per tensor."""
 
+    #: type of the codes
     dtype: Literal["uint8", "int8"]
+    #: real 0 is in the middle of the codes
     symmetric: bool = False
     power_of_two: bool = Field(False, description="scales are powers of two: requantization is a shift")
+    #: where the facts come from; the same in the other tables
     source: str
 
 
 class WeightFacts(Strict):
-    """Grid of weights."""
+    """The grids of weights."""
 
     dtype: Literal["int8", "uint8"]
     symmetric: bool = True
@@ -37,40 +40,36 @@ class WeightFacts(Strict):
     source: str
 
     def with_pair_limit(self, limit: int) -> WeightFacts:
-        """With another limit of neighbouring codes."""
+        """A copy with another limit for pairs of neighbouring codes."""
         return self._changed({"pair_limit": limit})
 
 
 class Bias(Strict):
-    """A bias is added to the accumulator: int32 with scale = input scale * weight scale, zero point
-    0; or float32, behind the scaling.
-    """
+    """How a bias is added to the accumulator."""
 
+    #: int32: scale = input scale * weight scale, zero point 0; float32: added after the scaling
     dtype: Literal["int32", "float32"] = "int32"
     bits: int = Field(32, ge=8, le=32, description="width of the register that holds it")
     source: str
 
 
 class OutputGrid(Strict):
-    """The one output grid that a kernel has, whatever the data: zero_point is a code of the
-    activations' dtype.
-    """
+    """The only output grid of a kernel, whatever the data."""
 
     scale: float = Field(gt=0)
+    #: a code of the activations' dtype
     zero_point: int
 
 
 class KernelFacts(Strict):
-    """An operator that has an integer kernel.
-
-    output: 'required' when the kernel exists only with a quantized output, 'optional' when it can
-    also hand out float unless onnxruntime joins what reads it first, 'free' when it hands out float
-    whatever reads it. role: 'compute' runs in integers wherever it can; 'light' only where the cut
-    of all costs says so (see edgeq/planning/placement.py).
-    """
+    """An operator that has an integer kernel."""
 
     op: str
+    #: compute: runs in integers wherever it can; light: only where it pays
+    #: (edgeq/planning/placement.py)
     role: Literal["compute", "light"]
+    #: required: the output must be quantized; optional: it may also be float, unless onnxruntime
+    #: fuses the node with its reader first; free: it may be float in any case
     output: Literal["required", "optional", "free"] = "required"
     weight: int | None = Field(None, description="index of the input that is a weight when constant")
     bias: int | None = Field(None, description="index of the bias input")
@@ -95,18 +94,21 @@ class KernelFacts(Strict):
     source: str
 
     def with_costs(self, int_ns: float, float_ns: float) -> KernelFacts:
-        """With other costs of an element."""
+        """A copy with other costs per output element, in nanoseconds."""
         return self._changed({"int_ns": int_ns, "float_ns": float_ns})
 
 
 class Movement(Strict):
-    """Operators that move or select elements and take integer tensors as they are (input grid ==
-    output grid).
+    """Operators that move or select elements and take integers as they are.
+
+    The output has the grid of the input.
     """
 
     ops: tuple[str, ...]
     pairs: bool = Field(False, description="its compiler wants a Dequantize before and a Quantize behind them, of one grid")
+    #: nanoseconds per element on integers
     int_ns: float = 0.3
+    #: nanoseconds per element on floats
     float_ns: float = 1.0
     views: tuple[str, ...] = Field((), description="those that hand on the same memory under another shape: free in both worlds")
     behind_conv: dict[str, float] = Field(
@@ -115,14 +117,16 @@ class Movement(Strict):
     source: str
 
     def with_costs(self, int_ns: float, float_ns: float) -> Movement:
-        """With other costs of an element."""
+        """A copy with other costs per element, in nanoseconds."""
         return self._changed({"int_ns": int_ns, "float_ns": float_ns})
 
 
 class Boundary(Strict):
-    """What a step between float and integers costs, nanoseconds an element."""
+    """What a conversion between float and integers costs."""
 
+    #: nanoseconds per element
     quantize_ns: float = 1.0
+    #: nanoseconds per element
     dequantize_ns: float = 0.5
     call_ns: int = Field(1500, ge=0, description="fixed cost of one more node, nanoseconds")
     integer_mac_worth_ns: float = Field(
@@ -131,24 +135,22 @@ class Boundary(Strict):
     source: str
 
     def with_worth(self, integer_mac_worth_ns: float) -> Boundary:
-        """With another worth of a multiply-accumulate in integers."""
+        """A copy that values an integer multiply-accumulate differently, in nanoseconds."""
         return self._changed({"integer_mac_worth_ns": integer_mac_worth_ns})
 
 
 class Dynamic(Strict):
-    """Operators whose input can be quantized with a grid that is measured at every run.
-    quantize_ns: that and the measuring, an element.
-    """
+    """Operators whose input can be quantized with a grid that is measured at every run."""
 
     ops: tuple[Literal["MatMul"], ...]
+    #: measuring and quantizing, nanoseconds per element
     quantize_ns: float = Field(0.5, gt=0)
     source: str
 
 
 class SlowFusions(Strict):
-    """What the runtime joins in float although the parts are faster. add_before: operators that it
-    joins with the Add before them.
-    """
+    """What the runtime fuses in float although the separate nodes are faster."""
 
+    #: operators that it fuses with the Add before them
     add_before: tuple[str, ...] = ()
     source: str

@@ -1,4 +1,4 @@
-"""What is planned for, and what comes of planning."""
+"""The input of planning (Task) and its result (Planned)."""
 
 from __future__ import annotations
 
@@ -19,48 +19,46 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class Task:
-    """One model to plan for: what is fixed before anything is measured. model: the prepared one.
-    model_hash, model_bytes: of the file.
+    """One model to plan for, with everything that is fixed before data is measured."""
 
-    pixels: inputs that take raw pixels; `model` reads them on pixel_grids already.
-    """
-
+    #: the prepared model
     model: ir.Model
+    #: sha256 of the model's file, in hex
     model_hash: str
     target: Target
     recipe: Recipe
+    #: shapes of inputs that were frozen
     shapes: Shapes
+    #: size of the model's file
     model_bytes: int = 0
+    #: inputs that take raw pixels; `model` reads them on `pixel_grids` already
     pixels: Mapping[str, PixelMap] = field(default_factory=dict)
 
     @property
     def settings(self) -> str:
-        """sha256 of what decides which values are observed."""
+        """sha256 of everything that decides which values are observed."""
         pixels = "".join(f"|{name} {one.model_dump_json()}" for name, one in sorted(self.pixels.items()))
         return hashlib.sha256((settings_of(self.target, self.recipe, self.shapes) + pixels).encode()).hexdigest()
 
     @property
     def pixel_grids(self) -> dict[str, QuantParams]:
-        """The uint8 grid on which the model reads each of them."""
+        """The uint8 grid on which the model reads each of the inputs that take raw pixels."""
         return {name: pixel_grid(one, self.target.activations) for name, one in self.pixels.items()}
 
 
 @dataclass(frozen=True)
 class Planned:
-    """What planning came to."""
+    """The result of planning."""
 
     plan: Plan
-    #: the same before its biases were corrected: a correction holds only for the errors that it was
-    #: made for, and a plan made from this one has others; the plan itself where nothing was
-    #: corrected
+    #: the plan before its biases were corrected, or the plan itself if none was; a correction holds
+    #: only for the errors it was made for, and a plan derived from this one has others
     draft: Plan
-    #: the plans on the way, with the name of the step that each ends
+    #: each step's name with the plan after it
     steps: tuple[tuple[str, Plan], ...] = ()
 
 
 def settings_of(target: Target, recipe: Recipe, shapes: Mapping[str, tuple[int, ...]]) -> str:
-    """What decides which values are observed, as text to be hashed: target, float nodes, frozen
-    shapes.
-    """
+    """The target, float nodes and frozen shapes, which decide what is observed, as text to hash."""
     frozen = sorted((name, tuple(dims)) for name, dims in shapes.items())
     return f"{target.model_dump_json()}|{recipe.keep_float}|{frozen}"

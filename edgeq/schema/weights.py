@@ -1,7 +1,7 @@
-"""What a plan says of a constant: a tagged union of the forms in which it can lie in the model.
+"""What a plan says about a constant: a tagged union of the forms in which a model stores it.
 
-A number format adds a member: a class with a word of its own for `format`, `params`, `integers` and
-`plain`. Plans without it are read as before, so the version of the schema stays.
+To add a number format, add a class with its own value of `format`, and with `params`, `integers`
+and `plain`. Plans without it stay valid, so the version of the schema stays the same.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from edgeq.schema.grids import LARGEST, TINIEST
 
 
 def weight_key(node: str | None, index: int) -> str:
-    """How a plan names what a node reads at an input: "node:index"."""
+    """The name in a plan of what a node reads at an input: "node:index"."""
     return f"{node}:{index}"
 
 
 def split_weight_key(key: str) -> tuple[str, int]:
-    """The node and the input index of a key; -1 where there is no index."""
+    """The node and the input index of a key; the index is -1 if the key has none."""
     node, _, index = key.rpartition(":")
     return node, int(index) if index.isdecimal() else -1
 
@@ -36,27 +36,27 @@ class _OnGrid(Strict):
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     format: str
-    #: of the codes
+    #: type of the codes
     dtype: Literal["uint8", "int8"]
-    #: positive float32 numbers: one for each slice along `axis`, or a single one
+    #: one per slice along `axis`, or a single one
     scale: tuple[float, ...]
-    #: as many codes, those of 0.0
+    #: the code of 0.0, one per scale
     zero_point: tuple[int, ...]
-    #: per channel along it; None: one scale for all
+    #: the axis of per-channel scales; None: one scale per tensor
     axis: int | None = None
-    #: whether the lowest code is left out: -127..127
+    #: whether the lowest code is unused: -127..127
     narrow: bool = False
     #: the rule that chose scale and codes
     rule: str
-    #: why, in words for people
+    #: why, for people
     reason: str
-    #: [N], row-major, of `dtype`; None: those that nearest rounding gives
+    #: [N], row-major, of `dtype`; None: the codes that nearest rounding gives
     codes: Ints | None = None
 
     @field_validator("codes", mode="plain")
     @classmethod
     def _array(cls, value: object, info: ValidationInfo) -> Ints | None:
-        """From text, as a file has it; from an array of any shape."""
+        """Codes from text, as in a file, or from an array of any shape."""
         dtype = info.data.get("dtype")
         if value is None or dtype is None:
             return None
@@ -84,7 +84,7 @@ class _OnGrid(Strict):
         return self
 
     def __eq__(self, other: object) -> bool:
-        """Arrays are not compared by ==."""
+        """Compare codes by content, which == does not do for arrays."""
         if not isinstance(other, _OnGrid) or type(self) is not type(other):
             return False
         mine, theirs = dict(self), dict(other)
@@ -95,35 +95,36 @@ class _OnGrid(Strict):
 
     @property
     def params(self) -> QuantParams:
-        """The grid as arithmetic wants it."""
+        """The grid as QuantParams, for arithmetic."""
         shape = () if self.axis is None else (len(self.scale),)
         scale = np.array(self.scale, np.float32).reshape(shape)
         zero = np.array(self.zero_point, np.int32).reshape(shape)
         return QuantParams(self.dtype, scale, zero, PerTensor() if self.axis is None else PerChannel(self.axis), self.narrow)
 
     def integers(self, weight: F32, where: str) -> AnyArray:
-        """The codes in the weight's shape: those that were chosen, else the nearest. where: the
-        key, for messages. Raises BadPlan where their number is another.
+        """The codes in the weight's shape: the chosen ones, otherwise the nearest.
+
+        where: the weight's key, for messages. Raises BadPlan if the number of codes does not match.
         """
         return quantize(weight, self.params) if self.codes is None else shaped(self.codes, weight.shape, where)
 
     def with_codes(self, codes: Ints) -> Self:
-        """With these codes, of any shape."""
+        """A copy with these codes, of any shape."""
         return self._changed({"codes": codes})
 
     def learned(self, scale: tuple[float, ...], codes: Ints, rule: str) -> Self:
-        """With other scales and codes, as `rule` gave them."""
+        """A copy with the scales and codes that `rule` found."""
         return self._changed({"scale": scale, "codes": codes, "rule": rule})
 
 
 class IntegerWeight(_OnGrid):
-    """A constant whose integers lie in the file as they are."""
+    """A constant stored as plain integers."""
 
     format: Literal["integer"] = "integer"
 
     @property
     def plain(self) -> IntegerWeight:
-        """The same numbers, stored as they are: itself."""
+        """The same numbers stored as plain integers: itself."""
         return self
 
     def as_codebook(self, granularity: str, channel_axis: int, bits: int) -> CodebookWeight:
@@ -133,14 +134,14 @@ class IntegerWeight(_OnGrid):
 
 
 class CodebookWeight(_OnGrid):
-    """A constant whose integers lie in the file as indices into tables."""
+    """A constant whose integers are stored as indices into tables."""
 
     format: Literal["codebook"] = "codebook"
     #: what shares a table: tensor, channel, group:N or vector:N
     granularity: str
-    #: of its output channels
+    #: the axis of the output channels
     channel_axis: int = Field(ge=0)
-    #: of an index at most
+    #: largest number of bits of an index
     bits: int = Field(ge=1, le=8)
 
     @field_validator("granularity")
@@ -150,7 +151,7 @@ class CodebookWeight(_OnGrid):
 
     @property
     def plain(self) -> IntegerWeight:
-        """The same numbers, stored as they are."""
+        """The same numbers stored as plain integers."""
         own = {name: value for name, value in dict(self).items() if name in IntegerWeight.model_fields}
         return IntegerWeight.model_validate(own | {"format": "integer"})
 
@@ -159,9 +160,7 @@ WeightPlan = Annotated[IntegerWeight | CodebookWeight, Field(discriminator="form
 
 
 def integer_weight(params: QuantParams, rule: str, reason: str) -> IntegerWeight:
-    """A grid in the form that a plan holds of a constant, with the rule that chose it; codes by
-    nearest rounding.
-    """
+    """A plan of a constant on this grid, with the rule that chose it; the codes are the nearest."""
     axis = params.granularity.axis if isinstance(params.granularity, PerChannel) else None
     return IntegerWeight(
         dtype=params.dtype,

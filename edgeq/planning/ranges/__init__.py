@@ -1,1 +1,1 @@
-"""From the statistics of a tensor to the interval that its grid should span: one rule a file."""
+"""Range rules: from the statistics of a tensor to the interval of its grid, one file per rule."""

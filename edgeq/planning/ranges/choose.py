@@ -1,5 +1,6 @@
-"""The range of a tensor by the rule of the recipe. A rule is found by its word: rule x is `choose`
-in x.py beside this file.
+"""Choose the range of a tensor by the recipe's rule.
+
+Rule x is the function `choose` in the file x.py beside this one.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from edgeq.schema.rules import RULES
 
 
 def choose_range(stats: TensorStats, recipe: Recipe, *, levels: int, symmetric: bool) -> Range:
-    """The range of one tensor by the recipe's rule (see `RangeRule`). levels: codes of the grid
-    (256 for 8 bits). ValueError for an unknown rule.
+    """The range of one tensor by the recipe's rule (see `RangeRule`).
+
+    levels: number of codes of the grid (256 for 8 bits). Raises ValueError for an unknown rule.
     """
     if recipe.rule not in RULES:
         raise ValueError(f"unknown range rule {recipe.rule!r}")

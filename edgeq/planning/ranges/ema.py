@@ -1,4 +1,4 @@
-"""Range rule ema: the moving average of the ranges of samples in the order of their indices."""
+"""Range rule ema: the moving average of the samples' ranges, in the order of their indices."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from edgeq.planning.ranges.rule import Range, RangeRequest
 
 
 def choose(stats: TensorStats, request: RangeRequest) -> Range:
-    """r = ema * r + (1 - ema) * r_i for the range r_i of each sample, r = r_0 at first.
+    """r = ema * r + (1 - ema) * r_i for the range r_i of each sample; initially r = r_0.
 
-    Formula: Jacob et al., arXiv:1712.05877, section 3.1, one step a sample.
+    Formula: Jacob et al., arXiv:1712.05877, section 3.1, with one step per sample.
     """
     lows, highs = sample_ranges(stats)
     if lows.size == 0:

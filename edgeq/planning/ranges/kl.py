@@ -1,14 +1,17 @@
-"""Range rule kl: the clipping thresholds whose quantized distribution loses the least information,
-by an exact search with prefix sums.
+"""Range rule kl: the clipping thresholds that minimise the KL divergence of the quantized values.
 
-For a window [a, b) of histogram bins and a grid of L codes, as in Migacz, "8-bit inference with
-TensorRT", GTC 2017:
-    P: the counts of the window; what lies outside is added to its first and last bin (the grid
-    saturates there); Q: the counts of the window alone, put on L codes (bin a+j on code floor(j * L
-    / (b - a))), the mass of a code spread evenly over those of its bins in which P is not zero; KL
-    = sum P log(P / Q), both normalised; infinite if Q is zero where P is not (clipped values on an
-    end whose code is otherwise empty). Among equal values the widest window wins. Windows narrower
-    than L bins are not tried: there every bin has a code of its own.
+The search is exact and uses prefix sums. For a window [a, b) of histogram bins and a grid of L
+codes, as in Migacz, "8-bit inference with TensorRT", GTC 2017:
+
+* P: the counts of the window; the counts outside are added to its first and last bin (where the
+  grid saturates).
+* Q: the counts of the window alone, put on L codes (bin a+j on code floor(j * L / (b - a))); the
+  mass of a code is spread evenly over those of its bins in which P is not zero.
+* KL = sum P log(P / Q), both normalised; infinite if Q is zero where P is not (clipped values on an
+  end whose code is otherwise empty).
+
+Among equal values the widest window wins. Windows narrower than L bins are not tried: there every
+bin has a code of its own.
 """
 
 from __future__ import annotations
@@ -20,23 +23,23 @@ from edgeq.calibration.tensor_stats import TensorStats
 from edgeq.numerics.arrays import F64, I64
 from edgeq.planning.ranges.rule import Range, RangeRequest
 
-#: windows closer than this count as equal
+#: windows whose divergences differ by less than this count as equal
 TIE = 1e-12
-#: the search takes neighbours together until no side has more bins: the resolution that the method
-#: was made for, and a few ms a tensor
+#: bins are merged until no side has more than this: the resolution that the method was designed
+#: for, and a few ms per tensor
 SEARCH_BINS = 2048
-#: windows looked at together: their 256 codes fit in the cache
+#: windows evaluated together: their 256 codes fit in the cache
 _CHUNK = 128
 _ROUNDS = 4
 
 
 def choose(stats: TensorStats, request: RangeRequest) -> Range:
-    """The range [low, high] by the smallest KL divergence.
+    """The range [low, high] with the smallest KL divergence.
 
     symmetric: one threshold T, [-T, T] on the codes -(levels-1)//2 .. (levels-1)//2. One-sided
     data: [0, T] on all codes. Two-sided data: the window shrinks as a whole first, then each end
     alone, upper before lower, until neither moves or _ROUNDS are over. A spike of exact zeros is
-    taken out first (`without_zero_spike`): else, after ReLU, one bin decides everything.
+    removed first (`without_zero_spike`): otherwise, after ReLU, one bin would decide everything.
     """
     first, counts, width = stats.first, stats.counts, stats.width
     if max(-first, first + counts.size) > SEARCH_BINS:
@@ -56,7 +59,7 @@ def choose(stats: TensorStats, request: RangeRequest) -> Range:
 
 
 def symmetric_threshold(counts: I64, below: int, levels: int) -> int:
-    """T in bins: the best window [-T, T). counts [K] with `below` bins under zero."""
+    """T in bins: the best window [-T, T). counts [K] has `below` bins under zero."""
     side = max(below, counts.size - below)
     whole = np.zeros(2 * side, np.int64)
     whole[side - below : side - below + counts.size] = counts
@@ -91,8 +94,9 @@ def asymmetric_window(counts: I64, below: int, levels: int) -> tuple[int, int]:
 
 
 def divergence(counts: I64, starts: I64, stops: I64, codes: int) -> F64:
-    """KL of the windows [starts[c], stops[c]) of counts [K], each at least `codes` bins wide:
-    float64 [C], in nats.
+    """KL of the windows [starts[c], stops[c]) of counts [K]: float64 [C], in nats.
+
+    Each window must be at least `codes` bins wide.
     """
     mass = np.concatenate([[0.0], np.cumsum(counts, dtype=np.float64)])
     filled = np.concatenate([[0.0], np.cumsum(counts != 0, dtype=np.float64)])
@@ -131,7 +135,8 @@ def _best(curve: F64) -> int:
 
 
 def _pick(counts: I64, starts: I64, stops: I64, levels: int, otherwise: tuple[int, int]) -> tuple[int, int]:
-    """The best of the windows, ordered from narrow to wide, that have at least `levels` bins;
+    """The best of the windows, ordered from narrow to wide, that have at least `levels` bins.
+
     `otherwise` if there is none.
     """
     wide = stops - starts >= levels

@@ -18,8 +18,9 @@ def choose(stats: TensorStats, _: RangeRequest) -> Range:
 
 
 def sample_ranges(stats: TensorStats) -> tuple[F64, F64]:
-    """Low and high [samples] of each sample that has finite values, joined with 0, in the order of
-    their global indices.
+    """Low and high [samples] of each sample that has finite values, extended to include 0.
+
+    In the order of the samples' global indices.
     """
     seen = stats.sample_low <= stats.sample_high
     return np.minimum(stats.sample_low[seen], 0).astype(np.float64), np.maximum(stats.sample_high[seen], 0).astype(np.float64)

@@ -7,5 +7,5 @@ from edgeq.planning.ranges.rule import Range, RangeRequest
 
 
 def choose(stats: TensorStats, _: RangeRequest) -> Range:
-    """The observed range, joined with 0."""
+    """The observed range, extended to include 0."""
     return min(stats.low, 0.0), max(stats.high, 0.0)

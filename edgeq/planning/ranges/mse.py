@@ -1,8 +1,9 @@
-"""Range rule mse: the range with the smallest expected squared error of quantization, from moments
-of the histogram.
+"""Range rule mse: the range with the smallest expected squared error of quantization.
 
-E(low, high) = N * s**2 / 12  +  sum over values outside of (distance to the range)**2,      s =
-(high - low) / (levels - 1)
+It is computed from moments of the histogram:
+
+    E(low, high) = N * s**2 / 12 + sum over values outside of (distance to the range)**2
+    s = (high - low) / (levels - 1)
 
 The first term is the error of rounding under an even spread within a step (Widrow and Kollár,
 Quantization Noise, 2008), the second that of clipping. N counts clipped values too: they are far
@@ -19,7 +20,7 @@ from edgeq.numerics.arrays import F64, I64
 from edgeq.numerics.grid import next_power_of_two
 from edgeq.planning.ranges.rule import Range, RangeRequest
 
-#: candidates an axis in each round of the search of both ends
+#: candidates per axis in each round of the search for both ends
 _GRID = 65
 
 
@@ -27,8 +28,8 @@ def choose(stats: TensorStats, request: RangeRequest) -> Range:
     """The range [low, high] with the smallest expected squared error on a grid of `levels` codes.
 
     symmetric: the best T for [-T, T] with step T / ((levels - 1) // 2). One-sided data: only the
-    end that is not zero. A spike of exact zeros does not count (`without_zero_spike`): every grid
-    holds them exactly. Candidates: bin edges and the exact ends.
+    nonzero end is searched. A spike of exact zeros does not count (`without_zero_spike`): every
+    grid holds them exactly. Candidates: bin edges and the exact ends.
     """
     low, high = min(stats.low, 0.0), max(stats.high, 0.0)
     if low == high == 0.0:
@@ -46,9 +47,12 @@ def choose(stats: TensorStats, request: RangeRequest) -> Range:
 
 
 def halved_where_better(stats: TensorStats, chosen: Range, *, levels: int, symmetric: bool) -> Range:
-    """A range for a scale that is a power of two: `chosen` gets the next larger scale, or the one
-    below with values clipped at both ends, whichever has the smaller expected squared error.
-    Returns the range that leads there."""
+    """A range for a scale that is a power of two: `chosen`, or one that halves its scale.
+
+    `chosen` leads to the next larger power of two. The alternative clips values at both ends so
+    that the power of two below suffices. The range with the smaller expected squared error is
+    returned.
+    """
     low, high = chosen
     steps = (levels - 1) // 2 if symmetric else levels - 1
     span = max(-low, high) if symmetric else high - low
@@ -63,9 +67,7 @@ def halved_where_better(stats: TensorStats, chosen: Range, *, levels: int, symme
 
 
 def expected_error(stats: TensorStats, ends: tuple[float, float], step: float, symmetric: bool) -> float:
-    """Expected squared error on a grid of this step that saturates at `ends`, in units of the
-    bins.
-    """
+    """Expected squared error, in squared bins, on a grid of this step that saturates at `ends`."""
     below, counts = around_zero(stats.first, stats.counts)
     smooth, width = without_zero_spike(below, counts), stats.width
     lower, upper = (max(-ends[0], ends[1]),) * 2 if symmetric else (-ends[0], ends[1])
@@ -78,11 +80,11 @@ def expected_error(stats: TensorStats, ends: tuple[float, float], step: float, s
 
 
 class HistogramSide:
-    """The histogram on one side of zero, and what it costs to clip it. Lengths are in bins.
+    """The histogram on one side of zero, and the cost of clipping it. Lengths are in bins.
 
     ends float64 [n+1]: candidates, ascending: 0, the bin edges, and the outermost value itself.
-    total: number of values. clipped: sum of squared distances to ends[i] of the values beyond, each
-    taken to be at the centre of its bin.
+    total: number of values. clipped: sum of squared distances to ends[i] of the values beyond it,
+    each assumed to be at the centre of its bin.
     """
 
     def __init__(self, counts: I64, outermost: float) -> None:
@@ -97,8 +99,9 @@ class HistogramSide:
 
 
 def best_ends(lower: HistogramSide, upper: HistogramSide, levels: int) -> tuple[float, float]:
-    """The two ends (distances from zero, in bins) with the smallest expected error: a coarse grid
-    over both, refined around its best.
+    """The two ends (distances from zero, in bins) with the smallest expected error.
+
+    The search uses a coarse grid over both ends, which is refined around its best point.
     """
     rows, columns = _spread(0, lower.ends.size - 1), _spread(0, upper.ends.size - 1)
     while True:
@@ -120,5 +123,5 @@ def _dense(indices: I64) -> bool:
 
 
 def _around(indices: I64, best: int) -> I64:
-    """The next, finer candidates: from two before the best to two behind it."""
+    """The next, finer candidates: from two before the best to two after it."""
     return _spread(int(indices[max(best - 2, 0)]), int(indices[min(best + 2, indices.size - 1)]))

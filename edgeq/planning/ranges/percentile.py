@@ -1,4 +1,4 @@
-"""Range rule percentile: the range that keeps a share of the values inside."""
+"""Range rule percentile: the range that keeps a given share of the values inside."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from edgeq.planning.ranges.rule import Range, RangeRequest
 
 
 def choose(stats: TensorStats, request: RangeRequest) -> Range:
-    """The range that keeps `percentile` % of the values inside, by the histogram with values spread
-    evenly in a bin.
+    """The range that keeps `percentile` % of the values inside, interpolated within histogram bins.
 
-    Two-sided data loses half of the rest at each end, one-sided data all of it at its only end;
-    symmetric: cut |x|.
+    Two-sided data loses half of the rest at each end, one-sided data all of it at its only end.
+    With a symmetric grid, |x| is cut.
     """
     below, counts = around_zero(stats.first, stats.counts)
     low, high = min(stats.low, 0.0), max(stats.high, 0.0)

@@ -1,4 +1,4 @@
-"""What a range rule is: the form that every other file of this folder has a `choose` of."""
+"""The interface of a range rule, which the `choose` of every rule's file implements."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ Range: TypeAlias = tuple[float, float]
 
 @dataclass(frozen=True)
 class RangeRequest:
-    """What is asked of a rule beside the statistics."""
+    """What a rule receives besides the statistics."""
 
     #: holds the settings of single rules, such as `percentile`
     recipe: Recipe
-    #: codes of the grid: 256 for 8 bits
+    #: number of codes of the grid: 256 for 8 bits
     levels: int
-    #: whether the grid's zero point will be the middle code, so that only max(-low, high) counts
+    #: whether the grid's zero point is the middle code, so that only max(-low, high) counts
     symmetric: bool
 
 
-#: A pure function whose range lies inside the observed one joined with 0: (0.0, 0.0) for a tensor
-#: that is all zero or was never seen. A tensor without negative values keeps low == 0.0 exactly,
-#: one without positive values high == 0.0.
+#: a pure function; its range lies inside the observed one extended to include 0, and is (0.0, 0.0)
+#: for a tensor that is all zero or was never seen. A tensor without negative values gets exactly
+#: low == 0.0, one without positive values high == 0.0.
 RangeRule: TypeAlias = Callable[[TensorStats, RangeRequest], Range]
