@@ -123,7 +123,7 @@ class _Joiner:
         return all(self._only_for(value, node) for value in inputs)
 
     def _cuts(self, value: ir.Value) -> set[tuple[float, float] | None]:
-        """The bounds that the grid must impose on the value's group; None for an unbounded source."""
+        """The bounds that the grid must impose on the value's group; None: an unbounded source."""
         root = self._root(str(value.name))
         sources = [member for name, member in self.values.items() if self._root(name) == root and self._is_source(member)]
         return {self._bounds(member) for member in sources}

@@ -1,1 +1,1 @@
-"""Decide with the data in view: equalization, input grids, rounding, biases, codebooks."""
+"""Refine a plan with data: equalization, input grids, rounding, bias correction, codebooks."""

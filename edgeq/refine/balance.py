@@ -1,11 +1,10 @@
-"""Decide by what to scale channels where all channels of a weight share one scale: the factors with
-the least predicted noise.
+"""Find the channel factors with the least predicted noise where a weight has one scale per tensor.
 
-One large channel then makes the steps of all others coarse, in the weights of both neighbours of a
-value as in the value itself. Where cross-layer equalization balances the ranges of two weights
-(Nagel et al., arXiv:1906.04721, section 4.1), this minimises the noise that
-edgeq/refine/noise_model.py predicts for activations and weights of the whole network at once, by
-Adam (Kingma and Ba, arXiv:1412.6980).
+One large channel then makes the steps of all others coarse, in the weights on both sides of a value
+as well as in the value itself. Cross-layer equalization balances the ranges of two weights (Nagel
+et al., arXiv:1906.04721, section 4.1); this minimises the noise that edgeq/refine/noise_model.py
+predicts for activations and weights of the whole network at once, by Adam (Kingma and Ba,
+arXiv:1412.6980).
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ from edgeq.graph.read import clip_bounds, is_op
 from edgeq.numerics.arrays import F32, F64
 from edgeq.refine.noise_model import NoiseModel
 
-#: steps of the search and its first step width, in natural logarithms of factors
+#: number of steps of the search, and its first step width in natural logarithms of factors
 ITERATIONS, WIDTH = 300, 0.1
-#: the largest factor, and one over the smallest
+#: the largest factor; the smallest is its reciprocal
 LARGEST = 256.0
 
 
@@ -47,8 +46,8 @@ def balance(model: ir.Model, channels: Channels, peaks: Mapping[str, F32], noise
 def bounds(model: ir.Model, channels: Channels, peaks: Mapping[str, F32], count: int) -> tuple[F64, F64]:
     """The smallest and the largest logarithm for each class.
 
-    Under a Clip at b a channel that reaches b stays as it is; another may grow until its peak
-    reaches b, and shrink.
+    Under a Clip at b, a channel that reaches b cannot be scaled; another may shrink, and may grow
+    until its peak reaches b.
     """
     low, high = np.full(count, -np.log(LARGEST)), np.full(count, np.log(LARGEST))
     for node in model.graph:

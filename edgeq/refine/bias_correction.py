@@ -1,11 +1,10 @@
-"""Decide, from what really comes out: biases that bring every layer's output as near to the float
-model's as a constant can.
+"""Correct each layer's bias so that its output comes as close as possible to the float model's.
 
-Layer after layer, on a few samples, the integer model as corrected so far and the float model run
-side by side. What clipped and rounded values before a layer and its own rounded weights add on
-average to an output channel is taken off its bias. Only places count where the output grid does not
-saturate, for only there a bias does anything. (Empirical bias correction, Nagel et al.,
-arXiv:1906.04721, section 4.2; there the mean is taken before the activation function, over all
+The integer model, as corrected so far, and the float model run side by side on a few samples, layer
+after layer. The mean error of an output channel, caused by clipped and rounded values before the
+layer and by its own rounded weights, is subtracted from its bias. Only places where the output grid
+does not saturate count, since a bias has no effect elsewhere. (Empirical bias correction, Nagel et
+al., arXiv:1906.04721, section 4.2; there the mean is taken before the activation function, over all
 places.)
 """
 
@@ -27,17 +26,18 @@ from edgeq.refine.draft import Draft
 from edgeq.refine.weighted import Weighted
 from edgeq.schema.plan import Plan
 
-#: samples that are looked at: three times as many gave no better models
+#: largest number of samples: three times as many gave no better models
 SAMPLES = 32
-#: what the values of all samples at one point of the model may take
+#: memory limit in bytes for the values of all samples at one point of the model
 HELD_BYTES = 96 << 20
 
 
 def correct_biases(
     draft: Draft, layers: Sequence[Weighted], emulate: Callable[[Plan], ir.Model], data: Dataset, progress: Progress | None = None
 ) -> Plan:
-    """The draft's plan with corrected biases of the layers in the main graph. emulate: the integer
-    model of a plan.
+    """The draft's plan with corrected biases for the layers in the main graph.
+
+    emulate: returns the integer model of a plan.
     """
     progress, plan, model = progress or Silent(), draft.plan, draft.model
     mine = {one.layer.node: one for one in layers if one.node.graph is model.graph and bias_of(one) is not None}
@@ -58,10 +58,9 @@ def correct_biases(
 
 
 def correct(node: ir.Node, twin: ir.Node, ours: Stepwise, theirs: Stepwise, plan: Plan, known: F64 | None = None) -> F64:
-    """Run a layer of the float model and its twin in the integer one, and bring the second nearest
-    to the first: the shift [C].
+    """The shift [C] that brings a layer's integer twin closest to the layer of the float model.
 
-    known: what is to be added in any case.
+    Runs both layers on all samples. known: a shift that is added in any case.
     """
     got, wanted = ours.advance(twin), theirs.advance(node)
     if known is not None:
@@ -73,13 +72,13 @@ def correct(node: ir.Node, twin: ir.Node, ours: Stepwise, theirs: Stepwise, plan
 
 
 def _add(arrays: Sequence[AnyArray], shift: F64) -> None:
-    """Add a number to each channel (axis 1), in place."""
+    """Add a number per channel (axis 1), in place."""
     for array in arrays:
         array += shift.astype(np.float32).reshape(_along(array))
 
 
 def shifted(one: Weighted, now: tuple[float, ...] | None, shift: F64) -> tuple[float, ...]:
-    """A layer's bias, as it is now or else as the model has it, moved by `shift` [C]."""
+    """A layer's bias plus `shift` [C]; the bias is `now` or, if that is None, the model's."""
     bias = bias_of(one)
     assert bias is not None
     before = np.asarray(bias.reshape(-1) if now is None else now, np.float64)
@@ -87,8 +86,9 @@ def shifted(one: Weighted, now: tuple[float, ...] | None, shift: F64) -> tuple[f
 
 
 def _ends(node: ir.Node, grid: QuantParams | None) -> tuple[float, float]:
-    """Between which values a change of the layer's output is seen by what comes behind it: where
-    neither its grid nor a Relu cuts.
+    """The interval in which a change of the layer's output has an effect on its readers.
+
+    Outside it, the output grid or a Relu or Clip saturates.
     """
     low, high = (-np.inf, np.inf) if grid is None else (float(grid.low), float(grid.high))
     reader = only_consumer(node.outputs[0])
@@ -97,12 +97,11 @@ def _ends(node: ir.Node, grid: QuantParams | None) -> tuple[float, float]:
 
 
 def best_shift(wanted: Sequence[AnyArray], got: Sequence[AnyArray], low: float, high: float) -> F64:
-    """What to add to each channel (axis 1) of `got`, one array a sample, so that behind clipping it
-    comes nearest to `wanted`: [C].
+    """The shift [C] per channel (axis 1) that brings `got` closest to `wanted` after clipping.
 
-    A low end of 0 stands for a Relu: below, all numbers are alike. The shift is shrunk by d^2 /
-    (d^2 + var d) for how much the samples differ in it; a channel whose squared error it would
-    raise is left alone.
+    wanted, got: one array per sample. A `low` of 0 stands for a Relu: all numbers below are equal.
+    The shift is multiplied by shift^2 / (shift^2 + variance), with the variance of its estimate
+    over the samples; a channel whose squared error it would increase is left unchanged.
     """
     floor = low if low == 0 else -np.inf
     sums, counts = [], []
@@ -120,7 +119,7 @@ def best_shift(wanted: Sequence[AnyArray], got: Sequence[AnyArray], low: float, 
 
 
 def _error(wanted: Sequence[AnyArray], got: Sequence[AnyArray], shift: F64, low: float, high: float, floor: float) -> F64:
-    """Squared error of each channel [C] behind the clipping of the grid."""
+    """Squared error per channel [C] after clipping to the grid."""
     found = np.zeros(shift.shape)
     for target, value in zip(wanted, got, strict=True):
         moved = np.clip(value + shift.astype(np.float32).reshape(_along(value)), low, high)
@@ -129,7 +128,7 @@ def _error(wanted: Sequence[AnyArray], got: Sequence[AnyArray], shift: F64, low:
 
 
 def _over_places(array: AnyArray) -> F64:
-    """The sum over everything but the channels."""
+    """The sum over all axes but the channels."""
     return np.asarray(array.sum(tuple(axis for axis in range(array.ndim) if axis != 1), dtype=np.float64))
 
 
@@ -138,13 +137,13 @@ def _along(array: AnyArray) -> tuple[int, ...]:
 
 
 def bias_of(one: Weighted) -> AnyArray | None:
-    """The constant bias of a layer."""
+    """The constant bias of a layer, or None."""
     index = one.kernel.bias
     return constant(one.node.inputs[index]) if index is not None and index < len(one.node.inputs) else None
 
 
 def some_runs(data: Dataset, number: int) -> list[Mapping[str, AnyArray]]:
-    """About `number` runs of the data, evenly spread."""
+    """About `number` runs of the data, spread evenly."""
     runs = data.runs
     chosen = {index * runs // number for index in range(number)} if runs > number else set(range(runs))
     return [batch.feeds for index, batch in enumerate(data.batches(1)) if index in chosen]

@@ -1,6 +1,4 @@
-"""Values that only a bounded function reads (Softmax, Sigmoid, Tanh, HardSigmoid): what it makes of
-them, in numpy.
-"""
+"""Values that only a bounded function reads (Softmax, Sigmoid, Tanh, HardSigmoid), in numpy."""
 
 from __future__ import annotations
 
@@ -19,18 +17,18 @@ Function = Callable[[F32], F32]
 
 @dataclass(frozen=True, eq=False)
 class BoundedReader:
-    """value: the name of what is read. axis: along which the function joins elements; None: it
-    takes each alone.
-    """
+    """A bounded function that alone reads a value."""
 
+    #: name of the value
     value: str
     op_type: str
     function: Function
+    #: the axis along which the function combines elements; None: it is elementwise
     axis: int | None = None
 
 
 def bounded_readers(model: ir.Model, plan: Plan) -> tuple[BoundedReader, ...]:
-    """One for each value that has a grid to itself and no other reader, in graph order."""
+    """The readers of values that have a grid of their own and no other reader, in graph order."""
     found = []
     for node in nodes(model):
         value = node.inputs[0] if node.inputs else None
@@ -45,7 +43,7 @@ def bounded_readers(model: ir.Model, plan: Plan) -> tuple[BoundedReader, ...]:
 
 
 def _function(node: ir.Node) -> Function | None:
-    """Of float32 arrays; Softmax over the last axis."""
+    """The node as a function of float32 arrays (Softmax: over the last axis), or None."""
     if is_op(node, "Softmax"):
         return _softmax
     if is_op(node, "Sigmoid"):
@@ -68,9 +66,7 @@ def _sigmoid(x: F32) -> F32:
 
 
 def _shifted_clip(node: ir.Node) -> Function | None:
-    """Add of a number and Clip at both ends: what a HardSigmoid becomes where the target has
-    none.
-    """
+    """Add of a number, then Clip at both ends: a HardSigmoid that was lowered for the target."""
     shift = constant(node.inputs[1]) if is_op(node, "Add") else None
     reader = only_consumer(node.outputs[0])
     if shift is None or shift.size != 1 or reader is None or not is_op(reader, "Clip"):

@@ -1,4 +1,4 @@
-"""A plan on its way: what it is made for, the float model as its grids see it, and its layers."""
+"""A plan in the making: its task, the float model as its grids see it, and its layers."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from edgeq.schema.weights import weight_key
 
 @dataclass(frozen=True, eq=False)
 class Draft:
-    """A plan that more is decided about, with all that decisions need to know."""
+    """A plan that is still being refined, with everything that further decisions need."""
 
     task: Task
-    #: the float model as the plan's grids see it: that of the task, equalized, its scales migrated
+    #: the task's float model as the plan's grids see it: equalized, with migrated scales
     model: ir.Model
     plan: Plan
 
     @classmethod
     def of(cls, task: Task, plan: Plan) -> Draft:
-        """Of a plan for the task. Raises BadPlan when it is one for another model."""
+        """The draft of a plan for the task. Raises BadPlan if the plan is for another model."""
         return cls(task, in_floats(task.model, plan), plan)
 
     @cached_property
     def layers(self) -> tuple[Weighted, ...]:
-        """The layers whose weights rounding can choose, in graph order."""
+        """The layers whose weights can be rounded freely, in graph order."""
         return weighted_layers(self.model, self.plan, self.task.target)
 
     @cached_property
     def tables(self) -> dict[str, ir.Node]:
-        """Key of the weight -> the Gather that reads an embedding table."""
+        """The Gathers that read embedding tables, by weight_key of the table."""
         return {key: n for n in nodes(self.model) if (key := weight_key(n.name, 0)) in self.plan.weights and is_embedding(n)}
 
     def with_plan(self, plan: Plan) -> Draft:
-        """With another plan for the same float model."""
+        """A copy with another plan for the same float model."""
         return replace(self, plan=plan)
 
     def emulated(self, plan: Plan) -> ir.Model:

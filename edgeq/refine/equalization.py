@@ -1,13 +1,12 @@
-"""Decide by what to scale the channels of a model, so that the small ones use more of the codes of
-a grid that all of them share.
+"""Choose channel factors with which small channels use more codes of a shared grid.
 
-The one scale of an activation's grid follows its largest channel. A channel whose peak is p, where
-the value's is R, uses p / R of the codes; scaled by (R / p)^STRENGTH where it is made and back
-where it is read, it uses (p / R)^(1 - STRENGTH), and nothing else grows: with one weight scale a
-channel the layer that makes it is as exact as before. A class of channels that several values share
-is scaled by the least that any of them bears. After Nagel et al., arXiv:1906.04721, section 4.1,
-which balances weights; here activations are what limits. With one scale for a whole weight both
-limit: see edgeq/refine/balance.py.
+The single scale of an activation's grid follows its largest channel. Let R be the peak of the value
+and p that of a channel: the channel uses p / R of the codes. Scaled by (R / p)^STRENGTH by its
+producer and scaled back by its readers, it uses (p / R)^(1 - STRENGTH), and nothing else grows:
+with per-channel weight scales the producing layer stays as exact as before. A class of channels
+that several values share is scaled by the smallest factor among these values. After Nagel et al.,
+arXiv:1906.04721, section 4.1, which balances weights; here activations are the limit. With
+per-tensor weight scales both are: see edgeq/refine/balance.py.
 """
 
 from __future__ import annotations
@@ -26,27 +25,29 @@ from edgeq.refine.balance import balance
 from edgeq.refine.noise_model import noise_model
 from edgeq.schema.scaling import STEPS, Exponents
 
-#: how much of the difference between channels is taken away, as an exponent: what remains is room
-#: for values that no sample showed
+#: the share of the difference between channels that is removed, as an exponent; the rest is a
+#: reserve for values that no sample showed
 STRENGTH = 0.5
-#: the largest factor: channels that hardly ever are above 0 need no more
+#: the largest factor: channels that are hardly ever above 0 need no more
 LARGEST = 16.0
 
 
 def values_to_measure(model: ir.Model, channels: Channels, quantized: Iterable[str]) -> dict[str, int]:
-    """Value name -> axis of its channels: what layers read and make, the quantized values that can
-    be scaled, and what a Clip makes, whose bound no channel may be scaled beyond."""
+    """The values whose channels must be measured, with the axis of their channels.
+
+    They are the inputs and outputs of layers, the quantized values that can be scaled, and the
+    outputs of Clips, whose bound limits the scaling.
+    """
     clipped = _clipped(model)
     wanted = set(quantized) | clipped | set(_ends(model))
     return {name: channels.axis[name] for name, ids in channels.classes.items() if name in wanted}
 
 
 def equalizing_exponents(model: ir.Model, channels: Channels, stats: ChannelStats, quantized: Iterable[str], *, shared: bool) -> Exponents:
-    """Value name -> exponent k of each channel, its factor being 2^(k / STEPS), for every value
-    with a scaled channel.
+    """Exponents k per channel, by value, with factor 2^(k / STEPS), if any channel is scaled.
 
     quantized: the values that have a grid. shared: whether all channels of a weight have one scale.
-    Empty when nothing is worth scaling.
+    Empty if nothing is worth scaling.
     """
     grids = [name for name in quantized if name in channels.classes]
     if shared:
@@ -65,7 +66,7 @@ def equalizing_exponents(model: ir.Model, channels: Channels, stats: ChannelStat
 
 
 def _factors(channels: Channels, stats: ChannelStats, names: Iterable[str]) -> F64:
-    """The factor of each class: the least that any of its values bears."""
+    """The factor of each class: the smallest one among its values."""
     factor = np.full(channels.count, np.inf)
     for name in names:
         ids, peak = channels.classes[name], stats.peaks[name].astype(np.float64)
@@ -76,12 +77,12 @@ def _factors(channels: Channels, stats: ChannelStats, names: Iterable[str]) -> F
 
 
 def _clipped(model: ir.Model) -> set[str]:
-    """What Clips make."""
+    """The outputs of Clips."""
     return {str(node.outputs[0].name) for node in nodes(model) if is_op(node, "Clip")}
 
 
 def _ends(model: ir.Model) -> list[str]:
-    """The values that layers read or make, in graph order."""
+    """The inputs and outputs of layers, in graph order."""
     found: dict[str, None] = {}
     for node in model.graph:
         if scalable_layer(node) is not None:

@@ -1,4 +1,4 @@
-"""What a grid could be: the candidates of every value that weights are multiplied with."""
+"""The candidates for the grid of a value that weights are multiplied with."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from edgeq.refine.input_sites import InputSite
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.rules import RULES
 
-#: a channel is an outlier when its peak is above this quantile of all channels' peaks: three
-#: degrees of migration
+#: a channel is an outlier if its peak is above this quantile of all channels' peaks: three degrees
+#: of migration
 QUANTILES = (0.98, 0.9, 0.75)
-#: the name of a grid that no plan holds
+#: the name of a grid that is not in the plan
 MEASURED = "measured at every run"
 
 
 @dataclass(frozen=True, eq=False)
 class Ranges:
-    """What the candidates of one grid are made of: the rule's own grid, and how grids look on the
-    target.
-    """
+    """What the candidates for one grid are built from."""
 
+    #: the grid of the recipe's rule
     own: QuantParams
+    #: type, symmetry and kind of scale that grids have on the target
     dtype: str
     symmetric: bool
     power_of_two: bool
@@ -41,8 +41,9 @@ class Ranges:
 
 
 def candidates_of(site: InputSite, draft: Draft, ends: Ends | None) -> Site:
-    """The candidates of one grid, the rule's own first, and what they will be judged by. ends: of
-    its channels.
+    """The candidates for one grid, the rule's own first, and the readers that judge them.
+
+    ends: the smallest and the largest value per channel.
     """
     target, recipe = draft.task.target, draft.task.recipe
     facts = target.activations
@@ -58,7 +59,7 @@ def candidates_of(site: InputSite, draft: Draft, ends: Ends | None) -> Site:
 
 
 def _static(site: InputSite, ranges: Ranges, recipe: Recipe) -> Iterator[GridOption]:
-    """The recipe's own grid first, then one for each other rule that gives another."""
+    """The grid of the recipe's rule, then one for each other rule that gives a different grid."""
     yield GridOption(recipe.rule, ranges.own)
     seen = {(ranges.own.scale.tobytes(), int(ranges.own.zero_point))}
     levels = LIMITS[ranges.dtype][1] - LIMITS[ranges.dtype][0]
@@ -85,8 +86,9 @@ def _divided(ends: Ends, ranges: Ranges, measured: bool) -> Iterator[GridOption]
 
 
 def outlier_factors(peaks: F32, quantile: float) -> F32:
-    """peaks [K] -> s [K]: 1, or the power of two that brings a larger peak down to the quantile of
-    all. Powers of two round nothing.
+    """Factors s [K] for peaks [K] that bring outliers down to the quantile of all peaks.
+
+    Each is 1 or a power of two, which causes no rounding.
     """
     limit = np.quantile(peaks, quantile)
     if limit <= 0:
@@ -95,8 +97,9 @@ def outlier_factors(peaks: F32, quantile: float) -> F32:
 
 
 def _weight_noise(site: InputSite, candidates: tuple[GridOption, ...], bits: int) -> F64:
-    """Sum over the rows of all weights of step^2 / 12, the step of each row as wide as its largest
-    weight asks for.
+    """Noise of the weights' own grids under each candidate: the sum of step^2 / 12 over all rows.
+
+    The step of a row is as wide as its largest weight requires.
     """
     noise, largest = np.zeros(len(candidates)), 2 ** (bits - 1) - 1
     for node in site.matmuls:

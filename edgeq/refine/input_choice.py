@@ -1,9 +1,8 @@
-"""Decide, with data in view: the input grids of MatMuls between float nodes (transformers), by what
-they do to the products.
+"""Choose the input grids of MatMuls between float nodes (transformers) by the products' error.
 
-Candidates are the ranges of all rules, a grid that is measured at every run where the target has
-such, and both with the scale of outlier channels moved into the weights. Of those that err least
-the cheapest is taken.
+Candidates are the ranges of all rules, a grid that is measured at every run if the target has one,
+and both with the scale of outlier channels moved into the weights. The cheapest of those with
+nearly the least error is chosen.
 """
 
 from __future__ import annotations
@@ -32,16 +31,17 @@ from edgeq.schema.plan import NodePlan, Plan
 from edgeq.schema.target import Target
 from edgeq.schema.weights import weight_key
 
-#: another candidate than the rule's range must err this much less (1 dB): calibration data are a
-#: sample
+#: a candidate other than the rule's range must have at most this share of its error (1 dB less),
+#: because calibration data are a sample
 WORTH = 0.8
-#: of the candidates that err at most this much more than the best the cheapest is taken
+#: the cheapest is chosen among candidates whose error is at most this multiple of the least one
 NEAR = 1.25
 
 
 def choose_inputs(draft: Draft, statistics: Mapping[str, TensorStats], data: Dataset, progress: Progress) -> Plan:
-    """The draft's plan with the input grids of MatMuls chosen by the error of the products; the
-    same plan where there is nothing to choose.
+    """The draft's plan with input grids of MatMuls chosen by the error of the products.
+
+    The same plan if there is nothing to choose.
     """
     sites = input_sites(draft, statistics)
     if not sites:
@@ -58,7 +58,7 @@ def choose_inputs(draft: Draft, statistics: Mapping[str, TensorStats], data: Dat
 
 
 def _costs(site: InputSite, candidates: tuple[GridOption, ...], target: Target) -> list[float]:
-    """Nanoseconds that each candidate takes apart from the products themselves."""
+    """Nanoseconds that each candidate takes besides the products themselves."""
     boundary, add, mul = target.boundary, target.kernel_of("Add"), target.kernel_of("Mul")
     if add is None or mul is None:
         return [0.0] * len(candidates)
@@ -78,7 +78,7 @@ def _has_bias(node: ir.Node) -> bool:
 
 
 def _best(errors: F64, costs: list[float]) -> int:
-    """Index of the candidate to take; 0 is the recipe's own."""
+    """Index of the chosen candidate; 0 is the recipe's own."""
     if not np.isfinite(errors).all():
         return 0
     near = [index for index, error in enumerate(errors.tolist()) if error <= float(errors.min()) * NEAR]
@@ -111,7 +111,7 @@ def _place(place: NodePlan, one: GridOption, source: str, why: str) -> NodePlan:
 
 
 def _with_weights(draft: Draft) -> Plan:
-    """New grids for the weights that took over scales."""
+    """The draft's plan with new grids for the weights that scales were moved into."""
     plan, target, recipe = draft.plan, draft.task.target, draft.task.recipe
     if not plan.factors:
         return plan

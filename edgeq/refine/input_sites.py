@@ -1,6 +1,4 @@
-"""Values whose grid is free to be chosen, since MatMuls alone read them in integers: what was seen
-of them, and the weights behind.
-"""
+"""Values whose grid can be chosen freely, because only MatMuls read them in integers."""
 
 from __future__ import annotations
 
@@ -22,22 +20,22 @@ from edgeq.schema.plan import Plan
 
 @dataclass(frozen=True, eq=False)
 class InputSite:
-    """A value that MatMuls with constant matrices alone read in integers, from float and into
-    float: its grid concerns nobody else.
+    """A value that only MatMuls with constant matrices read in integers.
 
-    layer: of the first of them. weight [1, C, K]: the rows of all, or fewer rows that give every
-    product the same length.
+    It reaches them as float and their products stay float, so its grid affects nothing else.
     """
 
     name: str
     stats: TensorStats
+    #: geometry of the first MatMul
     layer: Layer
+    #: [1, C, K]: the rows of all MatMuls, or fewer rows that give every product the same length
     weight: F32
     matmuls: tuple[ir.Node, ...]
 
 
 def input_sites(draft: Draft, statistics: Mapping[str, TensorStats]) -> tuple[InputSite, ...]:
-    """The sites in graph order."""
+    """The sites of the draft's model in graph order."""
     readers: dict[str, list[Weighted]] = {}
     for one in draft.layers:
         readers.setdefault(one.layer.source, []).append(one)
@@ -54,8 +52,9 @@ def _sites(draft: Draft, statistics: Mapping[str, TensorStats], readers: Mapping
 
 
 def _rows(behind: list[Weighted]) -> F32:
-    """All rows, or the triangular factor of their QR decomposition where that has fewer: ||W x|| =
-    ||R x||.
+    """All rows, or the triangular factor R of their QR decomposition if it has fewer rows.
+
+    |W x|| = ||R x|| for every x.
     """
     found = [one.layer.weight_rows(np.asarray(constant(one.node.inputs[1]), np.float32)) for one in behind]
     weight = np.concatenate(found, axis=1)
@@ -66,8 +65,10 @@ def _rows(behind: list[Weighted]) -> F32:
 
 
 def _free_readers(value: ir.Value, plan: Plan) -> tuple[ir.Node, ...]:
-    """The MatMuls, when they alone read the value in integers, it reaches them as float and their
-    products stay float.
+    """The MatMuls that read the value, if its grid can be chosen freely; else empty.
+
+    They must be its only readers in integers, it must reach them as float and their products must
+    stay float.
     """
     grid = plan.grids.get(str(value.name))
     if grid is None or grid.readers != "integer" or grid.group is not None:

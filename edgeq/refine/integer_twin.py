@@ -1,6 +1,4 @@
-"""A layer's twin in the integer model that is stepped through: what it reads, and how another
-weight is put into it.
-"""
+"""A layer's twin in the integer model that is run step by step: read its input, set its weight."""
 
 from __future__ import annotations
 
@@ -19,13 +17,13 @@ def fed(twin: ir.Node) -> ir.Value:
     assert value is not None
     maker = value.producer()
     if is_op(twin, "MatMulInteger") and maker is not None:
-        value = maker.inputs[0]  # of the DynamicQuantizeLinear
+        value = maker.inputs[0]  # the input of the DynamicQuantizeLinear
         assert value is not None
     return value
 
 
 def put_weight(twin: ir.Node, one: Weighted, fit: Fitted) -> None:
-    """Put a weight into the integer model, which goes on with it."""
+    """Replace the layer's weight in the integer model, which continues with the new one."""
     index = one.kernel.weight
     assert index is not None
     stored = stored_weight(twin, index)

@@ -1,16 +1,16 @@
-"""Predict, from weights and channel statistics alone, how much noise 8-bit grids add to every
-layer's output, and how scaling channels changes it.
+"""Predict how much noise 8-bit grids add to every layer's output, as channels are scaled.
 
-With channels scaled by u where a layer reads them and by v where it makes them, its weight is w v /
-u. Rounding on a grid of step d is off by an even spread of variance d^2 / 12; the step follows the
-largest magnitude. Relative to the power of the layer's output that makes
+Only weights and channel statistics are needed. Channels are scaled by u where a layer reads them
+and by v where it produces them, so its weight is w v / u. Rounding on a grid of step d adds an
+error that is spread evenly, with variance d^2 / 12; the step follows the largest magnitude.
+Relative to the power of the layer's output the noise is:
 
-    activations:  step(u p)^2 / 12 * sum over o, c of (w_oc / u_c)^2            p: peaks, m: mean
-    squares of the input channels weights:      step(w v / u)^2 / 12 * sum over o, c of (u_c /
-    v_o)^2 m_c     the step of the tensor (one scale for all channels)
+    activations:  step(u p)^2 / 12 * sum over o, c of (w_oc / u_c)^2
+    weights:      step(w v / u)^2 / 12 * sum over o, c of (u_c / v_o)^2 m_c
 
-The largest magnitude is taken as a power mean of high order, which has a gradient. The sum over
-layers is what balancing minimises.
+with the peaks p and the mean squares m of the input channels; each step is that of the tensor (one
+scale for all channels). The largest magnitude is approximated by a power mean of high order, which
+has a gradient. Balancing minimises the sum over layers.
 """
 
 from __future__ import annotations
@@ -28,47 +28,52 @@ from edgeq.graph.layer import Layer
 from edgeq.graph.read import constant, is_op
 from edgeq.numerics.arrays import F32, F64, I64
 
-#: order of the power mean that stands for a maximum
+#: order of the power mean that approximates a maximum
 ORDER = 24.0
-#: codes from zero to the end of a weight grid, and of a whole activation grid
+#: number of codes from zero to the end of a weight grid, and number of steps of an activation grid
 WEIGHT_CODES, ACTIVATION_CODES = 127.0, 255.0
 
 
 @dataclass(frozen=True, eq=False)
 class Term:
-    """One layer. square, largest: of the weight over the taps of each pair of channels, [G, outputs
-    of a group, inputs of a group].
+    """One layer."""
 
-    before, after: class of each input and output channel, -1 for one that cannot be scaled; value:
-    the input's name; mean_square: of the input channels [G, 1, inputs]; taps: how many; power: mean
-    square of the output summed over its channels.
-    """
-
+    #: sum of the squared weights over the taps of each pair of channels, [G, outputs of a group,
+    #: inputs of a group]
     square: F64
+    #: logarithm of the largest magnitude, of the same shape
     log_largest: F64
+    #: class of each input channel, -1 for one that cannot be scaled; `after`: of each output
+    #: channel
     before: I64
     after: I64
+    #: name of the input
     value: str
+    #: of the input channels, [G, 1, inputs of a group]
     mean_square: F64
+    #: number of taps of each pair of channels
     taps: int
+    #: mean square of the output, summed over its channels
     power: float
 
 
 @dataclass(frozen=True, eq=False)
 class NoiseModel:
-    """terms: the layers; peaks: value -> (class, log of the peak) of each channel, for the values
-    that have a grid; count: of classes.
-    """
+    """The predicted noise of a network as a function of its channel factors."""
 
+    #: the layers
     terms: tuple[Term, ...]
+    #: for each value that has a grid, the class and the logarithm of the peak of each channel
     peaks: Mapping[str, tuple[I64, F64]]
+    #: number of classes
     count: int
 
     def __call__(self, logs: F64) -> tuple[float, F64]:
-        """The predicted noise for the natural logarithms [count] of the factors, and its gradient
-        [count].
+        """The predicted noise and its gradient [count].
+
+        logs [count]: natural logarithms of the factors.
         """
-        total, slope = 0.0, np.zeros(self.count + 1)  # the last place collects what cannot be scaled
+        total, slope = 0.0, np.zeros(self.count + 1)  # the last entry collects channels that cannot be scaled
         known = np.append(logs, 0.0)
         spans = {name: _power_mean(peak + known[ids]) for name, (ids, peak) in self.peaks.items()}
         for term in self.terms:
@@ -101,7 +106,7 @@ def _weights(term: Term, down: F64, up: F64, slope: F64) -> float:
 
 
 def _power_mean(logs: F64) -> tuple[float, F64]:
-    """log of (sum x^ORDER)^(1 / ORDER) for x = exp(logs), and each entry's share in it."""
+    """log of (sum x^ORDER)^(1 / ORDER) for x = exp(logs), and each entry's share of it."""
     highest = float(logs.max())
     powers = np.exp(ORDER * (logs - highest))
     total = float(powers.sum())
@@ -111,7 +116,9 @@ def _power_mean(logs: F64) -> tuple[float, F64]:
 def noise_model(
     model: ir.Model, channels: Channels, peaks: Mapping[str, F32], squares: Mapping[str, F64], quantized: Sequence[str]
 ) -> NoiseModel:
-    """peaks, squares: value name -> largest magnitude and mean square of each channel. quantized:
+    """Build the noise model of a network.
+
+    peaks, squares: by value, the largest magnitude and the mean square of each channel. quantized:
     the values that have a grid.
     """
     terms = []
@@ -143,6 +150,6 @@ def _term(node: ir.Node, layer: Layer, channels: Channels, squares: Mapping[str,
 
 
 def _log(values: NDArray[np.floating]) -> F64:
-    """log, with 0 as something far below the largest."""
+    """Natural logarithm, with 0 replaced by a number far below the largest."""
     array = np.asarray(values, np.float64)
     return np.asarray(np.log(np.maximum(array, max(float(array.max(initial=0.0)), 1e-30) * 1e-12)))

@@ -1,9 +1,8 @@
-"""Decide, with data in view: ranges of values that only a bounded function reads, by the error of
-what it makes of them.
+"""Choose ranges of values that only a bounded function reads, by the error of its output.
 
-Far out a bounded function is flat: where a Softmax gives 1 to one class, it does not matter how
-much larger its number is. A rule that minds every value alike spends most codes there, and leaves
-few for the numbers that are close to each other and decide.
+Far from zero a bounded function is flat: if a Softmax gives 1 to one class, it does not matter how
+much larger its number is. A rule that weights every value alike spends most codes there, and leaves
+few for the close numbers that decide.
 """
 
 from __future__ import annotations
@@ -24,17 +23,20 @@ from edgeq.schema.grids import GridPlan, grid_plan
 from edgeq.schema.plan import Plan
 from edgeq.schema.target_facts import ActivationFacts
 
-#: samples that are visited; elements of each, or rows of a Softmax, that are looked at
+#: number of samples that are visited; of each, the number of elements, or of rows of a Softmax,
+#: that are evaluated
 VISITS, ELEMENTS, ROWS = 100, 512, 32
-#: the ends that are tried, as parts of where the rule put them
+#: the ends that are tried, as fractions of the rule's ends
 PARTS = np.exp2(-np.arange(1, 33) / 8)
-#: another range than the rule's must err this much less (1 dB): calibration data are a sample
+#: a range other than the rule's must have at most this share of its error (1 dB less), because
+#: calibration data are a sample
 WORTH = 0.8
 
 
 def choose_reader_ranges(draft: Draft, data: Dataset, progress: Progress) -> Plan:
-    """The draft's plan with such ranges; the same plan where there are none. Only rule mse asks for
-    the least error.
+    """The draft's plan with such ranges; the same plan if there are none.
+
+    Only rule mse, which asks for the least error, is refined in this way.
     """
     plan, target, recipe = draft.plan, draft.task.target, draft.task.recipe
     readers = bounded_readers(draft.model, plan) if recipe.rule == "mse" and not target.activations.power_of_two else ()
@@ -49,7 +51,7 @@ def choose_reader_ranges(draft: Draft, data: Dataset, progress: Progress) -> Pla
 
 
 def _measure(model: ir.Model, readers: Sequence[BoundedReader], data: Dataset, seed: int, progress: Progress) -> dict[str, F32]:
-    """Value name -> elements of it, or rows [R, K]."""
+    """Elements, or rows [R, K], of each value, by its name."""
     stride = max(1, -(-data.runs // VISITS))
     fed = {value.name for value in model.graph.inputs}
     progress.start("ranges by their readers", data.count)
@@ -77,13 +79,14 @@ def _drawn(reader: BoundedReader, value: AnyArray, chance: np.random.Generator) 
 
 
 def _joined(arrays: Sequence[F32]) -> F32 | None:
-    """None where rows differ in length."""
+    """All arrays as one; None if rows differ in length."""
     return np.concatenate(arrays) if len({array.shape[1:] for array in arrays}) == 1 else None
 
 
 def best_grid(own: GridPlan, reader: BoundedReader, seen: F32, facts: ActivationFacts) -> GridPlan:
-    """The grid of the least mean squared error behind the reader: the low end is chosen, then the
-    high one, then the low one again.
+    """The grid with the least mean squared error after the reader.
+
+    The low end is chosen first, then the high one, then the low one again.
     """
     exactly = reader.function(seen)
 

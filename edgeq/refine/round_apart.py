@@ -1,5 +1,6 @@
-"""Decide, with data in view: round weights so that the layers' outputs change least, and let biases
-take up the mean error.
+"""Round weights so that the layers' outputs change least; biases compensate the mean error.
+
+Each layer is rounded by itself, for the inputs that the float model gives it.
 """
 
 from __future__ import annotations
@@ -25,18 +26,15 @@ from edgeq.schema.plan import Plan
 
 
 def moments_of(draft: Draft, layers: tuple[Weighted, ...], data: Dataset, progress: Progress) -> dict[str, Moment]:
-    """Node name -> second moments of what the float model hands to each layer, on the plan's
-    grids.
-    """
+    """Second moments of each layer's inputs in the float model, on the plan's grids, by node."""
     grids = {name: grid.params for name, grid in draft.plan.grids.items()}
     return measure_moments(draft.model, [one.layer for one in layers], grids, data, seed=draft.task.recipe.seed, progress=progress)
 
 
 def refine(draft: Draft, layers: tuple[Weighted, ...], moments: Mapping[str, Moment], bits: Mapping[str, int] | None = None) -> Plan:
-    """The plan with weight scales and codes that minimise each layer's output error under the
-    measured moments.
+    """The plan with scales and codes that minimise each layer's output error under its moments.
 
-    bits: key of a weight -> index width, for those that become codebooks. Nodes that share a weight
+    bits: index width, by weight_key, of weights that become codebooks. Nodes that share a weight
     and use it alike get one rounding, for the sum of their moments.
     """
     plan = draft.plan
@@ -45,7 +43,7 @@ def refine(draft: Draft, layers: tuple[Weighted, ...], moments: Mapping[str, Mom
     for one in layers:
         if moments[one.layer.node].rows:
             geometry = Layer("", "", one.layer.groups, one.layer.kernel, one.layer.outputs, one.layer.inputs_first)
-            measured = one.layer.source not in plan.grids  # at every run: its moments have a unit of their own
+            measured = one.layer.source not in plan.grids  # the grid is measured at every run, so its moments have a unit of their own
             shared.setdefault((one.weight, geometry, channel_axis(one.node, one.kernel), measured), []).append(one)
     groups = list(shared.values())
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(WORKERS) as pool:
@@ -68,11 +66,9 @@ def _round(users: list[Weighted], moments: Mapping[str, Moment], draft: Draft, b
 
 
 def _seen(one: Weighted, moment: Moment, plan: Plan) -> F64:
-    """H in real units. With a bias the mean error is taken up by it, and only the covariance
-    counts.
-    """
-    # a grid of every run has a step of its own: the moments are in units of it, so that no run
-    # counts more than another
+    """H in real units; the covariance if the layer has a bias, which compensates the mean error."""
+    # a grid that is measured at every run has a different step each time: the moments are in units
+    # of it, so that all runs count alike
     scale = plan.grids[one.layer.source].scale if one.layer.source in plan.grids else 1.0
     side = side_of(one.node, one.kernel, plan.grids)
     return (moment.second if side.bias is None else moment.covariance) * scale**2

@@ -1,5 +1,6 @@
-"""Fit layer after layer, each on what the integer model before it really hands over: it makes up
-for what it can of the errors so far.
+"""Fit layer after layer, each to the outputs of the quantized layers before it.
+
+A layer thereby compensates part of the errors made so far.
 """
 
 from __future__ import annotations
@@ -32,26 +33,22 @@ from edgeq.refine.weighted import Weighted
 from edgeq.schema.plan import Plan
 from edgeq.schema.task import Planned
 
-#: samples that are held, the fewest that the fits are worth making from, and what the values of all
-#: at one point of a model may take
+#: the most samples that are held, the fewest that justify the fits, and the memory limit in bytes
+#: for the values of all samples at one point of a model
 SAMPLES, LEAST_SAMPLES, HELD_BYTES = 128, 16, 1024 << 20
-#: rows of a sample that are taken where it has so many
+#: rows that are taken of a sample, if it has that many
 ROWS_A_SAMPLE = 256
 
 
 def held_samples(model: ir.Model, data: Dataset) -> int:
-    """How many runs of the data can be held while both models are stepped through; 0 where they are
-    too few.
-    """
+    """How many runs of the data can be held while both models run step by step; 0 if too few."""
     runs = data.runs
     held = min(SAMPLES, HELD_BYTES // max(1, 2 * peak_bytes(model, frozenset())), runs)
     return held if held >= min(LEAST_SAMPLES, runs) else 0
 
 
 def in_sequence(model: ir.Model, layers: Sequence[Weighted]) -> tuple[Weighted, ...]:
-    """The layers that can be fitted one after the other: of the main graph, with a weight of their
-    own.
-    """
+    """The layers that can be fitted in sequence: in the main graph, with a weight of their own."""
     users = Counter(one.weight for one in layers)
     return tuple(one for one in layers if one.node.graph is model.graph and users[one.weight] == 1)
 
@@ -64,11 +61,11 @@ def fit_in_sequence(
     data: Dataset,
     progress: Progress,
 ) -> Planned:
-    """The draft's plan with the weights of `late` fitted in sequence, and the biases of all layers
-    of the main graph corrected; its own draft has those weights and uncorrected biases.
+    """Fit the weights of `late` in sequence and correct the biases of all layers of the main graph.
 
-    bits: key of a weight -> index width, for those that become codebooks. emulate: the integer
-    model of a plan.
+    Returns the draft's plan with both; the result's own draft has the same weights and uncorrected
+    biases. bits: index width, by weight_key, of weights that become codebooks. emulate: returns the
+    integer model of a plan.
     """
     plan, model = draft.plan, draft.model
     runs = some_runs(data, max(1, held_samples(model, data)))
@@ -96,13 +93,14 @@ def fit_in_sequence(
 
 
 def _fit(one: Weighted, halves: tuple[Rows, Rows], draft: Draft, width: int | None) -> tuple[Fitted, F64, F64]:
-    """The weight, and what it leaves of the output's mean error for the bias to take up, [C]: by
-    its own rounding, and with the errors of its inputs.
+    """The fitted weight, and two shifts [C] of the bias for the mean error that it leaves.
+
+    The first compensates its own rounding, the second the errors of its inputs as well.
     """
     weight, side, rows = one.rows(), side_of(one.node, one.kernel, draft.plan.grids), together(halves)
-    seen = rows if side.bias is None else rows.centred()  # a bias takes up the mean error
+    seen = rows if side.bias is None else rows.centred()  # a bias compensates the mean error
     apart = halves if side.bias is None else (halves[0].centred(), halves[1].centred())
-    with threadpool_limits(1, user_api="blas"):  # sums in one order, whatever the number of threads
+    with threadpool_limits(1, user_api="blas"):  # the same order of summation for any number of threads
         how = requantization_of([one], draft)
         moment = seen.moment if how is None else seen.moment * side.scale**2
         fit = fit_rows(one, Aim(goal(weight, apart), moment, [side], how), draft.task, width)
@@ -112,9 +110,7 @@ def _fit(one: Weighted, halves: tuple[Rows, Rows], draft: Draft, width: int | No
 
 
 def _rows(one: Weighted, twin: ir.Node, ours: Stepwise, theirs: Stepwise, plan: Plan, seed: int) -> tuple[Rows, Rows]:
-    """What both models hand to a layer, at the same places: of every other sample, and of the
-    rest.
-    """
+    """The inputs of a layer in both models, at the same places, in two halves of the samples."""
     source = one.node.inputs[0]
     assert source is not None
     pairs = list(zip(ours.reach(fed(twin)), theirs.reach(source), strict=True))
@@ -137,8 +133,9 @@ def _sums(found: Sequence[tuple[AnyArray, AnyArray]]) -> Rows:
 def _codes(
     layer: Layer, sample: int, got: AnyArray, wanted: AnyArray, own: QuantParams | None, quota: int, seed: int
 ) -> tuple[AnyArray, AnyArray]:
-    """Rows x' of one sample as codes of the layer's input grid, and x - x' in units of its scale.
-    own: None: measured at every run.
+    """Rows x' of a sample as codes of the layer's input grid, and x - x' in units of its scale.
+
+    own: the input grid; None: it is measured at every run.
     """
     grid = own or grid_for_range(float(got.min()), float(got.max()), "uint8")
     chance = [seed, sample, zlib.crc32(layer.node.encode())]
@@ -148,8 +145,9 @@ def _codes(
 
 
 def _products(first: AnyArray, second: AnyArray) -> F64:
-    """Sum of a b^T over rows a, b [G, R, K]: [G, K, K]. In parts that float32 adds exactly where
-    both are codes.
+    """The sum of a b^T over rows a, b [G, R, K]: [G, K, K].
+
+    It is computed in parts that float32 adds exactly if both are codes.
     """
     total = np.zeros((first.shape[0], first.shape[2], second.shape[2]))
     for start in range(0, first.shape[1], EXACT_ROWS):

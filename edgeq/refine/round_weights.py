@@ -1,6 +1,4 @@
-"""Round weights with the data in view: every layer for what the float model hands it, or in
-sequence for what the integer model does.
-"""
+"""Round weights with data: each layer apart, or in sequence on the integer model's outputs."""
 
 from __future__ import annotations
 
@@ -14,7 +12,7 @@ from edgeq.schema.task import Planned
 
 
 def round_weights(draft: Draft, data: Dataset, clock: Clock, progress: Progress) -> Planned:
-    """The draft's plan with rounded weights and corrected biases, and the steps to it."""
+    """The draft's plan with rounded weights and corrected biases, and the steps towards it."""
     late = in_sequence(draft.model, draft.layers) if draft.task.recipe.rounds_in_sequence and held_samples(draft.model, data) else ()
     early = tuple(one for one in draft.layers if one not in late)
     with clock.stage("calibrate"):

@@ -1,6 +1,4 @@
-"""From a prepared model and data to a plan: measure, decide, measure what rounding needs, decide
-again.
-"""
+"""From a prepared model and data to a plan: measure, plan, measure for rounding, and refine."""
 
 from __future__ import annotations
 
@@ -33,15 +31,17 @@ from edgeq.schema.task import Planned, Task
 
 
 def take_statistics(task: Task, data: Dataset, progress: Progress, *, start: int = 0, stop: int | None = None) -> Statistics:
-    """Statistics of every value that a plan for the task needs."""
+    """Measure the statistics of every value that a plan for the task needs."""
     wanted = values_to_observe(task.model, task.target, task.recipe)
     tensors = observe(task.model, wanted, data, start=start, stop=stop, progress=progress)
     return Statistics(task.model_hash, data.hash, task.settings, tensors)
 
 
 def decide(task: Task, data: Dataset | None, known: Statistics | None, clock: Clock, progress: Progress) -> Planned:
-    """Plan with data, with statistics of an earlier run, or both. Without data weights are rounded
-    to nearest.
+    """Plan with data, with statistics of an earlier run, or with both.
+
+    Without data, weights are rounded to nearest. Raises BadData if there is neither, BadStatistics
+    if the statistics do not belong to the task or the data.
     """
     if data is None and known is None:
         raise BadData("There is no data to calibrate with.", "--data", "Give data, statistics (--stats) or a plan (--plan).")
@@ -59,7 +59,7 @@ def decide(task: Task, data: Dataset | None, known: Statistics | None, clock: Cl
     draft = Draft(task, task.model, plan)
     if data is not None and task.recipe.effort != "fast":
         planned = _refined(draft, data, statistics.tensors, clock, progress)
-    elif task.recipe.codebook.wanted:  # without second moments: all inputs of a layer count alike
+    elif task.recipe.codebook.wanted:  # without second moments, all inputs of a layer count alike
         planned = unmeasured_codebooks(draft, data, _files(task), progress)
     else:
         planned = Planned(plan, plan)
@@ -67,8 +67,9 @@ def decide(task: Task, data: Dataset | None, known: Statistics | None, clock: Cl
 
 
 def _refined(draft: Draft, data: Dataset, statistics: Mapping[str, TensorStats], clock: Clock, progress: Progress) -> Planned:
-    """The closed-form steps: equalize, choose input grids, round with the data in view, correct
-    biases. Only the steps that changed something are told.
+    """The closed-form steps: equalize, choose input grids, round with data, correct biases.
+
+    Only the steps that changed something are listed in the result.
     """
     task, before = draft.task, draft.plan
     with clock.stage("calibrate"):
@@ -93,8 +94,9 @@ def _files(task: Task) -> FileSizes:
 
 
 def _equalize(draft: Draft, data: Dataset, known: Mapping[str, TensorStats], progress: Progress) -> tuple[Draft, Mapping[str, TensorStats]]:
-    """The draft with an equalized model and a plan for that, and its statistics; both as they were
-    where there is nothing to equalize.
+    """The draft with an equalized model and its plan, and the statistics of that model.
+
+    Both unchanged if there is nothing to equalize.
     """
     task, plan = draft.task, draft.plan
     channels = channel_classes(task.model)
@@ -112,7 +114,7 @@ def _equalize(draft: Draft, data: Dataset, known: Mapping[str, TensorStats], pro
 
 
 def check_plan(plan: Plan, task: Task) -> Planned:
-    """An earlier run's plan, if it is one for this model and target. Raises BadPlan."""
+    """The plan of an earlier run, if it is for this model and target. Raises BadPlan otherwise."""
     if plan.model != task.model_hash:
         raise BadPlan("The plan was made for another model.", "--plan", "Use the plan that lies beside this model's int8 form.")
     if plan.target != task.target.name:

@@ -1,6 +1,4 @@
-"""Fit one weight: scales and codes, or a codebook, that bring it near what it should be under the
-moment of its inputs.
-"""
+"""Fit one weight to its aim under the moment of its inputs: scales and codes, or a codebook."""
 
 from __future__ import annotations
 
@@ -26,21 +24,21 @@ from edgeq.schema.weights import WeightPlan
 
 @dataclass(frozen=True, eq=False)
 class Aim:
-    """What a weight is to come near, and what counts."""
+    """What a weight is fitted to, and how much its errors cost."""
 
-    #: [G, C, K]
+    #: the wanted weight, [G, C, K]
     rows: F32
-    #: E[x x^T] of its inputs, [G, K, K]: in real units where `how` is given
+    #: E[x x^T] of its inputs, [G, K, K]; in real units if `how` is given
     moment: F64
     #: input scale and bias of each node that reads the weight
     sides: Sequence[BiasSide]
-    #: how sums become codes, where runtimes differ in it
+    #: how sums become codes, for targets whose runtimes differ in it
     how: Requantized | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """A weight as the plan says it, and the same in numbers."""
+    """A fitted weight: its plan, and the same in numbers."""
 
     grid: WeightPlan
     #: [G, C]
@@ -50,8 +48,9 @@ class Fitted:
 
 
 def fit_rows(one: Weighted, aim: Aim, task: Task, width: int | None) -> Fitted:
-    """Scales and codes that bring a weight near its aim. width: bits of a codebook's index; None:
-    plain codes.
+    """Scales and codes that bring a weight close to its aim.
+
+    width: bits of a codebook's index; None: plain codes.
     """
     target, recipe, weight = task.target, task.recipe, one.array()
     codes, axis = codes_of(target.weights, one.layer, recipe.weight_bits), weight_axis(one.node, one.kernel, target, recipe)
@@ -79,8 +78,9 @@ def _scales_and_codes(aim: Aim, codes: Codes, rule: Literal["minmax", "mse"], sh
 
 
 def requantization_of(users: Sequence[Weighted], draft: Draft) -> Requantized | None:
-    """How the sums of these layers become codes; None where runtimes do not differ in it, or the
-    layers do.
+    """How the sums of these layers become codes.
+
+    None if runtimes do not differ in it, or if the layers do.
     """
     target = draft.task.target
     if not target.integer_only or target.weights.power_of_two:

@@ -1,4 +1,4 @@
-"""The layers with a constant weight that a plan runs in integers: what rounding can choose."""
+"""The layers with a constant weight that a plan runs in integers, whose rounding can be chosen."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Weighted:
     node: ir.Node
     layer: Layer
     kernel: KernelFacts
-    #: of the weight in the plan
+    #: weight_key of the weight in the plan
     key: str
-    #: the name of the weight's value
+    #: name of the weight's value
     weight: str
 
     def array(self) -> F32:
@@ -40,7 +40,7 @@ class Weighted:
 
 
 def weighted_layers(model: ir.Model, plan: Plan, target: Target) -> tuple[Weighted, ...]:
-    """The layers whose weights rounding can choose, in graph order."""
+    """The layers whose weights can be rounded freely, in graph order."""
     found = []
     for node in nodes(model):
         kernel = target.kernel_of(node.op_type)

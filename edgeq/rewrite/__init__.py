@@ -1,1 +1,1 @@
-"""The passes in order: before calibration, and after the plan."""
+"""The passes in order: before calibration, and for carrying out a plan."""

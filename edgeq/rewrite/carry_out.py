@@ -1,4 +1,4 @@
-"""A plan carried out: the model that it describes, and that model on the integers of its target."""
+"""Carry out a plan: build its int8 model, and give it the target's integer inputs and outputs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edgeq.schema.task import Task
 
 
 def carried_out(setup: SetUp, plan: Plan) -> ir.Model:
-    """The int8 model, with float inputs and outputs, and a record of what it was made from."""
+    """The int8 model with float inputs and outputs, and a record of what it was made from."""
     task = setup.task
     result = rewrite(task.model, plan, task.target)
     write_provenance(result, setup.loaded.model, setup.prepared.vanished, plan)
@@ -24,8 +24,8 @@ def carried_out(setup: SetUp, plan: Plan) -> ir.Model:
 
 
 def take_integers(model: ir.Model, task: Task) -> None:
-    """Make inputs and outputs what the application hands over: raw pixels, codes or floats."""
-    # first: the other one would make codes of the target's own type of these inputs
+    """Make inputs and outputs, in place, what the application uses: raw pixels, codes or floats."""
+    # first: IntegerBoundary would turn these inputs into codes of the target's own type
     PixelBoundary(task.pixels, task.pixel_grids)(model)
     if not task.target.float_io:
         IntegerBoundary()(model)

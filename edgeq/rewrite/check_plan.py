@@ -1,6 +1,4 @@
-"""Whether a plan is one for a model: every node, value, weight and bias that it names is there and
-takes what the plan says.
-"""
+"""Check that a plan fits a model: every node, value, weight and bias that it names is there."""
 
 from __future__ import annotations
 
@@ -20,8 +18,9 @@ from edgeq.schema.weights import WeightPlan, split_weight_key
 
 
 def check_fits(model: ir.Model, plan: Plan) -> None:
-    """Raises BadPlan for the first thing that does not fit: a plan of another model, or one that
-    was changed by hand.
+    """Raise BadPlan for the first thing in the plan that does not fit the model.
+
+    That is the case for a plan of another model, or one that was changed by hand.
     """
     known = {str(node.name): node for node in nodes(model)}
     for name, place in plan.nodes.items():
@@ -53,8 +52,9 @@ def _check_equalization(node: ir.Node, plan: Plan) -> None:
 
 
 def check_factors(model: ir.Model, plan: Plan) -> None:
-    """Raises BadPlan unless every value whose scale the plan moves is there, with MatMuls that take
-    it. model: before anything is moved.
+    """Raise BadPlan unless every value whose scale the plan moves has MatMuls that take it.
+
+    model: before any scale is moved.
     """
     known = {str(value.name): value for value in values(model)}
     for name, factors in plan.factors.items():

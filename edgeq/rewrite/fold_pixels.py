@@ -1,6 +1,4 @@
-"""Fold what an application makes of raw pixels into a float model: into its first layer where that
-is exact, else before it.
-"""
+"""Fold the preprocessing of raw pixels into a float model: into the first layer, or before it."""
 
 from __future__ import annotations
 
@@ -18,13 +16,16 @@ from edgeq.schema.pixels import OPTION, PixelMap, is_grid, keeps_zero
 
 
 def fold_pixels(model: ir.Model, maps: Mapping[str, PixelMap], grids: Mapping[str, QuantParams]) -> ir.Model:
-    """A copy that computes of r = s (p - z), for the pixels p and the grid (s, z) of each input,
-    what the model does of the map's x.
+    """A copy of the model that reads pixels p on a grid, r = s (p - z), instead of the map's x.
 
-    x = gain r + offset. 1. No difference: nothing to do. 2. A first layer that alone reads the
-    input takes gain and offset into weights and bias; not the offset where it pads with zeros,
-    which would no longer be zeros of x. 3. A Conv of 1x1, a weight a channel, does before it what
-    is left. Raises UnsupportedOp for an input that none of them fits.
+    With x = gain r + offset:
+
+    1. If r and x are equal, nothing changes.
+    2. A first layer that alone reads the input takes gain and offset into its weights and bias. If
+      it pads with zeros it does not take the offset, since these would no longer be zeros of x.
+    3. A 1x1 Conv with one weight per channel applies what is left before the layer.
+
+    Raises UnsupportedOp for an input that none of these fits.
     """
     copy = model.clone()
     names = Names(copy)
@@ -58,7 +59,7 @@ def _fold(graph: ir.Graph, value: ir.Value, one: PixelMap, grid: QuantParams, na
 
 
 def _hands_on(node: ir.Node, one: PixelMap) -> bool:
-    """Whether every element stays what it is, and a number a channel on an axis that is known."""
+    """Whether the node leaves elements unchanged, and the channel axis known where it matters."""
     return is_op(node, "Identity", "Transpose") or (one.same and operator_of(node).moves == "views")
 
 
@@ -108,9 +109,7 @@ def _add_to_bias(node: ir.Node, shift: F64, names: Names) -> None:
 
 
 def _before(graph: ir.Graph, value: ir.Value, one: PixelMap, gain: F64, offset: F64, names: Names) -> None:
-    """A Conv of 1x1 right behind the input, between Transposes where the channels are not axis
-    1.
-    """
+    """Insert a 1x1 Conv behind the input, between Transposes if the channels are not axis 1."""
     size = rank(value)
     assert size is not None
     channels = dim(value, one.axis)

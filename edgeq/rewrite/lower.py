@@ -1,6 +1,4 @@
-"""Bring a prepared model to operators that the target has integer kernels for, before
-calibration.
-"""
+"""Lower a prepared model to operators that the target has integer kernels for."""
 
 from __future__ import annotations
 
@@ -17,15 +15,15 @@ from edgeq.passes.lower.split_hardswish import SplitHardSwish
 from edgeq.passes.lower.unit_axis import UnitAxis
 from edgeq.schema.target import Target
 
-#: operators that lowering may turn into others, and then a recipe's wish for them would be lost
+#: operators that lowering may turn into others; a recipe's keep_float for them would then be lost
 LOWERED = ("HardSwish", "HardSigmoid", "MatMul")
 
 
 def lower(prepared: ir.Model, target: Target, keep: Set[str] = frozenset()) -> None:
-    """Bring a prepared model, in place, to operators that the target has integer kernels for.
-    Before calibration: it makes new values.
+    """Replace operators, in place, by those that the target has integer kernels for.
 
-    keep: names of nodes of the LOWERED types that stay what they are.
+    It runs before calibration, because it makes new values. keep: names of nodes of the LOWERED
+    types that stay unchanged.
     """
     if target.kernel_of("HardSwish") is None and (target.kernel_of("HardSigmoid") is not None or target.integer_only):
         SplitHardSwish(keep)(prepared)

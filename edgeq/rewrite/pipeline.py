@@ -1,5 +1,6 @@
-"""The order of the rewrites that turn a prepared float model and a plan into an int8 model, a
-reason a line.
+"""The passes that turn a prepared float model and a plan into an int8 model, in order.
+
+A comment at each pass gives the reason for its place.
 """
 
 from __future__ import annotations
@@ -35,23 +36,25 @@ from edgeq.schema.weights import CodebookWeight
 
 
 def rewrite(prepared: ir.Model, plan: Plan, target: Target) -> ir.Model:
-    """An int8 copy of the prepared model. Raises BadPlan when the plan is not one for it."""
+    """An int8 copy of the prepared model. Raises BadPlan if the plan does not fit it."""
     return _rewritten(prepared, plan, rewrite_passes(plan, target))
 
 
 def in_floats(prepared: ir.Model, plan: Plan) -> ir.Model:
-    """A float copy of the prepared model as the plan's grids, codes and biases see it: equalized,
-    scales migrated.
+    """A float copy of the prepared model as the plan's grids, codes and biases see it.
+
+    It is equalized and its scales are migrated.
     """
     return _rewritten(prepared, plan, [Equalize(factors_of(plan.equalization))])
 
 
 def with_quantizers(prepared: ir.Model, plan: Plan, target: Target) -> ir.Model:
-    """An int8 copy of the prepared model, of the same numbers as `rewrite` gives, in Q/DQ pairs
-    around float operators alone.
+    """An int8 copy of the prepared model with Q/DQ pairs around float operators only.
+
+    It computes the same numbers as the result of `rewrite`.
     """
-    # what the runtime fuses in float is rounded otherwise: those operators are the ones that will
-    # run
+    # operators that the runtime fuses in float round differently, so the fused ones must be
+    # present here as well
     steps = [*_quantizers(plan, target), _sum_before_norm(target), RemoveUnusedNodesPass(), TopologicalSortPass()]
     return _rewritten(prepared, plan, steps)
 
@@ -66,14 +69,15 @@ def _rewritten(prepared: ir.Model, plan: Plan, steps: Sequence[ir.passes.InPlace
 
 
 def _must_stay_float(node: NodePlan, target: Target) -> bool:
-    """Whether the runtime has an integer kernel that it must not use: against the recipe's or the
-    search's wish, or slow there.
+    """Whether the runtime must not use an integer kernel that it has for the node.
+
+    The recipe or a search keeps the node float, or the kernel can be slow in its place.
     """
     return node.runs == "float" and (node.because in ("kept", "searched") or node.op_type in target.movement.behind_conv)
 
 
 def storage_of(weight: CodebookWeight) -> Storage:
-    """What the pass wants of a weight that becomes a codebook."""
+    """A weight's codebook format, as FoldCodebooks takes it."""
     return Storage(parse_grain(weight.granularity), weight.channel_axis, weight.bits)
 
 
@@ -85,20 +89,20 @@ def rewrite_passes(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:
     copying = frozenset(name for name in where["int8"] if plan.nodes[name].op_type in target.same_scale_ops & {"Concat"})
     return [
         *_quantizers(plan, target),
-        # needs the pair around HardSigmoid
-        # it reads codes at another scale than they were made: onnxruntime alone knows such
+        # it needs the pair around HardSigmoid, and reads codes at a scale other than the one they
+        # were made at, which only onnxruntime supports
         *(() if target.integer_only else (HardSigmoidToAdd(where["int8"], target.activations.dtype),)),
         *((UnaryToLookup(looked_up),) if looked_up else ()),
         GatherIntegerRows(),
-        # what copies codes must find them on one grid
+        # an operator that copies codes needs them on one grid
         *((RequantizeInputs(copying),) if copying else ()),
-        # it takes pairs away again where integers pass through unchanged
+        # it removes pairs again where integers pass through unchanged
         *(() if target.movement.pairs else (MoveToIntegers(where["integer"] | copying),)),
         # after everything that asks whether a weight is a constant
         FoldCodebooks({key: storage_of(weight) for key, weight in plan.weights.items() if weight.format == "codebook"}),
-        # last: what it makes must look like nothing that a pass or the runtime knows
+        # last: its output must not match any pattern of a pass or of the runtime
         HoldFloat(frozenset(name for name, node in plan.nodes.items() if _must_stay_float(node, target))),
-        # an Add that became an integer kernel has a Quantize behind it by now
+        # by now, an Add that became an integer kernel has a Quantize behind it
         _sum_before_norm(target),
         RemoveUnusedNodesPass(),
         TopologicalSortPass(),
@@ -106,7 +110,7 @@ def rewrite_passes(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:
 
 
 def _placed(plan: Plan) -> dict[str, frozenset[str]]:
-    """Where nodes run -> their names."""
+    """Names of nodes by where they run."""
     return {kind: frozenset(name for name, node in plan.nodes.items() if node.runs == kind) for kind in ("absorbed", "integer", "int8")}
 
 
@@ -115,9 +119,7 @@ def _sum_before_norm(target: Target) -> SumBeforeNorm:
 
 
 def _quantizers(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:
-    """The passes that make integers of numbers; those behind them only choose forms that a runtime
-    has fast kernels for.
-    """
+    """The passes that quantize. Later ones only choose forms that have fast kernels."""
     where = _placed(plan)
     biases = {
         k.op: (k.weight, k.bias) for k in target.kernel if k.weight is not None and k.bias is not None and target.bias.dtype == "int32"
@@ -125,7 +127,8 @@ def _quantizers(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:
     return [
         # first: grids, codes and biases are those of the equalized model
         Equalize(factors_of(plan.equalization)),
-        # while value names are those of the plan: the producer takes over the absorbed node's value
+        # while value names are still those of the plan: the producer takes over the absorbed node's
+        # value
         AbsorbActivations(where["absorbed"]),
         # constants before activations: a constant operand is not an activation
         CorrectBiases(plan.biases),
@@ -133,18 +136,18 @@ def _quantizers(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:
             {key: weight.params for key, weight in plan.weights.items()},
             {key: weight.codes for key, weight in plan.weights.items() if weight.codes is not None},
         ),
-        # the float nodes' weights likewise
+        # the weights of float nodes, for the same reason
         StoreWeights(
             {key: weight.params for key, weight in plan.stored.items()},
             {key: weight.codes for key, weight in plan.stored.items() if weight.codes is not None},
         ),
-        # needs the integer weights, and leaves values that no grid of the plan is for
+        # needs the integer weights, and makes values that have no grid in the plan
         InsertDynamic(frozenset(name for name, node in plan.nodes.items() if node.runs == "dynamic")),
         InsertQdq(
             {name: grid.params for name, grid in plan.grids.items()},
             frozenset(name for name, grid in plan.grids.items() if grid.readers == "integer"),
             where["int8"] | where["integer"],
         ),
-        # biases need both scales that they are the product of
+        # the scale of a bias is the product of two scales, which must be there
         QuantizeBiases(biases),
     ]

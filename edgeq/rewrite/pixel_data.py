@@ -1,4 +1,4 @@
-"""Data for models that take raw pixels: every sample as pixels on the grid of the input."""
+"""Data for a model that takes raw pixels: every sample as pixels on the grid of its input."""
 
 from __future__ import annotations
 
@@ -14,19 +14,18 @@ from edgeq.numerics.arrays import F32, AnyArray
 from edgeq.numerics.grid import QuantParams, dequantize
 from edgeq.schema.pixels import OPTION, PixelMap
 
-#: how far a number may lie beyond 0..255: half a pixel is rounding
+#: how far a number may lie outside 0..255: half a pixel is rounding
 _SLACK = 0.5
 
 
 @dataclass(frozen=True, eq=False)
 class PixelSource:
-    """Samples whose inputs in `maps` become scale * (p - zero point) of their pixels p. raw: inputs
-    that are pixels as they are stored.
-    """
+    """Samples whose inputs in `maps` become scale * (p - zero point) of their pixels p."""
 
     source: Source
     maps: Mapping[str, PixelMap]
     grids: Mapping[str, QuantParams]
+    #: inputs that are stored as pixels; the others are stored preprocessed
     raw: frozenset[str]
 
     @property
@@ -51,8 +50,9 @@ class PixelSource:
 
 
 def on_pixels(data: Dataset, maps: Mapping[str, PixelMap], grids: Mapping[str, QuantParams]) -> Dataset:
-    """The data as a model with folded preprocessing takes it. What a set.toml describes is stored
-    as pixels, all else was preprocessed.
+    """The data as a model with folded preprocessing takes it.
+
+    Inputs that a set.toml describes are stored as pixels; all others were preprocessed.
     """
     if not maps:
         return data

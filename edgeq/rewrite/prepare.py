@@ -1,5 +1,6 @@
-"""Make a float model fit for calibration: one form for each thing, nothing that is not computed.
-Names settle here.
+"""Prepare a float model for calibration: one canonical form for each construct, no dead nodes.
+
+Node names are final after this step.
 """
 
 from __future__ import annotations
@@ -35,19 +36,19 @@ from edgeq.passes.prepare.remove_identity import RemoveIdentity
 from edgeq.passes.prepare.remove_unread import RemoveUnread
 from edgeq.rewrite.simplify import simplify
 
-#: a fold can make room for another one; real models settle in 3 rounds
+#: one fold can enable another; real models settle in 3 rounds
 MAX_ROUNDS = 10
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A float model that is fit for calibration."""
+    """A float model that is ready for calibration."""
 
     #: a copy of the float model
     model: ir.Model
-    #: name of a node of the float model that is gone -> what became of it
+    #: name of a node of the float model that was removed -> what became of it
     vanished: dict[str, str]
-    #: for the report
+    #: lines for the report
     notes: tuple[str, ...]
 
 
@@ -59,12 +60,12 @@ def prepare(
     min_opset: int = 13,
     max_opset: int = 21,
 ) -> Prepared:
-    """The model that calibration measures and quantization rewrites: it computes the same, with the
-    same inputs and outputs.
+    """A copy that calibration measures and quantization rewrites; it computes the same.
 
-    shapes: input name -> sizes, to freeze dynamic dimensions. opset: convert to this one, else only
-    into min_opset..max_opset. Raises UnsupportedOpset when no opset fits, BadRecipe when shapes do
-    not fit, BadModel when the result is not valid.
+    Inputs and outputs are those of `model`. shapes: input name -> sizes, to freeze dynamic
+    dimensions. opset: the opset to convert to; None: convert only if the model's is outside
+    min_opset..max_opset. Raises UnsupportedOpset if no opset fits, BadRecipe if shapes do not fit,
+    BadModel if the result is not valid.
     """
     own = model.clone()
     float_nodes = [node.name for node in nodes(model) if node.name]
@@ -91,7 +92,7 @@ def prepare(
 
 
 def _noted(step: ir.passes.InPlacePass, model: ir.Model) -> str | None:
-    """Run one pass; a note when it did what a user should know."""
+    """Run one pass; returns a note if it did something that the user should know."""
     opset = model.opset_imports.get("", 0)
     modified = step(model).modified
     if model.opset_imports.get("", 0) != opset:
@@ -104,7 +105,7 @@ def _noted(step: ir.passes.InPlacePass, model: ir.Model) -> str | None:
 def _once(lowest: int, highest: int) -> tuple[ir.passes.InPlacePass, ...]:
     return (
         LiftConstants(),  # first: the opset converter and every pass look for constants among the initializers
-        RemoveUnread(),  # before the converter, which could stumble over a node that nobody needs
+        RemoveUnread(),  # before the converter, which could fail at a node that nothing needs
         ConvertOpset(lowest, highest),  # so that all later passes meet one form of each operator
         LiftConstants(),  # the converter leaves Constant nodes for what were attributes
         ComputeInFloat32(),  # before folding, so that products of weights are not rounded to half floats
@@ -119,11 +120,11 @@ def _rounds() -> tuple[ir.passes.InPlacePass, ...]:
         FoldShapes(),  # a Reshape may turn out to be a Flatten, or to change nothing: then the next round removes it
         FuseGelu(),  # before affine folding, which could move a factor into a weight
         FuseHardSwish(),  # before affine folding, which could take its Add away
-        FoldBatchNorm(),  # the exact fold; what it takes no other has to
-        MatMulAddToGemm(),  # gives a MatMul the bias that the next one folds into
+        FoldBatchNorm(),  # the exact fold, before the others
+        MatMulAddToGemm(),  # gives a MatMul the bias that FoldAffine folds into
         FoldAffine(),  # after the Gemm is there
         FoldBatchNormForward(),  # only what could not fold back
-        MeanToGlobalPool(),  # leaves a Flatten, which the next round may find to be idle
+        MeanToGlobalPool(),  # leaves a Flatten, which the next round may find redundant
     )
 
 
@@ -144,7 +145,7 @@ def _until_settled(model: ir.Model) -> None:
 
 
 def _check(model: ir.Model) -> None:
-    """What prepare made must be valid, or everything after it would be blamed for it."""
+    """Raise BadModel unless the prepared model is valid; later steps would be blamed otherwise."""
     proto = ir.to_proto(model)
     try:
         if proto.ByteSize() < onnx.checker.MAXIMUM_PROTOBUF:

@@ -1,6 +1,4 @@
-"""From a float model to what is planned for: raw pixels folded in where wanted, prepared, lowered
-to the target.
-"""
+"""Set up a run: fold raw pixels into the float model, prepare it, and lower it to the target."""
 
 from __future__ import annotations
 
@@ -35,16 +33,15 @@ DataSource = str | Path | Mapping[str, AnyArray]
 class SetUp:
     """What a run starts from."""
 
-    #: the float model that all is compared with: where pixels are wanted, one that computes the
-    #: same of them
+    #: the float model that everything is compared with; with inputs_as uint8, it reads pixels
     loaded: Loaded
-    #: the task's model, lowered, and which nodes of the float model are gone
+    #: the task's model, lowered, and the nodes of the float model that are gone
     prepared: Prepared
     #: what is planned for
     task: Task
 
     def open(self, data: DataSource, split: str = "calibration", samples: int | None = None) -> Dataset:
-        """Data as the task's model takes it. Raises BadData."""
+        """Open data in the form that the task's model takes. Raises BadData."""
         found = open_dataset(data, input_specs(self.task.model), samples=samples, split=split, shapes=self.task.shapes)
         return on_pixels(found, self.task.pixels, self.task.pixel_grids)
 
@@ -52,10 +49,10 @@ class SetUp:
 def set_up(
     loaded: Loaded, target: Target, recipe: Recipe, shapes: Shapes | None, data: DataSource | None, plan: Plan | None = None
 ) -> SetUp:
-    """Prepare the model and lower it to the target; as it was done for `plan`, so that this finds
-    the nodes it was made for.
+    """Prepare the model and lower it to the target.
 
-    data: tells how its samples were made of pixels, where the recipe wants those.
+    With a plan, prepare exactly as when the plan was made, so that its node names are found. data:
+    states how its samples were made from pixels, for inputs_as uint8.
     """
     frozen, opset = shapes or {}, recipe.opset if plan is None else plan.opset
     pixels = _pixels(loaded, recipe, frozen, data) if plan is None else _planned(plan, recipe)
@@ -69,7 +66,7 @@ def set_up(
     lower(prepared.model, target, keep)
     prepared = replace(prepared, vanished=prepared.vanished | vanished(prepared.model))
     for key in [key for key in prepared.model.metadata_props if key.startswith(GRID_KEY)]:
-        del prepared.model.metadata_props[key]  # of a float model they would be somebody else's
+        del prepared.model.metadata_props[key]  # a float model's own records are not edgeq's
     for name, grid in grids.items():
         prepared.model.metadata_props[GRID_KEY + name] = grid_record(as_activation(grid, target.activations))
     return SetUp(taking, prepared, Task(prepared.model, loaded.hash, target, recipe, frozen, loaded.size, pixels))

@@ -1,5 +1,6 @@
-"""Let onnxsim simplify what our own passes leave, in a child process whose result is believed only
-after a comparison.
+"""Let onnxsim simplify what edgeq's own passes leave, in a child process.
+
+Its result is used only if a comparison confirms it.
 """
 
 from __future__ import annotations
@@ -23,24 +24,23 @@ from edgeq.io.validate import first_line
 from edgeq.numerics.arrays import AnyArray
 from edgeq.runtimes.ort import Session, open_session
 
-#: a hang must not stop a run; the largest networks take some seconds
+#: seconds; a hang must not stop a run, and the largest networks take some seconds
 TIMEOUT_S = 60.0
-#: operators of shape arithmetic and expansion: while one is left, onnxsim may know better than our
-#: passes
+#: operators of shape arithmetic and expansion: while one is left, onnxsim may achieve more than
+#: edgeq's passes
 _WORTH_TRYING = ("Shape", "Size", "Range", "ConstantOfShape", "NonZero", "Expand", "Tile")
-#: tried in turn for a dimension of unknown size, until the model runs
+#: tried in turn for dimensions of unknown size, until the model runs
 _SIZES = (32, 224, 512)
-#: elements of one input
+#: largest number of elements of one input
 _MAX_FEED = 1 << 26
 _REASON = "simplified away by onnxsim"
 
 
 def simplify(model: ir.Model, timeout: float = TIMEOUT_S) -> str:
-    """Simplify in place when there is something to gain; returns what happened, as a note for the
-    report.
+    """Simplify in place if there is something to gain; returns a note for the report.
 
-    The model stays as it was when onnxsim fails, crashes, hangs, or when its result has other
-    inputs or outputs, or computes other values.
+    The model is unchanged if onnxsim fails, crashes or hangs, or if its result has other inputs or
+    outputs or computes other values.
     """
     if not any(is_op(node, *_WORTH_TRYING) for node in nodes(model)):
         return "onnxsim was not run: nothing was left for it to simplify"
@@ -67,7 +67,7 @@ def simplify(model: ir.Model, timeout: float = TIMEOUT_S) -> str:
 
 
 def _run_child(source: Path, target: Path, timeout: float) -> str | None:
-    """None when the child wrote its file, else what went wrong."""
+    """None if the child process wrote its file, else what went wrong."""
     command = [sys.executable, "-P", "-m", "edgeq.rewrite.simplify_child", str(source), str(target)]
     try:
         done = subprocess.run(command, timeout=timeout, stdin=subprocess.DEVNULL, capture_output=True, check=False)
@@ -83,7 +83,7 @@ def _run_child(source: Path, target: Path, timeout: float) -> str | None:
 
 
 def _difference(before: onnx.ModelProto, after: onnx.ModelProto) -> str | None:
-    """What makes `after` another model than `before`, or None."""
+    """How `after` differs from `before`, or None."""
     if _interface(before) != _interface(after):
         return "it changed the inputs or outputs"
     try:
@@ -97,8 +97,9 @@ def _difference(before: onnx.ModelProto, after: onnx.ModelProto) -> str | None:
 
 
 def _first_run(session: Session, model: ir.Model) -> tuple[dict[str, AnyArray], list[AnyArray]]:
-    """Feeds that the model accepts, and its outputs. Raises RuntimeRefused when it accepts none of
-    the sizes tried.
+    """Feeds that the model accepts, and its outputs.
+
+    Raises RuntimeRefused if it accepts none of the sizes tried.
     """
     for size in _SIZES[:-1]:
         feeds = random_feeds(model, size)
@@ -117,8 +118,10 @@ def _interface(proto: onnx.ModelProto) -> list[tuple[str, int]]:
 
 
 def random_feeds(model: ir.Model, size: int = 32) -> dict[str, AnyArray]:
-    """Seeded feeds: standard normal floats, zeros and ones for integers. Unknown sizes: 2 on axis
-    0, else `size`; one for each name.
+    """Seeded feeds: standard normal floats, and zeros and ones for integers.
+
+    Unknown sizes are 2 on axis 0 and `size` elsewhere; dimensions of the same name get the same
+    size. Raises ValueError for an input of unknown rank or type, or one that is too large.
     """
     rng = np.random.default_rng(0)
     feeds: dict[str, AnyArray] = {}

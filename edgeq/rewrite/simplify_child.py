@@ -1,6 +1,4 @@
-"""Run onnxsim on one file, in a process of its own: `python -m edgeq.rewrite.simplify_child IN
-OUT`.
-"""
+"""Run onnxsim in a process of its own: `python -m edgeq.rewrite.simplify_child IN OUT`."""
 
 from __future__ import annotations
 
@@ -8,14 +6,14 @@ import contextlib
 import sys
 from pathlib import Path
 
-#: these cut a MatMul of rank 3 into Reshape, Gemm, Reshape: more nodes, and the reshapes are no
-#: integer work
+#: these split a MatMul of rank 3 into Reshape, Gemm, Reshape: more nodes, and the Reshapes do not
+#: run in integers
 SKIPPED = ["fuse_matmul_add_bias_into_gemm", "fuse_matmul_add_bias_into_gemm_batched"]
 
 
 def main(source: str, target: str) -> None:
     """Simplify the model file `source` into the model file `target`."""
-    sys.modules["torch"] = None  # type: ignore[assignment]  # onnxsim imports it when it is installed: 2.5 s and 300 MB for nothing
+    sys.modules["torch"] = None  # type: ignore[assignment]  # onnxsim imports it if installed: 2.5 s and 300 MB for nothing
     _limit_memory(Path(source).stat().st_size)
     import onnx
     import onnxsim  # type: ignore[import-untyped]  # ships no types
@@ -25,8 +23,9 @@ def main(source: str, target: str) -> None:
 
 
 def _limit_memory(model_bytes: int) -> None:
-    """Folding a hostile model must end in a MemoryError here, and not in the system's memory
-    running out.
+    """Limit memory, so that folding a hostile model raises MemoryError here.
+
+    Without the limit, the whole system could run out of memory.
     """
     try:
         import resource

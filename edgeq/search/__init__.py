@@ -1,1 +1,1 @@
-"""Effort best: candidates measured as they would ship."""
+"""Effort best: search for the best plan by measuring candidates as they would ship."""

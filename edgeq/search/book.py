@@ -1,6 +1,4 @@
-"""The book of a search: its judged points, which of them is best so far, and that one's plan, kept
-on disk.
-"""
+"""The book of a search: its judged points and the best of them, whose plan is kept on disk."""
 
 from __future__ import annotations
 
@@ -15,24 +13,27 @@ from edgeq.search.builder import Builder
 from edgeq.search.points import Goal, Point
 from edgeq.search.verdict import why
 
-#: in the folder of a search: the best so far, ready for --plan
+#: file in the folder of a search: the best plan so far, ready for --plan
 BEST_PLAN = "best.plan.json"
 
 
 @dataclass
 class Book:
-    """The judged points by candidate, and the best of them, kept on disk."""
+    """The judged points and the best of them, with its plan on disk."""
 
     builder: Builder
     recipe: Recipe
+    #: the folder of the search; None: nothing is written
     work: Path | None
     progress: Progress
+    #: by the candidate's key
     points: dict[str, Point] = field(default_factory=dict)
+    #: the best point that was last reported
     shown: Point | None = None
 
     @property
     def goal(self) -> Goal:
-        """What to look for; the first judged point is the default's."""
+        """What to search for; the first judged point is that of the default plan."""
         floors = self.recipe.floors.wanted
         return Goal(self.recipe.objective, floors, next(iter(self.points.values())).sqnr_db)
 
@@ -41,10 +42,10 @@ class Book:
         return self.goal.best(tuple(self.points.values()))
 
     def add(self, point: Point) -> None:
-        """A judged or timed point."""
+        """Add a judged or timed point."""
         earlier = self.points.get(point.candidate.key)
         if earlier is not None and earlier.ratio is not None and point.ratio is None:
-            return  # judged again from the journal: what is known of its latency stays
+            return  # judged again from the journal: its known latency stays
         self.points[point.candidate.key] = point if earlier is None else replace(point, candidate=earlier.candidate)
         best = self.best()
         if self.shown is None or best.candidate.key != self.shown.candidate.key:
@@ -54,7 +55,7 @@ class Book:
             self.progress.note(f"best so far, of {len(self.points)}: {_told(best)}")
 
     def plan(self, point: Point, finished: bool) -> Plan:
-        """The point's plan with what there is to say about the search."""
+        """The point's plan, with the result of the search so far."""
         plan = self.builder.plan(point.candidate)
         assert plan is not None  # it was judged
         said = SearchPlan(
@@ -68,7 +69,7 @@ class Book:
 
 
 def _told(point: Point) -> str:
-    """One line for people."""
+    """A line about the point for people."""
     accuracy = "" if point.accuracy is None else f", top-1 {100 * point.accuracy:.2f} %"
     latency = "" if point.ratio is None else f", {point.ratio:.2f}x float's time"
     return f"{point.candidate.name}: SQNR {point.sqnr_db:.1f} dB{accuracy}, {point.integer_pct:.0f} % of MACs in integers{latency}"

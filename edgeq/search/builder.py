@@ -1,6 +1,4 @@
-"""Carry candidates out: their plans, with biases corrected for what each of them really adds, and
-their models.
-"""
+"""Build the plans of candidates, with biases corrected for each one, and their models."""
 
 from __future__ import annotations
 
@@ -17,19 +15,19 @@ from edgeq.search.candidates import Candidate, candidate_plan
 
 @dataclass(frozen=True, eq=False)
 class Builder:
-    """Makes the plans and models of candidates."""
+    """Builds the plans and models of candidates."""
 
-    #: with the plan as it was before its biases were corrected: a correction holds only for the
+    #: the draft with the plan before its biases were corrected: a correction holds only for the
     #: errors it was made for, and a candidate has others
     base: Draft
-    #: the finished plan
+    #: the finished plan that the search starts from
     default: Plan
-    #: for calibration
+    #: calibration data
     data: Dataset
     _made: dict[str, Plan | None] = field(default_factory=dict)
 
     def plan(self, candidate: Candidate) -> Plan | None:
-        """The candidate's plan as it would ship; None when its changes cannot be carried out."""
+        """The candidate's plan as it would ship; None if its changes cannot be implemented."""
         if not candidate.floats:
             return self.default
         if candidate.key not in self._made:
@@ -38,8 +36,9 @@ class Builder:
         return self._made[candidate.key]
 
     def draft(self, candidate: Candidate) -> Plan | None:
-        """Its plan with uncorrected biases: quick, and good for comparing drafts with each other
-        and for timing.
+        """The candidate's plan with uncorrected biases; None if its changes cannot be implemented.
+
+        It is quick to make, and good for comparing drafts with each other and for timing.
         """
         return candidate_plan(self.base, candidate)
 

@@ -1,5 +1,6 @@
-"""What a search may try: a plan in which more nodes stay float, made from a finished plan without
-measuring anything again.
+"""The candidates of a search: a finished plan in which more nodes stay float.
+
+No candidate needs new statistics.
 """
 
 from __future__ import annotations
@@ -23,35 +24,35 @@ from edgeq.schema.grids import GridPlan
 from edgeq.schema.plan import NodePlan, Plan
 from edgeq.schema.weights import WeightPlan, split_weight_key, weight_key
 
-#: the candidate that a search begins with
+#: name of the candidate that a search starts with
 DEFAULT = "the default"
-#: how a plan says that a node runs in integers
+#: where nodes run that are in integers
 INTEGER = ("int8", "integer", "absorbed")
-#: how it says so of one that multiplies; a grid measured at every run stays one whatever stays
+#: where nodes run that multiply integers; a grid measured at every run stays one, whatever stays
 #: float around it
 MULTIPLIES = ("int8", "dynamic")
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A change to a base plan. floats: nodes that stay float in addition, sorted. stored: whether
-    the weights of the nodes that thereby run in float lie in the file as the base plan's integers,
-    or as floats. name: for people."""
+    """A change to a base plan."""
 
+    #: for people
     name: str
+    #: nodes that additionally stay float, sorted
     floats: tuple[str, ...] = ()
+    #: whether the weights of the nodes that therefore run in float are stored as the base plan's
+    #: integers, or as floats
     stored: bool = False
 
     @property
     def key(self) -> str:
-        """sha256 of what it changes."""
+        """sha256 of the change."""
         return hashlib.sha256(json.dumps([self.floats, self.stored]).encode()).hexdigest()
 
 
 def integer_layers(base: Draft) -> tuple[str, ...]:
-    """Nodes of the plan that do multiply-accumulates in integers, in graph order: what a search can
-    switch.
-    """
+    """Nodes that do multiply-accumulates in integers, in graph order: what a search can switch."""
     return tuple(str(n.name) for n in nodes(base.task.model) if base.plan.nodes[str(n.name)].runs in MULTIPLIES and macs(n) > 0)
 
 
@@ -63,11 +64,10 @@ def integer_share(model: ir.Model, plan: Plan) -> float:
 
 
 def candidate_plan(base: Draft, candidate: Candidate) -> Plan | None:
-    """The base plan with the candidate's changes; None when they cannot be carried out with the
-    grids that the base plan has.
+    """The base plan with the candidate's changes; None if its grids do not permit them.
 
-    What turns float along with the named nodes is decided by the same minimum cut that placed the
-    base plan.
+    The minimum cut that placed the base plan also decides what else turns float along with the
+    named nodes.
     """
     if not candidate.floats:
         return base.plan
@@ -89,8 +89,9 @@ def candidate_plan(base: Draft, candidate: Candidate) -> Plan | None:
 
 
 def _place(base: Draft, floats: tuple[str, ...]) -> tuple[Placement, Groups]:
-    """Place nodes around those kept float. A value that would need a grid which the base plan lacks
-    was never observed: it stays float.
+    """Place nodes around those kept float.
+
+    A value that would need a grid which the base plan lacks was never observed: it stays float.
     """
     model = migrated(base.task.model, base.plan.factors)
     unfit: dict[str, Cause] = {}
@@ -119,8 +120,9 @@ def _grids(plan: Plan, placement: Placement, groups: Groups) -> dict[str, GridPl
 
 
 def _node(name: str, here: NodePlan, groups: Groups, candidate: Candidate) -> NodePlan:
-    """The node's place. What the base plan runs otherwise than in integers of its own, or as a
-    table of weights, stays as it is.
+    """The node's place under the candidate.
+
+    Nodes outside INTEGER and embedding tables keep their place.
     """
     if name in candidate.floats:
         return here.placed("float", "searched", f"{SEARCHED} ({candidate.name})")
@@ -131,7 +133,7 @@ def _node(name: str, here: NodePlan, groups: Groups, candidate: Candidate) -> No
 
 
 def _stored(base: Draft, loose: Iterable[str]) -> Mapping[str, WeightPlan]:
-    """The base plan's integers of the weights that the now float nodes multiply with."""
+    """The base plan's weights, as integers, of the nodes in `loose`, which now run in float."""
     found: dict[str, WeightPlan] = {}
     wanted = frozenset(loose)
     for node in nodes(base.task.model):
@@ -144,8 +146,9 @@ def _stored(base: Draft, loose: Iterable[str]) -> Mapping[str, WeightPlan]:
 
 
 def of_nodes(names: Sequence[str], title: str = "", *, stored: bool) -> Candidate:
-    """The candidate that keeps these nodes float. title: what people are told of it; default: how
-    many.
+    """The candidate that keeps these nodes float.
+
+    title: its name for people; by default, the number of nodes.
     """
     floats = tuple(sorted(set(names)))
     return Candidate(title or f"{len(floats)} sensitive layer{'s' * (len(floats) > 1)} in float", floats, stored)

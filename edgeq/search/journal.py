@@ -1,5 +1,6 @@
-"""The journal of a search: one line for each finished measurement, on disk before the next begins,
-so that a killed run loses no more.
+"""The journal of a search: each measurement is on disk before the next begins.
+
+A run that is killed loses no more than the measurement in progress.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from edgeq.errors import BadOutput
 
-#: what a measurement may hold
+#: a value of a measurement
 Number = float | int | str | bool | None | list[str]
 Record = dict[str, Number]
 
@@ -19,16 +20,17 @@ _FILE, _VERSION = "search.jsonl", 1
 
 
 class Journal:
-    """Records by key. On disk: a heading line with `identity`, then one JSON object a line, each
-    synced when `put` returns.
+    """Records by key.
+
+    On disk: a heading line with `identity`, then one JSON object per line, each synced before `put`
+    returns.
     """
 
     def __init__(self, folder: Path | None, identity: str) -> None:
-        """Open or begin the journal in `folder` (None: in memory). identity: what the measurements
-        hold for.
+        """Open or begin the journal in `folder` (None: in memory).
 
-        Raises BadOutput: the folder cannot be used, or holds the journal of another search or a
-        damaged one.
+        identity: hash of everything that the measurements depend on. Raises BadOutput if the folder
+        cannot be used, or holds the journal of another search or a damaged one.
         """
         self.folder = folder
         self.records: dict[str, Record] = {}
@@ -44,14 +46,14 @@ class Journal:
 
     @property
     def resumed(self) -> bool:
-        """Whether it holds anything."""
+        """Whether it holds any record."""
         return bool(self.records)
 
     def get(self, key: str) -> Record | None:
         return self.records.get(key)
 
     def put(self, key: str, record: Mapping[str, Number]) -> None:
-        """Add a record; when this returns it survives the end of the process."""
+        """Add a record. Once this has returned, the record survives the end of the process."""
         self.records[key] = dict(record)
         if self._path is not None:
             _append(self._path, {"key": key, **record})
@@ -83,7 +85,7 @@ def _parsed(line: bytes, path: Path) -> Record:
 
 
 def _append(path: Path, record: Mapping[str, Number]) -> None:
-    """One write of one line at the end, synced."""
+    """Append one line in one write, and sync it."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     try:
         os.write(handle, json.dumps(record).encode() + b"\n")

@@ -1,6 +1,4 @@
-"""Give float back to a plan until the floors hold: the parts first whose quantization costs the
-output most.
-"""
+"""Return parts of a plan to float until the floors hold, most damaging parts first."""
 
 from __future__ import annotations
 
@@ -16,16 +14,16 @@ from edgeq.search.candidates import DEFAULT, Candidate, integer_layers, of_nodes
 from edgeq.search.points import Goal
 from edgeq.search.trials import Trials
 
-#: step between the numbers of layers that repair tries: each time a quarter more
+#: factor between the numbers of parts that repair tries
 GROWTH = 1.25
 
 
 def repair(trials: Trials, goal: Goal) -> None:
-    """Give float back to the parts whose quantization costs the output most, until the floors hold;
-    then take back what was too much.
+    """Return parts to float until the floors hold, then take back what is not needed.
 
-    The weights of float layers lie in the file as integers, unless the floors are out of reach even
-    with all layers in float so.
+    The parts whose quantization costs the output most come first. The weights of float layers are
+    stored as integers, unless the floors do not hold even with all layers in float and stored like
+    that.
     """
     stored = _holds(trials, goal, weights_only(trials.builder.base))
     order = by_damage(trials, stored)
@@ -36,11 +34,11 @@ def repair(trials: Trials, goal: Goal) -> None:
 
 
 def by_damage(trials: Trials, stored: bool) -> tuple[tuple[str, ...], ...]:
-    """Parts of the network, the one first that takes most noise off the output for its
-    multiply-accumulates when it alone goes float.
+    """Parts of the network, ordered by the output noise they cause per multiply-accumulate.
 
-    Noise: noise-to-signal ratio of the output. That of single parts adds up nearly, so the order
-    holds for sets of them.
+    Largest first. Noise is the noise-to-signal ratio of the output; a part causes what disappears
+    when it alone goes float. The noise of single parts nearly adds up, so the order holds for sets
+    of them.
     """
     work = {str(node.name): macs(node) for node in nodes(trials.builder.base.task.model)}
     start = _noise(trials.rank(Candidate(DEFAULT)))
@@ -52,11 +50,12 @@ def by_damage(trials: Trials, stored: bool) -> tuple[tuple[str, ...], ...]:
 
 
 def parts(base: Draft) -> tuple[tuple[str, ...], ...]:
-    """What repair switches: each integer layer with those that read its output, the layers that
-    read the model's input, and the last ones.
+    """The units that repair switches between integers and float.
 
-    A layer that goes float alone leaves the grids before and behind it; with its readers it takes
-    the grid between them away, and most of the noise comes from the grids of activations.
+    They are each integer layer with the layers that read its output, and the layers that no other
+    one precedes. A layer that goes float alone leaves the grids before and after it in place;
+    together with its readers it removes the grid between them, and most of the noise comes from the
+    grids of activations.
     """
     layers = integer_layers(base)
     by_name = {str(node.name): node for node in nodes(base.task.model)}
@@ -68,7 +67,7 @@ def parts(base: Draft) -> tuple[tuple[str, ...], ...]:
 
 
 def _next_layers(node: ir.Node, layers: Set[str]) -> set[str]:
-    """The first integer layers on every way from the node."""
+    """The first integer layers on every path from the node."""
     found: set[str] = set()
     seen, queue = {node}, [node]
     while queue:
@@ -87,7 +86,7 @@ def _holds(trials: Trials, goal: Goal, candidate: Candidate) -> bool:
 
 
 def _prune(trials: Trials, goal: Goal, found: Candidate) -> None:
-    """Try every layer of a set that holds without it, the one with most work first."""
+    """Try to return every layer of the set to integers, the one with most work first."""
     work = {str(node.name): macs(node) for node in nodes(trials.builder.base.task.model)}
     for name in sorted(found.floats, key=lambda name: (-work[name], name)):
         less = of_nodes([other for other in found.floats if other != name], stored=found.stored)
@@ -96,7 +95,7 @@ def _prune(trials: Trials, goal: Goal, found: Candidate) -> None:
 
 
 def _noise(sqnr_db: float | None) -> float:
-    """Noise over signal; a candidate that cannot be built gains nothing."""
+    """Noise over signal; infinite for a candidate that cannot be built: it gains nothing."""
     return float("inf") if sqnr_db is None else 10 ** (-sqnr_db / 10)
 
 

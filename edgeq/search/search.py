@@ -1,5 +1,6 @@
-"""Effort best: start from the default's plan, measure candidates until nothing is left to try or
-the minutes are over, keep the best.
+"""Effort best: measure candidates, starting from the default plan, and return the best plan.
+
+It ends when nothing is left to try or the minutes are over.
 """
 
 from __future__ import annotations
@@ -32,30 +33,31 @@ from edgeq.search.trials import OutOfTime, Trials
 from edgeq.search.verdict import Search, choices, why
 from edgeq.version import __version__
 
-#: in the folder of a search: the plan that it began with, finished and before its biases were
-#: corrected
+#: files in the folder of a search: the plan that it started with, finished and before its biases
+#: were corrected
 DEFAULT_PLAN, DRAFT_PLAN = "default.plan.json", "draft.plan.json"
 
 
 @dataclass(frozen=True, eq=False)
 class SearchTask:
-    """What to search for. data: for calibration. judged: what candidates are measured on. work:
-    where the journal lies; None: nowhere.
-    """
+    """What to search for."""
 
     loaded: Loaded
     task: Task
+    #: calibration data
     data: Dataset
+    #: the data that candidates are measured on
     validation: Dataset
+    #: folder of the journal; None: it is not written
     work: Path | None
 
 
 def search(search_task: SearchTask, decide: Callable[[], Planned], clock: Clock, progress: Progress) -> tuple[Planned, Search]:
-    """The plan of the best candidate. decide: makes the plan to begin with; not called when the
-    journal in `work` has it.
+    """The plan of the best candidate, and the report of the search.
 
-    Raises BadOutput for a folder that cannot be used or belongs to another search, BadData for
-    floors that the data cannot answer.
+    decide: makes the plan to start from; not called if the folder `work` has it. Raises BadOutput
+    for a folder that cannot be used or belongs to another search, BadData for floors that the data
+    cannot answer.
     """
     recipe, started = search_task.task.recipe, monotonic()
     _check_labels(search_task)
@@ -81,8 +83,9 @@ def search(search_task: SearchTask, decide: Callable[[], Planned], clock: Clock,
 
 
 def identity(search_task: SearchTask) -> str:
-    """sha256 of everything that measurements in the journal depend on, but for the minutes: a
-    resumed search may get more of them.
+    """sha256 of everything that the measurements in the journal depend on.
+
+    The minutes are left out: a resumed search may get more of them.
     """
     recipe = search_task.task.recipe.with_minutes(1.0)
     labels = b"" if search_task.validation.labels is None else search_task.validation.labels.tobytes()
@@ -102,8 +105,9 @@ def _check_labels(search_task: SearchTask) -> None:
 
 
 def _begin(search_task: SearchTask, decide: Callable[[], Planned]) -> Planned:
-    """The plan to begin with: from the folder of an earlier run of this search, or made now and
-    kept there.
+    """The plan to start from: read from the folder of an earlier run of this search, or made.
+
+    A plan that was made is saved in the folder.
     """
     default, draft = (_kept_plan(search_task, name) for name in (DEFAULT_PLAN, DRAFT_PLAN))
     if default is not None and draft is not None:
@@ -127,7 +131,7 @@ def _kept_plan(search_task: SearchTask, name: str) -> Plan | None:
 
 @contextmanager
 def _kept(book: Book) -> Iterator[None]:
-    """Tell where the best so far lies when the user stops the search."""
+    """If the user stops the search, tell where the best plan so far is."""
     try:
         yield
     except KeyboardInterrupt:
@@ -137,7 +141,7 @@ def _kept(book: Book) -> Iterator[None]:
 
 
 def _run(trials: Trials, book: Book) -> bool:
-    """Try what the objective asks for; whether it came to its end."""
+    """Try what the objective asks for; returns whether the search completed."""
     first, finished = trials.judge(Candidate(DEFAULT)), True
     assert first is not None  # the base plan itself
     goal = book.goal
@@ -151,7 +155,7 @@ def _run(trials: Trials, book: Book) -> bool:
     except OutOfTime:
         finished = False
     if goal.objective == "latency":
-        # a choice by the first glance would be a guess: these few timings are not the clock's to
-        # cut
+        # a choice by the short timings would be a guess: these few long ones run even after the
+        # minutes are over
         finals(replace(trials, stops=float("inf")), goal, tuple(book.points.values()))
     return finished

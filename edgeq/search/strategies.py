@@ -1,4 +1,4 @@
-"""In which order a search tries candidates: looking for the fastest model, or for the smallest."""
+"""The order in which a search tries candidates, for the fastest or for the smallest model."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from edgeq.search.points import Goal, Point, ratio_of
 from edgeq.search.repair import repair
 from edgeq.search.trials import Trials
 
-#: where a float head or tail of the network is tried first, as shares of its layers
+#: sizes of a float head or tail that are tried first, as shares of the network's layers
 SHARES = (0.25, 0.5, 0.75)
 #: how many of the fastest are timed at length before one is chosen
 FINALISTS = 3
 
 
 def fastest(trials: Trials) -> None:
-    """Time what may beat both the integer and the float model: a float head or tail, kinds of
-    operators in float, all in float.
+    """Time what may be faster than both the integer and the float model.
 
-    Float nodes keep their weights as integers in the file. The cost of a kernel depends on what it
-    is and on how large its tensors are, and in most networks both change along the depth; the steps
-    between float and integers are few when the parts are contiguous.
+    These are a float head or tail, kinds of operators in float, and everything in float. Float
+    nodes keep their weights as integers in the file. The cost of a kernel depends on its operator
+    and on the size of its tensors, and in most networks both change with depth; contiguous parts
+    need few conversions between float and integers.
     """
     layers = integer_layers(trials.builder.base)
     found: dict[str, Point] = {}
@@ -50,8 +50,9 @@ def fastest(trials: Trials) -> None:
 
 
 def finals(trials: Trials, goal: Goal, points: Sequence[Point]) -> None:
-    """Time the fastest that may be chosen once more, longer and with every thread setting: the
-    first glance flatters its winner.
+    """Time the fastest points that may be chosen again, longer and with every thread setting.
+
+    The first, short timing favours its winner.
     """
     fit = sorted((p for p in points if goal.holds(p)), key=ratio_of)
     safe = [p for p in fit if p.integer_pct == 0][:1]
@@ -60,8 +61,9 @@ def finals(trials: Trials, goal: Goal, points: Sequence[Point]) -> None:
 
 
 def smallest(trials: Trials, goal: Goal) -> None:
-    """All in float with integer weights drops the grids of activations and the integer biases; if
-    that is too coarse, repair.
+    """Try everything in float with integer weights; repair if that is too coarse.
+
+    It removes the grids of activations and the integer biases from the file.
     """
     points = [trials.judge(Candidate(DEFAULT)), trials.judge(weights_only(trials.builder.base))]
     if not any(point is not None and goal.holds(point) for point in points):
@@ -69,9 +71,7 @@ def smallest(trials: Trials, goal: Goal) -> None:
 
 
 def by_kind(base: Draft) -> Iterator[Candidate]:
-    """A candidate for each kind of integer kernel that the plan uses: all nodes of the kind in
-    float.
-    """
+    """A candidate for each kind of integer kernel in the plan: all nodes of the kind in float."""
     kinds: dict[str, list[str]] = {}
     for node in nodes(base.task.model):
         if base.plan.nodes[str(node.name)].runs in ("int8", "dynamic"):
@@ -98,8 +98,9 @@ def _counted(count: int) -> str:
 
 
 def _along(total: int, ends: Sequence[Callable[[int], Candidate]], tried: Callable[[Candidate], float]) -> Candidate:
-    """The fastest end of the network: each end at coarse shares, then the better one in ever
-    smaller steps.
+    """The fastest head or tail of the network.
+
+    Each end is tried at coarse shares, then the better one in ever smaller steps.
     """
     counts = sorted({max(1, min(total - 1, round(total * share))) for share in SHARES})
     times = {(end, count): tried(end(count)) for end in ends for count in counts}

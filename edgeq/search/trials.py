@@ -1,5 +1,6 @@
-"""Measure candidates as they would ship: rewritten, run in the real runtime, judged against the
-float model, and noted in a journal.
+"""Measure candidates as they would ship: run in the real runtime, against the float model.
+
+Each measurement is noted in a journal.
 """
 
 from __future__ import annotations
@@ -23,22 +24,22 @@ from edgeq.search.candidates import Candidate, integer_share
 from edgeq.search.journal import Journal, Number, Record
 from edgeq.search.points import Point
 
-#: samples that are enough to rank layers, and in how many pieces they are spread over the data
-#: (neighbours may be alike)
+#: number of samples that suffice to rank layers, and of pieces in which they are spread over the
+#: data (neighbours may be alike)
 RANKING_SAMPLES, RANKING_PIECES = 128, 16
-#: seconds that a first timing takes, and one that decides
+#: seconds of a first timing, and of one that decides
 GLANCE_S, LOOK_S = 1.0, 3.0
 #: threads of the timings that decide: one, as on small devices, and onnxruntime's own choice
 THREADS = (1, 0)
 
 
 class OutOfTime(Exception):
-    """The minutes of the search are over: no measurement was begun."""
+    """The minutes of the search are over; no measurement was started."""
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """Some samples of a data set, spread evenly; labels and metric left out."""
+    """A part of a data set, spread evenly, without labels and metric."""
 
     whole: Dataset
     labels: None = None
@@ -68,24 +69,27 @@ class Sample:
 
 @dataclass(frozen=True, eq=False)
 class Trials:
-    """Where candidates are measured. original: the user's float model. data: what they are judged
-    on. stops: when `clock` (seconds) reaches it no measurement begins. seen: called with every
-    judged point."""
+    """Measures candidates."""
 
+    #: the user's float model
     original: ir.Model
     builder: Builder
+    #: what candidates are measured on
     data: Dataset
     recipe: Recipe
     journal: Journal
     progress: Progress
+    #: no measurement starts after `clock` (seconds) reaches this
     stops: float
+    #: called with every judged or timed point
     seen: Callable[[Point], None]
     clock: Callable[[], float] = monotonic
     known: KnownOutputs = field(default_factory=KnownOutputs)
 
     def judge(self, candidate: Candidate) -> Point | None:
-        """Fidelity, accuracy, integer share and size on all data; None when the candidate cannot be
-        built. Raises OutOfTime.
+        """Fidelity, accuracy, integer share and size on all data; None if it cannot be built.
+
+        Raises OutOfTime.
         """
         record = self._measured(f"judge {candidate.key}", candidate, self._judge)
         if record.get("bytes") is None:
@@ -95,17 +99,18 @@ class Trials:
         return point
 
     def rank(self, candidate: Candidate) -> float | None:
-        """SQNR (dB) of the draft on a part of the data; None when the candidate cannot be built.
+        """SQNR (dB) of the draft on a part of the data; None if it cannot be built.
+
         Raises OutOfTime.
         """
         found = self._measured(f"rank {candidate.key}", candidate, self._rank).get("sqnr_db")
         return None if found is None else float(found)  # type: ignore[arg-type]  # the journal's own number
 
     def time(self, point: Point, *, sure: bool = False) -> Point:
-        """The point with its latency: a glance with one thread, or the worst of longer looks with
-        each of THREADS. Raises OutOfTime.
+        """The point with its latency. Raises OutOfTime.
 
-        The margin is that of one thread: other work on the machine disturbs it less.
+        It is a short timing with one thread or, if `sure`, the worst of longer ones with each of
+        THREADS. The margin is that of one thread, which other work on the machine disturbs less.
         """
         looks = [self._timing(point.candidate, threads, LOOK_S) for threads in THREADS] if sure else []
         looks = looks or [self._timing(point.candidate, THREADS[0], GLANCE_S)]
@@ -125,10 +130,10 @@ class Trials:
         return float(record["ratio"]), float(record["margin"])  # type: ignore[arg-type]  # the journal's own numbers
 
     def _measured(self, key: str, candidate: Candidate, work: Callable[[Candidate], dict[str, Number]]) -> Record:
-        """From the journal, or measured now and noted there."""
+        """The measurement from the journal, or a new one that is added to it."""
         known = self.journal.get(key)
         if known is None:
-            # what the search began with is always measured: there must be something to choose
+            # the default is measured in any case: there must be something to choose
             if candidate.floats and self.clock() >= self.stops:
                 raise OutOfTime
             self.journal.put(key, {"name": candidate.name, **work(candidate)})

@@ -1,6 +1,4 @@
-"""What a search tells: what it chose and why, how much it tried, and the points that nothing else
-beats.
-"""
+"""The report of a search: what it chose and why, how much it tried, and the Pareto front."""
 
 from __future__ import annotations
 
@@ -13,9 +11,7 @@ from edgeq.search.points import Goal, Point, pareto
 
 @dataclass(frozen=True)
 class Choice:
-    """One candidate in figures. integer_pct: share of multiply-accumulates in integers, by plan.
-    ratio: latency against float.
-    """
+    """One candidate in figures; see points.Point for the units."""
 
     name: str
     chosen: bool
@@ -24,27 +20,33 @@ class Choice:
     accuracy: float | None
     integer_pct: float
     bytes: int
+    #: latency relative to the float model's
     ratio: float | None
 
 
 @dataclass(frozen=True)
 class Search:
-    """data: name of the set that candidates were judged on; apart: whether it is another than the
-    calibration data. tried: candidates judged. finished: whether it came to its end before its
-    minutes did. points: the Pareto front, closest to float first."""
+    """The result of a search, for the report."""
 
     objective: str
+    #: name of the data that candidates were measured on
     data: str
+    #: number of its samples
     samples: int
+    #: whether it is other data than for calibration
     apart: bool
+    #: number of candidates that were judged
     tried: int
+    #: whether everything was tried before the minutes were over
     finished: bool
+    #: why the chosen candidate is the best
     why: str
+    #: the Pareto front, closest to float first
     points: tuple[Choice, ...]
 
 
 def choices(points: Sequence[Point], chosen: Point, objective: Objective) -> tuple[Choice, ...]:
-    """The Pareto front of the points, and the chosen one in any case."""
+    """The Pareto front of the points, and in any case the chosen one."""
     front = pareto(points, objective)
     shown = front if chosen in front else (*front, chosen)
     return tuple(
@@ -63,7 +65,7 @@ def choices(points: Sequence[Point], chosen: Point, objective: Objective) -> tup
 
 
 def why(goal: Goal, chosen: Point, finished: bool) -> str:
-    """Why the chosen point is the one, in a sentence; honest about what was not reached."""
+    """A sentence that says why the point was chosen, and what was not reached."""
     wanted = {
         "accuracy": "most multiply-accumulates in integers, then the least noise",
         "latency": "the lowest measured latency",
