@@ -49,12 +49,15 @@ class GraphCut:
         self._side = self._cut()
 
     def is_integer(self, node: ir.Node) -> bool:
+        """Whether the node runs in integers."""
         return ("node", node.name) in self._side
 
     def is_integer_value(self, value: ir.Value) -> bool:
+        """Whether all readers see the quantized form; float ones see it dequantized."""
         return ("value", value.name) in self._side
 
     def integer_readers(self, value: ir.Value) -> list[ir.Node]:
+        """The nodes of this graph that read the value in integers."""
         return [node for node in self._readers(value) if self.is_integer(node)]
 
     def _obstacle(self, node: ir.Node) -> Cause | None:

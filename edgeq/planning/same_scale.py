@@ -63,6 +63,7 @@ class _Joiner:
         self.absorbed = {str(n.inputs[0].name) for n in self.nodes if self._runs(n) == "absorbed" and n.inputs[0] is not None}
 
     def groups(self) -> Groups:
+        """Join the values and collect the groups."""
         for node in self.nodes:
             if self._keeps_grid(node):
                 for output in node.outputs:

@@ -37,6 +37,7 @@ class Ranges:
     power_of_two: bool
 
     def grid(self, low: float, high: float) -> QuantParams:
+        """The target's grid for a range."""
         return grid_for_range(low, high, self.dtype, self.symmetric, power_of_two=self.power_of_two)
 
 

@@ -54,7 +54,7 @@ def _sites(draft: Draft, statistics: Mapping[str, TensorStats], readers: Mapping
 def _rows(behind: list[Weighted]) -> F32:
     """All rows, or the triangular factor R of their QR decomposition if it has fewer rows.
 
-    |W x|| = ||R x|| for every x.
+    ||W x|| = ||R x|| for every x.
     """
     found = [one.layer.weight_rows(np.asarray(constant(one.node.inputs[1]), np.float32)) for one in behind]
     weight = np.concatenate(found, axis=1)

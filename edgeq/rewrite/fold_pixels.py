@@ -22,7 +22,7 @@ def fold_pixels(model: ir.Model, maps: Mapping[str, PixelMap], grids: Mapping[st
 
     1. If r and x are equal, nothing changes.
     2. A first layer that alone reads the input takes gain and offset into its weights and bias. If
-      it pads with zeros it does not take the offset, since these would no longer be zeros of x.
+       it pads with zeros, it does not take the offset, since these would no longer be zeros of x.
     3. A 1x1 Conv with one weight per channel applies what is left before the layer.
 
     Raises UnsupportedOp for an input that none of these fits.

@@ -30,13 +30,16 @@ class PixelSource:
 
     @property
     def count(self) -> int:
+        """Number of samples."""
         return self.source.count
 
     def rows(self, start: int, stop: int) -> Iterator[Mapping[str, AnyArray]]:
+        """The samples from `start` to `stop`, each by input name."""
         for index, row in enumerate(self.source.rows(start, stop), start):
             yield {name: self._on_grid(name, array, index) if name in self.maps else array for name, array in row.items()}
 
     def where(self, index: int) -> str:
+        """Where a sample comes from, for messages."""
         return self.source.where(index)
 
     def _on_grid(self, name: str, array: AnyArray, index: int) -> F32:

@@ -50,6 +50,7 @@ class Journal:
         return bool(self.records)
 
     def get(self, key: str) -> Record | None:
+        """The record of a key, or None."""
         return self.records.get(key)
 
     def put(self, key: str, record: Mapping[str, Number]) -> None:

@@ -51,6 +51,7 @@ class Sample:
 
     @cached_property
     def pieces(self) -> tuple[range, ...]:
+        """Ranges of sample indices."""
         step = self.whole.fixed_batch or 1
         size = max(RANKING_SAMPLES // RANKING_PIECES // step, 1) * step
         starts = sorted({place * self.whole.count // RANKING_PIECES // step * step for place in range(RANKING_PIECES)})
