@@ -80,7 +80,7 @@ class Target(Strict):
         return self._changed({"weights": self.weights.with_pair_limit(PAIR_LIMIT)})
 
     def with_costs(self, *, int_ns: float, float_ns: float, integer_mac_worth_ns: float) -> Target:
-        """This target with the same costs for every operator, so that cost decides no placement."""
+        """This target with one cost for every operator: it tells what can run, not what pays."""
         return self._changed(
             {
                 "kernel": tuple(kernel.with_costs(int_ns, float_ns) for kernel in self.kernel),
