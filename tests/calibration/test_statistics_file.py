@@ -117,7 +117,7 @@ def test_merge_refuses_overlaps_and_strangers() -> None:
 
 
 @given(st.data())
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_a_damaged_file_is_refused_or_reads_the_same(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     statistics = make(range(2), tensors=1)
     content = bytearray(statistics.to_bytes())

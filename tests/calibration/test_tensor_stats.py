@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -50,7 +50,6 @@ def by_hand(samples: dict[int, F32]) -> TensorStats:
 
 
 @given(tensors)
-@settings(deadline=None)
 def test_statistics_are_those_of_the_definition(arrays: list[F32]) -> None:
     samples = dict(enumerate(arrays))
     stats = observed(samples)
@@ -59,7 +58,6 @@ def test_statistics_are_those_of_the_definition(arrays: list[F32]) -> None:
 
 
 @given(tensors, st.randoms(use_true_random=False))
-@settings(deadline=None)
 def test_order_of_samples_does_not_matter(arrays: list[F32], random: object) -> None:
     samples = dict(enumerate(arrays))
     order = list(samples)
@@ -68,7 +66,6 @@ def test_order_of_samples_does_not_matter(arrays: list[F32], random: object) -> 
 
 
 @given(hnp.arrays(np.float32, st.tuples(st.integers(1, 7), st.integers(0, 6)), elements=floats32), st.integers(1, 7))
-@settings(deadline=None)
 def test_batch_size_does_not_matter(rows: F32, batch: int) -> None:
     observer = Observer()
     for start in range(0, len(rows), batch):
@@ -78,7 +75,6 @@ def test_batch_size_does_not_matter(rows: F32, batch: int) -> None:
 
 
 @given(tensors, st.lists(st.integers(0, 2), min_size=8, max_size=8))
-@settings(deadline=None)
 def test_merging_shards_in_any_order_gives_the_whole(arrays: list[F32], shard_of: list[int]) -> None:
     samples = dict(enumerate(arrays))
     a, b, c = (observed({i: x for i, x in samples.items() if shard_of[i] == shard}) for shard in range(3))
@@ -90,7 +86,6 @@ def test_merging_shards_in_any_order_gives_the_whole(arrays: list[F32], shard_of
 
 
 @given(tensors, tensors)
-@settings(deadline=None)
 def test_pool_is_the_statistics_of_the_joined_tensors(one: list[F32], two: list[F32]) -> None:
     joined = {i: np.concatenate([p[i].ravel() for p in (one, two) if i < len(p)]) for i in range(max(len(one), len(two)))}
     parts = observed(dict(enumerate(one))), observed(dict(enumerate(two)))
@@ -99,7 +94,6 @@ def test_pool_is_the_statistics_of_the_joined_tensors(one: list[F32], two: list[
 
 
 @given(tensors)
-@settings(deadline=None)
 def test_histogram_counts_the_finite_values(arrays: list[F32]) -> None:
     stats = observed(dict(enumerate(arrays)))
     finite = sum(int(np.isfinite(a).sum()) for a in arrays)

@@ -168,7 +168,7 @@ def test_hash_depends_on_values_order_names_and_count() -> None:
     assert len(set(hashes)) == 5
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(batch=st.integers(1, 12), cut=st.integers(0, 10))
 def test_hash_does_not_depend_on_batches_or_shards(batch: int, cut: int) -> None:
     data = open_dataset({"image": images()}, IMAGE)

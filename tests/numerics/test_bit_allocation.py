@@ -24,7 +24,7 @@ def layers(count: int, seed: int) -> dict[str, list[Choice]]:
     return found
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 5), st.floats(0, 1), st.integers(0, 10**6))
 def test_fits_the_budget_and_comes_close_to_the_best(count: int, share: float, seed: int) -> None:
     choices = layers(count, seed)

@@ -16,7 +16,7 @@ SHAPES = st.lists(st.integers(1, 7), min_size=1, max_size=4).map(tuple)
 GRAINS = st.sampled_from(["tensor", "channel", "group:2", "group:3", "vector:2", "vector:3"]).map(parse_grain)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.sampled_from(BITS), st.integers(0, 70), st.integers(0, 10**6))
 def test_packing_round_trips_at_every_length(bits: int, count: int, seed: int) -> None:
     values = np.random.default_rng(seed).integers(0, 2**bits, count).astype(np.uint8)
@@ -35,7 +35,7 @@ def test_the_first_value_has_the_lowest_bits() -> None:
     assert pack(np.array([1, 2, 3], np.uint8), 4).tolist() == [0x21, 0x03]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(SHAPES, GRAINS, st.sampled_from(BITS), st.booleans(), st.integers(0, 10**6))
 def test_decode_of_encode_is_the_array(shape: tuple[int, ...], grain: Grain, bits: int, floats: bool, seed: int) -> None:
     rng = np.random.default_rng(seed)

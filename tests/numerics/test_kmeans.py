@@ -36,7 +36,7 @@ def slow_optimum(values: F64, weights: F64, count: int) -> float:
     return best[-1]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 24), st.integers(1, 6), st.integers(0, 10**6))
 def test_small_problems_are_solved_to_the_optimum(size: int, count: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -57,7 +57,7 @@ def test_no_usual_start_does_better(count: int) -> None:
     assert error(values, weights, cluster(values, weights, count)) <= min(others) * 1.001
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 300), st.sampled_from([2, 4, 16, 64]), st.integers(0, 10**6))
 def test_no_cluster_is_empty(size: int, count: int, seed: int) -> None:
     values = np.round(np.random.default_rng(seed).normal(size=size), 1)
@@ -67,7 +67,7 @@ def test_no_cluster_is_empty(size: int, count: int, seed: int) -> None:
     assert len(centroids) == min(count, len(np.unique(values)))
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(st.integers(1, 600), st.integers(0, 10**6))
 def test_error_does_not_rise_with_more_bits(size: int, seed: int) -> None:
     values = np.random.default_rng(seed).standard_t(4, size)
@@ -117,7 +117,7 @@ def test_vectors_gain_from_what_neighbours_have_in_common() -> None:
     assert float(np.square(points - pairs[nearest_vectors(points, pairs)]).sum()) < 0.5 * apart
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(1, 200), st.sampled_from([2, 4, 16]), st.integers(0, 10**6))
 def test_every_vector_of_the_table_is_used(size: int, count: int, seed: int) -> None:
     points = np.round(np.random.default_rng(seed).normal(size=(size, 2)), 1)

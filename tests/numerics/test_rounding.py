@@ -61,7 +61,7 @@ def test_equals_the_recursion_with_the_inverse(groups: int, channels: int, size:
     assert size == 1 or not np.array_equal(found, nearest)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 3), st.integers(1, 4), st.integers(1, 20), st.integers(0, 10**6), st.booleans())
 def test_never_worse_than_nearest(groups: int, channels: int, size: int, seed: int, coarse: bool) -> None:
     codes = COARSE if coarse else FREE

@@ -55,7 +55,7 @@ def test_no_index_is_twice_in_one_order_and_partners_know_all(kernel: tuple[int,
     )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.sampled_from([(4,), (5,), (2, 3), (3, 2, 2)]).flatmap(
         lambda kernel: st.tuples(

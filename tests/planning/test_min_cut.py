@@ -40,7 +40,7 @@ def solved(edges: Edges) -> set[str]:
     return {str(node) for node in cut.source_side()}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(edges)
 def test_is_the_cheapest_of_all_labellings_and_of_those_the_largest(edges: Edges) -> None:
     least, largest = cheapest(edges)

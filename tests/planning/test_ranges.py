@@ -55,7 +55,7 @@ shapes = st.sampled_from(["any", "never negative", "never positive"])
     shapes,
     st.sampled_from(RULES),
 )
-@settings(deadline=None, max_examples=75)  # eight ranges each
+@settings(max_examples=75)  # eight ranges each
 def test_ranges_hold_zero_and_stay_inside_the_data(rows: Floats, magnitude: float, shape: str, rule: str) -> None:
     values = {"any": rows, "never negative": np.abs(rows), "never positive": -np.abs(rows)}[shape] * np.float32(magnitude)
     check_rule(chosen_by(rule), observe(*values))
@@ -132,7 +132,7 @@ def test_ema_goes_by_sample_index_not_by_arrival(order: list[int], cut: int) -> 
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([60.0, 90.0, 99.0, 99.99, 100.0]), st.booleans())
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 def test_percentile_keeps_the_share_to_a_bin(seed: int, share: float, symmetric: bool) -> None:
     rng = np.random.default_rng(seed)
     values = (rng.standard_normal(5000) + rng.choice([-9.0, -1.0, 0.0, 9.0])).astype(np.float32)
@@ -312,7 +312,7 @@ def expected_error(counts: list[int], below: int, low: int, high: int, levels: i
 
 
 @given(st.integers(0, 10_000), st.sampled_from([4, 16, 256]))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_mse_ends_equal_an_exhaustive_search(seed: int, levels: int) -> None:
     counts, below = random_histogram(seed)
     above = len(counts) - below
