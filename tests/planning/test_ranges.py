@@ -381,6 +381,39 @@ def test_a_power_of_two_clips_a_few_and_spans_many(high: float, outliers: int, s
     assert float(grid_for_range(low, end, "int8", True, power_of_two=True).scale) == step
 
 
+@pytest.mark.parametrize(("high", "step"), [(255 / 128, 1 / 128), (255 / 128 * 1.003, 1 / 128), (255 / 256 * 1.003, 1 / 256)])
+def test_an_asymmetric_grid_of_a_power_of_two_has_a_step_less_than_codes(high: float, step: float) -> None:
+    """256 codes are 255 steps. A range of exactly 255 steps of 1/128 is kept whole; one that is
+    0.3 % longer would need twice the step, and is cut to the 255 steps that it misses so narrowly.
+    """
+    stats = spread(high, 1)
+    low, end = halved_where_better(stats, (0.0, high), levels=256, symmetric=False)
+    assert (low, end) == (0.0, pytest.approx(255 * step, rel=1e-12))
+    assert float(grid_for_range(low, end, "uint8", power_of_two=True).scale) == step
+
+
+@pytest.mark.parametrize("symmetric", [False, True])
+@pytest.mark.parametrize("high", np.geomspace(1.0, 2.1, 12).tolist())
+@pytest.mark.parametrize("outliers", [0, 1, 30])
+def test_a_power_of_two_is_the_better_one_on_the_real_values(symmetric: bool, high: float, outliers: int) -> None:
+    """Both steps tried on the numbers themselves, unless they are within 3 % of each other."""
+    values = np.concatenate([np.random.default_rng(0).uniform(-0.5, 0.9, 20_000), np.full(outliers, high), [-0.5, high]])
+    levels, lowest = (255, -127) if symmetric else (256, -128)
+    steps = (levels - 1) // 2 if symmetric else levels - 1
+    span = high if symmetric else high + 0.5
+    large = 2.0 ** math.ceil(math.log2(span / steps))
+
+    def error(scale: float) -> float:
+        zero = 0 if symmetric else round(lowest + 0.5 * min(1.0, steps * scale / span) / scale)
+        return float((((np.clip(np.rint(values / scale) + zero, lowest, 127) - zero) * scale - values) ** 2).mean())
+
+    low, end = halved_where_better(observe(values), (-0.5, high), levels=levels, symmetric=symmetric)
+    found = float(grid_for_range(low, end, "int8", symmetric, power_of_two=True).scale)
+    assert found in (large, large / 2)
+    other = large if found == large / 2 else large / 2
+    assert error(found) <= error(other) * 1.03
+
+
 @given(st.floats(1e-30, 1e30))
 def test_the_next_power_of_two_is_the_smallest_not_below(scale: float) -> None:
     found = float(next_power_of_two(np.asarray(scale, np.float32)))
