@@ -7,6 +7,7 @@ import onnx
 import onnx_ir as ir
 
 from edgeq.numerics.arrays import AnyArray
+from tests.small_models import text_model
 
 #: shared constants: scales s, s2; zero points of several types; a 4x4x3x3 weight in several forms;
 #: biases
@@ -44,3 +45,11 @@ def toy(body: str, *, inputs: str = "float[1, 4, 8, 8] x", outputs: str = "float
         if name in used:
             model.graph.initializer.append(onnx.numpy_helper.from_array(np.asarray(array), name))
     return ir.from_proto(model)
+
+
+def codes_net(body: str, outputs: str = "int8[1, 4] q", **constants: AnyArray) -> ir.Model:
+    """A graph of these nodes that takes codes a, b. Scales s = 1/8, t = 1/4; zero point z = 3."""
+    text = f'<ir_version: 9, opset_import: ["": 17]> net (int8[1, 2] a, int8[1, 2] b) => ({outputs}) {{ {body} }}'
+    known = {"s": np.array(0.125, np.float32), "t": np.array(0.25, np.float32), "z": np.array(3, np.int8), **constants}
+    used = set(body.replace("(", " ").replace(")", " ").replace(",", " ").split())
+    return ir.from_proto(text_model(text, {name: array for name, array in known.items() if name in used}))

@@ -23,11 +23,10 @@ from edgeq.integers.legality.check import check_model
 from edgeq.numerics.arrays import F32
 from edgeq.numerics.grid import dequantize
 from edgeq.passes.boundary.float_boundary import FloatBoundary
-from edgeq.passes.boundary.pixel_boundary import PixelBoundary
 from edgeq.report.snippet import snippet
 from edgeq.runtimes.litert import LiteRt
 from edgeq.runtimes.ort import open_session
-from edgeq.schema.pixels import PixelMap, Preprocessing, pixel_grid
+from edgeq.schema.pixels import Preprocessing
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Target, load_target
 from tests.cli_room import run
@@ -189,20 +188,3 @@ def test_statistics_of_pixels_serve_a_quantization_of_pixels(tmp_path: Path, cap
     words = ("quantize", tmp_path / "m.onnx", "--stats", tmp_path / "s.npz", "-q", "--no-prove", "-o", tmp_path / "o.onnx")
     assert run(capsys, *words, *said).code == 0
     assert run(capsys, *words, "--force").code == 2  # statistics of another model than the float one
-
-
-def test_the_pass_leaves_a_readers_float_and_runs_once() -> None:
-    one = PixelMap(scale=(0.5,), zero=(0.0,), axis=-3)
-    grid = pixel_grid(one, load_target("cpu").activations)
-    model = net("q = QuantizeLinear(x, s, z)  d = DequantizeLinear(q, s, z)  r = Relu(x)  y = Add(d, r)", inputs="float[1, 2, 2] x",
-                constants={"s": 0.5, "z": np.uint8(0)})  # fmt: skip
-    step = PixelBoundary({"x": one}, {"x": grid})
-    assert step(model).modified
-    assert [node.op_type for node in model.graph] == ["DequantizeLinear", "DequantizeLinear", "Relu", "Add"]
-    before = ir.to_proto(model).SerializeToString(deterministic=True)
-    assert not step(model).modified
-    assert ir.to_proto(model).SerializeToString(deterministic=True) == before
-    FloatBoundary()(model)
-    with open_session(model, optimize="off") as session:
-        (found,) = session.run({"x": np.full((1, 2, 2), 3.5, np.float32)})
-    np.testing.assert_array_equal(found, np.full((1, 2, 2), 7.0))

@@ -11,26 +11,26 @@ import pytest
 from edgeq.errors import UnsupportedOpset
 from edgeq.graph.read import nodes
 from edgeq.passes.prepare.convert_opset import ConvertOpset
-from tests.passes.prepare.test_fold_batch_norm import shaped
+from edgeq.testing.pass_models import named_model
 
 
 @pytest.mark.parametrize(("name", "opset"), [("opset_9", 13), ("conv_bn_relu", 17), ("opset_22", 21)])
 def test_converts_to_the_nearer_end(name: str, opset: int) -> None:
-    model = shaped(name)
+    model = named_model(name)
     assert ConvertOpset()(model).modified == (opset != 17)
     assert model.opset_imports[""] == opset
     onnx.checker.check_model(ir.to_proto(model), full_check=True)
 
 
 def test_keeps_node_names() -> None:
-    model = shaped("opset_9")
+    model = named_model("opset_9")
     before = [node.name for node in nodes(model)]
     ConvertOpset()(model)
     assert set(before) <= {node.name for node in nodes(model)}
 
 
 def test_the_ir_version_goes_with_the_opset() -> None:
-    model = shaped("opset_9")
+    model = named_model("opset_9")
     assert model.ir_version == 4
     ConvertOpset()(model)
     assert model.ir_version == 7

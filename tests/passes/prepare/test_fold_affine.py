@@ -1,31 +1,18 @@
-"""FoldAffine and MatMulAddToGemm: chains of constants become one Gemm; what is no per-channel
-constant stays.
-"""
+"""FoldAffine: chains of constants become one Gemm; what is no per-channel constant stays."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from edgeq.graph.edit import vanished
 from edgeq.graph.read import constant, nodes
 from edgeq.passes.prepare.fold_affine import FoldAffine
 from edgeq.passes.prepare.matmul_add_to_gemm import MatMulAddToGemm
-from tests.passes.prepare.test_fold_batch_norm import lines, shaped
-
-
-def test_matmul_and_add_become_gemm() -> None:
-    model = shaped("affine_chain")
-    assert MatMulAddToGemm()(model).modified
-    assert lines(model)[0] == "i = Gemm(x, w, a)"
-    assert vanished(model) == {"Add_1": "merged into MatMul_0"}
-
-
-def test_a_matmul_of_rank_3_stays() -> None:
-    assert not MatMulAddToGemm()(shaped("affine_chain_rank_3")).modified
+from edgeq.testing.pass_models import named_model
+from tests.graph_text import lines
 
 
 def test_a_chain_ends_in_one_gemm() -> None:
-    model = shaped("affine_chain")
+    model = named_model("affine_chain")
     MatMulAddToGemm()(model)
     assert FoldAffine()(model).modified
     assert [line.split("(")[0] for line in lines(model)] == ["l = Gemm", "y = Relu"]
@@ -36,10 +23,10 @@ def test_a_chain_ends_in_one_gemm() -> None:
 
 
 def test_folds_through_the_bias_of_a_matmul() -> None:
-    model = shaped("affine_chain_rank_3")
+    model = named_model("affine_chain_rank_3")
     assert FoldAffine()(model).modified
     assert [line.split("(")[0] for line in lines(model)] == ["h = MatMul", "y = Add"]
 
 
 def test_constants_that_are_not_per_channel_stay() -> None:
-    assert not FoldAffine()(shaped("affine_not_per_channel")).modified
+    assert not FoldAffine()(named_model("affine_not_per_channel")).modified

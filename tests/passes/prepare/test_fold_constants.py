@@ -10,11 +10,12 @@ from edgeq.graph.edit import vanished
 from edgeq.graph.read import nodes
 from edgeq.io.load import load_proto
 from edgeq.passes.prepare.fold_constants import FoldConstants
-from tests.passes.prepare.test_fold_batch_norm import lines, shaped
+from edgeq.testing.pass_models import named_model
+from tests.graph_text import lines
 
 
 def test_a_computed_weight_becomes_an_initializer() -> None:
-    model = shaped("computed_weight")
+    model = named_model("computed_weight")
     assert FoldConstants()(model).modified
     assert [node.op_type for node in nodes(model)] == ["MatMul"]
     assert vanished(model) == {"Transpose_0": "constant-folded", "Exp_1": "constant-folded"}
@@ -33,7 +34,7 @@ def test_nodes_of_a_folded_if_keep_their_names() -> None:
 
 
 def test_nothing_to_fold_changes_nothing() -> None:
-    model = shaped("conv_bn_relu")
+    model = named_model("conv_bn_relu")
     before = lines(model)
     assert not FoldConstants()(model).modified
     assert lines(model) == before

@@ -10,17 +10,18 @@ from edgeq.graph.read import nodes
 from edgeq.io.load import load_proto
 from edgeq.passes.prepare.fuse_hardswish import FuseHardSwish
 from edgeq.rewrite.prepare import prepare
-from tests.passes.prepare.test_fold_batch_norm import lines, shaped
+from edgeq.testing.pass_models import named_model
+from tests.graph_text import lines
 
 
 def test_fuses_every_form() -> None:
-    model = shaped("hardswish_forms")
+    model = named_model("hardswish_forms")
     assert FuseHardSwish()(model).modified
     assert lines(model) == ["y = HardSwish(x)", "z = HardSwish(x)", "u = HardSwish(x)"]
 
 
 def test_leaves_look_alikes() -> None:
-    assert not FuseHardSwish()(shaped("hardswish_look_alikes")).modified
+    assert not FuseHardSwish()(named_model("hardswish_look_alikes")).modified
 
 
 def test_an_old_model_is_raised_to_14_for_it() -> None:
@@ -32,7 +33,7 @@ def test_an_old_model_is_raised_to_14_for_it() -> None:
 
 
 def test_waits_for_opset_14() -> None:
-    model = shaped("hardswish_forms")
+    model = named_model("hardswish_forms")
     model.graph.opset_imports[""] = 13
     assert not FuseHardSwish()(model).modified
     assert "HardSwish" not in {node.op_type for node in nodes(model)}

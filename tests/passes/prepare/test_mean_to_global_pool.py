@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from edgeq.passes.prepare.mean_to_global_pool import MeanToGlobalPool
-from tests.passes.prepare.test_fold_batch_norm import lines, shaped
+from edgeq.testing.pass_models import named_model
+from tests.graph_text import lines
 
 
 @pytest.mark.parametrize(
@@ -16,11 +17,11 @@ from tests.passes.prepare.test_fold_batch_norm import lines, shaped
     ],
 )
 def test_becomes_a_global_pool(name: str, left: list[str]) -> None:
-    model = shaped(name)
+    model = named_model(name)
     assert MeanToGlobalPool()(model).modified
     assert lines(model) == left
     assert next(iter(model.graph)).name == "ReduceMean_0"
 
 
 def test_other_axes_stay() -> None:
-    assert not MeanToGlobalPool()(shaped("mean_of_other_axes")).modified
+    assert not MeanToGlobalPool()(named_model("mean_of_other_axes")).modified

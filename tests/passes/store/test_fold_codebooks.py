@@ -179,13 +179,3 @@ def test_bodies_and_shared_weights(opset: int) -> None:
     Materialize()(model)
     assert lines(model) == lines(make())
     assert not Materialize()(model).modified
-
-
-def test_materialize_leaves_other_constants_alone() -> None:
-    text = """<ir_version: 8, opset_import: ["": 17]> net (float[2] x) => (float[2] y, float[2] k)
-        <float[2] a = {1.0, 2.0}, float[2] k = {3.0, 4.0},
-        int64[2] i = {1, 0}> { s = Mul(a, a)  r = Add(x, s)  y = Gather(r, i) }"""
-    model = ir.from_onnx_text(text)
-    before = lines(model)
-    assert not Materialize()(model).modified
-    assert lines(model) == before
