@@ -83,13 +83,20 @@ def test_range_against_the_first_layer(gain: float, top: float, expected: str) -
     assert all(expected in text for text in found)
 
 
+def test_values_of_0_to_1_are_small_up_to_1_itself() -> None:
+    data = images()
+    data[0, 0, 0, 0] = 1.0
+    (text,) = warnings({"image": data}, gains={"image": 0.01})
+    assert "much larger" in text
+
+
 def test_first_layer_gains_include_a_batch_normalization() -> None:
-    # the rows of w: norm 5, times 2 / sqrt(0.25) = 20; norm 1, times 4 / sqrt(1) = 4
+    # the rows of w: norm 5, times 2 / sqrt(0.25) = 20; norm 1, times |-4| / sqrt(1) = 4
     model = ir.from_onnx_text("""
         <ir_version: 8, opset_import: ["" : 17]>
         g (float[N,2,4,4] x, float[N,3] z, float[N,3] free) => (float[N,2,2,2] y, float[N,2] u, float[N,3] v)
           <float[2,2,3,3] w = {3, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0},
-           float[2] gamma = {2, 4}, float[2] beta = {0, 0}, float[2] mean = {0, 0}, float[2] var = {0.25, 1},
+           float[2] gamma = {2, -4}, float[2] beta = {0, 0}, float[2] mean = {0, 0}, float[2] var = {0.25, 1},
            float[3,2] m = {3, 0, 4, 0, 0, 1}> {
             t = Transpose <perm = [0, 1, 3, 2]> (x)
             c = Conv (t, w)

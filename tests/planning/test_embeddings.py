@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import onnx_ir as ir
+import pytest
 
 from edgeq.api import quantize
+from edgeq.graph.read import nodes
+from edgeq.planning.embeddings import LEAST_ELEMENTS, is_embedding
 from edgeq.runtimes.ort import open_session
 from edgeq.schema.recipe import Recipe
 from tests.graph_text import lines, net, weights
@@ -35,6 +38,12 @@ def test_the_table_is_stored_in_int8_and_near() -> None:
 
 def test_rows_are_gathered_as_integers() -> None:
     assert any(line.startswith("e_rows = Gather(table_quantized") for line in lines(quantize(model(), IDS, prove=False).model))
+
+
+@pytest.mark.parametrize(("rows", "worth"), [(LEAST_ELEMENTS // 32, True), (LEAST_ELEMENTS // 32 - 1, False)])
+def test_a_table_is_worth_it_from_the_least_size_on(rows: int, worth: bool) -> None:
+    lookup = next(node for node in nodes(model(rows)) if node.op_type == "Gather")
+    assert is_embedding(lookup) is worth
 
 
 def test_a_small_table_and_a_kept_one_stay_float() -> None:

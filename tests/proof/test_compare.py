@@ -201,6 +201,15 @@ def test_latency_runs_both_in_turns_and_pairs_the_ratios() -> None:
     assert (found.float_ms, found.int8_ms, found.ratio, found.spread) == (1000.0, 1000.0, 1.0, 0.0)
 
 
+def test_latency_lets_each_model_run_first_in_turns() -> None:
+    """Every run takes a second more than the one before it: after six to warm up, A 7 s, B 8 s; B
+    9 s, A 10 s.
+    """
+    times = iter(value for step in range(1, 50) for value in (1000.0 * step, 1000.0 * step + step))
+    found = measure_latency(model(FLOAT), model(INT8), {"x": rows(3)}, runs=2, clock=lambda: next(times))
+    assert (found.float_ms, found.int8_ms) == (1e3 * (7 + 10) / 2, 1e3 * (8 + 9) / 2)
+
+
 def test_latency_chooses_a_bounded_number_of_runs() -> None:
     ticks = iter(range(10_000))
     found = measure_latency(model(FLOAT), model(INT8), {"x": rows(3)}, timing=Timing(budget_s=50, clock=lambda: float(next(ticks))))

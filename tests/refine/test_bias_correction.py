@@ -16,7 +16,7 @@ from edgeq.graph.read import nodes
 from edgeq.graph.signature import input_specs
 from edgeq.numerics.arrays import F32, F64
 from edgeq.progress import Clock, Silent
-from edgeq.refine.bias_correction import best_shift
+from edgeq.refine.bias_correction import best_shift, some_runs
 from edgeq.refine.steps import decide
 from edgeq.rewrite.pipeline import rewrite
 from edgeq.runtimes.ort import open_session
@@ -30,6 +30,16 @@ def squared(wanted: list[F32], got: list[F32], shift: F64, low: float, high: flo
     floor = low if low == 0 else -np.inf
     moved = [np.clip(value + shift.astype(np.float32)[None, :, None], low, high) for value in got]
     return np.sum([np.square(np.maximum(w, floor) - m, dtype=np.float64).sum((0, 2)) for w, m in zip(wanted, moved, strict=True)], axis=0)
+
+
+@pytest.mark.parametrize(
+    ("count", "number", "wanted"),
+    [(100, 4, [0, 25, 50, 75]), (10, 3, [0, 3, 6]), (5, 5, list(range(5))), (3, 32, [0, 1, 2])],
+)
+def test_a_few_runs_are_spread_over_the_data(count: int, number: int, wanted: list[int]) -> None:
+    model = net("y = Relu(x)", inputs="float[N, 1] x")
+    data = open_dataset({"x": np.arange(count, dtype=np.float32)[:, None]}, input_specs(model))
+    assert [int(feeds["x"][0, 0]) for feeds in some_runs(data, number)] == wanted
 
 
 @given(st.integers(0, 10_000), st.sampled_from([(-np.inf, np.inf), (0.0, 1.5), (-1.0, 1.0)]), st.integers(1, 4))

@@ -1,0 +1,54 @@
+"""How far another runtime is from the ONNX int8 model: in steps, in equal codes, in classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edgeq.data.open import open_dataset
+from edgeq.graph.signature import input_specs
+from edgeq.integers.graph import Operand
+from edgeq.numerics.arrays import AnyArray
+from edgeq.numerics.grid import QuantParams
+from edgeq.proof.distance import Distance, measure_distance
+from edgeq.runtimes.protocol import Port
+from tests.graph_text import net
+
+GRID = QuantParams("int8", np.asarray(0.5, np.float32), np.asarray(3, np.int32))
+X = np.array([[1.0, 2.0], [4.0, 1.5], [3.0, 3.0], [0.5, 8.0]], np.float32)
+
+
+class Runtime:
+    """A runtime of y = x that is some steps off."""
+
+    def __init__(self, steps: Sequence[Sequence[int]]) -> None:
+        self.steps = iter(steps)
+        self.inputs = (Port("x", (1, 2), "int8", 0.5, 3),)
+        self.outputs = (Port("y", (1, 2), "int8", 0.5, 3),)
+
+    def run(self, arrays: Sequence[AnyArray]) -> list[AnyArray]:
+        return [np.asarray(arrays[0] + np.int8([next(self.steps)]), np.int8)]
+
+
+def measured(steps: Sequence[Sequence[int]]) -> Distance:
+    model = net("y = Identity(x)", inputs="float[N, 2] x", outputs="float[N, 2] y")
+    grids = (Operand("y", "int8", (1, 2), GRID, None),)
+    return measure_distance(model, grids, Runtime(steps), open_dataset({"x": X}, input_specs(model)), channels_last=False)
+
+
+def test_equal_codes_are_no_distance() -> None:
+    (found,) = measured([[0, 0]] * 4).outputs
+    assert (found.max_lsb, found.mean_lsb, found.exact, found.agreement, found.ties) == (0.0, 0.0, 1.0, 1.0, 0.0)
+
+
+def test_a_step_is_one_and_no_equal_code() -> None:
+    (found,) = measured([[0, 1], [0, 0], [0, 0], [-3, 0]]).outputs
+    assert (found.max_lsb, found.mean_lsb, found.exact) == (3.0, 4 / 8, 6 / 8)
+    assert found.agreement == 1.0
+
+
+def test_classes_that_differ_only_in_a_tie_are_told() -> None:
+    """The third sample has 3.0 twice: one step makes the second class the larger."""
+    (found,) = measured([[0, 0], [0, 9], [0, 1], [0, 0]]).outputs
+    assert (found.agreement, found.ties) == (0.5, 0.25)
