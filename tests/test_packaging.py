@@ -23,14 +23,19 @@ import pytest
 import edgeq
 
 ROOT = Path(__file__).resolve().parents[1]
-#: a clone may lie in a folder called edgeq: only what comes after ROOT tells a file from the link
-#: to it
-SOURCES = sorted(
-    path
-    for folder in ("edgeq", "passes")
-    for path in (ROOT / folder).rglob("*.py")
-    if "edgeq/passes" not in path.relative_to(ROOT).as_posix()
-)
+
+
+def sources(root: Path) -> list[Path]:
+    """The files of the package in a clone at `root`, each pass once: edgeq/passes is a link to
+    passes/.
+
+    A clone may lie in a folder called edgeq: only what comes after root tells a file from the link.
+    """
+    files = (path for folder in ("edgeq", "passes") for path in (root / folder).rglob("*.py"))
+    return sorted(path for path in files if not path.relative_to(root).is_relative_to("edgeq/passes"))
+
+
+SOURCES = sources(ROOT)
 SCRIPTS = sorted(path for folder in ("tests", "benchmarks", "examples") for path in (ROOT / folder).rglob("*.py"))
 DATA_PACKAGES = sorted(ROOT / folder / "__init__.py" for folder in ("targets", "calibration_sets"))
 
@@ -57,6 +62,39 @@ def test_every_file_says_its_purpose_on_its_first_line(path: Path) -> None:
     first = text.splitlines()[0].removeprefix("#!/usr/bin/env python3")
     assert first.startswith('"""')
     assert len(first) > 20
+
+
+@pytest.mark.parametrize("clone", ["edgeq", "edgeq/passes", "passes", "elsewhere"])
+@pytest.mark.parametrize("linked", [True, False])
+def test_every_pass_is_seen_once_wherever_the_clone_lies(clone: str, linked: bool, tmp_path: Path) -> None:
+    """Where links are followed, or files copied, edgeq/passes holds every pass a second time."""
+    root = tmp_path / clone
+    names = ["edgeq/__init__.py", "edgeq/graph/read.py", "passes/__init__.py", "passes/prepare/fold.py"]
+    for name in [*names, *([] if linked else ["edgeq/passes/__init__.py", "edgeq/passes/prepare/fold.py"])]:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+    if linked:
+        (root / "edgeq" / "passes").symlink_to("../passes")
+    assert [path.relative_to(root).as_posix() for path in sources(root)] == names
+
+
+def test_the_checks_see_every_room_and_every_pass() -> None:
+    seen = {relative(path) for path in SOURCES}
+    assert {"edgeq/api.py", "edgeq/graph/read.py", "passes/prepare/fold_batch_norm.py"} <= seen
+    assert {path.name for path in (ROOT / "passes").glob("*/*.py")} <= {Path(name).name for name in seen if name.startswith("passes/")}
+
+
+def test_every_pass_has_a_test_file_of_its_own() -> None:
+    passes = {path.relative_to(ROOT / "passes") for path in (ROOT / "passes").glob("*/*.py") if path.name != "__init__.py"}
+    missing = [path.as_posix() for path in sorted(passes) if not (ROOT / "tests" / "passes" / path.parent / f"test_{path.name}").exists()]
+    assert missing == []
+
+
+def test_tests_lie_in_the_rooms_of_what_they_test() -> None:
+    """A folder of tests is a room; at the top lie those of the project, and what tests share."""
+    folders = {path.parent.relative_to(ROOT / "tests") for path in (ROOT / "tests").rglob("test_*.py")} - {Path()}
+    strangers = [folder.as_posix() for folder in sorted(folders) if not (ROOT / "edgeq" / folder).is_dir() and not (ROOT / folder).is_dir()]
+    assert strangers == []
 
 
 def functions(path: Path) -> Iterator[tuple[str, int]]:

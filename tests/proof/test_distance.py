@@ -20,21 +20,22 @@ X = np.array([[1.0, 2.0], [4.0, 1.5], [3.0, 3.0], [0.5, 8.0]], np.float32)
 
 
 class Runtime:
-    """A runtime of y = x that is some steps off."""
+    """A runtime of y = x that is some steps off, on codes or on floats."""
 
-    def __init__(self, steps: Sequence[Sequence[int]]) -> None:
+    def __init__(self, steps: Sequence[Sequence[float]], dtype: str) -> None:
         self.steps = iter(steps)
-        self.inputs = (Port("x", (1, 2), "int8", 0.5, 3),)
-        self.outputs = (Port("y", (1, 2), "int8", 0.5, 3),)
+        scale, zero = (0.5, 3) if dtype == "int8" else (0.0, 0)
+        self.inputs = (Port("x", (1, 2), dtype, scale, zero),)
+        self.outputs = (Port("y", (1, 2), dtype, scale, zero),)
 
     def run(self, arrays: Sequence[AnyArray]) -> list[AnyArray]:
-        return [np.asarray(arrays[0] + np.int8([next(self.steps)]), np.int8)]
+        return [np.asarray(arrays[0] + np.asarray([next(self.steps)], arrays[0].dtype))]
 
 
-def measured(steps: Sequence[Sequence[int]]) -> Distance:
+def measured(steps: Sequence[Sequence[float]], dtype: str = "int8") -> Distance:
     model = net("y = Identity(x)", inputs="float[N, 2] x", outputs="float[N, 2] y")
-    grids = (Operand("y", "int8", (1, 2), GRID, None),)
-    return measure_distance(model, grids, Runtime(steps), open_dataset({"x": X}, input_specs(model)), channels_last=False)
+    grids = (Operand("y", dtype, (1, 2), GRID if dtype == "int8" else None, None),)
+    return measure_distance(model, grids, Runtime(steps, dtype), open_dataset({"x": X}, input_specs(model)), channels_last=False)
 
 
 def test_equal_codes_are_no_distance() -> None:
@@ -52,3 +53,8 @@ def test_classes_that_differ_only_in_a_tie_are_told() -> None:
     """The third sample has 3.0 twice: one step makes the second class the larger."""
     (found,) = measured([[0, 0], [0, 9], [0, 1], [0, 0]]).outputs
     assert (found.agreement, found.ties) == (0.5, 0.25)
+
+
+def test_floats_are_equal_or_not_and_noise_is_no_distance() -> None:
+    (found,) = measured([[0.5, 0.0], [0.0, 1e-4], [0.0, -0.25], [0.0, 0.0]], "float32").outputs
+    assert (found.max_lsb, found.mean_lsb, found.exact) == (0.5, 0.75 / 8, 6 / 8)
