@@ -1,7 +1,8 @@
 # Everything a developer does, from a fresh clone with nothing but Python 3.11 and make.
-#   make demo    quantize the model that ships, prove it, show the table      make test   the test suite
-#   make check   lint, format, types, floors, wheel contents                  make bench  edgeq against its peer, on the model zoo
-#   make format  let ruff lay out the code                                    make clean  remove what the others made
+#   make demo    quantize the model that ships, prove it, show the table      make test      the tests but for the slowest
+#   make check   lint, format, types, floors, wheel contents                  make test-all  every test
+#   make format  let ruff lay out the code                                    make bench     edgeq against its peer, on the model zoo
+#   make clean   remove what the others made
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -14,7 +15,7 @@ export PIP_BUILD_CONSTRAINT := $(PIP_CONSTRAINT)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench clean
+.PHONY: help demo test test-all check format bench clean
 
 help:
 	@sed -n '2,5p' Makefile
@@ -34,6 +35,9 @@ demo: $(STAMP)
 	$(BIN)/edgeq demo --force
 
 test: $(LEARN)
+	$(BIN)/python -m pytest -m 'not slow'
+
+test-all: $(LEARN)
 	$(BIN)/python -m pytest
 
 check: $(STAMP)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
+import inspect
 import os
 import subprocess
 import sys
@@ -13,6 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 
+@pytest.mark.slow
 def test_finetune_digits_trains_palettizes_fine_tunes_exports_and_plots(tmp_path: Path) -> None:
     for package in ("torch", "sklearn", "matplotlib"):
         pytest.importorskip(package, reason=f"{package} is not installed")
@@ -25,3 +29,20 @@ def test_finetune_digits_trains_palettizes_fine_tunes_exports_and_plots(tmp_path
     assert (tmp_path / "out" / "digits.w1.onnx").stat().st_size < (tmp_path / "out" / "digits.w8.onnx").stat().st_size
     onnx.checker.check_model(onnx.load(tmp_path / "out" / "digits.w1.onnx"), full_check=True)
     assert [line.split(":")[0] for line in ran.stdout.splitlines()[:2]] == ["8 bits", "1 bits"]
+
+
+@pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name)
+def test_what_an_example_takes_from_edgeq_is_there(example: Path) -> None:
+    """Modules, names in them and keywords of calls, read from its text: running it takes long."""
+    tree = ast.parse(example.read_text(encoding="utf-8"))
+    taken: dict[str, object] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "edgeq":
+            if (node.module or "").startswith("edgeq.learn"):
+                pytest.importorskip("torch", reason="torch is not installed")
+            module = importlib.import_module(node.module or "")
+            taken |= {alias.asname or alias.name: getattr(module, alias.name) for alias in node.names}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and callable(taken.get(node.func.id)):
+            known = inspect.signature(taken[node.func.id]).parameters  # type: ignore[arg-type]  # it is callable
+            assert {keyword.arg for keyword in node.keywords} - {None} <= set(known), ast.unparse(node)

@@ -55,6 +55,7 @@ def killed_in_epoch_3(room: Path, kept: Path, *more: str) -> int:
         return process.wait()
 
 
+@pytest.mark.slow
 def test_a_killed_run_resumes_to_the_same_bytes_and_its_plan_repeats_them(capsys: pytest.CaptureFixture[str], room: Path) -> None:
     kept = room / "run.ckpt"
     assert killed_in_epoch_3(room, kept) == -9

@@ -35,6 +35,7 @@ def test_reconstruction_alone_says_what_it_did_and_its_plan_repeats_it(capsys: p
     assert (room / "again.onnx").read_bytes() == (room / "a.onnx").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_killed_training_goes_on_behind_the_same_reconstruction(capsys: pytest.CaptureFixture[str], room: Path) -> None:  # noqa: F811
     (room / "coarse.toml").write_text(COARSE)
     kept, more = room / "run.ckpt", ("--reconstruct", "block", "--steps", "30", "--recipe", str(room / "coarse.toml"))

@@ -92,6 +92,7 @@ def test_training_brings_the_model_nearer_and_repeats() -> None:
     assert files[1] == files[2]
 
 
+@pytest.mark.slow
 def test_float_widths_on_the_command_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     onnx.save(net(), tmp_path / "net.onnx")
     np.savez(tmp_path / "calib.npz", **samples())

@@ -106,11 +106,13 @@ def test_small_weights_stay_as_they_are() -> None:
     assert (formats["fc:1"], formats["conv2:1"]) == ("integer", "codebook")
 
 
-def test_budgets_hold() -> None:
-    float_bytes = net().ByteSize()
-    for share in (0.22, 0.26):
-        made = quantized(size_budget=share)
-        assert ir.to_proto(made.model).ByteSize() <= share * float_bytes
+@pytest.mark.parametrize("share", [pytest.param(0.22, marks=pytest.mark.slow), 0.26])
+def test_a_budget_of_bytes_holds(share: float) -> None:
+    assert ir.to_proto(quantized(size_budget=share).model).ByteSize() <= share * net().ByteSize()
+
+
+@pytest.mark.slow
+def test_a_budget_of_bits_holds() -> None:
     average = quantized(bits_avg=4.0)
     weights = sum(layer.float_bytes // 4 for layer in average.report.codebooks)
     assert 8 * sum(layer.bytes for layer in average.report.codebooks) / weights < 4.3
@@ -161,6 +163,7 @@ def room(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_palettize_float_with_pictures_and_materialize(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["palettize", room / "net.onnx", "--bits", "2", "-o", room / "w2.onnx", "--plot", room / "pictures", "--json", "-q"]
     ran = run(capsys, *words)
@@ -186,6 +189,7 @@ def test_palettize_int8_says_what_runs(room: Path, capsys: pytest.CaptureFixture
     assert load_model(room / "w4.onnx", quantized=True).size < 0.25 * load_model(room / "net.onnx").size
 
 
+@pytest.mark.slow
 def test_the_smallest_model_of_an_sqnr(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = ["--data", room / "calib.npz", "--json", "-q"]
     ran = run(capsys, "palettize", room / "net.onnx", "-o", room / "a.onnx", "--min-sqnr", "20", *data)

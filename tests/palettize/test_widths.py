@@ -50,6 +50,7 @@ def tune(capsys: pytest.CaptureFixture[str], room: Path, data: str, *words: str)
     return run(capsys, "finetune", room / "net.onnx", "-d", room / data, "-q", *words)
 
 
+@pytest.mark.slow
 def test_only_the_widths_that_miss_are_trained_and_each_is_what_it_would_be_alone(capsys: pytest.CaptureFixture[str], room: Path) -> None:
     asked = ("--epochs", "12", "--min-sqnr", "28")
     ran = tune(capsys, room, "plain.npz", "--bits", "4,1", *asked, "-o", str(room / "out.onnx"), "--json")
@@ -68,6 +69,7 @@ def test_only_the_widths_that_miss_are_trained_and_each_is_what_it_would_be_alon
     assert not list(room.glob("*.ckpt"))
 
 
+@pytest.mark.slow
 def test_a_width_that_was_broken_off_goes_on_alone(capsys: pytest.CaptureFixture[str], room: Path) -> None:
     kept = room / "out.w1.ckpt"
     recipe = Recipe(finetune=FineTuneWish(epochs=3), floors=Floors(min_sqnr=40))

@@ -23,6 +23,7 @@ def _hear_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)])
 def test_a_stopped_search_goes_on(sent: signal.Signals, code: int, tmp_path: Path) -> None:
     work, out = tmp_path / "work", tmp_path / "a.onnx"

@@ -95,7 +95,10 @@ def storage(weight: WeightPlan) -> dict[str, object]:
     return {name: value for name, value in dict(weight).items() if name in ("format", "granularity", "channel_axis", "bits")}
 
 
-@pytest.mark.parametrize(("target", "least"), [("cpu", 30), ("dsp_int8", 15), ("npu_pow2", 15), ("mcu_tflite", 12)])
+@pytest.mark.parametrize(
+    ("target", "least"),
+    [("cpu", 30), *(pytest.param(*one, marks=pytest.mark.slow) for one in (("dsp_int8", 15), ("npu_pow2", 15), ("mcu_tflite", 12)))],
+)
 def test_small_models_of_every_kind(target: str, least: int) -> None:
     """Those that the target and torch can run; on cpu most of them stay float for their size."""
     compared = 0

@@ -155,7 +155,7 @@ def test_blocks_one_after_the_other_are_the_model(net: Callable[[], onnx.ModelPr
     assert all(torch.equal(values[name], whole[name]) for name in whole)
 
 
-@pytest.mark.parametrize("parts", ["layer", "block"])
+@pytest.mark.parametrize("parts", [pytest.param("layer", marks=pytest.mark.slow), "block"])
 def test_bad_rounding_is_improved_and_the_export_is_what_was_learned(parts: str) -> None:
     found = bench(residual(), weight_bits=3, effort="fast", finetune=FineTuneWish.model_validate({"reconstruct": parts, "steps": 150}))
     floats = Executor(found.draft.model).forward(found.room.tensors())["y"].numpy()
@@ -170,10 +170,10 @@ def test_bad_rounding_is_improved_and_the_export_is_what_was_learned(parts: str)
 @pytest.mark.parametrize(
     ("target", "wish"),
     [
-        ("cpu", {"codebook": CodebookWish(bits=2)}),
+        pytest.param("cpu", {"codebook": CodebookWish(bits=2)}, marks=pytest.mark.slow),
         ("cpu", {"codebook": CodebookWish(bits=3, granularity="channel", prune="0.5")}),
-        ("npu_pow2", COARSE),
-        ("dsp_int8", COARSE),
+        pytest.param("npu_pow2", COARSE, marks=pytest.mark.slow),
+        pytest.param("dsp_int8", COARSE, marks=pytest.mark.slow),
     ],
 )
 def test_what_is_learned_is_exported_bit_for_bit(target: str, wish: dict[str, object]) -> None:
@@ -205,6 +205,7 @@ def test_a_plan_stays_where_its_outputs_do_not_gain() -> None:
     assert said.lines[-1].endswith("the plan is kept as it was")
 
 
+@pytest.mark.slow
 def test_it_repeats_and_another_seed_differs() -> None:
     found, other = bench(residual(), weight_bits=3), bench(residual(), weight_bits=3, seed=1)
     assert found.learn() == found.learn()

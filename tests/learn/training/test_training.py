@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -51,6 +52,7 @@ def weights(one: Lesson[torch.Tensor]) -> list[bytes]:
     return [value.numpy().tobytes() for value in one.student.state_dict().values()]
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
     kept = tmp_path / "run.ckpt"
     code = (
@@ -67,6 +69,25 @@ def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
     assert weights(whole) == weights(resumed)
     assert (straight.losses, straight.best_score) == (later.losses, later.best_score)
     assert straight.best_score < straight.start_score
+
+
+def test_a_run_that_broke_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
+    """The same in one process: the third epoch ends in its middle with an error."""
+    kept, broken = tmp_path / "run.ckpt", lesson()
+
+    def batches(epoch: int) -> Iterator[torch.Tensor]:
+        for step, batch in enumerate(broken.batches(epoch)):
+            if (epoch, step) == (3, STEPS // 2):
+                raise OSError("the disk is gone")
+            yield batch
+
+    with pytest.raises(OSError, match="the disk is gone"):
+        train(replace(broken, batches=batches), SCHEDULE, THIS, Silent(), keep=kept)
+    whole, resumed = lesson(), lesson()
+    straight = train(whole, SCHEDULE, THIS, Silent())
+    later = train(resumed, SCHEDULE, THIS, Silent(), resume=kept)
+    assert weights(whole) == weights(resumed)
+    assert (straight.losses, straight.best_score) == (later.losses, later.best_score)
 
 
 def test_a_run_with_another_schedule_does_not_go_on(tmp_path: Path) -> None:
