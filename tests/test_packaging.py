@@ -85,7 +85,10 @@ def test_the_checks_see_every_room_and_every_pass() -> None:
 
 
 def test_every_pass_has_a_test_file_of_its_own() -> None:
-    passes = {path.relative_to(ROOT / "passes") for path in (ROOT / "passes").glob("*/*.py") if path.name != "__init__.py"}
+    """A file that only holds what passes share is tested through them."""
+    files = (ROOT / "passes").glob("*/*.py")
+    passes = {path.relative_to(ROOT / "passes") for path in files if "(ir.passes.InPlacePass)" in path.read_text(encoding="utf-8")}
+    assert len(passes) > 40
     missing = [path.as_posix() for path in sorted(passes) if not (ROOT / "tests" / "passes" / path.parent / f"test_{path.name}").exists()]
     assert missing == []
 

@@ -8,7 +8,7 @@ from edgeq.numerics.grid import grid_for_range
 from edgeq.planning.clamps import separate_zero_points
 from edgeq.planning.placement import place
 from edgeq.planning.same_scale import same_scale_groups
-from edgeq.schema.plan import GridPlan, grid_plan
+from edgeq.schema.grids import GridPlan, grid_plan
 from tests.graph_text import eager, net, weights
 
 BODY = """[p] p = Conv(x, w) [ra] a = Clip(p, low, high) [q] q = Conv(x, v) [rb] b = LeakyRelu(q)
@@ -28,7 +28,7 @@ def separated(**ranges: tuple[float, float]) -> tuple[dict[str, GridPlan], dict[
 def test_the_output_of_a_concat_goes_a_step_lower_than_a_clamp_of_its_zero_point() -> None:
     """Layer -> [0, 6] -> Concat of [0, 20] with the same zero point would let 7 through."""
     before, after = separated(a=(0.0, 6.0), c=(0.0, 20.0))
-    assert (before["a"].zero_point, before["c"].zero_point, after["c"].zero_point) == ((0,), (0,), (1,))
+    assert (before["a"].zero_point, before["c"].zero_point, after["c"].zero_point) == (0, 0, 1)
     assert after["c"].scale[0] == pytest.approx(before["c"].scale[0], rel=0.01)
     assert after["c"].reason == "as observed; one step lower, so that no clamp before it is lost"
     assert after["a"] == before["a"]

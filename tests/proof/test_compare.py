@@ -206,7 +206,7 @@ def test_latency_lets_each_model_run_first_in_turns() -> None:
     9 s, A 10 s.
     """
     times = iter(value for step in range(1, 50) for value in (1000.0 * step, 1000.0 * step + step))
-    found = measure_latency(model(FLOAT), model(INT8), {"x": rows(3)}, runs=2, clock=lambda: next(times))
+    found = measure_latency(model(FLOAT), model(INT8), {"x": rows(3)}, timing=Timing(runs=2, clock=lambda: next(times)))
     assert (found.float_ms, found.int8_ms) == (1e3 * (7 + 10) / 2, 1e3 * (8 + 9) / 2)
 
 
