@@ -10,7 +10,7 @@ import pytest
 from edgeq.data.dataset import Dataset
 from edgeq.data.open import open_dataset
 from edgeq.graph.signature import input_specs
-from edgeq.prove.latency import Latency
+from edgeq.proof.latency import Latency
 from edgeq.search.trials import RANKING_PIECES, RANKING_SAMPLES, Sample, margin
 from tests.graph_text import net
 
