@@ -21,12 +21,14 @@ from edgeq.io.strict_json import plain, to_json
 from edgeq.numerics.codebook import encode, parse_grain
 from edgeq.proof.compare import Comparison, OutputFidelity
 from edgeq.proof.latency import Latency
+from edgeq.proof.node_rows import ProvenNode
+from edgeq.proof.proof import Proof
 from edgeq.report.codebooks import describe
 from edgeq.report.figures import human_bytes
 from edgeq.report.html import to_html
 from edgeq.report.report import Report, report_format, verdict, with_comparison
 from edgeq.report.snippet import snippet
-from edgeq.report.text import plain_text, report_text
+from edgeq.report.text import NAMES_SHOWN, plain_text, report_text
 from tests.reports import full_report
 
 # ------------------------------------------------------------------ JSON
@@ -100,6 +102,14 @@ def test_float_nodes_are_grouped_by_reason_and_counted() -> None:
     assert "7 Exp" in text
     assert "and 3 more" in text
     assert "head/softmax[0]" in text  # brackets are no markup
+
+
+@pytest.mark.parametrize(("count", "tail"), [(NAMES_SHOWN, ""), (NAMES_SHOWN + 1, " and 1 more"), (NAMES_SHOWN + 2, " and 2 more")])
+def test_names_beyond_the_first_are_counted(count: int, tail: str) -> None:
+    rows = tuple(ProvenNode(f"n{i}", "Exp", "float", "no kernel", 0) for i in range(count))
+    text = plain_text(report_text(replace(full_report(), placement=Proof(rows, 0, count, 0, 0, 0.0))))
+    shown = ", ".join(f"n{i}" for i in range(NAMES_SHOWN))
+    assert any(line.rstrip().endswith(f"{shown}{tail}") for line in text.splitlines())
 
 
 def test_an_unmeasured_report_renders() -> None:
