@@ -44,7 +44,7 @@ class NodePlan(Strict):
     """Where one node runs, and why."""
 
     op_type: str
-    #: see placement.NodePlace
+    #: the words are explained at NodePlace in edgeq/planning/placement.py
     runs: PlacedAs
     #: what decided it, for code
     because: Because
