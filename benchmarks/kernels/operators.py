@@ -68,10 +68,9 @@ def light_row(chain: Chain, target: Target, rounds: int) -> tuple[Row, Times]:
         kind: times[kind].operator + (times[kind].layers - times[f"bare_{kind}"].layers if chain.fused else 0.0)
         for kind in ("int", "float")
     }
-    kernel = target.kernel_of(node.op_type)
-    facts = kernel or target.movement
-    row = Row(chain.name, "element", cost["int"] * 1e3 / size, cost["float"] * 1e3 / size, facts.int_ns, facts.float_ns)
-    return row, times["int"]
+    facts = target.kernel_of(node.op_type) or (target.movement if node.op_type in target.movement.ops else None)
+    said = (None, None) if facts is None else (facts.int_ns, facts.float_ns)
+    return Row(chain.name, "element", cost["int"] * 1e3 / size, cost["float"] * 1e3 / size, *said), times["int"]
 
 
 def compute_row(chain: Chain, target: Target, rounds: int) -> Row:
