@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edgeq.cli import options as o
-from edgeq.cli.prove_runtime import Accelerator, Asked, Reference, Runtime, prove_runtime
-from edgeq.cli.screen import Screen
-from edgeq.cli.settings import parse_shapes, parse_size
+from edgeq.cli.asked import Asked, offers
+from edgeq.cli.prove_runtime import Accelerator, Reference, Runtime, RuntimeRequest, prove_runtime
 from edgeq.runtimes.table import DEFAULT
 
 if TYPE_CHECKING:
@@ -35,17 +34,16 @@ EXAMPLE = """    edgeq prove model.int8.onnx
     edgeq prove model.int8.onnx --no-vnni    (in CI: exit code 3 when a sum can saturate on some x86 processor)"""
 
 
+@offers("float_model data shape threads runtime samples reference accelerator require no_vnni max_bytes")
 def prove(
+    asked: Asked,
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="The int8 ONNX model; or a .tflite file, for a --runtime that takes one.")],
     float_model: Annotated[
         Path | None,
         typer.Option("--float", metavar="FLOAT", help="The float model: list its nodes, and time both.", rich_help_panel=o.FLOORS),
     ] = None,
-    data: o.MaybeData = None,
-    shape: o.Shapes = None,
     threads: o.Threads = 0,
     runtime: Runtime = DEFAULT,
-    samples: o.Samples = None,
     reference: Reference = None,
     accelerator: Accelerator = None,
     require: Annotated[
@@ -58,40 +56,33 @@ def prove(
         bool,
         typer.Option("--no-vnni", help="Exit 3 when a sum can leave its type on x86 processors without VNNI.", rich_help_panel=o.FLOORS),
     ] = False,
-    max_bytes: o.MaxBytes = "2GiB",
-    as_json: o.Json = False,
-    quiet: o.Quiet = False,
-    force: o.NoForce = False,  # noqa: ARG001  # every command accepts it
 ) -> None:
     """Read back which kernel the runtime really uses for each node; with --float also the speed."""
-    screen = Screen(as_json, quiet)
-    shapes, limit = parse_shapes(shape), parse_size(max_bytes)
-    wanted = [part.strip() for part in (require or "").split(",") if part.strip()]
+    required = [part.strip() for part in (require or "").split(",") if part.strip()]
     if runtime != DEFAULT or model.suffix == ".tflite":
-        prove_runtime(screen, Asked(model, runtime, reference, data, samples, shapes, limit, accelerator, tuple(wanted)))
+        prove_runtime(asked, RuntimeRequest(model, runtime, reference, accelerator, tuple(required)))
         return
-    from edgeq.io.load import load_model
     from edgeq.proof.proof import prove_placement, require_int8
     from edgeq.proof.saturation_audit import audit_sums, require_exact
 
-    with screen.progress() as progress:
+    with asked.screen.progress() as progress:
         progress.start("prove", None)
-        proven = load_model(model, max_bytes=limit, quantized=True)
-        original = None if float_model is None else load_model(float_model, max_bytes=limit)
+        proven = asked.load_model(model, quantized=True)
+        original = None if float_model is None else asked.load_model(float_model)
         placement = prove_placement(model, None if original is None else original.model)
         latency = None
         if original is not None:
             progress.start("time", None)
-            latency = _latency(original, proven, data, shapes, threads)
+            latency = _latency(asked, original, proven, threads)
         sums = audit_sums(proven.model)
     found = {"model": model, "float": float_model, "placement": placement, "latency": latency, "sums": sums}
-    screen.show(found, lambda: proof_text(placement, latency, sums))
-    require_int8(placement, wanted)
+    asked.screen.show(found, lambda: proof_text(placement, latency, sums))
+    require_int8(placement, required)
     if no_vnni:
         require_exact(sums)
 
 
-def _latency(original: Loaded, proven: Loaded, data: str | None, shapes: Mapping[str, tuple[int, ...]], threads: int) -> Latency:
+def _latency(asked: Asked, original: Loaded, proven: Loaded, threads: int) -> Latency:
     from edgeq.data.made_up import made_up_feeds
     from edgeq.data.open import open_dataset
     from edgeq.graph.signature import input_specs
@@ -99,10 +90,10 @@ def _latency(original: Loaded, proven: Loaded, data: str | None, shapes: Mapping
     from edgeq.proof.latency import measure_latency
 
     inputs = input_specs(original.model)
-    if data is None:
-        feeds = made_up_feeds(inputs, shapes)
+    if asked.data is None:
+        feeds = made_up_feeds(inputs, asked.shapes)
     else:
-        dataset = open_dataset(data, inputs, samples=None, shapes=shapes)
+        dataset = open_dataset(asked.data, inputs, samples=None, shapes=asked.shapes)
         feeds = dict(next(iter(dataset.batches(1, 0, dataset.fixed_batch or 1))).feeds)
     return measure_latency(original.model, proven.model, feeds, int8_feeds=coded(proven.model, feeds), threads=threads)
 

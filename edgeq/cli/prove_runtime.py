@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edgeq.cli.asked import Asked
 from edgeq.cli.options import FLOORS
-from edgeq.cli.screen import Screen
 from edgeq.errors import BadModel, BadRecipe, FloorMissed
 from edgeq.runtimes.table import DEFAULT, RUNTIMES, RuntimeName, look_up
 
@@ -40,8 +40,8 @@ Accelerator = Annotated[
 
 
 @dataclass(frozen=True)
-class Asked:
-    """The options of the command."""
+class RuntimeRequest:
+    """What to prove, and in which runtime."""
 
     #: an int8 ONNX model or a .tflite file
     model: Path
@@ -49,67 +49,58 @@ class Asked:
     runtime: str
     #: the int8 ONNX model of a .tflite file; None: not given
     reference: Path | None
-    #: the data on which outputs are compared; None: only the placement is read
-    data: str | None
-    #: number of samples to use; None: all
-    samples: int | None
-    #: input name -> shape, for dynamic inputs
-    shapes: Mapping[str, tuple[int, ...]]
-    #: the largest ONNX model that is accepted, in bytes
-    limit: int
     #: the accelerator to compile for; None: the runtime's default
     accelerator: str | None
     #: operator types that must not run in float
     required: tuple[str, ...]
 
 
-def prove_runtime(screen: Screen, asked: Asked) -> None:
+def prove_runtime(asked: Asked, request: RuntimeRequest) -> None:
     """Run the model and show the proofs.
 
     Raises FloorMissed when a required operator type runs in float.
     """
     from edgeq.proof.other_runtimes import prove_in
 
-    runtime = _runtime(asked)
-    subject = _subject(asked)
-    with screen.progress() as progress:
-        proofs = prove_in(runtime, subject, _dataset(asked, subject), accelerator=asked.accelerator, progress=progress)
-    screen.show({"model": asked.model, "proofs": proofs}, lambda: proofs_text(proofs))
+    runtime = _runtime(request)
+    subject = _subject(asked, request)
+    with asked.screen.progress() as progress:
+        proofs = prove_in(runtime, subject, _dataset(asked, subject), accelerator=request.accelerator, progress=progress)
+    asked.screen.show({"model": request.model, "proofs": proofs}, lambda: proofs_text(proofs))
     for proof in proofs:
-        floats = sorted({op.op_type for op in proof.operators if not op.integer and op.op_type.lower() in _lower(asked.required)})
+        floats = sorted({op.op_type for op in proof.operators if not op.integer and op.op_type.lower() in _lower(request.required)})
         if floats:
             what = f"Operators that must run in integers do not on {proof.runtime}."
             raise FloorMissed(what, ", ".join(floats), "Quantize for a target of this runtime; see edgeq targets.")
 
 
-def _runtime(asked: Asked) -> RuntimeName:
+def _runtime(request: RuntimeRequest) -> RuntimeName:
     """The name of the runtime. Raises BadRecipe if it is unknown or does not take the file."""
-    tflite = asked.model.suffix == ".tflite"
-    if tflite and (asked.runtime == DEFAULT or look_up(asked.runtime).takes == "onnx"):
+    tflite = request.model.suffix == ".tflite"
+    if tflite and (request.runtime == DEFAULT or look_up(request.runtime).takes == "onnx"):
         able = [name for name in RUNTIMES if look_up(name).takes == "tflite"]
         fix = f"Give the int8 ONNX model, or use --runtime {', '.join(able[:-1])} or {able[-1]}."
-        raise BadRecipe(f"{asked.runtime} takes ONNX models.", str(asked.model), fix)
-    return look_up(asked.runtime).name
+        raise BadRecipe(f"{request.runtime} takes ONNX models.", str(request.model), fix)
+    return look_up(request.runtime).name
 
 
 def _lower(names: Sequence[str]) -> set[str]:
     return {name.lower() for name in names}
 
 
-def _subject(asked: Asked) -> ProofSubject:
-    from edgeq.io.load import load_model
+def _subject(asked: Asked, request: RuntimeRequest) -> ProofSubject:
     from edgeq.proof.other_runtimes import ProofSubject
 
     def load(path: Path) -> ProofSubject:
-        return ProofSubject(load_model(path, max_bytes=asked.limit, quantized=True).model)
+        return ProofSubject(asked.load_model(path, quantized=True).model)
 
-    if asked.model.suffix != ".tflite":
-        return load(asked.model)
-    if not asked.model.is_file():
-        raise BadModel("The model file does not exist.", str(asked.model), "Check the path.")
-    if asked.data is not None and asked.reference is None:
+    if request.model.suffix != ".tflite":
+        return load(request.model)
+    if not request.model.is_file():
+        raise BadModel("The model file does not exist.", str(request.model), "Check the path.")
+    if asked.data is not None and request.reference is None:
         raise BadRecipe("Data needs a model to compare with.", "--reference", "Give the int8 ONNX model: --reference model.int8.onnx.")
-    return ProofSubject(None if asked.reference is None else load(asked.reference).model, asked.model.read_bytes())
+    return ProofSubject(None if request.reference is None else load(request.reference).model, request.model.read_bytes())
 
 
 def _dataset(asked: Asked, subject: ProofSubject) -> Dataset | None:
@@ -121,7 +112,7 @@ def _dataset(asked: Asked, subject: ProofSubject) -> Dataset | None:
 
     floats = subject.model.clone()
     FloatBoundary()(floats)
-    return open_dataset(asked.data, input_specs(floats), samples=asked.samples, shapes=asked.shapes)
+    return open_dataset(asked.data, input_specs(floats), samples=asked.recipe.samples, shapes=asked.shapes)
 
 
 def proofs_text(proofs: Sequence[RuntimeProof]) -> RenderableType:
