@@ -70,7 +70,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     zoo, rows = find_zoo(None), []
-    print("| model | bits | size | bits a weight | metric (float) | SQNR dB | exact | float kernels | load ms (plain) | run |")
+    print("| model | bits | size | bits per weight | metric (float) | SQNR dB | exact | float kernels | load ms (plain) | run |")
     print("|---|---|---|---|---|---|---|---|---|---|")
     for name in args.models.split(","):
         model = zoo.model(name)
@@ -88,9 +88,9 @@ def measure(zoo: Zoo, name: str, model: Path, folder: Path, args: argparse.Names
     zoo.evaluate("--export", name, "calib", str(data), "--limit", str(args.samples))
     base, rows = metric(zoo, name, model, args.limit)[0], []
     for word in args.bits.split(","):
-        wish = wish_for(word, args.granularity)
+        codebook = codebook_for(word, args.granularity)
         began = time.perf_counter()
-        made = edgeq.quantize(model, str(data), recipe=Recipe(codebook=wish), prove=False)
+        made = edgeq.quantize(model, str(data), recipe=Recipe(codebook=codebook), prove=False)
         seconds = time.perf_counter() - began
         file, plain = folder / "codebook.onnx", folder / "plain.onnx"
         made.save(file, force=True)
@@ -101,7 +101,7 @@ def measure(zoo: Zoo, name: str, model: Path, folder: Path, args: argparse.Names
         stored = sum(layer.bytes for layer in made.report.codebooks)
         weights = sum(layer.float_bytes // 4 for layer in made.report.codebooks)
         exact, ratio = pair(file, plain, data)
-        average = wish.bits or wish.bits_avg or 8
+        average = codebook.bits or codebook.bits_avg or 8
         row = Row(
             name, average, file.stat().st_size / model.stat().st_size, 8 * stored / weights if weights else 8.0, found, base, sqnr, exact,
             floats(file), load_ms(file), load_ms(plain), ratio, seconds,
@@ -115,7 +115,7 @@ def measure(zoo: Zoo, name: str, model: Path, folder: Path, args: argparse.Names
     return rows
 
 
-def wish_for(word: str, granularity: str) -> CodebookWish:
+def codebook_for(word: str, granularity: str) -> CodebookWish:
     if word.startswith("avg:"):
         return CodebookWish(bits_avg=float(word[4:]), granularity=granularity)
     return CodebookWish() if word == "8" else CodebookWish.model_validate({"bits": int(word), "granularity": granularity})

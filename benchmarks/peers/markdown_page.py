@@ -13,7 +13,7 @@ INTRODUCTION = """# Benchmarks
 
 Written by `python -m benchmarks.peers.zoo --json zoo.json`, then `python -m benchmarks.peers.zoo --markdown zoo.json > docs/benchmarks.md`.
 edgeq against `onnxruntime.quantization` (static QDQ, U8 activations, S8 weights per channel), both with the same calibration samples,
-judged on the same evaluation samples in the same run. Every tool runs as a process of its own.
+samples on the same evaluation samples in the same run. Every tool runs as a process of its own.
 
 * **SQNR** in dB: 10 log10(sum f^2 / sum (f-q)^2) of the first output over the evaluation split. **exact**: the same without the
   saturation of x86 processors that lack VNNI, whose u8*s8 kernels add pairs of products in saturating int16.
@@ -70,9 +70,9 @@ def _details(results: list[Json]) -> Iterator[str]:
     yield "## Each model"
     for result in results:
         yield from ("", f"### {result['model']}", "")
-        judged = max((entry["fidelity"]["samples"] for entry in result["entries"] if entry.get("fidelity")), default=0)
+        samples = max((entry["fidelity"]["samples"] for entry in result["entries"] if entry.get("fidelity")), default=0)
         yield f"Float: {result['float_bytes'] / 1e6:.2f} MB, {result['float_ms']:.3f} ms; {_metric(result['metrics']['float'])}."
-        yield f"Judged on {judged} evaluation samples."
+        yield f"Judged on {samples} evaluation samples."
         yield from ("", "| tool | SQNR | exact | agree | task | MB | time s | peak MB | x float | int / float / qdq | float kernels |")
         yield "|" + "---|" * 11
         for entry in result["entries"]:

@@ -103,7 +103,7 @@ def load_statistics(path: str | Path) -> Statistics:
     except FileNotFoundError:
         raise BadStatistics("There is no such statistics file.", str(path), "Make one with edgeq calibrate -o FILE.npz.") from None
     except _DAMAGE as error:
-        fix = "Make the file anew with edgeq calibrate -o FILE.npz."
+        fix = "Make the file again with edgeq calibrate -o FILE.npz."
         raise BadStatistics(f"This is not a statistics file, or it is damaged: {error}.", str(path), fix) from error
 
 

@@ -40,7 +40,7 @@ class Beside:
             require_tflite()
         unknown = sorted(set(self.emit) - {"c", "ort"})
         if unknown:
-            raise BadRecipe(f"There is no form {unknown[0]!r}.", "--emit", "Use --emit c or --emit ort.")
+            raise BadRecipe(f"{unknown[0]!r} is not a form that edgeq writes.", "--emit", "Use --emit c or --emit ort.")
         if "c" in self.emit and self.out.suffix != ".tflite":
             raise BadOutput("C source can only be made of a .tflite file.", str(self.out), "Use -o NAME.tflite with --emit c.")
         golden = [self.out.with_suffix(".golden.npz")] if self.golden is not None else []

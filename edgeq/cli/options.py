@@ -41,7 +41,7 @@ PlanFile = Annotated[Path | None, _data("--plan", metavar="FILE", help="Repeat a
 
 Int8Out = Annotated[Path, _output("--out", "-o", metavar="OUT", help="The int8 model to write.")]
 ModelOut = Annotated[Path, _output("--out", "-o", metavar="OUT", help="The model to write.")]
-FolderOut = Annotated[Path, _output("--out", "-o", metavar="DIR", help="Where to write; made when missing.")]
+FolderOut = Annotated[Path, _output("--out", "-o", metavar="DIR", help="Where to write; created when missing.")]
 FloatModel = Annotated[Path, typer.Argument(metavar="MODEL", help="The float ONNX model.")]
 Target = Annotated[str, typer.Option("--target", "-t", metavar="NAME|FILE", help="A shipped target, or your own target.toml.")]
 Shapes = Annotated[

@@ -33,7 +33,7 @@ Accelerator = Annotated[
     typer.Option(
         "--accelerator",
         metavar="NAME",
-        help="The chip, for a runtime that compiles for several; a wrong name lists them.",
+        help="The accelerator, for a runtime that compiles for several; a wrong name lists them.",
         rich_help_panel=FLOORS,
     ),
 ]
@@ -135,6 +135,6 @@ def proofs_text(proofs: Sequence[RuntimeProof]) -> RenderableType:
             lsb = f"{one.max_lsb:.3g} LSB at most, {one.mean_lsb:.3g} on average, {100 * one.exact:.1f} % equal"
             parts.append(Text(f"  {one.name}: {lsb}{same}, SQNR {one.sqnr_db:.1f} dB"))
         if proof.distance is not None:
-            parts.append(Text(f"  {proof.distance.samples} samples against the ONNX int8 model, {proof.distance.ms:.3g} ms a run", "dim"))
+            parts.append(Text(f"  {proof.distance.samples} samples against the ONNX int8 model, {proof.distance.ms:.3g} ms per run", "dim"))
         parts.append(Text(f"  {proof.told}\n", "dim"))
     return Group(*parts)

@@ -138,4 +138,4 @@ def parse_compute(word: str) -> Compute:
     for kind in kinds:
         if word == kind:
             return kind
-    raise BadRecipe(f"There is no way to compute called {word!r}.", "--compute", "Write float or int8.")
+    raise BadRecipe(f"{word!r} is not a way to compute.", "--compute", "Write float or int8.")

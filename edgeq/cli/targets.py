@@ -47,7 +47,7 @@ def targets(
         Screen(True, screen.quiet).show(schema, lambda: "")  # a schema is printed only as JSON
     else:
         raise BadRecipe(
-            "This is not a form of edgeq targets.",
+            "edgeq targets does not take these words.",
             " ".join(("targets", action, name or "")),
             "Use: edgeq targets, edgeq targets show NAME, or edgeq targets schema.",
         )

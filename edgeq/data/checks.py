@@ -166,9 +166,9 @@ def convert(array: AnyArray, spec: InputSpec, where: str) -> AnyArray:
     if array.dtype == wanted:
         return np.asarray(array, order="C")
     misfit = BadData(
-        f"The data for input `{spec.name}` is {array.dtype}; the model wants {spec.dtype}, and not every value fits.",
+        f"The data for input `{spec.name}` is {array.dtype}; the model needs {spec.dtype}, and not every value fits.",
         where,
-        f"Convert it yourself if you mean it: x.astype(numpy.{spec.dtype}).",
+        f"Convert it yourself if that is intended: x.astype(numpy.{spec.dtype}).",
     )
     if array.dtype.kind == "f" and wanted.kind != "f":
         raise misfit
@@ -187,4 +187,4 @@ def _check_finite(array: AnyArray, spec: InputSpec, where: str) -> None:
         return
     nans, infinite = int(np.isnan(array).sum()), int(np.isinf(array).sum())
     what = f"Input `{spec.name}` holds {nans} NaN and {infinite} infinite values."
-    raise BadData(what, where, "Mend or leave out this sample; look at the preprocessing (division by zero, log of zero).")
+    raise BadData(what, where, "Correct this sample or leave it out; look at the preprocessing (division by zero, log of zero).")

@@ -42,7 +42,7 @@ def data_warnings(dataset: Dataset, inputs: Sequence[InputSpec], gains: Mapping[
 def _few(dataset: Dataset) -> list[str]:
     found = []
     if dataset.count < FEW:
-        found.append(f"Only {dataset.count} samples: ranges from fewer than {FEW} hang on chance; give 100 or more.")
+        found.append(f"Only {dataset.count} samples: ranges from fewer than {FEW} depend on chance; give 100 or more.")
     if dataset.unused:
         found.append(f"{dataset.unused} samples are unused: the model takes {dataset.fixed_batch} at once, and they do not fill a batch.")
     return found
@@ -56,7 +56,7 @@ def _constant(dataset: Dataset) -> list[str]:
     constant = np.flatnonzero(dataset.survey.constant)
     if not len(constant):
         return []
-    return [f"{len(constant)} of {dataset.count} samples are constant (the first: sample {constant[0]}): they say nothing about ranges."]
+    return [f"{len(constant)} of {dataset.count} samples are constant (the first: sample {constant[0]}): they tell nothing about ranges."]
 
 
 def _duplicates(digests: Sequence[bytes]) -> list[str]:
@@ -87,7 +87,7 @@ def _range(dataset: Dataset, name: str, head: F64, gains: Mapping[str, float] | 
     spread = f"{low.min():g}..{high.max():g}"
     if gains is None:
         raw = high.max() >= 128 and low.min() >= 0 and bool((head == np.rint(head)).all())
-        return [f"Input `{name}` has whole numbers {spread}, like raw pixels: most networks want them scaled."] if raw else []
+        return [f"Input `{name}` has whole numbers {spread}, like raw pixels: most networks expect them scaled."] if raw else []
     strength = gains.get(name, 0.0) * float(head.std())
     if strength > GAIN_HIGH and low.min() >= 0 and high.max() > 2:
         return [f"Input `{name}` has values {spread}, but the first layer was trained on much smaller ones: scale them to 0..1?"]

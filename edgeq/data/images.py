@@ -55,7 +55,7 @@ def _decode(path: Path, mode: str) -> Image:
                     f"The image has {image.width}x{image.height} pixels; the limit is {MAX_PIXELS}.", str(path), "Scale it down first."
                 )
             if image.mode not in _MODES:
-                what = f"The image has mode {image.mode}, not 8 bits a channel."
+                what = f"The image has mode {image.mode}, not 8 bits per channel."
                 raise BadData(what, str(path), "Convert it to 8 bits, or store the values as .npy.")
             return image.convert(mode)
     except UnidentifiedImageError:

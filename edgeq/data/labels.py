@@ -21,9 +21,11 @@ def check_labels(values: AnyArray, count: int, where: str) -> I64:
     flat = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
     if flat.ndim != 1 or flat.dtype.kind not in "iu":
         what = f"The labels are {values.dtype} of shape {list(values.shape)}."
-        raise BadData(what, where, "Give class numbers: integers, one a sample.")
+        raise BadData(what, where, "Give class numbers: integers, one per sample.")
     if len(flat) != count:
-        raise BadData(f"There are {len(flat)} labels for {count} samples.", where, "Give one label a sample, in the order of the samples.")
+        raise BadData(
+            f"There are {len(flat)} labels for {count} samples.", where, "Give one label per sample, in the order of the samples."
+        )
     return flat.astype(np.int64)
 
 
@@ -50,7 +52,7 @@ def read_labels(path: Path, files: Sequence[str] | None, count: int) -> I64:
 
 def _by_name(lines: Sequence[Sequence[str]], files: Sequence[str] | None, path: Path) -> I64:
     if files is None:
-        raise BadData("The labels name files, but the samples are rows of one file.", str(path), "Give one class number a line.")
+        raise BadData("The labels name files, but the samples are rows of one file.", str(path), "Give one class number per line.")
     bad = next((line for line in lines if len(line) != 2), None)
     if bad is not None:
         raise BadData(f"The line `{','.join(bad)}` is not `file,label`.", str(path), "Give two columns: file name and class number.")

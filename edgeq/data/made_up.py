@@ -32,7 +32,7 @@ def _shape(spec: InputSpec, shapes: Mapping[str, tuple[int, ...]]) -> tuple[int,
     sizes = [1 if axis == 0 and not isinstance(size, int) else size for axis, size in enumerate(spec.shape or ())]
     if spec.shape is None or not all(isinstance(size, int) for size in sizes):
         fix = f"Give --data, or freeze it with --shape {spec.name}=DIMS."
-        raise BadRecipe("An input has sizes that are only known at run time.", f"input {spec.name} {list(spec.shape or ())}", fix)
+        raise BadRecipe("An input has sizes that are known only at run time.", f"input {spec.name} {list(spec.shape or ())}", fix)
     return tuple(size for size in sizes if isinstance(size, int))
 
 
@@ -40,5 +40,5 @@ def _made_up(spec: InputSpec, shape: tuple[int, ...], noise: np.random.Generator
     if spec.dtype.startswith("float"):
         return noise.standard_normal(shape).astype(spec.dtype)
     if spec.dtype in ("str", "object", "string", "unknown"):
-        raise BadRecipe(f"No values can be made up for an input of type {spec.dtype}.", f"input {spec.name}", "Give --data.")
+        raise BadRecipe(f"No values can be generated for an input of type {spec.dtype}.", f"input {spec.name}", "Give --data.")
     return np.zeros(shape, spec.dtype)

@@ -175,7 +175,7 @@ def _check_declared(header: NpyHeader, size: int, where: str) -> None:
     needed = header.offset + header.nbytes
     if needed != size:
         what = f"The array declares shape {header.shape} of {header.dtype} ({needed} bytes), but the file has {size} bytes for it."
-        raise BadData(what, where, "The file is cut off or was tampered with: make it again.")
+        raise BadData(what, where, "The file is truncated or was altered: make it again.")
 
 
 def _check_size(size: int, where: str) -> None:
@@ -188,7 +188,7 @@ def _check_size(size: int, where: str) -> None:
 def _read(stream: IO[bytes], size: int, where: str) -> bytes:
     data = stream.read(size)
     if len(data) < size:
-        raise BadData("The file ends before its declared size.", where, "The file is cut off or was tampered with: make it again.")
+        raise BadData("The file ends before its declared size.", where, "The file is truncated or was altered: make it again.")
     return data
 
 

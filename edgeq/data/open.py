@@ -103,6 +103,6 @@ def _fixed_batch(inputs: Sequence[InputSpec], whole: frozenset[str], where: str)
     allowed = 1 if whole else None
     if len(set(fixed.values()) | ({1} if whole else set())) > 1:
         listed = ", ".join(f"{name} {size}" for name, size in fixed.items())
-        fix = "Give whole feeds for every input: arrays with one rank more than the input, one feed a row."
+        fix = "Give whole feeds for every input: arrays with one rank more than the input, one feed per row."
         raise BadData(f"The inputs do not share one batch dimension: {listed}{', others whole feeds' if whole else ''}.", where, fix)
     return next(iter(fixed.values()), allowed)

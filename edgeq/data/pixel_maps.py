@@ -24,14 +24,18 @@ def pixel_maps(inputs: Sequence[InputSpec], how: Mapping[str, SetInput], said: P
     known = {spec.name: how[spec.name] for spec in floats if spec.name in how}
     if said.given:
         if known:
-            raise BadRecipe("Preprocessing is stated twice.", "--scale, --mean, --std", "Leave them out: the data's set.toml says it.")
+            raise BadRecipe("Preprocessing is stated twice.", "--scale, --mean, --std", "Leave them out: the data's set.toml states it.")
         if len(floats) != 1:
             names = ", ".join(spec.name for spec in floats) or "none"
-            raise BadRecipe(f"It is said for one input, but float inputs are: {names}.", "--scale, --mean, --std", "Say it in a set.toml.")
+            raise BadRecipe(
+                f"Preprocessing is stated for one input, but the float inputs are: {names}.",
+                "--scale, --mean, --std",
+                "State it per input in a set.toml.",
+            )
         known = {floats[0].name: _as_said(floats[0], said)}
     if not known:
         fix = "Give --scale, --mean and --std as your application uses them, (pixel * scale - mean) / std, or data with a set.toml."
-        raise BadRecipe("It is not known how pixels become inputs.", OPTION, fix)
+        raise BadRecipe("How pixels become inputs is not known.", OPTION, fix)
     return {spec.name: _map(spec, known[spec.name]) for spec in floats if spec.name in known}
 
 
@@ -47,7 +51,7 @@ def _map(spec: InputSpec, how: SetInput) -> PixelMap:
     if spec.dtype != "float32" or spec.shape is None or len(spec.shape) < 2:
         raise BadRecipe("Pixels can be folded into inputs of type float32 and known rank.", where, f"Leave {OPTION} out.")
     if how.scale <= 0:
-        raise BadRecipe(f"A scale of {how.scale:g} turns pixels round.", where, "State a positive scale.")
+        raise BadRecipe(f"A scale of {how.scale:g} inverts the pixels.", where, "State a positive scale.")
     rank = len(spec.shape)
     axis = -1 if how.layout == "NHWC" and rank > 2 else max(-3, 1 - rank)
     size = spec.shape[axis]
@@ -55,7 +59,7 @@ def _map(spec: InputSpec, how: SetInput) -> PixelMap:
     channels = max(std.size, mean.size)
     if not {std.size, mean.size} <= {1, channels} or (isinstance(size, int) and channels not in (1, size)):
         what = f"mean has {mean.size} numbers and std {std.size}, but the input has {size} channels."
-        raise BadRecipe(what, where, "Give one number, or one a channel.")
+        raise BadRecipe(what, where, "Give one number, or one per channel.")
     scale, zero = np.broadcast_to(how.scale / std, channels).tolist(), np.broadcast_to(mean / how.scale, channels).tolist()
     found = PixelMap(scale=tuple(scale), zero=tuple(zero), axis=axis)
     return PixelMap(scale=found.scale[:1], zero=found.zero[:1], axis=axis) if found.same else found

@@ -39,8 +39,8 @@ class SetInput(Strict):
     layout: Literal["NCHW", "NHWC"] = Field(default="NCHW", description="order of the model's input; tells where mean and std apply")
     channels: Literal["RGB", "BGR", "gray"] = Field(default="RGB", description="images: channel order")
     scale: float = Field(default=1.0, description="factor before mean and std; 1/255 brings bytes to 0..1")
-    mean: float | Numbers = Field(default=0.0, description="subtracted; a number, or one a channel")
-    std: PositiveFloat | PositiveNumbers = Field(default=1.0, description="divisor; a number, or one a channel")
+    mean: float | Numbers = Field(default=0.0, description="subtracted: a number, or one per channel")
+    std: PositiveFloat | PositiveNumbers = Field(default=1.0, description="divisor: a number, or one per channel")
 
     @property
     def changes_values(self) -> bool:
@@ -64,7 +64,7 @@ class SetInput(Strict):
         if array.ndim < 3 or array.shape[axis] != len(values):
             sample = f"a sample is {list(array.shape)} in {self.layout}"
             what = f"`mean` or `std` of input `{self.name}` has {len(values)} numbers, but {sample}."
-            raise BadData(what, where, "Give one number, or one a channel, and the right `layout`, in set.toml.")
+            raise BadData(what, where, "Give one number, or one per channel, and the right `layout`, in set.toml.")
         return np.asarray(values, np.float32).reshape([-1] + [1] * (-axis - 1))
 
 
@@ -108,9 +108,9 @@ class DataSet(Strict):
     def _consistent(self) -> Self:
         names = [entry.name for entry in self.input]
         if len(set(names)) < len(names):
-            raise ValueError("an [[input]] name is there twice")
+            raise ValueError("an [[input]] name appears twice")
         if self.split and (self.labels is not None or self.files != ("*",)):
-            raise ValueError("with [split.*] tables, `files` and `labels` belong into them")
+            raise ValueError("with [split.*] tables, `files` and `labels` belong in them")
         return self
 
     def choose(self, split: str, where: str) -> Split:
@@ -149,7 +149,7 @@ def _template_input(spec: InputSpec) -> str:
         + (f"resize = [{height}, {width}]  # or one number: the shorter side\n" if fixed else "# resize = [224, 224]\n")
         + "# crop = [224, 224]  # the middle, after resize\n"
         + f'layout = "{"NHWC" if last else "NCHW"}"\nchannels = "{"gray" if gray else "RGB"}"  # RGB, BGR or gray\n'
-        + "# value = (x * scale - mean) / std; mean and std: one number or one a channel. CHECK: must be what the model was trained with\n"
+        + "# value = (x * scale - mean) / std; mean and std: one number or one per channel. CHECK: must be those of training\n"
         + "scale = 0.00392156862745098  # 1/255\nmean = 0.0\nstd = 1.0\n"
     )
 
@@ -164,7 +164,7 @@ name = "my_set"
 # What is in the folder: files of one sample each (.npy, .npz with one array per input, or images)
 # ...
 files = ["*"]
-# labels = "labels.csv"  # lines `file,label`, or one class number a line in the order of the file
+# labels = "labels.csv"  # lines `file,label`, or one class number per line in the order of the file
 # names
 # ... or splits, instead of `files` and `labels` (file: an .npz with axis 0 = sample):
 # [split.calibration]

@@ -116,7 +116,7 @@ class FileSource:
             raise BadData(
                 f"A {path.suffix} file feeds one input, but the model has {names}.",
                 str(path),
-                "Give one .npz a sample, an array per input.",
+                "Give one .npz per sample, with an array per input.",
             )
         name = self.inputs[0].name
         if path.suffix.lower() == ".npy":
@@ -147,7 +147,7 @@ def _as_numbers(values: AnyArray, name: str) -> AnyArray:
         array = np.asarray(values)
     except ValueError as problem:
         raise BadData(
-            f"The values are no array: {problem}", f"array `{name}`", "Give rows of one shape, or a folder of .npy files."
+            f"The values are not an array: {problem}", f"array `{name}`", "Give rows of one shape, or a folder of .npy files."
         ) from None
     if array.dtype.kind not in "biuf":
         raise BadData(f"The array's element type {array.dtype} is not a number.", f"array `{name}`", "Give booleans, integers or floats.")

@@ -60,7 +60,7 @@ def emit_tflite(model: ir.Model) -> bytes:
 def _end(emitter: Emitter, operand: Operand) -> int:
     """Add the tensor of a model input."""
     if operand.shape is None or not (operand.is_float or operand.grid is not None):
-        raise BadModel(f"Input {operand.name} is neither float nor codes.", operand.name, "Feed it as a constant: fold it into the model.")
+        raise BadModel(f"Input {operand.name} is neither float nor codes.", operand.name, "Fold it into the model as a constant.")
     tensor = emitter.scratch(operand.name, stored(operand.shape), operand.grid)
     emitter.index[operand.name] = tensor
     return tensor
@@ -82,15 +82,15 @@ def _pixels(emitter: Emitter, operand: Operand) -> int:
 
 def _made(emitter: Emitter, operand: Operand) -> int:
     if operand.name not in emitter.index:
-        raise BadModel(f"Output {operand.name} is computed by no operator.", operand.name, "Take it off the model.")
+        raise BadModel(f"Output {operand.name} is not computed by any operator.", operand.name, "Remove it from the model.")
     return emitter.index[operand.name]
 
 
 def _emit(emitter: Emitter, step: IntegerOp) -> None:
     operator = operator_of(step)
     if operator is None or operator.emit is None:
-        what = f"TFLite's int8 operators have none for {step.op_type}."
-        raise UnsupportedOp(what, f"node {step.name}", "Quantize for target mcu_tflite, which says what it has.")
+        what = f"TFLite has no int8 operator for {step.op_type}."
+        raise UnsupportedOp(what, f"node {step.name}", "Quantize for target mcu_tflite, which lists the operators it has.")
     if step.clamp is None or implied(step.clamp, grid_out(step)) or (operator.fuses and step.clamp in FUSED):
         operator.emit(emitter, step)
         return

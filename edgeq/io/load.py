@@ -105,7 +105,7 @@ def _read(path: Path, max_bytes: int) -> bytes:
     where = str(path)
     try:
         if path.is_dir():
-            raise BadModel("A folder was given where an .onnx file is needed", where, "Name the .onnx file inside of it.")
+            raise BadModel("A folder was given where an .onnx file is needed", where, "Name the .onnx file inside it.")
         if not path.is_file():
             what = "This is not a regular file" if path.exists() else "There is no such file"
             raise BadModel(what, where, "Check the path of the model.")

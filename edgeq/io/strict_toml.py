@@ -42,7 +42,7 @@ def parse_toml(kind: type[Model], text: str, where: str, error: type[EdgeqError]
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as problem:
-        raise error(f"The {noun} is not valid TOML: {problem}", where, "Mend the line named above.") from None
+        raise error(f"The {noun} is not valid TOML: {problem}", where, "Correct the line named above.") from None
     return validate(kind, raw, where, error, noun)
 
 

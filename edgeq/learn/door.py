@@ -47,13 +47,13 @@ def fine_tuned(task: Task, planned: Planned, data: Dataset | None, clock: Clock,
     from edgeq.learn.training.finetune import fine_tune
     from edgeq.learn.training.reconstruct import reconstruct
 
-    plan, wish = planned.plan, task.recipe.finetune
+    plan, tuning = planned.plan, task.recipe.finetune
     steps = planned.steps or (("the plan", plan),)
-    if wish.reconstruct != "none":
+    if tuning.reconstruct != "none":
         with clock.stage("finetune"):
-            plan = reconstruct(Draft.of(task, plan), learning_part(data) if wish.trains else data, progress)
+            plan = reconstruct(Draft.of(task, plan), learning_part(data) if tuning.trains else data, progress)
         steps = (*steps, (RECONSTRUCTION, plan))
-    if wish.trains:
+    if tuning.trains:
         with clock.stage("finetune"):
             plan = fine_tune(Draft.of(task, plan), data, progress, keep=checkpoint.keep, resume=checkpoint.resume)
         steps = (*steps, (STEP, plan))

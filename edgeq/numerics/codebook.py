@@ -50,7 +50,7 @@ def parse_grain(word: str) -> Grain:
     """
     match = _WORD.fullmatch(word)
     if match is None or "0" in (match[1], match[2]):
-        raise ValueError("granularity is tensor, channel, group:N (channels that share a table) or vector:N (weights an entry)")
+        raise ValueError("granularity is tensor, channel, group:N (channels that share a table) or vector:N (weights per entry)")
     if match[2]:
         return Grain(None, int(match[2]))
     return Grain({"tensor": None, "channel": 1}.get(word, int(match[1] or 0)))

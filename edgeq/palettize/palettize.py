@@ -56,7 +56,7 @@ Tune = Callable[[ir.Model, ir.Model, Mapping[str, Storage], Mapping[str, F32]], 
 
 def palettize(
     loaded: Loaded,
-    wish: CodebookWish,
+    codebook: CodebookWish,
     data: Dataset | None,
     progress: Progress,
     *,
@@ -74,9 +74,9 @@ def palettize(
         ConvertOpset(MIN_OPSET, MIN_OPSET)(model)
     InferShapes()(model)
     found = list(float_weights(model))
-    if wish.size_budget is not None and not found:
+    if codebook.size_budget is not None and not found:
         raise BadRecipe("The model has no weights that could be stored as codebooks.", str(loaded.path), "Leave it as it is.")
-    bits = _bits(model, found, wish, loaded.size, data, progress)
+    bits = _bits(model, found, codebook, loaded.size, data, progress)
     moments = {} if data is None else _moments(model, [one for one in found if one.key in bits], data, seed, progress)
     plain = model.clone() if tune is not None else model
     progress.start("fit codebooks", len(bits))
@@ -85,22 +85,22 @@ def palettize(
     before: dict[str, F32] = {}
     for one in found:
         if one.key not in bits:
-            left.append((str(one.node.name), "a table would cost more than it saves, or no bits are wished for it"))
+            left.append((str(one.node.name), "a table would cost more than it saves, or the recipe gives no bits for it"))
             continue
         weight = one.array()
         with threadpool_limits(1, user_api="blas"):  # sums in one order, whatever the number of threads
-            new = _fit(one, weight, wish, bits[one.key], moments.get(str(one.node.name)))
+            new = _fit(one, weight, codebook, bits[one.key], moments.get(str(one.node.name)))
         progress.advance()
-        if encode(new, wish.grain, one.axis, bits[one.key]) is None:
+        if encode(new, codebook.grain, one.axis, bits[one.key]) is None:
             left.append((str(one.node.name), "its size is no multiple of the vectors"))
             continue
         before[str(one.value.name)] = weight
-        storage[one.key] = Storage(wish.grain, one.axis, bits[one.key])
+        storage[one.key] = Storage(codebook.grain, one.axis, bits[one.key])
         one.value.const_value = ir.tensor(np.ascontiguousarray(new), name=one.value.name)  # all its readers follow
     learned = {} if tune is None else tune(plain, model, storage, before)
     for one in [one for one in found if one.key in storage]:
         new, weight, name = learned.get(str(one.value.name), one.array()), before[str(one.value.name)], str(one.node.name)
-        book = encode(new, wish.grain, one.axis, bits[one.key])
+        book = encode(new, codebook.grain, one.axis, bits[one.key])
         assert book is not None  # as before, or of no more values than its tables have
         layers.append(describe(name, weight, new, book, np.empty(0, np.float32)))
         pictures[name] = (weight, new)
@@ -110,17 +110,17 @@ def palettize(
 
 
 def _bits(
-    model: ir.Model, found: list[FloatWeight], wish: CodebookWish, float_bytes: int, data: Dataset | None, progress: Progress
+    model: ir.Model, found: list[FloatWeight], codebook: CodebookWish, float_bytes: int, data: Dataset | None, progress: Progress
 ) -> dict[str, int]:
-    """Key of a weight -> bits of its codebook's index, as the recipe wishes."""
+    """Key of a weight -> bits of its codebook's index, as the recipe requests."""
     candidates = [
         StorableWeight(one.key, str(one.node.name), math.prod(shape), shape[one.axis], one.channels, one.from_channels, 4)
         for one in found
         if (shape := one.array().shape)
     ]
-    given = requested_bits(model, candidates, wish) if wish.layers else {}
+    given = requested_bits(model, candidates, codebook) if codebook.layers else {}
     free = sum(one.size for one in candidates if one.key not in given)
-    return bits_of(model, candidates, wish, ByteBudget(float_bytes, lambda: float_bytes - 4 * free), data, progress)
+    return bits_of(model, candidates, codebook, ByteBudget(float_bytes, lambda: float_bytes - 4 * free), data, progress)
 
 
 def _moments(model: ir.Model, found: list[FloatWeight], data: Dataset, seed: int, progress: Progress) -> dict[str, Moment]:
@@ -133,9 +133,9 @@ def _moments(model: ir.Model, found: list[FloatWeight], data: Dataset, seed: int
     return measure_moments(model, [layer for layer in layers if layer.source in grids], grids, data, seed=seed, progress=progress)
 
 
-def _fit(one: FloatWeight, weight: F32, wish: CodebookWish, bits: int, moment: Moment | None) -> F32:
+def _fit(one: FloatWeight, weight: F32, codebook: CodebookWish, bits: int, moment: Moment | None) -> F32:
     layer = layer_of(one.node) if one.index == 1 else None
     if layer is None:  # no rows that are multiplied with an input: channels as rows
-        return one.from_channels(real_codebook_of(one.channels(), None, wish, bits))
+        return one.from_channels(real_codebook_of(one.channels(), None, codebook, bits))
     second = moment.second if moment is not None and moment.rows else None
-    return np.asarray(layer.from_rows(real_codebook_of(layer.weight_rows(weight), second, wish, bits)), np.float32)
+    return np.asarray(layer.from_rows(real_codebook_of(layer.weight_rows(weight), second, codebook, bits)), np.float32)

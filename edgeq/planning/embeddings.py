@@ -42,4 +42,4 @@ def embedding_grid(node: ir.Node, target: Target) -> IntegerWeight:
     table = np.asarray(constant(node.inputs[0]), np.float32)
     rows = np.ascontiguousarray(table.T)[None]
     scale = choose_scales(rows, np.ones(rows[:, 0].shape), unlimited(target.weights), "mse", False, ())
-    return integer_weight(symmetric_grid(scale, 1, target.weights), "mse", "one scale a column of the embedding table (axis 1)")
+    return integer_weight(symmetric_grid(scale, 1, target.weights), "mse", "one scale per column of the embedding table (axis 1)")

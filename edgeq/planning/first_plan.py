@@ -111,7 +111,7 @@ def _unfit(stats: TensorStats) -> Cause | None:
     if stats.nonfinite:
         return Cause("unfit", f"holds {stats.nonfinite} infinite values with this data")
     if max(abs(stats.low), abs(stats.high)) > LARGEST:
-        return Cause("unfit", "holds values beyond any grid with this data (a mask?)")
+        return Cause("unfit", "holds values too large for any grid with this data (a mask?)")
     return None
 
 

@@ -56,10 +56,10 @@ def obstacle(node: ir.Node, target: Target) -> str | None:
     if not is_float_work(node, kernel):
         return NOT_FLOAT
     if any(_ungridable(constant(node.inputs[i])) for i in data_inputs(node, kernel)):
-        return "a constant input holds infinities or values beyond any grid (a mask?)"
+        return "a constant input holds infinities or values too large for any grid (a mask?)"
     axes = window_axes(node)
     if axes is not None and target.window_axes is not None and axes != target.window_axes:
-        return f"{target.name} has windows of {target.window_axes} spatial axes, and this one has {axes}"
+        return f"{target.name} supports windows of {target.window_axes} spatial axes, and this one has {axes}"
     if kernel is None:
         return _movement_obstacle(node)
     return _weight_obstacle(node, kernel) or _attribute_obstacle(node)
@@ -98,7 +98,7 @@ def _movement_obstacle(node: ir.Node) -> str | None:
     if node.op_type == "Resize":
         return _resize_obstacle(node)
     if node.op_type == "Clip" and clip_bounds(node) is None:
-        return "Clip whose bounds are not constant, or that cuts 0 off, has no integer form"
+        return "Clip whose bounds are not constant, or exclude 0, has no integer form"
     if node.op_type == "Pad":
         return _pad_obstacle(node)
     if node.op_type == "MaxPool" and any(value.uses() or value.is_graph_output() for value in node.outputs[1:]):
@@ -110,7 +110,7 @@ def _resize_obstacle(node: ir.Node) -> str | None:
     if node.attributes.get_string("mode", "nearest") != "nearest":
         return "Resize interpolates: only mode nearest moves integers as they are"
     if node.attributes.get_string("coordinate_transformation_mode", "half_pixel") == "tf_crop_and_resize":
-        return "Resize that crops fills with a number that the integers of its input need not hold"
+        return "Resize that crops fills with a number that the grid of its input may not represent"
     return None
 
 
@@ -119,10 +119,10 @@ def _pad_obstacle(node: ir.Node) -> str | None:
         return None
     fill = constant(node.inputs[2])
     if fill is None:
-        return "Pad with a fill value that is computed has no integer form"
+        return "Pad whose fill value is computed at run time has no integer form"
     # 0 is on every grid; any other number may lie outside the range that an absorbed Relu or Clip
     # before it leaves
-    return None if float(fill) == 0 else f"Pad fills with {float(fill):g}, which the integers of its input need not hold"
+    return None if float(fill) == 0 else f"Pad fills with {float(fill):g}, which the grid of its input may not represent"
 
 
 def _weight_obstacle(node: ir.Node, kernel: KernelFacts) -> str | None:
@@ -130,11 +130,11 @@ def _weight_obstacle(node: ir.Node, kernel: KernelFacts) -> str | None:
         return None
     weight = constant(node.inputs[kernel.weight]) if kernel.weight < len(node.inputs) else None
     if weight is None and not is_op(node, "MatMul", "Gemm"):
-        return f"the weight of {node.op_type} is computed at run time; the integer kernel wants a constant"
+        return f"the weight of {node.op_type} is computed at run time; the integer kernel needs a constant"
     if kernel.bias is not None and kernel.bias < len(node.inputs):
         bias = node.inputs[kernel.bias]
         if bias is not None and constant(bias) is None:
-            return f"the bias of {node.op_type} is computed at run time; the integer kernel wants a constant"
+            return f"the bias of {node.op_type} is computed at run time; the integer kernel needs a constant"
     return None
 
 
@@ -144,7 +144,7 @@ def _attribute_obstacle(node: ir.Node) -> str | None:
     if is_op(node, "AveragePool"):
         return _average_obstacle(node)
     if is_op(node, "HardSigmoid") and (attribute_float(node, "alpha", 0.2) <= 0 or attribute_float(node, "beta", 0.5) < 0):
-        return "HardSigmoid with alpha <= 0 or beta < 0 is no integer Add that saturates"
+        return "HardSigmoid with alpha <= 0 or beta < 0 cannot be an integer Add that saturates"
     return None
 
 
@@ -152,7 +152,7 @@ def _average_obstacle(node: ir.Node) -> str | None:
     if any(d != 1 for d in attribute_ints(node, "dilations") or ()):
         return "the integer AveragePool has no dilations"
     if attribute_int(node, "ceil_mode", 0) and attribute_int(node, "count_include_pad", 0):
-        return "the integer AveragePool counts what lies beyond the padding when ceil_mode and count_include_pad are both on"
+        return "the integer AveragePool counts positions beyond the padding when ceil_mode and count_include_pad are both set"
     return None
 
 

@@ -97,7 +97,7 @@ def _place(cut: GraphCut, node: ir.Node) -> NodePlace:
     if kernel is not None:
         return NodePlace(node.op_type, "int8", "kernel", f"integer kernel: {kernel.source}")
     if is_op(node, "Relu", "Clip") and _absorbable(cut, node):
-        return NodePlace(node.op_type, "absorbed", "absorbed", "the grid of its producer's output saturates where it would cut")
+        return NodePlace(node.op_type, "absorbed", "absorbed", "the grid of its producer's output already saturates at its bounds")
     return NodePlace(node.op_type, "integer", "movement", "moves or selects elements: runs on the integers as they are")
 
 
@@ -123,7 +123,7 @@ def _why_float(cut: GraphCut, node: ir.Node) -> Cause:
     if own is not None:
         return own
     if cut.slow_ns(node) is not None:
-        why = f"the integer kernel is slow unless a Conv stands right before it: float {node.op_type} takes less time here"
+        why = f"the integer kernel is slow unless a Conv comes right before it: float {node.op_type} takes less time here"
         return Cause("slow", why)
     around, at_output = _float_around(cut, node)
     causes = [f"{other.op_type} {other.name} stays float ({cut.obstacles[str(other.name)].reason})" for other in around[:2]]

@@ -41,7 +41,7 @@ def within_shifts(model: ir.Model, groups: Groups, grids: Mapping[str, GridPlan]
         if not any(lifted):
             break
     for name in [name for name, grid in found.items() if grid.scale != grids[name].scale]:
-        found[name] = found[name].with_reason(f"{found[name].reason}; lifted for the shifts of the chip")
+        found[name] = found[name].with_reason(f"{found[name].reason}; raised to fit the shifts of the target")
     return found
 
 

@@ -94,7 +94,7 @@ def weight_plan(
     params = symmetric_grid(scale, axis, target.weights)
     chosen = layer.from_rows(codes).astype(target.weights.dtype)
     differs = not np.array_equal(chosen, quantize(weight, params))
-    where = "one scale a tensor" if axis is None else f"one scale a channel (axis {axis})"
+    where = "one scale per tensor" if axis is None else f"one scale per channel (axis {axis})"
     plan = integer_weight(params, rule, where)
     return plan.with_codes(chosen) if differs else plan
 

@@ -76,11 +76,10 @@ def prove_in(
     that TFLite cannot express.
     """
     row, progress = look_up(runtime), progress or Silent()
-    chip = row.accelerator(accelerator)
-    file = _file(row, subject)
+    file, named = _file(row, subject), row.accelerator(accelerator)
     progress.start(f"open in {row.name}", None)
     proofs = []
-    for opened in row.open(_request(file, subject, chip)):
+    for opened in row.open(_request(file, subject, named)):
         distance = None if opened.model is None else _distance(row, subject, opened.model, dataset, progress)
         operators = _file_operators(file, row.kernel) if row.kernel else opened.operators
         proofs.append(RuntimeProof(f"{row.name} {opened.variant}".strip(), row.version(), operators, distance, row.told))

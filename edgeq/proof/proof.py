@@ -77,7 +77,7 @@ def require_int8(placement: Proof, op_types: Sequence[str]) -> None:
         listed = "; ".join(f"{node.name} ({node.op_type}): {node.reason}" for node in floats[:10])
         more = f"; and {len(floats) - 10} more" if len(floats) > 10 else ""
         what = f"{len(floats)} of the nodes that must run in integers run in float."
-        raise FloorMissed(what, listed + more, "Mend the named cause, or take the operator type off --require-int8.")
+        raise FloorMissed(what, listed + more, "Remove the named cause, or take the operator type off --require-int8.")
 
 
 def _named(model: Path | ir.Model) -> ir.Model:

@@ -96,7 +96,7 @@ class TaskSums:
             self.count += source.size
             return
         fits = looks_like_scores(reference) and len(reference) == len(piece.samples)
-        self._same(fits, f"top1 needs one row of class scores a sample, but the first output is {list(reference.shape)}.")
+        self._same(fits, f"top1 needs one row of class scores per sample, but the first output is {list(reference.shape)}.")
         assert self.labels is not None  # TaskSums.of refuses top1 without labels
         truth = self.labels[piece.samples.start : piece.samples.stop]
         self.total += [float((result.argmax(-1) == truth).sum()) for result in (reference, other)]

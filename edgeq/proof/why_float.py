@@ -116,12 +116,12 @@ def _activation(node: ir.Node) -> str | None:
     value = node.outputs[0]
     quantizers = [use.node for use in value.uses() if is_op(use.node, "QuantizeLinear")]
     if value.is_graph_output() or len(quantizers) != len(value.uses()) or not quantizers:
-        return f"the output of the {node.op_type} behind it, {value.name}, is not quantized"
+        return f"the output of the {node.op_type} after it, {value.name}, is not quantized"
     zero = constant(quantizers[0].inputs[2] if len(quantizers[0].inputs) > 2 else None)
     code, lowest = (0, 0) if zero is None else (int(zero.astype(np.int64).flat[0]), LIMITS.get(str(zero.dtype), (0, 0))[0])
     if code != lowest:
-        return f"the zero point {code} behind its {node.op_type} does not make the {node.op_type} redundant (it would have to be {lowest})"
-    return None if is_op(node, "Relu") else f"the grid behind its {node.op_type} reaches beyond the bounds of the {node.op_type}"
+        return f"the zero point {code} after its {node.op_type} does not make the {node.op_type} redundant (it would have to be {lowest})"
+    return None if is_op(node, "Relu") else f"the grid after its {node.op_type} reaches beyond the bounds of the {node.op_type}"
 
 
 def _grids(node: ir.Node) -> str | None:

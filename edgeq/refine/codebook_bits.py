@@ -42,8 +42,8 @@ class FileSizes:
 
 
 def plan_codebooks(draft: Draft, data: Dataset, files: FileSizes, clock: Clock, progress: Progress) -> Planned:
-    """The draft's plan with codebooks as the recipe wishes: fitted in sequence where layers can be,
-    the others to what the float model hands them.
+    """The draft's plan with codebooks as the recipe requests: fitted in sequence where layers can
+    be, the others to what the float model passes to them.
     """
     late = in_sequence(draft.model, draft.layers) if held_samples(draft.model, data) else ()
     early = tuple(one for one in draft.layers if one not in late)
@@ -73,23 +73,23 @@ def unmeasured_codebooks(draft: Draft, data: Dataset | None, files: FileSizes, p
 
 
 def _bits(draft: Draft, data: Dataset | None, files: FileSizes, progress: Progress) -> dict[str, int]:
-    """Key of a weight -> bits of its codebook's index, as the recipe wishes."""
-    wish, candidates = draft.task.recipe.codebook, _candidates(draft)
-    given = requested_bits(draft.model, candidates, wish) if wish.layers else {}
+    """Key of a weight -> bits of its codebook's index, as the recipe requests."""
+    codebook, candidates = draft.task.recipe.codebook, _candidates(draft)
+    given = requested_bits(draft.model, candidates, codebook) if codebook.layers else {}
     free = sum(one.size for one in candidates if one.key not in given)
     metadata = METADATA_BYTES + METADATA_BYTES_A_NODE * sum(1 for _ in nodes(draft.model))
     budget = ByteBudget(files.float_bytes, lambda: files.of_plan(draft.plan) - free + metadata)
-    found = bits_of(draft.model, candidates, wish, budget, data, progress)
+    found = bits_of(draft.model, candidates, codebook, budget, data, progress)
     # a weight that is allocated 8 bits stays as it is
-    return {key: bits for key, bits in found.items() if bits < 8 or key in given or not wish.allocated}
+    return {key: bits for key, bits in found.items() if bits < 8 or key in given or not codebook.allocated}
 
 
 def _fit(draft: Draft, layers: tuple[Weighted, ...], bits: Mapping[str, int], moments: Mapping[str, Moment], progress: Progress) -> Plan:
     """The plan with codebooks of embedding tables and of some layers."""
     progress.start("fit codebooks", None)
     rounded = refine(draft, layers, moments, bits)
-    wish, target, weights = draft.task.recipe.codebook, draft.task.target, dict(rounded.weights)
-    weights.update({key: embedding_codebook(node, target, wish, bits[key]) for key, node in draft.tables.items() if key in bits})
+    codebook, target, weights = draft.task.recipe.codebook, draft.task.target, dict(rounded.weights)
+    weights.update({key: embedding_codebook(node, target, codebook, bits[key]) for key, node in draft.tables.items() if key in bits})
     return rounded.with_weights(weights)
 
 

@@ -50,11 +50,11 @@ class StorableWeight:
         return codebook_bytes(self.size, bits, grain, self.channels, self.item) + NODES_BYTES < self.size * self.item
 
 
-def requested_bits(model: ir.Model, candidates: Iterable[StorableWeight], wish: CodebookWish) -> dict[str, int]:
+def requested_bits(model: ir.Model, candidates: Iterable[StorableWeight], codebook: CodebookWish) -> dict[str, int]:
     """Key of a weight -> index width, for weights that the recipe names and that get smaller."""
-    special = {name: width for pattern, width in wish.layer_bits.items() for name in kept_nodes(model, pattern)}
-    wanted = {one.key: special.get(one.node, wish.bits) for one in candidates}
-    return {one.key: bits for one in candidates if (bits := wanted[one.key]) is not None and one.saves(bits, wish.grain)}
+    special = {name: width for pattern, width in codebook.layer_bits.items() for name in kept_nodes(model, pattern)}
+    wanted = {one.key: special.get(one.node, codebook.bits) for one in candidates}
+    return {one.key: bits for one in candidates if (bits := wanted[one.key]) is not None and one.saves(bits, codebook.grain)}
 
 
 @dataclass(frozen=True)
@@ -66,17 +66,17 @@ class ByteBudget:
     #: of all that lies in the file beside the weights that are allocated; called where it matters
     rest: Callable[[], int]
 
-    def of(self, wish: CodebookWish, plain: int) -> float:
+    def of(self, codebook: CodebookWish, plain: int) -> float:
         """Bytes that the allocated weights may take. plain: how many numbers they have."""
-        if wish.bits_avg is not None:
-            return wish.bits_avg / 8 * plain
-        return (wish.size_budget or 1.0) * self.float_bytes - self.rest()
+        if codebook.bits_avg is not None:
+            return codebook.bits_avg / 8 * plain
+        return (codebook.size_budget or 1.0) * self.float_bytes - self.rest()
 
 
 def bits_of(
     model: ir.Model,
     candidates: Sequence[StorableWeight],
-    wish: CodebookWish,
+    codebook: CodebookWish,
     budget: ByteBudget,
     data: Dataset | None,
     progress: Progress,
@@ -86,10 +86,10 @@ def bits_of(
     Weights that are allocated 8 bits are among them: what that means the caller knows. data: the
     samples on which the damage to the outputs is measured; None: all weights count alike.
     """
-    bits = requested_bits(model, candidates, wish)
-    if not wish.allocated:
+    bits = requested_bits(model, candidates, codebook)
+    if not codebook.allocated:
         return bits
-    fixed = {key: width for key, width in bits.items() if wish.layers}
+    fixed = {key: width for key, width in bits.items() if codebook.layers}
     free = [one for one in candidates if one.key not in fixed]
     rows = {one.key: one.rows() for one in free}
     shares = {key: distortions(array, BITS) for key, array in rows.items()}
@@ -97,8 +97,8 @@ def bits_of(
     if data is not None:
         damage = output_damage(model, {one.key: one.put_back(probe(rows[one.key])) for one in free}, data, progress)
         costs = {key: damage[key] / max(shares[key][PROBE_BITS], 1e-12) for key in rows}
-    choices = {one.key: choices_of(one, wish, shares[one.key], costs[one.key]) for one in free}
-    return fixed | allocate(choices, budget.of(wish, sum(one.size for one in free)))
+    choices = {one.key: choices_of(one, codebook, shares[one.key], costs[one.key]) for one in free}
+    return fixed | allocate(choices, budget.of(codebook, sum(one.size for one in free)))
 
 
 def probe(rows: F32) -> F32:
@@ -111,11 +111,11 @@ def probe(rows: F32) -> F32:
     return np.asarray(table[nearest] * spread, np.float32)
 
 
-def choices_of(one: StorableWeight, wish: CodebookWish, shares: Mapping[int, float], cost: float) -> list[Choice]:
+def choices_of(one: StorableWeight, codebook: CodebookWish, shares: Mapping[int, float], cost: float) -> list[Choice]:
     """What a weight can be stored as: codebooks that save something, and as it is."""
     found = [
-        Choice(bits, codebook_bytes(one.size, bits, wish.grain, one.channels, one.item) + NODES_BYTES, cost * shares[bits])
+        Choice(bits, codebook_bytes(one.size, bits, codebook.grain, one.channels, one.item) + NODES_BYTES, cost * shares[bits])
         for bits in BITS
-        if bits < 8 and one.saves(bits, wish.grain)
+        if bits < 8 and one.saves(bits, codebook.grain)
     ]
     return [*found, Choice(8, one.size * one.item, cost * shares[8] if one.item == 1 else 0.0)]

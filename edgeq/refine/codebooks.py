@@ -25,44 +25,44 @@ from edgeq.schema.weights import CodebookWeight, integer_weight
 SPARSE = 0.1
 
 
-def pruned_rows(rows: F32, moment: F64 | None, codes: Codes, least: F32, shared: bool, wish: CodebookWish) -> WeightRows:
+def pruned_rows(rows: F32, moment: F64 | None, codes: Codes, least: F32, shared: bool, codebook: CodebookWish) -> WeightRows:
     """The rows of a weight as codebooks are fitted to, pruned as the recipe requests.
 
     rows: [G, C, K]. moment: [G, K, K], E[x x^T] of the layer's inputs; None: all inputs count
     alike. least: [G, C], the smallest scale of each row. shared: whether all rows share one scale.
     """
     importance = np.ones(rows[:, 0].shape) if moment is None else np.einsum("gkk->gk", moment)
-    if wish.pruning is not None:
-        codes = replace(codes, kept=kept_weights(rows, importance, wish.pruning))
+    if codebook.pruning is not None:
+        codes = replace(codes, kept=kept_weights(rows, importance, codebook.pruning))
     zero = codes.kept is not None or (bool(rows.size) and float(np.mean(rows == 0)) >= SPARSE)
     return WeightRows(rows, importance, moment, codes, least, shared, zero)
 
 
-def codebook_of(rows: F32, moment: F64 | None, codes: Codes, least: F32, shared: bool, wish: CodebookWish, bits: int) -> Fit:
+def codebook_of(rows: F32, moment: F64 | None, codes: Codes, least: F32, shared: bool, codebook: CodebookWish, bits: int) -> Fit:
     """A codebook of integers for rows [G, C, K]; the arguments are those of pruned_rows."""
-    weights = pruned_rows(rows, moment, codes, least, shared, wish)
-    if wish.grain.vector > 1:
-        return fit_vectors(replace(weights, moment=None), wish.grain, bits)
-    return fit_codebook(weights, wish.grain, bits)
+    weights = pruned_rows(rows, moment, codes, least, shared, codebook)
+    if codebook.grain.vector > 1:
+        return fit_vectors(replace(weights, moment=None), codebook.grain, bits)
+    return fit_codebook(weights, codebook.grain, bits)
 
 
-def real_codebook_of(rows: F32, moment: F64 | None, wish: CodebookWish, bits: int) -> F32:
+def real_codebook_of(rows: F32, moment: F64 | None, codebook: CodebookWish, bits: int) -> F32:
     """The new weights [G, C, K] of a codebook of real numbers; the arguments are those of
     pruned_rows.
     """
-    weights = pruned_rows(rows, moment, Codes(0, 0, (), None), np.zeros(rows.shape[:2], np.float32), False, wish)
+    weights = pruned_rows(rows, moment, Codes(0, 0, (), None), np.zeros(rows.shape[:2], np.float32), False, codebook)
     kept = weights.codes.kept
-    if wish.grain.vector > 1:
-        return vector_reals(rows if kept is None else rows * kept, weights.importance, wish.grain, bits)
-    return fit_reals(weights, wish.grain, bits) + np.float32(0)
+    if codebook.grain.vector > 1:
+        return vector_reals(rows if kept is None else rows * kept, weights.importance, codebook.grain, bits)
+    return fit_reals(weights, codebook.grain, bits) + np.float32(0)
 
 
-def embedding_codebook(node: ir.Node, target: Target, wish: CodebookWish, bits: int) -> CodebookWeight:
+def embedding_codebook(node: ir.Node, target: Target, codebook: CodebookWish, bits: int) -> CodebookWeight:
     """An embedding table: one scale a column. node: the Gather that reads it."""
     table = np.asarray(constant(node.inputs[0]), np.float32)
     rows = np.ascontiguousarray(table.T)[None]
-    fit = codebook_of(rows, None, unlimited(target.weights), np.zeros(rows.shape[:2], np.float32), False, wish, bits)
-    why = "one scale a column of the embedding table (axis 1)"
+    fit = codebook_of(rows, None, unlimited(target.weights), np.zeros(rows.shape[:2], np.float32), False, codebook, bits)
+    why = "one scale per column of the embedding table (axis 1)"
     plan = integer_weight(symmetric_grid(fit.scale, 1, target.weights), f"codebook, {bits} bits", why)
     codes = np.ascontiguousarray(fit.codes[0].T).astype(target.weights.dtype)
-    return plan.with_codes(codes).as_codebook(wish.granularity, 1, bits)
+    return plan.with_codes(codes).as_codebook(codebook.granularity, 1, bits)

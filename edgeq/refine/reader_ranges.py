@@ -105,7 +105,7 @@ def best_grid(own: GridPlan, reader: BoundedReader, seen: F32, facts: Activation
     if least > WORTH * first or best == (low, high):
         return own
     gain = 10 * np.log10(first / max(least, 1e-30))
-    why = f"[{best[0]:.6g}, {best[1]:.6g}]: {gain:.1f} dB less error behind {reader.op_type} than rule {own.rule}"
+    why = f"[{best[0]:.6g}, {best[1]:.6g}]: {gain:.1f} dB less error after {reader.op_type} than rule {own.rule}"
     return grid_plan(_grid(best, facts), f"by {reader.op_type}", why, readers=own.readers)
 
 

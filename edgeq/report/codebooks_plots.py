@@ -72,7 +72,7 @@ def draw(layer: CodebookLayer, weight: F32, new: F32) -> bytes:
     for centroid in layer.centroids:
         right.axvline(centroid, color="#c1121f", linewidth=0.8)
     right.set_title("weights, and the values of the table" if not _scaled(layer, new) else "weights, and the first channel's values")
-    figure.suptitle(f"{layer.node} · {layer.bits} bits · {layer.bits_per_weight:.2f} bits a weight · SQNR {layer.sqnr_db:.1f} dB")
+    figure.suptitle(f"{layer.node} · {layer.bits} bits · {layer.bits_per_weight:.2f} bits per weight · SQNR {layer.sqnr_db:.1f} dB")
     file = BytesIO()
     FigureCanvasAgg(figure)  # without pyplot: no window, no global state
     figure.savefig(file, format="png", metadata={"Software": None})

@@ -26,12 +26,12 @@ def codebook_lines(layers: Sequence[CodebookLayer]) -> list[RenderableType]:
 def codebook_summary(layers: Sequence[CodebookLayer]) -> str:
     """How many weights are in codebooks, and how many bits each weight takes."""
     weights, stored = sum(layer.float_bytes // 4 for layer in layers), sum(layer.bytes for layer in layers)
-    return f"{len(layers)} weights in codebooks: {8 * stored / max(weights, 1):.3f} bits a weight with tables and scales"
+    return f"{len(layers)} weights in codebooks: {8 * stored / max(weights, 1):.3f} bits per weight with tables and scales"
 
 
 def _table(layers: Sequence[CodebookLayer]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    for head in ("bits", "a weight", "SQNR dB", "zeros"):
+    for head in ("bits", "per weight", "SQNR dB", "zeros"):
         table.add_column(head, justify="right")
     table.add_column("weights", no_wrap=True)
     table.add_column("layer", overflow="fold")

@@ -37,4 +37,4 @@ def judged_on(search: Search) -> str:
     on = f"{search.tried} candidate{'s' * (search.tried != 1)} judged on {search.samples} samples of {search.data}"
     if search.apart:
         return f"{on}; the figures of this report are from the same samples."
-    return f"{on}, which also calibrated: the figures flatter. `edgeq compare` on other data tells the truth."
+    return f"{on}, which also calibrated: the figures flatter. `edgeq compare` on other data gives honest figures."

@@ -30,12 +30,13 @@ def snippet(report: Report, out: str) -> str:
 
 def _litert(report: Report, out: str) -> str:
     """The same for LiteRT, where images have their channels last."""
+    pixels = ", raw pixels uint8" if any(port.pixels for port in report.inputs) else ""
     lines = [
         "from ai_edge_litert.interpreter import Interpreter",
         "",
         f"interpreter = Interpreter({json.dumps(out)})",
         "interpreter.allocate_tensors()",
-        f"# one sample a run; images [1, H, W, C], codes int8{', raw pixels uint8' if any(port.pixels for port in report.inputs) else ''}",
+        f"# one sample per run; images [1, H, W, C], codes int8{pixels}",
         *(f"# {line}" for port in report.inputs for line in _input_lines(port)),
     ]
     for place, port in enumerate(report.inputs):

@@ -27,11 +27,11 @@ def check_fits(model: ir.Model, plan: Plan) -> None:
         if name not in known or known[name].op_type != place.op_type:
             _refuse(f"The plan places a {place.op_type} that the model does not have.", f"node {name}")
         if place.runs == "absorbed" and not _can_vanish(known[name]):
-            _refuse("The plan absorbs a node whose input others need.", f"node {name}")
+            _refuse("The plan absorbs a node whose input other nodes need.", f"node {name}")
     floats = {value.name for value in values(model) if value.dtype == ir.DataType.FLOAT}
     for name in plan.grids:
         if name not in floats:
-            _refuse("The plan quantizes a value that the model does not have, or not in floats.", f"value {name}")
+            _refuse("The plan quantizes a value that the model does not have, or that is not float.", f"value {name}")
     for key, weight in [*plan.weights.items(), *plan.stored.items()]:
         name, index = split_weight_key(key)
         _check_weight(known.get(name), index, key, weight)
@@ -88,4 +88,4 @@ def _check_bias(node: ir.Node | None, name: str, length: int) -> None:
 
 
 def _refuse(what: str, where: str) -> NoReturn:
-    raise BadPlan(what, where, "Use the plan of this very model, as edgeq wrote it.")
+    raise BadPlan(what, where, "Use the plan of exactly this model, as edgeq wrote it.")

@@ -114,7 +114,7 @@ def _before(graph: ir.Graph, value: ir.Value, one: PixelMap, gain: F64, offset: 
     assert size is not None
     channels = dim(value, one.axis)
     if size < 3 or channels is None:
-        what = "What the application makes of pixels fits neither a grid of the input nor the layer that reads it."
+        what = "The preprocessing of pixels can be folded neither into a grid of the input nor into the layer that reads it."
         fix = f"Leave {OPTION} out, or feed the model as [N, C, H, W] with a known number of channels."
         raise UnsupportedOp(what, f"input {value.name}", fix)
     uses, stem = list(value.uses()), str(value.name)

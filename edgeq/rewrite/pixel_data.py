@@ -47,7 +47,7 @@ class PixelSource:
         low, high = float(pixels.min(initial=0.0)), float(pixels.max(initial=0.0))
         fractions = high <= 1 and bool(np.any(np.abs(pixels - np.rint(pixels)) > 1e-3))
         if not (low >= -_SLACK and high <= 255 + _SLACK) or fractions:
-            what = f"Input `{name}` holds no pixels under the preprocessing that is stated: they would be {low:.4g}..{high:.4g}."
+            what = f"Input `{name}` does not hold pixels under the stated preprocessing: they would be {low:.4g}..{high:.4g}."
             raise BadData(what, self.where(index), "State scale, mean and std as the data was made: (pixel * scale - mean) / std.")
         return dequantize(np.clip(np.rint(pixels), 0, 255), self.grids[name])
 

@@ -82,5 +82,5 @@ def _pixels(loaded: Loaded, recipe: Recipe, shapes: Shapes, data: DataSource | N
 
 def _planned(plan: Plan, recipe: Recipe) -> dict[str, PixelMap]:
     if recipe.inputs_as == "uint8" and not plan.pixels:
-        raise BadPlan("The plan was made for float inputs.", OPTION, "Leave it out, or quantize anew without --plan.")
+        raise BadPlan("The plan was made for float inputs.", OPTION, "Leave it out, or quantize again without --plan.")
     return plan.pixels

@@ -54,10 +54,10 @@ def simplify(model: ir.Model, timeout: float = TIMEOUT_S) -> str:
             failure = _run_child(source, target, timeout)
             after = onnx.load(target) if failure is None else before
         except (ValueError, OSError) as error:  # ValueError: more than 2 GiB
-            return f"went on without onnxsim: {first_line(error)}"
+            return f"continued without onnxsim: {first_line(error)}"
     failure = failure or _difference(before, after)
     if failure is not None:
-        return f"went on without onnxsim: {failure}"
+        return f"continued without onnxsim: {failure}"
     names = [node.name for node in nodes(model)]
     replace_graph(model, ir.from_proto(after))
     unique_names(model)

@@ -59,7 +59,7 @@ RUNTIME = Runtime(
     package="onnxruntime-qnn",
     module="onnxruntime_qnn",
     takes="onnx",
-    told="QNN lists no kernels: with the CPU fallback disabled every node is on the HTP, one sample a run, with the file's types",
+    told="QNN lists no kernels: with the CPU fallback disabled every node is on the HTP, one sample per run, with the file's types",
     open=_open,
     kernel="HTP emulator",
 )

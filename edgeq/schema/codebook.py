@@ -18,13 +18,17 @@ class CodebookWish(Strict):
     """
 
     bits: Literal[1, 2, 3, 4, 5, 6, 8] | None = Field(None, description="bits of every weight's index")
-    bits_avg: float | None = Field(None, gt=0, le=8, description="bits a weight on average, tables included; each layer gets what it needs")
-    size_budget: float | None = Field(None, gt=0, le=1, description="the file's size as a share of the float file's; likewise")
+    bits_avg: float | None = Field(
+        None, gt=0, le=8, description="bits per weight on average, tables included; each layer gets what it needs"
+    )
+    size_budget: float | None = Field(
+        None, gt=0, le=1, description="the file's size as a share of the float file's; each layer gets what it needs"
+    )
     granularity: str = Field(
-        "tensor", description="what shares a table: tensor, channel, group:N (channels) or vector:N (weights an entry)"
+        "tensor", description="what shares a table: tensor, channel, group:N (channels) or vector:N (weights per entry)"
     )
     layers: tuple[str, ...] = Field((), description="bits of single layers, PATTERN=BITS: node name or glob, /regex/, or an operator type")
-    prune: str | None = Field(None, description="set weights to 0 before: a share such as 0.5, or N:M to keep N of every M neighbours")
+    prune: str | None = Field(None, description="set weights to 0 first: a share such as 0.5, or N:M to keep N of every M neighbours")
 
     @field_validator("granularity")
     @classmethod

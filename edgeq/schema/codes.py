@@ -57,5 +57,5 @@ def shaped(codes: Ints, shape: tuple[int, ...], where: str) -> Ints:
     """The codes in the shape of their weight. Raises BadPlan if their number does not match."""
     if codes.size != int(np.prod(shape, dtype=np.int64)):
         what = f"The plan has {codes.size} codes for a weight of shape {list(shape)}."
-        raise BadPlan(what, where, "Make the plan anew with `edgeq quantize`.")
+        raise BadPlan(what, where, "Make the plan again with `edgeq quantize`.")
     return codes.reshape(shape)

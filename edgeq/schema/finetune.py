@@ -15,18 +15,20 @@ class FineTuneWish(Strict):
     Off unless reconstruct, epochs or minutes is given.
     """
 
-    reconstruct: Literal["none", "layer", "block"] = Field("none", description="first learn rounding part by part: of a layer or several")
-    steps: int = Field(600, ge=1, description="steps of reconstruction, of each part")
+    reconstruct: Literal["none", "layer", "block"] = Field(
+        "none", description="first learn rounding part by part: layer by layer, or in blocks of several"
+    )
+    steps: int = Field(600, ge=1, description="steps of reconstruction for each part")
     epochs: int | None = Field(None, ge=1, description="passes over the data")
-    minutes: float | None = Field(None, gt=0, description="as many epochs as about fit into this time")
+    minutes: float | None = Field(None, gt=0, description="as many epochs as fit into about this time")
     rate: float | None = Field(
-        None, gt=0, lt=1, description="learning rate, in codes or table steps; default: 0.003, of 4 bits 0.006, of 2 bits 0.03"
+        None, gt=0, lt=1, description="learning rate, in codes or table steps; default: 0.003, with 4 bits 0.006, with 2 bits 0.03"
     )
-    batch: int = Field(16, ge=1, description="samples a step of training")
+    batch: int = Field(16, ge=1, description="samples per training step")
     patience: int | None = Field(
-        None, ge=1, description="stop after so many epochs without a better score; default: never, the rate falls to the end"
+        None, ge=1, description="stop after this many epochs without a better score; default: never, the rate falls to the end"
     )
-    mix: float = Field(0.5, ge=0, le=1, description="share of samples that are blended with another one, where inputs are float")
+    mix: float = Field(0.5, ge=0, le=1, description="share of samples that are blended with another sample, where inputs are float")
     labels: float = Field(0.0, ge=0, le=1, description="share of the labels' cross-entropy in the loss of the first output")
     centroids: Literal["gradient", "refit"] = Field(
         "gradient",

@@ -24,8 +24,8 @@ class Preprocessing(Strict):
     """How the application maps a raw pixel p to a float input: (p * scale - mean) / std."""
 
     scale: PositiveFloat | None = Field(None, description="factor before mean and std; 1/255 brings bytes to 0..1")
-    mean: tuple[float, ...] | None = Field(None, min_length=1, description="subtracted: [number], or one a channel")
-    std: tuple[PositiveFloat, ...] | None = Field(None, min_length=1, description="divisor: [number], or one a channel")
+    mean: tuple[float, ...] | None = Field(None, min_length=1, description="subtracted: [number], or one per channel")
+    std: tuple[PositiveFloat, ...] | None = Field(None, min_length=1, description="divisor: [number], or one per channel")
 
     @property
     def given(self) -> bool:

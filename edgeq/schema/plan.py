@@ -158,7 +158,7 @@ class Plan(Strict):
 
 def parse_plan(text: str, where: str) -> Plan:
     """Parse a plan from JSON text of schema 2 or 1. Raises BadPlan."""
-    fix = "Make the plan anew with `edgeq quantize`."
+    fix = "Make the plan again with `edgeq quantize`."
     try:
         document = from_json(text)
     except ValueError as problem:

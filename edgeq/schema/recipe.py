@@ -24,10 +24,15 @@ Objective = Literal["accuracy", "latency", "size"]
 class Floors(Strict):
     """Lowest acceptable results; a result below one ends with exit code 3. None: no floor."""
 
-    min_sqnr: float | None = Field(None, description="dB, first output, int8 against float")
-    min_agreement: float | None = Field(None, ge=0, le=1, description="share of samples whose arg-max is the float model's")
+    min_sqnr: float | None = Field(None, description="SQNR of the first output, int8 against float, in dB")
+    min_agreement: float | None = Field(None, ge=0, le=1, description="share of samples whose arg-max is that of the float model")
     min_accuracy: float | None = Field(None, ge=0, le=1, description="task accuracy of the int8 model; the data must have labels")
-    max_drop: float | None = Field(None, ge=0, le=100, description="points of task accuracy lost against float; the data must have labels")
+    max_drop: float | None = Field(
+        None,
+        ge=0,
+        le=100,
+        description="percentage points of task accuracy lost against float; the data must have labels",
+    )
 
     @property
     def wanted(self) -> bool:
@@ -61,20 +66,20 @@ class Recipe(Strict):
         "accuracy",
         description="effort best looks for: accuracy: as much in integers as the floors allow; latency: the fastest; size: the smallest",
     )
-    minutes: float = Field(5.0, gt=0, description="after this long, effort best begins no further measurement")
+    minutes: float = Field(5.0, gt=0, description="minutes after which effort best begins no further measurement")
     input_grids: Literal["by_output", "by_rule"] = Field(
         "by_output", description="effort default, inputs of MatMuls between float nodes: chosen by the error of the products, or by `rule`"
     )
     inputs_as: Literal["float", "uint8"] = Field(
-        "float", description="uint8: image inputs take raw pixels, and what the application made of them is folded into the model"
+        "float", description="uint8: image inputs take raw pixels, and the application's preprocessing is folded into the model"
     )
     preprocessing: Preprocessing = Field(
-        default_factory=Preprocessing, description="inputs_as uint8, data without a set.toml: what the application makes of pixels"
+        default_factory=Preprocessing, description="inputs_as uint8, data without a set.toml: the application's preprocessing of pixels"
     )
     keep_float: tuple[str, ...] = Field((), description="nodes that stay float: name or glob, /regex/, or an operator type")
     opset: int | None = Field(None, ge=13, description="opset of the output; default: the lowest that fits")
     samples: int | None = Field(None, ge=1, description="calibrate with the first N samples; default: all")
-    batch: int = Field(8, ge=1, description="samples a step when models are compared")
+    batch: int = Field(8, ge=1, description="samples per step when models are compared")
     seed: int = Field(0, ge=0, description="seed of everything random")
     codebook: CodebookWish = Field(default_factory=CodebookWish, description="weights as indices into a small table")
     finetune: FineTuneWish = Field(
@@ -97,7 +102,7 @@ class Recipe(Strict):
     @model_validator(mode="after")
     def _pixels(self) -> Self:
         if self.preprocessing.given and self.inputs_as != "uint8":
-            raise ValueError(f"preprocessing says how pixels become inputs, which only {OPTION} asks for")
+            raise ValueError(f"preprocessing says how pixels become inputs, which only {OPTION} uses")
         return self
 
     @property

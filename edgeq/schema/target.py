@@ -1,4 +1,4 @@
-"""A target: what a chip or a runtime can do, as facts read from one TOML file."""
+"""A target: what a processor or a runtime can do, as facts read from one TOML file."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Target(Strict):
     keeps_clamps: bool = Field(
         True, description="false: its compiler folds a wider requantization into a layer and loses the clamp between"
     )
-    window_axes: Literal[2] | None = Field(None, description="spatial axes that convolutions and pools have; left out: any number")
+    window_axes: Literal[2] | None = Field(None, description="number of spatial axes of convolutions and pools; left out: any")
     min_opset: int = Field(13, ge=13)
     max_opset: int = Field(21, ge=13)
     activations: ActivationFacts
@@ -62,10 +62,10 @@ class Target(Strict):
             raise ValueError(f"{next(k.op for k in fixed if k.same_scale)} has an output_grid and same_scale: only one can hold")
         shifting = next((k for k in self.kernel if k.shift is not None or k.align is not None), None)
         if shifting is not None and not self.activations.power_of_two:
-            raise ValueError(f"{shifting.op} states shifts, but scales of activations are no powers of two")
+            raise ValueError(f"{shifting.op} states shifts, but scales of activations are not powers of two")
         backward = next((k.op for k in self.kernel if k.shift is not None and k.shift[0] > k.shift[1]), None)
         if backward:
-            raise ValueError(f"the shift of {backward} has more places at least than at most")
+            raise ValueError(f"the first number of the shift of {backward} must be at most the second")
         if self.min_opset > self.max_opset:
             raise ValueError(f"min_opset {self.min_opset} is above max_opset {self.max_opset}")
         return self

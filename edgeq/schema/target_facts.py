@@ -74,8 +74,8 @@ class KernelFacts(Strict):
     weight: int | None = Field(None, description="index of the input that is a weight when constant")
     bias: int | None = Field(None, description="index of the bias input")
     channel_axis: int | None = Field(None, description="axis of the per-channel scales of the weight, negative from the end")
-    fixed_range: tuple[float, float] | None = Field(None, description="output range known without data, as of Sigmoid")
-    output_grid: OutputGrid | None = Field(None, description="the only output grid of the kernel, as 1/256 of TFLite's Softmax")
+    fixed_range: tuple[float, float] | None = Field(None, description="output range known without data, such as Sigmoid's")
+    output_grid: OutputGrid | None = Field(None, description="the only output grid of the kernel, such as scale 1/256 of TFLite's Softmax")
     same_scale: bool = Field(False, description="the kernel copies or averages codes: inputs and output share one grid")
     lookup: bool = Field(False, description="runs as a table of 256 codes")
     max_window: int | None = Field(None, ge=1, description="largest side of a window")
@@ -86,10 +86,10 @@ class KernelFacts(Strict):
         "over the product of both input scales; with align: over the larger one",
     )
     align: int | None = Field(None, ge=0, description="of Add and Sub: most places between the scales of both inputs")
-    int_ns: float = Field(1.0, gt=0, description="integer kernel, nanoseconds an output element (light operators)")
-    float_ns: float = Field(1.0, gt=0, description="float kernel, nanoseconds an output element (light operators)")
+    int_ns: float = Field(1.0, gt=0, description="integer kernel, nanoseconds per output element (light operators)")
+    float_ns: float = Field(1.0, gt=0, description="float kernel, nanoseconds per output element (light operators)")
     variable_ns: tuple[float, float] | None = Field(
-        None, description="integer and float kernel, nanoseconds a multiply-accumulate, where both factors are computed at run time"
+        None, description="integer and float kernel, nanoseconds per multiply-accumulate, where both factors are computed at run time"
     )
     source: str
 
@@ -105,14 +105,14 @@ class Movement(Strict):
     """
 
     ops: tuple[str, ...]
-    pairs: bool = Field(False, description="its compiler wants a Dequantize before and a Quantize behind them, of one grid")
+    pairs: bool = Field(False, description="its compiler needs a Dequantize before and a Quantize after them, with one grid")
     #: nanoseconds per element on integers
     int_ns: float = 0.3
     #: nanoseconds per element on floats
     float_ns: float = 1.0
-    views: tuple[str, ...] = Field((), description="those that hand on the same memory under another shape: free in both worlds")
+    views: tuple[str, ...] = Field((), description="those that reuse the same memory under another shape: free in integers and in float")
     behind_conv: dict[str, float] = Field(
-        default_factory=dict, description="operators that are this slow, nanoseconds an element, unless a Conv makes what they read"
+        default_factory=dict, description="operators that are this slow, nanoseconds per element, unless a Conv makes what they read"
     )
     source: str
 
@@ -130,7 +130,9 @@ class Boundary(Strict):
     dequantize_ns: float = 0.5
     call_ns: int = Field(1500, ge=0, description="fixed cost of one more node, nanoseconds")
     integer_mac_worth_ns: float = Field(
-        1.0, ge=0, description="what one multiply-accumulate in integers is worth: how much slower placement may get to keep it off float"
+        1.0,
+        ge=0,
+        description="what one multiply-accumulate in integers is worth: by how much placement may be slower to keep it out of float",
     )
     source: str
 

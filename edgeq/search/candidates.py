@@ -95,7 +95,7 @@ def _place(base: Draft, floats: tuple[str, ...]) -> tuple[Placement, Groups]:
     """
     model = migrated(base.task.model, base.plan.factors)
     unfit: dict[str, Cause] = {}
-    lonely = Cause("unfit", "hands on a value that has no grid, because a node beside it stays float")
+    lonely = Cause("unfit", "passes on a value that has no grid, because a neighbouring node stays float")
     while True:
         placement = place(model, base.task.target, base.task.recipe.keep_float, unfit, floats)
         groups = same_scale_groups(model, placement, base.task.target)

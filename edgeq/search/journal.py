@@ -69,7 +69,7 @@ class Journal:
             return
         heading, *lines = (_parsed(line, path) for line in whole.split(b"\n"))
         if heading.get("edgeq_search") != _VERSION or heading.get("identity") != identity:
-            fix = "Use another folder, or remove this one; a search goes on only with the same model, data, target, recipe and versions."
+            fix = "Use another folder, or remove this one; a search continues only with the same model, data, target, recipe and versions."
             raise BadOutput("The folder holds the journal of another search.", str(path), fix)
         for line in lines:
             self.records[str(line.pop("key", ""))] = line
@@ -81,7 +81,7 @@ def _parsed(line: bytes, path: Path) -> Record:
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise BadOutput("The journal of the search is damaged.", str(path), "Remove the file; the search then begins anew.")
+        raise BadOutput("The journal of the search is damaged.", str(path), "Remove the file; the search then begins again.")
     return found
 
 

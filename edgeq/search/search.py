@@ -66,7 +66,7 @@ def search(search_task: SearchTask, decide: Callable[[], Planned], clock: Clock,
     builder = Builder(Draft.of(search_task.task, planned.draft), planned.plan, search_task.data)
     progress.start("search", None)
     if journal.resumed:
-        progress.note(f"going on with the search in {search_task.work}: {len(journal.records)} measurements are there")
+        progress.note(f"continuing the search in {search_task.work}: {len(journal.records)} measurements are there")
     book = Book(builder, recipe, search_task.work, progress)
     stops = started + 60 * recipe.minutes
     trials = Trials(search_task.loaded.model, builder, search_task.validation, recipe, journal, progress, stops, book.add)
@@ -136,7 +136,7 @@ def _kept(book: Book) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         if book.work is not None and book.shown is not None:
-            book.progress.note(f"the best so far is {book.work / BEST_PLAN}; the same command goes on from here")
+            book.progress.note(f"the best so far is {book.work / BEST_PLAN}; the same command continues from here")
         raise
 
 

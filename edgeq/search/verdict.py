@@ -71,8 +71,8 @@ def why(goal: Goal, chosen: Point, finished: bool) -> str:
         "latency": "the lowest measured latency",
         "size": "the smallest file",
     }[goal.objective]
-    among = "of those that hold the floors" if goal.floors else "of those near enough to float"
-    ended = "" if finished else "; the minutes were over before everything was tried"
+    among = "of those that hold the floors" if goal.floors else "of those close enough to float"
+    ended = "" if finished else "; the time was over before everything was tried"
     if not goal.holds(chosen):
-        return f"no candidate holds the floors: this one misses fewest and is closest to float{ended}"
+        return f"no candidate holds the floors: this one misses the fewest and is closest to float{ended}"
     return f"{wanted} {among}{ended}"

@@ -31,7 +31,7 @@ class RemoveIdentity(ir.passes.InPlacePass):
         changed = False
         for node in list(nodes(model)):
             if node.outputs and _does_nothing(node):
-                changed |= bypass(model, node, "removed: hands on its input unchanged")
+                changed |= bypass(model, node, "removed: passes its input on unchanged")
         return ir.passes.PassResult(model, modified=changed)
 
 

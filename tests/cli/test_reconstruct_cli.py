@@ -53,7 +53,7 @@ def test_what_makes_no_sense_is_refused_before_work(capsys: pytest.CaptureFixtur
     out = ("-q", "-o", room / "out.onnx")
     refused = {
         ("--reconstruct", "net"): "'none', 'layer' or 'block'",
-        (*ALONE, "--keep", room / "run.ckpt"): "no training to keep the state of",
+        (*ALONE, "--keep", room / "run.ckpt"): "no training whose state",
         (*ALONE, "--bits", "4", "--compute", "float"): "--reconstruct is for int8 compute",
     }
     for words, said in refused.items():

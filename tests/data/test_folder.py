@@ -245,7 +245,7 @@ def test_labels_that_do_not_fit(tmp_path: Path, text: str, what: str) -> None:
         (INPUT + INPUT, "twice"),
         ('[[input]]\nname = "imago"\n', "no input `imago`"),
         ('metric = "f1"\n', "metric"),
-        ('files = ["a/*"]\n[split.calibration]\nfile = "a.npz"\n', "belong into them"),
+        ('files = ["a/*"]\n[split.calibration]\nfile = "a.npz"\n', "belong in them"),
         ('[split.calibration]\nlabels = "y.csv"\n', "either `file` or `files`"),
         ('[split.calibration]\nfile = "a.npz"\n', "`a.npz` is missing"),
         ('[split.calibration]\nfile = "../a.npz"\n', "out of the folder"),

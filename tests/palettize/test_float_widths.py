@@ -59,10 +59,10 @@ class Seen:
 
 
 @pytest.mark.parametrize("refits", [False, True], ids=["gradient", "refit"])
-@pytest.mark.parametrize("wish", [{}, {"granularity": "group:8"}, {"granularity": "channel"}, {"prune": "0.5"}], ids=str)
-def test_what_is_exported_is_what_was_simulated_and_still_a_codebook(wish: dict[str, str], refits: bool) -> None:
+@pytest.mark.parametrize("codebook", [{}, {"granularity": "group:8"}, {"granularity": "channel"}, {"prune": "0.5"}], ids=str)
+def test_what_is_exported_is_what_was_simulated_and_still_a_codebook(codebook: dict[str, str], refits: bool) -> None:
     loaded, seen = load_proto(net()), Seen(refits=refits)
-    book = CodebookWish.model_validate({"bits": 2} | wish)
+    book = CodebookWish.model_validate({"bits": 2} | codebook)
     plain = palettize(loaded, book, None, Silent())
     made = palettize(loaded, book, None, Silent(), tune=seen)  # type: ignore[arg-type]
     with open_session(made.model, threads=1) as session, torch.no_grad():
@@ -73,7 +73,7 @@ def test_what_is_exported_is_what_was_simulated_and_still_a_codebook(wish: dict[
     for name, (_, new) in made.weights.items():
         old = plain.weights[name][1]
         assert not np.array_equal(old, new)
-        if "prune" in wish:
+        if "prune" in codebook:
             assert not new[old == 0].any()
 
 

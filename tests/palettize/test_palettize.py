@@ -53,8 +53,8 @@ def outputs(model: ir.Model) -> AnyArray:
         return session.run({"x": samples()["x"]})[0]
 
 
-def quantized(opset: int = 17, **wish: object) -> edgeq.Quantized:
-    recipe = Recipe(codebook=CodebookWish.model_validate(wish))
+def quantized(opset: int = 17, **settings: object) -> edgeq.Quantized:
+    recipe = Recipe(codebook=CodebookWish.model_validate(settings))
     return edgeq.quantize(net(opset), samples(), recipe=recipe, prove=False)
 
 

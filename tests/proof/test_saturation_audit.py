@@ -66,7 +66,7 @@ def test_what_edgeq_makes_for_cpu_is_exact_and_without_the_limit_it_is_not() -> 
     assert free.without_vnni().weights.pair_limit == PAIR_LIMIT
     assert cpu.without_vnni() is cpu
     assert PAIR_LIMIT == INT16 // 255
-    made = {name: audit_sums(quantize(model, data, target=chip, prove=False).model) for name, chip in (("cpu", cpu), ("free", free))}
+    made = {name: audit_sums(quantize(model, data, target=target, prove=False).model) for name, target in (("cpu", cpu), ("free", free))}
     assert len(made["cpu"]) == len(made["free"]) == 2
     assert not any(one.saturates or one.overflows for one in made["cpu"])
     assert all(one.saturates for one in made["free"])

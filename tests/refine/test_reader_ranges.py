@@ -39,7 +39,7 @@ def test_codes_are_spent_where_the_function_is_not_flat(last: str) -> None:
     result = head(last, 20.0)
     grid = result.plan.grids["l"]
     assert grid.rule.startswith("by ")
-    assert "less error behind" in grid.reason
+    assert "less error after" in grid.reason
     ends = sorted([-float(grid.params.low), float(grid.params.high)])
     assert ends[0] < 70 if last.startswith("Softmax") else ends[1] < 40
 

@@ -158,7 +158,7 @@ def test_codes_without_a_table_are_nearer_in_sequence_too(kind: str) -> None:
     assert codebooks(after) == []
 
 
-def test_without_a_wish_only_training_begins_with_a_sequence() -> None:
+def test_by_default_only_training_begins_with_a_sequence() -> None:
     assert not Recipe().rounds_in_sequence
     assert Recipe.model_validate({"finetune": {"epochs": 1}}).rounds_in_sequence
     assert not Recipe.model_validate({"finetune": {"epochs": 1}, "rounding": "apart"}).rounds_in_sequence

@@ -87,7 +87,7 @@ def test_computes_the_same(case: Case) -> None:
 def test_what_fits_nowhere_is_refused() -> None:
     model = net("y = Relu(x)", inputs="float[N, 8] x")
     maps = pixel_maps(input_specs(model), {}, HALF)
-    with pytest.raises(UnsupportedOp, match="fits neither"):
+    with pytest.raises(UnsupportedOp, match="folded neither"):
         fold_pixels(model, maps, {"x": pixel_grid(maps["x"], load_target("cpu").activations)})
 
 

@@ -146,11 +146,11 @@ def test_pixels_joined_with_other_values_keep_their_grid(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("said", [Preprocessing(scale=1.0), Preprocessing(scale=1 / 255, mean=(2.0,))], ids=["fractions", "out of range"])
 def test_data_that_are_no_pixels_are_refused(said: Preprocessing) -> None:
-    with pytest.raises(BadData, match="holds no pixels"):
+    with pytest.raises(BadData, match="does not hold pixels"):
         quantize(text_model(NET, WEIGHTS), {"x": made_of(GRID)}, recipe=recipe_of(said))
 
 
-def test_preprocessing_without_the_wish_is_refused() -> None:
+def test_preprocessing_without_raw_pixels_is_refused() -> None:
     with pytest.raises(ValueError, match="--inputs-as uint8"):
         Recipe(preprocessing=GRID)
 

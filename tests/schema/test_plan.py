@@ -149,7 +149,7 @@ def test_plans_change_through_methods_that_validate() -> None:
     with pytest.raises(ValueError, match="grids"):
         plan.with_grids({"x": plan.weights["conv:1"]})  # type: ignore[dict-item]  # what mypy refuses, the plan does, too
     with pytest.raises(ValueError, match="weights"):
-        plan.with_weights({"conv:1": 3})  # type: ignore[dict-item]  # likewise
+        plan.with_weights({"conv:1": 3})  # type: ignore[dict-item]  # the same
 
 
 def test_plans_of_other_codes_are_not_equal() -> None:

@@ -48,6 +48,6 @@ def test_a_stopped_search_goes_on(sent: signal.Signals, code: int, tmp_path: Pat
     assert measured >= 1  # what the note told of
     done = subprocess.run([*command, "-o", str(out)], capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert f"going on with the search in {work}: {measured} measurements" in done.stderr
+    assert f"continuing the search in {work}: {measured} measurements" in done.stderr
     assert (work / "search.jsonl").read_bytes().startswith(whole)
     assert "second moments" not in done.stderr  # the plan that it began with was there too

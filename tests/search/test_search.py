@@ -52,9 +52,9 @@ def best(
     minutes: float = 5.0,
     listener: Listener | None = None,
 ) -> Quantized:
-    wish = {"effort": "best", "objective": objective, "samples": SAMPLES, "minutes": minutes}
-    wish["floors"] = floors or Floors(min_sqnr=floor())
-    return quantize(DIGITS, "digits", recipe=Recipe.model_validate(wish), work=work, progress=listener)
+    settings = {"effort": "best", "objective": objective, "samples": SAMPLES, "minutes": minutes}
+    settings["floors"] = floors or Floors(min_sqnr=floor())
+    return quantize(DIGITS, "digits", recipe=Recipe.model_validate(settings), work=work, progress=listener)
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +145,7 @@ def test_without_time_the_default_stays_and_it_is_said() -> None:
     made = best(minutes=1e-9)
     assert made.report.search is not None
     assert not made.report.search.finished
-    assert "minutes were over" in made.report.search.why
+    assert "time was over" in made.report.search.why
     assert (made.report.gate, made.report.search.tried) == ("failed", 1)
 
 
@@ -183,8 +183,8 @@ def test_labels_are_needed_for_floors_on_accuracy() -> None:
 
 
 def test_another_data_set_can_judge() -> None:
-    wish = Recipe(effort="best", samples=SAMPLES, floors=Floors(max_drop=5))
-    search = quantize(DIGITS, "digits", validation="digits", recipe=wish).report.search
+    recipe = Recipe(effort="best", samples=SAMPLES, floors=Floors(max_drop=5))
+    search = quantize(DIGITS, "digits", validation="digits", recipe=recipe).report.search
     assert search is not None
     assert (search.apart, search.samples) == (True, 597)
 

@@ -26,11 +26,11 @@ def test_the_front_is_shown_closest_to_float_first_and_the_chosen_point_in_any_c
     assert [one.name for one in choices([WORSE, ALL, MIXED], MIXED, "size")] == ["mixed", "all"]
 
 
-@pytest.mark.parametrize(("floors", "among"), [(True, "of those that hold the floors"), (False, "of those near enough to float")])
+@pytest.mark.parametrize(("floors", "among"), [(True, "of those that hold the floors"), (False, "of those close enough to float")])
 def test_the_reason_says_among_which_and_whether_all_was_tried(floors: bool, among: str) -> None:
     goal = Goal("latency", floors, ALL.sqnr_db)
     assert why(goal, MIXED, True) == f"the lowest measured latency {among}"
-    assert why(goal, MIXED, False) == f"the lowest measured latency {among}; the minutes were over before everything was tried"
+    assert why(goal, MIXED, False) == f"the lowest measured latency {among}; the time was over before everything was tried"
 
 
 def test_a_miss_is_said() -> None:

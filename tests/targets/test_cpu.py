@@ -31,7 +31,7 @@ REFUSED = [
     (Case("hard_sigmoid_below_0", "[op] b = HardSigmoid<alpha = 0.5, beta = -0.25>(a)"), "beta < 0"),
     (Case("pad_value", "[op] b = Pad(a, p, v)", {"p": ints(0, 0, 1, 1, 0, 0, 1, 1), "v": number(9)}), "fills with 9"),
     (Case("pad_minus_1", "r = Relu(a) [op] b = Pad(r, p, v)", {"p": ints(0, 0, 1, 1, 0, 0, 1, 1), "v": number(-1)}), "fills with -1"),
-    (Case("clip_without_0", "[op] b = Clip(a, l, h)", {"l": number(0.125), "h": number(0.5)}), "cuts 0 off"),
+    (Case("clip_without_0", "[op] b = Clip(a, l, h)", {"l": number(0.125), "h": number(0.5)}), "exclude 0"),
     (Case("max_pool_indices", "[op] b, i = MaxPool<kernel_shape = [2, 2]>(a)"), "indices"),
     (Case("resize_linear", '[op] b = Resize<mode = "linear">(a, , , s)', {"s": ints(2, 8, 9, 9)}), "interpolates"),
     (

@@ -199,9 +199,9 @@ source = "data sheet, section 9: table of 256 entries"
 
 
 def test_a_new_chip_is_one_file(tmp_path: Path) -> None:
-    chip = tmp_path / "my_chip.toml"
-    chip.write_text(CHIP, encoding="utf-8")
-    target = load_target(str(chip))
+    file = tmp_path / "my_chip.toml"
+    file.write_text(CHIP, encoding="utf-8")
+    target = load_target(str(file))
     small = {"x": samples()["x"] * np.float32(0.01)}  # Exp of large numbers has no grid
     model = check_quantized(target, conv_net(), small, recipe=Recipe(effort="fast"), floor_db=15).model
     assert "Gather" in {node.op_type for node in model.graph}  # Exp as a table
@@ -222,8 +222,8 @@ def test_a_new_chip_is_one_file(tmp_path: Path) -> None:
     ],
 )
 def test_contradictory_facts_are_refused(tmp_path: Path, old: str, new: str, says: str) -> None:
-    chip = tmp_path / "chip.toml"
-    chip.write_text(CHIP.replace(old, new), encoding="utf-8")
+    file = tmp_path / "file.toml"
+    file.write_text(CHIP.replace(old, new), encoding="utf-8")
     with pytest.raises(BadTarget, match=says) as refused:
-        load_target(str(chip))
-    assert str(chip) in refused.value.where
+        load_target(str(file))
+    assert str(file) in refused.value.where

@@ -61,7 +61,7 @@ class Job:
         """
         kept = {"--keep": self.keep is not None, "--resume": self.resume is not None}
         if any(kept.values()) and not self.asked.recipe.finetune.trains:
-            what = "There is no training to keep the state of: reconstruction is done in one go."
+            what = "There is no training whose state could be kept: reconstruction runs in one go."
             raise BadRecipe(what, "--keep or --resume", "Add --epochs or --minutes, or leave them out.")
         if self.compute == "float":
             self._check_float()

@@ -21,7 +21,7 @@ def parse_widths(word: str | None, granularity: str | None) -> tuple[int, ...]:
     widths = tuple(int(part) if part.strip().isdecimal() else 0 for part in word.split(","))
     if any(bits not in BITS for bits in widths) or len(set(widths)) < len(widths):
         known = ", ".join(map(str, BITS))
-        raise BadRecipe(f"These are no widths: {word!r}.", "--bits", f"Give one or several of {known}, each once, as in 8,4,2.")
+        raise BadRecipe(f"These are not widths: {word!r}.", "--bits", f"Give one or several of {known}, each once, as in 8,4,2.")
     return widths
 
 

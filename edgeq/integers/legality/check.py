@@ -70,6 +70,6 @@ def _one_grid(model: ir.Model, target: Target) -> Iterator[Violation]:
                 f"scale {float(first.scale.reshape(-1)[0]):g} where it is made, {float(second.scale.reshape(-1)[0]):g} where it is read"
             )
             yield Violation(
-                str(node.name), node.op_type, "one_grid", observed, "one scale and zero point a tensor", target.activations.source,
+                str(node.name), node.op_type, "one_grid", observed, "one scale and zero point per tensor", target.activations.source,
                 "Quantize the float model again for this target.",
             )  # fmt: skip

@@ -122,7 +122,7 @@ def _grid_rules(step: IntegerOp, operand: Operand, grid: QuantParams, target: Ta
         return
     if not isinstance(grid.granularity, PerTensor):
         observed = f"{operand.name} has {grid.scale.size} scales"
-        yield _found(step, "activation_granularity", observed, "one scale a tensor", facts.source, _REQUANTIZE)
+        yield _found(step, "activation_granularity", observed, "one scale per tensor", facts.source, _REQUANTIZE)
         return
     if not np.all(np.isfinite(grid.scale)) or not np.all(grid.scale > 0):
         observed = f"{operand.name} has scale {float(grid.scale):g}"

@@ -10,7 +10,7 @@ from edgeq.integers.graph import IntegerOp
 from edgeq.integers.legality.violation import Violation
 from edgeq.schema.target_facts import KernelFacts
 
-_MEND = "Quantize the float model again for this target, or bring these scales nearer to each other."
+_FIX = "Quantize the float model again for this target, or bring these scales closer to each other."
 #: tolerance in bits; another rule reports scales that are no powers of two
 _NOISE = 1e-3
 
@@ -27,11 +27,11 @@ def shift_rules(step: IntegerOp, kernel: KernelFacts) -> Iterator[Violation]:
         apart = float(np.max(np.abs(inputs[0] - inputs[1])))
         if apart > kernel.align + _NOISE:
             observed = f"the scales of {operands[0].name} and {operands[1].name} are {apart:g} places apart"
-            yield Violation(step.name, step.op_type, "align", observed, f"at most {kernel.align}", kernel.source, _MEND)
+            yield Violation(step.name, step.op_type, "align", observed, f"at most {kernel.align}", kernel.source, _FIX)
     if kernel.shift is not None:
         least, most = kernel.shift
         places = output - (np.maximum(*inputs) if kernel.align is not None else inputs[0] + inputs[1])
         worst = float(places.max() if places.max() > most else places.min())
         if not least - _NOISE <= worst <= most + _NOISE:
             observed = f"the result is shifted by {worst:g} places"
-            yield Violation(step.name, step.op_type, "shift", observed, f"{least}..{most} places", kernel.source, _MEND)
+            yield Violation(step.name, step.op_type, "shift", observed, f"{least}..{most} places", kernel.source, _FIX)

@@ -54,7 +54,7 @@ def _weight_scales(step: IntegerOp, weight: Operand, kernel: KernelFacts, target
     assert grid is not None and weight.data is not None
     if isinstance(grid.granularity, PerChannel):
         if "per_channel" not in facts.granularity:
-            yield _found(step, "weight_granularity", f"{grid.scale.size} scales", "one scale a weight", facts.source)
+            yield _found(step, "weight_granularity", f"{grid.scale.size} scales", "one scale per weight", facts.source)
         else:
             axis = _axis(step, kernel, weight.data.ndim)
             if axis is not None and grid.granularity.axis % weight.data.ndim != axis:

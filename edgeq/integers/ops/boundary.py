@@ -18,7 +18,7 @@ def emit_quantize(emitter: Emitter, step: IntegerOp) -> None:
     source = step.inputs[0]
     assert source is not None
     if source.name not in emitter.index:
-        what = f"Value {source.name} is float inside of the model; TFLite's int8 models have no float operators."
+        what = f"Value {source.name} is float inside the model; TFLite's int8 models have no float operators."
         raise UnsupportedOp(what, f"node {step.name}", "Quantize for target mcu_tflite, without nodes kept float.")
     emitter.op("QUANTIZE", [emitter.index[source.name]], [emitter.output(step)], "QuantizeOptions")
 

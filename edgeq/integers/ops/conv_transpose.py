@@ -38,7 +38,7 @@ class _Window:
 def _window(step: IntegerOp, weight: AnyArray) -> _Window:
     node = step.node
     if attribute_int(node, "group", 1) != 1 or any(d != 1 for d in attribute_ints(node, "dilations") or ()) or weight.ndim != 4:
-        raise refused(step, "it has groups, dilations or other than two spatial axes")
+        raise refused(step, "it has groups, dilations or a number of spatial axes other than two")
     if node.attributes.get_string("auto_pad", "NOTSET") != "NOTSET":
         raise refused(step, "its padding is not explicit (auto_pad)")
     strides = attribute_ints(node, "strides") or (1, 1)

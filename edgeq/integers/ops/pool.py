@@ -46,7 +46,7 @@ def emit_pooled(emitter: Emitter, step: IntegerOp, tensor: int, padding: int, ke
     source, grid = grid_in(step), grid_out(step)
     direct = source == grid
     if not direct and fused(step):
-        raise refused(step, "a Relu or Clip and another grid are behind it")
+        raise refused(step, "a Relu or Clip and another grid follow it")
     shape = stored(shape_of(step.outputs[0], step))
     target = emitter.output(step) if direct else emitter.scratch(f"{step.name}_pooled", shape, source)
     options = {

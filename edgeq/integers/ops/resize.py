@@ -41,7 +41,7 @@ def emit(emitter: Emitter, step: IntegerOp) -> None:
 def _check(step: IntegerOp, shape: tuple[int, ...], wanted: tuple[int, ...]) -> None:
     mode, where = _mode(step), _coordinates(step)
     if len(shape) != 4 or shape[:2] != wanted[:2]:
-        raise refused(step, "it resizes other axes than height and width")
+        raise refused(step, "it resizes axes other than height and width")
     if mode == "cubic" or where not in _FLAGS or (where == "pytorch_half_pixel" and 1 in wanted[2:]):
         raise refused(step, f"mode {mode} with {where} coordinates")
 
@@ -91,7 +91,7 @@ def _nearest_flags(step: IntegerOp, sizes: tuple[int, ...], wanted: tuple[int, .
         if all(_onnx_pixels(step, a, b) == _tflite_pixels(align, half, a, b) for a, b in zip(sizes, wanted, strict=True)):
             return align, half
     rounding = step.node.attributes.get_string("nearest_mode", "round_prefer_floor")
-    raise refused(step, f"nearest pixels chosen by {_coordinates(step)} and {rounding} are none that TFLite chooses")
+    raise refused(step, f"nearest pixels chosen by {_coordinates(step)} and {rounding} are not among those that TFLite supports")
 
 
 def _onnx_pixels(step: IntegerOp, size: int, wanted: int) -> list[int]:

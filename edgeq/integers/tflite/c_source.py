@@ -40,7 +40,7 @@ def c_source(model: bytes, name: str, inputs: int = 1, outputs: int = 1) -> CSou
         "#include <stdint.h>",
         "",
         f"// The smallest arena, in steps of {ARENA_STEP} bytes, that TFLite Micro allocates this model in on a 64-bit host:",
-        "// an upper bound for chips of 32 bits, whose pointers are half as long. Kernels of a chip's own library may want more.",
+        "// an upper bound for 32-bit chips, whose pointers are half as long. Kernels of a chip's own library may need more.",
         f"#define {symbol.upper()}_ARENA_BYTES {arena}",
         "",
         "// real = scale * (code - zero point); images are [1, height, width, channels]",

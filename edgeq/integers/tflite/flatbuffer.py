@@ -22,7 +22,7 @@ class TfTensor:
     shape: tuple[int, ...]
     #: numpy name
     dtype: str
-    #: [1], or [C] along `axis`; None without a grid, and zero_point likewise
+    #: [1], or [C] along `axis`; None without a grid; the same holds for zero_point
     scale: F32 | None = None
     zero_point: I64 | None = None
     axis: int = 0

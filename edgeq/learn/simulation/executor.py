@@ -56,7 +56,7 @@ class Executor:
                 what = f"Operator {node.op_type} cannot be run in torch."
                 raise UnsupportedOp(what, f"node {node.name}", "Replace the operator in the float model.")
             if node.op_type not in SEVERAL and any(value.uses() for value in node.outputs[1:]):
-                what = f"The further outputs of {node.op_type} cannot be made in torch."
+                what = f"The outputs of {node.op_type} after the first cannot be computed in torch."
                 raise UnsupportedOp(what, f"node {node.name}", "Replace the operator in the float model.")
         self.inputs = tuple(str(value.name) for value in model.graph.inputs)
         self.outputs = tuple(str(value.name) for value in model.graph.outputs)

@@ -68,7 +68,7 @@ class Samples:
             self._file.write(np.ascontiguousarray(array).tobytes())
             self._file.write(bytes(-array.nbytes % 8))  # every array begins at a multiple of 8, which suits all dtypes
         except OSError as error:
-            what = f"What blocks are fed cannot be kept: {error.strerror}."
+            what = f"The inputs of blocks cannot be stored: {error.strerror}."
             raise BadData(what, "temporary files", "Free some space, set TMPDIR to a larger disk, or give fewer --samples.") from error
         self._map = None
         return _Place(offset, array.shape, array.dtype)

@@ -15,7 +15,7 @@ from edgeq.errors import BadCheckpoint
 from edgeq.io.save import atomic_write_bytes
 
 FORMAT = "edgeq-checkpoint-1"
-MEND = "Leave --resume out to start anew, or name the checkpoint of this run."
+_FIX = "Leave --resume out to start again, or name the checkpoint of this run."
 
 #: the state of an optimizer, as torch.optim writes and reads it
 OptimizerState = dict[str, object]
@@ -86,7 +86,7 @@ def load_checkpoint(path: Path, identity: Identity) -> State:
     found = _read(path)
     other = [name for name, value in vars(identity).items() if found["identity"].get(name) != value]
     if other:
-        raise BadCheckpoint(f"The checkpoint is of another run: {', '.join(other)} not the same", str(path), MEND)
+        raise BadCheckpoint(f"The checkpoint is of another run: {', '.join(other)} not the same", str(path), _FIX)
     return State(**found["state"])
 
 
@@ -94,9 +94,9 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
-        raise BadCheckpoint(f"The checkpoint cannot be read: {error.strerror or error}", str(path), MEND) from error
+        raise BadCheckpoint(f"The checkpoint cannot be read: {error.strerror or error}", str(path), _FIX) from error
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise BadCheckpoint("The file is not a checkpoint, or a damaged one", str(path), MEND) from error
+        raise BadCheckpoint("The file is not a checkpoint, or a damaged one", str(path), _FIX) from error
     if not isinstance(found, dict) or found.get("format") != FORMAT:
-        raise BadCheckpoint(f"The file is not a checkpoint of the format {FORMAT}", str(path), MEND)
+        raise BadCheckpoint(f"The file is not a checkpoint of the format {FORMAT}", str(path), _FIX)
     return found

@@ -57,15 +57,15 @@ def trained(
     hashes: of the float model, and of the state in which the student starts. Raises what fine_tune
     raises.
     """
-    wish = recipe.finetune
-    if wish.labels and data.labels is None:
+    tuning = recipe.finetune
+    if tuning.labels and data.labels is None:
         raise BadData("The data has no labels to train with.", data.name, "Give labelled data, or leave --labels out.")
-    lesson = Distillation(student, teacher, data, wish, recipe.seed).lesson()
-    epochs = wish.epochs or (planned_epochs(resume) if resume is not None else _fitting(lesson, wish.minutes or 1.0))
+    lesson = Distillation(student, teacher, data, tuning, recipe.seed).lesson()
+    epochs = tuning.epochs or (planned_epochs(resume) if resume is not None else _fitting(lesson, tuning.minutes or 1.0))
     # many steps at a high rate pay off only after the rate has fallen: the last epochs are usually
     # the best, so that by default training does not stop early
-    schedule = Schedule(epochs, wish.rate or rate_for(student.mean_bits), wish.patience or epochs, recipe.seed)
-    settings = hashlib.sha256(wish.model_dump_json(exclude={"epochs", "minutes"}).encode()).hexdigest()
+    schedule = Schedule(epochs, tuning.rate or rate_for(student.mean_bits), tuning.patience or epochs, recipe.seed)
+    settings = hashlib.sha256(tuning.model_dump_json(exclude={"epochs", "minutes"}).encode()).hexdigest()
     state = train(lesson, schedule, Identity(*hashes, data.hash, settings), progress, keep=keep, resume=resume)
     first, last = state.start_score, state.best_score
     progress.note(f"fine-tuning: held-out loss {first:.5g} -> {last:.5g}, epoch {state.best_epoch} of {state.epoch} kept")

@@ -58,8 +58,8 @@ class Distillation:
     The error of each inner value is divided by the variance of the teacher's value.
     """
 
-    def __init__(self, student: Student, teacher: Executor, data: Dataset, wish: FineTuneWish, seed: int) -> None:
-        self.student, self.teacher, self.data, self.wish, self.seed = student, teacher, data, wish, seed
+    def __init__(self, student: Student, teacher: Executor, data: Dataset, tuning: FineTuneWish, seed: int) -> None:
+        self.student, self.teacher, self.data, self.tuning, self.seed = student, teacher, data, tuning, seed
         inside = {name: read for name, read in student.inner.items() if name in teacher.made and name not in teacher.outputs}
         self.inside = inside
         self.losses: dict[str, Loss] = {}
@@ -74,7 +74,7 @@ class Distillation:
     def _look(self) -> None:
         """Choose losses and measure the variances on the teacher's answers to held-out data."""
         with torch.no_grad():
-            feeds = next(held_out(self.data, self.wish.batch))[1]
+            feeds = next(held_out(self.data, self.tuning.batch))[1]
             answers = self.teacher.forward(tensors(feeds), tuple(self.inside))
         self.losses = {name: choose_loss(answers[name], classifies=False) for name in self.teacher.outputs}
         self.spread = {name: answers[name].var(unbiased=False).clamp_min(SMALLEST) for name in self.inside}
@@ -82,9 +82,9 @@ class Distillation:
     def batches(self, epoch: int) -> Iterator[Material]:
         """The batches of an epoch, which depend on seed and epoch alone."""
         chance = np.random.default_rng([self.seed, epoch, 1])
-        labels = None if self.data.labels is None or not self.wish.labels else torch.from_numpy(np.array(self.data.labels))
-        for samples, feeds in training_batches(self.data, self.wish.batch, seed=self.seed, epoch=epoch):
-            given = tensors(feeds if labels is not None else blended(feeds, self.wish.mix, chance))
+        labels = None if self.data.labels is None or not self.tuning.labels else torch.from_numpy(np.array(self.data.labels))
+        for samples, feeds in training_batches(self.data, self.tuning.batch, seed=self.seed, epoch=epoch):
+            given = tensors(feeds if labels is not None else blended(feeds, self.tuning.mix, chance))
             with torch.no_grad():
                 wanted = self.teacher.forward(given, tuple(self.inside))
             yield Material(given, wanted, None if labels is None else labels[list(samples)])
@@ -95,13 +95,13 @@ class Distillation:
         total = self._outputs(found, batch.wanted)
         if batch.labels is not None:
             first = self.teacher.outputs[0]
-            total = with_labels(total, found[first], batch.labels, self.losses[first], self.wish.labels)
+            total = with_labels(total, found[first], batch.labels, self.losses[first], self.tuning.labels)
         return total + self._inner(found, batch.wanted)
 
     def score(self) -> float:
         """The loss of the outputs on the held-out samples, without labels."""
         total, count = 0.0, 0
-        for number, (samples, feeds) in enumerate(held_out(self.data, self.wish.batch)):
+        for number, (samples, feeds) in enumerate(held_out(self.data, self.tuning.batch)):
             given = tensors(feeds)
             if number == len(self.answers):  # the teacher does not change: its answers are kept
                 self.answers.append(self.teacher.forward(given))

@@ -41,17 +41,17 @@ def reconstruct(draft: Draft, data: Dataset, progress: Progress) -> Plan:
     is used. Raises UnsupportedOp, BadTraining, BadData (no room for temporary files).
     """
     progress.start("prepare reconstruction", None)
-    recipe, wish = draft.task.recipe, draft.task.recipe.finetune
+    recipe, tuning = draft.task.recipe, draft.task.recipe.finetune
     student, teacher = Simulation(draft), Executor(draft.model)
     if not student.weights:
-        progress.note("reconstruction: no weight runs in integers, nothing to learn")
+        progress.note("reconstruction: no weight runs in integers: there is nothing to learn")
         return draft.plan
     parted = _parted(teacher, data)
-    blocks = blocks_of(student, teacher, LAYERS[wish.reconstruct], parted)
-    size = wish.batch if data.fixed_batch is None and parted(teacher.outputs) == set(teacher.outputs) else 1
-    progress.start("reconstruct", len(blocks) * wish.steps)
+    blocks = blocks_of(student, teacher, LAYERS[tuning.reconstruct], parted)
+    size = tuning.batch if data.fixed_batch is None and parted(teacher.outputs) == set(teacher.outputs) else 1
+    progress.start("reconstruct", len(blocks) * tuning.steps)
     with deterministic(), ExitStack() as files:
-        flow = _Flow(student, teacher, wish, size, recipe.seed, files)
+        flow = _Flow(student, teacher, tuning, size, recipe.seed, files)
         flow.fill(data)
         first = last = flow.missing(whole(student, teacher))
         for number, block in enumerate(blocks):
@@ -94,8 +94,8 @@ class _Flow:
     size: number of samples that run at once. files: closes the temporary files.
     """
 
-    def __init__(self, student: Simulation, teacher: Executor, wish: FineTuneWish, size: int, seed: int, files: ExitStack) -> None:
-        self._student, self._teacher, self._wish, self._size, self._seed, self._files = student, teacher, wish, size, seed, files
+    def __init__(self, student: Simulation, teacher: Executor, tuning: FineTuneWish, size: int, seed: int, files: ExitStack) -> None:
+        self._student, self._teacher, self._tuning, self._size, self._seed, self._files = student, teacher, tuning, size, seed, files
         self._learned: set[str] = set()
         self._fed = self._real = self._wanted = self._open()
 
@@ -149,11 +149,11 @@ class _Flow:
         self._learned |= block.student.read
         before = self._error(block, spread)
         if not lesson.learns:
-            progress.advance(self._wish.steps)
+            progress.advance(self._tuning.steps)
             return before, before
         chance = np.random.default_rng([self._seed, number])
-        for step in range(self._wish.steps):
-            lesson.step(*self._batch(block, chance), step / self._wish.steps)
+        for step in range(self._tuning.steps):
+            lesson.step(*self._batch(block, chance), step / self._tuning.steps)
             progress.advance()
         lesson.settle()
         after = self._error(block, spread)

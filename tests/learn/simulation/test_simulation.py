@@ -70,9 +70,9 @@ def test_a_hard_sigmoid_of_zero_is_rounded_as_the_runtime_does() -> None:
 
 
 @pytest.mark.parametrize("refits", [False, True], ids=["gradient", "refit"])
-@pytest.mark.parametrize("wish", [{}, {"granularity": "group:8"}, {"granularity": "channel"}, {"prune": "0.5"}], ids=str)
-def test_codebooks_of_4_bits_stay_codebooks_of_4_bits(wish: dict[str, str], refits: bool) -> None:
-    room = classroom(net(), "cpu", Recipe(codebook=CodebookWish.model_validate({"bits": 4} | wish)), refits=refits)
+@pytest.mark.parametrize("codebook", [{}, {"granularity": "group:8"}, {"granularity": "channel"}, {"prune": "0.5"}], ids=str)
+def test_codebooks_of_4_bits_stay_codebooks_of_4_bits(codebook: dict[str, str], refits: bool) -> None:
+    room = classroom(net(), "cpu", Recipe(codebook=CodebookWish.model_validate({"bits": 4} | codebook)), refits=refits)
     assert any(weight.format == "codebook" for weight in room.plan.weights.values())
     assert room.student.learned() == room.plan
     assert_exported_equals_simulated(room)
@@ -81,7 +81,7 @@ def test_codebooks_of_4_bits_stay_codebooks_of_4_bits(wish: dict[str, str], refi
     assert {key for key in before if not np.array_equal(before[key].codes, after[key].codes)} == set(before)
     assert {key: storage(weight) for key, weight in before.items()} == {key: storage(weight) for key, weight in after.items()}
     assert_exported_equals_simulated(room)  # rewriting refuses a weight of more values than its table has
-    for key in [key for key in after if "prune" in wish and before[key].format == "codebook"]:
+    for key in [key for key in after if "prune" in codebook and before[key].format == "codebook"]:
         assert not codes(after, key)[codes(before, key) == 0].any()
 
 

@@ -95,8 +95,8 @@ class Bench:
         return blocks_of(self.room.student, Executor(self.draft.model), layers, set)
 
 
-def bench(proto: onnx.ModelProto, target: str = "cpu", feeds: Mapping[str, AnyArray] | None = None, **wish: object) -> Bench:
-    recipe = Recipe.model_validate({"finetune": SHORT, **wish})
+def bench(proto: onnx.ModelProto, target: str = "cpu", feeds: Mapping[str, AnyArray] | None = None, **settings: object) -> Bench:
+    recipe = Recipe.model_validate({"finetune": SHORT, **settings})
     room = classroom(proto, target, changed(recipe, finetune=FineTuneWish()))
     draft = Draft.of(replace(room.task, recipe=recipe), room.plan)
     return Bench(room, draft, open_dataset(dict(feeds or room.feeds), input_specs(room.model)))
@@ -120,10 +120,10 @@ def test_the_exponent_falls_after_the_warm_up() -> None:
 
 
 @pytest.mark.parametrize(
-    "wish", [{}, {"codebook": CodebookWish(bits=4)}, {"codebook": CodebookWish(bits=3, granularity="channel", prune="0.5")}]
+    "settings", [{}, {"codebook": CodebookWish(bits=4)}, {"codebook": CodebookWish(bits=3, granularity="channel", prune="0.5")}]
 )
-def test_rounding_begins_and_settles_at_the_codes_of_the_plan(wish: dict[str, object]) -> None:
-    for weight in bench(residual(), **wish).room.student.weights:
+def test_rounding_begins_and_settles_at_the_codes_of_the_plan(settings: dict[str, object]) -> None:
+    for weight in bench(residual(), **settings).room.student.weights:
         began = weight.whole().detach()
         soft = SoftRounding(weight)
         assert float((soft.whole() - began).detach().abs().max()) <= (1.0 if weight.table is None else float(np.ptp(began.numpy())))
@@ -168,7 +168,7 @@ def test_bad_rounding_is_improved_and_the_export_is_what_was_learned(parts: str)
 
 
 @pytest.mark.parametrize(
-    ("target", "wish"),
+    ("target", "settings"),
     [
         pytest.param("cpu", {"codebook": CodebookWish(bits=2)}, marks=pytest.mark.slow),
         ("cpu", {"codebook": CodebookWish(bits=3, granularity="channel", prune="0.5")}),
@@ -176,8 +176,8 @@ def test_bad_rounding_is_improved_and_the_export_is_what_was_learned(parts: str)
         pytest.param("dsp_int8", COARSE, marks=pytest.mark.slow),
     ],
 )
-def test_what_is_learned_is_exported_bit_for_bit(target: str, wish: dict[str, object]) -> None:
-    found = bench(rich_net(), target, **wish)
+def test_what_is_learned_is_exported_bit_for_bit(target: str, settings: dict[str, object]) -> None:
+    found = bench(rich_net(), target, **settings)
     learned = found.learn()
     exported, simulated = found.run(learned), found.simulate(learned)
     assert learned.weights != found.room.plan.weights

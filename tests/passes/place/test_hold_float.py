@@ -59,4 +59,4 @@ def test_a_pool_is_float_where_its_integer_kernel_is_slow() -> None:
     made = quantize(model, {"x": np.random.default_rng(1).normal(size=(16, 8, 64, 64)).astype(np.float32)}, prove=False)
     runs = {node.op_type: (node.runs_as, node.reason) for node in prove_placement(made.model, model).nodes}
     assert runs["MaxPool"][0] == "float"
-    assert "slow unless a Conv stands right before it" in runs["MaxPool"][1]
+    assert "slow unless a Conv comes right before it" in runs["MaxPool"][1]
