@@ -47,7 +47,7 @@ def targets(
         Screen(True, screen.quiet).show(schema, lambda: "")  # a schema is printed only as JSON
     else:
         raise BadRecipe(
-            "edgeq targets does not take these words.",
+            "edgeq targets has no such form.",
             " ".join(("targets", action, name or "")),
             "Use: edgeq targets, edgeq targets show NAME, or edgeq targets schema.",
         )

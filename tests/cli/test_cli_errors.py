@@ -237,7 +237,7 @@ def test_explain_refuses_a_plan_that_did_not_make_the_model(room: Room, tmp_path
 
 
 def test_targets_refuses(capsys: Capsys) -> None:
-    check_refusal(run(capsys, "targets", "shwo", "cpu"), "not a form")
+    check_refusal(run(capsys, "targets", "shwo", "cpu"), "has no such form")
     check_refusal(run(capsys, "targets", "show", "tpu"), "no target named")
 
 

@@ -208,7 +208,7 @@ def test_text_arrays() -> None:
 
 
 def test_ragged_lists() -> None:
-    assert "no array" in refusal({"image": [[1, 2], [3]]}).what
+    assert "not an array" in refusal({"image": [[1, 2], [3]]}).what
 
 
 @pytest.mark.parametrize("labels", [np.arange(9), np.arange(20).reshape(10, 2), np.linspace(0, 1, 10)])

@@ -101,8 +101,8 @@ def test_without_labels_and_floors_every_width_is_trained() -> None:
 def test_what_does_not_go_together_is_refused(capsys: pytest.CaptureFixture[str], room: Path) -> None:
     out = ("-o", str(room / "out.onnx"))
     assert "has no labels" in tune(capsys, room, "plain.npz", "--bits", "8,4", "--max-drop", "0.5", *out).err
-    assert "no widths" in tune(capsys, room, "plain.npz", "--bits", "8,7", *out).err
-    assert "no widths" in tune(capsys, room, "plain.npz", "--bits", "4,4", *out).err
+    assert "not widths" in tune(capsys, room, "plain.npz", "--bits", "8,7", *out).err
+    assert "not widths" in tune(capsys, room, "plain.npz", "--bits", "4,4", *out).err
     assert "for one int8 model" in tune(capsys, room, "plain.npz", "--bits", "8,4", "--keep", str(room / "k.ckpt"), *out).err
     assert "there are none" in tune(capsys, room, "plain.npz", "--granularity", "channel", *out).err
     assert not list(room.glob("out*"))

@@ -104,7 +104,7 @@ def test_a_relu_that_the_zero_point_does_not_replace_keeps_the_conv_in_float() -
     found = prove_placement(toy(body))
     assert statuses(found)["conv"] == "float"
     assert statuses(found)["relu"] == "vanished"
-    assert "zero point 128 behind its Relu does not make the Relu redundant" in reasons(found)["conv"]
+    assert "zero point 128 after its Relu does not make the Relu redundant" in reasons(found)["conv"]
     assert found.inner_qdq == 2  # dq_in and q_out; the constant weight's conversion does not count
     assert found.macs_int8_pct == 0.0
 

@@ -21,8 +21,8 @@ CASES = {
     ),
     "graph output": (IN + WEIGHT + "[n] y = Conv(xd, wd)", "its output y is a graph output"),
     "float reader": (IN + WEIGHT + "[n] c = Conv(xd, wd)  [r] f = Sin(c)  [e] g = Sqrt(f)  [a] y = Add(g, c)", "read in float by"),
-    "relu": (IN + WEIGHT + "[n] a = Conv(xd, wd)  c = Relu(a) " + OUT.replace("z)", "z128)"), "zero point 128 behind its Relu"),
-    "relu unquantized": (IN + WEIGHT + "[n] a = Conv(xd, wd)  y = Relu(a)", "the output of the Relu behind it, y, is not quantized"),
+    "relu": (IN + WEIGHT + "[n] a = Conv(xd, wd)  c = Relu(a) " + OUT.replace("z)", "z128)"), "zero point 128 after its Relu"),
+    "relu unquantized": (IN + WEIGHT + "[n] a = Conv(xd, wd)  y = Relu(a)", "the output of the Relu after it, y, is not quantized"),
     "grids": (IN + "[n] c = MaxPool<kernel_shape = [2, 2]>(xd) " + OUT, "the scale or zero point of its output is not that of its input"),
     "beta": (
         "[q1] aq = QuantizeLinear(x, s, z)  ad = DequantizeLinear(aq, s, z)  [n] c = Gemm<beta = 2.0>(ad, ad, ad) " + OUT,

@@ -173,7 +173,7 @@ def test_made_up_feeds_fit_and_repeat() -> None:
 
 
 def test_a_size_that_nobody_gave_is_asked_for() -> None:
-    with pytest.raises(BadRecipe, match="known at run time") as caught:
+    with pytest.raises(BadRecipe, match="known only at run time") as caught:
         made_up_feeds(SPECS, {})
     assert "--shape ids=" in caught.value.fix
 

@@ -41,7 +41,7 @@ def test_a_stopped_search_goes_on(sent: signal.Signals, code: int, tmp_path: Pat
     assert process.returncode == code, err
     assert not out.exists()
     assert "Traceback" not in err
-    assert ("best.plan.json; the same command goes on" in err) == (sent == signal.SIGINT)
+    assert ("best.plan.json; the same command continues" in err) == (sent == signal.SIGINT)
     kept = (work / "search.jsonl").read_bytes()
     whole = kept[: kept.rindex(b"\n") + 1]
     measured = whole.count(b"\n") - 1  # the first line is the heading
