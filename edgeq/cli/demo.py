@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from edgeq.cli import options as o
 from edgeq.cli.asked import Asked, offers
-from edgeq.cli.outputs import check_folder, make_folder, plan_path, write_report
+from edgeq.cli.outputs import check_folder, make_folder, plan_path
+from edgeq.cli.writing import write_report
 from edgeq.errors import MissingExtra
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import typer
 from edgeq.cli.asked import Asked
 from edgeq.cli.options import FLOORS
 from edgeq.errors import BadModel, BadRecipe, FloorMissed
-from edgeq.runtimes.table import DEFAULT, RUNTIMES, RuntimeName, look_up
+from edgeq.runtimes.table import DEFAULT, RUNTIMES, look_up
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -74,7 +74,7 @@ def prove_runtime(asked: Asked, request: RuntimeRequest) -> None:
             raise FloorMissed(what, ", ".join(floats), "Quantize for a target of this runtime; see edgeq targets.")
 
 
-def _runtime(request: RuntimeRequest) -> RuntimeName:
+def _runtime(request: RuntimeRequest) -> str:
     """The name of the runtime. Raises BadRecipe if it is unknown or does not take the file."""
     tflite = request.model.suffix == ".tflite"
     if tflite and (request.runtime == DEFAULT or look_up(request.runtime).takes == "onnx"):

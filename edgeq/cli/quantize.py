@@ -9,7 +9,8 @@ import typer
 from edgeq.cli import options as o
 from edgeq.cli.asked import Asked, offers
 from edgeq.cli.beside import Beside
-from edgeq.cli.outputs import Files, check_report, finish, plan_path
+from edgeq.cli.outputs import check_report, plan_path
+from edgeq.cli.writing import Files, finish
 
 if TYPE_CHECKING:
     from edgeq.calibration.statistics_file import Statistics

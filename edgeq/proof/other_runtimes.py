@@ -25,7 +25,7 @@ from edgeq.proof.distance import Distance, measure_distance
 from edgeq.runtimes.protocol import OpenedModel
 from edgeq.runtimes.ran_operator import RanOperator
 from edgeq.runtimes.runtime import Request, Runtime
-from edgeq.runtimes.table import RuntimeName, look_up
+from edgeq.runtimes.table import look_up
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class ProofSubject:
 
 
 def prove_in(
-    runtime: RuntimeName,
+    runtime: str,
     subject: ProofSubject,
     dataset: Dataset | None = None,
     *,

@@ -9,14 +9,11 @@ import importlib.util
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from edgeq.errors import BadRecipe, MissingExtra
 from edgeq.runtimes.protocol import OpenedModel
 from edgeq.runtimes.ran_operator import RanOperator
-
-if TYPE_CHECKING:
-    from edgeq.runtimes.table import RuntimeName
 
 #: the extra of edgeq that installs every runtime of the table
 EXTRA = "backends"
@@ -52,8 +49,8 @@ class Opened:
 class Runtime:
     """One row of edgeq.runtimes.table."""
 
-    #: as --runtime names it; its module in edgeq.runtimes has the same name
-    name: RuntimeName
+    #: as --runtime names it and the table lists it; its module in edgeq.runtimes has the same name
+    name: str
     #: what pip installs; it is part of the extra [backends]
     package: str
     #: the package's name in Python

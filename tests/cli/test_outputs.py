@@ -11,7 +11,8 @@ import pytest
 from edgeq.api import quantize
 from edgeq.cli.asked import asked_from
 from edgeq.cli.options import SharedOptions
-from edgeq.cli.outputs import Files, check_folder, check_outputs, check_report, plan_path, write
+from edgeq.cli.outputs import check_folder, check_outputs, check_report, plan_path
+from edgeq.cli.writing import Files, write
 from edgeq.errors import BadOutput
 from edgeq.report.quantized import Quantized
 from edgeq.schema.recipe import Floors, Recipe

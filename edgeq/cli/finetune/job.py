@@ -7,8 +7,9 @@ from pathlib import Path
 
 from edgeq.cli.asked import Asked
 from edgeq.cli.finetune.width_files import check_float, checkpoint_path, of_width, refuse_single
-from edgeq.cli.outputs import Files, check_outputs, check_report, plan_path
+from edgeq.cli.outputs import check_outputs, check_report, plan_path
 from edgeq.cli.settings import Compute
+from edgeq.cli.writing import Files
 from edgeq.errors import BadRecipe
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgeq.cli.finetune.job import Job
-from edgeq.cli.outputs import finish
+from edgeq.cli.writing import finish
 from edgeq.errors import FloorMissed
 
 

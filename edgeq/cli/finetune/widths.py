@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgeq.cli.finetune.job import Job
 from edgeq.cli.finetune.widths_table import report_of, row_of, widths_text
-from edgeq.cli.outputs import write
+from edgeq.cli.writing import write
 from edgeq.errors import FloorMissed
 from edgeq.learn.door import Checkpoint
 from edgeq.palettize.integer_widths import fine_tune_widths

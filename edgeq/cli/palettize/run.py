@@ -12,8 +12,8 @@ from rich.text import Text
 
 from edgeq.api import Quantized, quantize
 from edgeq.cli.asked import Asked
-from edgeq.cli.outputs import write_report
 from edgeq.cli.settings import with_settings
+from edgeq.cli.writing import write_report
 from edgeq.data.dataset import Dataset
 from edgeq.data.open import open_dataset
 from edgeq.errors import FloorMissed
