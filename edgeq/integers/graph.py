@@ -16,8 +16,6 @@ from edgeq.graph.read import clip_bounds, constant, is_op
 from edgeq.numerics.arrays import AnyArray
 from edgeq.numerics.grid import QuantParams
 
-_PAIR = ("QuantizeLinear", "DequantizeLinear")
-
 
 @dataclass(frozen=True, eq=False)
 class Operand:

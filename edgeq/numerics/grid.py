@@ -34,18 +34,7 @@ class PerChannel:
     axis: int
 
 
-@dataclass(frozen=True)
-class PerGroup:
-    """One scale per `size` neighbours along `axis`.
-
-    x [A, B], axis 1 -> scale [A, ceil(B / size)].
-    """
-
-    axis: int
-    size: int
-
-
-Granularity = PerTensor | PerChannel | PerGroup
+Granularity = PerTensor | PerChannel
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,8 +151,6 @@ def _along(rank: int, grid: QuantParams) -> tuple[F32, I32]:
     """Scale and zero point, shaped to broadcast over a tensor of `rank` dimensions."""
     if isinstance(grid.granularity, PerTensor):
         return grid.scale, grid.zero_point
-    if isinstance(grid.granularity, PerGroup):
-        raise NotImplementedError("group grids are expanded by their pass, not here")
     shape = [1] * rank
     shape[grid.granularity.axis] = -1
     return grid.scale.reshape(shape), grid.zero_point.reshape(shape)

@@ -9,14 +9,53 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypedDict
 
 from edgeq.errors import BadOutput
 
-#: a value of a measurement
-Number = float | int | str | bool | None | list[str]
-Record = dict[str, Number]
+#: a measurement: the name of the candidate, and the fields of one of the kinds below
+Record = Mapping[str, object]
 
 _FILE, _VERSION = "search.jsonl", 1
+
+
+class Judgement(TypedDict):
+    """A candidate on all data."""
+
+    #: 10 log10(signal / noise) of the first output, dB
+    sqnr_db: float
+    #: share of the samples with the float model's first choice, 0..1; None: not a classifier
+    agreement: float | None
+    #: top-1, 0..1; None: the data has no labels
+    accuracy: float | None
+    #: share of multiply-accumulates in integers, by plan
+    integer_pct: float
+    #: size of the file
+    bytes: int
+    #: one line for each floor that is missed
+    missed: list[str]
+
+
+class NotBuilt(TypedDict):
+    """A candidate for which there is no model."""
+
+    bytes: None
+
+
+class Ranking(TypedDict):
+    """A candidate's draft on a part of the data."""
+
+    #: as in Judgement; None: there is no model
+    sqnr_db: float | None
+
+
+class Look(TypedDict):
+    """One timing of a candidate."""
+
+    #: median of paired times against the float model
+    ratio: float
+    #: half the 95 % interval of the ratio
+    margin: float
 
 
 class Journal:
@@ -33,7 +72,7 @@ class Journal:
         cannot be used, or holds the journal of another search or a damaged one.
         """
         self.folder = folder
-        self.records: dict[str, Record] = {}
+        self.records: dict[str, dict[str, object]] = {}
         self._path = None if folder is None else folder / _FILE
         if self._path is None:
             return
@@ -49,11 +88,11 @@ class Journal:
         """Whether it holds any record."""
         return bool(self.records)
 
-    def get(self, key: str) -> Record | None:
+    def get(self, key: str) -> dict[str, object] | None:
         """The record of a key, or None."""
         return self.records.get(key)
 
-    def put(self, key: str, record: Mapping[str, Number]) -> None:
+    def put(self, key: str, record: Record) -> None:
         """Add a record. Once this has returned, the record survives the end of the process."""
         self.records[key] = dict(record)
         if self._path is not None:
@@ -75,7 +114,7 @@ class Journal:
             self.records[str(line.pop("key", ""))] = line
 
 
-def _parsed(line: bytes, path: Path) -> Record:
+def _parsed(line: bytes, path: Path) -> dict[str, object]:
     try:
         found = json.loads(line)
     except ValueError:
@@ -85,7 +124,7 @@ def _parsed(line: bytes, path: Path) -> Record:
     return found
 
 
-def _append(path: Path, record: Mapping[str, Number]) -> None:
+def _append(path: Path, record: Record) -> None:
     """Append one line in one write, and sync it."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     try:

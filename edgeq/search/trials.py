@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import sqrt
 from time import monotonic
+from typing import TypeVar, cast
 
 import onnx_ir as ir
 
@@ -21,7 +22,7 @@ from edgeq.proof.latency import Latency, Timing, measure_latency
 from edgeq.schema.recipe import Recipe
 from edgeq.search.builder import Builder
 from edgeq.search.candidates import Candidate, integer_share
-from edgeq.search.journal import Journal, Number, Record
+from edgeq.search.journal import Journal, Judgement, Look, NotBuilt, Ranking, Record
 from edgeq.search.points import Point
 
 #: number of samples that suffice to rank layers, and of pieces in which they are spread over the
@@ -31,6 +32,10 @@ RANKING_SAMPLES, RANKING_PIECES = 128, 16
 GLANCE_S, LOOK_S = 1.0, 3.0
 #: threads of the timings that decide: one, as on small devices, and onnxruntime's own choice
 THREADS = (1, 0)
+
+
+#: the kind of record that a measurement gives
+R = TypeVar("R", bound=Record)
 
 
 class OutOfTime(Exception):
@@ -93,7 +98,7 @@ class Trials:
         Raises OutOfTime.
         """
         record = self._measured(f"judge {candidate.key}", candidate, self._judge)
-        if record.get("bytes") is None:
+        if record["bytes"] is None:
             return None
         point = _point(candidate, record)
         self.seen(point)
@@ -104,8 +109,8 @@ class Trials:
 
         Raises OutOfTime.
         """
-        found = self._measured(f"rank {candidate.key}", candidate, self._rank).get("sqnr_db")
-        return None if found is None else float(found)  # type: ignore[arg-type]  # the journal's own number
+        found = self._measured(f"rank {candidate.key}", candidate, self._rank)["sqnr_db"]
+        return None if found is None else float(found)
 
     def time(self, point: Point, *, sure: bool = False) -> Point:
         """The point with its latency. Raises OutOfTime.
@@ -120,7 +125,7 @@ class Trials:
         return timed
 
     def _timing(self, candidate: Candidate, threads: int, seconds: float) -> tuple[float, float]:
-        def work(wanted: Candidate) -> dict[str, Number]:
+        def work(wanted: Candidate) -> Look:
             plan = self.builder.draft(wanted)
             assert plan is not None  # it was judged
             feeds = next(iter(self.data.batches(1, 0, self.data.fixed_batch or 1))).feeds
@@ -128,9 +133,9 @@ class Trials:
             return {"ratio": found.ratio, "margin": margin(found)}
 
         record = self._measured(f"time {threads} {seconds:g} {candidate.key}", candidate, work)
-        return float(record["ratio"]), float(record["margin"])  # type: ignore[arg-type]  # the journal's own numbers
+        return float(record["ratio"]), float(record["margin"])
 
-    def _measured(self, key: str, candidate: Candidate, work: Callable[[Candidate], dict[str, Number]]) -> Record:
+    def _measured(self, key: str, candidate: Candidate, work: Callable[[Candidate], R]) -> R:
         """The measurement from the journal, or a new one that is added to it."""
         known = self.journal.get(key)
         if known is None:
@@ -140,9 +145,9 @@ class Trials:
             self.journal.put(key, {"name": candidate.name, **work(candidate)})
             known = self.journal.records[key]
         self.progress.advance()
-        return known
+        return cast(R, known)  # what `work` once noted under this key
 
-    def _rank(self, candidate: Candidate) -> dict[str, Number]:
+    def _rank(self, candidate: Candidate) -> Ranking:
         plan = self.builder.draft(candidate)
         if plan is None:
             return {"sqnr_db": None}
@@ -151,7 +156,7 @@ class Trials:
         )
         return {"sqnr_db": found.outputs[0].sqnr_db}
 
-    def _judge(self, candidate: Candidate) -> dict[str, Number]:
+    def _judge(self, candidate: Candidate) -> Judgement | NotBuilt:
         plan = self.builder.plan(candidate)
         if plan is None:
             return {"bytes": None}
@@ -176,6 +181,13 @@ def margin(latency: Latency) -> float:
     return 1.57 * latency.spread / sqrt(latency.runs)
 
 
-def _point(candidate: Candidate, record: Record) -> Point:
-    numbers = {name: record[name] for name in ("sqnr_db", "agreement", "accuracy", "integer_pct", "bytes")}
-    return Point(candidate, missed=tuple(record["missed"] or ()), **numbers)  # type: ignore[arg-type]  # the journal's own numbers
+def _point(candidate: Candidate, found: Judgement) -> Point:
+    return Point(
+        candidate,
+        sqnr_db=found["sqnr_db"],
+        agreement=found["agreement"],
+        accuracy=found["accuracy"],
+        integer_pct=found["integer_pct"],
+        bytes=found["bytes"],
+        missed=tuple(found["missed"]),
+    )

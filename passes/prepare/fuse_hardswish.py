@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,9 @@ import onnx_ir as ir
 
 from edgeq.graph.edit import retire
 from edgeq.graph.read import attribute_float, constant, is_op, nodes, only_consumer
+
+#: the x of a part of a HardSwish, and the nodes that compute the part, in the order of removal
+Match = tuple[ir.Value, list[ir.Node]]
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class FuseHardSwish(ir.passes.InPlacePass):
         return ir.passes.PassResult(model, modified=changed)
 
 
-def match_hardswish(node: ir.Node) -> tuple[ir.Value, list[ir.Node]] | None:
+def match_hardswish(node: ir.Node) -> Match | None:
     """The x of a HardSwish that ends in `node`, and its other nodes in the order of removal."""
     scaled = _sixth(node)
     if scaled is not None:  # case 3
@@ -45,16 +49,16 @@ def match_hardswish(node: ir.Node) -> tuple[ir.Value, list[ir.Node]] | None:
     return _gated(node, _hard_sigmoid) if is_op(node, "Mul") else None  # cases 1 and 2
 
 
-def _gated(product: ir.Node, gate: object) -> tuple[ir.Value, list[ir.Node]] | None:
+def _gated(product: ir.Node, gate: Callable[[ir.Value], Match | None]) -> Match | None:
     for index in (0, 1):
         x, side = product.inputs[index], product.inputs[1 - index]
-        found = None if side is None else gate(side)  # type: ignore[operator]
+        found = None if side is None else gate(side)
         if x is not None and found is not None and found[0] is x:
-            return found  # type: ignore[no-any-return]
+            return found
     return None
 
 
-def _hard_sigmoid(value: ir.Value) -> tuple[ir.Value, list[ir.Node]] | None:
+def _hard_sigmoid(value: ir.Value) -> Match | None:
     """x, and the nodes that compute it, when the value is clip(x + 3, 0, 6) / 6."""
     node = _maker(value, "HardSigmoid", "Div", "Mul")
     if node is None:
@@ -67,7 +71,7 @@ def _hard_sigmoid(value: ir.Value) -> tuple[ir.Value, list[ir.Node]] | None:
     return None if found is None else (found[0], [node, *found[1]])
 
 
-def _relu6_of_x_plus_3(value: ir.Value) -> tuple[ir.Value, list[ir.Node]] | None:
+def _relu6_of_x_plus_3(value: ir.Value) -> Match | None:
     clip = _maker(value, "Clip")
     if clip is None or not _is_relu6(clip):
         return None
