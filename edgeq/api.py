@@ -23,8 +23,8 @@ from edgeq.progress import Clock, Progress, Silent
 from edgeq.proof.compare import CompareSettings, Comparison, compare_models
 from edgeq.proof.evidence import Evidence, prove_all
 from edgeq.proof.proof import Proof, prove_placement
-from edgeq.refine.steps import check_plan, decide, take_statistics
-from edgeq.report.from_run import Run, Verdict, build_report, gate_of
+from edgeq.refine.steps import decide, earlier_plan, take_statistics
+from edgeq.report.from_run import QuantizeRun, Verdict, build_report, gate_of
 from edgeq.report.quantized import Quantized as Quantized
 from edgeq.rewrite.carry_out import carried_out, take_integers
 from edgeq.rewrite.set_up import DataSource, set_up
@@ -75,7 +75,7 @@ def quantize(
     validation_data = dataset if validation is None else setup.open(validation, "evaluation")
     found = None
     if plan is not None:
-        planned = check_plan(plan, task)
+        planned = earlier_plan(plan, task)
     elif recipe.effort == "best":
         refuse_search(target)
         search_task = SearchTask(loaded, task, _needed(dataset), _needed(validation_data), None if work is None else Path(work))
@@ -96,7 +96,7 @@ def quantize(
         refuse_illegal(result, target)
     gate, missed = gate_of(evidence.comparison, recipe.floors)
     mark_gate(result, planned.plan.search.gate if gate == "none" and planned.plan.search is not None else gate)
-    run = Run(setup, planned.plan, result, dataset, evidence, clock, found)
+    run = QuantizeRun(setup, planned.plan, result, dataset, evidence, clock, found)
     return Quantized(result, planned.plan, build_report(run, Verdict(doubts, notes, gate, missed)), loaded.path)
 
 

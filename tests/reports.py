@@ -1,8 +1,10 @@
-"""A report with everything in it, for tests of its faces."""
+"""A report with everything in it, for tests of its faces, and text as a terminal shows it."""
 
 from __future__ import annotations
 
 import math
+
+from rich.console import Console, RenderableType
 
 from edgeq.proof.compare import Accuracy
 from edgeq.proof.latency import Latency
@@ -45,3 +47,11 @@ def full_report(ratio: float = 0.5, sqnr_db: float = 31.25) -> Report:
         missed=("SQNR 31.2 dB is below the floor of 40 dB",),
         warnings=("The data has only 4 samples.",),
     )
+
+
+def plain_text(renderable: RenderableType, width: int = 80) -> str:
+    """`renderable` as text without escape codes."""
+    console = Console(width=width, no_color=True, highlight=False, force_terminal=False)
+    with console.capture() as captured:
+        console.print(renderable, crop=False)
+    return captured.get()

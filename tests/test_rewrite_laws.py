@@ -15,7 +15,7 @@ from edgeq.calibration.observe import observe
 from edgeq.data.open import open_dataset
 from edgeq.graph.signature import input_specs
 from edgeq.io.load import load_proto
-from edgeq.planning.first_plan import Origin, make_plan, values_to_observe
+from edgeq.planning.first_plan import MadeFrom, make_plan, values_to_observe
 from edgeq.rewrite.lower import lower
 from edgeq.rewrite.pipeline import rewrite_passes
 from edgeq.rewrite.prepare import prepare
@@ -63,7 +63,7 @@ def plan_for(model: ir.Model, feeds: dict[str, np.ndarray[tuple[int, ...], np.dt
     """Calibrated with the very feeds that the values are compared on."""
     whole = {name: array[None] for name, array in feeds.items()}
     statistics = observe(model, values_to_observe(model, TARGET, RECIPE), open_dataset(whole, input_specs(model)))
-    return make_plan(model, statistics, TARGET, RECIPE, Origin("", "", ""))
+    return make_plan(model, statistics, TARGET, RECIPE, MadeFrom("", "", ""))
 
 
 @pytest.mark.parametrize("name", ALL)

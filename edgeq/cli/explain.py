@@ -46,7 +46,7 @@ def _plan_of(model: Path) -> tuple[Plan, Path]:
     Raises BadModel, and BadPlan when the plan is missing or is not the one that made the model.
     """
     from edgeq.io.load import load_model
-    from edgeq.schema.explain import check_plan
+    from edgeq.schema.explain import check_plan_hash
     from edgeq.schema.plan import load_plan
 
     beside = plan_path(model)
@@ -55,7 +55,7 @@ def _plan_of(model: Path) -> tuple[Plan, Path]:
     if not beside.is_file():
         raise BadPlan("The model has no plan beside it.", str(beside), "Quantize without --no-plan, or give the plan's path.")
     plan = load_plan(beside)
-    check_plan(
+    check_plan_hash(
         plan, beside.read_text(encoding="utf-8"), load_model(model, quantized=True).model.metadata_props.get("edgeq.plan"), str(model)
     )
     return plan, beside

@@ -75,7 +75,7 @@ def unknown_input(name: str, inputs: Sequence[InputSpec], where: str) -> BadData
     return BadData(f"The model has no input `{name}`.", where, f"{fix}The model's inputs: {_listed(names)}.")
 
 
-def freeze_shapes(inputs: Sequence[InputSpec], shapes: Mapping[str, tuple[int, ...]]) -> tuple[InputSpec, ...]:
+def frozen_inputs(inputs: Sequence[InputSpec], shapes: Mapping[str, tuple[int, ...]]) -> tuple[InputSpec, ...]:
     """The inputs after `shapes` (--shape NAME=DIMS) has frozen their dynamic dimensions.
 
     Raises BadData for an unknown input and for a shape that contradicts the model.

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from edgeq.data.checks import unknown_input
 from edgeq.data.labels import read_labels
 from edgeq.data.set_toml import DataSet, SetInput, Split, read_set
-from edgeq.data.sources import SAMPLE_SUFFIXES, FileSource, Opened, open_arrays
+from edgeq.data.sources import SAMPLE_SUFFIXES, FileSource, OpenedSource, open_arrays
 from edgeq.errors import BadData
 from edgeq.graph.signature import InputSpec
 
@@ -19,7 +19,7 @@ class Folder:
     """One split of a folder."""
 
     #: its samples, labels and notes
-    opened: Opened
+    opened: OpenedSource
     #: name of the set
     name: str
     #: task metric that set.toml names; None: it names none
@@ -47,18 +47,18 @@ def open_folder(folder: Path, inputs: Sequence[InputSpec], split: str) -> Folder
     return Folder(opened, described.name, described.metric, how)
 
 
-def _open_split(folder: Path, split: Split, inputs: Sequence[InputSpec], how: Mapping[str, SetInput]) -> Opened:
+def _open_split(folder: Path, split: Split, inputs: Sequence[InputSpec], how: Mapping[str, SetInput]) -> OpenedSource:
     if split.file is not None:
         opened = open_arrays(inside(folder, split.file), inputs)
         names = None
     else:
         files = _find(folder, split.files, split.labels)
         names = [path.relative_to(folder).as_posix() for path in files]
-        opened = Opened(FileSource(files, tuple(inputs), how))
+        opened = OpenedSource(FileSource(files, tuple(inputs), how))
     if split.labels is None:
         return opened
     labels = read_labels(inside(folder, split.labels), names, opened.source.count)
-    return Opened(opened.source, labels, opened.notes)
+    return OpenedSource(opened.source, labels, opened.notes)
 
 
 def inside(folder: Path, name: str) -> Path:

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from edgeq.data.checks import freeze_shapes
+from edgeq.data.checks import frozen_inputs
 from edgeq.data.dataset import Batch, Dataset, fit_row
 from edgeq.data.doubts import data_warnings
 from edgeq.data.folder import open_folder
 from edgeq.data.set_toml import SetInput
 from edgeq.data.shipped import shipped_folder, shipped_model, shipped_sets
-from edgeq.data.sources import Opened, open_arrays, open_memory
+from edgeq.data.sources import OpenedSource, open_arrays, open_memory
 from edgeq.data.survey import Survey
 from edgeq.errors import BadData
 from edgeq.graph.signature import InputSpec
@@ -52,7 +52,7 @@ def open_dataset(
     """
     if samples is not None and samples < 1:
         raise BadData(f"{samples} samples are too few.", "--samples", "Use at least 1, or leave the option out.")
-    frozen = freeze_shapes(inputs, shapes or {})
+    frozen = frozen_inputs(inputs, shapes or {})
     name, opened, metric, how = _open(spec, frozen, split)
     source, total = opened.source, opened.source.count
     if total == 0:
@@ -72,7 +72,7 @@ def open_dataset(
 
 def _open(
     spec: str | Path | Mapping[str, AnyArray], inputs: tuple[InputSpec, ...], split: str
-) -> tuple[str, Opened, str | None, Mapping[str, SetInput]]:
+) -> tuple[str, OpenedSource, str | None, Mapping[str, SetInput]]:
     """Name, source, metric and preprocessing of what `spec` names."""
     if isinstance(spec, Mapping):
         return "memory", open_memory(spec, inputs), None, {}

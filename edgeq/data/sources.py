@@ -33,7 +33,7 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Opened:
+class OpenedSource:
     """A source with what belongs to it."""
 
     #: the raw samples
@@ -131,7 +131,7 @@ class FileSource:
 SAMPLE_SUFFIXES = (".npy", ".npz", *SUFFIXES)
 
 
-def open_memory(data: Mapping[str, AnyArray], inputs: Sequence[InputSpec]) -> Opened:
+def open_memory(data: Mapping[str, AnyArray], inputs: Sequence[InputSpec]) -> OpenedSource:
     """Open arrays in memory with the same checks as a file. Raises BadData."""
     arrays = {str(name): _as_numbers(values, str(name)) for name, values in data.items()}
     where = "the arrays in memory"
@@ -139,7 +139,7 @@ def open_memory(data: Mapping[str, AnyArray], inputs: Sequence[InputSpec]) -> Op
     shapes = {name: arrays[key].shape for name, key in match.keys.items()}
     count = _common_length(shapes, where)
     labels = None if match.labels is None else check_labels(arrays[match.labels], count, f"array `{match.labels}`")
-    return Opened(MemorySource({name: arrays[key] for name, key in match.keys.items()}, count), labels, match.notes)
+    return OpenedSource(MemorySource({name: arrays[key] for name, key in match.keys.items()}, count), labels, match.notes)
 
 
 def _as_numbers(values: AnyArray, name: str) -> AnyArray:
@@ -154,7 +154,7 @@ def _as_numbers(values: AnyArray, name: str) -> AnyArray:
     return array
 
 
-def open_arrays(path: Path, inputs: Sequence[InputSpec]) -> Opened:
+def open_arrays(path: Path, inputs: Sequence[InputSpec]) -> OpenedSource:
     """Open an .npz file with one array per input, or a .npy file for a model with one input.
 
     Axis 0 is the sample. Of the samples only headers are read now. Raises BadData.
@@ -163,7 +163,7 @@ def open_arrays(path: Path, inputs: Sequence[InputSpec]) -> Opened:
     match: Match = match_names(list(arrays), inputs, str(path))
     count = _common_length({name: arrays[key].header.shape for name, key in match.keys.items()}, str(path))
     labels = None if match.labels is None else check_labels(arrays[match.labels].whole(), count, arrays[match.labels].where)
-    return Opened(StreamSource(path, {name: arrays[key] for name, key in match.keys.items()}, count), labels, match.notes)
+    return OpenedSource(StreamSource(path, {name: arrays[key] for name, key in match.keys.items()}, count), labels, match.notes)
 
 
 def _common_length(shapes: Mapping[str, tuple[int, ...]], where: str) -> int:

@@ -15,11 +15,11 @@ from edgeq.integers.fixed_batch import fixed_batch
 from edgeq.integers.graph import IntegerOp, Operand, integer_graph
 from edgeq.integers.operands import grid_out, shape_of
 from edgeq.integers.ops import clamp
-from edgeq.integers.ops.table import operator_of
+from edgeq.integers.ops.table import integer_operator_of
 from edgeq.integers.tflite.emitter import Emitter
 from edgeq.integers.tflite.flatbuffer import TfModel, TfTensor, require_tflite, to_bytes
 from edgeq.integers.tflite.fused import FUSED
-from edgeq.integers.tflite.layout import stored
+from edgeq.integers.tflite.layout import tflite_shape
 from edgeq.version import __version__
 
 #: the entries of the model's metadata that are copied into the file
@@ -61,7 +61,7 @@ def _end(emitter: Emitter, operand: Operand) -> int:
     """Add the tensor of a model input."""
     if operand.shape is None or not (operand.is_float or operand.grid is not None):
         raise BadModel(f"Input {operand.name} is neither float nor codes.", operand.name, "Fold it into the model as a constant.")
-    tensor = emitter.scratch(operand.name, stored(operand.shape), operand.grid)
+    tensor = emitter.scratch(operand.name, tflite_shape(operand.shape), operand.grid)
     emitter.index[operand.name] = tensor
     return tensor
 
@@ -87,7 +87,7 @@ def _made(emitter: Emitter, operand: Operand) -> int:
 
 
 def _emit(emitter: Emitter, step: IntegerOp) -> None:
-    operator = operator_of(step)
+    operator = integer_operator_of(step)
     if operator is None or operator.emit is None:
         what = f"TFLite has no int8 operator for {step.op_type}."
         raise UnsupportedOp(what, f"node {step.name}", "Quantize for target mcu_tflite, which lists the operators it has.")
@@ -95,7 +95,7 @@ def _emit(emitter: Emitter, step: IntegerOp) -> None:
         operator.emit(emitter, step)
         return
     final, grid = step.outputs[0], grid_out(step)
-    before = emitter.scratch(f"{final.name}_unclamped", stored(shape_of(final, step)), grid)
+    before = emitter.scratch(f"{final.name}_unclamped", tflite_shape(shape_of(final, step)), grid)
     emitter.index[final.name] = before
     operator.emit(emitter, replace(step, clamp=None))
     del emitter.index[final.name]

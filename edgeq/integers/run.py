@@ -12,7 +12,7 @@ from edgeq.errors import BadData, UnsupportedOp
 from edgeq.integers.fixed_batch import fixed_batch
 from edgeq.integers.graph import IntegerGraph, IntegerOp, Operand, integer_graph
 from edgeq.integers.interpreter.machine import Machine, Overflow, Requantization
-from edgeq.integers.ops.table import Run, operator_of
+from edgeq.integers.ops.table import Run, integer_operator_of
 from edgeq.numerics.arrays import I64, AnyArray, Ints
 from edgeq.numerics.grid import QuantParams, quantize
 
@@ -80,7 +80,7 @@ class Interpreter:
 
 
 def _kernel(step: IntegerOp) -> Run:
-    operator = operator_of(step)
+    operator = integer_operator_of(step)
     if operator is None:
         fix = "Quantize for a target of integers only, such as npu_int8."
         raise UnsupportedOp(f"The integer interpreter has no {step.op_type}.", f"node {step.name}", fix)

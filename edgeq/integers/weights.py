@@ -26,7 +26,7 @@ def weight_of(step: IntegerOp) -> tuple[AnyArray, QuantParams]:
     return signed_codes(weight.data), grid
 
 
-def bias_of(step: IntegerOp, channels: int, weight: QuantParams) -> tuple[I32, QuantParams]:
+def bias_codes(step: IntegerOp, channels: int, weight: QuantParams) -> tuple[I32, QuantParams]:
     """The bias int32 [channels] at input scale * weight scale, and its grid.
 
     Zeros where there is no bias. Raises UnsupportedOp for a bias that is computed, has another

@@ -10,7 +10,7 @@ from edgeq.integers.operands import refused, shape_of
 
 
 @dataclass(frozen=True)
-class Window:
+class ImageWindow:
     """A window over an image; every pair is (height, width)."""
 
     #: size of the window in elements
@@ -27,7 +27,7 @@ class Window:
         return any((*self.begins, *self.ends))
 
 
-def window_of(step: IntegerOp, kernel: tuple[int, ...]) -> Window:
+def window_of(step: IntegerOp, kernel: tuple[int, ...]) -> ImageWindow:
     """The window of a convolution or pool over its first input, auto_pad and ceil_mode resolved.
 
     Raises UnsupportedOp unless there are two spatial axes of known size.
@@ -57,7 +57,7 @@ def window_of(step: IntegerOp, kernel: tuple[int, ...]) -> Window:
         begins.append(begin)
         ends.append(end)
     pair = [(int(a), int(b)) for a, b in (kernel, strides, dilations, begins, ends)]
-    return Window(*pair)
+    return ImageWindow(*pair)
 
 
 def same_total(size: int, reach: int, stride: int) -> int:
@@ -68,7 +68,7 @@ def same_total(size: int, reach: int, stride: int) -> int:
     return max((-(-size // stride) - 1) * stride + reach - size, 0)
 
 
-def is_same(window: Window, sizes: tuple[int, ...]) -> bool:
+def is_same(window: ImageWindow, sizes: tuple[int, ...]) -> bool:
     """Whether TFLite's SAME gives exactly this padding for an image of `sizes` (height, width)."""
     for axis in (0, 1):
         reach = (window.kernel[axis] - 1) * window.dilations[axis] + 1

@@ -12,7 +12,7 @@ import onnx_ir as ir
 from edgeq.errors import BadModel
 
 
-def tensors(proto: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+def all_tensors(proto: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
     """Every tensor of a model: initializers and node attributes, bodies and functions included."""
     yield from _graph_tensors(proto.graph)
     for function in proto.functions:
@@ -56,7 +56,7 @@ def read_external_data(proto: onnx.ModelProto, folder: Path | None, budget: int)
     """
     read: list[bytes] = []
     total = 0
-    for tensor in tensors(proto):
+    for tensor in all_tensors(proto):
         if tensor.data_location != onnx.TensorProto.EXTERNAL:
             continue
         entries = {entry.key: entry.value for entry in tensor.external_data}

@@ -11,7 +11,7 @@ import onnx_ir as ir
 from edgeq.errors import BadModel, UnsupportedOpset
 from edgeq.graph.operators import OPERATORS, RUNTIME_KERNELS
 from edgeq.graph.read import ONNX_DOMAINS, constant, nodes, values
-from edgeq.io.external_data import tensor_bytes, tensors
+from edgeq.io.external_data import all_tensors, tensor_bytes
 
 #: oldest opset that is accepted: before it, broadcasting and BatchNormalization had other meanings
 OLDEST_OPSET = 7
@@ -51,7 +51,7 @@ def check_tensors(proto: onnx.ModelProto, where: str) -> None:
 
     onnx.checker does not check this. Raises BadModel.
     """
-    for tensor in tensors(proto):
+    for tensor in all_tensors(proto):
         if tensor.data_type == onnx.TensorProto.STRING:
             continue
         try:

@@ -9,14 +9,14 @@ from itertools import pairwise
 import numpy as np
 
 from edgeq.numerics.arrays import F32
-from edgeq.numerics.kmeans import cluster, runs, sort
+from edgeq.numerics.kmeans import cluster, cluster_edges, sort
 
 #: about this many numbers are used to estimate the distortion of a layer
 SKETCH = 1 << 14
 
 
 @dataclass(frozen=True)
-class Choice:
+class WidthOption:
     """One way to store a weight."""
 
     #: bits of an index
@@ -27,7 +27,7 @@ class Choice:
     damage: float
 
 
-def allocate(choices: Mapping[str, Sequence[Choice]], budget: float) -> dict[str, int]:
+def allocate(choices: Mapping[str, Sequence[WidthOption]], budget: float) -> dict[str, int]:
     """Choose bits for each key, with the least total damage within `budget` bytes.
 
     If not even the cheapest choices fit, the cheapest of each key is taken.
@@ -37,8 +37,8 @@ def allocate(choices: Mapping[str, Sequence[Choice]], budget: float) -> dict[str
     over; later steps that still fit use these. Source: Shoham and Gersho, IEEE Trans. ASSP 36(9),
     1988.
 
-    >>> near = [Choice(2, 10, 9.0), Choice(4, 20, 1.0)]
-    >>> far = [Choice(2, 10, 2.0), Choice(4, 20, 1.0)]
+    >>> near = [WidthOption(2, 10, 9.0), WidthOption(4, 20, 1.0)]
+    >>> far = [WidthOption(2, 10, 2.0), WidthOption(4, 20, 1.0)]
     >>> allocate({"near": near, "far": far}, budget=30)
     {'far': 2, 'near': 4}
     """
@@ -57,12 +57,12 @@ def allocate(choices: Mapping[str, Sequence[Choice]], budget: float) -> dict[str
     return {key: hull[at[key]].bits for key, hull in hulls.items()}
 
 
-def _hull(options: Sequence[Choice]) -> list[Choice]:
+def _hull(options: Sequence[WidthOption]) -> list[WidthOption]:
     """The choices on the lower convex hull of damage over bytes, cheapest first.
 
     Each step gains less per byte than the one before.
     """
-    hull: list[Choice] = []
+    hull: list[WidthOption] = []
     for one in sorted(options, key=lambda choice: (choice.bytes, choice.damage)):
         if hull and one.damage >= hull[-1].damage:
             continue
@@ -72,7 +72,7 @@ def _hull(options: Sequence[Choice]) -> list[Choice]:
     return hull
 
 
-def _slope(before: Choice, after: Choice) -> float:
+def _slope(before: WidthOption, after: WidthOption) -> float:
     return (before.damage - after.damage) / (after.bytes - before.bytes)
 
 
@@ -87,6 +87,6 @@ def distortions(rows: F32, widths: Sequence[int]) -> dict[int, float]:
     data, energy = sort(few, None), float(np.square(few).sum())
     found = {}
     for bits in widths:
-        edges = runs(data.values, cluster(few, None, 2**bits))
+        edges = cluster_edges(data.values, cluster(few, None, 2**bits))
         found[bits] = float(data.cost(edges[:-1], edges[1:]).sum()) / energy if energy else 0.0
     return found

@@ -74,7 +74,7 @@ def lloyd(data: Sorted, centroids: F64) -> F64:
     """
     edges = np.empty(0, np.intp)
     for _ in range(ITERATIONS):
-        new = runs(data.values, centroids)
+        new = cluster_edges(data.values, centroids)
         if np.array_equal(new, edges):
             break
         edges = new
@@ -94,7 +94,7 @@ def _farthest(data: Sorted, edges: Indices, centroids: F64) -> float:
     return first if centroids[worst] - first > last - centroids[worst] else last
 
 
-def runs(ordered: NDArray[np.floating], centroids: F64) -> Indices:
+def cluster_edges(ordered: NDArray[np.floating], centroids: F64) -> Indices:
     """Edges [k + 1] of the runs of numbers that are nearest to each centroid."""
     inner = np.searchsorted(ordered, (centroids[:-1] + centroids[1:]) / 2)
     return np.concatenate([[0], inner, [len(ordered)]]).astype(np.intp)

@@ -107,7 +107,7 @@ def scales_for(weight: F32, importance: F64, codes: Codes, shared: bool, snap: S
 Feedback = tuple[F64, Indices]
 
 
-def round_weights(weight: F32, moment: F64, scale: F32, codes: Codes, passed_on: Feedback | None = None) -> F32:
+def round_with_feedback(weight: F32, moment: F64, scale: F32, codes: Codes, passed_on: Feedback | None = None) -> F32:
     """Round a weight with error feedback to codes [G, C, K], whole numbers in float32.
 
     weight [G, C, K], moment H [G, K, K], scale [G, C]. A row whose error r H r^T would be larger
@@ -115,7 +115,7 @@ def round_weights(weight: F32, moment: F64, scale: F32, codes: Codes, passed_on:
 
     >>> weight = np.array([[[0.6, 0.6]]], np.float32)
     >>> alike = np.array([[[1.0, 0.9], [0.9, 1.0]]])  # two inputs that move together
-    >>> round_weights(weight, alike, np.ones((1, 1), np.float32), Codes(-127, 127, (), None))
+    >>> round_with_feedback(weight, alike, np.ones((1, 1), np.float32), Codes(-127, 127, (), None))
     array([[[1., 0.]]], dtype=float32)
     """
     nearest = codes.all_nearest(weight / scale[..., None])

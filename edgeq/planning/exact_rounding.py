@@ -15,7 +15,7 @@ import onnx_ir as ir
 from edgeq.graph.read import only_consumer
 from edgeq.numerics.arrays import F32, F64, Mask
 from edgeq.numerics.grid import LIMITS
-from edgeq.numerics.rounding import Codes, Feedback, output_error, round_weights
+from edgeq.numerics.rounding import Codes, Feedback, output_error, round_with_feedback
 from edgeq.planning.exact_factors import Requantized
 from edgeq.schema.grids import GridPlan
 from edgeq.schema.plan import NodePlan
@@ -53,7 +53,7 @@ def round_best(rows: F32, moment: F64, scales: Sequence[F32], codes: Codes, pass
 
 
 def _rounded(rows: F32, moment: F64, scale: F32, codes: Codes, passed_on: Feedback, shared: bool) -> Rounded:
-    chosen = round_weights(rows, moment, scale, codes, passed_on)
+    chosen = round_with_feedback(rows, moment, scale, codes, passed_on)
     error = output_error(rows, chosen, scale, moment)
     return Rounded(scale, chosen, np.full_like(error, error.sum()) if shared else error)
 

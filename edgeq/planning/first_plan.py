@@ -32,11 +32,14 @@ from edgeq.schema.weights import WeightPlan, weight_key
 
 
 @dataclass(frozen=True)
-class Origin:
+class MadeFrom:
     """What the plan was made from, as sha256 in hex."""
 
+    #: the file of the float model
     model: str
+    #: the samples that the statistics are of
     data: str
+    #: what decides which values are observed (Task.settings)
     settings: str
 
 
@@ -47,7 +50,7 @@ def values_to_observe(model: ir.Model, target: Target, recipe: Recipe) -> tuple[
     return tuple(name for names in groups.sources.values() for name in names if name not in fixed)
 
 
-def make_plan(model: ir.Model, statistics: Mapping[str, TensorStats], target: Target, recipe: Recipe, origin: Origin) -> Plan:
+def make_plan(model: ir.Model, statistics: Mapping[str, TensorStats], target: Target, recipe: Recipe, origin: MadeFrom) -> Plan:
     """A grid for every quantized value and weight, and a place and a reason for every node.
 
     Raises BadStatistics if a value that needs a grid was not observed.

@@ -5,7 +5,7 @@ It is the accuracy against labels, or the reconstruction error.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -14,6 +14,7 @@ import numpy as np
 from edgeq.errors import BadData
 from edgeq.numerics.arrays import AnyArray, Ints
 from edgeq.proof.fidelity import looks_like_scores
+from edgeq.proof.known_outputs import Feed
 
 #: top1: share of samples whose arg-max is the label. mse: mean squared difference between the first
 #: output and the first input (autoencoders).
@@ -33,18 +34,8 @@ class Accuracy:
     int8: Number
 
 
-class Feed(Protocol):
-    """One batch of samples as the model takes it."""
-
-    @property
-    def samples(self) -> range: ...
-
-    @property
-    def feeds(self) -> Mapping[str, AnyArray]: ...
-
-
 class Samples(Protocol):
-    """What a comparison needs of a data set; edgeq.data.open.Dataset is one."""
+    """What a comparison needs of a data set; edgeq.data.dataset.Dataset is one."""
 
     @property
     def name(self) -> str: ...

@@ -21,7 +21,7 @@ from edgeq.refine.bias_correction import correct_biases
 from edgeq.refine.codebook_budget import ByteBudget, StorableWeight, bits_of, requested_bits
 from edgeq.refine.codebooks import embedding_codebook
 from edgeq.refine.draft import Draft
-from edgeq.refine.round_apart import moments_of, refine
+from edgeq.refine.round_apart import moments_of, round_apart
 from edgeq.refine.round_in_sequence import fit_in_sequence, held_samples, in_sequence
 from edgeq.refine.weighted import Weighted
 from edgeq.schema.plan import Plan
@@ -87,7 +87,7 @@ def _bits(draft: Draft, data: Dataset | None, files: FileSizes, progress: Progre
 def _fit(draft: Draft, layers: tuple[Weighted, ...], bits: Mapping[str, int], moments: Mapping[str, Moment], progress: Progress) -> Plan:
     """The plan with codebooks of embedding tables and of some layers."""
     progress.start("fit codebooks", None)
-    rounded = refine(draft, layers, moments, bits)
+    rounded = round_apart(draft, layers, moments, bits)
     codebook, target, weights = draft.task.recipe.codebook, draft.task.target, dict(rounded.weights)
     weights.update({key: embedding_codebook(node, target, codebook, bits[key]) for key, node in draft.tables.items() if key in bits})
     return rounded.with_weights(weights)

@@ -15,7 +15,7 @@ import onnx_ir as ir
 from edgeq.calibration.sensitivity import output_damage
 from edgeq.data.dataset import Dataset
 from edgeq.numerics.arrays import F32
-from edgeq.numerics.bit_allocation import SKETCH, Choice, allocate, distortions
+from edgeq.numerics.bit_allocation import SKETCH, WidthOption, allocate, distortions
 from edgeq.numerics.codebook import BITS, NODES_BYTES, Grain, codebook_bytes
 from edgeq.numerics.kmeans import cluster
 from edgeq.progress import Progress
@@ -111,11 +111,11 @@ def probe(rows: F32) -> F32:
     return np.asarray(table[nearest] * spread, np.float32)
 
 
-def choices_of(one: StorableWeight, codebook: CodebookWish, shares: Mapping[int, float], cost: float) -> list[Choice]:
+def choices_of(one: StorableWeight, codebook: CodebookWish, shares: Mapping[int, float], cost: float) -> list[WidthOption]:
     """What a weight can be stored as: codebooks that save something, and as it is."""
     found = [
-        Choice(bits, codebook_bytes(one.size, bits, codebook.grain, one.channels, one.item) + NODES_BYTES, cost * shares[bits])
+        WidthOption(bits, codebook_bytes(one.size, bits, codebook.grain, one.channels, one.item) + NODES_BYTES, cost * shares[bits])
         for bits in BITS
         if bits < 8 and one.saves(bits, codebook.grain)
     ]
-    return [*found, Choice(8, one.size * one.item, cost * shares[8] if one.item == 1 else 0.0)]
+    return [*found, WidthOption(8, one.size * one.item, cost * shares[8] if one.item == 1 else 0.0)]

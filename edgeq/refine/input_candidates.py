@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgeq.calibration.channel_stats import Ends
-from edgeq.calibration.output_error import GridOption, Reader, Site
+from edgeq.calibration.grid_errors import GridOption, Reader, Site
 from edgeq.graph.read import constant
 from edgeq.numerics.arrays import F32, F64
 from edgeq.numerics.grid import LIMITS, QuantParams, grid_for_range

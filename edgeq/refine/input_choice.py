@@ -13,7 +13,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.calibration.channel_stats import channel_stats
-from edgeq.calibration.output_error import GridOption, measure_errors
+from edgeq.calibration.grid_errors import GridOption, measure_errors
 from edgeq.calibration.tensor_stats import TensorStats
 from edgeq.data.dataset import Dataset
 from edgeq.graph.find_layer import layer_of

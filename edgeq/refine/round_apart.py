@@ -31,7 +31,7 @@ def moments_of(draft: Draft, layers: tuple[Weighted, ...], data: Dataset, progre
     return measure_moments(draft.model, [one.layer for one in layers], grids, data, seed=draft.task.recipe.seed, progress=progress)
 
 
-def refine(draft: Draft, layers: tuple[Weighted, ...], moments: Mapping[str, Moment], bits: Mapping[str, int] | None = None) -> Plan:
+def round_apart(draft: Draft, layers: tuple[Weighted, ...], moments: Mapping[str, Moment], bits: Mapping[str, int] | None = None) -> Plan:
     """The plan with scales and codes that minimise each layer's output error under its moments.
 
     bits: index width, by weight_key, of weights that become codebooks. Nodes that share a weight

@@ -6,7 +6,7 @@ from edgeq.data.dataset import Dataset
 from edgeq.progress import Clock, Progress
 from edgeq.refine.bias_correction import correct_biases
 from edgeq.refine.draft import Draft
-from edgeq.refine.round_apart import moments_of, refine
+from edgeq.refine.round_apart import moments_of, round_apart
 from edgeq.refine.round_in_sequence import fit_in_sequence, held_samples, in_sequence
 from edgeq.schema.task import Planned
 
@@ -19,7 +19,7 @@ def round_weights(draft: Draft, data: Dataset, clock: Clock, progress: Progress)
         moments = moments_of(draft, early, data, progress) if early else {}
     with clock.stage("plan"):
         progress.start("round weights", None)
-        rounded = draft.with_plan(refine(draft, early, moments))
+        rounded = draft.with_plan(round_apart(draft, early, moments))
         if late:
             fitted = fit_in_sequence(rounded, late, {}, draft.emulated, data, progress)
             return Planned(fitted.plan, fitted.draft, (("rounding in sequence", fitted.plan),))

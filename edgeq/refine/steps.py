@@ -16,7 +16,7 @@ from edgeq.errors import BadData, BadPlan, BadStatistics
 from edgeq.graph.channels import channel_classes
 from edgeq.passes.quantize.equalize import Equalize
 from edgeq.passes.quantize.migrate_scales import migrated
-from edgeq.planning.first_plan import Origin, make_plan, values_to_observe
+from edgeq.planning.first_plan import MadeFrom, make_plan, values_to_observe
 from edgeq.progress import Clock, Progress
 from edgeq.refine.codebook_bits import FileSizes, plan_codebooks, unmeasured_codebooks
 from edgeq.refine.draft import Draft
@@ -51,7 +51,7 @@ def decide(task: Task, data: Dataset | None, known: Statistics | None, clock: Cl
         statistics = known if known is not None or data is None else take_statistics(task, data, progress)
     assert statistics is not None
     with clock.stage("plan"):
-        origin = Origin(task.model_hash, statistics.data if data is None else data.hash, task.settings)
+        origin = MadeFrom(task.model_hash, statistics.data if data is None else data.hash, task.settings)
         plan = make_plan(task.model, statistics.tensors, task.target, task.recipe, origin)
         shapes = {name: tuple(sizes) for name, sizes in sorted(task.shapes.items())}
         plan = plan.with_inputs(shapes, task.pixels)
@@ -109,11 +109,11 @@ def _equalize(draft: Draft, data: Dataset, known: Mapping[str, TensorStats], pro
     model = task.model.clone()
     Equalize(factors_of(exponents))(model)
     statistics = observe(model, values_to_observe(model, task.target, task.recipe), data, progress=progress)
-    new = make_plan(model, statistics, task.target, task.recipe, Origin(plan.model, plan.data, plan.settings))
+    new = make_plan(model, statistics, task.target, task.recipe, MadeFrom(plan.model, plan.data, plan.settings))
     return Draft(task, model, new.with_inputs(plan.shapes, plan.pixels).with_equalization(exponents)), statistics
 
 
-def check_plan(plan: Plan, task: Task) -> Planned:
+def earlier_plan(plan: Plan, task: Task) -> Planned:
     """The plan of an earlier run, if it is for this model and target. Raises BadPlan otherwise."""
     if plan.model != task.model_hash:
         raise BadPlan("The plan was made for another model.", "--plan", "Use the plan that lies beside this model's int8 form.")

@@ -26,7 +26,7 @@ from edgeq.version import __version__
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
+class QuantizeRun:
     """What a run of quantize made and measured."""
 
     #: what the run started from
@@ -72,7 +72,7 @@ def gate_of(comparison: Comparison | None, floors: Floors) -> tuple[Gate, tuple[
     return ("failed" if missed else "passed"), missed
 
 
-def build_report(run: Run, verdict: Verdict) -> Report:
+def build_report(run: QuantizeRun, verdict: Verdict) -> Report:
     """The report of one run."""
     loaded, task, plan = run.setup.loaded, run.setup.task, run.plan
     comparison, recipe, graph = run.evidence.comparison, task.recipe, run.model.graph

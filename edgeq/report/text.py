@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -41,14 +41,6 @@ def report_text(report: Report, out: str = "model.int8.onnx") -> RenderableType:
     if report.inputs:
         parts += _section("Run it", [Text(snippet(report, out), "cyan", no_wrap=True, overflow="ignore")])
     return Group(*parts)
-
-
-def plain_text(renderable: RenderableType, width: int = 80) -> str:
-    """`renderable` as text without escape codes."""
-    console = Console(width=width, no_color=True, highlight=False, force_terminal=False)
-    with console.capture() as captured:
-        console.print(renderable, crop=False)
-    return captured.get()
 
 
 def float_nodes(placement: Proof) -> list[RenderableType]:

@@ -42,7 +42,7 @@ def smallest_arena(model: bytes) -> int:
             small.add(int(words[-1]))
 
 
-def search(model: bytes, small: Set[int]) -> int:
+def _search(model: bytes, small: Set[int]) -> int:
     """Double the size until it is enough, then halve the gap; returns bytes.
 
     small: sizes that are known to be too small, and therefore not tried.
@@ -70,4 +70,4 @@ def _allocates(model: bytes, arena: int, small: Set[int]) -> bool:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(f"{search(Path(sys.argv[1]).read_bytes(), {int(word) for word in sys.argv[2:]})}\n")
+    sys.stdout.write(f"{_search(Path(sys.argv[1]).read_bytes(), {int(word) for word in sys.argv[2:]})}\n")

@@ -54,7 +54,7 @@ def explain(plan: Plan, name: str, where: str) -> tuple[Explanation, ...]:
     return tuple(_explain(plan, node) for node in found)
 
 
-def check_plan(plan: Plan, text: str, recorded: str | None, model: str) -> None:
+def check_plan_hash(plan: Plan, text: str, recorded: str | None, model: str) -> None:
     """Raise BadPlan unless the plan is the one that the int8 model was made from.
 
     text: content of the plan's file. recorded: the model's metadata edgeq.plan, a hash of the plan

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edgeq.errors import BadModel, UnsupportedOp
 from edgeq.integers.emit import emit_tflite
 from edgeq.integers.run import Interpreter
-from edgeq.integers.tflite.layout import keeps_order, order, place, stored
+from edgeq.integers.tflite.layout import keeps_order, order, tflite_axis, tflite_shape
 from edgeq.integers.tflite.read import file_operators
 from edgeq.io.load import load_proto
 from edgeq.numerics.arrays import F32
@@ -118,8 +118,8 @@ def test_uint8_codes_become_int8_exactly() -> None:
 
 
 def test_layouts() -> None:
-    assert stored((2, 3, 4, 5)) == (2, 4, 5, 3)
-    assert [place(axis, 4) for axis in range(4)] == [0, 3, 1, 2]
+    assert tflite_shape((2, 3, 4, 5)) == (2, 4, 5, 3)
+    assert [tflite_axis(axis, 4) for axis in range(4)] == [0, 3, 1, 2]
     assert order(3) == (0, 1, 2)
     assert keeps_order((1, 4, 4, 1), (0, 3, 1, 2))
     assert not keeps_order((1, 4, 4, 2), (0, 3, 1, 2))

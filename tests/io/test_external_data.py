@@ -5,7 +5,7 @@ from __future__ import annotations
 import onnx
 import pytest
 
-from edgeq.io.external_data import tensor_bytes, tensors
+from edgeq.io.external_data import all_tensors, tensor_bytes
 
 
 @pytest.mark.parametrize(
@@ -27,5 +27,5 @@ def test_tensors_of_attributes_and_bodies_are_found() -> None:
       k = Constant<value = float[2] {3.0, 4.0}>()  a = Add(x, k)
       y = If (c) <then_branch = t () => (float[2] tv) <float[2] v = {5.0, 6.0}> { tv = Add(a, v) },
                   else_branch = e () => (float[2] ev) { ev = Add(a, w) }> }"""
-    found = [onnx.numpy_helper.to_array(tensor).tolist() for tensor in tensors(onnx.parser.parse_model(text))]
+    found = [onnx.numpy_helper.to_array(tensor).tolist() for tensor in all_tensors(onnx.parser.parse_model(text))]
     assert found == [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]

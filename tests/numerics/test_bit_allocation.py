@@ -9,18 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgeq.numerics.bit_allocation import Choice, allocate, distortions
-from edgeq.palettize.smallest import MOST, WITHIN, smallest
+from edgeq.numerics.bit_allocation import WidthOption, allocate, distortions
+from edgeq.palettize.fewest_bits import MOST, WITHIN, fewest_bits
 
 WIDTHS = (1, 2, 4, 8)
 
 
-def layers(count: int, seed: int) -> dict[str, list[Choice]]:
+def layers(count: int, seed: int) -> dict[str, list[WidthOption]]:
     rng = np.random.default_rng(seed)
     found = {}
     for name in "abcde"[:count]:
         size, cost = int(rng.integers(100, 5000)), float(rng.uniform(0.01, 10))
-        found[name] = [Choice(bits, size * bits // 8 + 2**bits, cost * 4.0**-bits) for bits in WIDTHS]
+        found[name] = [WidthOption(bits, size * bits // 8 + 2**bits, cost * 4.0**-bits) for bits in WIDTHS]
     return found
 
 
@@ -50,7 +50,8 @@ def test_more_bytes_never_do_more_damage() -> None:
 
 
 def test_what_matters_more_gets_more() -> None:
-    choices = {name: [Choice(bits, 1000 * bits // 8, cost * 4.0**-bits) for bits in WIDTHS] for name, cost in (("a", 1.0), ("b", 100.0))}
+    costs = {"a": 1.0, "b": 100.0}
+    choices = {name: [WidthOption(bits, 1000 * bits // 8, cost * 4.0**-bits) for bits in WIDTHS] for name, cost in costs.items()}
     found = allocate(choices, 700)
     assert found["b"] > found["a"]
 
@@ -66,13 +67,13 @@ def test_distortion_falls_by_about_six_decibels_a_bit() -> None:
 
 
 def test_the_smallest_that_is_good_enough() -> None:
-    best, sqnr = smallest(lambda bits: (bits, 6 * bits), 20.0)
+    best, sqnr = fewest_bits(lambda bits: (bits, 6 * bits), 20.0)
     assert sqnr >= 20
     assert best - 20 / 6 <= WITHIN
 
 
 def test_none_good_enough_gives_the_largest() -> None:
-    assert smallest(lambda bits: (bits, bits), 100.0) == (MOST, MOST)
+    assert fewest_bits(lambda bits: (bits, bits), 100.0) == (MOST, MOST)
 
 
 @pytest.mark.parametrize("rows", [np.zeros((1, 2, 8), np.float32), np.ones((1, 1, 1), np.float32)])

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from edgeq.numerics.arrays import F64
 from edgeq.numerics.codebook import Grain, encode
-from edgeq.numerics.kmeans import cluster, lloyd, runs, sort
+from edgeq.numerics.kmeans import cluster, cluster_edges, lloyd, sort
 from edgeq.numerics.vector_kmeans import cluster_vectors, nearest_vectors
 
 
@@ -63,7 +63,7 @@ def test_no_cluster_is_empty(size: int, count: int, seed: int) -> None:
     values = np.round(np.random.default_rng(seed).normal(size=size), 1)
     centroids = cluster(values, None, count)
     assert len(centroids) <= count
-    assert np.all(np.diff(runs(np.sort(values), centroids)) > 0)
+    assert np.all(np.diff(cluster_edges(np.sort(values), centroids)) > 0)
     assert len(centroids) == min(count, len(np.unique(values)))
 
 

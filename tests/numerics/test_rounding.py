@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgeq.numerics.arrays import F32, F64
-from edgeq.numerics.rounding import BLOCK, DAMPING, Codes, output_error, round_weights, scales_for
+from edgeq.numerics.rounding import BLOCK, DAMPING, Codes, output_error, round_with_feedback, scales_for
 from edgeq.numerics.saturation import neighbours, worst_pairs
 
 FREE = Codes(-127, 127, (), None)
@@ -52,7 +52,7 @@ def optq(weight: F64, moment: F64, scale: F64, codes: Codes) -> F64:
 @pytest.mark.parametrize("codes", [FREE, COARSE])
 def test_equals_the_recursion_with_the_inverse(groups: int, channels: int, size: int, codes: Codes) -> None:
     weight, moment, scale = problem(groups, channels, size, 11, codes)
-    found = round_weights(weight, moment, scale, codes)
+    found = round_with_feedback(weight, moment, scale, codes)
     nearest = np.clip(np.rint(weight / scale[..., None]), codes.qmin, codes.qmax)
     for group in range(groups):
         wanted = optq(weight[group].astype(np.float64), moment[group], scale[group].astype(np.float64), codes)
@@ -66,7 +66,7 @@ def test_equals_the_recursion_with_the_inverse(groups: int, channels: int, size:
 def test_never_worse_than_nearest(groups: int, channels: int, size: int, seed: int, coarse: bool) -> None:
     codes = COARSE if coarse else FREE
     weight, moment, scale = problem(groups, channels, size, seed, codes)
-    found = round_weights(weight, moment, scale, codes)
+    found = round_with_feedback(weight, moment, scale, codes)
     nearest = codes.fit(np.rint(weight / scale[..., None]))
     assert np.all(output_error(weight, found, scale, moment) <= output_error(weight, nearest, scale, moment))
     assert np.array_equal(found, np.clip(np.rint(found), codes.qmin, codes.qmax))
@@ -75,7 +75,7 @@ def test_never_worse_than_nearest(groups: int, channels: int, size: int, seed: i
 def test_gains_what_correlated_inputs_offer() -> None:
     weight, moment, scale = problem(1, 16, 64, 3)
     nearest = np.clip(np.rint(weight / scale[..., None]), -7, 7)
-    found = round_weights(weight, moment, scale, COARSE)
+    found = round_with_feedback(weight, moment, scale, COARSE)
     assert output_error(weight, found, scale, moment).sum() < 0.5 * output_error(weight, nearest, scale, moment).sum()
 
 
@@ -95,7 +95,7 @@ def test_neighbours_never_exceed_the_limit(kernel: tuple[int, ...]) -> None:
     size = int(np.prod(kernel))
     weight, moment, _ = problem(1, 6, size, 5, codes)
     tight = np.abs(weight).max(-1) / 127  # half of the codes would be too large for their neighbours
-    found = round_weights(weight, moment, tight, codes)
+    found = round_with_feedback(weight, moment, tight, codes)
     assert worst_pairs(found, codes.pairs).max() <= 128
     assert worst_pairs(np.rint(weight / tight[..., None]), codes.pairs).max() > 128
 
@@ -106,7 +106,7 @@ def test_neighbours_never_exceed_the_limit(kernel: tuple[int, ...]) -> None:
 def test_inputs_that_hardly_vary_are_no_problem(moment: F64) -> None:
     weight = np.random.default_rng(0).normal(size=(1, 3, 4)).astype(np.float32)
     scale = np.full((1, 3), 0.1, np.float32)
-    found = round_weights(weight, moment, scale, FREE)
+    found = round_with_feedback(weight, moment, scale, FREE)
     assert np.isfinite(found).all()
     assert np.abs(found * 0.1 - weight).max() < 1
 
@@ -158,4 +158,4 @@ def test_rows_of_zeros_get_a_scale_that_divides() -> None:
     weight[0, 1] = 1
     found = scales_for(weight, np.ones((1, 4)), FREE, False)
     assert found[0, 0] == 1.0
-    assert round_weights(weight, np.eye(4)[None], found, FREE)[0, 0].tolist() == [0, 0, 0, 0]
+    assert round_with_feedback(weight, np.eye(4)[None], found, FREE)[0, 0].tolist() == [0, 0, 0, 0]

@@ -14,7 +14,7 @@ from edgeq.data.open import open_dataset
 from edgeq.graph.signature import input_specs
 from edgeq.numerics.arrays import F32
 from edgeq.numerics.saturation import limit_pairs, neighbours, partners, worst_pairs
-from edgeq.planning.first_plan import Origin, make_plan, values_to_observe
+from edgeq.planning.first_plan import MadeFrom, make_plan, values_to_observe
 from edgeq.rewrite.pipeline import rewrite
 from edgeq.runtimes.ort import open_session
 from edgeq.schema.recipe import Recipe
@@ -108,7 +108,7 @@ def test_onnxruntime_computes_the_same_with_integer_kernels_as_without(name: str
     # the layer must run in integers for the test to say anything, however little it is worth
     target = changed(facts, boundary=changed(facts.boundary, integer_mac_worth_ns=1e6))
     statistics = observe(model, values_to_observe(model, target, recipe), open_dataset({"x": x}, input_specs(model)))
-    plan = make_plan(model, statistics, target, recipe, Origin("", "", ""))
+    plan = make_plan(model, statistics, target, recipe, MadeFrom("", "", ""))
     assert plan.nodes["op"].runs == "int8"
     result = rewrite(model, plan, target)
     outputs = []
@@ -128,7 +128,7 @@ def test_codes_of_a_plan_keep_the_limit() -> None:
     target, recipe = load_target("cpu"), Recipe()
     x = np.random.default_rng(0).random((500, 33)).astype(np.float32)
     statistics = observe(model, values_to_observe(model, target, recipe), open_dataset({"x": x}, input_specs(model)))
-    plan = make_plan(model, statistics, target, recipe, Origin("", "", ""))
+    plan = make_plan(model, statistics, target, recipe, MadeFrom("", "", ""))
     grid = plan.weights["op:1"]
     codes = grid.integers(w, "op:1")
     assert worst_pairs(np.asarray(codes, np.float32), neighbours((33,))).max() <= LIMIT

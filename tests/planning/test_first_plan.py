@@ -11,7 +11,7 @@ from edgeq.calibration.tensor_stats import TensorStats
 from edgeq.data.open import open_dataset
 from edgeq.errors import BadStatistics
 from edgeq.graph.signature import input_specs
-from edgeq.planning.first_plan import Origin, make_plan, values_to_observe
+from edgeq.planning.first_plan import MadeFrom, make_plan, values_to_observe
 from edgeq.schema.plan import Plan
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import load_target
@@ -21,7 +21,7 @@ from tests.graph_text import net, weights
 
 CPU = load_target("cpu")
 RECIPE = Recipe(rule="minmax", weight_rule="minmax")
-ORIGIN = Origin("model", "data", "settings")
+ORIGIN = MadeFrom("model", "data", "settings")
 W = {"w": weights(8, 8, 3, 3), "v": weights(8, 8, 3, 3, seed=1), "b": weights(8)}
 CHAIN = "[c1] a = Conv(x, w, b) [relu] r = Relu(a) [pool] p = MaxPool<kernel_shape = [2, 2]>(r) [c2] y = Conv(p, v)"
 

@@ -15,7 +15,7 @@ from edgeq.numerics.arrays import F32
 from edgeq.numerics.grid import PerChannel, PerTensor, quantize
 from edgeq.numerics.rounding import scales_for
 from edgeq.numerics.saturation import neighbours, worst_pairs
-from edgeq.planning.first_plan import Origin, make_plan, values_to_observe
+from edgeq.planning.first_plan import MadeFrom, make_plan, values_to_observe
 from edgeq.planning.weight_grids import (
     LEAST_BIAS_SCALE,
     BiasSide,
@@ -145,7 +145,7 @@ def test_a_large_bias_beside_tiny_weights_does_not_overflow_the_accumulator() ->
     target, recipe = load_target("cpu"), Recipe()
     x = rng.uniform(0, 1, size=(2, 16, 8, 8)).astype(np.float32)
     statistics = observe(model, values_to_observe(model, target, recipe), open_dataset({"x": x}, input_specs(model)))
-    plan = make_plan(model, statistics, target, recipe, Origin("", "", ""))
+    plan = make_plan(model, statistics, target, recipe, MadeFrom("", "", ""))
     assert plan.nodes["op"].runs == "int8"
     with open_session(rewrite(model, plan, target)) as session, open_session(model) as float_session:
         found, wanted = session.run({"x": x[:1]})[0], float_session.run({"x": x[:1]})[0]

@@ -15,7 +15,7 @@ from edgeq.data.open import open_dataset
 from edgeq.graph.read import nodes
 from edgeq.graph.signature import input_specs
 from edgeq.numerics.arrays import F32, F64
-from edgeq.planning.first_plan import Origin, make_plan, values_to_observe
+from edgeq.planning.first_plan import MadeFrom, make_plan, values_to_observe
 from edgeq.refine.round_in_sequence import in_sequence
 from edgeq.refine.sequence_goal import Rows, goal, together
 from edgeq.refine.weighted import weighted_layers
@@ -209,7 +209,7 @@ def test_a_shared_weight_is_not_fitted_twice() -> None:
     target, recipe = eager(), Recipe()
     data = open_dataset({"x": np.random.default_rng(0).normal(size=(20, 16)).astype(np.float32)}, input_specs(model))
     statistics = observe(model, values_to_observe(model, target, recipe), data)
-    layers = weighted_layers(model, make_plan(model, statistics, target, recipe, Origin("", "", "")), target)
+    layers = weighted_layers(model, make_plan(model, statistics, target, recipe, MadeFrom("", "", "")), target)
     assert [one.layer.node for one in layers] == ["one", "two", "three"]
     assert [one.layer.node for one in in_sequence(model, layers)] == ["three"]
 

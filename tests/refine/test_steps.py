@@ -14,7 +14,7 @@ from edgeq.data.open import Dataset, open_dataset
 from edgeq.errors import BadData, BadPlan, BadStatistics
 from edgeq.graph.signature import input_specs
 from edgeq.progress import Clock, Silent
-from edgeq.refine.steps import check_plan, decide, take_statistics
+from edgeq.refine.steps import decide, earlier_plan, take_statistics
 from edgeq.schema.plan import parse_plan
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.task import Task
@@ -97,11 +97,11 @@ def test_nothing_to_calibrate_with_is_an_error() -> None:
 def test_a_plan_of_another_model_or_target_is_refused() -> None:
     task = task_of()
     plan = decide(task, data_of(task), None, Clock(), Silent()).plan
-    assert check_plan(plan, task).plan is plan
+    assert earlier_plan(plan, task).plan is plan
     with pytest.raises(BadPlan, match="another model"):
-        check_plan(plan, task_of(model_hash="other"))
+        earlier_plan(plan, task_of(model_hash="other"))
     with pytest.raises(BadPlan, match="target 'somewhere'"):
-        check_plan(changed(plan, target="somewhere"), task)
+        earlier_plan(changed(plan, target="somewhere"), task)
 
 
 @pytest.mark.parametrize(

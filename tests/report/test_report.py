@@ -28,8 +28,8 @@ from edgeq.report.figures import human_bytes
 from edgeq.report.html import to_html
 from edgeq.report.report import Report, report_format, verdict, with_comparison
 from edgeq.report.snippet import snippet
-from edgeq.report.text import NAMES_SHOWN, plain_text, report_text
-from tests.reports import full_report
+from edgeq.report.text import NAMES_SHOWN, report_text
+from tests.reports import full_report, plain_text
 
 # ------------------------------------------------------------------ JSON
 

@@ -14,7 +14,7 @@ from edgeq.calibration.observe import observe
 from edgeq.data.open import open_dataset
 from edgeq.errors import BadPlan
 from edgeq.graph.signature import input_specs
-from edgeq.planning.first_plan import Origin, make_plan, values_to_observe
+from edgeq.planning.first_plan import MadeFrom, make_plan, values_to_observe
 from edgeq.rewrite.check_plan import check_fits
 from edgeq.rewrite.pipeline import rewrite
 from edgeq.schema.grids import GridPlan
@@ -33,7 +33,7 @@ def model_and_plan() -> tuple[ir.Model, Plan]:
     model = net(BODY, constants={"w": weights(8, 8, 1, 1), "b": weights(8)})
     data = open_dataset({"x": np.random.default_rng(0).normal(size=(2, 8, 16, 16)).astype(np.float32)}, input_specs(model))
     recipe = Recipe()
-    plan = make_plan(model, observe(model, values_to_observe(model, TARGET, recipe), data), TARGET, recipe, Origin("", "", ""))
+    plan = make_plan(model, observe(model, values_to_observe(model, TARGET, recipe), data), TARGET, recipe, MadeFrom("", "", ""))
     return model, plan.with_biases({"c1": (0.0,) * 8})
 
 

@@ -14,7 +14,7 @@ from edgeq.calibration.observe import observe
 from edgeq.data.open import open_dataset
 from edgeq.graph.signature import input_specs
 from edgeq.passes.place.hold_float import HoldFloat
-from edgeq.planning.first_plan import Origin, make_plan, values_to_observe
+from edgeq.planning.first_plan import MadeFrom, make_plan, values_to_observe
 from edgeq.rewrite.lower import lower
 from edgeq.rewrite.pipeline import rewrite, rewrite_passes
 from edgeq.schema.plan import Plan, parse_plan
@@ -37,7 +37,7 @@ def lowered(target_name: str = "cpu") -> ir.Model:
 def planned(model: ir.Model) -> Plan:
     data = open_dataset({"x": np.random.default_rng(1).normal(size=(3, 8, 16, 16)).astype(np.float32)}, input_specs(model))
     target, recipe = eager(), Recipe()
-    return make_plan(model, observe(model, values_to_observe(model, target, recipe), data), target, recipe, Origin("", "", ""))
+    return make_plan(model, observe(model, values_to_observe(model, target, recipe), data), target, recipe, MadeFrom("", "", ""))
 
 
 def serialised(model: ir.Model) -> bytes:

@@ -17,9 +17,10 @@ from edgeq.errors import BadData, BadOutput
 from edgeq.io.save import save_model
 from edgeq.progress import Silent
 from edgeq.report.html import to_html
-from edgeq.report.text import plain_text, report_text
+from edgeq.report.text import report_text
 from edgeq.schema.plan import load_plan
 from edgeq.schema.recipe import Floors, Recipe
+from tests.reports import plain_text
 from tests.small_models import conv_net
 
 DIGITS = shipped_model("digits")

@@ -22,8 +22,8 @@ from edgeq.io.load import Loaded
 from edgeq.io.save import atomic_write_text, save_model
 from edgeq.io.strict_json import to_json
 from edgeq.numerics.arrays import F32
+from edgeq.palettize.fewest_bits import fewest_bits
 from edgeq.palettize.palettize import Palettized, palettize
-from edgeq.palettize.smallest import smallest
 from edgeq.progress import Progress
 from edgeq.proof.compare import CompareSettings, compare_models
 from edgeq.report.codebooks import CodebookLayer, planned_weights
@@ -91,7 +91,7 @@ def run_float(job: Job) -> None:
         if job.min_sqnr is None:
             made, fidelity = _float(job, dataset, progress)
         else:
-            (made, fidelity), _ = smallest(lambda bits: _with_sqnr(_float(job.with_average(bits), dataset, progress)), job.min_sqnr)
+            (made, fidelity), _ = fewest_bits(lambda bits: _with_sqnr(_float(job.with_average(bits), dataset, progress)), job.min_sqnr)
         size = Sizes(job.loaded.size, ir.to_proto(made.model).ByteSize())
         found = FloatReport(str(job.loaded.path), str(job.out), asked.recipe.codebook, size, made.layers, made.left, fidelity)
         save_model(made.model, job.out, force=asked.force, inputs=[job.loaded.path] if job.loaded.path else [])
@@ -112,7 +112,7 @@ def run_int8(job: Job) -> None:
         if job.min_sqnr is None:
             made = _int8(job, asked.prove, progress)
         else:
-            made, _ = smallest(lambda bits: _quantized_sqnr(_int8(job.with_average(bits), True, progress)), job.min_sqnr)
+            made, _ = fewest_bits(lambda bits: _quantized_sqnr(_int8(job.with_average(bits), True, progress)), job.min_sqnr)
         made.save(job.out, force=asked.force)
         if job.plot is not None:
             prepared = prepare(job.loaded.model, shapes=asked.shapes, opset=made.plan.opset).model

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from edgeq.integers.windows import Window
+from edgeq.integers.windows import ImageWindow
 from edgeq.numerics.arrays import I64
 
 
-def patches(x: I64, window: Window, fill: int) -> I64:
+def patches(x: I64, window: ImageWindow, fill: int) -> I64:
     """[N, C, H, W] -> [N, C, OH, OW, KH, KW], padded with `fill`."""
     pads = [(0, 0), (0, 0), (window.begins[0], window.ends[0]), (window.begins[1], window.ends[1])]
     padded = np.pad(x, pads, constant_values=fill)

@@ -11,7 +11,7 @@ from edgeq.integers.operands import codes, shape_of
 from edgeq.integers.signed import signed, signed_codes
 from edgeq.integers.tflite.emitter import Emitter
 from edgeq.integers.tflite.fused import fused
-from edgeq.integers.tflite.layout import permuted, stored
+from edgeq.integers.tflite.layout import permuted, tflite_shape
 
 _OPTIONS = {"Add": "AddOptions", "Sub": "SubOptions", "Mul": "MulOptions"}
 #: bits by which ADD and SUB shift their operands up (tensorflow/lite/kernels/add.cc)
@@ -38,7 +38,7 @@ def _operand(emitter: Emitter, step: IntegerOp, operand: Operand, rank: int) -> 
     emitter.reshaped(plain, wider)
     if rank != 4:
         return wider
-    target = emitter.scratch(f"{operand.name}_image", stored(full), operand.grid)
+    target = emitter.scratch(f"{operand.name}_image", tflite_shape(full), operand.grid)
     emitter.transposed(wider, (0, 2, 3, 1), target)
     return target
 

@@ -13,14 +13,14 @@ from edgeq.integers.interpreter.machine import Machine, centred
 from edgeq.integers.operands import codes, grid_in, grid_out, refused, shape_of
 from edgeq.integers.signed import signed_codes
 from edgeq.integers.tflite.emitter import Emitter
-from edgeq.integers.tflite.layout import stored
+from edgeq.integers.tflite.layout import tflite_shape
 from edgeq.numerics.grid import LIMITS, QuantParams
 
 
 def emit(emitter: Emitter, step: IntegerOp) -> None:
     """Emit the clamp, after a QUANTIZE where the output grid differs from the input grid."""
     source, grid = codes(step, 0), grid_out(step)
-    shape = stored(shape_of(step.outputs[0], step))
+    shape = tflite_shape(shape_of(step.outputs[0], step))
     bounds = _bounds(step, grid)
     tensor = emitter.requantized(emitter.tensor(source, step), shape, grid_in(step), grid, f"{step.name}_requantized")
     emit_cut(emitter, step, tensor, bounds)

@@ -9,7 +9,7 @@ from edgeq.integers.graph import IntegerOp
 from edgeq.integers.interpreter.machine import Machine, centred
 from edgeq.integers.operands import codes, grid_in, grid_out, shape_of
 from edgeq.integers.tflite.emitter import Emitter
-from edgeq.integers.tflite.layout import place, stored
+from edgeq.integers.tflite.layout import tflite_axis, tflite_shape
 
 
 def emit(emitter: Emitter, step: IntegerOp) -> None:
@@ -17,10 +17,10 @@ def emit(emitter: Emitter, step: IntegerOp) -> None:
     grid, inputs = grid_out(step), []
     for number in range(len(step.inputs)):
         source = codes(step, number)
-        tensor, shape = emitter.tensor(source, step), stored(shape_of(source, step))
+        tensor, shape = emitter.tensor(source, step), tflite_shape(shape_of(source, step))
         inputs.append(emitter.requantized(tensor, shape, grid_in(step, number), grid, f"{source.name}_rescaled"))
     rank = len(shape_of(step.outputs[0], step))
-    options = {"Axis": place(attribute_int(step.node, "axis", 0), rank), "FusedActivationFunction": 0}
+    options = {"Axis": tflite_axis(attribute_int(step.node, "axis", 0), rank), "FusedActivationFunction": 0}
     emitter.op("CONCATENATION", inputs, [emitter.output(step)], "ConcatenationOptions", options, 2)
 
 

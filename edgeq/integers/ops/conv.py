@@ -13,7 +13,7 @@ from edgeq.integers.operands import codes, shape_of
 from edgeq.integers.tflite.emitter import Emitter
 from edgeq.integers.tflite.fused import fused
 from edgeq.integers.tflite.padding import padded_input
-from edgeq.integers.weights import bias_of, weight_of
+from edgeq.integers.weights import bias_codes, weight_of
 from edgeq.integers.windows import window_of
 
 
@@ -31,7 +31,7 @@ def emit(emitter: Emitter, step: IntegerOp) -> None:
         "DilationWFactor": window.dilations[1],
         "FusedActivationFunction": fused(step),
     }
-    bias = emitter.weight(f"{step.name}_bias", *bias_of(step, weight.shape[0], grid), 0)
+    bias = emitter.weight(f"{step.name}_bias", *bias_codes(step, weight.shape[0], grid), 0)
     if groups == channels and groups > 1:
         # OIHW with I = 1 -> 1HWO; ONNX and TFLite order the outputs of a channel alike
         stored_weight = emitter.weight(f"{step.name}_weight", np.ascontiguousarray(weight[:, 0].transpose(1, 2, 0)[None]), grid, 3)

@@ -12,9 +12,9 @@ from edgeq.integers.interpreter.layer import finish_layer
 from edgeq.integers.interpreter.machine import Machine, centred
 from edgeq.integers.operands import codes, grid_out, refused, shape_of
 from edgeq.integers.tflite.emitter import Emitter
-from edgeq.integers.tflite.layout import stored
+from edgeq.integers.tflite.layout import tflite_shape
 from edgeq.integers.tflite.padding import SAME, VALID
-from edgeq.integers.weights import bias_of, weight_of
+from edgeq.integers.weights import bias_codes, weight_of
 from edgeq.integers.windows import same_total
 from edgeq.numerics.arrays import AnyArray
 from edgeq.numerics.grid import PerChannel, QuantParams
@@ -64,16 +64,16 @@ def emit(emitter: Emitter, step: IntegerOp) -> None:
     wanted = shape_of(step.outputs[0], step)
     per_channel = QuantParams(grid.dtype, grid.scale, grid.zero_point, PerChannel(0)) if grid.scale.ndim else grid
     stored_weight = emitter.weight(f"{step.name}_weight", np.ascontiguousarray(weight.transpose(1, 2, 3, 0)), per_channel, 0)
-    bias = emitter.weight(f"{step.name}_bias", *bias_of(step, weight.shape[1], grid), 0)
-    shape = stored(wanted) if window.same else (wanted[0], *window.whole, wanted[1])
-    crop = not window.same and shape != stored(wanted)
+    bias = emitter.weight(f"{step.name}_bias", *bias_codes(step, weight.shape[1], grid), 0)
+    shape = tflite_shape(wanted) if window.same else (wanted[0], *window.whole, wanted[1])
+    crop = not window.same and shape != tflite_shape(wanted)
     target = emitter.scratch(f"{step.outputs[0].name}_whole", shape, grid_out(step)) if crop else emitter.output(step)
     inputs = [emitter.ints("output_shape", shape), stored_weight, emitter.tensor(source, step), bias]
     options = {"Padding": SAME if window.same else VALID, "StrideH": window.strides[0], "StrideW": window.strides[1]}
     emitter.op("TRANSPOSE_CONV", inputs, [target], "TransposeConvOptions", options, 3)
     if crop:
         start = [0, *window.begins, 0]
-        ends = [a + b for a, b in zip(start, stored(wanted), strict=True)]
+        ends = [a + b for a, b in zip(start, tflite_shape(wanted), strict=True)]
         bounds = [emitter.ints("begin", start), emitter.ints("end", ends), emitter.ints("strides", [1] * 4)]
         emitter.op("STRIDED_SLICE", [target, *bounds], [emitter.output(step)], "StridedSliceOptions", version=2)
 

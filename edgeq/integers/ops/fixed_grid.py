@@ -14,7 +14,7 @@ from edgeq.integers.interpreter.fixed_point import round_away
 from edgeq.integers.interpreter.machine import Machine, centred, out_scale
 from edgeq.integers.operands import codes, grid_out, refused, shape_of
 from edgeq.integers.tflite.emitter import Emitter
-from edgeq.integers.tflite.layout import place, stored
+from edgeq.integers.tflite.layout import tflite_axis, tflite_shape
 from edgeq.numerics.arrays import F64
 from edgeq.numerics.grid import QuantParams
 
@@ -42,7 +42,7 @@ def run_tanh(machine: Machine, step: IntegerOp) -> None:
 
 def emit_softmax(emitter: Emitter, step: IntegerOp) -> None:
     rank = len(shape_of(codes(step, 0), step))
-    if place(attribute_int(step.node, "axis", -1), rank) != rank - 1:
+    if tflite_axis(attribute_int(step.node, "axis", -1), rank) != rank - 1:
         raise refused(step, "its axis is not the last one of TFLite's layout")
     _emit(emitter, step, "SOFTMAX", "SoftmaxOptions", {"Beta": 1.0})
 
@@ -59,7 +59,7 @@ def _emit(emitter: Emitter, step: IntegerOp, code: str, table: str | None = None
     scale, zero = _FIXED[code]
     grid = QuantParams("int8", np.asarray(scale, np.float32), np.asarray(zero, np.int32))
     source, direct = codes(step, 0), grid_out(step) == grid
-    shape = stored(shape_of(step.outputs[0], step))
+    shape = tflite_shape(shape_of(step.outputs[0], step))
     target = emitter.output(step) if direct else emitter.scratch(f"{step.name}_fixed", shape, grid)
     emitter.op(code, [emitter.tensor(source, step)], [target], table, options or {}, 2)
     if not direct:

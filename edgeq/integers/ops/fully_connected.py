@@ -11,7 +11,7 @@ from edgeq.integers.interpreter.machine import Machine, centred
 from edgeq.integers.operands import codes, refused
 from edgeq.integers.tflite.emitter import Emitter
 from edgeq.integers.tflite.fused import fused
-from edgeq.integers.weights import bias_of, weight_of
+from edgeq.integers.weights import bias_codes, weight_of
 from edgeq.numerics.arrays import AnyArray
 from edgeq.numerics.grid import QuantParams
 
@@ -57,7 +57,7 @@ def run_matmul(machine: Machine, step: IntegerOp) -> None:
 
 
 def _fully_connected(emitter: Emitter, step: IntegerOp, tensor: int, target: int, rows: AnyArray, grid: QuantParams) -> None:
-    bias = emitter.weight(f"{step.name}_bias", *bias_of(step, len(rows), grid), 0)
+    bias = emitter.weight(f"{step.name}_bias", *bias_codes(step, len(rows), grid), 0)
     stored_weight = emitter.weight(f"{step.name}_weight", np.ascontiguousarray(rows), grid, 0)
     options = {"FusedActivationFunction": fused(step), "KeepNumDims": len(emitter.tensors[tensor].shape) != 2}
     version = 12 if grid.scale.ndim else 4

@@ -10,7 +10,7 @@ from edgeq.integers.interpreter.fixed_point import Multiplier, multiplier, scale
 from edgeq.integers.interpreter.machine import Machine, centred, out_scale
 from edgeq.integers.operands import codes, grid_out, refused, shape_of
 from edgeq.integers.tflite.emitter import Emitter
-from edgeq.integers.tflite.layout import place
+from edgeq.integers.tflite.layout import tflite_axis
 
 
 def emit(emitter: Emitter, step: IntegerOp) -> None:
@@ -20,7 +20,7 @@ def emit(emitter: Emitter, step: IntegerOp) -> None:
     axes, keep = _axes(step, rank), _keeps(step)
     if not keep and rank == 4 and set(axes) != {2, 3}:
         raise refused(step, "it drops axes of an image other than height and width")
-    places = emitter.ints("axes", sorted(place(axis, rank) for axis in axes))
+    places = emitter.ints("axes", sorted(tflite_axis(axis, rank) for axis in axes))
     emitter.op("MEAN", [emitter.tensor(source, step), places], [emitter.output(step)], "ReducerOptions", {"KeepDims": keep}, 2)
 
 

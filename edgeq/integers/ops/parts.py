@@ -10,7 +10,7 @@ from edgeq.integers.interpreter.machine import Machine
 from edgeq.integers.operands import codes, refused, same_grid, shape_of
 from edgeq.integers.ops.pool import emit_pooled
 from edgeq.integers.tflite.emitter import Emitter
-from edgeq.integers.tflite.layout import order, place
+from edgeq.integers.tflite.layout import order, tflite_axis
 from edgeq.integers.tflite.padding import VALID
 
 
@@ -66,7 +66,7 @@ def emit_split(emitter: Emitter, step: IntegerOp) -> None:
     """Emit SPLIT for equal parts, else SPLIT_V."""
     source, (axis, sizes) = codes(step, 0), _sizes(step)
     outputs = [emitter.output(step, number) for number in range(len(step.outputs))]
-    where, options = place(axis, len(shape_of(source, step))), {"NumSplits": len(outputs)}
+    where, options = tflite_axis(axis, len(shape_of(source, step))), {"NumSplits": len(outputs)}
     if len(set(sizes)) == 1:
         emitter.op("SPLIT", [emitter.ints("axis", np.array(where)), emitter.tensor(source, step)], outputs, "SplitOptions", options, 2)
     else:

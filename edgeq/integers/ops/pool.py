@@ -15,9 +15,9 @@ from edgeq.integers.interpreter.patches import patches
 from edgeq.integers.operands import codes, grid_in, grid_out, refused, shape_of
 from edgeq.integers.tflite.emitter import Emitter
 from edgeq.integers.tflite.fused import fused
-from edgeq.integers.tflite.layout import stored
+from edgeq.integers.tflite.layout import tflite_shape
 from edgeq.integers.tflite.padding import VALID, explicitly_padded, padded_input
-from edgeq.integers.windows import Window, is_same, window_of
+from edgeq.integers.windows import ImageWindow, is_same, window_of
 from edgeq.numerics.arrays import I64
 
 
@@ -47,7 +47,7 @@ def emit_pooled(emitter: Emitter, step: IntegerOp, tensor: int, padding: int, ke
     direct = source == grid
     if not direct and fused(step):
         raise refused(step, "a Relu or Clip and another grid follow it")
-    shape = stored(shape_of(step.outputs[0], step))
+    shape = tflite_shape(shape_of(step.outputs[0], step))
     target = emitter.output(step) if direct else emitter.scratch(f"{step.name}_pooled", shape, source)
     options = {
         "Padding": padding,
@@ -85,6 +85,6 @@ def _averages(sums: I64, counts: I64, zero: int) -> I64:
     return truncated(whole + np.where(whole > 0, counts // 2, -(counts // 2)), counts) - zero
 
 
-def _counts(x: I64, window: Window, counted: bool) -> I64:
+def _counts(x: I64, window: ImageWindow, counted: bool) -> I64:
     ones = np.ones((1, 1, *x.shape[2:]), np.int64)
     return np.asarray(patches(ones, window, int(counted)).sum((-2, -1)))

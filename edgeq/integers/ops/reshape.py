@@ -11,7 +11,7 @@ from edgeq.integers.graph import IntegerOp
 from edgeq.integers.interpreter.machine import Machine
 from edgeq.integers.operands import codes, refused, same_grid, shape_of
 from edgeq.integers.tflite.emitter import Emitter
-from edgeq.integers.tflite.layout import inverse, keeps_order, order, stored
+from edgeq.integers.tflite.layout import inverse, keeps_order, order, tflite_shape
 
 
 def emit(emitter: Emitter, step: IntegerOp) -> None:
@@ -22,7 +22,7 @@ def emit(emitter: Emitter, step: IntegerOp) -> None:
     source = codes(step, 0)
     same_grid(step)
     shape, wanted = shape_of(source, step), shape_of(step.outputs[0], step)
-    image = len(shape) == 4 and len(wanted) == 2 and not keeps_order(stored(shape), inverse(order(4)))
+    image = len(shape) == 4 and len(wanted) == 2 and not keeps_order(tflite_shape(shape), inverse(order(4)))
     if image and _only_gemms(emitter, step, shape, wanted):
         emitter.flattened[step.outputs[0].name] = (shape[1], shape[2], shape[3])
         emitter.reshaped(emitter.tensor(source, step), emitter.output(step))

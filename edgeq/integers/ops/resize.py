@@ -9,7 +9,7 @@ from edgeq.integers.interpreter.fixed_point import truncated
 from edgeq.integers.interpreter.machine import Machine, centred
 from edgeq.integers.operands import codes, grid_in, grid_out, refused, shape_of
 from edgeq.integers.tflite.emitter import Emitter
-from edgeq.integers.tflite.layout import stored
+from edgeq.integers.tflite.layout import tflite_shape
 from edgeq.numerics.arrays import I64
 
 #: ONNX's coordinate mode -> TFLite's flags: align corners, half-pixel centers
@@ -30,7 +30,7 @@ def emit(emitter: Emitter, step: IntegerOp) -> None:
     _check(step, shape, wanted)
     align, half = _nearest_flags(step, shape[2:], wanted[2:]) if mode == "nearest" else _FLAGS[where]
     tensor = emitter.tensor(source, step)
-    tensor = emitter.requantized(tensor, stored(shape), grid_in(step), grid_out(step), f"{step.name}_rescaled")
+    tensor = emitter.requantized(tensor, tflite_shape(shape), grid_in(step), grid_out(step), f"{step.name}_rescaled")
     code, table = ("RESIZE_NEAREST_NEIGHBOR", "ResizeNearestNeighborOptions")
     if mode == "linear":
         code, table = ("RESIZE_BILINEAR", "ResizeBilinearOptions")

@@ -79,6 +79,6 @@ OPERATORS: tuple[IntegerOperator, ...] = (
 _BY_TYPE = {op_type: operator for operator in OPERATORS for op_type in operator.op_types}
 
 
-def operator_of(step: IntegerOp) -> IntegerOperator | None:
+def integer_operator_of(step: IntegerOp) -> IntegerOperator | None:
     """The row of a step's operator; None where there is none."""
     return _BY_TYPE.get(step.op_type) if step.node.domain in ONNX_DOMAINS else None

@@ -12,7 +12,7 @@ from edgeq.integers.graph import IntegerOp, Operand
 from edgeq.integers.operands import refused, shape_of
 from edgeq.integers.signed import signed, signed_codes
 from edgeq.integers.tflite.flatbuffer import Number, TfOperator, TfTensor
-from edgeq.integers.tflite.layout import inverse, keeps_order, order, permuted, stored
+from edgeq.integers.tflite.layout import inverse, keeps_order, order, permuted, tflite_shape
 from edgeq.numerics.arrays import AnyArray, Ints
 from edgeq.numerics.grid import PerTensor, QuantParams
 
@@ -68,7 +68,7 @@ class Emitter:
                 raise refused(step, f"the grid of {operand.name} is unknown")
             if operand.data is not None and operand.grid is not None:
                 return self.weight(operand.name, permuted(signed_codes(operand.data)), signed(operand.grid), 0)
-            self.index[operand.name] = self.scratch(operand.name, stored(shape), operand.grid)
+            self.index[operand.name] = self.scratch(operand.name, tflite_shape(shape), operand.grid)
         return self.index[operand.name]
 
     def output(self, step: IntegerOp, number: int = 0) -> int:

@@ -17,12 +17,12 @@ def order(rank: int) -> tuple[int, ...]:
     return _CHANNELS_LAST if rank == 4 else tuple(range(rank))
 
 
-def stored(shape: Sequence[int]) -> tuple[int, ...]:
+def tflite_shape(shape: Sequence[int]) -> tuple[int, ...]:
     """ONNX shape -> TFLite shape: [N, C, H, W] -> [N, H, W, C]."""
     return tuple(shape[axis] for axis in order(len(shape)))
 
 
-def place(axis: int, rank: int) -> int:
+def tflite_axis(axis: int, rank: int) -> int:
     """ONNX axis -> TFLite axis."""
     return order(rank).index(axis % rank)
 

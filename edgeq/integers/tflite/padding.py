@@ -9,8 +9,8 @@ import numpy as np
 from edgeq.integers.graph import IntegerOp
 from edgeq.integers.operands import grid_in, shape_of
 from edgeq.integers.tflite.emitter import Emitter
-from edgeq.integers.tflite.layout import stored
-from edgeq.integers.windows import Window, is_same
+from edgeq.integers.tflite.layout import tflite_shape
+from edgeq.integers.windows import ImageWindow, is_same
 from edgeq.numerics.grid import LIMITS
 
 #: values of the schema's enum Padding
@@ -19,7 +19,7 @@ SAME, VALID = 0, 1
 Fill = Literal["zero", "lowest"]
 
 
-def padded_input(emitter: Emitter, step: IntegerOp, window: Window, fill: Fill) -> tuple[int, int]:
+def padded_input(emitter: Emitter, step: IntegerOp, window: ImageWindow, fill: Fill) -> tuple[int, int]:
     """The input tensor and TFLite's padding; a PAD is added where neither SAME nor VALID fits."""
     first = step.inputs[0]
     assert first is not None
@@ -31,13 +31,13 @@ def padded_input(emitter: Emitter, step: IntegerOp, window: Window, fill: Fill) 
     return explicitly_padded(emitter, step, window, fill), VALID
 
 
-def explicitly_padded(emitter: Emitter, step: IntegerOp, window: Window, fill: Fill) -> int:
+def explicitly_padded(emitter: Emitter, step: IntegerOp, window: ImageWindow, fill: Fill) -> int:
     """The input tensor with a PAD behind it."""
     first = step.inputs[0]
     assert first is not None
     source, shape, grid = emitter.tensor(first, step), shape_of(first, step), grid_in(step)
     amounts = np.array([[0, 0], [window.begins[0], window.ends[0]], [window.begins[1], window.ends[1]], [0, 0]], np.int32)
-    larger = [int(size) + int(more) for size, more in zip(stored(shape), amounts.sum(1), strict=True)]
+    larger = [int(size) + int(more) for size, more in zip(tflite_shape(shape), amounts.sum(1), strict=True)]
     target = emitter.scratch(f"{step.outputs[0].name}_padded", larger, grid)
     pads = emitter.ints("pads", amounts)
     if fill == "zero":

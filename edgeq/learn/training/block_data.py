@@ -29,7 +29,7 @@ class _Place:
 
 
 @dataclass(eq=False)
-class Samples:
+class StoredSamples:
     """Some values of every sample, appended in order and read through a memory map.
 
     The file has no name, so that it disappears when it is closed or when the process ends.
@@ -92,7 +92,7 @@ class Samples:
         return tuple(place.shape for place in self.samples[at].values())
 
 
-def runs(samples: Samples, size: int) -> Iterator[list[int]]:
+def runs_of_one_shape(samples: StoredSamples, size: int) -> Iterator[list[int]]:
     """Indices of all samples in order, in runs of at most `size` neighbours of one shape."""
     run: list[int] = []
     for at in range(len(samples.samples)):
@@ -104,7 +104,7 @@ def runs(samples: Samples, size: int) -> Iterator[list[int]]:
         yield run
 
 
-def drawn(samples: Samples, size: int, chance: np.random.Generator) -> list[int]:
+def drawn(samples: StoredSamples, size: int, chance: np.random.Generator) -> list[int]:
     """Indices of up to `size` different samples of one shape, which a random sample decides."""
     shape = samples.shapes(int(chance.integers(len(samples.samples))))
     alike = [at for at in range(len(samples.samples)) if samples.shapes(at) == shape]

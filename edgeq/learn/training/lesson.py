@@ -75,7 +75,7 @@ class Distillation:
         """Choose losses and measure the variances on the teacher's answers to held-out data."""
         with torch.no_grad():
             feeds = next(held_out(self.data, self.tuning.batch))[1]
-            answers = self.teacher.forward(tensors(feeds), tuple(self.inside))
+            answers = self.teacher.forward(as_tensors(feeds), tuple(self.inside))
         self.losses = {name: choose_loss(answers[name], classifies=False) for name in self.teacher.outputs}
         self.spread = {name: answers[name].var(unbiased=False).clamp_min(SMALLEST) for name in self.inside}
 
@@ -84,7 +84,7 @@ class Distillation:
         chance = np.random.default_rng([self.seed, epoch, 1])
         labels = None if self.data.labels is None or not self.tuning.labels else torch.from_numpy(np.array(self.data.labels))
         for samples, feeds in training_batches(self.data, self.tuning.batch, seed=self.seed, epoch=epoch):
-            given = tensors(feeds if labels is not None else blended(feeds, self.tuning.mix, chance))
+            given = as_tensors(feeds if labels is not None else blended(feeds, self.tuning.mix, chance))
             with torch.no_grad():
                 wanted = self.teacher.forward(given, tuple(self.inside))
             yield Material(given, wanted, None if labels is None else labels[list(samples)])
@@ -102,7 +102,7 @@ class Distillation:
         """The loss of the outputs on the held-out samples, without labels."""
         total, count = 0.0, 0
         for number, (samples, feeds) in enumerate(held_out(self.data, self.tuning.batch)):
-            given = tensors(feeds)
+            given = as_tensors(feeds)
             if number == len(self.answers):  # the teacher does not change: its answers are kept
                 self.answers.append(self.teacher.forward(given))
             total += float(self._outputs(self.student.forward(given), self.answers[number])) * len(samples)
@@ -118,6 +118,6 @@ class Distillation:
         return torch.stack(each).mean()
 
 
-def tensors(feeds: Feeds) -> dict[str, Tensor]:
+def as_tensors(feeds: Feeds) -> dict[str, Tensor]:
     """The feeds as torch tensors, which share no memory with them."""
     return {name: torch.from_numpy(np.array(array)) for name, array in feeds.items()}

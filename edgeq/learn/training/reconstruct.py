@@ -17,10 +17,10 @@ from torch import Tensor
 from edgeq.data.dataset import Dataset
 from edgeq.learn.simulation.executor import Executor
 from edgeq.learn.simulation.simulation import Simulation
-from edgeq.learn.training.block_data import Samples, drawn, runs
+from edgeq.learn.training.block_data import StoredSamples, drawn, runs_of_one_shape
 from edgeq.learn.training.block_lesson import BlockLesson
 from edgeq.learn.training.blocks import Block, blocks_of, in_codes, whole
-from edgeq.learn.training.lesson import SMALLEST, tensors
+from edgeq.learn.training.lesson import SMALLEST, as_tensors
 from edgeq.learn.training.training import deterministic
 from edgeq.progress import Progress
 from edgeq.refine.draft import Draft
@@ -80,8 +80,8 @@ def _parted(teacher: Executor, data: Dataset) -> Callable[[Sequence[str]], set[s
         if data.fixed_batch is not None:
             return set(values)
         with torch.no_grad():
-            once = teacher.forward(tensors(first), values)
-            twice = teacher.forward(tensors({name: np.concatenate([array, array]) for name, array in first.items()}), values)
+            once = teacher.forward(as_tensors(first), values)
+            twice = teacher.forward(as_tensors({name: np.concatenate([array, array]) for name, array in first.items()}), values)
         shapes = {value: (tuple(once[value].shape), tuple(twice[value].shape)) for value in values}
         return {value for value, (one, two) in shapes.items() if one and two == (2 * one[0], *one[1:])}
 
@@ -99,19 +99,19 @@ class _Flow:
         self._learned: set[str] = set()
         self._fed = self._real = self._wanted = self._open()
 
-    def _open(self) -> Samples:
-        return self._files.enter_context(Samples())
+    def _open(self) -> StoredSamples:
+        return self._files.enter_context(StoredSamples())
 
     def fill(self, data: Dataset) -> None:
         """Store the inputs of the first block: the samples of the data."""
         for piece in data.batches(1):
-            self._fed.append(tensors(piece.feeds))
+            self._fed.append(as_tensors(piece.feeds))
 
     def _answer(self, block: Block) -> dict[str, float]:
         """Store the teacher's outputs for the block, its targets, and return their variances."""
         with torch.no_grad():
             self._wanted, sums = self._open(), {name: np.zeros(3) for name in block.targets}
-            for places in runs(self._real, self._size):
+            for places in runs_of_one_shape(self._real, self._size):
                 made = self._teacher.run(block.teacher, self._real.read(places))
                 self._wanted.append(made, len(places))
                 for name, value in made.items():
@@ -128,7 +128,7 @@ class _Flow:
             return
         with torch.no_grad():
             handed, constants = self._open(), self._student.constants(block.student.read)
-            for places in runs(self._fed, self._size):
+            for places in runs_of_one_shape(self._fed, self._size):
                 made = self._student.executor.run(block.student, constants | self._fed.read(places))
                 handed.append({block.made.codes: made[block.made.codes]}, len(places))
             for done in {self._fed, self._real}:
@@ -176,7 +176,7 @@ class _Flow:
         """Mean square error over all samples divided by the variance, averaged over the targets."""
         with torch.no_grad():
             constants, sums = self._student.constants(block.student.read), {name: np.zeros(2) for name in spread}
-            for places in runs(self._fed, self._size):
+            for places in runs_of_one_shape(self._fed, self._size):
                 made = self._student.executor.run(block.student, constants | self._fed.read(places))
                 for name, wanted in self._wanted.read(places).items():
                     value = made[block.targets[name]]

@@ -29,7 +29,7 @@ def rectified_sigmoid(v: Tensor) -> Tensor:
     return torch.clamp(torch.sigmoid(v) * (ZETA - GAMMA) + GAMMA, 0, 1)
 
 
-def inverse(h: F32) -> F32:
+def inverse_sigmoid(h: F32) -> F32:
     """The V of each h; h is clipped to 0..1."""
     share = (np.clip(h, 0, 1) - GAMMA) / (ZETA - GAMMA)
     return np.asarray(np.log(share / (1 - share)), np.float32)
@@ -50,7 +50,7 @@ class SoftRounding:
         low, high = (end.detach().numpy() for end in self._ends())
         span = np.where(high > low, high - low, 1)
         start = [np.clip((codes - low) / span, 0, 1) for codes in (wanted, began)]
-        self.v = Parameter(torch.from_numpy(inverse(start[0] * (1 - TOWARDS_PLAN) + start[1] * TOWARDS_PLAN)))
+        self.v = Parameter(torch.from_numpy(inverse_sigmoid(start[0] * (1 - TOWARDS_PLAN) + start[1] * TOWARDS_PLAN)))
 
     def whole(self) -> Tensor:
         """The weights between their codes, in the weight's shape.

@@ -25,7 +25,7 @@ from edgeq.learn.simulation.simulation import Simulation  # noqa: E402
 from edgeq.learn.training.block_lesson import FIRST_BETA, LAST_BETA, WARM_UP, BlockLesson, beta_at  # noqa: E402
 from edgeq.learn.training.blocks import Block, blocks_of  # noqa: E402
 from edgeq.learn.training.reconstruct import reconstruct  # noqa: E402
-from edgeq.learn.training.soft_rounding import SoftRounding, inverse, rectified_sigmoid  # noqa: E402
+from edgeq.learn.training.soft_rounding import SoftRounding, inverse_sigmoid, rectified_sigmoid  # noqa: E402
 from edgeq.numerics.arrays import AnyArray  # noqa: E402
 from edgeq.progress import Silent  # noqa: E402
 from edgeq.refine.draft import Draft  # noqa: E402
@@ -106,11 +106,11 @@ def test_the_rectified_sigmoid_reaches_its_ends_and_its_penalty_vanishes_there()
     h = rectified_sigmoid(torch.tensor([0.0, 2.0, -8.0, 8.0]))
     assert h.tolist() == pytest.approx([0.5, 1.2 / (1 + np.exp(-2)) - 0.1, 0, 1])
     given = np.array([0.0, 0.25, 0.5, 1.0], np.float32)
-    assert rectified_sigmoid(torch.from_numpy(inverse(given))).numpy() == pytest.approx(given, abs=1e-6)
+    assert rectified_sigmoid(torch.from_numpy(inverse_sigmoid(given))).numpy() == pytest.approx(given, abs=1e-6)
     soft = SoftRounding(classroom(residual(), "cpu").student.weights[0])
     for h_value, beta, each in ((0.5, 2.0, 1.0), (0.75, 2.0, 0.75), (0.75, 20.0, 1 - 0.5**20), (1.0, 2.0, 0.0)):
         with torch.no_grad():
-            soft.v.fill_(float(inverse(np.array(h_value, np.float32))))
+            soft.v.fill_(float(inverse_sigmoid(np.array(h_value, np.float32))))
         assert float(soft.penalty(beta).detach()) == pytest.approx(each * soft.v.numel(), rel=1e-4, abs=1e-3)
 
 

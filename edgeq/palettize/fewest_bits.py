@@ -11,7 +11,7 @@ Made = TypeVar("Made")
 FEWEST, MOST, WITHIN = 1.5, 7.5, 0.25
 
 
-def smallest(make: Callable[[float], tuple[Made, float]], floor: float) -> tuple[Made, float]:
+def fewest_bits(make: Callable[[float], tuple[Made, float]], floor: float) -> tuple[Made, float]:
     """make: average bits -> (what it gives, its SQNR in dB). The result of the fewest bits that
     reach `floor`, else of the most.
     """

@@ -9,7 +9,7 @@ import onnx_ir as ir
 import pytest
 
 import edgeq.calibration.each_run
-from edgeq.calibration.output_error import GridOption, Reader, Site, measure_errors
+from edgeq.calibration.grid_errors import GridOption, Reader, Site, measure_errors
 from edgeq.data.open import open_dataset
 from edgeq.graph.find_layer import layer_of
 from edgeq.graph.read import constant
