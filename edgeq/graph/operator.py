@@ -8,7 +8,7 @@ from typing import Literal
 
 #: how an operator that only moves elements passes them on
 Moves = Literal["views", "reorders", "pads", "copies", "samples"]
-#: how an operator passes channels on; edgeq/graph/channel_rules.py has a rule for each word
+#: how an operator passes channels on; edgeq/graph/channels/rules.py has a rule for each word
 ChannelRule = Literal[
     "clip", "concat", "flatten", "gate", "join", "keep", "leaky", "pad", "pool", "resize", "slice", "slope", "transpose"
 ]  # fmt: skip

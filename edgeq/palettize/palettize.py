@@ -26,8 +26,8 @@ from edgeq.passes.prepare.convert_opset import ConvertOpset
 from edgeq.passes.prepare.infer_shapes import InferShapes
 from edgeq.passes.store.fold_codebooks import FoldCodebooks, Storage
 from edgeq.progress import Progress
-from edgeq.refine.codebook_budget import ByteBudget, StorableWeight, bits_of, requested_bits
-from edgeq.refine.codebooks import real_codebook_of
+from edgeq.refine.codebooks.budget import ByteBudget, StorableWeight, bits_of, requested_bits
+from edgeq.refine.codebooks.fit import real_codebook_of
 from edgeq.report.codebooks import CodebookLayer, describe
 from edgeq.schema.codebook import CodebookWish
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.graph.channels import Channels
+from edgeq.graph.channels.classes import Channels
 from edgeq.graph.read import clip_bounds, is_op
 from edgeq.numerics.arrays import F32, F64
 from edgeq.refine.noise_model import NoiseModel

@@ -17,7 +17,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.calibration.channel_stats import ChannelStats
-from edgeq.graph.channels import Channels
+from edgeq.graph.channels.classes import Channels
 from edgeq.graph.find_layer import scalable_layer
 from edgeq.graph.read import is_op, nodes
 from edgeq.numerics.arrays import F64

@@ -22,7 +22,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from edgeq.graph.channels import Channels
+from edgeq.graph.channels.classes import Channels
 from edgeq.graph.find_layer import scalable_layer
 from edgeq.graph.layer import Layer
 from edgeq.graph.read import constant, is_op

@@ -13,15 +13,15 @@ from edgeq.calibration.statistics_file import Statistics
 from edgeq.calibration.tensor_stats import TensorStats
 from edgeq.data.dataset import Dataset
 from edgeq.errors import BadData, BadPlan, BadStatistics
-from edgeq.graph.channels import channel_classes
+from edgeq.graph.channels.classes import channel_classes
 from edgeq.passes.quantize.equalize import Equalize
 from edgeq.passes.quantize.migrate_scales import migrated
 from edgeq.planning.first_plan import MadeFrom, make_plan, values_to_observe
 from edgeq.progress import Clock, Progress
-from edgeq.refine.codebook_bits import FileSizes, plan_codebooks, unmeasured_codebooks
+from edgeq.refine.codebooks.steps import FileSizes, plan_codebooks, unmeasured_codebooks
 from edgeq.refine.draft import Draft
 from edgeq.refine.equalization import equalizing_exponents, values_to_measure
-from edgeq.refine.input_choice import choose_inputs
+from edgeq.refine.input_grids.choice import choose_inputs
 from edgeq.refine.reader_ranges import choose_reader_ranges
 from edgeq.refine.round_weights import round_weights
 from edgeq.rewrite.pipeline import rewrite

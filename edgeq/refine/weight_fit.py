@@ -15,7 +15,7 @@ from edgeq.planning.exact_rounding import exact_if_cheap, requantized, round_bes
 from edgeq.planning.kernel_fit import channel_axis
 from edgeq.planning.weight_grids import BiasSide, choose_scales, codes_of, least_scales
 from edgeq.planning.weights import weight_axis, weight_plan
-from edgeq.refine.codebooks import codebook_of
+from edgeq.refine.codebooks.fit import codebook_of
 from edgeq.refine.draft import Draft
 from edgeq.refine.weighted import Weighted
 from edgeq.schema.task import Task

@@ -28,7 +28,7 @@ class Equalize(ir.passes.InPlacePass):
     """
 
     #: name of a value of the main graph -> a positive factor per channel [C]; the values of one
-    #: class (edgeq/graph/channels.py) have the same factors
+    #: class (edgeq/graph/channels/classes.py) have the same factors
     factors: Mapping[str, F64]
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:

@@ -23,7 +23,7 @@ class MigrateScales(ir.passes.InPlacePass):
     The products stay the same. Where a LayerNormalization makes the value and only MatMuls read it,
     its own scale and bias absorb 1/s and no node is added. Only MatMuls with a constant matrix read
     the migrated value. Source: Xiao et al., SmoothQuant, arXiv:2211.10438; here s is 1 except for
-    outlier channels (edgeq/refine/input_choice.py).
+    outlier channels (edgeq/refine/input_grids/choice.py).
     """
 
     #: value name -> s, one number per channel (the last axis)

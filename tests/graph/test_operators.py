@@ -13,7 +13,7 @@ import onnx.defs
 import onnx_ir as ir
 import pytest
 
-from edgeq.graph.channel_rules import RULES
+from edgeq.graph.channels.rules import RULES
 from edgeq.graph.operator import ChannelRule, Operator
 from edgeq.graph.operators import OPERATORS, RUNTIME_KERNELS, UNKNOWN
 from edgeq.graph.read import operator_of

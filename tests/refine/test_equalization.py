@@ -12,7 +12,7 @@ import edgeq
 from edgeq.calibration.channel_stats import ChannelStats, channel_stats
 from edgeq.data.open import open_dataset
 from edgeq.errors import BadPlan
-from edgeq.graph.channels import channel_classes
+from edgeq.graph.channels.classes import channel_classes
 from edgeq.graph.signature import input_specs
 from edgeq.numerics.arrays import F32, F64
 from edgeq.passes.quantize.equalize import Equalize

@@ -138,7 +138,7 @@ def test_inputs_that_are_always_zero_leave_the_weight() -> None:
 def test_in_sequence_the_outputs_are_nearer_than_layer_by_layer(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     model, x = (convs(), IMAGES) if kind == "convolutions" else (products(), TOKENS)
     after = made(model, x)
-    monkeypatch.setattr("edgeq.refine.codebook_bits.held_samples", lambda *_: 0)
+    monkeypatch.setattr("edgeq.refine.codebooks.steps.held_samples", lambda *_: 0)
     before = made(model, x)
     assert {done.plan.nodes["one"].runs for done in (before, after)} == {"int8" if kind == "convolutions" else "dynamic"}
     assert error(model, after.model, x) < 0.85 * error(model, before.model, x)

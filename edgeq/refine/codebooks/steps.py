@@ -18,8 +18,8 @@ from edgeq.graph.read import constant, nodes
 from edgeq.numerics.arrays import F32
 from edgeq.progress import Clock, Progress
 from edgeq.refine.bias_correction import correct_biases
-from edgeq.refine.codebook_budget import ByteBudget, StorableWeight, bits_of, requested_bits
-from edgeq.refine.codebooks import embedding_codebook
+from edgeq.refine.codebooks.budget import ByteBudget, StorableWeight, bits_of, requested_bits
+from edgeq.refine.codebooks.fit import embedding_codebook
 from edgeq.refine.draft import Draft
 from edgeq.refine.round_apart import moments_of, round_apart
 from edgeq.refine.round_in_sequence import fit_in_sequence, held_samples, in_sequence

@@ -15,7 +15,7 @@ from edgeq.numerics.arrays import F32
 from edgeq.passes.quantize.migrate_scales import migrated_name
 from edgeq.proof.proof import prove_placement
 from edgeq.refine.draft import Draft
-from edgeq.refine.input_candidates import outlier_factors
+from edgeq.refine.input_grids.candidates import outlier_factors
 from edgeq.rewrite.pipeline import rewrite
 from edgeq.runtimes.ort import open_session
 from edgeq.schema.codebook import CodebookWish

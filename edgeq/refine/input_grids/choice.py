@@ -24,8 +24,8 @@ from edgeq.passes.quantize.migrate_scales import folds, migrated, migrated_name
 from edgeq.planning.weights import weight_grid
 from edgeq.progress import Progress
 from edgeq.refine.draft import Draft
-from edgeq.refine.input_candidates import candidates_of
-from edgeq.refine.input_sites import InputSite, input_sites
+from edgeq.refine.input_grids.candidates import candidates_of
+from edgeq.refine.input_grids.sites import InputSite, input_sites
 from edgeq.schema.grids import Readers, grid_plan
 from edgeq.schema.plan import NodePlan, Plan
 from edgeq.schema.target import Target

@@ -14,7 +14,7 @@ from edgeq.numerics.arrays import F32, F64
 from edgeq.numerics.grid import LIMITS, QuantParams, grid_for_range
 from edgeq.planning.ranges.choose import choose_range
 from edgeq.refine.draft import Draft
-from edgeq.refine.input_sites import InputSite
+from edgeq.refine.input_grids.sites import InputSite
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.rules import RULES
 

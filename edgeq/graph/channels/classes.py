@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.graph.channel_rules import RULES
-from edgeq.graph.channel_ties import Ties
+from edgeq.graph.channels.rules import RULES
+from edgeq.graph.channels.ties import Ties
 from edgeq.graph.find_layer import scalable_layer
 from edgeq.graph.read import constant, operator_of
 from edgeq.numerics.arrays import I64

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.graph.channel_ties import Ties
+from edgeq.graph.channels.ties import Ties
 from edgeq.graph.operator import ChannelRule
 from edgeq.graph.read import attribute_float, attribute_int, attribute_ints, constant, dim, is_op, rank
 from edgeq.numerics.arrays import I64

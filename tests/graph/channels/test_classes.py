@@ -10,7 +10,7 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
-from edgeq.graph.channels import channel_classes
+from edgeq.graph.channels.classes import channel_classes
 from edgeq.graph.find_layer import scalable_layer
 from edgeq.graph.read import nodes
 from edgeq.numerics.arrays import F32

@@ -1,0 +1,1 @@
+"""Which channels of different values must be scaled alike."""

@@ -1,0 +1,1 @@
+"""Input grids of matrix products, chosen by the error of the products."""
