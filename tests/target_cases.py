@@ -11,7 +11,7 @@ from edgeq.numerics.arrays import F64
 from edgeq.runtimes.ort import open_session
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Target
-from edgeq.testing.operator_cases import Case
+from edgeq.testing.case import Case
 from edgeq.testing.operator_nets import build, data_for
 
 

@@ -9,7 +9,8 @@ import onnx
 import onnx.parser
 
 from edgeq.numerics.arrays import F32
-from edgeq.testing.operator_cases import ALL, Case, Constants, floats
+from edgeq.testing.case import Case, Constants, floats
+from edgeq.testing.operator_cases import ALL
 
 
 @cache

@@ -28,8 +28,9 @@ from edgeq.rewrite.set_up import DataSource
 from edgeq.runtimes.ort import open_session
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Target, load_target
+from edgeq.testing.case import Case
 from edgeq.testing.law import Law
-from edgeq.testing.operator_cases import ALL, BEYOND_CPU, Case
+from edgeq.testing.operator_cases import ALL, BEYOND_CPU
 from edgeq.testing.operator_nets import build, data_for, operator
 from edgeq.testing.pass_laws import serialised
 

@@ -16,7 +16,8 @@ from edgeq.integers.tflite.read import file_operators
 from edgeq.io.load import load_proto
 from edgeq.numerics.arrays import F32
 from edgeq.schema.target import load_target
-from edgeq.testing.operator_cases import ALL, BEYOND_CPU, Case
+from edgeq.testing.case import Case
+from edgeq.testing.operator_cases import ALL, BEYOND_CPU
 from edgeq.testing.operator_nets import data_for
 from tests.small_models import conv_net
 from tests.target_cases import quantized

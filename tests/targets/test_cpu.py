@@ -12,7 +12,8 @@ import pytest
 from edgeq.io.load import load_proto
 from edgeq.proof.proof import prove_placement
 from edgeq.schema.target import load_target
-from edgeq.testing.operator_cases import ALL, Case, floats, ints, number
+from edgeq.testing.case import Case, floats, ints, number
+from edgeq.testing.operator_cases import ALL
 from edgeq.testing.operator_nets import build, operator
 from tests.graph_text import eager
 from tests.target_cases import float_result, quantized, run, sqnr

@@ -12,7 +12,7 @@ import onnxruntime as ort
 import pytest
 
 from edgeq.schema.target import load_target
-from edgeq.testing.operator_cases import Case
+from edgeq.testing.case import Case
 from edgeq.testing.operator_nets import data_for, one_of_each
 from tests.graph_text import eager
 from tests.target_cases import float_result, quantized, run, sqnr

@@ -9,7 +9,7 @@ from edgeq.data.open import open_dataset, shipped_model
 from edgeq.graph.signature import input_specs
 from edgeq.schema.target import load_target, shipped_targets
 from edgeq.testing import check_target
-from edgeq.testing.operator_cases import Case, ints
+from edgeq.testing.case import Case, ints
 from edgeq.testing.target_laws import RECIPE, check_integers
 from tests.changed import changed
 
