@@ -61,9 +61,8 @@ def quantize(
     the same model, target and recipe. plan: repeats an earlier run byte for byte. validation: data
     on which fidelity, floors and the candidates of effort "best" are measured; default: data. work:
     folder for the journal of a search of effort "best"; the same call continues from it. prove: run
-    the result in onnxruntime and measure it. strict_data: treat warnings about the data as errors.
-    checkpoint: the files that fine-tuning writes its state to and resumes from. Raises EdgeqError;
-    a missed floor of the recipe does not raise: report.gate says so.
+    the result in onnxruntime and measure it. strict_data: warnings about the data are errors.
+    checkpoint: where fine-tuning keeps its state. Raises EdgeqError, but not for a missed floor.
     """
     recipe, target, progress, clock = recipe or Recipe(), _target(target), progress or Silent(), Clock()
     with clock.stage("prepare"):
