@@ -26,7 +26,7 @@ from edgeq.passes.prepare.convert_opset import ConvertOpset
 from edgeq.passes.prepare.infer_shapes import InferShapes
 from edgeq.passes.store.fold_codebooks import FoldCodebooks, Storage
 from edgeq.progress import Progress
-from edgeq.refine.codebooks.budget import ByteBudget, StorableWeight, bits_of, requested_bits
+from edgeq.refine.codebooks.budget import ByteBudget, StorableWeight, bits_of
 from edgeq.refine.codebooks.fit import real_codebook_of
 from edgeq.report.codebooks import CodebookLayer, describe
 from edgeq.schema.codebook import CodebookWish
@@ -118,9 +118,7 @@ def _bits(
         for one in found
         if (shape := one.array().shape)
     ]
-    given = requested_bits(model, candidates, codebook) if codebook.layers else {}
-    free = sum(one.size for one in candidates if one.key not in given)
-    return bits_of(model, candidates, codebook, ByteBudget(float_bytes, lambda: float_bytes - 4 * free), data, progress)
+    return bits_of(model, candidates, codebook, ByteBudget(float_bytes, lambda plain: float_bytes - 4 * plain), data, progress)
 
 
 def _moments(model: ir.Model, found: list[FloatWeight], data: Dataset, seed: int, progress: Progress) -> dict[str, Moment]:

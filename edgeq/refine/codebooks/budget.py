@@ -63,14 +63,15 @@ class ByteBudget:
 
     #: of the float model's file
     float_bytes: int
-    #: of all that lies in the file beside the weights that are allocated; called where it matters
-    rest: Callable[[], int]
+    #: of all that lies in the file beside the allocated weights, for the number of numbers that
+    #: these have; called only where the file's size is asked for
+    rest: Callable[[int], int]
 
     def of(self, codebook: CodebookWish, plain: int) -> float:
         """Bytes that the allocated weights may take. plain: how many numbers they have."""
         if codebook.bits_avg is not None:
             return codebook.bits_avg / 8 * plain
-        return (codebook.size_budget or 1.0) * self.float_bytes - self.rest()
+        return (codebook.size_budget or 1.0) * self.float_bytes - self.rest(plain)
 
 
 def bits_of(
@@ -83,8 +84,8 @@ def bits_of(
 ) -> dict[str, int]:
     """Key of a weight -> index width, as requested; within the budget where the recipe has one.
 
-    Weights that are allocated 8 bits are among them: what that means the caller knows. data: the
-    samples on which the damage to the outputs is measured; None: all weights count alike.
+    A weight of one byte per number that is allocated 8 bits stays as it is. data: the samples on
+    which the damage to the outputs is measured; None: all weights count alike.
     """
     bits = requested_bits(model, candidates, codebook)
     if not codebook.allocated:
@@ -98,7 +99,8 @@ def bits_of(
         damage = output_damage(model, {one.key: one.put_back(probe(rows[one.key])) for one in free}, data, progress)
         costs = {key: damage[key] / max(shares[key][PROBE_BITS], 1e-12) for key in rows}
     choices = {one.key: choices_of(one, codebook, shares[one.key], costs[one.key]) for one in free}
-    return fixed | allocate(choices, budget.of(codebook, sum(one.size for one in free)))
+    found = allocate(choices, budget.of(codebook, sum(one.size for one in free)))
+    return fixed | {one.key: found[one.key] for one in free if found[one.key] < 8 or one.item > 1}
 
 
 def probe(rows: F32) -> F32:

@@ -18,7 +18,7 @@ from edgeq.graph.read import constant, nodes
 from edgeq.numerics.arrays import F32
 from edgeq.progress import Clock, Progress
 from edgeq.refine.bias_correction import correct_biases
-from edgeq.refine.codebooks.budget import ByteBudget, StorableWeight, bits_of, requested_bits
+from edgeq.refine.codebooks.budget import ByteBudget, StorableWeight, bits_of
 from edgeq.refine.codebooks.fit import embedding_codebook
 from edgeq.refine.draft import Draft
 from edgeq.refine.round_apart import moments_of, round_apart
@@ -75,13 +75,9 @@ def unmeasured_codebooks(draft: Draft, data: Dataset | None, files: FileSizes, p
 def _bits(draft: Draft, data: Dataset | None, files: FileSizes, progress: Progress) -> dict[str, int]:
     """Key of a weight -> bits of its codebook's index, as the recipe requests."""
     codebook, candidates = draft.task.recipe.codebook, _candidates(draft)
-    given = requested_bits(draft.model, candidates, codebook) if codebook.layers else {}
-    free = sum(one.size for one in candidates if one.key not in given)
     metadata = METADATA_BYTES + METADATA_BYTES_A_NODE * sum(1 for _ in nodes(draft.model))
-    budget = ByteBudget(files.float_bytes, lambda: files.of_plan(draft.plan) - free + metadata)
-    found = bits_of(draft.model, candidates, codebook, budget, data, progress)
-    # a weight that is allocated 8 bits stays as it is
-    return {key: bits for key, bits in found.items() if bits < 8 or key in given or not codebook.allocated}
+    budget = ByteBudget(files.float_bytes, lambda plain: files.of_plan(draft.plan) - plain + metadata)
+    return bits_of(draft.model, candidates, codebook, budget, data, progress)
 
 
 def _fit(draft: Draft, layers: tuple[Weighted, ...], bits: Mapping[str, int], moments: Mapping[str, Moment], progress: Progress) -> Plan:
