@@ -6,12 +6,13 @@ import math
 
 from rich.console import Console, RenderableType
 
-from edgeq.proof.compare import Accuracy
+from edgeq.proof.compare import Accuracy, Comparison, OutputFidelity
 from edgeq.proof.latency import Latency
 from edgeq.proof.layer_fidelity import LayerFidelity
 from edgeq.proof.node_rows import ProvenNode
 from edgeq.proof.proof import Proof
-from edgeq.report.report import DataInfo, Fidelity, Port, Report, Sizes, StepSqnr, Times
+from edgeq.report.headline import fidelity_of
+from edgeq.report.report import DataInfo, Port, Report, Sizes, StepSqnr, Times
 from edgeq.schema.recipe import Recipe
 
 NODES = (
@@ -36,7 +37,7 @@ def full_report(ratio: float = 0.5, sqnr_db: float = 31.25) -> Report:
         time_s=Times(0.5, 1.25, 0.125, 0.25, 4.0),
         peak_rss_mb=321.5,
         placement=Proof(NODES, 1, 8, 2, 0, 100.0),
-        fidelity=Fidelity(sqnr_db, 0.9995, 0.985, 900),
+        fidelity=fidelity_of(Comparison((OutputFidelity("scores", sqnr_db, 0.9995, 0.1, 0.985),), 900, None)),
         accuracy=Accuracy("top1", 0.9, 0.89),
         steps=(StepSqnr("ranges (mse)", sqnr_db),),
         layers=(LayerFidelity("head/exp", "Exp", -math.inf), LayerFidelity("stem/conv", "Conv", 28.0)),

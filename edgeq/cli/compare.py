@@ -43,6 +43,7 @@ def compare(
     from edgeq.graph.signature import input_specs, narrower
     from edgeq.passes.boundary.float_boundary import FloatBoundary
     from edgeq.proof.compare import CompareSettings, check_floors, compare_models
+    from edgeq.proof.findings import findings
 
     first, second, recipe = asked.load_model(float_model), asked.load_model(int8_model, quantized=True), asked.recipe
     FloatBoundary()(second.model)
@@ -54,6 +55,8 @@ def compare(
     with asked.screen.progress() as progress:
         found = compare_models(first.model, second.model, dataset, settings, progress=progress)
     asked.screen.show(found, lambda: comparison_text(found))
+    for one in findings(found):
+        asked.screen.warn(one.text)
     missed = check_floors(found, recipe.floors)
     if missed:
         fix = "See edgeq compare --layers for the weak layers; keep them float, or quantize with another --rule."
@@ -75,7 +78,7 @@ def evaluation_split(spec: str) -> str:
 
 
 def comparison_text(found: Comparison) -> RenderableType:
-    """The text of the result: a row per output, the accuracy, and the layers if requested."""
+    """The text of the result: rows of outputs and parts, the accuracy, the layers if compared."""
     from rich.console import Group
     from rich.text import Text
 
@@ -100,7 +103,9 @@ def _outputs(found: Comparison) -> Table:
     table.add_column("output", overflow="fold")
     for column in ("SQNR dB", "cosine", "max error", "top-1 agreement"):
         table.add_column(column, justify="right")
-    for output in found.outputs:
+    for output in found.worst_first:
         agreement = "-" if output.top1_agreement is None else f"{100 * output.top1_agreement:.2f} %"
         table.add_row(Text(output.name), decibels(output.sqnr_db), f"{output.cosine:.5f}", f"{output.max_error:.4g}", agreement)
+        for part in output.parts:
+            table.add_row(Text(f"  {part.name}", "dim"), decibels(part.sqnr_db), f"{part.cosine:.5f}", f"{part.max_error:.4g}", "")
     return table

@@ -98,7 +98,7 @@ InputsAs = Annotated[
 Scale = Annotated[float | None, _output("--scale", metavar="S", help="With --inputs-as: your inputs are (pixel * S - mean) / std.")]
 Mean = Annotated[str | None, _output("--mean", metavar="M[,M,...]", help="Mean: one number, or one per channel.")]
 Std = Annotated[str | None, _output("--std", metavar="D[,D,...]", help="Standard deviation: one number, or one per channel.")]
-MinSqnr = Annotated[float | None, _floors("--min-sqnr", metavar="DB", help="Floor for the SQNR of the first output, in dB.")]
+MinSqnr = Annotated[float | None, _floors("--min-sqnr", metavar="DB", help="Floor for the SQNR of the weakest output or part, in dB.")]
 MinAgreement = Annotated[
     float | None, _floors("--min-agreement", metavar="SHARE", min=0, max=1, help="Floor for top-1 agreement with float, 0..1.")
 ]

@@ -43,6 +43,11 @@ class Screen:
         if not self.quiet:
             stderr_console().print(Text(line, "dim"), soft_wrap=True)
 
+    def warn(self, line: str) -> None:
+        """Print one line on stderr that the user must know, also where the result is JSON."""
+        if not self.quiet:
+            stderr_console().print(Text.assemble(("warning: ", "bold yellow"), line), soft_wrap=True)
+
     @contextmanager
     def progress(self) -> Iterator[Progress]:
         """Progress of long work on stderr.

@@ -71,6 +71,8 @@ def finish(asked: Asked, made: Quantized, files: Files) -> None:
 
     write(asked, made, files)
     asked.screen.show(made.report, lambda: report_text(made.report, str(files.model)))
+    for one in made.report.findings:
+        asked.screen.warn(one.text)
     if made.report.gate == "failed":
         wrote = f"{files.model} was not written" if asked.strict else f"{files.model}, marked gate: failed"
         fix = "Try --effort best, which searches; or find weak layers with edgeq compare --layers and keep them float; or lower the floor."

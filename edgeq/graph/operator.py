@@ -60,6 +60,8 @@ class Operator:
     #: once, and a fill. copies: some elements, possibly several times or from several inputs, or a
     #: bound in their place. samples: interpolates; only in mode nearest are elements unchanged
     moves: Moves | None = None
+    #: for copies: whether the numbers in the data inputs have no say in which element goes where
+    by_place: bool = False
     #: the element type of the first output, where it differs from that of the first data input
     makes: Literal["int64", "bool"] | None = None
     #: whether the outputs behind the first hold int64 indices
@@ -87,6 +89,11 @@ class Operator:
     def exact(self) -> bool:
         """Whether nothing is rounded, so that every implementation gives the same numbers."""
         return self.moves not in (None, "samples") or self.makes is not None
+
+    @property
+    def relocates(self) -> bool:
+        """Whether each output element is one of the data inputs, or a fill, by its place."""
+        return self.moves in ("views", "reorders", "pads") or self.by_place
 
     @property
     def fuses(self) -> bool:

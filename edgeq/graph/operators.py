@@ -15,6 +15,7 @@ from edgeq.graph.operator import Operator, RuntimeKernel
 #: scale and zero point of one input after the other
 _TRIPLES = range(2, 1 << 12, 3)
 
+_CONCAT = (RuntimeKernel("QLinearConcat", _TRIPLES, scale=0),)
 _CONV = (
     RuntimeKernel("QLinearConv", (0, 3, 8), scale=6),
     RuntimeKernel("ConvInteger", (0, 1), makes="sums"),
@@ -87,21 +88,22 @@ _POOLS_AND_NORMS = (
     Operator("Softmax", kernels=(RuntimeKernel("QLinearSoftmax", (0,), scale=3),)),
 )
 _MOVEMENT = (
-    Operator("Concat", None, moves="copies", channels="concat", kernels=(RuntimeKernel("QLinearConcat", _TRIPLES, scale=0),)),
+    Operator("Concat", None, moves="copies", by_place=True, channels="concat", kernels=_CONCAT),
     Operator("DepthToSpace", moves="reorders", on_codes="fused"),
     Operator("Dropout", moves="views", joins_before=True),
-    Operator("Expand", moves="copies", on_codes="fused", grows=True),
+    Operator("Expand", moves="copies", by_place=True, on_codes="fused", grows=True),
     Operator("Flatten", moves="views", channels="flatten", on_codes="fused"),
-    Operator("Gather", weights=(0,), weight_axis=-1, moves="copies", on_codes="fused"),
+    Operator("Gather", weights=(0,), weight_axis=-1, moves="copies", by_place=True, on_codes="fused"),
     Operator("Identity", moves="views", channels="keep", on_codes="fused", joins_before=True),
     Operator("Pad", moves="pads", channels="pad", on_codes="taken", grows=True),
     Operator("Reshape", moves="views", channels="flatten", on_codes="fused"),
     Operator("Resize", moves="samples", channels="resize", on_codes="fused", grows=True),
-    Operator("Slice", moves="copies", channels="slice", on_codes="fused"),
+    *(Operator(name, (0, 2), moves="copies", by_place=True) for name in ("ScatterElements", "ScatterND")),
+    Operator("Slice", moves="copies", by_place=True, channels="slice", on_codes="fused"),
     Operator("SpaceToDepth", moves="reorders", on_codes="taken"),
-    Operator("Split", moves="copies", on_codes="fused"),
+    Operator("Split", moves="copies", by_place=True, on_codes="fused"),
     Operator("Squeeze", moves="views", on_codes="fused"),
-    Operator("Tile", moves="copies", on_codes="fused", grows=True),
+    Operator("Tile", moves="copies", by_place=True, on_codes="fused", grows=True),
     Operator("TopK", moves="copies", indices=True),
     Operator("Transpose", moves="reorders", channels="transpose", on_codes="fused"),
     Operator("Unique", moves="copies", indices=True),

@@ -6,17 +6,17 @@ Both models run on the same data, batch by batch, and only sums are kept.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import onnx_ir as ir
 
 from edgeq.errors import BadData, BadModel
-from edgeq.numerics.arrays import AnyArray
 from edgeq.progress import Progress, Silent
-from edgeq.proof.fidelity import Agreement, ErrorSums
 from edgeq.proof.known_outputs import KnownOutputs
 from edgeq.proof.layer_fidelity import LayerFidelity, LayerProbe
+from edgeq.proof.output_fidelity import OutputFidelity, OutputSums, Weakest, by_weakness, judged, weakest_of
+from edgeq.proof.part_labels import PartLabels
 from edgeq.proof.task_accuracy import Accuracy, Samples, TaskSums
 from edgeq.runtimes.ort import Optimize, open_session
 from edgeq.schema.recipe import Floors
@@ -25,22 +25,6 @@ __all__ = ["Accuracy", "CompareSettings", "Comparison", "LayerFidelity", "Output
 
 #: percentage points by which the difference of two shares may be off in float64
 ROUNDING = 1e-9
-
-
-@dataclass(frozen=True)
-class OutputFidelity:
-    """How far one output q of the int8 model is from the float model's f, over all samples."""
-
-    #: name of the output
-    name: str
-    #: 10 log10(sum f^2 / sum (f - q)^2) in dB; inf when equal
-    sqnr_db: float
-    #: sum f q / (|f| |q|)
-    cosine: float
-    #: largest |f - q|
-    max_error: float
-    #: share of rows with the same arg-max, 0..1; None when the output is not class scores [N, >= 2]
-    top1_agreement: float | None
 
 
 @dataclass(frozen=True)
@@ -55,6 +39,23 @@ class Comparison:
     accuracy: Accuracy | None
     #: inner values, worst first; empty unless asked for
     layers: tuple[LayerFidelity, ...] = ()
+
+    @property
+    def worst_first(self) -> tuple[OutputFidelity, ...]:
+        """The outputs, the one with the weakest part first; those that are not judged come last."""
+        outputs = judged(self.outputs)
+        rest = [output for output in self.outputs if output not in outputs]
+        return (*sorted(outputs, key=lambda output: by_weakness(weakest_of(output).sqnr_db)), *rest)
+
+    @property
+    def weakest(self) -> Weakest:
+        """The output, or the part of one, that is farthest from float."""
+        return weakest_of(self.worst_first[0])
+
+    @property
+    def top1_agreement(self) -> float | None:
+        """The lowest share of equal arg-max of any output; None: no output is class scores."""
+        return min((output.top1_agreement for output in self.outputs if output.top1_agreement is not None), default=None)
 
 
 @dataclass(frozen=True)
@@ -99,15 +100,19 @@ def compare_models(
             "The two models have different outputs.", f"{first.outputs} against {second.outputs}", "Compare a model with its own int8 form."
         )
     probe = LayerProbe(_graph(float_model), _graph(int8_model), threads) if settings.layers else None
-    pairs = [_Pair() for _ in first.outputs]
+    parts = PartLabels(float_model, threads) if isinstance(float_model, ir.Model) else None
+    sums = [OutputSums(name, () if parts is None else parts.names.get(name, ())) for name in first.outputs]
     task = TaskSums.of(dataset)
     samples = 0
     progress.start(settings.title, dataset.count)
     for piece in dataset.batches(settings.batch):
         reference = first.run(piece.feeds) if known is None else known.of(first, piece)
         other = second.run(piece.feeds)
-        for pair, f, q in zip(pairs, reference, other, strict=True):
-            pair.add(f, q)
+        labels = {} if parts is None else parts.of(piece.feeds)
+        alike = [one.add(f, q, labels.get(one.name)) for one, f, q in zip(sums, reference, other, strict=True)]
+        if not all(alike) and settings.batch > 1:
+            # the shape depends on the numbers (NonMaxSuppression): only single samples may be alike
+            return compare_models(float_model, int8_model, dataset, replace(settings, batch=1), known=known, progress=progress)
         if task is not None:
             task.add(piece, first.inputs[0].name, reference[0], other[0])
         if probe is not None:
@@ -116,28 +121,33 @@ def compare_models(
         progress.advance(len(piece.samples))
     if samples == 0:
         raise BadData("There are no samples to compare on.", dataset.name, "Give at least one sample.")
-    outputs = tuple(pair.fidelity(name) for name, pair in zip(first.outputs, pairs, strict=True))
+    outputs = tuple(one.fidelity() for one in sums)
     return Comparison(outputs, samples, None if task is None else task.accuracy(), () if probe is None else probe.layers())
 
 
 def check_floors(comparison: Comparison, floors: Floors) -> tuple[str, ...]:
-    """One line for each floor that the first output misses, or that could not be measured.
+    """One line for each floor that the weakest output misses, or that could not be measured.
 
     The result is empty when all floors hold.
     """
-    output = comparison.outputs[0]
-    accuracy = comparison.accuracy
+    weakest, accuracy = comparison.weakest, comparison.accuracy
+    sqnr = "SQNR" if len(comparison.outputs) == 1 and weakest.part is None else f"SQNR of {weakest.label}"
     higher_is_better = accuracy is not None and accuracy.metric == "top1"
     checks = (
-        ("SQNR", floors.min_sqnr, output.sqnr_db, " dB", f"output {output.name}"),
-        ("top-1 agreement", floors.min_agreement, output.top1_agreement, "", f"output {output.name} is not class scores"),
+        (sqnr, floors.min_sqnr, weakest.sqnr_db, " dB", f"output {weakest.label}"),
+        ("top-1 agreement", floors.min_agreement, comparison.top1_agreement, "", "no output is class scores"),
         ("accuracy", floors.min_accuracy, accuracy.int8 if accuracy and higher_is_better else None, "", "the data has no labels"),
     )
     missed = tuple(
         line for name, floor, value, unit, why in checks if floor is not None and (line := _missed(name, floor, value, unit, why))
     )
+    lost = () if floors.min_sqnr is None else tuple(_lost(output) for output in judged(comparison.outputs) if output.nonfinite)
     drop = None if floors.max_drop is None else _dropped(accuracy if higher_is_better else None, floors.max_drop)
-    return missed if drop is None else (*missed, drop)
+    return (*missed, *lost) if drop is None else (*missed, *lost, drop)
+
+
+def _lost(output: OutputFidelity) -> str:
+    return f"output {output.name} has {output.nonfinite} elements that are NaN or infinite in one of the two models: no SQNR holds for them"
 
 
 def _dropped(accuracy: Accuracy | None, most: float) -> str | None:
@@ -163,19 +173,3 @@ def _graph(model: ir.Model | Path) -> ir.Model:
     if isinstance(model, Path):
         raise ValueError("layers need models in memory: load them first")
     return model
-
-
-class _Pair:
-    def __init__(self) -> None:
-        self.sums, self.agreement = ErrorSums(), Agreement()
-
-    def add(self, reference: AnyArray, other: AnyArray) -> None:
-        if reference.shape != other.shape:
-            where = f"{list(reference.shape)} against {list(other.shape)}"
-            raise BadModel("The two models give outputs of different shapes.", where, "Compare a model with its own int8 form.")
-        if reference.dtype.kind in "fiub":
-            self.sums.add(reference, other)
-            self.agreement.add(reference, other)
-
-    def fidelity(self, name: str) -> OutputFidelity:
-        return OutputFidelity(name, self.sums.sqnr_db, self.sums.cosine, self.sums.largest, self.agreement.share)

@@ -30,7 +30,7 @@ class Evidence:
     comparison: Comparison | None = None
     #: how long both models take
     latency: Latency | None = None
-    #: name of each step of the decision, and the SQNR of the first output after it, in dB
+    #: name of each step of the decision, and the SQNR of the weakest output after it, in dB
     steps: tuple[tuple[str, float], ...] = ()
 
 
@@ -55,8 +55,8 @@ def prove_all(loaded: Loaded, task: Task, planned: Planned, result: ir.Model, da
         earlier = rewrite(task.model, plan, task.target)
         titled = replace(settings, title=f"compare the model after {name} with float")
         between = compare_models(loaded.model, earlier, dataset, titled, progress=progress)
-        steps.append((name, between.outputs[0].sqnr_db))
-    steps.extend((name, comparison.outputs[0].sqnr_db) for name, _ in planned.steps[-1:])
+        steps.append((name, between.weakest.sqnr_db))
+    steps.extend((name, comparison.weakest.sqnr_db) for name, _ in planned.steps[-1:])
     if not own:
         return Evidence(None, comparison, None, tuple(steps))
     progress.start("time", None)

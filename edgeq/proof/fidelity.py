@@ -15,44 +15,44 @@ from edgeq.numerics.arrays import AnyArray
 class ErrorSums:
     """Running float64 sums over pairs of arrays: f of the float model, q of the int8 model.
 
-    The arrays of a pair have equal shapes; `count` is the number of pairs so far.
+    The arrays of a pair have equal shapes; `count` is the number of pairs so far. Elements that are
+    NaN or infinite in one of the two are left out of the sums; `elements` counts the others, and
+    `nonfinite` those left out that are not the same in both.
     """
 
     def __init__(self) -> None:
-        self.count = 0
+        self.count = self.elements = self.nonfinite = 0
         self.signal = self.noise = self.product = self.power = self.largest = 0.0
 
     def add(self, reference: AnyArray, other: AnyArray) -> None:
-        """Add one pair of any shape.
-
-        NaN in both places counts as equal; NaN in one of them makes the SQNR NaN.
-        """
+        """Add one pair of any shape."""
         f = np.asarray(reference, np.float64).ravel()
         q = np.asarray(other, np.float64).ravel()
-        # equal infinities (a mask of -inf) and NaN in both are neither error nor signal
-        comparable = np.isfinite(f) | (f != q) & ~(np.isnan(f) & np.isnan(q))
-        if not comparable.all():
-            f, q = f[comparable], q[comparable]
-        with np.errstate(invalid="ignore"):
-            difference = f - q
+        finite = np.isfinite(f) & np.isfinite(q)
+        if not finite.all():
+            same = (f == q) | np.isnan(f) & np.isnan(q)
+            self.nonfinite += int((~finite & ~same).sum())
+            f, q = f[finite], q[finite]
+        difference = f - q
         self.count += 1
-        with np.errstate(invalid="ignore"):  # an infinity that only one array has shows in the results, and needs no warning
-            self.signal += float(f @ f)
-            self.noise += float(difference @ difference)
-            self.product += float(f @ q)
-            self.power += float(q @ q)
+        self.elements += f.size
+        self.signal += float(f @ f)
+        self.noise += float(difference @ difference)
+        self.product += float(f @ q)
+        self.power += float(q @ q)
         self.largest = max(self.largest, float(np.abs(difference).max(initial=0.0)))
 
     @property
     def sqnr_db(self) -> float:
         """10 log10(sum f^2 / sum (f - q)^2) in dB.
 
-        It is inf when all are equal, and -inf when f alone is all zero or q is not finite.
+        It is inf when all are equal, -inf when f alone is all zero, and NaN when no element is
+        finite in both.
         """
         if self.noise == 0.0:
-            return math.inf
-        if math.isnan(self.noise) or self.signal == 0.0 or math.isinf(self.noise):
-            return math.nan if math.isnan(self.noise) else -math.inf
+            return math.nan if self.nonfinite and not self.elements else math.inf
+        if self.signal == 0.0 or math.isinf(self.noise):
+            return -math.inf
         return 10 * math.log10(self.signal / self.noise)
 
     @property

@@ -5,6 +5,7 @@ Values of the int8 model are dequantized for this.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -70,7 +71,7 @@ class LayerProbe:
         A value that no run produced (a branch that was not taken) is left out.
         """
         rows = [
-            LayerFidelity(*self._nodes[value], sums.sqnr_db)
+            LayerFidelity(*self._nodes[value], -math.inf if sums.nonfinite else sums.sqnr_db)
             for (value, _, _), sums in zip(self._pairs, self._sums, strict=True)
             if sums.count
         ]

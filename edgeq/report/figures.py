@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 from rich.text import Text
 
 from edgeq.proof.compare import Accuracy
-from edgeq.report.report import Fidelity
+from edgeq.proof.output_fidelity import OutputFidelity
+from edgeq.report.headline import Fidelity, has_one_figure
 
 Grade = Literal["good", "fair", "poor"]
 
@@ -48,11 +50,30 @@ def colour(sqnr_db: float) -> str:
 
 
 def fidelity_text(fidelity: Fidelity) -> Text:
-    """SQNR, cosine, agreement and samples on one line."""
-    agreement = "" if fidelity.top1_agreement is None else f" · same top-1 {100 * fidelity.top1_agreement:.2f} %"
-    sqnr = "bit-equal" if fidelity.sqnr_db == math.inf else f"SQNR {decibels(fidelity.sqnr_db)} dB"
-    text = Text.assemble((sqnr, colour(fidelity.sqnr_db)), f" · cosine {fidelity.cosine:.5f}{agreement}")
+    """SQNR, cosine or name of what is weakest, agreement and samples on one line."""
+    agreement = "" if fidelity.lowest_agreement is None else f" · same top-1 {100 * fidelity.lowest_agreement:.2f} %"
+    weakest = fidelity.weakest
+    sqnr = "bit-equal" if weakest.sqnr_db == math.inf else f"SQNR {decibels(weakest.sqnr_db)} dB"
+    which = f"cosine {fidelity.cosine:.5f}" if has_one_figure(fidelity) else f"at worst, {weakest.label}"
+    text = Text.assemble((sqnr, colour(weakest.sqnr_db)), f" · {which}{agreement}")
     return text.append(f" · {fidelity.samples} samples", "dim")
+
+
+def output_lines(outputs: Sequence[OutputFidelity]) -> list[str]:
+    """A line for every output and for each of its parts, in the order given."""
+    lines = []
+    for output in outputs:
+        lines.append(f"{output.name}: {_figure(output)}")
+        lines += [f"  part {part.name}: {decibels(part.sqnr_db)} dB" for part in output.parts]
+    return lines
+
+
+def _figure(output: OutputFidelity) -> str:
+    if output.compared == 0:
+        return "not compared"
+    if output.equal is not None:
+        return f"{100 * output.equal:.2f} % of the elements are equal"
+    return f"{decibels(output.sqnr_db)} dB"
 
 
 def accuracy_text(accuracy: Accuracy) -> Text:

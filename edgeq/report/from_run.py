@@ -15,8 +15,10 @@ from edgeq.errors import FloorMissed
 from edgeq.progress import Clock
 from edgeq.proof.compare import Comparison, check_floors
 from edgeq.proof.evidence import Evidence
+from edgeq.proof.findings import findings
 from edgeq.report.codebooks import planned_layers
-from edgeq.report.report import DataInfo, Port, Report, Sizes, StepSqnr, Times, fidelity_of
+from edgeq.report.headline import fidelity_of
+from edgeq.report.report import DataInfo, Port, Report, Sizes, StepSqnr, Times
 from edgeq.rewrite.set_up import SetUp
 from edgeq.schema.plan import Plan
 from edgeq.schema.provenance import Gate
@@ -97,6 +99,7 @@ def build_report(run: QuantizeRun, verdict: Verdict) -> Report:
         outputs=tuple(_port(value, plan) for value in graph.outputs),
         gate=verdict.gate,
         missed=verdict.missed,
+        findings=() if comparison is None else findings(comparison),
         warnings=verdict.warnings,
         notes=verdict.notes,
     )

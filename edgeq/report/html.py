@@ -13,6 +13,7 @@ from edgeq.errors import MissingExtra
 from edgeq.report.codebooks import CodebookLayer
 from edgeq.report.codebooks_text import codebook_summary
 from edgeq.report.figures import bar_share, decibels, grade, human_bytes, threads_text
+from edgeq.report.headline import has_one_figure
 from edgeq.report.report import Report, verdict
 from edgeq.report.search_lines import judged_on
 from edgeq.report.snippet import snippet
@@ -34,6 +35,7 @@ def to_html(report: Report, out: str = "model.int8.onnx") -> str:
         judged=judged_on(report.search) if report.search else None,
         code=snippet(report, out) if report.inputs else None,
         counts=_counts(report),
+        one_figure=report.fidelity is not None and has_one_figure(report.fidelity),
     )
 
 

@@ -13,9 +13,11 @@ from typing import Literal
 from edgeq.errors import BadOutput
 from edgeq.io.strict_json import to_json
 from edgeq.proof.compare import Accuracy, Comparison, LayerFidelity
+from edgeq.proof.findings import Finding, findings
 from edgeq.proof.latency import Latency
 from edgeq.proof.proof import Proof
 from edgeq.report.codebooks import CodebookLayer
+from edgeq.report.headline import Fidelity, fidelity_of
 from edgeq.schema.recipe import Recipe
 from edgeq.search.verdict import Search
 
@@ -60,26 +62,12 @@ class Times:
 
 
 @dataclass(frozen=True)
-class Fidelity:
-    """How far the first output of the int8 model (q) is from the float model's (f)."""
-
-    #: 10 log10(sum f^2 / sum (f - q)^2) in dB; inf when bit-equal
-    sqnr_db: float
-    #: sum f q / (|f| |q|)
-    cosine: float
-    #: share of samples with the same arg-max, 0..1; None: the output is not class scores
-    top1_agreement: float | None
-    #: number of samples that both models ran on
-    samples: int
-
-
-@dataclass(frozen=True)
 class StepSqnr:
     """The SQNR after a step of the decision that changes the numbers."""
 
     #: name of the step
     name: str
-    #: SQNR of the first output after the step, in dB; None: it was not measured
+    #: SQNR of the weakest output after the step, in dB; None: it was not measured
     sqnr_db: float | None
 
 
@@ -127,7 +115,7 @@ class Report:
     peak_rss_mb: float
     #: which kernel of the runtime each node runs on
     placement: Proof | None = None
-    #: how far the first output is from float
+    #: how far the outputs are from float
     fidelity: Fidelity | None = None
     #: task metric of both models
     accuracy: Accuracy | None = None
@@ -147,6 +135,8 @@ class Report:
     gate: Literal["passed", "failed", "none"] = "none"
     #: one line for each floor that does not hold
     missed: tuple[str, ...] = ()
+    #: outputs that are far from float, not finite, or not compared
+    findings: tuple[Finding, ...] = ()
     #: doubts about the data
     warnings: tuple[str, ...] = ()
     #: what was done that a user might not expect
@@ -167,13 +157,7 @@ def with_comparison(report: Report, found: Comparison) -> Report:
 
     That may be one on evaluation data.
     """
-    return replace(report, fidelity=fidelity_of(found), accuracy=found.accuracy, layers=found.layers)
-
-
-def fidelity_of(found: Comparison) -> Fidelity:
-    """The fidelity of the first output of a comparison."""
-    first = found.outputs[0]
-    return Fidelity(first.sqnr_db, first.cosine, first.top1_agreement, found.samples)
+    return replace(report, fidelity=fidelity_of(found), accuracy=found.accuracy, layers=found.layers, findings=findings(found))
 
 
 def verdict(latency: Latency) -> str:

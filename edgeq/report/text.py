@@ -13,7 +13,17 @@ from edgeq.proof.compare import LayerFidelity
 from edgeq.proof.latency import Latency
 from edgeq.proof.proof import Proof
 from edgeq.report.codebooks_text import codebook_lines
-from edgeq.report.figures import accuracy_text, bar_share, colour, decibels, fidelity_text, human_bytes, threads_text
+from edgeq.report.figures import (
+    accuracy_text,
+    bar_share,
+    colour,
+    decibels,
+    fidelity_text,
+    human_bytes,
+    output_lines,
+    threads_text,
+)
+from edgeq.report.headline import has_one_figure
 from edgeq.report.report import NOT_FASTER, Report, verdict
 from edgeq.report.search_lines import search_lines
 from edgeq.report.snippet import snippet
@@ -21,6 +31,8 @@ from edgeq.report.snippet import snippet
 #: number of names listed for one reason; of the others only the count is shown
 NAMES_SHOWN = 4
 LAYERS_SHOWN = 5
+#: number of lines for outputs and their parts
+OUTPUT_LINES_SHOWN = 8
 #: stages that took fewer seconds are not shown
 SHOWN_FROM_S = 0.05
 
@@ -36,7 +48,8 @@ def report_text(report: Report, out: str = "model.int8.onnx") -> RenderableType:
     if report.codebooks:
         parts += _section("Codebooks", codebook_lines(report.codebooks))
     parts += _section("Floors missed", [Text(line, "bold red") for line in report.missed])
-    parts += _section("Warnings", [Text.assemble(("! ", "bold yellow"), line) for line in report.warnings])
+    doubts = (*(one.text for one in report.findings), *report.warnings)
+    parts += _section("Warnings", [Text.assemble(("! ", "bold yellow"), line) for line in doubts])
     parts += _section("Notes", [Text(line) for line in report.notes])
     if report.inputs:
         parts += _section("Run it", [Text(snippet(report, out), "cyan", no_wrap=True, overflow="ignore")])
@@ -93,6 +106,8 @@ def _facts(report: Report) -> Table:
     table.add_row("size", f"{human_bytes(report.size.float_bytes)} float, {human_bytes(report.size.int8_bytes)} int8 ({ratio:.2f}x)")
     if report.fidelity is not None:
         table.add_row("fidelity", fidelity_text(report.fidelity))
+        for line in () if has_one_figure(report.fidelity) else _some(output_lines(report.fidelity.outputs)):
+            table.add_row("", Text(line, "dim"))
     if report.accuracy is not None:
         table.add_row("accuracy", accuracy_text(report.accuracy))
     for step in report.steps if len(report.steps) > 1 else ():
@@ -137,6 +152,11 @@ def _times(report: Report) -> Text:
     known = [f"{name} {seconds:.1f}" for name, seconds in stages.items() if seconds is not None and seconds >= SHOWN_FROM_S]
     total = sum(seconds for seconds in stages.values() if seconds is not None)
     return Text.assemble(f"{total:.1f} s, {report.peak_rss_mb:.0f} MB", (f"  ({', '.join(known)})", "dim"))
+
+
+def _some(lines: Sequence[str]) -> list[str]:
+    more = len(lines) - OUTPUT_LINES_SHOWN
+    return [*lines[:OUTPUT_LINES_SHOWN], *([f"and {more} more (see the report in JSON or HTML)"] if more > 0 else [])]
 
 
 def _section(title: str, lines: Sequence[RenderableType]) -> list[RenderableType]:

@@ -24,7 +24,7 @@ Objective = Literal["accuracy", "latency", "size"]
 class Floors(Strict):
     """Lowest acceptable results; a result below one ends with exit code 3. None: no floor."""
 
-    min_sqnr: float | None = Field(None, description="SQNR of the first output, int8 against float, in dB")
+    min_sqnr: float | None = Field(None, description="SQNR of the weakest output or part of one, int8 against float, in dB")
     min_agreement: float | None = Field(None, ge=0, le=1, description="share of samples whose arg-max is that of the float model")
     min_accuracy: float | None = Field(None, ge=0, le=1, description="task accuracy of the int8 model; the data must have labels")
     max_drop: float | None = Field(

@@ -22,7 +22,7 @@ _FILE, _VERSION = "search.jsonl", 1
 class Judgement(TypedDict):
     """A candidate on all data."""
 
-    #: 10 log10(signal / noise) of the first output, dB
+    #: 10 log10(signal / noise) of the weakest output or part of one, dB
     sqnr_db: float
     #: share of the samples with the float model's first choice, 0..1; None: not a classifier
     agreement: float | None

@@ -20,7 +20,7 @@ class Point:
     """One measured candidate."""
 
     candidate: Candidate
-    #: of the first output
+    #: of the weakest output or part of one
     sqnr_db: float
     #: share of samples with the float model's arg-max, 0..1
     agreement: float | None

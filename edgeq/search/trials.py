@@ -154,7 +154,7 @@ class Trials:
         found = compare_models(
             self.original, self.builder.model(plan), Sample(self.data), CompareSettings(batch=self.recipe.batch), known=self.known
         )
-        return {"sqnr_db": found.outputs[0].sqnr_db}
+        return {"sqnr_db": found.weakest.sqnr_db}
 
     def _judge(self, candidate: Candidate) -> Judgement | NotBuilt:
         plan = self.builder.plan(candidate)
@@ -162,10 +162,10 @@ class Trials:
             return {"bytes": None}
         model = self.builder.model(plan)
         found = compare_models(self.original, model, self.data, CompareSettings(batch=self.recipe.batch), known=self.known)
-        first, task = found.outputs[0], found.accuracy
+        task = found.accuracy
         return {
-            "sqnr_db": first.sqnr_db,
-            "agreement": first.top1_agreement,
+            "sqnr_db": found.weakest.sqnr_db,
+            "agreement": found.top1_agreement,
             "accuracy": task.int8 if task is not None and task.metric == "top1" else None,
             "integer_pct": integer_share(self.builder.base.task.model, plan),
             "bytes": ir.to_proto(model).ByteSize(),

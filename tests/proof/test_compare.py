@@ -187,10 +187,18 @@ def test_a_floor_on_something_unmeasured_or_nan_is_missed() -> None:
 def test_masks_of_infinity_are_no_error_but_a_lost_infinity_is() -> None:
     sums = ErrorSums()
     sums.add(np.array([1.0, -np.inf]), np.array([1.0, -np.inf]))
-    assert sums.sqnr_db == math.inf
-    sums.add(np.array([-np.inf]), np.array([0.0]))
-    assert sums.sqnr_db == -math.inf
+    assert (sums.sqnr_db, sums.nonfinite) == (math.inf, 0)
+    sums.add(np.array([-np.inf, np.nan]), np.array([0.0, np.nan]))
+    assert (sums.sqnr_db, sums.nonfinite) == (math.inf, 1)
     sums.add(np.array([0.0]), np.array([np.nan]))
+    assert sums.nonfinite == 2
+    lost = Comparison((OutputFidelity("y", sums.sqnr_db, 1.0, 0.0, None, nonfinite=sums.nonfinite),), 3, None)
+    assert "2 elements" in check_floors(lost, Floors(min_sqnr=10))[0]
+
+
+def test_nothing_finite_is_nothing_known() -> None:
+    sums = ErrorSums()
+    sums.add(np.array([1.0, 2.0]), np.array([np.nan, np.inf]))
     assert math.isnan(sums.sqnr_db)
 
 

@@ -56,5 +56,5 @@ def _row(job: Job, width: Width[FloatMade]) -> Row:
 
 
 def _figures(made: FloatMade) -> Figures:
-    first, accuracy = made.found.outputs[0], made.found.accuracy
-    return Figures(None if accuracy is None else accuracy.int8, first.sqnr_db, first.top1_agreement, made.missed)
+    found, accuracy = made.found, made.found.accuracy
+    return Figures(None if accuracy is None else accuracy.int8, found.weakest.sqnr_db, found.top1_agreement, made.missed)

@@ -23,7 +23,7 @@ class Figures:
 
     #: top-1 accuracy in 0..1, or another metric of the data; None: the data has no labels
     accuracy: float | None
-    #: SQNR of the first output against the float model's, in dB; None: it was not measured
+    #: SQNR of the weakest output or part of one, in dB; None: it was not measured
     sqnr_db: float | None
     #: share of samples with the float model's arg-max, in 0..1; None: no class scores
     top1_agreement: float | None
@@ -90,7 +90,7 @@ def report_of(first: Report, rows: tuple[Row, ...]) -> WidthsReport:
 def _figures(report: Report) -> Figures:
     accuracy = None if report.accuracy is None else report.accuracy.int8
     found = report.fidelity
-    sqnr, agreement = (None, None) if found is None else (found.sqnr_db, found.top1_agreement)
+    sqnr, agreement = (None, None) if found is None else (found.weakest.sqnr_db, found.lowest_agreement)
     return Figures(accuracy, sqnr, agreement, report.missed)
 
 

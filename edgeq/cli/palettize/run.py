@@ -30,7 +30,8 @@ from edgeq.report.codebooks import CodebookLayer, planned_weights
 from edgeq.report.codebooks_plots import write_plots
 from edgeq.report.codebooks_text import codebook_lines
 from edgeq.report.figures import fidelity_text, human_bytes
-from edgeq.report.report import Fidelity, Sizes, fidelity_of
+from edgeq.report.headline import Fidelity, fidelity_of
+from edgeq.report.report import Sizes
 from edgeq.report.text import report_text
 from edgeq.rewrite.prepare import prepare
 from edgeq.schema.codebook import CodebookWish
@@ -74,7 +75,7 @@ class FloatReport:
     codebooks: tuple[CodebookLayer, ...]
     #: nodes whose weights are unchanged, each with the reason
     left: tuple[tuple[str, str], ...]
-    #: the first output compared with the float model's; None: there is no data, or it was skipped
+    #: the outputs compared with the float model's; None: there is no data, or it was skipped
     fidelity: Fidelity | None
 
 
@@ -139,11 +140,11 @@ def _int8(job: Job, prove: bool, progress: Progress) -> Quantized:
 
 
 def _with_sqnr(found: tuple[Palettized, Fidelity | None]) -> tuple[tuple[Palettized, Fidelity | None], float]:
-    return found, float("-inf") if found[1] is None else found[1].sqnr_db
+    return found, float("-inf") if found[1] is None else found[1].weakest.sqnr_db
 
 
 def _quantized_sqnr(made: Quantized) -> tuple[Quantized, float]:
-    return made, float("-inf") if made.report.fidelity is None else made.report.fidelity.sqnr_db
+    return made, float("-inf") if made.report.fidelity is None else made.report.fidelity.weakest.sqnr_db
 
 
 def _plots(job: Job, layers: tuple[CodebookLayer, ...], weights: Mapping[str, tuple[F32, F32]]) -> None:
@@ -152,9 +153,9 @@ def _plots(job: Job, layers: tuple[CodebookLayer, ...], weights: Mapping[str, tu
 
 
 def _judge(job: Job, fidelity: Fidelity | None) -> None:
-    if job.min_sqnr is None or (fidelity is not None and fidelity.sqnr_db >= job.min_sqnr):
+    if job.min_sqnr is None or (fidelity is not None and fidelity.weakest.sqnr_db >= job.min_sqnr):
         return
-    reached = "nothing" if fidelity is None else f"{fidelity.sqnr_db:.1f} dB"
+    reached = "nothing" if fidelity is None else f"{fidelity.weakest.sqnr_db:.1f} dB"
     raise FloorMissed(f"No size reaches {job.min_sqnr:g} dB: {reached} at most.", "--min-sqnr", "Lower the floor, or keep --compute float.")
 
 

@@ -1,0 +1,165 @@
+"""How far one output, and each of its parts, is from the float model's: figures and their sums."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgeq.numerics.arrays import AnyArray
+from edgeq.proof.fidelity import Agreement, ErrorSums
+
+
+@dataclass(frozen=True)
+class PartFidelity:
+    """How far one part of an output is from the float model's: what a Concat joins in it."""
+
+    #: name of the value in the float model that the Concat reads
+    name: str
+    #: 10 log10(sum f^2 / sum (f - q)^2) in dB over the elements of the part; inf when equal
+    sqnr_db: float
+    #: sum f q / (|f| |q|)
+    cosine: float
+    #: largest |f - q|
+    max_error: float
+
+
+@dataclass(frozen=True)
+class OutputFidelity:
+    """How far one output q of the int8 model is from the float model's f, over all samples.
+
+    Elements that are not finite in both models are no part of the figures; `nonfinite` counts them
+    where the models differ.
+    """
+
+    #: name of the output
+    name: str
+    #: 10 log10(sum f^2 / sum (f - q)^2) in dB; inf when equal, NaN when nothing could be compared
+    sqnr_db: float
+    #: sum f q / (|f| |q|)
+    cosine: float
+    #: largest |f - q|
+    max_error: float
+    #: share of rows with the same arg-max, 0..1; None when the output is not class scores [N, >= 2]
+    top1_agreement: float | None
+    #: the parts that Concats join in the output, worst first; empty: nothing is joined
+    parts: tuple[PartFidelity, ...] = ()
+    #: share of equal elements, 0..1, of an output of integers or truth values, whose SQNR says
+    #: little; None: the output holds floating-point numbers
+    equal: float | None = None
+    #: number of runs that were compared; None: not counted
+    compared: int | None = None
+    #: number of runs that could not be compared: the shapes differ, or the output holds no numbers
+    uncompared: int = 0
+    #: number of elements that are NaN or infinite in one model and something else in the other
+    nonfinite: int = 0
+
+
+@dataclass(frozen=True)
+class Weakest:
+    """The output, or the part of an output, that is farthest from the float model's."""
+
+    #: name of the output
+    output: str
+    #: name of the part; None: the output as a whole
+    part: str | None
+    #: its SQNR in dB; NaN: it could not be measured
+    sqnr_db: float
+
+    @property
+    def label(self) -> str:
+        """What it is called: the output's name, or that of the part and the output."""
+        return self.output if self.part is None else f"{self.part} in {self.output}"
+
+
+def by_weakness(sqnr_db: float) -> float:
+    """A key that sorts the worst SQNR first; NaN, which may hide anything, is the worst."""
+    return -math.inf if math.isnan(sqnr_db) else sqnr_db
+
+
+def weakest_of(output: OutputFidelity) -> Weakest:
+    """The weakest part of the output, or the output where it is not joined from parts."""
+    whole = Weakest(output.name, None, output.sqnr_db)
+    parts = [Weakest(output.name, part.name, part.sqnr_db) for part in output.parts]
+    return min((whole, *parts), key=lambda one: by_weakness(one.sqnr_db))
+
+
+def judged(outputs: Sequence[OutputFidelity]) -> tuple[OutputFidelity, ...]:
+    """The outputs whose SQNR is judged: floating-point numbers that could be compared.
+
+    Where there are none, the others: an SQNR of integers (classes, indices, counts) says little.
+    """
+    measured = [output for output in outputs if output.compared != 0]
+    floats = [output for output in measured if output.equal is None]
+    return tuple(floats or measured or outputs)
+
+
+class OutputSums:
+    """Sums over the pairs of one output, as a whole and part by part."""
+
+    def __init__(self, name: str, parts: Sequence[str] = ()) -> None:
+        self.name = name
+        self.whole, self.agreement = ErrorSums(), Agreement()
+        self.parts = [(part, ErrorSums()) for part in parts]
+        self.uncompared = self.compared = 0
+        self.elements = self.equal = 0
+        self.floats = False
+
+    def add(self, reference: object, other: object, labels: AnyArray | None = None) -> bool:
+        """Add what both models gave in one run; returns False where their shapes differ.
+
+        labels: for each element the number of its part, from 1, in the shape of the output.
+        """
+        ours, theirs = arrays_of(reference), arrays_of(other)
+        if ours is None or theirs is None:
+            self.uncompared += 1
+            return True
+        if [f.shape for f in ours] != [q.shape for q in theirs]:
+            self.uncompared += 1
+            return False
+        self.compared += 1
+        for f, q in zip(ours, theirs, strict=True):
+            self._add(f, q)
+        if labels is not None and len(ours) == 1 and labels.shape == ours[0].shape:
+            for number, (_, sums) in enumerate(self.parts, 1):
+                here = labels == number
+                if here.any():
+                    sums.add(ours[0][here], theirs[0][here])
+        return True
+
+    def _add(self, f: AnyArray, q: AnyArray) -> None:
+        self.whole.add(f, q)
+        self.agreement.add(f, q)
+        self.floats = self.floats or f.dtype.kind == "f"
+        self.elements += f.size
+        self.equal += int((f == q).sum())
+
+    def fidelity(self) -> OutputFidelity:
+        """The figures of all pairs so far."""
+        found = [PartFidelity(name, sums.sqnr_db, sums.cosine, sums.largest) for name, sums in self.parts if sums.count]
+        parts = tuple(sorted(found, key=lambda part: by_weakness(part.sqnr_db)))
+        sqnr_db = self.whole.sqnr_db if self.compared else math.nan
+        whole = self.equal / self.elements if self.elements else 1.0
+        return OutputFidelity(
+            self.name, sqnr_db, self.whole.cosine, self.whole.largest, self.agreement.share,
+            parts=parts if len(parts) > 1 else (), equal=None if self.floats or not self.compared else whole,
+            compared=self.compared, uncompared=self.uncompared, nonfinite=self.whole.nonfinite,
+        )  # fmt: skip
+
+
+def arrays_of(output: object) -> tuple[AnyArray, ...] | None:
+    """The arrays of numbers that a runtime gave for one output; None: it holds something else.
+
+    Sequences and maps are taken apart; the entries of a map come in the order of their keys.
+    """
+    if isinstance(output, np.ndarray) and output.dtype.kind == "O":
+        return arrays_of(output.tolist())
+    if isinstance(output, Mapping):
+        return arrays_of([output[key] for key in sorted(output, key=str)])
+    if isinstance(output, list | tuple):
+        found = [arrays_of(one) for one in output]
+        return None if None in found else tuple(array for arrays in found if arrays is not None for array in arrays)
+    array = np.asarray(output)
+    return (array,) if array.dtype.kind in "fiub" else None

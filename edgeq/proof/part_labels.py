@@ -1,0 +1,48 @@
+"""Tell, for each element of an output, which part of it a Concat took it from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import onnx_ir as ir
+
+from edgeq.errors import RuntimeRefused
+from edgeq.graph.parts import labelled, parts_of
+from edgeq.numerics.arrays import AnyArray
+from edgeq.runtimes.ort import Session, open_session
+
+
+class PartLabels:
+    """The parts of the outputs of a float model, found by running its movement on part numbers.
+
+    That way every operator that moves elements is understood as the runtime understands it.
+    """
+
+    def __init__(self, model: ir.Model, threads: int) -> None:
+        self._session, self.names = _opened(model, threads)
+        self._known: dict[tuple[object, ...], dict[str, AnyArray]] = {}
+
+    def of(self, feeds: Mapping[str, AnyArray]) -> Mapping[str, AnyArray]:
+        """Output name -> the number of the part of each element, in the shape of the output.
+
+        They depend on the shapes of the feeds alone, and are kept for each.
+        """
+        if self._session is None:
+            return {}
+        key = tuple((name, array.shape) for name, array in sorted(feeds.items()))
+        if key not in self._known:
+            wanted = {spec.name for spec in self._session.inputs}
+            found = self._session.run({name: array for name, array in feeds.items() if name in wanted})
+            self._known[key] = dict(zip(self.names, found, strict=True))
+        return self._known[key]
+
+
+def _opened(model: ir.Model, threads: int) -> tuple[Session | None, Mapping[str, tuple[str, ...]]]:
+    """The session and the parts of each output; None: no parts can be told apart."""
+    if all(len(parts_of(output)) == 1 for output in model.graph.outputs):
+        return None, {}
+    copy, names = labelled(model)
+    try:
+        return (open_session(copy, threads=threads), names) if names else (None, {})
+    except RuntimeRefused:  # outputs are then compared as a whole
+        return None, {}
