@@ -16,6 +16,7 @@ from edgeq.planning.embeddings import embedding_grid, embedding_place, embedding
 from edgeq.planning.exact_grids import exact_grids
 from edgeq.planning.fixed_grids import fixed_grids
 from edgeq.planning.kernel_fit import LARGEST
+from edgeq.planning.parts import parts_apart
 from edgeq.planning.placement import Placement, place
 from edgeq.planning.placement_cut import Cause
 from edgeq.planning.ranges.choose import choose_range
@@ -26,6 +27,7 @@ from edgeq.planning.weights import constant_grids
 from edgeq.schema.grids import GridPlan, Readers, grid_plan
 from edgeq.schema.plan import NodePlan, Plan
 from edgeq.schema.recipe import Recipe
+from edgeq.schema.shared import SharedGrid
 from edgeq.schema.target import Target
 from edgeq.schema.target_facts import ActivationFacts
 from edgeq.schema.weights import WeightPlan, weight_key
@@ -56,7 +58,7 @@ def make_plan(model: ir.Model, statistics: Mapping[str, TensorStats], target: Ta
     Raises BadStatistics if a value that needs a grid was not observed.
     """
     _check_observed(values_to_observe(model, target, recipe), statistics)
-    placement, groups = _fit_placement(model, statistics, target, recipe)
+    placement, groups, shared = _fit_placement(model, statistics, target, recipe)
     grids = _activation_grids(model, placement, groups, statistics, target, recipe)
     weights: dict[str, WeightPlan] = dict(constant_grids(model, groups, grids, target, recipe))
     tables = tuple(embeddings(model, target, groups.nodes))
@@ -65,7 +67,7 @@ def make_plan(model: ir.Model, statistics: Mapping[str, TensorStats], target: Ta
     places = {str(node.name): _node_plan(node, groups) for node in nodes(model) if node.name in groups.nodes}
     return Plan(
         model=origin.model, data=origin.data, settings=origin.settings, target=target.name, recipe=recipe.hash,
-        opset=recipe.opset, nodes=places, grids=grids, weights=weights,
+        opset=recipe.opset, nodes=places, grids=grids, weights=weights, shared=dict(shared),
     )  # fmt: skip
 
 
@@ -76,8 +78,10 @@ def _check_observed(wanted: Iterable[str], statistics: Mapping[str, TensorStats]
         raise BadStatistics(f"The statistics have nothing on value {missing!r}.", missing, fix)
 
 
-def _fit_placement(model: ir.Model, statistics: Mapping[str, TensorStats], target: Target, recipe: Recipe) -> tuple[Placement, Groups]:
-    """Place nodes around the values that no grid can hold.
+def _fit_placement(
+    model: ir.Model, statistics: Mapping[str, TensorStats], target: Target, recipe: Recipe
+) -> tuple[Placement, Groups, Mapping[str, SharedGrid]]:
+    """Place nodes around the values that no grid can hold, and those that join what is far apart.
 
     A node that had to go float because of such a value no longer absorbs or moves its neighbour's
     value. That value was not observed, so it is unfit as well, for the same reason: repeat until no
@@ -91,7 +95,11 @@ def _fit_placement(model: ir.Model, statistics: Mapping[str, TensorStats], targe
         needed = (name for names in groups.sources.values() for name in names if name not in fixed)
         unseen = {name for name in needed if name not in statistics}
         if not unseen:
-            return placement, groups
+            apart = parts_apart(model, groups.nodes, statistics, fixed, target)
+            if not apart.unfit.keys() - unfit.keys():
+                return placement, groups, apart.shared
+            unfit = {**apart.unfit, **unfit}
+            continue
         for node in nodes(model):
             for value in node.inputs:
                 if value is not None and value.name in unseen and placement.nodes[str(node.name)].runs == "float":

@@ -16,6 +16,7 @@ from edgeq.schema.codes import room_for
 from edgeq.schema.grids import GridPlan
 from edgeq.schema.pixels import PixelMap
 from edgeq.schema.plan_1 import upgraded
+from edgeq.schema.shared import SharedGrid
 from edgeq.schema.weights import WeightPlan
 
 #: where a node runs
@@ -34,6 +35,7 @@ Because = Literal[
     "obstacle",  # no integer kernel takes this operator as it is used here
     "no_float",  # it does not compute floats
     "outer",  # it reads a value of the graph around its body
+    "parts",  # it joins parts, or passes joined parts on, whose ranges are too far apart for one grid
     "unfit",  # no grid can hold a value that it touches
     "slow",  # its integer kernel is slower in this position
     "cost",  # the conversions around it would cost more than its kernel saves
@@ -107,6 +109,8 @@ class Plan(Strict):
     search: SearchPlan | None = None
     #: by value: what each channel is divided by; the weights of its readers are multiplied by it
     factors: dict[str, tuple[float, ...]] = Field(default_factory=dict)
+    #: by node: parts of very different range that it joins on one grid
+    shared: dict[str, SharedGrid] = Field(default_factory=dict)
     #: by input: the map of an input that takes raw pixels
     pixels: dict[str, PixelMap] = Field(default_factory=dict)
 
