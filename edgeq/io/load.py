@@ -16,7 +16,9 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped] 
 
 from edgeq.errors import BadModel
 from edgeq.graph.names import unique_names
+from edgeq.graph.read import ONNX_DOMAINS
 from edgeq.io.external_data import read_external_data
+from edgeq.io.old_opsets.to_opset_7 import to_opset_7
 from edgeq.io.validate import check_form, check_onnx, check_tensors, first_line, refuse_nan, refuse_quantized
 
 #: a protobuf message cannot be larger
@@ -40,8 +42,8 @@ _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
 class Loaded:
     """A checked model.
 
-    Names are unique, functions are inlined, there is no external data, and no initializer can be
-    overridden by a caller.
+    Names are unique, functions are inlined, there is no external data, no initializer can be
+    overridden by a caller, the opset is 7 or newer and the IR version 4 or newer.
     """
 
     #: the model
@@ -52,10 +54,14 @@ class Loaded:
     size: int
     #: the file; None: the model came from memory
     path: Path | None
+    #: opset of the file
+    opset: int
+    #: lines for the report
+    notes: tuple[str, ...]
 
 
 def load_model(path: str | Path, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH, quantized: bool = False) -> Loaded:
-    """Read and check an .onnx file of opset 7 or newer.
+    """Read and check an .onnx file.
 
     max_bytes: limit for the file and its external data together. max_depth: limit for nested
     If, Loop and Scan bodies. quantized: accept integer models too. Raises BadModel, which says what
@@ -74,8 +80,8 @@ def load_model(path: str | Path, *, max_bytes: int = MAX_BYTES, max_depth: int =
     digest = hashlib.sha256(data)
     for block in external:
         digest.update(block)
-    model = _finish(proto, str(path), quantized)
-    return Loaded(model, digest.hexdigest(), len(data) + sum(map(len, external)), path)
+    model, notes = _finish(proto, str(path), quantized)
+    return Loaded(model, digest.hexdigest(), len(data) + sum(map(len, external)), path, _opset(proto), notes)
 
 
 def load_proto(proto: onnx.ModelProto | ir.Model, *, max_depth: int = MAX_DEPTH, quantized: bool = False) -> Loaded:
@@ -92,7 +98,8 @@ def load_proto(proto: onnx.ModelProto | ir.Model, *, max_depth: int = MAX_DEPTH,
         raise BadModel(f"The model cannot be serialised: {first_line(error)}", where, "Save it to a file and pass the path.") from error
     check_form(own, where, max_depth)
     read_external_data(own, None, 0)
-    return Loaded(_finish(own, where, quantized), hashlib.sha256(data).hexdigest(), len(data), None)
+    model, notes = _finish(own, where, quantized)
+    return Loaded(model, hashlib.sha256(data).hexdigest(), len(data), None, _opset(own), notes)
 
 
 def _with_data(model: ir.Model) -> ir.Model:
@@ -132,23 +139,32 @@ def _parse(data: bytes, where: str) -> onnx.ModelProto:
         is_text = data[:512].isascii() and b"\x00" not in data[:512]
         kind = "text (perhaps an HTML page)" if is_text else "damaged, cut short or of another format"
         raise BadModel(f"The file is not an ONNX protobuf: it is {kind}", where, fix) from error
+    if proto.ir_version < 3 and proto.HasField("graph") and not proto.opset_import:
+        proto.ir_version = 3  # the first that names opsets; the operators of older files are those of opset 1
+        proto.opset_import.append(onnx.helper.make_opsetid("", 1))
     if not proto.HasField("graph") or not proto.opset_import:
         raise BadModel("The file holds no ONNX model: it has no graph or names no opset", where, fix)
     return proto
 
 
-def _finish(proto: onnx.ModelProto, where: str, quantized: bool) -> ir.Model:
+def _opset(proto: onnx.ModelProto) -> int:
+    return max((entry.version for entry in proto.opset_import if entry.domain in ONNX_DOMAINS), default=0)
+
+
+def _finish(proto: onnx.ModelProto, where: str, quantized: bool) -> tuple[ir.Model, tuple[str, ...]]:
     check_tensors(proto, where)
     if proto.ByteSize() < MAX_BYTES:  # a larger one cannot be passed to the checker; the runtime will check it
         check_onnx(proto, where)
     try:
         model = ir.from_proto(proto)
         common_passes.RemoveInitializersFromInputsPass()(model)
+        model.ir_version = max(model.ir_version, 4)  # before it, initializers had to be inputs too
         common_passes.InlinePass()(model)
         unique_names(model)
+        note = to_opset_7(model, where)
     except (ValueError, TypeError, KeyError, IndexError, RuntimeError, ir.passes.InvariantError) as error:  # all that onnx_ir raises
         raise BadModel(f"The model cannot be understood: {first_line(error)}", where, "Export the model again.") from error
     refuse_nan(model, where)
     if not quantized:
         refuse_quantized(model, where)
-    return model
+    return model, () if note is None else (note,)

@@ -13,8 +13,6 @@ from edgeq.graph.operators import OPERATORS, RUNTIME_KERNELS
 from edgeq.graph.read import ONNX_DOMAINS, constant, nodes, values
 from edgeq.io.external_data import all_tensors, tensor_bytes
 
-#: oldest opset that is accepted: before it, broadcasting and BatchNormalization had other meanings
-OLDEST_OPSET = 7
 #: a model with more nodes after its functions are inlined is taken for an attack
 MAX_NODES = 1_000_000
 
@@ -34,8 +32,8 @@ def check_form(proto: onnx.ModelProto, where: str, max_depth: int) -> None:
     """
     newest = onnx.defs.onnx_opset_version()
     for entry in proto.opset_import:
-        if entry.domain in ONNX_DOMAINS and not OLDEST_OPSET <= entry.version <= newest:
-            what = f"The model has opset {entry.version}; {OLDEST_OPSET} to {newest} can be read"
+        if entry.domain in ONNX_DOMAINS and not 1 <= entry.version <= newest:
+            what = f"The model has opset {entry.version}; 1 to {newest} can be read"
             raise UnsupportedOpset(what, where, "Export it again with an opset in between, for example 17.")
     for depth, graph in _graphs(proto, max_depth, where):
         if graph.sparse_initializer:

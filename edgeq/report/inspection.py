@@ -113,7 +113,7 @@ def inspect_model(loaded: Loaded, target: Target, shapes: Mapping[str, tuple[int
         model=str(loaded.path or "model in memory"),
         hash=loaded.hash,
         file_bytes=loaded.size,
-        opset=loaded.model.opset_imports.get("", 0),
+        opset=loaded.opset,
         inputs=input_specs(loaded.model),
         outputs=output_specs(loaded.model),
         dynamic_dims=_dynamic(input_specs(model)),
@@ -126,7 +126,7 @@ def inspect_model(loaded: Loaded, target: Target, shapes: Mapping[str, tuple[int
         target=target.name,
         operators=_operators(loaded.model, model, placed),
         nodes=forecasts,
-        notes=prepared.notes,
+        notes=(*loaded.notes, *prepared.notes),
     )
 
 

@@ -64,7 +64,7 @@ def set_up(
     else:
         keep = frozenset(name for name, node in plan.nodes.items() if node.op_type in LOWERED)
     lower(prepared.model, target, keep)
-    prepared = replace(prepared, vanished=prepared.vanished | vanished(prepared.model))
+    prepared = replace(prepared, vanished=prepared.vanished | vanished(prepared.model), notes=(*loaded.notes, *prepared.notes))
     for key in [key for key in prepared.model.metadata_props if key.startswith(GRID_KEY)]:
         del prepared.model.metadata_props[key]  # a float model's own records are not edgeq's
     for name, grid in grids.items():
