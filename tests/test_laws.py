@@ -30,7 +30,7 @@ from edgeq.passes.prepare.matmul_add_to_gemm import MatMulAddToGemm
 from edgeq.passes.prepare.mean_to_global_pool import MeanToGlobalPool
 from edgeq.passes.prepare.remove_identity import RemoveIdentity
 from edgeq.passes.prepare.remove_unread import RemoveUnread
-from edgeq.rewrite.simplify import random_feeds
+from edgeq.rewrite.made_up_run import random_feeds
 from edgeq.testing import check_pass
 from edgeq.testing.pass_models import TEXTS, law_model, named_model
 

@@ -17,9 +17,9 @@ from edgeq.graph.signature import input_specs
 from edgeq.io.load import load_proto
 from edgeq.planning.first_plan import MadeFrom, make_plan, values_to_observe
 from edgeq.rewrite.lower import lower
+from edgeq.rewrite.made_up_run import random_feeds
 from edgeq.rewrite.pipeline import rewrite_passes
 from edgeq.rewrite.prepare import prepare
-from edgeq.rewrite.simplify import random_feeds
 from edgeq.schema.plan import Plan
 from edgeq.schema.recipe import Recipe
 from edgeq.testing import check_pass

@@ -123,6 +123,30 @@ def retire(model: ir.Model, node: ir.Node, reason: str) -> None:
         if value.uses() or value.is_graph_output():
             raise ValueError(f"node {node.name} is still read at {value.name}")
     owner(node).remove(node, safe=True)
+    _detach_bodies(node)
+
+
+def detach_strays(model: ir.Model) -> None:
+    """Let only nodes of the model count as readers of its values.
+
+    A tool that drops a node with bodies (a folded If) leaves the nodes inside as readers of outer
+    values. Everything that asks a value for its readers trusts that they are in the model.
+    """
+    living = set(nodes(model))
+    for value in list(values(model)):
+        for node, index in list(value.uses()):
+            if node not in living:
+                node.replace_input_with(index, None)
+
+
+def _detach_bodies(node: ir.Node) -> None:
+    """Let the nodes in the bodies of a removed node read nothing any more."""
+    for attribute in node.attributes.values():
+        bodies = attribute.as_graphs() if attribute.type == ir.AttributeType.GRAPHS else ()
+        for body in (attribute.as_graph(),) if attribute.type == ir.AttributeType.GRAPH else bodies:
+            for inner in body.all_nodes():
+                for index in range(len(inner.inputs)):
+                    inner.replace_input_with(index, None)
 
 
 def take_over(old: ir.Value, new: ir.Value) -> None:

@@ -9,7 +9,7 @@ import onnx_ir as ir
 from edgeq.graph.macs import elements
 from edgeq.graph.read import constant, operator_of
 
-#: bytes per element of a value of unknown type: it counts as float32
+#: bytes per element of a value whose type is unknown or has no fixed size: it counts as float32
 DEFAULT_ITEM_BYTES = 4
 
 
@@ -80,4 +80,11 @@ def _buffer(value: ir.Value) -> ir.Value:
 def _bytes(value: ir.Value, int8: AbstractSet[str]) -> int:
     if value.name in int8:
         return elements(value)
-    return elements(value) * (DEFAULT_ITEM_BYTES if value.dtype is None else max(1, round(value.dtype.itemsize)))
+    return elements(value) * _item_bytes(value.dtype)
+
+
+def _item_bytes(dtype: ir.DataType | None) -> int:
+    try:
+        return DEFAULT_ITEM_BYTES if dtype is None else max(1, round(dtype.itemsize))
+    except TypeError:  # strings have no fixed size; onnx_ir knows none for types that it cannot compute with either
+        return DEFAULT_ITEM_BYTES

@@ -13,6 +13,7 @@ import onnx
 import onnx_ir as ir
 from onnx import TensorProto
 
+from edgeq.errors import RuntimeRefused
 from edgeq.graph.operators import OPERATORS, RUNTIME_KERNELS, UNKNOWN
 from edgeq.graph.read import nodes
 from edgeq.proof.element_types import EIGHT_BITS, element_types
@@ -20,6 +21,7 @@ from edgeq.runtimes.ort import open_session
 
 #: names in the copy that runs: after a fusion, a layout change or an inlining the new name still
 #: contains the mark
+_OUTPUT_MARK = re.compile(r"edgeq_v(\d+)_(\d+)(?!\d)")
 _NODE_MARK, _VALUE_MARK = re.compile(r"edgeq_n(\d+)(?!\d)"), re.compile(r"edgeq_v(\d+)_\d+(?!\d)")
 #: types of nodes that onnxruntime inserts to change the layout; they stand for no node of the model
 LAYOUT = frozenset({"Transpose", "ReorderInput", "ReorderOutput", "Reshape", "Squeeze", "Unsqueeze"})
@@ -70,7 +72,10 @@ def read_back(model: ir.Model) -> ReadBack:
     """
     with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
         path = Path(folder) / "optimized.onnx"
-        open_session(_marked(model), optimized_path=path).close()
+        try:
+            open_session(_marked(model), optimized_path=path).close()
+        except RuntimeRefused as error:
+            raise _unmarked(error, model) from error
         # weights stay where they are: only the graph is read. Plain protobuf, because onnxruntime
         # may save bodies that declare a constant twice, which onnx_ir refuses to read
         graph = onnx.load(str(path), load_external_data=False).graph
@@ -85,6 +90,17 @@ def _marked(model: ir.Model) -> ir.Model:
             if value.name:  # an optional output that is left out has no name
                 value.name = f"edgeq_v{index}_{number}"
     return copy
+
+
+def _unmarked(error: RuntimeRefused, model: ir.Model) -> RuntimeRefused:
+    """The same error with the model's own names in place of the marks."""
+    every = list(nodes(model))
+
+    def own(text: str) -> str:
+        text = _NODE_MARK.sub(lambda mark: str(every[int(mark[1])].name), text)
+        return _OUTPUT_MARK.sub(lambda mark: str(every[int(mark[1])].outputs[int(mark[2])].name), text)
+
+    return RuntimeRefused(own(error.what), own(error.where), error.fix)
 
 
 class _Reader:

@@ -1,39 +1,30 @@
 """Prepare a float model for calibration: one canonical form for each construct, no dead nodes.
 
-Node names are final after this step.
+Node names are final after this step. Its result is believed only after the float model itself
+agrees (edgeq/rewrite/float_reference.py); otherwise the steps at fault are left out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-import onnx
 import onnx_ir as ir
 
-from edgeq.errors import BadModel
+from edgeq.errors import BadModel, EdgeqError, UnsupportedOpset
 from edgeq.graph.edit import vanished
 from edgeq.graph.freeze import freeze_shapes
 from edgeq.graph.names import unique_names
 from edgeq.graph.read import nodes
 from edgeq.io.validate import first_line
 from edgeq.passes.prepare.compute_in_float32 import ComputeInFloat32
-from edgeq.passes.prepare.convert_opset import ConvertOpset
-from edgeq.passes.prepare.fold_affine import FoldAffine
-from edgeq.passes.prepare.fold_batch_norm import FoldBatchNorm
-from edgeq.passes.prepare.fold_batch_norm_forward import FoldBatchNormForward
-from edgeq.passes.prepare.fold_constants import FoldConstants
-from edgeq.passes.prepare.fold_shapes import FoldShapes
+from edgeq.passes.prepare.convert_opset import NEWEST_WITH_QDQ
 from edgeq.passes.prepare.fuse_gelu import OPSET as GELU_OPSET
-from edgeq.passes.prepare.fuse_gelu import FuseGelu, match_gelu
-from edgeq.passes.prepare.fuse_hardswish import FuseHardSwish, match_hardswish
+from edgeq.passes.prepare.fuse_gelu import match_gelu
+from edgeq.passes.prepare.fuse_hardswish import match_hardswish
 from edgeq.passes.prepare.infer_shapes import InferShapes
-from edgeq.passes.prepare.lift_constants import LiftConstants
-from edgeq.passes.prepare.lower_batch_norm import LowerBatchNorm
-from edgeq.passes.prepare.matmul_add_to_gemm import MatMulAddToGemm
-from edgeq.passes.prepare.mean_to_global_pool import MeanToGlobalPool
-from edgeq.passes.prepare.remove_identity import RemoveIdentity
-from edgeq.passes.prepare.remove_unread import RemoveUnread
+from edgeq.rewrite.float_reference import FloatReference
+from edgeq.rewrite.prepare_steps import OUTSIDE, last, once, optional_steps, rounds, words_for
 from edgeq.rewrite.simplify import simplify
 
 #: one fold can enable another; real models settle in 3 rounds
@@ -67,89 +58,135 @@ def prepare(
     min_opset..max_opset. Raises UnsupportedOpset if no opset fits, BadRecipe if shapes do not fit,
     BadModel if the result is not valid.
     """
-    own = model.clone()
-    float_nodes = [node.name for node in nodes(model) if node.name]
-    vanished(own).clear()
-    freeze_shapes(own, shapes or {})
-    if opset is None and any(match_hardswish(node) for node in nodes(own)):
+    start = model.clone()
+    vanished(start).clear()
+    freeze_shapes(start, shapes or {})
+    if opset is None and any(match_hardswish(node) for node in nodes(start)):
         min_opset = max(min_opset, 14)  # HardSwish exists from 14 on
-    if opset is None and max_opset >= GELU_OPSET and any(match_gelu(node) is not None for node in nodes(own)):
+    if opset is None and max_opset >= GELU_OPSET and any(match_gelu(node) is not None for node in nodes(start)):
         min_opset = max(min_opset, GELU_OPSET)
-    lowest, highest = (opset, opset) if opset is not None else (min_opset, max_opset)
-    notes = [note for step in _once(lowest, highest) if (note := _noted(step, own)) is not None]
-    _until_settled(own)
-    notes.append(simplify(own))
-    if notes[-1].startswith("onnxsim:"):
-        _until_settled(own)
-    for step in _last():
-        step(own)
-    unique_names(own)
-    _check(own)
-    left = {node.name for node in nodes(own)}
-    reasons = vanished(own)
+    opsets = (opset, opset) if opset is not None else (min_opset, max_opset)
+    done = _believed(start, opsets)
+    float_nodes = [node.name for node in nodes(model) if node.name]
+    left = {node.name for node in nodes(done.model)}
+    reasons = vanished(done.model)
     gone = {name: reasons.get(name, "simplified away") for name in float_nodes if name not in left}
-    return Prepared(own, gone, tuple(notes))
+    return Prepared(done.model, gone, tuple(done.notes))
 
 
-def _noted(step: ir.passes.InPlacePass, model: ir.Model) -> str | None:
-    """Run one pass; returns a note if it did something that the user should know."""
-    opset = model.opset_imports.get("", 0)
-    modified = step(model).modified
-    if model.opset_imports.get("", 0) != opset:
-        return f"opset {opset} was converted to {model.opset_imports['']}"
-    if modified and isinstance(step, ComputeInFloat32):
-        return "computed in float32; inputs and outputs keep their own float type"
-    return None
+def _believed(start: ir.Model, opsets: tuple[int, int]) -> _Attempt:
+    """The preparation with as many of its steps as the float model agrees with.
+
+    As a rule, these are all. If they are not: none of them, then one after the other is taken in,
+    and left out again if the result is not the float model any more.
+    """
+    reference = FloatReference(start)
+    whole = _Attempt(start, opsets, frozenset())
+    problem = whole.problem(reference)
+    if problem is None:
+        return whole
+    every = optional_steps()
+    skip = frozenset(every)
+    best = _Attempt(start, opsets, skip)
+    bare = best.problem(reference)
+    if bare is not None:
+        raise _hopeless(start, best.model, bare)
+    notes: list[str] = []
+    for step in every:
+        more = _Attempt(start, opsets, skip - {step})
+        problem = more.problem(reference) if step in more.changed or more.failure is not None else None
+        if problem is None:
+            best, skip = more, skip - {step}
+        else:
+            notes.append(f"{words_for(step)}: its result was put aside: {problem}")
+    best.notes.extend(notes)
+    return best
 
 
-def _once(lowest: int, highest: int) -> tuple[ir.passes.InPlacePass, ...]:
-    return (
-        LiftConstants(),  # first: the opset converter and every pass look for constants among the initializers
-        RemoveUnread(),  # before the converter, which could fail at a node that nothing needs
-        ConvertOpset(lowest, highest),  # so that all later passes meet one form of each operator
-        LiftConstants(),  # the converter leaves Constant nodes for what were attributes
-        ComputeInFloat32(),  # before folding, so that products of weights are not rounded to half floats
-        InferShapes(),  # ranks and sizes for what follows
+def _hopeless(start: ir.Model, made: ir.Model, problem: str) -> EdgeqError:
+    before, after = start.opset_imports.get(""), made.opset_imports.get("")
+    if before != after:
+        fix = "Export the model again with opset 17."
+        return UnsupportedOpset(f"The model cannot be converted to another opset: {problem}.", f"opset {before} -> {after}", fix)
+    return BadModel(
+        f"edgeq's form of the model differs from it: {problem}.", "prepare", "This is a bug in edgeq: report it with the model."
     )
 
 
-def _rounds() -> tuple[ir.passes.InPlacePass, ...]:
-    return (
-        RemoveIdentity(),  # first: an Identity in between would hide the patterns of all others
-        FoldConstants(),  # a weight may be computed: Transpose, Cast, Mul of initializers
-        FoldShapes(),  # a Reshape may turn out to be a Flatten, or to change nothing: then the next round removes it
-        FuseGelu(),  # before affine folding, which could move a factor into a weight
-        FuseHardSwish(),  # before affine folding, which could take its Add away
-        FoldBatchNorm(),  # the exact fold, before the others
-        MatMulAddToGemm(),  # gives a MatMul the bias that FoldAffine folds into
-        FoldAffine(),  # after the Gemm is there
-        FoldBatchNormForward(),  # only what could not fold back
-        MeanToGlobalPool(),  # leaves a Flatten, which the next round may find redundant
-    )
+@dataclass
+class _Attempt:
+    """One run of the preparation over a copy of the float model, without the steps in `skip`."""
+
+    start: ir.Model
+    #: lowest and highest opset
+    opsets: tuple[int, int]
+    #: names of steps that are left out
+    skip: frozenset[str]
+    model: ir.Model = field(init=False)
+    notes: list[str] = field(init=False, default_factory=list)
+    #: names of the steps that changed the model
+    changed: set[str] = field(init=False, default_factory=set)
+    #: how a tool of others failed, which ended the attempt; None: it came to its end
+    failure: str | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        self.model = self.start.clone()
+        try:
+            self._all()
+        except _ToolFailed as error:
+            self.failure = str(error)
+
+    def problem(self, reference: FloatReference) -> str | None:
+        """Why the result is not believed; None if it is."""
+        return self.failure or reference.disagreement(self.model)
+
+    def _all(self) -> None:
+        lowest, highest = self.opsets
+        if "ConvertOpset" in self.skip and lowest < highest:
+            highest = max(highest, NEWEST_WITH_QDQ)  # what can stay as it is, stays
+        for step in once(lowest, highest):
+            self._noted(step)
+        self._until_settled()
+        if "onnxsim" not in self.skip:
+            self.notes.append(simplify(self.model))
+            if self.notes[-1].startswith("onnxsim:"):
+                self.changed.add("onnxsim")
+                self._until_settled()
+        for step in last():
+            self._run(step)
+        unique_names(self.model)
+
+    def _noted(self, step: ir.passes.InPlacePass) -> None:
+        """Run one pass; leaves a note if it did something that the user should know."""
+        opset = self.model.opset_imports.get("", 0)
+        modified = self._run(step)
+        if self.model.opset_imports.get("", 0) != opset:
+            self.notes.append(f"opset {opset} was converted to {self.model.opset_imports['']}")
+        elif modified and isinstance(step, ComputeInFloat32):
+            self.notes.append("computed in float32; inputs and outputs keep their own float type")
+
+    def _run(self, step: ir.passes.InPlacePass) -> bool:
+        name = type(step).__name__
+        if name in self.skip and name != "ConvertOpset":
+            return False
+        try:
+            modified = bool(step(self.model).modified)
+        except EdgeqError:
+            raise
+        except Exception as error:
+            if name not in OUTSIDE:
+                raise
+            raise _ToolFailed(f"it failed ({first_line(error)})") from error
+        self.changed |= {name} if modified else set()
+        return modified
+
+    def _until_settled(self) -> None:
+        for _ in range(MAX_ROUNDS):
+            modified = [self._run(step) for step in rounds()]
+            if not any(modified):
+                return
+            self._run(InferShapes())
 
 
-def _last() -> tuple[ir.passes.InPlacePass, ...]:
-    return (
-        LowerBatchNorm(),  # last: only what no fold took
-        RemoveUnread(),  # the constants of all that is gone
-        InferShapes(),  # for values that passes made
-    )
-
-
-def _until_settled(model: ir.Model) -> None:
-    for _ in range(MAX_ROUNDS):
-        modified = [step(model).modified for step in _rounds()]
-        if not any(modified):
-            return
-        InferShapes()(model)
-
-
-def _check(model: ir.Model) -> None:
-    """Raise BadModel unless the prepared model is valid; later steps would be blamed otherwise."""
-    proto = ir.to_proto(model)
-    try:
-        if proto.ByteSize() < onnx.checker.MAXIMUM_PROTOBUF:
-            onnx.checker.check_model(proto)
-    except onnx.checker.ValidationError as error:
-        what = f"Preparing the model made it invalid: {first_line(error)}"
-        raise BadModel(what, "prepare", "Please report this with the model; `python -m onnxsim` on it first may help.") from error
+class _ToolFailed(Exception):
+    """A tool of others raised an exception of its own."""

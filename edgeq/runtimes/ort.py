@@ -108,7 +108,11 @@ def open_session(
     try:
         session = ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exception classes have no common base
-        raise _refused(error, where, "Check the model with onnx.checker, or export it at an opset that this onnxruntime runs.") from error
+        given, made = (
+            "Check the file with onnx.checker, or export it at an opset that this onnxruntime runs.",
+            "Open your model in onnxruntime: if it runs, this is a bug in edgeq: report it with the model; else export it again.",
+        )
+        raise _refused(error, where, given if isinstance(model, Path) else made) from error
     exact = {spec.name: spec for spec in input_specs(model)} if isinstance(model, ir.Model) else {}
     inputs = tuple(exact.get(arg.name) or _spec(arg.name, arg.type, arg.shape) for arg in session.get_inputs())
     return Session(inputs, tuple(arg.name for arg in session.get_outputs()), threads, session, where, folder)

@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.numerics.arrays import AnyArray
-from edgeq.rewrite.simplify import random_feeds
+from edgeq.rewrite.made_up_run import random_feeds
 from edgeq.runtimes.ort import Optimize, open_session
 from edgeq.testing.law import Law
 

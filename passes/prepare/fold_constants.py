@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from edgeq.graph.edit import vanished
+from edgeq.graph.edit import detach_strays, vanished
 from edgeq.graph.read import ONNX_DOMAINS, constant, is_op, nodes, operator_of
 
 #: largest result that is folded, in elements: a ConstantOfShape of a gigabyte must not end up in
@@ -36,6 +36,7 @@ class FoldConstants(ir.passes.InPlacePass):
 
         before, outside = [node.name for node in nodes(model)], {node.name for node in model.graph}
         fold_constants(model, input_size_limit=MAX_ELEMENTS, output_size_limit=MAX_ELEMENTS, should_fold=_may_fold)
+        detach_strays(model)
         _restore_names(model, before)
         after = {node.name for node in nodes(model)}
         for name in before:

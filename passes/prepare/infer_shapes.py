@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
+import onnx
 import onnx_ir as ir
 import onnx_ir.passes.common as common_passes
 
@@ -46,4 +47,33 @@ def _infer(model: ir.Model, follow_values: bool) -> None:
 
     That also names unknown dimensions, so that equal ones are known to be equal.
     """
-    common_passes.ShapeInferencePass(check_type=False, strict_mode=False, data_prop=follow_values)(model)
+    if all(value.type is None or isinstance(value.type, ir.TensorType) for value in values(model)) and not any(
+        map(_makes_others, nodes(model))
+    ):
+        common_passes.ShapeInferencePass(check_type=False, strict_mode=False, data_prop=follow_values)(model)
+    else:
+        _infer_any_type(model, follow_values)
+
+
+def _makes_others(node: ir.Node) -> bool:
+    """Whether an output of the node is never a tensor: a sequence, an optional or a map."""
+    domain = "" if node.domain == "ai.onnx" else node.domain
+    try:
+        schema = onnx.defs.get_schema(node.op_type, domain)
+    except onnx.defs.SchemaError:
+        return False
+    return any(output.types and not any(kind.startswith("tensor(") for kind in output.types) for output in schema.outputs)
+
+
+def _infer_any_type(model: ir.Model, follow_values: bool) -> None:
+    """The same where some values are no tensors; onnx_ir would make tensors of them."""
+    try:
+        proto = onnx.shape_inference.infer_shapes(ir.to_proto(model), data_prop=follow_values)
+    except Exception as error:  # onnx raises what it likes; a missing shape only means fewer rewrites
+        logging.getLogger("onnx_ir").info("shape inference failed: %s", error)
+        return
+    found = {value.name: value for value in values(ir.from_proto(proto)) if value.name}
+    for value in values(model):
+        inferred = found.get(str(value.name))
+        if inferred is not None and inferred.type is not None:
+            value.type, value.shape = inferred.type, value.shape if inferred.shape is None else inferred.shape

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import onnx_ir as ir
 import onnx_ir.passes.common as common_passes
 
-from edgeq.graph.edit import vanished
+from edgeq.graph.edit import detach_strays, vanished
 from edgeq.graph.read import nodes, values
 
 
@@ -23,6 +23,7 @@ class RemoveUnread(ir.passes.InPlacePass):
         before = [node.name for node in nodes(model)]
         count = sum(1 for _ in values(model))
         common_passes.RemoveUnusedNodesPass()(model)
+        detach_strays(model)
         after = {node.name for node in nodes(model)}
         vanished(model).update((name, "removed: no output depends on it") for name in before if name and name not in after)
         return ir.passes.PassResult(model, modified=len(before) != len(after) or count != sum(1 for _ in values(model)))

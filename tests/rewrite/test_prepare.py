@@ -20,8 +20,9 @@ from edgeq.io.load import load_model, load_proto
 from edgeq.passes.prepare.fold_constants import FoldConstants
 from edgeq.passes.prepare.fold_shapes import FoldShapes
 from edgeq.passes.prepare.infer_shapes import InferShapes
+from edgeq.rewrite.made_up_run import random_feeds
 from edgeq.rewrite.prepare import prepare
-from edgeq.rewrite.simplify import random_feeds, simplify
+from edgeq.rewrite.simplify import simplify
 from edgeq.testing.pass_laws import interface, outputs
 from edgeq.testing.pass_models import TEXTS, law_model
 from tests.zoo import zoo_model

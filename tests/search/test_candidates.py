@@ -20,9 +20,9 @@ from edgeq.proof.compare import compare_models
 from edgeq.proof.proof import prove_placement
 from edgeq.refine.draft import Draft
 from edgeq.rewrite.lower import lower
+from edgeq.rewrite.made_up_run import random_feeds
 from edgeq.rewrite.pipeline import rewrite
 from edgeq.rewrite.prepare import prepare
-from edgeq.rewrite.simplify import random_feeds
 from edgeq.schema.plan import Plan, parse_plan
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Target, load_target
