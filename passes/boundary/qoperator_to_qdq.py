@@ -9,7 +9,7 @@ import onnx_ir as ir
 from edgeq.graph.edit import Names
 from edgeq.graph.operator import Operator, RuntimeKernel
 from edgeq.graph.operators import RUNTIME_KERNELS
-from edgeq.graph.read import nodes, owner
+from edgeq.graph.read import attribute_int, nodes, owner
 from edgeq.passes.quantize.qdq import qdq_node
 
 
@@ -34,6 +34,11 @@ class QoperatorToQdq(ir.passes.InPlacePass):
         return ir.passes.PassResult(model, modified=bool(coded))
 
 
+def _channel_axis(node: ir.Node, operator: Operator) -> int:
+    """The axis of a weight's output channels; the weight of a QGemm may be transposed."""
+    return 1 - operator.weight_axis % 2 if attribute_int(node, "transB", 0) else operator.weight_axis % 2
+
+
 def _rewrite(node: ir.Node, kernel: RuntimeKernel, operator: Operator, names: Names) -> None:
     graph, given = owner(node), list(node.inputs)
     places = [place for place in kernel.inputs if place < len(given)]
@@ -43,7 +48,7 @@ def _rewrite(node: ir.Node, kernel: RuntimeKernel, operator: Operator, names: Na
         codes, scale, zero = (given[place + offset] if place + offset < len(given) else None for offset in range(3))
         assert codes is not None and scale is not None
         stem = f"{node.name}_{codes.name}"
-        axis = operator.weight_axis % 2 if operator.layer and index > 0 else None
+        axis = _channel_axis(node, operator) if operator.layer and index > 0 else None
         up = qdq_node("DequantizeLinear", codes, scale, zero, axis, names.node(stem), names.value(f"{stem}_float"))
         graph.insert_before(node, up)
         read[index] = up.outputs[0]

@@ -89,14 +89,18 @@ def test_an_operator_on_codes_is_written_as_pairs(body: str, outputs: str, secon
     ("body", "axis"),
     [
         ("[fc] y = com.microsoft.QGemm(a, s, z, w, ws, wz, b, t, z)", 1),
+        ("[fc] y = com.microsoft.QGemm<transB = 1>(a, s, z, r, ws, wz, b, t, z)", 0),
         ("c = Reshape(a, shape) [conv] y = QLinearConv(c, s, z, k, ws, wz, t, z, b)", 0),
     ],
 )
 def test_scales_of_output_channels_run_along_their_axis_and_the_bias_stays(body: str, axis: int) -> None:
-    """Of a product the channels are the columns of the weight, of a convolution its first axis."""
-    model = form(body, "int8 y", **MANY, shape=np.array([1, 2, 2]), k=np.ascontiguousarray(WEIGHT.T)[..., None])
+    """Of a product the channels are the columns of the weight, or its rows where it is transposed;
+    of a convolution its first axis.
+    """
+    rows = np.ascontiguousarray(WEIGHT.T)
+    model = form(body, "int8 y", **MANY, shape=np.array([1, 2, 2]), k=rows[..., None], r=rows)
     QoperatorToQdq()(model)
-    up = next(node for node in nodes(model) if node.inputs[0] is not None and node.inputs[0].name in ("w", "k"))
+    up = next(node for node in nodes(model) if node.inputs[0] is not None and node.inputs[0].name in ("w", "k", "r"))
     layer = next(node for node in nodes(model) if node.op_type in ("Gemm", "Conv"))
     assert (attribute_int(up, "axis", -9), layer.inputs[2] is model.graph.initializers["b"]) == (axis, True)
 
@@ -105,3 +109,24 @@ def test_a_product_without_an_output_grid_gives_floats() -> None:
     model = form("[fc] y = com.microsoft.QGemm(a, s, z, w, ws, wz)", "float[2, 3] y", **MANY)
     assert QoperatorToQdq()(model).modified
     assert lines(model)[-1] == "y = Gemm(fc_a_float, fc_w_float)"
+
+
+@pytest.mark.parametrize(
+    ("shape", "body"),
+    [((2, 2), "[fc] y = com.microsoft.QGemm<transB = 1>(a, s, z, w, ws, wz)"),
+     ((3, 2), "[fc] y = com.microsoft.QGemm<transB = 1>(a, s, z, w, ws, wz, b)"),
+     ((2, 3), "[fc] y = com.microsoft.QGemm(a, s, z, w, ws, wz)")],
+)  # fmt: skip
+def test_a_product_of_many_scales_computes_what_the_kernel_does(shape: tuple[int, int], body: str) -> None:
+    outputs = shape[0] if "transB" in body else shape[1]
+    scales = np.float32([0.5, 0.25, 1.0])[:outputs]
+    known = {"w": np.arange(1, 1 + shape[0] * shape[1]).reshape(shape).astype(np.int8), "ws": scales, "wz": np.zeros(outputs, np.int8)}
+    model = form(body, f"float[2, {outputs}] y", **known, b=np.zeros(outputs, np.int32))
+    with open_session(model, optimize="off") as session:
+        (wanted,) = session.run({"a": CODES})
+    assert QoperatorToQdq()(model).modified
+    if "b" in model.graph.initializers:  # a bias of codes; a runtime takes none of zeros either
+        layer = next(node for node in nodes(model) if node.op_type == "Gemm")
+        layer.resize_inputs(2)
+    with open_session(model, optimize="off") as session:
+        np.testing.assert_allclose(session.run({"a": CODES})[0], wanted, rtol=1e-6)
