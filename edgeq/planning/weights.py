@@ -12,7 +12,8 @@ from edgeq.graph.find_layer import layer_of
 from edgeq.graph.layer import Layer
 from edgeq.graph.read import constant, nodes
 from edgeq.numerics.arrays import F32
-from edgeq.numerics.grid import next_power_of_two, quantize
+from edgeq.numerics.grid import quantize
+from edgeq.numerics.rounding import Codes
 from edgeq.planning.kernel_fit import channel_axis, data_inputs
 from edgeq.planning.same_scale import Groups
 from edgeq.planning.shift_limits import constant_floor, weight_scale_limits
@@ -40,7 +41,7 @@ def constant_grids(
             key = weight_key(node.name, index)
             layer = layer_of(node) if index == kernel.weight else None
             if layer is None and index == kernel.weight and target.integer_only:
-                found[key] = _plain_weight(node, kernel, np.asarray(array, np.float32), target, recipe)
+                found[key] = _plain_weight(node, kernel, side_of(node, kernel, grids), target, recipe)
             elif layer is not None:
                 found[key] = weight_grid(node, kernel, layer, grids, target, recipe)
             else:
@@ -68,16 +69,20 @@ def weight_grid(
     return weight_plan(layer, scale, nearest, array, axis, target, recipe.weight_rule)
 
 
-def _plain_weight(node: ir.Node, kernel: KernelFacts, weight: F32, target: Target, recipe: Recipe) -> IntegerWeight:
+def _plain_weight(node: ir.Node, kernel: KernelFacts, side: BiasSide, target: Target, recipe: Recipe) -> IntegerWeight:
     """The grid of a weight that has no row form: its own range, zero point 0.
 
-    Such weights are those of a grouped ConvTranspose and stacks of matrices.
+    Such weights are those of a grouped ConvTranspose and stacks of matrices. A scale of the former
+    serves one output of every group, and so the largest of their biases limits it.
     """
+    assert kernel.weight is not None
+    weight = np.asarray(constant(node.inputs[kernel.weight]), np.float32)
     axis = weight_axis(node, kernel, target, recipe)
-    others = None if axis is None else tuple(other for other in range(weight.ndim) if other != axis)
-    peak = np.atleast_1d(np.abs(weight).max(others, initial=0.0)) / code_range(target.weights, recipe.weight_bits)[1]
-    scale = np.where(peak > 0, peak, 1.0).astype(np.float32)
-    scale = next_power_of_two(scale) if target.weights.power_of_two else scale
+    rows = weight.reshape(1, -1) if axis is None else np.moveaxis(weight, axis, 0).reshape(weight.shape[axis], -1)
+    if side.bias is not None and side.bias.size > len(rows):
+        side = replace(side, bias=np.abs(side.bias).reshape(-1, len(rows)).max(0))
+    codes = Codes(*code_range(target.weights, recipe.weight_bits), (), None, target.weights.power_of_two)
+    scale = choose_scales(rows[None], np.ones((1, rows.shape[1])), codes, "minmax", False, [side])
     return integer_weight(symmetric_grid(scale, axis, target.weights), "minmax", "a weight: its own range, zero point 0")
 
 

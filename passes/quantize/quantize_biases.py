@@ -9,6 +9,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.graph.edit import Names, drop_unread_constants
+from edgeq.graph.layer_scales import every_group
 from edgeq.graph.read import constant, is_op, nodes
 from edgeq.graph.stored import stored
 from edgeq.numerics.arrays import F32
@@ -40,7 +41,7 @@ class QuantizeBiases(ir.passes.InPlacePass):
             weight_index, bias_index = self.inputs[node.op_type]
             value = node.inputs[bias_index] if bias_index < len(node.inputs) else None
             array = constant(value)
-            scale = _accumulator_scale(node.inputs[0], node.inputs[weight_index])
+            scale = _accumulator_scale(node, weight_index)
             if value is None or array is None or scale is None:
                 continue
             node.replace_input_with(bias_index, _store(node, np.asarray(array, np.float32), scale, str(value.name), names))
@@ -50,15 +51,15 @@ class QuantizeBiases(ir.passes.InPlacePass):
         return ir.passes.PassResult(model, modified)
 
 
-def _accumulator_scale(source: ir.Value | None, weight: ir.Value | None) -> F32 | None:
+def _accumulator_scale(node: ir.Node, weight_index: int) -> F32 | None:
     """x_scale * w_scale as float32, () or [C]; None when one of them is not dequantized.
 
     The product is rounded to float32, as onnxruntime computes it.
     """
-    scales = [_scale_of(value) for value in (source, weight)]
+    scales = [_scale_of(node.inputs[index]) for index in (0, weight_index)]
     if scales[0] is None or scales[1] is None:
         return None
-    return np.asarray(np.float32(scales[0].reshape(())) * scales[1], np.float32)
+    return every_group(node, np.asarray(np.float32(scales[0].reshape(())) * scales[1], np.float32))
 
 
 def _scale_of(value: ir.Value | None) -> F32 | None:

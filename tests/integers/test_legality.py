@@ -116,6 +116,22 @@ net (int8[1, 8] x) => (int8[1, 4] q) {
   q = QuantizeLinear(c, ys, yz)
 }"""
 G = np.ones((8, 4), np.int8)
+GROUPS = """<ir_version: 9, opset_import: ["": 17]>
+net (int8[1, 4, 6, 6] x) => (int8[1, 8, 6, 6] q) {
+  xf = DequantizeLinear(x, xs, xz)
+  tf = DequantizeLinear<axis = 1>(t, ws, wz)
+  bf = DequantizeLinear<axis = 0>(b, bs, bz)
+  [up] c = ConvTranspose<group = 2>(xf, tf, bf)
+  q = QuantizeLinear(c, ys, yz)
+}"""
+
+
+def grouped(off: float = 1.0) -> ir.Model:
+    """A ConvTranspose of two groups, whose second group has a bias scale that is off."""
+    product = np.tile(np.float32(X_S) * legal()["ws"], 2) * np.float32([1, 1, 1, 1, 1, 1, 1, off])
+    zeros = np.zeros(8, np.int32)
+    return model(GROUPS, t=np.ones((4, 4, 1, 1), np.int8), b=zeros, bs=product, bz=zeros)
+
 
 ADD = """<ir_version: 9, opset_import: ["": 17]>
 net (int8[1, 4] x) => (int8[1, 4] q) {
@@ -164,6 +180,7 @@ PLANTED = [
     Planted("bias_scale_of_small_scales",
             lambda: model(xs=array(1e-6, "float32"), bs=legal()["bs"] * np.float32(4e-5)),
             "bias_scale"),
+    Planted("bias_scale_of_one_group", lambda: grouped(1.5), "bias_scale", load_target("mcu_tflite")),
     Planted("bias_with_zero_point", lambda: model(bz=array([1, 0, 0, 0], "int32")), "bias_zero_point"),
     Planted("bias_too_wide", lambda: model(b=array([40000, 0, 0, 0], "int32")), "bias_bits", FEW_BITS),
     Planted("operator_without_kernel", lambda: model(GELU), "no_kernel"),
@@ -197,6 +214,10 @@ PLANTED = [
 
 def test_a_legal_model_has_none() -> None:
     assert check_model(model(), NPU) == ()
+
+
+def test_groups_of_a_transposed_convolution_with_the_scales_of_the_accumulator_are_legal() -> None:
+    assert rules(grouped(), load_target("mcu_tflite")) == set()
 
 
 @pytest.mark.parametrize("planted", PLANTED, ids=str)

@@ -7,14 +7,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from edgeq.api import quantize
 from edgeq.calibration.observe import observe
 from edgeq.data.open import open_dataset
 from edgeq.graph.layer import Layer
 from edgeq.graph.signature import input_specs
 from edgeq.numerics.arrays import F32
-from edgeq.numerics.grid import PerChannel, PerTensor, quantize
+from edgeq.numerics.grid import PerChannel, PerTensor
+from edgeq.numerics.grid import quantize as codes_on
 from edgeq.numerics.rounding import scales_for
 from edgeq.numerics.saturation import neighbours, worst_pairs
+from edgeq.passes.boundary.float_boundary import FloatBoundary
 from edgeq.planning.first_plan import MadeFrom, make_plan, values_to_observe
 from edgeq.planning.weight_grids import (
     LEAST_BIAS_SCALE,
@@ -128,9 +131,9 @@ def test_symmetric_grids() -> None:
 def test_constants_lie_on_their_grid(numbers: list[float]) -> None:
     array = np.array(numbers, np.float32)
     grid = constant_grid(array, ActivationFacts(dtype="uint8", source=""))
-    back = (quantize(array, grid).astype(np.int32) - grid.zero_point) * grid.scale
+    back = (codes_on(array, grid).astype(np.int32) - grid.zero_point) * grid.scale
     assert np.all(np.abs(back - array) <= grid.scale / 2 * (1 + 1e-6))
-    assert quantize(np.zeros(1, np.float32), grid)[0] == grid.zero_point
+    assert codes_on(np.zeros(1, np.float32), grid)[0] == grid.zero_point
 
 
 def test_a_large_bias_beside_tiny_weights_does_not_overflow_the_accumulator() -> None:
@@ -150,6 +153,32 @@ def test_a_large_bias_beside_tiny_weights_does_not_overflow_the_accumulator() ->
     with open_session(rewrite(model, plan, target)) as session, open_session(model) as float_session:
         found, wanted = session.run({"x": x[:1]})[0], float_session.run({"x": x[:1]})[0]
     np.testing.assert_allclose(found, wanted, atol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("groups", "outputs", "spatial", "size"),
+    [(2, 3, 2, 1e-5), (4, 1, 2, 0.3), (2, 2, 1, 0.3)],
+    ids=["tiny weights", "depthwise", "one axis"],
+)
+def test_a_transposed_convolution_with_groups_keeps_its_biases(groups: int, outputs: int, spatial: int, size: float) -> None:
+    """A scale serves one output of every group; the largest of their biases must not overflow."""
+    rng = np.random.default_rng(0)
+    kernel, channels = (2,) * spatial, groups * outputs
+    known = {
+        "w": (rng.uniform(0.5, 1, size=(4, outputs, *kernel)) * size).astype(np.float32),
+        "b": rng.permutation(np.linspace(-1, 1, channels)).astype(np.float32),
+        "v": weights(4, channels, *(1,) * spatial),
+    }
+    plane = ", ".join(["8"] * spatial)
+    body = f"[op] c = ConvTranspose<group = {groups}, strides = {[2] * spatial}>(x, w, b) [last] y = Conv(c, v)"
+    model = net(body, inputs=f"float[1, 4, {plane}] x", constants=known)
+    x = rng.uniform(0, 1, size=(2, 4, *(8,) * spatial)).astype(np.float32)
+    made = quantize(model, {"x": x}, target="mcu_tflite", prove=False)
+    assert made.plan.nodes["op"].runs == "int8"
+    FloatBoundary()(made.model)
+    with open_session(made.model, optimize="off") as session, open_session(model) as float_session:
+        found, wanted = session.run({"x": x[:1]})[0], float_session.run({"x": x[:1]})[0]
+    assert np.square(found - wanted).mean() < 1e-3 * np.square(wanted).mean()
 
 
 @pytest.mark.parametrize("rule", ["minmax", "mse"])

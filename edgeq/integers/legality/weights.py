@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from edgeq.graph.layer_scales import every_group
 from edgeq.graph.read import attribute_int
 from edgeq.integers.graph import IntegerOp, Operand
 from edgeq.integers.legality.violation import Violation
-from edgeq.numerics.arrays import AnyArray
+from edgeq.numerics.arrays import F32, AnyArray
 from edgeq.numerics.grid import PerChannel
 from edgeq.numerics.saturation import neighbours, worst_pairs
 from edgeq.schema.target import Target
@@ -117,13 +118,18 @@ def bias_rules(step: IntegerOp, kernel: KernelFacts, target: Target) -> Iterator
         return
     if np.any(bias.grid.zero_point):
         yield _found(step, "bias_zero_point", "another zero point than 0", "biases have zero point 0", facts.source)
+    yield from _bias_scale(step, bias.grid.scale, kernel, target)
+
+
+def _bias_scale(step: IntegerOp, scale: F32, kernel: KernelFacts, target: Target) -> Iterator[Violation]:
     first, weight = step.inputs[0], step.inputs[kernel.weight or 1]
-    if first is not None and weight is not None and first.grid is not None and weight.grid is not None:
-        wanted = np.float32(first.grid.scale) * weight.grid.scale
-        alike = bias.grid.scale.size in (1, wanted.size) and np.all(wanted > 0)
-        if alike and not np.allclose(bias.grid.scale, wanted, rtol=1e-3, atol=0):
-            ratio = float(np.max(np.abs(bias.grid.scale / wanted)))
-            yield _found(step, "bias_scale", f"{ratio:.4g} times input scale * weight scale", "input scale * weight scale", facts.source)
+    if first is None or weight is None or first.grid is None or weight.grid is None:
+        return
+    wanted = every_group(step.node, np.float32(first.grid.scale) * weight.grid.scale)
+    alike = scale.size in (1, wanted.size) and np.all(wanted > 0)
+    if alike and not np.allclose(scale, wanted, rtol=1e-3, atol=0):
+        ratio = float(np.max(np.abs(scale / wanted)))
+        yield _found(step, "bias_scale", f"{ratio:.4g} times input scale * weight scale", "input scale * weight scale", target.bias.source)
 
 
 def _axis(step: IntegerOp, kernel: KernelFacts, rank: int) -> int | None:

@@ -83,3 +83,23 @@ def test_codes_never_wrap_around() -> None:
     model = conv(constants={"b": np.array([1e30, -1e30], np.float32)})
     QuantizeBiases(INPUTS)(model)
     assert numbers(model, "b_quantized").tolist() == [2**31 - 1, -(2**31)]
+
+
+@pytest.mark.parametrize(("groups", "outputs"), [(2, 3), (3, 2), (6, 1)])
+def test_every_group_of_a_transposed_convolution_has_the_same_scales(groups: int, outputs: int) -> None:
+    """The weight is [C_in, C / groups, ...]: a scale along axis 1 serves one output a group."""
+    scales = np.array([0.25, 0.5, 1.0], np.float32)[:outputs]
+    constants = {"w": np.ones((6, outputs, 1, 1), np.int8), "ws": scales, "b": np.arange(6, dtype=np.float32)}
+    body = f"wd = DequantizeLinear<axis = 1>(w, ws) [op] y = ConvTranspose<group = {groups}>(xd, wd, b)"
+    model = net(QDQ + body, inputs="float[1, 6, 4, 4] x", constants={**BASE, **constants})
+    assert QuantizeBiases({"ConvTranspose": (1, 2)})(model).modified
+    assert numbers(model, "b_scale").tolist() == (0.5 * np.tile(scales, groups)).tolist()
+    assert numbers(model, "b_quantized").tolist() == [round(c / (0.5 * scales[c % outputs])) for c in range(6)]
+
+
+def test_groups_of_a_transposed_convolution_with_one_scale_a_tensor() -> None:
+    constants = {"w": np.ones((6, 3, 1, 1), np.int8), "ws": np.float32(0.5), "b": np.arange(6, dtype=np.float32)}
+    body = "wd = DequantizeLinear(w, ws) [op] y = ConvTranspose<group = 2>(xd, wd, b)"
+    model = net(QDQ + body, inputs="float[1, 6, 4, 4] x", constants={**BASE, **constants})
+    QuantizeBiases({"ConvTranspose": (1, 2)})(model)
+    assert (numbers(model, "b_scale").shape, numbers(model, "b_quantized").tolist()) == ((), [0, 4, 8, 12, 16, 20])
