@@ -7,6 +7,7 @@ from pathlib import Path
 import onnx
 import onnx_ir as ir
 
+from edgeq.calibration.independence import fed_rightly
 from edgeq.calibration.statistics_file import Statistics
 from edgeq.data.dataset import Dataset
 from edgeq.data.doubts import data_warnings
@@ -149,7 +150,7 @@ def compare(
     first, second = _load(float_model), _load(int8_model, quantized=True)
     FloatBoundary()(second.model)
     both = narrower(input_specs(first.model), input_specs(second.model))
-    dataset = open_dataset(data, both, shapes=shapes)
+    dataset = fed_rightly(open_dataset(data, both, shapes=shapes), first.model)
     return compare_models(first.model, second.model, dataset, CompareSettings(batch=batch, layers=layers), progress=progress)
 
 

@@ -39,6 +39,7 @@ def compare(
     threads: o.Threads = 0,
 ) -> None:
     """Compare a model with its int8 form: SQNR, cosine, largest error, agreement, accuracy."""
+    from edgeq.calibration.independence import fed_rightly
     from edgeq.data.open import open_dataset
     from edgeq.graph.signature import input_specs, narrower
     from edgeq.passes.boundary.float_boundary import FloatBoundary
@@ -49,6 +50,7 @@ def compare(
     FloatBoundary()(second.model)
     both = narrower(input_specs(first.model), input_specs(second.model))
     dataset = open_dataset(data, both, samples=recipe.samples, split=evaluation_split(data), shapes=asked.shapes)
+    dataset = fed_rightly(dataset, first.model)
     if labels and dataset.metric is None:
         raise BadData("The data has no labels.", data, "Add labels (see `edgeq init`), or leave --labels out.")
     settings = CompareSettings(batch=recipe.batch, layers=layers, threads=threads)

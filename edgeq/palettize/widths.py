@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
+from edgeq.calibration.independence import fed_rightly
 from edgeq.data.dataset import Dataset
 from edgeq.data.open import open_dataset
 from edgeq.errors import BadData
@@ -83,13 +84,15 @@ class WidthsTask:
 
     def calibration_set(self) -> Dataset:
         """The samples of `data` that the recipe takes. Raises BadData."""
-        return open_dataset(self.data, input_specs(self.loaded.model), samples=self.recipe.samples, shapes=self.shapes)
+        floats = self.loaded.model
+        return fed_rightly(open_dataset(self.data, input_specs(floats), samples=self.recipe.samples, shapes=self.shapes), floats)
 
     def validation_set(self) -> Dataset | None:
         """The samples of `validation`; None where there are none. Raises BadData."""
         if self.validation is None:
             return None
-        return open_dataset(self.validation, input_specs(self.loaded.model), split="evaluation", shapes=self.shapes)
+        floats = self.loaded.model
+        return fed_rightly(open_dataset(self.validation, input_specs(floats), split="evaluation", shapes=self.shapes), floats)
 
     def checkpoint_of(self, bits: int) -> Checkpoint:
         """Where the training of one width keeps its state."""

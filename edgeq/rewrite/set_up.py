@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from edgeq.calibration.independence import fed_rightly
 from edgeq.data.dataset import Dataset
 from edgeq.data.open import open_dataset
 from edgeq.data.pixel_maps import pixel_maps
@@ -41,9 +42,12 @@ class SetUp:
     task: Task
 
     def open(self, data: DataSource, split: str = "calibration", samples: int | None = None) -> Dataset:
-        """Open data in the form that the task's model takes. Raises BadData."""
+        """Open data in the form that the task's model takes.
+
+        Raises BadData, also if rows of axis 0 are no samples.
+        """
         found = open_dataset(data, input_specs(self.task.model), samples=samples, split=split, shapes=self.task.shapes)
-        return on_pixels(found, self.task.pixels, self.task.pixel_grids)
+        return fed_rightly(on_pixels(found, self.task.pixels, self.task.pixel_grids), self.task.model)
 
 
 def set_up(

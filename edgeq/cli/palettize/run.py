@@ -11,6 +11,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from edgeq.api import Quantized, quantize
+from edgeq.calibration.independence import fed_rightly
 from edgeq.cli.asked import Asked
 from edgeq.cli.settings import with_settings
 from edgeq.cli.writing import write_report
@@ -88,7 +89,8 @@ def run_float(job: Job) -> None:
     with asked.screen.progress() as progress:
         dataset = None
         if asked.data is not None:
-            dataset = open_dataset(asked.data, input_specs(job.loaded.model), samples=asked.recipe.samples, shapes=asked.shapes)
+            floats = job.loaded.model
+            dataset = fed_rightly(open_dataset(asked.data, input_specs(floats), samples=asked.recipe.samples, shapes=asked.shapes), floats)
         if job.min_sqnr is None:
             made, fidelity = _float(job, dataset, progress)
         else:
