@@ -1,0 +1,1 @@
+"""What edgeq makes of the models that ONNX tests its own backends with."""
