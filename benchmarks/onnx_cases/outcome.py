@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 #: good: close to float. warned: not close, and the report says so. refused: an EdgeqError.
-#: float fails: an EdgeqError for a model that is not valid or that onnxruntime does not run.
+#: float fails: the model is not valid, or onnxruntime does not run it; only an exception is a fault.
 #: The others are faults.
 #: blames the user: edgeq says that the model, which is valid and runs in float, is wrong.
 #: raw exception: not an EdgeqError. process ended: a signal or the time limit.

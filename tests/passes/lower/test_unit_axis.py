@@ -22,7 +22,9 @@ class Case:
     operators: str
 
 
-CONSTANTS = {"w": weights(4, 4, 3), "v": weights(4, 6, 3), "d": weights(4, 1, 5), "b": weights(4), "k": weights(4, 1), "line": weights(12)}
+# fmt: off
+CONSTANTS = {"w": weights(4, 4, 3), "v": weights(4, 6, 3), "d": weights(4, 1, 5), "b": weights(4), "k": weights(4, 1), "line": weights(12),
+             "more": weights(2, 1, 4, 12)}
 CASES = (
     Case("a chain", "c = Conv<pads = [1, 1]>(x, w, b)  r = Relu(c)  p = MaxPool<kernel_shape = [2], strides = [2]>(r)  y = Conv(p, w)",
          "Unsqueeze Conv Relu MaxPool Conv Squeeze"),
@@ -38,8 +40,12 @@ CASES = (
     Case("to the end", "c = Conv(x, w)  p = AveragePool<kernel_shape = [3], strides = [2], pads = [1, 1]>(c)  g = GlobalAveragePool(p)  "
          "y = Flatten(g)", "Unsqueeze Conv AveragePool GlobalAveragePool Squeeze Flatten"),
     Case("Softmax along the line stays", "c = Conv(x, w)  y = Softmax<axis = 2>(c)", "Unsqueeze Conv Squeeze Softmax"),
+    Case("a constant of more axes", "c = Conv<pads = [1, 1]>(x, w)  y = Add(c, more)", "Unsqueeze Conv Squeeze Add"),
+    Case("a constant of more axes first", "c = MaxPool<kernel_shape = [3], pads = [1, 1]>(x)  y = Max(more, c)",
+         "Unsqueeze MaxPool Squeeze Max"),
     Case("nothing to do", "r = Relu(x)  y = Softmax(r)", "Relu Softmax"),
-)  # fmt: skip
+)
+# fmt: on
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
