@@ -19,11 +19,9 @@ from edgeq.graph.read import nodes
 from edgeq.io.validate import first_line
 from edgeq.passes.prepare.compute_in_float32 import ComputeInFloat32
 from edgeq.passes.prepare.convert_opset import NEWEST_WITH_QDQ
-from edgeq.passes.prepare.fuse_gelu import OPSET as GELU_OPSET
-from edgeq.passes.prepare.fuse_gelu import match_gelu
-from edgeq.passes.prepare.fuse_hardswish import match_hardswish
 from edgeq.passes.prepare.infer_shapes import InferShapes
 from edgeq.rewrite.float_reference import FloatReference
+from edgeq.rewrite.needed_opsets import NeededOpsets, needed_opsets
 from edgeq.rewrite.prepare_steps import OUTSIDE, last, once, optional_steps, rounds, words_for
 from edgeq.rewrite.simplify import simplify
 
@@ -61,12 +59,7 @@ def prepare(
     start = model.clone()
     vanished(start).clear()
     freeze_shapes(start, shapes or {})
-    if opset is None and any(match_hardswish(node) for node in nodes(start)):
-        min_opset = max(min_opset, 14)  # HardSwish exists from 14 on
-    if opset is None and max_opset >= GELU_OPSET and any(match_gelu(node) is not None for node in nodes(start)):
-        min_opset = max(min_opset, GELU_OPSET)
-    opsets = (opset, opset) if opset is not None else (min_opset, max_opset)
-    done = _believed(start, opsets)
+    done = _believed(start, needed_opsets(start, opset, min_opset, max_opset))
     float_nodes = [node.name for node in nodes(model) if node.name]
     left = {node.name for node in nodes(done.model)}
     reasons = vanished(done.model)
@@ -74,7 +67,7 @@ def prepare(
     return Prepared(done.model, gone, tuple(done.notes))
 
 
-def _believed(start: ir.Model, opsets: tuple[int, int]) -> _Attempt:
+def _believed(start: ir.Model, opsets: NeededOpsets) -> _Attempt:
     """The preparation with as many of its steps as the float model agrees with.
 
     As a rule, these are all. If they are not: none of them, then one after the other is taken in,
@@ -118,8 +111,8 @@ class _Attempt:
     """One run of the preparation over a copy of the float model, without the steps in `skip`."""
 
     start: ir.Model
-    #: lowest and highest opset
-    opsets: tuple[int, int]
+    #: the opsets that it may have
+    opsets: NeededOpsets
     #: names of steps that are left out
     skip: frozenset[str]
     model: ir.Model = field(init=False)
@@ -141,7 +134,7 @@ class _Attempt:
         return self.failure or reference.disagreement(self.model)
 
     def _all(self) -> None:
-        lowest, highest = self.opsets
+        lowest, highest = self.opsets.lowest, self.opsets.highest
         if "ConvertOpset" in self.skip and lowest < highest:
             highest = max(highest, NEWEST_WITH_QDQ)  # what can stay as it is, stays
         for step in once(lowest, highest):
@@ -161,7 +154,7 @@ class _Attempt:
         opset = self.model.opset_imports.get("", 0)
         modified = self._run(step)
         if self.model.opset_imports.get("", 0) != opset:
-            self.notes.append(f"opset {opset} was converted to {self.model.opset_imports['']}")
+            self.notes.append(f"opset {opset} was converted to {self.model.opset_imports['']}: {self.opsets.reason}")
         elif modified and isinstance(step, ComputeInFloat32):
             self.notes.append("computed in float32; inputs and outputs keep their own float type")
 

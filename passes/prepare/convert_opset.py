@@ -1,4 +1,4 @@
-"""Convert a model, with onnx's converter, to an opset that Q/DQ nodes and the runtime support."""
+"""Convert a model to an opset that its target and Q/DQ nodes support, where its own is not one."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from edgeq.errors import UnsupportedOpset
 from edgeq.graph.edit import replace_graph, vanished
 from edgeq.graph.names import unique_names
 from edgeq.graph.read import nodes
+from edgeq.passes.prepare.opsets.decompose import decompose_new
+from edgeq.passes.prepare.opsets.mend_converted import flatten_before, keep_sampling
+from edgeq.passes.prepare.opsets.same_meaning import differing_node
 
 #: newest opset for which onnxruntime has QuantizeLinear and DequantizeLinear kernels (1.32: none
 #: for 28)
@@ -21,13 +24,17 @@ NEWEST_WITH_QDQ = 27
 class ConvertOpset(ir.passes.InPlacePass):
     """Convert a model whose opset lies outside lowest..highest to the nearer end of that range.
 
-    Where the converter cannot go down, an opset up to NEWEST_WITH_QDQ is kept. The IR version is
-    set to one that old runtimes know.
+    1. Downwards, where every node means the same in both opsets, the number alone changes.
+    2. Else onnx's converter is asked, and what it gets wrong is mended.
+    3. Where it cannot go down, an opset up to NEWEST_WITH_QDQ is kept; from a newer one, what is
+       new is said in older operators.
+
+    The IR version is set to one that old runtimes know.
 
     Before: a graph of opset 11, `y = Squeeze<axes=[2]>(x)`
     After:  the same of opset 13, `y = Squeeze(x, [2])`
 
-    Raises UnsupportedOpset when the converter fails.
+    Raises UnsupportedOpset, which names the operator where it can.
     """
 
     lowest: int = 13
@@ -38,28 +45,56 @@ class ConvertOpset(ir.passes.InPlacePass):
         target = self.lowest if version is None else min(max(version, self.lowest), self.highest)
         if version is None:
             model.opset_imports[""] = target
-        elif version != target:
-            target = _convert(model, version, target)
+        elif version < target:
+            _raise(model, version, target)
+        elif version > target:
+            target = _lower(model, version, target)
         return ir.passes.PassResult(model, modified=_set_ir_version(model) or version != target)
 
 
-def _convert(model: ir.Model, version: int, target: int) -> int:
-    where, fix = f"opset {version} -> {target}", "Export the model again with opset 17."
-    candidates = [target] if version <= NEWEST_WITH_QDQ or target > version else [target, NEWEST_WITH_QDQ]
-    failure: Exception | None = None
-    for candidate in candidates:
-        try:
-            converted = onnx.version_converter.convert_version(ir.to_proto(model), candidate)
-            onnx.checker.check_model(converted)
-        except (RuntimeError, ValueError, onnx.checker.ValidationError) as error:
-            failure = failure or error
-            continue
-        _replace(model, ir.from_proto(converted))
-        return candidate
-    if target < version <= NEWEST_WITH_QDQ:
+def _raise(model: ir.Model, version: int, target: int) -> None:
+    flatten_before(model, version)
+    failure = _convert(model, target)
+    if failure is not None:
+        what = f"onnx's converter cannot raise the model from opset {version} to {target}: {failure}"
+        raise UnsupportedOpset(what, f"opset {version} -> {target}", f"Export the model again with opset {max(target, 17)}.")
+    keep_sampling(model, version)
+
+
+def _lower(model: ir.Model, version: int, target: int) -> int:
+    """Returns the opset that was reached."""
+    if _relabelled(model, target) or _convert(model, target) is None:
+        return target
+    if version <= NEWEST_WITH_QDQ:
         return version
-    reason = (str(failure).strip().splitlines() or ["no reason given"])[0][:300]
-    raise UnsupportedOpset(f"onnx cannot convert the model's opset: {reason}", where, fix) from failure
+    decompose_new(model, NEWEST_WITH_QDQ)
+    for candidate in (target, NEWEST_WITH_QDQ):
+        if _relabelled(model, candidate) or _convert(model, candidate) is None:
+            return candidate
+    node = differing_node(model, NEWEST_WITH_QDQ)
+    what = f"onnxruntime has QuantizeLinear up to opset {NEWEST_WITH_QDQ}, and the model cannot be lowered to it from {version}"
+    named = "" if node is None else f", node {node.name} ({node.op_type})"
+    raise UnsupportedOpset(what, f"opset {version} -> {NEWEST_WITH_QDQ}{named}", f"Export the model again with opset {target}.")
+
+
+def _relabelled(model: ir.Model, target: int) -> bool:
+    if differing_node(model, target) is not None:
+        return False
+    model.opset_imports[""] = target
+    return True
+
+
+def _convert(model: ir.Model, target: int) -> str | None:
+    """Let onnx's converter work; returns why it cannot, and the model is then as it was."""
+    try:
+        converted = onnx.version_converter.convert_version(ir.to_proto(model), target)
+        onnx.checker.check_model(converted)
+        new = ir.from_proto(converted)
+    except Exception as error:  # the converter raises whatever its adapters do
+        lines = str(error).strip().splitlines() or ["no reason given"]
+        return lines[0].rpartition("failed: ")[2][:300]  # without the file and line in onnx's sources
+    _replace(model, new)
+    return None
 
 
 def _replace(model: ir.Model, new: ir.Model) -> None:

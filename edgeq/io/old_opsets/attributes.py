@@ -45,7 +45,7 @@ def _default(attribute: onnx.defs.OpSchema.Attribute) -> bytes | None:
 def _retype(raising: Raising, node: ir.Node, wanted: onnx.defs.OpSchema.Attribute) -> None:
     """A whole number that was a float (p of LpPool), an element type that was a word (Cast)."""
     held = node.attributes[wanted.name]
-    if wanted.type.value != onnx.AttributeProto.INT or held.type == ir.AttributeType.INT:
+    if wanted.type != onnx.defs.OpSchema.AttrType.INT or held.type == ir.AttributeType.INT:
         return
     if held.type == ir.AttributeType.FLOAT and held.as_float().is_integer():
         number = int(held.as_float())
