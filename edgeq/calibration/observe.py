@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 import onnx_ir as ir
 
+from edgeq.calibration.as_read import AsRead, as_read
 from edgeq.calibration.each_run import Run, each_run
 from edgeq.calibration.observer import Observer
 from edgeq.calibration.tensor_stats import TensorStats
@@ -26,19 +27,21 @@ def observe(
     Memory does not grow with the data, except for the range of each sample. Every sample runs alone
     (a model with a fixed batch: in batches of that size), so the result depends neither on a batch
     size nor on how the samples are divided into shards. NaN and infinities are counted, not kept:
-    the plan leaves such values float.
+    the plan leaves such values float. What only a Softmax reads is observed as the Softmax sees it
+    (edgeq/calibration/as_read.py).
     """
     names = tuple(wanted)
     progress = progress or Silent()
     last = data.count if stop is None else min(stop, data.count)
     progress.start("calibrate", last - start)
+    shown = as_read(model, names)
     # an observer per worker and value name
     observers: defaultdict[int, defaultdict[str, Observer]] = defaultdict(lambda: defaultdict(Observer))
 
     def take(run: Run) -> None:
         own = observers[run.worker]
         for name, array in run.values().items():
-            _observe(own[name], array, run.samples)
+            _observe(own[name], array, run.samples, shown.get(name))
 
     each_run(model, names, data, take, progress, start, last)
     return {name: _merged([own[name].stats() for own in observers.values() if name in own]) for name in names}
@@ -52,13 +55,11 @@ def _merged(parts: list[TensorStats]) -> TensorStats:
     return whole
 
 
-def _observe(observer: Observer, array: AnyArray, samples: range) -> None:
+def _observe(observer: Observer, array: AnyArray, samples: range, shown: AsRead | None) -> None:
     """Show an array to the observer, row by row where its first axis is the batch.
 
     Any other array (heads beside samples, iterations of a loop) counts for the batch's first
     sample.
     """
-    if len(samples) > 1 and array.ndim and array.shape[0] == len(samples):
-        observer.update(array, samples)
-    else:
-        observer.update(array, samples[:1])
+    apart = len(samples) > 1 and array.ndim > 0 and array.shape[0] == len(samples)
+    observer.update(array if shown is None else shown(array, apart), samples if apart else samples[:1])

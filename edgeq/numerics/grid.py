@@ -128,7 +128,8 @@ def quantize(x: NDArray[np.floating], grid: QuantParams) -> AnyArray:
     array([  0,   0,   3, 255], dtype=uint8)
     """
     scale, zero = _along(x.ndim, grid)
-    codes = np.rint(x.astype(np.float32) / scale) + zero
+    with np.errstate(over="ignore"):  # a mask of the least float becomes an infinity, and saturates as one
+        codes = np.rint(x.astype(np.float32) / scale) + zero
     return np.asarray(np.clip(codes, grid.qmin, grid.qmax), _storage(grid.dtype))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import onnx_ir as ir
 
@@ -17,10 +19,11 @@ from edgeq.graph.read import (
     is_op,
     only_consumer,
     operator_of,
+    owner,
     rank,
     window_axes,
 )
-from edgeq.numerics.arrays import AnyArray
+from edgeq.graph.softmax_readers import factor_end, far_end_at, far_ends
 from edgeq.schema.target import Target
 from edgeq.schema.target_facts import KernelFacts
 
@@ -55,7 +58,7 @@ def obstacle(node: ir.Node, target: Target) -> str | None:
         return f"{target.name} has no integer kernel for {node.op_type}"
     if not is_float_work(node, kernel):
         return NOT_FLOAT
-    if any(_ungridable(constant(node.inputs[i])) for i in data_inputs(node, kernel)):
+    if any(_ungridable(node, i) for i in data_inputs(node, kernel)):
         return "a constant input holds infinities or values too large for any grid (a mask?)"
     axes = window_axes(node)
     if axes is not None and target.window_axes is not None and axes != target.window_axes:
@@ -89,9 +92,18 @@ def is_float_work(node: ir.Node, kernel: KernelFacts | None) -> bool:
     return any(constant(value) is None for value in inputs)
 
 
-def _ungridable(array: AnyArray | None) -> bool:
-    """Whether the array has NaN, infinity or values beyond LARGEST."""
-    return array is not None and array.dtype == np.float32 and not bool(np.all(np.abs(array) <= LARGEST))
+def _ungridable(node: ir.Node, index: int) -> bool:
+    """Whether a constant input has NaN, infinities or values beyond LARGEST.
+
+    A mask may have them at the end where all its numbers are alike to the Softmax behind it.
+    """
+    array = constant(node.inputs[index])
+    if array is None or array.dtype != np.float32 or bool(np.all(np.abs(array) <= LARGEST)):
+        return False
+    ends = far_ends(owner(node))
+    end = far_end_at(node, index, ends) or factor_end(node, index, ends)
+    low, high = float(array.min()), float(array.max())
+    return not end or math.isnan(low) or (high > LARGEST if end < 0 else low < -LARGEST)
 
 
 def _movement_obstacle(node: ir.Node) -> str | None:

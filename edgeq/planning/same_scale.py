@@ -9,6 +9,7 @@ import onnx_ir as ir
 
 from edgeq.graph.code_grids import recorded_grid
 from edgeq.graph.read import clip_bounds, constant, is_op, nodes, only_consumer
+from edgeq.graph.softmax_readers import softmax_inputs
 from edgeq.planning.placement import NodePlace, Placement
 from edgeq.schema.target import Target
 
@@ -23,7 +24,8 @@ class Groups:
     members: Mapping[str, tuple[str, ...]]
     #: for each group, the values whose ranges decide its grid: made by a kernel or by a float node,
     #: or fed by the user. A value that a Relu or Clip on integers follows is listed under that
-    #: node's output, because larger numbers need not be represented
+    #: node's output, because larger numbers need not be represented; one that reaches Softmax alone
+    #: is listed as what the Softmax reads, because masked numbers need not be represented
     sources: Mapping[str, tuple[str, ...]]
     #: the places of all nodes, in which some Concats have become plain copies
     nodes: Mapping[str, NodePlace]
@@ -80,7 +82,7 @@ class _Joiner:
             root = self._root(name)
             members.setdefault(root, []).append(name)
             if self._is_source(self.values[name]):
-                sources.setdefault(root, []).append(self._read_as(self.values[name]))
+                sources.setdefault(root, []).extend(self._read_as(self.values[name]))
         return Groups(
             {root: tuple(names) for root, names in members.items()}, {root: tuple(names) for root, names in sources.items()}, self.places
         )
@@ -156,10 +158,11 @@ class _Joiner:
     def _runs_moving(self, node: ir.Node) -> bool:
         return node.name in self.places and self._runs(node) in ("integer", "absorbed")
 
-    def _read_as(self, value: ir.Value) -> str:
+    def _read_as(self, value: ir.Value) -> tuple[str, ...]:
         """The name of the value, or of the last Relu or Clip on integers that alone reads it.
 
-        Numbers beyond those bounds need not be represented.
+        Numbers beyond those bounds need not be represented. If Softmax alone reads it, possibly
+        moved, the names of what the Softmax reads.
         """
         reader = only_consumer(value)
         while (
@@ -167,7 +170,7 @@ class _Joiner:
         ):
             value = reader.outputs[0]
             reader = only_consumer(value)
-        return str(value.name)
+        return softmax_inputs(value) or (str(value.name),)
 
     def _is_source(self, value: ir.Value) -> bool:
         producer = value.producer()

@@ -17,6 +17,7 @@ from edgeq.numerics.grid import next_power_of_two
 from edgeq.planning.fixed_grids import fixed_grids
 from edgeq.planning.kernel_fit import data_inputs
 from edgeq.planning.same_scale import Groups
+from edgeq.planning.softmax_limits import SoftmaxLimits
 from edgeq.planning.weight_grids import code_range, constant_grid
 from edgeq.schema.grids import GridPlan
 from edgeq.schema.target import Target
@@ -27,16 +28,19 @@ from edgeq.schema.target_facts import KernelFacts
 _ROUNDS = 1000
 
 
-def within_shifts(model: ir.Model, groups: Groups, grids: Mapping[str, GridPlan], target: Target, weight_bits: int) -> dict[str, GridPlan]:
+def within_shifts(
+    model: ir.Model, groups: Groups, grids: Mapping[str, GridPlan], limits: SoftmaxLimits, target: Target, weight_bits: int
+) -> dict[str, GridPlan]:
     """Lift the scales of whole groups as far as the shifts require. Returns all grids.
 
-    Fixed grids stay unchanged; the legality check then names the node.
+    Fixed grids stay unchanged; the legality check then names the node. limits: where masks may
+    saturate.
     """
     found = dict(grids)
     limited = [node for node in nodes(model) if groups.nodes[str(node.name)].runs == "int8" and limits_of(node, target) is not None]
     fixed = fixed_grids(model, target)
     for _ in range(_ROUNDS):
-        lifts = [lift for node in limited for lift in _lifts(node, found, target, weight_bits)]
+        lifts = [lift for node in limited for lift in _lifts(node, found, limits, target, weight_bits)]
         lifted = [_lift(found, groups, fixed, name, least) for name, least in lifts]
         if not any(lifted):
             break
@@ -80,10 +84,12 @@ def output_name(node: ir.Node, grids: Collection[str]) -> str:
     return str(value.name)
 
 
-def _lifts(node: ir.Node, grids: Mapping[str, GridPlan], target: Target, weight_bits: int) -> Iterator[tuple[str, float]]:
+def _lifts(
+    node: ir.Node, grids: Mapping[str, GridPlan], limits: SoftmaxLimits, target: Target, weight_bits: int
+) -> Iterator[tuple[str, float]]:
     """Values of the node, each with the smallest scale that its kernel allows."""
     kernel = limits_of(node, target)
-    scales = [_operand_scale(node, index, kernel, grids, target, weight_bits) for index in data_inputs(node, kernel)[:2]]
+    scales = [_operand_scale(node, index, kernel, grids, limits, target, weight_bits) for index in data_inputs(node, kernel)[:2]]
     name = output_name(node, grids)
     if kernel is None or None in scales or name not in grids:
         return
@@ -99,7 +105,13 @@ def _lifts(node: ir.Node, grids: Mapping[str, GridPlan], target: Target, weight_
 
 
 def _operand_scale(
-    node: ir.Node, index: int, kernel: KernelFacts | None, grids: Mapping[str, GridPlan], target: Target, weight_bits: int
+    node: ir.Node,
+    index: int,
+    kernel: KernelFacts | None,
+    grids: Mapping[str, GridPlan],
+    limits: SoftmaxLimits,
+    target: Target,
+    weight_bits: int,
 ) -> float | None:
     """The scale of a value, or the largest scale that a constant's grid can get."""
     value = node.inputs[index]
@@ -109,7 +121,7 @@ def _operand_scale(
     if kernel is not None and index == kernel.weight:
         span = np.abs(array).max(initial=0.0) / code_range(target.weights, weight_bits)[1]
         return float(next_power_of_two(np.asarray(span))) if span > 0 else None
-    return float(constant_grid(np.asarray(array, np.float32), target.activations).scale)
+    return float(constant_grid(limits.clipped(node, index, array), target.activations).scale)
 
 
 def _scale(value: ir.Value | None, grids: Mapping[str, GridPlan]) -> float | None:

@@ -17,6 +17,7 @@ from edgeq.numerics.rounding import Codes
 from edgeq.planning.kernel_fit import channel_axis, data_inputs
 from edgeq.planning.same_scale import Groups
 from edgeq.planning.shift_limits import constant_floor, weight_scale_limits
+from edgeq.planning.softmax_limits import SoftmaxLimits
 from edgeq.planning.weight_grids import BiasSide, choose_scales, code_range, codes_of, constant_grid, symmetric_grid
 from edgeq.schema.grids import GridPlan
 from edgeq.schema.recipe import Recipe
@@ -26,9 +27,12 @@ from edgeq.schema.weights import IntegerWeight, integer_weight, weight_key
 
 
 def constant_grids(
-    model: ir.Model, groups: Groups, grids: Mapping[str, GridPlan], target: Target, recipe: Recipe
+    model: ir.Model, groups: Groups, grids: Mapping[str, GridPlan], limits: SoftmaxLimits, target: Target, recipe: Recipe
 ) -> dict[str, IntegerWeight]:
-    """The grids of all constants that nodes in integers read, by weight_key."""
+    """The grids of all constants that nodes in integers read, by weight_key.
+
+    limits: where masks may saturate.
+    """
     found: dict[str, IntegerWeight] = {}
     for node in nodes(model):
         kernel = target.kernel_of(node.op_type)
@@ -45,7 +49,7 @@ def constant_grids(
             elif layer is not None:
                 found[key] = weight_grid(node, kernel, layer, grids, target, recipe)
             else:
-                params = constant_grid(np.asarray(array, np.float32), target.activations)
+                params = constant_grid(limits.clipped(node, index, array), target.activations)
                 floor = np.float32(constant_floor(node, index, kernel, grids))
                 params = replace(params, scale=np.maximum(params.scale, floor)) if floor > params.scale else params
                 found[key] = integer_weight(params, "minmax", "a constant operand: its own values")
