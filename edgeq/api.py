@@ -28,7 +28,7 @@ from edgeq.refine.steps import decide, earlier_plan, take_statistics
 from edgeq.report.from_run import QuantizeRun, Verdict, build_report, gate_of
 from edgeq.report.quantized import Quantized as Quantized
 from edgeq.rewrite.carry_out import carried_out, take_integers
-from edgeq.rewrite.set_up import DataSource, set_up
+from edgeq.rewrite.set_up import DataSource, as_split, set_up
 from edgeq.schema.plan import Plan
 from edgeq.schema.provenance import mark_gate
 from edgeq.schema.recipe import Recipe
@@ -149,9 +149,10 @@ def compare(
     """
     first, second = _load(float_model), _load(int8_model, quantized=True)
     FloatBoundary()(second.model)
-    both = narrower(input_specs(first.model), input_specs(second.model))
-    dataset = fed_rightly(open_dataset(data, both, shapes=shapes), first.model)
-    return compare_models(first.model, second.model, dataset, CompareSettings(batch=batch, layers=layers), progress=progress)
+    reference = as_split(first.model, second.model)
+    both = narrower(input_specs(reference), input_specs(second.model))
+    dataset = fed_rightly(open_dataset(data, both, shapes=shapes), reference)
+    return compare_models(reference, second.model, dataset, CompareSettings(batch=batch, layers=layers), progress=progress)
 
 
 def _load(model: ModelSource, *, quantized: bool = False) -> Loaded:

@@ -22,7 +22,20 @@ if TYPE_CHECKING:
     from edgeq.schema.task import Shapes
 
 #: options that are keys of a recipe
-_RECIPE = ("rule", "weights", "rounding", "effort", "objective", "minutes", "keep_float", "inputs_as", "samples", "batch", "seed")
+_RECIPE = (
+    "rule",
+    "weights",
+    "rounding",
+    "effort",
+    "objective",
+    "minutes",
+    "keep_float",
+    "inputs_as",
+    "split_outputs",
+    "samples",
+    "batch",
+    "seed",
+)
 #: options that are keys of a recipe's floors
 _FLOORS = ("min_sqnr", "min_agreement", "min_accuracy", "max_drop")
 #: every command has these; a command that writes nothing accepts --force without showing it

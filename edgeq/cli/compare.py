@@ -45,17 +45,19 @@ def compare(
     from edgeq.passes.boundary.float_boundary import FloatBoundary
     from edgeq.proof.compare import CompareSettings, check_floors, compare_models
     from edgeq.proof.findings import findings
+    from edgeq.rewrite.set_up import as_split
 
     first, second, recipe = asked.load_model(float_model), asked.load_model(int8_model, quantized=True), asked.recipe
     FloatBoundary()(second.model)
-    both = narrower(input_specs(first.model), input_specs(second.model))
+    reference = as_split(first.model, second.model)
+    both = narrower(input_specs(reference), input_specs(second.model))
     dataset = open_dataset(data, both, samples=recipe.samples, split=evaluation_split(data), shapes=asked.shapes)
     dataset = fed_rightly(dataset, first.model)
     if labels and dataset.metric is None:
         raise BadData("The data has no labels.", data, "Add labels (see `edgeq init`), or leave --labels out.")
     settings = CompareSettings(batch=recipe.batch, layers=layers, threads=threads)
     with asked.screen.progress() as progress:
-        found = compare_models(first.model, second.model, dataset, settings, progress=progress)
+        found = compare_models(reference, second.model, dataset, settings, progress=progress)
     asked.screen.show(found, lambda: comparison_text(found))
     for one in findings(found):
         asked.screen.warn(one.text)

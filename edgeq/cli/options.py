@@ -86,6 +86,10 @@ KeepFloat = Annotated[
     _ranges("--keep-float", metavar="PATTERN", help="Nodes to keep in float: name, glob, /regex/ or operator type. Repeatable."),
 ]
 Seed = Annotated[int | None, _ranges("--seed", metavar="S", min=0, help="Seed of everything random.")]
+SplitOutputs = Annotated[
+    bool | None,
+    _output("--split-outputs", help="Hand out the parts of outputs that end in a Concat, each on a grid of its own: OUT.0, OUT.1, ..."),
+]
 FloatIo = Annotated[bool, _output("--float-io", help="Keep inputs and outputs in float, also on targets of integers only.")]
 InputsAs = Annotated[
     str | None,
@@ -138,6 +142,7 @@ class SharedOptions:
     batch: BatchSize = None
     shape: Shapes = None
     seed: Seed = None
+    split_outputs: SplitOutputs = None
     float_io: FloatIo = False
     inputs_as: InputsAs = None
     scale: Scale = None

@@ -64,6 +64,7 @@ def make_plan(model: ir.Model, statistics: Mapping[str, TensorStats], target: Ta
     return Plan(
         model=origin.model, data=origin.data, settings=origin.settings, target=target.name, recipe=recipe.hash,
         opset=recipe.opset, nodes=places, grids=grids, weights=weights, shared=dict(shared),
+        split_outputs=recipe.split_outputs,
     )  # fmt: skip
 
 

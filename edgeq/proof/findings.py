@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from edgeq.proof.compare import Comparison
 from edgeq.proof.output_fidelity import OutputFidelity, weakest_of
+from edgeq.schema.shared import SharedGrid, SharedPart
 
+#: number of parts of a shared grid that are named
+PARTS_SHOWN = 8
 #: below this SQNR in dB an output is warned of: noise of 18 % of the signal's amplitude
 WEAK_DB = 15.0
 
 #: weak: an output or a part of one is far from float; nonfinite: NaN or infinity stands in one
-#: model where the other has something else; uncompared: some runs could not be compared
-FindingKind = Literal["weak", "nonfinite", "uncompared"]
+#: model where the other has something else; uncompared: some runs could not be compared;
+#: shared_grid: a node joins parts on one grid that does not serve them all
+FindingKind = Literal["weak", "nonfinite", "uncompared", "shared_grid"]
 
 
 @dataclass(frozen=True)
@@ -23,19 +28,51 @@ class Finding:
 
     #: what it is, for code
     kind: FindingKind
-    #: name of the output
-    output: str
+    #: name of the output; None: it is about no output of the model
+    output: str | None
     #: name of the part of the output; None: the output as a whole
     part: str | None
     #: SQNR of the part or the output in dB; None: it was not measured
     sqnr_db: float | None
     #: the same for people
     text: str
+    #: for shared_grid: name of the node that joins the parts
+    node: str | None = None
+    #: for shared_grid: the parts, with what the grid keeps of each
+    parts: tuple[SharedPart, ...] = ()
 
 
 def findings(found: Comparison) -> tuple[Finding, ...]:
     """What is wrong with each output, in the order of the outputs, worst first."""
     return tuple(one for output in found.worst_first for one in (*_weak(output), *_nonfinite(output), *_uncompared(output)))
+
+
+def shared_grids(shared: Mapping[str, SharedGrid], found: Comparison | None) -> tuple[Finding, ...]:
+    """What nodes join on grids that do not serve all of the parts, on targets without float.
+
+    Where a layer reads the joined value, its weights weigh the parts: that is told only where an
+    output turned out to be far from float.
+    """
+    weak = found is not None and any(one.kind == "weak" for one in findings(found))
+    return tuple(_shared(node, grid) for node, grid in shared.items() if weak or grid.shares == "no_float")
+
+
+def _shared(node: str, grid: SharedGrid) -> Finding:
+    parts = ", ".join(f"{part.value} in [{part.low:.4g}, {part.high:.4g}] keeps {_kept(part)}" for part in grid.parts[:PARTS_SHOWN])
+    more = f" and {len(grid.parts) - PARTS_SHOWN} more" if len(grid.parts) > PARTS_SHOWN else ""
+    if grid.outputs:
+        fix = "With --split-outputs the parts become outputs of their own."
+    else:
+        fix = "Scale the parts alike in the float model, or choose a target with float kernels."
+    text = f"Concat {node} joins parts of very different range on one grid: {parts}{more}. {fix}"
+    output = grid.outputs[0] if grid.outputs else None
+    worst = min((part.sqnr_db for part in grid.parts if part.sqnr_db is not None), default=None)
+    return Finding("shared_grid", output, None, worst, text, node, grid.parts)
+
+
+def _kept(part: SharedPart) -> str:
+    own = "" if part.own_db is None else f" ({part.own_db:.1f} dB on a grid of its own)"
+    return "all" if part.sqnr_db is None else f"{part.sqnr_db:.1f} dB{own}"
 
 
 def _weak(output: OutputFidelity) -> tuple[Finding, ...]:

@@ -15,7 +15,7 @@ from edgeq.errors import FloorMissed
 from edgeq.progress import Clock
 from edgeq.proof.compare import Comparison, check_floors
 from edgeq.proof.evidence import Evidence
-from edgeq.proof.findings import findings
+from edgeq.proof.findings import findings, shared_grids
 from edgeq.report.codebooks import planned_layers
 from edgeq.report.headline import fidelity_of
 from edgeq.report.report import DataInfo, Port, Report, Sizes, StepSqnr, Times
@@ -99,7 +99,7 @@ def build_report(run: QuantizeRun, verdict: Verdict) -> Report:
         outputs=tuple(_port(value, plan) for value in graph.outputs),
         gate=verdict.gate,
         missed=verdict.missed,
-        findings=() if comparison is None else findings(comparison),
+        findings=(*(() if comparison is None else findings(comparison)), *shared_grids(plan.shared, comparison)),
         warnings=verdict.warnings,
         notes=verdict.notes,
     )

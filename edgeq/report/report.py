@@ -157,7 +157,8 @@ def with_comparison(report: Report, found: Comparison) -> Report:
 
     That may be one on evaluation data.
     """
-    return replace(report, fidelity=fidelity_of(found), accuracy=found.accuracy, layers=found.layers, findings=findings(found))
+    told = (*findings(found), *(one for one in report.findings if one.kind == "shared_grid"))
+    return replace(report, fidelity=fidelity_of(found), accuracy=found.accuracy, layers=found.layers, findings=told)
 
 
 def verdict(latency: Latency) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import onnx_ir as ir
+
 from edgeq.calibration.independence import fed_rightly
 from edgeq.data.dataset import Dataset
 from edgeq.data.open import open_dataset
@@ -16,16 +18,21 @@ from edgeq.graph.edit import vanished
 from edgeq.graph.signature import input_specs
 from edgeq.io.load import Loaded
 from edgeq.numerics.arrays import AnyArray
+from edgeq.passes.boundary.split_outputs import SplitOutputs
+from edgeq.passes.prepare.infer_shapes import InferShapes
 from edgeq.rewrite.fold_pixels import fold_pixels
 from edgeq.rewrite.lower import LOWERED, lower
 from edgeq.rewrite.pixel_data import on_pixels
 from edgeq.rewrite.prepare import Prepared, prepare
+from edgeq.schema.origins import SPLIT_KEY
 from edgeq.schema.patterns import kept_nodes
 from edgeq.schema.pixels import OPTION, PixelMap, as_activation, pixel_grid
 from edgeq.schema.plan import Plan
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Target
 from edgeq.schema.task import Shapes, Task
+
+SPLIT_OPTION = "--split-outputs"
 
 DataSource = str | Path | Mapping[str, AnyArray]
 
@@ -62,18 +69,45 @@ def set_up(
     pixels = _pixels(loaded, recipe, frozen, data) if plan is None else _planned(plan, recipe)
     grids = {name: pixel_grid(one, target.activations) for name, one in pixels.items()}
     taking = replace(loaded, model=fold_pixels(loaded.model, pixels, grids)) if pixels else loaded
+    split = recipe.split_outputs if plan is None else plan.split_outputs
+    taking, notes = _split(taking) if split else (taking, ())
     prepared = prepare(taking.model, shapes=frozen, opset=opset, min_opset=target.min_opset, max_opset=target.max_opset)
     if plan is None:
         keep = frozenset(name for pattern in recipe.keep_float for name in kept_nodes(prepared.model, pattern))
     else:
         keep = frozenset(name for name, node in plan.nodes.items() if node.op_type in LOWERED)
     lower(prepared.model, target, keep)
-    prepared = replace(prepared, vanished=prepared.vanished | vanished(prepared.model), notes=(*loaded.notes, *prepared.notes))
+    told = (*loaded.notes, *notes, *prepared.notes)
+    prepared = replace(prepared, vanished=prepared.vanished | vanished(prepared.model), notes=told)
     for key in [key for key in prepared.model.metadata_props if key.startswith(GRID_KEY)]:
         del prepared.model.metadata_props[key]  # a float model's own records are not edgeq's
     for name, grid in grids.items():
         prepared.model.metadata_props[GRID_KEY + name] = grid_record(as_activation(grid, target.activations))
     return SetUp(taking, prepared, Task(prepared.model, loaded.hash, target, recipe, frozen, loaded.size, pixels))
+
+
+def _split(loaded: Loaded) -> tuple[Loaded, tuple[str, ...]]:
+    """The model with the parts of its outputs as outputs, and what was done in words."""
+    before = [str(value.name) for value in loaded.model.graph.outputs]
+    model = with_split_outputs(loaded.model)
+    after = [str(value.name) for value in model.graph.outputs]
+    if before == after:
+        return loaded, (f"{SPLIT_OPTION} changed nothing: no output ends in a Concat that can be taken off",)
+    gone = ", ".join(name for name in before if name not in after)
+    return replace(loaded, model=model), (f"{gone} was split; the outputs are {', '.join(after)}",)
+
+
+def with_split_outputs(model: ir.Model) -> ir.Model:
+    """A copy of the model whose outputs are the parts that Concats join in them."""
+    copy = model.clone()
+    InferShapes()(copy)  # the sizes of the parts
+    SplitOutputs()(copy)
+    return copy
+
+
+def as_split(float_model: ir.Model, int8_model: ir.Model) -> ir.Model:
+    """The float model with the outputs that its int8 form has, if those were split."""
+    return with_split_outputs(float_model) if SPLIT_KEY in int8_model.metadata_props else float_model
 
 
 def _pixels(loaded: Loaded, recipe: Recipe, shapes: Shapes, data: DataSource | None) -> dict[str, PixelMap]:

@@ -13,6 +13,8 @@ import onnx_ir as ir
 
 #: keys in ONNX's metadata_props
 NODES_KEY, SCALED_KEY = "edgeq.nodes", "edgeq.equalization"
+#: the same, with the names of the float model's outputs that were split into their parts
+SPLIT_KEY = "edgeq.split_outputs"
 
 Fate = Literal["int8", "float", "absorbed", "folded"]
 

@@ -109,6 +109,8 @@ class Plan(Strict):
     search: SearchPlan | None = None
     #: by value: what each channel is divided by; the weights of its readers are multiplied by it
     factors: dict[str, tuple[float, ...]] = Field(default_factory=dict)
+    #: whether outputs that end in a Concat were split into its parts
+    split_outputs: bool = False
     #: by node: parts of very different range that it joins on one grid
     shared: dict[str, SharedGrid] = Field(default_factory=dict)
     #: by input: the map of an input that takes raw pixels

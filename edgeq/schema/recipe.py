@@ -77,6 +77,9 @@ class Recipe(Strict):
         default_factory=Preprocessing, description="inputs_as uint8, data without a set.toml: the application's preprocessing of pixels"
     )
     keep_float: tuple[str, ...] = Field((), description="nodes that stay float: name or glob, /regex/, or an operator type")
+    split_outputs: bool = Field(
+        False, description="outputs that end in a Concat are handed out as its parts, each on a grid of its own: OUT.0, OUT.1, ..."
+    )
     opset: int | None = Field(None, ge=13, description="opset of the output; default: the lowest that fits")
     samples: int | None = Field(None, ge=1, description="calibrate with the first N samples; default: all")
     batch: int = Field(8, ge=1, description="samples per step when models are compared")

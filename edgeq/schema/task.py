@@ -38,7 +38,8 @@ class Task:
     def settings(self) -> str:
         """sha256 of everything that decides which values are observed."""
         pixels = "".join(f"|{name} {one.model_dump_json()}" for name, one in sorted(self.pixels.items()))
-        return hashlib.sha256((settings_of(self.target, self.recipe, self.shapes) + pixels).encode()).hexdigest()
+        split = "|split outputs" if self.recipe.split_outputs else ""
+        return hashlib.sha256((settings_of(self.target, self.recipe, self.shapes) + pixels + split).encode()).hexdigest()
 
     @property
     def pixel_grids(self) -> dict[str, QuantParams]:
