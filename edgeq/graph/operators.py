@@ -44,13 +44,14 @@ _LAYERS = (
 )
 _FUNCTIONS_OF_ONE_NUMBER = (
     *(Operator(name, elementwise="one") for name in (
-        "Abs", "Ceil", "Elu", "Erf", "Exp", "Floor", "Gelu", "HardSigmoid", "HardSwish", "Log", "Neg", "Reciprocal", "Softplus", "Sqrt",
-        "Tanh",
+        "Abs", "Ceil", "Elu", "Exp", "Floor", "Gelu", "HardSwish", "Log", "Neg", "Reciprocal", "Softplus", "Sqrt",
     )),
+    *(Operator(name, elementwise="one", bounds=(-1.0, 1.0)) for name in ("Erf", "Tanh")),
+    Operator("HardSigmoid", elementwise="one", bounds=(0.0, 1.0)),
     Operator("Clip", elementwise="one", moves="copies", channels="clip", on_codes="taken", joins_before=True),
     Operator("LeakyRelu", elementwise="one", channels="leaky", kernels=(RuntimeKernel("QLinearLeakyRelu", (0,), scale=3),)),
     Operator("Relu", elementwise="one", moves="copies", channels="keep", on_codes="taken", joins_before=True),
-    Operator("Sigmoid", elementwise="one", kernels=(RuntimeKernel("QLinearSigmoid", (0,), scale=3),)),
+    Operator("Sigmoid", elementwise="one", bounds=(0.0, 1.0), kernels=(RuntimeKernel("QLinearSigmoid", (0,), scale=3),)),
 )
 _ARITHMETIC = (
     Operator("Add", None, elementwise="all", channels="join", kernels=(RuntimeKernel("QLinearAdd", (0, 3), scale=6),)),
@@ -85,7 +86,7 @@ _POOLS_AND_NORMS = (
     Operator("ReduceMean"),
     Operator("ReduceMin", moves="copies", on_codes="fused"),
     Operator("ReduceSum"),
-    Operator("Softmax", kernels=(RuntimeKernel("QLinearSoftmax", (0,), scale=3),)),
+    Operator("Softmax", bounds=(0.0, 1.0), kernels=(RuntimeKernel("QLinearSoftmax", (0,), scale=3),)),
 )
 _MOVEMENT = (
     Operator("Concat", None, moves="copies", by_place=True, channels="concat", kernels=_CONCAT),

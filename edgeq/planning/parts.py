@@ -94,7 +94,10 @@ def parts_apart(
         else:
             outputs = tuple(str(value.name) for value in values if value.is_graph_output())
             shared[str(node.name)] = SharedGrid(shares=shares, parts=tuple(parts), outputs=outputs)
-    return Apart(unfit, shared)
+    # a Concat of Concats has the parts of them all
+    listed = {node: {part.value for part in grid.parts} for node, grid in shared.items()}
+    inner = {node for node, parts in listed.items() if any(parts < others for others in listed.values())}
+    return Apart(unfit, {node: grid for node, grid in shared.items() if node not in inner})
 
 
 def _rated(numbers: Mapping[str, Numbers], target: Target) -> list[SharedPart]:

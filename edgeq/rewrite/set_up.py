@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -88,13 +89,15 @@ def set_up(
 
 def _split(loaded: Loaded) -> tuple[Loaded, tuple[str, ...]]:
     """The model with the parts of its outputs as outputs, and what was done in words."""
-    before = [str(value.name) for value in loaded.model.graph.outputs]
     model = with_split_outputs(loaded.model)
-    after = [str(value.name) for value in model.graph.outputs]
-    if before == after:
+    split: dict[str, list[str]] = json.loads(model.metadata_props.get(SPLIT_KEY, "{}"))
+    if not split:
         return loaded, (f"{SPLIT_OPTION} changed nothing: no output ends in a Concat that can be taken off",)
-    gone = ", ".join(name for name in before if name not in after)
-    return replace(loaded, model=model), (f"{gone} was split; the outputs are {', '.join(after)}",)
+    told = []
+    for output, parts in split.items():
+        own = (f"{output}.{index} ({part})" for index, part in enumerate(parts))
+        told.append(f"output {output} was split into its parts, which are outputs now: {', '.join(own)}")
+    return replace(loaded, model=model), tuple(told)
 
 
 def with_split_outputs(model: ir.Model) -> ir.Model:

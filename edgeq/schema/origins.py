@@ -13,7 +13,7 @@ import onnx_ir as ir
 
 #: keys in ONNX's metadata_props
 NODES_KEY, SCALED_KEY = "edgeq.nodes", "edgeq.equalization"
-#: the same, with the names of the float model's outputs that were split into their parts
+#: the same, with JSON: name of an output of the float model that was split -> names of its parts
 SPLIT_KEY = "edgeq.split_outputs"
 
 Fate = Literal["int8", "float", "absorbed", "folded"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -28,21 +29,22 @@ class SplitOutputs(ir.passes.InPlacePass):
 
     Movement behind the Concat (Transpose, and Reshape and its like where they keep the joined axis
     apart) and functions of one number are repeated for each part; where something else lies
-    between, the output stays whole. Concats of Concats are taken apart as well. The names of the
-    outputs that were split are recorded in metadata_props, under edgeq.split_outputs.
+    between, the output stays whole. Concats of Concats are taken apart as well. The outputs that
+    were split are recorded in metadata_props, under edgeq.split_outputs, each with the names of
+    its parts.
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         names = Names(model)
         outputs: list[ir.Value] = []
-        split: list[str] = []
+        split: dict[str, list[str]] = {}
         taken = set(model.graph.outputs)
         for output in list(model.graph.outputs):
             parts = _parts(model.graph, output, names)
             if not 1 < len(parts) <= MOST_PARTS:
                 outputs.append(output)
                 continue
-            split.append(str(output.name))
+            split[str(output.name)] = [str(part.name) for part in parts]
             for index, part in enumerate(parts):
                 outputs.append(_own(model.graph, part, taken, names))
                 outputs[-1].name = names.value(f"{output.name}.{index}")
@@ -52,7 +54,7 @@ class SplitOutputs(ir.passes.InPlacePass):
         model.graph.outputs.clear()
         model.graph.outputs.extend(outputs)
         common_passes.RemoveUnusedNodesPass()(model)
-        model.metadata_props[SPLIT_KEY] = "\n".join(split)
+        model.metadata_props[SPLIT_KEY] = json.dumps(split)
         return ir.passes.PassResult(model, modified=True)
 
 

@@ -11,6 +11,7 @@ from edgeq.graph.read import constant, is_op, nodes
 from edgeq.integers.graph import IntegerGraph, integer_graph
 from edgeq.integers.legality.clamps import clamp_rules
 from edgeq.integers.legality.operators import operator_rules
+from edgeq.integers.legality.parts import part_rules
 from edgeq.integers.legality.violation import Violation
 from edgeq.passes.boundary.qoperator_to_qdq import QoperatorToQdq
 from edgeq.passes.prepare.infer_shapes import InferShapes
@@ -18,6 +19,14 @@ from edgeq.schema.target import Target
 
 
 def check_model(model: ir.Model, target: Target) -> tuple[Violation, ...]:
+    """Every fact of the target that the model breaks, then outputs whose parts share a grid.
+
+    Empty for a legal model whose outputs are served by their grids. The model is not changed.
+    """
+    return (*broken_facts(model, target), *part_rules(model))
+
+
+def broken_facts(model: ir.Model, target: Target) -> tuple[Violation, ...]:
     """Every fact of the target that the model breaks; empty for a legal model.
 
     Violations of the whole model come first, then those of its nodes in order, then the rules that

@@ -5,7 +5,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from edgeq.errors import BadRecipe, UnsupportedOp
-from edgeq.integers.legality.check import check_model
+from edgeq.integers.legality.check import broken_facts
 from edgeq.schema.plan import Plan
 from edgeq.schema.target import Target
 
@@ -33,7 +33,7 @@ def refuse_illegal(model: ir.Model, target: Target) -> None:
 
     Raises UnsupportedOp, which names the nodes.
     """
-    found = check_model(model, target)
+    found = broken_facts(model, target)
     if not found:
         return
     named = "; ".join(f"{one.node or 'the model'} ({one.rule}): {one.observed}, but {one.fact}" for one in found[:SHOWN])
