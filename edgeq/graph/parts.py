@@ -7,7 +7,7 @@ import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from edgeq.graph.edit import Names
-from edgeq.graph.read import constant, is_op, operator_of
+from edgeq.graph.read import attribute_ints, constant, dim, is_op, operator_of, rank
 
 #: an output that joins more values is not taken apart: a recurrence that was unrolled, not parts
 MOST_PARTS = 64
@@ -32,6 +32,33 @@ def parts_of(value: ir.Value) -> tuple[ir.Value, ...]:
         else:
             stack.extend(_data(inner)[::-1])
     return tuple(dict.fromkeys(found))
+
+
+def channels_of(value: ir.Value) -> tuple[int, int] | None:
+    """Axis and number of the channels of one layer that this value is, moved; None: it is not.
+
+    Only values of three axes and more are looked at: maps of a head, not rows of class scores.
+    """
+    way: list[ir.Node] = []
+    node = value.producer()
+    while node is not None and not operator_of(node).layer:
+        if operator_of(node).moves not in ("views", "reorders") or len(_data(node)) != 1:
+            return None
+        way.append(node)
+        node = _data(node)[0].producer()
+    if node is None or rank(value) is None or len(value.shape or ()) < 3:
+        return None
+    axis = 1 if operator_of(node).window else (rank(node.outputs[0]) or 0) - 1
+    count = dim(node.outputs[0], axis)
+    for step in reversed(way):
+        sizes = [dim(step.outputs[0], place) for place in range(rank(step.outputs[0]) or 0)]
+        if is_op(step, "Transpose"):
+            axis = (attribute_ints(step, "perm") or tuple(reversed(range(len(sizes))))).index(axis)
+        elif operator_of(step).moves == "views" and sizes.count(count) == 1:
+            axis = sizes.index(count)
+        else:
+            return None
+    return None if count is None else (axis, count)
 
 
 def _join(value: ir.Value, *, functions: bool) -> ir.Node | None:

@@ -101,7 +101,7 @@ def compare_models(
         )
     probe = LayerProbe(_graph(float_model), _graph(int8_model), threads) if settings.layers else None
     parts = PartLabels(float_model, threads) if isinstance(float_model, ir.Model) else None
-    sums = [OutputSums(name, () if parts is None else parts.names.get(name, ())) for name in first.outputs]
+    sums = [OutputSums(name) if parts is None else parts.sums(name) for name in first.outputs]
     task = TaskSums.of(dataset)
     samples = 0
     progress.start(settings.title, dataset.count)

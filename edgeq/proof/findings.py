@@ -76,7 +76,11 @@ def _kept(part: SharedPart) -> str:
 
 
 def _weak(output: OutputFidelity) -> tuple[Finding, ...]:
-    weakest = weakest_of(output)
+    narrow, weakest = output.narrow, weakest_of(output)
+    if narrow is not None and narrow.sqnr_db < WEAK_DB <= weakest.sqnr_db:
+        text = f"Output {output.name} is close to float ({_decibels(output.sqnr_db)}), {narrow.label} not: {_decibels(narrow.sqnr_db)}. "
+        text += "One layer makes them with channels of 30 dB more power, on one grid: make them by a layer of their own."
+        return (Finding("weak", output.name, narrow.label, narrow.sqnr_db, text),)
     if output.compared == 0 or not weakest.sqnr_db < WEAK_DB:
         return ()
     if output.equal is not None:

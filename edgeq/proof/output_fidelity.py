@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgeq.numerics.arrays import AnyArray
+from edgeq.proof.channel_sums import ChannelSums, NarrowChannels
 from edgeq.proof.fidelity import Agreement, ErrorSums
 
 
@@ -46,6 +47,8 @@ class OutputFidelity:
     top1_agreement: float | None
     #: the parts that Concats join in the output, worst first; empty: nothing is joined
     parts: tuple[PartFidelity, ...] = ()
+    #: channels of a layer that are weak against its strongest one; they are told, not judged
+    narrow: NarrowChannels | None = None
     #: share of equal elements, 0..1, of an output of integers or truth values, whose SQNR says
     #: little; None: the output holds floating-point numbers
     equal: float | None = None
@@ -99,8 +102,9 @@ def judged(outputs: Sequence[OutputFidelity]) -> tuple[OutputFidelity, ...]:
 class OutputSums:
     """Sums over the pairs of one output, as a whole and part by part."""
 
-    def __init__(self, name: str, parts: Sequence[str] = ()) -> None:
+    def __init__(self, name: str, parts: Sequence[str] = (), channels: tuple[int, int] | None = None) -> None:
         self.name = name
+        self.channels = None if channels is None else ChannelSums(*channels)
         self.whole, self.agreement = ErrorSums(), Agreement()
         self.parts = [(part, ErrorSums()) for part in parts]
         self.uncompared = self.compared = 0
@@ -122,6 +126,8 @@ class OutputSums:
         self.compared += 1
         for f, q in zip(ours, theirs, strict=True):
             self._add(f, q)
+        if self.channels is not None and len(ours) == 1:
+            self.channels.add(ours[0], theirs[0])
         if labels is not None and len(ours) == 1 and labels.shape == ours[0].shape:
             for number, (_, sums) in enumerate(self.parts, 1):
                 here = labels == number
@@ -141,10 +147,12 @@ class OutputSums:
         found = [PartFidelity(name, sums.sqnr_db, sums.cosine, sums.largest) for name, sums in self.parts if sums.count]
         parts = tuple(sorted(found, key=lambda part: by_weakness(part.sqnr_db)))
         sqnr_db = self.whole.sqnr_db if self.compared else math.nan
-        whole = self.equal / self.elements if self.elements else 1.0
+        equal = self.equal / self.elements if self.elements else 1.0
         return OutputFidelity(
             self.name, sqnr_db, self.whole.cosine, self.whole.largest, self.agreement.share,
-            parts=parts if len(parts) > 1 else (), equal=None if self.floats or not self.compared else whole,
+            parts=parts if len(parts) > 1 else (),
+            narrow=None if self.channels is None else self.channels.narrow(),
+            equal=None if self.floats or not self.compared else equal,
             compared=self.compared, uncompared=self.uncompared, nonfinite=self.whole.nonfinite,
         )  # fmt: skip
 

@@ -133,3 +133,24 @@ def test_one_part_alone_is_no_part() -> None:
     assert sums.fidelity().parts == ()
     sums.add(array, array, halves(array))
     assert [part.name for part in sums.fidelity().parts] == ["a", "b"]
+
+
+@pytest.mark.parametrize("tail", ["y = Identity(c)", "r = Reshape(c, flat)  y = Transpose<perm=[0, 2, 1]>(r)"])
+def test_narrow_channels_of_one_layer_are_told(tail: str) -> None:
+    """Four channels of boxes and three of scores from one Conv: the scores round to nothing."""
+    weight = np.ones((7, 4, 1, 1)) * np.array([640.0] * 4 + [0.5] * 3).reshape(7, 1, 1, 1)
+    lost = weight * np.array([1.0] * 4 + [0.0] * 3).reshape(7, 1, 1, 1)
+    made = [net(f"c = Conv(x, w)  {tail}", inputs="float[N, 4, 2, 2] x", constants={"w": one, "flat": np.array([0, 7, 4])})
+            for one in (weight, lost)]  # fmt: skip
+    x = np.random.default_rng(3).standard_normal((6, 4, 2, 2)).astype(np.float32)
+    found = compare_models(made[0], made[1], Rows(x))
+    assert found.weakest.sqnr_db > 40
+    [finding] = findings(found)
+    assert (finding.kind, finding.part, finding.sqnr_db) == ("weak", "channels 4 to 6", pytest.approx(0))
+
+
+def test_channels_that_are_hardly_used_here_and_there_are_not_told() -> None:
+    sums = OutputSums("y", (), (1, 5))
+    array = np.ones((2, 5, 3)) * np.array([1.0, 1e-3, 1.0, 1e-3, 1.0]).reshape(1, 5, 1)
+    sums.add(array, np.round(array))
+    assert sums.fidelity().narrow is None
