@@ -41,7 +41,7 @@ def _litert(report: Report, out: str) -> str:
     ]
     for place, port in enumerate(report.inputs):
         lines.append(f'interpreter.set_tensor(interpreter.get_input_details()[{place}]["index"], {_variable(port)})')
-    lines += ["interpreter.invoke()", 'output = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])']
+    lines += ["interpreter.invoke()", 'outputs = [interpreter.get_tensor(one["index"]) for one in interpreter.get_output_details()]']
     return "\n".join(lines)
 
 
