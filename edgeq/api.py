@@ -71,6 +71,7 @@ def quantize(
         frozen = plan.shapes if plan is not None and not shapes else shapes
         setup = set_up(_load(model), target, recipe, frozen, data, plan)
         loaded, task = setup.loaded, setup.task
+    data = {} if data is None and not input_specs(loaded.model) else data  # it runs without data
     dataset = None if data is None else setup.open(data, samples=recipe.samples)
     validation_data = dataset if validation is None else setup.open(validation, "evaluation")
     found = None
@@ -151,7 +152,7 @@ def compare(
     FloatBoundary()(second.model)
     reference = as_split(first.model, second.model)
     both = narrower(input_specs(reference), input_specs(second.model))
-    dataset = fed_rightly(open_dataset(data, both, shapes=shapes), reference)
+    dataset = fed_rightly(open_dataset(data, both, shapes=shapes, float_model=reference), reference)
     return compare_models(reference, second.model, dataset, CompareSettings(batch=batch, layers=layers), progress=progress)
 
 

@@ -73,7 +73,7 @@ def _golden(made: Quantized, data: str | None, count: int, *, channels_last: boo
         raise BadData("There are no samples to make golden vectors of.", "--golden", "Give --data, or leave --golden out.")
     floats = made.model.clone()
     FloatBoundary()(floats)
-    dataset = open_dataset(data, input_specs(floats))
+    dataset = open_dataset(data, input_specs(floats), float_model=floats)
     return golden_bytes(golden_vectors(made.model, dataset, count, channels_last=channels_last))
 
 

@@ -51,7 +51,8 @@ def compare(
     FloatBoundary()(second.model)
     reference = as_split(first.model, second.model)
     both = narrower(input_specs(reference), input_specs(second.model))
-    dataset = open_dataset(data, both, samples=recipe.samples, split=evaluation_split(data), shapes=asked.shapes)
+    split = evaluation_split(data)
+    dataset = open_dataset(data, both, samples=recipe.samples, split=split, shapes=asked.shapes, float_model=reference)
     dataset = fed_rightly(dataset, first.model)
     if labels and dataset.metric is None:
         raise BadData("The data has no labels.", data, "Add labels (see `edgeq init`), or leave --labels out.")

@@ -56,7 +56,7 @@ def _facts(found: Inspection) -> Table:
     table.add_row("model", Text(f"{found.model}  opset {found.opset}, {human_bytes(found.file_bytes)}"))
     for label, specs in (("input", found.inputs), ("output", found.outputs)):
         for spec in specs:
-            table.add_row(label, Text(f"{spec.name}: {spec.dtype} {_shape(spec)}"))
+            table.add_row(label, Text(f"{spec.name}: {spec.holds} {_shape(spec)}"))
     table.add_row("work", Text(f"{_count(found.parameters)} parameters, {_count(found.macs)} MACs per sample"))
     table.add_row("flash", Text(f"{human_bytes(found.weight_bytes_float)} float, {human_bytes(found.weight_bytes_int8)} int8 (weights)"))
     table.add_row(

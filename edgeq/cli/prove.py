@@ -93,7 +93,7 @@ def _latency(asked: Asked, original: Loaded, proven: Loaded, threads: int) -> La
     if asked.data is None:
         feeds = made_up_feeds(inputs, asked.shapes)
     else:
-        dataset = open_dataset(asked.data, inputs, samples=None, shapes=asked.shapes)
+        dataset = open_dataset(asked.data, inputs, shapes=asked.shapes, float_model=original.model)
         feeds = dict(next(iter(dataset.batches(1, 0, dataset.fixed_batch or 1))).feeds)
     return measure_latency(original.model, proven.model, feeds, int8_feeds=coded(proven.model, feeds), threads=threads)
 

@@ -112,7 +112,7 @@ def _dataset(asked: Asked, subject: ProofSubject) -> Dataset | None:
 
     floats = subject.model.clone()
     FloatBoundary()(floats)
-    return open_dataset(asked.data, input_specs(floats), samples=asked.recipe.samples, shapes=asked.shapes)
+    return open_dataset(asked.data, input_specs(floats), samples=asked.recipe.samples, shapes=asked.shapes, float_model=floats)
 
 
 def proofs_text(proofs: Sequence[RuntimeProof]) -> RenderableType:

@@ -1,4 +1,4 @@
-"""Check that data fits a model: names, rank, shape, element type and finite values.
+"""Check that data fits a model: names, rank, shape and element type.
 
 Each misfit raises a BadData that says how to fix it.
 """
@@ -10,8 +10,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from itertools import permutations
 
-import numpy as np
-
+from edgeq.data.conversion import check_kind, convert
 from edgeq.errors import BadData
 from edgeq.graph.signature import InputSpec
 from edgeq.numerics.arrays import AnyArray
@@ -110,18 +109,14 @@ def fit_sample(array: AnyArray, spec: InputSpec, where: str) -> tuple[AnyArray, 
     """Convert one sample to the form that the model takes, and tell whether it is a whole feed.
 
     A sample with one rank less than the input gets a batch axis of length 1. A sample with the
-    input's own rank is a whole feed and keeps its shape. Raises BadData for a wrong rank, shape or
-    element type, for NaN or infinite values, and for an empty sample.
+    input's own rank is a whole feed and keeps its shape, and so does a sequence of tensors, stacked
+    along axis 0. Raises BadData for a wrong rank, shape or element type.
     """
-    whole = spec.shape is not None and array.ndim == len(spec.shape)
+    check_kind(array, spec, where)
+    whole = spec.form == "sequence" or (spec.shape is not None and array.ndim == len(spec.shape))
     shaped = array if whole else array[None]
     _check_shape(array, shaped, spec, where)
-    if array.size == 0:
-        raise BadData(f"The sample of input `{spec.name}` is empty: shape {array.shape}.", where, "Leave empty samples out.")
-    fitted = convert(shaped, spec, where)
-    if fitted.dtype.kind == "f":
-        _check_finite(fitted, spec, where)
-    return fitted, whole
+    return convert(shaped, spec, where), whole
 
 
 def _check_shape(array: AnyArray, shaped: AnyArray, spec: InputSpec, where: str) -> None:
@@ -138,53 +133,11 @@ def _check_shape(array: AnyArray, shaped: AnyArray, spec: InputSpec, where: str)
 
 def _shape_fix(shape: tuple[int, ...], spec: InputSpec) -> str:
     wanted = spec.shape or ()
+    if spec.form == "sequence":
+        return f"The input is a sequence of tensors: give the {len(wanted) - 1} axes of a tensor behind [samples, tensors]."
     if len(shape) == len(wanted) - 1 > 1:
         for order in permutations(range(len(shape))):
             if _agrees([shape[i] for i in order], wanted[1:]):
                 return f"Transpose the array: x.transpose{(0, *(i + 1 for i in order))}."
     sample = ", ".join("?" if d is None else str(d) for d in wanted[1:])
     return f"Axis 0 of an array is the sample: give [samples, {sample}], or one rank more when each row is a whole feed."
-
-
-def convert(array: AnyArray, spec: InputSpec, where: str) -> AnyArray:
-    """The array in the element type of the input.
-
-    A float type may change to another float type as long as finite values stay finite. Booleans and
-    integers may change to any type that holds every value exactly. Raises BadData for all else, and
-    for an input that does not hold numbers.
-    """
-    try:
-        wanted = np.dtype(spec.dtype)
-    except TypeError:
-        wanted = np.dtype(object)
-    if wanted.kind not in "biuf":
-        raise BadData(
-            f"The model's input `{spec.name}` is of type {spec.dtype}.",
-            where,
-            "Use a model that takes numbers: edgeq cannot feed this type.",
-        )
-    if array.dtype == wanted:
-        return np.asarray(array, order="C")
-    misfit = BadData(
-        f"The data for input `{spec.name}` is {array.dtype}; the model needs {spec.dtype}, and not every value fits.",
-        where,
-        f"Convert it yourself if that is intended: x.astype(numpy.{spec.dtype}).",
-    )
-    if array.dtype.kind == "f" and wanted.kind != "f":
-        raise misfit
-    with np.errstate(over="ignore", invalid="ignore"):
-        changed = array.astype(wanted, order="C")
-        back = changed if array.dtype.kind == "f" else changed.astype(array.dtype)
-    lost = bool((np.isinf(changed) & np.isfinite(array)).any()) if array.dtype.kind == "f" else bool((back != array).any())
-    if lost:
-        raise misfit
-    return changed
-
-
-def _check_finite(array: AnyArray, spec: InputSpec, where: str) -> None:
-    # min and max propagate every NaN and infinity, and are cheaper than a mask
-    if np.isfinite(array.min()) and np.isfinite(array.max()):
-        return
-    nans, infinite = int(np.isnan(array).sum()), int(np.isinf(array).sum())
-    what = f"Input `{spec.name}` holds {nans} NaN and {infinite} infinite values."
-    raise BadData(what, where, "Correct this sample or leave it out; look at the preprocessing (division by zero, log of zero).")

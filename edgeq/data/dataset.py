@@ -12,6 +12,7 @@ from edgeq.data.checks import fit_sample
 from edgeq.data.set_toml import SetInput
 from edgeq.data.sources import Source
 from edgeq.data.survey import Survey
+from edgeq.data.trial import Trial, check_values
 from edgeq.errors import BadData
 from edgeq.graph.signature import InputSpec
 from edgeq.numerics.arrays import I64, AnyArray
@@ -59,6 +60,8 @@ class Dataset:
     how: Mapping[str, SetInput]
     #: digests and value ranges of the samples that a pass has seen
     survey: Survey
+    #: judges samples with NaN, with infinities or without elements; None: they are refused
+    trial: Trial | None = None
 
     @property
     def hash(self) -> str:
@@ -117,7 +120,10 @@ class Dataset:
 
     def _samples(self, start: int, stop: int) -> Iterator[Feeds]:
         for index, row in enumerate(self.source.rows(start, stop), start):
-            feeds, _ = fit_row(row, self.inputs, self.how, self.source.where(index))
+            where = self.source.where(index)
+            feeds, _ = fit_row(row, self.inputs, self.how, where)
+            if not self.survey.seen[index]:
+                check_values(feeds, where, self.trial)
             self.survey.record(index, feeds)
             yield feeds
 

@@ -157,7 +157,7 @@ def _read_header(stream: IO[bytes], where: str) -> NpyHeader:
             where,
             "Save numbers: numpy.asarray(x, dtype=...).",
         )
-    if dtype.kind not in "biuf":
+    if dtype.kind not in "biufUV" or dtype.names is not None or dtype.subdtype is not None:
         raise BadData(f"The array's element type {dtype} is not a number.", where, "Save booleans, integers or floats.")
     if any(dim < 0 for dim in shape):
         raise BadData(f"The array declares the shape {shape}.", where, _SAVE_AGAIN)

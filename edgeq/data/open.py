@@ -8,14 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import onnx_ir as ir
+
 from edgeq.data.checks import frozen_inputs
 from edgeq.data.dataset import Batch, Dataset, fit_row
 from edgeq.data.doubts import data_warnings
 from edgeq.data.folder import open_folder
 from edgeq.data.set_toml import SetInput
 from edgeq.data.shipped import shipped_folder, shipped_model, shipped_sets
-from edgeq.data.sources import OpenedSource, open_arrays, open_memory
+from edgeq.data.sources import MemorySource, OpenedSource, open_arrays, open_memory
 from edgeq.data.survey import Survey
+from edgeq.data.trial import Trial, check_values
 from edgeq.errors import BadData
 from edgeq.graph.signature import InputSpec
 from edgeq.numerics.arrays import AnyArray
@@ -30,6 +33,7 @@ def open_dataset(
     samples: int | None = None,
     split: str = "calibration",
     shapes: Mapping[str, tuple[int, ...]] | None = None,
+    float_model: ir.Model | None = None,
 ) -> Dataset:
     """Open data for a model with these inputs.
 
@@ -39,9 +43,10 @@ def open_dataset(
     of an array is the sample; with one rank more than the input, each row is a whole feed.
 
     samples: how many to use, from the first on; None: all. split: which part of a set to use.
-    shapes: sizes for dynamic dimensions, which freeze them (--shape NAME=DIMS). Names, array
-    lengths and the first sample are checked now, the other samples when they are read. Raises
-    BadData.
+    shapes: sizes for dynamic dimensions, which freeze them (--shape NAME=DIMS). float_model: judges
+    samples with NaN, with infinities or without elements, which are refused without it. Names,
+    array lengths and the first sample are checked now, the other samples when they are read. A
+    model without inputs has one sample, whatever the data. Raises BadData.
 
     >>> import numpy as np
     >>> from edgeq.graph.signature import InputSpec
@@ -53,12 +58,14 @@ def open_dataset(
     if samples is not None and samples < 1:
         raise BadData(f"{samples} samples are too few.", "--samples", "Use at least 1, or leave the option out.")
     frozen = frozen_inputs(inputs, shapes or {})
+    trial = None if float_model is None else Trial(float_model)
     name, opened, metric, how = _open(spec, frozen, split)
     source, total = opened.source, opened.source.count
     if total == 0:
         raise BadData("There are no samples.", name, "Give at least one; 100 to 500 typical ones calibrate well.")
     (first,) = source.rows(0, 1)
-    _, whole = fit_row(first, frozen, how, source.where(0))
+    feeds, whole = fit_row(first, frozen, how, source.where(0))
+    check_values(feeds, source.where(0), trial)
     fixed = _fixed_batch(frozen, whole, name)
     used = min(samples or total, total)
     count = used - used % (fixed or 1)
@@ -67,13 +74,16 @@ def open_dataset(
     labels = None if opened.labels is None else opened.labels[:count]
     chosen = None if labels is None else metric or "top1"
     survey = Survey.empty(count, tuple(i.name for i in frozen))
-    return Dataset(name, count, used - count, labels, chosen, opened.notes, frozen, fixed, source, how, survey)
+    return Dataset(name, count, used - count, labels, chosen, opened.notes, frozen, fixed, source, how, survey, trial)
 
 
 def _open(
     spec: str | Path | Mapping[str, AnyArray], inputs: tuple[InputSpec, ...], split: str
 ) -> tuple[str, OpenedSource, str | None, Mapping[str, SetInput]]:
     """Name, source, metric and preprocessing of what `spec` names."""
+    if not inputs:
+        note = "The model has no inputs: it is run once, and the data is not read."
+        return "no inputs", OpenedSource(MemorySource({}, 1), notes=(note,)), None, {}
     if isinstance(spec, Mapping):
         return "memory", open_memory(spec, inputs), None, {}
     path = Path(spec)

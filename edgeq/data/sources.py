@@ -133,7 +133,7 @@ SAMPLE_SUFFIXES = (".npy", ".npz", *SUFFIXES)
 
 def open_memory(data: Mapping[str, AnyArray], inputs: Sequence[InputSpec]) -> OpenedSource:
     """Open arrays in memory with the same checks as a file. Raises BadData."""
-    arrays = {str(name): _as_numbers(values, str(name)) for name, values in data.items()}
+    arrays = {str(name): _as_array(values, str(name)) for name, values in data.items()}
     where = "the arrays in memory"
     match = match_names(list(arrays), inputs, where)
     shapes = {name: arrays[key].shape for name, key in match.keys.items()}
@@ -142,15 +142,13 @@ def open_memory(data: Mapping[str, AnyArray], inputs: Sequence[InputSpec]) -> Op
     return OpenedSource(MemorySource({name: arrays[key] for name, key in match.keys.items()}, count), labels, match.notes)
 
 
-def _as_numbers(values: AnyArray, name: str) -> AnyArray:
+def _as_array(values: AnyArray, name: str) -> AnyArray:
     try:
         array = np.asarray(values)
     except ValueError as problem:
         raise BadData(
             f"The values are not an array: {problem}", f"array `{name}`", "Give rows of one shape, or a folder of .npy files."
         ) from None
-    if array.dtype.kind not in "biuf":
-        raise BadData(f"The array's element type {array.dtype} is not a number.", f"array `{name}`", "Give booleans, integers or floats.")
     return array
 
 

@@ -7,6 +7,7 @@ Every pass over the data adds the samples that it is the first to see. A sample 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -46,14 +47,17 @@ class Survey:
         digest = hashlib.sha256()
         for column, name in enumerate(self.names):
             array = feeds[name]
-            self.low[index, column], self.high[index, column] = float(array.min()), float(array.max())
-        wide = [column for column, name in enumerate(self.names) if feeds[name].size > 1]
+            if array.size and array.dtype.kind != "O":  # text has no range, and nothing has none either
+                self.low[index, column], self.high[index, column] = float(array.min()), float(array.max())
+        wide = [column for column, name in enumerate(self.names) if feeds[name].size > 1 and feeds[name].dtype.kind != "O"]
         self.constant[index] = bool(wide) and bool((self.low[index, wide] == self.high[index, wide]).all())
         for name in sorted(self.names):
             array = np.asarray(feeds[name], order="C")
-            little = array.astype(array.dtype.newbyteorder("<"), copy=False)
             digest.update(f"{name}\0{array.dtype.name}\0{array.shape}\0".encode())
-            digest.update(little.data)
+            if array.dtype.kind == "O":
+                digest.update(json.dumps([str(text) for text in array.reshape(-1).tolist()]).encode())
+            elif array.size:
+                digest.update(array.astype(array.dtype.newbyteorder("<"), copy=False).reshape(-1).view(np.uint8).data)
         self.digests[index] = np.frombuffer(digest.digest(), np.uint8)
         self.seen[index] = True
 

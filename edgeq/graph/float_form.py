@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import onnx_ir as ir
-import onnx_ir.passes.common as common_passes
 
 from edgeq.graph.operators import RUNTIME_KERNELS, UNKNOWN
 from edgeq.graph.read import nodes
+from edgeq.graph.value_types import infer_types
 
 
 def float_form(model: ir.Model) -> ir.Model:
@@ -25,7 +25,7 @@ def float_form(model: ir.Model) -> ir.Model:
         if kernel is not None and kernel.inputs:
             _become(node, operator.op_type, kernel.inputs)
     # element types no longer match (a Conv of uint8), but only the shapes are needed
-    common_passes.ShapeInferencePass(check_type=False, strict_mode=False)(copy)
+    infer_types(copy, follow_values=True)
     return copy
 
 

@@ -69,6 +69,33 @@ def constant(value: ir.Value | None) -> AnyArray | None:
     return None if tensor is None else tensor.numpy()
 
 
+def scalar(value: ir.Value | None) -> float | None:
+    """The number of a constant of shape [] or [1]; None for every other value.
+
+    These two are the forms that onnxruntime takes where an operator wants one number (the bounds of
+    Clip, the fill value of Pad).
+
+    >>> import onnx_ir as ir
+    >>> text = '<ir_version: 8, opset_import: ["" : 17]> net (float[4] x) => (float[4] y) '
+    >>> text += "<float a = {2.0}, float[1] b = {3.0}> { y = Sum(x, a, b) }"
+    >>> [scalar(value) for value in ir.from_onnx_text(text).graph.node(0).inputs]
+    [None, 2.0, 3.0]
+    """
+    array = constant(value)
+    if array is None or array.shape not in ((), (1,)) or array.dtype.kind in "OSU":  # the latter are strings
+        return None
+    return float(array.item())
+
+
+def file_bytes(tensor: ir.TensorProtocol | None) -> int:
+    """The bytes that a tensor takes in a file: 0 for None, and the text of strings."""
+    if tensor is None:
+        return 0
+    if tensor.dtype == ir.DataType.STRING:
+        return sum(len(text) for text in tensor.numpy().reshape(-1).tolist())
+    return tensor.nbytes
+
+
 def rank(value: ir.Value | None) -> int | None:
     """The number of dimensions, if it is known.
 
@@ -142,10 +169,10 @@ def clip_bounds(node: ir.Node) -> tuple[float, float] | None:
     bounds = [float("-inf"), float("inf")]
     for i, name in ((1, "min"), (2, "max")):
         if i < len(node.inputs) and node.inputs[i] is not None:
-            found = constant(node.inputs[i])
+            found = scalar(node.inputs[i])
             if found is None:
                 return None
-            bounds[i - 1] = float(found)
+            bounds[i - 1] = found
         else:
             bounds[i - 1] = attribute_float(node, name, bounds[i - 1])
     return (bounds[0], bounds[1]) if bounds[0] <= 0 <= bounds[1] else None

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import onnx_ir as ir
+
+#: what a value of a graph is; "other": a map or a sparse tensor
+Form = Literal["tensor", "sequence", "optional", "other"]
 
 
 @dataclass(frozen=True)
@@ -12,11 +16,20 @@ class InputSpec:
     """One input or output of a graph."""
 
     name: str
-    #: numpy name of the element type ("float32", "int64", ...), or "unknown"
+    #: numpy name of the element type ("float32", "int64", ...; "object": strings), or "unknown"
     dtype: str
     #: an int is a fixed dimension, a str a named dynamic one, None an unnamed dynamic one; None as
-    #: a whole: unknown rank
+    #: a whole: unknown rank. Of a sequence: that of its tensors, stacked
     shape: tuple[int | str | None, ...] | None
+    #: what the value is. A sequence of tensors is fed as one array, stacked along axis 0, and an
+    #: optional tensor as the tensor
+    form: Form = "tensor"
+
+    @property
+    def holds(self) -> str:
+        """What a user gives or gets, in words, such as float32 or sequence of float32."""
+        element = "text" if self.dtype == "object" else self.dtype
+        return {"tensor": element, "sequence": f"sequence of {element}", "optional": f"optional {element}", "other": "map"}[self.form]
 
 
 def input_specs(model: ir.Model) -> tuple[InputSpec, ...]:
@@ -30,18 +43,29 @@ def input_specs(model: ir.Model) -> tuple[InputSpec, ...]:
     >>> input_specs(model)
     (InputSpec(name='image', dtype='float32', shape=('N', 1, 16, 16)),)
     """
-    return tuple(_spec(value) for value in model.graph.inputs if value.name not in model.graph.initializers)
+    return tuple(value_spec(value) for value in model.graph.inputs if value.name not in model.graph.initializers)
 
 
 def output_specs(model: ir.Model) -> tuple[InputSpec, ...]:
     """The graph outputs, in graph order."""
-    return tuple(_spec(value) for value in model.graph.outputs)
+    return tuple(value_spec(value) for value in model.graph.outputs)
 
 
-def _spec(value: ir.Value) -> InputSpec:
-    dtype = "unknown" if value.dtype is None else str(value.dtype.numpy())
+def value_spec(value: ir.Value) -> InputSpec:
+    """Name, element type, shape and form of a value."""
+    form, dtype = form_of(value), "unknown" if value.dtype is None else str(value.dtype.numpy())
     shape = None if value.shape is None else tuple(d if isinstance(d, int) else d.value for d in value.shape)
-    return InputSpec(value.name or "", dtype, shape)
+    return InputSpec(value.name or "", dtype, (None, *shape) if form == "sequence" and shape is not None else shape, form)
+
+
+def form_of(value: ir.Value) -> Form:
+    """What a value is; "tensor" where its type is unknown, and "sequence" for an optional one."""
+    kind = value.type
+    if isinstance(kind, ir.OptionalType):
+        return "sequence" if isinstance(kind.elem_type, ir.SequenceType) else "optional"
+    if isinstance(kind, ir.SequenceType):
+        return "sequence"
+    return "tensor" if kind is None or isinstance(kind, ir.TensorType) else "other"
 
 
 def narrower(first: tuple[InputSpec, ...], second: tuple[InputSpec, ...]) -> tuple[InputSpec, ...]:
@@ -59,4 +83,4 @@ def _narrowed(spec: InputSpec, other: InputSpec | None) -> InputSpec:
     dims = tuple(
         mine if isinstance(mine, int) or not isinstance(its, int) else its for mine, its in zip(spec.shape, other.shape, strict=True)
     )
-    return InputSpec(spec.name, spec.dtype, dims)
+    return replace(spec, shape=dims)

@@ -17,6 +17,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped] 
 from edgeq.errors import BadModel
 from edgeq.graph.names import unique_names
 from edgeq.graph.read import ONNX_DOMAINS
+from edgeq.graph.value_types import forget_maps, typed_proto
 from edgeq.io.external_data import read_external_data
 from edgeq.io.old_opsets.to_opset_7 import to_opset_7
 from edgeq.io.validate import check_form, check_onnx, check_tensors, first_line, refuse_nan, refuse_quantized
@@ -75,7 +76,7 @@ def load_model(path: str | Path, *, max_bytes: int = MAX_BYTES, max_depth: int =
     path = Path(path)
     data = _read(path, max_bytes)
     proto = _parse(data, str(path))
-    check_form(proto, str(path), max_depth)
+    check_form(proto, str(path), max_depth, quantized)
     external = read_external_data(proto, path.parent, max_bytes - len(data))
     digest = hashlib.sha256(data)
     for block in external:
@@ -92,11 +93,11 @@ def load_proto(proto: onnx.ModelProto | ir.Model, *, max_depth: int = MAX_DEPTH,
     where = "model in memory"
     own = onnx.ModelProto()
     try:
-        own.CopyFrom(ir.to_proto(_with_data(proto)) if isinstance(proto, ir.Model) else proto)
+        own.CopyFrom(typed_proto(_with_data(proto)) if isinstance(proto, ir.Model) else proto)
         data = own.SerializeToString(deterministic=True)
     except (ValueError, OSError, ir.serde.SerdeError) as error:
         raise BadModel(f"The model cannot be serialised: {first_line(error)}", where, "Save it to a file and pass the path.") from error
-    check_form(own, where, max_depth)
+    check_form(own, where, max_depth, quantized)
     read_external_data(own, None, 0)
     model, notes = _finish(own, where, quantized)
     return Loaded(model, hashlib.sha256(data).hexdigest(), len(data), None, _opset(own), notes)
@@ -155,6 +156,7 @@ def _finish(proto: onnx.ModelProto, where: str, quantized: bool) -> tuple[ir.Mod
     check_tensors(proto, where)
     if proto.ByteSize() < MAX_BYTES:  # a larger one cannot be passed to the checker; the runtime will check it
         check_onnx(proto, where)
+    forget_maps(proto, where)
     try:
         model = ir.from_proto(proto)
         common_passes.RemoveInitializersFromInputsPass()(model)

@@ -12,7 +12,8 @@ from typing import BinaryIO
 import onnx_ir as ir
 
 from edgeq.errors import BadOutput
-from edgeq.graph.read import graphs
+from edgeq.graph.read import file_bytes, graphs
+from edgeq.graph.value_types import typed_proto
 
 #: protobuf refuses messages of 2 GiB; this leaves room for the graph itself
 IN_ONE_FILE_BYTES = (1 << 31) - (1 << 26)
@@ -32,7 +33,7 @@ def save_model(model: ir.Model, path: str | Path, *, force: bool = False, inputs
     path = Path(path)
     check_output(path, force=force, inputs=inputs)
     tensors = [value.const_value for graph in graphs(model) for value in graph.initializers.values()]
-    weights = sum(tensor.nbytes for tensor in tensors if tensor is not None)
+    weights = sum(file_bytes(tensor) for tensor in tensors)
     if not external_data and weights < IN_ONE_FILE_BYTES:
         _write([(path, lambda file: _put(file, _serialise(model)))], force)
         return
@@ -158,7 +159,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _serialise(model: ir.Model) -> bytes:
-    return bytes(ir.to_proto(model).SerializeToString(deterministic=True))
+    return bytes(typed_proto(model).SerializeToString(deterministic=True))
 
 
 def _put(file: BinaryIO, data: bytes) -> None:

@@ -24,11 +24,11 @@ _QUANTIZED = frozenset(
 )
 
 
-def check_form(proto: onnx.ModelProto, where: str, max_depth: int) -> None:
+def check_form(proto: onnx.ModelProto, where: str, max_depth: int, quantized: bool = False) -> None:
     """Check what onnx.checker does not report, or reports too late.
 
     That is the opset, nesting, sparse weights, functions that expand without bound, and a graph
-    without nodes. Raises BadModel.
+    without nodes, which only the int8 form of a constant model may be. Raises BadModel.
     """
     newest = onnx.defs.onnx_opset_version()
     for entry in proto.opset_import:
@@ -39,7 +39,7 @@ def check_form(proto: onnx.ModelProto, where: str, max_depth: int) -> None:
         if graph.sparse_initializer:
             fix = "Store the weights as dense tensors (a pruned model can keep its zeros)."
             raise BadModel("Sparse initializers are not supported", f"{where}, graph {graph.name!r} at depth {depth}", fix)
-    if not proto.graph.node:
+    if not proto.graph.node and not quantized:
         raise BadModel("The graph has no nodes: there is nothing to run or to quantize", where, "Check the export.")
     _check_functions(proto, where)
 

@@ -84,15 +84,16 @@ class WidthsTask:
 
     def calibration_set(self) -> Dataset:
         """The samples of `data` that the recipe takes. Raises BadData."""
-        floats = self.loaded.model
-        return fed_rightly(open_dataset(self.data, input_specs(floats), samples=self.recipe.samples, shapes=self.shapes), floats)
+        floats, samples = self.loaded.model, self.recipe.samples
+        return fed_rightly(open_dataset(self.data, input_specs(floats), samples=samples, shapes=self.shapes, float_model=floats), floats)
 
     def validation_set(self) -> Dataset | None:
         """The samples of `validation`; None where there are none. Raises BadData."""
         if self.validation is None:
             return None
         floats = self.loaded.model
-        return fed_rightly(open_dataset(self.validation, input_specs(floats), split="evaluation", shapes=self.shapes), floats)
+        data = open_dataset(self.validation, input_specs(floats), split="evaluation", shapes=self.shapes, float_model=floats)
+        return fed_rightly(data, floats)
 
     def checkpoint_of(self, bits: int) -> Checkpoint:
         """Where the training of one width keeps its state."""

@@ -5,14 +5,14 @@ A grid is changed only where the expected error of its values grows little.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
 import onnx_ir as ir
 
 from edgeq.calibration.tensor_stats import TensorStats
-from edgeq.graph.macs import elements
-from edgeq.graph.read import constant, is_op, nodes
+from edgeq.graph.read import constant, dim, is_op, nodes, rank
 from edgeq.numerics.grid import LIMITS
 from edgeq.planning.exact_factors import around, exact_ladder
 from edgeq.planning.exact_rounding import reach_of
@@ -41,11 +41,20 @@ def exact_grids(
         product = _product_of_scales(node, found, facts)
         if product is None or name not in found or name not in statistics or _sources(name, found, groups) != (name,):
             continue
-        count = elements(node.inputs[0]) // elements(node.outputs[0]) if is_op(node, "GlobalAveragePool") else 1
+        count = _positions(node.inputs[0]) if is_op(node, "GlobalAveragePool") else 1
+        if not count:
+            continue
         scale = _best_scale(found[name], product / count, count, statistics[name], facts.symmetric)
         for member in groups.members.get(found[name].group or name, (name,)):
             found[member] = found[member].with_scale(scale)
     return found
+
+
+def _positions(value: ir.Value | None) -> int | None:
+    """The positions that a global pool takes the mean of; None where a size is unknown."""
+    sizes = [dim(value, axis) for axis in range(2, rank(value) or 0)]
+    known = [size for size in sizes if size is not None]
+    return math.prod(known) if sizes and len(known) == len(sizes) else None
 
 
 def _sources(name: str, grids: Mapping[str, GridPlan], groups: Groups) -> tuple[str, ...]:

@@ -113,11 +113,11 @@ def _node_plan(node: ir.Node, groups: Groups) -> NodePlan:
 
 
 def _unfit(stats: TensorStats) -> Cause | None:
-    if stats.count == 0:
-        why = "was not seen with this data (a branch never taken, or a loop whose values cannot be stacked): its range is unknown"
-        return Cause("unfit", why)
     if stats.nonfinite:
-        return Cause("unfit", f"holds {stats.nonfinite} infinite values with this data")
+        return Cause("unfit", f"holds {stats.nonfinite} NaN or infinite values with this data")
+    if stats.count == 0:
+        unseen = "a branch never taken, a loop whose values cannot be stacked, or a value without elements"
+        return Cause("unfit", f"was not seen with this data ({unseen}): its range is unknown")
     if max(abs(stats.low), abs(stats.high)) > LARGEST:
         return Cause("unfit", "holds values too large for any grid with this data (a mask?)")
     return None

@@ -21,6 +21,7 @@ from edgeq.graph.read import (
     operator_of,
     owner,
     rank,
+    scalar,
     window_axes,
 )
 from edgeq.graph.softmax_readers import factor_end, far_end_at, far_ends
@@ -129,12 +130,12 @@ def _resize_obstacle(node: ir.Node) -> str | None:
 def _pad_obstacle(node: ir.Node) -> str | None:
     if node.attributes.get_string("mode", "constant") != "constant" or len(node.inputs) < 3 or node.inputs[2] is None:
         return None
-    fill = constant(node.inputs[2])
+    fill = scalar(node.inputs[2])
     if fill is None:
         return "Pad whose fill value is computed at run time has no integer form"
     # 0 is on every grid; any other number may lie outside the range that an absorbed Relu or Clip
     # before it leaves
-    return None if float(fill) == 0 else f"Pad fills with {float(fill):g}, which the grid of its input may not represent"
+    return None if fill == 0 else f"Pad fills with {fill:g}, which the grid of its input may not represent"
 
 
 def _weight_obstacle(node: ir.Node, kernel: KernelFacts) -> str | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.graph.read import attribute_float, attribute_int, clip_bounds, constant, is_op, nodes, only_consumer
+from edgeq.graph.read import attribute_float, attribute_int, clip_bounds, is_op, nodes, only_consumer, scalar
 from edgeq.numerics.arrays import F32
 from edgeq.schema.plan import Plan
 
@@ -67,11 +67,11 @@ def _sigmoid(x: F32) -> F32:
 
 def _shifted_clip(node: ir.Node) -> Function | None:
     """Add of a number, then Clip at both ends: a HardSigmoid that was lowered for the target."""
-    shift = constant(node.inputs[1]) if is_op(node, "Add") else None
+    shift = scalar(node.inputs[1]) if is_op(node, "Add") else None
     reader = only_consumer(node.outputs[0])
-    if shift is None or shift.size != 1 or reader is None or not is_op(reader, "Clip"):
+    if shift is None or reader is None or not is_op(reader, "Clip"):
         return None
-    bounds, by = clip_bounds(reader), np.float32(shift.item())
+    bounds, by = clip_bounds(reader), np.float32(shift)
     if bounds is None or not np.all(np.isfinite(bounds)):
         return None
     low, high = np.array(bounds, np.float32)

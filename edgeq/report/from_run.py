@@ -12,6 +12,7 @@ import onnx_ir as ir
 
 from edgeq.data.dataset import Dataset
 from edgeq.errors import FloorMissed
+from edgeq.graph.signature import value_spec
 from edgeq.progress import Clock
 from edgeq.proof.compare import Comparison, check_floors
 from edgeq.proof.evidence import Evidence
@@ -118,13 +119,9 @@ def peak_rss_mb() -> float:
 
 
 def _port(value: ir.Value, plan: Plan) -> Port:
-    name, shape = str(value.name), None if value.shape is None else tuple(_dim(size) for size in value.shape)
-    dtype = "unknown" if value.dtype is None else str(value.dtype.numpy())
+    spec = value_spec(value)
+    name, shape, dtype = spec.name, spec.shape, spec.holds
     if name in plan.pixels:
         return Port(name, dtype, shape, pixels=True)
     grid = plan.grids.get(name)
     return Port(name, dtype, shape) if grid is None else Port(name, dtype, shape, grid.dtype, grid.scale, grid.zero_point)
-
-
-def _dim(size: int | ir.SymbolicDim) -> int | str | None:
-    return size if isinstance(size, int) else size.value

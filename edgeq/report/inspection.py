@@ -14,7 +14,7 @@ import onnx_ir as ir
 
 from edgeq.graph.liveness import peak_bytes
 from edgeq.graph.macs import macs
-from edgeq.graph.read import graphs, nodes
+from edgeq.graph.read import file_bytes, graphs, nodes
 from edgeq.graph.signature import InputSpec, input_specs, output_specs
 from edgeq.io.load import Loaded
 from edgeq.planning.placement import Placement, place
@@ -152,10 +152,10 @@ def _flash(model: ir.Model, target: Target, placed: Placement | None) -> int:
 
 def _constant_bytes(value: ir.Value, tensor: ir.TensorProtocol, target: Target, placed: Placement | None) -> int:
     if placed is None or not tensor.dtype.is_floating_point():
-        return tensor.nbytes
+        return file_bytes(tensor)
     uses = [(use.node, use.idx) for use in value.uses() if placed.nodes[str(use.node.name)].runs == "int8"]
     if not uses or len(uses) < len(value.uses()):
-        return tensor.nbytes
+        return file_bytes(tensor)
     node, index = uses[0]
     kernel = target.kernel_of(node.op_type)
     if kernel is not None and kernel.bias == index:

@@ -10,12 +10,14 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
+import onnx
 import onnx_ir as ir
 from onnx_ir.passes.common import CheckerPass
 
 from edgeq.errors import EdgeqError, RuntimeRefused
 from edgeq.graph.read import nodes, operator_of, values
 from edgeq.graph.symbolic_shapes import integers_are_short
+from edgeq.graph.value_types import typed_proto
 from edgeq.io.validate import first_line
 from edgeq.numerics.arrays import AnyArray
 from edgeq.rewrite.made_up_run import MadeUpRun, first_run
@@ -157,7 +159,10 @@ def _is_small(model: ir.Model) -> bool:
 def _invalid(model: ir.Model, *, full: bool) -> str | None:
     """What onnx.checker has against a model; None: nothing. full: infer all shapes as well."""
     try:
-        CheckerPass(full_check=full)(model)
+        if any(value.type is None for value in model.graph.outputs):  # a map
+            onnx.checker.check_model(typed_proto(model), full_check=full)
+        else:
+            CheckerPass(full_check=full)(model)
     except Exception as error:  # the checker and shape inference have no common base
         return f"onnx.checker refuses it: {first_line(error)}"
     return None

@@ -54,7 +54,8 @@ class SetUp:
 
         Raises BadData, also if rows of axis 0 are no samples.
         """
-        found = open_dataset(data, input_specs(self.task.model), samples=samples, split=split, shapes=self.task.shapes)
+        inputs, floats = input_specs(self.task.model), self.loaded.model
+        found = open_dataset(data, inputs, samples=samples, split=split, shapes=self.task.shapes, float_model=floats)
         return fed_rightly(on_pixels(found, self.task.pixels, self.task.pixel_grids), self.task.model)
 
 
@@ -117,7 +118,7 @@ def _pixels(loaded: Loaded, recipe: Recipe, shapes: Shapes, data: DataSource | N
     if recipe.inputs_as != "uint8":
         return {}
     specs = input_specs(loaded.model)
-    how = {} if data is None else open_dataset(data, specs, shapes=shapes).how
+    how = {} if data is None else open_dataset(data, specs, shapes=shapes, float_model=loaded.model).how
     return pixel_maps(specs, how, recipe.preprocessing)
 
 

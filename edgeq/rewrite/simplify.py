@@ -14,6 +14,7 @@ from edgeq.graph.edit import replace_graph, vanished
 from edgeq.graph.names import unique_names
 from edgeq.graph.read import is_op, nodes
 from edgeq.graph.symbolic_shapes import integers_are_short
+from edgeq.graph.value_types import forget_maps
 from edgeq.io.validate import first_line
 
 #: seconds; a hang must not stop a run, and the largest networks take some seconds
@@ -38,7 +39,7 @@ def simplify(model: ir.Model, timeout: float = TIMEOUT_S) -> str:
         try:
             onnx.save(ir.to_proto(model), source)
             failure = _run_child(source, target, timeout)
-            after = None if failure is not None else ir.from_proto(onnx.load(target))
+            after = _read(target) if failure is None else None
         except Exception as error:  # more than 2 GiB, or a file that protobuf or onnx_ir cannot read
             failure = first_line(error)
     if failure is not None or after is None:
@@ -49,6 +50,12 @@ def simplify(model: ir.Model, timeout: float = TIMEOUT_S) -> str:
     left = {node.name for node in nodes(model)}
     vanished(model).update((name, _REASON) for name in names if name and name not in left)
     return f"onnxsim: {len(names)} nodes -> {len(left)}"
+
+
+def _read(path: Path) -> ir.Model:
+    proto = onnx.load(path)
+    forget_maps(proto, "onnxsim")
+    return ir.from_proto(proto)
 
 
 def _run_child(source: Path, target: Path, timeout: float) -> str | None:

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
-import numpy as np
 import onnx_ir as ir
 
 from edgeq.errors import BadModel, RuntimeRefused
+from edgeq.graph.read import file_bytes
 from edgeq.graph.signature import InputSpec, input_specs
 from edgeq.numerics.arrays import AnyArray
+from edgeq.runtimes.ort_values import Values, type_spec
 
 if TYPE_CHECKING:
     import onnxruntime as ort  # type: ignore[import-untyped]  # ships no types
@@ -36,7 +37,6 @@ _LEVELS: dict[Optimize, str] = {
     "extended": "ORT_ENABLE_EXTENDED",
     "all": "ORT_ENABLE_ALL",
 }
-_NUMPY = {"float": "float32", "double": "float64"}
 #: how onnxruntime names the node at fault in its messages
 _NODE = re.compile(
     r"""Name:'([^']+)'|node with name '([^']+)'|In Node, \("?([^",]+)"?, \w+|in node \(([^)]+)\)|Node \(([^)]+)\)""",
@@ -54,6 +54,7 @@ class Session:
     #: threads of one operator; 0: the number was left to onnxruntime
     threads: int
     _session: ort.InferenceSession
+    _values: Values
     _where: str
     # large models lie in a temporary folder that must outlive the session; its finaliser removes it
     _folder: tempfile.TemporaryDirectory[str] | None
@@ -61,19 +62,26 @@ class Session:
     def run(self, feeds: Mapping[str, AnyArray], outputs: Sequence[str] | None = None) -> list[AnyArray]:
         """Run once; returns the named outputs (default: all) in order.
 
-        feeds: an array per input, of its dtype and shape. Raises RuntimeRefused when onnxruntime
+        feeds: an array per input, of its dtype and shape; a sequence of tensors as one array,
+        stacked along axis 0. Every output arrives as an array too, whatever it is in the model:
+        see output_array (edgeq/runtimes/ort_values.py). Raises RuntimeRefused when onnxruntime
         cannot run these feeds; ValueError for an output that the model does not have.
         """
         missing = [spec.name for spec in self.inputs if spec.name not in feeds]
         if missing:
             raise RuntimeRefused("A model input has no feed.", f"{self._where}, input {missing[0]}", "Give an array for every model input.")
+        names = list(self.outputs if outputs is None else outputs)
         try:
-            found = self._session.run(list(self.outputs if outputs is None else outputs), dict(feeds))
+            return self._values.run(self._session, names, feeds)
         except ValueError:
             raise
         except Exception as error:  # onnxruntime's exception classes have no common base
             raise _refused(error, self._where, "Check the shapes and dtypes of the data against `edgeq inspect`.") from error
-        return [np.asarray(array) for array in found]
+
+    @property
+    def tensors(self) -> frozenset[str]:
+        """The names of the outputs that are tensors, and no sequences, maps or optional values."""
+        return frozenset(name for name, kind in self._values.outputs.items() if kind.startswith("tensor("))
 
     def close(self) -> None:
         """Remove the temporary folder of a large model now, before the session is collected."""
@@ -114,8 +122,8 @@ def open_session(
         )
         raise _refused(error, where, given if isinstance(model, Path) else made) from error
     exact = {spec.name: spec for spec in input_specs(model)} if isinstance(model, ir.Model) else {}
-    inputs = tuple(exact.get(arg.name) or _spec(arg.name, arg.type, arg.shape) for arg in session.get_inputs())
-    return Session(inputs, tuple(arg.name for arg in session.get_outputs()), threads, session, where, folder)
+    inputs = tuple(exact.get(arg.name) or type_spec(arg.name, arg.type, arg.shape) for arg in session.get_inputs())
+    return Session(inputs, tuple(arg.name for arg in session.get_outputs()), threads, session, Values.of(session), where, folder)
 
 
 def runtime_version() -> str:
@@ -161,21 +169,12 @@ def _source(model: ir.Model | bytes | Path) -> tuple[str | bytes, tempfile.Tempo
         return model, None
     tensors = [value.const_value for graph in (model.graph, *model.graph.subgraphs()) for value in graph.initializers.values()]
     external = any(isinstance(tensor, ir.ExternalTensor) for tensor in tensors)
-    if not external and sum(tensor.nbytes for tensor in tensors if tensor is not None) < IN_MEMORY_BYTES:
+    if not external and sum(file_bytes(tensor) for tensor in tensors) < IN_MEMORY_BYTES:
         return ir.to_proto(model).SerializeToString(), None
     folder = tempfile.TemporaryDirectory(prefix="edgeq-")
     path = Path(folder.name) / "model.onnx"
     ir.save(model, path, external_data="model.onnx.data")
     return str(path), folder
-
-
-def _spec(name: str, type_text: str, shape: list[int | str | None]) -> InputSpec:
-    """The signature of an input as onnxruntime describes it, with types such as 'tensor(float)'.
-
-    onnxruntime cannot tell a scalar from an unknown rank: both have the shape [].
-    """
-    inner = type_text.removeprefix("tensor(").removesuffix(")")
-    return InputSpec(name, _NUMPY.get(inner, inner), tuple(shape))
 
 
 def _refused(error: Exception, where: str, fix: str) -> RuntimeRefused:

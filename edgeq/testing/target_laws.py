@@ -103,7 +103,7 @@ def _check(target: Target, model: FloatModel, made: Quantized, data: DataSource,
     float_model = load_model(model).model if isinstance(model, str | Path) else load_proto(model).model
     floats = made.model.clone()
     FloatBoundary()(floats)
-    dataset = open_dataset(data, narrower(input_specs(float_model), input_specs(floats)))
+    dataset = open_dataset(data, narrower(input_specs(float_model), input_specs(floats)), float_model=float_model)
     for output in compare_models(float_model, floats, dataset, CompareSettings(optimize="off")).outputs:
         LAW.holds(3, "near the float model", output.sqnr_db >= floor_db, f"{where}: output {output.name} has {output.sqnr_db:.1f} dB")
     if target.integer_only and not target.float_io:

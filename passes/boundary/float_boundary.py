@@ -40,13 +40,14 @@ class FloatBoundary(ir.passes.InPlacePass):
         found = [value for value in found if self.pixels or maps[value.name] is None]
         for value in found:
             _quantize(graph, value, maps[value.name] or grids[value.name], names)
-        places = [i for i, value in enumerate(graph.outputs) if value.name in grids and value.dtype != ir.DataType.FLOAT]
-        for index in places:
-            _dequantize(graph, index, grids[graph.outputs[index].name], names)
-        for value in (*found, *(graph.outputs[index] for index in places)):
-            model.metadata_props.pop(f"{GRID_KEY}{value.name}", None)
-            model.metadata_props.pop(pixel_key(str(value.name)), None)
-        return ir.passes.PassResult(model, modified=bool(found or places))
+        codes = [value for value in dict.fromkeys(graph.outputs) if value.name in grids and value.dtype != ir.DataType.FLOAT]
+        given = [str(value.name) for value in (*found, *codes)]
+        for value in codes:
+            _dequantize(graph, value, grids[value.name], names)
+        for name in given:
+            model.metadata_props.pop(f"{GRID_KEY}{name}", None)
+            model.metadata_props.pop(pixel_key(name), None)
+        return ir.passes.PassResult(model, modified=bool(given))
 
 
 def _quantize(graph: ir.Graph, value: ir.Value, grid: QuantParams | PixelMap, names: Names) -> None:
@@ -83,14 +84,14 @@ def _shifted(graph: ir.Graph, value: ir.Value, one: PixelMap, names: Names) -> t
     return source, QuantParams("uint8", scale, np.zeros(scale.shape, np.int32), granularity)
 
 
-def _dequantize(graph: ir.Graph, index: int, grid: QuantParams, names: Names) -> None:
-    value = graph.outputs[index]
+def _dequantize(graph: ir.Graph, value: ir.Value, grid: QuantParams, names: Names) -> None:
     name, maker = str(value.name), value.producer()
     assert maker is not None  # an output that is also an input has no record: IntegerBoundary leaves it alone
     scale, zero = grid_constants(graph, grid, name, names)
     node = qdq_node("DequantizeLinear", value, scale, zero, None, names.node(f"{name}_DequantizeLinear"), names.value(f"{name}_float"))
     graph.insert_after(maker, node)
     result = node.outputs[0]
-    graph.outputs[index] = result
+    for index in [i for i, output in enumerate(graph.outputs) if output is value]:
+        graph.outputs[index] = result
     value.name = names.value(f"{name}_codes")
     result.name, result.shape = name, value.shape

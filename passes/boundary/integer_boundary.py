@@ -30,7 +30,7 @@ class IntegerBoundary(ir.passes.InPlacePass):
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         graph = model.graph
         changed = [_take(model, value) for value in graph.inputs]
-        changed += [_give(model, index) for index in range(len(graph.outputs))]
+        changed += [_give(model, value) for value in dict.fromkeys(graph.outputs)]  # a model may list an output twice
         return ir.passes.PassResult(model, modified=any(changed))
 
 
@@ -54,10 +54,8 @@ def _take(model: ir.Model, value: ir.Value) -> bool:
     return True
 
 
-def _give(model: ir.Model, index: int) -> bool:
-    graph = model.graph
-    value = graph.outputs[index]
-    node = value.producer()
+def _give(model: ir.Model, value: ir.Value) -> bool:
+    graph, node = model.graph, value.producer()
     if node is None or not is_op(node, "DequantizeLinear") or value.uses():
         return False
     codes = node.inputs[0]
@@ -65,7 +63,8 @@ def _give(model: ir.Model, index: int) -> bool:
         return False
     _record(model, value, node)
     codes.shape, codes.type = value.shape, _codes_type(node)
-    graph.outputs[index] = codes
+    for index in [i for i, output in enumerate(graph.outputs) if output is value]:
+        graph.outputs[index] = codes
     graph.remove(node, safe=True)
     name, value.name = value.name, None
     codes.name = name

@@ -9,7 +9,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.graph.edit import Names, add_constant
-from edgeq.graph.read import constant, is_op, nodes, owner
+from edgeq.graph.read import constant, is_op, nodes, owner, scalar
 from edgeq.passes.quantize.qdq import qdq_node
 
 
@@ -42,8 +42,8 @@ class HoldFloat(ir.passes.InPlacePass):
 
 def _scales(dequantize: ir.Node) -> bool:
     """Whether it dequantizes an activation with one scale per tensor, other than 1."""
-    scale, source = constant(dequantize.inputs[1]), dequantize.inputs[0]
-    return scale is not None and scale.size == 1 and float(scale) != 1.0 and constant(source) is None and len(dequantize.inputs) > 2
+    scale, source = scalar(dequantize.inputs[1]), dequantize.inputs[0]
+    return scale is not None and scale != 1.0 and constant(source) is None and len(dequantize.inputs) > 2
 
 
 def _in_two_steps(node: ir.Node, dequantize: ir.Node, free: Names) -> ir.Value:

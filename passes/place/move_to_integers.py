@@ -9,7 +9,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.graph.edit import Names, add_constant
-from edgeq.graph.read import clip_bounds, constant, is_op, nodes, operator_of, owner
+from edgeq.graph.read import clip_bounds, constant, is_op, nodes, operator_of, owner, scalar
 from edgeq.numerics.grid import LIMITS
 
 
@@ -66,7 +66,7 @@ def _has_codes(node: ir.Node) -> bool:
     """Whether the node's bounds or fill value, if it has any, are constant."""
     if is_op(node, "Relu", "Clip"):
         return clip_bounds(node) is not None
-    return not is_op(node, "Pad") or len(node.inputs) < 3 or node.inputs[2] is None or constant(node.inputs[2]) is not None
+    return not is_op(node, "Pad") or len(node.inputs) < 3 or node.inputs[2] is None or scalar(node.inputs[2]) is not None
 
 
 def _is_read(node: ir.Node) -> bool:
@@ -81,7 +81,7 @@ def _only_reader(value: ir.Value) -> ir.Node | None:
 def _grid(node: ir.Node) -> tuple[str, bytes, bytes] | None:
     """What must be equal for equal codes to mean equal numbers."""
     scale, zero = constant(node.inputs[1]), constant(node.inputs[2]) if len(node.inputs) > 2 else None
-    if scale is None or zero is None or scale.size != 1:
+    if scale is None or zero is None or scalar(node.inputs[1]) is None:
         return None
     return str(zero.dtype), scale.tobytes(), zero.tobytes()
 
@@ -99,21 +99,21 @@ def _take_over(value: ir.Value, quantize: ir.Node) -> None:
 
 def _to_codes(node: ir.Node, dequantize: ir.Node, free: Names) -> None:
     """Turn float bounds and fill values into codes on the grid, and Relu into Clip."""
-    scale, zero = constant(dequantize.inputs[1]), constant(dequantize.inputs[2])
+    scale, zero = scalar(dequantize.inputs[1]), constant(dequantize.inputs[2])
     assert scale is not None and zero is not None
     low, high = LIMITS[str(zero.dtype)]
 
     def code(number: float) -> np.ndarray[tuple[()], np.dtype[np.generic]]:
-        return np.asarray(np.clip(np.rint(number / float(scale)) + int(zero), low, high)).astype(zero.dtype)
+        return np.asarray(np.clip(np.rint(number / scale) + int(zero.item()), low, high)).astype(zero.dtype)
 
     if is_op(node, "Relu", "Clip"):
         bounds = clip_bounds(node)
         assert bounds is not None
         _become_clip(node, [code(bound) for bound in bounds], free)
     elif is_op(node, "Pad") and node.attributes.get_string("mode", "constant") == "constant":
-        fill = constant(node.inputs[2]) if len(node.inputs) > 2 and node.inputs[2] is not None else np.float32(0)
+        fill = scalar(node.inputs[2]) if len(node.inputs) > 2 and node.inputs[2] is not None else 0.0
         assert fill is not None
-        stored = add_constant(owner(node), code(float(fill)), free.value(f"{node.name}_fill"))
+        stored = add_constant(owner(node), code(fill), free.value(f"{node.name}_fill"))
         if len(node.inputs) < 3:
             node.resize_inputs(3)
         node.replace_input_with(2, stored)

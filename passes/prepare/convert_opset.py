@@ -11,6 +11,7 @@ from edgeq.errors import UnsupportedOpset
 from edgeq.graph.edit import replace_graph, vanished
 from edgeq.graph.names import unique_names
 from edgeq.graph.read import nodes
+from edgeq.graph.value_types import forget_maps, typed_proto
 from edgeq.passes.prepare.opsets.decompose import decompose_new
 from edgeq.passes.prepare.opsets.mend_converted import flatten_before, keep_sampling
 from edgeq.passes.prepare.opsets.same_meaning import differing_node
@@ -87,8 +88,9 @@ def _relabelled(model: ir.Model, target: int) -> bool:
 def _convert(model: ir.Model, target: int) -> str | None:
     """Let onnx's converter work; returns why it cannot, and the model is then as it was."""
     try:
-        converted = onnx.version_converter.convert_version(ir.to_proto(model), target)
+        converted = onnx.version_converter.convert_version(typed_proto(model), target)
         onnx.checker.check_model(converted)
+        forget_maps(converted, f"opset {target}")
         new = ir.from_proto(converted)
     except Exception as error:  # the converter raises whatever its adapters do
         lines = str(error).strip().splitlines() or ["no reason given"]

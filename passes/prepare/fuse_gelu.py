@@ -9,7 +9,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.graph.edit import retire
-from edgeq.graph.read import constant, is_op, nodes, only_consumer
+from edgeq.graph.read import constant, is_op, nodes, only_consumer, scalar
 
 #: the first opset with Gelu
 OPSET = 20
@@ -74,7 +74,7 @@ def _polynomial(value: ir.Value | None, x: ir.Value, depth: int) -> Polynomial |
     """The value as a polynomial in x; None where it is none of the followed degree."""
     if value is x:
         return np.array([0.0, 1.0, 0.0, 0.0])
-    number = _number(value)
+    number = scalar(value)
     if number is not None:
         return np.array([number, 0.0, 0.0, 0.0])
     node = None if value is None else value.producer()
@@ -82,7 +82,7 @@ def _polynomial(value: ir.Value | None, x: ir.Value, depth: int) -> Polynomial |
         return None
     first = _polynomial(node.inputs[0], x, depth - 1)
     if node.op_type == "Pow":
-        power = _number(node.inputs[1])
+        power = scalar(node.inputs[1])
         return _product(first, _product(first, first)) if power == 3 else _product(first, first) if power == 2 else None
     second = _polynomial(node.inputs[1], x, depth - 1)
     if node.op_type == "Add":
@@ -97,15 +97,10 @@ def _product(first: Polynomial | None, second: Polynomial | None) -> Polynomial 
     return None if product[_DEGREE + 1 :].any() else product[: _DEGREE + 1]
 
 
-def _number(value: ir.Value | None) -> float | None:
-    array = constant(value)
-    return float(array.reshape(-1)[0]) if array is not None and array.size == 1 and array.ndim <= 1 else None
-
-
 def _last(tanh: ir.Node, x: ir.Value) -> ir.Node | None:
     """The Mul after which (1 + tanh) has been multiplied by x / 2 and by nothing else."""
     plus = only_consumer(tanh.outputs[0])
-    if plus is None or not is_op(plus, "Add") or 1.0 not in (_number(plus.inputs[0]), _number(plus.inputs[1])):
+    if plus is None or not is_op(plus, "Add") or 1.0 not in (scalar(plus.inputs[0]), scalar(plus.inputs[1])):
         return None
     node, factor = plus, np.array([1.0, 0.0, 0.0, 0.0])
     while True:

@@ -9,7 +9,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.graph.edit import retire
-from edgeq.graph.read import attribute_float, constant, is_op, nodes, only_consumer
+from edgeq.graph.read import attribute_float, is_op, nodes, only_consumer, scalar
 
 #: the x of a part of a HardSwish, and the nodes that compute the part, in the order of removal
 Match = tuple[ir.Value, list[ir.Node]]
@@ -109,8 +109,8 @@ def _maker(value: ir.Value | None, *op_types: str) -> ir.Node | None:
 
 
 def _is_number(value: ir.Value | None, wanted: float) -> bool:
-    array = constant(value)
-    return array is not None and array.size == 1 and array.ndim <= 1 and bool(np.isclose(float(array.reshape(-1)[0]), wanted, atol=1e-4))
+    number = scalar(value)
+    return number is not None and bool(np.isclose(number, wanted, atol=1e-4))
 
 
 def _replace(model: ir.Model, node: ir.Node, x: ir.Value, inner: list[ir.Node]) -> None:

@@ -6,7 +6,8 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
-from edgeq.graph.read import clip_bounds, constant, dim, nodes, only_consumer, values, window_axes
+from edgeq.graph.read import clip_bounds, constant, dim, file_bytes, nodes, only_consumer, scalar, values, window_axes
+from edgeq.numerics.arrays import AnyArray
 from tests.graph_text import net
 
 INF = float("inf")
@@ -77,3 +78,35 @@ def test_bodies_are_walked_after_their_node() -> None:
     model = net(body, inputs="float[2] x, bool c", outputs="float[2] z")
     assert [node.name for node in nodes(model)] == ["if", "t", "e", "last"]
     assert sorted(str(value.name) for value in values(model)) == ["c", "ev", "tv", "x", "y", "z"]
+
+
+@pytest.mark.parametrize(
+    ("array", "number"),
+    [
+        (np.array(2.5, np.float32), 2.5),
+        (np.array([2.5], np.float32), 2.5),
+        (np.array([7]), 7.0),
+        (np.array([[2.5]], np.float32), None),  # it may add an axis to what it is combined with
+        (np.array([2.5, 2.5], np.float32), None),
+        (np.zeros(0, np.float32), None),
+    ],
+)
+def test_scalar_is_one_number_of_rank_0_or_1(array: AnyArray, number: float | None) -> None:
+    assert scalar(ir.Value(name="c", const_value=ir.tensor(array))) == number
+
+
+def test_text_what_is_computed_and_what_can_be_overridden_is_no_scalar() -> None:
+    model = net("y = Relu(x)", inputs="float[1] x", outputs="float[1] y")
+    text = ir.Value(name="t", const_value=ir.StringTensor([b"1"], shape=ir.Shape([1])))
+    assert [scalar(value) for value in (None, text, model.graph.inputs[0], model.graph.outputs[0])] == [None] * 4
+
+
+@pytest.mark.parametrize("bound", [np.float32(6), np.array([6], np.float32)])
+def test_bounds_of_a_clip_of_shape_1(bound: AnyArray) -> None:
+    model = net("y = Clip(x, low, high)", constants={"low": np.zeros(1, np.float32), "high": bound})
+    assert clip_bounds(model.graph.node(0)) == (0.0, 6.0)
+
+
+def test_bytes_of_text_and_of_numbers_in_a_file() -> None:
+    tensors = [None, ir.tensor(np.zeros((2, 3), np.float32)), ir.StringTensor([b"cat", b"horse"], shape=ir.Shape([2]))]
+    assert [file_bytes(tensor) for tensor in tensors] == [0, 24, 8]

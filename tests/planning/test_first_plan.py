@@ -95,7 +95,7 @@ def test_a_missing_value_is_an_error_that_names_it() -> None:
     ("damage", "why"),
     [
         (TensorStats(), "was not seen"),
-        (TensorStats(nonfinite=4), "was not seen"),
+        (TensorStats(nonfinite=4), "4 NaN or infinite values"),
         (None, "infinite values"),
     ],
 )

@@ -89,8 +89,9 @@ def run_float(job: Job) -> None:
     with asked.screen.progress() as progress:
         dataset = None
         if asked.data is not None:
-            floats = job.loaded.model
-            dataset = fed_rightly(open_dataset(asked.data, input_specs(floats), samples=asked.recipe.samples, shapes=asked.shapes), floats)
+            floats, samples = job.loaded.model, asked.recipe.samples
+            dataset = open_dataset(asked.data, input_specs(floats), samples=samples, shapes=asked.shapes, float_model=floats)
+            dataset = fed_rightly(dataset, floats)
         if job.min_sqnr is None:
             made, fidelity = _float(job, dataset, progress)
         else:

@@ -12,7 +12,7 @@ import onnx_ir as ir
 
 from edgeq.graph.channels.ties import Ties
 from edgeq.graph.operator import ChannelRule
-from edgeq.graph.read import attribute_float, attribute_int, attribute_ints, constant, dim, is_op, rank
+from edgeq.graph.read import attribute_float, attribute_int, attribute_ints, clip_bounds, constant, dim, is_op, rank, scalar
 from edgeq.numerics.arrays import I64
 
 
@@ -30,11 +30,8 @@ def _pool(ties: Ties, node: ir.Node) -> bool:
 
 def _clip(ties: Ties, node: ir.Node) -> bool:
     """Only Clip(x, 0, high): equalization (edgeq/refine/equalization.py) scales up to `high`."""
-    bounds = [constant(value) for value in (*node.inputs[1:3], None, None)[:2]]
-    given = [value is not None for value in (*node.inputs[1:3], None, None)[:2]]
-    if bounds[0] is None or float(bounds[0]) != 0 or (given[1] and (bounds[1] is None or float(bounds[1]) <= 0)):
-        return False
-    return _keep(ties, node)
+    bounds = clip_bounds(node)
+    return bounds is not None and bounds[0] == 0 < bounds[1] and _keep(ties, node)
 
 
 def _slope(ties: Ties, node: ir.Node) -> bool:
@@ -48,10 +45,10 @@ def _pad(ties: Ties, node: ir.Node) -> bool:
     """
     ids, axis, mode = ties.of(node.inputs[0]), ties.axis_of(node.inputs[0]), node.attributes.get_string("mode", "constant")
     pads = constant(node.inputs[1])
-    fill = constant(node.inputs[2]) if len(node.inputs) > 2 and node.inputs[2] is not None else np.float32(0)
+    fill = scalar(node.inputs[2]) if len(node.inputs) > 2 and node.inputs[2] is not None else 0.0
     if ids is None or axis is None or pads is None or len(node.inputs) > 3 or pads.size // 2 <= axis:
         return False
-    if mode == "constant" and (fill is None or float(fill) != 0):
+    if mode == "constant" and fill != 0:
         return False
     before, after = int(pads[axis]), int(pads[pads.size // 2 + axis])
     if before == after == 0:
@@ -101,7 +98,8 @@ def _concat(ties: Ties, node: ir.Node) -> bool:
         return False
     axis, along = axes.pop(), attribute_int(node, "axis", 0) % size
     if along != axis:
-        return None not in found and _join_ids(ties, node, [ids for ids in found if ids is not None], axis)
+        known = [ids for ids in found if ids is not None]
+        return len(known) == len(found) and _join_ids(ties, node, known, axis)
     parts: list[I64] = []
     for value, ids in zip(node.inputs, found, strict=True):
         channels = dim(value, axis)

@@ -23,6 +23,7 @@ W: Constants = {
     "w": weights(8, 8, 3, 3), "v": weights(8, 8, 3, 3, seed=1), "d": weights(8, 1, 3, 3, seed=2), "g": weights(8, 4, 3, 3, seed=3),
     "b": weights(8, seed=4), "u": weights(8, 16, 1, 1, seed=5), "t": weights(8, 4, 2, 2, seed=6), "f": weights(2048, 5, seed=7),
     "h": weights(5, 8, seed=8), "s": np.abs(weights(8, 1, 1, seed=9)), "zero": 0.0, "high": 1e6,
+    "zero1": np.zeros(1), "high1": np.array([1e6]),
     "pads": np.array([0, 0, 1, 1, 0, 0, 1, 1]), "wide": np.array([0, 4, 0, 0, 0, 4, 0, 0]), "axes": np.array([2, 3]),
     "starts": np.array([0, 0]), "ends": np.array([14, 14]), "steps": np.array([2, 2]), "scales": np.array([1, 1, 2, 2], np.float32),
 }  # fmt: skip
@@ -37,6 +38,9 @@ FREE = {
     "prelu": f"a = {C}(x, w, b) r = PRelu(a, s) y = {C}(r, v)",
     "clip": f"a = {C}(x, w, b) r = Clip(a, zero, high) y = {C}(r, v)",
     "add": f"a = {C}(x, w, b) r = Relu(a) c = {C}(r, v) z = Add(c, r) q = Relu(z) y = {C}(q, k)",
+    "clip at one of shape 1": f"a = {C}(x, w, b) r = Clip(a, zero1, high1) y = {C}(r, v)",
+    "pad with a zero of shape 1": f"a = {C}(x, w, b) r = Relu(a) p = Pad(r, pads, zero1) y = Conv(p, v)",
+    "concat of rows": f"a = {C}(x, w, b) c = {C}(x, k) z = Concat<axis = 2>(a, c) y = {C}(z, v)",
     "concat": f"a = {C}(x, w, b) r = Relu(a) c = {C}(r, v) z = Concat<axis = 1>(c, r) y = Conv(z, u)",
     "pools": f"a = {C}(x, w) m = MaxPool<kernel_shape = [2, 2]>(a) p = AveragePool<kernel_shape = [2, 2]>(m) y = {C}(p, v)",
     "global pool and gate": f"a = {C}(x, w) p = GlobalAveragePool(a) i = Conv(p, o) n = Sigmoid(i) z = Mul(a, n) y = {C}(z, v)",
@@ -89,13 +93,18 @@ HELD = {
     "a shared weight": f"a = {C}(x, w) y = {C}(a, w)",
     "a mean over channels": f"a = {C}(x, w) z = ReduceMean<axes = [1]>(a) y = Exp(z)",
     "padding with ones": f"a = {C}(x, w) z = Pad(a, pads, one) y = Conv(z, v)",
+    "padding with a one of shape 1": f"a = {C}(x, w) z = Pad(a, pads, one1) y = Conv(z, v)",
+    "a Clip that cuts below 0 of shape 1": f"a = {C}(x, w) z = Clip(a, low1, high1) y = {C}(z, v)",
+    "rows of a constant behind": f"a = {C}(x, w) z = Concat<axis = 2>(a, rows) y = {C}(z, v)",
+    "columns of a constant in front": f"a = {C}(x, w) z = Concat<axis = -1>(cols, a) y = {C}(z, v)",
 }
 
 
 @pytest.mark.parametrize("name", HELD)
 def test_what_scaling_would_change_is_held(name: str) -> None:
     body = HELD[name]
-    wanted = {**W, "low": -1.0, "one": 1.0}
+    wanted = {**W, "low": -1.0, "one": 1.0, "low1": np.array([-1.0]), "one1": np.array([1.0])}
+    wanted |= {"rows": weights(2, 8, 3, 16), "cols": weights(2, 8, 16, 2)}
     model = net(body, inputs="float[2, 8, 16, 16] x", constants={k: v for k, v in wanted.items() if re.search(rf"\b{k}\b", body)})
     assert (channel_classes(model).classes.get("a", np.array([-1])) == -1).all()
 

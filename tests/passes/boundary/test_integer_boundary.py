@@ -66,3 +66,17 @@ def test_an_input_of_no_single_grid_stays_float(body: str, kept: list[str]) -> N
     floats = [value.name for value in (*model.graph.inputs, *model.graph.outputs) if value.dtype == ir.DataType.FLOAT]
     assert floats == kept
     assert [key for key in model.metadata_props if key.startswith(GRID_KEY)] == [f"{GRID_KEY}y"]
+
+
+@pytest.mark.parametrize("outputs", ["float[1, 4] y, float[1, 4] y", "float[1, 4] y, float[1, 4] g, float[1, 4] y"])
+def test_an_output_that_is_listed_twice_becomes_codes_twice_and_comes_back(outputs: str) -> None:
+    model = float_ends(outputs=outputs)
+    with open_session(model, optimize="off") as session:
+        wanted = session.run({"x": X}, ["y"])[0]
+    assert IntegerBoundary()(model).modified
+    assert [value.dtype for value in model.graph.outputs if value.name == "y"] == [ir.DataType.INT8] * 2
+    assert model.graph.outputs[0] is model.graph.outputs[-1]
+    assert FloatBoundary()(model).modified
+    assert [value.name for value in model.graph.outputs] == [word.split()[-1] for word in outputs.split(", ") if "]" in word]
+    with open_session(model, optimize="off") as session:
+        np.testing.assert_array_equal(session.run({"x": X}, ["y"])[0], wanted)

@@ -36,3 +36,35 @@ def test_shapes_that_are_computed_are_followed() -> None:
 def test_where_inference_fails_what_is_known_stays() -> None:
     modified, found = shapes("net (float[2, 3] x, float[4, 5] z) => (float[2, 5] y) { m = MatMul(x, z) y = Relu(m) }")
     assert (modified, found["x"], found["m"]) == (False, "[2,3]", "None")
+
+
+def test_declared_names_give_way_to_sizes_that_follow_from_the_inputs() -> None:
+    """A global pool leaves one position, whatever the exporter calls it; the batch is unknown."""
+    _, found = shapes("net (float[N, 3, 8, 8] x) => (float[n, ch, h, w] y) { y = GlobalAveragePool(x) }")
+    assert found["y"] == "[n,3,1,1]"
+    _, found = shapes("net (float[N, C, L] x) => (float[a, b, c] y) { y = GlobalMaxPool(x) }")
+    assert found["y"] == "[a,b,1]"
+
+
+def test_sizes_that_are_declared_are_not_replaced() -> None:
+    _, found = shapes("net (float[N, M] x) => (float[4, M] y) { y = Relu(x) }")
+    assert found["y"] == "[4,M]"
+
+
+def forms(text: str) -> dict[str, str]:
+    model = ir.from_onnx_text(f'<ir_version: 8, opset_import: ["": 17]> {text}')
+    InferShapes()(model)
+    return {str(value.name): f"{value.type} {value.shape}" for value in values(model)}
+
+
+def test_a_sequence_stays_a_sequence() -> None:
+    text = "net (float[2, 3] x) => (float[2, 3] y) <int64 k = {0}> { s = SequenceConstruct(x, x) e = SequenceAt(s, k) y = Relu(e) }"
+    found = forms(text)
+    assert found["s"] == "Sequence(Tensor(FLOAT)) [2,3]"
+    assert found["e"] == "FLOAT [2,3]"
+
+
+def test_an_optional_value_stays_one_and_what_it_holds_is_known() -> None:
+    found = forms("net (optional(float[2, 3]) x) => (float[2, 3] y) { e = OptionalGetElement(x) o = Optional(e) y = Relu(e) }")
+    assert found["o"].startswith("Optional(Tensor(FLOAT))")
+    assert found["e"] == "FLOAT [2,3]"

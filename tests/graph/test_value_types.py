@@ -1,0 +1,74 @@
+"""Maps, whose types onnx_ir cannot hold, survive reading and writing a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from edgeq.api import compare, quantize
+from edgeq.errors import BadModel
+from edgeq.graph.value_types import typed_proto
+from edgeq.io.load import load_proto
+from edgeq.numerics.arrays import AnyArray
+from edgeq.report.inspection import inspect_model
+from edgeq.schema.target import load_target
+from tests.graph_text import weights
+
+KEYS = {"text": [f"class {i}" for i in range(64)], "numbers": list(range(64))}
+
+
+def classifier(keys: str) -> onnx.ModelProto:
+    """Two layers, Softmax and the ZipMap that scikit-learn's converter adds."""
+    key = TensorProto.STRING if keys == "text" else TensorProto.INT64
+    scores = helper.make_sequence_type_proto(helper.make_map_type_proto(key, helper.make_tensor_type_proto(TensorProto.FLOAT, [])))
+    attribute = {"classlabels_strings" if keys == "text" else "classlabels_int64s": KEYS[keys]}
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["a"]), helper.make_node("Relu", ["a"], ["r"]),
+        helper.make_node("MatMul", ["r", "v"], ["s"]),
+        helper.make_node("Softmax", ["s"], ["p"]), helper.make_node("ZipMap", ["p"], ["z"], domain="ai.onnx.ml", **attribute),
+    ]  # fmt: skip
+    constants = [onnx.numpy_helper.from_array(weights(64, 64, seed=seed), name) for seed, name in enumerate("wv")]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 64])
+    graph = helper.make_graph(nodes, "net", [x], [helper.make_value_info("z", scores)], constants)
+    graph.value_info.append(helper.make_value_info("z", scores))
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=8)
+
+
+def samples() -> dict[str, AnyArray]:
+    return {"x": np.random.default_rng(0).normal(size=(16, 64)).astype(np.float32)}
+
+
+@pytest.mark.parametrize("keys", ["text", "numbers"])
+def test_the_type_of_a_map_comes_back(keys: str) -> None:
+    proto = classifier(keys)
+    onnx.checker.check_model(proto)
+    written = typed_proto(load_proto(proto).model)
+    onnx.checker.check_model(written)
+    assert written.graph.output[0] == proto.graph.output[0]
+
+
+@pytest.mark.parametrize("keys", ["text", "numbers"])
+def test_a_classifier_with_a_map_is_quantized_written_and_compared(keys: str, tmp_path: Path) -> None:
+    proto = classifier(keys)
+    made = quantize(proto, samples())
+    made.save(tmp_path / "q.onnx")
+    onnx.checker.check_model(onnx.load(tmp_path / "q.onnx"))
+    assert {node.runs for node in made.plan.nodes.values() if node.op_type == "MatMul"} <= {"int8", "dynamic"}
+    (output,) = compare(proto, tmp_path / "q.onnx", samples()).outputs
+    assert 20 < output.sqnr_db < 80
+    assert output.top1_agreement is not None  # the scores of a sample are one row
+    assert inspect_model(load_proto(proto), load_target("cpu")).macs
+
+
+def test_an_input_that_is_a_map_is_refused_by_name() -> None:
+    given = helper.make_value_info("m", helper.make_map_type_proto(TensorProto.INT64, helper.make_tensor_type_proto(TensorProto.FLOAT, [])))
+    node = helper.make_node("CastMap", ["m"], ["y"], domain="ai.onnx.ml")
+    graph = helper.make_graph([node], "net", [given], [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, None])])
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)], ir_version=8)
+    with pytest.raises(BadModel, match="`m` is a map"):
+        load_proto(proto)
