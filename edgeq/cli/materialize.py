@@ -42,12 +42,14 @@ def materialize(
     from edgeq.io.save import save_model
     from edgeq.passes.store.materialize import Materialize
     from edgeq.report.figures import human_bytes
+    from edgeq.runtimes.judged import judged
 
     with asked.screen.progress() as progress:
         progress.start("materialize", None)
         loaded = asked.load_model(model, quantized=True)
         before = {name for graph in graphs(loaded.model) for name in graph.initializers}
-        Materialize()(loaded.model)
+        with judged(loaded.model.clone()):
+            Materialize()(loaded.model)
         made = sum(name not in before for graph in graphs(loaded.model) for name in graph.initializers)
         save_model(loaded.model, out, force=asked.force, inputs=[model])
     found = Materialized(str(out), made, loaded.size, out.stat().st_size)

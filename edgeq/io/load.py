@@ -97,6 +97,7 @@ def load_proto(proto: onnx.ModelProto | ir.Model, *, max_depth: int = MAX_DEPTH,
         data = own.SerializeToString(deterministic=True)
     except (ValueError, OSError, ir.serde.SerdeError) as error:
         raise BadModel(f"The model cannot be serialised: {first_line(error)}", where, "Save it to a file and pass the path.") from error
+    _name_opset(own)
     check_form(own, where, max_depth, quantized)
     read_external_data(own, None, 0)
     model, notes = _finish(own, where, quantized)
@@ -140,12 +141,17 @@ def _parse(data: bytes, where: str) -> onnx.ModelProto:
         is_text = data[:512].isascii() and b"\x00" not in data[:512]
         kind = "text (perhaps an HTML page)" if is_text else "damaged, cut short or of another format"
         raise BadModel(f"The file is not an ONNX protobuf: it is {kind}", where, fix) from error
-    if proto.ir_version < 3 and proto.HasField("graph") and not proto.opset_import:
-        proto.ir_version = 3  # the first that names opsets; the operators of older files are those of opset 1
-        proto.opset_import.append(onnx.helper.make_opsetid("", 1))
+    _name_opset(proto)
     if not proto.HasField("graph") or not proto.opset_import:
         raise BadModel("The file holds no ONNX model: it has no graph or names no opset", where, fix)
     return proto
+
+
+def _name_opset(proto: onnx.ModelProto) -> None:
+    """Give a file that is older than opsets the first: its operators are those of opset 1."""
+    if proto.ir_version < 3 and proto.HasField("graph") and not proto.opset_import:
+        proto.ir_version = 3
+        proto.opset_import.append(onnx.helper.make_opsetid("", 1))
 
 
 def _opset(proto: onnx.ModelProto) -> int:

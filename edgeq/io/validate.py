@@ -27,8 +27,9 @@ _QUANTIZED = frozenset(
 def check_form(proto: onnx.ModelProto, where: str, max_depth: int, quantized: bool = False) -> None:
     """Check what onnx.checker does not report, or reports too late.
 
-    That is the opset, nesting, sparse weights, functions that expand without bound, and a graph
-    without nodes, which only the int8 form of a constant model may be. Raises BadModel.
+    That is the opset, nesting, sparse weights, inputs and outputs of no type, functions that expand
+    without bound, and a graph without nodes, which only the int8 form of a constant model may be.
+    Raises BadModel.
     """
     newest = onnx.defs.onnx_opset_version()
     for entry in proto.opset_import:
@@ -39,6 +40,9 @@ def check_form(proto: onnx.ModelProto, where: str, max_depth: int, quantized: bo
         if graph.sparse_initializer:
             fix = "Store the weights as dense tensors (a pruned model can keep its zeros)."
             raise BadModel("Sparse initializers are not supported", f"{where}, graph {graph.name!r} at depth {depth}", fix)
+    for value in (*proto.graph.input, *proto.graph.output):
+        if value.type.HasField("tensor_type") and value.type.tensor_type.elem_type == onnx.TensorProto.UNDEFINED:
+            raise BadModel("An input or output names no element type", f"{where}, {value.name!r}", "Export the model again.")
     if not proto.graph.node and not quantized:
         raise BadModel("The graph has no nodes: there is nothing to run or to quantize", where, "Check the export.")
     _check_functions(proto, where)

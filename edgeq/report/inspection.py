@@ -18,7 +18,9 @@ from edgeq.graph.read import file_bytes, graphs, nodes
 from edgeq.graph.signature import InputSpec, input_specs, output_specs
 from edgeq.io.load import Loaded
 from edgeq.planning.placement import Placement, place
-from edgeq.rewrite.prepare import prepare
+from edgeq.rewrite.in_float32 import in_float32
+from edgeq.rewrite.prepare import Prepared, prepare
+from edgeq.runtimes.judged import judged
 from edgeq.schema.plan import PlacedAs
 from edgeq.schema.target import Target
 
@@ -105,7 +107,12 @@ def inspect_model(loaded: Loaded, target: Target, shapes: Mapping[str, tuple[int
 
     Raises what prepare and place raise.
     """
-    prepared = prepare(loaded.model, shapes=shapes or {}, min_opset=target.min_opset, max_opset=target.max_opset)
+    wide = in_float32(loaded).model
+    with judged(wide):
+        return _inspected(loaded, prepare(wide, shapes=shapes or {}, min_opset=target.min_opset, max_opset=target.max_opset), target)
+
+
+def _inspected(loaded: Loaded, prepared: Prepared, target: Target) -> Inspection:
     model = prepared.model
     placed = place(model, target)
     forecasts = tuple(NodeForecast(name, where.op_type, where.runs, where.reason) for name, where in placed.nodes.items())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
+from edgeq.passes.boundary.declared_types import DeclaredTypes
 from edgeq.passes.boundary.integer_boundary import IntegerBoundary
 from edgeq.passes.boundary.pixel_boundary import PixelBoundary
 from edgeq.passes.prepare.forget_shapes import ForgetShapes
@@ -24,8 +25,13 @@ def carried_out(setup: SetUp, plan: Plan) -> ir.Model:
 
 
 def take_integers(model: ir.Model, task: Task) -> None:
-    """Make inputs and outputs, in place, what the application uses: raw pixels, codes or floats."""
+    """Make inputs and outputs, in place, what the application uses.
+
+    That is raw pixels, codes, or floats of the types that the float model declares.
+    """
     # first: IntegerBoundary would turn these inputs into codes of the target's own type
     PixelBoundary(task.pixels, task.pixel_grids)(model)
     if not task.target.float_io:
         IntegerBoundary()(model)
+    if not task.target.integer_only:
+        DeclaredTypes(task.declared)(model)

@@ -19,12 +19,15 @@ from edgeq.graph.edit import vanished
 from edgeq.graph.signature import input_specs
 from edgeq.io.load import Loaded
 from edgeq.numerics.arrays import AnyArray
+from edgeq.passes.boundary.declared_types import declared_types
 from edgeq.passes.boundary.split_outputs import SplitOutputs
 from edgeq.passes.prepare.infer_shapes import InferShapes
 from edgeq.rewrite.fold_pixels import fold_pixels
+from edgeq.rewrite.in_float32 import in_float32
 from edgeq.rewrite.lower import LOWERED, lower
 from edgeq.rewrite.pixel_data import on_pixels
 from edgeq.rewrite.prepare import Prepared, prepare
+from edgeq.runtimes.judged import judged
 from edgeq.schema.origins import SPLIT_KEY
 from edgeq.schema.patterns import kept_nodes
 from edgeq.schema.pixels import OPTION, PixelMap, as_activation, pixel_grid
@@ -55,7 +58,8 @@ class SetUp:
         Raises BadData, also if rows of axis 0 are no samples.
         """
         inputs, floats = input_specs(self.task.model), self.loaded.model
-        found = open_dataset(data, inputs, samples=samples, split=split, shapes=self.task.shapes, float_model=floats)
+        with judged(floats):
+            found = open_dataset(data, inputs, samples=samples, split=split, shapes=self.task.shapes, float_model=floats)
         return fed_rightly(on_pixels(found, self.task.pixels, self.task.pixel_grids), self.task.model)
 
 
@@ -68,24 +72,37 @@ def set_up(
     states how its samples were made from pixels, for inputs_as uint8.
     """
     frozen, opset = shapes or {}, recipe.opset if plan is None else plan.opset
+    declared = declared_types(loaded.model)
+    loaded = in_float32(loaded)
     pixels = _pixels(loaded, recipe, frozen, data) if plan is None else _planned(plan, recipe)
     grids = {name: pixel_grid(one, target.activations) for name, one in pixels.items()}
     taking = replace(loaded, model=fold_pixels(loaded.model, pixels, grids)) if pixels else loaded
     split = recipe.split_outputs if plan is None else plan.split_outputs
     taking, notes = _split(taking) if split else (taking, ())
-    prepared = prepare(taking.model, shapes=frozen, opset=opset, min_opset=target.min_opset, max_opset=target.max_opset)
+    with judged(loaded.model):
+        prepared = prepare(taking.model, shapes=frozen, opset=opset, min_opset=target.min_opset, max_opset=target.max_opset)
     if plan is None:
         keep = frozenset(name for pattern in recipe.keep_float for name in kept_nodes(prepared.model, pattern))
     else:
         keep = frozenset(name for name, node in plan.nodes.items() if node.op_type in LOWERED)
-    lower(prepared.model, target, keep)
-    told = (*loaded.notes, *notes, *prepared.notes)
+    with judged(loaded.model):
+        lower(prepared.model, target, keep)
+    told = (*loaded.notes, *_widened(loaded, declared, target), *notes, *prepared.notes)
     prepared = replace(prepared, vanished=prepared.vanished | vanished(prepared.model), notes=told)
     for key in [key for key in prepared.model.metadata_props if key.startswith(GRID_KEY)]:
         del prepared.model.metadata_props[key]  # a float model's own records are not edgeq's
     for name, grid in grids.items():
         prepared.model.metadata_props[GRID_KEY + name] = grid_record(as_activation(grid, target.activations))
-    return SetUp(taking, prepared, Task(prepared.model, loaded.hash, target, recipe, frozen, loaded.size, pixels))
+    return SetUp(taking, prepared, Task(prepared.model, loaded.hash, target, recipe, frozen, loaded.size, pixels, declared))
+
+
+def _widened(loaded: Loaded, declared: Mapping[str, ir.DataType], target: Target) -> tuple[str, ...]:
+    """What became of the types of inputs and outputs that are no float32 in the file."""
+    others = [name for name, kind in declared_types(loaded.model).items() if kind != declared[name]]
+    if not others:
+        return ()
+    fate = f"{target.name} has no Cast, and takes and gives them otherwise" if target.integer_only else "they keep their own types by Casts"
+    return (f"inputs and outputs that are no float32 in the file: {', '.join(others)}; {fate}",)
 
 
 def _split(loaded: Loaded) -> tuple[Loaded, tuple[str, ...]]:

@@ -5,7 +5,11 @@ This file is its only importer.
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -38,7 +42,7 @@ class LiteRt:
         try:
             self._interpreter = Interpreter(model_content=model, num_threads=1, experimental_op_resolver_type=way)
             self._interpreter.allocate_tensors()
-        except (ValueError, RuntimeError) as error:
+        except Exception as error:  # a damaged file can raise anything
             raise RuntimeRefused(f"LiteRT refuses the model: {error}", "litert", "Check it: edgeq check --target mcu_tflite.") from error
         self.inputs = tuple(_port(details) for details in self._interpreter.get_input_details())
         self.outputs = tuple(_port(details) for details in self._interpreter.get_output_details())
@@ -94,9 +98,24 @@ def _port(details: dict[str, Any]) -> Port:
 
 
 def _open(request: Request) -> Iterator[Opened]:
+    _rehearse(request.model)
     for kernels in KERNELS:
         opened = LiteRt(request.model, kernels)
         yield Opened(kernels, opened.operators(), opened)
+
+
+def _rehearse(model: bytes) -> None:
+    """Open the model in a process of its own, since LiteRT can crash on a damaged file.
+
+    Raises RuntimeRefused if it does; what it says in other cases, it says again here.
+    """
+    with tempfile.TemporaryDirectory(prefix="edgeq-litert-") as folder:
+        path = Path(folder) / "model.tflite"
+        path.write_bytes(model)
+        done = subprocess.run([sys.executable, "-P", "-m", "edgeq.runtimes.litert", str(path)], capture_output=True, check=False)
+    if done.returncode < 0:
+        what = f"LiteRT ends with signal {-done.returncode} when it opens the model: the file is damaged"
+        raise RuntimeRefused(what, "litert", "Write or download the .tflite file again.")
 
 
 RUNTIME = Runtime(
@@ -107,3 +126,7 @@ RUNTIME = Runtime(
     told="read from LiteRT: operators, their tensors' types, and who takes them",
     open=_open,
 )
+
+if __name__ == "__main__":
+    for one in KERNELS:
+        LiteRt(Path(sys.argv[1]).read_bytes(), one)

@@ -32,7 +32,7 @@ class OpenVino:
             core = openvino.Core()
             options = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"}
             self._compiled = core.compile_model(core.read_model(model), "CPU", options)
-        except RuntimeError as error:
+        except Exception as error:  # a damaged file can raise anything
             line = str(error).strip().splitlines()[-1]
             raise RuntimeRefused(f"OpenVINO refuses the model: {line}", "openvino", "Check it: edgeq check --target openvino.") from error
         self.inputs = tuple(_port(value) for value in self._compiled.inputs)

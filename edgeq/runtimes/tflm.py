@@ -34,7 +34,7 @@ class TfLiteMicro:
         size = arena or min(max(len(model) * 4, 1 << 24), LARGEST_ARENA)
         try:
             self._interpreter = runtime.Interpreter.from_bytes(model, arena_size=size)
-        except (RuntimeError, ValueError) as error:
+        except Exception as error:  # a damaged file can raise anything
             fix = "Check it: edgeq check --target mcu_tflite."
             raise RuntimeRefused(f"TFLite Micro refuses the model: {error}", "tflm", fix) from error
         self.inputs = tuple(_port(self._interpreter.get_input_details(place), f"input {place}") for place in range(inputs))

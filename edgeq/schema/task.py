@@ -33,6 +33,8 @@ class Task:
     model_bytes: int = 0
     #: inputs that take raw pixels; `model` reads them on `pixel_grids` already
     pixels: Mapping[str, PixelMap] = field(default_factory=dict)
+    #: element types of inputs and outputs in the model's file; `model` has float32 for other floats
+    declared: Mapping[str, ir.DataType] = field(default_factory=dict)
 
     @property
     def settings(self) -> str:

@@ -12,6 +12,8 @@ from edgeq.graph.edit import replace_graph, vanished
 from edgeq.graph.names import unique_names
 from edgeq.graph.read import nodes
 from edgeq.graph.value_types import forget_maps, typed_proto
+from edgeq.io.validate import first_line
+from edgeq.passes.prepare.infer_shapes import InferShapes
 from edgeq.passes.prepare.opsets.decompose import decompose_new
 from edgeq.passes.prepare.opsets.mend_converted import flatten_before, keep_sampling
 from edgeq.passes.prepare.opsets.same_meaning import differing_node
@@ -64,6 +66,7 @@ def _raise(model: ir.Model, version: int, target: int) -> None:
 
 def _lower(model: ir.Model, version: int, target: int) -> int:
     """Returns the opset that was reached."""
+    InferShapes()(model)  # element types decide whether an operator means the same
     if _relabelled(model, target) or _convert(model, target) is None:
         return target
     if version <= NEWEST_WITH_QDQ:
@@ -87,16 +90,22 @@ def _relabelled(model: ir.Model, target: int) -> bool:
 
 def _convert(model: ir.Model, target: int) -> str | None:
     """Let onnx's converter work; returns why it cannot, and the model is then as it was."""
-    try:
-        converted = onnx.version_converter.convert_version(typed_proto(model), target)
-        onnx.checker.check_model(converted)
-        forget_maps(converted, f"opset {target}")
-        new = ir.from_proto(converted)
-    except Exception as error:  # the converter raises whatever its adapters do
-        lines = str(error).strip().splitlines() or ["no reason given"]
-        return lines[0].rpartition("failed: ")[2][:300]  # without the file and line in onnx's sources
-    _replace(model, new)
-    return None
+    proto = typed_proto(model)
+    failure = None
+    for keep_shapes in (True, False):
+        if not keep_shapes:
+            proto.graph.ClearField("value_info")  # shapes that contradict each other, and that nobody else reads
+        try:
+            converted = onnx.version_converter.convert_version(proto, target)
+            onnx.checker.check_model(converted)
+            forget_maps(converted, f"opset {target}")
+            new = ir.from_proto(converted)
+        except Exception as error:  # the converter raises whatever its adapters do
+            failure = failure or first_line(error).rpartition("failed: ")[2]  # without the line in onnx's sources
+            continue
+        _replace(model, new)
+        return None
+    return failure
 
 
 def _replace(model: ir.Model, new: ir.Model) -> None:

@@ -134,7 +134,7 @@ def test_the_child_never_loads_torch(tmp_path: Path) -> None:
 
 
 def test_what_the_user_should_know_is_noted() -> None:
-    assert prepare(law_model("opset_9")).notes[0] == "opset 9 was converted to 13"
+    assert prepare(law_model("opset_9")).notes[0] == "opset 9 was converted to 13: the target takes no older one"
     assert "computed in float32" in prepare(law_model("half_floats")).notes[0]
 
 

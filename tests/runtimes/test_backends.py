@@ -213,3 +213,26 @@ def test_c_source_wants_a_tflite_file(tmp_path: Path) -> None:
     words = ["quantize", str(tmp_path / "net.onnx"), "-d", "x.npz", "-q", "--emit"]
     assert main([*words, "c", "-o", str(tmp_path / "net.int8.onnx")]) == 2
     assert main([*words, "cpp", "-o", str(tmp_path / "net.tflite")]) == 2
+
+
+def test_a_file_that_crashes_litert_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A model without any graph is valid as a flatbuffer, and LiteRT reads behind its end."""
+    needs("litert")
+    import flatbuffers
+
+    builder = flatbuffers.Builder(0)
+    builder.StartObject(5)
+    builder.PrependUint32Slot(0, 3, 0)
+    builder.Finish(builder.EndObject(), b"TFL3")
+    path = tmp_path / "empty.tflite"
+    path.write_bytes(bytes(builder.Output()))
+    assert main(["prove", str(path), "--runtime", "litert"]) == 2
+    assert "ends with signal 11" in capsys.readouterr().err
+
+
+def test_a_file_that_tflite_micro_cannot_read_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    needs("tflm")
+    path = tmp_path / "cut.tflite"
+    path.write_bytes(b"\x1c\0\0\0TFL3" + bytes(64))
+    assert main(["prove", str(path), "--runtime", "tflm"]) == 2
+    assert "TFLite Micro refuses the model" in capsys.readouterr().err

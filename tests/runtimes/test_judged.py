@@ -1,0 +1,96 @@
+"""Files that contradict themselves: the runtime's words with exit code 2, and no raw exception."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+import edgeq
+from edgeq.errors import BadModel, EdgeqError
+from edgeq.io.load import load_proto
+from edgeq.report.inspection import inspect_model
+from edgeq.runtimes.judged import judged
+from edgeq.schema.target import load_target
+
+HEAD = '<ir_version: 8, opset_import: ["" : 17]> net (float[N, 3, 8, 8] x) => (float[N, A, B, C] y)'
+W, S = np.ones((4, 3, 3, 3), np.float32), np.ones(4, np.float32)
+#: body and weights of files that onnx.checker lets pass and that nobody can run
+CONTRADICTIONS = {
+    "statistics of another rank": ("c = Conv(x, w) y = BatchNormalization(c, s, s, w, s)", {"w": W, "s": S}),
+    "statistics of another size": ("c = Conv(x, w) y = BatchNormalization(c, s, s, t, t)", {"w": W, "s": S, "t": np.ones(32, np.float32)}),
+    "a filter without channels": ("y = Conv(x, s)", {"s": S}),
+    "a bias of another size": ("y = Conv(x, w, t)", {"w": W, "t": np.ones(32, np.float32)}),
+    "a product of a vector": ("f = Flatten(x) g = Gemm(f, s) y = Unsqueeze(g, a)", {"s": S, "a": np.array([2, 3])}),
+    "a shape out of bounds": ("y = Reshape(x, a)", {"a": np.full(4, 1 << 62)}),
+    "axes out of order": ("y = Transpose<perm = [0, 1, 1, 9]>(x)", {}),
+    "a concatenation along no axis": ("y = Concat<axis = 9>(x, x)", {}),
+    "an attribute of another length": ("y = MaxPool<kernel_shape = [2, 2, 2], strides = [1]>(x)", {}),
+    "a split into other parts": ("y, z = Split<axis = 1>(x, a)", {"a": np.array([9, 9])}),
+    "a pad for other axes": ("y = Pad(x, a)", {"a": np.array([1, 1])}),
+}
+
+
+def contradiction(name: str) -> onnx.ModelProto:
+    body, weights = CONTRADICTIONS[name]
+    model = onnx.parser.parse_model(f"{HEAD} {{ {body} }}")
+    model.graph.initializer.extend(numpy_helper.from_array(np.asarray(array), key) for key, array in weights.items())
+    onnx.checker.check_model(model)
+    return model
+
+
+@pytest.mark.parametrize("name", CONTRADICTIONS)
+def test_a_file_that_contradicts_itself_is_refused(name: str) -> None:
+    model = contradiction(name)
+    with pytest.raises(EdgeqError) as caught:
+        edgeq.quantize(model, {"x": np.ones((4, 3, 8, 8), np.float32)})
+    assert "bug in edgeq." not in caught.value.fix
+    try:
+        inspect_model(load_proto(model), load_target("cpu"))
+    except EdgeqError as error:
+        assert error.fix
+
+
+def test_a_mistake_of_ours_stays_one() -> None:
+    text = '<ir_version: 8, opset_import: ["" : 17]> n (float[2] x) => (float[2] y) { y = Relu(x) }'
+    model = load_proto(onnx.parser.parse_model(text)).model
+    with pytest.raises(ZeroDivisionError), judged(model):
+        raise ZeroDivisionError
+    broken = load_proto(contradiction("a filter without channels")).model
+    with pytest.raises(BadModel, match="contradicts itself: onnxruntime refuses"), judged(broken):
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_a_file_with_one_wrong_field_loads_or_is_refused(seed: int) -> None:
+    """Seeded damage to a model of our own; whatever the file is then, nothing raw is raised."""
+    body = (
+        "c = Conv<strides = [1, 1], pads = [1, 1, 1, 1]>(x, w) b = Relu(c) p = MaxPool<kernel_shape = [2, 2]>(b) y = Concat<axis = 1>(p, p)"
+    )
+    model = onnx.parser.parse_model(f"{HEAD} {{ {body} }}")
+    model.graph.initializer.append(numpy_helper.from_array(W, "w"))
+    _damage(model, np.random.default_rng(seed))
+    try:
+        inspect_model(load_proto(model), load_target("mcu_tflite"))
+    except EdgeqError as error:
+        assert error.what
+
+
+def _damage(model: onnx.ModelProto, rng: np.random.Generator) -> None:
+    node = model.graph.node[rng.integers(len(model.graph.node))]
+    number = int(rng.choice([-1, 0, 7, 1 << 40, -(1 << 62)]))
+    kind = rng.integers(6)
+    if kind == 0:
+        node.op_type = str(rng.choice(["Split", "Gemm", "Loop", "LSTM", "Softmax", "Resize"]))
+    elif kind == 1 and node.attribute:
+        attribute = node.attribute[0]
+        attribute.CopyFrom(onnx.helper.make_attribute(attribute.name, [number] * 3 if attribute.ints else number))
+    elif kind == 2 and node.attribute:
+        node.attribute[0].CopyFrom(onnx.helper.make_attribute(node.attribute[0].name, "text"))
+    elif kind == 3:
+        model.graph.initializer[0].dims[int(rng.integers(4))] = number
+    elif kind == 4:
+        node.input[0] = str(rng.choice(["w", "x", "", "nobody"]))
+    else:
+        model.graph.input[0].type.tensor_type.elem_type = int(rng.choice([2, 8, 16, 99]))
