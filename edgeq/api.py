@@ -9,6 +9,7 @@ import onnx_ir as ir
 
 from edgeq.calibration.independence import fed_rightly
 from edgeq.calibration.statistics_file import Statistics
+from edgeq.data.constant_values import constant_warnings
 from edgeq.data.dataset import Dataset
 from edgeq.data.doubts import data_warnings
 from edgeq.data.held_out import learning_part
@@ -91,7 +92,7 @@ def quantize(
     with clock.stage("rewrite"):
         result = carried_out(setup, planned.plan)
     notes = (*setup.prepared.notes, *(() if dataset is None else dataset.notes))
-    doubts = () if dataset is None else _doubts(dataset, task, strict_data)
+    doubts = _doubts(dataset, task, planned.plan, strict_data)
     with clock.stage("prove"):
         evidence = prove_all(loaded, task, planned, result, validation_data, progress) if prove else Evidence()
     take_integers(result, task)  # after the proof, which feeds floats
@@ -175,8 +176,9 @@ def _needed(data: Dataset | None) -> Dataset:
     return data
 
 
-def _doubts(dataset: Dataset, task: Task, strict: bool) -> tuple[str, ...]:
-    found = data_warnings(dataset, dataset.inputs, first_layer_gains(task.model))
+def _doubts(dataset: Dataset | None, task: Task, plan: Plan, strict: bool) -> tuple[str, ...]:
+    of_data = () if dataset is None else data_warnings(dataset, dataset.inputs, first_layer_gains(task.model))
+    found = (*of_data, *constant_warnings(task.model, plan.constants, dataset, integer_only=task.target.integer_only))
     if found and strict:
         raise BadData(found[0], "--data", "Correct the data, or leave --strict-data out to get this as a warning.")
     return found

@@ -17,7 +17,8 @@ from edgeq.planning.parts import parts_apart
 from edgeq.planning.placement import Placement, place
 from edgeq.planning.placement_cut import Cause
 from edgeq.planning.same_scale import Groups, same_scale_groups
-from edgeq.planning.softmax_limits import SoftmaxLimits, limiting_values
+from edgeq.planning.softmax_limits import limiting_values
+from edgeq.planning.unknown_ranges import constant_values, unknown_ranges
 from edgeq.planning.weights import constant_grids
 from edgeq.schema.plan import NodePlan, Plan
 from edgeq.schema.recipe import Recipe
@@ -54,7 +55,7 @@ def make_plan(model: ir.Model, statistics: Mapping[str, TensorStats], target: Ta
     """
     _check_observed(values_to_observe(model, target, recipe), statistics)
     placement, groups, shared = _fit_placement(model, statistics, target, recipe)
-    seen = Seen(statistics, SoftmaxLimits(model, statistics))
+    seen = Seen.of(model, statistics)
     grids = activation_grids(model, placement, groups, seen, target, recipe)
     weights: dict[str, WeightPlan] = dict(constant_grids(model, groups, grids, seen.limits, target, recipe))
     tables = tuple(embeddings(model, target, groups.nodes))
@@ -65,6 +66,7 @@ def make_plan(model: ir.Model, statistics: Mapping[str, TensorStats], target: Ta
         model=origin.model, data=origin.data, settings=origin.settings, target=target.name, recipe=recipe.hash,
         opset=recipe.opset, nodes=places, grids=grids, weights=weights, shared=dict(shared),
         split_outputs=recipe.split_outputs,
+        constants=constant_values(statistics, fixed_ranges(model, target)),
     )  # fmt: skip
 
 
@@ -85,7 +87,8 @@ def _fit_placement(
     new one turns up.
     """
     fixed = fixed_ranges(model, target)
-    unfit = {name: why for name, stats in statistics.items() if (why := _unfit(stats)) is not None}
+    unfit = unknown_ranges(model, statistics, target, fixed)
+    unfit.update({name: why for name, stats in statistics.items() if (why := _unfit(stats)) is not None})
     while True:
         placement = place(model, target, recipe.keep_float, unfit)
         groups = same_scale_groups(model, placement, target)

@@ -37,6 +37,8 @@ Because = Literal[
     "outer",  # it reads a value of the graph around its body
     "parts",  # it joins parts, or passes joined parts on, whose ranges are too far apart for one grid
     "unfit",  # no grid can hold a value that it touches
+    "constant",  # a value that it touches was one number in all of the data, which tells no range
+    "output",  # it makes an output whose range few samples do not show
     "slow",  # its integer kernel is slower in this position
     "cost",  # the conversions around it would cost more than its kernel saves
 ]
@@ -113,6 +115,8 @@ class Plan(Strict):
     split_outputs: bool = False
     #: by node: parts of very different range that it joins on one grid
     shared: dict[str, SharedGrid] = Field(default_factory=dict)
+    #: by value: its only number, if it was the same in all of the data and so told no range
+    constants: dict[str, float] = Field(default_factory=dict)
     #: by input: the map of an input that takes raw pixels
     pixels: dict[str, PixelMap] = Field(default_factory=dict)
 

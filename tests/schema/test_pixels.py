@@ -86,7 +86,7 @@ def test_raw_pixels_give_what_preprocessed_floats_give(said: Preprocessing, targ
     error = raw_run(pixels) - wanted
     sqnr = 10 * np.log10(np.square(wanted).sum() / np.square(error).sum())
     before, after = (compare(text_model(NET, WEIGHTS), model, {"x": x}).outputs[0].sqnr_db for model in (floats, pixels))
-    assert sqnr > before - 1
+    assert sqnr > before - 1.5
     assert after == pytest.approx(sqnr, abs=0.2)  # compare feeds the floats, from which its float boundary makes the pixels
     assert check_model(pixels, load_target(target)) == ()
 

@@ -1,0 +1,59 @@
+"""Warn about values that were one number in all of the data, and name the inputs behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import onnx_ir as ir
+
+from edgeq.data.dataset import Dataset
+from edgeq.graph.read import values
+
+#: values that a warning names
+NAMED = 3
+
+
+def constant_warnings(model: ir.Model, constants: Mapping[str, float], dataset: Dataset | None, *, integer_only: bool) -> tuple[str, ...]:
+    """One line for all values that follow from the same constant inputs.
+
+    constants: value name -> its only number (Plan.constants). dataset: as surveyed; None: the
+    inputs behind a value are not looked at. integer_only: whether the target has no float kernels.
+    """
+    still = () if dataset is None else constant_inputs(dataset)
+    known = {str(value.name): value for value in values(model)}
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for name in sorted(constants):
+        groups.setdefault(_behind(known.get(name), still), []).append(name)
+    return tuple(_line(names, inputs, constants, integer_only) for inputs, names in groups.items())
+
+
+def constant_inputs(dataset: Dataset) -> tuple[str, ...]:
+    """The inputs that hold one number, the same in all samples that a pass has seen."""
+    survey = dataset.survey
+    low, high = survey.low[survey.seen], survey.high[survey.seen]
+    return tuple(name for column, name in enumerate(survey.names) if len(low) > 1 and low[:, column].min() == high[:, column].max())
+
+
+def _behind(value: ir.Value | None, still: Sequence[str]) -> tuple[str, ...]:
+    """The constant inputs that the value is computed from."""
+    found, waiting = set(), [value]
+    seen = set()
+    while waiting:
+        one = waiting.pop()
+        if one is None or one in seen:
+            continue
+        seen.add(one)
+        if one.name in still and one.is_graph_input():
+            found.add(str(one.name))
+        maker = one.producer()
+        waiting.extend(() if maker is None else maker.inputs)
+    return tuple(sorted(found))
+
+
+def _line(names: Sequence[str], inputs: Sequence[str], constants: Mapping[str, float], integer_only: bool) -> str:
+    more = f" and {len(names) - NAMED} others" if len(names) > NAMED else ""
+    what = ", ".join(f"`{name}` ({constants[name]:g})" for name in names[:NAMED]) + more
+    subject, verb = ("Value", "was") if len(names) == 1 else ("Values", "were")
+    cause = f", as input {' and '.join(f'`{name}`' for name in inputs)} was" if inputs else ""
+    outcome = "a range was guessed, and other data may saturate" if integer_only else "what reads or makes it stays float"
+    return f"{subject} {what} {verb} constant in all of the data{cause}: no range is known, so {outcome}. Give data in which it varies."
