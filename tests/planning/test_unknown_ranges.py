@@ -38,7 +38,7 @@ def run(model: ir.Model, given: dict[str, F32]) -> F64:
         return np.asarray(session.run(given)[0], np.float64)
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", ["added", "joined", "convolved"])
 def test_an_input_that_was_0_still_counts_on_a_target_with_floats(form: str) -> None:
     model, new = model_of(form), feeds(20, 2, None)
     result = quantize(model, feeds(40, 1, 0.0), target=eager(), recipe=FAST, prove=False)
