@@ -1,10 +1,10 @@
-"""Find the channel factors with the least predicted noise where a weight has one scale per tensor.
+"""Find the channel factors with the least predicted noise.
 
-One large channel then makes the steps of all others coarse, in the weights on both sides of a value
-as well as in the value itself. Cross-layer equalization balances the ranges of two weights (Nagel
-et al., arXiv:1906.04721, section 4.1); this minimises the noise that edgeq/refine/noise_model.py
-predicts for activations and weights of the whole network at once, by Adam (Kingma and Ba,
-arXiv:1412.6980).
+One large channel makes the steps of all others coarse, in the value itself, in the weights that
+read it, and, where a weight has one scale per tensor, in those that make it. Cross-layer
+equalization balances the ranges of two weights (Nagel et al., arXiv:1906.04721, section 4.1); this
+minimises the noise that edgeq/refine/noise_model.py predicts for activations and weights of the
+whole network at once, by Adam (Kingma and Ba, arXiv:1412.6980).
 """
 
 from __future__ import annotations
@@ -23,12 +23,24 @@ from edgeq.refine.noise_model import NoiseModel
 ITERATIONS, WIDTH = 300, 0.1
 #: the largest factor; the smallest is its reciprocal
 LARGEST = 256.0
+#: a search for a share of the noise it starts from must have come half as far, in decibels, after
+#: so many steps, and be there after twice as many: these are the wide ones, and make more than half
+#: of its way
+LOOK = 40
 
 
-def balance(model: ir.Model, channels: Channels, peaks: Mapping[str, F32], noise: NoiseModel) -> F64:
-    """The natural logarithm of the factor of each class [count]."""
+def balance(
+    model: ir.Model, channels: Channels, peaks: Mapping[str, F32], noise: NoiseModel, start: F64 | None = None, worth: float = 1.0
+) -> F64:
+    """The natural logarithm of the factor of each class [count].
+
+    start [count]: where the search begins; None: at factors of 1. worth: the share of the noise
+    there that may be left; `start` is returned if there is no prospect of that.
+    """
     low, high = bounds(model, channels, peaks, noise.count)
-    logs, first, second = np.zeros(noise.count), np.zeros(noise.count), np.zeros(noise.count)
+    begin = logs = np.zeros(noise.count) if start is None else start
+    first, second = np.zeros(noise.count), np.zeros(noise.count)
+    before = noise(begin)[0]
     best, chosen = np.inf, logs
     for step in range(1, ITERATIONS + 1):
         value, slope = noise(logs)
@@ -36,6 +48,8 @@ def balance(model: ir.Model, channels: Channels, peaks: Mapping[str, F32], noise
             best, chosen = value, logs
         if value <= 0:
             break
+        if worth < 1 and step in (LOOK, 2 * LOOK) and best > before * worth ** (step / (2 * LOOK)):
+            return begin
         slope = slope / value
         first, second = 0.9 * first + 0.1 * slope, 0.99 * second + 0.01 * slope**2
         move = first / (1 - 0.9**step) / (np.sqrt(second / (1 - 0.99**step)) + 1e-12)

@@ -5,8 +5,11 @@ and p that of a channel: the channel uses p / R of the codes. Scaled by (R / p)^
 producer and scaled back by its readers, it uses (p / R)^(1 - STRENGTH), and nothing else grows:
 with per-channel weight scales the producing layer stays as exact as before. A class of channels
 that several values share is scaled by the smallest factor among these values. After Nagel et al.,
-arXiv:1906.04721, section 4.1, which balances weights; here activations are the limit. With
-per-tensor weight scales both are: see edgeq/refine/balance.py.
+arXiv:1906.04721, section 4.1, which balances weights; here activations are the limit.
+
+That leaves a reserve, and half of the bits that a channel far above all others takes from them.
+Where balancing (edgeq/refine/balance.py) predicts much less noise, it decides instead; with one
+weight scale for all channels, where weights are a limit as well, it always does.
 """
 
 from __future__ import annotations
@@ -30,6 +33,10 @@ from edgeq.schema.scaling import STEPS, Exponents
 STRENGTH = 0.5
 #: the largest factor: channels that are hardly ever above 0 need no more
 LARGEST = 16.0
+#: the share of the predicted noise that balancing may leave to be preferred: a bit, 6 dB. It
+#: predicts the noise of the samples that were seen, and keeps no reserve for others; the gain
+#: between channels of common size is smaller, and the cost of one that is 30 times as large greater
+WORTH = 0.25
 
 
 def values_to_measure(model: ir.Model, channels: Channels, quantized: Iterable[str]) -> dict[str, int]:
@@ -50,13 +57,16 @@ def equalizing_exponents(model: ir.Model, channels: Channels, stats: ChannelStat
     Empty if nothing is worth scaling.
     """
     grids = [name for name in quantized if name in channels.classes]
+    noise = noise_model(model, channels, stats.peaks, stats.squares, grids, shared=shared)
+    unit = np.log(2) / STEPS
     if shared:
-        noise = noise_model(model, channels, stats.peaks, stats.squares, grids)
-        steps = np.rint(STEPS / np.log(2) * balance(model, channels, stats.peaks, noise))
+        steps = np.rint(balance(model, channels, stats.peaks, noise) / unit)
     else:
         clipped = _clipped(model)
         names = [name for name in channels.classes if name in stats.peaks and (name in clipped or name in grids)]
-        steps = np.floor(STEPS * np.log2(_factors(channels, stats, names)) + 1e-6)
+        reserved = np.floor(STEPS * np.log2(_factors(channels, stats, names)) + 1e-6)
+        steps = np.rint(balance(model, channels, stats.peaks, noise, unit * reserved, WORTH) / unit)
+        steps = steps if noise(unit * steps)[0] < WORTH * noise(unit * reserved)[0] else reserved
     found: Exponents = {}
     for name, ids in channels.classes.items() if steps.size else ():
         exponents = np.where(ids >= 0, steps[np.maximum(ids, 0)], 0)

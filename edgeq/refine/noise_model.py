@@ -9,14 +9,16 @@ Relative to the power of the layer's output the noise is:
     weights:      step(w v / u)^2 / 12 * sum over o, c of (u_c / v_o)^2 m_c
 
 with the peaks p and the mean squares m of the input channels; each step is that of the tensor (one
-scale for all channels). The largest magnitude is approximated by a power mean of high order, which
-has a gradient. Balancing minimises the sum over layers.
+scale for all channels), or, of a weight with a scale per output channel, that of its row, where v
+cancels out. The largest magnitude is approximated by a power mean of high order, which has a
+gradient. Balancing minimises the sum over layers.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx_ir as ir
@@ -25,7 +27,7 @@ from numpy.typing import NDArray
 from edgeq.graph.channels.classes import Channels
 from edgeq.graph.find_layer import scalable_layer
 from edgeq.graph.layer import Layer
-from edgeq.graph.read import constant, is_op
+from edgeq.graph.read import attribute_ints, constant, is_op
 from edgeq.numerics.arrays import F32, F64, I64
 
 #: order of the power mean that approximates a maximum
@@ -38,8 +40,8 @@ WEIGHT_CODES, ACTIVATION_CODES = 127.0, 255.0
 class Term:
     """One layer."""
 
-    #: sum of the squared weights over the taps of each pair of channels, [G, outputs of a group,
-    #: inputs of a group]
+    #: sum of the squared weights over the taps of each pair of channels that meet at a place of the
+    #: output, on average, [G, outputs of a group, inputs of a group]
     square: F64
     #: logarithm of the largest magnitude, of the same shape
     log_largest: F64
@@ -51,8 +53,9 @@ class Term:
     value: str
     #: of the input channels, [G, 1, inputs of a group]
     mean_square: F64
-    #: number of taps of each pair of channels
-    taps: int
+    #: number of taps of each pair of channels that meet at a place of the output, on average: a
+    #: ConvTranspose spreads its taps over as many places as its strides say
+    taps: float
     #: mean square of the output, summed over its channels
     power: float
 
@@ -61,19 +64,23 @@ class Term:
 class NoiseModel:
     """The predicted noise of a network as a function of its channel factors."""
 
-    #: the layers
+    #: the layers whose noise the factors change
     terms: tuple[Term, ...]
     #: for each value that has a grid, the class and the logarithm of the peak of each channel
     peaks: Mapping[str, tuple[I64, F64]]
     #: number of classes
     count: int
+    #: whether a weight has one scale for all its channels, or one per output channel
+    shared: bool
+    #: the noise of all other layers
+    rest: float = 0.0
 
     def __call__(self, logs: F64) -> tuple[float, F64]:
         """The predicted noise and its gradient [count].
 
         logs [count]: natural logarithms of the factors.
         """
-        total, slope = 0.0, np.zeros(self.count + 1)  # the last entry collects channels that cannot be scaled
+        total, slope = self.rest, np.zeros(self.count + 1)  # the last entry collects channels that cannot be scaled
         known = np.append(logs, 0.0)
         spans = {name: _power_mean(peak + known[ids]) for name, (ids, peak) in self.peaks.items()}
         for term in self.terms:
@@ -82,7 +89,7 @@ class NoiseModel:
             down, up = before.reshape(shape[0], 1, shape[2]), after.reshape(shape[0], shape[1], 1)
             if term.value in spans:
                 total += self._activations(term, spans[term.value], down, slope)
-            total += _weights(term, down, up, slope)
+            total += _weights(term, down, up, slope) if self.shared else _weight_rows(term, down, slope)
         return total, slope[:-1]
 
     def _activations(self, term: Term, span: tuple[float, F64], down: F64, slope: F64) -> float:
@@ -105,6 +112,21 @@ def _weights(term: Term, down: F64, up: F64, slope: F64) -> float:
     return total
 
 
+def _weight_rows(term: Term, down: F64, slope: F64) -> float:
+    """The noise of a weight with a step for each row; no factor of the outputs changes it."""
+    logs = term.log_largest - down
+    highest = logs.max(-1, keepdims=True)
+    powers = np.exp(ORDER * (logs - highest))
+    sums = powers.sum(-1, keepdims=True)
+    energy = np.exp(2 * down) * term.mean_square * term.taps
+    steps = np.exp(2 * (highest + np.log(sums) / ORDER)) / (12 * WEIGHT_CODES**2 * term.power)
+    noise = steps * energy.sum(-1, keepdims=True)
+    np.add.at(
+        slope, term.before, (2 * energy * steps.sum(1, keepdims=True) - 2 * (noise * powers / sums).sum(1, keepdims=True)).reshape(-1)
+    )
+    return float(noise.sum())
+
+
 def _power_mean(logs: F64) -> tuple[float, F64]:
     """log of (sum x^ORDER)^(1 / ORDER) for x = exp(logs), and each entry's share of it."""
     highest = float(logs.max())
@@ -114,27 +136,30 @@ def _power_mean(logs: F64) -> tuple[float, F64]:
 
 
 def noise_model(
-    model: ir.Model, channels: Channels, peaks: Mapping[str, F32], squares: Mapping[str, F64], quantized: Sequence[str]
+    model: ir.Model, channels: Channels, peaks: Mapping[str, F32], squares: Mapping[str, F64], quantized: Sequence[str], *, shared: bool
 ) -> NoiseModel:
     """Build the noise model of a network.
 
     peaks, squares: by value, the largest magnitude and the mean square of each channel. quantized:
-    the values that have a grid.
+    the values that have a grid. shared: whether a weight has one scale for all its channels.
     """
     terms = []
     for node in model.graph:
         layer = scalable_layer(node)
         source = node.inputs[0] if node.inputs else None
-        if layer is not None and source is not None and source.name in squares and not is_op(node, "ConvTranspose"):
+        if layer is not None and source is not None and source.name in squares:
             terms.append(_term(node, layer, channels, squares))
     spans = {name: (channels.classes[name], _log(peaks[name])) for name in quantized if name in peaks and peaks[name].max(initial=0) > 0}
-    return NoiseModel(tuple(terms), spans, channels.count)
+    moving = tuple(term for term in terms if (term.before >= 0).any() or (shared and (term.after >= 0).any()))
+    fixed = NoiseModel(tuple(term for term in terms if term not in moving), spans, channels.count, shared)
+    return replace(fixed, terms=moving, rest=fixed(np.zeros(channels.count))[0])
 
 
 def _term(node: ir.Node, layer: Layer, channels: Channels, squares: Mapping[str, F64]) -> Term:
     source, result = str(node.inputs[0].name), str(node.outputs[0].name)  # type: ignore[union-attr]  # a layer has an input
     rows = layer.by_channel(np.asarray(constant(node.inputs[1]), np.float64))
-    square, mean_square = np.square(rows).sum(-1), squares[source].reshape(layer.groups, 1, -1)
+    share = 1 / math.prod(attribute_ints(node, "strides") or ()) if is_op(node, "ConvTranspose") else 1.0
+    square, mean_square = np.square(rows).sum(-1) * share, squares[source].reshape(layer.groups, 1, -1)
     power = float(squares[result].sum()) if result in squares else float((square * mean_square).sum())
     nowhere = np.full(1, -1)
     return Term(
@@ -144,7 +169,7 @@ def _term(node: ir.Node, layer: Layer, channels: Channels, squares: Mapping[str,
         after=channels.classes.get(result, nowhere.repeat(layer.out_channels)),
         value=source,
         mean_square=mean_square,
-        taps=rows.shape[-1],
+        taps=rows.shape[-1] * share,
         power=max(power, 1e-30),
     )
 

@@ -18,8 +18,8 @@ from edgeq.numerics.arrays import F32, F64
 from edgeq.passes.quantize.equalize import Equalize
 from edgeq.progress import Clock, Silent
 from edgeq.proof.compare import CompareSettings, compare_models
-from edgeq.refine.balance import bounds
-from edgeq.refine.equalization import LARGEST, equalizing_exponents, values_to_measure
+from edgeq.refine.balance import balance, bounds
+from edgeq.refine.equalization import LARGEST, WORTH, equalizing_exponents, values_to_measure
 from edgeq.refine.noise_model import NoiseModel, noise_model
 from edgeq.refine.steps import decide
 from edgeq.rewrite.pipeline import rewrite
@@ -27,7 +27,7 @@ from edgeq.runtimes.ort import open_session
 from edgeq.schema.origins import SCALED_KEY, pack_exponents, read_exponents
 from edgeq.schema.plan import Plan
 from edgeq.schema.recipe import Recipe
-from edgeq.schema.scaling import STEPS, factors_of
+from edgeq.schema.scaling import STEPS, Exponents, factors_of
 from edgeq.schema.task import Task
 from tests.changed import changed
 from tests.graph_text import eager, net
@@ -52,6 +52,45 @@ def model_of(kind: str = "Relu") -> ir.Model:
     }
     limits = {"zero": 0.0, "high": 1.0} if kind == "Clip" else {}
     return net(BODY[kind], inputs="float[N, 3, 12, 12] x", constants={**constants, **limits})
+
+
+CONV = "Conv<kernel_shape = [1, 1]>"
+_END = f"f = Relu(e) y = {CONV}(f, v)"
+#: where a channel far above the others can pass through before its reader undoes it
+STRUCTURES = {
+    "relu": f"e0 = {CONV}(r, v1) e = Relu(e0) y = {CONV}(e, v)",
+    "depthwise": f"k = Conv<group = 8, kernel_shape = [3, 3], pads = [1, 1, 1, 1]>(r, d) h = Relu(k) e = {CONV}(h, v1) {_END}",
+    "add": f"s = Conv<kernel_shape = [3, 3]>(x, w2) t = Relu(s) h = Add(r, t) e = {CONV}(h, v1) {_END}",
+    "concat": f"s = Conv<kernel_shape = [3, 3]>(x, w3) t = Relu(s) h = Concat<axis = 1>(r, t) e = {CONV}(h, v2) {_END}",
+    "pool": f"h = AveragePool<kernel_shape = [2, 2]>(r) e = {CONV}(h, v1) {_END}",
+    "shared bias": f"m = {CONV}(r, v3, b1) n = Relu(m) e = {CONV}(n, v4, b1) y = {CONV}(e, v)",
+}
+
+
+def with_outlier(kind: str, factor: float) -> ir.Model:
+    """A net whose channel 0 behind the first layer is `factor` times as large, and undone later."""
+    rng = np.random.default_rng(8)
+    known = {"w": rng.normal(size=(8, 3, 3, 3)), "w2": rng.normal(size=(8, 3, 3, 3)), "w3": rng.normal(size=(8, 3, 3, 3)),
+             "d": rng.normal(size=(8, 1, 3, 3)), "v1": rng.normal(size=(8, 8, 1, 1)), "v2": rng.normal(size=(8, 16, 1, 1)),
+             "v3": rng.normal(size=(8, 8, 1, 1)), "v4": rng.normal(size=(8, 8, 1, 1)), "v": rng.normal(size=(4, 8, 1, 1)),
+             "b1": 0.1 * rng.normal(size=8)}  # fmt: skip
+    made = ("w", "w2") if kind == "add" else ("w",)
+    for name in made:
+        known[name][0] *= factor
+    for name in ("v1", "v2", "v3"):
+        known[name][:, 0] /= factor
+    body = f"a = Conv<kernel_shape = [3, 3]>(x, w) r = Relu(a) {STRUCTURES[kind]}"
+    used = {name: array for name, array in known.items() if f", {name})" in body or f", {name}," in body}
+    return net(body, inputs="float[N, 3, 12, 12] x", constants=used)
+
+
+def exponents_of(model: ir.Model, quantized: tuple[str, ...]) -> Exponents:
+    return equalizing_exponents(model, channel_classes(model), stats_of(model, quantized), quantized, shared=False)
+
+
+def default_plan(model: ir.Model) -> Plan:
+    task = Task(model, "", eager(), Recipe(), {})
+    return decide(task, open_dataset({"x": X}, input_specs(model)), None, Clock(), Silent()).plan
 
 
 def stats_of(model: ir.Model, quantized: tuple[str, ...]) -> ChannelStats:
@@ -87,13 +126,32 @@ def test_peaks_and_mean_squares_are_those_of_the_values() -> None:
 
 
 def test_the_largest_channel_stays_and_the_others_grow_by_the_root_of_what_they_lack() -> None:
-    model = model_of()
+    model = with_outlier("relu", 1.0)
     peaks = stats_of(model, ("r",)).peaks["r"]
-    found = factors(model, shared=False)["r"]
+    found = factors_of(exponents_of(model, ("r", "e")))["r"]
     assert found[np.argmax(peaks)] == 1
     wanted = np.minimum(np.sqrt(peaks.max() / peaks), LARGEST)
     assert (found <= wanted * (1 + 1e-6)).all()
     assert (found > wanted * 2 ** (-1 / STEPS) * (1 - 1e-6)).all()
+
+
+@pytest.mark.parametrize("factor", [30.0, 300.0, 3000.0])
+@pytest.mark.parametrize("kind", STRUCTURES)
+def test_a_channel_far_above_the_others_is_balanced_where_weights_have_a_scale_a_channel(kind: str, factor: float) -> None:
+    """Its readers undo it, and so it costs nothing but what its grid takes from the others."""
+    plain, model = with_outlier(kind, 1.0), with_outlier(kind, factor)
+    wanted = outputs(model)
+    np.testing.assert_allclose(outputs(plain), wanted, atol=1e-3 * np.abs(wanted).max())
+    quiet, loud = (sqnr(one, default_plan(one)) for one in (plain, model))
+    assert loud > quiet - 4
+
+
+def test_channels_of_common_size_keep_their_reserve() -> None:
+    model = with_outlier("relu", 1.0)
+    channels, stats = channel_classes(model), stats_of(model, ("r", "e"))
+    noise = noise_model(model, channels, stats.peaks, stats.squares, ("r", "e"), shared=False)
+    start = np.full(noise.count, 0.01)
+    assert balance(model, channels, stats.peaks, noise, start, WORTH) is start
 
 
 @pytest.mark.parametrize("shared", [False, True])
@@ -126,13 +184,14 @@ def test_bounds_hold_a_channel_that_reaches_the_clip() -> None:
     assert (high[reached] == 0).all()
 
 
-def noise_of(model: ir.Model) -> NoiseModel:
+def noise_of(model: ir.Model, *, shared: bool = True) -> NoiseModel:
     stats = stats_of(model, ("r", "e"))
-    return noise_model(model, channel_classes(model), stats.peaks, stats.squares, ("r", "e"))
+    return noise_model(model, channel_classes(model), stats.peaks, stats.squares, ("r", "e"), shared=shared)
 
 
-def test_the_gradient_of_the_predicted_noise_is_its_slope() -> None:
-    noise = noise_of(model_of())
+@pytest.mark.parametrize("shared", [False, True])
+def test_the_gradient_of_the_predicted_noise_is_its_slope(shared: bool) -> None:
+    noise = noise_of(model_of(), shared=shared)
     logs = np.random.default_rng(7).normal(size=noise.count)
     _, slope = noise(logs)
     for place in range(noise.count):
@@ -142,11 +201,12 @@ def test_the_gradient_of_the_predicted_noise_is_its_slope() -> None:
         assert slope[place] == pytest.approx(measured, rel=1e-4, abs=1e-9)
 
 
-def test_scaling_everything_alike_changes_no_noise() -> None:
+@pytest.mark.parametrize("shared", [False, True])
+def test_scaling_everything_alike_changes_no_noise(shared: bool) -> None:
     """A factor that a layer puts on and the next takes off again moves weights and grids
     together.
     """
-    noise = noise_of(model_of())
+    noise = noise_of(model_of(), shared=shared)
     channels = channel_classes(model_of())
     logs = np.zeros(noise.count)
     logs[channels.classes["r"]] = 0.7

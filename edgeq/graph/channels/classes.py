@@ -68,11 +68,12 @@ def _hand_on(ties: Ties, node: ir.Node) -> bool:
 
 
 def _shares(node: ir.Node) -> bool:
-    """Whether the layer shares its weight or bias with other nodes.
+    """Whether the layer shares its weight with other nodes.
 
-    Scaling it for one of them would change the others or double the file.
+    Scaling it for one of them would double the file. Of a bias, small as it is, each gets its own.
     """
-    return any(value is not None and len(value.uses()) > 1 for value in node.inputs[1:3])
+    weight = node.inputs[1]
+    return weight is not None and len(weight.uses()) > 1
 
 
 def _only_adds(node: ir.Node) -> bool:
