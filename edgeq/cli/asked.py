@@ -30,6 +30,7 @@ _RECIPE = (
     "objective",
     "minutes",
     "keep_float",
+    "tie",
     "inputs_as",
     "split_outputs",
     "samples",

@@ -34,7 +34,7 @@ Range = Annotated[
 ]
 
 
-@offers("data merge target recipe keep_float samples part shape split_outputs inputs_as scale mean std max_bytes", writes=True)
+@offers("data merge target recipe keep_float tie samples part shape split_outputs inputs_as scale mean std max_bytes", writes=True)
 def calibrate(
     asked: Asked,
     source: Annotated[list[Path], typer.Argument(metavar="MODEL", help="The float ONNX model; with --merge: the statistics files.")],

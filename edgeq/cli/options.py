@@ -85,6 +85,10 @@ KeepFloat = Annotated[
     list[str] | None,
     _ranges("--keep-float", metavar="PATTERN", help="Nodes to keep in float: name, glob, /regex/ or operator type. Repeatable."),
 ]
+Tie = Annotated[
+    list[str] | None,
+    _ranges("--tie", metavar="OUT=IN", help="An output that is fed to an input at the next run: both get one grid. Repeatable."),
+]
 Seed = Annotated[int | None, _ranges("--seed", metavar="S", min=0, help="Seed of everything random.")]
 SplitOutputs = Annotated[
     bool | None,
@@ -138,6 +142,7 @@ class SharedOptions:
     minutes: Minutes = None
     work: Work = None
     keep_float: KeepFloat = None
+    tie: Tie = None
     samples: Samples = None
     batch: BatchSize = None
     shape: Shapes = None

@@ -12,6 +12,7 @@ from edgeq.errors import BadStatistics
 from edgeq.graph.read import nodes
 from edgeq.planning.activation_grids import Seen, activation_grids, fixed_ranges
 from edgeq.planning.embeddings import embedding_grid, embedding_place, embeddings
+from edgeq.planning.fed_back import fed_back
 from edgeq.planning.kernel_fit import LARGEST
 from edgeq.planning.parts import parts_apart
 from edgeq.planning.placement import Placement, place
@@ -42,7 +43,7 @@ class MadeFrom:
 def values_to_observe(model: ir.Model, target: Target, recipe: Recipe) -> tuple[str, ...]:
     """The values whose statistics the plan needs, in graph order."""
     placement = place(model, target, recipe.keep_float)
-    groups = same_scale_groups(model, placement, target)
+    groups = same_scale_groups(model, placement, target, fed_back(model, recipe.tie))
     fixed = fixed_ranges(model, target)
     wanted = (*(name for names in groups.sources.values() for name in names), *limiting_values(model, placement.quantized))
     return tuple(dict.fromkeys(name for name in wanted if name not in fixed))
@@ -91,7 +92,7 @@ def _fit_placement(
     unfit.update({name: why for name, stats in statistics.items() if (why := _unfit(stats)) is not None})
     while True:
         placement = place(model, target, recipe.keep_float, unfit)
-        groups = same_scale_groups(model, placement, target)
+        groups = same_scale_groups(model, placement, target, fed_back(model, recipe.tie))
         needed = (name for names in groups.sources.values() for name in names if name not in fixed)
         unseen = {name for name in needed if name not in statistics}
         if not unseen:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import onnx_ir as ir
@@ -31,12 +31,13 @@ class Groups:
     nodes: Mapping[str, NodePlace]
 
 
-def same_scale_groups(model: ir.Model, placement: Placement, target: Target) -> Groups:
+def same_scale_groups(model: ir.Model, placement: Placement, target: Target, ties: Iterable[tuple[str, str]] = ()) -> Groups:
     """Join the input and the output of every node that leaves integers unchanged.
 
     That holds for operators on integers, and for kernels that have one grid for both sides on the
     target. The inputs of a Concat are joined if nothing else reads them; otherwise the Concat gets
-    its inputs requantized.
+    its inputs requantized. ties: outputs and the inputs to which they are fed (fed_back), joined
+    where both are quantized.
 
     >>> from edgeq.planning.placement import place
     >>> from edgeq.schema.target import load_target
@@ -46,7 +47,7 @@ def same_scale_groups(model: ir.Model, placement: Placement, target: Target) -> 
     >>> sorted(groups.members.values())
     [('a', 'b', 'y'), ('x',)]
     """
-    return _Joiner(model, placement, target).groups()
+    return _Joiner(model, placement, target).groups(ties)
 
 
 class _Joiner:
@@ -64,7 +65,7 @@ class _Joiner:
                     self.values.setdefault(str(value.name), value)
         self.absorbed = {str(n.inputs[0].name) for n in self.nodes if self._runs(n) == "absorbed" and n.inputs[0] is not None}
 
-    def groups(self) -> Groups:
+    def groups(self, ties: Iterable[tuple[str, str]]) -> Groups:
         """Join the values and collect the groups."""
         for node in self.nodes:
             if self._keeps_grid(node):
@@ -74,6 +75,7 @@ class _Joiner:
         for node in self.nodes:
             if node.op_type == "Concat" and self._runs(node) == "int8" and self._copies(node):
                 self._unify(node)
+        bounded = self._feed_back(ties)
         members: dict[str, list[str]] = {}
         sources: dict[str, list[str]] = {}
         for name in self.values:
@@ -81,11 +83,24 @@ class _Joiner:
                 continue
             root = self._root(name)
             members.setdefault(root, []).append(name)
-            if self._is_source(self.values[name]):
+            if self._is_source(self.values[name]) and name not in bounded:
                 sources.setdefault(root, []).extend(self._read_as(self.values[name]))
         return Groups(
             {root: tuple(names) for root, names in members.items()}, {root: tuple(names) for root, names in sources.items()}, self.places
         )
+
+    def _feed_back(self, ties: Iterable[tuple[str, str]]) -> set[str]:
+        """Join outputs with the inputs they are fed to.
+
+        Returns the inputs whose range must not widen that of their output: its grid is what clips.
+        """
+        found = set()
+        for out, name in ties:
+            if out in self.values and name in self.values:
+                if self._cuts(self.values[out]) != {None}:
+                    found.add(name)
+                self._join(out, name)
+        return found
 
     def _runs(self, node: ir.Node) -> str:
         return self.places[str(node.name)].runs

@@ -80,6 +80,7 @@ class Recipe(Strict):
     split_outputs: bool = Field(
         False, description="outputs that end in a Concat are handed out as its parts, each on a grid of its own: OUT.0, OUT.1, ..."
     )
+    tie: tuple[str, ...] = Field((), description="OUT=IN: an output that is fed to an input at the next run gets the input's grid")
     opset: int | None = Field(None, ge=13, description="opset of the output; default: the lowest that fits")
     samples: int | None = Field(None, ge=1, description="calibrate with the first N samples; default: all")
     batch: int = Field(8, ge=1, description="samples per step when models are compared")

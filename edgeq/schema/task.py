@@ -64,4 +64,5 @@ class Planned:
 def settings_of(target: Target, recipe: Recipe, shapes: Mapping[str, tuple[int, ...]]) -> str:
     """The target, float nodes and frozen shapes, which decide what is observed, as text to hash."""
     frozen = sorted((name, tuple(dims)) for name, dims in shapes.items())
-    return f"{target.model_dump_json()}|{recipe.keep_float}|{frozen}"
+    tied = f"|{recipe.tie}" if recipe.tie else ""
+    return f"{target.model_dump_json()}|{recipe.keep_float}|{frozen}{tied}"

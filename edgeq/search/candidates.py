@@ -16,6 +16,7 @@ from edgeq.graph.find_layer import layer_of
 from edgeq.graph.macs import macs
 from edgeq.graph.read import nodes
 from edgeq.passes.quantize.migrate_scales import migrated
+from edgeq.planning.fed_back import fed_back
 from edgeq.planning.placement import SEARCHED, Placement, place
 from edgeq.planning.placement_cut import Cause
 from edgeq.planning.same_scale import Groups, same_scale_groups
@@ -98,7 +99,7 @@ def _place(base: Draft, floats: tuple[str, ...]) -> tuple[Placement, Groups]:
     lonely = Cause("unfit", "passes on a value that has no grid, because a neighbouring node stays float")
     while True:
         placement = place(model, base.task.target, base.task.recipe.keep_float, unfit, floats)
-        groups = same_scale_groups(model, placement, base.task.target)
+        groups = same_scale_groups(model, placement, base.task.target, fed_back(model, base.task.recipe.tie))
         missing = {name for names in groups.members.values() for name in names} - base.plan.grids.keys() - unfit.keys()
         if not missing:
             return placement, groups
