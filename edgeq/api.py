@@ -33,7 +33,7 @@ from edgeq.rewrite.carry_out import carried_out, take_integers
 from edgeq.rewrite.in_float32 import in_float32
 from edgeq.rewrite.set_up import DataSource, as_split, set_up
 from edgeq.schema.plan import Plan
-from edgeq.schema.provenance import mark_gate
+from edgeq.schema.provenance import mark_gate, shorten_provenance
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Target, load_target
 from edgeq.schema.task import Shapes, Task
@@ -96,6 +96,7 @@ def quantize(
     with clock.stage("prove"):
         evidence = prove_all(loaded, task, planned, result, validation_data, progress) if prove else Evidence()
     take_integers(result, task)  # after the proof, which feeds floats
+    shorten_provenance(result)  # after the proof, which reads all of it
     if target.integer_only:
         refuse_illegal(result, target)
     gate, missed = gate_of(evidence.comparison, recipe.floors)

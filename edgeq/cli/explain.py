@@ -27,21 +27,22 @@ def explain(
     asked: Asked,
     source: Annotated[Path, typer.Argument(metavar="MODEL|PLAN", help="An int8 model that edgeq wrote, or its .plan.json.")],
     node: Annotated[str, typer.Argument(metavar="NODE", help="The name of a node (or of a value) of the float model.")],
+    plan: Annotated[Path | None, typer.Option(help="The plan of an int8 MODEL that has none beside it.")] = None,
 ) -> None:
     """Say which rule gave NODE its dtype, scale and zero point, or why it is float."""
     from edgeq.schema.explain import explain as explain_node
     from edgeq.schema.plan import load_plan
 
     if source.suffix == ".json":
-        plan, where = load_plan(source), source
+        made, where = load_plan(source), source
     else:
-        plan, where = _plan_of(source)
-    found = explain_node(plan, node, str(where))
+        made, where = _plan_of(source, plan or plan_path(source))
+    found = explain_node(made, node, str(where))
     asked.screen.show(found if len(found) > 1 else found[0], lambda: explanation_text(found))
 
 
-def _plan_of(model: Path) -> tuple[Plan, Path]:
-    """The plan beside the model, and its path.
+def _plan_of(model: Path, beside: Path) -> tuple[Plan, Path]:
+    """The plan of the model, and its path.
 
     Raises BadModel, and BadPlan when the plan is missing or is not the one that made the model.
     """
@@ -49,11 +50,14 @@ def _plan_of(model: Path) -> tuple[Plan, Path]:
     from edgeq.schema.explain import check_plan_hash
     from edgeq.schema.plan import load_plan
 
-    beside = plan_path(model)
     if not model.is_file():
         raise BadModel("There is no such file.", str(model), "Give an int8 model that edgeq wrote, or its .plan.json.")
     if not beside.is_file():
-        raise BadPlan("The model has no plan beside it.", str(beside), "Quantize without --no-plan, or give the plan's path.")
+        raise BadPlan(
+            "The model has no plan beside it.",
+            str(beside),
+            "Give the plan that was written with it (--plan), or quantize without --no-plan.",
+        )
     plan = load_plan(beside)
     check_plan_hash(
         plan, beside.read_text(encoding="utf-8"), load_model(model, quantized=True).model.metadata_props.get("edgeq.plan"), str(model)

@@ -30,6 +30,6 @@ def fixed_batch(model: ir.Model) -> ir.Model:
     for value in copy.graph.outputs:
         value.shape = None  # inferred anew for one sample
     InferShapes()(copy)
-    while FoldConstants()(copy).modified | FoldShapes()(copy).modified:
+    while FoldConstants(grow=True)(copy).modified | FoldShapes()(copy).modified:
         InferShapes()(copy)
     return copy

@@ -24,6 +24,7 @@ from edgeq.numerics.grid import grid_for_range
 from edgeq.palettize.float_weights import FloatWeight, float_weights
 from edgeq.passes.prepare.convert_opset import ConvertOpset
 from edgeq.passes.prepare.infer_shapes import InferShapes
+from edgeq.passes.store.drop_exporter_notes import DropExporterNotes
 from edgeq.passes.store.fold_codebooks import FoldCodebooks, Storage
 from edgeq.progress import Progress
 from edgeq.refine.codebooks.budget import ByteBudget, StorableWeight, bits_of
@@ -106,6 +107,7 @@ def palettize(
         pictures[name] = (weight, new)
         one.value.const_value = ir.tensor(np.ascontiguousarray(new), name=one.value.name)
     FoldCodebooks(storage, uint2)(model)
+    DropExporterNotes()(model)
     return Palettized(model, tuple(layers), pictures, tuple(left))
 
 

@@ -19,6 +19,7 @@ from edgeq.planning.placement import Placement, place
 from edgeq.planning.placement_cut import Cause
 from edgeq.planning.same_scale import Groups, same_scale_groups
 from edgeq.planning.softmax_limits import limiting_values
+from edgeq.planning.stored_weights import stored_weights
 from edgeq.planning.unknown_ranges import constant_values, unknown_ranges
 from edgeq.planning.weights import constant_grids
 from edgeq.schema.plan import NodePlan, Plan
@@ -68,6 +69,7 @@ def make_plan(model: ir.Model, statistics: Mapping[str, TensorStats], target: Ta
         opset=recipe.opset, nodes=places, grids=grids, weights=weights, shared=dict(shared),
         split_outputs=recipe.split_outputs,
         constants=constant_values(statistics, fixed_ranges(model, target)),
+        stored=stored_weights(model, groups.nodes, weights, target),
     )  # fmt: skip
 
 

@@ -109,7 +109,8 @@ def inspect_model(loaded: Loaded, target: Target, shapes: Mapping[str, tuple[int
     """
     wide = in_float32(loaded).model
     with judged(wide):
-        return _inspected(loaded, prepare(wide, shapes=shapes or {}, min_opset=target.min_opset, max_opset=target.max_opset), target)
+        prepared = prepare(wide, shapes=shapes or {}, min_opset=target.min_opset, max_opset=target.max_opset, grow=target.integer_only)
+        return _inspected(loaded, prepared, target)
 
 
 def _inspected(loaded: Loaded, prepared: Prepared, target: Target) -> Inspection:

@@ -8,6 +8,7 @@ from edgeq.passes.boundary.declared_types import DeclaredTypes
 from edgeq.passes.boundary.integer_boundary import IntegerBoundary
 from edgeq.passes.boundary.pixel_boundary import PixelBoundary
 from edgeq.passes.prepare.forget_shapes import ForgetShapes
+from edgeq.passes.store.drop_exporter_notes import DropExporterNotes
 from edgeq.rewrite.pipeline import rewrite
 from edgeq.rewrite.set_up import SetUp
 from edgeq.schema.plan import Plan
@@ -20,6 +21,7 @@ def carried_out(setup: SetUp, plan: Plan) -> ir.Model:
     task = setup.task
     result = rewrite(task.model, plan, task.target)
     write_provenance(result, setup.loaded.model, setup.prepared.vanished, plan)
+    DropExporterNotes()(result)
     ForgetShapes()(result)
     return result
 

@@ -61,6 +61,11 @@ class FloatReference:
         """Whether onnxruntime opens the float model."""
         return self._refusal is None
 
+    @property
+    def compares(self) -> bool:
+        """Whether numbers are compared; True as well for a model that onnxruntime does not open."""
+        return not self.opens or self._run is not None
+
     def _interface(self, form: ir.Model) -> str | None:
         for kind, own, other in (
             ("input", self.model.graph.inputs, form.graph.inputs),

@@ -56,11 +56,11 @@ def once(lowest: int, highest: int) -> tuple[ir.passes.InPlacePass, ...]:
     )
 
 
-def rounds() -> tuple[ir.passes.InPlacePass, ...]:
-    """The passes that run until none of them finds anything."""
+def rounds(grow: bool = False) -> tuple[ir.passes.InPlacePass, ...]:
+    """The passes that run until none of them finds anything. grow: see FoldConstants."""
     return (
         RemoveIdentity(),  # first: an Identity in between would hide the patterns of all others
-        FoldConstants(),  # a weight may be computed: Transpose, Cast, Mul of initializers
+        FoldConstants(grow),  # a weight may be computed: Transpose, Cast, Mul of initializers
         FoldShapes(),  # a Reshape may turn out to be a Flatten, or to change nothing: then the next round removes it
         FuseGelu(),  # before affine folding, which could move a factor into a weight
         FuseHardSwish(),  # before affine folding, which could take its Add away

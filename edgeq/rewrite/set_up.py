@@ -80,7 +80,14 @@ def set_up(
     split = recipe.split_outputs if plan is None else plan.split_outputs
     taking, notes = _split(taking) if split else (taking, ())
     with judged(loaded.model):
-        prepared = prepare(taking.model, shapes=frozen, opset=opset, min_opset=target.min_opset, max_opset=target.max_opset)
+        prepared = prepare(
+            taking.model,
+            shapes=frozen,
+            opset=opset,
+            min_opset=target.min_opset,
+            max_opset=target.max_opset,
+            grow=target.integer_only,
+        )
     if plan is None:
         keep = frozenset(name for pattern in recipe.keep_float for name in kept_nodes(prepared.model, pattern))
     else:

@@ -12,10 +12,11 @@ import onnx_ir as ir
 
 from edgeq.graph.edit import replace_graph, vanished
 from edgeq.graph.names import unique_names
-from edgeq.graph.read import is_op, nodes
+from edgeq.graph.read import initializer_bytes, is_op, nodes
 from edgeq.graph.symbolic_shapes import integers_are_short
 from edgeq.graph.value_types import forget_maps
 from edgeq.io.validate import first_line
+from edgeq.passes.prepare.computed_constants import SLACK_BYTES, ComputedConstants
 
 #: seconds; a hang must not stop a run, and the largest networks take some seconds
 TIMEOUT_S = 60.0
@@ -25,24 +26,21 @@ _WORTH_TRYING = ("Shape", "Size", "Range", "ConstantOfShape", "NonZero", "Expand
 _REASON = "simplified away by onnxsim"
 
 
-def simplify(model: ir.Model, timeout: float = TIMEOUT_S) -> str:
+def simplify(model: ir.Model, timeout: float = TIMEOUT_S, *, grow: bool = True) -> str:
     """Simplify in place if there is something to gain; returns a note for the report.
 
     The model is unchanged if onnxsim fails, crashes or hangs. Whoever calls this judges the result.
+    grow: whether constants may be folded that make the file grow.
     """
-    if not any(is_op(node, *_WORTH_TRYING) for node in nodes(model)):
+    settled = set() if grow else set(ComputedConstants(model).nodes)  # left as they are on purpose
+    if not any(is_op(node, *_WORTH_TRYING) and node not in settled for node in nodes(model)):
         return "onnxsim was not run: nothing was left for it to simplify"
     if not integers_are_short(model):
         return "onnxsim was not run: the model computes integer values too large to follow"
-    with tempfile.TemporaryDirectory(prefix="edgeq-simplify-") as folder:
-        source, target = Path(folder) / "in.onnx", Path(folder) / "out.onnx"
-        try:
-            onnx.save(ir.to_proto(model), source)
-            failure = _run_child(source, target, timeout)
-            after = _read(target) if failure is None else None
-        except Exception as error:  # more than 2 GiB, or a file that protobuf or onnx_ir cannot read
-            failure = first_line(error)
-    if failure is not None or after is None:
+    after, failure = _simplified(model, timeout, ())
+    if not grow and after is not None and initializer_bytes(after) > initializer_bytes(model) + SLACK_BYTES:
+        after, failure = _simplified(model, timeout, ("keep",))
+    if after is None:
         return f"continued without onnxsim: {failure}"
     names = [node.name for node in nodes(model)]
     replace_graph(model, after)
@@ -52,15 +50,27 @@ def simplify(model: ir.Model, timeout: float = TIMEOUT_S) -> str:
     return f"onnxsim: {len(names)} nodes -> {len(left)}"
 
 
+def _simplified(model: ir.Model, timeout: float, options: tuple[str, ...]) -> tuple[ir.Model | None, str]:
+    """What onnxsim makes of the model; None and what went wrong."""
+    with tempfile.TemporaryDirectory(prefix="edgeq-simplify-") as folder:
+        source, target = Path(folder) / "in.onnx", Path(folder) / "out.onnx"
+        try:
+            onnx.save(ir.to_proto(model), source)
+            failure = _run_child((str(source), str(target), *options), target, timeout)
+            return (_read(target), "") if failure is None else (None, failure)
+        except Exception as error:  # more than 2 GiB, or a file that protobuf or onnx_ir cannot read
+            return None, first_line(error)
+
+
 def _read(path: Path) -> ir.Model:
     proto = onnx.load(path)
     forget_maps(proto, "onnxsim")
     return ir.from_proto(proto)
 
 
-def _run_child(source: Path, target: Path, timeout: float) -> str | None:
+def _run_child(arguments: tuple[str, ...], target: Path, timeout: float) -> str | None:
     """None if the child process wrote its file, else what went wrong."""
-    command = [sys.executable, "-P", "-m", "edgeq.rewrite.simplify_child", str(source), str(target)]
+    command = [sys.executable, "-P", "-m", "edgeq.rewrite.simplify_child", *arguments]
     try:
         done = subprocess.run(command, timeout=timeout, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     except subprocess.TimeoutExpired:

@@ -1,4 +1,4 @@
-"""Run onnxsim in a process of its own: `python -m edgeq.rewrite.simplify_child IN OUT`."""
+"""Run onnxsim in a process of its own: `python -m edgeq.rewrite.simplify_child IN OUT [keep]`."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from pathlib import Path
 SKIPPED = ["fuse_matmul_add_bias_into_gemm", "fuse_matmul_add_bias_into_gemm_batched"]
 
 
-def main(source: str, target: str) -> None:
-    """Simplify the model file `source` into the model file `target`."""
+def main(source: str, target: str, constants: str = "fold") -> None:
+    """Simplify the model file `source` into the model file `target`.
+
+    constants: "fold" them, or "keep" what is computed from them as it is.
+    """
     sys.modules["torch"] = None  # type: ignore[assignment]  # onnxsim imports it if installed: 2.5 s and 300 MB for nothing
     _limit_memory(Path(source).stat().st_size)
     import onnx
     import onnxsim  # type: ignore[import-untyped]  # ships no types
 
-    model, _ = onnxsim.simplify(onnx.load(source), skipped_optimizers=SKIPPED)
+    model, _ = onnxsim.simplify(onnx.load(source), skipped_optimizers=SKIPPED, skip_constant_folding=constants == "keep")
     onnx.save(model, target)
 
 
@@ -38,4 +41,4 @@ def _limit_memory(model_bytes: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    main(*sys.argv[1:])

@@ -38,14 +38,11 @@ def read_origins(model: ir.Model) -> dict[str, Origin]:
     >>> from edgeq.data.shipped import shipped_model
     >>> from edgeq.io.load import load_model
     >>> model = load_model(shipped_model("digits")).model
-    >>> model.metadata_props[NODES_KEY] = '{"relu_1": {"runs": "folded", "as": null}}'
+    >>> model.metadata_props[NODES_KEY] = pack_origins({"relu_1": Origin("folded", None, "")})
     >>> read_origins(model)["relu_1"].runs
     'folded'
     """
-    try:
-        record = json.loads(model.metadata_props.get(NODES_KEY, "{}"))
-    except ValueError:
-        return {}
+    record = _unpacked(model.metadata_props.get(NODES_KEY, ""))
     if not isinstance(record, dict):
         return {}
     return {name: origin for name, entry in record.items() if (origin := _origin(entry)) is not None}
@@ -60,10 +57,14 @@ def _origin(entry: object) -> Origin | None:
     return Origin(entry["runs"], node, reason)
 
 
+def pack_origins(origins: Mapping[str, Origin]) -> str:
+    """Encode the origins, by node of the float model: base64 of zlib of JSON."""
+    return _packed({name: {"runs": origin.runs, "as": origin.node, "reason": origin.reason} for name, origin in origins.items()})
+
+
 def pack_exponents(exponents: Mapping[str, tuple[int, ...]]) -> str:
     """Encode the exponents per channel, by value name: base64 of zlib of JSON."""
-    text = json.dumps(dict(exponents), sort_keys=True, separators=(",", ":"))
-    return base64.b64encode(zlib.compress(text.encode(), 9)).decode("ascii")
+    return _packed(dict(exponents))
 
 
 def read_exponents(model: ir.Model) -> dict[str, tuple[int, ...]]:
@@ -71,9 +72,21 @@ def read_exponents(model: ir.Model) -> dict[str, tuple[int, ...]]:
 
     Empty if nothing was scaled or the record is damaged.
     """
+    record = _unpacked(model.metadata_props.get(SCALED_KEY, ""))
     try:
-        packed = base64.b64decode(model.metadata_props.get(SCALED_KEY, ""), validate=True)
-        record = json.loads(zlib.decompress(packed)) if packed else {}
-        return {str(name): tuple(int(k) for k in steps) for name, steps in record.items()}
-    except (ValueError, TypeError, AttributeError, zlib.error):
+        return {str(name): tuple(int(k) for k in steps) for name, steps in record.items()} if isinstance(record, dict) else {}
+    except (ValueError, TypeError):
         return {}
+
+
+def _packed(record: object) -> str:
+    text = json.dumps(record, sort_keys=True, separators=(",", ":"))
+    return base64.b64encode(zlib.compress(text.encode(), 9)).decode("ascii")
+
+
+def _unpacked(text: str) -> object:
+    """The record in a text; None where it is missing or damaged."""
+    try:
+        return json.loads(zlib.decompress(base64.b64decode(text, validate=True))) if text else None
+    except (ValueError, RecursionError, zlib.error):
+        return None

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
-import math
 from dataclasses import dataclass
 
 import onnx_ir as ir
 
 from edgeq.graph.edit import detach_strays, vanished
-from edgeq.graph.read import ONNX_DOMAINS, constant, is_op, nodes, operator_of
+from edgeq.graph.read import nodes
+from edgeq.passes.prepare.computed_constants import ComputedConstants, most_elements
 
-#: largest result that is folded, in elements: a ConstantOfShape of a gigabyte must not end up in
-#: the file
-MAX_ELEMENTS = 4 << 20
+#: elements of shapes and the like, which are folded without asking for the size of the file
+SMALL = 256
+#: sizes are limited here, not by onnxscript
+_NO_LIMIT = 1 << 62
 
 # onnxscript logs what it cannot evaluate; such a node simply stays
 logging.getLogger("onnxscript").addHandler(logging.NullHandler())
@@ -23,19 +24,32 @@ logging.getLogger("onnxscript").addHandler(logging.NullHandler())
 class FoldConstants(ir.passes.InPlacePass):
     """Fold nodes whose inputs are all constants, with onnxscript's folding.
 
-    onnxscript is imported only when there is such a node.
+    onnxscript is imported only when there is such a node. What would make the int8 file grow stays
+    computed: runtimes compute it when they load the model.
 
     Before: `c = Sqrt(two)`, `y = Mul(x, c)`
     After:  `y = Mul(x, c)` with the initializer c
     """
 
+    #: whether the file may grow by it: an integer-only target cannot compute tables
+    grow: bool = False
+
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        if not any(is_foldable(node) and _may_fold(node) is None for node in nodes(model)):
+        computed = ComputedConstants(model)
+        chosen = computed.within_limits() if self.grow else computed.worth_storing()
+        if not chosen:
             return ir.passes.PassResult(model, modified=False)
         from onnxscript.optimizer import fold_constants  # half a second to import
 
+        def may_fold(node: ir.Node) -> bool | None:
+            """False forbids it, None lets onnxscript decide.
+
+            A node that is constant only since this call waits for the next one, unless it is small.
+            """
+            return None if node in chosen or (node not in computed.nodes and most_elements(node) <= SMALL) else False
+
         before, outside = [node.name for node in nodes(model)], {node.name for node in model.graph}
-        fold_constants(model, input_size_limit=MAX_ELEMENTS, output_size_limit=MAX_ELEMENTS, should_fold=_may_fold)
+        fold_constants(model, input_size_limit=_NO_LIMIT, output_size_limit=_NO_LIMIT, should_fold=may_fold)
         detach_strays(model)
         _restore_names(model, before)
         after = {node.name for node in nodes(model)}
@@ -43,23 +57,6 @@ class FoldConstants(ir.passes.InPlacePass):
             if name and name not in after:
                 vanished(model)[name] = "constant-folded" if name in outside else "constant-folded, or in a branch that is never taken"
         return ir.passes.PassResult(model, modified=before != [node.name for node in nodes(model)])
-
-
-def _may_fold(node: ir.Node) -> bool | None:
-    """False where the result could be too large; None lets onnxscript decide."""
-    for value in node.outputs:
-        if value.shape is not None and value.shape.is_static():
-            if math.prod(value.shape.numpy()) > MAX_ELEMENTS:
-                return False
-        elif operator_of(node).grows or _joint_size(node) > MAX_ELEMENTS:
-            return False
-    return None
-
-
-def _joint_size(node: ir.Node) -> int:
-    """The largest number of elements that broadcasting the inputs against each other could give."""
-    arrays = [constant(value) for value in node.inputs]
-    return math.prod(max(array.size, 1) for array in arrays if array is not None)
 
 
 def _restore_names(model: ir.Model, before: list[str | None]) -> None:
@@ -76,15 +73,3 @@ def _restore_names(model: ir.Model, before: list[str | None]) -> None:
             if old is not None:
                 node.name = old
                 gone.discard(old)
-
-
-def is_foldable(node: ir.Node) -> bool:
-    """Whether every input is a constant, so that the result is one too."""
-    if node.domain not in ONNX_DOMAINS or is_op(node, "Constant") or operator_of(node).random:
-        return False
-    if any(value.is_graph_output() for value in node.outputs):
-        return False
-    if any(attr.type in (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS) for attr in node.attributes.values()):
-        return False
-    given = [value for value in node.inputs if value is not None]
-    return bool(given) and all(constant(value) is not None for value in given)

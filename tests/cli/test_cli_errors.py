@@ -229,7 +229,10 @@ def test_explain_suggests_near_names(room: Room, capsys: Capsys) -> None:
 def test_explain_refuses_a_plan_that_did_not_make_the_model(room: Room, tmp_path: Path, capsys: Capsys) -> None:
     model = tmp_path / "m.onnx"
     shutil.copy(room.int8, model)
-    check_refusal(run(capsys, "explain", model, "conv"), "no plan beside it")
+    ran = run(capsys, "explain", model, "conv")
+    check_refusal(ran, "no plan beside it")
+    assert "--plan" in ran.err
+    assert run(capsys, "explain", model, "conv", "--plan", room.plan).code == 0
     write(tmp_path / "m.plan.json", Path(room.plan).read_text().replace("rule mse kept", "rule mse took"))
     check_refusal(run(capsys, "explain", model, "conv"), "not the one that made it")
     shutil.copy(room.model, model)

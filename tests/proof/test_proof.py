@@ -4,7 +4,8 @@ models of edgeq's form and of a peer.
 
 from __future__ import annotations
 
-import json
+import base64
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,9 +16,11 @@ import pytest
 from onnxruntime import quantization
 
 from edgeq.errors import BadModel, BadRecipe, FloorMissed, RuntimeRefused
+from edgeq.graph.read import nodes
 from edgeq.io.load import load_proto
 from edgeq.proof.proof import Proof, prove_placement, require_int8
-from edgeq.schema.origins import NODES_KEY, read_origins
+from edgeq.proof.read_back import read_back
+from edgeq.schema.origins import NODES_KEY, Origin, pack_origins, read_origins
 from tests.qdq_toys import BIAS, IN, OUT, WEIGHT, toy
 
 CONV = IN + WEIGHT + BIAS + "[conv] c = Conv(xd, wd, bd) " + OUT
@@ -233,11 +236,11 @@ def test_rows_of_the_float_model_without_a_record(peer: Path, form: str) -> None
 def test_rows_of_the_float_model_through_edgeqs_record() -> None:
     float_model = toy("[first] a = Conv(x, wf)  [gone] r = Relu(a)  [soft] y = Tanh(r)")
     model = toy(IN + WEIGHT + "[renamed] c = Conv(xd, wd) " + OUT.replace(" y =", " h =") + " [soft] y = Tanh(h)")
-    model.metadata_props[NODES_KEY] = json.dumps(
+    model.metadata_props[NODES_KEY] = pack_origins(
         {
-            "first": {"runs": "int8", "as": "renamed", "reason": ""},
-            "gone": {"runs": "absorbed", "as": None, "reason": "the grid of c does its work"},
-            "soft": {"runs": "float", "as": "soft", "reason": "kept in float: --keep-float soft"},
+            "first": Origin("int8", "renamed", ""),
+            "gone": Origin("absorbed", None, "the grid of c does its work"),
+            "soft": Origin("float", "soft", "kept in float: --keep-float soft"),
         }
     )
     found = prove_placement(model, float_model)
@@ -248,7 +251,7 @@ def test_rows_of_the_float_model_through_edgeqs_record() -> None:
 
 def test_a_node_planned_for_integers_that_runs_in_float_is_diagnosed() -> None:
     model = toy(IN + WEIGHT + "[conv] y = Conv(xd, wd)")
-    model.metadata_props[NODES_KEY] = json.dumps({"conv": {"runs": "int8", "as": "conv", "reason": "planned"}})
+    model.metadata_props[NODES_KEY] = pack_origins({"conv": Origin("int8", "conv", "planned")})
     found = prove_placement(model, toy("[conv] y = Conv(x, wf)"))
     assert statuses(found) == {"conv": "float"}
     assert reasons(found)["conv"] == "its output y is a graph output and not quantized"
@@ -257,7 +260,7 @@ def test_a_node_planned_for_integers_that_runs_in_float_is_diagnosed() -> None:
 @pytest.mark.parametrize("record", ["no json", "[1]", '{"conv": 3, "other": {"runs": "magic"}}', '{"conv": {"runs": "int8", "as": 4}}'])
 def test_a_damaged_record_counts_as_none(record: str) -> None:
     model = toy(CONV)
-    model.metadata_props[NODES_KEY] = record
+    model.metadata_props[NODES_KEY] = base64.b64encode(zlib.compress(record.encode())).decode()
     assert read_origins(model) == {}
     assert statuses(prove_placement(model))["conv"] == "int8"
 
@@ -283,3 +286,14 @@ def test_a_model_that_the_runtime_refuses_and_a_file_that_is_none(tmp_path: Path
     (tmp_path / "m.onnx").write_bytes(b"\x00\x01")
     with pytest.raises(BadModel):
         prove_placement(tmp_path / "m.onnx")
+
+
+def test_a_refusal_names_the_nodes_of_the_model() -> None:
+    """Inside, nodes are renamed so that they are found again in the optimized graph."""
+    model = toy("[conv] c = Conv(x, wf)  [odd] y = Tanh(c)")
+    next(node for node in nodes(model) if node.name == "odd").attributes["nonsense"] = ir.AttrInt64("nonsense", 1)
+    with pytest.raises(RuntimeRefused) as refusal:
+        read_back(model)
+    assert "odd" in str(refusal.value)
+    assert "edgeq_" not in str(refusal.value)
+    assert "bug in edgeq" in refusal.value.fix

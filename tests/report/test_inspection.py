@@ -40,6 +40,27 @@ def graph(body: str, extra: str = "") -> ir.Model:
 # ------------------------------------------------------------------ figures
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(string[2] x) => (string[2] y) { y = StringNormalizer(x) }",
+        '(int64[1] i) => (string[1] y) <string[3] names = {"cat", "dog", "cow"}> { y = Gather(names, i) }',
+    ],
+)
+def test_strings_have_a_place_among_the_figures(text: str) -> None:
+    model = ir.from_onnx_text(f'<ir_version: 8, opset_import: ["": 17]> g {text}')
+    found = inspected(ir.to_proto(model))
+    assert [row.op_type for row in found.operators] == [node.op_type for node in model.graph]
+
+
+def test_a_branch_that_is_never_taken_is_no_reader() -> None:
+    body = "c = Equal(i, i)  z = If(c) <then_branch = t () => (float[1, 100] a) { a = Add(x, k) }, "
+    body += "else_branch = e () => (float[1, 100] b) { b = Mul(x, k) }>  y = Mul(x, z)"
+    model = graph(body, "<int64 i = {1}, float[1] k = {2.0}>")
+    for target in ("cpu", "npu_int8", "mcu_tflite"):
+        assert {row.op_type for row in inspect_model(load_proto(model), load_target(target)).operators if row.prepared} == {"Add", "Mul"}
+
+
 def test_parameters_and_macs() -> None:
     found = inspected(conv_net())
     assert found.parameters == 108 + 4 + 2560

@@ -7,9 +7,10 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from edgeq.graph.edit import vanished
-from edgeq.graph.read import nodes
+from edgeq.graph.read import nodes, values
 from edgeq.io.load import load_proto
 from edgeq.passes.prepare.fold_constants import FoldConstants
+from edgeq.passes.prepare.infer_shapes import InferShapes
 from edgeq.testing.pass_models import named_model
 from tests.graph_text import lines
 
@@ -38,3 +39,33 @@ def test_nothing_to_fold_changes_nothing() -> None:
     before = lines(model)
     assert not FoldConstants()(model).modified
     assert lines(model) == before
+
+
+TABLE = """<ir_version: 8, opset_import: ["" : 17]> net (float[4, 64] x) => (float[4, 64] y)
+    <float zero = {0}, float end = {64}, float one = {1}, int64[1] column = {1}> {
+    i = Range(zero, end, one)  j = Unsqueeze(i, column)  t = Mul(i, j)  y = MatMul(x, t) }"""
+
+
+def test_a_computed_table_is_folded_only_where_the_file_may_grow() -> None:
+    model = load_proto(ir.from_onnx_text(TABLE)).model
+    InferShapes()(model)
+    FoldConstants()(model)
+    assert [node.op_type for node in nodes(model)] == ["Mul", "MatMul"]  # the ranges take no more than their nodes
+    assert not FoldConstants()(model).modified
+    assert FoldConstants(grow=True)(model).modified
+    assert [node.op_type for node in nodes(model)] == ["MatMul"]
+
+
+def test_nodes_of_a_branch_that_is_never_taken_are_no_readers() -> None:
+    text = """<ir_version: 8, opset_import: ["" : 17]> net (float[2] x) => (float[2] y) <int64 i = {1}, float[1] k = {2}> {
+        c = Equal(i, i)
+        z = If (c) <then_branch = t () => (float[2] tv) { tv = Add(x, k) },
+                    else_branch = e () => (float[2] ev) { m = Mul(x, k)
+                        n = If (c) <then_branch = tt () => (float[2] a) { a = Exp(x) }, else_branch = ee () => (float[2] b) { b = Abs(m) }>
+                        ev = Mul(n, x) }>
+        y = Mul(x, z) }"""
+    model = load_proto(ir.from_onnx_text(text)).model
+    assert FoldConstants()(model).modified
+    assert [node.op_type for node in nodes(model)] == ["Add", "Mul"]
+    living = set(nodes(model))
+    assert all(use.node in living for value in values(model) for use in value.uses())

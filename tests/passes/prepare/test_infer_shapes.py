@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import onnx_ir as ir
+import pytest
 
 from edgeq.graph.read import values
 from edgeq.passes.prepare.infer_shapes import InferShapes
+from edgeq.runtimes.ort import open_session
 
 
 def shapes(text: str) -> tuple[bool, dict[str, str]]:
@@ -68,3 +71,20 @@ def test_an_optional_value_stays_one_and_what_it_holds_is_known() -> None:
     found = forms("net (optional(float[2, 3]) x) => (float[2, 3] y) { e = OptionalGetElement(x) o = Optional(e) y = Relu(e) }")
     assert found["o"].startswith("Optional(Tensor(FLOAT))")
     assert found["e"] == "FLOAT [2,3]"
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ("s = SequenceConstruct(r, r)  y = SequenceAt(s, k)", ir.SequenceType),
+        ("s = SplitToSequence<axis = 0>(r, k2)  y = ConcatFromSequence<axis = 0>(s)", ir.SequenceType),
+        ("s = Optional(r)  y = OptionalGetElement(s)", ir.OptionalType),
+    ],
+)
+def test_values_that_are_no_tensors_do_not_become_tensors(body: str, kind: type) -> None:
+    text = f"net (float[2, 3] x) => (float[2, 3] y) <int64 k = {{0}}, int64 k2 = {{1}}> {{ r = Relu(x) {body} }}"
+    model = ir.from_onnx_text(f'<ir_version: 8, opset_import: ["": 17]> {text}')
+    InferShapes()(model)
+    found = {value.name: value for value in values(model)}
+    assert isinstance(found["s"].type, kind)
+    assert str(found["r"].shape) == "[2,3]"
+    with open_session(model) as session:
+        assert session.run({"x": np.ones((2, 3), np.float32)})[0].shape == (2, 3)

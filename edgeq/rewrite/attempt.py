@@ -1,0 +1,113 @@
+"""One run of the preparation, with some of its steps left out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import onnx_ir as ir
+
+from edgeq.errors import EdgeqError
+from edgeq.graph.names import unique_names
+from edgeq.io.validate import first_line
+from edgeq.passes.prepare.compute_in_float32 import ComputeInFloat32
+from edgeq.passes.prepare.convert_opset import NEWEST_WITH_QDQ
+from edgeq.passes.prepare.infer_shapes import InferShapes
+from edgeq.rewrite.float_reference import FloatReference
+from edgeq.rewrite.needed_opsets import NeededOpsets
+from edgeq.rewrite.prepare_steps import OUTSIDE, last, once, rounds
+from edgeq.rewrite.simplify import simplify
+
+#: one fold can enable another; real models settle in 3 rounds
+MAX_ROUNDS = 10
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """What preparation may do."""
+
+    #: the opsets that the result may have
+    opsets: NeededOpsets
+    #: whether folded constants may make the file grow
+    grow: bool
+
+
+@dataclass
+class Attempt:
+    """One run of the preparation over a copy of the float model, without the steps in `skip`."""
+
+    #: the float model, which is not changed
+    start: ir.Model
+    #: which opsets, and whether constants may grow
+    allowed: Allowed
+    #: names of steps that are left out
+    skip: frozenset[str]
+    #: what came of it
+    model: ir.Model = field(init=False)
+    #: lines for the report
+    notes: list[str] = field(init=False, default_factory=list)
+    #: names of the steps that changed the model
+    changed: set[str] = field(init=False, default_factory=set)
+    #: how a tool of others failed, which ended the attempt; None: it came to its end
+    failure: str | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        self.model = self.start.clone()
+        try:
+            self._all()
+        except _ToolFailed as error:
+            self.failure = str(error)
+
+    def problem(self, reference: FloatReference) -> str | None:
+        """Why the result is not believed; None if it is."""
+        return self.failure or reference.disagreement(self.model)
+
+    def _all(self) -> None:
+        lowest, highest = self.allowed.opsets.lowest, self.allowed.opsets.highest
+        if "ConvertOpset" in self.skip and lowest < highest:
+            highest = max(highest, NEWEST_WITH_QDQ)  # what can stay as it is, stays
+        for step in once(lowest, highest):
+            self._noted(step)
+        self._until_settled()
+        if "onnxsim" not in self.skip:
+            self.notes.append(simplify(self.model, grow=self.allowed.grow))
+            if self.notes[-1].startswith("onnxsim:"):
+                self.changed.add("onnxsim")
+                self._until_settled()
+        for step in last():
+            self._run(step)
+        unique_names(self.model)
+
+    def _noted(self, step: ir.passes.InPlacePass) -> None:
+        """Run one pass; leaves a note if it did something that the user should know."""
+        opset = self.model.opset_imports.get("", 0)
+        modified = self._run(step)
+        if self.model.opset_imports.get("", 0) != opset:
+            self.notes.append(f"opset {opset} was converted to {self.model.opset_imports['']}: {self.allowed.opsets.reason}")
+        elif modified and isinstance(step, ComputeInFloat32):
+            self.notes.append("computed in float32; inputs and outputs keep their own float type")
+
+    def _run(self, step: ir.passes.InPlacePass) -> bool:
+        name = type(step).__name__
+        if name in self.skip and name != "ConvertOpset":
+            return False
+        try:
+            modified = bool(step(self.model).modified)
+        except EdgeqError:
+            raise
+        except Exception as error:
+            if name not in OUTSIDE:
+                raise
+            raise _ToolFailed(f"it failed ({first_line(error)})") from error
+        self.changed |= {name} if modified else set()
+        return modified
+
+    def _until_settled(self) -> None:
+        for _ in range(MAX_ROUNDS):
+            modified = [self._run(step) for step in rounds(self.allowed.grow)]
+            if not any(modified):
+                return
+            self._run(InferShapes())
+
+
+class _ToolFailed(Exception):
+    """A tool of others raised an exception of its own."""
