@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import onnx
@@ -12,9 +13,10 @@ from edgeq.calibration.statistics_file import Statistics
 from edgeq.data.constant_values import constant_warnings
 from edgeq.data.dataset import Dataset
 from edgeq.data.doubts import data_warnings
-from edgeq.data.held_out import learning_part
+from edgeq.data.held_out import division_of
 from edgeq.data.input_scale import first_layer_gains
 from edgeq.data.open import open_dataset
+from edgeq.data.roles import Roles, roles_of
 from edgeq.errors import BadData
 from edgeq.graph.signature import input_specs, narrower
 from edgeq.integers.legality.refuse import refuse_float, refuse_illegal, refuse_search
@@ -26,6 +28,7 @@ from edgeq.progress import Clock, Progress, Silent
 from edgeq.proof.compare import CompareSettings, Comparison, compare_models
 from edgeq.proof.evidence import Evidence, prove_all
 from edgeq.proof.proof import Proof, prove_placement
+from edgeq.refine.judge import Judge
 from edgeq.refine.steps import decide, earlier_plan, take_statistics
 from edgeq.report.from_run import QuantizeRun, Verdict, build_report, gate_of
 from edgeq.report.quantized import Quantized as Quantized
@@ -63,10 +66,11 @@ def quantize(
     model: path, ModelProto or onnx_ir model. data: see open_dataset; may be left out when
     statistics or a plan are given (fidelity is then not measured). statistics: from calibrate with
     the same model, target and recipe. plan: repeats an earlier run byte for byte. validation: data
-    on which fidelity, floors and the candidates of effort "best" are measured; default: data. work:
-    folder for the journal of a search of effort "best"; the same call continues from it. prove: run
-    the result in onnxruntime and measure it. strict_data: warnings about the data are errors.
-    checkpoint: where fine-tuning keeps its state. Raises EdgeqError, but not for a missed floor.
+    on which steps, fidelity, floors and the candidates of effort "best" are measured; default: what
+    is held out of data (Recipe.hold_out). work: folder for the journal of a search of effort
+    "best"; the same call continues from it. prove: run the result in onnxruntime and measure it.
+    strict_data: warnings about the data are errors. checkpoint: where fine-tuning keeps its state.
+    Raises EdgeqError, but not for a missed floor.
     """
     recipe, target, progress, clock = recipe or Recipe(), _target(target), progress or Silent(), Clock()
     with clock.stage("prepare"):
@@ -76,38 +80,33 @@ def quantize(
         loaded, task = setup.loaded, setup.task
     data = {} if data is None and not input_specs(loaded.model) else data  # it runs without data
     dataset = None if data is None else setup.open(data, samples=recipe.samples)
-    validation_data = dataset if validation is None else setup.open(validation, "evaluation")
-    found = None
+    apart = None if validation is None else setup.open(validation, "evaluation")
+    roles = roles_of(dataset, apart, recipe, plan, None if statistics is None else statistics.held_out)
+    judge = None if roles.judging is None else Judge.of(loaded.model, roles.judging, target, progress)
+    decided = partial(decide, task, roles.division, statistics, clock, progress, judge)
     if plan is not None:
-        planned = earlier_plan(plan, task)
+        planned, found = earlier_plan(plan, task), None
     elif recipe.effort == "best":
-        refuse_search(target)
-        search_task = SearchTask(loaded, task, _needed(dataset), _needed(validation_data), None if work is None else Path(work))
-        planned, found = search(search_task, lambda: decide(task, dataset, statistics, clock, progress), clock, progress)
+        planned, found = search(_search_task(loaded, task, roles, work), decided, clock, progress)
     else:
-        planned = decide(task, _shown(dataset, statistics, recipe), statistics, clock, progress)
-    planned = fine_tuned(task, planned, dataset, clock, progress, checkpoint or Checkpoint())
+        planned, found = decided(), None
+    planned = fine_tuned(task, planned, roles.division, clock, progress, checkpoint or Checkpoint())
     if target.integer_only:
         refuse_float(planned.plan, target)
     with clock.stage("rewrite"):
         result = carried_out(setup, planned.plan)
-    notes = (*setup.prepared.notes, *(() if dataset is None else dataset.notes))
+    notes = (*setup.prepared.notes, *(() if dataset is None else dataset.notes), *_saw_all(roles, statistics, recipe))
     doubts = _doubts(dataset, task, planned.plan, strict_data)
     with clock.stage("prove"):
-        evidence = prove_all(loaded, task, planned, result, validation_data, progress) if prove else Evidence()
+        evidence = prove_all(loaded, task, planned, result, roles, judge.known if judge else None, progress) if prove else Evidence()
     take_integers(result, task)  # after the proof, which feeds floats
     shorten_provenance(result)  # after the proof, which reads all of it
     if target.integer_only:
         refuse_illegal(result, target)
     gate, missed = gate_of(evidence.comparison, recipe.floors)
     mark_gate(result, planned.plan.search.gate if gate == "none" and planned.plan.search is not None else gate)
-    run = QuantizeRun(setup, planned.plan, result, dataset, evidence, clock, found)
+    run = QuantizeRun(setup, planned.plan, result, roles, evidence, clock, found)
     return Quantized(result, planned.plan, build_report(run, Verdict(doubts, notes, gate, missed)), loaded.path)
-
-
-def _shown(data: Dataset | None, statistics: Statistics | None, recipe: Recipe) -> Dataset | None:
-    """The data for the steps before training: without the samples held out to judge training."""
-    return data if data is None or statistics is not None or not recipe.finetune.trains else learning_part(data)
 
 
 def calibrate(
@@ -123,11 +122,13 @@ def calibrate(
 ) -> Statistics:
     """Measure the values that a plan for this target needs, over samples start..stop-1 of the data.
 
-    The statistics of disjoint shards merge bit for bit.
+    Samples that the recipe holds out are left out, by their index in the whole data. The statistics
+    of disjoint shards merge bit for bit.
     """
     recipe, progress = recipe or Recipe(), progress or Silent()
     setup = set_up(_load(model), _target(target), recipe, shapes, data)
-    return take_statistics(setup.task, setup.open(data, samples=recipe.samples), progress, start=start, stop=stop)
+    division = division_of(setup.open(data, samples=recipe.samples), recipe)
+    return take_statistics(setup.task, division, progress, start=start, stop=stop)
 
 
 def prove(model: str | Path, float_model: ModelSource | None = None) -> Proof:
@@ -171,10 +172,20 @@ def _target(target: str | Target) -> Target:
     return target if isinstance(target, Target) else load_target(target)
 
 
-def _needed(data: Dataset | None) -> Dataset:
-    if data is None:
+def _search_task(loaded: Loaded, task: Task, roles: Roles, work: str | Path | None) -> SearchTask:
+    refuse_search(task.target)
+    if roles.division is None or roles.judging is None:
         raise BadData("A search measures candidates on data, and there is none.", "--data", "Give --data, or leave --effort best out.")
-    return data
+    return SearchTask(loaded, task, roles.division, roles.judging, roles.on, None if work is None else Path(work))
+
+
+def _saw_all(roles: Roles, statistics: Statistics | None, recipe: Recipe) -> tuple[str, ...]:
+    """A note where samples would be held out, but the statistics saw them."""
+    if statistics is None or roles.whole is None or roles.on != "calibration":
+        return ()
+    if division_of(roles.whole, recipe).held_out is None:
+        return ()
+    return ("No sample is held out: the statistics saw all samples. Calibrate again to have every fifth held out.",)
 
 
 def _doubts(dataset: Dataset | None, task: Task, plan: Plan, strict: bool) -> tuple[str, ...]:

@@ -12,7 +12,8 @@ from edgeq.proof.layer_fidelity import LayerFidelity
 from edgeq.proof.node_rows import ProvenNode
 from edgeq.proof.proof import Proof
 from edgeq.report.headline import fidelity_of
-from edgeq.report.report import DataInfo, Port, Report, Sizes, StepSqnr, Times
+from edgeq.report.judging import StepSqnr
+from edgeq.report.report import DataInfo, Port, Report, Sizes, Times
 from edgeq.schema.recipe import Recipe
 
 NODES = (

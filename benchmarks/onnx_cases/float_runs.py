@@ -85,7 +85,9 @@ def _varied_array(array: Array, rng: np.random.Generator) -> Array:
 def _alike(own: Sequence[Array | None], other: Sequence[Array | None]) -> bool:
     return all(
         (a is None and b is None)
-        or (a is not None and b is not None and a.shape == b.shape and (a.dtype.kind != "f" or np.isfinite(b).sum() >= np.isfinite(a).sum()))
+        or (
+            a is not None and b is not None and a.shape == b.shape and (a.dtype.kind != "f" or np.isfinite(b).sum() >= np.isfinite(a).sum())
+        )
         for a, b in zip(own, other, strict=True)
     )
 

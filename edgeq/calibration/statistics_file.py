@@ -1,10 +1,10 @@
 """The statistics of a whole model: merging of shards, and a compact, byte-deterministic file.
 
-The file is an .npz: header (JSON: format, hashes, names of the tensors in sorted order), index
-int64 [T, 5] (for each tensor: number of samples, nonfinite, exponent, first, number of bins), and
-the arrays of all tensors end to end: samples, sample_low, sample_high, counts. Reading trusts
-nothing: no pickle, sizes are bounded before memory is allocated, and every tensor must be one that
-an Observer could have made.
+The file is an .npz: header (JSON: format, hashes, which samples were held out, names of the tensors
+in sorted order), index int64 [T, 5] (for each tensor: number of samples, nonfinite, exponent,
+first, number of bins), and the arrays of all tensors end to end: samples, sample_low, sample_high,
+counts. Reading trusts nothing: no pickle, sizes are bounded before memory is allocated, and every
+tensor must be one that an Observer could have made.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import json
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from edgeq.calibration.histogram import BITS
 from edgeq.calibration.tensor_stats import TensorStats, flaw, pool
 from edgeq.errors import BadStatistics
 from edgeq.numerics.arrays import I64, AnyArray
+from edgeq.schema.hold_out import HoldOut
 
 _FORMAT = 1
 #: array in the file -> the dtypes that it may have; counts take the smallest that holds them
@@ -54,6 +56,8 @@ class Statistics:
     settings: str
     #: value name -> its statistics
     tensors: Mapping[str, TensorStats]
+    #: which samples of the data were left out; files that do not say saw all
+    held_out: HoldOut = "none"
 
     @property
     def samples(self) -> I64:
@@ -118,20 +122,23 @@ def merge_statistics(parts: Sequence[Statistics]) -> Statistics:
     for kind in ("model", "data", "settings"):
         if len({getattr(part, kind) for part in parts}) > 1:
             raise BadStatistics(f"The statistics differ in their {kind}.", kind, "Merge only shards of one calibration.")
+    if len({part.held_out for part in parts}) > 1:
+        what = "Some of the statistics left every fifth sample out, others saw all."
+        raise BadStatistics(what, "held_out", "Calibrate all shards with --no-hold-out, or all without it.")
     seen, times = np.unique(np.concatenate([part.samples for part in parts]), return_counts=True)
     if (times > 1).any():
         where = f"sample {int(seen[times > 1][0])}"
         raise BadStatistics("Some samples are in more than one of the statistics.", where, "Merge shards with disjoint sample ranges.")
     names = sorted({name for part in parts for name in part.tensors})
     tensors = {name: pool([part.tensors[name] for part in parts if name in part.tensors]) for name in names}
-    return Statistics(parts[0].model, parts[0].data, parts[0].settings, tensors)
+    return replace(parts[0], tensors=tensors)
 
 
 def _arrays(statistics: Statistics) -> dict[str, AnyArray]:
     names = sorted(statistics.tensors)
     tensors = [statistics.tensors[name] for name in names]
     header = {"format": _FORMAT, "bits": BITS, "model": statistics.model, "data": statistics.data, "settings": statistics.settings}
-    text = json.dumps({**header, "tensors": names}, ensure_ascii=True, separators=(",", ":"))
+    text = json.dumps({**header, "held_out": statistics.held_out, "tensors": names}, ensure_ascii=True, separators=(",", ":"))
     index = [(t.samples.size, t.nonfinite, t.exponent, t.first, t.counts.size) for t in tensors]
     counts = np.concatenate([np.zeros(0, np.int64), *(t.counts for t in tensors)])
     smallest = np.min_scalar_type(int(counts.max(initial=0)))
@@ -169,7 +176,9 @@ def _assembled(arrays: Mapping[str, AnyArray]) -> Statistics:
     if (header["format"], header["bits"]) != (_FORMAT, BITS):
         raise ValueError(f"format {header['format']!r} of another edgeq")
     names, hashes = header["tensors"], (header["model"], header["data"], header["settings"])
-    index = arrays["index"].tolist()
+    index, held_out = arrays["index"].tolist(), header.get("held_out", "none")
+    if held_out not in get_args(HoldOut):
+        raise ValueError(f"unknown samples held out: {held_out!r}")
     if not all(isinstance(text, str) for text in (*names, *hashes)) or names != sorted(set(names)) or len(names) != len(index):
         raise ValueError("the header does not fit the index")
     if any(row[0] < 0 or row[4] < 0 for row in index):
@@ -188,4 +197,4 @@ def _assembled(arrays: Mapping[str, AnyArray]) -> Statistics:
         if problem:
             raise ValueError(f"{problem} of tensor {name!r}")
         tensors[name], at, bin_at = stats, at + seen, bin_at + bins
-    return Statistics(*hashes, tensors)
+    return Statistics(*hashes, tensors, held_out)

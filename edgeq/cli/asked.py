@@ -120,6 +120,8 @@ def asked_from(options: SharedOptions) -> Asked:
     words = asdict(options)
     settings: dict[str, object] = {**given({key: words[key] for key in _RECIPE})}
     settings["floors"] = given({key: words[key] for key in _FLOORS})
+    if options.no_hold_out:
+        settings["hold_out"] = False
     settings["preprocessing"] = preprocessing_from(options.scale, options.mean, options.std)
     recipe = recipe_from(options.recipe, settings)
     _check_search(recipe, options)

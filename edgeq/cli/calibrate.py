@@ -34,7 +34,9 @@ Range = Annotated[
 ]
 
 
-@offers("data merge target recipe keep_float tie samples part shape split_outputs inputs_as scale mean std max_bytes", writes=True)
+@offers(
+    "data merge target recipe keep_float tie samples no_hold_out part shape split_outputs inputs_as scale mean std max_bytes", writes=True
+)
 def calibrate(
     asked: Asked,
     source: Annotated[list[Path], typer.Argument(metavar="MODEL", help="The float ONNX model; with --merge: the statistics files.")],
@@ -77,6 +79,7 @@ def _facts(found: Statistics, out: Path) -> dict[str, str | int]:
     return {
         "file": str(out),
         "samples": len(found.samples),
+        "held_out": found.held_out,
         "tensors": len(found.tensors),
         "hash": found.hash,
         "model": found.model,
@@ -88,4 +91,5 @@ def _facts(found: Statistics, out: Path) -> dict[str, str | int]:
 def _text(found: Statistics, out: Path) -> RenderableType:
     from rich.text import Text
 
-    return Text(f"wrote {out}: {len(found.tensors)} tensors, {len(found.samples)} samples, sha256 {found.hash[:12]}")
+    held = ", every fifth held out" if found.held_out == "every_fifth" else ""
+    return Text(f"wrote {out}: {len(found.tensors)} tensors, {len(found.samples)} samples{held}, sha256 {found.hash[:12]}")

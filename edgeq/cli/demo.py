@@ -63,6 +63,5 @@ def _judge(made: Quantized, progress: Progress) -> Report:
 
     original = load_model(shipped_model(SET)).model
     data = open_dataset(SET, input_specs(original), split="evaluation")
-    return with_comparison(
-        made.report, compare_models(original, made.model, data, CompareSettings(batch=64, layers=True), progress=progress)
-    )
+    found = compare_models(original, made.model, data, CompareSettings(batch=64, layers=True), progress=progress)
+    return with_comparison(made.report, found, f"the evaluation split of {SET}")

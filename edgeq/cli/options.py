@@ -53,6 +53,10 @@ Data = Annotated[str, _DATA]
 #: --data for commands that accept something else instead, such as statistics or a plan
 MaybeData = Annotated[str | None, _DATA]
 Samples = Annotated[int | None, _data("--samples", metavar="N", min=1, help="Use the first N samples. Default: all.")]
+NoHoldOut = Annotated[
+    bool,
+    _data("--no-hold-out", help="Calibrate with all samples. Default: of 20 or more, every fifth judges and is not calibrated with."),
+]
 BatchSize = Annotated[int | None, _data("--batch", metavar="B", min=1, help="Samples per step. Changes speed and memory, not the result.")]
 Threads = Annotated[int, _floors("--threads", metavar="N", min=0, help="Threads of the runtime. 0: the runtime chooses.")]
 RecipeFile = Annotated[Path | None, typer.Option("--recipe", metavar="FILE", help="A recipe.toml, as edgeq init writes it.")]
@@ -144,6 +148,7 @@ class SharedOptions:
     keep_float: KeepFloat = None
     tie: Tie = None
     samples: Samples = None
+    no_hold_out: NoHoldOut = False
     batch: BatchSize = None
     shape: Shapes = None
     seed: Seed = None

@@ -97,10 +97,7 @@ class Dataset:
         if batch < 1:
             raise ValueError(f"batch {batch} is below 1")
         end = self.count if stop is None else stop
-        step = self.fixed_batch or 1
-        if not 0 <= start <= end <= self.count or start % step or end % step:
-            fix = f"Choose 0 <= start <= stop <= {self.count}" + (f", both multiples of {step}, the model's batch." if step > 1 else ".")
-            raise BadData(f"The samples {start}..{end} are not in the data.", self.name, fix)
+        self.check_range(start, end)
         size = self.fixed_batch or batch
         held: list[Feeds] = []
         for index, feeds in enumerate(self._samples(start, end), start):
@@ -110,6 +107,13 @@ class Dataset:
             held.append(feeds)
         if held:
             yield _join(held, end)
+
+    def check_range(self, start: int, end: int) -> None:
+        """Raise BadData when start..end-1 is no range of samples, or divides a fixed batch."""
+        step = self.fixed_batch or 1
+        if not 0 <= start <= end <= self.count or start % step or end % step:
+            fix = f"Choose 0 <= start <= stop <= {self.count}" + (f", both multiples of {step}, the model's batch." if step > 1 else ".")
+            raise BadData(f"The samples {start}..{end} are not in the data.", self.name, fix)
 
     def _joins(self, first: Feeds, feeds: Feeds, index: int) -> bool:
         same = all(first[name].shape == array.shape for name, array in feeds.items())

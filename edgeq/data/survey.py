@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +32,9 @@ class Survey:
     high: F64
     #: [samples]: whether every input with several elements has the same value in all of them
     constant: Mask
+    #: the survey of the data that this is a part of, and the indices there: what a pass over the
+    #: part sees is recorded there, too
+    whole: tuple[Survey, tuple[int, ...]] | None = None
 
     @classmethod
     def empty(cls, count: int, names: tuple[str, ...]) -> Survey:
@@ -39,6 +42,12 @@ class Survey:
         limits = (count, len(names))
         digests = np.zeros((count, 32), np.uint8)
         return cls(names, np.zeros(count, np.bool_), digests, np.zeros(limits), np.zeros(limits), np.zeros(count, np.bool_))
+
+    def part(self, kept: Sequence[int]) -> Survey:
+        """The survey of some of the samples, by their indices, with what has been seen of them."""
+        rows = list(kept)
+        seen = (self.seen[rows], self.digests[rows], self.low[rows], self.high[rows], self.constant[rows])
+        return Survey(self.names, *seen, whole=(self, tuple(kept)))
 
     def record(self, index: int, feeds: Mapping[str, AnyArray]) -> None:
         """Record one sample; recording it again changes nothing."""
@@ -59,6 +68,15 @@ class Survey:
             elif array.size:
                 digest.update(array.astype(array.dtype.newbyteorder("<"), copy=False).reshape(-1).view(np.uint8).data)
         self.digests[index] = np.frombuffer(digest.digest(), np.uint8)
+        self.seen[index] = True
+        if self.whole is not None:
+            survey, kept = self.whole
+            survey._take(kept[index], self, index)
+
+    def _take(self, index: int, part: Survey, row: int) -> None:
+        """Record the sample that a part has seen as its own sample `row`."""
+        for mine, theirs in ((self.low, part.low), (self.high, part.high), (self.digests, part.digests), (self.constant, part.constant)):
+            mine[index] = theirs[row]
         self.seen[index] = True
 
     def unseen(self) -> Iterator[tuple[int, int]]:

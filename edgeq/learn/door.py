@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from edgeq.data.dataset import Dataset
-from edgeq.data.held_out import learning_part
+from edgeq.data.held_out import Division, learning_part
 from edgeq.errors import BadData, MissingExtra
 from edgeq.progress import Clock, Progress
 from edgeq.refine.draft import Draft
-from edgeq.schema.task import Planned, Task
+from edgeq.schema.task import Planned, Step, Task
 
 RECONSTRUCTION, STEP = "reconstruction", "fine-tuning"
 
@@ -33,7 +32,7 @@ def require_torch() -> None:
         raise MissingExtra("Fine-tuning needs torch, which is not installed.", "finetune", fix)
 
 
-def fine_tuned(task: Task, planned: Planned, data: Dataset | None, clock: Clock, progress: Progress, checkpoint: Checkpoint) -> Planned:
+def fine_tuned(task: Task, planned: Planned, data: Division | None, clock: Clock, progress: Progress, checkpoint: Checkpoint) -> Planned:
     """The plan after reconstruction and fine-tuning, as far as the recipe requests them.
 
     Each of the two adds an entry to the steps of the result. Raises MissingExtra, BadData, and what
@@ -48,13 +47,13 @@ def fine_tuned(task: Task, planned: Planned, data: Dataset | None, clock: Clock,
     from edgeq.learn.training.reconstruct import reconstruct
 
     plan, tuning = planned.plan, task.recipe.finetune
-    steps = planned.steps or (("the plan", plan),)
+    steps = planned.steps or (Step("the plan", plan),)
     if tuning.reconstruct != "none":
         with clock.stage("finetune"):
-            plan = reconstruct(Draft.of(task, plan), learning_part(data) if tuning.trains else data, progress)
-        steps = (*steps, (RECONSTRUCTION, plan))
+            plan = reconstruct(Draft.of(task, plan), learning_part(data.whole) if tuning.trains else data.fitted, progress)
+        steps = (*steps, Step(RECONSTRUCTION, plan))
     if tuning.trains:
         with clock.stage("finetune"):
-            plan = fine_tune(Draft.of(task, plan), data, progress, keep=checkpoint.keep, resume=checkpoint.resume)
-        steps = (*steps, (STEP, plan))
+            plan = fine_tune(Draft.of(task, plan), data.whole, progress, keep=checkpoint.keep, resume=checkpoint.resume)
+        steps = (*steps, Step(STEP, plan))
     return Planned(plan, plan, steps)

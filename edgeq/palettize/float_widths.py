@@ -42,16 +42,17 @@ def fine_tune_float_widths(task: WidthsTask, widths: Sequence[int], progress: Pr
     Raises BadData for floors that the data cannot show.
     """
     require_torch()
-    seen = task.calibration_set()
-    validation = task.validation_set() or seen
-    floored = task.recipe.with_floors(floors_of(task.recipe.floors, validation))
+    data = task.roles()
+    assert data.division is not None and data.judging is not None
+    whole, seen, judging = data.division.whole, data.division.fitted, data.judging
+    floored = task.recipe.with_floors(floors_of(task.recipe.floors, judging))
 
     def made(recipe: Recipe, tune: Tune | None = None) -> FloatMade:
         stored = palettize(task.loaded, recipe.codebook, seen, progress, seed=recipe.seed, tune=tune)
-        found = compare_models(task.loaded.model, stored.model, validation, CompareSettings(batch=recipe.batch), progress=progress)
+        found = compare_models(task.loaded.model, stored.model, judging, CompareSettings(batch=recipe.batch), progress=progress)
         return FloatMade(stored.model, ir.to_proto(stored.model).ByteSize(), found, check_floors(found, recipe.floors))
 
     def trained(recipe: Recipe, bits: int, _: FloatMade) -> FloatMade:
-        return made(recipe, tuned_tables(task.loaded.hash, seen, recipe, progress, task.checkpoint_of(bits)))
+        return made(recipe, tuned_tables(task.loaded.hash, whole, recipe, progress, task.checkpoint_of(bits)))
 
     yield from each_width(widths, floored, made, trained)

@@ -27,7 +27,9 @@ def fine_tune_widths(
     """
     require_torch()
     floored = task.recipe.with_floors(floors_of(task.recipe.floors, task.validation_set() or task.calibration_set()))
-    statistics = calibrate(task.loaded, task.data, target=target, recipe=floored, shapes=task.shapes, progress=progress)
+    # as quantize would without training; where other data judges, all samples calibrate
+    first = floored.with_finetune(FineTuneWish()).with_hold_out(floored.hold_out and task.validation is None)
+    statistics = calibrate(task.loaded, task.data, target=target, recipe=first, shapes=task.shapes, progress=progress)
 
     def plain(recipe: Recipe) -> Quantized:
         untrained = recipe.with_finetune(FineTuneWish())

@@ -13,6 +13,7 @@ from typing import Generic, Protocol, TypeVar
 from edgeq.calibration.independence import fed_rightly
 from edgeq.data.dataset import Dataset
 from edgeq.data.open import open_dataset
+from edgeq.data.roles import Roles, roles_of
 from edgeq.errors import BadData
 from edgeq.graph.signature import input_specs
 from edgeq.io.load import Loaded
@@ -94,6 +95,10 @@ class WidthsTask:
         floats = self.loaded.model
         data = open_dataset(self.validation, input_specs(floats), split="evaluation", shapes=self.shapes, float_model=floats)
         return fed_rightly(data, floats)
+
+    def roles(self) -> Roles:
+        """Which samples are calibrated and trained with, and which judge. Raises BadData."""
+        return roles_of(self.calibration_set(), self.validation_set(), self.recipe, None, None)
 
     def checkpoint_of(self, bits: int) -> Checkpoint:
         """Where the training of one width keeps its state."""

@@ -22,6 +22,7 @@ from edgeq.planning.softmax_limits import limiting_values
 from edgeq.planning.stored_weights import stored_weights
 from edgeq.planning.unknown_ranges import constant_values, unknown_ranges
 from edgeq.planning.weights import constant_grids
+from edgeq.schema.hold_out import HoldOut
 from edgeq.schema.plan import NodePlan, Plan
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.shared import SharedGrid
@@ -39,6 +40,8 @@ class MadeFrom:
     data: str
     #: what decides which values are observed (Task.settings)
     settings: str
+    #: which samples of the data were left out
+    held_out: HoldOut = "none"
 
 
 def values_to_observe(model: ir.Model, target: Target, recipe: Recipe) -> tuple[str, ...]:
@@ -65,7 +68,7 @@ def make_plan(model: ir.Model, statistics: Mapping[str, TensorStats], target: Ta
     groups = replace(groups, nodes={**groups.nodes, **{str(node.name): embedding_place(node) for node in tables}})
     places = {str(node.name): _node_plan(node, groups) for node in nodes(model) if node.name in groups.nodes}
     return Plan(
-        model=origin.model, data=origin.data, settings=origin.settings, target=target.name, recipe=recipe.hash,
+        model=origin.model, data=origin.data, held_out=origin.held_out, settings=origin.settings, target=target.name, recipe=recipe.hash,
         opset=recipe.opset, nodes=places, grids=grids, weights=weights, shared=dict(shared),
         split_outputs=recipe.split_outputs,
         constants=constant_values(statistics, fixed_ranges(model, target)),

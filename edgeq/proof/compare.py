@@ -11,12 +11,12 @@ from pathlib import Path
 
 import onnx_ir as ir
 
+from edgeq.calibration.known_outputs import KnownOutputs
+from edgeq.calibration.part_labels import PartLabels
 from edgeq.errors import BadData, BadModel
+from edgeq.numerics.output_fidelity import OutputFidelity, OutputSums, Weakest, by_weakness, judged, weakest_of
 from edgeq.progress import Progress, Silent
-from edgeq.proof.known_outputs import KnownOutputs
 from edgeq.proof.layer_fidelity import LayerFidelity, LayerProbe
-from edgeq.proof.output_fidelity import OutputFidelity, OutputSums, Weakest, by_weakness, judged, weakest_of
-from edgeq.proof.part_labels import PartLabels
 from edgeq.proof.task_accuracy import Accuracy, Samples, TaskSums
 from edgeq.runtimes.ort import Optimize, open_session
 from edgeq.schema.recipe import Floors
@@ -86,14 +86,14 @@ def compare_models(
 ) -> Comparison:
     """Run both models over the data and compare their outputs.
 
-    settings: default CompareSettings(). known: outputs of the float model on this data from earlier
-    comparisons. Raises BadModel when the outputs differ in name, number or shape, BadData when
-    there are no samples or the labels do not fit, ValueError when layers are asked for and a model
-    is a path.
+    settings: default CompareSettings(). known: the float model with its outputs on this data from
+    earlier comparisons. Raises BadModel when the outputs differ in name, number or shape, BadData
+    when there are no samples or the labels do not fit, ValueError when layers are asked for and a
+    model is a path.
     """
     settings, progress = settings or CompareSettings(), progress or Silent()
     threads = settings.threads
-    first = open_session(float_model, threads=threads)
+    first = open_session(float_model, threads=threads) if known is None else known.session
     second = open_session(int8_model, threads=threads, optimize=settings.optimize)
     if first.outputs != second.outputs:
         raise BadModel(
@@ -106,7 +106,7 @@ def compare_models(
     samples = 0
     progress.start(settings.title, dataset.count)
     for piece in dataset.batches(settings.batch):
-        reference = first.run(piece.feeds) if known is None else known.of(first, piece)
+        reference = first.run(piece.feeds) if known is None else known.of(piece)
         other = second.run(piece.feeds)
         labels = {} if parts is None else parts.of(piece.feeds)
         alike = [one.add(f, q, labels.get(one.name)) for one, f, q in zip(sums, reference, other, strict=True)]

@@ -15,8 +15,8 @@ import onnx_ir as ir
 from edgeq.data.dataset import Dataset
 from edgeq.integers.graph import Operand
 from edgeq.numerics.arrays import AnyArray
+from edgeq.numerics.fidelity import Agreement, ErrorSums
 from edgeq.progress import Progress, Silent
-from edgeq.proof.fidelity import Agreement, ErrorSums
 from edgeq.runtimes.ort import open_session
 from edgeq.runtimes.protocol import OpenedModel, Port
 from edgeq.schema.pixels import PixelMap

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 import onnx_ir as ir
 
-from edgeq.data.dataset import Dataset
+from edgeq.calibration.known_outputs import KnownOutputs
+from edgeq.data.roles import Roles
 from edgeq.io.load import Loaded
 from edgeq.progress import Progress
 from edgeq.proof.compare import CompareSettings, Comparison, compare_models
@@ -14,7 +15,7 @@ from edgeq.proof.latency import Latency, Timing, measure_latency
 from edgeq.proof.proof import Proof, prove_placement
 from edgeq.rewrite.pipeline import rewrite
 from edgeq.runtimes.ort import Optimize
-from edgeq.schema.task import Planned, Task
+from edgeq.schema.task import Planned, Step, Task
 
 #: seconds for timing both models, enough for a steady median of an edge model
 TIMING_S = 2.0
@@ -30,15 +31,22 @@ class Evidence:
     comparison: Comparison | None = None
     #: how long both models take
     latency: Latency | None = None
-    #: name of each step of the decision, and the SQNR of the weakest output after it, in dB
-    steps: tuple[tuple[str, float], ...] = ()
+    #: the steps of the decision, all of them measured
+    steps: tuple[Step, ...] = ()
+    #: how far the result is from float on the samples that it was fitted to; None: these judge it,
+    #: or there are none
+    calibration: Comparison | None = None
 
 
-def prove_all(loaded: Loaded, task: Task, planned: Planned, result: ir.Model, dataset: Dataset | None, progress: Progress) -> Evidence:
-    """Prove the placement; with data, also measure fidelity after each step and latency.
+def prove_all(
+    loaded: Loaded, task: Task, planned: Planned, result: ir.Model, data: Roles, known: KnownOutputs | None, progress: Progress
+) -> Evidence:
+    """Prove the placement; with data, also measure fidelity and latency, and steps not judged yet.
 
-    When the target belongs to another runtime, onnxruntime only computes the fidelity, without
-    fused kernels; `edgeq prove --runtime` asks the runtime itself.
+    known: the float model, on one thread, with its outputs for the samples that judge; the result
+    runs on them as each step did: one by one. When the target belongs to another runtime,
+    onnxruntime only computes the fidelity, without fused kernels; `edgeq prove --runtime` asks the
+    runtime itself.
     """
     own = task.target.runtime == "onnxruntime"
     optimize: Optimize = "all" if own else "off"
@@ -46,20 +54,25 @@ def prove_all(loaded: Loaded, task: Task, planned: Planned, result: ir.Model, da
     if own:
         progress.start("read back what runs", None)
         placement = prove_placement(result, loaded.model)
-    if dataset is None:
+    if data.judging is None:
         return Evidence(placement)
-    settings = CompareSettings(batch=task.recipe.batch, optimize=optimize, title="compare the result with float")
-    comparison = compare_models(loaded.model, result, dataset, settings, progress=progress)
+    settings = CompareSettings(batch=1, threads=1, optimize=optimize, title="compare the result with float")
+    comparison = compare_models(loaded.model, result, data.judging, settings, known=known, progress=progress)
     steps = []
-    for name, plan in planned.steps[:-1]:
-        earlier = rewrite(task.model, plan, task.target)
-        titled = replace(settings, title=f"compare the model after {name} with float")
-        between = compare_models(loaded.model, earlier, dataset, titled, progress=progress)
-        steps.append((name, between.weakest.sqnr_db))
-    steps.extend((name, comparison.weakest.sqnr_db) for name, _ in planned.steps[-1:])
+    for step in planned.steps:
+        found = comparison if step.plan is planned.plan else None
+        if found is None and step.sqnr_db is None:
+            titled = replace(settings, title=f"compare the model after {step.name} with float")
+            earlier = rewrite(task.model, step.plan, task.target)
+            found = compare_models(loaded.model, earlier, data.judging, titled, known=known, progress=progress)
+        steps.append(step if found is None else replace(step, sqnr_db=found.weakest.sqnr_db))
+    calibration = None
+    if data.apart is not None:
+        titled = CompareSettings(batch=task.recipe.batch, optimize=optimize, title="compare on the calibration samples")
+        calibration = compare_models(loaded.model, result, data.apart, titled, progress=progress)
+    evidence = Evidence(placement, comparison, None, tuple(steps), calibration)
     if not own:
-        return Evidence(None, comparison, None, tuple(steps))
+        return evidence
     progress.start("time", None)
-    feeds = next(iter(dataset.batches(1, 0, dataset.fixed_batch or 1))).feeds
-    latency = measure_latency(loaded.model, result, feeds, timing=Timing(budget_s=TIMING_S))
-    return Evidence(placement, comparison, latency, tuple(steps))
+    feeds = next(iter(data.judging.batches(1, 0, data.judging.fixed_batch or 1))).feeds
+    return replace(evidence, latency=measure_latency(loaded.model, result, feeds, timing=Timing(budget_s=TIMING_S)))

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from edgeq.numerics.output_fidelity import OutputFidelity, weakest_of
 from edgeq.proof.compare import Comparison
-from edgeq.proof.output_fidelity import OutputFidelity, weakest_of
 from edgeq.schema.shared import SharedGrid, SharedPart
 
 #: number of parts of a shared grid that are named

@@ -15,7 +15,7 @@ import onnx_ir as ir
 from edgeq.graph.expose import expose
 from edgeq.graph.read import is_op, nodes, values
 from edgeq.numerics.arrays import F64, AnyArray
-from edgeq.proof.fidelity import ErrorSums
+from edgeq.numerics.fidelity import ErrorSums
 from edgeq.runtimes.ort import Session, open_session
 from edgeq.schema.origins import read_exponents
 from edgeq.schema.scaling import factors_of

@@ -11,10 +11,10 @@ from typing import Literal, Protocol
 
 import numpy as np
 
+from edgeq.calibration.known_outputs import Feed
 from edgeq.errors import BadData
 from edgeq.numerics.arrays import AnyArray, Ints
-from edgeq.proof.fidelity import looks_like_scores
-from edgeq.proof.known_outputs import Feed
+from edgeq.numerics.fidelity import looks_like_scores
 
 #: top1: share of samples whose arg-max is the label. mse: mean squared difference between the first
 #: output and the first input (autoencoders).

@@ -2,26 +2,59 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import onnx_ir as ir
+
 from edgeq.data.dataset import Dataset
-from edgeq.progress import Clock, Progress
+from edgeq.progress import Progress
 from edgeq.refine.bias_correction import correct_biases
 from edgeq.refine.draft import Draft
+from edgeq.refine.gate import Gate
 from edgeq.refine.round_apart import moments_of, round_apart
 from edgeq.refine.round_in_sequence import fit_in_sequence, held_samples, in_sequence
+from edgeq.refine.weighted import Weighted
+from edgeq.schema.plan import Plan
 from edgeq.schema.task import Planned
 
+#: name of the step that rounds each layer by itself
+APART = "data-aware rounding"
 
-def round_weights(draft: Draft, data: Dataset, clock: Clock, progress: Progress) -> Planned:
-    """The draft's plan with rounded weights and corrected biases, and the steps towards it."""
+
+def round_weights(draft: Draft, data: Dataset, gate: Gate, progress: Progress) -> Planned:
+    """The draft's plan with rounded weights and corrected biases, as far as the gate takes them.
+
+    Weights that in sequence would be worse than rounded to nearest are rounded each apart.
+    """
     late = in_sequence(draft.model, draft.layers) if draft.task.recipe.rounds_in_sequence and held_samples(draft.model, data) else ()
-    early = tuple(one for one in draft.layers if one not in late)
-    with clock.stage("calibrate"):
-        moments = moments_of(draft, early, data, progress) if early else {}
-    with clock.stage("plan"):
+    if late:
+        early = draft.with_plan(_apart(draft, tuple(one for one in draft.layers if one not in late), data, gate, progress))
+        with gate.clock.stage("plan"):
+            fitted = fit_in_sequence(early, late, {}, draft.emulated, data, progress)
+        if gate.takes("rounding in sequence", fitted.plan):
+            return Planned(fitted.plan, fitted.draft, tuple(gate.steps))
+    rounded = _apart(draft, draft.layers, data, gate, progress)
+    if gate.takes(APART, rounded):
+        return with_biases(draft.with_plan(rounded), data, gate, progress)
+    doubted = gate.doubts
+    planned = with_biases(draft, data, gate, progress)
+    return gate.again(APART, with_biases(draft.with_plan(rounded), data, gate.opened(), progress), planned) if doubted else planned
+
+
+def with_biases(draft: Draft, data: Dataset, gate: Gate, progress: Progress, emulate: Callable[[Plan], ir.Model] | None = None) -> Planned:
+    """The draft's plan with corrected biases, if the gate takes them.
+
+    emulate: returns the integer model of a plan; None: the draft's.
+    """
+    with gate.clock.stage("plan"):
+        corrected = correct_biases(draft, draft.layers, emulate or draft.emulated, data, progress)
+    plan = corrected if gate.takes("bias correction", corrected) else draft.plan
+    return Planned(plan, draft.plan, tuple(gate.steps))
+
+
+def _apart(draft: Draft, layers: tuple[Weighted, ...], data: Dataset, gate: Gate, progress: Progress) -> Plan:
+    with gate.clock.stage("calibrate"):
+        moments = moments_of(draft, layers, data, progress) if layers else {}
+    with gate.clock.stage("plan"):
         progress.start("round weights", None)
-        rounded = draft.with_plan(round_apart(draft, early, moments))
-        if late:
-            fitted = fit_in_sequence(rounded, late, {}, draft.emulated, data, progress)
-            return Planned(fitted.plan, fitted.draft, (("rounding in sequence", fitted.plan),))
-        corrected = correct_biases(rounded, draft.layers, draft.emulated, data, progress)
-        return Planned(corrected, rounded.plan, (("data-aware rounding", rounded.plan), ("bias correction", corrected)))
+        return round_apart(draft, layers, moments)

@@ -1,9 +1,12 @@
-"""From a prepared model and data to a plan: measure, plan, measure for rounding, and refine."""
+"""From a prepared model and data to a plan: measure, plan, measure for rounding, and refine.
+
+Each step of the refinement is kept only where it does not lower the SQNR on the samples that judge.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import onnx_ir as ir
 
@@ -12,6 +15,7 @@ from edgeq.calibration.observe import observe
 from edgeq.calibration.statistics_file import Statistics
 from edgeq.calibration.tensor_stats import TensorStats
 from edgeq.data.dataset import Dataset
+from edgeq.data.held_out import Division
 from edgeq.errors import BadData, BadPlan, BadStatistics
 from edgeq.graph.channels.classes import channel_classes
 from edgeq.passes.quantize.equalize import Equalize
@@ -21,27 +25,38 @@ from edgeq.progress import Clock, Progress
 from edgeq.refine.codebooks.steps import FileSizes, plan_codebooks, unmeasured_codebooks
 from edgeq.refine.draft import Draft
 from edgeq.refine.equalization import equalizing_exponents, values_to_measure
+from edgeq.refine.gate import Gate
 from edgeq.refine.input_grids.choice import choose_inputs
+from edgeq.refine.judge import Judge
 from edgeq.refine.reader_ranges import choose_reader_ranges
 from edgeq.refine.round_weights import round_weights
 from edgeq.rewrite.pipeline import rewrite
 from edgeq.schema.plan import Plan
 from edgeq.schema.scaling import factors_of
-from edgeq.schema.task import Planned, Task
+from edgeq.schema.task import Planned, Step, Task
 
 
-def take_statistics(task: Task, data: Dataset, progress: Progress, *, start: int = 0, stop: int | None = None) -> Statistics:
-    """Measure the statistics of every value that a plan for the task needs."""
+def take_statistics(task: Task, data: Division, progress: Progress, *, start: int = 0, stop: int | None = None) -> Statistics:
+    """Measure the statistics of every value that a plan for the task needs.
+
+    start, stop: a range of samples of the whole data, of which those held out are left out. Raises
+    BadData for a range that is not in the data.
+    """
     wanted = values_to_observe(task.model, task.target, task.recipe)
-    tensors = observe(task.model, wanted, data, start=start, stop=stop, progress=progress)
-    return Statistics(task.model_hash, data.hash, task.settings, tensors)
+    first, last = data.fitted_range(start, stop)
+    seen = observe(task.model, wanted, data.fitted, start=first, stop=last, progress=progress)
+    tensors = {name: replace(stats, samples=data.indices[stats.samples]) for name, stats in seen.items()}
+    return Statistics(task.model_hash, data.whole.hash, task.settings, tensors, data.rule)
 
 
-def decide(task: Task, data: Dataset | None, known: Statistics | None, clock: Clock, progress: Progress) -> Planned:
+def decide(
+    task: Task, data: Division | None, known: Statistics | None, clock: Clock, progress: Progress, judge: Judge | None = None
+) -> Planned:
     """Plan with data, with statistics of an earlier run, or with both.
 
-    Without data, weights are rounded to nearest. Raises BadData if there is neither, BadStatistics
-    if the statistics do not belong to the task or the data.
+    Without data, weights are rounded to nearest. judge: decides which steps are kept; None: all
+    are. Raises BadData if there is neither data nor statistics, BadStatistics if the statistics do
+    not belong to the task or the data.
     """
     if data is None and known is None:
         raise BadData("There is no data to calibrate with.", "--data", "Give data, statistics (--stats) or a plan (--plan).")
@@ -51,66 +66,94 @@ def decide(task: Task, data: Dataset | None, known: Statistics | None, clock: Cl
         statistics = known if known is not None or data is None else take_statistics(task, data, progress)
     assert statistics is not None
     with clock.stage("plan"):
-        origin = MadeFrom(task.model_hash, statistics.data if data is None else data.hash, task.settings)
+        origin = MadeFrom(task.model_hash, statistics.data, task.settings, statistics.held_out)
         plan = make_plan(task.model, statistics.tensors, task.target, task.recipe, origin)
         shapes = {name: tuple(sizes) for name, sizes in sorted(task.shapes.items())}
         plan = plan.with_inputs(shapes, task.pixels)
-    first = (f"ranges ({task.recipe.rule})", plan)
     draft = Draft(task, task.model, plan)
+    gate = Gate(Step(f"ranges ({task.recipe.rule})", plan), judge, draft.emulated, clock)
     if data is not None and task.recipe.effort != "fast":
-        planned = _refined(draft, data, statistics.tensors, clock, progress)
-    elif task.recipe.codebook.wanted:  # without second moments, all inputs of a layer count alike
-        planned = unmeasured_codebooks(draft, data, _files(task), progress)
-    else:
-        planned = Planned(plan, plan)
-    return replace(planned, steps=(first, *planned.steps))
+        return _refined(_Refining(draft, statistics.tensors), data.fitted, gate, progress)
+    if task.recipe.codebook.wanted:  # without second moments, all inputs of a layer count alike
+        return unmeasured_codebooks(draft, None if data is None else data.fitted, _files(task), gate, progress)
+    return Planned(plan, plan, tuple(gate.steps))
 
 
-def _refined(draft: Draft, data: Dataset, statistics: Mapping[str, TensorStats], clock: Clock, progress: Progress) -> Planned:
-    """The closed-form steps: equalize, choose input grids, round with data, correct biases.
+@dataclass(frozen=True, eq=False)
+class _Refining:
+    """A draft on its way, with the statistics of its model."""
 
-    Only the steps that changed something are listed in the result.
+    draft: Draft
+    statistics: Mapping[str, TensorStats]
+
+
+#: a step before rounding: its name, and what it makes of a draft
+_Change = tuple[str, Callable[[_Refining], _Refining]]
+
+
+def _refined(start: _Refining, data: Dataset, gate: Gate, progress: Progress) -> Planned:
+    """The closed-form steps: equalize, choose input grids, round with data, correct biases."""
+    task = start.draft.task
+
+    def equalize(one: _Refining) -> _Refining:
+        return _equalize(one, data, progress)
+
+    def choose_grids(one: _Refining) -> _Refining:
+        chosen = choose_inputs(one.draft, one.statistics, data, progress)
+        return replace(one, draft=Draft(task, migrated(one.draft.model, chosen.factors), chosen)) if chosen is not one.draft.plan else one
+
+    def choose_ranges(one: _Refining) -> _Refining:
+        return replace(one, draft=one.draft.with_plan(choose_reader_ranges(one.draft, data, progress)))
+
+    def finish(one: Draft, gate: Gate) -> Planned:
+        if task.recipe.codebook.wanted:
+            return plan_codebooks(one, data, _files(task), gate, progress)
+        return round_weights(one, data, gate, progress)
+
+    grids: list[_Change] = [("input grids by output error", choose_grids)] if task.recipe.input_grids == "by_output" else []
+    return _through([("equalization", equalize), *grids, ("ranges by their readers", choose_ranges)], start, finish, gate)
+
+
+def _through(changes: Sequence[_Change], start: _Refining, finish: Callable[[Draft, Gate], Planned], gate: Gate) -> Planned:
+    """One change after the other, then what finishes the plan.
+
+    The next starts from the draft before a change that the gate does not take. One that was dropped
+    by little is tried to the end.
     """
-    task, before = draft.task, draft.plan
-    with clock.stage("calibrate"):
-        draft, statistics = _equalize(draft, data, statistics, progress)
-        equalized = chosen = draft.plan
-        if task.recipe.input_grids == "by_output":
-            chosen = choose_inputs(draft, statistics, data, progress)
-            draft = Draft(task, migrated(draft.model, chosen.factors), chosen)
-        ranged = choose_reader_ranges(draft, data, progress)
-        draft = draft.with_plan(ranged)
-    if task.recipe.codebook.wanted:
-        planned = plan_codebooks(draft, data, _files(task), clock, progress)
-    else:
-        planned = round_weights(draft, data, clock, progress)
-    named = (("equalization", equalized), ("input grids by output error", chosen), ("ranges by their readers", ranged), *planned.steps)
-    earlier = (before, *(plan for _, plan in named))
-    return replace(planned, steps=tuple(step for step, last in zip(named, earlier, strict=False) if step[1] is not last))
+    if not changes:
+        return finish(start.draft, gate)
+    (name, change), *rest = changes
+    with gate.clock.stage("calibrate"):
+        changed = change(start)
+    if gate.takes(name, changed.draft.plan):
+        return _through(rest, changed, finish, gate)
+    doubted = gate.doubts
+    planned = _through(rest, start, finish, gate)
+    return gate.again(name, _through(rest, changed, finish, gate.opened()), planned) if doubted else planned
 
 
 def _files(task: Task) -> FileSizes:
     return FileSizes(task.model_bytes, lambda plan: ir.to_proto(rewrite(task.model, plan, task.target)).ByteSize())
 
 
-def _equalize(draft: Draft, data: Dataset, known: Mapping[str, TensorStats], progress: Progress) -> tuple[Draft, Mapping[str, TensorStats]]:
+def _equalize(start: _Refining, data: Dataset, progress: Progress) -> _Refining:
     """The draft with an equalized model and its plan, and the statistics of that model.
 
     Both unchanged if there is nothing to equalize.
     """
-    task, plan = draft.task, draft.plan
+    task, plan = start.draft.task, start.draft.plan
     channels = channel_classes(task.model)
     stats = channel_stats(task.model, values_to_measure(task.model, channels, plan.grids), data, progress)
     progress.start("equalize", None)
     shared = task.recipe.weights == "per_tensor" or "per_channel" not in task.target.weights.granularity
     exponents = equalizing_exponents(task.model, channels, stats, plan.grids, shared=shared)
     if not exponents:
-        return draft, known
+        return start
     model = task.model.clone()
     Equalize(factors_of(exponents))(model)
     statistics = observe(model, values_to_observe(model, task.target, task.recipe), data, progress=progress)
-    new = make_plan(model, statistics, task.target, task.recipe, MadeFrom(plan.model, plan.data, plan.settings))
-    return Draft(task, model, new.with_inputs(plan.shapes, plan.pixels).with_equalization(exponents)), statistics
+    new = make_plan(model, statistics, task.target, task.recipe, MadeFrom(plan.model, plan.data, plan.settings, plan.held_out))
+    return _Refining(Draft(task, model, new.with_inputs(plan.shapes, plan.pixels).with_equalization(exponents)), statistics)
 
 
 def earlier_plan(plan: Plan, task: Task) -> Planned:
@@ -123,12 +166,15 @@ def earlier_plan(plan: Plan, task: Task) -> Planned:
     return Planned(plan, plan)
 
 
-def _check_statistics(statistics: Statistics, task: Task, data: Dataset | None) -> None:
+def _check_statistics(statistics: Statistics, task: Task, data: Division | None) -> None:
     if statistics.model != task.model_hash:
         raise BadStatistics("The statistics are of another model.", "--stats", "Calibrate this model with `edgeq calibrate`.")
     if statistics.settings != task.settings:
         fix = "Calibrate again with the same target, float nodes and shapes."
         raise BadStatistics("The statistics were taken with other settings.", "--stats", fix)
-    if data is not None and statistics.data != data.hash:
+    if statistics.held_out != "none" and not task.recipe.hold_out:
+        what = "The statistics left every fifth sample out, and --no-hold-out asks for all."
+        raise BadStatistics(what, "--stats", "Leave --no-hold-out out, or calibrate again with it.")
+    if data is not None and statistics.data != data.whole.hash:
         fix = "Give the data they were taken from, or leave --data out; judge with `edgeq compare` on other data."
         raise BadStatistics("The statistics were taken from other data.", "--stats", fix)

@@ -8,9 +8,10 @@ from typing import Literal
 
 from rich.text import Text
 
+from edgeq.numerics.output_fidelity import OutputFidelity
 from edgeq.proof.compare import Accuracy
-from edgeq.proof.output_fidelity import OutputFidelity
 from edgeq.report.headline import Fidelity, has_one_figure
+from edgeq.report.judging import JudgingInfo, StepSqnr
 
 Grade = Literal["good", "fair", "poor"]
 
@@ -74,6 +75,25 @@ def _figure(output: OutputFidelity) -> str:
     if output.equal is not None:
         return f"{100 * output.equal:.2f} % of the elements are equal"
     return f"{decibels(output.sqnr_db)} dB"
+
+
+def judged_text(judged: JudgingInfo) -> str:
+    """Which samples the figures are about."""
+    if judged.on == "held_out":
+        return f"held-out samples: {judged.samples} of {judged.of}, every fifth"
+    if judged.on == "calibration":
+        return f"on the calibration samples: {judged.samples}; new data may do worse"
+    return f"samples of {judged.name}: {judged.samples}" + (", which the plan was not made from" if judged.on == "other" else "")
+
+
+def calibration_text(calibration: Fidelity) -> str:
+    """The SQNR on the samples that the model was fitted to."""
+    return f"on the calibration samples: SQNR {decibels(calibration.weakest.sqnr_db)} dB, {calibration.samples} samples"
+
+
+def step_text(step: StepSqnr) -> str:
+    """A step and the SQNR after it."""
+    return f"after {step.name}: {decibels(step.sqnr_db)} dB" + ("" if step.kept else ", not kept")
 
 
 def accuracy_text(accuracy: Accuracy) -> Text:

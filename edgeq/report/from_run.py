@@ -10,7 +10,7 @@ from importlib.metadata import version
 
 import onnx_ir as ir
 
-from edgeq.data.dataset import Dataset
+from edgeq.data.roles import Roles
 from edgeq.errors import FloorMissed
 from edgeq.graph.signature import value_spec
 from edgeq.progress import Clock
@@ -19,7 +19,8 @@ from edgeq.proof.evidence import Evidence
 from edgeq.proof.findings import findings, shared_grids
 from edgeq.report.codebooks import planned_layers
 from edgeq.report.headline import fidelity_of
-from edgeq.report.report import DataInfo, Port, Report, Sizes, StepSqnr, Times
+from edgeq.report.judging import StepSqnr, judging_of
+from edgeq.report.report import DataInfo, Port, Report, Sizes, Times
 from edgeq.rewrite.set_up import SetUp
 from edgeq.schema.plan import Plan
 from edgeq.schema.provenance import Gate
@@ -38,8 +39,8 @@ class QuantizeRun:
     plan: Plan
     #: the int8 model
     model: ir.Model
-    #: the calibration data; None: the run had statistics or a plan instead
-    dataset: Dataset | None
+    #: the data, and which samples of it judge; none: the run had statistics or a plan instead
+    data: Roles
     #: what was measured in the real runtime
     evidence: Evidence
     #: the time that each stage took
@@ -81,7 +82,7 @@ def build_report(run: QuantizeRun, verdict: Verdict) -> Report:
     comparison, recipe, graph = run.evidence.comparison, task.recipe, run.model.graph
     return Report(
         model=str(loaded.path) if loaded.path is not None else "(in memory)",
-        data=None if run.dataset is None else DataInfo(run.dataset.name, plan.data, run.dataset.count),
+        data=None if run.data.whole is None else DataInfo(run.data.whole.name, plan.data, run.data.whole.count),
         target=plan.target,
         recipe=recipe,
         rule=recipe.rule,
@@ -90,9 +91,11 @@ def build_report(run: QuantizeRun, verdict: Verdict) -> Report:
         time_s=Times(**{one.name: run.clock.seconds.get(one.name) for one in fields(Times)}),
         peak_rss_mb=peak_rss_mb(),
         placement=run.evidence.placement,
+        judged=None if comparison is None else judging_of(run.data),
         fidelity=None if comparison is None else fidelity_of(comparison),
+        calibration=None if run.evidence.calibration is None else fidelity_of(run.evidence.calibration),
         accuracy=None if comparison is None else comparison.accuracy,
-        steps=tuple(StepSqnr(name, sqnr) for name, sqnr in run.evidence.steps),
+        steps=tuple(StepSqnr.of(step) for step in run.evidence.steps),
         codebooks=planned_layers(task.model, plan),
         latency=run.evidence.latency,
         search=run.search,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edgeq.numerics.output_fidelity import OutputFidelity, Weakest
 from edgeq.proof.compare import Comparison
-from edgeq.proof.output_fidelity import OutputFidelity, Weakest
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from edgeq.proof.latency import Latency
 from edgeq.proof.proof import Proof
 from edgeq.report.codebooks import CodebookLayer
 from edgeq.report.headline import Fidelity, fidelity_of
+from edgeq.report.judging import JudgingInfo, StepSqnr
 from edgeq.schema.recipe import Recipe
 from edgeq.search.verdict import Search
 
@@ -30,13 +31,13 @@ NOT_FASTER = 0.97
 
 @dataclass(frozen=True)
 class DataInfo:
-    """The calibration data."""
+    """The data that the model was calibrated with."""
 
     #: path, or name of a shipped set
     name: str
     #: sha256 of what was read, in hexadecimal
     hash: str
-    #: how many samples were used
+    #: how many samples were used, those that were held out included
     samples: int
 
 
@@ -59,16 +60,7 @@ class Times:
     prove: float | None = None
     search: float | None = None
     finetune: float | None = None
-
-
-@dataclass(frozen=True)
-class StepSqnr:
-    """The SQNR after a step of the decision that changes the numbers."""
-
-    #: name of the step
-    name: str
-    #: SQNR of the weakest output after the step, in dB; None: it was not measured
-    sqnr_db: float | None
+    judge: float | None = None
 
 
 @dataclass(frozen=True)
@@ -115,8 +107,12 @@ class Report:
     peak_rss_mb: float
     #: which kernel of the runtime each node runs on
     placement: Proof | None = None
+    #: which samples fidelity, accuracy, steps and floors are about
+    judged: JudgingInfo | None = None
     #: how far the outputs are from float
     fidelity: Fidelity | None = None
+    #: the same on the samples that the model was fitted to, where others judge it
+    calibration: Fidelity | None = None
     #: task metric of both models
     accuracy: Accuracy | None = None
     #: the steps of the decision, in order
@@ -152,13 +148,14 @@ class Report:
         return to_json(self)
 
 
-def with_comparison(report: Report, found: Comparison) -> Report:
-    """The report with the fidelity, accuracy and layers of another comparison.
+def with_comparison(report: Report, found: Comparison, name: str) -> Report:
+    """The report with the fidelity, accuracy and layers of a comparison on other data.
 
-    That may be one on evaluation data.
+    name: what the report calls that data.
     """
+    judged = JudgingInfo("validation", name, found.samples, found.samples)
     told = (*findings(found), *(one for one in report.findings if one.kind == "shared_grid"))
-    return replace(report, fidelity=fidelity_of(found), accuracy=found.accuracy, layers=found.layers, findings=told)
+    return replace(report, judged=judged, fidelity=fidelity_of(found), accuracy=found.accuracy, layers=found.layers, findings=told)
 
 
 def verdict(latency: Latency) -> str:

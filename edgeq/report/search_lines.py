@@ -34,7 +34,8 @@ def search_lines(search: Search | None) -> list[RenderableType]:
 
 def judged_on(search: Search) -> str:
     """Which data the candidates were judged on, and what that means for the figures."""
-    on = f"{search.tried} candidate{'s' * (search.tried != 1)} judged on {search.samples} samples of {search.data}"
-    if search.apart:
+    held = "held-out " if search.on == "held_out" else ""
+    on = f"{search.tried} candidate{'s' * (search.tried != 1)} judged on {search.samples} {held}samples of {search.data}"
+    if search.on != "calibration":
         return f"{on}; the figures of this report are from the same samples."
     return f"{on}, which also calibrated: the figures flatter. `edgeq compare` on other data gives honest figures."

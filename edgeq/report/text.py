@@ -16,11 +16,14 @@ from edgeq.report.codebooks_text import codebook_lines
 from edgeq.report.figures import (
     accuracy_text,
     bar_share,
+    calibration_text,
     colour,
     decibels,
     fidelity_text,
     human_bytes,
+    judged_text,
     output_lines,
+    step_text,
     threads_text,
 )
 from edgeq.report.headline import has_one_figure
@@ -108,10 +111,14 @@ def _facts(report: Report) -> Table:
         table.add_row("fidelity", fidelity_text(report.fidelity))
         for line in () if has_one_figure(report.fidelity) else _some(output_lines(report.fidelity.outputs)):
             table.add_row("", Text(line, "dim"))
+    if report.judged is not None:
+        table.add_row("", judged_text(report.judged))
+    if report.calibration is not None:
+        table.add_row("", Text(calibration_text(report.calibration), "dim"))
     if report.accuracy is not None:
         table.add_row("accuracy", accuracy_text(report.accuracy))
     for step in report.steps if len(report.steps) > 1 else ():
-        table.add_row("", Text(f"after {step.name}: {decibels(step.sqnr_db)} dB", "dim"))
+        table.add_row("", Text(step_text(step), "dim" if step.kept else "yellow"))
     if report.placement is not None:
         counts, steps = placement_lines(report.placement)
         table.add_row("nodes", counts)
@@ -148,7 +155,9 @@ def latency_lines(latency: Latency) -> tuple[Text, Text]:
 
 
 def _times(report: Report) -> Text:
-    stages = {name: getattr(report.time_s, name) for name in ("prepare", "calibrate", "plan", "search", "finetune", "rewrite", "prove")}
+    stages = {
+        name: getattr(report.time_s, name) for name in ("prepare", "calibrate", "plan", "judge", "search", "finetune", "rewrite", "prove")
+    }
     known = [f"{name} {seconds:.1f}" for name, seconds in stages.items() if seconds is not None and seconds >= SHOWN_FROM_S]
     total = sum(seconds for seconds in stages.values() if seconds is not None)
     return Text.assemble(f"{total:.1f} s, {report.peak_rss_mb:.0f} MB", (f"  ({', '.join(known)})", "dim"))

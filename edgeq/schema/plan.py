@@ -14,6 +14,7 @@ from edgeq.errors import BadPlan
 from edgeq.io.strict_toml import Strict
 from edgeq.schema.codes import room_for
 from edgeq.schema.grids import GridPlan
+from edgeq.schema.hold_out import HoldOut
 from edgeq.schema.pixels import PixelMap
 from edgeq.schema.plan_1 import upgraded
 from edgeq.schema.shared import SharedGrid
@@ -87,6 +88,8 @@ class Plan(Strict):
     model: str
     #: hash of the data
     data: str
+    #: which samples of the data nothing in the plan was fitted to
+    held_out: HoldOut = "none"
     #: name of the target
     target: str
     #: hash of the recipe

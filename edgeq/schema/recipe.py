@@ -83,6 +83,11 @@ class Recipe(Strict):
     tie: tuple[str, ...] = Field((), description="OUT=IN: an output that is fed to an input at the next run gets the input's grid")
     opset: int | None = Field(None, ge=13, description="opset of the output; default: the lowest that fits")
     samples: int | None = Field(None, ge=1, description="calibrate with the first N samples; default: all")
+    hold_out: bool = Field(
+        True,
+        description="of 20 samples or more, hold one in five out: nothing is fitted to them, they judge each step and the result; "
+        "not where other data judges",
+    )
     batch: int = Field(8, ge=1, description="samples per step when models are compared")
     seed: int = Field(0, ge=0, description="seed of everything random")
     codebook: CodebookWish = Field(default_factory=CodebookWish, description="weights as indices into a small table")
@@ -129,6 +134,10 @@ class Recipe(Strict):
     def with_minutes(self, minutes: float) -> Recipe:
         """A copy with another time limit for the search."""
         return self._changed({"minutes": minutes})
+
+    def with_hold_out(self, hold_out: bool) -> Recipe:
+        """A copy that holds samples out, or does not."""
+        return self._changed({"hold_out": hold_out})
 
     def with_codebook(self, codebook: CodebookWish) -> Recipe:
         """A copy with other codebook settings."""

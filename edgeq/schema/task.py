@@ -50,6 +50,20 @@ class Task:
 
 
 @dataclass(frozen=True)
+class Step:
+    """A step of the decision that changes the numbers."""
+
+    name: str
+    #: the plan with the step
+    plan: Plan
+    #: SQNR of the output that is farthest from float, on the samples that judge, in dB; None: the
+    #: step was not measured
+    sqnr_db: float | None = None
+    #: whether the plan has it: a step that lowers the SQNR is dropped
+    kept: bool = True
+
+
+@dataclass(frozen=True)
 class Planned:
     """The result of planning."""
 
@@ -57,8 +71,8 @@ class Planned:
     #: the plan before its biases were corrected, or the plan itself if none was; a correction holds
     #: only for the errors it was made for, and a plan derived from this one has others
     draft: Plan
-    #: each step's name with the plan after it
-    steps: tuple[tuple[str, Plan], ...] = ()
+    #: the steps that were tried, in order
+    steps: tuple[Step, ...] = ()
 
 
 def settings_of(target: Target, recipe: Recipe, shapes: Mapping[str, tuple[int, ...]]) -> str:

@@ -32,7 +32,9 @@ class Builder:
             return self.default
         if candidate.key not in self._made:
             draft = candidate_plan(self.base, candidate)
-            self._made[candidate.key] = None if draft is None else self._corrected(draft)
+            # where correcting the biases of the default made it worse, candidates go without, too
+            corrects = self.default.biases != self.base.plan.biases
+            self._made[candidate.key] = self._corrected(draft) if draft is not None and corrects else draft
         return self._made[candidate.key]
 
     def draft(self, candidate: Candidate) -> Plan | None:

@@ -15,14 +15,16 @@ from pathlib import Path
 from time import monotonic
 
 from edgeq.data.dataset import Dataset
+from edgeq.data.held_out import Division
 from edgeq.errors import BadData, BadOutput
 from edgeq.io.load import Loaded
 from edgeq.io.save import atomic_write_text
 from edgeq.progress import Clock, Progress
 from edgeq.refine.draft import Draft
 from edgeq.runtimes.ort import runtime_version
+from edgeq.schema.hold_out import JudgedOn
 from edgeq.schema.plan import Plan, load_plan
-from edgeq.schema.task import Planned, Task
+from edgeq.schema.task import Planned, Step, Task
 from edgeq.search.book import BEST_PLAN, Book
 from edgeq.search.builder import Builder
 from edgeq.search.candidates import DEFAULT, Candidate
@@ -45,9 +47,11 @@ class SearchTask:
     loaded: Loaded
     task: Task
     #: calibration data
-    data: Dataset
+    data: Division
     #: the data that candidates are measured on
     validation: Dataset
+    #: what that data is to the candidates
+    on: JudgedOn
     #: folder of the journal; None: it is not written
     work: Path | None
 
@@ -63,7 +67,7 @@ def search(search_task: SearchTask, decide: Callable[[], Planned], clock: Clock,
     _check_labels(search_task)
     journal = Journal(search_task.work, identity(search_task))
     planned = _begin(search_task, decide)
-    builder = Builder(Draft.of(search_task.task, planned.draft), planned.plan, search_task.data)
+    builder = Builder(Draft.of(search_task.task, planned.draft), planned.plan, search_task.data.fitted)
     progress.start("search", None)
     if journal.resumed:
         progress.note(f"continuing the search in {search_task.work}: {len(journal.records)} measurements are there")
@@ -73,13 +77,12 @@ def search(search_task: SearchTask, decide: Callable[[], Planned], clock: Clock,
     with clock.stage("search"), _kept(book):
         finished = _run(trials, book)
     chosen = book.best()
-    apart = search_task.validation is not search_task.data
     told = Search(
-        recipe.objective, search_task.validation.name, search_task.validation.count, apart, len(book.points), finished,
+        recipe.objective, search_task.validation.name, search_task.validation.count, search_task.on, len(book.points), finished,
         why(book.goal, chosen, finished), choices(tuple(book.points.values()), chosen, recipe.objective),
     )  # fmt: skip
     plan = book.plan(chosen, finished)
-    return Planned(plan, planned.draft, (*planned.steps, (f"search: {chosen.candidate.name}", plan))), told
+    return Planned(plan, planned.draft, (*planned.steps, Step(f"search: {chosen.candidate.name}", plan))), told
 
 
 def identity(search_task: SearchTask) -> str:
@@ -91,7 +94,7 @@ def identity(search_task: SearchTask) -> str:
     labels = b"" if search_task.validation.labels is None else search_task.validation.labels.tobytes()
     parts = [
         __version__, runtime_version(), os.cpu_count(), search_task.task.model_hash, search_task.task.settings, recipe.hash,
-        search_task.data.hash, search_task.validation.hash, hashlib.sha256(labels).hexdigest(),
+        search_task.data.whole.hash, search_task.data.rule, search_task.validation.hash, hashlib.sha256(labels).hexdigest(),
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 

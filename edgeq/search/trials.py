@@ -6,7 +6,7 @@ Each measurement is noted in a journal.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import sqrt
 from time import monotonic
@@ -14,10 +14,10 @@ from typing import TypeVar, cast
 
 import onnx_ir as ir
 
+from edgeq.calibration.known_outputs import KnownOutputs
 from edgeq.data.dataset import Batch, Dataset
 from edgeq.progress import Progress
 from edgeq.proof.compare import CompareSettings, check_floors, compare_models
-from edgeq.proof.known_outputs import KnownOutputs
 from edgeq.proof.latency import Latency, Timing, measure_latency
 from edgeq.schema.recipe import Recipe
 from edgeq.search.builder import Builder
@@ -90,7 +90,11 @@ class Trials:
     #: called with every judged or timed point
     seen: Callable[[Point], None]
     clock: Callable[[], float] = monotonic
-    known: KnownOutputs = field(default_factory=KnownOutputs)
+
+    @cached_property
+    def known(self) -> KnownOutputs:
+        """The float model with its outputs, which all candidates are compared with."""
+        return KnownOutputs(self.original)
 
     def judge(self, candidate: Candidate) -> Point | None:
         """Fidelity, accuracy, integer share and size on all data; None if it cannot be built.

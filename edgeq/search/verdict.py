@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from edgeq.schema.hold_out import JudgedOn
 from edgeq.schema.recipe import Objective
 from edgeq.search.points import Goal, Point, pareto
 
@@ -33,8 +34,8 @@ class Search:
     data: str
     #: number of its samples
     samples: int
-    #: whether it is other data than for calibration
-    apart: bool
+    #: what these samples are to the candidates
+    on: JudgedOn
     #: number of candidates that were judged
     tried: int
     #: whether everything was tried before the minutes were over

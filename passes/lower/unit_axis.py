@@ -76,7 +76,7 @@ def _follows(node: ir.Node) -> bool:
     if is_op(node, "Concat"):  # constants would have to be of full rank
         return node.attributes.get_int("axis", 0) in (0, 1) and all(_plane(value) is not None for value in data)
     # a constant of more axes would give the result more axes
-    return all(_plane(value) is not None or (array := constant(value)) is not None and array.ndim <= 3 for value in data)
+    return all(_plane(value) is not None or ((array := constant(value)) is not None and array.ndim <= 3) for value in data)
 
 
 def _plane(value: ir.Value | None) -> ir.Value | None:

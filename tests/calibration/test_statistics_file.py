@@ -6,6 +6,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def make(samples: range, tensors: int = 3) -> Statistics:
 
 
 def same(one: Statistics, two: Statistics) -> bool:
-    hashes = (one.model, one.data, one.settings) == (two.model, two.data, two.settings)
+    hashes = (one.model, one.data, one.settings, one.held_out) == (two.model, two.data, two.settings, two.held_out)
     return hashes and dict(one.tensors) == dict(two.tensors)
 
 
@@ -116,6 +117,33 @@ def test_merge_refuses_overlaps_and_strangers() -> None:
         merge_statistics([])
 
 
+def held_out(samples: range) -> Statistics:
+    return replace(make(samples), held_out="every_fifth")
+
+
+def test_what_was_held_out_is_kept_by_file_and_merge(tmp_path: Path) -> None:
+    one, two = held_out(range(3)), held_out(range(5, 8))
+    assert load_statistics(written(one, tmp_path)).held_out == "every_fifth"
+    assert one.hash != make(range(3)).hash
+    merged = merge_statistics([two, one])
+    assert merged.held_out == "every_fifth"
+    assert merged.to_bytes() == merge_statistics([one, two]).to_bytes()
+
+
+def test_shards_of_different_rules_do_not_merge() -> None:
+    with pytest.raises(BadStatistics, match="left every fifth sample out, others saw all") as caught:
+        merge_statistics([held_out(range(3)), make(range(5, 8))])
+    assert "--no-hold-out" in caught.value.fix
+
+
+def test_a_file_that_does_not_say_what_was_held_out_saw_all_samples(tmp_path: Path) -> None:
+    """As files were written before samples were held out."""
+    assert load_statistics(forged(tmp_path, silent)).held_out == "none"
+    for word in ("every_third", ["none"], None):
+        with pytest.raises(BadStatistics, match="held out"):
+            load_statistics(forged(tmp_path, header(held_out=word)))
+
+
 @given(st.data())
 @settings(max_examples=60)
 def test_a_damaged_file_is_refused_or_reads_the_same(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
@@ -171,6 +199,13 @@ def header(**entries: object) -> Callable[[dict[str, bytes]], None]:
         members["header.npy"] = npy(np.frombuffer(json.dumps({**old, **entries}).encode(), np.uint8))
 
     return change
+
+
+def silent(members: dict[str, bytes]) -> None:
+    """The header of a file from before samples were held out."""
+    old = json.loads(np.load(io.BytesIO(members["header.npy"])).tobytes())
+    del old["held_out"]
+    members["header.npy"] = npy(np.frombuffer(json.dumps(old).encode(), np.uint8))
 
 
 def replaced(name: str, content: bytes) -> Callable[[dict[str, bytes]], None]:

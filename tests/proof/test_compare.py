@@ -14,8 +14,8 @@ import pytest
 
 from edgeq.errors import BadData, BadModel
 from edgeq.numerics.arrays import F32, F64, I64, AnyArray
+from edgeq.numerics.fidelity import ErrorSums
 from edgeq.proof.compare import Accuracy, CompareSettings, Comparison, OutputFidelity, check_floors, compare_models
-from edgeq.proof.fidelity import ErrorSums
 from edgeq.proof.latency import Timing, measure_latency
 from edgeq.proof.layer_fidelity import match_layers
 from edgeq.schema.recipe import Floors

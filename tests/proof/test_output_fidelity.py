@@ -9,9 +9,9 @@ import onnx_ir as ir
 import pytest
 
 from edgeq.numerics.arrays import AnyArray
+from edgeq.numerics.output_fidelity import OutputSums, PartFidelity, arrays_of, weakest_of
 from edgeq.proof.compare import CompareSettings, Comparison, OutputFidelity, check_floors, compare_models
 from edgeq.proof.findings import findings
-from edgeq.proof.output_fidelity import OutputSums, PartFidelity, arrays_of, weakest_of
 from edgeq.schema.recipe import Floors
 from tests.graph_text import net
 from tests.proof.test_compare import Rows, rows

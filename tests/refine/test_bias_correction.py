@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeq.calibration.stepwise import Stepwise
+from edgeq.data.held_out import divided
 from edgeq.data.open import open_dataset
 from edgeq.graph.read import nodes
 from edgeq.graph.signature import input_specs
@@ -109,7 +110,8 @@ def test_corrected_layers_have_the_mean_of_the_float_model() -> None:
     """
     model = model_of()
     task = Task(model, "", eager(), Recipe(rule="percentile", percentile=80), {})
-    steps = dict(decide(task, open_dataset({"x": X}, input_specs(model)), None, Clock(), Silent()).steps)
+    done = decide(task, divided(open_dataset({"x": X}, input_specs(model)), "none"), None, Clock(), Silent())
+    steps = {step.name: step.plan for step in done.steps}
     with open_session(model, optimize="off") as session:
         wanted = session.run({"x": X})[0]
     errors = []
@@ -123,6 +125,6 @@ def test_a_model_without_biases_is_left_as_it_is() -> None:
     model = net("[one] a = Conv(x, w) [act] r = Relu(a) [two] y = Conv(r, v)", inputs="float[N, 4, 8, 8] x",
                 constants={"w": weights(4, 4, 1, 1), "v": weights(4, 4, 1, 1, seed=1)})  # fmt: skip
     task = Task(model, "", eager(), Recipe(), {})
-    done = decide(task, open_dataset({"x": X}, input_specs(model)), None, Clock(), Silent())
-    assert "bias correction" not in dict(done.steps)
+    done = decide(task, divided(open_dataset({"x": X}, input_specs(model)), "none"), None, Clock(), Silent())
+    assert "bias correction" not in {step.name for step in done.steps}
     assert done.plan.biases == {}

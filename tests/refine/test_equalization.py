@@ -10,6 +10,7 @@ import pytest
 
 import edgeq
 from edgeq.calibration.channel_stats import ChannelStats, channel_stats
+from edgeq.data.held_out import divided
 from edgeq.data.open import open_dataset
 from edgeq.errors import BadPlan
 from edgeq.graph.channels.classes import channel_classes
@@ -216,15 +217,15 @@ def test_scaling_everything_alike_changes_no_noise(shared: bool) -> None:
 def test_balancing_makes_the_model_with_one_scale_a_weight_better() -> None:
     model, recipe = model_of(), Recipe(weights="per_tensor", effort="default")
     task = Task(model, "", eager(), recipe, {})
-    done = decide(task, open_dataset({"x": X}, input_specs(model)), None, Clock(), Silent())
-    steps = dict(done.steps)
+    done = decide(task, divided(open_dataset({"x": X}, input_specs(model)), "none"), None, Clock(), Silent())
+    steps = {step.name: step.plan for step in done.steps}
     assert sqnr(model, steps["equalization"]) > sqnr(model, steps["ranges (mse)"]) + 6
 
 
 def test_the_plan_repeats_equalization() -> None:
     model = model_of()
     task = Task(model, "", eager(), Recipe(), {})
-    plan = decide(task, open_dataset({"x": X}, input_specs(model)), None, Clock(), Silent()).plan
+    plan = decide(task, divided(open_dataset({"x": X}, input_specs(model)), "none"), None, Clock(), Silent()).plan
     assert plan.equalization
     again = Plan.model_validate_json(plan.to_json())
     first, second = (ir.to_proto(rewrite(model, one, eager())).SerializeToString(deterministic=True) for one in (plan, again))
@@ -274,7 +275,7 @@ def test_a_damaged_record_of_factors_is_no_record() -> None:
 def test_a_plan_that_scales_other_channels_is_refused() -> None:
     model = model_of()
     task = Task(model, "", eager(), Recipe(), {})
-    plan = decide(task, open_dataset({"x": X}, input_specs(model)), None, Clock(), Silent()).plan
+    plan = decide(task, divided(open_dataset({"x": X}, input_specs(model)), "none"), None, Clock(), Silent()).plan
     for exponents in ({"r": (1, 2)}, {"r": (9999,) * 8}):
         with pytest.raises(BadPlan, match="scales"):
             rewrite(model, changed(plan, equalization=exponents), eager())

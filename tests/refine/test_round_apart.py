@@ -8,6 +8,7 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
+from edgeq.data.held_out import divided
 from edgeq.data.open import open_dataset
 from edgeq.graph.signature import input_specs
 from edgeq.numerics.arrays import F32
@@ -36,7 +37,7 @@ def correlated(*shape: int) -> F32:
 
 
 def planned(model: ir.Model, x: F32, recipe: Recipe = RECIPE, target: Target = EAGER) -> Planned:
-    return decide(Task(model, "", target, recipe, {}), open_dataset({"x": x}, input_specs(model)), None, Clock(), Silent())
+    return decide(Task(model, "", target, recipe, {}), divided(open_dataset({"x": x}, input_specs(model)), "none"), None, Clock(), Silent())
 
 
 def weight_error(model: ir.Model, plan: Plan, x: F32) -> F32:
@@ -56,7 +57,7 @@ def test_rounding_with_the_data_in_view_lowers_the_error_of_the_outputs() -> Non
     model = net(MATMUL, inputs="float[N, 40] x", constants={"w": weights(40, 8)})
     x = correlated(200, 40)
     done = planned(model, x)
-    (_, nearest), (_, rounded) = done.steps
+    nearest, rounded = (step.plan for step in done.steps)
     assert np.square(weight_error(model, rounded, x)).mean() < 0.5 * np.square(weight_error(model, nearest, x)).mean()
     assert rounded is done.plan
     assert rounded.weights["op:1"].codes is not None
@@ -66,7 +67,7 @@ def test_rounding_with_the_data_in_view_lowers_the_error_of_the_outputs() -> Non
 def test_a_transposed_convolution_is_rounded_for_the_taps_that_meet(op: str) -> None:
     model = net(f"[op] y = ConvTranspose<{op}>(x, w)", inputs="float[N, 12, 5, 5] x", constants={"w": weights(12, 6, 4, 4)})
     x = np.ascontiguousarray(correlated(40, 5, 5, 12).transpose(0, 3, 1, 2))
-    (_, nearest), *_, (_, rounded) = planned(model, x, target=load_target("mcu_tflite")).steps
+    nearest, *_, rounded = (step.plan for step in planned(model, x, target=load_target("mcu_tflite")).steps)
     assert rounded.weights["op:1"].codes is not None
     assert np.square(weight_error(model, rounded, x)).mean() < 0.5 * np.square(weight_error(model, nearest, x)).mean()
 
@@ -90,7 +91,7 @@ def test_weights_of_four_bits_have_no_more_than_fifteen_codes(effort: str) -> No
 def test_rounding_with_the_data_in_view_matters_most_with_few_bits() -> None:
     model = net(MATMUL, inputs="float[N, 40] x", constants={"w": weights(40, 8)})
     x = correlated(200, 40)
-    (_, nearest), (_, rounded) = planned(model, x, changed(RECIPE, weight_bits=4)).steps
+    nearest, rounded = (step.plan for step in planned(model, x, changed(RECIPE, weight_bits=4)).steps)
     assert np.square(weight_error(model, rounded, x)).mean() < 0.3 * np.square(weight_error(model, nearest, x)).mean()
 
 
@@ -98,7 +99,7 @@ def test_the_bias_takes_up_the_mean_error() -> None:
     """Per channel; what is left is the rounding of the input in the moments."""
     model = net(GEMM, inputs="float[N, 40] x", constants={"w": weights(40, 8), "b": weights(8)})
     x = correlated(300, 40)
-    (_, nearest), (_, corrected), *_ = planned(model, x).steps
+    nearest, corrected, *_ = (step.plan for step in planned(model, x).steps)
     assert nearest.biases == {}
     uncorrected = changed(corrected, biases={})
     before, after = (np.abs(weight_error(model, plan, x).mean(0)) for plan in (uncorrected, corrected))
@@ -165,5 +166,5 @@ def test_codes_stay_within_the_type_and_the_plan_repeats() -> None:
 def test_fast_effort_rounds_to_nearest() -> None:
     model = net(MATMUL, inputs="float[N, 40] x", constants={"w": weights(40, 8)})
     done = planned(model, correlated(50, 40), Recipe(rule="minmax", effort="fast"))
-    assert [name for name, _ in done.steps] == ["ranges (minmax)"]
+    assert [step.name for step in done.steps] == ["ranges (minmax)"]
     assert done.plan.weights["op:1"].codes is None

@@ -53,7 +53,7 @@ def products() -> ir.Model:
 
 
 def made(model: ir.Model, x: F32, bits: int = 3) -> Quantized:
-    recipe = Recipe(codebook=CodebookWish.model_validate({"bits": bits}))
+    recipe = Recipe(codebook=CodebookWish.model_validate({"bits": bits}), hold_out=False)
     return quantize(model, {"x": x}, target=CPU, recipe=recipe, prove=False)
 
 
@@ -146,7 +146,7 @@ def test_in_sequence_the_outputs_are_nearer_than_layer_by_layer(kind: str, monke
 
 
 def rounded(model: ir.Model, x: F32, **keys: object) -> Quantized:
-    return quantize(model, {"x": x}, target=CPU, recipe=Recipe.model_validate({"weight_bits": 4, **keys}), prove=False)
+    return quantize(model, {"x": x}, target=CPU, recipe=Recipe.model_validate({"weight_bits": 4, "hold_out": False, **keys}), prove=False)
 
 
 @pytest.mark.parametrize("kind", ["convolutions", "products, the first with a run-time grid"])

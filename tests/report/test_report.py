@@ -26,9 +26,13 @@ from edgeq.proof.proof import Proof
 from edgeq.report.codebooks import describe
 from edgeq.report.figures import human_bytes
 from edgeq.report.html import to_html
+from edgeq.report.judging import JudgingInfo
 from edgeq.report.report import Report, report_format, verdict, with_comparison
+from edgeq.report.search_lines import judged_on
 from edgeq.report.snippet import snippet
 from edgeq.report.text import NAMES_SHOWN, report_text
+from edgeq.schema.hold_out import JudgedOn
+from edgeq.search.verdict import Search
 from tests.reports import full_report, plain_text
 
 # ------------------------------------------------------------------ JSON
@@ -54,7 +58,7 @@ def test_json_has_the_promised_keys(part: str) -> None:
 def test_json_of_nodes_and_steps() -> None:
     found = json.loads(full_report().to_json())
     assert {"name", "op_type", "runs_as", "reason"} <= set(found["placement"]["nodes"][0])
-    assert found["steps"] == [{"name": "ranges (mse)", "sqnr_db": 31.25}]
+    assert found["steps"] == [{"name": "ranges (mse)", "sqnr_db": 31.25, "kept": True}]
 
 
 def test_numbers_that_json_lacks_become_null() -> None:
@@ -136,11 +140,21 @@ def test_human_bytes(count: int, text: str) -> None:
     assert human_bytes(count) == text
 
 
+def test_a_search_says_where_its_figures_flatter() -> None:
+    def said(on: JudgedOn) -> str:
+        return judged_on(Search("accuracy", "calib.npz", 12, on, 3, True, "it is best", ()))
+
+    assert "12 samples of calib.npz, which also calibrated" in said("calibration")
+    assert "12 held-out samples of calib.npz; the figures of this report are from the same" in said("held_out")
+    assert "held-out" not in said("validation")
+
+
 def test_a_comparison_replaces_fidelity_and_accuracy() -> None:
     other = Comparison((OutputFidelity("y", 9.0, 0.9, 1.0, None),), 7, None)
-    changed = with_comparison(full_report(), other)
+    changed = with_comparison(full_report(), other, "eval.npz")
     assert changed.fidelity is not None
     assert (changed.fidelity.sqnr_db, changed.fidelity.samples, changed.accuracy, changed.layers) == (9.0, 7, None, ())
+    assert changed.judged == JudgingInfo("validation", "eval.npz", 7, 7)
 
 
 # ------------------------------------------------------------------ HTML

@@ -22,8 +22,8 @@ from edgeq.graph.signature import input_specs
 from edgeq.integers.emit import emit_tflite
 from edgeq.integers.legality.check import check_model
 from edgeq.io.load import load_proto
+from edgeq.numerics.fidelity import Agreement
 from edgeq.proof.distance import Distance, OutputDistance
-from edgeq.proof.fidelity import Agreement
 from edgeq.proof.other_runtimes import ProofSubject, RuntimeProof, prove_in
 from edgeq.runtimes.table import RuntimeName, look_up
 from edgeq.schema.recipe import Recipe

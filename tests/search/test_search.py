@@ -88,7 +88,7 @@ def test_the_report_says_what_was_searched_and_on_what(repaired: tuple[Quantized
     report = repaired[0].report
     text = plain_text(report_text(report), width=120)
     assert "kept float by the search" in text
-    assert "which also calibrated" in text
+    assert "12 held-out samples of digits" in text
     assert "objective accuracy: most multiply-accumulates in integers" in text
     assert "(chosen)" in to_html(report)
 
@@ -187,7 +187,7 @@ def test_another_data_set_can_judge() -> None:
     recipe = Recipe(effort="best", samples=SAMPLES, floors=Floors(max_drop=5))
     search = quantize(DIGITS, "digits", validation="digits", recipe=recipe).report.search
     assert search is not None
-    assert (search.apart, search.samples) == (True, 597)
+    assert (search.on, search.samples) == ("validation", 597)
 
 
 def test_another_searchs_folder_is_refused(repaired: tuple[Quantized, Path]) -> None:

@@ -83,7 +83,7 @@ Resume = Annotated[Path | None, _training("--resume", metavar="CKPT", help="Cont
 
 
 @offers(
-    "validation target recipe weights rounding keep_float tie samples shape seed float_io plan no_plan no_prove",
+    "validation target recipe weights rounding keep_float tie samples no_hold_out shape seed float_io plan no_plan no_prove",
     "min_sqnr min_accuracy max_drop strict max_bytes report",
     writes=True,
 )

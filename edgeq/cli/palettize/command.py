@@ -38,7 +38,7 @@ Granularity = Annotated[
 Prune = Annotated[str | None, _size("--prune", metavar="SHARE|N:M", help="Set weights to 0 first: 0.5, or 2:4.")]
 
 
-@offers("data compute target samples shape seed uint2 plot no_prove max_bytes report", writes=True)
+@offers("data compute target samples no_hold_out shape seed uint2 plot no_prove max_bytes report", writes=True)
 def palettize(
     asked: Asked,
     model: o.FloatModel,

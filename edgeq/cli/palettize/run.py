@@ -15,8 +15,8 @@ from edgeq.calibration.independence import fed_rightly
 from edgeq.cli.asked import Asked
 from edgeq.cli.settings import with_settings
 from edgeq.cli.writing import write_report
-from edgeq.data.dataset import Dataset
 from edgeq.data.open import open_dataset
+from edgeq.data.roles import Roles, roles_of
 from edgeq.errors import FloorMissed
 from edgeq.graph.signature import input_specs
 from edgeq.io.load import Loaded
@@ -30,8 +30,9 @@ from edgeq.proof.compare import CompareSettings, compare_models
 from edgeq.report.codebooks import CodebookLayer, planned_weights
 from edgeq.report.codebooks_plots import write_plots
 from edgeq.report.codebooks_text import codebook_lines
-from edgeq.report.figures import fidelity_text, human_bytes
+from edgeq.report.figures import fidelity_text, human_bytes, judged_text
 from edgeq.report.headline import Fidelity, fidelity_of
+from edgeq.report.judging import JudgingInfo, judging_of
 from edgeq.report.report import Sizes
 from edgeq.report.text import report_text
 from edgeq.rewrite.prepare import prepare
@@ -78,6 +79,8 @@ class FloatReport:
     left: tuple[tuple[str, str], ...]
     #: the outputs compared with the float model's; None: there is no data, or it was skipped
     fidelity: Fidelity | None
+    #: the samples that it was compared on; None: as above
+    judged: JudgingInfo | None
 
 
 def run_float(job: Job) -> None:
@@ -92,12 +95,14 @@ def run_float(job: Job) -> None:
             floats, samples = job.loaded.model, asked.recipe.samples
             dataset = open_dataset(asked.data, input_specs(floats), samples=samples, shapes=asked.shapes, float_model=floats)
             dataset = fed_rightly(dataset, floats)
+        data = roles_of(dataset, None, asked.recipe, None, None)
         if job.min_sqnr is None:
-            made, fidelity = _float(job, dataset, progress)
+            made, fidelity = _float(job, data, progress)
         else:
-            (made, fidelity), _ = fewest_bits(lambda bits: _with_sqnr(_float(job.with_average(bits), dataset, progress)), job.min_sqnr)
+            (made, fidelity), _ = fewest_bits(lambda bits: _with_sqnr(_float(job.with_average(bits), data, progress)), job.min_sqnr)
         size = Sizes(job.loaded.size, ir.to_proto(made.model).ByteSize())
-        found = FloatReport(str(job.loaded.path), str(job.out), asked.recipe.codebook, size, made.layers, made.left, fidelity)
+        found = FloatReport(str(job.loaded.path), str(job.out), asked.recipe.codebook, size, made.layers, made.left, fidelity,
+                            None if fidelity is None else judging_of(data))  # fmt: skip
         save_model(made.model, job.out, force=asked.force, inputs=[job.loaded.path] if job.loaded.path else [])
         _plots(job, made.layers, made.weights)
     if asked.report is not None:
@@ -128,12 +133,14 @@ def run_int8(job: Job) -> None:
     _judge(job, made.report.fidelity)
 
 
-def _float(job: Job, dataset: Dataset | None, progress: Progress) -> tuple[Palettized, Fidelity | None]:
-    recipe = job.asked.recipe
-    made = palettize(job.loaded, recipe.codebook, dataset, progress, seed=recipe.seed, uint2=job.uint2)
-    if dataset is None or not (job.asked.prove or job.min_sqnr is not None):
+def _float(job: Job, data: Roles, progress: Progress) -> tuple[Palettized, Fidelity | None]:
+    recipe, seen = job.asked.recipe, None if data.division is None else data.division.fitted
+    made = palettize(job.loaded, recipe.codebook, seen, progress, seed=recipe.seed, uint2=job.uint2)
+    if data.judging is None or not (job.asked.prove or job.min_sqnr is not None):
         return made, None
-    return made, fidelity_of(compare_models(job.loaded.model, made.model, dataset, CompareSettings(batch=recipe.batch), progress=progress))
+    return made, fidelity_of(
+        compare_models(job.loaded.model, made.model, data.judging, CompareSettings(batch=recipe.batch), progress=progress)
+    )
 
 
 def _int8(job: Job, prove: bool, progress: Progress) -> Quantized:
@@ -168,6 +175,8 @@ def _float_text(found: FloatReport) -> RenderableType:
     parts: list[RenderableType] = [Text(head)]
     if found.fidelity is not None:
         parts.append(fidelity_text(found.fidelity))
+    if found.judged is not None:
+        parts.append(Text(judged_text(found.judged), "dim"))
     parts += codebook_lines(found.codebooks)
     parts += [Text(f"left as it is: {name}: {why}", "dim") for name, why in found.left[:8]]
     if len(found.left) > 8:

@@ -16,13 +16,14 @@ from edgeq.data.dataset import Dataset
 from edgeq.graph.layer import Layer
 from edgeq.graph.read import constant, nodes
 from edgeq.numerics.arrays import F32
-from edgeq.progress import Clock, Progress
-from edgeq.refine.bias_correction import correct_biases
+from edgeq.progress import Progress
 from edgeq.refine.codebooks.budget import ByteBudget, StorableWeight, bits_of
 from edgeq.refine.codebooks.fit import embedding_codebook
 from edgeq.refine.draft import Draft
+from edgeq.refine.gate import Gate
 from edgeq.refine.round_apart import moments_of, round_apart
 from edgeq.refine.round_in_sequence import fit_in_sequence, held_samples, in_sequence
+from edgeq.refine.round_weights import with_biases
 from edgeq.refine.weighted import Weighted
 from edgeq.schema.plan import Plan
 from edgeq.schema.task import Planned
@@ -41,35 +42,38 @@ class FileSizes:
     of_plan: Callable[[Plan], int]
 
 
-def plan_codebooks(draft: Draft, data: Dataset, files: FileSizes, clock: Clock, progress: Progress) -> Planned:
+def plan_codebooks(draft: Draft, data: Dataset, files: FileSizes, gate: Gate, progress: Progress) -> Planned:
     """The draft's plan with codebooks as the recipe requests: fitted in sequence where layers can
     be, the others to what the float model passes to them.
+
+    Codebooks are taken whatever the gate would say, since they were asked for.
     """
     late = in_sequence(draft.model, draft.layers) if held_samples(draft.model, data) else ()
     early = tuple(one for one in draft.layers if one not in late)
-    with clock.stage("calibrate"):
+    with gate.clock.stage("calibrate"):
         moments = moments_of(draft, early, data, progress) if early else {}
-    with clock.stage("plan"):
+
+    def plain(one: Plan) -> ir.Model:
+        """The numbers are the same without codebooks, and sooner there."""
+        return draft.emulated(plainly(one))
+
+    with gate.clock.stage("plan"):
         bits = _bits(draft, data, files, progress)
         rounded = draft.with_plan(_fit(draft, early, bits, moments, progress))
-
-        def plain(one: Plan) -> ir.Model:
-            """The numbers are the same without codebooks, and sooner there."""
-            return draft.emulated(plainly(one))
-
         if late:
             fitted = fit_in_sequence(rounded, late, bits, plain, data, progress)
-            corrected, uncorrected = fitted.plan, fitted.draft
-        else:
-            corrected, uncorrected = correct_biases(rounded, draft.layers, plain, data, progress), rounded.plan
-        return Planned(corrected, uncorrected, ((STEP, corrected),))
+            gate.add(STEP, fitted.plan)
+            return Planned(fitted.plan, fitted.draft, tuple(gate.steps))
+    gate.add(STEP, rounded.plan)
+    return with_biases(rounded, data, gate, progress, plain)
 
 
-def unmeasured_codebooks(draft: Draft, data: Dataset | None, files: FileSizes, progress: Progress) -> Planned:
+def unmeasured_codebooks(draft: Draft, data: Dataset | None, files: FileSizes, gate: Gate, progress: Progress) -> Planned:
     """The draft's plan with codebooks for which all inputs of a layer count alike."""
     bits = _bits(draft, data, files, progress)
     found = _fit(draft, draft.layers, bits, unit_moments([one.layer for one in draft.layers]), progress)
-    return Planned(found, found, ((STEP, found),))
+    gate.add(STEP, found)
+    return Planned(found, found, tuple(gate.steps))
 
 
 def _bits(draft: Draft, data: Dataset | None, files: FileSizes, progress: Progress) -> dict[str, int]:

@@ -71,6 +71,8 @@ def test_an_optional_value_stays_one_and_what_it_holds_is_known() -> None:
     found = forms("net (optional(float[2, 3]) x) => (float[2, 3] y) { e = OptionalGetElement(x) o = Optional(e) y = Relu(e) }")
     assert found["o"].startswith("Optional(Tensor(FLOAT))")
     assert found["e"] == "FLOAT [2,3]"
+
+
 @pytest.mark.parametrize(
     ("body", "kind"),
     [

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgeq.numerics.arrays import AnyArray
-from edgeq.proof.channel_sums import ChannelSums, NarrowChannels
-from edgeq.proof.fidelity import Agreement, ErrorSums
+from edgeq.numerics.channel_sums import ChannelSums, NarrowChannels
+from edgeq.numerics.fidelity import Agreement, ErrorSums
 
 
 @dataclass(frozen=True)

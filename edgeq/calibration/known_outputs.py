@@ -1,15 +1,19 @@
 """Keep the float model's outputs for each batch, within a memory budget.
 
-A search compares many models with the float model on the same data.
+A decision and a search compare many models with the float model on the same data.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
 from typing import Protocol
 
+import onnx_ir as ir
+
 from edgeq.numerics.arrays import AnyArray
-from edgeq.runtimes.ort import Session
+from edgeq.runtimes.ort import Session, open_session
 
 #: outputs beyond this size are computed again each time, so that memory does not grow with the data
 BUDGET_BYTES = 1 << 27
@@ -26,18 +30,24 @@ class Feed(Protocol):
 
 
 class KnownOutputs:
-    """Outputs of one session, by the samples of the batch; for one data set and one model."""
+    """Outputs of one model, by the samples of the batch; for one data set."""
 
-    def __init__(self, budget: int = BUDGET_BYTES) -> None:
-        self._left = budget
+    def __init__(self, model: ir.Model | Path, threads: int = 0, budget: int = BUDGET_BYTES) -> None:
+        """threads: worker threads of one operator; 0 leaves the number to the runtime."""
+        self._model, self._threads, self._left = model, threads, budget
         self._held: dict[range, Sequence[AnyArray]] = {}
 
-    def of(self, session: Session, piece: Feed) -> list[AnyArray]:
-        """The outputs of the session for the batch; it runs only when they are not known yet."""
+    @cached_property
+    def session(self) -> Session:
+        """The model, opened when it is first needed."""
+        return open_session(self._model, threads=self._threads)
+
+    def of(self, piece: Feed) -> list[AnyArray]:
+        """The outputs for the batch; the model runs only when they are not known yet."""
         held = self._held.get(piece.samples)
         if held is not None:
             return list(held)
-        outputs = session.run(piece.feeds)
+        outputs = self.session.run(piece.feeds)
         size = sum(array.nbytes for array in outputs)
         if size <= self._left:
             self._left -= size

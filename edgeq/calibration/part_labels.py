@@ -9,7 +9,7 @@ import onnx_ir as ir
 from edgeq.errors import RuntimeRefused
 from edgeq.graph.parts import channels_of, labelled, parts_of
 from edgeq.numerics.arrays import AnyArray
-from edgeq.proof.output_fidelity import OutputSums
+from edgeq.numerics.output_fidelity import OutputSums
 from edgeq.runtimes.ort import Session, open_session
 
 

@@ -1,0 +1,84 @@
+"""Keep a step of the decision only where it does not lower the SQNR on the samples that judge.
+
+Before weights are rounded with the data in view and biases corrected, the noise of rounding to
+nearest hides what a step is worth: one that is dropped there by little is tried again to the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import onnx_ir as ir
+
+from edgeq.progress import Clock
+from edgeq.refine.judge import Judge, Score
+from edgeq.schema.plan import Plan
+from edgeq.schema.task import Planned, Step
+
+#: a step that lowers the SQNR by less, in dB, while others follow may still be better in the end:
+#: it adds less noise than there is, and the steps that follow take noise away
+DOUBT_DB = 3.0
+
+
+class Gate:
+    """The steps so far, and the judge of the next one."""
+
+    def __init__(self, first: Step, judge: Judge | None, emulate: Callable[[Plan], ir.Model], clock: Clock) -> None:
+        """first: the plan that the steps start from. judge: None keeps every step, unmeasured.
+
+        emulate: returns the integer model of a plan.
+        """
+        self.steps = [first]
+        #: place in `steps` of the last one that was kept, whose plan is the plan so far
+        self._at = 0
+        self.clock, self._judge, self._emulate = clock, judge, emulate
+        #: the score of the plan so far; None: not measured yet
+        self._best: Score | None = None
+
+    def takes(self, name: str, plan: Plan) -> bool:
+        """Whether a step that leads to this plan is kept; one that changes nothing is no step."""
+        if plan is self.steps[self._at].plan:
+            return True
+        if self._judge is None:
+            self.add(name, plan)
+            return True
+        with self.clock.stage("judge"):
+            before = self._before(self._judge)
+            score = self._judge.score(self._emulate(plan), name)
+        kept = not score.is_below(before)
+        self.steps.append(Step(name, plan, score.worst_db, kept))
+        if kept:
+            self._best, self._at = score, len(self.steps) - 1
+        return kept
+
+    @property
+    def doubts(self) -> bool:
+        """Whether the last step was dropped by so little that it may be better in the end."""
+        last, before = self.steps[-1], self.steps[self._at]
+        return not last.kept and (last.sqnr_db or 0.0) > (before.sqnr_db or 0.0) - DOUBT_DB
+
+    def opened(self) -> Gate:
+        """A gate that takes every step from here on, unmeasured."""
+        return Gate(self.steps[self._at], None, self._emulate, self.clock)
+
+    def again(self, name: str, full: Planned, planned: Planned) -> Planned:
+        """The plan that a dropped step and all that follow lead to, or the one without the step.
+
+        full: with all of them, none of them measured. planned: what became of the others.
+        """
+        best = full if self.takes(f"{name} with all that follows", full.plan) else planned
+        return replace(best, steps=tuple(self.steps))
+
+    def add(self, name: str, plan: Plan) -> None:
+        """Add a step that is taken in any case, such as codebooks, which the user asked for."""
+        self.steps.append(Step(name, plan))
+        self._best, self._at = None, len(self.steps) - 1
+
+    def _before(self, judge: Judge) -> Score:
+        """The score of the plan so far."""
+        if self._best is None:
+            current = self.steps[self._at]
+            self._best = judge.score(self._emulate(current.plan), current.name)
+            self.steps[self._at] = Step(current.name, current.plan, self._best.worst_db)
+        return self._best

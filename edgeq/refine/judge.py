@@ -1,0 +1,87 @@
+"""Judge integer models on samples that decide: how far each is from the float model's outputs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import onnx_ir as ir
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
+
+from edgeq.calibration.known_outputs import KnownOutputs
+from edgeq.calibration.part_labels import PartLabels
+from edgeq.data.dataset import Dataset
+from edgeq.numerics.output_fidelity import OutputFidelity, OutputSums, judged
+from edgeq.progress import Progress
+from edgeq.runtimes.ort import Optimize, open_session
+from edgeq.schema.target import Target
+
+#: a fall of the SQNR by less is none, in dB: 1 % of the noise, less than other samples would change
+TIE_DB = 0.05
+#: an SQNR beyond these, dB, counts as these: float32 itself has 24 bits, 144 dB, so that equal
+#: outputs (inf) do not outweigh all others in a mean
+LIMIT_DB = 144.0
+
+
+@dataclass(frozen=True)
+class Score:
+    """How close an integer model is to the float model, in dB."""
+
+    #: SQNR of the output, or of the part of one, that is farthest from float, which floors judge
+    worst_db: float
+    #: mean over the outputs and their parts, so that the others count as well
+    mean_db: float
+
+    def is_below(self, other: Score) -> bool:
+        """Whether either number is lower than that of the other score, by TIE_DB or more."""
+        return self.worst_db <= other.worst_db - TIE_DB or self.mean_db <= other.mean_db - TIE_DB
+
+
+class Judge:
+    """Measures models on the samples of a data set; the float model runs once, for all of them.
+
+    Every sample runs alone, on one thread: a score depends neither on a batch size nor on the
+    number of cores, so that the same input gives the same plan.
+    """
+
+    def __init__(self, model: ir.Model, data: Dataset, progress: Progress, optimize: Optimize = "all") -> None:
+        """model: the float model. optimize: optimizations of the models that are judged."""
+        self.data, self.known = data, KnownOutputs(model, threads=1)
+        self._model, self._progress, self._optimize = model, progress, optimize
+
+    @classmethod
+    def of(cls, model: ir.Model, data: Dataset, target: Target, progress: Progress) -> Judge:
+        """The judge of models for a target; those of another runtime run without fused kernels."""
+        return cls(model, data, progress, "all" if target.runtime == "onnxruntime" else "off")
+
+    def score(self, model: ir.Model, name: str) -> Score:
+        """The score of an integer model. name: what progress calls it."""
+        session = open_session(model, threads=1, optimize=self._optimize)
+        sums = [OutputSums(one, self._parts.names.get(one, ())) for one in session.outputs]
+        self._progress.start(f"judge {name}", self.data.count)
+        with threadpool_limits(1, user_api="blas"):  # sums in one order, whatever the number of threads
+            for piece in self.data.batches(1):
+                labels = self._parts.of(piece.feeds)
+                for one, wanted, got in zip(sums, self.known.of(piece), session.run(piece.feeds), strict=True):
+                    one.add(wanted, got, labels.get(one.name))
+                self._progress.advance(len(piece.samples))
+        return score_of([one.fidelity() for one in sums])
+
+    @cached_property
+    def _parts(self) -> PartLabels:
+        """What Concats join in the outputs of the float model."""
+        return PartLabels(self._model, 1)
+
+
+def score_of(outputs: Sequence[OutputFidelity]) -> Score:
+    """The score of a model with these outputs: of floating-point numbers, if there are any."""
+    found = [_limited(part.sqnr_db) for output in judged(outputs) for part in output.parts or (output,)]
+    return Score(min(found), float(np.mean(found)))
+
+
+def _limited(sqnr_db: float) -> float:
+    """The SQNR within LIMIT_DB; NaN counts as the worst."""
+    return -LIMIT_DB if math.isnan(sqnr_db) else min(max(sqnr_db, -LIMIT_DB), LIMIT_DB)
