@@ -12,6 +12,9 @@ from edgeq.passes.lower.average_to_global_pool import AverageToGlobalPool
 from edgeq.passes.lower.flatten_to_gemm import FlattenToGemm
 from edgeq.passes.lower.pad_all_axes import PadAllAxes
 from edgeq.passes.lower.plain_average_pool import PlainAveragePool
+from edgeq.passes.lower.resize_all_axes import ResizeAllAxes
+from edgeq.passes.lower.resize_planes import ResizePlanes
+from edgeq.passes.lower.split_center_crop_pad import SplitCenterCropPad
 from edgeq.passes.lower.split_hardsigmoid import SplitHardSigmoid
 from edgeq.passes.lower.split_hardswish import SplitHardSwish
 from edgeq.passes.lower.unit_axis import UnitAxis
@@ -55,6 +58,9 @@ PASSES: tuple[ir.passes.InPlacePass, ...] = (
     PlainAveragePool(),
     RemoveIdentity(),
     RemoveUnread(),
+    ResizeAllAxes(),
+    ResizePlanes(),
+    SplitCenterCropPad(),
     SplitHardSigmoid(),
     SplitHardSwish(),
     UnitAxis(),

@@ -10,6 +10,9 @@ from edgeq.passes.lower.average_to_global_pool import AverageToGlobalPool
 from edgeq.passes.lower.flatten_to_gemm import FlattenToGemm
 from edgeq.passes.lower.pad_all_axes import PadAllAxes
 from edgeq.passes.lower.plain_average_pool import PlainAveragePool
+from edgeq.passes.lower.resize_all_axes import ResizeAllAxes
+from edgeq.passes.lower.resize_planes import ResizePlanes
+from edgeq.passes.lower.split_center_crop_pad import SplitCenterCropPad
 from edgeq.passes.lower.split_hardsigmoid import SplitHardSigmoid
 from edgeq.passes.lower.split_hardswish import SplitHardSwish
 from edgeq.passes.lower.unit_axis import UnitAxis
@@ -34,4 +37,7 @@ def lower(prepared: ir.Model, target: Target, keep: Set[str] = frozenset()) -> N
         UnitAxis()(prepared)
     AverageToGlobalPool()(prepared)
     PlainAveragePool()(prepared)
+    SplitCenterCropPad()(prepared)
     PadAllAxes()(prepared)
+    ResizeAllAxes()(prepared)
+    ResizePlanes()(prepared)  # after it: it looks at the scale of every axis

@@ -69,6 +69,17 @@ TEXTS: dict[str, str] = {
     "pad_some_axes": """<ir_version: 8, opset_import: ["" : 18]> net (float[N, 2, 3] x) => (float[N, 3, 6] y, float[N, 2, 4] z)
         <int64[4] p = {1, 2, 0, 1}, int64[2] a = {1, -1}, int64[2] q = {0, 1}, int64[1] b = {2}, float v = {2.0}> {
         y = Pad(x, p, v, a)  z = Pad<mode = "edge">(x, q, , b) }""",
+    "resize_some_axes": """<ir_version: 8, opset_import: ["" : 18]> net (float[N, 2, 3] x, bool c) => (float[N, 2, 6] y, float[N, 2, 5] z)
+        <float[1] s = {2.0}, int64[1] n = {5}> {
+        y = Resize<axes = [2]>(x, , s)
+        z = If (c) < then_branch = t () => (float[N, 2, 5] tv) { tv = Resize<axes = [-1], mode = "linear">(x, , , n) },
+                     else_branch = e () => (float[N, 2, 5] ev) { ev = Resize<axes = [2]>(x, , , n) }> }""",
+    "cubic_shrinks": f"""{_HEAD} net (float[N, 2, 4, 6] x, float[3, 2, 4, 6] u) => (float[N, 2, 2, 3] y, float[3, 2, 3, 9] z)
+        <float[4] s = {{1.0, 1.0, 0.5, 0.5}}, int64[4] n = {{3, 2, 3, 9}}> {{
+        y = Resize<mode = "cubic">(x, , s)  r = Relu(u)  z = Resize<mode = "cubic">(r, , , n) }}""",
+    "crop_and_pad": """<ir_version: 8, opset_import: ["" : 18]> net (float[N, 5, 4] x) => (float[N, 4, 7] y, float[2, 5, 4] z)
+        <int64[2] s = {7, 4}, int64[2] t = {5, 4}, float[1] one = {1.0}, int64[3] e = {2, 5, 4}> {
+        y = CenterCropPad<axes = [-1, 1]>(x, s)  k = Expand(one, e)  z = CenterCropPad<axes = [1, 2]>(k, t) }""",
     "average_of_all": f"""{_HEAD} net (float[N, 2, 4, 3] x, bool c) => (float[N, 2, 1, 1] y, float[N, 2, 1, 1] z) {{
         y = AveragePool<kernel_shape = [4, 3], strides = [2, 2], count_include_pad = 1>(x)
         z = If (c) < then_branch = t () => (float[N, 2, 1, 1] tv) {{ tv = AveragePool<kernel_shape = [4, 3], auto_pad = "VALID">(x) }},

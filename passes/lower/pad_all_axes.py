@@ -1,4 +1,4 @@
-"""Give Pad amounts for every axis, since onnxruntime mishandles its axes input."""
+"""Give Pad amounts for every axis, and a fill value only where it fills."""
 
 from __future__ import annotations
 
@@ -13,24 +13,36 @@ from edgeq.graph.read import constant, is_op, nodes, rank
 
 @dataclass(frozen=True)
 class PadAllAxes(ir.passes.InPlacePass):
-    """Replace the axes input of Pad (opset 18) by amounts for every axis.
+    """Replace the axes input of Pad (opset 18) by amounts for every axis, and omit an unread fill.
 
     onnxruntime fails at run time on a Pad with axes between integer kernels: it permutes the
-    amounts as if there were one for every axis.
+    amounts as if there were one for every axis. A fill value that mode reflect, edge or wrap does
+    not read would still have to be of the type of the codes.
 
-    Before:  y = Pad(x, [1, 1], value, [3])                    x: [N, C, H, W]
-    After:   y = Pad(x, [0, 0, 0, 1, 0, 0, 0, 1], value)
+    Before:  y = Pad <mode = "edge"> (x, [1, 1], value, [3])                    x: [N, C, H, W]
+    After:   y = Pad <mode = "edge"> (x, [0, 0, 0, 1, 0, 0, 0, 1])
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         names = Names(model)
-        found = [node for node in nodes(model) if is_op(node, "Pad") and _amounts(node) is not None]
+        pads = [node for node in nodes(model) if is_op(node, "Pad")]
+        unread = [node for node in pads if _has_unread_fill(node)]
+        for node in unread:
+            node.replace_input_with(2, None)
+            if len(node.inputs) == 3:
+                node.resize_inputs(2)
+        found = [node for node in pads if _amounts(node) is not None]
         for node in found:
             amounts = _amounts(node)
             assert amounts is not None
             replace_constant(node, 1, amounts, names)
             node.resize_inputs(3 if node.inputs[2] is not None else 2)
-        return ir.passes.PassResult(model, modified=bool(found))
+        return ir.passes.PassResult(model, modified=bool(found or unread))
+
+
+def _has_unread_fill(node: ir.Node) -> bool:
+    mode = node.attributes.get_string("mode", "constant")
+    return mode != "constant" and len(node.inputs) > 2 and node.inputs[2] is not None
 
 
 def _amounts(node: ir.Node) -> np.ndarray[tuple[int], np.dtype[np.int64]] | None:

@@ -1,14 +1,18 @@
-"""PadAllAxes: a Pad with axes gets amounts for every axis."""
+"""PadAllAxes: a Pad with axes gets amounts for every axis; a fill value that is not read goes."""
 
 from __future__ import annotations
 
 import numpy as np
+import onnx
+import onnx_ir as ir
 import pytest
 
+from edgeq.api import quantize
 from edgeq.graph.read import constant, nodes
 from edgeq.passes.lower.pad_all_axes import PadAllAxes
 from edgeq.runtimes.ort import open_session
-from tests.graph_text import lines, net
+from edgeq.schema.recipe import Recipe
+from tests.graph_text import eager, lines, net, weights
 
 X = np.arange(12, dtype=np.float32).reshape(1, 1, 3, 4)
 
@@ -42,3 +46,33 @@ def test_amounts_or_axes_that_a_run_decides_stay() -> None:
     assert not PadAllAxes()(model).modified
     model = net("y = Pad(x, p)", inputs="float[1, 1, 3, 4] x", constants={"p": np.zeros(8, np.int64)}, opset=18)
     assert not PadAllAxes()(model).modified
+
+
+@pytest.mark.parametrize(("mode", "opset"), [("edge", 18), ("reflect", 13), ("wrap", 19)])
+def test_a_fill_value_that_is_not_read_goes(mode: str, opset: int) -> None:
+    """Before: y = Pad <mode = "edge"> (x, p, v). After: y = Pad <mode = "edge"> (x, p)."""
+    numbers = {"p": np.array([0, 0, 1, 0, 0, 0, 0, 1]), "v": np.float32(9)}
+    model = net(f'y = Pad<mode = "{mode}">(x, p, v)', inputs="float[1, 1, 3, 4] x", constants=numbers, opset=opset)
+    assert PadAllAxes()(model).modified
+    assert lines(model) == ["y = Pad(x, p)"]
+    assert not PadAllAxes()(model).modified
+
+
+def test_a_fill_value_and_axes_go_together() -> None:
+    numbers = {"p": np.array([1, 1]), "v": np.float32(9), "a": np.array([-1])}
+    model = net('y = Pad<mode = "edge">(x, p, v, a)', inputs="float[1, 1, 3, 4] x", constants=numbers, opset=18)
+    assert PadAllAxes()(model).modified
+    assert lines(model) == ["y = Pad(x, p)"]
+
+
+@pytest.mark.parametrize("mode", ["edge", "reflect"])
+@pytest.mark.parametrize("target", ["cpu", "npu_int8"])
+def test_a_pad_of_codes_has_no_fill_of_floats(mode: str, target: str) -> None:
+    """After the whole rewrite, between two layers: a valid file, with the float model's numbers."""
+    numbers = {"w": weights(4, 4, 1, 1), "p": np.array([0, 0, 1, 0, 0, 0, 0, 1]), "v": np.float32(9)}
+    text = f'c = Conv(x, w)  d = Pad<mode = "{mode}">(c, p, v)  y = Conv(d, w)'
+    model = net(text, inputs="float[1, 4, 6, 6] x", constants=numbers)
+    data = {"x": weights(8, 4, 6, 6)}
+    made = quantize(model, data, target=eager(target), recipe=Recipe(effort="fast"))
+    onnx.checker.check_model(ir.to_proto(made.model), full_check=True)
+    assert made.report.fidelity is not None and made.report.fidelity.sqnr_db > 25
