@@ -78,6 +78,9 @@ class Operator:
     #: whether onnxruntime, where it removes the node, does the work at the end of the node before
     #: it
     joins_before: bool = False
+    #: whether onnxruntime replaces it, between a DequantizeLinear and a QuantizeLinear, by an
+    #: integer kernel that cannot compute all of its forms
+    fused_unchecked: bool = False
     #: whether the result can be much larger than what is read
     grows: bool = False
     #: whether every run gives different numbers

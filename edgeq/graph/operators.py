@@ -74,7 +74,8 @@ _ARITHMETIC = (
     *(Operator(name, elementwise="one", makes="bool") for name in ("IsInf", "IsNaN", "Not")),
 )
 _POOLS_AND_NORMS = (
-    Operator("AveragePool", window=True, channels="pool", kernels=(RuntimeKernel("QLinearAveragePool", (0,), scale=3),)),
+    Operator("AveragePool", window=True, channels="pool", fused_unchecked=True,
+             kernels=(RuntimeKernel("QLinearAveragePool", (0,), scale=3),)),
     Operator("BatchNormalization", joins_before=True),
     Operator("GlobalAveragePool", channels="pool", kernels=(RuntimeKernel("QLinearGlobalAveragePool", (0,), scale=3),)),
     Operator("GlobalMaxPool", moves="copies", channels="pool"),

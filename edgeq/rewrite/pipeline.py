@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass, TopologicalSortPass
 
+from edgeq.graph.operators import OPERATORS
 from edgeq.numerics.codebook import parse_grain
 from edgeq.passes.place.gather_integer_rows import GatherIntegerRows
 from edgeq.passes.place.hard_sigmoid_to_add import HardSigmoidToAdd
@@ -71,9 +72,11 @@ def _rewritten(prepared: ir.Model, plan: Plan, steps: Sequence[ir.passes.InPlace
 def _must_stay_float(node: NodePlan, target: Target) -> bool:
     """Whether the runtime must not use an integer kernel that it has for the node.
 
-    The recipe or a search keeps the node float, or the kernel can be slow in its place.
+    The recipe or a search keeps the node float, or the kernel can be slow in its place, or cannot
+    compute this form of the operator.
     """
-    return node.runs == "float" and (node.because in ("kept", "searched") or node.op_type in target.movement.behind_conv)
+    unable = node.because == "obstacle" and node.op_type in OPERATORS and OPERATORS[node.op_type].fused_unchecked
+    return node.runs == "float" and (unable or node.because in ("kept", "searched") or node.op_type in target.movement.behind_conv)
 
 
 def storage_of(weight: CodebookWeight) -> Storage:

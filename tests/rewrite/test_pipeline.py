@@ -8,6 +8,7 @@ import json
 import numpy as np
 import onnx
 import onnx_ir as ir
+import pytest
 
 from edgeq.api import quantize
 from edgeq.calibration.observe import observe
@@ -145,3 +146,23 @@ def test_the_words_of_reasons_are_for_people_alone() -> None:
     )
     held = [next(step.names for step in steps if isinstance(step, HoldFloat)) for steps in (pinned, free)]
     assert held == [{"fc2"}, set()]  # what code reads instead
+
+
+@pytest.mark.parametrize(
+    ("attributes", "shape", "kernel"),
+    [
+        ("kernel_shape = [2, 2], dilations = [2, 2]", "1, 8, 16, 16", (1, 1)),
+        ("kernel_shape = [2], dilations = [3]", "1, 8, 16", (1,)),
+        ("kernel_shape = [3, 3], strides = [2, 2], pads = [1, 1, 1, 1], ceil_mode = 1, count_include_pad = 1", "1, 8, H, W", (1, 1)),
+    ],
+)
+def test_a_pool_that_the_integer_kernel_cannot_compute_stays_float(attributes: str, shape: str, kernel: tuple[int, ...]) -> None:
+    """Left alone, onnxruntime makes an integer pool of it, which it refuses or which adds more."""
+    constants = {"w": weights(8, 8, *kernel)}
+    model = net(
+        f"c = Conv(x, w) [pool] p = AveragePool<{attributes}>(c)  y = Conv(p, w)", inputs=f"float[{shape}] x", constants=constants, opset=19
+    )
+    made = quantize(model, {"x": weights(8, 8, *[16] * len(kernel))}, target=eager(), recipe=Recipe(effort="fast"))
+    assert made.report.placement is not None and made.report.fidelity is not None
+    assert [node.runs_as for node in made.report.placement.nodes if node.op_type == "AveragePool"] == ["float"]
+    assert made.report.fidelity.sqnr_db > 25
