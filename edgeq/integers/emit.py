@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.errors import BadModel, UnsupportedOp
+from edgeq.errors import UnsupportedOp
 from edgeq.integers.bounds import clamp_codes, implied
 from edgeq.integers.coded_inputs import pixel_inputs
 from edgeq.integers.fixed_batch import fixed_batch
@@ -34,8 +34,8 @@ def emit_tflite(model: ir.Model) -> bytes:
     inputs and outputs get a QUANTIZE and a DEQUANTIZE; inputs of raw pixels stay uint8 and are
     followed by a QUANTIZE.
 
-    Raises UnsupportedOp, which names the node; BadModel for unknown sizes or an input that is
-    neither float nor codes; MissingExtra without the extra [tflite].
+    Raises UnsupportedOp, which names the node, the input or the output; BadModel for unknown sizes;
+    MissingExtra without the extra [tflite].
     """
     require_tflite()
     graph = integer_graph(fixed_batch(model))
@@ -60,7 +60,8 @@ def emit_tflite(model: ir.Model) -> bytes:
 def _end(emitter: Emitter, operand: Operand) -> int:
     """Add the tensor of a model input."""
     if operand.shape is None or not (operand.is_float or operand.grid is not None):
-        raise BadModel(f"Input {operand.name} is neither float nor codes.", operand.name, "Fold it into the model as a constant.")
+        what = f"TFLite's int8 form takes inputs of float32 or of codes, of known rank; {operand.name} is none of these."
+        raise UnsupportedOp(what, f"input {operand.name}", "Fold the input into the model as a constant, or write .onnx.")
     tensor = emitter.scratch(operand.name, tflite_shape(operand.shape), operand.grid)
     emitter.index[operand.name] = tensor
     return tensor
@@ -82,7 +83,8 @@ def _pixels(emitter: Emitter, operand: Operand) -> int:
 
 def _made(emitter: Emitter, operand: Operand) -> int:
     if operand.name not in emitter.index:
-        raise BadModel(f"Output {operand.name} is not computed by any operator.", operand.name, "Remove it from the model.")
+        what = f"In TFLite's int8 form every output is computed of an input; {operand.name} is a constant."
+        raise UnsupportedOp(what, f"output {operand.name}", "Remove it from the outputs, or write .onnx.")
     return emitter.index[operand.name]
 
 

@@ -28,7 +28,8 @@ def fixed_batch(model: ir.Model) -> ir.Model:
         shapes[str(value.name)] = tuple(int(size) for size in sizes if isinstance(size, int))
     freeze_shapes(copy, shapes)
     for value in copy.graph.outputs:
-        value.shape = None  # inferred anew for one sample
+        if value.producer() is not None:  # not an output that is an input or a constant
+            value.shape = None  # inferred anew for one sample
     InferShapes()(copy)
     while FoldConstants(grow=True)(copy).modified | FoldShapes()(copy).modified:
         InferShapes()(copy)

@@ -5,6 +5,7 @@ integer interpreter does.
 from __future__ import annotations
 
 import numpy as np
+import onnx_ir as ir
 import pytest
 from numpy.typing import NDArray
 
@@ -124,3 +125,24 @@ def test_layouts() -> None:
     assert order(3) == (0, 1, 2)
     assert keeps_order((1, 4, 4, 1), (0, 3, 1, 2))
     assert not keeps_order((1, 4, 4, 2), (0, 3, 1, 2))
+
+
+@pytest.mark.parametrize("kind", ["int8", "int64", "bool"])
+def test_an_input_of_other_numbers_is_refused_by_name(kind: str) -> None:
+    """The model is as its user wants it; it is TFLite's form that cannot hold it."""
+    model = load_proto(
+        ir.from_onnx_text(f"""<ir_version: 8, opset_import: ["" : 17]> net (float[2, 3] x, {kind}[2, 3] n)
+        => (float[2, 3] y) {{ f = Cast<to = 1>(n)  y = Add(x, f) }}""")
+    ).model
+    with pytest.raises(UnsupportedOp, match="inputs of float32 or of codes") as caught:
+        emit_tflite(model)
+    assert caught.value.where == "input n"
+
+
+@pytest.mark.parametrize("output", ["float[3] k", "int64[2] j"])
+def test_an_output_that_is_a_constant_is_refused_by_name(output: str) -> None:
+    text = f"""<ir_version: 8, opset_import: ["" : 17]> net (float[2, 3] x) => (float[2, 3] x, {output})
+        <float[3] k = {{1.0, 2.0, 3.0}}, int64[2] j = {{1, 2}}> {{ y = Neg(k) }}"""
+    with pytest.raises(UnsupportedOp, match="every output is computed of an input") as caught:
+        emit_tflite(load_proto(ir.from_onnx_text(text)).model)
+    assert caught.value.where == f"output {output[-1]}"
