@@ -65,9 +65,8 @@ def _in_memory(test: TestCase) -> Case:
     values = test.data_sets[0][0]
     names = [value.name for value in test.model.graph.input]
     given = values if isinstance(values, Mapping) else dict(zip(names, values, strict=False))
-    return Case(
-        f"node/{test.name}", test.model, {name: value for name, value in given.items() if isinstance(value, np.ndarray | np.generic)}
-    )
+    tensors = {name: np.asarray(value) for name, value in given.items() if isinstance(value, np.ndarray | np.generic)}
+    return Case(f"node/{test.name}", test.model, tensors)
 
 
 def _in_folder(folder: Path, kind: str) -> Case:

@@ -41,7 +41,7 @@ def in_form(case: Case, form: Form) -> Case:
 
 
 def _freeze(graph: onnx.GraphProto, feed: Feed) -> Feed:
-    """Turn every input but the first float one into an initializer; returns what is left to feed."""
+    """Turn inputs but the first float one into initializers; returns what is left to feed."""
     first = next((name for name, array in feed.items() if _fits(np.asarray(array))), None)
     kept = [value for value in graph.input if value.name == first or value.name not in feed]
     if first is None:
@@ -55,7 +55,7 @@ def _freeze(graph: onnx.GraphProto, feed: Feed) -> Feed:
 def _layers_before(graph: onnx.GraphProto, feed: Feed) -> None:
     for value in graph.input:
         array = np.asarray(feed.get(value.name, np.zeros(())))
-        if not _fits(array):
+        if not value.type.HasField("tensor_type") or not _fits(array):
             continue
         inner = f"{value.name}_layer"
         for node in graph.node:
@@ -98,7 +98,7 @@ def _fits(array: Array) -> bool:
 
 
 def _width(array: Array) -> int:
-    return array.shape[1] if array.ndim in (3, 4) else array.shape[-1]
+    return int(array.shape[1] if array.ndim in (3, 4) else array.shape[-1])
 
 
 def _layer(graph: onnx.GraphProto, array: Array, source: str, result: str) -> onnx.NodeProto:

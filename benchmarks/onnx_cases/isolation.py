@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -63,6 +64,7 @@ def _start(work: Work, jobs: list[Job]) -> _Child:
 
 
 def _work_through(work: Work, jobs: list[Job], pipe: Connection) -> None:
+    faulthandler.disable()  # how a child ended is told by its exit code
     silent = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silent, 1)
     os.dup2(silent, 2)

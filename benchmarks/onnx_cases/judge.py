@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import tempfile
 import traceback
@@ -13,7 +14,8 @@ import onnx_ir as ir
 
 import edgeq.proof.evidence
 from benchmarks.measures.feeds import Array, Feed
-from benchmarks.onnx_cases.float_runs import FloatRuns, float_runs, open_model
+from benchmarks.onnx_cases.cases import Case
+from benchmarks.onnx_cases.float_runs import FloatRuns, open_model
 from benchmarks.onnx_cases.outcome import FLOOR_DB, Job, Outcome
 from edgeq.api import quantize
 from edgeq.errors import BadModel, EdgeqError, RuntimeRefused, UnsupportedOp, UnsupportedOpset
@@ -23,7 +25,7 @@ from edgeq.report.inspection import inspect_model
 from edgeq.report.quantized import Quantized
 from edgeq.report.text import report_text
 from edgeq.schema.recipe import Recipe
-from edgeq.schema.target import load_target
+from edgeq.schema.target import Target, load_target
 
 #: what says that the model is wrong, or that the user should check it; a BadModel that names an
 #: operator or an opset that edgeq does not take says something else
@@ -33,14 +35,19 @@ _NAMES_A_LIMIT = (UnsupportedOp, UnsupportedOpset)
 edgeq.proof.evidence.TIMING_S = 0.0
 
 
-def judge(job: Job, model: onnx.ModelProto, feed: Feed, recipe: Recipe) -> Outcome:
-    """Inspect or quantize the model, on feeds like the given one, and judge the result."""
-    runs = float_runs(model, feed)
+@functools.cache
+def target_of(name: str) -> Target:
+    return load_target(name)
+
+
+def judge(job: Job, case: Case, runs: FloatRuns | str, recipe: Recipe) -> Outcome:
+    """Inspect or quantize the case's model, and judge the result. runs: float_runs of the case."""
+    model = case.model
     try:
         if job.target == "inspect":
-            inspect_model(load_proto(model), load_target("cpu"))
+            inspect_model(load_proto(model), target_of("cpu"))
             return Outcome(job, "good")
-        made = quantize(model, _data(runs, feed), target=job.target, recipe=recipe)
+        made = quantize(model, _data(runs, case.feed), target=target_of(job.target), recipe=recipe)
         report_text(made.report, "out.onnx")
         made.report.to_json()
         return _judge_files(job, model, runs, made)
@@ -81,11 +88,11 @@ def _judge_files(job: Job, model: onnx.ModelProto, runs: FloatRuns | str, made: 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "out.onnx"
         made.save(path)
-        if load_target(job.target).runtime == "tflite":
+        if target_of(job.target).runtime == "tflite":
             made.save(Path(folder) / "out.tflite")
         if isinstance(runs, str):  # nothing to compare with, and what edgeq was given is not valid either
             return Outcome(job, "float fails", text=runs)
-        problem = _invalid(path, model, made, job)
+        problem = _invalid(path, model, job)
         if problem is not None:
             return Outcome(job, "invalid model", problem.split(":")[0], problem)
         floats = ir.load(path)
@@ -93,7 +100,7 @@ def _judge_files(job: Job, model: onnx.ModelProto, runs: FloatRuns | str, made: 
         return _judge_numbers(job, ir.to_proto(floats), runs, made)
 
 
-def _invalid(path: Path, model: onnx.ModelProto, made: Quantized, job: Job) -> str | None:
+def _invalid(path: Path, model: onnx.ModelProto, job: Job) -> str | None:
     try:
         onnx.checker.check_model(str(path), full_check=True)
     except Exception as error:  # the checker, shape inference and protobuf each have their own
@@ -105,7 +112,7 @@ def _invalid(path: Path, model: onnx.ModelProto, made: Quantized, job: Job) -> s
     if any([one.name for one in a] != [one.name for one in b] for a, b in zip(before, after, strict=True)):
         return "interface: other names"
     same = all(_same_type(a, b) for olds, news in zip(before, after, strict=True) for a, b in zip(olds, news, strict=True))
-    if load_target(job.target).float_io and not same:
+    if target_of(job.target).float_io and not same:
         return "interface: other types"
     try:
         open_model(saved)
@@ -119,7 +126,7 @@ def _same_type(old: onnx.ValueInfoProto, new: onnx.ValueInfoProto) -> bool:
 
 
 def _judge_numbers(job: Job, floats: onnx.ModelProto, runs: FloatRuns, made: Quantized) -> Outcome:
-    session = open_model(floats, optimized=load_target(job.target).runtime == "onnxruntime")
+    session = open_model(floats, optimized=target_of(job.target).runtime == "onnxruntime")
     names = [one.name for one in session.get_outputs()]
     sums = np.zeros((len(names), 2))
     for feed, wanted in zip(runs.feeds, runs.outputs, strict=True):
@@ -134,7 +141,7 @@ def _judge_numbers(job: Job, floats: onnx.ModelProto, runs: FloatRuns, made: Qua
     worst = min(range(len(names)), key=lambda index: decibels[index], default=None)
     if worst is None or decibels[worst] >= FLOOR_DB:
         return Outcome(job, "good", sqnr_db=None if worst is None else decibels[worst])
-    warned = any(names[worst] in line for line in made.report.warnings)
+    warned = any(found.output == names[worst] for found in getattr(made.report, "findings", ()))
     return Outcome(job, "warned" if warned else "far from float", f"output {names[worst]}", _placed(made), decibels[worst])
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from benchmarks.onnx_cases.forms import Form
+
 #: good: close to float. warned: not close, and the report says so. refused: an EdgeqError.
-#: float fails: the model is not valid, or onnxruntime does not run it; only an exception is a fault.
-#: The others are faults.
+#: float fails: the model is not valid, or onnxruntime does not run it; only a raw exception is a
+#: fault then. The others are faults.
 #: blames the user: edgeq says that the model, which is valid and runs in float, is wrong.
 #: raw exception: not an EdgeqError. process ended: a signal or the time limit.
 #: invalid model: the file does not pass the full check, does not open, has another interface or
@@ -29,7 +31,7 @@ class Job:
     #: name of the case
     case: str
     #: its form
-    form: str
+    form: Form
     #: name of a target; "inspect": inspect instead of quantize
     target: str
 

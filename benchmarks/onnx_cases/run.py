@@ -25,7 +25,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.onnx_cases.cases import FILES, Case, load_cases
-from benchmarks.onnx_cases.forms import FORMS, in_form
+from benchmarks.onnx_cases.float_runs import FloatRuns, float_runs
+from benchmarks.onnx_cases.forms import FORMS, Form, in_form
 from benchmarks.onnx_cases.isolation import in_children
 from benchmarks.onnx_cases.judge import judge
 from benchmarks.onnx_cases.outcome import FAULTS, KINDS, Job, Outcome
@@ -36,18 +37,18 @@ TARGETS = ("inspect", "cpu", "npu_int8", "mcu_tflite")
 _EXAMPLES = 4
 
 
-def run_cases(cases: Sequence[Case], forms: Sequence[str], targets: Sequence[str], args: argparse.Namespace) -> list[Outcome]:
+def run_cases(cases: Sequence[Case], forms: Sequence[Form], targets: Sequence[str], args: argparse.Namespace) -> list[Outcome]:
     """What edgeq makes of the cases in these forms on these targets."""
     named = {case.name: case for case in cases}
     recipe = Recipe(effort=args.effort)
 
     def work(job: Job) -> Outcome:
-        case = _formed(job.case, job.form)
-        return judge(job, case.model, case.feed, recipe)
+        return judge(job, *formed(job.case, job.form), recipe)
 
     @functools.lru_cache(1)  # the targets of a form follow each other
-    def _formed(name: str, form: str) -> Case:
-        return in_form(named[name], form)  # type: ignore[arg-type]  # argparse holds it to FORMS
+    def formed(name: str, form: Form) -> tuple[Case, FloatRuns | str]:
+        case = in_form(named[name], form)
+        return case, float_runs(case.model, case.feed)
 
     jobs = [Job(case.name, form, target) for case in cases for form in forms for target in targets]
     found: list[Outcome] = []
