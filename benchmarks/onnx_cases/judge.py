@@ -141,7 +141,7 @@ def _judge_numbers(job: Job, floats: onnx.ModelProto, runs: FloatRuns, made: Qua
     worst = min(range(len(names)), key=lambda index: decibels[index], default=None)
     if worst is None or decibels[worst] >= FLOOR_DB:
         return Outcome(job, "good", sqnr_db=None if worst is None else decibels[worst])
-    warned = any(found.output == names[worst] for found in getattr(made.report, "findings", ()))
+    warned = any(found.output == names[worst] for found in made.report.findings)
     return Outcome(job, "warned" if warned else "far from float", f"output {names[worst]}", _placed(made), decibels[worst])
 
 

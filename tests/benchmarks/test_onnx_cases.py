@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from benchmarks.onnx_cases.isolation import in_children
 from benchmarks.onnx_cases.outcome import Job, Outcome
 from benchmarks.onnx_cases.run import table
 from edgeq.errors import BadData, BadModel, EdgeqError, RuntimeRefused, UnsupportedOp
+from edgeq.proof.findings import Finding
 from edgeq.schema.recipe import Recipe
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -79,6 +81,16 @@ def test_a_result_of_other_numbers_names_or_types_is_a_fault() -> None:
         runs = float_runs(other, FEED)
         assert isinstance(runs, FloatRuns)
         assert judging._judge_files(JOB, other, runs, made).kind == kind, text
+
+
+def test_a_finding_that_names_the_output_is_a_warning() -> None:
+    made = judging.quantize(model(RELU), {"x": np.stack([FEED["x"]] * 2)}, recipe=FAST)
+    other = model("net (float[2, 3] x) => (float[2, 3] y) { y = Neg(x) }")
+    runs = float_runs(other, FEED)
+    assert isinstance(runs, FloatRuns)
+    for output, kind in [("y", "warned"), ("z", "far from float")]:
+        told = replace(made, report=replace(made.report, findings=(Finding("weak", output, None, -1.0, "far"),)))
+        assert judging._judge_files(JOB, other, runs, told).kind == kind
 
 
 def test_feeds_vary_as_long_as_the_shapes_stay() -> None:
