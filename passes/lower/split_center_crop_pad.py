@@ -56,7 +56,7 @@ def _replace(model: ir.Model, node: ir.Node, changes: dict[int, tuple[int, int]]
     cropped = {axis: ((old - new) // 2, new) for axis, (old, new) in changes.items() if new < old}
     if cropped:
         starts, ends = [start for start, _ in cropped.values()], [start + size for start, size in cropped.values()]
-        inputs = [result, stored("starts", starts), stored("ends", ends), stored("crop_axes", list(cropped))]
+        inputs: list[ir.Value | None] = [result, stored("starts", starts), stored("ends", ends), stored("crop_axes", list(cropped))]
         result = add_node(
             node, "Slice", inputs, name=names.node(f"{node.name}_Slice"), output=names.value(f"{node.outputs[0].name}_cropped")
         )
