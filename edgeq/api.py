@@ -40,6 +40,7 @@ from edgeq.schema.provenance import mark_gate, shorten_provenance
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Target, load_target
 from edgeq.schema.task import Shapes, Task
+from edgeq.search.rescue import rescued
 from edgeq.search.search import SearchTask, search
 
 ModelSource = str | Path | onnx.ModelProto | ir.Model | Loaded
@@ -84,18 +85,20 @@ def quantize(
     roles = roles_of(dataset, apart, recipe, plan, None if statistics is None else statistics.held_out)
     judge = None if roles.judging is None else Judge.of(loaded.model, roles.judging, target, progress)
     decided = partial(decide, task, roles.division, statistics, clock, progress, judge)
+    found = rescue = None
     if plan is not None:
-        planned, found = earlier_plan(plan, task), None
+        planned = earlier_plan(plan, task)
     elif recipe.effort == "best":
         planned, found = search(_search_task(loaded, task, roles, work), decided, clock, progress)
     else:
-        planned, found = decided(), None
+        planned, rescue = rescued(decided(), task, roles, judge, clock, progress)
     planned = fine_tuned(task, planned, roles.division, clock, progress, checkpoint or Checkpoint())
     if target.integer_only:
         refuse_float(planned.plan, target)
     with clock.stage("rewrite"):
         result = carried_out(setup, planned.plan)
-    notes = (*setup.prepared.notes, *(() if dataset is None else dataset.notes), *_saw_all(roles, statistics, recipe))
+    of_data = () if dataset is None else dataset.notes
+    notes = (*setup.prepared.notes, *(() if rescue is None else (rescue.told,)), *of_data, *_saw_all(roles, statistics, recipe))
     doubts = _doubts(dataset, task, planned.plan, strict_data)
     with clock.stage("prove"):
         evidence = prove_all(loaded, task, planned, result, roles, judge.known if judge else None, progress) if prove else Evidence()

@@ -119,6 +119,8 @@ def asked_from(options: SharedOptions) -> Asked:
     """Convert the options. Raises BadRecipe when one is invalid or would have no effect."""
     words = asdict(options)
     settings: dict[str, object] = {**given({key: words[key] for key in _RECIPE})}
+    if options.no_rescue:
+        settings["rescue"] = False
     settings["floors"] = given({key: words[key] for key in _FLOORS})
     if options.no_hold_out:
         settings["hold_out"] = False

@@ -93,6 +93,9 @@ Tie = Annotated[
     list[str] | None,
     _ranges("--tie", metavar="OUT=IN", help="An output that is fed to an input at the next run: both get one grid. Repeatable."),
 ]
+NoRescue = Annotated[
+    bool, _ranges("--no-rescue", help="Leave layers in integers that make an output useless (below 10 dB); by default they stay float.")
+]
 Seed = Annotated[int | None, _ranges("--seed", metavar="S", min=0, help="Seed of everything random.")]
 SplitOutputs = Annotated[
     bool | None,
@@ -147,6 +150,7 @@ class SharedOptions:
     work: Work = None
     keep_float: KeepFloat = None
     tie: Tie = None
+    no_rescue: NoRescue = False
     samples: Samples = None
     no_hold_out: NoHoldOut = False
     batch: BatchSize = None

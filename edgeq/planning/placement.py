@@ -22,9 +22,6 @@ from edgeq.schema.patterns import kept_nodes
 from edgeq.schema.plan import Because, PlacedAs
 from edgeq.schema.target import Target
 
-#: the reason of a node that a search keeps float
-SEARCHED = "kept float by the search"
-
 
 @dataclass(frozen=True)
 class NodePlace:
@@ -63,12 +60,12 @@ def place(
     target: Target,
     keep_float: Iterable[str] = (),
     unfit: Mapping[str, Cause] | None = None,
-    searched: Iterable[str] = (),
+    chosen: Mapping[str, Cause] | None = None,
 ) -> Placement:
     """Label every node of a prepared model, including those of bodies.
 
-    unfit: values that no grid can hold, with the reason. searched: names of nodes that a search
-    keeps float. Raises BadRecipe if a keep_float pattern matches nothing.
+    unfit: values that no grid can hold, with the reason. chosen: nodes that measurements
+    keep float, with the reason. Raises BadRecipe if a keep_float pattern matches nothing.
     """
     kept: dict[str, Cause] = {}
     for pattern in keep_float:
@@ -77,7 +74,7 @@ def place(
             fix = "Use a node name, a glob, /a regex/ or an operator type; `edgeq inspect` lists them."
             raise BadRecipe(f"keep_float pattern {pattern!r} matches no node.", "keep_float", fix)
         kept.update(dict.fromkeys(matching, Cause("kept", f"kept float by the recipe ({pattern})")))
-    kept.update(dict.fromkeys(searched, Cause("searched", SEARCHED)))
+    kept.update(chosen or {})
     found: dict[str, NodePlace] = {}
     integer: set[str] = set()
     converted: set[str] = set()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 import onnx_ir as ir
@@ -13,7 +14,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # s
 
 from edgeq.calibration.known_outputs import KnownOutputs
 from edgeq.calibration.part_labels import PartLabels
-from edgeq.data.dataset import Dataset
+from edgeq.data.dataset import Batch, Dataset
 from edgeq.numerics.output_fidelity import OutputFidelity, OutputSums, judged
 from edgeq.progress import Progress
 from edgeq.runtimes.ort import Optimize, open_session
@@ -24,6 +25,15 @@ TIE_DB = 0.05
 #: an SQNR beyond these, dB, counts as these: float32 itself has 24 bits, 144 dB, so that equal
 #: outputs (inf) do not outweigh all others in a mean
 LIMIT_DB = 144.0
+
+
+class Judging(Protocol):
+    """Samples that judge."""
+
+    @property
+    def count(self) -> int: ...
+
+    def batches(self, batch: int) -> Iterator[Batch]: ...
 
 
 @dataclass(frozen=True)
@@ -47,7 +57,7 @@ class Judge:
     number of cores, so that the same input gives the same plan.
     """
 
-    def __init__(self, model: ir.Model, data: Dataset, progress: Progress, optimize: Optimize = "all") -> None:
+    def __init__(self, model: ir.Model, data: Judging, progress: Progress, optimize: Optimize = "all") -> None:
         """model: the float model. optimize: optimizations of the models that are judged."""
         self.data, self.known = data, KnownOutputs(model, threads=1)
         self._model, self._progress, self._optimize = model, progress, optimize
@@ -56,6 +66,10 @@ class Judge:
     def of(cls, model: ir.Model, data: Dataset, target: Target, progress: Progress) -> Judge:
         """The judge of models for a target; those of another runtime run without fused kernels."""
         return cls(model, data, progress, "all" if target.runtime == "onnxruntime" else "off")
+
+    def on(self, data: Judging) -> Judge:
+        """A judge on other samples of the same data set."""
+        return Judge(self._model, data, self._progress, self._optimize)
 
     def score(self, model: ir.Model, name: str) -> Score:
         """The score of an integer model. name: what progress calls it."""

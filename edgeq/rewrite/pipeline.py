@@ -72,11 +72,12 @@ def _rewritten(prepared: ir.Model, plan: Plan, steps: Sequence[ir.passes.InPlace
 def _must_stay_float(node: NodePlan, target: Target) -> bool:
     """Whether the runtime must not use an integer kernel that it has for the node.
 
-    The recipe or a search keeps the node float, or the kernel can be slow in its place, or cannot
-    compute this form of the operator.
+    The recipe or a measurement keeps the node float, or the kernel can be slow in its place, or
+    cannot compute this form of the operator.
     """
     unable = node.because == "obstacle" and node.op_type in OPERATORS and OPERATORS[node.op_type].fused_unchecked
-    return node.runs == "float" and (unable or node.because in ("kept", "searched") or node.op_type in target.movement.behind_conv)
+    kept = node.because in ("kept", "searched", "useless")
+    return node.runs == "float" and (unable or kept or node.op_type in target.movement.behind_conv)
 
 
 def storage_of(weight: CodebookWeight) -> Storage:

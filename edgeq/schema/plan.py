@@ -33,6 +33,7 @@ Because = Literal[
     # in float:
     "kept",  # the recipe keeps it in float
     "searched",  # a search keeps it in float
+    "useless",  # in integers it made an output useless
     "obstacle",  # no integer kernel takes this operator as it is used here
     "no_float",  # it does not compute floats
     "outer",  # it reads a value of the graph around its body

@@ -89,6 +89,7 @@ class Recipe(Strict):
         "not where other data judges",
     )
     batch: int = Field(8, ge=1, description="samples per step when models are compared")
+    rescue: bool = Field(True, description="effort default: layers whose integers make an output useless (below 10 dB) stay float")
     seed: int = Field(0, ge=0, description="seed of everything random")
     codebook: CodebookWish = Field(default_factory=CodebookWish, description="weights as indices into a small table")
     finetune: FineTuneWish = Field(

@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import onnx_ir as ir
 
@@ -17,7 +18,7 @@ from edgeq.graph.macs import macs
 from edgeq.graph.read import nodes
 from edgeq.passes.quantize.migrate_scales import migrated
 from edgeq.planning.fed_back import fed_back
-from edgeq.planning.placement import SEARCHED, Placement, place
+from edgeq.planning.placement import Placement, place
 from edgeq.planning.placement_cut import Cause
 from edgeq.planning.same_scale import Groups, same_scale_groups
 from edgeq.refine.draft import Draft
@@ -27,6 +28,8 @@ from edgeq.schema.weights import WeightPlan, split_weight_key, weight_key
 
 #: name of the candidate that a search starts with
 DEFAULT = "the default"
+#: why a candidate's nodes stay float, for people
+CAUSES = {"searched": "kept float by the search", "useless": "in integers it made an output useless"}
 #: where nodes run that are in integers
 INTEGER = ("int8", "integer", "absorbed")
 #: where nodes run that multiply integers; a grid measured at every run stays one, whatever stays
@@ -45,6 +48,13 @@ class Candidate:
     #: whether the weights of the nodes that therefore run in float are stored as the base plan's
     #: integers, or as floats
     stored: bool = False
+    #: what decided that they stay float
+    because: Literal["searched", "useless"] = "searched"
+
+    @property
+    def cause(self) -> Cause:
+        """Why the nodes stay float, for code and for people."""
+        return Cause(self.because, CAUSES[self.because])
 
     @property
     def key(self) -> str:
@@ -72,7 +82,7 @@ def candidate_plan(base: Draft, candidate: Candidate) -> Plan | None:
     """
     if not candidate.floats:
         return base.plan
-    placement, groups = _place(base, candidate.floats)
+    placement, groups = _place(base, dict.fromkeys(candidate.floats, candidate.cause))
     grids = _grids(base.plan, placement, groups)
     if grids is None:
         return None
@@ -89,7 +99,7 @@ def candidate_plan(base: Draft, candidate: Candidate) -> Plan | None:
     return placed.with_weights(weights).with_biases(biases).with_stored({**base.plan.stored, **stored})
 
 
-def _place(base: Draft, floats: tuple[str, ...]) -> tuple[Placement, Groups]:
+def _place(base: Draft, floats: Mapping[str, Cause]) -> tuple[Placement, Groups]:
     """Place nodes around those kept float.
 
     A value that would need a grid which the base plan lacks was never observed: it stays float.
@@ -126,7 +136,8 @@ def _node(name: str, here: NodePlan, groups: Groups, candidate: Candidate) -> No
     Nodes outside INTEGER and embedding tables keep their place.
     """
     if name in candidate.floats:
-        return here.placed("float", "searched", f"{SEARCHED} ({candidate.name})")
+        reason = candidate.cause.reason
+        return here.placed("float", candidate.because, f"{reason} ({candidate.name})" if candidate.because == "searched" else reason)
     found = groups.nodes.get(name)
     if found is None or here.runs not in INTEGER or here.because == "embedding":
         return here

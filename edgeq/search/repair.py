@@ -41,10 +41,10 @@ def by_damage(trials: Trials, stored: bool) -> tuple[tuple[str, ...], ...]:
     of them.
     """
     work = {str(node.name): macs(node) for node in nodes(trials.builder.base.task.model)}
-    start = _noise(trials.rank(Candidate(DEFAULT)))
+    start = noise_of(trials.rank(Candidate(DEFAULT)))
     gains: dict[tuple[str, ...], float] = {}
     for part in parts(trials.builder.base):
-        gain = start - _noise(trials.rank(of_nodes(part, stored=stored)))
+        gain = start - noise_of(trials.rank(of_nodes(part, stored=stored)))
         gains[part] = gain / sum(work[name] for name in part)
     return tuple(sorted(gains, key=lambda part: -gains[part]))
 
@@ -94,8 +94,8 @@ def _prune(trials: Trials, goal: Goal, found: Candidate) -> None:
             found = less
 
 
-def _noise(sqnr_db: float | None) -> float:
-    """Noise over signal; infinite for a candidate that cannot be built: it gains nothing."""
+def noise_of(sqnr_db: float | None) -> float:
+    """Noise over signal, as energies; infinite for a candidate that cannot be built (None)."""
     return float("inf") if sqnr_db is None else 10 ** (-sqnr_db / 10)
 
 

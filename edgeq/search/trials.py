@@ -47,6 +47,10 @@ class Sample:
     """A part of a data set, spread evenly, without labels and metric."""
 
     whole: Dataset
+    #: how many samples, about
+    size: int = RANKING_SAMPLES
+    #: in how many ranges of neighbours
+    ranges: int = RANKING_PIECES
     labels: None = None
     metric: None = None
 
@@ -58,9 +62,9 @@ class Sample:
     def pieces(self) -> tuple[range, ...]:
         """Ranges of sample indices."""
         step = self.whole.fixed_batch or 1
-        size = max(RANKING_SAMPLES // RANKING_PIECES // step, 1) * step
-        starts = sorted({place * self.whole.count // RANKING_PIECES // step * step for place in range(RANKING_PIECES)})
-        if size * RANKING_PIECES >= self.whole.count:
+        size = max(self.size // self.ranges // step, 1) * step
+        starts = sorted({place * self.whole.count // self.ranges // step * step for place in range(self.ranges)})
+        if size * self.ranges >= self.whole.count:
             return (range(self.whole.count),)
         return tuple(range(start, min(start + size, self.whole.count)) for start in starts)
 

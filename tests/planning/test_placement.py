@@ -11,6 +11,7 @@ from edgeq.errors import BadRecipe
 from edgeq.planning.placement import Placement, place
 from edgeq.planning.placement_cut import Cause
 from edgeq.proof.proof import prove_placement
+from edgeq.schema.plan import Because
 from edgeq.schema.target import load_target
 from tests.graph_text import Constants, net, weights
 
@@ -155,10 +156,11 @@ def test_each_cause_is_told_for_code(because: str) -> None:
     assert placed(CAUSES[because]).nodes["n"].because == because
 
 
-def test_what_recipe_and_search_keep_float_is_told_apart() -> None:
+@pytest.mark.parametrize("because", ["searched", "useless"])
+def test_what_recipe_and_measurements_keep_float_is_told_apart(because: Because) -> None:
     model = net("[c1] a = Conv(x, w) [c2] b = Conv(a, v) [c3] y = Conv(b, w)", constants=W)
-    found = place(model, CPU, ("c1", "c2"), searched=("c2",))
-    assert {name: node.because for name, node in found.nodes.items()} == {"c1": "kept", "c2": "searched", "c3": "kernel"}
+    found = place(model, CPU, ("c1", "c2"), chosen={"c2": Cause(because, "measured")})
+    assert {name: node.because for name, node in found.nodes.items()} == {"c1": "kept", "c2": because, "c3": "kernel"}
 
 
 def test_a_value_that_no_grid_holds_keeps_its_maker_and_readers_float() -> None:

@@ -1,0 +1,170 @@
+"""Effort default: where integers make an output useless, the parts responsible stay float.
+
+A network can have a part that 8-bit grids cannot serve: a spectrum whose logarithm is taken, an
+angle, a division. Everything behind it is then computed from noise, however fine the other grids
+are. The default plan is measured; where it is useless, each group of layers is measured with it
+alone in integers, and as much work as possible returns to integers, least noise first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from edgeq.data.roles import Roles
+from edgeq.graph.macs import macs
+from edgeq.graph.read import nodes
+from edgeq.progress import Clock, Progress
+from edgeq.refine.draft import Draft
+from edgeq.refine.judge import Judge
+from edgeq.schema.plan import Plan
+from edgeq.schema.task import Planned, Step, Task
+from edgeq.search.builder import Builder
+from edgeq.search.candidates import Candidate, integer_layers, integer_share, of_nodes, weights_only
+from edgeq.search.repair import noise_of
+from edgeq.search.trials import Sample
+
+#: an output below this SQNR (dB) is useless: its noise has more than a tenth of its energy
+USELESS_DB = 10.0
+#: what a rescue aims at, in dB, best first: noise of a hundredth of the energy; the level below
+#: which a report warns; no longer useless. Each is 1 dB more, since other samples differ
+GOALS_DB = (21.0, 16.0, 11.0)
+#: samples that rank groups of layers
+RANKING_SAMPLES = 4
+#: number of groups that are measured; where there are more layers, neighbours share one
+GROUPS = 64
+
+
+@dataclass(frozen=True)
+class Rescue:
+    """What became of a plan whose result was useless. SQNRs are of the worst output."""
+
+    #: SQNR of the plan before, dB
+    before_db: float
+    #: SQNR of the plan that was chosen, dB
+    after_db: float
+    #: names of the layers that stay float by it; empty: no choice of layers helps
+    floats: tuple[str, ...]
+    #: share of the multiply-accumulates that are left in integers, 0..100
+    integer_pct: float
+
+    @property
+    def told(self) -> str:
+        """The result in a sentence."""
+        if not self.floats:
+            return f"with the worst output at {self.before_db:.1f} dB the result is useless, and no choice of float layers mends it"
+        many = f"{len(self.floats)} layers stay" if len(self.floats) > 1 else f"layer {self.floats[0]} stays"
+        return (
+            f"{many} float by themselves: in integers the worst output had {self.before_db:.1f} dB, which is useless; "
+            f"now it has {self.after_db:.1f} dB, with {self.integer_pct:.0f} % of MACs in int8 (--no-rescue leaves them in integers)"
+        )
+
+
+def rescued(
+    planned: Planned, task: Task, roles: Roles, judge: Judge | None, clock: Clock, progress: Progress
+) -> tuple[Planned, Rescue | None]:
+    """The plan, or one that keeps layers float where the plan's worst output is useless.
+
+    judge: measures plans on the samples that judge; None: there are none. The second result is None
+    if the plan was not useless, or nothing may stay float.
+    """
+    if roles.division is None or roles.judging is None or judge is None or not _wanted(task):
+        return planned, None
+    builder = Builder(Draft.of(task, planned.draft), planned.plan, roles.division.fitted)
+    layers = integer_layers(builder.base.with_plan(planned.plan))
+    if not layers:
+        return planned, None
+    few = Sample(roles.judging, RANKING_SAMPLES, RANKING_SAMPLES)
+    meter = _Meter(builder, judge, judge.on(few))
+    with clock.stage("judge"):
+        known = next((one.sqnr_db for one in planned.steps if one.plan is planned.plan and one.kept), None)
+        before = meter.worst_db(planned.plan) if known is None else known
+        if before >= USELESS_DB:
+            return planned, None
+        found = _search(meter, layers, progress)
+        plan = None if found is None else _finished(meter, found)
+        after = before if plan is None else meter.worst_db(plan)
+    if found is None or plan is None or after <= before:
+        return planned, Rescue(before, before, (), integer_share(task.model, planned.plan))
+    step = Step("layers returned to float", plan, after)
+    return replace(planned, plan=plan, draft=plan, steps=(*planned.steps, step)), Rescue(
+        before, after, found.floats, integer_share(task.model, plan)
+    )
+
+
+def _wanted(task: Task) -> bool:
+    """Whether layers may return to float; training and a search have their own remedies."""
+    recipe, apart = task.recipe, task.recipe.codebook.wanted or task.recipe.finetune.wanted
+    return recipe.rescue and recipe.effort == "default" and not apart and not task.target.integer_only
+
+
+@dataclass(frozen=True, eq=False)
+class _Meter:
+    """Measures plans by their worst output, in dB."""
+
+    builder: Builder
+    #: measures on all samples that judge
+    judge: Judge
+    #: measures on a few of them
+    few: Judge
+    _drafts: dict[str, float] = field(default_factory=dict)
+
+    def worst_db(self, plan: Plan, *, rank: bool = False) -> float:
+        """SQNR of the worst output of a plan's model."""
+        return (self.few if rank else self.judge).score(self.builder.model(plan), "with layers in float").worst_db
+
+    def draft_db(self, candidate: Candidate, *, rank: bool = False) -> float:
+        """SQNR of a candidate's worst output before biases are corrected; -inf: not to be built."""
+        key = f"{candidate.key} {rank}"
+        if key not in self._drafts:
+            plan = self.builder.draft(candidate)
+            self._drafts[key] = -float("inf") if plan is None else self.worst_db(plan, rank=rank)
+        return self._drafts[key]
+
+
+def _search(meter: _Meter, layers: Sequence[str], progress: Progress) -> Candidate | None:
+    """The candidate with the most work in integers that reaches the best goal that any reaches."""
+    order = _by_noise(meter, layers, progress)
+    stored = weights_only(meter.builder.base)
+    for goal in GOALS_DB:
+        keeps = meter.draft_db(stored) >= goal
+        low, high = 0, len(order)  # with `low` groups in integers the goal is reached, with `high` not
+        while high - low > 1:
+            middle = (low + high) // 2
+            reached = meter.draft_db(_without(order, middle, keeps)) >= goal
+            low, high = (middle, high) if reached else (low, middle)
+        if low:
+            return _without(order, low, keeps)
+    return None
+
+
+def _by_noise(meter: _Meter, layers: Sequence[str], progress: Progress) -> list[tuple[str, ...]]:
+    """Groups of layers, those that cause least noise per multiply-accumulate first.
+
+    The noise of a group is the noise-to-signal ratio of the worst output when it alone runs in
+    integers. The noise of groups nearly adds up.
+    """
+    work = {str(node.name): macs(node) for node in nodes(meter.builder.base.task.model)}
+    size = -(-len(layers) // GROUPS)
+    groups = [tuple(layers[start : start + size]) for start in range(0, len(layers), size)]
+    progress.start("find the layers that make an output useless", len(groups))
+    price = {}
+    for group in groups:
+        alone = of_nodes([name for name in layers if name not in group], stored=False)
+        price[group] = noise_of(meter.draft_db(alone, rank=True)) / sum(work[name] for name in group)
+        progress.advance()
+    return sorted(groups, key=lambda group: price[group])
+
+
+def _without(order: Sequence[tuple[str, ...]], size: int, stored: bool) -> Candidate:
+    """The candidate that keeps all but the first `size` groups in float."""
+    names = [name for group in order[size:] for name in group]
+    return replace(of_nodes(names, stored=stored), because="useless")
+
+
+def _finished(meter: _Meter, candidate: Candidate) -> Plan | None:
+    """The candidate's plan with the biases corrected, where that helps."""
+    plan, draft = meter.builder.plan(candidate), meter.builder.draft(candidate)
+    if plan is None or draft is None or plan == draft:
+        return plan or draft
+    return plan if meter.worst_db(plan) >= meter.draft_db(candidate) else draft
