@@ -53,7 +53,10 @@ def channels_of(value: ir.Value) -> tuple[int, int] | None:
     for step in reversed(way):
         sizes = [dim(step.outputs[0], place) for place in range(rank(step.outputs[0]) or 0)]
         if is_op(step, "Transpose"):
-            axis = (attribute_ints(step, "perm") or tuple(reversed(range(len(sizes))))).index(axis)
+            order = attribute_ints(step, "perm") or tuple(reversed(range(len(sizes))))
+            if axis not in order:  # a rank that is not known
+                return None
+            axis = order.index(axis)
         elif operator_of(step).moves == "views" and sizes.count(count) == 1:
             axis = sizes.index(count)
         else:

@@ -90,7 +90,7 @@ def factor_end(node: ir.Node, index: int, ends: Mapping[ir.Value, End]) -> End:
     factor = constant(node.inputs[index]) if is_op(node, "Mul") else None
     if factor is None or factor.size != 1:
         return 0
-    sign, after = _sign(float(factor), float(factor)), {ends.get(output, 0) for output in node.outputs}
+    sign, after = _sign(factor.item(), factor.item()), {ends.get(output, 0) for output in node.outputs}
     return sign if after == {sign} else 0
 
 

@@ -33,7 +33,6 @@ GLANCE_S, LOOK_S = 1.0, 3.0
 #: threads of the timings that decide: one, as on small devices, and onnxruntime's own choice
 THREADS = (1, 0)
 
-
 #: the kind of record that a measurement gives
 R = TypeVar("R", bound=Record)
 
