@@ -14,7 +14,8 @@ import numpy as np
 from edgeq.calibration.tensor_stats import TensorStats
 from edgeq.planning.ranges.rule import Range
 
-#: from this number of samples on, a rule is trusted with its clipping
+#: from this number of samples on, a rule is trusted with its clipping, and extremes with having
+#: been seen
 ENOUGH = 32
 #: an output is to reach as far as the largest of so many samples; where it is handed out in codes
 #: it is to reach less far, because their steps decide between classes
@@ -48,7 +49,7 @@ def reaching_further(stats: TensorStats, reach: int) -> Range:
     """
     seen = stats.sample_low <= stats.sample_high
     count = int(seen.sum())
-    if not 1 < count < reach:
+    if not 1 < count < ENOUGH:
         return min(stats.low, 0.0), max(stats.high, 0.0)
     steps = math.log(reach / count) * math.sqrt(6) / math.pi
     below, above = (steps * float(np.std(ends[seen].astype(np.float64), ddof=1)) for ends in (stats.sample_low, stats.sample_high))

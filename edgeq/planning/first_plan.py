@@ -25,6 +25,7 @@ from edgeq.planning.weights import constant_grids
 from edgeq.schema.hold_out import HoldOut
 from edgeq.schema.plan import NodePlan, Plan
 from edgeq.schema.recipe import Recipe
+from edgeq.schema.rules import Rule
 from edgeq.schema.shared import SharedGrid
 from edgeq.schema.target import Target
 from edgeq.schema.weights import WeightPlan, weight_key
@@ -53,15 +54,19 @@ def values_to_observe(model: ir.Model, target: Target, recipe: Recipe) -> tuple[
     return tuple(dict.fromkeys(name for name in wanted if name not in fixed))
 
 
-def make_plan(model: ir.Model, statistics: Mapping[str, TensorStats], target: Target, recipe: Recipe, origin: MadeFrom) -> Plan:
+def make_plan(
+    model: ir.Model, statistics: Mapping[str, TensorStats], target: Target, recipe: Recipe, origin: MadeFrom, rule: Rule | None = None
+) -> Plan:
     """A grid for every quantized value and weight, and a place and a reason for every node.
 
-    Raises BadStatistics if a value that needs a grid was not observed.
+    rule: for the ranges of activations; None: the recipe's. Raises BadStatistics if a value that
+    needs a grid was not observed.
     """
     _check_observed(values_to_observe(model, target, recipe), statistics)
     placement, groups, shared = _fit_placement(model, statistics, target, recipe)
     seen = Seen.of(model, statistics)
-    grids = activation_grids(model, placement, groups, seen, target, recipe)
+    ranged = recipe if rule is None else recipe.with_rule(rule)
+    grids = activation_grids(model, placement, groups, seen, target, ranged)
     weights: dict[str, WeightPlan] = dict(constant_grids(model, groups, grids, seen.limits, target, recipe))
     tables = tuple(embeddings(model, target, groups.nodes))
     weights.update({weight_key(node.name, 0): embedding_grid(node, target) for node in tables})

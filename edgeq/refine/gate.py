@@ -36,8 +36,11 @@ class Gate:
         #: the score of the plan so far; None: not measured yet
         self._best: Score | None = None
 
-    def takes(self, name: str, plan: Plan) -> bool:
-        """Whether a step that leads to this plan is kept; one that changes nothing is no step."""
+    def takes(self, name: str, plan: Plan, gain_db: float = 0.0) -> bool:
+        """Whether a step that leads to this plan is kept; one that changes nothing is no step.
+
+        gain_db: what both numbers of the score have to gain.
+        """
         if plan is self.steps[self._at].plan:
             return True
         if self._judge is None:
@@ -46,11 +49,16 @@ class Gate:
         with self.clock.stage("judge"):
             before = self._before(self._judge)
             score = self._judge.score(self._emulate(plan), name)
-        kept = not score.is_below(before)
+        kept = not score.is_below(before.raised(gain_db))
         self.steps.append(Step(name, plan, score.worst_db, kept))
         if kept:
             self._best, self._at = score, len(self.steps) - 1
         return kept
+
+    @property
+    def measures(self) -> bool:
+        """Whether there is a judge."""
+        return self._judge is not None
 
     @property
     def doubts(self) -> bool:

@@ -45,6 +45,10 @@ class Score:
     #: mean over the outputs and their parts, so that the others count as well
     mean_db: float
 
+    def raised(self, gain_db: float) -> Score:
+        """The score of a model that is better by this in both numbers."""
+        return Score(self.worst_db + gain_db, self.mean_db + gain_db)
+
     def is_below(self, other: Score) -> bool:
         """Whether either number is lower than that of the other score, by TIE_DB or more."""
         return self.worst_db <= other.worst_db - TIE_DB or self.mean_db <= other.mean_db - TIE_DB

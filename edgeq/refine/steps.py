@@ -5,26 +5,22 @@ Each step of the refinement is kept only where it does not lower the SQNR on the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import onnx_ir as ir
 
-from edgeq.calibration.channel_stats import channel_stats
 from edgeq.calibration.observe import observe
 from edgeq.calibration.statistics_file import Statistics
-from edgeq.calibration.tensor_stats import TensorStats
 from edgeq.data.dataset import Dataset
 from edgeq.data.held_out import Division
 from edgeq.errors import BadData, BadPlan, BadStatistics
-from edgeq.graph.channels.classes import channel_classes
-from edgeq.passes.quantize.equalize import Equalize
 from edgeq.passes.quantize.migrate_scales import migrated
 from edgeq.planning.first_plan import MadeFrom, make_plan, values_to_observe
 from edgeq.progress import Clock, Progress
 from edgeq.refine.codebooks.steps import FileSizes, plan_codebooks, unmeasured_codebooks
 from edgeq.refine.draft import Draft
-from edgeq.refine.equalization import equalizing_exponents, values_to_measure
+from edgeq.refine.first_steps import Refining, equalized, unclipped
 from edgeq.refine.gate import Gate
 from edgeq.refine.input_grids.choice import choose_inputs
 from edgeq.refine.judge import Judge
@@ -32,7 +28,6 @@ from edgeq.refine.reader_ranges import choose_reader_ranges
 from edgeq.refine.round_weights import round_weights
 from edgeq.rewrite.pipeline import rewrite
 from edgeq.schema.plan import Plan
-from edgeq.schema.scaling import factors_of
 from edgeq.schema.task import Planned, Step, Task
 
 
@@ -73,36 +68,28 @@ def decide(
     draft = Draft(task, task.model, plan)
     gate = Gate(Step(f"ranges ({task.recipe.rule})", plan), judge, draft.emulated, clock)
     if data is not None and task.recipe.effort != "fast":
-        return _refined(_Refining(draft, statistics.tensors), data.fitted, gate, progress)
+        return _refined(Refining(draft, statistics.tensors, task.recipe.rule), data.fitted, gate, progress)
     if task.recipe.codebook.wanted:  # without second moments, all inputs of a layer count alike
         return unmeasured_codebooks(draft, None if data is None else data.fitted, _files(task), gate, progress)
     return Planned(plan, plan, tuple(gate.steps))
 
 
-@dataclass(frozen=True, eq=False)
-class _Refining:
-    """A draft on its way, with the statistics of its model."""
-
-    draft: Draft
-    statistics: Mapping[str, TensorStats]
-
-
 #: a step before rounding: its name, and what it makes of a draft
-_Change = tuple[str, Callable[[_Refining], _Refining]]
+_Change = tuple[str, Callable[[Refining], Refining]]
 
 
-def _refined(start: _Refining, data: Dataset, gate: Gate, progress: Progress) -> Planned:
+def _refined(start: Refining, data: Dataset, gate: Gate, progress: Progress) -> Planned:
     """The closed-form steps: equalize, choose input grids, round with data, correct biases."""
     task = start.draft.task
 
-    def equalize(one: _Refining) -> _Refining:
-        return _equalize(one, data, progress)
+    def equalize(one: Refining) -> Refining:
+        return equalized(one, data, progress)
 
-    def choose_grids(one: _Refining) -> _Refining:
+    def choose_grids(one: Refining) -> Refining:
         chosen = choose_inputs(one.draft, one.statistics, data, progress)
         return replace(one, draft=Draft(task, migrated(one.draft.model, chosen.factors), chosen)) if chosen is not one.draft.plan else one
 
-    def choose_ranges(one: _Refining) -> _Refining:
+    def choose_ranges(one: Refining) -> Refining:
         return replace(one, draft=one.draft.with_plan(choose_reader_ranges(one.draft, data, progress)))
 
     def finish(one: Draft, gate: Gate) -> Planned:
@@ -111,10 +98,11 @@ def _refined(start: _Refining, data: Dataset, gate: Gate, progress: Progress) ->
         return round_weights(one, data, gate, progress)
 
     grids: list[_Change] = [("input grids by output error", choose_grids)] if task.recipe.input_grids == "by_output" else []
+    start = unclipped(start, gate)
     return _through([("equalization", equalize), *grids, ("ranges by their readers", choose_ranges)], start, finish, gate)
 
 
-def _through(changes: Sequence[_Change], start: _Refining, finish: Callable[[Draft, Gate], Planned], gate: Gate) -> Planned:
+def _through(changes: Sequence[_Change], start: Refining, finish: Callable[[Draft, Gate], Planned], gate: Gate) -> Planned:
     """One change after the other, then what finishes the plan.
 
     The next starts from the draft before a change that the gate does not take. One that was dropped
@@ -134,26 +122,6 @@ def _through(changes: Sequence[_Change], start: _Refining, finish: Callable[[Dra
 
 def _files(task: Task) -> FileSizes:
     return FileSizes(task.model_bytes, lambda plan: ir.to_proto(rewrite(task.model, plan, task.target)).ByteSize())
-
-
-def _equalize(start: _Refining, data: Dataset, progress: Progress) -> _Refining:
-    """The draft with an equalized model and its plan, and the statistics of that model.
-
-    Both unchanged if there is nothing to equalize.
-    """
-    task, plan = start.draft.task, start.draft.plan
-    channels = channel_classes(task.model)
-    stats = channel_stats(task.model, values_to_measure(task.model, channels, plan.grids), data, progress)
-    progress.start("equalize", None)
-    shared = task.recipe.weights == "per_tensor" or "per_channel" not in task.target.weights.granularity
-    exponents = equalizing_exponents(task.model, channels, stats, plan.grids, shared=shared)
-    if not exponents:
-        return start
-    model = task.model.clone()
-    Equalize(factors_of(exponents))(model)
-    statistics = observe(model, values_to_observe(model, task.target, task.recipe), data, progress=progress)
-    new = make_plan(model, statistics, task.target, task.recipe, MadeFrom(plan.model, plan.data, plan.settings, plan.held_out))
-    return _Refining(Draft(task, model, new.with_inputs(plan.shapes, plan.pixels).with_equalization(exponents)), statistics)
 
 
 def earlier_plan(plan: Plan, task: Task) -> Planned:
