@@ -41,7 +41,7 @@ def input_specs(model: ir.Model) -> tuple[InputSpec, ...]:
     >>> from edgeq.io.load import load_model
     >>> model = load_model(shipped_model("digits")).model
     >>> input_specs(model)
-    (InputSpec(name='image', dtype='float32', shape=('N', 1, 16, 16)),)
+    (InputSpec(name='image', dtype='float32', shape=('N', 1, 16, 16), form='tensor'),)
     """
     return tuple(value_spec(value) for value in model.graph.inputs if value.name not in model.graph.initializers)
 

@@ -59,7 +59,8 @@ def _large_constants(model: ir.Model) -> Iterator[tuple[ir.Node, int, ir.Value]]
         for index, value in enumerate(node.inputs):
             if value is None or index not in wanted:
                 continue
-            array, least = constant(value), LEAST_WEIGHT if index in operator.weights else LEAST_TABLE
+            weight = index in operator.weights and operator.moves is None  # what is looked up is a table
+            array, least = constant(value), LEAST_WEIGHT if weight else LEAST_TABLE
             if array is None or array.dtype != np.float32 or array.ndim < 2 or array.size < least or not np.isfinite(array).all():
                 continue
             yield node, index, value

@@ -58,7 +58,7 @@ def _open_output(model: ir.Model, output: ir.Value, target: Target, fixed: Mappi
     value, path = output, [str(output.name)]
     while not (value.uses() if value is output else only_consumer(value) is None):
         maker = value.producer()
-        if maker is None or maker.graph is not model.graph:
+        if maker is None or maker.graph is not model.graph or not maker.inputs:
             break
         operator, kernel, source = operator_of(maker), target.kernel_of(maker.op_type), maker.inputs[0]
         if operator.moves in ("views", "reorders") and source is not None:

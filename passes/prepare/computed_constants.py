@@ -33,7 +33,7 @@ class ComputedConstants:
         found: dict[ir.Node, frozenset[ir.Value]] = {}
         for node in nodes(self.model):
             given = [value for value in node.inputs if value is not None]
-            if not given or not _computes(node):
+            if not given or not _computes(node) or (_is_output(node) and node.graph is not self.model.graph):
                 continue
             sources = [self._sources(value, found) for value in given]
             if all(sources):
@@ -52,7 +52,7 @@ class ComputedConstants:
         """
         chosen = self.within_limits()
         while True:
-            kept = {node for node in chosen if not (_readers(node) <= chosen) and not self._pays(node, chosen)}
+            kept = {node for node in chosen if not _vanishes(node, chosen) and not self._pays(node, chosen)}
             if not kept:
                 return chosen
             chosen = self._with_all_inputs(chosen - kept)
@@ -74,7 +74,7 @@ class ComputedConstants:
         floats = sum(_elements(value) for value in sources if value.dtype != ir.DataType.INT64)
         if self._as_weight(node) and most_elements(node) <= floats:
             return True  # in 8 bits, a second copy takes less than what the float form takes
-        family = [other for other in chosen if self.nodes[other] & sources and not (_readers(other) <= chosen)]
+        family = [other for other in chosen if self.nodes[other] & sources and not _vanishes(other, chosen)]
         read_by = {other for other, made_from in self.nodes.items() if made_from & sources and other in chosen}
         gone = {value for other in family for value in self.nodes[other] if {use.node for use in value.uses()} <= read_by}
         return sum(map(self._stored_bytes, family)) <= sum(map(_bytes, gone)) + SLACK_BYTES
@@ -89,7 +89,7 @@ class ComputedConstants:
         """Whether everything that reads the result reads it as a weight."""
         uses = [use for value in node.outputs for use in value.uses()]
         floats = all(value.dtype in (ir.DataType.FLOAT, None) for value in node.outputs)
-        return floats and bool(uses) and all(use.idx in operator_of(use.node).weights for use in uses)
+        return floats and bool(uses) and not _is_output(node) and all(use.idx in operator_of(use.node).weights for use in uses)
 
     def _stored_bytes(self, node: ir.Node) -> float:
         return most_elements(node) * (1 if self._as_weight(node) else max(map(_item_bytes, node.outputs)))
@@ -111,13 +111,18 @@ def _most_of(value: ir.Value) -> float:
 def _computes(node: ir.Node) -> bool:
     if node.domain not in ONNX_DOMAINS or is_op(node, "Constant") or operator_of(node).random:
         return False
-    if len(node.outputs) != 1 or node.outputs[0].is_graph_output():
+    if len(node.outputs) != 1:
         return False
     return not any(attr.type in (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS) for attr in node.attributes.values())
 
 
-def _readers(node: ir.Node) -> set[ir.Node]:
-    return {use.node for value in node.outputs for use in value.uses()}
+def _is_output(node: ir.Node) -> bool:
+    return any(value.is_graph_output() for value in node.outputs)
+
+
+def _vanishes(node: ir.Node, chosen: set[ir.Node]) -> bool:
+    """Whether nothing but the chosen nodes needs the result: no other node and no caller."""
+    return not _is_output(node) and {use.node for value in node.outputs for use in value.uses()} <= chosen
 
 
 def _limit(sources: frozenset[ir.Value]) -> int:

@@ -101,6 +101,14 @@ def test_a_constant_that_another_node_needs_in_float_is_not_stored_twice() -> No
     assert not any(key.startswith("Slice") for key in made.plan.stored)
 
 
+@pytest.mark.parametrize(("rows", "stored"), [(31, False), (32, True)])
+def test_a_table_is_stored_from_the_size_of_tables_on(rows: int, stored: bool) -> None:
+    """A weight of a recurrent layer is stored from a quarter of that size on."""
+    found = net("y = Gather<axis = 1>(t, i)", inputs="int64[32] i", constants={"t": weights(rows, 128)})
+    made = quantize(found, {"i": np.zeros((8, 32), np.int64)}, prove=False)
+    assert bool(made.plan.stored) is stored
+
+
 def test_targets_of_integers_store_nothing_apart() -> None:
     model = net("y = Conv(x, w)", inputs="float[1, 32, 6, 6] x", constants={"w": weights(32, 32, 3, 3)})
     assert quantize(model, feeds(model), target="npu_int8", prove=False).plan.stored == {}

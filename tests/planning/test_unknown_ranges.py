@@ -7,8 +7,10 @@ import onnx_ir as ir
 import pytest
 
 from edgeq.api import quantize
+from edgeq.calibration.tensor_stats import TensorStats
 from edgeq.errors import BadData
 from edgeq.numerics.arrays import F32, F64
+from edgeq.planning.unknown_ranges import unknown_ranges
 from edgeq.runtimes.ort import open_session
 from edgeq.schema.recipe import Recipe
 from tests.graph_text import eager, net, weights
@@ -86,3 +88,15 @@ def test_data_that_varies_is_not_doubted_and_strict_data_refuses_the_rest() -> N
     assert not any("constant in all" in line for line in result.report.warnings)
     with pytest.raises(BadData, match="constant in all of the data"):
         quantize(model_of("added"), feeds(40, 1, 0.0), target=eager(), recipe=FAST, prove=False, strict_data=True)
+
+
+@pytest.mark.parametrize("maker", ["Constant<value_floats = [1.0, 2.0, 3.0, 4.0]>()", "RandomNormal<shape = [4], seed = 1.0>()"])
+def test_an_output_whose_maker_reads_nothing_is_no_obstacle(maker: str) -> None:
+    """It ends the walk from an output of few samples back over what only moves its values."""
+    found = net(
+        f"y = Conv(x, w) z = {maker}",
+        inputs="float[N, 4, 6, 6] x",
+        outputs="float[N, 4, 6, 6] y, float[4] z",
+        constants={"w": weights(4, 4, 1, 1)},
+    )
+    assert "z" not in unknown_ranges(found, {"x": TensorStats(samples=np.arange(2))}, eager(), {})

@@ -65,3 +65,10 @@ def test_the_limit_is_of_growth_and_not_of_size(monkeypatch: pytest.MonkeyPatch)
     assert worth("t = Transpose(w)  y = MatMul(x, t)", w=weights(64, 64)) == ["Transpose"]
     assert worth("s = Shape(w)  c = ConstantOfShape(s)  m = ReduceSum(c)  y = Mul(x, m)", w=weights(64, 64)) != []
     assert worth("c = ConstantOfShape(s)  m = ReduceSum(c)  y = Mul(x, m)", s=np.array([64, 64])) == []
+
+
+def test_an_output_that_is_constant_is_stored_where_the_file_does_not_grow() -> None:
+    """Its caller reads it, so its result counts as floats, in full, though no node reads it."""
+    w = weights(64, 64)
+    assert worth("r = Relu(w)  y = MatMul(r, v)", w=w, v=w) == ["Relu", "MatMul"]
+    assert worth("i = Range(zero, end, one)  j = Unsqueeze(i, column)  y = Mul(i, j)", **RANGE) == ["Range", "Unsqueeze"]
