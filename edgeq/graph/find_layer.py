@@ -1,7 +1,7 @@
 """Find the nodes that are layers with a constant weight.
 
 weight_layout finds all of them, layer_of those whose input rows can be taken, scalable_layer those
-whose channels can be scaled.
+whose channels can be scaled. every_group tells which outputs a scale of the weight serves.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import onnx_ir as ir
 from edgeq.graph.layer import Layer, Window
 from edgeq.graph.macs import elements
 from edgeq.graph.read import attribute_int, attribute_ints, constant, is_op, operator_of, rank
-from edgeq.numerics.arrays import AnyArray
+from edgeq.numerics.arrays import F32, AnyArray
 
 
 def weight_layout(node: ir.Node, index: int = 1) -> Layer | None:
@@ -109,3 +109,13 @@ def scalable_layer(node: ir.Node) -> Layer | None:
 def _one_each(bias: AnyArray, channels: int) -> bool:
     """Whether a Gemm's bias is one number, or one per channel."""
     return bias.size in (1, channels) and bias.shape[-1:] in ((), (1,), (channels,))
+
+
+def every_group(node: ir.Node, scale: F32) -> F32:
+    """The scale of each output channel, [C] or (), from the scales of the layer's weight.
+
+    The weight of a ConvTranspose is [C_in, C / groups, ...]: a scale along its axis 1 serves one
+    output of every group. All other weights have an entry per output.
+    """
+    repeats = is_op(node, "ConvTranspose") and scale.ndim > 0
+    return np.tile(scale, attribute_int(node, "group", 1)) if repeats else scale

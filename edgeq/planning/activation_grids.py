@@ -12,7 +12,7 @@ from edgeq.calibration.tensor_stats import TensorStats, pool
 from edgeq.graph.read import clip_bounds, is_op, nodes, operator_of, values
 from edgeq.numerics.grid import LIMITS, grid_for_range
 from edgeq.planning.clamps import separate_zero_points
-from edgeq.planning.exact_grids import exact_grids
+from edgeq.planning.exact.grids import exact_grids
 from edgeq.planning.few_samples import REACH, REACH_OF_CODES, less_clipped, reaching_further
 from edgeq.planning.fixed_grids import fixed_grids
 from edgeq.planning.placement import Placement

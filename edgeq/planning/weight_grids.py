@@ -17,7 +17,7 @@ from edgeq.numerics.arrays import F32, F64
 from edgeq.numerics.grid import LIMITS, PerChannel, PerTensor, QuantParams, grid_for_range
 from edgeq.numerics.rounding import Codes, scales_for
 from edgeq.numerics.saturation import neighbours, worst_pairs
-from edgeq.planning.exact_factors import Requantized
+from edgeq.planning.exact.factors import Requantized
 from edgeq.schema.target_facts import ActivationFacts, WeightFacts
 
 #: the bias must stay below this multiple of its scale: half of int32; the other half is for the sum

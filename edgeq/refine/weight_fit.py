@@ -10,8 +10,8 @@ import numpy as np
 
 from edgeq.numerics.arrays import F32, F64
 from edgeq.numerics.rounding import Codes, feedback
-from edgeq.planning.exact_factors import Requantized
-from edgeq.planning.exact_rounding import exact_if_cheap, requantized, round_best
+from edgeq.planning.exact.factors import Requantized
+from edgeq.planning.exact.rounding import exact_if_cheap, requantized, round_best
 from edgeq.planning.kernel_fit import channel_axis
 from edgeq.planning.weight_grids import BiasSide, choose_scales, codes_of, least_scales
 from edgeq.planning.weights import weight_axis, weight_plan

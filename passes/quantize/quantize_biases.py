@@ -9,7 +9,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.graph.edit import Names, drop_unread_constants
-from edgeq.graph.layer_scales import every_group
+from edgeq.graph.find_layer import every_group
 from edgeq.graph.read import constant, is_op, nodes
 from edgeq.graph.stored import stored
 from edgeq.numerics.arrays import F32

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from edgeq.graph.layer_scales import every_group
+from edgeq.graph.find_layer import every_group
 from edgeq.graph.read import attribute_int
 from edgeq.integers.graph import IntegerOp, Operand
 from edgeq.integers.legality.violation import Violation

@@ -21,8 +21,8 @@ from edgeq.integers.run import Interpreter
 from edgeq.numerics.arrays import AnyArray
 from edgeq.numerics.grid import quantize as to_codes
 from edgeq.passes.boundary.float_boundary import FloatBoundary
-from edgeq.planning.exact_factors import Requantized, around, exact_ladder
-from edgeq.planning.exact_rounding import Rounded, exact_if_cheap
+from edgeq.planning.exact.factors import Requantized, around, exact_ladder
+from edgeq.planning.exact.rounding import Rounded, exact_if_cheap
 from edgeq.runtimes.ort import open_session
 from edgeq.schema.target import Target, load_target
 from tests.small_models import text_model

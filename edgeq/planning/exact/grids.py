@@ -14,8 +14,8 @@ import onnx_ir as ir
 from edgeq.calibration.tensor_stats import TensorStats
 from edgeq.graph.read import constant, dim, is_op, nodes, rank
 from edgeq.numerics.grid import LIMITS
-from edgeq.planning.exact_factors import around, exact_ladder
-from edgeq.planning.exact_rounding import reach_of
+from edgeq.planning.exact.factors import around, exact_ladder
+from edgeq.planning.exact.rounding import reach_of
 from edgeq.planning.ranges.mse import expected_error
 from edgeq.planning.same_scale import Groups
 from edgeq.planning.weight_grids import constant_grid

@@ -16,7 +16,7 @@ from edgeq.graph.read import only_consumer
 from edgeq.numerics.arrays import F32, F64, Mask
 from edgeq.numerics.grid import LIMITS
 from edgeq.numerics.rounding import Codes, Feedback, output_error, round_with_feedback
-from edgeq.planning.exact_factors import Requantized
+from edgeq.planning.exact.factors import Requantized
 from edgeq.schema.grids import GridPlan
 from edgeq.schema.plan import NodePlan
 

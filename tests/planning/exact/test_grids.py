@@ -7,7 +7,7 @@ import onnx_ir as ir
 import pytest
 
 from edgeq.api import quantize
-from edgeq.planning.exact_grids import _positions
+from edgeq.planning.exact.grids import _positions
 from edgeq.schema.recipe import Recipe
 from tests.small_models import text_model
 

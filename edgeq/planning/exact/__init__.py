@@ -1,0 +1,1 @@
+"""Factors of requantization that every implementation rounds alike: see decision 19."""
