@@ -40,7 +40,7 @@ from edgeq.schema.provenance import mark_gate, shorten_provenance
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Target, load_target
 from edgeq.schema.task import Shapes, Task
-from edgeq.search.rescue import rescued
+from edgeq.search.rescue import Rescue, rescued
 from edgeq.search.search import SearchTask, search
 
 ModelSource = str | Path | onnx.ModelProto | ir.Model | Loaded
@@ -76,8 +76,7 @@ def quantize(
     recipe, target, progress, clock = recipe or Recipe(), _target(target), progress or Silent(), Clock()
     with clock.stage("prepare"):
         progress.start("prepare", None)
-        frozen = plan.shapes if plan is not None and not shapes else shapes
-        setup = set_up(_load(model), target, recipe, frozen, data, plan)
+        setup = set_up(_load(model), target, recipe, plan.shapes if plan is not None and not shapes else shapes, data, plan)
         loaded, task = setup.loaded, setup.task
     data = {} if data is None and not input_specs(loaded.model) else data  # it runs without data
     dataset = None if data is None else setup.open(data, samples=recipe.samples)
@@ -93,19 +92,16 @@ def quantize(
     else:
         planned, rescue = rescued(decided(), task, roles, judge, clock, progress)
     planned = fine_tuned(task, planned, roles.division, clock, progress, checkpoint or Checkpoint())
-    if target.integer_only:
-        refuse_float(planned.plan, target)
+    refuse_float(planned.plan, target)
     with clock.stage("rewrite"):
         result = carried_out(setup, planned.plan)
-    of_data = () if dataset is None else dataset.notes
-    notes = (*setup.prepared.notes, *(() if rescue is None else (rescue.told,)), *of_data, *_saw_all(roles, statistics, recipe))
+    notes = (*setup.prepared.notes, *_notes(dataset, roles, statistics, recipe, rescue))
     doubts = _doubts(dataset, task, planned.plan, strict_data)
     with clock.stage("prove"):
         evidence = prove_all(loaded, task, planned, result, roles, judge.known if judge else None, progress) if prove else Evidence()
     take_integers(result, task)  # after the proof, which feeds floats
     shorten_provenance(result)  # after the proof, which reads all of it
-    if target.integer_only:
-        refuse_illegal(result, target)
+    refuse_illegal(result, target)
     gate, missed = gate_of(evidence.comparison, recipe.floors)
     mark_gate(result, planned.plan.search.gate if gate == "none" and planned.plan.search is not None else gate)
     run = QuantizeRun(setup, planned.plan, result, roles, evidence, clock, found)
@@ -182,13 +178,12 @@ def _search_task(loaded: Loaded, task: Task, roles: Roles, work: str | Path | No
     return SearchTask(loaded, task, roles.division, roles.judging, roles.on, None if work is None else Path(work))
 
 
-def _saw_all(roles: Roles, statistics: Statistics | None, recipe: Recipe) -> tuple[str, ...]:
-    """A note where samples would be held out, but the statistics saw them."""
-    if statistics is None or roles.whole is None or roles.on != "calibration":
-        return ()
-    if division_of(roles.whole, recipe).held_out is None:
-        return ()
-    return ("No sample is held out: the statistics saw all samples. Calibrate again to have every fifth held out.",)
+def _notes(dataset: Dataset | None, roles: Roles, statistics: Statistics | None, recipe: Recipe, rescue: Rescue | None) -> tuple[str, ...]:
+    """What became of a useless plan, and what the data tells of itself."""
+    notes = (*(() if rescue is None else (rescue.told,)), *(() if dataset is None else dataset.notes))
+    if statistics is None or roles.whole is None or roles.on != "calibration" or division_of(roles.whole, recipe).held_out is None:
+        return notes
+    return (*notes, "No sample is held out: the statistics saw all samples. Calibrate again to have every fifth held out.")
 
 
 def _doubts(dataset: Dataset | None, task: Task, plan: Plan, strict: bool) -> tuple[str, ...]:

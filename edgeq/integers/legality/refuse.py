@@ -14,12 +14,12 @@ SHOWN = 5
 
 
 def refuse_float(plan: Plan, target: Target) -> None:
-    """Refuse a plan that leaves nodes in float.
+    """Refuse a plan that leaves nodes in float, where the target is integer-only.
 
     Raises UnsupportedOp, which names these nodes and the reasons.
     """
     floats = [(name, node) for name, node in plan.nodes.items() if node.runs == "float" and node.because != "no_float"]
-    if not floats:
+    if not target.integer_only or not floats:
         return
     named = "; ".join(f"{name} ({node.op_type}): {node.reason}" for name, node in floats[:SHOWN])
     more = f"; and {len(floats) - SHOWN} more" if len(floats) > SHOWN else ""
@@ -29,11 +29,11 @@ def refuse_float(plan: Plan, target: Target) -> None:
 
 
 def refuse_illegal(model: ir.Model, target: Target) -> None:
-    """Refuse a model that breaks a fact of the target, such as a largest stride or weight sum.
+    """Refuse a model that breaks a fact of an integer-only target, such as a largest stride.
 
     Raises UnsupportedOp, which names the nodes.
     """
-    found = broken_facts(model, target)
+    found = broken_facts(model, target) if target.integer_only else []
     if not found:
         return
     named = "; ".join(f"{one.node or 'the model'} ({one.rule}): {one.observed}, but {one.fact}" for one in found[:SHOWN])
