@@ -14,12 +14,17 @@ import onnx_ir as ir
 import onnx_ir.passes.common as common_passes
 
 from edgeq.errors import BadModel
-from edgeq.graph.read import nodes, values
+from edgeq.graph.read import attribute_int, attribute_ints, is_op, nodes, values
 from edgeq.graph.signature import form_of
 
 # onnx_ir logs a traceback when inference fails, which is expected here; a program that wants to
 # see it adds a handler of its own
 logging.getLogger("onnx_ir").addHandler(logging.NullHandler())
+
+#: opset since which onnx infers the sizes of pools with ceil_mode as the operators define them
+_RIGHT_SINCE = 22
+#: domain of operators while onnx is not to infer what they make
+_HIDDEN = "edgeq.hidden"
 
 
 def forget_maps(proto: onnx.ModelProto, where: str) -> None:
@@ -57,8 +62,46 @@ def infer_types(model: ir.Model, follow_values: bool) -> None:
     """Add the types and shapes that onnx infers, in place; where it fails, what is known stays.
 
     follow_values: evaluate integer values too; that also names unknown dimensions, so that equal
-    ones are known to be equal.
+    ones are known to be equal. Sizes that onnx would get wrong stay unknown (see _outruns).
     """
+    doubtful = [node for node in nodes(model) if _outruns(node, model.opset_imports.get(node.domain))]
+    if not doubtful:
+        _infer(model, follow_values)
+        return
+    model.opset_imports[_HIDDEN] = 1
+    for node in doubtful:
+        node.domain = _HIDDEN  # onnx leaves the outputs of operators that it does not know as they are
+    for node in doubtful:  # in graph order: the sizes before each follow from those of the last one
+        _infer(model, follow_values)
+        source, out = node.inputs[0], node.outputs[0]
+        if source is not None and source.shape is not None and not out.is_graph_output():
+            out.shape = ir.Shape([*source.shape[:2], *[None] * (len(source.shape) - 2)])
+        out.type = out.type if source is None or source.type is None else source.type
+    _infer(model, follow_values)
+    for node in doubtful:
+        node.domain = ""
+    del model.opset_imports[_HIDDEN]
+
+
+def _outruns(node: ir.Node, version: int | None) -> bool:
+    """Whether a pool's last window may start in the padding behind the data, which leaves it out.
+
+    Before opset 22, onnx's inference counts such a window of ceil_mode, against the operators'
+    definition and every runtime. Windows are n = ceil((size + pads - kernel) / stride) + 1, so the
+    last starts at or behind size + begin only where end + stride > kernel.
+    """
+    if not is_op(node, "AveragePool", "LpPool", "MaxPool") or version is None or version >= _RIGHT_SINCE:
+        return False
+    if not attribute_int(node, "ceil_mode", 0) or node.attributes.get_string("auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
+        return False
+    kernel = attribute_ints(node, "kernel_shape") or ()
+    ends = (attribute_ints(node, "pads") or (0,) * (2 * len(kernel)))[len(kernel) :]
+    strides, spread = (attribute_ints(node, name) or (1,) * len(kernel) for name in ("strides", "dilations"))
+    reach = [(size - 1) * by + 1 for size, by in zip(kernel, spread, strict=True)]
+    return any(end + stride > size for end, stride, size in zip(ends, strides, reach, strict=True))
+
+
+def _infer(model: ir.Model, follow_values: bool) -> None:
     if any(form_of(value) != "tensor" for value in values(model)) or any(_makes_no_tensor(model, node) for node in nodes(model)):
         _infer_every_form(model, follow_values)
     else:

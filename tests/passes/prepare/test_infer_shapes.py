@@ -54,8 +54,8 @@ def test_sizes_that_are_declared_are_not_replaced() -> None:
     assert found["y"] == "[4,M]"
 
 
-def forms(text: str) -> dict[str, str]:
-    model = ir.from_onnx_text(f'<ir_version: 8, opset_import: ["": 17]> {text}')
+def forms(text: str, opset: int = 17) -> dict[str, str]:
+    model = ir.from_onnx_text(f'<ir_version: 8, opset_import: ["": {opset}]> {text}')
     InferShapes()(model)
     return {str(value.name): f"{value.type} {value.shape}" for value in values(model)}
 
@@ -90,3 +90,26 @@ def test_values_that_are_no_tensors_do_not_become_tensors(body: str, kind: type)
     assert str(found["r"].shape) == "[2,3]"
     with open_session(model) as session:
         assert session.run({"x": np.ones((2, 3), np.float32)})[0].shape == (2, 3)
+
+
+@pytest.mark.parametrize("pool", ["MaxPool", "AveragePool", "LpPool"])
+def test_sizes_that_onnx_counts_one_too_many_of_stay_unknown(pool: str) -> None:
+    """The fourth window of the first axis would start in the padding; runtimes make three."""
+    attributes = "kernel_shape = [2, 3], strides = [2, 2], pads = [1, 1, 1, 1], ceil_mode = 1"
+    found = forms(f"net (float[N, 3, 5, 8] x) => (float[a, b, c, d] y) {{ p = {pool}<{attributes}>(x) y = Relu(p) }}", 19)
+    assert found["p"] == "FLOAT [N,3,None,None]"
+    assert found["y"] == "FLOAT [a,3,c,d]"
+
+
+def test_sizes_of_pools_one_after_the_other_stay_unknown() -> None:
+    pool = "MaxPool<kernel_shape = [1, 1], strides = [2, 2], ceil_mode = 1>"
+    found = forms(f"net (float[N, 3, 6, 6] x) => (float[N, 3, h, w] y) {{ p = {pool}(x) r = Relu(p) q = {pool}(r) y = Relu(q) }}", 17)
+    assert (found["p"], found["q"], found["y"]) == ("FLOAT [N,3,None,None]", "FLOAT [N,3,None,None]", "FLOAT [N,3,h,w]")
+    assert found["r"] == "FLOAT [N,3,unk__0,unk__1]"  # names, no sizes
+
+
+@pytest.mark.parametrize(("opset", "kernel"), [(17, 3), (22, 2)])
+def test_sizes_that_onnx_counts_rightly_are_known(opset: int, kernel: int) -> None:
+    attributes = f"kernel_shape = [{kernel}], strides = [2], pads = [1, 1], ceil_mode = 1"
+    found = forms(f"net (float[N, 3, 5] x) => (float[N, 3, n] y) {{ y = MaxPool<{attributes}>(x) }}", opset)
+    assert found["y"] == "FLOAT [N,3,3]"
