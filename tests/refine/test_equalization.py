@@ -91,7 +91,7 @@ def exponents_of(model: ir.Model, quantized: tuple[str, ...]) -> Exponents:
 
 def default_plan(model: ir.Model) -> Plan:
     task = Task(model, "", eager(), Recipe(), {})
-    return decide(task, open_dataset({"x": X}, input_specs(model)), None, Clock(), Silent()).plan
+    return decide(task, divided(open_dataset({"x": X}, input_specs(model)), "none"), None, Clock(), Silent()).plan
 
 
 def stats_of(model: ir.Model, quantized: tuple[str, ...]) -> ChannelStats:
