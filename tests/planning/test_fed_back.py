@@ -57,7 +57,7 @@ def test_the_grid_holds_what_both_need() -> None:
     """The states that were given are wider than those that the cell hands out here, or narrower."""
     for states in (H, H / 100):
         found = quantize(cell("nothing behind the sum"), {"x": X, "h": states}, target="npu_int8", prove=False,
-                         recipe=Recipe(tie=("o=h",), rule="minmax")).plan.grids["h"]  # fmt: skip
+                         recipe=Recipe(tie=("o=h",), rule="minmax", hold_out=False)).plan.grids["h"]  # fmt: skip
         sums = X @ WEIGHTS["w"].T + states @ WEIGHTS["u"].T
         low, high = LIMITS[found.dtype]
         assert (high - found.zero_point) * found.scale >= max(sums.max(), states.max()) - found.scale
