@@ -81,8 +81,8 @@ def test_a_width_that_was_broken_off_goes_on_alone(capsys: pytest.CaptureFixture
 
 
 def test_a_drop_that_stays_too_large_ends_with_3_and_the_file_says_so(capsys: pytest.CaptureFixture[str], room: Path) -> None:
-    words = ("--bits", "8,1", "--max-drop", "0", "--epochs", "1", "--centroids", "refit", "-o", str(room / "out.onnx"))
-    ran = run(capsys, "finetune", room / "net.onnx", "-d", room / "labelled.npz", *words)
+    words = ("--bits", "8,1", "--max-drop", "0", "--epochs", "1", "--centroids", "refit", "--validation", str(room / "labelled.npz"))
+    ran = run(capsys, "finetune", room / "net.onnx", "-d", room / "labelled.npz", *words, "-o", str(room / "out.onnx"))
     assert ran.code == 3
     assert "1 bits: accuracy drop" in ran.err and "8 bits" not in ran.err.partition("error:")[2]
     for piece in ("top1 before", "100.00 %", "not needed", "floor missed"):
