@@ -57,14 +57,21 @@ def test_a_float_output_is_not_cut_at_what_few_samples_reached(head: str) -> Non
     assert result.plan.nodes["last"].because == "output"
 
 
-def test_many_samples_leave_it_in_integers_with_room() -> None:
+def test_many_samples_leave_it_in_integers_within_what_they_reached() -> None:
     model = model_with("pool")
     given = clips(ENOUGH * 5 // 4, 1)  # of which one in five is held out, and shows no range
     plan = quantize(model, {"x": given}, recipe=Recipe(effort="fast"), prove=False).plan
     seen = run(model, given[np.arange(len(given)) % 5 != 4])
     assert plan.nodes["last"].runs == "int8"
-    assert float(plan.grids["y"].params.high) > 1.1 * seen.max()
-    assert "for samples not seen yet" in plan.grids["y"].reason
+    assert float(plan.grids["y"].params.high) == pytest.approx(seen.max(), rel=0.02)
+    assert float(plan.grids["y"].params.low) == pytest.approx(seen.min(), rel=0.02)
+
+
+@pytest.mark.parametrize(("count", "room"), [(ENOUGH - 1, True), (ENOUGH, False)])
+def test_an_output_has_room_as_long_as_few_samples_were_fitted_to(count: int, room: bool) -> None:
+    recipe = Recipe(effort="fast", hold_out=False)
+    plan = quantize(model_with("pool"), {"x": clips(count, 1)}, target="npu_int8", recipe=recipe, prove=False).plan
+    assert ("for samples not seen yet" in plan.grids["y"].reason) is room
 
 
 def test_integer_targets_have_room_too() -> None:
