@@ -39,8 +39,11 @@ def louder(x: F32) -> F32:
 
 
 def test_held_out_samples_judge_and_do_not_calibrate() -> None:
-    """Ranges do not follow them, and the figures say what that costs them."""
-    plain, loud = (quantize(model(), {"x": x}, target=TARGET) for x in (X, louder(X)))
+    """Ranges do not follow them, and the figures say what that costs them.
+
+    The rule is given: else they would choose between two rules for the samples that calibrate.
+    """
+    plain, loud = (quantize(model(), {"x": x}, target=TARGET, recipe=Recipe(rule="minmax")) for x in (X, louder(X)))
     assert loud.plan.grids["x"].scale == plain.plan.grids["x"].scale
     assert loud.plan.held_out == "every_fifth"
     assert loud.report.judged == JudgingInfo("held_out", "memory", 6, 30)
