@@ -20,7 +20,7 @@ from edgeq.graph.read import ONNX_DOMAINS
 from edgeq.graph.value_types import forget_maps, typed_proto
 from edgeq.io.external_data import read_external_data
 from edgeq.io.old_opsets.to_opset_7 import to_opset_7
-from edgeq.io.validate import check_form, check_onnx, check_tensors, first_line, refuse_nan, refuse_quantized
+from edgeq.io.validate import check_form, check_onnx, check_tensors, first_line, refuse_endless, refuse_nan, refuse_quantized
 
 #: a protobuf message cannot be larger
 MAX_BYTES = 2 << 30
@@ -173,6 +173,7 @@ def _finish(proto: onnx.ModelProto, where: str, quantized: bool) -> tuple[ir.Mod
     except (ValueError, TypeError, KeyError, IndexError, RuntimeError, ir.passes.InvariantError) as error:  # all that onnx_ir raises
         raise BadModel(f"The model cannot be understood: {first_line(error)}", where, "Export the model again.") from error
     refuse_nan(model, where)
+    refuse_endless(model, where)
     if not quantized:
         refuse_quantized(model, where)
     return model, () if note is None else (note,)

@@ -10,11 +10,15 @@ import onnx_ir as ir
 
 from edgeq.errors import BadModel, UnsupportedOpset
 from edgeq.graph.operators import OPERATORS, RUNTIME_KERNELS
-from edgeq.graph.read import ONNX_DOMAINS, constant, nodes, values
+from edgeq.graph.read import ONNX_DOMAINS, constant, is_op, nodes, values
 from edgeq.io.external_data import all_tensors, tensor_bytes
 
 #: a model with more nodes after its functions are inlined is taken for an attack
 MAX_NODES = 1_000_000
+
+#: a Loop of more iterations, of which no condition makes an earlier end, is taken for endless: an
+#: empty body alone takes onnxruntime about a microsecond, so that it would run for half an hour
+MAX_ITERATIONS = 1 << 31
 
 #: operators that a float model does not have
 _QUANTIZED = frozenset(
@@ -91,6 +95,45 @@ def refuse_nan(model: ir.Model, where: str) -> None:
         if array is not None and array.dtype.kind == "f" and np.isnan(array).any():
             what = f"A weight holds {int(np.isnan(array).sum())} NaN of {array.size} values"
             raise BadModel(what, f"{where}, initializer {value.name!r}", "Train or export the model again: its outputs would be NaN.")
+
+
+def refuse_endless(model: ir.Model, where: str) -> None:
+    """Raise BadModel for a Loop that never ends, or so late that nobody waits for it.
+
+    onnxruntime has no limit of its own: the float model and everything made of it would run on.
+    Exporters write the largest int64 for "until the condition is false": it is the condition that
+    counts, and only one that nothing in the body changes is refused.
+    """
+    for node in nodes(model):
+        if not is_op(node, "Loop") or not _always_goes_on(node):
+            continue
+        trips = constant(node.inputs[0])
+        if node.inputs[0] is None or (trips is not None and trips.size == 1 and int(trips.item()) > MAX_ITERATIONS):
+            limit = "no limit" if trips is None else f"a limit of {int(trips.item())} iterations"
+            what = f"The Loop never ends: it has {limit}, and its condition is always true"
+            raise BadModel(what, f"{where}, node {node.name}", "Let the body compute when to stop, or give the number of iterations.")
+
+
+def _always_goes_on(node: ir.Node) -> bool:
+    """Whether the condition of a Loop is true in each iteration, whatever its body computes."""
+    body = node.attributes["body"].as_graph()
+    going, given = _origin(body.outputs[0]), body.inputs[1]
+    if going is not given and not _is_true(going):
+        return False
+    start = node.inputs[1] if len(node.inputs) > 1 else None
+    return start is None or _is_true(_origin(start))
+
+
+def _is_true(value: ir.Value) -> bool:
+    array = constant(value)
+    return array is not None and array.size == 1 and bool(array.item())
+
+
+def _origin(value: ir.Value) -> ir.Value:
+    """The value that a chain of Identity nodes copies."""
+    while (maker := value.producer()) is not None and is_op(maker, "Identity") and maker.inputs[0] is not None:
+        value = maker.inputs[0]
+    return value
 
 
 def first_line(error: BaseException) -> str:

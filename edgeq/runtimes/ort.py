@@ -76,7 +76,10 @@ class Session:
         except ValueError:
             raise
         except Exception as error:  # onnxruntime's exception classes have no common base
-            raise _refused(error, self._where, "Check the shapes and dtypes of the data against `edgeq inspect`.") from error
+            fix = (
+                "Check the shapes and dtypes of the data against `edgeq inspect`; if they are right, no data runs: correct the named node."
+            )
+            raise _refused(error, self._where, fix) from error
 
     @property
     def tensors(self) -> frozenset[str]:

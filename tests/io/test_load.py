@@ -333,3 +333,43 @@ def test_an_input_of_no_type_is_refused_by_name() -> None:
         with pytest.raises(BadModel, match="no element type") as caught:
             load_proto(model)
         assert repr({"input": "x", "output": "y"}[side]) in caught.value.where
+
+
+#: a Loop whose number of iterations, first condition and next condition are filled in
+_LOOP = """
+<ir_version: 8, opset_import: ["" : 17]>
+net (float[2] x) => (float[2] y) <int64 huge = {{9223372036854775807}}, int64 few = {{3}}, bool yes = {{1}}>
+{{
+  [turns] y = Loop ({trips}, {start}, x) <body: graph = body (int64 i, bool going, float[2] s) => (bool next, float[2] t) {{
+    t = Add (s, s)
+    low = ReduceMax <keepdims: int = 0> (s)
+    smaller = Less (low, s)
+    {next}
+  }}>
+}}"""
+
+
+@pytest.mark.parametrize(
+    ("trips", "start", "next_", "limit"),
+    [
+        ("huge", "yes", "next = Identity (going)", "a limit of 9223372036854775807 iterations"),
+        ("", "yes", "next = Constant <value = bool {1}> ()", "no limit"),
+        ("huge", "", "same = Identity (yes)\n next = Identity (same)", "a limit of"),
+    ],
+)
+def test_loop_that_never_ends(trips: str, start: str, next_: str, limit: str) -> None:
+    proto = onnx.parser.parse_model(_LOOP.format(trips=trips, start=start, next=next_))
+    with pytest.raises(BadModel, match="never ends") as caught:
+        load_proto(proto)
+    assert limit in str(caught.value)
+    assert "node turns" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("trips", "next_"),
+    [("few", "next = Identity (going)"), ("huge", "zero = Constant <value_int = 0> ()\n next = Greater (zero, i)")],
+    ids=["counted", "until the condition is false"],
+)
+def test_loop_that_ends(trips: str, next_: str) -> None:
+    loaded = load_proto(onnx.parser.parse_model(_LOOP.format(trips=trips, start="yes", next=next_)))
+    assert [node.op_type for node in loaded.model.graph] == ["Loop"]
