@@ -65,6 +65,8 @@ def check_output(path: str | Path, *, force: bool = False, inputs: Sequence[Path
     try:
         if path.is_dir():
             raise BadOutput("The output path is a folder", where, "Name a file in it.")
+        if path.exists() and not path.is_file():  # a file would take the place of the device
+            raise BadOutput("The output path is a device or a pipe, not a file", where, "Choose another path.")
         if not path.parent.is_dir():
             raise BadOutput("The folder of the output does not exist", where, f"Create {path.parent} first.")
         for source in inputs:

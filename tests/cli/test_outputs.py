@@ -80,3 +80,9 @@ def test_with_strict_a_missed_floor_leaves_the_report_alone(missed: Quantized, s
     assert {path.name for path in tmp_path.iterdir()} == written
     if not strict:
         onnx.checker.check_model(onnx.load(model))
+
+
+@pytest.mark.parametrize("path", [".", "/", ""])
+def test_a_folder_has_no_plan(path: str) -> None:
+    with pytest.raises(BadOutput, match="is a folder"):
+        plan_path(Path(path))

@@ -162,3 +162,18 @@ def test_text_is_written_like_models(tmp_path: Path) -> None:
         atomic_write_text(tmp_path / "r.json", "", force=False)
     with pytest.raises(BadOutput, match="exists already"):
         check_output(tmp_path / "r.json")
+
+
+def test_never_replaces_a_pipe(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.onnx"
+    os.mkfifo(pipe)
+    with pytest.raises(BadOutput, match="a device or a pipe"):
+        save_model(model(), pipe, force=True)
+    assert pipe.is_fifo()
+
+
+def test_never_replaces_what_a_link_to_a_device_stands_for(tmp_path: Path) -> None:
+    link = tmp_path / "m.onnx"
+    link.symlink_to("/dev/null")
+    with pytest.raises(BadOutput, match="a device or a pipe"):
+        check_output(link, force=True)
