@@ -22,8 +22,6 @@ from edgeq.graph.signature import input_specs, narrower
 from edgeq.integers.legality.refuse import refuse_float, refuse_illegal, refuse_search
 from edgeq.io.load import Loaded, load_model, load_proto
 from edgeq.learn.door import Checkpoint, fine_tuned
-from edgeq.passes.boundary.declared_types import declared_types, float32_edges
-from edgeq.passes.boundary.float_boundary import FloatBoundary
 from edgeq.progress import Clock, Progress, Silent
 from edgeq.proof.compare import CompareSettings, Comparison, compare_models
 from edgeq.proof.evidence import Evidence, prove_all
@@ -33,8 +31,7 @@ from edgeq.refine.steps import decide, earlier_plan, take_statistics
 from edgeq.report.from_run import QuantizeRun, Verdict, build_report, gate_of
 from edgeq.report.quantized import Quantized as Quantized
 from edgeq.rewrite.carry_out import carried_out, take_integers
-from edgeq.rewrite.in_float32 import in_float32
-from edgeq.rewrite.set_up import DataSource, as_split, set_up
+from edgeq.rewrite.set_up import DataSource, comparable, set_up
 from edgeq.schema.plan import Plan
 from edgeq.schema.provenance import mark_gate, shorten_provenance
 from edgeq.schema.recipe import Recipe
@@ -152,13 +149,10 @@ def compare(
 
     With labels, the task accuracy of both models is measured too. layers: compare inner values too.
     """
-    first, second = in_float32(_load(float_model)), in_float32(_load(int8_model, quantized=True))
-    FloatBoundary()(second.model)
-    reference = as_split(first.model, second.model)
-    float32_edges(second.model, declared_types(reference))
-    both = narrower(input_specs(reference), input_specs(second.model))
+    reference, int8 = comparable(_load(float_model), _load(int8_model, quantized=True))
+    both = narrower(input_specs(reference), input_specs(int8))
     dataset = fed_rightly(open_dataset(data, both, shapes=shapes, float_model=reference), reference)
-    return compare_models(reference, second.model, dataset, CompareSettings(batch=batch, layers=layers), progress=progress)
+    return compare_models(reference, int8, dataset, CompareSettings(batch=batch, layers=layers), progress=progress)
 
 
 def _load(model: ModelSource, *, quantized: bool = False) -> Loaded:

@@ -42,23 +42,21 @@ def compare(
     from edgeq.calibration.independence import fed_rightly
     from edgeq.data.open import open_dataset
     from edgeq.graph.signature import input_specs, narrower
-    from edgeq.passes.boundary.float_boundary import FloatBoundary
     from edgeq.proof.compare import CompareSettings, check_floors, compare_models
     from edgeq.proof.findings import findings
-    from edgeq.rewrite.set_up import as_split
+    from edgeq.rewrite.set_up import comparable
 
-    first, second, recipe = asked.load_model(float_model), asked.load_model(int8_model, quantized=True), asked.recipe
-    FloatBoundary()(second.model)
-    reference = as_split(first.model, second.model)
-    both = narrower(input_specs(reference), input_specs(second.model))
+    recipe = asked.recipe
+    reference, int8 = comparable(asked.load_model(float_model), asked.load_model(int8_model, quantized=True))
+    both = narrower(input_specs(reference), input_specs(int8))
     split = evaluation_split(data)
     dataset = open_dataset(data, both, samples=recipe.samples, split=split, shapes=asked.shapes, float_model=reference)
-    dataset = fed_rightly(dataset, first.model)
+    dataset = fed_rightly(dataset, reference)
     if labels and dataset.metric is None:
         raise BadData("The data has no labels.", data, "Add labels (see `edgeq init`), or leave --labels out.")
     settings = CompareSettings(batch=recipe.batch, layers=layers, threads=threads)
     with asked.screen.progress() as progress:
-        found = compare_models(reference, second.model, dataset, settings, progress=progress)
+        found = compare_models(reference, int8, dataset, settings, progress=progress)
     asked.screen.show(found, lambda: comparison_text(found))
     for one in findings(found):
         asked.screen.warn(one.text)

@@ -19,7 +19,8 @@ from edgeq.graph.edit import vanished
 from edgeq.graph.signature import input_specs
 from edgeq.io.load import Loaded
 from edgeq.numerics.arrays import AnyArray
-from edgeq.passes.boundary.declared_types import declared_types
+from edgeq.passes.boundary.declared_types import declared_types, float32_edges
+from edgeq.passes.boundary.float_boundary import FloatBoundary
 from edgeq.passes.boundary.split_outputs import SplitOutputs
 from edgeq.passes.prepare.infer_shapes import InferShapes
 from edgeq.rewrite.fold_pixels import fold_pixels
@@ -133,9 +134,17 @@ def with_split_outputs(model: ir.Model) -> ir.Model:
     return copy
 
 
-def as_split(float_model: ir.Model, int8_model: ir.Model) -> ir.Model:
-    """The float model with the outputs that its int8 form has, if those were split."""
-    return with_split_outputs(float_model) if SPLIT_KEY in int8_model.metadata_props else float_model
+def comparable(first: Loaded, second: Loaded) -> tuple[ir.Model, ir.Model]:
+    """A float model and its int8 form, changed so that one data set feeds both.
+
+    Both compute in float32 and take float32, whichever float types or codes their files declare.
+    The float model has the outputs that its int8 form has, if those were split.
+    """
+    wide, int8 = in_float32(first).model, in_float32(second).model.clone()
+    FloatBoundary()(int8)
+    reference = with_split_outputs(wide) if SPLIT_KEY in int8.metadata_props else wide
+    float32_edges(int8, declared_types(reference))
+    return reference, int8
 
 
 def _pixels(loaded: Loaded, recipe: Recipe, shapes: Shapes, data: DataSource | None) -> dict[str, PixelMap]:
