@@ -30,7 +30,8 @@ class Case:
     name: str
     #: the model
     model: onnx.ModelProto
-    #: the inputs that are tensors; an input that is a sequence or an optional has no array
+    #: the inputs; a sequence of tensors is one array, stacked along axis 0. An optional that is empty
+    #: has no array
     feed: Feed
 
 
@@ -65,8 +66,19 @@ def _in_memory(test: TestCase) -> Case:
     values = test.data_sets[0][0]
     names = [value.name for value in test.model.graph.input]
     given = values if isinstance(values, Mapping) else dict(zip(names, values, strict=False))
-    tensors = {name: np.asarray(value) for name, value in given.items() if isinstance(value, np.ndarray | np.generic)}
-    return Case(f"node/{test.name}", test.model, tensors)
+    arrays = {name: _stacked(value) for name, value in given.items()}
+    return Case(f"node/{test.name}", test.model, {name: array for name, array in arrays.items() if array is not None})
+
+
+def _stacked(value: object) -> Array | None:
+    """One array of what an input is given. Tensors of a sequence are cut to the shape that all have."""
+    if not isinstance(value, list):
+        return np.asarray(value) if isinstance(value, np.ndarray | np.generic) else None
+    parts = [np.asarray(part) for part in value]
+    if len({part.ndim for part in parts}) > 1:
+        return None
+    common = tuple(slice(min(sizes)) for sizes in zip(*(part.shape for part in parts), strict=True))
+    return np.stack([part[common] for part in parts]) if parts else np.zeros(0, np.float32)
 
 
 def _in_folder(folder: Path, kind: str) -> Case:

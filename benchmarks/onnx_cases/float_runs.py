@@ -24,7 +24,8 @@ class FloatRuns:
 
     #: the feeds, the case's own first
     feeds: tuple[Feed, ...]
-    #: outputs by feed; None: a sequence, an optional, or numbers that are others in every run
+    #: outputs by feed, a sequence as its elements laid end to end; None: an optional that is empty,
+    #: or numbers that are others in every run
     outputs: tuple[tuple[Array | None, ...], ...]
 
 
@@ -52,12 +53,12 @@ def float_runs(model: onnx.ModelProto, feed: Feed) -> FloatRuns | str:
         return f"checker: {_first_line(error)}"
     try:
         session = open_model(model)
-        own = _repeatable(_run(session, feed), _run(session, feed))
+        own = _repeatable(run_model(session, feed), run_model(session, feed))
     except Exception as error:  # onnxruntime's exceptions have no common base
         return f"onnxruntime: {_first_line(error)}"
     varied = tuple(_varied(feed, index) for index in range(SAMPLES))
     try:
-        outputs = tuple(_run(session, one) for one in varied)
+        outputs = tuple(run_model(session, one) for one in varied)
     except Exception:  # a variation that does not run is none
         outputs = ()
     outputs = tuple(tuple(None if a is None else b for a, b in zip(own, other, strict=True)) for other in outputs)
@@ -66,9 +67,17 @@ def float_runs(model: onnx.ModelProto, feed: Feed) -> FloatRuns | str:
     return FloatRuns((feed,) * SAMPLES, (own,) * SAMPLES)
 
 
-def _run(session, feed: Feed) -> tuple[Array | None, ...]:  # type: ignore[no-untyped-def]  # onnxruntime has no types
-    found = session.run(None, {name: np.asarray(array) for name, array in feed.items()})
-    return tuple(array if isinstance(array, np.ndarray) else None for array in found)
+def run_model(session, feed: Feed) -> tuple[Array | None, ...]:  # type: ignore[no-untyped-def]  # onnxruntime has no types
+    """The outputs of one run, as in FloatRuns. An array for a sequence is fed part by part."""
+    given: dict[str, object] = {name: np.asarray(array) for name, array in feed.items()}
+    given.update({one.name: list(feed[one.name]) for one in session.get_inputs() if "seq(" in one.type and one.name in feed})
+    return tuple(_flat(value) for value in session.run(None, given))
+
+
+def _flat(value: object) -> Array | None:
+    if isinstance(value, list) and value and all(isinstance(part, np.ndarray) for part in value):
+        return np.concatenate([part.reshape(-1) for part in value])
+    return value if isinstance(value, np.ndarray) else None
 
 
 def _repeatable(first: Sequence[Array | None], second: Sequence[Array | None]) -> tuple[Array | None, ...]:

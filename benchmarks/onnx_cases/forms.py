@@ -10,7 +10,7 @@ from onnx import helper, numpy_helper
 
 from benchmarks.measures.feeds import Array, Feed
 from benchmarks.onnx_cases.cases import Case
-from benchmarks.onnx_cases.float_runs import open_model
+from benchmarks.onnx_cases.float_runs import open_model, run_model
 
 #: alone: as onnx made it. between: a layer before each float input and behind each float output.
 #: constants: likewise, and every input but the first float one is an initializer.
@@ -42,14 +42,16 @@ def in_form(case: Case, form: Form) -> Case:
 
 def _freeze(graph: onnx.GraphProto, feed: Feed) -> Feed:
     """Turn inputs but the first float one into initializers; returns what is left to feed."""
-    first = next((name for name, array in feed.items() if _fits(np.asarray(array))), None)
-    kept = [value for value in graph.input if value.name == first or value.name not in feed]
+    tensors = [value.name for value in graph.input if value.name in feed and value.type.HasField("tensor_type")]
+    first = next((name for name in tensors if _fits(np.asarray(feed[name]))), None)
     if first is None:
         return feed
-    graph.initializer.extend(numpy_helper.from_array(np.asarray(array), name) for name, array in feed.items() if name != first)
+    frozen = [name for name in tensors if name != first]
+    kept = [value for value in graph.input if value.name not in frozen]
+    graph.initializer.extend(numpy_helper.from_array(np.asarray(feed[name]), name) for name in frozen)
     del graph.input[:]
     graph.input.extend(kept)
-    return {first: feed[first]}
+    return {name: array for name, array in feed.items() if name not in frozen}
 
 
 def _layers_before(graph: onnx.GraphProto, feed: Feed) -> None:
@@ -84,11 +86,14 @@ def _layers_behind(graph: onnx.GraphProto, case: Case) -> None:
 def _outputs(case: Case) -> dict[str, Array]:
     """The float outputs; empty: onnxruntime does not run the case."""
     try:
-        session = open_model(case.model)
-        found = session.run(None, {name: np.asarray(array) for name, array in case.feed.items()})
+        found = run_model(open_model(case.model), case.feed)
     except Exception:  # onnxruntime's exceptions have no common base
         return {}
-    return {value.name: array for value, array in zip(case.model.graph.output, found, strict=True) if isinstance(array, np.ndarray)}
+    return {
+        value.name: array
+        for value, array in zip(case.model.graph.output, found, strict=True)
+        if array is not None and value.type.HasField("tensor_type")
+    }
 
 
 def _fits(array: Array) -> bool:

@@ -15,7 +15,7 @@ import onnx_ir as ir
 import edgeq.proof.evidence
 from benchmarks.measures.feeds import Array, Feed
 from benchmarks.onnx_cases.cases import Case
-from benchmarks.onnx_cases.float_runs import FloatRuns, open_model
+from benchmarks.onnx_cases.float_runs import FloatRuns, open_model, run_model
 from benchmarks.onnx_cases.outcome import FLOOR_DB, Job, Outcome
 from edgeq.api import quantize
 from edgeq.errors import BadModel, EdgeqError, RuntimeRefused, UnsupportedOp, UnsupportedOpset
@@ -131,11 +131,11 @@ def _judge_numbers(job: Job, floats: onnx.ModelProto, runs: FloatRuns, made: Qua
     sums = np.zeros((len(names), 2))
     for feed, wanted in zip(runs.feeds, runs.outputs, strict=True):
         try:
-            found = session.run(None, feed)
+            found = run_model(session, feed)
         except Exception as error:  # onnxruntime's exceptions have no common base
             return Outcome(job, "invalid model", "run", str(error)[:300])
         for index, (f, q) in enumerate(zip(wanted, found, strict=True)):
-            if f is not None and f.dtype.kind in "fiub":
+            if f is not None and q is not None and f.dtype.kind in "fiub":
                 sums[index] += _signal_and_noise(f, q)
     decibels = [_decibels(signal, noise) for signal, noise in sums]
     worst = min(range(len(names)), key=lambda index: decibels[index], default=None)
