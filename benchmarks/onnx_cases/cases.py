@@ -30,8 +30,8 @@ class Case:
     name: str
     #: the model
     model: onnx.ModelProto
-    #: the inputs; a sequence of tensors is one array, stacked along axis 0. An optional that is empty
-    #: has no array
+    #: the inputs; a sequence of tensors is one array, stacked along axis 0. An optional that is
+    #: empty has no array
     feed: Feed
 
 
@@ -71,7 +71,7 @@ def _in_memory(test: TestCase) -> Case:
 
 
 def _stacked(value: object) -> Array | None:
-    """One array of what an input is given. Tensors of a sequence are cut to the shape that all have."""
+    """One array of what an input is given; a sequence is cut to the shape that all have."""
     if not isinstance(value, list):
         return np.asarray(value) if isinstance(value, np.ndarray | np.generic) else None
     parts = [np.asarray(part) for part in value]
