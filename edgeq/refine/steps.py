@@ -68,7 +68,9 @@ def decide(
     draft = Draft(task, task.model, plan)
     gate = Gate(Step(f"ranges ({task.recipe.rule})", plan), judge, draft.emulated, clock)
     if data is not None and task.recipe.effort != "fast":
-        return _refined(Refining(draft, statistics.tensors, task.recipe.rule), data.fitted, gate, progress)
+        # the samples that a rule was fitted to would choose the ranges that hold all of them
+        apart = judge is not None and judge.data is not data.whole
+        return _refined(Refining(draft, statistics.tensors, task.recipe.rule), data.fitted, gate, progress, apart=apart)
     if task.recipe.codebook.wanted:  # without second moments, all inputs of a layer count alike
         return unmeasured_codebooks(draft, None if data is None else data.fitted, _files(task), gate, progress)
     return Planned(plan, plan, tuple(gate.steps))
@@ -78,8 +80,11 @@ def decide(
 _Change = tuple[str, Callable[[Refining], Refining]]
 
 
-def _refined(start: Refining, data: Dataset, gate: Gate, progress: Progress) -> Planned:
-    """The closed-form steps: equalize, choose input grids, round with data, correct biases."""
+def _refined(start: Refining, data: Dataset, gate: Gate, progress: Progress, *, apart: bool) -> Planned:
+    """The closed-form steps: equalize, choose input grids, round with data, correct biases.
+
+    apart: whether the samples that judge are others than those that are fitted to.
+    """
     task = start.draft.task
 
     def equalize(one: Refining) -> Refining:
@@ -98,7 +103,7 @@ def _refined(start: Refining, data: Dataset, gate: Gate, progress: Progress) -> 
         return round_weights(one, data, gate, progress)
 
     grids: list[_Change] = [("input grids by output error", choose_grids)] if task.recipe.input_grids == "by_output" else []
-    start = unclipped(start, gate)
+    start = unclipped(start, gate) if apart else start
     return _through([("equalization", equalize), *grids, ("ranges by their readers", choose_ranges)], start, finish, gate)
 
 
