@@ -114,6 +114,12 @@ def test_a_step_that_lowers_the_sqnr_is_dropped_and_the_next_is_held_against_the
     assert [step.sqnr_db for step in gate.steps] == pytest.approx(decibels, abs=1e-3)
 
 
+def test_a_step_that_has_to_gain_is_dropped_where_it_gains_less() -> None:
+    """A factor of 0.9 is 20 dB, one of 0.91 is 20.9 dB."""
+    assert not gate_of(0.9, 0.91).takes("a little better", PLANS[1], gain_db=1.5)
+    assert gate_of(0.9, 0.91).takes("better", PLANS[1], gain_db=0.5)
+
+
 def test_a_step_that_changes_nothing_is_none() -> None:
     gate = gate_of(0.8, 0.9)
     assert gate.takes("nothing", PLANS[0])
