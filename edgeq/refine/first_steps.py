@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import onnx_ir as ir
@@ -17,11 +17,11 @@ from edgeq.planning.first_plan import MadeFrom, make_plan, values_to_observe
 from edgeq.progress import Progress
 from edgeq.refine.draft import Draft
 from edgeq.refine.equalization import equalizing_exponents, values_to_measure
-from edgeq.refine.gate import Gate
+from edgeq.refine.gate import DOUBT_DB, Gate
 from edgeq.schema.plan import Plan
 from edgeq.schema.rules import Rule
 from edgeq.schema.scaling import factors_of
-from edgeq.schema.task import Task
+from edgeq.schema.task import Planned, Task
 
 #: dB that ranges without clipping have to gain: less is chance among the samples that judge
 CLEARLY_DB = 0.5
@@ -37,19 +37,24 @@ class Refining:
     rule: Rule
 
 
-def unclipped(start: Refining, gate: Gate) -> Refining:
-    """The draft with the whole observed ranges where that is clearly better than to clip them.
+def ranged(start: Refining, gate: Gate, to_the_end: Callable[[Refining, Gate], Planned]) -> Planned:
+    """What a draft leads to, with the whole observed ranges where that is clearly better.
 
     Whether rare large numbers are outliers that may be clipped or what the network is about, the
-    numbers themselves do not tell; the samples that judge do.
+    numbers themselves do not tell; the samples that judge do. A gain that the noise of rounding to
+    nearest may hide or fake is tried to the end, both ways. to_the_end: all steps that follow.
     """
     task = start.draft.task
     if not gate.measures or start.rule != "mse" or task.target.activations.power_of_two:
-        return start
+        return to_the_end(start, gate)
     with gate.clock.stage("plan"):
         plan = _planned(task.model, start.statistics, task, "minmax", start.draft.plan)
-    taken = gate.takes("ranges (minmax)", plan, CLEARLY_DB)
-    return replace(start, draft=start.draft.with_plan(plan), rule="minmax") if taken else start
+    whole, name = replace(start, draft=start.draft.with_plan(plan), rule="minmax"), "ranges (minmax)"
+    if gate.takes(name, plan, DOUBT_DB):
+        return to_the_end(whole, gate)
+    doubted = gate.gained(CLEARLY_DB)
+    planned = to_the_end(start, gate)
+    return gate.again(name, to_the_end(whole, gate.beside(name, plan)), planned, CLEARLY_DB) if doubted else planned
 
 
 def _planned(model: ir.Model, statistics: Mapping[str, TensorStats], task: Task, rule: Rule, before: Plan) -> Plan:

@@ -35,6 +35,8 @@ class Gate:
         self.clock, self._judge, self._emulate = clock, judge, emulate
         #: the score of the plan so far; None: not measured yet
         self._best: Score | None = None
+        #: the score of the last step that was judged, kept or not
+        self._last: Score | None = None
 
     def takes(self, name: str, plan: Plan, gain_db: float = 0.0) -> bool:
         """Whether a step that leads to this plan is kept; one that changes nothing is no step.
@@ -48,7 +50,7 @@ class Gate:
             return True
         with self.clock.stage("judge"):
             before = self._before(self._judge)
-            score = self._judge.score(self._emulate(plan), name)
+            score = self._last = self._judge.score(self._emulate(plan), name)
         kept = not score.is_below(before.raised(gain_db))
         self.steps.append(Step(name, plan, score.worst_db, kept))
         if kept:
@@ -66,16 +68,29 @@ class Gate:
         last, before = self.steps[-1], self.steps[self._at]
         return not last.kept and (last.sqnr_db or 0.0) > (before.sqnr_db or 0.0) - DOUBT_DB
 
+    def gained(self, gain_db: float) -> bool:
+        """Whether the last step was dropped although it gained this, in dB, by both numbers."""
+        return (
+            not self.steps[-1].kept
+            and self._last is not None
+            and self._best is not None
+            and not self._last.is_below(self._best.raised(gain_db))
+        )
+
+    def beside(self, name: str, plan: Plan) -> Gate:
+        """A gate of another way from here on: it starts with this plan and measures its steps."""
+        return Gate(Step(name, plan), self._judge, self._emulate, self.clock)
+
     def opened(self) -> Gate:
         """A gate that takes every step from here on, unmeasured."""
         return Gate(self.steps[self._at], None, self._emulate, self.clock)
 
-    def again(self, name: str, full: Planned, planned: Planned) -> Planned:
+    def again(self, name: str, full: Planned, planned: Planned, gain_db: float = 0.0) -> Planned:
         """The plan that a dropped step and all that follow lead to, or the one without the step.
 
-        full: with all of them, none of them measured. planned: what became of the others.
+        full: with it. planned: what became of the others without it. gain_db: see `takes`.
         """
-        best = full if self.takes(f"{name} with all that follows", full.plan) else planned
+        best = full if self.takes(f"{name} with all that follows", full.plan, gain_db) else planned
         return replace(best, steps=tuple(self.steps))
 
     def add(self, name: str, plan: Plan) -> None:

@@ -20,7 +20,7 @@ from edgeq.planning.first_plan import MadeFrom, make_plan, values_to_observe
 from edgeq.progress import Clock, Progress
 from edgeq.refine.codebooks.steps import FileSizes, plan_codebooks, unmeasured_codebooks
 from edgeq.refine.draft import Draft
-from edgeq.refine.first_steps import Refining, equalized, unclipped
+from edgeq.refine.first_steps import Refining, equalized, ranged
 from edgeq.refine.gate import Gate
 from edgeq.refine.input_grids.choice import choose_inputs
 from edgeq.refine.judge import Judge
@@ -103,8 +103,12 @@ def _refined(start: Refining, data: Dataset, gate: Gate, progress: Progress, *, 
         return round_weights(one, data, gate, progress)
 
     grids: list[_Change] = [("input grids by output error", choose_grids)] if task.recipe.input_grids == "by_output" else []
-    start = unclipped(start, gate) if apart else start
-    return _through([("equalization", equalize), *grids, ("ranges by their readers", choose_ranges)], start, finish, gate)
+    changes: list[_Change] = [("equalization", equalize), *grids, ("ranges by their readers", choose_ranges)]
+
+    def to_the_end(one: Refining, gate: Gate) -> Planned:
+        return _through(changes, one, finish, gate)
+
+    return ranged(start, gate, to_the_end) if apart else to_the_end(start, gate)
 
 
 def _through(changes: Sequence[_Change], start: Refining, finish: Callable[[Draft, Gate], Planned], gate: Gate) -> Planned:
