@@ -53,9 +53,13 @@ def stored_weights(model: ir.Model, places: Mapping[str, NodePlace], quantized: 
 
 
 def _large_constants(model: ir.Model) -> Iterator[tuple[ir.Node, int, ir.Value]]:
+    inner = _before_layers(model)
     for node in nodes(model):
         operator = operator_of(node)
         wanted = {*operator.weights, *operator.data_of(len(node.inputs))}
+        if operator.moves is None and not inner.issuperset(node.outputs):
+            # anchors, strides: they decode the outputs, which have no other noise of that size
+            wanted = set(operator.weights)
         for index, value in enumerate(node.inputs):
             if value is None or index not in wanted:
                 continue
@@ -64,6 +68,15 @@ def _large_constants(model: ir.Model) -> Iterator[tuple[ir.Node, int, ir.Value]]
             if array is None or array.dtype != np.float32 or array.ndim < 2 or array.size < least or not np.isfinite(array).all():
                 continue
             yield node, index, value
+
+
+def _before_layers(model: ir.Model) -> set[ir.Value]:
+    """The values that a node with weights computes with, at once or through other nodes."""
+    found: set[ir.Value] = set()
+    for node in reversed(list(nodes(model))):
+        if operator_of(node).weights or not found.isdisjoint(node.outputs):
+            found.update(value for value in node.inputs if value is not None)
+    return found
 
 
 def _grid(array: F32, target: Target) -> IntegerWeight | None:

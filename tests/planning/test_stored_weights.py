@@ -12,8 +12,12 @@ import pytest
 
 from edgeq.api import quantize
 from edgeq.numerics.arrays import F32
+from edgeq.planning.placement import NodePlace
+from edgeq.planning.stored_weights import stored_weights
 from edgeq.runtimes.ort import open_session
 from edgeq.schema.recipe import Recipe
+from edgeq.schema.target import load_target
+from edgeq.schema.weights import weight_key
 from tests.graph_text import net, weights
 
 
@@ -112,3 +116,19 @@ def test_a_table_is_stored_from_the_size_of_tables_on(rows: int, stored: bool) -
 def test_targets_of_integers_store_nothing_apart() -> None:
     model = net("y = Conv(x, w)", inputs="float[1, 32, 6, 6] x", constants={"w": weights(32, 32, 3, 3)})
     assert quantize(model, feeds(model), target="npu_int8", prove=False).plan.stored == {}
+
+
+def operand(layer_follows: bool) -> ir.Model:
+    """A table of 128 x 64 numbers that is added behind the last layer, or before it."""
+    body = "a = MatMul(x, w)  b = Mul(a, t)  y = " + ("MatMul(b, w)" if layer_follows else "Neg(b)")
+    return net(body, inputs="float[1, 128, 64] x", constants={"t": weights(128, 64) * 16, "w": weights(64, 64)})
+
+
+@pytest.mark.parametrize("layer_follows", [False, True])
+def test_what_decodes_the_outputs_behind_the_last_layer_stays_float(layer_follows: bool) -> None:
+    model = operand(layer_follows)
+    places = {str(node.name): NodePlace(node.op_type, "float", "obstacle", "no kernel") for node in model.graph}
+    others = {weight_key(node.name, 1) for node in model.graph if node.op_type == "MatMul"}
+    found = stored_weights(model, places, others, load_target("cpu"))
+    table = next(node for node in model.graph if node.op_type == "Mul")
+    assert (weight_key(table.name, 1) in found) is layer_follows
