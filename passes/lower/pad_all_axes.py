@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.graph.edit import Names, replace_constant
-from edgeq.graph.read import constant, is_op, nodes, rank
+from edgeq.graph.edit import Names, add_constant, add_node, replace_constant
+from edgeq.graph.read import constant, is_op, nodes, owner, rank
+from edgeq.numerics.arrays import AnyArray
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,13 @@ class PadAllAxes(ir.passes.InPlacePass):
 
     Before:  y = Pad <mode = "edge"> (x, [1, 1], value, [3])                    x: [N, C, H, W]
     After:   y = Pad <mode = "edge"> (x, [0, 0, 0, 1, 0, 0, 0, 1])
+
+    Amounts that a run decides are put where they belong by a node:
+
+    Before:  y = Pad(x, p, , [3])                                               x: [N, C, H, W]
+    After:   a = ScatterElements([0, 0, 0, 0, 0, 0, 0, 0], [3, 7], p)   y = Pad(x, a)
+
+    Where a run decides the axes too, the Pad stays as it is.
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
@@ -31,12 +39,9 @@ class PadAllAxes(ir.passes.InPlacePass):
             node.replace_input_with(2, None)
             if len(node.inputs) == 3:
                 node.resize_inputs(2)
-        found = [node for node in pads if _amounts(node) is not None]
+        found = [node for node in pads if _axes(node) is not None]
         for node in found:
-            amounts = _amounts(node)
-            assert amounts is not None
-            replace_constant(node, 1, amounts, names)
-            node.resize_inputs(3 if node.inputs[2] is not None else 2)
+            _widen(node, names)
         return ir.passes.PassResult(model, modified=bool(found or unread))
 
 
@@ -45,12 +50,29 @@ def _has_unread_fill(node: ir.Node) -> bool:
     return mode != "constant" and len(node.inputs) > 2 and node.inputs[2] is not None
 
 
-def _amounts(node: ir.Node) -> np.ndarray[tuple[int], np.dtype[np.int64]] | None:
-    """The amounts for every axis; None unless the node names axes and all of it is constant."""
+def _axes(node: ir.Node) -> AnyArray | None:
+    """The axes that a Pad of known rank names, from 0; None: it names none, or a run decides."""
     size = rank(node.inputs[0])
-    axes, pads = (constant(node.inputs[3]), constant(node.inputs[1])) if len(node.inputs) > 3 else (None, None)
-    if axes is None or pads is None or size is None:
-        return None
-    full = np.zeros((2, size), np.int64)
-    full[:, axes.astype(np.int64)] = pads.reshape(2, -1)
-    return full.reshape(-1)
+    named = constant(node.inputs[3]) if len(node.inputs) > 3 else None
+    return None if named is None or size is None else named.astype(np.int64).reshape(-1) % size
+
+
+def _widen(node: ir.Node, names: Names) -> None:
+    axes, size, given = _axes(node), rank(node.inputs[0]), constant(node.inputs[1])
+    assert axes is not None and size is not None
+    places, none = np.concatenate([axes, axes + size]), np.zeros(2 * size, np.int64)
+    if given is not None:
+        none[places] = given.reshape(-1)
+        replace_constant(node, 1, none, names)
+    else:
+        node.replace_input_with(1, _scattered(node, none, places, names))
+    node.resize_inputs(3 if node.inputs[2] is not None else 2)
+
+
+def _scattered(node: ir.Node, none: AnyArray, places: AnyArray, names: Names) -> ir.Value:
+    """The amounts that a run decides, at their places among those for every axis."""
+    zeros, indices = (add_constant(owner(node), a, names.value(f"{node.name}_{word}")) for word, a in (("none", none), ("places", places)))
+    inputs: list[ir.Value | None] = [zeros, indices, node.inputs[1]]
+    amounts = add_node(node, "ScatterElements", inputs, name=names.node(f"{node.name}_amounts"), output=names.value(f"{node.name}_amounts"))
+    amounts.type, amounts.shape = ir.TensorType(ir.DataType.INT64), ir.Shape(none.shape)
+    return amounts

@@ -41,8 +41,39 @@ def test_a_pad_without_a_value_keeps_none() -> None:
     assert lines(model) == ["y = Pad(x, p)"]
 
 
-def test_amounts_or_axes_that_a_run_decides_stay() -> None:
-    model = net('y = Pad(x, p, "", a)', inputs="float[1, 1, 3, 4] x, int64[2] p", constants={"a": np.array([2])}, opset=18)
+@pytest.mark.parametrize(("axes", "pads"), [([3], [1, 2]), ([-1, 2], [1, 0, 2, 3]), ([1, 0, 3], [0, 1, 0, 1, 0, 2])])
+def test_amounts_that_a_run_decides_are_scattered(axes: list[int], pads: list[int]) -> None:
+    """Before: y = Pad(x, p, v, axes). After: a = ScatterElements(0, places, p), y = Pad(x, a, v)."""
+    numbers = {"v": np.float32(9), "a": np.array(axes)}
+    model = net("[pad] y = Pad(x, p, v, a)", inputs=f"float[1, 1, 3, 4] x, int64[{len(pads)}] p", constants=numbers, opset=18)
+    feeds = {"x": X, "p": np.array(pads)}
+    with open_session(model, optimize="off") as session:
+        (wanted,) = session.run(feeds)
+    assert PadAllAxes()(model).modified
+    assert [node.op_type for node in nodes(model)] == ["ScatterElements", "Pad"]
+    with open_session(model, optimize="off") as session:
+        np.testing.assert_array_equal(session.run(feeds)[0], wanted)
+    assert not PadAllAxes()(model).modified
+
+
+@pytest.mark.parametrize(("form", "axes"), [("p", 2), ("Neg(p)", 2), ("Sub(s, p)", 3)])
+def test_a_pad_by_amounts_of_a_run_stands_between_integer_layers(form: str, axes: int) -> None:
+    """onnxruntime would permute the amounts, which are fewer than the axes."""
+    numbers = {"w": weights(4, 4, 1, 1), "s": np.full(2 * axes, 3), "a": np.arange(4 - axes, 4)}
+    amounts = "" if form == "p" else f"p2 = {form}  "
+    text = f'c = Conv(x, w)  {amounts}d = Pad(c, {"p2" if amounts else "p"}, "", a)  y = Conv(d, w)'
+    inputs = f"float[1, 4, 6, 6] x, int64[{2 * axes}] p"
+    model = net(text, inputs=inputs, outputs='float["n", "c", "h", "w"] y', constants=numbers, opset=18)
+    pads = {"p": [0, 1, 2, 1], "Neg(p)": [0, -1, -2, -1], "Sub(s, p)": [3, 2, 1, 3, 1, 3]}[form]
+    data = {"x": weights(8, 1, 4, 6, 6), "p": np.tile(pads, (8, 1))}
+    made = quantize(model, data, target=eager(), recipe=Recipe(effort="fast"))
+    assert made.report.placement is not None and made.report.placement.int8 >= 2
+    assert made.report.fidelity is not None and made.report.fidelity.sqnr_db > 25
+
+
+def test_axes_that_a_run_decides_stay() -> None:
+    inputs, outputs = "float[1, 1, 3, 4] x, int64[2] p, int64[1] a", 'float["n", "c", "h", "w"] y'
+    model = net('y = Pad(x, p, "", a)', inputs=inputs, outputs=outputs, opset=18)
     assert not PadAllAxes()(model).modified
     model = net("y = Pad(x, p)", inputs="float[1, 1, 3, 4] x", constants={"p": np.zeros(8, np.int64)}, opset=18)
     assert not PadAllAxes()(model).modified
