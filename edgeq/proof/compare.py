@@ -13,12 +13,14 @@ import onnx_ir as ir
 
 from edgeq.calibration.known_outputs import KnownOutputs
 from edgeq.calibration.part_labels import PartLabels
-from edgeq.errors import BadData, BadModel
+from edgeq.data.dataset import Feeds
+from edgeq.errors import BadData, BadModel, RuntimeRefused
+from edgeq.numerics.arrays import AnyArray
 from edgeq.numerics.output_fidelity import OutputFidelity, OutputSums, Weakest, by_weakness, judged, weakest_of
 from edgeq.progress import Progress, Silent
 from edgeq.proof.layer_fidelity import LayerFidelity, LayerProbe
 from edgeq.proof.task_accuracy import Accuracy, Samples, TaskSums
-from edgeq.runtimes.ort import Optimize, open_session
+from edgeq.runtimes.ort import Optimize, Session, open_session
 from edgeq.schema.recipe import Floors
 
 __all__ = ["Accuracy", "CompareSettings", "Comparison", "LayerFidelity", "OutputFidelity", "Samples", "check_floors", "compare_models"]
@@ -88,8 +90,8 @@ def compare_models(
 
     settings: default CompareSettings(). known: the float model with its outputs on this data from
     earlier comparisons. Raises BadModel when the outputs differ in name, number or shape, BadData
-    when there are no samples or the labels do not fit, ValueError when layers are asked for and a
-    model is a path.
+    when there are no samples or the labels do not fit, RuntimeRefused when one of them does not
+    run, ValueError when layers are asked for and a model is a path.
     """
     settings, progress = settings or CompareSettings(), progress or Silent()
     threads = settings.threads
@@ -107,7 +109,7 @@ def compare_models(
     progress.start(settings.title, dataset.count)
     for piece in dataset.batches(settings.batch):
         reference = first.run(piece.feeds) if known is None else known.of(piece)
-        other = second.run(piece.feeds)
+        other = _run_made(second, dict(piece.feeds)) if isinstance(int8_model, ir.Model) else second.run(piece.feeds)
         labels = {} if parts is None else parts.of(piece.feeds)
         alike = [one.add(f, q, labels.get(one.name)) for one, f, q in zip(sums, reference, other, strict=True)]
         if not all(alike) and settings.batch > 1:
@@ -123,6 +125,16 @@ def compare_models(
         raise BadData("There are no samples to compare on.", dataset.name, "Give at least one sample.")
     outputs = tuple(one.fidelity() for one in sums)
     return Comparison(outputs, samples, None if task is None else task.accuracy(), () if probe is None else probe.layers())
+
+
+def _run_made(session: Session, feeds: Feeds) -> list[AnyArray]:
+    """A run of a model that edgeq has made, where the float model has run on these feeds."""
+    try:
+        return session.run(feeds)
+    except RuntimeRefused as error:
+        what = f"The float model runs on this data, and the int8 model that edgeq has made of it does not: {error.what}"
+        fix = "This is a bug in edgeq: report it with the model. Until then, try the layers around the node with --keep-float."
+        raise RuntimeRefused(what, error.where, fix) from error
 
 
 def check_floors(comparison: Comparison, floors: Floors) -> tuple[str, ...]:

@@ -7,12 +7,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import onnx_ir as ir
 import pytest
 
-from edgeq.errors import BadData, BadModel
+from edgeq.errors import BadData, BadModel, RuntimeRefused
 from edgeq.numerics.arrays import F32, F64, I64, AnyArray
 from edgeq.numerics.fidelity import ErrorSums
 from edgeq.proof.compare import Accuracy, CompareSettings, Comparison, OutputFidelity, check_floors, compare_models
@@ -137,6 +138,19 @@ def test_models_with_other_outputs_are_refused() -> None:
     other = model(FLOAT.replace("y", "z"))
     with pytest.raises(BadModel, match="different outputs"):
         compare_models(model(FLOAT), other, Rows(rows()))
+
+
+def test_a_made_model_that_does_not_run_is_not_called_the_users_fault(tmp_path: Path) -> None:
+    broken = model(
+        HEAD + "g (float[N, 4] x) => (float[N, 4] y) <int64[1] far = {9}> { [pick] a = Gather<axis = 1>(x, far)  y = Add(x, a) }"
+    )
+    with pytest.raises(RuntimeRefused, match=r"The float model runs on this data, .* does not") as raised:
+        compare_models(model(FLOAT), broken, Rows(rows()))
+    assert "bug in edgeq" in raised.value.fix
+    ir.save(broken, tmp_path / "given.onnx")  # a file can be of any tool
+    with pytest.raises(RuntimeRefused) as raised:
+        compare_models(model(FLOAT), tmp_path / "given.onnx", Rows(rows()))
+    assert "edgeq has made" not in raised.value.what
 
 
 def test_layers_come_worst_first_with_the_dequantized_value() -> None:
