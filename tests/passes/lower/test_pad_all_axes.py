@@ -43,7 +43,7 @@ def test_a_pad_without_a_value_keeps_none() -> None:
 
 @pytest.mark.parametrize(("axes", "pads"), [([3], [1, 2]), ([-1, 2], [1, 0, 2, 3]), ([1, 0, 3], [0, 1, 0, 1, 0, 2])])
 def test_amounts_that_a_run_decides_are_scattered(axes: list[int], pads: list[int]) -> None:
-    """Before: y = Pad(x, p, v, axes). After: a = ScatterElements(0, places, p), y = Pad(x, a, v)."""
+    """Before: y = Pad(x, p, v, axes). After: a = ScatterElements(0, at, p), y = Pad(x, a, v)."""
     numbers = {"v": np.float32(9), "a": np.array(axes)}
     model = net("[pad] y = Pad(x, p, v, a)", inputs=f"float[1, 1, 3, 4] x, int64[{len(pads)}] p", constants=numbers, opset=18)
     feeds = {"x": X, "p": np.array(pads)}
