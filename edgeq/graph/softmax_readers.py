@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 import onnx_ir as ir
 
+from edgeq.graph.macs import macs
 from edgeq.graph.read import attribute_int, constant, is_op, operator_of
 
 #: the end of a value's range at which numbers far enough out are alike to all that read it: -1 the
@@ -49,6 +50,27 @@ def softmax_inputs(value: ir.Value) -> tuple[str, ...]:
             return ()
         found += [name for names in ends for name in names]
     return tuple(dict.fromkeys(found))
+
+
+def reaches_softmax(value: ir.Value) -> bool:
+    """Whether sums, products and movements of elements, or nothing, lead from it to a Softmax.
+
+    Numbers that are too large for a grid are then most likely a mask. What a matrix product or a
+    convolution makes is none.
+    """
+    maker = value.producer()
+    if maker is not None and macs(maker):
+        return False
+    seen, queue = {value}, [value]
+    while queue:
+        for use in queue.pop().uses():
+            if is_op(use.node, "Softmax"):
+                return True
+            if turned(use.node, use.idx) or is_op(use.node, "Mul"):
+                new = [output for output in use.node.outputs if output not in seen]
+                seen.update(new)
+                queue += new
+    return False
 
 
 def far_ends(graph: ir.Graph) -> Mapping[ir.Value, End]:

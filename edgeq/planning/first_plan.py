@@ -9,7 +9,8 @@ import onnx_ir as ir
 
 from edgeq.calibration.tensor_stats import TensorStats
 from edgeq.errors import BadStatistics
-from edgeq.graph.read import nodes
+from edgeq.graph.read import nodes, values
+from edgeq.graph.softmax_readers import reaches_softmax
 from edgeq.planning.activation_grids import Seen, activation_grids, fixed_ranges
 from edgeq.planning.embeddings import embedding_grid, embedding_place, embeddings
 from edgeq.planning.fed_back import fed_back
@@ -99,7 +100,8 @@ def _fit_placement(
     """
     fixed = fixed_ranges(model, target)
     unfit = unknown_ranges(model, statistics, target, fixed)
-    unfit.update({name: why for name, stats in statistics.items() if (why := _unfit(stats)) is not None})
+    named = {str(value.name): value for value in values(model)}
+    unfit.update({name: why for name, stats in statistics.items() if (why := _unfit(stats, named.get(name))) is not None})
     while True:
         placement = place(model, target, recipe.keep_float, unfit)
         groups = same_scale_groups(model, placement, target, fed_back(model, recipe.tie))
@@ -126,12 +128,13 @@ def _node_plan(node: ir.Node, groups: Groups) -> NodePlan:
     return NodePlan(op_type=place.op_type, runs=place.runs, because=place.because, reason=place.reason, inputs=inputs, outputs=outputs)
 
 
-def _unfit(stats: TensorStats) -> Cause | None:
+def _unfit(stats: TensorStats, value: ir.Value | None) -> Cause | None:
     if stats.nonfinite:
         return Cause("unfit", f"holds {stats.nonfinite} NaN or infinite values with this data")
     if stats.count == 0:
         unseen = "a branch never taken, a loop whose values cannot be stacked, or a value without elements"
         return Cause("unfit", f"was not seen with this data ({unseen}): its range is unknown")
     if max(abs(stats.low), abs(stats.high)) > LARGEST:
-        return Cause("unfit", "holds values too large for any grid with this data (a mask?)")
+        guess = " (a mask?)" if value is not None and reaches_softmax(value) else ""
+        return Cause("unfit", f"holds values too large for any grid with this data{guess}")
     return None

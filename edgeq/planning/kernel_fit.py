@@ -24,7 +24,7 @@ from edgeq.graph.read import (
     scalar,
     window_axes,
 )
-from edgeq.graph.softmax_readers import factor_end, far_end_at, far_ends
+from edgeq.graph.softmax_readers import factor_end, far_end_at, far_ends, reaches_softmax
 from edgeq.schema.target import Target
 from edgeq.schema.target_facts import KernelFacts
 
@@ -59,8 +59,10 @@ def obstacle(node: ir.Node, target: Target) -> str | None:
         return f"{target.name} has no integer kernel for {node.op_type}"
     if not is_float_work(node, kernel):
         return NOT_FLOAT
-    if any(_ungridable(node, i) for i in data_inputs(node, kernel)):
-        return "a constant input holds infinities or values too large for any grid (a mask?)"
+    far = [node.inputs[i] for i in data_inputs(node, kernel) if _ungridable(node, i)]
+    if far:
+        guess = " (a mask?)" if any(value is not None and reaches_softmax(value) for value in far) else ""
+        return f"a constant input holds infinities or values too large for any grid{guess}"
     axes = window_axes(node)
     if axes is not None and target.window_axes is not None and axes != target.window_axes:
         return f"{target.name} supports windows of {target.window_axes} spatial axes, and this one has {axes}"

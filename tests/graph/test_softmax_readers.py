@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgeq.graph.read import values
-from edgeq.graph.softmax_readers import End, far_ends, softmax_axis, softmax_inputs
+from edgeq.graph.softmax_readers import End, far_ends, reaches_softmax, softmax_axis, softmax_inputs
 from tests.graph_text import net
 
 CONSTANTS = {"half": 0.5, "minus": -1e4, "both": np.array([-1.0, 1.0, 1.0], np.float32), "at": np.array([3, 2, 4]), "low": 0.0}
@@ -38,6 +38,23 @@ def end_of(body: str, name: str = "x", inputs: str = "float[2, 3, 4] x, float[2,
 def test_numbers_are_alike_at_the_end_that_softmax_makes_0(body: str, end: End) -> None:
     opset_17 = body.replace(", num_outputs = 2", "")
     assert end_of(opset_17) == end
+
+
+@pytest.mark.parametrize(
+    ("body", "name", "reached"),
+    [
+        ("a = Add(s, x) y = Softmax(a)", "x", True),
+        ("a = Mul(x, s) b = Transpose(a) c = Neg(b) y = Softmax(c)", "x", True),
+        ("a = Add(s, x) y = Softmax(a)", "a", True),
+        ("a = Relu(s) b = Add(a, x) c = Softmax(b) y = Mul(a, c)", "a", True),
+        ("a = MatMul(x, s) y = Softmax(a)", "x", False),
+        ("a = MatMul(x, s) y = Softmax(a)", "a", False),
+        ("a = Add(s, x) y = Sigmoid(a)", "x", False),
+    ],
+)
+def test_large_numbers_on_the_way_to_a_softmax_are_taken_for_a_mask(body: str, name: str, reached: bool) -> None:
+    model = net(body, inputs="float[4, 4] x, float[4, 4] s")
+    assert reaches_softmax(next(value for value in values(model) if value.name == name)) is reached
 
 
 @pytest.mark.parametrize(

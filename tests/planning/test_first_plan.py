@@ -112,6 +112,16 @@ def test_a_value_that_no_grid_holds_leaves_its_neighbours_float(damage: TensorSt
     assert plan.weights == {}
 
 
+@pytest.mark.parametrize(("last", "guess"), [("y = Sigmoid(t)", False), ("y = Softmax(t)", True)])
+def test_large_values_are_called_a_mask_only_before_a_softmax(last: str, guess: bool) -> None:
+    """The factor makes them, as in a network of random weights."""
+    model = net(f"[c1] a = Conv(x, w) [m] s = Mul(a, far) [add] t = Add(s, a) [last] {last}", constants={**W, "far": 1e30})
+    statistics = statistics_of(model)
+    reason = make_plan(model, statistics, CPU, RECIPE, ORIGIN).nodes["add"].reason
+    assert "too large for any grid" in reason
+    assert ("mask" in reason) is guess
+
+
 def test_the_same_statistics_give_the_same_plan() -> None:
     first, _ = planned(CHAIN)
     second, _ = planned(CHAIN)

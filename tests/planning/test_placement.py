@@ -53,8 +53,9 @@ def test_a_relu_whose_input_is_read_twice_clips_the_integers() -> None:
         ("[op] b, i = MaxPool<kernel_shape = [2, 2]>(a) j = Cast<to = 1>(i)", {}, "indices as a second output"),
         ("k = Transpose<perm = [1, 0, 2, 3]>(e) [op] b = Conv(a, k)", {}, "weight of Conv is computed at run time"),
         ("[op] b = Conv(a, v, p)", {}, "bias of Conv is computed at run time"),
-        ("[op] b = Add(a, m)", {"m": -3.4e38}, "a mask?"),
-        ("[op] b = Mul(a, m)", {"m": float("inf")}, "a mask?"),
+        ("[op] b = Add(a, m)", {"m": -3.4e38}, "too large for any grid"),
+        ("[op] b = Mul(a, m)", {"m": float("inf")}, "too large for any grid"),
+        ("[op] t = Add(a, m) b = Softmax(t)", {"m": float("inf")}, "too large for any grid (a mask?)"),
         ("[op] b = AveragePool<kernel_shape = [2, 2], dilations = [2, 2]>(a)", {}, "no dilations"),
     ],
 )
@@ -65,6 +66,7 @@ def test_what_has_no_integer_form_says_why(nodes: str, constants: Constants, why
     node = place(model, CPU).nodes["op"]
     assert node.runs == "float"
     assert why in node.reason
+    assert ("mask" in node.reason) == ("mask" in why)
 
 
 GEMM = [
