@@ -32,7 +32,7 @@ def _peak(graph: ir.Graph, int8: AbstractSet[str]) -> int:
         for output in node.outputs:
             if _buffer(output) is output and constant(output) is None:
                 alive[output] = _bytes(output, int8)
-        inside = max((_peak(body, int8) for body in _bodies(node)), default=0)
+        inside = max((_peak(body, int8) for body in bodies(node)), default=0)
         peak = max(peak, sum(alive.values()) + inside)
         alive = {value: size for value, size in alive.items() if last.get(value, step) > step}
     return peak
@@ -55,12 +55,13 @@ def _last_uses(graph: ir.Graph, steps: list[ir.Node]) -> dict[ir.Value, int]:
 def reads(node: ir.Node) -> list[ir.Value]:
     """The values that a node reads, including those that its bodies capture or output."""
     found = [value for value in node.inputs if value is not None]
-    for body in _bodies(node):
+    for body in bodies(node):
         found += [value for inner in body for value in reads(inner)] + list(body.outputs)
     return found
 
 
-def _bodies(node: ir.Node) -> list[ir.Graph]:
+def bodies(node: ir.Node) -> list[ir.Graph]:
+    """The graphs that the node runs: of an If, Loop or Scan."""
     own = [attribute.as_graph() for attribute in node.attributes.values() if attribute.type == ir.AttributeType.GRAPH]
     more = [graph for attribute in node.attributes.values() if attribute.type == ir.AttributeType.GRAPHS for graph in attribute.as_graphs()]
     return own + more

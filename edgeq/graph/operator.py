@@ -83,7 +83,7 @@ class Operator:
     fused_unchecked: bool = False
     #: whether the result can be much larger than what is read
     grows: bool = False
-    #: whether every run gives different numbers
+    #: whether every run gives different numbers (see is_random in edgeq/graph/read.py)
     random: bool = False
     #: whether it runs graphs of its own
     control: bool = False

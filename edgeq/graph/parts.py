@@ -7,7 +7,7 @@ import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from edgeq.graph.edit import Names
-from edgeq.graph.read import attribute_ints, constant, dim, is_op, operator_of, rank
+from edgeq.graph.read import attribute_ints, constant, dim, is_op, is_random, operator_of, rank
 
 #: an output that joins more values is not taken apart: a recurrence that was unrolled, not parts
 MOST_PARTS = 64
@@ -109,7 +109,7 @@ def _steady(value: ir.Value | None) -> bool:
             continue
         seen.add(here)
         node = here.producer()
-        if node is None or operator_of(node).random or operator_of(node).control:
+        if node is None or is_random(node) or operator_of(node).control:
             return False
         if not is_op(node, "Shape", "Size"):
             stack.extend(node.inputs)

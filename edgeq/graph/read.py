@@ -154,6 +154,14 @@ def values(model: ir.Model) -> Iterator[ir.Value]:
             yield from (value for value in node.outputs if value.name)
 
 
+def is_random(node: ir.Node) -> bool:
+    """Whether the node may draw other numbers in every run; Dropout does so in training mode."""
+    if not is_op(node, "Dropout") or len(node.inputs) < 3 or node.inputs[2] is None:
+        return operator_of(node).random
+    trains, ratio = constant(node.inputs[2]), constant(node.inputs[1])
+    return (trains is None or bool(trains.any())) and (ratio is None or bool(ratio.any()))
+
+
 def window_axes(node: ir.Node) -> int | None:
     """The number of spatial axes of a convolution or pool; None for others and where not known."""
     size = rank(node.inputs[0]) if operator_of(node).window else None

@@ -58,6 +58,9 @@ class OutputFidelity:
     uncompared: int = 0
     #: number of elements that are NaN or infinite in one model and something else in the other
     nonfinite: int = 0
+    #: name of a node that draws random numbers for it: two runs of the float model differ, too;
+    #: None: there is none
+    random: str | None = None
 
 
 @dataclass(frozen=True)
@@ -92,9 +95,11 @@ def weakest_of(output: OutputFidelity) -> Weakest:
 def judged(outputs: Sequence[OutputFidelity]) -> tuple[OutputFidelity, ...]:
     """The outputs whose SQNR is judged: floating-point numbers that could be compared.
 
-    Where there are none, the others: an SQNR of integers (classes, indices, counts) says little.
+    Where there are none, the others: an SQNR of integers (classes, indices, counts) says little,
+    and one of random numbers nothing.
     """
     measured = [output for output in outputs if output.compared != 0]
+    measured = [output for output in measured if output.random is None] or measured
     floats = [output for output in measured if output.equal is None]
     return tuple(floats or measured or outputs)
 
@@ -102,8 +107,9 @@ def judged(outputs: Sequence[OutputFidelity]) -> tuple[OutputFidelity, ...]:
 class OutputSums:
     """Sums over the pairs of one output, as a whole and part by part."""
 
-    def __init__(self, name: str, parts: Sequence[str] = (), channels: tuple[int, int] | None = None) -> None:
-        self.name = name
+    def __init__(self, name: str, parts: Sequence[str] = (), channels: tuple[int, int] | None = None, *, random: str | None = None) -> None:
+        """random: name of a node that draws random numbers for the output."""
+        self.name, self.random = name, random
         self.channels = None if channels is None else ChannelSums(*channels)
         self.whole, self.agreement = ErrorSums(), Agreement()
         self.parts = [(part, ErrorSums()) for part in parts]
@@ -153,7 +159,7 @@ class OutputSums:
             parts=parts if len(parts) > 1 else (),
             narrow=None if self.channels is None else self.channels.narrow(),
             equal=None if self.floats or not self.compared else equal,
-            compared=self.compared, uncompared=self.uncompared, nonfinite=self.whole.nonfinite,
+            compared=self.compared, uncompared=self.uncompared, nonfinite=self.whole.nonfinite, random=self.random,
         )  # fmt: skip
 
 

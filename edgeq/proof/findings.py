@@ -18,8 +18,9 @@ WEAK_DB = 15.0
 
 #: weak: an output or a part of one is far from float; nonfinite: NaN or infinity stands in one
 #: model where the other has something else; uncompared: some runs could not be compared;
-#: shared_grid: a node joins parts on one grid that does not serve them all
-FindingKind = Literal["weak", "nonfinite", "uncompared", "shared_grid"]
+#: shared_grid: a node joins parts on one grid that does not serve them all; random: the float
+#: model differs from itself, so that no figure says how close the int8 model is
+FindingKind = Literal["weak", "nonfinite", "uncompared", "shared_grid", "random"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Finding:
 
 def findings(found: Comparison) -> tuple[Finding, ...]:
     """What is wrong with each output, in the order of the outputs, worst first."""
-    return tuple(one for output in found.worst_first for one in (*_weak(output), *_nonfinite(output), *_uncompared(output)))
+    return tuple(one for output in found.worst_first for one in _of_output(output))
 
 
 def shared_grids(shared: Mapping[str, SharedGrid], found: Comparison | None) -> tuple[Finding, ...]:
@@ -73,6 +74,14 @@ def _shared(node: str, grid: SharedGrid) -> Finding:
 def _kept(part: SharedPart) -> str:
     own = "" if part.own_db is None else f" ({part.own_db:.1f} dB on a grid of its own)"
     return "all" if part.sqnr_db is None else f"{part.sqnr_db:.1f} dB{own}"
+
+
+def _of_output(output: OutputFidelity) -> tuple[Finding, ...]:
+    if output.random is None:
+        return (*_weak(output), *_nonfinite(output), *_uncompared(output))
+    text = f"Output {output.name} is random: node {output.random} draws other numbers in every run. Two runs of the float model "
+    text += "differ as well, and its SQNR says nothing. For inference, export the model in evaluation mode."
+    return (Finding("random", output.name, None, None, text),)
 
 
 def _weak(output: OutputFidelity) -> tuple[Finding, ...]:

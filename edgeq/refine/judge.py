@@ -78,7 +78,7 @@ class Judge:
     def score(self, model: ir.Model, name: str) -> Score:
         """The score of an integer model. name: what progress calls it."""
         session = open_session(model, threads=1, optimize=self._optimize)
-        sums = [OutputSums(one, self._parts.names.get(one, ())) for one in session.outputs]
+        sums = [OutputSums(one, self._parts.names.get(one, ()), random=self._parts.random.get(one)) for one in session.outputs]
         self._progress.start(f"judge {name}", self.data.count)
         with threadpool_limits(1, user_api="blas"):  # sums in one order, whatever the number of threads
             for piece in self.data.batches(1):
@@ -90,7 +90,7 @@ class Judge:
 
     @cached_property
     def _parts(self) -> PartLabels:
-        """What Concats join in the outputs of the float model."""
+        """What Concats join in the outputs of the float model, and what is random in them."""
         return PartLabels(self._model, 1)
 
 

@@ -15,7 +15,7 @@ import onnx_ir as ir
 from onnx_ir.passes.common import CheckerPass
 
 from edgeq.errors import EdgeqError, RuntimeRefused
-from edgeq.graph.read import nodes, operator_of, values
+from edgeq.graph.read import is_random, nodes, values
 from edgeq.graph.symbolic_shapes import integers_are_short
 from edgeq.graph.value_types import typed_proto
 from edgeq.io.validate import first_line
@@ -155,7 +155,7 @@ def _is_small(model: ir.Model) -> bool:
 
     A hostile file can make a value of any size out of a few numbers.
     """
-    if any(operator_of(node).random for node in nodes(model)):
+    if any(is_random(node) for node in nodes(model)):
         return False
     sizes = (value.shape.numpy() for value in values(model) if value.shape is not None and value.shape.is_static())
     return integers_are_short(model) and all(np.prod(size, dtype=np.float64) <= _MAX_VALUE for size in sizes)

@@ -13,7 +13,7 @@ from functools import cached_property
 
 import onnx_ir as ir
 
-from edgeq.graph.read import ONNX_DOMAINS, constant, is_op, nodes, operator_of
+from edgeq.graph.read import ONNX_DOMAINS, constant, is_op, is_random, nodes, operator_of
 
 #: bytes that a result may add to the file: the nodes that compute it take about as much
 SLACK_BYTES = 1024
@@ -109,7 +109,7 @@ def _most_of(value: ir.Value) -> float:
 
 
 def _computes(node: ir.Node) -> bool:
-    if node.domain not in ONNX_DOMAINS or is_op(node, "Constant") or operator_of(node).random:
+    if node.domain not in ONNX_DOMAINS or is_op(node, "Constant") or is_random(node):
         return False
     if len(node.outputs) != 1:
         return False

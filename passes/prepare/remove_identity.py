@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from edgeq.graph.edit import bypass
-from edgeq.graph.read import attribute_int, attribute_ints, constant, is_op, nodes, rank
+from edgeq.graph.read import attribute_int, attribute_ints, constant, is_op, is_random, nodes, rank
 
 
 @dataclass(frozen=True)
@@ -39,21 +39,13 @@ def _does_nothing(node: ir.Node) -> bool:
     if is_op(node, "Identity"):
         return True
     if is_op(node, "Dropout"):
-        return not _trains(node)
+        return not is_random(node)
     if is_op(node, "Cast"):
         source = node.inputs[0]
         return source is not None and source.dtype is not None and int(source.dtype) == attribute_int(node, "to", -1)
     if is_op(node, "Concat", "Sum", "Max", "Min", "Mean"):
         return len(node.inputs) == 1
     return _keeps_shape(node)
-
-
-def _trains(dropout: ir.Node) -> bool:
-    mode = dropout.inputs[2] if len(dropout.inputs) > 2 else None
-    if mode is None:
-        return False
-    array = constant(mode)
-    return array is None or bool(array.any())
 
 
 def _keeps_shape(node: ir.Node) -> bool:
