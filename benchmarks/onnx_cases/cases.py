@@ -72,6 +72,8 @@ def _in_memory(test: TestCase) -> Case:
 
 def _stacked(value: object) -> Array | None:
     """One array of what an input is given; a sequence is cut to the shape that all have."""
+    if isinstance(value, onnx.TensorProto):  # types that numpy lacks, mostly
+        return np.asarray(onnx.numpy_helper.to_array(value))
     if not isinstance(value, list):
         return np.asarray(value) if isinstance(value, np.ndarray | np.generic) else None
     parts = [np.asarray(part) for part in value]

@@ -9,11 +9,15 @@ import numpy as np
 import onnx
 
 from benchmarks.measures.feeds import Array, Feed
+from edgeq.runtimes.ort_values import Values
 
 #: feeds for one case: enough for a range, few enough for thousands of cases
 SAMPLES = 8
 #: how far a feed is from the case's own, as a share of each value
 SPREAD = 0.1
+#: runs on one feed that tell whether outputs are random: onnxruntime draws the same numbers in the
+#: first two runs of a Dropout whose seed is 0
+REPEATS = 4
 #: smaller float inputs (scales, bounds, a ratio) decide about shapes, and stay as they are
 SMALLEST_VARIED = 5
 
@@ -24,9 +28,14 @@ class FloatRuns:
 
     #: the feeds, the case's own first
     feeds: tuple[Feed, ...]
-    #: outputs by feed, a sequence as its elements laid end to end; None: an optional that is empty,
-    #: or numbers that are others in every run
+    #: outputs by feed, as output_array of edgeq/runtimes/ort_values.py gives them; None: numbers
+    #: that are others in every run
     outputs: tuple[tuple[Array | None, ...], ...]
+
+    @property
+    def random(self) -> tuple[int, ...]:
+        """The positions of the outputs that are others in every run."""
+        return tuple(index for index, array in enumerate(self.outputs[0]) if array is None)
 
 
 def open_model(model: onnx.ModelProto, optimized: bool = True):  # type: ignore[no-untyped-def]  # onnxruntime has no types
@@ -53,7 +62,7 @@ def float_runs(model: onnx.ModelProto, feed: Feed) -> FloatRuns | str:
         return f"checker: {_first_line(error)}"
     try:
         session = open_model(model)
-        own = _repeatable(run_model(session, feed), run_model(session, feed))
+        own = _repeatable([run_model(session, feed) for _ in range(REPEATS)])
     except Exception as error:  # onnxruntime's exceptions have no common base
         return f"onnxruntime: {_first_line(error)}"
     varied = tuple(_varied(feed, index) for index in range(SAMPLES))
@@ -67,23 +76,23 @@ def float_runs(model: onnx.ModelProto, feed: Feed) -> FloatRuns | str:
     return FloatRuns((feed,) * SAMPLES, (own,) * SAMPLES)
 
 
-def run_model(session, feed: Feed) -> tuple[Array | None, ...]:  # type: ignore[no-untyped-def]  # onnxruntime has no types
-    """The outputs of one run, as in FloatRuns. An array for a sequence is fed part by part."""
-    given: dict[str, object] = {name: np.asarray(array) for name, array in feed.items()}
-    given.update({one.name: list(feed[one.name]) for one in session.get_inputs() if "seq(" in one.type and one.name in feed})
-    return tuple(_flat(value) for value in session.run(None, given))
+def run_model(session, feed: Feed) -> tuple[Array, ...]:  # type: ignore[no-untyped-def]  # onnxruntime has no types
+    """The outputs of one run, as edgeq's own runs give them, of every type of ONNX.
+
+    An array for a sequence is fed part by part.
+    """
+    given = {name: np.asarray(array) for name, array in feed.items()}
+    return tuple(Values.of(session).run(session, [one.name for one in session.get_outputs()], given))
 
 
-def _flat(value: object) -> Array | None:
-    if isinstance(value, list) and value and all(isinstance(part, np.ndarray) for part in value):
-        return np.concatenate([part.reshape(-1) for part in value])
-    return value if isinstance(value, np.ndarray) else None
+def _repeatable(runs: Sequence[tuple[Array, ...]]) -> tuple[Array | None, ...]:
+    """The outputs of the first run, without those that are others in another (a random mask)."""
+    alike = [all(_bytes(one) == _bytes(first) for one in more) for first, *more in zip(*runs, strict=True)]
+    return tuple(array if same else None for array, same in zip(runs[0], alike, strict=True))
 
 
-def _repeatable(first: Sequence[Array | None], second: Sequence[Array | None]) -> tuple[Array | None, ...]:
-    """The outputs, without those that are other numbers in a second run (a random mask)."""
-    same = [a is not None and b is not None and a.tobytes() == b.tobytes() for a, b in zip(first, second, strict=True)]
-    return tuple(a if alike else None for a, alike in zip(first, same, strict=True))
+def _bytes(array: Array) -> bytes:
+    return repr(array.tolist()).encode() if array.dtype.kind == "O" else array.tobytes()
 
 
 def _varied(feed: Feed, index: int) -> Feed:

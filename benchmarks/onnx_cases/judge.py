@@ -137,10 +137,14 @@ def _judge_numbers(job: Job, floats: onnx.ModelProto, runs: FloatRuns, made: Qua
         for index, (f, q) in enumerate(zip(wanted, found, strict=True)):
             if f is not None and q is not None and f.dtype.kind in "fiub":
                 sums[index] += _signal_and_noise(f, q)
+    told = {found.output for found in made.report.findings if found.kind == "random"}
+    untold = [names[index] for index in runs.random if names[index] not in told]
+    if untold:
+        return Outcome(job, "far from float", f"output {untold[0]}", "it is random, and no warning says so")
     decibels = [_decibels(signal, noise) for signal, noise in sums]
     worst = min(range(len(names)), key=lambda index: decibels[index], default=None)
     if worst is None or decibels[worst] >= FLOOR_DB:
-        return Outcome(job, "good", sqnr_db=None if worst is None else decibels[worst])
+        return Outcome(job, "random" if runs.random else "good", sqnr_db=None if worst is None else decibels[worst])
     warned = any(found.output == names[worst] for found in made.report.findings)
     return Outcome(job, "warned" if warned else "far from float", f"output {names[worst]}", _placed(made), decibels[worst])
 

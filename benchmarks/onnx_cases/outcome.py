@@ -7,7 +7,8 @@ from typing import Literal, get_args
 
 from benchmarks.onnx_cases.forms import Form
 
-#: good: close to float. warned: not close, and the report says so. refused: an EdgeqError.
+#: good: close to float. warned: not close, and the report says so. random: the float model differs
+#: from itself, and the report says so. refused: an EdgeqError.
 #: float fails: the model is not valid, or onnxruntime does not run it; only a raw exception is a
 #: fault then. The others are faults.
 #: blames the user: edgeq says that the model, which is valid and runs in float, is wrong.
@@ -15,8 +16,9 @@ from benchmarks.onnx_cases.forms import Form
 #: invalid model: the file does not pass the full check, does not open, has another interface or
 #: fails on a feed. far from float: below FLOOR_DB without a warning.
 Kind = Literal[
-    "good", "warned", "refused", "float fails", "blames the user", "raw exception", "process ended", "invalid model", "far from float"
-]
+    "good", "warned", "random", "refused", "float fails",
+    "blames the user", "raw exception", "process ended", "invalid model", "far from float",
+]  # fmt: skip
 KINDS: tuple[Kind, ...] = get_args(Kind)
 FAULTS: tuple[Kind, ...] = ("blames the user", "raw exception", "process ended", "invalid model", "far from float")
 

@@ -110,6 +110,34 @@ def test_numbers_that_are_others_in_every_run_are_not_compared() -> None:
     assert [[array is not None for array in outputs] for outputs in found.outputs] == [[False, True]] * len(found.feeds)
 
 
+def _random_cases() -> list[Case]:
+    drawn = model("net (float[2, 3] x) => (float[2, 3] y, float[2, 3] z) { r = RandomNormalLike(x) y = Add(x, r) z = Relu(x) }")
+    return [*load_cases(["node"], "node/test_training_dropout_mask"), Case("drawn", drawn, FEED)]
+
+
+@pytest.mark.parametrize("case", _random_cases(), ids=lambda case: case.name)
+def test_a_random_model_is_no_fault_where_the_report_says_so(case: Case) -> None:
+    """A Dropout whose seed is 0 repeats itself once in onnxruntime."""
+    runs = float_runs(case.model, case.feed)
+    assert isinstance(runs, FloatRuns)
+    assert 0 in runs.random
+    job = Job(case.name, "alone", "cpu")
+    assert judging.judge(job, case, runs, FAST).kind == "random"
+    made = judging.quantize(case.model, judging._data(runs, case.feed), recipe=FAST)
+    silent = replace(made, report=replace(made.report, findings=()))
+    outcome = judging._judge_files(job, case.model, runs, silent)
+    assert (outcome.kind, outcome.text) == ("far from float", "it is random, and no warning says so")
+
+
+@pytest.mark.parametrize("name", ["cast_FLOAT_to_FLOAT8E4M3FN", "cast_FLOAT16_to_FLOAT", "cast_BFLOAT16_to_FLOAT", "cast_INT4_to_FLOAT"])
+def test_values_that_onnx_gives_as_messages_are_fed(name: str) -> None:
+    (case,) = load_cases(["node"], f"node/test_{name}")
+    assert list(case.feed) == [value.name for value in case.model.graph.input]
+    runs = float_runs(case.model, case.feed)
+    assert isinstance(runs, FloatRuns), runs
+    assert judging.judge(Job(name, "alone", "cpu"), case, runs, FAST).kind in ("good", "refused")
+
+
 def test_a_form_keeps_the_interface_and_adds_layers() -> None:
     pair = model("net (float[2, 4, 5, 5] x, float[4, 1, 1] s) => (float[2, 4, 5, 5] y) { y = Mul(x, s) }")
     feed = {"x": np.ones((2, 4, 5, 5), np.float32), "s": np.full((4, 1, 1), 2, np.float32)}
