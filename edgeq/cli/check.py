@@ -28,15 +28,22 @@ def check(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A quantized ONNX model: Q/DQ or QOperator form, of any tool.")],
     target: o.Target,
 ) -> None:
-    """Check a quantized model against a target: node, value, source and fix for each violation."""
+    """Check a quantized model against a target: node, value, source and fix for each violation.
+
+    What breaks no fact of the target, but loses precision, is a warning, and the exit code is 0.
+    """
     from edgeq.integers.legality.check import check_model
     from edgeq.schema.target import load_target
 
     facts = load_target(target)
     found = check_model(asked.load_model(model, quantized=True).model, facts)
-    asked.screen.show({"model": model, "target": facts.name, "violations": found}, lambda: violations_text(found, facts.name))
-    if found:
-        what = f"The model breaks {len(found)} facts of {facts.name}."
+    broken, warnings = ([one for one in found if one.breaks == kind] for kind in ("fact", "warning"))
+    result = {"model": model, "target": facts.name, "violations": broken, "warnings": warnings}
+    asked.screen.show(result, lambda: violations_text(broken, facts.name))
+    for one in warnings:
+        asked.screen.warn(f"{one.rule}, {one.node}: {one.observed}; {one.fact}. {one.fix}")
+    if broken:
+        what = f"The model breaks {len(broken)} facts of {facts.name}."
         raise FloorMissed(what, str(model), "Correct them as said above, or quantize the float model for this target.")
 
 

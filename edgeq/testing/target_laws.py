@@ -97,7 +97,8 @@ def _check(target: Target, model: FloatModel, made: Quantized, data: DataSource,
     """Laws 1, 2, 3 and 5. where: what is told of a broken one."""
     LAW.is_valid(1, made.model, where)
     floats_kept = {name for name, node in made.plan.nodes.items() if node.runs == "float"}
-    found = [one for one in check_model(made.model, target) if target.integer_only or one.node not in floats_kept]
+    facts = [one for one in check_model(made.model, target) if one.breaks == "fact"]
+    found = [one for one in facts if target.integer_only or one.node not in floats_kept]
     broken = [f"{one.node or 'the model'} ({one.rule}): {one.observed}, but {one.fact}" for one in found]
     LAW.holds(2, "its own facts are kept", not broken, f"{where}: {'; '.join(broken[:3])}")
     float_model = load_model(model).model if isinstance(model, str | Path) else load_proto(model).model

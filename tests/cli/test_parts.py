@@ -88,10 +88,24 @@ def test_the_option_without_effect_says_so(folder: Path, capsys: Capsys) -> None
     assert "--split-outputs changed nothing" in run(capsys, "quantize", *given, "--split-outputs", "--no-prove").out
 
 
-def test_check_finds_the_shared_grid(folder: Path, capsys: Capsys) -> None:
+def test_check_warns_of_the_shared_grid(folder: Path, capsys: Capsys) -> None:
+    """As `quantize` does: the model breaks no fact of the target."""
     quantize(capsys, folder, "whole.onnx")
     ran = run(capsys, "check", folder / "whole.onnx", "-t", "npu_int8", "--json")
+    assert ran.code == 0
+    found = json.loads(ran.out)
+    assert found["violations"] == []
+    [one] = found["warnings"]
+    assert (one["rule"], one["node"]) == ("shared_grid", "Concat_both")
+    assert "scores" in one["observed"]
+    assert "warning: shared_grid, Concat_both" in ran.err
+
+
+def test_check_tells_broken_facts_from_warnings(folder: Path, capsys: Capsys) -> None:
+    quantize(capsys, folder, "whole.onnx")
+    ran = run(capsys, "check", folder / "whole.onnx", "-t", "dsp_int8", "--json")
+    found = json.loads(ran.out)
     assert ran.code == 3
-    [found] = json.loads(ran.out)["violations"]
-    assert (found["rule"], found["node"]) == ("shared_grid", "Concat_both")
-    assert "scores" in found["observed"]
+    assert found["violations"]
+    assert "shared_grid" not in {one["rule"] for one in found["violations"]}
+    assert [one["rule"] for one in found["warnings"]] == ["shared_grid"]

@@ -19,7 +19,8 @@ from edgeq.schema.target import Target
 
 
 def check_model(model: ir.Model, target: Target) -> tuple[Violation, ...]:
-    """Every fact of the target that the model breaks, then outputs whose parts share a grid.
+    """Every fact of the target that the model breaks, then warnings: outputs whose parts share a
+    grid.
 
     Empty for a legal model whose outputs are served by their grids. The model is not changed.
     """

@@ -48,9 +48,8 @@ def _violation(output: ir.Value, part: ir.Value, bounds: tuple[float, float], st
     observed += f"{steps:.2g} steps of scale {float(grid.scale):.4g}"
     fact = f"outputs of very different range share a grid: each part needs {FEWEST_STEPS:g} steps"
     fix = "Hand out the parts as outputs of their own (edgeq quantize --split-outputs), or scale them alike in the float model."
-    return Violation(
-        str(joint.name), joint.op_type, "shared_grid", observed, fact, "20 log10(2 * steps) dB are left of evenly spread numbers", fix
-    )
+    source = "20 log10(2 * steps) dB are left of evenly spread numbers"
+    return Violation(str(joint.name), joint.op_type, "shared_grid", observed, fact, source, fix, breaks="warning")
 
 
 def _grid(value: ir.Value, grids: Mapping[ir.Value, QuantParams]) -> QuantParams | None:

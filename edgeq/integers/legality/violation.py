@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True)
 class Violation:
-    """One fact of the target that one node breaks."""
+    """One fact of the target that one node breaks, or something else to be warned of."""
 
     #: name of the node; empty for the whole model
     node: str
@@ -23,3 +24,6 @@ class Violation:
     source: str
     #: what the user can do
     fix: str
+    #: fact: the target's, and the model is not legal there. warning: the model is legal, and a user
+    #: should know it
+    breaks: Literal["fact", "warning"] = "fact"
