@@ -14,7 +14,7 @@ import onnx_ir as ir
 
 from edgeq.data.dataset import Batch, Dataset
 from edgeq.graph.expose import expose
-from edgeq.graph.read import file_bytes, graphs
+from edgeq.graph.read import initializer_bytes
 from edgeq.numerics.arrays import AnyArray
 from edgeq.progress import Progress
 from edgeq.runtimes.ort import Session, open_session
@@ -126,5 +126,4 @@ def map_ahead(pool: ThreadPoolExecutor, work: Callable[[Batch], T], batches: Ite
 
 def session_source(model: ir.Model) -> bytes | ir.Model:
     """What several sessions open: the model's bytes, or the model itself where it is too large."""
-    size = sum(file_bytes(value.const_value) for graph in graphs(model) for value in graph.initializers.values())
-    return ir.to_proto(model).SerializeToString() if size < 1 << 30 else model
+    return ir.to_proto(model).SerializeToString() if initializer_bytes(model) < 1 << 30 else model
