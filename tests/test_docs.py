@@ -92,6 +92,23 @@ def test_contributing_names_paths_that_exist() -> None:
     assert sorted(path for path in named if not (ROOT / path).exists()) == []
 
 
+def test_paths_of_files_exist() -> None:
+    """In pages, code and targets; from the root, the page's folder, or edgeq/ in short."""
+    folders = ("edgeq", "passes", "benchmarks", "examples", "targets")
+    code = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.suffix in (".py", ".toml")]
+    named, broken = 0, []
+    for file in [*PAGES, *sorted(code)]:
+        for path in re.findall(r"(?<![\w/.-])((?:\.\./)*(?:\w+/)+\w+\.(?:py|toml))\b", file.read_text(encoding="utf-8")):
+            inside = path.replace("../", "")
+            if re.search(r"[A-Z]{2}", inside):  # a file that is still to be written
+                continue
+            named += 1
+            if not any((start / inside).is_file() for start in (ROOT, ROOT / "edgeq", file.parent)):
+                broken.append(f"{file.relative_to(ROOT)}: {path}")
+    assert named > 300
+    assert broken == []
+
+
 def test_contributing_names_every_room() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     rooms = {path.parent.name for path in (ROOT / "edgeq").glob("*/__init__.py")} - {"passes"}
