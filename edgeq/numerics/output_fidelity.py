@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
 
 from edgeq.numerics.arrays import AnyArray
 from edgeq.numerics.channel_sums import ChannelSums, NarrowChannels
 from edgeq.numerics.fidelity import Agreement, ErrorSums
+
+#: the kinds of numpy's types that can be compared: not text, and not objects
+NUMBERS = "fiub"
 
 
 @dataclass(frozen=True)
@@ -117,36 +118,31 @@ class OutputSums:
         self.elements = self.equal = 0
         self.floats = False
 
-    def add(self, reference: object, other: object, labels: AnyArray | None = None) -> bool:
+    def add(self, f: AnyArray, q: AnyArray, labels: AnyArray | None = None) -> bool:
         """Add what both models gave in one run; returns False where their shapes differ.
 
         labels: for each element the number of its part, from 1, in the shape of the output.
         """
-        ours, theirs = arrays_of(reference), arrays_of(other)
-        if ours is None or theirs is None:
+        if f.dtype.kind not in NUMBERS or q.dtype.kind not in NUMBERS:
             self.uncompared += 1
             return True
-        if [f.shape for f in ours] != [q.shape for q in theirs]:
+        if f.shape != q.shape:
             self.uncompared += 1
             return False
         self.compared += 1
-        for f, q in zip(ours, theirs, strict=True):
-            self._add(f, q)
-        if self.channels is not None and len(ours) == 1:
-            self.channels.add(ours[0], theirs[0])
-        if labels is not None and len(ours) == 1 and labels.shape == ours[0].shape:
-            for number, (_, sums) in enumerate(self.parts, 1):
-                here = labels == number
-                if here.any():
-                    sums.add(ours[0][here], theirs[0][here])
-        return True
-
-    def _add(self, f: AnyArray, q: AnyArray) -> None:
         self.whole.add(f, q)
         self.agreement.add(f, q)
         self.floats = self.floats or f.dtype.kind == "f"
         self.elements += f.size
         self.equal += int((f == q).sum())
+        if self.channels is not None:
+            self.channels.add(f, q)
+        if labels is not None and labels.shape == f.shape:
+            for number, (_, sums) in enumerate(self.parts, 1):
+                here = labels == number
+                if here.any():
+                    sums.add(f[here], q[here])
+        return True
 
     def fidelity(self) -> OutputFidelity:
         """The figures of all pairs so far."""
@@ -161,19 +157,3 @@ class OutputSums:
             equal=None if self.floats or not self.compared else equal,
             compared=self.compared, uncompared=self.uncompared, nonfinite=self.whole.nonfinite, random=self.random,
         )  # fmt: skip
-
-
-def arrays_of(output: object) -> tuple[AnyArray, ...] | None:
-    """The arrays of numbers that a runtime gave for one output; None: it holds something else.
-
-    Sequences and maps are taken apart; the entries of a map come in the order of their keys.
-    """
-    if isinstance(output, np.ndarray) and output.dtype.kind == "O":
-        return arrays_of(output.tolist())
-    if isinstance(output, Mapping):
-        return arrays_of([output[key] for key in sorted(output, key=str)])
-    if isinstance(output, list | tuple):
-        found = [arrays_of(one) for one in output]
-        return None if None in found else tuple(array for arrays in found if arrays is not None for array in arrays)
-    array = np.asarray(output)
-    return (array,) if array.dtype.kind in "fiub" else None
