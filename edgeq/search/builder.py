@@ -25,13 +25,14 @@ class Builder:
     #: calibration data
     data: Dataset
     _made: dict[str, Plan | None] = field(default_factory=dict)
+    _drafts: dict[str, Plan | None] = field(default_factory=dict)
 
     def plan(self, candidate: Candidate) -> Plan | None:
         """The candidate's plan as it would ship; None if its changes cannot be implemented."""
         if not candidate.floats:
             return self.default
         if candidate.key not in self._made:
-            draft = candidate_plan(self.base, candidate)
+            draft = self.draft(candidate)
             # where correcting the biases of the default made it worse, candidates go without, too
             corrects = self.default.biases != self.base.plan.biases
             self._made[candidate.key] = self._corrected(draft) if draft is not None and corrects else draft
@@ -42,7 +43,9 @@ class Builder:
 
         It is quick to make, and good for comparing drafts with each other and for timing.
         """
-        return candidate_plan(self.base, candidate)
+        if candidate.key not in self._drafts:
+            self._drafts[candidate.key] = candidate_plan(self.base, candidate)
+        return self._drafts[candidate.key]
 
     def model(self, plan: Plan) -> ir.Model:
         """The integer model of a plan."""
