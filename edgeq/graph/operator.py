@@ -60,6 +60,8 @@ class Operator:
     #: once, and a fill. copies: some elements, possibly several times or from several inputs, or a
     #: bound in their place. samples: interpolates; only in mode nearest are elements unchanged
     moves: Moves | None = None
+    #: the input at which it has no result where that is 0 (a divisor)
+    pole: int | None = None
     #: the range of its outputs, whatever the inputs are
     bounds: tuple[float, float] | None = None
     #: for copies: whether the numbers in the data inputs have no say in which element goes where

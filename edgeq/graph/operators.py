@@ -44,8 +44,9 @@ _LAYERS = (
 )
 _FUNCTIONS_OF_ONE_NUMBER = (
     *(Operator(name, elementwise="one") for name in (
-        "Abs", "Ceil", "Elu", "Exp", "Floor", "Gelu", "HardSwish", "Log", "Neg", "Reciprocal", "Softplus", "Sqrt",
+        "Abs", "Ceil", "Elu", "Exp", "Floor", "Gelu", "HardSwish", "Neg", "Softplus", "Sqrt",
     )),
+    *(Operator(name, elementwise="one", pole=0) for name in ("Log", "Reciprocal")),
     *(Operator(name, elementwise="one", bounds=(-1.0, 1.0)) for name in ("Erf", "Tanh")),
     Operator("HardSigmoid", elementwise="one", bounds=(0.0, 1.0)),
     Operator("Clip", elementwise="one", moves="copies", channels="clip", on_codes="taken", joins_before=True),
@@ -55,14 +56,14 @@ _FUNCTIONS_OF_ONE_NUMBER = (
 )
 _ARITHMETIC = (
     Operator("Add", None, elementwise="all", channels="join", kernels=(RuntimeKernel("QLinearAdd", (0, 3), scale=6),)),
-    Operator("Div", None, elementwise="all"),
+    Operator("Div", None, elementwise="all", pole=1),
     Operator("Max", None, elementwise="all", moves="copies", channels="join", on_codes="taken"),
     Operator("Mean", None, elementwise="all"),
     Operator("Min", None, elementwise="all", moves="copies", channels="join", on_codes="taken"),
     Operator("Mod", None, elementwise="all"),
     Operator("Mul", None, elementwise="all", channels="gate", kernels=(RuntimeKernel("QLinearMul", (0, 3), scale=6),)),
     Operator("PRelu", (0, 1), elementwise="roles", channels="slope"),
-    Operator("Pow", (0, 1), elementwise="roles"),
+    Operator("Pow", (0, 1), elementwise="roles", pole=0),
     Operator("Sub", None, elementwise="all", channels="join"),
     Operator("Sum", None, elementwise="all", channels="join"),
     Operator("Where", (1, 2), elementwise="roles", moves="copies", kernels=(RuntimeKernel("QLinearWhere", (0, 1, 4), scale=7),)),
@@ -96,9 +97,11 @@ _MOVEMENT = (
     Operator("Expand", moves="copies", by_place=True, on_codes="fused", grows=True),
     Operator("Flatten", moves="views", channels="flatten", on_codes="fused"),
     Operator("Gather", weights=(0,), weight_axis=-1, moves="copies", by_place=True, on_codes="fused"),
+    *(Operator(name, moves="copies", by_place=True, on_codes="taken") for name in ("Compress", "GatherElements", "GatherND")),
     Operator("Identity", moves="views", channels="keep", on_codes="fused", joins_before=True),
     Operator("Pad", moves="pads", channels="pad", on_codes="taken", grows=True),
     Operator("Reshape", moves="views", channels="flatten", on_codes="fused"),
+    Operator("ReverseSequence", moves="reorders", on_codes="taken"),
     Operator("Resize", moves="samples", channels="resize", on_codes="fused", grows=True),
     *(Operator(name, (0, 2), moves="copies", by_place=True) for name in ("ScatterElements", "ScatterND")),
     Operator("Slice", moves="copies", by_place=True, channels="slice", on_codes="fused"),
@@ -106,14 +109,15 @@ _MOVEMENT = (
     Operator("Split", moves="copies", by_place=True, on_codes="fused"),
     Operator("Squeeze", moves="views", on_codes="fused"),
     Operator("Tile", moves="copies", by_place=True, on_codes="fused", grows=True),
-    Operator("TopK", moves="copies", indices=True),
+    Operator("TopK", moves="copies", indices=True, on_codes="taken"),
     Operator("Transpose", moves="reorders", channels="transpose", on_codes="fused"),
     Operator("Unique", moves="copies", indices=True),
     Operator("Unsqueeze", moves="views", on_codes="fused"),
     Operator("Upsample", moves="samples", grows=True),
 )
 _SHAPES_AND_INDICES = (
-    *(Operator(name, makes="int64") for name in ("ArgMax", "ArgMin", "NonZero", "Shape", "Size")),
+    *(Operator(name, makes="int64", on_codes="taken") for name in ("ArgMax", "ArgMin")),
+    *(Operator(name, makes="int64") for name in ("NonZero", "Shape", "Size")),
     Operator("Cast", joins_before=True),
     Operator("Constant", ()),
     Operator("ConstantOfShape", (), grows=True),

@@ -169,7 +169,7 @@ def window_axes(node: ir.Node) -> int | None:
 
 
 def clip_bounds(node: ir.Node) -> tuple[float, float] | None:
-    """[low, high] of a Relu or Clip with constant bounds around 0; None for any other Clip.
+    """[low, high] of a Relu or Clip with constant bounds in order; None for any other Clip.
 
     >>> import onnx_ir as ir
     >>> text = '<ir_version: 8, opset_import: ["" : 17]> net (float[N, 3] x) => (float[N, 3] y) '
@@ -188,4 +188,4 @@ def clip_bounds(node: ir.Node) -> tuple[float, float] | None:
             bounds[i - 1] = found
         else:
             bounds[i - 1] = attribute_float(node, name, bounds[i - 1])
-    return (bounds[0], bounds[1]) if bounds[0] <= 0 <= bounds[1] else None
+    return (bounds[0], bounds[1]) if bounds[0] <= bounds[1] else None

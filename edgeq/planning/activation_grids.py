@@ -15,6 +15,7 @@ from edgeq.planning.clamps import separate_zero_points
 from edgeq.planning.exact.grids import exact_grids
 from edgeq.planning.few_samples import REACH, REACH_OF_CODES, less_clipped, reaching_further
 from edgeq.planning.fixed_grids import fixed_grids
+from edgeq.planning.movement_fit import pad_fill
 from edgeq.planning.placement import Placement
 from edgeq.planning.ranges.choose import choose_range
 from edgeq.planning.ranges.mse import halved_where_better
@@ -95,6 +96,7 @@ def activation_grids(
         low, high, why = _range(sources, fixed, seen, rule, facts)
         if rule is not recipe:
             low, high, why = _with_margin(sources, fixed, seen, target, (low, high, why))
+        low, high, why = _with_fills(members, seen, placement, (low, high, why))
         chosen = grid_for_range(low, high, facts.dtype, facts.symmetric, power_of_two=facts.power_of_two)
         params = next((given[name] for name in (*sources, *members) if name in given), chosen)
         for name in members:
@@ -136,6 +138,16 @@ def _with_margin(
             further = reaching_further(seen.statistics[name], reach)
             low, high = min(low, max(further[0], least)), max(high, min(further[1], most))
     return found if (low, high) == found[:2] else (low, high, f"{why}; extended to [{low:.6g}, {high:.6g}] for samples not seen yet")
+
+
+def _with_fills(members: Iterable[str], seen: Seen, placement: Placement, found: tuple[float, float, str]) -> tuple[float, float, str]:
+    """The range of a group, extended to what Pads fill with that make one of its values."""
+    low, high, why = found
+    makers = [None if (value := seen.values.get(name)) is None else value.producer() for name in members]
+    pads = [node for node in makers if node is not None and is_op(node, "Pad") and placement.nodes[str(node.name)].runs == "integer"]
+    fills = [pad_fill(node) or 0.0 for node in pads]
+    low, high = min(low, *fills, 0.0), max(high, *fills, 0.0)
+    return found if (low, high) == found[:2] or not fills else (low, high, f"{why}; extended to [{low:.6g}, {high:.6g}] for a Pad")
 
 
 def _range(

@@ -14,7 +14,7 @@ from edgeq.graph.softmax_readers import reaches_softmax
 from edgeq.planning.activation_grids import Seen, activation_grids, fixed_ranges
 from edgeq.planning.embeddings import embedding_grid, embedding_place, embeddings
 from edgeq.planning.fed_back import fed_back
-from edgeq.planning.kernel_fit import LARGEST
+from edgeq.planning.movement_fit import LARGEST, blunt_clips
 from edgeq.planning.parts import parts_apart
 from edgeq.planning.placement import Placement, place
 from edgeq.planning.placement_cut import Cause
@@ -102,8 +102,9 @@ def _fit_placement(
     unfit = unknown_ranges(model, statistics, target, fixed)
     named = {str(value.name): value for value in values(model)}
     unfit.update({name: why for name, stats in statistics.items() if (why := _unfit(stats, named.get(name))) is not None})
+    blunt = blunt_clips(model, {name: stats.high for name, stats in statistics.items()}, target)
     while True:
-        placement = place(model, target, recipe.keep_float, unfit)
+        placement = place(model, target, recipe.keep_float, unfit, blunt=blunt)
         groups = same_scale_groups(model, placement, target, fed_back(model, recipe.tie))
         needed = (name for names in groups.sources.values() for name in names if name not in fixed)
         unseen = {name for name in needed if name not in statistics}

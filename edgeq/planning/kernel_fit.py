@@ -13,7 +13,6 @@ from edgeq.graph.read import (
     attribute_float,
     attribute_int,
     attribute_ints,
-    clip_bounds,
     constant,
     dim,
     is_op,
@@ -21,17 +20,15 @@ from edgeq.graph.read import (
     operator_of,
     owner,
     rank,
-    scalar,
     window_axes,
 )
 from edgeq.graph.softmax_readers import factor_end, far_end_at, far_ends, reaches_softmax
+from edgeq.planning.movement_fit import LARGEST, movement_obstacle
 from edgeq.schema.target import Target
 from edgeq.schema.target_facts import KernelFacts
 
 #: why shape arithmetic is left unchanged
 NOT_FLOAT = "works on integers or booleans (shapes, indices), nothing to quantize"
-#: larger values (masks of -3e38) leave no codes of a grid for the rest
-LARGEST = 1e30
 
 
 def data_inputs(node: ir.Node, kernel: KernelFacts | None) -> tuple[int, ...]:
@@ -67,7 +64,7 @@ def obstacle(node: ir.Node, target: Target) -> str | None:
     if axes is not None and target.window_axes is not None and axes != target.window_axes:
         return f"{target.name} supports windows of {target.window_axes} spatial axes, and this one has {axes}"
     if kernel is None:
-        return _movement_obstacle(node)
+        return movement_obstacle(node, target)
     return _weight_obstacle(node, kernel) or _attribute_obstacle(node)
 
 
@@ -87,9 +84,12 @@ def hands_out_float(node: ir.Node, kernel: KernelFacts) -> bool:
 
 
 def is_float_work(node: ir.Node, kernel: KernelFacts | None) -> bool:
-    """Whether all data inputs and the output are float32 and at least one input is not constant."""
+    """Whether all data inputs and the output are float32 and at least one input is not constant.
+
+    The output may also be the indices of what was selected.
+    """
     inputs = [node.inputs[i] for i in data_inputs(node, kernel) if i < len(node.inputs)]
-    tensors = [*inputs, *node.outputs[:1]]
+    tensors = [*inputs, *(() if operator_of(node).makes == "int64" else node.outputs[:1])]
     if not inputs or any(value is None or value.dtype != ir.DataType.FLOAT for value in tensors):
         return False
     return any(constant(value) is None for value in inputs)
@@ -107,37 +107,6 @@ def _ungridable(node: ir.Node, index: int) -> bool:
     end = far_end_at(node, index, ends) or factor_end(node, index, ends)
     low, high = float(array.min()), float(array.max())
     return not end or math.isnan(low) or (high > LARGEST if end < 0 else low < -LARGEST)
-
-
-def _movement_obstacle(node: ir.Node) -> str | None:
-    if node.op_type == "Resize":
-        return _resize_obstacle(node)
-    if node.op_type == "Clip" and clip_bounds(node) is None:
-        return "Clip whose bounds are not constant, or exclude 0, has no integer form"
-    if node.op_type == "Pad":
-        return _pad_obstacle(node)
-    if node.op_type == "MaxPool" and any(value.uses() or value.is_graph_output() for value in node.outputs[1:]):
-        return "MaxPool with indices as a second output has no integer form"
-    return None
-
-
-def _resize_obstacle(node: ir.Node) -> str | None:
-    if node.attributes.get_string("mode", "nearest") != "nearest":
-        return "Resize interpolates: only mode nearest moves integers as they are"
-    if node.attributes.get_string("coordinate_transformation_mode", "half_pixel") == "tf_crop_and_resize":
-        return "Resize that crops fills with a number that the grid of its input may not represent"
-    return None
-
-
-def _pad_obstacle(node: ir.Node) -> str | None:
-    if node.attributes.get_string("mode", "constant") != "constant" or len(node.inputs) < 3 or node.inputs[2] is None:
-        return None
-    fill = scalar(node.inputs[2])
-    if fill is None:
-        return "Pad whose fill value is computed at run time has no integer form"
-    # 0 is on every grid; any other number may lie outside the range that an absorbed Relu or Clip
-    # before it leaves
-    return None if fill == 0 else f"Pad fills with {fill:g}, which the grid of its input may not represent"
 
 
 def _weight_obstacle(node: ir.Node, kernel: KernelFacts) -> str | None:

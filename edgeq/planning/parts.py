@@ -1,5 +1,7 @@
 """Find Concats whose parts are too far apart in range for the one grid that they would share.
 
+What a Pad fills with is such a part of what it makes.
+
 A part p keeps on a grid of step s the ratio of its power to the power of the rounding,
 10 log10(sum p^2 / sum (p - Q(p))^2) dB, where sum (p - Q(p))^2 is s^2 / 12 an element for a part
 that is wide against s, and all of p for one that is narrow. The histogram gives both sums.
@@ -19,6 +21,7 @@ from edgeq.graph.read import constant, is_op, nodes
 from edgeq.numerics.arrays import F64
 from edgeq.numerics.grid import QuantParams, dequantize, grid_for_range, quantize
 from edgeq.planning.kernel_fit import data_inputs
+from edgeq.planning.movement_fit import pad_fill
 from edgeq.planning.placement import NodePlace
 from edgeq.planning.placement_cut import Cause
 from edgeq.schema.shared import SharedGrid, SharedPart, Shares
@@ -82,9 +85,9 @@ def parts_apart(
     shared: dict[str, SharedGrid] = {}
     for node in nodes(model):
         place = places.get(str(node.name))
-        if place is None or place.runs == "float" or not is_op(node, "Concat"):
+        if place is None or place.runs == "float" or not (is_op(node, "Concat") or (is_op(node, "Pad") and pad_fill(node))):
             continue
-        parts = _rated(known.behind(node), target)
+        parts = _rated(known.behind(node), target, (pad_fill(node) or 0.0) if is_op(node, "Pad") else 0.0)
         if not any(_apart(part) for part in parts):
             continue
         values, layers = _moved(node, places, target)
@@ -100,14 +103,17 @@ def parts_apart(
     return Apart(unfit, {node: grid for node, grid in shared.items() if node not in inner})
 
 
-def _rated(numbers: Mapping[str, Numbers], target: Target) -> list[SharedPart]:
-    """The parts, with what the grid of them all keeps of each, and what one of its own would."""
+def _rated(numbers: Mapping[str, Numbers], target: Target, fill: float) -> list[SharedPart]:
+    """The parts, with what the grid of them all keeps of each, and what one of its own would.
+
+    fill: a number that the grid has to hold besides.
+    """
 
     def grid(low: float, high: float) -> QuantParams:
         facts = target.activations
         return grid_for_range(low, high, facts.dtype, facts.symmetric, power_of_two=facts.power_of_two)
 
-    common = grid(min((one.low for one in numbers.values()), default=0.0), max((one.high for one in numbers.values()), default=0.0))
+    common = grid(min(fill, *(one.low for one in numbers.values()), 0.0), max(fill, *(one.high for one in numbers.values()), 0.0))
     return [
         SharedPart(value=name, low=one.low, high=one.high, sqnr_db=one.sqnr_db(common), own_db=one.sqnr_db(grid(one.low, one.high)))
         for name, one in numbers.items()
@@ -125,6 +131,11 @@ def _reason(node: ir.Node, parts: list[SharedPart]) -> str:
     worst = min((part for part in parts if _apart(part)), key=lambda part: part.sqnr_db or 0.0)
     widest = max(parts, key=lambda part: max(-part.low, part.high))
     own = "no error" if worst.own_db is None else f"{worst.own_db:.1f} dB"
+    if is_op(node, "Pad"):
+        return (
+            f"Pad {node.name} fills with {pad_fill(node):g}, too far from {worst.value} in [{worst.low:.4g}, {worst.high:.4g}] for one "
+            f"grid, which would keep {worst.sqnr_db:.1f} dB of it, its own grid {own}"
+        )
     return (
         f"Concat {node.name} joins {len(parts)} parts too far apart for one grid: with {widest.value} in "
         f"[{widest.low:.4g}, {widest.high:.4g}], {worst.value} in [{worst.low:.4g}, {worst.high:.4g}] would keep "

@@ -10,13 +10,14 @@ reason.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 
 import onnx_ir as ir
 
 from edgeq.errors import BadRecipe
-from edgeq.graph.read import graphs, is_op
+from edgeq.graph.read import clip_bounds, graphs, is_op
+from edgeq.planning.movement_fit import fills_behind
 from edgeq.planning.placement_cut import Cause, GraphCut
 from edgeq.schema.patterns import kept_nodes
 from edgeq.schema.plan import Because, PlacedAs
@@ -61,11 +62,13 @@ def place(
     keep_float: Iterable[str] = (),
     unfit: Mapping[str, Cause] | None = None,
     chosen: Mapping[str, Cause] | None = None,
+    blunt: Container[str] = (),
 ) -> Placement:
     """Label every node of a prepared model, including those of bodies.
 
     unfit: values that no grid can hold, with the reason. chosen: nodes that measurements
-    keep float, with the reason. Raises BadRecipe if a keep_float pattern matches nothing.
+    keep float, with the reason. blunt: Clips whose low bound the grid of their output cannot tell
+    from 0. Raises BadRecipe if a keep_float pattern matches nothing.
     """
     kept: dict[str, Cause] = {}
     for pattern in keep_float:
@@ -80,28 +83,34 @@ def place(
     converted: set[str] = set()
     for graph in graphs(model):
         cut = GraphCut(graph, target, kept, unfit or {})
-        found.update({str(node.name): _place(cut, node) for node in graph})
+        found.update({str(node.name): _place(cut, node, blunt) for node in graph})
         integer |= {v.name for v in cut.values if v.name and cut.is_integer_value(v)}
         converted |= {v.name for v in cut.values if v.name and not cut.is_integer_value(v) and cut.integer_readers(v)}
     return Placement(found, frozenset(integer), frozenset(converted))
 
 
-def _place(cut: GraphCut, node: ir.Node) -> NodePlace:
+def _place(cut: GraphCut, node: ir.Node, blunt: Container[str]) -> NodePlace:
     if not cut.is_integer(node):
         why = _why_float(cut, node)
         return NodePlace(node.op_type, "float", why.because, why.reason)
     kernel = cut.target.kernel_of(node.op_type)
     if kernel is not None:
         return NodePlace(node.op_type, "int8", "kernel", f"integer kernel: {kernel.source}")
-    if is_op(node, "Relu", "Clip") and _absorbable(cut, node):
+    if is_op(node, "Relu", "Clip") and _absorbable(cut, node, blunt):
         return NodePlace(node.op_type, "absorbed", "absorbed", "the grid of its producer's output already saturates at its bounds")
     return NodePlace(node.op_type, "integer", "movement", "moves or selects elements: runs on the integers as they are")
 
 
-def _absorbable(cut: GraphCut, node: ir.Node) -> bool:
-    """Whether its input is read by nothing else and is requantized where it is produced."""
-    source = node.inputs[0]
-    assert source is not None
+def _absorbable(cut: GraphCut, node: ir.Node, blunt: Container[str]) -> bool:
+    """Whether its input is read by nothing else and is requantized where it is produced.
+
+    The grid has to end at its bounds: it always holds 0, and the fill of a Pad behind it.
+    """
+    source, bounds = node.inputs[0], clip_bounds(node)
+    assert source is not None and bounds is not None
+    low = 0.0 if node.name in blunt else bounds[0]
+    if not all(low <= held <= bounds[1] for held in (0.0, *fills_behind(node.outputs[0], cut.target))):
+        return False
     if source.is_graph_output() or len(source.uses()) != 1 or cut.target.activations.symmetric:
         return False
     producer = source.producer()
@@ -112,7 +121,7 @@ def _absorbable(cut: GraphCut, node: ir.Node) -> bool:
     kernel = cut.target.kernel_of(producer.op_type)
     if kernel is not None:
         return not (is_op(producer, "Concat") or kernel.same_scale or kernel.output_grid is not None)
-    return is_op(producer, "Relu", "Clip") and _absorbable(cut, producer)
+    return is_op(producer, "Relu", "Clip") and _absorbable(cut, producer, blunt)
 
 
 def _why_float(cut: GraphCut, node: ir.Node) -> Cause:

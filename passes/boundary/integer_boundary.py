@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from edgeq.graph.code_grids import GRID_KEY, grid_of, grid_record
+from edgeq.graph.edit import Names
 from edgeq.graph.read import is_op
 
 
@@ -21,7 +22,8 @@ class IntegerBoundary(ir.passes.InPlacePass):
 
     1. An input whose readers are all QuantizeLinear nodes with one grid takes its codes.
     2. An output that a DequantizeLinear makes returns the codes that this node read, unless they
-       are another output already.
+       are another output already. Nodes that read the numbers as well keep the DequantizeLinear,
+       whose result gets a name of its own.
 
     The names stay, and the types become those of the codes. The grids are recorded in
     metadata_props, under edgeq.grid.NAME.
@@ -56,7 +58,7 @@ def _take(model: ir.Model, value: ir.Value) -> bool:
 
 def _give(model: ir.Model, value: ir.Value) -> bool:
     graph, node = model.graph, value.producer()
-    if node is None or not is_op(node, "DequantizeLinear") or value.uses():
+    if node is None or not is_op(node, "DequantizeLinear") or node.graph is not graph:
         return False
     codes = node.inputs[0]
     if codes is None or _codes_type(node) is None or codes.is_graph_output() or codes.is_graph_input() or codes.producer() is None:
@@ -65,8 +67,12 @@ def _give(model: ir.Model, value: ir.Value) -> bool:
     codes.shape, codes.type = value.shape, _codes_type(node)
     for index in [i for i, output in enumerate(graph.outputs) if output is value]:
         graph.outputs[index] = codes
-    graph.remove(node, safe=True)
-    name, value.name = value.name, None
+    name = value.name
+    if value.uses():
+        value.name = Names(model).value(f"{name}_dequantized")
+    else:
+        graph.remove(node, safe=True)
+        value.name = None
     codes.name = name
     return True
 

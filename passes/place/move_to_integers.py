@@ -21,7 +21,8 @@ class MoveToIntegers(ir.passes.InPlacePass):
     After:   h = MaxPool(q)
 
     1. Every data input must come from a DequantizeLinear and every output that is read must go to
-       one QuantizeLinear, all with the same grid.
+       one QuantizeLinear, all with the same grid. Indices (of ArgMax, TopK) stay what they are:
+       codes have the order of the numbers.
     2. Relu becomes Clip at the zero point; the bounds of Clip and the fill value of Pad become
        codes on the grid.
     """
@@ -40,9 +41,10 @@ class MoveToIntegers(ir.passes.InPlacePass):
     def _move(self, node: ir.Node, free: Names) -> bool:
         data = operator_of(node).data_of(len(node.inputs))
         before = [value.producer() if value is not None else None for value in (node.inputs[index] for index in data)]
-        outputs = [value for value in node.outputs if value.uses() or value.is_graph_output()]
+        outputs = [value for value in node.outputs if value.dtype != ir.DataType.INT64 and (value.uses() or value.is_graph_output())]
         after = [_only_reader(value) for value in outputs]
-        if not all(is_op(n, "DequantizeLinear") for n in before) or not all(is_op(n, "QuantizeLinear") for n in after) or not after:
+        pairs = all(is_op(n, "DequantizeLinear") for n in before) and all(is_op(n, "QuantizeLinear") for n in after)
+        if not pairs or not _is_read(node):
             return False
         grids = {_grid(n) for n in (*before, *after) if n is not None}
         if len(grids) != 1 or None in grids or not _has_codes(node):
@@ -53,6 +55,10 @@ class MoveToIntegers(ir.passes.InPlacePass):
         for index, producer in zip(data, before, strict=True):
             assert producer is not None
             node.replace_input_with(index, producer.inputs[0])
+        codes = ir.TensorType(_code_type(first))
+        for value in node.outputs:
+            if value.dtype != ir.DataType.INT64:  # one that nothing reads too
+                value.type = codes
         for value, reader in zip(outputs, after, strict=True):
             assert reader is not None
             _take_over(value, reader)
@@ -86,15 +92,21 @@ def _grid(node: ir.Node) -> tuple[str, bytes, bytes] | None:
     return str(zero.dtype), scale.tobytes(), zero.tobytes()
 
 
+def _code_type(dequantize: ir.Node) -> ir.DataType:
+    """The type of the codes that a DequantizeLinear with a zero point reads."""
+    zero = constant(dequantize.inputs[2])
+    assert zero is not None
+    return ir.DataType.from_numpy(zero.dtype)
+
+
 def _take_over(value: ir.Value, quantize: ir.Node) -> None:
     """Give the node's output the name, type and readers of the QuantizeLinear's result."""
     result = quantize.outputs[0]
-    name, dtype = result.name, result.dtype
+    name = result.name
     result.replace_all_uses_with(value, replace_graph_outputs=True)
     owner(quantize).remove(quantize, safe=True)
     result.name = None
     value.name = name
-    value.type = ir.TensorType(dtype or ir.DataType.UINT8)
 
 
 def _to_codes(node: ir.Node, dequantize: ir.Node, free: Names) -> None:

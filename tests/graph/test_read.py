@@ -28,12 +28,13 @@ def named(model: ir.Model, name: str) -> ir.Node:
         ('y = Clip(x, "", zero)', (-INF, 0.0)),
         ("y = Clip(x, zero)", (0.0, INF)),
         ("y = Clip(x, zero, zero)", (0.0, 0.0)),
-        ("y = Clip(x, one, six)", None),
-        ("y = Clip(x, low, minus)", None),
+        ("y = Clip(x, one, six)", (1.0, 6.0)),
+        ("y = Clip(x, low, minus)", (-4.0, -2.0)),
+        ("y = Clip(x, six, one)", None),
         ("y = Clip(x, zero, h)", None),
     ],
 )
-def test_bounds_of_a_clip_hold_zero_at_either_end(node: str, bounds: tuple[float, float] | None) -> None:
+def test_bounds_of_a_clip_are_in_order(node: str, bounds: tuple[float, float] | None) -> None:
     numbers = {"zero": 0.0, "six": 6.0, "one": 1.0, "minus": -2.0, "low": -4.0}
     model = net(f"[c] {node}", inputs="float[2] x, float h", constants=numbers)
     assert clip_bounds(named(model, "c")) == bounds
@@ -45,7 +46,8 @@ def test_bounds_of_old_clips_are_attributes() -> None:
 
     assert bounds("<min = -3.0, max = 0.0>") == (-3.0, 0.0)
     assert bounds("<max = 6.0>") == (-INF, 6.0)
-    assert bounds("<min = 1.0, max = 6.0>") is None
+    assert bounds("<min = 1.0, max = 6.0>") == (1.0, 6.0)
+    assert bounds("<min = 6.0, max = 1.0>") is None
 
 
 def test_a_constant_is_an_initializer_or_a_constant_node_and_no_input() -> None:

@@ -32,6 +32,7 @@ REFUSED = {
     "matmul_then_float", "gemm_then_float", "depth_to_space", "depth_to_space_crd", "expand", "gather", "gather_scalar",
     "reduce_max", "reduce_max_18", "reduce_min", "space_to_depth", "tile", "where_constant_condition", "where_constant",
     "where_constant_first", "where_zero", "where",
+    "gather_nd", "gather_elements", "reverse_sequence", "compress", "top_k", "arg_max", "arg_min_last",
 }  # fmt: skip
 WORKING = [*(case for case in ALL if case.name not in REFUSED), *BEYOND_CPU]
 #: fixed point against float requantization, layer by layer: at most this many codes at the end

@@ -46,7 +46,8 @@ def test_a_relu_whose_input_is_read_twice_clips_the_integers() -> None:
 @pytest.mark.parametrize(
     ("nodes", "constants", "why"),
     [
-        ("[op] b = Clip(a, low, high)", {"low": 1.0, "high": 6.0}, "exclude 0"),
+        ("[op] b = Clip(a, low, high)", {"low": 6.0, "high": 1.0}, "in the wrong order"),
+        ("[op] b = Clip(a, low) d = Reciprocal(b)", {"low": 1.0}, "away from 0 for Reciprocal"),
         ("t = ReduceMax<keepdims = 0>(x) [op] b = Clip(a, zero, t)", {"zero": 0.0}, "not constant"),
         ("[op] b = Erf(a)", {}, "no integer kernel for Erf"),
         ('[op] b = Resize<mode = "linear">(a, , s)', {"s": np.array([1, 1, 2, 2], np.float32)}, "Resize interpolates"),

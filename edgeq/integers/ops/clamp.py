@@ -62,7 +62,7 @@ def _bounds(step: IntegerOp, grid: QuantParams) -> tuple[int, int]:
         return limits[0], limits[1]
     bounds = clip_bounds(step.node)
     if bounds is None:
-        raise refused(step, "its bounds are not constant, or exclude 0")
+        raise refused(step, "its bounds are not constant, or in the wrong order")
     for number, bound in enumerate(bounds):
         if np.isfinite(bound):
             limits[number] = int(np.clip(np.rint(bound / float(grid.scale)) + int(grid.zero_point), *LIMITS["int8"]))

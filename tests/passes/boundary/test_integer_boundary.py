@@ -68,6 +68,31 @@ def test_an_input_of_no_single_grid_stays_float(body: str, kept: list[str]) -> N
     assert [key for key in model.metadata_props if key.startswith(GRID_KEY)] == [f"{GRID_KEY}y"]
 
 
+@pytest.mark.parametrize(
+    ("body", "inner"),
+    [
+        ("h = Relu(af)", "k = DequantizeLinear(c, t, z) g = Tanh(k)"),  # a float node reads it as well
+        ("h = Neg(af)", "k = DequantizeLinear(c, t, z) e = QuantizeLinear(k, s, z) g = DequantizeLinear(e, s, z)"),  # on another grid
+    ],
+)
+def test_an_output_that_other_nodes_read_becomes_codes(body: str, inner: str) -> None:
+    model = float_ends(f"{body} c = QuantizeLinear(h, t, z) {inner}", "float[1, 4] y, float[1, 4] k")
+    with open_session(model, optimize="off") as session:
+        wanted = session.run({"x": X})
+    assert IntegerBoundary()(model).modified
+    assert [(value.name, value.dtype) for value in model.graph.outputs] == [("y", ir.DataType.INT8), ("k", ir.DataType.INT8)]
+    assert f"{GRID_KEY}k" in model.metadata_props
+    assert not IntegerBoundary()(model).modified
+    codes = np.clip(np.rint(X / 0.125) + 3, -128, 127).astype(np.int8)
+    with open_session(model, optimize="off") as session:
+        found = session.run({"x": codes})
+    for got, real in zip(found, wanted, strict=True):
+        np.testing.assert_allclose((got.astype(np.float32) - 3) * 0.25, real)
+    assert FloatBoundary()(model).modified
+    with open_session(model, optimize="off") as session:
+        np.testing.assert_array_equal(session.run({"x": X}), wanted)
+
+
 @pytest.mark.parametrize("outputs", ["float[1, 4] y, float[1, 4] y", "float[1, 4] y, float[1, 4] g, float[1, 4] y"])
 def test_an_output_that_is_listed_twice_becomes_codes_twice_and_comes_back(outputs: str) -> None:
     model = float_ends(outputs=outputs)

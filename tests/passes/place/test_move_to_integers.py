@@ -43,6 +43,8 @@ PADS = np.array([0, 0, 1, 0, 0, 0, 0, 2])
         ("[op] g = Pad(f, p)", "h = Pad(q, p, op_fill)"),
         ("[op] g = Pad(f, p, zero)", "h = Pad(q, p, op_fill)"),
         ("[op] g = Pad(f, p, , a)", "h = Pad(q, p, op_fill, a)"),
+        ("[op] g = Clip(f, half, one)", "h = Clip(q, op_min, op_max)"),
+        ("[op] g = Pad(f, p, half)", "h = Pad(q, p, op_fill)"),
         ('[op] g = Pad<mode = "edge">(f, p)', "h = Pad(q, p)"),
         ("[op] g = Concat<axis = 1>(f, f)", "h = Concat(q, q)"),
     ],
@@ -70,6 +72,24 @@ def test_bounds_become_codes_of_the_grid() -> None:
     assert (low.dtype, int(low), int(high)) == (np.uint8, 0, 145)
 
 
+@pytest.mark.parametrize(
+    ("op", "after", "outputs"),
+    [
+        ("[op] y = ArgMax<axis = 3>(f)", ["y = ArgMax(q)"], "int64 y"),
+        ("[op] y = ArgMin<axis = 1, keepdims = 0>(f)", ["y = ArgMin(q)"], "int64 y"),
+        ("[op] g, i = TopK(f, k)" + OUT, ["h, i = TopK(q, k)", "y = DequantizeLinear(h, s, z)"], "float y, int64 i"),
+        ("[op] g, i = TopK<largest = 0>(f, k)", [", i = TopK(q, k)"], "int64 i"),
+    ],
+)
+def test_indices_are_those_of_the_codes(op: str, after: list[str], outputs: str) -> None:
+    model = net(IN + op, inputs="float[1, 2, 4, 4] x", outputs=outputs, constants={**GRID, "k": np.array([2])})
+    wanted = run(model)
+    assert MoveToIntegers({"op"})(model).modified
+    assert [line.replace("g, i", ", i") for line in lines(model)] == ["q = QuantizeLinear(x, s, z)", *after]
+    assert all(np.array_equal(a, b) for a, b in zip(run(model), wanted, strict=True))
+    assert not MoveToIntegers({"op"})(model).modified
+
+
 def test_every_output_that_is_read_moves() -> None:
     split = "[op] g, k = Split<axis = 2>(f, parts)"
     after = OUT + " m = QuantizeLinear(k, s, z) o = DequantizeLinear(m, s, z)"
@@ -88,7 +108,7 @@ def test_every_output_that_is_read_moves() -> None:
         ("[op] g = MaxPool<kernel_shape = [2, 2]>(f)", IN, OUT + " u = Erf(g)"),  # float is read as well
         ("[op] g = Concat<axis = 1>(f, x)", IN, OUT),  # one input is float
         ("e = ReduceMax<keepdims = 0>(x) [op] g = Clip(f, zero, e)", IN, OUT),  # bounds are computed
-        ("[op] g = Clip(f, half, one)", IN, OUT),  # cuts 0 off
+        ("[op] g = Clip(f, one, half)", IN, OUT),  # bounds in the wrong order
     ],
 )
 def test_leaves_alone_what_is_not_surrounded_by_one_grid(op: str, before: str, after: str) -> None:
