@@ -33,6 +33,7 @@ _RECIPE = (
     "tie",
     "inputs_as",
     "split_outputs",
+    "standard_operators",
     "samples",
     "batch",
     "seed",

@@ -35,7 +35,9 @@ Range = Annotated[
 
 
 @offers(
-    "data merge target recipe keep_float tie samples no_hold_out part shape split_outputs inputs_as scale mean std max_bytes", writes=True
+    "data merge target recipe keep_float tie samples no_hold_out part shape split_outputs standard_operators inputs_as scale mean std",
+    "max_bytes",
+    writes=True,
 )
 def calibrate(
     asked: Asked,

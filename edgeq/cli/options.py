@@ -101,6 +101,10 @@ SplitOutputs = Annotated[
     bool | None,
     _output("--split-outputs", help="Hand out the parts of outputs that end in a Concat, each on a grid of its own: OUT.0, OUT.1, ..."),
 ]
+StandardOperators = Annotated[
+    bool | None,
+    _ranges("--standard-operators", help="Use ONNX's own operators only. LSTM on cpu, which needs another in integers, stays float."),
+]
 FloatIo = Annotated[bool, _output("--float-io", help="Keep inputs and outputs in float, also on targets of integers only.")]
 InputsAs = Annotated[
     str | None,
@@ -157,6 +161,7 @@ class SharedOptions:
     shape: Shapes = None
     seed: Seed = None
     split_outputs: SplitOutputs = None
+    standard_operators: StandardOperators = None
     float_io: FloatIo = False
     inputs_as: InputsAs = None
     scale: Scale = None

@@ -53,8 +53,8 @@ StrictData = Annotated[bool, typer.Option("--strict-data", help="Treat warnings 
 
 @offers(
     "data validation target recipe rule weights rounding no_vnni effort objective minutes work keep_float no_rescue tie samples",
-    "no_hold_out batch shape seed float_io split_outputs inputs_as scale mean std golden emit stats plan no_plan no_prove",
-    "min_sqnr min_agreement min_accuracy max_drop strict strict_data max_bytes report",
+    "no_hold_out batch shape seed float_io split_outputs standard_operators inputs_as scale mean std golden emit stats plan no_plan",
+    "no_prove min_sqnr min_agreement min_accuracy max_drop strict strict_data max_bytes report",
     writes=True,
 )
 def quantize(

@@ -6,7 +6,7 @@ import math
 
 import onnx_ir as ir
 
-from edgeq.graph.read import attribute_int, is_op
+from edgeq.graph.read import attribute_int, dim, is_op
 
 #: the assumed size of a dimension that is only known at run time (a sequence length, an image side)
 UNKNOWN_DIM = 64
@@ -26,7 +26,8 @@ def elements(value: ir.Value | None) -> int:
 def macs(node: ir.Node) -> int:
     """The multiply-accumulates of a node for one sample.
 
-    Only Conv, ConvTranspose, Gemm and MatMul have any; every other operator counts 0.
+    Only Conv, ConvTranspose, Gemm, MatMul, LSTM, GRU and RNN have any; every other operator counts
+    0. A recurrent layer multiplies both of its weights at every step.
 
     >>> import onnx_ir as ir
     >>> text = '<ir_version: 8, opset_import: ["" : 17]> net (float[4, 3] x, float[3, 2] w) '
@@ -42,7 +43,14 @@ def macs(node: ir.Node) -> int:
         return per_position * elements(node.outputs[0] if node.op_type == "Conv" else node.inputs[0])
     if is_op(node, "Gemm", "MatMul"):
         return elements(node.outputs[0]) * _inner(node)
-    return 0
+    return _steps(node) * sum(elements(weight) for weight in node.inputs[1:3]) if is_op(node, "LSTM", "GRU", "RNN") else 0
+
+
+def _steps(node: ir.Node) -> int:
+    """The steps of a recurrent layer in all rows of the batch: an unknown length is UNKNOWN_DIM."""
+    sequence, batch = (1, 0) if attribute_int(node, "layout", 0) else (0, 1)
+    length, rows = dim(node.inputs[0], sequence), dim(node.inputs[0], batch)
+    return (UNKNOWN_DIM if length is None else length) * (1 if rows is None else rows)
 
 
 def _inner(node: ir.Node) -> int:

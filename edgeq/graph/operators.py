@@ -22,6 +22,7 @@ _CONV = (
     RuntimeKernel("FusedConv", (0, 1, 2), makes="reals", integer=False),
 )
 _GEMM = (RuntimeKernel("QGemm", (0, 3, 6), scale=7, makes="codes_or_reals"),)
+_LSTM = (RuntimeKernel("DynamicQuantizeLSTM", range(8), makes="reals"),)
 _MATMUL = (
     RuntimeKernel("QLinearMatMul", (0, 3), scale=6),
     RuntimeKernel("MatMulInteger", (0, 1), makes="sums"),
@@ -39,7 +40,7 @@ _LAYERS = (
     Operator("Einsum", None, grows=True),
     Operator("Attention", kernels=(RuntimeKernel("QAttention", makes="reals"),)),
     Operator("GRU", weights=(1, 2), weight_axis=1),
-    Operator("LSTM", weights=(1, 2), weight_axis=1, kernels=(RuntimeKernel("DynamicQuantizeLSTM", makes="reals"),)),
+    Operator("LSTM", weights=(1, 2), weight_axis=1, kernels=_LSTM),
     Operator("RNN", weights=(1, 2), weight_axis=1),
 )
 _FUNCTIONS_OF_ONE_NUMBER = (

@@ -18,6 +18,7 @@ from edgeq.planning.movement_fit import LARGEST, blunt_clips
 from edgeq.planning.parts import parts_apart
 from edgeq.planning.placement import Placement, place
 from edgeq.planning.placement_cut import Cause
+from edgeq.planning.recurrent import recurrent_grids
 from edgeq.planning.same_scale import Groups, same_scale_groups
 from edgeq.planning.softmax_limits import limiting_values
 from edgeq.planning.stored_weights import stored_weights
@@ -73,6 +74,7 @@ def make_plan(
     weights.update({weight_key(node.name, 0): embedding_grid(node, target) for node in tables})
     groups = replace(groups, nodes={**groups.nodes, **{str(node.name): embedding_place(node) for node in tables}})
     places = {str(node.name): _node_plan(node, groups) for node in nodes(model) if node.name in groups.nodes}
+    weights.update(recurrent_grids(model, places, target, recipe))
     return Plan(
         model=origin.model, data=origin.data, held_out=origin.held_out, settings=origin.settings, target=target.name, recipe=recipe.hash,
         opset=recipe.opset, nodes=places, grids=grids, weights=weights, shared=dict(shared),

@@ -24,11 +24,14 @@ from edgeq.graph.read import (
 )
 from edgeq.graph.softmax_readers import factor_end, far_end_at, far_ends, reaches_softmax
 from edgeq.planning.movement_fit import LARGEST, movement_obstacle
+from edgeq.planning.recurrent import dynamic_layer, layer_obstacle
 from edgeq.schema.target import Target
 from edgeq.schema.target_facts import KernelFacts
 
 #: why shape arithmetic is left unchanged
 NOT_FLOAT = "works on integers or booleans (shapes, indices), nothing to quantize"
+#: why a node needs no grid of its own: not an obstacle, but its neighbours see floats
+MEASURES = "its integer kernel takes and gives floats, whose grids it measures at every run"
 
 
 def data_inputs(node: ir.Node, kernel: KernelFacts | None) -> tuple[int, ...]:
@@ -51,7 +54,9 @@ def obstacle(node: ir.Node, target: Target) -> str | None:
     """
     if node.domain not in ONNX_DOMAINS:
         return f"operator {node.domain}::{node.op_type} is not ONNX's own; {target.name} knows no integer kernel for it"
-    kernel = target.kernel_of(node.op_type)
+    kernel, layer = target.kernel_of(node.op_type), dynamic_layer(node, target)
+    if layer is not None:
+        return layer_obstacle(node, layer) or MEASURES
     if kernel is None and node.op_type not in target.movement.ops:
         return f"{target.name} has no integer kernel for {node.op_type}"
     if not is_float_work(node, kernel):

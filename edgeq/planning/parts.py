@@ -132,10 +132,8 @@ def _reason(node: ir.Node, parts: list[SharedPart]) -> str:
     widest = max(parts, key=lambda part: max(-part.low, part.high))
     own = "no error" if worst.own_db is None else f"{worst.own_db:.1f} dB"
     if is_op(node, "Pad"):
-        return (
-            f"Pad {node.name} fills with {pad_fill(node):g}, too far from {worst.value} in [{worst.low:.4g}, {worst.high:.4g}] for one "
-            f"grid, which would keep {worst.sqnr_db:.1f} dB of it, its own grid {own}"
-        )
+        far = f"Pad {node.name} fills with {pad_fill(node):g}, too far from {worst.value} in [{worst.low:.4g}, {worst.high:.4g}]"
+        return f"{far} for one grid, which would keep {worst.sqnr_db:.1f} dB of it, its own grid {own}"
     return (
         f"Concat {node.name} joins {len(parts)} parts too far apart for one grid: with {widest.value} in "
         f"[{widest.low:.4g}, {widest.high:.4g}], {worst.value} in [{worst.low:.4g}, {worst.high:.4g}] would keep "

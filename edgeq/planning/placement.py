@@ -92,6 +92,8 @@ def place(
 def _place(cut: GraphCut, node: ir.Node, blunt: Container[str]) -> NodePlace:
     if not cut.is_integer(node):
         why = _why_float(cut, node)
+        if why.because == "measured":
+            return NodePlace(node.op_type, "dynamic", why.because, f"integer kernel: {why.reason}")
         return NodePlace(node.op_type, "float", why.because, why.reason)
     kernel = cut.target.kernel_of(node.op_type)
     if kernel is not None:
@@ -132,7 +134,7 @@ def _why_float(cut: GraphCut, node: ir.Node) -> Cause:
         why = f"the integer kernel is slow unless a Conv comes right before it: float {node.op_type} takes less time here"
         return Cause("slow", why)
     around, at_output = _float_around(cut, node)
-    causes = [f"{other.op_type} {other.name} stays float ({cut.obstacles[str(other.name)].reason})" for other in around[:2]]
+    causes = [_told(other, cut.obstacles[str(other.name)]) for other in around[:2]]
     if at_output:
         causes.append("it leads to a float output of the model")
     if not causes:
@@ -140,6 +142,12 @@ def _why_float(cut: GraphCut, node: ir.Node) -> Cause:
         return Cause("cost", why)
     why = f"an integer kernel exists, but {' and '.join(causes)}: the Quantize/Dequantize steps it would need cost more than it saves"
     return Cause("cost", why)
+
+
+def _told(node: ir.Node, cause: Cause) -> str:
+    if cause.because == "measured":
+        return f"{node.op_type} {node.name} takes and gives floats"
+    return f"{node.op_type} {node.name} stays float ({cause.reason})"
 
 
 def _float_around(cut: GraphCut, node: ir.Node) -> tuple[list[ir.Node], bool]:

@@ -12,7 +12,7 @@ import onnx_ir as ir
 
 from edgeq.graph.macs import elements, macs
 from edgeq.graph.read import constant, is_op, only_consumer
-from edgeq.planning.kernel_fit import NOT_FLOAT, data_inputs, hands_out_float, obstacle
+from edgeq.planning.kernel_fit import MEASURES, NOT_FLOAT, data_inputs, hands_out_float, obstacle
 from edgeq.planning.min_cut import FORBIDDEN, MinCut
 from edgeq.schema.plan import Because
 from edgeq.schema.target import Target
@@ -63,7 +63,7 @@ class GraphCut:
     def _obstacle(self, node: ir.Node) -> Cause | None:
         why = obstacle(node, self.target)
         if why is not None:
-            return Cause("no_float" if why is NOT_FLOAT else "obstacle", why)
+            return Cause("no_float" if why is NOT_FLOAT else "measured" if why is MEASURES else "obstacle", why)
         kernel = self.target.kernel_of(node.op_type)
         touched = [node.inputs[i] for i in data_inputs(node, kernel)]
         if any(v is not None and constant(v) is None and not self._own(v) for v in touched):

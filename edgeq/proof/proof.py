@@ -39,8 +39,8 @@ class Proof:
     boundary_qdq: int
     #: the same inside the graph
     inner_qdq: int
-    #: share of the multiply-accumulates of Conv, ConvTranspose, Gemm and MatMul that integer
-    #: kernels do, 0..100
+    #: share of the multiply-accumulates of Conv, ConvTranspose, Gemm, MatMul and recurrent layers
+    #: that integer kernels do, 0..100
     macs_int8_pct: Share
 
 

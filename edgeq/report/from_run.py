@@ -12,6 +12,7 @@ import onnx_ir as ir
 
 from edgeq.data.roles import Roles
 from edgeq.errors import FloorMissed
+from edgeq.graph.read import ONNX_DOMAINS, nodes
 from edgeq.graph.signature import value_spec
 from edgeq.progress import Clock
 from edgeq.proof.compare import Comparison, check_floors
@@ -104,9 +105,28 @@ def build_report(run: QuantizeRun, verdict: Verdict) -> Report:
         gate=verdict.gate,
         missed=verdict.missed,
         findings=(*(() if comparison is None else findings(comparison)), *shared_grids(plan.shared, comparison)),
+        contributed=contributed(run.model),
         warnings=verdict.warnings,
-        notes=verdict.notes,
+        notes=(*verdict.notes, *_told(run.model, loaded.model)),
     )
+
+
+def contributed(model: ir.Model) -> tuple[str, ...]:
+    """The operators of a model that are not ONNX's own, as DOMAIN.OPERATOR, sorted.
+
+    >>> from edgeq.data.shipped import shipped_model
+    >>> from edgeq.io.load import load_model
+    >>> contributed(load_model(shipped_model("digits")).model)
+    ()
+    """
+    return tuple(sorted({f"{node.domain}.{node.op_type}" for node in nodes(model) if node.domain not in ONNX_DOMAINS}))
+
+
+def _told(made: ir.Model, given: ir.Model) -> tuple[str, ...]:
+    """A line about the operators of other domains that the float model did not have."""
+    new = [name for name in contributed(made) if name not in contributed(given)]
+    what = f"the file uses operators that onnxruntime has and ONNX has not: {', '.join(new)}"
+    return (f"{what}; --standard-operators does without",) if new else ()
 
 
 def versions() -> dict[str, str]:

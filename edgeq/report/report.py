@@ -133,6 +133,8 @@ class Report:
     missed: tuple[str, ...] = ()
     #: outputs that are far from float, not finite, or not compared
     findings: tuple[Finding, ...] = ()
+    #: operators of the int8 model that are not ONNX's own, with their domains
+    contributed: tuple[str, ...] = ()
     #: doubts about the data
     warnings: tuple[str, ...] = ()
     #: what was done that a user might not expect

@@ -27,6 +27,7 @@ from edgeq.passes.quantize.insert_qdq import InsertQdq
 from edgeq.passes.quantize.migrate_scales import migrated
 from edgeq.passes.quantize.quantize_biases import QuantizeBiases
 from edgeq.passes.quantize.quantize_constants import QuantizeConstants
+from edgeq.passes.quantize.quantize_recurrent import QuantizeRecurrent
 from edgeq.passes.store.fold_codebooks import FoldCodebooks, Storage
 from edgeq.passes.store.store_weights import StoreWeights
 from edgeq.rewrite.check_plan import check_factors, check_fits
@@ -115,7 +116,10 @@ def rewrite_passes(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:
 
 def _placed(plan: Plan) -> dict[str, frozenset[str]]:
     """Names of nodes by where they run."""
-    return {kind: frozenset(name for name, node in plan.nodes.items() if node.runs == kind) for kind in ("absorbed", "integer", "int8")}
+    return {
+        kind: frozenset(name for name, node in plan.nodes.items() if node.runs == kind)
+        for kind in ("absorbed", "integer", "int8", "dynamic")
+    }
 
 
 def _sum_before_norm(target: Target) -> SumBeforeNorm:
@@ -146,7 +150,8 @@ def _quantizers(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:
             {key: weight.codes for key, weight in plan.stored.items() if weight.codes is not None},
         ),
         # needs the integer weights, and makes values that have no grid in the plan
-        InsertDynamic(frozenset(name for name, node in plan.nodes.items() if node.runs == "dynamic")),
+        InsertDynamic(where["dynamic"]),
+        QuantizeRecurrent(where["dynamic"]),
         InsertQdq(
             {name: grid.params for name, grid in plan.grids.items()},
             frozenset(name for name, grid in plan.grids.items() if grid.readers == "integer"),

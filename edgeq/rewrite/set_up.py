@@ -73,6 +73,7 @@ def set_up(
     states how its samples were made from pixels, for inputs_as uint8.
     """
     frozen, opset = shapes or {}, recipe.opset if plan is None else plan.opset
+    target = target.with_standard_operators() if recipe.standard_operators else target
     declared = declared_types(loaded.model)
     loaded = in_float32(loaded)
     pixels = _pixels(loaded, recipe, frozen, data) if plan is None else _planned(plan, recipe)

@@ -80,6 +80,9 @@ class Recipe(Strict):
     split_outputs: bool = Field(
         False, description="outputs that end in a Concat are handed out as its parts, each on a grid of its own: OUT.0, OUT.1, ..."
     )
+    standard_operators: bool = Field(
+        False, description="only ONNX's own operators: layers that need others (LSTM on cpu) stay float, with weights stored in 8 bits"
+    )
     tie: tuple[str, ...] = Field((), description="OUT=IN: an output that is fed to an input at the next run gets the input's grid")
     opset: int | None = Field(None, ge=13, description="opset of the output; default: the lowest that fits")
     samples: int | None = Field(None, ge=1, description="calibrate with the first N samples; default: all")

@@ -93,6 +93,10 @@ class Target(Strict):
         """This target with float model inputs and outputs."""
         return self._changed({"float_io": True})
 
+    def with_standard_operators(self) -> Target:
+        """This target without operators that are not ONNX's own."""
+        return self if self.dynamic is None else self._changed({"dynamic": self.dynamic.without_layers()})
+
     @property
     def same_scale_ops(self) -> frozenset[str]:
         """Operators whose kernels have one grid for inputs and output."""

@@ -141,13 +141,28 @@ class Boundary(Strict):
         return self._changed({"integer_mac_worth_ns": integer_mac_worth_ns})
 
 
+class DynamicLayer(Strict):
+    """A recurrent layer for which the runtime has an integer kernel that takes and gives floats."""
+
+    op: Literal["LSTM"]
+    #: the operator of the runtime's own that it becomes
+    kernel: Literal["DynamicQuantizeLSTM"]
+    least_hidden: int = Field(1, ge=1, description="the smallest hidden size with which the kernel is faster than the float one")
+    source: str
+
+
 class Dynamic(Strict):
     """Operators whose input can be quantized with a grid that is measured at every run."""
 
     ops: tuple[Literal["MatMul"], ...]
+    layer: tuple[DynamicLayer, ...] = Field((), description="recurrent layers with operators of the runtime's own")
     #: measuring and quantizing, nanoseconds per element
     quantize_ns: float = Field(0.5, gt=0)
     source: str
+
+    def without_layers(self) -> Dynamic:
+        """A copy without operators of the runtime's own."""
+        return self._changed({"layer": ()})
 
 
 class SlowFusions(Strict):

@@ -20,6 +20,7 @@ from edgeq.passes.quantize.migrate_scales import migrated
 from edgeq.planning.fed_back import fed_back
 from edgeq.planning.placement import Placement, place
 from edgeq.planning.placement_cut import Cause
+from edgeq.planning.recurrent import WEIGHTS, dynamic_layer
 from edgeq.planning.same_scale import Groups, same_scale_groups
 from edgeq.refine.draft import Draft
 from edgeq.schema.grids import GridPlan
@@ -149,11 +150,13 @@ def _stored(base: Draft, loose: Iterable[str]) -> Mapping[str, WeightPlan]:
     found: dict[str, WeightPlan] = {}
     wanted = frozenset(loose)
     for node in nodes(base.task.model):
+        if node.name not in wanted:
+            continue
         kernel = base.task.target.kernel_of(node.op_type)
-        if node.name in wanted and kernel is not None and kernel.weight is not None and layer_of(node, kernel.weight) is not None:
-            key = weight_key(node.name, kernel.weight)
-            if key in base.plan.weights:
-                found[key] = base.plan.weights[key]
+        layer = kernel is not None and kernel.weight is not None and layer_of(node, kernel.weight) is not None
+        indices = (kernel.weight,) if kernel is not None and layer else WEIGHTS if dynamic_layer(node, base.task.target) else ()
+        keys = [weight_key(node.name, index) for index in indices if index is not None]
+        found.update({key: base.plan.weights[key] for key in keys if key in base.plan.weights})
     return found
 
 

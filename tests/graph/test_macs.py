@@ -20,11 +20,15 @@ from tests.graph_text import net, weights
         ("y = MatMul(x, w)", "float[N, 7, 16] x", (16, 10), 7 * 160),
         ("y = MatMul(x, w)", "float[N, S, 16] x", (16, 10), UNKNOWN_DIM * 160),
         ("y = Add(x, w)", "float[N, 16] x", (16,), 0),
+        ("y = GRU<hidden_size = 5>(x, w, w)", "float[7, N, 5] x", (1, 15, 5), 7 * 2 * 75),
+        ("y = LSTM<hidden_size = 5>(x, w, w)", "float[S, 2, 5] x", (1, 20, 5), UNKNOWN_DIM * 2 * 2 * 100),
+        ('y = RNN<hidden_size = 5, direction = "bidirectional">(x, w, w)', "float[7, 1, 5] x", (2, 5, 5), 7 * 2 * 50),
+        ("y = GRU<hidden_size = 5, layout = 1>(x, w, w)", "float[N, 7, 5] x", (1, 15, 5), 7 * 2 * 75),
     ],
 )
 def test_each_weight_counts_once_for_each_place_that_it_is_used_at(body: str, inputs: str, weight: tuple[int, ...], wanted: int) -> None:
     """A transposed convolution uses its weights at every place of its input, others at every place
-    of their output; a batch of N is one sample.
+    of their output, recurrent layers both of theirs at every step; a batch of N is one sample.
     """
     (node,) = nodes(net(body, inputs=inputs, constants={"w": weights(*weight)}))
     assert macs(node) == wanted
