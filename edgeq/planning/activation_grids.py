@@ -14,7 +14,7 @@ from edgeq.numerics.grid import LIMITS, grid_for_range
 from edgeq.planning.clamps import separate_zero_points
 from edgeq.planning.exact.grids import exact_grids
 from edgeq.planning.few_samples import REACH, REACH_OF_CODES, less_clipped, reaching_further
-from edgeq.planning.fixed_grids import fixed_grids
+from edgeq.planning.fixed_grids import fixed_grids, kernel_grids
 from edgeq.planning.movement_fit import pad_fill
 from edgeq.planning.placement import Placement
 from edgeq.planning.ranges.choose import choose_range
@@ -87,6 +87,10 @@ def activation_grids(
 ) -> dict[str, GridPlan]:
     """The grid of every value that has one, by its name. A group shares one grid."""
     fixed, given = fixed_ranges(model, target), fixed_grids(model, target)
+    for node, _ in kernel_grids(model, target):
+        if placement.nodes[str(node.name)].runs != "int8" and node.outputs[0].name in seen.statistics:  # its float kernel has no grid
+            name = str(node.outputs[0].name)
+            fixed, given = {k: v for k, v in fixed.items() if k != name}, {k: v for k, v in given.items() if k != name}
     facts = target.activations
     handed_out = {str(value.name) for value in model.graph.outputs}
     grids: dict[str, GridPlan] = {}

@@ -14,6 +14,7 @@ from edgeq.graph.softmax_readers import reaches_softmax
 from edgeq.planning.activation_grids import Seen, activation_grids, fixed_ranges
 from edgeq.planning.embeddings import embedding_grid, embedding_place, embeddings
 from edgeq.planning.fed_back import fed_back
+from edgeq.planning.fixed_grids import kernel_grids, too_coarse
 from edgeq.planning.movement_fit import LARGEST, blunt_clips
 from edgeq.planning.parts import parts_apart
 from edgeq.planning.placement import Placement, place
@@ -51,7 +52,9 @@ def values_to_observe(model: ir.Model, target: Target, recipe: Recipe) -> tuple[
     """The values whose statistics the plan needs, in graph order."""
     placement = place(model, target, recipe.keep_float)
     groups = same_scale_groups(model, placement, target, fed_back(model, recipe.tie))
-    fixed = fixed_ranges(model, target)
+    fixed = set(fixed_ranges(model, target))
+    if not target.integer_only:  # a kernel's only grid is used where it serves
+        fixed -= {str(node.outputs[0].name) for node, _ in kernel_grids(model, target)}
     wanted = (*(name for names in groups.sources.values() for name in names), *limiting_values(model, placement.quantized))
     return tuple(dict.fromkeys(name for name in wanted if name not in fixed))
 
@@ -105,8 +108,9 @@ def _fit_placement(
     named = {str(value.name): value for value in values(model)}
     unfit.update({name: why for name, stats in statistics.items() if (why := _unfit(stats, named.get(name))) is not None})
     blunt = blunt_clips(model, {name: stats.high for name, stats in statistics.items()}, target)
+    coarse = too_coarse(model, statistics, target)
     while True:
-        placement = place(model, target, recipe.keep_float, unfit, blunt=blunt)
+        placement = place(model, target, recipe.keep_float, unfit, coarse, blunt)
         groups = same_scale_groups(model, placement, target, fed_back(model, recipe.tie))
         needed = (name for names in groups.sources.values() for name in names if name not in fixed)
         unseen = {name for name in needed if name not in statistics}

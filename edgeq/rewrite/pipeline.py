@@ -18,6 +18,7 @@ from edgeq.passes.place.hold_float import HoldFloat
 from edgeq.passes.place.move_to_integers import MoveToIntegers
 from edgeq.passes.place.requantize_inputs import RequantizeInputs
 from edgeq.passes.place.sum_before_norm import SumBeforeNorm
+from edgeq.passes.place.tanh_to_sigmoid import TanhToSigmoid
 from edgeq.passes.place.unary_to_lookup import UnaryToLookup
 from edgeq.passes.quantize.absorb_activations import AbsorbActivations
 from edgeq.passes.quantize.correct_biases import CorrectBiases
@@ -94,9 +95,10 @@ def rewrite_passes(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:
     copying = frozenset(name for name in where["int8"] if plan.nodes[name].op_type in target.same_scale_ops & {"Concat"})
     return [
         *_quantizers(plan, target),
-        # it needs the pair around HardSigmoid, and reads codes at a scale other than the one they
-        # were made at, which only onnxruntime supports
+        # they need the pair around the node, and read codes at a scale other than the one they were
+        # made at, which only onnxruntime supports
         *(() if target.integer_only else (HardSigmoidToAdd(where["int8"], target.activations.dtype),)),
+        *((TanhToSigmoid(where["int8"]),) if target.runtime == "onnxruntime" else ()),
         *((UnaryToLookup(looked_up),) if looked_up else ()),
         GatherIntegerRows(),
         # an operator that copies codes needs them on one grid

@@ -75,6 +75,8 @@ LIGHT = [
     Case("global_average_pool_1d", "[op] b = GlobalAveragePool(a)", image=LINE),
     Case("global_average_pool_3d", "[op] b = GlobalAveragePool(a)", image=(8, 4, 4, 4)),
     Case("sigmoid", "[op] b = Sigmoid(a)"),
+    Case("tanh", "[op] b = Tanh(a)"),
+    Case("tanh_moved", "[op] t = Tanh(a) u = Transpose<perm = [0, 1, 3, 2]>(t) b = Concat<axis = 1>(u, t)"),
     Case("hard_sigmoid", "[op] b = HardSigmoid(a)"),
     Case("hard_sigmoid_slope", "[op] b = HardSigmoid<alpha = 0.1666667, beta = 0.5>(a)"),
     Case("hard_sigmoid_no_beta", "[op] b = HardSigmoid<alpha = 0.5, beta = 0.0>(a)"),
@@ -163,7 +165,6 @@ BEYOND_CPU = [
     Case("sub_constant", "[op] b = Sub(a, k)", {"k": floats(8, 1, 1)}),
     Case("sub_from_constant", "[op] b = Sub(k, a)", {"k": floats(8, 1, 1)}),
     Case("prelu", "[op] b = PRelu(a, k)", {"k": floats(8, 1, 1)}),
-    Case("tanh", "[op] b = Tanh(a)"),
     Case("conv_transpose", "[op] b = ConvTranspose<strides = [2, 2]>(a, k)", {"k": floats(8, 6, 2, 2)}),
     Case("reduce_mean", "[op] b = ReduceMean<axes = [2, 3]>(a)"),
 ]
