@@ -131,7 +131,7 @@ def _why_float(cut: GraphCut, node: ir.Node) -> Cause:
     if own is not None:
         return own
     if cut.slow_ns(node) is not None:
-        why = f"the integer kernel is slow unless a Conv comes right before it: float {node.op_type} takes less time here"
+        why = f"the integer kernel is slow where channels are not last, as behind a Conv: float {node.op_type} takes less time here"
         return Cause("slow", why)
     around, at_output = _float_around(cut, node)
     causes = [_told(other, cut.obstacles[str(other.name)]) for other in around[:2]]

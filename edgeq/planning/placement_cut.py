@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from edgeq.graph.macs import elements, macs
-from edgeq.graph.read import constant, is_op, only_consumer
+from edgeq.graph.read import constant, is_op, only_consumer, operator_of
 from edgeq.planning.kernel_fit import MEASURES, NOT_FLOAT, data_inputs, hands_out_float, obstacle
 from edgeq.planning.min_cut import FORBIDDEN, MinCut
 from edgeq.schema.plan import Because
@@ -161,17 +161,21 @@ class GraphCut:
     def slow_ns(self, node: ir.Node) -> float | None:
         """Cost per element in nanoseconds of an operator that is fast only behind a Conv.
 
-        None for other operators, and where a Conv precedes it.
+        None for other operators, and where a Conv precedes it, with nothing in between but nodes
+        that can run in integers and leave the axes in their order: the runtime keeps channels last.
         """
         slow = self.target.movement.behind_conv.get(node.op_type)
-        if slow is None:
-            return None
-        source = node.inputs[0]
-        producer = source.producer() if source is not None else None
-        while producer is not None and is_op(producer, "Relu", "Clip", "Concat"):
-            source = producer.inputs[0]
-            producer = source.producer() if source is not None else None
-        return None if is_op(producer, "Conv") else slow
+        before = None if slow is None else self._before(node)
+        while before is not None and not operator_of(before).layer:
+            turns = operator_of(before).moves in ("views", "reorders") or str(before.name) in self.obstacles
+            before = None if turns else self._before(before)
+        return None if is_op(before, "Conv") else slow
+
+    def _before(self, node: ir.Node) -> ir.Node | None:
+        """The node of this graph that makes its first input that is no constant."""
+        value = next((one for one in node.inputs if one is not None and constant(one) is None), None)
+        maker = None if value is None else value.producer()
+        return maker if maker is not None and maker.graph is self.graph else None
 
     @staticmethod
     def _picoseconds(nanoseconds: float) -> int:

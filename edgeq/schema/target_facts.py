@@ -112,7 +112,7 @@ class Movement(Strict):
     float_ns: float = 1.0
     views: tuple[str, ...] = Field((), description="those that reuse the same memory under another shape: free in integers and in float")
     behind_conv: dict[str, float] = Field(
-        default_factory=dict, description="operators that are this slow, nanoseconds per element, unless a Conv makes what they read"
+        default_factory=dict, description="operators that are this slow, nanoseconds per element, unless channels are last as behind a Conv"
     )
     source: str
 

@@ -38,6 +38,27 @@ def test_relu_and_clip_between_convolutions_are_absorbed() -> None:
     assert found.integer == {"a", "b", "c", "d", "y"}
 
 
+@pytest.mark.parametrize(
+    ("between", "integer"),
+    [
+        ("s = Sigmoid(c) a = Mul(c, s)", True),
+        ("s = HardSwish(c) a = Add(s, c)", True),
+        ("a, s = Split<axis = 1>(c)", True),
+        ("a = AveragePool<kernel_shape = [2, 2]>(c)", True),
+        ("a = Transpose<perm = [0, 1, 3, 2]>(c)", False),  # channels are no longer last in memory
+        ("a = Erf(c)", False),  # no Conv hands its layout on
+        ("a = Identity(x)", False),
+    ],
+)
+def test_pools_are_integers_where_the_runtime_keeps_channels_last(between: str, integer: bool) -> None:
+    """Pyramids of pools, whose results are joined."""
+    pool = "MaxPool<kernel_shape = [5, 5], pads = [2, 2, 2, 2]>"
+    body = f"c = Conv(x, w) {between} [p1] p = {pool}(a) [p2] q = {pool}(p) [join] j = Concat<axis = 1>(a, p, q) y = GlobalAveragePool(j)"
+    model = net(body, inputs="float[1, 64, 40, 40] x", constants={"w": weights(64, 64, 1, 1)})
+    found = runs(place(model, CPU))
+    assert [found[name] == "integer" for name in ("p1", "p2")] == [integer] * 2
+
+
 def test_a_relu_whose_input_is_read_twice_clips_the_integers() -> None:
     body = f"[c1] a = Conv<{PADDED}>(x, w) [relu] b = Relu(a) [add] c = Add(a, b) [c2] y = Conv(c, v)"
     assert runs(placed(body)) == {"c1": "int8", "relu": "integer", "add": "int8", "c2": "int8"}
