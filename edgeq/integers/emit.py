@@ -15,7 +15,7 @@ from edgeq.integers.fixed_batch import fixed_batch
 from edgeq.integers.graph import IntegerOp, Operand, integer_graph
 from edgeq.integers.operands import grid_out, shape_of
 from edgeq.integers.ops import clamp
-from edgeq.integers.ops.table import integer_operator_of
+from edgeq.integers.ops.table import ON_INDICES, integer_operator_of
 from edgeq.integers.tflite.emitter import Emitter
 from edgeq.integers.tflite.flatbuffer import TfModel, TfTensor, require_tflite, to_bytes
 from edgeq.integers.tflite.fused import FUSED
@@ -59,12 +59,20 @@ def emit_tflite(model: ir.Model) -> bytes:
 
 def _end(emitter: Emitter, operand: Operand) -> int:
     """Add the tensor of a model input."""
+    if operand.is_index and operand.shape is not None and _only_indices(emitter, operand.name):
+        return emitter.tensor(operand, emitter.readers[operand.name][0])
     if operand.shape is None or not (operand.is_float or operand.grid is not None):
         what = f"TFLite's int8 form takes inputs of float32 or of codes, of known rank; {operand.name} is none of these."
         raise UnsupportedOp(what, f"input {operand.name}", "Fold the input into the model as a constant, or write .onnx.")
     tensor = emitter.scratch(operand.name, tflite_shape(operand.shape), operand.grid)
     emitter.index[operand.name] = tensor
     return tensor
+
+
+def _only_indices(emitter: Emitter, name: str) -> bool:
+    """Whether every reader of an input takes whole numbers, such as the Gather of an embedding."""
+    readers = emitter.readers.get(name, ())
+    return bool(readers) and all((row := integer_operator_of(step)) is ON_INDICES or (step.op_type == "Gather" and row) for step in readers)
 
 
 def _pixels(emitter: Emitter, operand: Operand) -> int:

@@ -35,7 +35,7 @@ def golden_vectors(model: ir.Model, dataset: Dataset, count: int, *, channels_la
     found: dict[str, list[AnyArray]] = {}
     for piece in dataset.batches(1, 0, min(count, dataset.count)):
         feeds = coded(model, piece.feeds)
-        codes = {name: _codes(feeds[name], grid) for name, grid in machine.input_grids.items()}
+        codes = {operand.name: _codes(feeds[operand.name], machine.input_grids.get(operand.name)) for operand in machine.graph.inputs}
         ran = machine.run(codes)
         if ran.overflows:
             first = ran.overflows[0]
@@ -49,11 +49,20 @@ def golden_vectors(model: ir.Model, dataset: Dataset, count: int, *, channels_la
             found.setdefault(f"out_{name}", []).append(array)
     whole = {name: np.concatenate(arrays) for name, arrays in found.items()}
     pixels = {f"in_{name}" for name in pixel_inputs(model)}
-    return {name: permuted(array if name in pixels else signed_codes(array)) for name, array in whole.items()} if channels_last else whole
+    if not channels_last:
+        return whole
+    return {name: _as_tflite(array, name in pixels) for name, array in whole.items()}
 
 
-def _codes(array: AnyArray, grid: QuantParams) -> AnyArray:
-    return array if array.dtype.kind in "iu" else quantize(array.astype(np.float32), grid)
+def _as_tflite(array: AnyArray, pixels: bool) -> AnyArray:
+    """Codes as int8 and channels last; indices as int32."""
+    if array.dtype in (np.int64, np.int32):
+        return array.astype(np.int32)
+    return permuted(array if pixels else signed_codes(array))
+
+
+def _codes(array: AnyArray, grid: QuantParams | None) -> AnyArray:
+    return array if grid is None or array.dtype.kind in "iu" else quantize(array.astype(np.float32), grid)
 
 
 def golden_bytes(vectors: Mapping[str, AnyArray]) -> bytes:

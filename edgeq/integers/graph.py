@@ -37,6 +37,11 @@ class Operand:
         """Whether the operand holds real numbers at run time."""
         return self.data is None and self.dtype in ("float32", "float16", "float64", "bfloat16")
 
+    @property
+    def is_index(self) -> bool:
+        """Whether the operand holds whole numbers at run time that are no codes."""
+        return self.data is None and self.grid is None and self.dtype in ("int64", "int32")
+
 
 @dataclass(frozen=True, eq=False)
 class IntegerOp:
@@ -89,6 +94,11 @@ class _Reader:
     def __init__(self, model: ir.Model) -> None:
         self.graph = model.graph
         self.grids = known_grids(model)
+        for node in model.graph:
+            if is_op(node, "Concat") and node.outputs[0] in self.grids:
+                for value in node.inputs:
+                    if value is not None and constant(value) is None and value.dtype in (ir.DataType.INT8, ir.DataType.UINT8):
+                        self.grids.setdefault(value, self.grids[node.outputs[0]])
         self.done: set[ir.Node] = set()
 
     def read(self) -> IntegerGraph:

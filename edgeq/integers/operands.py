@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edgeq.errors import UnsupportedOp
+from edgeq.graph.read import attribute_int, attribute_ints
 from edgeq.integers.graph import IntegerOp, Operand
 from edgeq.integers.signed import signed
 from edgeq.numerics.grid import QuantParams
@@ -54,3 +55,21 @@ def same_grid(step: IntegerOp) -> None:
     grid = grid_in(step)
     if any(grid_out(step, number) != grid for number in range(len(step.outputs))):
         raise refused(step, "it moves codes, but its output has another grid than its input")
+
+
+def reduced_axes(step: IntegerOp, rank: int) -> tuple[tuple[int, ...], bool]:
+    """The ONNX axes that a reduction or a global pool works on, and whether they stay, of size 1.
+
+    Raises UnsupportedOp for axes that are computed.
+    """
+    if step.op_type.startswith("Global"):
+        return tuple(range(2, rank)), True
+    axes, keep = attribute_ints(step.node, "axes"), bool(attribute_int(step.node, "keepdims", 1))
+    operand = step.inputs[1] if len(step.inputs) > 1 else None
+    if axes is None and operand is not None:
+        if operand.data is None:
+            raise refused(step, "its axes are not constant")
+        axes = tuple(int(axis) for axis in operand.data.reshape(-1))
+    if not axes and attribute_int(step.node, "noop_with_empty_axes", 0):
+        return (), keep
+    return tuple(sorted(axis % rank for axis in axes or range(rank))), keep

@@ -21,7 +21,7 @@ from edgeq.numerics.grid import QuantParams, quantize
 class IntegerRun:
     """The result of a run."""
 
-    #: name -> codes [N, ...], with the dtype of their grid
+    #: name -> codes [N, ...], with the dtype of their grid; indices with their own dtype
     outputs: Mapping[str, Ints]
     #: accumulators that overflowed int32; empty for a sound model
     overflows: tuple[Overflow, ...]
@@ -40,8 +40,9 @@ class Interpreter:
         self.requantization: Requantization = requantization
         self.steps = tuple(step for step in self.graph.steps if step.computes)
         self._kernels = tuple(_kernel(step) for step in self.steps)
-        self.input_grids = {operand.name: self._grid(operand) for operand in self.graph.inputs}
-        self.output_grids = {operand.name: self._output_grid(operand) for operand in self.graph.outputs}
+        #: inputs and outputs that hold codes; the others hold whole numbers, such as indices
+        self.input_grids = {operand.name: self._grid(operand) for operand in self.graph.inputs if not operand.is_index}
+        self.output_grids = {operand.name: self._output_grid(operand) for operand in self.graph.outputs if not operand.is_index}
 
     def run(self, feeds: Mapping[str, AnyArray]) -> IntegerRun:
         """Run the model on feeds [N, ...]: floats, or codes of the input's dtype.
@@ -49,14 +50,18 @@ class Interpreter:
         Raises BadData when a feed is missing.
         """
         values: dict[str, I64] = {}
-        for name, grid in self.input_grids.items():
+        for operand in self.graph.inputs:
+            name, grid = operand.name, self.input_grids.get(operand.name)
             if name not in feeds:
                 raise BadData("A model input has no feed.", name, "Give an array for every model input.")
-            values[name] = _signed_codes(feeds[name], grid)
+            values[name] = feeds[name].astype(np.int64) if grid is None else _signed_codes(feeds[name], grid)
         machine = Machine(self.requantization, values)
         for step, kernel in zip(self.steps, self._kernels, strict=True):
             kernel(machine, step)
-        found = {name: _codes(machine.values[name], grid) for name, grid in self.output_grids.items()}
+        found: dict[str, Ints] = {}
+        for operand in self.graph.outputs:
+            output, grid = machine.values[operand.name], self.output_grids.get(operand.name)
+            found[operand.name] = output.astype(operand.dtype) if grid is None else _codes(output, grid)
         return IntegerRun(found, tuple(machine.overflows))
 
     def _grid(self, operand: Operand) -> QuantParams:

@@ -20,12 +20,12 @@ _LIFT = 20
 
 def emit(emitter: Emitter, step: IntegerOp) -> None:
     rank = len(shape_of(step.outputs[0], step))
-    inputs = [_operand(emitter, step, codes(step, number), rank) for number in (0, 1)]
+    inputs = [operand_tensor(emitter, step, codes(step, number), rank) for number in (0, 1)]
     options = {"FusedActivationFunction": fused(step)}
     emitter.op(step.op_type.upper(), inputs, [emitter.output(step)], _OPTIONS[step.op_type], options, 2)
 
 
-def _operand(emitter: Emitter, step: IntegerOp, operand: Operand, rank: int) -> int:
+def operand_tensor(emitter: Emitter, step: IntegerOp, operand: Operand, rank: int) -> int:
     """The tensor of an operand, with leading axes of size 1 where the output's rank is higher."""
     shape = shape_of(operand, step)
     if len(shape) == rank:

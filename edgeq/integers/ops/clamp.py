@@ -26,20 +26,24 @@ def emit(emitter: Emitter, step: IntegerOp) -> None:
     emit_cut(emitter, step, tensor, bounds)
 
 
-def emit_cut(emitter: Emitter, step: IntegerOp, tensor: int, bounds: tuple[int, int]) -> None:
-    """Clamp a tensor on the grid of the step's output to these codes; the result is the output."""
+def emit_cut(emitter: Emitter, step: IntegerOp, tensor: int, bounds: tuple[int, int], final: int | None = None) -> None:
+    """Clamp a tensor on the grid of the step's output to these codes.
+
+    final: the tensor of the result; None: that of the step's output.
+    """
+    final = emitter.output(step) if final is None else final
     grid, (low, high) = grid_out(step), bounds
     shape = emitter.tensors[tensor].shape
     least, most = LIMITS["int8"]
     if (low, high) == (int(grid.zero_point), most):
-        emitter.op("RELU", [tensor], [emitter.output(step)], version=2)
+        emitter.op("RELU", [tensor], [final], version=2)
         return
     cuts = [("MAXIMUM", low)] if low > least else []
     cuts += [("MINIMUM", high)] if high < most else []
     if not cuts:
-        emitter.reshaped(tensor, emitter.output(step))
+        emitter.reshaped(tensor, final)
     for number, (code, bound) in enumerate(cuts):
-        target = emitter.output(step) if number == len(cuts) - 1 else emitter.scratch(f"{step.name}_cut", shape, grid)
+        target = final if number == len(cuts) - 1 else emitter.scratch(f"{step.name}_cut", shape, grid)
         limit = emitter.weight(f"{step.name}_bound", np.full((1,) * max(len(shape), 1), bound, np.int8), grid, 0)
         emitter.op(code, [tensor, limit], [target], "MaximumMinimumOptions", version=2)
         tensor = target

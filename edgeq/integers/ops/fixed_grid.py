@@ -12,9 +12,9 @@ from edgeq.graph.read import attribute_int
 from edgeq.integers.graph import IntegerOp
 from edgeq.integers.interpreter.fixed_point import round_away
 from edgeq.integers.interpreter.machine import Machine, centred, out_scale
-from edgeq.integers.operands import codes, grid_out, refused, shape_of
+from edgeq.integers.operands import codes, grid_out, shape_of
 from edgeq.integers.tflite.emitter import Emitter
-from edgeq.integers.tflite.layout import tflite_axis, tflite_shape
+from edgeq.integers.tflite.layout import inverse, tflite_axis, tflite_shape
 from edgeq.numerics.arrays import F64
 from edgeq.numerics.grid import QuantParams
 
@@ -41,10 +41,24 @@ def run_tanh(machine: Machine, step: IntegerOp) -> None:
 
 
 def emit_softmax(emitter: Emitter, step: IntegerOp) -> None:
-    rank = len(shape_of(codes(step, 0), step))
-    if tflite_axis(attribute_int(step.node, "axis", -1), rank) != rank - 1:
-        raise refused(step, "its axis is not the last one of TFLite's layout")
-    _emit(emitter, step, "SOFTMAX", "SoftmaxOptions", {"Beta": 1.0})
+    """Emit SOFTMAX, which works along the last axis; another one becomes the last and back."""
+    source = codes(step, 0)
+    rank = len(shape_of(source, step))
+    axis, options = tflite_axis(attribute_int(step.node, "axis", -1), rank), {"Beta": 1.0}
+    if axis == rank - 1:
+        _emit(emitter, step, "SOFTMAX", "SoftmaxOptions", options)
+        return
+    order = [place for place in range(rank) if place != axis] + [axis]
+    shape = tflite_shape(shape_of(source, step))
+    last = [shape[place] for place in order]
+    moved = emitter.scratch(f"{step.name}_moved", last, source.grid)
+    emitter.transposed(emitter.tensor(source, step), order, moved)
+    made, direct = emitter.scratch(f"{step.name}_last", last, _grid("SOFTMAX")), grid_out(step) == _grid("SOFTMAX")
+    emitter.op("SOFTMAX", [moved], [made], "SoftmaxOptions", options, 2)
+    back = emitter.output(step) if direct else emitter.scratch(f"{step.name}_back", shape, _grid("SOFTMAX"))
+    emitter.transposed(made, inverse(order), back)
+    if not direct:
+        emitter.op("QUANTIZE", [back], [emitter.output(step)], "QuantizeOptions", version=2)
 
 
 def run_softmax(machine: Machine, step: IntegerOp) -> None:
@@ -56,14 +70,18 @@ def run_softmax(machine: Machine, step: IntegerOp) -> None:
 
 def _emit(emitter: Emitter, step: IntegerOp, code: str, table: str | None = None, options: dict[str, float] | None = None) -> None:
     """Emit the operator on its own grid, and a QUANTIZE where the model has another output grid."""
-    scale, zero = _FIXED[code]
-    grid = QuantParams("int8", np.asarray(scale, np.float32), np.asarray(zero, np.int32))
+    grid = _grid(code)
     source, direct = codes(step, 0), grid_out(step) == grid
     shape = tflite_shape(shape_of(step.outputs[0], step))
     target = emitter.output(step) if direct else emitter.scratch(f"{step.name}_fixed", shape, grid)
     emitter.op(code, [emitter.tensor(source, step)], [target], table, options or {}, 2)
     if not direct:
         emitter.op("QUANTIZE", [target], [emitter.output(step)], "QuantizeOptions", version=2)
+
+
+def _grid(code: str) -> QuantParams:
+    scale, zero = _FIXED[code]
+    return QuantParams("int8", np.asarray(scale, np.float32), np.asarray(zero, np.int32))
 
 
 def _finish(machine: Machine, step: IntegerOp, real: F64) -> None:

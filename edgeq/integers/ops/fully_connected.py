@@ -1,14 +1,17 @@
-"""Gemm, and MatMul with a constant, on codes: FULLY_CONNECTED of TFLite."""
+"""Gemm and MatMul on codes: FULLY_CONNECTED of TFLite, for products of two values BATCH_MATMUL."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from edgeq.graph.read import attribute_float, attribute_int
+from edgeq.integers.bounds import clamp_codes
 from edgeq.integers.graph import IntegerOp
 from edgeq.integers.interpreter.layer import finish_layer
-from edgeq.integers.interpreter.machine import Machine, centred
-from edgeq.integers.operands import codes, refused
+from edgeq.integers.interpreter.machine import Machine, centred, out_scale
+from edgeq.integers.operands import codes, grid_in, grid_out, refused, shape_of
+from edgeq.integers.ops.clamp import emit_cut
+from edgeq.integers.signed import signed_codes
 from edgeq.integers.tflite.emitter import Emitter
 from edgeq.integers.tflite.fused import fused
 from edgeq.integers.weights import bias_codes, weight_of
@@ -42,9 +45,10 @@ def _gemm_rows(step: IntegerOp) -> tuple[AnyArray, QuantParams]:
 
 
 def emit_matmul(emitter: Emitter, step: IntegerOp) -> None:
+    if _is_batch(step):
+        _emit_batch(emitter, step)
+        return
     source, (weight, grid) = codes(step, 0), weight_of(step)
-    if weight.ndim != 2:
-        raise refused(step, "its weight is not a constant matrix")
     tensor = emitter.plain(source, step)
     target, final = emitter.plain_output(step)
     _fully_connected(emitter, step, tensor, target, weight.T, grid)
@@ -53,7 +57,45 @@ def emit_matmul(emitter: Emitter, step: IntegerOp) -> None:
 
 
 def run_matmul(machine: Machine, step: IntegerOp) -> None:
-    _products(machine, step, *weight_of(step))
+    if not _is_batch(step):
+        _products(machine, step, *weight_of(step))
+        return
+    (a, first), (b, second) = centred(machine, step, 0), centred(machine, step, 1)
+    sums = machine.checked(step, np.matmul(a.astype(np.float64), b.astype(np.float64)))
+    machine.finish(step, machine.rescaled(sums, first * second / out_scale(step)))
+
+
+def _is_batch(step: IntegerOp) -> bool:
+    """Whether no operand is a constant matrix on the right, the weight of a FULLY_CONNECTED.
+
+    Raises UnsupportedOp for vectors, and for products of two values without a batch.
+    """
+    first, second = (shape_of(codes(step, number), step) for number in (0, 1))
+    if step.inputs[1] is not None and step.inputs[1].data is not None and len(second) == 2:
+        return False
+    if min(len(first), len(second)) < 2:
+        raise refused(step, "an operand is a vector")
+    if any(grid_in(step, number).scale.ndim for number in (0, 1)):
+        raise refused(step, "an operand that is no matrix of weights has several scales")
+    return True
+
+
+def _emit_batch(emitter: Emitter, step: IntegerOp) -> None:
+    inputs = []
+    for number in (0, 1):
+        operand = codes(step, number)
+        if operand.data is not None:
+            inputs.append(emitter.weight(operand.name, signed_codes(operand.data), grid_in(step, number), 0))
+        else:
+            inputs.append(emitter.plain(operand, step))
+    target, final = emitter.plain_output(step)
+    clamped = fused(step) != 0
+    made = emitter.scratch(f"{step.name}_unclamped", shape_of(step.outputs[0], step), grid_out(step)) if clamped else target
+    emitter.op("BATCH_MATMUL", inputs, [made], "BatchMatMulOptions", {"AdjX": False, "AdjY": False}, 4)
+    if clamped:
+        emit_cut(emitter, step, made, clamp_codes(step, grid_out(step)), target)
+    if target != final:
+        emitter.transposed(target, (0, 2, 3, 1), final)
 
 
 def _fully_connected(emitter: Emitter, step: IntegerOp, tensor: int, target: int, rows: AnyArray, grid: QuantParams) -> None:

@@ -22,7 +22,7 @@ def emit_slice(emitter: Emitter, step: IntegerOp) -> None:
     source = codes(step, 0)
     same_grid(step)
     shape = shape_of(source, step)
-    begin, end, strides = _bounds(step, shape)
+    begin, end, strides = slice_bounds(step, shape)
     spatial = len(shape) == 4 and (strides[2] > 1 or strides[3] > 1) and strides[:2] == [1, 1]
     if spatial and begin == [0] * 4 and all(-(-stop // by) == -(-size // by) for stop, by, size in zip(end, strides, shape, strict=True)):
         emit_pooled(emitter, step, emitter.tensor(source, step), VALID, (1, 1), (strides[2], strides[3]))
@@ -35,12 +35,12 @@ def emit_slice(emitter: Emitter, step: IntegerOp) -> None:
 def run_slice(machine: Machine, step: IntegerOp) -> None:
     same_grid(step)
     x = machine.value(codes(step, 0))
-    begin, end, strides = _bounds(step, shape_of(codes(step, 0), step))
+    begin, end, strides = slice_bounds(step, shape_of(codes(step, 0), step))
     parts = [slice(a, b, by) for a, b, by in zip(begin, end, strides, strict=True)]
     machine.store(step, x[(slice(None), *parts[1:])])
 
 
-def _bounds(step: IntegerOp, shape: tuple[int, ...]) -> tuple[list[int], list[int], list[int]]:
+def slice_bounds(step: IntegerOp, shape: tuple[int, ...]) -> tuple[list[int], list[int], list[int]]:
     """Begin, end and stride for every ONNX axis, with ends cut to the size of the axis.
 
     Raises UnsupportedOp for bounds that are computed and for negative steps.

@@ -15,8 +15,10 @@ from edgeq.integers.ops import (
     concat,
     conv,
     conv_transpose,
+    extremes,
     fixed_grid,
     fully_connected,
+    gather,
     hard_swish,
     leaky_relu,
     lookup,
@@ -53,7 +55,7 @@ OPERATORS: tuple[IntegerOperator, ...] = (
     IntegerOperator(("QuantizeLinear",), boundary.emit_quantize, boundary.run_quantize),
     IntegerOperator(("DequantizeLinear",), boundary.emit_dequantize, boundary.run_dequantize),
     IntegerOperator(("Requantize",), boundary.emit_requantize, boundary.run_requantize),
-    IntegerOperator(("Lookup",), None, lookup.run),
+    IntegerOperator(("Lookup",), lookup.emit, lookup.run),
     IntegerOperator(("Conv",), conv.emit, conv.run, fuses=True),
     IntegerOperator(("ConvTranspose",), conv_transpose.emit, conv_transpose.run),
     IntegerOperator(("Gemm",), fully_connected.emit_gemm, fully_connected.run_gemm, fuses=True),
@@ -62,6 +64,8 @@ OPERATORS: tuple[IntegerOperator, ...] = (
     IntegerOperator(("Concat",), concat.emit, concat.run),
     IntegerOperator(("MaxPool", "AveragePool"), pool.emit, pool.run, fuses=True),
     IntegerOperator(("GlobalAveragePool", "ReduceMean"), mean.emit, mean.run),
+    IntegerOperator(("Max", "Min"), extremes.emit, extremes.run),
+    IntegerOperator(("ReduceMax", "ReduceMin", "GlobalMaxPool"), extremes.emit_reduced, extremes.run_reduced),
     IntegerOperator(("Resize",), resize.emit, resize.run),
     IntegerOperator(("Relu", "Clip"), clamp.emit, clamp.run),
     IntegerOperator(("HardSwish",), hard_swish.emit, hard_swish.run),
@@ -71,14 +75,29 @@ OPERATORS: tuple[IntegerOperator, ...] = (
     IntegerOperator(("Tanh",), fixed_grid.emit_tanh, fixed_grid.run_tanh),
     IntegerOperator(("Softmax",), fixed_grid.emit_softmax, fixed_grid.run_softmax),
     IntegerOperator(("Reshape", "Flatten", "Squeeze", "Unsqueeze"), reshape.emit, reshape.run),
+    IntegerOperator(("DepthToSpace",), transpose.emit_depth_to_space, transpose.run_depth_to_space),
+    IntegerOperator(("SpaceToDepth",), transpose.emit_space_to_depth, transpose.run_space_to_depth),
+    IntegerOperator(("Gather",), gather.emit, gather.run),
+    IntegerOperator(("ArgMax", "ArgMin"), gather.emit_arg, gather.run_arg),
+    IntegerOperator(("Tile",), concat.emit_tile, concat.run_tile),
+    IntegerOperator(("Expand",), concat.emit_expand, concat.run_expand),
     IntegerOperator(("Transpose",), transpose.emit, transpose.run),
     IntegerOperator(("Pad",), pad.emit, pad.run),
     IntegerOperator(("Slice",), parts.emit_slice, parts.run_slice),
     IntegerOperator(("Split",), parts.emit_split, parts.run_split),
 )
 _BY_TYPE = {op_type: operator for operator in OPERATORS for op_type in operator.op_types}
+#: what selects or reshapes whole numbers that are no codes
+ON_INDICES = IntegerOperator(
+    ("Gather", "Slice", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Cast"), gather.emit_indices, gather.run_indices
+)
 
 
 def integer_operator_of(step: IntegerOp) -> IntegerOperator | None:
     """The row of a step's operator; None where there is none."""
-    return _BY_TYPE.get(step.op_type) if step.node.domain in ONNX_DOMAINS else None
+    if step.node.domain not in ONNX_DOMAINS:
+        return None
+    ends = [operand for operand in (*step.inputs[:1], *step.outputs) if operand is not None]
+    if all(operand.is_index for operand in ends):
+        return ON_INDICES if step.op_type in ON_INDICES.op_types else None
+    return _BY_TYPE.get(step.op_type)

@@ -56,6 +56,10 @@ class Emitter:
         grid = signed(grid)
         return self.add(TfTensor(name, tuple(shape), "int8", np.atleast_1d(grid.scale), np.atleast_1d(grid.zero_point).astype(np.int64)))
 
+    def indices(self, name: str, shape: Sequence[int]) -> int:
+        """Add int32 numbers that are no codes."""
+        return self.add(TfTensor(name, tuple(shape), "int32"))
+
     def tensor(self, operand: Operand, step: IntegerOp) -> int:
         """The tensor of an activation or of a constant operand, in TFLite's layout.
 
@@ -64,6 +68,9 @@ class Emitter:
         """
         if operand.name not in self.index or operand.data is not None:
             shape = shape_of(operand, step)
+            if operand.is_index:
+                self.index[operand.name] = self.indices(operand.name, shape)  # in ONNX's order, whatever its rank
+                return self.index[operand.name]
             if operand.grid is None and not operand.is_float:
                 raise refused(step, f"the grid of {operand.name} is unknown")
             if operand.data is not None and operand.grid is not None:
@@ -114,6 +121,31 @@ class Emitter:
         target = self.scratch(f"{operand.name}_plain", shape, operand.grid)
         self.transposed(source, permutation, target)
         return target
+
+    def kept_output(self, step: IntegerOp, kept: tuple[int, ...]) -> int:
+        """The tensor for a result that keeps axes of size 1, of which the output has none.
+
+        kept: its ONNX shape. `dropped` brings it to the output; where the shapes are equal, it is
+        the output.
+        """
+        if kept == shape_of(step.outputs[0], step):
+            return self.output(step)
+        return self.scratch(f"{step.outputs[0].name}_kept", tflite_shape(kept), step.outputs[0].grid)
+
+    def dropped(self, step: IntegerOp, source: int, kept: tuple[int, ...]) -> None:
+        """Bring the result of `kept_output` to the shape of the output, in ONNX's order."""
+        wanted = shape_of(step.outputs[0], step)
+        if kept == wanted:
+            return
+        permutation = inverse(order(len(kept)))
+        if not keeps_order(self.tensors[source].shape, permutation):
+            plain = self.scratch(f"{step.outputs[0].name}_plain_kept", kept, step.outputs[0].grid)
+            self.transposed(source, permutation, plain)
+            source = plain
+        target, final = self.plain_output(step)
+        self.reshaped(source, target)
+        if target != final:
+            self.transposed(target, order(len(wanted)), final)
 
     def plain_output(self, step: IntegerOp) -> tuple[int, int]:
         """A tensor in ONNX's layout to write into, and the output tensor that it is transposed to.

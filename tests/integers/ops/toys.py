@@ -43,6 +43,10 @@ class Toy:
     opset: int = 17
     #: what becomes an output in codes
     outputs: tuple[str, ...] = ("b",)
+    #: outputs of whole numbers
+    whole: tuple[str, ...] = ()
+    #: shape of r, an input of whole numbers from 0 to 4; empty: there is none
+    indices: tuple[int, ...] = ()
     #: whether the model takes and gives floats
     floats: bool = False
     #: by how many codes LiteRT and TFLite Micro may differ from the interpreter
@@ -64,12 +68,15 @@ def model(toy: Toy) -> ir.Model:
         ends.append(f"{kind}[{','.join(map(str, shape))}] {value}")
         text += f"{value}q = QuantizeLinear({value}, {value}s, {value}z) " if toy.floats else ""
         text += f"{inside} = DequantizeLinear({value}{'q' if toy.floats else ''}, {value}s, {value}z) "
+    if toy.indices:
+        ends.append(f"int64[{','.join(map(str, toy.indices))}] r")
     text += toy.nodes
     for name in toy.outputs:
         text += f" {'q' if toy.floats else 'y'}_{name} = QuantizeLinear({name}, ys, yz)"
         text += f" y_{name} = DequantizeLinear(q_{name}, ys, yz)" if toy.floats else ""
     head = f'<ir_version: 9, opset_import: ["": {toy.opset}]> toy ({", ".join(ends)})'
-    proto = onnx.parser.parse_model(f"{head} => ({', '.join(f'{kind} y_{name}' for name in toy.outputs)}) {{ {text} }}")
+    results = [*(f"{kind} y_{name}" for name in toy.outputs), *(f"int64 {name}" for name in toy.whole)]
+    proto = onnx.parser.parse_model(f"{head} => ({', '.join(results)}) {{ {text} }}")
     for output in proto.graph.output:
         output.type.tensor_type.ClearField("shape")  # the parser reads "int8 y" as a scalar
     grids: dict[str, AnyArray] = {}
@@ -91,6 +98,9 @@ def feeds(found: ir.Model) -> dict[str, AnyArray]:
     for value in found.graph.inputs:
         assert value.shape is not None
         shape = tuple(int(size) for size in value.shape if isinstance(size, int))
+        if value.dtype == ir.DataType.INT64:
+            made[str(value.name)] = rng.integers(0, 5, shape)
+            continue
         name, whole = str(value.name), rng.permutation(np.resize(np.arange(-128, 128), int(np.prod(shape)))).reshape(shape)
         scale, zero = X if name == "x" else V
         made[name] = ((whole - zero) * scale).astype(np.float32) if value.dtype == ir.DataType.FLOAT else whole.astype(np.int8)
@@ -176,11 +186,57 @@ ARITHMETIC = [
     Toy("Mul", "constant", K + "b = Mul(k, a)", quantized(codes(1, 8, 1, 1)), (0.2, 5)),
     Toy("Concat", "channels", "b = Concat<axis = 1>(a, c)"),
     Toy("Concat", "one grid", "b = Concat<axis = -2>(a, a)", grid=X),
+    Toy(
+        "Concat",
+        "result of a table",
+        "i = Cast<to = 6>(x) g = Gather(k, i) d = Concat<axis = 1>(x, g) b = DequantizeLinear(d, xs, xz)",
+        {"k": codes(256)},
+        X,
+    ),
     Toy("Concat", "constant", K + "b = Concat<axis = 1>(a, k)", quantized(codes(1, 3, 6, 6))),
+    Toy("MatMul", "two", "b = MatMul(a, c)", grid=(0.5, 5)),
+    Toy("MatMul", "lines of two", "b = MatMul(a, c)", grid=(0.5, 5), shape=LINES, second=(1, 12, 4)),
+    Toy("MatMul", "broadcast", "b = MatMul(a, c)", grid=(0.5, 5), second=(1, 1, 6, 3)),
+    Toy("MatMul", "lower rank", "b = MatMul(c, a)", grid=(0.5, 5), shape=(6, 4), second=IMAGE),
+    Toy("MatMul", "constant stack", K + "b = MatMul(a, k)", quantized(codes(8, 6, 5)), (0.5, 5)),
+    Toy("MatMul", "constant first", K + "b = MatMul(k, a)", quantized(codes(5, 6)), (0.5, 5)),
+    Toy("MatMul", "two and relu6", "d = MatMul(a, c) b = Clip(d, l, h)", {"l": 0.0, "h": 6.0}, (0.5, 5)),
+    Toy("Max", "two", "b = Max(a, c)"),
+    Toy("Max", "three", K + "b = Max(a, c, k)", quantized(codes(8, 1, 1))),
+    Toy("Max", "constant", K + "b = Max(k, a)", quantized(codes(1)[0]), X),
+    Toy("Max", "alone", "b = Max(a)"),
+    Toy("Max", "lines", "b = Max(a, c)", grid=V, shape=LINES),
+    Toy("Min", "two", "b = Min(a, c)"),
+    Toy("Min", "lower rank", "b = Min(a, c)", second=(6, 6)),
+    Toy("Min", "constant row", K + "b = Min(a, k)", quantized(codes(24)), shape=ROWS),
+    Toy("ReduceMax", "height and width", "b = ReduceMax<axes = [2, 3], keepdims = 0>(a)", grid=X),
+    Toy("ReduceMax", "channels", "b = ReduceMax<axes = [1]>(a)", grid=X),
+    Toy("ReduceMax", "width dropped", "b = ReduceMax<axes = [3], keepdims = 0>(a)", grid=X),
+    Toy("ReduceMax", "channels dropped", "b = ReduceMax<axes = [1], keepdims = 0>(a)", grid=X),
+    Toy("ReduceMax", "every axis", "b = ReduceMax(a)", grid=X, shape=LINES),
+    Toy("ReduceMax", "axes as input", "b = ReduceMax<keepdims = 0>(a, i)", {"i": ints(-2)}, X, LINES, opset=18),
+    Toy("ReduceMax", "to an image",
+        "u = Unsqueeze(x, i) e = DequantizeLinear(u, xs, xz) b = ReduceMax<axes = [2], keepdims = 0>(e)", {"i": ints(1)}, X),
+    Toy("ReduceMin", "height", "b = ReduceMin<axes = [2]>(a)", grid=X),
+    Toy("ReduceMin", "lines", "b = ReduceMin<axes = [1], keepdims = 0>(a)", grid=X, shape=LINES),
+    Toy("GlobalMaxPool", "image", "b = GlobalMaxPool(a)", grid=X),
+    Toy("GlobalMaxPool", "lines", "b = GlobalMaxPool(a)", grid=X, shape=LINES),
+    Toy("ArgMax", "channels", "n = ArgMax<axis = 1, keepdims = 0>(a)", outputs=(), whole=("n",)),
+    Toy("ArgMax", "width", "n = ArgMax<axis = 3, keepdims = 0>(a)", outputs=(), whole=("n",)),
+    Toy("ArgMax", "height kept", "n = ArgMax<axis = 2>(a)", outputs=(), whole=("n",)),
+    Toy("ArgMax", "rows", "n = ArgMax<axis = -1, keepdims = 0>(a) b = Relu(a)", shape=ROWS, whole=("n",)),
+    Toy("ArgMax", "of codes", "n = ArgMax<axis = 1, keepdims = 0>(x)", shape=LINES, outputs=(), whole=("n",)),
+    Toy("ArgMin", "lines", "n = ArgMin<axis = -1, keepdims = 0>(a)", shape=LINES, outputs=(), whole=("n",)),
     Toy("GlobalAveragePool", "image", "b = GlobalAveragePool(a)", grid=(0.003, 5)),
     Toy("ReduceMean", "height and width", "b = ReduceMean<axes = [2, 3]>(a)", grid=(0.003, 5)),
     Toy("ReduceMean", "dropped", "b = ReduceMean<axes = [2, 3], keepdims = 0>(a)", grid=(0.003, 5)),
     Toy("ReduceMean", "channels", "b = ReduceMean<axes = [1]>(a)", grid=(0.02, -9)),
+    Toy("ReduceMean", "channels dropped", "b = ReduceMean<axes = [1], keepdims = 0>(a)", grid=(0.02, -9)),
+    Toy("ReduceMean", "width dropped", "b = ReduceMean<axes = [3], keepdims = 0>(a)", grid=(0.02, -9)),
+    Toy("ReduceMean", "all but channels", "b = ReduceMean<axes = [0, 2, 3], keepdims = 0>(a)", grid=(0.003, 5)),
+    Toy("ReduceMean", "channels and width", "b = ReduceMean<axes = [1, 3]>(a)", grid=(0.01, 5)),
+    Toy("ReduceMean", "every axis", "b = ReduceMean(a)", grid=(0.003, 5), shape=LINES),
+    Toy("ReduceMean", "rows", "b = ReduceMean<axes = [1]>(a)", grid=(0.01, 5), shape=ROWS),
     Toy("ReduceMean", "axes as input", "b = ReduceMean<keepdims = 0>(a, i)", {"i": ints(-1)}, (0.02, -9), LINES, opset=18),
 ]
 POOLS = [
@@ -228,6 +284,11 @@ FUNCTIONS = [
     Toy("Tanh", "its grid", "b = Tanh(a)", grid=(1 / 128, 0), shape=ALL_CODES, near=1),
     Toy("Tanh", "another grid", "b = Tanh(a)", grid=(0.01, 4), shape=ALL_CODES, near=1),
     Toy("Softmax", "rows", "b = Softmax(a)", grid=(1 / 256, -128), shape=ROWS, near=1),
+    Toy("Softmax", "width of an image", "b = Softmax<axis = 3>(a)", grid=(1 / 256, -128), near=1),
+    Toy("Softmax", "height of an image on another grid", "b = Softmax<axis = 2>(a)", grid=(0.005, -100), near=1),
+    Toy("Softmax", "columns of lines", "b = Softmax<axis = 1>(a)", grid=(1 / 256, -128), shape=LINES, near=1),
+    Toy("Lookup", "table", "i = Cast<to = 6>(x) g = Gather(k, i) b = DequantizeLinear(g, ys, yz)", {"k": codes(256)}, shape=ALL_CODES),
+    Toy("Lookup", "of lines", "i = Cast<to = 6>(x) g = Gather(k, i) b = DequantizeLinear(g, ys, yz)", {"k": codes(256)}, shape=LINES),
     Toy("Softmax", "channels of an image", "b = Softmax<axis = 1>(a)", grid=(1 / 256, -128), near=1),
 ]
 MOVES = [
@@ -239,6 +300,34 @@ MOVES = [
     Toy("Transpose", "image", "b = Transpose<perm = [0, 3, 1, 2]>(a)", grid=X),
     Toy("Transpose", "lines", "b = Transpose(a)", grid=X, shape=LINES),
     Toy("Transpose", "on codes", "t = Transpose<perm = [0, 2, 1]>(x) b = DequantizeLinear(t, xs, xz)", grid=X, shape=LINES),
+    Toy("DepthToSpace", "depths first", "b = DepthToSpace<blocksize = 2>(a)", grid=X),
+    Toy("DepthToSpace", "columns first", 'b = DepthToSpace<blocksize = 2, mode = "CRD">(a)', grid=X),
+    Toy("SpaceToDepth", "image", "b = SpaceToDepth<blocksize = 2>(a)", grid=X),
+    Toy("Gather", "channels", "b = Gather<axis = 1>(a, i)", {"i": ints(3, 0, -1)}, X),
+    Toy("Gather", "a row", "b = Gather<axis = 2>(a, i)", {"i": np.array(2)}, X),
+    Toy("Gather", "a channel", "b = Gather<axis = 1>(a, i)", {"i": np.array(-2)}, X),
+    Toy("Gather", "a table of places", "b = Gather<axis = 1>(a, i)", {"i": np.array([[3, 0], [1, 2]])}, X, LINES),
+    Toy("Gather", "places of an image", "b = Gather<axis = 2>(a, i)", {"i": np.array([[3, 0], [1, 2]])}, X, (1, 3, 6)),
+    Toy("Gather", "rows of a table", "b = Gather(k, r) d = Relu(a)", {"k": np.linspace(-1, 2, 35, dtype=np.float32).reshape(5, 7)},
+        outputs=("b", "d"), indices=(1, 6)),
+    Toy("Gather", "rows of a table of codes", K + "b = Gather(k, r) d = Relu(a)", quantized(codes(5, 7)),
+        outputs=("b", "d"), indices=(1, 6)),
+    Toy("Gather", "rows of a table on the output's grid", "k = DequantizeLinear(kq, ys, yz) b = Gather(k, r) d = Relu(a)",
+        {"kq": codes(5, 7)}, outputs=("b", "d"), indices=(6,)),
+    Toy("Gather", "images of a table", K + "b = Gather(k, r) d = Relu(a)", quantized(codes(5, 7)), outputs=("b", "d"), indices=(1, 2, 3)),
+    Toy("Gather", "columns of a table", K + "b = Gather<axis = 1>(k, r) d = Relu(a)", quantized(codes(3, 5)),
+        outputs=("b", "d"), indices=(4,)),
+    Toy("Gather", "selected indices",
+        K + "n = Gather<axis = 1>(r, i) s = Slice(n, p, q, j) b = Gather(k, s) d = Relu(a)",
+        {**quantized(codes(5, 7)), "i": np.array(1), "p": ints(1), "q": ints(3), "j": ints(1)}, outputs=("b", "d"), indices=(1, 2, 4)),
+    Toy("Gather", "indices of another shape", K + "n = Cast<to = 6>(r) m = Reshape(n, s) b = Gather(k, m) d = Relu(a)",
+        {**quantized(codes(5, 7)), "s": ints(2, 4)}, outputs=("b", "d"), indices=(1, 8)),
+    Toy("Tile", "width", "b = Tile(a, s)", {"s": ints(1, 1, 1, 3)}, X),
+    Toy("Tile", "channels and height", "b = Tile(a, s)", {"s": ints(1, 2, 2, 1)}, X),
+    Toy("Tile", "nothing", "b = Tile(a, s)", {"s": ints(1, 1, 1)}, X, LINES),
+    Toy("Expand", "pooled", "b = Expand(a, s)", {"s": ints(1, 8, 3, 4)}, X, (1, 8, 1, 1)),
+    Toy("Expand", "row", "b = Expand(a, s)", {"s": ints(1, 5, 24)}, X, ROWS),
+    Toy("Expand", "nothing", "b = Expand(a, s)", {"s": ints(1)}, X),
     Toy("Pad", "zero", "b = Pad(a, p)", {"p": ints(0, 0, 1, 2, 0, 1, 0, 1)}, X),
     Toy("Pad", "a value", "b = Pad(a, p, f)", {"p": ints(0, 0, 1, 2, 0, 1, 0, 1), "f": -1.5}, X),
     Toy("Pad", "a code", "d = Pad(x, p, f) b = DequantizeLinear(d, xs, xz)", {"p": ints(0, 1, 0, 2), "f": np.int8(-9)}, X, ROWS),
@@ -273,6 +362,10 @@ CLAMPED = [
     Toy("ConvTranspose", "relu behind", "wf = DequantizeLinear(w, ws) d = ConvTranspose(a, wf) b = Relu(d)", {**WHOLE, "w": DECONV}, WIDE),
     Toy("Conv", "clip behind", "wf = DequantizeLinear(w, ws) d = Conv(a, wf) b = Clip(d, l, h)", {**WHOLE, "l": -1.0, "h": 2.0}, (0.2, 5)),
     Toy("Add", "clip behind", "d = Add(a, c) b = Clip(d, l, h)", {"l": -1.0, "h": 2.0}),
+    Toy("ReduceMax", "relu behind", "d = ReduceMax<axes = [3], keepdims = 0>(a) b = Relu(d)", grid=X),
+    Toy("ReduceMean", "relu behind", "d = ReduceMean<axes = [1], keepdims = 0>(a) b = Relu(d)", grid=(0.02, -9)),
+    Toy("Max", "clip behind", "d = Max(a, c) b = Clip(d, l, h)", {"l": -0.5, "h": 1.0}),
+    Toy("MatMul", "clip behind two", "d = MatMul(a, c) b = Clip(d, l, h)", {"l": -1.0, "h": 2.0}, (0.5, 5)),
     Toy("Reshape", "relu behind", "d = Reshape(a, s) b = Relu(d)", {"s": ints(1, 4, 12, 6)}, X),
     Toy("Transpose", "relu behind", "d = Transpose(a) b = Relu(d)", grid=X, shape=LINES),
     Toy("Pad", "relu behind", "d = Pad(a, p) b = Relu(d)", {"p": ints(0, 0, 1, 2, 0, 1, 0, 1)}, X),
@@ -281,10 +374,7 @@ CLAMPED = [
 TOYS = (*LAYERS, *ARITHMETIC, *POOLS, *FUNCTIONS, *MOVES, *GRIDS, *CLAMPED)
 #: what runs in numpy as ONNX says, and TFLite has nothing for
 NUMPY_ALONE = [
-    Toy("Lookup", "table", "i = Cast<to = 6>(x) g = Gather(k, i) b = DequantizeLinear(g, ys, yz)", {"k": codes(256)}, shape=ALL_CODES),
     Toy("MaxPool", "relu behind and another grid", "d = MaxPool<kernel_shape = [2, 2]>(a) b = Relu(d)"),
-    Toy("Concat", "result of a table", "i = Cast<to = 6>(x) g = Gather(k, i) d = Concat<axis = 1>(x, g) b = DequantizeLinear(d, xs, xz)",
-        {"k": codes(256)}, X),
     Toy("MaxPool", "dilated", "b = MaxPool<kernel_shape = [2, 2], dilations = [2, 1]>(a)", grid=X),
     Toy("Pad", "edge", 'b = Pad<mode = "edge">(a, p)', {"p": ints(0, 0, 1, 2, 0, 1, 0, 1)}, X),
     Toy("Pad", "wrap", 'b = Pad<mode = "wrap">(a, p)', {"p": ints(0, 0, 1, 2, 0, 1, 0, 1)}, X, opset=19),
@@ -292,6 +382,8 @@ NUMPY_ALONE = [
 ]  # fmt: skip
 #: what neither computes
 REFUSED = [
+    Toy("MatMul", "vector", K + "b = MatMul(a, k)", quantized(codes(6)), (0.5, 5)),
+    Toy("ArgMax", "last of equals", "n = ArgMax<axis = 1, select_last_index = 1>(a)", outputs=(), whole=("n",)),
     Toy("Gemm", "alpha", *layer("Gemm<alpha = 0.5>", codes(24, 7), 1), (1.0, 5), ROWS),
     Toy("ConvTranspose", "grouped", *layer("ConvTranspose<group = 2>", codes(8, 5, 3, 3), 1, bias=False), WIDE),
     Toy("ConvTranspose", "auto_pad", *layer('ConvTranspose<strides = [2, 2], auto_pad = "SAME_UPPER">', DECONV, 1), WIDE),
