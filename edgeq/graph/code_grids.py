@@ -11,7 +11,7 @@ import json
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.graph.read import attribute_int, constant, is_op
+from edgeq.graph.read import attribute_int, constant, is_op, operator_of
 from edgeq.numerics.grid import LIMITS, Granularity, PerChannel, PerTensor, QuantParams
 
 #: prefix of keys in ONNX's metadata_props; the name of a graph input or output that holds codes
@@ -68,6 +68,7 @@ def known_grids(model: ir.Model) -> dict[ir.Value, QuantParams]:
         if grid is not None and value is not None and constant(value) is None:
             found.setdefault(value, grid)
     _pass_on(model, found)
+    _pass_back(model, found)
     return found
 
 
@@ -80,6 +81,21 @@ def _pass_on(model: ir.Model, found: dict[ir.Value, QuantParams]) -> None:
         for value in node.outputs:
             if value.name and value.dtype in (ir.DataType.INT8, ir.DataType.UINT8, None):
                 found.setdefault(value, found[first])
+
+
+def _pass_back(model: ir.Model, found: dict[ir.Value, QuantParams]) -> None:
+    """Give codes that no operator before tells the grid of what they are moved to.
+
+    These are the results of tables, of which only a DequantizeLinear behind tells the grid.
+    """
+    for node in reversed(model.graph):
+        operator, grid = operator_of(node), found.get(node.outputs[0]) if node.outputs else None
+        if grid is None or operator.moves not in ("views", "reorders", "pads", "copies"):
+            continue
+        for index in operator.data_of(len(node.inputs)):
+            value = node.inputs[index]
+            if value is not None and constant(value) is None and value.dtype in (ir.DataType.INT8, ir.DataType.UINT8):
+                found.setdefault(value, grid)
 
 
 def recorded_grid(model: ir.Model, name: str) -> QuantParams | None:

@@ -94,11 +94,6 @@ class _Reader:
     def __init__(self, model: ir.Model) -> None:
         self.graph = model.graph
         self.grids = known_grids(model)
-        for node in model.graph:
-            if is_op(node, "Concat") and node.outputs[0] in self.grids:
-                for value in node.inputs:
-                    if value is not None and constant(value) is None and value.dtype in (ir.DataType.INT8, ir.DataType.UINT8):
-                        self.grids.setdefault(value, self.grids[node.outputs[0]])
         self.done: set[ir.Node] = set()
 
     def read(self) -> IntegerGraph:

@@ -12,6 +12,7 @@ from edgeq.calibration.tensor_stats import TensorStats, pool
 from edgeq.graph.read import clip_bounds, is_op, nodes, operator_of, values
 from edgeq.numerics.grid import LIMITS, grid_for_range
 from edgeq.planning.clamps import separate_zero_points
+from edgeq.planning.embeddings import table_of
 from edgeq.planning.exact.grids import exact_grids
 from edgeq.planning.few_samples import REACH, REACH_OF_CODES, less_clipped, reaching_further
 from edgeq.planning.fixed_grids import fixed_grids, kernel_grids
@@ -79,6 +80,9 @@ def fixed_ranges(model: ir.Model, target: Target) -> dict[str, Range]:
         kernel = target.kernel_of(node.op_type)
         if kernel is not None and kernel.fixed_range is not None and is_op(node, kernel.op):
             fixed.setdefault(str(node.outputs[0].name), kernel.fixed_range)
+        table = table_of(node, target)
+        if table is not None:  # any of its rows may come
+            fixed.setdefault(str(node.outputs[0].name), (min(float(table.min()), 0.0), max(float(table.max()), 0.0)))
     return fixed
 
 

@@ -74,7 +74,7 @@ def make_plan(
     grids = activation_grids(model, placement, groups, seen, target, ranged)
     weights: dict[str, WeightPlan] = dict(constant_grids(model, groups, grids, seen.limits, target, recipe))
     tables = tuple(embeddings(model, target, groups.nodes))
-    weights.update({weight_key(node.name, 0): embedding_grid(node, target) for node in tables})
+    weights.update({weight_key(node.name, 0): embedding_grid(node, target, grids) for node in tables})
     groups = replace(groups, nodes={**groups.nodes, **{str(node.name): embedding_place(node) for node in tables}})
     places = {str(node.name): _node_plan(node, groups) for node in nodes(model) if node.name in groups.nodes}
     weights.update(recurrent_grids(model, places, target, recipe))

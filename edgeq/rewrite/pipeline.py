@@ -93,6 +93,8 @@ def rewrite_passes(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:
     tables = frozenset(k.op for k in target.kernel if k.lookup)
     looked_up = frozenset(name for name in where["int8"] if plan.nodes[name].op_type in tables)
     copying = frozenset(name for name in where["int8"] if plan.nodes[name].op_type in target.same_scale_ops & {"Concat"})
+    if target.integer_only:  # tables of rows, which are codes in the layers
+        copying |= {name for name in where["integer"] if plan.nodes[name].because == "embedding"}
     return [
         *_quantizers(plan, target),
         # they need the pair around the node, and read codes at a scale other than the one they were
@@ -100,7 +102,8 @@ def rewrite_passes(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:
         *(() if target.integer_only else (HardSigmoidToAdd(where["int8"], target.activations.dtype),)),
         *((TanhToSigmoid(where["int8"]),) if target.runtime == "onnxruntime" else ()),
         *((UnaryToLookup(looked_up),) if looked_up else ()),
-        GatherIntegerRows(),
+        # without floats, the rows that are gathered have the grid of the table
+        *(() if target.integer_only else (GatherIntegerRows(),)),
         # an operator that copies codes needs them on one grid
         *((RequantizeInputs(copying),) if copying else ()),
         # it removes pairs again where integers pass through unchanged

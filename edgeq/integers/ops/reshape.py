@@ -52,6 +52,6 @@ def run(machine: Machine, step: IntegerOp) -> None:
     same_grid(step)
     x = machine.value(codes(step, 0))
     wanted, source = shape_of(step.outputs[0], step), shape_of(codes(step, 0), step)
-    if wanted[:1] != source[:1] and len(x) != 1:
+    if wanted[:1] != source[:1] and len(x) != source[0]:
         raise refused(step, "it mixes samples")
     machine.store(step, x.reshape((len(x), *wanted[1:]) if wanted[:1] == source[:1] else wanted))
