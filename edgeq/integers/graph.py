@@ -111,9 +111,8 @@ class _Reader:
                 yield self._quantize(node)
             elif is_op(node, "Cast") and (table := self._table_reader(node)) is not None:
                 self.done.add(table)
-                yield IntegerOp(
-                    "Lookup", table, (self._operand(node.inputs[0]), self._operand(table.inputs[0])), (self._plain(table.outputs[0]),)
-                )
+                inputs = (self._operand(node.inputs[0]), self._operand(table.inputs[0]))
+                yield IntegerOp("Lookup", table, inputs, (self._made_by_table(table.outputs[0]),))
             else:
                 yield self._operator(node)
 
@@ -126,6 +125,15 @@ class _Reader:
         source = self._operand(node.inputs[0])
         op_type = "Requantize" if source is not None and source.grid is not None else "QuantizeLinear"
         return IntegerOp(op_type, node, (source,), (self._plain(node.outputs[0]),))
+
+    def _made_by_table(self, value: ir.Value) -> Operand:
+        """The codes of a table; where nothing tells their grid, other tables alone read them.
+
+        These look at the codes, so that any grid serves.
+        """
+        if value not in self.grids and value.dtype in (ir.DataType.INT8, ir.DataType.UINT8):
+            self.grids[value] = QuantParams(str(value.dtype.numpy()), np.asarray(1, np.float32), np.asarray(0, np.int32))
+        return self._plain(value)
 
     def _table_reader(self, node: ir.Node) -> ir.Node | None:
         uses = list(node.outputs[0].uses())

@@ -13,13 +13,17 @@ from edgeq.passes.lower.plain_average_pool import PlainAveragePool
 from edgeq.passes.lower.resize_all_axes import ResizeAllAxes
 from edgeq.passes.lower.resize_planes import ResizePlanes
 from edgeq.passes.lower.split_center_crop_pad import SplitCenterCropPad
+from edgeq.passes.lower.split_division import SplitDivision
 from edgeq.passes.lower.split_hardsigmoid import SplitHardSigmoid
 from edgeq.passes.lower.split_hardswish import SplitHardSwish
+from edgeq.passes.lower.split_layer_norm import SplitLayerNorm
+from edgeq.passes.lower.split_power import SplitPower
+from edgeq.passes.lower.sum_to_mean import SumToMean
 from edgeq.passes.lower.unit_axis import UnitAxis
 from edgeq.schema.target import Target
 
 #: operators that lowering may turn into others; a recipe's keep_float for them would then be lost
-LOWERED = ("HardSwish", "HardSigmoid", "MatMul")
+LOWERED = ("HardSwish", "HardSigmoid", "MatMul", "LayerNormalization", "Pow", "Div", "ReduceSum")
 
 
 def lower(prepared: ir.Model, target: Target, keep: Set[str] = frozenset()) -> None:
@@ -32,6 +36,8 @@ def lower(prepared: ir.Model, target: Target, keep: Set[str] = frozenset()) -> N
         SplitHardSwish(keep)(prepared)
     if target.kernel_of("HardSigmoid") is None and target.integer_only:
         SplitHardSigmoid(keep)(prepared)
+    if target.integer_only:
+        _split_for_integers(prepared, target, keep)
     FlattenToGemm(keep)(prepared)
     if target.window_axes == 2:
         UnitAxis()(prepared)
@@ -41,3 +47,17 @@ def lower(prepared: ir.Model, target: Target, keep: Set[str] = frozenset()) -> N
     PadAllAxes()(prepared)
     ResizeAllAxes()(prepared)
     ResizePlanes()(prepared)  # after it: it looks at the scale of every axis
+
+
+def _split_for_integers(prepared: ir.Model, target: Target, keep: Set[str]) -> None:
+    """Replace what a target without float kernels lacks by what it has."""
+    has_mean = target.kernel_of("ReduceMean") is not None
+    has_reciprocal = target.kernel_of("Reciprocal") is not None
+    if target.kernel_of("LayerNormalization") is None and has_mean and has_reciprocal:
+        SplitLayerNorm(keep)(prepared)
+    if target.kernel_of("Pow") is None and has_reciprocal:
+        SplitPower(keep)(prepared)
+    if target.kernel_of("Div") is None and has_reciprocal:
+        SplitDivision(keep)(prepared)
+    if target.kernel_of("ReduceSum") is None and has_mean:
+        SumToMean(keep)(prepared)

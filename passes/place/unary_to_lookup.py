@@ -23,7 +23,8 @@ class UnaryToLookup(ir.passes.InPlacePass):
 
     table[i] is the code of y for the input code i; a negative i counts from the end of the 256
     entries, as in ONNX's Gather. The result is exact: onnx's reference implementation computes the
-    function in float for every code.
+    function in float for every code. A table of codes that another table alone made is joined with
+    it: the codes between the two are looked up here.
     """
 
     #: names of the nodes that are replaced
@@ -40,6 +41,7 @@ class UnaryToLookup(ir.passes.InPlacePass):
             first, second = _grid(before), _grid(after)
             if first is not None and second is not None:
                 _replace(node, before, after, _table(node, first, second, model.opset_imports.get("", 17)), free)
+                _join(node, free)
                 modified = True
         if modified:
             drop_unread_constants(model)
@@ -89,3 +91,24 @@ def _replace(node: ir.Node, before: ir.Node, after: ir.Node, table: AnyArray, fr
     old.name, old.type = name, kind
     if not before.outputs[0].uses() and not before.outputs[0].is_graph_output():
         graph.remove(before, safe=True)
+
+
+def _join(node: ir.Node, free: Names) -> None:
+    """Look the table up by the codes that an earlier table is looked up by.
+
+    Before:  i = Cast(q)   r = Gather(first, i)   j = Cast(r)   s = Gather(second, j)
+    After:   i = Cast(q)   s = Gather(second[first], i)
+    """
+    cast = node.inputs[1].producer() if node.inputs[1] is not None else None
+    between = None if cast is None else cast.inputs[0]
+    earlier = None if between is None else between.producer()
+    if cast is None or between is None or not is_op(earlier, "Gather") or earlier is None or only_consumer(between) is not cast:
+        return
+    index, first, second = earlier.inputs[1], constant(earlier.inputs[0]), constant(node.inputs[0])
+    if index is None or not is_op(index.producer(), "Cast") or first is None or second is None or first.shape != (256,):
+        return
+    graph = owner(node)
+    joined = second[first.astype(np.int64)]  # negative codes count from the end here as well
+    node.replace_input_with(0, add_constant(graph, joined, free.value(f"{node.name}_table")))
+    node.replace_input_with(1, index)
+    graph.remove((cast, earlier), safe=True)
