@@ -15,8 +15,12 @@ from edgeq.passes.lower.plain_average_pool import PlainAveragePool
 from edgeq.passes.lower.resize_all_axes import ResizeAllAxes
 from edgeq.passes.lower.resize_planes import ResizePlanes
 from edgeq.passes.lower.split_center_crop_pad import SplitCenterCropPad
+from edgeq.passes.lower.split_division import SplitDivision
 from edgeq.passes.lower.split_hardsigmoid import SplitHardSigmoid
 from edgeq.passes.lower.split_hardswish import SplitHardSwish
+from edgeq.passes.lower.split_layer_norm import SplitLayerNorm
+from edgeq.passes.lower.split_power import SplitPower
+from edgeq.passes.lower.sum_to_mean import SumToMean
 from edgeq.passes.lower.unit_axis import UnitAxis
 from edgeq.passes.prepare.compute_in_float32 import ComputeInFloat32
 from edgeq.passes.prepare.convert_opset import ConvertOpset
@@ -61,8 +65,12 @@ PASSES: tuple[ir.passes.InPlacePass, ...] = (
     ResizeAllAxes(),
     ResizePlanes(),
     SplitCenterCropPad(),
+    SplitDivision(),
     SplitHardSigmoid(),
     SplitHardSwish(),
+    SplitLayerNorm(),
+    SplitPower(),
+    SumToMean(),
     UnitAxis(),
 )
 

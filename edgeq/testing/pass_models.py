@@ -14,6 +14,11 @@ _W = "float[2, 2, 1, 1] w = {1.0, -2.0, 0.5, 3.0}"
 _HEAD = '<ir_version: 8, opset_import: ["" : 17]>'
 
 TEXTS: dict[str, str] = {
+    "powers": f"""{_HEAD} net (float[N, 4] x, float[N, 4] u) => (float[N, 4] y, float[N, 1] z)
+        <float two = {{2.0}}, float half = {{0.5}}, float[4] d = {{1.0, -2.0, 4.0, 0.5}}, int64[1] i = {{1}}> {{
+        a = Abs(u)  e = Add(a, two)  p = Pow(x, two)  r = Pow(e, half)  q = Div(p, r)  y = Div(q, d)  z = ReduceSum(y, i) }}""",
+    "normalized": f"""{_HEAD} net (float[N, 3, 4] x) => (float[N, 3, 4] y)
+        <float[4] s = {{1.0, -2.0, 4.0, 0.5}}, float[4] t = {{0.5, 0.0, -1.0, 2.0}}> {{ y = LayerNormalization(x, s, t) }}""",
     "conv_bn_relu": f"""{_HEAD} net (float[N, 2, 4, 4] x) => (float[N, 2, 4, 4] y) <{_W}, float[2] cb = {{0.5, -1.0}}, {_BN}> {{
         c = Conv(x, w, cb)  n = BatchNormalization(c, g, b, m, v)  y = Relu(n) }}""",
     "shared_weight": f"""{_HEAD} net (float[N, 2, 4, 4] x) => (float[N, 2, 4, 4] y, float[N, 2, 4, 4] z) <{_W}, {_BN}> {{

@@ -10,7 +10,7 @@ import onnx_ir as ir
 
 from edgeq.graph.edit import Names, add_constant, drop_unread_constants
 from edgeq.graph.read import constant, is_op, nodes, only_consumer, owner
-from edgeq.numerics.arrays import AnyArray
+from edgeq.numerics.arrays import F32, AnyArray
 from edgeq.numerics.grid import PerTensor, QuantParams, dequantize, quantize
 
 
@@ -68,8 +68,18 @@ def _table(node: ir.Node, first: QuantParams, second: QuantParams, opset: int) -
     kind = onnx.helper.make_tensor_value_info
     ends = [kind("x", onnx.TensorProto.FLOAT, [256])], [kind("y", onnx.TensorProto.FLOAT, [256])]
     model = onnx.helper.make_model(onnx.helper.make_graph([proto], "table", *ends), opset_imports=[onnx.helper.make_opsetid("", opset)])
-    (y,) = ReferenceEvaluator(model).run(None, {"x": dequantize(codes, first)})
-    return quantize(np.asarray(y, np.float32), second)
+    with np.errstate(all="ignore"):  # a logarithm at 0
+        (y,) = ReferenceEvaluator(model).run(None, {"x": dequantize(codes, first)})
+    return quantize(_defined(np.asarray(y, np.float32), dequantize(codes, first)), second)
+
+
+def _defined(results: F32, numbers: F32) -> F32:
+    """The results, at numbers where the function is not defined those of the nearest others."""
+    known = np.flatnonzero(~np.isnan(results))
+    if not known.size:
+        return np.zeros_like(results)
+    nearest = known[np.abs(numbers[:, None] - numbers[known]).argmin(1)]
+    return np.asarray(results[nearest], np.float32)
 
 
 def _replace(node: ir.Node, before: ir.Node, after: ir.Node, table: AnyArray, free: Names) -> None:
