@@ -132,8 +132,19 @@ def _attribute_obstacle(node: ir.Node) -> str | None:
         return _gemm_obstacle(node)
     if is_op(node, "AveragePool"):
         return _average_obstacle(node)
+    if is_op(node, "Resize"):
+        return _interpolation_obstacle(node)
     if is_op(node, "HardSigmoid") and (attribute_float(node, "alpha", 0.2) <= 0 or attribute_float(node, "beta", 0.5) < 0):
         return "HardSigmoid with alpha <= 0 or beta < 0 cannot be an integer Add that saturates"
+    return None
+
+
+def _interpolation_obstacle(node: ir.Node) -> str | None:
+    if node.attributes.get_string("mode", "nearest") == "cubic":
+        return "the integer Resize interpolates linearly, and this one is cubic: its results leave the range of what it reads"
+    where = node.attributes.get_string("coordinate_transformation_mode", "half_pixel")
+    if where in ("tf_crop_and_resize", "half_pixel_symmetric"):
+        return f"the integer Resize has no {where} coordinates"
     return None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,7 +27,7 @@ class _Window:
     strides: tuple[int, ...]
     #: rows and columns that are cut off at the beginning of the whole result
     begins: tuple[int, ...]
-    #: size of the whole result, before anything is cut off
+    #: size of the whole result with its output padding, before anything is cut off
     whole: tuple[int, ...]
     #: size of the output
     wanted: tuple[int, ...]
@@ -35,20 +35,55 @@ class _Window:
     same: bool
 
 
-def _window(step: IntegerOp, weight: AnyArray) -> _Window:
-    node = step.node
-    if attribute_int(node, "group", 1) != 1 or any(d != 1 for d in attribute_ints(node, "dilations") or ()) or weight.ndim != 4:
-        raise refused(step, "it has groups, dilations or a number of spatial axes other than two")
-    if node.attributes.get_string("auto_pad", "NOTSET") != "NOTSET":
-        raise refused(step, "its padding is not explicit (auto_pad)")
+def _window(step: IntegerOp, kernel: tuple[int, ...]) -> _Window:
+    """The window of a kernel whose dilations are written out.
+
+    Where ONNX is given the size of the output, it pads more at the beginning, but for SAME_UPPER.
+    """
+    node, sizes, wanted = step.node, shape_of(codes(step, 0), step)[2:], shape_of(step.outputs[0], step)[2:]
+    if len(kernel) != 2:
+        raise refused(step, "it has a number of spatial axes other than two")
     strides = attribute_ints(node, "strides") or (1, 1)
     begins = (attribute_ints(node, "pads") or (0, 0, 0, 0))[:2]
-    sizes, wanted = shape_of(codes(step, 0), step)[2:], shape_of(step.outputs[0], step)[2:]
-    whole = tuple((size - 1) * stride + kernel for size, stride, kernel in zip(sizes, strides, weight.shape[2:], strict=True))
-    totals = [same_total(out, kernel, stride) for out, kernel, stride in zip(wanted, weight.shape[2:], strides, strict=True)]
-    same = all(out == size * stride for out, size, stride in zip(wanted, sizes, strides, strict=True))
+    further = attribute_ints(node, "output_padding") or (0, 0)
+    mode = node.attributes.get_string("auto_pad", "NOTSET")
+    whole = tuple((size - 1) * by + reach + more for size, by, reach, more in zip(sizes, strides, kernel, further, strict=True))
+    if attribute_ints(node, "output_shape") or mode.startswith("SAME"):
+        totals = [max(full - out, 0) for full, out in zip(whole, wanted, strict=True)]
+        begins = tuple(total // 2 if mode == "SAME_UPPER" else total - total // 2 for total in totals)
+    elif mode == "VALID":
+        begins = (0, 0)
+    if any(begin + out > full for begin, out, full in zip(begins, wanted, whole, strict=True)):
+        raise refused(step, "its output reaches beyond the windows")
+    totals = [same_total(out, reach, by) for out, reach, by in zip(wanted, kernel, strides, strict=True)]
+    same = all(out == size * by for out, size, by in zip(wanted, sizes, strides, strict=True))
     same = same and all(begin == total // 2 for begin, total in zip(begins, totals, strict=True))
     return _Window(strides, begins, whole, wanted, same)
+
+
+def _dense(step: IntegerOp) -> tuple[AnyArray, QuantParams]:
+    """The weight [inputs, outputs, height, width] without groups and dilations, and its grid.
+
+    TRANSPOSE_CONV has neither: groups become blocks between zeros, dilations zeros between rows
+    and columns. The products are the same.
+    """
+    weight, grid = weight_of(step)
+    groups, dilations = attribute_int(step.node, "group", 1), attribute_ints(step.node, "dilations") or (1,) * (weight.ndim - 2)
+    if any(by != 1 for by in dilations):
+        kernel = [(size - 1) * by + 1 for size, by in zip(weight.shape[2:], dilations, strict=True)]
+        spread = np.zeros((*weight.shape[:2], *kernel), weight.dtype)
+        spread[(slice(None), slice(None), *(slice(None, None, by) for by in dilations))] = weight
+        weight = spread
+    if groups > 1:
+        inputs, outputs = weight.shape[0] // groups, weight.shape[1]
+        blocks = np.zeros((weight.shape[0], groups * outputs, *weight.shape[2:]), weight.dtype)
+        for group in range(groups):
+            rows = slice(group * inputs, (group + 1) * inputs)
+            blocks[rows, group * outputs : (group + 1) * outputs] = weight[rows]
+        weight = blocks
+        if grid.scale.ndim:  # one scale serves the same output of every group
+            grid = replace(grid, scale=np.tile(grid.scale, groups), zero_point=np.tile(grid.zero_point, groups))
+    return weight, grid
 
 
 def emit(emitter: Emitter, step: IntegerOp) -> None:
@@ -56,11 +91,8 @@ def emit(emitter: Emitter, step: IntegerOp) -> None:
 
     The STRIDED_SLICE cuts the output out of the whole result.
     """
-    source, (weight, grid) = codes(step, 0), weight_of(step)
-    window = _window(step, weight)
-    beyond = any(begin + out > full for begin, out, full in zip(window.begins, window.wanted, window.whole, strict=True))
-    if not window.same and beyond:
-        raise refused(step, "its output padding reaches beyond the windows")
+    source, (weight, grid) = codes(step, 0), _dense(step)
+    window = _window(step, weight.shape[2:])
     wanted = shape_of(step.outputs[0], step)
     per_channel = QuantParams(grid.dtype, grid.scale, grid.zero_point, PerChannel(0)) if grid.scale.ndim else grid
     stored_weight = emitter.weight(f"{step.name}_weight", np.ascontiguousarray(weight.transpose(1, 2, 3, 0)), per_channel, 0)
@@ -80,10 +112,10 @@ def emit(emitter: Emitter, step: IntegerOp) -> None:
 
 def run(machine: Machine, step: IntegerOp) -> None:
     x, _ = centred(machine, step, 0)
-    weight, grid = weight_of(step)
-    window, kernel = _window(step, weight), weight.shape[2:]
-    whole = [max(full, begin + out) for full, begin, out in zip(window.whole, window.begins, window.wanted, strict=True)]
-    sums = np.zeros((len(x), weight.shape[1], *whole))
+    weight, grid = _dense(step)
+    kernel = weight.shape[2:]
+    window = _window(step, kernel)
+    sums = np.zeros((len(x), weight.shape[1], *window.whole))
     products = np.einsum("ncij,cohw->nohwij", x.astype(np.float64), weight.astype(np.float64), optimize=True)
     for row in range(kernel[0]):
         for column in range(kernel[1]):

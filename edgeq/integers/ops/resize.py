@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from edgeq.graph.read import attribute_int
 from edgeq.integers.graph import IntegerOp
 from edgeq.integers.interpreter.fixed_point import truncated
 from edgeq.integers.interpreter.machine import Machine, centred
@@ -44,6 +45,19 @@ def _check(step: IntegerOp, shape: tuple[int, ...], wanted: tuple[int, ...]) -> 
         raise refused(step, "it resizes axes other than height and width")
     if mode == "cubic" or where not in _FLAGS or (where == "pytorch_half_pixel" and 1 in wanted[2:]):
         raise refused(step, f"mode {mode} with {where} coordinates")
+    if mode == "linear" and attribute_int(step.node, "antialias", 0) and any(b < a for a, b in zip(shape, wanted, strict=True)):
+        raise refused(step, "it filters what it makes smaller (antialias)")
+    ratios = [_scale(step, axis) * shape[axis] / wanted[axis] for axis in (2, 3)]
+    if mode == "linear" and where != "align_corners" and any(abs(ratio - 1) > 1e-5 for ratio in ratios):
+        raise refused(step, "its scales are not the ratios of its sizes, of which TFLite computes them")
+
+
+def _scale(step: IntegerOp, axis: int) -> float:
+    """The scale of an axis: as given, else the ratio of the sizes."""
+    given = step.inputs[2] if len(step.inputs) > 2 else None
+    if given is not None and given.data is not None and given.data.size > axis:
+        return float(given.data.reshape(-1)[axis])
+    return shape_of(step.outputs[0], step)[axis] / shape_of(codes(step, 0), step)[axis]
 
 
 def run(machine: Machine, step: IntegerOp) -> None:
@@ -52,7 +66,7 @@ def run(machine: Machine, step: IntegerOp) -> None:
     _check(step, shape_of(codes(step, 0), step), shape_of(step.outputs[0], step))
     wanted = shape_of(step.outputs[0], step)[2:]
     if _mode(step) == "nearest":
-        rows, columns = (_onnx_pixels(step, size, out) for size, out in zip(x.shape[2:], wanted, strict=True))
+        rows, columns = (_onnx_pixels(step, axis, size, out) for axis, size, out in zip((2, 3), x.shape[2:], wanted, strict=True))
         machine.finish(step, moved[:, :, rows][:, :, :, columns])
         return
     (y0, y1, fy), (x0, x1, fx) = (_between(step, size, out) for size, out in zip(x.shape[2:], wanted, strict=True))
@@ -88,19 +102,23 @@ def _nearest_flags(step: IntegerOp, sizes: tuple[int, ...], wanted: tuple[int, .
     Raises UnsupportedOp where no flags do: ONNX has rounding modes that TFLite lacks.
     """
     for align, half in ((False, False), (False, True), (True, False)):
-        if all(_onnx_pixels(step, a, b) == _tflite_pixels(align, half, a, b) for a, b in zip(sizes, wanted, strict=True)):
+        ends = zip((2, 3), sizes, wanted, strict=True)
+        if all(_onnx_pixels(step, axis, a, b) == _tflite_pixels(align, half, a, b) for axis, a, b in ends):
             return align, half
     rounding = step.node.attributes.get_string("nearest_mode", "round_prefer_floor")
     raise refused(step, f"nearest pixels chosen by {_coordinates(step)} and {rounding} are not among those that TFLite supports")
 
 
-def _onnx_pixels(step: IntegerOp, size: int, wanted: int) -> list[int]:
+def _onnx_pixels(step: IntegerOp, axis: int, size: int, wanted: int) -> list[int]:
     """The rows or columns that ONNX's Resize of mode nearest selects."""
     where, at = _coordinates(step), np.arange(wanted, dtype=np.float64)
     if where == "align_corners":
         x = at * (size - 1) / max(wanted - 1, 1)
     else:
-        x = (at + 0.5) * size / wanted - 0.5 if "half_pixel" in where else at * size / wanted
+        scale = _scale(step, axis)
+        # a given scale is a float32 number; a ratio of sizes is taken exactly
+        scale = wanted / size if abs(scale * size / wanted - 1) < 1e-6 else scale
+        x = (at + 0.5) / scale - 0.5 if "half_pixel" in where else at / scale
     rounded = {"floor": np.floor(x), "ceil": np.ceil(x), "round_prefer_ceil": np.floor(x + 0.5)}
     pixels = rounded.get(step.node.attributes.get_string("nearest_mode", "round_prefer_floor"), np.ceil(x - 0.5))
     return [int(pixel) for pixel in np.clip(pixels, 0, size - 1)]
