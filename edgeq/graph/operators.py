@@ -45,10 +45,11 @@ _LAYERS = (
 )
 _FUNCTIONS_OF_ONE_NUMBER = (
     *(Operator(name, elementwise="one") for name in (
-        "Abs", "Ceil", "Elu", "Exp", "Floor", "Gelu", "HardSwish", "Neg", "Softplus", "Sqrt",
+        "Abs", "Atan", "Ceil", "Celu", "Elu", "Exp", "Floor", "Gelu", "HardSwish", "Mish", "Neg", "Round", "Selu",
+        "Softplus", "Sqrt", "ThresholdedRelu",
     )),
     *(Operator(name, elementwise="one", pole=0) for name in ("Log", "Reciprocal")),
-    *(Operator(name, elementwise="one", bounds=(-1.0, 1.0)) for name in ("Erf", "Tanh")),
+    *(Operator(name, elementwise="one", bounds=(-1.0, 1.0)) for name in ("Cos", "Erf", "Sign", "Sin", "Softsign", "Tanh")),
     Operator("HardSigmoid", elementwise="one", bounds=(0.0, 1.0)),
     Operator("Clip", elementwise="one", moves="copies", channels="clip", on_codes="taken", joins_before=True),
     Operator("LeakyRelu", elementwise="one", channels="leaky", kernels=(RuntimeKernel("QLinearLeakyRelu", (0,), scale=3),)),
@@ -83,6 +84,7 @@ _POOLS_AND_NORMS = (
     Operator("GlobalMaxPool", moves="copies", channels="pool"),
     Operator("InstanceNormalization", (0, 1), bias=2),
     Operator("LayerNormalization", (0, 1), bias=2),
+    Operator("LogSoftmax"),
     Operator("MaxPool", window=True, moves="copies", indices=True, channels="pool", on_codes="fused"),
     Operator("ReduceL2"),
     Operator("ReduceMax", moves="copies", on_codes="fused"),
