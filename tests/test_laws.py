@@ -22,6 +22,7 @@ from edgeq.passes.lower.split_layer_norm import SplitLayerNorm
 from edgeq.passes.lower.split_power import SplitPower
 from edgeq.passes.lower.sum_to_mean import SumToMean
 from edgeq.passes.lower.unit_axis import UnitAxis
+from edgeq.passes.prepare.cancel_transposes import CancelTransposes
 from edgeq.passes.prepare.compute_in_float32 import ComputeInFloat32
 from edgeq.passes.prepare.convert_opset import ConvertOpset
 from edgeq.passes.prepare.fold_affine import FoldAffine
@@ -29,12 +30,13 @@ from edgeq.passes.prepare.fold_batch_norm import FoldBatchNorm
 from edgeq.passes.prepare.fold_batch_norm_forward import FoldBatchNormForward
 from edgeq.passes.prepare.fold_constants import FoldConstants
 from edgeq.passes.prepare.fold_shapes import FoldShapes
-from edgeq.passes.prepare.fuse_hardswish import FuseHardSwish
 from edgeq.passes.prepare.infer_shapes import InferShapes
 from edgeq.passes.prepare.lift_constants import LiftConstants
 from edgeq.passes.prepare.lower_batch_norm import LowerBatchNorm
 from edgeq.passes.prepare.matmul_add_to_gemm import MatMulAddToGemm
 from edgeq.passes.prepare.mean_to_global_pool import MeanToGlobalPool
+from edgeq.passes.prepare.recognize.fuse_functions import FuseFunctions
+from edgeq.passes.prepare.recognize.fuse_norms import FuseNorms
 from edgeq.passes.prepare.remove_identity import RemoveIdentity
 from edgeq.passes.prepare.remove_unread import RemoveUnread
 from edgeq.rewrite.made_up_run import random_feeds
@@ -44,6 +46,7 @@ from edgeq.testing.pass_models import TEXTS, law_model, named_model
 #: every pass that keeps the values of a float model; add new ones here
 PASSES: tuple[ir.passes.InPlacePass, ...] = (
     AverageToGlobalPool(),
+    CancelTransposes(),
     ComputeInFloat32(),
     ConvertOpset(),
     FlattenToGemm(),
@@ -52,7 +55,8 @@ PASSES: tuple[ir.passes.InPlacePass, ...] = (
     FoldBatchNormForward(),
     FoldConstants(),
     FoldShapes(),
-    FuseHardSwish(),
+    FuseFunctions(),
+    FuseNorms(),
     InferShapes(),
     LiftConstants(),
     LowerBatchNorm(),

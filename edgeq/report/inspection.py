@@ -109,7 +109,14 @@ def inspect_model(loaded: Loaded, target: Target, shapes: Mapping[str, tuple[int
     """
     wide = in_float32(loaded).model
     with judged(wide):
-        prepared = prepare(wide, shapes=shapes or {}, min_opset=target.min_opset, max_opset=target.max_opset, grow=target.integer_only)
+        prepared = prepare(
+            wide,
+            shapes=shapes or {},
+            min_opset=target.min_opset,
+            max_opset=target.max_opset,
+            grow=target.integer_only,
+            norms=target.takes_norms,
+        )
         return _inspected(loaded, prepared, target)
 
 

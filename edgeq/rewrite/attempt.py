@@ -10,10 +10,10 @@ from edgeq.errors import EdgeqError
 from edgeq.graph.names import unique_names
 from edgeq.io.validate import first_line
 from edgeq.passes.prepare.compute_in_float32 import ComputeInFloat32
-from edgeq.passes.prepare.convert_opset import NEWEST_WITH_QDQ
+from edgeq.passes.prepare.convert_opset import NEWEST_WITH_QDQ, ConvertOpset
 from edgeq.passes.prepare.infer_shapes import InferShapes
 from edgeq.rewrite.float_reference import FloatReference
-from edgeq.rewrite.needed_opsets import NeededOpsets
+from edgeq.rewrite.needed_opsets import NeededOpsets, opset_for_operators
 from edgeq.rewrite.prepare_steps import OUTSIDE, last, once, rounds
 from edgeq.rewrite.simplify import simplify
 
@@ -29,6 +29,8 @@ class Allowed:
     opsets: NeededOpsets
     #: whether folded constants may make the file grow
     grow: bool
+    #: whether normalizations may become one operator each
+    norms: bool
 
 
 @dataclass
@@ -66,8 +68,9 @@ class Attempt:
         if "ConvertOpset" in self.skip and lowest < highest:
             highest = max(highest, NEWEST_WITH_QDQ)  # what can stay as it is, stays
         for step in once(lowest, highest):
-            self._noted(step)
+            self._noted(step, self.allowed.opsets.reason)
         self._until_settled()
+        self._with_operators()
         if "onnxsim" not in self.skip:
             self.notes.append(simplify(self.model, grow=self.allowed.grow))
             if self.notes[-1].startswith("onnxsim:"):
@@ -77,12 +80,22 @@ class Attempt:
             self._run(step)
         unique_names(self.model)
 
-    def _noted(self, step: ir.passes.InPlacePass) -> None:
+    def _with_operators(self) -> None:
+        """Convert to the opset that has the operators of what the model writes out in others."""
+        wanted = opset_for_operators(self.model, self.allowed.opsets, self.allowed.norms)
+        if wanted is None or "ConvertOpset" in self.skip:
+            return
+        self._noted(ConvertOpset(wanted.lowest, wanted.highest), wanted.reason)
+        for step in once(wanted.lowest, wanted.highest):
+            self._run(step)
+        self._until_settled()
+
+    def _noted(self, step: ir.passes.InPlacePass, why: str) -> None:
         """Run one pass; leaves a note if it did something that the user should know."""
         opset = self.model.opset_imports.get("", 0)
         modified = self._run(step)
         if self.model.opset_imports.get("", 0) != opset:
-            self.notes.append(f"opset {opset} was converted to {self.model.opset_imports['']}: {self.allowed.opsets.reason}")
+            self.notes.append(f"opset {opset} was converted to {self.model.opset_imports['']}: {why}")
         elif modified and isinstance(step, ComputeInFloat32):
             self.notes.append("computed in float32; inputs and outputs keep their own float type")
 
@@ -103,7 +116,7 @@ class Attempt:
 
     def _until_settled(self) -> None:
         for _ in range(MAX_ROUNDS):
-            modified = [self._run(step) for step in rounds(self.allowed.grow)]
+            modified = [self._run(step) for step in rounds(self.allowed.grow, self.allowed.norms)]
             if not any(modified):
                 return
             self._run(InferShapes())

@@ -6,13 +6,8 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from edgeq.graph.read import nodes
-from edgeq.passes.prepare.fuse_gelu import OPSET as GELU_OPSET
-from edgeq.passes.prepare.fuse_gelu import match_gelu
-from edgeq.passes.prepare.fuse_hardswish import match_hardswish
-
-#: the first opset that has HardSwish
-HARDSWISH_OPSET = 14
+from edgeq.passes.prepare.recognize.found_norms import opset_for_norms
+from edgeq.passes.prepare.recognize.fuse_functions import opset_for_functions
 
 
 @dataclass(frozen=True)
@@ -32,8 +27,15 @@ def needed_opsets(model: ir.Model, asked: int | None, lowest: int, highest: int)
     if asked is not None:
         return NeededOpsets(asked, asked, "the recipe or the plan asks for it")
     reason = "the target takes no older one"
-    if highest >= GELU_OPSET > lowest and any(match_gelu(node) is not None for node in nodes(model)):
-        lowest, reason = GELU_OPSET, "the first that has Gelu"
-    elif highest >= HARDSWISH_OPSET > lowest and any(match_hardswish(node) for node in nodes(model)):
-        lowest, reason = HARDSWISH_OPSET, "the first that has HardSwish"
     return NeededOpsets(lowest, highest, reason if model.opset_imports.get("", 0) < lowest else "the target takes no newer one")
+
+
+def opset_for_operators(model: ir.Model, allowed: NeededOpsets, norms: bool) -> NeededOpsets | None:
+    """The opsets that have the operators of what a prepared model writes out in others.
+
+    These are functions such as GELU and, if `norms`, normalizations. None: its own opset has them.
+    """
+    wanted = max(opset_for_functions(model, allowed.highest), opset_for_norms(model, allowed.highest) if norms else 0)
+    if wanted <= model.opset_imports.get("", 0):
+        return None
+    return NeededOpsets(wanted, allowed.highest, "the first that has the operators of functions that the model writes out")

@@ -41,19 +41,21 @@ def prepare(
     min_opset: int = 13,
     max_opset: int = 21,
     grow: bool = False,
+    norms: bool = True,
 ) -> Prepared:
     """A copy that calibration measures and quantization rewrites; it computes the same.
 
     Inputs and outputs are those of `model`. shapes: input name -> sizes, to freeze dynamic
     dimensions. opset: the opset to convert to; None: convert only if the model's is outside
     min_opset..max_opset. grow: fold constants even where the file grows by it; a target without
-    float kernels cannot compute them. Raises UnsupportedOpset if no opset fits, BadRecipe if shapes
-    do not fit, BadModel if the result is not valid.
+    float kernels cannot compute them. norms: let a normalization become one operator; a target
+    without float kernels may only have those of its parts. Raises UnsupportedOpset if no opset
+    fits, BadRecipe if shapes do not fit, BadModel if the result is not valid.
     """
     start = model.clone()
     vanished(start).clear()
     freeze_shapes(start, shapes or {})
-    done = _believed(start, Allowed(needed_opsets(start, opset, min_opset, max_opset), grow))
+    done = _believed(start, Allowed(needed_opsets(start, opset, min_opset, max_opset), grow, norms))
     float_nodes = [node.name for node in nodes(model) if node.name]
     left = {node.name for node in nodes(done.model)}
     reasons = vanished(done.model)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
+from edgeq.passes.prepare.cancel_transposes import CancelTransposes
 from edgeq.passes.prepare.compute_in_float32 import ComputeInFloat32
 from edgeq.passes.prepare.convert_opset import ConvertOpset
 from edgeq.passes.prepare.fold_affine import FoldAffine
@@ -14,13 +15,13 @@ from edgeq.passes.prepare.fold_batch_norm import FoldBatchNorm
 from edgeq.passes.prepare.fold_batch_norm_forward import FoldBatchNormForward
 from edgeq.passes.prepare.fold_constants import FoldConstants
 from edgeq.passes.prepare.fold_shapes import FoldShapes
-from edgeq.passes.prepare.fuse_gelu import FuseGelu
-from edgeq.passes.prepare.fuse_hardswish import FuseHardSwish
 from edgeq.passes.prepare.infer_shapes import InferShapes
 from edgeq.passes.prepare.lift_constants import LiftConstants
 from edgeq.passes.prepare.lower_batch_norm import LowerBatchNorm
 from edgeq.passes.prepare.matmul_add_to_gemm import MatMulAddToGemm
 from edgeq.passes.prepare.mean_to_global_pool import MeanToGlobalPool
+from edgeq.passes.prepare.recognize.fuse_functions import FuseFunctions
+from edgeq.passes.prepare.recognize.fuse_norms import FuseNorms
 from edgeq.passes.prepare.remove_identity import RemoveIdentity
 from edgeq.passes.prepare.remove_unread import RemoveUnread
 
@@ -56,14 +57,18 @@ def once(lowest: int, highest: int) -> tuple[ir.passes.InPlacePass, ...]:
     )
 
 
-def rounds(grow: bool = False) -> tuple[ir.passes.InPlacePass, ...]:
-    """The passes that run until none of them finds anything. grow: see FoldConstants."""
+def rounds(grow: bool = False, norms: bool = True) -> tuple[ir.passes.InPlacePass, ...]:
+    """The passes that run until none of them finds anything.
+
+    grow: see FoldConstants. norms: whether FuseNorms is among them.
+    """
     return (
         RemoveIdentity(),  # first: an Identity in between would hide the patterns of all others
         FoldConstants(grow),  # a weight may be computed: Transpose, Cast, Mul of initializers
         FoldShapes(),  # a Reshape may turn out to be a Flatten, or to change nothing: then the next round removes it
-        FuseGelu(),  # before affine folding, which could move a factor into a weight
-        FuseHardSwish(),  # before affine folding, which could take its Add away
+        CancelTransposes(),  # before what looks for neighbours: a Transpose in between hides them
+        FuseFunctions(),  # before affine folding, which could move a factor or an Add of theirs into a weight
+        *((FuseNorms(),) if norms else ()),  # before affine folding, for the same reason
         FoldBatchNorm(),  # the exact fold, before the others
         MatMulAddToGemm(),  # gives a MatMul the bias that FoldAffine folds into
         FoldAffine(),  # after the Gemm is there

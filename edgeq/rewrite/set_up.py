@@ -89,6 +89,7 @@ def set_up(
             min_opset=target.min_opset,
             max_opset=target.max_opset,
             grow=target.integer_only,
+            norms=target.takes_norms,
         )
     if plan is None:
         keep = frozenset(name for pattern in recipe.keep_float for name in kept_nodes(prepared.model, pattern))

@@ -106,6 +106,11 @@ class Target(Strict):
         """The integer kernel of an operator type, or None."""
         return next((k for k in self.kernel if k.op == op_type), None)
 
+    @property
+    def takes_norms(self) -> bool:
+        """Whether a normalization may be one operator: one that is integer, or float."""
+        return not self.integer_only or self.kernel_of("LayerNormalization") is not None
+
 
 def shipped_targets() -> tuple[str, ...]:
     """Names of the targets shipped with edgeq.

@@ -61,6 +61,15 @@ TEXTS: dict[str, str] = {
     "biases_of_rank_3": f"""{_HEAD} net (float[4, 5, 2] x) => (float[4, 5, 3] y, float[4, 5, 3] z, float[4, 5, 3] u)
         <float[2, 3] w = {{1.0, 2.0, 3.0, -1.0, 0.5, 2.0}}, float[3] a = {{1.0, 2.0, -3.0}}, float[5, 1] t = {{1.0, 2.0, 3.0, 4.0, 5.0}}> {{
         h = MatMul(x, w)  y = Add(a, h)  i = MatMul(x, w)  z = Add(i, t)  j = MatMul(x, w)  k = Add(j, a)  u = Mul(k, j) }}""",
+    "affine_behind_moves": f"""{_HEAD} net (float[N, 2, 4, 4] x, float[N, 5, 2] u) =>
+        (float[N, 4, 4, 2] y, float[N, 2, 16] z, float[M, 2] v) <{_W}, float[2] b = {{0.5, -1.0}}, float[2, 1] s = {{2.0, 0.5}}, int64[3] k = {{0, 2, -1}}, int64[2] j = {{-1, 2}},
+        float[2, 2] q = {{1.0, 2.0, 3.0, -1.0}}> {{
+        c = Conv(x, w)  d = Transpose<perm = [0, 2, 3, 1]>(c)  e = Sub(b, d)  y = Div(e, b)
+        f = Conv(x, w, b)  h = Reshape(f, k)  z = Mul(h, s)
+        l = MatMul(u, q)  o = Reshape(l, j)  p = Mul(o, b)  v = Relu(p) }}""",
+    "batch_norm_behind_moves": f"""{_HEAD} net (float[N, 5, 2] x) => (float[N, 2, 5] y) <float[2, 2] w = {{1.0, 2.0, 3.0, -1.0}}, {_BN},
+        float[2] a = {{0.5, 1.0}}> {{
+        h = MatMul(x, w)  i = Add(h, a)  t = Transpose<perm = [0, 2, 1]>(i)  y = BatchNormalization(t, g, b, m, v) }}""",
     "affine_not_per_channel": f"""{_HEAD} net (float[2, 2, 1, 2] x) => (float[2, 2, 1, 2] y) <{_W}, float[1, 1, 1, 2] s = {{0.5, 2.0}},
         float[2, 1, 1, 1] t = {{1.0, 3.0}}> {{ c = Conv(x, w)  d = Mul(c, s)  e = Conv(d, w)  y = Add(e, t) }}""",
     "mean_drops_axes": f"""{_HEAD} net (float[N, 2, 4, 4] x) => (float[N, 2] y) {{ y = ReduceMean<axes = [2, -1], keepdims = 0>(x) }}""",
@@ -103,6 +112,23 @@ TEXTS: dict[str, str] = {
         <float three = {{3.0}}, float six = {{6.0}}, float zero = {{0.0}}> {{
         h = HardSigmoid<alpha = 0.16666667, beta = 0.5>(x)  y = Mul(h, o)
         p = Add(x, three)  q = Clip(p, zero, three)  r = Div(q, six)  z = Mul(x, r) }}""",
+    "gelu_forms": """<ir_version: 9, opset_import: ["" : 20]> net (float[N, 3] x) => (float[N, 3] y, float[N, 3] z)
+        <float[1, 1] one = {1.0}, float h = {0.5}, float[1] r = {1.4142135}, float three = {3.0}, float k = {0.044715},
+        float c = {0.79788456}> {
+        a = Div(x, r)  b = Erf(a)  d = Add(b, one)  e = Mul(x, d)  y = Mul(h, e)
+        f = Pow(x, three)  g = Mul(k, f)  i = Add(x, g)  j = Mul(i, c)  l = Tanh(j)  m = Add(one, l)  n = Mul(h, x)  z = Mul(m, n) }""",
+    "norm_forms": """<ir_version: 9, opset_import: ["" : 17]> net (float[N, 3] x, float[N, 3, 4, 4] u) =>
+        (float[N, 3] y, float[N, 3, 4, 4] z) <float[3] g = {1.0, -2.0, 0.5}, float[3] t = {0.5, 1.0, 0.0}, float e = {0.00001},
+        float two = {2.0}, float[3, 1, 1] k = {1.0, 2.0, 3.0}> {
+        m = ReduceMean<axes = [-1]>(x)  d = Sub(x, m)  q = Pow(d, two)  v = ReduceMean<axes = [-1]>(q)  a = Add(v, e)  s = Sqrt(a)
+        n = Div(d, s)  o = Mul(n, g)  y = Add(o, t)
+        um = ReduceMean<axes = [2, 3]>(u)  ud = Sub(u, um)  uq = Mul(ud, ud)  uv = ReduceMean<axes = [2, 3]>(uq)  ua = Add(e, uv)
+        us = Sqrt(ua)  ur = Reciprocal(us)  uk = Mul(ur, k)  z = Mul(uk, ud) }""",
+    "nhwc": f"""{_HEAD} net (float[N, 2, 4, 4] x) => (float[N, 2, 4, 4] y, float[N, 4, 4, 2] z)
+        <{_W}, float[2] b = {{0.5, -1.0}}, float[1, 1, 1, 2] s = {{2.0, 0.5}}> {{
+        c = Conv(x, w)  t = Transpose<perm = [0, 2, 3, 1]>(c)  d = Add(b, t)  e = Sub(d, s)  z = Mul(e, s)
+        r = Conv(x, w)  u = Transpose<perm = [0, 2, 3, 1]>(r)  v = Add(u, d)  l = Relu(v)
+        k = Transpose<perm = [0, 3, 1, 2]>(l)  y = Conv(k, w) }}""",
     "identities": f"""{_HEAD} net (float[N, 2, 3] x) => (float[N, 2, 3] y, float[N, 2, 3] z, float[N, 2, 3] o)
         <int64[3] s = {{0, -1, 3}}> {{
         a = Identity(x)  d, mask = Dropout(a)  e = Relu(d)  f = Cast<to = 1>(e)  h = Reshape(f, s)

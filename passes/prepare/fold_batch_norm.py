@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from edgeq.graph.affine import batch_norm_affine, fold_after, linear_behind
+from edgeq.graph.affine import batch_norm_affine, fold_after
+from edgeq.graph.behind_moves import layer_behind_moves
 from edgeq.graph.edit import Names, retire, take_over
 from edgeq.graph.read import nodes
 
@@ -16,7 +17,8 @@ class FoldBatchNorm(ir.passes.InPlacePass):
     """Fold the scale and shift per channel of a BatchNormalization with constant statistics.
 
     Only after a Conv, ConvTranspose, Gemm or MatMul (with or without the Add of its bias) that has
-    constant weights and that nothing else reads.
+    constant weights and that nothing else reads. A Transpose, a Reshape and the like may lie
+    between that leave the channels on axis 1.
 
     Before: `y = Conv(x, w, b)`, `z = BatchNormalization(y, gamma, beta, mean, var)`
     After:  `z = Conv(x, w * scale, b * scale + shift)`
@@ -29,13 +31,11 @@ class FoldBatchNorm(ir.passes.InPlacePass):
 
 
 def _fold(model: ir.Model, node: ir.Node, names: Names) -> bool:
-    affine, linear = batch_norm_affine(node), linear_behind(node.inputs[0])
-    if affine is None or linear is None or affine.scale.size != linear.channels:
+    affine, found = batch_norm_affine(node), layer_behind_moves(node.inputs[0])
+    if affine is None or found is None or found.axis != 1 or affine.scale.size != found.layer.channels:
         return False
-    if linear.node.op_type == "MatMul" and linear.rank != 2:  # its channels are on the last axis, BatchNormalization's on axis 1
+    if not fold_after(found.layer, affine, names):
         return False
-    if not fold_after(linear, affine, names):
-        return False
-    take_over(node.outputs[0], linear.out)
-    retire(model, node, f"folded into {linear.node.name}")
+    take_over(node.outputs[0], found.value)
+    retire(model, node, f"folded into {found.layer.node.name}")
     return True

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from edgeq.graph.edit import Names
-from edgeq.graph.read import attribute_int, attribute_ints, constant, is_op, nodes, owner, rank
+from edgeq.graph.read import attribute_int, attribute_ints, constant, is_op, nodes, owner, rank, scalar
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,8 @@ class MeanToGlobalPool(ir.passes.InPlacePass):
     """Replace ReduceMean over the axes 2..rank-1 by GlobalAveragePool.
 
     No target has an integer kernel for ReduceMean. A Flatten follows when the axes are dropped. The
-    GlobalAveragePool keeps the node's name, and the Flatten's output keeps the output's name.
+    GlobalAveragePool keeps the node's name, and the Flatten's output keeps the output's name. The
+    means of a normalization stay: runtimes recognize it by them.
 
     Before: `y = ReduceMean<keepdims=0>(x, [2, 3])`
     After:  `p = GlobalAveragePool(x)`, `y = Flatten<axis=1>(p)`
@@ -23,7 +24,7 @@ class MeanToGlobalPool(ir.passes.InPlacePass):
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         names = Names(model)
-        found = [node for node in nodes(model) if is_op(node, "ReduceMean") and _is_spatial(node)]
+        found = [node for node in nodes(model) if is_op(node, "ReduceMean") and _is_spatial(node) and not _normalizes(node)]
         for node in found:
             _rewrite(node, names)
         return ir.passes.PassResult(model, modified=bool(found))
@@ -36,6 +37,21 @@ def _is_spatial(node: ir.Node) -> bool:
         array = constant(node.inputs[1])
         axes = None if array is None else tuple(int(axis) for axis in array.reshape(-1))
     return dims is not None and dims > 2 and axes is not None and sorted(axis % dims for axis in axes) == list(range(2, dims))
+
+
+def _normalizes(mean: ir.Node) -> bool:
+    """Whether it is the mean of squares, or is subtracted from what it is the mean of."""
+    source = mean.inputs[0]
+    maker = None if source is None else source.producer()
+    if (
+        is_op(maker, "Mul", "Pow")
+        and maker is not None
+        and (maker.inputs[0] is maker.inputs[1] or (is_op(maker, "Pow") and scalar(maker.inputs[1]) == 2))
+    ):
+        return True
+    readers = [use.node for use in mean.outputs[0].uses()]
+    readers += [use.node for node in readers if is_op(node, "Neg") for use in node.outputs[0].uses()]
+    return any(is_op(node, "Sub", "Add") and source in node.inputs for node in readers)
 
 
 def _rewrite(node: ir.Node, names: Names) -> None:

@@ -9,8 +9,9 @@ import pytest
 from edgeq.graph.edit import vanished
 from edgeq.graph.read import constant, nodes
 from edgeq.passes.prepare.fold_batch_norm import FoldBatchNorm
+from edgeq.testing import check_pass
 from edgeq.testing.pass_models import named_model
-from tests.graph_text import lines
+from tests.graph_text import lines, net, weights
 
 
 @pytest.mark.parametrize(
@@ -48,3 +49,14 @@ def test_a_fold_that_overflows_is_not_made() -> None:
     model = named_model("conv_bn_relu")
     model.graph.initializers["v"].const_value = ir.tensor(np.array([-1.0, 1.0], np.float32), name="v")
     assert not FoldBatchNorm()(model).modified
+
+
+def test_folds_behind_a_transpose_that_brings_the_channels_to_axis_1() -> None:
+    after = check_pass(FoldBatchNorm(), named_model("batch_norm_behind_moves"))
+    assert [node.op_type for node in after.graph] == ["MatMul", "Add", "Transpose"]
+
+
+def test_does_not_fold_where_axis_1_holds_other_channels() -> None:
+    constants = {"w": weights(2, 2, 1, 1), **{name: np.ones(4, np.float32) for name in ("g", "b", "m", "v")}}
+    body = "c = Conv(x, w) t = Transpose<perm = [0, 2, 3, 1]>(c) y = BatchNormalization(t, g, b, m, v)"
+    assert not FoldBatchNorm()(net(body, inputs="float[N, 2, 4, 5] x", constants=constants)).modified

@@ -1,0 +1,109 @@
+"""Find parts of a graph that compute one value from one other value and constants.
+
+Exporters write one function in many ways. Such a part is recognized by what it computes, not by how
+it is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+
+from edgeq.graph.numpy_forms import computed
+from edgeq.graph.read import constant, nodes
+from edgeq.numerics.arrays import F64, AnyArray
+
+#: more nodes than any written-out function or normalization has
+MAX_NODES = 24
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """Nodes that compute one value from `source` and constants."""
+
+    #: the only value that is not constant among those that the nodes read from outside
+    source: ir.Value
+    #: the node that makes the result
+    last: ir.Node
+    #: all of the nodes, `last` first; a node stands before those whose results it reads
+    nodes: tuple[ir.Node, ...]
+
+    @property
+    def constants(self) -> list[ir.Value]:
+        """The constants that the nodes read, in no order that matters."""
+        read = dict.fromkeys(value for node in self.nodes for value in node.inputs if value is not None)
+        return [value for value in read if constant(value) is not None]
+
+    @property
+    def removable(self) -> tuple[ir.Node, ...]:
+        """The nodes that nothing needs any more once `last` computes the result by itself."""
+        found = [self.last]
+        for node in self.nodes[1:]:
+            out = node.outputs[0]
+            if not out.is_graph_output() and all(use.node in found for use in out.uses()):
+                found.append(node)
+        return tuple(found)
+
+    def result(self, given: F64, numbers: Mapping[ir.Value, AnyArray]) -> AnyArray | None:
+        """What the nodes compute of `given` in numpy; None where one of them has no numpy form.
+
+        numbers: the array that stands for each constant.
+        """
+        known: dict[ir.Value, AnyArray] = {self.source: given, **numbers}
+        with np.errstate(all="ignore"):
+            for node in reversed(self.nodes):
+                made = computed(node, [None if value is None else known[value] for value in node.inputs])
+                if made is None:
+                    return None
+                known[node.outputs[0]] = made
+        return known[self.last.outputs[0]]
+
+
+def walk_order(model: ir.Model) -> dict[ir.Node, int]:
+    """Every node of the model and its place in the walk, in order."""
+    return {node: place for place, node in enumerate(nodes(model))}
+
+
+def regions_behind(last: ir.Node, admits: Callable[[ir.Node], bool], order: Mapping[ir.Node, int]) -> Iterator[Region]:
+    """Every region that ends in `last` and consists of nodes that `admits` takes, smallest first.
+
+    order: the place of each node in the walk of the model. The latest node is taken in first, so
+    that a value that is read several times is passed only after all that read it.
+    """
+    if not admits(last):
+        return
+    inside: list[ir.Node] = [last]
+    while len(inside) <= MAX_NODES:
+        open_values = list(dict.fromkeys(v for n in inside for v in n.inputs if v is not None and constant(v) is None))
+        border = [value for value in open_values if value.producer() not in inside]
+        if len(border) == 1:
+            yield Region(border[0], last, tuple(inside))
+        makers = [maker for value in border if (maker := value.producer()) is not None and maker in order]
+        latest = max(makers, key=lambda maker: order[maker], default=None)
+        if latest is None or latest.graph is not last.graph or not admits(latest):
+            return
+        inside.append(latest)
+
+
+def splat(value: ir.Value | None, like: ir.Value | None) -> float | None:
+    """The number that a constant holds everywhere; None if it holds two, or is not constant.
+
+    like: the value that it is combined with, whose shape must not change by that.
+    """
+    array = constant(value)
+    if array is None or array.size == 0 or array.dtype.kind not in "fiu":
+        return None
+    if array.ndim and array.shape != (1,) * array.ndim and (array != array.reshape(-1)[0]).any():
+        return None
+    return float(array.reshape(-1)[0]) if _leaves_shape(array.shape, like) else None
+
+
+def _leaves_shape(shape: tuple[int, ...], like: ir.Value | None) -> bool:
+    if not shape:
+        return True
+    if like is None or like.shape is None or len(shape) > len(like.shape):
+        return False
+    return all(size in (1, known) for size, known in zip(reversed(shape), reversed(list(like.shape)), strict=False))
