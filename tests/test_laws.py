@@ -31,14 +31,17 @@ from edgeq.passes.prepare.fold_batch_norm_forward import FoldBatchNormForward
 from edgeq.passes.prepare.fold_constants import FoldConstants
 from edgeq.passes.prepare.fold_shapes import FoldShapes
 from edgeq.passes.prepare.infer_shapes import InferShapes
+from edgeq.passes.prepare.join_affine import JoinAffine
 from edgeq.passes.prepare.lift_constants import LiftConstants
 from edgeq.passes.prepare.lower_batch_norm import LowerBatchNorm
 from edgeq.passes.prepare.matmul_add_to_gemm import MatMulAddToGemm
 from edgeq.passes.prepare.mean_to_global_pool import MeanToGlobalPool
+from edgeq.passes.prepare.plain_gemm import PlainGemm
 from edgeq.passes.prepare.recognize.fuse_functions import FuseFunctions
 from edgeq.passes.prepare.recognize.fuse_norms import FuseNorms
 from edgeq.passes.prepare.remove_identity import RemoveIdentity
 from edgeq.passes.prepare.remove_unread import RemoveUnread
+from edgeq.passes.prepare.sum_to_adds import SumToAdds
 from edgeq.rewrite.made_up_run import random_feeds
 from edgeq.testing import check_pass
 from edgeq.testing.pass_models import TEXTS, law_model, named_model
@@ -58,12 +61,14 @@ PASSES: tuple[ir.passes.InPlacePass, ...] = (
     FuseFunctions(),
     FuseNorms(),
     InferShapes(),
+    JoinAffine(),
     LiftConstants(),
     LowerBatchNorm(),
     MatMulAddToGemm(),
     MeanToGlobalPool(),
     PadAllAxes(),
     PlainAveragePool(),
+    PlainGemm(),
     RemoveIdentity(),
     RemoveUnread(),
     ResizeAllAxes(),
@@ -74,6 +79,7 @@ PASSES: tuple[ir.passes.InPlacePass, ...] = (
     SplitHardSwish(),
     SplitLayerNorm(),
     SplitPower(),
+    SumToAdds(),
     SumToMean(),
     UnitAxis(),
 )

@@ -98,10 +98,11 @@ def splat(value: ir.Value | None, like: ir.Value | None) -> float | None:
         return None
     if array.ndim and array.shape != (1,) * array.ndim and (array != array.reshape(-1)[0]).any():
         return None
-    return float(array.reshape(-1)[0]) if _leaves_shape(array.shape, like) else None
+    return float(array.reshape(-1)[0]) if leaves_shape(array.shape, like) else None
 
 
-def _leaves_shape(shape: tuple[int, ...], like: ir.Value | None) -> bool:
+def leaves_shape(shape: tuple[int, ...], like: ir.Value | None) -> bool:
+    """Whether a value keeps its shape where it is combined with a constant of this one."""
     if not shape:
         return True
     if like is None or like.shape is None or len(shape) > len(like.shape):

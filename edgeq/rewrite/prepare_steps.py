@@ -16,14 +16,17 @@ from edgeq.passes.prepare.fold_batch_norm_forward import FoldBatchNormForward
 from edgeq.passes.prepare.fold_constants import FoldConstants
 from edgeq.passes.prepare.fold_shapes import FoldShapes
 from edgeq.passes.prepare.infer_shapes import InferShapes
+from edgeq.passes.prepare.join_affine import JoinAffine
 from edgeq.passes.prepare.lift_constants import LiftConstants
 from edgeq.passes.prepare.lower_batch_norm import LowerBatchNorm
 from edgeq.passes.prepare.matmul_add_to_gemm import MatMulAddToGemm
 from edgeq.passes.prepare.mean_to_global_pool import MeanToGlobalPool
+from edgeq.passes.prepare.plain_gemm import PlainGemm
 from edgeq.passes.prepare.recognize.fuse_functions import FuseFunctions
 from edgeq.passes.prepare.recognize.fuse_norms import FuseNorms
 from edgeq.passes.prepare.remove_identity import RemoveIdentity
 from edgeq.passes.prepare.remove_unread import RemoveUnread
+from edgeq.passes.prepare.sum_to_adds import SumToAdds
 
 #: what the tools of others are called; a failure inside them is no failure of the run
 OUTSIDE = {
@@ -66,12 +69,15 @@ def rounds(grow: bool = False, norms: bool = True) -> tuple[ir.passes.InPlacePas
         RemoveIdentity(),  # first: an Identity in between would hide the patterns of all others
         FoldConstants(grow),  # a weight may be computed: Transpose, Cast, Mul of initializers
         FoldShapes(),  # a Reshape may turn out to be a Flatten, or to change nothing: then the next round removes it
+        PlainGemm(),  # before what folds into a Gemm or asks for its bias
+        SumToAdds(),  # before what looks for Adds
         CancelTransposes(),  # before what looks for neighbours: a Transpose in between hides them
         FuseFunctions(),  # before affine folding, which could move a factor or an Add of theirs into a weight
         *((FuseNorms(),) if norms else ()),  # before affine folding, for the same reason
         FoldBatchNorm(),  # the exact fold, before the others
         MatMulAddToGemm(),  # gives a MatMul the bias that FoldAffine folds into
         FoldAffine(),  # after the Gemm is there
+        JoinAffine(),  # only what no layer before it took
         FoldBatchNormForward(),  # only what could not fold back
         MeanToGlobalPool(),  # leaves a Flatten, which the next round may find redundant
     )

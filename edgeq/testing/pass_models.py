@@ -62,7 +62,8 @@ TEXTS: dict[str, str] = {
         <float[2, 3] w = {{1.0, 2.0, 3.0, -1.0, 0.5, 2.0}}, float[3] a = {{1.0, 2.0, -3.0}}, float[5, 1] t = {{1.0, 2.0, 3.0, 4.0, 5.0}}> {{
         h = MatMul(x, w)  y = Add(a, h)  i = MatMul(x, w)  z = Add(i, t)  j = MatMul(x, w)  k = Add(j, a)  u = Mul(k, j) }}""",
     "affine_behind_moves": f"""{_HEAD} net (float[N, 2, 4, 4] x, float[N, 5, 2] u) =>
-        (float[N, 4, 4, 2] y, float[N, 2, 16] z, float[M, 2] v) <{_W}, float[2] b = {{0.5, -1.0}}, float[2, 1] s = {{2.0, 0.5}}, int64[3] k = {{0, 2, -1}}, int64[2] j = {{-1, 2}},
+        (float[N, 4, 4, 2] y, float[N, 2, 16] z, float[M, 2] v) <{_W}, float[2] b = {{0.5, -1.0}},
+        float[2, 1] s = {{2.0, 0.5}}, int64[3] k = {{0, 2, -1}}, int64[2] j = {{-1, 2}},
         float[2, 2] q = {{1.0, 2.0, 3.0, -1.0}}> {{
         c = Conv(x, w)  d = Transpose<perm = [0, 2, 3, 1]>(c)  e = Sub(b, d)  y = Div(e, b)
         f = Conv(x, w, b)  h = Reshape(f, k)  z = Mul(h, s)
@@ -70,6 +71,16 @@ TEXTS: dict[str, str] = {
     "batch_norm_behind_moves": f"""{_HEAD} net (float[N, 5, 2] x) => (float[N, 2, 5] y) <float[2, 2] w = {{1.0, 2.0, 3.0, -1.0}}, {_BN},
         float[2] a = {{0.5, 1.0}}> {{
         h = MatMul(x, w)  i = Add(h, a)  t = Transpose<perm = [0, 2, 1]>(i)  y = BatchNormalization(t, g, b, m, v) }}""",
+    "affine_without_layer": f"""{_HEAD} net (float[N, 2, 4] x) => (float[N, 2, 4] y, float[N, 2, 4] z)
+        <float[2, 1] m = {{0.5, -1.0}}, float[2, 1] d = {{2.0, 0.5}}, float six = {{6.0}}> {{
+        a = Relu(x)  b = Sub(a, m)  c = Div(b, d)  e = Neg(c)  y = Sub(six, e)  z = Div(x, six) }}""",
+    "gemm_forms": f"""{_HEAD} net (float[3, 2] x, float[2] v) => (float[2, 4] y, float[2, 4] z, float[3, 4] u)
+        <float[3, 4] w = {{1.0, -2.0, 0.5, 3.0, 0.25, 1.0, -1.0, 2.0, 0.5, -0.5, 1.5, 0.125}}, float[4] b = {{1.0, 2.0, -3.0, 0.0}},
+        float[2, 1] c = {{0.5, 2.0}}, float[3, 1] k = {{1.0, 2.0, 3.0}}, float[4, 2] q = {{1.0, -2.0, 0.5, 3.0, 0.25, 1.0, -1.0, 2.0}}> {{
+        y = Gemm<transA = 1, alpha = 0.5, beta = 2.0>(x, w, b)  z = Gemm<transA = 1, beta = 3.0>(x, w, c)
+        u = Gemm<transB = 1, alpha = -1.0>(x, q, k) }}""",
+    "sums": f"""{_HEAD} net (float[N, 2] x, float[2] v) => (float[N, 2] y, float[N, 2] z)
+        <float[2] b = {{0.5, -1.0}}> {{ y = Sum(x, v, b, x)  z = Sum(x, v) }}""",
     "affine_not_per_channel": f"""{_HEAD} net (float[2, 2, 1, 2] x) => (float[2, 2, 1, 2] y) <{_W}, float[1, 1, 1, 2] s = {{0.5, 2.0}},
         float[2, 1, 1, 1] t = {{1.0, 3.0}}> {{ c = Conv(x, w)  d = Mul(c, s)  e = Conv(d, w)  y = Add(e, t) }}""",
     "mean_drops_axes": f"""{_HEAD} net (float[N, 2, 4, 4] x) => (float[N, 2] y) {{ y = ReduceMean<axes = [2, -1], keepdims = 0>(x) }}""",

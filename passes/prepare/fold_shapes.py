@@ -22,6 +22,7 @@ class FoldShapes(ir.passes.InPlacePass):
     2. A Reshape whose target is computed gets a constant one: 0 where it copies a dimension, -1 for
        one that is unknown.
     3. A Reshape that keeps axis 0 and joins the rest becomes Flatten.
+    4. A Reshape whose constant target holds no 0 has no use for allowzero.
 
     Before: `s = Shape(x)`, `n = Gather(s, 0)`, `u = Unsqueeze(n, [0])`, `t = Concat(u, [-1])`,
             `y = Reshape(x, t)`
@@ -33,7 +34,7 @@ class FoldShapes(ir.passes.InPlacePass):
         changed = False
         for node in list(nodes(model)):
             if is_op(node, "Reshape"):
-                changed |= _plain_target(model, node, names) | _to_flatten(node)
+                changed |= _without_allowzero(node) | _plain_target(model, node, names) | _to_flatten(node)
             elif is_op(node, *ARITHMETIC):
                 changed |= _fold(model, node, names)
         return ir.passes.PassResult(model, modified=changed)
@@ -70,6 +71,15 @@ def _plain_target(model: ir.Model, node: ir.Node, names: Names) -> bool:
         sources = [value.producer() for value in maker.inputs if value is not None]
         retire(model, maker, "constant-folded: shape arithmetic")
         maker = next((node for node in sources if node is not None and is_op(node, *ARITHMETIC)), None)
+    return True
+
+
+def _without_allowzero(node: ir.Node) -> bool:
+    """Case 4."""
+    target = constant(node.inputs[1])
+    if "allowzero" not in node.attributes or (attribute_int(node, "allowzero", 0) and (target is None or not target.all())):
+        return False
+    node.attributes.pop("allowzero")
     return True
 
 

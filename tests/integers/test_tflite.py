@@ -26,7 +26,7 @@ from tests.target_cases import quantized
 MCU = load_target("mcu_tflite")
 #: what TFLite's int8 operators, or the way edgeq uses them, cannot express: each is refused by name
 REFUSED = {
-    "average_pool_ceil_pad", "gemm_trans_a", "gemm_of_activations", "matmul_vector", "max_pool_dilated", "pad_negative", "pad_edge",
+    "average_pool_ceil_pad", "gemm_of_activations", "matmul_vector", "max_pool_dilated", "pad_negative", "pad_edge",
     "pad_wrap_19", "slice_steps", "average_pool_3d", "conv_3d", "conv_depthwise_3d", "global_average_pool_3d", "max_pool_3d",
     "where_constant_condition", "where_constant", "where_constant_first", "where_zero", "where",
     "gather_nd", "gather_elements", "reverse_sequence", "compress", "top_k", "arg_max", "arg_min_last",

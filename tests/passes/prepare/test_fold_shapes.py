@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pytest
+
 from edgeq.graph.read import constant, nodes
 from edgeq.passes.prepare.fold_shapes import FoldShapes
 from edgeq.testing.pass_models import named_model
-from tests.graph_text import lines
+from tests.graph_text import lines, net
 
 
 def test_targets_become_plain() -> None:
@@ -33,4 +36,18 @@ def test_a_target_that_only_a_run_knows_stays() -> None:
     for node in nodes(model):
         for value in node.outputs:
             value.shape = None
+    assert not FoldShapes()(model).modified
+
+
+@pytest.mark.parametrize(("shape", "left"), [([2, 12], False), ([-1, 3], False), ([0, 12], True)])
+def test_allowzero_goes_where_the_target_holds_no_0(shape: list[int], left: bool) -> None:
+    rows = 0 if left else 2
+    model = net("y = Reshape<allowzero = 1>(x, s)", inputs=f"float[{rows}, 3, 4] x", constants={"s": np.array(shape)})
+    assert FoldShapes()(model).modified is not left
+    found = next(nodes(model))
+    assert ("allowzero" in found.attributes) is left
+
+
+def test_allowzero_of_a_computed_target_stays() -> None:
+    model = net("y = Reshape<allowzero = 1>(x, s)", inputs="float[2, 3, 4] x, int64[2] s")
     assert not FoldShapes()(model).modified
