@@ -99,7 +99,7 @@ def quantize(
     take_integers(result, task)  # after the proof, which feeds floats
     shorten_provenance(result)  # after the proof, which reads all of it
     refuse_illegal(result, target)
-    gate, missed = gate_of(evidence.comparison, recipe.floors)
+    gate, missed = gate_of(evidence.reported, recipe.floors)
     mark_gate(result, planned.plan.search.gate if gate == "none" and planned.plan.search is not None else gate)
     run = QuantizeRun(setup, planned.plan, result, roles, evidence, clock, found)
     return Quantized(result, planned.plan, build_report(run, Verdict(doubts, notes, gate, missed)), loaded.path)

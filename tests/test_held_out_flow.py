@@ -58,6 +58,30 @@ def test_floors_are_about_the_held_out_samples() -> None:
     assert quantize(model(), {"x": louder(X)}, target=TARGET, recipe=recipe).report.gate == "failed"
 
 
+def test_held_out_samples_that_were_lucky_are_not_the_headline() -> None:
+    """The one sample whose output is not constant is not held out: the worse figure is said."""
+    x = X.copy()
+    constants = {"w": weights(4, 4, 3, 3), "b": np.full(4, -60.0), "v": weights(4, 4, 3, 3, seed=1)}
+    gated = net("h = Conv(x, w, b) r = Relu(h) y = Conv(r, v)", inputs="float[N, 4, 8, 8] x", constants=constants)
+    x[7] *= 40
+    made = quantize(gated, {"x": x}, target=TARGET, recipe=Recipe(rule="minmax", floors=Floors(min_sqnr=100)))
+    report = made.report
+    assert report.judged == JudgingInfo("calibration", "memory", 24, 24)
+    assert report.fidelity is not None and report.lucky is not None
+    assert report.fidelity.weakest.sqnr_db < report.lucky.weakest.sqnr_db - 3
+    assert (report.fidelity.samples, report.lucky.samples, report.calibration) == (24, 6, None)
+    assert report.gate == "failed"
+    assert "on samples not fitted to: SQNR" in plain_text(report_text(report, "out.onnx"))
+    assert json.loads(report.to_json())["lucky"]["samples"] == 6
+
+
+def test_validation_data_that_the_user_names_is_the_headline() -> None:
+    easy, hard = np.zeros_like(X[:7]), X
+    made = quantize(model(), {"x": hard}, validation={"x": easy}, target=TARGET)
+    assert made.report.judged == JudgingInfo("validation", "memory", 7, 7)
+    assert made.report.lucky is None
+
+
 def test_without_holding_out_all_samples_calibrate_and_judge() -> None:
     made = quantize(model(), {"x": louder(X)}, target=TARGET, recipe=ALL)
     assert made.plan.grids["x"].scale > 5 * quantize(model(), {"x": X}, target=TARGET, recipe=ALL).plan.grids["x"].scale

@@ -91,6 +91,12 @@ def calibration_text(calibration: Fidelity) -> str:
     return f"on the calibration samples: SQNR {decibels(calibration.weakest.sqnr_db)} dB, {calibration.samples} samples"
 
 
+def lucky_text(held_out: Fidelity) -> str:
+    """The SQNR on held-out samples that were lucky."""
+    figure = f"SQNR {decibels(held_out.weakest.sqnr_db)} dB, {held_out.samples} samples"
+    return f"on samples not fitted to: {figure}; that much better is luck: few samples carry the noise"
+
+
 def step_text(step: StepSqnr) -> str:
     """A step and the SQNR after it."""
     return f"after {step.name}: {decibels(step.sqnr_db)} dB" + ("" if step.kept else ", not kept")

@@ -80,7 +80,8 @@ def gate_of(comparison: Comparison | None, floors: Floors) -> tuple[Gate, tuple[
 def build_report(run: QuantizeRun, verdict: Verdict) -> Report:
     """The report of one run."""
     loaded, task, plan = run.setup.loaded, run.setup.task, run.plan
-    comparison, recipe, graph = run.evidence.comparison, task.recipe, run.model.graph
+    comparison, recipe, graph = run.evidence.reported, task.recipe, run.model.graph
+    lucky, held_out, fitted = run.evidence.lucky, run.evidence.comparison, run.evidence.calibration
     return Report(
         model=str(loaded.path) if loaded.path is not None else "(in memory)",
         data=None if run.data.whole is None else DataInfo(run.data.whole.name, plan.data, run.data.whole.count),
@@ -92,9 +93,10 @@ def build_report(run: QuantizeRun, verdict: Verdict) -> Report:
         time_s=Times(**{one.name: run.clock.seconds.get(one.name) for one in fields(Times)}),
         peak_rss_mb=peak_rss_mb(),
         placement=run.evidence.placement,
-        judged=None if comparison is None else judging_of(run.data),
+        judged=None if comparison is None else judging_of(run.data, comparison.samples if lucky else None),
         fidelity=None if comparison is None else fidelity_of(comparison),
-        calibration=None if run.evidence.calibration is None else fidelity_of(run.evidence.calibration),
+        calibration=None if fitted is None or lucky else fidelity_of(fitted),
+        lucky=fidelity_of(held_out) if held_out is not None and lucky else None,
         accuracy=None if comparison is None else comparison.accuracy,
         steps=tuple(StepSqnr.of(step) for step in run.evidence.steps),
         codebooks=planned_layers(task.model, plan),

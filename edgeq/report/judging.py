@@ -42,10 +42,16 @@ class StepSqnr:
         return cls(step.name, step.sqnr_db, step.kept)
 
 
-def judging_of(data: Roles) -> JudgingInfo | None:
-    """The samples that judge; None: there are none."""
+def judging_of(data: Roles, fitted: int | None = None) -> JudgingInfo | None:
+    """The samples that fidelity is about; None: there are none.
+
+    fitted: the number of calibration samples, where these are reported in place of those that
+    judge.
+    """
     if data.judging is None:
         return None
+    if fitted is not None and data.apart is not None:
+        return JudgingInfo("calibration", data.apart.name, fitted, fitted)
     count = data.judging.count
     whole = data.whole.count if data.on == "held_out" and data.whole is not None else count
     return JudgingInfo(data.on, data.judging.name, count, whole)

@@ -113,6 +113,9 @@ class Report:
     fidelity: Fidelity | None = None
     #: the same on the samples that the model was fitted to, where others judge it
     calibration: Fidelity | None = None
+    #: the same on samples that nothing was fitted to, where these are closer to float by more than
+    #: LUCKY_DB (edgeq/proof/evidence.py); `fidelity` is then that on the calibration samples
+    lucky: Fidelity | None = None
     #: task metric of both models
     accuracy: Accuracy | None = None
     #: the steps of the decision, in order

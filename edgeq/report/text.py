@@ -22,6 +22,7 @@ from edgeq.report.figures import (
     fidelity_text,
     human_bytes,
     judged_text,
+    lucky_text,
     output_lines,
     step_text,
     threads_text,
@@ -107,14 +108,7 @@ def _facts(report: Report) -> Table:
     table.add_column(overflow="fold")
     ratio = report.size.int8_bytes / max(1, report.size.float_bytes)
     table.add_row("size", f"{human_bytes(report.size.float_bytes)} float, {human_bytes(report.size.int8_bytes)} int8 ({ratio:.2f}x)")
-    if report.fidelity is not None:
-        table.add_row("fidelity", fidelity_text(report.fidelity))
-        for line in () if has_one_figure(report.fidelity) else _some(output_lines(report.fidelity.outputs)):
-            table.add_row("", Text(line, "dim"))
-    if report.judged is not None:
-        table.add_row("", judged_text(report.judged))
-    if report.calibration is not None:
-        table.add_row("", Text(calibration_text(report.calibration), "dim"))
+    _add_fidelity(table, report)
     if report.accuracy is not None:
         table.add_row("accuracy", accuracy_text(report.accuracy))
     for step in report.steps if len(report.steps) > 1 else ():
@@ -131,6 +125,19 @@ def _facts(report: Report) -> Table:
     if report.gate != "none":
         table.add_row("gate", Text(report.gate, "bold green" if report.gate == "passed" else "bold red"))
     return table
+
+
+def _add_fidelity(table: Table, report: Report) -> None:
+    if report.fidelity is not None:
+        table.add_row("fidelity", fidelity_text(report.fidelity))
+        for line in () if has_one_figure(report.fidelity) else _some(output_lines(report.fidelity.outputs)):
+            table.add_row("", Text(line, "dim"))
+    if report.judged is not None:
+        table.add_row("", judged_text(report.judged))
+    if report.calibration is not None:
+        table.add_row("", Text(calibration_text(report.calibration), "dim"))
+    if report.lucky is not None:
+        table.add_row("", Text(lucky_text(report.lucky), "yellow"))
 
 
 def placement_lines(placement: Proof) -> tuple[Text, Text]:
