@@ -11,6 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+import onnx_ir as ir
+
+from edgeq.calibration.random_outputs import random_outputs
 from edgeq.data.roles import Roles
 from edgeq.graph.macs import macs
 from edgeq.graph.read import nodes
@@ -20,7 +23,7 @@ from edgeq.refine.judge import Judge
 from edgeq.schema.plan import Plan
 from edgeq.schema.task import Planned, Step, Task
 from edgeq.search.builder import Builder
-from edgeq.search.candidates import Candidate, integer_layers, integer_share, of_nodes, weights_only
+from edgeq.search.candidates import INTEGER, Candidate, integer_layers, integer_share, of_nodes, weights_only
 from edgeq.search.repair import noise_of
 from edgeq.search.trials import Sample
 
@@ -82,19 +85,23 @@ def rescued(
         if before >= USELESS_DB:
             return planned, None
         found = _search(meter, layers, progress)
-        plan = None if found is None else _finished(meter, found)
-        after = before if plan is None else meter.worst_db(plan)
+        plan, after = (None, before) if found is None else _finished(meter, found)
     if found is None or plan is None or after <= before:
         return planned, Rescue(before, before, (), integer_share(task.model, planned.plan))
     step = Step("layers returned to float", plan, after)
     return replace(planned, plan=plan, draft=plan, steps=(*planned.steps, step)), Rescue(
-        before, after, found.floats, integer_share(task.model, plan)
+        before, after, tuple(name for name in layers if name in found.floats), integer_share(task.model, plan)
     )
 
 
 def _wanted(task: Task) -> bool:
-    """Whether layers may return to float; training and a search have their own remedies."""
+    """Whether layers may return to float; training and a search have their own remedies.
+
+    Where all outputs are random, none tells what is useless.
+    """
     recipe, apart = task.recipe, task.recipe.codebook.wanted or task.recipe.finetune.wanted
+    random = random_outputs(task.model)
+    apart = apart or all(value.name in random for value in task.model.graph.outputs)
     return recipe.rescue and recipe.effort == "default" and not apart and not task.target.integer_only
 
 
@@ -123,7 +130,11 @@ class _Meter:
 
 
 def _search(meter: _Meter, layers: Sequence[str], progress: Progress) -> Candidate | None:
-    """The candidate with the most work in integers that reaches the best goal that any reaches."""
+    """The candidate with the most work in integers that reaches the best goal that any reaches.
+
+    Where no group may stay in integers, all of them go float: the whole is of more use than a
+    result that is not.
+    """
     order = _by_noise(meter, layers, progress)
     stored = weights_only(meter.builder.base)
     for goal in GOALS_DB:
@@ -135,7 +146,8 @@ def _search(meter: _Meter, layers: Sequence[str], progress: Progress) -> Candida
             low, high = (middle, high) if reached else (low, middle)
         if low:
             return _without(order, low, keeps)
-    return None
+    whole = _without(order, 0, meter.draft_db(stored) >= GOALS_DB[0])
+    return whole if meter.draft_db(whole) >= GOALS_DB[-1] else None
 
 
 def _by_noise(meter: _Meter, layers: Sequence[str], progress: Progress) -> list[tuple[str, ...]]:
@@ -145,26 +157,51 @@ def _by_noise(meter: _Meter, layers: Sequence[str], progress: Progress) -> list[
     integers. The noise of groups nearly adds up.
     """
     work = {str(node.name): macs(node) for node in nodes(meter.builder.base.task.model)}
-    size = -(-len(layers) // GROUPS)
-    groups = [tuple(layers[start : start + size]) for start in range(0, len(layers), size)]
+    units = units_of(meter.builder.base, layers)
+    size = -(-len(units) // GROUPS)
+    groups = [tuple(name for unit in units[start : start + size] for name in unit) for start in range(0, len(units), size)]
     progress.start("find the layers that make an output useless", len(groups))
     price = {}
     for group in groups:
-        alone = of_nodes([name for name in layers if name not in group], stored=False)
+        alone = _floats([name for other in groups if other != group for name in other], stored=False)
         price[group] = noise_of(meter.draft_db(alone, rank=True)) / sum(work[name] for name in group)
         progress.advance()
     return sorted(groups, key=lambda group: price[group])
 
 
+def units_of(base: Draft, layers: Sequence[str]) -> list[tuple[str, ...]]:
+    """Each layer with the other integer nodes behind it, up to the next layers, in graph order.
+
+    The first one has those before all layers, too. Without them an Add or a movement on 8-bit codes
+    would be left between layers in float: its grid, chosen for speed, can cost as much as theirs.
+    """
+    units: dict[str, list[str]] = {name: [name] for name in layers}
+    behind: dict[ir.Value, str] = {}
+    for node in nodes(base.task.model):
+        name = str(node.name)
+        found = [behind[value] for value in node.inputs if value in behind]
+        unit = name if name in units else found[-1] if found else layers[0]
+        behind.update(dict.fromkeys(node.outputs, unit))
+        here = base.plan.nodes[name]
+        if name not in units and here.runs in INTEGER and here.because != "embedding":
+            units[unit].append(name)
+    return [tuple(unit) for unit in units.values()]
+
+
 def _without(order: Sequence[tuple[str, ...]], size: int, stored: bool) -> Candidate:
     """The candidate that keeps all but the first `size` groups in float."""
-    names = [name for group in order[size:] for name in group]
+    return _floats([name for group in order[size:] for name in group], stored=stored)
+
+
+def _floats(names: Sequence[str], *, stored: bool) -> Candidate:
     return replace(of_nodes(names, stored=stored), because="useless")
 
 
-def _finished(meter: _Meter, candidate: Candidate) -> Plan | None:
-    """The candidate's plan with the biases corrected, where that helps."""
-    plan, draft = meter.builder.plan(candidate), meter.builder.draft(candidate)
-    if plan is None or draft is None or plan == draft:
-        return plan or draft
-    return plan if meter.worst_db(plan) >= meter.draft_db(candidate) else draft
+def _finished(meter: _Meter, candidate: Candidate) -> tuple[Plan | None, float]:
+    """The candidate's plan with the biases corrected, where that helps, and its SQNR in dB."""
+    draft, plan = meter.builder.draft(candidate), meter.builder.plan(candidate)
+    drafted = (draft, meter.draft_db(candidate))
+    if plan is None or plan == draft:
+        return drafted
+    corrected = (plan, meter.worst_db(plan))
+    return corrected if corrected[1] >= drafted[1] else drafted

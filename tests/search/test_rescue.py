@@ -5,7 +5,13 @@ import onnx.parser
 import pytest
 
 import edgeq
+from edgeq.io.load import load_proto
+from edgeq.refine.draft import Draft
+from edgeq.rewrite.set_up import set_up
 from edgeq.schema.recipe import Recipe
+from edgeq.search.candidates import integer_layers
+from edgeq.search.rescue import units_of
+from tests.graph_text import eager
 
 
 def _model(text: str, **weights: np.ndarray) -> onnx.ModelProto:
@@ -88,3 +94,50 @@ def test_a_target_without_float_keeps_its_integers() -> None:
     model, data = _spectrum()
     with pytest.raises(edgeq.EdgeqError, match="no float kernels"):
         edgeq.quantize(model, data, target="npu_int8")
+
+
+def _peaks() -> tuple[onnx.ModelProto, dict[str, np.ndarray]]:
+    """Local maxima, found by comparing numbers with those around them: no 8-bit grid keeps them.
+
+    Behind the last layer stand an Add, a Concat and movement on codes, which tie as well.
+    """
+    rng = np.random.default_rng(6)
+    model = _model(
+        """agraph (float[N,4,32,32] x) => (float[N,16,32,32] y) {
+            a = Conv<pads = [1, 1, 1, 1]>(x, first)
+            b = Conv<pads = [1, 1, 1, 1]>(a, second)
+            c = Add(a, b)
+            d = Concat<axis = 1>(b, c)
+            e = Transpose<perm = [0, 1, 3, 2]>(d)
+            around = MaxPool<kernel_shape = [3, 3], pads = [1, 1, 1, 1]>(e)
+            highest = Equal(e, around)
+            kept = Cast<to = 1>(highest)
+            y = Mul(kept, e)
+        }""",
+        first=(rng.normal(size=(8, 4, 3, 3)) / 6).astype(np.float32),
+        second=(rng.normal(size=(8, 8, 3, 3)) / 8).astype(np.float32),
+    )
+    smooth = np.cumsum(np.cumsum(rng.normal(size=(30, 4, 32, 32)), 2), 3)
+    return model, {"x": (smooth / np.abs(smooth).max()).astype(np.float32)}
+
+
+def test_what_stands_between_layers_returns_to_float_with_them() -> None:
+    """With the layers alone in float, the codes of Concat and movement would still tie."""
+    model, data = _peaks()
+    left = edgeq.quantize(model, data, recipe=Recipe(rescue=False))
+    assert left.report.fidelity.sqnr_db < 10
+    mended = edgeq.quantize(model, data)
+    assert mended.report.fidelity.sqnr_db >= 20
+    assert any("float by themselves" in note for note in mended.report.notes)
+
+
+def test_units_share_out_all_integer_nodes() -> None:
+    model, data = _peaks()
+    setup = set_up(load_proto(model), eager(), Recipe(), {}, data, None)
+    plan = edgeq.quantize(model, data, target=eager(), recipe=Recipe(rescue=False), prove=False).plan
+    base = Draft.of(setup.task, plan)
+    units = units_of(base, integer_layers(base))
+    assert [unit[0] for unit in units] == list(integer_layers(base))
+    named = [name for unit in units for name in unit]
+    assert sorted(named) == sorted(name for name, node in plan.nodes.items() if node.runs != "float")
+    assert len(named) > len(units)
