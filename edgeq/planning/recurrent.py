@@ -50,13 +50,18 @@ def recurrent_grids(model: ir.Model, places: Mapping[str, NodePlan], target: Tar
     return found
 
 
-def _grid(weight: F32, target: Target, recipe: Recipe) -> IntegerWeight:
-    """The symmetric grid of a weight [D, gates * H, K], with one scale for a row of all D.
+def row_codes(weight: F32, target: Target, recipe: Recipe) -> Codes:
+    """The codes that a weight [D, gates * H, K] may have in the integer kernel.
 
     The rows of both directions are summed over apart, so neighbours are found in each.
     """
     low, high = code_range(target.weights, recipe.weight_bits)
-    codes = Codes(low, high, neighbours((weight.shape[2],)), target.weights.pair_limit, target.weights.power_of_two)
+    return Codes(low, high, neighbours((weight.shape[2],)), target.weights.pair_limit, target.weights.power_of_two)
+
+
+def _grid(weight: F32, target: Target, recipe: Recipe) -> IntegerWeight:
+    """The symmetric grid of a weight [D, gates * H, K], with one scale for a row of all D."""
+    codes = row_codes(weight, target, recipe)
     channels = recipe.weights == "per_channel" and "per_channel" in target.weights.granularity
     scale = choose_scales(weight, np.ones((weight.shape[0], weight.shape[2])), codes, recipe.weight_rule, not channels, ())
     params = symmetric_grid(scale.max(0), 1 if channels else None, target.weights)

@@ -13,6 +13,7 @@ from edgeq.refine.draft import Draft
 from edgeq.refine.gate import Gate
 from edgeq.refine.round_apart import moments_of, round_apart
 from edgeq.refine.round_in_sequence import fit_in_sequence, held_samples, in_sequence
+from edgeq.refine.round_recurrent import round_recurrent
 from edgeq.refine.weighted import Weighted
 from edgeq.schema.plan import Plan
 from edgeq.schema.task import Planned
@@ -57,4 +58,6 @@ def _apart(draft: Draft, layers: tuple[Weighted, ...], data: Dataset, gate: Gate
         moments = moments_of(draft, layers, data, progress) if layers else {}
     with gate.clock.stage("plan"):
         progress.start("round weights", None)
-        return round_apart(draft, layers, moments)
+        rounded = draft.with_plan(round_apart(draft, layers, moments))
+    with gate.clock.stage("calibrate"):
+        return round_recurrent(rounded, data, progress)

@@ -42,7 +42,7 @@ def test_relu_and_clip_between_convolutions_are_absorbed() -> None:
     ("between", "integer"),
     [
         ("s = Sigmoid(c) a = Mul(c, s)", True),
-        ("s = HardSwish(c) a = Add(s, c)", True),
+        ("s = LeakyRelu(c) a = Add(s, c)", True),
         ("a, s = Split<axis = 1>(c)", True),
         ("a = AveragePool<kernel_shape = [2, 2]>(c)", True),
         ("a = Transpose<perm = [0, 1, 3, 2]>(c)", False),  # channels are no longer last in memory
