@@ -62,6 +62,7 @@ def prove(
     if runtime != DEFAULT or model.suffix == ".tflite":
         prove_runtime(asked, RuntimeRequest(model, runtime, reference, accelerator, tuple(required)))
         return
+    from edgeq.proof.findings import fusions_lost
     from edgeq.proof.proof import prove_placement, require_int8
     from edgeq.proof.saturation_audit import audit_sums, require_exact
 
@@ -77,6 +78,8 @@ def prove(
         sums = audit_sums(proven.model)
     found = {"model": model, "float": float_model, "placement": placement, "latency": latency, "sums": sums}
     asked.screen.show(found, lambda: proof_text(placement, latency, sums))
+    for one in fusions_lost(placement.lost):
+        asked.screen.warn(one.text)
     require_int8(placement, required)
     if no_vnni:
         require_exact(sums)

@@ -15,6 +15,7 @@ from edgeq.planning.activation_grids import Seen, activation_grids, fixed_ranges
 from edgeq.planning.embeddings import embedding_grid, embedding_place, embeddings
 from edgeq.planning.fed_back import fed_back
 from edgeq.planning.fixed_grids import kernel_grids, too_coarse
+from edgeq.planning.float_kernels import broken_by_integers
 from edgeq.planning.movement_fit import LARGEST, blunt_clips
 from edgeq.planning.parts import parts_apart
 from edgeq.planning.placement import Placement, place
@@ -25,6 +26,7 @@ from edgeq.planning.softmax_limits import limiting_values
 from edgeq.planning.stored_weights import stored_weights
 from edgeq.planning.unknown_ranges import constant_values, unknown_ranges
 from edgeq.planning.weights import constant_grids
+from edgeq.runtimes.fusion import noted_fusions
 from edgeq.schema.hold_out import HoldOut
 from edgeq.schema.plan import NodePlan, Plan
 from edgeq.schema.recipe import Recipe
@@ -84,7 +86,14 @@ def make_plan(
         split_outputs=recipe.split_outputs,
         constants=constant_values(statistics, fixed_ranges(model, target)),
         stored=stored_weights(model, groups.nodes, weights, target),
+        together=_together(model, places),
     )  # fmt: skip
+
+
+def _together(model: ir.Model, places: Mapping[str, NodePlan]) -> tuple[tuple[str, ...], ...]:
+    here = {str(node.name): node for node in nodes(model)}
+    stuck = {name for name, one in places.items() if one.because == "obstacle"}
+    return tuple(fusion.nodes for fusion in broken_by_integers(noted_fusions(model), here, stuck))
 
 
 def _check_observed(wanted: Iterable[str], statistics: Mapping[str, TensorStats]) -> None:

@@ -19,6 +19,7 @@ from edgeq.errors import BadRecipe
 from edgeq.graph.read import clip_bounds, graphs, is_op
 from edgeq.planning.movement_fit import fills_behind
 from edgeq.planning.placement_cut import Cause, GraphCut
+from edgeq.runtimes.fusion import noted_fusions
 from edgeq.schema.patterns import kept_nodes
 from edgeq.schema.plan import Because, PlacedAs
 from edgeq.schema.target import Target
@@ -66,6 +67,8 @@ def place(
 ) -> Placement:
     """Label every node of a prepared model, including those of bodies.
 
+    What the runtime computes with one float kernel (noted_fusions) stays together.
+
     unfit: values that no grid can hold, with the reason. chosen: nodes that measurements
     keep float, with the reason. blunt: Clips whose low bound the grid of their output cannot tell
     from 0. Raises BadRecipe if a keep_float pattern matches nothing.
@@ -82,7 +85,7 @@ def place(
     integer: set[str] = set()
     converted: set[str] = set()
     for graph in graphs(model):
-        cut = GraphCut(graph, target, kept, unfit or {})
+        cut = GraphCut(graph, target, kept, unfit or {}, noted_fusions(model))
         found.update({str(node.name): _place(cut, node, blunt) for node in graph})
         integer |= {v.name for v in cut.values if v.name and cut.is_integer_value(v)}
         converted |= {v.name for v in cut.values if v.name and not cut.is_integer_value(v) and cut.integer_readers(v)}

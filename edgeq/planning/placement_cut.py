@@ -5,15 +5,17 @@ Integer is the source side, float the sink side.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import onnx_ir as ir
 
 from edgeq.graph.macs import elements, macs
 from edgeq.graph.read import constant, is_op, only_consumer, operator_of
+from edgeq.planning.float_kernels import broken_by_integers, tied
 from edgeq.planning.kernel_fit import MEASURES, NOT_FLOAT, data_inputs, hands_out_float, obstacle
 from edgeq.planning.min_cut import FORBIDDEN, MinCut
+from edgeq.runtimes.fusion import Fusion
 from edgeq.schema.plan import Because
 from edgeq.schema.target import Target
 
@@ -32,10 +34,13 @@ class Cause:
 class GraphCut:
     """Decides which nodes and values of one graph are integer."""
 
-    def __init__(self, graph: ir.Graph, target: Target, kept: Mapping[str, Cause], unfit: Mapping[str, Cause]) -> None:
+    def __init__(
+        self, graph: ir.Graph, target: Target, kept: Mapping[str, Cause], unfit: Mapping[str, Cause], fusions: Iterable[Fusion] = ()
+    ) -> None:
         """Cut the graph.
 
         kept: node name -> why it is to stay float. unfit: value name -> why no grid can hold it.
+        fusions: what the runtime computes with one kernel where all of it is float.
         """
         self.graph, self.target, self.unfit = graph, target, unfit
         #: node name -> why it must be float
@@ -45,6 +50,7 @@ class GraphCut:
             why = kept[node.name] if node.name in kept else self._obstacle(node)
             if why is not None:
                 self.obstacles[node.name] = why
+        self._keep_together(fusions)
         self.values = [v for v in (*graph.inputs, *(o for n in graph for o in n.outputs)) if v.name and v.dtype == ir.DataType.FLOAT]
         self._side = self._cut()
 
@@ -71,6 +77,14 @@ class GraphCut:
         if kernel is None or not hands_out_float(node, kernel):
             touched.extend(node.outputs)
         return next((self.unfit[str(v.name)] for v in touched if v is not None and v.name in self.unfit), None)
+
+    def _keep_together(self, fusions: Iterable[Fusion]) -> None:
+        here = {str(node.name): node for node in self.graph}
+        stuck = {name for name, cause in self.obstacles.items() if cause.because == "obstacle"}
+        slow = () if self.target.slow_fusions is None else self.target.slow_fusions.add_before
+        for fusion in broken_by_integers(fusions, here, stuck):
+            for name, why in tied(fusion, here, stuck, slow):
+                self.obstacles.setdefault(name, Cause("fused", why))
 
     def _own(self, value: ir.Value) -> bool:
         """Whether the value belongs to this graph and is not captured from an outer one."""

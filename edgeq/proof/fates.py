@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from edgeq.graph.read import constant, nodes, operator_of
+from edgeq.graph.read import nodes, operator_of
 from edgeq.proof.read_back import RanKernel, ReadBack
+from edgeq.runtimes.optimized_graph import folded_nodes
 
 #: how many vanished nodes are passed in search of the kernel that does a node's work; fused
 #: patterns are shorter
@@ -37,7 +38,7 @@ class _Settler:
         self.nodes = list(nodes(model))
         self.index = {id(node): index for index, node in enumerate(self.nodes)}
         self.kernels, self.fused = dict(found.kernels), dict(found.fused)
-        self.folded = _folded(model)
+        self.folded = folded_nodes(model)
 
     def settle(self) -> dict[str, Fate]:
         for index in sorted(self.kernels):
@@ -103,17 +104,3 @@ class _Settler:
     def _readers(self, index: int) -> Iterator[int]:
         for value in self.nodes[index].outputs:
             yield from sorted(self.index[id(use.node)] for use in value.uses())
-
-
-def _folded(model: ir.Model) -> set[ir.Node]:
-    """Nodes that onnxruntime folds away.
-
-    Their inputs are all constant, or they compute shapes from shapes that are known.
-    """
-    folded: set[ir.Node] = set()
-    for node in nodes(model):
-        shapes_only = bool(node.outputs) and all(value.dtype in (ir.DataType.INT64, ir.DataType.BOOL) for value in node.outputs)
-        known = all(value is None or constant(value) is not None or value.producer() in folded for value in node.inputs)
-        if known or shapes_only:
-            folded.add(node)
-    return folded

@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from edgeq.numerics.output_fidelity import OutputFidelity, weakest_of
 from edgeq.proof.compare import Comparison
+from edgeq.proof.lost_fusions import LostFusion
 from edgeq.schema.shared import SharedGrid, SharedPart
 
-#: number of parts of a shared grid that are named
+#: number of parts of a shared grid, and of nodes of a lost fusion, that are named
 PARTS_SHOWN = 8
 #: below this SQNR in dB an output is warned of: noise of 18 % of the signal's amplitude
 WEAK_DB = 15.0
 
 #: weak: an output or a part of one is far from float; nonfinite: NaN or infinity stands in one
 #: model where the other has something else; uncompared: some runs could not be compared;
-#: shared_grid: a node joins parts on one grid that does not serve them all; random: the float
-#: model differs from itself, so that no figure says how close the int8 model is
-FindingKind = Literal["weak", "nonfinite", "uncompared", "shared_grid", "random"]
+#: shared_grid: a node joins parts on one grid that does not serve them all; lost_fusion: what the
+#: float model runs as one kernel, the int8 model runs as several, all of them float; random: the
+#: float model differs from itself, so that no figure says how close the int8 model is
+FindingKind = Literal["weak", "nonfinite", "uncompared", "shared_grid", "lost_fusion", "random"]
+#: those that follow from the plan or the placement, whatever data the models are compared on
+STRUCTURAL: frozenset[FindingKind] = frozenset({"shared_grid", "lost_fusion"})
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is wrong with an output, or that is not known of it."""
+    """Something that is wrong with an output or a node, or that is not known of it."""
 
     #: what it is, for code
     kind: FindingKind
@@ -41,6 +45,8 @@ class Finding:
     node: str | None = None
     #: for shared_grid: the parts, with what the grid keeps of each
     parts: tuple[SharedPart, ...] = ()
+    #: for lost_fusion: names of the int8 model's nodes that run one by one
+    nodes: tuple[str, ...] = ()
 
 
 def findings(found: Comparison) -> tuple[Finding, ...]:
@@ -56,6 +62,21 @@ def shared_grids(shared: Mapping[str, SharedGrid], found: Comparison | None) -> 
     """
     weak = found is not None and any(one.kind == "weak" for one in findings(found))
     return tuple(_shared(node, grid) for node, grid in shared.items() if weak or grid.shares == "no_float")
+
+
+def fusions_lost(lost: Sequence[LostFusion]) -> tuple[Finding, ...]:
+    """One finding for each kernel of the float model that the int8 model does without."""
+    kernels = dict.fromkeys(one.kernel for one in lost)
+    return tuple(_lost(kernel, [one for one in lost if one.kernel == kernel]) for kernel in kernels)
+
+
+def _lost(kernel: str, lost: Sequence[LostFusion]) -> Finding:
+    apart = tuple(name for one in lost for name in one.apart)
+    named = ", ".join(apart[:PARTS_SHOWN]) + (f" and {len(apart) - PARTS_SHOWN} more" if len(apart) > PARTS_SHOWN else "")
+    times = "once" if len(lost) == 1 else f"{len(lost)} times"
+    text = f"onnxruntime runs several nodes of the float model as one {kernel}, {times}. In the int8 model their work stays in float too, "
+    text += f"but node by node, which takes longer: {named}."
+    return Finding("lost_fusion", None, None, None, text, nodes=apart)
 
 
 def _shared(node: str, grid: SharedGrid) -> Finding:

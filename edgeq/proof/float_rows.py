@@ -18,11 +18,11 @@ def float_rows(float_model: ir.Model, shaped: ir.Model, rows: Sequence[ProvenNod
 
     shaped: the float form of the quantized model. rows: the rows of its nodes.
     """
-    twins = _Twins(shaped, rows)
+    twins = Twins(shaped, rows)
     result = []
     for node in nodes(float_form(float_model)):
         origin, work = twins.origins.get(str(node.name)), macs(node)
-        row = twins.by_origin(node, origin) if origin is not None else twins.by_name_or_value(node, work)
+        row = twins.row(node, work)
         if row is None:
             reason = origin.reason if origin is not None and origin.reason else "simplified away before it was quantized"
             row = ProvenNode("", "", "vanished", reason, 0)
@@ -33,7 +33,7 @@ def float_rows(float_model: ir.Model, shaped: ir.Model, rows: Sequence[ProvenNod
     return tuple(result)
 
 
-class _Twins:
+class Twins:
     """Finds what a node of the float model became in the quantized model."""
 
     def __init__(self, shaped: ir.Model, rows: Sequence[ProvenNode]) -> None:
@@ -42,11 +42,19 @@ class _Twins:
         self.op_types = {str(node.name): node.op_type for node in nodes(shaped)}
         self.makers = {str(value.name): str(node.name) for node in nodes(shaped) for value in node.outputs if value.name}
 
-    def by_origin(self, node: ir.Node, origin: Origin) -> ProvenNode | None:
+    def row(self, node: ir.Node, work: int) -> ProvenNode | None:
+        """The row of what the node became, whose name may be empty; None: it has no node there.
+
+        work: multiply-accumulates of the node.
+        """
+        origin = self.origins.get(str(node.name))
+        return self._by_origin(node, origin) if origin is not None else self._by_name_or_value(node, work)
+
+    def _by_origin(self, node: ir.Node, origin: Origin) -> ProvenNode | None:
         """The row found through edgeq's own record; None: the node has no row of its own."""
         return None if origin.runs in ("absorbed", "folded") else self.rows.get(origin.node or str(node.name))
 
-    def by_name_or_value(self, node: ir.Node, work: int) -> ProvenNode | None:
+    def _by_name_or_value(self, node: ir.Node, work: int) -> ProvenNode | None:
         """The row found in a model of another tool, which holds no record.
 
         It is the row of the node with the same name (onnxruntime's tool appends _quant), else of

@@ -7,18 +7,19 @@ its kernel is an integer kernel.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import onnx
 import onnx_ir as ir
 import onnx_ir.passes.common as common_passes
 
-from edgeq.errors import BadRecipe, FloorMissed
+from edgeq.errors import BadRecipe, FloorMissed, RuntimeRefused
 from edgeq.graph.float_form import float_form
 from edgeq.graph.names import unique_names
 from edgeq.io.load import load_model
 from edgeq.proof.float_rows import float_rows
+from edgeq.proof.lost_fusions import LostFusion, lost_fusions
 from edgeq.proof.node_rows import ProvenNode, node_rows
 from edgeq.proof.read_back import ReadBack, read_back
 
@@ -42,6 +43,9 @@ class Proof:
     #: share of the multiply-accumulates of Conv, ConvTranspose, Gemm, MatMul and recurrent layers
     #: that integer kernels do, 0..100
     macs_int8_pct: Share
+    #: kernels that the float model has and this one runs as several float kernels; empty where no
+    #: float model was given
+    lost: tuple[LostFusion, ...] = ()
 
 
 def prove_placement(model: Path | ir.Model, float_model: ir.Model | None = None) -> Proof:
@@ -55,9 +59,10 @@ def prove_placement(model: Path | ir.Model, float_model: ir.Model | None = None)
     found = read_back(given)
     shaped = float_form(given)
     rows = node_rows(given, shaped, found)
-    if float_model is not None:
-        rows = float_rows(float_model, shaped, rows)
-    return _placement(rows, found)
+    if float_model is None:
+        return _placement(rows, found)
+    placement = _placement(float_rows(float_model, shaped, rows), found)
+    return replace(placement, lost=_lost(float_model, shaped, found, rows))
 
 
 def require_int8(placement: Proof, op_types: Sequence[str]) -> None:
@@ -78,6 +83,13 @@ def require_int8(placement: Proof, op_types: Sequence[str]) -> None:
         more = f"; and {len(floats) - 10} more" if len(floats) > 10 else ""
         what = f"{len(floats)} of the nodes that must run in integers run in float."
         raise FloorMissed(what, listed + more, "Remove the named cause, or take the operator type off --require-int8.")
+
+
+def _lost(float_model: ir.Model, shaped: ir.Model, found: ReadBack, rows: Sequence[ProvenNode]) -> tuple[LostFusion, ...]:
+    try:
+        return lost_fusions(float_model, shaped, found, rows)
+    except RuntimeRefused:
+        return ()  # a float model that the runtime does not take has no kernels to lose
 
 
 def _named(model: Path | ir.Model) -> ir.Model:

@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-import re
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import onnx
 import onnx_ir as ir
-from onnx import TensorProto
 
-from edgeq.errors import RuntimeRefused
 from edgeq.graph.operators import OPERATORS, RUNTIME_KERNELS, UNKNOWN
 from edgeq.graph.read import nodes
-from edgeq.proof.element_types import EIGHT_BITS, element_types
-from edgeq.runtimes.ort import open_session
+from edgeq.runtimes.element_types import EIGHT_BITS, FLOATS, element_types
+from edgeq.runtimes.optimized_graph import LAYOUT, NODE_MARK, VALUE_MARK, bodies, indices, optimized_graph
 
-#: names in the copy that runs: after a fusion, a layout change or an inlining the new name still
-#: contains the mark
-_OUTPUT_MARK = re.compile(r"edgeq_v(\d+)_(\d+)(?!\d)")
-_NODE_MARK, _VALUE_MARK = re.compile(r"edgeq_n(\d+)(?!\d)"), re.compile(r"edgeq_v(\d+)_\d+(?!\d)")
-#: types of nodes that onnxruntime inserts to change the layout; they stand for no node of the model
-LAYOUT = frozenset({"Transpose", "ReorderInput", "ReorderOutput", "Reshape", "Squeeze", "Unsqueeze"})
 CONVERSIONS = frozenset({"QuantizeLinear", "DequantizeLinear"})
 CONTROL = frozenset(row.op_type for row in OPERATORS.values() if row.control)
 #: kernels that compute on 8-bit integers although their first input or output may be float
 _INTEGER_KERNELS = frozenset(kernel.op_type for kernel, _ in RUNTIME_KERNELS.values() if kernel.integer)
 #: operators that take 8-bit integers and give indices
 _INDEXERS = frozenset({"ArgMax", "ArgMin"})
-_FLOATS = frozenset({TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16})
 
 KernelKind = Literal["int8", "float", "conversion", "control", "other"]
 
@@ -70,66 +58,36 @@ def read_back(model: ir.Model) -> ReadBack:
 
     Raises RuntimeRefused.
     """
-    with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
-        path = Path(folder) / "optimized.onnx"
-        try:
-            open_session(_marked(model), optimized_path=path).close()
-        except RuntimeRefused as error:
-            raise _unmarked(error, model) from error
-        # weights stay where they are: only the graph is read. Plain protobuf, because onnxruntime
-        # may save bodies that declare a constant twice, which onnx_ir refuses to read
-        graph = onnx.load(str(path), load_external_data=False).graph
-    return _Reader(graph, [node.op_type for node in nodes(model)]).read()
-
-
-def _marked(model: ir.Model) -> ir.Model:
-    copy = model.clone()
-    for index, node in enumerate(nodes(copy)):
-        node.name = f"edgeq_n{index}"
-        for number, value in enumerate(node.outputs):
-            if value.name:  # an optional output that is left out has no name
-                value.name = f"edgeq_v{index}_{number}"
-    return copy
-
-
-def _unmarked(error: RuntimeRefused, model: ir.Model) -> RuntimeRefused:
-    """The same error with the model's own names in place of the marks."""
-    every = list(nodes(model))
-
-    def own(text: str) -> str:
-        text = _NODE_MARK.sub(lambda mark: str(every[int(mark[1])].name), text)
-        return _OUTPUT_MARK.sub(lambda mark: str(every[int(mark[1])].outputs[int(mark[2])].name), text)
-
-    return RuntimeRefused(own(error.what), own(error.where), error.fix)
+    return _Reader(optimized_graph(model), [node.op_type for node in nodes(model)]).read()
 
 
 class _Reader:
     def __init__(self, graph: onnx.GraphProto, op_types: list[str]) -> None:
         self.graph, self.op_types = graph, op_types
         self.types = element_types(graph)
-        self.constants = {tensor.name for body in _bodies(graph) for tensor in body.initializer}
-        self.makers = {name: node for body in _bodies(graph) for node in body.node for name in node.output if name}
+        self.constants = {tensor.name for body in bodies(graph) for tensor in body.initializer}
+        self.makers = {name: node for body in bodies(graph) for node in body.node for name in node.output if name}
         self.readers: dict[str, list[onnx.NodeProto]] = {}
-        for body in _bodies(graph):
+        for body in bodies(graph):
             for node in body.node:
                 for name in node.input:
                     self.readers.setdefault(name, []).append(node)
         self.inputs = {value.name for value in graph.input}
         self.outputs = {value.name for value in graph.output}
-        self.body_outputs = {value.name for body in _bodies(graph) for value in body.output}
+        self.body_outputs = {value.name for body in bodies(graph) for value in body.output}
 
     def read(self) -> ReadBack:
         kernels: dict[int, RanKernel] = {}
         by_value: list[tuple[int, tuple[int, ...], RanKernel, onnx.NodeProto]] = []
         places: list[str | None] = []
-        for body in _bodies(self.graph):
+        for body in bodies(self.graph):
             for node in body.node:
                 kernel = self._kernel(node)
                 places.append(kernel.place)
-                named = _indices(_NODE_MARK, node.name)
+                named = indices(NODE_MARK, node.name)
                 for index in named:
                     kernels.setdefault(index, kernel)
-                produced = _indices(_VALUE_MARK, node.name, *node.output)
+                produced = indices(VALUE_MARK, node.name, *node.output)
                 by_value += [(index, named, kernel, node) for index in produced]
         fused: dict[int, int] = {}
         for index, named, kernel, node in by_value:
@@ -153,7 +111,7 @@ class _Reader:
             return RanKernel(node.op_type, "int8")
         if source in EIGHT_BITS and (result in EIGHT_BITS or node.op_type in _INDEXERS) and node.op_type != "Cast":
             return RanKernel(node.op_type, "int8")
-        if node.op_type in ("Shape", "Size") or not ({source, result} & (_FLOATS | {None})):
+        if node.op_type in ("Shape", "Size") or not ({source, result} & (FLOATS | {None})):
             return RanKernel(node.op_type, "other")
         return RanKernel(node.op_type, "float")
 
@@ -183,16 +141,4 @@ class _Reader:
 
 
 def _inserted(node: onnx.NodeProto) -> bool:
-    return node.op_type in LAYOUT and not _NODE_MARK.search(node.name)
-
-
-def _indices(mark: re.Pattern[str], *names: str) -> tuple[int, ...]:
-    return tuple(int(found) for name in names for found in mark.findall(name))
-
-
-def _bodies(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
-    yield graph
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.type == onnx.AttributeProto.GRAPH:
-                yield from _bodies(attribute.g)
+    return node.op_type in LAYOUT and not NODE_MARK.search(node.name)

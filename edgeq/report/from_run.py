@@ -17,7 +17,7 @@ from edgeq.graph.signature import value_spec
 from edgeq.progress import Clock
 from edgeq.proof.compare import Comparison, check_floors
 from edgeq.proof.evidence import Evidence
-from edgeq.proof.findings import findings, shared_grids
+from edgeq.proof.findings import findings, fusions_lost, shared_grids
 from edgeq.report.codebooks import planned_layers
 from edgeq.report.headline import fidelity_of
 from edgeq.report.judging import StepSqnr, judging_of
@@ -106,7 +106,11 @@ def build_report(run: QuantizeRun, verdict: Verdict) -> Report:
         outputs=tuple(_port(value, plan) for value in graph.outputs),
         gate=verdict.gate,
         missed=verdict.missed,
-        findings=(*(() if comparison is None else findings(comparison)), *shared_grids(plan.shared, comparison)),
+        findings=(
+            *(() if comparison is None else findings(comparison)),
+            *shared_grids(plan.shared, comparison),
+            *fusions_lost(() if run.evidence.placement is None else run.evidence.placement.lost),
+        ),
         contributed=contributed(run.model),
         warnings=verdict.warnings,
         notes=(*verdict.notes, *_told(run.model, loaded.model)),

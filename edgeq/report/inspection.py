@@ -18,6 +18,7 @@ from edgeq.graph.read import file_bytes, graphs, nodes
 from edgeq.graph.signature import InputSpec, input_specs, output_specs
 from edgeq.io.load import Loaded
 from edgeq.planning.placement import Placement, place
+from edgeq.rewrite.float_kernels import note_float_kernels
 from edgeq.rewrite.in_float32 import in_float32
 from edgeq.rewrite.prepare import Prepared, prepare
 from edgeq.runtimes.judged import judged
@@ -122,6 +123,7 @@ def inspect_model(loaded: Loaded, target: Target, shapes: Mapping[str, tuple[int
 
 def _inspected(loaded: Loaded, prepared: Prepared, target: Target) -> Inspection:
     model = prepared.model
+    note_float_kernels(model, target)
     placed = place(model, target)
     forecasts = tuple(NodeForecast(name, where.op_type, where.runs, where.reason) for name, where in placed.nodes.items())
     return Inspection(

@@ -13,7 +13,7 @@ from typing import Literal
 from edgeq.errors import BadOutput
 from edgeq.io.strict_json import to_json
 from edgeq.proof.compare import Accuracy, Comparison, LayerFidelity
-from edgeq.proof.findings import Finding, findings
+from edgeq.proof.findings import STRUCTURAL, Finding, findings
 from edgeq.proof.latency import Latency
 from edgeq.proof.proof import Proof
 from edgeq.report.codebooks import CodebookLayer
@@ -159,7 +159,7 @@ def with_comparison(report: Report, found: Comparison, name: str) -> Report:
     name: what the report calls that data.
     """
     judged = JudgingInfo("validation", name, found.samples, found.samples)
-    told = (*findings(found), *(one for one in report.findings if one.kind == "shared_grid"))
+    told = (*findings(found), *(one for one in report.findings if one.kind in STRUCTURAL))
     return replace(report, judged=judged, fidelity=fidelity_of(found), accuracy=found.accuracy, layers=found.layers, findings=told)
 
 

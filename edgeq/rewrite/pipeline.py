@@ -17,6 +17,7 @@ from edgeq.passes.place.hard_sigmoid_to_add import HardSigmoidToAdd
 from edgeq.passes.place.hold_float import HoldFloat
 from edgeq.passes.place.move_to_integers import MoveToIntegers
 from edgeq.passes.place.requantize_inputs import RequantizeInputs
+from edgeq.passes.place.share_dequantized import ShareDequantized
 from edgeq.passes.place.sum_before_norm import SumBeforeNorm
 from edgeq.passes.place.tanh_to_sigmoid import TanhToSigmoid
 from edgeq.passes.place.unary_to_lookup import UnaryToLookup
@@ -112,6 +113,8 @@ def rewrite_passes(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:
         FoldCodebooks({key: storage_of(weight) for key, weight in plan.weights.items() if weight.format == "codebook"}),
         # last: its output must not match any pattern of a pass or of the runtime
         HoldFloat(frozenset(name for name, node in plan.nodes.items() if _must_stay_float(node, target))),
+        # after the passes that look for a Dequantize before a node
+        ShareDequantized(plan.together),
         # by now, an Add that became an integer kernel has a Quantize behind it
         _sum_before_norm(target),
         RemoveUnusedNodesPass(),

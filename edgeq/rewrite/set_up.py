@@ -23,6 +23,7 @@ from edgeq.passes.boundary.declared_types import declared_types, float32_edges
 from edgeq.passes.boundary.float_boundary import FloatBoundary
 from edgeq.passes.boundary.split_outputs import SplitOutputs
 from edgeq.passes.prepare.infer_shapes import InferShapes
+from edgeq.rewrite.float_kernels import note_float_kernels
 from edgeq.rewrite.fold_pixels import fold_pixels
 from edgeq.rewrite.in_float32 import in_float32
 from edgeq.rewrite.lower import LOWERED, lower
@@ -97,6 +98,7 @@ def set_up(
         keep = frozenset(name for name, node in plan.nodes.items() if node.op_type in LOWERED)
     with judged(loaded.model):
         lower(prepared.model, target, keep)
+    note_float_kernels(prepared.model, target)
     told = (*loaded.notes, *_widened(loaded, declared, target), *notes, *prepared.notes)
     prepared = replace(prepared, vanished=prepared.vanished | vanished(prepared.model), notes=told)
     for key in [key for key in prepared.model.metadata_props if key.startswith(GRID_KEY)]:

@@ -41,6 +41,7 @@ Because = Literal[
     "unfit",  # no grid can hold a value that it touches
     "constant",  # a value that it touches was one number in all of the data, which tells no range
     "output",  # it makes an output whose range few samples do not show
+    "fused",  # the runtime computes it together with a node that must be float, in one float kernel
     "slow",  # its integer kernel is slower in this position
     "cost",  # the conversions around it would cost more than its kernel saves
 ]
@@ -123,6 +124,9 @@ class Plan(Strict):
     constants: dict[str, float] = Field(default_factory=dict)
     #: by input: the map of an input that takes raw pixels
     pixels: dict[str, PixelMap] = Field(default_factory=dict)
+    #: names of float nodes that the runtime computes with one kernel, as long as they are left
+    #: alone
+    together: tuple[tuple[str, ...], ...] = ()
 
     def to_json(self) -> str:
         """Canonical JSON: the same plan gives the same bytes."""

@@ -14,6 +14,7 @@ from edgeq.graph.operator import Operator, RuntimeKernel
 from edgeq.graph.operators import OPERATORS, RUNTIME_KERNELS, UNKNOWN
 
 EIGHT_BITS = frozenset({TensorProto.UINT8, TensorProto.INT8})
+FLOATS = frozenset({TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16})
 
 _TYPES = {"int64": TensorProto.INT64, "bool": TensorProto.BOOL}
 _DYNAMIC = (TensorProto.UINT8, TensorProto.FLOAT, TensorProto.UINT8)
