@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import onnx_ir as ir
 
+from edgeq.graph.code_grids import grid_of
 from edgeq.graph.edit import Names
 from edgeq.graph.operator import Operator, RuntimeKernel
 from edgeq.graph.operators import RUNTIME_KERNELS
-from edgeq.graph.read import attribute_int, nodes, owner
-from edgeq.passes.quantize.qdq import qdq_node
+from edgeq.graph.read import attribute_int, constant, nodes, owner, rank
+from edgeq.numerics.grid import PerChannel, PerTensor, QuantParams
+from edgeq.passes.quantize.qdq import dequantize_constant, qdq_node
 
 
 @dataclass(frozen=True)
@@ -19,10 +22,11 @@ class QoperatorToQdq(ir.passes.InPlacePass):
 
     Before:  y = QLinearConv(x, xs, xz, w, ws, wz, ys, yz, b)
     After:   f = DequantizeLinear(x, xs, xz)   g = DequantizeLinear(w, ws, wz)
-             c = Conv(f, g, b)                 y = QuantizeLinear(c, ys, yz)
+             h = DequantizeLinear(b, xs * ws)
+             c = Conv(f, g, h)                 y = QuantizeLinear(c, ys, yz)
 
-    The int32 bias is unchanged: its scale is xs * ws by definition. The result is for reading only;
-    a runtime need not accept it.
+    The scale of the int32 bias is xs * ws by definition. Where one of the two is not constant, the
+    bias stays as it is, and the result is for reading only.
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
@@ -52,11 +56,16 @@ def _rewrite(node: ir.Node, kernel: RuntimeKernel, operator: Operator, names: Na
         up = qdq_node("DequantizeLinear", codes, scale, zero, axis, names.node(stem), names.value(f"{stem}_float"))
         graph.insert_before(node, up)
         read[index] = up.outputs[0]
+    _dequantize_bias(node, operator, read, names)
     assert kernel.scale is not None
     scale, zero = (given[at] if at < len(given) else None for at in (kernel.scale, kernel.scale + 1))
     while read and read[-1] is None:  # an optional bias that is left out
         read.pop()
     node.op_type, node.domain = operator.op_type, ""
+    if not attribute_int(node, "channels_last", 0):
+        node.attributes.pop("channels_last", None)  # only onnxruntime's own operators have it
+    if attribute_int(node, "opset", 13) >= 13 or attribute_int(node, "axis", 1) in (-1, (rank(node.inputs[0]) or 0) - 1):
+        node.attributes.pop("opset", None)  # likewise: whether a Softmax takes one axis, or all from it on
     node.resize_inputs(len(read))
     for index, value in enumerate(read):
         node.replace_input_with(index, value)
@@ -75,3 +84,18 @@ def _rewrite(node: ir.Node, kernel: RuntimeKernel, operator: Operator, names: Na
         for index, value in enumerate(graph.outputs):
             if value is result:
                 graph.outputs[index] = down.outputs[0]
+
+
+def _dequantize_bias(node: ir.Node, operator: Operator, read: list[ir.Value | None], names: Names) -> None:
+    """Put a DequantizeLinear of input scale * weight scale before the constant bias, if any."""
+    bias = operator.bias
+    codes = None if bias is None or bias >= len(read) else constant(read[bias])
+    if bias is None or codes is None or codes.dtype != np.int32:
+        return
+    makers = [value.producer() for value in read[:2] if value is not None]
+    grids = [grid for maker in makers if maker is not None and (grid := grid_of(maker)) is not None]
+    if len(grids) != 2 or grids[0].scale.ndim:
+        return
+    scale = np.asarray(grids[0].scale * grids[1].scale, np.float32)
+    grid = QuantParams("int32", scale, np.zeros(scale.shape, np.int32), PerChannel(0) if scale.ndim else PerTensor())
+    read[bias] = dequantize_constant(node, codes, grid, f"{node.name}_bias", names)

@@ -41,7 +41,7 @@ def broken_facts(model: ir.Model, target: Target) -> tuple[Violation, ...]:
     for step in graph.steps:
         found.extend(operator_rules(step, target))
     if target.integer_only:
-        found.extend(_one_grid(own, target))
+        found.extend(one_grid_rules(own, target))
     if not target.keeps_clamps:
         found.extend(clamp_rules(own, target))
     return tuple(dict.fromkeys(found))
@@ -67,7 +67,7 @@ def _boundary(graph: IntegerGraph, target: Target) -> Iterator[Violation]:
                 yield Violation("", "", f"integer_{word}", observed, f"{word}s are {target.activations.dtype}", "float_io = false", fix)
 
 
-def _one_grid(model: ir.Model, target: Target) -> Iterator[Violation]:
+def one_grid_rules(model: ir.Model, target: Target) -> Iterator[Violation]:
     """A DequantizeLinear that reads the codes of a QuantizeLinear must have the same grid."""
     for node in nodes(model):
         source = node.inputs[0] if node.inputs else None

@@ -1,0 +1,106 @@
+"""Convert a quantized ONNX model of any tool to a full-int8 .tflite file, and prove it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+import onnx_ir as ir
+
+from edgeq.errors import BadData, BadModel
+from edgeq.foreign.converted import Converted
+from edgeq.foreign.measured import measured_grids
+from edgeq.foreign.proof import prove_converted
+from edgeq.foreign.refuse import refuse_illegal
+from edgeq.foreign.samples import samples_of
+from edgeq.graph.changes import changes
+from edgeq.graph.freeze import freeze_shapes
+from edgeq.graph.read import nodes, operator_of
+from edgeq.integers.emit import emit_tflite
+from edgeq.integers.fixed_batch import fixed_batch
+from edgeq.integers.tflite.flatbuffer import require_tflite
+from edgeq.io.load import Loaded, load_model, load_proto
+from edgeq.passes.boundary.float_boundary import FloatBoundary
+from edgeq.passes.boundary.integer_boundary import IntegerBoundary
+from edgeq.passes.foreign.give_grids import GiveGrids, without_grid
+from edgeq.progress import Progress, Silent
+from edgeq.rewrite.foreign import Leave, as_qdq, normalised
+from edgeq.rewrite.set_up import DataSource
+from edgeq.runtimes.judged import judged
+from edgeq.schema.target import Target, load_target
+from edgeq.schema.task import Shapes
+
+#: the rules of the runtimes that read .tflite files
+TARGET = "mcu_tflite"
+
+
+def convert(
+    model: str | Path | onnx.ModelProto | ir.Model | Loaded,
+    data: DataSource | None = None,
+    *,
+    requantize: bool = False,
+    float_io: bool = False,
+    shapes: Shapes | None = None,
+    samples: int | None = None,
+    prove: bool = True,
+    progress: Progress | None = None,
+) -> Converted:
+    """Convert a Q/DQ or QOperator model of any tool; its codes and grids are kept.
+
+    data: what the proof runs on, as for open_dataset; without it, made-up codes. requantize: where
+    the runtimes' rules do not allow the model as it is, round weights, biases and grids anew, and
+    measure on the data the grids that it lacks; the result lists every change. float_io: inputs and
+    outputs stay float. shapes: for inputs whose sizes are not fixed. samples: use the first ones
+    only. prove: run the result in the runtimes that are installed, and compare it.
+
+    Raises BadModel for a model that is not quantized, and UnsupportedOp, which names nodes and
+    rules, for one that cannot become integers; BadData, MissingExtra.
+    """
+    require_tflite()
+    progress, target = progress or Silent(), load_target(TARGET, float_io=float_io)
+    loaded = _load(model)
+    progress.start("convert", None)
+    with judged(loaded.model):
+        source = _as_qdq(loaded.model, target)
+        own = _fixed(source, shapes or {})
+        normalised(own, target, Leave(requantize))
+    if requantize and without_grid(own):
+        if data is None:
+            names = ", ".join(str(value.name) for value in without_grid(own))
+            what = "Grids of values that the model left in float are measured on data, and there is none."
+            raise BadData(what, f"values {names}", "Give samples of the model's inputs: --data calib.npz.")
+        GiveGrids(measured_grids(own, samples_of(source, own, data, shapes or {}, samples), target, progress))(own)
+        normalised(own, target, Leave(requantize))
+    refuse_illegal(own, target, requantize=requantize)
+    found = tuple(changes(own))
+    if not float_io:
+        IntegerBoundary()(own)
+    file = emit_tflite(own)
+    proof = None
+    if prove:
+        proof = prove_converted(source, own, file, samples_of(source, own, data, shapes or {}, samples), progress)
+    return Converted(own, file, found, proof, loaded.path)
+
+
+def _load(model: str | Path | onnx.ModelProto | ir.Model | Loaded) -> Loaded:
+    if isinstance(model, Loaded):
+        return model
+    return load_model(model, quantized=True) if isinstance(model, str | Path) else load_proto(model, quantized=True)
+
+
+def _as_qdq(model: ir.Model, target: Target) -> ir.Model:
+    """A copy in Q/DQ form with float ends. Raises BadModel if nothing is quantized."""
+    own = model.clone()
+    as_qdq(own, target)
+    if not any(operator_of(node).converts for node in nodes(own)):
+        what = "The model is not quantized: it has no QuantizeLinear, DequantizeLinear or QLinear operators."
+        raise BadModel(what, "the model", f"Quantize it: edgeq quantize MODEL --target {TARGET} --data calib.npz -o model.tflite.")
+    FloatBoundary(pixels=False)(own)  # inputs and outputs whose grids edgeq has recorded
+    return own
+
+
+def _fixed(source: ir.Model, shapes: Shapes) -> ir.Model:
+    """A copy that takes one sample a run, all sizes known."""
+    own = source.clone()
+    freeze_shapes(own, shapes)
+    return fixed_batch(own)

@@ -1,0 +1,71 @@
+"""The result of a conversion: the int8 model, what was changed on the way, and the proof."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx_ir as ir
+
+from edgeq.errors import BadOutput
+from edgeq.foreign.proof import ConversionProof
+from edgeq.graph.changes import Change
+from edgeq.integers.tflite.c_source import c_source
+from edgeq.io.save import atomic_write_bytes
+from edgeq.runtimes.ort_format import ort_format
+
+#: the endings of the files that can be written
+SUFFIXES = (".tflite", ".c", ".ort")
+
+
+@dataclass(frozen=True, eq=False)
+class Converted:
+    """A quantized model of another tool in the form of an integer runtime."""
+
+    #: the model in Q/DQ form, its inputs and outputs codes (or floats, with float_io)
+    model: ir.Model
+    #: the bytes of the .tflite file
+    tflite: bytes
+    #: what differs from the source, in the order in which it was changed
+    changes: tuple[Change, ...]
+    #: None: not requested
+    proof: ConversionProof | None
+    #: file of the source; None: it came from memory
+    source: Path | None
+
+    @property
+    def inserted(self) -> int:
+        """How many requantizations the file has that the source does not have."""
+        return sum(change.kind == "requantized" for change in self.changes)
+
+    def save(self, path: str | Path, *, force: bool = False) -> None:
+        """Write the files that the path stands for, each atomically.
+
+        NAME.tflite; NAME.c and NAME.h, C source of the same bytes; NAME.ort and NAME.ort.config,
+        for onnxruntime. Raises BadOutput for another ending, when a file exists and force is off,
+        or when it is the source.
+        """
+        inputs = [] if self.source is None else [self.source]
+        for one, content in zip(written(Path(path)), self._contents(Path(path)), strict=True):
+            atomic_write_bytes(one, content, force=force, inputs=inputs)
+
+    def _contents(self, path: Path) -> list[bytes]:
+        if path.suffix == ".c":
+            text = c_source(self.tflite, path.stem, len(self.model.graph.inputs), len(self.model.graph.outputs))
+            return [text.source.encode(), text.header.encode()]
+        if path.suffix == ".ort":
+            found = ort_format(self.model)
+            return [found.model, found.operators.encode()]
+        return [self.tflite]
+
+
+def written(path: Path) -> tuple[Path, ...]:
+    """The files that are written for a path. Raises BadOutput for an ending that names no form."""
+    if path.suffix == ".tflite":
+        return (path,)
+    if path.suffix == ".c":
+        return path, path.with_suffix(".h")
+    if path.suffix == ".ort":
+        return path, path.with_suffix(".ort.config")
+    what = "The ending of the output names no form that a model can be converted to."
+    raise BadOutput(what, str(path), f"Use one of these endings: {', '.join(SUFFIXES)}.")

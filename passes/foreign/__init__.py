@@ -1,0 +1,1 @@
+"""Passes that bring a model that another tool quantized into the form that integers/ reads."""
