@@ -1,7 +1,7 @@
 """edgeq: a trained float ONNX model in, a proven int8 model for edge devices out.
 
-The main functions are quantize, calibrate, prove and compare; Recipe holds the settings, Quantized
-the result. The rest of the package is imported when one of them is first used, so that
+The main functions are quantize, calibrate, prove, compare and convert; Recipe holds the settings,
+Quantized the result. The rest of the package is imported when one of them is first used, so that
 `import edgeq` stays fast.
 
 >>> import tempfile
@@ -49,11 +49,12 @@ from edgeq.version import __version__ as __version__
 if TYPE_CHECKING:
     from edgeq.api import Quantized, calibrate, compare, prove, quantize
     from edgeq.errors import EdgeqError
+    from edgeq.foreign.convert import convert
     from edgeq.schema.recipe import Recipe
 
-__all__ = ["EdgeqError", "Quantized", "Recipe", "calibrate", "compare", "prove", "quantize"]
+__all__ = ["EdgeqError", "Quantized", "Recipe", "calibrate", "compare", "convert", "prove", "quantize"]
 
-_HOMES = {"EdgeqError": "edgeq.errors", "Recipe": "edgeq.schema.recipe"}
+_HOMES = {"EdgeqError": "edgeq.errors", "convert": "edgeq.foreign.convert", "Recipe": "edgeq.schema.recipe"}
 
 
 def __getattr__(name: str) -> object:

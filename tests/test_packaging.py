@@ -187,7 +187,7 @@ def test_a_use_of_model_copy_is_found() -> None:
 
 
 def test_public_names_are_pinned() -> None:
-    pinned = {"EdgeqError", "Quantized", "Recipe", "calibrate", "compare", "prove", "quantize"}
+    pinned = {"EdgeqError", "Quantized", "Recipe", "calibrate", "compare", "convert", "prove", "quantize"}
     assert set(edgeq.__all__) == pinned
     assert all(hasattr(edgeq, name) for name in pinned)
 

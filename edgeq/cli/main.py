@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from edgeq.cli import calibrate, check, compare, demo, explain, init, inspect, materialize, prove, quantize, targets
+from edgeq.cli.convert import command as convert
 from edgeq.cli.finetune import command as finetune
 from edgeq.cli.palettize import command as palettize
 from edgeq.cli.screen import print_bug, print_error, print_interrupted
@@ -64,6 +65,7 @@ for name, command, epilog in (
     ("quantize", quantize.quantize, quantize.EXAMPLE),
     ("palettize", palettize.palettize, palettize.EXAMPLE),
     ("finetune", finetune.finetune, finetune.EXAMPLE),
+    ("convert", convert.convert, convert.EXAMPLE),
     ("materialize", materialize.materialize, materialize.EXAMPLE),
     ("calibrate", calibrate.calibrate, calibrate.EXAMPLE),
     ("prove", prove.prove, prove.EXAMPLE),

@@ -73,13 +73,14 @@ def convert(
         normalised(own, target, Leave(requantize))
     refuse_illegal(own, target, requantize=requantize)
     found = tuple(changes(own))
+    written = own.clone()
     if not float_io:
-        IntegerBoundary()(own)
-    file = emit_tflite(own)
+        IntegerBoundary()(written)
+    file = emit_tflite(written)
     proof = None
     if prove:
         proof = prove_converted(source, own, file, samples_of(source, own, data, shapes or {}, samples), progress)
-    return Converted(own, file, found, proof, loaded.path)
+    return Converted(written, file, found, proof, loaded.path)
 
 
 def _load(model: str | Path | onnx.ModelProto | ir.Model | Loaded) -> Loaded:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from edgeq.integers.fixed_batch import fixed_batch
 from edgeq.integers.graph import IntegerGraph, IntegerOp, Operand, integer_graph
 from edgeq.integers.interpreter.machine import Machine, Overflow, Requantization
 from edgeq.integers.ops.table import Run, integer_operator_of
+from edgeq.integers.signed import signed_codes
 from edgeq.numerics.arrays import I64, AnyArray, Ints
 from edgeq.numerics.grid import QuantParams, quantize
 
@@ -64,6 +65,23 @@ class Interpreter:
             found[operand.name] = output.astype(operand.dtype) if grid is None else _codes(output, grid)
         return IntegerRun(found, tuple(machine.overflows))
 
+    def each_step(self, known: Mapping[str, AnyArray]) -> Iterator[tuple[IntegerOp, I64, I64]]:
+        """Run every step on codes that another runtime made, so that no rounding adds up.
+
+        known: name of a value -> its codes, of the dtype of their grid; those of all model inputs
+        are needed. Yields each step whose first output is known, the int8 codes that it makes, and
+        the known ones as int8. A value that is not known keeps the codes that were made here.
+        """
+        signed = {name: _as_signed(codes) for name, codes in known.items()}
+        machine = Machine(self.requantization, dict(signed))
+        for step, kernel in zip(self.steps, self._kernels, strict=True):
+            kernel(machine, step)
+            for number, output in enumerate(step.outputs):
+                if output.name in signed:
+                    made, machine.values[output.name] = machine.values[output.name], signed[output.name]
+                    if number == 0:
+                        yield step, made, signed[output.name]
+
     def _grid(self, operand: Operand) -> QuantParams:
         """The grid of a model input: its own, or that of the QuantizeLinear that reads it."""
         if operand.grid is not None:
@@ -95,6 +113,10 @@ def _kernel(step: IntegerOp) -> Run:
 def _signed_codes(array: AnyArray, grid: QuantParams) -> I64:
     codes = array if array.dtype.kind in "iu" else quantize(array.astype(np.float32), grid)
     return codes.astype(np.int64) - (128 if grid.dtype == "uint8" else 0)
+
+
+def _as_signed(codes: AnyArray) -> I64:
+    return signed_codes(codes).astype(np.int64)
 
 
 def _codes(signed: I64, grid: QuantParams) -> Ints:

@@ -62,10 +62,7 @@ def _rewrite(node: ir.Node, kernel: RuntimeKernel, operator: Operator, names: Na
     while read and read[-1] is None:  # an optional bias that is left out
         read.pop()
     node.op_type, node.domain = operator.op_type, ""
-    if not attribute_int(node, "channels_last", 0):
-        node.attributes.pop("channels_last", None)  # only onnxruntime's own operators have it
-    if attribute_int(node, "opset", 13) >= 13 or attribute_int(node, "axis", 1) in (-1, (rank(node.inputs[0]) or 0) - 1):
-        node.attributes.pop("opset", None)  # likewise: whether a Softmax takes one axis, or all from it on
+    _drop_own_attributes(node)
     node.resize_inputs(len(read))
     for index, value in enumerate(read):
         node.replace_input_with(index, value)
@@ -99,3 +96,12 @@ def _dequantize_bias(node: ir.Node, operator: Operator, read: list[ir.Value | No
     scale = np.asarray(grids[0].scale * grids[1].scale, np.float32)
     grid = QuantParams("int32", scale, np.zeros(scale.shape, np.int32), PerChannel(0) if scale.ndim else PerTensor())
     read[bias] = dequantize_constant(node, codes, grid, f"{node.name}_bias", names)
+
+
+def _drop_own_attributes(node: ir.Node) -> None:
+    """Remove what only onnxruntime's own operators have, where it changes nothing."""
+    if not attribute_int(node, "channels_last", 0):
+        node.attributes.pop("channels_last", None)
+    last = (rank(node.inputs[0]) or 0) - 1
+    if attribute_int(node, "opset", 13) >= 13 or attribute_int(node, "axis", 1) in (-1, last):
+        node.attributes.pop("opset", None)  # whether a Softmax takes one axis, or all from it on

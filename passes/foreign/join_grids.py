@@ -38,34 +38,17 @@ def several(value: ir.Value) -> bool:
 
 
 def _join(model: ir.Model, node: ir.Node, names: Names) -> bool:
-    found = [value for value in node.outputs if several(value)]
-    for value in found:
+    joined = False
+    for value in [value for value in node.outputs if several(value)]:
         grids = [grid for one in quantizers(value) if (grid := grid_of(one)) is not None and grid.scale.size == 1]
         if not grids:
-            return False
+            continue
         widest = max(grids, key=_span)
         finest = min(float(grid.scale) for grid in grids)
         record(model, "requantized", node, f"all readers of {value.name} read one grid", 0.5 * float(widest.scale) / finest)
         behind(model.graph, value, widest, names)
-    return bool(found) and (len(value.uses()) > len(found) or len(found) > 1 or value.is_graph_output())
-
-
-def _join(model: ir.Model, node: ir.Node, names: Names) -> bool:
-    found = [value for value in node.outputs if several(value)]
-    for value in found:
-        grids = [grid for one in quantizers(value) if (grid := grid_of(one)) is not None and grid.scale.size == 1]
-        if not grids:
-            return False
-        widest = max(grids, key=_span)
-        finest = min(float(grid.scale) for grid in grids)
-        record(model, "requantized", node, f"all readers of {value.name} read one grid", 0.5 * float(widest.scale) / finest)
-        result = behind(model.graph, value, widest, names)
-        maker = result.producer()
-        for again in [one for one in quantizers(result) if grid_of(one) == widest and not one.outputs[0].is_graph_output()]:
-            assert maker is not None and maker.inputs[0] is not None  # the pair's DequantizeLinear
-            again.outputs[0].replace_all_uses_with(maker.inputs[0])
-            model.graph.remove(again, safe=True)
-    return bool(found)
+        joined = True
+    return joined
 
 
 def _span(grid: QuantParams) -> float:

@@ -1,0 +1,1 @@
+"""`edgeq convert`, and the text of its result."""
