@@ -11,8 +11,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-import onnx_ir as ir
-
 from edgeq.calibration.random_outputs import random_outputs
 from edgeq.data.roles import Roles
 from edgeq.graph.macs import macs
@@ -23,9 +21,10 @@ from edgeq.refine.judge import Judge
 from edgeq.schema.plan import Plan
 from edgeq.schema.task import Planned, Step, Task
 from edgeq.search.builder import Builder
-from edgeq.search.candidates import INTEGER, Candidate, integer_layers, integer_share, of_nodes, weights_only
+from edgeq.search.candidates import Candidate, integer_layers, integer_share, of_nodes, weights_only
 from edgeq.search.repair import noise_of
 from edgeq.search.trials import Sample
+from edgeq.search.units import units_of
 
 #: an output below this SQNR (dB) is useless: its noise has more than a tenth of its energy
 USELESS_DB = 10.0
@@ -167,25 +166,6 @@ def _by_noise(meter: _Meter, layers: Sequence[str], progress: Progress) -> list[
         price[group] = noise_of(meter.draft_db(alone, rank=True)) / sum(work[name] for name in group)
         progress.advance()
     return sorted(groups, key=lambda group: price[group])
-
-
-def units_of(base: Draft, layers: Sequence[str]) -> list[tuple[str, ...]]:
-    """Each layer with the other integer nodes behind it, up to the next layers, in graph order.
-
-    The first one has those before all layers, too. Without them an Add or a movement on 8-bit codes
-    would be left between layers in float: its grid, chosen for speed, can cost as much as theirs.
-    """
-    units: dict[str, list[str]] = {name: [name] for name in layers}
-    behind: dict[ir.Value, str] = {}
-    for node in nodes(base.task.model):
-        name = str(node.name)
-        found = [behind[value] for value in node.inputs if value in behind]
-        unit = name if name in units else found[-1] if found else layers[0]
-        behind.update(dict.fromkeys(node.outputs, unit))
-        here = base.plan.nodes[name]
-        if name not in units and here.runs in INTEGER and here.because != "embedding":
-            units[unit].append(name)
-    return [tuple(unit) for unit in units.values()]
 
 
 def _without(order: Sequence[tuple[str, ...]], size: int, stored: bool) -> Candidate:

@@ -10,7 +10,7 @@ from edgeq.refine.draft import Draft
 from edgeq.rewrite.set_up import set_up
 from edgeq.schema.recipe import Recipe
 from edgeq.search.candidates import integer_layers
-from edgeq.search.rescue import units_of
+from edgeq.search.units import units_of
 from tests.graph_text import eager
 
 
