@@ -77,7 +77,8 @@ def rescued(
     if not layers:
         return planned, None
     few = Sample(roles.judging, RANKING_SAMPLES, RANKING_SAMPLES)
-    meter = _Meter(builder, judge, judge.on(few))
+    fitted = Sample(roles.division.fitted, RANKING_SAMPLES, RANKING_SAMPLES)
+    meter = _Meter(builder, judge, judge.on(few), judge.on(fitted))
     with clock.stage("judge"):
         known = next((one.sqnr_db for one in planned.steps if one.plan is planned.plan and one.kept), None)
         before = meter.worst_db(planned.plan) if known is None else known
@@ -113,6 +114,8 @@ class _Meter:
     judge: Judge
     #: measures on a few of them
     few: Judge
+    #: measures on a few of those that were fitted to
+    fitted: Judge
     _drafts: dict[str, float] = field(default_factory=dict)
 
     def worst_db(self, plan: Plan, *, rank: bool = False) -> float:
@@ -132,7 +135,8 @@ def _search(meter: _Meter, layers: Sequence[str], progress: Progress) -> Candida
     """The candidate with the most work in integers that reaches the best goal that any reaches.
 
     Where no group may stay in integers, all of them go float: the whole is of more use than a
-    result that is not.
+    result that is not. Not so where the samples that were fitted to are served: then the data are
+    at fault, and float layers would hide that the others are unlike them.
     """
     order = _by_noise(meter, layers, progress)
     stored = weights_only(meter.builder.base)
@@ -145,6 +149,8 @@ def _search(meter: _Meter, layers: Sequence[str], progress: Progress) -> Candida
             low, high = (middle, high) if reached else (low, middle)
         if low:
             return _without(order, low, keeps)
+    if meter.fitted.score(meter.builder.model(meter.builder.default), "what was fitted to").worst_db >= USELESS_DB:
+        return None
     whole = _without(order, 0, meter.draft_db(stored) >= GOALS_DB[0])
     return whole if meter.draft_db(whole) >= GOALS_DB[-1] else None
 
