@@ -9,6 +9,7 @@ import pytest
 
 from edgeq.io.load import load_proto
 from edgeq.passes.lower.average_to_global_pool import AverageToGlobalPool
+from edgeq.passes.lower.deconv_to_conv import DeconvToConv
 from edgeq.passes.lower.flatten_to_gemm import FlattenToGemm
 from edgeq.passes.lower.pad_all_axes import PadAllAxes
 from edgeq.passes.lower.plain_average_pool import PlainAveragePool
@@ -37,6 +38,7 @@ from edgeq.passes.prepare.lower_batch_norm import LowerBatchNorm
 from edgeq.passes.prepare.matmul_add_to_gemm import MatMulAddToGemm
 from edgeq.passes.prepare.mean_to_global_pool import MeanToGlobalPool
 from edgeq.passes.prepare.plain_gemm import PlainGemm
+from edgeq.passes.prepare.recognize.einsum_to_matmul import EinsumToMatMul
 from edgeq.passes.prepare.recognize.fuse_functions import FuseFunctions
 from edgeq.passes.prepare.recognize.fuse_norms import FuseNorms
 from edgeq.passes.prepare.remove_identity import RemoveIdentity
@@ -52,6 +54,8 @@ PASSES: tuple[ir.passes.InPlacePass, ...] = (
     CancelTransposes(),
     ComputeInFloat32(),
     ConvertOpset(),
+    DeconvToConv(),
+    EinsumToMatMul(),
     FlattenToGemm(),
     FoldAffine(),
     FoldBatchNorm(),

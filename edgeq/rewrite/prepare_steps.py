@@ -22,6 +22,7 @@ from edgeq.passes.prepare.lower_batch_norm import LowerBatchNorm
 from edgeq.passes.prepare.matmul_add_to_gemm import MatMulAddToGemm
 from edgeq.passes.prepare.mean_to_global_pool import MeanToGlobalPool
 from edgeq.passes.prepare.plain_gemm import PlainGemm
+from edgeq.passes.prepare.recognize.einsum_to_matmul import EinsumToMatMul
 from edgeq.passes.prepare.recognize.fuse_functions import FuseFunctions
 from edgeq.passes.prepare.recognize.fuse_norms import FuseNorms
 from edgeq.passes.prepare.remove_identity import RemoveIdentity
@@ -69,6 +70,7 @@ def rounds(grow: bool = False, norms: bool = True) -> tuple[ir.passes.InPlacePas
         RemoveIdentity(),  # first: an Identity in between would hide the patterns of all others
         FoldConstants(grow),  # a weight may be computed: Transpose, Cast, Mul of initializers
         FoldShapes(),  # a Reshape may turn out to be a Flatten, or to change nothing: then the next round removes it
+        EinsumToMatMul(),  # before what looks for products
         PlainGemm(),  # before what folds into a Gemm or asks for its bias
         SumToAdds(),  # before what looks for Adds
         CancelTransposes(),  # before what looks for neighbours: a Transpose in between hides them

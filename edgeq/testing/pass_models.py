@@ -81,6 +81,14 @@ TEXTS: dict[str, str] = {
         u = Gemm<transB = 1, alpha = -1.0>(x, q, k) }}""",
     "sums": f"""{_HEAD} net (float[N, 2] x, float[2] v) => (float[N, 2] y, float[N, 2] z)
         <float[2] b = {{0.5, -1.0}}> {{ y = Sum(x, v, b, x)  z = Sum(x, v) }}""",
+    "einsums": f"""{_HEAD} net (float[N, L, 2] x, float[N, 3, L] u) => (float[N, L, 2, 2] y, float[N, 3, 2] z, float[L, 2, N] t)
+        <float[2, 2, 2] w = {{1.0, 2.0, 3.0, 4.0, -1.0, 0.5, 0.25, 2.0}}> {{
+        y = Einsum<equation = "bld,dhk->blhk">(x, w)  z = Einsum<equation = "bml,bld->bmd">(u, x)
+        t = Einsum<equation = "bld->ldb">(x) }}""",
+    "deconvs": f"""{_HEAD} net (float[N, 2, 3, 4] x) => (float[N, 2, 6, 8] y, float[N, 2, 6, 8] z) <float[2, 2, 2, 2] w =
+        {{1.0, 2.0, 3.0, 4.0, -1.0, 0.5, 0.25, 2.0, 1.0, 0.0, -3.0, 2.0, 1.0, -1.0, 0.5, 0.125}}, float[2] b = {{0.5, -1.0}},
+        float[2, 1, 2, 2] k = {{1.0, 2.0, 3.0, 4.0, -1.0, 0.5, 0.25, 2.0}}> {{
+        y = ConvTranspose<strides = [2, 2]>(x, w, b)  z = ConvTranspose<strides = [2, 2], group = 2>(x, k, b) }}""",
     "affine_not_per_channel": f"""{_HEAD} net (float[2, 2, 1, 2] x) => (float[2, 2, 1, 2] y) <{_W}, float[1, 1, 1, 2] s = {{0.5, 2.0}},
         float[2, 1, 1, 1] t = {{1.0, 3.0}}> {{ c = Conv(x, w)  d = Mul(c, s)  e = Conv(d, w)  y = Add(e, t) }}""",
     "mean_drops_axes": f"""{_HEAD} net (float[N, 2, 4, 4] x) => (float[N, 2] y) {{ y = ReduceMean<axes = [2, -1], keepdims = 0>(x) }}""",

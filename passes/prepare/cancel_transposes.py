@@ -8,8 +8,8 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.graph.edit import Names, add_constant, bypass, retire
+from edgeq.graph.patterns.transposed_parts import Perm, TransposedPart, inverse, mean_axes, perm_of, transposed_parts
 from edgeq.graph.read import attribute_int, constant, graphs, is_op, only_consumer, operator_of, owner
-from edgeq.graph.transposed_parts import Perm, TransposedPart, inverse, mean_axes, perm_of, transposed_parts
 
 
 @dataclass(frozen=True)

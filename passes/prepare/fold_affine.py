@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from edgeq.graph.affine import elementwise_affine, fold_after
-from edgeq.graph.behind_moves import layer_behind_moves
 from edgeq.graph.edit import Names, retire, take_over
+from edgeq.graph.patterns.behind_moves import layer_behind_moves
 from edgeq.graph.read import is_op, nodes
 
 

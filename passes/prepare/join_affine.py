@@ -8,8 +8,8 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.graph.edit import Names, add_constant, add_node, retire
+from edgeq.graph.patterns.regions import leaves_shape
 from edgeq.graph.read import constant, is_op, nodes, only_consumer, operator_of, owner
-from edgeq.graph.regions import leaves_shape
 from edgeq.numerics.arrays import F64
 
 

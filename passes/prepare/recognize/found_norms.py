@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.graph.numpy_forms import reduced_axes
+from edgeq.graph.patterns.numpy_forms import reduced_axes
+from edgeq.graph.patterns.regions import Region, regions_behind, walk_order
 from edgeq.graph.read import constant, dim, is_op, operator_of
-from edgeq.graph.regions import Region, regions_behind, walk_order
 from edgeq.numerics.arrays import F64, AnyArray
 from edgeq.passes.prepare.recognize.known_norms import KnownNorm, known_norm, samples
 

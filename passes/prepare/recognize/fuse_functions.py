@@ -10,8 +10,8 @@ import onnx_ir as ir
 
 from edgeq.graph.affine import linear_behind
 from edgeq.graph.edit import Names, add_constant, add_node, retire
+from edgeq.graph.patterns.regions import Region, regions_behind, splat, walk_order
 from edgeq.graph.read import constant, is_op, operator_of, owner
-from edgeq.graph.regions import Region, regions_behind, splat, walk_order
 from edgeq.passes.prepare.recognize.known_functions import KnownFunction, Step, known_function, sample_points
 
 

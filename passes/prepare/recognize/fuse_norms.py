@@ -8,9 +8,9 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.graph.edit import Names, add_constant, add_node, retire
+from edgeq.graph.patterns.regions import walk_order
+from edgeq.graph.patterns.transposed_parts import Perm, inverse
 from edgeq.graph.read import owner
-from edgeq.graph.regions import walk_order
-from edgeq.graph.transposed_parts import Perm, inverse
 from edgeq.numerics.arrays import F64
 from edgeq.passes.prepare.recognize.found_norms import FoundNorm, norm_that_ends_in
 

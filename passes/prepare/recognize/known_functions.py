@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from edgeq.graph.numpy_forms import gelu
+from edgeq.graph.patterns.numpy_forms import gelu
 from edgeq.numerics.arrays import F64
 
 #: largest difference, relative to 1 + |x|: constants of six digits (0.797885, 0.166667) pass, the

@@ -1,4 +1,4 @@
-"""What operators without a window compute, in numpy and float64; see edgeq/graph/regions.py."""
+"""What operators without a window compute, in numpy and float64; regions.py evaluates by it."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.graph.numpy_forms import computed
+from edgeq.graph.patterns.numpy_forms import computed
 from edgeq.graph.read import constant, nodes
 from edgeq.numerics.arrays import F64, AnyArray
 
