@@ -19,8 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
+from edgeq.graph.patterns.softmax_readers import End, far_ends, softmax_axis
 from edgeq.graph.read import graphs
-from edgeq.graph.softmax_readers import End, far_ends, softmax_axis
 from edgeq.numerics.arrays import F32, AnyArray
 
 #: the change of a probability that is not seen: half a step of the 1/256 that 8-bit Softmax has

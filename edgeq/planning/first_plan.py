@@ -9,8 +9,8 @@ import onnx_ir as ir
 
 from edgeq.calibration.tensor_stats import TensorStats
 from edgeq.errors import BadStatistics
+from edgeq.graph.patterns.softmax_readers import reaches_softmax
 from edgeq.graph.read import nodes, values
-from edgeq.graph.softmax_readers import reaches_softmax
 from edgeq.planning.activation_grids import Seen, activation_grids, fixed_ranges
 from edgeq.planning.embeddings import embedding_grid, embedding_place, embeddings
 from edgeq.planning.fed_back import fed_back

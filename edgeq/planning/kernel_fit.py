@@ -8,6 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.graph.operators import UNKNOWN
+from edgeq.graph.patterns.softmax_readers import factor_end, far_end_at, far_ends, reaches_softmax
 from edgeq.graph.read import (
     ONNX_DOMAINS,
     attribute_float,
@@ -22,7 +23,6 @@ from edgeq.graph.read import (
     rank,
     window_axes,
 )
-from edgeq.graph.softmax_readers import factor_end, far_end_at, far_ends, reaches_softmax
 from edgeq.planning.movement_fit import LARGEST, movement_obstacle
 from edgeq.planning.recurrent import dynamic_layer, layer_obstacle
 from edgeq.schema.target import Target

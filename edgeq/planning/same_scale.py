@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import onnx_ir as ir
 
 from edgeq.graph.code_grids import recorded_grid
+from edgeq.graph.patterns.softmax_readers import softmax_inputs
 from edgeq.graph.read import clip_bounds, constant, is_op, nodes, only_consumer
-from edgeq.graph.softmax_readers import softmax_inputs
 from edgeq.planning.placement import NodePlace, Placement
 from edgeq.schema.target import Target
 

@@ -14,8 +14,8 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.calibration.tensor_stats import TensorStats
+from edgeq.graph.patterns.softmax_readers import End, factor_end, far_end_at, far_ends, softmax_axis, turned
 from edgeq.graph.read import constant, graphs, is_op
-from edgeq.graph.softmax_readers import End, factor_end, far_end_at, far_ends, softmax_axis, turned
 from edgeq.numerics.arrays import F32, AnyArray
 
 #: number of steps of an activation grid

@@ -4,15 +4,18 @@ and the names.
 
 from __future__ import annotations
 
+import numpy as np
 import onnx_ir as ir
+import pytest
 
 from edgeq.graph.edit import vanished
 from edgeq.graph.read import nodes, values
 from edgeq.io.load import load_proto
 from edgeq.passes.prepare.fold_constants import FoldConstants
 from edgeq.passes.prepare.infer_shapes import InferShapes
+from edgeq.testing import check_pass
 from edgeq.testing.pass_models import named_model
-from tests.graph_text import lines
+from tests.graph_text import lines, net, weights
 
 
 def test_a_computed_weight_becomes_an_initializer() -> None:
@@ -69,3 +72,11 @@ def test_nodes_of_a_branch_that_is_never_taken_are_no_readers() -> None:
     assert [node.op_type for node in nodes(model)] == ["Add", "Mul"]
     living = set(nodes(model))
     assert all(use.node in living for value in values(model) for use in value.uses())
+
+
+@pytest.mark.parametrize("norm", ["n = ReduceL2<axes = [1, 2]>(v)", "q = Mul(v, v) s = ReduceSum(q, axes) n = Sqrt(s)"])
+def test_a_weight_that_is_normalized_in_the_graph_is_stored(norm: str) -> None:
+    """Weight normalization: g * v / |v|, as exporters leave it."""
+    constants = {"v": weights(8, 4, 3), "g": np.arange(1.0, 9.0).reshape(8, 1, 1), "axes": np.array([1, 2])}
+    model = net(f"{norm} d = Div(v, n) w = Mul(g, d) y = Conv(x, w)", inputs="float[N, 4, 9] x", constants=constants)
+    assert [line.split("(")[0] for line in lines(check_pass(FoldConstants(), model))] == ["y = Conv"]

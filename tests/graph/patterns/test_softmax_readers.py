@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from edgeq.graph.patterns.softmax_readers import End, far_ends, reaches_softmax, softmax_axis, softmax_inputs
 from edgeq.graph.read import values
-from edgeq.graph.softmax_readers import End, far_ends, reaches_softmax, softmax_axis, softmax_inputs
 from tests.graph_text import net
 
 CONSTANTS = {"half": 0.5, "minus": -1e4, "both": np.array([-1.0, 1.0, 1.0], np.float32), "at": np.array([3, 2, 4]), "low": 0.0}
