@@ -20,7 +20,7 @@ from edgeq.io.load import Loaded
 from edgeq.planning.placement import Placement, place
 from edgeq.rewrite.float_kernels import note_float_kernels
 from edgeq.rewrite.in_float32 import in_float32
-from edgeq.rewrite.prepare import Prepared, prepare
+from edgeq.rewrite.prepare import Prepared, prepare_for
 from edgeq.runtimes.judged import judged
 from edgeq.schema.plan import PlacedAs
 from edgeq.schema.target import Target
@@ -110,15 +110,7 @@ def inspect_model(loaded: Loaded, target: Target, shapes: Mapping[str, tuple[int
     """
     wide = in_float32(loaded).model
     with judged(wide):
-        prepared = prepare(
-            wide,
-            shapes=shapes or {},
-            min_opset=target.min_opset,
-            max_opset=target.max_opset,
-            grow=target.integer_only,
-            norms=target.takes_norms,
-        )
-        return _inspected(loaded, prepared, target)
+        return _inspected(loaded, prepare_for(wide, target, shapes=shapes or {}), target)
 
 
 def _inspected(loaded: Loaded, prepared: Prepared, target: Target) -> Inspection:

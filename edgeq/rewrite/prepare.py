@@ -19,6 +19,7 @@ from edgeq.rewrite.attempt import Allowed, Attempt
 from edgeq.rewrite.float_reference import FloatReference
 from edgeq.rewrite.needed_opsets import needed_opsets
 from edgeq.rewrite.prepare_steps import optional_steps, words_for
+from edgeq.schema.target import Target
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,21 @@ def prepare(
     reasons = vanished(done.model)
     gone = {name: reasons.get(name, "simplified away") for name in float_nodes if name not in left}
     return Prepared(done.model, gone, tuple(done.notes))
+
+
+def prepare_for(
+    model: ir.Model, target: Target, *, shapes: Mapping[str, tuple[int, ...]] | None = None, opset: int | None = None
+) -> Prepared:
+    """`prepare` with what a target allows."""
+    return prepare(
+        model,
+        shapes=shapes,
+        opset=opset,
+        min_opset=target.min_opset,
+        max_opset=target.max_opset,
+        grow=target.integer_only,
+        norms=target.takes_norms,
+    )
 
 
 def _believed(start: ir.Model, allowed: Allowed) -> Attempt:

@@ -28,7 +28,7 @@ from edgeq.rewrite.fold_pixels import fold_pixels
 from edgeq.rewrite.in_float32 import in_float32
 from edgeq.rewrite.lower import LOWERED, lower
 from edgeq.rewrite.pixel_data import on_pixels
-from edgeq.rewrite.prepare import Prepared, prepare
+from edgeq.rewrite.prepare import Prepared, prepare_for
 from edgeq.runtimes.judged import judged
 from edgeq.schema.origins import SPLIT_KEY
 from edgeq.schema.patterns import kept_nodes
@@ -83,15 +83,7 @@ def set_up(
     split = recipe.split_outputs if plan is None else plan.split_outputs
     taking, notes = _split(taking) if split else (taking, ())
     with judged(loaded.model):
-        prepared = prepare(
-            taking.model,
-            shapes=frozen,
-            opset=opset,
-            min_opset=target.min_opset,
-            max_opset=target.max_opset,
-            grow=target.integer_only,
-            norms=target.takes_norms,
-        )
+        prepared = prepare_for(taking.model, target, shapes=frozen, opset=opset)
     if plan is None:
         keep = frozenset(name for pattern in recipe.keep_float for name in kept_nodes(prepared.model, pattern))
     else:
