@@ -15,7 +15,6 @@ from edgeq.planning.activation_grids import Seen, activation_grids, fixed_ranges
 from edgeq.planning.embeddings import embedding_grid, embedding_place, embeddings
 from edgeq.planning.fed_back import fed_back
 from edgeq.planning.fixed_grids import kernel_grids, too_coarse
-from edgeq.planning.float_kernels import broken_by_integers
 from edgeq.planning.movement_fit import LARGEST, blunt_clips
 from edgeq.planning.parts import parts_apart
 from edgeq.planning.placement import Placement, place
@@ -26,7 +25,7 @@ from edgeq.planning.softmax_limits import limiting_values
 from edgeq.planning.stored_weights import stored_weights
 from edgeq.planning.unknown_ranges import constant_values, unknown_ranges
 from edgeq.planning.weights import constant_grids
-from edgeq.runtimes.fusion import noted_fusions
+from edgeq.runtimes.fusion import broken_by_integers, noted_fusions
 from edgeq.schema.hold_out import HoldOut
 from edgeq.schema.plan import NodePlan, Plan
 from edgeq.schema.recipe import Recipe

@@ -12,10 +12,9 @@ import onnx_ir as ir
 
 from edgeq.graph.macs import elements, macs
 from edgeq.graph.read import constant, is_op, only_consumer, operator_of
-from edgeq.planning.float_kernels import broken_by_integers, tied
 from edgeq.planning.kernel_fit import MEASURES, NOT_FLOAT, data_inputs, hands_out_float, obstacle
 from edgeq.planning.min_cut import FORBIDDEN, MinCut
-from edgeq.runtimes.fusion import Fusion
+from edgeq.runtimes.fusion import Fusion, broken_by_integers, tied
 from edgeq.schema.plan import Because
 from edgeq.schema.target import Target
 

@@ -1,7 +1,6 @@
 """Describe a float model and what it would become in int8.
 
-The description holds operators, parameters, MACs, flash and RAM in float and in int8, dynamic
-sizes, and the placement.
+It holds operators, parameters, MACs, flash and RAM in both, dynamic sizes and the placement.
 """
 
 from __future__ import annotations
@@ -115,8 +114,7 @@ def inspect_model(loaded: Loaded, target: Target, shapes: Mapping[str, tuple[int
 
 def _inspected(loaded: Loaded, prepared: Prepared, target: Target) -> Inspection:
     model = prepared.model
-    note_float_kernels(model, target)
-    placed = place(model, target)
+    placed = place(note_float_kernels(model, target), target)
     forecasts = tuple(NodeForecast(name, where.op_type, where.runs, where.reason) for name, where in placed.nodes.items())
     return Inspection(
         model=str(loaded.path or "model in memory"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import onnx_ir as ir
 
 from edgeq.errors import RuntimeRefused
@@ -12,17 +14,17 @@ from edgeq.runtimes.fusions import fusions
 from edgeq.schema.target import Target
 
 
-def note_float_kernels(model: ir.Model, target: Target) -> None:
-    """Record on the model what noted_fusions reads.
+def note_float_kernels(model: ir.Model, target: Target) -> ir.Model:
+    """Record on the model what noted_fusions reads, and return the model.
 
     It is not asked for where planning has no use for it: the target belongs to another runtime, or
     every node has an integer form.
     """
     if target.runtime != "onnxruntime" or target.integer_only:
-        return
+        return model
     if all(obstacle(node, target) in (None, NOT_FLOAT) for node in nodes(model)):
-        return
-    try:
+        return model
+    # what the runtime does not open has no kernels; whoever runs it next says so
+    with suppress(RuntimeRefused):
         note_fusions(model, fusions(model))
-    except RuntimeRefused:
-        return  # what the runtime does not open has no kernels; whoever runs it next says so
+    return model
