@@ -9,6 +9,7 @@ import pytest
 
 from edgeq.api import quantize
 from edgeq.graph.read import nodes
+from edgeq.passes.prepare import computed_constants
 from edgeq.planning.embeddings import LEAST_ELEMENTS, is_embedding
 from edgeq.runtimes.ort import open_session
 from edgeq.schema.recipe import Recipe
@@ -50,3 +51,25 @@ def test_a_small_table_and_a_kept_one_stay_float() -> None:
     small = {"ids": IDS["ids"] % 100}
     assert "table" in quantize(model(100), small, prove=False).model.graph.initializers
     assert "table" in quantize(model(), IDS, recipe=Recipe(keep_float=("Gather",)), prove=False).model.graph.initializers
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "t = Transpose(table)",
+        "s = Reshape(table, all)  r = Reshape(s, rows)  t = Transpose(r)",
+        "i = Identity(table)  t = Transpose(i)",
+    ],
+)
+def test_a_table_that_the_head_reads_transposed_serves_both_in_integers(head: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However large it is: the limit of folding is on growth, and a weight does not grow."""
+    monkeypatch.setattr(computed_constants, "MAX_ELEMENTS", 100)
+    body = f"e = Gather(table, ids)  n = Tanh(e)  m = MatMul(n, mix)  h = Tanh(m)  {head}  y = MatMul(h, t)"
+    constants = {"table": weights(400, 32), "mix": weights(32, 32, seed=1), "all": np.array([-1]), "rows": np.array([400, 32])}
+    tied = net(body, inputs="int64[N, 16] ids", constants=constants)
+    made = quantize(tied, {"ids": np.random.default_rng(0).integers(0, 400, (24, 16))}, recipe=Recipe(effort="fast"))
+    assert made.report.placement is not None
+    assert made.report.placement.macs_int8_pct == 100
+    assert {node.name: node.runs_as for node in made.report.placement.nodes}["Gather_0"] == "int8"
+    # two copies in 8 bits, of which each is a quarter of the float one, and some metadata
+    assert made.report.size.int8_bytes < 0.75 * 4 * 400 * 32
