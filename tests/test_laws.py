@@ -21,6 +21,7 @@ from edgeq.passes.lower.split_hardsigmoid import SplitHardSigmoid
 from edgeq.passes.lower.split_hardswish import SplitHardSwish
 from edgeq.passes.lower.split_layer_norm import SplitLayerNorm
 from edgeq.passes.lower.split_power import SplitPower
+from edgeq.passes.lower.split_prelu import SplitPRelu
 from edgeq.passes.lower.sum_to_mean import SumToMean
 from edgeq.passes.lower.unit_axis import UnitAxis
 from edgeq.passes.prepare.cancel_transposes import CancelTransposes
@@ -83,6 +84,7 @@ PASSES: tuple[ir.passes.InPlacePass, ...] = (
     SplitHardSwish(),
     SplitLayerNorm(),
     SplitPower(),
+    SplitPRelu(),
     SumToAdds(),
     SumToMean(),
     UnitAxis(),

@@ -19,12 +19,13 @@ from edgeq.passes.lower.split_hardsigmoid import SplitHardSigmoid
 from edgeq.passes.lower.split_hardswish import SplitHardSwish
 from edgeq.passes.lower.split_layer_norm import SplitLayerNorm
 from edgeq.passes.lower.split_power import SplitPower
+from edgeq.passes.lower.split_prelu import SplitPRelu
 from edgeq.passes.lower.sum_to_mean import SumToMean
 from edgeq.passes.lower.unit_axis import UnitAxis
 from edgeq.schema.target import Target
 
 #: operators that lowering may turn into others; a recipe's keep_float for them would then be lost
-LOWERED = ("ConvTranspose", "HardSwish", "HardSigmoid", "MatMul", "LayerNormalization", "Pow", "Div", "ReduceSum")
+LOWERED = ("ConvTranspose", "HardSwish", "HardSigmoid", "MatMul", "LayerNormalization", "Pow", "Div", "ReduceSum", "PRelu")
 #: input channels from which on a Conv and DepthToSpace in integers are faster than a float
 #: ConvTranspose. Measured in onnxruntime 1.32 (x86-64, one thread, windows of 2x2): the net around
 #: it takes 0.69 of the time with 256 channels, 0.83 with 192, 0.89 with 128, 1.00 with 96, 1.09
@@ -67,5 +68,7 @@ def _split_for_integers(prepared: ir.Model, target: Target, keep: Set[str]) -> N
         SplitPower(keep)(prepared)
     if target.kernel_of("Div") is None and has_reciprocal:
         SplitDivision(keep)(prepared)
+    if target.kernel_of("PRelu") is None:  # elsewhere float kernels round once less
+        SplitPRelu(keep)(prepared)
     if target.kernel_of("ReduceSum") is None and has_mean:
         SumToMean(keep)(prepared)

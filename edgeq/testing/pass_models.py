@@ -92,6 +92,10 @@ TEXTS: dict[str, str] = {
         h = HardSwish(x)
         y = If (c) < then_branch = t () => (float[N, 2] tv) {{ tv = HardSwish(h) }},
                      else_branch = e () => (float[N, 2] ev) {{ ev = Relu(h) }}> }}""",
+    "slopes": f"""{HEAD} net (float[N, 2] x, bool c) => (float[N, 2] y) <float[2] s = {{0.25, -0.5}}, float[1] t = {{0.125}}> {{
+        h = PRelu(x, s)
+        y = If (c) < then_branch = b () => (float[N, 2] tv) {{ tv = PRelu(h, s) }},
+                     else_branch = e () => (float[N, 2] ev) {{ ev = PRelu(h, t) }}> }}""",
     "hardswish_forms": f"""{HEAD} net (float[N, 2] x) => (float[N, 2] y, float[N, 2] z, float[N, 2] u)
         <float three = {{3.0}}, float six = {{6.0}}, float zero = {{0.0}}, float sixth = {{0.16666667}}> {{
         h = HardSigmoid<alpha = 0.16666667, beta = 0.5>(x)  y = Mul(h, x)
