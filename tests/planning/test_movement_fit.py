@@ -72,3 +72,25 @@ def test_blunt_clips_are_told_by_half_a_step() -> None:
     model = net("[c] y = Clip(x, l, h)", inputs="float[4] x", constants={"l": 0.01, "h": 6.0})
     assert [blunt_clips(model, {"y": top}, NPU) for top in (5.0, 6.0)] == [frozenset(), {"c"}]
     assert not blunt_clips(net("[c] y = Clip(x, l)", inputs="float[4] x", constants={"l": 0.0}), {"y": 6.0}, NPU)
+
+
+@pytest.mark.parametrize("target", ["npu_int8", "dsp_int8", "mcu_tflite"])
+@pytest.mark.parametrize(
+    ("body", "outputs"),
+    [
+        ("c = Conv(x, w) y = Identity(c) z = Identity(c)", "float y, float z"),  # the same codes twice
+        ("z = Identity(x) y = Conv(x, w)", "float y, float z"),  # what comes in goes out
+        ("c = Conv(x, w) f = Relu(c) p = MaxPool<kernel_shape = [2, 2]>(f) y = Conv(p, w)", "float y, float f, float p"),
+        ("c = Conv(x, w) f = Relu(c) y = Conv(f, w)", "float y, float c"),  # read before its Relu
+        ("c = Conv(x, w) s, t = Split<axis = 1>(c) y = Add(s, t)", "float y, float c, float t"),
+    ],
+)
+def test_all_outputs_are_codes_whoever_else_reads_them(body: str, outputs: str, target: str) -> None:
+    constants: Constants = {"w": np.random.default_rng(2).normal(size=(2, 2, 1, 1)).astype(np.float32)}
+    model = net(body, inputs="float[1, 2, 6, 6] x", outputs=outputs, constants=constants)
+    data = {"x": np.random.default_rng(1).normal(size=(8, 2, 6, 6)).astype(np.float32)}
+    made = quantize(model, data, target=target, recipe=Recipe(effort="fast"))
+    kind = load_target(target).activations.dtype
+    assert {str(value.dtype).lower() for value in made.model.graph.outputs} == {kind}
+    assert made.report.fidelity is not None
+    assert made.report.fidelity.sqnr_db > 28

@@ -1,4 +1,4 @@
-"""Reshape, Flatten, Squeeze and Unsqueeze on codes: RESHAPE of TFLite.
+"""Identity, Reshape, Flatten, Squeeze and Unsqueeze on codes: RESHAPE of TFLite.
 
 A transpose is added where the two layouts order the elements differently.
 """
@@ -22,6 +22,9 @@ def emit(emitter: Emitter, step: IntegerOp) -> None:
     source = codes(step, 0)
     same_grid(step)
     shape, wanted = shape_of(source, step), shape_of(step.outputs[0], step)
+    if shape == wanted:
+        emitter.reshaped(emitter.tensor(source, step), emitter.output(step))
+        return
     image = len(shape) == 4 and len(wanted) == 2 and not keeps_order(tflite_shape(shape), inverse(order(4)))
     if image and _only_gemms(emitter, step, shape, wanted):
         emitter.flattened[step.outputs[0].name] = (shape[1], shape[2], shape[3])

@@ -75,7 +75,7 @@ OPERATORS: tuple[IntegerOperator, ...] = (
     IntegerOperator(("Tanh",), fixed_grid.emit_tanh, fixed_grid.run_tanh),
     IntegerOperator(("Softmax",), fixed_grid.emit_softmax, fixed_grid.run_softmax),
     IntegerOperator(("LogSoftmax",), fixed_grid.emit_log_softmax, fixed_grid.run_log_softmax),
-    IntegerOperator(("Reshape", "Flatten", "Squeeze", "Unsqueeze"), reshape.emit, reshape.run),
+    IntegerOperator(("Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze"), reshape.emit, reshape.run),
     IntegerOperator(("DepthToSpace",), transpose.emit_depth_to_space, transpose.run_depth_to_space),
     IntegerOperator(("SpaceToDepth",), transpose.emit_space_to_depth, transpose.run_space_to_depth),
     IntegerOperator(("Gather",), gather.emit, gather.run),

@@ -316,6 +316,8 @@ FUNCTIONS = [
     Toy("Softmax", "channels of an image", "b = Softmax<axis = 1>(a)", grid=(1 / 256, -128), near=1),
 ]
 MOVES = [
+    Toy("Identity", "image", "b = Identity(a)", {}, X),
+    Toy("Identity", "lines", "b = Identity(a)", {}, X, LINES),
     Toy("Reshape", "image to image", "b = Reshape(a, s)", {"s": ints(1, 4, 12, 6)}, X),
     Toy("Reshape", "lines to image", "b = Reshape(a, s)", {"s": ints(1, 5, 4, 3)}, X, LINES),
     Toy("Flatten", "image", "b = Flatten(a)", grid=X),
