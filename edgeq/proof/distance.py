@@ -114,7 +114,7 @@ def measure_distance(
 
 def _into(array: AnyArray, port: Port, channels_last: bool) -> AnyArray:
     """A float feed in the runtime's layout and codes."""
-    if channels_last and array.ndim == 4:
+    if channels_last and array.ndim == 4 and port.dtype != "int32":  # indices keep their layout
         array = array.transpose(0, 2, 3, 1)
     if array.dtype == np.uint8:  # raw pixels
         return array
@@ -129,6 +129,6 @@ def _out_of(array: AnyArray, port: Port, shape: tuple[int, ...], channels_last: 
     """An output of the runtime as floats in ONNX's layout."""
     if port.dtype in ("int8", "uint8"):
         array = (array.astype(np.int32) - port.zero_point).astype(np.float32) * np.float32(port.scale)
-    if channels_last and array.ndim == 4:
+    if channels_last and array.ndim == 4 and port.dtype != "int32":
         array = array.transpose(0, 3, 1, 2)
     return np.asarray(array, np.float32).reshape(shape)

@@ -37,7 +37,7 @@ def _litert(report: Report, out: str) -> str:
         f"interpreter = Interpreter({json.dumps(out)})",
         "interpreter.allocate_tensors()",
         f"# one sample per run; images [1, H, W, C], codes int8{pixels}",
-        *(f"# {line}" for port in report.inputs for line in _input_lines(port)),
+        *(f"# {line}" for port in report.inputs for line in _input_lines(port, "int32")),
     ]
     for place, port in enumerate(report.inputs):
         lines.append(f'interpreter.set_tensor(interpreter.get_input_details()[{place}]["index"], {_variable(port)})')
@@ -45,9 +45,11 @@ def _litert(report: Report, out: str) -> str:
     return "\n".join(lines)
 
 
-def _input_lines(port: Port) -> list[str]:
+def _input_lines(port: Port, index: str = "int64") -> list[str]:
+    """What one input takes. index: the type of whole numbers that are no codes."""
+    dtype = index if port.dtype == "int64" else port.dtype
     shape = "?" if port.shape is None else "[" + ", ".join("?" if size is None else str(size) for size in port.shape) + "]"
-    lines = [f"{_variable(port)}: numpy {port.dtype} {shape}{', raw pixels 0..255' if port.pixels else ''}"]
+    lines = [f"{_variable(port)}: numpy {dtype} {shape}{', raw pixels 0..255' if port.pixels else ''}"]
     if port.scale is not None and port.dtype == port.grid:
         lines.append(f"  codes: clip(round(x / {port.scale:.9g}) + {port.zero_point})")
     elif port.scale is not None:

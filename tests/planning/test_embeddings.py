@@ -9,6 +9,8 @@ import pytest
 
 from edgeq.api import quantize
 from edgeq.graph.read import nodes
+from edgeq.integers.run import Interpreter
+from edgeq.numerics.grid import dequantize
 from edgeq.passes.prepare import computed_constants
 from edgeq.planning.embeddings import LEAST_ELEMENTS, is_embedding
 from edgeq.runtimes.ort import open_session
@@ -73,3 +75,25 @@ def test_a_table_that_the_head_reads_transposed_serves_both_in_integers(head: st
     assert {node.name: node.runs_as for node in made.report.placement.nodes}["Gather_0"] == "int8"
     # two copies in 8 bits, of which each is a quarter of the float one, and some metadata
     assert made.report.size.int8_bytes < 0.75 * 4 * 400 * 32
+
+
+@pytest.mark.parametrize("rows", [500, 20])
+def test_a_target_of_integers_has_the_table_on_the_grid_of_its_rows(rows: int) -> None:
+    """A table of any size: there is no float to look rows up in."""
+    made = quantize(model(rows), {"ids": IDS["ids"] % 4}, target="mcu_tflite", recipe=Recipe(effort="fast"), prove=False)
+    grid, stored = made.plan.grids["e"].params, made.plan.weights["Gather_0:0"].params
+    assert (grid.scale, grid.zero_point) == (stored.scale, stored.zero_point)
+    step = float(grid.scale)  # to a step, every row lies within, seen or not
+    assert float(grid.low) <= TABLE[:rows].min() + step and float(grid.high) >= TABLE[:rows].max() - step
+    assert lines(made.model)[0].startswith("e_quantized = Gather(table_quantized, ids)")
+
+
+def test_rows_of_two_tables_are_joined_on_one_grid_or_requantized() -> None:
+    body = "e = Gather(table, ids)  f = Gather(other, ids)  c = Concat<axis = 2>(e, f)  r = Relu(e)  y = MatMul(c, w)  z = MatMul(r, v)"
+    constants = {"table": TABLE[:50], "other": weights(50, 8), "w": weights(40, 8), "v": weights(32, 8)}
+    float_model = net(body, inputs="int64[1, 6] ids", outputs="float y, float z", constants=constants)
+    made = quantize(float_model, {"ids": IDS["ids"] % 50}, target="mcu_tflite", recipe=Recipe(effort="fast"), prove=False)
+    found = Interpreter(made.model).run({"ids": IDS["ids"][:1] % 50}).outputs["y"]
+    wanted = open_session(float_model, optimize="off").run({"ids": IDS["ids"][:1] % 50}, None)[0]
+    grid = Interpreter(made.model).output_grids["y"]
+    assert np.square(dequantize(found, grid) - wanted).sum() < np.square(wanted).sum() / 100

@@ -64,9 +64,7 @@ def _port(prefix: str, port: Port) -> list[str]:
     for size in port.shape:
         elements *= size
     shape = ", ".join(str(size) for size in port.shape)
-    return [
-        f"// {port.dtype} [{shape}]",
-        f"#define {prefix}_ELEMENTS {elements}",
-        f"#define {prefix}_SCALE {port.scale!r}f",
-        f"#define {prefix}_ZERO_POINT ({port.zero_point})",
-    ]
+    lines = [f"// {port.dtype} [{shape}]", f"#define {prefix}_ELEMENTS {elements}"]
+    if port.dtype == "int32":  # indices have no grid
+        return lines
+    return [*lines, f"#define {prefix}_SCALE {port.scale!r}f", f"#define {prefix}_ZERO_POINT ({port.zero_point})"]
