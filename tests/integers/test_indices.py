@@ -59,9 +59,8 @@ def test_tokens_that_become_real_numbers_are_refused_by_name() -> None:
 
 
 def test_codes_by_computed_places_are_refused_by_name() -> None:
-    body = (
-        "p = Gather<axis = 1>(ids, i)  e = Gather(table, p)  g = Relu(e)  b = Squeeze(p, k)  h = Gather<axis = 1>(g, b)  y = MatMul(h, w)"
-    )
+    body = "p = Gather<axis = 1>(ids, i)  e = Gather(table, p)  g = Relu(e)  b = Squeeze(p, k)  "
+    body += "h = Gather<axis = 2>(g, b)  y = MatMul(h, w)"
     constants = {**CONSTANTS, "k": np.array([0]), "table": weights(30, 40), "w": weights(6, 5)}
     with pytest.raises(UnsupportedOp, match="neither its table nor its indices are constant"):
         emit_tflite(made(body, constants=constants))
