@@ -53,3 +53,32 @@ def test_a_dequantized_value_that_others_read_stays_for_them() -> None:
     model = codes_net(body, "int8[1, 2] q, float[1, 2] r")
     assert UnaryToLookup({"f"})(model).modified
     assert lines(model) == ["af = DequantizeLinear(a, s, z)", "f_index = Cast(a)", "q = Gather(f_table, f_index)", "r = Neg(af)"]
+
+
+CHAIN = "af = DequantizeLinear(a, s, z) [f] g = Exp(af) q = QuantizeLinear(g, t, z) qf = DequantizeLinear(q, t, z) "
+
+
+def test_two_tables_in_a_row_become_one() -> None:
+    body = CHAIN + "[h] k = Tanh(qf) r = QuantizeLinear(k, s, z)"
+    model = codes_net(body, "int8[1, 2] r")
+    original = model.clone()
+    assert UnaryToLookup({"f", "h"})(model).modified
+    assert [node.op_type for node in model.graph] == ["Cast", "Gather"]
+    with open_session(original, optimize="off") as before, open_session(model, optimize="off") as after:
+        for row in np.arange(-128, 128).astype(np.int8).reshape(-1, 1, 2):
+            np.testing.assert_array_equal(after.run({"a": row, "b": row})[0], before.run({"a": row, "b": row})[0])
+
+
+def test_codes_between_two_tables_that_others_read_stay() -> None:
+    model = codes_net(CHAIN + "[h] k = Tanh(qf) r = QuantizeLinear(k, s, z)", "int8[1, 2] r, int8[1, 2] q")
+    assert UnaryToLookup({"f", "h"})(model).modified
+    assert [node.op_type for node in model.graph] == ["Cast", "Gather", "Cast", "Gather"]
+
+
+@pytest.mark.parametrize("function", ["Log", "Sqrt"])
+def test_where_a_function_is_not_defined_the_nearest_number_counts(function: str) -> None:
+    model = codes_net(f"af = DequantizeLinear(a, s, z) [f] g = {function}(af) q = QuantizeLinear(g, t, z)", "int8[1, 2] q")
+    UnaryToLookup({"f"})(model)
+    table = constant(model.graph.initializers["f_table"])
+    assert table is not None
+    assert len({int(table[code]) for code in range(-128, 4)}) == 1  # the zero point is 3
