@@ -42,6 +42,11 @@ class Operand:
         """Whether the operand holds whole numbers at run time that are no codes."""
         return self.data is None and self.grid is None and self.dtype in ("int64", "int32")
 
+    @property
+    def is_flag(self) -> bool:
+        """Whether the operand holds the results of a comparison at run time."""
+        return self.data is None and self.dtype == "bool"
+
 
 @dataclass(frozen=True, eq=False)
 class IntegerOp:

@@ -203,6 +203,7 @@ BEYOND_CPU = [
     Case("div", "e = Exp(c) [op] b = Div(a, e)"),
     Case("square", "[op] b = Pow(a, k)", {"k": number(2)}),
     Case("layer_norm", "[op] b = LayerNormalization(a, k, o)", {"k": floats(12), "o": floats(12)}, LINE),
+    Case("peaks", "p = MaxPool<kernel_shape = [3, 3], pads = [1, 1, 1, 1]>(a) m = Equal(p, a) [op] f = Cast<to = 1>(m) b = Mul(a, f)"),
     Case("global_max_pool", "[op] b = GlobalMaxPool(a)"),
     Case("arg_max", "[op] n = ArgMax<axis = 1>(a) b = Relu(a)"),
     Case("arg_min", "[op] n = ArgMin<axis = 2, keepdims = 0>(a) b = Relu(a)"),

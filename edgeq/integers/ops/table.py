@@ -66,6 +66,8 @@ OPERATORS: tuple[IntegerOperator, ...] = (
     IntegerOperator(("GlobalAveragePool", "ReduceMean"), mean.emit, mean.run),
     IntegerOperator(("Max", "Min"), extremes.emit, extremes.run),
     IntegerOperator(("ReduceMax", "ReduceMin", "GlobalMaxPool"), extremes.emit_reduced, extremes.run_reduced),
+    IntegerOperator(("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"), extremes.emit_compared, extremes.run_compared),
+    IntegerOperator(("Cast",), extremes.emit_flags, extremes.run_flags),
     IntegerOperator(("Resize",), resize.emit, resize.run),
     IntegerOperator(("Relu", "Clip"), clamp.emit, clamp.run),
     IntegerOperator(("HardSwish",), hard_swish.emit, hard_swish.run),

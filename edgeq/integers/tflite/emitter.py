@@ -71,6 +71,9 @@ class Emitter:
             if operand.is_index:
                 self.index[operand.name] = self.indices(operand.name, shape)  # in ONNX's order, whatever its rank
                 return self.index[operand.name]
+            if operand.is_flag:
+                self.index[operand.name] = self.add(TfTensor(operand.name, tflite_shape(shape), "bool"))
+                return self.index[operand.name]
             if operand.grid is None and not operand.is_float:
                 raise refused(step, f"the grid of {operand.name} is unknown")
             if operand.data is not None and operand.grid is not None:

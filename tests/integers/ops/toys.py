@@ -141,6 +141,8 @@ def quantized(array: AnyArray) -> Constants:
 
 #: a quantized constant k
 K = "k = DequantizeLinear(kq, ks, kz) "
+#: the largest neighbours e of x, on the grid of x
+PEAKS = "p = MaxPool<kernel_shape = [3, 3], pads = [1, 1, 1, 1]>(x) e = DequantizeLinear(p, xs, xz)"
 CONV, DEEP, DECONV = codes(6, 8, 3, 3), codes(8, 1, 3, 3), codes(8, 5, 3, 3)
 WIDE, DEEP_WIDE = (1.5, 5), (0.6, 5)
 WHOLE: Constants = {"w": CONV, "ws": 0.003}
@@ -242,6 +244,29 @@ ARITHMETIC = [
     Toy("ReduceMin", "lines", "b = ReduceMin<axes = [1], keepdims = 0>(a)", grid=X, shape=LINES),
     Toy("GlobalMaxPool", "image", "b = GlobalMaxPool(a)", grid=X),
     Toy("GlobalMaxPool", "lines", "b = GlobalMaxPool(a)", grid=X, shape=LINES),
+    *(
+        Toy(
+            word,
+            "two",
+            f"{PEAKS} m = {word}(a, e) b = Cast<to = 1>(m)",
+            grid=(1 / 255, -128),
+        )
+        for word in ("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual")
+    ),
+    Toy(
+        "Equal",
+        "pooled",
+        "p = ReduceMax<axes = [1], keepdims = 0>(a) q = QuantizeLinear(p, xs, xz) e = DequantizeLinear(q, xs, xz) "
+        "m = Equal(a, e) b = Cast<to = 1>(m)",
+        shape=(1, 1, 6, 8),
+    ),
+    Toy(
+        "Cast",
+        "of a comparison of lines",
+        "t = Slice(x, i, j, k) e = DequantizeLinear(t, xs, xz) m = LessOrEqual(a, e) b = Cast<to = 1>(m)",
+        {"i": ints(0), "j": ints(1), "k": ints(1)},
+        shape=LINES,
+    ),
     Toy("ArgMax", "channels", "n = ArgMax<axis = 1, keepdims = 0>(a)", outputs=(), whole=("n",)),
     Toy("ArgMax", "width", "n = ArgMax<axis = 3, keepdims = 0>(a)", outputs=(), whole=("n",)),
     Toy("ArgMax", "height kept", "n = ArgMax<axis = 2>(a)", outputs=(), whole=("n",)),
@@ -410,6 +435,7 @@ NUMPY_ALONE = [
 ]  # fmt: skip
 #: what neither computes
 REFUSED = [
+    Toy("Greater", "grids that differ", "m = Greater(a, c) b = Cast<to = 1>(m)", grid=(1 / 255, -128)),
     Toy("MatMul", "vector", K + "b = MatMul(a, k)", quantized(codes(6)), (0.5, 5)),
     Toy("ArgMax", "last of equals", "n = ArgMax<axis = 1, select_last_index = 1>(a)", outputs=(), whole=("n",)),
     Toy("Gemm", "alpha", *layer("Gemm<alpha = 0.5>", codes(24, 7), 1), (1.0, 5), ROWS),
