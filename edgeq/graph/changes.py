@@ -10,8 +10,10 @@ import onnx_ir as ir
 #: bias_coded: a float bias became int32 codes. bias_rounded: the codes of a bias went to the
 #: accumulator's grid. weight_shifted: other codes for the same numbers. weight_rounded: other
 #: numbers. requantized: codes go to another grid behind or before the node. grid_measured: a value
-#: had no grid and got one
-ChangeKind = Literal["bias_coded", "bias_rounded", "weight_shifted", "weight_rounded", "requantized", "grid_measured"]
+#: had no grid and got one. operator_replaced: another operator computes the same numbers
+ChangeKind = Literal[
+    "bias_coded", "bias_rounded", "weight_shifted", "weight_rounded", "requantized", "grid_measured", "operator_replaced"
+]  # fmt: skip
 
 _KEY = "edgeq.changes"
 

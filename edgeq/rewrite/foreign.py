@@ -17,6 +17,7 @@ from edgeq.numerics.grid import QuantParams
 from edgeq.passes.boundary.qoperator_to_qdq import QoperatorToQdq
 from edgeq.passes.foreign.accumulator_biases import AccumulatorBiases
 from edgeq.passes.foreign.add_to_bias import AddToBias
+from edgeq.passes.foreign.average_as_conv import AverageAsConv
 from edgeq.passes.foreign.fold_moved_weights import FoldMovedWeights
 from edgeq.passes.foreign.fold_quantized import FoldQuantized
 from edgeq.passes.foreign.join_grids import JoinGrids
@@ -85,6 +86,7 @@ def normalised(model: ir.Model, target: Target, leave: Leave) -> None:
         InferShapes(),  # a pair has the shape of its value
         PairMovement(),
         OneQuantizer(),  # pairs may meet
+        AverageAsConv(),  # before a pool's grid would be requantized
         OwnGrids(_fixed_grids(target), _kept(target), leave.rounding),  # the grids of inputs are there by now
         RequantizeInputs(concats),
         FoldQuantized(),  # constants that were paired

@@ -9,6 +9,7 @@ import onnx_ir as ir
 from edgeq.graph.changes import record
 from edgeq.graph.code_grids import grid_of
 from edgeq.graph.edit import Names
+from edgeq.graph.read import is_op
 from edgeq.numerics.grid import QuantParams
 from edgeq.passes.foreign.one_quantizer import quantizers
 from edgeq.passes.foreign.pair import behind
@@ -27,28 +28,31 @@ class JoinGrids(ir.passes.InPlacePass):
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         names = Names(model)
-        joined = [_join(model, node, names) for node in list(model.graph)]
+        values = [*model.graph.inputs, *(value for node in model.graph for value in node.outputs)]
+        joined = [_join(model, value, names) for value in values if several(value)]
         return ir.passes.PassResult(model, modified=any(joined))
 
 
 def several(value: ir.Value) -> bool:
-    """Whether the value is quantized, and read in another way too."""
-    found = quantizers(value)
+    """Whether the value is quantized, and read in another way too.
+
+    What a DequantizeLinear makes has a grid for each reader: one reads its codes, another
+    requantizes them.
+    """
+    found = [] if is_op(value.producer(), "DequantizeLinear") else quantizers(value)
     return bool(found) and (len(value.uses()) > len(found) or len(found) > 1 or value.is_graph_output())
 
 
-def _join(model: ir.Model, node: ir.Node, names: Names) -> bool:
-    joined = False
-    for value in [value for value in node.outputs if several(value)]:
-        grids = [grid for one in quantizers(value) if (grid := grid_of(one)) is not None and grid.scale.size == 1]
-        if not grids:
-            continue
-        widest = max(grids, key=_span)
-        finest = min(float(grid.scale) for grid in grids)
-        record(model, "requantized", node, f"all readers of {value.name} read one grid", 0.5 * float(widest.scale) / finest)
-        behind(model.graph, value, widest, names)
-        joined = True
-    return joined
+def _join(model: ir.Model, value: ir.Value, names: Names) -> bool:
+    grids = [grid for one in quantizers(value) if (grid := grid_of(one)) is not None and grid.scale.size == 1]
+    if not grids:
+        return False
+    widest = max(grids, key=_span)
+    finest = min(float(grid.scale) for grid in grids)
+    node = value.producer() or next(iter(value.uses())).node
+    record(model, "requantized", node, f"all readers of {value.name} read one grid", 0.5 * float(widest.scale) / finest)
+    behind(model.graph, value, widest, names)
+    return True
 
 
 def _span(grid: QuantParams) -> float:

@@ -89,7 +89,7 @@ def doubts(found: Conversion) -> Iterator[str]:
     if proof.missing:
         yield f"{' and '.join(proof.missing)} did not run the file: install edgeq[backends]."
     if proof.apart > 1:
-        yield f"the runtimes and the interpreter are {proof.apart} codes apart at an output"
+        yield f"TFLite Micro and edgeq's interpreter are {proof.apart} codes apart at an output"
     if proof.steps.largest > 1:
         steps = proof.steps
         yield f"node {steps.node} ({steps.op_type}) makes codes that are up to {steps.largest} from the source's on the same inputs"

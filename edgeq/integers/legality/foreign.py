@@ -39,14 +39,13 @@ def foreign_rules(model: ir.Model, target: Target) -> tuple[Violation, ...]:
 
 
 def _several(model: ir.Model, target: Target) -> Iterator[Violation]:
-    for node in model.graph:
-        for value in node.outputs:
-            if several(value):
-                observed = f"{value.name} is read on several grids, or as floats too"
-                fix = "Let all its readers read one grid."
-                yield Violation(
-                    str(node.name), node.op_type, "several_grids", observed, "one grid per tensor", target.activations.source, fix
-                )
+    inputs = [] if target.float_io else list(model.graph.inputs)  # a float input may be quantized in several ways
+    for value in (*inputs, *(value for node in model.graph for value in node.outputs)):
+        if several(value):
+            node = value.producer() or next(iter(value.uses())).node
+            observed = f"{value.name} is read on several grids, or as floats too"
+            fix = "Let all its readers read one grid."
+            yield Violation(str(node.name), node.op_type, "several_grids", observed, "one grid per tensor", target.activations.source, fix)
 
 
 def _signed_graph(graph: IntegerGraph) -> IntegerGraph:

@@ -31,3 +31,16 @@ def test_a_float_reader_reads_the_codes_too() -> None:
 def test_one_grid_stays() -> None:
     body = "m = Sigmoid(x)  a = QuantizeLinear(m, s, z)  y = DequantizeLinear(a, s, z)"
     assert not JoinGrids()(net(body, inputs="float[2, 4] x", constants={"s": GRIDS["s"], "z": GRIDS["z"]})).modified
+
+
+def test_codes_that_are_requantized_for_one_of_their_readers_stay() -> None:
+    body = """a = QuantizeLinear(x, s, z)  f = DequantizeLinear(a, s, z)
+        b = QuantizeLinear(f, t, z)  g = DequantizeLinear(b, t, z)  y = Add(f, g)"""
+    assert not JoinGrids()(net(body, inputs="float[2, 4] x", constants=GRIDS)).modified
+
+
+def test_an_input_is_joined_too() -> None:
+    body = """a = QuantizeLinear(x, s, z)  f = DequantizeLinear(a, s, z)
+        b = QuantizeLinear(x, t, z)  g = DequantizeLinear(b, t, z)  y = Add(f, g)"""
+    after = check_pass(JoinGrids(), net(body, inputs="float[2, 4] x", constants=GRIDS), tolerance=None)
+    assert sum("QuantizeLinear(x," in line for line in lines(after)) == 1

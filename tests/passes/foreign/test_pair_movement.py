@@ -34,8 +34,8 @@ def ops(found: ir.Model) -> str:
 
 @pytest.mark.parametrize(
     "move",
-    ["Reshape(f, d)", "Flatten(f)", "Transpose<perm = [0, 2, 3, 1]>(f)", "MaxPool<kernel_shape = [2, 2]>(f)", "Slice(f, b, e, a)", "Relu(f)",
-     "GlobalMaxPool(f)", "Pad(f, p)", "Pad(f, p, v)", "Concat<axis = 1>(f, f)"],
+    ["Reshape(f, d)", "Flatten(f)", "Transpose<perm = [0, 2, 3, 1]>(f)", "MaxPool<kernel_shape = [2, 2]>(f)", "Slice(f, b, e, a)",
+     "Relu(f)", "GlobalMaxPool(f)", "Pad(f, p)", "Pad(f, p, v)", "Concat<axis = 1>(f, f)"],
 )  # fmt: skip
 def test_what_is_handed_on_is_on_the_grid_of_the_input(move: str) -> None:
     after = check_pass(PairMovement(), model(f"{IN} y = {move}"), tolerance=0.0)
