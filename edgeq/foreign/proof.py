@@ -57,8 +57,11 @@ class ConversionProof:
 
     @property
     def agreement(self) -> float | None:
-        """The smallest agreement of an output; None: none has class scores."""
-        found = [output.agreement for output in self.outputs if output.agreement is not None]
+        """The smallest agreement of an output; None: none has class scores.
+
+        A sample whose source has one code for both classes does not disagree.
+        """
+        found = [output.agreement + (output.ties or 0.0) for output in self.outputs if output.agreement is not None]
         return min(found, default=None)
 
 

@@ -26,7 +26,6 @@ from edgeq.passes.foreign.onnx_own_qdq import OnnxOwnQdq
 from edgeq.passes.foreign.own_grids import OwnGrids
 from edgeq.passes.foreign.pair_movement import PairMovement
 from edgeq.passes.foreign.symmetric_weights import SymmetricWeights
-from edgeq.passes.lower.average_to_global_pool import AverageToGlobalPool
 from edgeq.passes.lower.pad_all_axes import PadAllAxes
 from edgeq.passes.lower.plain_average_pool import PlainAveragePool
 from edgeq.passes.lower.resize_all_axes import ResizeAllAxes
@@ -79,7 +78,6 @@ def normalised(model: ir.Model, target: Target, leave: Leave) -> None:
         OneQuantizer(),  # before all that asks for the one QuantizeLinear behind a value
         *((JoinGrids(),) if leave.rounding else ()),  # likewise
         AddToBias(),  # an Add would need a grid before it
-        AverageToGlobalPool(),  # its kernel has free grids
         PlainAveragePool(),
         PadAllAxes(),
         ResizeAllAxes(),

@@ -1,4 +1,4 @@
-"""Write an AveragePool whose output has a finer grid than its input as a depthwise Conv."""
+"""Write an AveragePool whose output has another grid than its input as what has free grids."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from edgeq.graph.edit import Names
 from edgeq.graph.read import attribute_int, attribute_ints, dim, is_op, nodes, rank
 from edgeq.numerics.grid import PerTensor, QuantParams
 from edgeq.passes.foreign.one_quantizer import quantizers
+from edgeq.passes.foreign.own_grids import same_numbers
 from edgeq.passes.foreign.pair_movement import input_grids
+from edgeq.passes.lower.average_to_global_pool import covers
 from edgeq.passes.quantize.qdq import dequantize_constant
 
 
@@ -25,24 +27,37 @@ class AverageAsConv(ir.passes.InPlacePass):
     Before:  y = AveragePool <kernel_shape = [2, 2]> (f)
     After:   w = DequantizeLinear(ones, 1/4)   y = Conv <group = C> (f, w)
 
-    AVERAGE_POOL_2D rounds to the grid of its input, which would lose the finer grid behind it; a
-    convolution rounds once, to the output's. Where padding is not counted, the pool stays.
+    AVERAGE_POOL_2D rounds to the grid of its input, which would lose a finer grid behind it; a
+    convolution rounds once, to the output's.
+
+    1. A pool over the whole image becomes a GlobalAveragePool, whose grids are free.
+    2. Another one becomes a Conv, if a finer grid follows it and padding, if any, is counted.
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        names = Names(model)
-        found = [node for node in nodes(model) if is_op(node, "AveragePool") and _is_finer_behind(node) and _plain(node)]
-        for node in found:
-            _rewrite(model, node, names)
-        return ir.passes.PassResult(model, modified=bool(found))
+        names, modified = Names(model), False
+        for node in [node for node in nodes(model) if is_op(node, "AveragePool")]:
+            pair = _grids(node)
+            if pair is None or same_numbers(*pair):
+                continue
+            if covers(node):
+                node.op_type = "GlobalAveragePool"
+                node.attributes.clear()
+            elif pair[1].scale < pair[0].scale and _plain(node):
+                _rewrite(model, node, names)
+            else:
+                continue
+            modified = True
+        return ir.passes.PassResult(model, modified)
 
 
-def _is_finer_behind(node: ir.Node) -> bool:
+def _grids(node: ir.Node) -> tuple[QuantParams, QuantParams] | None:
+    """The grids of input and output; None: one is not known, or has several scales."""
     before, found = input_grids(node), quantizers(node.outputs[0])
     behind = grid_of(found[0]) if len(found) == 1 and len(node.outputs[0].uses()) == 1 else None
     if behind is None or len(before) != 1 or before[0] is None or behind.scale.size != 1 or before[0].scale.size != 1:
-        return False
-    return bool(behind.scale < before[0].scale)
+        return None
+    return before[0], behind
 
 
 def _plain(node: ir.Node) -> bool:

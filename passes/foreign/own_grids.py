@@ -52,7 +52,7 @@ class OwnGrids(ir.passes.InPlacePass):
         wanted = grid_of(found[0]) if len(found) == 1 and len(value.uses()) == 1 and not value.is_graph_output() else None
         if wanted is None and not (self.rounding and not found and (value.uses() or value.is_graph_output())):
             return False
-        if wanted is not None and (_equal(own, wanted) or not (self.rounding or own.scale <= wanted.scale)):
+        if wanted is not None and (same_numbers(own, wanted) or not (self.rounding or own.scale <= wanted.scale)):
             return False
         steps = 0.5 if wanted is None else 0.5 * float(own.scale) / float(wanted.scale)
         what = f"its kernel makes codes of scale {float(own.scale):.6g}" + ("" if wanted is None else "; a requantization follows it")
@@ -61,7 +61,7 @@ class OwnGrids(ir.passes.InPlacePass):
         return True
 
 
-def _equal(one: QuantParams, other: QuantParams) -> bool:
+def same_numbers(one: QuantParams, other: QuantParams) -> bool:
     """Whether both have the same numbers, be their codes int8 or uint8."""
     zeros = [int(grid.zero_point) - (128 if grid.dtype == "uint8" else 0) for grid in (one, other)]
     return zeros[0] == zeros[1] and float(one.scale) == float(other.scale)

@@ -18,14 +18,15 @@ class AverageToGlobalPool(ir.passes.InPlacePass):
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        found = [node for node in nodes(model) if is_op(node, "AveragePool") and _covers(node)]
+        found = [node for node in nodes(model) if is_op(node, "AveragePool") and covers(node)]
         for node in found:
             node.op_type = "GlobalAveragePool"
             node.attributes.clear()
         return ir.passes.PassResult(model, modified=bool(found))
 
 
-def _covers(node: ir.Node) -> bool:
+def covers(node: ir.Node) -> bool:
+    """Whether an AveragePool has one window: its whole input, without padding."""
     kernel, source = attribute_ints(node, "kernel_shape"), node.inputs[0]
     if kernel is None or rank(source) != len(kernel) + 2 or any(attribute_ints(node, "pads") or ()):
         return False

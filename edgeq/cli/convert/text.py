@@ -68,6 +68,8 @@ def _proof(proof: ConversionProof) -> Iterator[Text]:
     for output in proof.outputs:
         yield Text(f"  {output.name}: {_runtimes(output)}")
         agreement = "" if output.agreement is None else f", same top-1 {100 * output.agreement:.2f} %"
+        if output.ties:
+            agreement += f" (and {100 * output.ties:.2f} % ties: both classes have one code)"
         lsb = f"{output.max_lsb:.3g} LSB at most, {output.mean_lsb:.3g} on average, {100 * output.exact:.1f} % equal"
         yield Text(f"    against the source, roundings added up: {lsb}{agreement}")
     ran = ", ".join(f"{name} {version}" for name, version in sorted(proof.ran.items()))

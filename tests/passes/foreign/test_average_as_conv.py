@@ -40,3 +40,10 @@ def test_it_computes_the_same_numbers(how: str) -> None:
 )  # fmt: skip
 def test_other_pools_stay(how: str, scale: float) -> None:
     assert not AverageAsConv()(model(how, scale)).modified
+
+
+@pytest.mark.parametrize("scale", [0.0093, 0.093])
+def test_a_pool_over_the_whole_image_becomes_global(scale: float) -> None:
+    after = check_pass(AverageAsConv(), model("kernel_shape = [8, 8]", scale), tolerance=0.02)
+    assert [node.op_type for node in after.graph][2] == "GlobalAveragePool"
+    assert not AverageAsConv()(model("kernel_shape = [8, 8]", 0.05)).modified
