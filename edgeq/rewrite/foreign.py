@@ -22,6 +22,7 @@ from edgeq.passes.foreign.fold_moved_weights import FoldMovedWeights
 from edgeq.passes.foreign.fold_quantized import FoldQuantized
 from edgeq.passes.foreign.join_grids import JoinGrids
 from edgeq.passes.foreign.one_quantizer import OneQuantizer
+from edgeq.passes.foreign.one_scale import OneScale
 from edgeq.passes.foreign.onnx_own_qdq import OnnxOwnQdq
 from edgeq.passes.foreign.own_grids import OwnGrids
 from edgeq.passes.foreign.pair_movement import PairMovement
@@ -77,6 +78,7 @@ def normalised(model: ir.Model, target: Target, leave: Leave) -> None:
         FoldMovedWeights(),  # after it: the codes are moved, and not the reals
         OneQuantizer(),  # before all that asks for the one QuantizeLinear behind a value
         *((JoinGrids(),) if leave.rounding else ()),  # likewise
+        OneScale(),  # before biases and pairs, which ask for the one scale of a value
         AddToBias(),  # an Add would need a grid before it
         PlainAveragePool(),
         PadAllAxes(),
