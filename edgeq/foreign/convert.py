@@ -13,7 +13,6 @@ from edgeq.foreign.measured import measured_grids
 from edgeq.foreign.proof import prove_converted
 from edgeq.foreign.refuse import refuse_illegal
 from edgeq.foreign.samples import samples_of
-from edgeq.graph.changes import changes
 from edgeq.graph.freeze import freeze_shapes
 from edgeq.graph.read import nodes, operator_of
 from edgeq.integers.emit import emit_tflite
@@ -22,6 +21,7 @@ from edgeq.integers.tflite.flatbuffer import require_tflite
 from edgeq.io.load import Loaded, load_model, load_proto
 from edgeq.passes.boundary.float_boundary import FloatBoundary
 from edgeq.passes.boundary.integer_boundary import IntegerBoundary
+from edgeq.passes.foreign.changes import changes
 from edgeq.passes.foreign.give_grids import GiveGrids, without_grid
 from edgeq.progress import Progress, Silent
 from edgeq.rewrite.foreign import Leave, as_qdq, normalised

@@ -9,9 +9,9 @@ import onnx_ir as ir
 
 from edgeq.errors import BadOutput
 from edgeq.foreign.proof import ConversionProof
-from edgeq.graph.changes import Change
 from edgeq.integers.tflite.c_source import c_source
 from edgeq.io.save import atomic_write_bytes
+from edgeq.passes.foreign.changes import Change
 from edgeq.runtimes.ort_format import ort_format
 
 #: the endings of the files that can be written

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.graph.changes import record
 from edgeq.graph.code_grids import grid_of
 from edgeq.graph.edit import Names
 from edgeq.graph.read import attribute_int, attribute_ints, dim, is_op, nodes, rank
 from edgeq.numerics.grid import PerTensor, QuantParams
+from edgeq.passes.foreign.changes import record
 from edgeq.passes.foreign.one_quantizer import quantizers
 from edgeq.passes.foreign.own_grids import same_numbers
 from edgeq.passes.foreign.pair_movement import input_grids

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from edgeq.graph.changes import record
 from edgeq.graph.edit import Names
 from edgeq.graph.read import constant, is_op, operator_of
 from edgeq.numerics.grid import QuantParams
+from edgeq.passes.foreign.changes import record
 from edgeq.passes.foreign.one_quantizer import quantizers
 from edgeq.passes.foreign.pair import behind
 from edgeq.passes.foreign.pair_movement import moves

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from edgeq.graph.changes import record
 from edgeq.graph.code_grids import grid_of
 from edgeq.graph.edit import Names
 from edgeq.graph.read import is_op
 from edgeq.numerics.grid import QuantParams
+from edgeq.passes.foreign.changes import record
 from edgeq.passes.foreign.one_quantizer import quantizers
 from edgeq.passes.foreign.pair import behind
 

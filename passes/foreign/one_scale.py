@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.graph.changes import record
 from edgeq.graph.code_grids import grid_of
 from edgeq.graph.edit import Names, drop_unread_constants, replace_constant
 from edgeq.graph.read import attribute_int, is_op, nodes, only_consumer
 from edgeq.numerics.arrays import F32, F64, AnyArray
 from edgeq.numerics.grid import PerChannel, QuantParams
+from edgeq.passes.foreign.changes import record
 from edgeq.passes.foreign.one_quantizer import quantizers
 from edgeq.passes.foreign.stored_constants import StoredConstant, stored_constant
 from edgeq.passes.quantize.qdq import dequantize_constant, grid_constants

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 import onnx_ir as ir
 
-from edgeq.graph.changes import record
 from edgeq.graph.code_grids import grid_of
 from edgeq.graph.edit import Names
 from edgeq.graph.read import is_op, nodes
 from edgeq.numerics.grid import QuantParams
+from edgeq.passes.foreign.changes import record
 from edgeq.passes.foreign.one_quantizer import quantizers
 from edgeq.passes.foreign.pair import behind
 from edgeq.passes.foreign.pair_movement import input_grids

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.graph.changes import record
 from edgeq.graph.edit import Names, drop_unread_constants
 from edgeq.graph.read import is_op, nodes, operator_of
 from edgeq.numerics.arrays import AnyArray
 from edgeq.numerics.grid import LIMITS, PerChannel, QuantParams, dequantize, quantize
+from edgeq.passes.foreign.changes import record
 from edgeq.passes.foreign.stored_constants import StoredConstant, output_axis, stored_constant
 from edgeq.passes.quantize.qdq import dequantize_constant
 

@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from edgeq.foreign.proof import ConversionProof
-from edgeq.graph.changes import Change
+from edgeq.passes.foreign.changes import Change
 
 if TYPE_CHECKING:
     from edgeq.foreign.sums import OutputProof

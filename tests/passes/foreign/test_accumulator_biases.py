@@ -6,10 +6,10 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
-from edgeq.graph.changes import changes
 from edgeq.graph.read import constant
 from edgeq.numerics.arrays import AnyArray
 from edgeq.passes.foreign.accumulator_biases import AccumulatorBiases
+from edgeq.passes.foreign.changes import changes
 from edgeq.testing import check_pass
 from tests.graph_text import net
 

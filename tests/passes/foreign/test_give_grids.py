@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.graph.changes import changes
 from edgeq.numerics.grid import QuantParams
+from edgeq.passes.foreign.changes import changes
 from edgeq.passes.foreign.give_grids import GiveGrids, without_grid
 from edgeq.testing import check_pass
 from tests.graph_text import net, weights

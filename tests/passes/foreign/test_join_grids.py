@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgeq.graph.changes import changes
+from edgeq.passes.foreign.changes import changes
 from edgeq.passes.foreign.join_grids import JoinGrids
 from edgeq.testing import check_pass
 from tests.graph_text import lines, net

@@ -6,8 +6,8 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
-from edgeq.graph.changes import changes
 from edgeq.numerics.grid import QuantParams
+from edgeq.passes.foreign.changes import changes
 from edgeq.passes.foreign.own_grids import OwnGrids
 from edgeq.runtimes.ort import open_session
 from edgeq.testing import check_pass
