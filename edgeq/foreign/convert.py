@@ -63,6 +63,7 @@ def convert(
     with judged(loaded.model):
         source = _as_qdq(loaded.model, target)
         own = _fixed(source, shapes or {})
+        FloatBoundary()(source)  # raw pixels are fed as what the application computes of them
         normalised(own, target, Leave(requantize))
     if requantize and without_grid(own):
         if data is None:

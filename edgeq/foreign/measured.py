@@ -7,6 +7,7 @@ import onnx_ir as ir
 
 from edgeq.foreign.samples import Samples
 from edgeq.graph.expose import expose
+from edgeq.integers.coded_inputs import coded
 from edgeq.numerics.grid import QuantParams, grid_for_range
 from edgeq.passes.foreign.give_grids import without_grid
 from edgeq.progress import Progress
@@ -27,8 +28,9 @@ def measured_grids(model: ir.Model, samples: Samples, target: Target, progress: 
     progress.start("measure grids", samples.dataset.count)
     with open_session(exposed, optimize="off") as session:
         for piece in samples.dataset.batches(1):
-            found = dict(zip(names, session.run(piece.feeds, list(names.values())), strict=True)) if names else {}
-            for name, array in {**piece.feeds, **found}.items():
+            feeds = coded(model, piece.feeds)
+            found = dict(zip(names, session.run(feeds, list(names.values())), strict=True)) if names else {}
+            for name, array in {**feeds, **found}.items():
                 if name in ranges and array.size:
                     low, high = ranges[name]
                     ranges[name] = min(low, float(np.min(array))), max(high, float(np.max(array)))

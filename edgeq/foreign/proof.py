@@ -14,6 +14,7 @@ import onnx_ir as ir
 
 from edgeq.foreign.samples import Samples
 from edgeq.foreign.sums import OutputProof, OutputSums, StepsProof, StepSums, with_codes
+from edgeq.integers.coded_inputs import coded
 from edgeq.integers.run import Interpreter
 from edgeq.integers.signed import signed, signed_codes
 from edgeq.integers.tflite.layout import inverse, order, permuted
@@ -81,11 +82,12 @@ def prove_converted(source: ir.Model, own: ir.Model, file: bytes, samples: Sampl
     progress.start("prove the conversion", dataset.count)
     with open_session(source, optimize="off") as session, open_session(with_codes(own), optimize="off") as rewritten:
         for piece in dataset.batches(1):
-            codes = {name: _codes(piece.feeds[name], grid) for name, grid in machine.input_grids.items()}
+            feeds = coded(own, piece.feeds)
+            codes = {name: _codes(feeds[name], grid) for name, grid in machine.input_grids.items()}
             wanted, expected = machine.run(codes).outputs, session.run(piece.feeds)
-            found = dict(zip(rewritten.outputs, rewritten.run(piece.feeds), strict=True))
+            found = dict(zip(rewritten.outputs, rewritten.run(feeds), strict=True))
             steps.add(machine.each_step({**codes, **{name: array for name, array in found.items() if array.dtype in (np.int8, np.uint8)}}))
-            fed = [(piece.feeds[name], signed_codes(codes[name])) for name in machine.input_grids]
+            fed = [(feeds[name], signed_codes(codes[name])) for name in machine.input_grids]
             for name, model in opened:
                 arrays = [_into(real, code, port) for (real, code), port in zip(fed, model.inputs, strict=True)]
                 for one, made, port in zip(outputs, model.run(arrays), model.outputs, strict=True):

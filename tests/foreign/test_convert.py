@@ -241,3 +241,16 @@ def test_files_are_named_by_their_ending(tmp_path: Path) -> None:
         made.save(tmp_path / "a.tflite")
     with pytest.raises(BadOutput, match="ending"):
         made.save(tmp_path / "a.onnx")
+
+
+@pytest.mark.parametrize("inputs_as", [None, "uint8"], ids=["codes", "pixels"])
+def test_a_model_of_edgeq_itself_becomes_the_file_that_quantize_writes(inputs_as: Literal["uint8"] | None) -> None:
+    from edgeq.data.shipped import shipped_model
+    from edgeq.integers.emit import emit_tflite
+
+    recipe = edgeq.Recipe(rule="minmax", effort="fast", samples=16, **({} if inputs_as is None else {"inputs_as": inputs_as}))
+    own = edgeq.quantize(shipped_model("digits"), "digits", target="mcu_tflite", recipe=recipe, prove=False)
+    made = edgeq.convert(own.model, "digits", samples=4)
+    holds(made)
+    assert made.changes == ()
+    assert made.tflite == emit_tflite(own.model)
