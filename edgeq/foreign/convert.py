@@ -11,7 +11,7 @@ from edgeq.errors import BadData, BadModel
 from edgeq.foreign.converted import Converted
 from edgeq.foreign.measured import measured_grids
 from edgeq.foreign.proof import prove_converted
-from edgeq.foreign.refuse import refuse_illegal
+from edgeq.foreign.refuse import refuse_beyond_help, refuse_illegal
 from edgeq.foreign.samples import samples_of
 from edgeq.graph.freeze import freeze_shapes
 from edgeq.graph.read import nodes, operator_of
@@ -66,6 +66,7 @@ def convert(
         FloatBoundary()(source)  # raw pixels are fed as what the application computes of them
         normalised(own, target, Leave(requantize))
     if requantize and without_grid(own):
+        refuse_beyond_help(own, target)
         if data is None:
             names = ", ".join(str(value.name) for value in without_grid(own))
             what = "Grids of values that the model left in float are measured on data, and there is none."

@@ -20,12 +20,24 @@ def refuse_illegal(model: ir.Model, target: Target, *, requantize: bool) -> None
 
     Raises UnsupportedOp, which names each node with its rule, and says whether requantize helps.
     """
-    found = foreign_rules(model, target)
+    _refuse(foreign_rules(model, target), requantize=requantize)
+
+
+def refuse_beyond_help(model: ir.Model, target: Target) -> None:
+    """Refuse a normalised model that breaks a rule which no grid or rounding mends.
+
+    Called before grids are measured. Raises UnsupportedOp.
+    """
+    _refuse([one for one in foreign_rules(model, target) if one.rule not in MENDED | MEASURED], requantize=True)
+
+
+def _refuse(found: Sequence[Violation], *, requantize: bool) -> None:
     if not found:
         return
     named = "; ".join(f"node {one.node} ({one.op_type}, {one.rule}): {one.observed}, but {one.fact}" for one in found[:SHOWN])
     more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-    what = f"The model breaks {len(found)} rules of TFLite's int8 scheme, so that its codes cannot be kept as they are."
+    rules = "a rule" if len(found) == 1 else f"{len(found)} rules"
+    what = f"The model breaks {rules} of TFLite's int8 scheme, so that its codes cannot be kept as they are."
     raise UnsupportedOp(what, named + more, _fix(found, requantize=requantize))
 
 

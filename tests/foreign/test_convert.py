@@ -254,3 +254,15 @@ def test_a_model_of_edgeq_itself_becomes_the_file_that_quantize_writes(inputs_as
     holds(made)
     assert made.changes == ()
     assert made.tflite == emit_tflite(own.model)
+
+
+@pytest.mark.parametrize("requantize", [False, True])
+def test_grids_that_are_computed_at_run_time_are_refused_by_name(tmp_path: Path, requantize: bool) -> None:
+    from onnxruntime.quantization import quantize_dynamic  # type: ignore[import-untyped]
+
+    onnx.save(float_net(), tmp_path / "float.onnx")
+    quantize_dynamic(tmp_path / "float.onnx", tmp_path / "dynamic.onnx")
+    with pytest.raises(UnsupportedOp) as refused:
+        edgeq.convert(tmp_path / "dynamic.onnx", DATA, requantize=requantize)
+    assert "(DynamicQuantizeLinear, no_kernel)" in refused.value.where
+    assert "--requantize" not in refused.value.fix
