@@ -13,6 +13,11 @@ from edgeq.numerics.arrays import F64
 #: largest difference, relative to 1 + |x|: constants of six digits (0.797885, 0.166667) pass, the
 #: two forms of GELU are told apart
 TOLERANCE = 2e-5
+#: the same relative to the wanted value, where that is small, and the rounding of float64: a small
+#: number that is added (log(sigmoid(x) + 1e-6)) is part of another function
+_OF_VALUE, _ROUNDING = 1e-3, 1e-9
+#: what straight lines may be off at 0
+_LEAST = 1e-12
 #: beyond this, functions that contain exp may overflow, in float32 as well
 _RANGE = 80.0
 #: the least slope of a HardSigmoid, so that samples lie on it
@@ -41,6 +46,8 @@ class KnownFunction:
     opset: int = 13
     #: whether it rises from 0 to 1, in one straight line, with bounds that a layer could take up
     saturates: bool = False
+    #: whether it consists of straight lines, with numbers that are read off the samples
+    straight: bool = False
 
 
 def sample_points(constants: list[float]) -> F64:
@@ -60,17 +67,23 @@ def known_function(x: F64, y: F64) -> KnownFunction | None:
     if not finite[np.abs(x) <= _RANGE].all():
         return None
     x, y = x[finite], y[finite]
-    allowed = TOLERANCE * (1 + np.abs(x))
-    return next((function for function, wanted in _candidates(x, y) if (np.abs(wanted - y) <= allowed).all()), None)
+    return next((function for function, wanted in _candidates(x, y) if _agrees(x, y, wanted, function)), None)
+
+
+def _agrees(x: F64, y: F64, wanted: F64, function: KnownFunction) -> bool:
+    """Whether the function gives y; straight lines, with numbers read off y, up to rounding."""
+    loose = np.minimum(TOLERANCE * (1 + np.abs(x)), _OF_VALUE * np.abs(wanted) + _ROUNDING)
+    allowed = _ROUNDING * np.abs(x) + _LEAST if function.straight else loose
+    return bool((np.abs(wanted - y) <= allowed).all())
 
 
 def _candidates(x: F64, y: F64) -> Iterator[tuple[KnownFunction, F64]]:
     """Functions with their parameters as y suggests them, and their values; the simplest first."""
-    yield _one("Relu"), np.maximum(x, 0)
+    yield KnownFunction((Step("Relu"),), straight=True), np.maximum(x, 0)
     yield from _clips(x, y)
     yield from _leaky(x, y)
     yield from _hard_sigmoids(x, y)
-    yield _one("Abs"), np.abs(x)
+    yield KnownFunction((Step("Abs"),), straight=True), np.abs(x)
     yield KnownFunction((Step("HardSwish"),), opset=14), x * np.clip(x / 6 + 0.5, 0, 1)
     with np.errstate(over="ignore"):
         sigmoid, softplus = 1 / (1 + np.exp(-x)), np.logaddexp(x, 0)
@@ -96,20 +109,21 @@ def _at(x: F64, y: F64, where: float) -> float:
 
 def _clips(x: F64, y: F64) -> Iterator[tuple[KnownFunction, F64]]:
     low, high = (None if y[0] == x[0] else float(y[0])), (None if y[-1] == x[-1] else float(y[-1]))
-    if (low is None and high is None) or (low is not None and high is not None and low >= high):
+    flat = (low is None or y[1] == y[0]) and (high is None or y[-2] == y[-1])
+    if not flat or (low is None and high is None) or (low is not None and high is not None and low >= high):
         return
-    yield KnownFunction((Step("Clip", bounds=(low, high)),)), np.clip(x, low, high)
+    yield KnownFunction((Step("Clip", bounds=(low, high)),), straight=True), np.clip(x, low, high)
 
 
 def _leaky(x: F64, y: F64) -> Iterator[tuple[KnownFunction, F64]]:
     alpha = -_at(x, y, -1.0)
     if alpha != 1.0:
-        yield KnownFunction((Step("LeakyRelu", {"alpha": _float32(alpha)}),)), np.where(x < 0, alpha * x, x)
+        yield KnownFunction((Step("LeakyRelu", {"alpha": _float32(alpha)}),), straight=True), np.where(x < 0, alpha * x, x)
 
 
 def _hard_sigmoids(x: F64, y: F64) -> Iterator[tuple[KnownFunction, F64]]:
     inner = np.flatnonzero((y > _INNER[0]) & (y < _INNER[1]))
-    if y[0] != 0 or y[-1] < 1 - TOLERANCE or len(inner) < 2:
+    if y[0] != 0 or abs(y[-1] - 1) > 1e-6 or len(inner) < 2:
         return
     first, last = inner[0], inner[-1]
     alpha = float((y[last] - y[first]) / (x[last] - x[first]))

@@ -14,6 +14,8 @@ from edgeq.numerics.arrays import F64
 Kind = Literal["layer", "rms"]
 #: largest difference, relative to the largest result
 TOLERANCE = 1e-5
+#: what least squares leave of a shift of 0
+_ROUNDING = 1e-9
 #: factors of the samples: among small ones an epsilon shows
 _SCALES = (1.0, 3.0, 0.03)
 
@@ -48,7 +50,7 @@ def known_norm(
     for kind, epsilon in _kinds(epsilons):
         normal = [normalized(x, axes, kind, epsilon) for x in given]
         scale, shift = _fitted(normal, made, affine_axes)
-        if kind == "rms" and np.abs(shift).max(initial=0.0) > TOLERANCE:
+        if kind == "rms" and np.abs(shift).max(initial=0.0) > _ROUNDING:
             continue
         shift = np.zeros_like(shift) if kind == "rms" else shift
         if all(_near(scale * n + shift, y) for n, y in zip(normal, made, strict=True)):

@@ -34,6 +34,8 @@ NUMBERS: Constants = {
     "slope": 0.1,
     "slopes": np.full((1, 5), 0.25, np.float32),
     "low": np.full((1, 1), -0.4, np.float32),
+    "small": 1e-6,
+    "almost_one": 0.999999,
     "vector": np.arange(5, dtype=np.float32),
 }
 #: orders in which exporters write GELU
@@ -82,6 +84,12 @@ LOOK_ALIKES = {
     "a minimum with a steeper line": "s = Mul(x, slope) y = Min(s, x)",
     "slopes that differ": "y = PRelu(x, vector)",
     "bounds that differ": "y = Max(x, vector)",
+    "a small number added": "y = Add(x, small)",
+    "a small number subtracted": "y = Sub(x, small)",
+    "a number close to one": "y = Mul(x, almost_one)",
+    "a small number added to a Sigmoid": "s = Sigmoid(x) y = Add(s, small)",
+    "a small number added to a Relu": "s = Relu(x) y = Add(s, small)",
+    "a smooth absolute value": "q = Mul(x, x) p = Add(q, small) y = Sqrt(p)",
     "a rank that grows": "y = Max(short, zeros)",
 }
 
