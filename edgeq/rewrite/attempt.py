@@ -14,7 +14,7 @@ from edgeq.passes.prepare.convert_opset import NEWEST_WITH_QDQ, ConvertOpset
 from edgeq.passes.prepare.infer_shapes import InferShapes
 from edgeq.rewrite.float_reference import FloatReference
 from edgeq.rewrite.needed_opsets import NeededOpsets, opset_for_operators
-from edgeq.rewrite.prepare_steps import OUTSIDE, last, once, rounds
+from edgeq.rewrite.prepare_steps import OUTSIDE, before_recognition, last, once, rounds
 from edgeq.rewrite.simplify import simplify
 
 #: one fold can enable another; real models settle in 3 rounds
@@ -69,8 +69,10 @@ class Attempt:
             highest = max(highest, NEWEST_WITH_QDQ)  # what can stay as it is, stays
         for step in once(lowest, highest):
             self._noted(step, self.allowed.opsets.reason)
-        self._until_settled()
+        for step in before_recognition(self.allowed.grow):
+            self._run(step)
         self._with_operators()
+        self._until_settled()
         if "onnxsim" not in self.skip:
             self.notes.append(simplify(self.model, grow=self.allowed.grow))
             if self.notes[-1].startswith("onnxsim:"):
@@ -88,7 +90,6 @@ class Attempt:
         self._noted(ConvertOpset(wanted.lowest, wanted.highest), wanted.reason)
         for step in once(wanted.lowest, wanted.highest):
             self._run(step)
-        self._until_settled()
 
     def _noted(self, step: ir.passes.InPlacePass, why: str) -> None:
         """Run one pass; leaves a note if it did something that the user should know."""

@@ -61,11 +61,8 @@ def once(lowest: int, highest: int) -> tuple[ir.passes.InPlacePass, ...]:
     )
 
 
-def rounds(grow: bool = False, norms: bool = True) -> tuple[ir.passes.InPlacePass, ...]:
-    """The passes that run until none of them finds anything.
-
-    grow: see FoldConstants. norms: whether FuseNorms is among them.
-    """
+def before_recognition(grow: bool = False) -> tuple[ir.passes.InPlacePass, ...]:
+    """The first passes of each round; what they leave is recognized before anything is folded."""
     return (
         RemoveIdentity(),  # first: an Identity in between would hide the patterns of all others
         FoldConstants(grow),  # a weight may be computed: Transpose, Cast, Mul of initializers
@@ -74,6 +71,16 @@ def rounds(grow: bool = False, norms: bool = True) -> tuple[ir.passes.InPlacePas
         PlainGemm(),  # before what folds into a Gemm or asks for its bias
         SumToAdds(),  # before what looks for Adds
         CancelTransposes(),  # before what looks for neighbours: a Transpose in between hides them
+    )
+
+
+def rounds(grow: bool = False, norms: bool = True) -> tuple[ir.passes.InPlacePass, ...]:
+    """The passes that run until none of them finds anything.
+
+    grow: see FoldConstants. norms: whether FuseNorms is among them.
+    """
+    return (
+        *before_recognition(grow),
         FuseFunctions(),  # before affine folding, which could move a factor or an Add of theirs into a weight
         *((FuseNorms(),) if norms else ()),  # before affine folding, for the same reason
         FoldBatchNorm(),  # the exact fold, before the others

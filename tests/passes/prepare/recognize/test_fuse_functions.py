@@ -159,6 +159,13 @@ def test_an_old_model_is_raised_to_14_for_hardswish() -> None:
     assert lines(done) == ["y = HardSwish(x)"]
 
 
+def test_it_is_raised_before_a_layer_takes_up_the_3() -> None:
+    body = "h = Gemm(x, w) p = Add(h, three) q = Clip(p, zero, six) s = Mul(h, q) y = Div(s, six)"
+    model = net(body, inputs="float[N, 5] x", constants={**NUMBERS, "w": np.eye(5, dtype=np.float32)}, opset=13)
+    done = prepare(load_proto(ir.to_proto(model)).model).model
+    assert (done.opset_imports[""], lines(done)) == (14, ["h = Gemm(x, w)", "y = HardSwish(h)"])
+
+
 def test_waits_for_opset_14() -> None:
     model = named_model("hardswish_forms")
     model.graph.opset_imports[""] = 13
