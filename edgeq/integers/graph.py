@@ -42,11 +42,6 @@ class Operand:
         """Whether the operand holds whole numbers at run time that are no codes."""
         return self.data is None and self.grid is None and self.dtype in ("int64", "int32")
 
-    @property
-    def is_flag(self) -> bool:
-        """Whether the operand holds the results of a comparison at run time."""
-        return self.data is None and self.dtype == "bool"
-
 
 @dataclass(frozen=True, eq=False)
 class IntegerOp:
@@ -132,10 +127,7 @@ class _Reader:
         return IntegerOp(op_type, node, (source,), (self._plain(node.outputs[0]),))
 
     def _made_by_table(self, value: ir.Value) -> Operand:
-        """The codes of a table; where nothing tells their grid, other tables alone read them.
-
-        These look at the codes, so that any grid serves.
-        """
+        """The codes of a table; any grid serves those that other tables alone read."""
         if value not in self.grids and value.dtype in (ir.DataType.INT8, ir.DataType.UINT8):
             self.grids[value] = QuantParams(str(value.dtype.numpy()), np.asarray(1, np.float32), np.asarray(0, np.int32))
         return self._plain(value)

@@ -116,7 +116,7 @@ def run_flags(machine: Machine, step: IntegerOp) -> None:
 
 def _flags(step: IntegerOp) -> Operand:
     source = step.inputs[0]
-    if source is None or not source.is_flag:
+    if source is None or source.data is not None or source.dtype != "bool":
         raise refused(step, "what it reads is not the result of a comparison")
     return source
 

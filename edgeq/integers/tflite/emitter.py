@@ -71,7 +71,7 @@ class Emitter:
             if operand.is_index:
                 self.index[operand.name] = self.indices(operand.name, shape)  # in ONNX's order, whatever its rank
                 return self.index[operand.name]
-            if operand.is_flag:
+            if operand.data is None and operand.dtype == "bool":  # the result of a comparison
                 self.index[operand.name] = self.add(TfTensor(operand.name, tflite_shape(shape), "bool"))
                 return self.index[operand.name]
             if operand.grid is None and not operand.is_float:
