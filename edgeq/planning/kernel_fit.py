@@ -23,6 +23,7 @@ from edgeq.graph.read import (
     rank,
     window_axes,
 )
+from edgeq.planning.fit.kernel_forms import unmet_form
 from edgeq.planning.movement_fit import LARGEST, movement_obstacle
 from edgeq.planning.recurrent import dynamic_layer, layer_obstacle
 from edgeq.schema.target import Target
@@ -57,8 +58,10 @@ def obstacle(node: ir.Node, target: Target) -> str | None:
     kernel, layer = target.kernel_of(node.op_type), dynamic_layer(node, target)
     if layer is not None:
         return layer_obstacle(node, layer) or MEASURES
+    if constant(node.outputs[0]) is not None:
+        return NOT_FLOAT
     if kernel is None and node.op_type not in target.movement.ops:
-        return f"{target.name} has no integer kernel for {node.op_type}"
+        return target.no_kernel(node.op_type)
     if not is_float_work(node, kernel):
         return NOT_FLOAT
     far = [node.inputs[i] for i in data_inputs(node, kernel) if _ungridable(node, i)]
@@ -68,6 +71,9 @@ def obstacle(node: ir.Node, target: Target) -> str | None:
     axes = window_axes(node)
     if axes is not None and target.window_axes is not None and axes != target.window_axes:
         return f"{target.name} supports windows of {target.window_axes} spatial axes, and this one has {axes}"
+    unmet = unmet_form(node, target.forms_of(node.op_type))
+    if unmet is not None:
+        return f"{target.name} takes {node.op_type} {unmet.wanted}, and {unmet.found}"
     if kernel is None:
         return movement_obstacle(node, target)
     return _weight_obstacle(node, kernel) or _attribute_obstacle(node)
@@ -91,10 +97,11 @@ def hands_out_float(node: ir.Node, kernel: KernelFacts) -> bool:
 def is_float_work(node: ir.Node, kernel: KernelFacts | None) -> bool:
     """Whether all data inputs and the output are float32 and at least one input is not constant.
 
-    The output may also be the indices of what was selected.
+    The output may also be the indices of what was selected, or what a kernel decides about numbers.
     """
     inputs = [node.inputs[i] for i in data_inputs(node, kernel) if i < len(node.inputs)]
-    tensors = [*inputs, *(() if operator_of(node).makes == "int64" else node.outputs[:1])]
+    makes = operator_of(node).makes
+    tensors = [*inputs, *(() if makes == "int64" or (kernel is not None and makes == "bool") else node.outputs[:1])]
     if not inputs or any(value is None or value.dtype != ir.DataType.FLOAT for value in tensors):
         return False
     return any(constant(value) is None for value in inputs)
@@ -168,7 +175,7 @@ def _gemm_obstacle(node: ir.Node) -> str | None:
 def channel_axis(node: ir.Node, kernel: KernelFacts) -> int | None:
     """The axis of the per-channel scales in this node's weight; None if only per-tensor works."""
     weight = constant(node.inputs[kernel.weight]) if kernel.weight is not None else None
-    if weight is None or kernel.channel_axis is None:
+    if weight is None or kernel.channel_axis is None or (not kernel.grouped_channels and attribute_int(node, "group", 1) > 1):
         return None
     if is_op(node, "Gemm"):
         return 0 if attribute_int(node, "transB", 0) else 1

@@ -6,9 +6,11 @@ from collections.abc import Set
 
 import onnx_ir as ir
 
+from edgeq.graph.forms.resize import COORDINATES, ROUNDING
 from edgeq.passes.lower.average_to_global_pool import AverageToGlobalPool
 from edgeq.passes.lower.deconv_to_conv import DeconvToConv
 from edgeq.passes.lower.flatten_to_gemm import FlattenToGemm
+from edgeq.passes.lower.nearest_as_taken import NearestAsTaken
 from edgeq.passes.lower.pad_all_axes import PadAllAxes
 from edgeq.passes.lower.plain_average_pool import PlainAveragePool
 from edgeq.passes.lower.resize_all_axes import ResizeAllAxes
@@ -56,6 +58,7 @@ def lower(prepared: ir.Model, target: Target, keep: Set[str] = frozenset()) -> N
     PadAllAxes()(prepared)
     ResizeAllAxes()(prepared)
     ResizePlanes()(prepared)  # after it: it looks at the scale of every axis
+    NearestAsTaken(_nearest_pairs(target))(prepared)
 
 
 def _split_for_integers(prepared: ir.Model, target: Target, keep: Set[str]) -> None:
@@ -72,3 +75,9 @@ def _split_for_integers(prepared: ir.Model, target: Target, keep: Set[str]) -> N
         SplitPRelu(keep)(prepared)
     if target.kernel_of("ReduceSum") is None and has_mean:
         SumToMean(keep)(prepared)
+
+
+def _nearest_pairs(target: Target) -> tuple[tuple[str, str], ...]:
+    """The coordinates and roundings that the target takes in a Resize of mode nearest."""
+    attributes = [form.attributes for form in target.forms_of("Resize") if "nearest" in form.attributes.get("mode", ())]
+    return tuple((str(where), str(how)) for one in attributes for where in one.get(COORDINATES, ()) for how in one.get(ROUNDING, ()))

@@ -12,7 +12,18 @@ from edgeq.errors import BadTarget
 from edgeq.io.strict_toml import Strict, parse_toml, read_toml
 from edgeq.numerics.grid import LIMITS
 from edgeq.runtimes.table import TargetRuntime
-from edgeq.schema.target_facts import PAIR_LIMIT, ActivationFacts, Bias, Boundary, Dynamic, KernelFacts, Movement, SlowFusions, WeightFacts
+from edgeq.schema.target_facts import (
+    PAIR_LIMIT,
+    ActivationFacts,
+    Bias,
+    Boundary,
+    Dynamic,
+    Form,
+    KernelFacts,
+    Movement,
+    SlowFusions,
+    WeightFacts,
+)
 
 
 class Target(Strict):
@@ -41,6 +52,7 @@ class Target(Strict):
     kernel: tuple[KernelFacts, ...]
     movement: Movement
     boundary: Boundary
+    refused: dict[str, str] = Field(default_factory=dict, description="operators that look as if they had a kernel, and why they have none")
     slow_fusions: SlowFusions | None = None
     dynamic: Dynamic | None = None
 
@@ -53,6 +65,9 @@ class Target(Strict):
         both = sorted(set(names) & set(self.movement.ops))
         if both:
             raise ValueError(f"{both[0]} is both a kernel and a movement operator")
+        denied = sorted(set(self.refused) & {*names, *self.movement.ops})
+        if denied:
+            raise ValueError(f"{denied[0]} is both refused and a kernel or a movement operator")
         limits = LIMITS[self.activations.dtype]
         fixed = [k for k in self.kernel if k.output_grid is not None]
         outside = next((k.op for k in fixed if k.output_grid and not limits[0] <= k.output_grid.zero_point <= limits[1]), None)
@@ -101,6 +116,16 @@ class Target(Strict):
     def same_scale_ops(self) -> frozenset[str]:
         """Operators whose kernels have one grid for inputs and output."""
         return frozenset(k.op for k in self.kernel if k.same_scale)
+
+    def forms_of(self, op_type: str) -> tuple[Form, ...]:
+        """The forms in which it takes an operator; empty: any."""
+        kernel = self.kernel_of(op_type)
+        return self.movement.forms.get(op_type, ()) if kernel is None else kernel.forms
+
+    def no_kernel(self, op_type: str) -> str:
+        """The fact that there is no kernel for an operator, with the reason where one is known."""
+        why = self.refused.get(op_type)
+        return f"{self.name} has no integer kernel for {op_type}" + (f": {why}" if why else "")
 
     def kernel_of(self, op_type: str) -> KernelFacts | None:
         """The integer kernel of an operator type, or None."""

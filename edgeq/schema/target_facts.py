@@ -61,6 +61,23 @@ class OutputGrid(Strict):
     zero_point: int
 
 
+class Form(Strict):
+    """What a node has to be like for a kernel to take it; what is left out may be anything."""
+
+    attributes: dict[str, tuple[int | float | str, ...]] = Field(
+        default_factory=dict, description="values that the kernel takes; an attribute that a node leaves out has ONNX's default"
+    )
+    ranks: tuple[int, ...] = Field((), description="numbers of axes of the first input")
+    reads: tuple[str, ...] = Field((), description="types of the first input, as ONNX's text form writes them: int64, bool")
+    makes: tuple[str, ...] = Field((), description="types of the first output")
+    most_inputs: int | None = Field(None, ge=1, description="largest number of inputs")
+    number: int | None = Field(None, ge=0, description="index of the input that has to be one constant number")
+    whole_sizes: bool = Field(False, description="of Resize: scales times sizes are whole numbers, so that both tell the same coordinates")
+    same_channels: bool = Field(False, description="of Resize: the first two axes keep their sizes")
+    last_axis: bool = Field(False, description="attribute axis is the last axis of the first input")
+    constants: tuple[int, ...] = Field((), description="indices of the inputs that have to be constant, where the node has them")
+
+
 class KernelFacts(Strict):
     """An operator that has an integer kernel."""
 
@@ -74,6 +91,7 @@ class KernelFacts(Strict):
     weight: int | None = Field(None, description="index of the input that is a weight when constant")
     bias: int | None = Field(None, description="index of the bias input")
     channel_axis: int | None = Field(None, description="axis of the per-channel scales of the weight, negative from the end")
+    grouped_channels: bool = Field(True, description="false: of a weight in groups it takes one scale alone")
     fixed_range: tuple[float, float] | None = Field(None, description="output range known without data, such as Sigmoid's")
     output_grid: OutputGrid | None = Field(None, description="the only output grid of the kernel, such as scale 1/256 of TFLite's Softmax")
     same_scale: bool = Field(False, description="the kernel copies or averages codes: inputs and output share one grid")
@@ -86,6 +104,7 @@ class KernelFacts(Strict):
         "over the product of both input scales; with align: over the larger one",
     )
     align: int | None = Field(None, ge=0, description="of Add and Sub: most places between the scales of both inputs")
+    forms: tuple[Form, ...] = Field((), description="a node has to be of one of these forms; left out: any form will do")
     int_ns: float = Field(1.0, gt=0, description="integer kernel, nanoseconds per output element (light operators)")
     float_ns: float = Field(1.0, gt=0, description="float kernel, nanoseconds per output element (light operators)")
     variable_ns: tuple[float, float] | None = Field(
@@ -110,6 +129,9 @@ class Movement(Strict):
     int_ns: float = 0.3
     #: nanoseconds per element on floats
     float_ns: float = 1.0
+    forms: dict[str, tuple[Form, ...]] = Field(
+        default_factory=dict, description="for operators that are not taken in any form: a node has to be of one of these"
+    )
     views: tuple[str, ...] = Field((), description="those that reuse the same memory under another shape: free in integers and in float")
     behind_conv: dict[str, float] = Field(
         default_factory=dict, description="operators that are this slow, nanoseconds per element, unless channels are last as behind a Conv"

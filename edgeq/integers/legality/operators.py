@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.graph.read import ONNX_DOMAINS, attribute_ints, is_op, operator_of, window_axes
+from edgeq.graph.read import ONNX_DOMAINS, is_op, operator_of
 from edgeq.integers.graph import IntegerOp, Operand
+from edgeq.integers.legality.forms import form_rules
 from edgeq.integers.legality.shifts import shift_rules
 from edgeq.integers.legality.violation import Violation
 from edgeq.integers.legality.weights import bias_rules, is_power_of_two, weight_rules
@@ -33,16 +34,13 @@ def operator_rules(step: IntegerOp, target: Target) -> Iterator[Violation]:
         return  # shape arithmetic
     kernel = target.kernel_of(step.op_type)
     if step.node.domain not in ONNX_DOMAINS or (kernel is None and step.op_type not in target.movement.ops):
-        fact = f"{target.name} has no integer kernel for it"
+        fact = target.no_kernel(step.op_type)
         name = step.op_type if step.node.domain in ONNX_DOMAINS else f"{step.node.domain}::{step.op_type}"
         yield _found(step, "no_kernel", name, fact, target.movement.source, "Change the float model, or let edgeq lower it.")
         return
     if target.integer_only:
         yield from _float_ends(step, target)
-    axes = window_axes(step.node)
-    if axes is not None and target.window_axes is not None and axes != target.window_axes:
-        observed, fix = f"it works on {axes} spatial axes", "Quantize the float model for this target: edgeq gives one axis a second one."
-        yield _found(step, "window_axes", observed, f"windows have {target.window_axes}", "window_axes", fix)
+    yield from form_rules(step, target)
     if kernel is None and target.movement.pairs and step.node.inputs and not is_op(_maker(step), "DequantizeLinear"):
         fact = "it stands between a DequantizeLinear and a QuantizeLinear"
         yield _found(step, "pairs", "it works on integer tensors", fact, target.movement.source, _REQUANTIZE)
@@ -55,13 +53,13 @@ def operator_rules(step: IntegerOp, target: Target) -> Iterator[Violation]:
 def _kernel_rules(step: IntegerOp, kernel: KernelFacts, target: Target) -> Iterator[Violation]:
     if kernel.weight is not None and step.inputs[0] is not None and step.inputs[0].grid is not None:
         yield from weight_rules(step, kernel, target)
+    if kernel.bias is not None and step.inputs[0] is not None and step.inputs[0].grid is not None:
         yield from bias_rules(step, kernel, target)
     if kernel.same_scale:
         operands = step.inputs if step.op_type == "Concat" else step.inputs[:1]
         yield from _same_grids(step, "one grid for inputs and output", kernel.source, operands)
     if kernel.output_grid is not None:
         yield from _fixed_grid(step, kernel)
-    yield from _window_rules(step, kernel)
     yield from shift_rules(step, kernel)
     if step.op_type == "Gemm":
         for name in ("alpha", "beta"):
@@ -153,16 +151,6 @@ def _fixed_grid(step: IntegerOp, kernel: KernelFacts) -> Iterator[Violation]:
     if grid is not None and (abs(float(grid.scale) / wanted.scale - 1) > 1e-6 or int(grid.zero_point) != wanted.zero_point):
         fact = f"scale {wanted.scale:g}, zero point {wanted.zero_point}"
         yield _found(step, "output_grid", _words(grid), fact, kernel.source, _REQUANTIZE)
-
-
-def _window_rules(step: IntegerOp, kernel: KernelFacts) -> Iterator[Violation]:
-    weight = step.inputs[kernel.weight] if kernel.weight is not None and kernel.weight < len(step.inputs) else None
-    shape = weight.shape[2:] if weight is not None and weight.shape is not None else ()
-    window = attribute_ints(step.node, "kernel_shape") or tuple(shape)
-    strides = attribute_ints(step.node, "strides") or ()
-    for rule, values, limit in (("window", window, kernel.max_window), ("stride", strides, kernel.max_stride)):
-        if limit is not None and max(values, default=0) > limit:
-            yield _found(step, rule, f"{rule} {list(values)}", f"at most {limit}", kernel.source, "Split it in the float model.")
 
 
 def _maker(step: IntegerOp) -> ir.Node | None:

@@ -56,6 +56,8 @@ def _weight_scales(step: IntegerOp, weight: Operand, kernel: KernelFacts, target
     if isinstance(grid.granularity, PerChannel):
         if "per_channel" not in facts.granularity:
             yield _found(step, "weight_granularity", f"{grid.scale.size} scales", "one scale per weight", facts.source)
+        elif not kernel.grouped_channels and attribute_int(step.node, "group", 1) > 1:
+            yield _found(step, "weight_granularity", f"{grid.scale.size} scales", "one scale per weight in groups", kernel.source)
         else:
             axis = _axis(step, kernel, weight.data.ndim)
             if axis is not None and grid.granularity.axis % weight.data.ndim != axis:

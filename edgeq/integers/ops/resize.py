@@ -12,6 +12,7 @@ from edgeq.integers.operands import codes, grid_in, grid_out, refused, shape_of
 from edgeq.integers.tflite.emitter import Emitter
 from edgeq.integers.tflite.layout import tflite_shape
 from edgeq.numerics.arrays import I64
+from edgeq.numerics.nearest_pixels import nearest_pixels
 
 #: ONNX's coordinate mode -> TFLite's flags: align corners, half-pixel centers
 _FLAGS = {"half_pixel": (False, True), "pytorch_half_pixel": (False, True), "align_corners": (True, False), "asymmetric": (False, False)}
@@ -111,17 +112,8 @@ def _nearest_flags(step: IntegerOp, sizes: tuple[int, ...], wanted: tuple[int, .
 
 def _onnx_pixels(step: IntegerOp, axis: int, size: int, wanted: int) -> list[int]:
     """The rows or columns that ONNX's Resize of mode nearest selects."""
-    where, at = _coordinates(step), np.arange(wanted, dtype=np.float64)
-    if where == "align_corners":
-        x = at * (size - 1) / max(wanted - 1, 1)
-    else:
-        scale = _scale(step, axis)
-        # a given scale is a float32 number; a ratio of sizes is taken exactly
-        scale = wanted / size if abs(scale * size / wanted - 1) < 1e-6 else scale
-        x = (at + 0.5) / scale - 0.5 if "half_pixel" in where else at / scale
-    rounded = {"floor": np.floor(x), "ceil": np.ceil(x), "round_prefer_ceil": np.floor(x + 0.5)}
-    pixels = rounded.get(step.node.attributes.get_string("nearest_mode", "round_prefer_floor"), np.ceil(x - 0.5))
-    return [int(pixel) for pixel in np.clip(pixels, 0, size - 1)]
+    rounding = step.node.attributes.get_string("nearest_mode", "round_prefer_floor")
+    return nearest_pixels(_coordinates(step), rounding, size, wanted, _scale(step, axis))
 
 
 def _tflite_pixels(align: bool, half: bool, size: int, wanted: int) -> list[int]:

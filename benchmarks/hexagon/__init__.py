@@ -1,0 +1,1 @@
+"""What the emulator of the Hexagon HTP places, operator by operator."""

@@ -1,0 +1,1 @@
+"""Whether a node is as a kernel of the target wants it."""
