@@ -22,7 +22,8 @@ LARGEST_ARENA = 1 << 28
 class TfLiteMicro:
     """A .tflite model opened in TFLite Micro.
 
-    arena: bytes for tensors; None: four times the model, from 16 MiB up to LARGEST_ARENA.
+    arena: bytes for tensors; None: four times the model, from 16 MiB up, and LARGEST_ARENA where
+    that is too little.
     """
 
     def __init__(self, model: bytes, inputs: int = 1, outputs: int = 1, arena: int | None = None) -> None:
@@ -31,12 +32,15 @@ class TfLiteMicro:
             from tflite_micro.python.tflite_micro import runtime
         except ImportError:
             raise RUNTIME.missing() from None
-        size = arena or min(max(len(model) * 4, 1 << 24), LARGEST_ARENA)
-        try:
-            self._interpreter = runtime.Interpreter.from_bytes(model, arena_size=size)
-        except Exception as error:  # a damaged file can raise anything
-            fix = "Check it: edgeq check --target mcu_tflite."
-            raise RuntimeRefused(f"TFLite Micro refuses the model: {error}", "tflm", fix) from error
+        sizes = [arena] if arena else [min(max(len(model) * 4, 1 << 24), LARGEST_ARENA), LARGEST_ARENA]
+        for place, size in enumerate(sizes, start=1):
+            try:
+                self._interpreter = runtime.Interpreter.from_bytes(model, arena_size=size)
+                break
+            except Exception as error:  # a damaged file can raise anything
+                fix = "Check it: edgeq check --target mcu_tflite."
+                if place == len(sizes):
+                    raise RuntimeRefused(f"TFLite Micro refuses the model: {error}", "tflm", fix) from error
         self.inputs = tuple(_port(self._interpreter.get_input_details(place), f"input {place}") for place in range(inputs))
         self.outputs = tuple(_port(self._interpreter.get_output_details(place), f"output {place}") for place in range(outputs))
 

@@ -31,7 +31,9 @@ REFUSED = {
     "where_constant_condition", "where_constant", "where_constant_first", "where_zero", "where",
     "gather_nd", "gather_elements", "reverse_sequence", "compress", "top_k", "arg_max", "arg_min_last",
 }  # fmt: skip
-WORKING = [*(case for case in ALL if case.name not in REFUSED), *BEYOND_CPU]
+#: the largest among their neighbours, and nothing else, of a heat map
+PEAKS = Case("peaks", "p = MaxPool<kernel_shape = [3, 3], pads = [1, 1, 1, 1]>(a) m = Equal(p, a) f = Cast<to = 1>(m) [op] b = Mul(a, f)")
+WORKING = [*(case for case in ALL if case.name not in REFUSED), *BEYOND_CPU, PEAKS]
 #: fixed point against float requantization, layer by layer: at most this many codes at the end
 FAR = 4
 
