@@ -26,6 +26,12 @@ See what really runs in integers, and how far the outputs are from float:
 {'int8'}
 >>> edgeq.compare(digits, int8, "digits").outputs[0].sqnr_db > 25
 True
+
+Write a quantized model, of whatever tool, as TFLite with its own codes and grids:
+
+>>> codes = edgeq.quantize(digits, "digits", target="mcu_tflite", recipe=recipe, prove=False).model
+>>> edgeq.convert(codes, prove=False).changes
+()
 >>> folder.cleanup()
 
 An error says where it happened, and how to fix it:

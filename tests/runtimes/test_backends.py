@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx_ir as ir
 import pytest
 from rich.console import Console
 
@@ -28,6 +29,8 @@ from edgeq.proof.other_runtimes import ProofSubject, RuntimeProof, prove_in
 from edgeq.runtimes.table import RuntimeName, look_up
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Target, load_target
+from tests.graph_text import net as graph
+from tests.graph_text import weights
 from tests.small_models import text_model
 from tests.targets.test_integer_only import net, samples
 
@@ -180,11 +183,14 @@ def test_the_whole_way_on_the_command_line(tmp_path: Path, capsys: pytest.Captur
 def test_nothing_is_written_when_tflite_cannot_express_the_model(tmp_path: Path) -> None:
     import onnx
 
-    onnx.save(net(), tmp_path / "net.onnx")
+    dilated = "a = Conv(x, w)  y = MaxPool<kernel_shape = [2, 2], dilations = [2, 2]>(a)"
+    onnx.save(ir.to_proto(graph(dilated, inputs="float[N, 3, 8, 8] x", constants={"w": weights(4, 3, 3, 3)})), tmp_path / "net.onnx")
     np.savez(tmp_path / "data.npz", **samples())
     words = ["quantize", str(tmp_path / "net.onnx"), "-d", str(tmp_path / "data.npz"), "--target", "npu_int8", "--effort", "fast", "-q"]
-    assert main([*words, "-o", str(tmp_path / "net.tflite")]) == 2  # its tables are no operators of TFLite
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["data.npz", "net.onnx"]
+    (tmp_path / "as_onnx").mkdir()
+    assert main([*words, "-o", str(tmp_path / "as_onnx" / "net.int8.onnx")]) == 0
+    assert main([*words, "-o", str(tmp_path / "net.tflite")]) == 2  # TFLite has no dilated pools
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["as_onnx", "data.npz", "net.onnx"]
 
 
 def test_c_source_holds_the_file_and_what_firmware_must_know(tmp_path: Path) -> None:

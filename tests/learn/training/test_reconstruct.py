@@ -42,8 +42,9 @@ from tests.small_models import text_model  # noqa: E402
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
 SHORT = FineTuneWish(reconstruct="layer", steps=60)
+LONGER = FineTuneWish(reconstruct="layer", steps=150)
 #: where much is wrong at the start
-COARSE: dict[str, object] = {"weight_bits": 3, "effort": "fast", "finetune": FineTuneWish(reconstruct="layer", steps=150)}
+COARSE: dict[str, object] = {"weight_bits": 3, "effort": "fast", "finetune": LONGER}
 HEAD = '<ir_version: 8, opset_import: ["": 17]>'
 #: two plain layers, then one whose input goes around two others, then one of matrices without a
 #: bias
@@ -170,8 +171,8 @@ def test_bad_rounding_is_improved_and_the_export_is_what_was_learned(parts: str)
 @pytest.mark.parametrize(
     ("target", "settings"),
     [
-        pytest.param("cpu", {"codebook": CodebookWish(bits=2)}, marks=pytest.mark.slow),
-        ("cpu", {"codebook": CodebookWish(bits=3, granularity="channel", prune="0.5")}),
+        pytest.param("cpu", {"codebook": CodebookWish(bits=2), "finetune": LONGER}, marks=pytest.mark.slow),
+        ("cpu", {"codebook": CodebookWish(bits=3, granularity="channel", prune="0.5"), "finetune": LONGER}),
         pytest.param("npu_pow2", COARSE, marks=pytest.mark.slow),
         pytest.param("dsp_int8", COARSE, marks=pytest.mark.slow),
     ],
