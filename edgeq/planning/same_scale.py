@@ -9,7 +9,7 @@ import onnx_ir as ir
 
 from edgeq.graph.code_grids import recorded_grid
 from edgeq.graph.patterns.softmax_readers import softmax_inputs
-from edgeq.graph.read import clip_bounds, constant, is_op, nodes, only_consumer
+from edgeq.graph.read import clip_bounds, constant, is_op, nodes, only_consumer, operator_of
 from edgeq.planning.placement import NodePlace, Placement
 from edgeq.schema.target import Target
 
@@ -174,18 +174,26 @@ class _Joiner:
         return node.name in self.places and self._runs(node) in ("integer", "absorbed")
 
     def _read_as(self, value: ir.Value) -> tuple[str, ...]:
-        """The name of the value, or of the last Relu or Clip on integers that alone reads it.
+        """The name of the value, or of the last Relu or Clip on integers that alone reads it, moved
+        or not.
 
         Numbers beyond those bounds need not be represented. If Softmax alone reads it, possibly
         moved, the names of what the Softmax reads.
         """
+        last = value
         reader = only_consumer(value)
-        while (
-            is_op(reader, "Relu", "Clip") and reader is not None and reader.name in self.placement.nodes and self._runs(reader) == "integer"
-        ):
+        while reader is not None and self._passes_on(reader, value):
             value = reader.outputs[0]
+            last = value if is_op(reader, "Relu", "Clip") else last
             reader = only_consumer(value)
-        return softmax_inputs(value) or (str(value.name),)
+        return softmax_inputs(last) or (str(last.name),)
+
+    def _passes_on(self, node: ir.Node, value: ir.Value) -> bool:
+        """Whether the node hands the elements of the value on as they are, or bounded."""
+        if node.name not in self.placement.nodes or self._runs(node) != "integer":
+            return False
+        bounds = is_op(node, "Relu", "Clip")
+        return bounds or (operator_of(node).moves in ("views", "reorders", "copies") and node.inputs[0] is value and len(node.outputs) == 1)
 
     def _is_source(self, value: ir.Value) -> bool:
         producer = value.producer()

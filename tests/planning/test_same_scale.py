@@ -87,3 +87,26 @@ def test_concats_in_a_row_share_one_grid() -> None:
     assert (groups.nodes["one"].runs, groups.nodes["two"].runs) == ("integer", "integer")
     assert groups.members["p"] == ("p", "q", "r", "c", "d")
     assert groups.sources["p"] == ("p", "q", "r")
+
+
+@pytest.mark.parametrize(
+    "moves",
+    [
+        "[t] t = Transpose<perm = [0, 1, 3, 2]>(a)",
+        "[t] t = MaxPool<kernel_shape = [2, 2]>(a)",
+        "[d] d = DepthToSpace<blocksize = 2>(a) [t] t = SpaceToDepth<blocksize = 2>(d)",
+    ],
+)
+def test_numbers_beyond_a_clip_behind_movement_need_not_be_represented(moves: str) -> None:
+    body = f"[c1] a = Conv(x, w) {moves} [clip] k = Clip(t, low, high) [c2] y = Conv(k, v)"
+    groups = groups_of(body, {"low": -0.5, "high": 0.75})
+    root = next(root for root, names in groups.members.items() if "a" in names)
+    assert "k" in groups.members[root]
+    assert groups.sources[root] == ("k",)
+
+
+def test_numbers_that_something_else_reads_are_represented() -> None:
+    body = "[c1] a = Conv(x, w) [t] t = Transpose<perm = [0, 1, 3, 2]>(a) [clip] k = Clip(t, low, high)"
+    groups = groups_of(f"{body} [c2] y = Conv(k, v) [c3] z = Conv(t, v) [add] o = Add(y, z)", {"low": -0.5, "high": 0.75})
+    root = next(root for root, names in groups.members.items() if "a" in names)
+    assert groups.sources[root] == ("a",)
