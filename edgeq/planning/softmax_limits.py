@@ -87,7 +87,12 @@ class SoftmaxLimits:
     def _factor(self, node: ir.Node, index: int) -> float | None:
         """The factor with which the other operand's least code but 0 makes the limit."""
         other, limit = self._range(node.inputs[1 - index]), self._limits.get(node.outputs[0])
-        return None if other is None or limit is None or other[0] < 0 or other[1] <= 0 else limit * CODES / other[1]
+        if other is None or limit is None:
+            return None
+        low, high = other
+        if factor_end(node, index, self._ends) != self._ends[node.outputs[0]]:  # (kept - 1) * 1e9
+            low, high, limit = -high, -low, -limit
+        return None if low < 0 or high <= 0 else limit * CODES / high
 
     def _lowest(self, source: ir.Value) -> float | None:
         """The lowest number that a Softmax sees in its input, if nothing else reads that."""

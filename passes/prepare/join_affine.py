@@ -9,8 +9,12 @@ import onnx_ir as ir
 
 from edgeq.graph.edit import Names, add_constant, add_node, retire
 from edgeq.graph.patterns.regions import leaves_shape
+from edgeq.graph.patterns.softmax_readers import reaches_softmax
 from edgeq.graph.read import constant, is_op, nodes, only_consumer, operator_of, owner
 from edgeq.numerics.arrays import F64
+
+#: exp(-x) is below the normal numbers of float32 from here on: more is a mask to a Softmax
+MASK = -float(np.log(np.finfo(np.float32).tiny))
 
 
 @dataclass(frozen=True)
@@ -20,7 +24,8 @@ class JoinAffine(ir.passes.InPlacePass):
     Mul and Add have integer kernels, Div and Sub do not. Nothing else may read what lies between. A
     subtraction from a constant becomes a factor and an Add only where there was a factor before. A
     Div behind a product of two computed values or before an Erf stays, because runtimes recognize
-    attention and GELU by it.
+    attention and GELU by it. In front of a Softmax, the factor of a mask goes behind the Add: in
+    kept * 1e9 - 1e9, numbers that no grid holds have to cancel.
 
     Before: `a = Sub(x, m)`, `b = Div(a, d)`, `c = Mul(b, g)`, `y = Add(c, s)`
     After:  `c = Mul(x, g / d)`, `y = Add(c, s - m g / d)`
@@ -80,7 +85,7 @@ def _chain(last: ir.Node) -> list[_Link]:
 def _join(model: ir.Model, last: ir.Node, names: Names) -> bool:
     chain = _chain(last)
     while chain:
-        if _improves(chain, last) and _written(chain, last, names):
+        if _mask_written(chain, last, names) if _makes_mask(chain, last) else _improves(chain, last) and _written(chain, last, names):
             for link in chain[1:]:
                 retire(model, link.node, f"merged into {last.name}")
             return True
@@ -109,14 +114,12 @@ def _written(chain: list[_Link], last: ir.Node, names: Names) -> bool:
     source, sizes = chain[-1].source, [max(link.scale.size, link.shift.size) for link in chain]
     if not all(leaves_shape(array.shape, source) for link in chain for array in (link.scale, link.shift)):
         return False
-    scale, shift = np.ones(()), np.zeros(())
     with np.errstate(all="ignore"):
-        for link in reversed(chain):
-            scale, shift = scale * link.scale, shift * link.scale + link.shift
+        scale, shift = _product(chain)
         factor, offset = scale.astype(np.float32), shift.astype(np.float32)
-    finite = np.isfinite(factor).all() and np.isfinite(offset).all() and factor.all()
+    holds = np.isfinite(factor).all() and factor.all() and not np.isnan(offset).any() and np.array_equal(np.isinf(offset), np.isinf(shift))
     scales, shifts = bool((factor != 1).any()), bool((offset != 0).any())
-    if not finite or max(factor.size, offset.size) > max(sizes) or not 0 < scales + shifts <= len(chain):
+    if not holds or max(factor.size, offset.size) > max(sizes) or not 0 < scales + shifts <= len(chain):
         return False
     if scales and shifts:
         number = add_constant(owner(last), factor, names.value(f"{last.name}_scale"))
@@ -129,4 +132,41 @@ def _written(chain: list[_Link], last: ir.Node, names: Names) -> bool:
     last.resize_inputs(2)
     last.replace_input_with(0, source)
     last.replace_input_with(1, add_constant(owner(last), array, names.value(f"{last.name}_{word}")))
+    return True
+
+
+def _product(chain: list[_Link]) -> tuple[F64, F64]:
+    """The factor and the offset of the whole chain; infinite where a constant of it is."""
+    scale, shift = np.ones(()), np.zeros(())
+    for link in reversed(chain):
+        scale, shift = scale * link.scale, shift * link.scale + link.shift
+    return scale, shift
+
+
+def _makes_mask(chain: list[_Link], last: ir.Node) -> bool:
+    """Whether the chain is (x - c) * d, to be added to scores, where d is too large for a score."""
+    with np.errstate(all="ignore"):
+        scale, shift = _product(chain)
+    return bool((np.abs(scale) >= MASK).any() and (np.abs(shift) >= MASK).any()) and reaches_softmax(last.outputs[0])
+
+
+def _mask_written(chain: list[_Link], last: ir.Node, names: Names) -> bool:
+    """Write the chain as an Add and a Mul in this order, if that is exact and not so already."""
+    with np.errstate(all="ignore"):
+        scale, shift = _product(chain)
+        factor, offset = scale.astype(np.float32), (shift / scale).astype(np.float32)
+    is_so = is_op(last, "Mul") and len(chain) == 2 and is_op(chain[1].node, "Add", "Sub")
+    source = chain[-1].source
+    if is_so or factor.size != 1 or offset.size != 1 or not np.isfinite(factor).all() or not leaves_shape(factor.shape, source):
+        return False
+    if not leaves_shape(offset.shape, source) or not np.allclose(scale * offset, shift, rtol=1e-12, atol=0):
+        return False  # a bias in the mask would be lost
+    number = add_constant(owner(last), offset, names.value(f"{last.name}_shift"))
+    name, output = names.node(f"{last.name}_add"), names.value(f"{last.outputs[0].name}_shifted")
+    made = add_node(last, "Add", [source, number], name=name, output=output)
+    made.type, made.shape = source.type, source.shape
+    last.op_type = "Mul"
+    last.resize_inputs(2)
+    last.replace_input_with(0, made)
+    last.replace_input_with(1, add_constant(owner(last), factor, names.value(f"{last.name}_scale")))
     return True

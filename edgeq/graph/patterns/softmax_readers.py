@@ -106,14 +106,15 @@ def far_end_at(node: ir.Node, index: int, ends: Mapping[ir.Value, End]) -> End:
 def factor_end(node: ir.Node, index: int, ends: Mapping[ir.Value, End]) -> End:
     """The end at which this input, one number that makes a mask of ones and zeros, is far enough.
 
-    (1 - kept) * -1e38 is a mask of -1e38; -1e4 in its place gives the same. It holds if the other
-    factor is never negative. 0 for every other input.
+    (1 - kept) * -1e38 is a mask of -1e38; -1e4 in its place gives the same. So it is with
+    (kept - 1) * 1e38. It holds if the other factor never has the sign that would make numbers far
+    out at the end that counts. 0 for every other input.
     """
     factor = constant(node.inputs[index]) if is_op(node, "Mul") else None
     if factor is None or factor.size != 1:
         return 0
     sign, after = _sign(factor.item(), factor.item()), {ends.get(output, 0) for output in node.outputs}
-    return sign if after == {sign} else 0
+    return sign if after in ({-1}, {1}) else 0
 
 
 def turned(node: ir.Node, index: int) -> End:

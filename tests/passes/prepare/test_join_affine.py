@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from edgeq.passes.prepare.join_affine import JoinAffine
+from edgeq.runtimes.ort import open_session
 from edgeq.testing import check_pass
 from edgeq.testing.pass_models import named_model
 from tests.graph_text import Constants, lines, net
@@ -18,6 +19,9 @@ NUMBERS: Constants = {
     "wide": np.ones((2, 1, 1), np.float32),
     "two": 2.0,
     "half": 0.5,
+    "far": 1e9,
+    "near": 1e-9,
+    "hidden": np.array([0.0, -np.inf, 0.0], np.float32),
     "zeros": np.array([1.0, 0.0, 2.0], np.float32),
 }
 
@@ -73,3 +77,34 @@ def test_a_constant_of_all_places_does_not_grow_from_a_row_and_a_column() -> Non
     model = net("a = Sub(x, row) y = Div(a, column)", inputs="float[4, 4] x", constants=NUMBERS)
     after = check_pass(JoinAffine(), model)
     assert max(value.const_value.size for value in after.graph.initializers.values() if value.const_value is not None and value.uses()) == 4
+
+
+@pytest.mark.parametrize(
+    ("body", "wanted"),
+    [
+        ("a = Mul(x, far) r = Sub(a, far)", ["Add", "Mul"]),
+        ("a = Sub(two, x) b = Neg(a) r = Div(b, near)", ["Add", "Mul"]),
+        ("a = Sub(two, x) r = Mul(a, far)", ["Sub", "Mul"]),  # as exporters write it and runtimes know it
+        ("a = Sub(two, x) b = Mul(a, far) r = Add(b, s)", ["Sub", "Mul", "Add"]),  # float32 has no room for s beside far
+        ("a = Sub(x, s) r = Mul(a, half)", ["Mul", "Add"]),  # no mask
+    ],
+)
+@pytest.mark.parametrize("between", ["", "z = Unsqueeze(r, axes) "])
+def test_the_factor_of_a_mask_stays_behind_its_sum(body: str, wanted: list[str], between: str) -> None:
+    text = f"{body} {between}q = Add(k, {'z' if between else 'r'}) y = Softmax(q)"
+    shape = "float[4, 1, 3]" if between else "float[4, 3]"
+    constants: Constants = {**NUMBERS, "axes": np.array([1])}
+    after = net(text, inputs=f"float[4, 3] x, {shape} k", outputs=f"{shape} y", constants=constants)
+    before = after.clone()
+    JoinAffine()(after)
+    assert [node.op_type for node in after.graph] == [*wanted, *(["Unsqueeze"] if between else []), "Add", "Softmax"]
+    kept = np.tile(np.array([[1, 0, 1]], np.float32), (4, 1))
+    feeds = {"x": kept, "k": np.arange(12, dtype=np.float32).reshape([4, 1, 3] if between else [4, 3])}
+    with open_session(before, threads=1, optimize="off") as exact, open_session(after, threads=1, optimize="off") as found:
+        np.testing.assert_allclose(found.run(feeds)[0], exact.run(feeds)[0], rtol=1e-6)
+
+
+def test_infinite_masks_are_joined_as_finite_ones_are() -> None:
+    model = net("a = Div(x, two) b = Add(a, hidden) y = Softmax(b)", inputs="float[4, 3] x", outputs="float[4, 3] y", constants=NUMBERS)
+    JoinAffine()(model)
+    assert [node.op_type for node in model.graph] == ["Mul", "Add", "Softmax"]
