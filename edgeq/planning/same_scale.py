@@ -174,14 +174,12 @@ class _Joiner:
         return node.name in self.places and self._runs(node) in ("integer", "absorbed")
 
     def _read_as(self, value: ir.Value) -> tuple[str, ...]:
-        """The name of the value, or of the last Relu or Clip on integers that alone reads it, moved
-        or not.
+        """The name of the value, or of the last Relu or Clip on integers that alone reads it.
 
-        Numbers beyond those bounds need not be represented. If Softmax alone reads it, possibly
-        moved, the names of what the Softmax reads.
+        Numbers beyond those bounds need not be represented. If Softmax alone reads it, the names of
+        what the Softmax reads. Both possibly moved.
         """
-        last = value
-        reader = only_consumer(value)
+        last, reader = value, only_consumer(value)
         while reader is not None and self._passes_on(reader, value):
             value = reader.outputs[0]
             last = value if is_op(reader, "Relu", "Clip") else last
@@ -192,8 +190,10 @@ class _Joiner:
         """Whether the node hands the elements of the value on as they are, or bounded."""
         if node.name not in self.placement.nodes or self._runs(node) != "integer":
             return False
-        bounds = is_op(node, "Relu", "Clip")
-        return bounds or (operator_of(node).moves in ("views", "reorders", "copies") and node.inputs[0] is value and len(node.outputs) == 1)
+        if is_op(node, "Relu", "Clip"):
+            return True
+        moves, data = operator_of(node).moves, operator_of(node).data_of(len(node.inputs))
+        return moves in ("views", "reorders", "copies") and data == (0,) and len(node.outputs) == 1 and node.inputs[0] is value
 
     def _is_source(self, value: ir.Value) -> bool:
         producer = value.producer()
