@@ -97,7 +97,7 @@ class _Reader:
         self.done: set[ir.Node] = set()
 
     def read(self) -> IntegerGraph:
-        steps = tuple(self._steps())
+        steps = tuple(step for step in self._steps() if step.outputs)  # what nothing reads is not computed
         inputs = tuple(self._plain(value) for value in self.graph.inputs if value.name not in self.graph.initializers)
         return IntegerGraph(inputs, tuple(self._plain(value) for value in self.graph.outputs), steps)
 
