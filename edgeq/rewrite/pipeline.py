@@ -138,7 +138,9 @@ def _quantizers(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:
     """The passes that quantize. Later ones only choose forms that have fast kernels."""
     where = _placed(plan)
     # a normalization has no weight: its bias is on the grid of its input and its factors
-    biases = {k.op: (k.weight or 1, k.bias) for k in target.kernel if k.bias is not None and target.bias.dtype == "int32"}
+    biases = {
+        k.op: (1 if k.weight is None else k.weight, k.bias) for k in target.kernel if k.bias is not None and target.bias.dtype == "int32"
+    }
     return [
         # first: grids, codes and biases are those of the equalized model
         Equalize(factors_of(plan.equalization)),
