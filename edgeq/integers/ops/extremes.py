@@ -13,8 +13,8 @@ from edgeq.integers.graph import IntegerOp, Operand
 from edgeq.integers.interpreter.machine import Machine, aligned, centred
 from edgeq.integers.operands import codes, grid_in, grid_out, reduced_axes, refused, same_grid, shape_of
 from edgeq.integers.ops.binary import operand_tensor
+from edgeq.integers.ops.mean import emit_over_axes
 from edgeq.integers.tflite.emitter import Emitter
-from edgeq.integers.tflite.layout import tflite_axis
 from edgeq.numerics.arrays import Ints
 from edgeq.numerics.grid import quantize
 
@@ -61,15 +61,7 @@ def run(machine: Machine, step: IntegerOp) -> None:
 
 def emit_reduced(emitter: Emitter, step: IntegerOp) -> None:
     same_grid(step)
-    source = codes(step, 0)
-    shape = shape_of(source, step)
-    axes, _ = reduced_axes(step, len(shape))
-    kept = tuple(1 if axis in axes else size for axis, size in enumerate(shape))
-    target = emitter.kept_output(step, kept)
-    places = emitter.ints("axes", sorted(tflite_axis(axis, len(shape)) for axis in axes))
-    code = "REDUCE_MAX" if step.op_type in _LARGEST else "REDUCE_MIN"
-    emitter.op(code, [emitter.tensor(source, step), places], [target], "ReducerOptions", {"KeepDims": True}, 2)
-    emitter.dropped(step, target, kept)
+    emit_over_axes(emitter, step, "REDUCE_MAX" if step.op_type in _LARGEST else "REDUCE_MIN", may_drop=False)
 
 
 def run_reduced(machine: Machine, step: IntegerOp) -> None:

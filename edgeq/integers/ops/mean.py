@@ -14,15 +14,22 @@ from edgeq.integers.tflite.layout import tflite_axis
 
 def emit(emitter: Emitter, step: IntegerOp) -> None:
     grid_out(step)
+    emit_over_axes(emitter, step, "MEAN", may_drop=True)
+
+
+def emit_over_axes(emitter: Emitter, step: IntegerOp, code: str, *, may_drop: bool) -> None:
+    """Emit a reduction over the step's axes, and what drops them where ONNX does.
+
+    may_drop: let the operator itself drop them where the rest of them lie in ONNX's order.
+    """
     source = codes(step, 0)
     shape = shape_of(source, step)
     axes, keep = reduced_axes(step, len(shape))
     kept = tuple(1 if axis in axes else size for axis, size in enumerate(shape))
     places = emitter.ints("axes", sorted(tflite_axis(axis, len(shape)) for axis in axes))
-    # MEAN can drop the axes itself where the rest of them lie in ONNX's order
-    drops = not keep and (len(shape) < 4 or (len(shape) == 4 and set(axes) == {2, 3}))
+    drops = may_drop and not keep and (len(shape) < 4 or (len(shape) == 4 and set(axes) == {2, 3}))
     target = emitter.output(step) if drops else emitter.kept_output(step, kept)
-    emitter.op("MEAN", [emitter.tensor(source, step), places], [target], "ReducerOptions", {"KeepDims": not drops}, 2)
+    emitter.op(code, [emitter.tensor(source, step), places], [target], "ReducerOptions", {"KeepDims": not drops}, 2)
     if not drops:
         emitter.dropped(step, target, kept)
 
