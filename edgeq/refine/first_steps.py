@@ -18,6 +18,7 @@ from edgeq.progress import Progress
 from edgeq.refine.draft import Draft
 from edgeq.refine.equalization import equalizing_exponents, values_to_measure
 from edgeq.refine.gate import DOUBT_DB, Gate
+from edgeq.refine.judge import Judging
 from edgeq.schema.plan import Plan
 from edgeq.schema.rules import Rule
 from edgeq.schema.scaling import factors_of
@@ -37,24 +38,26 @@ class Refining:
     rule: Rule
 
 
-def ranged(start: Refining, gate: Gate, to_the_end: Callable[[Refining, Gate], Planned]) -> Planned:
+def ranged(start: Refining, gate: Gate, to_the_end: Callable[[Refining, Gate], Planned], whole: Judging) -> Planned:
     """What a draft leads to, with the whole observed ranges where that is clearly better.
 
     Whether rare large numbers are outliers that may be clipped or what the network is about, the
-    numbers themselves do not tell; the samples that judge do. A gain that the noise of rounding to
-    nearest may hide or fake is tried to the end, both ways. to_the_end: all steps that follow.
+    numbers themselves do not tell; the samples that judge do. What the noise of rounding to nearest
+    may hide or fake, a gain as well as a loss, is tried to the end, both ways. Both are then fitted
+    to the same samples, so that all samples compare them: rare numbers are in few, and the fifth
+    that judges may hold none. to_the_end: all steps that follow. whole: all samples.
     """
     task = start.draft.task
     if not gate.measures or start.rule != "mse" or task.target.activations.power_of_two:
         return to_the_end(start, gate)
     with gate.clock.stage("plan"):
         plan = _planned(task.model, start.statistics, task, "minmax", start.draft.plan)
-    whole, name = replace(start, draft=start.draft.with_plan(plan), rule="minmax"), "ranges (minmax)"
+    wide, name = replace(start, draft=start.draft.with_plan(plan), rule="minmax"), "ranges (minmax)"
     if gate.takes(name, plan, DOUBT_DB):
-        return to_the_end(whole, gate)
-    doubted = gate.gained(CLEARLY_DB)
+        return to_the_end(wide, gate)
+    doubted = gate.doubts
     planned = to_the_end(start, gate)
-    return gate.again(name, to_the_end(whole, gate.beside(name, plan)), planned, CLEARLY_DB) if doubted else planned
+    return gate.among(name, to_the_end(wide, gate.beside(name, plan)), planned, whole, CLEARLY_DB) if doubted else planned
 
 
 def _planned(model: ir.Model, statistics: Mapping[str, TensorStats], task: Task, rule: Rule, before: Plan) -> Plan:

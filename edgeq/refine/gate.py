@@ -12,7 +12,7 @@ from dataclasses import replace
 import onnx_ir as ir
 
 from edgeq.progress import Clock
-from edgeq.refine.judge import Judge, Score
+from edgeq.refine.judge import Judge, Judging, Score
 from edgeq.schema.plan import Plan
 from edgeq.schema.task import Planned, Step
 
@@ -35,8 +35,6 @@ class Gate:
         self.clock, self._judge, self._emulate = clock, judge, emulate
         #: the score of the plan so far; None: not measured yet
         self._best: Score | None = None
-        #: the score of the last step that was judged, kept or not
-        self._last: Score | None = None
 
     def takes(self, name: str, plan: Plan, gain_db: float = 0.0) -> bool:
         """Whether a step that leads to this plan is kept; one that changes nothing is no step.
@@ -50,7 +48,7 @@ class Gate:
             return True
         with self.clock.stage("judge"):
             before = self._before(self._judge)
-            score = self._last = self._judge.score(self._emulate(plan), name)
+            score = self._judge.score(self._emulate(plan), name)
         kept = not score.is_below(before.raised(gain_db))
         self.steps.append(Step(name, plan, score.worst_db, kept))
         if kept:
@@ -68,15 +66,6 @@ class Gate:
         last, before = self.steps[-1], self.steps[self._at]
         return not last.kept and (last.sqnr_db or 0.0) > (before.sqnr_db or 0.0) - DOUBT_DB
 
-    def gained(self, gain_db: float) -> bool:
-        """Whether the last step was dropped although it gained this, in dB, by both numbers."""
-        return (
-            not self.steps[-1].kept
-            and self._last is not None
-            and self._best is not None
-            and not self._last.is_below(self._best.raised(gain_db))
-        )
-
     def beside(self, name: str, plan: Plan) -> Gate:
         """A gate of another way from here on: it starts with this plan and measures its steps."""
         return Gate(Step(name, plan), self._judge, self._emulate, self.clock)
@@ -85,23 +74,47 @@ class Gate:
         """A gate that takes every step from here on, unmeasured."""
         return Gate(self.steps[self._at], None, self._emulate, self.clock)
 
-    def again(self, name: str, full: Planned, planned: Planned, gain_db: float = 0.0) -> Planned:
+    def again(self, name: str, full: Planned, planned: Planned) -> Planned:
         """The plan that a dropped step and all that follow lead to, or the one without the step.
 
-        full: with it. planned: what became of the others without it. gain_db: see `takes`.
+        full: with it. planned: what became of the others without it.
         """
-        best = full if self.takes(f"{name} with all that follows", full.plan, gain_db) else planned
+        best = full if self.takes(f"{name} with all that follows", full.plan) else planned
         return replace(best, steps=tuple(self.steps))
+
+    def among(self, name: str, full: Planned, planned: Planned, data: Judging, gain_db: float) -> Planned:
+        """Which of two plans that were made of the same samples is better on this data.
+
+        full: the plan of a step that was dropped and all that follow. planned: that of the others
+        without it. data: all samples. gain_db: what `full` has to gain there, in dB, by both
+        numbers of the score. It is left where the samples that judge see it DOUBT_DB worse.
+        """
+        if self._judge is None or full.plan == planned.plan:
+            return planned
+        with self.clock.stage("judge"):
+            judge, before, name = self._judge.on(data), self._before(self._judge), f"{name} with all that follows"
+            score = self._judge.score(self._emulate(full.plan), name)
+            kept = not score.is_below(before.raised(-DOUBT_DB))
+            kept = kept and not judge.score(self._emulate(full.plan), name).is_below(self._on(judge).raised(gain_db))
+        self.steps.append(Step(name, full.plan, score.worst_db, kept))
+        if kept:
+            self._best, self._at = score, len(self.steps) - 1
+        return replace(full if kept else planned, steps=tuple(self.steps))
 
     def add(self, name: str, plan: Plan) -> None:
         """Add a step that is taken in any case, such as codebooks, which the user asked for."""
         self.steps.append(Step(name, plan))
         self._best, self._at = None, len(self.steps) - 1
 
+    def _on(self, judge: Judge) -> Score:
+        """The score that another judge gives the plan so far."""
+        current = self.steps[self._at]
+        return judge.score(self._emulate(current.plan), current.name)
+
     def _before(self, judge: Judge) -> Score:
         """The score of the plan so far."""
         if self._best is None:
             current = self.steps[self._at]
-            self._best = judge.score(self._emulate(current.plan), current.name)
+            self._best = self._on(judge)
             self.steps[self._at] = Step(current.name, current.plan, self._best.worst_db)
         return self._best

@@ -23,7 +23,7 @@ from edgeq.refine.draft import Draft
 from edgeq.refine.first_steps import Refining, equalized, ranged
 from edgeq.refine.gate import Gate
 from edgeq.refine.input_grids.choice import choose_inputs
-from edgeq.refine.judge import Judge
+from edgeq.refine.judge import Judge, Judging
 from edgeq.refine.reader_ranges import choose_reader_ranges
 from edgeq.refine.round_weights import round_weights
 from edgeq.rewrite.pipeline import rewrite
@@ -69,21 +69,27 @@ def decide(
     gate = Gate(Step(f"ranges ({task.recipe.rule})", plan), judge, draft.emulated, clock)
     if data is not None and task.recipe.effort != "fast":
         # the samples that a rule was fitted to would choose the ranges that hold all of them
-        apart = judge is not None and judge.data is not data.whole
-        return _refined(Refining(draft, statistics.tensors, task.recipe.rule), data.fitted, gate, progress, apart=apart)
+        return _refined(Refining(draft, statistics.tensors, task.recipe.rule), data.fitted, gate, progress, _comparing(data, judge))
     if task.recipe.codebook.wanted:  # without second moments, all inputs of a layer count alike
         return unmeasured_codebooks(draft, None if data is None else data.fitted, _files(task), gate, progress)
     return Planned(plan, plan, tuple(gate.steps))
+
+
+def _comparing(data: Division, judge: Judge | None) -> Judging | None:
+    """All samples, those that judge and are no part of the data, or none where all are fitted to."""
+    if judge is None or judge.data is data.whole:
+        return None
+    return data.whole if judge.data is data.held_out else judge.data
 
 
 #: a step before rounding: its name, and what it makes of a draft
 _Change = tuple[str, Callable[[Refining], Refining]]
 
 
-def _refined(start: Refining, data: Dataset, gate: Gate, progress: Progress, *, apart: bool) -> Planned:
+def _refined(start: Refining, data: Dataset, gate: Gate, progress: Progress, whole: Judging | None) -> Planned:
     """The closed-form steps: equalize, choose input grids, round with data, correct biases.
 
-    apart: whether the samples that judge are others than those that are fitted to.
+    whole: what compares two ways to the end; None where only samples that are fitted to judge.
     """
     task = start.draft.task
 
@@ -108,7 +114,7 @@ def _refined(start: Refining, data: Dataset, gate: Gate, progress: Progress, *, 
     def to_the_end(one: Refining, gate: Gate) -> Planned:
         return _through(changes, one, finish, gate)
 
-    return ranged(start, gate, to_the_end) if apart else to_the_end(start, gate)
+    return to_the_end(start, gate) if whole is None else ranged(start, gate, to_the_end, whole)
 
 
 def _through(changes: Sequence[_Change], start: Refining, finish: Callable[[Draft, Gate], Planned], gate: Gate) -> Planned:

@@ -21,17 +21,20 @@ from edgeq.schema.task import Planned, Step, Task
 from tests.graph_text import eager, net, weights
 
 
-def tried(outliers: int) -> tuple[list[Rule], list[Step]]:
+def tried(outliers: int, fitted: int = 1, *, size: float = 16, width: int = 2048, weight: float = 1) -> tuple[list[Rule], list[Step]]:
     """The rules of the drafts that were followed to the end, and the steps.
 
-    One number of 100 x 2048 that are fitted to is far from the others, so that rule mse clips it;
-    so many of the 20 held-out samples have one of the same size.
+    So many of the 80 samples that are fitted to have one number of `width` far from the others, of
+    this size, which rule mse clips, and so many of the 20 held-out samples one of the same size.
+    weight: how much more than the others that number counts in the output.
     """
     target = eager()
-    x = np.random.default_rng(0).normal(size=(100, 2048)).astype(np.float32)
-    x[0, 0] = 16
-    x[4 : 5 * outliers : 5, 0] = 16
-    model = net("[one] y = Gemm(x, w, b)", inputs="float[N, 2048] x", constants={"w": weights(2048, 16), "b": weights(16)})
+    x = np.random.default_rng(0).normal(size=(100, width)).astype(np.float32)
+    x[: 5 * fitted : 5, 0] = size
+    x[4 : 5 * outliers : 5, 0] = size
+    w = weights(width, 16)
+    w[0] *= weight
+    model = net("[one] y = Gemm(x, w, b)", inputs=f"float[N, {width}] x", constants={"w": w, "b": weights(16)})
     task = Task(model, "m", target, Recipe(), {})
     data = division_of(open_dataset({"x": x}, input_specs(model)), task.recipe)
     assert data.held_out is not None
@@ -44,19 +47,22 @@ def tried(outliers: int) -> tuple[list[Rule], list[Step]]:
         rules.append(one.rule)
         return Planned(one.draft.plan, one.draft.plan, tuple(gate.steps))
 
-    return rules, list(ranged(Refining(draft, statistics, "mse"), gate, to_the_end).steps)
+    return rules, list(ranged(Refining(draft, statistics, "mse"), gate, to_the_end, data.whole).steps)
 
 
 @pytest.mark.parametrize(
-    ("outliers", "followed", "least", "most"),
+    ("outliers", "width", "size", "followed", "least", "most"),
     [
-        pytest.param(0, ["mse"], -np.inf, CLEARLY_DB, id="no gain: clipped"),
-        pytest.param(2, ["mse", "minmax"], CLEARLY_DB, DOUBT_DB, id="a gain that may be chance: both ways"),
-        pytest.param(10, ["minmax"], DOUBT_DB, np.inf, id="a large gain: whole"),
+        pytest.param(0, 8192, 40, ["mse"], -np.inf, -DOUBT_DB, id="a large loss: clipped"),
+        pytest.param(0, 2048, 16, ["mse", "minmax"], -DOUBT_DB, 0, id="a loss that may be chance: both ways"),
+        pytest.param(2, 2048, 16, ["mse", "minmax"], CLEARLY_DB, DOUBT_DB, id="a gain that may be chance: both ways"),
+        pytest.param(10, 2048, 16, ["minmax"], DOUBT_DB, np.inf, id="a large gain: whole"),
     ],
 )
-def test_a_gain_that_rounding_may_hide_or_fake_is_tried_to_the_end(outliers: int, followed: list[Rule], least: float, most: float) -> None:
-    rules, steps = tried(outliers)
+def test_what_rounding_may_hide_or_fake_is_tried_to_the_end(
+    outliers: int, width: int, size: float, followed: list[Rule], least: float, most: float
+) -> None:
+    rules, steps = tried(outliers, size=size, width=width)
     assert rules == followed
     clipped, whole = (step.sqnr_db for step in steps[:2])
     assert clipped is not None and whole is not None
@@ -64,6 +70,17 @@ def test_a_gain_that_rounding_may_hide_or_fake_is_tried_to_the_end(outliers: int
     assert steps[1].kept == (followed == ["minmax"])
 
 
-def test_of_two_ways_the_better_at_the_end_is_kept() -> None:
+@pytest.mark.parametrize(
+    ("weight", "kept"),
+    [pytest.param(1, False, id="the number counts like all others"), pytest.param(30, True, id="it counts 30 times as much")],
+)
+def test_all_samples_compare_two_ways_where_those_that_judge_hold_no_large_number(weight: float, kept: bool) -> None:
+    rules, steps = tried(0, weight=weight)
+    assert rules == ["mse", "minmax"]
+    assert (steps[-1].name, steps[-1].kept) == ("ranges (minmax) with all that follows", kept)
+
+
+def test_a_gain_of_few_samples_that_judge_is_held_against_all() -> None:
+    """Of 20 samples that judge, 2 have a large number; of all 100 only 3."""
     _, steps = tried(2)
-    assert [(step.name, step.kept) for step in steps[1:]] == [("ranges (minmax)", False), ("ranges (minmax) with all that follows", True)]
+    assert [(step.name, step.kept) for step in steps[1:]] == [("ranges (minmax)", False), ("ranges (minmax) with all that follows", False)]
