@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +13,7 @@ from rich.text import Text
 from edgeq.cli import options as o
 from edgeq.cli.asked import Asked, offers
 from edgeq.errors import FloorMissed
+from edgeq.schema.reasons import grouped, shown
 
 if TYPE_CHECKING:
     from edgeq.integers.legality.violation import Violation
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 EXAMPLE = """    edgeq check model.int8.onnx --target npu_int8
 
     edgeq check peers_model.onnx --target ./my_npu.toml --json"""
+
+
+#: of what nodes have that break one fact, as many are shown
+OBSERVED_SHOWN = 3
 
 
 @offers("max_bytes")
@@ -48,13 +53,24 @@ def check(
 
 
 def violations_text(found: Sequence[Violation], target: str) -> RenderableType:
-    """The text of the result, with one paragraph per violation."""
+    """The text of the result, with one paragraph for each fact that nodes break alike."""
     if not found:
         return Text(f"legal on {target}", "green")
     parts: list[RenderableType] = []
-    for one in found:
-        where = f"{one.node} ({one.op_type})" if one.node else "the model"
-        parts.append(Text.assemble((f"{one.rule}  ", "bold yellow"), where))
-        parts.append(Text(f"  has     {one.observed}\n  fact    {one.fact}"))
-        parts.append(Text(f"  source  {one.source}\n  fix     {one.fix}\n", "dim"))
-    return Group(*parts)
+    groups, more = shown(grouped((one.node, one.op_type, (one.rule, one.fact, one.source, one.fix)) for one in found))
+    for group in groups:
+        rule, fact, source, fix = group.cause
+        observed = _first(one.observed for one in found if (one.rule, one.fact, one.source, one.fix) == group.cause)
+        several = f"{len(group.names)} nodes: {group.types}: {group.named}"
+        one_node = f"{group.named} ({group.types})" if group.named else "the model"
+        parts.append(Text.assemble((f"{rule}  ", "bold yellow"), several if len(group.names) > 1 else one_node))
+        parts.append(Text(f"  has     {observed}\n  fact    {fact}"))
+        parts.append(Text(f"  source  {source}\n  fix     {fix}\n", "dim"))
+    return Group(*parts, *([Text(f"and {more}: --json lists every node")] if more else []))
+
+
+def _first(observed: Iterable[str]) -> str:
+    """What was seen, each once: the first, and how many others there are."""
+    different = list(dict.fromkeys(observed))
+    more = len(different) - OBSERVED_SHOWN
+    return "; ".join(different[:OBSERVED_SHOWN]) + (f"; and {more} others" if more > 0 else "")

@@ -66,16 +66,23 @@ def _plan_of(model: Path, beside: Path) -> tuple[Plan, Path]:
 
 
 def explanation_text(found: tuple[Explanation, ...]) -> RenderableType:
-    """The text of the result: for each node where it runs and why, then its values."""
+    """The text of the result: for each node where it runs and why, then its values.
+
+    Of several nodes, reasons come first, each once.
+    """
     from rich.console import Group
     from rich.text import Text
 
-    parts: list[RenderableType] = []
-    for index, entry in enumerate(found):
+    from edgeq.report.text import reasons
+
+    several = len(found) > 1
+    parts: list[RenderableType] = reasons([(one.node, one.op_type, f"{one.runs}: {one.reason}") for one in found]) if several else []
+    for entry in found:
         colour = "yellow" if entry.runs == "float" else "green"
-        gap = "\n" if index else ""
+        gap = "\n" if several else ""
         parts.append(Text.assemble(gap, (entry.node, "bold"), f"  {entry.op_type}  ", (entry.runs, colour)))
-        parts.append(Text(f"  {entry.reason}"))
+        if not several:
+            parts.append(Text(f"  {entry.reason}"))
         for value in entry.values:
             parts.append(Text.assemble(f"  {value.role:<7}", (value.name, "cyan")))
             parts.append(Text(f"         {_grid_words(value)}"))

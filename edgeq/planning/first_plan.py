@@ -133,7 +133,12 @@ def _fit_placement(
                 if value is not None and value.name in unseen and placement.nodes[str(node.name)].runs == "float":
                     here = placement.nodes[str(node.name)]
                     unfit.setdefault(value.name, Cause(here.because, here.reason))
-        unfit.update(dict.fromkeys(unseen - unfit.keys(), Cause("unfit", "was not observed")))
+        unfit.update(
+            dict.fromkeys(
+                unseen - unfit.keys(),
+                Cause("unfit", "has a value whose range was not observed: the node that would have shown it stays float"),
+            )
+        )
 
 
 def _node_plan(node: ir.Node, groups: Groups) -> NodePlan:

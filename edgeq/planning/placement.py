@@ -10,7 +10,7 @@ reason.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import onnx_ir as ir
@@ -137,7 +137,7 @@ def _why_float(cut: GraphCut, node: ir.Node) -> Cause:
         why = f"the integer kernel is slow where channels are not last, as behind a Conv: float {node.op_type} takes less time here"
         return Cause("slow", why)
     around, at_output = _float_around(cut, node)
-    causes = [_told(other, cut.obstacles[str(other.name)]) for other in around[:2]]
+    causes = [_told(around[:2], cut.obstacles)] if around else []
     if at_output:
         causes.append("it leads to a float output of the model")
     if not causes:
@@ -147,10 +147,16 @@ def _why_float(cut: GraphCut, node: ir.Node) -> Cause:
     return Cause("cost", why)
 
 
-def _told(node: ir.Node, cause: Cause) -> str:
-    if cause.because == "measured":
-        return f"{node.op_type} {node.name} takes and gives floats"
-    return f"{node.op_type} {node.name} stays float ({cause.reason})"
+def _told(around: Sequence[ir.Node], obstacles: Mapping[str, Cause]) -> str:
+    """What the float nodes around are; not their names and reasons, which stand with them."""
+    gives = [node.op_type for node in around if obstacles[str(node.name)].because == "measured"]
+    stays = [node.op_type for node in around if obstacles[str(node.name)].because != "measured"]
+    told = [f"{_listed(stays)} beside it stays float"] if stays else []
+    return " and ".join([*told, *([f"{_listed(gives)} beside it takes and gives floats"] if gives else [])])
+
+
+def _listed(op_types: Iterable[str]) -> str:
+    return " or ".join(sorted(set(op_types)))
 
 
 def _float_around(cut: GraphCut, node: ir.Node) -> tuple[list[ir.Node], bool]:

@@ -41,10 +41,8 @@ def unknown_ranges(model: ir.Model, statistics: Mapping[str, TensorStats], targe
     """
     if target.integer_only:
         return {}
-    found = {}
-    for name, number in constant_values(statistics, fixed).items():
-        why = f"reads or makes a value that was {number:g} in all of the data ({name}): its range is unknown"
-        found[name] = Cause("constant", why)
+    why = "reads or makes a value that was one and the same number in all of the data: its range is unknown"
+    found = dict.fromkeys(constant_values(statistics, fixed), Cause("constant", why))
     samples = max((stats.samples.size for stats in statistics.values()), default=0)
     if 0 < samples < ENOUGH:
         why = f"makes an output, whose range {samples} samples do not show; the float kernel has none"

@@ -22,6 +22,7 @@ from edgeq.proof.float_rows import float_rows
 from edgeq.proof.lost_fusions import LostFusion, lost_fusions
 from edgeq.proof.node_rows import ProvenNode, node_rows
 from edgeq.proof.read_back import ReadBack, read_back
+from edgeq.schema.reasons import in_words
 
 Share = float  # for classes that have a field named float
 
@@ -79,10 +80,9 @@ def require_int8(placement: Proof, op_types: Sequence[str]) -> None:
             )
     floats = [node for node in placement.nodes if node.op_type in op_types and node.runs_as == "float"]
     if floats:
-        listed = "; ".join(f"{node.name} ({node.op_type}): {node.reason}" for node in floats[:10])
-        more = f"; and {len(floats) - 10} more" if len(floats) > 10 else ""
+        listed = in_words((node.name, node.op_type, node.reason) for node in floats)
         what = f"{len(floats)} of the nodes that must run in integers run in float."
-        raise FloorMissed(what, listed + more, "Remove the named cause, or take the operator type off --require-int8.")
+        raise FloorMissed(what, listed, "Remove the named cause, or take the operator type off --require-int8.")
 
 
 def _lost(float_model: ir.Model, shaped: ir.Model, found: ReadBack, rows: Sequence[ProvenNode]) -> tuple[LostFusion, ...]:

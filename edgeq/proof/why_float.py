@@ -22,7 +22,10 @@ _WIDE = {ir.DataType.INT16: "16-bit", ir.DataType.UINT16: "16-bit", ir.DataType.
 
 
 def why_float(node: ir.Node, kernel: RanKernel) -> str:
-    """The reason, in one clause, why onnxruntime left a node of a model in Q/DQ form in float."""
+    """The reason, in one clause, why onnxruntime left a node of a model in Q/DQ form in float.
+
+    It names no values and no other nodes, so that nodes with one cause have one reason.
+    """
     if kernel.runs == "control":
         return "control flow; the nodes of its bodies are listed by themselves"
     if kernel.runs == "other":
@@ -48,19 +51,20 @@ def _no_kernel(node: ir.Node) -> str:
 
 
 def _inputs(node: ir.Node) -> str | None:
-    for value in (node.inputs[index] for index in operator_of(node).data_of(len(node.inputs))):
+    for index in operator_of(node).data_of(len(node.inputs)):
+        value = node.inputs[index]
         found = stored(value)
         if value is None or found is None:
             continue
         if found.scale is None:
             kind = "constant " if constant(value) is not None else ""
-            return f"its {kind}input {value.name} is not quantized"
+            return f"its {kind}input {index} is not quantized"
         if found.dtype in _WIDE:
-            return f"its input {value.name} has {_WIDE[found.dtype]} codes; the integer kernels take 8 bits"
+            return f"its input {index} has {_WIDE[found.dtype]} codes; the integer kernels take 8 bits"
         if found.block_size:
-            return f"its input {value.name} is quantized in blocks"
+            return f"its input {index} is quantized in blocks"
         if found.codes.dtype == ir.DataType.INT32:
-            return f"its input {value.name} has 32-bit codes; the integer kernels take 8 bits"
+            return f"its input {index} has 32-bit codes; the integer kernels take 8 bits"
     return None
 
 
@@ -97,14 +101,14 @@ def _output(node: ir.Node) -> str | None:
         return None
     value = node.outputs[0]
     if value.is_graph_output():
-        return f"its output {value.name} is a graph output and not quantized"
+        return "its output is a graph output and not quantized"
     readers = [use.node for use in value.uses()]
     if len(readers) == 1 and is_op(readers[0], "Relu", "Clip"):
         return _activation(readers[0])
     loose = next((reader for reader in readers if not is_op(reader, "QuantizeLinear")), None)
     if loose is not None:
-        return f"its output {value.name} is read in float by {loose.name or loose.op_type}"
-    return None if readers else f"nothing reads its output {value.name}"
+        return f"its output is read in float by a {loose.op_type}"
+    return None if readers else "nothing reads its output"
 
 
 def _activation(node: ir.Node) -> str | None:
@@ -116,7 +120,7 @@ def _activation(node: ir.Node) -> str | None:
     value = node.outputs[0]
     quantizers = [use.node for use in value.uses() if is_op(use.node, "QuantizeLinear")]
     if value.is_graph_output() or len(quantizers) != len(value.uses()) or not quantizers:
-        return f"the output of the {node.op_type} after it, {value.name}, is not quantized"
+        return f"the output of the {node.op_type} after it is not quantized"
     zero = constant(quantizers[0].inputs[2] if len(quantizers[0].inputs) > 2 else None)
     code, lowest = (0, 0) if zero is None else (int(zero.astype(np.int64).flat[0]), LIMITS.get(str(zero.dtype), (0, 0))[0])
     if code != lowest:

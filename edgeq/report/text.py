@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
@@ -31,9 +30,8 @@ from edgeq.report.headline import has_one_figure
 from edgeq.report.report import NOT_FASTER, Report, verdict
 from edgeq.report.search_lines import search_lines
 from edgeq.report.snippet import snippet
+from edgeq.schema.reasons import grouped, shown
 
-#: number of names listed for one reason; of the others only the count is shown
-NAMES_SHOWN = 4
 LAYERS_SHOWN = 5
 #: number of lines for outputs and their parts
 OUTPUT_LINES_SHOWN = 8
@@ -68,20 +66,20 @@ def float_nodes(placement: Proof) -> list[RenderableType]:
 def reasons(nodes: Sequence[tuple[str, str, str]]) -> list[RenderableType]:
     """Rows (name, operator, reason) grouped by reason, the reason with most nodes first.
 
-    Each row of the table has the operators on the left, the reason and the names on the right.
+    Each row of the table has the number of nodes and their operators on the left, the reason and
+    the names on the right.
     """
-    groups: dict[str, list[tuple[str, str]]] = {}
-    for name, op_type, reason in nodes:
-        groups.setdefault(reason, []).append((name, op_type))
+    groups, more = shown(grouped(nodes))
     if not groups:
         return []
     table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(justify="right")
     table.add_column(style="yellow", max_width=18, overflow="fold")
     table.add_column(overflow="fold")
-    for reason, members in sorted(groups.items(), key=lambda item: -len(item[1])):
-        names = Text(f"\n{_some_names([name for name, _ in members])}", "dim")
-        table.add_row(Text(_operators([op_type for _, op_type in members])), Text(reason).append_text(names))
-    return [table]
+    for group in groups:
+        names = Text(f"\n{group.named}", "dim")
+        table.add_row(str(len(group.names)), Text(group.types), Text(group.cause).append_text(names))
+    return [table, *([Text(f"and {more}: the report in JSON lists every node", "dim")] if more else [])]
 
 
 def layer_table(layers: Sequence[LayerFidelity]) -> Table:
@@ -177,12 +175,3 @@ def _some(lines: Sequence[str]) -> list[str]:
 
 def _section(title: str, lines: Sequence[RenderableType]) -> list[RenderableType]:
     return [Text(f"\n{title}", "bold"), *lines] if lines else []
-
-
-def _operators(op_types: Sequence[str]) -> str:
-    return ", ".join(f"{count} {op}" if count > 1 else op for op, count in Counter(op_types).most_common())
-
-
-def _some_names(names: Sequence[str]) -> str:
-    more = len(names) - NAMES_SHOWN
-    return ", ".join(names[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -53,7 +53,7 @@ def tied(fusion: Fusion, here: Mapping[str, ir.Node], stuck: Collection[str], sl
     free = _leading_adds(fusion, here) if any(fusion.kernel.endswith(op_type) and fusion.kernel != op_type for op_type in slow) else set()
     for name in fusion.nodes:
         if name in here and name not in stuck and name not in free and not operator_of(here[name]).relocates:
-            why = f"the runtime computes it together with {here[first].op_type} {first} in one float kernel ({fusion.kernel})"
+            why = f"the runtime computes it together with {here[first].op_type} in one float kernel ({fusion.kernel})"
             yield name, why
 
 

@@ -12,17 +12,17 @@ from tests.qdq_toys import IN, OUT, WEIGHT, toy
 CASES = {
     "no kernel": (IN + "[n] c = Tanh(xd) " + OUT, "onnxruntime has no integer kernel for Tanh"),
     "not fused": (IN + "[n] c = Relu(xd)  [r] e = Exp(c)  [s] y = Sqrt(e)", "onnxruntime does not fuse Relu between"),
-    "float input": (WEIGHT + "[n] c = Conv(x, wd) " + OUT, "its input x is not quantized"),
-    "float constant": (IN + "[n] c = Add(xd, k) " + OUT, "its constant input k is not quantized"),
-    "16 bits": (IN.replace("z)", "z16)") + WEIGHT + "[n] c = Conv(xd, wd) " + OUT.replace("z)", "z16)"), "xd has 16-bit codes"),
+    "float input": (WEIGHT + "[n] c = Conv(x, wd) " + OUT, "its input 0 is not quantized"),
+    "float constant": (IN + "[n] c = Add(xd, k) " + OUT, "its constant input 1 is not quantized"),
+    "16 bits": (IN.replace("z)", "z16)") + WEIGHT + "[n] c = Conv(xd, wd) " + OUT.replace("z)", "z16)"), "its input 0 has 16-bit codes"),
     "bias scale": (
         IN + WEIGHT + "[dq_b] bd = DequantizeLinear<axis = 0>(b, bs_wrong)  [n] c = Conv(xd, wd, bd) " + OUT,
         "the scale of its bias is not input scale times weight scale",
     ),
-    "graph output": (IN + WEIGHT + "[n] y = Conv(xd, wd)", "its output y is a graph output"),
+    "graph output": (IN + WEIGHT + "[n] y = Conv(xd, wd)", "its output is a graph output"),
     "float reader": (IN + WEIGHT + "[n] c = Conv(xd, wd)  [r] f = Sin(c)  [e] g = Sqrt(f)  [a] y = Add(g, c)", "read in float by"),
     "relu": (IN + WEIGHT + "[n] a = Conv(xd, wd)  c = Relu(a) " + OUT.replace("z)", "z128)"), "zero point 128 after its Relu"),
-    "relu unquantized": (IN + WEIGHT + "[n] a = Conv(xd, wd)  y = Relu(a)", "the output of the Relu after it, y, is not quantized"),
+    "relu unquantized": (IN + WEIGHT + "[n] a = Conv(xd, wd)  y = Relu(a)", "the output of the Relu after it is not quantized"),
     "grids": (IN + "[n] c = MaxPool<kernel_shape = [2, 2]>(xd) " + OUT, "the scale or zero point of its output is not that of its input"),
     "beta": (
         "[q1] aq = QuantizeLinear(x, s, z)  ad = DequantizeLinear(aq, s, z)  [n] c = Gemm<beta = 2.0>(ad, ad, ad) " + OUT,

@@ -30,8 +30,9 @@ from edgeq.report.judging import JudgingInfo
 from edgeq.report.report import Report, report_format, verdict, with_comparison
 from edgeq.report.search_lines import judged_on
 from edgeq.report.snippet import snippet
-from edgeq.report.text import NAMES_SHOWN, report_text
+from edgeq.report.text import report_text
 from edgeq.schema.hold_out import JudgedOn
+from edgeq.schema.reasons import NAMES_SHOWN
 from edgeq.search.verdict import Search
 from tests.reports import full_report, plain_text
 

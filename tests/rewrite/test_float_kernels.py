@@ -67,7 +67,7 @@ def test_what_is_known_to_run_as_one_kernel_stays_whole(middle: str, kernel: str
 def test_the_reason_names_the_kernel_and_the_node_that_must_be_float() -> None:
     model = model_of(ERF)
     note_float_kernels(model, eager())
-    assert plan_of(model).nodes["m"].reason == "the runtime computes it together with Div d in one float kernel (Gelu)"
+    assert plan_of(model).nodes["m"].reason == "the runtime computes it together with Div in one float kernel (Gelu)"
 
 
 def test_nobody_asks_where_every_node_has_an_integer_form_or_the_target_no_float() -> None:

@@ -37,6 +37,7 @@ from edgeq.report.report import Sizes
 from edgeq.report.text import report_text
 from edgeq.rewrite.prepare import prepare
 from edgeq.schema.codebook import CodebookWish
+from edgeq.schema.reasons import grouped, shown
 
 
 @dataclass(frozen=True)
@@ -178,7 +179,8 @@ def _float_text(found: FloatReport) -> RenderableType:
     if found.judged is not None:
         parts.append(Text(judged_text(found.judged), "dim"))
     parts += codebook_lines(found.codebooks)
-    parts += [Text(f"left as it is: {name}: {why}", "dim") for name, why in found.left[:8]]
-    if len(found.left) > 8:
-        parts.append(Text(f"and {len(found.left) - 8} more left as they are", "dim"))
+    left, more = shown(grouped((name, "", why) for name, why in found.left))
+    parts += [Text(f"left as they are, {len(one.names)}: {one.cause}: {one.named}", "dim") for one in left]
+    if more:
+        parts.append(Text(f"and {more} left as they are", "dim"))
     return Group(*parts)

@@ -7,10 +7,8 @@ import onnx_ir as ir
 from edgeq.errors import BadRecipe, UnsupportedOp
 from edgeq.integers.legality.check import broken_facts
 from edgeq.schema.plan import Plan
+from edgeq.schema.reasons import in_words
 from edgeq.schema.target import Target
-
-#: number of nodes that are named before the rest becomes a count
-SHOWN = 5
 
 
 def refuse_float(plan: Plan, target: Target) -> None:
@@ -21,11 +19,10 @@ def refuse_float(plan: Plan, target: Target) -> None:
     floats = [(name, node) for name, node in plan.nodes.items() if node.runs == "float" and node.because != "no_float"]
     if not target.integer_only or not floats:
         return
-    named = "; ".join(f"{name} ({node.op_type}): {node.reason}" for name, node in floats[:SHOWN])
-    more = f"; and {len(floats) - SHOWN} more" if len(floats) > SHOWN else ""
+    named = in_words((name, node.op_type, node.reason) for name, node in floats)
     what = f"{target.name} has no float kernels, but {len(floats)} nodes of the model cannot run in integers there."
     fix = "Change these nodes in the float model, take them off --keep-float, or choose a target with float kernels."
-    raise UnsupportedOp(what, named + more, fix)
+    raise UnsupportedOp(what, named, fix)
 
 
 def refuse_illegal(model: ir.Model, target: Target) -> None:
@@ -36,10 +33,9 @@ def refuse_illegal(model: ir.Model, target: Target) -> None:
     found = broken_facts(model, target) if target.integer_only else []
     if not found:
         return
-    named = "; ".join(f"{one.node or 'the model'} ({one.rule}): {one.observed}, but {one.fact}" for one in found[:SHOWN])
-    more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    named = in_words((one.node or "the model", one.op_type or "all of it", f"{one.rule}, {one.observed}, but {one.fact}") for one in found)
     what = f"The int8 model would break {len(found)} facts of {target.name}."
-    raise UnsupportedOp(what, named + more, "Change these nodes in the float model, or choose another target.")
+    raise UnsupportedOp(what, named, "Change these nodes in the float model, or choose another target.")
 
 
 def refuse_search(target: Target) -> None:
