@@ -42,7 +42,7 @@ def full_report(ratio: float = 0.5, sqnr_db: float = 31.25) -> Report:
         accuracy=Accuracy("top1", 0.9, 0.89),
         steps=(StepSqnr("ranges (mse)", sqnr_db),),
         layers=(LayerFidelity("head/exp", "Exp", -math.inf), LayerFidelity("stem/conv", "Conv", 28.0)),
-        latency=Latency(2.0, 2.0 * ratio, ratio, 1, 1, 200, 0.03),
+        latency=Latency(2.0, 2.0 * ratio, ratio, 1, 1, 200, 0.03, ratio),
         inputs=(Port("input.1", "float32", ("N", 3, 32, 32), "uint8", 0.0173, 114),),
         outputs=(Port("scores", "float32", ("N", 10), "uint8", 0.1, 3),),
         gate="failed",

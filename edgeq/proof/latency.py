@@ -6,9 +6,10 @@ Their runs are interleaved in one process, so that drift affects both alike.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
+from typing import Literal
 
 import numpy as np
 import onnx_ir as ir
@@ -20,6 +21,18 @@ from edgeq.runtimes.ort import Session, open_session
 MIN_RUNS, MAX_RUNS = 10, 1000
 #: seconds that both models together may take when the caller names no number of runs
 BUDGET_S = 4.0
+#: the int8 model counts as not faster from this int8/float ratio upwards: a smaller gain lies
+#: within the noise of a median
+NOT_FASTER = 0.97
+#: interquartile range of the paired ratios, as a share of their median, up to which times are
+#: believed. Alone on a machine, half of the pairs lie within some hundredths of the median. Where
+#: half of them span a quarter of it, every fourth pair is an eighth off or more: other work took
+#: the processor away, and how much of it fell on which model is chance
+STEADY = 0.25
+
+#: what the times say: faster, same, slower: of the int8 model. unreliable: nothing, because the
+#: machine was under load
+Pace = Literal["faster", "same", "slower", "unreliable"]
 _WARM_UP = 3
 
 
@@ -31,7 +44,7 @@ class Latency:
     float_ms: float
     #: median time of a run of the int8 model, in milliseconds
     int8_ms: float
-    #: median of the paired int8/float times; below 1 int8 is faster
+    #: int8_ms / float_ms; below 1 int8 is faster
     ratio: float
     #: threads of each session; 0: the number was left to onnxruntime
     threads: int
@@ -39,8 +52,15 @@ class Latency:
     batch: int
     #: timed runs of each model
     runs: int
-    #: interquartile range of the paired ratios
+    #: interquartile range of the ratios of runs in one turn, int8/float
     spread: float
+    #: median of these ratios, which load that comes and goes disturbs least
+    paired: float
+    #: what the times say
+    pace: Pace = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "pace", _pace(self.ratio, self.paired, self.spread))
 
 
 @dataclass(frozen=True)
@@ -108,12 +128,25 @@ def _summary(times: AnyArray, threads: int, batch: int) -> Latency:
     return Latency(
         float_ms=float(float_s) * 1e3,
         int8_ms=float(int8_s) * 1e3,
-        ratio=float(middle),
+        ratio=float(int8_s / max(float_s, 1e-12)),
         threads=threads,
         batch=batch,
         runs=len(times),
         spread=float(high - low),
+        paired=float(middle),
     )
+
+
+def _pace(ratio: float, paired: float, spread: float) -> Pace:
+    """Unreliable too where the medians and the pairs name different models as the faster one."""
+    found = _which(ratio)
+    if spread > STEADY * paired or {found, _which(paired)} == {"faster", "slower"}:
+        return "unreliable"
+    return found
+
+
+def _which(ratio: float) -> Pace:
+    return "faster" if ratio < NOT_FASTER else "same" if ratio <= 1 / NOT_FASTER else "slower"
 
 
 def _batch(session: Session, feeds: Mapping[str, AnyArray]) -> int:

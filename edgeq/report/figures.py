@@ -10,6 +10,7 @@ from rich.text import Text
 
 from edgeq.numerics.output_fidelity import OutputFidelity
 from edgeq.proof.compare import Accuracy
+from edgeq.proof.latency import Latency
 from edgeq.report.headline import Fidelity, has_one_figure
 from edgeq.report.judging import JudgingInfo, StepSqnr
 
@@ -26,6 +27,18 @@ def human_bytes(count: int | float) -> str:
         if count >= factor:
             return f"{count / factor:.3g} {unit}" if count < 1000 * factor else f"{count / factor:,.0f} {unit}"
     return f"{count:.0f} B"
+
+
+def milliseconds(latency: Latency) -> tuple[str, str]:
+    """The medians of the float and the int8 model, with as many digits as their ratio needs.
+
+    Times that look equal stand beside a ratio that looks like 1 alone.
+    """
+    for digits in (3, 4, 6):
+        before, after = f"{latency.float_ms:.{digits}g}", f"{latency.int8_ms:.{digits}g}"
+        if before != after or f"{latency.ratio:.2f}" == "1.00":
+            break
+    return f"{before} ms", f"{after} ms"
 
 
 def decibels(value: float | None) -> str:

@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING
 from edgeq.errors import MissingExtra
 from edgeq.report.codebooks import CodebookLayer
 from edgeq.report.codebooks_text import codebook_summary
-from edgeq.report.figures import bar_share, calibration_text, decibels, grade, human_bytes, judged_text, lucky_text, threads_text
+from edgeq.report.figures import (
+    bar_share,
+    calibration_text,
+    decibels,
+    grade,
+    human_bytes,
+    judged_text,
+    lucky_text,
+    milliseconds,
+    threads_text,
+)
 from edgeq.report.headline import has_one_figure
 from edgeq.report.report import Report, verdict
 from edgeq.report.search_lines import judged_on
@@ -32,6 +42,7 @@ def to_html(report: Report, out: str = "model.int8.onnx") -> str:
         report=report,
         name=report.model.replace("\\", "/").rsplit("/", 1)[-1],
         verdict=verdict(report.latency) if report.latency else None,
+        times=milliseconds(report.latency) if report.latency else None,
         searched=judged_on(report.search) if report.search else None,
         judged=judged_text(report.judged) if report.judged else None,
         calibration=calibration_text(report.calibration) if report.calibration else None,

@@ -24,10 +24,6 @@ from edgeq.search.verdict import Search
 
 SCHEMA_VERSION = 1
 
-#: the int8 model counts as not faster from this int8/float ratio upwards: a smaller gain lies
-#: within the noise of a paired median
-NOT_FASTER = 0.97
-
 
 @dataclass(frozen=True)
 class DataInfo:
@@ -165,9 +161,12 @@ def with_comparison(report: Report, found: Comparison, name: str) -> Report:
 
 def verdict(latency: Latency) -> str:
     """One or two sentences that say plainly whether int8 pays on this machine."""
-    if latency.ratio < NOT_FASTER:
+    if latency.pace == "unreliable":
+        varies = f"the ratios of half of the runs span {latency.spread:.2g} around {latency.paired:.2f}"
+        return f"UNRELIABLE: the machine was under load ({varies}). Time both again with `edgeq prove --float` on an idle one."
+    if latency.pace == "faster":
         return f"int8 is {1 / latency.ratio:.2f}x as fast as float here."
-    if latency.ratio <= 1 / NOT_FASTER:
+    if latency.pace == "same":
         return (
             "int8 is NOT faster than float here: the two take the same time. Use it for its size; for speed the float model does as well."
         )

@@ -22,12 +22,13 @@ from edgeq.report.figures import (
     human_bytes,
     judged_text,
     lucky_text,
+    milliseconds,
     output_lines,
     step_text,
     threads_text,
 )
 from edgeq.report.headline import has_one_figure
-from edgeq.report.report import NOT_FASTER, Report, verdict
+from edgeq.report.report import Report, verdict
 from edgeq.report.search_lines import search_lines
 from edgeq.report.snippet import snippet
 from edgeq.schema.reasons import grouped, shown
@@ -154,9 +155,10 @@ def placement_lines(placement: Proof) -> tuple[Text, Text]:
 
 def latency_lines(latency: Latency) -> tuple[Text, Text]:
     """The figures of the latency, then the verdict in words."""
-    text = Text(f"float {latency.float_ms:.3g} ms, int8 {latency.int8_ms:.3g} ms ({latency.ratio:.2f}x)")
+    before, after = milliseconds(latency)
+    text = Text(f"float {before}, int8 {after} ({latency.ratio:.2f}x)")
     text.append(f" · {threads_text(latency.threads)}, batch {latency.batch}", "dim")
-    return text, Text(verdict(latency), "green" if latency.ratio < NOT_FASTER else "bold yellow")
+    return text, Text(verdict(latency), "green" if latency.pace == "faster" else "bold yellow")
 
 
 def _times(report: Report) -> Text:

@@ -137,7 +137,7 @@ class Trials:
             assert plan is not None  # it was judged
             feeds = next(iter(self.data.batches(1, 0, self.data.fixed_batch or 1))).feeds
             found = measure_latency(self.original, self.builder.model(plan), feeds, threads=threads, timing=Timing(budget_s=seconds))
-            return {"ratio": found.ratio, "margin": margin(found)}
+            return {"ratio": found.paired, "margin": margin(found)}
 
         record = self._measured(f"time {threads} {seconds:g} {candidate.key}", candidate, work)
         return float(record["ratio"]), float(record["margin"])

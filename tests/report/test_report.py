@@ -123,7 +123,7 @@ def test_an_unmeasured_report_renders() -> None:
 
 @pytest.mark.parametrize(("ratio", "said"), [(0.5, "2.00x as fast"), (1.0, "NOT faster"), (1.8, "float model is the faster one")])
 def test_verdict_is_plain(ratio: float, said: str) -> None:
-    latency = Latency(1.0, ratio, ratio, 1, 1, 50, 0.01)
+    latency = Latency(1.0, ratio, ratio, 1, 1, 50, 0.01, ratio)
     assert said in verdict(latency)
     assert said in " ".join(plain_text(report_text(full_report(ratio)), width=200).split())
 

@@ -16,7 +16,7 @@ from tests.graph_text import net
 
 
 def timed(spread: float, runs: int) -> Latency:
-    return Latency(float_ms=2.0, int8_ms=1.0, ratio=0.5, threads=1, batch=1, runs=runs, spread=spread)
+    return Latency(float_ms=2.0, int8_ms=1.0, ratio=0.5, threads=1, batch=1, runs=runs, spread=spread, paired=0.5)
 
 
 def test_the_margin_is_that_of_notched_box_plots() -> None:
