@@ -13,9 +13,10 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from edgeq.cli import calibrate, check, compare, demo, explain, init, inspect, materialize, prove, quantize, targets
+from edgeq.cli import calibrate, check, compare, demo, explain, inspect, materialize, prove, quantize, targets
 from edgeq.cli.convert import command as convert
 from edgeq.cli.finetune import command as finetune
+from edgeq.cli.init import command as init
 from edgeq.cli.palettize import command as palettize
 from edgeq.cli.screen import print_bug, print_error, print_interrupted
 from edgeq.errors import EdgeqError

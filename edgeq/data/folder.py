@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from edgeq.data.checks import unknown_input
 from edgeq.data.labels import read_labels
 from edgeq.data.set_toml import DataSet, SetInput, Split, read_set
-from edgeq.data.sources import SAMPLE_SUFFIXES, FileSource, OpenedSource, open_arrays
+from edgeq.data.sources import SAMPLE_SUFFIXES, FileSource, OpenedSource, holds_samples, open_arrays
 from edgeq.errors import BadData
 from edgeq.graph.signature import InputSpec
 
@@ -31,7 +31,7 @@ class Folder:
 def open_folder(folder: Path, inputs: Sequence[InputSpec], split: str) -> Folder:
     """Open the part `split` of the set in `folder`.
 
-    Without a set.toml every .npy or .npz file is one sample. Raises BadData.
+    Every file is one sample, but a single .npy or .npz file may hold all of them. Raises BadData.
     """
     toml = folder / "set.toml"
     if not toml.is_file():
@@ -53,8 +53,9 @@ def _open_split(folder: Path, split: Split, inputs: Sequence[InputSpec], how: Ma
         names = None
     else:
         files = _find(folder, split.files, split.labels)
-        names = [path.relative_to(folder).as_posix() for path in files]
-        opened = OpenedSource(FileSource(files, tuple(inputs), how))
+        all_samples = files[0] if len(files) == 1 and holds_samples(files[0], inputs) else None
+        names = None if all_samples is not None else [path.relative_to(folder).as_posix() for path in files]
+        opened = OpenedSource(FileSource(files, tuple(inputs), how)) if all_samples is None else open_arrays(all_samples, inputs)
     if split.labels is None:
         return opened
     labels = read_labels(inside(folder, split.labels), names, opened.source.count)

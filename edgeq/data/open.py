@@ -14,7 +14,7 @@ from edgeq.data.checks import frozen_inputs
 from edgeq.data.dataset import Batch, Dataset, fit_row
 from edgeq.data.doubts import data_warnings
 from edgeq.data.folder import open_folder
-from edgeq.data.set_toml import SetInput
+from edgeq.data.set_toml import SetInput, holds_integers
 from edgeq.data.shipped import shipped_folder, shipped_model, shipped_sets
 from edgeq.data.sources import MemorySource, OpenedSource, open_arrays, open_memory
 from edgeq.data.survey import Survey
@@ -40,7 +40,8 @@ def open_dataset(
     spec: an .npz file with one array per input, a .npy file for a model with one input, a folder of
     .npy, .npz or image files with a set.toml, the name of a shipped set (it takes precedence over a
     folder of that name; write ./NAME for the folder), or a mapping of arrays like an .npz. Axis 0
-    of an array is the sample; with one rank more than the input, each row is a whole feed.
+    of an array is the sample; with one rank more than the input, each row is a whole feed. A file
+    of a folder is one sample; the only .npz or .npy file of a folder may hold all, as above.
 
     samples: how many to use, from the first on; None: all. split: which part of a set to use.
     shapes: sizes for dynamic dimensions, which freeze them (--shape NAME=DIMS). float_model: judges
@@ -74,7 +75,15 @@ def open_dataset(
     labels = None if opened.labels is None else opened.labels[:count]
     chosen = None if labels is None else metric or "top1"
     survey = Survey.empty(count, tuple(i.name for i in frozen))
-    return Dataset(name, count, used - count, labels, chosen, opened.notes, frozen, fixed, source, how, survey, trial)
+    notes = (*opened.notes, *_left_as_they_are(first, how))
+    return Dataset(name, count, used - count, labels, chosen, notes, frozen, fixed, source, how, survey, trial)
+
+
+def _left_as_they_are(row: Mapping[str, AnyArray], how: Mapping[str, SetInput]) -> tuple[str, ...]:
+    """A note about scale, mean and std that are stated, but not applied to arrays of floats."""
+    names = [name for name, one in how.items() if one.changes_values and name in row and not holds_integers(row[name])]
+    told = f"scale, mean and std of set.toml are for integers; the floats of {', '.join(names)} are taken as they are"
+    return (told,) if names else ()
 
 
 def _open(

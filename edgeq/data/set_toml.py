@@ -5,17 +5,13 @@ An unknown key is an error.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import numpy as np
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from edgeq.data.checks import show_shape
 from edgeq.errors import BadData
-from edgeq.graph.signature import InputSpec
 from edgeq.io.strict_toml import Strict, read_toml
 from edgeq.numerics.arrays import F32, AnyArray
 
@@ -25,11 +21,23 @@ PositiveNumbers = Annotated[tuple[PositiveFloat, ...], Field(min_length=1)]
 HeightWidth = tuple[PositiveInt, PositiveInt]
 
 
+def holds_integers(array: AnyArray) -> bool:
+    """Whether an array holds values as they are stored, such as pixels.
+
+    Floats are what some preprocessing gave: doing it again would ruin them.
+
+    >>> holds_integers(np.zeros(3, np.uint8)), holds_integers(np.zeros(3, np.float32))
+    (True, False)
+    """
+    return array.dtype.kind in "biu"
+
+
 class SetInput(Strict):
     """How one model input is made.
 
-    Images are decoded, and `channels`, `resize`, `crop` and `layout` are applied. Every input then
-    becomes (x * scale - mean) / std in float32.
+    Images are decoded, and `channels`, `resize`, `crop` and `layout` are applied. Integers, those
+    of images and of arrays, then become (x * scale - mean) / std in float32. Arrays of floats are
+    taken as they are: they were preprocessed already.
     """
 
     name: str = Field(description="name of the model's input")
@@ -38,21 +46,22 @@ class SetInput(Strict):
     crop: HeightWidth | None = Field(default=None, description="images: the middle [height, width], after resize")
     layout: Literal["NCHW", "NHWC"] = Field(default="NCHW", description="order of the model's input; tells where mean and std apply")
     channels: Literal["RGB", "BGR", "gray"] = Field(default="RGB", description="images: channel order")
-    scale: float = Field(default=1.0, description="factor before mean and std; 1/255 brings bytes to 0..1")
-    mean: float | Numbers = Field(default=0.0, description="subtracted: a number, or one per channel")
-    std: PositiveFloat | PositiveNumbers = Field(default=1.0, description="divisor: a number, or one per channel")
+    scale: float = Field(default=1.0, description="integers: factor before mean and std; 1/255 brings bytes to 0..1")
+    mean: float | Numbers = Field(default=0.0, description="integers: subtracted; a number, or one per channel")
+    std: PositiveFloat | PositiveNumbers = Field(default=1.0, description="integers: divisor; a number, or one per channel")
 
     @property
     def changes_values(self) -> bool:
+        """Whether scale, mean and std are other than 1, 0 and 1."""
         return (self.scale, self.mean, self.std) != (1.0, 0.0, 1.0)
 
     def normalize(self, array: AnyArray, where: str) -> AnyArray:
         """(x * scale - mean) / std in float32, with the shape kept.
 
-        Returns the array itself when the three are 1, 0 and 1. Raises BadData when mean or std do
-        not fit the channels.
+        Returns the array itself when the three are 1, 0 and 1, and when it holds no integers.
+        Raises BadData when mean or std do not fit the channels.
         """
-        if not self.changes_values:
+        if not self.changes_values or not holds_integers(array):
             return array
         mean, std = self._along(self.mean, array, where), self._along(self.std, array, where)
         return np.asarray((array.astype(np.float32) * np.float32(self.scale) - mean) / std, np.float32)
@@ -128,47 +137,3 @@ class DataSet(Strict):
 def read_set(path: Path) -> DataSet:
     """Read a set.toml file. Raises BadData with file, key and fix."""
     return read_toml(DataSet, path, BadData, "data set")
-
-
-def set_template(inputs: Sequence[InputSpec]) -> str:
-    """The text of a commented set.toml for a model with these inputs, valid as it stands."""
-    return _TEMPLATE + "".join(_template_input(spec) for spec in inputs)
-
-
-def _template_input(spec: InputSpec) -> str:
-    shape = spec.shape or ()
-    head = f"\n[[input]]\nname = {json.dumps(spec.name)}  # {spec.dtype} {show_shape(spec)}\n"
-    if len(shape) != 4 or not spec.dtype.startswith("float"):
-        return head
-    last = shape[3] in (1, 3)
-    height, width = shape[1:3] if last else shape[2:4]
-    gray = shape[3 if last else 1] == 1
-    fixed = isinstance(height, int) and isinstance(width, int)
-    return (
-        head
-        + (f"resize = [{height}, {width}]  # or one number: the shorter side\n" if fixed else "# resize = [224, 224]\n")
-        + "# crop = [224, 224]  # the middle, after resize\n"
-        + f'layout = "{"NHWC" if last else "NCHW"}"\nchannels = "{"gray" if gray else "RGB"}"  # RGB, BGR or gray\n'
-        + "# value = (x * scale - mean) / std; mean and std: one number or one per channel. CHECK: must be those of training\n"
-        + "scale = 0.00392156862745098  # 1/255\nmean = 0.0\nstd = 1.0\n"
-    )
-
-
-_TEMPLATE = """\
-# A data set for edgeq: this file and the data in one folder; use it as --data FOLDER.
-schema_version = 1
-name = "my_set"
-# licence = "..."
-# metric = "top1"
-
-# What is in the folder: files of one sample each (.npy, .npz with one array per input, or images)
-# ...
-files = ["*"]
-# labels = "labels.csv"  # lines `file,label`, or one class number per line in the order of the file
-# names
-# ... or splits, instead of `files` and `labels` (file: an .npz with axis 0 = sample):
-# [split.calibration]
-# files = ["calibration/*.png"]
-# [split.evaluation]
-# file = "evaluation.npz"
-"""

@@ -122,7 +122,7 @@ class FileSource:
         if path.suffix.lower() == ".npy":
             return {name: npy_array(path).whole()}
         if name not in self.how:
-            fix = "Write a set.toml into the folder with an [[input]] for it; `edgeq init MODEL` makes one to start from."
+            fix = f"State it in an [[input]] table for `{name}` in the folder's set.toml; `edgeq init MODEL --data FOLDER` writes one."
             raise BadData("Images need to be told how they become model inputs (size, channels, mean, std).", str(path), fix)
         return {name: read_image(path, self.how[name])}
 
@@ -162,6 +162,25 @@ def open_arrays(path: Path, inputs: Sequence[InputSpec]) -> OpenedSource:
     count = _common_length({name: arrays[key].header.shape for name, key in match.keys.items()}, str(path))
     labels = None if match.labels is None else check_labels(arrays[match.labels].whole(), count, arrays[match.labels].where)
     return OpenedSource(StreamSource(path, {name: arrays[key] for name, key in match.keys.items()}, count), labels, match.notes)
+
+
+def holds_samples(path: Path, inputs: Sequence[InputSpec]) -> bool:
+    """Whether a file alone in its folder holds all samples along axis 0, and is not one sample.
+
+    Its arrays then have the rank of the inputs, or one more for whole feeds. An array of exactly
+    the shape of its input, batch included, is one whole feed. Raises BadData for a damaged file.
+    """
+    if path.suffix.lower() not in (".npy", ".npz") or any(spec.shape is None or spec.form == "sequence" for spec in inputs):
+        return False
+    if path.suffix.lower() == ".npy" and len(inputs) != 1:
+        return False
+    arrays = npz_arrays(path) if path.suffix.lower() == ".npz" else {"arr_0": npy_array(path)}
+    keys = match_names(list(arrays), inputs, str(path)).keys
+    return all(_has_sample_axis(arrays[keys[spec.name]].header.shape, spec.shape or ()) for spec in inputs)
+
+
+def _has_sample_axis(shape: tuple[int, ...], wanted: tuple[int | str | None, ...]) -> bool:
+    return len(shape) == len(wanted) + 1 or (len(shape) == len(wanted) > 0 and shape[0] != wanted[0])
 
 
 def _common_length(shapes: Mapping[str, tuple[int, ...]], where: str) -> int:

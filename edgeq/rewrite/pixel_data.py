@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from edgeq.data.dataset import Dataset
+from edgeq.data.set_toml import holds_integers
 from edgeq.data.sources import Source
 from edgeq.errors import BadData
 from edgeq.numerics.arrays import F32, AnyArray
@@ -25,7 +26,7 @@ class PixelSource:
     source: Source
     maps: Mapping[str, PixelMap]
     grids: Mapping[str, QuantParams]
-    #: inputs that are stored as pixels; the others are stored preprocessed
+    #: inputs whose integers are pixels; floats, and the other inputs, are stored preprocessed
     raw: frozenset[str]
 
     @property
@@ -43,7 +44,8 @@ class PixelSource:
         return self.source.where(index)
 
     def _on_grid(self, name: str, array: AnyArray, index: int) -> F32:
-        pixels = array.astype(np.float64) if name in self.raw else self.maps[name].pixels(array)
+        raw = name in self.raw and holds_integers(array)
+        pixels = array.astype(np.float64) if raw else self.maps[name].pixels(array)
         low, high = float(pixels.min(initial=0.0)), float(pixels.max(initial=0.0))
         fractions = high <= 1 and bool(np.any(np.abs(pixels - np.rint(pixels)) > 1e-3))
         if not (low >= -_SLACK and high <= 255 + _SLACK) or fractions:
@@ -55,7 +57,7 @@ class PixelSource:
 def on_pixels(data: Dataset, maps: Mapping[str, PixelMap], grids: Mapping[str, QuantParams]) -> Dataset:
     """The data as a model with folded preprocessing takes it.
 
-    Inputs that a set.toml describes are stored as pixels; all others were preprocessed.
+    Integers of inputs that a set.toml describes are pixels; all else was preprocessed.
     """
     if not maps:
         return data

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from edgeq.data.open import Dataset, InputSpec, open_dataset
-from edgeq.data.set_toml import read_set, set_template
+from edgeq.data.set_template import set_template
+from edgeq.data.set_toml import read_set
 from edgeq.errors import BadData
 
 IMAGE = (InputSpec("image", "float32", ("N", 3, 4, 4)),)
@@ -94,7 +95,48 @@ def test_an_empty_folder_has_no_samples(tmp_path: Path) -> None:
         open_dataset(tmp_path, IMAGE)
 
 
+@pytest.mark.parametrize("name", ["all.npy", "all.npz"])
+def test_the_only_file_of_a_folder_may_hold_all_samples(name: str, tmp_path: Path) -> None:
+    samples = np.arange(5 * 48, dtype="float32").reshape(5, 3, 4, 4)
+    if name.endswith("y"):
+        np.save(tmp_path / name, samples)
+    else:
+        np.savez(tmp_path / name, image=samples, labels=np.arange(5))
+    data = open_dataset(tmp_path, IMAGE)
+    assert (data.count, data.fixed_batch, data.labels is None) == (5, None, name == "all.npy")
+    np.testing.assert_array_equal(next(data.batches(8)).feeds["image"], samples)
+
+
+@pytest.mark.parametrize(
+    ("shape", "count"), [((3, 4, 4), 1), ((1, 3, 4, 4), 1), ((6, 2, 3, 4, 4), 6), ((2, 3, 4, 4), 1), ((4, 3, 4, 4), 4)]
+)
+def test_what_the_only_file_of_a_folder_holds(shape: tuple[int, ...], count: int, tmp_path: Path) -> None:
+    """A model of two images a run: one sample, samples, or whole feeds."""
+    np.save(tmp_path / "a.npy", np.ones(shape, "float32"))
+    specs = (InputSpec("image", "float32", ("N" if shape[0] in (1, 3) else 2, 3, 4, 4)),)
+    assert open_dataset(tmp_path, specs).count == count
+
+
 # images
+
+
+def test_floats_are_taken_as_they_are_whatever_set_toml_says(tmp_path: Path) -> None:
+    write_set(tmp_path, INPUT + "scale = 0.00392156862745098\nmean = [0.4, 0.5, 0.6]\nstd = [0.2, 0.25, 0.5]\n")
+    sample = pixels().transpose(2, 0, 1) / np.float32(255)
+    for index in range(2):
+        np.save(tmp_path / f"{index}.npy", sample)
+    data = open_dataset(tmp_path, IMAGE)
+    np.testing.assert_array_equal(first(data)[0], sample)
+    (note,) = data.notes
+    assert "floats of image are taken as they are" in note
+
+
+def test_integers_of_arrays_are_scaled_as_those_of_images(tmp_path: Path) -> None:
+    write_set(tmp_path, INPUT + "scale = 0.5\n")
+    np.save(tmp_path / "0.npy", pixels().transpose(2, 0, 1))
+    data = open_dataset(tmp_path, IMAGE)
+    np.testing.assert_array_equal(first(data)[0], pixels().transpose(2, 0, 1) * np.float32(0.5))
+    assert data.notes == ()
 
 
 def test_images_without_set_toml_are_refused_with_the_way_out(tmp_path: Path) -> None:
@@ -270,7 +312,7 @@ def test_template_is_a_valid_set_that_opens(tmp_path: Path) -> None:
 
 def test_template_names_every_input(tmp_path: Path) -> None:
     specs = (InputSpec('odd "name"', "int64", ("N", None)), InputSpec("pixels", "float32", (1, 8, 6, 1)))
-    (tmp_path / "set.toml").write_text(set_template(specs))
+    (tmp_path / "set.toml").write_text(set_template(specs, images=True))
     odd, image = read_set(tmp_path / "set.toml").input
     assert (odd.name, odd.resize) == ('odd "name"', None)
     assert (image.name, image.layout, image.channels, image.resize) == ("pixels", "NHWC", "gray", (8, 6))

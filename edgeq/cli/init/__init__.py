@@ -1,0 +1,1 @@
+"""`edgeq init`, and the folder that it fills."""
