@@ -13,6 +13,9 @@ from edgeq.data.sources import SAMPLE_SUFFIXES, FileSource, OpenedSource, holds_
 from edgeq.errors import BadData
 from edgeq.graph.signature import InputSpec
 
+#: the most `**` of one pattern: each makes the search take the depth of the folder times as long
+MAX_WALKS = 2
+
 
 @dataclass(frozen=True, eq=False)
 class Folder:
@@ -90,6 +93,9 @@ def _find(folder: Path, patterns: Sequence[str], labels: str | None) -> tuple[Pa
     found: set[str] = set()
     for pattern in patterns:
         _check_inside(folder, pattern)
+        if PurePosixPath(pattern).parts.count("**") > MAX_WALKS:
+            what, fix = f"The pattern `{pattern}` has more than {MAX_WALKS} `**`.", "One `**` matches folders of any depth."
+            raise BadData(what, str(folder / "set.toml"), fix)
         paths = (path for path in folder.glob(pattern) if path.suffix.lower() in SAMPLE_SUFFIXES and path.is_file())
         found.update(path.relative_to(folder).as_posix() for path in paths)
     found.discard(labels or "")

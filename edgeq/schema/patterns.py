@@ -1,8 +1,12 @@
-"""Find the nodes that a pattern of the recipe matches."""
+"""Find the nodes that a pattern of the recipe matches.
+
+Regular expressions are those of RE2, which takes time linear in the pattern times the name. It has
+no look-around and no back-references: with them, a pattern can take longer than anyone waits.
+"""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable
 from fnmatch import fnmatchcase
 
 import onnx_ir as ir
@@ -10,20 +14,39 @@ import onnx_ir as ir
 from edgeq.errors import BadRecipe
 from edgeq.graph.read import nodes
 
+#: the longest pattern in characters; the longest names of nodes that exporters write have about 300
+MAX_LENGTH = 4096
 
-def kept_nodes(model: ir.Model, pattern: str) -> tuple[str, ...]:
-    """Names of the nodes that a keep_float pattern matches.
+
+def kept_nodes(model: ir.Model, pattern: str, key: str = "keep_float") -> tuple[str, ...]:
+    """Names of the nodes that a pattern matches. key: of the recipe, where the pattern stands.
 
     Raises BadRecipe for an invalid regular expression.
     """
-    return tuple(n.name for n in nodes(model) if n.name and _matches(pattern, n.name, n.op_type))
+    matches = _matcher(pattern, key)
+    return tuple(n.name for n in nodes(model) if n.name and matches(n.name, n.op_type))
 
 
-def _matches(pattern: str, name: str, op_type: str) -> bool:
+def _matcher(pattern: str, key: str) -> Callable[[str, str], bool]:
+    """Whether a node of this name and operator type matches the pattern."""
+    if len(pattern) > MAX_LENGTH:
+        what = f"A pattern has {len(pattern)} characters; the limit is {MAX_LENGTH}."
+        raise BadRecipe(what, f"{key}, pattern {pattern[:40]}...", "Give several shorter patterns.")
     if len(pattern) > 2 and pattern[0] == pattern[-1] == "/":
-        try:
-            return re.search(pattern[1:-1], name) is not None
-        except re.error as problem:
-            what = f"keep_float pattern {pattern!r} is not a regular expression: {problem}."
-            raise BadRecipe(what, "keep_float", "Correct it, or use a glob.") from None
-    return pattern in (op_type, name) or fnmatchcase(name, pattern)  # a name may hold brackets, which a glob would interpret
+        return _search(pattern, key)
+    # a name may hold brackets, which a glob would interpret
+    return lambda name, op_type: pattern in (op_type, name) or fnmatchcase(name, pattern)
+
+
+def _search(pattern: str, key: str) -> Callable[[str, str], bool]:
+    import re2  # type: ignore[import-untyped]  # ships no types
+
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        found = re2.compile(pattern[1:-1], options)
+    except (re2.error, UnicodeEncodeError) as problem:  # the latter: bytes that are not UTF-8
+        reason = problem.args[0].decode(errors="replace") if problem.args and isinstance(problem.args[0], bytes) else str(problem)
+        fix = "Correct it (look-around and back-references are not supported), or use a glob."
+        raise BadRecipe(f"The pattern {pattern!r} is not a regular expression: {reason}.", key, fix) from None
+    return lambda name, _: found.search(name) is not None

@@ -316,3 +316,16 @@ def test_template_names_every_input(tmp_path: Path) -> None:
     odd, image = read_set(tmp_path / "set.toml").input
     assert (odd.name, odd.resize) == ('odd "name"', None)
     assert (image.name, image.layout, image.channels, image.resize) == ("pixels", "NHWC", "gray", (8, 6))
+
+
+def test_a_pattern_that_walks_the_folder_again_and_again_is_refused(tmp_path: Path) -> None:
+    deep = tmp_path.joinpath(*["a"] * 20)
+    deep.mkdir(parents=True)
+    write_images(deep, count=1)
+    for pattern, found in (("**/*.png", 1), ("**/a/**/*.png", 1), ("**/" * 12 + "*.png", None), ("**/a/" * 12 + "*.png", None)):
+        folder = write_set(tmp_path, f'files = ["{pattern}"]' + INPUT)
+        if found is None:
+            with pytest.raises(BadData, match=r"more than 2 `\*\*`"):
+                open_dataset(str(folder), IMAGE)
+        else:
+            assert open_dataset(str(folder), IMAGE).count == found

@@ -52,7 +52,7 @@ class StorableWeight:
 
 def requested_bits(model: ir.Model, candidates: Iterable[StorableWeight], codebook: CodebookWish) -> dict[str, int]:
     """Key of a weight -> index width, for weights that the recipe names and that get smaller."""
-    special = {name: width for pattern, width in codebook.layer_bits.items() for name in kept_nodes(model, pattern)}
+    special = {name: width for pattern, width in codebook.layer_bits.items() for name in kept_nodes(model, pattern, "codebook.layers")}
     wanted = {one.key: special.get(one.node, codebook.bits) for one in candidates}
     return {one.key: bits for one in candidates if (bits := wanted[one.key]) is not None and one.saves(bits, codebook.grain)}
 
