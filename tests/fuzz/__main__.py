@@ -37,6 +37,7 @@ def main() -> int:
     parser.add_argument("--only", type=int, help="one run: its command, what it printed, and its files, which are kept")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=30.0, help="a run that takes longer hangs")
+    parser.add_argument("--refusals", action="store_true", help="also count what the errors said: whether a generator gets far")
     asked = parser.parse_args()
     _warm_up()
     folder = Path(tempfile.mkdtemp(prefix="edgeq-fuzz-"))
@@ -46,6 +47,8 @@ def main() -> int:
         return _show(folder / str(asked.only), asked.seed, asked.only, corpus, limits)
     tally = campaign(folder, asked.seed, range(asked.runs), corpus, asked.jobs, limits, _tell)
     shutil.rmtree(folder)
+    if asked.refusals:
+        print(*(f"{count:5} x {words}" for words, count in tally.refusals.most_common()), sep="\n")
     _print(tally, asked.seed)
     return 1 if tally.wrong else 0
 

@@ -23,6 +23,8 @@ class Tally:
     wrong: dict[str, list[int]] = field(default_factory=dict)
     #: runs by command and exit code
     ends: Counter[tuple[str, str]] = field(default_factory=Counter)
+    #: runs by what an EdgeqError said
+    refusals: Counter[str] = field(default_factory=Counter)
     #: the slowest and the largest run: seconds or MiB, and its index
     slowest: tuple[float, int] = (0.0, 0)
     largest: tuple[int, int] = (0, 0)
@@ -33,6 +35,8 @@ class Tally:
         self.ends[(verdict.arguments[0] if verdict.arguments else "?", code)] += 1
         self.slowest = max(self.slowest, (end.seconds, index))
         self.largest = max(self.largest, (end.peak, index))
+        if verdict.refusal:
+            self.refusals[f"{verdict.arguments[0]}: {verdict.refusal}"] += 1
         for found in verdict.classes:
             self.wrong.setdefault(found, []).append(index)
 

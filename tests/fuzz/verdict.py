@@ -23,6 +23,8 @@ class Verdict:
     arguments: tuple[str, ...]
     #: what is wrong; empty: nothing
     classes: tuple[str, ...]
+    #: what an EdgeqError said, without its names and numbers; empty: there was none
+    refusal: str = ""
 
 
 def judge(folder: Path, end: End) -> Verdict:
@@ -35,7 +37,8 @@ def judge(folder: Path, end: End) -> Verdict:
     found += [_general(line) for line in _text(folder / "refused").splitlines()]
     if end.code in RIGHT_CODES:
         found += _words(end, case["arguments"])
-    return Verdict(tuple(case["arguments"]), tuple(found))
+    refusal = re.search(r"^error: (.*)", end.stderr, re.MULTILINE)
+    return Verdict(tuple(case["arguments"]), tuple(found), _general(refusal.group(1)) if refusal else "")
 
 
 def _ended(end: End, stage: str) -> list[str]:
@@ -65,6 +68,7 @@ def _files(run: Path, end: End, before: dict[str, str]) -> list[str]:
         found.append("a file that was given has changed")
     written = {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file() and not path.is_relative_to(run / "in")}
     written |= {f"in/{name}" for name in after.keys() - before.keys()}
+    written.discard("tmp/.ses")  # onnxruntime's own, from some seconds on
     strays = {name for name in written if ".edgeq-tmp-" in name or name.startswith("tmp/") or "/" not in name}
     if strays and end.broke is None and end.signal is None:
         found.append(f"left behind: {_general(min(strays))}")
