@@ -18,7 +18,7 @@ def damage(random: Random, files: Files, name: str) -> None:
     """Replace a file by a damaged copy, or take it away now and then."""
     if random.random() < 0.02:
         del files[name]
-    elif random.random() < 0.3:
+    elif random.random() < 0.12:
         files[name] = mutate_bytes(random, files[name])
     else:
         files[name] = _by_structure(random, name, files[name])

@@ -116,7 +116,7 @@ def random_options(random: Random, command: str, files: Files, given: list[str])
     """Some options that the command line does not hold yet."""
     short = {"-o": "--out", "-d": "--data", "-t": "--target"}
     taken = {short.get(word, word) for word in given} | OWN
-    share = random.choice((0.0, 0.03, 0.1))
+    share = random.choice((0.0, 0.0, 0.02, 0.06))
     found: list[str] = []
     for name, flag in options_of(command).items():
         if name not in taken and random.random() < share:
