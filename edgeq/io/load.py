@@ -21,6 +21,7 @@ from edgeq.graph.value_types import forget_maps, typed_proto
 from edgeq.io.external_data import read_external_data
 from edgeq.io.old_opsets.to_opset_7 import to_opset_7
 from edgeq.io.validate import check_form, check_onnx, check_tensors, first_line, refuse_endless, refuse_nan, refuse_quantized
+from edgeq.io.validate_grids import refuse_misfit_grids
 
 #: a protobuf message cannot be larger
 MAX_BYTES = 2 << 30
@@ -174,6 +175,8 @@ def _finish(proto: onnx.ModelProto, where: str, quantized: bool) -> tuple[ir.Mod
         raise BadModel(f"The model cannot be understood: {first_line(error)}", where, "Export the model again.") from error
     refuse_nan(model, where)
     refuse_endless(model, where)
-    if not quantized:
+    if quantized:
+        refuse_misfit_grids(model, where)
+    else:
         refuse_quantized(model, where)
     return model, () if note is None else (note,)

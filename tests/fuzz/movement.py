@@ -163,4 +163,4 @@ def summed(b: Builder) -> str | None:
 
 
 MOVE: tuple[Emitter, ...] = (reshape, flat, transpose, squeeze, cut, split, join, pad, gather, embed, reduce, resize, blocks, ranked)
-EMITTERS: tuple[Emitter, ...] = (*COMPUTE, *COMPUTE, *MOVE, shaped, repeat, summed)
+EMITTERS: tuple[Emitter, ...] = (*COMPUTE, *COMPUTE, *MOVE, summed) * 2 + (shaped, repeat)

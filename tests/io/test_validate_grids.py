@@ -1,0 +1,73 @@
+"""Tests of the check of scales and zero points: damaged ones are refused, odd but legal ones are
+not.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from edgeq.errors import BadModel
+from edgeq.io.load import load_proto
+from edgeq.numerics.arrays import AnyArray
+
+QDQ = """<ir_version: 8, opset_import: ["": 13, "com.microsoft": 1]>
+net (float[2, 3] x) => (float[2, 3] y) { q = QuantizeLinear<axis = AXIS>(x, s, z)  y = DequantizeLinear<axis = AXIS>(q, s, z) }"""
+QOPERATOR = """<ir_version: 8, opset_import: ["": 13, "com.microsoft": 1]>
+net (uint8[2, 3] x) => (uint8[2, 3] y) { [add] y = com.microsoft.QLinearAdd(x, s, z, x, s, z, t, u) }"""
+
+
+def loaded(text: str, **constants: AnyArray) -> onnx.ModelProto:
+    proto = onnx.parser.parse_model(text)
+    proto.graph.initializer.extend(numpy_helper.from_array(array, name) for name, array in constants.items())
+    return load_proto(proto, quantized=True)
+
+
+def scales(*numbers: float) -> AnyArray:
+    return np.array(numbers, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("axis", "scale", "zero", "says"),
+    [
+        (1, scales(1), np.zeros(3, np.uint8), "A scale of 1 numbers has a zero point of 3"),
+        (1, scales(1, 2, 3), np.array(0, np.uint8), "A scale of 3 numbers has a zero point of 1"),
+        (1, scales(1, 2), np.zeros(2, np.uint8), "2 scales along an axis of 3 slices"),
+        (2, scales(1, 2, 3), np.zeros(3, np.uint8), "Scales along axis 2 of a tensor of 2 axes"),
+        (1, scales(), np.zeros(0, np.uint8), "A scale holds no number"),
+    ],
+)
+def test_scales_that_do_not_fit_their_tensor_are_refused(axis: int, scale: AnyArray, zero: AnyArray, says: str) -> None:
+    with pytest.raises(BadModel, match=says):
+        loaded(QDQ.replace("AXIS", str(axis)), s=scale, z=zero)
+
+
+@pytest.mark.parametrize(
+    ("axis", "scale", "zero"),
+    [
+        (1, scales(1, 2, 3), np.zeros(3, np.uint8)),
+        (-1, scales(1, 2, 3), np.zeros(3, np.uint8)),
+        (5, scales(1), np.zeros(1, np.uint8)),
+        (0, np.array(0.5, np.float32), np.zeros(1, np.uint8)),
+    ],
+)
+def test_what_onnxruntime_takes_passes(axis: int, scale: AnyArray, zero: AnyArray) -> None:
+    loaded(QDQ.replace("AXIS", str(axis)), s=scale, z=zero)
+
+
+def test_an_operator_on_codes_is_held_to_the_same() -> None:
+    given = {"s": scales(1), "z": np.zeros(1, np.uint8), "t": scales(1)}
+    loaded(QOPERATOR, **given, u=np.zeros(1, np.uint8))
+    with pytest.raises(BadModel, match="zero point of 2"):
+        loaded(QOPERATOR, **given, u=np.zeros(2, np.uint8))
+
+
+@pytest.mark.parametrize("text", ["(x, s, z, x, s, z)", "(x, , z, x, s, z, t, u)"])
+def test_an_operator_on_codes_that_lacks_a_scale_is_refused(text: str) -> None:
+    """onnx.checker knows nothing of onnxruntime's own operators."""
+    with pytest.raises(BadModel, match="QLinearAdd lacks its input"):
+        loaded(
+            QOPERATOR.replace("(x, s, z, x, s, z, t, u)", text), s=scales(1), z=np.zeros(1, np.uint8), t=scales(1), u=np.zeros(1, np.uint8)
+        )
