@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from random import Random
+from zipfile import BadZipFile
 
 import onnx
 from google.protobuf.message import DecodeError
@@ -34,6 +35,6 @@ def _by_structure(random: Random, name: str, data: bytes) -> bytes:
             return mutate_json(random, data.decode()).encode()
         if name.endswith(".toml"):
             return mutate_toml(random, data.decode()).encode("utf-8", "surrogatepass")
-    except (DecodeError, ValueError, TypeError, AttributeError):
+    except (DecodeError, BadZipFile, ValueError, TypeError, AttributeError):
         pass  # values that protobuf or numpy cannot hold: another kind of damage will do
     return mutate_bytes(random, data)
