@@ -2,6 +2,7 @@
 #   make demo    quantize the model that ships, prove it, show the table      make test      the tests but for the slowest
 #   make check   lint, format, types, floors, wheel contents                  make test-all  every test
 #   make format  let ruff lay out the code                                    make bench     edgeq against its peer, on the model zoo
+#   make fuzz    random files for every command (RUNS=20000 SEED=7 for a night)
 #   make clean   remove what the others made
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
@@ -15,10 +16,10 @@ export PIP_BUILD_CONSTRAINT := $(PIP_CONSTRAINT)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check format bench clean
+.PHONY: help demo test test-all check format bench fuzz clean
 
 help:
-	@sed -n '2,5p' Makefile
+	@sed -n '2,6p' Makefile
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "edgeq needs Python 3.11 or newer: make PYTHON=/path/to/python3.11")'
@@ -58,6 +59,11 @@ bench: $(STAMP)
 	  echo 'Set EDGEQ_ZOO to its folder, or compare a model of your own: $(BIN)/python -m benchmarks.peers.one_model --help'; exit 2; }
 	EDGEQ_ZOO='$(EDGEQ_ZOO)' $(BIN)/python -m benchmarks.peers.zoo --json bench.json
 	$(BIN)/python -m benchmarks.peers.zoo --markdown bench.json > bench.md
+
+RUNS ?= 250
+SEED ?= 1
+fuzz: $(LEARN)
+	$(BIN)/python -m tests.fuzz --runs $(RUNS) --seed $(SEED)
 
 clean:
 	rm -rf $(VENV) .ci-venv build dist *.egg-info edgeq-demo bench.json bench.md .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -64,7 +65,7 @@ def _by_name(lines: Sequence[Sequence[str]], files: Sequence[str] | None, path: 
 
 
 def _is_number(text: str) -> bool:
-    return text.lstrip("+-").isdecimal()
+    return re.fullmatch(r"[+-]?\d+", text) is not None
 
 
 def _number(text: str, path: Path) -> int:

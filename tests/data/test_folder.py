@@ -264,6 +264,8 @@ def test_labels_as_npy_are_not_taken_for_a_sample(tmp_path: Path) -> None:
         ("3\ncat\n5\n", "`cat` is not a class number"),
         ("0.png,3,1\n1.png,4,1\n2.png,5,1", "is not `file,label`"),
         ("3\n\xff\n", "not a class number"),
+        ("3\n--4\n5\n", "`--4` is not a class number"),
+        ("0.png,3\n1.png,+-4\n2.png,5", "not a class number"),
     ],
 )
 def test_labels_that_do_not_fit(tmp_path: Path, text: str, what: str) -> None:

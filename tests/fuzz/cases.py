@@ -73,7 +73,7 @@ def _fresh_case(random: Random) -> tuple[str, Files]:
     if random.random() < 0.1:
         files["target.toml"] = target(random).encode()
         line = line.replace("-t npu_int8", "-t in/target.toml")
-    for _ in range(random.choice((0, 0, 0, 1, 1, 2))):
+    for _ in range(random.choice((0, 0, 0, 0, 1, 1, 2))):
         often = [name for name in files if name == "model.onnx"] * 4
         damage(random, files, random.choice([*often, *files] or ["model.onnx"]))
         if not files:

@@ -33,7 +33,7 @@ def arrays_for(random: Random, feeds: Feeds, samples: int) -> dict[str, AnyArray
 def npz_for(random: Random, feeds: Feeds, samples: int) -> bytes:
     """An .npz with an array for each input, and labels now and then."""
     members = {f"{name}.npy": npy(array) for name, array in arrays_for(random, feeds, samples).items()}
-    if random.random() < 0.2:
+    if random.random() < 0.07:
         members["labels.npy"] = npy(np.arange(samples) % 2)
     return npz(members, deflated=random.random() < 0.5)
 

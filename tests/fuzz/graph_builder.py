@@ -75,7 +75,7 @@ class Builder:
         made = self._infer(node)
         if not all(name in made and made[name].HasField("tensor_type") for name in names):
             return None
-        if any(math.prod(_sizes(made[name]) or (0,)) > MOST_ELEMENTS for name in names):
+        if any(min(sizes, default=0) < 0 or math.prod(sizes) > MOST_ELEMENTS for sizes in (_sizes(made[name]) for name in names)):
             return None
         self.nodes.append(node)
         self.types.update(made)

@@ -41,7 +41,8 @@ def random_model(random: Random) -> onnx.ModelProto:
 
 def _finish(builder: Builder, inputs: list[str], functions: list[onnx.FunctionProto]) -> onnx.ModelProto:
     random = builder.random
-    unread = builder.unread()
+    unread = [name for name in builder.unread() if builder.types[name].tensor_type.HasField("shape") or random.random() < 0.1]
+    unread = unread or builder.unread()
     outputs = unread if random.random() < 0.7 else unread[-1:]
     if random.random() < 0.1:
         outputs = [*outputs, random.choice(list(builder.types))]

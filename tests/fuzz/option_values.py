@@ -54,7 +54,7 @@ _TARGETS = (
     "nowhere",
 )
 _COUNT = _one_of("1", "2", "3", "1000", "0", "-1", "9" * 20)
-_REAL = _one_of("0", "0.5", "1", "-1", "20", "1e30", "nan", "inf", "-inf")
+_REAL = _one_of("0", "0.5", "1", "-1", "20", "1e30", "nan", "inf")
 _PATTERN = _one_of("Conv", "*", "/.*/", "/(/", "[", "", "Conv_1", "nothing", "/(?P<a>x)/", "x\x1b[31m")
 VALUES: dict[str, Values] = {
     "--target": lambda random, files: _one_of(*_TARGETS)(random, files) if random.random() < 0.8 else _file(".toml")(random, files),
