@@ -19,12 +19,12 @@ import typer
 
 from edgeq.cli.main import app
 from tests.fuzz.cases import random_case
-from tests.fuzz.damage import damage
-from tests.fuzz.data_files import npz_for
-from tests.fuzz.models import feeds_of, random_model
+from tests.fuzz.damage.any_file import damage
 from tests.fuzz.one_run import digests
 from tests.fuzz.option_values import OWN, VALUES, options_of
 from tests.fuzz.supervisor import BROKEN, End, Limits, run
+from tests.fuzz.valid.data_files import npz_for
+from tests.fuzz.valid.models import feeds_of, random_model
 from tests.fuzz.verdict import judge
 
 COMMANDS = sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]

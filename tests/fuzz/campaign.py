@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.fuzz.data_files import Files
 from tests.fuzz.one_run import one_run
 from tests.fuzz.supervisor import End, Limits, Run, start
+from tests.fuzz.valid.data_files import Files
 from tests.fuzz.verdict import Verdict, judge
 
 

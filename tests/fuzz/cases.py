@@ -9,12 +9,12 @@ from random import Random
 import numpy as np
 import onnx
 
-from tests.fuzz.damage import damage
-from tests.fuzz.data_files import Feeds, Files, arrays_for, folder_for, npz_for
+from tests.fuzz.damage.any_file import damage
 from tests.fuzz.known_cases import known_case
-from tests.fuzz.models import feeds_of, random_model
 from tests.fuzz.option_values import random_options
-from tests.fuzz.settings_files import recipe, target
+from tests.fuzz.valid.data_files import Feeds, Files, arrays_for, folder_for, npz_for
+from tests.fuzz.valid.models import feeds_of, random_model
+from tests.fuzz.valid.settings_files import recipe, target
 
 #: command lines about a model and data of its own, each with its share
 _FRESH: tuple[tuple[int, str], ...] = (

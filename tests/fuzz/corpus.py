@@ -12,9 +12,9 @@ import onnx
 from onnx import numpy_helper
 
 from edgeq.cli.main import main
-from tests.fuzz.data_files import Files, npz_for
-from tests.fuzz.models import feeds_of
 from tests.fuzz.supervisor import Limits, run
+from tests.fuzz.valid.data_files import Files, npz_for
+from tests.fuzz.valid.models import feeds_of
 
 _NET = """<ir_version: 8, opset_import: ["": 13]>
 net (float[N, 3, 8, 8] x) => (float[N, 5] y) {

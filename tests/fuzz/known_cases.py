@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from random import Random
 
-from tests.fuzz.damage import damage
-from tests.fuzz.data_files import Files
-from tests.fuzz.settings_files import recipe, target
+from tests.fuzz.damage.any_file import damage
+from tests.fuzz.valid.data_files import Files
+from tests.fuzz.valid.settings_files import recipe, target
 
 #: share, command line, and the file that is damaged; in capitals those that stand below in/
 _KNOWN: tuple[tuple[int, str, str], ...] = (

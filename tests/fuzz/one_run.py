@@ -10,7 +10,7 @@ from random import Random
 
 from edgeq.cli.main import main
 from tests.fuzz.cases import Case, random_case
-from tests.fuzz.data_files import Files
+from tests.fuzz.valid.data_files import Files
 
 
 def one_run(folder: Path, seed: int, index: int, corpus: Files) -> int:

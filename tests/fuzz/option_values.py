@@ -10,7 +10,7 @@ import typer
 
 from edgeq.cli.main import app
 from tests.fuzz import odd
-from tests.fuzz.data_files import Files
+from tests.fuzz.valid.data_files import Files
 
 Values = Callable[[Random, Files], str]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from onnx import TensorProto
 
-from tests.fuzz.graph_builder import FLOATS, Attribute, Builder
+from tests.fuzz.valid.graph_builder import FLOATS, Attribute, Builder
 
 Emitter = Callable[[Builder], str | None]
 

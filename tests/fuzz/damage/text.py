@@ -6,7 +6,7 @@ import json
 from random import Random
 
 from tests.fuzz import odd
-from tests.fuzz.mutate_bytes import mutate_bytes
+from tests.fuzz.damage.raw_bytes import mutate_bytes
 
 
 def mutate_json(random: Random, text: str) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from onnx import TensorProto
 
-from tests.fuzz.graph_builder import Attribute, Builder
-from tests.fuzz.operators import COMPUTE, Emitter
+from tests.fuzz.valid.graph_builder import Attribute, Builder
+from tests.fuzz.valid.operators import COMPUTE, Emitter
 
 EVERY = (TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL)
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from edgeq.numerics.arrays import AnyArray
 from tests.fuzz import odd
-from tests.fuzz.mutate_bytes import mutate_bytes
-from tests.fuzz.mutate_text import mutate_json
+from tests.fuzz.damage.raw_bytes import mutate_bytes
+from tests.fuzz.damage.text import mutate_json
 
 Members = dict[str, bytes]
 

@@ -8,7 +8,7 @@ from random import Random
 import numpy as np
 
 from edgeq.numerics.arrays import AnyArray
-from tests.fuzz.mutate_npz import npy, npz
+from tests.fuzz.damage.npz import npy, npz
 
 #: element type and sizes of one feed, by the name of the input
 Feeds = dict[str, tuple[np.dtype[np.generic], tuple[int, ...]]]

@@ -8,8 +8,8 @@ from random import Random
 import onnx
 
 from tests.fuzz import odd
-from tests.fuzz.mutate_graph import GRAPH_DAMAGES, every_graph
-from tests.fuzz.mutate_tensors import TENSOR_DAMAGES
+from tests.fuzz.damage.graph import GRAPH_DAMAGES, every_graph
+from tests.fuzz.damage.tensor import TENSOR_DAMAGES
 
 Damage = Callable[[Random, onnx.ModelProto], None]
 

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from tests.fuzz.graph_builder import Builder
+from tests.fuzz.valid.graph_builder import Builder
 
 _SIMPLE = ("Relu", "Sigmoid", "Neg", "Exp", "Identity", "Tanh")
 

@@ -8,9 +8,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from tests.fuzz.bodies import add_body, add_function
-from tests.fuzz.graph_builder import Builder
-from tests.fuzz.movement import EMITTERS
+from tests.fuzz.valid.bodies import add_body, add_function
+from tests.fuzz.valid.graph_builder import Builder
+from tests.fuzz.valid.movement import EMITTERS
 
 _OPSETS = (7, 8, 9, 10, 11, 12, 13, 13, 13, 14, 15, 16, 17, 17, 17, 17, 18, 18, 19, 20, 21, 22, 23, 24)
 _SHAPES = ((2, 3, 8, 8), (1, 3, 8, 8), (4, 6), (1, 8), (2, 5, 4), (3, 2, 6), (2, 2, 3, 4, 4), (4,), (1, 1, 1, 1), ())

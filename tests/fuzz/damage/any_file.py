@@ -8,11 +8,11 @@ from zipfile import BadZipFile
 import onnx
 from google.protobuf.message import DecodeError
 
-from tests.fuzz.data_files import Files
-from tests.fuzz.mutate_bytes import mutate_bytes
-from tests.fuzz.mutate_model import mutate_model
-from tests.fuzz.mutate_npz import mutate_npz
-from tests.fuzz.mutate_text import mutate_json, mutate_toml
+from tests.fuzz.damage.model import mutate_model
+from tests.fuzz.damage.npz import mutate_npz
+from tests.fuzz.damage.raw_bytes import mutate_bytes
+from tests.fuzz.damage.text import mutate_json, mutate_toml
+from tests.fuzz.valid.data_files import Files
 
 
 def damage(random: Random, files: Files, name: str) -> None:
