@@ -148,7 +148,9 @@ def _makes_no_tensor(model: ir.Model, node: ir.Node) -> bool:
 @cache
 def _outputs_no_tensor(op_type: str, version: int, domain: str) -> bool:
     try:
-        outputs = onnx.defs.get_schema(op_type, version, domain).outputs
+        schema = onnx.defs.get_schema(op_type, version, domain)
     except onnx.defs.SchemaError:
         return False
-    return any(not any(kind.startswith("tensor(") for kind in output.types) for output in outputs)
+    allowed = {one.type_param_str: one.allowed_type_strs for one in schema.type_constraints}  # output.types fails in onnx 1.20
+    kinds = (allowed.get(output.type_str, [output.type_str]) for output in schema.outputs)
+    return any(not any(kind.startswith("tensor(") for kind in one) for one in kinds)
