@@ -195,7 +195,7 @@ def test_values_of_options_in_sentences_exist() -> None:
 
 
 def test_an_option_in_a_row_of_commands_is_one_of_that_command() -> None:
-    """A row of a table or a line of the change log that begins with a command, and names no other."""
+    """A row or a line of the change log that begins with a command and names no other."""
     checked, wrong = 0, []
     for line in prose():
         commands = set(re.findall(r"`edgeq (\w+)", line.text)) & set(COMMANDS)
