@@ -14,7 +14,7 @@ from edgeq.errors import BadModel, BadPlan
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from edgeq.schema.explain import Explanation, ValueGrid
+    from edgeq.report.explain import Explanation, ValueGrid
     from edgeq.schema.plan import Plan
 
 EXAMPLE = """    edgeq explain model.int8.onnx Conv_3        reads model.int8.plan.json beside the model
@@ -30,7 +30,7 @@ def explain(
     plan: Annotated[Path | None, typer.Option(help="The plan of an int8 MODEL that has none beside it.")] = None,
 ) -> None:
     """Say which rule gave NODE its dtype, scale and zero point, or why it is float."""
-    from edgeq.schema.explain import explain as explain_node
+    from edgeq.report.explain import explain as explain_node
     from edgeq.schema.plan import load_plan
 
     if source.suffix == ".json":
@@ -47,7 +47,7 @@ def _plan_of(model: Path, beside: Path) -> tuple[Plan, Path]:
     Raises BadModel, and BadPlan when the plan is missing or is not the one that made the model.
     """
     from edgeq.io.load import load_model
-    from edgeq.schema.explain import check_plan_hash
+    from edgeq.report.explain import check_plan_hash
     from edgeq.schema.plan import load_plan
 
     if not model.is_file():

@@ -43,9 +43,11 @@ def _grids(node: ir.Node, place: str) -> Iterator[tuple[ir.Value, ir.Value, ir.V
         yield _needed(node, 0, place), _needed(node, 1, place), _given(node, 2)
         return
     found = RUNTIME_KERNELS.get(node.op_type)
-    if found is None or found[0].scale is None:
+    if found is None:
         return
     kernel, operator = found
+    if kernel.scale is None:
+        return
     held = [at for at in kernel.inputs if at < len(node.inputs)]
     for index in operator.data_of(len(held)):
         at = held[index]

@@ -76,7 +76,7 @@ def decide(
 
 
 def _comparing(data: Division, judge: Judge | None) -> Judging | None:
-    """All samples, those that judge and are no part of the data, or none where all are fitted to."""
+    """All samples; those that judge, if they are other data; None where all are fitted to."""
     if judge is None or judge.data is data.whole:
         return None
     return data.whole if judge.data is data.held_out else judge.data

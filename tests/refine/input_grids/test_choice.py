@@ -16,10 +16,10 @@ from edgeq.passes.quantize.migrate_scales import migrated_name
 from edgeq.proof.proof import prove_placement
 from edgeq.refine.draft import Draft
 from edgeq.refine.input_grids.candidates import outlier_factors
+from edgeq.report.explain import explain
 from edgeq.rewrite.pipeline import rewrite
 from edgeq.runtimes.ort import open_session
 from edgeq.schema.codebook import CodebookWish
-from edgeq.schema.explain import explain
 from edgeq.schema.plan import parse_plan
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Target, load_target

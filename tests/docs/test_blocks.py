@@ -22,8 +22,8 @@ import pytest
 
 from edgeq.cli.main import main
 from edgeq.schema.recipe import Recipe
-from tests.readers_folder import make_folder, write_data
-from tests.written import ROOT, Block, Said, blocks, command_lines, helps, words_of
+from tests.docs.readers_folder import make_folder, write_data
+from tests.docs.written import ROOT, Block, Said, blocks, command_lines, helps, words_of
 
 #: (what a line has, what runs instead, why)
 SHORTENED = (
@@ -44,7 +44,7 @@ SHORTENED = (
     ("operators --target cpu --rounds 30", "operators --target cpu --rounds 1 --only Add", "an hour of measurements"),
     ("transformers --rounds 300", "transformers --rounds 1", "minutes of measurements"),
 )
-#: beginnings of lines that do not run, and why; tests/test_command_lines.py reads them all
+#: beginnings of lines that do not run, and why; tests/docs/test_command_lines.py reads them all
 NOT_RUN = {
     "pip install": "needs the network; that the extras exist is tested",
     "make test": "runs these tests",
@@ -52,6 +52,7 @@ NOT_RUN = {
     "make format": "changes the files of the clone",
     "make demo": "`edgeq demo` runs",
     "make bench": "needs the model zoo, and an hour",
+    "make fuzz": "CI runs it beside these tests",
 }
 #: kinds of blocks that nothing runs, and why
 NOT_COMMANDS = {

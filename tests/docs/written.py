@@ -16,7 +16,7 @@ import typer
 
 from edgeq.cli.main import app
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks").glob("*.md")])
 #: the programs whose command lines a block may consist of
 PROGRAMS = ("edgeq", "pip", "make", "python")

@@ -18,7 +18,7 @@ from edgeq.schema.codebook import CodebookWish
 from edgeq.schema.finetune import FineTuneWish
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Target, shipped_targets
-from tests.written import COMMANDS, PAGES, ROOT, Said, blocks, divided, helps, in_blocks, literals, numbered, spans, words_of
+from tests.docs.written import COMMANDS, PAGES, ROOT, Said, blocks, divided, helps, in_blocks, literals, numbered, spans, words_of
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = set(PROJECT["optional-dependencies"])
@@ -143,10 +143,11 @@ def unknown_options(said: Said) -> list[str]:
 
 @cache
 def benchmark_options() -> set[str]:
-    """The options of the scripts of benchmarks/."""
+    """The options of the scripts of benchmarks/ and of the fuzz campaign."""
     return {
         option
-        for path in (ROOT / "benchmarks").rglob("*.py")
+        for folder in ("benchmarks", "tests/fuzz")
+        for path in (ROOT / folder).rglob("*.py")
         for option in re.findall(r'"(--[a-z][\w-]*)"', path.read_text(encoding="utf-8"))
     }
 

@@ -16,8 +16,8 @@ from PIL import Image
 
 from edgeq.cli.main import main
 from edgeq.numerics.arrays import AnyArray
+from tests.docs.written import ROOT
 from tests.small_models import text_model
-from tests.written import ROOT
 
 CLASSES, SAMPLES, SIDE = 10, 60, 16
 #: what a reader's set.toml says of photos: (pixel - 127.5) / 127.5

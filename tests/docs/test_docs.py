@@ -17,7 +17,7 @@ from edgeq.schema.recipe import Floors, Recipe
 from edgeq.schema.rules import RULES
 from edgeq.schema.target import load_target, shipped_targets
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks").glob("*.md")])
 LINK = re.compile(r"\[[^\]]*\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)")
 
