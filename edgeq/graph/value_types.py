@@ -14,7 +14,7 @@ import onnx_ir as ir
 import onnx_ir.passes.common as common_passes
 
 from edgeq.errors import BadModel
-from edgeq.graph.read import attribute_int, attribute_ints, is_op, nodes, values
+from edgeq.graph.read import attribute_int, attribute_ints, graphs, is_op, nodes, values
 from edgeq.graph.signature import form_of
 
 # onnx_ir logs a traceback when inference fails, which is expected here; a program that wants to
@@ -81,6 +81,28 @@ def infer_types(model: ir.Model, follow_values: bool) -> None:
     for node in doubtful:
         node.domain = ""
     del model.opset_imports[_HIDDEN]
+
+
+def believe_inference(model: ir.Model) -> None:
+    """Where a file declares sizes that contradict its operators, keep those that onnx infers.
+
+    onnxruntime does the same, with a warning, so that such a model runs; whoever computes with the
+    declared sizes would take it for another. Sizes that cannot be inferred stay as declared.
+    """
+    made = [value for graph in graphs(model) for node in graph for value in node.outputs]
+    declared = [value.shape for value in made]
+    for value in made:
+        value.shape = None
+    infer_types(model, follow_values=False)
+    for value, shape in zip(made, declared, strict=True):
+        if shape is not None and not (value.shape is not None and _contradict(shape, value.shape)):
+            value.shape = shape
+
+
+def _contradict(shape: ir.Shape, other: ir.Shape) -> bool:
+    if len(shape) != len(other):
+        return True
+    return any(isinstance(mine, int) and isinstance(theirs, int) and mine != theirs for mine, theirs in zip(shape, other, strict=True))
 
 
 def _outruns(node: ir.Node, version: int | None) -> bool:

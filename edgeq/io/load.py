@@ -17,11 +17,11 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped] 
 from edgeq.errors import BadModel
 from edgeq.graph.names import unique_names
 from edgeq.graph.read import ONNX_DOMAINS
-from edgeq.graph.value_types import forget_maps, typed_proto
+from edgeq.graph.value_types import believe_inference, forget_maps, typed_proto
 from edgeq.io.external_data import read_external_data
 from edgeq.io.old_opsets.to_opset_7 import to_opset_7
 from edgeq.io.validate import check_form, check_onnx, check_tensors, first_line, refuse_endless, refuse_nan, refuse_quantized
-from edgeq.io.validate_grids import refuse_misfit_grids
+from edgeq.io.validate_nodes import refuse_misfit_constants, refuse_misfit_grids
 
 #: a protobuf message cannot be larger
 MAX_BYTES = 2 << 30
@@ -171,8 +171,10 @@ def _finish(proto: onnx.ModelProto, where: str, quantized: bool) -> tuple[ir.Mod
         common_passes.InlinePass()(model)
         unique_names(model)
         note = to_opset_7(model, where)
+        believe_inference(model)
     except (ValueError, TypeError, KeyError, IndexError, RuntimeError, ir.passes.InvariantError) as error:  # all that onnx_ir raises
         raise BadModel(f"The model cannot be understood: {first_line(error)}", where, "Export the model again.") from error
+    refuse_misfit_constants(model, where)
     refuse_nan(model, where)
     refuse_endless(model, where)
     if quantized:

@@ -1,4 +1,4 @@
-"""Maps, whose types onnx_ir cannot hold, survive reading and writing a model."""
+"""Types of values: maps survive reading and writing; declared sizes give way to inferred ones."""
 
 from __future__ import annotations
 
@@ -72,3 +72,45 @@ def test_an_input_that_is_a_map_is_refused_by_name() -> None:
     proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)], ir_version=8)
     with pytest.raises(BadModel, match="`m` is a map"):
         load_proto(proto)
+
+
+# ------------------------------------------------------------------ declared sizes
+
+LYING = """<ir_version: 8, opset_import: ["": 13]>
+net (float[2, 3] x) => (float[OUT] y) <float[A] a, float[B] b> { a = Flatten(x) b = Relu(a) y = Identity(b) }"""
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "out"), [("2, 7", "2, 3", "2, 3"), ("2, 3", "2, 3, 1", "2, 3"), ("2, 3", "2, 3", "6"), ("9, 9", "8, 8", "7, 7")]
+)
+def test_sizes_that_contradict_the_operators_are_not_believed(a: str, b: str, out: str) -> None:
+    """onnxruntime warns, and runs such a model with the inferred sizes."""
+    text = LYING.replace("OUT", out).replace("[A]", f"[{a}]").replace("[B]", f"[{b}]")
+    graph = load_proto(onnx.parser.parse_model(text)).model.graph
+    assert [str(node.outputs[0].shape) for node in graph] == ["[2,3]", "[2,3]", "[2,3]"]
+
+
+def test_declared_sizes_stay_where_nothing_contradicts_them() -> None:
+    """Names of sizes, and those of an operator that nothing infers."""
+    text = """<ir_version: 8, opset_import: ["": 13, "com.microsoft": 1]>
+    net (float[N, 3] x) => (float[M, 4] y) <float[M, 3] a, float[2, 4] b> {
+      a = Relu(x) b = com.microsoft.Own(a) y = Identity(b) }"""
+    graph = load_proto(onnx.parser.parse_model(text)).model.graph
+    assert [str(node.outputs[0].shape) for node in graph] == ["[M,3]", "[2,4]", "[M,4]"]
+
+
+def test_a_tflite_file_is_made_of_the_sizes_that_run() -> None:
+    """A wrong size before a Flatten would be taken for the order of the rows of its layer."""
+    pytest.importorskip("tflite", reason="tflite (extra [tflite]) is not installed")
+    from edgeq.foreign.convert import convert
+
+    net = onnx.parser.parse_model("""<ir_version: 8, opset_import: ["": 13]>
+    net (float[1, 2, 4, 4] x) => (float[1, 5] y) { r = Relu(x) f = Flatten(r) y = MatMul(f, w) }""")
+    net.graph.initializer.append(onnx.numpy_helper.from_array(weights(32, 5), "w"))
+    data = {"x": np.random.default_rng(0).normal(size=(8, 2, 4, 4)).astype(np.float32)}
+    model = quantize(net, data, target=load_target("npu_int8"), prove=False).model
+    lying = typed_proto(model)
+    flat = next(node for node in lying.graph.node if node.op_type == "Flatten")
+    del lying.graph.value_info[:]
+    lying.graph.value_info.append(helper.make_tensor_value_info(flat.input[0], TensorProto.INT8, [1, 2, 62, 4]))
+    assert convert(lying, prove=False).tflite == convert(model, prove=False).tflite

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from edgeq.data.dataset import Dataset
-from edgeq.errors import BadData
+from edgeq.errors import BadData, BadTraining
 from edgeq.learn.simulation.executor import Executor
 from edgeq.learn.simulation.simulation import Simulation
 from edgeq.learn.training.checkpoint import Identity, State, planned_epochs
@@ -58,6 +58,9 @@ def trained(
     raises.
     """
     tuning = recipe.finetune
+    if not len(student.learnable):
+        fix = "Use edgeq quantize; edgeq inspect tells why nothing of the model runs in integers."
+        raise BadTraining("There is nothing to train: no weight and no grid of the model is quantized.", "the plan", fix)
     if tuning.labels and data.labels is None:
         raise BadData("The data has no labels to train with.", data.name, "Give labelled data, or leave --labels out.")
     lesson = Distillation(student, teacher, data, tuning, recipe.seed).lesson()

@@ -1,6 +1,4 @@
-"""Tests of the check of scales and zero points: damaged ones are refused, odd but legal ones are
-not.
-"""
+"""Tests of what is checked of single nodes: the damaged is refused, the odd but legal is not."""
 
 from __future__ import annotations
 
@@ -71,3 +69,27 @@ def test_an_operator_on_codes_that_lacks_a_scale_is_refused(text: str) -> None:
         loaded(
             QOPERATOR.replace("(x, s, z, x, s, z, t, u)", text), s=scales(1), z=np.zeros(1, np.uint8), t=scales(1), u=np.zeros(1, np.uint8)
         )
+
+
+CONSTANTS = """<ir_version: 8, opset_import: ["": 13]>
+net (float[2] x, bool c) => (float[2] y) { k = Constant<VALUES>() a = Add(x, k) y = If (c) <
+  then_branch = one () => (float[2] t) { m = Constant<INNER>() t = Add(a, m) },
+  else_branch = two () => (float[2] e) { e = Identity(a) }> }"""
+
+
+@pytest.mark.parametrize(
+    ("values", "inner"),
+    [("", "value_float = 1.0"), ("value_float = 1.0, value_floats = [1.0, 2.0]", "value_float = 1.0"), ("value_float = 1.0", "")],
+)
+def test_a_constant_has_one_value(values: str, inner: str) -> None:
+    """In bodies too. onnx.checker takes one without a value, or with two."""
+    with pytest.raises(BadModel, match=r"A Constant has [02] attributes"):
+        load_proto(
+            onnx.parser.parse_model(
+                CONSTANTS.replace("<VALUES>", f"<{values}>" * bool(values)).replace("<INNER>", f"<{inner}>" * bool(inner))
+            )
+        )
+
+
+def test_constants_of_one_value_pass() -> None:
+    load_proto(onnx.parser.parse_model(CONSTANTS.replace("VALUES", "value_floats = [1.0, 2.0]").replace("INNER", "value_float = 1.0")))

@@ -1,4 +1,4 @@
-"""Check the scales and zero points of a quantized model before any other code reads them."""
+"""Check single nodes for what onnx.checker leaves unchecked: the values of Constants, and grids."""
 
 from __future__ import annotations
 
@@ -8,9 +8,20 @@ import onnx_ir as ir
 
 from edgeq.errors import BadModel
 from edgeq.graph.operators import RUNTIME_KERNELS
-from edgeq.graph.read import attribute_int, constant, dim, nodes, rank
+from edgeq.graph.read import attribute_int, constant, dim, is_op, nodes, rank
 
 _FIX = "The model is damaged: quantize the float model again, or export this one again."
+
+
+def refuse_misfit_constants(model: ir.Model, where: str) -> None:
+    """Raise BadModel for a Constant that has no value, or several.
+
+    onnx.checker takes both, and of several values each reader takes another one.
+    """
+    for node in nodes(model):
+        if is_op(node, "Constant") and len(node.attributes) != 1:
+            what = f"A Constant has {len(node.attributes)} attributes, where one is its value"
+            raise BadModel(what, f"{where}, node {node.name}", "The file is damaged: export or download it again.")
 
 
 def refuse_misfit_grids(model: ir.Model, where: str) -> None:
