@@ -14,6 +14,7 @@ from edgeq.cli.outputs import check_outputs
 from edgeq.cli.screen import Screen
 from edgeq.cli.settings import given, parse_shapes, parse_size, preprocessing_from, recipe_from
 from edgeq.errors import BadData, BadRecipe
+from edgeq.runtimes.judged import judged_files
 
 if TYPE_CHECKING:
     from edgeq.io.load import Loaded
@@ -180,7 +181,8 @@ def offers(*names: str, writes: bool = False) -> Callable[[Command], Command]:
         @wraps(command)
         def run(**words: Any) -> None:  # typer has checked each value against its type
             mine = {name: words.pop(name) for name in own}
-            command(asked_from(SharedOptions(**words)), **mine)
+            with judged_files(mine.values()):
+                command(asked_from(SharedOptions(**words)), **mine)
 
         # typer reads the options of a command from its signature
         run.__signature__ = Signature([one.replace(kind=Parameter.KEYWORD_ONLY) for one in parameters])  # type: ignore[attr-defined]

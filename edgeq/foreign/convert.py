@@ -65,20 +65,20 @@ def convert(
         own = _fixed(source, shapes or {})
         FloatBoundary()(source)  # raw pixels are fed as what the application computes of them
         normalised(own, target, Leave(requantize))
-    if requantize and without_grid(own):
-        refuse_beyond_help(own, target)
-        if data is None:
-            names = ", ".join(str(value.name) for value in without_grid(own))
-            what = "Grids of values that the model left in float are measured on data, and there is none."
-            raise BadData(what, f"values {names}", "Give samples of the model's inputs: --data calib.npz.")
-        GiveGrids(measured_grids(own, samples_of(source, own, data, shapes or {}, samples), target, progress))(own)
-        normalised(own, target, Leave(requantize))
-    refuse_illegal(own, target, requantize=requantize)
-    found = tuple(changes(own))
-    written = own.clone()
-    if not float_io:
-        IntegerBoundary()(written)
-    file = emit_tflite(written)
+        if requantize and without_grid(own):
+            refuse_beyond_help(own, target)
+            if data is None:
+                names = ", ".join(str(value.name) for value in without_grid(own))
+                what = "Grids of values that the model left in float are measured on data, and there is none."
+                raise BadData(what, f"values {names}", "Give samples of the model's inputs: --data calib.npz.")
+            GiveGrids(measured_grids(own, samples_of(source, own, data, shapes or {}, samples), target, progress))(own)
+            normalised(own, target, Leave(requantize))
+        refuse_illegal(own, target, requantize=requantize)
+        found = tuple(changes(own))
+        written = own.clone()
+        if not float_io:
+            IntegerBoundary()(written)
+        file = emit_tflite(written)
     proof = None
     if prove:
         proof = prove_converted(source, own, file, samples_of(source, own, data, shapes or {}, samples), progress)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-
-import onnx_ir as ir
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgeq.errors import BadModel, EdgeqError, RuntimeRefused
-from edgeq.runtimes.ort import open_session
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
 
 
 @contextmanager
@@ -23,9 +25,33 @@ def judged(model: ir.Model) -> Iterator[None]:
     except EdgeqError:
         raise
     except Exception as error:
-        try:
-            open_session(model, optimize="off").close()
-        except RuntimeRefused as refusal:
-            fix = "Open the file in onnxruntime: it says the same. Export or download the model again."
-            raise BadModel(f"The model contradicts itself: {refusal.what}", refusal.where, fix) from error
+        _refuse(model, error)
         raise
+
+
+@contextmanager
+def judged_files(given: Iterable[object]) -> Iterator[None]:
+    """The same for a whole command: each .onnx file among its arguments is asked about.
+
+    given: the arguments; those that are no paths of such files are left alone.
+    """
+    try:
+        yield
+    except (EdgeqError, BrokenPipeError):
+        raise
+    except Exception as error:
+        for path in given:
+            if isinstance(path, Path) and path.suffix == ".onnx" and path.is_file():
+                _refuse(path, error)
+        raise
+
+
+def _refuse(model: ir.Model | Path, error: Exception) -> None:
+    """Raise BadModel if onnxruntime refuses the model that the error was about."""
+    from edgeq.runtimes.ort import open_session
+
+    try:
+        open_session(model, optimize="off").close()
+    except RuntimeRefused as refusal:
+        fix = "Open the file in onnxruntime: it says the same. Export or download the model again."
+        raise BadModel(f"The model contradicts itself: {refusal.what}", refusal.where, fix) from error

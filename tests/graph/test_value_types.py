@@ -97,20 +97,3 @@ def test_declared_sizes_stay_where_nothing_contradicts_them() -> None:
       a = Relu(x) b = com.microsoft.Own(a) y = Identity(b) }"""
     graph = load_proto(onnx.parser.parse_model(text)).model.graph
     assert [str(node.outputs[0].shape) for node in graph] == ["[M,3]", "[2,4]", "[M,4]"]
-
-
-def test_a_tflite_file_is_made_of_the_sizes_that_run() -> None:
-    """A wrong size before a Flatten would be taken for the order of the rows of its layer."""
-    pytest.importorskip("tflite", reason="tflite (extra [tflite]) is not installed")
-    from edgeq.foreign.convert import convert
-
-    net = onnx.parser.parse_model("""<ir_version: 8, opset_import: ["": 13]>
-    net (float[1, 2, 4, 4] x) => (float[1, 5] y) { r = Relu(x) f = Flatten(r) y = MatMul(f, w) }""")
-    net.graph.initializer.append(onnx.numpy_helper.from_array(weights(32, 5), "w"))
-    data = {"x": np.random.default_rng(0).normal(size=(8, 2, 4, 4)).astype(np.float32)}
-    model = quantize(net, data, target=load_target("npu_int8"), prove=False).model
-    lying = typed_proto(model)
-    flat = next(node for node in lying.graph.node if node.op_type == "Flatten")
-    del lying.graph.value_info[:]
-    lying.graph.value_info.append(helper.make_tensor_value_info(flat.input[0], TensorProto.INT8, [1, 2, 62, 4]))
-    assert convert(lying, prove=False).tflite == convert(model, prove=False).tflite

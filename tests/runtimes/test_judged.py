@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import onnx
 import pytest
 from onnx import numpy_helper
 
 import edgeq
+from edgeq.cli.main import main
 from edgeq.errors import BadModel, EdgeqError
+from edgeq.graph.value_types import typed_proto
 from edgeq.io.load import load_proto
 from edgeq.report.inspection import inspect_model
-from edgeq.runtimes.judged import judged
+from edgeq.runtimes.judged import judged, judged_files
 from edgeq.schema.target import load_target
 
+Capture = pytest.CaptureFixture[str]
 HEAD = '<ir_version: 8, opset_import: ["" : 17]> net (float[N, 3, 8, 8] x) => (float[N, A, B, C] y)'
 W, S = np.ones((4, 3, 3, 3), np.float32), np.ones(4, np.float32)
 #: body and weights of files that onnx.checker lets pass and that nobody can run
@@ -60,6 +65,40 @@ def test_a_mistake_of_ours_stays_one() -> None:
     broken = load_proto(contradiction("a filter without channels")).model
     with pytest.raises(BadModel, match="contradicts itself: onnxruntime refuses"), judged(broken):
         raise ZeroDivisionError
+
+
+def test_a_command_asks_about_the_files_that_it_was_given(tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.onnx", tmp_path / "bad.onnx"
+    onnx.save(onnx.parser.parse_model('<ir_version: 8, opset_import: ["" : 17]> n (float[2] x) => (float[2] y) { y = Relu(x) }'), good)
+    onnx.save(contradiction("a filter without channels"), bad)
+    with pytest.raises(BadModel, match="contradicts itself: onnxruntime refuses") as refused, judged_files([None, "text", good, bad]):
+        raise ZeroDivisionError
+    assert "bad.onnx" in refused.value.where
+    for given in ([good], [tmp_path / "missing.onnx"], [1, "bad.onnx"]):
+        with pytest.raises(ZeroDivisionError), judged_files(given):
+            raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    "command", ["check MODEL -t npu_int8", "convert MODEL -o OUT.tflite --no-prove", "convert MODEL -o OUT.tflite --requantize"]
+)
+@pytest.mark.parametrize("sizes", ["1, 3, 127, 8", "1, 3, 8"])
+def test_a_quantized_file_whose_input_contradicts_its_layers_is_refused(command: str, sizes: str, tmp_path: Path, capsys: Capture) -> None:
+    """Found by the fuzz campaign: the rows of a layer were taken for another image."""
+    pytest.importorskip("tflite", reason="tflite (extra [tflite]) is not installed")
+    text = """<ir_version: 8, opset_import: ["" : 17]> n (float[1, 3, 8, 8] x) => (float[1, 5] y) { f = Flatten(x) y = MatMul(f, w) }"""
+    net = onnx.parser.parse_model(text)
+    net.graph.initializer.append(numpy_helper.from_array(np.ones((192, 5), np.float32), "w"))
+    data = {"x": np.random.default_rng(0).normal(size=(8, 3, 8, 8)).astype(np.float32)}
+    made = typed_proto(edgeq.quantize(net, data, target="npu_int8", prove=False).model)
+    shape = made.graph.input[0].type.tensor_type.shape
+    del shape.dim[:]
+    shape.dim.extend(onnx.TensorShapeProto.Dimension(dim_value=int(size)) for size in sizes.split(","))
+    onnx.save(made, tmp_path / "MODEL.onnx")
+    words = [str(tmp_path / "MODEL.onnx") if word == "MODEL" else word.replace("OUT", str(tmp_path / "out")) for word in command.split()]
+    code = main(words)
+    assert code == 2, capsys.readouterr().err
+    assert not (tmp_path / "out.tflite").exists()
 
 
 @pytest.mark.parametrize("seed", range(24))
