@@ -83,12 +83,18 @@ def _compute(node: ir.Node, known: dict[ir.Value, AnyArray | None]) -> AnyArray 
         return None
     arrays = [_evaluate(value, known) for value in node.inputs]
     given = [array for array in arrays if array is not None]
-    return rule(node, given) if len(given) == len(arrays) else None
+    if len(given) < len(arrays):
+        return None
+    try:
+        return rule(node, given)
+    except (ValueError, TypeError, IndexError):  # sizes, numbers or attributes that contradict each other: left to the runtime
+        return None
 
 
 def _cast(node: ir.Node, arrays: list[AnyArray]) -> AnyArray | None:
-    target = ir.DataType(attribute_int(node, "to", 0))
-    return arrays[0].astype(target.numpy()) if target in (ir.DataType.INT32, ir.DataType.INT64, ir.DataType.UINT8) else None
+    target = attribute_int(node, "to", 0)
+    kind = next((kind for kind in (ir.DataType.INT32, ir.DataType.INT64, ir.DataType.UINT8) if kind == target), None)
+    return None if kind is None else arrays[0].astype(kind.numpy())
 
 
 def _gather(node: ir.Node, arrays: list[AnyArray]) -> AnyArray | None:

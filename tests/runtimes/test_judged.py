@@ -79,9 +79,7 @@ def test_a_command_asks_about_the_files_that_it_was_given(tmp_path: Path) -> Non
             raise ZeroDivisionError
 
 
-@pytest.mark.parametrize(
-    "command", ["check MODEL -t npu_int8", "convert MODEL -o OUT.tflite --no-prove", "convert MODEL -o OUT.tflite --requantize"]
-)
+@pytest.mark.parametrize("command", ["convert MODEL -o OUT.tflite --no-prove", "convert MODEL -o OUT.tflite --requantize"])
 @pytest.mark.parametrize("sizes", ["1, 3, 127, 8", "1, 3, 8"])
 def test_a_quantized_file_whose_input_contradicts_its_layers_is_refused(command: str, sizes: str, tmp_path: Path, capsys: Capture) -> None:
     """Found by the fuzz campaign: the rows of a layer were taken for another image."""

@@ -77,6 +77,23 @@ def test_what_depends_on_the_input_or_is_no_codebook_stays(body: str, numbers: d
     assert lines(model) == before
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "j = Cast<to = 4294967296>(i) w = Gather(t, j)",  # no element type
+        "j = Cast<to = -1>(i) w = Gather(t, j)",
+        "j = Reshape(i, seven) w = Gather(t, j)",  # other sizes than the indices have
+        "j = Add(i, m) w = Gather(t, j)",  # no broadcast of each other
+        "j = Transpose<perm = [0, 9]>(i) w = Gather(t, j)",
+    ],
+)
+def test_what_contradicts_itself_stays(body: str) -> None:
+    model = model_of(body, i=np.array([[0, 1, 2], [3, 3, 0]]), m=np.ones((4, 5), np.int64), seven=np.array([7]))
+    before = lines(model)
+    assert not Materialize()(model).modified
+    assert lines(model) == before
+
+
 def test_a_weight_that_is_an_output_keeps_its_name() -> None:
     model = net("w = Gather(t, i)", inputs="float[2] x", outputs="float[2] w", constants={"t": TABLE, "i": np.array([2, 0])})
     assert Materialize()(model).modified
