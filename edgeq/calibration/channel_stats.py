@@ -50,7 +50,7 @@ def channel_stats(
     progress.start("channel statistics", data.count)
 
     def take(run: Run) -> None:
-        for name, array in run.values().items():
+        for name, array in run.each():
             sums[name].add(np.asarray(array, np.float32))
 
     each_run(model, sums, data, take, progress)
@@ -103,5 +103,5 @@ class _Sums:
         """The mean square of each channel, in units of 2^-UNIT."""
         rows = np.moveaxis(array, axis, 0).reshape(array.shape[axis], -1)
         with np.errstate(over="ignore", invalid="ignore"):
-            square = np.square(rows, dtype=np.float64).mean(1)
+            square = np.array([np.square(row, dtype=np.float64).mean() for row in rows])
         return [int(x) if np.isfinite(x) else 0 for x in np.rint(np.ldexp(square, self.UNIT))]

@@ -1,15 +1,16 @@
 """Measure second moments of layer inputs in exact integers, from a sample of positions.
 
-The input of a layer is taken as the codes that its grid will give it. Products of 8-bit codes
-summed over at most 256 rows fit float32's 24 bits, so BLAS adds them exactly in any order: the
-result is the same on every machine and for every number of threads.
+The input of a layer is taken as the codes that its grid will give it. Products of codes are added
+up as whole numbers (edgeq/numerics/rounding/half_matrix.py): the result is the same on every
+machine, in any order and for every number of threads. Layers that share a weight share the sums.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,107 +18,165 @@ import onnx_ir as ir
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
 from edgeq.calibration.each_run import Run, each_run
+from edgeq.calibration.memory import memory_budget
 from edgeq.data.dataset import Dataset
 from edgeq.graph.layer import Layer
 from edgeq.graph.layer_rows import rows_of
-from edgeq.numerics.arrays import F32, F64, AnyArray
+from edgeq.numerics.arrays import F64, AnyArray
 from edgeq.numerics.grid import QuantParams, grid_for_range, quantize
+from edgeq.numerics.rounding.half_matrix import ExactSums, HalfMatrix, panels_of, sums_bytes
 from edgeq.progress import Progress, Silent
 
-#: the most rows [.., K] whose products float32 adds exactly: 255^2 * 256 < 2^24
-EXACT_ROWS = 256
 #: rows per column of the weight that suffice, and the least rows of a layer; four times as many
 #: gave no better models
 ROWS_PER_COLUMN, LEAST_ROWS = 8, 1024
 #: the least rows to take from a sample: fewer from every sample cost more time and gave no better
 #: models
 ROWS_PER_VISIT = 128
+#: numbers of codes that wait until their products are added up, so that a matrix is not gone
+#: through for each few rows
+WAITING = 1 << 20
+#: weights of layers that share sums are multiples of the largest one divided by this
+SHARES = 1 << 16
 
 
-@dataclass(frozen=True)
-class Moment:
-    """Sums over rows x = code - zero_point of the input of a layer."""
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What was seen of the input of one layer, as rows x = code - zero_point."""
 
-    #: sum of x x^T: float64 [G, K, K], whole numbers
-    total: F64
-    #: sum of x: float64 [G, K], whole numbers
-    sum: F64
+    #: sum of x: int64 [G, K]
+    sum: AnyArray
     #: number of rows
     rows: int
-
-    @property
-    def second(self) -> F64:
-        """E[x x^T] [G, K, K], in units of the grid's scale squared."""
-        return self.total / max(self.rows, 1)
+    #: how many times its products count in the sums that it shares
+    times: int = 1
 
     @property
     def mean(self) -> F64:
         """E[x] [G, K], in units of the grid's scale."""
-        return self.sum / max(self.rows, 1)
+        return np.asarray(self.sum / max(self.rows, 1), np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """Second moments of the inputs of layers that share a weight."""
+
+    #: sum of times * x x^T over the rows of all layers; None: the inputs are taken as independent,
+    #: with mean 0 and variance 1
+    products: ExactSums | None
+    #: by name of the node
+    layers: Mapping[str, Seen]
+    #: what one of the products stands for, in real units squared
+    unit: float
 
     @property
-    def covariance(self) -> F64:
-        """E[x x^T] - E[x] E[x]^T [G, K, K], in units of the grid's scale squared."""
-        mean = self.mean
-        return self.second - mean[:, :, None] * mean[:, None, :]
+    def rows(self) -> int:
+        """The rows of all layers."""
+        return sum(one.rows for one in self.layers.values())
+
+    def half(self, centred: Collection[str] = ()) -> HalfMatrix:
+        """The sum of E[x x^T] of the layers' inputs in real units, every row counting alike.
+
+        centred: nodes that count with the covariance E[x x^T] - E[x] E[x]^T.
+        """
+        size = next(iter(self.layers.values())).sum.shape
+        if self.products is None:
+            return HalfMatrix.of(np.broadcast_to(np.eye(size[1]), (size[0], size[1], size[1])))
+        each = self.unit * sum(1 for one in self.layers.values() if one.rows) / max(self.rows, 1)
+        less = tuple((each * one.times * one.rows, one.mean) for name, one in self.layers.items() if name in centred and one.rows)
+        return HalfMatrix(size[0], size[1], self.products.panels, self.products.parts, each, less)
 
 
 def measure_moments(
     model: ir.Model,
-    layers: Iterable[Layer],
+    together: Iterable[Sequence[Layer]],
     grids: Mapping[str, QuantParams],
     data: Dataset,
     *,
     seed: int = 0,
     progress: Progress | None = None,
-) -> dict[str, Moment]:
-    """Node name -> Moment of its input, over a seeded choice of positions in the samples.
+) -> list[Moment]:
+    """The Moment of each group of layers that share a weight, from a seeded choice of positions.
 
     grids: by name of the input value. A value without a grid is quantized, sample by sample, with
-    the grid of its own smallest and largest element.
+    the grid of its own smallest and largest element, and counts in units of that grid's scale. Sums
+    beyond half of the memory budget lie in mapped files.
     """
-    wanted = tuple(layers)
+    wanted = [tuple(layers) for layers in together]
     progress = progress or Silent()
     progress.start("second moments", data.count)
-    sums = [_Sum(layer, grids.get(layer.source), data.runs, seed) for layer in wanted]
+    room, sums, shared = memory_budget() // 2, list[_Sum](), list[tuple[_Shared, list[_Sum]]]()
+    for layers in wanted:
+        whole = _Shared(layers, grids, room)
+        room -= whole.bytes
+        mine = [_Sum(layer, grids.get(layer.source), data.runs, seed, whole.adder(layer)) for layer in layers]
+        shared.append((whole, mine))
+        sums += mine
 
     def take(run: Run) -> None:
         due = [one for one in sums if one.visits(run.number)]
-        values = run.values({one.layer.source for one in due}) if due else {}
-        for one in due:
-            if one.layer.source in values:
-                one.add(values[one.layer.source], run.samples.start)
+        for name, value in run.each({one.layer.source for one in due}):
+            for one in due:
+                if one.layer.source == name:
+                    one.add(value, run.samples.start)
 
     with threadpool_limits(1, user_api="blas"):  # one BLAS thread per worker: more would wait for each other
-        each_run(model, {layer.source for layer in wanted}, data, take, progress)
-    return {one.layer.node: one.result() for one in sums}
+        each_run(model, {one.layer.source for one in sums}, data, take, progress)
+    return [whole.moment([one.result() for one in mine]) for whole, mine in shared]
 
 
-def unit_moments(layers: Iterable[Layer]) -> dict[str, Moment]:
+def unit_moments(together: Iterable[Sequence[Layer]]) -> list[Moment]:
     """The moments assumed without data: inputs independent, zero mean, unit variance."""
-    return {
-        one.node: Moment(
-            np.broadcast_to(np.eye(one.columns), (one.groups, one.columns, one.columns)), np.zeros((one.groups, one.columns)), 1
-        )
-        for one in layers
-    }
+    return [Moment(None, {one.node: Seen(np.zeros((one.groups, one.columns)), 1) for one in layers}, 1.0) for layers in together]
+
+
+class _Shared:
+    """The growing products of layers that share a weight, safe to use from several threads."""
+
+    def __init__(self, layers: Sequence[Layer], grids: Mapping[str, QuantParams], room: int) -> None:
+        """room: bytes that they may take in memory."""
+        self.layers = layers
+        panels = panels_of(layers[0].columns, math.prod(layers[0].kernel[1:]))
+        self.bytes = sums_bytes(layers[0].groups, panels)
+        self.products = ExactSums(layers[0].groups, panels, self.bytes > room)
+        squares = [float(grids[one.source].scale) ** 2 if one.source in grids else 1.0 for one in layers]
+        alike = len(set(squares)) == 1
+        self.unit = squares[0] if alike else max(squares) / SHARES
+        self.times = {one.node: 1 if alike else round(square / self.unit) for one, square in zip(layers, squares, strict=True)}
+        self.lock = threading.Lock()
+
+    def adder(self, layer: Layer) -> Callable[[AnyArray], None]:
+        """What takes rows [G, R, K] of a layer."""
+        times = self.times[layer.node]
+
+        def add(codes: AnyArray) -> None:
+            if times:
+                with self.lock:
+                    self.products.add(codes.astype(np.float32), times)
+
+        return add
+
+    def moment(self, seen: Sequence[tuple[AnyArray, int]]) -> Moment:
+        """The moment, once all layers have added their rows. seen: sum and number of each."""
+        found = {one.node: Seen(total, rows, self.times[one.node]) for one, (total, rows) in zip(self.layers, seen, strict=True)}
+        return Moment(self.products, found, self.unit)
 
 
 class _Sum:
-    """The growing Moment of one layer, safe to use from several threads."""
+    """The growing sums of the input of one layer, safe to use from several threads."""
 
-    def __init__(self, layer: Layer, grid: QuantParams | None, runs: int, seed: int) -> None:
+    def __init__(self, layer: Layer, grid: QuantParams | None, runs: int, seed: int, add_products: Callable[[AnyArray], None]) -> None:
         self.layer, self.grid, self.seed = layer, grid, seed
         wanted = max(ROWS_PER_COLUMN * layer.columns, LEAST_ROWS)
         self.quota = max(-(-wanted // max(runs, 1)), ROWS_PER_VISIT)
         visits = -(-wanted // max(1, min(self.quota, layer.positions)))
         self.stride = max(1, runs // visits)
-        self.total = np.zeros((layer.groups, layer.columns, layer.columns))
-        self.sum = np.zeros((layer.groups, layer.columns))
+        self.sum = np.zeros((layer.groups, layer.columns), np.int64)
         self.rows = 0
         self.lock = threading.Lock()
-        self.waiting: list[F32] = []
+        self.waiting: list[AnyArray] = []
         self.held = 0
+        self._add_products = add_products
 
     def visits(self, run: int) -> bool:
         """Whether this layer takes rows from that run of the model: every stride-th.
@@ -131,27 +190,22 @@ class _Sum:
         chance = np.random.default_rng([self.seed, sample, zlib.crc32(self.layer.node.encode())])
         rows = rows_of(self.layer, np.asarray(value, np.float32), self.quota, chance)
         grid = self.grid or grid_for_range(float(value.min()), float(value.max()), "uint8")
-        codes = quantize(rows, grid).astype(np.float32) - np.float32(grid.zero_point)
+        codes = quantize(rows, grid).astype(np.int16) - np.int16(grid.zero_point)
         with self.lock:
             self.rows += codes.shape[1]
             self.waiting.append(codes)
-            self.held += codes.shape[1]
-            if self.held >= EXACT_ROWS:
+            self.held += codes.size
+            if self.held >= WAITING:
                 self._add_up()
 
-    def result(self) -> Moment:
-        """The sums of everything added."""
+    def result(self) -> tuple[AnyArray, int]:
+        """The sum of everything added, and its number of rows."""
         if self.held:
             self._add_up()
-        return Moment(self.total, self.sum, self.rows)
+        return self.sum, self.rows
 
     def _add_up(self) -> None:
         codes = np.concatenate(self.waiting, axis=1)
         self.waiting, self.held = [], 0
-        self.sum += codes.sum(1, dtype=np.float64)
-        for start in range(0, codes.shape[1], EXACT_ROWS):
-            part = codes[:, start : start + EXACT_ROWS]
-            if len(part) == 1:  # a matrix times its own transpose: BLAS computes one half of it
-                self.total[0] += part[0].T @ part[0]
-            else:
-                self.total += np.swapaxes(part, 1, 2) @ part
+        self.sum += codes.sum(1, dtype=np.int64)
+        self._add_products(codes)

@@ -40,7 +40,7 @@ def observe(
 
     def take(run: Run) -> None:
         own = observers[run.worker]
-        for name, array in run.values().items():
+        for name, array in run.each():
             _observe(own[name], array, run.samples, shown.get(name))
 
     each_run(model, names, data, take, progress, start, last)

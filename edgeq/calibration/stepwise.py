@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import MappingProxyType
@@ -9,8 +10,8 @@ from types import MappingProxyType
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.calibration.each_run import WORKERS, session_source
-from edgeq.graph.liveness import reads
+from edgeq.calibration.each_run import WORKERS
+from edgeq.graph.liveness import part_of, reads
 from edgeq.numerics.arrays import AnyArray
 from edgeq.runtimes.ort import open_session
 
@@ -31,7 +32,10 @@ class Stepwise:
         although the node does not read it.
         """
         self._model, self._count = model, len(samples)
-        self._ahead, self._held = dict.fromkeys(model.graph), held
+        #: the nodes that did not run yet, with their places in the graph
+        self._ahead, self._held = {node: place for place, node in enumerate(model.graph)}, held
+        #: value name -> how many nodes ahead need it
+        self._needs = Counter(name for node in self._ahead for name in self._names(node))
         inputs = [str(value.name) for value in model.graph.inputs]
         self._alive: dict[str, list[AnyArray]] = {name: [np.asarray(feeds[name]) for feeds in samples] for name in inputs}
 
@@ -54,13 +58,17 @@ class Stepwise:
         segment = self._needed(node)
         for one in segment:
             del self._ahead[one]
-        later = {str(value.name) for one in self._ahead for value in (*reads(one), *self._also(one))}
+            self._needs.subtract(self._names(one))
         result = str(node.outputs[0].name)
-        made = [str(value.name) for one in segment for value in one.outputs if value.name in later or value.name == result]
+        made = [str(value.name) for one in segment for value in one.outputs if self._needs[str(value.name)] or value.name == result]
         read = {str(value.name) for one in segment for value in reads(one)}
-        found = self._run([name for name in self._alive if name in read], made)
-        self._alive = {name: arrays for name, arrays in (self._alive | found).items() if name in later}
+        found = self._run(segment, [name for name in self._alive if name in read], made)
+        self._alive = {name: arrays for name, arrays in (self._alive | found).items() if self._needs[name]}
         return found[result]
+
+    def _names(self, node: ir.Node) -> set[str]:
+        """The names of the values that must be there until the node has run."""
+        return {str(value.name) for value in (*reads(node), *self._also(node))}
 
     def _also(self, node: ir.Node) -> tuple[ir.Value, ...]:
         return (self._held[node],) if node in self._held else ()
@@ -77,23 +85,14 @@ class Stepwise:
                 if maker in self._ahead and maker is not None and maker not in needed:
                     needed.add(maker)
                     waiting.append(maker)
-        return [one for one in self._ahead if one in needed]
+        return sorted(needed, key=self._ahead.__getitem__)
 
-    def _run(self, fed: list[str], wanted: list[str]) -> dict[str, list[AnyArray]]:
-        examples = {name: self._alive[name][0] for name in fed}
-        source = session_source(_part(self._model.graph, self._model.ir_version, examples, wanted))
-        with open_session(source, threads=1, optimize="off") as session, ThreadPoolExecutor(WORKERS) as pool:
+    def _run(self, segment: list[ir.Node], fed: list[str], wanted: list[str]) -> dict[str, list[AnyArray]]:
+        part = part_of(self._model, segment, fed, wanted)
+        for value in part.graph.inputs:
+            example = self._alive[str(value.name)][0]
+            value.type, value.shape = ir.TensorType(ir.DataType.from_numpy(example.dtype)), ir.Shape([None] * example.ndim)
+        with open_session(part, threads=1, optimize="off") as session, ThreadPoolExecutor(WORKERS) as pool:
             feeds = [{name: self._alive[name][index] for name in fed} for index in range(self._count)]
             rows = list(pool.map(lambda one: session.run(one, wanted), feeds))
         return {name: [row[place] for row in rows] for place, name in enumerate(wanted)}
-
-
-def _part(graph: ir.Graph, version: int, fed: Mapping[str, AnyArray], wanted: list[str]) -> ir.Model:
-    """The nodes between `fed` (name -> an example) and `wanted`, as a model of their own."""
-    part = ir.convenience.extract(graph, list(fed), wanted)
-    for value in part.inputs:
-        example = fed[str(value.name)]
-        value.type, value.shape = ir.TensorType(ir.DataType.from_numpy(example.dtype)), ir.Shape([None] * example.ndim)
-    for value in part.outputs:
-        value.shape = None
-    return ir.Model(part, ir_version=version)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 
 import onnx_ir as ir
@@ -27,14 +28,20 @@ def _peak(graph: ir.Graph, int8: AbstractSet[str]) -> int:
     steps = list(graph)
     last = _last_uses(graph, steps)
     alive: dict[ir.Value, int] = {value: _bytes(value, int8) for value in graph.inputs if value in last}
-    peak = sum(alive.values())
+    held = peak = sum(alive.values())
+    ends: dict[int, list[ir.Value]] = {}
+    for value, step in last.items():
+        ends.setdefault(step, []).append(value)
     for step, node in enumerate(steps):
+        unread = []
         for output in node.outputs:
             if _buffer(output) is output and constant(output) is None:
                 alive[output] = _bytes(output, int8)
+                held += alive[output]
+                unread += [] if output in last else [output]
         inside = max((_peak(body, int8) for body in bodies(node)), default=0)
-        peak = max(peak, sum(alive.values()) + inside)
-        alive = {value: size for value, size in alive.items() if last.get(value, step) > step}
+        peak = max(peak, held + inside)
+        held -= sum(alive.pop(value, 0) for value in (*ends.get(step, ()), *unread))
     return peak
 
 
@@ -65,6 +72,25 @@ def bodies(node: ir.Node) -> list[ir.Graph]:
     own = [attribute.as_graph() for attribute in node.attributes.values() if attribute.type == ir.AttributeType.GRAPH]
     more = [graph for attribute in node.attributes.values() if attribute.type == ir.AttributeType.GRAPHS for graph in attribute.as_graphs()]
     return own + more
+
+
+def part_of(model: ir.Model, part: Sequence[ir.Node], fed: Iterable[str], wanted: Iterable[str]) -> ir.Model:
+    """Some nodes of the main graph, in their order, as a model of their own.
+
+    It takes as long as the part is, not the model. fed, wanted: names of its inputs and outputs,
+    whose shapes are left open: the part must read or make them. Constants that it reads come along.
+    """
+    read = {str(value.name): value for node in part for value in reads(node)}
+    made = {str(value.name): value for node in part for value in node.outputs}
+    inputs = [read[name] for name in fed]
+    taken = {value.name for value in inputs}
+    constants = [value for value in read.values() if value.graph is model.graph and value.is_initializer() and value.name not in taken]
+    outputs = [made[name] for name in wanted]
+    view = ir.GraphView(inputs, outputs, nodes=part, initializers=constants, opset_imports=model.graph.opset_imports, name="part")
+    graph = view.clone()
+    for value in (*graph.inputs, *graph.outputs):
+        value.shape = None
+    return ir.Model(graph, ir_version=model.ir_version)
 
 
 def _buffer(value: ir.Value) -> ir.Value:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeq.numerics.arrays import F32, F64, Indices
-from edgeq.numerics.rounding import Codes
+from edgeq.numerics.arrays import F32, F64, AnyArray, Indices
+from edgeq.numerics.rounding.codes import Codes
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +37,12 @@ class TableCodes(Codes):
                 self._take_back(chosen, group, self.limit)
         return chosen.astype(np.float32)
 
-    def nearest(self, wanted: F64, low: F64 | float, high: F64 | float) -> F64:
+    def of_rows(self, rows: slice) -> TableCodes:
+        """The entries for some rows of each group."""
+        own = self.table if self.table.shape[:2] == (1, 1) else self.table[:, rows]
+        return replace(self, table=own, kept=None if self.kept is None else self.kept[:, rows])
+
+    def nearest(self, wanted: NDArray[np.floating], low: AnyArray | float, high: AnyArray | float) -> AnyArray:
         """The nearest entry within low..high to each number of one column [G, C]."""
         place = self._place(wanted[..., None])
         if isinstance(low, np.ndarray) and isinstance(high, np.ndarray):

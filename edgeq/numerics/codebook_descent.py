@@ -12,7 +12,10 @@ import numpy as np
 
 from edgeq.numerics.arrays import F32, F64, Indices
 from edgeq.numerics.codebook_codes import TableCodes
-from edgeq.numerics.rounding import Codes, feedback, output_error, round_with_feedback
+from edgeq.numerics.rounding.codes import Codes
+from edgeq.numerics.rounding.factors import feedback
+from edgeq.numerics.rounding.half_matrix import HalfMatrix
+from edgeq.numerics.rounding.with_feedback import output_error, rounded_with_error
 from edgeq.numerics.saturation import partners
 
 #: tables of at most this many bits are worth several starts, and entries refitted by least squares
@@ -64,8 +67,8 @@ def improve(weights: WeightRows, scale: F32, tables: F64, owner: Indices, codes:
     chosen = table_codes(codes, tables, owner, weights.rows)
     if weights.moment is None:
         return Fit(scale, chosen.all_nearest(weights.rows / scale[..., None]))
-    passed_on = feedback(weights.moment)
-    best = _polish(weights, round_with_feedback(weights.rows, weights.moment, scale, chosen, passed_on), scale, chosen)
+    passed_on = feedback(HalfMatrix.of(weights.moment))
+    best = _polish(weights, rounded_with_error(weights.rows, passed_on, scale, chosen)[0], scale, chosen)
     least = total_error(weights, best, scale)
     fit = Fit(scale, best)
     for _ in range(ROUNDS):
@@ -74,7 +77,7 @@ def improve(weights: WeightRows, scale: F32, tables: F64, owner: Indices, codes:
             chosen = table_codes(codes, tables, owner, weights.rows)
         if reach is not None and not codes.power_of_two:
             scale = _fit_scale(weights, fit)
-        again = _polish(weights, round_with_feedback(weights.rows, weights.moment, scale, chosen, passed_on), scale, chosen)
+        again = _polish(weights, rounded_with_error(weights.rows, passed_on, scale, chosen)[0], scale, chosen)
         error = total_error(weights, again, scale)
         if error >= least * (1 - LEAST_GAIN):
             break

@@ -16,7 +16,8 @@ from edgeq.numerics.arrays import F32, F64, Indices
 from edgeq.numerics.codebook import Grain
 from edgeq.numerics.codebook_descent import COARSE_BITS, LEAST_GAIN, Fit, WeightRows, improve, quotient, table_codes, total_error
 from edgeq.numerics.kmeans import cluster, lloyd, sort
-from edgeq.numerics.rounding import Codes, scales_for
+from edgeq.numerics.rounding.codes import Codes
+from edgeq.numerics.rounding.scales import scales_for
 
 #: about this many weights determine the first tables and scales; afterwards all of them count
 SKETCH = 1 << 18

@@ -130,12 +130,14 @@ def _moments(model: ir.Model, found: list[FloatWeight], data: Dataset, seed: int
     layers = [layer for one in found if one.index == 1 and (layer := layer_of(one.node)) is not None]
     statistics = observe(model, tuple(dict.fromkeys(layer.source for layer in layers)), data, progress=progress)
     grids = {name: grid_for_range(seen.low, seen.high, "uint8") for name, seen in statistics.items() if seen.count and not seen.nonfinite}
-    return measure_moments(model, [layer for layer in layers if layer.source in grids], grids, data, seed=seed, progress=progress)
+    known = [layer for layer in layers if layer.source in grids]
+    moments = measure_moments(model, [[layer] for layer in known], grids, data, seed=seed, progress=progress)
+    return {layer.node: moment for layer, moment in zip(known, moments, strict=True)}
 
 
 def _fit(one: FloatWeight, weight: F32, codebook: CodebookWish, bits: int, moment: Moment | None) -> F32:
     layer = layer_of(one.node) if one.index == 1 else None
     if layer is None:  # no rows that are multiplied with an input: channels as rows
         return one.from_channels(real_codebook_of(one.channels(), None, codebook, bits))
-    second = moment.second if moment is not None and moment.rows else None
+    second = moment.half().dense() if moment is not None and moment.rows else None
     return np.asarray(layer.from_rows(real_codebook_of(layer.weight_rows(weight), second, codebook, bits)), np.float32)

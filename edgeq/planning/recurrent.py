@@ -9,7 +9,7 @@ import onnx_ir as ir
 
 from edgeq.graph.read import attribute_int, constant, dim, is_op, nodes
 from edgeq.numerics.arrays import F32
-from edgeq.numerics.rounding import Codes
+from edgeq.numerics.rounding.codes import Codes
 from edgeq.numerics.saturation import neighbours
 from edgeq.planning.weight_grids import choose_scales, code_range, symmetric_grid
 from edgeq.schema.plan import NodePlan

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from edgeq.graph.layer import Layer
 from edgeq.numerics.arrays import F32, F64
 from edgeq.numerics.grid import LIMITS, PerChannel, PerTensor, QuantParams, grid_for_range
-from edgeq.numerics.rounding import Codes, scales_for
+from edgeq.numerics.rounding.codes import Codes
+from edgeq.numerics.rounding.scales import scales_for
 from edgeq.numerics.saturation import neighbours, worst_pairs
 from edgeq.planning.exact.factors import Requantized
 from edgeq.schema.target_facts import ActivationFacts, WeightFacts

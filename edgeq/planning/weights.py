@@ -13,7 +13,7 @@ from edgeq.graph.layer import Layer
 from edgeq.graph.read import constant, nodes
 from edgeq.numerics.arrays import F32
 from edgeq.numerics.grid import quantize
-from edgeq.numerics.rounding import Codes
+from edgeq.numerics.rounding.codes import Codes
 from edgeq.planning.kernel_fit import channel_axis, data_inputs
 from edgeq.planning.same_scale import Groups
 from edgeq.planning.shift_limits import constant_floor, weight_scale_limits

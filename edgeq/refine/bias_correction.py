@@ -47,11 +47,10 @@ def correct_biases(
     progress.start("correct biases", len(mine))
     integer = emulate(plan)
     ours, theirs = Stepwise(integer, feeds), Stepwise(model, feeds)
-    biases = dict(plan.biases)
+    biases, twins = dict(plan.biases), {str(other.name): other for other in integer.graph}
     for node in [node for node in model.graph if node.name in mine]:
         one = mine[str(node.name)]
-        twin = next(other for other in integer.graph if other.name == node.name)
-        shift = correct(node, twin, ours, theirs, plan)
+        shift = correct(node, twins[str(node.name)], ours, theirs, plan)
         biases[one.layer.node] = shifted(one, biases.get(one.layer.node), shift)
         progress.advance(1)
     return plan.with_biases(biases)

@@ -5,80 +5,110 @@ Each layer is rounded by itself, for the inputs that the float model gives it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
 from edgeq.calibration.each_run import WORKERS
-from edgeq.calibration.moments import Moment, measure_moments
+from edgeq.calibration.memory import memory_budget
+from edgeq.calibration.moments import Moment, Seen, measure_moments
 from edgeq.data.dataset import Dataset
 from edgeq.graph.layer import Layer
-from edgeq.numerics.arrays import F32, F64
+from edgeq.numerics.arrays import F32
+from edgeq.numerics.rounding.half_matrix import WIDEST
 from edgeq.planning.kernel_fit import channel_axis
+from edgeq.planning.weight_grids import BiasSide
 from edgeq.planning.weights import side_of
 from edgeq.progress import Progress
 from edgeq.refine.draft import Draft
-from edgeq.refine.weight_fit import Aim, Fitted, fit_rows, requantization_of
+from edgeq.refine.weight_fit import Aim, fit_rows, requantization_of
 from edgeq.refine.weighted import Weighted
 from edgeq.schema.plan import Plan
+from edgeq.schema.weights import WeightPlan
+
+#: bytes that rounding takes for each number of a weight, beside its moment
+BYTES_A_WEIGHT = 40
 
 
-def moments_of(draft: Draft, layers: tuple[Weighted, ...], data: Dataset, progress: Progress) -> dict[str, Moment]:
-    """Second moments of each layer's inputs in the float model, on the plan's grids, by node."""
-    grids = {name: grid.params for name, grid in draft.plan.grids.items()}
-    return measure_moments(draft.model, [one.layer for one in layers], grids, data, seed=draft.task.recipe.seed, progress=progress)
+@dataclass(frozen=True, eq=False)
+class Together:
+    """Layers that use one weight alike and get one rounding."""
+
+    users: tuple[Weighted, ...]
+    #: second moments of their inputs
+    moment: Moment
+
+    @property
+    def bytes(self) -> int:
+        """About how many bytes rounding takes."""
+        layer = self.users[0].layer
+        return layer.groups * layer.columns * (BYTES_A_WEIGHT * layer.outputs + 8 * min(layer.columns, WIDEST))
 
 
-def round_apart(draft: Draft, layers: tuple[Weighted, ...], moments: Mapping[str, Moment], bits: Mapping[str, int] | None = None) -> Plan:
-    """The plan with scales and codes that minimise each layer's output error under its moments.
-
-    bits: index width, by weight_key, of weights that become codebooks. Nodes that share a weight
-    and use it alike get one rounding, for the sum of their moments.
-    """
-    plan = draft.plan
-    weights, biases = dict(plan.weights), dict(plan.biases)
+def sharing(layers: Sequence[Weighted], plan: Plan) -> list[tuple[Weighted, ...]]:
+    """The layers by the weights that they use alike."""
     shared: dict[tuple[str, Layer, int | None, bool], list[Weighted]] = {}
     for one in layers:
-        if moments[one.layer.node].rows:
-            geometry = Layer("", "", one.layer.groups, one.layer.kernel, one.layer.outputs, one.layer.inputs_first)
-            measured = one.layer.source not in plan.grids  # the grid is measured at every run, so its moments have a unit of their own
-            shared.setdefault((one.weight, geometry, channel_axis(one.node, one.kernel), measured), []).append(one)
-    groups = list(shared.values())
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(WORKERS) as pool:
-        results = pool.map(lambda users: _round(users, moments, draft, bits or {}), groups)
-    for users, (fit, rows) in zip(groups, results, strict=True):
-        for one in users:
-            weights[one.key] = fit.grid
-            corrected = _bias(one, moments[one.layer.node], plan, rows - fit.codes * fit.scale[..., None])
-            if corrected is not None:
-                biases[one.layer.node] = corrected
-    return plan.with_weights(weights).with_biases(biases)
+        geometry = Layer("", "", one.layer.groups, one.layer.kernel, one.layer.outputs, one.layer.inputs_first)
+        measured = one.layer.source not in plan.grids  # the grid is measured at every run, so its moments have a unit of their own
+        shared.setdefault((one.weight, geometry, channel_axis(one.node, one.kernel), measured), []).append(one)
+    return [tuple(users) for users in shared.values()]
 
 
-def _round(users: list[Weighted], moments: Mapping[str, Moment], draft: Draft, bits: Mapping[str, int]) -> tuple[Fitted, F32]:
-    rows = users[0].rows()
-    moment = np.asarray(sum(_seen(one, moments[one.layer.node], draft.plan) for one in users), np.float64)
-    sides = [side_of(one.node, one.kernel, draft.plan.grids) for one in users]
-    aim = Aim(rows, moment, sides, requantization_of(users, draft))
-    return fit_rows(users[0], aim, draft.task, bits.get(users[0].key)), rows
+def moments_of(draft: Draft, layers: Sequence[Weighted], data: Dataset, progress: Progress) -> list[Together]:
+    """Second moments of each weight's inputs in the float model, on the plan's grids."""
+    grids, groups = {name: grid.params for name, grid in draft.plan.grids.items()}, sharing(layers, draft.plan)
+    asked = [[one.layer for one in users] for users in groups]
+    found = measure_moments(draft.model, asked, grids, data, seed=draft.task.recipe.seed, progress=progress)
+    return [Together(users, moment) for users, moment in zip(groups, found, strict=True) if moment.rows]
 
 
-def _seen(one: Weighted, moment: Moment, plan: Plan) -> F64:
-    """H in real units; the covariance if the layer has a bias, which compensates the mean error."""
-    # a grid that is measured at every run has a different step each time: the moments are in units
-    # of it, so that all runs count alike
-    scale = plan.grids[one.layer.source].scale if one.layer.source in plan.grids else 1.0
-    side = side_of(one.node, one.kernel, plan.grids)
-    return (moment.second if side.bias is None else moment.covariance) * scale**2
+def round_apart(draft: Draft, weighed: list[Together], bits: Mapping[str, int] | None = None) -> Plan:
+    """The plan with scales and codes that minimise each layer's output error under its moments.
+
+    weighed: emptied, so that each moment goes when its weight is rounded. bits: index width, by
+    weight_key, of weights that become codebooks. Nodes that share a weight and use it alike get one
+    rounding, for the sum of their moments.
+    """
+    weights, biases = dict(draft.plan.weights), dict(draft.plan.biases)
+    for group in _in_groups(weighed):
+        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(min(WORKERS, len(group))) as pool:
+            for own, corrected in pool.map(lambda one: _round(one, draft, bits or {}), group):
+                weights |= own
+                biases |= corrected
+    return draft.plan.with_weights(weights).with_biases(biases)
 
 
-def _bias(one: Weighted, moment: Moment, plan: Plan, error: F32) -> tuple[float, ...] | None:
-    """b + (W - sQ) E[x], or None for a layer without a bias."""
-    side = side_of(one.node, one.kernel, plan.grids)
-    if side.bias is None:
-        return None
-    shift = np.einsum("gck,gk->gc", error.astype(np.float64), moment.mean * side.scale).reshape(-1)
+def _in_groups(weighed: list[Together]) -> Iterator[list[Together]]:
+    """Weights that are rounded at once: as many as the workers and the memory budget allow."""
+    weighed.reverse()
+    while weighed:
+        group, left = [weighed.pop()], memory_budget()
+        while weighed and len(group) < 4 * WORKERS and WORKERS * max(one.bytes for one in (*group, weighed[-1])) <= left:
+            group.append(weighed.pop())
+        yield group
+
+
+def _round(one: Together, draft: Draft, bits: Mapping[str, int]) -> tuple[dict[str, WeightPlan], dict[str, tuple[float, ...]]]:
+    """The weights, by weight_key, and the biases, by node, of the layers."""
+    users, plan = one.users, draft.plan
+    rows, sides = users[0].rows(), {user.layer.node: side_of(user.node, user.kernel, plan.grids) for user in users}
+    # the covariance where the layer has a bias, which compensates the mean error
+    moment = one.moment.half([node for node, side in sides.items() if side.bias is not None])
+    aim = Aim(rows, moment, list(sides.values()), requantization_of(users, draft))
+    fit = fit_rows(users[0], aim, draft.task, bits.get(users[0].key))
+    error = rows - fit.codes * fit.scale[..., None]
+    seen = [(user.layer.node, sides[user.layer.node], one.moment.layers[user.layer.node]) for user in users]
+    biases = {node: _bias(side, inputs, error) for node, side, inputs in seen if side.bias is not None and inputs.rows}
+    return {user.key: fit.grid for user in users}, biases
+
+
+def _bias(side: BiasSide, inputs: Seen, error: F32) -> tuple[float, ...]:
+    """b + (W - sQ) E[x]. error: W - sQ [G, C, K]."""
+    assert side.bias is not None
+    shift = np.stack([rows @ mean for rows, mean in zip(error, (inputs.mean * side.scale).astype(np.float32), strict=True)]).reshape(-1)
     bias = np.broadcast_to(side.bias.reshape(-1).astype(np.float64), shift.shape)
     return tuple(float(np.float32(b)) for b in bias + shift)

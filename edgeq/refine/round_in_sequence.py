@@ -5,6 +5,7 @@ A layer thereby compensates part of the errors made so far.
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +15,7 @@ import numpy as np
 import onnx_ir as ir
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
-from edgeq.calibration.moments import EXACT_ROWS, LEAST_ROWS, ROWS_PER_COLUMN
+from edgeq.calibration.moments import LEAST_ROWS, ROWS_PER_COLUMN
 from edgeq.calibration.stepwise import Stepwise
 from edgeq.data.dataset import Dataset
 from edgeq.graph.layer import Layer
@@ -22,6 +23,7 @@ from edgeq.graph.layer_rows import rows_of
 from edgeq.graph.liveness import peak_bytes
 from edgeq.numerics.arrays import F64, AnyArray
 from edgeq.numerics.grid import QuantParams, grid_for_range, quantize
+from edgeq.numerics.rounding.half_matrix import SAFE_ROWS, HalfMatrix
 from edgeq.planning.weights import side_of
 from edgeq.progress import Progress
 from edgeq.refine.bias_correction import bias_of, correct, shifted, some_runs
@@ -103,7 +105,9 @@ def _fit(one: Weighted, halves: tuple[Rows, Rows], draft: Draft, width: int | No
     with threadpool_limits(1, user_api="blas"):  # the same order of summation for any number of threads
         how = requantization_of([one], draft)
         moment = seen.moment if how is None else seen.moment * side.scale**2
-        fit = fit_rows(one, Aim(goal(weight, apart), moment, [side], how), draft.task, width)
+        fit = fit_rows(
+            one, Aim(goal(weight, apart), HalfMatrix.of(moment, math.prod(one.layer.kernel[1:])), [side], how), draft.task, width
+        )
     got = np.einsum("gck,gk->gc", fit.codes.astype(np.float64), rows.mean) * fit.scale
     own, whole = (np.einsum("gck,gk->gc", weight, mean) - got for mean in (rows.mean, rows.mean + rows.mean_error))
     return fit, own.reshape(-1) * side.scale, whole.reshape(-1) * side.scale
@@ -150,7 +154,7 @@ def _products(first: AnyArray, second: AnyArray) -> F64:
     It is computed in parts that float32 adds exactly if both are codes.
     """
     total = np.zeros((first.shape[0], first.shape[2], second.shape[2]))
-    for start in range(0, first.shape[1], EXACT_ROWS):
-        part = slice(start, start + EXACT_ROWS)
+    for start in range(0, first.shape[1], SAFE_ROWS):
+        part = slice(start, start + SAFE_ROWS)
         total += np.swapaxes(first[:, part], 1, 2) @ second[:, part]
     return total

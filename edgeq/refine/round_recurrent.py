@@ -19,7 +19,7 @@ from edgeq.data.dataset import Dataset
 from edgeq.graph.read import attribute_int, constant, is_op
 from edgeq.numerics.arrays import F32, F64, AnyArray
 from edgeq.numerics.grid import PerChannel, grid_for_range, quantize
-from edgeq.numerics.rounding import round_with_feedback
+from edgeq.numerics.rounding.with_feedback import round_with_feedback
 from edgeq.planning.recurrent import WEIGHTS, row_codes
 from edgeq.planning.stored_weights import LARGEST_SHARE
 from edgeq.planning.weight_grids import choose_scales, symmetric_grid, unlimited

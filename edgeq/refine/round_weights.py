@@ -55,9 +55,9 @@ def with_biases(draft: Draft, data: Dataset, gate: Gate, progress: Progress, emu
 
 def _apart(draft: Draft, layers: tuple[Weighted, ...], data: Dataset, gate: Gate, progress: Progress) -> Plan:
     with gate.clock.stage("calibrate"):
-        moments = moments_of(draft, layers, data, progress) if layers else {}
+        weighed = moments_of(draft, layers, data, progress) if layers else []
     with gate.clock.stage("plan"):
         progress.start("round weights", None)
-        rounded = draft.with_plan(round_apart(draft, layers, moments))
+        rounded = draft.with_plan(round_apart(draft, weighed))
     with gate.clock.stage("calibrate"):
         return round_recurrent(rounded, data, progress)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
-from edgeq.numerics.arrays import F32, F64
-from edgeq.numerics.rounding import Codes, feedback
+from edgeq.numerics.arrays import F32
+from edgeq.numerics.rounding.codes import Codes
+from edgeq.numerics.rounding.factors import feedback
+from edgeq.numerics.rounding.half_matrix import HalfMatrix
 from edgeq.planning.exact.factors import Requantized
 from edgeq.planning.exact.rounding import exact_if_cheap, requantized, round_best
 from edgeq.planning.kernel_fit import channel_axis
@@ -28,8 +28,8 @@ class Aim:
 
     #: the wanted weight, [G, C, K]
     rows: F32
-    #: E[x x^T] of its inputs, [G, K, K]; in real units if `how` is given
-    moment: F64
+    #: E[x x^T] of its inputs; in real units if `how` is given
+    moment: HalfMatrix
     #: input scale and bias of each node that reads the weight
     sides: Sequence[BiasSide]
     #: how sums become codes, for targets whose runtimes differ in it
@@ -56,7 +56,7 @@ def fit_rows(one: Weighted, aim: Aim, task: Task, width: int | None) -> Fitted:
     codes, axis = codes_of(target.weights, one.layer, recipe.weight_bits), weight_axis(one.node, one.kernel, target, recipe)
     if width is not None:
         least = least_scales(aim.rows, aim.sides, axis is None)
-        fit = codebook_of(aim.rows, aim.moment, codes, least, axis is None, recipe.codebook, width)
+        fit = codebook_of(aim.rows, aim.moment.dense(), codes, least, axis is None, recipe.codebook, width)
         grid = weight_plan(one.layer, fit.scale, fit.codes, weight, axis, target, f"codebook, {width} bits")
         book = grid.as_codebook(recipe.codebook.granularity, channel_axis(one.node, one.kernel) or 0, width)
         return Fitted(book, fit.scale, fit.codes)
@@ -68,12 +68,12 @@ def fit_rows(one: Weighted, aim: Aim, task: Task, width: int | None) -> Fitted:
 def _scales_and_codes(aim: Aim, codes: Codes, rule: Literal["minmax", "mse"], shared: bool) -> tuple[F32, F32]:
     """Scales [G, C] and codes [G, C, K]."""
     rows, moment, how = aim.rows, aim.moment, aim.how
-    importance, passed_on = np.einsum("gkk->gk", moment), feedback(moment)
+    importance, passed_on = moment.diagonal(), feedback(moment)
     scale = choose_scales(rows, importance, codes, rule, shared, aim.sides)
-    chosen = round_best(rows, moment, [scale], codes, passed_on, shared)
+    chosen = round_best(rows, passed_on, [scale], codes, shared)
     if how is not None:
         exact = [choose_scales(rows, importance, codes, rule, shared, aim.sides, how), how.above(scale), how.below(scale)]
-        chosen = exact_if_cheap(round_best(rows, moment, exact, codes, passed_on, shared), chosen, how.step, shared)
+        chosen = exact_if_cheap(round_best(rows, passed_on, exact, codes, shared), chosen, how.step, shared)
     return chosen.scale, chosen.codes
 
 

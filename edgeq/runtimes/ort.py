@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 Optimize = Literal["off", "basic", "extended", "all"]
 
-#: protobuf refuses messages of 2 GiB; a model with more weights goes through a folder with external
-#: data
-IN_MEMORY_BYTES = (1 << 31) - (1 << 26)
+#: a model with more weights goes through a folder with external data, which onnxruntime maps into
+#: memory: its bytes would be there three times while it is opened (and protobuf refuses 2 GiB)
+IN_MEMORY_BYTES = 1 << 26
 #: weights of at least this size are stored in a file beside the saved optimized graph
 EXTERNAL_FROM_BYTES = 1024
 
@@ -99,21 +99,28 @@ class Session:
 
 
 def open_session(
-    model: ir.Model | bytes | Path, *, threads: int = 0, optimize: Optimize = "all", optimized_path: Path | None = None
+    model: ir.Model | bytes | Path,
+    *,
+    threads: int = 0,
+    optimize: Optimize = "all",
+    optimized_path: Path | None = None,
+    arena: bool = True,
 ) -> Session:
     """Open a model in onnxruntime's CPU provider: sequential, deterministic and silent.
 
     Errors arrive as exceptions only. threads: worker threads of one operator; 0 leaves the number
     to onnxruntime. optimize: its graph optimization level; integer kernels need "extended" or
     "all". optimized_path: where to save the optimized graph, with large weights beside it in
-    <name>.data, or as one file in ORT format when the name ends in .ort. Raises BadModel when the
-    file is missing, RuntimeRefused when onnxruntime does not accept the model.
+    <name>.data, or as one file in ORT format when the name ends in .ort. arena: whether the memory
+    of values is kept for the next run, which is faster where they are small. Raises BadModel when
+    the file is missing, RuntimeRefused when onnxruntime does not accept the model.
     """
     if isinstance(model, Path) and not model.is_file():
         raise BadModel("The model file does not exist.", str(model), "Check the path.")
     where = str(model) if isinstance(model, Path) else "the model in memory"
     source, folder = _source(model)
     options = _options(threads, optimize, optimized_path)
+    options.enable_cpu_mem_arena = options.enable_mem_pattern = arena
     import onnxruntime as ort
 
     try:

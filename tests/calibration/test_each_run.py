@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import edgeq.calibration.each_run
+import edgeq.calibration.value_reader
 from edgeq.calibration.each_run import Run, each_run, map_ahead
 from edgeq.data.dataset import Batch
 from edgeq.data.open import open_dataset
@@ -75,7 +76,7 @@ def test_no_session_is_opened_where_nothing_is_read(monkeypatch: pytest.MonkeyPa
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("opened")
 
-    monkeypatch.setattr(edgeq.calibration.each_run, "open_session", refuse)
+    monkeypatch.setattr(edgeq.calibration.value_reader, "open_session", refuse)
     assert each_run(MODEL, ["r"], DATA, lambda run: run.number, Silent()) == list(range(23))
     assert len(each_run(MODEL, ["x"], DATA, lambda run: run.values(), Silent())) == 23
 

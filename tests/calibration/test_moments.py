@@ -9,15 +9,18 @@ import onnx_ir as ir
 import pytest
 
 import edgeq.calibration.each_run
-from edgeq.calibration.moments import LEAST_ROWS, ROWS_PER_COLUMN, Moment, measure_moments
+import edgeq.numerics.rounding.half_matrix
+from edgeq.calibration.memory import within_memory
+from edgeq.calibration.moments import LEAST_ROWS, ROWS_PER_COLUMN, Moment, Seen, measure_moments, unit_moments
 from edgeq.data.open import Dataset, open_dataset
 from edgeq.graph.find_layer import layer_of
 from edgeq.graph.layer import Layer
 from edgeq.graph.layer_rows import rows_of
 from edgeq.graph.read import nodes
 from edgeq.graph.signature import input_specs
-from edgeq.numerics.arrays import F32, I64
+from edgeq.numerics.arrays import F32, F64, I64
 from edgeq.numerics.grid import QuantParams, grid_for_range, quantize
+from edgeq.numerics.rounding.half_matrix import ExactSums, HalfMatrix, panels_of
 from tests.graph_text import net, weights
 
 GRID = grid_for_range(-2.0, 3.0, "uint8")
@@ -35,7 +38,15 @@ def layers_of(model: ir.Model) -> list[Layer]:
 
 def measured(model: ir.Model, x: F32 = X, grid: QuantParams = GRID, seed: int = 0) -> Moment:
     layers = layers_of(model)
-    return measure_moments(model, layers, {layer.source: grid for layer in layers}, data_of(model, x), seed=seed)["op"]
+    (found,) = measure_moments(model, [layers], {layer.source: grid for layer in layers}, data_of(model, x), seed=seed)
+    return found
+
+
+def total(moment: Moment) -> F64:
+    """The sums of products, [G, K, K]."""
+    assert moment.products is not None
+    parts, columns = moment.products.parts, next(iter(moment.layers.values())).sum.shape[1]
+    return HalfMatrix(len(parts[0]), columns, moment.products.panels, parts).dense()
 
 
 def data_of(model: ir.Model, x: F32) -> Dataset:
@@ -62,17 +73,59 @@ def test_sums_are_exact_where_every_row_is_taken(op: str, kernel: tuple[int, ...
     codes = all_rows(layer, leaky(X), GRID)
     found = measured(model)
     assert found.rows == codes.shape[1] <= LEAST_ROWS
-    assert np.array_equal(found.total, np.swapaxes(codes, 1, 2) @ codes)
-    assert np.array_equal(found.sum, codes.sum(1))
+    assert np.array_equal(total(found), np.swapaxes(codes, 1, 2) @ codes)
+    assert np.array_equal(found.layers["op"].sum, codes.sum(1))
 
 
 def test_second_moment_mean_and_covariance() -> None:
-    found = Moment(np.array([[[10.0, 2.0], [2.0, 4.0]]]), np.array([[4.0, 2.0]]), 2)
-    assert found.second.tolist() == [[[5, 1], [1, 2]]]
-    assert found.mean.tolist() == [[2, 1]]
-    assert found.covariance.tolist() == [[[1, -1], [-1, 1]]]
-    empty = Moment(np.zeros((1, 1, 1)), np.zeros((1, 1)), 0)
-    assert (empty.second.item(), empty.mean.item()) == (0, 0)
+    sums = ExactSums(1, panels_of(2))
+    sums.add(np.array([[[3, 1], [1, 1]]], np.float32))
+    found = Moment(sums, {"op": Seen(np.array([[4, 2]]), 2)}, 0.5)
+    assert found.half().dense().tolist() == [[[2.5, 1], [1, 0.5]]]
+    assert found.layers["op"].mean.tolist() == [[2, 1]]
+    assert found.half(["op"]).dense().tolist() == [[[0.5, 0], [0, 0]]]
+    empty = Moment(ExactSums(1, panels_of(1)), {"op": Seen(np.zeros((1, 1)), 0)}, 1.0)
+    assert (empty.half(["op"]).dense().item(), empty.layers["op"].mean.item()) == (0, 0)
+
+
+def test_inputs_without_data_are_independent() -> None:
+    (layer,) = layers_of(model_of())
+    (found,) = unit_moments([[layer]])
+    assert np.array_equal(found.half().dense(), np.broadcast_to(np.eye(27), (2, 27, 27)))
+
+
+SHARED = """[one] a = Gemm(x, w, b) [two] c = Tanh(a) [op] d = Gemm(c, w, b) [three] e = Mul(d, ten) [last] y = Gemm(e, w, b)"""
+
+
+@pytest.mark.parametrize("alike", [True, False])
+def test_a_shared_weight_has_the_sum_of_its_layers(alike: bool) -> None:
+    """With one grid for all exactly; with grids of their own up to the rounding of their shares."""
+    constants = {"w": weights(24, 24), "b": weights(24), "ten": np.float32(10)}
+    model = net(SHARED, inputs="float[N, 24] x", constants=constants)
+    x = np.random.default_rng(4).normal(size=(60, 24)).astype(np.float32)
+    layers, data = layers_of(model), data_of(model, x)
+    ends = dict.fromkeys("xce", 4.0) if alike else {"x": 3.0, "c": 1.0, "e": 40.0}
+    grids = {name: grid_for_range(-end, end, "uint8") for name, end in ends.items()}
+    (whole,) = measure_moments(model, [layers], grids, data)
+    apart = measure_moments(model, [[layer] for layer in layers], grids, data)
+    for centred in ([], ["one", "last"]):
+        wanted = sum(one.half(centred).dense() for one in apart)
+        np.testing.assert_allclose(whole.half(centred).dense(), wanted, atol=(1e-9 if alike else 1e-4) * np.abs(wanted).max())
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_sums_in_mapped_files_are_the_same(wide: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """wide: with a grid whose sums leave int32."""
+    monkeypatch.setattr(edgeq.numerics.rounding.half_matrix, "NARROW", 1 << (12 if wide else 31))
+    wanted = measured(model_of())
+    with within_memory(1):
+        found = measured(model_of())
+    assert wanted.products is not None
+    assert found.products is not None
+    assert not any(isinstance(part, np.memmap) for part in wanted.products.parts)
+    assert all(isinstance(part, np.memmap) for part in found.products.parts)
+    assert {part.dtype for part in found.products.parts} == {np.dtype(np.int64 if wide else np.int32)}
+    assert np.array_equal(total(found), total(wanted))
 
 
 def test_sums_of_the_largest_codes_are_exact() -> None:
@@ -81,7 +134,7 @@ def test_sums_of_the_largest_codes_are_exact() -> None:
     """
     model = model_of("MatMul(r, w)", 7, 5)
     found = measured(model, np.full((12, 6, 7, 7), 50.0, np.float32), grid_for_range(0.0, 3.0, "uint8"))
-    assert np.all(found.total == 255 * 255 * found.rows)
+    assert np.all(total(found) == 255 * 255 * found.rows)
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
@@ -89,8 +142,8 @@ def test_the_number_of_workers_changes_nothing(workers: int, monkeypatch: pytest
     wanted = measured(model_of())
     monkeypatch.setattr(edgeq.calibration.each_run, "WORKERS", workers)
     found = measured(model_of())
-    assert np.array_equal(found.total, wanted.total)
-    assert np.array_equal(found.sum, wanted.sum)
+    assert np.array_equal(total(found), total(wanted))
+    assert np.array_equal(found.layers["op"].sum, wanted.layers["op"].sum)
 
 
 def test_the_seed_chooses_the_rows() -> None:
@@ -98,8 +151,8 @@ def test_the_seed_chooses_the_rows() -> None:
     model = net("r = LeakyRelu(x) [op] y = Conv(r, w)", inputs="float[N, 6, 40, 40] x", constants={"w": weights(4, 6, 1, 1)})
     first, again, other = (measured(model, many, seed=seed) for seed in (0, 0, 1))
     assert first.rows < 3 * 1600
-    assert np.array_equal(first.total, again.total)
-    assert not np.array_equal(first.total, other.total)
+    assert np.array_equal(total(first), total(again))
+    assert not np.array_equal(total(first), total(other))
 
 
 @pytest.mark.parametrize("samples", [3, 40, 400])
@@ -123,7 +176,7 @@ def test_a_layer_in_a_branch_never_taken_has_no_rows() -> None:
     model = net(text, inputs="float[2, 4] x, bool go", outputs="float[2, 3] y", constants={"w": weights(4, 3)})
     layer = next(layer for layer in layers_of(model) if layer.node == "op")
     data = open_dataset({"x": np.ones((3, 2, 4), np.float32), "go": np.zeros(3, bool)}, input_specs(model))
-    assert measure_moments(model, [layer], {"a": GRID}, data)["op"].rows == 0
+    assert measure_moments(model, [[layer]], {"a": GRID}, data)[0].rows == 0
 
 
 def test_a_layer_whose_input_cannot_be_handed_out_has_no_rows() -> None:
@@ -135,4 +188,4 @@ def test_a_layer_whose_input_cannot_be_handed_out_has_no_rows() -> None:
     model = net(text, inputs="float[2, 4] x", outputs="float[2, 4] y", constants=constants)
     layer = next(layer for layer in layers_of(model) if layer.node == "op")
     data = open_dataset({"x": np.ones((3, 2, 4), np.float32)}, input_specs(model))
-    assert measure_moments(model, [layer], {"a": GRID}, data)["op"].rows == 0
+    assert measure_moments(model, [[layer]], {"a": GRID}, data)[0].rows == 0

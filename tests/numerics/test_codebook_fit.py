@@ -17,9 +17,10 @@ from edgeq.numerics.codebook_fit import fit_codebook, fit_reals
 from edgeq.numerics.codebook_vectors import fit_vectors
 from edgeq.numerics.kmeans import cluster
 from edgeq.numerics.pruning import Prune, kept_weights, parse_prune
-from edgeq.numerics.rounding import Codes, output_error
+from edgeq.numerics.rounding.codes import Codes
+from edgeq.numerics.rounding.with_feedback import output_error
 from edgeq.numerics.saturation import neighbours, worst_pairs
-from tests.numerics.test_rounding import moments
+from tests.numerics.rounding.test_with_feedback import moments
 
 LIMITED = Codes(-127, 127, neighbours((24,)), 128)
 

@@ -15,7 +15,7 @@ from edgeq.graph.signature import input_specs
 from edgeq.numerics.arrays import F32
 from edgeq.numerics.grid import PerChannel, PerTensor
 from edgeq.numerics.grid import quantize as codes_on
-from edgeq.numerics.rounding import scales_for
+from edgeq.numerics.rounding.scales import scales_for
 from edgeq.numerics.saturation import neighbours, worst_pairs
 from edgeq.passes.boundary.float_boundary import FloatBoundary
 from edgeq.planning.first_plan import MadeFrom, make_plan, values_to_observe

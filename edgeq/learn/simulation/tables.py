@@ -15,7 +15,7 @@ from edgeq.learn.operators.quantized import rounded
 from edgeq.learn.simulation.clusters import first_zero, table_of_each
 from edgeq.numerics.arrays import F32, F64, AnyArray, Indices
 from edgeq.numerics.codebook import encode, parse_grain
-from edgeq.numerics.rounding import Codes
+from edgeq.numerics.rounding.codes import Codes
 from edgeq.refine.weighted import Weighted
 from edgeq.schema.weights import CodebookWeight
 

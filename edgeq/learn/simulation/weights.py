@@ -16,7 +16,7 @@ from edgeq.learn.simulation.scales import SCALE_STEP
 from edgeq.learn.simulation.tables import SPARSE, Table, row_tables, table_of
 from edgeq.numerics.arrays import F32, AnyArray, Indices
 from edgeq.numerics.codebook_codes import TableCodes
-from edgeq.numerics.rounding import Codes
+from edgeq.numerics.rounding.codes import Codes
 from edgeq.refine.weighted import Weighted
 from edgeq.schema.weights import WeightPlan
 

@@ -15,7 +15,9 @@ import onnx_ir as ir
 from edgeq.graph.read import only_consumer
 from edgeq.numerics.arrays import F32, F64, Mask
 from edgeq.numerics.grid import LIMITS
-from edgeq.numerics.rounding import Codes, Feedback, output_error, round_with_feedback
+from edgeq.numerics.rounding.codes import Codes
+from edgeq.numerics.rounding.factors import Feedback
+from edgeq.numerics.rounding.with_feedback import rounded_with_error
 from edgeq.planning.exact.factors import Requantized
 from edgeq.schema.grids import GridPlan
 from edgeq.schema.plan import NodePlan
@@ -43,18 +45,17 @@ class Rounded:
         return Rounded(scale, np.where(mine[..., None], self.codes, other.codes), error)
 
 
-def round_best(rows: F32, moment: F64, scales: Sequence[F32], codes: Codes, passed_on: Feedback, shared: bool) -> Rounded:
+def round_best(rows: F32, passed_on: Feedback, scales: Sequence[F32], codes: Codes, shared: bool) -> Rounded:
     """Round each row with the one of the scales [G, C] that gives it the least error.
 
-    passed_on: feedback(moment).
+    passed_on: feedback(H) for the moment H of the inputs.
     """
-    tried = [_rounded(rows, moment, scale, codes, passed_on, shared) for scale in scales]
+    tried = [_rounded(rows, passed_on, scale, codes, shared) for scale in scales]
     return reduce(lambda best, one: best.where(best.error <= one.error, one), tried)
 
 
-def _rounded(rows: F32, moment: F64, scale: F32, codes: Codes, passed_on: Feedback, shared: bool) -> Rounded:
-    chosen = round_with_feedback(rows, moment, scale, codes, passed_on)
-    error = output_error(rows, chosen, scale, moment)
+def _rounded(rows: F32, passed_on: Feedback, scale: F32, codes: Codes, shared: bool) -> Rounded:
+    chosen, error = rounded_with_error(rows, passed_on, scale, codes)
     return Rounded(scale, chosen, np.full_like(error, error.sum()) if shared else error)
 
 

@@ -15,7 +15,7 @@ from edgeq.numerics.codebook_descent import Fit, WeightRows
 from edgeq.numerics.codebook_fit import fit_codebook, fit_reals
 from edgeq.numerics.codebook_vectors import fit_vectors, vector_reals
 from edgeq.numerics.pruning import kept_weights
-from edgeq.numerics.rounding import Codes
+from edgeq.numerics.rounding.codes import Codes
 from edgeq.planning.weight_grids import symmetric_grid, unlimited
 from edgeq.schema.codebook import CodebookWish
 from edgeq.schema.target import Target

@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.calibration.moments import Moment, unit_moments
+from edgeq.calibration.moments import unit_moments
 from edgeq.data.dataset import Dataset
 from edgeq.graph.layer import Layer
 from edgeq.graph.read import constant, nodes
@@ -21,10 +21,9 @@ from edgeq.refine.codebooks.budget import ByteBudget, StorableWeight, bits_of
 from edgeq.refine.codebooks.fit import embedding_codebook
 from edgeq.refine.draft import Draft
 from edgeq.refine.gate import Gate
-from edgeq.refine.round_apart import moments_of, round_apart
+from edgeq.refine.round_apart import Together, moments_of, round_apart, sharing
 from edgeq.refine.round_in_sequence import fit_in_sequence, held_samples, in_sequence
 from edgeq.refine.round_weights import with_biases
-from edgeq.refine.weighted import Weighted
 from edgeq.schema.plan import Plan
 from edgeq.schema.task import Planned
 
@@ -51,7 +50,7 @@ def plan_codebooks(draft: Draft, data: Dataset, files: FileSizes, gate: Gate, pr
     late = in_sequence(draft.model, draft.layers) if held_samples(draft.model, data) else ()
     early = tuple(one for one in draft.layers if one not in late)
     with gate.clock.stage("calibrate"):
-        moments = moments_of(draft, early, data, progress) if early else {}
+        weighed = moments_of(draft, early, data, progress) if early else []
 
     def plain(one: Plan) -> ir.Model:
         """The numbers are the same without codebooks, and sooner there."""
@@ -59,7 +58,7 @@ def plan_codebooks(draft: Draft, data: Dataset, files: FileSizes, gate: Gate, pr
 
     with gate.clock.stage("plan"):
         bits = _bits(draft, data, files, progress)
-        rounded = draft.with_plan(_fit(draft, early, bits, moments, progress))
+        rounded = draft.with_plan(_fit(draft, weighed, bits, progress))
         if late:
             fitted = fit_in_sequence(rounded, late, bits, plain, data, progress)
             gate.add(STEP, fitted.plan)
@@ -71,7 +70,9 @@ def plan_codebooks(draft: Draft, data: Dataset, files: FileSizes, gate: Gate, pr
 def unmeasured_codebooks(draft: Draft, data: Dataset | None, files: FileSizes, gate: Gate, progress: Progress) -> Planned:
     """The draft's plan with codebooks for which all inputs of a layer count alike."""
     bits = _bits(draft, data, files, progress)
-    found = _fit(draft, draft.layers, bits, unit_moments([one.layer for one in draft.layers]), progress)
+    groups = sharing(draft.layers, draft.plan)
+    units = unit_moments([[one.layer for one in users] for users in groups])
+    found = _fit(draft, [Together(users, moment) for users, moment in zip(groups, units, strict=True)], bits, progress)
     gate.add(STEP, found)
     return Planned(found, found, tuple(gate.steps))
 
@@ -84,10 +85,10 @@ def _bits(draft: Draft, data: Dataset | None, files: FileSizes, progress: Progre
     return bits_of(draft.model, candidates, codebook, budget, data, progress)
 
 
-def _fit(draft: Draft, layers: tuple[Weighted, ...], bits: Mapping[str, int], moments: Mapping[str, Moment], progress: Progress) -> Plan:
+def _fit(draft: Draft, weighed: list[Together], bits: Mapping[str, int], progress: Progress) -> Plan:
     """The plan with codebooks of embedding tables and of some layers."""
     progress.start("fit codebooks", None)
-    rounded = round_apart(draft, layers, moments, bits)
+    rounded = round_apart(draft, weighed, bits)
     codebook, target, weights = draft.task.recipe.codebook, draft.task.target, dict(rounded.weights)
     weights.update({key: embedding_codebook(node, target, codebook, bits[key]) for key, node in draft.tables.items() if key in bits})
     return rounded.with_weights(weights)

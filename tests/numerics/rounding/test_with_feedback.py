@@ -10,7 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgeq.numerics.arrays import F32, F64
-from edgeq.numerics.rounding import BLOCK, DAMPING, Codes, output_error, round_with_feedback, scales_for
+from edgeq.numerics.rounding.codes import Codes
+from edgeq.numerics.rounding.factors import DAMPING
+from edgeq.numerics.rounding.recursion import BLOCK
+from edgeq.numerics.rounding.scales import scales_for
+from edgeq.numerics.rounding.with_feedback import output_error, round_with_feedback
 from edgeq.numerics.saturation import neighbours, worst_pairs
 
 FREE = Codes(-127, 127, (), None)

@@ -1,0 +1,41 @@
+"""How much memory the passes over the data may take: it changes their speed, not their results."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+
+#: used where the system does not tell how much is free
+DEFAULT_BYTES = 2 << 30
+
+_limit: ContextVar[int | None] = ContextVar("edgeq_memory", default=None)
+
+
+@contextmanager
+def within_memory(limit: int | None) -> Iterator[None]:
+    """Let the passes in the body keep to this many bytes; None: to half of what is free."""
+    token = _limit.set(limit)
+    try:
+        yield
+    finally:
+        _limit.reset(token)
+
+
+def memory_budget() -> int:
+    """The bytes that may be taken now."""
+    limit = _limit.get()
+    return _free_bytes() // 2 if limit is None else limit
+
+
+def _free_bytes() -> int:
+    try:
+        with Path("/proc/meminfo").open(encoding="ascii") as lines:
+            for line in lines:
+                if line.startswith("MemAvailable:"):
+                    return int(line.split()[1]) << 10
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, AttributeError):
+        return 2 * DEFAULT_BYTES

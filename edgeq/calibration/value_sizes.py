@@ -1,0 +1,52 @@
+"""How many bytes values have when a model runs on given feeds, as far as shapes tell."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import onnx_ir as ir
+
+from edgeq.graph.read import values
+from edgeq.graph.value_types import infer_types
+from edgeq.numerics.arrays import AnyArray
+
+#: feeds of fewer bytes make no values that are worth inferring shapes for
+SMALL = 1 << 18
+
+
+def value_sizes(model: ir.Model, names: Iterable[str], example: Mapping[str, AnyArray]) -> dict[str, int]:
+    """Name -> bytes of a value of 4 bytes an element; unknown sizes count as the largest feed's.
+
+    example: feeds of one run.
+    """
+    wanted, largest = set(names), max((array.nbytes for array in example.values()), default=0)
+    found = _resolved(model, wanted, example)
+    if len(found) < len(wanted) and largest >= SMALL:
+        frozen = model.clone()
+        for value in frozen.graph.inputs:
+            if str(value.name) in example and isinstance(value.type, ir.TensorType):
+                value.shape = ir.Shape(np.shape(example[str(value.name)]))
+        for value in frozen.graph.outputs:
+            value.shape = None
+        infer_types(frozen, follow_values=True)
+        found |= _resolved(frozen, wanted, example)
+    return {name: found.get(name, largest) for name in wanted}
+
+
+def _resolved(model: ir.Model, wanted: set[str], example: Mapping[str, AnyArray]) -> dict[str, int]:
+    """The sizes that follow from shapes, where the names of dimensions stand for those of feeds."""
+    known: dict[str, int] = {}
+    for value in model.graph.inputs:
+        fed = example.get(str(value.name))
+        if fed is not None and value.shape is not None and len(value.shape) == fed.ndim:
+            known |= {str(dim): size for dim, size in zip(value.shape, fed.shape, strict=True) if not isinstance(dim, int)}
+    known.pop("None", None)
+    found = {}
+    for value in values(model):
+        if value.name in wanted and value.shape is not None:
+            sizes = [dim if isinstance(dim, int) else known.get(str(dim)) for dim in value.shape]
+            if None not in sizes:
+                found[str(value.name)] = 4 * math.prod(size for size in sizes if size is not None)
+    return found

@@ -1,0 +1,1 @@
+"""Rounding weights with the data in view: codes, scales, second moments, error feedback."""

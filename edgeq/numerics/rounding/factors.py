@@ -1,0 +1,104 @@
+"""What error feedback multiplies errors with: triangular factors of second moments, by BLAS blocks.
+
+For the damped moment H of a layer's input, in descending order of its diagonal, H = U D U^T with
+unit upper triangular U. The factors are kept in the opposite order, where U is lower triangular and
+Cholesky's: L D^(1/2). All of it is float32: the damping keeps the smallest eigenvalue at 1 and the
+diagonal's mean at 1 / DAMPING, so that rounding changes H by far less than the damping does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgeq.numerics.arrays import F32, F64, AnyArray, Indices
+from edgeq.numerics.rounding.half_matrix import HalfMatrix
+
+#: share of the mean of H's diagonal that is added to it, to keep the recursion stable for inputs
+#: that hardly vary
+DAMPING = 0.01
+#: columns that are factorized at a time
+TILE = 128
+
+
+@dataclass(frozen=True, eq=False)
+class BlockFeedback:
+    """The factor of one column block, of columns `first` to first + k - 1."""
+
+    first: int
+    #: the columns of the block in ascending order of the diagonal, from 0: [G, k]
+    order: Indices
+    #: L, unit lower triangular in that order; above the diagonal are zeros: [G, k, k]
+    lower: F32
+    #: D: [G, k]
+    pivots: F32
+
+
+@dataclass(frozen=True, eq=False)
+class Feedback:
+    """The factors of the column blocks of a damped moment, in units of the damping."""
+
+    blocks: tuple[BlockFeedback, ...]
+    #: what was added to the diagonal, and the unit of all factors: [G]
+    damping: F64
+
+
+def feedback(moment: HalfMatrix) -> Feedback:
+    """The factors that round_with_feedback takes, for the moment H of a layer's input.
+
+    It is OPTQ's recursion without an inverse, LDLQ (Chee et al., arXiv:2307.13304, theorem 6).
+    """
+    diagonal = moment.diagonal()
+    damping = DAMPING * diagonal.mean(-1) + 1e-30
+    firsts = sorted({panel.end: panel.start for panel in reversed(moment.panels)}.items())
+    return Feedback(tuple(_factor(moment, first, end, diagonal, damping) for end, first in firsts), damping)
+
+
+def _factor(moment: HalfMatrix, first: int, end: int, diagonal: F64, damping: F64) -> BlockFeedback:
+    order = np.argsort(-diagonal[:, first:end], axis=-1, kind="stable")[:, ::-1]
+    try:
+        lower = _sorted(moment, first, end, order, damping, np.float32)
+        factorize(lower)
+    except np.linalg.LinAlgError:  # rounding has made it indefinite: 53 bits do not
+        wide = _sorted(moment, first, end, order, damping, np.float64)
+        factorize(wide)
+        lower = wide.astype(np.float32)
+    roots = np.einsum("gkk->gk", lower).copy()
+    lower /= roots[:, None, :]
+    return BlockFeedback(first, order, lower, np.square(roots))
+
+
+def _sorted(moment: HalfMatrix, first: int, end: int, order: Indices, damping: F64, kind: type[np.floating]) -> AnyArray:
+    """The damped block in this order, in units of the damping; only its lower half is right."""
+    place = np.argsort(order, axis=-1)
+    result = np.zeros((moment.groups, end - first, end - first), kind)
+    for index, panel in enumerate(moment.panels):
+        if panel.end != end:
+            continue
+        part = (moment.part(index) / damping[:, None, None]).astype(kind)
+        for group in range(moment.groups):
+            rows, columns = place[group, panel.start - first : panel.stop - first], place[group, panel.start - first :]
+            result[group][rows[:, None], columns] = part[group]
+            result[group][columns[:, None], rows] = part[group].T
+    np.einsum("gkk->gk", result)[...] += 1
+    return result
+
+
+def factorize(matrix: AnyArray) -> None:
+    """Replace symmetric positive definite matrices [G, k, k] by their Cholesky factors, in place.
+
+    Blocks of fixed size, one BLAS call each: the same numbers for any number of threads. Raises
+    LinAlgError for matrices that are not positive definite.
+    """
+    size = matrix.shape[-1]
+    for start in range(0, size, TILE):
+        stop = min(start + TILE, size)
+        if start:
+            matrix[:, start:, start:stop] -= matrix[:, start:, :start] @ np.swapaxes(matrix[:, start:stop, :start], 1, 2)
+        tile = np.linalg.cholesky(matrix[:, start:stop, start:stop])
+        matrix[:, start:stop, start:stop] = tile
+        matrix[:, start:stop, stop:] = 0
+        if stop < size:
+            inverse = np.linalg.inv(tile)
+            matrix[:, stop:, start:stop] = matrix[:, stop:, start:stop] @ np.swapaxes(inverse, 1, 2)
