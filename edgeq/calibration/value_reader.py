@@ -75,7 +75,7 @@ class ValueReader:
         alive = dict(feeds)
         for place, (stage, outputs) in enumerate(zip(self._stages[: last + 1], due, strict=False)):
             kept = stage.carried if place < last else ()
-            asked = list(dict.fromkeys([*outputs, *kept]))
+            asked = list(dict.fromkeys([*outputs, *(name for name in kept if name not in alive)]))
             session = self._session(place)
             arrays = session.run({spec.name: alive[spec.name] for spec in session.inputs}, asked)
             found = dict(zip(asked, arrays, strict=True))
@@ -121,7 +121,7 @@ def _cut(steps: list[ir.Node], wanted: Mapping[str, str], sizes: Mapping[str, in
     held = 0
     for place, node in enumerate(steps):
         more = sum(sizes.get(wanted[str(value.name)], 0) for value in node.outputs if value.name in wanted)
-        if held and held + more > STAGE_BYTES and all(_can_be_fed(value) for value in alive):
+        if held and more and held + more > STAGE_BYTES and all(_can_be_fed(value) for value in alive):
             parts.append([])
             held = 0
         parts[-1].append(node)

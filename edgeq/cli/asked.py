@@ -69,6 +69,8 @@ class Asked:
     shapes: Shapes
     #: the largest model that is accepted, in bytes
     max_bytes: int
+    #: bytes that passes over the data may take; None: half of what is free
+    memory: int | None
     #: file with the statistics of an earlier run; None: not given
     stats: Path | None
     #: file with the plan of an earlier run; None: not given
@@ -121,11 +123,8 @@ def asked_from(options: SharedOptions) -> Asked:
     """Convert the options. Raises BadRecipe when one is invalid or would have no effect."""
     words = asdict(options)
     settings: dict[str, object] = {**given({key: words[key] for key in _RECIPE})}
-    if options.no_rescue:
-        settings["rescue"] = False
+    settings |= {name: False for name, off in (("rescue", options.no_rescue), ("hold_out", options.no_hold_out)) if off}
     settings["floors"] = given({key: words[key] for key in _FLOORS})
-    if options.no_hold_out:
-        settings["hold_out"] = False
     settings["preprocessing"] = preprocessing_from(options.scale, options.mean, options.std)
     recipe = recipe_from(options.recipe, settings)
     _check_search(recipe, options)
@@ -139,7 +138,8 @@ def asked_from(options: SharedOptions) -> Asked:
         no_vnni=options.no_vnni,
         recipe=recipe,
         shapes=parse_shapes(options.shape),
-        max_bytes=parse_size(options.max_bytes),
+        max_bytes=parse_size(options.max_bytes, "--max-bytes"),
+        memory=None if options.memory is None else parse_size(options.memory, "--memory"),
         stats=options.stats,
         plan=options.plan,
         work=options.work,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edgeq.calibration.memory import within_memory
 from edgeq.cli import options as o
 from edgeq.cli.asked import Asked, offers
 from edgeq.cli.settings import parse_range
@@ -35,8 +36,8 @@ Range = Annotated[
 
 
 @offers(
-    "data merge target recipe keep_float tie samples no_hold_out part shape split_outputs standard_operators inputs_as scale mean std",
-    "max_bytes",
+    "data merge target recipe keep_float tie samples no_hold_out part memory shape split_outputs standard_operators inputs_as scale",
+    "mean std max_bytes",
     writes=True,
 )
 def calibrate(
@@ -72,7 +73,7 @@ def _measured(asked: Asked, source: list[Path], part: str | None) -> Statistics:
     from edgeq.api import calibrate as run
 
     target = asked.load_target()
-    with asked.screen.progress() as progress:
+    with within_memory(asked.memory), asked.screen.progress() as progress:
         return run(asked.load_model(source[0]), data, target=target, recipe=asked.recipe, shapes=asked.shapes, start=start, stop=stop,
                    progress=progress)  # fmt: skip
 

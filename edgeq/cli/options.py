@@ -44,6 +44,12 @@ ModelOut = Annotated[Path, _output("--out", "-o", metavar="OUT", help="The model
 FolderOut = Annotated[Path, _output("--out", "-o", metavar="DIR", help="Where to write; created when missing.")]
 FloatModel = Annotated[Path, typer.Argument(metavar="MODEL", help="The float ONNX model.")]
 Target = Annotated[str, typer.Option("--target", "-t", metavar="NAME|FILE", help="A shipped target, or your own target.toml.")]
+Memory = Annotated[
+    str | None,
+    _data(
+        "--memory", metavar="SIZE", help="What passes over the data may take: changes speed, not the result. Default: half of what is free."
+    ),
+]
 Shapes = Annotated[
     list[str] | None, _data("--shape", metavar="NAME=DIMS", help="Freeze an input's dynamic shape, as in image=1,3,224,224. Repeatable.")
 ]
@@ -158,6 +164,7 @@ class SharedOptions:
     samples: Samples = None
     no_hold_out: NoHoldOut = False
     batch: BatchSize = None
+    memory: Memory = None
     shape: Shapes = None
     seed: Seed = None
     split_outputs: SplitOutputs = None

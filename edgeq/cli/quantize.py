@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edgeq.calibration.memory import within_memory
 from edgeq.cli import options as o
 from edgeq.cli.asked import Asked, offers
 from edgeq.cli.beside import Beside
@@ -53,7 +54,7 @@ StrictData = Annotated[bool, typer.Option("--strict-data", help="Treat warnings 
 
 @offers(
     "data validation target recipe rule weights rounding no_vnni effort objective minutes work keep_float no_rescue tie samples",
-    "no_hold_out batch shape seed float_io split_outputs standard_operators inputs_as scale mean std golden emit stats plan no_plan",
+    "no_hold_out batch memory shape seed float_io split_outputs standard_operators inputs_as scale mean std golden emit stats plan no_plan",
     "no_prove min_sqnr min_agreement min_accuracy max_drop strict strict_data max_bytes report",
     writes=True,
 )
@@ -74,7 +75,7 @@ def quantize(
     from edgeq.api import quantize as run
 
     (statistics, plan), target = _made_earlier(asked), asked.load_target()
-    with asked.screen.progress() as progress:
+    with within_memory(asked.memory), asked.screen.progress() as progress:
         made = run(asked.load_model(model), asked.data, target=target, recipe=asked.recipe, shapes=asked.shapes, statistics=statistics,
                    plan=plan, validation=asked.validation, work=asked.work, prove=asked.prove, strict_data=strict_data,
                    progress=progress)  # fmt: skip

@@ -103,11 +103,11 @@ def parse_shapes(words: Sequence[str] | None) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def parse_size(word: str) -> int:
+def parse_size(word: str, option: str) -> int:
     """A size such as 4GB, 500MB, 2GiB or a plain number, in bytes. Raises BadRecipe."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", word.strip().lower())
     if match is None or match[2] not in _UNITS:
-        raise BadRecipe(f"{word!r} is not a size.", "--max-bytes", "Write a number with a unit, such as 500MB or 4GB.")
+        raise BadRecipe(f"{word!r} is not a size.", option, "Write a number with a unit, such as 500MB or 4GB.")
     return int(float(match[1]) * _UNITS[match[2]])
 
 

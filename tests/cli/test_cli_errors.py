@@ -83,6 +83,7 @@ QUANTIZE: dict[str, tuple[Callable[[Room, Path], Words], str]] = {
     "two shapes for one input": (lambda r, _t: ["-d", r.data, "--shape", "x=1,3,8,8", "--shape", "x=2,3,8,8"], "two shapes"),
     "a shape against the model": (lambda r, _t: ["-d", r.data, "--shape", "x=1,4,8,8"], "x"),
     "a size that is none": (lambda r, _t: ["-d", r.data, "--max-bytes", "big"], "not a size"),
+    "a memory budget that is none": (lambda r, _t: ["-d", r.data, "--memory", "much"], "--memory"),
     "a model above the size limit": (lambda r, _t: ["-d", r.data, "--max-bytes", "1kB"], "1000"),
     "statistics that are not there": (lambda _r, t: ["--stats", t / "none.npz"], ""),
     "statistics that are none": (lambda r, _t: ["--stats", r.data], ""),

@@ -46,7 +46,7 @@ def test_training_lasts_as_long_as_somebody_says(
 
 @pytest.mark.parametrize(("word", "size"), [("12", 12), ("4GB", 4 * 10**9), ("1.5 kib", 1536)])
 def test_sizes(word: str, size: int) -> None:
-    assert parse_size(word) == size
+    assert parse_size(word, "--memory") == size
 
 
 def test_shares_and_ways_to_compute() -> None:
