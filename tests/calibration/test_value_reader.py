@@ -19,7 +19,8 @@ from tests.graph_text import net, weights
 
 X = np.random.default_rng(0).normal(size=(9, 4, 6, 6)).astype(np.float32)
 TEXT = """a = Conv<pads = [1, 1, 1, 1]>(x, w) b = Relu(a) c = Conv<pads = [1, 1, 1, 1]>(b, w) d = Add(c, b)
-    e = Conv<pads = [1, 1, 1, 1]>(d, w) f = Mul(e, b) g = Concat<axis = 1>(f, x) s = Shape(b) h = GlobalAveragePool(g) n = Cast<to = 1>(s) m = ReduceSum(n) y = Mul(h, m)"""
+    e = Conv<pads = [1, 1, 1, 1]>(d, w) f = Mul(e, b) g = Concat<axis = 1>(f, x) s = Shape(b) h = GlobalAveragePool(g)
+    n = Cast<to = 1>(s) m = ReduceSum(n) y = Mul(h, m)"""
 NAMES = ["x", "a", "b", "c", "d", "e", "f", "g", "h"]
 
 
