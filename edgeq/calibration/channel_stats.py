@@ -15,6 +15,9 @@ from edgeq.data.dataset import Dataset
 from edgeq.numerics.arrays import F32, F64
 from edgeq.progress import Progress, Silent
 
+#: numbers whose squares are added up at a time: as float64 they stay in a core's cache
+AT_ONCE = 1 << 16
+
 #: the smallest and the largest value of each channel, extended to include 0: float32 [C] each
 Ends = tuple[F32, F32]
 
@@ -103,5 +106,14 @@ class _Sums:
         """The mean square of each channel, in units of 2^-UNIT."""
         rows = np.moveaxis(array, axis, 0).reshape(array.shape[axis], -1)
         with np.errstate(over="ignore", invalid="ignore"):
-            square = np.array([np.square(row, dtype=np.float64).mean() for row in rows])
+            square = _mean_squares(rows)
         return [int(x) if np.isfinite(x) else 0 for x in np.rint(np.ldexp(square, self.UNIT))]
+
+
+def _mean_squares(rows: F32) -> F64:
+    """The mean square of each row of [C, n], in float64."""
+    step, found = max(1, AT_ONCE // max(rows.shape[1], 1)), np.empty(len(rows))
+    for start in range(0, len(rows), step):
+        wide = rows[start : start + step].astype(np.float64)
+        found[start : start + step] = np.einsum("ck,ck->c", wide, wide)
+    return found / max(rows.shape[1], 1)

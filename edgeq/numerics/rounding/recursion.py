@@ -72,8 +72,8 @@ def _round_block(block: BlockFeedback, weight: F32, steps: F32, codes: Codes, li
 
 def _in_order(array: AnyArray, block: BlockFeedback) -> AnyArray:
     """The block's columns of [G, C, K] in its order: [G, k, C]."""
-    columns = np.swapaxes(array[:, :, block.first : block.first + block.order.shape[1]], 1, 2)
-    return np.ascontiguousarray(np.take_along_axis(columns, block.order[:, :, None], 1))
+    columns = np.ascontiguousarray(np.swapaxes(array[:, :, block.first : block.first + block.order.shape[1]], 1, 2))
+    return columns[np.arange(len(columns))[:, None], block.order]
 
 
 def _steps(steps: F32, block: BlockFeedback) -> F32:
