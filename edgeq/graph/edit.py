@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
+from edgeq.graph.free_names import FreeNames
 from edgeq.graph.read import graphs, nodes, owner, values
 from edgeq.numerics.arrays import AnyArray
 
@@ -16,33 +17,16 @@ class Names:
     """
 
     def __init__(self, model: ir.Model) -> None:
-        self._values = {value.name for value in values(model) if value.name}
-        self._nodes = {node.name for node in nodes(model) if node.name}
+        self._values = FreeNames(value.name for value in values(model) if value.name)
+        self._nodes = FreeNames(node.name for node in nodes(model) if node.name)
 
     def value(self, wanted: str) -> str:
         """`wanted`, or the first of wanted_1, wanted_2, ... that no value has."""
-        return free_name(wanted, self._values)
+        return self._values.free(wanted)
 
     def node(self, wanted: str) -> str:
         """`wanted`, or the first of wanted_1, wanted_2, ... that no node has."""
-        return free_name(wanted, self._nodes)
-
-
-def free_name(wanted: str, used: set[str]) -> str:
-    """`wanted`, or the first of wanted_1, wanted_2, ... that is not in `used`.
-
-    The name is added to `used`.
-
-    >>> used = {"conv", "conv_1"}
-    >>> free_name("conv", used), free_name("relu", used)
-    ('conv_2', 'relu')
-    """
-    name, number = wanted, 0
-    while name in used:
-        number += 1
-        name = f"{wanted}_{number}"
-    used.add(name)
-    return name
+        return self._nodes.free(wanted)
 
 
 def add_constant(graph: ir.Graph, array: AnyArray, name: str) -> ir.Value:

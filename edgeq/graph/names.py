@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import onnx_ir as ir
 
-from edgeq.graph.edit import free_name
+from edgeq.graph.free_names import FreeNames
 from edgeq.graph.read import graphs, nodes
 
 #: onnxruntime appends this to nodes that it makes; a node of the model whose name ends like that
@@ -31,14 +31,14 @@ def unique_names(model: ir.Model) -> bool:
 
 
 def _name_nodes(model: ir.Model) -> bool:
-    used: set[str] = {node.name for node in nodes(model) if node.name}
+    used = FreeNames(node.name for node in nodes(model) if node.name)
     seen: set[str] = set()
     changed = False
     for index, node in enumerate(nodes(model)):
         wanted = node.name or f"{node.op_type}_{index}"  # case 3
         wanted = f"{wanted}_" if _TOKEN.search(wanted) else wanted
         kept = wanted == node.name and wanted not in seen  # case 2
-        name = wanted if kept else free_name(wanted, used)
+        name = wanted if kept else used.free(wanted)
         seen.add(name)
         if name != node.name:
             node.name = name
@@ -48,13 +48,13 @@ def _name_nodes(model: ir.Model) -> bool:
 
 def _name_values(model: ir.Model) -> bool:
     every = list(_values(model))
-    used = {value.name for value in every if value.name}
+    used = FreeNames(value.name for value in every if value.name)
     holders: dict[str, ir.Value] = {}
     for value in (*model.graph.inputs, *model.graph.outputs):  # case 1
         holders.setdefault(value.name or "", value)
     renamed = [value for value in every if not value.name or holders.setdefault(value.name, value) is not value]
     if renamed:
-        ir.convenience.rename_values(renamed, [free_name(value.name or "value", used) for value in renamed])
+        ir.convenience.rename_values(renamed, [used.free(value.name or "value") for value in renamed])
     return bool(renamed)
 
 

@@ -19,7 +19,9 @@ from edgeq.graph.names import unique_names
 from edgeq.graph.read import ONNX_DOMAINS
 from edgeq.graph.value_types import believe_inference, forget_maps, typed_proto
 from edgeq.io.external_data import read_external_data
+from edgeq.io.functions import write_out_functions
 from edgeq.io.old_opsets.to_opset_7 import to_opset_7
+from edgeq.io.order import sort_nodes
 from edgeq.io.validate import check_form, check_onnx, check_tensors, first_line, refuse_endless, refuse_nan, refuse_quantized
 from edgeq.io.validate_nodes import refuse_misfit_constants, refuse_misfit_grids
 
@@ -161,14 +163,15 @@ def _opset(proto: onnx.ModelProto) -> int:
 
 def _finish(proto: onnx.ModelProto, where: str, quantized: bool) -> tuple[ir.Model, tuple[str, ...]]:
     check_tensors(proto, where)
+    notes = ["the nodes of the file are not in order: they were sorted"] if sort_nodes(proto, where) else []
     if proto.ByteSize() < MAX_BYTES:  # a larger one cannot be passed to the checker; the runtime will check it
         check_onnx(proto, where)
     forget_maps(proto, where)
     try:
+        write_out_functions(proto)
         model = ir.from_proto(proto)
         common_passes.RemoveInitializersFromInputsPass()(model)
         model.ir_version = max(model.ir_version, 4)  # before it, initializers had to be inputs too
-        common_passes.InlinePass()(model)
         unique_names(model)
         note = to_opset_7(model, where)
         believe_inference(model)
@@ -181,4 +184,4 @@ def _finish(proto: onnx.ModelProto, where: str, quantized: bool) -> tuple[ir.Mod
         refuse_misfit_grids(model, where)
     else:
         refuse_quantized(model, where)
-    return model, () if note is None else (note,)
+    return model, (*notes, *([] if note is None else [note]))

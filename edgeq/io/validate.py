@@ -12,9 +12,8 @@ from edgeq.errors import BadModel, UnsupportedOpset
 from edgeq.graph.operators import OPERATORS, RUNTIME_KERNELS
 from edgeq.graph.read import ONNX_DOMAINS, constant, is_op, nodes, values
 from edgeq.io.external_data import all_tensors, tensor_bytes
-
-#: a model with more nodes after its functions are inlined is taken for an attack
-MAX_NODES = 1_000_000
+from edgeq.io.function_budget import check_functions
+from edgeq.io.walk import bodies_of
 
 #: a Loop of more iterations, of which no condition makes an earlier end, is taken for endless: an
 #: empty body alone takes onnxruntime about a microsecond, so that it would run for half an hour
@@ -49,7 +48,7 @@ def check_form(proto: onnx.ModelProto, where: str, max_depth: int, quantized: bo
             raise BadModel("An input or output names no element type", f"{where}, {value.name!r}", "Export the model again.")
     if not proto.graph.node and not quantized:
         raise BadModel("The graph has no nodes: there is nothing to run or to quantize", where, "Check the export.")
-    _check_functions(proto, where)
+    check_functions(proto, where)
 
 
 def check_tensors(proto: onnx.ModelProto, where: str) -> None:
@@ -148,51 +147,11 @@ def _graphs(proto: onnx.ModelProto, max_depth: int, where: str) -> Iterator[tupl
     It is not recursive, so that a hostile file cannot exhaust the stack.
     """
     yield 0, proto.graph
-    stack = [(1, body) for node in proto.graph.node for body in _bodies(node)]
-    stack += [(1, body) for function in proto.functions for node in function.node for body in _bodies(node)]
+    stack = [(1, body) for node in proto.graph.node for body in bodies_of(node)]
+    stack += [(1, body) for function in proto.functions for node in function.node for body in bodies_of(node)]
     while stack:
         depth, graph = stack.pop()
         if depth > max_depth:
             raise BadModel(f"If/Loop/Scan bodies nest deeper than {max_depth}", where, "Flatten the model, or raise max_depth.")
         yield depth, graph
-        stack += [(depth + 1, body) for node in graph.node for body in _bodies(node)]
-
-
-def _bodies(node: onnx.NodeProto) -> list[onnx.GraphProto]:
-    own = [attribute.g for attribute in node.attribute if attribute.HasField("g")]
-    return own + [graph for attribute in node.attribute for graph in attribute.graphs]
-
-
-def _check_functions(proto: onnx.ModelProto, where: str) -> None:
-    """Refuse functions that call themselves or expand to more than MAX_NODES nodes."""
-    bodies = {(function.domain, function.name, function.overload): list(_all_nodes(function.node)) for function in proto.functions}
-    sizes: dict[tuple[str, str, str], int] = {}
-    open_calls: set[tuple[str, str, str]] = set()
-
-    def expanded(calls: list[onnx.NodeProto]) -> int:
-        return sum(size(key) if (key := (node.domain, node.op_type, node.overload)) in bodies else 1 for node in calls)
-
-    def size(key: tuple[str, str, str]) -> int:
-        if key in open_calls:
-            raise BadModel("A model-local function calls itself", f"{where}, function {key[1]!r}", "Export the model again.")
-        if key not in sizes:
-            open_calls.add(key)
-            sizes[key] = expanded(bodies[key])
-            open_calls.discard(key)
-        return sizes[key]
-
-    try:
-        total = expanded(list(_all_nodes(proto.graph.node)))
-    except RecursionError as error:
-        raise BadModel("Model-local functions call each other too deeply", where, "Flatten the model.") from error
-    if total > MAX_NODES:
-        raise BadModel(f"The functions expand to {total} nodes, more than {MAX_NODES}", where, "Export the model without functions.")
-
-
-def _all_nodes(start: Iterator[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
-    stack = list(start)
-    while stack:
-        node = stack.pop()
-        yield node
-        for body in _bodies(node):
-            stack.extend(body.node)
+        stack += [(depth + 1, body) for node in graph.node for body in bodies_of(node)]

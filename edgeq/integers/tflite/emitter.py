@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from edgeq.graph.edit import free_name
+from edgeq.graph.free_names import FreeNames
 from edgeq.integers.graph import IntegerOp, Operand
 from edgeq.integers.operands import refused, shape_of
 from edgeq.integers.signed import signed, signed_codes
@@ -31,11 +31,11 @@ class Emitter:
     index: dict[str, int] = field(default_factory=dict)
     #: name of a flattened image whose elements stay in TFLite's order -> (channels, height, width)
     flattened: dict[str, tuple[int, int, int]] = field(default_factory=dict)
-    _names: set[str] = field(default_factory=set)
+    _names: FreeNames = field(default_factory=FreeNames)
 
     def add(self, tensor: TfTensor) -> int:
         """Add a tensor under a free name; returns its index."""
-        self.tensors.append(TfTensor(**{**vars(tensor), "name": free_name(tensor.name, self._names)}))
+        self.tensors.append(TfTensor(**{**vars(tensor), "name": self._names.free(tensor.name)}))
         return len(self.tensors) - 1
 
     def ints(self, name: str, numbers: Sequence[int] | Ints) -> int:
