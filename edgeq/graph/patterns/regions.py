@@ -30,21 +30,17 @@ class Region:
     last: ir.Node
     #: all of the nodes, `last` first; a node stands before those whose results it reads
     nodes: tuple[ir.Node, ...]
-
-    @property
-    def constants(self) -> list[ir.Value]:
-        """The constants that the nodes read, in no order that matters."""
-        read = dict.fromkeys(value for node in self.nodes for value in node.inputs if value is not None)
-        return [value for value in read if constant(value) is not None]
+    #: the constants that the nodes read, in the order in which they were met
+    constants: tuple[ir.Value, ...]
 
     @property
     def removable(self) -> tuple[ir.Node, ...]:
         """The nodes that nothing needs any more once `last` computes the result by itself."""
-        found = [self.last]
+        found = {self.last: None}
         for node in self.nodes[1:]:
             out = node.outputs[0]
             if not out.is_graph_output() and all(use.node in found for use in out.uses()):
-                found.append(node)
+                found[node] = None
         return tuple(found)
 
     def result(self, given: F64, numbers: Mapping[ir.Value, AnyArray]) -> AnyArray | None:
@@ -73,19 +69,22 @@ def regions_behind(last: ir.Node, admits: Callable[[ir.Node], bool], order: Mapp
     order: the place of each node in the walk of the model. The latest node is taken in first, so
     that a value that is read several times is passed only after all that read it.
     """
-    if not admits(last):
-        return
-    inside: list[ir.Node] = [last]
-    while len(inside) <= MAX_NODES:
-        open_values = list(dict.fromkeys(v for n in inside for v in n.inputs if v is not None and constant(v) is None))
-        border = [value for value in open_values if value.producer() not in inside]
+    inside: list[ir.Node] = []
+    # what the nodes inside read: constants, and values that are made outside; dicts keep the order
+    constants: dict[ir.Value, None] = {}
+    border: dict[ir.Value, None] = {}
+    latest: ir.Node | None = last
+    while latest is not None and latest.graph is last.graph and admits(latest) and len(inside) < MAX_NODES:
+        inside.append(latest)
+        for made in latest.outputs:
+            border.pop(made, None)
+        for value in latest.inputs:
+            if value is not None and value not in border and value not in constants:
+                (border if constant(value) is None else constants)[value] = None
         if len(border) == 1:
-            yield Region(border[0], last, tuple(inside))
+            yield Region(next(iter(border)), last, tuple(inside), tuple(constants))
         makers = [maker for value in border if (maker := value.producer()) is not None and maker in order]
         latest = max(makers, key=lambda maker: order[maker], default=None)
-        if latest is None or latest.graph is not last.graph or not admits(latest):
-            return
-        inside.append(latest)
 
 
 def splat(value: ir.Value | None, like: ir.Value | None) -> float | None:

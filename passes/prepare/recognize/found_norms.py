@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,15 +63,21 @@ class FoundNorm:
 def opset_for_norms(model: ir.Model, highest: int) -> int:
     """The lowest opset, up to `highest`, that has the operators of all normalizations found."""
     order = walk_order(model)
-    found = (norm_that_ends_in(node, order) for node in order)
+    found: Iterable[FoundNorm | None] = (norm_that_ends_in(node, order) for node in order) if averages(order) else ()
     return max((norm.opset for norm in found if norm is not None and norm.opset <= highest), default=0)
+
+
+def averages(nodes: Iterable[ir.Node]) -> bool:
+    """Whether any of the nodes averages; a model without one has no normalizations to look for."""
+    return any(is_op(node, "ReduceMean") for node in nodes)
 
 
 def norm_that_ends_in(node: ir.Node, order: Mapping[ir.Node, int]) -> FoundNorm | None:
     """The normalization of most nodes that ends in `node`."""
-    best = None
+    best, size, averaged = None, 0, False
     for region in regions_behind(node, _admits, order):
-        if any(is_op(inner, "ReduceMean") for inner in region.removable):
+        averaged, size = averaged or averages(region.nodes[size:]), len(region.nodes)
+        if averaged and averages(region.removable):
             best = _found(region) or best
     return best
 

@@ -12,6 +12,7 @@ from edgeq.graph.affine import linear_behind
 from edgeq.graph.edit import Names, add_constant, add_node, retire
 from edgeq.graph.patterns.regions import Region, regions_behind, splat, walk_order
 from edgeq.graph.read import constant, is_op, operator_of, owner
+from edgeq.passes.prepare.recognize.forms import Forms, GrowingForm
 from edgeq.passes.prepare.recognize.known_functions import KnownFunction, Step, known_function, sample_points
 
 
@@ -33,9 +34,9 @@ class FuseFunctions(ir.passes.InPlacePass):
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         names, opset = Names(model), model.opset_imports.get("", 0)
-        changed, order = False, walk_order(model)
+        changed, order, forms = False, walk_order(model), Forms()
         for node in reversed(order):
-            found = None if node.graph is None else function_that_ends_in(node, order)
+            found = None if node.graph is None else function_that_ends_in(node, order, forms)
             if found is not None and found[1].opset <= opset:
                 _replace(model, *found, names)
                 changed = True
@@ -44,19 +45,26 @@ class FuseFunctions(ir.passes.InPlacePass):
 
 def opset_for_functions(model: ir.Model, highest: int) -> int:
     """The lowest opset, up to `highest`, that has the operators of all functions found."""
-    order = walk_order(model)
-    found = (function_that_ends_in(node, order) for node in order)
-    return max((function.opset for hit in found if hit is not None and (function := hit[1]).opset <= highest), default=0)
+    order, forms = walk_order(model), Forms()
+    opset, gone = 0, set[ir.Node]()
+    for node in reversed(order):  # as FuseFunctions does
+        found = None if node in gone else function_that_ends_in(node, order, forms)
+        if found is not None and found[1].opset <= highest:
+            opset = max(opset, found[1].opset)
+            gone.update(found[0].removable)
+    return opset
 
 
-def function_that_ends_in(node: ir.Node, order: Mapping[ir.Node, int]) -> tuple[Region, KnownFunction] | None:
+def function_that_ends_in(node: ir.Node, order: Mapping[ir.Node, int], forms: Forms) -> tuple[Region, KnownFunction] | None:
     """The largest region behind a node that computes a known function in a longer form."""
-    best = None
+    known, growing = [], GrowingForm(forms)
     for region in regions_behind(node, _admits, order):
-        function = _known(region)
-        if function is not None and _is_shorter(region, function):
-            best = None if _folds_better(region, function) else (region, function)
-    return best
+        growing.grow(region)
+        function = _known(region, growing)
+        if function is not None:
+            known.append((region, function))
+    longest = next(((region, function) for region, function in reversed(known) if _is_shorter(region, function)), None)
+    return None if longest is None or _folds_better(*longest) else longest
 
 
 def _admits(node: ir.Node) -> bool:
@@ -71,7 +79,7 @@ def _admits(node: ir.Node) -> bool:
 _KINDS = (ir.DataType.FLOAT, ir.DataType.BOOL)
 
 
-def _known(region: Region) -> KnownFunction | None:
+def _known(region: Region, growing: GrowingForm) -> KnownFunction | None:
     if region.source.dtype != ir.DataType.FLOAT or region.last.outputs[0].dtype != ir.DataType.FLOAT:
         return None
     if len(region.nodes) == 1 and operator_of(region.last).elementwise == "one":
@@ -80,6 +88,10 @@ def _known(region: Region) -> KnownFunction | None:
     given = [number for number in numbers.values() if number is not None]
     if len(given) != len(numbers):
         return None
+    return growing.once(region, given, lambda: _computed(region, numbers, given))
+
+
+def _computed(region: Region, numbers: Mapping[ir.Value, float | None], given: list[float]) -> KnownFunction | None:
     x = sample_points(given)
     y = region.result(x, {value: np.asarray(number, np.float64) for value, number in numbers.items()})
     return None if y is None or y.shape != x.shape or y.dtype.kind != "f" else known_function(x, y)

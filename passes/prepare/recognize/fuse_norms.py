@@ -12,7 +12,7 @@ from edgeq.graph.patterns.regions import walk_order
 from edgeq.graph.patterns.transposed_parts import Perm, inverse
 from edgeq.graph.read import owner
 from edgeq.numerics.arrays import F64
-from edgeq.passes.prepare.recognize.found_norms import FoundNorm, norm_that_ends_in
+from edgeq.passes.prepare.recognize.found_norms import FoundNorm, averages, norm_that_ends_in
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class FuseNorms(ir.passes.InPlacePass):
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         names, opset = Names(model), model.opset_imports.get("", 0)
         changed, order = False, walk_order(model)
-        for node in reversed(order):
+        for node in reversed(order) if averages(order) else ():
             found = None if node.graph is None else norm_that_ends_in(node, order)
             if found is not None and found.opset <= opset:
                 _replace(model, found, names)

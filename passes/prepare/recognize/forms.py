@@ -1,0 +1,72 @@
+"""Remember what regions of one form compute, so that a form is evaluated once.
+
+Two regions have one form if their nodes are the same operators with the same attributes, wired in
+the same way. Large models repeat a few forms thousands of times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+
+import onnx_ir as ir
+
+from edgeq.graph.patterns.regions import Region
+from edgeq.passes.prepare.recognize.known_functions import KnownFunction
+
+#: attributes that can be compared by what they hold
+_PLAIN = (ir.AttributeType.FLOAT, ir.AttributeType.INT, ir.AttributeType.STRING, ir.AttributeType.FLOATS, ir.AttributeType.INTS)
+
+#: a form, the value in it that the region starts from, and the numbers of its constants
+_Question = tuple[int, int, tuple[float, ...]]
+
+
+@dataclass(frozen=True)
+class Forms:
+    """The forms of one walk through a model."""
+
+    #: (the form without its last node, that node) -> the form
+    _numbers: dict[tuple[int, Hashable], int] = field(default_factory=dict)
+    #: what is known already
+    _answers: dict[_Question, KnownFunction | None] = field(default_factory=dict)
+
+    def extended(self, form: int, node: Hashable) -> int:
+        """The form that consists of another and one more node."""
+        return self._numbers.setdefault((form, node), len(self._numbers) + 1)
+
+    def once(self, question: _Question, answer: Callable[[], KnownFunction | None]) -> KnownFunction | None:
+        """The answer to a question, found at the first time."""
+        if question not in self._answers:
+            self._answers[question] = answer()
+        return self._answers[question]
+
+
+class GrowingForm:
+    """The form of a region that takes in one node after the other, from its end on."""
+
+    def __init__(self, forms: Forms) -> None:
+        self._forms, self._form, self._size = forms, 0, 0
+        self._places: dict[ir.Value, int] = {}  # each value's place among those that the nodes name
+
+    def grow(self, region: Region) -> None:
+        """Take in the nodes that the region has more than the one before."""
+        for node in region.nodes[self._size :]:
+            made = tuple(self._place(value) for value in node.outputs)
+            read = tuple(None if value is None else self._place(value) for value in node.inputs)
+            self._form = self._forms.extended(self._form, (node.op_type, _attributes(node), made, read))
+        self._size = len(region.nodes)
+
+    def once(self, region: Region, numbers: Sequence[float], answer: Callable[[], KnownFunction | None]) -> KnownFunction | None:
+        """What a region of this form with these numbers as its constants computes."""
+        return self._forms.once((self._form, self._place(region.source), tuple(numbers)), answer)
+
+    def _place(self, value: ir.Value) -> int:
+        return self._places.setdefault(value, len(self._places))
+
+
+def _attributes(node: ir.Node) -> Hashable:
+    if not node.attributes:
+        return ()
+    if any(attribute.type not in _PLAIN for attribute in node.attributes.values()):
+        return node  # equal to no other
+    return tuple(sorted((name, repr(attribute.value)) for name, attribute in node.attributes.items()))
