@@ -104,7 +104,7 @@ def recorded_grid(model: ir.Model, name: str) -> QuantParams | None:
         raw = json.loads(model.metadata_props.get(GRID_KEY + name, ""))
         scale, zero = np.asarray(float(raw["scale"]), np.float32), np.asarray(int(raw["zero_point"]), np.int32)
         return QuantParams(str(raw["dtype"]), scale, zero) if raw["dtype"] in LIMITS else None
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Self, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from edgeq.errors import EdgeqError
+from edgeq.io.limits import MAX_TOML, check_toml, limited_text
 
 
 class Strict(BaseModel):
@@ -31,8 +33,8 @@ Model = TypeVar("Model", bound=Strict)
 def read_toml(kind: type[Model], path: Path, error: type[EdgeqError], noun: str) -> Model:
     """Parse and validate the TOML file at `path` as a `kind`; every problem raises `error`."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as problem:
+        text = limited_text(path, MAX_TOML)
+    except (OSError, ValueError) as problem:
         raise error(f"The {noun} cannot be read: {problem}", str(path), "Check the path and the permissions.") from None
     return parse_toml(kind, text, str(path), error, noun)
 
@@ -40,8 +42,14 @@ def read_toml(kind: type[Model], path: Path, error: type[EdgeqError], noun: str)
 def parse_toml(kind: type[Model], text: str, where: str, error: type[EdgeqError], noun: str) -> Model:
     """Parse and validate TOML text that is already in memory, as read_toml does for a file."""
     try:
+        check_toml(text)
+    except ValueError as problem:
+        raise error(
+            f"The {noun} is no document of edgeq: {problem}.", where, "Write it anew; see docs/recipes.md and docs/targets.md."
+        ) from None
+    try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as problem:
+    except (ValueError, RecursionError) as problem:  # ValueError: also a number of thousands of digits
         raise error(f"The {noun} is not valid TOML: {problem}", where, "Correct the line named above.") from None
     return validate(kind, raw, where, error, noun)
 
@@ -59,4 +67,6 @@ def validate(kind: type[Model], raw: Mapping[str, object], where: str, error: ty
         if first["type"] == "extra_forbidden":
             known = ", ".join(sorted(kind.model_fields))
             raise error(f"Unknown key `{key}` in the {noun}.", where, f"Remove it or correct its name. Top-level keys: {known}.") from None
-        raise error(f"Key `{key}` in the {noun}: {first['msg']}.", where, f"Correct `{key}` (found {first.get('input')!r}).") from None
+        raise error(
+            f"Key `{key}` in the {noun}: {first['msg']}.", where, f"Correct `{key}` (found {reprlib.repr(first.get('input'))})."
+        ) from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,7 +29,7 @@ from edgeq.rewrite.lower import LOWERED, lower
 from edgeq.rewrite.pixel_data import on_pixels
 from edgeq.rewrite.prepare import Prepared, prepare_for
 from edgeq.runtimes.judged import judged
-from edgeq.schema.origins import SPLIT_KEY
+from edgeq.schema.origins import SPLIT_KEY, read_split
 from edgeq.schema.patterns import kept_nodes
 from edgeq.schema.pixels import OPTION, PixelMap, as_activation, pixel_grid
 from edgeq.schema.plan import Plan
@@ -112,7 +111,7 @@ def _widened(loaded: Loaded, declared: Mapping[str, ir.DataType], target: Target
 def _split(loaded: Loaded) -> tuple[Loaded, tuple[str, ...]]:
     """The model with the parts of its outputs as outputs, and what was done in words."""
     model = with_split_outputs(loaded.model)
-    split: dict[str, list[str]] = json.loads(model.metadata_props.get(SPLIT_KEY, "{}"))
+    split = read_split(model)
     if not split:
         return loaded, (f"{SPLIT_OPTION} changed nothing: no output ends in a Concat that can be taken off",)
     told = []

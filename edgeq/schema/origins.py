@@ -11,6 +11,8 @@ from typing import Literal, get_args
 
 import onnx_ir as ir
 
+from edgeq.io.limits import MAX_JSON
+
 #: keys in ONNX's metadata_props
 NODES_KEY, SCALED_KEY = "edgeq.nodes", "edgeq.equalization"
 #: the same, with JSON: name of an output of the float model that was split -> names of its parts
@@ -79,6 +81,15 @@ def read_exponents(model: ir.Model) -> dict[str, tuple[int, ...]]:
         return {}
 
 
+def read_split(model: ir.Model) -> dict[str, list[str]]:
+    """Which outputs were split into which parts; empty if none was or the record is damaged."""
+    try:
+        record = json.loads(model.metadata_props.get(SPLIT_KEY, "{}"))
+        return {str(name): [str(part) for part in parts] for name, parts in record.items()}
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return {}
+
+
 def _packed(record: object) -> str:
     text = json.dumps(record, sort_keys=True, separators=(",", ":"))
     return base64.b64encode(zlib.compress(text.encode(), 9)).decode("ascii")
@@ -87,6 +98,6 @@ def _packed(record: object) -> str:
 def _unpacked(text: str) -> object:
     """The record in a text; None where it is missing or damaged."""
     try:
-        return json.loads(zlib.decompress(base64.b64decode(text, validate=True))) if text else None
+        return json.loads(zlib.decompressobj().decompress(base64.b64decode(text, validate=True), MAX_JSON)) if text else None
     except (ValueError, RecursionError, zlib.error):
         return None

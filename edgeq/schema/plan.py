@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, ValidationError
-from pydantic_core import from_json
 
 from edgeq.errors import BadPlan
+from edgeq.io.limits import MAX_JSON, limited_text, parse_json
 from edgeq.io.strict_toml import Strict
 from edgeq.schema.codes import room_for
 from edgeq.schema.grids import GridPlan
@@ -178,9 +178,9 @@ def parse_plan(text: str, where: str) -> Plan:
     """Parse a plan from JSON text of schema 2 or 1. Raises BadPlan."""
     fix = "Make the plan again with `edgeq quantize`."
     try:
-        document = from_json(text)
+        document = parse_json(text)
     except ValueError as problem:
-        raise BadPlan(f"The plan is damaged: it is not JSON ({problem}).", where, fix) from None
+        raise BadPlan(f"The plan is damaged: it is not JSON of edgeq ({problem}).", where, fix) from None
     if isinstance(document, dict) and document.get("schema_version", 1) == 1:
         document = upgraded(document)
     try:
@@ -194,7 +194,7 @@ def parse_plan(text: str, where: str) -> Plan:
 def load_plan(path: Path) -> Plan:
     """Read OUT.plan.json. Raises BadPlan."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as problem:
+        text = limited_text(path, MAX_JSON)
+    except (OSError, ValueError) as problem:
         raise BadPlan(f"The plan cannot be read: {problem}", str(path), "Check the path.") from None
     return parse_plan(text, str(path))

@@ -117,7 +117,7 @@ class Journal:
 def _parsed(line: bytes, path: Path) -> dict[str, object]:
     try:
         found = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise BadOutput("The journal of the search is damaged.", str(path), "Remove the file; the search then begins again.")
