@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import lzma
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -22,26 +23,14 @@ from typing import get_args
 import numpy as np
 
 from edgeq.calibration.histogram import BITS
+from edgeq.calibration.statistics_members import arrays_in
 from edgeq.calibration.tensor_stats import TensorStats, flaw, pool
-from edgeq.errors import BadStatistics
+from edgeq.errors import BadData, BadStatistics
 from edgeq.numerics.arrays import I64, AnyArray
 from edgeq.schema.hold_out import HoldOut
 
 _FORMAT = 1
-#: array in the file -> the dtypes that it may have; counts take the smallest that holds them
-_MEMBERS: dict[str, tuple[str, ...]] = {
-    "header": ("|u1",),
-    "index": ("<i8",),
-    "samples": ("<i8",),
-    "sample_low": ("<f4",),
-    "sample_high": ("<f4",),
-    "counts": ("|u1", "<u2", "<u4", "<u8"),
-}
-#: a file that takes more memory is refused; 300 tensors and 100,000 samples need half of it
-MAX_BYTES = 1 << 30
-#: the most bytes of a header
-MAX_HEADER = 1 << 24
-_DAMAGE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, MemoryError)
+_DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, MemoryError)
 
 
 @dataclass(frozen=True)
@@ -102,13 +91,15 @@ def load_statistics(path: str | Path) -> Statistics:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            arrays = {name: _member(archive, name, dtypes) for name, dtypes in _MEMBERS.items()}
+            arrays = arrays_in(archive)
         return _assembled(arrays)
     except FileNotFoundError:
         raise BadStatistics("There is no such statistics file.", str(path), "Make one with edgeq calibrate -o FILE.npz.") from None
-    except _DAMAGE as error:
+    except (*_DAMAGE, BadData) as error:
         fix = "Make the file again with edgeq calibrate -o FILE.npz."
-        raise BadStatistics(f"This is not a statistics file, or it is damaged: {error}.", str(path), fix) from error
+        raise BadStatistics(
+            f"This is not a statistics file, or it is damaged: {error.what if isinstance(error, BadData) else error}.", str(path), fix
+        ) from error
 
 
 def merge_statistics(parts: Sequence[Statistics]) -> Statistics:
@@ -152,26 +143,7 @@ def _arrays(statistics: Statistics) -> dict[str, AnyArray]:
     }
 
 
-def _member(archive: zipfile.ZipFile, name: str, dtypes: tuple[str, ...]) -> AnyArray:
-    if sum(info.file_size for info in archive.infolist()) > MAX_BYTES:
-        raise ValueError(f"it unpacks to more than {MAX_BYTES} bytes")
-    file = io.BytesIO(archive.read(f"{name}.npy"))  # at most its declared size, and its checksum is verified
-    if np.lib.format.read_magic(file) != (1, 0):
-        raise ValueError(f"unknown npy version in {name}")
-    shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
-    body = file.read()
-    rank = 2 if name == "index" else 1
-    if dtype.str not in dtypes or fortran or len(shape) != rank or shape[1:] not in ((), (5,)):
-        raise ValueError(f"unexpected dtype or shape of {name}")
-    if shape[0] < 0 or len(body) != shape[0] * dtype.itemsize * (5 if rank == 2 else 1):
-        raise ValueError(f"the size of {name} is not what it says")
-    array: AnyArray = np.frombuffer(body, dtype).reshape(shape)
-    return array
-
-
 def _assembled(arrays: Mapping[str, AnyArray]) -> Statistics:
-    if arrays["header"].size > MAX_HEADER or arrays["counts"].size * 8 > MAX_BYTES:
-        raise ValueError("it is larger than statistics can be")
     header = json.loads(arrays["header"].tobytes())
     if (header["format"], header["bits"]) != (_FORMAT, BITS):
         raise ValueError(f"format {header['format']!r} of another edgeq")
@@ -183,12 +155,8 @@ def _assembled(arrays: Mapping[str, AnyArray]) -> Statistics:
         raise ValueError("the header does not fit the index")
     if any(row[0] < 0 or row[4] < 0 for row in index):
         raise ValueError("negative length in the index")
-    if sum(row[0] for row in index) != arrays["samples"].size or sum(row[4] for row in index) != arrays["counts"].size:
-        raise ValueError("the index does not fit the arrays")
-    if not arrays["samples"].size == arrays["sample_low"].size == arrays["sample_high"].size:
-        raise ValueError("the samples do not fit their ranges")
-    samples, counts = arrays["samples"].astype(np.int64), arrays["counts"].astype(np.int64)
-    low, high = arrays["sample_low"].astype(np.float32), arrays["sample_high"].astype(np.float32)
+    samples, low, high = (arrays[name] for name in ("samples", "sample_low", "sample_high"))
+    counts = arrays["counts"].astype(np.int64, copy=False)
     tensors, at, bin_at = {}, 0, 0
     for name, (seen, nonfinite, exponent, first, bins) in zip(names, index, strict=True):
         own = slice(at, at + seen)

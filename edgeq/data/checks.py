@@ -5,7 +5,7 @@ Each misfit raises a BadData that says how to fix it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from itertools import permutations
@@ -19,6 +19,8 @@ from edgeq.numerics.arrays import AnyArray
 LABELS = ("labels", "y")
 #: names that a single array may have, whatever the model's only input is called
 ANONYMOUS = ("x", "data", "input", "images", "arr_0")
+#: the most names that one message lists
+MOST_LISTED = 20
 
 
 @dataclass(frozen=True)
@@ -39,16 +41,18 @@ def match_names(names: Iterable[str], inputs: Sequence[InputSpec], where: str) -
     A single array called x, data, input, images or arr_0 fits a model with one input. Raises
     BadData when an input has no array.
     """
-    wanted = [spec.name for spec in inputs]
-    labels = next((name for name in LABELS if name in names and name not in wanted), None)
-    arrays = [name for name in names if name in wanted or name not in LABELS]
-    missing = [name for name in wanted if name not in arrays]
+    wanted = dict.fromkeys(spec.name for spec in inputs)
+    given = dict.fromkeys(names)
+    labels = next((name for name in LABELS if name in given and name not in wanted), None)
+    arrays = [name for name in given if name in wanted or name not in LABELS]
+    missing = [name for name in wanted if name not in given]
     if not missing:
         extra = [name for name in arrays if name not in wanted]
-        notes = (f"{where}: not a model input, ignored: {', '.join(extra)}.",) if extra else ()
+        notes = (f"{where}: not a model input, ignored: {_listed(extra)}.",) if extra else ()
         return Match({name: name for name in wanted}, labels, notes)
     if len(wanted) == len(arrays) == 1 and arrays[0] in ANONYMOUS:
-        return Match({wanted[0]: arrays[0]}, labels, (f"{where}: array `{arrays[0]}` feeds the model's only input `{wanted[0]}`.",))
+        (only,) = wanted
+        return Match({only: arrays[0]}, labels, (f"{where}: array `{arrays[0]}` feeds the model's only input `{only}`.",))
     raise BadData(
         f"No array for the model's input `{missing[0]}`.",
         where,
@@ -56,12 +60,15 @@ def match_names(names: Iterable[str], inputs: Sequence[InputSpec], where: str) -
     )
 
 
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names) or "nothing"
+def _listed(names: Iterable[str]) -> str:
+    """The names, the first of them where there are many."""
+    every = list(names)
+    shown = ", ".join(every[:MOST_LISTED])
+    return f"{shown} and {len(every) - MOST_LISTED} more" if len(every) > MOST_LISTED else shown or "nothing"
 
 
-def _rename(missing: str, arrays: Sequence[str], wanted: Sequence[str]) -> str:
-    free = [name for name in arrays if name not in wanted]
+def _rename(missing: str, arrays: Sequence[str], wanted: Container[str]) -> str:
+    free = [name for name in arrays if name not in wanted][:MOST_LISTED]
     near = get_close_matches(missing, free, n=1, cutoff=0.5) or (free if len(free) == 1 else [])
     return f"Rename `{near[0]}` to `{missing}`." if near else f"Add an array named `{missing}`."
 

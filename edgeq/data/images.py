@@ -5,6 +5,7 @@ Pillow is imported only here.
 
 from __future__ import annotations
 
+import struct
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm", ".pgm", ".gif", ".tif", ".tiff")
-#: a larger image is refused as a possible decompression bomb
+#: what Pillow may decode, whatever the suffix says: it has formats that run other programs (EPS)
+_FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "PPM", "GIF", "TIFF")
+#: a larger image, as stored or after resize, is refused as a possible decompression bomb
 MAX_PIXELS = 64_000_000
 #: modes with up to 8 bits per channel; others (16 bits, float) would be clipped silently
 _MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
@@ -33,7 +36,11 @@ def read_image(path: Path, how: SetInput) -> U8:
     """
     image = _decode(path, "L" if how.channels == "gray" else "RGB")
     if how.resize is not None:
-        image = image.resize(_target_size(image.size, how.resize), _resampling(how.filter))
+        width, height = _target_size(image.size, how.resize)
+        if width * height > MAX_PIXELS:
+            what = f"The image of {image.width}x{image.height} pixels would have {width}x{height} after resize; the limit is {MAX_PIXELS}."
+            raise BadData(what, str(path), "Correct `resize` in set.toml, or leave the file out.")
+        image = image.resize((width, height), _resampling(how.filter))
     pixels = np.asarray(image, np.uint8)
     if how.crop is not None:
         pixels = _crop(pixels, how.crop, path)
@@ -49,7 +56,7 @@ def _decode(path: Path, mode: str) -> Image:
     fix = "Open it in an image viewer, or leave the file out."
     try:
         # silence Pillow, which warns about large images before they are refused here
-        with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
+        with warnings.catch_warnings(action="ignore"), Image.open(path, formats=_FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise BadData(
                     f"The image has {image.width}x{image.height} pixels; the limit is {MAX_PIXELS}.", str(path), "Scale it down first."
@@ -62,7 +69,19 @@ def _decode(path: Path, mode: str) -> Image:
         raise BadData("The image cannot be decoded: no known format.", str(path), fix) from None
     # Pillow's decoders raise many kinds on damaged files: OSError (cut off), SyntaxError (PNG),
     # ValueError, struct.error ...
-    except (OSError, SyntaxError, ValueError, EOFError, ArithmeticError, LookupError, Image.DecompressionBombError) as problem:
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        EOFError,
+        ArithmeticError,
+        LookupError,
+        RuntimeError,
+        TypeError,
+        AttributeError,
+        struct.error,
+        Image.DecompressionBombError,
+    ) as problem:
         raise BadData(f"The image cannot be decoded: {problem}", str(path), fix) from None
 
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from edgeq.data.npy import npy_array
+from edgeq.data.npy import NpyArray, npy_array
 from edgeq.errors import BadData
+from edgeq.io.limits import limited_text
 from edgeq.numerics.arrays import I64, AnyArray
+
+#: the most bytes of a line: the longest path of a file, and a number
+MAX_LINE = 1 << 13
 
 
 def check_labels(values: AnyArray, count: int, where: str) -> I64:
@@ -30,6 +35,17 @@ def check_labels(values: AnyArray, count: int, where: str) -> I64:
     return flat.astype(np.int64)
 
 
+def labels_of(array: NpyArray, count: int) -> I64:
+    """The labels in an array on disk, which is only read if it declares one number per sample.
+
+    Raises BadData.
+    """
+    header = array.header
+    if header.shape[1:] in ((), (1,)) and header.dtype.kind in "iu" and header.shape[:1] == (count,):
+        return check_labels(array.whole(), count, array.where)
+    return check_labels(np.broadcast_to(np.zeros((), header.dtype), header.shape), count, array.where)  # says what is wrong
+
+
 def read_labels(path: Path, files: Sequence[str] | None, count: int) -> I64:
     """Read labels from a .npy file or from text.
 
@@ -38,11 +54,11 @@ def read_labels(path: Path, files: Sequence[str] | None, count: int) -> I64:
     Raises BadData.
     """
     if path.suffix == ".npy":
-        return check_labels(npy_array(path).whole(), count, str(path))
+        return labels_of(npy_array(path), count)
     try:
-        with path.open(encoding="utf-8", newline="") as text:
-            lines = [[cell.strip() for cell in line] for line in csv.reader(text) if line]
-    except (OSError, UnicodeDecodeError, csv.Error) as problem:
+        text = limited_text(path, (count + 1) * MAX_LINE)
+        lines = [[cell.strip() for cell in line] for line in csv.reader(io.StringIO(text, newline="")) if line]
+    except (OSError, ValueError, csv.Error) as problem:
         raise BadData(f"The labels cannot be read: {problem}", str(path), "Check the path; the file must be UTF-8 text.") from None
     if lines and not _is_number(lines[0][-1]):
         lines = lines[1:]

@@ -5,9 +5,9 @@ Data may be stored or deflated; an array of samples is never held in memory as a
 
 from __future__ import annotations
 
-import io
 import lzma
 import math
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -18,31 +18,14 @@ from typing import IO
 
 import numpy as np
 
+from edgeq.data.npy_header import SAVE_AGAIN, NpyHeader, check_declared, read_header
 from edgeq.errors import BadData
 from edgeq.numerics.arrays import AnyArray
 
-#: a real header has about 120 bytes; numpy's own limit is 10,000
-MAX_HEADER = 10_000
-#: largest size of one sample of one input; more means a damaged or hostile header
-MAX_SAMPLE_BYTES = 1 << 30
+#: largest size of one sample of one input: 8,000 x 8,000 pixels of one float each. More means a
+#: damaged or hostile header, whose few bytes on disk would unpack to all memory
+MAX_SAMPLE_BYTES = 1 << 28
 _CHUNK = 1 << 20
-_SAVE_AGAIN = "Save the array again with numpy.save or numpy.savez."
-
-
-@dataclass(frozen=True)
-class NpyHeader:
-    """What a .npy file or a member of an .npz file declares about its array."""
-
-    #: element type
-    dtype: np.dtype[np.generic]
-    #: sizes; axis 0 is the sample, unless the file is one sample
-    shape: tuple[int, ...]
-    #: number of bytes before the first element
-    offset: int
-
-    @property
-    def nbytes(self) -> int:
-        return math.prod(self.shape) * self.dtype.itemsize
 
 
 @dataclass(frozen=True)
@@ -60,15 +43,16 @@ class NpyArray:
     def where(self) -> str:
         return str(self.path) if self.member is None else f"{self.path}, array `{self.member.removesuffix('.npy')}`"
 
-    def rows(self, start: int, stop: int) -> Iterator[AnyArray]:
+    def rows(self, start: int, stop: int, archive: zipfile.ZipFile | None = None) -> Iterator[AnyArray]:
         """Yield rows start..stop-1 along axis 0, in the dtype of the file.
 
-        Raises BadData when the bytes are damaged or missing, or when a row is too large.
+        archive: the .npz file, where it is open already. Raises BadData when the bytes are damaged
+        or missing, or when a row is too large.
         """
         shape, dtype = self.header.shape[1:], self.header.dtype
         size = math.prod(shape) * dtype.itemsize
         _check_size(size, self.where)
-        with _stream(self.path, self.member, self.where) as stream:
+        with _stream(self.path, self.member, self.where, archive) as stream:
             _skip(stream, self.header.offset + start * size, self.where)
             for _ in range(start, stop):
                 yield np.frombuffer(_read(stream, size, self.where), dtype).reshape(shape)
@@ -85,8 +69,8 @@ def npy_array(path: Path) -> NpyArray:
     """The array of a .npy file, of which only the header is read. Raises BadData."""
     where = str(path)
     with _stream(path, None, where) as stream:
-        header = _read_header(stream, where)
-    _check_declared(header, path.stat().st_size, where)
+        header = read_header(stream, where)
+    check_declared(header, path.stat().st_size, where)
     return NpyArray(path, None, header)
 
 
@@ -95,20 +79,36 @@ def npz_arrays(path: Path) -> dict[str, NpyArray]:
 
     Raises BadData.
     """
+    with open_archive(path) as archive:
+        assert archive is not None
+        found: dict[str, NpyArray] = {}
+        for entry in archive.infolist():
+            name = entry.filename.removesuffix(".npy")
+            if name in found:
+                raise BadData(f"The array `{name}` is in the file twice.", str(path), SAVE_AGAIN)
+            if name != entry.filename:
+                found[name] = _npz_member(path, entry, archive)
+        return found
+
+
+@contextmanager
+def open_archive(path: Path) -> Iterator[zipfile.ZipFile | None]:
+    """An .npz file, opened once for all that is read of it; None for other files.
+
+    Opening reads the list of all members, which is long where there are thousands. Raises BadData.
+    """
+    if path.suffix.lower() != ".npz":
+        yield None
+        return
     with damage_as_bad_data(str(path)), zipfile.ZipFile(path) as archive:
-        entries = [entry for entry in archive.infolist() if entry.filename.endswith(".npy")]
-    names = [entry.filename for entry in entries]
-    twice = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
-    if twice is not None:
-        raise BadData(f"The array `{twice.removesuffix('.npy')}` is in the file twice.", str(path), _SAVE_AGAIN)
-    return {entry.filename.removesuffix(".npy"): _npz_member(path, entry) for entry in entries}
+        yield archive
 
 
-def _npz_member(path: Path, entry: zipfile.ZipInfo) -> NpyArray:
+def _npz_member(path: Path, entry: zipfile.ZipInfo, archive: zipfile.ZipFile) -> NpyArray:
     where = f"{path}, array `{entry.filename.removesuffix('.npy')}`"
-    with _stream(path, entry.filename, where) as stream:
-        header = _read_header(stream, where)
-    _check_declared(header, entry.file_size, where)
+    with _stream(path, entry.filename, where, archive) as stream:
+        header = read_header(stream, where)
+    check_declared(header, entry.file_size, where)
     return NpyArray(path, entry.filename, header)
 
 
@@ -120,62 +120,24 @@ def damage_as_bad_data(where: str) -> Iterator[None]:
     """
     try:
         yield
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, OSError) as problem:
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, OSError, KeyError, struct.error) as problem:
         raise BadData(
             f"The file is damaged or cannot be read: {problem}", where, "Make the file again, or check its permissions."
         ) from None
 
 
 @contextmanager
-def _stream(path: Path, member: str | None, where: str) -> Iterator[IO[bytes]]:
+def _stream(path: Path, member: str | None, where: str, archive: zipfile.ZipFile | None = None) -> Iterator[IO[bytes]]:
     with damage_as_bad_data(where):
         if member is None:
             with path.open("rb") as plain:
                 yield plain
+        elif archive is not None:
+            with archive.open(member) as inner:
+                yield inner
         else:
             with zipfile.ZipFile(path) as archive, archive.open(member) as inner:
                 yield inner
-
-
-def _read_header(stream: IO[bytes], where: str) -> NpyHeader:
-    """Parse a .npy header (numpy.lib.format, versions 1 and 2); its length is not trusted."""
-    magic = stream.read(np.lib.format.MAGIC_LEN)
-    width = {b"\1\0": 2, b"\2\0": 4}.get(magic[-2:], 0)
-    length = stream.read(width)
-    size = int.from_bytes(length, "little")
-    if not magic.startswith(np.lib.format.MAGIC_PREFIX) or len(length) != width or not 0 < size <= MAX_HEADER:
-        raise BadData(f"This is not an array in numpy's format (a header of {size} bytes).", where, _SAVE_AGAIN)
-    text = io.BytesIO(length + stream.read(size))
-    parse = np.lib.format.read_array_header_1_0 if width == 2 else np.lib.format.read_array_header_2_0
-    try:
-        shape, fortran, dtype = parse(text, max_header_size=MAX_HEADER)
-    except Exception as problem:  # numpy passes the text to Python's own parser, which raises ten different kinds
-        raise BadData(f"The header of the array cannot be read: {str(problem)[:200]}", where, _SAVE_AGAIN) from None
-    if dtype.hasobject:
-        raise BadData(
-            "The array holds Python objects (a pickle), which could run code when loaded.",
-            where,
-            "Save numbers: numpy.asarray(x, dtype=...).",
-        )
-    if dtype.kind not in "biufUV" or dtype.names is not None or dtype.subdtype is not None:
-        raise BadData(f"The array's element type {dtype} is not a number.", where, "Save booleans, integers or floats.")
-    if any(dim < 0 for dim in shape):
-        raise BadData(f"The array declares the shape {shape}.", where, _SAVE_AGAIN)
-    if fortran and len(shape) > 1:
-        fix = "Save it in C order: numpy.ascontiguousarray(x)."
-        raise BadData("The array is stored column by column, so its samples cannot be read one after the other.", where, fix)
-    return NpyHeader(dtype, tuple(shape), len(magic) + width + size)
-
-
-def _check_declared(header: NpyHeader, size: int, where: str) -> None:
-    """Check that header and elements fill exactly the `size` bytes that the container has.
-
-    Otherwise either the header or the container is wrong.
-    """
-    needed = header.offset + header.nbytes
-    if needed != size:
-        what = f"The array declares shape {header.shape} of {header.dtype} ({needed} bytes), but the file has {size} bytes for it."
-        raise BadData(what, where, "The file is truncated or was altered: make it again.")
 
 
 def _check_size(size: int, where: str) -> None:

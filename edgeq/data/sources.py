@@ -11,8 +11,8 @@ import numpy as np
 
 from edgeq.data.checks import Match, match_names
 from edgeq.data.images import SUFFIXES, read_image
-from edgeq.data.labels import check_labels
-from edgeq.data.npy import NpyArray, npy_array, npz_arrays
+from edgeq.data.labels import check_labels, labels_of
+from edgeq.data.npy import NpyArray, npy_array, npz_arrays, open_archive
 from edgeq.data.set_toml import SetInput
 from edgeq.errors import BadData
 from edgeq.graph.signature import InputSpec
@@ -74,8 +74,9 @@ class StreamSource:
 
     def rows(self, start: int, stop: int) -> Iterator[Mapping[str, AnyArray]]:
         names = tuple(self.arrays)
-        for row in zip(*(self.arrays[name].rows(start, stop) for name in names), strict=True):
-            yield dict(zip(names, row, strict=True))
+        with open_archive(self.path) as archive:
+            for row in zip(*(self.arrays[name].rows(start, stop, archive) for name in names), strict=True):
+                yield dict(zip(names, row, strict=True))
 
     def where(self, index: int) -> str:
         return f"{self.path}, sample {index}"
@@ -160,7 +161,7 @@ def open_arrays(path: Path, inputs: Sequence[InputSpec]) -> OpenedSource:
     arrays = npz_arrays(path) if path.suffix.lower() == ".npz" else {"arr_0": npy_array(path)}
     match: Match = match_names(list(arrays), inputs, str(path))
     count = _common_length({name: arrays[key].header.shape for name, key in match.keys.items()}, str(path))
-    labels = None if match.labels is None else check_labels(arrays[match.labels].whole(), count, arrays[match.labels].where)
+    labels = None if match.labels is None else labels_of(arrays[match.labels], count)
     return OpenedSource(StreamSource(path, {name: arrays[key] for name, key in match.keys.items()}, count), labels, match.notes)
 
 

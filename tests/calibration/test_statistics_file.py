@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgeq.calibration import statistics_file
+from edgeq.calibration import statistics_members
 from edgeq.calibration.observer import Observer
 from edgeq.calibration.statistics_file import Statistics, load_statistics, merge_statistics
 from edgeq.calibration.tensor_stats import TensorStats
@@ -253,7 +253,7 @@ def test_the_file_that_the_forgeries_start_from_is_good(tmp_path: Path) -> None:
 
 
 def test_a_file_that_unpacks_to_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(statistics_file, "MAX_BYTES", 1 << 20)
+    monkeypatch.setattr(statistics_members, "MAX_BYTES", 1 << 20)
     path = forged(tmp_path, replaced("unused.npy", bytes(1 << 20)))
     assert path.stat().st_size < 1 << 17
     with pytest.raises(BadStatistics, match="unpacks to more than"):
