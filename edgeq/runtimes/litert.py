@@ -5,11 +5,7 @@ This file is its only importer.
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -18,6 +14,7 @@ from edgeq.errors import RuntimeRefused
 from edgeq.numerics.arrays import AnyArray
 from edgeq.runtimes.protocol import Port, as_float, as_int
 from edgeq.runtimes.ran_operator import RanOperator
+from edgeq.runtimes.rehearse import rehearse
 from edgeq.runtimes.runtime import Opened, Request, Runtime
 
 Kernels = Literal["reference", "xnnpack"]
@@ -98,24 +95,11 @@ def _port(details: dict[str, Any]) -> Port:
 
 
 def _open(request: Request) -> Iterator[Opened]:
-    _rehearse(request.model)
+    if RUNTIME.installed:
+        rehearse("litert", request.model, request.inputs, request.outputs)
     for kernels in KERNELS:
         opened = LiteRt(request.model, kernels)
         yield Opened(kernels, opened.operators(), opened)
-
-
-def _rehearse(model: bytes) -> None:
-    """Open the model in a process of its own, since LiteRT can crash on a damaged file.
-
-    Raises RuntimeRefused if it does; what it says in other cases, it says again here.
-    """
-    with tempfile.TemporaryDirectory(prefix="edgeq-litert-") as folder:
-        path = Path(folder) / "model.tflite"
-        path.write_bytes(model)
-        done = subprocess.run([sys.executable, "-P", "-m", "edgeq.runtimes.litert", str(path)], capture_output=True, check=False)
-    if done.returncode < 0:
-        what = f"LiteRT ends with signal {-done.returncode} when it opens the model: the file is damaged"
-        raise RuntimeRefused(what, "litert", "Write or download the .tflite file again.")
 
 
 RUNTIME = Runtime(
@@ -126,7 +110,3 @@ RUNTIME = Runtime(
     told="read from LiteRT: operators, their tensors' types, and who takes them",
     open=_open,
 )
-
-if __name__ == "__main__":
-    for one in KERNELS:
-        LiteRt(Path(sys.argv[1]).read_bytes(), one)

@@ -13,6 +13,7 @@ import numpy as np
 from edgeq.errors import RuntimeRefused
 from edgeq.numerics.arrays import AnyArray
 from edgeq.runtimes.protocol import Port, as_float, as_int
+from edgeq.runtimes.rehearse import rehearse
 from edgeq.runtimes.runtime import Opened, Request, Runtime
 
 #: the largest arena that is tried for any model, in bytes
@@ -59,6 +60,8 @@ def _port(details: dict[str, Any], name: str) -> Port:
 
 
 def _open(request: Request) -> Iterator[Opened]:
+    if RUNTIME.installed:
+        rehearse("tflm", request.model, request.inputs, request.outputs)
     yield Opened(model=TfLiteMicro(request.model, request.inputs, request.outputs))
 
 

@@ -40,12 +40,18 @@ def place_on_npu(model: bytes, accelerator: str) -> tuple[RanOperator, ...]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.tflite"
         path.write_bytes(model)
-        command = [sys.executable, "-c", _MAIN, "--accelerator-config", accelerator, "--show-cpu-operations"]
-        done = subprocess.run([*command, "--output-dir", folder, str(path)], capture_output=True, text=True, timeout=SECONDS)
-    rows = tuple(RanOperator(kind, where == "NPU", f"{where}: {name}") for where, kind, name in _ROW.findall(done.stdout))
-    counts = {where: int(number) for where, number in _COUNT.findall(done.stdout)}
+        # -P and the folder: what lies in the user's folder (a numpy.py) must not be imported
+        command = [sys.executable, "-P", "-c", _MAIN, "--accelerator-config", accelerator, "--show-cpu-operations"]
+        command += ["--output-dir", folder, str(path)]
+        try:
+            done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, check=False)
+        except subprocess.TimeoutExpired:
+            raise RuntimeRefused(f"Vela works for more than {SECONDS} s", f"vela {accelerator}", "Give a smaller model.") from None
+    told = done.stdout.decode(errors="replace")
+    rows = tuple(RanOperator(kind, where == "NPU", f"{where}: {name}") for where, kind, name in _ROW.findall(told))
+    counts = {where: int(number) for where, number in _COUNT.findall(told)}
     if done.returncode or sum(counts.values()) != len(rows) or not rows:
-        lines = (done.stderr or done.stdout).strip().splitlines()
+        lines = (done.stderr.decode(errors="replace") or told).strip().splitlines()
         raise RuntimeRefused(f"Vela fails: {lines[-1] if lines else 'no output'}", f"vela {accelerator}", "Look at the model in Netron.")
     return rows
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 from edgeq.errors import BadModel
@@ -19,10 +20,18 @@ def file_operators(model: bytes, kernel: str) -> tuple[RanOperator, ...]:
     are no .tflite file, and MissingExtra without the extra [tflite].
     """
     require_tflite()
-    import tflite  # type: ignore[import-untyped]
-
     if model[4:8] != b"TFL3":
         raise BadModel("This is not a .tflite file.", "its first bytes", "Give a .tflite file, or a quantized ONNX model.")
+    try:
+        return _rows(model, kernel)
+    except (struct.error, IndexError, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:  # what flatbuffers raise
+        what = f"The .tflite file is damaged or cut short ({type(error).__name__})."
+        raise BadModel(what, "its list of operators", "Write or download the .tflite file again.") from error
+
+
+def _rows(model: bytes, kernel: str) -> tuple[RanOperator, ...]:
+    import tflite  # type: ignore[import-untyped]
+
     names = {value: name for name, value in vars(tflite.BuiltinOperator).items() if isinstance(value, int)}
     root: Any = tflite.Model.GetRootAsModel(model, 0)
     graph = root.Subgraphs(0)

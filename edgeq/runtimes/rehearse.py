@@ -1,0 +1,58 @@
+"""Open and run a .tflite model in a process of its own first, since native runtimes may die of one.
+
+Run as `python -P -m edgeq.runtimes.rehearse NAME MODEL.tflite INPUTS OUTPUTS`.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from edgeq.errors import RuntimeRefused
+
+#: time limit of the rehearsal: it opens the model and runs it once
+SECONDS = 600
+_FIX = "Write or download the .tflite file again."
+
+
+def rehearse(name: str, model: bytes, inputs: int, outputs: int) -> None:
+    """Open the model as the runtime would and run it once on zeros, in a child process.
+
+    name: "litert" or "tflm". inputs, outputs: how many will be fed and read. Raises RuntimeRefused
+    if the process dies or does not end; what a runtime says in words, it says again here.
+    """
+    with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
+        path = Path(folder) / "model.tflite"
+        path.write_bytes(model)
+        command = [sys.executable, "-P", "-m", "edgeq.runtimes.rehearse", name, str(path), str(inputs), str(outputs)]
+        try:
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, check=False)
+        except subprocess.TimeoutExpired:
+            what = f"{name} opens and runs the model for more than {SECONDS} s"
+            raise RuntimeRefused(what, name, "Give a smaller model, or one that is not damaged.") from None
+    if done.returncode < 0:
+        what = f"{name} ends with signal {-done.returncode} when it opens or runs the model: the file is damaged"
+        raise RuntimeRefused(what, name, _FIX)
+
+
+def _main(name: str, path: str, inputs: str, outputs: str) -> None:
+    # imported here, since the runtimes themselves import this module
+    from edgeq.runtimes import litert, tflm
+    from edgeq.runtimes.protocol import OpenedModel
+
+    model = Path(path).read_bytes()
+    opened: list[OpenedModel] = []
+    if name == "tflm":
+        opened.append(tflm.TfLiteMicro(model, int(inputs), int(outputs)))
+    else:
+        opened += [litert.LiteRt(model, kernels) for kernels in litert.KERNELS]
+    for one in opened:
+        one.run([np.zeros(port.shape, port.dtype) for port in one.inputs])
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])
