@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import io
-import pickle
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +74,10 @@ def planned_epochs(path: Path) -> int:
 
     A resumed run needs it where the number came from a time limit. Raises BadCheckpoint.
     """
-    return int(_read(path)["identity"]["epochs"])
+    epochs = _read(path)["identity"].get("epochs")
+    if not isinstance(epochs, int) or epochs < 0:
+        raise BadCheckpoint("The checkpoint does not say how many epochs its run has", str(path), _FIX)
+    return epochs
 
 
 def load_checkpoint(path: Path, identity: Identity) -> State:
@@ -87,7 +89,22 @@ def load_checkpoint(path: Path, identity: Identity) -> State:
     other = [name for name, value in vars(identity).items() if found["identity"].get(name) != value]
     if other:
         raise BadCheckpoint(f"The checkpoint is of another run: {', '.join(other)} not the same", str(path), _FIX)
-    return State(**found["state"])
+    return _state(found["state"], path)
+
+
+def _state(found: dict[str, Any], path: Path) -> State:
+    """The state in a checkpoint, whose fields are those of State and of its types."""
+    wanted = {one.name: one for one in fields(State)}
+    lacking = sorted(
+        name for name, one in wanted.items() if name not in found and one.default is MISSING and one.default_factory is MISSING
+    )
+    kinds: dict[str, Any] = {"epoch": int, "best_epoch": int, "stale": int, "parameters": dict, "best": dict, "optimizer": dict}
+    kinds |= {"best_score": float | int, "start_score": float | int, "seconds": float | int, "losses": tuple | list}
+    wrong = lacking + sorted(name for name, value in found.items() if name not in kinds or not isinstance(value, kinds[name]))
+    tensors = [value for name in ("parameters", "best") if isinstance(found.get(name), dict) for value in found[name].values()]
+    if wrong or not all(isinstance(value, Tensor) for value in tensors):
+        raise BadCheckpoint(f"The checkpoint is damaged at {wrong[0] if wrong else 'parameters'!r}", str(path), _FIX)
+    return State(**{**found, "losses": tuple(found.get("losses", ()))})
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -95,8 +112,10 @@ def _read(path: Path) -> dict[str, Any]:
         found = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise BadCheckpoint(f"The checkpoint cannot be read: {error.strerror or error}", str(path), _FIX) from error
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except Exception as error:  # torch's own reader of pickles raises what Python does on its way
         raise BadCheckpoint("The file is not a checkpoint, or a damaged one", str(path), _FIX) from error
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         raise BadCheckpoint(f"The file is not a checkpoint of the format {FORMAT}", str(path), _FIX)
+    if not all(isinstance(found.get(part), dict) and all(isinstance(name, str) for name in found[part]) for part in ("identity", "state")):
+        raise BadCheckpoint("The checkpoint lacks its identity or its state", str(path), _FIX)
     return found

@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
-from edgeq.errors import BadTraining
+from edgeq.errors import BadCheckpoint, BadTraining
 from edgeq.learn.training.checkpoint import Identity, State, load_checkpoint, save_checkpoint
 from edgeq.progress import Progress
 from edgeq.runtimes.ort import runtime_version
@@ -80,8 +80,7 @@ def train(
     optimizer = torch.optim.Adam(lesson.student.parameters(), lr=schedule.rate)
     with deterministic():
         state = _start(lesson, optimizer) if resume is None else load_checkpoint(resume, identity)
-        lesson.student.load_state_dict(state.parameters)
-        optimizer.load_state_dict(state.optimizer)
+        _continue_from(state, lesson, optimizer, resume)
         progress.start("train", schedule.epochs)
         progress.advance(state.epoch)
         while state.epoch < schedule.epochs and state.stale < schedule.patience:
@@ -95,6 +94,18 @@ def train(
             progress.note(_line(state, schedule))
     lesson.student.load_state_dict(state.best)
     return state
+
+
+def _continue_from(state: State, lesson: Lesson[B], optimizer: torch.optim.Optimizer, resume: Path | None) -> None:
+    """Give student and optimizer the state. Raises BadCheckpoint for one that does not fit them."""
+    try:
+        lesson.student.load_state_dict(state.parameters)
+        optimizer.load_state_dict(state.optimizer)
+    except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
+        if resume is None:
+            raise
+        fix = "Leave --resume out to start again."
+        raise BadCheckpoint("The checkpoint is damaged: its tensors do not fit the model", str(resume), fix) from error
 
 
 def run_identity(identity: Identity, schedule: Schedule) -> Identity:
