@@ -10,6 +10,22 @@ from edgeq.runtimes.protocol import Port
 from edgeq.runtimes.tflm import TfLiteMicro
 
 _BYTES_A_LINE = 16
+#: what the name of an array must not be: keywords of C23 and C++23 without an underscore in front,
+#: what compilers define, and the program's own entry; names that end in _t belong to headers
+_TAKEN = re.compile(
+    r"""
+    alignas | alignof | and | and_eq | asm | auto | bitand | bitor | bool | break | case | catch | char |
+    class | compl | concept | const | const_cast | consteval | constexpr | constinit | continue | co_await |
+    co_return | co_yield | decltype | default | delete | do | double | dynamic_cast | else | enum | explicit |
+    export | extern | false | float | for | friend | goto | if | inline | int | linux | long | main | mutable
+    | namespace | new | noexcept | not | not_eq | nullptr | operator | or | or_eq | private | protected |
+    public | register | reinterpret_cast | requires | restrict | return | short | signed | sizeof | static |
+    static_assert | static_cast | struct | switch | template | this | thread_local | throw | true | try |
+    typedef | typeid | typename | typeof | typeof_unqual | union | unix | unsigned | using | virtual | void |
+    volatile | while | xor | xor_eq
+    """,
+    re.VERBOSE,
+)
 
 
 @dataclass(frozen=True)
@@ -29,8 +45,7 @@ def c_source(model: bytes, name: str, inputs: int = 1, outputs: int = 1) -> CSou
     with TFLite Micro on this 64-bit host. Raises MissingExtra without the package tflite-micro, and
     RuntimeRefused.
     """
-    symbol = re.sub(r"\W", "_", name)
-    symbol = symbol if symbol[:1].isalpha() else f"m_{symbol}"
+    symbol = symbol_of(name)
     opened, arena = TfLiteMicro(model, inputs, outputs), smallest_arena(model)
     guard = f"{symbol.upper()}_H"
     lines = [
@@ -54,9 +69,21 @@ def c_source(model: bytes, name: str, inputs: int = 1, outputs: int = 1) -> CSou
     ]
     rows = [", ".join(f"0x{byte:02x}" for byte in model[start : start + _BYTES_A_LINE]) for start in range(0, len(model), _BYTES_A_LINE)]
     body = ",\n  ".join(rows)
-    head = f'#include "{name}.h"\n\n_Alignas(16) const unsigned char {symbol}[] = {{\n  '
+    include = f'#include "{name}.h"\n\n' if name.isprintable() and not set(name) & set('"\\?') else ""  # it repeats declarations alone
+    head = f"{include}_Alignas(16) const unsigned char {symbol}[] = {{\n  "
     source = f"{head}{body}}};\nconst unsigned int {symbol}_len = {len(model)};\n"
     return CSource(source, "\n".join(lines) + "\n")
+
+
+def symbol_of(name: str) -> str:
+    """A file name as a name that C and C++ take and do not use themselves.
+
+    >>> symbol_of("mobile-net.v2"), symbol_of("2nd"), symbol_of("float"), symbol_of("")
+    ('mobile_net_v2', 'm_2nd', 'm_float', 'm_')
+    """
+    symbol = re.sub(r"\W", "_", name, flags=re.ASCII)
+    taken = _TAKEN.fullmatch(symbol) is not None or symbol.endswith("_t") or not symbol[:1].isalpha()
+    return f"m_{symbol}" if taken else symbol
 
 
 def _port(prefix: str, port: Port) -> list[str]:
