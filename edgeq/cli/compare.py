@@ -10,6 +10,7 @@ import typer
 from edgeq.cli import options as o
 from edgeq.cli.asked import Asked, offers
 from edgeq.errors import BadData, FloorMissed
+from edgeq.io.visible import visible
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -108,7 +109,7 @@ def _outputs(found: Comparison) -> Table:
         table.add_column(column, justify="right")
     for output in found.worst_first:
         agreement = "-" if output.top1_agreement is None else f"{100 * output.top1_agreement:.2f} %"
-        table.add_row(Text(output.name), decibels(output.sqnr_db), f"{output.cosine:.5f}", f"{output.max_error:.4g}", agreement)
+        table.add_row(Text(visible(output.name)), decibels(output.sqnr_db), f"{output.cosine:.5f}", f"{output.max_error:.4g}", agreement)
         for part in output.parts:
-            table.add_row(Text(f"  {part.name}", "dim"), decibels(part.sqnr_db), f"{part.cosine:.5f}", f"{part.max_error:.4g}", "")
+            table.add_row(Text(f"  {visible(part.name)}", "dim"), decibels(part.sqnr_db), f"{part.cosine:.5f}", f"{part.max_error:.4g}", "")
     return table

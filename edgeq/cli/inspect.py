@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from edgeq.cli.asked import Asked, offers
 from edgeq.cli.options import FloatModel
+from edgeq.io.visible import visible
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -56,7 +57,7 @@ def _facts(found: Inspection) -> Table:
     table.add_row("model", Text(f"{found.model}  opset {found.opset}, {human_bytes(found.file_bytes)}"))
     for label, specs in (("input", found.inputs), ("output", found.outputs)):
         for spec in specs:
-            table.add_row(label, Text(f"{spec.name}: {spec.holds} {_shape(spec)}"))
+            table.add_row(label, Text(f"{visible(spec.name)}: {spec.holds} {_shape(spec)}"))
     table.add_row("work", Text(f"{_count(found.parameters)} parameters, {_count(found.macs)} MACs per sample"))
     table.add_row("flash", Text(f"{human_bytes(found.weight_bytes_float)} float, {human_bytes(found.weight_bytes_int8)} int8 (weights)"))
     table.add_row(
@@ -81,7 +82,7 @@ def _operators(found: Inspection) -> Table:
         floating = row.prepared - row.int8
         style = "yellow" if floating else "dim"
         work = _count(row.macs) if row.macs else ""
-        table.add_row(Text(row.op_type), str(row.in_file), str(row.prepared), str(row.int8), Text(str(floating), style), work)
+        table.add_row(Text(visible(row.op_type)), str(row.in_file), str(row.prepared), str(row.int8), Text(str(floating), style), work)
     return table
 
 

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Spinner
 from rich.progress import Progress as RichProgress
 from rich.text import Text
 
+from edgeq.io.visible import visible
 from edgeq.progress import Progress
 
 #: seconds between two plain lines of one task: often enough to follow a log without filling it
@@ -24,7 +25,7 @@ def watch(console: Console) -> Iterator[Progress]:
     The terminal is restored at the end, also after an exception.
     """
     if not console.is_terminal:
-        lines = Lines(lambda text: console.print(Text(text), soft_wrap=True), monotonic)
+        lines = Lines(lambda text: console.print(Text(visible(text)), soft_wrap=True), monotonic)
         yield lines
         lines.close()
         return
@@ -62,7 +63,7 @@ class Bars:
             self._bars.advance(self._task, steps)
 
     def note(self, text: str) -> None:
-        self._bars.console.print(Text(f"note: {text}", style="dim"))
+        self._bars.console.print(Text(f"note: {visible(text)}", style="dim"))
 
     def _finish(self) -> None:
         """Fill the bar of the finished task; without this, a pulsing bar would never stop."""

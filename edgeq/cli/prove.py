@@ -11,6 +11,7 @@ import typer
 from edgeq.cli import options as o
 from edgeq.cli.asked import Asked, offers
 from edgeq.cli.prove_runtime import Accelerator, Reference, Runtime, RuntimeRequest, prove_runtime
+from edgeq.io.visible import visible
 from edgeq.runtimes.table import DEFAULT
 
 if TYPE_CHECKING:
@@ -145,5 +146,7 @@ def _nodes(placement: Proof) -> Table:
         table.add_column(column, overflow="fold")
     for node in placement.nodes:
         kernel = node.reason if node.runs_as == "int8" else ""
-        table.add_row(Text(node.name), Text(node.op_type), Text(node.runs_as, colours.get(node.runs_as, "dim")), Text(kernel, "dim"))
+        table.add_row(
+            Text(visible(node.name)), Text(visible(node.op_type)), Text(node.runs_as, colours.get(node.runs_as, "dim")), Text(kernel, "dim")
+        )
     return table

@@ -13,6 +13,7 @@ import typer
 from edgeq.cli.asked import Asked
 from edgeq.cli.options import FLOORS
 from edgeq.errors import BadModel, BadRecipe, FloorMissed
+from edgeq.io.visible import visible
 from edgeq.runtimes.table import DEFAULT, RUNTIMES, look_up
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def proofs_text(proofs: Sequence[RuntimeProof]) -> RenderableType:
             if one.ties:
                 same += f" (and {100 * one.ties:.2f} % ties: both classes have one code)"
             lsb = f"{one.max_lsb:.3g} LSB at most, {one.mean_lsb:.3g} on average, {100 * one.exact:.1f} % equal"
-            parts.append(Text(f"  {one.name}: {lsb}{same}, SQNR {one.sqnr_db:.1f} dB"))
+            parts.append(Text(f"  {visible(one.name)}: {lsb}{same}, SQNR {one.sqnr_db:.1f} dB"))
         if proof.distance is not None:
             parts.append(Text(f"  {proof.distance.samples} samples against the ONNX int8 model, {proof.distance.ms:.3g} ms per run", "dim"))
         parts.append(Text(f"  {proof.told}\n", "dim"))

@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.text import Text
 
 from edgeq.errors import EdgeqError
+from edgeq.io.visible import visible
 from edgeq.progress import Progress, Silent
 
 #: longer lines of an error, often messages of runtimes or parsers, are cut so that it fits on one
@@ -41,12 +43,12 @@ class Screen:
     def note(self, line: str) -> None:
         """Print one line of information on stderr."""
         if not self.quiet:
-            stderr_console().print(Text(line, "dim"), soft_wrap=True)
+            stderr_console().print(Text(visible(line), "dim"), soft_wrap=True)
 
     def warn(self, line: str) -> None:
         """Print one line on stderr that the user must know, also where the result is JSON."""
         if not self.quiet:
-            stderr_console().print(Text.assemble(("warning: ", "bold yellow"), line), soft_wrap=True)
+            stderr_console().print(Text.assemble(("warning: ", "bold yellow"), visible(line)), soft_wrap=True)
 
     @contextmanager
     def progress(self) -> Iterator[Progress]:
@@ -63,14 +65,23 @@ class Screen:
             yield progress
 
 
+class CleanConsole(Console):
+    """A console that shows what would rewrite the terminal, wherever in a result it stands."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        for segment in super().render(renderable, options):
+            text, style, control = segment
+            yield segment if control or text.isprintable() else Segment(visible(text, lines=True), style)
+
+
 def stdout_console() -> Console:
     """A console for results. It is created for each use, since tests replace sys.stdout."""
-    return Console(highlight=False)
+    return CleanConsole(highlight=False)
 
 
 def stderr_console() -> Console:
     """A console for errors, notes and progress."""
-    return Console(stderr=True, highlight=False)
+    return CleanConsole(stderr=True, highlight=False)
 
 
 def print_error(error: EdgeqError) -> None:
@@ -103,7 +114,7 @@ def _three_lines(kind: str, what: str, where: str, fix: str) -> None:
 
 
 def _one_line(text: str) -> str:
-    line = " ".join(text.split())
+    line = visible(" ".join(text.split()))
     return line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]} ..."
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -18,7 +19,7 @@ JsonValue = None | bool | int | float | str | list["JsonValue"] | dict[str, "Jso
 
 
 def to_json(value: object) -> str:
-    """`value` as indented JSON text with a final newline.
+    """`value` as indented JSON text with a final newline; what terminals hide is escaped.
 
     Raises TypeError for what has no JSON form, which is a programmer error.
 
@@ -28,7 +29,14 @@ def to_json(value: object) -> str:
       "error": null
     }
     """
-    return json.dumps(plain(value), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    text = json.dumps(plain(value), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    return text if text.isascii() else "".join(map(_escaped, text))
+
+
+def _escaped(character: str) -> str:
+    """A character that terminals hide, or that UTF-8 does not have, as JSON writes it in ASCII."""
+    shown = character.isprintable() or character == "\n" or unicodedata.category(character) == "Zs"
+    return character if shown else json.dumps(character)[1:-1]
 
 
 def plain(value: object) -> JsonValue:

@@ -8,6 +8,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from edgeq.io.visible import visible
 from edgeq.report.codebooks import CodebookLayer
 
 #: number of layers in the table; of the others only the count is shown
@@ -38,7 +39,7 @@ def _table(layers: Sequence[CodebookLayer]) -> Table:
     for layer in layers:
         zeros = f"{100 * layer.zeros:.0f} %" if layer.zeros >= 0.005 else ""
         bits, each, quality = str(layer.bits), f"{layer.bits_per_weight:.2f}", f"{layer.sqnr_db:.1f}"
-        table.add_row(bits, each, quality, zeros, spark(layer.histogram), Text(layer.node))
+        table.add_row(bits, each, quality, zeros, spark(layer.histogram), Text(visible(layer.node)))
     return table
 
 

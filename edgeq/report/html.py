@@ -10,6 +10,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from edgeq.errors import MissingExtra
+from edgeq.io.visible import visible
 from edgeq.report.codebooks import CodebookLayer
 from edgeq.report.codebooks_text import codebook_summary
 from edgeq.report.figures import (
@@ -65,12 +66,17 @@ def _environment() -> Environment:
     except ImportError:
         fix = "Install it with: pip install 'edgeq[report]'; or write the report as .json."
         raise MissingExtra("An HTML report needs jinja2, which is not installed.", "--report", fix) from None
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_shown)
     environment.filters.update(
         bytes=human_bytes, db=decibels, bar=_bar, grade=grade, score=_score, threads=threads_text, stored=codebook_summary
     )
     environment.filters["picture"] = lambda layer: Markup(_picture(layer))  # numbers alone: nothing to escape
     return environment
+
+
+def _shown(value: object) -> object:
+    """A value of the template, without what a browser hides or UTF-8 does not have."""
+    return visible(value, lines=True) if type(value) is str else value  # not Markup, which is safe
 
 
 def _counts(report: Report) -> dict[str, int]:

@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from edgeq.io.visible import visible
 from edgeq.proof.compare import LayerFidelity
 from edgeq.proof.latency import Latency
 from edgeq.proof.proof import Proof
@@ -50,10 +51,10 @@ def report_text(report: Report, out: str = "model.int8.onnx") -> RenderableType:
         parts += _section("Weakest layers", [layer_table(report.layers[:LAYERS_SHOWN])])
     if report.codebooks:
         parts += _section("Codebooks", codebook_lines(report.codebooks))
-    parts += _section("Floors missed", [Text(line, "bold red") for line in report.missed])
+    parts += _section("Floors missed", [Text(visible(line), "bold red") for line in report.missed])
     doubts = (*(one.text for one in report.findings), *report.warnings)
-    parts += _section("Warnings", [Text.assemble(("! ", "bold yellow"), line) for line in doubts])
-    parts += _section("Notes", [Text(line) for line in report.notes])
+    parts += _section("Warnings", [Text.assemble(("! ", "bold yellow"), visible(line)) for line in doubts])
+    parts += _section("Notes", [Text(visible(line)) for line in report.notes])
     if report.inputs:
         parts += _section("Run it", [Text(snippet(report, out), "cyan", no_wrap=True, overflow="ignore")])
     return Group(*parts)
@@ -78,8 +79,8 @@ def reasons(nodes: Sequence[tuple[str, str, str]]) -> list[RenderableType]:
     table.add_column(style="yellow", max_width=18, overflow="fold")
     table.add_column(overflow="fold")
     for group in groups:
-        names = Text(f"\n{group.named}", "dim")
-        table.add_row(str(len(group.names)), Text(group.types), Text(group.cause).append_text(names))
+        names = Text(f"\n{visible(group.named)}", "dim")
+        table.add_row(str(len(group.names)), Text(visible(group.types)), Text(visible(group.cause)).append_text(names))
     return [table, *([Text(f"and {more}: the report in JSON lists every node", "dim")] if more else [])]
 
 
@@ -92,13 +93,15 @@ def layer_table(layers: Sequence[LayerFidelity]) -> Table:
     table.add_column("layer", overflow="fold")
     for layer in layers:
         bar = "█" * max(1, round(20 * bar_share(layer.sqnr_db)))
-        table.add_row(decibels(layer.sqnr_db), Text(bar, colour(layer.sqnr_db)), Text(layer.op_type), Text(layer.name))
+        table.add_row(decibels(layer.sqnr_db), Text(bar, colour(layer.sqnr_db)), Text(visible(layer.op_type)), Text(visible(layer.name)))
     return table
 
 
 def _title(report: Report) -> Text:
-    samples = f" · {report.data.samples} samples of {report.data.name}" if report.data else ""
-    return Text.assemble((report.model, "bold"), f"\ntarget {report.target} · rule {report.rule}{samples}", overflow="fold")
+    samples = f" · {report.data.samples} samples of {visible(report.data.name)}" if report.data else ""
+    return Text.assemble(
+        (visible(report.model), "bold"), f"\ntarget {visible(report.target)} · rule {report.rule}{samples}", overflow="fold"
+    )
 
 
 def _facts(report: Report) -> Table:
@@ -130,7 +133,7 @@ def _add_fidelity(table: Table, report: Report) -> None:
     if report.fidelity is not None:
         table.add_row("fidelity", fidelity_text(report.fidelity))
         for line in () if has_one_figure(report.fidelity) else _some(output_lines(report.fidelity.outputs)):
-            table.add_row("", Text(line, "dim"))
+            table.add_row("", Text(visible(line), "dim"))
     if report.judged is not None:
         table.add_row("", judged_text(report.judged))
     if report.calibration is not None:

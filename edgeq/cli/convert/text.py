@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from edgeq.foreign.proof import ConversionProof
+from edgeq.io.visible import visible
 from edgeq.passes.foreign.changes import Change
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def _changes(changes: Sequence[Change]) -> Iterator[Text]:
     yield Text(f"\nChanges ({len(changes)}); all other codes and grids are the source's", "bold")
     for one in changes[:SHOWN]:
         by = "exact" if not one.steps else f"by up to {one.steps:.2g} steps"
-        yield Text(f"  {one.node} ({one.op_type}): {one.what}, {by}")
+        yield Text(f"  {visible(one.node)} ({visible(one.op_type)}): {visible(one.what)}, {by}")
     if len(changes) > SHOWN:
         yield Text(f"  and {len(changes) - SHOWN} more; --report lists all of them", "dim")
 
@@ -66,7 +67,7 @@ def _proof(proof: ConversionProof) -> Iterator[Text]:
     where = f", at {steps.node} ({steps.op_type})" if steps.node else ""
     yield Text(f"  operators  {100 * steps.exact:.2f} % of {steps.codes} codes are the source's, {steps.largest} apart at most{where}")
     for output in proof.outputs:
-        yield Text(f"  {output.name}: {_runtimes(output)}")
+        yield Text(f"  {visible(output.name)}: {_runtimes(output)}")
         agreement = "" if output.agreement is None else f", same top-1 {100 * output.agreement:.2f} %"
         if output.ties:
             agreement += f" (and {100 * output.ties:.2f} % ties: both classes have one code)"
