@@ -112,6 +112,7 @@ def build_report(run: QuantizeRun, verdict: Verdict) -> Report:
             *fusions_lost(() if run.evidence.placement is None else run.evidence.placement.lost),
         ),
         contributed=contributed(run.model),
+        provider=task.target.provider,
         warnings=verdict.warnings,
         notes=(*verdict.notes, *_told(run.model, loaded.model)),
     )

@@ -134,6 +134,8 @@ class Report:
     findings: tuple[Finding, ...] = ()
     #: operators of the int8 model that are not ONNX's own, with their domains
     contributed: tuple[str, ...] = ()
+    #: onnxruntime's execution provider that the target needs; None: its own
+    provider: str | None = None
     #: doubts about the data
     warnings: tuple[str, ...] = ()
     #: what was done that a user might not expect

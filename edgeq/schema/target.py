@@ -55,6 +55,7 @@ class Target(Strict):
     refused: dict[str, str] = Field(default_factory=dict, description="operators that look as if they had a kernel, and why they have none")
     slow_fusions: SlowFusions | None = None
     dynamic: Dynamic | None = None
+    provider: str | None = Field(None, description="onnxruntime's execution provider that hands the model to it; left out: its own")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
