@@ -28,7 +28,7 @@ from tests.docs.written import ROOT, Block, Said, blocks, command_lines, helps, 
 #: (what a line has, what runs instead, why)
 SHORTENED = (
     ("--epochs 60", "--epochs 1", "training takes minutes"),
-    ("--epochs 50", "--epochs 1", "training takes minutes"),
+    ("--min-sqnr 25 --epochs 50", "--min-sqnr 10 --epochs 1", "training takes minutes"),
     ("--epochs 20", "--epochs 1", "training takes minutes"),
     ("--minutes 10 -o", "--epochs 1 -o", "training takes ten minutes"),
     ("--steps 300", "--steps 3", "reconstruction takes minutes"),
@@ -53,6 +53,7 @@ NOT_RUN = {
     "make demo": "`edgeq demo` runs",
     "make bench": "needs the model zoo, and an hour",
     "make fuzz": "CI runs it beside these tests",
+    "make floors": "needs the network",
 }
 #: kinds of blocks that nothing runs, and why
 NOT_COMMANDS = {
@@ -72,10 +73,6 @@ PACKAGES = {
 #: exit codes other than 0, and why
 EXIT_CODES = {"edgeq check model.int8.onnx --target npu_int8": (3, "a model for cpu does not keep to the facts of a chip of integers")}
 SLOW = ("finetune", "benchmarks", "--effort best")
-
-
-def group_id(lines: list[Said]) -> str:
-    return lines[0].place
 
 
 def groups() -> list[list[Said]]:
@@ -120,15 +117,17 @@ def run_line(line: str, folder: Path) -> int:
 
 
 def as_cases(found: list[list[Said]]) -> list[object]:
-    return [
-        pytest.param(
-            lines, id=group_id(lines), marks=[pytest.mark.slow] if any(word in line.text for line in lines for word in SLOW) else []
-        )
-        for lines in found
-    ]
+    """Each group as one case, and its lines that take long as another."""
+    cases = []
+    for lines in found:
+        long = [line for line in lines if any(word in line.text for word in SLOW)]
+        for chosen, name, marks in (([line for line in lines if line not in long], "", []), (long, " long", [pytest.mark.slow])):
+            if not all(reason_not_to_run(line.text) for line in chosen):
+                cases.append(pytest.param(chosen, id=lines[0].place + name, marks=marks))
+    return cases
 
 
-@pytest.mark.parametrize("lines", as_cases([lines for lines in groups() if not all(reason_not_to_run(line.text) for line in lines)]))
+@pytest.mark.parametrize("lines", as_cases(groups()))
 def test_command_lines_run_as_written(lines: list[Said], readers_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "here"
     shutil.copytree(readers_folder, folder)
