@@ -1,8 +1,8 @@
 # Everything a developer does, from a fresh clone with nothing but Python 3.11 and make.
 #   make demo    quantize the model that ships, prove it, show the table      make test      the tests but for the slowest
-#   make check   lint, format, types, floors, wheel contents                  make test-all  every test
+#   make check   lint, format, types, imports, wheel contents                 make test-all  every test
 #   make format  let ruff lay out the code                                    make bench     edgeq against its peer, on the model zoo
-#   make fuzz    random files for every command (RUNS=20000 SEED=7 for a night)
+#   make fuzz    random files for every command (RUNS=20000 SEED=7)           make floors   the demo with the lowest versions that are allowed
 #   make clean   remove what the others made
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
@@ -16,7 +16,7 @@ export PIP_BUILD_CONSTRAINT := $(PIP_CONSTRAINT)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check format bench fuzz clean
+.PHONY: help demo test test-all check format bench fuzz floors clean
 
 help:
 	@sed -n '2,6p' Makefile
@@ -65,6 +65,12 @@ SEED ?= 1
 fuzz: $(LEARN)
 	$(BIN)/python -m tests.fuzz --runs $(RUNS) --seed $(SEED)
 
+# In an environment of its own for each Python of 3.11 to 3.14 that is here: exactly the lower bounds of pyproject.toml (extras
+# [report] and [tflite] too), then the demo, the help, and the tests of the words. Not the lower bound of torch in [learn]: of its
+# builds without CUDA only the newest can be had from everywhere. Not [backends]: its packages have few versions, for few machines.
+floors:
+	PIP_CONSTRAINT= PIP_BUILD_CONSTRAINT= $(PYTHON) .ci/floors.py
+
 clean:
-	rm -rf $(VENV) .ci-venv build dist *.egg-info edgeq-demo bench.json bench.md .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .ci-venv .floors-venv build dist *.egg-info edgeq-demo bench.json bench.md .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
