@@ -169,7 +169,7 @@ def _range(
     if not observed:
         return low, high, _constant(blind, seen) if blind else MASKED if cut else "range fixed by the operator, or by raw pixels"
     stats = pool(observed) if len(observed) > 1 else observed[0]
-    levels = LIMITS[facts.dtype][1] - LIMITS[facts.dtype][0]
+    levels = LIMITS[facts.dtype][1] - LIMITS[facts.dtype][0] + 1
     chosen = choose_range(stats, recipe, levels=levels, symmetric=facts.symmetric)
     if recipe.rule == "mse" and not facts.power_of_two:
         chosen = less_clipped(stats, chosen)

@@ -11,7 +11,9 @@ from edgeq.calibration.tensor_stats import TensorStats
 from edgeq.data.open import open_dataset
 from edgeq.errors import BadStatistics
 from edgeq.graph.signature import input_specs
+from edgeq.numerics.grid import grid_for_range
 from edgeq.planning.first_plan import MadeFrom, make_plan, values_to_observe
+from edgeq.planning.ranges.choose import choose_range
 from edgeq.schema.plan import Plan
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import load_target
@@ -139,3 +141,13 @@ def test_settings_tell_apart_what_changes_the_observed_values() -> None:
     assert len(texts) == 4
     assert settings_of(CPU, RECIPE, {}) == settings_of(CPU, Recipe(rule="kl"), {})
     assert settings_of(CPU, RECIPE, {"a": (1,), "b": (2,)}) == settings_of(CPU, RECIPE, {"b": (2,), "a": (1,)})
+
+
+def test_rules_are_asked_for_a_grid_of_all_its_codes() -> None:
+    """256 of 8 bits; rule kl chooses another window for 255."""
+    recipe = RECIPE.with_rule("kl")
+    plan, statistics = planned(CHAIN, recipe)
+    chosen = {levels: choose_range(statistics["x"], recipe, levels=levels, symmetric=False) for levels in (255, 256)}
+    grids = {levels: grid_for_range(low, high, "uint8", False) for levels, (low, high) in chosen.items()}
+    assert chosen[255] != chosen[256]
+    assert plan.grids["x"].params == grids[256]
