@@ -56,9 +56,22 @@ def lowest(bound: str, offered: list[str]) -> str | None:
 
 
 def refused(said: str) -> tuple[str, list[str]] | None:
-    """The package that pip found no wheel for, and the versions that it has; None: not that."""
-    found = re.search(r"satisfies the requirement ([\w.-]+)==\S+ \(from versions: ([^)]*)\)", said)
-    return None if found is None else (found[1], [version for version in found[2].split(", ") if re.fullmatch(r"[\d.]+", version)])
+    """The package that pip has no wheel of, and the versions that have one; None: not that.
+
+    Where only a package that it brings has no wheel, that one's versions are of no use: none.
+    """
+    found = re.search(r"satisfies the requirement ([\w.-]+)==\S+ (?:\(from ([\w.-]+)\) )?\(from versions: ([^)]*)\)", said)
+    if found is None:
+        return None
+    name, brought_by, listed = found.groups()
+    return (brought_by, []) if brought_by else (name, [version for version in listed.split(", ") if re.fullmatch(r"[\d.]+", version)])
+
+
+def offered(python: Path, package: str) -> list[str]:
+    """The versions of a package that have a wheel, as pip lists them where it is asked for none."""
+    words = [python, "-m", "pip", "install", "--dry-run", "--no-deps", "--only-binary", ":all:", f"{package}==0.0.0.dev0"]
+    missing = refused(subprocess.run(words, capture_output=True, text=True, check=False).stderr)
+    return [] if missing is None else missing[1]
 
 
 def interpreter(version: str) -> Path | None:
@@ -82,8 +95,11 @@ def install(python: Path, bounds: dict[str, str]) -> bool:
         missing = refused(done.stderr)
         if done.returncode == 0 or missing is None:
             break
-        name, offered = missing
-        pin = lowest(bounds[name], offered)
+        name, versions = missing
+        if name not in bounds:
+            break
+        versions = versions or [one for one in offered(python, name) if order(one) > order(pins[name])]
+        pin = lowest(bounds[name], versions)
         if pin is None or pin == pins[name]:
             break
         pins[name] = pin

@@ -45,6 +45,8 @@ def test_the_lowest_version_with_a_wheel_is_taken(floors: ModuleType) -> None:
 def test_pips_refusal_is_read(floors: ModuleType) -> None:
     said = "WARNING: x\nERROR: Could not find a version that satisfies the requirement onnxsim==0.5 (from versions: 0.4.36, 0.6.3, 1.0rc1)"
     assert floors.refused(said) == ("onnxsim", ["0.4.36", "0.6.3"])
+    brought = "ERROR: Could not find a version that satisfies the requirement core==2.18 (from pydantic) (from versions: 2.20.0)"
+    assert floors.refused(brought) == ("pydantic", [])
     assert floors.refused("ERROR: Cannot install a==1 and b==2 because these package versions have conflicting dependencies.") is None
 
 

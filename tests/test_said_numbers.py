@@ -218,3 +218,37 @@ def test_functions_that_contributing_names_are_in_their_files() -> None:
     assert len(named) > 12
     lost = [(name, path) for name, path in named if not re.search(rf"\b{name}\b", (ROOT / path).read_text(encoding="utf-8"))]
     assert lost == []
+
+
+def numbers_in_sources() -> list[tuple[str, float, float]]:
+    """(target and operator, number in the words of a source, number of the key beside it)."""
+    found = []
+    for name in shipped_targets():
+        target = load_target(name)
+        if target.weights.max_sum is not None:
+            (said,) = re.findall(r"must not exceed (\d+)", target.weights.source)
+            found.append((f"{name} max_sum", float(said), float(target.weights.max_sum)))
+        for kernel in target.kernel:
+            where, grid, shift = f"{name} {kernel.op}", kernel.output_grid, re.search(r"of (-?\d+)\.\.(\d+) places", kernel.source)
+            for over, under, zero in re.findall(r"scale (\d+)/(\d+), zero point (-?\d+)", kernel.source):
+                assert grid is not None, where
+                found += [(where, int(over) / int(under), grid.scale), (where, float(zero), float(grid.zero_point))]
+            if shift is not None:
+                assert kernel.shift is not None, where
+                found += [(where, float(shift[place + 1]), float(kernel.shift[place])) for place in range(2)]
+            for words, limit in ((r"kernel height 1\.\.(\d+)", kernel.max_window), (r"strides[\w ]* 1\.\.(\d+)", kernel.max_stride)):
+                found += [(where, float(said), float(limit or 0)) for said in re.findall(words, kernel.source)]
+    return found
+
+
+def test_numbers_in_sources_are_those_of_the_keys() -> None:
+    found = numbers_in_sources()
+    assert len(found) > 15
+    assert [one for one in found if one[1] != one[2]] == []
+
+
+def test_paths_in_sources_exist() -> None:
+    texts = [(path.name, path.read_text(encoding="utf-8")) for path in sorted((ROOT / "targets").glob("*.toml"))]
+    named = [(name, path) for name, text in texts for path in re.findall(r"\b((?:edgeq|passes|tests|benchmarks|docs)/[\w/.-]+\.\w+)", text)]
+    assert len(named) > 20
+    assert [one for one in named if not (ROOT / one[1]).exists()] == []

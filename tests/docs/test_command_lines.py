@@ -210,6 +210,15 @@ def test_an_option_in_a_row_of_commands_is_one_of_that_command() -> None:
     assert wrong == []
 
 
+def test_readme_names_every_command() -> None:
+    rows = [line.text for line in numbered(ROOT / "README.md") if line.text.startswith("| `edgeq ")]
+    assert {name for row in rows for name in re.findall(r"`edgeq (\w+)", row)} >= set(COMMANDS)
+
+
+def test_every_command_has_an_example_of_itself() -> None:
+    assert {line.place.split()[1] for line in helps() if line.text.split()[1] == line.place.split()[1]} == set(COMMANDS)
+
+
 def test_messages_and_help_name_options_that_exist() -> None:
     named = [text for text in literals() if "--" in text.text]
     assert len(named) > 100
