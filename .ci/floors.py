@@ -26,7 +26,13 @@ PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 EXTRAS = ("report", "tflite")
 #: what runs the tests, at its lower bounds of [dev]
 TOOLS = ("pytest", "hypothesis", "scikit-learn")
-TESTS = ("tests/test_blocks.py", "tests/test_command_lines.py", "tests/test_doctests.py", "tests/cli/test_cli.py", "tests/test_digits.py")
+TESTS = (
+    "tests/docs/test_blocks.py",
+    "tests/docs/test_command_lines.py",
+    "tests/test_doctests.py",
+    "tests/cli/test_cli.py",
+    "tests/test_digits.py",
+)
 
 
 def lower_bounds(project: dict[str, object], extras: tuple[str, ...], tools: tuple[str, ...]) -> dict[str, str]:

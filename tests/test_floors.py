@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from tests.written import ROOT
+from tests.docs.written import ROOT
 
 
 @pytest.fixture(scope="module")

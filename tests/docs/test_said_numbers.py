@@ -15,8 +15,8 @@ from edgeq.numerics.codebook import BITS
 from edgeq.schema.plan import Because
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import load_target, shipped_targets
+from tests.docs.written import ROOT, numbered
 from tests.test_packaging import MAX_FILE, MAX_FUNCTION
-from tests.written import ROOT, numbered
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 LOWEST, WAYS = "docs/concepts.md", "docs/recipes.md"
