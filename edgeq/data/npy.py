@@ -20,6 +20,7 @@ import numpy as np
 
 from edgeq.data.npy_header import SAVE_AGAIN, NpyHeader, check_declared, read_header
 from edgeq.errors import BadData
+from edgeq.io.limits import check_regular
 from edgeq.numerics.arrays import AnyArray
 
 #: largest size of one sample of one input: 8,000 x 8,000 pixels of one float each. More means a
@@ -100,6 +101,7 @@ def open_archive(path: Path) -> Iterator[zipfile.ZipFile | None]:
     if path.suffix.lower() != ".npz":
         yield None
         return
+    _check_regular(path)
     with damage_as_bad_data(str(path)), zipfile.ZipFile(path) as archive:
         yield archive
 
@@ -130,6 +132,7 @@ def damage_as_bad_data(where: str) -> Iterator[None]:
 def _stream(path: Path, member: str | None, where: str, archive: zipfile.ZipFile | None = None) -> Iterator[IO[bytes]]:
     with damage_as_bad_data(where):
         if member is None:
+            _check_regular(path)
             with path.open("rb") as plain:
                 yield plain
         elif archive is not None:
@@ -138,6 +141,13 @@ def _stream(path: Path, member: str | None, where: str, archive: zipfile.ZipFile
         else:
             with zipfile.ZipFile(path) as archive, archive.open(member) as inner:
                 yield inner
+
+
+def _check_regular(path: Path) -> None:
+    try:
+        check_regular(path)
+    except (ValueError, OSError) as problem:
+        raise BadData(f"The data cannot be read: {problem}", str(path), "Give a regular file.") from None
 
 
 def _check_size(size: int, where: str) -> None:

@@ -88,6 +88,12 @@ def _inside(folder: Path, location: str, where: str) -> Path:
     if not location or any(path.is_absolute() or path.anchor or ".." in path.parts for path in spellings):
         raise BadModel(f"External data at {location!r} is not a path inside the model's folder", where, fix)
     path = folder / location
+    try:
+        path.stat()
+    except FileNotFoundError:
+        pass  # said below, once it is known to lie inside
+    except (OSError, ValueError) as error:  # no name of a file: it is too long, or has a null byte
+        raise BadModel(f"External data at {location[:100]!r} is not a path of a file", where, fix) from error
     if not path.resolve().is_relative_to(folder.resolve()):
         raise BadModel(f"External data at {location!r} is a link out of the model's folder", where, fix)
     if not path.exists():

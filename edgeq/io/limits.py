@@ -47,12 +47,17 @@ def limited_text(path: Path, most: int) -> str:
 
     Raises OSError if it cannot be read, ValueError if it is too large or not UTF-8.
     """
-    if path.exists() and not path.is_file():
-        raise ValueError("it is not a regular file")
+    check_regular(path)
     size = path.stat().st_size
     if size > most:
         raise ValueError(f"it has {size} bytes; the limit is {most}")
     return path.read_text(encoding="utf-8")
+
+
+def check_regular(path: Path) -> None:
+    """Raises ValueError for a device, a pipe, a socket or a folder, which a reader may never end."""
+    if path.exists() and not path.is_file():
+        raise ValueError("it is not a regular file")
 
 
 def check_toml(text: str) -> None:

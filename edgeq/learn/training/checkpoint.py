@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from edgeq.errors import BadCheckpoint
+from edgeq.io.limits import check_regular
 from edgeq.io.save import atomic_write_bytes
 
 FORMAT = "edgeq-checkpoint-1"
@@ -109,6 +110,7 @@ def _state(found: dict[str, Any], path: Path) -> State:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
+        check_regular(path)
         found = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise BadCheckpoint(f"The checkpoint cannot be read: {error.strerror or error}", str(path), _FIX) from error
