@@ -96,7 +96,7 @@ def ended(folder: Path, end: End, arguments: tuple[str, ...] = ("check", "in/m.o
     (given).mkdir(parents=True, exist_ok=True)
     (given / "m.onnx").write_bytes(b"model")
     (folder / "run" / "out").mkdir(exist_ok=True)
-    (folder / "case.json").write_text(json.dumps({"arguments": arguments, "digests": digests(given)}))
+    (folder / "case.json").write_text(json.dumps({"arguments": arguments, "then": [], "digests": digests(given)}))
     (folder / "stage").write_text("command")
     return judge(folder, end).classes
 
@@ -169,7 +169,7 @@ def test_a_written_model_that_a_runtime_refuses_is_seen(tmp_path: Path) -> None:
 def test_a_seed_gives_the_same_case() -> None:
     for index in range(40):
         first, again = (random_case(Random(f"5/{index}"), {}) for _ in range(2))
-        assert (first.arguments, first.files) == (again.arguments, again.files)
+        assert (first.arguments, first.then, first.files) == (again.arguments, again.then, again.files)
 
 
 def test_most_random_models_are_valid() -> None:

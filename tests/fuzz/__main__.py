@@ -68,7 +68,7 @@ def _show(folder: Path, seed: int, index: int, corpus: dict[str, bytes], limits:
     folder.mkdir()
     end = run(folder, lambda: one_run(folder, seed, index, corpus), limits)
     verdict = judge(folder, end)
-    print(f"cd {folder}/run && edgeq {shlex.join(verdict.arguments)}")
+    print(f"cd {folder}/run && edgeq {shlex.join(verdict.arguments).replace(chr(39) + '&&' + chr(39), '&&')}")
     print(end.stdout, end.stderr, f"exit code {end.code}, signal {end.signal}, {end.seconds:.1f} s, {end.peak} MiB", sep="\n")
     print(*(f"wrong: {found}" for found in verdict.classes), sep="\n")
     return 1 if verdict.classes else 0

@@ -37,12 +37,30 @@ _FRESH: tuple[tuple[int, str], ...] = (
 )
 
 
+#: the end of a file that was written, and a command that reads it
+_THEN: tuple[tuple[str, str], ...] = (
+    ("q.onnx", "prove OUT -d DATA"),
+    ("q.onnx", "prove OUT --float in/model.onnx"),
+    ("q.onnx", "compare in/model.onnx OUT -d DATA --layers"),
+    ("q.onnx", "check OUT -t npu_int8"),
+    ("q.onnx", "convert OUT -d DATA -o out/c.tflite --requantize"),
+    ("q.onnx", "quantize in/model.onnx --plan out/q.plan.json -o out/again.onnx"),
+    ("q.onnx", "explain OUT Conv_1"),
+    ("q.tflite", "quantize in/model.onnx --plan out/q.plan.json -o out/again.onnx"),
+    ("p.onnx", "materialize OUT -o out/m.onnx"),
+    ("p.onnx", "inspect OUT"),
+    ("s.npz", "quantize in/model.onnx --stats OUT -d DATA --effort fast -o out/q.onnx"),
+)
+
+
 @dataclass(frozen=True)
 class Case:
     """A command line, and the files below in/ that it may read."""
 
     #: words after `edgeq`
     arguments: tuple[str, ...]
+    #: words of a second command, which reads what the first wrote; empty: there is none
+    then: tuple[str, ...]
     #: content by path below in/
     files: Files
 
@@ -58,7 +76,17 @@ def random_case(random: Random, corpus: Files) -> Case:
     if "-o" in words and random.random() < 0.03:  # what is read must not be written, whatever the options
         words[words.index("-o") + 1] = f"in/{random.choice([*files, 'new'])}"
         words.append(random.choice(("--force", "-f")))
-    return Case(tuple(words), files)
+    return Case(tuple(words), _then(random, line), files)
+
+
+def _then(random: Random, line: str) -> tuple[str, ...]:
+    """A command that takes what the first wrote, which edgeq's own checks should not refuse."""
+    out = line.partition(" -o ")[2].partition(" ")[0]
+    able = [then for end, then in _THEN if out.endswith(end)]
+    data = line.partition(" -d ")[2].partition(" ")[0]
+    if not able or not data or random.random() < 0.6:
+        return ()
+    return tuple(random.choice(able).replace("OUT", out).replace("DATA", data).split())
 
 
 def _fresh_case(random: Random) -> tuple[str, Files]:

@@ -21,10 +21,14 @@ def one_run(folder: Path, seed: int, index: int, corpus: Files) -> int:
     _stage(folder, "generate")
     case = random_case(Random(f"{seed}/{index}"), corpus)
     _write(case)
-    note = {"arguments": case.arguments, "digests": digests(Path("in"))}
+    note = {"arguments": case.arguments, "then": case.then, "digests": digests(Path("in"))}
     (folder / "case.json").write_text(json.dumps(note))
     _stage(folder, "command")
     code = main(case.arguments)
+    if code == 0 and case.then:
+        _stage(folder, "the second command")
+        (folder / "first").write_text(json.dumps(sorted(digests(Path("out")))))
+        code = main(case.then)
     sys.stdout.flush()
     if code in (0, 3):
         _stage(folder, "opening what was written")

@@ -70,6 +70,7 @@ VALUES: dict[str, Values] = {
     "--validation": _file(".npz"),
     "--samples": _COUNT,
     "--batch": _COUNT,
+    "--memory": _one_of("1MiB", "1GiB", "0", "-1", "x", "1e30GiB", "9" * 30),
     "--shape": _one_of("x=1,3,8,8", "x=2,3,8,8", "x=1", "x=0", "x=-1", "x=", "y=1", "x=a", "x=" + "9" * 30, "x=100000,100000"),
     "--stats": _file("stats.npz"),
     "--plan": _file(".json"),

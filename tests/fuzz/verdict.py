@@ -19,7 +19,7 @@ _FRAME = re.compile(r'File "[^"]*?((?:edgeq|passes)/[\w/]+\.py)", line \d+, in (
 class Verdict:
     """A run, judged."""
 
-    #: words after `edgeq`; empty where no case was made
+    #: words after `edgeq`, also of the second command, if it came to it; empty: no case was made
     arguments: tuple[str, ...]
     #: what is wrong; empty: nothing
     classes: tuple[str, ...]
@@ -33,12 +33,14 @@ def judge(folder: Path, end: End) -> Verdict:
     if not (folder / "case.json").exists() or end.code == BROKEN:
         return Verdict((), (f"the campaign itself failed at stage {stage!r}: {_last_line(end.stderr)}",))
     case = json.loads(_text(folder / "case.json"))
-    found = [*_ended(end, stage), *_files(folder / "run", end, case["digests"])]
+    first = [f"out/{name}" for name in json.loads(_text(folder / "first") or "[]")]
+    words = [*case["arguments"], *(["&&", "edgeq", *case["then"]] if (folder / "first").exists() else [])]
+    found = [*_ended(end, stage), *_files(folder / "run", end, case["digests"], set(first))]
     found += [_general(line) for line in _text(folder / "refused").splitlines()]
     if end.code in RIGHT_CODES:
-        found += _words(end, case["arguments"])
+        found += _words(end, words)
     refusal = re.search(r"^error: (.*)", end.stderr, re.MULTILINE)
-    return Verdict(tuple(case["arguments"]), tuple(found), _general(refusal.group(1)) if refusal else "")
+    return Verdict(tuple(words), tuple(found), _general(refusal.group(1)) if refusal else "")
 
 
 def _ended(end: End, stage: str) -> list[str]:
@@ -60,8 +62,11 @@ def _raised(stderr: str) -> str:
     return f"{name} in {':'.join(frames[-1])}" if frames else name
 
 
-def _files(run: Path, end: End, before: dict[str, str]) -> list[str]:
-    """What is wrong with the files after the run: inputs changed, temporaries or halves left."""
+def _files(run: Path, end: End, before: dict[str, str], first: set[str]) -> list[str]:
+    """What is wrong with the files after the run: inputs changed, temporaries or halves left.
+
+    first: what an earlier command wrote, which succeeded.
+    """
     found = []
     after = digests(run / "in")
     if any(after.get(name) != digest for name, digest in before.items()):
@@ -72,8 +77,8 @@ def _files(run: Path, end: End, before: dict[str, str]) -> list[str]:
     strays = {name for name in written if ".edgeq-tmp-" in name or name.startswith("tmp/") or "/" not in name}
     if strays and end.broke is None and end.signal is None:
         found.append(f"left behind: {_general(min(strays))}")
-    if end.code == 2 and written - strays:
-        found.append(f"written although the run failed: {_general(min(written))}")
+    if end.code == 2 and written - strays - first:
+        found.append(f"written although the run failed: {_general(min(written - strays - first))}")
     return found
 
 
@@ -85,7 +90,7 @@ def _words(end: End, arguments: list[str]) -> list[str]:
     odd = re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", shown)
     if odd:
         found.append(f"the control character {odd.group()!r} is printed")
-    if end.code == 0 and "--json" in arguments and not _is_json(end.stdout):
+    if end.code == 0 and "--json" in arguments and "&&" not in arguments and not _is_json(end.stdout):
         found.append("--json printed no JSON")
     return found
 
