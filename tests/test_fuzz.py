@@ -20,7 +20,7 @@ import typer
 from edgeq.cli.main import app
 from tests.fuzz.cases import random_case
 from tests.fuzz.damage.any_file import damage
-from tests.fuzz.one_run import digests
+from tests.fuzz.one_run import differs, digests
 from tests.fuzz.option_values import OWN, VALUES, options_of
 from tests.fuzz.supervisor import BROKEN, End, Limits, run
 from tests.fuzz.valid.data_files import npz_for
@@ -161,6 +161,25 @@ def test_a_changed_input_is_seen(tmp_path: Path) -> None:
 def test_a_written_model_that_a_runtime_refuses_is_seen(tmp_path: Path) -> None:
     (tmp_path / "refused").write_text("onnxruntime refuses q.onnx: Fail: node 'a' 17")
     assert ended(tmp_path, an_end()) == ("onnxruntime refuses q.onnx: Fail: node '...' N",)
+
+
+def test_what_a_first_command_wrote_is_not_laid_to_the_second(tmp_path: Path) -> None:
+    (tmp_path / "run" / "out").mkdir(parents=True)
+    (tmp_path / "run" / "out" / "q.onnx").touch()
+    (tmp_path / "first").write_text('["q.onnx"]')
+    assert ended(tmp_path, an_end(2)) == ()
+    (tmp_path / "run" / "out" / "again.onnx").touch()
+    assert ended(tmp_path, an_end(2)) == ("written although the run failed: out/again.onnx",)
+
+
+def test_a_repetition_that_gives_other_bytes_is_seen(tmp_path: Path) -> None:
+    first, again = tmp_path / "q.onnx", tmp_path / "again.onnx"
+    first.write_bytes(b"1")
+    assert differs(first, again) == []  # there was no second run
+    again.write_bytes(b"1")
+    assert differs(first, again) == []
+    again.write_bytes(b"2")
+    assert differs(first, again) == ["again.onnx has other bytes than q.onnx"]
 
 
 # ------------------------------------------------------------------ generators

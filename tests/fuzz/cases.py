@@ -37,6 +37,8 @@ _FRESH: tuple[tuple[int, str], ...] = (
 )
 
 
+#: where a second command writes what should be out/q.onnx, byte for byte
+AGAIN = "out/again.onnx"
 #: the end of a file that was written, and a command that reads it
 _THEN: tuple[tuple[str, str], ...] = (
     ("q.onnx", "prove OUT -d DATA"),
@@ -44,9 +46,9 @@ _THEN: tuple[tuple[str, str], ...] = (
     ("q.onnx", "compare in/model.onnx OUT -d DATA --layers"),
     ("q.onnx", "check OUT -t npu_int8"),
     ("q.onnx", "convert OUT -d DATA -o out/c.tflite --requantize"),
-    ("q.onnx", "quantize in/model.onnx --plan out/q.plan.json -o out/again.onnx"),
+    ("q.onnx", f"quantize in/model.onnx --plan out/q.plan.json -o {AGAIN}"),
     ("q.onnx", "explain OUT Conv_1"),
-    ("q.tflite", "quantize in/model.onnx --plan out/q.plan.json -o out/again.onnx"),
+    ("q.tflite", "quantize in/model.onnx --plan out/q.plan.json -o out/c.tflite"),
     ("p.onnx", "materialize OUT -o out/m.onnx"),
     ("p.onnx", "inspect OUT"),
     ("s.npz", "quantize in/model.onnx --stats OUT -d DATA --effort fast -o out/q.onnx"),
@@ -76,16 +78,18 @@ def random_case(random: Random, corpus: Files) -> Case:
     if "-o" in words and random.random() < 0.03:  # what is read must not be written, whatever the options
         words[words.index("-o") + 1] = f"in/{random.choice([*files, 'new'])}"
         words.append(random.choice(("--force", "-f")))
-    return Case(tuple(words), _then(random, line), files)
+    return Case(tuple(words), _then(random, line, words), files)
 
 
-def _then(random: Random, line: str) -> tuple[str, ...]:
-    """A command that takes what the first wrote, which edgeq's own checks should not refuse."""
+def _then(random: Random, line: str, words: list[str]) -> tuple[str, ...]:
+    """A command that takes what the first wrote, or writes it once more: the same bytes."""
     out = line.partition(" -o ")[2].partition(" ")[0]
     able = [then for end, then in _THEN if out.endswith(end)]
     data = line.partition(" -d ")[2].partition(" ")[0]
     if not able or not data or random.random() < 0.6:
         return ()
+    if out == "out/q.onnx" and random.random() < 0.1:
+        return tuple(word.replace(out, AGAIN).replace("out/r.", "out/again.") for word in words)
     return tuple(random.choice(able).replace("OUT", out).replace("DATA", data).split())
 
 

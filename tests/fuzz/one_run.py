@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 
 from edgeq.cli.main import main
-from tests.fuzz.cases import Case, random_case
+from tests.fuzz.cases import AGAIN, Case, random_case
 from tests.fuzz.valid.data_files import Files
 
 
@@ -32,7 +32,7 @@ def one_run(folder: Path, seed: int, index: int, corpus: Files) -> int:
     sys.stdout.flush()
     if code in (0, 3):
         _stage(folder, "opening what was written")
-        (folder / "refused").write_text("\n".join(_refused(Path("out"), Path("in"))))
+        (folder / "refused").write_text("\n".join([*_refused(Path("out"), Path("in")), *differs(Path("out/q.onnx"), Path(AGAIN))]))
     _stage(folder, "done")
     return code
 
@@ -66,6 +66,13 @@ def _refused(written: Path, given: Path) -> list[str]:
     for path in sorted(written.rglob("*.tflite")):
         found += [f"LiteRT refuses {path.name}: {why}" for why in [_interpreted(path)] if why]
     return found
+
+
+def differs(first: Path, again: Path) -> list[str]:
+    """Whether a plan or a repetition gave other bytes."""
+    if not first.exists() or not again.exists() or first.read_bytes() == again.read_bytes():
+        return []
+    return [f"{again.name} has other bytes than {first.name}"]
 
 
 def _checked(path: Path) -> str | None:
