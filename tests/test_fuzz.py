@@ -49,11 +49,11 @@ def fails() -> int:
 
 
 def dies() -> int:
-    os.kill(os.getpid(), signal.SIGABRT)
+    os.kill(os.getpid(), signal.SIGTERM)
     return 0
 
 
-@pytest.mark.parametrize(("work", "code", "number"), [(lambda: 0, 0, None), (lambda: 3, 3, None), (fails, BROKEN, None), (dies, None, 6)])
+@pytest.mark.parametrize(("work", "code", "number"), [(lambda: 0, 0, None), (lambda: 3, 3, None), (fails, BROKEN, None), (dies, None, 15)])
 def test_how_a_run_ended_is_seen(work: Callable[[], int], code: int | None, number: int | None, tmp_path: Path) -> None:
     end = run(tmp_path, work, Limits())
     assert (end.code, end.signal, end.broke, end.left_processes) == (code, number, None, False)
@@ -122,6 +122,11 @@ TRACE = 'Traceback (most recent call last):\n  File "/a/edgeq/io/load.py", line 
         (an_end(2, stderr="error: no\n  where: x\n  fix:   \n"), ("exit code 2 without a fix",)),
         (an_end(2, stderr="Usage: edgeq check\nError: no such option\n"), ()),
         (an_end(stdout="a\x1bb"), ("the control character '\\x1b' is printed",)),
+        (
+            an_end(stderr="/lib/numpy/core.py:17: RuntimeWarning: divide by zero\n  a / b\n"),
+            ("a library speaks: core.py:N: RuntimeWarning: divide by zero",),
+        ),
+        (an_end(stderr="INFO: Created TensorFlow Lite delegate\n"), ("a library speaks: INFO: Created TensorFlow Lite delegate",)),
         (an_end(70, stderr="ValueError: mine"), ("the campaign itself failed at stage 'command': ValueError: mine",)),
     ],
 )

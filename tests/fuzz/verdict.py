@@ -13,6 +13,8 @@ from tests.fuzz.supervisor import BROKEN, End
 #: success, bad input, a floor missed
 RIGHT_CODES = (0, 2, 3)
 _FRAME = re.compile(r'File "[^"]*?((?:edgeq|passes)/[\w/]+\.py)", line \d+, in (\S+)')
+#: a warning of Python's libraries, a line of onnxruntime's or TFLite's log
+_LIBRARY = re.compile(r":\d+: \w*Warning: |\[[EW]:onnxruntime|^(INFO|WARNING|ERROR): [A-Z]")
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,7 @@ def _words(end: End, arguments: list[str]) -> list[str]:
     odd = re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", shown)
     if odd:
         found.append(f"the control character {odd.group()!r} is printed")
+    found += [f"a library speaks: {_general(line.rpartition('/')[2])}" for line in end.stderr.splitlines() if _LIBRARY.search(line)][:1]
     if end.code == 0 and "--json" in arguments and "&&" not in arguments and not _is_json(end.stdout):
         found.append("--json printed no JSON")
     return found
