@@ -8,13 +8,12 @@ from pathlib import Path
 import onnx
 import onnx_ir as ir
 
+from edgeq.calibration.doubted import doubted, doubted_values
 from edgeq.calibration.independence import fed_rightly
 from edgeq.calibration.statistics_file import Statistics
-from edgeq.data.constant_values import constant_warnings
 from edgeq.data.dataset import Dataset
-from edgeq.data.doubts import data_warnings
+from edgeq.data.doubts import DataDoubts, check_data
 from edgeq.data.held_out import division_of
-from edgeq.data.input_scale import first_layer_gains
 from edgeq.data.open import open_dataset
 from edgeq.data.roles import Roles, roles_of
 from edgeq.errors import BadData
@@ -25,6 +24,7 @@ from edgeq.learn.door import Checkpoint, fine_tuned
 from edgeq.progress import Clock, Progress, Silent
 from edgeq.proof.compare import CompareSettings, Comparison, compare_models
 from edgeq.proof.evidence import Evidence, prove_all
+from edgeq.proof.floor_needs import check_floor_needs
 from edgeq.proof.proof import Proof, prove_placement
 from edgeq.refine.judge import Judge
 from edgeq.refine.steps import decide, earlier_plan, take_statistics
@@ -55,7 +55,7 @@ def quantize(
     validation: DataSource | None = None,
     work: str | Path | None = None,
     prove: bool = True,
-    strict_data: bool = False,
+    data_doubts: DataDoubts = "refuse",
     checkpoint: Checkpoint | None = None,
     progress: Progress | None = None,
 ) -> Quantized:
@@ -65,20 +65,20 @@ def quantize(
     statistics or a plan are given (fidelity is then not measured). statistics: from calibrate with
     the same model, target and recipe. plan: repeats an earlier run byte for byte. validation: data
     on which steps, fidelity, floors and the candidates of effort "best" are measured; default: what
-    is held out of data (Recipe.hold_out). work: folder for the journal of a search of effort
-    "best"; the same call continues from it. prove: run the result in onnxruntime and measure it.
-    strict_data: warnings about the data are errors. checkpoint: where fine-tuning keeps its state.
-    Raises EdgeqError, but not for a missed floor.
+    is held out of data. work: folder for the journal of a search, which the same call continues.
+    prove: run and measure the result. data_doubts: see DataDoubts. checkpoint: where training keeps
+    its state. Raises EdgeqError, but not for a missed floor.
     """
     recipe, target, progress, clock = recipe or Recipe(), _target(target), progress or Silent(), Clock()
     with clock.stage("prepare"):
         progress.start("prepare", None)
         setup = set_up(_load(model), target, recipe, plan.shapes if plan is not None and not shapes else shapes, data, plan)
         loaded, task = setup.loaded, setup.task
-    data = {} if data is None and not input_specs(loaded.model) else data  # it runs without data
-    dataset = None if data is None else setup.open(data, samples=recipe.samples)
+    dataset = setup.open_or_none(data, recipe.samples)
+    doubts = doubted(dataset, statistics, task, plan, data_doubts, progress)
     apart = None if validation is None else setup.open(validation, "evaluation")
     roles = roles_of(dataset, apart, recipe, plan, None if statistics is None else statistics.held_out)
+    check_floor_needs(recipe.floors, roles.judging, prove=prove)
     judge = None if roles.judging is None else Judge.of(loaded.model, roles.judging, target, progress)
     decided = partial(decide, task, roles.division, statistics, clock, progress, judge)
     found = rescue = None
@@ -93,7 +93,7 @@ def quantize(
     with clock.stage("rewrite"):
         result = carried_out(setup, planned.plan)
     notes = (*setup.prepared.notes, *_notes(dataset, roles, statistics, recipe, rescue))
-    doubts = _doubts(dataset, task, planned.plan, strict_data)
+    doubts += doubted_values(dataset, task, planned.plan, data_doubts)
     with clock.stage("prove"):
         evidence = prove_all(loaded, task, planned, result, roles, judge.known if judge else None, progress) if prove else Evidence()
     take_integers(result, task)  # after the proof, which feeds floats
@@ -114,16 +114,19 @@ def calibrate(
     shapes: Shapes | None = None,
     start: int = 0,
     stop: int | None = None,
+    data_doubts: DataDoubts = "refuse",
     progress: Progress | None = None,
 ) -> Statistics:
     """Measure the values that a plan for this target needs, over samples start..stop-1 of the data.
 
     Samples that the recipe holds out are left out, by their index in the whole data. The statistics
-    of disjoint shards merge bit for bit.
+    of disjoint shards merge bit for bit. data_doubts: as for quantize.
     """
     recipe, progress = recipe or Recipe(), progress or Silent()
     setup = set_up(_load(model), _target(target), recipe, shapes, data)
-    division = division_of(setup.open(data, samples=recipe.samples), recipe)
+    dataset = setup.open(data, samples=recipe.samples)
+    check_data(dataset, setup.task.model, data_doubts, progress)
+    division = division_of(dataset, recipe)
     return take_statistics(setup.task, division, progress, start=start, stop=stop)
 
 
@@ -178,11 +181,3 @@ def _notes(dataset: Dataset | None, roles: Roles, statistics: Statistics | None,
     if statistics is None or roles.whole is None or roles.on != "calibration" or division_of(roles.whole, recipe).held_out is None:
         return notes
     return (*notes, "No sample is held out: the statistics saw all samples. Calibrate again to have every fifth held out.")
-
-
-def _doubts(dataset: Dataset | None, task: Task, plan: Plan, strict: bool) -> tuple[str, ...]:
-    of_data = () if dataset is None else data_warnings(dataset, dataset.inputs, first_layer_gains(task.model))
-    found = (*of_data, *constant_warnings(task.model, plan.constants, dataset, integer_only=task.target.integer_only))
-    if found and strict:
-        raise BadData(found[0], "--data", "Correct the data, or leave --strict-data out to get this as a warning.")
-    return found

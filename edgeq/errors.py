@@ -21,19 +21,28 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from edgeq.python_words import in_python
+
 
 class EdgeqError(Exception):
     """What happened, where, and what the user can do about it.
 
     what: one sentence. where: a file, node, value, key or option. fix: one sentence in the
-    imperative.
+    imperative. They are written with the options of the command line, which `options` keeps; the
+    attributes and the text have the names of Python instead, such as `data` for --data.
+
+    >>> error = BadData("There is no data.", "--data", "Give --data, or --stats.")
+    >>> (error.where, error.fix), error.options[2]
+    (('`data`', 'Give `data`, or `statistics`.'), 'Give --data, or --stats.')
     """
 
     exit_code: ClassVar[int] = 2
 
     def __init__(self, what: str, where: str, fix: str) -> None:
         super().__init__(what, where, fix)
-        self.what, self.where, self.fix = what, where, fix
+        #: what, where and fix as the command line says them
+        self.options = (what, where, fix)
+        self.what, self.where, self.fix = (in_python(text) for text in self.options)
 
     def __str__(self) -> str:
         return f"{self.what}\n  where: {self.where}\n  fix:   {self.fix}"

@@ -47,7 +47,7 @@ def judge(job: Job, case: Case, runs: FloatRuns | str, recipe: Recipe) -> Outcom
         if job.target == "inspect":
             inspect_model(load_proto(model), target_of("cpu"))
             return Outcome(job, "good")
-        made = quantize(model, _data(runs, case.feed), target=target_of(job.target), recipe=recipe)
+        made = quantize(model, _data(runs, case.feed), target=target_of(job.target), recipe=recipe, data_doubts="accept")
         report_text(made.report, "out.onnx")
         made.report.to_json()
         return _judge_files(job, model, runs, made)

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 from edgeq.cli.options import NoForce, SharedOptions
 from edgeq.cli.outputs import check_outputs
 from edgeq.cli.screen import Screen
-from edgeq.cli.settings import given, parse_shapes, parse_size, preprocessing_from, recipe_from
-from edgeq.errors import BadData, BadRecipe
+from edgeq.cli.settings import check_search, data_doubts, given, parse_shapes, parse_size, preprocessing_from, recipe_from
+from edgeq.errors import BadData
 from edgeq.runtimes.judged import judged_files
 
 if TYPE_CHECKING:
+    from edgeq.data.doubts import DataDoubts
     from edgeq.io.load import Loaded
     from edgeq.schema.recipe import Recipe
     from edgeq.schema.target import Target
@@ -57,6 +58,8 @@ class Asked:
     data: str | None
     #: data on which the result is measured, named in the same way; None: not given
     validation: str | None
+    #: what becomes of doubts about the data
+    doubts: DataDoubts
     #: a target's name, or the path of its file
     target: str
     #: whether inputs and outputs stay float, also on integer-only targets
@@ -127,12 +130,13 @@ def asked_from(options: SharedOptions) -> Asked:
     settings["floors"] = given({key: words[key] for key in _FLOORS})
     settings["preprocessing"] = preprocessing_from(options.scale, options.mean, options.std)
     recipe = recipe_from(options.recipe, settings)
-    _check_search(recipe, options)
+    check_search(recipe, options)
     inputs = (options.data, options.validation, options.recipe, options.stats, options.plan)
     return Asked(
         screen=Screen(options.as_json, options.quiet),
         data=options.data,
         validation=options.validation,
+        doubts=data_doubts(accept=options.accept_data, strict=options.strict_data),
         target=options.target,
         float_io=options.float_io,
         no_vnni=options.no_vnni,
@@ -150,17 +154,6 @@ def asked_from(options: SharedOptions) -> Asked:
         force=options.force,
         inputs=tuple(Path(path) for path in inputs if path is not None),
     )
-
-
-def _check_search(recipe: Recipe, options: SharedOptions) -> None:
-    """Refuse options of the search where no search will run: they would have no effect."""
-    search = {"--objective": options.objective, "--minutes": options.minutes, "--work": options.work}
-    idle = next((name for name, value in search.items() if value is not None), None)
-    if idle is None or (recipe.effort == "best" and options.plan is None):
-        return
-    if options.plan is not None:
-        raise BadRecipe(f"{idle} says how to search, but a plan is repeated without one.", "--plan", "Leave one of the two out.")
-    raise BadRecipe(f"{idle} says how to search, and there is no search.", idle, f"Add --effort best, or leave {idle} out.")
 
 
 def offers(*names: str, writes: bool = False) -> Callable[[Command], Command]:

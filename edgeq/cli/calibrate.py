@@ -10,6 +10,7 @@ import typer
 from edgeq.calibration.memory import within_memory
 from edgeq.cli import options as o
 from edgeq.cli.asked import Asked, offers
+from edgeq.cli.forms import STATISTICS, check_ending
 from edgeq.cli.settings import parse_range
 from edgeq.errors import BadRecipe
 
@@ -36,8 +37,8 @@ Range = Annotated[
 
 
 @offers(
-    "data merge target recipe keep_float tie samples no_hold_out part memory shape split_outputs standard_operators inputs_as scale",
-    "mean std max_bytes",
+    "data merge target recipe keep_float tie samples no_hold_out accept_data strict_data part memory shape split_outputs",
+    "standard_operators inputs_as scale mean std max_bytes",
     writes=True,
 )
 def calibrate(
@@ -48,6 +49,7 @@ def calibrate(
     part: Range = None,
 ) -> None:
     """Run the float model over the data once and save the statistics for every range rule."""
+    check_ending(out, STATISTICS)
     asked.check_outputs([out], *source)
     found = _merged(asked, source) if merge else _measured(asked, source, part)
     found.save(out, force=asked.force)
@@ -75,7 +77,7 @@ def _measured(asked: Asked, source: list[Path], part: str | None) -> Statistics:
     target = asked.load_target()
     with within_memory(asked.memory), asked.screen.progress() as progress:
         return run(asked.load_model(source[0]), data, target=target, recipe=asked.recipe, shapes=asked.shapes, start=start, stop=stop,
-                   progress=progress)  # fmt: skip
+                   data_doubts=asked.doubts, progress=progress)  # fmt: skip
 
 
 def _facts(found: Statistics, out: Path) -> dict[str, str | int]:

@@ -45,6 +45,7 @@ def compare(
     from edgeq.graph.signature import input_specs, narrower
     from edgeq.proof.compare import CompareSettings, check_floors, compare_models
     from edgeq.proof.findings import findings
+    from edgeq.proof.floor_needs import check_floor_needs
     from edgeq.rewrite.set_up import comparable
 
     recipe = asked.recipe
@@ -55,6 +56,7 @@ def compare(
     dataset = fed_rightly(dataset, reference)
     if labels and dataset.metric is None:
         raise BadData("The data has no labels.", data, "Add labels (see `edgeq init`), or leave --labels out.")
+    check_floor_needs(recipe.floors, dataset)
     settings = CompareSettings(batch=recipe.batch, layers=layers, threads=threads)
     with asked.screen.progress() as progress:
         found = compare_models(reference, int8, dataset, settings, progress=progress)

@@ -48,7 +48,7 @@ def demo(
     try:
         write_report(quantized, page, model, force=force)
     except MissingExtra as error:
-        screen.note(f"no HTML report: {error.what} {error.fix}")
+        screen.note(f"no HTML report: {error.options[0]} {error.options[2]}")
     screen.show(quantized, lambda: report_text(quantized, str(model)))
     screen.note(f"wrote {out}/: the model, its plan, report.json and report.html; ask: edgeq explain {model} NODE")
 

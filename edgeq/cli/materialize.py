@@ -10,6 +10,7 @@ import typer
 
 from edgeq.cli import options as o
 from edgeq.cli.asked import Asked, offers
+from edgeq.cli.forms import FLOAT, check_ending
 
 EXAMPLE = """    edgeq materialize model.w4.onnx -o model.plain.onnx    (for runtimes that do not fold constants)"""
 
@@ -35,6 +36,7 @@ def materialize(
     out: o.ModelOut,
 ) -> None:
     """Compute the weights stored as codebooks, bit-identical to what onnxruntime computes."""
+    check_ending(out, FLOAT)
     asked.check_outputs([out], model)
     from rich.text import Text
 

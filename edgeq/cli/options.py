@@ -59,6 +59,10 @@ Data = Annotated[str, _DATA]
 #: --data for commands that accept something else instead, such as statistics or a plan
 MaybeData = Annotated[str | None, _DATA]
 Samples = Annotated[int | None, _data("--samples", metavar="N", min=1, help="Use the first N samples. Default: all.")]
+AcceptData = Annotated[
+    bool, _data("--accept-data", help="Go on with a single sample, or with values unlike what the first layer was trained on.")
+]
+StrictData = Annotated[bool, _data("--strict-data", help="Treat every doubt about the data as an error.")]
 NoHoldOut = Annotated[
     bool,
     _data("--no-hold-out", help="Calibrate with all samples. Default: of 20 or more, every fifth judges and is not calibrated with."),
@@ -163,6 +167,8 @@ class SharedOptions:
     no_rescue: NoRescue = False
     samples: Samples = None
     no_hold_out: NoHoldOut = False
+    accept_data: AcceptData = False
+    strict_data: StrictData = False
     batch: BatchSize = None
     memory: Memory = None
     shape: Shapes = None

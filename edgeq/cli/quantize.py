@@ -10,6 +10,7 @@ from edgeq.calibration.memory import within_memory
 from edgeq.cli import options as o
 from edgeq.cli.asked import Asked, offers
 from edgeq.cli.beside import Beside
+from edgeq.cli.forms import INT8, check_ending, check_target_of
 from edgeq.cli.outputs import check_report, plan_path
 from edgeq.cli.writing import Files, finish
 
@@ -49,13 +50,12 @@ Emit = Annotated[
         rich_help_panel=o.OUTPUT,
     ),
 ]
-StrictData = Annotated[bool, typer.Option("--strict-data", help="Treat warnings about the data as errors.", rich_help_panel=o.DATA)]
 
 
 @offers(
     "data validation target recipe rule weights rounding no_vnni effort objective minutes work keep_float no_rescue tie samples",
-    "no_hold_out batch memory shape seed float_io split_outputs standard_operators inputs_as scale mean std golden emit stats plan no_plan",
-    "no_prove min_sqnr min_agreement min_accuracy max_drop strict strict_data max_bytes report",
+    "no_hold_out accept_data strict_data batch memory shape seed float_io split_outputs standard_operators inputs_as scale mean std",
+    "golden emit stats plan no_plan no_prove min_sqnr min_agreement min_accuracy max_drop strict max_bytes report",
     writes=True,
 )
 def quantize(
@@ -64,20 +64,22 @@ def quantize(
     out: o.Int8Out,
     golden: Golden = None,
     emit: Emit = None,
-    strict_data: StrictData = False,
 ) -> None:
     """Make an int8 model from a float model and calibration data, and prove what runs."""
+    check_ending(out, INT8)
     if asked.stats is None and asked.plan is None:
         asked.needed_data()
+    target = asked.load_target()
+    check_target_of(out, target)
     plan_out, beside = plan_path(out) if asked.plans else None, Beside(out, golden, emit or ())
     check_report(asked.report)
     asked.check_outputs([out, plan_out, asked.report, *beside.paths()], model)
     from edgeq.api import quantize as run
 
-    (statistics, plan), target = _made_earlier(asked), asked.load_target()
+    statistics, plan = _made_earlier(asked)
     with within_memory(asked.memory), asked.screen.progress() as progress:
         made = run(asked.load_model(model), asked.data, target=target, recipe=asked.recipe, shapes=asked.shapes, statistics=statistics,
-                   plan=plan, validation=asked.validation, work=asked.work, prove=asked.prove, strict_data=strict_data,
+                   plan=plan, validation=asked.validation, work=asked.work, prove=asked.prove, data_doubts=asked.doubts,
                    progress=progress)  # fmt: skip
     finish(asked, made, Files(out, plan_out, asked.report, beside.contents(made, asked.data)))
 

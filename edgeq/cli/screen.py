@@ -88,7 +88,7 @@ def print_error(error: EdgeqError) -> None:
     """Print what, where and fix, three lines on stderr, after a traceback with EDGEQ_DEBUG=1."""
     if _debug():
         traceback.print_exception(error)
-    _three_lines("error", error.what, error.where, error.fix)
+    _three_lines("error", *error.options)
 
 
 def print_bug(error: BaseException) -> None:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Literal, get_args
 from edgeq.errors import BadRecipe
 
 if TYPE_CHECKING:
+    from edgeq.cli.options import SharedOptions
+    from edgeq.data.doubts import DataDoubts
     from edgeq.schema.recipe import Recipe
 
 #: the value of an option that is a key of a recipe; None: the option was not given
@@ -84,6 +86,25 @@ def preprocessing_from(scale: float | None, mean: str | None, std: str | None) -
         except ValueError:
             raise BadRecipe(f"{word!r} is not a list of numbers.", f"--{name}", f"Write it as in --{name} 0.485,0.456,0.406.") from None
     return found
+
+
+def check_search(recipe: Recipe, options: SharedOptions) -> None:
+    """Refuse options of the search where no search will run: they would have no effect."""
+    search = {"--objective": options.objective, "--minutes": options.minutes, "--work": options.work}
+    idle = next((name for name, value in search.items() if value is not None), None)
+    if idle is None or (recipe.effort == "best" and options.plan is None):
+        return
+    if options.plan is not None:
+        raise BadRecipe(f"{idle} says how to search, but a plan is repeated without one.", "--plan", "Leave one of the two out.")
+    raise BadRecipe(f"{idle} says how to search, and there is no search.", idle, f"Add --effort best, or leave {idle} out.")
+
+
+def data_doubts(*, accept: bool, strict: bool) -> DataDoubts:
+    """What --accept-data and --strict-data make of doubts about the data. Raises BadRecipe."""
+    if accept and strict:
+        what = "--accept-data takes doubtful data, and --strict-data refuses it."
+        raise BadRecipe(what, "--accept-data, --strict-data", "Leave one of the two out.")
+    return "accept" if accept else "strict" if strict else "refuse"
 
 
 def parse_shapes(words: Sequence[str] | None) -> dict[str, tuple[int, ...]]:

@@ -7,14 +7,15 @@ from collections.abc import Mapping, Sequence
 import onnx_ir as ir
 
 from edgeq.data.dataset import Dataset
+from edgeq.data.doubts import Doubt
 from edgeq.graph.read import values
 
 #: values that a warning names
 NAMED = 3
 
 
-def constant_warnings(model: ir.Model, constants: Mapping[str, float], dataset: Dataset | None, *, integer_only: bool) -> tuple[str, ...]:
-    """One line for all values that follow from the same constant inputs.
+def constant_doubts(model: ir.Model, constants: Mapping[str, float], dataset: Dataset | None, *, integer_only: bool) -> tuple[Doubt, ...]:
+    """One doubt for all values that follow from the same constant inputs.
 
     constants: value name -> its only number (Plan.constants). dataset: as surveyed; None: the
     inputs behind a value are not looked at. integer_only: whether the target has no float kernels.
@@ -24,7 +25,7 @@ def constant_warnings(model: ir.Model, constants: Mapping[str, float], dataset: 
     groups: dict[tuple[str, ...], list[str]] = {}
     for name in sorted(constants):
         groups.setdefault(_behind(known.get(name), still), []).append(name)
-    return tuple(_line(names, inputs, constants, integer_only) for inputs, names in groups.items())
+    return tuple(Doubt("constant_values", _line(names, inputs, constants, integer_only)) for inputs, names in groups.items())
 
 
 def constant_inputs(dataset: Dataset) -> tuple[str, ...]:

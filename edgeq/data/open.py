@@ -12,7 +12,6 @@ import onnx_ir as ir
 
 from edgeq.data.checks import frozen_inputs
 from edgeq.data.dataset import Batch, Dataset, fit_row
-from edgeq.data.doubts import data_warnings
 from edgeq.data.folder import open_folder
 from edgeq.data.set_toml import SetInput, holds_integers
 from edgeq.data.shipped import shipped_folder, shipped_model, shipped_sets
@@ -23,7 +22,7 @@ from edgeq.errors import BadData
 from edgeq.graph.signature import InputSpec
 from edgeq.numerics.arrays import AnyArray
 
-__all__ = ["Batch", "Dataset", "InputSpec", "data_warnings", "open_dataset", "shipped_model", "shipped_sets"]
+__all__ = ["Batch", "Dataset", "InputSpec", "open_dataset", "shipped_model", "shipped_sets"]
 
 
 def open_dataset(

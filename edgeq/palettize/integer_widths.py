@@ -29,17 +29,18 @@ def fine_tune_widths(
     floored = task.recipe.with_floors(floors_of(task.recipe.floors, task.validation_set() or task.calibration_set()))
     # as quantize would without training; where other data judges, all samples calibrate
     first = floored.with_finetune(FineTuneWish()).with_hold_out(floored.hold_out and task.validation is None)
-    statistics = calibrate(task.loaded, task.data, target=target, recipe=first, shapes=task.shapes, progress=progress)
+    statistics = calibrate(task.loaded, task.data, target=target, recipe=first, shapes=task.shapes,
+                           data_doubts=task.data_doubts, progress=progress)  # fmt: skip
 
     def plain(recipe: Recipe) -> Quantized:
         untrained = recipe.with_finetune(FineTuneWish())
         return quantize(task.loaded, task.data, target=target, recipe=untrained, shapes=task.shapes, statistics=statistics,
-                        validation=task.validation, progress=progress)  # fmt: skip
+                        validation=task.validation, data_doubts=task.data_doubts, progress=progress)  # fmt: skip
 
     def trained(recipe: Recipe, bits: int, before: Quantized) -> Quantized:
         if ready is not None:
             ready(before)
         return quantize(task.loaded, task.data, target=target, recipe=recipe, shapes=task.shapes, validation=task.validation,
-                        checkpoint=task.checkpoint_of(bits), progress=progress)  # fmt: skip
+                        data_doubts=task.data_doubts, checkpoint=task.checkpoint_of(bits), progress=progress)  # fmt: skip
 
     yield from each_width(widths, floored, plain, trained)

@@ -12,12 +12,14 @@ from typing import Generic, Protocol, TypeVar
 
 from edgeq.calibration.independence import fed_rightly
 from edgeq.data.dataset import Dataset
+from edgeq.data.doubts import DataDoubts, check_data
 from edgeq.data.open import open_dataset
 from edgeq.data.roles import Roles, roles_of
 from edgeq.errors import BadData
 from edgeq.graph.signature import input_specs
 from edgeq.io.load import Loaded
 from edgeq.learn.door import Checkpoint
+from edgeq.progress import Silent
 from edgeq.proof.task_accuracy import Accuracy
 from edgeq.rewrite.set_up import DataSource
 from edgeq.schema.recipe import Floors, Recipe
@@ -82,11 +84,16 @@ class WidthsTask:
     validation: DataSource | None = None
     #: for the bits of a width, where its training keeps its state; None: nowhere
     checkpoint: Callable[[int], Checkpoint] | None = None
+    #: what becomes of doubts about `data`
+    data_doubts: DataDoubts = "refuse"
 
     def calibration_set(self) -> Dataset:
-        """The samples of `data` that the recipe takes. Raises BadData."""
+        """The samples of `data` that the recipe takes. Raises BadData, for doubts too."""
         floats, samples = self.loaded.model, self.recipe.samples
-        return fed_rightly(open_dataset(self.data, input_specs(floats), samples=samples, shapes=self.shapes, float_model=floats), floats)
+        opened = open_dataset(self.data, input_specs(floats), samples=samples, shapes=self.shapes, float_model=floats)
+        found = fed_rightly(opened, floats)
+        check_data(found, floats, self.data_doubts, Silent())
+        return found
 
     def validation_set(self) -> Dataset | None:
         """The samples of `validation`; None where there are none. Raises BadData."""

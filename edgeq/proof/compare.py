@@ -132,9 +132,9 @@ def _run_made(session: Session, feeds: Feeds) -> list[AnyArray]:
     try:
         return session.run(feeds)
     except RuntimeRefused as error:
-        what = f"The float model runs on this data, and the int8 model that edgeq has made of it does not: {error.what}"
+        what = f"The float model runs on this data, and the int8 model that edgeq has made of it does not: {error.options[0]}"
         fix = "This is a bug in edgeq: report it with the model. Until then, try the layers around the node with --keep-float."
-        raise RuntimeRefused(what, error.where, fix) from error
+        raise RuntimeRefused(what, error.options[1], fix) from error
 
 
 def check_floors(comparison: Comparison, floors: Floors) -> tuple[str, ...]:

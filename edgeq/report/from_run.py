@@ -10,6 +10,7 @@ from importlib.metadata import version
 
 import onnx_ir as ir
 
+from edgeq.data.doubts import Doubt
 from edgeq.data.roles import Roles
 from edgeq.errors import FloorMissed
 from edgeq.graph.read import ONNX_DOMAINS, nodes
@@ -55,7 +56,7 @@ class Verdict:
     """What a run tells in words."""
 
     #: doubts about the data
-    warnings: tuple[str, ...]
+    doubts: tuple[Doubt, ...]
     #: what was done that a user might not expect
     notes: tuple[str, ...]
     #: whether the floors of the recipe hold
@@ -113,7 +114,8 @@ def build_report(run: QuantizeRun, verdict: Verdict) -> Report:
         ),
         contributed=contributed(run.model),
         provider=task.target.provider,
-        warnings=verdict.warnings,
+        accepted=tuple(one.text for one in verdict.doubts if one.ends),
+        warnings=tuple(one.text for one in verdict.doubts if not one.ends),
         notes=(*verdict.notes, *_told(run.model, loaded.model)),
     )
 

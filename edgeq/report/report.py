@@ -136,7 +136,9 @@ class Report:
     contributed: tuple[str, ...] = ()
     #: onnxruntime's execution provider that the target needs; None: its own
     provider: str | None = None
-    #: doubts about the data
+    #: doubts about the data that end a run unless they are accepted
+    accepted: tuple[str, ...] = ()
+    #: other doubts about the data
     warnings: tuple[str, ...] = ()
     #: what was done that a user might not expect
     notes: tuple[str, ...] = ()

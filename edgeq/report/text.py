@@ -43,7 +43,7 @@ SHOWN_FROM_S = 0.05
 
 def report_text(report: Report, out: str = "model.int8.onnx") -> RenderableType:
     """The whole report. out: path from which the closing snippet loads the int8 model."""
-    parts: list[RenderableType] = [_title(report), _facts(report)]
+    parts: list[RenderableType] = [*accepted_lines(report.accepted), _title(report), _facts(report)]
     if report.placement is not None:
         parts += _section("Float nodes, and why", float_nodes(report.placement))
     parts += _section("Search", search_lines(report.search))
@@ -58,6 +58,11 @@ def report_text(report: Report, out: str = "model.int8.onnx") -> RenderableType:
     if report.inputs:
         parts += _section("Run it", [Text(snippet(report, out), "cyan", no_wrap=True, overflow="ignore")])
     return Group(*parts)
+
+
+def accepted_lines(accepted: Sequence[str]) -> list[Text]:
+    """What stands above all else: doubts about the data that would have ended the run."""
+    return [Text.assemble(("DOUBTFUL DATA: ", "bold red"), line) for line in accepted]
 
 
 def float_nodes(placement: Proof) -> list[RenderableType]:

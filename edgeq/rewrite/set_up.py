@@ -53,6 +53,12 @@ class SetUp:
     #: what is planned for
     task: Task
 
+    def open_or_none(self, data: DataSource | None, samples: int | None) -> Dataset | None:
+        """As open; None without data, unless the model has no inputs and runs without."""
+        if data is None and input_specs(self.loaded.model):
+            return None
+        return self.open({} if data is None else data, samples=samples)
+
     def open(self, data: DataSource, split: str = "calibration", samples: int | None = None) -> Dataset:
         """Open data in the form that the task's model takes.
 

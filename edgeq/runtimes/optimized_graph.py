@@ -58,7 +58,8 @@ def _unmarked(error: RuntimeRefused, model: ir.Model) -> RuntimeRefused:
         text = NODE_MARK.sub(lambda mark: str(every[int(mark[1])].name), text)
         return OUTPUT_MARK.sub(lambda mark: str(every[int(mark[1])].outputs[int(mark[2])].name), text)
 
-    return RuntimeRefused(own(error.what), own(error.where), error.fix)
+    what, where, fix = error.options
+    return RuntimeRefused(own(what), own(where), fix)
 
 
 def indices(mark: re.Pattern[str], *names: str) -> tuple[int, ...]:

@@ -133,7 +133,7 @@ def test_what_was_held_out_is_kept_by_file_and_merge(tmp_path: Path) -> None:
 def test_shards_of_different_rules_do_not_merge() -> None:
     with pytest.raises(BadStatistics, match="left every fifth sample out, others saw all") as caught:
         merge_statistics([held_out(range(3)), make(range(5, 8))])
-    assert "--no-hold-out" in caught.value.fix
+    assert "`Recipe.hold_out=False`" in caught.value.fix
 
 
 def test_a_file_that_does_not_say_what_was_held_out_saw_all_samples(tmp_path: Path) -> None:

@@ -150,7 +150,9 @@ def test_a_model_is_refused(case: str, command: str, room: Room, tmp_path: Path,
     model, said = MODELS[case][0](room, tmp_path), MODELS[case][1]
     out = tmp_path / "out"
     out.mkdir()
-    words: Words = {"inspect": [], "init": ["-o", out]}.get(command, ["-d", room.data, "-o", out / "a.npz"])
+    words: Words = {"inspect": [], "init": ["-o", out], "quantize": ["-d", room.data, "-o", out / "a.onnx"]}.get(
+        command, ["-d", room.data, "-o", out / "a.npz"]
+    )
     check_refusal(run(capsys, command, model, *words), said)
     assert list(out.iterdir()) == []
 

@@ -6,8 +6,9 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
+from edgeq.data.doubts import data_doubts
 from edgeq.data.input_scale import first_layer_gains
-from edgeq.data.open import InputSpec, data_warnings, open_dataset, shipped_model
+from edgeq.data.open import InputSpec, open_dataset, shipped_model
 from edgeq.graph.signature import input_specs
 from tests.zoo import zoo_model
 
@@ -20,7 +21,7 @@ def images(count: int = 10, top: float = 1.0) -> np.ndarray:
 
 
 def warnings(data: dict[str, np.ndarray], specs: tuple[InputSpec, ...] = IMAGE, gains: dict[str, float] | None = None) -> tuple[str, ...]:
-    return data_warnings(open_dataset(data, specs), specs, gains)
+    return tuple(one.text for one in data_doubts(open_dataset(data, specs), specs, gains))
 
 
 def test_good_data_gives_none() -> None:
@@ -30,6 +31,24 @@ def test_good_data_gives_none() -> None:
 def test_few_samples() -> None:
     (text,) = warnings({"image": images(7)})
     assert text.startswith("Only 7 samples")
+
+
+@pytest.mark.parametrize("count", [1, 12])
+def test_one_sample_is_no_data_however_often_it_is_there(count: int) -> None:
+    found = data_doubts(open_dataset({"image": np.repeat(images(1), count, axis=0)}, IMAGE), IMAGE)
+    assert (found[0].kind, found[0].ends) == ("one_sample", True)
+
+
+def test_a_model_without_inputs_has_one_sample_of_right() -> None:
+    assert not any(one.ends for one in data_doubts(open_dataset({}, ()), ()))
+
+
+def test_what_ends_a_run_comes_first() -> None:
+    x = np.rint(images(7, top=255))
+    x[3] = 9
+    x[5] = x[6]
+    kinds = [one.kind for one in data_doubts(open_dataset({"image": x}, IMAGE), IMAGE, {"image": 3.0})]
+    assert kinds == ["unlike", "few", "constant", "copies"]
 
 
 def test_unused_samples() -> None:
@@ -111,10 +130,10 @@ def test_digits_are_scaled_as_their_model_expects() -> None:
     model = ir.load(shipped_model("digits"))
     specs, gains = input_specs(model), first_layer_gains(model)
     good = open_dataset("digits", specs)
-    assert data_warnings(good, specs, gains) == ()
+    assert data_doubts(good, specs, gains) == ()
     raw = {"image": np.concatenate([np.rint(batch.feeds["image"] * 255) for batch in good.batches(32)])}
-    (text,) = data_warnings(open_dataset(raw, specs), specs, gains)
-    assert "much smaller" in text
+    (doubt,) = data_doubts(open_dataset(raw, specs), specs, gains)
+    assert "much smaller" in doubt.text
 
 
 @pytest.mark.parametrize(("name", "divisor"), [("resnet8_cifar10", 1.0), ("resnet20_cifar10", 60.0), ("mobilenetv1_025_vww", 255.0)])
@@ -124,4 +143,4 @@ def test_real_networks_tell_their_own_scale(name: str, divisor: float) -> None:
     specs, gains = input_specs(model), first_layer_gains(model)
     size = specs[0].shape[2] if specs[0].shape else 0
     raw = np.rint(np.random.default_rng(0).random((8, 3, size, size)) * 255)
-    assert bool(data_warnings(open_dataset({"input": raw}, specs), specs, gains)) == (divisor > 1)
+    assert bool(data_doubts(open_dataset({"input": raw}, specs), specs, gains)) == (divisor > 1)

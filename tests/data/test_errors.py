@@ -163,7 +163,7 @@ def test_shard_that_cuts_a_fixed_batch() -> None:
 
 
 def test_zero_samples_asked_for() -> None:
-    assert refusal({"image": images()}, samples=0).where == "--samples"
+    assert refusal({"image": images()}, samples=0).where == "`Recipe.samples`"
 
 
 # values

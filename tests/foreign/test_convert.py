@@ -73,7 +73,7 @@ def test_asymmetric_weights_are_refused_by_node_and_rule_and_rounded_on_request(
     with pytest.raises(UnsupportedOp) as refused:
         edgeq.convert(path, DATA)
     assert "node point (Conv, weight_zero_point)" in refused.value.where
-    assert "--requantize" in refused.value.fix
+    assert "`requantize=True`" in refused.value.fix
     made = edgeq.convert(path, DATA, requantize=True)
     holds(made)
     rounded = {change.node: change.steps for change in made.changes if change.kind == "weight_rounded"}
@@ -169,10 +169,10 @@ def test_outputs_without_a_grid_are_refused_and_measured_on_request() -> None:
     with pytest.raises(UnsupportedOp) as refused:
         edgeq.convert(model, ROWS)
     assert "node soft (Softmax, float_output)" in refused.value.where
-    assert "--data" in refused.value.fix
+    assert "`data`" in refused.value.fix
     with pytest.raises(BadData) as no_data:
         edgeq.convert(model, requantize=True)
-    assert "--data" in no_data.value.fix
+    assert "`data`" in no_data.value.fix
     made = edgeq.convert(model, ROWS, requantize=True)
     holds(made)
     assert {"grid_measured", "requantized", "bias_coded"} == {change.kind for change in made.changes}
@@ -228,7 +228,7 @@ def test_an_operator_without_integers_is_refused_by_name() -> None:
     with pytest.raises(UnsupportedOp) as refused:
         edgeq.convert(written(body), ROWS)
     assert "node acos (Acos, no_kernel)" in refused.value.where
-    assert "--requantize" not in refused.value.fix
+    assert "requantize" not in refused.value.fix
 
 
 def test_files_are_named_by_their_ending(tmp_path: Path) -> None:
@@ -265,4 +265,4 @@ def test_grids_that_are_computed_at_run_time_are_refused_by_name(tmp_path: Path,
     with pytest.raises(UnsupportedOp) as refused:
         edgeq.convert(tmp_path / "dynamic.onnx", DATA, requantize=requantize)
     assert "(DynamicQuantizeLinear, no_kernel)" in refused.value.where
-    assert "--requantize" not in refused.value.fix
+    assert "requantize" not in refused.value.fix

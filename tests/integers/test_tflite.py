@@ -96,7 +96,7 @@ def test_an_unknown_size_is_refused_with_the_option_that_mends_it() -> None:
     proto.graph.input[0].type.tensor_type.shape.dim[2].dim_param = "H"
     with pytest.raises(BadModel) as refused:
         emit_tflite(load_proto(proto).model)
-    assert "--shape x=" in refused.value.fix
+    assert 'shapes={"x":' in refused.value.fix
 
 
 def test_uint8_codes_become_int8_exactly() -> None:

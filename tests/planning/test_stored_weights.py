@@ -109,7 +109,7 @@ def test_a_constant_that_another_node_needs_in_float_is_not_stored_twice() -> No
 def test_a_table_is_stored_from_the_size_of_tables_on(rows: int, stored: bool) -> None:
     """A weight of a recurrent layer is stored from a quarter of that size on."""
     found = net("y = Gather<axis = 1>(t, i)", inputs="int64[32] i", constants={"t": weights(rows, 128)})
-    made = quantize(found, {"i": np.zeros((8, 32), np.int64)}, prove=False)
+    made = quantize(found, {"i": np.zeros((8, 32), np.int64)}, prove=False, data_doubts="accept")
     assert bool(made.plan.stored) is stored
 
 

@@ -87,7 +87,7 @@ def test_data_that_varies_is_not_doubted_and_strict_data_refuses_the_rest() -> N
     assert result.plan.constants == {}
     assert not any("constant in all" in line for line in result.report.warnings)
     with pytest.raises(BadData, match="constant in all of the data"):
-        quantize(model_of("added"), feeds(40, 1, 0.0), target=eager(), recipe=FAST, prove=False, strict_data=True)
+        quantize(model_of("added"), feeds(40, 1, 0.0), target=eager(), recipe=FAST, prove=False, data_doubts="strict")
 
 
 @pytest.mark.parametrize("maker", ["Constant<value_floats = [1.0, 2.0, 3.0, 4.0]>()", "RandomNormal<shape = [4], seed = 1.0>()"])

@@ -197,7 +197,7 @@ def test_made_up_feeds_fit_and_repeat() -> None:
 def test_a_size_that_nobody_gave_is_asked_for() -> None:
     with pytest.raises(BadRecipe, match="known only at run time") as caught:
         made_up_feeds(SPECS, {})
-    assert "--shape ids=" in caught.value.fix
+    assert 'shapes={"ids":' in caught.value.fix
 
 
 def test_a_shape_for_no_input_is_refused() -> None:

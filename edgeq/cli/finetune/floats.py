@@ -9,7 +9,6 @@ from edgeq.cli.finetune.widths import FIX
 from edgeq.cli.finetune.widths_table import MIB, Figures, Row, WidthsReport, widths_text
 from edgeq.errors import FloorMissed
 from edgeq.io.save import save_model
-from edgeq.learn.door import Checkpoint
 from edgeq.palettize.float_widths import FloatMade, fine_tune_float_widths
 from edgeq.palettize.widths import Width, WidthsTask
 
@@ -24,9 +23,7 @@ def run_floats(job: Job) -> None:
     loaded = asked.load_model(job.model)
     found: list[Width[FloatMade]] = []
     with asked.screen.progress() as progress:
-        task = WidthsTask(
-            loaded, job.data, asked.recipe, asked.shapes, asked.validation, lambda bits: Checkpoint(job.checkpoint(bits), job.resume)
-        )
+        task = WidthsTask(loaded, job.data, asked.recipe, asked.shapes, asked.validation, job.state_of, asked.doubts)
         for width in fine_tune_float_widths(task, job.widths, progress):
             model = job.files(width.bits).model
             if not (asked.strict and width.made.missed):

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgeq.cli.asked import Asked
 from edgeq.cli.finetune.width_files import check_float, checkpoint_path, of_width, refuse_single
+from edgeq.cli.forms import FLOAT, INT8, check_ending, check_target_of
 from edgeq.cli.outputs import check_outputs, check_report, plan_path
 from edgeq.cli.settings import Compute
 from edgeq.cli.writing import Files
 from edgeq.errors import BadRecipe
+
+if TYPE_CHECKING:
+    from edgeq.learn.door import Checkpoint
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,12 @@ class Job:
         """The path of the training's checkpoint."""
         return self.keep or self.resume or checkpoint_path(self.files(bits).model)
 
+    def state_of(self, bits: int) -> Checkpoint:
+        """Where the training of one of several widths keeps its state, and continues from."""
+        from edgeq.learn.door import Checkpoint
+
+        return Checkpoint(self.checkpoint(bits), self.resume)
+
     def forget(self, bits: int | None = None) -> None:
         """Remove a checkpoint that was not requested, but kept in case the run is interrupted."""
         if self.keep is None and self.resume is None and self.asked.recipe.finetune.trains:
@@ -58,8 +69,11 @@ class Job:
     def check(self) -> None:
         """Refuse conflicting options and files that cannot be written, before any work.
 
-        Raises BadRecipe, BadOutput, MissingExtra.
+        Raises BadRecipe, BadOutput, BadTarget, MissingExtra.
         """
+        check_ending(self.out, FLOAT if self.compute == "float" else INT8)
+        if self.compute == "int8":
+            check_target_of(self.out, self.asked.load_target())
         kept = {"--keep": self.keep is not None, "--resume": self.resume is not None}
         if any(kept.values()) and not self.asked.recipe.finetune.trains:
             what = "There is no training whose state could be kept: reconstruction runs in one go."

@@ -22,7 +22,8 @@ def run_one(job: Job) -> None:
     plan = None if asked.plan is None else load_plan(asked.plan)
     with asked.screen.progress() as progress:
         made = quantize(asked.load_model(job.model), job.data, target=asked.load_target(), recipe=asked.recipe, shapes=asked.shapes,
-                        plan=plan, validation=asked.validation, prove=asked.prove, checkpoint=checkpoint, progress=progress)  # fmt: skip
+                        plan=plan, validation=asked.validation, prove=asked.prove, data_doubts=asked.doubts,
+                        checkpoint=checkpoint, progress=progress)  # fmt: skip
     try:
         finish(asked, made, job.files())
     except FloorMissed:

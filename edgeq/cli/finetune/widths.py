@@ -6,7 +6,6 @@ from edgeq.cli.finetune.job import Job
 from edgeq.cli.finetune.widths_table import report_of, row_of, widths_text
 from edgeq.cli.writing import write
 from edgeq.errors import FloorMissed
-from edgeq.learn.door import Checkpoint
 from edgeq.palettize.integer_widths import fine_tune_widths
 from edgeq.palettize.widths import WidthsTask
 
@@ -22,7 +21,7 @@ def run_widths(job: Job) -> None:
     asked, rows, missed, first = job.asked, [], [], None
     loaded, target = asked.load_model(job.model), asked.load_target()
     with asked.screen.progress() as progress:
-        task = WidthsTask(loaded, job.data, asked.recipe, asked.shapes, asked.validation, lambda bits: Checkpoint(job.checkpoint(bits)))
+        task = WidthsTask(loaded, job.data, asked.recipe, asked.shapes, asked.validation, job.state_of, asked.doubts)
         for width in fine_tune_widths(task, job.widths, target, progress, ready=lambda made: made.check_form(job.out)):
             files, made = job.files(width.bits), width.made
             first = first or made.report

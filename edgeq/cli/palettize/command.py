@@ -11,6 +11,7 @@ import typer
 
 from edgeq.cli import options as o
 from edgeq.cli.asked import Asked, offers
+from edgeq.cli.forms import FLOAT, INT8, check_ending, check_target_of
 from edgeq.cli.outputs import check_report
 from edgeq.cli.settings import Compute, parse_compute, parse_share, with_codebook
 from edgeq.errors import BadRecipe
@@ -38,7 +39,7 @@ Granularity = Annotated[
 Prune = Annotated[str | None, _size("--prune", metavar="SHARE|N:M", help="Set weights to 0 first: 0.5, or 2:4.")]
 
 
-@offers("data compute target samples no_hold_out shape seed uint2 plot no_prove max_bytes report", writes=True)
+@offers("data compute target samples no_hold_out accept_data strict_data shape seed uint2 plot no_prove max_bytes report", writes=True)
 def palettize(
     asked: Asked,
     model: o.FloatModel,
@@ -62,7 +63,10 @@ def palettize(
     sizes = {"bits": bits, "bits_avg": average, "size_budget": parse_share(size_budget), "layers": layer}
     recipe = with_codebook(asked.recipe, sizes | {"granularity": granularity, "prune": prune})
     asked, way = replace(asked, recipe=recipe), parse_compute(compute)
+    check_ending(out, INT8 if way == "int8" else FLOAT)
     _check(asked, way, min_sqnr)
+    if way == "int8":
+        check_target_of(out, asked.load_target())
     asked.check_outputs([out, asked.report], model)
     if plot is not None:
         from edgeq.report.codebooks_plots import check_plots

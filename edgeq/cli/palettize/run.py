@@ -15,6 +15,7 @@ from edgeq.calibration.independence import fed_rightly
 from edgeq.cli.asked import Asked
 from edgeq.cli.settings import with_settings
 from edgeq.cli.writing import write_report
+from edgeq.data.doubts import Doubt, check_data
 from edgeq.data.open import open_dataset
 from edgeq.data.roles import Roles, roles_of
 from edgeq.errors import FloorMissed
@@ -34,7 +35,7 @@ from edgeq.report.figures import fidelity_text, human_bytes, judged_text
 from edgeq.report.headline import Fidelity, fidelity_of
 from edgeq.report.judging import JudgingInfo, judging_of
 from edgeq.report.report import Sizes
-from edgeq.report.text import report_text
+from edgeq.report.text import accepted_lines, report_text
 from edgeq.rewrite.prepare import prepare
 from edgeq.schema.codebook import CodebookWish
 from edgeq.schema.reasons import grouped, shown
@@ -82,6 +83,10 @@ class FloatReport:
     fidelity: Fidelity | None
     #: the samples that it was compared on; None: as above
     judged: JudgingInfo | None
+    #: doubts about the data that end a run unless they are accepted
+    accepted: tuple[str, ...] = ()
+    #: other doubts about the data
+    warnings: tuple[str, ...] = ()
 
 
 def run_float(job: Job) -> None:
@@ -91,11 +96,12 @@ def run_float(job: Job) -> None:
     """
     asked = job.asked
     with asked.screen.progress() as progress:
-        dataset = None
+        dataset, doubts = None, tuple[Doubt, ...]()
         if asked.data is not None:
             floats, samples = job.loaded.model, asked.recipe.samples
             dataset = open_dataset(asked.data, input_specs(floats), samples=samples, shapes=asked.shapes, float_model=floats)
             dataset = fed_rightly(dataset, floats)
+            doubts = check_data(dataset, floats, asked.doubts, progress)
         data = roles_of(dataset, None, asked.recipe, None, None)
         if job.min_sqnr is None:
             made, fidelity = _float(job, data, progress)
@@ -103,13 +109,17 @@ def run_float(job: Job) -> None:
             (made, fidelity), _ = fewest_bits(lambda bits: _with_sqnr(_float(job.with_average(bits), data, progress)), job.min_sqnr)
         size = Sizes(job.loaded.size, ir.to_proto(made.model).ByteSize())
         found = FloatReport(str(job.loaded.path), str(job.out), asked.recipe.codebook, size, made.layers, made.left, fidelity,
-                            None if fidelity is None else judging_of(data))  # fmt: skip
+                            None if fidelity is None else judging_of(data), *_told(doubts))  # fmt: skip
         save_model(made.model, job.out, force=asked.force, inputs=[job.loaded.path] if job.loaded.path else [])
         _plots(job, made.layers, made.weights)
     if asked.report is not None:
         atomic_write_text(asked.report, to_json(found), force=asked.force)
     asked.screen.show(found, lambda: _float_text(found))
     _judge(job, fidelity)
+
+
+def _told(doubts: tuple[Doubt, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return tuple(one.text for one in doubts if one.ends), tuple(one.text for one in doubts if not one.ends)
 
 
 def run_int8(job: Job) -> None:
@@ -147,7 +157,7 @@ def _float(job: Job, data: Roles, progress: Progress) -> tuple[Palettized, Fidel
 def _int8(job: Job, prove: bool, progress: Progress) -> Quantized:
     asked = job.asked
     return quantize(job.loaded, asked.data, target=asked.load_target(), recipe=asked.recipe, shapes=asked.shapes, prove=prove,
-                    progress=progress)  # fmt: skip
+                    data_doubts=asked.doubts, progress=progress)  # fmt: skip
 
 
 def _with_sqnr(found: tuple[Palettized, Fidelity | None]) -> tuple[tuple[Palettized, Fidelity | None], float]:
@@ -173,7 +183,7 @@ def _judge(job: Job, fidelity: Fidelity | None) -> None:
 def _float_text(found: FloatReport) -> RenderableType:
     before, after = found.size.float_bytes, found.size.int8_bytes
     head = f"{found.model}: {human_bytes(before)} became {human_bytes(after)} ({after / max(before, 1):.3f}x); wrote {found.out}"
-    parts: list[RenderableType] = [Text(head)]
+    parts: list[RenderableType] = [*accepted_lines(found.accepted), Text(head)]
     if found.fidelity is not None:
         parts.append(fidelity_text(found.fidelity))
     if found.judged is not None:
