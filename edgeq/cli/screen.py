@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
@@ -39,6 +40,19 @@ class Screen:
             sys.stdout.write(to_json(result))
         elif not self.quiet:
             stdout_console().print(render(), crop=False)
+
+    def wrote(self, paths: Sequence[Path]) -> None:
+        """Print the files that a command wrote, one a line: on stdout below the text of the result,
+        on stderr where the result is JSON.
+        """
+        if self.quiet or not paths:
+            return
+        from edgeq.report.figures import human_bytes
+
+        console = stderr_console() if self.as_json else stdout_console()
+        for path in paths:
+            size = "" if path.is_dir() else f" ({human_bytes(path.stat().st_size)})"
+            console.print(Text(f"wrote {path}{size}"), soft_wrap=True)
 
     def note(self, line: str) -> None:
         """Print one line of information on stderr."""

@@ -46,8 +46,19 @@ def write_report(report: Report, path: Path, model: Path, *, force: bool) -> Non
     atomic_write_text(path, text, force=force)
 
 
-def write(asked: Asked, made: Quantized, files: Files) -> None:
-    """Write the files; with --strict and a missed floor, only the report."""
+def written_files(*paths: Path | None) -> tuple[Path, ...]:
+    """The files that were written, and the external data of each .onnx file among them.
+
+    None stands for a file that was not requested.
+    """
+    from edgeq.io.external_data import external_files
+
+    wrote = [path for path in paths if path is not None]
+    return tuple(one for path in wrote for one in ((path, *external_files(path)) if path.suffix == ".onnx" else (path,)))
+
+
+def write(asked: Asked, made: Quantized, files: Files) -> tuple[Path, ...]:
+    """Write the files; with --strict and a missed floor, only the report. Returns their paths."""
     from edgeq.io.save import atomic_write_bytes, atomic_write_text
 
     if not (made.report.gate == "failed" and asked.strict):
@@ -60,20 +71,25 @@ def write(asked: Asked, made: Quantized, files: Files) -> None:
             atomic_write_bytes(path, content, force=asked.force)
     if files.report is not None:
         write_report(made.report, files.report, files.model, force=asked.force)
+    if made.report.gate == "failed" and asked.strict:
+        return written_files(files.report)
+    return written_files(files.model, files.plan, *(path for path, _ in files.beside), files.report)
 
 
-def finish(asked: Asked, made: Quantized, files: Files) -> None:
+def finish(asked: Asked, made: Quantized, files: Files, others: tuple[Path, ...] = ()) -> None:
     """Write the files, show the report, and raise FloorMissed when a floor is missed.
 
+    others: files that the command has written before.
     With --strict only the report is written when a floor is missed.
     """
     from edgeq.report.text import report_text
 
-    write(asked, made, files)
+    wrote = write(asked, made, files)
     asked.screen.show(made.report, lambda: report_text(made.report, str(files.model)))
+    asked.screen.wrote((*wrote, *others))
     for one in made.report.findings:
         asked.screen.warn(one.text)
     if made.report.gate == "failed":
-        wrote = f"{files.model} was not written" if asked.strict else f"{files.model}, marked gate: failed"
+        where = f"{files.model} was not written" if asked.strict else f"{files.model}, marked gate: failed"
         fix = "Try --effort best, which searches; or find weak layers with edgeq compare --layers and keep them float; or lower the floor."
-        raise FloorMissed("; ".join(made.report.missed) + ".", wrote, fix)
+        raise FloorMissed("; ".join(made.report.missed) + ".", where, fix)

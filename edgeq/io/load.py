@@ -22,6 +22,7 @@ from edgeq.io.external_data import read_external_data
 from edgeq.io.functions import write_out_functions
 from edgeq.io.old_opsets.to_opset_7 import to_opset_7
 from edgeq.io.order import sort_nodes
+from edgeq.io.other_formats import ONNX, format_of_name, other_format, saved_model
 from edgeq.io.validate import check_form, check_onnx, check_tensors, first_line, refuse_endless, refuse_nan, refuse_quantized
 from edgeq.io.validate_nodes import refuse_misfit_constants, refuse_misfit_grids
 
@@ -29,17 +30,6 @@ from edgeq.io.validate_nodes import refuse_misfit_constants, refuse_misfit_grids
 MAX_BYTES = 2 << 30
 #: how deep If/Loop/Scan bodies may nest; real models reach 5
 MAX_DEPTH = 16
-
-#: (offset, bytes at that offset, what a file with these bytes really is)
-_SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
-    (4, b"TFL3", "a TensorFlow Lite model"),
-    (4, b"ORTM", "an onnxruntime .ort file"),
-    (0, b"PK\x03\x04", "a zip archive (PyTorch .pt, Keras or .npz)"),
-    (0, b"\x89HDF", "an HDF5 file (Keras .h5)"),
-    (0, b"\x1f\x8b", "a gzip archive"),
-    (0, b"\x80\x02", "a Python pickle (PyTorch .pth)"),
-    (0, b"version https://git-lfs", "a Git LFS pointer and not the model itself"),
-)
 
 
 @dataclass(frozen=True)
@@ -117,6 +107,9 @@ def _read(path: Path, max_bytes: int) -> bytes:
     where = str(path)
     try:
         if path.is_dir():
+            other = saved_model(path)
+            if other is not None:
+                raise BadModel(f"The folder is {other.kind}, not an ONNX model", where, other.fix)
             raise BadModel("A folder was given where an .onnx file is needed", where, "Name the .onnx file inside it.")
         if not path.is_file():
             what = "This is not a regular file" if path.exists() else "There is no such file"
@@ -133,10 +126,11 @@ def _read(path: Path, max_bytes: int) -> bytes:
 
 
 def _parse(data: bytes, where: str) -> onnx.ModelProto:
-    fix = "Give a model in ONNX format (.onnx)."
-    for offset, mark, kind in _SIGNATURES:
-        if data[offset : offset + len(mark)] == mark:
-            raise BadModel(f"The file is {kind}, not an ONNX model", where, fix)
+    other = other_format(data)
+    if other is not None:
+        raise BadModel(f"The file is {other.kind}, not an ONNX model", where, other.fix)
+    named = format_of_name(where)
+    fix = ONNX if named is None else named.fix
     proto = onnx.ModelProto()
     try:
         proto.ParseFromString(data)

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # s
 from edgeq.calibration.moments import Moment, measure_moments
 from edgeq.calibration.observe import observe
 from edgeq.data.dataset import Dataset
-from edgeq.errors import BadRecipe
+from edgeq.errors import BadModel
 from edgeq.graph.find_layer import layer_of
 from edgeq.io.load import Loaded
 from edgeq.numerics.arrays import F32
@@ -75,8 +75,8 @@ def palettize(
         ConvertOpset(MIN_OPSET, MIN_OPSET)(model)
     InferShapes()(model)
     found = list(float_weights(model))
-    if codebook.size_budget is not None and not found:
-        raise BadRecipe("The model has no weights that could be stored as codebooks.", str(loaded.path), "Leave it as it is.")
+    if not found:
+        raise BadModel("The model has no weights that could be stored as codebooks.", str(loaded.path or "the model"), "Leave it as it is.")
     bits = _bits(model, found, codebook, loaded.size, data, progress)
     moments = {} if data is None else _moments(model, [one for one in found if one.key in bits], data, seed, progress)
     plain = model.clone() if tune is not None else model

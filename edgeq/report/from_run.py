@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import resource
 import sys
+from collections import Counter
 from dataclasses import dataclass, fields
 from importlib.metadata import version
 
@@ -105,6 +106,7 @@ def build_report(run: QuantizeRun, verdict: Verdict) -> Report:
         search=run.search,
         inputs=tuple(_port(value, plan) for value in graph.inputs),
         outputs=tuple(_port(value, plan) for value in graph.outputs),
+        untouched=untouched(plan),
         gate=verdict.gate,
         missed=verdict.missed,
         findings=(
@@ -118,6 +120,20 @@ def build_report(run: QuantizeRun, verdict: Verdict) -> Report:
         warnings=tuple(one.text for one in verdict.doubts if not one.ends),
         notes=(*verdict.notes, *_told(run.model, loaded.model)),
     )
+
+
+def untouched(plan: Plan) -> str | None:
+    """Why a plan quantizes nothing; None: it does.
+
+    The cause of most nodes is told, and how many others there are.
+    """
+    if plan.weights or plan.stored or any(node.runs in ("int8", "dynamic") for node in plan.nodes.values()):
+        return None
+    causes = Counter(node.reason for node in plan.nodes.values() if node.runs == "float")
+    if not causes:
+        return "no node of the model computes floats"
+    (most, _), *others = causes.most_common()
+    return most if not others else f"{most}; {len(others)} other cause{'s' if len(others) > 1 else ''}, see edgeq explain"
 
 
 def contributed(model: ir.Model) -> tuple[str, ...]:

@@ -42,7 +42,7 @@ def to_html(report: Report, out: str = "model.int8.onnx") -> str:
     return template.render(
         report=report,
         name=report.model.replace("\\", "/").rsplit("/", 1)[-1],
-        verdict=verdict(report.latency) if report.latency else None,
+        verdict=verdict(report.latency) if report.latency and report.untouched is None else None,
         times=milliseconds(report.latency) if report.latency else None,
         searched=judged_on(report.search) if report.search else None,
         judged=judged_text(report.judged) if report.judged else None,

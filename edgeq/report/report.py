@@ -126,6 +126,8 @@ class Report:
     search: Search | None = None
     inputs: tuple[Port, ...] = ()
     outputs: tuple[Port, ...] = ()
+    #: why nothing was quantized; None: something was
+    untouched: str | None = None
     #: whether the floors of the recipe hold; none: there are no floors
     gate: Literal["passed", "failed", "none"] = "none"
     #: one line for each floor that does not hold

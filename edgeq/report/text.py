@@ -29,6 +29,7 @@ from edgeq.report.figures import (
     threads_text,
 )
 from edgeq.report.headline import has_one_figure
+from edgeq.report.on_top import accepted_lines, untouched_lines
 from edgeq.report.report import Report, verdict
 from edgeq.report.search_lines import search_lines
 from edgeq.report.snippet import snippet
@@ -43,7 +44,7 @@ SHOWN_FROM_S = 0.05
 
 def report_text(report: Report, out: str = "model.int8.onnx") -> RenderableType:
     """The whole report. out: path from which the closing snippet loads the int8 model."""
-    parts: list[RenderableType] = [*accepted_lines(report.accepted), _title(report), _facts(report)]
+    parts: list[RenderableType] = [*accepted_lines(report.accepted), _title(report), *untouched_lines(report.untouched), _facts(report)]
     if report.placement is not None:
         parts += _section("Float nodes, and why", float_nodes(report.placement))
     parts += _section("Search", search_lines(report.search))
@@ -58,11 +59,6 @@ def report_text(report: Report, out: str = "model.int8.onnx") -> RenderableType:
     if report.inputs:
         parts += _section("Run it", [Text(snippet(report, out), "cyan", no_wrap=True, overflow="ignore")])
     return Group(*parts)
-
-
-def accepted_lines(accepted: Sequence[str]) -> list[Text]:
-    """What stands above all else: doubts about the data that would have ended the run."""
-    return [Text.assemble(("DOUBTFUL DATA: ", "bold red"), line) for line in accepted]
 
 
 def float_nodes(placement: Proof) -> list[RenderableType]:
@@ -113,8 +109,7 @@ def _facts(report: Report) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    ratio = report.size.int8_bytes / max(1, report.size.float_bytes)
-    table.add_row("size", f"{human_bytes(report.size.float_bytes)} float, {human_bytes(report.size.int8_bytes)} int8 ({ratio:.2f}x)")
+    table.add_row("size", _sizes(report))
     _add_fidelity(table, report)
     if report.accuracy is not None:
         table.add_row("accuracy", accuracy_text(report.accuracy))
@@ -124,7 +119,7 @@ def _facts(report: Report) -> Table:
         counts, steps = placement_lines(report.placement)
         table.add_row("nodes", counts)
         table.add_row("", steps)
-    if report.latency is not None:
+    if report.latency is not None and report.untouched is None:
         figures, words = latency_lines(report.latency)
         table.add_row("latency", figures)
         table.add_row("", words)
@@ -132,6 +127,13 @@ def _facts(report: Report) -> Table:
     if report.gate != "none":
         table.add_row("gate", Text(report.gate, "bold green" if report.gate == "passed" else "bold red"))
     return table
+
+
+def _sizes(report: Report) -> str:
+    before, after = report.size.float_bytes, report.size.int8_bytes
+    if report.untouched is not None:
+        return f"{human_bytes(before)} float, written as {human_bytes(after)} float"
+    return f"{human_bytes(before)} float, {human_bytes(after)} int8 ({after / max(1, before):.2f}x)"
 
 
 def _add_fidelity(table: Table, report: Report) -> None:

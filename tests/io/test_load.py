@@ -4,7 +4,9 @@ load.
 
 from __future__ import annotations
 
+import io
 import os
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -79,6 +81,46 @@ def test_refuses_files_that_are_no_onnx_model(tmp_path: Path, content: bytes, sa
     assert says in error.value.what
     assert str(tmp_path) in error.value.where
     assert error.value.fix
+
+
+def archive(*names: str) -> bytes:
+    """A zip archive with empty files of these names."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as file:
+        for name in names:
+            file.writestr(name, b"")
+    return packed.getvalue()
+
+
+OTHERS: dict[str, tuple[str, bytes, str]] = {
+    "torch.save": ("m.pt", archive("m/data.pkl", "m/version"), "torch.onnx.export"),
+    "torch.export": ("m.pt2", archive("serialized_exported_program.json"), "torch.onnx.export"),
+    "an old torch.save": ("m.pth", b"\x80\x02}q\x00.", "torch.onnx.export"),
+    "a damaged .pt": ("m.pt", bytes(range(256)), "torch.onnx.export"),
+    "safetensors": ("m.safetensors", (2).to_bytes(8, "little") + b'{"a": 1}', "torch.onnx.export"),
+    "Keras": ("m.keras", archive("metadata.json", "config.json", "model.weights.h5"), "--saved-model"),
+    "HDF5": ("m.h5", b"\x89HDF\r\n\x1a\n" + bytes(64), "--keras FILE.h5"),
+    "a TensorFlow graph": ("m.pb", bytes(range(256)), "--graphdef FILE.pb"),
+    "a float .tflite": ("m.tflite", b"\x1c\0\0\0TFL3" + bytes(64), "--tflite FILE.tflite"),
+    "samples": ("m.npz", archive("x.npy"), "--data"),
+    "a zipped model": ("m.zip", archive("deep/m.onnx"), "Unpack"),
+}
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_says_how_a_model_of_another_format_becomes_onnx(tmp_path: Path, kind: str) -> None:
+    name, content, fix = OTHERS[kind]
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(BadModel) as error:
+        load_model(tmp_path / name)
+    assert fix in error.value.options[2]
+
+
+def test_says_how_a_saved_model_becomes_onnx(tmp_path: Path) -> None:
+    (tmp_path / "saved_model.pb").write_bytes(b"")
+    with pytest.raises(BadModel, match="SavedModel") as error:
+        load_model(tmp_path)
+    assert "--saved-model" in error.value.fix
 
 
 def test_refuses_a_missing_file_and_a_folder(tmp_path: Path) -> None:

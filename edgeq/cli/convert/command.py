@@ -58,7 +58,8 @@ def convert(
     with asked.screen.progress() as progress:
         made = run(asked.load_model(model, quantized=True), asked.data, requantize=requantize, float_io=asked.float_io,
                    shapes=asked.shapes, samples=asked.recipe.samples, prove=asked.prove, progress=progress)  # fmt: skip
-    found = Conversion(str(model), tuple(map(str, files)), len(made.tflite), made.changes, made.proof)
+    wrote = (*files, report) if report is not None else files
+    found = Conversion(str(model), tuple(map(str, wrote)), len(made.tflite), made.changes, made.proof)
     made.save(out, force=asked.force)
     if report is not None:
         _write(found, report, force=asked.force)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from edgeq.cli.finetune.job import Job
 from edgeq.cli.finetune.widths import FIX
 from edgeq.cli.finetune.widths_table import MIB, Figures, Row, WidthsReport, widths_text
+from edgeq.cli.writing import written_files
 from edgeq.errors import FloorMissed
 from edgeq.io.save import save_model
 from edgeq.palettize.float_widths import FloatMade, fine_tune_float_widths
@@ -32,6 +34,7 @@ def run_floats(job: Job) -> None:
             found.append(width)
     told = _told(job, loaded.size, found)
     asked.screen.show(told, lambda: widths_text(told))
+    asked.screen.wrote(written_files(*(Path(row.model) for row in told.widths if row.model is not None)))
     missed = [f"{width.bits} bits: {line}" for width in found for line in width.made.missed]
     if missed:
         where = "those widths were not written" if asked.strict else "their files are written all the same"

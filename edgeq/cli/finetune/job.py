@@ -61,6 +61,11 @@ class Job:
 
         return Checkpoint(self.checkpoint(bits), self.resume)
 
+    def kept(self) -> tuple[Path, ...]:
+        """The checkpoint that stays, as requested, if there is one by now."""
+        wanted = self.keep or self.resume
+        return () if wanted is None or not wanted.is_file() else (wanted,)
+
     def forget(self, bits: int | None = None) -> None:
         """Remove a checkpoint that was not requested, but kept in case the run is interrupted."""
         if self.keep is None and self.resume is None and self.asked.recipe.finetune.trains:

@@ -25,7 +25,7 @@ def run_one(job: Job) -> None:
                         plan=plan, validation=asked.validation, prove=asked.prove, data_doubts=asked.doubts,
                         checkpoint=checkpoint, progress=progress)  # fmt: skip
     try:
-        finish(asked, made, job.files())
+        finish(asked, made, job.files(), job.kept())
     except FloorMissed:
         job.forget()
         raise

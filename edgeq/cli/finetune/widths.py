@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from edgeq.cli.finetune.job import Job
 from edgeq.cli.finetune.widths_table import report_of, row_of, widths_text
 from edgeq.cli.writing import write
@@ -18,14 +20,14 @@ def run_widths(job: Job) -> None:
     Raises FloorMissed at the end when a width misses a floor; with --strict, such widths are not
     written.
     """
-    asked, rows, missed, first = job.asked, [], [], None
+    asked, rows, missed, first, wrote = job.asked, [], [], None, list[Path]()
     loaded, target = asked.load_model(job.model), asked.load_target()
     with asked.screen.progress() as progress:
         task = WidthsTask(loaded, job.data, asked.recipe, asked.shapes, asked.validation, job.state_of, asked.doubts)
         for width in fine_tune_widths(task, job.widths, target, progress, ready=lambda made: made.check_form(job.out)):
             files, made = job.files(width.bits), width.made
             first = first or made.report
-            write(asked, made, files)
+            wrote += write(asked, made, files)
             job.forget(width.bits)
             written = not (asked.strict and made.report.gate == "failed")
             rows.append(row_of(width, str(files.model) if written else None, str(files.plan) if written and files.plan else None))
@@ -33,6 +35,7 @@ def run_widths(job: Job) -> None:
     assert first is not None  # there are at least two widths
     told = report_of(first, tuple(rows))
     asked.screen.show(told, lambda: widths_text(told))
+    asked.screen.wrote(wrote)
     if missed:
         where = "those widths were not written" if asked.strict else "their files are written, marked gate: failed"
         raise FloorMissed("; ".join(missed) + ".", where, FIX)

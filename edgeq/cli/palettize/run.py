@@ -7,18 +7,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import onnx_ir as ir
-from rich.console import Group, RenderableType
-from rich.text import Text
 
 from edgeq.api import Quantized, quantize
 from edgeq.calibration.independence import fed_rightly
 from edgeq.cli.asked import Asked
+from edgeq.cli.palettize.report import FloatReport, float_text, told_doubts
 from edgeq.cli.settings import with_settings
-from edgeq.cli.writing import write_report
+from edgeq.cli.writing import write_report, written_files
 from edgeq.data.doubts import Doubt, check_data
 from edgeq.data.open import open_dataset
 from edgeq.data.roles import Roles, roles_of
-from edgeq.errors import FloorMissed
+from edgeq.errors import BadModel, FloorMissed
 from edgeq.graph.signature import input_specs
 from edgeq.io.load import Loaded
 from edgeq.io.save import atomic_write_text, save_model
@@ -30,15 +29,11 @@ from edgeq.progress import Progress
 from edgeq.proof.compare import CompareSettings, compare_models
 from edgeq.report.codebooks import CodebookLayer, planned_weights
 from edgeq.report.codebooks_plots import write_plots
-from edgeq.report.codebooks_text import codebook_lines
-from edgeq.report.figures import fidelity_text, human_bytes, judged_text
 from edgeq.report.headline import Fidelity, fidelity_of
-from edgeq.report.judging import JudgingInfo, judging_of
+from edgeq.report.judging import judging_of
 from edgeq.report.report import Sizes
-from edgeq.report.text import accepted_lines, report_text
+from edgeq.report.text import report_text
 from edgeq.rewrite.prepare import prepare
-from edgeq.schema.codebook import CodebookWish
-from edgeq.schema.reasons import grouped, shown
 
 
 @dataclass(frozen=True)
@@ -64,31 +59,6 @@ class Job:
         return replace(self, asked=replace(self.asked, recipe=recipe))
 
 
-@dataclass(frozen=True)
-class FloatReport:
-    """The result of storing a float model's weights as codebooks."""
-
-    #: path of the float model
-    model: str
-    #: path of the model that was written
-    out: str
-    #: the requested codebooks
-    codebook: CodebookWish
-    size: Sizes
-    #: the weights that are stored as codebooks
-    codebooks: tuple[CodebookLayer, ...]
-    #: nodes whose weights are unchanged, each with the reason
-    left: tuple[tuple[str, str], ...]
-    #: the outputs compared with the float model's; None: there is no data, or it was skipped
-    fidelity: Fidelity | None
-    #: the samples that it was compared on; None: as above
-    judged: JudgingInfo | None
-    #: doubts about the data that end a run unless they are accepted
-    accepted: tuple[str, ...] = ()
-    #: other doubts about the data
-    warnings: tuple[str, ...] = ()
-
-
 def run_float(job: Job) -> None:
     """Palettize a float model, compare it if there is data, write and show it.
 
@@ -107,19 +77,17 @@ def run_float(job: Job) -> None:
             made, fidelity = _float(job, data, progress)
         else:
             (made, fidelity), _ = fewest_bits(lambda bits: _with_sqnr(_float(job.with_average(bits), data, progress)), job.min_sqnr)
+        _refuse_none(job, made.layers, made.left)
         size = Sizes(job.loaded.size, ir.to_proto(made.model).ByteSize())
         found = FloatReport(str(job.loaded.path), str(job.out), asked.recipe.codebook, size, made.layers, made.left, fidelity,
-                            None if fidelity is None else judging_of(data), *_told(doubts))  # fmt: skip
+                            None if fidelity is None else judging_of(data), *told_doubts(doubts))  # fmt: skip
         save_model(made.model, job.out, force=asked.force, inputs=[job.loaded.path] if job.loaded.path else [])
-        _plots(job, made.layers, made.weights)
+        pictures = _plots(job, made.layers, made.weights)
     if asked.report is not None:
         atomic_write_text(asked.report, to_json(found), force=asked.force)
-    asked.screen.show(found, lambda: _float_text(found))
+    asked.screen.show(found, lambda: float_text(found))
+    asked.screen.wrote(written_files(job.out, asked.report, *pictures))
     _judge(job, fidelity)
-
-
-def _told(doubts: tuple[Doubt, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    return tuple(one.text for one in doubts if one.ends), tuple(one.text for one in doubts if not one.ends)
 
 
 def run_int8(job: Job) -> None:
@@ -133,14 +101,17 @@ def run_int8(job: Job) -> None:
             made = _int8(job, asked.prove, progress)
         else:
             made, _ = fewest_bits(lambda bits: _quantized_sqnr(_int8(job.with_average(bits), True, progress)), job.min_sqnr)
+        _refuse_none(job, made.report.codebooks, ())
         made.save(job.out, force=asked.force)
+        pictures: list[Path] = []
         if job.plot is not None:
             prepared = prepare(job.loaded.model, shapes=asked.shapes, opset=made.plan.opset).model
             told = planned_weights(prepared, made.plan).values()
-            _plots(job, made.report.codebooks, {name: (weight, new) for name, weight, new, _, _ in told})
+            pictures = _plots(job, made.report.codebooks, {name: (weight, new) for name, weight, new, _, _ in told})
     if asked.report is not None:
         write_report(made.report, asked.report, job.out, force=asked.force)
     asked.screen.show(made.report, lambda: report_text(made.report, str(job.out)))
+    asked.screen.wrote(written_files(job.out, asked.report, *pictures))
     _judge(job, made.report.fidelity)
 
 
@@ -168,9 +139,19 @@ def _quantized_sqnr(made: Quantized) -> tuple[Quantized, float]:
     return made, float("-inf") if made.report.fidelity is None else made.report.fidelity.weakest.sqnr_db
 
 
-def _plots(job: Job, layers: tuple[CodebookLayer, ...], weights: Mapping[str, tuple[F32, F32]]) -> None:
-    if job.plot is not None:
-        write_plots(job.plot, tuple(layer for layer in layers if layer.node in weights), weights, force=job.asked.force)
+def _refuse_none(job: Job, layers: tuple[CodebookLayer, ...], left: tuple[tuple[str, str], ...]) -> None:
+    """Raise BadModel where no weight was stored as a codebook: there is nothing to write."""
+    if layers:
+        return
+    why = left[0][1] if left else "no layer has weights that a table could hold"
+    raise BadModel(f"Nothing was stored in tables: {why}.", str(job.loaded.path), "Leave the model as it is, or choose other sizes.")
+
+
+def _plots(job: Job, layers: tuple[CodebookLayer, ...], weights: Mapping[str, tuple[F32, F32]]) -> list[Path]:
+    """Write the pictures that are requested; their paths."""
+    if job.plot is None:
+        return []
+    return write_plots(job.plot, tuple(layer for layer in layers if layer.node in weights), weights, force=job.asked.force)
 
 
 def _judge(job: Job, fidelity: Fidelity | None) -> None:
@@ -178,19 +159,3 @@ def _judge(job: Job, fidelity: Fidelity | None) -> None:
         return
     reached = "nothing" if fidelity is None else f"{fidelity.weakest.sqnr_db:.1f} dB"
     raise FloorMissed(f"No size reaches {job.min_sqnr:g} dB: {reached} at most.", "--min-sqnr", "Lower the floor, or keep --compute float.")
-
-
-def _float_text(found: FloatReport) -> RenderableType:
-    before, after = found.size.float_bytes, found.size.int8_bytes
-    head = f"{found.model}: {human_bytes(before)} became {human_bytes(after)} ({after / max(before, 1):.3f}x); wrote {found.out}"
-    parts: list[RenderableType] = [*accepted_lines(found.accepted), Text(head)]
-    if found.fidelity is not None:
-        parts.append(fidelity_text(found.fidelity))
-    if found.judged is not None:
-        parts.append(Text(judged_text(found.judged), "dim"))
-    parts += codebook_lines(found.codebooks)
-    left, more = shown(grouped((name, "", why) for name, why in found.left))
-    parts += [Text(f"left as they are, {len(one.names)}: {one.cause}: {one.named}", "dim") for one in left]
-    if more:
-        parts.append(Text(f"and {more} left as they are", "dim"))
-    return Group(*parts)
