@@ -162,7 +162,7 @@ def test_a_pool_that_the_integer_kernel_cannot_compute_stays_float(attributes: s
     model = net(
         f"c = Conv(x, w) [pool] p = AveragePool<{attributes}>(c)  y = Conv(p, w)", inputs=f"float[{shape}] x", constants=constants, opset=19
     )
-    made = quantize(model, {"x": weights(8, 8, *[16] * len(kernel))}, target=eager(), recipe=Recipe(effort="fast"))
+    made = quantize(model, {"x": weights(8, 8, *[16] * len(kernel))}, target=eager(), recipe=Recipe(effort="fast"), data_doubts="accept")
     assert made.report.placement is not None and made.report.fidelity is not None
     assert [node.runs_as for node in made.report.placement.nodes if node.op_type == "AveragePool"] == ["float"]
     assert made.report.fidelity.sqnr_db > 25
