@@ -5,12 +5,12 @@ from __future__ import annotations
 import platform
 import resource
 import sys
-from collections import Counter
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from importlib.metadata import version
 
 import onnx_ir as ir
 
+from edgeq.data.dataset import Dataset
 from edgeq.data.doubts import Doubt
 from edgeq.data.roles import Roles
 from edgeq.errors import FloorMissed
@@ -27,9 +27,13 @@ from edgeq.report.report import DataInfo, Port, Report, Sizes, Times
 from edgeq.rewrite.set_up import SetUp
 from edgeq.schema.plan import Plan
 from edgeq.schema.provenance import Gate
+from edgeq.schema.reasons import grouped
 from edgeq.schema.recipe import Floors
 from edgeq.search.verdict import Search
 from edgeq.version import __version__
+
+#: an input of so few whole numbers is no signal but says something of it: a rate, a length
+FEW_NUMBERS = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +108,8 @@ def build_report(run: QuantizeRun, verdict: Verdict) -> Report:
         codebooks=planned_layers(task.model, plan),
         latency=run.evidence.latency,
         search=run.search,
-        inputs=tuple(_port(value, plan) for value in graph.inputs),
+        provider=task.target.provider,
+        inputs=tuple(_with_sample(_port(value, plan), run.data.whole) for value in graph.inputs),
         outputs=tuple(_port(value, plan) for value in graph.outputs),
         untouched=untouched(plan),
         gate=verdict.gate,
@@ -115,7 +120,6 @@ def build_report(run: QuantizeRun, verdict: Verdict) -> Report:
             *fusions_lost(() if run.evidence.placement is None else run.evidence.placement.lost),
         ),
         contributed=contributed(run.model),
-        provider=task.target.provider,
         accepted=tuple(one.text for one in verdict.doubts if one.ends),
         warnings=tuple(one.text for one in verdict.doubts if not one.ends),
         notes=(*verdict.notes, *_told(run.model, loaded.model)),
@@ -129,11 +133,11 @@ def untouched(plan: Plan) -> str | None:
     """
     if plan.weights or plan.stored or any(node.runs in ("int8", "dynamic") for node in plan.nodes.values()):
         return None
-    causes = Counter(node.reason for node in plan.nodes.values() if node.runs == "float")
+    causes = grouped((name, node.op_type, node.reason) for name, node in plan.nodes.items() if node.runs == "float")
     if not causes:
         return "no node of the model computes floats"
-    (most, _), *others = causes.most_common()
-    return most if not others else f"{most}; {len(others)} other cause{'s' if len(others) > 1 else ''}, see edgeq explain"
+    others = len(causes) - 1
+    return causes[0].cause if not others else f"{causes[0].cause}; {others} other cause{'s' if others > 1 else ''}, see edgeq explain"
 
 
 def contributed(model: ir.Model) -> tuple[str, ...]:
@@ -164,6 +168,15 @@ def peak_rss_mb() -> float:
     """The largest resident set of this process so far, in MB (10^6 bytes)."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
+
+
+def _with_sample(port: Port, data: Dataset | None) -> Port:
+    """The input with the shape of the first sample, and its numbers where they are few."""
+    if data is None or port.name not in data.survey.names:
+        return port
+    first = next(data.batches(1)).feeds[port.name]
+    few = first.size <= FEW_NUMBERS and first.dtype.kind in "biu"
+    return replace(port, sample=first.shape, numbers=tuple(first.reshape(-1).tolist()) if few else ())
 
 
 def _port(value: ir.Value, plan: Plan) -> Port:

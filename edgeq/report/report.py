@@ -19,6 +19,7 @@ from edgeq.proof.proof import Proof
 from edgeq.report.codebooks import CodebookLayer
 from edgeq.report.headline import Fidelity, fidelity_of
 from edgeq.report.judging import JudgingInfo, StepSqnr
+from edgeq.schema.provider import Provider
 from edgeq.schema.recipe import Recipe
 from edgeq.search.verdict import Search
 
@@ -77,6 +78,10 @@ class Port:
     zero_point: int | None = None
     #: whether it takes raw pixels
     pixels: bool = False
+    #: shape of a sample that was fed; None: there was no data
+    sample: tuple[int, ...] | None = None
+    #: the numbers of that sample, where they are few, such as a rate
+    numbers: tuple[float | int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -124,6 +129,8 @@ class Report:
     latency: Latency | None = None
     #: the candidates that effort best measured
     search: Search | None = None
+    #: what runs the model in onnxruntime; None: its CPU provider
+    provider: Provider | None = None
     inputs: tuple[Port, ...] = ()
     outputs: tuple[Port, ...] = ()
     #: why nothing was quantized; None: something was
@@ -136,8 +143,6 @@ class Report:
     findings: tuple[Finding, ...] = ()
     #: operators of the int8 model that are not ONNX's own, with their domains
     contributed: tuple[str, ...] = ()
-    #: onnxruntime's execution provider that the target needs; None: its own
-    provider: str | None = None
     #: doubts about the data that end a run unless they are accepted
     accepted: tuple[str, ...] = ()
     #: other doubts about the data

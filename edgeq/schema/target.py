@@ -12,6 +12,7 @@ from edgeq.errors import BadTarget
 from edgeq.io.strict_toml import Strict, parse_toml, read_toml
 from edgeq.numerics.grid import LIMITS
 from edgeq.runtimes.table import TargetRuntime
+from edgeq.schema.provider import Provider
 from edgeq.schema.target_facts import (
     PAIR_LIMIT,
     ActivationFacts,
@@ -55,7 +56,7 @@ class Target(Strict):
     refused: dict[str, str] = Field(default_factory=dict, description="operators that look as if they had a kernel, and why they have none")
     slow_fusions: SlowFusions | None = None
     dynamic: Dynamic | None = None
-    provider: str | None = Field(None, description="onnxruntime's execution provider that hands the model to it; left out: its own")
+    provider: Provider | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -17,11 +17,11 @@ from edgeq.errors import BadOutput
 if TYPE_CHECKING:
     from edgeq.graph.signature import InputSpec
 
-EXAMPLE = """    edgeq init model.onnx                    writes edgeq-model/recipe.toml and edgeq-model/set.toml; put your samples there
+EXAMPLE = """    edgeq init model.onnx    (writes edgeq-model/recipe.toml and edgeq-model/set.toml: put your samples there)
 
-    edgeq init model.onnx --data calib.npz   writes edgeq-model/recipe.toml: arrays of samples need no set.toml
+    edgeq init model.onnx --data calib.npz -o recipes    (writes recipes/recipe.toml: arrays of samples need no set.toml)
 
-    edgeq init model.onnx --data photos/     copies the images into edgeq-model/, beside the set.toml that says how they are read"""
+    edgeq init model.onnx --data photos/ -o pictures    (copies images into pictures/, beside the set.toml that says how they are read)"""
 
 Folder = Annotated[
     Path | None, typer.Option("--out", "-o", metavar="DIR", help="The folder to make. Default: edgeq-MODEL.", rich_help_panel=o.OUTPUT)
