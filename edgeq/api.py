@@ -95,13 +95,15 @@ def quantize(
     notes = (*setup.prepared.notes, *_notes(dataset, roles, statistics, recipe, rescue))
     doubts += doubted_values(dataset, task, planned.plan, data_doubts)
     with clock.stage("prove"):
-        evidence = prove_all(loaded, task, planned, result, roles, judge.known if judge else None, progress) if prove else Evidence()
+        evidence = (
+            prove_all(loaded, task, planned, result, roles, judge.known if judge else None, progress) if prove else Evidence("not_asked")
+        )
     take_integers(result, task)  # after the proof, which feeds floats
     shorten_provenance(result)  # after the proof, which reads all of it
     refuse_illegal(result, target)
     gate, missed = gate_of(evidence.reported, recipe.floors)
     mark_gate(result, planned.plan.search.gate if gate == "none" and planned.plan.search is not None else gate)
-    run = QuantizeRun(setup, planned.plan, result, roles, evidence, clock, found)
+    run = QuantizeRun(setup, planned.plan, result, roles, evidence, clock, found, planned.skipped)
     return Quantized(result, planned.plan, build_report(run, Verdict(doubts, notes, gate, missed)), loaded.path)
 
 

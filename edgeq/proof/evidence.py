@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import onnx_ir as ir
 
@@ -25,10 +26,17 @@ LUCKY_DB = 3.0
 TIMING_S = 2.0
 
 
+#: why nothing was compared with float. no_data: there was none to compare on, as with statistics
+#: or a plan alone. not_asked: the user left the proof out
+Uncompared = Literal["no_data", "not_asked"]
+
+
 @dataclass(frozen=True)
 class Evidence:
     """What was measured in the real runtime; None: it was not asked for."""
 
+    #: why there is no comparison; None: there is one
+    uncompared: Uncompared | None = None
     #: which kernel each node runs on
     placement: Proof | None = None
     #: how far the result is from the float model
@@ -75,7 +83,7 @@ def prove_all(
         progress.start("read back what runs", None)
         placement = prove_placement(result, loaded.model)
     if data.judging is None:
-        return Evidence(placement)
+        return Evidence("no_data", placement)
     settings = CompareSettings(batch=1, threads=1, optimize=optimize, title="compare the result with float")
     comparison = compare_models(loaded.model, result, data.judging, settings, known=known, progress=progress)
     steps = []
@@ -90,7 +98,7 @@ def prove_all(
     if data.apart is not None:
         titled = CompareSettings(batch=task.recipe.batch, optimize=optimize, title="compare on the calibration samples")
         calibration = compare_models(loaded.model, result, data.apart, titled, progress=progress)
-    evidence = Evidence(placement, comparison, None, tuple(steps), calibration, data.on == "held_out")
+    evidence = Evidence(None, placement, comparison, None, tuple(steps), calibration, data.on == "held_out")
     if not own:
         return evidence
     progress.start("time", None)

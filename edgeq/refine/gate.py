@@ -50,7 +50,7 @@ class Gate:
             before = self._before(self._judge)
             score = self._judge.score(self._emulate(plan), name)
         kept = not score.is_below(before.raised(gain_db))
-        self.steps.append(Step(name, plan, score.worst_db, kept))
+        self.steps.append(Step(name, plan, score.worst_db, kept, score.mean_db))
         if kept:
             self._best, self._at = score, len(self.steps) - 1
         return kept
@@ -116,5 +116,5 @@ class Gate:
         if self._best is None:
             current = self.steps[self._at]
             self._best = self._on(judge)
-            self.steps[self._at] = Step(current.name, current.plan, self._best.worst_db)
+            self.steps[self._at] = Step(current.name, current.plan, self._best.worst_db, mean_db=self._best.mean_db)
         return self._best

@@ -18,8 +18,8 @@ from edgeq.refine.weighted import Weighted
 from edgeq.schema.plan import Plan
 from edgeq.schema.task import Planned
 
-#: name of the step that rounds each layer by itself
-APART = "data-aware rounding"
+#: names of the steps that round each layer by itself, that round them in sequence, and of the last
+APART, IN_SEQUENCE, BIASES = "data-aware rounding", "rounding in sequence", "bias correction"
 
 
 def round_weights(draft: Draft, data: Dataset, gate: Gate, progress: Progress) -> Planned:
@@ -32,7 +32,7 @@ def round_weights(draft: Draft, data: Dataset, gate: Gate, progress: Progress) -
         early = draft.with_plan(_apart(draft, tuple(one for one in draft.layers if one not in late), data, gate, progress))
         with gate.clock.stage("plan"):
             fitted = fit_in_sequence(early, late, {}, draft.emulated, data, progress)
-        if gate.takes("rounding in sequence", fitted.plan):
+        if gate.takes(IN_SEQUENCE, fitted.plan):
             return Planned(fitted.plan, fitted.draft, tuple(gate.steps))
     rounded = _apart(draft, draft.layers, data, gate, progress)
     if gate.takes(APART, rounded):
@@ -49,7 +49,7 @@ def with_biases(draft: Draft, data: Dataset, gate: Gate, progress: Progress, emu
     """
     with gate.clock.stage("plan"):
         corrected = correct_biases(draft, draft.layers, emulate or draft.emulated, data, progress)
-    plan = corrected if gate.takes("bias correction", corrected) else draft.plan
+    plan = corrected if gate.takes(BIASES, corrected) else draft.plan
     return Planned(plan, draft.plan, tuple(gate.steps))
 
 

@@ -25,10 +25,16 @@ from edgeq.refine.gate import Gate
 from edgeq.refine.input_grids.choice import choose_inputs
 from edgeq.refine.judge import Judge, Judging
 from edgeq.refine.reader_ranges import choose_reader_ranges
-from edgeq.refine.round_weights import round_weights
+from edgeq.refine.round_weights import APART, BIASES, IN_SEQUENCE, round_weights
 from edgeq.rewrite.pipeline import rewrite
 from edgeq.schema.plan import Plan
+from edgeq.schema.recipe import Recipe
 from edgeq.schema.task import Planned, Step, Task
+
+#: names of steps before rounding
+EQUALIZATION, BY_OUTPUT, BY_READERS = "equalization", "input grids by output error", "ranges by their readers"
+#: what codebooks lack without data: all inputs of a layer count alike
+MEASURED_CODEBOOKS = "codebooks weighted by the inputs of their layers"
 
 
 def take_statistics(task: Task, data: Division, progress: Progress, *, start: int = 0, stop: int | None = None) -> Statistics:
@@ -67,12 +73,24 @@ def decide(
         plan = plan.with_inputs(shapes, task.pixels)
     draft = Draft(task, task.model, plan)
     gate = Gate(Step(f"ranges ({task.recipe.rule})", plan), judge, draft.emulated, clock)
+    skipped = steps_with_data(task.recipe) if data is None else ()
     if data is not None and task.recipe.effort != "fast":
         # the samples that a rule was fitted to would choose the ranges that hold all of them
         return _refined(Refining(draft, statistics.tensors, task.recipe.rule), data.fitted, gate, progress, _comparing(data, judge))
     if task.recipe.codebook.wanted:  # without second moments, all inputs of a layer count alike
-        return unmeasured_codebooks(draft, None if data is None else data.fitted, _files(task), gate, progress)
-    return Planned(plan, plan, tuple(gate.steps))
+        planned = unmeasured_codebooks(draft, None if data is None else data.fitted, _files(task), gate, progress)
+        return replace(planned, skipped=skipped)
+    return Planned(plan, plan, tuple(gate.steps), skipped)
+
+
+def steps_with_data(recipe: Recipe) -> tuple[str, ...]:
+    """Names of the steps that `decide` takes with data in view, in order; none with effort fast."""
+    if recipe.effort == "fast":
+        return ()
+    grids = (BY_OUTPUT,) if recipe.input_grids == "by_output" else ()
+    if recipe.codebook.wanted:
+        return (EQUALIZATION, *grids, BY_READERS, MEASURED_CODEBOOKS)
+    return (EQUALIZATION, *grids, BY_READERS, IN_SEQUENCE if recipe.rounds_in_sequence else APART, BIASES)
 
 
 def _comparing(data: Division, judge: Judge | None) -> Judging | None:
@@ -108,8 +126,8 @@ def _refined(start: Refining, data: Dataset, gate: Gate, progress: Progress, who
             return plan_codebooks(one, data, _files(task), gate, progress)
         return round_weights(one, data, gate, progress)
 
-    grids: list[_Change] = [("input grids by output error", choose_grids)] if task.recipe.input_grids == "by_output" else []
-    changes: list[_Change] = [("equalization", equalize), *grids, ("ranges by their readers", choose_ranges)]
+    grids: list[_Change] = [(BY_OUTPUT, choose_grids)] if task.recipe.input_grids == "by_output" else []
+    changes: list[_Change] = [(EQUALIZATION, equalize), *grids, (BY_READERS, choose_ranges)]
 
     def to_the_end(one: Refining, gate: Gate) -> Planned:
         return _through(changes, one, finish, gate)

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from edgeq.numerics.output_fidelity import OutputFidelity
 from edgeq.proof.compare import Accuracy
+from edgeq.proof.evidence import Uncompared
 from edgeq.proof.latency import Latency
 from edgeq.report.headline import Fidelity, has_one_figure
 from edgeq.report.judging import JudgingInfo, StepSqnr
@@ -18,6 +19,8 @@ Grade = Literal["good", "fair", "poor"]
 
 #: SQNR in dB that fills a bar; above it no difference from float is visible
 FULL_BAR_DB = 50.0
+#: dB of a step that are shown, with one decimal
+SHOWN_DB = 0.05
 _COLOURS: dict[Grade, str] = {"good": "green", "fair": "yellow", "poor": "red"}
 
 
@@ -111,8 +114,15 @@ def lucky_text(held_out: Fidelity) -> str:
 
 
 def step_text(step: StepSqnr) -> str:
-    """A step and the SQNR after it."""
-    return f"after {step.name}: {decibels(step.sqnr_db)} dB" + ("" if step.kept else ", not kept")
+    """A step, the SQNR after it, and what it lost."""
+    text, lost = f"after {step.name}: {decibels(step.sqnr_db)}" + (" dB" if step.sqnr_db != math.inf else ""), step.lost_db
+    if step.kept:
+        return text + (f", kept although it lost {lost:.1f} dB" if lost is not None and lost >= SHOWN_DB else "")
+    if lost is None or lost >= SHOWN_DB:
+        return f"{text}, not kept" + ("" if lost is None else f": it lost {lost:.1f} dB")
+    if step.mean_lost_db is not None and step.mean_lost_db >= SHOWN_DB:
+        return f"{text}, not kept: the mean over the outputs lost {step.mean_lost_db:.1f} dB"
+    return f"{text}, not kept: " + (f"it gained {-lost:.1f} dB, which is too little" if lost <= -SHOWN_DB else "it changed nothing")
 
 
 def accuracy_text(accuracy: Accuracy) -> Text:
@@ -122,6 +132,18 @@ def accuracy_text(accuracy: Accuracy) -> Text:
     change = 100 * (accuracy.int8 - accuracy.float)
     text = Text(f"{accuracy.metric}: float {100 * accuracy.float:.2f} %, int8 {100 * accuracy.int8:.2f} % ")
     return text.append(f"({change:+.2f} points)", "green" if change > -1 else "yellow")
+
+
+def uncompared_text(why: Uncompared) -> str:
+    """What stands in the place of the fidelity."""
+    if why == "not_asked":
+        return "not measured: nothing was compared with float, as --no-prove asks"
+    return "not measured: there was no data, so nothing was compared with float; `edgeq compare` does it on data"
+
+
+def skipped_text(skipped: Sequence[str]) -> str:
+    """The steps that were left out for want of data."""
+    return f"skipped without data: {', '.join(skipped)}"
 
 
 def threads_text(threads: int) -> str:

@@ -22,7 +22,7 @@ from edgeq.proof.evidence import Evidence
 from edgeq.proof.findings import findings, fusions_lost, shared_grids
 from edgeq.report.codebooks import planned_layers
 from edgeq.report.headline import fidelity_of
-from edgeq.report.judging import StepSqnr, judging_of
+from edgeq.report.judging import judging_of, steps_of
 from edgeq.report.report import DataInfo, Port, Report, Sizes, Times
 from edgeq.rewrite.set_up import SetUp
 from edgeq.schema.plan import Plan
@@ -54,6 +54,8 @@ class QuantizeRun:
     clock: Clock
     #: the candidates that were measured; None: without effort best
     search: Search | None = None
+    #: names of the steps of the decision that were left out for want of data
+    skipped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,9 @@ def build_report(run: QuantizeRun, verdict: Verdict) -> Report:
         calibration=None if fitted is None or lucky else fidelity_of(fitted),
         lucky=fidelity_of(held_out) if held_out is not None and lucky else None,
         accuracy=None if comparison is None else comparison.accuracy,
-        steps=tuple(StepSqnr.of(step) for step in run.evidence.steps),
+        steps=steps_of(run.evidence.steps),
+        skipped=run.skipped,
+        uncompared=run.evidence.uncompared,
         codebooks=planned_layers(task.model, plan),
         latency=run.evidence.latency,
         search=run.search,

@@ -22,7 +22,10 @@ from edgeq.report.figures import (
     judged_text,
     lucky_text,
     milliseconds,
+    skipped_text,
+    step_text,
     threads_text,
+    uncompared_text,
 )
 from edgeq.report.headline import has_one_figure
 from edgeq.report.report import Report, verdict
@@ -48,6 +51,9 @@ def to_html(report: Report, out: str = "model.int8.onnx") -> str:
         judged=judged_text(report.judged) if report.judged else None,
         calibration=calibration_text(report.calibration) if report.calibration else None,
         lucky=lucky_text(report.lucky) if report.lucky else None,
+        uncompared=uncompared_text(report.uncompared) if report.uncompared else None,
+        steps=[step_text(step) for step in report.steps] if len(report.steps) > 1 else [],
+        skipped=skipped_text(report.skipped) if report.skipped else None,
         code=snippet(report, out) if report.inputs else None,
         counts=_counts(report),
         one_figure=report.fidelity is not None and has_one_figure(report.fidelity),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgeq.data.roles import Roles
@@ -35,11 +36,28 @@ class StepSqnr:
     sqnr_db: float | None
     #: whether the result has the step: one that lowers the SQNR is dropped
     kept: bool = True
+    #: dB by which the step lowered sqnr_db; negative: it raised it; None: not measured
+    lost_db: float | None = None
+    #: the same of the mean over all outputs and their parts
+    mean_lost_db: float | None = None
 
-    @classmethod
-    def of(cls, step: Step) -> StepSqnr:
-        """What the report says about a step."""
-        return cls(step.name, step.sqnr_db, step.kept)
+
+def steps_of(steps: Sequence[Step]) -> tuple[StepSqnr, ...]:
+    """What the report says about the steps: each against the last one that was kept before it."""
+    found: list[StepSqnr] = []
+    before: Step | None = None
+    for step in steps:
+        lost = None if before is None else _lost(before.sqnr_db, step.sqnr_db)
+        mean = None if before is None else _lost(before.mean_db, step.mean_db)
+        found.append(StepSqnr(step.name, step.sqnr_db, step.kept, lost, mean))
+        before = step if step.kept else before
+    return tuple(found)
+
+
+def _lost(before: float | None, after: float | None) -> float | None:
+    if before is None or after is None:
+        return None
+    return 0.0 if before == after else before - after  # equal outputs have an infinite SQNR
 
 
 def judging_of(data: Roles, fitted: int | None = None) -> JudgingInfo | None:

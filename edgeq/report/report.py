@@ -13,6 +13,7 @@ from typing import Literal
 from edgeq.errors import BadOutput
 from edgeq.io.strict_json import to_json
 from edgeq.proof.compare import Accuracy, Comparison, LayerFidelity
+from edgeq.proof.evidence import Uncompared
 from edgeq.proof.findings import STRUCTURAL, Finding, findings
 from edgeq.proof.latency import Latency
 from edgeq.proof.proof import Proof
@@ -121,6 +122,10 @@ class Report:
     accuracy: Accuracy | None = None
     #: the steps of the decision, in order
     steps: tuple[StepSqnr, ...] = ()
+    #: names of the steps that were left out because there was no data, in order
+    skipped: tuple[str, ...] = ()
+    #: why nothing was compared with float: fidelity, accuracy and latency are then not known
+    uncompared: Uncompared | None = None
     #: inner values, worst first; empty unless they were compared
     layers: tuple[LayerFidelity, ...] = ()
     #: weights that are stored as codebooks
@@ -167,7 +172,9 @@ def with_comparison(report: Report, found: Comparison, name: str) -> Report:
     """
     judged = JudgingInfo("validation", name, found.samples, found.samples)
     told = (*findings(found), *(one for one in report.findings if one.kind in STRUCTURAL))
-    return replace(report, judged=judged, fidelity=fidelity_of(found), accuracy=found.accuracy, layers=found.layers, findings=told)
+    return replace(
+        report, judged=judged, fidelity=fidelity_of(found), accuracy=found.accuracy, layers=found.layers, findings=told, uncompared=None
+    )
 
 
 def verdict(latency: Latency) -> str:

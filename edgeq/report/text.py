@@ -14,6 +14,7 @@ from edgeq.proof.latency import Latency
 from edgeq.proof.proof import Proof
 from edgeq.report.codebooks_text import codebook_lines
 from edgeq.report.figures import (
+    SHOWN_DB,
     accuracy_text,
     bar_share,
     calibration_text,
@@ -25,8 +26,10 @@ from edgeq.report.figures import (
     lucky_text,
     milliseconds,
     output_lines,
+    skipped_text,
     step_text,
     threads_text,
+    uncompared_text,
 )
 from edgeq.report.headline import has_one_figure
 from edgeq.report.on_top import accepted_lines, untouched_lines
@@ -114,7 +117,7 @@ def _facts(report: Report) -> Table:
     if report.accuracy is not None:
         table.add_row("accuracy", accuracy_text(report.accuracy))
     for step in report.steps if len(report.steps) > 1 else ():
-        table.add_row("", Text(step_text(step), "dim" if step.kept else "yellow"))
+        table.add_row("", Text(step_text(step), "dim" if step.kept and not (step.lost_db or 0.0) >= SHOWN_DB else "yellow"))
     if report.placement is not None:
         counts, steps = placement_lines(report.placement)
         table.add_row("nodes", counts)
@@ -140,7 +143,15 @@ def _add_fidelity(table: Table, report: Report) -> None:
     if report.fidelity is not None:
         table.add_row("fidelity", fidelity_text(report.fidelity))
         for line in () if has_one_figure(report.fidelity) else _some(output_lines(report.fidelity.outputs)):
+<<<<<<< HEAD
             table.add_row("", Text(visible(line), "dim"))
+=======
+            table.add_row("", Text(line, "dim"))
+    if report.uncompared is not None:
+        table.add_row("fidelity", Text(uncompared_text(report.uncompared), "yellow"))
+    if report.skipped:
+        table.add_row("", Text(skipped_text(report.skipped), "yellow"))
+>>>>>>> 6a0f1af (Say what was not compared, which steps were left out without data, and what each step lost)
     if report.judged is not None:
         table.add_row("", judged_text(report.judged))
     if report.calibration is not None:

@@ -61,6 +61,8 @@ class Step:
     sqnr_db: float | None = None
     #: whether the plan has it: a step that lowers the SQNR is dropped
     kept: bool = True
+    #: mean of the SQNRs of all outputs and their parts, dB; None: the step was not judged
+    mean_db: float | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,8 @@ class Planned:
     draft: Plan
     #: the steps that were tried, in order
     steps: tuple[Step, ...] = ()
+    #: names of the steps that the recipe has and that were left out for want of data, in order
+    skipped: tuple[str, ...] = ()
 
 
 def settings_of(target: Target, recipe: Recipe, shapes: Mapping[str, tuple[int, ...]]) -> str:

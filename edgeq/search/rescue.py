@@ -28,6 +28,8 @@ from edgeq.search.units import units_of
 
 #: an output below this SQNR (dB) is useless: its noise has more than a tenth of its energy
 USELESS_DB = 10.0
+#: name of the step
+RETURNED = "layers returned to float"
 #: what a rescue aims at, in dB, best first: noise of a hundredth of the energy; the level below
 #: which a report warns; no longer useless. Each is 1 dB more, since other samples differ
 GOALS_DB = (21.0, 16.0, 11.0)
@@ -70,8 +72,10 @@ def rescued(
     judge: measures plans on the samples that judge; None: there are none. The second result is None
     if the plan was not useless, or nothing may stay float.
     """
-    if roles.division is None or roles.judging is None or judge is None or not _wanted(task):
+    if not _wanted(task):
         return planned, None
+    if roles.division is None or roles.judging is None or judge is None:
+        return replace(planned, skipped=(*planned.skipped, RETURNED)), None
     builder = Builder(Draft.of(task, planned.draft), planned.plan, roles.division.fitted)
     layers = integer_layers(builder.base.with_plan(planned.plan))
     if not layers:
@@ -88,7 +92,7 @@ def rescued(
         plan, after = (None, before) if found is None else _finished(meter, found)
     if found is None or plan is None or after <= before:
         return planned, Rescue(before, before, (), integer_share(task.model, planned.plan))
-    step = Step("layers returned to float", plan, after)
+    step = Step(RETURNED, plan, after)
     return replace(planned, plan=plan, draft=plan, steps=(*planned.steps, step)), Rescue(
         before, after, tuple(name for name in layers if name in found.floats), integer_share(task.model, plan)
     )

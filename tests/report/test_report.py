@@ -59,7 +59,7 @@ def test_json_has_the_promised_keys(part: str) -> None:
 def test_json_of_nodes_and_steps() -> None:
     found = json.loads(full_report().to_json())
     assert {"name", "op_type", "runs_as", "reason"} <= set(found["placement"]["nodes"][0])
-    assert found["steps"] == [{"name": "ranges (mse)", "sqnr_db": 31.25, "kept": True}]
+    assert found["steps"] == [{"name": "ranges (mse)", "sqnr_db": 31.25, "kept": True, "lost_db": None, "mean_lost_db": None}]
 
 
 def test_numbers_that_json_lacks_become_null() -> None:
