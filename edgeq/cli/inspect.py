@@ -17,15 +17,20 @@ if TYPE_CHECKING:
 
 EXAMPLE = """    edgeq inspect model.onnx
 
-    edgeq inspect model.onnx --shape input=1,3,224,224 --target cpu_arm --json"""
+    edgeq inspect model.onnx --shape input=1,3,224,224 --target cpu_arm --json
+
+    edgeq inspect model.onnx --keep-float Softmax"""
+
+#: how far a placement without data goes
+FORESEEN = "quantize places nodes like this, except where the data object: values that never vary, ranges too far apart, useless outputs"
 
 
-@offers("target shape max_bytes")
+@offers("target recipe no_vnni keep_float split_outputs standard_operators shape max_bytes")
 def inspect(asked: Asked, model: FloatModel) -> None:
     """Show operators, parameters, MACs, flash and RAM in float and int8, and what stays float."""
     from edgeq.report.inspection import inspect_model
 
-    found = inspect_model(asked.load_model(model), asked.load_target(), asked.shapes)
+    found = inspect_model(asked.load_model(model), asked.load_target(), asked.shapes, asked.recipe)
     asked.screen.show(found, lambda: inspection_text(found))
 
 
@@ -40,7 +45,7 @@ def inspection_text(found: Inspection) -> RenderableType:
     parts: list[RenderableType] = [_facts(found), Text(), _operators(found)]
     if float_nodes:
         parts += [Text(f"\nWould stay float on {found.target}", "bold"), *float_nodes]
-    parts += [Text.assemble(("note: ", "dim"), note) for note in found.notes]
+    parts += [Text.assemble(("note: ", "dim"), note) for note in (*found.notes, FORESEEN)]
     return Group(*parts)
 
 
@@ -58,7 +63,8 @@ def _facts(found: Inspection) -> Table:
     for label, specs in (("input", found.inputs), ("output", found.outputs)):
         for spec in specs:
             table.add_row(label, Text(f"{visible(spec.name)}: {spec.holds} {_shape(spec)}"))
-    table.add_row("work", Text(f"{_count(found.parameters)} parameters, {_count(found.macs)} MACs per sample"))
+    share = f" ({found.macs_int8_pct:.1f} % in int8)" if found.macs else ""
+    table.add_row("work", Text(f"{_count(found.parameters)} parameters, {_count(found.macs)} MACs per sample{share}"))
     table.add_row("flash", Text(f"{human_bytes(found.weight_bytes_float)} float, {human_bytes(found.weight_bytes_int8)} int8 (weights)"))
     table.add_row(
         "RAM",

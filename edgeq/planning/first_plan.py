@@ -17,7 +17,7 @@ from edgeq.planning.fed_back import fed_back
 from edgeq.planning.fixed_grids import kernel_grids, too_coarse
 from edgeq.planning.movement_fit import LARGEST, blunt_clips
 from edgeq.planning.parts import parts_apart
-from edgeq.planning.placement import Placement, place
+from edgeq.planning.placement import NodePlace, Placement, place
 from edgeq.planning.placement_cut import Cause
 from edgeq.planning.recurrent import recurrent_grids
 from edgeq.planning.same_scale import Groups, same_scale_groups
@@ -76,7 +76,7 @@ def make_plan(
     weights: dict[str, WeightPlan] = dict(constant_grids(model, groups, grids, seen.limits, target, recipe))
     tables = tuple(embeddings(model, target, groups.nodes))
     weights.update({weight_key(node.name, 0): embedding_grid(node, target, grids) for node in tables})
-    groups = replace(groups, nodes={**groups.nodes, **{str(node.name): embedding_place(node) for node in tables}})
+    groups = replace(groups, nodes=_with_tables(groups.nodes, tables))
     places = {str(node.name): _node_plan(node, groups) for node in nodes(model) if node.name in groups.nodes}
     weights.update(recurrent_grids(model, places, target, recipe))
     return Plan(
@@ -87,6 +87,20 @@ def make_plan(
         stored=stored_weights(model, groups.nodes, weights, target),
         together=_together(model, places),
     )  # fmt: skip
+
+
+def foreseen(model: ir.Model, target: Target, recipe: Recipe) -> Placement:
+    """The places of all nodes as `make_plan` gives them where no numbers object.
+
+    What numbers object to: the causes FROM_DATA, and what they entail around these nodes.
+    """
+    placement = place(model, target, recipe.keep_float)
+    places = same_scale_groups(model, placement, target, fed_back(model, recipe.tie)).nodes
+    return replace(placement, nodes=_with_tables(places, embeddings(model, target, places)))
+
+
+def _with_tables(places: Mapping[str, NodePlace], tables: Iterable[ir.Node]) -> dict[str, NodePlace]:
+    return {**places, **{str(node.name): embedding_place(node) for node in tables}}
 
 
 def _together(model: ir.Model, places: Mapping[str, NodePlan]) -> tuple[tuple[str, ...], ...]:

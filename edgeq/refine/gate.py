@@ -96,7 +96,7 @@ class Gate:
             score = self._judge.score(self._emulate(full.plan), name)
             kept = not score.is_below(before.raised(-DOUBT_DB))
             kept = kept and not judge.score(self._emulate(full.plan), name).is_below(self._on(judge).raised(gain_db))
-        self.steps.append(Step(name, full.plan, score.worst_db, kept))
+        self.steps.append(Step(name, full.plan, score.worst_db, kept, score.mean_db))
         if kept:
             self._best, self._at = score, len(self.steps) - 1
         return replace(full if kept else planned, steps=tuple(self.steps))

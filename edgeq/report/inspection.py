@@ -16,13 +16,13 @@ from edgeq.graph.macs import macs
 from edgeq.graph.read import file_bytes, graphs, nodes
 from edgeq.graph.signature import InputSpec, input_specs, output_specs
 from edgeq.io.load import Loaded
-from edgeq.planning.placement import Placement, place
-from edgeq.rewrite.float_kernels import note_float_kernels
-from edgeq.rewrite.in_float32 import in_float32
-from edgeq.rewrite.prepare import Prepared, prepare_for
-from edgeq.runtimes.judged import judged
-from edgeq.schema.plan import PlacedAs
+from edgeq.planning.first_plan import foreseen
+from edgeq.planning.placement import Placement
+from edgeq.rewrite.set_up import set_up
+from edgeq.schema.plan import Because, PlacedAs
+from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Target
+from edgeq.search.candidates import share_of
 
 #: bytes of the scale and the zero point of each int8 tensor or channel
 GRID_BYTES = 5
@@ -38,9 +38,9 @@ class OperatorCount:
     op_type: str
     #: number of nodes in the file
     in_file: int
-    #: number of nodes in the prepared model
+    #: number of nodes in the model that is planned: prepared, and lowered to the target
     prepared: int
-    #: number of prepared nodes that the target would run in integers
+    #: number of prepared nodes that would not run in float
     int8: int
     #: multiply-accumulates of the prepared nodes
     macs: int
@@ -48,7 +48,7 @@ class OperatorCount:
 
 @dataclass(frozen=True)
 class NodeForecast:
-    """Where one prepared node would run."""
+    """Where one node of the model that is planned would run."""
 
     #: name of the node
     name: str
@@ -56,6 +56,8 @@ class NodeForecast:
     op_type: str
     #: how it would run
     runs: PlacedAs
+    #: what decides it, for code
+    because: Because
     #: why, for people
     reason: str
 
@@ -64,8 +66,9 @@ class NodeForecast:
 class Inspection:
     """What a float model is and would become.
 
-    Figures are for one sample. Of the dynamic sizes, the batch counts as 1 and any other as
-    edgeq.graph.macs.UNKNOWN_DIM.
+    The placement is that of `quantize`, but for nodes that the data keep float (FROM_DATA in
+    edgeq/schema/plan.py). Figures are for one sample. Of the dynamic sizes, the batch counts as 1
+    and any other as edgeq.graph.macs.UNKNOWN_DIM.
     """
 
     #: path of the file
@@ -84,6 +87,8 @@ class Inspection:
     parameters: int
     #: multiply-accumulates of one run
     macs: int
+    #: share of them that integer kernels would do, 0..100
+    macs_int8_pct: float
     #: what the constants take in flash, in float
     weight_bytes_float: int
     #: what they would take as integers, with their scales and zero points
@@ -96,26 +101,24 @@ class Inspection:
     target: str
     #: one row per operator type, the type with most MACs first
     operators: tuple[OperatorCount, ...]
-    #: the prepared nodes
+    #: the nodes of the model that is planned
     nodes: tuple[NodeForecast, ...]
     #: what preparation did that a user might not expect
     notes: tuple[str, ...]
 
 
-def inspect_model(loaded: Loaded, target: Target, shapes: Mapping[str, tuple[int, ...]] | None = None) -> Inspection:
-    """Prepare a copy of the model as `quantize` would, and count.
+def inspect_model(
+    loaded: Loaded, target: Target, shapes: Mapping[str, tuple[int, ...]] | None = None, recipe: Recipe | None = None
+) -> Inspection:
+    """Set up a run of `quantize`, and foresee its plan as far as it goes without data.
 
-    Raises what prepare and place raise.
+    recipe: default Recipe(). Raises what set_up and foreseen raise.
     """
-    wide = in_float32(loaded).model
-    with judged(wide):
-        return _inspected(loaded, prepare_for(wide, target, shapes=shapes or {}), target)
-
-
-def _inspected(loaded: Loaded, prepared: Prepared, target: Target) -> Inspection:
-    model = prepared.model
-    placed = place(note_float_kernels(model, target), target)
-    forecasts = tuple(NodeForecast(name, where.op_type, where.runs, where.reason) for name, where in placed.nodes.items())
+    recipe = recipe or Recipe()
+    setup = set_up(loaded, target, recipe, shapes, None)
+    model, target = setup.task.model, setup.task.target
+    placed = foreseen(model, target, recipe)
+    forecasts = tuple(NodeForecast(name, where.op_type, where.runs, where.because, where.reason) for name, where in placed.nodes.items())
     return Inspection(
         model=str(loaded.path or "model in memory"),
         hash=loaded.hash,
@@ -126,6 +129,7 @@ def _inspected(loaded: Loaded, prepared: Prepared, target: Target) -> Inspection
         dynamic_dims=_dynamic(input_specs(model)),
         parameters=parameters(model),
         macs=sum(macs(node) for node in nodes(model)),
+        macs_int8_pct=share_of(model, placed.nodes),
         weight_bytes_float=_flash(model, target, None),
         weight_bytes_int8=_flash(model, target, placed),
         activation_bytes_float=peak_bytes(model, frozenset()),
@@ -133,7 +137,7 @@ def _inspected(loaded: Loaded, prepared: Prepared, target: Target) -> Inspection
         target=target.name,
         operators=_operators(loaded.model, model, placed),
         nodes=forecasts,
-        notes=(*loaded.notes, *prepared.notes),
+        notes=setup.prepared.notes,
     )
 
 

@@ -46,6 +46,9 @@ Because = Literal[
     "cost",  # the conversions around it would cost more than its kernel saves
 ]
 
+#: causes that the numbers decide: from the graph alone they are not to be foreseen
+FROM_DATA: frozenset[Because] = frozenset({"useless", "searched", "parts", "unfit", "constant", "output"})
+
 
 class NodePlan(Strict):
     """Where one node runs, and why."""

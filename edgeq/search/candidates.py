@@ -18,7 +18,7 @@ from edgeq.graph.macs import macs
 from edgeq.graph.read import nodes
 from edgeq.passes.quantize.migrate_scales import migrated
 from edgeq.planning.fed_back import fed_back
-from edgeq.planning.placement import Placement, place
+from edgeq.planning.placement import NodePlace, Placement, place
 from edgeq.planning.placement_cut import Cause
 from edgeq.planning.recurrent import WEIGHTS, dynamic_layer
 from edgeq.planning.same_scale import Groups, same_scale_groups
@@ -70,8 +70,13 @@ def integer_layers(base: Draft) -> tuple[str, ...]:
 
 def integer_share(model: ir.Model, plan: Plan) -> float:
     """Share of the model's multiply-accumulates that the plan runs in integers, 0..100."""
+    return share_of(model, plan.nodes)
+
+
+def share_of(model: ir.Model, places: Mapping[str, NodePlan] | Mapping[str, NodePlace]) -> float:
+    """The same of a placement."""
     work = {str(node.name): macs(node) for node in nodes(model)}
-    integer = sum(size for name, size in work.items() if name in plan.nodes and plan.nodes[name].runs in MULTIPLIES)
+    integer = sum(size for name, size in work.items() if name in places and places[name].runs in MULTIPLIES)
     return 100 * integer / sum(work.values()) if any(work.values()) else 0.0
 
 
