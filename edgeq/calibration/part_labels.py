@@ -8,6 +8,7 @@ import onnx_ir as ir
 
 from edgeq.calibration.random_outputs import random_outputs
 from edgeq.errors import RuntimeRefused
+from edgeq.graph.class_outputs import class_outputs
 from edgeq.graph.parts import channels_of, labelled, parts_of
 from edgeq.numerics.arrays import AnyArray
 from edgeq.numerics.output_fidelity import OutputSums
@@ -20,17 +21,22 @@ class PartLabels:
     That way every operator that moves elements is understood as the runtime understands it.
     """
 
-    def __init__(self, model: ir.Model, threads: int) -> None:
+    def __init__(self, model: ir.Model, threads: int, *, labelled: bool = False) -> None:
+        """labelled: whether the data have class labels."""
         self._session, self.names = _opened(model, threads)
         #: axis and number of channels of the outputs that one layer makes
         self.channels = {str(value.name): found for value in model.graph.outputs if (found := channels_of(value)) is not None}
         #: outputs that depend on random numbers, with the node that draws them
         self.random = random_outputs(model)
+        #: outputs that are scores of classes, and why
+        self.classes = class_outputs(model, labelled=labelled)
         self._known: dict[tuple[object, ...], dict[str, AnyArray]] = {}
 
     def sums(self, output: str) -> OutputSums:
         """Sums of the output, of its parts, and of the channels of the layer that makes it."""
-        return OutputSums(output, self.names.get(output, ()), self.channels.get(output), random=self.random.get(output))
+        return OutputSums(
+            output, self.names.get(output, ()), self.channels.get(output), random=self.random.get(output), classes=self.classes.get(output)
+        )
 
     def of(self, feeds: Mapping[str, AnyArray]) -> Mapping[str, AnyArray]:
         """Output name -> the number of the part of each element, in the shape of the output.

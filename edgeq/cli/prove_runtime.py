@@ -130,7 +130,7 @@ def proofs_text(proofs: Sequence[RuntimeProof]) -> RenderableType:
         if floats:
             parts.append(Text("  float     " + ", ".join(f"{number} {name}" for name, number in sorted(floats.items())), "yellow"))
         for one in proof.distance.outputs if proof.distance is not None else ():
-            same = "" if one.agreement is None else f", same top-1 {100 * one.agreement:.2f} %"
+            same = "" if one.agreement is None else f", same arg-max {100 * one.agreement:.2f} %"
             if one.ties:
                 same += f" (and {100 * one.ties:.2f} % ties: both classes have one code)"
             lsb = f"{one.max_lsb:.3g} LSB at most, {one.mean_lsb:.3g} on average, {100 * one.exact:.1f} % equal"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from edgeq.numerics.arrays import AnyArray
 from edgeq.numerics.channel_sums import ChannelSums, NarrowChannels
@@ -12,6 +13,11 @@ from edgeq.numerics.fidelity import Agreement, ErrorSums
 
 #: the kinds of numpy's types that can be compared: not text, and not objects
 NUMBERS = "fiub"
+
+#: why an output is taken for scores of classes. labels: the data have a class label for each of its
+#: rows, or the model pairs their numbers with labels (ZipMap). softmax: a Softmax makes its rows.
+#: logits: its rows are the sums of products of the last layer, and no other output of the model is
+Classes = Literal["labels", "softmax", "logits"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,7 @@ class OutputFidelity:
     cosine: float
     #: largest |f - q|
     max_error: float
-    #: share of rows with the same arg-max, 0..1; None when the output is not class scores [N, >= 2]
+    #: share of rows with the same arg-max, 0..1; None when the output is not scores of classes
     top1_agreement: float | None
     #: the parts that Concats join in the output, worst first; empty: nothing is joined
     parts: tuple[PartFidelity, ...] = ()
@@ -62,6 +68,10 @@ class OutputFidelity:
     #: name of a node that draws random numbers for it: two runs of the float model differ, too;
     #: None: there is none
     random: str | None = None
+    #: why the output is taken for scores of classes (edgeq/graph/class_outputs.py); None: it is not
+    classes: Classes | None = None
+    #: share of rows with the same arg-max, 0..1, whatever they are; None: it is not rows [N, >= 2]
+    same_arg_max: float | None = None
 
 
 @dataclass(frozen=True)
@@ -105,12 +115,29 @@ def judged(outputs: Sequence[OutputFidelity]) -> tuple[OutputFidelity, ...]:
     return tuple(floats or measured or outputs)
 
 
+def agreement_name(outputs: Sequence[OutputFidelity]) -> str:
+    """What the agreement of outputs is called: the sums of a last layer need not be classes."""
+    sure = all(output.classes != "logits" for output in outputs)
+    return "same top-1" if sure else "same arg-max"
+
+
 class OutputSums:
     """Sums over the pairs of one output, as a whole and part by part."""
 
-    def __init__(self, name: str, parts: Sequence[str] = (), channels: tuple[int, int] | None = None, *, random: str | None = None) -> None:
-        """random: name of a node that draws random numbers for the output."""
-        self.name, self.random = name, random
+    def __init__(
+        self,
+        name: str,
+        parts: Sequence[str] = (),
+        channels: tuple[int, int] | None = None,
+        *,
+        random: str | None = None,
+        classes: Classes | None = None,
+    ) -> None:
+        """random: name of a node that draws random numbers for the output.
+
+        classes: why it is scores of classes.
+        """
+        self.name, self.random, self.classes = name, random, classes
         self.channels = None if channels is None else ChannelSums(*channels)
         self.whole, self.agreement = ErrorSums(), Agreement()
         self.parts = [(part, ErrorSums()) for part in parts]
@@ -150,10 +177,12 @@ class OutputSums:
         parts = tuple(sorted(found, key=lambda part: by_weakness(part.sqnr_db)))
         sqnr_db = self.whole.sqnr_db if self.compared else math.nan
         equal = self.equal / self.elements if self.elements else 1.0
+        same = self.agreement.share
         return OutputFidelity(
-            self.name, sqnr_db, self.whole.cosine, self.whole.largest, self.agreement.share,
+            self.name, sqnr_db, self.whole.cosine, self.whole.largest, same if self.classes else None,
             parts=parts if len(parts) > 1 else (),
             narrow=None if self.channels is None else self.channels.narrow(),
             equal=None if self.floats or not self.compared else equal,
             compared=self.compared, uncompared=self.uncompared, nonfinite=self.whole.nonfinite, random=self.random,
+            classes=self.classes if same is not None else None, same_arg_max=same,
         )  # fmt: skip

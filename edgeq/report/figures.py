@@ -8,7 +8,7 @@ from typing import Literal
 
 from rich.text import Text
 
-from edgeq.numerics.output_fidelity import OutputFidelity
+from edgeq.numerics.output_fidelity import OutputFidelity, agreement_name
 from edgeq.proof.compare import Accuracy
 from edgeq.proof.evidence import Uncompared
 from edgeq.proof.latency import Latency
@@ -68,7 +68,9 @@ def colour(sqnr_db: float) -> str:
 
 def fidelity_text(fidelity: Fidelity) -> Text:
     """SQNR, cosine or name of what is weakest, agreement and samples on one line."""
-    agreement = "" if fidelity.lowest_agreement is None else f" · same top-1 {100 * fidelity.lowest_agreement:.2f} %"
+    agreement = (
+        "" if fidelity.lowest_agreement is None else f" · {agreement_name(fidelity.outputs)} {100 * fidelity.lowest_agreement:.2f} %"
+    )
     weakest = fidelity.weakest
     sqnr = "bit-equal" if weakest.sqnr_db == math.inf else f"SQNR {decibels(weakest.sqnr_db)} dB"
     which = f"cosine {fidelity.cosine:.5f}" if has_one_figure(fidelity) else f"at worst, {weakest.label}"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from edgeq.errors import MissingExtra
 from edgeq.io.visible import visible
+from edgeq.numerics.output_fidelity import agreement_name
 from edgeq.report.codebooks import CodebookLayer
 from edgeq.report.codebooks_text import codebook_summary
 from edgeq.report.figures import (
@@ -51,6 +52,7 @@ def to_html(report: Report, out: str = "model.int8.onnx") -> str:
         judged=judged_text(report.judged) if report.judged else None,
         calibration=calibration_text(report.calibration) if report.calibration else None,
         lucky=lucky_text(report.lucky) if report.lucky else None,
+        agreement=agreement_name(report.fidelity.outputs) if report.fidelity else None,
         uncompared=uncompared_text(report.uncompared) if report.uncompared else None,
         steps=[step_text(step) for step in report.steps] if len(report.steps) > 1 else [],
         skipped=skipped_text(report.skipped) if report.skipped else None,

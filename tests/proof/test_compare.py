@@ -97,19 +97,20 @@ def test_the_figures_are_those_of_plain_numpy_at_any_batch_size() -> None:
         assert output.sqnr_db == pytest.approx(10 * math.log10((f**2).sum() / ((f - q) ** 2).sum()), abs=1e-3)
         assert output.cosine == pytest.approx((f * q).sum() / np.sqrt((f**2).sum() * (q**2).sum()), abs=1e-5)
         assert output.max_error == pytest.approx(np.abs(f - q).max(), abs=1e-5)
-        assert output.top1_agreement == pytest.approx((f.argmax(1) == q.argmax(1)).mean())
+        assert output.same_arg_max == pytest.approx((f.argmax(1) == q.argmax(1)).mean())
+        assert (output.classes, output.top1_agreement) == (None, None)  # no layer makes them
 
 
 def test_equal_models_are_infinitely_close() -> None:
     output = compare_models(model(FLOAT), model(FLOAT), Rows(rows())).outputs[0]
     assert OutputFidelity("y", math.inf, 1.0, 0.0, 1.0) == OutputFidelity(
-        output.name, output.sqnr_db, round(output.cosine, 12), output.max_error, output.top1_agreement
+        output.name, output.sqnr_db, round(output.cosine, 12), output.max_error, output.same_arg_max
     )
 
 
 def test_an_output_that_is_not_class_scores_has_no_agreement() -> None:
     text = HEAD + "g (float[N, 4] x) => (float[N, 4, 1] y) <int64[1] axis = {2}> { y = Unsqueeze(x, axis) }"
-    assert compare_models(model(text), model(text), Rows(rows())).outputs[0].top1_agreement is None
+    assert compare_models(model(text), model(text), Rows(rows())).outputs[0].same_arg_max is None
 
 
 def test_accuracy_counts_the_labels_of_each_batch() -> None:

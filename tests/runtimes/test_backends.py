@@ -72,7 +72,7 @@ def test_the_text_of_a_proof_tells_ties() -> None:
     console = Console(width=200, record=True, file=io.StringIO())
     console.print(proofs_text([proof, replace(proof, distance=Distance((replace(output, ties=0.0),), 100, 1.0))]))
     said = console.export_text()
-    assert said.count("same top-1 97.00 %") == 2
+    assert said.count("same arg-max 97.00 %") == 2
     assert said.count("2.00 % ties") == 1
 
 

@@ -68,7 +68,7 @@ def _proof(proof: ConversionProof) -> Iterator[Text]:
     yield Text(f"  operators  {100 * steps.exact:.2f} % of {steps.codes} codes are the source's, {steps.largest} apart at most{where}")
     for output in proof.outputs:
         yield Text(f"  {visible(output.name)}: {_runtimes(output)}")
-        agreement = "" if output.agreement is None else f", same top-1 {100 * output.agreement:.2f} %"
+        agreement = "" if output.agreement is None else f", same arg-max {100 * output.agreement:.2f} %"
         if output.ties:
             agreement += f" (and {100 * output.ties:.2f} % ties: both classes have one code)"
         lsb = f"{output.max_lsb:.3g} LSB at most, {output.mean_lsb:.3g} on average, {100 * output.exact:.1f} % equal"
