@@ -143,15 +143,11 @@ def _add_fidelity(table: Table, report: Report) -> None:
     if report.fidelity is not None:
         table.add_row("fidelity", fidelity_text(report.fidelity))
         for line in () if has_one_figure(report.fidelity) else _some(output_lines(report.fidelity.outputs)):
-<<<<<<< HEAD
             table.add_row("", Text(visible(line), "dim"))
-=======
-            table.add_row("", Text(line, "dim"))
     if report.uncompared is not None:
         table.add_row("fidelity", Text(uncompared_text(report.uncompared), "yellow"))
     if report.skipped:
         table.add_row("", Text(skipped_text(report.skipped), "yellow"))
->>>>>>> 6a0f1af (Say what was not compared, which steps were left out without data, and what each step lost)
     if report.judged is not None:
         table.add_row("", judged_text(report.judged))
     if report.calibration is not None:
