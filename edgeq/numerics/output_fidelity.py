@@ -10,6 +10,7 @@ from typing import Literal
 from edgeq.numerics.arrays import AnyArray
 from edgeq.numerics.channel_sums import ChannelSums, NarrowChannels
 from edgeq.numerics.fidelity import Agreement, ErrorSums
+from edgeq.numerics.noise_carriers import NoiseCarriers
 
 #: the kinds of numpy's types that can be compared: not text, and not objects
 NUMBERS = "fiub"
@@ -72,6 +73,8 @@ class OutputFidelity:
     classes: Classes | None = None
     #: share of rows with the same arg-max, 0..1, whatever they are; None: it is not rows [N, >= 2]
     same_arg_max: float | None = None
+    #: as many samples as would have all of the noise if each had the same amount; None: unknown
+    noise_samples: float | None = None
 
 
 @dataclass(frozen=True)
@@ -139,16 +142,17 @@ class OutputSums:
         """
         self.name, self.random, self.classes = name, random, classes
         self.channels = None if channels is None else ChannelSums(*channels)
-        self.whole, self.agreement = ErrorSums(), Agreement()
+        self.whole, self.agreement, self.carriers = ErrorSums(), Agreement(), NoiseCarriers()
         self.parts = [(part, ErrorSums()) for part in parts]
         self.uncompared = self.compared = 0
         self.elements = self.equal = 0
         self.floats = False
 
-    def add(self, f: AnyArray, q: AnyArray, labels: AnyArray | None = None) -> bool:
+    def add(self, f: AnyArray, q: AnyArray, labels: AnyArray | None = None, samples: int = 1) -> bool:
         """Add what both models gave in one run; returns False where their shapes differ.
 
         labels: for each element the number of its part, from 1, in the shape of the output.
+        samples: how many were fed in the run.
         """
         if f.dtype.kind not in NUMBERS or q.dtype.kind not in NUMBERS:
             self.uncompared += 1
@@ -159,6 +163,7 @@ class OutputSums:
         self.compared += 1
         self.whole.add(f, q)
         self.agreement.add(f, q)
+        self.carriers.add(f, q, samples)
         self.floats = self.floats or f.dtype.kind == "f"
         self.elements += f.size
         self.equal += int((f == q).sum())
@@ -185,4 +190,5 @@ class OutputSums:
             equal=None if self.floats or not self.compared else equal,
             compared=self.compared, uncompared=self.uncompared, nonfinite=self.whole.nonfinite, random=self.random,
             classes=self.classes if same is not None else None, same_arg_max=same,
+            noise_samples=self.carriers.effective or None,
         )  # fmt: skip

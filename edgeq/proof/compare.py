@@ -118,7 +118,7 @@ def compare_models(
         reference = first.run(piece.feeds) if known is None else known.of(piece)
         other = _run_made(second, dict(piece.feeds)) if isinstance(int8_model, ir.Model) else second.run(piece.feeds)
         labels = {} if parts is None else parts.of(piece.feeds)
-        alike = [one.add(f, q, labels.get(one.name)) for one, f, q in zip(sums, reference, other, strict=True)]
+        alike = [one.add(f, q, labels.get(one.name), len(piece.samples)) for one, f, q in zip(sums, reference, other, strict=True)]
         if not all(alike) and settings.batch > 1:
             # the shape depends on the numbers (NonMaxSuppression): only single samples may be alike
             return compare_models(float_model, int8_model, dataset, replace(settings, batch=1), known=known, progress=progress)

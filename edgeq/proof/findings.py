@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from edgeq.numerics.noise_carriers import uncertainty_db
 from edgeq.numerics.output_fidelity import OutputFidelity, weakest_of
 from edgeq.proof.compare import Comparison
 from edgeq.proof.lost_fusions import LostFusion
@@ -16,13 +17,22 @@ from edgeq.schema.shared import SharedGrid, SharedPart
 PARTS_SHOWN = 8
 #: below this SQNR in dB an output is warned of: noise of 18 % of the signal's amplitude
 WEAK_DB = 15.0
+#: above this SQNR in dB no difference from float is visible
+CLEAR_DB = 50.0
+#: dB by which other samples may be worse before it is told: twice the noise. That is where fewer
+#: than 6 samples carry it
+DOUBTED_DB = 3.0
+#: of fewer samples it is said anyway that they are few
+LEAST_SAMPLES = 8
 
 #: weak: an output or a part of one is far from float; nonfinite: NaN or infinity stands in one
 #: model where the other has something else; uncompared: some runs could not be compared;
 #: shared_grid: a node joins parts on one grid that does not serve them all; lost_fusion: what the
 #: float model runs as one kernel, the int8 model runs as several, all of them float; random: the
-#: float model differs from itself, so that no figure says how close the int8 model is
-FindingKind = Literal["weak", "nonfinite", "uncompared", "shared_grid", "lost_fusion", "random"]
+#: float model differs from itself, so that no figure says how close the int8 model is; few_carry:
+#: few samples have most of the noise, so that other samples may be worse: sqnr_db is what they may
+#: have
+FindingKind = Literal["weak", "nonfinite", "uncompared", "shared_grid", "lost_fusion", "random", "few_carry"]
 #: those that follow from the plan or the placement, whatever data the models are compared on
 STRUCTURAL: frozenset[FindingKind] = frozenset({"shared_grid", "lost_fusion"})
 
@@ -51,7 +61,23 @@ class Finding:
 
 def findings(found: Comparison) -> tuple[Finding, ...]:
     """What is wrong with each output, in the order of the outputs, worst first."""
-    return tuple(one for output in found.worst_first for one in _of_output(output))
+    of_outputs = tuple(one for output in found.worst_first for one in _of_output(output))
+    return (*of_outputs, *_few_carry(found.worst_first[0], found.samples))
+
+
+def _few_carry(output: OutputFidelity, samples: int) -> tuple[Finding, ...]:
+    """A doubt about the figure of the output that is judged, whose noise few samples have."""
+    carriers = output.noise_samples
+    if carriers is None or output.random is not None or output.equal is not None or samples < LEAST_SAMPLES:
+        return ()
+    lower = uncertainty_db(carriers)
+    least = output.sqnr_db - lower
+    if lower <= DOUBTED_DB or not least < CLEAR_DB:
+        return ()
+    text = f"Few samples have most of the noise of output {output.name} (as much as {carriers:.1f} of {samples}): "
+    text += f"others may reach {_decibels(least)} only, instead of {_decibels(output.sqnr_db)}. "
+    text += "Judge on more data (--validation, or edgeq compare)."
+    return (Finding("few_carry", output.name, None, least, text),)
 
 
 def shared_grids(shared: Mapping[str, SharedGrid], found: Comparison | None) -> tuple[Finding, ...]:

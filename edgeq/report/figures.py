@@ -11,14 +11,15 @@ from rich.text import Text
 from edgeq.numerics.output_fidelity import OutputFidelity, agreement_name
 from edgeq.proof.compare import Accuracy
 from edgeq.proof.evidence import Uncompared
+from edgeq.proof.findings import CLEAR_DB
 from edgeq.proof.latency import Latency
 from edgeq.report.headline import Fidelity, has_one_figure
 from edgeq.report.judging import JudgingInfo, StepSqnr
 
 Grade = Literal["good", "fair", "poor"]
 
-#: SQNR in dB that fills a bar; above it no difference from float is visible
-FULL_BAR_DB = 50.0
+#: SQNR in dB that fills a bar
+FULL_BAR_DB = CLEAR_DB
 #: dB of a step that are shown, with one decimal
 SHOWN_DB = 0.05
 _COLOURS: dict[Grade, str] = {"good": "green", "fair": "yellow", "poor": "red"}
