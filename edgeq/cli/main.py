@@ -18,7 +18,7 @@ from edgeq.cli.convert import command as convert
 from edgeq.cli.finetune import command as finetune
 from edgeq.cli.init import command as init
 from edgeq.cli.palettize import command as palettize
-from edgeq.cli.screen import print_bug, print_error, print_interrupted
+from edgeq.cli.screen import print_bug, print_error, print_interrupted, without_library_warnings
 from edgeq.errors import EdgeqError
 
 BUG = 1
@@ -100,7 +100,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     gate missed, 130 interrupted.
     """
     try:
-        app(args=None if arguments is None else list(arguments), prog_name="edgeq")
+        with without_library_warnings():
+            app(args=None if arguments is None else list(arguments), prog_name="edgeq")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0
     except EdgeqError as error:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -86,6 +88,26 @@ class CleanConsole(Console):
         for segment in super().render(renderable, options):
             text, style, control = segment
             yield segment if control or text.isprintable() else Segment(visible(text, lines=True), style)
+
+
+@contextmanager
+def without_library_warnings() -> Iterator[None]:
+    """Keep warnings and log lines of libraries off the terminal.
+
+    They are about code, not about the user's model, and nobody at a terminal can act on them;
+    EDGEQ_DEBUG=1 lets them through.
+    """
+    if _debug():
+        yield
+        return
+    root, silent = logging.getLogger(), logging.NullHandler()
+    root.addHandler(silent)  # without a handler, Python prints what is a warning or worse
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        root.removeHandler(silent)
 
 
 def stdout_console() -> Console:

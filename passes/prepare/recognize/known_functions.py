@@ -67,11 +67,16 @@ def known_function(x: F64, y: F64) -> KnownFunction | None:
     if not finite[np.abs(x) <= _RANGE].all():
         return None
     x, y = x[finite], y[finite]
-    return next((function for function, wanted in _candidates(x, y) if _agrees(x, y, wanted, function)), None)
+    with np.errstate(all="ignore"):  # candidates overflow where y, read as theirs, is large
+        return next((function for function, wanted in _candidates(x, y) if _agrees(x, y, wanted, function)), None)
 
 
 def _agrees(x: F64, y: F64, wanted: F64, function: KnownFunction) -> bool:
     """Whether the function gives y; straight lines, with numbers read off y, up to rounding."""
+    numbers = [value for step in function.steps for value in step.attributes.values() if isinstance(value, float)]
+    numbers += [_float32(bound) for step in function.steps for bound in step.bounds if bound is not None]
+    if not np.isfinite(numbers).all():  # beyond float32
+        return False
     loose = np.minimum(TOLERANCE * (1 + np.abs(x)), _OF_VALUE * np.abs(wanted) + _ROUNDING)
     allowed = _ROUNDING * np.abs(x) + _LEAST if function.straight else loose
     return bool((np.abs(wanted - y) <= allowed).all())
@@ -85,8 +90,7 @@ def _candidates(x: F64, y: F64) -> Iterator[tuple[KnownFunction, F64]]:
     yield from _hard_sigmoids(x, y)
     yield KnownFunction((Step("Abs"),), straight=True), np.abs(x)
     yield KnownFunction((Step("HardSwish"),), opset=14), x * np.clip(x / 6 + 0.5, 0, 1)
-    with np.errstate(over="ignore"):
-        sigmoid, softplus = 1 / (1 + np.exp(-x)), np.logaddexp(x, 0)
+    sigmoid, softplus = 1 / (1 + np.exp(-x)), np.logaddexp(x, 0)
     yield _one("Sigmoid"), sigmoid
     yield _one("Tanh"), np.tanh(x)
     yield _one("Softplus"), softplus
