@@ -116,4 +116,4 @@ def _mean_squares(rows: F32) -> F64:
     for start in range(0, len(rows), step):
         wide = rows[start : start + step].astype(np.float64)
         found[start : start + step] = np.einsum("ck,ck->c", wide, wide)
-    return found / max(rows.shape[1], 1)
+    return np.asarray(found / max(rows.shape[1], 1))

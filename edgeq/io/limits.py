@@ -55,7 +55,7 @@ def limited_text(path: Path, most: int) -> str:
 
 
 def check_regular(path: Path) -> None:
-    """Raises ValueError for a device, a pipe, a socket or a folder, which a reader may never end."""
+    """Raises ValueError for a device, a pipe, a socket or a folder, whose reading may never end."""
     if path.exists() and not path.is_file():
         raise ValueError("it is not a regular file")
 
