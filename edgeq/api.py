@@ -20,6 +20,7 @@ from edgeq.errors import BadData
 from edgeq.graph.signature import input_specs, narrower
 from edgeq.integers.legality.refuse import refuse_float, refuse_illegal, refuse_search
 from edgeq.io.load import Loaded, load_model, load_proto
+from edgeq.io.run_files import files_read, watched
 from edgeq.learn.door import Checkpoint, fine_tuned
 from edgeq.progress import Clock, Progress, Silent
 from edgeq.proof.compare import CompareSettings, Comparison, compare_models
@@ -43,6 +44,7 @@ from edgeq.search.search import SearchTask, search
 ModelSource = str | Path | onnx.ModelProto | ir.Model | Loaded
 
 
+@watched
 def quantize(
     model: ModelSource,
     data: DataSource | None = None,
@@ -104,9 +106,10 @@ def quantize(
     gate, missed = gate_of(evidence.reported, recipe.floors)
     mark_gate(result, planned.plan.search.gate if gate == "none" and planned.plan.search is not None else gate)
     run = QuantizeRun(setup, planned.plan, result, roles, evidence, clock, found, planned.skipped)
-    return Quantized(result, planned.plan, build_report(run, Verdict(doubts, notes, gate, missed)), loaded.path)
+    return Quantized(result, planned.plan, build_report(run, Verdict(doubts, notes, gate, missed)), files_read(loaded.path))
 
 
+@watched
 def calibrate(
     model: ModelSource,
     data: DataSource,
@@ -140,6 +143,7 @@ def prove(model: str | Path, float_model: ModelSource | None = None) -> Proof:
     return prove_placement(Path(model), None if float_model is None else _load(float_model).model)
 
 
+@watched
 def compare(
     float_model: ModelSource,
     int8_model: ModelSource,

@@ -12,6 +12,7 @@ EdgeqError                     exit code 2: bad input
 ├── BadCheckpoint              a checkpoint of another training run, or a damaged one
 ├── BadTraining                training that fails: its loss is not a number
 ├── BadOutput                  the output cannot or must not be written
+├── InputChanged               a file was changed while the run was reading it
 ├── MissingExtra               an optional dependency is not installed
 ├── RuntimeRefused             the real runtime refuses to load or run a model
 └── FloorMissed                exit code 3: an accuracy floor or a placement gate is missed
@@ -95,6 +96,10 @@ class BadTraining(EdgeqError):
 
 class BadOutput(EdgeqError):
     """The output path cannot or must not be written."""
+
+
+class InputChanged(EdgeqError):
+    """A file was changed or replaced while the run was reading it."""
 
 
 class MissingExtra(EdgeqError):

@@ -27,6 +27,7 @@ from edgeq.calibration.statistics_members import arrays_in
 from edgeq.calibration.tensor_stats import TensorStats, flaw, pool
 from edgeq.errors import BadData, BadStatistics
 from edgeq.io.limits import check_regular
+from edgeq.io.run_files import note_read
 from edgeq.numerics.arrays import I64, AnyArray
 from edgeq.schema.hold_out import HoldOut
 
@@ -90,6 +91,7 @@ def load_statistics(path: str | Path) -> Statistics:
 
     Raises BadStatistics if the file is missing, damaged or not of this format.
     """
+    note_read(Path(path))
     try:
         check_regular(Path(path))
         with zipfile.ZipFile(path) as archive:

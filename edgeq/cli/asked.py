@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from edgeq.cli.options import NoForce, SharedOptions
-from edgeq.cli.outputs import check_outputs
+from edgeq.cli.outputs import check_outputs, stale_lines
 from edgeq.cli.screen import Screen
 from edgeq.cli.settings import check_search, data_doubts, given, parse_shapes, parse_size, preprocessing_from, recipe_from
 from edgeq.errors import BadData
+from edgeq.io.run_files import run_files
 from edgeq.runtimes.judged import judged_files
 
 if TYPE_CHECKING:
@@ -25,21 +26,9 @@ if TYPE_CHECKING:
 
 #: options that are keys of a recipe
 _RECIPE = (
-    "rule",
-    "weights",
-    "rounding",
-    "effort",
-    "objective",
-    "minutes",
-    "keep_float",
-    "tie",
-    "inputs_as",
-    "split_outputs",
-    "standard_operators",
-    "samples",
-    "batch",
-    "seed",
-)
+    "rule", "weights", "rounding", "effort", "objective", "minutes", "keep_float", "tie",
+    "inputs_as", "split_outputs", "standard_operators", "samples", "batch", "seed",
+)  # fmt: skip
 #: options that are keys of a recipe's floors
 _FLOORS = ("min_sqnr", "min_agreement", "min_accuracy", "max_drop")
 #: every command has these; a command that writes nothing accepts --force without showing it
@@ -97,6 +86,8 @@ class Asked:
         """Load a model. Raises BadModel, also when the model is larger than --max-bytes."""
         from edgeq.io.load import load_model
 
+        for line in stale_lines(path) if quantized else ():
+            self.screen.warn(line)
         return load_model(path, max_bytes=self.max_bytes, quantized=quantized)
 
     def load_target(self) -> Target:
@@ -113,13 +104,14 @@ class Asked:
             raise BadData("No calibration data was given.", "--data", fix)
         return self.data
 
-    def check_outputs(self, outputs: Iterable[Path | None], *inputs: Path) -> None:
+    def check_outputs(self, outputs: Iterable[Path | None], *inputs: Path, at_least: int = 0) -> None:
         """Refuse output paths that cannot be written or would overwrite an input.
 
         outputs: None stands for an output that is not requested. inputs: files that the command
-        reads besides those of the shared options. Raises BadOutput.
+        reads besides those of the shared options. at_least: bytes that the result will have at the
+        least. Raises BadOutput.
         """
-        check_outputs(outputs, force=self.force, inputs=[*inputs, *self.inputs])
+        check_outputs(outputs, force=self.force, inputs=[*inputs, *self.inputs], at_least=at_least)
 
 
 def asked_from(options: SharedOptions) -> Asked:
@@ -174,8 +166,9 @@ def offers(*names: str, writes: bool = False) -> Callable[[Command], Command]:
         @wraps(command)
         def run(**words: Any) -> None:  # typer has checked each value against its type
             mine = {name: words.pop(name) for name in own}
-            with judged_files(mine.values()):
-                command(asked_from(SharedOptions(**words)), **mine)
+            options = SharedOptions(**words)
+            with run_files(follow_links=options.follow_links), judged_files(mine.values()):
+                command(asked_from(options), **mine)
 
         # typer reads the options of a command from its signature
         run.__signature__ = Signature([one.replace(kind=Parameter.KEYWORD_ONLY) for one in parameters])  # type: ignore[attr-defined]

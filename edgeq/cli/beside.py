@@ -48,25 +48,27 @@ class Beside:
         ort = [self.out.with_suffix(".ort"), self.out.with_suffix(".ort.config")] if "ort" in self.emit else []
         return (*golden, *source, *ort)
 
-    def contents(self, made: Quantized, data: str | None) -> Written:
-        """Each path with its content.
+    def contents(self, made: Quantized, data: str | None, digest: str) -> Written:
+        """Each path with its content, which bears the mark of the model's file.
 
-        Raises BadData for golden vectors without data, and what the writers of the files raise.
+        digest: sha256 of that file. Raises BadData for golden vectors without data, and what the
+        writers of the files raise.
         """
         found: list[bytes] = []
         if self.golden is not None:
-            found.append(_golden(made, data, self.golden, channels_last=self.out.suffix == ".tflite"))
+            found.append(_golden(made, data, self.golden, digest, channels_last=self.out.suffix == ".tflite"))
         if "c" in self.emit:
             found += _c_source(made, self.out.stem)
         if "ort" in self.emit:
-            found += _ort(made)
+            found += _ort(made, digest)
         return tuple(zip(self.paths(), found, strict=True))
 
 
-def _golden(made: Quantized, data: str | None, count: int, *, channels_last: bool) -> bytes:
+def _golden(made: Quantized, data: str | None, count: int, digest: str, *, channels_last: bool) -> bytes:
     from edgeq.data.open import open_dataset
     from edgeq.graph.signature import input_specs
     from edgeq.integers.golden import golden_bytes, golden_vectors
+    from edgeq.io.marks import mark_of
     from edgeq.passes.boundary.float_boundary import FloatBoundary
 
     if data is None:
@@ -74,7 +76,7 @@ def _golden(made: Quantized, data: str | None, count: int, *, channels_last: boo
     floats = made.model.clone()
     FloatBoundary()(floats)
     dataset = open_dataset(data, input_specs(floats), float_model=floats)
-    return golden_bytes(golden_vectors(made.model, dataset, count, channels_last=channels_last))
+    return golden_bytes(golden_vectors(made.model, dataset, count, channels_last=channels_last), mark_of(digest))
 
 
 def _c_source(made: Quantized, name: str) -> list[bytes]:
@@ -86,8 +88,9 @@ def _c_source(made: Quantized, name: str) -> list[bytes]:
     return [text.source.encode(), text.header.encode()]
 
 
-def _ort(made: Quantized) -> list[bytes]:
+def _ort(made: Quantized, digest: str) -> list[bytes]:
+    from edgeq.io.marks import mark_of
     from edgeq.runtimes.ort_format import ort_format
 
-    found = ort_format(made.model)
+    found = ort_format(made.model, mark_of(digest))
     return [found.model, found.operators.encode()]

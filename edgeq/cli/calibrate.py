@@ -37,7 +37,7 @@ Range = Annotated[
 
 
 @offers(
-    "data merge target recipe keep_float tie samples no_hold_out accept_data strict_data part memory shape split_outputs",
+    "data follow_links merge target recipe keep_float tie samples no_hold_out accept_data strict_data part memory shape split_outputs",
     "standard_operators inputs_as scale mean std max_bytes",
     writes=True,
 )

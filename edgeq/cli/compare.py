@@ -25,7 +25,7 @@ EXAMPLE = """    edgeq compare model.onnx model.int8.onnx --data eval.npz
     edgeq compare model.onnx model.int8.onnx -d eval.npz --min-sqnr 20 --min-agreement 0.98    (in CI: exit code 3 below)"""
 
 
-@offers("data labels layers samples batch shape threads min_sqnr min_agreement min_accuracy max_bytes")
+@offers("data follow_links labels layers samples batch shape threads min_sqnr min_agreement min_accuracy max_bytes")
 def compare(
     asked: Asked,
     float_model: Annotated[Path, typer.Argument(metavar="FLOAT", help="The float ONNX model.")],

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgeq.cli import options as o
 from edgeq.cli.asked import Asked, offers
 from edgeq.cli.outputs import check_folder, make_folder, plan_path
-from edgeq.cli.writing import write_report
+from edgeq.cli.writing import add_report
 from edgeq.errors import MissingExtra
 
 if TYPE_CHECKING:
@@ -35,20 +36,24 @@ def demo(
     check_folder(out, [model, plan, report, page], force=force, inputs=[])
     from edgeq.api import quantize as run
     from edgeq.data.open import shipped_model
-    from edgeq.io.save import atomic_write_text
+    from edgeq.io.file_set import FileSet
+    from edgeq.io.marks import mark_of
     from edgeq.report.text import report_text
 
     with screen.progress() as progress:
         made = run(shipped_model(SET), SET, target=asked.load_target(), progress=progress)
         quantized = _judge(made, progress)
     make_folder(out)
-    atomic_write_text(plan, made.plan.to_json(), force=force)
-    made.save(model, force=force)
-    write_report(quantized, report, model, force=force)
-    try:
-        write_report(quantized, page, model, force=force)
-    except MissingExtra as error:
-        screen.note(f"no HTML report: {error.options[0]} {error.options[2]}")
+    with FileSet(force=force) as files:
+        mark = mark_of(made.add_to(files, model))
+        quantized = replace(quantized, mark=mark)
+        files.add_text(plan, made.plan.with_mark(mark).to_json())
+        add_report(files, quantized, report, model)
+        try:
+            add_report(files, quantized, page, model)
+        except MissingExtra as error:
+            screen.note(f"no HTML report: {error.options[0]} {error.options[2]}")
+        files.commit()
     screen.show(quantized, lambda: report_text(quantized, str(model)))
     screen.note(f"wrote {out}/: the model, its plan, report.json and report.html; ask: edgeq explain {model} NODE")
 

@@ -58,6 +58,7 @@ _DATA = _data("--data", "-d", metavar="DATA", help="An .npz, a folder with a set
 Data = Annotated[str, _DATA]
 #: --data for commands that accept something else instead, such as statistics or a plan
 MaybeData = Annotated[str | None, _DATA]
+FollowLinks = Annotated[bool, _data("--follow-links", help="Allow links that lead out of a data folder.")]
 Samples = Annotated[int | None, _data("--samples", metavar="N", min=1, help="Use the first N samples. Default: all.")]
 AcceptData = Annotated[
     bool, _data("--accept-data", help="Go on with a single sample, or with values unlike what the first layer was trained on.")
@@ -152,6 +153,7 @@ class SharedOptions:
 
     data: MaybeData = None
     validation: Validation = None
+    follow_links: FollowLinks = False
     target: Target = "cpu"
     recipe: RecipeFile = None
     rule: Rule = None

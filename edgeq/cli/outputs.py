@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from edgeq.errors import BadOutput
+
+#: a model becomes smaller by less than this: codebooks of one bit take the place of 32-bit floats
+SMALLEST = 32
 
 
 def plan_path(model: Path) -> Path:
@@ -18,13 +21,15 @@ def plan_path(model: Path) -> Path:
     return model.with_suffix(".plan.json")
 
 
-def check_outputs(outputs: Iterable[Path | None], *, force: bool, inputs: Iterable[Path | None]) -> None:
+def check_outputs(outputs: Iterable[Path | None], *, force: bool, inputs: Iterable[Path | None], at_least: int = 0) -> None:
     """Refuse output paths that cannot be written or would overwrite an input.
 
-    Called before the work, which may take minutes. None stands for a file that is not requested or
-    not given. Raises BadOutput.
+    Called before the work, which may take minutes; what the run reads from then on is held against
+    these paths, too. None stands for a file that is not requested or not given. at_least: bytes for
+    which there must be room. Raises BadOutput.
     """
-    from edgeq.io.save import check_output
+    from edgeq.io.output_path import check_output, check_space
+    from edgeq.io.run_files import note_outputs
 
     wanted = [path for path in outputs if path is not None]
     sources = [path for path in inputs if path is not None]
@@ -32,6 +37,8 @@ def check_outputs(outputs: Iterable[Path | None], *, force: bool, inputs: Iterab
         if path.resolve() in [earlier.resolve() for earlier in wanted[:place]]:
             raise BadOutput("Two outputs have the same path.", str(path), "Give each output its own path.")
         check_output(path, force=force, inputs=sources)
+    note_outputs(wanted)
+    check_space(wanted, at_least)
 
 
 def check_folder(folder: Path, outputs: Iterable[Path], *, force: bool, inputs: Iterable[Path | None]) -> None:
@@ -40,6 +47,22 @@ def check_folder(folder: Path, outputs: Iterable[Path], *, force: bool, inputs: 
         raise BadOutput("The output folder is a file.", str(folder), "Choose another folder.")
     if folder.exists():
         check_outputs(outputs, force=force, inputs=inputs)
+
+
+def stale_lines(model: Path) -> Iterator[str]:
+    """A line about each file beside a model that belongs to another model."""
+    from edgeq.io.marks import stale_beside
+
+    for path in stale_beside(model):
+        yield f"{path} belongs to another model than {model}: write it anew or remove it"
+
+
+def size_of(path: Path) -> int:
+    """The size of a file in bytes; 0: there is none, which whoever reads it will say."""
+    try:
+        return path.stat().st_size
+    except (OSError, ValueError):  # ValueError: a null byte in the path
+        return 0
 
 
 def make_folder(folder: Path) -> None:

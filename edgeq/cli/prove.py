@@ -35,7 +35,7 @@ EXAMPLE = """    edgeq prove model.int8.onnx
     edgeq prove model.int8.onnx --no-vnni    (in CI: exit code 3 when a sum can saturate on some x86 processor)"""
 
 
-@offers("float_model data shape threads runtime samples reference accelerator require no_vnni max_bytes")
+@offers("float_model data follow_links shape threads runtime samples reference accelerator require no_vnni max_bytes")
 def prove(
     asked: Asked,
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="The int8 ONNX model; or a .tflite file, for a --runtime that takes one.")],

@@ -11,7 +11,7 @@ from edgeq.cli import options as o
 from edgeq.cli.asked import Asked, offers
 from edgeq.cli.beside import Beside
 from edgeq.cli.forms import INT8, check_ending, check_target_of
-from edgeq.cli.outputs import check_report, plan_path
+from edgeq.cli.outputs import SMALLEST, check_report, plan_path, size_of
 from edgeq.cli.writing import Files, finish
 
 if TYPE_CHECKING:
@@ -53,9 +53,9 @@ Emit = Annotated[
 
 
 @offers(
-    "data validation target recipe rule weights rounding no_vnni effort objective minutes work keep_float no_rescue tie samples",
-    "no_hold_out accept_data strict_data batch memory shape seed float_io split_outputs standard_operators inputs_as scale mean std",
-    "golden emit stats plan no_plan no_prove min_sqnr min_agreement min_accuracy max_drop strict max_bytes report",
+    "data follow_links validation target recipe rule weights rounding no_vnni effort objective minutes work keep_float no_rescue tie",
+    "samples no_hold_out accept_data strict_data batch memory shape seed float_io split_outputs standard_operators inputs_as",
+    "scale mean std golden emit stats plan no_plan no_prove min_sqnr min_agreement min_accuracy max_drop strict max_bytes report",
     writes=True,
 )
 def quantize(
@@ -73,7 +73,7 @@ def quantize(
     check_target_of(out, target)
     plan_out, beside = plan_path(out) if asked.plans else None, Beside(out, golden, emit or ())
     check_report(asked.report)
-    asked.check_outputs([out, plan_out, asked.report, *beside.paths()], model)
+    asked.check_outputs([out, plan_out, asked.report, *beside.paths()], model, at_least=size_of(model) // SMALLEST)
     from edgeq.api import quantize as run
 
     statistics, plan = _made_earlier(asked)
@@ -81,7 +81,7 @@ def quantize(
         made = run(asked.load_model(model), asked.data, target=target, recipe=asked.recipe, shapes=asked.shapes, statistics=statistics,
                    plan=plan, validation=asked.validation, work=asked.work, prove=asked.prove, data_doubts=asked.doubts,
                    progress=progress)  # fmt: skip
-    finish(asked, made, Files(out, plan_out, asked.report, beside.contents(made, asked.data)))
+    finish(asked, made, Files(out, plan_out, asked.report, lambda digest: beside.contents(made, asked.data, digest)))
 
 
 def _made_earlier(asked: Asked) -> tuple[Statistics | None, Plan | None]:

@@ -1,16 +1,19 @@
-"""Output files of a command: written atomically; then the report is shown, and floors decide."""
+"""Output files of a command: written as one set; then the report is shown, and floors decide."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgeq.cli.outputs import stale_lines
 from edgeq.errors import FloorMissed
 
 if TYPE_CHECKING:
     from edgeq.cli.asked import Asked
     from edgeq.cli.beside import Written
+    from edgeq.io.file_set import FileSet
     from edgeq.report.quantized import Quantized
     from edgeq.report.report import Report
 
@@ -25,16 +28,15 @@ class Files:
     plan: Path | None
     #: the report; None: not requested
     report: Path | None
-    #: path and content of further files
-    beside: Written = ()
+    #: sha256 of the model's file -> path and content of further files
+    beside: Callable[[str], Written] = lambda _: ()
 
 
-def write_report(report: Report, path: Path, model: Path, *, force: bool) -> None:
-    """Write the report in the form that its extension names.
+def add_report(files: FileSet, report: Report, path: Path, model: Path) -> None:
+    """Add the report to a set of files, in the form that its extension names.
 
     model: the path of the int8 model, from which the code in an HTML report loads it.
     """
-    from edgeq.io.save import atomic_write_text
     from edgeq.report.report import report_format
 
     if report_format(path) == "json":
@@ -43,37 +45,29 @@ def write_report(report: Report, path: Path, model: Path, *, force: bool) -> Non
         from edgeq.report.html import to_html
 
         text = to_html(report, str(model))
-    atomic_write_text(path, text, force=force)
-
-
-def written_files(*paths: Path | None) -> tuple[Path, ...]:
-    """The files that were written, and the external data of each .onnx file among them.
-
-    None stands for a file that was not requested.
-    """
-    from edgeq.io.external_data import external_files
-
-    wrote = [path for path in paths if path is not None]
-    return tuple(one for path in wrote for one in ((path, *external_files(path)) if path.suffix == ".onnx" else (path,)))
+    files.add_text(path, text)
 
 
 def write(asked: Asked, made: Quantized, files: Files) -> tuple[Path, ...]:
-    """Write the files; with --strict and a missed floor, only the report. Returns their paths."""
-    from edgeq.io.save import atomic_write_bytes, atomic_write_text
+    """Write the files, all or none; with --strict and a missed floor, only the report.
 
-    if not (made.report.gate == "failed" and asked.strict):
-        made.check_form(files.model)
-        # the plan comes first, so that a model never exists without its plan
-        if files.plan is not None:
-            atomic_write_text(files.plan, made.plan.to_json(), force=asked.force)
-        made.save(files.model, force=asked.force)
-        for path, content in files.beside:
-            atomic_write_bytes(path, content, force=asked.force)
-    if files.report is not None:
-        write_report(made.report, files.report, files.model, force=asked.force)
-    if made.report.gate == "failed" and asked.strict:
-        return written_files(files.report)
-    return written_files(files.model, files.plan, *(path for path, _ in files.beside), files.report)
+    Returns the paths that were written, the model last.
+    """
+    from edgeq.io.file_set import FileSet
+    from edgeq.io.marks import mark_of
+
+    report = made.report
+    with FileSet(force=asked.force, inputs=made.inputs) as written:
+        if not (report.gate == "failed" and asked.strict):
+            digest = made.add_to(written, files.model)
+            report = replace(report, mark=mark_of(digest))
+            if files.plan is not None:
+                written.add_text(files.plan, made.plan.with_mark(mark_of(digest)).to_json())
+            for path, content in files.beside(digest):
+                written.add(path, content)
+        if files.report is not None:
+            add_report(written, report, files.report, files.model)
+        return written.commit()
 
 
 def finish(asked: Asked, made: Quantized, files: Files, others: tuple[Path, ...] = ()) -> None:
@@ -89,6 +83,8 @@ def finish(asked: Asked, made: Quantized, files: Files, others: tuple[Path, ...]
     asked.screen.wrote((*wrote, *others))
     for one in made.report.findings:
         asked.screen.warn(one.text)
+    for line in stale_lines(files.model):
+        asked.screen.warn(line)
     if made.report.gate == "failed":
         where = f"{files.model} was not written" if asked.strict else f"{files.model}, marked gate: failed"
         fix = "Try --effort best, which searches; or find weak layers with edgeq compare --layers and keep them float; or lower the floor."

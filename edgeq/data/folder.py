@@ -12,6 +12,7 @@ from edgeq.data.set_toml import DataSet, SetInput, Split, read_set
 from edgeq.data.sources import SAMPLE_SUFFIXES, FileSource, OpenedSource, holds_samples, open_arrays
 from edgeq.errors import BadData
 from edgeq.graph.signature import InputSpec
+from edgeq.io.run_files import links_are_followed, note_named
 
 #: the most `**` of one pattern: each makes the search take the depth of the folder times as long
 MAX_WALKS = 2
@@ -40,6 +41,7 @@ def open_folder(folder: Path, inputs: Sequence[InputSpec], split: str) -> Folder
     if not toml.is_file():
         plain = DataSet(schema_version=1, name=folder.resolve().name)
         return Folder(_open_split(folder, plain.choose(split, str(folder)), inputs, {}), plain.name, None, {})
+    refuse_link_out(folder, toml)
     described = read_set(toml)
     how = {entry.name: entry for entry in described.input}
     known = {spec.name for spec in inputs}
@@ -74,7 +76,19 @@ def inside(folder: Path, name: str) -> Path:
     path = folder / name
     if not path.is_file():
         raise BadData(f"The file `{name}` is missing.", str(folder / "set.toml"), "Put it there or correct the name.")
+    refuse_link_out(folder, path)
     return path
+
+
+def refuse_link_out(folder: Path, path: Path) -> None:
+    """Raise BadData for a file that a link puts into the folder, unless the user allows that.
+
+    A folder from elsewhere could otherwise hand any file of this machine to the run, and to its
+    reports.
+    """
+    if not links_are_followed() and not path.resolve().is_relative_to(folder.resolve()):
+        fix = "Copy the file into the folder, or pass --follow-links if you trust who made the folder."
+        raise BadData("A link leads out of the data folder.", str(path), fix)
 
 
 def _check_inside(folder: Path, name: str) -> None:
@@ -104,4 +118,8 @@ def _find(folder: Path, patterns: Sequence[str], labels: str | None) -> tuple[Pa
         raise BadData(
             f"No samples: no file matches {', '.join(patterns)}.", str(folder), f"Put samples there ({kinds}), or name them in set.toml."
         )
-    return tuple(folder / name for name in sorted(found))
+    files = tuple(folder / name for name in sorted(found))
+    for path in files:
+        refuse_link_out(folder, path)
+    note_named(files)
+    return files

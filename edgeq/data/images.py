@@ -14,6 +14,7 @@ import numpy as np
 
 from edgeq.data.set_toml import SetInput
 from edgeq.errors import BadData
+from edgeq.io.run_files import note_read
 from edgeq.numerics.arrays import U8
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def read_image(path: Path, how: SetInput) -> U8:
 def _decode(path: Path, mode: str) -> Image:
     from PIL import Image, UnidentifiedImageError
 
+    note_read(path)
     fix = "Open it in an image viewer, or leave the file out."
     try:
         # silence Pillow, which warns about large images before they are refused here

@@ -13,6 +13,7 @@ import numpy as np
 from edgeq.data.npy import NpyArray, npy_array
 from edgeq.errors import BadData
 from edgeq.io.limits import limited_text
+from edgeq.io.run_files import note_read
 from edgeq.numerics.arrays import I64, AnyArray
 
 #: the most bytes of a line: the longest path of a file, and a number
@@ -55,6 +56,7 @@ def read_labels(path: Path, files: Sequence[str] | None, count: int) -> I64:
     """
     if path.suffix == ".npy":
         return labels_of(npy_array(path), count)
+    note_read(path)
     try:
         text = limited_text(path, (count + 1) * MAX_LINE)
         lines = [[cell.strip() for cell in line] for line in csv.reader(io.StringIO(text, newline="")) if line]

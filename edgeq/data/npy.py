@@ -21,6 +21,7 @@ import numpy as np
 from edgeq.data.npy_header import SAVE_AGAIN, NpyHeader, check_declared, read_header
 from edgeq.errors import BadData
 from edgeq.io.limits import check_regular
+from edgeq.io.run_files import note_read
 from edgeq.numerics.arrays import AnyArray
 
 #: largest size of one sample of one input: 8,000 x 8,000 pixels of one float each. More means a
@@ -69,6 +70,7 @@ class NpyArray:
 def npy_array(path: Path) -> NpyArray:
     """The array of a .npy file, of which only the header is read. Raises BadData."""
     where = str(path)
+    note_read(path)
     with _stream(path, None, where) as stream:
         header = read_header(stream, where)
     check_declared(header, path.stat().st_size, where)
@@ -80,6 +82,7 @@ def npz_arrays(path: Path) -> dict[str, NpyArray]:
 
     Raises BadData.
     """
+    note_read(path)
     with open_archive(path) as archive:
         assert archive is not None
         found: dict[str, NpyArray] = {}

@@ -19,6 +19,7 @@ from edgeq.integers.emit import emit_tflite
 from edgeq.integers.fixed_batch import fixed_batch
 from edgeq.integers.tflite.flatbuffer import require_tflite
 from edgeq.io.load import Loaded, load_model, load_proto
+from edgeq.io.run_files import files_read, watched
 from edgeq.passes.boundary.float_boundary import FloatBoundary
 from edgeq.passes.boundary.integer_boundary import IntegerBoundary
 from edgeq.passes.foreign.changes import changes
@@ -34,6 +35,7 @@ from edgeq.schema.task import Shapes
 TARGET = "mcu_tflite"
 
 
+@watched
 def convert(
     model: str | Path | onnx.ModelProto | ir.Model | Loaded,
     data: DataSource | None = None,
@@ -82,7 +84,7 @@ def convert(
     proof = None
     if prove:
         proof = prove_converted(source, own, file, samples_of(source, own, data, shapes or {}, samples), progress)
-    return Converted(written, file, found, proof, loaded.path)
+    return Converted(written, file, found, proof, files_read(loaded.path))
 
 
 def _load(model: str | Path | onnx.ModelProto | ir.Model | Loaded) -> Loaded:

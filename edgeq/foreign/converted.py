@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import onnx_ir as ir
 from edgeq.errors import BadOutput
 from edgeq.foreign.proof import ConversionProof
 from edgeq.integers.tflite.c_source import c_source
-from edgeq.io.save import atomic_write_bytes
+from edgeq.io.file_set import FileSet
+from edgeq.io.marks import mark_of
 from edgeq.passes.foreign.changes import Change
 from edgeq.runtimes.ort_format import ort_format
 
@@ -30,8 +32,8 @@ class Converted:
     changes: tuple[Change, ...]
     #: None: not requested
     proof: ConversionProof | None
-    #: file of the source; None: it came from memory
-    source: Path | None
+    #: the files that the conversion read: the source, its external data, the data
+    inputs: tuple[Path, ...] = ()
 
     @property
     def inserted(self) -> int:
@@ -39,22 +41,37 @@ class Converted:
         return sum(change.kind == "requantized" for change in self.changes)
 
     def save(self, path: str | Path, *, force: bool = False) -> None:
-        """Write the files that the path stands for, each atomically.
+        """Write the files that the path stands for, all or none.
 
         NAME.tflite; NAME.c and NAME.h, C source of the same bytes; NAME.ort and NAME.ort.config,
         for onnxruntime. Raises BadOutput for another ending, when a file exists and force is off,
-        or when it is the source.
+        or when it is a file that the conversion read.
         """
-        inputs = [] if self.source is None else [self.source]
-        for one, content in zip(written(Path(path)), self._contents(Path(path)), strict=True):
-            atomic_write_bytes(one, content, force=force, inputs=inputs)
+        with FileSet(force=force, inputs=self.inputs) as files:
+            self.add_to(files, Path(path))
+            files.commit()
+
+    def add_to(self, files: FileSet, path: Path) -> str:
+        """Add the files to a set, as `save` writes them; returns the sha256 of the .tflite form.
+
+        Raises BadOutput.
+        """
+        first, *others = zip(written(path), self._contents(path), strict=True)
+        for one, content in others:
+            files.add(one, content)
+        files.add_last(*first)
+        return self._digest
+
+    @property
+    def _digest(self) -> str:
+        return hashlib.sha256(self.tflite).hexdigest()
 
     def _contents(self, path: Path) -> list[bytes]:
         if path.suffix == ".c":
             text = c_source(self.tflite, path.stem, len(self.model.graph.inputs), len(self.model.graph.outputs))
             return [text.source.encode(), text.header.encode()]
         if path.suffix == ".ort":
-            found = ort_format(self.model)
+            found = ort_format(self.model, mark_of(self._digest))
             return [found.model, found.operators.encode()]
         return [self.tflite]
 

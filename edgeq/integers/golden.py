@@ -65,12 +65,16 @@ def _codes(array: AnyArray, grid: QuantParams | None) -> AnyArray:
     return array if grid is None or array.dtype.kind in "iu" else quantize(array.astype(np.float32), grid)
 
 
-def golden_bytes(vectors: Mapping[str, AnyArray]) -> bytes:
-    """The vectors as the bytes of an .npz file; equal vectors give equal bytes."""
+def golden_bytes(vectors: Mapping[str, AnyArray], mark: str = "") -> bytes:
+    """The vectors as the bytes of an .npz file; equal vectors give equal bytes.
+
+    mark: the model that they belong to (edgeq/io/marks.py), which becomes the comment of the file.
+    """
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, array in sorted(vectors.items()):
             entry = io.BytesIO()
             np.save(entry, array)
             archive.writestr(zipfile.ZipInfo(f"{name}.npy", _EPOCH), entry.getvalue(), zipfile.ZIP_DEFLATED)
+        archive.comment = mark.encode()
     return buffer.getvalue()

@@ -10,6 +10,7 @@ import onnx
 import onnx_ir as ir
 
 from edgeq.errors import BadModel
+from edgeq.io.run_files import note_read
 
 
 def all_tensors(proto: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
@@ -80,6 +81,7 @@ def read_external_data(proto: onnx.ModelProto, folder: Path | None, budget: int)
         total += length
         if total > budget:
             raise BadModel(f"The external data has more than the {budget} bytes allowed", where, "Raise the size limit (--max-bytes).")
+        note_read(path)
         with path.open("rb") as file:
             file.seek(offset)
             data = file.read(length)

@@ -23,6 +23,7 @@ from edgeq.io.functions import write_out_functions
 from edgeq.io.old_opsets.to_opset_7 import to_opset_7
 from edgeq.io.order import sort_nodes
 from edgeq.io.other_formats import ONNX, format_of_name, other_format, saved_model
+from edgeq.io.run_files import note_read
 from edgeq.io.validate import check_form, check_onnx, check_tensors, first_line, refuse_endless, refuse_nan, refuse_quantized
 from edgeq.io.validate_nodes import refuse_misfit_constants, refuse_misfit_grids
 
@@ -117,6 +118,7 @@ def _read(path: Path, max_bytes: int) -> bytes:
         size = path.stat().st_size
         if size > max_bytes:
             raise BadModel(f"The file has {size} bytes, more than the {max_bytes} allowed", where, "Raise the size limit (--max-bytes).")
+        note_read(path)
         data = path.read_bytes()
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path
         raise BadModel(f"The file cannot be read: {first_line(error)}", where, "Check the path and its permissions.") from error

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from edgeq.errors import EdgeqError
 from edgeq.io.limits import MAX_TOML, check_toml, limited_text
+from edgeq.io.run_files import note_read
 
 
 class Strict(BaseModel):
@@ -32,6 +33,7 @@ Model = TypeVar("Model", bound=Strict)
 
 def read_toml(kind: type[Model], path: Path, error: type[EdgeqError], noun: str) -> Model:
     """Parse and validate the TOML file at `path` as a `kind`; every problem raises `error`."""
+    note_read(path)
     try:
         text = limited_text(path, MAX_TOML)
     except (OSError, ValueError) as problem:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgeq.errors import BadOutput, MissingExtra
-from edgeq.io.save import atomic_write_bytes, check_output
+from edgeq.io.file_set import FileSet
+from edgeq.io.output_path import check_output
 from edgeq.numerics.arrays import F32
 from edgeq.report.codebooks import CodebookLayer
 
@@ -40,18 +41,18 @@ def check_plots(folder: Path) -> None:
         raise BadOutput("The folder for pictures is a file.", str(folder), "Choose another folder.")
 
 
-def write_plots(folder: Path, layers: tuple[CodebookLayer, ...], weights: Mapping[str, tuple[F32, F32]], *, force: bool) -> list[Path]:
-    """Write one PNG per layer, named by a number and its node; returns the paths.
+def add_plots(
+    files: FileSet, folder: Path, layers: tuple[CodebookLayer, ...], weights: Mapping[str, tuple[F32, F32]], *, force: bool
+) -> None:
+    """Add one PNG per layer to a set of files, named by a number and its node.
 
-    weights: node -> float weight and new weight. Raises BadOutput.
+    The folder must exist. weights: node -> float weight and new weight. Raises BadOutput.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{place:03}_{re.sub(r'[^A-Za-z0-9.-]+', '_', layer.node).strip('_')[:80]}.png" for place, layer in enumerate(layers)]
     for path in paths:
         check_output(path, force=force)
     for path, layer in zip(paths, layers, strict=True):
-        atomic_write_bytes(path, draw(layer, *weights[layer.node]), force=force)
-    return paths
+        files.add(path, draw(layer, *weights[layer.node]))
 
 
 def draw(layer: CodebookLayer, weight: F32, new: F32) -> bytes:

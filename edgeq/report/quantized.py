@@ -11,7 +11,7 @@ from pathlib import Path
 import onnx_ir as ir
 
 from edgeq.integers.emit import emit_tflite
-from edgeq.io.save import atomic_write_bytes, save_model
+from edgeq.io.file_set import FileSet
 from edgeq.proof.task_accuracy import Accuracy
 from edgeq.report.report import Report
 from edgeq.schema.plan import Plan
@@ -27,8 +27,8 @@ class Quantized:
     plan: Plan
     #: what was measured, and how the run went
     report: Report
-    #: file of the float model; None: it came from memory
-    source: Path | None
+    #: the files that the run read: the float model, its external data, the data
+    inputs: tuple[Path, ...] = ()
 
     @property
     def accuracy(self) -> Accuracy | None:
@@ -43,14 +43,21 @@ class Quantized:
     def save(self, path: str | Path, *, force: bool = False) -> None:
         """Write the model atomically, in TFLite's form when the path ends in .tflite.
 
-        Raises BadOutput when the path exists and force is off, or when it is the float model's;
-        UnsupportedOp when TFLite cannot express a node.
+        Raises BadOutput when the path exists and force is off, or when it is a file that the run
+        read; UnsupportedOp when TFLite cannot express a node.
         """
-        inputs = [] if self.source is None else [self.source]
-        if Path(path).suffix == ".tflite":
-            atomic_write_bytes(path, emit_tflite(self.model), force=force, inputs=inputs)
-        else:
-            save_model(self.model, Path(path), force=force, inputs=inputs)
+        with FileSet(force=force, inputs=self.inputs) as files:
+            self.add_to(files, Path(path))
+            files.commit()
+
+    def add_to(self, files: FileSet, path: Path) -> str:
+        """Add the model to a set of files, as `save` writes it; returns the sha256 of its file.
+
+        Raises BadOutput and UnsupportedOp.
+        """
+        if path.suffix == ".tflite":
+            return files.add_last(path, emit_tflite(self.model))
+        return files.add_model(self.model, path)
 
     def check_form(self, path: str | Path) -> None:
         """Refuse a form that cannot hold the model, before anything is written.

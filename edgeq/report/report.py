@@ -154,6 +154,8 @@ class Report:
     warnings: tuple[str, ...] = ()
     #: what was done that a user might not expect
     notes: tuple[str, ...] = ()
+    #: which file of the int8 model the report is about (edgeq/io/marks.py); empty: none was written
+    mark: str = ""
     #: version of the JSON form
     schema_version: int = SCHEMA_VERSION
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import onnx
@@ -15,6 +14,7 @@ from edgeq.graph.names import unique_names
 from edgeq.graph.read import initializer_bytes, is_op, nodes
 from edgeq.graph.symbolic_shapes import integers_are_short
 from edgeq.graph.value_types import forget_maps
+from edgeq.io.temporaries import ScratchFolder
 from edgeq.io.validate import first_line
 from edgeq.passes.prepare.computed_constants import SLACK_BYTES, ComputedConstants
 
@@ -52,8 +52,8 @@ def simplify(model: ir.Model, timeout: float = TIMEOUT_S, *, grow: bool = True) 
 
 def _simplified(model: ir.Model, timeout: float, options: tuple[str, ...]) -> tuple[ir.Model | None, str]:
     """What onnxsim makes of the model; None and what went wrong."""
-    with tempfile.TemporaryDirectory(prefix="edgeq-simplify-") as folder:
-        source, target = Path(folder) / "in.onnx", Path(folder) / "out.onnx"
+    with ScratchFolder() as folder:
+        source, target = folder / "in.onnx", folder / "out.onnx"
         try:
             onnx.save(ir.to_proto(model), source)
             failure = _run_child((str(source), str(target), *options), target, timeout)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tempfile
 from collections.abc import Set
 from pathlib import Path
 
 from edgeq.errors import RuntimeRefused
+from edgeq.io.temporaries import ScratchFolder
 from edgeq.runtimes.tflm import LARGEST_ARENA, TfLiteMicro
 
 #: step of the search, in bytes
@@ -28,8 +28,8 @@ def smallest_arena(model: bytes) -> int:
     """
     TfLiteMicro(model, arena=LARGEST_ARENA)  # raises with the reason when no arena is large enough
     small: set[int] = set()
-    with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
-        path = Path(folder) / "model.tflite"
+    with ScratchFolder() as folder:
+        path = folder / "model.tflite"
         path.write_bytes(model)
         while True:
             command = [sys.executable, "-P", "-m", "edgeq.runtimes.arena", str(path), *map(str, sorted(small))]

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import onnx
 import onnx_ir as ir
 
 from edgeq.errors import RuntimeRefused
 from edgeq.graph.read import constant, nodes
+from edgeq.io.temporaries import ScratchFolder
 from edgeq.runtimes.ort import Optimize, open_session
 
 #: names in the copy that runs: after a fusion, a layout change or an inlining the new name still
@@ -29,8 +28,8 @@ def optimized_graph(model: ir.Model, optimize: Optimize = "all") -> onnx.GraphPr
     NODE_MARK and VALUE_MARK read them. optimize: with "all", float convolutions may have another
     layout and new names without marks. Raises RuntimeRefused.
     """
-    with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
-        path = Path(folder) / "optimized.onnx"
+    with ScratchFolder() as folder:
+        path = folder / "optimized.onnx"
         try:
             open_session(_marked(model), optimize=optimize, optimized_path=path).close()
         except RuntimeRefused as error:

@@ -6,7 +6,6 @@ onnxruntime is imported here only (and in qnn.py, as the host of a plug-in), whe
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import onnx_ir as ir
 from edgeq.errors import BadModel, RuntimeRefused
 from edgeq.graph.read import file_bytes
 from edgeq.graph.signature import InputSpec, input_specs
+from edgeq.io.temporaries import ScratchFolder
 from edgeq.numerics.arrays import AnyArray
 from edgeq.runtimes.ort_values import Values, type_spec
 
@@ -57,7 +57,7 @@ class Session:
     _values: Values
     _where: str
     # large models lie in a temporary folder that must outlive the session; its finaliser removes it
-    _folder: tempfile.TemporaryDirectory[str] | None
+    _folder: ScratchFolder | None
 
     def run(self, feeds: Mapping[str, AnyArray], outputs: Sequence[str] | None = None) -> list[AnyArray]:
         """Run once; returns the named outputs (default: all) in order.
@@ -89,7 +89,7 @@ class Session:
     def close(self) -> None:
         """Remove the temporary folder of a large model now, before the session is collected."""
         if self._folder is not None:
-            self._folder.cleanup()
+            self._folder.close()
 
     def __enter__(self) -> Self:
         return self
@@ -168,7 +168,7 @@ def _options(threads: int, optimize: Optimize, optimized_path: Path | None) -> o
     return options
 
 
-def _source(model: ir.Model | bytes | Path) -> tuple[str | bytes, tempfile.TemporaryDirectory[str] | None]:
+def _source(model: ir.Model | bytes | Path) -> tuple[str | bytes, ScratchFolder | None]:
     """What InferenceSession takes (a path or bytes), and the temporary folder of that path.
 
     The folder is None when none was made.
@@ -181,8 +181,8 @@ def _source(model: ir.Model | bytes | Path) -> tuple[str | bytes, tempfile.Tempo
     external = any(isinstance(tensor, ir.ExternalTensor) for tensor in tensors)
     if not external and sum(file_bytes(tensor) for tensor in tensors) < IN_MEMORY_BYTES:
         return ir.to_proto(model).SerializeToString(), None
-    folder = tempfile.TemporaryDirectory(prefix="edgeq-")
-    path = Path(folder.name) / "model.onnx"
+    folder = ScratchFolder()
+    path = folder.path / "model.onnx"
     ir.save(model, path, external_data="model.onnx.data")
     return str(path), folder
 

@@ -5,14 +5,16 @@ The list of the operators that such a build must have comes with it.
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
 import onnx_ir as ir
 
+from edgeq.io.temporaries import ScratchFolder
 from edgeq.runtimes.ort import open_session
 from edgeq.runtimes.ort_bytes import stable
+
+#: key of the model's metadata in the .ort file
+MARK_KEY = "edgeq.source"
 
 
 @dataclass(frozen=True)
@@ -25,16 +27,21 @@ class OrtModel:
     operators: str
 
 
-def ort_format(model: ir.Model) -> OrtModel:
+def ort_format(model: ir.Model, mark: str = "") -> OrtModel:
     """Convert a model, optimized as far as every CPU can run it.
 
-    Level "all" would choose layouts of this machine's CPU. Raises RuntimeRefused.
+    Level "all" would choose layouts of this machine's CPU. mark: the model file that the result
+    belongs to (edgeq/io/marks.py); it is kept in both. Raises RuntimeRefused.
     """
-    with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
-        ort, optimized = Path(folder) / "model.ort", Path(folder) / "model.onnx"
+    if mark:
+        model = model.clone()
+        model.metadata_props[MARK_KEY] = mark
+    with ScratchFolder() as folder:
+        ort, optimized = folder / "model.ort", folder / "model.onnx"
         for path in (ort, optimized):
             open_session(model, optimize="extended", optimized_path=path).close()
-        return OrtModel(stable(ort.read_bytes()), _operators(ir.load(optimized)))
+        heading = f"# {mark}\n" if mark else ""
+        return OrtModel(stable(ort.read_bytes()), heading + _operators(ir.load(optimized)))
 
 
 def _operators(model: ir.Model) -> str:

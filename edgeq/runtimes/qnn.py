@@ -8,13 +8,13 @@ the plug-in gives to QNN.
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from edgeq.errors import RuntimeRefused
+from edgeq.io.temporaries import ScratchFolder
 from edgeq.numerics.arrays import AnyArray
 from edgeq.runtimes.protocol import Port
 from edgeq.runtimes.ran_operator import RanOperator
@@ -50,15 +50,15 @@ class Qnn:
         options = ort.SessionOptions()
         options.log_severity_level = 4
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
-        with tempfile.TemporaryDirectory() as folder:
+        with ScratchFolder() as folder:
             backend = {"backend_path": onnxruntime_qnn.get_qnn_htp_path()}
-            options.add_provider_for_devices(devices, {**backend, "dump_json_qnn_graph": "1", "json_qnn_graph_dir": folder})
+            options.add_provider_for_devices(devices, {**backend, "dump_json_qnn_graph": "1", "json_qnn_graph_dir": str(folder)})
             try:
                 self._session = ort.InferenceSession(model, options)
             except Exception as error:  # onnxruntime's exception classes have no common base
                 line = str(error).strip().splitlines()[0]
                 raise RuntimeRefused(f"QNN refuses the model: {line}", "qnn", "Check it: edgeq check --target qnn_htp.") from error
-            self.operators = _operators(Path(folder))
+            self.operators = _operators(folder)
         self.inputs = tuple(Port(arg.name, (), "float32", 0.0, 0) for arg in self._session.get_inputs())
         self.outputs = tuple(Port(arg.name, (), "float32", 0.0, 0) for arg in self._session.get_outputs())
 

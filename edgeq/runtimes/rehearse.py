@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
 
 from edgeq.errors import RuntimeRefused
+from edgeq.io.temporaries import ScratchFolder
 
 #: time limit of the rehearsal: it opens the model and runs it once
 SECONDS = 600
@@ -25,8 +25,8 @@ def rehearse(name: str, model: bytes, inputs: int, outputs: int) -> None:
     name: "litert" or "tflm". inputs, outputs: how many will be fed and read. Raises RuntimeRefused
     if the process dies or does not end; what a runtime says in words, it says again here.
     """
-    with tempfile.TemporaryDirectory(prefix="edgeq-") as folder:
-        path = Path(folder) / "model.tflite"
+    with ScratchFolder() as folder:
+        path = folder / "model.tflite"
         path.write_bytes(model)
         command = [sys.executable, "-P", "-m", "edgeq.runtimes.rehearse", name, str(path), str(inputs), str(outputs)]
         try:

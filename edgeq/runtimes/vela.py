@@ -8,11 +8,10 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 from edgeq.errors import RuntimeRefused
+from edgeq.io.temporaries import ScratchFolder
 from edgeq.runtimes.ran_operator import RanOperator
 from edgeq.runtimes.runtime import Opened, Request, Runtime
 
@@ -37,12 +36,12 @@ def place_on_npu(model: bytes, accelerator: str) -> tuple[RanOperator, ...]:
     """
     if not RUNTIME.installed:
         raise RUNTIME.missing()
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.tflite"
+    with ScratchFolder() as folder:
+        path = folder / "model.tflite"
         path.write_bytes(model)
         # -P and the folder: what lies in the user's folder (a numpy.py) must not be imported
         command = [sys.executable, "-P", "-c", _MAIN, "--accelerator-config", accelerator, "--show-cpu-operations"]
-        command += ["--output-dir", folder, str(path)]
+        command += ["--output-dir", str(folder), str(path)]
         try:
             done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, check=False)
         except subprocess.TimeoutExpired:

@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError
 
 from edgeq.errors import BadPlan
 from edgeq.io.limits import MAX_JSON, limited_text, parse_json
+from edgeq.io.run_files import note_read
 from edgeq.io.strict_toml import Strict
 from edgeq.schema.codes import room_for
 from edgeq.schema.grids import GridPlan
@@ -130,15 +131,21 @@ class Plan(Strict):
     #: names of float nodes that the runtime computes with one kernel, as long as they are left
     #: alone
     together: tuple[tuple[str, ...], ...] = ()
+    #: the file of the int8 model that it was written with (edgeq/io/marks.py); no part of the plan
+    mark: str = ""
 
     def to_json(self) -> str:
         """Canonical JSON: the same plan gives the same bytes."""
-        return self.model_dump_json(indent=1) + "\n"
+        return self.model_dump_json(indent=1, exclude=None if self.mark else {"mark"}) + "\n"
 
     @property
     def hash(self) -> str:
-        """sha256 of the canonical JSON."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()
+        """sha256 of the canonical JSON, without the mark: the model's file holds this hash."""
+        return hashlib.sha256(self.with_mark("").to_json().encode()).hexdigest()
+
+    def with_mark(self, mark: str) -> Plan:
+        """A copy that says which file it was written with."""
+        return self if mark == self.mark else self._changed({"mark": mark})
 
     def with_nodes(self, nodes: Mapping[str, NodePlan]) -> Plan:
         """A copy with other places for its nodes."""
@@ -196,6 +203,7 @@ def parse_plan(text: str, where: str) -> Plan:
 
 def load_plan(path: Path) -> Plan:
     """Read OUT.plan.json. Raises BadPlan."""
+    note_read(path)
     try:
         text = limited_text(path, MAX_JSON)
     except (OSError, ValueError) as problem:

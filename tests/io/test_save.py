@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -14,7 +15,8 @@ import pytest
 
 from edgeq.errors import BadOutput
 from edgeq.io.load import load_model
-from edgeq.io.save import atomic_write_text, check_output, save_model
+from edgeq.io.output_path import check_output
+from edgeq.io.save import atomic_write_text, save_model
 
 TEXT = """
 <ir_version: 8, opset_import: ["" : 17]>
@@ -26,10 +28,14 @@ def model() -> ir.Model:
     return ir.from_onnx_text(TEXT)
 
 
-def dead_process() -> int:
-    child = subprocess.Popen([sys.executable, "-c", ""])
-    child.wait()
-    return child.pid
+def with_weight(seed: int) -> ir.Model:
+    """A model whose weight is large enough for external data."""
+    made = model()
+    array = np.random.default_rng(seed).normal(size=(2, 300)).astype(np.float32)
+    made.graph.initializers["w"].const_value = ir.tensor(array, name="w")
+    made.graph.initializers["w"].shape = ir.Shape(array.shape)
+    made.graph.outputs[0].shape = ir.Shape(["N", 300])
+    return made
 
 
 def test_saves_a_valid_model_and_nothing_else(tmp_path: Path) -> None:
@@ -87,16 +93,6 @@ def test_refuses_a_folder_that_is_not_writable(tmp_path: Path) -> None:
         save_model(model(), folder / "m.onnx")
 
 
-def test_leftovers_of_dead_runs_go_and_those_of_living_ones_stay(tmp_path: Path) -> None:
-    dead = tmp_path / f".m.onnx.edgeq-tmp-{dead_process()}-00"
-    living = tmp_path / f".m.onnx.edgeq-tmp-{os.getppid()}-00"
-    other = tmp_path / f".other.onnx.edgeq-tmp-{dead_process()}-00"
-    for path in (dead, living, other):
-        path.touch()
-    save_model(model(), tmp_path / "m.onnx")
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["m.onnx", living.name, other.name])
-
-
 def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
     """A tensor that cannot be serialised stands for any failure while the file is being written."""
     broken = model()
@@ -128,9 +124,9 @@ save_model(model, Path(sys.argv[1]), external_data=True)
     assert done.returncode == -9
     left = [path.name for path in tmp_path.iterdir()]
     assert len(left) == 1
-    assert left[0].startswith(".m.onnx.data.edgeq-tmp-")
-    save_model(model(), tmp_path / "m.onnx", external_data=True)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["m.onnx", "m.onnx.data"]
+    assert left[0].startswith(".edgeq-tmp-")
+    save_model(model(), tmp_path / "m.onnx")
+    assert [path.name for path in tmp_path.iterdir()] == ["m.onnx"]
 
 
 def test_external_data_round_trip(tmp_path: Path) -> None:
@@ -140,8 +136,9 @@ def test_external_data_round_trip(tmp_path: Path) -> None:
     big.graph.initializers["w"].shape = ir.Shape(array.shape)
     big.graph.outputs[0].shape = ir.Shape(["N", 300])
     save_model(big, tmp_path / "m.onnx", external_data=True)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["m.onnx", "m.onnx.data"]
-    assert (tmp_path / "m.onnx.data").stat().st_size == array.nbytes
+    named = f"m.onnx.{hashlib.sha256(array.tobytes()).hexdigest()[:16]}.data"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m.onnx", named]
+    assert (tmp_path / named).stat().st_size == array.nbytes
     onnx.checker.check_model(tmp_path / "m.onnx")
     loaded = load_model(tmp_path / "m.onnx").model
     assert np.array_equal(loaded.graph.initializers["w"].const_value.numpy(), array)
@@ -149,10 +146,34 @@ def test_external_data_round_trip(tmp_path: Path) -> None:
 
 
 def test_external_data_never_overwrites_an_inputs_data(tmp_path: Path) -> None:
-    (tmp_path / "m.onnx.data").write_text("precious")
+    save_model(with_weight(0), tmp_path / "m.onnx", external_data=True)
+    (data,) = tmp_path.glob("*.data")
+    data.write_bytes(b"precious")
+    (tmp_path / "m.onnx").unlink()
     with pytest.raises(BadOutput, match="same file as an input"):
-        save_model(model(), tmp_path / "m.onnx", force=True, inputs=[tmp_path / "m.onnx.data"], external_data=True)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["m.onnx.data"]
+        save_model(with_weight(0), tmp_path / "m.onnx", force=True, inputs=[data], external_data=True)
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"precious"]
+
+
+def test_external_data_of_a_model_that_is_replaced_is_removed(tmp_path: Path) -> None:
+    for seed in (0, 1):
+        save_model(with_weight(seed), tmp_path / "m.onnx", external_data=True, force=True)
+        (data,) = tmp_path.glob("*.data")
+        assert load_model(tmp_path / "m.onnx").size == data.stat().st_size + (tmp_path / "m.onnx").stat().st_size
+    save_model(with_weight(2), tmp_path / "m.onnx", force=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["m.onnx"]
+
+
+def test_data_that_is_there_already_is_kept_and_what_only_bears_such_a_name_too(tmp_path: Path) -> None:
+    stranger = tmp_path / "m.onnx.0123456789abcdef.data"
+    stranger.write_bytes(b"not what the name says")
+    save_model(with_weight(0), tmp_path / "m.onnx", external_data=True)
+    (tmp_path / "m.onnx").unlink()  # as a run leaves it that was killed before the last rename
+    (data,) = set(tmp_path.glob("*.data")) - {stranger}
+    before = data.stat()
+    save_model(with_weight(0), tmp_path / "m.onnx", external_data=True)
+    assert data.stat() == before
+    assert stranger.read_bytes() == b"not what the name says"
 
 
 def test_text_is_written_like_models(tmp_path: Path) -> None:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from edgeq.cli import options as o
 from edgeq.cli.asked import Asked, offers
 from edgeq.errors import BadOutput, FloorMissed
-
-if TYPE_CHECKING:
-    from edgeq.cli.convert.text import Conversion
 
 EXAMPLE = """    edgeq convert peers_model.int8.onnx -o model.tflite    (onnxruntime, Quark, NNCF, edgeq: Q/DQ or QOperator)
 
@@ -23,7 +21,7 @@ EXAMPLE = """    edgeq convert peers_model.int8.onnx -o model.tflite    (onnxrun
     edgeq convert peers_model.int8.onnx -o model.c    (C source: model.c and model.h; or model.ort for onnxruntime)"""
 
 
-@offers("data samples shape float_io no_prove max_bytes", writes=True)
+@offers("data follow_links samples shape float_io no_prove max_bytes", writes=True)
 def convert(
     asked: Asked,
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A quantized ONNX model: Q/DQ or QOperator form, of any tool.")],
@@ -50,6 +48,9 @@ def convert(
     from edgeq.cli.convert.text import Conversion, conversion_text, doubts
     from edgeq.foreign.convert import convert as run
     from edgeq.foreign.converted import written
+    from edgeq.io.file_set import FileSet
+    from edgeq.io.marks import mark_of
+    from edgeq.io.strict_json import to_json
 
     if report is not None and report.suffix != ".json":
         raise BadOutput("The ending of the report names no form of it.", str(report), "Name it .json.")
@@ -60,9 +61,11 @@ def convert(
                    shapes=asked.shapes, samples=asked.recipe.samples, prove=asked.prove, progress=progress)  # fmt: skip
     wrote = (*files, report) if report is not None else files
     found = Conversion(str(model), tuple(map(str, wrote)), len(made.tflite), made.changes, made.proof)
-    made.save(out, force=asked.force)
-    if report is not None:
-        _write(found, report, force=asked.force)
+    with FileSet(force=asked.force, inputs=made.inputs) as together:
+        found = replace(found, mark=mark_of(made.add_to(together, out)))
+        if report is not None:
+            together.add_text(report, to_json(found))
+        together.commit()
     asked.screen.show(found, lambda: conversion_text(found))
     for line in doubts(found):
         asked.screen.warn(line)
@@ -71,10 +74,3 @@ def convert(
         what = "There is no agreement to measure." if reached is None else f"Agreement with the source is {reached:.4f}."
         fix = "Compare in floats where the model has class scores, and without --no-prove; or lower the floor."
         raise FloorMissed(what, f"--min-agreement {min_agreement}", fix)
-
-
-def _write(found: Conversion, path: Path, *, force: bool) -> None:
-    from edgeq.io.save import atomic_write_text
-    from edgeq.io.strict_json import to_json
-
-    atomic_write_text(path, to_json(found), force=force)

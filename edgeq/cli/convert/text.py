@@ -34,6 +34,8 @@ class Conversion:
     changes: tuple[Change, ...]
     #: None: not requested
     proof: ConversionProof | None
+    #: which .tflite file it is about (edgeq/io/marks.py)
+    mark: str = ""
 
 
 def conversion_text(found: Conversion) -> RenderableType:

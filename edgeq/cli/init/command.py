@@ -28,7 +28,7 @@ Folder = Annotated[
 ]
 
 
-@offers("data max_bytes", writes=True)
+@offers("data follow_links max_bytes", writes=True)
 def init(
     asked: Asked,
     model: o.FloatModel,
@@ -45,7 +45,7 @@ def init(
     from edgeq.data.open import open_dataset
     from edgeq.data.set_template import set_template
     from edgeq.graph.signature import input_specs
-    from edgeq.io.save import atomic_write_text
+    from edgeq.io.file_set import FileSet
     from edgeq.schema.recipe_template import recipe_template
 
     folder = out or Path(f"edgeq-{model.stem}")
@@ -58,12 +58,14 @@ def init(
     if asked.data is not None and ready:
         open_dataset(asked.data, inputs, float_model=loaded.model)  # refuses what does not fit
     make_folder(folder)
-    atomic_write_text(recipe, recipe_template(loaded.model), force=asked.force)
-    wrote = {"recipe": recipe}
-    if not ready:
-        atomic_write_text(data_set, set_template(inputs, images=bool(images)), force=asked.force)
-        placed(images, folder)
-        wrote["set"] = data_set
+    placed(images, folder)
+    with FileSet(force=asked.force, inputs=[model]) as files:
+        files.add_text(recipe, recipe_template(loaded.model))
+        wrote = {"recipe": recipe}
+        if not ready:
+            files.add_text(data_set, set_template(inputs, images=bool(images)))
+            wrote["set"] = data_set
+        files.commit()
     data = asked.data if asked.data is not None and ready else _spelled(folder)
     words = ["edgeq", "quantize", str(model), "--data", data, "--recipe", str(recipe), "-o", f"{model.stem}.int8.onnx"]
     lines = [f"wrote {recipe}: how to quantize", *_about_data(folder, inputs, len(images), ready=ready), f"next:  {shlex.join(words)}"]

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from edgeq.data.folder import refuse_link_out
 from edgeq.data.images import SUFFIXES, read_image
 from edgeq.data.set_template import image_shape
 from edgeq.data.set_toml import SetInput
 from edgeq.data.shipped import shipped_sets
-from edgeq.errors import BadData, BadOutput
+from edgeq.errors import BadData
 from edgeq.graph.signature import InputSpec
+from edgeq.io.run_files import note_read
+from edgeq.io.save import atomic_write_bytes
 
 
 def images_in(data: str, inputs: Sequence[InputSpec]) -> tuple[Path, ...]:
@@ -29,20 +32,24 @@ def images_in(data: str, inputs: Sequence[InputSpec]) -> tuple[Path, ...]:
         names = ", ".join(spec.name for spec in inputs) or "none"
         fix = "Give arrays as your application feeds them: one .npz per sample, or one .npz of all (axis 0 = sample)."
         raise BadData(f"The folder holds images, and no single input takes images (1 or 3 channels); the inputs: {names}.", data, fix)
+    for path in found:
+        refuse_link_out(folder, path)
     read_image(found[0], SetInput(name=inputs[0].name))
     return found
 
 
 def placed(images: Sequence[Path], folder: Path) -> None:
-    """Copy the images into the folder; a file of one of their names is left alone.
+    """Copy the images into the folder, each whole; a file of one of their names is left alone.
 
-    Raises BadOutput.
+    Raises BadData, BadOutput.
     """
     for path in images:
         goal = folder / path.name
-        try:
-            if not goal.exists():
-                shutil.copyfile(path, goal)
-        except OSError as error:
-            fix = "Check free space and permissions of the folder."
-            raise BadOutput(f"The image cannot be copied: {error.strerror}.", str(goal), fix) from None
+        if not os.path.lexists(goal):
+            note_read(path)
+            try:
+                content = path.read_bytes()
+            except OSError as error:
+                fix = "Check the permissions of the file."
+                raise BadData(f"The image cannot be read: {error.strerror}.", str(path), fix) from None
+            atomic_write_bytes(goal, content)

@@ -12,7 +12,7 @@ import typer
 from edgeq.cli import options as o
 from edgeq.cli.asked import Asked, offers
 from edgeq.cli.forms import FLOAT, INT8, check_ending, check_target_of
-from edgeq.cli.outputs import check_report
+from edgeq.cli.outputs import SMALLEST, check_report, size_of
 from edgeq.cli.settings import Compute, parse_compute, parse_share, with_codebook
 from edgeq.errors import BadRecipe
 
@@ -39,7 +39,10 @@ Granularity = Annotated[
 Prune = Annotated[str | None, _size("--prune", metavar="SHARE|N:M", help="Set weights to 0 first: 0.5, or 2:4.")]
 
 
-@offers("data compute target samples no_hold_out accept_data strict_data shape seed uint2 plot no_prove max_bytes report", writes=True)
+@offers(
+    "data follow_links compute target samples no_hold_out accept_data strict_data shape seed uint2 plot no_prove max_bytes report",
+    writes=True,
+)
 def palettize(
     asked: Asked,
     model: o.FloatModel,
@@ -67,7 +70,7 @@ def palettize(
     _check(asked, way, min_sqnr)
     if way == "int8":
         check_target_of(out, asked.load_target())
-    asked.check_outputs([out, asked.report], model)
+    asked.check_outputs([out, asked.report], model, at_least=size_of(model) // SMALLEST)
     if plot is not None:
         from edgeq.report.codebooks_plots import check_plots
 

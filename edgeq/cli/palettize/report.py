@@ -42,6 +42,8 @@ class FloatReport:
     accepted: tuple[str, ...] = ()
     #: other doubts about the data
     warnings: tuple[str, ...] = ()
+    #: which file the report is about (edgeq/io/marks.py)
+    mark: str = ""
 
 
 def told_doubts(doubts: tuple[Doubt, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -11,16 +11,18 @@ import onnx_ir as ir
 from edgeq.api import Quantized, quantize
 from edgeq.calibration.independence import fed_rightly
 from edgeq.cli.asked import Asked
+from edgeq.cli.outputs import make_folder, stale_lines
 from edgeq.cli.palettize.report import FloatReport, float_text, told_doubts
 from edgeq.cli.settings import with_settings
-from edgeq.cli.writing import write_report, written_files
+from edgeq.cli.writing import add_report
 from edgeq.data.doubts import Doubt, check_data
 from edgeq.data.open import open_dataset
 from edgeq.data.roles import Roles, roles_of
 from edgeq.errors import BadModel, FloorMissed
 from edgeq.graph.signature import input_specs
+from edgeq.io.file_set import FileSet
 from edgeq.io.load import Loaded
-from edgeq.io.save import atomic_write_text, save_model
+from edgeq.io.marks import mark_of
 from edgeq.io.strict_json import to_json
 from edgeq.numerics.arrays import F32
 from edgeq.palettize.fewest_bits import fewest_bits
@@ -28,7 +30,7 @@ from edgeq.palettize.palettize import Palettized, palettize
 from edgeq.progress import Progress
 from edgeq.proof.compare import CompareSettings, compare_models
 from edgeq.report.codebooks import CodebookLayer, planned_weights
-from edgeq.report.codebooks_plots import write_plots
+from edgeq.report.codebooks_plots import add_plots
 from edgeq.report.headline import Fidelity, fidelity_of
 from edgeq.report.judging import judging_of
 from edgeq.report.report import Sizes
@@ -81,12 +83,16 @@ def run_float(job: Job) -> None:
         size = Sizes(job.loaded.size, ir.to_proto(made.model).ByteSize())
         found = FloatReport(str(job.loaded.path), str(job.out), asked.recipe.codebook, size, made.layers, made.left, fidelity,
                             None if fidelity is None else judging_of(data), *told_doubts(doubts))  # fmt: skip
-        save_model(made.model, job.out, force=asked.force, inputs=[job.loaded.path] if job.loaded.path else [])
-        pictures = _plots(job, made.layers, made.weights)
-    if asked.report is not None:
-        atomic_write_text(asked.report, to_json(found), force=asked.force)
+        with FileSet(force=asked.force) as files:
+            found = replace(found, mark=mark_of(files.add_model(made.model, job.out)))
+            _plots(files, job, made.layers, made.weights)
+            if asked.report is not None:
+                files.add_text(asked.report, to_json(found))
+            wrote = files.commit()
     asked.screen.show(found, lambda: float_text(found))
-    asked.screen.wrote(written_files(job.out, asked.report, *pictures))
+    asked.screen.wrote(wrote)
+    for line in stale_lines(job.out):
+        asked.screen.warn(line)
     _judge(job, fidelity)
 
 
@@ -102,16 +108,19 @@ def run_int8(job: Job) -> None:
         else:
             made, _ = fewest_bits(lambda bits: _quantized_sqnr(_int8(job.with_average(bits), True, progress)), job.min_sqnr)
         _refuse_none(job, made.report.codebooks, ())
-        made.save(job.out, force=asked.force)
-        pictures: list[Path] = []
-        if job.plot is not None:
-            prepared = prepare(job.loaded.model, shapes=asked.shapes, opset=made.plan.opset).model
-            told = planned_weights(prepared, made.plan).values()
-            pictures = _plots(job, made.report.codebooks, {name: (weight, new) for name, weight, new, _, _ in told})
-    if asked.report is not None:
-        write_report(made.report, asked.report, job.out, force=asked.force)
+        with FileSet(force=asked.force, inputs=made.inputs) as files:
+            digest = made.add_to(files, job.out)
+            if job.plot is not None:
+                prepared = prepare(job.loaded.model, shapes=asked.shapes, opset=made.plan.opset).model
+                told = planned_weights(prepared, made.plan).values()
+                _plots(files, job, made.report.codebooks, {name: (weight, new) for name, weight, new, _, _ in told})
+            if asked.report is not None:
+                add_report(files, replace(made.report, mark=mark_of(digest)), asked.report, job.out)
+            wrote = files.commit()
     asked.screen.show(made.report, lambda: report_text(made.report, str(job.out)))
-    asked.screen.wrote(written_files(job.out, asked.report, *pictures))
+    asked.screen.wrote(wrote)
+    for line in stale_lines(job.out):
+        asked.screen.warn(line)
     _judge(job, made.report.fidelity)
 
 
@@ -147,11 +156,10 @@ def _refuse_none(job: Job, layers: tuple[CodebookLayer, ...], left: tuple[tuple[
     raise BadModel(f"Nothing was stored in tables: {why}.", str(job.loaded.path), "Leave the model as it is, or choose other sizes.")
 
 
-def _plots(job: Job, layers: tuple[CodebookLayer, ...], weights: Mapping[str, tuple[F32, F32]]) -> list[Path]:
-    """Write the pictures that are requested; their paths."""
-    if job.plot is None:
-        return []
-    return write_plots(job.plot, tuple(layer for layer in layers if layer.node in weights), weights, force=job.asked.force)
+def _plots(files: FileSet, job: Job, layers: tuple[CodebookLayer, ...], weights: Mapping[str, tuple[F32, F32]]) -> None:
+    if job.plot is not None:
+        make_folder(job.plot)
+        add_plots(files, job.plot, tuple(layer for layer in layers if layer.node in weights), weights, force=job.asked.force)
 
 
 def _judge(job: Job, fidelity: Fidelity | None) -> None:

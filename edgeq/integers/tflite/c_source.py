@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 
+from edgeq.io.marks import mark_of
 from edgeq.runtimes.arena import ARENA_STEP, smallest_arena
 from edgeq.runtimes.protocol import Port
 from edgeq.runtimes.tflm import TfLiteMicro
@@ -48,9 +50,13 @@ def c_source(model: bytes, name: str, inputs: int = 1, outputs: int = 1) -> CSou
     symbol = symbol_of(name)
     opened, arena = TfLiteMicro(model, inputs, outputs), smallest_arena(model)
     guard = f"{symbol.upper()}_H"
+    digest = hashlib.sha256(model).hexdigest()
+    version = f"{symbol.upper()}_IS_{digest[:16].upper()}"
     lines = [
+        f"// {mark_of(digest)}",
         f"#ifndef {guard}",
         f"#define {guard}",
+        f"#define {version}",
         "",
         "#include <stdint.h>",
         "",
@@ -69,8 +75,10 @@ def c_source(model: bytes, name: str, inputs: int = 1, outputs: int = 1) -> CSou
     ]
     rows = [", ".join(f"0x{byte:02x}" for byte in model[start : start + _BYTES_A_LINE]) for start in range(0, len(model), _BYTES_A_LINE)]
     body = ",\n  ".join(rows)
-    include = f'#include "{name}.h"\n\n' if name.isprintable() and not set(name) & set('"\\?') else ""  # it repeats declarations alone
-    head = f"{include}_Alignas(16) const unsigned char {symbol}[] = {{\n  "
+    same = f'#ifndef {version}\n#error "{name}.h belongs to another model than {name}.c"\n#endif\n'
+    named = name.isprintable() and not set(name) & set('"\\?')  # else the header, which repeats declarations alone, is left out
+    include = f'#include "{name}.h"\n{same}\n' if named else ""
+    head = f"// {mark_of(digest)}\n{include}_Alignas(16) const unsigned char {symbol}[] = {{\n  "
     source = f"{head}{body}}};\nconst unsigned int {symbol}_len = {len(model)};\n"
     return CSource(source, "\n".join(lines) + "\n")
 

@@ -1,0 +1,60 @@
+"""The bytes of an .onnx file, with its weights inside or in a data file beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO
+
+import onnx_ir as ir
+
+from edgeq.graph.read import file_bytes, graphs
+from edgeq.graph.value_types import typed_proto
+
+#: tensors of at least 1024 bytes go to the data file, each at an offset that can be memory-mapped
+_EXTERNAL_FROM, _ALIGNMENT = 1024, 4096
+
+#: a tensor with its offset in the data file
+Placed = tuple[int, ir.TensorProtocol]
+
+
+def as_bytes(model: ir.Model) -> bytes:
+    """The content of the .onnx file; the same model gives the same bytes."""
+    return bytes(typed_proto(model).SerializeToString(deterministic=True))
+
+
+def weights_bytes(model: ir.Model) -> int:
+    """The bytes that the model's weights take in a file."""
+    return sum(file_bytes(value.const_value) for graph in graphs(model) for value in graph.initializers.values())
+
+
+def place_weights(model: ir.Model) -> list[Placed]:
+    """The weights that go to a data file, each with its offset there, in ascending order."""
+    return [(offset, tensor) for _, _, offset, tensor in _placed(model)]
+
+
+def refer_to(model: ir.Model, location: str) -> ir.Model:
+    """A copy whose large weights lie where place_weights puts them, in the file `location`."""
+    outside = model.clone()
+    for name, value, offset, tensor in list(_placed(outside)):
+        shape = ir.Shape(tensor.shape.numpy())
+        value.const_value = ir.ExternalTensor(location, offset, tensor.nbytes, tensor.dtype, shape=shape, name=name, base_dir="")
+    return outside
+
+
+def _placed(model: ir.Model) -> Iterator[tuple[str, ir.Value, int, ir.TensorProtocol]]:
+    offset = 0
+    for graph in graphs(model):
+        for name, value in graph.initializers.items():
+            tensor = value.const_value
+            if tensor is None or tensor.dtype == ir.DataType.STRING or tensor.nbytes < _EXTERNAL_FROM:
+                continue
+            offset = -(-offset // _ALIGNMENT) * _ALIGNMENT
+            yield name, value, offset, tensor
+            offset += tensor.nbytes
+
+
+def put_tensors(file: BinaryIO, tensors: Iterable[Placed]) -> None:
+    """Write the tensors at their offsets, in ascending order."""
+    for offset, tensor in tensors:
+        file.write(b"\0" * (offset - file.tell()))
+        file.write(tensor.tobytes())
