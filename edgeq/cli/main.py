@@ -1,96 +1,15 @@
-"""The `edgeq` command: registers all commands and maps failures to messages and exit codes.
+"""The entry of the `edgeq` command: Ctrl-C ends it quietly from its first moment on.
 
-Nothing heavy is imported here, so that --help stays fast.
+Everything else is imported where Ctrl-C is already heard: the commands in edgeq/cli/app/commands.py
+take some 0.2 s, what they import themselves some seconds.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Any
 
-import typer
-from typer.core import TyperGroup
-
-from edgeq.cli import calibrate, check, compare, demo, explain, inspect, materialize, prove, quantize, targets
-from edgeq.cli.convert import command as convert
-from edgeq.cli.finetune import command as finetune
-from edgeq.cli.init import command as init
-from edgeq.cli.palettize import command as palettize
-from edgeq.cli.screen import print_bug, print_error, print_interrupted, without_library_warnings
-from edgeq.errors import EdgeqError
-
-BUG = 1
 INTERRUPTED = 130
-
-ABOUT = "A trained float ONNX model in, a proven int8 model for the edge out."
-EXAMPLES = """[bold]Example[/bold]: quantize a model with your data, then check what really runs
-
-    edgeq quantize model.onnx --data calib.npz -o model.int8.onnx
-
-    edgeq prove model.int8.onnx --float model.onnx --data calib.npz
-
-Nothing at hand? [bold]edgeq demo[/bold] runs the whole story on a small model that ships with edgeq.
-
-Exit codes: 0 done, 2 bad input, 3 a floor or gate missed, 130 interrupted."""
-
-
-class Commands(TyperGroup):
-    """The group of all commands. Ctrl-C gives exit code 130 with every version of typer."""
-
-    def invoke(self, ctx: Any) -> Any:  # typer does not export the type of its parent's context
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            print_interrupted()
-            raise typer.Exit(INTERRUPTED) from None
-
-
-app = typer.Typer(
-    name="edgeq",
-    cls=Commands,
-    help=ABOUT,
-    epilog=EXAMPLES,
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-# in the order in which a new user needs them
-for name, command, epilog in (
-    ("demo", demo.demo, demo.EXAMPLE),
-    ("init", init.init, init.EXAMPLE),
-    ("inspect", inspect.inspect, inspect.EXAMPLE),
-    ("quantize", quantize.quantize, quantize.EXAMPLE),
-    ("palettize", palettize.palettize, palettize.EXAMPLE),
-    ("finetune", finetune.finetune, finetune.EXAMPLE),
-    ("convert", convert.convert, convert.EXAMPLE),
-    ("materialize", materialize.materialize, materialize.EXAMPLE),
-    ("calibrate", calibrate.calibrate, calibrate.EXAMPLE),
-    ("prove", prove.prove, prove.EXAMPLE),
-    ("compare", compare.compare, compare.EXAMPLE),
-    ("check", check.check, check.EXAMPLE),
-    ("explain", explain.explain, explain.EXAMPLE),
-    ("targets", targets.targets, targets.EXAMPLE),
-):
-    app.command(name, epilog=f"[bold]Example[/bold]\n\n{epilog}")(command)
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        from edgeq.version import __version__
-
-        typer.echo(f"edgeq {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _options(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
-) -> None:
-    pass
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -100,27 +19,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     gate missed, 130 interrupted.
     """
     try:
-        with without_library_warnings():
-            app(args=None if arguments is None else list(arguments), prog_name="edgeq")
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else 0
-    except EdgeqError as error:
-        print_error(error)
-        return error.exit_code
+        from edgeq.cli.app.interrupts import listening
+
+        with listening() as interrupts:
+            try:
+                from edgeq.cli.app.commands import run
+
+                return run(arguments, lambda: interrupts.heard)
+            except Exception:
+                if interrupts.heard:  # an import that was broken off raises what it likes
+                    raise KeyboardInterrupt from None
+                raise
     except KeyboardInterrupt:
+        sys.stderr.write("interrupted; no file is half-written\n")
         return INTERRUPTED
-    except BrokenPipeError:
-        _drop_stdout()
-        return BUG
-    except Exception as error:
-        print_bug(error)
-        return BUG
-    return 0
-
-
-def _drop_stdout() -> None:
-    """Discard buffered output after the reader of the pipe has closed it.
-
-    Otherwise Python would raise again when it flushes stdout at exit.
-    """
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

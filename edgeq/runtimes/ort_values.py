@@ -16,6 +16,7 @@ import onnx_ir as ir
 
 from edgeq.graph.signature import Form, InputSpec
 from edgeq.numerics.arrays import AnyArray
+from edgeq.runtimes.running import stoppable
 
 if TYPE_CHECKING:
     import onnxruntime as ort  # type: ignore[import-untyped]  # ships no types
@@ -40,11 +41,14 @@ class Values:
 
     def run(self, session: ort.InferenceSession, names: Sequence[str], feeds: Mapping[str, AnyArray]) -> list[AnyArray]:
         """Run the session once; returns the named outputs in order (see output_array)."""
+        import onnxruntime as ort
+
         given = {name: _fed(array, self.inputs.get(name, "")) for name, array in feeds.items()}
         foreign = [name for name in names if _FOREIGN.match(self.outputs.get(name, ""))]
         plain = [name for name in names if name not in foreign]
-        found = dict(zip(foreign, _foreign(session, foreign, given) if foreign else [], strict=True))
-        found.update(zip(plain, map(output_array, session.run(plain, given) if plain else []), strict=True))
+        with stoppable(ort.RunOptions()) as options:
+            found = dict(zip(foreign, _foreign(session, foreign, given, options) if foreign else [], strict=True))
+            found.update(zip(plain, map(output_array, session.run(plain, given, options) if plain else []), strict=True))
         return [found[name] for name in names]
 
 
@@ -100,12 +104,12 @@ def _ort_value(array: AnyArray, type_text: str) -> object:
     return ort.OrtValue.ortvalue_from_numpy_with_onnx_type(room, int(kind))
 
 
-def _foreign(session: ort.InferenceSession, names: list[str], given: Mapping[str, object]) -> list[AnyArray]:
+def _foreign(session: ort.InferenceSession, names: list[str], given: Mapping[str, object], options: ort.RunOptions) -> list[AnyArray]:
     """The named outputs of types that numpy lacks, in a type that holds all their numbers."""
     import onnxruntime as ort
 
     feeds = {name: ort.OrtValue.ortvalue_from_numpy(one) if isinstance(one, np.ndarray) else one for name, one in given.items()}
-    return [_decoded(value) for value in session.run_with_ort_values(names, feeds)]
+    return [_decoded(value) for value in session.run_with_ort_values(names, feeds, options)]
 
 
 def _decoded(value: ort.OrtValue) -> AnyArray:

@@ -50,7 +50,6 @@ Because = Literal[
 #: causes that the numbers decide: from the graph alone they are not to be foreseen
 FROM_DATA: frozenset[Because] = frozenset({"useless", "searched", "parts", "unfit", "constant", "output"})
 
-
 class NodePlan(Strict):
     """Where one node runs, and why."""
 

@@ -12,8 +12,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from edgeq.cli.app.commands import app
 from edgeq.cli.asked import Asked, asked_from, offers
-from edgeq.cli.main import app
 from edgeq.cli.options import Rule, SharedOptions
 from edgeq.errors import BadData, BadRecipe
 from edgeq.schema.recipe import Floors, Recipe
