@@ -16,7 +16,7 @@ from edgeq.learn.simulation.executor import Executor
 from edgeq.learn.simulation.simulation import Simulation
 from edgeq.learn.training.checkpoint import Identity, State, planned_epochs
 from edgeq.learn.training.lesson import Distillation, Material, Student
-from edgeq.learn.training.training import Lesson, Schedule, train
+from edgeq.learn.training.training import Lesson, Schedule, deterministic, train
 from edgeq.progress import Progress
 from edgeq.refine.draft import Draft
 from edgeq.schema.plan import Plan
@@ -41,6 +41,7 @@ def fine_tune(draft: Draft, data: Dataset, progress: Progress, *, keep: Path | N
     return student.learned()
 
 
+@deterministic()
 def trained(
     student: Student,
     teacher: Executor,

@@ -33,6 +33,7 @@ LAYERS = {"layer": 1, "block": 4}
 DROP = 0.5
 
 
+@deterministic()
 def reconstruct(draft: Draft, data: Dataset, progress: Progress) -> Plan:
     """The draft's plan with rounding, biases, scales and table entries learned block by block.
 
@@ -50,7 +51,7 @@ def reconstruct(draft: Draft, data: Dataset, progress: Progress) -> Plan:
     blocks = blocks_of(student, teacher, LAYERS[tuning.reconstruct], parted)
     size = tuning.batch if data.fixed_batch is None and parted(teacher.outputs) == set(teacher.outputs) else 1
     progress.start("reconstruct", len(blocks) * tuning.steps)
-    with deterministic(), ExitStack() as files:
+    with ExitStack() as files:
         flow = _Flow(student, teacher, tuning, size, recipe.seed, files)
         flow.fill(data)
         first = last = flow.missing(whole(student, teacher))

@@ -21,6 +21,10 @@ from edgeq.runtimes.ort import runtime_version
 #: a batch, which the loop only passes on
 B = TypeVar("B")
 
+#: threads of torch, on every machine: it splits sums by the number of threads, and so each number
+#: gives other bits; more than this gain little at the batches of training, and on fewer cores the
+#: threads take turns
+THREADS = 4
 #: share of the learning rate that remains at the end of the cosine
 FINAL_RATE = 0.01
 
@@ -112,9 +116,9 @@ def run_identity(identity: Identity, schedule: Schedule) -> Identity:
     """The identity completed by everything else that the bytes of the result depend on.
 
     These are the schedule, the versions of torch and onnxruntime, and the number of torch's
-    threads, which decides how sums are split.
+    threads.
     """
-    torch_now = f"torch {torch.__version__}, {torch.get_num_threads()} threads"
+    torch_now = f"torch {torch.__version__}, {THREADS} threads"
     settings = f"{identity.settings}; {schedule}; {torch_now}; onnxruntime {runtime_version()}"
     return replace(identity, settings=settings, epochs=schedule.epochs)
 
@@ -174,14 +178,16 @@ def _copy(student: nn.Module) -> dict[str, Tensor]:
 
 @contextmanager
 def deterministic() -> Iterator[None]:
-    """Restrict torch to deterministic algorithms inside the block.
+    """Restrict torch to deterministic algorithms and THREADS threads inside the block.
 
-    Afterwards the caller's setting and the state of its random generator are restored.
+    Afterwards the caller's settings and the state of its random generator are restored.
     """
-    before, generator = torch.are_deterministic_algorithms_enabled(), torch.get_rng_state()
+    before, generator, threads = torch.are_deterministic_algorithms_enabled(), torch.get_rng_state(), torch.get_num_threads()
     torch.use_deterministic_algorithms(True)
+    torch.set_num_threads(THREADS)
     try:
         yield
     finally:
+        torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(before)
         torch.set_rng_state(generator)
