@@ -26,7 +26,7 @@ from edgeq.errors import EdgeqError
 from edgeq.io import file_set
 from edgeq.io.load import load_model
 from edgeq.io.marks import marked_for, stale_beside
-from edgeq.io.run_files import sha256_of
+from edgeq.io.stamps import sha256_of
 from tests.small_models import CONV_WEIGHTS, text_model
 
 #: name of a file -> its content

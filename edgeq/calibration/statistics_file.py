@@ -77,10 +77,7 @@ class Statistics:
         return file.getvalue()
 
     def save(self, path: str | Path, *, force: bool = False, inputs: Sequence[Path] = ()) -> None:
-        """Write to `path` (.npz), completely or not at all.
-
-        Raises BadOutput if it exists and not `force`, or if it is one of `inputs`.
-        """
+        """Write the .npz file whole; BadOutput if it exists and not `force`, or is an input."""
         from edgeq.io.save import atomic_write_bytes  # imports onnx_ir, which reading and merging do not need
 
         atomic_write_bytes(path, self.to_bytes(), force=force, inputs=inputs)

@@ -9,11 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import re
-import signal
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -23,7 +20,9 @@ import onnx_ir as ir
 from edgeq.errors import BadOutput
 from edgeq.io.external_form import as_bytes, place_weights, put_tensors, refer_to, weights_bytes
 from edgeq.io.output_path import check_output
-from edgeq.io.run_files import check_not_read, check_unchanged, sha256_of
+from edgeq.io.put_in_place import as_bad_output, put_in_place, sync_folder, uninterrupted
+from edgeq.io.run_files import check_not_read, check_unchanged
+from edgeq.io.stamps import sha256_of
 from edgeq.io.temporaries import Temporary
 
 #: protobuf refuses messages of 2 GiB; this leaves room for the graph itself
@@ -107,16 +106,16 @@ class FileSet:
         check_unchanged()
         for entry in entries:
             check_output(entry.path, force=entry.replaces, inputs=self._inputs)
-        with _uninterrupted():
+        with uninterrupted():
             self._move(entries)
             for folder in dict.fromkeys(entry.path.parent for entry in entries):
-                _sync_folder(folder)
+                sync_folder(folder)
             for entry in self._models:
                 self._remove_old_data(entry.path, {*self._kept, *(other.path for other in entries)})
         return (*self._kept, *(entry.path for entry in entries))
 
     def _written(self, path: Path, pieces: Sequence[bytes]) -> _Entry:
-        with _as_bad_output(path):
+        with as_bad_output(path):
             temporary = Temporary(path.parent)
             entry = _Entry(path, temporary, self._force)
             try:
@@ -135,7 +134,7 @@ class FileSet:
         meet.
         """
         folder = path.parent
-        with _as_bad_output(path):
+        with as_bad_output(path):
             temporary = Temporary(folder)
             try:
                 put_tensors(temporary.file, place_weights(model))
@@ -157,8 +156,8 @@ class FileSet:
         moved: list[Path] = []
         for entry in entries:
             try:
-                with _as_bad_output(entry.path):
-                    _move(entry)
+                with as_bad_output(entry.path):
+                    put_in_place(entry.temporary.path, entry.path, replaces=entry.replaces)
             except BaseException:
                 if not self._force:  # none of them was there before
                     for path in moved:
@@ -177,53 +176,3 @@ class FileSet:
                 check_not_read(path)
                 if path.is_file() and sha256_of(path).hex().startswith(found[1]):
                     path.unlink()
-
-
-def _move(entry: _Entry) -> None:
-    if not entry.replaces:
-        try:
-            entry.path.hardlink_to(entry.temporary.path)  # unlike a rename, this fails when another run has put a file there meanwhile
-            return
-        except FileExistsError as error:
-            raise BadOutput(
-                "The output file exists already", str(entry.path), "Choose another path, or pass --force to replace it."
-            ) from error
-        except OSError:
-            pass  # a file system without hard links
-    entry.temporary.path.replace(entry.path)
-
-
-@contextlib.contextmanager
-def _as_bad_output(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        what, fix = f"The output cannot be written: {error.strerror or error}", "Check free space and permissions of the folder."
-        raise BadOutput(what, str(path), fix) from error
-
-
-@contextlib.contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Let a Ctrl-C wait until the files are in their places; only the main thread hears it."""
-    handler = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(handler):
-        yield
-        return
-    heard: list[int] = []
-    signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, handler)
-    if heard:
-        signal.raise_signal(signal.SIGINT)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the renames durable where the system supports it."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -12,7 +12,7 @@ import mmap
 import re
 from pathlib import Path
 
-from edgeq.io.run_files import sha256_of
+from edgeq.io.stamps import sha256_of
 
 _MARK = re.compile(rb"edgeq-model-sha256:([0-9a-f]{64})")
 #: endings of side files, which take the place of the model's own

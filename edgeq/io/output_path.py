@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from edgeq.errors import BadOutput
-from edgeq.io.run_files import check_not_read, same_file
+from edgeq.io.run_files import check_not_read
+from edgeq.io.stamps import same_file
 from edgeq.io.temporaries import remove_leftovers, scratch_root
 
 #: bytes of a file's name that are possible where the system does not say

@@ -6,8 +6,6 @@ begun a record; records nest, and each of them sees what is read inside.
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -17,26 +15,10 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from edgeq.errors import BadOutput, InputChanged
+from edgeq.io.stamps import Identity, Stamp, differs, identity_of, stamp_of
 
-#: of files up to this size the digest is taken too, so that a new time stamp alone (touch, chmod)
-#: is not mistaken for a change; hashing a larger one would take longer than that is worth
-_DIGEST_UP_TO = 1 << 26
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
-#: device and inode: one file, whichever path, symbolic or hard link leads to it
-Identity = tuple[int, int]
-
-
-@dataclass(frozen=True)
-class _Stamp:
-    """What a file was when it was first read."""
-
-    identity: Identity
-    size: int
-    #: times of the last change of the content and of the inode, in nanoseconds
-    changed: tuple[int, int]
-    #: sha256; None: the file is too large for it
-    digest: bytes | None
 
 
 @dataclass
@@ -45,7 +27,7 @@ class RunFiles:
 
     #: whether a data folder may hold links that lead out of it
     follow_links: bool = False
-    _stamps: dict[Path, _Stamp] = field(default_factory=dict)
+    _stamps: dict[Path, Stamp] = field(default_factory=dict)
     _inputs: dict[Identity, Path] = field(default_factory=dict)
     _outputs: dict[Identity, Path] = field(default_factory=dict)
 
@@ -56,20 +38,20 @@ class RunFiles:
         """
         for path in outputs:
             self.check_output(path)
-            identity = _identity(path)
+            identity = identity_of(path)
             if identity is not None:
                 self._outputs[identity] = path
 
     def check_output(self, path: Path) -> None:
         """Raise BadOutput when the path leads to a file that the run has read or will read."""
-        identity = _identity(path)
+        identity = identity_of(path)
         if identity in self._inputs:
             raise _overwrites(path, self._inputs[identity])
 
     def check_unchanged(self) -> None:
         """Raise InputChanged when a file is no longer what it was when it was first read."""
         for path, before in self._stamps.items():
-            if _differs(path, before):
+            if differs(path, before):
                 what = "The file was changed or replaced while the run was reading it."
                 raise InputChanged(what, str(path), "Run the command again when nothing writes to the file; nothing was written.")
 
@@ -80,7 +62,7 @@ class RunFiles:
 
     def names(self, path: Path) -> None:
         """Note a file that belongs to the input, whether it will be read or not."""
-        identity = _identity(path)
+        identity = identity_of(path)
         if identity is None:
             return
         if identity in self._outputs:
@@ -91,7 +73,7 @@ class RunFiles:
         """Note a file that is about to be read. Raises BadOutput if it is an output."""
         self.names(path)
         if path not in self._stamps:
-            stamp = _stamp(path)
+            stamp = stamp_of(path)
             if stamp is not None:
                 self._stamps[path] = stamp
 
@@ -181,47 +163,3 @@ def _overwrites(output: Path, source: Path) -> BadOutput:
     what = "The output is the same file as an input"
     where = str(output) if output == source else f"{output}, which is {source}"
     return BadOutput(what, where, "Choose another path; --force does not allow this.")
-
-
-def _identity(path: Path) -> Identity | None:
-    try:
-        found = path.stat()
-    except (OSError, ValueError):  # ValueError: a null byte in the path
-        return None
-    return found.st_dev, found.st_ino
-
-
-def _stamp(path: Path) -> _Stamp | None:
-    """None: there is no such file, or it cannot be read; who opens it will say so."""
-    try:
-        found = path.stat()
-        digest = sha256_of(path) if found.st_size <= _DIGEST_UP_TO and path.is_file() else None
-    except (OSError, ValueError):
-        return None
-    return _Stamp((found.st_dev, found.st_ino), found.st_size, (found.st_mtime_ns, found.st_ctime_ns), digest)
-
-
-def _differs(path: Path, before: _Stamp) -> bool:
-    try:
-        now = path.stat()
-        if ((now.st_dev, now.st_ino), now.st_size, (now.st_mtime_ns, now.st_ctime_ns)) == (before.identity, before.size, before.changed):
-            return False
-        if before.digest is not None:
-            return now.st_size != before.size or sha256_of(path) != before.digest
-    except OSError:
-        return True
-    return ((now.st_dev, now.st_ino), now.st_size, now.st_mtime_ns) != (before.identity, before.size, before.changed[0])
-
-
-def sha256_of(path: Path) -> bytes:
-    """sha256 of a file's content. Raises OSError."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
-
-
-def same_file(path: Path, other: Path) -> bool:
-    """Whether both paths lead to one file, also through links and other spellings."""
-    identity = _identity(path)
-    if identity is not None and identity == _identity(other):
-        return True
-    return os.path.realpath(path) == os.path.realpath(other)

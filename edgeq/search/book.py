@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from edgeq.io.save import atomic_write_text
 from edgeq.progress import Progress
 from edgeq.schema.plan import Plan, SearchPlan
 from edgeq.schema.recipe import Recipe
 from edgeq.search.builder import Builder
+from edgeq.search.journal import Journal
 from edgeq.search.points import Goal, Point
 from edgeq.search.verdict import why
 
@@ -25,6 +25,7 @@ class Book:
     recipe: Recipe
     #: the folder of the search; None: nothing is written
     work: Path | None
+    journal: Journal
     progress: Progress
     #: by the candidate's key
     points: dict[str, Point] = field(default_factory=dict)
@@ -50,7 +51,7 @@ class Book:
         best = self.best()
         if self.shown is None or best.candidate.key != self.shown.candidate.key:
             if self.work is not None:
-                atomic_write_text(self.work / BEST_PLAN, self.plan(best, finished=False).to_json(), force=True)
+                self.journal.keep(BEST_PLAN, self.plan(best, finished=False).to_json())
             self.shown = best
             self.progress.note(f"best so far, of {len(self.points)}: {_told(best)}")
 

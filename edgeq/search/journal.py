@@ -1,22 +1,26 @@
 """The journal of a search: each measurement is on disk before the next begins.
 
-A run that is killed loses no more than the measurement in progress.
+A run that is killed loses no more than the measurement in progress. The journal knows every file
+that the search has written into its folder: nothing else there is replaced, no link is followed.
 """
 
 from __future__ import annotations
 
-import json
+import hashlib
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TypedDict
 
 from edgeq.errors import BadOutput
-
-#: a measurement: the name of the candidate, and the fields of one of the kinds below
-Record = Mapping[str, object]
+from edgeq.io.save import atomic_write_text
+from edgeq.search.journal_file import Record as Record
+from edgeq.search.journal_file import append, content, parsed, refuse_link
 
 _FILE, _VERSION = "search.jsonl", 1
+#: key of the lines that name a file of the folder, with the sha256 of its content
+_WROTE = "wrote"
+#: how every journal begins
+_BEGIN = b'{"edgeq_search": '
 
 
 class Judgement(TypedDict):
@@ -73,11 +77,14 @@ class Journal:
         """
         self.folder = folder
         self.records: dict[str, dict[str, object]] = {}
+        #: name and sha256 of the files that the search has written
+        self._own: set[tuple[str, str]] = set()
         self._path = None if folder is None else folder / _FILE
-        if self._path is None:
+        if folder is None or self._path is None:
             return
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            refuse_link(folder)
+            folder.mkdir(parents=True, exist_ok=True)
             self._open(self._path, identity)
         except OSError as problem:
             what = f"The folder of the search cannot be used: {problem.strerror or problem}."
@@ -96,39 +103,60 @@ class Journal:
         """Add a record. Once this has returned, the record survives the end of the process."""
         self.records[key] = dict(record)
         if self._path is not None:
-            _append(self._path, {"key": key, **record})
+            append(self._path, {"key": key, **record})
+
+    def kept(self, name: str) -> Path | None:
+        """The file of this name that the search has written into its folder; None: there is none.
+
+        Raises BadOutput for a file that the search has not written.
+        """
+        if self.folder is None:
+            return None
+        path = self.folder / name
+        if not os.path.lexists(path):
+            return None
+        refuse_link(path)
+        if not path.is_file() or (name, hashlib.sha256(path.read_bytes()).hexdigest()) not in self._own:
+            fix = "Choose another folder for the search, or move the file away."
+            raise BadOutput("The folder holds a file that this search has not written.", str(path), fix)
+        return path
+
+    def keep(self, name: str, text: str) -> None:
+        """Write a file into the folder, if there is one, in the place of what `kept` returns.
+
+        Raises BadOutput.
+        """
+        self.kept(name)
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        if self.folder is None or self._path is None:
+            return
+        if (name, digest) not in self._own:
+            self._own.add((name, digest))
+            append(self._path, {"key": _WROTE, "file": name, "sha256": digest})
+        atomic_write_text(self.folder / name, text, force=True)
 
     def _open(self, path: Path, identity: str) -> None:
-        text = path.read_bytes() if path.exists() else b""
+        heading: Record = {"edgeq_search": _VERSION, "identity": identity}
+        text = content(path)
         whole, _, torn = text.rpartition(b"\n")
+        if not text.startswith(_BEGIN) and not _BEGIN.startswith(text):
+            raise BadOutput("The file is not the journal of a search.", str(path), "Choose another folder for the search.")
+        if whole:
+            found, *lines = (parsed(line, path) for line in whole.split(b"\n"))
+            if found != heading:
+                same = "the same model, data, target, recipe and versions"
+                fix = f"Use another folder, or remove this one; a search continues only with {same}."
+                raise BadOutput("The folder holds the journal of another search.", str(path), fix)
+            for line in lines:
+                self._take(line)
         if torn:  # the line that was being written when a run was killed
             os.truncate(path, len(text) - len(torn))
         if not whole:
-            _append(path, {"edgeq_search": _VERSION, "identity": identity})
-            return
-        heading, *lines = (_parsed(line, path) for line in whole.split(b"\n"))
-        if heading.get("edgeq_search") != _VERSION or heading.get("identity") != identity:
-            fix = "Use another folder, or remove this one; a search continues only with the same model, data, target, recipe and versions."
-            raise BadOutput("The folder holds the journal of another search.", str(path), fix)
-        for line in lines:
-            self.records[str(line.pop("key", ""))] = line
+            append(path, heading)
 
-
-def _parsed(line: bytes, path: Path) -> dict[str, object]:
-    try:
-        found = json.loads(line)
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise BadOutput("The journal of the search is damaged.", str(path), "Remove the file; the search then begins again.")
-    return found
-
-
-def _append(path: Path, record: Record) -> None:
-    """Append one line in one write, and sync it."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
-    try:
-        os.write(handle, json.dumps(record).encode() + b"\n")
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    def _take(self, line: dict[str, object]) -> None:
+        key = str(line.pop("key", ""))
+        if key == _WROTE:
+            self._own.add((str(line.get("file")), str(line.get("sha256"))))
+        else:
+            self.records[key] = line

@@ -18,7 +18,6 @@ from edgeq.data.dataset import Dataset
 from edgeq.data.held_out import Division
 from edgeq.errors import BadData, BadOutput
 from edgeq.io.load import Loaded
-from edgeq.io.save import atomic_write_text
 from edgeq.progress import Clock, Progress
 from edgeq.refine.draft import Draft
 from edgeq.runtimes.ort import runtime_version
@@ -66,12 +65,12 @@ def search(search_task: SearchTask, decide: Callable[[], Planned], clock: Clock,
     recipe, started = search_task.task.recipe, monotonic()
     _check_labels(search_task)
     journal = Journal(search_task.work, identity(search_task))
-    planned = _begin(search_task, decide)
+    planned = _begin(search_task, journal, decide)
     builder = Builder(Draft.of(search_task.task, planned.draft), planned.plan, search_task.data.fitted)
     progress.start("search", None)
     if journal.resumed:
         progress.note(f"continuing the search in {search_task.work}: {len(journal.records)} measurements are there")
-    book = Book(builder, recipe, search_task.work, progress)
+    book = Book(builder, recipe, search_task.work, journal, progress)
     stops = started + 60 * recipe.minutes
     trials = Trials(search_task.loaded.model, builder, search_task.validation, recipe, journal, progress, stops, book.add)
     with clock.stage("search"), _kept(book):
@@ -107,24 +106,22 @@ def _check_labels(search_task: SearchTask) -> None:
         raise BadData(what, search_task.validation.name, "Add labels to the data, or give other data with --validation.")
 
 
-def _begin(search_task: SearchTask, decide: Callable[[], Planned]) -> Planned:
+def _begin(search_task: SearchTask, journal: Journal, decide: Callable[[], Planned]) -> Planned:
     """The plan to start from: read from the folder of an earlier run of this search, or made.
 
     A plan that was made is saved in the folder.
     """
-    default, draft = (_kept_plan(search_task, name) for name in (DEFAULT_PLAN, DRAFT_PLAN))
+    default, draft = (_kept_plan(search_task, journal.kept(name)) for name in (DEFAULT_PLAN, DRAFT_PLAN))
     if default is not None and draft is not None:
         return Planned(default, draft)
     planned = decide()
-    if search_task.work is not None:
-        atomic_write_text(search_task.work / DRAFT_PLAN, planned.draft.to_json(), force=True)
-        atomic_write_text(search_task.work / DEFAULT_PLAN, planned.plan.to_json(), force=True)
+    journal.keep(DRAFT_PLAN, planned.draft.to_json())
+    journal.keep(DEFAULT_PLAN, planned.plan.to_json())
     return planned
 
 
-def _kept_plan(search_task: SearchTask, name: str) -> Plan | None:
-    path = None if search_task.work is None else search_task.work / name
-    if path is None or not path.exists():
+def _kept_plan(search_task: SearchTask, path: Path | None) -> Plan | None:
+    if path is None:
         return None
     plan = load_plan(path)
     if plan.model != search_task.task.model_hash:

@@ -11,6 +11,7 @@ import pytest
 from edgeq.errors import BadOutput, InputChanged
 from edgeq.io import file_set
 from edgeq.io.file_set import FileSet
+from edgeq.io.put_in_place import put_in_place
 from edgeq.io.run_files import note_read, run_files
 
 
@@ -20,8 +21,12 @@ def content(folder: Path) -> dict[str, bytes]:
 
 def test_the_model_takes_its_place_after_what_was_added_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     order: list[str] = []
-    move = file_set._move
-    monkeypatch.setattr(file_set, "_move", lambda entry: (order.append(entry.path.name), move(entry)))
+
+    def noted(temporary: Path, path: Path, *, replaces: bool) -> None:
+        order.append(path.name)
+        put_in_place(temporary, path, replaces=replaces)
+
+    monkeypatch.setattr(file_set, "put_in_place", noted)
     with FileSet() as files:
         files.add_last(tmp_path / "m.tflite", b"model")
         files.add(tmp_path / "m.h", b"header")
@@ -53,14 +58,12 @@ def test_a_file_that_another_run_made_meanwhile_stays_and_nothing_is_written(tak
 
 
 def test_a_set_that_loses_a_race_between_two_links_takes_back_what_it_had_linked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    move = file_set._move
+    def slow(temporary: Path, path: Path, *, replaces: bool) -> None:
+        if path.name == "last":
+            path.write_bytes(b"another's")
+        put_in_place(temporary, path, replaces=replaces)
 
-    def slow(entry: file_set._Entry) -> None:
-        if entry.path.name == "last":
-            entry.path.write_bytes(b"another's")
-        move(entry)
-
-    monkeypatch.setattr(file_set, "_move", slow)
+    monkeypatch.setattr(file_set, "put_in_place", slow)
     with FileSet() as files, pytest.raises(BadOutput, match="exists already"):
         files.add(tmp_path / "first", b"new")
         files.add_last(tmp_path / "last", b"new")
@@ -99,13 +102,11 @@ def test_a_set_is_not_written_when_an_input_has_changed(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_waits_until_the_set_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    move = file_set._move
-
-    def hit(entry: file_set._Entry) -> None:
+    def hit(temporary: Path, path: Path, *, replaces: bool) -> None:
         signal.raise_signal(signal.SIGINT)
-        move(entry)
+        put_in_place(temporary, path, replaces=replaces)
 
-    monkeypatch.setattr(file_set, "_move", hit)
+    monkeypatch.setattr(file_set, "put_in_place", hit)
     with FileSet() as files, pytest.raises(KeyboardInterrupt):
         files.add(tmp_path / "a", b"a")
         files.add_last(tmp_path / "b", b"b")

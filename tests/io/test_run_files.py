@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgeq.errors import BadOutput, InputChanged
-from edgeq.io import run_files as module
+from edgeq.io import stamps
 from edgeq.io.run_files import (
     check_not_read,
     check_unchanged,
@@ -67,7 +67,7 @@ def test_a_file_of_the_input_that_is_never_read_is_kept_too(file: Path) -> None:
 @pytest.mark.parametrize("large", [False, True], ids=["with digest", "without"])
 def test_a_change_is_noticed(how: str, large: bool, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if large:
-        monkeypatch.setattr(module, "_DIGEST_UP_TO", 0)
+        monkeypatch.setattr(stamps, "_DIGEST_UP_TO", 0)
     if large and how == "same size and time":
         pytest.skip("of a large file the digest is not taken")
     was = file.stat()

@@ -74,3 +74,57 @@ def test_without_a_folder_it_lives_in_memory() -> None:
     journal.put("one", {"n": 1})
     assert journal.get("one") == {"n": 1}
     assert journal.get("two") is None
+
+
+def test_files_of_the_search_are_replaced_and_no_others(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, "me")
+    journal.keep("best.plan.json", "one")
+    journal.keep("best.plan.json", "two")
+    Journal(tmp_path, "me").keep("best.plan.json", "three")
+    assert (tmp_path / "best.plan.json").read_text() == "three"
+    (tmp_path / "best.plan.json").write_text("mine")
+    again = Journal(tmp_path, "me")
+    for call in (lambda: again.keep("best.plan.json", "four"), lambda: again.kept("best.plan.json")):
+        with pytest.raises(BadOutput, match="has not written"):
+            call()
+    assert (tmp_path / "best.plan.json").read_text() == "mine"
+
+
+def test_a_plan_that_was_there_before_the_search_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "draft.plan.json").write_text("mine")
+    with pytest.raises(BadOutput, match="has not written") as error:
+        Journal(tmp_path, "me").kept("draft.plan.json")
+    assert error.value.where == str(tmp_path / "draft.plan.json")
+
+
+@pytest.mark.parametrize("content", ["", "a note of mine", "two\nlines\n", '{"n": 1}\n'])
+def test_a_file_of_the_user_that_bears_the_journals_name_stays_as_it_is(content: str, tmp_path: Path) -> None:
+    path = tmp_path / "search.jsonl"
+    path.write_text(content)
+    if not content:
+        assert not Journal(tmp_path, "me").resumed  # nothing is lost with it
+        return
+    with pytest.raises(BadOutput, match="not the journal"):
+        Journal(tmp_path, "me")
+    assert path.read_text() == content
+
+
+@pytest.mark.parametrize("what", ["the folder", "the journal", "a plan"])
+def test_links_are_not_followed(what: str, tmp_path: Path) -> None:
+    real, work = tmp_path / "real", tmp_path / "work"
+    real.mkdir()
+    (real / "mine").write_text("precious")
+    if what == "the folder":
+        work.symlink_to(real)
+    else:
+        work.mkdir()
+        (work / ("search.jsonl" if what == "the journal" else "best.plan.json")).symlink_to(real / "mine")
+    with pytest.raises(BadOutput, match="follows no links"):
+        Journal(work, "me").keep("best.plan.json", "new")
+    assert [(path.name, path.read_text()) for path in real.iterdir()] == [("mine", "precious")]
+
+
+def test_a_pipe_is_no_journal(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "search.jsonl")
+    with pytest.raises(BadOutput, match="not a regular file"):
+        Journal(tmp_path, "me")
