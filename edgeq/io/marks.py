@@ -30,6 +30,8 @@ def marked_for(path: Path) -> str | None:
     None, too, for what cannot be read: whoever needs the file will say so.
     """
     try:
+        if not path.is_file():  # opening a pipe would wait for who writes into it
+            return None
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             found = _MARK.search(content)
             return None if found is None else found[1].decode()
@@ -43,14 +45,14 @@ def stale_beside(model: Path) -> tuple[Path, ...]:
     They were written with a model that has been replaced since, or by a run that was killed before
     its model was in place.
     """
-    if not model.is_file():
+    if not model.name:
         return ()
-    paths = (path for path in (model.with_suffix(ending) for ending in SIDE_FILES) if path != model and path.is_file())
+    paths = (path for path in (model.with_suffix(ending) for ending in SIDE_FILES) if path != model)
     marks = [(path, mark) for path in paths if (mark := marked_for(path)) is not None]
     if not marks:
         return ()
     try:
         own = sha256_of(model).hex()
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a null byte in the path
         return ()
     return tuple(path for path, mark in marks if mark != own)

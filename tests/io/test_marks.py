@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import zipfile
 from pathlib import Path
 
@@ -34,6 +35,7 @@ def test_files_without_a_mark_are_nobodys(tmp_path: Path) -> None:
     (tmp_path / "m.c").write_text("int main(void) { return 0; }")
     (tmp_path / "m.h").touch()
     (tmp_path / "m.ort").mkdir()
+    os.mkfifo(tmp_path / "m.plan.json")
     assert stale_beside(model) == ()
 
 
