@@ -48,18 +48,6 @@ def _node_tensors(node: onnx.NodeProto) -> Iterator[onnx.TensorProto]:
             yield from _graph_tensors(graph)
 
 
-def external_files(path: Path) -> tuple[Path, ...]:
-    """The files beside a model that hold weights of it, each once.
-
-    path: a model that was written here. One of 256 MB or more holds its weights itself.
-    """
-    if path.stat().st_size >= 1 << 28:
-        return ()
-    proto = onnx.load(path, load_external_data=False)
-    places = (entry.value for tensor in all_tensors(proto) for entry in tensor.external_data if entry.key == "location")
-    return tuple(path.parent / name for name in dict.fromkeys(places))
-
-
 def read_external_data(proto: onnx.ModelProto, folder: Path | None, budget: int) -> list[bytes]:
     """Move the bytes of every external tensor into the proto; return them in walk order.
 

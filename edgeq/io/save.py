@@ -10,8 +10,10 @@ import onnx_ir as ir
 from edgeq.io.file_set import FileSet
 
 
-def save_model(model: ir.Model, path: str | Path, *, force: bool = False, inputs: Sequence[Path] = (), external_data: bool = False) -> None:
-    """Write an .onnx file; the same model gives the same bytes.
+def save_model(
+    model: ir.Model, path: str | Path, *, force: bool = False, inputs: Sequence[Path] = (), external_data: bool = False
+) -> tuple[Path, ...]:
+    """Write an .onnx file, and return what was written; the same model gives the same bytes.
 
     Weights go to <name>.<hash>.data beside it when external_data is set, and above about 2 GiB.
     force: replace an existing file. inputs: files of this run, which are never overwritten. Raises
@@ -19,7 +21,7 @@ def save_model(model: ir.Model, path: str | Path, *, force: bool = False, inputs
     """
     with FileSet(force=force, inputs=inputs) as files:
         files.add_model(model, Path(path), external_data=external_data)
-        files.commit()
+        return files.commit()
 
 
 def atomic_write_bytes(path: str | Path, data: bytes, *, force: bool = False, inputs: Sequence[Path] = ()) -> None:

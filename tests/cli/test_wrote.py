@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgeq.cli.writing import written_files
 from edgeq.io.load import load_proto
 from edgeq.io.save import save_model
 from tests.cli_room import Room, make_room, run
@@ -60,8 +59,7 @@ def test_every_file_is_listed_at_the_end(command: str, room: Room, tmp_path: Pat
 
 def test_external_data_is_listed_too(tmp_path: Path) -> None:
     model = load_proto(conv_net()).model
-    save_model(model, tmp_path / "m.onnx", external_data=True)
-    assert sorted(written_files(tmp_path / "m.onnx", None)) == sorted(tmp_path.iterdir())
+    assert sorted(save_model(model, tmp_path / "m.onnx", external_data=True)) == sorted(tmp_path.iterdir())
 
 
 def test_a_model_that_was_not_written_is_not_listed(room: Room, tmp_path: Path, capsys: Capsys) -> None:

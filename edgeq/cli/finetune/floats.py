@@ -8,7 +8,6 @@ from typing import Literal
 from edgeq.cli.finetune.job import Job
 from edgeq.cli.finetune.widths import FIX
 from edgeq.cli.finetune.widths_table import MIB, Figures, Row, WidthsReport, widths_text
-from edgeq.cli.writing import written_files
 from edgeq.errors import FloorMissed
 from edgeq.io.save import save_model
 from edgeq.palettize.float_widths import FloatMade, fine_tune_float_widths
@@ -23,18 +22,18 @@ def run_floats(job: Job) -> None:
     """
     asked = job.asked
     loaded = asked.load_model(job.model)
-    found: list[Width[FloatMade]] = []
+    found, wrote = list[Width[FloatMade]](), list[Path]()
     with asked.screen.progress() as progress:
         task = WidthsTask(loaded, job.data, asked.recipe, asked.shapes, asked.validation, job.state_of, asked.doubts)
         for width in fine_tune_float_widths(task, job.widths, progress):
             model = job.files(width.bits).model
             if not (asked.strict and width.made.missed):
-                save_model(width.made.model, model, force=asked.force, inputs=[job.model])
+                wrote += save_model(width.made.model, model, force=asked.force, inputs=[job.model])
             job.forget(width.bits)
             found.append(width)
     told = _told(job, loaded.size, found)
     asked.screen.show(told, lambda: widths_text(told))
-    asked.screen.wrote(written_files(*(Path(row.model) for row in told.widths if row.model is not None)))
+    asked.screen.wrote(wrote)
     missed = [f"{width.bits} bits: {line}" for width in found for line in width.made.missed]
     if missed:
         where = "those widths were not written" if asked.strict else "their files are written all the same"
