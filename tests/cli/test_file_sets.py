@@ -5,6 +5,8 @@ during the run.
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -77,8 +79,6 @@ def test_c_source_of_two_models_does_not_compile(room: Path, capsys: Capsys) -> 
         assert mark_of(sha256_of(room / "net.tflite").hex()) in texts[name][0]
     if compiler is None:
         pytest.skip("no C compiler here")
-    import subprocess
-
     for source, header, fine in (("b", "b", True), ("b", "a", False)):
         (room / "net.c").write_text(texts[source][0])
         (room / "net.h").write_text(texts[header][1])
@@ -193,3 +193,41 @@ def test_links_within_a_data_folder_are_fine(room: Path, capsys: Capsys) -> None
     (room / "set" / "again.npy").symlink_to("0.npy")
     (room / "linked").symlink_to(room / "set")
     assert run(capsys, "calibrate", room / "a.onnx", "-d", room / "linked", "-o", room / "s.npz").code == 0
+
+
+OPENED = """
+import os, sys
+from pathlib import Path
+opened = set()
+def hook(event, values):
+    if event == "open" and isinstance(values[0], str):
+        opened.add(os.path.abspath(values[0]))
+sys.addaudithook(hook)
+import edgeq
+from edgeq.cli.asked import asked_from
+from edgeq.cli.options import SharedOptions
+from edgeq.io.run_files import run_files
+room = Path(sys.argv[1])
+with run_files() as record:
+    asked = asked_from(SharedOptions(recipe=room / "recipe.toml", target=str(room / "own.toml")))
+    edgeq.quantize(room / "a.onnx", room / "set", target=asked.load_target(), recipe=asked.recipe, prove=False)
+    edgeq.calibrate(room / "a.onnx", room / "calib.npz").save(room / "s.npz")
+print(*sorted(path.removeprefix(str(room) + "/") for path in opened if path.startswith(str(room) + "/")))
+print(*sorted(str(path.relative_to(room)) for path in record.paths))
+"""
+
+
+def test_every_file_that_a_run_opens_is_noted(room: Path) -> None:
+    """Python tells of each file that is opened: none of the user's may be forgotten."""
+    onnx.save(conv_net(), room / "a.onnx", save_as_external_data=True, location="weights.bin", size_threshold=0)
+    np.savez(room / "calib.npz", x=np.random.default_rng(0).normal(size=(8, 3, 8, 8)).astype(np.float32))
+    (room / "recipe.toml").write_text("")
+    (room / "own.toml").write_bytes((Path(edgeq.__file__).parent / "targets" / "cpu.toml").read_bytes())
+    (room / "set" / "set.toml").write_text('schema_version = 1\nname = "mine"\nfiles = ["*.npy"]\nlabels = "labels.csv"\n')
+    (room / "set" / "labels.csv").write_text("".join(f"{place}.npy,{place}\n" for place in range(8)))
+    done = subprocess.run([sys.executable, "-c", OPENED, str(room)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    opened, noted = (set(line.split()) for line in done.stdout.splitlines())
+    wanted = {"a.onnx", "weights.bin", "recipe.toml", "own.toml", "calib.npz", "set/set.toml", "set/labels.csv", "set/0.npy", "set/7.npy"}
+    assert wanted <= noted
+    assert {name for name in opened if not name.startswith(".edgeq-tmp-")} <= noted
