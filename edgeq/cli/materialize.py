@@ -11,6 +11,7 @@ import typer
 from edgeq.cli import options as o
 from edgeq.cli.asked import Asked, offers
 from edgeq.cli.forms import FLOAT, check_ending
+from edgeq.cli.outputs import SMALLEST, size_of
 
 EXAMPLE = """    edgeq materialize model.w4.onnx -o model.plain.onnx    (for runtimes that do not fold constants)"""
 
@@ -37,7 +38,7 @@ def materialize(
 ) -> None:
     """Compute the weights stored as codebooks, bit-identical to what onnxruntime computes."""
     check_ending(out, FLOAT)
-    asked.check_outputs([out], model)
+    asked.check_outputs([out], model, at_least=size_of(model) // SMALLEST)
     from rich.text import Text
 
     from edgeq.graph.read import graphs

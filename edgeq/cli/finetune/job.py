@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from edgeq.cli.asked import Asked
 from edgeq.cli.finetune.width_files import check_float, checkpoint_path, of_width, refuse_single
 from edgeq.cli.forms import FLOAT, INT8, check_ending, check_target_of
-from edgeq.cli.outputs import check_outputs, check_report, plan_path
+from edgeq.cli.outputs import SMALLEST, check_outputs, check_report, plan_path, size_of
 from edgeq.cli.settings import Compute
 from edgeq.cli.writing import Files
 from edgeq.errors import BadRecipe
@@ -101,7 +101,8 @@ class Job:
         widths: tuple[int | None, ...] = self.widths if self.several else (None,)
         wanted = [self.files(bits) for bits in widths]
         data = Path(self.data)
-        self.asked.check_outputs([path for one in wanted for path in (one.model, one.plan, one.report)], self.model, data)
+        outputs = [path for one in wanted for path in (one.model, one.plan, one.report)]
+        self.asked.check_outputs(outputs, self.model, data, at_least=size_of(self.model) // SMALLEST)
         if self.asked.recipe.finetune.trains:
             kept = [self.checkpoint(bits) for bits in widths]
             # the checkpoint from which training continues may be overwritten
