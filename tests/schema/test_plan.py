@@ -159,3 +159,15 @@ def test_plans_of_other_codes_are_not_equal() -> None:
     assert weight.with_codes(weight.codes + np.int8(1)) != weight
     assert weight.with_codes(weight.codes.copy()) == weight
     assert plan.with_weights({**plan.weights, "conv:1": weight.with_codes(weight.codes + np.int8(1))}) != plan
+
+
+def test_the_mark_of_a_model_is_no_part_of_the_plan(tmp_path: Path) -> None:
+    """The model's file holds the plan's hash, and the plan the hash of that file."""
+    plan = some_plan()
+    marked = plan.with_mark("edgeq-model-sha256:" + "0" * 64)
+    assert "mark" not in plan.to_json()
+    assert marked.mark in marked.to_json()
+    assert marked.hash == plan.hash
+    assert marked.with_mark("") == plan
+    (tmp_path / "p.json").write_text(marked.to_json())
+    assert load_plan(tmp_path / "p.json") == marked
