@@ -175,7 +175,7 @@ def _target(target: str | Target) -> Target:
 
 
 def _search_task(loaded: Loaded, task: Task, roles: Roles, work: str | Path | None) -> SearchTask:
-    refuse_search(task.target)
+    refuse_search(task.target, task.recipe.objective)
     if roles.division is None or roles.judging is None:
         raise BadData("A search measures candidates on data, and there is none.", "--data", "Give --data, or leave --effort best out.")
     return SearchTask(loaded, task, roles.division, roles.judging, roles.on, None if work is None else Path(work))

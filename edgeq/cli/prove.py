@@ -64,21 +64,26 @@ def prove(
         prove_runtime(asked, RuntimeRequest(model, runtime, reference, accelerator, tuple(required)))
         return
     from edgeq.proof.findings import fusions_lost
+    from edgeq.proof.made_for import made_for
     from edgeq.proof.proof import prove_placement, require_int8
     from edgeq.proof.saturation_audit import audit_sums, require_exact
+    from edgeq.report.figures import untimed_text
 
     with asked.screen.progress() as progress:
         progress.start("prove", None)
         proven = asked.load_model(model, quantized=True)
         original = None if float_model is None else asked.load_model(float_model)
         placement = prove_placement(model, None if original is None else original.model)
-        latency = None
-        if original is not None:
+        latency, untimed = None, made_for(proven.model).untimed
+        if original is not None and untimed is None:
             progress.start("time", None)
             latency = _latency(asked, original, proven, threads)
         sums = audit_sums(proven.model)
-    found = {"model": model, "float": float_model, "placement": placement, "latency": latency, "sums": sums}
+    untimed = None if original is None else untimed
+    found = {"model": model, "float": float_model, "placement": placement, "latency": latency, "untimed": untimed, "sums": sums}
     asked.screen.show(found, lambda: proof_text(placement, latency, sums))
+    if untimed is not None:
+        asked.screen.note(f"latency {untimed_text(untimed, 'its target')}")
     for one in fusions_lost(placement.lost):
         asked.screen.warn(one.text)
     require_int8(placement, required)

@@ -76,11 +76,16 @@ def finish(asked: Asked, made: Quantized, files: Files, others: tuple[Path, ...]
     others: files that the command has written before.
     With --strict only the report is written when a floor is missed.
     """
+    from edgeq.proof.unproven import proving_command, unproven_line
     from edgeq.report.text import report_text
 
     wrote = write(asked, made, files)
     asked.screen.show(made.report, lambda: report_text(made.report, str(files.model)))
     asked.screen.wrote((*wrote, *others))
+    if made.report.unproven is not None and asked.prove:
+        target = asked.load_target()
+        command = proving_command(target, asked.target, files.model, asked.data)
+        asked.screen.note(unproven_line(made.report.unproven, target, command))
     for one in made.report.findings:
         asked.screen.warn(one.text)
     for line in stale_lines(files.model):

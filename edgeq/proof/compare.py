@@ -19,6 +19,7 @@ from edgeq.numerics.arrays import AnyArray
 from edgeq.numerics.output_fidelity import OutputFidelity, OutputSums, Weakest, by_weakness, judged, weakest_of
 from edgeq.progress import Progress, Silent
 from edgeq.proof.layer_fidelity import LayerFidelity, LayerProbe
+from edgeq.proof.made_for import made_for
 from edgeq.proof.task_accuracy import Accuracy, Samples, TaskSums
 from edgeq.runtimes.ort import Optimize, Session, open_session
 from edgeq.schema.recipe import Floors
@@ -77,8 +78,9 @@ class CompareSettings:
     layers: bool = False
     #: threads of each session; 0 leaves the number to onnxruntime
     threads: int = 0
-    #: optimizations of the int8 model; "off" computes what the file says, for other runtimes
-    optimize: Optimize = "all"
+    #: optimizations of the int8 model; "off" computes what the file says, for other runtimes and
+    #: processors; None: as its record of its target asks for
+    optimize: Optimize | None = None
     #: what progress calls the comparison
     title: str = "compare with float"
 
@@ -102,7 +104,8 @@ def compare_models(
     settings, progress = settings or CompareSettings(), progress or Silent()
     threads = settings.threads
     first = open_session(float_model, threads=threads) if known is None else known.session
-    second = open_session(int8_model, threads=threads, optimize=settings.optimize)
+    optimize = settings.optimize or ("all" if isinstance(int8_model, Path) else made_for(int8_model).optimize)
+    second = open_session(int8_model, threads=threads, optimize=optimize)
     if first.outputs != second.outputs:
         raise BadModel(
             "The two models have different outputs.", f"{first.outputs} against {second.outputs}", "Compare a model with its own int8 form."

@@ -12,7 +12,8 @@ from edgeq.data.roles import Roles
 from edgeq.io.load import Loaded
 from edgeq.progress import Progress
 from edgeq.proof.compare import CompareSettings, Comparison, compare_models
-from edgeq.proof.latency import Latency, Timing, measure_latency
+from edgeq.proof.latency import Latency, Timing, Untimed, measure_latency
+from edgeq.proof.made_for import untimed
 from edgeq.proof.proof import Proof, prove_placement
 from edgeq.rewrite.pipeline import rewrite
 from edgeq.runtimes.ort import Optimize
@@ -50,6 +51,8 @@ class Evidence:
     calibration: Comparison | None = None
     #: whether the samples that judge are a fifth of the data, held out
     fifth: bool = False
+    #: why no time was measured although the models ran; None: it was, or they did not
+    untimed: Untimed | None = None
 
     @property
     def lucky(self) -> bool:
@@ -74,10 +77,12 @@ def prove_all(
     known: the float model, on one thread, with its outputs for the samples that judge; the result
     runs on them as each step did: one by one. When the target belongs to another runtime,
     onnxruntime only computes the fidelity, without fused kernels; `edgeq prove --runtime` asks the
-    runtime itself.
+    runtime itself. The same holds for the fidelity on a target of another architecture, whose
+    speed is not measured.
     """
     own = task.target.runtime == "onnxruntime"
-    optimize: Optimize = "all" if own else "off"
+    # sums that are exact on the target may saturate in the kernels of another architecture
+    optimize: Optimize = "all" if task.target.runs_here else "off"
     placement = None
     if own:
         progress.start("read back what runs", None)
@@ -99,8 +104,8 @@ def prove_all(
         titled = CompareSettings(batch=task.recipe.batch, optimize=optimize, title="compare on the calibration samples")
         calibration = compare_models(loaded.model, result, data.apart, titled, progress=progress)
     evidence = Evidence(None, placement, comparison, None, tuple(steps), calibration, data.on == "held_out")
-    if not own:
-        return evidence
+    if not task.target.runs_here:
+        return replace(evidence, untimed=untimed(task.target))
     progress.start("time", None)
     feeds = next(iter(data.judging.batches(1, 0, data.judging.fixed_batch or 1))).feeds
     return replace(evidence, latency=measure_latency(loaded.model, result, feeds, timing=Timing(budget_s=TIMING_S)))

@@ -36,6 +36,11 @@ Pace = Literal["faster", "same", "slower", "unreliable"]
 _WARM_UP = 3
 
 
+#: why a time in onnxruntime on this machine says nothing of a model; other_architecture: its target
+#: is for other processors; other_runtime: its target is not onnxruntime's
+Untimed = Literal["other_architecture", "other_runtime"]
+
+
 @dataclass(frozen=True)
 class Latency:
     """How long one run of each of two models takes."""

@@ -20,6 +20,7 @@ from edgeq.graph.names import unique_names
 from edgeq.io.load import load_model
 from edgeq.proof.float_rows import float_rows
 from edgeq.proof.lost_fusions import LostFusion, lost_fusions
+from edgeq.proof.made_for import made_for
 from edgeq.proof.node_rows import ProvenNode, node_rows
 from edgeq.proof.read_back import ReadBack, read_back
 from edgeq.schema.reasons import in_words
@@ -47,6 +48,8 @@ class Proof:
     #: kernels that the float model has and this one runs as several float kernels; empty where no
     #: float model was given
     lost: tuple[LostFusion, ...] = ()
+    #: whether onnxruntime was told to fuse signed activations, as it does on Arm
+    signed: bool = False
 
 
 def prove_placement(model: Path | ir.Model, float_model: ir.Model | None = None) -> Proof:
@@ -54,15 +57,17 @@ def prove_placement(model: Path | ir.Model, float_model: ir.Model | None = None)
 
     The model may be Q/DQ, QOperator, dynamic or float, from any tool. float_model: with the node
     names that edgeq.io.load gives; the rows are then its nodes, found through the record that edgeq
-    writes into its models, else by name. Raises BadModel and RuntimeRefused.
+    writes into its models, else by name. Signed activations of edgeq's own models are fused as on
+    Arm. Raises BadModel and RuntimeRefused.
     """
     given = _named(model)
-    found = read_back(given)
+    signed = made_for(given).signed
+    found = read_back(given, signed=signed)
     shaped = float_form(given)
     rows = node_rows(given, shaped, found)
     if float_model is None:
-        return _placement(rows, found)
-    placement = _placement(float_rows(float_model, shaped, rows), found)
+        return _placement(rows, found, signed)
+    placement = _placement(float_rows(float_model, shaped, rows), found, signed)
     return replace(placement, lost=_lost(float_model, shaped, found, rows))
 
 
@@ -101,7 +106,7 @@ def _named(model: Path | ir.Model) -> ir.Model:
     return copy
 
 
-def _placement(rows: Sequence[ProvenNode], found: ReadBack) -> Proof:
+def _placement(rows: Sequence[ProvenNode], found: ReadBack, signed: bool) -> Proof:
     total = sum(row.macs for row in rows)
     integer = sum(row.macs for row in rows if row.runs_as == "int8")
     return Proof(
@@ -111,4 +116,5 @@ def _placement(rows: Sequence[ProvenNode], found: ReadBack) -> Proof:
         boundary_qdq=found.boundary_qdq,
         inner_qdq=found.inner_qdq,
         macs_int8_pct=100 * integer / total if total else 0.0,
+        signed=signed,
     )

@@ -53,12 +53,12 @@ class ReadBack:
     inner_qdq: int
 
 
-def read_back(model: ir.Model) -> ReadBack:
+def read_back(model: ir.Model, *, signed: bool = False) -> ReadBack:
     """Open the model as an application would, with every optimization, and read what runs.
 
-    Raises RuntimeRefused.
+    signed: let it fuse signed activations, as it does on Arm. Raises RuntimeRefused.
     """
-    return _Reader(optimized_graph(model), [node.op_type for node in nodes(model)]).read()
+    return _Reader(optimized_graph(model, signed=signed), [node.op_type for node in nodes(model)]).read()
 
 
 class _Reader:

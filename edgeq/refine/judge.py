@@ -68,8 +68,12 @@ class Judge:
 
     @classmethod
     def of(cls, model: ir.Model, data: Dataset, target: Target, progress: Progress) -> Judge:
-        """The judge of models for a target; those of another runtime run without fused kernels."""
-        return cls(model, data, progress, "all" if target.runtime == "onnxruntime" else "off")
+        """The judge of models for a target.
+
+        Those of another runtime or architecture run without fused kernels: these could saturate
+        where the target's do not.
+        """
+        return cls(model, data, progress, "all" if target.runs_here else "off")
 
     def on(self, data: Judging) -> Judge:
         """A judge on other samples of the same data set."""

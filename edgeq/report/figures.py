@@ -12,7 +12,7 @@ from edgeq.numerics.output_fidelity import OutputFidelity, agreement_name
 from edgeq.proof.compare import Accuracy
 from edgeq.proof.evidence import Uncompared
 from edgeq.proof.findings import CLEAR_DB
-from edgeq.proof.latency import Latency
+from edgeq.proof.latency import Latency, Untimed
 from edgeq.report.headline import Fidelity, has_one_figure
 from edgeq.report.judging import JudgingInfo, StepSqnr
 
@@ -147,6 +147,12 @@ def uncompared_text(why: Uncompared) -> str:
 def skipped_text(skipped: Sequence[str]) -> str:
     """The steps that were left out for want of data."""
     return f"skipped without data: {', '.join(skipped)}"
+
+
+def untimed_text(why: Untimed, target: str) -> str:
+    """Why a time says nothing, in the place of the figures of a latency."""
+    other = {"other_architecture": "processors of another architecture", "other_runtime": "another runtime"}[why]
+    return f"not measured: {target} is for {other}"
 
 
 def threads_text(threads: int) -> str:

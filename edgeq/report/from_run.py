@@ -20,6 +20,7 @@ from edgeq.progress import Clock
 from edgeq.proof.compare import Comparison, check_floors
 from edgeq.proof.evidence import Evidence
 from edgeq.proof.findings import findings, fusions_lost, shared_grids
+from edgeq.proof.unproven import unproven
 from edgeq.report.codebooks import planned_layers
 from edgeq.report.headline import fidelity_of
 from edgeq.report.judging import judging_of, steps_of
@@ -111,6 +112,8 @@ def build_report(run: QuantizeRun, verdict: Verdict) -> Report:
         uncompared=run.evidence.uncompared,
         codebooks=planned_layers(task.model, plan),
         latency=run.evidence.latency,
+        untimed=run.evidence.untimed,
+        unproven=unproven(task.target) if run.evidence.placement is None else None,
         search=run.search,
         provider=task.target.provider,
         inputs=tuple(_with_sample(_port(value, plan), run.data.whole) for value in graph.inputs),

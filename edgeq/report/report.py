@@ -15,8 +15,9 @@ from edgeq.io.strict_json import to_json
 from edgeq.proof.compare import Accuracy, Comparison, LayerFidelity
 from edgeq.proof.evidence import Uncompared
 from edgeq.proof.findings import STRUCTURAL, Finding, findings
-from edgeq.proof.latency import Latency
+from edgeq.proof.latency import Latency, Untimed
 from edgeq.proof.proof import Proof
+from edgeq.proof.unproven import Unproven
 from edgeq.report.codebooks import CodebookLayer
 from edgeq.report.headline import Fidelity, fidelity_of
 from edgeq.report.judging import JudgingInfo, StepSqnr
@@ -132,6 +133,10 @@ class Report:
     codebooks: tuple[CodebookLayer, ...] = ()
     #: time of one run of both models
     latency: Latency | None = None
+    #: why there is no latency although the models ran
+    untimed: Untimed | None = None
+    #: why there is no placement although it was asked for
+    unproven: Unproven | None = None
     #: the candidates that effort best measured
     search: Search | None = None
     #: what runs the model in onnxruntime; None: its CPU provider

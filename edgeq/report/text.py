@@ -30,6 +30,7 @@ from edgeq.report.figures import (
     step_text,
     threads_text,
     uncompared_text,
+    untimed_text,
 )
 from edgeq.report.headline import has_one_figure
 from edgeq.report.on_top import accepted_lines, untouched_lines
@@ -126,6 +127,8 @@ def _facts(report: Report) -> Table:
         figures, words = latency_lines(report.latency)
         table.add_row("latency", figures)
         table.add_row("", words)
+    elif report.untimed == "other_architecture":
+        table.add_row("latency", untimed_text(report.untimed, report.target))
     table.add_row("took", _times(report))
     if report.gate != "none":
         table.add_row("gate", Text(report.gate, "bold green" if report.gate == "passed" else "bold red"))

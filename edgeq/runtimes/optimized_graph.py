@@ -22,16 +22,16 @@ OUTPUT_MARK = re.compile(r"edgeq_v(\d+)_(\d+)(?!\d)")
 LAYOUT = frozenset({"Transpose", "ReorderInput", "ReorderOutput", "Reshape", "Squeeze", "Unsqueeze"})
 
 
-def optimized_graph(model: ir.Model, optimize: Optimize = "all") -> onnx.GraphProto:
+def optimized_graph(model: ir.Model, optimize: Optimize = "all", *, signed: bool = False) -> onnx.GraphProto:
     """What onnxruntime makes of the model, with marks for names.
 
     NODE_MARK and VALUE_MARK read them. optimize: with "all", float convolutions may have another
-    layout and new names without marks. Raises RuntimeRefused.
+    layout and new names without marks. signed: as of open_session. Raises RuntimeRefused.
     """
     with ScratchFolder() as folder:
         path = folder / "optimized.onnx"
         try:
-            open_session(_marked(model), optimize=optimize, optimized_path=path).close()
+            open_session(_marked(model), optimize=optimize, optimized_path=path, signed=signed).close()
         except RuntimeRefused as error:
             raise _unmarked(error, model) from error
         # weights stay where they are: only the graph is read. Plain protobuf, because onnxruntime

@@ -31,6 +31,10 @@ IN_MEMORY_BYTES = 1 << 26
 #: weights of at least this size are stored in a file beside the saved optimized graph
 EXTERNAL_FROM_BYTES = 1024
 
+#: the session option that lets onnxruntime fuse signed activations on any processor
+#: (onnxruntime_session_options_config_keys.h, kOrtSessionOptionsQDQIsInt8Allowed)
+SIGNED = "session.qdqisint8allowed"
+
 _LEVELS: dict[Optimize, str] = {
     "off": "ORT_DISABLE_ALL",
     "basic": "ORT_ENABLE_BASIC",
@@ -105,6 +109,7 @@ def open_session(
     optimize: Optimize = "all",
     optimized_path: Path | None = None,
     arena: bool = True,
+    signed: bool = False,
 ) -> Session:
     """Open a model in onnxruntime's CPU provider: sequential, deterministic and silent.
 
@@ -112,14 +117,15 @@ def open_session(
     to onnxruntime. optimize: its graph optimization level; integer kernels need "extended" or
     "all". optimized_path: where to save the optimized graph, with large weights beside it in
     <name>.data, or as one file in ORT format when the name ends in .ort. arena: whether the memory
-    of values is kept for the next run, which is faster where they are small. Raises BadModel when
-    the file is missing, RuntimeRefused when onnxruntime does not accept the model.
+    of values is kept for the next run, which is faster where they are small. signed: fuse signed
+    activations as onnxruntime does on Arm; elsewhere it makes them unsigned first. Raises BadModel
+    when the file is missing, RuntimeRefused when onnxruntime does not accept the model.
     """
     if isinstance(model, Path) and not model.is_file():
         raise BadModel("The model file does not exist.", str(model), "Check the path.")
     where = str(model) if isinstance(model, Path) else "the model in memory"
     source, folder = _source(model)
-    options = _options(threads, optimize, optimized_path)
+    options = _options(threads, optimize, optimized_path, signed)
     options.enable_cpu_mem_arena = options.enable_mem_pattern = arena
     import onnxruntime as ort
 
@@ -143,7 +149,7 @@ def runtime_version() -> str:
     return str(ort.__version__)
 
 
-def _options(threads: int, optimize: Optimize, optimized_path: Path | None) -> ort.SessionOptions:
+def _options(threads: int, optimize: Optimize, optimized_path: Path | None, signed: bool) -> ort.SessionOptions:
     import onnxruntime as ort
 
     options = ort.SessionOptions()
@@ -158,6 +164,8 @@ def _options(threads: int, optimize: Optimize, optimized_path: Path | None) -> o
     # threads that spin after a run take the core away from the statistics computed here, and from
     # the other session of a paired timing
     options.add_session_config_entry("session.force_spinning_stop", "1")
+    if signed:
+        options.add_session_config_entry(SIGNED, "1")
     if optimized_path is not None:
         options.optimized_model_filepath = str(optimized_path)
     if optimized_path is not None and optimized_path.suffix == ".ort":

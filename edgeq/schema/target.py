@@ -11,7 +11,8 @@ from pydantic import Field, model_validator
 from edgeq.errors import BadTarget
 from edgeq.io.strict_toml import Strict, parse_toml, read_toml
 from edgeq.numerics.grid import LIMITS
-from edgeq.runtimes.table import TargetRuntime
+from edgeq.runtimes.architecture import Architecture, this_architecture
+from edgeq.runtimes.table import DEFAULT, TargetRuntime
 from edgeq.schema.provider import Provider
 from edgeq.schema.target_facts import (
     PAIR_LIMIT,
@@ -37,6 +38,7 @@ class Target(Strict):
     #: what runs its models: a runtime that `edgeq prove --runtime` starts; tflite: any that takes
     #: .tflite files; none: edgeq has no runtime for this target
     runtime: TargetRuntime
+    architecture: Architecture | None = Field(None, description="the processors that its runtime runs on; left out: any")
     #: model inputs and outputs stay float
     float_io: bool
     #: there is no float kernel to fall back on
@@ -113,6 +115,11 @@ class Target(Strict):
     def with_standard_operators(self) -> Target:
         """This target without operators that are not ONNX's own."""
         return self if self.dynamic is None else self._changed({"dynamic": self.dynamic.without_layers()})
+
+    @property
+    def runs_here(self) -> bool:
+        """Whether this machine runs its models as the target does: kernels, sums and times."""
+        return self.runtime == DEFAULT and self.architecture in (None, this_architecture())
 
     @property
     def same_scale_ops(self) -> frozenset[str]:

@@ -19,6 +19,7 @@ from edgeq.data.dataset import Batch, Dataset
 from edgeq.progress import Progress
 from edgeq.proof.compare import CompareSettings, check_floors, compare_models
 from edgeq.proof.latency import Latency, Timing, measure_latency
+from edgeq.runtimes.ort import Optimize
 from edgeq.schema.recipe import Recipe
 from edgeq.search.builder import Builder
 from edgeq.search.candidates import Candidate, integer_share
@@ -99,6 +100,11 @@ class Trials:
         """The float model with its outputs, which all candidates are compared with."""
         return KnownOutputs(self.original)
 
+    @property
+    def _settings(self) -> CompareSettings:
+        optimize: Optimize = "all" if self.builder.base.task.target.runs_here else "off"
+        return CompareSettings(batch=self.recipe.batch, optimize=optimize)
+
     def judge(self, candidate: Candidate) -> Point | None:
         """Fidelity, accuracy, integer share and size on all data; None if it cannot be built.
 
@@ -158,9 +164,7 @@ class Trials:
         plan = self.builder.draft(candidate)
         if plan is None:
             return {"sqnr_db": None}
-        found = compare_models(
-            self.original, self.builder.model(plan), Sample(self.data), CompareSettings(batch=self.recipe.batch), known=self.known
-        )
+        found = compare_models(self.original, self.builder.model(plan), Sample(self.data), self._settings, known=self.known)
         return {"sqnr_db": found.weakest.sqnr_db}
 
     def _judge(self, candidate: Candidate) -> Judgement | NotBuilt:
@@ -168,7 +172,7 @@ class Trials:
         if plan is None:
             return {"bytes": None}
         model = self.builder.model(plan)
-        found = compare_models(self.original, model, self.data, CompareSettings(batch=self.recipe.batch), known=self.known)
+        found = compare_models(self.original, model, self.data, self._settings, known=self.known)
         task = found.accuracy
         return {
             "sqnr_db": found.weakest.sqnr_db,

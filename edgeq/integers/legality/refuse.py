@@ -8,6 +8,7 @@ from edgeq.errors import BadRecipe, UnsupportedOp
 from edgeq.integers.legality.check import broken_facts
 from edgeq.schema.plan import Plan
 from edgeq.schema.reasons import in_words
+from edgeq.schema.recipe import Objective
 from edgeq.schema.target import Target
 
 
@@ -38,11 +39,16 @@ def refuse_illegal(model: ir.Model, target: Target) -> None:
     raise UnsupportedOp(what, named, "Change these nodes in the float model, or choose another target.")
 
 
-def refuse_search(target: Target) -> None:
-    """Refuse a search on an integer-only target. Raises BadRecipe.
+def refuse_search(target: Target, objective: Objective) -> None:
+    """Refuse a search that has nothing to compare. Raises BadRecipe.
 
-    A search compares float layers with integer ones, and such a target has no float layers.
+    A search compares float layers with integer ones, and an integer-only target has no float
+    layers. The fastest model is found by timing candidates in onnxruntime on this machine, which
+    says nothing of a target of another runtime or architecture.
     """
     if target.integer_only:
         what = f"Effort best searches for layers to keep in float, and {target.name} computes in integers only."
         raise BadRecipe(what, "effort", "Use --effort default.")
+    if objective == "latency" and not target.runs_here:
+        what = f"The objective latency times candidates on this machine, which does not run models as {target.name} does."
+        raise BadRecipe(what, "objective", "Use another objective, or search on a machine of the target.")

@@ -1,0 +1,58 @@
+"""What a model says of the processors that it was made for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from edgeq.graph.code_grids import grid_of
+from edgeq.graph.read import is_op, nodes
+from edgeq.proof.latency import Untimed
+from edgeq.runtimes.ort import Optimize
+from edgeq.runtimes.table import DEFAULT
+from edgeq.schema.target import Target, load_target, shipped_targets
+
+
+@dataclass(frozen=True)
+class MadeFor:
+    """What edgeq's record in a model and its codes tell; models of other tools have no record."""
+
+    #: whether onnxruntime is to fuse its signed activations as on Arm: edgeq made them signed
+    signed: bool
+    #: why a time on this machine says nothing of its target; None: it does, or the record names no
+    #: shipped target
+    untimed: Untimed | None
+
+    @property
+    def optimize(self) -> Optimize:
+        """The optimizations with which its numbers are those of its target.
+
+        Fused kernels of this machine may saturate where the target's do not.
+        """
+        return "all" if self.untimed is None else "off"
+
+
+def made_for(model: ir.Model) -> MadeFor:
+    """The processors that a model was made for.
+
+    A model of another tool with signed activations may be meant for x86-64, where onnxruntime makes
+    them unsigned: it is proven as it runs on this machine.
+    """
+    name = model.metadata_props.get("edgeq.target")
+    if name is None:
+        return MadeFor(signed=False, untimed=None)
+    return MadeFor(_signed(model), untimed(load_target(name)) if name in shipped_targets() else None)
+
+
+def untimed(target: Target) -> Untimed | None:
+    """Why a time in onnxruntime on this machine says nothing of a target; None: it does."""
+    if target.runs_here:
+        return None
+    return "other_architecture" if target.runtime == DEFAULT else "other_runtime"
+
+
+def _signed(model: ir.Model) -> bool:
+    """Whether every activation that is quantized has codes of int8."""
+    types = {grid.dtype for node in nodes(model) if is_op(node, "QuantizeLinear") and (grid := grid_of(node)) is not None}
+    return types == {"int8"}
