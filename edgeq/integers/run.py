@@ -12,7 +12,7 @@ from edgeq.errors import BadData, UnsupportedOp
 from edgeq.integers.fixed_batch import fixed_batch
 from edgeq.integers.graph import IntegerGraph, IntegerOp, Operand, integer_graph
 from edgeq.integers.interpreter.machine import Machine, Overflow, Requantization
-from edgeq.integers.ops.table import Run, integer_operator_of
+from edgeq.integers.ops.table import run_of
 from edgeq.integers.signed import signed_codes
 from edgeq.numerics.arrays import I64, AnyArray, Ints
 from edgeq.numerics.grid import QuantParams, quantize
@@ -36,11 +36,12 @@ class Interpreter:
     model input or output that is not quantized.
     """
 
-    def __init__(self, model: ir.Model, requantization: Requantization = "fixed_point") -> None:
-        self.graph: IntegerGraph = integer_graph(fixed_batch(model))
+    def __init__(self, model: ir.Model | IntegerGraph, requantization: Requantization = "fixed_point") -> None:
+        """model: a quantized model, or what was read of a file."""
+        self.graph = model if isinstance(model, IntegerGraph) else integer_graph(fixed_batch(model))
         self.requantization: Requantization = requantization
         self.steps = tuple(step for step in self.graph.steps if step.computes)
-        self._kernels = tuple(_kernel(step) for step in self.steps)
+        self._kernels = tuple(run_of(step) for step in self.steps)
         #: inputs and outputs that hold codes; the others hold whole numbers, such as indices
         self.input_grids = {operand.name: self._grid(operand) for operand in self.graph.inputs if not operand.is_index}
         self.output_grids = {operand.name: self._output_grid(operand) for operand in self.graph.outputs if not operand.is_index}
@@ -50,6 +51,15 @@ class Interpreter:
 
         Raises BadData when a feed is missing.
         """
+        machine = self.ran(feeds)
+        found: dict[str, Ints] = {}
+        for operand in self.graph.outputs:
+            output, grid = machine.values[operand.name], self.output_grids.get(operand.name)
+            found[operand.name] = output.astype(operand.dtype) if grid is None else _codes(output, grid)
+        return IntegerRun(found, tuple(machine.overflows))
+
+    def ran(self, feeds: Mapping[str, AnyArray]) -> Machine:
+        """As `run`, but every value of the run, as int8 codes, and what overflowed."""
         values: dict[str, I64] = {}
         for operand in self.graph.inputs:
             name, grid = operand.name, self.input_grids.get(operand.name)
@@ -59,11 +69,7 @@ class Interpreter:
         machine = Machine(self.requantization, values)
         for step, kernel in zip(self.steps, self._kernels, strict=True):
             kernel(machine, step)
-        found: dict[str, Ints] = {}
-        for operand in self.graph.outputs:
-            output, grid = machine.values[operand.name], self.output_grids.get(operand.name)
-            found[operand.name] = output.astype(operand.dtype) if grid is None else _codes(output, grid)
-        return IntegerRun(found, tuple(machine.overflows))
+        return machine
 
     def each_step(self, known: Mapping[str, AnyArray]) -> Iterator[tuple[IntegerOp, I64, I64]]:
         """Run every step on codes that another runtime made, so that no rounding adds up.
@@ -100,14 +106,6 @@ class Interpreter:
             if step.op_type == "DequantizeLinear" and step.outputs[0].name == operand.name and first is not None and first.grid is not None:
                 return first.grid
         raise UnsupportedOp("A model output is made as a float.", operand.name, "Quantize for a target of integers only.")
-
-
-def _kernel(step: IntegerOp) -> Run:
-    operator = integer_operator_of(step)
-    if operator is None:
-        fix = "Quantize for a target of integers only, such as npu_int8."
-        raise UnsupportedOp(f"The integer interpreter has no {step.op_type}.", f"node {step.name}", fix)
-    return operator.run
 
 
 def _signed_codes(array: AnyArray, grid: QuantParams) -> I64:

@@ -26,3 +26,14 @@ def nearest_pixels(coordinates: str, rounding: str, size: int, wanted: int, give
     rounded = {"floor": np.floor(x), "ceil": np.ceil(x), "round_prefer_ceil": np.floor(x + 0.5)}
     pixels = rounded.get(rounding, np.ceil(x - 0.5))
     return [int(pixel) for pixel in np.clip(pixels, 0, size - 1)]
+
+
+def tflite_pixels(align: bool, half: bool, size: int, wanted: int) -> list[int]:
+    """The rows or columns that TFLite selects (GetNearestNeighbor).
+
+    Source: tensorflow/lite/kernels/internal/reference/resize_nearest_neighbor.h.
+    """
+    at = np.arange(wanted, dtype=np.float32)
+    scale = np.float32((size - 1) / (wanted - 1)) if align and wanted > 1 else np.float32(size / wanted)
+    x = (at + np.float32(0.5 if half else 0.0)) * scale
+    return [int(pixel) for pixel in np.clip(np.floor(x + np.float32(0.5)) if align else np.floor(x), 0, size - 1)]

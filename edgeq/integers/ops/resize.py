@@ -12,7 +12,7 @@ from edgeq.integers.operands import codes, grid_in, grid_out, refused, shape_of
 from edgeq.integers.tflite.emitter import Emitter
 from edgeq.integers.tflite.layout import tflite_shape
 from edgeq.numerics.arrays import I64
-from edgeq.numerics.nearest_pixels import nearest_pixels
+from edgeq.numerics.nearest_pixels import nearest_pixels, tflite_pixels
 
 #: ONNX's coordinate mode -> TFLite's flags: align corners, half-pixel centers
 _FLAGS = {"half_pixel": (False, True), "pytorch_half_pixel": (False, True), "align_corners": (True, False), "asymmetric": (False, False)}
@@ -104,7 +104,7 @@ def _nearest_flags(step: IntegerOp, sizes: tuple[int, ...], wanted: tuple[int, .
     """
     for align, half in ((False, False), (False, True), (True, False)):
         ends = zip((2, 3), sizes, wanted, strict=True)
-        if all(_onnx_pixels(step, axis, a, b) == _tflite_pixels(align, half, a, b) for axis, a, b in ends):
+        if all(_onnx_pixels(step, axis, a, b) == tflite_pixels(align, half, a, b) for axis, a, b in ends):
             return align, half
     rounding = step.node.attributes.get_string("nearest_mode", "round_prefer_floor")
     raise refused(step, f"nearest pixels chosen by {_coordinates(step)} and {rounding} are not among those that TFLite supports")
@@ -114,14 +114,3 @@ def _onnx_pixels(step: IntegerOp, axis: int, size: int, wanted: int) -> list[int
     """The rows or columns that ONNX's Resize of mode nearest selects."""
     rounding = step.node.attributes.get_string("nearest_mode", "round_prefer_floor")
     return nearest_pixels(_coordinates(step), rounding, size, wanted, _scale(step, axis))
-
-
-def _tflite_pixels(align: bool, half: bool, size: int, wanted: int) -> list[int]:
-    """The rows or columns that TFLite selects (GetNearestNeighbor).
-
-    Source: tensorflow/lite/kernels/internal/reference/resize_nearest_neighbor.h.
-    """
-    at = np.arange(wanted, dtype=np.float32)
-    scale = np.float32((size - 1) / (wanted - 1)) if align and wanted > 1 else np.float32(size / wanted)
-    x = (at + np.float32(0.5 if half else 0.0)) * scale
-    return [int(pixel) for pixel in np.clip(np.floor(x + np.float32(0.5)) if align else np.floor(x), 0, size - 1)]

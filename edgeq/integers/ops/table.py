@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from edgeq.errors import UnsupportedOp
 from edgeq.graph.read import ONNX_DOMAINS
 from edgeq.integers.graph import IntegerOp
 from edgeq.integers.interpreter.machine import Machine
@@ -104,3 +105,12 @@ def integer_operator_of(step: IntegerOp) -> IntegerOperator | None:
     if all(operand.is_index for operand in ends):
         return ON_INDICES if step.op_type in ON_INDICES.op_types else None
     return _BY_TYPE.get(step.op_type)
+
+
+def run_of(step: IntegerOp) -> Run:
+    """What computes a step. Raises UnsupportedOp for a step without a row."""
+    operator = integer_operator_of(step)
+    if operator is None:
+        fix = "Quantize for a target of integers only, such as npu_int8."
+        raise UnsupportedOp(f"The integer interpreter has no {step.op_type}.", f"node {step.name}", fix)
+    return operator.run

@@ -56,6 +56,8 @@ class TfModel:
     description: str
     #: name -> bytes
     metadata: Mapping[str, bytes]
+    #: tensor of an input or output -> its name in the signature of a file that was read
+    signature: Mapping[int, str] = field(default_factory=dict)
 
 
 def require_tflite() -> None:
