@@ -30,7 +30,6 @@ TESTS = (
     "tests/docs/test_blocks.py",
     "tests/docs/test_command_lines.py",
     "tests/test_doctests.py",
-    "tests/cli/test_cli.py",
     "tests/test_digits.py",
 )
 
