@@ -14,6 +14,7 @@ import shlex
 import shutil
 import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 os.environ |= {"EDGEQ_DEBUG": "1", "COLUMNS": "200", "OMP_NUM_THREADS": "1"}  # before numpy counts its threads
@@ -24,9 +25,10 @@ from tests.fuzz.one_run import one_run
 from tests.fuzz.supervisor import Limits, run
 from tests.fuzz.verdict import judge
 
-#: imported only by the run that needs them: large, or with threads of their own
-_NOT_WARM = ("edgeq.learn", "edgeq.rewrite.simplify_child", "edgeq.report.codebooks_plots")
-_WARM = ("onnx", "onnxruntime", "onnxscript", "PIL.Image")
+#: scripts of child processes, and what draws
+_NOT_WARM = ("edgeq.rewrite.simplify_child", "edgeq.report.codebooks_plots")
+#: what a run would import for seconds; torch comes with an extra
+_WARM = ("onnx", "onnxruntime", "onnxscript", "PIL.Image", "torch")
 
 
 def main() -> int:
@@ -57,11 +59,12 @@ def _warm_up() -> None:
     """Import what the commands import, once for all runs."""
     import edgeq
 
-    for module in pkgutil.walk_packages(edgeq.__path__, "edgeq."):
-        if not module.name.startswith(_NOT_WARM):
-            importlib.import_module(module.name)
     for name in _WARM:
-        importlib.import_module(name)
+        if find_spec(name.partition(".")[0]):
+            importlib.import_module(name)
+    for module in pkgutil.walk_packages(edgeq.__path__, "edgeq."):
+        if not module.name.startswith(_NOT_WARM if find_spec("torch") else (*_NOT_WARM, "edgeq.learn")):
+            importlib.import_module(module.name)
 
 
 def _show(folder: Path, seed: int, index: int, corpus: dict[str, bytes], limits: Limits) -> int:

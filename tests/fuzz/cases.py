@@ -74,6 +74,8 @@ def random_case(random: Random, corpus: Files) -> Case:
     else:
         line, files = _fresh_case(random)
     words = line.split()
+    if words[0] in ("quantize", "calibrate", "palettize", "finetune") and random.random() < 0.6:
+        words.append("--accept-data")  # else half of the random models end at doubts about their data
     words += random_options(random, words[0], files, words)
     if "-o" in words and random.random() < 0.03:  # what is read must not be written, whatever the options
         words[words.index("-o") + 1] = f"in/{random.choice([*files, 'new'])}"
