@@ -12,6 +12,7 @@ import onnx
 from onnx import numpy_helper
 
 from edgeq.cli.main import main
+from edgeq.numerics.arrays import F32
 from tests.fuzz.supervisor import Limits, run
 from tests.fuzz.valid.data_files import Files, npz_for
 from tests.fuzz.valid.models import feeds_of
@@ -65,7 +66,33 @@ def build_corpus(folder: Path) -> Files:
         end = run(folder, _command(line), Limits(seconds=120))
         if end.code != 0:
             raise RuntimeError(f"edgeq {line} ended with {end.code}: {end.stderr[-1000:]}")
+    end = run(folder, _by_onnxruntime(model), Limits(seconds=120))
+    if end.code != 0:
+        raise RuntimeError(f"onnxruntime's quantizer ended with {end.code}: {end.stderr[-1000:]}")
     return {path.relative_to(work).as_posix(): path.read_bytes() for path in sorted(work.rglob("*")) if path.is_file()}
+
+
+def _by_onnxruntime(model: onnx.ModelProto) -> Callable[[], int]:
+    """The other form of quantized models, as onnxruntime's own quantizer writes it."""
+
+    def work() -> int:
+        from onnxruntime.quantization import QuantFormat, quantize_static
+
+        quantize_static(model, "foreign.onnx", _Samples(), quant_format=QuantFormat.QOperator, per_channel=True)
+        return 0
+
+    return work
+
+
+class _Samples:
+    """Two samples, in the form that onnxruntime's quantizer asks for."""
+
+    def __init__(self) -> None:
+        self._left = 2
+
+    def get_next(self) -> dict[str, F32] | None:
+        self._left -= 1
+        return {"x": np.full((1, 3, 8, 8), self._left + 0.5, np.float32)} if self._left >= 0 else None
 
 
 def _command(line: str) -> Callable[[], int]:
