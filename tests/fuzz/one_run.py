@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
 from pathlib import Path
 from random import Random
@@ -32,6 +33,8 @@ def one_run(folder: Path, seed: int, index: int, corpus: Files) -> int:
     sys.stdout.flush()
     if code in (0, 3):
         _stage(folder, "opening what was written")
+        sys.stderr.flush()
+        os.dup2(os.open(folder / "opened", os.O_WRONLY | os.O_CREAT), 2)  # what the runtimes say now is not edgeq's
         (folder / "refused").write_text("\n".join([*_refused(Path("out"), Path("in")), *differs(Path("out/q.onnx"), Path(AGAIN))]))
     _stage(folder, "done")
     return code

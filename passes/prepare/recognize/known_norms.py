@@ -76,7 +76,8 @@ def _fitted(normal: list[F64], made: list[F64], affine_axes: tuple[int, ...]) ->
     n, y = (np.stack(arrays) for arrays in (normal, made))
     along = (0, *(axis + 1 for axis in others))
     mean_n, mean_y = n.mean(axis=along, keepdims=True), y.mean(axis=along, keepdims=True)
-    scale = ((n - mean_n) * (y - mean_y)).mean(axis=along, keepdims=True) / ((n - mean_n) ** 2).mean(axis=along, keepdims=True)
+    with np.errstate(invalid="ignore", divide="ignore"):  # where all of n is one number, no line is the nearest
+        scale = ((n - mean_n) * (y - mean_y)).mean(axis=along, keepdims=True) / ((n - mean_n) ** 2).mean(axis=along, keepdims=True)
     return scale[0], (mean_y - scale * mean_n)[0]
 
 

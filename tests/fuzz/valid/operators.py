@@ -53,7 +53,7 @@ def conv(b: Builder) -> str | None:
         return None
     channels, space = b.shape(x)[1], len(b.shape(x)) - 2
     group = b.random.choice((1, 1, 1, channels or 1, 2))
-    out, kernel = group * b.random.randint(1, 4), [b.random.choice((1, 2, 3)) for _ in range(space)]
+    out, kernel = group * b.random.choice((1, 2, 3, 4, 16)), [b.random.choice((1, 2, 3)) for _ in range(space)]
     attributes: dict[str, Attribute] = {"group": group} if group > 1 else {}
     if b.random.random() < 0.5:
         attributes["pads"] = [b.random.choice((0, 1)) for _ in range(2 * space)]
@@ -72,7 +72,7 @@ def gemm(b: Builder) -> str | None:
     if x is None:
         image = b.pick()
         return image and b.add("Flatten", [image])
-    out, turned = b.random.randint(1, 6), b.random.choice((0, 1))
+    out, turned = b.random.choice((1, 2, 3, 5, 32, 64)), b.random.choice((0, 1))
     weight = b.weights(out, b.shape(x)[1]) if turned else b.weights(b.shape(x)[1], out)
     bias = b.random.choice(([], [b.weights(out)], [b.weights(1, out)], [b.weights()]))
     attributes: dict[str, Attribute] = {"transB": turned}
@@ -85,7 +85,7 @@ def matmul(b: Builder) -> str | None:
     x = b.pick(ranks=(1, 2, 3, 4))
     if x is None:
         return None
-    other = b.pick(ranks=(2, 3, 4)) if b.random.random() < 0.2 else b.weights(b.shape(x)[-1], b.random.randint(1, 6))
+    other = b.pick(ranks=(2, 3, 4)) if b.random.random() < 0.2 else b.weights(b.shape(x)[-1], b.random.choice((1, 2, 3, 5, 32, 64)))
     return other and b.add("MatMul", [x, other])
 
 
