@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import onnx_ir as ir
 
-from edgeq.calibration.memory import memory_budget
+from edgeq.calibration.memory import memory_budget, return_freed_memory
 from edgeq.calibration.value_reader import ValueReader
 from edgeq.data.dataset import Batch, Dataset
 from edgeq.numerics.arrays import AnyArray
@@ -79,6 +79,7 @@ def each_run(
         for done, found in map_ahead(pool, work, data.batches(1, start, stop)):
             progress.advance(done)
             results.append(found)
+    return_freed_memory()
     return results
 
 

@@ -11,9 +11,14 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.calibration.each_run import WORKERS
+from edgeq.calibration.memory import return_freed_memory
 from edgeq.graph.liveness import part_of, reads
 from edgeq.numerics.arrays import AnyArray
 from edgeq.runtimes.ort import open_session
+
+
+#: bytes of values after which freed memory is given back
+LARGE = 1 << 24
 
 
 class Stepwise:
@@ -95,4 +100,6 @@ class Stepwise:
         with open_session(part, threads=1, optimize="off") as session, ThreadPoolExecutor(WORKERS) as pool:
             feeds = [{name: self._alive[name][index] for name in fed} for index in range(self._count)]
             rows = list(pool.map(lambda one: session.run(one, wanted), feeds))
+        if sum(array.nbytes for row in rows for array in row) > LARGE:
+            return_freed_memory()
         return {name: [row[place] for row in rows] for place, name in enumerate(wanted)}

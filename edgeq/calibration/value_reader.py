@@ -16,6 +16,7 @@ from typing import Self
 
 import onnx_ir as ir
 
+from edgeq.calibration.memory import return_freed_memory
 from edgeq.calibration.value_sizes import value_sizes
 from edgeq.graph.expose import expose
 from edgeq.graph.liveness import part_of, reads
@@ -86,6 +87,8 @@ class ValueReader:
                 if array.size:
                     yield stage.wanted[output], array
                 del array
+            if len(self._stages) > 1:
+                return_freed_memory()
 
     def _session(self, place: int) -> Session:
         with self._lock:

@@ -13,7 +13,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
 from edgeq.calibration.each_run import WORKERS
-from edgeq.calibration.memory import memory_budget
+from edgeq.calibration.memory import memory_budget, return_freed_memory
 from edgeq.calibration.moments import Moment, Seen, measure_moments
 from edgeq.data.dataset import Dataset
 from edgeq.graph.layer import Layer
@@ -79,6 +79,7 @@ def round_apart(draft: Draft, weighed: list[Together], bits: Mapping[str, int] |
             for own, corrected in pool.map(lambda one: _round(one, draft, bits or {}), group):
                 weights |= own
                 biases |= corrected
+        return_freed_memory()
     return draft.plan.with_weights(weights).with_biases(biases)
 
 
