@@ -16,7 +16,6 @@ from edgeq.graph.liveness import part_of, reads
 from edgeq.numerics.arrays import AnyArray
 from edgeq.runtimes.ort import open_session
 
-
 #: bytes of values after which freed memory is given back
 LARGE = 1 << 24
 
