@@ -1,0 +1,75 @@
+"""Stepwise: each step continues after the last, holds what later steps need, and reads what it
+needs.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from edgeq.calibration.stepwise import Stepwise
+from edgeq.graph.liveness import part_of, peak_bytes
+from edgeq.runtimes.ort import open_session
+from tests.graph_text import net, weights
+
+X = np.random.default_rng(0).normal(size=(1, 4, 5, 5)).astype(np.float32)
+TEXT = """[one] a = Conv<pads = [1, 1, 1, 1]>(x, w) [two] b = Relu(a) [three] c = Conv<pads = [1, 1, 1, 1]>(b, w) [four] d = Add(c, a)
+    [five] e = Mul(d, two) [six] y = Add(e, b)"""
+
+
+def model() -> ir.Model:
+    return net(TEXT, inputs="float[N, 4, 5, 5] x", constants={"w": weights(4, 4, 3, 3), "two": np.float32(2)})
+
+
+def node(one: ir.Model, name: str) -> ir.Node:
+    return next(found for found in one.graph if found.name == name)
+
+
+def test_only_what_later_nodes_need_is_held() -> None:
+    one = model()
+    steps = Stepwise(one, [{"x": X}, {"x": 2 * X}])
+    assert len(steps.advance(node(one, "one"))) == 2
+    assert set(steps._alive) == {"a"}
+    steps.advance(node(one, "three"))
+    assert set(steps._alive) == {"a", "b", "c"}
+    steps.advance(node(one, "five"))
+    assert set(steps._alive) == {"b", "e"}
+
+
+def test_a_value_that_is_held_for_a_node_stays_until_it_has_run() -> None:
+    one = model()
+    x, five = one.graph.inputs[0], node(one, "five")
+    steps = Stepwise(one, [{"x": X}], {five: x})
+    steps.advance(node(one, "four"))
+    assert "x" in steps._alive
+    steps.advance(five)
+    assert set(steps._alive) == {"b", "e"}
+
+
+def test_steps_give_what_the_whole_model_gives() -> None:
+    one = model()
+    with open_session(one, optimize="off") as session:
+        wanted = session.run({"x": X})[0]
+    steps = Stepwise(one, [{"x": X}])
+    for name in ("one", "three", "four", "six"):
+        (found,) = steps.advance(node(one, name))
+    assert np.array_equal(found, wanted)
+
+
+def test_a_part_is_a_model_of_its_own_nodes_and_constants() -> None:
+    one = model()
+    part = part_of(one, [node(one, "three"), node(one, "four")], ["b", "a"], ["d"])
+    assert [found.name for found in part.graph] == ["three", "four"]
+    assert [value.name for value in part.graph.inputs] == ["b", "a"]
+    assert set(part.graph.initializers) == {"w"}
+    assert [found.name for found in one.graph][:2] == ["one", "two"]
+
+
+def test_the_peak_counts_what_nobody_reads_only_while_it_is_made() -> None:
+    """x and both outputs of the Split while it runs, then one of them and the Relu's."""
+    one = net(
+        "p, q = Split<axis = 1>(x, s) y = Relu(p)", inputs="float[1, 8] x", outputs="float[1, 4] y", constants={"s": np.array([4, 4])}
+    )
+    for value in one.graph.node(0).outputs:
+        value.shape, value.type = ir.Shape([1, 4]), ir.TensorType(ir.DataType.FLOAT)
+    assert peak_bytes(one, frozenset()) == 4 * 16
