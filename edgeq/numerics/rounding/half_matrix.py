@@ -158,8 +158,10 @@ class HalfMatrix:
         """A panel in its real unit: [G, rows, columns]."""
         panel, stored = self.panels[index], self.parts[index]
         found = np.multiply(stored, self.unit, dtype=np.float64)
-        for weight, vector in self.less:
-            found -= weight * vector[:, panel.start : panel.stop, None] * vector[:, None, panel.start : panel.end]
+        if self.less:
+            vectors = np.stack([vector for _, vector in self.less], 1)  # [G, n, K]
+            weighted = vectors[:, :, panel.start : panel.stop] * np.array([weight for weight, _ in self.less])[:, None]
+            found -= np.swapaxes(weighted, 1, 2) @ vectors[:, :, panel.start : panel.end]
         _release(stored)
         return found
 

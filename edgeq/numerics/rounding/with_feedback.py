@@ -21,7 +21,7 @@ from edgeq.numerics.rounding.recursion import damped_error, feed_back
 #: error: less is within the rounding of float32
 SURE = 1 - 1e-4
 #: numbers of a weight that are rounded at a time, so that the memory does not grow with the rows
-AT_ONCE = 1 << 22
+AT_ONCE = 1 << 21
 
 
 def round_with_feedback(weight: F32, moment: F64, scale: F32, codes: Codes) -> F32:
