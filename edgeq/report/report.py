@@ -21,8 +21,8 @@ from edgeq.proof.unproven import Unproven
 from edgeq.report.codebooks import CodebookLayer
 from edgeq.report.headline import Fidelity, fidelity_of
 from edgeq.report.judging import JudgingInfo, StepSqnr
-from edgeq.schema.provider import Provider
 from edgeq.schema.recipe import Recipe
+from edgeq.schema.target import Provider
 from edgeq.search.verdict import Search
 
 SCHEMA_VERSION = 1

@@ -15,7 +15,7 @@ import onnx_ir as ir
 
 from edgeq.integers.tflite.layout import tflite_shape
 from edgeq.report.report import Port, Report
-from edgeq.schema.provider import Provider
+from edgeq.schema.target import Provider
 
 #: names that the code uses itself
 _TAKEN = frozenset({"np", "ort", "options", "session", "outputs", "interpreter", "Interpreter", "devices", "feeds", *dir(builtins)})

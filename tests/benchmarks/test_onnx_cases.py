@@ -71,7 +71,7 @@ def test_errors_are_told_apart(monkeypatch: pytest.MonkeyPatch, error: Exception
 
 def test_a_result_of_other_numbers_names_or_types_is_a_fault() -> None:
     """What edgeq makes of one model is judged as if it had been made of another."""
-    made = judging.quantize(model(RELU), {"x": np.stack([FEED["x"]] * 2)}, recipe=FAST)
+    made = judging.quantize(model(RELU), {"x": np.stack([FEED["x"]] * 2)}, recipe=FAST, data_doubts="accept")
     for text, kind in [
         ("net (float[2, 3] x) => (float[2, 3] y) { y = Neg(x) }", "far from float"),
         ("net (float[2, 3] x) => (float[2, 3] z) { z = Relu(x) }", "invalid model"),
@@ -84,7 +84,7 @@ def test_a_result_of_other_numbers_names_or_types_is_a_fault() -> None:
 
 
 def test_a_finding_that_names_the_output_is_a_warning() -> None:
-    made = judging.quantize(model(RELU), {"x": np.stack([FEED["x"]] * 2)}, recipe=FAST)
+    made = judging.quantize(model(RELU), {"x": np.stack([FEED["x"]] * 2)}, recipe=FAST, data_doubts="accept")
     other = model("net (float[2, 3] x) => (float[2, 3] y) { y = Neg(x) }")
     runs = float_runs(other, FEED)
     assert isinstance(runs, FloatRuns)
@@ -123,7 +123,7 @@ def test_a_random_model_is_no_fault_where_the_report_says_so(case: Case) -> None
     assert 0 in runs.random
     job = Job(case.name, "alone", "cpu")
     assert judging.judge(job, case, runs, FAST).kind == "random"
-    made = judging.quantize(case.model, judging._data(runs, case.feed), recipe=FAST)
+    made = judging.quantize(case.model, judging._data(runs, case.feed), recipe=FAST, data_doubts="accept")
     silent = replace(made, report=replace(made.report, findings=()))
     outcome = judging._judge_files(job, case.model, runs, silent)
     assert (outcome.kind, outcome.text) == ("far from float", "it is random, and no warning says so")

@@ -13,7 +13,7 @@ import onnx
 import pytest
 from PIL import Image
 
-from edgeq.data.set_template import set_template, takes_images
+from edgeq.cli.init.set_template import set_template, takes_images
 from edgeq.data.set_toml import read_set
 from edgeq.data.shipped import shipped_folder, shipped_model
 from edgeq.graph.signature import InputSpec

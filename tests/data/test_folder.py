@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edgeq.cli.init.set_template import set_template
 from edgeq.data.open import Dataset, InputSpec, open_dataset
-from edgeq.data.set_template import set_template
 from edgeq.data.set_toml import read_set
 from edgeq.errors import BadData
 

@@ -11,8 +11,8 @@ import onnx
 import onnx_ir as ir
 import pytest
 
+from edgeq.cli.init.set_template import set_template
 from edgeq.data.made_up import made_up_feeds
-from edgeq.data.set_template import set_template
 from edgeq.data.set_toml import read_set
 from edgeq.errors import BadRecipe
 from edgeq.graph.liveness import peak_bytes

@@ -42,8 +42,8 @@ def init(
     from rich.text import Text
 
     from edgeq.cli.init.samples import images_in, placed
+    from edgeq.cli.init.set_template import set_template
     from edgeq.data.open import open_dataset
-    from edgeq.data.set_template import set_template
     from edgeq.graph.signature import input_specs
     from edgeq.io.file_set import FileSet
     from edgeq.schema.recipe_template import recipe_template
@@ -91,7 +91,7 @@ def _spelled(folder: Path) -> str:
 
 def _about_data(folder: Path, inputs: Sequence[InputSpec], images: int, *, ready: bool) -> list[str]:
     """What was written about the data, and what is left to do."""
-    from edgeq.data.set_template import takes_images
+    from edgeq.cli.init.set_template import takes_images
 
     if ready:
         return ["no set.toml: the data fits the model as it is"]

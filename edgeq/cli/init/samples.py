@@ -6,9 +6,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from edgeq.cli.init.set_template import image_shape
 from edgeq.data.folder import refuse_link_out
 from edgeq.data.images import SUFFIXES, read_image
-from edgeq.data.set_template import image_shape
 from edgeq.data.set_toml import SetInput
 from edgeq.data.shipped import shipped_sets
 from edgeq.errors import BadData
