@@ -239,7 +239,7 @@ def test_init_writes_files_that_load(room: Room, tmp_path: Path, capsys: Capsys)
     assert run(capsys, "init", room.model, "-o", folder).code == 0
     assert load_recipe(folder / "recipe.toml") == Recipe()
     np.save(folder / "one.npy", np.zeros((3, 8, 8), np.float32))
-    words = ("-d", folder, "--recipe", folder / "recipe.toml", "-o", tmp_path / "a.onnx", "--no-prove")
+    words = ("-d", folder, "--recipe", folder / "recipe.toml", "-o", tmp_path / "a.onnx", "--no-prove", "--accept-data")
     assert run(capsys, "quantize", room.model, *words).code == 0
 
 
