@@ -83,23 +83,21 @@ def quantize(
     check_floor_needs(recipe.floors, roles.judging, prove=prove)
     judge = None if roles.judging is None else Judge.of(loaded.model, roles.judging, target, progress)
     decided = partial(decide, task, roles.division, statistics, clock, progress, judge)
-    found = rescue = None
     if plan is not None:
-        planned = earlier_plan(plan, task)
+        planned, found, rescue = earlier_plan(plan, task), None, None
     elif recipe.effort == "best":
-        planned, found = search(_search_task(loaded, task, roles, work), decided, clock, progress)
+        (planned, found), rescue = search(_search_task(loaded, task, roles, work), decided, clock, progress), None
     else:
-        planned, rescue = rescued(decided(), task, roles, judge, clock, progress)
+        (planned, rescue), found = rescued(decided(), task, roles, judge, clock, progress), None
     planned = fine_tuned(task, planned, roles.division, clock, progress, checkpoint or Checkpoint())
     refuse_float(planned.plan, target)
     with clock.stage("rewrite"):
         result = carried_out(setup, planned.plan)
     notes = (*setup.prepared.notes, *_notes(dataset, roles, statistics, recipe, rescue))
     doubts += doubted_values(dataset, task, planned.plan, data_doubts)
+    known = judge.known if judge else None
     with clock.stage("prove"):
-        evidence = (
-            prove_all(loaded, task, planned, result, roles, judge.known if judge else None, progress) if prove else Evidence("not_asked")
-        )
+        evidence = prove_all(loaded, task, planned, result, roles, known, progress) if prove else Evidence("not_asked")
     take_integers(result, task)  # after the proof, which feeds floats
     shorten_provenance(result)  # after the proof, which reads all of it
     refuse_illegal(result, target)
