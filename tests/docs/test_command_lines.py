@@ -32,6 +32,7 @@ FOREIGN = {
     "--output-dir": "vela",
     "--index-url": "pip",
     "--follow": "git log",
+    **dict.fromkeys(("--saved-model", "--output", "--keras", "--graphdef", "--inputs", "--outputs", "--tflite", "--opset"), "tf2onnx"),
     "--strict": "mypy, in CONTRIBUTING.md; of edgeq too",
 }
 OPTION = re.compile(r"(?<![\w-])(--?[A-Za-z][\w-]*)")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 EXAMPLE = """    edgeq init model.onnx    (writes edgeq-model/recipe.toml and edgeq-model/set.toml: put your samples there)
 
-    edgeq init model.onnx --data calib.npz -o recipes    (writes recipes/recipe.toml: arrays of samples need no set.toml)
+    edgeq init model.onnx --data calib.npz -o recipes    (writes recipe.toml there: arrays of samples need no set.toml)
 
     edgeq init model.onnx --data photos/ -o pictures    (copies images into pictures/, beside the set.toml that says how they are read)"""
 
