@@ -17,7 +17,7 @@ import onnx
 import pytest
 import typer
 
-from edgeq.cli.main import app
+from edgeq.cli.app.commands import app
 from tests.fuzz.cases import random_case
 from tests.fuzz.damage.any_file import damage
 from tests.fuzz.one_run import differs, digests

@@ -8,7 +8,7 @@ from random import Random
 
 import typer
 
-from edgeq.cli.main import app
+from edgeq.cli.app.commands import app
 from tests.fuzz import odd
 from tests.fuzz.valid.data_files import Files
 
