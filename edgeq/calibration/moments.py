@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import threading
 import zlib
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,14 +102,13 @@ def measure_moments(
     the grid of its own smallest and largest element, and counts in units of that grid's scale. Sums
     beyond half of the memory budget lie in mapped files.
     """
-    wanted = [tuple(layers) for layers in together]
     progress = progress or Silent()
     progress.start("second moments", data.count)
     room, sums, shared = memory_budget() // 2, list[_Sum](), list[tuple[_Shared, list[_Sum]]]()
-    for layers in wanted:
+    for layers in map(tuple, together):
         whole = _Shared(layers, grids, room)
         room -= whole.bytes
-        mine = [_Sum(layer, grids.get(layer.source), data.runs, seed, whole.adder(layer)) for layer in layers]
+        mine = [_Sum(layer, grids.get(layer.source), data.runs, seed, whole) for layer in layers]
         shared.append((whole, mine))
         sums += mine
 
@@ -145,16 +144,11 @@ class _Shared:
         self.times = {one.node: 1 if alike else round(square / self.unit) for one, square in zip(layers, squares, strict=True)}
         self.lock = threading.Lock()
 
-    def adder(self, layer: Layer) -> Callable[[AnyArray], None]:
-        """What takes rows [G, R, K] of a layer."""
-        times = self.times[layer.node]
-
-        def add(codes: AnyArray) -> None:
-            if times:
-                with self.lock:
-                    self.products.add(codes.astype(np.float32), times)
-
-        return add
+    def add(self, node: str, codes: AnyArray) -> None:
+        """Add the products of rows [G, R, K] of a layer."""
+        if self.times[node]:
+            with self.lock:
+                self.products.add(codes.astype(np.float32), self.times[node])
 
     def moment(self, seen: Sequence[tuple[AnyArray, int]]) -> Moment:
         """The moment, once all layers have added their rows. seen: sum and number of each."""
@@ -165,24 +159,19 @@ class _Shared:
 class _Sum:
     """The growing sums of the input of one layer, safe to use from several threads."""
 
-    def __init__(self, layer: Layer, grid: QuantParams | None, runs: int, seed: int, add_products: Callable[[AnyArray], None]) -> None:
+    def __init__(self, layer: Layer, grid: QuantParams | None, runs: int, seed: int, whole: _Shared) -> None:
         self.layer, self.grid, self.seed = layer, grid, seed
         wanted = max(ROWS_PER_COLUMN * layer.columns, LEAST_ROWS)
         self.quota = max(-(-wanted // max(runs, 1)), ROWS_PER_VISIT)
         visits = -(-wanted // max(1, min(self.quota, layer.positions)))
         self.stride = max(1, runs // visits)
         self.sum = np.zeros((layer.groups, layer.columns), np.int64)
-        self.rows = 0
-        self.lock = threading.Lock()
-        self.waiting: list[AnyArray] = []
-        self.held = 0
-        self._add_products = add_products
+        self.rows, self.lock = 0, threading.Lock()
+        self.waiting, self.held = list[AnyArray](), 0
+        self._whole = whole
 
     def visits(self, run: int) -> bool:
-        """Whether this layer takes rows from that run of the model: every stride-th.
-
-        All layers start with the first run, so that runs between their visits need not be computed.
-        """
+        """Whether this layer takes rows from that run: every stride-th, from the first one on."""
         return run % self.stride == 0
 
     def add(self, value: AnyArray, sample: int) -> None:
@@ -208,4 +197,4 @@ class _Sum:
         codes = np.concatenate(self.waiting, axis=1)
         self.waiting, self.held = [], 0
         self.sum += codes.sum(1, dtype=np.int64)
-        self._add_products(codes)
+        self._whole.add(self.layer.node, codes)
