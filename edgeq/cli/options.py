@@ -20,6 +20,9 @@ SEARCH = "Search (--effort best)"
 FLOORS = "Proof and floors"
 OUTPUT = "Output"
 
+#: more than any machine has; the runtime would take the number at its word
+MAX_THREADS = 1024
+
 _ranges = partial(typer.Option, rich_help_panel=RANGES)
 _data = partial(typer.Option, rich_help_panel=DATA)
 _search = partial(typer.Option, rich_help_panel=SEARCH)
@@ -69,7 +72,7 @@ NoHoldOut = Annotated[
     _data("--no-hold-out", help="Calibrate with all samples. Default: of 20 or more, every fifth judges and is not calibrated with."),
 ]
 BatchSize = Annotated[int | None, _data("--batch", metavar="B", min=1, help="Samples per step. Changes speed and memory, not the result.")]
-Threads = Annotated[int, _floors("--threads", metavar="N", min=0, help="Threads of the runtime. 0: the runtime chooses.")]
+Threads = Annotated[int, _floors("--threads", metavar="N", min=0, max=MAX_THREADS, help="Threads of the runtime. 0: the runtime chooses.")]
 RecipeFile = Annotated[Path | None, typer.Option("--recipe", metavar="FILE", help="A recipe.toml, as edgeq init writes it.")]
 Rule = Annotated[str | None, _ranges("--rule", metavar="RULE", help=f"Range rule: {', '.join(RULES[:-1])} or {RULES[-1]}.")]
 WeightScales = Annotated[str | None, _ranges("--weights", metavar="GRAIN", help="Weight scales: per_channel or per_tensor.")]

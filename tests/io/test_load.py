@@ -143,6 +143,12 @@ def test_external_data_outside_of_the_folder_is_refused(tmp_path: Path, location
         load_model(with_external(tmp_path, location))
 
 
+@pytest.mark.parametrize("location", ["a\0b", "w" * 5000, "w/" * 3000])
+def test_external_data_at_what_is_no_name_of_a_file_is_refused(location: str, tmp_path: Path) -> None:
+    with pytest.raises(BadModel, match=r"not a path of a file"):
+        load_model(with_external(tmp_path, location))
+
+
 def test_external_data_through_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     inside = tmp_path / "model"
     inside.mkdir()

@@ -19,7 +19,7 @@ from edgeq.cli.finetune import command as finetune
 from edgeq.cli.init import command as init
 from edgeq.cli.palettize import command as palettize
 from edgeq.cli.screen import print_bug, print_error, print_interrupted, without_library_warnings
-from edgeq.errors import EdgeqError
+from edgeq.errors import BadRecipe, EdgeqError
 
 BUG = 1
 INTERRUPTED = 130
@@ -100,8 +100,10 @@ def run(arguments: Sequence[str] | None, interrupted: Callable[[], bool]) -> int
     then fails because of it. Exit codes: as main (edgeq/cli/main.py).
     """
     try:
+        given = sys.argv[1:] if arguments is None else list(arguments)
+        _refuse_empty(given)
         with without_library_warnings():
-            app(args=None if arguments is None else list(arguments), prog_name="edgeq")
+            app(args=given, prog_name="edgeq")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0
     except BrokenPipeError:
@@ -117,6 +119,14 @@ def run(arguments: Sequence[str] | None, interrupted: Callable[[], bool]) -> int
         print_bug(error)
         return BUG
     return 0
+
+
+def _refuse_empty(arguments: Sequence[str]) -> None:
+    """Raise BadRecipe for an empty argument: as a path it would mean the current folder."""
+    if "" in arguments:
+        place = arguments.index("")
+        where = f"behind {arguments[place - 1]}" if place else "the first argument"
+        raise BadRecipe("An argument is empty", f"command line, {where}", "Give it a value; a variable of the shell may be unset.")
 
 
 def _drop_stdout() -> None:
