@@ -28,8 +28,8 @@ _FLOAT_TOLERANCE = 1e-3
 #: the same where the float model rounds inner values to half floats (11 bits, 8 for bfloat16)
 _HALF_TOLERANCE = 3e-2
 _HALVES = (ir.DataType.FLOAT16, ir.DataType.BFLOAT16)
-#: more elements than this are not made for a comparison
-_MAX_VALUE = 1 << 28
+#: a value of more elements is not computed: 1 GiB of floats
+MAX_ELEMENTS = 1 << 28
 
 
 class FloatReference:
@@ -158,7 +158,7 @@ def _is_small(model: ir.Model) -> bool:
     if any(is_random(node) for node in nodes(model)):
         return False
     sizes = (value.shape.numpy() for value in values(model) if value.shape is not None and value.shape.is_static())
-    return integers_are_short(model) and all(np.prod(size, dtype=np.float64) <= _MAX_VALUE for size in sizes)
+    return integers_are_short(model) and all(np.prod(size, dtype=np.float64) <= MAX_ELEMENTS for size in sizes)
 
 
 def _invalid(model: ir.Model, *, full: bool) -> str | None:

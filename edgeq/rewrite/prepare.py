@@ -6,6 +6,7 @@ agrees (edgeq/rewrite/float_reference.py); otherwise the steps at fault are left
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -14,9 +15,9 @@ import onnx_ir as ir
 from edgeq.errors import BadModel, EdgeqError, UnsupportedOpset
 from edgeq.graph.edit import vanished
 from edgeq.graph.freeze import freeze_shapes
-from edgeq.graph.read import nodes
+from edgeq.graph.read import nodes, values
 from edgeq.rewrite.attempt import Allowed, Attempt
-from edgeq.rewrite.float_reference import FloatReference
+from edgeq.rewrite.float_reference import MAX_ELEMENTS, FloatReference
 from edgeq.rewrite.needed_opsets import needed_opsets
 from edgeq.rewrite.prepare_steps import optional_steps, words_for
 from edgeq.schema.target import Target
@@ -57,6 +58,7 @@ def prepare(
     vanished(start).clear()
     freeze_shapes(start, shapes or {})
     done = _believed(start, Allowed(needed_opsets(start, opset, min_opset, max_opset), grow, norms))
+    _refuse_giants(done.model)
     float_nodes = [node.name for node in nodes(model) if node.name]
     left = {node.name for node in nodes(done.model)}
     reasons = vanished(done.model)
@@ -110,6 +112,20 @@ def _believed(start: ir.Model, allowed: Allowed) -> Attempt:
             notes.append(f"{words_for(step)}: its result was put aside: {problem}")
     best.notes.extend(notes)
     return best
+
+
+def _refuse_giants(model: ir.Model) -> None:
+    """Raise BadModel for a value that is known to be larger than any device could hold.
+
+    A few numbers in a hostile file make one; a runtime would take all memory for it.
+    """
+    for value in values(model):
+        shape = value.shape
+        if shape is not None and shape.is_static() and math.prod(shape.numpy()) > MAX_ELEMENTS:
+            what = f"A value has {list(shape.numpy())} elements, more than the {MAX_ELEMENTS} that edgeq computes"
+            maker = value.producer()
+            where = f"value {value.name}" if maker is None else f"node {maker.name}, value {value.name}"
+            raise BadModel(what, where, "Correct the sizes that make it, or export the model for smaller inputs.")
 
 
 def _hopeless(start: ir.Model, made: ir.Model, problem: str) -> EdgeqError:

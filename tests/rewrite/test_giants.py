@@ -1,0 +1,33 @@
+"""A value that no device could hold is refused before anything runs."""
+
+from __future__ import annotations
+
+import pytest
+
+from edgeq.errors import BadModel
+from edgeq.io.load import load_proto
+from edgeq.rewrite.prepare import prepare
+from tests.small_models import text_model
+
+HEAD = '<ir_version: 8, opset_import: ["" : 17]> net (float[1, 4] x) => (float[1, 1] y) '
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<int64[2] s = {1073741824, 4}> { e = Expand(x, s)  y = ReduceMax<axes = [0, 1]>(e) }",
+        "<int64[2] s = {1, 1073741824}> { e = Tile(x, s)  y = ReduceMax<axes = [0, 1]>(e) }",
+        "<int64[2] s = {1073741824, 4}> { e = ConstantOfShape(s)  f = Add(e, x)  y = ReduceMax<axes = [0, 1]>(f) }",
+        "<int64[4] p = {0, 0, 1073741824, 0}> { e = Pad(x, p)  y = ReduceMax<axes = [0, 1]>(e) }",
+    ],
+    ids=["expand", "tile", "constant", "pad"],
+)
+def test_a_value_of_absurd_size_is_refused_by_name(body: str) -> None:
+    with pytest.raises(BadModel, match="elements, more than the 268435456") as caught:
+        prepare(load_proto(text_model(HEAD + body, {})).model)
+    assert "e" in caught.value.where
+
+
+def test_a_large_value_that_fits_is_prepared() -> None:
+    body = "<int64[2] s = {65536, 4}> { e = Expand(x, s)  y = ReduceMax<axes = [0, 1]>(e) }"
+    assert len(prepare(load_proto(text_model(HEAD + body, {})).model).model.graph) == 2
