@@ -8,6 +8,7 @@ import onnx_ir as ir
 
 from edgeq.graph.operator import Operator
 from edgeq.graph.operators import OPERATORS, UNKNOWN
+from edgeq.graph.walks import inner_graphs, inner_nodes
 from edgeq.numerics.arrays import AnyArray
 
 #: the names of ONNX's own operator domain
@@ -20,7 +21,7 @@ def graphs(model: ir.Model) -> Iterator[ir.Graph]:
     Functions are not walked: prepare inlines them.
     """
     yield model.graph
-    yield from model.graph.subgraphs()
+    yield from inner_graphs(model.graph)
 
 
 def nodes(model: ir.Model) -> Iterator[ir.Node]:
@@ -28,7 +29,7 @@ def nodes(model: ir.Model) -> Iterator[ir.Node]:
 
     Do not add or remove nodes meanwhile; make a list first.
     """
-    yield from model.graph.all_nodes()
+    yield from inner_nodes(model.graph)
 
 
 def is_op(node: ir.Node | None, *op_types: str) -> bool:
