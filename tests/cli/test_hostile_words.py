@@ -19,7 +19,7 @@ def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     model = onnx.parser.parse_model(NET.replace("<float[4, 4] w> ", ""))
     model.graph.initializer.append(onnx.numpy_helper.from_array(np.eye(4, dtype=np.float32), "w"))
     onnx.save(model, tmp_path / "net.onnx")
-    np.savez(tmp_path / "d.npz", x=np.ones((24, 4), np.float32))
+    np.savez(tmp_path / "d.npz", x=np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -13,7 +13,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.errors import UnsupportedOp
-from edgeq.graph.edit import free_name
+from edgeq.graph.free_names import FreeNames
 from edgeq.integers.graph import IntegerOp, Operand
 from edgeq.integers.interpreter.machine import Machine
 from edgeq.integers.ops.table import run_of
@@ -34,7 +34,7 @@ class Builder:
 
     def __init__(self, model: TfModel) -> None:
         self.model = model
-        self._names: set[str] = set()
+        self._names = FreeNames()
         self.operands = [self._operand(tensor, place) for place, tensor in enumerate(model.tensors)]
         self.operations: list[Operation] = []
         #: name of a whole number -> the codes that it was made of, and the same with 128 added
@@ -142,7 +142,7 @@ class Builder:
 
     def scratch(self, like: Operand, shape: tuple[int, ...]) -> Operand:
         """A value between the steps of one operator, which the file does not have."""
-        return Operand(free_name(f"{like.name} (inside)", self._names), like.dtype, shape, like.grid)
+        return Operand(self._names.free(f"{like.name} (inside)"), like.dtype, shape, like.grid)
 
     def constant(self, name: str, data: AnyArray, grid: QuantParams | None = None) -> Operand:
         return Operand(name, str(data.dtype), data.shape, grid, data)
@@ -153,7 +153,7 @@ class Builder:
         return UnsupportedOp(f"edgeq's interpreter does not run this {self._now.code}: {why}.", where, "Run the file in LiteRT.")
 
     def _operand(self, tensor: TfTensor, place: int) -> Operand:
-        name = free_name(tensor.name or f"tensor {place}", self._names)
+        name = self._names.free(tensor.name or f"tensor {place}")
         return Operand(name, tensor.dtype, tensor.shape, _grid(tensor), tensor.data)
 
 
