@@ -31,13 +31,12 @@ from edgeq.refine.judge import Judge
 from edgeq.refine.steps import decide, earlier_plan, take_statistics
 from edgeq.report.from_run import QuantizeRun, Verdict, build_report, gate_of
 from edgeq.report.quantized import Quantized as Quantized
-from edgeq.rewrite.carry_out import carried_out, take_integers
-from edgeq.rewrite.set_up import DataSource, comparable, set_up
+from edgeq.rewrite.carry_out import carried_out, finish, size_as_written
+from edgeq.rewrite.set_up import DataSource, SetUp, comparable, set_up
 from edgeq.schema.plan import Plan
-from edgeq.schema.provenance import mark_gate, shorten_provenance
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Target, load_target
-from edgeq.schema.task import Shapes, Task
+from edgeq.schema.task import Shapes
 from edgeq.search.rescue import Rescue, rescued
 from edgeq.search.search import SearchTask, search
 
@@ -86,7 +85,7 @@ def quantize(
     if plan is not None:
         planned, found, rescue = earlier_plan(plan, task), None, None
     elif recipe.effort == "best":
-        (planned, found), rescue = search(_search_task(loaded, task, roles, work), decided, clock, progress), None
+        (planned, found), rescue = search(_search_task(setup, roles, work), decided, clock, progress), None
     else:
         (planned, rescue), found = rescued(decided(), task, roles, judge, clock, progress), None
     planned = fine_tuned(task, planned, roles.division, clock, progress, checkpoint or Checkpoint())
@@ -98,11 +97,9 @@ def quantize(
     known = judge.known if judge else None
     with clock.stage("prove"):
         evidence = prove_all(loaded, task, planned, result, roles, known, progress) if prove else Evidence("not_asked")
-    take_integers(result, task)  # after the proof, which feeds floats
-    shorten_provenance(result)  # after the proof, which reads all of it
-    refuse_illegal(result, target)
     gate, missed = gate_of(evidence.reported, recipe.floors)
-    mark_gate(result, planned.plan.search.gate if gate == "none" and planned.plan.search is not None else gate)
+    finish(result, task, planned.plan, gate)
+    refuse_illegal(result, target)
     run = QuantizeRun(setup, planned.plan, result, roles, evidence, clock, found, planned.skipped)
     return Quantized(result, planned.plan, build_report(run, Verdict(doubts, notes, gate, missed)), files_read(loaded.path))
 
@@ -172,11 +169,12 @@ def _target(target: str | Target) -> Target:
     return target if isinstance(target, Target) else load_target(target)
 
 
-def _search_task(loaded: Loaded, task: Task, roles: Roles, work: str | Path | None) -> SearchTask:
-    refuse_search(task.target, task.recipe.objective)
+def _search_task(setup: SetUp, roles: Roles, work: str | Path | None) -> SearchTask:
+    refuse_search(setup.task.target, setup.task.recipe.objective)
     if roles.division is None or roles.judging is None:
         raise BadData("A search measures candidates on data, and there is none.", "--data", "Give --data, or leave --effort best out.")
-    return SearchTask(loaded, task, roles.division, roles.judging, roles.on, None if work is None else Path(work))
+    folder, size = None if work is None else Path(work), partial(size_as_written, setup)
+    return SearchTask(setup.loaded, setup.task, roles.division, roles.judging, roles.on, folder, size)
 
 
 def _notes(dataset: Dataset | None, roles: Roles, statistics: Statistics | None, recipe: Recipe, rescue: Rescue | None) -> tuple[str, ...]:

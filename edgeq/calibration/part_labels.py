@@ -8,8 +8,8 @@ import onnx_ir as ir
 
 from edgeq.calibration.random_outputs import random_outputs
 from edgeq.errors import RuntimeRefused
-from edgeq.graph.class_outputs import class_outputs
 from edgeq.graph.parts import channels_of, labelled, parts_of
+from edgeq.graph.patterns.class_outputs import class_outputs
 from edgeq.numerics.arrays import AnyArray
 from edgeq.numerics.output_fidelity import OutputSums
 from edgeq.runtimes.ort import Session, open_session

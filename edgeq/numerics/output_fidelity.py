@@ -69,7 +69,8 @@ class OutputFidelity:
     #: name of a node that draws random numbers for it: two runs of the float model differ, too;
     #: None: there is none
     random: str | None = None
-    #: why the output is taken for scores of classes (edgeq/graph/class_outputs.py); None: it is not
+    #: why the output is taken for scores of classes (class_outputs in edgeq/graph/patterns/); None:
+    #: it is not
     classes: Classes | None = None
     #: share of rows with the same arg-max, 0..1, whatever they are; None: it is not rows [N, >= 2]
     same_arg_max: float | None = None

@@ -5,6 +5,7 @@ Their runs are interleaved in one process, so that drift affects both alike.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -117,6 +118,14 @@ def measure_latency(
             times = times[: turn + 1]
             break
     return _summary(times, threads, _batch(first, feeds))
+
+
+def margin(latency: Latency) -> float:
+    """Half the 95 % interval of the median paired ratio: 1.57 * interquartile range / sqrt(runs).
+
+    Source: McGill, Tukey, Larsen, Variations of box plots, The American Statistician 32 (1978).
+    """
+    return 1.57 * latency.spread / math.sqrt(latency.runs)
 
 
 def _timed(session: Session, feeds: Mapping[str, AnyArray], clock: Callable[[], float]) -> float:

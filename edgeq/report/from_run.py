@@ -25,6 +25,7 @@ from edgeq.report.codebooks import planned_layers
 from edgeq.report.headline import fidelity_of
 from edgeq.report.judging import judging_of, steps_of
 from edgeq.report.report import DataInfo, Port, Report, Sizes, Times
+from edgeq.rewrite.carry_out import written_bytes
 from edgeq.rewrite.set_up import SetUp
 from edgeq.schema.plan import Plan
 from edgeq.schema.provenance import Gate
@@ -98,7 +99,7 @@ def build_report(run: QuantizeRun, verdict: Verdict) -> Report:
         recipe=recipe,
         rule=recipe.rule,
         versions=versions(),
-        size=Sizes(loaded.size, ir.to_proto(run.model).ByteSize()),
+        size=Sizes(loaded.size, written_bytes(run.model)),
         time_s=Times(**{one.name: run.clock.seconds.get(one.name) for one in fields(Times)}),
         peak_rss_mb=peak_rss_mb(),
         placement=run.evidence.placement,

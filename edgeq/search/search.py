@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 
+import onnx_ir as ir
+
 from edgeq.data.dataset import Dataset
 from edgeq.data.held_out import Division
 from edgeq.errors import BadData, BadOutput
@@ -23,6 +25,7 @@ from edgeq.refine.draft import Draft
 from edgeq.runtimes.ort import runtime_version
 from edgeq.schema.hold_out import JudgedOn
 from edgeq.schema.plan import Plan, load_plan
+from edgeq.schema.provenance import Gate
 from edgeq.schema.task import Planned, Step, Task
 from edgeq.search.book import BEST_PLAN, Book
 from edgeq.search.builder import Builder
@@ -53,6 +56,8 @@ class SearchTask:
     on: JudgedOn
     #: folder of the journal; None: it is not written
     work: Path | None
+    #: bytes of the file of a plan; given its model, which is changed, and whether floors hold
+    size: Callable[[Plan, ir.Model, Gate], int]
 
 
 def search(search_task: SearchTask, decide: Callable[[], Planned], clock: Clock, progress: Progress) -> tuple[Planned, Search]:
@@ -72,7 +77,7 @@ def search(search_task: SearchTask, decide: Callable[[], Planned], clock: Clock,
         progress.note(f"continuing the search in {search_task.work}: {len(journal.records)} measurements are there")
     book = Book(builder, recipe, search_task.work, journal, progress)
     stops = started + 60 * recipe.minutes
-    trials = Trials(search_task.loaded.model, builder, search_task.validation, recipe, journal, progress, stops, book.add)
+    trials = Trials(search_task.loaded.model, builder, search_task.validation, recipe, journal, progress, stops, book.add, search_task.size)
     with clock.stage("search"), _kept(book):
         finished = _run(trials, book)
     chosen = book.best()

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from math import sqrt
 from time import monotonic
 from typing import TypeVar, cast
 
@@ -18,8 +17,10 @@ from edgeq.calibration.known_outputs import KnownOutputs
 from edgeq.data.dataset import Batch, Dataset
 from edgeq.progress import Progress
 from edgeq.proof.compare import CompareSettings, check_floors, compare_models
-from edgeq.proof.latency import Latency, Timing, measure_latency
+from edgeq.proof.latency import Timing, margin, measure_latency
 from edgeq.runtimes.ort import Optimize
+from edgeq.schema.plan import Plan
+from edgeq.schema.provenance import Gate
 from edgeq.schema.recipe import Recipe
 from edgeq.search.builder import Builder
 from edgeq.search.candidates import Candidate, integer_share
@@ -93,6 +94,8 @@ class Trials:
     stops: float
     #: called with every judged or timed point
     seen: Callable[[Point], None]
+    #: bytes of the file of a plan (SearchTask.size)
+    size: Callable[[Plan, ir.Model, Gate], int]
     clock: Callable[[], float] = monotonic
 
     @cached_property
@@ -173,23 +176,15 @@ class Trials:
             return {"bytes": None}
         model = self.builder.model(plan)
         found = compare_models(self.original, model, self.data, self._settings, known=self.known)
-        task = found.accuracy
+        task, missed = found.accuracy, check_floors(found, self.recipe.floors)
         return {
             "sqnr_db": found.weakest.sqnr_db,
             "agreement": found.top1_agreement,
             "accuracy": task.int8 if task is not None and task.metric == "top1" else None,
             "integer_pct": integer_share(self.builder.base.task.model, plan),
-            "bytes": ir.to_proto(model).ByteSize(),
-            "missed": list(check_floors(found, self.recipe.floors)),
+            "bytes": self.size(plan, model, ("failed" if missed else "passed") if self.recipe.floors.wanted else "none"),
+            "missed": list(missed),
         }
-
-
-def margin(latency: Latency) -> float:
-    """Half the 95 % interval of the median ratio: 1.57 * interquartile range / sqrt(runs).
-
-    Source: McGill, Tukey, Larsen, Variations of box plots, The American Statistician 32 (1978).
-    """
-    return 1.57 * latency.spread / sqrt(latency.runs)
 
 
 def _point(candidate: Candidate, found: Judgement) -> Point:

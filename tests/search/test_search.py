@@ -175,6 +175,33 @@ def test_size_takes_the_smallest_file() -> None:
     assert made.plan.search.objective == "size"
 
 
+def test_the_sizes_of_a_search_are_those_of_the_files(repaired: tuple[Quantized, Path], tmp_path: Path) -> None:
+    """Of the chosen candidate, and of one that was not: its plan alone writes its file."""
+    made, work = repaired
+    assert made.report.search is not None
+    points = {point.chosen: point for point in made.report.search.points if point.chosen or point.name == "the default"}
+    made.save(tmp_path / "chosen.onnx")
+    assert points[True].bytes == (tmp_path / "chosen.onnx").stat().st_size == made.report.size.int8_bytes
+    default = load_plan(work / "default.plan.json")
+    quantize(DIGITS, plan=default, prove=False).save(tmp_path / "default.onnx")
+    # the plan alone does not know that floors are missed: "none" in the place of "failed"
+    assert points[False].bytes == (tmp_path / "default.onnx").stat().st_size + len("failed") - len("none")
+
+
+@pytest.mark.parametrize("objective", ["size", "latency"])
+@pytest.mark.parametrize("inputs_as", ["float", "uint8"])
+def test_so_they_are_for_other_objectives_and_inputs(objective: str, inputs_as: str, tmp_path: Path) -> None:
+    data = {"x": np.random.default_rng(1).uniform(-1, 1, size=(16, 3, 8, 8)).astype(np.float32)}
+    settings = {"effort": "best", "objective": objective, "inputs_as": inputs_as, "preprocessing": {"mean": [127.5], "std": [127.5]}}
+    if inputs_as == "float":
+        del settings["preprocessing"]
+    made = quantize(conv_net(), data, recipe=Recipe.model_validate(settings))
+    assert made.report.search is not None
+    (chosen,) = [point for point in made.report.search.points if point.chosen]
+    made.save(tmp_path / "m.onnx")
+    assert chosen.bytes == (tmp_path / "m.onnx").stat().st_size
+
+
 def test_labels_are_needed_for_floors_on_accuracy() -> None:
     data = {"x": np.random.default_rng(1).normal(size=(16, 3, 8, 8)).astype(np.float32)}
     with pytest.raises(BadData, match="max_drop"):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgeq.api import compare, quantize
-from edgeq.graph.class_outputs import class_outputs
+from edgeq.graph.patterns.class_outputs import class_outputs
 from edgeq.numerics.output_fidelity import Classes
 from edgeq.proof.compare import Comparison, OutputFidelity, check_floors
 from edgeq.report.figures import fidelity_text
