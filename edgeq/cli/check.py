@@ -13,7 +13,7 @@ from rich.text import Text
 from edgeq.cli import options as o
 from edgeq.cli.asked import Asked, offers
 from edgeq.errors import FloorMissed
-from edgeq.schema.reasons import grouped, shown
+from edgeq.io.reasons import grouped, shown
 
 if TYPE_CHECKING:
     from edgeq.integers.legality.violation import Violation

@@ -18,12 +18,12 @@ from edgeq.errors import BadRecipe, FloorMissed, RuntimeRefused
 from edgeq.graph.float_form import float_form
 from edgeq.graph.names import unique_names
 from edgeq.io.load import load_model
+from edgeq.io.reasons import in_words
 from edgeq.proof.float_rows import float_rows
 from edgeq.proof.lost_fusions import LostFusion, lost_fusions
 from edgeq.proof.made_for import made_for
 from edgeq.proof.node_rows import ProvenNode, node_rows
 from edgeq.proof.read_back import ReadBack, read_back
-from edgeq.schema.reasons import in_words
 
 Share = float  # for classes that have a field named float
 

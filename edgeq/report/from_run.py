@@ -16,6 +16,7 @@ from edgeq.data.roles import Roles
 from edgeq.errors import FloorMissed
 from edgeq.graph.read import ONNX_DOMAINS, nodes
 from edgeq.graph.signature import value_spec
+from edgeq.io.reasons import grouped
 from edgeq.progress import Clock
 from edgeq.proof.compare import Comparison, check_floors
 from edgeq.proof.evidence import Evidence
@@ -29,7 +30,6 @@ from edgeq.rewrite.carry_out import written_bytes
 from edgeq.rewrite.set_up import SetUp
 from edgeq.schema.plan import Plan
 from edgeq.schema.provenance import Gate
-from edgeq.schema.reasons import grouped
 from edgeq.schema.recipe import Floors
 from edgeq.search.verdict import Search
 from edgeq.version import __version__

@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from edgeq.io.reasons import grouped, shown
 from edgeq.io.visible import visible
 from edgeq.proof.compare import LayerFidelity
 from edgeq.proof.latency import Latency
@@ -37,7 +38,6 @@ from edgeq.report.on_top import accepted_lines, untouched_lines
 from edgeq.report.report import Report, verdict
 from edgeq.report.search_lines import search_lines
 from edgeq.report.snippet import snippet
-from edgeq.schema.reasons import grouped, shown
 
 LAYERS_SHOWN = 5
 #: number of lines for outputs and their parts

@@ -17,6 +17,7 @@ import pytest
 from rich.console import Console
 
 from edgeq.errors import BadOutput, MissingExtra
+from edgeq.io.reasons import NAMES_SHOWN
 from edgeq.io.strict_json import plain, to_json
 from edgeq.numerics.codebook import encode, parse_grain
 from edgeq.proof.compare import Comparison, OutputFidelity
@@ -32,7 +33,6 @@ from edgeq.report.search_lines import judged_on
 from edgeq.report.snippet import snippet
 from edgeq.report.text import report_text
 from edgeq.schema.hold_out import JudgedOn
-from edgeq.schema.reasons import NAMES_SHOWN
 from edgeq.search.verdict import Search
 from tests.reports import full_report, plain_text
 

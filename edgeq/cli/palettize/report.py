@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from edgeq.data.doubts import Doubt
+from edgeq.io.reasons import grouped, shown
 from edgeq.report.codebooks import CodebookLayer
 from edgeq.report.codebooks_text import codebook_lines
 from edgeq.report.figures import fidelity_text, human_bytes, judged_text
@@ -16,7 +17,6 @@ from edgeq.report.judging import JudgingInfo
 from edgeq.report.on_top import accepted_lines
 from edgeq.report.report import Sizes
 from edgeq.schema.codebook import CodebookWish
-from edgeq.schema.reasons import grouped, shown
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import onnx_ir as ir
 
 from edgeq.errors import BadRecipe, UnsupportedOp
 from edgeq.integers.legality.check import broken_facts
+from edgeq.io.reasons import in_words
 from edgeq.schema.plan import Plan
-from edgeq.schema.reasons import in_words
 from edgeq.schema.recipe import Objective
 from edgeq.schema.target import Target
 

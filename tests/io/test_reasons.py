@@ -10,12 +10,12 @@ from edgeq.cli.check import OBSERVED_SHOWN, violations_text
 from edgeq.cli.explain import explanation_text
 from edgeq.errors import FloorMissed, UnsupportedOp
 from edgeq.integers.legality.violation import Violation
+from edgeq.io.reasons import CAUSES_SHOWN, NAMES_SHOWN, TYPES_SHOWN, grouped, in_words
 from edgeq.planning.placement import place
 from edgeq.proof.node_rows import ProvenNode
 from edgeq.proof.proof import Proof, prove_placement, require_int8
 from edgeq.report.explain import Explanation
 from edgeq.report.text import reasons
-from edgeq.schema.reasons import CAUSES_SHOWN, NAMES_SHOWN, TYPES_SHOWN, grouped, in_words
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import load_target
 from tests.graph_text import net, weights
