@@ -49,7 +49,7 @@ class Opened:
 class Runtime:
     """One row of edgeq.runtimes.table."""
 
-    #: as --runtime names it and the table lists it; its module in edgeq.runtimes has the same name
+    #: as --runtime names it and the table lists it; its module has the same name
     name: str
     #: what pip installs; it is part of the extra [backends]
     package: str

@@ -1,11 +1,12 @@
 """The table of runtimes, with one row per runtime.
 
-A row is the name of a module of this package, whose `RUNTIME` says the rest. Modules are imported
-when they are looked up, so that the command line stays fast.
+A row names a runtime and its module in this package, whose `RUNTIME` says the rest. Modules are
+imported when they are looked up, so that the command line stays fast.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -22,6 +23,14 @@ RuntimeName = Literal[
     "tflm",
     "vela",
 ]
+#: the module of each, below this package
+_MODULES: Mapping[str, str] = {
+    "openvino": "openvino",
+    "qnn": "qnn",
+    "litert": "tflite.litert",
+    "tflm": "tflite.tflm",
+    "vela": "tflite.vela",
+}
 RUNTIMES: tuple[RuntimeName, ...] = get_args(RuntimeName)
 #: the runtime that edgeq always has: what it runs is read back node by node (edgeq.proof.proof)
 DEFAULT: Literal["onnxruntime"] = "onnxruntime"
@@ -35,6 +44,6 @@ def look_up(name: str) -> Runtime:
 
     if name not in RUNTIMES:
         raise BadRecipe(f"There is no runtime {name!r}.", "--runtime", f"Use one of: {', '.join((DEFAULT, *RUNTIMES))}.")
-    row = import_module(f"edgeq.runtimes.{name}").RUNTIME
+    row = import_module(f"edgeq.runtimes.{_MODULES[name]}").RUNTIME
     assert isinstance(row, Runtime)
     return row

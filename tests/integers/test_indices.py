@@ -32,8 +32,8 @@ def made(body: str, outputs: str = "float y", constants: dict[str, AnyArray] = C
 def test_tokens_enter_and_classes_leave_as_int32(body: str) -> None:
     pytest.importorskip("ai_edge_litert", reason="needs the extra [backends]")
     pytest.importorskip("tflite_micro", reason="needs the extra [backends]")
-    from edgeq.runtimes.litert import LiteRt
-    from edgeq.runtimes.tflm import TfLiteMicro
+    from edgeq.runtimes.tflite.litert import LiteRt
+    from edgeq.runtimes.tflite.tflm import TfLiteMicro
 
     model = made(body, "float y, int64 n" if "n = " in body else "float y")
     wanted = list(Interpreter(model).run({"ids": IDS["ids"][:1]}).outputs.values())

@@ -47,8 +47,8 @@ def codes_of(x: F32, scale: float, zero: int) -> NDArray[np.int8]:
 def test_runs_in_both_runtimes_as_in_the_interpreter(case: Case) -> None:
     pytest.importorskip("ai_edge_litert", reason="needs the extra [backends]")
     pytest.importorskip("tflite_micro", reason="needs the extra [backends]")
-    from edgeq.runtimes.litert import LiteRt
-    from edgeq.runtimes.tflm import TfLiteMicro
+    from edgeq.runtimes.tflite.litert import LiteRt
+    from edgeq.runtimes.tflite.tflm import TfLiteMicro
 
     made = quantized(case, MCU)
     model = emit_tflite(made.model)
@@ -104,7 +104,7 @@ def test_uint8_codes_become_int8_exactly() -> None:
     uint8.
     """
     pytest.importorskip("ai_edge_litert", reason="needs the extra [backends]")
-    from edgeq.runtimes.litert import LiteRt
+    from edgeq.runtimes.tflite.litert import LiteRt
 
     case = next(case for case in ALL if case.name == "conv_bias")
     made = quantized(case, load_target("dsp_int8"))

@@ -197,8 +197,8 @@ def test_c_source_holds_the_file_and_what_firmware_must_know(tmp_path: Path) -> 
     needs("tflm")
     import onnx
 
-    from edgeq.runtimes.arena import ARENA_STEP
-    from edgeq.runtimes.tflm import TfLiteMicro
+    from edgeq.runtimes.tflite.arena import ARENA_STEP
+    from edgeq.runtimes.tflite.tflm import TfLiteMicro
 
     onnx.save(net(), tmp_path / "net.onnx")
     np.savez(tmp_path / "data.npz", **samples())

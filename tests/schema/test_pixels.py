@@ -24,8 +24,8 @@ from edgeq.numerics.arrays import F32
 from edgeq.numerics.grid import dequantize
 from edgeq.passes.boundary.float_boundary import FloatBoundary
 from edgeq.report.snippet import snippet
-from edgeq.runtimes.litert import LiteRt
 from edgeq.runtimes.ort import open_session
+from edgeq.runtimes.tflite.litert import LiteRt
 from edgeq.schema.pixels import Preprocessing
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Target, load_target

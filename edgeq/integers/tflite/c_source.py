@@ -7,9 +7,9 @@ import re
 from dataclasses import dataclass
 
 from edgeq.io.marks import mark_of
-from edgeq.runtimes.arena import ARENA_STEP, smallest_arena
 from edgeq.runtimes.protocol import Port
-from edgeq.runtimes.tflm import TfLiteMicro
+from edgeq.runtimes.tflite.arena import ARENA_STEP, smallest_arena
+from edgeq.runtimes.tflite.tflm import TfLiteMicro
 
 _BYTES_A_LINE = 16
 #: what the name of an array must not be: keywords of C23 and C++23 without an underscore in front,

@@ -51,8 +51,8 @@ def test_every_operator_has_one_row() -> None:
 def test_runtimes_compute_the_codes_of_the_interpreter(toy: Toy) -> None:
     pytest.importorskip("ai_edge_litert", reason="needs the extra [backends]")
     pytest.importorskip("tflite_micro", reason="needs the extra [backends]")
-    from edgeq.runtimes.litert import LiteRt
-    from edgeq.runtimes.tflm import TfLiteMicro
+    from edgeq.runtimes.tflite.litert import LiteRt
+    from edgeq.runtimes.tflite.tflm import TfLiteMicro
 
     toy_model = model(toy)
     given, machine = feeds(toy_model), Interpreter(toy_model)

@@ -158,7 +158,7 @@ def test_float_targets_and_powers_of_two_keep_their_grids() -> None:
 def test_litert_gives_the_codes_of_onnxruntime() -> None:
     if importlib.util.find_spec("ai_edge_litert") is None:
         pytest.skip("litert is not installed: pip install 'edgeq[backends]'")
-    from edgeq.runtimes.litert import LiteRt
+    from edgeq.runtimes.tflite.litert import LiteRt
 
     # where the processor lacks VNNI, onnxruntime's own sums saturate unless the weights prevent it
     model, x = made(load_target("mcu_tflite").without_vnni()).model, samples(8, 60)

@@ -1,15 +1,9 @@
-"""Open and run a .tflite model in a process of its own first, since native runtimes may die of one.
-
-Run as `python -P -m edgeq.runtimes.rehearse NAME MODEL.tflite INPUTS OUTPUTS`.
-"""
+"""Open a .tflite model in a process of its own first, since native runtimes may die of one."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
-
-import numpy as np
 
 from edgeq.errors import RuntimeRefused
 from edgeq.io.temporaries import ScratchFolder
@@ -28,7 +22,7 @@ def rehearse(name: str, model: bytes, inputs: int, outputs: int) -> None:
     with ScratchFolder() as folder:
         path = folder / "model.tflite"
         path.write_bytes(model)
-        command = [sys.executable, "-P", "-m", "edgeq.runtimes.rehearse", name, str(path), str(inputs), str(outputs)]
+        command = [sys.executable, "-P", "-m", "edgeq.runtimes.tflite.rehearsal", name, str(path), str(inputs), str(outputs)]
         try:
             done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, check=False)
         except subprocess.TimeoutExpired:
@@ -37,22 +31,3 @@ def rehearse(name: str, model: bytes, inputs: int, outputs: int) -> None:
     if done.returncode < 0:
         what = f"{name} ends with signal {-done.returncode} when it opens or runs the model: the file is damaged"
         raise RuntimeRefused(what, name, _FIX)
-
-
-def _main(name: str, path: str, inputs: str, outputs: str) -> None:
-    # imported here, since the runtimes themselves import this module
-    from edgeq.runtimes import litert, tflm
-    from edgeq.runtimes.protocol import OpenedModel
-
-    model = Path(path).read_bytes()
-    opened: list[OpenedModel] = []
-    if name == "tflm":
-        opened.append(tflm.TfLiteMicro(model, int(inputs), int(outputs)))
-    else:
-        opened += [litert.LiteRt(model, kernels) for kernels in litert.KERNELS]
-    for one in opened:
-        one.run([np.zeros(port.shape, port.dtype) for port in one.inputs])
-
-
-if __name__ == "__main__":
-    _main(*sys.argv[1:])

@@ -1,8 +1,8 @@
 """Find the smallest arena in which TFLite Micro allocates a model.
 
 Sizes are tried in a separate process, because some arenas that are too small crash it. Run as
-`python -m edgeq.runtimes.arena MODEL.tflite [SIZE ...]`, where the sizes are known to be too small.
-It prints a line `try SIZE` before each attempt, and the result at the end.
+`python -m edgeq.runtimes.tflite.arena MODEL.tflite [SIZE ...]`: these sizes are known to be too
+small. It prints a line `try SIZE` before each attempt, and the result at the end.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from edgeq.errors import RuntimeRefused
 from edgeq.io.temporaries import ScratchFolder
-from edgeq.runtimes.tflm import LARGEST_ARENA, TfLiteMicro
+from edgeq.runtimes.tflite.tflm import LARGEST_ARENA, TfLiteMicro
 
 #: step of the search, in bytes
 ARENA_STEP = 1024
@@ -32,7 +32,7 @@ def smallest_arena(model: bytes) -> int:
         path = folder / "model.tflite"
         path.write_bytes(model)
         while True:
-            command = [sys.executable, "-P", "-m", "edgeq.runtimes.arena", str(path), *map(str, sorted(small))]
+            command = [sys.executable, "-P", "-m", "edgeq.runtimes.tflite.arena", str(path), *map(str, sorted(small))]
             done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
             words = done.stdout.decode().split()
             if done.returncode == 0:

@@ -13,8 +13,8 @@ import numpy as np
 from edgeq.errors import RuntimeRefused
 from edgeq.numerics.arrays import AnyArray
 from edgeq.runtimes.protocol import Port, as_float, as_int
-from edgeq.runtimes.rehearse import rehearse
 from edgeq.runtimes.runtime import Opened, Request, Runtime
+from edgeq.runtimes.tflite.rehearse import rehearse
 
 #: the largest arena that is tried for any model, in bytes
 LARGEST_ARENA = 1 << 28

@@ -14,8 +14,8 @@ from edgeq.errors import RuntimeRefused
 from edgeq.numerics.arrays import AnyArray
 from edgeq.runtimes.protocol import Port, as_float, as_int
 from edgeq.runtimes.ran_operator import RanOperator
-from edgeq.runtimes.rehearse import rehearse
 from edgeq.runtimes.runtime import Opened, Request, Runtime
+from edgeq.runtimes.tflite.rehearse import rehearse
 
 Kernels = Literal["reference", "xnnpack"]
 KERNELS: tuple[Kernels, ...] = get_args(Kernels)
