@@ -27,6 +27,7 @@ from edgeq.proof.compare import CompareSettings, Comparison, compare_models
 from edgeq.proof.evidence import Evidence, prove_all
 from edgeq.proof.floor_needs import check_floor_needs
 from edgeq.proof.proof import Proof, prove_placement
+from edgeq.proof.written import Form, compare_file, form_of
 from edgeq.refine.judge import Judge
 from edgeq.refine.steps import decide, earlier_plan, take_statistics
 from edgeq.report.from_run import QuantizeRun, Verdict, build_report, gate_of
@@ -58,17 +59,17 @@ def quantize(
     prove: bool = True,
     data_doubts: DataDoubts = "refuse",
     checkpoint: Checkpoint | None = None,
+    form: Form = "onnx",
     progress: Progress | None = None,
 ) -> Quantized:
     """Make an int8 model from a float model and calibration data.
 
-    model: path, ModelProto or onnx_ir model. data: see open_dataset; may be left out when
-    statistics or a plan are given (fidelity is then not measured). statistics: from calibrate with
-    the same model, target and recipe. plan: repeats an earlier run byte for byte. validation: data
-    on which steps, fidelity, floors and the candidates of effort "best" are measured; default: what
-    is held out of data. work: folder for the journal of a search, which the same call continues.
-    prove: run and measure the result. data_doubts: see DataDoubts. checkpoint: where training keeps
-    its state. Raises EdgeqError, but not for a missed floor.
+    model: path, ModelProto or onnx_ir model. data: see open_dataset; may be left out with
+    statistics (of the same model, target and recipe) or a plan, which repeats a run byte for byte.
+    validation: data on which all is measured; default: what is held out of data. work: folder of a
+    search, which the same call continues. prove: run and measure the result. data_doubts: see
+    DataDoubts. checkpoint: where training keeps its state. form: what the report is about: the ONNX
+    model, or the .tflite file that it becomes. Raises EdgeqError, but not for a missed floor.
     """
     recipe, target, progress, clock = recipe or Recipe(), _target(target), progress or Silent(), Clock()
     with clock.stage("prepare"):
@@ -96,11 +97,11 @@ def quantize(
     doubts += doubted_values(dataset, task, planned.plan, data_doubts)
     known = judge.known if judge else None
     with clock.stage("prove"):
-        evidence = prove_all(loaded, task, planned, result, roles, known, progress) if prove else Evidence("not_asked")
+        evidence = prove_all(loaded, task, planned, result, roles, known, progress, form) if prove else Evidence("not_asked")
     gate, missed = gate_of(evidence.reported, recipe.floors)
     finish(result, task, planned.plan, gate)
     refuse_illegal(result, target)
-    run = QuantizeRun(setup, planned.plan, result, roles, evidence, clock, found, planned.skipped)
+    run = QuantizeRun(setup, planned.plan, result, roles, evidence, clock, found, planned.skipped, form)
     return Quantized(result, planned.plan, build_report(run, Verdict(doubts, notes, gate, missed)), files_read(loaded.path))
 
 
@@ -152,7 +153,10 @@ def compare(
     """Measure how far an int8 model is from its float model on data, output by output.
 
     With labels, the task accuracy of both models is measured too. layers: compare inner values too.
+    int8_model may be the path of a .tflite file, for which batch and layers say nothing.
     """
+    if isinstance(int8_model, str | Path) and form_of(Path(int8_model)) == "tflite":
+        return compare_file(_load(float_model), Path(int8_model), data, shapes, progress or Silent())
     reference, int8 = comparable(_load(float_model), _load(int8_model, quantized=True))
     both = narrower(input_specs(reference), input_specs(int8))
     dataset = fed_rightly(open_dataset(data, both, shapes=shapes, float_model=reference), reference)

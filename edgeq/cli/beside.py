@@ -24,6 +24,8 @@ class Beside:
     out: Path
     #: number of samples in the golden vectors; None: not requested
     golden: int | None
+    #: whether the golden vectors hold the codes of every value
+    layers: bool
     #: further forms in which the model is written: c, ort
     emit: Sequence[str]
 
@@ -31,13 +33,15 @@ class Beside:
         """The paths of the files, such as model.int8.golden.npz beside model.int8.onnx.
 
         Called before the work, so that a request that cannot be met is refused at once. Raises
-        BadRecipe for an unknown form, BadOutput for C source of a file that is no .tflite, and
-        MissingExtra when a .tflite file cannot be written.
+        BadRecipe for an unknown form and for layers of no golden vectors, BadOutput for C source of
+        a file that is no .tflite, and MissingExtra when a .tflite file cannot be written.
         """
         if self.out.suffix == ".tflite":
             from edgeq.integers.tflite.flatbuffer import require_tflite
 
             require_tflite()
+        if self.layers and self.golden is None:
+            raise BadRecipe("--layers adds every value to golden vectors, and there are none.", "--layers", "Add --golden N.")
         unknown = sorted(set(self.emit) - {"c", "ort"})
         if unknown:
             raise BadRecipe(f"{unknown[0]!r} is not a form that edgeq writes.", "--emit", "Use --emit c or --emit ort.")
@@ -56,7 +60,7 @@ class Beside:
         """
         found: list[bytes] = []
         if self.golden is not None:
-            found.append(_golden(made, data, self.golden, digest, channels_last=self.out.suffix == ".tflite"))
+            found.append(_golden(made, data, self.golden, digest, tflite=self.out.suffix == ".tflite", layers=self.layers))
         if "c" in self.emit:
             found += _c_source(made, self.out.stem)
         if "ort" in self.emit:
@@ -64,7 +68,7 @@ class Beside:
         return tuple(zip(self.paths(), found, strict=True))
 
 
-def _golden(made: Quantized, data: str | None, count: int, digest: str, *, channels_last: bool) -> bytes:
+def _golden(made: Quantized, data: str | None, count: int, digest: str, *, tflite: bool, layers: bool) -> bytes:
     from edgeq.data.open import open_dataset
     from edgeq.graph.signature import input_specs
     from edgeq.integers.golden import golden_bytes, golden_vectors
@@ -76,7 +80,12 @@ def _golden(made: Quantized, data: str | None, count: int, digest: str, *, chann
     floats = made.model.clone()
     FloatBoundary()(floats)
     dataset = open_dataset(data, input_specs(floats), float_model=floats)
-    return golden_bytes(golden_vectors(made.model, dataset, count, channels_last=channels_last), mark_of(digest))
+    vectors = golden_vectors(made.model, dataset, count, channels_last=tflite)
+    if layers:
+        from edgeq.integers.boards.golden_values import with_values
+
+        vectors = with_values(vectors, made.model, "tflite" if tflite else "onnx")
+    return golden_bytes(vectors, mark_of(digest))
 
 
 def _c_source(made: Quantized, name: str) -> list[bytes]:

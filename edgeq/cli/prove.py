@@ -12,7 +12,7 @@ from edgeq.cli import options as o
 from edgeq.cli.asked import Asked, offers
 from edgeq.cli.prove_runtime import Accelerator, Reference, Runtime, RuntimeRequest, prove_runtime
 from edgeq.io.visible import visible
-from edgeq.runtimes.table import DEFAULT
+from edgeq.runtimes.table import DEFAULT, OF_TFLITE
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -28,6 +28,8 @@ EXAMPLE = """    edgeq prove model.int8.onnx
 
     edgeq prove model.int8.onnx --float model.onnx --data calib.npz --threads 1
 
+    edgeq prove model.tflite    (in LiteRT, against edgeq's interpreter; with --float model.onnx --data eval.npz also against float)
+
     edgeq prove model.int8.onnx --runtime tflm --data eval.npz    (others: see --runtime; needs edgeq\\[backends])
 
     edgeq prove model.int8.onnx --require-int8 Conv,Gemm    (in CI: exit code 3 when one of them runs in float)
@@ -38,13 +40,13 @@ EXAMPLE = """    edgeq prove model.int8.onnx
 @offers("float_model data follow_links shape threads runtime samples reference accelerator require no_vnni max_bytes")
 def prove(
     asked: Asked,
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="The int8 ONNX model; or a .tflite file, for a --runtime that takes one.")],
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="The int8 ONNX model, or a .tflite file.")],
     float_model: Annotated[
         Path | None,
         typer.Option("--float", metavar="FLOAT", help="The float model: list its nodes, and time both.", rich_help_panel=o.FLOORS),
     ] = None,
     threads: o.Threads = 0,
-    runtime: Runtime = DEFAULT,
+    runtime: Runtime = None,
     reference: Reference = None,
     accelerator: Accelerator = None,
     require: Annotated[
@@ -60,8 +62,9 @@ def prove(
 ) -> None:
     """Read back which kernel the runtime really uses for each node; with --float also the speed."""
     required = [part.strip() for part in (require or "").split(",") if part.strip()]
-    if runtime != DEFAULT or model.suffix == ".tflite":
-        prove_runtime(asked, RuntimeRequest(model, runtime, reference, accelerator, tuple(required)))
+    chosen = runtime or (OF_TFLITE if model.suffix == ".tflite" else DEFAULT)
+    if chosen != DEFAULT or model.suffix == ".tflite":
+        prove_runtime(asked, RuntimeRequest(model, chosen, reference, accelerator, float_model, tuple(required)))
         return
     from edgeq.proof.findings import fusions_lost
     from edgeq.proof.made_for import made_for
@@ -112,7 +115,8 @@ def proof_text(placement: Proof, latency: Latency | None, sums: Sequence[LayerBo
     from rich.console import Group
     from rich.text import Text
 
-    from edgeq.report.text import float_nodes, latency_lines, placement_lines
+    from edgeq.report.latency_text import latency_lines
+    from edgeq.report.text import float_nodes, placement_lines
 
     parts: list[RenderableType] = [_nodes(placement)]
     reasons = float_nodes(placement)

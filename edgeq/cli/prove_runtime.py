@@ -12,7 +12,7 @@ import typer
 
 from edgeq.cli.asked import Asked
 from edgeq.cli.options import FLOORS
-from edgeq.errors import BadModel, BadRecipe, FloorMissed
+from edgeq.errors import BadRecipe, FloorMissed
 from edgeq.io.visible import visible
 from edgeq.runtimes.table import DEFAULT, RUNTIMES, look_up
 
@@ -23,8 +23,13 @@ if TYPE_CHECKING:
     from edgeq.proof.other_runtimes import ProofSubject, RuntimeProof
 
 Runtime = Annotated[
-    str,
-    typer.Option("--runtime", metavar="NAME", help=f"{', '.join((DEFAULT, *RUNTIMES[:-1]))} or {RUNTIMES[-1]}.", rich_help_panel=FLOORS),
+    str | None,
+    typer.Option(
+        "--runtime",
+        metavar="NAME",
+        help=f"{', '.join((DEFAULT, *RUNTIMES[:-1]))} or {RUNTIMES[-1]}. Default: litert for a .tflite MODEL, else {DEFAULT}.",
+        rich_help_panel=FLOORS,
+    ),
 ]
 Reference = Annotated[
     Path | None, typer.Option("--reference", metavar="INT8", help="The int8 ONNX model of a .tflite MODEL.", rich_help_panel=FLOORS)
@@ -52,6 +57,8 @@ class RuntimeRequest:
     reference: Path | None
     #: the accelerator to compile for; None: the runtime's default
     accelerator: str | None
+    #: the float model of a .tflite file; None: not given
+    floats: Path | None
     #: operator types that must not run in float
     required: tuple[str, ...]
 
@@ -91,28 +98,37 @@ def _lower(names: Sequence[str]) -> set[str]:
 
 def _subject(asked: Asked, request: RuntimeRequest) -> ProofSubject:
     from edgeq.proof.other_runtimes import ProofSubject
+    from edgeq.proof.written import read_file, reference_for
 
     def load(path: Path) -> ProofSubject:
         return ProofSubject(asked.load_model(path, quantized=True).model)
 
     if request.model.suffix != ".tflite":
         return load(request.model)
-    if not request.model.is_file():
-        raise BadModel("The model file does not exist.", str(request.model), "Check the path.")
-    if asked.data is not None and request.reference is None:
-        raise BadRecipe("Data needs a model to compare with.", "--reference", "Give the int8 ONNX model: --reference model.int8.onnx.")
-    return ProofSubject(None if request.reference is None else load(request.reference).model, request.model.read_bytes())
+    file = read_file(request.model, asked.max_bytes)
+    if request.floats is not None and asked.data is None:
+        raise BadRecipe("The float model needs data to be compared on.", "--float", "Give --data, or leave --float out.")
+    floats = None if request.floats is None else reference_for(asked.load_model(request.floats), file)
+    return ProofSubject(None if request.reference is None else load(request.reference).model, file, floats)
 
 
 def _dataset(asked: Asked, subject: ProofSubject) -> Dataset | None:
-    if asked.data is None or subject.model is None:
+    if asked.data is None:
         return None
     from edgeq.data.open import open_dataset
     from edgeq.graph.signature import input_specs
+    from edgeq.integers.reading.runner import specs_of
+    from edgeq.integers.tflite.parse import parse
     from edgeq.passes.boundary.float_boundary import FloatBoundary
 
-    floats = subject.model.clone()
-    FloatBoundary()(floats)
+    if subject.model is None and subject.floats is None:
+        assert subject.tflite is not None  # there is something to prove
+        return open_dataset(asked.data, specs_of(parse(subject.tflite)), samples=asked.recipe.samples, shapes=asked.shapes)
+    floats = subject.floats
+    if floats is None:
+        assert subject.model is not None
+        floats = subject.model.clone()
+        FloatBoundary()(floats)
     return open_dataset(asked.data, input_specs(floats), samples=asked.recipe.samples, shapes=asked.shapes, float_model=floats)
 
 
@@ -120,6 +136,8 @@ def proofs_text(proofs: Sequence[RuntimeProof]) -> RenderableType:
     """The text of the proofs: what ran as integers, the distance of outputs, what was read."""
     from rich.console import Group
     from rich.text import Text
+
+    from edgeq.report.figures import decibels
 
     parts: list[RenderableType] = []
     for proof in proofs:
@@ -136,6 +154,12 @@ def proofs_text(proofs: Sequence[RuntimeProof]) -> RenderableType:
             lsb = f"{one.max_lsb:.3g} LSB at most, {one.mean_lsb:.3g} on average, {100 * one.exact:.1f} % equal"
             parts.append(Text(f"  {visible(one.name)}: {lsb}{same}, SQNR {one.sqnr_db:.1f} dB"))
         if proof.distance is not None:
-            parts.append(Text(f"  {proof.distance.samples} samples against the ONNX int8 model, {proof.distance.ms:.3g} ms per run", "dim"))
+            other = "the ONNX int8 model" if proof.against == "onnx" else "edgeq's interpreter of the same file"
+            parts.append(Text(f"  {proof.distance.samples} samples against {other}, {proof.distance.ms:.3g} ms per run", "dim"))
+        if proof.unread:
+            parts.append(Text(f"  not compared: {visible(proof.unread)}", "yellow"))
+        for output in proof.fidelity.worst_first if proof.fidelity is not None else ():
+            same = "" if output.top1_agreement is None else f", same top-1 {100 * output.top1_agreement:.2f} %"
+            parts.append(Text(f"  {visible(output.name)} against float: SQNR {decibels(output.sqnr_db)} dB{same}"))
         parts.append(Text(f"  {proof.told}\n", "dim"))
     return Group(*parts)

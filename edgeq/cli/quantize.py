@@ -24,6 +24,8 @@ EXAMPLE = """    edgeq quantize model.onnx --data calib.npz -o model.int8.onnx
 
     edgeq quantize model.onnx -d calib.npz -o model.tflite --target mcu_tflite    (LiteRT, microcontrollers; needs edgeq\\[tflite])
 
+    edgeq quantize model.onnx -d calib.npz -o model.tflite --target mcu_tflite --golden 4 --layers    (every value's codes, for a board)
+
     edgeq quantize model.onnx -d calib.npz -o model.int8.onnx --min-sqnr 20 --strict    (in CI: exit code 3 below 20 dB)
 
     edgeq quantize model.onnx -d calib.npz -o model.int8.onnx --inputs-as uint8 --mean 127.5 --std 127.5    (raw pixels in)
@@ -41,6 +43,10 @@ Golden = Annotated[
         "--golden", metavar="N", min=1, help="Also write input and output codes of N samples: OUT.golden.npz.", rich_help_panel=o.OUTPUT
     ),
 ]
+Layers = Annotated[
+    bool,
+    typer.Option("--layers", help="With --golden: the codes of every value, for edgeq compare GOLDEN BOARD.", rich_help_panel=o.OUTPUT),
+]
 Emit = Annotated[
     list[str] | None,
     typer.Option(
@@ -55,7 +61,7 @@ Emit = Annotated[
 @offers(
     "data follow_links validation target recipe rule weights rounding no_vnni effort objective minutes work keep_float no_rescue tie",
     "samples no_hold_out accept_data strict_data batch memory shape seed float_io split_outputs standard_operators inputs_as",
-    "scale mean std golden emit stats plan no_plan no_prove min_sqnr min_agreement min_accuracy max_drop strict max_bytes report",
+    "scale mean std golden layers emit stats plan no_plan no_prove min_sqnr min_agreement min_accuracy max_drop strict max_bytes report",
     writes=True,
 )
 def quantize(
@@ -63,6 +69,7 @@ def quantize(
     model: o.FloatModel,
     out: o.Int8Out,
     golden: Golden = None,
+    layers: Layers = False,
     emit: Emit = None,
 ) -> None:
     """Make an int8 model from a float model and calibration data, and prove what runs."""
@@ -71,15 +78,16 @@ def quantize(
         asked.needed_data()
     target = asked.load_target()
     check_target_of(out, target)
-    plan_out, beside = plan_path(out) if asked.plans else None, Beside(out, golden, emit or ())
+    plan_out, beside = plan_path(out) if asked.plans else None, Beside(out, golden, layers, emit or ())
     check_report(asked.report)
     asked.check_outputs([out, plan_out, asked.report, *beside.paths()], model, at_least=size_of(model) // SMALLEST)
     from edgeq.api import quantize as run
+    from edgeq.proof.written import form_of
 
     statistics, plan = _made_earlier(asked)
     with within_memory(asked.memory), asked.screen.progress() as progress:
         made = run(asked.load_model(model), asked.data, target=target, recipe=asked.recipe, shapes=asked.shapes, statistics=statistics,
-                   plan=plan, validation=asked.validation, work=asked.work, prove=asked.prove, data_doubts=asked.doubts,
+                   plan=plan, validation=asked.validation, work=asked.work, prove=asked.prove, data_doubts=asked.doubts, form=form_of(out),
                    progress=progress)  # fmt: skip
     finish(asked, made, Files(out, plan_out, asked.report, lambda digest: beside.contents(made, asked.data, digest)))
 

@@ -20,10 +20,12 @@ from edgeq.integers.tflite.emitter import Emitter
 from edgeq.integers.tflite.flatbuffer import TfModel, TfTensor, require_tflite, to_bytes
 from edgeq.integers.tflite.fused import FUSED
 from edgeq.integers.tflite.layout import tflite_shape
+from edgeq.schema.origins import SPLIT_KEY
+from edgeq.schema.pixels import pixel_key
 from edgeq.version import __version__
 
-#: the entries of the model's metadata that are copied into the file
-_RECORD = ("edgeq.target", "edgeq.recipe", "edgeq.model", "edgeq.data", "edgeq.plan", "edgeq.gate")
+#: the entries of the model's metadata that are copied into the file, with the maps of raw pixels
+_RECORD = ("edgeq.target", "edgeq.recipe", "edgeq.model", "edgeq.data", "edgeq.plan", "edgeq.gate", SPLIT_KEY)
 
 
 def emit_tflite(model: ir.Model) -> bytes:
@@ -51,7 +53,7 @@ def emit_tflite(model: ir.Model) -> bytes:
     for step in steps:
         _emit(emitter, step)
     outputs = [_made(emitter, operand) for operand in graph.outputs]
-    record = {key: model.metadata_props[key] for key in _RECORD if key in model.metadata_props}
+    record = {key: model.metadata_props[key] for key in (*_RECORD, *map(pixel_key, pixels)) if key in model.metadata_props}
     metadata = {"edgeq": json.dumps(record, sort_keys=True).encode()} if record else {}
     tensors, operators = tuple(emitter.tensors), tuple(emitter.operators)
     return to_bytes(TfModel(tensors, operators, tuple(inputs), tuple(outputs), f"edgeq {__version__}", metadata))

@@ -13,16 +13,16 @@ import onnx_ir as ir
 
 from edgeq.calibration.known_outputs import KnownOutputs
 from edgeq.calibration.part_labels import PartLabels
-from edgeq.data.dataset import Feeds
-from edgeq.errors import BadData, BadModel, RuntimeRefused
-from edgeq.numerics.arrays import AnyArray
+from edgeq.errors import BadData, BadModel
+from edgeq.integers.reading.runner import FileRunner
 from edgeq.numerics.output_fidelity import OutputFidelity, OutputSums, Weakest, by_weakness, judged, weakest_of
 from edgeq.progress import Progress, Silent
 from edgeq.proof.layer_fidelity import LayerFidelity, LayerProbe
-from edgeq.proof.made_for import made_for
+from edgeq.proof.made_for import open_second, run_second
 from edgeq.proof.task_accuracy import Accuracy, Samples, TaskSums
-from edgeq.runtimes.ort import Optimize, Session, open_session
+from edgeq.runtimes.ort import Optimize, open_session
 from edgeq.schema.recipe import Floors
+from edgeq.schema.target import Target
 
 __all__ = ["Accuracy", "CompareSettings", "Comparison", "LayerFidelity", "OutputFidelity", "Samples", "check_floors", "compare_models"]
 
@@ -84,10 +84,15 @@ class CompareSettings:
     #: what progress calls the comparison
     title: str = "compare with float"
 
+    @classmethod
+    def on(cls, target: Target, batch: int) -> CompareSettings:
+        """Settings with which the numbers are those of the target."""
+        return cls(batch=batch, optimize="all" if target.runs_here else "off")
+
 
 def compare_models(
     float_model: ir.Model | Path,
-    int8_model: ir.Model | Path,
+    int8_model: ir.Model | Path | FileRunner,
     dataset: Samples,
     settings: CompareSettings | None = None,
     *,
@@ -104,8 +109,7 @@ def compare_models(
     settings, progress = settings or CompareSettings(), progress or Silent()
     threads = settings.threads
     first = open_session(float_model, threads=threads) if known is None else known.session
-    optimize = settings.optimize or ("all" if isinstance(int8_model, Path) else made_for(int8_model).optimize)
-    second = open_session(int8_model, threads=threads, optimize=optimize)
+    second = int8_model if isinstance(int8_model, FileRunner) else open_second(int8_model, threads, settings.optimize)
     if first.outputs != second.outputs:
         raise BadModel(
             "The two models have different outputs.", f"{first.outputs} against {second.outputs}", "Compare a model with its own int8 form."
@@ -119,7 +123,7 @@ def compare_models(
     progress.start(settings.title, dataset.count)
     for piece in dataset.batches(settings.batch):
         reference = first.run(piece.feeds) if known is None else known.of(piece)
-        other = _run_made(second, dict(piece.feeds)) if isinstance(int8_model, ir.Model) else second.run(piece.feeds)
+        other = second.run(piece.feeds, reference) if isinstance(second, FileRunner) else run_second(second, piece.feeds, int8_model)
         labels = {} if parts is None else parts.of(piece.feeds)
         alike = [one.add(f, q, labels.get(one.name), len(piece.samples)) for one, f, q in zip(sums, reference, other, strict=True)]
         if not all(alike) and settings.batch > 1:
@@ -135,16 +139,6 @@ def compare_models(
         raise BadData("There are no samples to compare on.", dataset.name, "Give at least one sample.")
     outputs = tuple(one.fidelity() for one in sums)
     return Comparison(outputs, samples, None if task is None else task.accuracy(), () if probe is None else probe.layers())
-
-
-def _run_made(session: Session, feeds: Feeds) -> list[AnyArray]:
-    """A run of a model that edgeq has made, where the float model has run on these feeds."""
-    try:
-        return session.run(feeds)
-    except RuntimeRefused as error:
-        what = f"The float model runs on this data, and the int8 model that edgeq has made of it does not: {error.options[0]}"
-        fix = "This is a bug in edgeq: report it with the model. Until then, try the layers around the node with --keep-float."
-        raise RuntimeRefused(what, error.options[1], fix) from error
 
 
 def check_floors(comparison: Comparison, floors: Floors) -> tuple[str, ...]:
@@ -191,7 +185,7 @@ def _missed(name: str, floor: float, value: float | None, unit: str, why: str) -
     return None
 
 
-def _graph(model: ir.Model | Path) -> ir.Model:
-    if isinstance(model, Path):
+def _graph(model: ir.Model | Path | FileRunner) -> ir.Model:
+    if not isinstance(model, ir.Model):
         raise ValueError("layers need models in memory: load them first")
     return model

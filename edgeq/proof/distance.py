@@ -1,6 +1,7 @@
 """Measure how far a runtime's outputs are from those of the ONNX int8 model.
 
-onnxruntime computes the reference as applications run it, in integer kernels.
+onnxruntime computes the reference: in integer kernels where the model is for it and this machine,
+else without fused kernels, whose sums could saturate here.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from edgeq.integers.graph import Operand
 from edgeq.numerics.arrays import AnyArray
 from edgeq.numerics.fidelity import Agreement, ErrorSums
 from edgeq.progress import Progress, Silent
+from edgeq.proof.made_for import made_for
 from edgeq.runtimes.ort import open_session
 from edgeq.runtimes.protocol import OpenedModel, Port
 from edgeq.schema.pixels import PixelMap
@@ -55,7 +57,9 @@ class Distance:
     ms: float
 
 
-class _Sums:
+class Sums:
+    """What is counted of one output while samples run."""
+
     def __init__(self, name: str, scale: float) -> None:
         self.name, self.scale = name, scale
         self.largest = self.total = 0.0
@@ -94,9 +98,9 @@ def measure_distance(
     inputs for which the runtime takes raw pixels.
     """
     progress = progress or Silent()
-    session = open_session(reference)
+    session = open_session(reference, optimize=made_for(reference).optimize)
     scales = [1.0 if operand.grid is None else float(operand.grid.scale) for operand in grids]
-    sums = [_Sums(name, scale) for name, scale in zip(session.outputs, scales, strict=True)]
+    sums = [Sums(name, scale) for name, scale in zip(session.outputs, scales, strict=True)]
     times = []
     progress.start("compare with the ONNX int8 model", dataset.count)
     for piece in dataset.batches(1):

@@ -9,12 +9,14 @@ import onnx_ir as ir
 
 from edgeq.calibration.known_outputs import KnownOutputs
 from edgeq.data.roles import Roles
+from edgeq.integers.reading.open_file import RanBy
 from edgeq.io.load import Loaded
 from edgeq.progress import Progress
 from edgeq.proof.compare import CompareSettings, Comparison, compare_models
 from edgeq.proof.latency import Latency, Timing, Untimed, measure_latency
 from edgeq.proof.made_for import untimed
 from edgeq.proof.proof import Proof, prove_placement
+from edgeq.proof.written import Form, compare_written, written_form
 from edgeq.rewrite.pipeline import rewrite
 from edgeq.runtimes.ort import Optimize
 from edgeq.schema.task import Planned, Step, Task
@@ -53,6 +55,9 @@ class Evidence:
     fifth: bool = False
     #: why no time was measured although the models ran; None: it was, or they did not
     untimed: Untimed | None = None
+    #: what ran the written .tflite file, which the comparisons are about; None: they are about the
+    #: ONNX model
+    ran_by: RanBy | None = None
 
     @property
     def lucky(self) -> bool:
@@ -70,7 +75,14 @@ class Evidence:
 
 
 def prove_all(
-    loaded: Loaded, task: Task, planned: Planned, result: ir.Model, data: Roles, known: KnownOutputs | None, progress: Progress
+    loaded: Loaded,
+    task: Task,
+    planned: Planned,
+    result: ir.Model,
+    data: Roles,
+    known: KnownOutputs | None,
+    progress: Progress,
+    form: Form = "onnx",
 ) -> Evidence:
     """Prove the placement; with data, also measure fidelity and latency, and steps not judged yet.
 
@@ -78,9 +90,10 @@ def prove_all(
     runs on them as each step did: one by one. When the target belongs to another runtime,
     onnxruntime only computes the fidelity, without fused kernels; `edgeq prove --runtime` asks the
     runtime itself. The same holds for the fidelity on a target of another architecture, whose
-    speed is not measured.
+    speed is not measured. form: tflite where the result is written so; the fidelity is then that of
+    the file, in place of the result's.
     """
-    own = task.target.runtime == "onnxruntime"
+    own, file = task.target.runtime == "onnxruntime", written_form(result, task) if form == "tflite" else None
     # sums that are exact on the target may saturate in the kernels of another architecture
     optimize: Optimize = "all" if task.target.runs_here else "off"
     placement = None
@@ -100,10 +113,15 @@ def prove_all(
             found = compare_models(loaded.model, earlier, data.judging, titled, known=known, progress=progress)
         steps.append(step if found is None else replace(step, sqnr_db=found.weakest.sqnr_db))
     calibration = None
-    if data.apart is not None:
+    if data.apart is not None and file is None:
         titled = CompareSettings(batch=task.recipe.batch, optimize=optimize, title="compare on the calibration samples")
         calibration = compare_models(loaded.model, result, data.apart, titled, progress=progress)
-    evidence = Evidence(None, placement, comparison, None, tuple(steps), calibration, data.on == "held_out")
+    ran_by = None
+    if file is not None:
+        comparison, ran_by = compare_written(loaded.model, file, data.judging, progress, known=known)
+        if data.apart is not None:
+            calibration, _ = compare_written(loaded.model, file, data.apart, progress, title="compare on the calibration samples")
+    evidence = Evidence(None, placement, comparison, None, tuple(steps), calibration, data.on == "held_out", ran_by=ran_by)
     if not task.target.runs_here:
         return replace(evidence, untimed=untimed(task.target))
     progress.start("time", None)

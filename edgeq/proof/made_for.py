@@ -1,15 +1,19 @@
-"""What a model says of the processors that it was made for."""
+"""What a model says of the processors that it was made for, and how it is run for them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import onnx_ir as ir
 
+from edgeq.errors import RuntimeRefused
 from edgeq.graph.code_grids import grid_of
 from edgeq.graph.read import is_op, nodes
+from edgeq.numerics.arrays import AnyArray
 from edgeq.proof.latency import Untimed
-from edgeq.runtimes.ort import Optimize
+from edgeq.runtimes.ort import Optimize, Session, open_session
 from edgeq.runtimes.table import DEFAULT
 from edgeq.schema.target import Target, load_target, shipped_targets
 
@@ -56,3 +60,21 @@ def _signed(model: ir.Model) -> bool:
     """Whether every activation that is quantized has codes of int8."""
     types = {grid.dtype for node in nodes(model) if is_op(node, "QuantizeLinear") and (grid := grid_of(node)) is not None}
     return types == {"int8"}
+
+
+def open_second(int8_model: ir.Model | Path, threads: int, wanted: Optimize | None) -> Session:
+    """The int8 model of a comparison; without a wish, optimized as its target asks."""
+    optimize = wanted or ("all" if isinstance(int8_model, Path) else made_for(int8_model).optimize)
+    return open_session(int8_model, threads=threads, optimize=optimize)
+
+
+def run_second(session: Session, feeds: Mapping[str, AnyArray], int8_model: object) -> list[AnyArray]:
+    """A run of the int8 model, where the float model has run on these feeds."""
+    try:
+        return session.run(feeds)
+    except RuntimeRefused as error:
+        if not isinstance(int8_model, ir.Model):
+            raise
+        what = f"The float model runs on this data, and the int8 model that edgeq has made of it does not: {error.options[0]}"
+        fix = "This is a bug in edgeq: report it with the model. Until then, try the layers around the node with --keep-float."
+        raise RuntimeRefused(what, error.options[1], fix) from error

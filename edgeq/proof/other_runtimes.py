@@ -6,22 +6,28 @@ those of the ONNX int8 model.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import onnx_ir as ir
 
 from edgeq.data.dataset import Dataset
+from edgeq.errors import EdgeqError
 from edgeq.graph.signature import input_specs
 from edgeq.integers.code_operators import code_operators
 from edgeq.integers.coded_inputs import pixel_inputs
 from edgeq.integers.emit import emit_tflite
 from edgeq.integers.fixed_batch import fixed_batch
 from edgeq.integers.graph import Operand, integer_graph
+from edgeq.integers.reading.runner import runner_of
+from edgeq.integers.tflite.parse import parse
 from edgeq.integers.tflite.read import file_operators
 from edgeq.passes.boundary.float_boundary import FloatBoundary
 from edgeq.passes.boundary.integer_boundary import IntegerBoundary
 from edgeq.progress import Progress, Silent
+from edgeq.proof.compare import CompareSettings, Comparison, compare_models
 from edgeq.proof.distance import Distance, measure_distance
+from edgeq.proof.file_distance import OwnFile, file_distance
 from edgeq.runtimes.protocol import OpenedModel
 from edgeq.runtimes.ran_operator import RanOperator
 from edgeq.runtimes.runtime import Request, Runtime
@@ -38,11 +44,17 @@ class RuntimeProof:
     version: str
     #: the operators that it lists, else those of the file
     operators: tuple[RanOperator, ...]
-    #: how far it is from the ONNX int8 model; None: there is no data or no such model, or nothing
-    #: is executed
+    #: how far it is from the reference; None: there is no reference, or nothing is executed
     distance: Distance | None
     #: what was read from the runtime, and what was not
     told: str
+    #: what `distance` is from: the ONNX int8 model in onnxruntime, or edgeq's interpreter of the
+    #: same .tflite file; None: there is no distance
+    against: Literal["onnx", "interpreter"] | None = None
+    #: why edgeq's interpreter does not run the file; empty: it does, or was not asked
+    unread: str = ""
+    #: how far it is from the float model; None: that was not given
+    fidelity: Comparison | None = None
 
     @property
     def integer(self) -> int:
@@ -58,6 +70,8 @@ class ProofSubject:
     model: ir.Model | None
     #: a .tflite file; None: one is made of the ONNX model for a runtime that takes one
     tflite: bytes | None = None
+    #: the float model of the .tflite file; None: not given
+    floats: ir.Model | None = None
 
 
 def prove_in(
@@ -79,11 +93,33 @@ def prove_in(
     file, named = _file(row, subject), row.accelerator(accelerator)
     progress.start(f"open in {row.name}", None)
     proofs = []
-    for opened in row.open(_request(file, subject, named)):
-        distance = None if opened.model is None else _distance(row, subject, opened.model, dataset, progress)
+    own, unread = _own(subject)
+    for opened in row.open(_request(file, named)):
         operators = _file_operators(file, row.kernel) if row.kernel else opened.operators
-        proofs.append(RuntimeProof(f"{row.name} {opened.variant}".strip(), row.version(), operators, distance, row.told))
+        proof = RuntimeProof(f"{row.name} {opened.variant}".strip(), row.version(), operators, None, row.told, unread=unread)
+        if opened.model is not None and own is not None:
+            proof = replace(proof, distance=file_distance(own, opened.model, dataset, progress), against="interpreter")
+        elif opened.model is not None and (distance := _distance(row, subject, opened.model, dataset, progress)) is not None:
+            proof = replace(proof, distance=distance, against="onnx")
+        if opened.model is not None and subject.floats is not None and subject.tflite is not None and dataset is not None:
+            proof = replace(proof, fidelity=_fidelity(subject.floats, subject.tflite, opened.model, dataset, progress))
+        proofs.append(proof)
     return tuple(proofs)
+
+
+def _own(subject: ProofSubject) -> tuple[OwnFile | None, str]:
+    """The file in edgeq's interpreter where no ONNX model is the reference, and why it is not."""
+    if subject.model is not None or subject.tflite is None:
+        return None, ""
+    try:
+        return OwnFile.of(subject.tflite), ""
+    except EdgeqError as error:  # what no runtime opens is refused by it
+        return None, error.what
+
+
+def _fidelity(floats: ir.Model, file: bytes, opened: OpenedModel, dataset: Dataset, progress: Progress) -> Comparison:
+    runner = runner_of(file, opened, input_specs(floats), [str(value.name) for value in floats.graph.outputs])
+    return compare_models(floats, runner, dataset, CompareSettings(batch=1, threads=1), progress=progress)
 
 
 def _file(row: Runtime, subject: ProofSubject) -> bytes | ir.Model:
@@ -95,8 +131,15 @@ def _file(row: Runtime, subject: ProofSubject) -> bytes | ir.Model:
     return fixed_batch(_with_floats(subject.model, pixels=False))
 
 
-def _request(file: bytes | ir.Model, subject: ProofSubject, accelerator: str) -> Request:
-    inputs, outputs = (1, 1) if subject.model is None else (len(input_specs(subject.model)), len(subject.model.graph.outputs))
+def _request(file: bytes | ir.Model, accelerator: str) -> Request:
+    if isinstance(file, bytes):
+        try:
+            parsed = parse(file)
+        except EdgeqError:  # the runtime itself says what is wrong with it
+            return Request(file, 1, 1, accelerator)
+        inputs, outputs = len(parsed.inputs), len(parsed.outputs)
+    else:
+        inputs, outputs = len(input_specs(file)), len(file.graph.outputs)
     data = file if isinstance(file, bytes) else ir.to_proto(file).SerializeToString(deterministic=True)
     return Request(data, inputs, outputs, accelerator)
 

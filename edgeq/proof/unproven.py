@@ -6,19 +6,22 @@ import shlex
 from pathlib import Path
 from typing import Literal
 
-from edgeq.runtimes.table import DEFAULT, RuntimeName, look_up
+from edgeq.integers.reading.open_file import RanBy
+from edgeq.integers.reading.opened import NAME
+from edgeq.runtimes.table import DEFAULT, OF_TFLITE, look_up
 from edgeq.schema.target import Target
 
 #: why nothing says how a model runs on its target; no_runtime: edgeq has none for the target;
 #: other_runtime: edgeq can start it, but this run did not
 Unproven = Literal["no_runtime", "other_runtime"]
-#: of the runtimes that take .tflite files, the one that lists what it runs
-OF_TFLITE: RuntimeName = "litert"
 
 
-def unproven(target: Target) -> Unproven | None:
-    """Why a run, which has onnxruntime alone, proves no placement; None: it does."""
-    if target.runtime == DEFAULT:
+def unproven(target: Target, ran_by: RanBy | None = None) -> Unproven | None:
+    """Why a run says nothing of a model on its target; None: it does.
+
+    ran_by: what ran the written .tflite file; None: onnxruntime alone ran.
+    """
+    if target.runtime == DEFAULT or (target.runtime == "tflite" and ran_by is not None and ran_by.runtime != NAME):
         return None
     return "no_runtime" if target.runtime == "none" else "other_runtime"
 

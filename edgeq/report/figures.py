@@ -8,6 +8,7 @@ from typing import Literal
 
 from rich.text import Text
 
+from edgeq.integers.reading.open_file import RanBy
 from edgeq.numerics.output_fidelity import OutputFidelity, agreement_name
 from edgeq.proof.compare import Accuracy
 from edgeq.proof.evidence import Uncompared
@@ -147,6 +148,12 @@ def uncompared_text(why: Uncompared) -> str:
 def skipped_text(skipped: Sequence[str]) -> str:
     """The steps that were left out for want of data."""
     return f"skipped without data: {', '.join(skipped)}"
+
+
+def ran_by_text(ran_by: RanBy) -> str:
+    """What was measured where the result is a .tflite file."""
+    some = "" if ran_by.samples is None else f", the first {ran_by.samples} samples"
+    return f"measured on the written file in {ran_by.runtime} {ran_by.version}{some}"
 
 
 def untimed_text(why: Untimed, target: str) -> str:

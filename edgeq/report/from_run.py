@@ -22,11 +22,12 @@ from edgeq.proof.compare import Comparison, check_floors
 from edgeq.proof.evidence import Evidence
 from edgeq.proof.findings import findings, fusions_lost, shared_grids
 from edgeq.proof.unproven import unproven
+from edgeq.proof.written import Form, size_of
 from edgeq.report.codebooks import planned_layers
 from edgeq.report.headline import fidelity_of
 from edgeq.report.judging import judging_of, steps_of
-from edgeq.report.report import DataInfo, Port, Report, Sizes, Times
-from edgeq.rewrite.carry_out import written_bytes
+from edgeq.report.report import Port, Report
+from edgeq.report.run_facts import DataInfo, Sizes, Times
 from edgeq.rewrite.set_up import SetUp
 from edgeq.schema.plan import Plan
 from edgeq.schema.provenance import Gate
@@ -58,6 +59,8 @@ class QuantizeRun:
     search: Search | None = None
     #: names of the steps of the decision that were left out for want of data
     skipped: tuple[str, ...] = ()
+    #: the form in which the model is written
+    form: Form = "onnx"
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ def build_report(run: QuantizeRun, verdict: Verdict) -> Report:
         recipe=recipe,
         rule=recipe.rule,
         versions=versions(),
-        size=Sizes(loaded.size, written_bytes(run.model)),
+        size=Sizes(loaded.size, size_of(run.model, run.form)),
         time_s=Times(**{one.name: run.clock.seconds.get(one.name) for one in fields(Times)}),
         peak_rss_mb=peak_rss_mb(),
         placement=run.evidence.placement,
@@ -114,7 +117,8 @@ def build_report(run: QuantizeRun, verdict: Verdict) -> Report:
         codebooks=planned_layers(task.model, plan),
         latency=run.evidence.latency,
         untimed=run.evidence.untimed,
-        unproven=unproven(task.target) if run.evidence.placement is None else None,
+        unproven=unproven(task.target, run.evidence.ran_by) if run.evidence.placement is None else None,
+        ran_by=run.evidence.ran_by,
         search=run.search,
         provider=task.target.provider,
         inputs=tuple(_with_sample(_port(value, plan), run.data.whole) for value in graph.inputs),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from edgeq.errors import BadOutput
+from edgeq.integers.reading.open_file import RanBy
 from edgeq.io.strict_json import to_json
 from edgeq.proof.compare import Accuracy, Comparison, LayerFidelity
 from edgeq.proof.evidence import Uncompared
@@ -21,45 +22,12 @@ from edgeq.proof.unproven import Unproven
 from edgeq.report.codebooks import CodebookLayer
 from edgeq.report.headline import Fidelity, fidelity_of
 from edgeq.report.judging import JudgingInfo, StepSqnr
+from edgeq.report.run_facts import DataInfo, Sizes, Times
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Provider
 from edgeq.search.verdict import Search
 
 SCHEMA_VERSION = 1
-
-
-@dataclass(frozen=True)
-class DataInfo:
-    """The data that the model was calibrated with."""
-
-    #: path, or name of a shipped set
-    name: str
-    #: sha256 of what was read, in hexadecimal
-    hash: str
-    #: how many samples were used, those that were held out included
-    samples: int
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """Bytes of the ONNX files on disk, external data included."""
-
-    float_bytes: int
-    int8_bytes: int
-
-
-@dataclass(frozen=True)
-class Times:
-    """Wall time of each stage in seconds; None: the stage did not run."""
-
-    prepare: float | None = None
-    calibrate: float | None = None
-    plan: float | None = None
-    rewrite: float | None = None
-    prove: float | None = None
-    search: float | None = None
-    finetune: float | None = None
-    judge: float | None = None
 
 
 @dataclass(frozen=True)
@@ -137,6 +105,9 @@ class Report:
     untimed: Untimed | None = None
     #: why there is no placement although it was asked for
     unproven: Unproven | None = None
+    #: what ran the written .tflite file, which fidelity and accuracy are about; None: they are
+    #: about the ONNX model in onnxruntime
+    ran_by: RanBy | None = None
     #: the candidates that effort best measured
     search: Search | None = None
     #: what runs the model in onnxruntime; None: its CPU provider

@@ -11,7 +11,6 @@ from rich.text import Text
 from edgeq.io.reasons import grouped, shown
 from edgeq.io.visible import visible
 from edgeq.proof.compare import LayerFidelity
-from edgeq.proof.latency import Latency
 from edgeq.proof.proof import Proof
 from edgeq.report.codebooks_text import codebook_lines
 from edgeq.report.figures import (
@@ -25,17 +24,17 @@ from edgeq.report.figures import (
     human_bytes,
     judged_text,
     lucky_text,
-    milliseconds,
     output_lines,
+    ran_by_text,
     skipped_text,
     step_text,
-    threads_text,
     uncompared_text,
     untimed_text,
 )
 from edgeq.report.headline import has_one_figure
+from edgeq.report.latency_text import latency_lines
 from edgeq.report.on_top import accepted_lines, untouched_lines
-from edgeq.report.report import Report, verdict
+from edgeq.report.report import Report
 from edgeq.report.search_lines import search_lines
 from edgeq.report.snippet import snippet
 
@@ -151,6 +150,8 @@ def _add_fidelity(table: Table, report: Report) -> None:
         table.add_row("fidelity", Text(uncompared_text(report.uncompared), "yellow"))
     if report.skipped:
         table.add_row("", Text(skipped_text(report.skipped), "yellow"))
+    if report.ran_by is not None:
+        table.add_row("", Text(ran_by_text(report.ran_by), "dim"))
     if report.judged is not None:
         table.add_row("", judged_text(report.judged))
     if report.calibration is not None:
@@ -171,14 +172,6 @@ def placement_lines(placement: Proof) -> tuple[Text, Text]:
     text.append(f", {vanished} fused or folded · {placement.macs_int8_pct:.1f} % of MACs in int8")
     steps = Text(f"Quantize/Dequantize left: {placement.boundary_qdq} at inputs and outputs, ")
     return text, steps.append(f"{placement.inner_qdq} inside", "yellow" if placement.inner_qdq else "")
-
-
-def latency_lines(latency: Latency) -> tuple[Text, Text]:
-    """The figures of the latency, then the verdict in words."""
-    before, after = milliseconds(latency)
-    text = Text(f"float {before}, int8 {after} ({latency.ratio:.2f}x)")
-    text.append(f" · {threads_text(latency.threads)}, batch {latency.batch}", "dim")
-    return text, Text(verdict(latency), "green" if latency.pace == "faster" else "bold yellow")
 
 
 def _times(report: Report) -> Text:

@@ -31,10 +31,6 @@ IN_MEMORY_BYTES = 1 << 26
 #: weights of at least this size are stored in a file beside the saved optimized graph
 EXTERNAL_FROM_BYTES = 1024
 
-#: the session option that lets onnxruntime fuse signed activations on any processor
-#: (onnxruntime_session_options_config_keys.h, kOrtSessionOptionsQDQIsInt8Allowed)
-SIGNED = "session.qdqisint8allowed"
-
 _LEVELS: dict[Optimize, str] = {
     "off": "ORT_DISABLE_ALL",
     "basic": "ORT_ENABLE_BASIC",
@@ -165,7 +161,7 @@ def _options(threads: int, optimize: Optimize, optimized_path: Path | None, sign
     # the other session of a paired timing
     options.add_session_config_entry("session.force_spinning_stop", "1")
     if signed:
-        options.add_session_config_entry(SIGNED, "1")
+        options.add_session_config_entry("session.qdqisint8allowed", "1")  # kOrtSessionOptionsQDQIsInt8Allowed
     if optimized_path is not None:
         options.optimized_model_filepath = str(optimized_path)
     if optimized_path is not None and optimized_path.suffix == ".ort":

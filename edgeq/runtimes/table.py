@@ -6,6 +6,7 @@ imported when they are looked up, so that the command line stays fast.
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal, get_args
@@ -34,8 +35,19 @@ _MODULES: Mapping[str, str] = {
 RUNTIMES: tuple[RuntimeName, ...] = get_args(RuntimeName)
 #: the runtime that edgeq always has: what it runs is read back node by node (edgeq.proof.proof)
 DEFAULT: Literal["onnxruntime"] = "onnxruntime"
+#: of the runtimes that take .tflite files, the one that lists what it runs
+OF_TFLITE: RuntimeName = "litert"
 #: what a target file may name: one runtime, "tflite" for all that take .tflite files, or "none"
 TargetRuntime = Literal["onnxruntime", RuntimeName, "tflite", "none"]
+
+#: instruction sets of the processors that targets are for
+Architecture = Literal["x86-64", "arm64"]
+_MACHINES: dict[str, Architecture] = {"x86_64": "x86-64", "amd64": "x86-64", "arm64": "arm64", "aarch64": "arm64"}
+
+
+def this_architecture() -> Architecture | None:
+    """The architecture of this machine; None: it is none of those that targets name."""
+    return _MACHINES.get(platform.machine().lower())
 
 
 def look_up(name: str) -> Runtime:

@@ -11,8 +11,7 @@ from pydantic import Field, model_validator
 from edgeq.errors import BadTarget
 from edgeq.io.strict_toml import Strict, parse_toml, read_toml
 from edgeq.numerics.grid import LIMITS
-from edgeq.runtimes.architecture import Architecture, this_architecture
-from edgeq.runtimes.table import DEFAULT, TargetRuntime
+from edgeq.runtimes.table import DEFAULT, Architecture, TargetRuntime, this_architecture
 from edgeq.schema.target_facts import (
     PAIR_LIMIT,
     ActivationFacts,

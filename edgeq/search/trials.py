@@ -18,7 +18,6 @@ from edgeq.data.dataset import Batch, Dataset
 from edgeq.progress import Progress
 from edgeq.proof.compare import CompareSettings, check_floors, compare_models
 from edgeq.proof.latency import Timing, margin, measure_latency
-from edgeq.runtimes.ort import Optimize
 from edgeq.schema.plan import Plan
 from edgeq.schema.provenance import Gate
 from edgeq.schema.recipe import Recipe
@@ -103,11 +102,6 @@ class Trials:
         """The float model with its outputs, which all candidates are compared with."""
         return KnownOutputs(self.original)
 
-    @property
-    def _settings(self) -> CompareSettings:
-        optimize: Optimize = "all" if self.builder.base.task.target.runs_here else "off"
-        return CompareSettings(batch=self.recipe.batch, optimize=optimize)
-
     def judge(self, candidate: Candidate) -> Point | None:
         """Fidelity, accuracy, integer share and size on all data; None if it cannot be built.
 
@@ -167,7 +161,8 @@ class Trials:
         plan = self.builder.draft(candidate)
         if plan is None:
             return {"sqnr_db": None}
-        found = compare_models(self.original, self.builder.model(plan), Sample(self.data), self._settings, known=self.known)
+        settings = CompareSettings.on(self.builder.base.task.target, self.recipe.batch)
+        found = compare_models(self.original, self.builder.model(plan), Sample(self.data), settings, known=self.known)
         return {"sqnr_db": found.weakest.sqnr_db}
 
     def _judge(self, candidate: Candidate) -> Judgement | NotBuilt:
@@ -175,7 +170,8 @@ class Trials:
         if plan is None:
             return {"bytes": None}
         model = self.builder.model(plan)
-        found = compare_models(self.original, model, self.data, self._settings, known=self.known)
+        settings = CompareSettings.on(self.builder.base.task.target, self.recipe.batch)
+        found = compare_models(self.original, model, self.data, settings, known=self.known)
         task, missed = found.accuracy, check_floors(found, self.recipe.floors)
         return {
             "sqnr_db": found.weakest.sqnr_db,

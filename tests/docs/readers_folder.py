@@ -6,6 +6,7 @@ For the tests that run the blocks of the pages and the examples of the help.
 from __future__ import annotations
 
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -116,4 +117,9 @@ def make_folder(path: Path) -> Path:
     ):
         assert main(words) == 0
     shutil.copy(path / "model.int8.onnx", path / "peers_model.onnx")
+    if find_spec("tflite") is not None:
+        words = ["quantize", model, "-d", data, "-o", str(path / "model.tflite"), "-t", "mcu_tflite", "--golden", "4", "--layers"]
+        assert main([*words, "--no-prove", "-q"]) == 0
+        with np.load(path / "model.golden.npz") as golden:  # a board that computes as edgeq does
+            np.savez(path / "board.npz", **{name: golden[name] for name in golden.files if name.startswith("value_")})
     return path

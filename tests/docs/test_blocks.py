@@ -67,6 +67,9 @@ PACKAGES = {
     "-o model.tflite": "tflite",
     "--target mcu_tflite": "tflite",
     "-o model.c": "tflite_micro",
+    "prove model.tflite": "ai_edge_litert",
+    "compare model.onnx model.tflite": "tflite",
+    "model.golden.npz": "tflite",
     "report.html": "matplotlib",
     "--plot": "matplotlib",
 }

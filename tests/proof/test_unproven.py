@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from edgeq.cli.main import app
+from edgeq.cli.app.commands import app
 from edgeq.proof.unproven import proving_command, unproven, unproven_line
 from edgeq.runtimes.table import DEFAULT, look_up
 from edgeq.schema.target import load_target, shipped_targets

@@ -15,6 +15,7 @@ def run_one(job: Job) -> None:
     """
     from edgeq.api import quantize
     from edgeq.learn.door import Checkpoint, require_torch
+    from edgeq.proof.written import form_of
     from edgeq.schema.plan import load_plan
 
     require_torch()
@@ -23,7 +24,7 @@ def run_one(job: Job) -> None:
     with asked.screen.progress() as progress:
         made = quantize(asked.load_model(job.model), job.data, target=asked.load_target(), recipe=asked.recipe, shapes=asked.shapes,
                         plan=plan, validation=asked.validation, prove=asked.prove, data_doubts=asked.doubts,
-                        checkpoint=checkpoint, progress=progress)  # fmt: skip
+                        checkpoint=checkpoint, form=form_of(job.out), progress=progress)  # fmt: skip
     try:
         finish(asked, made, job.files(), job.kept())
     except FloorMissed:

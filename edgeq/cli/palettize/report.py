@@ -15,7 +15,7 @@ from edgeq.report.figures import fidelity_text, human_bytes, judged_text
 from edgeq.report.headline import Fidelity
 from edgeq.report.judging import JudgingInfo
 from edgeq.report.on_top import accepted_lines
-from edgeq.report.report import Sizes
+from edgeq.report.run_facts import Sizes
 from edgeq.schema.codebook import CodebookWish
 
 

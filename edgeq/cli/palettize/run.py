@@ -33,7 +33,7 @@ from edgeq.report.codebooks import CodebookLayer, planned_weights
 from edgeq.report.codebooks_plots import add_plots
 from edgeq.report.headline import Fidelity, fidelity_of
 from edgeq.report.judging import judging_of
-from edgeq.report.report import Sizes
+from edgeq.report.run_facts import Sizes
 from edgeq.report.text import report_text
 from edgeq.rewrite.prepare import prepare
 

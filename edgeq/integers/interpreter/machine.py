@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edgeq.integers.bounds import clamp_codes
 from edgeq.integers.graph import IntegerOp, Operand
-from edgeq.integers.interpreter.fixed_point import INT32, multiplier, scaled
+from edgeq.integers.interpreter.fixed_point import INT32, Multiplier, multiplier, scaled
 from edgeq.integers.operands import codes, grid_in, grid_out
 from edgeq.integers.signed import signed_codes
 from edgeq.numerics.arrays import F64, I64
@@ -49,8 +49,16 @@ class Machine:
     def rescaled(self, sums: I64, factor: F64 | float) -> I64:
         """sums * factor, rounded."""
         if self.requantization == "fixed_point":
-            return scaled(sums, multiplier(factor))
-        return np.rint(sums * np.asarray(factor, np.float64)).astype(np.int64)
+            return self.scaled(sums, multiplier(factor))
+        return self.rounded(np.asarray(sums * np.asarray(factor, np.float64)))
+
+    def scaled(self, x: I64, by: Multiplier) -> I64:
+        """x times a factor in fixed point, rounded."""
+        return scaled(x, by)
+
+    def rounded(self, real: F64) -> I64:
+        """Real numbers as codes, in float arithmetic: halves to the even one, as ONNX has it."""
+        return np.rint(real).astype(np.int64)
 
     def checked(self, step: IntegerOp, sums: NDArray[np.floating] | I64) -> I64:
         """Sums as int64. Sums beyond int32 are recorded as an overflow and wrap as in hardware."""

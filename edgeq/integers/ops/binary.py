@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgeq.integers.graph import IntegerOp, Operand
-from edgeq.integers.interpreter.fixed_point import multiplier, scaled
+from edgeq.integers.interpreter.fixed_point import multiplier
 from edgeq.integers.interpreter.machine import Machine, aligned, centred, out_scale
 from edgeq.integers.operands import codes, shape_of
 from edgeq.integers.signed import signed, signed_codes
@@ -51,9 +51,9 @@ def run(machine: Machine, step: IntegerOp) -> None:
         return
     sign = -1 if step.op_type == "Sub" else 1
     if machine.requantization == "float":
-        total = np.rint((a * first + sign * b * second) / out_scale(step)).astype(np.int64)
+        total = machine.rounded(np.asarray((a * first + sign * b * second) / out_scale(step)))
     else:
         twice = 2.0 * max(first, second)
-        lifted = [scaled(x << _LIFT, multiplier(scale / twice)) for x, scale in ((a, first), (b, second))]
-        total = scaled(lifted[0] + sign * lifted[1], multiplier(twice / ((1 << _LIFT) * out_scale(step))))
+        lifted = [machine.scaled(x << _LIFT, multiplier(scale / twice)) for x, scale in ((a, first), (b, second))]
+        total = machine.scaled(lifted[0] + sign * lifted[1], multiplier(twice / ((1 << _LIFT) * out_scale(step))))
     machine.finish(step, total)

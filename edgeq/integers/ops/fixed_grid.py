@@ -100,4 +100,5 @@ def _grid(code: str) -> QuantParams:
 
 
 def _finish(machine: Machine, step: IntegerOp, real: F64) -> None:
-    machine.finish(step, round_away(real / out_scale(step)).astype(np.int64))
+    codes = np.asarray(real / out_scale(step))
+    machine.finish(step, machine.rounded(codes) if machine.requantization == "float" else round_away(codes).astype(np.int64))

@@ -21,7 +21,7 @@ def run(machine: Machine, step: IntegerOp) -> None:
     x, scale = centred(machine, step, 0)
     if machine.requantization == "float":
         real = x * scale
-        machine.finish(step, np.rint(real * np.clip(real + 3, 0, 6) / 6 / out_scale(step)).astype(np.int64))
+        machine.finish(step, machine.rounded(real * np.clip(real + 3, 0, 6) / 6 / out_scale(step)))
         return
     hires = np.float32(1 / 128) * np.float32(scale)
     to_output, output_exponent = factor_parts(float(np.float32(hires / np.float32(out_scale(step)))))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgeq.integers.graph import IntegerOp
-from edgeq.integers.interpreter.fixed_point import Multiplier, multiplier, scaled
+from edgeq.integers.interpreter.fixed_point import Multiplier, multiplier
 from edgeq.integers.interpreter.machine import Machine, centred, out_scale
 from edgeq.integers.operands import codes, grid_out, reduced_axes, shape_of
 from edgeq.integers.tflite.emitter import Emitter
@@ -44,9 +44,9 @@ def run(machine: Machine, step: IntegerOp) -> None:
     sums = machine.checked(step, x.sum(axes, keepdims=keep))
     number, factor = int(np.prod([x.shape[axis] for axis in axes])), scale / out_scale(step)
     if machine.requantization == "float":
-        machine.finish(step, np.rint(sums * (factor / number)).astype(np.int64))
+        machine.finish(step, machine.rounded(sums * np.asarray(factor / number)))
         return
     by = multiplier(factor)
     shift = min(number.bit_length() - 1, 32, 31 + int(by.exponent))
     mantissa = (int(by.mantissa) << shift) // number
-    machine.finish(step, scaled(sums, Multiplier(np.asarray(mantissa), by.exponent - shift)))
+    machine.finish(step, machine.scaled(sums, Multiplier(np.asarray(mantissa), by.exponent - shift)))

@@ -10,7 +10,7 @@ import numpy as np
 from edgeq.graph.read import attribute_int, attribute_ints
 from edgeq.integers.graph import IntegerOp
 from edgeq.integers.interpreter.fixed_point import truncated
-from edgeq.integers.interpreter.machine import Machine, centred
+from edgeq.integers.interpreter.machine import Machine, centred, out_scale
 from edgeq.integers.interpreter.patches import patches
 from edgeq.integers.operands import codes, grid_in, grid_out, refused, shape_of
 from edgeq.integers.tflite.emitter import Emitter
@@ -70,6 +70,10 @@ def run(machine: Machine, step: IntegerOp) -> None:
         pooled = patches(x, window, -(1 << 20)).max((-2, -1))
     else:
         counted = bool(attribute_int(step.node, "count_include_pad", 0))
+        if machine.requantization == "float":
+            sums, counts = patches(x, window, 0).sum((-2, -1)), _counts(x, window, counted)
+            machine.finish(step, machine.rounded(sums / counts * (scale / out_scale(step))))
+            return
         # TFLite averages the codes themselves: the rounding of a half depends on their sign
         zero = int(grid_in(step).zero_point)
         pooled = _averages(patches(x, window, 0).sum((-2, -1)), _counts(x, window, counted), zero)

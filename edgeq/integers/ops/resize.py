@@ -76,6 +76,9 @@ def run(machine: Machine, step: IntegerOp) -> None:
     fy, fx = fy[:, None], fx[None, :]
     total = sum(plain[:, :, a][:, :, :, b] * wy * wx for a, wy in ((y0, 1024 - fy), (y1, fy)) for b, wx in ((x0, 1024 - fx), (x1, fx)))
     total = np.asarray(total, np.int64)
+    if machine.requantization == "float":
+        machine.finish(step, machine.rounded(total / (1 << 20) - zero))
+        return
     machine.finish(step, truncated(total + np.where(total > 0, 1 << 19, -(1 << 19)), 1 << 20) - zero)
 
 

@@ -59,7 +59,7 @@ class _Parser:
         operators = tuple(self._operator(graph.Operators(place), len(tensors)) for place in range(graph.OperatorsLength()))
         inputs = _places((graph.Inputs(place) for place in range(graph.InputsLength())), len(tensors))
         outputs = _places((graph.Outputs(place) for place in range(graph.OutputsLength())), len(tensors))
-        return TfModel(tensors, operators, inputs, outputs, _text(self.root.Description()), {}, self._signature())
+        return TfModel(tensors, operators, inputs, outputs, _text(self.root.Description()), self._metadata(), self._signature())
 
     def _tensor(self, tensor: Any) -> TfTensor:
         name = _text(tensor.Name())
@@ -106,6 +106,14 @@ class _Parser:
         names = [name for name in vars(kind) if name[:1].isupper() and name != "Init" and not name.startswith("GetRootAs")]
         plain = [name for name in names if not name.endswith(_NO_FIELD) and f"{name}Length" not in names]
         return {name: getattr(options, name)() for name in plain}
+
+    def _metadata(self) -> dict[str, bytes]:
+        found: dict[str, bytes] = {}
+        for place in range(self.root.MetadataLength()):
+            one = self.root.Metadata(place)
+            buffer = self.root.Buffers(one.Buffer())
+            found[_text(one.Name())] = buffer.DataAsNumpy().tobytes() if buffer is not None and buffer.DataLength() else b""
+        return found
 
     def _signature(self) -> dict[int, str]:
         names: dict[int, str] = {}

@@ -1,0 +1,1 @@
+"""What `edgeq prove` and `edgeq compare` do with files that are no ONNX models."""
