@@ -14,7 +14,7 @@ from pathlib import Path
 
 import typer
 
-from edgeq.cli.main import app
+from edgeq.cli.app.commands import app
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks").glob("*.md")])
