@@ -104,16 +104,17 @@ class _Sums:
 
     def _whole(self, array: F32, axis: int) -> list[int]:
         """The mean square of each channel, in units of 2^-UNIT."""
-        rows = np.moveaxis(array, axis, 0).reshape(array.shape[axis], -1)
         with np.errstate(over="ignore", invalid="ignore"):
-            square = _mean_squares(rows)
+            square = _mean_squares(np.moveaxis(array, axis, 0))
         return [int(x) if np.isfinite(x) else 0 for x in np.rint(np.ldexp(square, self.UNIT))]
 
 
-def _mean_squares(rows: F32) -> F64:
-    """The mean square of each row of [C, n], in float64."""
-    step, found = max(1, AT_ONCE // max(rows.shape[1], 1)), np.empty(len(rows))
-    for start in range(0, len(rows), step):
-        wide = rows[start : start + step].astype(np.float64)
+def _mean_squares(channels: F32) -> F64:
+    """The mean square of each channel of [C, ...], in float64; a few channels are copied at once."""
+    size, found = max(channels[:1].size, 1), np.empty(len(channels))
+    step = max(1, AT_ONCE // size)
+    for start in range(0, len(channels), step):
+        part = channels[start : start + step]
+        wide = part.reshape(len(part), -1).astype(np.float64)
         found[start : start + step] = np.einsum("ck,ck->c", wide, wide)
-    return np.asarray(found / max(rows.shape[1], 1))
+    return np.asarray(found / size)
