@@ -110,7 +110,7 @@ class _Sums:
 
 
 def _mean_squares(channels: F32) -> F64:
-    """The mean square of each channel of [C, ...], in float64; a few channels are copied at once."""
+    """The mean square of each channel of [C, ...], in float64; few channels are copied at once."""
     size, found = max(channels[:1].size, 1), np.empty(len(channels))
     step = max(1, AT_ONCE // size)
     for start in range(0, len(channels), step):
