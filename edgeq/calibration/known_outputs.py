@@ -40,7 +40,7 @@ class KnownOutputs:
     @cached_property
     def session(self) -> Session:
         """The model, opened when it is first needed."""
-        return open_session(self._model, threads=self._threads)
+        return open_session(self._model, threads=self._threads, arena=False)
 
     def of(self, piece: Feed) -> list[AnyArray]:
         """The outputs for the batch; the model runs only when they are not known yet."""

@@ -96,7 +96,7 @@ class Stepwise:
         for value in part.graph.inputs:
             example = self._alive[str(value.name)][0]
             value.type, value.shape = ir.TensorType(ir.DataType.from_numpy(example.dtype)), ir.Shape([None] * example.ndim)
-        with open_session(part, threads=1, optimize="off") as session, ThreadPoolExecutor(WORKERS) as pool:
+        with open_session(part, threads=1, optimize="off", arena=False) as session, ThreadPoolExecutor(WORKERS) as pool:
             feeds = [{name: self._alive[name][index] for name in fed} for index in range(self._count)]
             rows = list(pool.map(lambda one: session.run(one, wanted), feeds))
         if sum(array.nbytes for row in rows for array in row) > LARGE:

@@ -81,7 +81,7 @@ class Judge:
 
     def score(self, model: ir.Model, name: str) -> Score:
         """The score of an integer model. name: what progress calls it."""
-        session = open_session(model, threads=1, optimize=self._optimize)
+        session = open_session(model, threads=1, optimize=self._optimize, arena=False)
         sums = [OutputSums(one, self._parts.names.get(one, ()), random=self._parts.random.get(one)) for one in session.outputs]
         self._progress.start(f"judge {name}", self.data.count)
         with threadpool_limits(1, user_api="blas"):  # sums in one order, whatever the number of threads
