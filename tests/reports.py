@@ -13,7 +13,8 @@ from edgeq.proof.node_rows import ProvenNode
 from edgeq.proof.proof import Proof
 from edgeq.report.headline import fidelity_of
 from edgeq.report.judging import StepSqnr
-from edgeq.report.report import Port, Report
+from edgeq.report.port import Port
+from edgeq.report.report import Report
 from edgeq.report.run_facts import DataInfo, Sizes, Times
 from edgeq.schema.recipe import Recipe
 

@@ -26,7 +26,8 @@ from edgeq.proof.written import Form, size_of
 from edgeq.report.codebooks import planned_layers
 from edgeq.report.headline import fidelity_of
 from edgeq.report.judging import judging_of, steps_of
-from edgeq.report.report import Port, Report
+from edgeq.report.port import Port
+from edgeq.report.report import Report
 from edgeq.report.run_facts import DataInfo, Sizes, Times
 from edgeq.rewrite.set_up import SetUp
 from edgeq.schema.plan import Plan

@@ -22,36 +22,13 @@ from edgeq.proof.unproven import Unproven
 from edgeq.report.codebooks import CodebookLayer
 from edgeq.report.headline import Fidelity, fidelity_of
 from edgeq.report.judging import JudgingInfo, StepSqnr
+from edgeq.report.port import Port
 from edgeq.report.run_facts import DataInfo, Sizes, Times
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Provider
 from edgeq.search.verdict import Search
 
 SCHEMA_VERSION = 1
-
-
-@dataclass(frozen=True)
-class Port:
-    """A model input or output."""
-
-    #: name of the input or output
-    name: str
-    #: dtype of what the application passes in or gets, as numpy calls it
-    dtype: str
-    #: sizes; a dynamic one is a name or None; None for all: the rank is unknown
-    shape: tuple[int | str | None, ...] | None
-    #: dtype of its codes inside the int8 model; None: it stays float
-    grid: str | None = None
-    #: scale of its codes
-    scale: float | None = None
-    #: zero point of its codes
-    zero_point: int | None = None
-    #: whether it takes raw pixels
-    pixels: bool = False
-    #: shape of a sample that was fed; None: there was no data
-    sample: tuple[int, ...] | None = None
-    #: the numbers of that sample, where they are few, such as a rate
-    numbers: tuple[float | int, ...] = ()
 
 
 @dataclass(frozen=True)

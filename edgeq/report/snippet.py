@@ -14,7 +14,8 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.integers.tflite.layout import tflite_shape
-from edgeq.report.report import Port, Report
+from edgeq.report.port import Port
+from edgeq.report.report import Report
 from edgeq.schema.target import Provider
 
 #: names that the code uses itself

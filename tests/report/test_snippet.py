@@ -14,7 +14,8 @@ import onnxruntime as ort
 import pytest
 
 from edgeq.api import quantize
-from edgeq.report.report import Port, Report
+from edgeq.report.port import Port
+from edgeq.report.report import Report
 from edgeq.report.snippet import snippet, variables
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import load_target, shipped_targets
