@@ -7,7 +7,7 @@ import zipfile
 
 import numpy as np
 
-from edgeq.data.npy_header import read_header
+from edgeq.data.arrays.npy_header import read_header
 from edgeq.numerics.arrays import AnyArray
 
 #: array in the file -> the dtypes that it may have; counts take the smallest that holds them

@@ -20,8 +20,7 @@ SEARCH = "Search (--effort best)"
 FLOORS = "Proof and floors"
 OUTPUT = "Output"
 
-#: more than any machine has; the runtime would take the number at its word
-MAX_THREADS = 1024
+MAX_THREADS = 1024  # more than machines have
 
 _ranges = partial(typer.Option, rich_help_panel=RANGES)
 _data = partial(typer.Option, rich_help_panel=DATA)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgeq.data.npy import NpyArray, npy_array
+from edgeq.data.arrays.npy import NpyArray, npy_array
 from edgeq.errors import BadData
 from edgeq.io.limits import limited_text
 from edgeq.io.run_files import note_read

@@ -9,10 +9,10 @@ from typing import Protocol
 
 import numpy as np
 
+from edgeq.data.arrays.npy import NpyArray, npy_array, npz_arrays, open_archive
 from edgeq.data.checks import Match, match_names
 from edgeq.data.images import SUFFIXES, read_image
 from edgeq.data.labels import check_labels, labels_of
-from edgeq.data.npy import NpyArray, npy_array, npz_arrays, open_archive
 from edgeq.data.set_toml import SetInput
 from edgeq.errors import BadData
 from edgeq.graph.signature import InputSpec

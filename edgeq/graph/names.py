@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import onnx_ir as ir
 
-from edgeq.graph.free_names import FreeNames
+from edgeq.graph.edit import FreeNames
 from edgeq.graph.read import graphs, nodes
 
 #: onnxruntime appends this to nodes that it makes; a node of the model whose name ends like that

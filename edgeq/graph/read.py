@@ -8,7 +8,6 @@ import onnx_ir as ir
 
 from edgeq.graph.operator import Operator
 from edgeq.graph.operators import OPERATORS, UNKNOWN
-from edgeq.graph.walks import inner_graphs, inner_nodes
 from edgeq.numerics.arrays import AnyArray
 
 #: the names of ONNX's own operator domain
@@ -21,7 +20,7 @@ def graphs(model: ir.Model) -> Iterator[ir.Graph]:
     Functions are not walked: prepare inlines them.
     """
     yield model.graph
-    yield from inner_graphs(model.graph)
+    yield from model.graph.subgraphs()
 
 
 def nodes(model: ir.Model) -> Iterator[ir.Node]:
@@ -29,7 +28,7 @@ def nodes(model: ir.Model) -> Iterator[ir.Node]:
 
     Do not add or remove nodes meanwhile; make a list first.
     """
-    yield from inner_nodes(model.graph)
+    yield from model.graph.all_nodes()
 
 
 def is_op(node: ir.Node | None, *op_types: str) -> bool:

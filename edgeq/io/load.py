@@ -19,9 +19,9 @@ from edgeq.graph.names import unique_names
 from edgeq.graph.read import ONNX_DOMAINS
 from edgeq.graph.value_types import believe_inference, forget_maps, typed_proto
 from edgeq.io.external_data import read_external_data
-from edgeq.io.functions import write_out_functions
+from edgeq.io.nodes.functions import write_out_functions
+from edgeq.io.nodes.order import sort_nodes
 from edgeq.io.old_opsets.to_opset_7 import to_opset_7
-from edgeq.io.order import sort_nodes
 from edgeq.io.other_formats import ONNX, format_of_name, other_format, saved_model
 from edgeq.io.run_files import note_read
 from edgeq.io.validate import check_form, check_onnx, check_tensors, first_line, refuse_endless, refuse_nan, refuse_quantized

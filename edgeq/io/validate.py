@@ -12,8 +12,8 @@ from edgeq.errors import BadModel, UnsupportedOpset
 from edgeq.graph.operators import OPERATORS, RUNTIME_KERNELS
 from edgeq.graph.read import ONNX_DOMAINS, constant, is_op, nodes, values
 from edgeq.io.external_data import all_tensors, tensor_bytes
-from edgeq.io.function_budget import check_functions
-from edgeq.io.walk import bodies_of
+from edgeq.io.nodes.function_budget import check_functions
+from edgeq.io.nodes.walk import bodies_of
 
 #: a Loop of more iterations, of which no condition makes an earlier end, is taken for endless: an
 #: empty body alone takes onnxruntime about a microsecond, so that it would run for half an hour

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edgeq.data.arrays.npy import npz_arrays
 from edgeq.data.images import read_image
-from edgeq.data.npy import npz_arrays
 from edgeq.data.open import open_dataset
 from edgeq.data.set_toml import SetInput
 from edgeq.errors import BadData
@@ -72,7 +72,7 @@ def test_a_sample_of_absurd_size_is_refused_before_it_is_unpacked(shape: str, tm
 def test_labels_that_declare_more_than_the_samples_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "d.npz"
     np.savez(path, x=np.zeros((4, 2), np.float32), y=np.zeros(5000, np.int64))
-    monkeypatch.setattr("edgeq.data.npy.NpyArray.whole", lambda _: pytest.fail("the labels were read"))
+    monkeypatch.setattr("edgeq.data.arrays.npy.NpyArray.whole", lambda _: pytest.fail("the labels were read"))
     with pytest.raises(BadData, match="5000 labels for 4 samples"):
         open_dataset(str(path), (InputSpec("x", "float32", ("N", 2)),))
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgeq.data.npy import npz_arrays
+from edgeq.data.arrays.npy import npz_arrays
 from edgeq.data.open import Dataset, InputSpec, open_dataset
 from edgeq.errors import BadData
 

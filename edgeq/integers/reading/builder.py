@@ -13,7 +13,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.errors import UnsupportedOp
-from edgeq.graph.free_names import FreeNames
+from edgeq.graph.edit import FreeNames
 from edgeq.integers.graph import IntegerOp, Operand
 from edgeq.integers.interpreter.machine import Machine
 from edgeq.integers.ops.table import run_of

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from edgeq.graph.free_names import FreeNames
+from edgeq.graph.edit import FreeNames
 from edgeq.integers.graph import IntegerOp, Operand
 from edgeq.integers.operands import refused, shape_of
 from edgeq.integers.signed import signed, signed_codes

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import onnx
 
 from edgeq.errors import BadModel
-from edgeq.io.walk import bodies_of
+from edgeq.io.nodes.walk import bodies_of
 
 
 def sort_nodes(proto: onnx.ModelProto, where: str) -> bool:

@@ -18,7 +18,7 @@ from typing import IO
 
 import numpy as np
 
-from edgeq.data.npy_header import SAVE_AGAIN, NpyHeader, check_declared, read_header
+from edgeq.data.arrays.npy_header import SAVE_AGAIN, NpyHeader, check_declared, read_header
 from edgeq.errors import BadData
 from edgeq.io.limits import check_regular
 from edgeq.io.run_files import note_read

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgeq.graph.free_names import FreeNames
+from edgeq.graph.edit import FreeNames
 
 
 def test_names_are_the_first_free_ones_in_every_run() -> None:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import onnx
 
-from edgeq.graph.free_names import FreeNames
-from edgeq.io.function_budget import Key, called_by, key_of
-from edgeq.io.walk import bodies_of
+from edgeq.graph.edit import FreeNames
+from edgeq.io.nodes.function_budget import Key, called_by, key_of
+from edgeq.io.nodes.walk import bodies_of
 
 
 def write_out_functions(proto: onnx.ModelProto) -> None:

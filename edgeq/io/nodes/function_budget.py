@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import onnx
 
 from edgeq.errors import BadModel
-from edgeq.io.walk import all_nodes
+from edgeq.io.nodes.walk import all_nodes
 
 #: the most nodes of a model whose functions are written out: ten times those of the largest models
 #: that exporters write. Functions that call the next twice double it with every one of them
