@@ -62,11 +62,11 @@ bench: $(STAMP)
 
 RUNS ?= 250
 SEED ?= 1
-# which writing commands are killed at every point (tests/kill_points.py); `make fuzz KILL=` kills all of them
+# which writing commands are killed at every point (tests/fuzz/kill_points.py); `make fuzz KILL=` kills all of them
 KILL ?= init calibrate
 fuzz: $(LEARN)
 	$(BIN)/python -m tests.fuzz --runs $(RUNS) --seed $(SEED)
-	$(BIN)/python -m tests.kill_points $(KILL)
+	$(BIN)/python -m tests.fuzz.kill_points $(KILL)
 
 # In an environment of its own for each Python of 3.11 to 3.14 that is here: exactly the lower bounds of pyproject.toml (extras
 # [report] and [tflite] too), then the demo, the help, and the tests of the words. Not the lower bound of torch in [learn]: of its

@@ -13,14 +13,14 @@ from edgeq.errors import BadPlan
 from edgeq.io.limits import MAX_JSON, limited_text, parse_json
 from edgeq.io.run_files import note_read
 from edgeq.io.strict_toml import Strict
-from edgeq.schema.because import FROM_DATA as FROM_DATA
-from edgeq.schema.because import Because as Because
-from edgeq.schema.because import PlacedAs as PlacedAs
 from edgeq.schema.codes import room_for
 from edgeq.schema.grids import GridPlan
 from edgeq.schema.hold_out import HoldOut
 from edgeq.schema.pixels import PixelMap
-from edgeq.schema.plan_1 import upgraded
+from edgeq.schema.plan_parts.because import FROM_DATA as FROM_DATA
+from edgeq.schema.plan_parts.because import Because as Because
+from edgeq.schema.plan_parts.because import PlacedAs as PlacedAs
+from edgeq.schema.plan_parts.plan_1 import upgraded
 from edgeq.schema.shared import SharedGrid
 from edgeq.schema.weights import WeightPlan
 

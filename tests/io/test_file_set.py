@@ -11,8 +11,8 @@ import pytest
 from edgeq.errors import BadOutput, InputChanged
 from edgeq.io import file_set
 from edgeq.io.file_set import FileSet
-from edgeq.io.put_in_place import put_in_place
 from edgeq.io.run_files import note_read, run_files
+from edgeq.io.writing.put_in_place import put_in_place
 
 
 def content(folder: Path) -> dict[str, bytes]:

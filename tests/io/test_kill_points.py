@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kill_points import CASES
+from tests.fuzz.kill_points import CASES
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKILL")
 
@@ -24,7 +24,7 @@ NEEDS = {"finetune": "torch", "tflite": "tflite_micro", "convert": "tflite_micro
 def test_a_command_that_is_killed_leaves_whole_sets_or_names_what_is_stale(name: str) -> None:
     if name in NEEDS:
         pytest.importorskip(NEEDS[name], reason=f"{NEEDS[name]} is not installed")
-    done = subprocess.run([sys.executable, "-m", "tests.kill_points", name], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-m", "tests.fuzz.kill_points", name], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     points = int(done.stdout.partition("killed at ")[2].split()[0])
     assert points >= 3, done.stdout  # a temporary, a rename and the end, at the least
@@ -35,7 +35,7 @@ def test_a_writer_that_replaces_files_one_by_one_is_found_out(tmp_path: Path) ->
     script = f"""
 import sys
 from pathlib import Path
-from tests import kill_points
+from tests.fuzz import kill_points
 from edgeq.io import file_set, marks
 
 def careless(self, path, content):

@@ -13,7 +13,7 @@ import pytest
 from edgeq.errors import BadPlan
 from edgeq.rewrite.pipeline import rewrite
 from edgeq.schema.plan import Plan, parse_plan
-from edgeq.schema.plan_1 import upgraded
+from edgeq.schema.plan_parts.plan_1 import upgraded
 from edgeq.schema.target import load_target
 from tests.graph_text import net, weights
 

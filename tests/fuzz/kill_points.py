@@ -1,7 +1,7 @@
 """Kill a command before each of its changes to the disk, and look at what lies there afterwards.
 
-`python -m tests.kill_points [NAME ...]` prints a line for each command and ends with 1 when a state
-was not allowed. Python tells an audit hook of every file that is opened for writing, renamed,
+`python -m tests.fuzz.kill_points [NAME ...]` prints a line for each command and ends with 1 when a
+state was not allowed. Python tells an audit hook of every file that is opened for writing, renamed,
 linked or removed: the n-th of these is not done, the process gets SIGKILL instead. Each try runs in
 a fork of one process that has imported everything, since importing takes longer than the work.
 """

@@ -1,0 +1,1 @@
+"""What edgeq/io/file_set.py is made of: the bytes of a model, and the last steps of a file."""

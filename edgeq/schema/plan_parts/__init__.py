@@ -1,0 +1,1 @@
+"""Parts of the plan: its words for what decided, and the form that it had before."""
