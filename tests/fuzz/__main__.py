@@ -78,7 +78,8 @@ def _show(folder: Path, seed: int, index: int, corpus: dict[str, bytes], limits:
 
 
 def _tell(tally: Tally) -> None:
-    print(f"{tally.ends.total()} runs, {len(tally.wrong)} classes of wrong ends", file=sys.stderr, flush=True)
+    found = "".join(f"\n  {runs[0]}: {name}" for name, runs in tally.wrong.items())
+    print(f"{tally.ends.total()} runs, {len(tally.wrong)} classes of wrong ends{found}", file=sys.stderr, flush=True)
 
 
 def _print(tally: Tally, seed: int) -> None:
