@@ -122,7 +122,7 @@ TRACE = 'Traceback (most recent call last):\n  File "/a/edgeq/io/load.py", line 
         (an_end(2, stderr="error: no\n  where: x\n  fix:   \n"), ("exit code 2 without a fix",)),
         (an_end(2, stderr="Usage: edgeq check\nError: no such option\n"), ()),
         (an_end(stdout="a\x1bb"), ("the control character '\\x1b' is printed",)),
-        (an_end(stderr="INFO: Created TensorFlow Lite delegate\n"), ("a library speaks: INFO: Created TensorFlow Lite delegate",)),
+        (an_end(stderr="ERROR: Created TensorFlow Lite delegate\n"), ("a library speaks: ERROR: Created TensorFlow Lite delegate",)),
         (an_end(70, stderr="ValueError: mine"), ("the campaign itself failed at stage 'command': ValueError: mine",)),
     ],
 )
