@@ -5,17 +5,15 @@ from __future__ import annotations
 import platform
 import resource
 import sys
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from importlib.metadata import version
 
 import onnx_ir as ir
 
-from edgeq.data.dataset import Dataset
 from edgeq.data.doubts import Doubt
 from edgeq.data.roles import Roles
 from edgeq.errors import FloorMissed
 from edgeq.graph.read import ONNX_DOMAINS, nodes
-from edgeq.graph.signature import value_spec
 from edgeq.io.reasons import grouped
 from edgeq.progress import Clock
 from edgeq.proof.compare import Comparison, check_floors
@@ -26,7 +24,7 @@ from edgeq.proof.written import Form, size_of
 from edgeq.report.codebooks import planned_layers
 from edgeq.report.headline import fidelity_of
 from edgeq.report.judging import judging_of, steps_of
-from edgeq.report.port import Port
+from edgeq.report.port import port_of, with_sample
 from edgeq.report.report import Report
 from edgeq.report.run_facts import DataInfo, Sizes, Times
 from edgeq.rewrite.set_up import SetUp
@@ -35,9 +33,6 @@ from edgeq.schema.provenance import Gate
 from edgeq.schema.recipe import Floors
 from edgeq.search.verdict import Search
 from edgeq.version import __version__
-
-#: an input of so few whole numbers is no signal but says something of it: a rate, a length
-FEW_NUMBERS = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,8 +117,8 @@ def build_report(run: QuantizeRun, verdict: Verdict) -> Report:
         ran_by=run.evidence.ran_by,
         search=run.search,
         provider=task.target.provider,
-        inputs=tuple(_with_sample(_port(value, plan), run.data.whole) for value in graph.inputs),
-        outputs=tuple(_port(value, plan) for value in graph.outputs),
+        inputs=tuple(with_sample(port_of(value, plan), run.data.whole) for value in graph.inputs),
+        outputs=tuple(port_of(value, plan) for value in graph.outputs),
         untouched=untouched(plan),
         gate=verdict.gate,
         missed=verdict.missed,
@@ -181,21 +176,3 @@ def peak_rss_mb() -> float:
     """The largest resident set of this process so far, in MB (10^6 bytes)."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
-
-
-def _with_sample(port: Port, data: Dataset | None) -> Port:
-    """The input with the shape of the first sample, and its numbers where they are few."""
-    if data is None or port.name not in data.survey.names:
-        return port
-    first = next(data.batches(1)).feeds[port.name]
-    few = first.size <= FEW_NUMBERS and first.dtype.kind in "biu"
-    return replace(port, sample=first.shape, numbers=tuple(first.reshape(-1).tolist()) if few else ())
-
-
-def _port(value: ir.Value, plan: Plan) -> Port:
-    spec = value_spec(value)
-    name, shape, dtype = spec.name, spec.shape, spec.holds
-    if name in plan.pixels:
-        return Port(name, dtype, shape, pixels=True)
-    grid = plan.grids.get(name)
-    return Port(name, dtype, shape) if grid is None else Port(name, dtype, shape, grid.dtype, grid.scale, grid.zero_point)

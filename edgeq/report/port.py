@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import onnx_ir as ir
+
+from edgeq.data.dataset import Dataset
+from edgeq.graph.signature import value_spec
+from edgeq.schema.plan import Plan
+
+#: an input of so few whole numbers is no signal but says something of it: a rate, a length
+FEW_NUMBERS = 4
 
 
 @dataclass(frozen=True)
@@ -27,3 +36,22 @@ class Port:
     sample: tuple[int, ...] | None = None
     #: the numbers of that sample, where they are few, such as a rate
     numbers: tuple[float | int, ...] = ()
+
+
+def with_sample(port: Port, data: Dataset | None) -> Port:
+    """The input with the shape of the first sample, and its numbers where they are few."""
+    if data is None or port.name not in data.survey.names:
+        return port
+    first = next(data.batches(1)).feeds[port.name]
+    few = first.size <= FEW_NUMBERS and first.dtype.kind in "biu"
+    return replace(port, sample=first.shape, numbers=tuple(first.reshape(-1).tolist()) if few else ())
+
+
+def port_of(value: ir.Value, plan: Plan) -> Port:
+    """An input or output of a model, with the grid that a plan gives it."""
+    spec = value_spec(value)
+    name, shape, dtype = spec.name, spec.shape, spec.holds
+    if name in plan.pixels:
+        return Port(name, dtype, shape, pixels=True)
+    grid = plan.grids.get(name)
+    return Port(name, dtype, shape) if grid is None else Port(name, dtype, shape, grid.dtype, grid.scale, grid.zero_point)
