@@ -13,7 +13,7 @@ from tests.fuzz.supervisor import BROKEN, End
 #: success, bad input, a floor missed
 RIGHT_CODES = (0, 2, 3)
 _FRAME = re.compile(r'File "[^"]*?((?:edgeq|passes)/[\w/]+\.py)", line \d+, in (\S+)')
-#: a complaint in the log of onnxruntime or TFLite; warnings of Python come through by EDGEQ_DEBUG alone
+#: a complaint in the log of onnxruntime or TFLite; Python's warnings need EDGEQ_DEBUG
 _LIBRARY = re.compile(r"\[[EW]:onnxruntime|^(INFO|WARNING|ERROR): [A-Z]")
 
 
