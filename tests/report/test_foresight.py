@@ -18,8 +18,8 @@ from edgeq.io.load import Loaded, load_model, load_proto
 from edgeq.numerics.arrays import AnyArray
 from edgeq.report.inspection import inspect_model
 from edgeq.rewrite.set_up import set_up
-from edgeq.schema.because import FROM_DATA
 from edgeq.schema.plan import NodePlan, Plan
+from edgeq.schema.plan_parts.because import FROM_DATA
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import load_target
 from edgeq.search.candidates import integer_share

@@ -24,7 +24,7 @@ from edgeq.integers.tflite.flatbuffer import TfModel, TfTensor
 from edgeq.integers.tflite.parse import parse
 from edgeq.io.load import load_proto
 from edgeq.numerics.arrays import AnyArray
-from edgeq.runtimes import litert
+from edgeq.runtimes.tflite import litert
 from edgeq.schema.recipe import Floors, Recipe
 from edgeq.schema.target import load_target
 from tests.cli_room import run
