@@ -67,7 +67,7 @@ class Inspection:
     """What a float model is and would become.
 
     The placement is that of `quantize`, but for nodes that the data keep float (FROM_DATA in
-    edgeq/schema/because.py). Figures are for one sample. Of the dynamic sizes, the batch
+    edgeq/schema/plan_parts/because.py). Figures are for one sample. Of the dynamic sizes, the batch
     counts as 1 and any other as edgeq.graph.macs.UNKNOWN_DIM.
     """
 
