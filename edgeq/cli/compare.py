@@ -56,7 +56,7 @@ def compare(
     from edgeq.proof.compare import check_floors
     from edgeq.proof.findings import findings
 
-    if float_model.suffix == int8_model.suffix == ".npz":
+    if ".npz" in (float_model.suffix, int8_model.suffix):
         compare_with_board(asked, float_model, int8_model)
         return
     asked.needed_data()
@@ -123,12 +123,12 @@ def comparison_text(found: Comparison, ran_by: RanBy | None = None) -> Renderabl
     from rich.console import Group
     from rich.text import Text
 
-    from edgeq.report.figures import accuracy_text, ran_by_text
+    from edgeq.report.figures import accuracy_text, ran_by_text, samples_text
     from edgeq.report.text import layer_table
 
     parts: list[RenderableType] = [
         _outputs(found),
-        Text(f"{found.samples} samples" + ("" if ran_by is None else f", {ran_by_text(ran_by)}"), "dim"),
+        Text(samples_text(found.samples) + ("" if ran_by is None else f", {ran_by_text(ran_by)}"), "dim"),
     ]
     if found.accuracy is not None:
         parts.append(Text("accuracy ", "bold").append_text(accuracy_text(found.accuracy)))
@@ -141,11 +141,12 @@ def _outputs(found: Comparison) -> Table:
     from rich.table import Table
     from rich.text import Text
 
+    from edgeq.numerics.output_fidelity import agreement_name
     from edgeq.report.figures import decibels
 
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     table.add_column("output", overflow="fold")
-    for column in ("SQNR dB", "cosine", "max error", "top-1 agreement"):
+    for column in ("SQNR dB", "cosine", "max error", agreement_name(found.outputs)):
         table.add_column(column, justify="right")
     for output in found.worst_first:
         agreement = "-" if output.top1_agreement is None else f"{100 * output.top1_agreement:.2f} %"

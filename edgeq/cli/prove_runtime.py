@@ -137,7 +137,8 @@ def proofs_text(proofs: Sequence[RuntimeProof]) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    from edgeq.report.figures import decibels
+    from edgeq.numerics.output_fidelity import agreement_name
+    from edgeq.report.figures import samples_text, sqnr_text
 
     parts: list[RenderableType] = []
     for proof in proofs:
@@ -152,14 +153,14 @@ def proofs_text(proofs: Sequence[RuntimeProof]) -> RenderableType:
             if one.ties:
                 same += f" (and {100 * one.ties:.2f} % ties: both classes have one code)"
             lsb = f"{one.max_lsb:.3g} LSB at most, {one.mean_lsb:.3g} on average, {100 * one.exact:.1f} % equal"
-            parts.append(Text(f"  {visible(one.name)}: {lsb}{same}, SQNR {one.sqnr_db:.1f} dB"))
+            parts.append(Text(f"  {visible(one.name)}: {lsb}{same}, {sqnr_text(one.sqnr_db)}"))
         if proof.distance is not None:
             other = "the ONNX int8 model" if proof.against == "onnx" else "edgeq's interpreter of the same file"
-            parts.append(Text(f"  {proof.distance.samples} samples against {other}, {proof.distance.ms:.3g} ms per run", "dim"))
+            parts.append(Text(f"  {samples_text(proof.distance.samples)} against {other}, {proof.distance.ms:.3g} ms per run", "dim"))
         if proof.unread:
             parts.append(Text(f"  not compared: {visible(proof.unread)}", "yellow"))
         for output in proof.fidelity.worst_first if proof.fidelity is not None else ():
-            same = "" if output.top1_agreement is None else f", same top-1 {100 * output.top1_agreement:.2f} %"
-            parts.append(Text(f"  {visible(output.name)} against float: SQNR {decibels(output.sqnr_db)} dB{same}"))
+            same = "" if output.top1_agreement is None else f", {agreement_name([output])} {100 * output.top1_agreement:.2f} %"
+            parts.append(Text(f"  {visible(output.name)} against float: {sqnr_text(output.sqnr_db)}{same}"))
         parts.append(Text(f"  {proof.told}\n", "dim"))
     return Group(*parts)

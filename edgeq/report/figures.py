@@ -53,6 +53,16 @@ def decibels(value: float | None) -> str:
     return "exact" if value == math.inf else f"{value:.1f}"
 
 
+def sqnr_text(value: float | None) -> str:
+    """An SQNR with its unit; "bit-equal" for equal outputs."""
+    return "bit-equal" if value == math.inf else f"SQNR {decibels(value)} dB"
+
+
+def samples_text(count: int) -> str:
+    """A number of samples in words."""
+    return f"{count} sample{'s' if count != 1 else ''}"
+
+
 def bar_share(sqnr_db: float) -> float:
     """Length of a layer's bar, 0..1."""
     return 0.0 if math.isnan(sqnr_db) else min(1.0, max(0.0, sqnr_db / FULL_BAR_DB))
@@ -74,10 +84,9 @@ def fidelity_text(fidelity: Fidelity) -> Text:
         "" if fidelity.lowest_agreement is None else f" · {agreement_name(fidelity.outputs)} {100 * fidelity.lowest_agreement:.2f} %"
     )
     weakest = fidelity.weakest
-    sqnr = "bit-equal" if weakest.sqnr_db == math.inf else f"SQNR {decibels(weakest.sqnr_db)} dB"
     which = f"cosine {fidelity.cosine:.5f}" if has_one_figure(fidelity) else f"at worst, {weakest.label}"
-    text = Text.assemble((sqnr, colour(weakest.sqnr_db)), f" · {which}{agreement}")
-    return text.append(f" · {fidelity.samples} samples", "dim")
+    text = Text.assemble((sqnr_text(weakest.sqnr_db), colour(weakest.sqnr_db)), f" · {which}{agreement}")
+    return text.append(f" · {samples_text(fidelity.samples)}", "dim")
 
 
 def output_lines(outputs: Sequence[OutputFidelity]) -> list[str]:
@@ -108,12 +117,12 @@ def judged_text(judged: JudgingInfo) -> str:
 
 def calibration_text(calibration: Fidelity) -> str:
     """The SQNR on the samples that the model was fitted to."""
-    return f"on the calibration samples: SQNR {decibels(calibration.weakest.sqnr_db)} dB, {calibration.samples} samples"
+    return f"on the calibration samples: {sqnr_text(calibration.weakest.sqnr_db)}, {samples_text(calibration.samples)}"
 
 
 def lucky_text(held_out: Fidelity) -> str:
     """The SQNR on held-out samples that were lucky."""
-    figure = f"SQNR {decibels(held_out.weakest.sqnr_db)} dB, {held_out.samples} samples"
+    figure = f"{sqnr_text(held_out.weakest.sqnr_db)}, {samples_text(held_out.samples)}"
     return f"on samples not fitted to: {figure}; that much better is luck: few samples carry the noise"
 
 
@@ -152,7 +161,7 @@ def skipped_text(skipped: Sequence[str]) -> str:
 
 def ran_by_text(ran_by: RanBy) -> str:
     """What was measured where the result is a .tflite file."""
-    some = "" if ran_by.samples is None else f", the first {ran_by.samples} samples"
+    some = "" if ran_by.samples is None else f", the first {samples_text(ran_by.samples)}"
     return f"measured on the written file in {ran_by.runtime} {ran_by.version}{some}"
 
 

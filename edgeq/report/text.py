@@ -26,6 +26,7 @@ from edgeq.report.figures import (
     lucky_text,
     output_lines,
     ran_by_text,
+    samples_text,
     skipped_text,
     step_text,
     uncompared_text,
@@ -102,7 +103,7 @@ def layer_table(layers: Sequence[LayerFidelity]) -> Table:
 
 
 def _title(report: Report) -> Text:
-    samples = f" · {report.data.samples} samples of {visible(report.data.name)}" if report.data else ""
+    samples = f" · {samples_text(report.data.samples)} of {visible(report.data.name)}" if report.data else ""
     return Text.assemble(
         (visible(report.model), "bold"), f"\ntarget {visible(report.target)} · rule {report.rule}{samples}", overflow="fold"
     )

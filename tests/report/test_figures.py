@@ -7,7 +7,7 @@ import math
 import pytest
 
 from edgeq.proof.compare import Accuracy
-from edgeq.report.figures import FULL_BAR_DB, accuracy_text, bar_share, decibels, grade
+from edgeq.report.figures import FULL_BAR_DB, accuracy_text, bar_share, decibels, grade, samples_text, sqnr_text
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,11 @@ def test_a_bar_is_between_nothing_and_full() -> None:
 
 def test_decibels_of_equal_outputs_and_of_unknown_ones() -> None:
     assert [decibels(value) for value in (31.25, math.inf, math.nan, None)] == ["31.2", "exact", "-", "-"]
+
+
+def test_equal_outputs_have_no_unit_and_one_sample_no_plural() -> None:
+    assert [sqnr_text(value) for value in (31.25, math.inf, None)] == ["SQNR 31.2 dB", "bit-equal", "SQNR - dB"]
+    assert [samples_text(count) for count in (0, 1, 2)] == ["0 samples", "1 sample", "2 samples"]
 
 
 @pytest.mark.parametrize(("int8", "style"), [(0.895, "green"), (0.885, "yellow")])

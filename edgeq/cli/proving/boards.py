@@ -23,6 +23,10 @@ def compare_with_board(asked: Asked, golden: Path, board: Path) -> None:
     """Compare and show. Raises FloorMissed where the board differs, BadData, BadRecipe."""
     from edgeq.integers.boards.compare import compare_board
 
+    for one in (golden, board):
+        if one.suffix != ".npz":
+            what = "Golden vectors and the codes of a board are both .npz files."
+            raise BadData(what, str(one), "Give GOLDEN.npz and BOARD.npz, or two models and --data.")
     if asked.data is not None:
         raise BadRecipe("Golden vectors hold their own samples.", "--data", "Leave --data out.")
     found = compare_board(_entries(golden), _entries(board), str(golden))
@@ -53,8 +57,8 @@ def _entries(path: Path) -> dict[str, AnyArray]:
 
 
 def _sentence(first: BoardDifference) -> str:
-    what = "Input" if first.place is None else f"Operator {first.operator} ({first.op_type})"
-    return f"{what} {first.output.name} differs on the board." if first.place is None else f"{what} differs on the board."
+    what = f"Input {first.output.name}" if first.place is None else f"Operator {first.operator} ({first.op_type})"
+    return f"{what} differs on the board."
 
 
 def _fix(first: BoardDifference) -> str:
@@ -70,8 +74,10 @@ def board_text(found: BoardComparison) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
+    from edgeq.report.figures import samples_text
+
     total = len(found.compared) + len(found.missing)
-    lines = [Text(f"{len(found.compared)} of {total} values compared, {found.samples} samples", "dim")]
+    lines = [Text(f"{len(found.compared)} of {total} values compared, {samples_text(found.samples)}", "dim")]
     for names, word in ((found.missing, "not in the board's file"), (found.unknown, "unknown to the golden file")):
         if names:
             more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""

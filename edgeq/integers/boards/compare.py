@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgeq.errors import BadData
-from edgeq.integers.boards.golden_values import MODEL, PREFIX, Grid, Operator, Value, Values, as_codes, parse_values, read_back
+from edgeq.integers.boards.golden_values import DOCUMENT, MODEL, PREFIX, Grid, Operator, Value, Values, as_codes, parse_values, read_back
 from edgeq.integers.boards.rules import RULES, Rule, recomputed
 from edgeq.integers.reading.operation import Operation
 from edgeq.numerics.arrays import I64, AnyArray
@@ -82,7 +82,8 @@ def compare_board(golden: Mapping[str, AnyArray], board: Mapping[str, AnyArray],
     document = parse_values(golden, where)
     names = {name.removeprefix(PREFIX): name for name in board}
     shared = [name for name in document.values if name in names]
-    unknown = tuple(sorted(name for name in names if name not in document.values and not name.startswith(("in_", "out_"))))
+    known = {*document.values, MODEL, DOCUMENT}  # a board may give a whole golden file back
+    unknown = tuple(sorted(name for name in names if name not in known and not name.startswith(("in_", "out_"))))
     if not shared:
         fix = f"Name its arrays as the golden file does, such as {PREFIX}{next(iter(document.values), 'NAME')}."
         raise BadData("The board's file has none of the golden file's values.", ", ".join(unknown[:5]) or "it is empty", fix)

@@ -97,6 +97,11 @@ def test_a_board_that_computes_as_edgeq_does_not_differ(form: str) -> None:
     assert len(found.compared) == len(parse_values(golden(form), "here").values) > 8
 
 
+def test_a_golden_file_that_comes_back_whole_has_nothing_unknown() -> None:
+    found = compare_board(golden("tflite"), golden("tflite"))
+    assert (found.first, found.missing, found.unknown) == (None, (), ())
+
+
 @pytest.mark.parametrize("rule", RULES)
 def test_the_operator_and_its_rule_are_found(rule: Rule) -> None:
     """In every operator whose codes the rule changes at all."""
@@ -257,3 +262,5 @@ def test_the_command_line_writes_and_compares(tmp_path: Path, capsys: pytest.Cap
     for board_file in ("text.npz", "absent.npz"):
         assert run(capsys, "compare", path, tmp_path / board_file).code == 2
     assert run(capsys, "compare", path, tmp_path / "same.npz", "-d", tmp_path / "d.npz").code == 2
+    for pair in ((path, tmp_path / "m.tflite"), (tmp_path / "m.onnx", path)):
+        assert "are both .npz files" in run(capsys, "compare", *pair).err
