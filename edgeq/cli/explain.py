@@ -46,7 +46,6 @@ def _plan_of(model: Path, beside: Path) -> tuple[Plan, Path]:
 
     Raises BadModel, and BadPlan when the plan is missing or is not the one that made the model.
     """
-    from edgeq.io.load import load_model
     from edgeq.report.explain import check_plan_hash
     from edgeq.schema.plan import load_plan
 
@@ -59,10 +58,20 @@ def _plan_of(model: Path, beside: Path) -> tuple[Plan, Path]:
             "Give the plan that was written with it (--plan), or quantize without --no-plan.",
         )
     plan = load_plan(beside)
-    check_plan_hash(
-        plan, beside.read_text(encoding="utf-8"), load_model(model, quantized=True).model.metadata_props.get("edgeq.plan"), str(model)
-    )
+    check_plan_hash(plan, beside.read_text(encoding="utf-8"), _recorded(model), str(model))
     return plan, beside
+
+
+def _recorded(model: Path) -> str | None:
+    """The hash of the plan that a model says it was made by."""
+    from edgeq.integers.reading.runner import record_of
+    from edgeq.integers.tflite.parse import parse
+    from edgeq.io.load import load_model
+    from edgeq.proof.written import read_file
+
+    if model.suffix == ".tflite":
+        return record_of(parse(read_file(model))).get("edgeq.plan")
+    return load_model(model, quantized=True).model.metadata_props.get("edgeq.plan")
 
 
 def explanation_text(found: tuple[Explanation, ...]) -> RenderableType:

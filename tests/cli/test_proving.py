@@ -52,6 +52,16 @@ def test_float_and_the_onnx_form_are_further_references(room: Path, capsys: pyte
     assert run(capsys, "prove", room / "m.tflite", "--float", room / "m.onnx").code == 2
 
 
+def test_the_plan_beside_a_file_explains_its_nodes(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("quantize", room / "m.onnx", "-d", room / "d.npz", "-t", "mcu_tflite", "--no-prove", "--effort", "fast")
+    assert run(capsys, *words, "-o", room / "own.tflite").code == 0
+    node = str(net().graph.node[0].name)
+    assert "scale" in run(capsys, "explain", room / "own.tflite", node).out
+    assert run(capsys, "explain", room / "m.tflite", node, "--plan", room / "own.plan.json").code == 0
+    assert run(capsys, *words, "--rule", "minmax", "-o", room / "by_rule.tflite").code == 0
+    assert "hashes differ" in run(capsys, "explain", room / "m.tflite", node, "--plan", room / "by_rule.plan.json").err
+
+
 def test_onnxruntime_is_refused_by_name_and_a_missing_file_too(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "onnxruntime takes ONNX models" in run(capsys, "prove", room / "m.tflite", "--runtime", "onnxruntime").err
     assert run(capsys, "prove", room / "other.tflite").code == 2
