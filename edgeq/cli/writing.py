@@ -86,7 +86,7 @@ def finish(asked: Asked, made: Quantized, files: Files, others: tuple[Path, ...]
         target = asked.load_target()
         command = proving_command(target, asked.target, files.model, asked.data)
         asked.screen.note(unproven_line(made.report.unproven, target, command))
-    for one in made.report.findings:
+    for one in made.report.findings if asked.screen.as_json else ():  # the text has them
         asked.screen.warn(one.text)
     for line in stale_lines(files.model):
         asked.screen.warn(line)

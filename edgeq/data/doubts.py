@@ -39,8 +39,8 @@ DataDoubts = Literal["refuse", "accept", "strict"]
 ENDING: tuple[DoubtKind, ...] = ("one_sample", "unlike")
 
 _FIXES: dict[DoubtKind, str] = {
-    "one_sample": "Give about 100 typical samples, one for each row along axis 0; or accept it with --accept-data.",
-    "unlike": "Feed what the application feeds: check scale, mean and std, or the type of the data; or accept it with --accept-data.",
+    "one_sample": "Give about 100 typical samples, one for each row along axis 0",
+    "unlike": "Feed what the application feeds: check scale, mean and std, or the type of the data",
 }
 
 
@@ -75,12 +75,12 @@ def check_data(dataset: Dataset, model: ir.Model, policy: DataDoubts, progress: 
 
 def refuse_doubts(found: Iterable[Doubt], where: str, policy: DataDoubts) -> None:
     """Raise BadData for all doubts together that the policy refuses."""
-    refused = [one for one in found if policy == "strict" or (policy == "refuse" and one.ends)]
+    refused = [one for one in found if policy == "strict" or (policy != "accept" and one.ends)]
     if not refused:
         return
     fix = "Correct the data, or leave --strict-data out to get this as a warning."
     if refused[0].ends:
-        fix = _FIXES[refused[0].kind]
+        fix = _FIXES[refused[0].kind] + ("; or accept it with --accept-data." if policy != "strict" else ".")
     raise BadData(" ".join(one.text for one in refused), where, fix)
 
 

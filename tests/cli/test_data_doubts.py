@@ -93,6 +93,13 @@ def test_strict_makes_every_doubt_an_error_and_excludes_accepting(room: Room, tm
         assert not out.exists()
 
 
+@pytest.mark.parametrize("data", ["one", "bytes"])
+def test_the_fix_of_a_strict_run_does_not_name_what_it_excludes(data: str, room: Room, tmp_path: Path, capsys: Capsys) -> None:
+    words = ("quantize", room.model, "-d", saved(tmp_path, data), "-o", tmp_path / "a.onnx", "--strict-data")
+    ran = run(capsys, *words)
+    assert (ran.code, "--accept-data" in ran.err) == (2, False)
+
+
 def test_a_plan_that_is_repeated_calibrates_nothing(room: Room, tmp_path: Path, capsys: Capsys) -> None:
     words = ("--plan", room.plan, "-d", saved(tmp_path, "one"), "-o", tmp_path / "a.onnx", "--no-prove")
     assert run(capsys, "quantize", room.model, *words).code == 0
