@@ -101,7 +101,7 @@ class Asked:
         """The data, for a command that requires it. Raises BadData when none was given."""
         if self.data is None:
             fix = "Give an .npz, a folder with a set.toml or a shipped set: --data calib.npz."
-            raise BadData("No calibration data was given.", "--data", fix)
+            raise BadData("No data was given.", "--data", fix)
         return self.data
 
     def check_outputs(self, outputs: Iterable[Path | None], *inputs: Path, at_least: int = 0) -> None:

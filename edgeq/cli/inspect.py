@@ -22,7 +22,7 @@ EXAMPLE = """    edgeq inspect model.onnx
     edgeq inspect model.onnx --keep-float Softmax"""
 
 #: how far a placement without data goes
-FORESEEN = "quantize places nodes like this, except where the data object: values that never vary, ranges too far apart, useless outputs"
+FORESEEN = "quantize places nodes like this, but for what only data shows: values that never vary, ranges too far apart, useless outputs"
 
 
 @offers("target recipe no_vnni keep_float split_outputs standard_operators shape max_bytes")

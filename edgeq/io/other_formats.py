@@ -37,7 +37,7 @@ _FROZEN = OtherFormat(
 )
 _TFLITE = OtherFormat(
     "a TensorFlow Lite model",
-    f"{_TF} --tflite FILE.tflite --output model.onnx, for a float one; `edgeq prove FILE.tflite --runtime litert` runs a quantized one.",
+    f"{_TF} --tflite FILE.tflite --output model.onnx, for a float one; `edgeq prove FILE.tflite` runs a quantized one.",
 )
 _SAFETENSORS = OtherFormat("a file of weights alone (safetensors)", TORCH)
 _ORT = OtherFormat("an onnxruntime .ort file", "Give the .onnx file that it was made from: .ort files cannot be turned back.")

@@ -78,7 +78,7 @@ def test_options_that_were_not_given_leave_the_recipe_file_alone(tmp_path: Path)
 
 def test_data_that_a_command_needs_is_asked_for() -> None:
     assert asked_from(SharedOptions(data="digits")).needed_data() == "digits"
-    with pytest.raises(BadData, match="No calibration data"):
+    with pytest.raises(BadData, match="No data was given"):
         asked_from(SharedOptions()).needed_data()
 
 

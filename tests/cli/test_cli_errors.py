@@ -56,7 +56,7 @@ def with_nan() -> np.ndarray:
 
 #: name -> the words after `quantize MODEL ... -o OUT`, given the room and a scratch folder
 QUANTIZE: dict[str, tuple[Callable[[Room, Path], Words], str]] = {
-    "no data at all": (lambda _r, _t: [], "No calibration data"),
+    "no data at all": (lambda _r, _t: [], "No data was given"),
     "data that is not there": (lambda _r, t: ["-d", t / "none.npz"], "no file, folder or shipped data set"),
     "data of an unknown kind": (lambda _r, t: ["-d", write(t / "a.csv", "1,2")], "neither"),
     "data that is no zip": (lambda _r, t: ["-d", write(t / "a.npz", "hello")], "npz"),

@@ -87,7 +87,7 @@ def read_tflite(data: bytes) -> ReadFile:
         reader = READERS.get(op.code)
         if reader is None:
             what = f"edgeq's interpreter has no {op.code}."
-            raise UnsupportedOp(what, "the .tflite file", "Run the file in LiteRT: edgeq prove MODEL.tflite --runtime litert.")
+            raise UnsupportedOp(what, "the .tflite file", "Run the file in LiteRT: edgeq prove MODEL.tflite.")
         builder.begin(op)
         try:
             reader(builder)
