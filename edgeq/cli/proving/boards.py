@@ -37,23 +37,16 @@ def compare_with_board(asked: Asked, golden: Path, board: Path) -> None:
 
 def _entries(path: Path) -> dict[str, AnyArray]:
     """The arrays of an .npz file. Raises BadData."""
-    import zipfile
-
-    import numpy as np
-
+    from edgeq.data.arrays.npy import npz_arrays
     from edgeq.integers.boards.golden_values import LARGEST_BYTES
 
     if not path.is_file():
         raise BadData("The file does not exist.", str(path), "Check the path.")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            size = sum(one.file_size for one in archive.infolist())
-        if size > 2 * LARGEST_BYTES:
-            raise BadData(f"The file holds {size / 1e9:.1f} GB.", str(path), "Compare fewer samples or values at a time.")
-        with np.load(path, allow_pickle=False) as found:
-            return {name: found[name] for name in found.files}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
-        raise BadData(f"The file is no .npz of arrays: {error}", str(path), "Write it with numpy.savez.") from None
+    found = npz_arrays(path)
+    size = sum(one.header.nbytes for one in found.values())
+    if size > 2 * LARGEST_BYTES:
+        raise BadData(f"The file holds {size / 1e9:.1f} GB.", str(path), "Compare fewer samples or values at a time.")
+    return {name: one.whole(size) for name, one in found.items()}
 
 
 def _sentence(first: BoardDifference) -> str:

@@ -59,9 +59,12 @@ class NpyArray:
             for _ in range(start, stop):
                 yield np.frombuffer(_read(stream, size, self.where), dtype).reshape(shape)
 
-    def whole(self) -> AnyArray:
-        """The whole array, for a file that is one sample or holds labels. Raises BadData."""
-        _check_size(self.header.nbytes, self.where)
+    def whole(self, most: int = MAX_SAMPLE_BYTES) -> AnyArray:
+        """The whole array, for a file that is one sample or holds labels.
+
+        Raises BadData, also where it has more bytes than `most`.
+        """
+        _check_size(self.header.nbytes, self.where, most)
         with _stream(self.path, self.member, self.where) as stream:
             _skip(stream, self.header.offset, self.where)
             return np.frombuffer(_read(stream, self.header.nbytes, self.where), self.header.dtype).reshape(self.header.shape)
@@ -153,11 +156,9 @@ def _check_regular(path: Path) -> None:
         raise BadData(f"The data cannot be read: {problem}", str(path), "Give a regular file.") from None
 
 
-def _check_size(size: int, where: str) -> None:
-    if size > MAX_SAMPLE_BYTES:
-        raise BadData(
-            f"One sample has {size} bytes; the limit is {MAX_SAMPLE_BYTES}.", where, "Check the shape: axis 0 must be the sample."
-        )
+def _check_size(size: int, where: str, most: int = MAX_SAMPLE_BYTES) -> None:
+    if size > most:
+        raise BadData(f"One sample has {size} bytes; the limit is {most}.", where, "Check the shape: axis 0 must be the sample.")
 
 
 def _read(stream: IO[bytes], size: int, where: str) -> bytes:

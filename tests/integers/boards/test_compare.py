@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -234,6 +236,17 @@ def test_the_layout_is_what_the_file_says() -> None:
     assert {one for operator in document["operators"] for one in operator["outputs"]} <= document["values"].keys()
 
 
+def _declares_much(values: Mapping[str, AnyArray]) -> bytes:
+    """An .npz file, one header of which declares 10^15 codes."""
+    name, array = next(iter(values.items()))
+    member, file = io.BytesIO(), io.BytesIO()
+    np.save(member, array)
+    declared = repr(array.shape).encode()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(f"{name}.npy", member.getvalue().replace(declared, b"(1000000000000000,)".ljust(len(declared)), 1))
+    return file.getvalue()
+
+
 def test_the_command_line_writes_and_compares(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     onnx.save(net(), tmp_path / "m.onnx")
     np.savez(tmp_path / "d.npz", **data())
@@ -259,7 +272,12 @@ def test_the_command_line_writes_and_compares(tmp_path: Path, capsys: pytest.Cap
     assert (ran.code, name in ran.out, "zero point of the output is one too high" in ran.out) == (3, True, True)
     assert json.loads(run(capsys, "compare", path, tmp_path / "other.npz", "--json").out)["first"]["place"] == 0
     (tmp_path / "text.npz").write_text("no archive")
-    for board_file in ("text.npz", "absent.npz"):
+    (tmp_path / "short.npz").write_bytes(path.read_bytes()[:-400])
+    cut = bytearray((tmp_path / "same.npz").read_bytes())
+    cut[len(cut) // 2 : len(cut) // 2 + 64] = bytes(64)  # a member that its checksum does not fit
+    (tmp_path / "other codes.npz").write_bytes(cut)
+    (tmp_path / "huge.npz").write_bytes(_declares_much(values))
+    for board_file in ("text.npz", "absent.npz", "short.npz", "other codes.npz", "huge.npz"):
         assert run(capsys, "compare", path, tmp_path / board_file).code == 2
     assert run(capsys, "compare", path, tmp_path / "same.npz", "-d", tmp_path / "d.npz").code == 2
     for pair in ((path, tmp_path / "m.tflite"), (tmp_path / "m.onnx", path)):
