@@ -14,6 +14,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.integers.tflite.layout import tflite_shape
+from edgeq.io.visible import visible
 from edgeq.report.port import Port
 from edgeq.report.report import Report
 from edgeq.schema.target import Provider
@@ -106,7 +107,7 @@ def _in_tflite(port: Port) -> Port:
 def _about(port: Port) -> list[str]:
     """What one input takes."""
     shape = "of any shape" if port.shape is None else "[" + ", ".join("?" if size is None else str(size) for size in port.shape) + "]"
-    lines = [f"{_printable(port.name)}: {port.dtype} {_printable(shape)}{', raw pixels 0..255' if port.pixels else ''}"]
+    lines = [f"{visible(port.name)}: {port.dtype} {visible(shape)}{', raw pixels 0..255' if port.pixels else ''}"]
     if port.scale is not None and port.dtype == port.grid:
         lines.append(f"  codes: clip(round(x / {port.scale:.9g}) + {port.zero_point})")
     elif port.scale is not None:
@@ -158,8 +159,3 @@ def variables(names: Sequence[str]) -> list[str]:
         base = plain if usable else f"x_{plain}"
         made.append(next(one for one in (base, *(f"{base}_{number}" for number in range(2, len(names) + 2))) if one not in made))
     return made
-
-
-def _printable(text: str) -> str:
-    """Without line breaks and the like, which would end a comment."""
-    return "".join(c if c.isprintable() else "?" for c in text)

@@ -10,6 +10,7 @@ import onnx_ir as ir
 from pydantic.fields import FieldInfo
 
 from edgeq.graph.read import nodes
+from edgeq.io.visible import visible
 from edgeq.schema.codebook import CodebookWish
 from edgeq.schema.finetune import FineTuneWish
 from edgeq.schema.pixels import Preprocessing
@@ -82,10 +83,5 @@ def _toml(value: object) -> str:
 def _operators(model: ir.Model) -> str:
     """The operator types of this model as a comment, most frequent first."""
     counts = Counter(node.op_type for node in nodes(model))
-    kinds = ", ".join(f"{_printable(op)} ({count})" for op, count in counts.most_common())
+    kinds = ", ".join(f"{visible(op)} ({count})" for op, count in counts.most_common())
     return f'# operators of this model: {kinds}\n# keep_float = ["Softmax", "head/*", "/block_[12]_/"]\n'
-
-
-def _printable(name: str) -> str:
-    """Replace unprintable characters: a line break in a name would end the comment."""
-    return "".join(c if c.isprintable() else "?" for c in name)

@@ -37,7 +37,7 @@ def parse(data: bytes) -> TfModel:
     try:
         return _Parser(data).parse()
     except (struct.error, IndexError, ValueError, TypeError, AttributeError, UnicodeDecodeError, OverflowError) as error:
-        what = f"The .tflite file contradicts itself: {error or type(error).__name__}"
+        what = f"The .tflite file is damaged or contradicts itself: {error or type(error).__name__}"
         raise BadModel(what, "the .tflite file", "Write or download the file again.") from error
 
 
