@@ -50,11 +50,14 @@ def check_folder(folder: Path, outputs: Iterable[Path], *, force: bool, inputs: 
 
 
 def stale_lines(model: Path) -> Iterator[str]:
-    """A line about each file beside a model that belongs to another model."""
+    """A line about the files beside a model that belong to another model, if there are any."""
     from edgeq.io.marks import stale_beside
 
-    for path in stale_beside(model):
-        yield f"{path} belongs to another model than {model}: write it anew or remove it"
+    found = [str(path) for path in stale_beside(model)]
+    if len(found) == 1:
+        yield f"{found[0]} belongs to another model than {model}: write it anew or remove it"
+    elif found:
+        yield f"{', '.join(found)} belong to another model than {model}: write them anew or remove them"
 
 
 def size_of(path: Path) -> int:

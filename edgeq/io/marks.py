@@ -15,6 +15,8 @@ from pathlib import Path
 from edgeq.io.stamps import sha256_of
 
 _MARK = re.compile(rb"edgeq-model-sha256:([0-9a-f]{64})")
+#: endings of model files, which may lie beside each other under one name
+_MODELS = (".onnx", ".tflite")
 #: endings of side files, which take the place of the model's own
 SIDE_FILES = (".plan.json", ".golden.npz", ".c", ".h", ".ort", ".ort.config")
 
@@ -43,7 +45,8 @@ def stale_beside(model: Path) -> tuple[Path, ...]:
     """The files beside a model file that bear the mark of another model.
 
     They were written with a model that has been replaced since, or by a run that was killed before
-    its model was in place.
+    its model was in place. A file that belongs to the model of the same name in the other form is
+    none of them.
     """
     if not model.name:
         return ()
@@ -53,6 +56,7 @@ def stale_beside(model: Path) -> tuple[Path, ...]:
         return ()
     try:
         own = sha256_of(model).hex()
+        others = {sha256_of(path).hex() for path in map(model.with_suffix, _MODELS) if path != model and path.is_file()}
     except (OSError, ValueError):  # ValueError: a null byte in the path
         return ()
-    return tuple(path for path, mark in marks if mark != own)
+    return tuple(path for path, mark in marks if mark != own and mark not in others)

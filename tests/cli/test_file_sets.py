@@ -65,6 +65,10 @@ def test_side_files_bear_the_mark_of_the_model_and_a_stale_one_is_named(room: Pa
     assert str(room / "o.plan.json") not in err
     assert f"{golden} belongs to another model than {out}" in run(capsys, "check", out, "-t", "npu_int8").err
     assert quantize(capsys, room, "b.onnx", "-o", out, "--force", "--golden", "2")[1].count("belongs to another") == 0
+    assert quantize(capsys, room, "a.onnx", "-o", out, "--force", "--golden", "2", "--emit", "ort")[0] == 0
+    (line,) = [one for one in quantize(capsys, room, "b.onnx", "-o", out, "--force")[1].splitlines() if "another model" in one]
+    assert line.startswith(f"warning: {golden}, {room / 'o.ort'}")
+    assert line.endswith("write them anew or remove them")
 
 
 def test_c_source_of_two_models_does_not_compile(room: Path, capsys: Capsys) -> None:

@@ -39,6 +39,19 @@ def test_files_without_a_mark_are_nobodys(tmp_path: Path) -> None:
     assert stale_beside(model) == ()
 
 
+def test_a_file_of_the_model_in_the_other_form_is_not_stale(tmp_path: Path) -> None:
+    lite, model, plan = tmp_path / "m.tflite", tmp_path / "m.onnx", tmp_path / "m.plan.json"
+    lite.write_bytes(b"lite")
+    model.write_bytes(b"model")
+    plan.write_text(mark_of(digest(b"lite")))
+    assert stale_beside(model) == stale_beside(lite) == ()
+    plan.write_text(mark_of(digest(b"model")))
+    assert stale_beside(model) == stale_beside(lite) == ()
+    lite.write_bytes(b"replaced")
+    model.write_bytes(b"replaced too")
+    assert stale_beside(model) == stale_beside(lite) == (plan,)
+
+
 def test_a_model_is_no_side_file_of_its_own(tmp_path: Path) -> None:
     model = tmp_path / "m.ort"
     model.write_bytes(mark_of(digest(b"m.onnx")).encode())
