@@ -10,9 +10,9 @@ import typer
 from edgeq.calibration.memory import within_memory
 from edgeq.cli import options as o
 from edgeq.cli.asked import Asked, offers
-from edgeq.cli.forms import STATISTICS, check_ending
 from edgeq.cli.settings import parse_range
 from edgeq.errors import BadRecipe
+from edgeq.io.endings import STATISTICS, check_ending
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -10,8 +10,8 @@ import typer
 
 from edgeq.cli import options as o
 from edgeq.cli.asked import Asked, offers
-from edgeq.cli.forms import FLOAT, check_ending
 from edgeq.cli.outputs import SMALLEST, size_of
+from edgeq.io.endings import FLOAT, check_ending
 
 EXAMPLE = """    edgeq materialize model.w4.onnx -o model.plain.onnx    (for runtimes that do not fold constants)"""
 

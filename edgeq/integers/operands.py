@@ -8,12 +8,12 @@ from edgeq.integers.graph import IntegerOp, Operand
 from edgeq.integers.signed import signed
 from edgeq.numerics.grid import QuantParams
 
+_FLOAT = "Quantize for a target of integers alone, such as mcu_tflite."
 
-def refused(step: IntegerOp, why: str) -> UnsupportedOp:
+
+def refused(step: IntegerOp, why: str, fix: str = "Change the float model.") -> UnsupportedOp:
     """The error for a step that TFLite cannot express, with the reason `why`."""
-    return UnsupportedOp(
-        f"TFLite's int8 operators cannot express this {step.op_type}: {why}.", f"node {step.name}", "Change the float model."
-    )
+    return UnsupportedOp(f"TFLite's int8 operators cannot express this {step.op_type}: {why}.", f"node {step.name}", fix)
 
 
 def shape_of(operand: Operand, step: IntegerOp) -> tuple[int, ...]:
@@ -31,7 +31,7 @@ def codes(step: IntegerOp, number: int) -> Operand:
     """The input with this number. Raises UnsupportedOp where it has no grid."""
     found = step.inputs[number] if number < len(step.inputs) else None
     if found is None or found.grid is None:
-        raise refused(step, f"its input {number} is not quantized")
+        raise refused(step, f"its input {number} is not quantized", _FLOAT)
     return found
 
 
@@ -46,7 +46,7 @@ def grid_out(step: IntegerOp, number: int = 0) -> QuantParams:
     """The grid of an output, in int8 codes. Raises UnsupportedOp where it has none."""
     grid = step.outputs[number].grid if number < len(step.outputs) else None
     if grid is None:
-        raise refused(step, "its output is not quantized")
+        raise refused(step, "its output is not quantized", _FLOAT)
     return signed(grid)
 
 

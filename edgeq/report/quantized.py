@@ -11,6 +11,7 @@ from pathlib import Path
 import onnx_ir as ir
 
 from edgeq.integers.emit import emit_tflite
+from edgeq.io.endings import INT8, check_ending
 from edgeq.io.file_set import FileSet
 from edgeq.proof.task_accuracy import Accuracy
 from edgeq.report.report import Report
@@ -43,9 +44,11 @@ class Quantized:
     def save(self, path: str | Path, *, force: bool = False) -> None:
         """Write the model atomically, in TFLite's form when the path ends in .tflite.
 
-        Raises BadOutput when the path exists and force is off, or when it is a file that the run
-        read; UnsupportedOp when TFLite cannot express a node.
+        Raises BadOutput for another ending than .onnx and .tflite, when the path exists and force
+        is off, or when it is a file that the run read; UnsupportedOp when TFLite cannot express a
+        node.
         """
+        check_ending(Path(path), INT8)
         with FileSet(force=force, inputs=self.inputs) as files:
             self.add_to(files, Path(path))
             files.commit()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import inspect
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import edgeq
@@ -57,3 +59,15 @@ def test_what_a_caller_of_python_sees(tmp_path: Path) -> None:
             call()
         assert "--" not in str(caught.value)
         assert "`data`" in str(caught.value)
+
+
+def test_a_form_that_a_model_cannot_be_saved_in_is_named(tmp_path: Path) -> None:
+    samples = {"x": np.random.default_rng(0).normal(size=(8, 3, 8, 8)).astype(np.float32)}
+    made = edgeq.quantize(conv_net(), samples, recipe=edgeq.Recipe(effort="fast"), prove=False)
+    for name in ("m.pt", "m", "m.ort"):
+        with pytest.raises(EdgeqError, match=r"Use \.onnx or \.tflite"):
+            made.save(tmp_path / name)
+    if find_spec("tflite") is not None:
+        with pytest.raises(EdgeqError, match="target of integers alone"):
+            made.save(tmp_path / "m.tflite")
+    assert list(tmp_path.iterdir()) == []

@@ -11,10 +11,11 @@ import typer
 
 from edgeq.cli import options as o
 from edgeq.cli.asked import Asked, offers
-from edgeq.cli.forms import FLOAT, INT8, check_ending, check_target_of
+from edgeq.cli.forms import check_target_of
 from edgeq.cli.outputs import SMALLEST, check_report, size_of
 from edgeq.cli.settings import Compute, parse_compute, parse_share, with_codebook
 from edgeq.errors import BadRecipe
+from edgeq.io.endings import FLOAT, INT8, check_ending
 
 SIZES = "Size"
 EXAMPLE = """    edgeq palettize model.onnx --bits 4 -o model.w4.onnx
