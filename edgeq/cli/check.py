@@ -48,8 +48,11 @@ def check(
     for one in warnings:
         asked.screen.warn(f"{one.rule}, {one.node}: {one.observed}; {one.fact}. {one.fix}")
     if broken:
-        what = f"The model breaks {len(broken)} facts of {facts.name}."
-        raise FloorMissed(what, str(model), "Correct them as said above, or quantize the float model for this target.")
+        broke, places = len({(one.rule, one.fact) for one in broken}), len(broken)
+        counted = f"{broke} fact{'s' if broke > 1 else ''} of {facts.name}, in {places} place{'s' if places > 1 else ''}"
+        raise FloorMissed(
+            f"The model breaks {counted}.", str(model), "Correct them as said above, or quantize the float model for this target."
+        )
 
 
 def violations_text(found: Sequence[Violation], target: str) -> RenderableType:
@@ -57,7 +60,8 @@ def violations_text(found: Sequence[Violation], target: str) -> RenderableType:
     if not found:
         return Text(f"legal on {target}", "green")
     parts: list[RenderableType] = []
-    groups, more = shown(grouped((one.node, one.op_type, (one.rule, one.fact, one.source, one.fix)) for one in found))
+    rows = dict.fromkeys((one.node, one.op_type, (one.rule, one.fact, one.source, one.fix)) for one in found)  # each node once
+    groups, more = shown(grouped(rows))
     for group in groups:
         rule, fact, source, fix = group.cause
         observed = _first(one.observed for one in found if (one.rule, one.fact, one.source, one.fix) == group.cause)

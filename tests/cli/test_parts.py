@@ -111,3 +111,16 @@ def test_check_tells_broken_facts_from_warnings(folder: Path, capsys: Capsys) ->
     assert found["violations"]
     assert "shared_grid" not in {one["rule"] for one in found["violations"]}
     assert [one["rule"] for one in found["warnings"]] == ["shared_grid"]
+
+
+def test_a_node_that_breaks_a_fact_in_several_places_is_counted_once(folder: Path, capsys: Capsys) -> None:
+    quantize(capsys, folder, "signed.onnx")
+    ran = run(capsys, "check", folder / "signed.onnx", "-t", "cpu")
+    fact = " ".join(ran.out.split()).split("activation_dtype ")[1].split(" has ")[0]
+    named = fact.split(": ")[-1].split(" and ")[0].split(", ")
+    assert len(set(named)) == len(named)
+    broken = json.loads(run(capsys, "check", folder / "signed.onnx", "-t", "cpu", "--json").out)["violations"]
+    nodes = {one["node"] for one in broken if one["rule"] == "activation_dtype"}
+    assert fact.startswith(f"{len(nodes)} nodes: ") and len(nodes) < len(broken)
+    facts = {(one["rule"], one["fact"]) for one in broken}
+    assert f"breaks {len(facts)} fact" in ran.err and f"in {len(broken)} places" in ran.err
