@@ -104,6 +104,8 @@ def _grid_words(value: ValueGrid) -> str:
     from edgeq.numerics.grid import PerChannel
 
     if value.grid is None:
+        if value.role == "output":
+            return "no grid: float, or fused with the node that reads it"
         return "int32, scale = input scale * weight scale" if value.role == "bias" else "float: no grid"
     grid = value.grid.params
     zero = int(grid.zero_point.flat[0])
@@ -122,6 +124,6 @@ def _why(value: ValueGrid) -> str:
     more = ""
     if isinstance(grid, GridPlan):
         more = f"; one grid with {grid.group}" if grid.group and grid.group != value.name else ""
-        more += "" if grid.readers == "all" else "; float readers still see the float value"
+        more += "" if grid.readers == "all" else "; what reads it in float sees the float value"
     rule = "" if grid.rule in grid.reason else f"rule {grid.rule}: "
     return f"{rule}{grid.reason}{more}"
