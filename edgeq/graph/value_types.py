@@ -11,7 +11,6 @@ from functools import cache
 
 import onnx
 import onnx_ir as ir
-import onnx_ir.passes.common as common_passes
 
 from edgeq.errors import BadModel
 from edgeq.graph.read import attribute_int, attribute_ints, graphs, is_op, nodes, values
@@ -25,6 +24,8 @@ logging.getLogger("onnx_ir").addHandler(logging.NullHandler())
 _RIGHT_SINCE = 22
 #: domain of operators while onnx is not to infer what they make
 _HIDDEN = "edgeq.hidden"
+#: the most bytes of a constant whose numbers inference may need: a shape, axes, bounds
+_SMALL_BYTES = 1000
 
 
 def forget_maps(proto: onnx.ModelProto, where: str) -> None:
@@ -124,25 +125,21 @@ def _outruns(node: ir.Node, version: int | None) -> bool:
 
 
 def _infer(model: ir.Model, follow_values: bool) -> None:
-    if any(form_of(value) != "tensor" for value in values(model)) or any(_makes_no_tensor(model, node) for node in nodes(model)):
-        _infer_every_form(model, follow_values)
-    else:
-        common_passes.ShapeInferencePass(check_type=False, strict_mode=False, data_prop=follow_values)(model)
+    """Run onnx's inference, and read from its result the types alone.
 
-
-def _infer_every_form(model: ir.Model, follow_values: bool) -> None:
-    """The same for a model with sequences, optional values or maps.
-
-    onnx_ir's pass would call a sequence a tensor, and stop at a map, whose type it cannot hold.
+    onnx_ir's own pass reads a whole model back, which takes longer than all the rest. It would call
+    a sequence a tensor, and stop at a map, whose type it cannot hold.
     """
+    others = any(form_of(value) != "tensor" for value in values(model)) or any(_makes_no_tensor(model, node) for node in nodes(model))
+    given = ir.to_proto(model) if others else _without_weights(model)
     try:
-        inferred = onnx.shape_inference.infer_shapes(ir.to_proto(model), check_type=False, strict_mode=False, data_prop=follow_values)
-    except Exception:  # whatever stops onnx's inference, as in onnx_ir's pass: what is known stays
+        inferred = onnx.shape_inference.infer_shapes(given, check_type=False, strict_mode=False, data_prop=follow_values)
+    except Exception:  # whatever stops onnx's inference: what is known stays
         return
     types = _types(inferred.graph)
     for value in values(model):
         kind = types.get(str(value.name))
-        if kind is None or value.const_value is not None:
+        if kind is None or (others and value.const_value is not None):
             continue
         try:
             known, shape = ir.serde.deserialize_type_proto_for_type(kind), ir.serde.deserialize_type_proto_for_shape(kind)
@@ -150,6 +147,27 @@ def _infer_every_form(model: ir.Model, follow_values: bool) -> None:
             known, shape = None, None
         value.type = value.type if known is None else known
         value.shape = value.shape if shape is None else shape
+
+
+def _without_weights(model: ir.Model) -> onnx.ModelProto:
+    """The model as a protobuf message, with large constants as inputs: their numbers tell no sizes.
+
+    Small ones are inputs, too, and keep their numbers.
+    """
+    graph = model.graph
+    constants = list(graph.initializers.values())
+    for value, tensor in ((value, value.const_value) for value in constants):
+        if tensor is not None and value.shape is None:
+            value.shape = tensor.shape  # type: ignore[assignment]  # a protocol that ir.Shape fulfils
+        if tensor is not None and value.type is None:
+            value.type = ir.TensorType(tensor.dtype)
+    inputs = dict.fromkeys([*graph.inputs, *constants])
+    small = [value for value in constants if value.const_value is not None and value.const_value.nbytes <= _SMALL_BYTES]
+    proto = onnx.ModelProto(ir_version=model.ir_version)
+    view = ir.GraphView(list(inputs), graph.outputs, nodes=graph, initializers=small, name=graph.name)
+    ir.serde.serialize_graph_into(proto.graph, view)  # type: ignore[arg-type]  # onnx_ir's protocol forgets its own views
+    proto.opset_import.extend(onnx.helper.make_opsetid(domain, version) for domain, version in model.opset_imports.items())
+    return proto
 
 
 def _types(graph: onnx.GraphProto) -> dict[str, onnx.TypeProto]:

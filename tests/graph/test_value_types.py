@@ -6,16 +6,21 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnx_ir as ir
 import pytest
 from onnx import TensorProto, helper
+from onnx_ir.passes.common import ShapeInferencePass
 
 from edgeq.api import compare, quantize
 from edgeq.errors import BadModel
-from edgeq.graph.value_types import typed_proto
+from edgeq.graph.edit import add_constant
+from edgeq.graph.read import nodes, values
+from edgeq.graph.value_types import infer_types, typed_proto
 from edgeq.io.load import load_proto
 from edgeq.numerics.arrays import AnyArray
 from edgeq.report.inspection import inspect_model
 from edgeq.schema.target import load_target
+from edgeq.testing.pass_models import TEXTS, law_model
 from tests.graph_text import weights
 
 KEYS = {"text": [f"class {i}" for i in range(64)], "numbers": list(range(64))}
@@ -97,3 +102,38 @@ def test_declared_sizes_stay_where_nothing_contradicts_them() -> None:
       a = Relu(x) b = com.microsoft.Own(a) y = Identity(b) }"""
     graph = load_proto(onnx.parser.parse_model(text)).model.graph
     assert [str(node.outputs[0].shape) for node in graph] == ["[M,3]", "[2,4]", "[M,4]"]
+
+
+@pytest.mark.parametrize("name", sorted(TEXTS.keys() - {"average_over_the_edge"}))  # its sizes are left open on purpose
+def test_inference_finds_what_onnx_ir_finds_and_keeps_the_order_of_weights(name: str) -> None:
+    ours, theirs = law_model(name), law_model(name)
+    order = list(ours.graph.initializers)
+    infer_types(ours, follow_values=True)
+    ShapeInferencePass(check_type=False, strict_mode=False)(theirs)
+    assert {v.name: (v.dtype, v.shape) for v in values(ours)} == {v.name: (v.dtype, v.shape) for v in values(theirs)}
+    assert list(ours.graph.initializers) == order
+
+
+def test_inference_reads_small_constants_and_not_large_ones() -> None:
+    text = '<ir_version: 8, opset_import: ["" : 17]> g (float[2, 600] x) => (float[a, b] y) '
+    text += "<int64[2] to = {600, 2}> { r = Reshape(x, to)  y = MatMul(r, w) }"
+    model = ir.from_onnx_text(text)
+    weight = add_constant(model.graph, weights(2, 300), "w")
+    model.graph.node(1).replace_input_with(1, weight)
+    infer_types(model, follow_values=False)
+    assert [list(node.outputs[0].shape or ()) for node in model.graph] == [[600, 2], [600, 300]]
+    assert weight.const_value is not None and weight not in model.graph.inputs
+
+
+def test_inference_enters_bodies() -> None:
+    text = """<ir_version: 8, opset_import: ["" : 17]> g (float[2, 3] x, bool c) => (float[a, b] y) {
+        y = If(c) <
+            then_branch = first () => (float[a, b] p) { t = Transpose<perm = [1, 0]>(x)  p = Relu(t) },
+            else_branch = second () => (float[a, b] q) { q = Transpose<perm = [1, 0]>(x) }
+        > }"""
+    model = ir.from_onnx_text(text)
+    infer_types(model, follow_values=False)
+    assert {node.op_type: list(node.outputs[0].shape or ()) for node in nodes(model) if node.op_type != "If"} == {
+        "Transpose": [3, 2],
+        "Relu": [3, 2],
+    }
