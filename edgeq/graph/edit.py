@@ -8,6 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.graph.read import graphs, nodes, owner, values
+from edgeq.graph.walk import bodies_of, nodes_of
 from edgeq.numerics.arrays import AnyArray
 
 
@@ -62,7 +63,7 @@ def add_constant(graph: ir.Graph, array: AnyArray, name: str) -> ir.Value:
         name=name,
         shape=ir.Shape(array.shape),
         type=ir.TensorType(ir.DataType.from_numpy(array.dtype)),
-        const_value=ir.tensor(np.ascontiguousarray(array) if array.ndim else array, name=name),
+        const_value=ir.Tensor(np.ascontiguousarray(array) if array.ndim else array, name=name),
     )
     graph.register_initializer(value)
     return value
@@ -76,7 +77,7 @@ def replace_constant(node: ir.Node, index: int, array: AnyArray, names: Names) -
     """
     old = node.inputs[index] if index < len(node.inputs) else None
     if old is not None and old.is_initializer() and len(old.uses()) == 1 and not (old.is_graph_output() or old.is_graph_input()):
-        old.const_value = ir.tensor(np.ascontiguousarray(array), name=old.name)
+        old.const_value = ir.Tensor(np.ascontiguousarray(array), name=old.name)
         old.shape, old.type = ir.Shape(array.shape), ir.TensorType(ir.DataType.from_numpy(array.dtype))
         return
     kind = {1: "weight", 2: "bias"}.get(index, f"input{index}")
@@ -152,12 +153,10 @@ def detach_strays(model: ir.Model) -> None:
 
 def _detach_bodies(node: ir.Node) -> None:
     """Let the nodes in the bodies of a removed node read nothing any more."""
-    for attribute in node.attributes.values():
-        bodies = attribute.as_graphs() if attribute.type == ir.AttributeType.GRAPHS else ()
-        for body in (attribute.as_graph(),) if attribute.type == ir.AttributeType.GRAPH else bodies:
-            for inner in body.all_nodes():
-                for index in range(len(inner.inputs)):
-                    inner.replace_input_with(index, None)
+    for body in bodies_of(node):
+        for inner in nodes_of(body):
+            for index in range(len(inner.inputs)):
+                inner.replace_input_with(index, None)
 
 
 def take_over(old: ir.Value, new: ir.Value) -> None:

@@ -91,7 +91,7 @@ class _Raiser:
         return self._append(graph, "Identity", [value], [])
 
     def _nothing(self, graph: ir.Graph) -> ir.Value:
-        return self._append(graph, "Constant", [], [ir.AttrTensor("value", ir.tensor(np.zeros(0, np.float32)))])
+        return self._append(graph, "Constant", [], [ir.AttrTensor("value", ir.Tensor(np.zeros(0, np.float32)))])
 
     def _append(self, graph: ir.Graph, op_type: str, inputs: list[ir.Value], attributes: list[ir.Attr]) -> ir.Value:
         result = ir.Value(name=self.names.value("seen"), type=ir.TensorType(ir.DataType.FLOAT))

@@ -167,13 +167,13 @@ class _Labels:
         """The index of a part in the part's shape."""
         if part.shape is not None and all(isinstance(size, int) for size in part.shape):
             sizes = ir.Value(name=self.names.value(f"{part.name}_sizes"))
-            tensor = ir.AttrTensor("value", ir.tensor(np.array([int(size) for size in part.shape], np.int64)))  # type: ignore[arg-type]  # all are numbers
+            tensor = ir.AttrTensor("value", ir.Tensor(np.array([int(size) for size in part.shape], np.int64)))  # type: ignore[arg-type]  # all are numbers
             self._append("Constant", [], [tensor], [sizes])
         else:
             sizes = ir.Value(name=self.names.value(f"{part.name}_sizes"), type=ir.TensorType(ir.DataType.INT64))
             self._append("Shape", [part], [], [sizes])
         result = ir.Value(name=self.names.value(f"{part.name}_part"), type=ir.TensorType(ir.DataType.FLOAT))
-        self._append("ConstantOfShape", [sizes], [ir.AttrTensor("value", ir.tensor(np.array([index], np.float32)))], [result])
+        self._append("ConstantOfShape", [sizes], [ir.AttrTensor("value", ir.Tensor(np.array([index], np.float32)))], [result])
         return result
 
     def _append(self, op_type: str, inputs: list[ir.Value | None], attributes: list[ir.Attr], outputs: list[ir.Value]) -> None:

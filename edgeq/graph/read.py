@@ -8,6 +8,7 @@ import onnx_ir as ir
 
 from edgeq.graph.operator import Operator
 from edgeq.graph.operators import OPERATORS, UNKNOWN
+from edgeq.graph.walk import graphs_below, nodes_of
 from edgeq.numerics.arrays import AnyArray
 
 #: the names of ONNX's own operator domain
@@ -20,7 +21,7 @@ def graphs(model: ir.Model) -> Iterator[ir.Graph]:
     Functions are not walked: prepare inlines them.
     """
     yield model.graph
-    yield from model.graph.subgraphs()
+    yield from dict.fromkeys(graphs_below(model.graph))  # all at once: the caller may edit them
 
 
 def nodes(model: ir.Model) -> Iterator[ir.Node]:
@@ -28,7 +29,7 @@ def nodes(model: ir.Model) -> Iterator[ir.Node]:
 
     Do not add or remove nodes meanwhile; make a list first.
     """
-    yield from model.graph.all_nodes()
+    return nodes_of(model.graph)
 
 
 def is_op(node: ir.Node | None, *op_types: str) -> bool:
@@ -151,7 +152,9 @@ def values(model: ir.Model) -> Iterator[ir.Value]:
         yield from graph.inputs
         yield from (value for value in graph.initializers.values() if not value.is_graph_input())
         for node in graph:
-            yield from (value for value in node.outputs if value.name)
+            for value in node.outputs:
+                if value.name:
+                    yield value
 
 
 def is_random(node: ir.Node) -> bool:

@@ -2,18 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import onnx_ir as ir
 
-from edgeq.graph.read import nodes
+from edgeq.graph.read import initializer_bytes, nodes
 from edgeq.planning.embeddings import is_embedding
 from edgeq.refine.weighted import Weighted, weighted_layers
 from edgeq.rewrite.pipeline import in_floats, rewrite
 from edgeq.schema.plan import Plan
 from edgeq.schema.task import Task
 from edgeq.schema.weights import weight_key
+
+#: bytes of the constants of a model that is kept for the next question; a larger one is made again
+HELD_BYTES = 64 << 20
+
+
+@dataclass(eq=False)
+class LastEmulated:
+    """The integer model that was made last: the next question is often about the same plan.
+
+    The judge runs the model of a plan, and biases are corrected on it.
+    """
+
+    #: the plan, and its model; None: none was made yet
+    held: tuple[Plan, ir.Model] | None = None
+
+    def of(self, plan: Plan, make: Callable[[Plan], ir.Model]) -> ir.Model:
+        """The model of a plan, which nobody may change. make: makes it."""
+        if self.held is not None and self.held[0] is plan:
+            return self.held[1]
+        self.held = None  # first: two models are not held at a time
+        made = make(plan)
+        self.held = (plan, made) if initializer_bytes(made) <= HELD_BYTES else None
+        return made
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +48,8 @@ class Draft:
     #: the task's float model as the plan's grids see it: equalized, with migrated scales
     model: ir.Model
     plan: Plan
+    #: what all drafts for the task share
+    last: LastEmulated = field(default_factory=LastEmulated)
 
     @classmethod
     def of(cls, task: Task, plan: Plan) -> Draft:
@@ -45,5 +71,9 @@ class Draft:
         return replace(self, plan=plan)
 
     def emulated(self, plan: Plan) -> ir.Model:
-        """The integer model of a plan for the task."""
+        """The integer model of a plan for the task, which the caller may change."""
         return rewrite(self.task.model, plan, self.task.target)
+
+    def shown(self, plan: Plan) -> ir.Model:
+        """The integer model of a plan for the task, to run and to read: others hold it as well."""
+        return self.last.of(plan, self.emulated)

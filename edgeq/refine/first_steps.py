@@ -84,4 +84,4 @@ def equalized(start: Refining, data: Dataset, progress: Progress) -> Refining:
     Equalize(factors_of(exponents))(model)
     statistics = observe(model, values_to_observe(model, task.target, task.recipe), data, progress=progress)
     new = _planned(model, statistics, task, start.rule, plan)
-    return Refining(Draft(task, model, new.with_equalization(exponents)), statistics, start.rule)
+    return Refining(Draft(task, model, new.with_equalization(exponents), start.draft.last), statistics, start.rule)

@@ -30,5 +30,5 @@ def put_weight(twin: ir.Node, one: Weighted, fit: Fitted) -> None:
     before = None if stored is None else constant(stored.codes)
     assert stored is not None and stored.scale is not None and before is not None
     codes = one.layer.from_rows(fit.codes).astype(before.dtype)
-    stored.codes.const_value = ir.tensor(np.ascontiguousarray(codes), name=stored.codes.name)
-    stored.scale.const_value = ir.tensor(fit.grid.params.scale, name=stored.scale.name)
+    stored.codes.const_value = ir.Tensor(np.ascontiguousarray(codes), name=stored.codes.name)
+    stored.scale.const_value = ir.Tensor(fit.grid.params.scale, name=stored.scale.name)

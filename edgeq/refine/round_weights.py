@@ -48,7 +48,7 @@ def with_biases(draft: Draft, data: Dataset, gate: Gate, progress: Progress, emu
     emulate: returns the integer model of a plan; None: the draft's.
     """
     with gate.clock.stage("plan"):
-        corrected = correct_biases(draft, draft.layers, emulate or draft.emulated, data, progress)
+        corrected = correct_biases(draft, draft.layers, emulate or draft.shown, data, progress)
     plan = corrected if gate.takes(BIASES, corrected) else draft.plan
     return Planned(plan, draft.plan, tuple(gate.steps))
 

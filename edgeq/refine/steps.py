@@ -72,7 +72,7 @@ def decide(
         shapes = {name: tuple(sizes) for name, sizes in sorted(task.shapes.items())}
         plan = plan.with_inputs(shapes, task.pixels)
     draft = Draft(task, task.model, plan)
-    gate = Gate(Step(f"ranges ({task.recipe.rule})", plan), judge, draft.emulated, clock)
+    gate = Gate(Step(f"ranges ({task.recipe.rule})", plan), judge, draft.shown, clock)
     skipped = steps_with_data(task.recipe) if data is None else ()
     if data is not None and task.recipe.effort != "fast":
         # the samples that a rule was fitted to would choose the ranges that hold all of them
@@ -116,7 +116,11 @@ def _refined(start: Refining, data: Dataset, gate: Gate, progress: Progress, who
 
     def choose_grids(one: Refining) -> Refining:
         chosen = choose_inputs(one.draft, one.statistics, data, progress)
-        return replace(one, draft=Draft(task, migrated(one.draft.model, chosen.factors), chosen)) if chosen is not one.draft.plan else one
+        return (
+            replace(one, draft=Draft(task, migrated(one.draft.model, chosen.factors), chosen, one.draft.last))
+            if chosen is not one.draft.plan
+            else one
+        )
 
     def choose_ranges(one: Refining) -> Refining:
         return replace(one, draft=one.draft.with_plan(choose_reader_ranges(one.draft, data, progress)))

@@ -51,6 +51,8 @@ class Attempt:
     changed: set[str] = field(init=False, default_factory=set)
     #: how a tool of others failed, which ended the attempt; None: it came to its end
     failure: str | None = field(init=False, default=None)
+    #: whether nothing has changed since the shapes were inferred: they would come out the same
+    _inferred: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         self.model = self.start.clone()
@@ -77,6 +79,7 @@ class Attempt:
             self.notes.append(simplify(self.model, grow=self.allowed.grow))
             if self.notes[-1].startswith("onnxsim:"):
                 self.changed.add("onnxsim")
+                self._inferred = False
                 self._until_settled()
         for step in last():
             self._run(step)
@@ -102,7 +105,7 @@ class Attempt:
 
     def _run(self, step: ir.passes.InPlacePass) -> bool:
         name = type(step).__name__
-        if name in self.skip and name != "ConvertOpset":
+        if (name in self.skip and name != "ConvertOpset") or (name == "InferShapes" and self._inferred):
             return False
         try:
             modified = bool(step(self.model).modified)
@@ -113,6 +116,7 @@ class Attempt:
                 raise
             raise _ToolFailed(f"it failed ({first_line(error)})") from error
         self.changed |= {name} if modified else set()
+        self._inferred = name == "InferShapes" or (self._inferred and not modified)
         return modified
 
     def _until_settled(self) -> None:

@@ -32,9 +32,7 @@ class ComputeInFloat32(ir.passes.InPlacePass):
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         types = _types_to_change(model)
-        every = [value for graph in graphs(model) for value in _values(graph) if isinstance(value.type, ir.TensorType)]
-        chosen = [value for value in every if value.dtype in types]
-        inner = [node for node in nodes(model) if _names_type(node, types)]
+        chosen, inner = _found(model, types)
         if self.keep_types and _is_done(model, chosen, inner):
             return ir.passes.PassResult(model, modified=False)
         declared = declared_types(model)
@@ -45,6 +43,17 @@ class ComputeInFloat32(ir.passes.InPlacePass):
         if self.keep_types:
             DeclaredTypes(declared)(model)
         return ir.passes.PassResult(model, modified=bool(chosen or inner))
+
+
+def has_other_floats(model: ir.Model) -> bool:
+    """Whether the pass, told to keep no types, would change anything."""
+    return any(_found(model, _types_to_change(model)))
+
+
+def _found(model: ir.Model, types: tuple[ir.DataType, ...]) -> tuple[list[ir.Value], list[ir.Node]]:
+    """The values of types to change, and the nodes that name such a type."""
+    every = (value for graph in graphs(model) for value in _values(graph) if value.dtype in types)
+    return [value for value in every if isinstance(value.type, ir.TensorType)], [node for node in nodes(model) if _names_type(node, types)]
 
 
 def _types_to_change(model: ir.Model) -> tuple[ir.DataType, ...]:
@@ -77,7 +86,7 @@ def _is_done(model: ir.Model, chosen: list[ir.Value], inner: list[ir.Node]) -> b
 def _to_float32(value: ir.Value) -> None:
     value.type = ir.TensorType(ir.DataType.FLOAT)  # not value.dtype: a clone may share the type object
     if value.const_value is not None:
-        value.const_value = ir.tensor(value.const_value.numpy().astype(np.float32), name=value.name)
+        value.const_value = ir.Tensor(value.const_value.numpy().astype(np.float32), name=value.name)
 
 
 def _retarget(node: ir.Node, types: tuple[ir.DataType, ...]) -> None:
@@ -85,4 +94,4 @@ def _retarget(node: ir.Node, types: tuple[ir.DataType, ...]) -> None:
         if name in _TYPE_ATTRIBUTES and attr.type == ir.AttributeType.INT and attr.as_int() in [int(kind) for kind in types]:
             node.attributes[name] = ir.AttrInt64(name, int(ir.DataType.FLOAT))
         elif attr.type == ir.AttributeType.TENSOR and attr.as_tensor().dtype in types:
-            node.attributes[name] = ir.AttrTensor(name, ir.tensor(attr.as_tensor().numpy().astype(np.float32)))
+            node.attributes[name] = ir.AttrTensor(name, ir.Tensor(attr.as_tensor().numpy().astype(np.float32)))

@@ -22,18 +22,16 @@ class InferShapes(ir.passes.InPlacePass):
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        before = {value.name: (value.dtype, str(value.shape)) for value in values(model)}
-        known = [(value, value.shape) for value in values(model)]
+        before = [(value, value.dtype, value.shape) for value in values(model)]
         declared = [value.shape for value in model.graph.outputs]
         infer_types(model, follow_values=False)
         if any(is_op(node, "Shape") for node in nodes(model)) and integers_are_short(model):
-            for value, shape in known:
+            for value, _, shape in before:
                 value.shape = shape  # onnx names no dimensions that are declared as unknown
             infer_types(model, follow_values=True)
         for value, shape in zip(model.graph.outputs, declared, strict=True):
             value.shape = _declared(shape, value.shape)
-        after = {value.name: (value.dtype, str(value.shape)) for value in values(model)}
-        return ir.passes.PassResult(model, modified=before != after)
+        return ir.passes.PassResult(model, modified=any(value.dtype != dtype or value.shape != shape for value, dtype, shape in before))
 
 
 def _declared(declared: ir.Shape | None, inferred: ir.Shape | None) -> ir.Shape | None:
