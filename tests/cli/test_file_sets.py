@@ -24,6 +24,8 @@ from tests.small_models import CONV_WEIGHTS, conv_net, text_model
 Capsys = pytest.CaptureFixture[str]
 
 #: integers throughout, for golden vectors
+#: a target's file
+TARGET = Path(__file__).resolve().parents[2] / "targets" / "cpu.toml"
 FULLY = """<ir_version: 8, opset_import: ["": 13]>
 net (float[1, 3, 8, 8] x) => (float[1, 10] y) {
   c = Conv<pads=[1, 1, 1, 1]>(x, w, b)
@@ -101,7 +103,7 @@ def test_no_file_of_the_input_is_replaced(what: str, room: Path, capsys: Capsys)
         "a sample": room / "set" / "3.npy",
         "set.toml": room / "set" / "set.toml",
         "a recipe": room / "recipe.toml",
-        "a target": Path(edgeq.__file__).parent / "targets" / "cpu.toml",
+        "a target": TARGET,
         "external data": room / "weights.bin",
     }
     read, out = files[what], room / "linked.npz"
@@ -221,7 +223,7 @@ def test_every_file_that_a_run_opens_is_noted(room: Path) -> None:
     onnx.save(conv_net(), room / "a.onnx", save_as_external_data=True, location="weights.bin", size_threshold=0)
     np.savez(room / "calib.npz", x=np.random.default_rng(0).normal(size=(8, 3, 8, 8)).astype(np.float32))
     (room / "recipe.toml").write_text("")
-    (room / "own.toml").write_bytes((Path(edgeq.__file__).parent / "targets" / "cpu.toml").read_bytes())
+    (room / "own.toml").write_bytes((TARGET).read_bytes())
     (room / "set" / "set.toml").write_text('schema_version = 1\nname = "mine"\nfiles = ["*.npy"]\nlabels = "labels.csv"\n')
     (room / "set" / "labels.csv").write_text("".join(f"{place}.npy,{place}\n" for place in range(8)))
     done = subprocess.run([sys.executable, "-c", OPENED, str(room)], capture_output=True, text=True, check=False)

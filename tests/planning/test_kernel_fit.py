@@ -29,7 +29,7 @@ def test_a_resize_without_a_kernel_is_refused_before_anything_is_measured(attrib
     case = Case("resize", resize(attributes).nodes, resize(attributes).constants, opset=19)
     with pytest.raises(UnsupportedOp, match=why) as refused:
         quantize(build(case), data_for(case), target="mcu_tflite", recipe=Recipe(effort="fast"), prove=False)
-    assert "op (Resize)" in refused.value.where
+    assert "Resize (op)" in refused.value.where
 
 
 @pytest.mark.parametrize(

@@ -165,13 +165,13 @@ class HalfMatrix:
         _release(stored)
         return found
 
-    def diagonal(self) -> F64:
-        """[G, K]."""
+    def diagonal(self, *, less: bool = True) -> F64:
+        """[G, K]. less: whether with what is subtracted."""
         found = np.empty((self.groups, self.size))
         for panel, stored in zip(self.panels, self.parts, strict=True):
             rows = slice(panel.start, panel.stop)
             found[:, rows] = np.einsum("gkk->gk", stored[:, :, : panel.stop - panel.start]) * self.unit
-        for weight, vector in self.less:
+        for weight, vector in self.less if less else ():
             found -= weight * vector * vector
         return found
 

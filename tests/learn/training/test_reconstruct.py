@@ -35,6 +35,7 @@ from edgeq.schema.codebook import CodebookWish  # noqa: E402
 from edgeq.schema.finetune import FineTuneWish  # noqa: E402
 from edgeq.schema.plan import Plan  # noqa: E402
 from edgeq.schema.recipe import Recipe  # noqa: E402
+from edgeq.schema.weights import CodebookWeight  # noqa: E402
 from tests.changed import changed  # noqa: E402
 from tests.learn_room import Classroom, classroom, rich_net  # noqa: E402
 from tests.small_models import text_model  # noqa: E402
@@ -53,6 +54,10 @@ RESIDUAL = f"""{HEAD} net (float[N, 4, 8, 8] x) => (float[N, 5] y) {{
   [c] c = Conv<pads = [1, 1, 1, 1], group = 8>(ra, v, b)  [rc] rc = Relu(c)
   [d] d = Conv(rc, u, b)  [e] e = Conv(d, t)  [add] s = Add(e, rc)  [rs] rs = Relu(s)
   [mean] g = GlobalAveragePool(rs)  [flat] f = Flatten(g)  [fc] y = Gemm(f, k) }}"""
+#: layers of some thousand weights
+WIDE = f"""{HEAD} net (float[N, 4, 8, 8] x) => (float[N, 5] y) {{
+  [a] a = Conv<pads = [1, 1, 1, 1]>(x, w, b)  [ra] ra = Relu(a)  [d] d = Conv(ra, u, c)  [rd] rd = Relu(d)
+  [mean] g = GlobalAveragePool(rd)  [flat] f = Flatten(g)  [fc] y = Gemm<transB = 1>(f, k) }}"""
 #: one weight for two layers, an input beside, samples of several sizes
 SHARED = f"""{HEAD} net (float[N, 4, H, W] x, float[N, 4, H, W] z) => (float[N, 4] y) {{
   [join] j = Add(x, z)  [a] a = Conv(j, u)  [ra] ra = Relu(a)  [c] c = Conv(ra, u)  [rc] rc = Relu(c)
@@ -94,6 +99,18 @@ class Bench:
 
     def blocks(self, layers: int) -> list[Block]:
         return blocks_of(self.room.student, Executor(self.draft.model), layers, set)
+
+
+def wide_net() -> onnx.ModelProto:
+    """Layers that are large enough to be smaller with a codebook."""
+    rng = np.random.default_rng(0)
+
+    def draw(*shape: int) -> AnyArray:
+        return np.asarray(rng.normal(size=shape) * 1.5 / np.sqrt(np.prod(shape[1:])), np.float32)
+
+    return text_model(
+        WIDE, {"w": draw(64, 4, 3, 3), "b": draw(64, 1)[:, 0], "u": draw(128, 64, 1, 1), "c": draw(128, 1)[:, 0], "k": draw(5, 128)}
+    )
 
 
 def bench(proto: onnx.ModelProto, target: str = "cpu", feeds: Mapping[str, AnyArray] | None = None, **settings: object) -> Bench:
@@ -169,18 +186,21 @@ def test_bad_rounding_is_improved_and_the_export_is_what_was_learned(parts: str)
 
 
 @pytest.mark.parametrize(
-    ("target", "settings"),
+    ("made", "target", "settings"),
     [
-        pytest.param("cpu", {"codebook": CodebookWish(bits=2), "finetune": LONGER}, marks=pytest.mark.slow),
-        ("cpu", {"codebook": CodebookWish(bits=3, granularity="channel", prune="0.5"), "finetune": LONGER}),
-        pytest.param("npu_pow2", COARSE, marks=pytest.mark.slow),
-        pytest.param("dsp_int8", COARSE, marks=pytest.mark.slow),
+        pytest.param(
+            wide_net, "cpu", {"codebook": CodebookWish(bits=2, granularity="channel"), "finetune": LONGER}, marks=pytest.mark.slow
+        ),
+        (wide_net, "cpu", {"codebook": CodebookWish(bits=3, granularity="channel", prune="0.5"), "finetune": LONGER}),
+        pytest.param(rich_net, "npu_pow2", COARSE, marks=pytest.mark.slow),
+        pytest.param(rich_net, "dsp_int8", COARSE, marks=pytest.mark.slow),
     ],
 )
-def test_what_is_learned_is_exported_bit_for_bit(target: str, settings: dict[str, object]) -> None:
-    found = bench(rich_net(), target, **settings)
+def test_what_is_learned_is_exported_bit_for_bit(made: Callable[[], onnx.ModelProto], target: str, settings: dict[str, object]) -> None:
+    found = bench(made(), target, **settings)
     learned = found.learn()
     exported, simulated = found.run(learned), found.simulate(learned)
+    assert ("codebook" in settings) == any(isinstance(weight, CodebookWeight) for weight in learned.weights.values())
     assert learned.weights != found.room.plan.weights
     assert all(np.array_equal(exported[name], simulated[name]) for name in exported)
 

@@ -74,3 +74,13 @@ def test_a_matrix_that_float32_makes_indefinite_is_factorized_in_float64(monkeyp
     assert kinds == [np.float32, np.float64]
     assert found.blocks[0].lower.dtype == np.float32
     np.testing.assert_allclose(found.blocks[0].lower, wanted.blocks[0].lower, atol=1e-4)
+
+
+@pytest.mark.parametrize("spread", [0.0, 1e-9, 1e-3])
+def test_the_covariance_of_inputs_that_hardly_vary_has_factors(spread: float) -> None:
+    """What is left of numbers near 50 after centring may be less than nothing."""
+    x = 50 + spread * np.random.default_rng(0).normal(size=(300, 64))
+    mean = x.mean(0)[None]
+    whole = HalfMatrix.of((x.T @ x / 300)[None])
+    found = feedback(HalfMatrix(1, 64, whole.panels, whole.parts, 1.0, ((1.0, mean),)))
+    assert all(np.isfinite(block.lower).all() and (block.pivots > 0).all() for block in found.blocks)
