@@ -185,24 +185,26 @@ def test_bad_rounding_is_improved_and_the_export_is_what_was_learned(parts: str)
     assert sum(tuned) >= len(tuned) - 1
 
 
-@pytest.mark.parametrize(
-    ("made", "target", "settings"),
-    [
-        pytest.param(
-            wide_net, "cpu", {"codebook": CodebookWish(bits=2, granularity="channel"), "finetune": LONGER}, marks=pytest.mark.slow
-        ),
-        (wide_net, "cpu", {"codebook": CodebookWish(bits=3, granularity="channel", prune="0.5"), "finetune": LONGER}),
-        pytest.param(rich_net, "npu_pow2", COARSE, marks=pytest.mark.slow),
-        pytest.param(rich_net, "dsp_int8", COARSE, marks=pytest.mark.slow),
-    ],
-)
-def test_what_is_learned_is_exported_bit_for_bit(made: Callable[[], onnx.ModelProto], target: str, settings: dict[str, object]) -> None:
-    found = bench(made(), target, **settings)
+def exported_bit_for_bit(found: Bench) -> Plan:
+    """What is learned, which is something, and runs as it was simulated."""
     learned = found.learn()
     exported, simulated = found.run(learned), found.simulate(learned)
-    assert ("codebook" in settings) == any(isinstance(weight, CodebookWeight) for weight in learned.weights.values())
     assert learned.weights != found.room.plan.weights
     assert all(np.array_equal(exported[name], simulated[name]) for name in exported)
+    return learned
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["cpu", "npu_pow2", "dsp_int8"])
+def test_what_is_learned_is_exported_bit_for_bit(target: str) -> None:
+    exported_bit_for_bit(bench(rich_net(), target, **COARSE))
+
+
+def test_learned_codebooks_are_exported_bit_for_bit() -> None:
+    feeds = {"x": np.random.default_rng(1).normal(size=(40, 4, 8, 8)).astype(np.float32)}
+    wish = CodebookWish(bits=3, granularity="channel", prune="0.5")
+    learned = exported_bit_for_bit(bench(wide_net(), "cpu", feeds, codebook=wish, finetune=LONGER))
+    assert sum(isinstance(weight, CodebookWeight) for weight in learned.weights.values()) == 2
 
 
 def test_a_part_that_does_not_gain_stays_as_it_was() -> None:
