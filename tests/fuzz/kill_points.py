@@ -203,9 +203,9 @@ def tried(case: Case, room: Path, first: int = 1, step: int = 1) -> tuple[int, l
         found += [f"killed at {at}: {flaw}" for flaw in flaws(case, here, old, new)]
         again = forked(here, after, external=case.external)
         left = state_of(here)
-        if again != 0 or left.keys() != new.keys() or list((here / "tmp").iterdir()):
+        if again != 0 or left.keys() != new.keys() or list((here / "tmp").glob("*edgeq-tmp-*")):
             odd = sorted(left.keys() ^ new.keys())
-            found.append(f"killed at {at}: the next run ends with {again}, leaves {odd} or temporaries")
+            found.append(f"killed at {at}: the next run ends with {again}, leaves {odd} or temporaries of ours")
         at += step
     return tries, found
 
