@@ -7,8 +7,8 @@ contradicts itself raises BadModel.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from edgeq.errors import BadModel, UnsupportedOp
 from edgeq.integers.tflite.flatbuffer import Number, TfModel, TfOperator, TfTensor, require_tflite
 from edgeq.numerics.arrays import AnyArray
 
+Found = TypeVar("Found")
 #: the schema's enum TensorType -> numpy name
 TYPES = {
     0: "float32", 1: "float16", 2: "int32", 3: "uint8", 4: "int64", 6: "bool", 7: "int16", 9: "int8", 10: "float64", 12: "uint64",
@@ -31,11 +32,24 @@ def parse(data: bytes) -> TfModel:
     Raises BadModel for other bytes, UnsupportedOp for several subgraphs, sparse tensors or types
     that numpy lacks, and MissingExtra without the extra [tflite].
     """
+    return _read(data, lambda parser: parser.parse())
+
+
+def operators_of(data: bytes) -> tuple[tuple[str, tuple[str | None, ...]], ...]:
+    """Each operator of the first subgraph, with the types of its tensors.
+
+    None: a type that numpy lacks. No tensor is read, so that files of any type and of any number of
+    subgraphs are listed. Raises BadModel for other bytes, and MissingExtra as `parse` does.
+    """
+    return _read(data, lambda parser: parser.listed())
+
+
+def _read(data: bytes, what_for: Callable[[_Parser], Found]) -> Found:
     require_tflite()
     if data[4:8] != b"TFL3":
         raise BadModel("This is not a .tflite file.", "its first bytes", "Give a .tflite file, or a quantized ONNX model.")
     try:
-        return _Parser(data).parse()
+        return what_for(_Parser(data))
     except (struct.error, IndexError, ValueError, TypeError, AttributeError, UnicodeDecodeError, OverflowError) as error:
         what = f"The .tflite file is damaged or contradicts itself: {error or type(error).__name__}"
         raise BadModel(what, "the .tflite file", "Write or download the file again.") from error
@@ -60,6 +74,21 @@ class _Parser:
         inputs = _places((graph.Inputs(place) for place in range(graph.InputsLength())), len(tensors))
         outputs = _places((graph.Outputs(place) for place in range(graph.OutputsLength())), len(tensors))
         return TfModel(tensors, operators, inputs, outputs, _text(self.root.Description()), self._metadata(), self._signature())
+
+    def listed(self) -> tuple[tuple[str, tuple[str | None, ...]], ...]:
+        graph = self.root.Subgraphs(0)
+        kinds = [TYPES.get(graph.Tensors(place).Type()) for place in range(graph.TensorsLength())]
+        found = []
+        for op in (graph.Operators(place) for place in range(graph.OperatorsLength())):
+            inputs, outputs = _ends(op, len(kinds))
+            found.append((self._name(op), tuple(kinds[place] for place in (*inputs, *outputs) if place >= 0)))
+        return tuple(found)
+
+    def _name(self, op: Any) -> str:
+        code = self.root.OperatorCodes(op.OpcodeIndex())
+        # files of before 2020 have their code in the older field alone
+        number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+        return self.codes.get(number, f"operator {number}")
 
     def _tensor(self, tensor: Any) -> TfTensor:
         name = _text(tensor.Name())
@@ -87,16 +116,12 @@ class _Parser:
         return np.frombuffer(buffer.DataAsNumpy().tobytes(), np.dtype(kind)).reshape(shape)
 
     def _operator(self, op: Any, tensors: int) -> TfOperator:
-        code = self.root.OperatorCodes(op.OpcodeIndex())
-        # files of before 2020 have their code in the older field alone
-        number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
-        inputs = _places((op.Inputs(place) for place in range(op.InputsLength())), tensors, optional=True)
-        outputs = _places((op.Outputs(place) for place in range(op.OutputsLength())), tensors)
+        inputs, outputs = _ends(op, tensors)
         table = self.tables.get(op.BuiltinOptionsType())
         options: dict[str, Number] = {}
         if table is not None and op.BuiltinOptions() is not None:
             options = self._options(table, op.BuiltinOptions())
-        return TfOperator(self.codes.get(number, f"operator {number}"), code.Version(), inputs, outputs, table, options)
+        return TfOperator(self._name(op), self.root.OperatorCodes(op.OpcodeIndex()).Version(), inputs, outputs, table, options)
 
     def _options(self, table: str, found: Any) -> dict[str, Number]:
         """The fields of an options table that are numbers."""
@@ -131,6 +156,12 @@ def _check_grid(name: str, shape: tuple[int, ...], scale: AnyArray, zero: AnyArr
         raise ValueError(f"tensor {name} has zero points that do not fit its scales")
     if scale.size > 1 and not (0 <= axis < len(shape) and shape[axis] == scale.size):
         raise ValueError(f"tensor {name} has {scale.size} scales along axis {axis} of {list(shape)}")
+
+
+def _ends(op: Any, count: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The tensors that an operator reads, and those that it makes."""
+    inputs = _places((op.Inputs(place) for place in range(op.InputsLength())), count, optional=True)
+    return inputs, _places((op.Outputs(place) for place in range(op.OutputsLength())), count)
 
 
 def _places(found: Iterable[int], count: int, *, optional: bool = False) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from edgeq.errors import UnsupportedOp
 from edgeq.integers.emit import emit_tflite
 from edgeq.integers.reading.read import READERS, read_tflite
 from edgeq.integers.run import Interpreter
@@ -33,6 +34,21 @@ def test_what_is_read_computes_what_was_written(toy: Toy) -> None:
         # where TFLite has another output grid than the model, the file rounds twice
         assert int(np.abs(codes.astype(int) - stored(expected).astype(int)).max()) <= toy.near
     assert found.overflows == machine.run(given).overflows
+
+
+def test_a_file_of_several_subgraphs_is_listed_though_it_is_not_read() -> None:
+    """Control flow has a subgraph for each body: what a runtime runs is listed all the same."""
+    pytest.importorskip("tflite", reason="needs the extra [tflite]")
+    schema = pytest.importorskip("ai_edge_litert.schema_py_generated", reason="needs the extra [backends]")
+    flatbuffers = pytest.importorskip("flatbuffers", reason="needs the extra [tflite]")
+    written = emit_tflite(model(TOYS[0]))
+    several = schema.ModelT.InitFromPackedBuf(written, 0)
+    several.subgraphs.append(several.subgraphs[0])
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(several.Pack(builder), b"TFL3")
+    assert file_operators(bytes(builder.Output()), "k") == file_operators(written, "k")
+    with pytest.raises(UnsupportedOp, match="2 subgraphs"):
+        read_tflite(bytes(builder.Output()))
 
 
 @pytest.mark.parametrize("toy", TOYS, ids=str)
