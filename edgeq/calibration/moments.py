@@ -113,11 +113,12 @@ def measure_moments(
         sums += mine
 
     def take(run: Run) -> None:
-        due = [one for one in sums if one.visits(run.number)]
-        for name, value in run.each({one.layer.source for one in due}):
-            for one in due:
-                if one.layer.source == name:
-                    one.add(value, run.samples.start)
+        due: dict[str, list[_Sum]] = {}
+        for one in (one for one in sums if one.visits(run.number)):
+            due.setdefault(one.layer.source, []).append(one)
+        for name, value in run.each(due):
+            for one in due[name]:
+                one.add(value, run.samples.start)
 
     with threadpool_limits(1, user_api="blas"):  # one BLAS thread per worker: more would wait for each other
         each_run(model, {one.layer.source for one in sums}, data, take, progress)
@@ -166,9 +167,8 @@ class _Sum:
         visits = -(-wanted // max(1, min(self.quota, layer.positions)))
         self.stride = max(1, runs // visits)
         self.sum = np.zeros((layer.groups, layer.columns), np.int64)
-        self.rows, self.lock = 0, threading.Lock()
-        self.waiting, self.held = list[AnyArray](), 0
-        self._whole = whole
+        self.rows, self.waiting, self.held = 0, list[AnyArray](), 0
+        self.lock, self._whole = threading.Lock(), whole
 
     def visits(self, run: int) -> bool:
         """Whether this layer takes rows from that run: every stride-th, from the first one on."""

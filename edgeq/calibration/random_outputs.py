@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 
 import onnx_ir as ir
 
-from edgeq.graph.liveness import bodies, reads
+from edgeq.graph.liveness import reads
 from edgeq.graph.read import is_random
+from edgeq.graph.walk import bodies_of
 
 
 def random_outputs(model: ir.Model) -> Mapping[str, str]:
@@ -33,6 +34,6 @@ def random_outputs(model: ir.Model) -> Mapping[str, str]:
 def _inside(node: ir.Node) -> Iterator[ir.Node]:
     """The node, and those of its bodies."""
     yield node
-    for body in bodies(node):
+    for body in bodies_of(node):
         for inner in body:
             yield from _inside(inner)

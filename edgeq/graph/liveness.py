@@ -9,6 +9,7 @@ import onnx_ir as ir
 
 from edgeq.graph.macs import elements
 from edgeq.graph.read import constant, operator_of
+from edgeq.graph.walk import bodies_of
 
 #: bytes per element of a value whose type is unknown or has no fixed size: it counts as float32
 DEFAULT_ITEM_BYTES = 4
@@ -39,7 +40,7 @@ def _peak(graph: ir.Graph, int8: AbstractSet[str]) -> int:
                 alive[output] = _bytes(output, int8)
                 held += alive[output]
                 unread += [] if output in last else [output]
-        inside = max((_peak(body, int8) for body in bodies(node)), default=0)
+        inside = max((_peak(body, int8) for body in bodies_of(node)), default=0)
         peak = max(peak, held + inside)
         held -= sum(alive.pop(value, 0) for value in (*ends.get(step, ()), *unread))
     return peak
@@ -62,16 +63,9 @@ def _last_uses(graph: ir.Graph, steps: list[ir.Node]) -> dict[ir.Value, int]:
 def reads(node: ir.Node) -> list[ir.Value]:
     """The values that a node reads, including those that its bodies capture or output."""
     found = [value for value in node.inputs if value is not None]
-    for body in bodies(node):
+    for body in bodies_of(node):
         found += [value for inner in body for value in reads(inner)] + list(body.outputs)
     return found
-
-
-def bodies(node: ir.Node) -> list[ir.Graph]:
-    """The graphs that the node runs: of an If, Loop or Scan."""
-    own = [attribute.as_graph() for attribute in node.attributes.values() if attribute.type == ir.AttributeType.GRAPH]
-    more = [graph for attribute in node.attributes.values() if attribute.type == ir.AttributeType.GRAPHS for graph in attribute.as_graphs()]
-    return own + more
 
 
 def part_of(model: ir.Model, part: Sequence[ir.Node], fed: Iterable[str], wanted: Iterable[str]) -> ir.Model:
