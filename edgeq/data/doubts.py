@@ -84,6 +84,12 @@ def refuse_doubts(found: Iterable[Doubt], where: str, policy: DataDoubts) -> Non
     raise BadData(" ".join(one.text for one in refused), where, fix)
 
 
+def in_words(found: Iterable[Doubt]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The doubts that end a run unless they are accepted, and the others, as reports tell them."""
+    every = list(found)
+    return tuple(one.text for one in every if one.ends), tuple(one.text for one in every if not one.ends)
+
+
 def data_doubts(dataset: Dataset, inputs: Sequence[InputSpec], gains: Mapping[str, float] | None = None) -> tuple[Doubt, ...]:
     """Say what looks wrong with the data, those doubts first that end a run.
 

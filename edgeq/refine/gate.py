@@ -50,9 +50,7 @@ class Gate:
             before = self._before(self._judge)
             score = self._judge.score(self._emulate(plan), name)
         kept = not score.is_below(before.raised(gain_db))
-        self.steps.append(Step(name, plan, score.worst_db, kept, score.mean_db))
-        if kept:
-            self._best, self._at = score, len(self.steps) - 1
+        self._note(name, plan, score, kept)
         return kept
 
     @property
@@ -96,15 +94,19 @@ class Gate:
             score = self._judge.score(self._emulate(full.plan), name)
             kept = not score.is_below(before.raised(-DOUBT_DB))
             kept = kept and not judge.score(self._emulate(full.plan), name).is_below(self._on(judge).raised(gain_db))
-        self.steps.append(Step(name, full.plan, score.worst_db, kept, score.mean_db))
-        if kept:
-            self._best, self._at = score, len(self.steps) - 1
+        self._note(name, full.plan, score, kept)
         return replace(full if kept else planned, steps=tuple(self.steps))
 
     def add(self, name: str, plan: Plan) -> None:
         """Add a step that is taken in any case, such as codebooks, which the user asked for."""
         self.steps.append(Step(name, plan))
         self._best, self._at = None, len(self.steps) - 1
+
+    def _note(self, name: str, plan: Plan, score: Score, kept: bool) -> None:
+        """Add a step that was judged; its plan is the plan so far if it is kept."""
+        self.steps.append(Step(name, plan, score.worst_db, kept, score.mean_db))
+        if kept:
+            self._best, self._at = score, len(self.steps) - 1
 
     def _on(self, judge: Judge) -> Score:
         """The score that another judge gives the plan so far."""

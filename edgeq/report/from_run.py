@@ -10,7 +10,7 @@ from importlib.metadata import version
 
 import onnx_ir as ir
 
-from edgeq.data.doubts import Doubt
+from edgeq.data.doubts import Doubt, in_words
 from edgeq.data.roles import Roles
 from edgeq.errors import FloorMissed
 from edgeq.graph.read import ONNX_DOMAINS, nodes
@@ -91,6 +91,7 @@ def build_report(run: QuantizeRun, verdict: Verdict) -> Report:
     loaded, task, plan = run.setup.loaded, run.setup.task, run.plan
     comparison, recipe, graph = run.evidence.reported, task.recipe, run.model.graph
     lucky, held_out, fitted = run.evidence.lucky, run.evidence.comparison, run.evidence.calibration
+    accepted, warnings = in_words(verdict.doubts)
     return Report(
         model=str(loaded.path) if loaded.path is not None else "(in memory)",
         data=None if run.data.whole is None else DataInfo(run.data.whole.name, plan.data, run.data.whole.count),
@@ -128,8 +129,8 @@ def build_report(run: QuantizeRun, verdict: Verdict) -> Report:
             *fusions_lost(() if run.evidence.placement is None else run.evidence.placement.lost),
         ),
         contributed=contributed(run.model),
-        accepted=tuple(one.text for one in verdict.doubts if one.ends),
-        warnings=tuple(one.text for one in verdict.doubts if not one.ends),
+        accepted=accepted,
+        warnings=warnings,
         notes=(*verdict.notes, *_told(run.model, loaded.model)),
     )
 

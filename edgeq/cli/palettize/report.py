@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from edgeq.data.doubts import Doubt
 from edgeq.io.reasons import grouped, shown
 from edgeq.report.codebooks import CodebookLayer
 from edgeq.report.codebooks_text import codebook_lines
@@ -44,11 +43,6 @@ class FloatReport:
     warnings: tuple[str, ...] = ()
     #: which file the report is about (edgeq/io/marks.py)
     mark: str = ""
-
-
-def told_doubts(doubts: tuple[Doubt, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The doubts that were accepted, and the others, in words."""
-    return tuple(one.text for one in doubts if one.ends), tuple(one.text for one in doubts if not one.ends)
 
 
 def float_text(found: FloatReport) -> RenderableType:

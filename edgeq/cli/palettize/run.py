@@ -12,10 +12,10 @@ from edgeq.api import Quantized, quantize
 from edgeq.calibration.independence import fed_rightly
 from edgeq.cli.asked import Asked
 from edgeq.cli.outputs import make_folder, stale_lines
-from edgeq.cli.palettize.report import FloatReport, float_text, told_doubts
+from edgeq.cli.palettize.report import FloatReport, float_text
 from edgeq.cli.settings import with_settings
 from edgeq.cli.writing import add_report
-from edgeq.data.doubts import Doubt, check_data
+from edgeq.data.doubts import Doubt, check_data, in_words
 from edgeq.data.open import open_dataset
 from edgeq.data.roles import Roles, roles_of
 from edgeq.errors import BadModel, FloorMissed
@@ -82,7 +82,7 @@ def run_float(job: Job) -> None:
         _refuse_none(job, made.layers, made.left)
         size = Sizes(job.loaded.size, ir.to_proto(made.model).ByteSize())
         found = FloatReport(str(job.loaded.path), str(job.out), asked.recipe.codebook, size, made.layers, made.left, fidelity,
-                            None if fidelity is None else judging_of(data), *told_doubts(doubts))  # fmt: skip
+                            None if fidelity is None else judging_of(data), *in_words(doubts))  # fmt: skip
         with FileSet(force=asked.force) as files:
             found = replace(found, mark=mark_of(files.add_model(made.model, job.out)))
             _plots(files, job, made.layers, made.weights)
