@@ -99,14 +99,15 @@ def golden_values(model: bytes, form: Form, inputs: Mapping[str, AnyArray]) -> d
     """
     graph, operations = read_back(model, form)
     operands = _operands(graph, operations)
-    count = len(next(iter(inputs.values())))
+    codes = list(zip(graph.inputs, inputs.values(), strict=True))
+    count = len(codes[0][1]) // _rows(codes[0][0])
     size = count * sum(math.prod(one.shape or ()) * np.dtype(one.dtype).itemsize for one in operands.values()) + len(model)
     if size > LARGEST_BYTES:
         what = f"All values of {count} samples take {size / 1e9:.2f} GB, more than the {LARGEST_BYTES / 1e9:.2f} GB that are written."
         raise BadData(what, "--golden N --layers", "Use fewer samples, or leave --layers out.")
     machine, found = Interpreter(graph), {name: list[AnyArray]() for name in operands}
     for sample in range(count):
-        ran = machine.ran({one.name: array[sample : sample + 1] for one, array in zip(graph.inputs, inputs.values(), strict=True)})
+        ran = machine.ran({one.name: array[sample * _rows(one) :][: _rows(one)] for one, array in codes})
         if ran.overflows:
             raise BadModel(f"A sum of {ran.overflows[0].largest} leaves int32.", f"node {ran.overflows[0].node}", "Quantize it again.")
         for name, operand in operands.items():
@@ -148,6 +149,11 @@ def _operands(graph: IntegerGraph, operations: Sequence[Operation]) -> dict[str,
     """The values that hold codes or whole numbers, inputs first, then in the order of execution."""
     every: Iterable[Operand] = (*graph.inputs, *(one for operation in operations for one in (*operation.inputs, *operation.outputs)))
     return {one.name: one for one in every if one.data is None and not one.is_float}
+
+
+def _rows(operand: Operand) -> int:
+    """How long axis 0 of an input is for one sample: 1, unless it is no axis of samples."""
+    return max((operand.shape or (1,))[0], 1)
 
 
 def _operator(operation: Operation) -> Operator:

@@ -53,8 +53,8 @@ class Builder:
     def end(self) -> None:
         """Keep the operator that was started; compute one on constants alone here and now."""
         assert self._now is not None
-        operation = Operation(self.outputs[0].name if self.outputs else "", self._now.code, computed(tuple(self.inputs)),
-                              tuple(self.outputs), tuple(self._steps))  # fmt: skip
+        operation = Operation(self.outputs[0].name if self.outputs else "", self._now.code, self._read(), tuple(self.outputs),
+                              tuple(self._steps))  # fmt: skip
         if operation.inputs:
             self.operations.extend([operation] if self._steps else [])
             return
@@ -65,6 +65,13 @@ class Builder:
             one = self.operands[place]
             if one.name in machine.values:
                 self.operands[place] = replace(one, data=machine.values[one.name].astype(one.dtype))
+
+    def _read(self) -> tuple[Operand, ...]:
+        """What the steps read that is known only at run time: codes, where the file has indices of
+        a table that were made of them.
+        """
+        made = {one.name for step in self._steps for one in step.outputs}
+        return computed(tuple(one for step in self._steps for one in step.inputs if one is not None and one.name not in made))
 
     @property
     def inputs(self) -> list[Operand | None]:
