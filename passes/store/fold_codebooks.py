@@ -13,6 +13,7 @@ from edgeq.graph.stored import stored
 from edgeq.numerics.arrays import AnyArray
 from edgeq.numerics.codebook import NODES_BYTES, Codebook, Grain, encode, stored_bytes
 from edgeq.passes.store.codebook_nodes import CodebookNodes
+from edgeq.passes.store.constant_nodes import Shared
 from edgeq.schema.weights import weight_key
 
 
@@ -49,7 +50,7 @@ class FoldCodebooks(ir.passes.InPlacePass):
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         names, opset = Names(model), model.opset_imports.get("", 0)
-        shared: dict[tuple[int, str, bytes], ir.Value] = {}
+        shared: Shared = {}
         modified = False
         for node in list(nodes(model)):
             for index in range(len(node.inputs)):
@@ -60,7 +61,7 @@ class FoldCodebooks(ir.passes.InPlacePass):
                     continue
                 book = worth_a_codebook(value.const_value.numpy(), wanted)
                 if book is not None:
-                    CodebookNodes(value, names, opset, self.uint2, shared).emit(book)
+                    CodebookNodes(value, names, opset, self.uint2, shared, "codebook").emit(book)
                     modified = True
         if modified:
             drop_unread_constants(model)
