@@ -24,6 +24,7 @@ from edgeq.passes.boundary.float_boundary import FloatBoundary
 from edgeq.passes.boundary.integer_boundary import IntegerBoundary
 from edgeq.passes.foreign.changes import changes
 from edgeq.passes.foreign.give_grids import GiveGrids, without_grid
+from edgeq.passes.store.note_packed import NotePacked
 from edgeq.progress import Progress, Silent
 from edgeq.rewrite.foreign import Leave, as_qdq, normalised
 from edgeq.rewrite.set_up import DataSource
@@ -80,6 +81,8 @@ def convert(
         written = own.clone()
         if not float_io:
             IntegerBoundary()(written)
+        if target.weights.packed:
+            NotePacked()(written)
         file = emit_tflite(written)
     proof = None
     if prove:

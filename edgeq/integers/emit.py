@@ -20,7 +20,7 @@ from edgeq.integers.tflite.emitter import Emitter
 from edgeq.integers.tflite.flatbuffer import TfModel, TfTensor, require_tflite, to_bytes
 from edgeq.integers.tflite.fused import FUSED
 from edgeq.integers.tflite.layout import tflite_shape
-from edgeq.schema.origins import SPLIT_KEY
+from edgeq.schema.origins import PACKED_KEY, SPLIT_KEY
 from edgeq.schema.pixels import pixel_key
 from edgeq.version import __version__
 
@@ -36,6 +36,8 @@ def emit_tflite(model: ir.Model) -> bytes:
     inputs and outputs get a QUANTIZE and a DEQUANTIZE; inputs of raw pixels stay uint8 and are
     followed by a QUANTIZE.
 
+    Where the model's metadata say so, weights of layers whose codes have 4 bits become INT4.
+
     Raises UnsupportedOp, which names the node, the input or the output; BadModel for unknown sizes;
     MissingExtra without the extra [tflite].
     """
@@ -47,7 +49,7 @@ def emit_tflite(model: ir.Model) -> bytes:
         for operand in step.inputs:
             if operand is not None:
                 readers.setdefault(operand.name, []).append(step)
-    emitter = Emitter(readers)
+    emitter = Emitter(readers, packs=model.metadata_props.get(PACKED_KEY) == "int4")
     pixels = pixel_inputs(model)
     inputs = [_pixels(emitter, operand) if operand.name in pixels else _end(emitter, operand) for operand in graph.inputs]
     for step in steps:

@@ -12,7 +12,7 @@ from typing import Literal
 import onnx_ir as ir
 
 from edgeq.data.dataset import Dataset
-from edgeq.errors import EdgeqError
+from edgeq.errors import EdgeqError, RuntimeRefused
 from edgeq.graph.signature import input_specs
 from edgeq.integers.code_operators import code_operators
 from edgeq.integers.coded_inputs import pixel_inputs
@@ -20,6 +20,7 @@ from edgeq.integers.emit import emit_tflite
 from edgeq.integers.fixed_batch import fixed_batch
 from edgeq.integers.graph import Operand, integer_graph
 from edgeq.integers.reading.runner import runner_of
+from edgeq.integers.tflite.flatbuffer import TfModel
 from edgeq.integers.tflite.parse import parse
 from edgeq.integers.tflite.read import file_operators
 from edgeq.passes.boundary.float_boundary import FloatBoundary
@@ -94,7 +95,7 @@ def prove_in(
     progress.start(f"open in {row.name}", None)
     proofs = []
     own, unread = _own(subject)
-    for opened in row.open(_request(file, named)):
+    for opened in row.open(_request(row, file, named)):
         operators = _file_operators(file, row.kernel) if row.kernel else opened.operators
         proof = RuntimeProof(f"{row.name} {opened.variant}".strip(), row.version(), operators, None, row.told, unread=unread)
         if opened.model is not None and own is not None:
@@ -131,17 +132,25 @@ def _file(row: Runtime, subject: ProofSubject) -> bytes | ir.Model:
     return fixed_batch(_with_floats(subject.model, pixels=False))
 
 
-def _request(file: bytes | ir.Model, accelerator: str) -> Request:
+def _request(row: Runtime, file: bytes | ir.Model, accelerator: str) -> Request:
     if isinstance(file, bytes):
         try:
             parsed = parse(file)
         except EdgeqError:  # the runtime itself says what is wrong with it
             return Request(file, 1, 1, accelerator)
+        _refuse_int4(row, parsed)
         inputs, outputs = len(parsed.inputs), len(parsed.outputs)
     else:
         inputs, outputs = len(input_specs(file)), len(file.graph.outputs)
     data = file if isinstance(file, bytes) else ir.to_proto(file).SerializeToString(deterministic=True)
     return Request(data, inputs, outputs, accelerator)
+
+
+def _refuse_int4(row: Runtime, file: TfModel) -> None:
+    names = [tensor.name for tensor in file.tensors if tensor.dtype == "int4"]
+    if names and not row.takes_int4:
+        what = f"{row.name} does not take weights of type INT4, and the file has {len(names)}: {names[0]} and the like."
+        raise RuntimeRefused(what, f"--runtime {row.name}", "Quantize for target ethos_u, which stores codes of 4 bits in 8.")
 
 
 def _file_operators(file: bytes | ir.Model, kernel: str) -> tuple[RanOperator, ...]:

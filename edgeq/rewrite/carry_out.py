@@ -10,6 +10,7 @@ from edgeq.passes.boundary.integer_boundary import IntegerBoundary
 from edgeq.passes.boundary.pixel_boundary import PixelBoundary
 from edgeq.passes.prepare.forget_shapes import ForgetShapes
 from edgeq.passes.store.drop_exporter_notes import DropExporterNotes
+from edgeq.passes.store.note_packed import NotePacked
 from edgeq.rewrite.pipeline import rewrite
 from edgeq.rewrite.set_up import SetUp
 from edgeq.schema.plan import Plan
@@ -65,5 +66,7 @@ def take_integers(model: ir.Model, task: Task) -> None:
     PixelBoundary(task.pixels, task.pixel_grids)(model)
     if not task.target.float_io:
         IntegerBoundary()(model)
+    if task.target.weights.packed:
+        NotePacked()(model)
     if not task.target.integer_only:
         DeclaredTypes(task.declared)(model)

@@ -67,6 +67,8 @@ class Runtime:
     kernel: str = ""
     #: the accelerators that it compiles for, the default first; empty: there is no choice
     accelerators: tuple[str, ...] = ()
+    #: of those that take .tflite files: whether they take weights of type INT4
+    takes_int4: bool = True
 
     @property
     def installed(self) -> bool:

@@ -17,6 +17,8 @@ from edgeq.io.limits import MAX_JSON
 NODES_KEY, SCALED_KEY = "edgeq.nodes", "edgeq.equalization"
 #: the same, with JSON: name of an output of the float model that was split -> names of its parts
 SPLIT_KEY = "edgeq.split_outputs"
+#: the same: its .tflite file stores the weights whose codes have 4 bits as this type
+PACKED_KEY = "edgeq.packed_weights"
 
 Fate = Literal["int8", "float", "absorbed", "folded"]
 

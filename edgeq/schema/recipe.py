@@ -57,7 +57,13 @@ class Recipe(Strict):
         description="effort default: apart: each layer is rounded using the float model's inputs; in_sequence: layer by layer, using the "
         "inputs that the already quantized layers produce (slower, usually more accurate); auto: apart, before training in_sequence",
     )
-    weight_bits: int = Field(8, ge=2, le=8, description="bits of the codes of weights that run in integers; they are still stored as int8")
+    weight_bits: int = Field(
+        8,
+        ge=2,
+        le=8,
+        description="bits of the codes of weights that run in integers; stored as int8, in .tflite files for mcu_tflite as INT4 where "
+        "4 bits hold them",
+    )
     effort: Literal["fast", "default", "best"] = Field(
         "default",
         description="fast: ranges and nearest rounding; default: weights rounded with the data in view; best: then search by measuring",

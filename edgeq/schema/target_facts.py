@@ -37,6 +37,7 @@ class WeightFacts(Strict):
         None, ge=2, description="largest |a| + |b| of neighbouring codes of one sign that kernels add in int16 without saturating"
     )
     max_sum: int | None = Field(None, ge=1, description="largest sum of magnitudes of the codes of one output channel")
+    packed: bool = Field(False, description="of .tflite files: weights of layers whose codes have 4 bits are stored as INT4, two in a byte")
     source: str
 
     def with_pair_limit(self, limit: int) -> WeightFacts:

@@ -15,6 +15,7 @@ from edgeq.integers.legality.parts import part_rules
 from edgeq.integers.legality.violation import Violation
 from edgeq.passes.boundary.qoperator_to_qdq import QoperatorToQdq
 from edgeq.passes.prepare.infer_shapes import InferShapes
+from edgeq.schema.origins import PACKED_KEY
 from edgeq.schema.target import Target
 
 
@@ -37,7 +38,7 @@ def broken_facts(model: ir.Model, target: Target) -> tuple[Violation, ...]:
     QoperatorToQdq()(own)
     InferShapes()(own)
     graph = integer_graph(own)
-    found = [*_opset(own, target), *_boundary(graph, target)]
+    found = [*_opset(own, target), *_packed(own, target), *_boundary(graph, target)]
     for step in graph.steps:
         found.extend(operator_rules(step, target))
     if target.integer_only:
@@ -54,6 +55,14 @@ def _opset(model: ir.Model, target: Target) -> Iterator[Violation]:
         yield Violation(
             "", "", "opset", f"opset {opset}", fact, "min_opset, max_opset", f"Convert the float model to opset {target.max_opset}."
         )
+
+
+def _packed(model: ir.Model, target: Target) -> Iterator[Violation]:
+    """A model whose .tflite file would have INT4 weights, where the target takes none."""
+    if PACKED_KEY in model.metadata_props and not target.weights.packed:
+        observed, fact = "its .tflite file stores weights as INT4", f"weights are {target.weights.dtype}"
+        fix = "Quantize the float model for this target, which stores codes of 4 bits in 8."
+        yield Violation("", "", "weight_packed", observed, fact, target.weights.source, fix)
 
 
 def _boundary(graph: IntegerGraph, target: Target) -> Iterator[Violation]:

@@ -34,12 +34,13 @@ def emit(emitter: Emitter, step: IntegerOp) -> None:
     bias = emitter.weight(f"{step.name}_bias", *bias_codes(step, weight.shape[0], grid), 0)
     if groups == channels and groups > 1:
         # OIHW with I = 1 -> 1HWO; ONNX and TFLite order the outputs of a channel alike
-        stored_weight = emitter.weight(f"{step.name}_weight", np.ascontiguousarray(weight[:, 0].transpose(1, 2, 0)[None]), grid, 3)
+        stored_weight = emitter.layer_weight(step, weight[:, 0].transpose(1, 2, 0)[None], grid, 3)
         options["DepthMultiplier"] = weight.shape[0] // channels
-        emitter.op("DEPTHWISE_CONV_2D", [tensor, stored_weight, bias], [emitter.output(step)], "DepthwiseConv2DOptions", options, 3)
+        code, table, packed = "DEPTHWISE_CONV_2D", "DepthwiseConv2DOptions", 6  # LiteRT's reference kernels have no version 7
     else:
-        stored_weight = emitter.weight(f"{step.name}_weight", np.ascontiguousarray(weight.transpose(0, 2, 3, 1)), grid, 0)
-        emitter.op("CONV_2D", [tensor, stored_weight, bias], [emitter.output(step)], "Conv2DOptions", options, 3)
+        stored_weight = emitter.layer_weight(step, weight.transpose(0, 2, 3, 1), grid, 0)
+        code, table, packed = "CONV_2D", "Conv2DOptions", 7
+    emitter.op(code, [tensor, stored_weight, bias], [emitter.output(step)], table, options, emitter.layer_version(stored_weight, 3, packed))
 
 
 def run(machine: Machine, step: IntegerOp) -> None:

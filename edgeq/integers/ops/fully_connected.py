@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from edgeq.graph.read import attribute_float, attribute_int
@@ -14,6 +16,7 @@ from edgeq.integers.ops.clamp import emit_cut
 from edgeq.integers.signed import signed_codes
 from edgeq.integers.tflite.emitter import Emitter
 from edgeq.integers.tflite.fused import fused
+from edgeq.integers.tflite.padding import VALID
 from edgeq.integers.weights import bias_codes, weight_of
 from edgeq.numerics.arrays import AnyArray
 from edgeq.numerics.grid import QuantParams
@@ -100,10 +103,29 @@ def _emit_batch(emitter: Emitter, step: IntegerOp) -> None:
 
 def _fully_connected(emitter: Emitter, step: IntegerOp, tensor: int, target: int, rows: AnyArray, grid: QuantParams) -> None:
     bias = emitter.weight(f"{step.name}_bias", *bias_codes(step, len(rows), grid), 0)
-    stored_weight = emitter.weight(f"{step.name}_weight", np.ascontiguousarray(rows), grid, 0)
+    if grid.scale.ndim and emitter.packable(step, rows):
+        _as_conv(emitter, step, tensor, target, emitter.layer_weight(step, rows[:, None, None], grid, 0), bias)
+        return
+    stored_weight = emitter.layer_weight(step, rows, grid, 0)
     options = {"FusedActivationFunction": fused(step), "KeepNumDims": len(emitter.tensors[tensor].shape) != 2}
-    version = 12 if grid.scale.ndim else 4
+    version = emitter.layer_version(stored_weight, 12 if grid.scale.ndim else 4, 10)
     emitter.op("FULLY_CONNECTED", [tensor, stored_weight, bias], [target], "FullyConnectedOptions", options, version)
+
+
+def _as_conv(emitter: Emitter, step: IntegerOp, tensor: int, target: int, weight: int, bias: int) -> None:
+    """Emit a CONV_2D over the rows, as an image of one row.
+
+    TFLite Micro's FULLY_CONNECTED takes INT4 weights of one scale alone.
+    """
+    wide, made = (emitter.tensors[place].shape for place in (tensor, target))
+    lines = math.prod(wide[:-1])
+    first, second = codes(step, 0).grid, step.outputs[0].grid
+    image = emitter.scratch(f"{step.name}_lines", (1, 1, lines, wide[-1]), first)
+    convolved = emitter.scratch(f"{step.name}_convolved", (1, 1, lines, made[-1]), second)
+    emitter.reshaped(tensor, image)
+    options = {"Padding": VALID, "StrideH": 1, "StrideW": 1, "DilationHFactor": 1, "DilationWFactor": 1}
+    emitter.op("CONV_2D", [image, weight, bias], [convolved], "Conv2DOptions", {**options, "FusedActivationFunction": fused(step)}, 7)
+    emitter.reshaped(convolved, target)
 
 
 def _products(machine: Machine, step: IntegerOp, weight: AnyArray, grid: QuantParams) -> None:

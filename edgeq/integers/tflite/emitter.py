@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from edgeq.graph.edit import FreeNames
 from edgeq.integers.graph import IntegerOp, Operand
-from edgeq.integers.operands import refused, shape_of
+from edgeq.integers.operands import grid_in, refused, shape_of
 from edgeq.integers.signed import signed, signed_codes
 from edgeq.integers.tflite.flatbuffer import Number, TfOperator, TfTensor
 from edgeq.integers.tflite.layout import inverse, keeps_order, order, permuted, tflite_shape
 from edgeq.numerics.arrays import AnyArray, Ints
 from edgeq.numerics.grid import PerTensor, QuantParams
+from edgeq.numerics.nibbles import fits
 
 
 @dataclass
@@ -23,6 +24,8 @@ class Emitter:
 
     #: name of a value -> the steps that read it
     readers: Mapping[str, Sequence[IntegerOp]]
+    #: whether weights of layers whose codes have 4 bits are stored as INT4
+    packs: bool = False
     #: the tensors so far; a tensor is referred to by its index in this list
     tensors: list[TfTensor] = field(default_factory=list)
     #: the operators so far, in the order of execution
@@ -48,6 +51,26 @@ class Emitter:
         scale, zero = np.atleast_1d(grid.scale), np.atleast_1d(grid.zero_point).astype(np.int64)
         axis = 0 if isinstance(grid.granularity, PerTensor) else axis
         return self.add(TfTensor(name, codes.shape, str(codes.dtype), scale, zero, axis, codes))
+
+    def packable(self, step: IntegerOp, codes: AnyArray) -> bool:
+        """Whether the weight of a layer becomes INT4, for which TFLite Micro has kernels where the
+        input has 8 bits.
+        """
+        return self.packs and fits(codes) and grid_in(step).dtype == "int8"
+
+    def layer_weight(self, step: IntegerOp, codes: AnyArray, grid: QuantParams, axis: int) -> int:
+        """Add the weight of a layer, two codes in a byte where that is wanted and all of them fit.
+
+        codes: int8, in TFLite's layout.
+        """
+        place = self.weight(f"{step.name}_weight", np.ascontiguousarray(codes), grid, axis)
+        if self.packable(step, codes):
+            self.tensors[place] = replace(self.tensors[place], dtype="int4")
+        return place
+
+    def layer_version(self, weight: int, plain: int, packed: int) -> int:
+        """The version of a layer's operator: the first that takes a weight of its type."""
+        return packed if self.tensors[weight].dtype == "int4" else plain
 
     def scratch(self, name: str, shape: Sequence[int], grid: QuantParams | None) -> int:
         """Add an activation; `shape` is in TFLite's layout, and grid None makes it float."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from edgeq.errors import MissingExtra
 from edgeq.numerics.arrays import F32, I64, AnyArray
+from edgeq.numerics.nibbles import packed
 
 Number = int | float | bool
 
@@ -20,7 +21,7 @@ class TfTensor:
 
     name: str
     shape: tuple[int, ...]
-    #: numpy name
+    #: numpy name; int4: codes of -8..7, two in a byte in the file, and one each, int8, in `data`
     dtype: str
     #: [1], or [C] along `axis`; None without a grid; the same holds for zero_point
     scale: F32 | None = None
@@ -135,7 +136,7 @@ class _Writer:
             {
                 "Shape": self._ints(tensor.shape),
                 "Type": kind,
-                "Buffer": self._store(tensor.data),
+                "Buffer": self._store(packed(tensor.data) if tensor.dtype == "int4" and tensor.data is not None else tensor.data),
                 "Name": self._text(tensor.name),
                 "Quantization": quantization,
             },

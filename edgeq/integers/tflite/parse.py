@@ -6,6 +6,7 @@ contradicts itself raises BadModel.
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
@@ -15,12 +16,13 @@ import numpy as np
 from edgeq.errors import BadModel, UnsupportedOp
 from edgeq.integers.tflite.flatbuffer import Number, TfModel, TfOperator, TfTensor, require_tflite
 from edgeq.numerics.arrays import AnyArray
+from edgeq.numerics.nibbles import unpacked
 
 Found = TypeVar("Found")
 #: the schema's enum TensorType -> numpy name
 TYPES = {
     0: "float32", 1: "float16", 2: "int32", 3: "uint8", 4: "int64", 6: "bool", 7: "int16", 9: "int8", 10: "float64", 12: "uint64",
-    15: "uint32", 16: "uint16",
+    15: "uint32", 16: "uint16", 17: "int4",
 }  # fmt: skip
 #: parts of the names of accessors that stand for no field of their own
 _NO_FIELD = ("Length", "AsNumpy", "IsNone", "BufferHasIdentifier")
@@ -113,7 +115,10 @@ class _Parser:
         if buffer is None or not buffer.DataLength():
             return None
         # a copy: what the file is wrong about shows here, and weights are aligned
-        return np.frombuffer(buffer.DataAsNumpy().tobytes(), np.dtype(kind)).reshape(shape)
+        data = buffer.DataAsNumpy().tobytes()
+        if kind == "int4":
+            return _nibbles(data, shape)
+        return np.frombuffer(data, np.dtype(kind)).reshape(shape)
 
     def _operator(self, op: Any, tensors: int) -> TfOperator:
         inputs, outputs = _ends(op, tensors)
@@ -147,6 +152,14 @@ class _Parser:
             for entry in [one.Inputs(i) for i in range(one.InputsLength())] + [one.Outputs(i) for i in range(one.OutputsLength())]:
                 names.setdefault(int(entry.TensorIndex()), _text(entry.Name()))
         return names
+
+
+def _nibbles(data: bytes, shape: tuple[int, ...]) -> AnyArray:
+    """Codes of 4 bits as int8, the type in which numpy holds them."""
+    count = math.prod(shape)
+    if len(data) != -(-count // 2):
+        raise ValueError(f"{len(data)} bytes hold no {count} numbers of 4 bits")
+    return unpacked(np.frombuffer(data, np.uint8), count).reshape(shape)
 
 
 def _check_grid(name: str, shape: tuple[int, ...], scale: AnyArray, zero: AnyArray, axis: int) -> None:

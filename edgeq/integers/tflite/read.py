@@ -5,7 +5,7 @@ from __future__ import annotations
 from edgeq.integers.tflite.parse import operators_of
 from edgeq.runtimes.ran_operator import RanOperator
 
-_INTEGERS = ("int8", "uint8", "int16", "int32", "int64", "bool")
+_INTEGERS = ("int4", "int8", "uint8", "int16", "int32", "int64", "bool")
 
 
 def file_operators(model: bytes, kernel: str) -> tuple[RanOperator, ...]:
