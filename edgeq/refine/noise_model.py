@@ -12,6 +12,9 @@ with the peaks p and the mean squares m of the input channels; each step is that
 scale for all channels), or, of a weight with a scale per output channel, that of its row, where v
 cancels out. The largest magnitude is approximated by a power mean of high order, which has a
 gradient. Balancing minimises the sum over layers.
+
+Every factor belongs to a row or a column, so that the sums over weights are products of vectors
+with matrices that do not change: the search takes no exponential of a weight.
 """
 
 from __future__ import annotations
@@ -40,18 +43,21 @@ WEIGHT_CODES, ACTIVATION_CODES = 127.0, 255.0
 class Term:
     """One layer."""
 
-    #: sum of the squared weights over the taps of each pair of channels that meet at a place of the
-    #: output, on average, [G, outputs of a group, inputs of a group]
+    #: sum of the squared weights over the taps and the outputs of each input channel, where they
+    #: meet at a place of the output, on average: [G, inputs of a group]
     square: F64
-    #: logarithm of the largest magnitude, of the same shape
-    log_largest: F64
+    #: the largest magnitudes of the weights as shares of `largest`, to the power ORDER: [G, outputs
+    #: of a group, inputs of a group]
+    powers: F64
+    #: logarithm of the largest magnitude of each row, [G, outputs of a group]
+    largest: F64
     #: class of each input channel, -1 for one that cannot be scaled; `after`: of each output
     #: channel
     before: I64
     after: I64
     #: name of the input
     value: str
-    #: of the input channels, [G, 1, inputs of a group]
+    #: of the input channels, [G, inputs of a group]
     mean_square: F64
     #: number of taps of each pair of channels that meet at a place of the output, on average: a
     #: ConvTranspose spreads its taps over as many places as its strides say
@@ -84,9 +90,7 @@ class NoiseModel:
         known = np.append(logs, 0.0)
         spans = {name: _power_mean(peak + known[ids]) for name, (ids, peak) in self.peaks.items()}
         for term in self.terms:
-            before, after = known[term.before], known[term.after]
-            shape = term.square.shape
-            down, up = before.reshape(shape[0], 1, shape[2]), after.reshape(shape[0], shape[1], 1)
+            down, up = known[term.before].reshape(term.square.shape), known[term.after].reshape(term.largest.shape)
             if term.value in spans:
                 total += self._activations(term, spans[term.value], down, slope)
             total += _weights(term, down, up, slope) if self.shared else _weight_rows(term, down, slope)
@@ -96,35 +100,44 @@ class NoiseModel:
         log_span, shares = span
         noise = term.square * np.exp(2 * (log_span - down)) / (12 * ACTIVATION_CODES**2 * term.power)
         total = float(noise.sum())
-        np.add.at(slope, term.before, -2 * noise.sum(1).reshape(-1))
+        np.add.at(slope, term.before, -2 * noise.reshape(-1))
         np.add.at(slope, self.peaks[term.value][0], 2 * total * shares)
         return total
 
 
 def _weights(term: Term, down: F64, up: F64, slope: F64) -> float:
-    log_span, shares = _power_mean(term.log_largest + up - down)
+    """The noise of a weight with one step for all rows."""
+    columns, least = _scaled(-down)
+    rows, most = _scaled(up + term.largest)
+    sums = rows * np.einsum("goc,gc->go", term.powers, columns)
+    whole = float(sums.sum())
+    log_span = most + least + float(np.log(whole)) / ORDER
     energy = np.exp(2 * down) * term.mean_square * term.taps
     outwards = np.exp(2 * (log_span - up)) / (12 * WEIGHT_CODES**2 * term.power)
     noise = outwards * energy.sum(-1, keepdims=True)
     total = float(noise.sum())
-    np.add.at(slope, term.after, (2 * total * shares.sum(2, keepdims=True) - 2 * noise).reshape(-1))
-    np.add.at(slope, term.before, (2 * energy * outwards.sum(1, keepdims=True) - 2 * total * shares.sum(1, keepdims=True)).reshape(-1))
+    shares = columns * np.einsum("goc,go->gc", term.powers, rows) / whole
+    np.add.at(slope, term.after, (2 * total * sums / whole - 2 * noise).reshape(-1))
+    np.add.at(slope, term.before, (2 * energy * outwards.sum(1, keepdims=True) - 2 * total * shares).reshape(-1))
     return total
 
 
 def _weight_rows(term: Term, down: F64, slope: F64) -> float:
     """The noise of a weight with a step for each row; no factor of the outputs changes it."""
-    logs = term.log_largest - down
-    highest = logs.max(-1, keepdims=True)
-    powers = np.exp(ORDER * (logs - highest))
-    sums = powers.sum(-1, keepdims=True)
+    columns, least = _scaled(-down)
+    sums = np.einsum("goc,gc->go", term.powers, columns)
     energy = np.exp(2 * down) * term.mean_square * term.taps
-    steps = np.exp(2 * (highest + np.log(sums) / ORDER)) / (12 * WEIGHT_CODES**2 * term.power)
+    steps = np.exp(2 * (term.largest + least + np.log(sums) / ORDER)) / (12 * WEIGHT_CODES**2 * term.power)
     noise = steps * energy.sum(-1, keepdims=True)
-    np.add.at(
-        slope, term.before, (2 * energy * steps.sum(1, keepdims=True) - 2 * (noise * powers / sums).sum(1, keepdims=True)).reshape(-1)
-    )
+    shares = columns * np.einsum("goc,go->gc", term.powers, noise / sums)
+    np.add.at(slope, term.before, (2 * energy * steps.sum(1, keepdims=True) - 2 * shares).reshape(-1))
     return float(noise.sum())
+
+
+def _scaled(logs: F64) -> tuple[F64, float]:
+    """exp(ORDER * logs) as shares of the largest, and the logarithm of the largest exp(logs)."""
+    highest = float(logs.max())
+    return np.exp(ORDER * (logs - highest)), highest
 
 
 def _power_mean(logs: F64) -> tuple[float, F64]:
@@ -159,12 +172,15 @@ def _term(node: ir.Node, layer: Layer, channels: Channels, squares: Mapping[str,
     source, result = str(node.inputs[0].name), str(node.outputs[0].name)  # type: ignore[union-attr]  # a layer has an input
     rows = layer.by_channel(np.asarray(constant(node.inputs[1]), np.float64))
     share = 1 / math.prod(attribute_ints(node, "strides") or ()) if is_op(node, "ConvTranspose") else 1.0
-    square, mean_square = np.square(rows).sum(-1) * share, squares[source].reshape(layer.groups, 1, -1)
+    square, mean_square = np.square(rows).sum((1, 3)) * share, squares[source].reshape(layer.groups, -1)
+    logs = _log(np.abs(rows).max(-1))
+    largest = logs.max(-1)
     power = float(squares[result].sum()) if result in squares else float((square * mean_square).sum())
     nowhere = np.full(1, -1)
     return Term(
         square=square,
-        log_largest=_log(np.abs(rows).max(-1)),
+        powers=np.exp(ORDER * (logs - largest[..., None])),
+        largest=largest,
         before=channels.classes.get(source, nowhere.repeat(layer.in_channels)),
         after=channels.classes.get(result, nowhere.repeat(layer.out_channels)),
         value=source,
