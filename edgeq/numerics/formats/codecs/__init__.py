@@ -1,0 +1,1 @@
+"""Exact codecs of published number formats: numbers to codes and exponents, and back."""
