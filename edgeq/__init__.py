@@ -56,11 +56,17 @@ if TYPE_CHECKING:
     from edgeq.api import Quantized, calibrate, compare, prove, quantize
     from edgeq.errors import EdgeqError
     from edgeq.foreign.convert import convert
+    from edgeq.learn.export import from_torch
     from edgeq.schema.recipe import Recipe
 
-__all__ = ["EdgeqError", "Quantized", "Recipe", "calibrate", "compare", "convert", "prove", "quantize"]
+__all__ = ["EdgeqError", "Quantized", "Recipe", "calibrate", "compare", "convert", "from_torch", "prove", "quantize"]
 
-_HOMES = {"EdgeqError": "edgeq.errors", "convert": "edgeq.foreign.convert", "Recipe": "edgeq.schema.recipe"}
+_HOMES = {
+    "EdgeqError": "edgeq.errors",
+    "convert": "edgeq.foreign.convert",
+    "from_torch": "edgeq.learn.export",
+    "Recipe": "edgeq.schema.recipe",
+}
 
 
 def __getattr__(name: str) -> object:
@@ -69,3 +75,7 @@ def __getattr__(name: str) -> object:
         globals()[name] = found
         return found
     raise AttributeError(f"module 'edgeq' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

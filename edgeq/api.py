@@ -13,6 +13,7 @@ from edgeq.calibration.independence import fed_rightly
 from edgeq.calibration.statistics_file import Statistics
 from edgeq.data.dataset import Dataset
 from edgeq.data.doubts import DataDoubts, check_data
+from edgeq.data.given.gather import Data, Preprocess, gathered
 from edgeq.data.held_out import division_of
 from edgeq.data.open import open_dataset
 from edgeq.data.roles import Roles, roles_of
@@ -33,7 +34,7 @@ from edgeq.refine.steps import decide, earlier_plan, take_statistics
 from edgeq.report.from_run import QuantizeRun, Verdict, build_report, gate_of
 from edgeq.report.quantized import Quantized as Quantized
 from edgeq.rewrite.carry_out import carried_out, finish, size_as_written
-from edgeq.rewrite.set_up import DataSource, SetUp, comparable, set_up
+from edgeq.rewrite.set_up import SetUp, comparable, set_up
 from edgeq.schema.plan import Plan
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Target, load_target
@@ -41,20 +42,21 @@ from edgeq.schema.task import Shapes
 from edgeq.search.rescue import Rescue, rescued
 from edgeq.search.search import SearchTask, search
 
-ModelSource = str | Path | onnx.ModelProto | ir.Model | Loaded
+ModelSource = str | Path | bytes | onnx.ModelProto | ir.Model | Loaded
 
 
 @watched
 def quantize(
     model: ModelSource,
-    data: DataSource | None = None,
+    data: Data | None = None,
     *,
+    preprocess: Preprocess | None = None,
     target: str | Target = "cpu",
     recipe: Recipe | None = None,
     shapes: Shapes | None = None,
     statistics: Statistics | None = None,
     plan: Plan | None = None,
-    validation: DataSource | None = None,
+    validation: Data | None = None,
     work: str | Path | None = None,
     prove: bool = True,
     data_doubts: DataDoubts = "refuse",
@@ -64,14 +66,17 @@ def quantize(
 ) -> Quantized:
     """Make an int8 model from a float model and calibration data.
 
-    model: path, ModelProto or onnx_ir model. data: see open_dataset; may be left out with
-    statistics (of the same model, target and recipe) or a plan, which repeats a run byte for byte.
-    validation: data on which all is measured; default: what is held out of data. work: folder of a
-    search, which the same call continues. prove: run and measure the result. data_doubts: see
-    DataDoubts. checkpoint: where training keeps its state. form: what the report is about: the ONNX
-    model, or the .tflite file that it becomes. Raises EdgeqError, but not for a missed floor.
+    model: path, bytes of an ONNX file, ModelProto or onnx_ir model. data, preprocess: see
+    edgeq.data.given.gather.gathered; data may be left out with statistics (of the same model,
+    target and recipe) or a plan, which repeats a run byte for byte. validation: data on which all
+    is measured; default: what is held out of data. work: folder of a search, which the same call
+    continues. prove: run and measure the result. data_doubts: see DataDoubts. checkpoint: where
+    training keeps its state. form: what the report is about: the ONNX model, or the .tflite file
+    that it becomes. Raises EdgeqError, but not for a missed floor.
     """
     recipe, target, progress, clock = recipe or Recipe(), _target(target), progress or Silent(), Clock()
+    data = None if data is None else gathered(data, preprocess, recipe.samples)
+    validation = None if validation is None else gathered(validation, preprocess)
     with clock.stage("prepare"):
         progress.start("prepare", None)
         setup = set_up(_load(model), target, recipe, plan.shapes if plan is not None and not shapes else shapes, data, plan)
@@ -108,8 +113,9 @@ def quantize(
 @watched
 def calibrate(
     model: ModelSource,
-    data: DataSource,
+    data: Data,
     *,
+    preprocess: Preprocess | None = None,
     target: str | Target = "cpu",
     recipe: Recipe | None = None,
     shapes: Shapes | None = None,
@@ -121,9 +127,10 @@ def calibrate(
     """Measure the values that a plan for this target needs, over samples start..stop-1 of the data.
 
     Samples that the recipe holds out are left out, by their index in the whole data. The statistics
-    of disjoint shards merge bit for bit. data_doubts: as for quantize.
+    of disjoint shards merge bit for bit. data, preprocess, data_doubts: as for quantize.
     """
     recipe, progress = recipe or Recipe(), progress or Silent()
+    data = gathered(data, preprocess, recipe.samples)
     setup = set_up(_load(model), _target(target), recipe, shapes, data)
     dataset = setup.open(data, samples=recipe.samples)
     check_data(dataset, setup.task.model, data_doubts, progress)
@@ -143,8 +150,9 @@ def prove(model: str | Path, float_model: ModelSource | None = None) -> Proof:
 def compare(
     float_model: ModelSource,
     int8_model: ModelSource,
-    data: DataSource,
+    data: Data,
     *,
+    preprocess: Preprocess | None = None,
     batch: int = 8,
     layers: bool = False,
     shapes: Shapes | None = None,
@@ -155,6 +163,7 @@ def compare(
     With labels, the task accuracy of both models is measured too. layers: compare inner values too.
     int8_model may be the path of a .tflite file, for which batch and layers say nothing.
     """
+    data = gathered(data, preprocess)
     if isinstance(int8_model, str | Path) and form_of(Path(int8_model)) == "tflite":
         return compare_file(_load(float_model), Path(int8_model), data, shapes, progress or Silent())
     reference, int8 = comparable(_load(float_model), _load(int8_model, quantized=True))

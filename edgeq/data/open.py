@@ -15,7 +15,7 @@ from edgeq.data.dataset import Batch, Dataset, fit_row
 from edgeq.data.folder import open_folder
 from edgeq.data.set_toml import SetInput, holds_integers
 from edgeq.data.shipped import shipped_folder, shipped_model, shipped_sets
-from edgeq.data.sources import MemorySource, OpenedSource, open_arrays, open_memory
+from edgeq.data.sources import DataSource, MemorySource, OpenedSource, open_arrays, open_memory
 from edgeq.data.survey import Survey
 from edgeq.data.trial import Trial, check_values
 from edgeq.errors import BadData
@@ -26,7 +26,7 @@ __all__ = ["Batch", "Dataset", "InputSpec", "open_dataset", "shipped_model", "sh
 
 
 def open_dataset(
-    spec: str | Path | Mapping[str, AnyArray],
+    spec: DataSource,
     inputs: Sequence[InputSpec],
     *,
     samples: int | None = None,
@@ -38,9 +38,10 @@ def open_dataset(
 
     spec: an .npz file with one array per input, a .npy file for a model with one input, a folder of
     .npy, .npz or image files with a set.toml, the name of a shipped set (it takes precedence over a
-    folder of that name; write ./NAME for the folder), or a mapping of arrays like an .npz. Axis 0
-    of an array is the sample; with one rank more than the input, each row is a whole feed. A file
-    of a folder is one sample; the only .npz or .npy file of a folder may hold all, as above.
+    folder of that name; write ./NAME for the folder), a mapping of arrays like an .npz, or what
+    edgeq.data.given.gather made of other data. Axis 0 of an array is the sample; with one rank more
+    than the input, each row is a whole feed. A file of a folder is one sample; the only .npz or
+    .npy file of a folder may hold all, as above.
 
     samples: how many to use, from the first on; None: all. split: which part of a set to use.
     shapes: sizes for dynamic dimensions, which freeze them (--shape NAME=DIMS). float_model: judges
@@ -85,15 +86,15 @@ def _left_as_they_are(row: Mapping[str, AnyArray], how: Mapping[str, SetInput]) 
     return (told,) if names else ()
 
 
-def _open(
-    spec: str | Path | Mapping[str, AnyArray], inputs: tuple[InputSpec, ...], split: str
-) -> tuple[str, OpenedSource, str | None, Mapping[str, SetInput]]:
+def _open(spec: DataSource, inputs: tuple[InputSpec, ...], split: str) -> tuple[str, OpenedSource, str | None, Mapping[str, SetInput]]:
     """Name, source, metric and preprocessing of what `spec` names."""
     if not inputs:
         note = "The model has no inputs: it is run once, and the data is not read."
         return "no inputs", OpenedSource(MemorySource({}, 1), notes=(note,)), None, {}
     if isinstance(spec, Mapping):
         return "memory", open_memory(spec, inputs), None, {}
+    if not isinstance(spec, str | Path):
+        return "memory", spec.opened(inputs), None, {}
     path = Path(spec)
     named = isinstance(spec, str) and spec in shipped_sets()
     if named or not path.exists():

@@ -44,6 +44,17 @@ class OpenedSource:
     notes: tuple[str, ...] = ()
 
 
+class Given(Protocol):
+    """Data in Python that has been read once, and knows its samples when it sees the inputs."""
+
+    def opened(self, inputs: Sequence[InputSpec]) -> OpenedSource:
+        """The samples for a model with these inputs. Raises BadData."""
+
+
+#: data that can be opened again and again: a path, the name of a set, arrays, or what was read once
+DataSource = str | Path | Mapping[str, AnyArray] | Given
+
+
 @dataclass(frozen=True, eq=False)
 class MemorySource:
     """Samples in memory."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import onnx
 import onnx_ir as ir
 
+from edgeq.data.sources import DataSource
 from edgeq.errors import BadData, BadModel
 from edgeq.foreign.converted import Converted
 from edgeq.foreign.measured import measured_grids
@@ -27,7 +28,6 @@ from edgeq.passes.foreign.give_grids import GiveGrids, without_grid
 from edgeq.passes.store.note_packed import NotePacked
 from edgeq.progress import Progress, Silent
 from edgeq.rewrite.foreign import Leave, as_qdq, normalised
-from edgeq.rewrite.set_up import DataSource
 from edgeq.runtimes.judged import judged
 from edgeq.schema.target import Target, load_target
 from edgeq.schema.task import Shapes

@@ -10,12 +10,12 @@ import onnx_ir as ir
 from edgeq.calibration.independence import fed_rightly
 from edgeq.data.dataset import Dataset
 from edgeq.data.open import open_dataset
+from edgeq.data.sources import DataSource
 from edgeq.graph.code_grids import grid_of, recorded_grid
 from edgeq.graph.read import is_op
 from edgeq.graph.signature import input_specs
 from edgeq.numerics.arrays import AnyArray
 from edgeq.numerics.grid import LIMITS, QuantParams, dequantize
-from edgeq.rewrite.set_up import DataSource
 from edgeq.schema.task import Shapes
 
 #: samples that are made up where there is no data

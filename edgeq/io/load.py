@@ -79,12 +79,14 @@ def load_model(path: str | Path, *, max_bytes: int = MAX_BYTES, max_depth: int =
     return Loaded(model, digest.hexdigest(), len(data) + sum(map(len, external)), path, _opset(proto), notes)
 
 
-def load_proto(proto: onnx.ModelProto | ir.Model, *, max_depth: int = MAX_DEPTH, quantized: bool = False) -> Loaded:
+def load_proto(proto: bytes | onnx.ModelProto | ir.Model, *, max_depth: int = MAX_DEPTH, quantized: bool = False) -> Loaded:
     """Check a model in memory as load_model checks a file; the given model is not changed.
 
-    Raises what load_model raises.
+    proto: the model, or the bytes of an ONNX file without external data. Raises what load_model
+    raises.
     """
     where = "model in memory"
+    proto = _parse(proto, where) if isinstance(proto, bytes) else proto
     own = onnx.ModelProto()
     try:
         own.CopyFrom(typed_proto(_with_data(proto)) if isinstance(proto, ir.Model) else proto)

@@ -15,13 +15,13 @@ from edgeq.data.dataset import Dataset
 from edgeq.data.doubts import DataDoubts, check_data
 from edgeq.data.open import open_dataset
 from edgeq.data.roles import Roles, roles_of
+from edgeq.data.sources import DataSource
 from edgeq.errors import BadData
 from edgeq.graph.signature import input_specs
 from edgeq.io.load import Loaded
 from edgeq.learn.door import Checkpoint
 from edgeq.progress import Silent
 from edgeq.proof.task_accuracy import Accuracy
-from edgeq.rewrite.set_up import DataSource
 from edgeq.schema.recipe import Floors, Recipe
 from edgeq.schema.task import Shapes
 

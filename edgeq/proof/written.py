@@ -13,6 +13,7 @@ from edgeq.calibration.independence import fed_rightly
 from edgeq.calibration.known_outputs import KnownOutputs
 from edgeq.data.dataset import Batch, Dataset
 from edgeq.data.open import open_dataset
+from edgeq.data.sources import DataSource
 from edgeq.errors import BadModel
 from edgeq.graph.signature import input_specs
 from edgeq.integers.emit import emit_tflite
@@ -26,7 +27,7 @@ from edgeq.progress import Progress
 from edgeq.proof.compare import CompareSettings, Comparison, compare_models
 from edgeq.rewrite.carry_out import take_integers, written_bytes
 from edgeq.rewrite.in_float32 import in_float32
-from edgeq.rewrite.set_up import DataSource, with_split_outputs
+from edgeq.rewrite.set_up import with_split_outputs
 from edgeq.schema.origins import SPLIT_KEY
 from edgeq.schema.task import Shapes, Task
 

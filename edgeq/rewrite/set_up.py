@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import onnx_ir as ir
 
@@ -12,12 +11,12 @@ from edgeq.calibration.independence import fed_rightly
 from edgeq.data.dataset import Dataset
 from edgeq.data.open import open_dataset
 from edgeq.data.pixel_maps import pixel_maps
+from edgeq.data.sources import DataSource
 from edgeq.errors import BadPlan
 from edgeq.graph.code_grids import GRID_KEY, grid_record
 from edgeq.graph.edit import vanished
 from edgeq.graph.signature import input_specs
 from edgeq.io.load import Loaded
-from edgeq.numerics.arrays import AnyArray
 from edgeq.passes.boundary.declared_types import declared_types, float32_edges
 from edgeq.passes.boundary.float_boundary import FloatBoundary
 from edgeq.passes.boundary.split_outputs import SplitOutputs
@@ -38,8 +37,6 @@ from edgeq.schema.target import Target
 from edgeq.schema.task import Shapes, Task
 
 SPLIT_OPTION = "--split-outputs"
-
-DataSource = str | Path | Mapping[str, AnyArray]
 
 
 @dataclass(frozen=True, eq=False)

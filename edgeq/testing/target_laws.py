@@ -13,6 +13,7 @@ from edgeq.api import quantize
 from edgeq.data.dataset import Dataset
 from edgeq.data.open import open_dataset
 from edgeq.data.shipped import shipped_model
+from edgeq.data.sources import DataSource
 from edgeq.errors import UnsupportedOp
 from edgeq.graph.signature import input_specs, narrower
 from edgeq.integers.graph import integer_graph
@@ -24,7 +25,6 @@ from edgeq.passes.boundary.float_boundary import FloatBoundary
 from edgeq.passes.prepare.infer_shapes import InferShapes
 from edgeq.proof.compare import CompareSettings, compare_models
 from edgeq.report.quantized import Quantized
-from edgeq.rewrite.set_up import DataSource
 from edgeq.runtimes.ort import open_session
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Target, load_target
