@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -35,6 +36,11 @@ def endless() -> int:
         pass
 
 
+def waits() -> int:
+    threading.Event().wait()
+    return 0
+
+
 def greedy() -> int:
     return len(bytearray(1 << 30)) * 0 + endless()
 
@@ -60,7 +66,11 @@ def test_how_a_run_ended_is_seen(work: Callable[[], int], code: int | None, numb
 
 
 def test_a_run_that_hangs_is_ended(tmp_path: Path) -> None:
-    assert run(tmp_path, endless, Limits(seconds=0.2)).broke == "more than 0.2 s"
+    assert run(tmp_path, endless, Limits(seconds=0.2)).broke == "more than 0.2 s of processor time"
+
+
+def test_a_run_that_waits_is_ended(tmp_path: Path) -> None:
+    assert run(tmp_path, waits, Limits(seconds=20, patience=0.2)).broke == "more than 0.2 s"
 
 
 def test_a_run_that_takes_too_much_memory_is_ended(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.data.dataset import Dataset
+from edgeq.errors import BadModel
 from edgeq.integers.graph import Operand
 from edgeq.numerics.arrays import AnyArray
 from edgeq.numerics.fidelity import Agreement, ErrorSums
@@ -95,25 +96,50 @@ def measure_distance(
 
     reference: the int8 model with float inputs and outputs. grids: its outputs as codes, whose
     scales define one LSB. channels_last: whether the runtime wants images so. pixels: maps of the
-    inputs for which the runtime takes raw pixels.
+    inputs for which the runtime takes raw pixels. Raises BadModel where the opened model is another
+    than the reference: it takes or gives something else.
     """
     progress = progress or Silent()
     session = open_session(reference, optimize=made_for(reference).optimize)
     scales = [1.0 if operand.grid is None else float(operand.grid.scale) for operand in grids]
     sums = [Sums(name, scale) for name, scale in zip(session.outputs, scales, strict=True)]
+    _same_count("inputs", session.inputs, runs.inputs)
+    _same_count("outputs", session.outputs, runs.outputs)
     times = []
     progress.start("compare with the ONNX int8 model", dataset.count)
     for piece in dataset.batches(1):
         fed = {name: pixels[name].codes(array) if pixels and name in pixels else array for name, array in piece.feeds.items()}
         arrays = [_into(fed[spec.name], port, channels_last) for spec, port in zip(session.inputs, runs.inputs, strict=True)]
+        _takes(arrays, runs.inputs)
         begin = time.perf_counter()
         found = runs.run(arrays)
         times.append(time.perf_counter() - begin)
         expected = session.run(piece.feeds)
         for one, wanted, array, port in zip(sums, expected, found, runs.outputs, strict=True):
+            if array.size != wanted.size:
+                raise _other(f"its output {port.name} has {array.size} elements, that of the ONNX model {wanted.size}")
             one.add(np.asarray(wanted, np.float32), _out_of(array, port, wanted.shape, channels_last))
         progress.advance(len(piece.samples))
     return Distance(tuple(one.result() for one in sums), dataset.count, 1e3 * float(np.median(times)) if times else 0.0)
+
+
+def _same_count(what: str, reference: Sequence[object], ports: Sequence[Port]) -> None:
+    if len(reference) != len(ports):
+        raise _other(f"it has {len(ports)} {what}, the ONNX model {len(reference)}")
+
+
+def _takes(arrays: Sequence[AnyArray], ports: Sequence[Port]) -> None:
+    """Raise BadModel where a port takes another shape; () stands for one that no runtime told, 0
+    for a size."""
+    for array, port in zip(arrays, ports, strict=True):
+        told = port.shape and any(size > 0 for size in port.shape)
+        if told and (len(port.shape) != array.ndim or any(a != b for a, b in zip(port.shape, array.shape, strict=True) if a > 0)):
+            raise _other(f"its input {port.name} is {list(port.shape)}, that of the ONNX model {list(array.shape)} in its layout")
+
+
+def _other(difference: str) -> BadModel:
+    what = f"The model that the runtime opened is not the one that it is compared with: {difference}"
+    return BadModel(what, "the ONNX int8 model and what the runtime opened", "Give the int8 ONNX model of which that file was made.")
 
 
 def _into(array: AnyArray, port: Port, channels_last: bool) -> AnyArray:

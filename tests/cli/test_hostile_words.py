@@ -61,3 +61,23 @@ def test_a_report_under_a_name_that_is_not_utf_8_is_written(room: Path) -> None:
 @pytest.mark.usefixtures("room")
 def test_a_pattern_with_many_ways_to_match_ends(capsys: pytest.CaptureFixture[str]) -> None:
     assert "matches no node" in told(capsys, "quantize", "net.onnx", "-d", "d.npz", "-o", "q.onnx", "--keep-float", "/(m+)+$x/")
+
+
+@pytest.mark.usefixtures("room")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("check", "net.onnx", "\u202eb"),
+        ("qu\x1b[2J",),
+        ("--fo\x9b",),
+        ("quantize", "--fo\u2066"),
+        ("quantize", "net.onnx", "-d", "d.npz", "-o", "q.onnx", "--effort", "f\u202east"),
+        ("prove", "net.onnx", "--threads", "1\x1b"),
+    ],
+)
+def test_words_that_are_not_understood_are_repeated_without_what_they_hide(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = told(capsys, *words)
+    assert "Usage" in said or "fix:" in said
+    assert not any(odd in said for odd in "\u202e\u2066\x1b\x9b")

@@ -38,7 +38,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", type=int, help="one run: its command, what it printed, and its files, which are kept")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--seconds", type=float, default=30.0, help="a run that takes longer hangs")
+    parser.add_argument("--seconds", type=float, default=30.0, help="a run that takes more processor time hangs")
     parser.add_argument("--refusals", action="store_true", help="also count what the errors said: whether a generator gets far")
     asked = parser.parse_args()
     _warm_up()
@@ -72,7 +72,12 @@ def _show(folder: Path, seed: int, index: int, corpus: dict[str, bytes], limits:
     end = run(folder, lambda: one_run(folder, seed, index, corpus), limits)
     verdict = judge(folder, end)
     print(f"cd {folder}/run && edgeq {shlex.join(verdict.arguments).replace(chr(39) + '&&' + chr(39), '&&')}")
-    print(end.stdout, end.stderr, f"exit code {end.code}, signal {end.signal}, {end.seconds:.1f} s, {end.peak} MiB", sep="\n")
+    print(
+        end.stdout,
+        end.stderr,
+        f"exit code {end.code}, signal {end.signal}, {end.seconds:.1f} s of processor time, {end.peak} MiB",
+        sep="\n",
+    )
     print(*(f"wrong: {found}" for found in verdict.classes), sep="\n")
     return 1 if verdict.classes else 0
 
@@ -87,7 +92,7 @@ def _print(tally: Tally, seed: int) -> None:
         ends = {code: count for (name, code), count in sorted(tally.ends.items()) if name == command}
         print(f"{command:12} {sum(ends.values()):6}  " + "  ".join(f"exit {code}: {count}" for code, count in ends.items()))
     seconds, mebibytes = tally.slowest, tally.largest
-    print(f"slowest run: {seconds[0]:.1f} s (run {seconds[1]}); most memory: {mebibytes[0]} MiB (run {mebibytes[1]})")
+    print(f"slowest run: {seconds[0]:.1f} s of processor time (run {seconds[1]}); most memory: {mebibytes[0]} MiB (run {mebibytes[1]})")
     for found, runs in sorted(tally.wrong.items(), key=lambda item: (-len(item[1]), item[0])):
         print(
             f"{len(runs):5} x {found}\n        python -m tests.fuzz --seed {seed} --only {runs[0]}   (runs {', '.join(map(str, runs[:8]))})"

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -20,9 +21,12 @@ from edgeq.cli.init import command as init
 from edgeq.cli.palettize import command as palettize
 from edgeq.cli.screen import print_bug, print_error, print_interrupted, without_library_warnings
 from edgeq.errors import BadRecipe, EdgeqError
+from edgeq.io.visible import visible
 
 BUG = 1
 INTERRUPTED = 130
+#: what typer raises for words that it does not understand; its versions keep it in other places
+_USAGE = typer.BadParameter.__mro__[1]
 
 ABOUT = "A trained float ONNX model in, a proven int8 model for the edge out."
 EXAMPLES = """[bold]Example[/bold]: quantize a model with your data, then check what really runs
@@ -37,14 +41,31 @@ Exit codes: 0 done, 2 bad input, 3 a floor or gate missed, 130 interrupted."""
 
 
 class Commands(TyperGroup):
-    """The group of all commands. Ctrl-C gives exit code 130 with every version of typer."""
+    """The group of all commands. Ctrl-C gives exit code 130 with every version of typer.
+
+    What typer says of words that it does not understand repeats them, and shows what they hide.
+    """
 
     def invoke(self, ctx: Any) -> Any:  # typer does not export the type of its parent's context
         try:
-            return super().invoke(ctx)
+            with _visible_words():
+                return super().invoke(ctx)
         except KeyboardInterrupt:
             print_interrupted()
             raise typer.Exit(INTERRUPTED) from None
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        with _visible_words():
+            return super().parse_args(ctx, args)
+
+
+@contextmanager
+def _visible_words() -> Iterator[None]:
+    try:
+        yield
+    except _USAGE as error:
+        error.message = visible(error.message, lines=True)
+        raise
 
 
 app = typer.Typer(

@@ -15,6 +15,7 @@ from edgeq.numerics.arrays import AnyArray
 from edgeq.runtimes.protocol import Port, as_float, as_int
 from edgeq.runtimes.ran_operator import RanOperator
 from edgeq.runtimes.runtime import Opened, Request, Runtime
+from edgeq.runtimes.tflite.off_terminal import off_terminal
 from edgeq.runtimes.tflite.rehearse import rehearse
 
 Kernels = Literal["reference", "xnnpack"]
@@ -37,8 +38,9 @@ class LiteRt:
         self._kernels = "builtin" if kernels == "xnnpack" else kernels
         way = OpResolverType.BUILTIN_REF if kernels == "reference" else OpResolverType.AUTO
         try:
-            self._interpreter = Interpreter(model_content=model, num_threads=1, experimental_op_resolver_type=way)
-            self._interpreter.allocate_tensors()
+            with off_terminal():
+                self._interpreter = Interpreter(model_content=model, num_threads=1, experimental_op_resolver_type=way)
+                self._interpreter.allocate_tensors()
         except Exception as error:  # a damaged file can raise anything
             raise RuntimeRefused(f"LiteRT refuses the model: {error}", "litert", "Check it: edgeq check --target mcu_tflite.") from error
         self.inputs = tuple(_port(details) for details in self._interpreter.get_input_details())
@@ -47,9 +49,15 @@ class LiteRt:
         self._results = [details["index"] for details in self._interpreter.get_output_details()]
 
     def run(self, arrays: Sequence[AnyArray]) -> list[AnyArray]:
-        for place, array in zip(self._places, arrays, strict=True):
-            self._interpreter.set_tensor(place, np.ascontiguousarray(array))
-        self._interpreter.invoke()
+        """Raises RuntimeRefused where a kernel fails on the arrays."""
+        try:
+            for place, array in zip(self._places, arrays, strict=True):
+                self._interpreter.set_tensor(place, np.ascontiguousarray(array))
+            self._interpreter.invoke()
+        except Exception as error:  # whatever its kernels raise
+            raise RuntimeRefused(
+                f"LiteRT does not run the model: {error}", "litert", "Check it: edgeq check --target mcu_tflite."
+            ) from error
         return [np.array(self._interpreter.get_tensor(place)) for place in self._results]
 
     def operators(self) -> tuple[RanOperator, ...]:

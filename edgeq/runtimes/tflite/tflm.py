@@ -14,10 +14,12 @@ from edgeq.errors import RuntimeRefused
 from edgeq.numerics.arrays import AnyArray
 from edgeq.runtimes.protocol import Port, as_float, as_int
 from edgeq.runtimes.runtime import Opened, Request, Runtime
+from edgeq.runtimes.tflite.off_terminal import off_terminal
 from edgeq.runtimes.tflite.rehearse import rehearse
 
 #: the largest arena that is tried for any model, in bytes
 LARGEST_ARENA = 1 << 28
+_FIX = "Check it: edgeq check --target mcu_tflite."
 
 
 class TfLiteMicro:
@@ -36,19 +38,23 @@ class TfLiteMicro:
         sizes = [arena] if arena else [min(max(len(model) * 4, 1 << 24), LARGEST_ARENA), LARGEST_ARENA]
         for place, size in enumerate(sizes, start=1):
             try:
-                self._interpreter = runtime.Interpreter.from_bytes(model, arena_size=size)
+                with off_terminal():
+                    self._interpreter = runtime.Interpreter.from_bytes(model, arena_size=size)
                 break
             except Exception as error:  # a damaged file can raise anything
-                fix = "Check it: edgeq check --target mcu_tflite."
                 if place == len(sizes):
-                    raise RuntimeRefused(f"TFLite Micro refuses the model: {error}", "tflm", fix) from error
+                    raise RuntimeRefused(f"TFLite Micro refuses the model: {error}", "tflm", _FIX) from error
         self.inputs = tuple(_port(self._interpreter.get_input_details(place), f"input {place}") for place in range(inputs))
         self.outputs = tuple(_port(self._interpreter.get_output_details(place), f"output {place}") for place in range(outputs))
 
     def run(self, arrays: Sequence[AnyArray]) -> list[AnyArray]:
-        for place, array in enumerate(arrays):
-            self._interpreter.set_input(np.ascontiguousarray(array), place)
-        self._interpreter.invoke()
+        """Raises RuntimeRefused where a kernel fails on the arrays."""
+        try:
+            for place, array in enumerate(arrays):
+                self._interpreter.set_input(np.ascontiguousarray(array), place)
+            self._interpreter.invoke()
+        except Exception as error:  # whatever its kernels raise
+            raise RuntimeRefused(f"TFLite Micro does not run the model: {error}", "tflm", _FIX) from error
         return [np.array(self._interpreter.get_output(place)) for place in range(len(self.outputs))]
 
 
