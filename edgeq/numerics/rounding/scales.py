@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from edgeq.numerics.arrays import F32, F64
@@ -43,22 +45,24 @@ def scales_for(weight: F32, importance: F64, codes: Codes, shared: bool, snap: S
 
 def _errors(weight: F32, importance: F64, scales: F32, codes: Codes) -> F64:
     """The weighted squared error of each row at each of the scales [n, G, C]: [n, G, C]."""
-    found = np.empty(scales.shape)
-    step = max(1, AT_ONCE // max(weight.shape[-1], 1))
-    for group, matrix in enumerate(weight):
-        sensitivity = importance[group].astype(np.float32)
-        for start in range(0, len(matrix), step):
-            rows = slice(start, start + step)
-            part = matrix[rows]
-            scratch = np.empty_like(part)
-            for index, scale in enumerate(scales[:, group, rows, None]):
-                np.divide(part, scale, out=scratch)
-                np.rint(scratch, out=scratch)
-                np.maximum(scratch, codes.qmin, out=scratch)  # above the floor neighbours need no cutting
-                np.minimum(scratch, codes.qmax, out=scratch)
-                scratch *= scale
-                scratch -= part
-                scratch *= scratch
-                scratch *= sensitivity
-                found[index, group, rows] = scratch.sum(-1)
+    found, sensitivity = np.empty(scales.shape), importance.astype(np.float32)
+    for block in _blocks(*weight.shape):
+        part, seen = weight[block], sensitivity[block[0]]
+        wanted, nearest = np.empty_like(part), np.empty_like(part)
+        for index, scale in enumerate(scales[:, *block]):
+            np.divide(part, scale[..., None], out=wanted)
+            np.rint(wanted, out=nearest)
+            np.clip(nearest, codes.qmin, codes.qmax, out=nearest)  # above the floor neighbours need no cutting
+            nearest -= wanted
+            nearest *= nearest
+            found[index, *block] = np.einsum("gck,gk->gc", nearest, seen) * np.square(scale, dtype=np.float64)
     return found
+
+
+def _blocks(groups: int, rows: int, columns: int) -> Iterator[tuple[slice, slice]]:
+    """Slices of groups and of rows that hold AT_ONCE numbers together, or one row."""
+    high = max(1, min(rows, AT_ONCE // max(columns, 1)))
+    deep = max(1, AT_ONCE // max(high * columns, 1)) if high == rows else 1
+    for group in range(0, groups, deep):
+        for row in range(0, rows, high):
+            yield slice(group, group + deep), slice(row, row + high)
