@@ -17,6 +17,8 @@ from edgeq.numerics.grid import LIMITS, Granularity, PerChannel, PerTensor, Quan
 #: prefix of keys in ONNX's metadata_props; the name of a graph input or output that holds codes
 #: follows
 GRID_KEY = "edgeq.grid."
+#: types of codes of values; constants may have others
+CODES = (ir.DataType.INT8, ir.DataType.UINT8, ir.DataType.INT16, ir.DataType.UINT16)
 
 
 def grid_of(node: ir.Node) -> QuantParams | None:
@@ -79,7 +81,7 @@ def _pass_on(model: ir.Model, found: dict[ir.Value, QuantParams]) -> None:
         if first is None or first not in found or is_op(node, "DequantizeLinear", "QuantizeLinear", "Cast"):
             continue
         for value in node.outputs:
-            if value.name and value.dtype in (ir.DataType.INT8, ir.DataType.UINT8, None):
+            if value.name and value.dtype in (*CODES, None):
                 found.setdefault(value, found[first])
 
 
@@ -94,7 +96,7 @@ def _pass_back(model: ir.Model, found: dict[ir.Value, QuantParams]) -> None:
             continue
         for index in operator.data_of(len(node.inputs)):
             value = node.inputs[index]
-            if value is not None and constant(value) is None and value.dtype in (ir.DataType.INT8, ir.DataType.UINT8):
+            if value is not None and constant(value) is None and value.dtype in CODES:
                 found.setdefault(value, grid)
 
 

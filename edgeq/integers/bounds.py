@@ -9,11 +9,11 @@ from edgeq.numerics.grid import LIMITS, QuantParams
 
 
 def clamp_codes(step: IntegerOp, grid: QuantParams) -> tuple[int, int]:
-    """The smallest and the largest int8 code that the step's fused Relu or Clip lets through.
+    """The smallest and the largest code that the step's fused Relu or Clip lets through.
 
-    Without a clamp these are the limits of int8.
+    grid: in signed codes. Without a clamp these are the limits of their type.
     """
-    low, high = LIMITS["int8"]
+    low, high = LIMITS[grid.dtype]
     if step.clamp is not None:
         ends = [float(np.clip(bound / float(grid.scale), -1e6, 1e6)) for bound in step.clamp]
         low, high = (int(np.clip(np.rint(end) + int(grid.zero_point), low, high)) for end in ends)

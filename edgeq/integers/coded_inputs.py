@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.graph.code_grids import recorded_grid
+from edgeq.graph.code_grids import CODES, recorded_grid
 from edgeq.numerics.arrays import AnyArray
 from edgeq.numerics.grid import quantize
 from edgeq.schema.pixels import PixelMap, pixel_key, recorded_map
@@ -20,7 +20,7 @@ def pixel_inputs(model: ir.Model) -> dict[str, PixelMap]:
 
 
 def coded(model: ir.Model, feeds: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
-    """The feeds, with float arrays converted for inputs of type int8 or uint8.
+    """The feeds, with float arrays converted for inputs of codes.
 
     An input with a recorded pixel map gets pixels, one with a recorded grid gets codes. Feeds that
     are integers already, and inputs without a record, pass unchanged.
@@ -30,7 +30,7 @@ def coded(model: ir.Model, feeds: Mapping[str, AnyArray]) -> dict[str, AnyArray]
     for value in model.graph.inputs:
         name, array = str(value.name), feeds.get(str(value.name))
         grid = recorded_grid(model, name)
-        if array is None or array.dtype.kind != "f" or value.dtype not in (ir.DataType.INT8, ir.DataType.UINT8):
+        if array is None or array.dtype.kind != "f" or value.dtype not in CODES:
             continue
         if name in pixels:
             found[name] = pixels[name].codes(array)

@@ -7,7 +7,7 @@ import numpy as np
 from edgeq.integers.graph import IntegerOp
 from edgeq.integers.operands import grid_in, grid_out, refused
 from edgeq.integers.signed import signed, signed_codes
-from edgeq.numerics.arrays import I32, AnyArray
+from edgeq.numerics.arrays import I32, I64, AnyArray
 from edgeq.numerics.grid import QuantParams
 
 
@@ -26,18 +26,21 @@ def weight_of(step: IntegerOp) -> tuple[AnyArray, QuantParams]:
     return signed_codes(weight.data), grid
 
 
-def bias_codes(step: IntegerOp, channels: int, weight: QuantParams) -> tuple[I32, QuantParams]:
-    """The bias int32 [channels] at input scale * weight scale, and its grid.
+def bias_codes(step: IntegerOp, channels: int, weight: QuantParams) -> tuple[I32 | I64, QuantParams]:
+    """The bias [channels] at input scale * weight scale, and its grid.
 
-    Zeros where there is no bias. Raises UnsupportedOp for a bias that is computed, has another
-    scale, or does not fit into int32.
+    int32, or int64 where the input has 16 bits: kernels add such products in 64 bits. Zeros where
+    there is no bias. Raises UnsupportedOp for a bias that is computed, has another scale, or does
+    not fit.
     """
     source = grid_in(step)
+    wide = source.dtype == "int16"
     scale = np.atleast_1d(np.float32(source.scale) * weight.scale)
-    grid = QuantParams("int32", scale if weight.scale.ndim else scale[0], np.zeros(weight.scale.shape, np.int32), weight.granularity)
+    shaped = scale if weight.scale.ndim else scale[0]
+    grid = QuantParams("int64" if wide else "int32", shaped, np.zeros(weight.scale.shape, np.int32), weight.granularity)
     operand = step.inputs[2] if len(step.inputs) > 2 else None
     if operand is None:
-        return np.zeros(channels, np.int32), grid
+        return np.zeros(channels, np.int64) if wide else np.zeros(channels, np.int32), grid
     if operand.data is None:
         raise refused(step, "its bias is not constant")
     if operand.grid is None:
@@ -47,6 +50,6 @@ def bias_codes(step: IntegerOp, channels: int, weight: QuantParams) -> tuple[I32
             raise refused(step, "the scale of its bias is not input scale * weight scale")
         data = operand.data.astype(np.int64).reshape(-1)
     data = np.broadcast_to(data, channels)
-    if np.abs(data).max(initial=0) >= 2**31:
-        raise refused(step, "its bias does not fit into int32")
-    return np.ascontiguousarray(data.astype(np.int32)), grid
+    if np.abs(data).max(initial=0) >= 2 ** (47 if wide else 31):
+        raise refused(step, f"its bias does not fit into {grid.dtype}")
+    return np.array(data, np.int64) if wide else np.array(data, np.int32), grid

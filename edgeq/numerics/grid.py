@@ -15,6 +15,8 @@ LIMITS: dict[str, tuple[int, int]] = {
     "int8": (-128, 127),
     "uint4": (0, 15),
     "int4": (-8, 7),
+    "uint16": (0, 65535),
+    "int16": (-32768, 32767),
     "int32": (-(2**31), 2**31 - 1),
 }
 #: the smallest scale of a grid: below it 1/scale and products of scales leave float32's normal

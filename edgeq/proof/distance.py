@@ -21,7 +21,7 @@ from edgeq.numerics.fidelity import Agreement, ErrorSums
 from edgeq.progress import Progress, Silent
 from edgeq.proof.made_for import made_for
 from edgeq.runtimes.ort import open_session
-from edgeq.runtimes.protocol import OpenedModel, Port
+from edgeq.runtimes.protocol import CODE_TYPES, OpenedModel, Port
 from edgeq.schema.pixels import PixelMap
 
 
@@ -148,7 +148,7 @@ def _into(array: AnyArray, port: Port, channels_last: bool) -> AnyArray:
         array = array.transpose(0, 2, 3, 1)
     if array.dtype == np.uint8:  # raw pixels
         return array
-    if port.dtype not in ("int8", "uint8"):
+    if port.dtype not in CODE_TYPES:
         return np.asarray(array.astype(port.dtype))
     limits = np.iinfo(port.dtype)
     codes = np.rint(array.astype(np.float32) / np.float32(port.scale)) + port.zero_point
@@ -157,7 +157,7 @@ def _into(array: AnyArray, port: Port, channels_last: bool) -> AnyArray:
 
 def _out_of(array: AnyArray, port: Port, shape: tuple[int, ...], channels_last: bool) -> AnyArray:
     """An output of the runtime as floats in ONNX's layout."""
-    if port.dtype in ("int8", "uint8"):
+    if port.dtype in CODE_TYPES:
         array = (array.astype(np.int32) - port.zero_point).astype(np.float32) * np.float32(port.scale)
     if channels_last and array.ndim == 4 and port.dtype != "int32":
         array = array.transpose(0, 3, 1, 2)

@@ -10,6 +10,9 @@ import numpy as np
 
 from edgeq.numerics.arrays import AnyArray
 
+#: types of codes that a model takes and gives
+CODE_TYPES = ("int8", "uint8", "int16", "uint16")
+
 
 @dataclass(frozen=True)
 class Port:

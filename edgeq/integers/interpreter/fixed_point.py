@@ -43,6 +43,17 @@ def scaled(x: I64, by: Multiplier) -> I64:
     return rounding_shift(doubling_high(np.asarray(x, np.int64) << left, by.mantissa), np.maximum(-by.exponent, 0))
 
 
+def scaled_long(x: I64, by: Multiplier) -> I64:
+    """x * factor, rounded, for sums of up to 48 bits, as the kernels of 16-bit activations do it.
+
+    Of the mantissa 16 bits are used, halves are rounded up (MultiplyByQuantizedMultiplier of
+    int64).
+    """
+    short = np.where(by.mantissa < 0x7FFF0000, (by.mantissa + (1 << 15)) >> 16, 0x7FFF)
+    places = 15 - by.exponent
+    return np.asarray((np.asarray(x, np.int64) * short + (np.int64(1) << (places - 1))) >> places, np.int64)
+
+
 def doubling_high(a: I64, b: I64 | int, bits: int = 32) -> I64:
     """a * b / 2^(bits - 1), rounded and saturated (SaturatingRoundingDoublingHighMul).
 

@@ -21,4 +21,4 @@ def finish_layer(machine: Machine, step: IntegerOp, sums: F64, weight: QuantPara
     bias, _ = bias_codes(step, sums.shape[axis], weight)
     factor = np.atleast_1d(float(grid_in(step).scale) * weight.scale.astype(np.float64) / out_scale(step))
     whole = sums + along(axis, sums.ndim, bias.astype(np.float64))
-    machine.finish(step, machine.rescaled(machine.checked(step, whole), along(axis, sums.ndim, factor)))
+    machine.finish(step, machine.products(step, whole, along(axis, sums.ndim, factor)))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edgeq.integers.bounds import clamp_codes
 from edgeq.integers.graph import IntegerOp, Operand
-from edgeq.integers.interpreter.fixed_point import INT32, Multiplier, multiplier, scaled
+from edgeq.integers.interpreter.fixed_point import INT32, Multiplier, multiplier, scaled, scaled_long
 from edgeq.integers.operands import codes, grid_in, grid_out
 from edgeq.integers.signed import signed_codes
 from edgeq.numerics.arrays import F64, I64
@@ -51,6 +51,18 @@ class Machine:
         if self.requantization == "fixed_point":
             return self.scaled(sums, multiplier(factor))
         return self.rounded(np.asarray(sums * np.asarray(factor, np.float64)))
+
+    def rescaled_long(self, sums: I64, factor: F64 | float) -> I64:
+        """sums of products of 16-bit codes * factor, rounded."""
+        if self.requantization == "fixed_point":
+            return scaled_long(sums, multiplier(factor))
+        return self.rounded(np.asarray(sums * np.asarray(factor, np.float64)))
+
+    def products(self, step: IntegerOp, sums: NDArray[np.floating] | I64, factor: F64 | float) -> I64:
+        """Sums of products * factor, rounded, in the arithmetic of the input's width."""
+        if grid_in(step).dtype == "int16":
+            return self.rescaled_long(np.asarray(sums).astype(np.int64), factor)
+        return self.rescaled(self.checked(step, sums), factor)
 
     def scaled(self, x: I64, by: Multiplier) -> I64:
         """x times a factor in fixed point, rounded."""

@@ -7,21 +7,23 @@ import numpy as np
 from edgeq.integers.graph import IntegerOp, Operand
 from edgeq.integers.interpreter.fixed_point import multiplier
 from edgeq.integers.interpreter.machine import Machine, aligned, centred, out_scale
-from edgeq.integers.operands import codes, shape_of
+from edgeq.integers.operands import codes, grid_out, shape_of
 from edgeq.integers.signed import signed, signed_codes
 from edgeq.integers.tflite.emitter import Emitter
 from edgeq.integers.tflite.fused import fused
 from edgeq.integers.tflite.layout import permuted, tflite_shape
 
 _OPTIONS = {"Add": "AddOptions", "Sub": "SubOptions", "Mul": "MulOptions"}
-#: bits by which ADD and SUB shift their operands up (tensorflow/lite/kernels/add.cc)
-_LIFT = 20
+#: bits by which ADD and SUB shift their operands up, by type (tensorflow/lite/kernels/add.cc)
+_LIFT = {"int8": 20, "int16": 15}
 
 
 def emit(emitter: Emitter, step: IntegerOp) -> None:
     rank = len(shape_of(step.outputs[0], step))
     inputs = [operand_tensor(emitter, step, codes(step, number), rank) for number in (0, 1)]
-    options = {"FusedActivationFunction": fused(step)}
+    options: dict[str, int] = {"FusedActivationFunction": fused(step)}
+    if grid_out(step).dtype == "int16" and step.op_type != "Mul":
+        options["PotScaleInt16"] = False  # scales need not be powers of two
     emitter.op(step.op_type.upper(), inputs, [emitter.output(step)], _OPTIONS[step.op_type], options, 2)
 
 
@@ -54,6 +56,7 @@ def run(machine: Machine, step: IntegerOp) -> None:
         total = machine.rounded(np.asarray((a * first + sign * b * second) / out_scale(step)))
     else:
         twice = 2.0 * max(first, second)
-        lifted = [machine.scaled(x << _LIFT, multiplier(scale / twice)) for x, scale in ((a, first), (b, second))]
-        total = machine.scaled(lifted[0] + sign * lifted[1], multiplier(twice / ((1 << _LIFT) * out_scale(step))))
+        lift = _LIFT[grid_out(step).dtype]
+        lifted = [machine.scaled(x << lift, multiplier(scale / twice)) for x, scale in ((a, first), (b, second))]
+        total = machine.scaled(lifted[0] + sign * lifted[1], multiplier(twice / ((1 << lift) * out_scale(step))))
     machine.finish(step, total)

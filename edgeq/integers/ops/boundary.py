@@ -27,7 +27,7 @@ def run_quantize(machine: Machine, step: IntegerOp) -> None:
     """Copy the codes: the interpreter has quantized the model's float inputs already."""
     source = step.inputs[0]
     assert source is not None
-    machine.values[step.outputs[0].name] = np.clip(machine.values[source.name], *LIMITS["int8"])
+    machine.values[step.outputs[0].name] = np.clip(machine.values[source.name], *LIMITS[grid_out(step).dtype])
 
 
 def emit_dequantize(emitter: Emitter, step: IntegerOp) -> None:

@@ -34,7 +34,7 @@ def emit_cut(emitter: Emitter, step: IntegerOp, tensor: int, bounds: tuple[int, 
     final = emitter.output(step) if final is None else final
     grid, (low, high) = grid_out(step), bounds
     shape = emitter.tensors[tensor].shape
-    least, most = LIMITS["int8"]
+    least, most = LIMITS[grid.dtype]
     if (low, high) == (int(grid.zero_point), most):
         emitter.op("RELU", [tensor], [final], version=2)
         return
@@ -44,7 +44,7 @@ def emit_cut(emitter: Emitter, step: IntegerOp, tensor: int, bounds: tuple[int, 
         emitter.reshaped(tensor, final)
     for number, (code, bound) in enumerate(cuts):
         target = final if number == len(cuts) - 1 else emitter.scratch(f"{step.name}_cut", shape, grid)
-        limit = emitter.weight(f"{step.name}_bound", np.full((1,) * max(len(shape), 1), bound, np.int8), grid, 0)
+        limit = emitter.weight(f"{step.name}_bound", np.full((1,) * max(len(shape), 1), bound, grid.dtype), grid, 0)
         emitter.op(code, [tensor, limit], [target], "MaximumMinimumOptions", version=2)
         tensor = target
 
@@ -57,8 +57,8 @@ def run(machine: Machine, step: IntegerOp) -> None:
 
 
 def _bounds(step: IntegerOp, grid: QuantParams) -> tuple[int, int]:
-    """The bounds as int8 codes; the step holds them as floats or as codes."""
-    limits = list(LIMITS["int8"])
+    """The bounds as codes; the step holds them as floats or as codes."""
+    limits = list(LIMITS[grid.dtype])
     if any(o is not None and o.data is not None and o.data.dtype.kind in "iu" for o in step.inputs[1:]):
         for number, operand in enumerate(step.inputs[1:3]):
             if operand is not None and operand.data is not None:
@@ -69,5 +69,5 @@ def _bounds(step: IntegerOp, grid: QuantParams) -> tuple[int, int]:
         raise refused(step, "its bounds are not constant, or in the wrong order")
     for number, bound in enumerate(bounds):
         if np.isfinite(bound):
-            limits[number] = int(np.clip(np.rint(bound / float(grid.scale)) + int(grid.zero_point), *LIMITS["int8"]))
+            limits[number] = int(np.clip(np.rint(bound / float(grid.scale)) + int(grid.zero_point), *LIMITS[grid.dtype]))
     return limits[0], limits[1]

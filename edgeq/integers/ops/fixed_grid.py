@@ -1,7 +1,7 @@
 """Sigmoid, Tanh and Softmax on codes: operators whose output grid TFLite's specification fixes.
 
-They are LOGISTIC, TANH, SOFTMAX and LOG_SOFTMAX. The interpreter computes the exact function;
-TFLite's polynomials and tables differ from it by at most one code.
+They are LOGISTIC, TANH, SOFTMAX and LOG_SOFTMAX. Of 8 bits the interpreter computes the
+exact function, from which TFLite's polynomials and tables differ by at most one code.
 """
 
 from __future__ import annotations
@@ -10,16 +10,19 @@ import numpy as np
 
 from edgeq.graph.read import attribute_int
 from edgeq.integers.graph import IntegerOp
+from edgeq.integers.interpreter import wide_functions
 from edgeq.integers.interpreter.fixed_point import round_away
 from edgeq.integers.interpreter.machine import Machine, centred, out_scale
-from edgeq.integers.operands import codes, grid_out, shape_of
+from edgeq.integers.operands import codes, grid_in, grid_out, refused, shape_of
 from edgeq.integers.tflite.emitter import Emitter
 from edgeq.integers.tflite.layout import inverse, tflite_axis, tflite_shape
-from edgeq.numerics.arrays import F64
+from edgeq.numerics.arrays import F64, I64
 from edgeq.numerics.grid import QuantParams
 
 #: operator -> scale and zero point of its output
 _FIXED = {"LOGISTIC": (1 / 256, -128), "SOFTMAX": (1 / 256, -128), "TANH": (1 / 128, 0), "LOG_SOFTMAX": (1 / 16, 127)}
+#: those that exist for inputs of 16 bits, whose output has scale 1/32768 and zero point 0
+_WIDE = ("LOGISTIC", "SOFTMAX", "TANH")
 
 
 def emit_sigmoid(emitter: Emitter, step: IntegerOp) -> None:
@@ -28,6 +31,9 @@ def emit_sigmoid(emitter: Emitter, step: IntegerOp) -> None:
 
 def run_sigmoid(machine: Machine, step: IntegerOp) -> None:
     x, scale = centred(machine, step, 0)
+    if _looked_up(machine, step):
+        _regridded(machine, step, wide_functions.sigmoid(x, scale))
+        return
     _finish(machine, step, 1 / (1 + np.exp(-x * scale)))
 
 
@@ -37,6 +43,9 @@ def emit_tanh(emitter: Emitter, step: IntegerOp) -> None:
 
 def run_tanh(machine: Machine, step: IntegerOp) -> None:
     x, scale = centred(machine, step, 0)
+    if _looked_up(machine, step):
+        _regridded(machine, step, wide_functions.tanh(x, scale))
+        return
     _finish(machine, step, np.tanh(x * scale))
 
 
@@ -61,9 +70,9 @@ def _emit_along(emitter: Emitter, step: IntegerOp, code: str, table: str, option
     last = [shape[place] for place in order]
     moved = emitter.scratch(f"{step.name}_moved", last, source.grid)
     emitter.transposed(emitter.tensor(source, step), order, moved)
-    made, direct = emitter.scratch(f"{step.name}_last", last, _grid(code)), grid_out(step) == _grid(code)
+    made, direct = emitter.scratch(f"{step.name}_last", last, _grid(step, code)), grid_out(step) == _grid(step, code)
     emitter.op(code, [moved], [made], table, options, 2)
-    back = emitter.output(step) if direct else emitter.scratch(f"{step.name}_back", shape, _grid(code))
+    back = emitter.output(step) if direct else emitter.scratch(f"{step.name}_back", shape, _grid(step, code))
     emitter.transposed(made, inverse(order), back)
     if not direct:
         emitter.op("QUANTIZE", [back], [emitter.output(step)], "QuantizeOptions", version=2)
@@ -72,6 +81,9 @@ def _emit_along(emitter: Emitter, step: IntegerOp, code: str, table: str, option
 def run_softmax(machine: Machine, step: IntegerOp) -> None:
     x, scale = centred(machine, step, 0)
     axis = attribute_int(step.node, "axis", -1)
+    if _looked_up(machine, step):
+        _regridded(machine, step, wide_functions.softmax(x, scale, axis))
+        return
     powers = np.exp((x - x.max(axis, keepdims=True)) * scale)
     _finish(machine, step, powers / powers.sum(axis, keepdims=True))
 
@@ -85,7 +97,7 @@ def run_log_softmax(machine: Machine, step: IntegerOp) -> None:
 
 def _emit(emitter: Emitter, step: IntegerOp, code: str, table: str | None = None, options: dict[str, float] | None = None) -> None:
     """Emit the operator on its own grid, and a QUANTIZE where the model has another output grid."""
-    grid = _grid(code)
+    grid = _grid(step, code)
     source, direct = codes(step, 0), grid_out(step) == grid
     shape = tflite_shape(shape_of(step.outputs[0], step))
     target = emitter.output(step) if direct else emitter.scratch(f"{step.name}_fixed", shape, grid)
@@ -94,9 +106,23 @@ def _emit(emitter: Emitter, step: IntegerOp, code: str, table: str | None = None
         emitter.op("QUANTIZE", [target], [emitter.output(step)], "QuantizeOptions", version=2)
 
 
-def _grid(code: str) -> QuantParams:
+def _grid(step: IntegerOp, code: str) -> QuantParams:
+    """The output grid of the operator, of the type of its input."""
+    if grid_in(step).dtype == "int16":
+        if code not in _WIDE:
+            raise refused(step, f"TFLite has no {code} of 16 bits")
+        return QuantParams("int16", np.asarray(1 / 32768, np.float32), np.asarray(0, np.int32))
     scale, zero = _FIXED[code]
     return QuantParams("int8", np.asarray(scale, np.float32), np.asarray(zero, np.int32))
+
+
+def _looked_up(machine: Machine, step: IntegerOp) -> bool:
+    """Whether the kernel looks the function up in tables, which the interpreter follows."""
+    return machine.requantization == "fixed_point" and grid_in(step).dtype == "int16"
+
+
+def _regridded(machine: Machine, step: IntegerOp, codes: I64) -> None:
+    machine.finish(step, machine.regridded(step, codes, 1 / 32768))
 
 
 def _finish(machine: Machine, step: IntegerOp, real: F64) -> None:

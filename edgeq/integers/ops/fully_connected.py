@@ -64,8 +64,8 @@ def run_matmul(machine: Machine, step: IntegerOp) -> None:
         _products(machine, step, *weight_of(step))
         return
     (a, first), (b, second) = centred(machine, step, 0), centred(machine, step, 1)
-    sums = machine.checked(step, np.matmul(a.astype(np.float64), b.astype(np.float64)))
-    machine.finish(step, machine.rescaled(sums, first * second / out_scale(step)))
+    sums = np.matmul(a.astype(np.float64), b.astype(np.float64))
+    machine.finish(step, machine.products(step, sums, first * second / out_scale(step)))
 
 
 def _is_batch(step: IntegerOp) -> bool:

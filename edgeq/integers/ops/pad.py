@@ -11,6 +11,7 @@ from edgeq.integers.signed import signed_codes
 from edgeq.integers.tflite.emitter import Emitter
 from edgeq.integers.tflite.layout import order
 from edgeq.numerics.arrays import I64
+from edgeq.numerics.grid import LIMITS
 
 
 def emit(emitter: Emitter, step: IntegerOp) -> None:
@@ -26,7 +27,7 @@ def emit(emitter: Emitter, step: IntegerOp) -> None:
     elif code == int(grid.zero_point):
         emitter.op("PAD", inputs, [emitter.output(step)], "PadOptions", version=2)
     else:
-        fill = emitter.weight("fill", np.array([code], np.int8), grid, 0)
+        fill = emitter.weight("fill", np.array([code], grid.dtype), grid, 0)
         emitter.op("PADV2", [*inputs, fill], [emitter.output(step)], "PadV2Options", version=2)
 
 
@@ -62,11 +63,11 @@ def _pairs(step: IntegerOp, rank: int) -> I64:
 
 
 def _fill(step: IntegerOp) -> int:
-    """The int8 code of the fill value, which the step holds as a float or as a code."""
+    """The code of the fill value, which the step holds as a float or as a code."""
     grid = grid_out(step)
     fill = step.inputs[2].data if len(step.inputs) > 2 and step.inputs[2] is not None else None
     if fill is None:
         return int(grid.zero_point)
     if fill.dtype.kind in "iu":
         return int(signed_codes(fill).item())
-    return int(np.clip(np.rint(float(fill.item()) / float(grid.scale)) + int(grid.zero_point), -128, 127))
+    return int(np.clip(np.rint(float(fill.item()) / float(grid.scale)) + int(grid.zero_point), *LIMITS[grid.dtype]))

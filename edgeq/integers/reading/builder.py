@@ -26,7 +26,7 @@ from edgeq.numerics.grid import LIMITS, PerChannel, PerTensor, QuantParams
 
 Attributes = Mapping[str, int | float | str | Sequence[int]]
 #: the types of a model's own numbers; constants may have others
-_RUN_TIME = ("float32", "int8", "uint8", "int32", "int64", "bool")
+_RUN_TIME = ("float32", "int8", "uint8", "int16", "int32", "int64", "bool")
 
 
 class Builder:

@@ -48,7 +48,7 @@ def clipped(builder: Builder, low: float, high: float) -> None:
         raise builder.refused("its output is not quantized")
     own = signed(grid)
     least, most = (float(np.clip(end / float(own.scale), -1e6, 1e6)) + int(own.zero_point) for end in (low, high))
-    ends = [np.array(np.clip(np.rint(end), *LIMITS["int8"]), np.int8) for end in (least, most)]
+    ends = [np.array(np.clip(np.rint(end), *LIMITS[own.dtype]), own.dtype) for end in (least, most)]
     builder.add("Clip", [builder.input(0), *(builder.constant("bound", end) for end in ends)], builder.outputs)
 
 

@@ -122,7 +122,8 @@ def _bias(builder: Builder, number: int, weight: QuantParams, source: Operand | 
     grid = (source or builder.input(0)).grid
     if found is None or grid is None:
         return None
-    if found.data is None or found.data.dtype != np.int32:
-        raise builder.refused("its bias is not a constant of int32")
+    wanted = "int64" if grid.dtype == "int16" else "int32"
+    if found.data is None or str(found.data.dtype) != wanted:
+        raise builder.refused(f"its bias is not a constant of {wanted}")
     scale = np.asarray(np.float32(grid.scale) * weight.scale, np.float32)
-    return builder.constant(found.name, found.data, QuantParams("int32", scale, np.zeros(scale.shape, np.int32), weight.granularity))
+    return builder.constant(found.name, found.data, QuantParams(wanted, scale, np.zeros(scale.shape, np.int32), weight.granularity))

@@ -15,7 +15,7 @@ from edgeq.integers.tflite.layout import inverse, order
 from edgeq.integers.tflite.parse import parse
 from edgeq.numerics.arrays import AnyArray
 from edgeq.numerics.grid import QuantParams, dequantize, quantize
-from edgeq.runtimes.protocol import OpenedModel, Port
+from edgeq.runtimes.protocol import CODE_TYPES, OpenedModel, Port
 from edgeq.schema.pixels import PixelMap, pixel_key, recorded_map
 
 #: what converters put around a name
@@ -66,7 +66,7 @@ class FileRunner:
             what = f"Input {port.name} of the .tflite file is {list(port.shape)}, and the data {list(array.shape)}."
             raise BadModel(what, f"input {name}", "Give the file and the data of one model; freeze sizes with --shape.")
         moved = np.ascontiguousarray(array.transpose(axes))
-        if port.dtype in ("int8", "uint8") and array.dtype.kind == "f":
+        if port.dtype in CODE_TYPES and array.dtype.kind == "f":
             coded = self.pixels[name].codes(array) if name in self.pixels else quantize(array.astype(np.float32), _grid(port))
             moved = np.ascontiguousarray(coded.transpose(axes))
         return np.asarray(moved.astype(port.dtype))
@@ -153,7 +153,7 @@ def _grid(port: Port) -> QuantParams:
 
 def real(array: AnyArray, port: Port) -> AnyArray:
     """An output of a file as real numbers."""
-    return dequantize(array, _grid(port)) if port.dtype in ("int8", "uint8") and port.scale else array
+    return dequantize(array, _grid(port)) if port.dtype in CODE_TYPES and port.scale else array
 
 
 def _laid_out(array: AnyArray, wanted: AnyArray, name: str) -> AnyArray:

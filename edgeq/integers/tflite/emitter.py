@@ -17,6 +17,13 @@ from edgeq.numerics.arrays import AnyArray, Ints
 from edgeq.numerics.grid import PerTensor, QuantParams
 from edgeq.numerics.nibbles import fits
 
+#: operator -> its first version that takes int16 (tensorflow/lite/tools/versioning/op_version.cc)
+TAKE_16_BITS = {
+    "ADD": 3, "AVERAGE_POOL_2D": 3, "CONCATENATION": 3, "CONV_2D": 4, "DEPTHWISE_CONV_2D": 5, "DEQUANTIZE": 3, "GATHER": 4, "LOGISTIC": 3,
+    "MAXIMUM": 4, "MAX_POOL_2D": 3, "MEAN": 3, "MINIMUM": 4, "MIRROR_PAD": 3, "MUL": 4, "PAD": 3, "PADV2": 3, "REDUCE_MAX": 3,
+    "REDUCE_MIN": 3, "RELU": 3, "RESIZE_BILINEAR": 4, "RESIZE_NEAREST_NEIGHBOR": 4, "SOFTMAX": 3, "SUB": 5, "TANH": 3, "TRANSPOSE": 5,
+}  # fmt: skip
+
 
 @dataclass
 class Emitter:
@@ -77,7 +84,9 @@ class Emitter:
         if grid is None:
             return self.add(TfTensor(name, tuple(shape), "float32"))
         grid = signed(grid)
-        return self.add(TfTensor(name, tuple(shape), "int8", np.atleast_1d(grid.scale), np.atleast_1d(grid.zero_point).astype(np.int64)))
+        return self.add(
+            TfTensor(name, tuple(shape), grid.dtype, np.atleast_1d(grid.scale), np.atleast_1d(grid.zero_point).astype(np.int64))
+        )
 
     def indices(self, name: str, shape: Sequence[int]) -> int:
         """Add int32 numbers that are no codes."""
@@ -116,7 +125,9 @@ class Emitter:
         options: Mapping[str, Number] | None = None,
         version: int = 1,
     ) -> None:
-        """Add an operator."""
+        """Add an operator. version: the first that takes 8 bits; it is raised for 16."""
+        if any(self.tensors[place].dtype == "int16" for place in (*inputs, *outputs)):
+            version = max(version, TAKE_16_BITS.get(code, version))
         self.operators.append(TfOperator(code, version, tuple(inputs), tuple(outputs), table, options or {}))
 
     def requantized(self, source: int, shape: Sequence[int], old: QuantParams, new: QuantParams, name: str) -> int:

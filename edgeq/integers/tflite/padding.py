@@ -43,6 +43,6 @@ def explicitly_padded(emitter: Emitter, step: IntegerOp, window: ImageWindow, fi
     if fill == "zero":
         emitter.op("PAD", [source, pads], [target], "PadOptions", version=2)
     else:
-        lowest = np.array([LIMITS["int8"][0]], np.int8)
+        lowest = np.array([LIMITS[grid.dtype][0]], grid.dtype)
         emitter.op("PADV2", [source, pads, emitter.weight("lowest", lowest, grid, 0)], [target], "PadV2Options", version=2)
     return target
