@@ -27,6 +27,17 @@ def kept_nodes(model: ir.Model, pattern: str, key: str = "keep_float") -> tuple[
     return tuple(n.name for n in nodes(model) if n.name and matches(n.name, n.op_type))
 
 
+def exact_pattern(name: str) -> str:
+    """The pattern that matches nodes of this name, and nothing that it means as a glob or a type.
+
+    >>> exact_pattern("Conv")
+    '/^Conv$/'
+    """
+    import re2  # type: ignore[import-untyped]  # ships no types
+
+    return f"/^{re2.escape(name)}$/"
+
+
 def _matcher(pattern: str, key: str) -> Callable[[str, str], bool]:
     """Whether a node of this name and operator type matches the pattern."""
     if len(pattern) > MAX_LENGTH:
@@ -39,7 +50,7 @@ def _matcher(pattern: str, key: str) -> Callable[[str, str], bool]:
 
 
 def _search(pattern: str, key: str) -> Callable[[str, str], bool]:
-    import re2  # type: ignore[import-untyped]  # ships no types
+    import re2
 
     options = re2.Options()
     options.log_errors = False
