@@ -12,6 +12,7 @@ from typing import Protocol
 
 import onnx_ir as ir
 
+from edgeq.graph.signature import InputSpec
 from edgeq.numerics.arrays import AnyArray
 from edgeq.runtimes.ort import Session, open_session
 
@@ -36,18 +37,35 @@ class KnownOutputs:
         """threads: worker threads of one operator; 0 leaves the number to the runtime."""
         self._model, self._threads, self._left = model, threads, budget
         self._held: dict[range, Sequence[AnyArray]] = {}
+        self._session: Session | None = None
 
     @cached_property
-    def session(self) -> Session:
-        """The model, opened when it is first needed."""
-        return open_session(self._model, threads=self._threads, arena=False)
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the outputs, in order."""
+        return self._opened().outputs
+
+    @cached_property
+    def inputs(self) -> tuple[InputSpec, ...]:
+        """The inputs, as precisely as they are known."""
+        return self._opened().inputs
+
+    def _opened(self) -> Session:
+        """The model, opened when it is needed."""
+        if self._session is None:
+            self._session = open_session(self._model, threads=self._threads, arena=False)
+            self.outputs, self.inputs = self._session.outputs, self._session.inputs
+        return self._session
+
+    def rest(self) -> None:
+        """Close the session until outputs are wanted that are not held: a model may be large."""
+        self._session = None
 
     def of(self, piece: Feed) -> list[AnyArray]:
         """The outputs for the batch; the model runs only when they are not known yet."""
         held = self._held.get(piece.samples)
         if held is not None:
             return list(held)
-        outputs = self.session.run(piece.feeds)
+        outputs = self._opened().run(piece.feeds)
         size = sum(array.nbytes for array in outputs)
         if size <= self._left:
             self._left -= size

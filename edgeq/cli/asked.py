@@ -14,6 +14,7 @@ from edgeq.cli.outputs import check_outputs, stale_lines
 from edgeq.cli.screen import Screen
 from edgeq.cli.settings import check_search, data_doubts, given, parse_shapes, parse_size, preprocessing_from, recipe_from
 from edgeq.errors import BadData
+from edgeq.io.mapped import spilling
 from edgeq.io.run_files import run_files
 from edgeq.runtimes.judged import judged_files
 
@@ -167,7 +168,7 @@ def offers(*names: str, writes: bool = False) -> Callable[[Command], Command]:
         def run(**words: Any) -> None:  # typer has checked each value against its type
             mine = {name: words.pop(name) for name in own}
             options = SharedOptions(**words)
-            with run_files(follow_links=options.follow_links), judged_files(mine.values()):
+            with run_files(follow_links=options.follow_links), spilling(), judged_files(mine.values()):
                 command(asked_from(options), **mine)
 
         # typer reads the options of a command from its signature

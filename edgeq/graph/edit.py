@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import numpy as np
 import onnx_ir as ir
 
+from edgeq.graph.forms.constants import tensor_of
 from edgeq.graph.read import graphs, nodes, owner, values
 from edgeq.graph.walk import bodies_of, nodes_of
 from edgeq.numerics.arrays import AnyArray
@@ -63,7 +63,7 @@ def add_constant(graph: ir.Graph, array: AnyArray, name: str) -> ir.Value:
         name=name,
         shape=ir.Shape(array.shape),
         type=ir.TensorType(ir.DataType.from_numpy(array.dtype)),
-        const_value=ir.Tensor(np.ascontiguousarray(array) if array.ndim else array, name=name),
+        const_value=tensor_of(array, name),
     )
     graph.register_initializer(value)
     return value
@@ -77,7 +77,7 @@ def replace_constant(node: ir.Node, index: int, array: AnyArray, names: Names) -
     """
     old = node.inputs[index] if index < len(node.inputs) else None
     if old is not None and old.is_initializer() and len(old.uses()) == 1 and not (old.is_graph_output() or old.is_graph_input()):
-        old.const_value = ir.Tensor(np.ascontiguousarray(array), name=old.name)
+        old.const_value = tensor_of(array, old.name)
         old.shape, old.type = ir.Shape(array.shape), ir.TensorType(ir.DataType.from_numpy(array.dtype))
         return
     kind = {1: "weight", 2: "bias"}.get(index, f"input{index}")

@@ -1,16 +1,27 @@
-"""Read weights that are kept beside the model file, but only from inside the model's own folder."""
+"""Find weights that are kept beside the model file, but only inside the model's own folder."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Protocol
 
 import onnx
 import onnx_ir as ir
 
 from edgeq.errors import BadModel
+from edgeq.io.mapped import may_be_mapped
 from edgeq.io.run_files import note_read
+
+#: bytes of a file that are read at a time
+_BLOCK_BYTES = 1 << 20
+
+
+class Digest(Protocol):
+    """What hashlib's functions return."""
+
+    def update(self, data: bytes, /) -> None: ...
 
 
 def all_tensors(proto: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
@@ -48,14 +59,15 @@ def _node_tensors(node: onnx.NodeProto) -> Iterator[onnx.TensorProto]:
             yield from _graph_tensors(graph)
 
 
-def read_external_data(proto: onnx.ModelProto, folder: Path | None, budget: int) -> list[bytes]:
-    """Move the bytes of every external tensor into the proto; return them in walk order.
+def read_external_data(proto: onnx.ModelProto, folder: Path | None, budget: int, digest: Digest | None = None) -> int:
+    """Check the place of every external tensor, and read the small ones into the proto.
 
+    Large ones stay where they are, to be mapped (edgeq/io/mapped.py); returns the bytes of all.
     folder: where the model file lies; None: the model came from memory, and external data is
-    refused. budget: how many bytes all tensors together may have. Raises BadModel for a location
-    outside the folder, a missing file, a length that differs from the tensor's, and too much data.
+    refused. budget: how many bytes all tensors together may have. digest: is updated with the bytes
+    of all of them in walk order. Raises BadModel for a location outside the folder, a missing file,
+    a length that differs from the tensor's, and too much data.
     """
-    read: list[bytes] = []
     total = 0
     for tensor in all_tensors(proto):
         if tensor.data_location != onnx.TensorProto.EXTERNAL:
@@ -70,14 +82,27 @@ def read_external_data(proto: onnx.ModelProto, folder: Path | None, budget: int)
         if total > budget:
             raise BadModel(f"The external data has more than the {budget} bytes allowed", where, "Raise the size limit (--max-bytes).")
         note_read(path)
-        with path.open("rb") as file:
-            file.seek(offset)
-            data = file.read(length)
-        tensor.raw_data = data
-        tensor.ClearField("data_location")
-        tensor.ClearField("external_data")
-        read.append(data)
-    return read
+        stays = may_be_mapped(ir.DataType(tensor.data_type), length)
+        read: list[bytes] = []
+        for block in _blocks(path, offset, length):
+            if digest is not None:
+                digest.update(block)
+            if not stays:
+                read.append(block)
+        if not stays:
+            tensor.raw_data = b"".join(read)
+            tensor.ClearField("data_location")
+            tensor.ClearField("external_data")
+    return total
+
+
+def _blocks(path: Path, offset: int, length: int) -> Iterator[bytes]:
+    """The bytes of a part of a file, a few at a time."""
+    with path.open("rb") as file:
+        file.seek(offset)
+        while length > 0 and (block := file.read(min(length, _BLOCK_BYTES))):
+            length -= len(block)
+            yield block
 
 
 def _inside(folder: Path, location: str, where: str) -> Path:

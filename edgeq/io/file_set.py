@@ -22,11 +22,9 @@ from edgeq.io.output_path import check_output
 from edgeq.io.run_files import check_not_read, check_unchanged
 from edgeq.io.stamps import sha256_of
 from edgeq.io.temporaries import Temporary
-from edgeq.io.writing.external_form import as_bytes, place_weights, put_tensors, refer_to, weights_bytes
+from edgeq.io.writing.external_form import IN_ONE_FILE_BYTES, as_bytes, place_weights, put_tensors, refer_to, weights_bytes
 from edgeq.io.writing.put_in_place import as_bad_output, put_in_place, sync_folder, uninterrupted
 
-#: protobuf refuses messages of 2 GiB; this leaves room for the graph itself
-IN_ONE_FILE_BYTES = (1 << 31) - (1 << 26)
 #: hexadecimal digits of a data file's hash that are part of its name
 _DIGITS = 16
 

@@ -12,13 +12,14 @@ from pathlib import Path
 import onnx
 import onnx_ir as ir
 import onnx_ir.passes.common as common_passes
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # its stubs are no dependency of ours
+from google.protobuf.message import DecodeError, EncodeError  # type: ignore[import-untyped]  # its stubs are no dependency of ours
 
 from edgeq.errors import BadModel
 from edgeq.graph.names import unique_names
 from edgeq.graph.read import ONNX_DOMAINS
 from edgeq.graph.value_types import believe_inference, forget_maps, typed_proto
 from edgeq.io.external_data import read_external_data
+from edgeq.io.mapped import map_external
 from edgeq.io.nodes.functions import write_out_functions
 from edgeq.io.nodes.order import sort_nodes
 from edgeq.io.old_opsets.to_opset_7 import to_opset_7
@@ -37,8 +38,9 @@ MAX_DEPTH = 16
 class Loaded:
     """A checked model.
 
-    Names are unique, functions are inlined, there is no external data, no initializer can be
-    overridden by a caller, the opset is 7 or newer and the IR version 4 or newer.
+    Names are unique, functions are inlined, large weights of external data are mapped and all
+    others in memory, no initializer can be overridden by a caller, the opset is 7 or newer and the
+    IR version 4 or newer.
     """
 
     #: the model
@@ -71,12 +73,11 @@ def load_model(path: str | Path, *, max_bytes: int = MAX_BYTES, max_depth: int =
     data = _read(path, max_bytes)
     proto = _parse(data, str(path))
     check_form(proto, str(path), max_depth, quantized)
-    external = read_external_data(proto, path.parent, max_bytes - len(data))
-    digest = hashlib.sha256(data)
-    for block in external:
-        digest.update(block)
-    model, notes = _finish(proto, str(path), quantized)
-    return Loaded(model, digest.hexdigest(), len(data) + sum(map(len, external)), path, _opset(proto), notes)
+    digest, size = hashlib.sha256(data), len(data)
+    del data  # the proto holds a copy of it
+    size += read_external_data(proto, path.parent, max_bytes - size, digest)
+    model, notes = _finish(proto, str(path), quantized, path.parent)
+    return Loaded(model, digest.hexdigest(), size, path, _opset(proto), notes)
 
 
 def load_proto(proto: bytes | onnx.ModelProto | ir.Model, *, max_depth: int = MAX_DEPTH, quantized: bool = False) -> Loaded:
@@ -91,7 +92,7 @@ def load_proto(proto: bytes | onnx.ModelProto | ir.Model, *, max_depth: int = MA
     try:
         own.CopyFrom(typed_proto(_with_data(proto)) if isinstance(proto, ir.Model) else proto)
         data = own.SerializeToString(deterministic=True)
-    except (ValueError, OSError, ir.serde.SerdeError) as error:
+    except (ValueError, OSError, EncodeError, ir.serde.SerdeError) as error:  # the third: 2 GiB or more
         raise BadModel(f"The model cannot be serialised: {first_line(error)}", where, "Save it to a file and pass the path.") from error
     _name_opset(own)
     check_form(own, where, max_depth, quantized)
@@ -159,15 +160,15 @@ def _opset(proto: onnx.ModelProto) -> int:
     return max((entry.version for entry in proto.opset_import if entry.domain in ONNX_DOMAINS), default=0)
 
 
-def _finish(proto: onnx.ModelProto, where: str, quantized: bool) -> tuple[ir.Model, tuple[str, ...]]:
+def _finish(proto: onnx.ModelProto, where: str, quantized: bool, folder: Path = Path()) -> tuple[ir.Model, tuple[str, ...]]:
     check_tensors(proto, where)
     notes = ["the nodes of the file are not in order: they were sorted"] if sort_nodes(proto, where) else []
-    if proto.ByteSize() < MAX_BYTES:  # a larger one cannot be passed to the checker; the runtime will check it
-        check_onnx(proto, where)
+    check_onnx(proto, where)
     forget_maps(proto, where)
     try:
         write_out_functions(proto)
         model = ir.from_proto(proto)
+        map_external(model, folder)
         common_passes.RemoveInitializersFromInputsPass()(model)
         model.ir_version = max(model.ir_version, 4)  # before it, initializers had to be inputs too
         unique_names(model)

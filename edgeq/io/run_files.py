@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from edgeq.errors import BadOutput, InputChanged
+from edgeq.io.mapped import spilling
 from edgeq.io.stamps import Identity, Stamp, differs, identity_of, stamp_of
 
 Given = ParamSpec("Given")
@@ -100,12 +101,12 @@ def run_files(*, follow_links: bool | None = None) -> Iterator[RunFiles]:
 def watched(run: Callable[Given, Result]) -> Callable[Given, Result]:
     """Give a function a record, and refuse its result when a file changed while it was reading.
 
-    Raises InputChanged.
+    Large constants that it makes are put into files. Raises InputChanged.
     """
 
     @wraps(run)
     def watching(*args: Given.args, **words: Given.kwargs) -> Result:
-        with run_files() as record:
+        with run_files() as record, spilling():
             result = run(*args, **words)
             record.check_unchanged()
             return result

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import onnx
 import onnx_ir as ir
+from google.protobuf.message import Message  # type: ignore[import-untyped]  # its stubs are no dependency of ours
 
 from edgeq.errors import BadModel, UnsupportedOpset
 from edgeq.graph.operators import OPERATORS, RUNTIME_KERNELS
@@ -19,6 +20,8 @@ from edgeq.io.nodes.walk import bodies_of
 #: empty body alone takes onnxruntime about a microsecond, so that it would run for half an hour
 MAX_ITERATIONS = 1 << 31
 
+#: tensors of more bytes are left out of what onnx.checker sees
+_SMALL_BYTES = 1 << 10
 #: operators that a float model does not have
 _QUANTIZED = frozenset(
     {"MatMulNBits"}
@@ -57,8 +60,8 @@ def check_tensors(proto: onnx.ModelProto, where: str) -> None:
     onnx.checker does not check this. Raises BadModel.
     """
     for tensor in all_tensors(proto):
-        if tensor.data_type == onnx.TensorProto.STRING:
-            continue
+        if tensor.data_type == onnx.TensorProto.STRING or tensor.data_location == onnx.TensorProto.EXTERNAL:
+            continue  # the latter was compared with its file
         try:
             wanted = tensor_bytes(tensor)
             held = len(tensor.raw_data) if tensor.HasField("raw_data") else onnx.numpy_helper.to_array(tensor).size and wanted
@@ -73,10 +76,47 @@ def check_tensors(proto: onnx.ModelProto, where: str) -> None:
 def check_onnx(proto: onnx.ModelProto, where: str) -> None:
     """Run onnx.checker. Raises BadModel with the first line of its message."""
     try:
-        onnx.checker.check_model(proto)
+        onnx.checker.check_model(_without_data(proto))
     except (onnx.checker.ValidationError, ValueError) as error:
         kind = "has a cycle, or its nodes are out of order" if "topologically sorted" in str(error) else "is not valid ONNX"
         raise BadModel(f"The graph {kind}: {first_line(error)}", where, "Export the model again, or repair the named node.") from error
+
+
+def _without_data(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy for the checker, in which large initializers of the main graph hold no elements.
+
+    The checker asks only whether their data fits their shapes, which check_tensors has done; with
+    them, it would copy the weights twice, and it takes no 2 GiB.
+    """
+    light = onnx.ModelProto()
+    _copy_fields(proto, light, "graph")
+    _copy_fields(proto.graph, light.graph, "initializer")
+    for tensor in proto.graph.initializer:
+        own = light.graph.initializer.add()
+        if tensor.data_type == onnx.TensorProto.STRING or tensor_bytes(tensor) <= _SMALL_BYTES:
+            own.CopyFrom(tensor)
+        else:
+            own.name, own.data_type = tensor.name, tensor.data_type
+            own.dims.append(0)
+    for tensor in all_tensors(light):
+        if tensor.data_location == onnx.TensorProto.EXTERNAL:  # the checker would look for its file elsewhere
+            tensor.ClearField("data_location")
+            tensor.ClearField("external_data")
+            tensor.dims[:] = [0]
+    return light
+
+
+def _copy_fields(source: Message, target: Message, but: str) -> None:
+    """Copy all fields of a message but one."""
+    for field, content in source.ListFields():
+        if field.name == but:
+            continue
+        if isinstance(content, Message):
+            getattr(target, field.name).CopyFrom(content)
+        elif isinstance(content, str | bytes | int | float):
+            setattr(target, field.name, content)
+        else:
+            getattr(target, field.name).extend(content)
 
 
 def refuse_quantized(model: ir.Model, where: str) -> None:

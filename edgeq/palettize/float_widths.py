@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
+from edgeq.io.writing.external_form import written_size
 from edgeq.learn.door import require_torch
 from edgeq.palettize.palettize import Tune, palettize
 from edgeq.palettize.tuned_tables import tuned_tables
@@ -50,7 +51,7 @@ def fine_tune_float_widths(task: WidthsTask, widths: Sequence[int], progress: Pr
     def made(recipe: Recipe, tune: Tune | None = None) -> FloatMade:
         stored = palettize(task.loaded, recipe.codebook, seen, progress, seed=recipe.seed, tune=tune)
         found = compare_models(task.loaded.model, stored.model, judging, CompareSettings(batch=recipe.batch), progress=progress)
-        return FloatMade(stored.model, ir.to_proto(stored.model).ByteSize(), found, check_floors(found, recipe.floors))
+        return FloatMade(stored.model, written_size(stored.model), found, check_floors(found, recipe.floors))
 
     def trained(recipe: Recipe, bits: int, _: FloatMade) -> FloatMade:
         return made(recipe, tuned_tables(task.loaded.hash, whole, recipe, progress, task.checkpoint_of(bits)))

@@ -17,6 +17,7 @@ from edgeq.calibration.observe import observe
 from edgeq.data.dataset import Dataset
 from edgeq.errors import BadModel
 from edgeq.graph.find_layer import layer_of
+from edgeq.graph.forms.constants import tensor_of
 from edgeq.io.load import Loaded
 from edgeq.numerics.arrays import F32
 from edgeq.numerics.codebook import encode
@@ -97,7 +98,7 @@ def palettize(
             continue
         before[str(one.value.name)] = weight
         storage[one.key] = Storage(codebook.grain, one.axis, bits[one.key])
-        one.value.const_value = ir.Tensor(np.ascontiguousarray(new), name=one.value.name)  # all its readers follow
+        one.value.const_value = tensor_of(new, one.value.name)  # all its readers follow
     learned = {} if tune is None else tune(plain, model, storage, before)
     for one in [one for one in found if one.key in storage]:
         new, weight, name = learned.get(str(one.value.name), one.array()), before[str(one.value.name)], str(one.node.name)
@@ -105,7 +106,7 @@ def palettize(
         assert book is not None  # as before, or of no more values than its tables have
         layers.append(describe(name, weight, new, book, np.empty(0, np.float32)))
         pictures[name] = (weight, new)
-        one.value.const_value = ir.Tensor(np.ascontiguousarray(new), name=one.value.name)
+        one.value.const_value = tensor_of(new, one.value.name)
     FoldCodebooks(storage, uint2)(model)
     DropExporterNotes()(model)
     return Palettized(model, tuple(layers), pictures, tuple(left))

@@ -108,7 +108,7 @@ def compare_models(
     """
     settings, progress = settings or CompareSettings(), progress or Silent()
     threads = settings.threads
-    first = open_session(float_model, threads=threads) if known is None else known.session
+    first = open_session(float_model, threads=threads) if known is None else known
     second = int8_model if isinstance(int8_model, FileRunner) else open_second(int8_model, threads, settings.optimize)
     if first.outputs != second.outputs:
         raise BadModel(
@@ -122,7 +122,7 @@ def compare_models(
     samples = 0
     progress.start(settings.title, dataset.count)
     for piece in dataset.batches(settings.batch):
-        reference = first.run(piece.feeds) if known is None else known.of(piece)
+        reference = first.of(piece) if isinstance(first, KnownOutputs) else first.run(piece.feeds)
         other = second.run(piece.feeds, reference) if isinstance(second, FileRunner) else run_second(second, piece.feeds, int8_model)
         labels = {} if parts is None else parts.of(piece.feeds)
         alike = [one.add(f, q, labels.get(one.name), len(piece.samples)) for one, f, q in zip(sums, reference, other, strict=True)]
@@ -135,6 +135,8 @@ def compare_models(
             probe.add(piece.feeds)
         samples += len(piece.samples)
         progress.advance(len(piece.samples))
+    if known is not None:
+        known.rest()
     if samples == 0:
         raise BadData("There are no samples to compare on.", dataset.name, "Give at least one sample.")
     outputs = tuple(one.fidelity() for one in sums)

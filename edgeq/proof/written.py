@@ -22,10 +22,11 @@ from edgeq.integers.reading.open_file import RanBy, open_file
 from edgeq.integers.reading.runner import record_of, runner_of
 from edgeq.integers.tflite.parse import parse
 from edgeq.io.load import Loaded
+from edgeq.io.writing.external_form import written_size
 from edgeq.numerics.arrays import Ints
 from edgeq.progress import Progress
 from edgeq.proof.compare import CompareSettings, Comparison, compare_models
-from edgeq.rewrite.carry_out import take_integers, written_bytes
+from edgeq.rewrite.carry_out import take_integers
 from edgeq.rewrite.in_float32 import in_float32
 from edgeq.rewrite.set_up import with_split_outputs
 from edgeq.schema.origins import SPLIT_KEY
@@ -117,4 +118,4 @@ def written_form(result: ir.Model, task: Task) -> bytes:
 
 def size_of(model: ir.Model, form: Form) -> int:
     """The bytes of the file that the model is written as, external data included."""
-    return len(emit_tflite(model)) if form == "tflite" else written_bytes(model)
+    return len(emit_tflite(model)) if form == "tflite" else written_size(model)

@@ -90,6 +90,7 @@ class Judge:
                 for one, wanted, got in zip(sums, self.known.of(piece), session.run(piece.feeds), strict=True):
                     one.add(wanted, got, labels.get(one.name))
                 self._progress.advance(len(piece.samples))
+        self.known.rest()
         return score_of([one.fidelity() for one in sums])
 
     @cached_property

@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-import onnx_ir as ir
-
 from edgeq.calibration.observe import observe
 from edgeq.calibration.statistics_file import Statistics
 from edgeq.data.dataset import Dataset
 from edgeq.data.held_out import Division
 from edgeq.errors import BadData, BadPlan, BadStatistics
+from edgeq.io.writing.external_form import written_size
 from edgeq.passes.quantize.migrate_scales import migrated
 from edgeq.planning.first_plan import MadeFrom, make_plan, values_to_observe
 from edgeq.progress import Clock, Progress
@@ -158,7 +157,7 @@ def _through(changes: Sequence[_Change], start: Refining, finish: Callable[[Draf
 
 
 def _files(task: Task) -> FileSizes:
-    return FileSizes(task.model_bytes, lambda plan: ir.to_proto(rewrite(task.model, plan, task.target)).ByteSize())
+    return FileSizes(task.model_bytes, lambda plan: written_size(rewrite(task.model, plan, task.target)))
 
 
 def earlier_plan(plan: Plan, task: Task) -> Planned:

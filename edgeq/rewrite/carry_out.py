@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from edgeq.graph.value_types import typed_proto
+from edgeq.io.writing.external_form import written_size
 from edgeq.passes.boundary.declared_types import DeclaredTypes
 from edgeq.passes.boundary.integer_boundary import IntegerBoundary
 from edgeq.passes.boundary.pixel_boundary import PixelBoundary
@@ -43,12 +43,7 @@ def size_as_written(setup: SetUp, plan: Plan, made: ir.Model, gate: Gate) -> int
     """
     _record(made, setup, plan)
     finish(made, setup.task, plan, gate)
-    return written_bytes(made)
-
-
-def written_bytes(model: ir.Model) -> int:
-    """Bytes of the .onnx file of a model, its weights included."""
-    return int(typed_proto(model).ByteSize())
+    return written_size(made)
 
 
 def _record(model: ir.Model, setup: SetUp, plan: Plan) -> None:

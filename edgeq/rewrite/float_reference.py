@@ -89,9 +89,9 @@ class FloatReference:
         return _invalid(self.model, full=True) is None
 
     def _refused_or_wrong(self, form: ir.Model) -> str | None:
+        run = self._run  # before the form is opened: two sessions of a large model may be too much
         try:
             with open_session(form, optimize="off") as session:
-                run = self._run
                 if run is None:
                     return None
                 found = session.run(run.feeds, self._compared)

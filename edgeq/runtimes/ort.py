@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Literal, Self
 import onnx_ir as ir
 
 from edgeq.errors import BadModel, RuntimeRefused
-from edgeq.graph.read import file_bytes
 from edgeq.graph.signature import InputSpec, input_specs
-from edgeq.io.temporaries import ScratchFolder
 from edgeq.numerics.arrays import AnyArray
+from edgeq.runtimes.ort_source import Source, source_of
 from edgeq.runtimes.ort_values import Values, type_spec
 
 if TYPE_CHECKING:
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
 
 Optimize = Literal["off", "basic", "extended", "all"]
 
-#: a model with more weights goes through a folder with external data, which onnxruntime maps into
-#: memory: its bytes would be there three times while it is opened (and protobuf refuses 2 GiB)
-IN_MEMORY_BYTES = 1 << 26
 #: weights of at least this size are stored in a file beside the saved optimized graph
 EXTERNAL_FROM_BYTES = 1024
 
@@ -56,8 +52,8 @@ class Session:
     _session: ort.InferenceSession
     _values: Values
     _where: str
-    # large models lie in a temporary folder that must outlive the session; its finaliser removes it
-    _folder: ScratchFolder | None
+    # its files and arrays must outlive the session
+    _source: Source
 
     def run(self, feeds: Mapping[str, AnyArray], outputs: Sequence[str] | None = None) -> list[AnyArray]:
         """Run once; returns the named outputs (default: all) in order.
@@ -88,8 +84,8 @@ class Session:
 
     def close(self) -> None:
         """Remove the temporary folder of a large model now, before the session is collected."""
-        if self._folder is not None:
-            self._folder.close()
+        if self._source.folder is not None:
+            self._source.folder.close()
 
     def __enter__(self) -> Self:
         return self
@@ -120,13 +116,14 @@ def open_session(
     if isinstance(model, Path) and not model.is_file():
         raise BadModel("The model file does not exist.", str(model), "Check the path.")
     where = str(model) if isinstance(model, Path) else "the model in memory"
-    source, folder = _source(model)
+    source = source_of(model)
     options = _options(threads, optimize, optimized_path, signed)
+    _point_to(options, source)
     options.enable_cpu_mem_arena = options.enable_mem_pattern = arena
     import onnxruntime as ort
 
     try:
-        session = ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(source.model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exception classes have no common base
         given, made = (
             "Check the file with onnx.checker, or export it at an opset that this onnxruntime runs.",
@@ -135,7 +132,7 @@ def open_session(
         raise _refused(error, where, given if isinstance(model, Path) else made) from error
     exact = {spec.name: spec for spec in input_specs(model)} if isinstance(model, ir.Model) else {}
     inputs = tuple(exact.get(arg.name) or type_spec(arg.name, arg.type, arg.shape) for arg in session.get_inputs())
-    return Session(inputs, tuple(arg.name for arg in session.get_outputs()), threads, session, Values.of(session), where, folder)
+    return Session(inputs, tuple(arg.name for arg in session.get_outputs()), threads, session, Values.of(session), where, source)
 
 
 def runtime_version() -> str:
@@ -172,23 +169,15 @@ def _options(threads: int, optimize: Optimize, optimized_path: Path | None, sign
     return options
 
 
-def _source(model: ir.Model | bytes | Path) -> tuple[str | bytes, ScratchFolder | None]:
-    """What InferenceSession takes (a path or bytes), and the temporary folder of that path.
+def _point_to(options: ort.SessionOptions, source: Source) -> None:
+    """Say where the weights are that the bytes of a model refer to."""
+    import onnxruntime as ort
 
-    The folder is None when none was made.
-    """
-    if isinstance(model, Path):
-        return str(model), None
-    if isinstance(model, bytes):
-        return model, None
-    tensors = [value.const_value for graph in (model.graph, *model.graph.subgraphs()) for value in graph.initializers.values()]
-    external = any(isinstance(tensor, ir.ExternalTensor) for tensor in tensors)
-    if not external and sum(file_bytes(tensor) for tensor in tensors) < IN_MEMORY_BYTES:
-        return ir.to_proto(model).SerializeToString(), None
-    folder = ScratchFolder()
-    path = folder.path / "model.onnx"
-    ir.save(model, path, external_data="model.onnx.data")
-    return str(path), folder
+    if source.weights is not None:
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(source.weights))
+    if source.others:
+        names, arrays = zip(*source.others, strict=True)
+        options.add_external_initializers(list(names), [ort.OrtValue.ortvalue_from_numpy(array) for array in arrays])
 
 
 def _refused(error: Exception, where: str, fix: str) -> RuntimeRefused:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
+from edgeq.graph.forms.constants import tensor_of
 from edgeq.graph.read import constant, graphs, is_op, nodes, operator_of
 from edgeq.passes.boundary.declared_types import DeclaredTypes, declared_types
 
@@ -86,7 +87,7 @@ def _is_done(model: ir.Model, chosen: list[ir.Value], inner: list[ir.Node]) -> b
 def _to_float32(value: ir.Value) -> None:
     value.type = ir.TensorType(ir.DataType.FLOAT)  # not value.dtype: a clone may share the type object
     if value.const_value is not None:
-        value.const_value = ir.Tensor(value.const_value.numpy().astype(np.float32), name=value.name)
+        value.const_value = tensor_of(value.const_value.numpy().astype(np.float32), value.name)
 
 
 def _retarget(node: ir.Node, types: tuple[ir.DataType, ...]) -> None:

@@ -60,8 +60,8 @@ def test_external_weights_are_found_through_a_temporary_folder(tmp_path: Path) -
     ir.save(big_weight_model(), tmp_path / "m.onnx", external_data="m.data")
     session = open_session(ir.load(tmp_path / "m.onnx"))
     np.testing.assert_array_equal(session.run({"x": np.ones((1, 64), np.float32)})[0], np.full((1, 64), 2, np.float32))
-    assert session._folder is not None
-    folder = session._folder.path
+    assert session._source.folder is not None
+    folder = session._source.folder.path
     assert folder.is_dir()
     session.close()
     assert not folder.exists()

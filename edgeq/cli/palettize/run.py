@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import onnx_ir as ir
-
 from edgeq.api import Quantized, quantize
 from edgeq.calibration.independence import fed_rightly
 from edgeq.cli.asked import Asked
@@ -24,6 +22,7 @@ from edgeq.io.file_set import FileSet
 from edgeq.io.load import Loaded
 from edgeq.io.marks import mark_of
 from edgeq.io.strict_json import to_json
+from edgeq.io.writing.external_form import written_size
 from edgeq.numerics.arrays import F32
 from edgeq.palettize.fewest_bits import fewest_bits
 from edgeq.palettize.palettize import Palettized, palettize
@@ -80,7 +79,7 @@ def run_float(job: Job) -> None:
         else:
             (made, fidelity), _ = fewest_bits(lambda bits: _with_sqnr(_float(job.with_average(bits), data, progress)), job.min_sqnr)
         _refuse_none(job, made.layers, made.left)
-        size = Sizes(job.loaded.size, ir.to_proto(made.model).ByteSize())
+        size = Sizes(job.loaded.size, written_size(made.model))
         found = FloatReport(str(job.loaded.path), str(job.out), asked.recipe.codebook, size, made.layers, made.left, fidelity,
                             None if fidelity is None else judging_of(data), *in_words(doubts))  # fmt: skip
         with FileSet(force=asked.force) as files:

@@ -1,1 +1,1 @@
-"""The form of a node: its attributes with ONNX's defaults, the sizes that a Resize changes."""
+"""Attributes of a node with ONNX's defaults, sizes of a Resize, where constants are kept."""

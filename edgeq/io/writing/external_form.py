@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
+import onnx
 import onnx_ir as ir
 
 from edgeq.graph.read import file_bytes, graphs
@@ -12,6 +13,9 @@ from edgeq.graph.value_types import typed_proto
 
 #: tensors of at least 1024 bytes go to the data file, each at an offset that can be memory-mapped
 _EXTERNAL_FROM, _ALIGNMENT = 1024, 4096
+
+#: protobuf refuses messages of 2 GiB; this leaves room for the graph itself
+IN_ONE_FILE_BYTES = (1 << 31) - (1 << 26)
 
 #: a tensor with its offset in the data file
 Placed = tuple[int, ir.TensorProtocol]
@@ -25,6 +29,31 @@ def as_bytes(model: ir.Model) -> bytes:
 def weights_bytes(model: ir.Model) -> int:
     """The bytes that the model's weights take in a file."""
     return sum(file_bytes(value.const_value) for graph in graphs(model) for value in graph.initializers.values())
+
+
+def written_size(model: ir.Model) -> int:
+    """The bytes of the file that the model is written as, its data file included.
+
+    Large weights are not read: protobuf writes a part as a tag of one byte, its length, its bytes.
+    """
+    placed = list(_placed(model))
+    if weights_bytes(model) >= IN_ONE_FILE_BYTES:
+        offset, last = placed[-1][2:]
+        return offset + last.nbytes + len(as_bytes(refer_to(model, "0" * 32)))
+    bare, added = model.clone(), 0
+    for name, value, _, tensor in placed:
+        if value.graph is model.graph and isinstance(tensor, ir.Tensor | ir.LazyTensor):
+            del bare.graph.initializers[name]
+            head = onnx.TensorProto(name=name, data_type=tensor.dtype.value, dims=tensor.shape.numpy(), doc_string=tensor.doc_string)
+            added += _part(head.ByteSize() + _part(tensor.nbytes))
+    proto = typed_proto(bare)
+    graph = proto.graph.ByteSize()
+    return int(proto.ByteSize() - _part(graph) + _part(graph + added))
+
+
+def _part(size: int) -> int:
+    """The bytes that a part of this size takes: protobuf writes lengths in groups of 7 bits."""
+    return 1 + max(1, -(-size.bit_length() // 7)) + size
 
 
 def place_weights(model: ir.Model) -> list[Placed]:
