@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import onnx_ir as ir
 
@@ -11,7 +12,7 @@ from edgeq.calibration.tensor_stats import TensorStats
 from edgeq.errors import BadStatistics
 from edgeq.graph.patterns.softmax_readers import reaches_softmax
 from edgeq.graph.read import nodes, values
-from edgeq.planning.activation_grids import Seen, activation_grids, fixed_ranges
+from edgeq.planning.activation_grids import activation_grids, border_grids
 from edgeq.planning.embeddings import embedding_grid, embedding_place, embeddings
 from edgeq.planning.fed_back import fed_back
 from edgeq.planning.fixed_grids import kernel_grids, too_coarse
@@ -24,6 +25,8 @@ from edgeq.planning.same_scale import Groups, same_scale_groups
 from edgeq.planning.softmax_limits import limiting_values
 from edgeq.planning.stored_weights import stored_weights
 from edgeq.planning.unknown_ranges import constant_values, unknown_ranges
+from edgeq.planning.values.seen import Seen, fixed_ranges
+from edgeq.planning.values.widths import Read, Widths, widths
 from edgeq.planning.weights import constant_grids
 from edgeq.runtimes.fusion import broken_by_integers, noted_fusions
 from edgeq.schema.hold_out import HoldOut
@@ -72,16 +75,19 @@ def make_plan(
     placement, groups, shared = _fit_placement(model, statistics, target, recipe)
     seen = Seen.of(model, statistics)
     ranged = recipe if rule is None else recipe.with_rule(rule)
-    grids = activation_grids(model, placement, groups, seen, target, ranged)
-    weights: dict[str, WeightPlan] = dict(constant_grids(model, groups, grids, seen.limits, target, recipe))
+    wide = widths(model, groups, target, recipe)
+    grids = activation_grids(model, placement, groups, seen, target, ranged, wide)
+    others = border_grids(model, placement, groups, seen, target, ranged, wide, grids)
+    read = Read(grids, others, wide.nodes)
+    weights: dict[str, WeightPlan] = dict(constant_grids(model, groups, read, seen.limits, target, recipe))
     tables = tuple(embeddings(model, target, groups.nodes))
     weights.update({weight_key(node.name, 0): embedding_grid(node, target, grids) for node in tables})
     groups = replace(groups, nodes=_with_tables(groups.nodes, tables))
-    places = {str(node.name): _node_plan(node, groups) for node in nodes(model) if node.name in groups.nodes}
+    places = {str(node.name): _node_plan(node, groups, wide) for node in nodes(model) if node.name in groups.nodes}
     weights.update(recurrent_grids(model, places, target, recipe))
     return Plan(
         model=origin.model, data=origin.data, held_out=origin.held_out, settings=origin.settings, target=target.name, recipe=recipe.hash,
-        opset=recipe.opset, nodes=places, grids=grids, weights=weights, shared=dict(shared),
+        opset=recipe.opset, nodes=places, grids=grids, borders=others, weights=weights, shared=dict(shared),
         split_outputs=recipe.split_outputs,
         constants=constant_values(statistics, fixed_ranges(model, target)),
         stored=stored_weights(model, groups.nodes, weights, target),
@@ -155,11 +161,14 @@ def _fit_placement(
         )
 
 
-def _node_plan(node: ir.Node, groups: Groups) -> NodePlan:
+def _node_plan(node: ir.Node, groups: Groups, wide: Widths) -> NodePlan:
     place = groups.nodes[str(node.name)]
     inputs = tuple("" if value is None else str(value.name) for value in node.inputs)
     outputs = tuple(str(value.name or "") for value in node.outputs)
-    return NodePlan(op_type=place.op_type, runs=place.runs, because=place.because, reason=place.reason, inputs=inputs, outputs=outputs)
+    bits: Literal[8, 16] = 16 if node.name in wide.nodes else 8
+    return NodePlan(
+        op_type=place.op_type, runs=place.runs, because=place.because, reason=place.reason, inputs=inputs, outputs=outputs, bits=bits
+    )
 
 
 def _unfit(stats: TensorStats, value: ir.Value | None) -> Cause | None:

@@ -17,6 +17,7 @@ from edgeq.numerics.grid import QuantParams, dequantize, quantize
 from edgeq.planning.parts import SERVED_DB
 from edgeq.planning.placement_cut import Cause
 from edgeq.schema.target import Target
+from edgeq.schema.target_facts import ActivationFacts, OutputGrid
 
 
 def fixed_grids(model: ir.Model, target: Target) -> dict[str, QuantParams]:
@@ -34,9 +35,20 @@ def kernel_grids(model: ir.Model, target: Target) -> Iterator[tuple[ir.Node, Qua
     for node in nodes(model):
         kernel = target.kernel_of(node.op_type)
         if kernel is not None and kernel.output_grid is not None and is_op(node, kernel.op):
-            grid = kernel.output_grid
-            scale, zero = np.asarray(grid.scale, np.float32), np.asarray(grid.zero_point, np.int32)
-            yield node, QuantParams(target.activations.dtype, scale, zero)
+            yield node, _as_params(kernel.output_grid, target.activations)
+
+
+def wide_kernel_grids(model: ir.Model, target: Target) -> dict[str, QuantParams]:
+    """What nodes make whose kernel of 16 bits has one output grid, with that grid."""
+    wide = target.wide
+    if wide is None:
+        return {}
+    made = [node for node in nodes(model) if node.op_type in wide.output_grids and node.op_type in wide.ops]
+    return {str(node.outputs[0].name): _as_params(wide.output_grids[node.op_type], wide) for node in made}
+
+
+def _as_params(grid: OutputGrid, facts: ActivationFacts) -> QuantParams:
+    return QuantParams(facts.dtype, np.asarray(grid.scale, np.float32), np.asarray(grid.zero_point, np.int32))
 
 
 def too_coarse(model: ir.Model, statistics: Mapping[str, TensorStats], target: Target) -> dict[str, Cause]:

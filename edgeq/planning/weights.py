@@ -18,6 +18,7 @@ from edgeq.planning.kernel_fit import channel_axis, data_inputs
 from edgeq.planning.same_scale import Groups
 from edgeq.planning.shift_limits import constant_floor, weight_scale_limits
 from edgeq.planning.softmax_limits import SoftmaxLimits
+from edgeq.planning.values.widths import Read
 from edgeq.planning.weight_grids import BiasSide, choose_scales, code_range, codes_of, constant_grid, symmetric_grid
 from edgeq.schema.grids import GridPlan
 from edgeq.schema.recipe import Recipe
@@ -27,7 +28,7 @@ from edgeq.schema.weights import IntegerWeight, integer_weight, weight_key
 
 
 def constant_grids(
-    model: ir.Model, groups: Groups, grids: Mapping[str, GridPlan], limits: SoftmaxLimits, target: Target, recipe: Recipe
+    model: ir.Model, groups: Groups, read: Read, limits: SoftmaxLimits, target: Target, recipe: Recipe
 ) -> dict[str, IntegerWeight]:
     """The grids of all constants that nodes in integers read, by weight_key.
 
@@ -38,6 +39,7 @@ def constant_grids(
         kernel = target.kernel_of(node.op_type)
         if kernel is None or groups.nodes[str(node.name)].runs != "int8":
             continue
+        grids = read.by(str(node.name))
         for index in data_inputs(node, kernel):
             array = constant(node.inputs[index])
             if array is None:
@@ -49,7 +51,7 @@ def constant_grids(
             elif layer is not None:
                 found[key] = weight_grid(node, kernel, layer, grids, target, recipe)
             else:
-                params = constant_grid(limits.clipped(node, index, array), target.activations)
+                params = constant_grid(limits.clipped(node, index, array), target.facts_of(read.bits(str(node.name))))
                 floor = np.float32(constant_floor(node, index, kernel, grids))
                 params = replace(params, scale=np.maximum(params.scale, floor)) if floor > params.scale else params
                 found[key] = integer_weight(params, "minmax", "a constant operand: its own values")

@@ -96,7 +96,7 @@ def _in_groups(weighed: list[Together]) -> Iterator[list[Together]]:
 def _round(one: Together, draft: Draft, bits: Mapping[str, int]) -> tuple[dict[str, WeightPlan], dict[str, tuple[float, ...]]]:
     """The weights, by weight_key, and the biases, by node, of the layers."""
     users, plan = one.users, draft.plan
-    rows, sides = users[0].rows(), {user.layer.node: side_of(user.node, user.kernel, plan.grids) for user in users}
+    rows, sides = users[0].rows(), {user.layer.node: side_of(user.node, user.kernel, plan.grids_read(user.layer.node)) for user in users}
     # the covariance where the layer has a bias, which compensates the mean error
     moment = one.moment.half([node for node, side in sides.items() if side.bias is not None])
     aim = Aim(rows, moment, list(sides.values()), requantization_of(users, draft))

@@ -99,7 +99,7 @@ def _fit(one: Weighted, halves: tuple[Rows, Rows], draft: Draft, width: int | No
 
     The first compensates its own rounding, the second the errors of its inputs as well.
     """
-    weight, side, rows = one.rows(), side_of(one.node, one.kernel, draft.plan.grids), together(halves)
+    weight, side, rows = one.rows(), side_of(one.node, one.kernel, draft.plan.grids_read(one.layer.node)), together(halves)
     seen = rows if side.bias is None else rows.centred()  # a bias compensates the mean error
     apart = halves if side.bias is None else (halves[0].centred(), halves[1].centred())
     with threadpool_limits(1, user_api="blas"):  # the same order of summation for any number of threads

@@ -24,6 +24,7 @@ from edgeq.passes.place.unary_to_lookup import UnaryToLookup
 from edgeq.passes.quantize.absorb_activations import AbsorbActivations
 from edgeq.passes.quantize.correct_biases import CorrectBiases
 from edgeq.passes.quantize.equalize import Equalize
+from edgeq.passes.quantize.insert_borders import InsertBorders
 from edgeq.passes.quantize.insert_dynamic import InsertDynamic
 from edgeq.passes.quantize.insert_qdq import InsertQdq
 from edgeq.passes.quantize.migrate_scales import migrated
@@ -108,7 +109,7 @@ def rewrite_passes(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:
         # an operator that copies codes needs them on one grid
         *((RequantizeInputs(copying),) if copying else ()),
         # it removes pairs again where integers pass through unchanged
-        *(() if target.movement.pairs else (MoveToIntegers(where["integer"] | copying),)),
+        *(() if target.movement.pairs else (MoveToIntegers((where["integer"] | copying) - _wide(plan)),)),
         # after everything that asks whether a weight is a constant
         FoldCodebooks({key: storage_of(weight) for key, weight in plan.weights.items() if weight.format == "codebook"}),
         # last: its output must not match any pattern of a pass or of the runtime
@@ -130,6 +131,20 @@ def _placed(plan: Plan) -> dict[str, frozenset[str]]:
     }
 
 
+def _wide(plan: Plan) -> frozenset[str]:
+    """Names of the nodes of 16 bits: onnxruntime moves such codes with a pair around alone."""
+    return frozenset(name for name, node in plan.nodes.items() if node.bits == 16)
+
+
+def _read_otherwise(plan: Plan) -> dict[str, frozenset[str]]:
+    """Value with a border -> the nodes that read it there."""
+    found: dict[str, frozenset[str]] = {}
+    for name, border in plan.borders.items():
+        readers = (key for key, node in plan.nodes.items() if name in node.inputs and node.bits == border.bits)
+        found[name] = frozenset(key for key in readers if plan.nodes[key].runs in ("int8", "integer", "absorbed"))
+    return found
+
+
 def _sum_before_norm(target: Target) -> SumBeforeNorm:
     return SumBeforeNorm(frozenset(target.slow_fusions.add_before if target.slow_fusions is not None else ()))
 
@@ -146,7 +161,7 @@ def _quantizers(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:
         Equalize(factors_of(plan.equalization)),
         # while value names are still those of the plan: the producer takes over the absorbed node's
         # value
-        AbsorbActivations(where["absorbed"]),
+        AbsorbActivations(where["absorbed"] - (_wide(plan) if target.wide is not None and target.wide.symmetric else frozenset())),
         # constants before activations: a constant operand is not an activation
         CorrectBiases(plan.biases),
         QuantizeConstants(
@@ -166,6 +181,8 @@ def _quantizers(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:
             frozenset(name for name, grid in plan.grids.items() if grid.readers == "integer"),
             where["int8"] | where["integer"],
         ),
+        # it reads the pairs, and each layer's own input scale decides on that of its bias
+        InsertBorders({name: grid.params for name, grid in plan.borders.items()}, _read_otherwise(plan)),
         # the scale of a bias is the product of two scales, which must be there
         QuantizeBiases(biases),
     ]

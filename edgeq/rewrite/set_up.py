@@ -85,7 +85,7 @@ def set_up(
     split = recipe.split_outputs if plan is None else plan.split_outputs
     taking, notes = _split(taking) if split else (taking, ())
     with judged(loaded.model):
-        prepared = prepare_for(taking.model, target, shapes=frozen, opset=opset)
+        prepared = prepare_for(taking.model, _with_opset(target, recipe, plan), shapes=frozen, opset=opset)
     if plan is None:
         keep = frozenset(name for pattern in recipe.keep_float for name in kept_nodes(prepared.model, pattern))
     else:
@@ -100,6 +100,12 @@ def set_up(
     for name, grid in grids.items():
         prepared.model.metadata_props[GRID_KEY + name] = grid_record(as_activation(grid, target.activations))
     return SetUp(taking, prepared, Task(prepared.model, loaded.hash, target, recipe, frozen, loaded.size, pixels, declared))
+
+
+def _with_opset(target: Target, recipe: Recipe, plan: Plan | None) -> Target:
+    """The target, of opsets that have the codes of the plan's activations."""
+    wide = bool(recipe.activations) if plan is None else any(node.bits == 16 for node in plan.nodes.values())
+    return target.with_wide_opset() if wide else target
 
 
 def _widened(loaded: Loaded, declared: Mapping[str, ir.DataType], target: Target) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ class GridPlan(Strict):
     """The grid of one value: r = scale * (q - zero_point)."""
 
     #: type of the codes
-    dtype: Literal["uint8", "int8"]
+    dtype: Literal["uint8", "int8", "uint16", "int16"]
     #: a positive float32 number
     scale: float = Field(ge=TINIEST, le=LARGEST)
     #: the code of 0.0
@@ -41,6 +41,11 @@ class GridPlan(Strict):
         if not low <= self.zero_point <= high:
             raise ValueError(f"the zero point must be a code of {self.dtype}")
         return self
+
+    @property
+    def bits(self) -> Literal[8, 16]:
+        """How many bits a code has."""
+        return 16 if self.dtype in ("uint16", "int16") else 8
 
     @property
     def params(self) -> QuantParams:

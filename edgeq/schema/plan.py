@@ -38,6 +38,8 @@ class NodePlan(Strict):
     #: names of its values; "" for an input that is left out
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
+    #: bits of the activations that it reads and makes, where it runs in integers
+    bits: Literal[8, 16] = 8
 
     def placed(self, runs: PlacedAs, because: Because, reason: str) -> NodePlan:
         """A copy that runs elsewhere, with the cause and the reason."""
@@ -84,6 +86,9 @@ class Plan(Strict):
     nodes: dict[str, NodePlan]
     #: by value name
     grids: dict[str, GridPlan]
+    #: by value that nodes of 8 and of 16 bits read: the grid on which those read it that have other
+    #: bits than its own
+    borders: dict[str, GridPlan] = Field(default_factory=dict)
     #: by weight_key
     weights: dict[str, WeightPlan]
     #: by node: its float bias, corrected for the mean error that quantization causes up to its
@@ -120,6 +125,14 @@ class Plan(Strict):
     def with_mark(self, mark: str) -> Plan:
         """A copy that says which file it was written with."""
         return self if mark == self.mark else self._changed({"mark": mark})
+
+    def grids_read(self, node: str) -> dict[str, GridPlan]:
+        """The grids of all values as a node reads them."""
+        place = self.nodes.get(node)
+        if not self.borders or place is None:
+            return self.grids
+        other = {name: grid for name, grid in self.borders.items() if grid.bits == place.bits}
+        return {**self.grids, **other} if other else self.grids
 
     def with_nodes(self, nodes: Mapping[str, NodePlan]) -> Plan:
         """A copy with other places for its nodes."""

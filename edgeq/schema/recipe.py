@@ -9,7 +9,7 @@ import hashlib
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from edgeq.errors import BadRecipe
 from edgeq.io.strict_toml import Strict, read_toml
@@ -17,6 +17,9 @@ from edgeq.schema.codebook import CodebookWish
 from edgeq.schema.finetune import FineTuneWish
 from edgeq.schema.pixels import OPTION, Preprocessing
 from edgeq.schema.rules import Rule
+
+#: types of activations of 16 bits
+WIDE_TYPES = ("int16", "uint16")
 
 Objective = Literal["accuracy", "latency", "size"]
 
@@ -63,6 +66,11 @@ class Recipe(Strict):
         le=8,
         description="bits of the codes of weights that run in integers; stored as int8, in .tflite files for mcu_tflite as INT4 where "
         "4 bits hold them",
+    )
+    activations: tuple[str, ...] = Field(
+        (),
+        description="activations of 16 bits, where the target has them: int16 (uint16 for qnn_htp) for all, PATTERN=int16 for what single "
+        "nodes make: name or glob, /regex/, or an operator type",
     )
     effort: Literal["fast", "default", "best"] = Field(
         "default",
@@ -118,11 +126,23 @@ class Recipe(Strict):
             raise ValueError("weight_bits and codebook both say how many bits a weight has: give one of them")
         return self
 
+    @field_validator("activations")
+    @classmethod
+    def _known_types(cls, words: tuple[str, ...]) -> tuple[str, ...]:
+        if any(word.rpartition("=")[2] not in WIDE_TYPES for word in words) or len({word.rpartition("=")[2] for word in words}) > 1:
+            raise ValueError(f"each is {' or '.join(WIDE_TYPES)}, or PATTERN=TYPE with that type, and all of one type")
+        return words
+
     @model_validator(mode="after")
     def _pixels(self) -> Self:
         if self.preprocessing.given and self.inputs_as != "uint8":
             raise ValueError(f"preprocessing says how pixels become inputs, which only {OPTION} uses")
         return self
+
+    @property
+    def wide_type(self) -> str | None:
+        """The type of activations of 16 bits; None: there are none."""
+        return self.activations[0].rpartition("=")[2] if self.activations else None
 
     @property
     def rounds_in_sequence(self) -> bool:

@@ -24,6 +24,7 @@ from edgeq.schema.target_facts import (
     SlowFusions,
     WeightFacts,
 )
+from edgeq.schema.wide_facts import WIDE_OPSET, Wide
 
 
 class Provider(Strict):
@@ -57,6 +58,7 @@ class Target(Strict):
     min_opset: int = Field(13, ge=13)
     max_opset: int = Field(21, ge=13)
     activations: ActivationFacts
+    wide: Wide | None = Field(None, description="activations of 16 bits; left out: it has none")
     weights: WeightFacts
     bias: Bias
     kernel: tuple[KernelFacts, ...]
@@ -96,6 +98,15 @@ class Target(Strict):
             raise ValueError(f"min_opset {self.min_opset} is above max_opset {self.max_opset}")
         return self
 
+    @model_validator(mode="after")
+    def _widths(self) -> Self:
+        if self.activations.dtype not in ("int8", "uint8"):
+            raise ValueError("activations have 8 bits; those of 16 are stated in [wide]")
+        unknown = sorted(set(self.wide.ops if self.wide else ()) - {*(k.op for k in self.kernel), *self.movement.ops})
+        if unknown:
+            raise ValueError(f"[wide] lists {unknown[0]}, which is neither a kernel nor a movement operator")
+        return self
+
     def without_vnni(self) -> Target:
         """This target on processors that add pairs of products in saturating int16.
 
@@ -122,6 +133,14 @@ class Target(Strict):
     def with_standard_operators(self) -> Target:
         """This target without operators that are not ONNX's own."""
         return self if self.dynamic is None else self._changed({"dynamic": self.dynamic.without_layers()})
+
+    def with_wide_opset(self) -> Target:
+        """This target without the opsets that have no codes of 16 bits."""
+        return self._changed({"min_opset": max(self.min_opset, WIDE_OPSET)})
+
+    def facts_of(self, bits: int) -> ActivationFacts:
+        """The grids of activations of 8 or 16 bits."""
+        return self.activations if bits == 8 or self.wide is None else self.wide
 
     @property
     def runs_here(self) -> bool:

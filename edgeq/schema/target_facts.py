@@ -16,8 +16,8 @@ PAIR_LIMIT = 128
 class ActivationFacts(Strict):
     """The grids of activations: always one scale per tensor."""
 
-    #: type of the codes
-    dtype: Literal["uint8", "int8"]
+    #: type of the codes; those of 16 bits are in the table [wide]
+    dtype: Literal["uint8", "int8", "int16", "uint16"]
     #: real 0 is in the middle of the codes
     symmetric: bool = False
     power_of_two: bool = Field(False, description="scales are powers of two: requantization is a shift")

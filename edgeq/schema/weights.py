@@ -36,8 +36,8 @@ class _OnGrid(Strict):
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     format: str
-    #: type of the codes
-    dtype: Literal["uint8", "int8"]
+    #: type of the codes; 16 bits: an operand beside activations of 16 bits
+    dtype: Literal["uint8", "int8", "uint16", "int16"]
     #: one per slice along `axis`, or a single one
     scale: tuple[float, ...]
     #: the code of 0.0, one per scale

@@ -13,9 +13,10 @@ from edgeq.integers.legality.forms import form_rules
 from edgeq.integers.legality.shifts import shift_rules
 from edgeq.integers.legality.violation import Violation
 from edgeq.integers.legality.weights import bias_rules, is_power_of_two, weight_rules
+from edgeq.integers.legality.widths import facts_of, fixed_grid, width_rules
 from edgeq.numerics.grid import LIMITS, PerTensor, QuantParams
 from edgeq.schema.target import Target
-from edgeq.schema.target_facts import KernelFacts
+from edgeq.schema.target_facts import KernelFacts, OutputGrid
 
 #: steps that the graph reader makes of Q, DQ, and a Cast with the Gather behind it
 _STEPS = ("QuantizeLinear", "DequantizeLinear", "Requantize", "Lookup")
@@ -41,6 +42,7 @@ def operator_rules(step: IntegerOp, target: Target) -> Iterator[Violation]:
     if target.integer_only:
         yield from _float_ends(step, target)
     yield from form_rules(step, target)
+    yield from width_rules(step, target)
     if kernel is None and target.movement.pairs and step.node.inputs and not is_op(_maker(step), "DequantizeLinear"):
         fact = "it stands between a DequantizeLinear and a QuantizeLinear"
         yield _found(step, "pairs", "it works on integer tensors", fact, target.movement.source, _REQUANTIZE)
@@ -58,8 +60,9 @@ def _kernel_rules(step: IntegerOp, kernel: KernelFacts, target: Target) -> Itera
     if kernel.same_scale:
         operands = step.inputs if step.op_type == "Concat" else step.inputs[:1]
         yield from _same_grids(step, "one grid for inputs and output", kernel.source, operands)
-    if kernel.output_grid is not None:
-        yield from _fixed_grid(step, kernel)
+    wanted = fixed_grid(step, kernel.output_grid, target)
+    if wanted is not None:
+        yield from _fixed_grid(step, wanted, kernel)
     yield from shift_rules(step, kernel)
     if step.op_type == "Gemm":
         for name in ("alpha", "beta"):
@@ -113,7 +116,7 @@ def _flips_sign(step: IntegerOp) -> bool:
 
 
 def _grid_rules(step: IntegerOp, operand: Operand, grid: QuantParams, target: Target) -> Iterator[Violation]:
-    facts = target.activations
+    facts = facts_of(grid, target)
     if grid.dtype != facts.dtype:
         observed, fact = f"{operand.name} is {grid.dtype}", f"activations are {facts.dtype}"
         yield _found(step, "activation_dtype", observed, fact, facts.source, _REQUANTIZE)
@@ -126,7 +129,7 @@ def _grid_rules(step: IntegerOp, operand: Operand, grid: QuantParams, target: Ta
         observed = f"{operand.name} has scale {float(grid.scale):g}"
         yield _found(step, "scale_positive", observed, "scales are positive", facts.source, _REQUANTIZE)
         return
-    middle = 0 if LIMITS[facts.dtype][0] < 0 else 128
+    middle = 0 if LIMITS[facts.dtype][0] < 0 else (LIMITS[facts.dtype][1] + 1) // 2
     if facts.symmetric and int(grid.zero_point) != middle:
         observed = f"{operand.name} has zero point {int(grid.zero_point)}"
         yield _found(step, "activation_zero_point", observed, f"zero point {middle}", facts.source, _REQUANTIZE)
@@ -145,9 +148,8 @@ def _same_grids(step: IntegerOp, fact: str, source: str, operands: tuple[Operand
                 return
 
 
-def _fixed_grid(step: IntegerOp, kernel: KernelFacts) -> Iterator[Violation]:
-    wanted, grid = kernel.output_grid, step.outputs[0].grid if step.outputs else None
-    assert wanted is not None
+def _fixed_grid(step: IntegerOp, wanted: OutputGrid, kernel: KernelFacts) -> Iterator[Violation]:
+    grid = step.outputs[0].grid if step.outputs else None
     if grid is not None and (abs(float(grid.scale) / wanted.scale - 1) > 1e-6 or int(grid.zero_point) != wanted.zero_point):
         fact = f"scale {wanted.scale:g}, zero point {wanted.zero_point}"
         yield _found(step, "output_grid", _words(grid), fact, kernel.source, _REQUANTIZE)

@@ -38,6 +38,8 @@ def exact_grids(
         name = str(node.outputs[0].name) if node.outputs else ""
         if node.name not in groups.nodes or groups.nodes[str(node.name)].runs != "int8" or not is_op(node, "GlobalAveragePool", "Mul"):
             continue
+        if any(grid is not None and grid.dtype != facts.dtype for grid in map(found.get, _names(node))):
+            continue  # a step of 16 bits is too small to matter
         product = _product_of_scales(node, found, facts)
         if product is None or name not in found or name not in statistics or _sources(name, found, groups) != (name,):
             continue
@@ -48,6 +50,10 @@ def exact_grids(
         for member in groups.members.get(found[name].group or name, (name,)):
             found[member] = found[member].with_scale(scale)
     return found
+
+
+def _names(node: ir.Node) -> list[str]:
+    return [str(value.name) for value in (*node.inputs, *node.outputs) if value is not None]
 
 
 def _positions(value: ir.Value | None) -> int | None:

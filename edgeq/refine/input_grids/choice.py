@@ -124,5 +124,5 @@ def _with_weights(draft: Draft) -> Plan:
             continue
         layer = layer_of(node)
         assert layer is not None
-        weights[weight_key(node.name, 1)] = weight_grid(node, kernel, layer, plan.grids, target, recipe)
+        weights[weight_key(node.name, 1)] = weight_grid(node, kernel, layer, plan.grids_read(str(node.name)), target, recipe)
     return plan.with_weights(weights)

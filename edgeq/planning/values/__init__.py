@@ -1,0 +1,1 @@
+"""The grid and the width of each value: its range, its bits, and its borders."""
