@@ -12,12 +12,15 @@ import onnx_ir as ir
 
 from edgeq.calibration.each_run import WORKERS
 from edgeq.calibration.memory import return_freed_memory
-from edgeq.graph.liveness import part_of, reads
+from edgeq.calibration.value_sizes import value_sizes
+from edgeq.graph.liveness import part_bytes, part_of, reads
 from edgeq.numerics.arrays import AnyArray
 from edgeq.runtimes.ort import open_session
 
 #: bytes of values after which freed memory is given back
 LARGE = 1 << 24
+#: runs that read fewer bytes are too short for threads
+SMALL = 1 << 16
 
 
 class Stepwise:
@@ -28,12 +31,18 @@ class Stepwise:
     """
 
     def __init__(
-        self, model: ir.Model, samples: Sequence[Mapping[str, AnyArray]], held: Mapping[ir.Node, ir.Value] = MappingProxyType({})
+        self,
+        model: ir.Model,
+        samples: Sequence[Mapping[str, AnyArray]],
+        held: Mapping[ir.Node, ir.Value] = MappingProxyType({}),
+        due: Sequence[ir.Node] = (),
     ) -> None:
         """Start before the first node.
 
         samples: the feeds of each run. held: node -> a value that is kept until the node has run,
-        although the node does not read it.
+        although the node does not read it. due: the nodes that the caller advances to, in this
+        order, if it neither reaches for values nor writes into arrays: as many as have small
+        outputs run at once, which takes far less time than one by one.
         """
         self._model, self._count = model, len(samples)
         #: the nodes that did not run yet, with their places in the graph
@@ -42,6 +51,11 @@ class Stepwise:
         self._needs = Counter(name for node in self._ahead for name in self._names(node))
         inputs = [str(value.name) for value in model.graph.inputs]
         self._alive: dict[str, list[AnyArray]] = {name: [np.asarray(feeds[name]) for feeds in samples] for name in inputs}
+        self._due, self._places = tuple(due), {node: place for place, node in enumerate(due)}
+        self._sizes = value_sizes(model, map(_result, due), samples[0]) if due else {}
+        #: outputs of nodes that ran before the caller came to them
+        self._ready: dict[ir.Node, list[AnyArray]] = {}
+        self._pool = ThreadPoolExecutor(WORKERS)
 
     def reach(self, value: ir.Value) -> list[AnyArray]:
         """The value for every sample, computed now unless an earlier step already kept it."""
@@ -59,16 +73,33 @@ class Stepwise:
         The node must not have run yet. What the caller writes into the arrays is what later steps
         read.
         """
-        segment = self._needed(node)
+        if node in self._ready:
+            return self._ready.pop(node)
+        together = self._together(node)
+        segment = self._needed(together)
         for one in segment:
             del self._ahead[one]
             self._needs.subtract(self._names(one))
-        result = str(node.outputs[0].name)
-        made = [str(value.name) for one in segment for value in one.outputs if self._needs[str(value.name)] or value.name == result]
+        results = {_result(one) for one in together}
+        made = [str(value.name) for one in segment for value in one.outputs if self._needs[str(value.name)] or value.name in results]
         read = {str(value.name) for one in segment for value in reads(one)}
         found = self._run(segment, [name for name in self._alive if name in read], made)
         self._alive = {name: arrays for name, arrays in (self._alive | found).items() if self._needs[name]}
-        return found[result]
+        self._ready = {one: found[_result(one)] for one in together}
+        return self._ready.pop(node)
+
+    def _together(self, node: ir.Node) -> list[ir.Node]:
+        """The node, and those due after it whose outputs are small enough to wait in memory."""
+        if node not in self._places:
+            return [node]
+        found, left = [node], LARGE // max(self._count, 1) - self._sizes[_result(node)]
+        for place in range(self._places[node] + 1, len(self._due)):
+            other = self._due[place]
+            left -= self._sizes[_result(other)]
+            if left < 0:
+                break
+            found.append(other)
+        return found
 
     def _names(self, node: ir.Node) -> set[str]:
         """The names of the values that must be there until the node has run."""
@@ -77,12 +108,9 @@ class Stepwise:
     def _also(self, node: ir.Node) -> tuple[ir.Value, ...]:
         return (self._held[node],) if node in self._held else ()
 
-    def _needed(self, node: ir.Node) -> list[ir.Node]:
-        """The nodes that `node` depends on and that did not run yet, in graph order.
-
-        `node` itself is included.
-        """
-        needed, waiting = {node}, [node]
+    def _needed(self, together: Sequence[ir.Node]) -> list[ir.Node]:
+        """These nodes and those that they depend on and that did not run yet, in graph order."""
+        needed, waiting = set(together), list(together)
         while waiting:
             for value in reads(waiting.pop()):
                 maker = value.producer()
@@ -92,13 +120,26 @@ class Stepwise:
         return sorted(needed, key=self._ahead.__getitem__)
 
     def _run(self, segment: list[ir.Node], fed: list[str], wanted: list[str]) -> dict[str, list[AnyArray]]:
+        with open_session(self._part(segment, fed, wanted), threads=1, optimize="off", arena=False) as session:
+            feeds = [{name: self._alive[name][index] for name in fed} for index in range(self._count)]
+            # handing tiny arrays to another thread takes longer than their run
+            small = sum(array.nbytes for array in feeds[0].values()) < SMALL if feeds else True
+            rows = list((map if small else self._pool.map)(lambda one: session.run(one, wanted), feeds))
+        if sum(array.nbytes for row in rows for array in row) > LARGE:
+            return_freed_memory()
+        return {name: [row[place] for row in rows] for place, name in enumerate(wanted)}
+
+    def _part(self, segment: list[ir.Node], fed: list[str], wanted: list[str]) -> ir.Model | bytes:
+        found = part_bytes(self._model, segment, {name: self._alive[name][0] for name in fed}, wanted, LARGE)
+        if found is not None:
+            return found
         part = part_of(self._model, segment, fed, wanted)
         for value in part.graph.inputs:
             example = self._alive[str(value.name)][0]
             value.type, value.shape = ir.TensorType(ir.DataType.from_numpy(example.dtype)), ir.Shape([None] * example.ndim)
-        with open_session(part, threads=1, optimize="off", arena=False) as session, ThreadPoolExecutor(WORKERS) as pool:
-            feeds = [{name: self._alive[name][index] for name in fed} for index in range(self._count)]
-            rows = list(pool.map(lambda one: session.run(one, wanted), feeds))
-        if sum(array.nbytes for row in rows for array in row) > LARGE:
-            return_freed_memory()
-        return {name: [row[place] for row in rows] for place, name in enumerate(wanted)}
+        return part
+
+
+def _result(node: ir.Node) -> str:
+    """The name of a node's first output."""
+    return str(node.outputs[0].name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 
 import onnx_ir as ir
 
@@ -41,12 +42,12 @@ class FreeNames:
 class Names:
     """The names in use in a whole model, bodies included.
 
-    It makes free names, the same ones in every run.
+    It makes free names, the same ones in every run. The model is read when the first one is asked
+    for: most passes find nothing that needs one.
     """
 
     def __init__(self, model: ir.Model) -> None:
-        self._values = FreeNames(value.name for value in values(model) if value.name)
-        self._nodes = FreeNames(node.name for node in nodes(model) if node.name)
+        self._model = model
 
     def value(self, wanted: str) -> str:
         """`wanted`, or the first of wanted_1, wanted_2, ... that no value has."""
@@ -55,6 +56,14 @@ class Names:
     def node(self, wanted: str) -> str:
         """`wanted`, or the first of wanted_1, wanted_2, ... that no node has."""
         return self._nodes.free(wanted)
+
+    @cached_property
+    def _values(self) -> FreeNames:
+        return FreeNames(value.name for value in values(self._model) if value.name)
+
+    @cached_property
+    def _nodes(self) -> FreeNames:
+        return FreeNames(node.name for node in nodes(self._model) if node.name)
 
 
 def add_constant(graph: ir.Graph, array: AnyArray, name: str) -> ir.Value:

@@ -46,9 +46,10 @@ def correct_biases(
     feeds = some_runs(data, max(1, min(SAMPLES, HELD_BYTES // max(1, peak_bytes(model, frozenset())))))
     progress.start("correct biases", len(mine))
     integer = emulate(plan)
-    ours, theirs = Stepwise(integer, feeds), Stepwise(model, feeds)
+    order = [node for node in model.graph if node.name in mine]
+    ours, theirs = Stepwise(integer, feeds), Stepwise(model, feeds, due=order)
     biases, twins = dict(plan.biases), {str(other.name): other for other in integer.graph}
-    for node in [node for node in model.graph if node.name in mine]:
+    for node in order:
         one = mine[str(node.name)]
         shift = correct(node, twins[str(node.name)], ours, theirs, plan)
         biases[one.layer.node] = shifted(one, biases.get(one.layer.node), shift)

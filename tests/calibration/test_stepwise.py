@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.calibration.stepwise import Stepwise
-from edgeq.graph.liveness import part_of, peak_bytes
+from edgeq.graph.liveness import part_bytes, part_of, peak_bytes
 from edgeq.runtimes.ort import open_session
 from tests.graph_text import net, weights
 
@@ -73,3 +73,52 @@ def test_the_peak_counts_what_nobody_reads_only_while_it_is_made() -> None:
     for value in one.graph.node(0).outputs:
         value.shape, value.type = ir.Shape([1, 4]), ir.TensorType(ir.DataType.FLOAT)
     assert peak_bytes(one, frozenset()) == 4 * 16
+
+
+def test_what_is_due_and_small_runs_at_once_and_gives_the_same() -> None:
+    one = model()
+    due = [node(one, name) for name in ("one", "three", "five", "six")]
+    alone, ahead = Stepwise(one, [{"x": X}, {"x": -X}]), Stepwise(one, [{"x": X}, {"x": -X}], due=due)
+    for place, each in enumerate(due):
+        assert all(np.array_equal(a, b) for a, b in zip(alone.advance(each), ahead.advance(each), strict=True))
+        assert list(ahead._ready) == due[place + 1 :]
+    assert not ahead._alive
+
+
+def test_what_is_due_waits_while_outputs_are_large() -> None:
+    """Every output has 4 MiB; 16 MiB of the outputs of all samples may wait."""
+    one = model()
+    for value in (*one.graph.inputs, *(value for each in one.graph for value in each.outputs)):
+        value.shape = ir.Shape([1, 4, 512, 512])
+    due = [node(one, name) for name in ("one", "two", "three", "four", "five")]
+    steps = Stepwise(one, [{"x": np.zeros((1, 4, 512, 512), np.float32)}] * 2, due=due)
+    steps.advance(due[0])
+    assert list(steps._ready) == due[1:2]
+
+
+def test_a_part_as_bytes_computes_what_the_part_as_a_model_does() -> None:
+    one = model()
+    nodes, fed = [node(one, "three"), node(one, "four")], {"b": X, "a": -X}
+    data = part_bytes(one, nodes, fed, ["d"], 1 << 20)
+    assert data is not None
+    with open_session(part_of(one, nodes, ["b", "a"], ["d"]), optimize="off") as slow, open_session(data, optimize="off") as fast:
+        assert np.array_equal(slow.run(fed)[0], fast.run(fed)[0])
+    assert len(data) < 4 * 4 * 9 * 4 + 400  # the constants of other nodes stay out
+
+
+def test_a_part_with_many_constants_is_not_copied_into_bytes() -> None:
+    one = model()
+    assert part_bytes(one, [node(one, "three")], {"b": X}, ["c"], 4 * 4 * 9 * 4 - 1) is None
+
+
+def test_a_part_reads_what_bodies_of_its_nodes_capture() -> None:
+    one = net(
+        "one = Identity(x) y = If<then_branch = t () => (float[N] u) { u = Add(one, two) }, "
+        "else_branch = e () => (float[N] v) { v = Neg(one) }>(c)",
+        inputs="float[N] x, bool c",
+        outputs="float[N] y",
+        constants={"two": np.float32(2)},
+    )
+    steps = Stepwise(one, [{"x": X.reshape(-1), "c": np.asarray(True)}])
+    (found,) = steps.advance(one.graph.node(1))
+    assert np.array_equal(found, X.reshape(-1) + 2)
