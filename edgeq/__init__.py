@@ -1,8 +1,8 @@
 """edgeq: a trained float ONNX model in, a proven int8 model for edge devices out.
 
-The main functions are quantize, calibrate, prove, compare and convert; Recipe holds the settings,
-Quantized the result. The rest of the package is imported when one of them is first used, so that
-`import edgeq` stays fast.
+The main functions are quantize, calibrate, prove, compare and convert; inspect, check and explain
+answer questions. Recipe holds the settings, Quantized the result. The rest of the package is
+imported when one of them is first used, so that `import edgeq` stays fast.
 
 >>> import tempfile
 >>> from pathlib import Path
@@ -57,12 +57,29 @@ if TYPE_CHECKING:
     from edgeq.errors import EdgeqError
     from edgeq.foreign.convert import convert
     from edgeq.learn.export import from_torch
+    from edgeq.questions import check, explain, inspect
     from edgeq.schema.recipe import Recipe
 
-__all__ = ["EdgeqError", "Quantized", "Recipe", "calibrate", "compare", "convert", "from_torch", "prove", "quantize"]
+__all__ = [
+    "EdgeqError",
+    "Quantized",
+    "Recipe",
+    "calibrate",
+    "check",
+    "compare",
+    "convert",
+    "explain",
+    "from_torch",
+    "inspect",
+    "prove",
+    "quantize",
+]
 
 _HOMES = {
     "EdgeqError": "edgeq.errors",
+    "check": "edgeq.questions",
+    "explain": "edgeq.questions",
+    "inspect": "edgeq.questions",
     "convert": "edgeq.foreign.convert",
     "from_torch": "edgeq.learn.export",
     "Recipe": "edgeq.schema.recipe",

@@ -13,7 +13,7 @@ from edgeq.calibration.independence import fed_rightly
 from edgeq.calibration.statistics_file import Statistics
 from edgeq.data.dataset import Dataset
 from edgeq.data.doubts import DataDoubts, check_data
-from edgeq.data.given.gather import Data, Preprocess, gathered
+from edgeq.data.given.gather import Data, Preprocess, gathered, gathered_or_none
 from edgeq.data.held_out import division_of
 from edgeq.data.open import open_dataset
 from edgeq.data.roles import Roles, roles_of
@@ -67,16 +67,15 @@ def quantize(
     """Make an int8 model from a float model and calibration data.
 
     model: path, bytes of an ONNX file, ModelProto or onnx_ir model. data, preprocess: see
-    edgeq.data.given.gather.gathered; data may be left out with statistics (of the same model,
-    target and recipe) or a plan, which repeats a run byte for byte. validation: data on which all
-    is measured; default: what is held out of data. work: folder of a search, which the same call
-    continues. prove: run and measure the result. data_doubts: see DataDoubts. checkpoint: where
-    training keeps its state. form: what the report is about: the ONNX model, or the .tflite file
-    that it becomes. Raises EdgeqError, but not for a missed floor.
+    edgeq.data.given.gather; data may be left out with statistics (of the same model, target and
+    recipe) or a plan, which repeats a run byte for byte. validation: data on which all is measured;
+    default: what is held out of data. work: folder of a search, which the same call continues.
+    prove: run and measure the result. data_doubts: see DataDoubts. checkpoint: where training keeps
+    its state. form: of the file that the report is about. Raises EdgeqError, but not for a missed
+    floor.
     """
     recipe, target, progress, clock = recipe or Recipe(), _target(target), progress or Silent(), Clock()
-    data = None if data is None else gathered(data, preprocess, recipe.samples)
-    validation = None if validation is None else gathered(validation, preprocess)
+    data, validation = gathered_or_none(data, preprocess, recipe.samples), gathered_or_none(validation, preprocess)
     with clock.stage("prepare"):
         progress.start("prepare", None)
         setup = set_up(_load(model), target, recipe, plan.shapes if plan is not None and not shapes else shapes, data, plan)

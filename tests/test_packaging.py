@@ -13,6 +13,7 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 
 import grimp
@@ -188,8 +189,11 @@ def test_a_use_of_model_copy_is_found() -> None:
 
 def test_public_names_are_pinned() -> None:
     pinned = {"EdgeqError", "Quantized", "Recipe", "calibrate", "compare", "convert", "prove", "quantize"}
+    pinned |= {"check", "explain", "from_torch", "inspect"}
     assert set(edgeq.__all__) == pinned
-    assert all(hasattr(edgeq, name) for name in pinned)
+    assert set(dir(edgeq)) == pinned | {"__version__"}
+    for name in pinned - ({"from_torch"} if find_spec("torch") is None else set()):
+        assert len((getattr(edgeq, name).__doc__ or "").split()) > 3
 
 
 def test_no_room_has_a_public_name() -> None:

@@ -14,7 +14,6 @@ from edgeq.cli.outputs import check_outputs, stale_lines
 from edgeq.cli.screen import Screen
 from edgeq.cli.settings import check_search, data_doubts, given, parse_shapes, parse_size, preprocessing_from, recipe_from
 from edgeq.errors import BadData
-from edgeq.io.mapped import spilling
 from edgeq.io.run_files import run_files
 from edgeq.runtimes.judged import judged_files
 
@@ -166,6 +165,8 @@ def offers(*names: str, writes: bool = False) -> Callable[[Command], Command]:
 
         @wraps(command)
         def run(**words: Any) -> None:  # typer has checked each value against its type
+            from edgeq.io.mapped import spilling  # brings onnx, which --help needs not
+
             mine = {name: words.pop(name) for name in own}
             options = SharedOptions(**words)
             with run_files(follow_links=options.follow_links), spilling(), judged_files(mine.values()):

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from edgeq.cli import options as o
 from edgeq.cli.asked import Asked, offers
-from edgeq.cli.outputs import check_folder, make_folder, plan_path
+from edgeq.cli.outputs import check_folder, make_folder
 from edgeq.cli.writing import add_report
 from edgeq.errors import MissingExtra
+from edgeq.io.endings import plan_path
 
 if TYPE_CHECKING:
     from edgeq.api import Quantized

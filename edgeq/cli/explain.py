@@ -8,14 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgeq.cli.asked import Asked, offers
-from edgeq.cli.outputs import plan_path
-from edgeq.errors import BadModel, BadPlan
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from edgeq.report.explain import Explanation, ValueGrid
-    from edgeq.schema.plan import Plan
 
 EXAMPLE = """    edgeq explain model.int8.onnx Conv_3        reads model.int8.plan.json beside the model
 
@@ -30,48 +27,10 @@ def explain(
     plan: Annotated[Path | None, typer.Option(help="The plan of an int8 MODEL that has none beside it.")] = None,
 ) -> None:
     """Say which rule gave NODE its dtype, scale and zero point, or why it is float."""
-    from edgeq.report.explain import explain as explain_node
-    from edgeq.schema.plan import load_plan
+    from edgeq.questions import explain as explain_node
 
-    if source.suffix == ".json":
-        made, where = load_plan(source), source
-    else:
-        made, where = _plan_of(source, plan or plan_path(source))
-    found = explain_node(made, node, str(where))
+    found = explain_node(source, node, plan=plan)
     asked.screen.show(found if len(found) > 1 else found[0], lambda: explanation_text(found))
-
-
-def _plan_of(model: Path, beside: Path) -> tuple[Plan, Path]:
-    """The plan of the model, and its path.
-
-    Raises BadModel, and BadPlan when the plan is missing or is not the one that made the model.
-    """
-    from edgeq.report.explain import check_plan_hash
-    from edgeq.schema.plan import load_plan
-
-    if not model.is_file():
-        raise BadModel("There is no such file.", str(model), "Give an int8 model that edgeq wrote, or its .plan.json.")
-    if not beside.is_file():
-        raise BadPlan(
-            "The model has no plan beside it.",
-            str(beside),
-            "Give the plan that was written with it (--plan), or quantize without --no-plan.",
-        )
-    plan = load_plan(beside)
-    check_plan_hash(plan, beside.read_text(encoding="utf-8"), _recorded(model), str(model))
-    return plan, beside
-
-
-def _recorded(model: Path) -> str | None:
-    """The hash of the plan that a model says it was made by."""
-    from edgeq.integers.reading.runner import record_of
-    from edgeq.integers.tflite.parse import parse
-    from edgeq.io.load import load_model
-    from edgeq.proof.written import read_file
-
-    if model.suffix == ".tflite":
-        return record_of(parse(read_file(model))).get("edgeq.plan")
-    return load_model(model, quantized=True).model.metadata_props.get("edgeq.plan")
 
 
 def explanation_text(found: tuple[Explanation, ...]) -> RenderableType:

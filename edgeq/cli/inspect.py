@@ -28,9 +28,9 @@ FORESEEN = "quantize places nodes like this, but for what only data shows: value
 @offers("target recipe no_vnni keep_float split_outputs standard_operators shape max_bytes")
 def inspect(asked: Asked, model: FloatModel) -> None:
     """Show operators, parameters, MACs, flash and RAM in float and int8, and what stays float."""
-    from edgeq.report.inspection import inspect_model
+    from edgeq.questions import inspect as inspect_model
 
-    found = inspect_model(asked.load_model(model), asked.load_target(), asked.shapes, asked.recipe)
+    found = inspect_model(asked.load_model(model), target=asked.load_target(), recipe=asked.recipe, shapes=asked.shapes)
     asked.screen.show(found, lambda: inspection_text(found))
 
 

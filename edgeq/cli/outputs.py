@@ -11,16 +11,6 @@ from edgeq.errors import BadOutput
 SMALLEST = 32
 
 
-def plan_path(model: Path) -> Path:
-    """The path of an int8 model's plan: model.int8.onnx -> model.int8.plan.json.
-
-    Raises BadOutput for a path without a file name: the working folder, or the root.
-    """
-    if not model.name:
-        raise BadOutput("The output path is a folder", str(model), "Name a file in it.")
-    return model.with_suffix(".plan.json")
-
-
 def check_outputs(outputs: Iterable[Path | None], *, force: bool, inputs: Iterable[Path | None], at_least: int = 0) -> None:
     """Refuse output paths that cannot be written or would overwrite an input.
 

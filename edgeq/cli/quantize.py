@@ -11,9 +11,9 @@ from edgeq.cli import options as o
 from edgeq.cli.asked import Asked, offers
 from edgeq.cli.beside import Beside
 from edgeq.cli.forms import check_target_of
-from edgeq.cli.outputs import SMALLEST, check_report, plan_path, size_of
+from edgeq.cli.outputs import SMALLEST, check_report, size_of
 from edgeq.cli.writing import Files, finish
-from edgeq.io.endings import INT8, check_ending
+from edgeq.io.endings import INT8, check_ending, plan_path
 
 if TYPE_CHECKING:
     from edgeq.calibration.statistics_file import Statistics

@@ -13,9 +13,10 @@ import onnx_ir as ir
 from edgeq.data.checks import frozen_inputs
 from edgeq.data.dataset import Batch, Dataset, fit_row
 from edgeq.data.folder import open_folder
+from edgeq.data.memory import MemorySource, open_memory
 from edgeq.data.set_toml import SetInput, holds_integers
 from edgeq.data.shipped import shipped_folder, shipped_model, shipped_sets
-from edgeq.data.sources import DataSource, MemorySource, OpenedSource, open_arrays, open_memory
+from edgeq.data.sources import DataSource, OpenedSource, open_arrays
 from edgeq.data.survey import Survey
 from edgeq.data.trial import Trial, check_values
 from edgeq.errors import BadData

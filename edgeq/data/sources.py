@@ -1,4 +1,4 @@
-"""Sources of raw samples: arrays in memory, one .npz or .npy file, or a list of files."""
+"""Sources of raw samples on disk: one .npz or .npy file, or a list of files."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-
 from edgeq.data.arrays.npy import NpyArray, npy_array, npz_arrays, open_archive
 from edgeq.data.checks import Match, match_names
 from edgeq.data.images import SUFFIXES, read_image
-from edgeq.data.labels import check_labels, labels_of
+from edgeq.data.labels import labels_of
 from edgeq.data.set_toml import SetInput
 from edgeq.errors import BadData
 from edgeq.graph.signature import InputSpec
@@ -53,23 +51,6 @@ class Given(Protocol):
 
 #: data that can be opened again and again: a path, the name of a set, arrays, or what was read once
 DataSource = str | Path | Mapping[str, AnyArray] | Given
-
-
-@dataclass(frozen=True, eq=False)
-class MemorySource:
-    """Samples in memory."""
-
-    #: array per model input; axis 0 is the sample
-    arrays: Mapping[str, AnyArray]
-    #: number of samples
-    count: int
-
-    def rows(self, start: int, stop: int) -> Iterator[Mapping[str, AnyArray]]:
-        for index in range(start, stop):
-            yield {name: np.asarray(array[index]) for name, array in self.arrays.items()}
-
-    def where(self, index: int) -> str:
-        return f"sample {index} of the arrays in memory"
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,27 +124,6 @@ class FileSource:
 SAMPLE_SUFFIXES = (".npy", ".npz", *SUFFIXES)
 
 
-def open_memory(data: Mapping[str, AnyArray], inputs: Sequence[InputSpec]) -> OpenedSource:
-    """Open arrays in memory with the same checks as a file. Raises BadData."""
-    arrays = {str(name): _as_array(values, str(name)) for name, values in data.items()}
-    where = "the arrays in memory"
-    match = match_names(list(arrays), inputs, where)
-    shapes = {name: arrays[key].shape for name, key in match.keys.items()}
-    count = _common_length(shapes, where)
-    labels = None if match.labels is None else check_labels(arrays[match.labels], count, f"array `{match.labels}`")
-    return OpenedSource(MemorySource({name: arrays[key] for name, key in match.keys.items()}, count), labels, match.notes)
-
-
-def _as_array(values: AnyArray, name: str) -> AnyArray:
-    try:
-        array = np.asarray(values)
-    except ValueError as problem:
-        raise BadData(
-            f"The values are not an array: {problem}", f"array `{name}`", "Give rows of one shape, or a folder of .npy files."
-        ) from None
-    return array
-
-
 def open_arrays(path: Path, inputs: Sequence[InputSpec]) -> OpenedSource:
     """Open an .npz file with one array per input, or a .npy file for a model with one input.
 
@@ -171,7 +131,7 @@ def open_arrays(path: Path, inputs: Sequence[InputSpec]) -> OpenedSource:
     """
     arrays = npz_arrays(path) if path.suffix.lower() == ".npz" else {"arr_0": npy_array(path)}
     match: Match = match_names(list(arrays), inputs, str(path))
-    count = _common_length({name: arrays[key].header.shape for name, key in match.keys.items()}, str(path))
+    count = common_length({name: arrays[key].header.shape for name, key in match.keys.items()}, str(path))
     labels = None if match.labels is None else labels_of(arrays[match.labels], count)
     return OpenedSource(StreamSource(path, {name: arrays[key] for name, key in match.keys.items()}, count), labels, match.notes)
 
@@ -195,7 +155,7 @@ def _has_sample_axis(shape: tuple[int, ...], wanted: tuple[int | str | None, ...
     return len(shape) == len(wanted) + 1 or (len(shape) == len(wanted) > 0 and shape[0] != wanted[0])
 
 
-def _common_length(shapes: Mapping[str, tuple[int, ...]], where: str) -> int:
+def common_length(shapes: Mapping[str, tuple[int, ...]], where: str) -> int:
     scalar = next((name for name, shape in shapes.items() if not shape), None)
     if scalar is not None:
         raise BadData(

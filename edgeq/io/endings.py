@@ -28,3 +28,13 @@ def check_ending(out: Path, endings: tuple[str, ...]) -> None:
     known = f"Use {' or '.join(endings)}."
     near = f"{known} {_ELSEWHERE[out.suffix]}" if out.suffix in _ELSEWHERE and endings == INT8 else known
     raise BadOutput(what, str(out), near)
+
+
+def plan_path(model: Path) -> Path:
+    """The path of an int8 model's plan: model.int8.onnx -> model.int8.plan.json.
+
+    Raises BadOutput for a path without a file name: the working folder, or the root.
+    """
+    if not model.name:
+        raise BadOutput("The output path is a folder", str(model), "Name a file in it.")
+    return model.with_suffix(".plan.json")

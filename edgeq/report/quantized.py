@@ -31,6 +31,12 @@ class Quantized:
     #: the files that the run read: the float model, its external data, the data
     inputs: tuple[Path, ...] = ()
 
+    def __repr__(self) -> str:
+        """One line: a model and a plan are long."""
+        report = self.report
+        near = "not compared" if report.fidelity is None else f"SQNR {report.fidelity.weakest.sqnr_db:.1f} dB"
+        return f"Quantized({report.model!r} for {report.target}: {near}, {report.size.int8_bytes} of {report.size.float_bytes} bytes)"
+
     @property
     def accuracy(self) -> Accuracy | None:
         """The task accuracy; None where the data has no labels, or nothing was measured."""

@@ -71,6 +71,11 @@ def gathered(data: Data, preprocess: Preprocess | None = None, most: int | None 
     return arrays if preprocess is None else Spooled(spooled(_samples(arrays, named=isinstance(data, Mapping)), preprocess, most))
 
 
+def gathered_or_none(data: Data | None, preprocess: Preprocess | None, most: int | None = None) -> DataSource | None:
+    """As gathered; None where there is no data."""
+    return None if data is None else gathered(data, preprocess, most)
+
+
 def _is_given(data: object) -> bool:
     return callable(getattr(data, "opened", None))
 
