@@ -71,8 +71,7 @@ def quantize(
     recipe) or a plan, which repeats a run byte for byte. validation: data on which all is measured;
     default: what is held out of data. work: folder of a search, which the same call continues.
     prove: run and measure the result. data_doubts: see DataDoubts. checkpoint: where training keeps
-    its state. form: of the file that the report is about. Raises EdgeqError, but not for a missed
-    floor.
+    its state. form: of the file reported on. Raises EdgeqError, but not for a missed floor.
     """
     recipe, target, progress, clock = recipe or Recipe(), _target(target), progress or Silent(), Clock()
     data, validation = gathered_or_none(data, preprocess, recipe.samples), gathered_or_none(validation, preprocess)

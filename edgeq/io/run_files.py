@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from edgeq.errors import BadOutput, InputChanged
-from edgeq.io.mapped import spilling
 from edgeq.io.stamps import Identity, Stamp, differs, identity_of, stamp_of
 
 Given = ParamSpec("Given")
@@ -106,6 +105,8 @@ def watched(run: Callable[Given, Result]) -> Callable[Given, Result]:
 
     @wraps(run)
     def watching(*args: Given.args, **words: Given.kwargs) -> Result:
+        from edgeq.io.mapped import spilling  # brings onnx, which --help needs not
+
         with run_files() as record, spilling():
             result = run(*args, **words)
             record.check_unchanged()
