@@ -121,7 +121,7 @@ def part_bytes(model: ir.Model, part: Sequence[ir.Node], fed: Mapping[str, AnyAr
             ir.serde.serialize_type_into(told.add(name=name).type, value.type)
         elif name in outputs:
             told.add(name=name)
-    return proto.SerializeToString()
+    return bytes(proto.SerializeToString())
 
 
 def _buffer(value: ir.Value) -> ir.Value:

@@ -26,7 +26,7 @@ from edgeq.io.visible import visible
 BUG = 1
 INTERRUPTED = 130
 #: what typer raises for words that it does not understand; its versions keep it in other places
-_USAGE = typer.BadParameter.__mro__[1]
+_USAGE: Any = typer.BadParameter.__mro__[1]
 
 ABOUT = "A trained float ONNX model in, a proven int8 model for the edge out."
 EXAMPLES = """[bold]Example[/bold]: quantize a model with your data, then check what really runs
