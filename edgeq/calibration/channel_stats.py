@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,7 +13,7 @@ import onnx_ir as ir
 
 from edgeq.calibration.each_run import Run, each_run
 from edgeq.data.dataset import Dataset
-from edgeq.numerics.arrays import F32, F64
+from edgeq.numerics.arrays import F32, F64, I64, AnyArray
 from edgeq.progress import Progress, Silent
 
 #: numbers whose squares are added up at a time: as float64 they stay in a core's cache
@@ -31,6 +32,11 @@ class ChannelStats:
     #: value name -> mean of x^2 of each channel, float64 [C]; empty where it was not asked for
     squares: dict[str, F64]
 
+    def of(self, names: Container[str]) -> ChannelStats:
+        """The same of these values alone."""
+        ends = {name: one for name, one in self.ends.items() if name in names}
+        return ChannelStats(ends, {name: one for name, one in self.squares.items() if name in ends})
+
     @cached_property
     def peaks(self) -> dict[str, F32]:
         """Value name -> the largest magnitude of each channel, float32 [C]."""
@@ -46,20 +52,36 @@ def channel_stats(
     squares too. Left out are values that were not seen, values that hold NaN or infinities, and
     values whose channels vary in number.
     """
-    sums = {name: _Sums(axis, squares) for name, axis in axes.items()}
-    if not sums:
-        return ChannelStats({}, {})
-    progress = progress or Silent()
-    progress.start("channel statistics", data.count)
+    sums = ChannelSums(axes, squares=squares)
+    if axes:
+        progress = progress or Silent()
+        progress.start("channel statistics", data.count)
 
-    def take(run: Run) -> None:
-        for name, array in run.each():
-            sums[name].add(np.asarray(array, np.float32))
+        def take(run: Run) -> None:
+            for name, array in run.each():
+                sums.add(name, array)
 
-    each_run(model, sums, data, take, progress)
-    sound = {name: one for name, one in sums.items() if one.is_sound}
-    means = {name: one.mean() for name, one in sound.items()} if squares else {}
-    return ChannelStats({name: (one.low, one.high) for name, one in sound.items()}, means)
+        each_run(model, axes, data, take, progress)
+    return sums.stats()
+
+
+class ChannelSums:
+    """What grows while values come: from several threads, in any order."""
+
+    def __init__(self, axes: Mapping[str, int], *, squares: bool = True) -> None:
+        """axes, squares: see channel_stats."""
+        self._sums, self._squares = {name: _Sums(axis, squares) for name, axis in axes.items()}, squares
+
+    def add(self, name: str, array: AnyArray) -> None:
+        """Add a value of one run; one whose channels were not asked for is passed over."""
+        if name in self._sums:
+            self._sums[name].add(np.asarray(array, np.float32))
+
+    def stats(self) -> ChannelStats:
+        """The statistics of all that came."""
+        sound = {name: one for name, one in self._sums.items() if one.is_sound}
+        means = {name: one.mean() for name, one in sound.items()} if self._squares else {}
+        return ChannelStats({name: (one.low, one.high) for name, one in sound.items()}, means)
 
 
 class _Sums:
@@ -69,13 +91,17 @@ class _Sums:
     """
 
     #: a mean square is counted in units of 2^-UNIT: a smaller one is no signal for an 8-bit grid
-    #: beside channels of ordinary size
-    UNIT = 60
+    #: beside channels of ordinary size. One of 2^LARGEST or more, of numbers beyond 5e8, counts as
+    #: that
+    UNIT, LARGEST = 60, 59
+    #: bits of each part of a sum: int64 holds the sums of 2^23 runs
+    PART = 40
 
     def __init__(self, axis: int, squares: bool) -> None:
         self.axis, self.squares = axis, squares
         self.low, self.high = np.zeros(0, np.float32), np.zeros(0, np.float32)
-        self.total: list[int] = []
+        #: int64 [parts, C], the lowest part first
+        self.total = np.zeros((0, 0), np.int64)
         self.runs, self.varies = 0, False
         self.lock = threading.Lock()
 
@@ -86,35 +112,53 @@ class _Sums:
 
     def add(self, array: F32) -> None:
         """Add the values of one run."""
-        axis = self.axis % array.ndim
-        others = tuple(other for other in range(array.ndim) if other != axis)
-        low, high = array.min(others, initial=0.0), array.max(others, initial=0.0)
-        whole = self._whole(array, axis) if self.squares else []
+        numbers, last = _by_channel(array, self.axis % array.ndim)
+        low, high = numbers.min(int(not last), initial=0.0), numbers.max(int(not last), initial=0.0)
+        whole = self._whole(_mean_squares(numbers, last)) if self.squares else self.total
         with self.lock:
             self.varies |= self.runs > 0 and low.shape != self.low.shape
             if self.varies:
                 return
             self.low, self.high = (np.minimum(self.low, low), np.maximum(self.high, high)) if self.runs else (low, high)
-            self.total = [a + b for a, b in zip(self.total, whole, strict=True)] if self.runs else whole
+            self.total = self.total + whole if self.runs else whole
             self.runs += 1
 
     def mean(self) -> F64:
         """The mean of the runs' mean squares for each channel; every run counts the same."""
-        return np.array([np.ldexp(float(total), -self.UNIT) / self.runs for total in self.total])
+        carry, found = np.zeros(self.low.shape, np.int64), np.zeros(self.low.shape)
+        for place, part in enumerate(self.total):  # carries first: the parts of equal sums are equal then
+            part = part + carry
+            carry = part >> self.PART
+            found += np.ldexp((part - (carry << self.PART)).astype(np.float64), place * self.PART - self.UNIT)
+        return (found + np.ldexp(carry.astype(np.float64), len(self.total) * self.PART - self.UNIT)) / self.runs
 
-    def _whole(self, array: F32, axis: int) -> list[int]:
-        """The mean square of each channel, in units of 2^-UNIT."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            square = _mean_squares(np.moveaxis(array, axis, 0))
-        return [int(x) if np.isfinite(x) else 0 for x in np.rint(np.ldexp(square, self.UNIT))]
+    def _whole(self, square: F64) -> I64:
+        """Mean squares [C] as whole numbers of units, in parts of PART bits: [parts, C]."""
+        left = np.rint(np.ldexp(np.where(np.isfinite(square), np.minimum(square, 2.0**self.LARGEST), 0), self.UNIT))
+        parts = []
+        for _ in range(-(-(self.UNIT + self.LARGEST) // self.PART)):
+            above = np.floor(np.ldexp(left, -self.PART))
+            parts.append((left - np.ldexp(above, self.PART)).astype(np.int64))
+            left = above
+        return np.stack(parts)
 
 
-def _mean_squares(channels: F32) -> F64:
-    """The mean square of each channel of [C, ...], in float64; few channels are copied at once."""
-    size, found = max(channels[:1].size, 1), np.empty(len(channels))
-    step = max(1, AT_ONCE // size)
-    for start in range(0, len(channels), step):
-        part = channels[start : start + step]
-        wide = part.reshape(len(part), -1).astype(np.float64)
-        found[start : start + step] = np.einsum("ck,ck->c", wide, wide)
-    return np.asarray(found / size)
+def _by_channel(array: F32, axis: int) -> tuple[F32, bool]:
+    """The numbers as [C, n], or as [n, C] (True) where the channels lie last."""
+    size, last = array.shape[axis], axis == array.ndim - 1
+    numbers = array if last else np.moveaxis(array, axis, 0)
+    shape = (math.prod(array.shape[:axis]), size) if last else (size, math.prod(array.shape) // max(size, 1))
+    return numbers.reshape(shape), last
+
+
+def _mean_squares(numbers: F32, last: bool) -> F64:
+    """The mean square of each channel of [C, n], or of [n, C] (last), in float64.
+
+    Few numbers are copied at once.
+    """
+    step = max(1, AT_ONCE // max(numbers.shape[1], 1))
+    blocks = (numbers[start : start + step].astype(np.float64) for start in range(0, len(numbers), step))
+    if last:
+        return np.asarray(sum((np.einsum("nc,nc->c", wide, wide) for wide in blocks), np.zeros(numbers.shape[1])) / max(len(numbers), 1))
+    sums = [np.einsum("cn,cn->c", wide, wide) for wide in blocks]
+    return np.concatenate([*sums, np.zeros(0)]) / max(numbers.shape[1], 1)

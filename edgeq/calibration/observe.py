@@ -11,6 +11,7 @@ from collections.abc import Iterable
 import onnx_ir as ir
 
 from edgeq.calibration.as_read import AsRead, as_read
+from edgeq.calibration.channel_stats import ChannelSums
 from edgeq.calibration.each_run import Run, each_run
 from edgeq.calibration.observer import Observer
 from edgeq.calibration.tensor_stats import TensorStats
@@ -20,7 +21,15 @@ from edgeq.progress import Progress, Silent
 
 
 def observe(
-    model: ir.Model, wanted: Iterable[str], data: Dataset, *, start: int = 0, stop: int | None = None, progress: Progress | None = None
+    model: ir.Model,
+    wanted: Iterable[str],
+    data: Dataset,
+    *,
+    start: int = 0,
+    stop: int | None = None,
+    progress: Progress | None = None,
+    beside: Iterable[str] = (),
+    channels: ChannelSums | None = None,
 ) -> dict[str, TensorStats]:
     """Statistics of the wanted float values over samples start..stop-1, in one pass.
 
@@ -28,22 +37,27 @@ def observe(
     (a model with a fixed batch: in batches of that size), so the result depends neither on a batch
     size nor on how the samples are divided into shards. NaN and infinities are counted, not kept:
     the plan leaves such values float. What only a Softmax reads is observed as the Softmax sees it
-    (edgeq/calibration/as_read.py).
+    (edgeq/calibration/as_read.py). beside: values that are read in the same pass and not observed;
+    what is read decides what a runtime fuses, and with it last bits. channels: receives all that is
+    read.
     """
     names = tuple(wanted)
     progress = progress or Silent()
     last = data.count if stop is None else min(stop, data.count)
     progress.start("calibrate", last - start)
-    shown = as_read(model, names)
+    shown, asked = as_read(model, names), frozenset(names)
     # an observer per worker and value name
     observers: defaultdict[int, defaultdict[str, Observer]] = defaultdict(lambda: defaultdict(Observer))
 
     def take(run: Run) -> None:
         own = observers[run.worker]
         for name, array in run.each():
-            _observe(own[name], array, run.samples, shown.get(name))
+            if name in asked:
+                _observe(own[name], array, run.samples, shown.get(name))
+            if channels is not None:
+                channels.add(name, array)
 
-    each_run(model, names, data, take, progress, start, last)
+    each_run(model, (*names, *beside), data, take, progress, start, last)
     return {name: _merged([own[name].stats() for own in observers.values() if name in own]) for name in names}
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass, field, replace
 
 import onnx_ir as ir
 
-from edgeq.calibration.channel_stats import channel_stats
+from edgeq.calibration.channel_stats import ChannelStats, Ends, channel_stats
 from edgeq.calibration.observe import observe
 from edgeq.calibration.tensor_stats import TensorStats
 from edgeq.data.dataset import Dataset
 from edgeq.graph.channels.classes import channel_classes
+from edgeq.graph.read import rank, values
 from edgeq.passes.quantize.equalize import Equalize
+from edgeq.planning.activation_grids import fixed_ranges
 from edgeq.planning.first_plan import MadeFrom, make_plan, values_to_observe
 from edgeq.progress import Progress
 from edgeq.refine.draft import Draft
@@ -21,11 +23,28 @@ from edgeq.refine.gate import DOUBT_DB, Gate
 from edgeq.refine.judge import Judging
 from edgeq.schema.plan import Plan
 from edgeq.schema.rules import Rule
-from edgeq.schema.scaling import factors_of
+from edgeq.schema.scaling import Exponents, factors_of
 from edgeq.schema.task import Planned, Task
 
 #: dB that ranges without clipping have to gain: less is chance among the samples that judge
 CLEARLY_DB = 0.5
+
+
+@dataclass(eq=False)
+class Measured:
+    """What was measured of the task's model: drafts that differ in their ranges alone share it."""
+
+    #: value name -> axis of the channels that were measured
+    axes: Mapping[str, int] = field(default_factory=dict)
+    channels: ChannelStats = field(default_factory=lambda: ChannelStats({}, {}))
+    #: the exponents of the model that was equalized last, that model and its statistics
+    equalized: tuple[Exponents, ir.Model, Mapping[str, TensorStats]] | None = None
+
+    def of(self, model: ir.Model, axes: Mapping[str, int], data: Dataset, progress: Progress) -> ChannelStats:
+        """The channels of these values of the task's model; it runs only if they are not known."""
+        if not axes.items() <= self.axes.items():
+            self.axes, self.channels = axes, channel_stats(model, axes, data, progress)
+        return self.channels.of(axes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +55,16 @@ class Refining:
     statistics: Mapping[str, TensorStats]
     #: the range rule of its grids
     rule: Rule
+    measured: Measured = field(default_factory=Measured)
+
+    def ends(self) -> dict[str, Ends]:
+        """What is known of values whose channels lie on the last axis and were not scaled."""
+        known, scaled = self.measured, self.draft.plan.equalization
+        return {
+            name: known.channels.ends[name]
+            for value in values(self.draft.model)
+            if (name := str(value.name)) in known.channels.ends and name not in scaled and known.axes[name] + 1 == rank(value)
+        }
 
 
 def ranged(start: Refining, gate: Gate, to_the_end: Callable[[Refining, Gate], Planned], whole: Judging) -> Planned:
@@ -67,6 +96,13 @@ def _planned(model: ir.Model, statistics: Mapping[str, TensorStats], task: Task,
     return plan.with_inputs(before.shapes, before.pixels)
 
 
+def channels_to_measure(task: Task) -> dict[str, int]:
+    """The values whose channels equalization may ask for, with the axis of the channels."""
+    model, channels = task.model, channel_classes(task.model)
+    gridded = (*values_to_observe(model, task.target, task.recipe), *fixed_ranges(model, task.target))
+    return values_to_measure(model, channels, gridded)
+
+
 def equalized(start: Refining, data: Dataset, progress: Progress) -> Refining:
     """The draft with an equalized model and its plan, and the statistics of that model.
 
@@ -74,14 +110,24 @@ def equalized(start: Refining, data: Dataset, progress: Progress) -> Refining:
     """
     task, plan = start.draft.task, start.draft.plan
     channels = channel_classes(task.model)
-    stats = channel_stats(task.model, values_to_measure(task.model, channels, plan.grids), data, progress)
+    stats = start.measured.of(task.model, values_to_measure(task.model, channels, plan.grids), data, progress)
     progress.start("equalize", None)
     shared = task.recipe.weights == "per_tensor" or "per_channel" not in task.target.weights.granularity
     exponents = equalizing_exponents(task.model, channels, stats, plan.grids, shared=shared)
     if not exponents:
         return start
-    model = task.model.clone()
-    Equalize(factors_of(exponents))(model)
-    statistics = observe(model, values_to_observe(model, task.target, task.recipe), data, progress=progress)
+    if start.measured.equalized is None or start.measured.equalized[0] != exponents:
+        model = task.model.clone()
+        Equalize(factors_of(exponents))(model)
+        start.measured.equalized = (exponents, model, _again(model, exponents, start, data, progress))
+    _, model, statistics = start.measured.equalized
     new = _planned(model, statistics, task, start.rule, plan)
-    return Refining(Draft(task, model, new.with_equalization(exponents), start.draft.last), statistics, start.rule)
+    return replace(start, draft=Draft(task, model, new.with_equalization(exponents), start.draft.last), statistics=statistics)
+
+
+def _again(model: ir.Model, scaled: Container[str], start: Refining, data: Dataset, progress: Progress) -> dict[str, TensorStats]:
+    """The statistics of a model that differs from the draft's in the values that are scaled."""
+    task, known = start.draft.task, start.statistics
+    wanted = values_to_observe(model, task.target, task.recipe)
+    new = observe(model, [name for name in wanted if name in scaled or name not in known], data, progress=progress)
+    return {name: new[name] if name in new else known[name] for name in wanted}

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from edgeq.calibration.channel_stats import ChannelSums
 from edgeq.calibration.observe import observe
 from edgeq.calibration.statistics_file import Statistics
 from edgeq.data.dataset import Dataset
@@ -19,7 +20,7 @@ from edgeq.planning.first_plan import MadeFrom, make_plan, values_to_observe
 from edgeq.progress import Clock, Progress
 from edgeq.refine.codebooks.steps import FileSizes, plan_codebooks, unmeasured_codebooks
 from edgeq.refine.draft import Draft
-from edgeq.refine.first_steps import Refining, equalized, ranged
+from edgeq.refine.first_steps import Measured, Refining, channels_to_measure, equalized, ranged
 from edgeq.refine.gate import Gate
 from edgeq.refine.input_grids.choice import choose_inputs
 from edgeq.refine.judge import Judge, Judging
@@ -36,15 +37,21 @@ EQUALIZATION, BY_OUTPUT, BY_READERS = "equalization", "input grids by output err
 MEASURED_CODEBOOKS = "codebooks weighted by the inputs of their layers"
 
 
-def take_statistics(task: Task, data: Division, progress: Progress, *, start: int = 0, stop: int | None = None) -> Statistics:
+def take_statistics(
+    task: Task, data: Division, progress: Progress, *, start: int = 0, stop: int | None = None, measured: Measured | None = None
+) -> Statistics:
     """Measure the statistics of every value that a plan for the task needs.
 
-    start, stop: a range of samples of the whole data, of which those held out are left out. Raises
-    BadData for a range that is not in the data.
+    start, stop: a range of samples of the whole data, of which those held out are left out.
+    measured: receives the channels that equalization asks for, of the same pass. Raises BadData for
+    a range that is not in the data.
     """
-    wanted = values_to_observe(task.model, task.target, task.recipe)
+    wanted, axes = values_to_observe(task.model, task.target, task.recipe), channels_to_measure(task)
+    sums = None if measured is None else ChannelSums(axes)
     first, last = data.fitted_range(start, stop)
-    seen = observe(task.model, wanted, data.fitted, start=first, stop=last, progress=progress)
+    seen = observe(task.model, wanted, data.fitted, start=first, stop=last, progress=progress, beside=axes, channels=sums)
+    if measured is not None and sums is not None:
+        measured.axes, measured.channels = axes, sums.stats()
     tensors = {name: replace(stats, samples=data.indices[stats.samples]) for name, stats in seen.items()}
     return Statistics(task.model_hash, data.whole.hash, task.settings, tensors, data.rule)
 
@@ -62,8 +69,10 @@ def decide(
         raise BadData("There is no data to calibrate with.", "--data", "Give data, statistics (--stats) or a plan (--plan).")
     if known is not None:
         _check_statistics(known, task, data)
+    measured, closely = Measured(), data is not None and task.recipe.effort != "fast"
     with clock.stage("calibrate"):
-        statistics = known if known is not None or data is None else take_statistics(task, data, progress)
+        asked = measured if closely else None
+        statistics = known if known is not None or data is None else take_statistics(task, data, progress, measured=asked)
     assert statistics is not None
     with clock.stage("plan"):
         origin = MadeFrom(task.model_hash, statistics.data, task.settings, statistics.held_out)
@@ -73,9 +82,11 @@ def decide(
     draft = Draft(task, task.model, plan)
     gate = Gate(Step(f"ranges ({task.recipe.rule})", plan), judge, draft.shown, clock)
     skipped = steps_with_data(task.recipe) if data is None else ()
-    if data is not None and task.recipe.effort != "fast":
+    if data is not None and closely:
         # the samples that a rule was fitted to would choose the ranges that hold all of them
-        return _refined(Refining(draft, statistics.tensors, task.recipe.rule), data.fitted, gate, progress, _comparing(data, judge))
+        return _refined(
+            Refining(draft, statistics.tensors, task.recipe.rule, measured), data.fitted, gate, progress, _comparing(data, judge)
+        )
     if task.recipe.codebook.wanted:  # without second moments, all inputs of a layer count alike
         planned = unmeasured_codebooks(draft, None if data is None else data.fitted, _files(task), gate, progress)
         return replace(planned, skipped=skipped)
@@ -114,7 +125,7 @@ def _refined(start: Refining, data: Dataset, gate: Gate, progress: Progress, who
         return equalized(one, data, progress)
 
     def choose_grids(one: Refining) -> Refining:
-        chosen = choose_inputs(one.draft, one.statistics, data, progress)
+        chosen = choose_inputs(one.draft, one.statistics, one.ends(), data, progress)
         return (
             replace(one, draft=Draft(task, migrated(one.draft.model, chosen.factors), chosen, one.draft.last))
             if chosen is not one.draft.plan

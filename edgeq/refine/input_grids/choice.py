@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.calibration.channel_stats import channel_stats
+from edgeq.calibration.channel_stats import Ends, channel_stats
 from edgeq.calibration.grid_errors import GridOption, measure_errors
 from edgeq.calibration.tensor_stats import TensorStats
 from edgeq.data.dataset import Dataset
@@ -38,15 +38,19 @@ WORTH = 0.8
 NEAR = 1.25
 
 
-def choose_inputs(draft: Draft, statistics: Mapping[str, TensorStats], data: Dataset, progress: Progress) -> Plan:
+def choose_inputs(
+    draft: Draft, statistics: Mapping[str, TensorStats], known: Mapping[str, Ends], data: Dataset, progress: Progress
+) -> Plan:
     """The draft's plan with input grids of MatMuls chosen by the error of the products.
 
-    The same plan if there is nothing to choose.
+    known: channels on the last axis of values, as far as they were measured before. The same plan
+    if there is nothing to choose.
     """
     sites = input_sites(draft, statistics)
     if not sites:
         return draft.plan
-    ends = channel_stats(draft.model, {site.name: -1 for site in sites}, data, progress, squares=False).ends
+    unknown = {site.name: -1 for site in sites if site.name not in known}
+    ends = {**known, **channel_stats(draft.model, unknown, data, progress, squares=False).ends}
     asked = [candidates_of(site, draft, ends.get(site.name)) for site in sites]
     errors = measure_errors(draft.model, asked, data, draft.task.recipe.seed, progress)
     result = draft.plan
