@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -14,7 +14,7 @@ from edgeq.refine.weighted import Weighted, weighted_layers
 from edgeq.rewrite.pipeline import in_floats, rewrite
 from edgeq.schema.plan import Plan
 from edgeq.schema.task import Task
-from edgeq.schema.weights import weight_key
+from edgeq.schema.weights import WeightPlan, weight_key
 
 #: bytes of the constants of a model that is kept for the next question; a larger one is made again
 HELD_BYTES = 64 << 20
@@ -40,6 +40,16 @@ class LastEmulated:
         return made
 
 
+@dataclass(frozen=True)
+class Rounding:
+    """What rounding made of a weight that some layers use alike."""
+
+    #: by weight_key
+    weights: Mapping[str, WeightPlan]
+    #: by node
+    biases: Mapping[str, tuple[float, ...]]
+
+
 @dataclass(frozen=True, eq=False)
 class Draft:
     """A plan that is still being refined, with everything that further decisions need."""
@@ -50,6 +60,9 @@ class Draft:
     plan: Plan
     #: what all drafts for the task share
     last: LastEmulated = field(default_factory=LastEmulated)
+    #: the roundings so far, by what they depend on: a step that is tried again leaves most layers
+    #: as they were. Drafts for the task share them as well
+    roundings: dict[bytes, Rounding] = field(default_factory=dict)
 
     @classmethod
     def of(cls, task: Task, plan: Plan) -> Draft:

@@ -122,7 +122,7 @@ def equalized(start: Refining, data: Dataset, progress: Progress) -> Refining:
         start.measured.equalized = (exponents, model, _again(model, exponents, start, data, progress))
     _, model, statistics = start.measured.equalized
     new = _planned(model, statistics, task, start.rule, plan)
-    return replace(start, draft=Draft(task, model, new.with_equalization(exponents), start.draft.last), statistics=statistics)
+    return replace(start, draft=replace(start.draft, model=model, plan=new.with_equalization(exponents)), statistics=statistics)
 
 
 def _again(model: ir.Model, scaled: Container[str], start: Refining, data: Dataset, progress: Progress) -> dict[str, TensorStats]:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from hashlib import sha256
 
 import onnx_ir as ir
 
 from edgeq.data.dataset import Dataset
+from edgeq.planning.weights import side_of
 from edgeq.progress import Progress
 from edgeq.refine.bias_correction import correct_biases
-from edgeq.refine.draft import Draft
+from edgeq.refine.draft import Draft, Rounding
 from edgeq.refine.gate import Gate
-from edgeq.refine.round_apart import moments_of, round_apart
+from edgeq.refine.round_apart import moments_of, round_apart, sharing
 from edgeq.refine.round_in_sequence import fit_in_sequence, held_samples, in_sequence
 from edgeq.refine.round_recurrent import round_recurrent
+from edgeq.refine.weight_fit import requantization_of
 from edgeq.refine.weighted import Weighted
 from edgeq.schema.plan import Plan
 from edgeq.schema.task import Planned
@@ -54,10 +57,41 @@ def with_biases(draft: Draft, data: Dataset, gate: Gate, progress: Progress, emu
 
 
 def _apart(draft: Draft, layers: tuple[Weighted, ...], data: Dataset, gate: Gate, progress: Progress) -> Plan:
+    asked = {_depends_on(users, draft): users for users in sharing(layers, draft.plan)}
+    new = {key: users for key, users in asked.items() if key not in draft.roundings}
     with gate.clock.stage("calibrate"):
-        weighed = moments_of(draft, layers, data, progress) if layers else []
+        weighed = moments_of(draft, [one for users in new.values() for one in users], data, progress) if new else []
     with gate.clock.stage("plan"):
         progress.start("round weights", None)
-        rounded = draft.with_plan(round_apart(draft, weighed))
+        plan = round_apart(draft, weighed)
+        for key, users in new.items():
+            biases = {one.layer.node: plan.biases[one.layer.node] for one in users if one.layer.node in plan.biases}
+            draft.roundings[key] = Rounding({one.key: plan.weights[one.key] for one in users}, biases)
+        plan = _with_roundings(plan, [draft.roundings[key] for key in asked])
     with gate.clock.stage("calibrate"):
-        return round_recurrent(rounded, data, progress)
+        return round_recurrent(draft.with_plan(plan), data, progress)
+
+
+def _with_roundings(plan: Plan, found: Sequence[Rounding]) -> Plan:
+    weights, biases = dict(plan.weights), dict(plan.biases)
+    for one in found:
+        weights |= one.weights
+        biases |= one.biases
+    return plan.with_weights(weights).with_biases(biases)
+
+
+def _depends_on(users: Sequence[Weighted], draft: Draft) -> bytes:
+    """A digest of what the rounding of a weight depends on: it, its biases, its inputs' grids.
+
+    What the float model puts into the layers is the same for all drafts of a task but for scales,
+    which are in weights and grids too.
+    """
+    digest = sha256(users[0].rows().tobytes())
+    digest.update(repr(requantization_of(users, draft)).encode())
+    for one in users:
+        side, grid = side_of(one.node, one.kernel, draft.plan.grids), draft.plan.grids.get(one.layer.source)
+        known = None if grid is None else (grid.params.dtype, grid.params.scale.tobytes(), grid.params.zero_point.tobytes())
+        bias = b"" if side.bias is None else side.bias.tobytes()
+        scaled = draft.plan.equalization.get(one.layer.source)
+        digest.update(repr((one.key, known, scaled, side.scale, side.least, side.most, bias)).encode())
+    return digest.digest()

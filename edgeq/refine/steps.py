@@ -126,11 +126,9 @@ def _refined(start: Refining, data: Dataset, gate: Gate, progress: Progress, who
 
     def choose_grids(one: Refining) -> Refining:
         chosen = choose_inputs(one.draft, one.statistics, one.ends(), data, progress)
-        return (
-            replace(one, draft=Draft(task, migrated(one.draft.model, chosen.factors), chosen, one.draft.last))
-            if chosen is not one.draft.plan
-            else one
-        )
+        if chosen is one.draft.plan:
+            return one
+        return replace(one, draft=replace(one.draft, model=migrated(one.draft.model, chosen.factors), plan=chosen))
 
     def choose_ranges(one: Refining) -> Refining:
         return replace(one, draft=one.draft.with_plan(choose_reader_ranges(one.draft, data, progress)))
