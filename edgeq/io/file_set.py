@@ -10,10 +10,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import BinaryIO, Self
 
 import onnx_ir as ir
 
@@ -67,8 +67,12 @@ class FileSet:
 
     def add(self, path: Path, content: bytes) -> None:
         """Write a side file, or one that belongs to no model. Raises BadOutput."""
+        self.add_written(path, lambda file: file.write(content))
+
+    def add_written(self, path: Path, write: Callable[[BinaryIO], object]) -> None:
+        """Let `write` write a side file, which need not be in memory. Raises BadOutput."""
         check_output(path, force=self._force, inputs=self._inputs)
-        self._files.append(self._written(path, [content]))
+        self._files.append(self._written(path, write))
 
     def add_text(self, path: Path, text: str) -> None:
         """Write a side file in UTF-8. Raises BadOutput."""
@@ -80,7 +84,7 @@ class FileSet:
         Returns the sha256 of its content in hexadecimal. Raises BadOutput.
         """
         check_output(path, force=self._force, inputs=self._inputs)
-        self._models.append(self._written(path, [content]))
+        self._models.append(self._written(path, lambda file: file.write(content)))
         return hashlib.sha256(content).hexdigest()
 
     def add_model(self, model: ir.Model, path: Path, *, external_data: bool = False) -> str:
@@ -112,13 +116,12 @@ class FileSet:
                 self._remove_old_data(entry.path, {*self._kept, *(other.path for other in entries)})
         return (*self._kept, *(entry.path for entry in entries))
 
-    def _written(self, path: Path, pieces: Sequence[bytes]) -> _Entry:
+    def _written(self, path: Path, write: Callable[[BinaryIO], object]) -> _Entry:
         with as_bad_output(path):
             temporary = Temporary(path.parent)
             entry = _Entry(path, temporary, self._force)
             try:
-                for piece in pieces:
-                    temporary.file.write(piece)
+                write(temporary.file)
                 temporary.finish()
             except BaseException:
                 temporary.discard()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import onnx_ir as ir
 
@@ -28,6 +29,13 @@ def atomic_write_bytes(path: str | Path, data: bytes, *, force: bool = False, in
     """Write a file whole or not at all. Raises BadOutput as save_model does."""
     with FileSet(force=force, inputs=inputs) as files:
         files.add(Path(path), data)
+        files.commit()
+
+
+def atomic_write(path: str | Path, write: Callable[[BinaryIO], object], *, force: bool = False) -> None:
+    """Let `write` write a file, whole or not at all. Raises BadOutput as save_model does."""
+    with FileSet(force=force) as files:
+        files.add_written(Path(path), write)
         files.commit()
 
 

@@ -10,6 +10,7 @@ import onnx_ir as ir
 
 from edgeq.graph.read import file_bytes, graphs
 from edgeq.graph.value_types import typed_proto
+from edgeq.io.external_data import tensor_bytes
 
 #: tensors of at least 1024 bytes go to the data file, each at an offset that can be memory-mapped
 _EXTERNAL_FROM, _ALIGNMENT = 1024, 4096
@@ -34,21 +35,26 @@ def weights_bytes(model: ir.Model) -> int:
 def written_size(model: ir.Model) -> int:
     """The bytes of the file that the model is written as, its data file included.
 
+    With a data file, they depend on its name by a few bytes a weight: it is taken to be model.onnx.
     Large weights are not read: protobuf writes a part as a tag of one byte, its length, its bytes.
     """
-    placed = list(_placed(model))
     if weights_bytes(model) >= IN_ONE_FILE_BYTES:
-        offset, last = placed[-1][2:]
-        return offset + last.nbytes + len(as_bytes(refer_to(model, "0" * 32)))
-    bare, added = model.clone(), 0
-    for name, value, _, tensor in placed:
-        if value.graph is model.graph and isinstance(tensor, ir.Tensor | ir.LazyTensor):
-            del bare.graph.initializers[name]
-            head = onnx.TensorProto(name=name, data_type=tensor.dtype.value, dims=tensor.shape.numpy(), doc_string=tensor.doc_string)
-            added += _part(head.ByteSize() + _part(tensor.nbytes))
+        offset, last = place_weights(model)[-1]
+        return offset + last.nbytes + len(as_bytes(refer_to(model, "model.onnx.0123456789abcdef.data")))
+    bare, change = model.clone(), 0
+    for value in bare.graph.initializers.values():
+        tensor = value.const_value
+        if isinstance(tensor, ir.Tensor | ir.LazyTensor) and tensor.nbytes >= _EXTERNAL_FROM:
+            value.const_value = _outside(tensor, str(value.name), 0, "")
     proto = typed_proto(bare)
+    for tensor in proto.graph.initializer:
+        if tensor.data_location == onnx.TensorProto.EXTERNAL:
+            change -= _part(tensor.ByteSize())
+            tensor.ClearField("data_location")
+            tensor.ClearField("external_data")
+            change += _part(tensor.ByteSize() + _part(tensor_bytes(tensor)))
     graph = proto.graph.ByteSize()
-    return int(proto.ByteSize() - _part(graph) + _part(graph + added))
+    return int(proto.ByteSize() - _part(graph) + _part(graph + change))
 
 
 def _part(size: int) -> int:
@@ -65,9 +71,13 @@ def refer_to(model: ir.Model, location: str) -> ir.Model:
     """A copy whose large weights lie where place_weights puts them, in the file `location`."""
     outside = model.clone()
     for name, value, offset, tensor in list(_placed(outside)):
-        shape = ir.Shape(tensor.shape.numpy())
-        value.const_value = ir.ExternalTensor(location, offset, tensor.nbytes, tensor.dtype, shape=shape, name=name, base_dir="")
+        value.const_value = _outside(tensor, name, offset, location)
     return outside
+
+
+def _outside(tensor: ir.TensorProtocol, name: str, offset: int, location: str) -> ir.ExternalTensor:
+    shape = ir.Shape(tensor.shape.numpy())
+    return ir.ExternalTensor(location, offset, tensor.nbytes, tensor.dtype, shape=shape, name=name, base_dir="")
 
 
 def _placed(model: ir.Model) -> Iterator[tuple[str, ir.Value, int, ir.TensorProtocol]]:

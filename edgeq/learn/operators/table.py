@@ -91,9 +91,10 @@ def _flatten(node: ir.Node, x: Operands) -> Tensor:
 
 
 def _reshape(node: ir.Node, x: Operands) -> Tensor:
-    if attribute_int(node, "allowzero", 0):
-        raise refuse(node, "with allowzero")
-    return x[0].reshape([x[0].shape[axis] if size == 0 else size for axis, size in enumerate(x.ints(1))])
+    sizes = x.ints(1)
+    if not attribute_int(node, "allowzero", 0):  # with it, a 0 is a size
+        sizes = [x[0].shape[axis] if size == 0 else size for axis, size in enumerate(sizes)]
+    return x[0].reshape(sizes)
 
 
 def _transpose(node: ir.Node, x: Operands) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from torch import Tensor
 
 from edgeq.errors import BadCheckpoint
 from edgeq.io.limits import check_regular
-from edgeq.io.save import atomic_write_bytes
+from edgeq.io.save import atomic_write
 
 FORMAT = "edgeq-checkpoint-1"
 _FIX = "Leave --resume out to start again, or name the checkpoint of this run."
@@ -65,9 +64,8 @@ class State:
 
 def save_checkpoint(path: Path, state: State, identity: Identity) -> None:
     """Replace the checkpoint by this state atomically."""
-    content = io.BytesIO()
-    torch.save({"format": FORMAT, "identity": vars(identity), "state": vars(state)}, content)
-    atomic_write_bytes(path, content.getvalue(), force=True)
+    content = {"format": FORMAT, "identity": vars(identity), "state": vars(state)}
+    atomic_write(path, lambda file: torch.save(content, file), force=True)
 
 
 def planned_epochs(path: Path) -> int:

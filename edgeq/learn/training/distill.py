@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 import torch
@@ -33,14 +34,31 @@ def choose_loss(teacher: Tensor, *, classifies: bool) -> Loss:
     return Loss.KL_LOGITS if classifies and rows.shape[-1] > 1 else Loss.MSE
 
 
-def distance(student: Tensor, teacher: Tensor, loss: Loss) -> Tensor:
+#: how many numbers an answer has, their mean, and their variance
+Moments = tuple[int, Tensor, Tensor]
+
+
+def moments(answer: Tensor) -> Moments:
+    """The moments of one answer of the teacher, or of a part of one."""
+    return answer.numel(), answer.mean(), answer.var(unbiased=False)
+
+
+def variance(parts: Sequence[Moments]) -> Tensor:
+    """The variance of all numbers of the parts, no smaller than SMALLEST."""
+    count = sum(own for own, _, _ in parts)
+    mean = sum((own / count * one for own, one, _ in parts), torch.zeros(()))
+    total = sum((own / count * (var + (one - mean).square()) for own, one, var in parts), torch.zeros(()))
+    return (parts[0][2] if len(parts) == 1 else total).clamp_min(SMALLEST)
+
+
+def distance(student: Tensor, teacher: Tensor, loss: Loss, spread: Tensor | None = None) -> Tensor:
     """Mean loss over the samples, zero where the student equals its teacher.
 
+    spread: the variance by which MSE is divided; None: that of the teacher's answers given here.
     The KL divergence is that of Hinton et al., arXiv:1503.02531, at temperature 1.
     """
     if loss is Loss.MSE:
-        spread = teacher.var(unbiased=False).clamp_min(SMALLEST)
-        return (student - teacher).square().mean() / spread
+        return (student - teacher).square().mean() / (variance([moments(teacher)]) if spread is None else spread)
     if loss is Loss.KL_LOGITS:
         known, tried = torch.log_softmax(teacher, -1), torch.log_softmax(student, -1)
     else:

@@ -93,7 +93,7 @@ def _fitting(lesson: Lesson[Material], minutes: float) -> int:
     began = time.monotonic()
     for batch in lesson.batches(0):
         if len(times) <= TIMED_STEPS:
-            torch.autograd.backward(lesson.loss(batch))
+            lesson.backward(batch)
             times.append(time.monotonic() - began)
         steps, began = steps + 1, time.monotonic()
     for parameter in lesson.student.parameters():

@@ -20,7 +20,8 @@ from edgeq.learn.simulation.simulation import Simulation
 from edgeq.learn.training.block_data import StoredSamples, drawn, runs_of_one_shape
 from edgeq.learn.training.block_lesson import BlockLesson
 from edgeq.learn.training.blocks import Block, blocks_of, in_codes, whole
-from edgeq.learn.training.lesson import SMALLEST, as_tensors
+from edgeq.learn.training.distill import SMALLEST
+from edgeq.learn.training.lesson import as_tensors
 from edgeq.learn.training.training import deterministic
 from edgeq.progress import Progress
 from edgeq.refine.draft import Draft

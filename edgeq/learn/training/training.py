@@ -67,8 +67,21 @@ class Lesson(Generic[B]):
     loss: Callable[[B], Tensor]
     #: the score of the student on samples that are never in a batch; lower is better
     score: Callable[[], float]
+    #: the parts of a batch, whose losses add up to that of the batch; None: it is one part
+    parts: Callable[[B], Iterable[B]] | None = None
     #: called after every step to update what depends on the parameters without a gradient
     settle: Callable[[], None] | None = None
+
+    def backward(self, batch: B) -> float:
+        """Add the gradients of a batch to those of the parameters, and return its loss."""
+        total = 0.0
+        for part in (batch,) if self.parts is None else self.parts(batch):
+            loss = self.loss(part)
+            total += float(loss.detach())
+            if not math.isfinite(total):
+                break
+            torch.autograd.backward(loss)
+        return total
 
 
 def train(
@@ -113,11 +126,7 @@ def _continue_from(state: State, lesson: Lesson[B], optimizer: torch.optim.Optim
 
 
 def run_identity(identity: Identity, schedule: Schedule) -> Identity:
-    """The identity completed by everything else that the bytes of the result depend on.
-
-    These are the schedule, the versions of torch and onnxruntime, and the number of torch's
-    threads.
-    """
+    """The identity with all else that the result depends on: schedule, versions, threads."""
     torch_now = f"torch {torch.__version__}, {THREADS} threads"
     settings = f"{identity.settings}; {schedule}; {torch_now}; onnxruntime {runtime_version()}"
     return replace(identity, settings=settings, epochs=schedule.epochs)
@@ -135,12 +144,10 @@ def _epoch(lesson: Lesson[B], schedule: Schedule, optimizer: torch.optim.Optimiz
     lesson.student.train()
     for batch in lesson.batches(before.epoch):
         optimizer.zero_grad()
-        loss = lesson.loss(batch)
-        losses.append(float(loss.detach()))
+        losses.append(lesson.backward(batch))
         if not math.isfinite(losses[-1]):
             what = f"The loss of epoch {before.epoch + 1} is {losses[-1]}."
             raise BadTraining(what, f"learning rate {rate:g}", "Choose a lower learning rate, or look for NaN in the data.")
-        torch.autograd.backward(loss)
         optimizer.step()
         if lesson.settle is not None:
             lesson.settle()
