@@ -49,10 +49,9 @@ def written_size(model: ir.Model) -> int:
     proto = typed_proto(bare)
     for tensor in proto.graph.initializer:
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
-            change -= _part(tensor.ByteSize())
             tensor.ClearField("data_location")
             tensor.ClearField("external_data")
-            change += _part(tensor.ByteSize() + _part(tensor_bytes(tensor)))
+            change += _part(tensor.ByteSize() + _part(tensor_bytes(tensor))) - _part(tensor.ByteSize())
     graph = proto.graph.ByteSize()
     return int(proto.ByteSize() - _part(graph) + _part(graph + change))
 
