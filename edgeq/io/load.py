@@ -25,6 +25,7 @@ from edgeq.io.nodes.order import sort_nodes
 from edgeq.io.old_opsets.to_opset_7 import to_opset_7
 from edgeq.io.other_formats import ONNX, format_of_name, other_format, saved_model
 from edgeq.io.run_files import note_read
+from edgeq.io.text import refuse_odd_text
 from edgeq.io.validate import check_form, check_onnx, check_tensors, first_line, refuse_endless, refuse_nan, refuse_quantized
 from edgeq.io.validate_nodes import refuse_misfit_constants, refuse_misfit_grids
 
@@ -161,6 +162,7 @@ def _opset(proto: onnx.ModelProto) -> int:
 
 
 def _finish(proto: onnx.ModelProto, where: str, quantized: bool, folder: Path = Path()) -> tuple[ir.Model, tuple[str, ...]]:
+    refuse_odd_text(proto, where)
     check_tensors(proto, where)
     notes = ["the nodes of the file are not in order: they were sorted"] if sort_nodes(proto, where) else []
     check_onnx(proto, where)

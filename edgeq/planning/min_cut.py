@@ -1,4 +1,4 @@
-"""The cheapest split of a directed graph in two: minimum cut by blocking flows (Dinic 1970).
+"""The cheapest split of a directed graph in two: minimum cut by a preflow (Goldberg, Tarjan 1988).
 
 Capacities are integers and the result is deterministic.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Hashable
+from heapq import heapify, heappop, heappush
 
 #: capacity of an edge that must not be cut
 FORBIDDEN = 1 << 60
@@ -50,10 +51,9 @@ class MinCut:
 
         Of several minimum cuts, the one with the most nodes there.
         """
-        while self._augment(self._levels()):
-            pass
-        to_sink = self._reaching_sink()
-        return {node for node, number in self._index.items() if number not in to_sink and number > 1}
+        self._preflow()
+        away = self._distances()
+        return {node for node, number in self._index.items() if away[number] == len(away) and number > 1}
 
     def _number(self, node: Hashable) -> int:
         if node not in self._index:
@@ -61,74 +61,68 @@ class MinCut:
             self._edges.append([])
         return self._index[node]
 
-    def _levels(self) -> list[int]:
-        level = [-1] * len(self._edges)
-        level[0] = 0
-        queue = deque([0])
-        while queue:
-            node = queue.popleft()
-            for edge in self._edges[node]:
-                head = self._head[edge]
-                if self._room[edge] > 0 and level[head] < 0:
-                    level[head] = level[node] + 1
-                    queue.append(head)
-        return level
+    def _preflow(self) -> None:
+        """Push as much as can reach the sink; what cannot stays where it is.
 
-    def _augment(self, level: list[int]) -> bool:
-        """Push a blocking flow along the levels; False if the sink is out of reach."""
-        if level[1] < 0:
-            return False
-        at = [0] * len(self._edges)
-        path: list[int] = []
-        node = 0
-        while True:
-            if node == 1:
-                node = self._push(path)
-                continue
-            edge = self._next(node, level, at)
-            if edge is not None:
-                path.append(edge)
-                node = self._head[edge]
-            elif path:
-                level[node] = -1
-                node = self._head[path.pop() ^ 1]
-            else:
-                return True
-
-    def _next(self, node: int, level: list[int], at: list[int]) -> int | None:
-        edges = self._edges[node]
-        while at[node] < len(edges):
-            edge = edges[at[node]]
-            if self._room[edge] > 0 and level[self._head[edge]] == level[node] + 1:
-                return edge
-            at[node] += 1
-        return None
-
-    def _push(self, path: list[int]) -> int:
-        """Send as much flow as the path carries, and cut the path off before its first full edge.
-
-        Returns the node at which the path then ends.
+        The node that is farthest from the sink goes first, so that what comes from behind moves on
+        together: the work on a chain is linear.
         """
-        room = min(self._room[edge] for edge in path)
-        full = None
-        for position, edge in enumerate(path):
-            self._room[edge] -= room
-            self._room[edge ^ 1] += room
-            if full is None and self._room[edge] == 0:
-                full = position
-        assert full is not None
-        node = self._head[path[full] ^ 1]
-        del path[full:]
-        return node
+        height, excess = self._distances(), [0] * len(self._edges)
+        for edge in self._edges[0]:
+            self._push(edge, self._room[edge], excess)
+        while True:
+            waiting = [(-height[node], node) for node in range(2, len(excess)) if excess[node] and height[node] < len(height)]
+            if not waiting:
+                return
+            heapify(waiting)
+            self._discharge(waiting, height, excess)
+            height = self._distances()
 
-    def _reaching_sink(self) -> set[int]:
-        seen = {1}
+    def _discharge(self, waiting: list[tuple[int, int]], height: list[int], excess: list[int]) -> None:
+        """Move excess towards the sink, until none can move, or the heights have grown old."""
+        size, lifted = len(height), 0
+        at = [0] * size
+        while waiting and lifted <= size:
+            negative, node = heappop(waiting)
+            if not excess[node] or -negative != height[node]:
+                continue
+            edges = self._edges[node]
+            while excess[node]:
+                if at[node] == len(edges):
+                    height[node] = min((height[self._head[edge]] + 1 for edge in edges if self._room[edge]), default=size)
+                    at[node], lifted = 0, lifted + 1
+                    break
+                edge = edges[at[node]]
+                head = self._head[edge]
+                if self._room[edge] and height[node] == height[head] + 1:
+                    if head > 1 and not excess[head]:
+                        heappush(waiting, (-height[head], head))
+                    self._push(edge, min(excess[node], self._room[edge]), excess)
+                else:
+                    at[node] += 1
+            if excess[node] and height[node] < size:
+                heappush(waiting, (-height[node], node))
+
+    def _push(self, edge: int, amount: int, excess: list[int]) -> None:
+        self._room[edge] -= amount
+        self._room[edge ^ 1] += amount
+        excess[self._head[edge]] += amount
+        excess[self._head[edge ^ 1]] -= amount
+
+    def _distances(self) -> list[int]:
+        """How many edges with room lie between each node and the sink; out of reach: all of them.
+
+        A source is never passed.
+        """
+        size = len(self._edges)
+        found = [size] * size
+        found[1] = 0
         queue = deque([1])
         while queue:
             node = queue.popleft()
             for edge in self._edges[node]:
                 tail = self._head[edge]
-                if self._room[edge ^ 1] > 0 and tail not in seen:
-                    seen.add(tail)
+                if self._room[edge ^ 1] and tail and found[tail] == size:
+                    found[tail] = found[node] + 1
                     queue.append(tail)
-        return seen
+        return found

@@ -9,7 +9,6 @@ reason.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +16,7 @@ import onnx_ir as ir
 
 from edgeq.errors import BadRecipe
 from edgeq.graph.read import clip_bounds, graphs, is_op
+from edgeq.planning.float_around import FloatAround
 from edgeq.planning.movement_fit import fills_behind
 from edgeq.planning.placement_cut import Cause, GraphCut
 from edgeq.runtimes.fusion import noted_fusions
@@ -86,15 +86,16 @@ def place(
     converted: set[str] = set()
     for graph in graphs(model):
         cut = GraphCut(graph, target, kept, unfit or {}, noted_fusions(model))
-        found.update({str(node.name): _place(cut, node, blunt) for node in graph})
+        around = FloatAround(cut)
+        found.update({str(node.name): _place(cut, node, blunt, around) for node in graph})
         integer |= {v.name for v in cut.values if v.name and cut.is_integer_value(v)}
         converted |= {v.name for v in cut.values if v.name and not cut.is_integer_value(v) and cut.integer_readers(v)}
     return Placement(found, frozenset(integer), frozenset(converted))
 
 
-def _place(cut: GraphCut, node: ir.Node, blunt: Container[str]) -> NodePlace:
+def _place(cut: GraphCut, node: ir.Node, blunt: Container[str], around: FloatAround) -> NodePlace:
     if not cut.is_integer(node):
-        why = _why_float(cut, node)
+        why = _why_float(cut, node, around)
         if why.because == "measured":
             return NodePlace(node.op_type, "dynamic", why.because, f"integer kernel: {why.reason}")
         return NodePlace(node.op_type, "float", why.because, why.reason)
@@ -129,16 +130,16 @@ def _absorbable(cut: GraphCut, node: ir.Node, blunt: Container[str]) -> bool:
     return is_op(producer, "Relu", "Clip") and _absorbable(cut, producer, blunt)
 
 
-def _why_float(cut: GraphCut, node: ir.Node) -> Cause:
+def _why_float(cut: GraphCut, node: ir.Node, around: FloatAround) -> Cause:
     own = cut.obstacles.get(str(node.name))
     if own is not None:
         return own
     if cut.slow_ns(node) is not None:
         why = f"the integer kernel is slow where channels are not last, as behind a Conv: float {node.op_type} takes less time here"
         return Cause("slow", why)
-    around, at_output = _float_around(cut, node)
-    causes = [_told(around[:2], cut.obstacles)] if around else []
-    if at_output:
+    nearest = around.nearest(node)
+    causes = [_told(nearest, cut.obstacles)] if nearest else []
+    if around.at_output(node):
         causes.append("it leads to a float output of the model")
     if not causes:
         why = "an integer kernel exists, but it and the Quantize/Dequantize steps around it would take longer than the float kernel"
@@ -157,33 +158,3 @@ def _told(around: Sequence[ir.Node], obstacles: Mapping[str, Cause]) -> str:
 
 def _listed(op_types: Iterable[str]) -> str:
     return " or ".join(sorted(set(op_types)))
-
-
-def _float_around(cut: GraphCut, node: ir.Node) -> tuple[list[ir.Node], bool]:
-    """The nearest nodes that must be float, and whether a graph output is reached.
-
-    They are reached through nodes that are float only by cost.
-    """
-    seen, queue = {node}, deque([node])
-    found: list[ir.Node] = []
-    at_output = False
-    while queue:
-        here = queue.popleft()
-        at_output = at_output or any(value.is_graph_output() for value in here.outputs)
-        for other in _neighbours(cut, here):
-            if other in seen or cut.is_integer(other):
-                continue
-            seen.add(other)
-            if str(other.name) in cut.obstacles:
-                if cut.obstacles[str(other.name)].because != "no_float":  # shape arithmetic explains nothing
-                    found.append(other)
-            else:
-                queue.append(other)
-    return found, at_output
-
-
-def _neighbours(cut: GraphCut, node: ir.Node) -> list[ir.Node]:
-    """The nodes that produce its float inputs or read its float outputs."""
-    before = [v.producer() for v in node.inputs if v is not None and v.dtype == ir.DataType.FLOAT]
-    after = [use.node for output in node.outputs if output.dtype == ir.DataType.FLOAT for use in output.uses()]
-    return [n for n in (*before, *after) if n is not None and n.graph is cut.graph]

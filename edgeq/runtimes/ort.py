@@ -69,6 +69,9 @@ class Session:
         names = list(self.outputs if outputs is None else outputs)
         try:
             return self._values.run(self._session, names, feeds)
+        except UnicodeDecodeError as error:
+            what = f"An output of the model is text that is not UTF-8: {error}"
+            raise RuntimeRefused(what, self._where, "Correct the text in the model, or leave that output out of the export.") from error
         except ValueError:
             raise
         except Exception as error:  # onnxruntime's exception classes have no common base

@@ -118,3 +118,11 @@ def test_a_number_that_the_type_lacks_is_refused_by_the_runtime_in_words() -> No
     session = opened("(seq(float[2, 3]) x) => (float[2, 3] y) <int64 k = {5}> { y = SequenceAt(x, k) }")
     with pytest.raises(RuntimeRefused):
         session.run({"x": np.stack([X, X])})
+
+
+@pytest.mark.parametrize("text", [b"\xff", b"good \xe6"])
+def test_text_that_is_not_utf_8_is_refused_in_words(text: bytes) -> None:
+    proto = onnx.parser.parse_model('<ir_version: 10, opset_import: ["": 17]> net (float[2] x) => (string[1] y) { y = Identity(t) }')
+    proto.graph.initializer.append(onnx.helper.make_tensor("t", onnx.TensorProto.STRING, [1], [text]))
+    with open_session(proto.SerializeToString()) as session, pytest.raises(RuntimeRefused, match="not UTF-8"):
+        session.run({"x": np.zeros(2, np.float32)})

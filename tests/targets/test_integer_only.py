@@ -13,6 +13,7 @@ import pytest
 
 from edgeq.api import Quantized, compare, quantize
 from edgeq.errors import BadRecipe, BadTarget, UnsupportedOp
+from edgeq.integers.emit import emit_tflite
 from edgeq.integers.golden import golden_vectors
 from edgeq.integers.legality.check import check_model
 from edgeq.integers.run import Interpreter
@@ -227,3 +228,18 @@ def test_contradictory_facts_are_refused(tmp_path: Path, old: str, new: str, say
     with pytest.raises(BadTarget, match=says) as refused:
         load_target(str(file))
     assert str(file) in refused.value.where
+
+
+@pytest.mark.parametrize("name", ["a", "b", "fc"])
+def test_weights_that_do_not_fit_what_they_are_multiplied_with_are_not_written(name: str) -> None:
+    """As in a model that another tool made and that was damaged: its declared sizes hide it."""
+    model = made("mcu_tflite").model
+    layer = model.graph.node(name)
+    unpack = layer.inputs[1].producer() if layer.inputs[1] is not None else None
+    assert unpack is not None and unpack.inputs[0] is not None and unpack.inputs[0].const_value is not None
+    codes = unpack.inputs[0]
+    array = codes.const_value.numpy()
+    axis = 0 if layer.op_type == "Gemm" and not layer.attributes.get_int("transB", 0) else 1
+    codes.const_value = ir.Tensor(np.take(array, range(array.shape[axis] - 1), axis), name=codes.name)
+    with pytest.raises(UnsupportedOp, match="where its input has"):
+        emit_tflite(model)

@@ -9,7 +9,7 @@ from edgeq.integers.graph import IntegerOp
 from edgeq.integers.interpreter.layer import finish_layer
 from edgeq.integers.interpreter.machine import Machine, centred
 from edgeq.integers.interpreter.patches import patches
-from edgeq.integers.operands import codes, shape_of
+from edgeq.integers.operands import codes, refused, shape_of
 from edgeq.integers.tflite.emitter import Emitter
 from edgeq.integers.tflite.fused import fused
 from edgeq.integers.tflite.padding import padded_input
@@ -21,6 +21,9 @@ def emit(emitter: Emitter, step: IntegerOp) -> None:
     """Emit CONV_2D, or DEPTHWISE_CONV_2D where each group has one input channel."""
     source, (weight, grid) = codes(step, 0), weight_of(step)
     groups, channels = attribute_int(step.node, "group", 1), shape_of(source, step)[1]
+    if weight.shape[1] * groups != channels:
+        fix = "Correct the sizes of the model: no runtime runs it."
+        raise refused(step, f"its weight takes {weight.shape[1] * groups} channels where its input has {channels}", fix)
     window = window_of(step, attribute_ints(step.node, "kernel_shape") or weight.shape[2:])
     tensor, padding = padded_input(emitter, step, window, "zero")
     options = {

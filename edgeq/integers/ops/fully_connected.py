@@ -28,10 +28,18 @@ def emit_gemm(emitter: Emitter, step: IntegerOp) -> None:
     A flattened image may be left in TFLite's order (channels last); then the columns are permuted.
     """
     source, (rows, grid) = codes(step, 0), _gemm_rows(step)
+    _fits(step, rows.shape[1], shape_of(source, step)[-1])
     image = emitter.flattened.get(source.name)
     if image is not None:
         rows = rows.reshape(len(rows), *image).transpose(0, 2, 3, 1).reshape(len(rows), -1)
     _fully_connected(emitter, step, emitter.tensor(source, step), emitter.output(step), rows, grid)
+
+
+def _fits(step: IntegerOp, columns: int, elements: int) -> None:
+    """Refuse a model whose sizes contradict each other: no runtime runs it, but one writes it."""
+    if columns != elements:
+        fix = "Correct the sizes of the model: no runtime runs it."
+        raise refused(step, f"its weight takes {columns} elements where its input has {elements}", fix)
 
 
 def run_gemm(machine: Machine, step: IntegerOp) -> None:
@@ -52,6 +60,7 @@ def emit_matmul(emitter: Emitter, step: IntegerOp) -> None:
         _emit_batch(emitter, step)
         return
     source, (weight, grid) = codes(step, 0), weight_of(step)
+    _fits(step, weight.shape[0], shape_of(source, step)[-1])
     tensor = emitter.plain(source, step)
     target, final = emitter.plain_output(step)
     _fully_connected(emitter, step, tensor, target, weight.T, grid)

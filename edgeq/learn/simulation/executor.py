@@ -41,6 +41,17 @@ class Part:
         return frozenset(self.last)
 
 
+def refuse_unknown(model: ir.Model, operators: Mapping[str, TorchOperator]) -> None:
+    """Raise UnsupportedOp for the first node, bodies included, that has no operator in torch."""
+    for node in nodes(model):
+        if node.domain not in ("", "ai.onnx") or node.op_type not in operators:
+            what = f"Operator {node.op_type} cannot be run in torch."
+            raise UnsupportedOp(what, f"node {node.name}", "Replace the operator in the float model.")
+        if node.op_type not in SEVERAL and any(value.uses() for value in node.outputs[1:]):
+            what = f"The outputs of {node.op_type} after the first cannot be computed in torch."
+            raise UnsupportedOp(what, f"node {node.name}", "Replace the operator in the float model.")
+
+
 class Executor:
     """A model without subgraphs, run in torch.
 
@@ -50,14 +61,8 @@ class Executor:
     """
 
     def __init__(self, model: ir.Model, operators: Mapping[str, TorchOperator] = OPERATORS, steps: Sequence[Island] = ()) -> None:
+        refuse_unknown(model, operators)
         self._nodes, self._operators = list(nodes(model)), operators
-        for node in self._nodes:
-            if node.domain not in ("", "ai.onnx") or node.op_type not in operators:
-                what = f"Operator {node.op_type} cannot be run in torch."
-                raise UnsupportedOp(what, f"node {node.name}", "Replace the operator in the float model.")
-            if node.op_type not in SEVERAL and any(value.uses() for value in node.outputs[1:]):
-                what = f"The outputs of {node.op_type} after the first cannot be computed in torch."
-                raise UnsupportedOp(what, f"node {node.name}", "Replace the operator in the float model.")
         self.inputs = tuple(str(value.name) for value in model.graph.inputs)
         self.outputs = tuple(str(value.name) for value in model.graph.outputs)
         #: names of all values that nodes compute

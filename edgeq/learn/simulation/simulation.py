@@ -14,7 +14,7 @@ from torch.nn import Parameter, ParameterList
 from edgeq.graph.read import constant, nodes
 from edgeq.graph.stored import stored
 from edgeq.learn.operators.quantized import operators_of, rounded
-from edgeq.learn.simulation.executor import Executor
+from edgeq.learn.simulation.executor import Executor, refuse_unknown
 from edgeq.learn.simulation.float_islands import float_islands
 from edgeq.learn.simulation.scales import learned_scales, read_as
 from edgeq.learn.simulation.weights import TUNED, LearnedWeight, learned_weight
@@ -62,6 +62,8 @@ class Simulation:
         plan, target = draft.plan, draft.task.target
         # quantizers around the float operators, without rewrites that only a runtime needs
         self._plan, self._refits, model = plan, refits, with_quantizers(draft.task.model, plan, target)
+        operators = operators_of(target)
+        refuse_unknown(model, operators)  # before anything else asks what its nodes, or those of bodies, are
         self.scales = learned_scales(model, draft)
         self._weights: dict[str, LearnedWeight] = {}
         self._weight_scales: dict[str, str] = {}
@@ -76,7 +78,7 @@ class Simulation:
         floating = {name for name, node in plan.nodes.items() if node.runs == "float"}
         learned = {*self._weights, *self._weight_scales, *(one.name for one in self.scales), *(one.name for one in self.biases)}
         #: runs the model, given `constants`
-        self.executor = Executor(model, operators_of(target), float_islands(model, floating, learned))
+        self.executor = Executor(model, operators, float_islands(model, floating, learned))
         weights = [parameter for weight in self._weights.values() for parameter in weight.parameters]
         #: all parameters
         self.learnable = ParameterList([*weights, *(one.steps for one in self.scales), *(one.steps for one in self.biases)])

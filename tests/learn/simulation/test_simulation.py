@@ -189,3 +189,19 @@ def test_refitting_moves_entries_to_the_means_of_their_clusters() -> None:
 def test_tables_of_vectors_are_refused_by_name() -> None:
     with pytest.raises(UnsupportedOp, match=r"table of vectors of conv[\s\S]*granularity"):
         classroom(net(), "cpu", Recipe(codebook=CodebookWish(bits=8, granularity="vector:4")))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "y = Loop(m, c, x) <body = b (int64 i, bool d, float[4, 4] v) => (bool e, float[4, 4] w) { e = Identity(d) w = Sigmoid(v) }>",
+        "y = If(c) <then_branch = t () => (float[4, 4] v) { v = Sigmoid(x) }, else_branch = e () => (float[4, 4] w) { w = Tanh(x) }>",
+    ],
+)
+def test_operators_with_bodies_are_refused_by_name(text: str) -> None:
+    head = (
+        '<ir_version: 8, opset_import: ["": 17]> net (float[4, 4] x) => (float[4, 4] y) { s = ReduceSum<keepdims = 0>(x) c = Greater(s, z)'
+    )
+    model = text_model(f"{head} {text} }}", {"m": np.asarray(3), "z": np.asarray(0, np.float32)})
+    with pytest.raises(UnsupportedOp, match="cannot be run in torch"):
+        classroom(model, "cpu", Recipe(data_doubts="accept"))
