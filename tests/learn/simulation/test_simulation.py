@@ -13,13 +13,19 @@ torch = pytest.importorskip("torch", reason="torch (extra [learn]) is not instal
 
 import onnx_ir as ir  # noqa: E402
 
+from edgeq.api import quantize  # noqa: E402
 from edgeq.errors import EdgeqError, UnsupportedOp  # noqa: E402
+from edgeq.io.load import load_proto  # noqa: E402
+from edgeq.learn.simulation.simulation import Simulation  # noqa: E402
 from edgeq.numerics.arrays import Ints  # noqa: E402
 from edgeq.numerics.saturation import worst_pairs  # noqa: E402
 from edgeq.planning.weight_grids import codes_of  # noqa: E402
+from edgeq.refine.draft import Draft  # noqa: E402
 from edgeq.refine.weighted import weighted_layers  # noqa: E402
+from edgeq.rewrite.set_up import set_up  # noqa: E402
 from edgeq.schema.codebook import CodebookWish  # noqa: E402
 from edgeq.schema.recipe import Recipe  # noqa: E402
+from edgeq.schema.target import load_target  # noqa: E402
 from edgeq.schema.weights import WeightPlan  # noqa: E402
 from edgeq.testing.pass_models import TEXTS, law_model  # noqa: E402
 from tests.learn_room import Classroom, classroom, rich_net  # noqa: E402
@@ -203,5 +209,9 @@ def test_operators_with_bodies_are_refused_by_name(text: str) -> None:
         '<ir_version: 8, opset_import: ["": 17]> net (float[4, 4] x) => (float[4, 4] y) { s = ReduceSum<keepdims = 0>(x) c = Greater(s, z)'
     )
     model = text_model(f"{head} {text} }}", {"m": np.asarray(3), "z": np.asarray(0, np.float32)})
+    data = {"x": np.random.default_rng(0).normal(size=(8, 4, 4)).astype(np.float32)}
+    loaded, target = load_proto(model), load_target("cpu")
+    made = quantize(loaded, data, target=target, recipe=Recipe(effort="fast"), prove=False, data_doubts="accept")
+    task = set_up(loaded, target, Recipe(effort="fast"), None, data, made.plan).task
     with pytest.raises(UnsupportedOp, match="cannot be run in torch"):
-        classroom(model, "cpu", Recipe(data_doubts="accept"))
+        Simulation(Draft.of(task, made.plan))
