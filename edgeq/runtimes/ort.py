@@ -27,6 +27,7 @@ Optimize = Literal["off", "basic", "extended", "all"]
 #: weights of at least this size are stored in a file beside the saved optimized graph
 EXTERNAL_FROM_BYTES = 1024
 
+_FEEDS = "Check the shapes and dtypes of the data against `edgeq inspect`; if they are right, no data runs: correct the named node."
 _LEVELS: dict[Optimize, str] = {
     "off": "ORT_DISABLE_ALL",
     "basic": "ORT_ENABLE_BASIC",
@@ -75,10 +76,7 @@ class Session:
         except ValueError:
             raise
         except Exception as error:  # onnxruntime's exception classes have no common base
-            fix = (
-                "Check the shapes and dtypes of the data against `edgeq inspect`; if they are right, no data runs: correct the named node."
-            )
-            raise _refused(error, self._where, fix) from error
+            raise _refused(error, self._where, _FEEDS) from error
 
     @property
     def tensors(self) -> frozenset[str]:
