@@ -14,8 +14,8 @@ from edgeq.data.dataset import Dataset
 from edgeq.graph.channels.classes import channel_classes
 from edgeq.graph.read import rank, values
 from edgeq.passes.quantize.equalize import Equalize
-from edgeq.planning.activation_grids import fixed_ranges
 from edgeq.planning.first_plan import MadeFrom, make_plan, values_to_observe
+from edgeq.planning.values.seen import fixed_ranges
 from edgeq.progress import Progress
 from edgeq.refine.draft import Draft
 from edgeq.refine.equalization import equalizing_exponents, values_to_measure
