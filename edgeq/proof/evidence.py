@@ -26,7 +26,7 @@ from edgeq.schema.task import Planned, Step, Task
 #: some tenths, and what was fitted to is the closer one
 LUCKY_DB = 3.0
 #: seconds for timing both models, enough for a steady median of an edge model
-TIMING_S = 2.0
+TIMING_S = 1.0
 
 
 #: why nothing was compared with float. no_data: there was none to compare on, as with statistics

@@ -19,7 +19,7 @@ from edgeq.numerics.arrays import AnyArray
 from edgeq.runtimes.ort import Session, open_session
 
 #: runs of each model: enough for a steady median, but few enough that a user does not wait
-MIN_RUNS, MAX_RUNS = 10, 1000
+MIN_RUNS, MAX_RUNS = 7, 1000
 #: seconds that both models together may take when the caller names no number of runs
 BUDGET_S = 4.0
 #: the int8 model counts as not faster from this int8/float ratio upwards: a smaller gain lies
@@ -34,7 +34,7 @@ STEADY = 0.25
 #: what the times say: faster, same, slower: of the int8 model. unreliable: nothing, because the
 #: machine was under load
 Pace = Literal["faster", "same", "slower", "unreliable"]
-_WARM_UP = 3
+_WARM_UP = 2
 
 
 #: why a time in onnxruntime on this machine says nothing of a model; other_architecture: its target
@@ -98,8 +98,9 @@ def measure_latency(
     """
     timing = timing or Timing()
     clock, runs = timing.clock, timing.runs
-    first = open_session(float_model, threads=threads)
-    second = open_session(int8_model, threads=threads)
+    # as an application opens them
+    first = open_session(float_model, threads=threads, spin=True)
+    second = open_session(int8_model, threads=threads, spin=True)
     other = feeds if int8_feeds is None else int8_feeds
     pair_s = min(_timed(first, feeds, clock) + _timed(second, other, clock) for _ in range(_WARM_UP))
     count = int(np.clip(timing.budget_s / max(pair_s, 1e-9), MIN_RUNS, MAX_RUNS)) if runs is None else max(runs, 1)

@@ -103,6 +103,7 @@ def open_session(
     optimized_path: Path | None = None,
     arena: bool = True,
     signed: bool = False,
+    spin: bool = False,
 ) -> Session:
     """Open a model in onnxruntime's CPU provider: sequential, deterministic and silent.
 
@@ -111,14 +112,17 @@ def open_session(
     "all". optimized_path: where to save the optimized graph, with large weights beside it in
     <name>.data, or as one file in ORT format when the name ends in .ort. arena: whether the memory
     of values is kept for the next run, which is faster where they are small. signed: fuse signed
-    activations as onnxruntime does on Arm; elsewhere it makes them unsigned first. Raises BadModel
-    when the file is missing, RuntimeRefused when onnxruntime does not accept the model.
+    activations as onnxruntime does on Arm; elsewhere it makes them unsigned first. spin: let idle
+    threads spin within a run, as is onnxruntime's own default: it is faster, and takes whole cores
+    for it. Raises BadModel when the file is missing, RuntimeRefused when onnxruntime does not
+    accept the model.
     """
     if isinstance(model, Path) and not model.is_file():
         raise BadModel("The model file does not exist.", str(model), "Check the path.")
     where = str(model) if isinstance(model, Path) else "the model in memory"
     source = source_of(model)
     options = _options(threads, optimize, optimized_path, signed)
+    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spin)))
     _point_to(options, source)
     options.enable_cpu_mem_arena = options.enable_mem_pattern = arena
     import onnxruntime as ort
