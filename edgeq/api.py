@@ -10,6 +10,7 @@ import onnx_ir as ir
 
 from edgeq.calibration.doubted import doubted, doubted_values
 from edgeq.calibration.independence import fed_rightly
+from edgeq.calibration.memory import return_freed_memory
 from edgeq.calibration.statistics_file import Statistics
 from edgeq.data.dataset import Dataset
 from edgeq.data.doubts import DataDoubts, check_data
@@ -79,6 +80,7 @@ def quantize(
         progress.start("prepare", None)
         setup = set_up(_load(model), target, recipe, plan.shapes if plan is not None and not shapes else shapes, data, plan)
         loaded, task = setup.loaded, setup.task
+        return_freed_memory()
     dataset = setup.open_or_none(data, recipe.samples)
     doubts = doubted(dataset, statistics, task, plan, data_doubts, progress)
     apart = None if validation is None else setup.open(validation, "evaluation")

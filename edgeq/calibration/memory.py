@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,11 @@ from pathlib import Path
 
 #: used where the system does not tell how much is free
 DEFAULT_BYTES = 2 << 30
+#: bytes that the process grows by before the collector is asked to find what was dropped
+GROWN_BYTES = 1 << 26
+
+#: bytes of the process that were in memory when memory was given back last
+_SETTLED = [0]
 
 _limit: ContextVar[int | None] = ContextVar("edgeq_memory", default=None)
 
@@ -33,10 +39,32 @@ def memory_budget() -> int:
 
 
 def return_freed_memory() -> None:
-    """Give the system back what was freed: glibc keeps blocks of up to 32 MB for the next one."""
+    """Give the system back what was freed: glibc keeps blocks of up to 32 MB for the next one.
+
+    Graphs refer to themselves, so that only the collector finds those that were dropped. It runs
+    where the process has grown: it takes a second per million objects.
+    """
+    if _resident_bytes() > _SETTLED[0] + GROWN_BYTES:
+        gc.collect()
+        _SETTLED[0] = _trimmed()
+    else:
+        _SETTLED[0] = min(_SETTLED[0], _trimmed())
+
+
+def _trimmed() -> int:
+    """The bytes in memory once glibc has given back what it can."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
     if trim is not None:
         trim(0)
+    return _resident_bytes()
+
+
+def _resident_bytes() -> int:
+    """The bytes of the process that are in memory; 0 where the system does not tell."""
+    try:
+        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, AttributeError, IndexError):
+        return 0
 
 
 def _free_bytes() -> int:

@@ -33,9 +33,9 @@ ROWS_PER_COLUMN, LEAST_ROWS = 8, 1024
 #: the least rows to take from a sample: fewer from every sample cost more time and gave no better
 #: models
 ROWS_PER_VISIT = 128
-#: numbers of codes that wait until their products are added up, so that a matrix is not gone
-#: through for each few rows
-WAITING = 1 << 20
+#: rows of codes that wait until their products are added up, so that a matrix is not gone through
+#: for each few of them, and the least and the most numbers of codes that wait
+WAITING_ROWS, WAITING_LEAST, WAITING_MOST = 512, 1 << 15, 1 << 20
 #: weights of layers that share sums are multiples of the largest one divided by this
 SHARES = 1 << 16
 
@@ -168,6 +168,7 @@ class _Sum:
         self.stride = max(1, runs // visits)
         self.sum = np.zeros((layer.groups, layer.columns), np.int64)
         self.rows, self.waiting, self.held = 0, list[AnyArray](), 0
+        self.most = min(max(WAITING_ROWS * layer.groups * layer.columns, WAITING_LEAST), WAITING_MOST)
         self.lock, self._whole = threading.Lock(), whole
 
     def visits(self, run: int) -> bool:
@@ -184,7 +185,7 @@ class _Sum:
             self.rows += codes.shape[1]
             self.waiting.append(codes)
             self.held += codes.size
-            if self.held >= WAITING:
+            if self.held >= self.most:
                 self._add_up()
 
     def result(self) -> tuple[AnyArray, int]:

@@ -15,6 +15,7 @@ import onnx_ir.passes.common as common_passes
 from google.protobuf.message import DecodeError, EncodeError  # type: ignore[import-untyped]  # its stubs are no dependency of ours
 
 from edgeq.errors import BadModel
+from edgeq.graph.forms.constants import own_constants
 from edgeq.graph.names import unique_names
 from edgeq.graph.read import ONNX_DOMAINS
 from edgeq.graph.value_types import believe_inference, forget_maps, typed_proto
@@ -170,6 +171,7 @@ def _finish(proto: onnx.ModelProto, where: str, quantized: bool, folder: Path = 
     try:
         write_out_functions(proto)
         model = ir.from_proto(proto)
+        own_constants(model)
         map_external(model, folder)
         common_passes.RemoveInitializersFromInputsPass()(model)
         model.ir_version = max(model.ir_version, 4)  # before it, initializers had to be inputs too

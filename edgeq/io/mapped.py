@@ -23,9 +23,10 @@ from edgeq.numerics.arrays import AnyArray
 
 #: smaller tensors of external data are read: a mapping costs some tens of microseconds each time
 MAPPED_FROM_BYTES = 1 << 16
-#: a constant that a pass makes is put into a file from this size on: it takes longer to compute
-#: than to write, and a hundred of them fill a small machine
-SPILLED_FROM_BYTES = 1 << 24
+#: a constant that is read or made is put into a file from this size on: it takes longer to compute
+#: than to write, sessions map it without a copy of their own, and a hundred of them fill a small
+#: machine
+SPILLED_FROM_BYTES = 1 << 20
 
 
 class MappedTensor(ir.LazyTensor):

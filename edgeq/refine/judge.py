@@ -13,6 +13,7 @@ import onnx_ir as ir
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
 from edgeq.calibration.known_outputs import KnownOutputs
+from edgeq.calibration.memory import return_freed_memory
 from edgeq.calibration.part_labels import PartLabels
 from edgeq.data.dataset import Batch, Dataset
 from edgeq.numerics.output_fidelity import OutputFidelity, OutputSums, judged
@@ -91,6 +92,8 @@ class Judge:
                     one.add(wanted, got, labels.get(one.name))
                 self._progress.advance(len(piece.samples))
         self.known.rest()
+        del session
+        return_freed_memory()
         return score_of([one.fidelity() for one in sums])
 
     @cached_property

@@ -10,6 +10,7 @@ import onnx
 import onnx_ir as ir
 
 from edgeq.graph.edit import replace_graph, vanished
+from edgeq.graph.forms.constants import own_constants
 from edgeq.graph.names import unique_names
 from edgeq.graph.read import initializer_bytes, is_op, nodes
 from edgeq.graph.symbolic_shapes import integers_are_short
@@ -65,7 +66,9 @@ def _simplified(model: ir.Model, timeout: float, options: tuple[str, ...]) -> tu
 def _read(path: Path) -> ir.Model:
     proto = onnx.load(path)
     forget_maps(proto, "onnxsim")
-    return ir.from_proto(proto)
+    model = ir.from_proto(proto)
+    own_constants(model)
+    return model
 
 
 def _run_child(arguments: tuple[str, ...], target: Path, timeout: float) -> str | None:

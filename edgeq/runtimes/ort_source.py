@@ -19,7 +19,7 @@ from edgeq.io.temporaries import ScratchFolder
 from edgeq.numerics.arrays import AnyArray
 
 #: weights in memory of fewer bytes together stay among the bytes of the model
-IN_MEMORY_BYTES = 1 << 26
+IN_MEMORY_BYTES = 1 << 24
 #: onnxruntime places a tensor in a file at multiples of this, to map it
 ALIGNMENT = 4096
 
@@ -71,7 +71,9 @@ def _write(model: ir.Model, path: Path) -> None:
     with path.open("wb") as file:
         for value in _initializers(model):
             tensor = value.const_value
-            if tensor is None or isinstance(tensor, MappedTensor) or not may_be_mapped(tensor.dtype, file_bytes(tensor)):
+            if tensor is None or isinstance(tensor, MappedTensor):
+                continue
+            if not may_be_mapped(tensor.dtype, file_bytes(tensor)) and not (_outside(value) and tensor.dtype.bitwidth % 8 == 0):
                 continue
             file.seek(-(-file.tell() // ALIGNMENT) * ALIGNMENT)
             offset, shape = file.tell(), tuple(tensor.shape.numpy())
@@ -86,6 +88,8 @@ def _referring(model: ir.Model, folder: ScratchFolder | None) -> Source:
     over as arrays, which are mapped as well.
     """
     found = [(value, value.const_value) for value in _initializers(model) if isinstance(value.const_value, MappedTensor)]
+    if not found:  # many weights, all of them small
+        return Source(ir.to_proto(model).SerializeToString(), folder=folder)
     sizes = Counter[Path]()
     for _, tensor in found:
         sizes[tensor.path.parent] += tensor.nbytes

@@ -9,6 +9,7 @@ import onnx_ir as ir
 
 from edgeq.errors import UnsupportedOpset
 from edgeq.graph.edit import replace_graph, vanished
+from edgeq.graph.forms.constants import own_constants
 from edgeq.graph.names import unique_names
 from edgeq.graph.read import nodes
 from edgeq.graph.value_types import forget_maps, typed_proto
@@ -100,6 +101,7 @@ def _convert(model: ir.Model, target: int) -> str | None:
             onnx.checker.check_model(converted)
             forget_maps(converted, f"opset {target}")
             new = ir.from_proto(converted)
+            own_constants(new)
         except Exception as error:  # the converter raises whatever its adapters do
             failure = failure or first_line(error).rpartition("failed: ")[2]  # without the line in onnx's sources
             continue

@@ -15,7 +15,9 @@ import pytest
 
 from edgeq.errors import BadModel, RuntimeRefused
 from edgeq.graph.signature import InputSpec
+from edgeq.io.mapped import MAPPED_FROM_BYTES
 from edgeq.runtimes.ort import open_session, runtime_version
+from edgeq.runtimes.ort_source import IN_MEMORY_BYTES
 
 RELU = """<ir_version: 8, opset_import: ["": 13]>
 relu (float[N, 3, ?] x, int64 s, float u) => (float[N, 3, ?] y, int64 t) {
@@ -65,6 +67,17 @@ def test_external_weights_are_found_through_a_temporary_folder(tmp_path: Path) -
     assert folder.is_dir()
     session.close()
     assert not folder.exists()
+
+
+def test_many_small_weights_stay_among_the_bytes_of_the_model() -> None:
+    """Together they are so large that weights would go into files; none of them is."""
+    text = """<ir_version: 8, opset_import: ["": 17]> g (float[1, 64] x) => (float[1, 64] y) { y = Identity(x) }"""
+    model = ir.from_onnx_text(text)
+    for number in range(IN_MEMORY_BYTES // (MAPPED_FROM_BYTES // 2) + 1):
+        value = ir.Value(name=f"w{number}", const_value=ir.Tensor(np.zeros(MAPPED_FROM_BYTES // 8, np.float32), name=f"w{number}"))
+        model.graph.register_initializer(value)
+    with open_session(model) as session:
+        assert session.run({"x": np.ones((1, 64), np.float32)})[0].sum() == 64
 
 
 def test_the_optimized_graph_is_saved_with_large_weights_beside_it(tmp_path: Path) -> None:

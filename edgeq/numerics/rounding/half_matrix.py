@@ -85,7 +85,8 @@ class ExactSums:
         for piece, reach in _exact_pieces(codes):
             self._reach += reach * times
             if self._reach >= NARROW and self.parts and self.parts[0].dtype == np.int32:
-                self.parts = [self._wider(part) for part in self.parts]
+                for index, part in enumerate(self.parts):  # one by one: not all are there twice
+                    self.parts[index] = self._wider(part)
             for panel, part in zip(self.panels, self.parts, strict=True):
                 product = np.swapaxes(piece[:, :, panel.start : panel.stop], 1, 2) @ piece[:, :, panel.start : panel.end]
                 whole = product.astype(part.dtype)
