@@ -51,6 +51,7 @@ _KEYS = {
     "--min-agreement": "floors.min_agreement",
     "--min-accuracy": "floors.min_accuracy",
     "--max-drop": "floors.max_drop",
+    "--format": "weight_format.name",
     "--bits": "codebook.bits",
     "--bits-avg": "codebook.bits_avg",
     "--size-budget": "codebook.size_budget",

@@ -57,6 +57,8 @@ class Asked:
     no_vnni: bool
     #: the recipe of the file, with settings that were given as options replaced
     recipe: Recipe
+    #: the number format that --format names; None: not given
+    format: str | None
     #: input name -> its frozen shape
     shapes: Shapes
     #: the largest model that is accepted, in bytes
@@ -119,6 +121,7 @@ def asked_from(options: SharedOptions) -> Asked:
     words = asdict(options)
     settings: dict[str, object] = {**given({key: words[key] for key in _RECIPE})}
     settings |= {name: False for name, off in (("rescue", options.no_rescue), ("hold_out", options.no_hold_out)) if off}
+    settings["weight_format"] = given({"name": options.format})
     settings["floors"] = given({key: words[key] for key in _FLOORS})
     settings["preprocessing"] = preprocessing_from(options.scale, options.mean, options.std)
     recipe = recipe_from(options.recipe, settings)
@@ -133,6 +136,7 @@ def asked_from(options: SharedOptions) -> Asked:
         float_io=options.float_io,
         no_vnni=options.no_vnni,
         recipe=recipe,
+        format=options.format,
         shapes=parse_shapes(options.shape),
         max_bytes=parse_size(options.max_bytes, "--max-bytes"),
         memory=None if options.memory is None else parse_size(options.memory, "--memory"),

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from edgeq.report.explain import Explanation, ValueGrid
+    from edgeq.schema.grids import GridPlan
+    from edgeq.schema.weights import WeightPlan
 
 EXAMPLE = """    edgeq explain model.int8.onnx Conv_3        reads model.int8.plan.json beside the model
 
@@ -85,4 +87,15 @@ def _why(value: ValueGrid) -> str:
         more = f"; one grid with {grid.group}" if grid.group and grid.group != value.name else ""
         more += "" if grid.readers == "all" else "; what reads it in float sees the float value"
     rule = "" if grid.rule in grid.reason else f"rule {grid.rule}: "
-    return f"{rule}{grid.reason}{more}"
+    return f"{rule}{grid.reason}{more}{_stored_as(grid)}"
+
+
+def _stored_as(grid: GridPlan | WeightPlan) -> str:
+    """In what the file stores a weight, where that is not its int8 codes."""
+    from edgeq.schema.grids import GridPlan
+
+    if isinstance(grid, GridPlan):
+        return ""
+    if grid.format == "number":
+        return f"; stored as {grid.name}, {grid.number_format.nominal_bits:g} bits a number"
+    return f"; stored as indices of up to {grid.bits} bits into tables" if grid.format == "codebook" else ""

@@ -75,6 +75,9 @@ Threads = Annotated[int, _floors("--threads", metavar="N", min=0, max=MAX_THREAD
 RecipeFile = Annotated[Path | None, typer.Option("--recipe", metavar="FILE", help="A recipe.toml, as edgeq init writes it.")]
 Rule = Annotated[str | None, _ranges("--rule", metavar="RULE", help=f"Range rule: {', '.join(RULES[:-1])} or {RULES[-1]}.")]
 WeightScales = Annotated[str | None, _ranges("--weights", metavar="GRAIN", help="Weight scales: per_channel or per_tensor.")]
+WeightFormat = Annotated[
+    str | None, _ranges("--format", metavar="NAME", help="Number format of weights, such as int4 or two_level:16: see edgeq formats.")
+]
 Rounding = Annotated[
     str | None,
     _ranges(
@@ -161,6 +164,7 @@ class SharedOptions:
     rule: Rule = None
     weights: WeightScales = None
     rounding: Rounding = None
+    format: WeightFormat = None
     no_vnni: NoVnni = False
     effort: Effort = None
     objective: Objective = None

@@ -53,6 +53,14 @@ def with_codebook(recipe: Recipe, codebook: Mapping[str, Setting]) -> Recipe:
     return with_settings(recipe, {"codebook": CodebookWish().model_dump() | given(codebook)})
 
 
+def refuse_two_sizes(format: str | None, sizes: Mapping[str, Setting]) -> None:
+    """Refuse --format beside options that ask for codebooks. sizes: option -> its value."""
+    other = next((option for option, value in given(sizes).items() if value is not None), None)
+    if format is not None and other is not None:
+        what = f"--format and {other} both say how weights are stored."
+        raise BadRecipe(what, f"--format, {other}", "Leave one of the two out; --format codebook:4 is --bits 4.")
+
+
 def with_training(recipe: Recipe, training: Mapping[str, Setting], minutes: float) -> Recipe:
     """The recipe with the training that the options request.
 

@@ -37,7 +37,7 @@ class TableCodes(Codes):
                 self._take_back(chosen, group, self.limit)
         return chosen.astype(np.float32)
 
-    def of_rows(self, rows: slice) -> TableCodes:
+    def of_rows(self, rows: slice | Indices) -> TableCodes:
         """The entries for some rows of each group."""
         own = self.table if self.table.shape[:2] == (1, 1) else self.table[:, rows]
         return replace(self, table=own, kept=None if self.kept is None else self.kept[:, rows])

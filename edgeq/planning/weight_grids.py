@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from edgeq.graph.layer import Layer
 from edgeq.numerics.arrays import F32, F64
+from edgeq.numerics.formats.parts import Room
 from edgeq.numerics.grid import LIMITS, PerChannel, PerTensor, QuantParams, grid_for_range
 from edgeq.numerics.rounding.codes import Codes
 from edgeq.numerics.rounding.scales import scales_for
@@ -86,6 +87,23 @@ def choose_scales(
     """
     snap = codes.snap if requantized is None else requantized.above
     scale = snap(_spanning(rows, codes, shared)) if rule == "minmax" else scales_for(rows, importance, codes, shared, snap)
+    return _bounded(scale, rows, codes, shared, sides)
+
+
+def room_for(rows: F32, codes: Codes, shared: bool, sides: Sequence[BiasSide], requantized: Requantized | None = None) -> Room:
+    """What a layer and its target leave to a number format; the arguments are those of
+    choose_scales.
+    """
+    snap = codes.snap if requantized is None else requantized.above
+
+    def allowed(scale: F32) -> F32:
+        return _bounded(snap(scale), rows, codes, shared, sides)
+
+    return Room(allowed, codes.pairs, codes.limit, shared)
+
+
+def _bounded(scale: F32, rows: F32, codes: Codes, shared: bool, sides: Sequence[BiasSide]) -> F32:
+    """Scales within the limits of the biases and of the target's shifts."""
     fitted = codes.snap(_fit_biases(scale, rows, [side for side in sides if side.bias is not None], shared))
     # the floor is last: no shift exists for a scale that is too fine, while for one that is too
     # coarse the output's grid can be lifted

@@ -24,7 +24,7 @@ from edgeq.planning.weight_grids import BiasSide
 from edgeq.planning.weights import side_of
 from edgeq.progress import Progress
 from edgeq.refine.draft import Draft
-from edgeq.refine.weight_fit import Aim, fit_rows, requantization_of
+from edgeq.refine.weight_fit import Aim, Small, fit_rows, requantization_of
 from edgeq.refine.weighted import Weighted
 from edgeq.schema.plan import Plan
 from edgeq.schema.weights import WeightPlan
@@ -66,17 +66,17 @@ def moments_of(draft: Draft, layers: Sequence[Weighted], data: Dataset, progress
     return [Together(users, moment) for users, moment in zip(groups, found, strict=True) if moment.rows]
 
 
-def round_apart(draft: Draft, weighed: list[Together], bits: Mapping[str, int] | None = None) -> Plan:
+def round_apart(draft: Draft, weighed: list[Together], small: Mapping[str, Small] | None = None) -> Plan:
     """The plan with scales and codes that minimise each layer's output error under its moments.
 
-    weighed: emptied, so that each moment goes when its weight is rounded. bits: index width, by
-    weight_key, of weights that become codebooks. Nodes that share a weight and use it alike get one
-    rounding, for the sum of their moments.
+    weighed: emptied, so that each moment goes when its weight is rounded. small: by weight_key, how
+    weights are stored in fewer bits. Nodes that share a weight and use it alike get one rounding,
+    for the sum of their moments.
     """
     weights, biases = dict(draft.plan.weights), dict(draft.plan.biases)
     for group in _in_groups(weighed):
         with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(min(WORKERS, len(group))) as pool:
-            for own, corrected in pool.map(lambda one: _round(one, draft, bits or {}), group):
+            for own, corrected in pool.map(lambda one: _round(one, draft, small or {}), group):
                 weights |= own
                 biases |= corrected
         return_freed_memory()
@@ -93,14 +93,14 @@ def _in_groups(weighed: list[Together]) -> Iterator[list[Together]]:
         yield group
 
 
-def _round(one: Together, draft: Draft, bits: Mapping[str, int]) -> tuple[dict[str, WeightPlan], dict[str, tuple[float, ...]]]:
+def _round(one: Together, draft: Draft, small: Mapping[str, Small]) -> tuple[dict[str, WeightPlan], dict[str, tuple[float, ...]]]:
     """The weights, by weight_key, and the biases, by node, of the layers."""
     users, plan = one.users, draft.plan
     rows, sides = users[0].rows(), {user.layer.node: side_of(user.node, user.kernel, plan.grids_read(user.layer.node)) for user in users}
     # the covariance where the layer has a bias, which compensates the mean error
     moment = one.moment.half([node for node, side in sides.items() if side.bias is not None])
     aim = Aim(rows, moment, list(sides.values()), requantization_of(users, draft))
-    fit = fit_rows(users[0], aim, draft.task, bits.get(users[0].key))
+    fit = fit_rows(users[0], aim, draft.task, small.get(users[0].key))
     error = rows - fit.codes * fit.scale[..., None]
     seen = [(user.layer.node, sides[user.layer.node], one.moment.layers[user.layer.node]) for user in users]
     biases = {node: _bias(side, inputs, error) for node, side, inputs in seen if side.bias is not None and inputs.rows}

@@ -30,7 +30,7 @@ from edgeq.refine.bias_correction import bias_of, correct, shifted, some_runs
 from edgeq.refine.draft import Draft
 from edgeq.refine.integer_twin import fed, put_weight
 from edgeq.refine.sequence_goal import Rows, goal, together
-from edgeq.refine.weight_fit import Aim, Fitted, fit_rows, requantization_of
+from edgeq.refine.weight_fit import Aim, Fitted, Small, fit_rows, requantization_of
 from edgeq.refine.weighted import Weighted
 from edgeq.schema.plan import Plan
 from edgeq.schema.task import Planned
@@ -58,7 +58,7 @@ def in_sequence(model: ir.Model, layers: Sequence[Weighted]) -> tuple[Weighted, 
 def fit_in_sequence(
     draft: Draft,
     late: Sequence[Weighted],
-    bits: Mapping[str, int],
+    small: Mapping[str, Small],
     emulate: Callable[[Plan], ir.Model],
     data: Dataset,
     progress: Progress,
@@ -66,7 +66,7 @@ def fit_in_sequence(
     """Fit the weights of `late` in sequence and correct the biases of all layers of the main graph.
 
     Returns the draft's plan with both; the result's own draft has the same weights and uncorrected
-    biases. bits: index width, by weight_key, of weights that become codebooks. emulate: returns the
+    biases. small: by weight_key, how weights are stored in fewer bits. emulate: returns the
     integer model of a plan.
     """
     plan, model = draft.plan, draft.model
@@ -82,7 +82,7 @@ def fit_in_sequence(
         mean = np.zeros(1)
         if one.key in keys:
             rows = _rows(one, twin, ours, theirs, plan, draft.task.recipe.seed)
-            fit, own, mean = _fit(one, rows, draft, bits.get(one.key))
+            fit, own, mean = _fit(one, rows, draft, small.get(one.key))
             weights[one.key] = fit.grid
             put_weight(twin, one, fit)
             if bias_of(one) is not None:
@@ -94,7 +94,7 @@ def fit_in_sequence(
     return Planned(fitted.with_biases(biases), fitted.with_biases(uncorrected))
 
 
-def _fit(one: Weighted, halves: tuple[Rows, Rows], draft: Draft, width: int | None) -> tuple[Fitted, F64, F64]:
+def _fit(one: Weighted, halves: tuple[Rows, Rows], draft: Draft, small: Small | None) -> tuple[Fitted, F64, F64]:
     """The fitted weight, and two shifts [C] of the bias for the mean error that it leaves.
 
     The first compensates its own rounding, the second the errors of its inputs as well.
@@ -106,7 +106,7 @@ def _fit(one: Weighted, halves: tuple[Rows, Rows], draft: Draft, width: int | No
         how = requantization_of([one], draft)
         moment = seen.moment if how is None else seen.moment * side.scale**2
         fit = fit_rows(
-            one, Aim(goal(weight, apart), HalfMatrix.of(moment, math.prod(one.layer.kernel[1:])), [side], how), draft.task, width
+            one, Aim(goal(weight, apart), HalfMatrix.of(moment, math.prod(one.layer.kernel[1:])), [side], how), draft.task, small
         )
     got = np.einsum("gck,gk->gc", fit.codes.astype(np.float64), rows.mean) * fit.scale
     own, whole = (np.einsum("gck,gk->gc", weight, mean) - got for mean in (rows.mean, rows.mean + rows.mean_error))

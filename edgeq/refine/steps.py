@@ -87,7 +87,7 @@ def decide(
         return _refined(
             Refining(draft, statistics.tensors, task.recipe.rule, measured), data.fitted, gate, progress, _comparing(data, judge)
         )
-    if task.recipe.codebook.wanted:  # without second moments, all inputs of a layer count alike
+    if task.recipe.small_weights:  # without second moments, all inputs of a layer count alike
         planned = unmeasured_codebooks(draft, None if data is None else data.fitted, _files(task), gate, progress)
         return replace(planned, skipped=skipped)
     return Planned(plan, plan, tuple(gate.steps), skipped)
@@ -98,7 +98,7 @@ def steps_with_data(recipe: Recipe) -> tuple[str, ...]:
     if recipe.effort == "fast":
         return ()
     grids = (BY_OUTPUT,) if recipe.input_grids == "by_output" else ()
-    if recipe.codebook.wanted:
+    if recipe.small_weights:
         return (EQUALIZATION, *grids, BY_READERS, MEASURED_CODEBOOKS)
     return (EQUALIZATION, *grids, BY_READERS, IN_SEQUENCE if recipe.rounds_in_sequence else APART, BIASES)
 
@@ -134,7 +134,7 @@ def _refined(start: Refining, data: Dataset, gate: Gate, progress: Progress, who
         return replace(one, draft=one.draft.with_plan(choose_reader_ranges(one.draft, data, progress)))
 
     def finish(one: Draft, gate: Gate) -> Planned:
-        if task.recipe.codebook.wanted:
+        if task.recipe.small_weights:
             return plan_codebooks(one, data, _files(task), gate, progress)
         return round_weights(one, data, gate, progress)
 

@@ -6,20 +6,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from edgeq.numerics.arrays import F32
+from edgeq.numerics.formats.format import Format, Inputs
 from edgeq.numerics.rounding.codes import Codes
 from edgeq.numerics.rounding.factors import feedback
 from edgeq.numerics.rounding.half_matrix import HalfMatrix
+from edgeq.numerics.rounding.with_feedback import error_under
 from edgeq.planning.exact.factors import Requantized
-from edgeq.planning.exact.rounding import exact_if_cheap, requantized, round_best
+from edgeq.planning.exact.rounding import Rounded, exact_if_cheap, requantized, round_best
 from edgeq.planning.kernel_fit import channel_axis
-from edgeq.planning.weight_grids import BiasSide, choose_scales, codes_of, least_scales
+from edgeq.planning.weight_grids import BiasSide, choose_scales, codes_of, least_scales, room_for
 from edgeq.planning.weights import weight_axis, weight_plan
 from edgeq.refine.codebooks.fit import codebook_of
 from edgeq.refine.draft import Draft
 from edgeq.refine.weighted import Weighted
 from edgeq.schema.task import Task
 from edgeq.schema.weights import WeightPlan
+
+#: how a weight is stored in fewer than 8 bits: bits of a codebook's index, or a number format
+Small = int | Format
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,14 +54,19 @@ class Fitted:
     codes: F32
 
 
-def fit_rows(one: Weighted, aim: Aim, task: Task, width: int | None) -> Fitted:
+def fit_rows(one: Weighted, aim: Aim, task: Task, small: Small | None) -> Fitted:
     """Scales and codes that bring a weight close to its aim.
 
-    width: bits of a codebook's index; None: plain codes.
+    small: how it is stored in fewer bits; None: plain codes.
     """
     target, recipe, weight = task.target, task.recipe, one.array()
     codes, axis = codes_of(target.weights, one.layer, recipe.weight_bits), weight_axis(one.node, one.kernel, target, recipe)
-    if width is not None:
+    if isinstance(small, Format):
+        chosen = in_format(aim, small, one.layer.kernel, codes, axis is None)
+        grid = weight_plan(one.layer, chosen.scale, chosen.codes, weight, axis, target, f"{small.name}, rounded with the data in view")
+        return Fitted(grid.in_format(small.name, channel_axis(one.node, one.kernel) or 0), chosen.scale, chosen.codes)
+    if small is not None:
+        width = small
         least = least_scales(aim.rows, aim.sides, axis is None)
         fit = codebook_of(aim.rows, aim.moment.dense(), codes, least, axis is None, recipe.codebook, width)
         grid = weight_plan(one.layer, fit.scale, fit.codes, weight, axis, target, f"codebook, {width} bits")
@@ -63,6 +75,25 @@ def fit_rows(one: Weighted, aim: Aim, task: Task, width: int | None) -> Fitted:
     scale, rounded = _scales_and_codes(aim, codes, recipe.weight_rule, axis is None)
     grid = weight_plan(one.layer, scale, rounded, weight, axis, target, f"{recipe.weight_rule}, rounded with the data in view")
     return Fitted(grid, scale, rounded)
+
+
+def in_format(aim: Aim, form: Format, kernel: tuple[int, ...], codes: Codes, shared: bool) -> Rounded:
+    """A weight in a number format, as int8 codes with one scale a channel.
+
+    kernel: the shape of a row. codes: the int8 codes that the target allows. shared: one scale for
+    all channels. Runtimes that round sums differently get exact factors where these cost little.
+    """
+    inputs = Inputs(aim.moment)
+
+    def rounded(how: Requantized | None) -> Rounded:
+        stored = form.fit(aim.rows, inputs, kernel, room_for(aim.rows, codes, shared, aim.sides, how))
+        grid = form.codes8(stored)
+        assert grid is not None  # formats that compute in floats are for layers that do
+        error = error_under(aim.rows - grid.real, inputs.passed_on)
+        return Rounded(grid.scale, grid.codes, np.full_like(error, error.sum()) if shared else error)
+
+    free = rounded(None)
+    return free if aim.how is None else exact_if_cheap(rounded(aim.how), free, aim.how.step, shared)
 
 
 def _scales_and_codes(aim: Aim, codes: Codes, rule: Literal["minmax", "mse"], shared: bool) -> tuple[F32, F32]:

@@ -10,7 +10,7 @@ from typing import Literal
 from edgeq.errors import BadPlan, BadRecipe
 from edgeq.schema.grids import GridPlan
 from edgeq.schema.plan import PlacedAs, Plan
-from edgeq.schema.weights import CodebookWeight, IntegerWeight, weight_key
+from edgeq.schema.weights import WeightPlan, weight_key
 
 #: largest number of similar names suggested for an unknown one
 SUGGESTIONS = 5
@@ -25,7 +25,7 @@ class ValueGrid:
     role: Role
     name: str
     #: None for a value that stays float, and for a bias, whose scale is the product of two others
-    grid: GridPlan | IntegerWeight | CodebookWeight | None
+    grid: GridPlan | WeightPlan | None
 
 
 @dataclass(frozen=True)

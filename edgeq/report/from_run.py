@@ -22,6 +22,7 @@ from edgeq.proof.findings import findings, fusions_lost, shared_grids
 from edgeq.proof.unproven import unproven
 from edgeq.proof.written import Form, size_of
 from edgeq.report.codebooks import planned_layers
+from edgeq.report.formats import stored_formats
 from edgeq.report.headline import fidelity_of
 from edgeq.report.judging import judging_of, steps_of
 from edgeq.report.port import port_of, with_sample
@@ -112,6 +113,7 @@ def build_report(run: QuantizeRun, verdict: Verdict) -> Report:
         skipped=run.skipped,
         uncompared=run.evidence.uncompared,
         codebooks=planned_layers(task.model, plan),
+        formats=stored_formats(task.model, plan),
         latency=run.evidence.latency,
         untimed=run.evidence.untimed,
         unproven=unproven(task.target, run.evidence.ran_by) if run.evidence.placement is None else None,

@@ -28,6 +28,7 @@ from edgeq.report.figures import (
     threads_text,
     uncompared_text,
 )
+from edgeq.report.formats import format_summary
 from edgeq.report.headline import has_one_figure
 from edgeq.report.report import Report, verdict
 from edgeq.report.search_lines import judged_on
@@ -76,8 +77,9 @@ def _environment() -> Environment:
         raise MissingExtra("An HTML report needs jinja2, which is not installed.", "--report", fix) from None
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_shown)
     environment.filters.update(
-        bytes=human_bytes, db=decibels, bar=_bar, grade=grade, score=_score, threads=threads_text, stored=codebook_summary
-    )
+        bytes=human_bytes, db=decibels, bar=_bar, grade=grade, score=_score, threads=threads_text, stored=codebook_summary,
+        stored_formats=format_summary,
+    )  # fmt: skip
     environment.filters["picture"] = lambda layer: Markup(_picture(layer))  # numbers alone: nothing to escape
     return environment
 

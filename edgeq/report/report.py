@@ -20,6 +20,7 @@ from edgeq.proof.latency import Latency, Untimed
 from edgeq.proof.proof import Proof
 from edgeq.proof.unproven import Unproven
 from edgeq.report.codebooks import CodebookLayer
+from edgeq.report.formats import FormatLayer
 from edgeq.report.headline import Fidelity, fidelity_of
 from edgeq.report.judging import JudgingInfo, StepSqnr
 from edgeq.report.port import Port
@@ -76,6 +77,8 @@ class Report:
     layers: tuple[LayerFidelity, ...] = ()
     #: weights that are stored as codebooks
     codebooks: tuple[CodebookLayer, ...] = ()
+    #: weights that are stored in number formats
+    formats: tuple[FormatLayer, ...] = ()
     #: time of one run of both models
     latency: Latency | None = None
     #: why there is no latency although the models ran

@@ -32,6 +32,7 @@ from edgeq.report.figures import (
     uncompared_text,
     untimed_text,
 )
+from edgeq.report.formats import format_lines
 from edgeq.report.headline import has_one_figure
 from edgeq.report.latency_text import latency_lines
 from edgeq.report.on_top import accepted_lines, untouched_lines
@@ -56,6 +57,8 @@ def report_text(report: Report, out: str = "model.int8.onnx") -> RenderableType:
         parts += _section("Weakest layers", [layer_table(report.layers[:LAYERS_SHOWN])])
     if report.codebooks:
         parts += _section("Codebooks", codebook_lines(report.codebooks))
+    if report.formats:
+        parts += _section("Number formats", format_lines(report.formats))
     parts += _section("Floors missed", [Text(visible(line), "bold red") for line in report.missed])
     doubts = (*(one.text for one in report.findings), *report.warnings)
     parts += _section("Warnings", [Text.assemble(("! ", "bold yellow"), visible(line)) for line in doubts])

@@ -32,12 +32,13 @@ from edgeq.passes.quantize.quantize_biases import QuantizeBiases
 from edgeq.passes.quantize.quantize_constants import QuantizeConstants
 from edgeq.passes.quantize.quantize_recurrent import QuantizeRecurrent
 from edgeq.passes.store.fold_codebooks import FoldCodebooks, Storage
+from edgeq.passes.store.store_formats import FormatStorage, StoreFormats
 from edgeq.passes.store.store_weights import StoreWeights
 from edgeq.rewrite.check_plan import check_factors, check_fits
 from edgeq.schema.plan import NodePlan, Plan
 from edgeq.schema.scaling import factors_of
 from edgeq.schema.target import Target
-from edgeq.schema.weights import CodebookWeight
+from edgeq.schema.weights import CodebookWeight, FormatWeight
 
 
 def rewrite(prepared: ir.Model, plan: Plan, target: Target) -> ir.Model:
@@ -89,6 +90,11 @@ def storage_of(weight: CodebookWeight) -> Storage:
     return Storage(parse_grain(weight.granularity), weight.channel_axis, weight.bits)
 
 
+def format_of(weight: FormatWeight) -> FormatStorage:
+    """A weight's number format, as StoreFormats takes it."""
+    return FormatStorage(weight.number_format, weight.channel_axis)
+
+
 def rewrite_passes(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:
     """The passes in order."""
     where = _placed(plan)
@@ -112,6 +118,7 @@ def rewrite_passes(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:
         *(() if target.movement.pairs else (MoveToIntegers((where["integer"] | copying) - _wide(plan)),)),
         # after everything that asks whether a weight is a constant
         FoldCodebooks({key: storage_of(weight) for key, weight in plan.weights.items() if weight.format == "codebook"}),
+        StoreFormats({key: format_of(weight) for key, weight in plan.weights.items() if weight.format == "number"}),
         # last: its output must not match any pattern of a pass or of the runtime
         HoldFloat(frozenset(name for name, node in plan.nodes.items() if _must_stay_float(node, target))),
         # after the passes that look for a Dequantize before a node

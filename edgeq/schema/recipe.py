@@ -17,6 +17,7 @@ from edgeq.schema.codebook import CodebookWish
 from edgeq.schema.finetune import FineTuneWish
 from edgeq.schema.pixels import OPTION, Preprocessing
 from edgeq.schema.rules import Rule
+from edgeq.schema.weight_format import BOTH, WeightFormats, with_codebook_format
 
 #: types of activations of 16 bits
 WIDE_TYPES = ("int16", "uint16")
@@ -109,21 +110,34 @@ class Recipe(Strict):
     rescue: bool = Field(True, description="effort default: layers whose integers make an output useless (below 10 dB) stay float")
     seed: int = Field(0, ge=0, description="seed of everything random")
     codebook: CodebookWish = Field(default_factory=CodebookWish, description="weights as indices into a small table")
+    weight_format: WeightFormats = Field(default_factory=WeightFormats, description="weights in number formats of few bits")
     finetune: FineTuneWish = Field(
         default_factory=FineTuneWish, description="training against the float model, after the closed-form steps"
     )
     floors: Floors = Field(default_factory=Floors, description="results below a floor end with exit code 3")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _one_way(cls, raw: object) -> object:
+        """codebook:4 as a format is a codebook of 4 bits."""
+        return with_codebook_format(raw)
+
     @model_validator(mode="after")
     def _searchable(self) -> Self:
         if self.effort == "best" and self.codebook.wanted:
             raise ValueError("effort best does not search with codebooks: use effort default, or `edgeq palettize --min-sqnr`")
+        if self.effort == "best" and self.weight_format.wanted:
+            raise ValueError("effort best does not search with number formats of weights: use effort default")
         return self
 
     @model_validator(mode="after")
     def _one_width(self) -> Self:
         if self.weight_bits < 8 and self.codebook.wanted:
             raise ValueError("weight_bits and codebook both say how many bits a weight has: give one of them")
+        if self.weight_format.wanted and self.weight_bits < 8:
+            raise ValueError("weight_bits and weight_format both say how many bits a weight has: give one of them")
+        if self.weight_format.name is not None and self.codebook.wanted:
+            raise ValueError(BOTH)
         return self
 
     @field_validator("activations")
@@ -143,6 +157,11 @@ class Recipe(Strict):
     def wide_type(self) -> str | None:
         """The type of activations of 16 bits; None: there are none."""
         return self.activations[0].rpartition("=")[2] if self.activations else None
+
+    @property
+    def small_weights(self) -> bool:
+        """Whether weights are stored as codebooks or in number formats of few bits."""
+        return self.codebook.wanted or self.weight_format.wanted
 
     @property
     def rounds_in_sequence(self) -> bool:

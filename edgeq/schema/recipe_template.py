@@ -15,6 +15,7 @@ from edgeq.schema.codebook import CodebookWish
 from edgeq.schema.finetune import FineTuneWish
 from edgeq.schema.pixels import Preprocessing
 from edgeq.schema.recipe import Floors, Recipe
+from edgeq.schema.weight_format import WeightFormats
 
 _HEAD = """\
 # How edgeq quantizes: use it as --recipe recipe.toml. Every line below is a default: change what
@@ -30,7 +31,7 @@ def recipe_template(model: ir.Model) -> str:
     defaults = Recipe()
     blocks = [_HEAD]
     for name, field in Recipe.model_fields.items():
-        if name in ("floors", "codebook", "preprocessing", "finetune"):
+        if name in ("floors", "codebook", "preprocessing", "finetune", "weight_format"):
             continue
         hint = _operators(model) if name == "keep_float" else ""
         blocks.append(_entry(name, field, getattr(defaults, name)) + hint)
@@ -38,6 +39,8 @@ def recipe_template(model: ir.Model) -> str:
     blocks += [_entry(name, field, None) for name, field in Preprocessing.model_fields.items()]
     blocks.append("# Weights as indices into a small table: off unless one of bits, bits_avg and size_budget is given.\n[codebook]\n")
     blocks += [_entry(name, field, getattr(defaults.codebook, name)) for name, field in CodebookWish.model_fields.items()]
+    blocks.append("# Weights in number formats of few bits: off unless one of name and layers is given.\n[weight_format]\n")
+    blocks += [_entry(name, field, getattr(defaults.weight_format, name)) for name, field in WeightFormats.model_fields.items()]
     blocks.append("# Training against the float model, at the end: off unless epochs or minutes is given. Extra learn.\n[finetune]\n")
     blocks += [_entry(name, field, getattr(defaults.finetune, name)) for name, field in FineTuneWish.model_fields.items()]
     blocks.append("# A result below a floor ends with exit code 3.\n[floors]\n")
@@ -67,6 +70,7 @@ _EXAMPLES = {
     "min_accuracy": "0.9",
     "max_drop": "0.5",
     "bits": "4",
+    "name": '"two_level:16"',
     "bits_avg": "4.0",
     "size_budget": "0.15",
     "prune": '"0.5"',

@@ -103,7 +103,7 @@ def _wanted(task: Task) -> bool:
 
     Where all outputs are random, none tells what is useless.
     """
-    recipe, apart = task.recipe, task.recipe.codebook.wanted or task.recipe.finetune.wanted
+    recipe, apart = task.recipe, task.recipe.small_weights or task.recipe.finetune.wanted
     random = random_outputs(task.model)
     apart = apart or all(value.name in random for value in task.model.graph.outputs)
     return recipe.rescue and recipe.effort == "default" and not apart and not task.target.integer_only

@@ -15,18 +15,20 @@ from edgeq.numerics.arrays import AnyArray
 
 @dataclass(frozen=True)
 class Materialize(ir.passes.InPlacePass):
-    """Turn each Gather with a constant table and constant indices into an initializer.
+    """Turn codebooks and small codes that are computed from constants into initializers.
 
     Before:  i = Cast <to = INT32> (w_indices)   w = Gather(w_table, i)   y = Conv(x, w)
     After:   y = Conv(x, w) with the initializer w
 
-    The nodes that unpack the indices are removed. Only integers and the table's own numbers are
-    involved, so the result is bit-identical to what a runtime folds at load time.
+    A codebook ends in a Gather, the codes of a number format in a Cast to int8; a Reshape, a Slice
+    and a Transpose may follow. The nodes that unpack are removed. Only integers and the table's own
+    numbers are involved, so the result is bit-identical to what a runtime folds at load time.
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         known: dict[ir.Value, AnyArray | None] = {}
-        wanted = [node for node in nodes(model) if is_op(node, "Gather") and _evaluate(node.outputs[0], known) is not None]
+        ends = [node for node in nodes(model) if is_op(node, "Gather") or attribute_int(node, "to", 0) == ir.DataType.INT8]
+        wanted = [node for node in ends if _evaluate(node.outputs[0], known) is not None]
         for node in wanted:
             _store(_last(node, known), known)
         if wanted:
@@ -36,10 +38,10 @@ class Materialize(ir.passes.InPlacePass):
 
 
 def _last(node: ir.Node, known: dict[ir.Value, AnyArray | None]) -> ir.Value:
-    """The value that a codebook ends in: Reshape and Transpose nodes may follow the Gather."""
+    """The value that the weight ends in."""
     result = node.outputs[0]
     readers = [use.node for use in result.uses()]
-    if len(readers) != 1 or not is_op(readers[0], "Reshape", "Transpose") or result.is_graph_output():
+    if len(readers) != 1 or not is_op(readers[0], "Reshape", "Slice", "Transpose") or result.is_graph_output():
         return result
     return result if _evaluate(readers[0].outputs[0], known) is None else _last(readers[0], known)
 
@@ -93,7 +95,7 @@ def _compute(node: ir.Node, known: dict[ir.Value, AnyArray | None]) -> AnyArray 
 
 def _cast(node: ir.Node, arrays: list[AnyArray]) -> AnyArray | None:
     target = attribute_int(node, "to", 0)
-    kind = next((kind for kind in (ir.DataType.INT32, ir.DataType.INT64, ir.DataType.UINT8) if kind == target), None)
+    kind = next((kind for kind in (ir.DataType.INT32, ir.DataType.INT64, ir.DataType.UINT8, ir.DataType.INT8) if kind == target), None)
     return None if kind is None else arrays[0].astype(kind.numpy())
 
 
@@ -118,11 +120,11 @@ def _transpose(node: ir.Node, arrays: list[AnyArray]) -> AnyArray | None:
 
 
 def _slice(_: ir.Node, arrays: list[AnyArray]) -> AnyArray | None:
-    """A forward slice along the only axis, as it cuts off the padding of packed indices."""
+    """A forward slice along one axis, as it cuts off padding."""
     array, starts, ends, axes = (*arrays, np.zeros(1, np.int64))[:4]
-    if len(arrays) > 4 or array.ndim != 1 or starts.size != 1 or int(axes[0]) != 0:
+    if len(arrays) > 4 or starts.size != 1 or axes.size != 1 or not 0 <= int(axes[0]) < array.ndim:
         return None
-    return array[int(starts[0]) : int(ends[0])]
+    return np.ascontiguousarray(array[(slice(None),) * int(axes[0]) + (slice(int(starts[0]), int(ends[0])),)])
 
 
 def _integers(function: Callable[[AnyArray, AnyArray], AnyArray]) -> Callable[[ir.Node, list[AnyArray]], AnyArray | None]:
@@ -131,6 +133,16 @@ def _integers(function: Callable[[AnyArray, AnyArray], AnyArray]) -> Callable[[i
     def rule(_: ir.Node, arrays: list[AnyArray]) -> AnyArray | None:
         fits = all(array.dtype.kind in "iu" and (not array.size or int(array.min()) >= 0) for array in arrays)
         return np.asarray(function(*arrays), arrays[0].dtype) if fits else None
+
+    return rule
+
+
+def _whole(function: Callable[[AnyArray, AnyArray], AnyArray]) -> Callable[[ir.Node, list[AnyArray]], AnyArray | None]:
+    """A rule for integers of 32 or 64 bits and any sign."""
+
+    def rule(_: ir.Node, arrays: list[AnyArray]) -> AnyArray | None:
+        alike = all(array.dtype == arrays[0].dtype and array.dtype in (np.int32, np.int64) for array in arrays)
+        return np.asarray(function(*arrays), arrays[0].dtype) if alike else None
 
     return rule
 
@@ -150,6 +162,7 @@ _RULES: dict[str, Callable[[ir.Node, list[AnyArray]], AnyArray | None]] = {
     "BitwiseAnd": _integers(np.bitwise_and),
     "Div": _integers(lambda a, b: np.floor_divide(a, np.maximum(b, 1))),
     "Mod": _integers(lambda a, b: np.remainder(a, np.maximum(b, 1))),
-    "Mul": _integers(np.multiply),
-    "Add": _integers(np.add),
+    "Mul": _whole(np.multiply),
+    "Add": _whole(np.add),
+    "Sub": _whole(np.subtract),
 }

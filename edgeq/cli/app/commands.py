@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 from edgeq.cli import calibrate, check, compare, demo, explain, inspect, materialize, prove, quantize, targets
 from edgeq.cli.convert import command as convert
 from edgeq.cli.finetune import command as finetune
+from edgeq.cli.formats import command as formats
 from edgeq.cli.init import command as init
 from edgeq.cli.palettize import command as palettize
 from edgeq.cli.screen import print_bug, print_error, print_interrupted, without_library_warnings
@@ -95,6 +96,7 @@ for name, command, epilog in (
     ("check", check.check, check.EXAMPLE),
     ("explain", explain.explain, explain.EXAMPLE),
     ("targets", targets.targets, targets.EXAMPLE),
+    ("formats", formats.formats, formats.EXAMPLE),
 ):
     app.command(name, epilog=f"[bold]Example[/bold]\n\n{epilog}")(command)
 

@@ -15,7 +15,7 @@ from edgeq.cli.finetune.job import Job
 from edgeq.cli.finetune.run import run_one
 from edgeq.cli.finetune.width_files import parse_widths
 from edgeq.cli.palettize.command import SIZES, Granularity
-from edgeq.cli.settings import Setting, parse_compute, with_codebook, with_training
+from edgeq.cli.settings import Setting, parse_compute, refuse_two_sizes, with_codebook, with_training
 
 TRAINING = "Training"
 DEFAULT_MINUTES = 5.0
@@ -83,8 +83,8 @@ Resume = Annotated[Path | None, _training("--resume", metavar="CKPT", help="Cont
 
 
 @offers(
-    "follow_links validation target recipe weights rounding keep_float tie samples no_hold_out accept_data strict_data shape seed",
-    "float_io plan no_plan no_prove min_sqnr min_accuracy max_drop strict max_bytes report",
+    "follow_links validation target recipe weights rounding format keep_float tie samples no_hold_out accept_data strict_data shape",
+    "seed float_io plan no_plan no_prove min_sqnr min_accuracy max_drop strict max_bytes report",
     writes=True,
 )
 def finetune(
@@ -112,6 +112,7 @@ def finetune(
     training: dict[str, Setting] = {"epochs": epochs, "minutes": minutes, "rate": lr, "labels": 0.5 if labels else None,
                                     "centroids": centroids, "reconstruct": reconstruct, "steps": steps}  # fmt: skip
     recipe, widths = with_training(asked.recipe, training, DEFAULT_MINUTES), parse_widths(bits, granularity)
+    refuse_two_sizes(asked.format, {"--bits": bits})
     if widths:
         recipe = with_codebook(recipe, {"bits": widths[0], "granularity": granularity})
     job = Job(replace(asked, recipe=recipe), model, data, out, widths, parse_compute(compute), keep, resume)

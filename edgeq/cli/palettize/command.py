@@ -13,7 +13,7 @@ from edgeq.cli import options as o
 from edgeq.cli.asked import Asked, offers
 from edgeq.cli.forms import check_target_of
 from edgeq.cli.outputs import SMALLEST, check_report, size_of
-from edgeq.cli.settings import Compute, parse_compute, parse_share, with_codebook
+from edgeq.cli.settings import Compute, parse_compute, parse_share, refuse_two_sizes, with_codebook
 from edgeq.errors import BadRecipe
 from edgeq.io.endings import FLOAT, INT8, check_ending
 
@@ -41,7 +41,7 @@ Prune = Annotated[str | None, _size("--prune", metavar="SHARE|N:M", help="Set we
 
 
 @offers(
-    "data follow_links compute target samples no_hold_out accept_data strict_data shape seed uint2 plot no_prove max_bytes report",
+    "data follow_links format compute target samples no_hold_out accept_data strict_data shape seed uint2 plot no_prove max_bytes report",
     writes=True,
 )
 def palettize(
@@ -65,7 +65,10 @@ def palettize(
     # with --min-sqnr this is only a first value: the search for the smallest model replaces it
     average = bits_avg if min_sqnr is None else 8.0
     sizes = {"bits": bits, "bits_avg": average, "size_budget": parse_share(size_budget), "layers": layer}
-    recipe = with_codebook(asked.recipe, sizes | {"granularity": granularity, "prune": prune})
+    tables = {"granularity": granularity, "prune": prune}
+    refuse_two_sizes(asked.format, {"--bits": bits, "--bits-avg": bits_avg, "--size-budget": size_budget, "--layer": layer,
+                                    "--min-sqnr": min_sqnr})  # fmt: skip
+    recipe = with_codebook(asked.recipe, sizes | tables | ({"bits": asked.recipe.codebook.bits} if asked.format else {}))
     asked, way = replace(asked, recipe=recipe), parse_compute(compute)
     check_ending(out, INT8 if way == "int8" else FLOAT)
     _check(asked, way, min_sqnr)
@@ -85,8 +88,11 @@ def palettize(
 def _check(asked: Asked, compute: Compute, min_sqnr: float | None) -> None:
     if compute == "int8" or min_sqnr is not None:
         asked.needed_data()
-    if not asked.recipe.codebook.wanted:
-        raise BadRecipe("No size was given.", "--bits", "Give one of --bits, --bits-avg, --size-budget and --min-sqnr.")
+    if not asked.recipe.small_weights:
+        raise BadRecipe("No size was given.", "--bits", "Give one of --bits, --bits-avg, --size-budget, --min-sqnr and --format.")
+    if compute == "float" and asked.recipe.weight_format.wanted:
+        what = f"The weights of a float model cannot be stored in {asked.format}."
+        raise BadRecipe(what, "--format", "Add --compute int8, or use --bits 4.")
     if asked.report is not None and compute == "float" and asked.report.suffix != ".json":
         raise BadRecipe("The report of --compute float is JSON.", "--report", "End its name in .json.")
     check_report(asked.report)

@@ -30,6 +30,7 @@ from edgeq.progress import Progress
 from edgeq.proof.compare import CompareSettings, compare_models
 from edgeq.report.codebooks import CodebookLayer, planned_weights
 from edgeq.report.codebooks_plots import add_plots
+from edgeq.report.formats import FormatLayer
 from edgeq.report.headline import Fidelity, fidelity_of
 from edgeq.report.judging import judging_of
 from edgeq.report.run_facts import Sizes
@@ -106,7 +107,7 @@ def run_int8(job: Job) -> None:
             made = _int8(job, asked.prove, progress)
         else:
             made, _ = fewest_bits(lambda bits: _quantized_sqnr(_int8(job.with_average(bits), True, progress)), job.min_sqnr)
-        _refuse_none(job, made.report.codebooks, ())
+        _refuse_none(job, (*made.report.codebooks, *made.report.formats), ())
         with FileSet(force=asked.force, inputs=made.inputs) as files:
             digest = made.add_to(files, job.out)
             if job.plot is not None:
@@ -147,12 +148,16 @@ def _quantized_sqnr(made: Quantized) -> tuple[Quantized, float]:
     return made, float("-inf") if made.report.fidelity is None else made.report.fidelity.weakest.sqnr_db
 
 
-def _refuse_none(job: Job, layers: tuple[CodebookLayer, ...], left: tuple[tuple[str, str], ...]) -> None:
-    """Raise BadModel where no weight was stored as a codebook: there is nothing to write."""
+def _refuse_none(job: Job, layers: tuple[CodebookLayer | FormatLayer, ...], left: tuple[tuple[str, str], ...]) -> None:
+    """Raise BadModel where no weight was stored in fewer bits: there is nothing to write."""
     if layers:
         return
-    why = left[0][1] if left else "no layer has weights that a table could hold"
-    raise BadModel(f"Nothing was stored in tables: {why}.", str(job.loaded.path), "Leave the model as it is, or choose other sizes.")
+    why = left[0][1] if left else "no layer has weights that a table could hold" if job.asked.format is None else "no layer can take it"
+    raise BadModel(
+        f"Nothing was stored in {job.asked.format or 'tables'}: {why}.",
+        str(job.loaded.path),
+        "Leave the model as it is, or choose other sizes.",
+    )
 
 
 def _plots(files: FileSet, job: Job, layers: tuple[CodebookLayer, ...], weights: Mapping[str, tuple[F32, F32]]) -> None:

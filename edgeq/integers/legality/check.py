@@ -15,6 +15,7 @@ from edgeq.integers.legality.parts import part_rules
 from edgeq.integers.legality.violation import Violation
 from edgeq.passes.boundary.qoperator_to_qdq import QoperatorToQdq
 from edgeq.passes.prepare.infer_shapes import InferShapes
+from edgeq.passes.store.materialize import Materialize
 from edgeq.schema.origins import PACKED_KEY
 from edgeq.schema.target import Target
 
@@ -36,6 +37,7 @@ def broken_facts(model: ir.Model, target: Target) -> tuple[Violation, ...]:
     """
     own = model.clone()
     QoperatorToQdq()(own)
+    Materialize()(own)  # weights that are stored in fewer bits are constants
     InferShapes()(own)
     graph = integer_graph(own)
     found = [*_opset(own, target), *_packed(own, target), *_boundary(graph, target)]

@@ -16,9 +16,10 @@ from edgeq.learn.simulation.scales import SCALE_STEP
 from edgeq.learn.simulation.tables import SPARSE, Table, row_tables, table_of
 from edgeq.numerics.arrays import F32, AnyArray, Indices
 from edgeq.numerics.codebook_codes import TableCodes
+from edgeq.numerics.formats.format import ChannelGrid, Room
 from edgeq.numerics.rounding.codes import Codes
 from edgeq.refine.weighted import Weighted
-from edgeq.schema.weights import WeightPlan
+from edgeq.schema.weights import FormatWeight, WeightPlan
 
 #: a free number starts at most this far from its first code, in codes, so that the first step does
 #: not undo the rounding that was chosen with calibration data
@@ -44,6 +45,9 @@ class LearnedWeight:
     table: Table | None = None
     #: its codes at the start
     began: AnyArray = field(default_factory=lambda: np.zeros(0))
+    #: the codes that one element of its number format stands for, in the weight's shape or (): the
+    #: scales of blocks are not learned
+    factor: F32 = field(default_factory=lambda: np.ones((), np.float32))
 
     @property
     def parameters(self) -> tuple[Tensor, ...]:
@@ -67,10 +71,11 @@ class LearnedWeight:
         Their gradient reaches the free numbers and the entries of the table.
         """
         wanted = self.free * self.unit
-        rows = self.one.layer.weight_rows(wanted.detach().numpy())
+        rows = self.one.layer.weight_rows(wanted.detach().numpy() / self.factor)
         if self.table is None:
-            chosen = self.one.layer.from_rows(self.codes.all_nearest(rows))
-            return straight(torch.clamp(wanted, self.codes.qmin, self.codes.qmax), torch.from_numpy(np.array(chosen, np.float32)))
+            chosen = self.one.layer.from_rows(self.codes.all_nearest(rows)) * self.factor
+            ends = [torch.from_numpy(np.asarray(end * self.factor, np.float32)) for end in (self.codes.qmin, self.codes.qmax)]
+            return straight(torch.clamp(wanted, *ends), torch.from_numpy(np.array(chosen, np.float32)))
         entries = self.table.whole()
         flat = torch.from_numpy(self.clusters(self.table, entries, rows))
         return entries.reshape(-1)[flat] + (wanted - wanted.detach())
@@ -121,9 +126,12 @@ def learned_weight(one: Weighted, weight: AnyArray, stored: AnyArray, grid: Weig
     """
     began = stored.astype(np.float32)
     steps = Parameter(torch.zeros(len(grid.scale))) if scales else None
-    if grid.format == "integer":
-        inside = np.clip(in_steps(weight, grid), began - INSIDE, began + INSIDE)
-        return LearnedWeight(one, grid, codes, Parameter(torch.from_numpy(inside)), steps, began=stored)
+    if grid.format != "codebook":
+        factor = np.ones((), np.float32)
+        if grid.format == "number":
+            codes, factor = grid.number_format.codes(Room()), _factor(one, began, grid)
+        inside = np.clip(in_steps(weight, grid), began - INSIDE * factor, began + INSIDE * factor)
+        return LearnedWeight(one, grid, codes, Parameter(torch.from_numpy(inside)), steps, began=stored, factor=factor)
     table = table_of(one, stored, grid, codes)
     rows = one.layer.weight_rows(began)
     if codes.kept is None and bool((table.held).any()) and float(np.mean(stored == 0)) >= SPARSE:
@@ -132,6 +140,14 @@ def learned_weight(one: Weighted, weight: AnyArray, stored: AnyArray, grid: Weig
     # sequence chose each code for the errors of all earlier ones
     free = Parameter(torch.from_numpy(began / np.float32(table.gap)))
     return LearnedWeight(one, grid, codes, free, steps, table.gap, table, stored)
+
+
+def _factor(one: Weighted, codes: F32, grid: FormatWeight) -> F32:
+    """The codes that an element of the weight's number format stands for, in the weight's shape."""
+    rows, form = one.layer.weight_rows(codes), grid.number_format
+    stored = form.encoded(ChannelGrid(np.ones(rows.shape[:2], np.float32), rows), one.layer.kernel)
+    assert stored is not None
+    return np.asarray(one.layer.from_rows(np.broadcast_to(form.steps(stored.scales, one.layer.kernel), rows.shape)), np.float32)
 
 
 def in_steps(weight: AnyArray, grid: WeightPlan) -> F32:

@@ -11,77 +11,20 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
-from edgeq.numerics.arrays import F32, F64, AnyArray, Indices
+from edgeq.numerics.arrays import F32, F64, AnyArray
 from edgeq.numerics.formats.blocks import padded
+from edgeq.numerics.formats.parts import ChannelGrid as ChannelGrid
+from edgeq.numerics.formats.parts import Compute as Compute
+from edgeq.numerics.formats.parts import Inputs as Inputs
+from edgeq.numerics.formats.parts import Level as Level
+from edgeq.numerics.formats.parts import Room as Room
 from edgeq.numerics.packing import packed_bytes
-from edgeq.numerics.rounding.codes import Codes, Snap
-from edgeq.numerics.rounding.factors import feedback
-from edgeq.numerics.rounding.half_matrix import HalfMatrix
+from edgeq.numerics.rounding.codes import Codes
+from edgeq.numerics.rounding.descent import descend
 from edgeq.numerics.rounding.with_feedback import rounded_with_error
-
-#: what shares a scale: so many neighbouring numbers of a row, a row, or the whole weight
-SharedBy = int | Literal["channel", "tensor"]
-#: how a layer computes with weights of a format: int8 where a scale for each channel is enough for
-#: int8 codes, so that integer kernels run; else in float
-Compute = Literal["int8", "float"]
-
-
-@dataclass(frozen=True)
-class Level:
-    """The scales of one level of a format."""
-
-    shared_by: SharedBy
-    #: bits of a scale
-    bits: int
-    #: what a scale is, for people: "float32", "integer 1..15", "power of two"
-    kind: str
-
-
-def _unchanged(scale: F32) -> F32:
-    return scale
-
-
-@dataclass(frozen=True, eq=False)
-class Room:
-    """What the kernel and the neighbours of a weight leave to its format.
-
-    By default nothing is limited.
-    """
-
-    #: maps the scales of channels [G, C] to those that bias, target and requantization allow; they
-    #: may be larger or smaller
-    allowed: Snap = _unchanged
-    #: neighbouring columns whose int8 codes have a limit together: pairs of indices for each order
-    #: of columns
-    pairs: tuple[Indices, ...] = ()
-    #: the largest |a| + |b| of the int8 codes of neighbours of one sign; None: no limit
-    limit: int | None = None
-    #: whether all channels have one scale
-    shared: bool = False
-
-    @property
-    def largest(self) -> int:
-        """The largest int8 code of which no two neighbours reach the limit."""
-        return 127 if self.limit is None or not self.pairs else min(127, self.limit // 2)
-
-
-@dataclass(frozen=True, eq=False)
-class ChannelGrid:
-    """A weight as int8 codes with one scale a channel, zero point 0."""
-
-    #: float32 [G, C]
-    scale: F32
-    #: whole numbers of -128..127 [G, C, K]
-    codes: F32
-
-    @property
-    def real(self) -> F32:
-        """[G, C, K] in float32, as DequantizeLinear computes them."""
-        return self.codes * self.scale[..., None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,21 +100,21 @@ class Format(ABC):
     def steps(self, scales: tuple[AnyArray, ...], kernel: tuple[int, ...]) -> F32:
         """What a unit of an element stands for: float32 [G, C, K], or [G, C, 1] for whole rows."""
 
-    def fit(self, rows: F32, moment: HalfMatrix | None, kernel: tuple[int, ...], room: Room | None = None) -> Stored:
+    def fit(self, rows: F32, inputs: Inputs | None, kernel: tuple[int, ...], room: Room | None = None) -> Stored:
         """Bring rows [G, C, K] into the format.
 
-        moment: E[x x^T] of the layer's inputs, under which the change of its outputs is kept
-        small: scales by its diagonal, elements by error feedback. None: every element is the
-        nearest.
+        inputs: what the layer reads, under which the change of its outputs is kept small: scales by
+        the diagonal of the moment, elements by error feedback, then by moving one at a time. None:
+        every element is the nearest.
         """
         room = room or Room()
-        importance = np.ones((rows.shape[0], rows.shape[2])) if moment is None else moment.diagonal()
+        importance = np.ones((rows.shape[0], rows.shape[2])) if inputs is None else inputs.moment.diagonal()
         scales, codes = self.scales(rows, importance, kernel, room), self.codes(room)
         steps = self.steps(scales, kernel)
-        if moment is None:
-            elements = codes.all_nearest(rows / steps)
-        else:
-            elements, _ = rounded_with_error(rows, feedback(moment), np.broadcast_to(steps, rows.shape), codes)
+        if inputs is None:
+            return Stored(self, kernel, codes.all_nearest(rows / steps), scales)
+        elements, _ = rounded_with_error(rows, inputs.passed_on, np.broadcast_to(steps, rows.shape), codes)
+        elements = descend(rows, inputs.moment, inputs.passed_on.damping, steps, codes, elements)
         return Stored(self, kernel, elements, scales)
 
     def real(self, stored: Stored) -> F32:
@@ -193,16 +136,24 @@ class Format(ABC):
         Plans keep the int8 codes; what reads or changes those needs to know no more of a format.
         """
 
+    def allowed(self, stored: Stored) -> Codes:  # noqa: ARG002  (some formats look at it)
+        """The elements that rounding may choose from with the scales of `stored`."""
+        return self.codes(Room())
+
     def nbytes(self, stored: Stored) -> int:
         """Bytes of a weight in a file: see Stored.nbytes."""
-        rows, columns = math.prod(stored.elements.shape[:2]), stored.elements.shape[2]
-        elements = packed_bytes(rows * padded(columns, self.block or 1), self.bits)
-        scales = sum(_scale_bytes(level.bits, np.size(scale)) for level, scale in zip(self.levels, stored.scales, strict=True))
-        return elements + scales + (rows if self.compute == "int8" else 0)
+        return self.bytes_of(math.prod(stored.elements.shape[:2]), stored.elements.shape[2])
+
+    def bytes_of(self, rows: int, columns: int) -> int:
+        """Bytes of a weight of so many rows and columns in a file, before it is fitted."""
+        wide = padded(columns, self.block or 1)
+        scales = sum(_scale_bytes(level, rows, wide) for level in self.levels)
+        return packed_bytes(rows * wide, self.bits) + scales + (rows if self.compute == "int8" else 0)
 
 
-def _scale_bytes(bits: int, count: int) -> int:
-    return packed_bytes(count, bits) if bits < 8 else count * bits // 8
+def _scale_bytes(level: Level, rows: int, wide: int) -> int:
+    count = {"channel": rows, "tensor": 1}[level.shared_by] if isinstance(level.shared_by, str) else rows * wide // level.shared_by
+    return packed_bytes(count, level.bits) if level.bits < 8 else count * level.bits // 8
 
 
 @dataclass(frozen=True)

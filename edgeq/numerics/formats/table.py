@@ -12,15 +12,13 @@ from types import MappingProxyType
 from edgeq.errors import BadRecipe
 from edgeq.numerics.formats.format import Family, Format
 
-#: the files of this folder that hold no format
-_OTHERS = ("__init__", "blocks", "format", "table")
-
 
 @cache
 def families() -> Mapping[str, Family]:
     """Every family of formats by its name, sorted."""
-    files = sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in _OTHERS)
-    found: list[Family] = [one for file in files for one in import_module(f"edgeq.numerics.formats.{file}").FAMILIES]
+    files = sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in ("__init__", "table"))
+    modules = [import_module(f"edgeq.numerics.formats.{file}") for file in files]
+    found: list[Family] = [one for module in modules for one in getattr(module, "FAMILIES", ())]
     return MappingProxyType({one.name: one for one in sorted(found, key=lambda one: one.name)})
 
 

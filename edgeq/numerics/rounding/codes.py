@@ -51,6 +51,6 @@ class Codes:
         """The nearest code within low..high to each number of one column [G, C]."""
         return np.asarray(np.minimum(np.maximum(np.rint(wanted), low), high))
 
-    def of_rows(self, rows: slice) -> Codes:
+    def of_rows(self, rows: slice | Indices) -> Codes:
         """The codes of some rows of each group."""
         return self if self.kept is None else replace(self, kept=self.kept[:, rows])

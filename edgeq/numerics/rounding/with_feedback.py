@@ -63,6 +63,12 @@ def _rounded(weight: F32, passed_on: Feedback, scale: F32, codes: Codes) -> tupl
     return chosen, np.maximum(np.where(worse, other, error), 0) * passed_on.damping[:, None]
 
 
+def error_under(rest: F32, passed_on: Feedback) -> F64:
+    """r H r^T [G, C] of rows r = weight - what it became [G, C, K], for passed_on = feedback(H)."""
+    error = damped_error(rest, passed_on) - np.square(rest).sum(-1, dtype=np.float64)
+    return np.asarray(np.maximum(error, 0) * passed_on.damping[:, None], np.float64)
+
+
 def output_error(weight: F32, codes: F32, scale: F32, moment: F64) -> F64:
     """r H r^T of each row r = weight - scale * codes: [G, C]."""
     rest = weight.astype(np.float64) - codes.astype(np.float64) * scale[..., None]

@@ -1,5 +1,5 @@
-"""Decide: the plan with codebooks; where a size is given, the bits of each layer by what it costs
-the output.
+"""Decide: the plan with codebooks and number formats; where a size is given, the bits of each layer
+by what it costs the output.
 """
 
 from __future__ import annotations
@@ -16,14 +16,17 @@ from edgeq.data.dataset import Dataset
 from edgeq.graph.layer import Layer
 from edgeq.graph.read import constant, nodes
 from edgeq.numerics.arrays import F32
+from edgeq.numerics.formats.format import Format
 from edgeq.progress import Progress
 from edgeq.refine.codebooks.budget import ByteBudget, StorableWeight, bits_of
 from edgeq.refine.codebooks.fit import embedding_codebook
+from edgeq.refine.codebooks.formats import requested_formats
 from edgeq.refine.draft import Draft
 from edgeq.refine.gate import Gate
 from edgeq.refine.round_apart import Together, moments_of, round_apart, sharing
 from edgeq.refine.round_in_sequence import fit_in_sequence, held_samples, in_sequence
 from edgeq.refine.round_weights import with_biases
+from edgeq.refine.weight_fit import Small
 from edgeq.schema.plan import Plan
 from edgeq.schema.task import Planned
 
@@ -31,6 +34,8 @@ from edgeq.schema.task import Planned
 METADATA_BYTES, METADATA_BYTES_A_NODE = 600, 100
 #: the name of the step that fits codebooks
 STEP = "codebooks"
+#: and of the one that brings weights into number formats
+FORMATS = "number formats"
 
 
 @dataclass(frozen=True)
@@ -57,24 +62,36 @@ def plan_codebooks(draft: Draft, data: Dataset, files: FileSizes, gate: Gate, pr
         return draft.emulated(plainly(one))
 
     with gate.clock.stage("plan"):
-        bits = _bits(draft, data, files, progress)
-        rounded = draft.with_plan(_fit(draft, weighed, bits, progress))
+        small = _small(draft, data, files, progress)
+        rounded = draft.with_plan(_fit(draft, weighed, small, progress))
         if late:
-            fitted = fit_in_sequence(rounded, late, bits, plain, data, progress)
-            gate.add(STEP, fitted.plan)
+            fitted = fit_in_sequence(rounded, late, small, plain, data, progress)
+            gate.add(_step(small), fitted.plan)
             return Planned(fitted.plan, fitted.draft, tuple(gate.steps))
-    gate.add(STEP, rounded.plan)
+    gate.add(_step(small), rounded.plan)
     return with_biases(rounded, data, gate, progress, plain)
 
 
 def unmeasured_codebooks(draft: Draft, data: Dataset | None, files: FileSizes, gate: Gate, progress: Progress) -> Planned:
     """The draft's plan with codebooks for which all inputs of a layer count alike."""
-    bits = _bits(draft, data, files, progress)
+    small = _small(draft, data, files, progress)
     groups = sharing(draft.layers, draft.plan)
     units = unit_moments([[one.layer for one in users] for users in groups])
-    found = _fit(draft, [Together(users, moment) for users, moment in zip(groups, units, strict=True)], bits, progress)
-    gate.add(STEP, found)
+    found = _fit(draft, [Together(users, moment) for users, moment in zip(groups, units, strict=True)], small, progress)
+    gate.add(_step(small), found)
     return Planned(found, found, tuple(gate.steps))
+
+
+def _step(small: Mapping[str, Small]) -> str:
+    """The name of the step that these weights are fitted in."""
+    return FORMATS if any(isinstance(one, Format) for one in small.values()) else STEP
+
+
+def _small(draft: Draft, data: Dataset | None, files: FileSizes, progress: Progress) -> dict[str, Small]:
+    """Key of a weight -> how it is stored, as the recipe requests; formats win over codebooks."""
+    formats = requested_formats(draft.model, draft.layers, draft.task.recipe.weight_format)
+    bits = _bits(draft, data, files, progress) if draft.task.recipe.codebook.wanted else {}
+    return {**bits, **formats}
 
 
 def _bits(draft: Draft, data: Dataset | None, files: FileSizes, progress: Progress) -> dict[str, int]:
@@ -85,10 +102,11 @@ def _bits(draft: Draft, data: Dataset | None, files: FileSizes, progress: Progre
     return bits_of(draft.model, candidates, codebook, budget, data, progress)
 
 
-def _fit(draft: Draft, weighed: list[Together], bits: Mapping[str, int], progress: Progress) -> Plan:
-    """The plan with codebooks of embedding tables and of some layers."""
-    progress.start("fit codebooks", None)
-    rounded = round_apart(draft, weighed, bits)
+def _fit(draft: Draft, weighed: list[Together], small: Mapping[str, Small], progress: Progress) -> Plan:
+    """The plan with some layers, and embedding tables, as codebooks or in number formats."""
+    progress.start(f"fit {_step(small)}", None)
+    rounded = round_apart(draft, weighed, small)
+    bits = {key: one for key, one in small.items() if isinstance(one, int)}
     codebook, target, weights = draft.task.recipe.codebook, draft.task.target, dict(rounded.weights)
     weights.update({key: embedding_codebook(node, target, codebook, bits[key]) for key, node in draft.tables.items() if key in bits})
     return rounded.with_weights(weights)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgeq.numerics.arrays import F32
-from edgeq.numerics.formats.format import ChannelGrid, Room
+from edgeq.numerics.formats.format import ChannelGrid, Inputs, Room
 from edgeq.numerics.formats.table import parse_format
 from edgeq.numerics.rounding.half_matrix import HalfMatrix
 from edgeq.numerics.saturation import neighbours, worst_pairs
@@ -94,7 +94,7 @@ def test_scales_follow_the_inputs_that_matter() -> None:
     rows[0, 0, 0] = 1.0  # an outlier in the first vector
     matters, idle = np.ones(32), np.ones(32)
     idle[0] = 0.0
-    step = [parse_format("two_level:16").fit(rows, HalfMatrix.of(np.diag(one)[None]), (32,)).scales for one in (matters, idle)]
+    step = [parse_format("two_level:16").fit(rows, Inputs(HalfMatrix.of(np.diag(one)[None])), (32,)).scales for one in (matters, idle)]
     assert step[1][0][0, 0] * step[1][1][0, 0, 0] < step[0][0][0, 0] * step[0][1][0, 0, 0]
 
 

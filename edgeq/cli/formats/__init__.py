@@ -1,0 +1,1 @@
+"""The command `edgeq formats`."""

@@ -1,0 +1,104 @@
+"""Describe what a number format did to each weight: bits as quoted, bits as stored, error."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from edgeq.graph.read import constant, nodes
+from edgeq.io.visible import visible
+from edgeq.numerics.arrays import F32
+from edgeq.numerics.grid import dequantize
+from edgeq.passes.quantize.equalize import Equalize
+from edgeq.passes.quantize.migrate_scales import migrated
+from edgeq.passes.store.store_formats import FormatStorage, worth_storing
+from edgeq.schema.plan import Plan
+from edgeq.schema.scaling import factors_of
+from edgeq.schema.weights import weight_key
+
+#: number of layers in the table; of the others only the count is shown
+SHOWN = 12
+
+
+@dataclass(frozen=True)
+class FormatLayer:
+    """A weight that is stored in a number format."""
+
+    #: name of the node that reads the weight
+    node: str
+    #: shape of the weight
+    shape: tuple[int, ...]
+    #: name of the format
+    format: str
+    #: bits for each number as the format is usually quoted: elements and scales of blocks
+    nominal_bits: float
+    #: bits for each number in the file: with scales of channels, zero points and padding
+    stored_bits: float
+    #: bytes in the file
+    bytes: int
+    #: bytes of the float weight
+    float_bytes: int
+    #: 10 log10(sum w^2 / sum (w - w')^2) in dB
+    sqnr_db: float
+
+
+def stored_formats(model: ir.Model, plan: Plan) -> tuple[FormatLayer, ...]:
+    """The weights of a plan in number formats, in graph order; a shared weight is listed once.
+
+    model: the prepared float model.
+    """
+    if not any(weight.format == "number" for weight in plan.weights.values()):
+        return ()
+    found: dict[str, FormatLayer] = {}
+    model = migrated(model, plan.factors).clone()
+    Equalize(factors_of(plan.equalization))(model)
+    for node in nodes(model):
+        for index, value in enumerate(node.inputs):
+            how = plan.weights.get(weight_key(node.name, index))
+            array = constant(value)
+            if how is None or how.format != "number" or array is None or value is None or str(value.name) in found:
+                continue
+            weight = np.asarray(array, np.float32)
+            codes, form = how.integers(weight, f"weight {weight_key(node.name, index)}"), how.number_format
+            stored = worth_storing(codes, FormatStorage(form, how.channel_axis))
+            if stored is not None:
+                db = _decibels(weight, dequantize(codes, how.params))
+                found[str(value.name)] = FormatLayer(
+                    str(node.name), weight.shape, form.name, form.nominal_bits, stored.bits_per_weight, stored.nbytes, weight.nbytes, db
+                )
+    return tuple(found.values())
+
+
+def _decibels(weight: F32, new: F32) -> float:
+    noise, energy = (float(np.square(one, dtype=np.float64).sum()) for one in (weight - new, weight))
+    return float("inf") if noise == 0 else 10 * float(np.log10(energy / noise)) if energy else float("-inf")
+
+
+def format_lines(layers: Sequence[FormatLayer]) -> list[RenderableType]:
+    """The sum over all weights, and the layers with the lowest SQNR."""
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    table.add_column("format")
+    for head in ("bits", "stored", "SQNR dB"):
+        table.add_column(head, justify="right")
+    table.add_column("layer", overflow="fold")
+    for layer in sorted(layers, key=lambda one: one.sqnr_db)[:SHOWN]:
+        bits, stored = f"{layer.nominal_bits:g}", f"{layer.stored_bits:.2f}"
+        table.add_row(layer.format, bits, stored, f"{layer.sqnr_db:.1f}", Text(visible(layer.node)))
+    parts: list[RenderableType] = [Text(format_summary(layers)), table]
+    if len(layers) > SHOWN:
+        parts.append(Text(f"and {len(layers) - SHOWN} more, with less error", "dim"))
+    return parts
+
+
+def format_summary(layers: Sequence[FormatLayer]) -> str:
+    """How many weights are in number formats, and how many bits they take in the file."""
+    names = ", ".join(sorted({layer.format for layer in layers}))
+    weights, stored = sum(layer.float_bytes // 4 for layer in layers), sum(layer.bytes for layer in layers)
+    noun = "weight" if len(layers) == 1 else "weights"
+    return f"{len(layers)} {noun} in {names}: {8 * stored / max(weights, 1):.3f} bits each in the file, scales and padding included"

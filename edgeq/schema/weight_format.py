@@ -1,0 +1,75 @@
+"""The part of a recipe that says in which number formats weights are stored."""
+
+from __future__ import annotations
+
+from pydantic import Field, field_validator
+
+from edgeq.errors import BadRecipe
+from edgeq.io.strict_toml import Strict
+from edgeq.numerics.formats.format import Format
+from edgeq.numerics.formats.table import parse_format
+
+#: why a codebook and a format are refused together
+BOTH = "a codebook and a weight format both say how weights are stored: give --bits or --format, not both"
+
+
+def known_format(word: str) -> str:
+    """The word, if it names a number format; raises ValueError otherwise, as validators do."""
+    try:
+        return parse_format(word).name
+    except BadRecipe as error:
+        raise ValueError(f"{error.what} {error.fix}") from None
+
+
+class WeightFormats(Strict):
+    """Store weights in number formats of few bits. Off unless one of name and layers is given."""
+
+    name: str | None = Field(None, description="number format of weights, as `edgeq formats` lists them; layers too small for it keep int8")
+    layers: tuple[str, ...] = Field((), description="formats of single layers, PATTERN=NAME: node name or glob, /regex/, or operator type")
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, word: str | None) -> str | None:
+        return None if word is None else known_format(word)
+
+    @field_validator("layers")
+    @classmethod
+    def _known_layers(cls, words: tuple[str, ...]) -> tuple[str, ...]:
+        for word in words:
+            pattern, _, name = word.rpartition("=")
+            if not pattern:
+                raise ValueError(f"{word!r} is not PATTERN=NAME, as in Conv=two_level:16")
+            known_format(name)
+        return words
+
+    @property
+    def wanted(self) -> bool:
+        """Whether any format of fewer bits is named: int8 is what weights have anyway."""
+        return self.name not in (None, "int8") or bool(self.layers)
+
+    @property
+    def format(self) -> Format | None:
+        """The format of all weights that no pattern names; None: as they are."""
+        return None if self.name is None else parse_format(self.name)
+
+    @property
+    def layer_formats(self) -> dict[str, Format]:
+        """Formats of single layers, by pattern."""
+        return {word.rpartition("=")[0]: parse_format(word.rpartition("=")[2]) for word in self.layers}
+
+
+def with_codebook_format(raw: object) -> object:
+    """The fields of a recipe, in which a format such as codebook:4 became codebook.bits = 4.
+
+    Raises ValueError where codebooks are asked for as well.
+    """
+    if not isinstance(raw, dict) or "weight_format" not in raw:
+        return raw
+    formats, codebook = (dict(raw.get(name) or {}) for name in ("weight_format", "codebook"))
+    name, _, bits = str(formats.get("name") or "").partition(":")
+    if name != "codebook" or not bits.isdecimal():
+        return raw
+    known_format(f"{name}:{bits}")
+    if any(codebook.get(size) is not None for size in ("bits", "bits_avg", "size_budget")):
+        raise ValueError(BOTH)
+    return raw | {"weight_format": formats | {"name": None}, "codebook": codebook | {"bits": int(bits)}}
