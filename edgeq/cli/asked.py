@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 #: options that are keys of a recipe
 _RECIPE = (
-    "rule", "weights", "rounding", "effort", "objective", "minutes", "keep_float", "tie",
+    "rule", "weights", "rounding", "effort", "objective", "minutes", "keep_float", "tie", "activations",
     "inputs_as", "split_outputs", "standard_operators", "samples", "batch", "seed",
 )  # fmt: skip
 #: options that are keys of a recipe's floors

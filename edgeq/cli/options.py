@@ -80,21 +80,14 @@ WeightFormat = Annotated[
 ]
 Rounding = Annotated[
     str | None,
-    _ranges(
-        "--rounding",
-        metavar="HOW",
-        help="apart: each layer is rounded using the float model's inputs. in_sequence: using the inputs that the already quantized "
-        "layers produce. Slower, usually more accurate.",
-    ),
+    _ranges("--rounding", metavar="HOW", help="apart; or in_sequence: on what quantized layers produce. Slower, usually more accurate."),
 ]
 Effort = Annotated[
     str | None, _ranges("--effort", metavar="LEVEL", help="fast: ranges only; default: weights rounded with the data; best: then search.")
 ]
 Objective = Annotated[
     str | None,
-    _search(
-        "--objective", metavar="GOAL", help="What to search for: accuracy (as much work in integers as the floors allow), latency or size."
-    ),
+    _search("--objective", metavar="GOAL", help="Search for accuracy (as much work in integers as floors allow), latency or size."),
 ]
 Minutes = Annotated[float | None, _search("--minutes", metavar="M", help="Begin no measurement after this many minutes. Default: 5.")]
 Work = Annotated[Path | None, _search("--work", metavar="DIR", help="Keep the search in this folder; the same command continues from it.")]
@@ -104,6 +97,10 @@ Validation = Annotated[
 KeepFloat = Annotated[
     list[str] | None,
     _ranges("--keep-float", metavar="PATTERN", help="Nodes to keep in float: name, glob, /regex/ or operator type. Repeatable."),
+]
+Activations = Annotated[
+    list[str] | None,
+    _ranges("--activations", metavar="TYPE", help="16 bits: int16 (qnn_htp: uint16), or PATTERN=int16 for what nodes make. Repeatable."),
 ]
 Tie = Annotated[
     list[str] | None,
@@ -171,6 +168,7 @@ class SharedOptions:
     minutes: Minutes = None
     work: Work = None
     keep_float: KeepFloat = None
+    activations: Activations = None
     tie: Tie = None
     no_rescue: NoRescue = False
     samples: Samples = None

@@ -65,7 +65,7 @@ class InsertBorders(ir.passes.InPlacePass):
 def _pair_of(node: ir.Node) -> str:
     """The name of the value whose own pair ends in this node; empty: it is no such end."""
     down = node.inputs[0].producer() if is_op(node, "DequantizeLinear") and node.inputs[0] is not None else None
-    if down is None or not is_op(down, "QuantizeLinear") or down.inputs[0] is None:
-        return ""
+    if down is None or not is_op(down, "QuantizeLinear") or down.inputs[0] is None or is_op(down.inputs[0].producer(), "DequantizeLinear"):
+        return ""  # a border is no pair of its own
     # the dequantized form of a graph output has taken over its name
     return str(node.outputs[0].name if node.outputs[0].is_graph_output() else down.inputs[0].name)

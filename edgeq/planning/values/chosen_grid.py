@@ -29,6 +29,11 @@ from edgeq.schema.target_facts import ActivationFacts
 MASKED = "what was observed, up to where Softmax makes everything 0"
 
 
+#: how many times the range that was seen values of 16 bits get: one bit of sixteen, so that samples
+#: not seen yet are not clipped, which costs more than the 6 dB of some 90
+HEADROOM = 2.0
+
+
 @dataclass(frozen=True)
 class GridChooser:
     """What decides the grid of a group."""
@@ -64,10 +69,21 @@ class GridChooser:
         low, high, why = _range(sources, self.fixed, self.seen, rule, facts)
         if rule is not self.recipe:
             low, high, why = _with_margin(sources, self.fixed, self.seen, self.target, (low, high, why))
+        if bits == 16:
+            low, high, why = self._with_headroom(sources, (low, high, why))
         low, high, why = _with_fills(members, self.seen, self.placement, (low, high, why))
         chosen = grid_for_range(low, high, facts.dtype, facts.symmetric, power_of_two=facts.power_of_two)
         given = self.given if bits == 8 else self.wide
         return next((given[name] for name in (*sources, *members) if name in given), chosen), rule.rule, why
+
+    def _with_headroom(self, sources: Iterable[str], found: tuple[float, float, str]) -> tuple[float, float, str]:
+        """The range of values of 16 bits: HEADROOM times as far, but at ends that operators set."""
+        low, high, why = found
+        if all(name in self.fixed for name in sources):
+            return found
+        least, most = (min(self.seen.bounds(name)[0] for name in sources), max(self.seen.bounds(name)[1] for name in sources))
+        low, high = min(low, max(low * HEADROOM, least)), max(high, min(high * HEADROOM, most))
+        return low, high, f"{why}; {HEADROOM:g} times as far, to [{low:.6g}, {high:.6g}], in 16 bits"
 
 
 def _rule_for(members: Iterable[str], handed_out: Set[str], recipe: Recipe, facts: ActivationFacts) -> Recipe:
