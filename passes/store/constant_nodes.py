@@ -62,6 +62,12 @@ class ConstantNodes:
         raised = self.reshaped(self.unsigned((values + half).astype(np.uint8), bits, stored_as), values.shape)
         return self.int32("Sub", [raised, self.shared(np.array(half, np.int32))], values.shape)
 
+    def taken(self, table: AnyArray, indices: ir.Value) -> ir.Value:
+        """The entries of a small table, which weights share, at indices, in their shape."""
+        assert indices.shape is not None
+        kind = ir.DataType.from_numpy(table.dtype)
+        return self.node("Gather", [self.shared(table), indices], kind, (), tuple(indices.shape.numpy()))
+
     def reshaped(self, value: ir.Value, shape: tuple[int, ...]) -> ir.Value:
         """The value in another shape; itself if it has that already."""
         if value.shape is not None and value.shape.numpy() == shape:

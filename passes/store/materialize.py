@@ -20,17 +20,18 @@ class Materialize(ir.passes.InPlacePass):
     Before:  i = Cast <to = INT32> (w_indices)   w = Gather(w_table, i)   y = Conv(x, w)
     After:   y = Conv(x, w) with the initializer w
 
-    A codebook ends in a Gather, the codes of a number format in a Cast to int8; a Reshape, a Slice
-    and a Transpose may follow. The nodes that unpack are removed. Only integers and the table's own
-    numbers are involved, so the result is bit-identical to what a runtime folds at load time.
+    A codebook ends in a Gather, the codes of a number format in a Cast to int8, its floats in a Mul
+    of what two Gathers give; a Reshape, a Slice and a Transpose may follow. The nodes that unpack
+    are removed. Only integers, the table's own numbers and powers of two are involved, so the
+    result is bit-identical to what a runtime folds at load time.
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         known: dict[ir.Value, AnyArray | None] = {}
         ends = [node for node in nodes(model) if is_op(node, "Gather") or attribute_int(node, "to", 0) == ir.DataType.INT8]
-        wanted = [node for node in ends if _evaluate(node.outputs[0], known) is not None]
-        for node in wanted:
-            _store(_last(node, known), known)
+        wanted = dict.fromkeys(_last(node, known) for node in ends if _evaluate(node.outputs[0], known) is not None)
+        for value in wanted:
+            _store(value, known)
         if wanted:
             _drop_unread(model, {id(value) for value in known})
             drop_unread_constants(model)
@@ -38,10 +39,10 @@ class Materialize(ir.passes.InPlacePass):
 
 
 def _last(node: ir.Node, known: dict[ir.Value, AnyArray | None]) -> ir.Value:
-    """The value that the weight ends in."""
+    """The value that the weight ends in: the last one that is computed from it alone."""
     result = node.outputs[0]
     readers = [use.node for use in result.uses()]
-    if len(readers) != 1 or not is_op(readers[0], "Reshape", "Slice", "Transpose") or result.is_graph_output():
+    if len(readers) != 1 or len(readers[0].outputs) != 1 or result.is_graph_output():
         return result
     return result if _evaluate(readers[0].outputs[0], known) is None else _last(readers[0], known)
 
@@ -137,11 +138,13 @@ def _integers(function: Callable[[AnyArray, AnyArray], AnyArray]) -> Callable[[i
     return rule
 
 
-def _whole(function: Callable[[AnyArray, AnyArray], AnyArray]) -> Callable[[ir.Node, list[AnyArray]], AnyArray | None]:
-    """A rule for integers of 32 or 64 bits and any sign."""
+def _whole(
+    function: Callable[[AnyArray, AnyArray], AnyArray], *kinds: type[np.generic]
+) -> Callable[[ir.Node, list[AnyArray]], AnyArray | None]:
+    """A rule for integers of 32 or 64 bits and any sign. kinds: other types that it takes."""
 
     def rule(_: ir.Node, arrays: list[AnyArray]) -> AnyArray | None:
-        alike = all(array.dtype == arrays[0].dtype and array.dtype in (np.int32, np.int64) for array in arrays)
+        alike = all(array.dtype == arrays[0].dtype and array.dtype in (np.int32, np.int64, *kinds) for array in arrays)
         return np.asarray(function(*arrays), arrays[0].dtype) if alike else None
 
     return rule
@@ -162,7 +165,7 @@ _RULES: dict[str, Callable[[ir.Node, list[AnyArray]], AnyArray | None]] = {
     "BitwiseAnd": _integers(np.bitwise_and),
     "Div": _integers(lambda a, b: np.floor_divide(a, np.maximum(b, 1))),
     "Mod": _integers(lambda a, b: np.remainder(a, np.maximum(b, 1))),
-    "Mul": _whole(np.multiply),
+    "Mul": _whole(np.multiply, np.float32),
     "Add": _whole(np.add),
     "Sub": _whole(np.subtract),
 }

@@ -68,7 +68,7 @@ class StoreFormats(ir.passes.InPlacePass):
                 array = value.const_value.numpy()
                 small = worth_storing(array, wanted)
                 if small is not None:
-                    _emit(ConstantNodes(value, names, opset, False, shared, "stored"), small, array.shape, wanted.axis)
+                    emit_stored(ConstantNodes(value, names, opset, False, shared, "stored"), small, array.shape, wanted.axis)
                     modified = True
         if modified:
             drop_unread_constants(model)
@@ -85,7 +85,7 @@ def worth_storing(array: AnyArray, wanted: FormatStorage) -> Stored | None:
     return small if small is not None and small.nbytes + NODES_BYTES < array.nbytes else None
 
 
-def _emit(made: ConstantNodes, small: Stored, shape: tuple[int, ...], axis: int) -> None:
+def emit_stored(made: ConstantNodes, small: Stored, shape: tuple[int, ...], axis: int) -> None:
     """Add the nodes of a weight and let them replace its initializer."""
     module = import_module(f"edgeq.passes.store.store_{family_of(small.format).stored_by}")
     write: Store = module.store

@@ -17,7 +17,7 @@ import numpy as np
 
 from edgeq.numerics.arrays import F32, F64, I64, U8, AnyArray, Mask
 from edgeq.numerics.formats.blocks import cut, joined, spread
-from edgeq.numerics.formats.codecs.microexponents import BLOCK, MANTISSA, PAIR, block_exponents
+from edgeq.numerics.formats.codecs.microexponents import BLOCK, MANTISSA, PAIR, block_exponents, decode, encode
 from edgeq.numerics.formats.codecs.shared_exponents import BIAS, SCALE_BITS
 from edgeq.numerics.formats.format import ChannelGrid, Compute, Family, Format, Level, Room, Stored
 from edgeq.numerics.formats.microscaling import by_rows, channel_scales
@@ -71,6 +71,18 @@ class Microexponents(Format):
         elements = joined((pairs >> powers).reshape(*pairs.shape[:3], BLOCK), kernel).astype(np.float32)
         return Stored(self, kernel, elements, (grid.scale, exponents, shifts.reshape(*shifts.shape[:2], -1)))
 
+    def of_reals(self, rows: F32, kernel: tuple[int, ...]) -> Stored | None:
+        if self.compute == "int8":
+            return None
+        blocks = cut(rows, kernel, BLOCK)
+        flat = blocks.reshape(-1, BLOCK)
+        coded = encode(flat, self.mantissa)
+        if not np.array_equal(decode(coded, self.mantissa), flat):
+            return None
+        elements = joined(coded.codes.reshape(blocks.shape), kernel).astype(np.float32)
+        shape = blocks.shape[:2]
+        return Stored(self, kernel, elements, (coded.exponents.reshape(*shape, -1), coded.shifts.reshape(*shape, -1)))
+
     @property
     def _most(self) -> int:
         return (1 << self.mantissa) - 1
@@ -89,7 +101,7 @@ class Microexponents(Format):
         lower = block_exponents(blocks.reshape(-1, BLOCK))[0].reshape(blocks.shape[:2]).astype(np.int64) - BIAS
         below, own, above = (self._errors(costs, blocks, lower + unit) for unit in (-1, 0, 1))
         better = np.minimum(own, above).sum(-1) < np.minimum(below, own).sum(-1)
-        return np.asarray(lower + better, np.int64)
+        return np.asarray(np.minimum(lower + better, BIAS), np.int64)
 
     def _shifts(self, blocks: F32, costs: F32, exponents: I64) -> U8:
         """The shift of each pair [G, C, P] that errs less."""

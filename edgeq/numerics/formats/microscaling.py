@@ -61,7 +61,7 @@ class Microscaling(Format):
         found = np.stack([by_rows(self._exponents, cost, group) for cost, group in zip(costs, blocks, strict=True)])
         if self.compute == "float":
             return ((found + BIAS).astype(np.uint8),)
-        span = (room.largest // int(self.element.largest * self._units)).bit_length() - 1
+        span = (room.largest // int(self.element.largest * self.units)).bit_length() - 1
         channel, lowest = channel_scales(found, span, self.element.mantissa, room.shared, room.allowed)
         return channel, np.clip(found - lowest[..., None], 0, span).astype(np.uint8)
 
@@ -81,21 +81,35 @@ class Microscaling(Format):
             return None
         blocks = cut(grid.codes.astype(np.int64), kernel, BLOCK)
         exponents = np.full(blocks.shape[:-1], -1)
-        for tried in range((127 // int(self.element.largest * self._units)).bit_length() - 1, -1, -1):  # the smallest is the last
-            numbers = blocks / (self._units << tried)
+        for tried in range((127 // int(self.element.largest * self.units)).bit_length() - 1, -1, -1):  # the smallest is the last
+            numbers = blocks / (self.units << tried)
             exponents = np.where(np.all(self.element.nearest(numbers) == numbers, axis=-1), tried, exponents)
         if np.any(exponents < 0):
             return None
-        elements = joined(np.ldexp(blocks / self._units, -exponents[..., None]), kernel).astype(np.float32)
+        elements = joined(np.ldexp(blocks / self.units, -exponents[..., None]), kernel).astype(np.float32)
         return Stored(self, kernel, elements, (grid.scale, exponents.astype(np.uint8)))
 
+    def of_reals(self, rows: F32, kernel: tuple[int, ...]) -> Stored | None:
+        blocks = cut(rows, kernel, BLOCK)
+        if self.compute == "int8":
+            return None
+        lower = block_exponents(blocks.reshape(-1, BLOCK), self.element).reshape(blocks.shape[:-1])
+        for exponents in (lower + 1, lower):
+            numbers = np.ldexp(blocks.astype(np.float64), -exponents[..., None])
+            fits = np.all(self.element.nearest(numbers) == numbers, axis=-1)
+            lower = np.where(fits, exponents, lower)
+        elements = np.ldexp(blocks.astype(np.float64), -lower[..., None])
+        if np.any(self.element.nearest(elements) != elements) or np.any(lower > BIAS):
+            return None
+        return Stored(self, kernel, joined(elements.astype(np.float32), kernel), ((lower + BIAS).astype(np.uint8),))
+
     @property
-    def _units(self) -> int:
+    def units(self) -> int:
         """int8 codes that an element of 1.0 takes where its block has the smallest scale."""
         return 1 << self.element.mantissa
 
     def _factors(self, exponents: AnyArray, kernel: tuple[int, ...]) -> F32:
-        return np.ldexp(np.float32(self._units), spread(exponents.astype(np.int64), kernel, BLOCK))
+        return np.ldexp(np.float32(self.units), spread(exponents.astype(np.int64), kernel, BLOCK))
 
     def _exponents(self, costs: F32, blocks: F32) -> I64:
         """The exponent of each block [C, B], and 1 more where that errs less."""
@@ -105,7 +119,7 @@ class Microscaling(Format):
             scale = np.ldexp(1.0, exponents[..., None])
             rest = self.element.nearest(blocks / scale) * scale - blocks
             errors.append((rest * rest * costs).sum(-1))
-        return np.asarray(lower + (errors[1] < errors[0]), np.int64)
+        return np.asarray(np.minimum(lower + (errors[1] < errors[0]), BIAS), np.int64)
 
 
 def by_rows(function: Callable[..., AnyArray], costs: F32, *arrays: AnyArray) -> AnyArray:
