@@ -22,11 +22,15 @@ Shared = dict[tuple[int, str, bytes], ir.Value]
 class ConstantNodes:
     """Adds the nodes that compute one initializer, and lets their result replace it."""
 
-    def __init__(self, value: ir.Value, names: Names, opset: int, uint2: bool, shared: Shared, word: str) -> None:
-        """uint2: whether the 2-bit type of opset 25 may be used. word: the name of new values."""
+    def __init__(self, value: ir.Value, names: Names, opset: int, uint2: bool, shared: Shared, word: str, *, typed: bool = False) -> None:
+        """uint2: whether the 2-bit type of opset 25 may be used. word: the name of new values.
+
+        typed: whether the types of FP8 and E8M0 may be used.
+        """
         graph = value.graph
         assert graph is not None
         self.value, self.graph, self.names, self.opset, self.word = value, graph, names, opset, word
+        self.typed = typed
         self.stem, self.first, self._shared = str(value.name), graph[0], shared
         self._native = {4} if opset >= 21 else set()
         if uint2 and opset >= 25:
@@ -61,6 +65,11 @@ class ConstantNodes:
         half = 2 ** (bits - 1)
         raised = self.reshaped(self.unsigned((values + half).astype(np.uint8), bits, stored_as), values.shape)
         return self.int32("Sub", [raised, self.shared(np.array(half, np.int32))], values.shape)
+
+    def floats(self, codes: U8, kind: ir.DataType, stored_as: str) -> ir.Value:
+        """float32 in the shape of the codes of a float type of eight bits."""
+        stored = add_constant(self.graph, codes.view(kind.numpy()), self.names.value(f"{self.stem}_{stored_as}"))
+        return self.cast(stored, ir.DataType.FLOAT, codes.shape)
 
     def taken(self, table: AnyArray, indices: ir.Value) -> ir.Value:
         """The entries of a small table, which weights share, at indices, in their shape."""

@@ -68,7 +68,7 @@ class StoreFormats(ir.passes.InPlacePass):
                 array = value.const_value.numpy()
                 small = worth_storing(array, wanted)
                 if small is not None:
-                    emit_stored(ConstantNodes(value, names, opset, False, shared, "stored"), small, array.shape, wanted.axis)
+                    _emit(ConstantNodes(value, names, opset, False, shared, "stored"), small, array.shape, wanted.axis)
                     modified = True
         if modified:
             drop_unread_constants(model)
@@ -85,11 +85,16 @@ def worth_storing(array: AnyArray, wanted: FormatStorage) -> Stored | None:
     return small if small is not None and small.nbytes + NODES_BYTES < array.nbytes else None
 
 
-def emit_stored(made: ConstantNodes, small: Stored, shape: tuple[int, ...], axis: int) -> None:
+def _emit(made: ConstantNodes, small: Stored, shape: tuple[int, ...], axis: int) -> None:
     """Add the nodes of a weight and let them replace its initializer."""
+    made.take_over(from_blocks(made, blocks_of(made, small), shape, axis), shape)
+
+
+def blocks_of(made: ConstantNodes, small: Stored) -> ir.Value:
+    """Add the nodes of a weight in blocks, as the file of its format writes them."""
     module = import_module(f"edgeq.passes.store.store_{family_of(small.format).stored_by}")
     write: Store = module.store
-    made.take_over(from_blocks(made, write(made, small), shape, axis), shape)
+    return write(made, small)
 
 
 def from_blocks(made: ConstantNodes, blocks: ir.Value, shape: tuple[int, ...], axis: int) -> ir.Value:

@@ -17,7 +17,7 @@ import numpy as np
 
 from edgeq.numerics.arrays import F32, F64, I64, U8, AnyArray, Mask
 from edgeq.numerics.formats.blocks import cut, joined, spread
-from edgeq.numerics.formats.codecs.microexponents import BLOCK, MANTISSA, PAIR, block_exponents, decode, encode
+from edgeq.numerics.formats.codecs.microexponents import BLOCK, MANTISSA, PAIR, block_exponents
 from edgeq.numerics.formats.codecs.shared_exponents import BIAS, SCALE_BITS
 from edgeq.numerics.formats.format import ChannelGrid, Compute, Family, Format, Level, Room, Stored
 from edgeq.numerics.formats.microscaling import by_rows, channel_scales
@@ -70,18 +70,6 @@ class Microexponents(Format):
         powers = exponents[..., None, None].astype(np.int64) - shifts[..., None]
         elements = joined((pairs >> powers).reshape(*pairs.shape[:3], BLOCK), kernel).astype(np.float32)
         return Stored(self, kernel, elements, (grid.scale, exponents, shifts.reshape(*shifts.shape[:2], -1)))
-
-    def of_reals(self, rows: F32, kernel: tuple[int, ...]) -> Stored | None:
-        if self.compute == "int8":
-            return None
-        blocks = cut(rows, kernel, BLOCK)
-        flat = blocks.reshape(-1, BLOCK)
-        coded = encode(flat, self.mantissa)
-        if not np.array_equal(decode(coded, self.mantissa), flat):
-            return None
-        elements = joined(coded.codes.reshape(blocks.shape), kernel).astype(np.float32)
-        shape = blocks.shape[:2]
-        return Stored(self, kernel, elements, (coded.exponents.reshape(*shape, -1), coded.shifts.reshape(*shape, -1)))
 
     @property
     def _most(self) -> int:

@@ -89,20 +89,6 @@ class Microscaling(Format):
         elements = joined(np.ldexp(blocks / self.units, -exponents[..., None]), kernel).astype(np.float32)
         return Stored(self, kernel, elements, (grid.scale, exponents.astype(np.uint8)))
 
-    def of_reals(self, rows: F32, kernel: tuple[int, ...]) -> Stored | None:
-        blocks = cut(rows, kernel, BLOCK)
-        if self.compute == "int8":
-            return None
-        lower = block_exponents(blocks.reshape(-1, BLOCK), self.element).reshape(blocks.shape[:-1])
-        for exponents in (lower + 1, lower):
-            numbers = np.ldexp(blocks.astype(np.float64), -exponents[..., None])
-            fits = np.all(self.element.nearest(numbers) == numbers, axis=-1)
-            lower = np.where(fits, exponents, lower)
-        elements = np.ldexp(blocks.astype(np.float64), -lower[..., None])
-        if np.any(self.element.nearest(elements) != elements) or np.any(lower > BIAS):
-            return None
-        return Stored(self, kernel, joined(elements.astype(np.float32), kernel), ((lower + BIAS).astype(np.uint8),))
-
     @property
     def units(self) -> int:
         """int8 codes that an element of 1.0 takes where its block has the smallest scale."""
