@@ -12,7 +12,9 @@ from onnx_ir.passes.common import RemoveUnusedNodesPass, TopologicalSortPass
 
 from edgeq.graph.operators import OPERATORS
 from edgeq.numerics.codebook import parse_grain
+from edgeq.numerics.formats.format import Format
 from edgeq.passes.place.gather_integer_rows import GatherIntegerRows
+from edgeq.passes.place.gather_packed_rows import GatherPackedRows
 from edgeq.passes.place.hard_sigmoid_to_add import HardSigmoidToAdd
 from edgeq.passes.place.hold_float import HoldFloat
 from edgeq.passes.place.move_to_integers import MoveToIntegers
@@ -38,7 +40,7 @@ from edgeq.rewrite.check_plan import check_factors, check_fits
 from edgeq.schema.plan import NodePlan, Plan
 from edgeq.schema.scaling import factors_of
 from edgeq.schema.target import Target
-from edgeq.schema.weights import CodebookWeight, FormatWeight
+from edgeq.schema.weights import CodebookWeight, FormatWeight, split_weight_key
 
 
 def rewrite(prepared: ir.Model, plan: Plan, target: Target) -> ir.Model:
@@ -110,8 +112,9 @@ def rewrite_passes(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:
         *(() if target.integer_only else (HardSigmoidToAdd(where["int8"], target.activations.dtype),)),
         *((TanhToSigmoid(where["int8"]),) if target.runtime == "onnxruntime" else ()),
         *((UnaryToLookup(looked_up),) if looked_up else ()),
-        # without floats, the rows that are gathered have the grid of the table
-        *(() if target.integer_only else (GatherIntegerRows(),)),
+        # without floats, the rows that are gathered have the grid of the table; packed ones first:
+        # what is left has a scale for each column
+        *(() if target.integer_only else (GatherPackedRows(_looked_up(plan)), GatherIntegerRows())),
         # an operator that copies codes needs them on one grid
         *((RequantizeInputs(copying),) if copying else ()),
         # it removes pairs again where integers pass through unchanged
@@ -150,6 +153,13 @@ def _read_otherwise(plan: Plan) -> dict[str, frozenset[str]]:
         readers = (key for key, node in plan.nodes.items() if name in node.inputs and node.bits == border.bits)
         found[name] = frozenset(key for key in readers if plan.nodes[key].runs in ("int8", "integer", "absorbed"))
     return found
+
+
+def _looked_up(plan: Plan) -> dict[str, Format]:
+    """The formats of tables whose rows are looked up, by weight_key."""
+    here = {key: weight.number_format for key, weight in plan.weights.items() if weight.format == "number"}
+    places = {key: plan.nodes.get(split_weight_key(key)[0]) for key in here}
+    return {key: here[key] for key, place in places.items() if place is not None and place.because == "embedding"}
 
 
 def _sum_before_norm(target: Target) -> SumBeforeNorm:

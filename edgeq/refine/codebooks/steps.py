@@ -21,6 +21,7 @@ from edgeq.progress import Progress
 from edgeq.refine.codebooks.budget import ByteBudget, StorableWeight, bits_of
 from edgeq.refine.codebooks.fit import embedding_codebook
 from edgeq.refine.codebooks.formats import requested_formats
+from edgeq.refine.codebooks.tables import requested_tables, with_tables
 from edgeq.refine.draft import Draft
 from edgeq.refine.gate import Gate
 from edgeq.refine.round_apart import Together, moments_of, round_apart, sharing
@@ -91,7 +92,8 @@ def _small(draft: Draft, data: Dataset | None, files: FileSizes, progress: Progr
     """Key of a weight -> how it is stored, as the recipe requests; formats win over codebooks."""
     formats = requested_formats(draft.model, draft.layers, draft.task.recipe.weight_format)
     bits = _bits(draft, data, files, progress) if draft.task.recipe.codebook.wanted else {}
-    return {**bits, **formats}
+    tables = requested_tables(draft.model, draft.tables, draft.task.recipe.weight_format, draft.task.target)
+    return {**bits, **formats, **tables}
 
 
 def _bits(draft: Draft, data: Dataset | None, files: FileSizes, progress: Progress) -> dict[str, int]:
@@ -109,7 +111,8 @@ def _fit(draft: Draft, weighed: list[Together], small: Mapping[str, Small], prog
     bits = {key: one for key, one in small.items() if isinstance(one, int)}
     codebook, target, weights = draft.task.recipe.codebook, draft.task.target, dict(rounded.weights)
     weights.update({key: embedding_codebook(node, target, codebook, bits[key]) for key, node in draft.tables.items() if key in bits})
-    return rounded.with_weights(weights)
+    forms = {key: one for key, one in small.items() if isinstance(one, Format) and key in draft.tables}
+    return with_tables(rounded.with_weights(weights), draft.tables, forms, target)
 
 
 def plainly(plan: Plan) -> Plan:

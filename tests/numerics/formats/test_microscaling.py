@@ -9,7 +9,7 @@ from edgeq.numerics.arrays import F32
 from edgeq.numerics.formats.blocks import cut
 from edgeq.numerics.formats.codecs.elements import ELEMENTS, Element
 from edgeq.numerics.formats.codecs.shared_exponents import BLOCK, decode, encode, with_exponents
-from edgeq.numerics.formats.format import ChannelGrid, Room, Stored
+from edgeq.numerics.formats.format import ChannelGrid, Inputs, Room, Stored
 from edgeq.numerics.formats.microscaling import Microscaling
 from edgeq.numerics.formats.table import parse_format
 from edgeq.numerics.rounding.half_matrix import HalfMatrix
@@ -119,7 +119,7 @@ def test_rounding_with_the_data_in_view_chooses_elements_and_errs_less(name: str
     chance = np.random.default_rng(4)
     inputs = chance.normal(size=(400, 12)) @ chance.normal(size=(12, 96)) + 0.3 * chance.normal(size=(400, 96))
     moment = inputs.T @ inputs / 400
-    wanted, nearest = (parse_format(name).fit(rows, one, (96,)) for one in (HalfMatrix.of(moment[None]), None))
+    wanted, nearest = (parse_format(name).fit(rows, one, (96,)) for one in (Inputs(HalfMatrix.of(moment[None])), None))
     assert np.isin(wanted.elements, _element(name).values).all()
     errors = [np.einsum("ck,kl,cl", rest, moment, rest) for rest in (wanted.real[0] - rows[0], nearest.real[0] - rows[0])]
     assert errors[0] < 0.7 * errors[1]
