@@ -10,6 +10,7 @@ from edgeq.graph.code_grids import grid_of
 from edgeq.graph.read import constant, is_op, nodes
 from edgeq.integers.graph import IntegerGraph, integer_graph
 from edgeq.integers.legality.clamps import clamp_rules
+from edgeq.integers.legality.dequantized import dequantize_rules
 from edgeq.integers.legality.operators import operator_rules
 from edgeq.integers.legality.parts import part_rules
 from edgeq.integers.legality.violation import Violation
@@ -22,11 +23,11 @@ from edgeq.schema.target import Target
 
 def check_model(model: ir.Model, target: Target) -> tuple[Violation, ...]:
     """Every fact of the target that the model breaks, then warnings: outputs whose parts share a
-    grid.
+    grid, and constants that are dequantized at every inference.
 
     Empty for a legal model whose outputs are served by their grids. The model is not changed.
     """
-    return (*broken_facts(model, target), *part_rules(model))
+    return (*broken_facts(model, target), *dequantize_rules(model, target), *part_rules(model))
 
 
 def broken_facts(model: ir.Model, target: Target) -> tuple[Violation, ...]:
