@@ -161,4 +161,4 @@ def _mean_squares(numbers: F32, last: bool) -> F64:
     if last:
         return np.asarray(sum((np.einsum("nc,nc->c", wide, wide) for wide in blocks), np.zeros(numbers.shape[1])) / max(len(numbers), 1))
     sums = [np.einsum("cn,cn->c", wide, wide) for wide in blocks]
-    return np.concatenate([*sums, np.zeros(0)]) / max(numbers.shape[1], 1)
+    return np.asarray(np.concatenate([*sums, np.zeros(0)]) / max(numbers.shape[1], 1), np.float64)
