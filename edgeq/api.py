@@ -10,7 +10,7 @@ import onnx_ir as ir
 
 from edgeq.calibration.doubted import doubted, doubted_values
 from edgeq.calibration.independence import fed_rightly
-from edgeq.calibration.memory import return_freed_memory
+from edgeq.calibration.memory import collecting_where_grown, return_freed_memory
 from edgeq.calibration.statistics_file import Statistics
 from edgeq.data.dataset import Dataset
 from edgeq.data.doubts import DataDoubts, check_data
@@ -47,6 +47,7 @@ ModelSource = str | Path | bytes | onnx.ModelProto | ir.Model | Loaded
 
 
 @watched
+@collecting_where_grown()
 def quantize(
     model: ModelSource,
     data: Data | None = None,

@@ -61,8 +61,10 @@ class ValueReader:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Close the sessions: what they hold for the next run is the largest part of a pass."""
         for session in self._sessions.values():
             session.close()
+        self._sessions.clear()
 
     def each(self, feeds: Mapping[str, AnyArray], names: Collection[str] | None) -> Iterator[tuple[str, AnyArray]]:
         """The values for these feeds, or those of them in `names`; values without elements are left

@@ -31,6 +31,9 @@ from edgeq.schema.weights import WeightPlan
 
 #: bytes that rounding takes for each number of a weight, beside its moment
 BYTES_A_WEIGHT = 40
+#: the most bytes of weights that are rounded at once, unless a single one takes more: with the
+#: matrices of the widest layers side by side, a run would take half as much again
+TOGETHER_BYTES = 1 << 29
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +90,7 @@ def _in_groups(weighed: list[Together]) -> Iterator[list[Together]]:
     """Weights that are rounded at once: as many as the workers and the memory budget allow."""
     weighed.reverse()
     while weighed:
-        group, left = [weighed.pop()], memory_budget()
+        group, left = [weighed.pop()], min(memory_budget(), TOGETHER_BYTES)
         while weighed and len(group) < 4 * WORKERS and WORKERS * max(one.bytes for one in (*group, weighed[-1])) <= left:
             group.append(weighed.pop())
         yield group

@@ -11,7 +11,18 @@ import pytest
 import edgeq.calibration.each_run
 import edgeq.numerics.rounding.half_matrix
 from edgeq.calibration.memory import within_memory
-from edgeq.calibration.moments import LEAST_ROWS, ROWS_PER_COLUMN, Moment, Seen, measure_moments, unit_moments
+from edgeq.calibration.moments import (
+    LEAST_ROWS,
+    ROWS_PER_COLUMN,
+    WAITING_LEAST,
+    WAITING_MOST,
+    Moment,
+    Seen,
+    _Shared,
+    _Sum,
+    measure_moments,
+    unit_moments,
+)
 from edgeq.data.open import Dataset, open_dataset
 from edgeq.graph.find_layer import layer_of
 from edgeq.graph.layer import Layer
@@ -189,3 +200,16 @@ def test_a_layer_whose_input_cannot_be_handed_out_has_no_rows() -> None:
     layer = next(layer for layer in layers_of(model) if layer.node == "op")
     data = open_dataset({"x": np.ones((3, 2, 4), np.float32)}, input_specs(model))
     assert measure_moments(model, [[layer]], {"a": GRID}, data)[0].rows == 0
+
+
+@pytest.mark.parametrize(("columns", "most"), [(4, WAITING_LEAST), (512, 512 * 512), (9000, WAITING_MOST)])
+def test_the_codes_that_wait_follow_the_size_of_the_matrix(columns: int, most: int) -> None:
+    """Narrow layers would otherwise hold more codes than their matrices have entries."""
+    layer = Layer("n", "x", 1, (columns,), 4, True)
+    one = _Sum(layer, GRID, 4, 0, _Shared([layer], {"x": GRID}, 1 << 30))
+    value = np.ones((64, columns), np.float32)
+    held = []
+    for sample in range(-(-most // value.size) + 1):
+        one.add(value, sample)
+        held.append(one.held)
+    assert max(held) < most <= max(held) + value.size

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 import onnx_ir as ir
 import pytest
@@ -51,6 +53,17 @@ def test_a_stage_hands_out_no_more_than_it_may(monkeypatch: pytest.MonkeyPatch) 
     assert [len(stage.wanted) for stage in stages] == [2, 2, 2, 2]
     assert 2 * value <= 1300 < 3 * value
     assert [stage.carried for stage in stages] == [("b",), ("b", "d"), ("b", "f"), ()]
+
+
+@pytest.mark.parametrize("limit", [1, 1 << 26])
+def test_no_session_outlives_the_pass_that_it_was_opened_for(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each holds the memory of all values of a run for the next one."""
+    monkeypatch.setattr(value_reader, "STAGE_BYTES", limit)
+    with ValueReader(model(), NAMES, {"x": X[:1]}) as reader:
+        assert len(dict(reader.each({"x": X[:1]}, None))) == len(NAMES)
+        opened = [weakref.ref(session._session) for session in reader._sessions.values()]
+        assert len(opened) == len(reader._stages)
+    assert [one() for one in opened] == [None] * len(opened)
 
 
 def test_stages_end_with_the_last_value_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

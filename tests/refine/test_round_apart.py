@@ -13,6 +13,9 @@ from edgeq.data.open import open_dataset
 from edgeq.graph.signature import input_specs
 from edgeq.numerics.arrays import F32
 from edgeq.progress import Clock, Silent
+from edgeq.refine import round_apart
+from edgeq.refine.draft import Draft
+from edgeq.refine.round_apart import moments_of
 from edgeq.refine.steps import decide
 from edgeq.rewrite.pipeline import rewrite
 from edgeq.runtimes.ort import open_session
@@ -168,3 +171,16 @@ def test_fast_effort_rounds_to_nearest() -> None:
     done = planned(model, correlated(50, 40), Recipe(rule="minmax", effort="fast"))
     assert [step.name for step in done.steps] == ["ranges (minmax)"]
     assert done.plan.weights["op:1"].codes is None
+
+
+def test_weights_are_rounded_one_by_one_where_two_at_once_take_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much memory is free: the widest layers of a network are its last, side by side."""
+    model = net("[a] h = MatMul(x, w) [b] y = MatMul(h, v)", inputs="float[N, 40] x", constants={"w": weights(40, 8), "v": weights(8, 4)})
+    task, x = Task(model, "", EAGER, RECIPE, {}), correlated(64, 40)
+    draft = Draft.of(task, planned(model, x).plan)
+    weighed = moments_of(draft, draft.layers, open_dataset({"x": x}, input_specs(model)), Silent())
+    assert [len(group) for group in round_apart._in_groups(list(weighed))] == [2]
+    whole = round_apart.round_apart(draft, list(weighed))
+    monkeypatch.setattr(round_apart, "TOGETHER_BYTES", 1)
+    assert [len(group) for group in round_apart._in_groups(list(weighed))] == [1, 1]
+    assert round_apart.round_apart(draft, list(weighed)) == whole
