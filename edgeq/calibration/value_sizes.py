@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import onnx_ir as ir
 
+from edgeq.data.dataset import Dataset
+from edgeq.graph.liveness import peak_bytes
 from edgeq.graph.read import values
 from edgeq.graph.value_types import infer_types
 from edgeq.numerics.arrays import AnyArray
@@ -24,15 +26,32 @@ def value_sizes(model: ir.Model, names: Iterable[str], example: Mapping[str, Any
     wanted, largest = set(names), max((array.nbytes for array in example.values()), default=0)
     found = _resolved(model, wanted, example)
     if len(found) < len(wanted) and largest >= SMALL:
-        frozen = model.clone()
-        for value in frozen.graph.inputs:
-            if str(value.name) in example and isinstance(value.type, ir.TensorType):
-                value.shape = ir.Shape(np.shape(example[str(value.name)]))
-        for value in frozen.graph.outputs:
-            value.shape = None
-        infer_types(frozen, follow_values=True)
-        found |= _resolved(frozen, wanted, example)
+        found |= _resolved(_frozen(model, example), wanted, example)
     return {name: found.get(name, largest) for name in wanted}
+
+
+def run_bytes(model: ir.Model, data: Dataset) -> int:
+    """The most bytes of values that are alive at once while a model runs on the first of the data.
+
+    What peak_bytes tells, with the sizes of the data for those that the model leaves open.
+    """
+    feeds = next((piece.feeds for piece in data.batches(1, 0, data.fixed_batch or 1)), {})
+    open_ended = any(not isinstance(size, int) for value in model.graph.inputs for size in (value.shape or ())[1:])
+    if open_ended and sum(array.nbytes for array in feeds.values()) >= SMALL:
+        model = _frozen(model, feeds)
+    return peak_bytes(model, frozenset())
+
+
+def _frozen(model: ir.Model, example: Mapping[str, AnyArray]) -> ir.Model:
+    """A copy whose inputs have the shapes of these feeds, with the shapes that follow."""
+    frozen = model.clone()
+    for value in frozen.graph.inputs:
+        if str(value.name) in example and isinstance(value.type, ir.TensorType):
+            value.shape = ir.Shape(np.shape(example[str(value.name)]))
+    for value in frozen.graph.outputs:
+        value.shape = None
+    infer_types(frozen, follow_values=True)
+    return frozen
 
 
 def _resolved(model: ir.Model, wanted: set[str], example: Mapping[str, AnyArray]) -> dict[str, int]:

@@ -16,8 +16,8 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.calibration.stepwise import Stepwise
+from edgeq.calibration.value_sizes import run_bytes
 from edgeq.data.dataset import Dataset
-from edgeq.graph.liveness import peak_bytes
 from edgeq.graph.read import clip_bounds, constant, is_op, only_consumer
 from edgeq.numerics.arrays import F64, AnyArray
 from edgeq.numerics.grid import QuantParams
@@ -43,7 +43,7 @@ def correct_biases(
     mine = {one.layer.node: one for one in layers if one.node.graph is model.graph and bias_of(one) is not None}
     if not mine:
         return plan
-    feeds = some_runs(data, max(1, min(SAMPLES, HELD_BYTES // max(1, peak_bytes(model, frozenset())))))
+    feeds = some_runs(data, max(1, min(SAMPLES, HELD_BYTES // max(1, run_bytes(model, data)))))
     progress.start("correct biases", len(mine))
     integer = emulate(plan)
     order = [node for node in model.graph if node.name in mine]

@@ -17,10 +17,10 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # s
 
 from edgeq.calibration.moments import LEAST_ROWS, ROWS_PER_COLUMN
 from edgeq.calibration.stepwise import Stepwise
+from edgeq.calibration.value_sizes import run_bytes
 from edgeq.data.dataset import Dataset
 from edgeq.graph.layer import Layer
 from edgeq.graph.layer_rows import rows_of
-from edgeq.graph.liveness import peak_bytes
 from edgeq.numerics.arrays import F64, AnyArray
 from edgeq.numerics.grid import QuantParams, grid_for_range, quantize
 from edgeq.numerics.rounding.half_matrix import SAFE_ROWS, HalfMatrix
@@ -45,7 +45,7 @@ ROWS_A_SAMPLE = 256
 def held_samples(model: ir.Model, data: Dataset) -> int:
     """How many runs of the data can be held while both models run step by step; 0 if too few."""
     runs = data.runs
-    held = min(SAMPLES, HELD_BYTES // max(1, 2 * peak_bytes(model, frozenset())), runs)
+    held = min(SAMPLES, HELD_BYTES // max(1, 2 * run_bytes(model, data)), runs)
     return held if held >= min(LEAST_SAMPLES, runs) else 0
 
 
