@@ -47,7 +47,7 @@ def fed_rightly(data: Dataset, model: ir.Model, *, tolerance: float = NOISE) -> 
     pair = _two_samples(data) if data.fixed_batch is None else None
     if pair is None:
         return data
-    with open_session(model, threads=1) as session:
+    with open_session(model, threads=1, arena=False) as session:  # it runs a few times, on what may be large
         try:
             alone = tuple(session.run(feeds) for feeds in pair)
         except RuntimeRefused:

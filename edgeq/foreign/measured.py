@@ -26,7 +26,7 @@ def measured_grids(model: ir.Model, samples: Samples, target: Target, progress: 
     inner = [str(value.name) for value in values if not value.is_graph_input()]
     exposed, names = expose(model, inner)
     progress.start("measure grids", samples.dataset.count)
-    with open_session(exposed, optimize="off") as session:
+    with open_session(exposed, optimize="off", arena=False) as session:
         for piece in samples.dataset.batches(1):
             feeds = coded(model, piece.feeds)
             found = dict(zip(names, session.run(feeds, list(names.values())), strict=True)) if names else {}

@@ -80,7 +80,10 @@ def prove_converted(source: ir.Model, own: ir.Model, file: bytes, samples: Sampl
     outputs = [OutputSums(str(value.name), signed(machine.output_grids[str(value.name)])) for value in own.graph.outputs]
     steps, dataset = StepSums(), samples.dataset
     progress.start("prove the conversion", dataset.count)
-    with open_session(source, optimize="off") as session, open_session(with_codes(own), optimize="off") as rewritten:
+    with (
+        open_session(source, optimize="off", arena=False) as session,
+        open_session(with_codes(own), optimize="off", arena=False) as rewritten,
+    ):
         for piece in dataset.batches(1):
             feeds = coded(own, piece.feeds)
             codes = {name: _codes(feeds[name], grid) for name, grid in machine.input_grids.items()}

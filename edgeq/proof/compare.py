@@ -108,7 +108,7 @@ def compare_models(
     """
     settings, progress = settings or CompareSettings(), progress or Silent()
     threads = settings.threads
-    first = open_session(float_model, threads=threads) if known is None else known
+    first = open_session(float_model, threads=threads, arena=False) if known is None else known
     second = int8_model if isinstance(int8_model, FileRunner) else open_second(int8_model, threads, settings.optimize)
     if first.outputs != second.outputs:
         raise BadModel(

@@ -100,7 +100,7 @@ def measure_distance(
     than the reference: it takes or gives something else.
     """
     progress = progress or Silent()
-    session = open_session(reference, optimize=made_for(reference).optimize)
+    session = open_session(reference, optimize=made_for(reference).optimize, arena=False)
     scales = [1.0 if operand.grid is None else float(operand.grid.scale) for operand in grids]
     sums = [Sums(name, scale) for name, scale in zip(session.outputs, scales, strict=True)]
     _same_count("inputs", session.inputs, runs.inputs)

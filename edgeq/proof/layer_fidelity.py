@@ -113,7 +113,7 @@ def _dequantized(value: ir.Value | None) -> ir.Value | None:
 
 def _exposed(model: ir.Model, wanted: Iterable[str], threads: int) -> tuple[Session, dict[str, str]]:
     copy, outputs = expose(model, wanted)
-    return open_session(copy, threads=threads, optimize="off"), outputs
+    return open_session(copy, threads=threads, optimize="off", arena=False), outputs
 
 
 def _unscaled(array: AnyArray, factors: F64 | None) -> AnyArray:

@@ -65,7 +65,7 @@ def _signed(model: ir.Model) -> bool:
 def open_second(int8_model: ir.Model | Path, threads: int, wanted: Optimize | None) -> Session:
     """The int8 model of a comparison; without a wish, optimized as its target asks."""
     optimize = wanted or ("all" if isinstance(int8_model, Path) else made_for(int8_model).optimize)
-    return open_session(int8_model, threads=threads, optimize=optimize)
+    return open_session(int8_model, threads=threads, optimize=optimize, arena=False)
 
 
 def run_second(session: Session, feeds: Mapping[str, AnyArray], int8_model: object) -> list[AnyArray]:

@@ -91,7 +91,7 @@ class FloatReference:
     def _refused_or_wrong(self, form: ir.Model) -> str | None:
         run = self._run  # before the form is opened: two sessions of a large model may be too much
         try:
-            with open_session(form, optimize="off") as session:
+            with open_session(form, optimize="off", arena=False) as session:
                 if run is None:
                     return None
                 found = session.run(run.feeds, self._compared)
@@ -104,7 +104,7 @@ class FloatReference:
     def _first(self) -> tuple[EdgeqError | None, MadeUpRun | None]:
         """Why onnxruntime does not open the float model, and one run of it where there is one."""
         try:
-            session = open_session(self.model, optimize="off")
+            session = open_session(self.model, optimize="off", arena=False)
         except RuntimeRefused as error:
             return error, None
         with session:
@@ -135,7 +135,7 @@ class FloatReference:
         run = self._run
         assert run is not None
         try:
-            with open_session(self.model) as session:
+            with open_session(self.model, arena=False) as session:
                 again = session.run(run.feeds, self._compared)
         except RuntimeRefused:
             return True
