@@ -36,6 +36,10 @@ class FloatWeight:
         array = self.array()
         return np.ascontiguousarray(np.moveaxis(array, self.axis, 0)).reshape(1, array.shape[self.axis], -1)
 
+    def replace(self, new: F32) -> None:
+        """Let all readers of the weight read these numbers."""
+        self.value.const_value = ir.Tensor(np.ascontiguousarray(new), name=self.value.name)
+
     def from_channels(self, rows: F32) -> F32:
         """Rows as `channels` gives them, in the weight's own shape."""
         front = rows.reshape(turned(self.array().shape, self.axis))

@@ -31,6 +31,7 @@ from edgeq.progress import Progress
 from edgeq.refine.codebooks.budget import ByteBudget, StorableWeight, bits_of
 from edgeq.refine.codebooks.fit import real_codebook_of
 from edgeq.report.codebooks import CodebookLayer, describe
+from edgeq.report.formats import FormatLayer
 from edgeq.schema.codebook import CodebookWish
 
 #: the lowest opset that the stored forms were tested at
@@ -49,6 +50,8 @@ class Palettized:
     layers: tuple[CodebookLayer, ...]
     weights: Mapping[str, tuple[F32, F32]]
     left: tuple[tuple[str, str], ...]
+    #: what number formats did to each weight
+    formats: tuple[FormatLayer, ...] = ()
 
 
 #: (float model, the same with its tables' values, how they are stored, value name -> float weight)
@@ -79,7 +82,7 @@ def palettize(
     if not found:
         raise BadModel("The model has no weights that could be stored as codebooks.", str(loaded.path or "the model"), "Leave it as it is.")
     bits = _bits(model, found, codebook, loaded.size, data, progress)
-    moments = {} if data is None else _moments(model, [one for one in found if one.key in bits], data, seed, progress)
+    moments = {} if data is None else moments_of_inputs(model, [one for one in found if one.key in bits], data, seed, progress)
     plain = model.clone() if tune is not None else model
     progress.start("fit codebooks", len(bits))
     layers, pictures, left = [], {}, []
@@ -124,7 +127,7 @@ def _bits(
     return bits_of(model, candidates, codebook, ByteBudget(float_bytes, lambda plain: float_bytes - 4 * plain), data, progress)
 
 
-def _moments(model: ir.Model, found: list[FloatWeight], data: Dataset, seed: int, progress: Progress) -> dict[str, Moment]:
+def moments_of_inputs(model: ir.Model, found: list[FloatWeight], data: Dataset, seed: int, progress: Progress) -> dict[str, Moment]:
     """Second moments of the inputs of Conv, Gemm and MatMul, on a grid of 8 bits over the range
     that was seen.
     """

@@ -68,14 +68,15 @@ def stored_formats(model: ir.Model, plan: Plan) -> tuple[FormatLayer, ...]:
             codes, form = how.integers(weight, f"weight {weight_key(node.name, index)}"), how.number_format
             stored = worth_storing(codes, FormatStorage(form, how.channel_axis))
             if stored is not None:
-                db = _decibels(weight, dequantize(codes, how.params))
+                db = decibels(weight, dequantize(codes, how.params))
                 found[str(value.name)] = FormatLayer(
                     str(node.name), weight.shape, form.name, form.nominal_bits, stored.bits_per_weight, stored.nbytes, weight.nbytes, db
                 )
     return tuple(found.values())
 
 
-def _decibels(weight: F32, new: F32) -> float:
+def decibels(weight: F32, new: F32) -> float:
+    """10 log10(sum w^2 / sum (w - w')^2) in dB."""
     noise, energy = (float(np.square(one, dtype=np.float64).sum()) for one in (weight - new, weight))
     return float("inf") if noise == 0 else 10 * float(np.log10(energy / noise)) if energy else float("-inf")
 

@@ -57,6 +57,7 @@ def palettize(
     prune: Prune = None,
     compute: Annotated[str, typer.Option("--compute", metavar="KIND", help="float, or int8 (needs --data).")] = "float",
     uint2: Annotated[bool, typer.Option("--uint2", help="2-bit indices in the type of opset 25, where the model has it.")] = False,
+    typed: Annotated[bool, typer.Option("--typed", help="FP8 formats in ONNX's own types, Cast and Mul, at opset 24.")] = False,
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="DIR", help="A picture per layer; needs edgeq\\[report].", rich_help_panel=o.OUTPUT)
     ] = None,
@@ -71,7 +72,7 @@ def palettize(
     recipe = with_codebook(asked.recipe, sizes | tables | ({"bits": asked.recipe.codebook.bits} if asked.format else {}))
     asked, way = replace(asked, recipe=recipe), parse_compute(compute)
     check_ending(out, INT8 if way == "int8" else FLOAT)
-    _check(asked, way, min_sqnr)
+    _check(asked, way, min_sqnr, typed)
     if way == "int8":
         check_target_of(out, asked.load_target())
     asked.check_outputs([out, asked.report], model, at_least=size_of(model) // SMALLEST)
@@ -81,18 +82,17 @@ def palettize(
         check_plots(plot)
     from edgeq.cli.palettize.run import Job, run_float, run_int8
 
-    job = Job(asked, asked.load_model(model), out, plot, min_sqnr, uint2)
+    job = Job(asked, asked.load_model(model), out, plot, min_sqnr, uint2, typed)
     (run_int8 if way == "int8" else run_float)(job)
 
 
-def _check(asked: Asked, compute: Compute, min_sqnr: float | None) -> None:
+def _check(asked: Asked, compute: Compute, min_sqnr: float | None, typed: bool) -> None:
     if compute == "int8" or min_sqnr is not None:
         asked.needed_data()
     if not asked.recipe.small_weights:
         raise BadRecipe("No size was given.", "--bits", "Give one of --bits, --bits-avg, --size-budget, --min-sqnr and --format.")
-    if compute == "float" and asked.recipe.weight_format.wanted:
-        what = f"The weights of a float model cannot be stored in {asked.format}."
-        raise BadRecipe(what, "--format", "Add --compute int8, or use --bits 4.")
+    if typed and (compute == "int8" or not asked.recipe.weight_format.wanted):
+        raise BadRecipe("--typed is for number formats of float models.", "--typed", "Add --format mxfp8_e4m3, or leave --typed out.")
     if asked.report is not None and compute == "float" and asked.report.suffix != ".json":
         raise BadRecipe("The report of --compute float is JSON.", "--report", "End its name in .json.")
     check_report(asked.report)

@@ -11,6 +11,7 @@ from edgeq.io.reasons import grouped, shown
 from edgeq.report.codebooks import CodebookLayer
 from edgeq.report.codebooks_text import codebook_lines
 from edgeq.report.figures import fidelity_text, human_bytes, judged_text
+from edgeq.report.formats import FormatLayer, format_lines
 from edgeq.report.headline import Fidelity
 from edgeq.report.judging import JudgingInfo
 from edgeq.report.on_top import accepted_lines
@@ -41,6 +42,8 @@ class FloatReport:
     accepted: tuple[str, ...] = ()
     #: other doubts about the data
     warnings: tuple[str, ...] = ()
+    #: the weights that are stored in number formats
+    formats: tuple[FormatLayer, ...] = ()
     #: which file the report is about (edgeq/io/marks.py)
     mark: str = ""
 
@@ -54,7 +57,7 @@ def float_text(found: FloatReport) -> RenderableType:
         parts.append(fidelity_text(found.fidelity))
     if found.judged is not None:
         parts.append(Text(judged_text(found.judged), "dim"))
-    parts += codebook_lines(found.codebooks)
+    parts += format_lines(found.formats) if found.formats else codebook_lines(found.codebooks)
     left, more = shown(grouped((name, "", why) for name, why in found.left))
     parts += [Text(f"left as they are, {len(one.names)}: {one.cause}: {one.named}", "dim") for one in left]
     if more:

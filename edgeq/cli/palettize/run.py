@@ -25,6 +25,7 @@ from edgeq.io.strict_json import to_json
 from edgeq.io.writing.external_form import written_size
 from edgeq.numerics.arrays import F32
 from edgeq.palettize.fewest_bits import fewest_bits
+from edgeq.palettize.float_formats import in_formats
 from edgeq.palettize.palettize import Palettized, palettize
 from edgeq.progress import Progress
 from edgeq.proof.compare import CompareSettings, compare_models
@@ -54,6 +55,8 @@ class Job:
     min_sqnr: float | None
     #: whether 2-bit indices are stored in the type of opset 25
     uint2: bool
+    #: whether FP8 and its scales are stored in types of their own
+    typed: bool
 
     def with_average(self, bits: float) -> Job:
         """The same job with this average number of bits per weight."""
@@ -79,10 +82,10 @@ def run_float(job: Job) -> None:
             made, fidelity = _float(job, data, progress)
         else:
             (made, fidelity), _ = fewest_bits(lambda bits: _with_sqnr(_float(job.with_average(bits), data, progress)), job.min_sqnr)
-        _refuse_none(job, made.layers, made.left)
+        _refuse_none(job, (*made.layers, *made.formats), made.left)
         size = Sizes(job.loaded.size, written_size(made.model))
         found = FloatReport(str(job.loaded.path), str(job.out), asked.recipe.codebook, size, made.layers, made.left, fidelity,
-                            None if fidelity is None else judging_of(data), *in_words(doubts))  # fmt: skip
+                            None if fidelity is None else judging_of(data), *in_words(doubts), formats=made.formats)  # fmt: skip
         with FileSet(force=asked.force) as files:
             found = replace(found, mark=mark_of(files.add_model(made.model, job.out)))
             _plots(files, job, made.layers, made.weights)
@@ -126,7 +129,10 @@ def run_int8(job: Job) -> None:
 
 def _float(job: Job, data: Roles, progress: Progress) -> tuple[Palettized, Fidelity | None]:
     recipe, seen = job.asked.recipe, None if data.division is None else data.division.fitted
-    made = palettize(job.loaded, recipe.codebook, seen, progress, seed=recipe.seed, uint2=job.uint2)
+    if recipe.weight_format.wanted:
+        made = in_formats(job.loaded, recipe.weight_format, seen, progress, seed=recipe.seed, typed=job.typed)
+    else:
+        made = palettize(job.loaded, recipe.codebook, seen, progress, seed=recipe.seed, uint2=job.uint2)
     if data.judging is None or not (job.asked.prove or job.min_sqnr is not None):
         return made, None
     return made, fidelity_of(
