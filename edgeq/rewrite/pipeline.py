@@ -11,8 +11,6 @@ import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass, TopologicalSortPass
 
 from edgeq.graph.operators import OPERATORS
-from edgeq.numerics.codebook import parse_grain
-from edgeq.numerics.formats.format import Format
 from edgeq.passes.place.gather_integer_rows import GatherIntegerRows
 from edgeq.passes.place.gather_packed_rows import GatherPackedRows
 from edgeq.passes.place.hard_sigmoid_to_add import HardSigmoidToAdd
@@ -33,14 +31,14 @@ from edgeq.passes.quantize.migrate_scales import migrated
 from edgeq.passes.quantize.quantize_biases import QuantizeBiases
 from edgeq.passes.quantize.quantize_constants import QuantizeConstants
 from edgeq.passes.quantize.quantize_recurrent import QuantizeRecurrent
-from edgeq.passes.store.fold_codebooks import FoldCodebooks, Storage
-from edgeq.passes.store.store_formats import FormatStorage, StoreFormats
+from edgeq.passes.store.fold_codebooks import FoldCodebooks
+from edgeq.passes.store.store_formats import StoreFormats
 from edgeq.passes.store.store_weights import StoreWeights
 from edgeq.rewrite.check_plan import check_factors, check_fits
+from edgeq.rewrite.small_forms import codebooks, looked_up, number_formats
 from edgeq.schema.plan import NodePlan, Plan
 from edgeq.schema.scaling import factors_of
 from edgeq.schema.target import Target
-from edgeq.schema.weights import CodebookWeight, FormatWeight, split_weight_key
 
 
 def rewrite(prepared: ir.Model, plan: Plan, target: Target) -> ir.Model:
@@ -87,21 +85,11 @@ def _must_stay_float(node: NodePlan, target: Target) -> bool:
     return node.runs == "float" and (unable or kept or node.op_type in target.movement.behind_conv)
 
 
-def storage_of(weight: CodebookWeight) -> Storage:
-    """A weight's codebook format, as FoldCodebooks takes it."""
-    return Storage(parse_grain(weight.granularity), weight.channel_axis, weight.bits)
-
-
-def format_of(weight: FormatWeight) -> FormatStorage:
-    """A weight's number format, as StoreFormats takes it."""
-    return FormatStorage(weight.number_format, weight.channel_axis)
-
-
 def rewrite_passes(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:
     """The passes in order."""
     where = _placed(plan)
     tables = frozenset(k.op for k in target.kernel if k.lookup)
-    looked_up = frozenset(name for name in where["int8"] if plan.nodes[name].op_type in tables)
+    from_tables = frozenset(name for name in where["int8"] if plan.nodes[name].op_type in tables)
     copying = frozenset(name for name in where["int8"] if plan.nodes[name].op_type in target.same_scale_ops & {"Concat"})
     if target.integer_only:  # tables of rows, which are codes in the layers
         copying |= {name for name in where["integer"] if plan.nodes[name].because == "embedding"}
@@ -111,17 +99,17 @@ def rewrite_passes(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:
         # made at, which only onnxruntime supports
         *(() if target.integer_only else (HardSigmoidToAdd(where["int8"], target.activations.dtype),)),
         *((TanhToSigmoid(where["int8"]),) if target.runtime == "onnxruntime" else ()),
-        *((UnaryToLookup(looked_up),) if looked_up else ()),
+        *((UnaryToLookup(from_tables),) if from_tables else ()),
         # without floats, the rows that are gathered have the grid of the table; packed ones first:
         # what is left has a scale for each column
-        *(() if target.integer_only else (GatherPackedRows(_looked_up(plan)), GatherIntegerRows())),
+        *(() if target.integer_only else (GatherPackedRows(looked_up(plan)), GatherIntegerRows())),
         # an operator that copies codes needs them on one grid
         *((RequantizeInputs(copying),) if copying else ()),
         # it removes pairs again where integers pass through unchanged
         *(() if target.movement.pairs else (MoveToIntegers((where["integer"] | copying) - _wide(plan)),)),
         # after everything that asks whether a weight is a constant
-        FoldCodebooks({key: storage_of(weight) for key, weight in plan.weights.items() if weight.format == "codebook"}),
-        StoreFormats({key: format_of(weight) for key, weight in plan.weights.items() if weight.format == "number"}),
+        FoldCodebooks(codebooks(plan)),
+        StoreFormats(number_formats(plan)),
         # last: its output must not match any pattern of a pass or of the runtime
         HoldFloat(frozenset(name for name, node in plan.nodes.items() if _must_stay_float(node, target))),
         # after the passes that look for a Dequantize before a node
@@ -153,13 +141,6 @@ def _read_otherwise(plan: Plan) -> dict[str, frozenset[str]]:
         readers = (key for key, node in plan.nodes.items() if name in node.inputs and node.bits == border.bits)
         found[name] = frozenset(key for key in readers if plan.nodes[key].runs in ("int8", "integer", "absorbed"))
     return found
-
-
-def _looked_up(plan: Plan) -> dict[str, Format]:
-    """The formats of tables whose rows are looked up, by weight_key."""
-    here = {key: weight.number_format for key, weight in plan.weights.items() if weight.format == "number"}
-    places = {key: plan.nodes.get(split_weight_key(key)[0]) for key in here}
-    return {key: here[key] for key, place in places.items() if place is not None and place.because == "embedding"}
 
 
 def _sum_before_norm(target: Target) -> SumBeforeNorm:
