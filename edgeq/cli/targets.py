@@ -75,6 +75,9 @@ def facts(target: Target) -> RenderableType:
     grids.add_row(
         "activations", f"{activations.dtype}, {_symmetry(activations.symmetric)}, one scale per tensor", Text(activations.source, "dim")
     )
+    if target.wide is not None:
+        wide = f"{target.wide.dtype}, {_symmetry(target.wide.symmetric)}, for {', '.join(target.wide.ops)}"
+        grids.add_row("of 16 bits", wide, Text(target.wide.source, "dim"))
     narrow = ", lowest code unused" if weights.narrow else ""
     grain = " or ".join(weights.granularity)
     grids.add_row("weights", f"{weights.dtype}, {_symmetry(weights.symmetric)}{narrow}, {grain}", Text(weights.source, "dim"))

@@ -30,6 +30,8 @@ def why_float(node: ir.Node, kernel: RanKernel) -> str:
         return "control flow; the nodes of its bodies are listed by themselves"
     if kernel.runs == "other":
         return "works on integers or booleans (shapes, indices): nothing to quantize"
+    if kernel.op_type == "MatMulNBits":
+        return "onnxruntime runs it as MatMulNBits, on activations that are quantized to 8 bits in blocks"
     if is_op(node, "DynamicQuantizeLinear"):
         return "measures and quantizes its input at every run (dynamic quantization)"
     operator = operator_of(node)

@@ -85,7 +85,7 @@ def _input(plan: Plan, node: str, index: int, name: str) -> ValueGrid:
         return ValueGrid("weight", name, weight)
     made = any(name in other.outputs for other in plan.nodes.values())
     is_bias = index == 2 and not made and name not in plan.grids and weight_key(node, 1) in plan.weights
-    return ValueGrid("bias" if is_bias else "input", name, plan.grids.get(name))
+    return ValueGrid("bias" if is_bias else "input", name, plan.grids_read(node).get(name))
 
 
 def _suggest(plan: Plan, name: str) -> str:

@@ -16,7 +16,8 @@ import onnx_ir as ir
 
 from edgeq.errors import BadRecipe
 from edgeq.graph.code_grids import recorded_grid
-from edgeq.graph.read import is_op, nodes
+from edgeq.graph.find_layer import layer_of
+from edgeq.graph.read import constant, is_op, nodes
 from edgeq.numerics.grid import LIMITS, QuantParams
 from edgeq.planning.fit.kernel_forms import unmet_form
 from edgeq.planning.placement import NodePlace
@@ -122,6 +123,8 @@ def _able(node: ir.Node, place: NodePlace, target: Target) -> bool:
         return False
     if place.runs == "absorbed":
         return True
+    if is_op(node, "MatMul") and constant(node.inputs[1]) is not None and layer_of(node) is None:
+        return False  # a stack of matrices: its codes have 8 bits, and both operands of such a product one width
     return node.op_type in target.wide.ops and unmet_form(node, target.wide.forms.get(node.op_type, ())) is None
 
 
