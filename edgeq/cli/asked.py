@@ -31,6 +31,8 @@ _RECIPE = (
 )  # fmt: skip
 #: options that are keys of a recipe's floors
 _FLOORS = ("min_sqnr", "min_agreement", "min_accuracy", "max_drop")
+#: options that are keys of a recipe's placement
+_PLACEMENT = ("prefer", "serve_batch")
 #: every command has these; a command that writes nothing accepts --force without showing it
 _EVERYWHERE = ("as_json", "quiet", "force")
 
@@ -123,6 +125,7 @@ def asked_from(options: SharedOptions) -> Asked:
     settings |= {name: False for name, off in (("rescue", options.no_rescue), ("hold_out", options.no_hold_out)) if off}
     settings["weight_format"] = given({"name": options.format})
     settings["floors"] = given({key: words[key] for key in _FLOORS})
+    settings["placement"] = given({key: words[key] for key in _PLACEMENT})
     settings["preprocessing"] = preprocessing_from(options.scale, options.mean, options.std)
     recipe = recipe_from(options.recipe, settings)
     check_search(recipe, options)

@@ -37,8 +37,8 @@ Range = Annotated[
 
 
 @offers(
-    "data follow_links merge target recipe keep_float tie samples no_hold_out accept_data strict_data part memory shape split_outputs",
-    "standard_operators inputs_as scale mean std max_bytes",
+    "data follow_links merge target recipe keep_float prefer serve_batch tie samples no_hold_out accept_data strict_data part memory shape",
+    "split_outputs standard_operators inputs_as scale mean std max_bytes",
     writes=True,
 )
 def calibrate(

@@ -25,7 +25,7 @@ EXAMPLE = """    edgeq inspect model.onnx
 FORESEEN = "quantize places nodes like this, but for what only data shows: values that never vary, ranges too far apart, useless outputs"
 
 
-@offers("target recipe no_vnni keep_float split_outputs standard_operators shape max_bytes")
+@offers("target recipe no_vnni keep_float prefer serve_batch split_outputs standard_operators shape max_bytes")
 def inspect(asked: Asked, model: FloatModel) -> None:
     """Show operators, parameters, MACs, flash and RAM in float and int8, and what stays float."""
     from edgeq.questions import inspect as inspect_model

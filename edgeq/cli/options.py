@@ -102,6 +102,12 @@ Activations = Annotated[
     list[str] | None,
     _ranges("--activations", metavar="TYPE", help="16 bits: int16 (qnn_htp: uint16), or PATTERN=int16 for what nodes make. Repeatable."),
 ]
+Prefer = Annotated[
+    str | None, _ranges("--prefer", metavar="WHAT", help="speed: integers only where not slower; integers: wherever possible.")
+]
+ServeBatch = Annotated[
+    int | None, _ranges("--serve-batch", metavar="N", min=1, help="Samples of one call, where the model leaves that open.")
+]
 Tie = Annotated[
     list[str] | None,
     _ranges("--tie", metavar="OUT=IN", help="An output that is fed to an input at the next run: both get one grid. Repeatable."),
@@ -131,18 +137,11 @@ Scale = Annotated[float | None, _output("--scale", metavar="S", help="With --inp
 Mean = Annotated[str | None, _output("--mean", metavar="M[,M,...]", help="Mean: one number, or one per channel.")]
 Std = Annotated[str | None, _output("--std", metavar="D[,D,...]", help="Standard deviation: one number, or one per channel.")]
 MinSqnr = Annotated[float | None, _floors("--min-sqnr", metavar="DB", help="Floor for the SQNR of the weakest output or part, in dB.")]
-MinAgreement = Annotated[
-    float | None, _floors("--min-agreement", metavar="SHARE", min=0, max=1, help="Floor for top-1 agreement with float, 0..1.")
-]
-MinAccuracy = Annotated[
-    float | None, _floors("--min-accuracy", metavar="SHARE", min=0, max=1, help="Floor for task accuracy, 0..1; needs labels.")
-]
-MaxDrop = Annotated[
-    float | None,
-    _floors(
-        "--max-drop", metavar="POINTS", min=0, max=100, help="Largest accepted drop in task accuracy, in percentage points; needs labels."
-    ),
-]
+_share = partial(_floors, metavar="SHARE", min=0, max=1)
+MinAgreement = Annotated[float | None, _share("--min-agreement", help="Floor for top-1 agreement with float, 0..1.")]
+MinAccuracy = Annotated[float | None, _share("--min-accuracy", help="Floor for task accuracy, 0..1; needs labels.")]
+_points = partial(_floors, metavar="POINTS", min=0, max=100)
+MaxDrop = Annotated[float | None, _points("--max-drop", help="Largest accepted drop in task accuracy, percentage points; needs labels.")]
 NoVnni = Annotated[bool, _ranges("--no-vnni", help="Keep sums exact on x86 without VNNI; the target cpu always does.")]
 
 
@@ -169,6 +168,8 @@ class SharedOptions:
     work: Work = None
     keep_float: KeepFloat = None
     activations: Activations = None
+    prefer: Prefer = None
+    serve_batch: ServeBatch = None
     tie: Tie = None
     no_rescue: NoRescue = False
     samples: Samples = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +14,7 @@ from rich.text import Text
 from edgeq.cli.asked import Asked, offers
 from edgeq.cli.screen import Screen
 from edgeq.errors import BadRecipe
+from edgeq.io.endings import TARGET, check_ending
 
 if TYPE_CHECKING:
     from edgeq.schema.target import Target
@@ -23,22 +26,28 @@ EXAMPLE = """    edgeq targets                     list the shipped targets
 
     edgeq targets show ./my_npu.toml  check and read your own target file
 
+    edgeq targets tune cpu -o my.toml  measure this machine's kernels (two minutes); --target my.toml places by them
+
     edgeq targets schema              the JSON schema of target files, for editors"""
 
 
-@offers()
+@offers("out threads", writes=True)
 def targets(
     asked: Asked,
-    action: Annotated[str, typer.Argument(metavar="[list|show|schema]", help="What to do.", show_default=False)] = "list",
-    name: Annotated[str | None, typer.Argument(metavar="[NAME|FILE]", help="The target to show.", show_default=False)] = None,
+    action: Annotated[str, typer.Argument(metavar="[list|show|tune|schema]", help="What to do.", show_default=False)] = "list",
+    name: Annotated[str | None, typer.Argument(metavar="[NAME|FILE]", help="The target to show or tune.", show_default=False)] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="MY.toml", help="tune: the target file to write.")] = None,
+    threads: Annotated[int, typer.Option("--threads", metavar="N", min=1, help="tune: threads of one operator.")] = 1,
 ) -> None:
-    """List the shipped targets, or show the facts of one."""
+    """List the shipped targets, show the facts of one, or measure its kernels on this machine."""
     from edgeq.schema.target import Target, load_target, shipped_targets
 
     screen = asked.screen
     if action == "show" and name is not None:
         target = load_target(name)
         screen.show(target, lambda: facts(target))
+    elif action == "tune" and name is not None and out is not None:
+        _tune(asked, name, out, threads)
     elif action == "list" and name is None:
         found = tuple(load_target(shipped) for shipped in shipped_targets())
         screen.show([{"name": target.name, "title": target.title} for target in found], lambda: listing(found))
@@ -49,8 +58,50 @@ def targets(
         raise BadRecipe(
             "edgeq targets has no such form.",
             " ".join(("targets", action, name or "")),
-            "Use: edgeq targets, edgeq targets show NAME, or edgeq targets schema.",
+            "Use: edgeq targets, edgeq targets show NAME, edgeq targets tune NAME -o MY.toml, or edgeq targets schema.",
         )
+
+
+@dataclass(frozen=True)
+class TunedFile:
+    """A target file that was written, for --json."""
+
+    #: path of the file
+    out: str
+    #: the processor, as the operating system names it
+    machine: str
+    #: the shipped column whose ratios of integer to float kernels are closest; None: none is known
+    most_like: str | None
+    #: mean factor between these ratios and the machine's own; 1: alike
+    factor: float | None
+
+
+def _tune(asked: Asked, name: str, out: Path, threads: int) -> None:
+    """Measure the costs of this machine, and write a target that places by them alone."""
+    from edgeq.io.file_set import FileSet
+    from edgeq.schema.target import load_target
+    from edgeq.schema.target_text import target_text
+    from edgeq.tuning.tune import HERE, most_like, tuned
+
+    check_ending(out, TARGET)
+    asked.check_outputs([out])
+    before = load_target(name)
+    with asked.screen.progress() as progress:
+        target = tuned(before, threads, progress)
+    assert target.cost is not None and target.cost.tuned is not None
+    near = most_like(target.cost.columns[HERE], {} if before.cost is None else dict(before.cost.columns))
+    with FileSet(force=asked.force) as files:
+        files.add_text(out, target_text(target))
+        files.commit()
+    done = TunedFile(str(out), target.cost.tuned.machine, *(near or (None, None)))
+    asked.screen.show(done, lambda: _tuned_text(done))
+
+
+def _tuned_text(done: TunedFile) -> Text:
+    text = Text(f"{done.machine}: measured, and written to {done.out}; use it as --target {done.out}\n")
+    if done.most_like is not None and done.factor is not None:
+        text.append(f"of the columns of the target, {done.most_like} is most like it (integer against float: {done.factor:.2f}x apart)\n")
+    return text
 
 
 def listing(found: tuple[Target, ...]) -> RenderableType:

@@ -12,6 +12,8 @@ FLOAT = (".onnx",)
 INT8 = (".onnx", ".tflite")
 #: the form of statistics
 STATISTICS = (".npz",)
+#: the form of a target
+TARGET = (".toml",)
 
 #: where other endings come from
 _ELSEWHERE = {

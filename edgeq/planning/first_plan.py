@@ -54,7 +54,7 @@ class MadeFrom:
 
 def values_to_observe(model: ir.Model, target: Target, recipe: Recipe) -> tuple[str, ...]:
     """The values whose statistics the plan needs, in graph order."""
-    placement = place(model, target, recipe.keep_float)
+    placement = place(model, target, recipe.keep_float, wish=recipe.placement)
     groups = same_scale_groups(model, placement, target, fed_back(model, recipe.tie))
     fixed = set(fixed_ranges(model, target))
     if not target.integer_only:  # a kernel's only grid is used where it serves
@@ -100,7 +100,7 @@ def foreseen(model: ir.Model, target: Target, recipe: Recipe) -> Placement:
 
     What numbers object to: the causes FROM_DATA, and what they entail around these nodes.
     """
-    placement = place(model, target, recipe.keep_float)
+    placement = place(model, target, recipe.keep_float, wish=recipe.placement)
     places = same_scale_groups(model, placement, target, fed_back(model, recipe.tie)).nodes
     return replace(placement, nodes=_with_tables(places, embeddings(model, target, places)))
 
@@ -138,7 +138,7 @@ def _fit_placement(
     blunt = blunt_clips(model, {name: stats.high for name, stats in statistics.items()}, target)
     coarse = too_coarse(model, statistics, target)
     while True:
-        placement = place(model, target, recipe.keep_float, unfit, coarse, blunt)
+        placement = place(model, target, recipe.keep_float, unfit, coarse, blunt, recipe.placement)
         groups = same_scale_groups(model, placement, target, fed_back(model, recipe.tie))
         needed = (name for names in groups.sources.values() for name in names if name not in fixed)
         unseen = {name for name in needed if name not in statistics}
@@ -166,9 +166,8 @@ def _node_plan(node: ir.Node, groups: Groups, wide: Widths) -> NodePlan:
     inputs = tuple("" if value is None else str(value.name) for value in node.inputs)
     outputs = tuple(str(value.name or "") for value in node.outputs)
     bits: Literal[8, 16] = 16 if node.name in wide.nodes else 8
-    return NodePlan(
-        op_type=place.op_type, runs=place.runs, because=place.because, reason=place.reason, inputs=inputs, outputs=outputs, bits=bits
-    )
+    return NodePlan(op_type=place.op_type, runs=place.runs, because=place.because, reason=place.reason, slower=place.slower,
+                    inputs=inputs, outputs=outputs, bits=bits)  # fmt: skip
 
 
 def _unfit(stats: TensorStats, value: ir.Value | None) -> Cause | None:

@@ -16,10 +16,14 @@ import onnx_ir as ir
 
 from edgeq.errors import BadRecipe
 from edgeq.graph.read import clip_bounds, graphs, is_op
+from edgeq.planning.cost.facts import slow_ns
+from edgeq.planning.cost.price import machines
+from edgeq.planning.cost.times import ByTime
 from edgeq.planning.float_around import FloatAround
 from edgeq.planning.movement_fit import fills_behind
 from edgeq.planning.placement_cut import Cause, GraphCut
 from edgeq.runtimes.fusion import noted_fusions
+from edgeq.schema.cost import INTEGERS, PlacementWish, Slower
 from edgeq.schema.patterns import kept_nodes
 from edgeq.schema.plan import Because, PlacedAs
 from edgeq.schema.target import Target
@@ -38,6 +42,8 @@ class NodePlace:
     because: Because
     #: the same for people
     reason: str
+    #: the machine that is faster with floats, where that decided
+    slower: Slower | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,7 @@ def place(
     unfit: Mapping[str, Cause] | None = None,
     chosen: Mapping[str, Cause] | None = None,
     blunt: Container[str] = (),
+    wish: PlacementWish = INTEGERS,
 ) -> Placement:
     """Label every node of a prepared model, including those of bodies.
 
@@ -71,7 +78,7 @@ def place(
 
     unfit: values that no grid can hold, with the reason. chosen: nodes that measurements
     keep float, with the reason. blunt: Clips whose low bound the grid of their output cannot tell
-    from 0. Raises BadRecipe if a keep_float pattern matches nothing.
+    from 0. wish: whether time counts. Raises BadRecipe if a keep_float pattern matches nothing.
     """
     kept: dict[str, Cause] = {}
     for pattern in keep_float:
@@ -85,7 +92,7 @@ def place(
     integer: set[str] = set()
     converted: set[str] = set()
     for graph in graphs(model):
-        cut = GraphCut(graph, target, kept, unfit or {}, noted_fusions(model))
+        cut = GraphCut(graph, target, kept, unfit or {}, noted_fusions(model), machines(target, wish))
         around = FloatAround(cut)
         found.update({str(node.name): _place(cut, node, blunt, around) for node in graph})
         integer |= {v.name for v in cut.values if v.name and cut.is_integer_value(v)}
@@ -98,7 +105,7 @@ def _place(cut: GraphCut, node: ir.Node, blunt: Container[str], around: FloatAro
         why = _why_float(cut, node, around)
         if why.because == "measured":
             return NodePlace(node.op_type, "dynamic", why.because, f"integer kernel: {why.reason}")
-        return NodePlace(node.op_type, "float", why.because, why.reason)
+        return NodePlace(node.op_type, "float", why.because, why.reason, why.slower)
     kernel = cut.target.kernel_of(node.op_type)
     if kernel is not None:
         return NodePlace(node.op_type, "int8", "kernel", f"integer kernel: {kernel.source}")
@@ -134,7 +141,9 @@ def _why_float(cut: GraphCut, node: ir.Node, around: FloatAround) -> Cause:
     own = cut.obstacles.get(str(node.name))
     if own is not None:
         return own
-    if cut.slow_ns(node) is not None:
+    if node.name in cut.slower:
+        return _slower(cut.slower[node.name], node)
+    if slow_ns(node, cut.target, cut.obstacles) is not None:
         why = f"the integer kernel is slow where channels are not last, as behind a Conv: float {node.op_type} takes less time here"
         return Cause("slow", why)
     nearest = around.nearest(node)
@@ -146,6 +155,16 @@ def _why_float(cut: GraphCut, node: ir.Node, around: FloatAround) -> Cause:
         return Cause("cost", why)
     why = f"an integer kernel exists, but {' and '.join(causes)}: the Quantize/Dequantize steps it would need cost more than it saves"
     return Cause("cost", why)
+
+
+def _slower(machine: ByTime, node: ir.Node) -> Cause:
+    times = machine.times(node)
+    found = Slower(column=machine.prices.name, integer_us=round(times.integer / 1e3, 1), float_us=round(times.float / 1e3, 1))
+    here = f"{found.integer_us:g} us against {found.float_us:g} us"
+    if times.integer > times.float:
+        return Cause("slower", f"float here: the integer kernel is slower on {found.column} ({here})", found)
+    why = f"float here: with the conversions and nodes around it, integers are slower on {found.column} (the node alone: {here})"
+    return Cause("slower", why, found)
 
 
 def _told(around: Sequence[ir.Node], obstacles: Mapping[str, Cause]) -> str:

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import Literal
 
 from edgeq.errors import BadPlan, BadRecipe
+from edgeq.schema.cost import Slower
 from edgeq.schema.grids import GridPlan
 from edgeq.schema.plan import PlacedAs, Plan
 from edgeq.schema.weights import WeightPlan, weight_key
@@ -40,6 +41,8 @@ class Explanation:
     reason: str
     #: the inputs in the node's order, then the outputs
     values: tuple[ValueGrid, ...]
+    #: the machine that is faster with floats, where that decided
+    slower: Slower | None = None
 
 
 def explain(plan: Plan, name: str, where: str) -> tuple[Explanation, ...]:
@@ -76,7 +79,7 @@ def _explain(plan: Plan, node: str) -> Explanation:
     facts = plan.nodes[node]
     values = [_input(plan, node, index, name) for index, name in enumerate(facts.inputs) if name]
     values += [ValueGrid("output", name, plan.grids.get(name)) for name in facts.outputs if name]
-    return Explanation(node, facts.op_type, facts.runs, facts.reason, tuple(values))
+    return Explanation(node, facts.op_type, facts.runs, facts.reason, tuple(values), facts.slower)
 
 
 def _input(plan: Plan, node: str, index: int, name: str) -> ValueGrid:

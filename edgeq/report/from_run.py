@@ -27,7 +27,7 @@ from edgeq.report.headline import fidelity_of
 from edgeq.report.judging import judging_of, steps_of
 from edgeq.report.port import port_of, with_sample
 from edgeq.report.report import Report
-from edgeq.report.run_facts import DataInfo, Sizes, Times
+from edgeq.report.run_facts import DataInfo, Sizes, Times, weighed
 from edgeq.rewrite.set_up import SetUp
 from edgeq.schema.plan import Plan
 from edgeq.schema.provenance import Gate
@@ -103,6 +103,7 @@ def build_report(run: QuantizeRun, verdict: Verdict) -> Report:
         size=Sizes(loaded.size, size_of(run.model, run.form)),
         time_s=Times(**{one.name: run.clock.seconds.get(one.name) for one in fields(Times)}),
         peak_rss_mb=peak_rss_mb(),
+        weighed=weighed(task.target, recipe.placement),
         placement=run.evidence.placement,
         judged=None if comparison is None else judging_of(run.data, comparison.samples if lucky else None),
         fidelity=None if comparison is None else fidelity_of(comparison),

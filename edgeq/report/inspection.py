@@ -19,6 +19,7 @@ from edgeq.io.load import Loaded
 from edgeq.planning.first_plan import foreseen
 from edgeq.planning.placement import Placement
 from edgeq.rewrite.set_up import set_up
+from edgeq.schema.cost import Slower
 from edgeq.schema.plan import Because, PlacedAs
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Target
@@ -60,6 +61,8 @@ class NodeForecast:
     because: Because
     #: why, for people
     reason: str
+    #: the machine that is faster with floats, where that decides
+    slower: Slower | None = None
 
 
 @dataclass(frozen=True)
@@ -118,7 +121,9 @@ def inspect_model(
     setup = set_up(loaded, target, recipe, shapes, None)
     model, target = setup.task.model, setup.task.target
     placed = foreseen(model, target, recipe)
-    forecasts = tuple(NodeForecast(name, where.op_type, where.runs, where.because, where.reason) for name, where in placed.nodes.items())
+    forecasts = tuple(
+        NodeForecast(name, where.op_type, where.runs, where.because, where.reason, where.slower) for name, where in placed.nodes.items()
+    )
     return Inspection(
         model=str(loaded.path or "model in memory"),
         hash=loaded.hash,

@@ -24,12 +24,17 @@ from edgeq.report.formats import FormatLayer
 from edgeq.report.headline import Fidelity, fidelity_of
 from edgeq.report.judging import JudgingInfo, StepSqnr
 from edgeq.report.port import Port
-from edgeq.report.run_facts import DataInfo, Sizes, Times
+from edgeq.report.run_facts import DataInfo, Sizes, Times, Weighed
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Provider
 from edgeq.search.verdict import Search
 
 SCHEMA_VERSION = 1
+#: what helps where int8 is slower than float
+FASTER_WAYS = (
+    "`edgeq targets tune cpu -o my_cpu.toml` measures this machine for --target, and --effort best --objective latency measures whole "
+    "models; neither ends up slower."
+)
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,8 @@ class Report:
     time_s: Times
     #: the largest resident set of the process, in MB (10^6 bytes)
     peak_rss_mb: float
+    #: what placement weighed; None: the run did not place nodes
+    weighed: Weighed | None = None
     #: which kernel of the runtime each node runs on
     placement: Proof | None = None
     #: which samples fidelity, accuracy, steps and floors are about
@@ -146,7 +153,7 @@ def verdict(latency: Latency) -> str:
         return (
             "int8 is NOT faster than float here: the two take the same time. Use it for its size; for speed the float model does as well."
         )
-    return f"int8 is NOT faster: it takes {latency.ratio:.2f}x the time of float. On this machine the float model is the faster one."
+    return f"int8 is NOT faster: it takes {latency.ratio:.2f}x the time of float. {FASTER_WAYS}"
 
 
 def report_format(path: Path) -> Literal["json", "html"]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edgeq.schema.cost import PlacementWish, Prefer, Tuned
+from edgeq.schema.target import Target
+
 
 @dataclass(frozen=True)
 class DataInfo:
@@ -37,3 +40,29 @@ class Times:
     search: float | None = None
     finetune: float | None = None
     judge: float | None = None
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """What placement weighed."""
+
+    prefer: Prefer
+    #: samples of one call, where the model leaves their number open
+    serve_batch: int
+    #: the machines whose costs were weighed; empty: none
+    columns: tuple[str, ...]
+    #: the machine that the target was tuned on; None: it was not
+    tuned: Tuned | None
+
+    @property
+    def told(self) -> str:
+        """Where the costs come from, if from one machine."""
+        return "" if self.tuned is None else f"tuned on {self.tuned.machine}, {self.tuned.day}"
+
+
+def weighed(target: Target, wish: PlacementWish) -> Weighed:
+    """What the placement of a run weighs."""
+    costs = None if wish.prefer == "integers" or target.integer_only else target.cost
+    return Weighed(
+        wish.prefer, wish.serve_batch, () if costs is None else tuple(sorted(costs.columns)), None if costs is None else costs.tuned
+    )

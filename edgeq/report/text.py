@@ -107,9 +107,9 @@ def layer_table(layers: Sequence[LayerFidelity]) -> Table:
 
 def _title(report: Report) -> Text:
     samples = f" · {samples_text(report.data.samples)} of {visible(report.data.name)}" if report.data else ""
-    return Text.assemble(
-        (visible(report.model), "bold"), f"\ntarget {visible(report.target)} · rule {report.rule}{samples}", overflow="fold"
-    )
+    tuned = f" ({visible(report.weighed.told)})" if report.weighed and report.weighed.told else ""
+    line = f"\ntarget {visible(report.target)}{tuned} · rule {report.rule}{samples}"
+    return Text.assemble((visible(report.model), "bold"), line, overflow="fold")
 
 
 def _facts(report: Report) -> Table:

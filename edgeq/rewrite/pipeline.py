@@ -74,15 +74,22 @@ def _rewritten(prepared: ir.Model, plan: Plan, steps: Sequence[ir.passes.InPlace
     return model
 
 
-def _must_stay_float(node: NodePlan, target: Target) -> bool:
+def _must_stay_float(node: NodePlan, plan: Plan, target: Target) -> bool:
     """Whether the runtime must not use an integer kernel that it has for the node.
 
-    The recipe or a measurement keeps the node float, or the kernel can be slow in its place, or
-    cannot compute this form of the operator.
+    The recipe or a measurement keeps the node float, or the kernel is slower or can be slow in its
+    place, or cannot compute this form of the operator.
     """
     unable = node.because == "obstacle" and node.op_type in OPERATORS and OPERATORS[node.op_type].fused_unchecked
     kept = node.because in ("kept", "searched", "useless")
-    return node.runs == "float" and (unable or kept or node.op_type in target.movement.behind_conv)
+    alone = node.because == "slower" and _between_codes(node, plan)
+    return node.runs == "float" and (unable or kept or alone or node.op_type in target.movement.behind_conv)
+
+
+def _between_codes(node: NodePlan, plan: Plan) -> bool:
+    """Whether a Dequantize stands before the node and a Quantize behind it."""
+    before = (plan.grids.get(name) for name in node.inputs)
+    return any(grid is not None and grid.readers == "all" for grid in before) and any(name in plan.grids for name in node.outputs)
 
 
 def rewrite_passes(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:
@@ -111,7 +118,7 @@ def rewrite_passes(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:
         FoldCodebooks(codebooks(plan)),
         StoreFormats(number_formats(plan)),
         # last: its output must not match any pattern of a pass or of the runtime
-        HoldFloat(frozenset(name for name, node in plan.nodes.items() if _must_stay_float(node, target))),
+        HoldFloat(frozenset(name for name, node in plan.nodes.items() if _must_stay_float(node, plan, target))),
         # after the passes that look for a Dequantize before a node
         ShareDequantized(plan.together),
         # by now, an Add that became an integer kernel has a Quantize behind it

@@ -14,6 +14,7 @@ from edgeq.io.limits import MAX_JSON, limited_text, parse_json
 from edgeq.io.run_files import note_read
 from edgeq.io.strict_toml import Strict
 from edgeq.schema.codes import room_for
+from edgeq.schema.cost import Slower
 from edgeq.schema.grids import GridPlan
 from edgeq.schema.hold_out import HoldOut
 from edgeq.schema.pixels import PixelMap
@@ -35,15 +36,17 @@ class NodePlan(Strict):
     because: Because
     #: the same for people
     reason: str
+    #: the machine that is faster with floats, where that decided
+    slower: Slower | None = None
     #: names of its values; "" for an input that is left out
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     #: bits of the activations that it reads and makes, where it runs in integers
     bits: Literal[8, 16] = 8
 
-    def placed(self, runs: PlacedAs, because: Because, reason: str) -> NodePlan:
+    def placed(self, runs: PlacedAs, because: Because, reason: str, slower: Slower | None = None) -> NodePlan:
         """A copy that runs elsewhere, with the cause and the reason."""
-        return self._changed({"runs": runs, "because": because, "reason": reason})
+        return self._changed({"runs": runs, "because": because, "reason": reason, "slower": slower})
 
     def with_inputs(self, inputs: tuple[str, ...]) -> NodePlan:
         """A copy that reads other values."""

@@ -14,6 +14,7 @@ from pydantic import Field, field_validator, model_validator
 from edgeq.errors import BadRecipe
 from edgeq.io.strict_toml import Strict, read_toml
 from edgeq.schema.codebook import CodebookWish
+from edgeq.schema.cost import PlacementWish
 from edgeq.schema.finetune import FineTuneWish
 from edgeq.schema.pixels import OPTION, Preprocessing
 from edgeq.schema.rules import Rule
@@ -109,6 +110,7 @@ class Recipe(Strict):
     batch: int = Field(8, ge=1, description="samples per step when models are compared")
     rescue: bool = Field(True, description="effort default: layers whose integers make an output useless (below 10 dB) stay float")
     seed: int = Field(0, ge=0, description="seed of everything random")
+    placement: PlacementWish = Field(default_factory=PlacementWish, description="how to choose between integer and float kernels")
     codebook: CodebookWish = Field(default_factory=CodebookWish, description="weights as indices into a small table")
     weight_format: WeightFormats = Field(default_factory=WeightFormats, description="weights in number formats of few bits")
     finetune: FineTuneWish = Field(

@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from edgeq.graph.read import nodes
 from edgeq.io.visible import visible
 from edgeq.schema.codebook import CodebookWish
+from edgeq.schema.cost import PlacementWish
 from edgeq.schema.finetune import FineTuneWish
 from edgeq.schema.pixels import Preprocessing
 from edgeq.schema.recipe import Floors, Recipe
@@ -31,10 +32,12 @@ def recipe_template(model: ir.Model) -> str:
     defaults = Recipe()
     blocks = [_HEAD]
     for name, field in Recipe.model_fields.items():
-        if name in ("floors", "codebook", "preprocessing", "finetune", "weight_format"):
+        if name in ("floors", "codebook", "preprocessing", "finetune", "placement", "weight_format"):
             continue
         hint = _operators(model) if name == "keep_float" else ""
         blocks.append(_entry(name, field, getattr(defaults, name)) + hint)
+    blocks.append("# Integer or float kernel, where a node could run in either.\n[placement]\n")
+    blocks += [_entry(name, field, getattr(defaults.placement, name)) for name, field in PlacementWish.model_fields.items()]
     blocks.append("# inputs_as uint8, data without a set.toml: an input is (pixel * scale - mean) / std.\n[preprocessing]\n")
     blocks += [_entry(name, field, None) for name, field in Preprocessing.model_fields.items()]
     blocks.append("# Weights as indices into a small table: off unless one of bits, bits_avg and size_budget is given.\n[codebook]\n")

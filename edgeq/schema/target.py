@@ -12,6 +12,7 @@ from edgeq.errors import BadTarget
 from edgeq.io.strict_toml import Strict, parse_toml, read_toml
 from edgeq.numerics.grid import LIMITS
 from edgeq.runtimes.table import DEFAULT, Architecture, TargetRuntime, this_architecture
+from edgeq.schema.cost import Costs
 from edgeq.schema.target_facts import (
     PAIR_LIMIT,
     ActivationFacts,
@@ -68,6 +69,7 @@ class Target(Strict):
     slow_fusions: SlowFusions | None = None
     dynamic: Dynamic | None = None
     provider: Provider | None = None
+    cost: Costs | None = Field(None, description="what kernels cost on types of machines; left out: placement does not weigh time")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -123,8 +125,13 @@ class Target(Strict):
                 "kernel": tuple(kernel.with_costs(int_ns, float_ns) for kernel in self.kernel),
                 "movement": self.movement.with_costs(int_ns, float_ns),
                 "boundary": self.boundary.with_worth(integer_mac_worth_ns),
+                "cost": None,
             }
         )
+
+    def with_cost(self, cost: Costs | None) -> Target:
+        """This target with the costs of other machines, or of none."""
+        return self._changed({"cost": cost})
 
     def with_float_io(self) -> Target:
         """This target with float model inputs and outputs."""

@@ -83,4 +83,5 @@ def settings_of(target: Target, recipe: Recipe, shapes: Mapping[str, tuple[int, 
     """The target, float nodes and frozen shapes, which decide what is observed, as text to hash."""
     frozen = sorted((name, tuple(dims)) for name, dims in shapes.items())
     tied = f"|{recipe.tie}" if recipe.tie else ""
-    return f"{target.model_dump_json()}|{recipe.keep_float}|{frozen}{tied}"
+    wish = recipe.placement.model_dump_json()
+    return f"{target.model_dump_json()}|{recipe.keep_float}|{frozen}{tied}|{wish}"

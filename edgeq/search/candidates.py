@@ -114,7 +114,7 @@ def _place(base: Draft, floats: Mapping[str, Cause]) -> tuple[Placement, Groups]
     unfit: dict[str, Cause] = {}
     lonely = Cause("unfit", "passes on a value that has no grid, because a neighbouring node stays float")
     while True:
-        placement = place(model, base.task.target, base.task.recipe.keep_float, unfit, floats)
+        placement = place(model, base.task.target, base.task.recipe.keep_float, unfit, floats, wish=base.task.recipe.placement)
         groups = same_scale_groups(model, placement, base.task.target, fed_back(model, base.task.recipe.tie))
         missing = {name for names in groups.members.values() for name in names} - base.plan.grids.keys() - unfit.keys()
         if not missing:
@@ -147,7 +147,7 @@ def _node(name: str, here: NodePlan, groups: Groups, candidate: Candidate) -> No
     found = groups.nodes.get(name)
     if found is None or here.runs not in INTEGER or here.because == "embedding":
         return here
-    return here.placed(found.runs, found.because, found.reason)
+    return here.placed(found.runs, found.because, found.reason, found.slower)
 
 
 def _stored(base: Draft, loose: Iterable[str]) -> Mapping[str, WeightPlan]:
@@ -176,5 +176,13 @@ def of_nodes(names: Sequence[str], title: str = "", *, stored: bool) -> Candidat
 
 def weights_only(base: Draft) -> Candidate:
     """Everything in float, with the weights of the base plan's layers stored as integers."""
-    every = [name for name, node in base.plan.nodes.items() if node.runs != "float" and weight_key(name, 0) not in base.plan.weights]
-    return of_nodes(every, "integers for storage only", stored=True)
+    return of_nodes(_computing(base), "integers for storage only", stored=True)
+
+
+def all_float(base: Draft) -> Candidate:
+    """Everything in float, weights too, but for those that the base plan stores as integers."""
+    return of_nodes(_computing(base), "everything in float", stored=False)
+
+
+def _computing(base: Draft) -> list[str]:
+    return [name for name, node in base.plan.nodes.items() if node.runs != "float" and weight_key(name, 0) not in base.plan.weights]

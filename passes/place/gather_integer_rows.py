@@ -17,10 +17,12 @@ class GatherIntegerRows(ir.passes.InPlacePass):
     Before:  t = DequantizeLinear <axis = 1> (table, scale, zero_point)
              y = Gather <axis = 0> (t, rows)
     After:   g = Gather <axis = 0> (table, rows)
-             y = DequantizeLinear <axis = last> (g, scale, zero_point)
+             w = Cast <to = FLOAT> (g)   y = Mul(w, scale)
 
-    The table is never expanded to float. The Gather must be the only reader of the dequantized
-    table.
+    The table is never expanded to float. With a zero point other than 0, y is a DequantizeLinear of
+    g: with a scale for every column, onnxruntime 1.32 takes five times as long for it as for Cast
+    and Mul, and may quantize it again behind what moves it. The Gather must be the only reader of
+    the dequantized table.
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
@@ -43,20 +45,35 @@ def _fits(node: ir.Node) -> bool:
 
 
 def _swap(node: ir.Node, names: Names) -> None:
-    graph, table, result = owner(node), node.inputs[0], node.outputs[0]
+    table, result = node.inputs[0], node.outputs[0]
     dequantize = table.producer() if table is not None else None
     assert dequantize is not None and dequantize.inputs[0] is not None
-    gathered = ir.Value(
-        name=names.value(f"{result.name}_rows"), shape=result.shape, type=ir.TensorType(dequantize.inputs[0].dtype or ir.DataType.INT8)
-    )
-    lookup = ir.Node("", "Gather", [dequantize.inputs[0], node.inputs[1]], [], outputs=[gathered], name=node.name)
-    graph.insert_before(node, lookup)
-    last = rank(node.inputs[1]) or 0
-    node.op_type, node.name = "DequantizeLinear", names.node(f"{lookup.name}_DequantizeLinear")
+    codes = dequantize.inputs[0]
+    gathered = ir.Value(name=names.value(f"{result.name}_rows"), shape=result.shape, type=ir.TensorType(codes.dtype or ir.DataType.INT8))
+    lookup = ir.Node("", "Gather", [codes, node.inputs[1]], [], outputs=[gathered], name=node.name)
+    owner(node).insert_before(node, lookup)
     node.attributes.clear()
-    node.attributes["axis"] = ir.AttrInt64("axis", last)
-    scale, zero = dequantize.inputs[1], dequantize.inputs[2]
-    node.resize_inputs(3)
-    for index, value in enumerate((gathered, scale, zero)):
-        node.replace_input_with(index, value)
+    scale, zero = dequantize.inputs[1], dequantize.inputs[2] if len(dequantize.inputs) > 2 else None
+    offsets = constant(zero)
+    if offsets is None or not offsets.any():
+        _as_product(node, gathered, scale, names)
+    else:
+        node.op_type, node.name = "DequantizeLinear", names.node(f"{lookup.name}_DequantizeLinear")
+        node.attributes["axis"] = ir.AttrInt64("axis", rank(node.inputs[1]) or 0)
+        _read(node, gathered, scale, zero)
     owner(dequantize).remove(dequantize, safe=True)
+
+
+def _as_product(node: ir.Node, codes: ir.Value, scale: ir.Value | None, names: Names) -> None:
+    """Turn the node into the product of its scales with the codes as floats."""
+    whole = ir.Value(name=names.value(f"{node.outputs[0].name}_whole"), shape=codes.shape, type=ir.TensorType(ir.DataType.FLOAT))
+    to_float = [ir.AttrInt64("to", int(ir.DataType.FLOAT))]
+    owner(node).insert_before(node, ir.Node("", "Cast", [codes], to_float, outputs=[whole], name=names.node(f"{node.name}_Cast")))
+    node.op_type, node.name = "Mul", names.node(f"{node.name}_Mul")
+    _read(node, whole, scale)
+
+
+def _read(node: ir.Node, *values: ir.Value | None) -> None:
+    node.resize_inputs(len(values))
+    for index, value in enumerate(values):
+        node.replace_input_with(index, value)

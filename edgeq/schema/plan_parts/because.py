@@ -27,6 +27,7 @@ Because = Literal[
     "output",  # it makes an output whose range few samples do not show
     "fused",  # the runtime computes it together with a node that must be float, in one float kernel
     "slow",  # its integer kernel is slower in this position
+    "slower",  # on a machine that placement weighs, floats are faster here
     "cost",  # the conversions around it would cost more than its kernel saves
 ]
 

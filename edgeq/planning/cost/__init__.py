@@ -1,0 +1,1 @@
+"""What nodes and conversions cost on a machine, by the figures of a target."""

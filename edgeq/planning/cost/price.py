@@ -1,0 +1,96 @@
+"""The time of nodes and conversions on one machine, by a column of a target's costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from edgeq.graph.macs import macs
+from edgeq.graph.read import constant
+from edgeq.planning.cost.work import Work, conversion, work_of
+from edgeq.schema.cost import Column, KernelCost, PlacementWish
+from edgeq.schema.target import Target
+
+
+@dataclass(frozen=True)
+class Times:
+    """The two kernels of a node, in nanoseconds."""
+
+    integer: float
+    float: float
+
+
+@dataclass(frozen=True)
+class Prices:
+    """What everything costs on one machine."""
+
+    target: Target
+    #: name of the column
+    name: str
+    column: Column
+    #: samples of a call, where the model leaves their number open
+    batch: int = 1
+
+    def times(self, node: ir.Node) -> Times:
+        """The time of a node as an integer and as a float kernel."""
+        if node.op_type in self.target.movement.views:
+            return Times(0.0, 0.0)
+        work = work_of(node, self.batch)
+        cost = self._cost(work.kind)
+        if cost is None:
+            return self._by_facts(node, work)
+        lanes = self.column.lanes
+        return Times(_ns(cost.integer.numbers, work, lanes.integer), _ns(cost.float.numbers, work, lanes.float))
+
+    def quantize(self, value: ir.Value, *, image: bool) -> float:
+        """The time of quantizing a value."""
+        return self._conversion("QuantizeLinear", value, image)
+
+    def dequantize(self, value: ir.Value, *, image: bool) -> float:
+        """The time of dequantizing a value."""
+        return self._conversion("DequantizeLinear", value, image)
+
+    def _conversion(self, op_type: str, value: ir.Value, image: bool) -> float:
+        work = conversion(op_type, value, self.batch, image=image)
+        cost = self._cost(work.kind)
+        if cost is None:
+            facts = self.target.boundary
+            return facts.call_ns + work.places * (facts.quantize_ns if op_type == "QuantizeLinear" else facts.dequantize_ns)
+        return _ns(cost.integer.numbers, work, self.column.lanes.integer)
+
+    def _cost(self, kind: str) -> KernelCost | None:
+        """The figures of a kind of work: its own, or those of the wider kind that it belongs to."""
+        kinds = self.column.kinds
+        while kind not in kinds and "." in kind:
+            kind = kind.rpartition(".")[0]
+        return kinds.get(kind)
+
+    def _by_facts(self, node: ir.Node, work: Work) -> Times:
+        """The figures of the target's own tables, for what the column does not tell apart.
+
+        Sizes that only a run tells promise no gain.
+        """
+        kernel, call = self.target.kernel_of(node.op_type), self.target.boundary.call_ns
+        facts = kernel or self.target.movement
+        if kernel is not None and kernel.variable_ns is not None and constant(node.inputs[1]) is None:
+            integer, floating = (macs(node) * ns + call for ns in kernel.variable_ns)
+            return Times(integer, floating)
+        size = work.places * max(work.reads, 1) * work.width
+        integer, floating = size * facts.int_ns + call, size * facts.float_ns + call
+        return Times(integer, floating if _sized(node.outputs[0]) else min(integer, floating))
+
+
+def _ns(figures: tuple[float, ...], work: Work, lanes: int) -> float:
+    return sum(figure * count for figure, count in zip(figures, work.counts(lanes), strict=True))
+
+
+def _sized(value: ir.Value) -> bool:
+    return value.shape is not None and all(isinstance(size, int) for size in tuple(value.shape)[1:])
+
+
+def machines(target: Target, wish: PlacementWish) -> tuple[Prices, ...]:
+    """The machines that placement weighs; none: time does not count, or nothing is known of it."""
+    if wish.prefer == "integers" or target.cost is None or target.integer_only:
+        return ()
+    return tuple(Prices(target, name, column, wish.serve_batch) for name, column in sorted(target.cost.columns.items()))

@@ -1,0 +1,66 @@
+"""Costs by time alone on one machine, for a cut."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from dataclasses import dataclass
+from typing import ClassVar
+
+import onnx_ir as ir
+
+from edgeq.graph.macs import elements
+from edgeq.graph.read import only_consumer, operator_of
+from edgeq.planning.cost.facts import is_bias, picoseconds, slow_ns
+from edgeq.planning.cost.joined import joined_to
+from edgeq.planning.cost.price import Prices, Times
+from edgeq.planning.cost.work import at_convolution
+
+
+@dataclass(frozen=True)
+class ByTime:
+    """What a cut weighs where nothing but time counts."""
+
+    prices: Prices
+    #: names of the nodes that must be float
+    floats: Container[str]
+    #: whether each reader has a Dequantize of its own: onnxruntime copies them
+    each_reader: ClassVar[bool] = True
+
+    def node(self, node: ir.Node) -> tuple[int, int]:
+        """Cost of the node in picoseconds, as (integer, float) kernel."""
+        times = self.times(node)
+        return picoseconds(times.integer), picoseconds(times.float)
+
+    def times(self, node: ir.Node) -> Times:
+        """The same in nanoseconds."""
+        times, target = self.prices.times(node), self.prices.target
+        source = node.inputs[0] if node.inputs else None
+        if operator_of(node).joins_before and source is not None and only_consumer(source) is node:
+            return Times(0.0, times.float)  # the grid before it saturates at its bounds
+        slow = slow_ns(node, target, self.floats)
+        if slow is not None:
+            return Times(max(times.integer, elements(node.inputs[0]) * slow + target.boundary.call_ns), times.float)
+        return Times(times.integer, 0.0) if is_bias(node, target) else times
+
+    def joined(self, node: ir.Node) -> ir.Node | None:
+        """The node within whose float kernel this one is free."""
+        return joined_to(node)
+
+    def pulled(self, node: ir.Node) -> int:
+        """What a node costs more, in picoseconds, if it is float and its output is quantized.
+
+        onnxruntime moves a QuantizeLinear in front of what only moves elements, which then runs on
+        codes.
+        """
+        if operator_of(node).on_codes != "fused":
+            return 0
+        times = self.times(node)
+        return picoseconds(max(times.integer - times.float, 0.0))
+
+    def quantize(self, value: ir.Value) -> int:
+        """Cost of quantizing a value, in picoseconds."""
+        return picoseconds(self.prices.quantize(value, image=at_convolution(value)))
+
+    def dequantize(self, value: ir.Value) -> int:
+        """Cost of dequantizing a value, in picoseconds."""
+        return picoseconds(self.prices.dequantize(value, image=at_convolution(value)))

@@ -1,0 +1,152 @@
+"""How much of what a node does: the kind of its work, and the counts that figures are multiplied
+with.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from edgeq.graph.macs import UNKNOWN_DIM, elements, macs
+from edgeq.graph.read import attribute_int, constant, dim, is_op, operator_of, rank
+
+#: input channels up to which a Conv is the first of a picture, which has kernels of its own
+PICTURE_CHANNELS = 4
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one node does in one call."""
+
+    #: the name of a table of figures: an operator, and behind a dot its form
+    kind: str
+    #: places of the output: pixels, or rows of a product; of all samples and groups
+    places: float
+    #: numbers gathered for a place
+    reads: float
+    #: numbers made at a place
+    width: float
+    #: whether every number made needs reads of its own, side by side in lanes (depthwise), or all
+    #: share them
+    apart: bool = False
+    #: numbers of the weight
+    weights: float = 0.0
+
+    def counts(self, lanes: int) -> tuple[float, ...]:
+        """How often each of FIGURES is paid, for kernels of so many lanes.
+
+        >>> Work("Conv.pointwise", places=100, reads=8, width=24, weights=192).counts(16)
+        (1.0, 100, 800, 25600, 2400, 800, 192)
+        """
+        rest = self.width % lanes
+        if self.apart:
+            whole, left = self.reads * (self.width - rest), self.reads * rest
+        else:
+            whole, left = self.reads * (self.width + (lanes - rest if rest else 0)), rest
+        return (
+            1.0,
+            self.places,
+            self.places * self.reads,
+            self.places * whole,
+            self.places * self.width,
+            self.places * left,
+            self.weights,
+        )
+
+
+def work_of(node: ir.Node, batch: int = 1) -> Work:
+    """The work of a node with static shapes.
+
+    batch: samples of a call, where the first dimension is open.
+    """
+    samples = batch if node.outputs and dim(node.outputs[0], 0) is None else 1
+    if is_op(node, "Conv"):
+        return _conv(node, samples)
+    if is_op(node, "Gemm", "MatMul"):
+        return _product(node, samples)
+    made = elements(node.outputs[0]) * samples
+    if operator_of(node).window:
+        taps = math.prod(size for size in node.attributes.get_ints("kernel_shape", ()))
+        return Work(node.op_type, made, taps, 1)
+    gathers = not operator_of(node).relocates and operator_of(node).elementwise is None  # a reduction
+    read = elements(node.inputs[0]) * samples if gathers and node.inputs else made
+    spans = _spans(node)
+    if spans > 1:
+        return Work(f"{node.op_type}.spread", spans * samples, 1, made / max(spans * samples, 1))
+    return Work(node.op_type, made, max(read / max(made, 1), 1), 1)
+
+
+def conversion(op_type: str, value: ir.Value, batch: int, *, image: bool) -> Work:
+    """The work of a QuantizeLinear or DequantizeLinear of a value.
+
+    image: whether the value also changes its layout, as at the border of convolutions.
+    """
+    size = elements(value) * (batch if dim(value, 0) is None else 1)
+    return Work(f"{op_type}.image" if image else op_type, size, 1, 1)
+
+
+def at_convolution(value: ir.Value, *others: ir.Node) -> bool:
+    """Whether convolutions make or read the value, whose integer kernels have channels last.
+
+    others: nodes whose inputs count too.
+    """
+    near = [value.producer(), *(use.node for use in value.uses())]
+    near += [read.producer() for node in others for read in node.inputs if read is not None]
+    return (rank(value) or 0) > 2 and any(is_op(node, "Conv") for node in near)
+
+
+def _conv(node: ir.Node, samples: int) -> Work:
+    weight, groups = node.inputs[1], attribute_int(node, "group", 1)
+    made = elements(node.outputs[0]) * samples
+    if weight is None or weight.shape is None or not weight.shape.is_static() or len(weight.shape) < 3:
+        return Work("Conv", made, 1, 1)
+    channels, inner, *window = (int(size) for size in weight.shape.numpy())
+    taps, numbers = math.prod(window), math.prod(weight.shape.numpy())
+    if groups > 1 and inner == 1 and channels == groups:
+        return Work(_ranked("Conv.depthwise", len(window)), made / channels, taps, channels, True, numbers)
+    kind = "Conv.grouped" if groups > 1 else "Conv.pointwise" if taps == 1 else "Conv.first" if inner <= PICTURE_CHANNELS else "Conv.dense"
+    return Work(_ranked(kind, len(window)), made * groups / channels, inner * taps, channels / groups, False, numbers)
+
+
+def _ranked(kind: str, axes: int) -> str:
+    return kind if axes == 2 else f"{kind}.line" if axes == 1 else f"{kind}.volume"
+
+
+def _product(node: ir.Node, samples: int) -> Work:
+    made = elements(node.outputs[0]) * samples
+    sizes = node.outputs[0].shape
+    columns = sizes[-1] if sizes is not None and len(sizes) and isinstance(sizes[-1], int) else 1
+    inner = macs(node) * samples / max(made, 1)
+    second = constant(node.inputs[1])
+    rows = made / max(columns, 1)
+    if second is not None:
+        return Work("Gemm", rows, inner, columns, False, second.size)
+    return Work("MatMul", rows, inner, columns, False, elements(node.inputs[1]) * samples)
+
+
+def _spans(node: ir.Node) -> int:
+    """How many stretches of memory the kernel of a node of two operands works on, one by one.
+
+    One, where a single stretch is all. Pictures have their channels last, as integer kernels at
+    convolutions meet them.
+    """
+    made = node.outputs[0].shape
+    if operator_of(node).elementwise != "all" or len(node.inputs) != 2 or made is None:
+        return 1
+    shapes = [() if value is None or value.shape is None else tuple(value.shape) for value in node.inputs]
+    sizes = [int(size) if isinstance(size, int) else UNKNOWN_DIM for size in made]
+    axes = [0, *range(2, len(sizes)), 1] if len(sizes) == 4 and at_convolution(node.outputs[0], node) else list(range(len(sizes)))
+    alike = [_modes(shapes, len(sizes), axis) for axis in axes]
+    inner = len(axes)
+    while inner and alike[inner - 1] == alike[-1]:
+        inner -= 1
+    return math.prod(sizes[axis] for axis in axes[:inner])
+
+
+def _modes(shapes: Sequence[tuple[object, ...]], rank: int, axis: int) -> tuple[bool, ...]:
+    """Which operands stand still along an axis while the other moves on."""
+    sizes = [shape[axis - rank + len(shape)] if axis - rank + len(shape) >= 0 else 1 for shape in shapes]
+    return tuple(size == 1 and sizes.count(1) < len(sizes) for size in sizes)

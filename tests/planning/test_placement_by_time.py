@@ -1,0 +1,155 @@
+"""Placement by the costs of machines: integers only where no column is slower with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import onnx_ir as ir
+import pytest
+
+from edgeq.api import quantize
+from edgeq.planning.cost.work import work_of
+from edgeq.planning.placement import Placement, place
+from edgeq.proof.proof import prove_placement
+from edgeq.schema.cost import INTEGERS, Column, Costs, Figures, KernelCost, PlacementWish
+from edgeq.schema.recipe import Recipe
+from edgeq.schema.target import Target, load_target
+from tests.graph_text import Constants, net, weights
+
+SPEED = PlacementWish(prefer="speed")
+W = {"w": weights(8, 8, 3, 3), "v": weights(8, 8, 3, 3, seed=1), "p": weights(8, 8, 1, 1)}
+PADDED = "pads = [1, 1, 1, 1]"
+THREE = f"[c1] a = Conv<{PADDED}>(x, w) [r1] b = Relu(a) [c2] c = Conv<{PADDED}>(b, v) [c3] y = Conv(c, p)"
+
+
+def kernel(integer_call: float, float_call: float, integer_place: float = 0.0, float_place: float = 0.0) -> KernelCost:
+    return KernelCost(integer=Figures(call=integer_call, place=integer_place), float=Figures(call=float_call, place=float_place))
+
+
+def machine(dense: KernelCost, pointwise: KernelCost | None = None, conversion: float = 1000.0, **others: KernelCost) -> Column:
+    """A machine of these costs; a conversion takes the same for any value."""
+    free = kernel(conversion, conversion)
+    kinds = {"Conv.dense": dense, "Conv.pointwise": pointwise or dense, "QuantizeLinear": free, "DequantizeLinear": free, **others}
+    return Column(machine="made up", kinds=kinds, source="a test")
+
+
+def cpu(**columns: Column) -> Target:
+    return load_target("cpu").with_cost(Costs(columns=columns))
+
+
+def placed(target: Target, body: str = THREE, wish: PlacementWish = SPEED, constants: Constants | None = None, **shape: str) -> Placement:
+    return place(net(body, constants={**W, **(constants or {})}, **shape), target, wish=wish)
+
+
+def runs(placement: Placement) -> dict[str, str]:
+    return {name: node.runs for name, node in placement.nodes.items()}
+
+
+FAST, SLOW = machine(kernel(1_000, 9_000)), machine(kernel(9_000, 1_000))
+ALL_INTEGER = {"c1": "int8", "r1": "absorbed", "c2": "int8", "c3": "int8"}
+
+
+def test_what_no_machine_computes_slower_is_integer() -> None:
+    assert runs(placed(cpu(one=FAST, two=FAST))) == ALL_INTEGER
+
+
+@pytest.mark.parametrize("columns", [{"fast": FAST, "slow": SLOW}, {"a": SLOW, "b": FAST}])
+def test_the_worst_machine_decides_whatever_their_order(columns: Mapping[str, Column]) -> None:
+    found = placed(cpu(**columns))
+    assert set(runs(found).values()) == {"float"}
+    slow = next(name for name, column in columns.items() if column is SLOW)
+    first = found.nodes["c1"]
+    assert first.because == "slower" and first.slower is not None
+    assert (first.slower.column, first.slower.integer_us, first.slower.float_us) == (slow, 9.0, 1.0)
+    assert first.reason == f"float here: the integer kernel is slower on {slow} (9 us against 1 us)"
+
+
+def test_integers_may_be_preferred_all_the_same() -> None:
+    assert runs(placed(cpu(slow=SLOW), wish=INTEGERS)) == ALL_INTEGER
+
+
+def test_a_part_is_weighed_with_its_conversions() -> None:
+    """Each node gains 1 us: three pay for two conversions of 1.2 us, one does not."""
+    target = cpu(one=machine(kernel(1_000, 2_000), conversion=1_200.0))
+    assert runs(placed(target)) == ALL_INTEGER
+    alone = placed(target, "[c3] y = Conv(x, p)")
+    assert runs(alone) == {"c3": "float"}
+    assert "with the conversions and nodes around it" in alone.nodes["c3"].reason
+
+
+def test_machines_that_object_to_different_nodes_leave_what_pays_for_all() -> None:
+    """One keeps the first layer float, the other the last: what is between pays for neither."""
+    slow_first = machine(kernel(9_000, 1_000), kernel(1_000, 3_500))
+    slow_last = machine(kernel(1_000, 3_500), kernel(9_000, 1_000))
+    assert runs(placed(cpu(a=slow_first)))["c3"] == "int8"
+    assert runs(placed(cpu(b=slow_last)))["c1"] == "int8"
+    assert set(runs(placed(cpu(a=slow_first, b=slow_last))).values()) == {"float"}
+
+
+def test_a_clamp_costs_nothing_behind_a_float_layer() -> None:
+    """Else the Relu, dear as a kernel of its own, would pull the layer before it into integers."""
+    dear = kernel(0.0, 50_000)
+    assert set(runs(placed(cpu(one=machine(kernel(9_000, 1_000), Relu=dear)))).values()) == {"float"}
+
+
+def test_a_pool_that_would_be_pulled_into_codes_counts_as_one() -> None:
+    """onnxruntime moves the Quantize before the pool, whose kernel on codes is slow there."""
+    body = "[e] a = Erf(x) [m] b = MaxPool<kernel_shape = [3, 3], pads = [1, 1, 1, 1]>(a) [c2] y = Conv<pads = [1, 1, 1, 1]>(b, v)"
+    cheap = {"MaxPool": kernel(1_000, 1_000)}
+    near = machine(kernel(1_000, 6_000), **cheap)
+    assert runs(placed(cpu(one=near), body))["c2"] == "float"  # 2,048 elements at 4 ns outweigh what the layer gains
+    assert runs(placed(cpu(one=machine(kernel(1_000, 20_000), **cheap)), body))["c2"] == "int8"
+
+
+def test_larger_batches_pay_for_conversions() -> None:
+    """1 ns a place gains 0.8 us for one sample, and 49 us for 64; the conversions take 2."""
+    target = cpu(one=machine(kernel(0, 0, 1.0, 2.0)))
+    shape = {"inputs": "float[n, 8, 16, 16] x"}
+    assert set(runs(placed(target, **shape)).values()) == {"float"}
+    assert runs(placed(target, wish=PlacementWish(prefer="speed", serve_batch=64), **shape)) == ALL_INTEGER
+
+
+def test_targets_of_integers_alone_do_not_weigh_time() -> None:
+    target = load_target("mcu_tflite")
+    model = net(THREE, constants=W)
+    assert runs(place(model, target, wish=SPEED)) == runs(place(model, target))
+
+
+@pytest.mark.parametrize(
+    ("body", "inputs", "kind", "counts"),
+    [
+        ("y = Conv<pads = [1, 1, 1, 1]>(x, w)", "float[1, 8, 16, 16] x", "Conv.dense", (256, 72, 8)),
+        ("y = Conv(x, p)", "float[2, 8, 16, 16] x", "Conv.pointwise", (512, 8, 8)),
+        ("y = Conv<group = 8>(x, d)", "float[1, 8, 16, 16] x", "Conv.depthwise", (196, 9, 8)),
+        ("y = Conv(x, first)", "float[1, 3, 16, 16] x", "Conv.first", (196, 27, 4)),
+        ("y = Gemm(x, g)", "float[5, 8] x", "Gemm", (5, 8, 6)),
+        ("y = Sigmoid(x)", "float[5, 8] x", "Sigmoid", (40, 1, 1)),
+        ("y = GlobalAveragePool(x)", "float[1, 8, 16, 16] x", "GlobalAveragePool", (8, 256, 1)),
+        ("a = Conv(x, p) y = Mul(a, gate)", "float[1, 8, 16, 16] x", "Mul.spread", (256, 1, 8)),
+        ("y = Mul(x, one)", "float[1, 20, 30, 1] x", "Mul.spread", (600, 1, 1)),
+        ("y = Mul(x, one)", "float[1, 20, 30] x", "Mul", (600, 1, 1)),
+    ],
+)
+def test_the_work_of_nodes(body: str, inputs: str, kind: str, counts: tuple[int, int, int]) -> None:
+    constants = {
+        **W,
+        "d": weights(8, 1, 3, 3),
+        "first": weights(4, 3, 3, 3),
+        "g": weights(8, 6),
+        "gate": weights(1, 8, 1, 1),
+        "one": weights(1),
+    }
+    model = net(body, inputs=inputs, constants=constants)
+    work = work_of(model.graph[-1])
+    assert (work.kind, work.places, work.reads, work.width) == (kind, *counts)
+
+
+def test_a_float_layer_between_integer_ones_stays_float_in_the_runtime() -> None:
+    """onnxruntime would quantize its weight and compute it in integers all the same."""
+    body = f"[c1] a = Conv<{PADDED}>(x, w) [c2] b = Conv(a, p) [c3] y = Conv<{PADDED}>(b, v)"
+    target = cpu(one=machine(kernel(1_000, 900_000), kernel(900_000, 1_000)))
+    data = {"x": np.random.default_rng(0).normal(size=(8, 8, 16, 16)).astype(np.float32)}
+    made = quantize(ir.to_proto(net(body, constants=W)), data, target=target, recipe=Recipe(effort="fast", placement=SPEED), prove=False)
+    assert {name: node.runs for name, node in made.plan.nodes.items()} == {"c1": "int8", "c2": "float", "c3": "int8"}
+    assert {node.name: node.runs_as for node in prove_placement(made.model).nodes}["c2"] == "float"
