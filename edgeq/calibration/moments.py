@@ -23,7 +23,7 @@ from edgeq.data.dataset import Dataset
 from edgeq.graph.layer import Layer
 from edgeq.graph.layer_rows import rows_of
 from edgeq.numerics.arrays import F64, AnyArray
-from edgeq.numerics.grid import QuantParams, grid_for_range, quantize
+from edgeq.numerics.grid import QuantParams, grid_for_range, less_zero_point
 from edgeq.numerics.rounding.half_matrix import ExactSums, HalfMatrix, panels_of, sums_bytes
 from edgeq.progress import Progress, Silent
 
@@ -35,7 +35,7 @@ ROWS_PER_COLUMN, LEAST_ROWS = 8, 1024
 ROWS_PER_VISIT = 128
 #: rows of codes that wait until their products are added up, so that a matrix is not gone through
 #: for each few of them, and the least and the most numbers of codes that wait
-WAITING_ROWS, WAITING_LEAST, WAITING_MOST = 512, 1 << 15, 1 << 20
+WAITING_ROWS, WAITING_LEAST, WAITING_MOST = 512, 1 << 15, 1 << 22
 #: weights of layers that share sums are multiples of the largest one divided by this
 SHARES = 1 << 16
 
@@ -180,7 +180,7 @@ class _Sum:
         chance = np.random.default_rng([self.seed, sample, zlib.crc32(self.layer.node.encode())])
         rows = rows_of(self.layer, np.asarray(value, np.float32), self.quota, chance)
         grid = self.grid or grid_for_range(float(value.min()), float(value.max()), "uint8")
-        codes = quantize(rows, grid).astype(np.int16) - np.int16(grid.zero_point)
+        codes = less_zero_point(rows, grid)
         with self.lock:
             self.rows += codes.shape[1]
             self.waiting.append(codes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from edgeq.graph.layer import Layer, Window
@@ -17,7 +19,10 @@ def rows_of(layer: Layer, value: F32, quota: int, chance: np.random.Generator) -
     spatial = len(window.strides)
     value = value.reshape(-1, *value.shape[-1 - spatial :])  # iterations of a loop around the layer are stacked
     value = _spread(value, window.spread) if window.spread else value
-    padded = np.pad(value, _padding(layer.kernel[1:], window, value.shape))
+    padding = _padding(layer.kernel[1:], window, value.shape)
+    if set(layer.kernel[1:]) == {1} and not any(map(any, padding)) and not window.spread:
+        return _points(layer, value[(slice(None), slice(None), *(slice(None, None, by) for by in window.strides))], quota, chance)
+    padded = np.pad(value, padding)
     extent = [(k - 1) * d + 1 for k, d in zip(layer.kernel[1:], window.dilations, strict=True)]
     view = np.lib.stride_tricks.sliding_window_view(padded, extent, axis=tuple(range(2, 2 + spatial)))
     steps = [slice(None, None, s) for s in window.strides]
@@ -30,6 +35,16 @@ def rows_of(layer: Layer, value: F32, quota: int, chance: np.random.Generator) -
         picked = np.flip(picked, tuple(range(2, 2 + spatial)))
     patches = picked.reshape(len(picked), layer.groups, layer.columns)
     return np.ascontiguousarray(np.swapaxes(patches, 0, 1))
+
+
+def _points(layer: Layer, value: F32, quota: int, chance: np.random.Generator) -> F32:
+    """The rows of a window of one place; value [N, C, positions...]."""
+    count, channels, *sizes = value.shape
+    size = math.prod(sizes)
+    sample, place = np.divmod(_draw(count * size, quota, chance), max(size, 1))
+    flat = value.reshape(count, channels, size)
+    picked = flat[0][:, place].T if count == 1 else flat[sample, :, place]
+    return np.ascontiguousarray(np.swapaxes(picked.reshape(len(picked), layer.groups, layer.columns), 0, 1))
 
 
 def _spread(value: F32, places: tuple[int, ...]) -> F32:

@@ -135,6 +135,20 @@ def quantize(x: NDArray[np.floating], grid: QuantParams) -> AnyArray:
     return np.asarray(np.clip(codes, grid.qmin, grid.qmax), _storage(grid.dtype))
 
 
+def less_zero_point(x: F32, grid: QuantParams) -> AnyArray:
+    """The codes of x on a per-tensor grid of 8 bits, less its zero point: int16. x is used up.
+
+    >>> grid = grid_for_range(-0.1, 25.4, "uint8")
+    >>> less_zero_point(np.array([-1.0, 0.0, 0.26], np.float32), grid)
+    array([-1,  0,  3], dtype=int16)
+    """
+    with np.errstate(over="ignore"):  # as in quantize
+        np.divide(x, grid.scale, out=x)
+    np.rint(x, out=x)
+    np.clip(x, grid.qmin - int(grid.zero_point), grid.qmax - int(grid.zero_point), out=x)
+    return x.astype(np.int16)
+
+
 def dequantize(q: AnyArray, grid: QuantParams) -> F32:
     """Reals of codes: scale * (q - zero_point) in float32, as ONNX DequantizeLinear.
 

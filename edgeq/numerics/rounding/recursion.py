@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgeq.numerics.arrays import F32, F64, AnyArray, Mask
+from edgeq.numerics.arrays import F32, F64, AnyArray, Indices, Mask
 from edgeq.numerics.rounding.codes import Codes
 from edgeq.numerics.rounding.factors import TILE, BlockFeedback, Feedback
 from edgeq.numerics.saturation import partners
@@ -45,6 +45,7 @@ def damped_error(rest: F32, passed_on: Feedback) -> F64:
 def _round_block(block: BlockFeedback, weight: F32, steps: F32, codes: Codes, limits: _Limits) -> F64:
     """Round the columns of a block, the last in its order first; returns r Hd r^T."""
     rows, scale = _in_order(weight, block), _steps(steps, block)
+    places = block.order + block.first
     kept = None if codes.kept is None else _in_order(codes.kept, block)
     errors, found = np.zeros_like(rows), np.zeros(weight.shape[:2])
     for stop in range(rows.shape[1], 0, -BLOCK):
@@ -57,10 +58,10 @@ def _round_block(block: BlockFeedback, weight: F32, steps: F32, codes: Codes, li
             if after < stop:
                 goal += (inner[:, place, None, place + 1 :] @ errors[:, after:stop])[:, 0]
             step = scale[:, column if scale.shape[1] > 1 else 0]
-            code = codes.nearest(goal / step, *limits.bounds(block, column))
+            code = codes.nearest(goal / step, *limits.bounds(places, column))
             if kept is not None:
                 code = code * kept[:, column]
-            limits.take(block, column, code)
+            limits.take(places, column, code)
             real = code * step
             errors[:, column] = rows[:, column] - real
             goal -= real
@@ -86,31 +87,32 @@ class _Limits:
 
     def __init__(self, codes: Codes, result: F32) -> None:
         """result [G, K, C]: receives the codes, columns in their own order."""
-        self.codes, self.result = codes, result
-        self.limited = codes.limit is not None and bool(codes.pairs)
-        if self.limited:
+        self.result, self.low, self.high = result, float(codes.qmin), float(codes.qmax)
+        self.limit = np.float32(codes.limit) if codes.pairs and codes.limit is not None else None
+        if self.limit is not None:
             self.mates = partners(codes.pairs, result.shape[1])
             self.taken: Mask = np.zeros(result.shape[:2], bool)
         self.groups = np.arange(len(result))
 
-    def take(self, block: BlockFeedback, column: int, code: F32) -> None:
-        """Keep the codes [G, C] of a column."""
-        own = block.order[:, column] + block.first
+    def take(self, places: Indices, column: int, code: F32) -> None:
+        """Keep the codes [G, C] of a column. places: of the columns in the result, [G, k]."""
+        own = places[:, column]
         self.result[self.groups, own] = code
-        if self.limited:
+        if self.limit is not None:
             self.taken[self.groups, own] = True
 
-    def bounds(self, block: BlockFeedback, column: int) -> tuple[F32 | float, F32 | float]:
+    def bounds(self, places: Indices, column: int) -> tuple[F32 | float, F32 | float]:
         """The smallest and the largest code that each row of this column may have."""
-        low, high = float(self.codes.qmin), float(self.codes.qmax)
-        if not self.limited or self.codes.limit is None:
-            return low, high
-        limit, shape = np.float32(self.codes.limit), (self.result.shape[0], self.result.shape[2])
-        lows, highs = np.full(shape, low, np.float32), np.full(shape, high, np.float32)
-        for group, own in enumerate((block.order[:, column] + block.first).tolist()):
-            for mate in self.mates[own]:
-                if self.taken[group, mate]:
-                    code = self.result[group, mate]
-                    highs[group] = np.where(code > 0, np.minimum(highs[group], limit - code), highs[group])
-                    lows[group] = np.where(code < 0, np.maximum(lows[group], -limit - code), lows[group])
-        return lows, highs
+        if self.limit is None:
+            return self.low, self.high
+        met = [[mate for mate in self.mates[own] if self.taken[group, mate]] for group, own in enumerate(places[:, column].tolist())]
+        if not any(met):
+            return self.low, self.high
+        most, least = np.zeros((2, self.result.shape[0], self.result.shape[2]), np.float32)
+        for group, mates in enumerate(met):
+            for mate in mates:
+                np.maximum(most[group], self.result[group, mate], out=most[group])
+                np.minimum(least[group], self.result[group, mate], out=least[group])
+        # a mate of the other sign, or 0, sets no limit
+        highs = np.where(most > 0, np.minimum(self.limit - most, self.high), np.float32(self.high))
+        return np.where(least < 0, np.maximum(-self.limit - least, self.low), np.float32(self.low)), highs
