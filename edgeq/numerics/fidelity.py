@@ -28,8 +28,10 @@ class ErrorSums:
         """Add one pair of any shape."""
         f = np.asarray(reference, np.float64).ravel()
         q = np.asarray(other, np.float64).ravel()
-        finite = np.isfinite(f) & np.isfinite(q)
-        if not finite.all():
+        with np.errstate(invalid="ignore", over="ignore"):
+            sound = math.isfinite(float(f @ f) + float(q @ q))  # a NaN or an infinity is in the sum
+        if not sound:
+            finite = np.isfinite(f) & np.isfinite(q)
             same = (f == q) | np.isnan(f) & np.isnan(q)
             self.nonfinite += int((~finite & ~same).sum())
             f, q = f[finite], q[finite]

@@ -30,9 +30,11 @@ class NoiseCarriers:
         """
         rows = samples if reference.ndim > 0 and reference.shape[0] == samples else 1
         with np.errstate(invalid="ignore", over="ignore"):
-            apart = np.asarray(reference, np.float64) - np.asarray(other, np.float64)
-        apart = np.where(np.isfinite(apart), apart, 0.0).reshape(rows, -1)
-        noise = np.einsum("ij,ij->i", apart, apart)
+            apart = (np.asarray(reference, np.float64) - np.asarray(other, np.float64)).reshape(rows, -1)
+            noise = np.einsum("ij,ij->i", apart, apart)
+        if not np.isfinite(noise).all():
+            apart = np.where(np.isfinite(apart), apart, 0.0)
+            noise = np.einsum("ij,ij->i", apart, apart)
         self.samples += rows
         self.noise += float(noise.sum())
         self.squares += float(noise @ noise)
