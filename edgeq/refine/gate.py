@@ -21,6 +21,11 @@ from edgeq.schema.task import Planned, Step
 DOUBT_DB = 3.0
 
 
+def followed(name: str) -> str:
+    """The name of a step that is tried again with all that follow."""
+    return f"{name} with all that follows"
+
+
 class Gate:
     """The steps so far, and the judge of the next one."""
 
@@ -35,6 +40,10 @@ class Gate:
         self.clock, self._judge, self._emulate = clock, judge, emulate
         #: the score of the plan so far; None: not measured yet
         self._best: Score | None = None
+        #: see `leads`: a plan with its score, if that is known, and the judge of both
+        self._rival: tuple[tuple[Plan, Score | None], Judge] | None = None
+        #: whether a plan did not lead
+        self.behind = False
 
     def takes(self, name: str, plan: Plan, gain_db: float = 0.0) -> bool:
         """Whether a step that leads to this plan is kept; one that changes nothing is no step.
@@ -68,16 +77,35 @@ class Gate:
         """A gate of another way from here on: it starts with this plan and measures its steps."""
         return Gate(Step(name, plan), self._judge, self._emulate, self.clock)
 
-    def opened(self) -> Gate:
-        """A gate that takes every step from here on, unmeasured."""
-        return Gate(self.steps[self._at], None, self._emulate, self.clock)
+    def opened(self, rival: Plan | None = None) -> Gate:
+        """A gate that takes every step from here on, unmeasured.
+
+        rival: the plan without the step that is tried again, before its biases were corrected.
+        """
+        gate = Gate(self.steps[self._at], None, self._emulate, self.clock)
+        if rival is not None and self._judge is not None:
+            measured = (step for step in self.steps if step.plan is rival and step.sqnr_db is not None and step.mean_db is not None)
+            gate._rival = (rival, next((Score(one.sqnr_db or 0.0, one.mean_db or 0.0) for one in measured), None)), self._judge
+        return gate
+
+    def leads(self, plan: Plan) -> bool:
+        """Whether a plan with rounded weights is no worse than the rival of a gate that has one.
+
+        If it is, what follows is not worth its time.
+        """
+        if self._rival is not None:
+            (rival, score), judge = self._rival
+            with self.clock.stage("judge"):
+                score = score or judge.score(self._emulate(rival), "the plan without it")
+                self.behind = judge.score(self._emulate(plan), "the plan with it").is_below(score)
+        return not self.behind
 
     def again(self, name: str, full: Planned, planned: Planned) -> Planned:
         """The plan that a dropped step and all that follow lead to, or the one without the step.
 
         full: with it. planned: what became of the others without it.
         """
-        best = full if self.takes(f"{name} with all that follows", full.plan) else planned
+        best = full if self.takes(followed(name), full.plan) else planned
         return replace(best, steps=tuple(self.steps))
 
     def among(self, name: str, full: Planned, planned: Planned, data: Judging, gain_db: float) -> Planned:
@@ -90,7 +118,7 @@ class Gate:
         if self._judge is None or full.plan == planned.plan:
             return planned
         with self.clock.stage("judge"):
-            judge, before, name = self._judge.on(data), self._before(self._judge), f"{name} with all that follows"
+            judge, before, name = self._judge.on(data), self._before(self._judge), followed(name)
             score = self._judge.score(self._emulate(full.plan), name)
             kept = not score.is_below(before.raised(-DOUBT_DB))
             kept = kept and not judge.score(self._emulate(full.plan), name).is_below(self._on(judge).raised(gain_db))

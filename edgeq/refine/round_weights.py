@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from hashlib import sha256
 
 import onnx_ir as ir
@@ -12,7 +13,7 @@ from edgeq.planning.weights import side_of
 from edgeq.progress import Progress
 from edgeq.refine.bias_correction import correct_biases
 from edgeq.refine.draft import Draft, Rounding
-from edgeq.refine.gate import Gate
+from edgeq.refine.gate import Gate, followed
 from edgeq.refine.round_apart import moments_of, round_apart, sharing
 from edgeq.refine.round_in_sequence import fit_in_sequence, held_samples, in_sequence
 from edgeq.refine.round_recurrent import round_recurrent
@@ -38,11 +39,15 @@ def round_weights(draft: Draft, data: Dataset, gate: Gate, progress: Progress) -
         if gate.takes(IN_SEQUENCE, fitted.plan):
             return Planned(fitted.plan, fitted.draft, tuple(gate.steps))
     rounded = _apart(draft, draft.layers, data, gate, progress)
+    if not gate.leads(rounded):
+        return Planned(rounded, rounded, tuple(gate.steps))
     if gate.takes(APART, rounded):
         return with_biases(draft.with_plan(rounded), data, gate, progress)
-    doubted = gate.doubts
-    planned = with_biases(draft, data, gate, progress)
-    return gate.again(APART, with_biases(draft.with_plan(rounded), data, gate.opened(), progress), planned) if doubted else planned
+    if gate.doubts:  # each layer's error is lower: with its biases, a plan that is no worse than before is taken
+        whole = with_biases(draft.with_plan(rounded), data, gate.opened(), progress)
+        if gate.takes(followed(APART), whole.plan):
+            return replace(whole, steps=tuple(gate.steps))
+    return with_biases(draft, data, gate, progress)
 
 
 def with_biases(draft: Draft, data: Dataset, gate: Gate, progress: Progress, emulate: Callable[[Plan], ir.Model] | None = None) -> Planned:

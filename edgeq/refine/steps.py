@@ -162,7 +162,11 @@ def _through(changes: Sequence[_Change], start: Refining, finish: Callable[[Draf
         return _through(rest, changed, finish, gate)
     doubted = gate.doubts
     planned = _through(rest, start, finish, gate)
-    return gate.again(name, _through(rest, changed, finish, gate.opened()), planned) if doubted else planned
+    if not doubted:
+        return planned
+    opened = gate.opened(planned.draft)
+    full = _through(rest, changed, finish, opened)
+    return planned if opened.behind else gate.again(name, full, planned)
 
 
 def _files(task: Task) -> FileSizes:
