@@ -145,7 +145,10 @@ class Recipe(Strict):
     @field_validator("activations")
     @classmethod
     def _known_types(cls, words: tuple[str, ...]) -> tuple[str, ...]:
-        if any(word.rpartition("=")[2] not in WIDE_TYPES for word in words) or len({word.rpartition("=")[2] for word in words}) > 1:
+        if (
+            any(word.rpartition("=")[2] not in WIDE_TYPES or word.startswith("=") for word in words)
+            or len({word.rpartition("=")[2] for word in words}) > 1
+        ):
             raise ValueError(f"each is {' or '.join(WIDE_TYPES)}, or PATTERN=TYPE with that type, and all of one type")
         return words
 

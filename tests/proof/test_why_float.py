@@ -4,9 +4,11 @@ together with its reason.
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from edgeq.proof.proof import prove_placement
+from tests.graph_text import net
 from tests.qdq_toys import IN, OUT, WEIGHT, toy
 
 CASES = {
@@ -39,3 +41,14 @@ def test_a_float_node_has_the_right_reason(case: str) -> None:
     node = next(node for node in prove_placement(model).nodes if node.name == "n")
     assert node.runs_as == "float"
     assert reason in node.reason
+
+
+def test_a_product_of_16_bit_activations_runs_on_8_bits_in_blocks() -> None:
+    """Silently: no option asks onnxruntime for it, and nothing in the file says so."""
+    text = "[q] xq = QuantizeLinear(x, s, z) [d] xd = DequantizeLinear(xq, s, z) [w] wd = DequantizeLinear<axis = 1>(v, vs) "
+    text += "[n] c = MatMul(xd, wd) [r] cq = QuantizeLinear(c, s, z) [o] y = DequantizeLinear(cq, s, z)"
+    weight = np.random.default_rng(0).integers(-127, 128, (64, 64)).astype(np.int8)
+    constants = {"s": np.float32(1e-4), "z": np.uint16(32768), "v": weight, "vs": np.full(64, 0.01, np.float32)}
+    model = net(text, inputs="float[8, 64] x", constants=constants, opset=21)
+    node = next(node for node in prove_placement(model).nodes if node.name == "n")
+    assert node.runs_as == "float" and "8 bits in blocks" in node.reason

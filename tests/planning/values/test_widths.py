@@ -134,7 +134,7 @@ def test_a_pattern_without_a_node_is_refused() -> None:
         made("nothing*=int16")
 
 
-@pytest.mark.parametrize("words", [("int12",), ("a=int8",), ("int16", "b=uint16")])
+@pytest.mark.parametrize("words", [("int12",), ("a=int8",), ("int16", "b=uint16"), ("=int16",)])
 def test_words_that_no_recipe_knows(words: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match="of one type"):
         Recipe(activations=words)
