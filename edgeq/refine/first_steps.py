@@ -12,7 +12,8 @@ from edgeq.calibration.observe import observe
 from edgeq.calibration.tensor_stats import TensorStats
 from edgeq.data.dataset import Dataset
 from edgeq.graph.channels.classes import channel_classes
-from edgeq.graph.read import rank, values
+from edgeq.graph.find_layer import layer_of
+from edgeq.graph.read import is_op, nodes, rank, values
 from edgeq.passes.quantize.equalize import Equalize
 from edgeq.planning.first_plan import MadeFrom, make_plan, values_to_observe
 from edgeq.planning.values.seen import fixed_ranges
@@ -97,10 +98,17 @@ def _planned(model: ir.Model, statistics: Mapping[str, TensorStats], task: Task,
 
 
 def channels_to_measure(task: Task) -> dict[str, int]:
-    """The values whose channels equalization may ask for, with the axis of the channels."""
+    """The values whose channels later steps may ask for, with the axis of the channels."""
     model, channels = task.model, channel_classes(task.model)
     gridded = (*values_to_observe(model, task.target, task.recipe), *fixed_ranges(model, task.target))
-    return values_to_measure(model, channels, gridded)
+    rows = {} if task.recipe.input_grids != "by_output" else _rows(model, frozenset(gridded))
+    return rows | values_to_measure(model, channels, gridded)
+
+
+def _rows(model: ir.Model, gridded: Container[str]) -> dict[str, int]:
+    """The values that MatMuls read by rows, with their last axis."""
+    read = (node.inputs[0] for node in nodes(model) if is_op(node, "MatMul") and layer_of(node) is not None)
+    return {str(value.name): size - 1 for value in read if value is not None and value.name in gridded and (size := rank(value))}
 
 
 def equalized(start: Refining, data: Dataset, progress: Progress) -> Refining:

@@ -14,11 +14,12 @@ from edgeq.calibration import known_outputs
 from edgeq.numerics.arrays import AnyArray
 from edgeq.progress import Silent
 from edgeq.runtimes.ort import Session
+from tests.changed import changed
 from tests.graph_text import net, weights
 
 #: what progress calls the passes over the float model
 PASSES = ("calibrate", "channel statistics", "output errors", "ranges by their readers", "second moments", "correct biases")
-CONV = """[one] a = Conv<pads = [1, 1, 1, 1]>(x, u, b) r = Relu(a) [two] c = Conv<pads = [1, 1, 1, 1]>(r, v, b) s = Relu(c)
+CONV = """[one] a = Conv<pads = [1, 1, 1, 1]>(x, u, b) r = ACT(a) [two] c = Conv<pads = [1, 1, 1, 1]>(r, v, b) s = ACT(c)
     p = GlobalAveragePool(s) f = Flatten(p) [three] y = Gemm(f, g, h)"""
 MATMUL = """n = LayerNormalization(x, one) [a] q = MatMul(n, u) e = Erf(q) m = LayerNormalization(e, one) [b] y = MatMul(m, v)"""
 
@@ -33,12 +34,10 @@ class Told(Silent):
         self.count[task] += 1
 
 
-def conv(scale: float = 1.0) -> ir.Model:
-    """scale: of the weights of one channel."""
-    u = weights(16, 3, 3, 3)
-    u[3] *= scale
-    constants = {"u": u, "v": weights(16, 16, 3, 3), "b": weights(16), "g": weights(16, 5), "h": weights(5)}
-    return net(CONV, inputs="float[N, 3, 8, 8] x", constants=constants)
+def conv(act: str = "Relu") -> ir.Model:
+    """Channels can be scaled through a Relu, not through a Sigmoid."""
+    constants = {"u": weights(16, 3, 3, 3), "v": weights(16, 16, 3, 3), "b": weights(16), "g": weights(16, 5), "h": weights(5)}
+    return net(CONV.replace("ACT", act), inputs="float[N, 3, 8, 8] x", constants=constants)
 
 
 def matmul() -> ir.Model:
@@ -46,22 +45,25 @@ def matmul() -> ir.Model:
     return net(MATMUL, inputs="float[N, 8, 64] x", constants=constants)
 
 
+#: rule mse would be tried against the whole ranges, both of them on all samples
+MINMAX = changed(edgeq.Recipe(), rule="minmax")
 IMAGES = np.random.default_rng(5).normal(size=(24, 3, 8, 8)).astype(np.float32)
 ROWS = np.random.default_rng(6).normal(size=(24, 8, 64)).astype(np.float32)
 
 
 def passes(model: ir.Model, x: AnyArray) -> dict[str, int]:
+    """How often each ran."""
     told = Told()
-    edgeq.quantize(model, {"x": x}, prove=False, progress=told)
+    edgeq.quantize(model, {"x": x}, recipe=MINMAX, prove=False, progress=told)
     return {name: told.count[name] for name in PASSES if told.count[name]}
 
 
 def test_ranges_and_channels_are_measured_in_one_pass() -> None:
-    assert passes(conv(), IMAGES) == {"calibrate": 1, "second moments": 1, "correct biases": 1}
+    assert passes(conv("Sigmoid"), IMAGES) == {"calibrate": 1, "second moments": 1, "correct biases": 1}
 
 
 def test_scaled_channels_cost_one_more() -> None:
-    found = passes(conv(30.0), IMAGES)
+    found = passes(conv(), IMAGES)
     assert found["calibrate"] == 2
     assert "channel statistics" not in found
 
@@ -77,7 +79,7 @@ def test_the_float_model_runs_once_on_each_sample_that_judges(monkeypatch: pytes
     seen = Counter[bytes]()
 
     def counted(self: Session, feeds: Mapping[str, AnyArray], outputs: Sequence[str] | None = None) -> list[AnyArray]:
-        if self is floats[-1]:
+        if any(self is one for one in floats):
             seen[feeds["x"].tobytes()] += 1
         return run(self, feeds, outputs)
 
@@ -88,7 +90,7 @@ def test_the_float_model_runs_once_on_each_sample_that_judges(monkeypatch: pytes
     run, open_session, floats = Session.run, known_outputs.open_session, list[Session]()
     monkeypatch.setattr(Session, "run", counted)
     monkeypatch.setattr(known_outputs, "open_session", opened)
-    result = edgeq.quantize(conv(), {"x": IMAGES})
+    result = edgeq.quantize(conv(), {"x": IMAGES}, recipe=MINMAX)
     assert len(result.report.steps) > 1
     assert len(floats) == 1
     assert sorted(seen.values()) == [1] * 4
