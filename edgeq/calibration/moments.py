@@ -33,8 +33,7 @@ ROWS_PER_COLUMN, LEAST_ROWS = 8, 1024
 #: the least rows to take from a sample: fewer from every sample cost more time and gave no better
 #: models
 ROWS_PER_VISIT = 128
-#: rows of codes that wait until their products are added up, so that a matrix is not gone through
-#: for each few of them, and the least and the most numbers of codes that wait
+#: rows of codes that wait, so that a matrix is not gone through for each few; least and most codes
 WAITING_ROWS, WAITING_LEAST, WAITING_MOST = 512, 1 << 15, 1 << 22
 #: weights of layers that share sums are multiples of the largest one divided by this
 SHARES = 1 << 16
@@ -149,7 +148,7 @@ class _Shared:
         """Add the products of rows [G, R, K] of a layer."""
         if self.times[node]:
             with self.lock:
-                self.products.add(codes.astype(np.float32), self.times[node])
+                self.products.add(codes, self.times[node])
 
     def moment(self, seen: Sequence[tuple[AnyArray, int]]) -> Moment:
         """The moment, once all layers have added their rows. seen: sum and number of each."""

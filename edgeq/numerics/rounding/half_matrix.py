@@ -15,7 +15,7 @@ from typing import Self
 
 import numpy as np
 
-from edgeq.numerics.arrays import F32, F64, AnyArray
+from edgeq.numerics.arrays import F64, AnyArray
 
 #: columns of the widest matrix that is kept as a whole. Without the products between the blocks of
 #: a wider one, the errors of rounding are passed on within a block only
@@ -80,15 +80,21 @@ class ExactSums:
         self.parts: list[AnyArray] = [self._zeros((groups, one.stop - one.start, one.end - one.start), np.int32) for one in self.panels]
         self._reach = 0
 
-    def add(self, codes: F32, times: int = 1) -> None:
-        """Add the products of rows [G, R, K]."""
+    def add(self, codes: AnyArray, times: int = 1) -> None:
+        """Add the products of rows [G, R, K] of any type; few columns at a time become float32."""
         for piece, reach in _exact_pieces(codes):
             self._reach += reach * times
             if self._reach >= NARROW and self.parts and self.parts[0].dtype == np.int32:
                 for index, part in enumerate(self.parts):  # one by one: not all are there twice
                     self.parts[index] = self._wider(part)
+            first = end = 0
+            block = np.zeros(0, np.float32)
             for panel, part in zip(self.panels, self.parts, strict=True):
-                product = np.swapaxes(piece[:, :, panel.start : panel.stop], 1, 2) @ piece[:, :, panel.start : panel.end]
+                if panel.end != end:  # the first panel of a column block
+                    first, end = panel.start, panel.end
+                    block = piece[:, :, first:end].astype(np.float32, copy=False)
+                right = block[:, :, panel.start - first :]
+                product = np.swapaxes(right[:, :, : panel.stop - panel.start], 1, 2) @ right
                 whole = product.astype(part.dtype)
                 part += whole if times == 1 else whole * times
                 _release(part)
@@ -114,7 +120,7 @@ def _release(part: AnyArray) -> None:
         mapped.madvise(mmap.MADV_DONTNEED)
 
 
-def _exact_pieces(codes: F32) -> list[tuple[F32, int]]:
+def _exact_pieces(codes: AnyArray) -> list[tuple[AnyArray, int]]:
     """Codes [G, R, K] in pieces of rows whose products float32 adds exactly in any order.
 
     With each comes the largest sum of squares of a column, which no sum of products exceeds
@@ -123,7 +129,7 @@ def _exact_pieces(codes: F32) -> list[tuple[F32, int]]:
     found, first, squares = [], 0, np.zeros(0)
     starts = range(0, codes.shape[1], SAFE_ROWS)
     for start in starts:
-        rows = codes[:, start : start + SAFE_ROWS]
+        rows = codes[:, start : start + SAFE_ROWS].astype(np.float32, copy=False)
         more = np.einsum("grk,grk->gk", rows, rows)  # exact: a piece of so few rows is
         if start > first and float((squares + more).max(initial=0.0)) >= EXACT:
             found.append((codes[:, first:start], int(squares.max(initial=0.0))))

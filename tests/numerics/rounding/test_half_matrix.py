@@ -89,3 +89,14 @@ def test_a_half_is_the_dense_matrix_less_what_is_to_be_subtracted(monkeypatch: p
     wanted = 0.5 * (second - mean[:, :, None] * mean[:, None, :])
     assert np.allclose(centred.dense(), wanted)
     assert np.allclose(centred.diagonal(), np.einsum("gkk->gk", wanted))
+
+
+@pytest.mark.parametrize("kind", [np.int16, np.uint8, np.float32])
+def test_codes_of_any_type_give_the_same_sums(kind: type[np.number]) -> None:
+    """In uint8 itself, products would wrap around."""
+    codes = np.random.default_rng(3).integers(0, 256, (2, 600, 40))
+    sums = ExactSums(2, panels_of(40, widest=16))
+    sums.add(codes.astype(kind))
+    for panel, part in zip(sums.panels, sums.parts, strict=True):
+        wanted = np.swapaxes(codes[:, :, panel.start : panel.stop], 1, 2) @ codes[:, :, panel.start : panel.end]
+        assert np.array_equal(part, wanted)
