@@ -10,6 +10,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 LEARN := $(VENV)/.learn
 EDGEQ_ZOO ?= $(abspath ../shared/zoo)
+# folders of further models for `make bench`: NAME.onnx with NAME.calib.npz and NAME.eval.npz; skipped where there are none
+EDGEQ_STRANGERS ?= strangers
+EDGEQ_ARCHS ?= archs
 # pinned versions, in the environment of isolated builds too (older and newer pip read another name)
 export PIP_CONSTRAINT := $(abspath constraints.txt)
 export PIP_BUILD_CONSTRAINT := $(PIP_CONSTRAINT)
@@ -58,7 +61,11 @@ format: $(STAMP)
 bench: $(STAMP)
 	@test -f '$(EDGEQ_ZOO)/evaluate.py' || { echo 'make bench needs the model zoo, which is not at $(EDGEQ_ZOO).'; \
 	  echo 'Set EDGEQ_ZOO to its folder, or compare a model of your own: $(BIN)/python -m benchmarks.peers.one_model --help'; exit 2; }
-	EDGEQ_ZOO='$(EDGEQ_ZOO)' $(BIN)/python -m benchmarks.peers.zoo --json bench.json
+	EDGEQ_ZOO='$(EDGEQ_ZOO)' $(BIN)/python -m benchmarks.peers.zoo --json bench.json --rows benchmarks/figures/rows/zoo.csv
+	$(BIN)/python -m benchmarks.peers.folder '$(EDGEQ_STRANGERS)' --group strangers --rows benchmarks/figures/rows/strangers.csv
+	$(BIN)/python -m benchmarks.peers.folder '$(EDGEQ_ARCHS)' --group archs --rows benchmarks/figures/rows/archs.csv
+	$(BIN)/python -m benchmarks.scale.growth --json scale.json
+	$(BIN)/python -m benchmarks.figures.quality_latency
 	$(BIN)/python -m benchmarks.peers.zoo --markdown bench.json > bench.md
 
 RUNS ?= 250
@@ -76,5 +83,5 @@ floors:
 	PIP_CONSTRAINT= PIP_BUILD_CONSTRAINT= $(PYTHON) .ci/floors.py
 
 clean:
-	rm -rf $(VENV) .ci-venv .floors-venv build dist *.egg-info edgeq-demo bench.json bench.md .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .ci-venv .floors-venv build dist *.egg-info edgeq-demo bench.json bench.md scale.json .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -7,6 +7,7 @@ import statistics
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from benchmarks.figures.rows import OURS, Row, Run
 from benchmarks.measures.feeds import feeds
 from benchmarks.measures.fidelity import Fidelity, fidelity
 from benchmarks.measures.latency import Ratio, latency, paired
@@ -30,6 +31,7 @@ class Entry:
     placement: Placement | None = None
     to_float: Ratio | None = None
     ms: float | None = None
+    cpu_s: float = 0.0
 
     @property
     def name(self) -> str:
@@ -52,7 +54,7 @@ class Result:
 def produce(tool: str, mode: str, model: Path, out: Path, calib: Path, samples: int) -> Entry:
     """Run one tool; a crash, or a result that cannot be loaded, becomes an entry with an error."""
     run = run_process(command_of(tool, mode, model, out, calib, samples))
-    entry = Entry(tool, mode, run.seconds, run.peak_mb)
+    entry = Entry(tool, mode, run.seconds, run.peak_mb, cpu_s=run.cpu_s)
     if run.code != 0 or not out.exists():
         return replace(entry, error=last_line(run))
     try:
@@ -80,6 +82,19 @@ def compare(model: Path, calib: Path, data: Path, args: argparse.Namespace, fold
     ours, theirs = [n for n in good if n.startswith("edgeq:")], [n for n in good if n.startswith("ort:")]
     pairs = {f"{a} / {b}": paired(times[a], times[b]) for a in ours for b in theirs}
     return Result(model.stem, model.stat().st_size, middle["float"], placement(model), args.threads, done, pairs)
+
+
+def rows_of(group: str, name: str, result: Result, run: Run) -> list[Row]:
+    """The rows of one comparison, for tables and figures of many."""
+    rows = []
+    for entry in result.entries:
+        tool = OURS if entry.name == "edgeq:default" else entry.name
+        sqnr = None if entry.fidelity is None else round(entry.fidelity.exact_db, 2)
+        ratio = None if entry.to_float is None else round(entry.to_float.median, 3)
+        size = None if entry.error else round(entry.bytes / result.float_bytes, 3)
+        cost = round(entry.cpu_s, 1), round(entry.peak_mb)
+        rows.append(Row(group, name, tool, sqnr, ratio, size, *cost, run.machine, run.date, run.load, run.commit, entry.error))
+    return rows
 
 
 def table(result: Result) -> str:

@@ -4,8 +4,10 @@ hand.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+from benchmarks.figures.rows import Row, table
 
 Json = Mapping[str, Any]  # parsed JSON, read nowhere else
 
@@ -13,20 +15,34 @@ INTRODUCTION = """# Benchmarks
 
 Written by `python -m benchmarks.peers.zoo --json zoo.json`, then `python -m benchmarks.peers.zoo --markdown zoo.json > docs/benchmarks.md`.
 edgeq against `onnxruntime.quantization` (static QDQ, U8 activations, S8 weights per channel), both with the same calibration samples,
-samples on the same evaluation samples in the same run. Every tool runs as a process of its own.
+judged on the same evaluation samples in the same run. Every tool runs as a process of its own.
 
 * **SQNR** in dB: 10 log10(sum f^2 / sum (f-q)^2) of the first output over the evaluation split. **exact**: the same without the
   saturation of x86 processors that lack VNNI, whose u8*s8 kernels add pairs of products in saturating int16.
 * **agree**: share of samples with the float model's arg-max (of the first output, where it is one row a sample).
 * **time**, **peak**: the whole process; edgeq's includes its proof. **x float**: latency against the float model, one thread, batch 1,
   median of paired ratios, interleaved.
-* **int / float / qdq**: nodes of onnxruntime's optimized graph: integer kernels, float kernels that compute, Q/DQ nodes."""
+* **int / float / qdq**: nodes of onnxruntime's optimized graph: integer kernels, float kernels that compute, Q/DQ nodes.
+
+![SQNR against latency of every model, edgeq and its peers](benchmarks.svg)
+
+The figure is drawn by `python -m benchmarks.figures.quality_latency` from the rows in `benchmarks/figures/rows/`, which say when and where
+each was measured; its SQNR is the exact one, so that rows of several machines can stand together."""
 
 
-def page(body: Json) -> str:
-    """The whole page. body: what zoo.py wrote."""
+ALL = """## All models
+
+CPU seconds and memory are those of the whole process, edgeq's with its proof; empty: not recorded. dB are exact ones. The models of the
+group *strangers* were found on PyPI, those of *archs* exported with random weights: there, read the comparison and not the dB."""
+
+
+def page(body: Json, rows: Sequence[Row]) -> str:
+    """The whole page. body: what zoo.py wrote. rows: of all models that were measured."""
     return "\n".join(
-        [INTRODUCTION, "", "## Machine", "", *_machine(body["machine"]), "", *_summary(body["results"]), *_details(body["results"])]
+        [
+            *(INTRODUCTION, "", "## Machine", "", *_machine(body["machine"]), "", *_summary(body["results"])),
+            *(ALL, "", *table(rows), "", *_details(body["results"])),
+        ]
     )
 
 

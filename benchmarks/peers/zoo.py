@@ -26,6 +26,7 @@ import venv
 from dataclasses import asdict
 from pathlib import Path
 
+from benchmarks.figures.rows import FOLDER, Row, Run, read_rows, write_rows
 from benchmarks.measures import machine
 from benchmarks.measures.model_zoo import ROOT, Zoo, find_zoo
 from benchmarks.peers import comparison, one_model, tools
@@ -50,7 +51,7 @@ def build_minilm(zoo: Zoo, out: Path) -> None:
         subprocess.run([python, str(zoo.folder / "build_minilm.py"), str(out)], check=True)
 
 
-def one(zoo: Zoo, name: str, model: Path, folder: Path, args: argparse.Namespace) -> dict[str, object]:
+def one(zoo: Zoo, name: str, model: Path, folder: Path, args: argparse.Namespace) -> tuple[comparison.Result, dict[str, object]]:
     """One model: feeds, comparison, task metric of float and of every result."""
     calib, data = folder / f"{name}_calib.npz", folder / f"{name}_eval.npz"
     zoo.evaluate("--export", name, "calib", str(calib), "--limit", str(args.samples))
@@ -67,7 +68,7 @@ def one(zoo: Zoo, name: str, model: Path, folder: Path, args: argparse.Namespace
     print(flush=True)
     for path in (calib, data):
         path.unlink()
-    return asdict(result) | {"metrics": metrics}
+    return result, asdict(result) | {"metrics": metrics}
 
 
 def _metric(metric: dict[str, object]) -> str:
@@ -81,6 +82,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--models", type=tools.words, default=MODELS, help="names, comma-separated; default: all")
     found.add_argument("--extra", type=Path, help="a second zoo folder, for minilm_l6_v2; default: ZOO_EXTRA")
     found.add_argument("--build-minilm", type=Path, metavar="DIR", help="make minilm_l6_v2 there, and use it")
+    found.add_argument("--rows", type=Path, help="write rows for the figure and the table of all models there")
     found.add_argument("--markdown", type=Path, metavar="JSON", help="run nothing: print docs/benchmarks.md from an earlier --json")
     return found
 
@@ -90,20 +92,26 @@ def main() -> int:
     if args.markdown:
         from benchmarks.peers import markdown_page
 
-        print(markdown_page.page(json.loads(args.markdown.read_text(encoding="utf-8"))))
+        rows = read_rows(sorted(FOLDER.glob("*.csv")))
+        print(markdown_page.page(json.loads(args.markdown.read_text(encoding="utf-8")), rows))
         return 0
     zoo = find_zoo(args.extra)
     if args.build_minilm:
         build_minilm(zoo, args.build_minilm)
         zoo = Zoo(zoo.folder, args.build_minilm)
-    results: list[dict[str, object]] = []
+    results, rows = list[dict[str, object]](), list[Row]()
     with tempfile.TemporaryDirectory() as folder:
         for name in args.models:
             model = zoo.model(name)
             if model is None:
                 print(f"{name}: not in the zoo, skipped", flush=True)
                 continue
-            results.append(one(zoo, name, model, Path(folder), args))
+            now = Run.now()
+            result, body = one(zoo, name, model, Path(folder), args)
+            results.append(body)
+            rows += comparison.rows_of("zoo", name, result, now)
+            if args.rows:
+                write_rows(args.rows, rows)
             if args.json:  # after every model: a run that is stopped keeps what it has
                 args.json.write_text(json.dumps({"machine": machine.describe(), "results": results}, indent=1) + "\n", encoding="utf-8")
     return 0

@@ -40,6 +40,6 @@ def test_the_page_names_what_failed() -> None:
     failed = Entry("ort", "entropy", 1.0, 10.0, error="exit 1: out of memory")
     result = Result("net", 1000, 0.5, Placement(0, 1, 0, "Conv:1"), 1, (failed,), {})
     body = {"machine": {"date": "2026-01-01"}, "results": [asdict(result) | {"metrics": {"float": {"top1": 0.5}}}]}
-    page = markdown_page.page(body)
+    page = markdown_page.page(body, [])
     assert "| ort:entropy | exit 1: out of memory |" in page
     assert "| date | 2026-01-01 |" in page

@@ -1,0 +1,1 @@
+"""What benchmarks measured, as rows, and the figures and tables that are made of them."""

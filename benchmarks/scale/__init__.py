@@ -1,0 +1,1 @@
+"""Models that grow, and how time and memory grow with them."""
