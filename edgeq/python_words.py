@@ -36,6 +36,8 @@ _KEYS = {
     "--minutes": "minutes",
     "--keep-float": "keep_float",
     "--tie": "tie",
+    "--prefer": "placement.prefer",
+    "--serve-batch": "placement.serve_batch",
     "--inputs-as": "inputs_as",
     "--scale": "preprocessing.scale",
     "--mean": "preprocessing.mean",

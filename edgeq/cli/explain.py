@@ -52,7 +52,8 @@ def explanation_text(found: tuple[Explanation, ...]) -> RenderableType:
         gap = "\n" if several else ""
         parts.append(Text.assemble(gap, (entry.node, "bold"), f"  {entry.op_type}  ", (entry.runs, colour)))
         if not several:
-            parts.append(Text(f"  {entry.reason}"))
+            figures = "" if entry.slower is None else f" ({entry.slower.told})"
+            parts.append(Text(f"  {entry.reason}{figures}"))
         for value in entry.values:
             parts.append(Text.assemble(f"  {value.role:<7}", (value.name, "cyan")))
             parts.append(Text(f"         {_grid_words(value)}"))

@@ -160,11 +160,9 @@ def _why_float(cut: GraphCut, node: ir.Node, around: FloatAround) -> Cause:
 def _slower(machine: ByTime, node: ir.Node) -> Cause:
     times = machine.times(node)
     found = Slower(column=machine.prices.name, integer_us=round(times.integer / 1e3, 1), float_us=round(times.float / 1e3, 1))
-    here = f"{found.integer_us:g} us against {found.float_us:g} us"
     if times.integer > times.float:
-        return Cause("slower", f"float here: the integer kernel is slower on {found.column} ({here})", found)
-    why = f"float here: with the conversions and nodes around it, integers are slower on {found.column} (the node alone: {here})"
-    return Cause("slower", why, found)
+        return Cause("slower", f"float here: integer kernels are slower on {found.column}", found)
+    return Cause("slower", f"float here: with the conversions and nodes around it, integers are slower on {found.column}", found)
 
 
 def _told(around: Sequence[ir.Node], obstacles: Mapping[str, Cause]) -> str:

@@ -68,6 +68,11 @@ class Slower(Strict):
     #: microseconds of its float kernel
     float_us: float
 
+    @property
+    def told(self) -> str:
+        """Both times of the node."""
+        return f"{self.integer_us:g} us against {self.float_us:g} us"
+
 
 class Tuned(Strict):
     """That a target file places for one machine alone, as `edgeq targets tune` writes it."""

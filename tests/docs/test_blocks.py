@@ -75,7 +75,7 @@ PACKAGES = {
 }
 #: exit codes other than 0, and why
 EXIT_CODES = {"edgeq check model.int8.onnx --target npu_int8": (3, "a model for cpu does not keep to the facts of a chip of integers")}
-SLOW = ("finetune", "benchmarks", "--effort best")
+SLOW = ("finetune", "benchmarks", "--effort best", "my_cpu.toml")
 
 
 def groups() -> list[list[Said]]:

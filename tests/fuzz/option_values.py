@@ -79,6 +79,8 @@ VALUES: dict[str, Values] = {
     "--rounding": _one_of("apart", "in_sequence", "none"),
     "--keep-float": _PATTERN,
     "--activations": _one_of("int16", "uint16", "Conv=int16", "n1=uint16", "int8", "x=", "=int16", "Nothing=int16"),
+    "--prefer": _one_of("speed", "integers", "size", ""),
+    "--serve-batch": _COUNT,
     "--tie": _one_of("y=x", "x=y", "y", "=", "v1=x"),
     "--seed": _one_of("0", "1", "-1", "9" * 20),
     "--objective": _one_of("accuracy", "latency", "size"),

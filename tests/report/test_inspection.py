@@ -20,6 +20,7 @@ from edgeq.graph.signature import InputSpec, input_specs
 from edgeq.io.load import load_model, load_proto
 from edgeq.report.inspection import Inspection, inspect_model
 from edgeq.schema.codebook import CodebookWish
+from edgeq.schema.cost import PlacementWish
 from edgeq.schema.pixels import Preprocessing
 from edgeq.schema.recipe import Recipe, load_recipe
 from edgeq.schema.recipe_template import recipe_template
@@ -163,7 +164,10 @@ def test_the_recipe_template_is_valid_with_every_line_uncommented(tmp_path: Path
 
 def test_every_recipe_key_is_in_the_template() -> None:
     text = recipe_template(load_proto(conv_net()).model)
-    assert all(f"{key} = " in text for key in Recipe.model_fields if key not in ("floors", "codebook", "preprocessing", "finetune"))
+    assert all(
+        f"{key} = " in text for key in Recipe.model_fields if key not in ("floors", "codebook", "preprocessing", "finetune", "placement")
+    )
+    assert all(f"{key} = " in text for key in PlacementWish.model_fields)
     assert all(f"{key} = " in text for key in Preprocessing.model_fields)
     assert all(f"{key} = " in text for key in CodebookWish.model_fields)
 
