@@ -125,3 +125,22 @@ def test_stacked_iterations_of_a_loop_are_more_rows(name: str) -> None:
 def test_no_layer_without_a_constant_matrix_on_the_right(op: str, constants: dict[str, F32]) -> None:
     model = net(f"y = {op}", inputs="float[3, 4, 4] x, float[3, 4, 4] u, float[4, 4] m", constants=constants)
     assert layer_of(next(nodes(model))) is None
+
+
+@pytest.mark.parametrize("samples", [1, 3])
+@pytest.mark.parametrize(("stride", "groups"), [(1, 1), (2, 1), (1, 4)])
+def test_rows_of_a_window_of_one_place_are_the_channels_there(samples: int, stride: int, groups: int) -> None:
+    constants = {"w": weights(8, 8 // groups, 1, 1)}
+    model = net(f"[n] y = Conv<group = {groups}, strides = [{stride}, {stride}]>(x, w)", inputs="float[N, 8, 7, 5] x", constants=constants)
+    layer = layer_of(model.graph[0])
+    assert layer is not None
+    x = np.random.default_rng(0).normal(size=(samples, 8, 7, 5)).astype(np.float32)
+    points = np.moveaxis(x[:, :, ::stride, ::stride], 1, -1).reshape(-1, groups, 8 // groups)
+    whole = rows_of(layer, x, 1000, np.random.default_rng(1))
+    np.testing.assert_array_equal(whole, points.swapaxes(0, 1))
+    some = rows_of(layer, x, 6, np.random.default_rng(1))
+    drawn = [next(place for place, point in enumerate(points) if np.array_equal(point, row)) for row in some.swapaxes(0, 1)]
+    assert len(set(drawn)) == 6
+    assert drawn == sorted(drawn)
+    some[:] = 0  # the rows are the caller's: they are no view of the value
+    assert x.all()
