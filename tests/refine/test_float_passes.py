@@ -1,4 +1,4 @@
-"""How often the float model runs: a pass more has to be a decision (docs/decisions/0031)."""
+"""How often the float model runs: a pass more has to be a decision (docs/decisions/0033)."""
 
 from __future__ import annotations
 
