@@ -23,7 +23,7 @@ from edgeq.graph.signature import input_specs, narrower
 from edgeq.integers.legality.refuse import refuse_float, refuse_illegal, refuse_search
 from edgeq.io.load import Loaded, load_model, load_proto
 from edgeq.io.run_files import files_read, watched
-from edgeq.learn.door import Checkpoint, fine_tuned
+from edgeq.learn.door import Checkpoint, check_learning, fine_tuned
 from edgeq.progress import Clock, Progress, Silent
 from edgeq.proof.compare import CompareSettings, Comparison, compare_models
 from edgeq.proof.evidence import Evidence, prove_all
@@ -88,6 +88,7 @@ def quantize(
     roles = roles_of(dataset, apart, recipe, plan, None if statistics is None else statistics.held_out)
     check_floor_needs(recipe.floors, roles.judging, prove=prove)
     judge = None if roles.judging is None else Judge.of(loaded.model, roles.judging, target, progress)
+    check_learning(task, roles.division)
     decided = partial(decide, task, roles.division, statistics, clock, progress, judge)
     if plan is not None:
         planned, found, rescue = earlier_plan(plan, task), None, None

@@ -32,17 +32,31 @@ def require_torch() -> None:
         raise MissingExtra("Fine-tuning needs torch, which is not installed.", "finetune", fix)
 
 
-def fine_tuned(task: Task, planned: Planned, data: Division | None, clock: Clock, progress: Progress, checkpoint: Checkpoint) -> Planned:
-    """The plan after reconstruction and fine-tuning, as far as the recipe requests them.
+def check_learning(task: Task, data: Division | None) -> None:
+    """Say before a plan is made what would keep the training that the recipe requests from running.
 
-    Each of the two adds an entry to the steps of the result. Raises MissingExtra, BadData, and what
-    edgeq.learn.training.finetune.fine_tune raises.
+    Raises MissingExtra, BadData, UnsupportedOp.
     """
-    if not task.recipe.finetune.wanted:
-        return planned
+    tuning = task.recipe.finetune
+    if not tuning.wanted:
+        return
     require_torch()
     if data is None:
         raise BadData("There is no data to train on.", "--data", "Give data.")
+    from edgeq.learn.training.ready import check_ready
+
+    check_ready(task.model, data.whole, tuning)
+
+
+def fine_tuned(task: Task, planned: Planned, data: Division | None, clock: Clock, progress: Progress, checkpoint: Checkpoint) -> Planned:
+    """The plan after reconstruction and fine-tuning, as far as the recipe requests them.
+
+    check_learning has said that they can run. Each of the two adds an entry to the steps of the
+    result. Raises what edgeq.learn.training.finetune.fine_tune raises.
+    """
+    if not task.recipe.finetune.wanted:
+        return planned
+    assert data is not None
     from edgeq.learn.training.finetune import fine_tune
     from edgeq.learn.training.reconstruct import reconstruct
 

@@ -23,7 +23,7 @@ def training_batches(dataset: Dataset, batch: int, *, seed: int, epoch: int) -> 
     batches, since the data is read in order. A fixed batch size of the model overrides `batch`, as
     in Dataset. Raises BadData when there are too few samples.
     """
-    _check(dataset)
+    check_samples(dataset)
     chance = np.random.default_rng([seed, epoch])
     pieces = (piece for number, piece in enumerate(dataset.batches(1)) if not is_held_out(number))
     size = 1 if dataset.fixed_batch else batch
@@ -55,13 +55,14 @@ def _blend(first: AnyArray, second: AnyArray, part: F32) -> AnyArray:
 
 def held_out(dataset: Dataset, batch: int) -> Iterator[tuple[tuple[int, ...], Feeds]]:
     """The samples that training_batches leaves out, in order: batches with sample indices."""
-    _check(dataset)
+    check_samples(dataset)
     pieces = (piece for number, piece in enumerate(dataset.batches(1)) if is_held_out(number))
     while together := list(islice(pieces, 1 if dataset.fixed_batch else batch)):
         yield from _joined(together)
 
 
-def _check(dataset: Dataset) -> None:
+def check_samples(dataset: Dataset) -> None:
+    """Raise BadData when there are too few samples."""
     needed = HELD_OUT * (dataset.fixed_batch or 1)
     if dataset.count < needed:
         what = f"{dataset.count} samples are too few to train on and to hold some out for validation."
