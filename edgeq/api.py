@@ -68,12 +68,11 @@ def quantize(
 ) -> Quantized:
     """Make an int8 model from a float model and calibration data.
 
-    model: path, bytes of an ONNX file, ModelProto or onnx_ir model. data, preprocess: see
-    edgeq.data.given.gather; data may be left out with statistics (of the same model, target and
-    recipe) or a plan, which repeats a run byte for byte. validation: data on which all is measured;
-    default: what is held out of data. work: folder of a search, which the same call continues.
-    prove: run and measure the result. data_doubts: see DataDoubts. checkpoint: where training keeps
-    its state. form: of the file reported on. Raises EdgeqError, but not for a missed floor.
+    model: path, bytes, ModelProto or onnx_ir model. data, preprocess: see edgeq.data.given.gather;
+    not needed with statistics (of the same model, target and recipe) or a plan, which repeats a run
+    byte for byte. validation: measures all; default: what is held out of data. work: of a search,
+    which the same call continues. data_doubts: see DataDoubts. checkpoint: of a training. form: of
+    the file reported on. Raises EdgeqError, but not for a missed floor.
     """
     recipe, target, progress, clock = recipe or Recipe(), _target(target), progress or Silent(), Clock()
     data, validation = gathered_or_none(data, preprocess, recipe.samples), gathered_or_none(validation, preprocess)
