@@ -145,10 +145,8 @@ class Recipe(Strict):
     @field_validator("activations")
     @classmethod
     def _known_types(cls, words: tuple[str, ...]) -> tuple[str, ...]:
-        if (
-            any(word.rpartition("=")[2] not in WIDE_TYPES or word.startswith("=") for word in words)
-            or len({word.rpartition("=")[2] for word in words}) > 1
-        ):
+        types = {word.rpartition("=")[2] for word in words}
+        if len(types) > 1 or not types <= set(WIDE_TYPES) or any(word.startswith("=") for word in words):
             raise ValueError(f"each is {' or '.join(WIDE_TYPES)}, or PATTERN=TYPE with that type, and all of one type")
         return words
 
