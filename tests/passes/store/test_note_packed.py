@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from edgeq.api import quantize
+from edgeq.integers.emit import emit_tflite
 from edgeq.integers.legality.check import broken_facts
 from edgeq.integers.tflite.parse import parse
 from edgeq.passes.store.note_packed import NotePacked
@@ -38,6 +39,15 @@ def test_targets_without_such_kernels_note_nothing(target: str) -> None:
     assert PACKED_KEY not in made(4, target).model.metadata_props
 
 
+def test_codes_that_are_computed_of_their_bits_are_packed_too() -> None:
+    model = net(BODY, inputs="float[N, 4, 8, 8] x", constants={"w": weights(8, 4, 3, 3), "v": weights(8, 5)})
+    x = np.random.default_rng(0).normal(size=(24, 4, 8, 8)).astype(np.float32)
+    recipe = Recipe.model_validate({"weight_format": {"layers": ["Conv=int4"]}})
+    result = quantize(model, {"x": x}, target="mcu_tflite", recipe=recipe, prove=False)
+    types = {tensor.name: tensor.dtype for tensor in parse(emit_tflite(result.model)).tensors if tensor.name.endswith("_weight")}
+    assert types == {"conv_weight": "int4", "fc_weight": "int8"}
+
+
 def test_the_law_of_passes() -> None:
     model = made(4).model
     del model.metadata_props[PACKED_KEY]
@@ -58,7 +68,6 @@ def test_a_target_without_such_kernels_does_not_take_the_model() -> None:
 def test_vela_is_not_started_on_a_file_that_ends_it() -> None:
     pytest.importorskip("ethosu", reason="needs the extra [backends]")
     from edgeq.errors import RuntimeRefused
-    from edgeq.integers.emit import emit_tflite
     from edgeq.proof.other_runtimes import ProofSubject, prove_in
 
     file = emit_tflite(made(4).model)
