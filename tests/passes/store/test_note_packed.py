@@ -40,8 +40,8 @@ def test_targets_without_such_kernels_note_nothing(target: str) -> None:
 
 
 def test_codes_that_are_computed_of_their_bits_are_packed_too() -> None:
-    model = net(BODY, inputs="float[N, 4, 8, 8] x", constants={"w": weights(8, 4, 3, 3), "v": weights(8, 5)})
-    x = np.random.default_rng(0).normal(size=(24, 4, 8, 8)).astype(np.float32)
+    model = net(BODY, inputs="float[N, 16, 8, 8] x", constants={"w": weights(32, 16, 3, 3), "v": weights(32, 5)})
+    x = np.random.default_rng(0).normal(size=(24, 16, 8, 8)).astype(np.float32)
     recipe = Recipe.model_validate({"weight_format": {"layers": ["Conv=int4"]}})
     result = quantize(model, {"x": x}, target="mcu_tflite", recipe=recipe, prove=False)
     types = {tensor.name: tensor.dtype for tensor in parse(emit_tflite(result.model)).tensors if tensor.name.endswith("_weight")}
