@@ -62,9 +62,7 @@ Data = Annotated[str, _DATA]
 MaybeData = Annotated[str | None, _DATA]
 FollowLinks = Annotated[bool, _data("--follow-links", help="Allow links that lead out of a data folder.")]
 Samples = Annotated[int | None, _data("--samples", metavar="N", min=1, help="Use the first N samples. Default: all.")]
-AcceptData = Annotated[
-    bool, _data("--accept-data", help="Go on with a single sample, or with values unlike what the first layer was trained on.")
-]
+AcceptData = Annotated[bool, _data("--accept-data", help="Go on with a single sample, or with values unlike those of training.")]
 StrictData = Annotated[bool, _data("--strict-data", help="Treat every doubt about the data as an error.")]
 NoHoldOut = Annotated[
     bool,
@@ -75,9 +73,7 @@ Threads = Annotated[int, _floors("--threads", metavar="N", min=0, max=MAX_THREAD
 RecipeFile = Annotated[Path | None, typer.Option("--recipe", metavar="FILE", help="A recipe.toml, as edgeq init writes it.")]
 Rule = Annotated[str | None, _ranges("--rule", metavar="RULE", help=f"Range rule: {', '.join(RULES[:-1])} or {RULES[-1]}.")]
 WeightScales = Annotated[str | None, _ranges("--weights", metavar="GRAIN", help="Weight scales: per_channel or per_tensor.")]
-WeightFormat = Annotated[
-    str | None, _ranges("--format", metavar="NAME", help="Number format of weights, such as int4 or two_level:16: see edgeq formats.")
-]
+WeightFormat = Annotated[str | None, _ranges("--format", metavar="NAME", help="Number format of weights: see edgeq formats.")]
 Rounding = Annotated[
     str | None,
     _ranges("--rounding", metavar="HOW", help="apart; or in_sequence: on what quantized layers produce. Slower, usually more accurate."),

@@ -31,9 +31,9 @@ from edgeq.planning.weights import constant_grids
 from edgeq.runtimes.fusion import broken_by_integers, noted_fusions
 from edgeq.schema.hold_out import HoldOut
 from edgeq.schema.plan import NodePlan, Plan
+from edgeq.schema.plan_parts.shared import SharedGrid
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.rules import Rule
-from edgeq.schema.shared import SharedGrid
 from edgeq.schema.target import Target
 from edgeq.schema.weights import WeightPlan, weight_key
 

@@ -24,7 +24,7 @@ from edgeq.planning.kernel_fit import data_inputs
 from edgeq.planning.movement_fit import pad_fill
 from edgeq.planning.placement import NodePlace
 from edgeq.planning.placement_cut import Cause
-from edgeq.schema.shared import SharedGrid, SharedPart, Shares
+from edgeq.schema.plan_parts.shared import SharedGrid, SharedPart, Shares
 from edgeq.schema.target import Target
 
 #: a part of which a common grid leaves less dB is not served by it: at 20 dB, noise of a tenth of

@@ -11,7 +11,7 @@ from edgeq.numerics.noise_carriers import uncertainty_db
 from edgeq.numerics.output_fidelity import OutputFidelity, weakest_of
 from edgeq.proof.compare import Comparison
 from edgeq.proof.lost_fusions import LostFusion
-from edgeq.schema.shared import SharedGrid, SharedPart
+from edgeq.schema.plan_parts.shared import SharedGrid, SharedPart
 
 #: number of parts of a shared grid, and of nodes of a lost fusion, that are named
 PARTS_SHOWN = 8

@@ -11,8 +11,8 @@ from edgeq.errors import BadPlan
 from edgeq.graph.find_layer import layer_of, scalable_layer
 from edgeq.graph.read import constant, nodes, only_consumer, values
 from edgeq.passes.quantize.migrate_scales import migration_readers
-from edgeq.schema.codes import shaped
 from edgeq.schema.plan import Plan
+from edgeq.schema.plan_parts.codes import shaped
 from edgeq.schema.scaling import LARGEST_EXPONENT
 from edgeq.schema.weights import WeightPlan, split_weight_key
 

@@ -40,6 +40,9 @@ from edgeq.schema.plan import NodePlan, Plan
 from edgeq.schema.scaling import factors_of
 from edgeq.schema.target import Target
 
+#: runtimes of .tflite files, as targets name them
+TFLITE = ("tflite", "litert", "tflm", "vela")
+
 
 def rewrite(prepared: ir.Model, plan: Plan, target: Target) -> ir.Model:
     """An int8 copy of the prepared model. Raises BadPlan if the plan does not fit it."""
@@ -116,7 +119,8 @@ def rewrite_passes(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:
         *(() if target.movement.pairs else (MoveToIntegers((where["integer"] | copying) - _wide(plan)),)),
         # after everything that asks whether a weight is a constant
         FoldCodebooks(codebooks(plan)),
-        StoreFormats(number_formats(plan)),
+        # not for runtimes of .tflite files, whose writer packs codes of four bits by itself
+        *(() if target.runtime in TFLITE else (StoreFormats(number_formats(plan)),)),
         # last: its output must not match any pattern of a pass or of the runtime
         HoldFloat(frozenset(name for name, node in plan.nodes.items() if _must_stay_float(node, plan, target))),
         # after the passes that look for a Dequantize before a node

@@ -13,7 +13,6 @@ from edgeq.errors import BadPlan
 from edgeq.io.limits import MAX_JSON, limited_text, parse_json
 from edgeq.io.run_files import note_read
 from edgeq.io.strict_toml import Strict
-from edgeq.schema.codes import room_for
 from edgeq.schema.cost import Slower
 from edgeq.schema.grids import GridPlan
 from edgeq.schema.hold_out import HoldOut
@@ -21,8 +20,9 @@ from edgeq.schema.pixels import PixelMap
 from edgeq.schema.plan_parts.because import FROM_DATA as FROM_DATA
 from edgeq.schema.plan_parts.because import Because as Because
 from edgeq.schema.plan_parts.because import PlacedAs as PlacedAs
+from edgeq.schema.plan_parts.codes import room_for
 from edgeq.schema.plan_parts.plan_1 import upgraded
-from edgeq.schema.shared import SharedGrid
+from edgeq.schema.plan_parts.shared import SharedGrid
 from edgeq.schema.weights import WeightPlan
 
 

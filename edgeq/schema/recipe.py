@@ -18,7 +18,7 @@ from edgeq.schema.cost import PlacementWish
 from edgeq.schema.finetune import FineTuneWish
 from edgeq.schema.pixels import OPTION, Preprocessing
 from edgeq.schema.rules import Rule
-from edgeq.schema.weight_format import BOTH, WeightFormats, with_codebook_format
+from edgeq.schema.weight_format import WeightFormats, check_small_weights, with_codebook_format
 
 #: types of activations of 16 bits
 WIDE_TYPES = ("int16", "uint16")
@@ -120,26 +120,12 @@ class Recipe(Strict):
 
     @model_validator(mode="before")
     @classmethod
-    def _one_way(cls, raw: object) -> object:
-        """codebook:4 as a format is a codebook of 4 bits."""
+    def _codebook_format(cls, raw: object) -> object:
         return with_codebook_format(raw)
 
     @model_validator(mode="after")
-    def _searchable(self) -> Self:
-        if self.effort == "best" and self.codebook.wanted:
-            raise ValueError("effort best does not search with codebooks: use effort default, or `edgeq palettize --min-sqnr`")
-        if self.effort == "best" and self.weight_format.wanted:
-            raise ValueError("effort best does not search with number formats of weights: use effort default")
-        return self
-
-    @model_validator(mode="after")
-    def _one_width(self) -> Self:
-        if self.weight_bits < 8 and self.codebook.wanted:
-            raise ValueError("weight_bits and codebook both say how many bits a weight has: give one of them")
-        if self.weight_format.wanted and self.weight_bits < 8:
-            raise ValueError("weight_bits and weight_format both say how many bits a weight has: give one of them")
-        if self.weight_format.name is not None and self.codebook.wanted:
-            raise ValueError(BOTH)
+    def _small_in_one_way(self) -> Self:
+        check_small_weights(self.codebook.wanted, self.weight_format, self.effort, self.weight_bits)
         return self
 
     @field_validator("activations")
@@ -157,14 +143,14 @@ class Recipe(Strict):
         return self
 
     @property
-    def wide_type(self) -> str | None:
-        """The type of activations of 16 bits; None: there are none."""
-        return self.activations[0].rpartition("=")[2] if self.activations else None
-
-    @property
     def small_weights(self) -> bool:
         """Whether weights are stored as codebooks or in number formats of few bits."""
         return self.codebook.wanted or self.weight_format.wanted
+
+    @property
+    def wide_type(self) -> str | None:
+        """The type of activations of 16 bits; None: there are none."""
+        return self.activations[0].rpartition("=")[2] if self.activations else None
 
     @property
     def rounds_in_sequence(self) -> bool:

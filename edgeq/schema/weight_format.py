@@ -73,3 +73,20 @@ def with_codebook_format(raw: object) -> object:
     if any(codebook.get(size) is not None for size in ("bits", "bits_avg", "size_budget")):
         raise ValueError(BOTH)
     return raw | {"weight_format": formats | {"name": None}, "codebook": codebook | {"bits": int(bits)}}
+
+
+def check_small_weights(codebook: bool, formats: WeightFormats, effort: str, bits: int) -> None:
+    """Refuse a recipe that stores weights in few bits in two ways, or searches with them.
+
+    codebook: whether codebooks are asked for. effort, bits: the recipe's effort and weight_bits.
+    Raises ValueError.
+    """
+    if not codebook and not formats.wanted:
+        return
+    key, kind = ("codebook", "codebooks") if codebook else ("weight_format", "number formats")
+    if effort == "best":
+        raise ValueError(f"effort best does not search with {kind}: use effort default, or `edgeq palettize --min-sqnr`")
+    if bits < 8:
+        raise ValueError(f"weight_bits and {key} both say how many bits a weight has: give one of them")
+    if formats.name is not None and codebook:
+        raise ValueError(BOTH)

@@ -15,7 +15,7 @@ from edgeq.numerics.codebook import parse_grain
 from edgeq.numerics.formats.format import Format
 from edgeq.numerics.formats.table import parse_format
 from edgeq.numerics.grid import PerChannel, QuantParams
-from edgeq.schema.on_grid import OnGrid
+from edgeq.schema.plan_parts.on_grid import OnGrid
 from edgeq.schema.weight_format import known_format
 
 

@@ -13,7 +13,7 @@ from edgeq.graph.read import constant, nodes, owner
 from edgeq.numerics.arrays import Ints
 from edgeq.numerics.grid import QuantParams, quantize
 from edgeq.passes.quantize.qdq import dequantize_constant
-from edgeq.schema.codes import shaped
+from edgeq.schema.plan_parts.codes import shaped
 from edgeq.schema.weights import weight_key
 
 

@@ -12,7 +12,7 @@ from edgeq.graph.edit import Names, add_constant, add_node, drop_unread_constant
 from edgeq.graph.read import constant, nodes, owner
 from edgeq.numerics.arrays import AnyArray, Ints
 from edgeq.numerics.grid import PerChannel, QuantParams, quantize
-from edgeq.schema.codes import shaped
+from edgeq.schema.plan_parts.codes import shaped
 from edgeq.schema.weights import weight_key
 
 

@@ -16,6 +16,7 @@ from edgeq.schema.pixels import Preprocessing
 from edgeq.schema.recipe import Floors, Recipe
 from edgeq.schema.rules import RULES
 from edgeq.schema.target import load_target, shipped_targets
+from edgeq.schema.weight_format import WeightFormats
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks").glob("*.md")])
@@ -121,11 +122,12 @@ def recipe_rows() -> list[str]:
         ("", Recipe),
         ("preprocessing.", Preprocessing),
         ("codebook.", CodebookWish),
+        ("weight_format.", WeightFormats),
         ("finetune.", FineTuneWish),
         ("floors.", Floors),
     ):
         for name, field in model.model_fields.items():
-            if name in ("floors", "codebook", "preprocessing", "finetune"):
+            if name in ("floors", "codebook", "preprocessing", "finetune", "weight_format"):
                 continue
             value = list(field.default) if isinstance(field.default, tuple) else field.default
             default = "none" if value is None else json.dumps(value)

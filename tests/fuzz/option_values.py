@@ -75,6 +75,7 @@ VALUES: dict[str, Values] = {
     "--stats": _file("stats.npz"),
     "--plan": _file(".json"),
     "--rule": _one_of("minmax", "mean_minmax", "ema", "percentile", "kl", "mse", "none"),
+    "--format": _one_of("int4", "two_level:16", "two_level:8", "codebook:3", "int8", "int5", "two_level", "mx"),
     "--weights": _one_of("per_channel", "per_tensor", "none"),
     "--rounding": _one_of("apart", "in_sequence", "none"),
     "--keep-float": _PATTERN,

@@ -165,7 +165,9 @@ def test_the_recipe_template_is_valid_with_every_line_uncommented(tmp_path: Path
 def test_every_recipe_key_is_in_the_template() -> None:
     text = recipe_template(load_proto(conv_net()).model)
     assert all(
-        f"{key} = " in text for key in Recipe.model_fields if key not in ("floors", "codebook", "preprocessing", "finetune", "placement")
+        f"{key} = " in text
+        for key in Recipe.model_fields
+        if key not in ("floors", "codebook", "preprocessing", "finetune", "placement", "weight_format")
     )
     assert all(f"{key} = " in text for key in PlacementWish.model_fields)
     assert all(f"{key} = " in text for key in Preprocessing.model_fields)

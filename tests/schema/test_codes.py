@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from edgeq.errors import BadPlan
-from edgeq.schema.codes import ROOM, ROOM_A_BYTE, Room, as_text, from_text, room_for, shaped
+from edgeq.schema.plan_parts.codes import ROOM, ROOM_A_BYTE, Room, as_text, from_text, room_for, shaped
 
 
 @given(npst.arrays(st.sampled_from([np.int8, np.uint8]), npst.array_shapes(min_dims=1, max_dims=4, min_side=0, max_side=5)))

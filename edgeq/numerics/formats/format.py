@@ -23,8 +23,11 @@ from edgeq.numerics.formats.parts import Level as Level
 from edgeq.numerics.formats.parts import Room as Room
 from edgeq.numerics.packing import packed_bytes
 from edgeq.numerics.rounding.codes import Codes
-from edgeq.numerics.rounding.descent import descend
+from edgeq.numerics.rounding.descent import descend, error_of, least_squares
 from edgeq.numerics.rounding.with_feedback import rounded_with_error
+
+#: the first level of formats whose channel scales may take any value
+CHANNEL_FLOAT = Level("channel", 32, "float32")
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,8 +117,25 @@ class Format(ABC):
         if inputs is None:
             return Stored(self, kernel, codes.all_nearest(rows / steps), scales)
         elements, _ = rounded_with_error(rows, inputs.passed_on, np.broadcast_to(steps, rows.shape), codes)
-        elements = descend(rows, inputs.moment, inputs.passed_on.damping, steps, codes, elements)
-        return Stored(self, kernel, elements, scales)
+        if inputs.damped is None:
+            return Stored(self, kernel, elements, scales)
+        found = Stored(self, kernel, descend(rows, inputs.damped, steps, codes, elements), scales)
+        return self._stretched(found, rows, inputs.damped, room) if self.levels[0] == CHANNEL_FLOAT else found
+
+    def _stretched(self, found: Stored, rows: F32, moment: F32, room: Room) -> Stored:
+        """The weight with the channel scales of least squares for its elements, where these help.
+
+        They are q H w / q H q for the numbers q of a row. Elements move once more.
+        """
+        scale = room.allowed(found.scales[0] * least_squares(rows, found.real, moment, room.shared))
+        scales = (scale, *found.scales[1:])
+        steps, codes = self.steps(scales, found.kernel), self.codes(room)
+        new = Stored(self, found.kernel, descend(rows, moment, steps, codes, found.elements), scales)
+        better = error_of(rows, new.real, moment) < error_of(rows, found.real, moment)
+        if room.shared:
+            better[...] = error_of(rows, new.real, moment).sum() < error_of(rows, found.real, moment).sum()
+        elements = np.where(better[..., None], new.elements, found.elements)
+        return Stored(self, found.kernel, elements, (np.where(better, scale, found.scales[0]), *found.scales[1:]))
 
     def real(self, stored: Stored) -> F32:
         """The weight's numbers [G, C, K] in float32; where `compute` is int8, exactly those of

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+import numpy as np
+
 from edgeq.numerics.arrays import F32, Indices
 from edgeq.numerics.rounding.codes import Snap
 from edgeq.numerics.rounding.factors import Feedback, feedback
-from edgeq.numerics.rounding.half_matrix import HalfMatrix
+from edgeq.numerics.rounding.half_matrix import WIDEST, HalfMatrix
 
 #: what shares a scale: so many neighbouring numbers of a row, a row, or the whole weight
 SharedBy = int | Literal["channel", "tensor"]
@@ -68,6 +70,18 @@ class Inputs:
     def passed_on(self) -> Feedback:
         """What error feedback multiplies errors with."""
         return feedback(self.moment)
+
+    @cached_property
+    def damped(self) -> F32 | None:
+        """The moment with the damping of error feedback on its diagonal, [G, K, K] in float32.
+
+        None for moments so wide that products between their column blocks are not kept.
+        """
+        if self.moment.size > WIDEST:
+            return None
+        matrix = self.moment.dense().astype(np.float32)
+        np.einsum("gkk->gk", matrix)[...] += self.passed_on.damping[:, None]
+        return matrix
 
 
 @dataclass(frozen=True, eq=False)

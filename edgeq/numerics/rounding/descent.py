@@ -13,7 +13,6 @@ import numpy as np
 
 from edgeq.numerics.arrays import F32, F64, AnyArray, Mask
 from edgeq.numerics.rounding.codes import Codes
-from edgeq.numerics.rounding.half_matrix import HalfMatrix
 from edgeq.numerics.saturation import partners
 
 #: sweeps after which the search ends in any case
@@ -25,25 +24,42 @@ BLOCK = 32
 SURE = 1e-3
 
 
-def descend(weight: F32, moment: HalfMatrix, damping: F64, steps: F32, codes: Codes, start: F32) -> F32:
+def descend(weight: F32, moment: F32, steps: F32, codes: Codes, start: F32) -> F32:
     """Codes [G, C, K] from which no single move lowers the output error.
 
-    weight [G, C, K]; steps: scales [G, C, 1] or [G, C, K]; start: codes [G, C, K] that keep to the
-    limits. damping [G]: added to the diagonal of the moment, since few samples do not say that a
-    direction has no error at all.
+    weight [G, C, K]; moment [G, K, K], damped, since few samples do not say that a direction has no
+    error at all; steps: scales [G, C, 1] or [G, C, K]; start: codes [G, C, K] that keep to the
+    limits.
     """
-    matrix = moment.dense().astype(np.float32)
-    np.einsum("gkk->gk", matrix)[...] += damping[:, None]
     result = start.copy()
     free = np.flatnonzero(np.any(weight, axis=(0, 2)))  # rows that may still move
     for _ in range(SWEEPS):
         if not free.size:
             break
-        own = _Rows(weight[:, free], steps[:, free], result[:, free], codes.of_rows(free), matrix)
+        own = _Rows(weight[:, free], steps[:, free], result[:, free], codes.of_rows(free), moment)
         moved = own.swept()
         result[:, free] = np.swapaxes(own.codes, 1, 2)
         free = free[moved]
     return result
+
+
+def error_of(weight: F32, new: F32, moment: F32) -> F64:
+    """r H r^T of each row r = weight - new: [G, C]."""
+    rest = weight - new
+    return np.asarray(np.einsum("gck,gck->gc", rest @ moment, rest, dtype=np.float64))
+
+
+def least_squares(weight: F32, new: F32, moment: F32, shared: bool) -> F32:
+    """The factor a [G, C] of each row for which a * new has the least output error.
+
+    shared: one for all rows. 1 where there is none above 0.
+    """
+    seen = new @ moment
+    above, below = (np.einsum("gck,gck->gc", seen, one, dtype=np.float64) for one in (weight, new))
+    if shared:
+        above, below = np.full_like(above, above.sum()), np.full_like(below, below.sum())
+    good = (above > 0) & (below > 0)
+    return np.where(good, above / np.where(good, below, 1.0), 1.0).astype(np.float32)
 
 
 class _Rows:

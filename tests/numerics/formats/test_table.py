@@ -11,12 +11,20 @@ from edgeq.testing import check_format
 
 
 def _all() -> list[Format]:
-    return [one.make(size) for one in families().values() for size in one.sizes or (0,)]
+    """The formats of all families, of two sizes at most."""
+    return [one.make(size) for one in families().values() for size in one.sizes[:2] or (0,)]
 
 
 @pytest.mark.parametrize("format", _all(), ids=lambda one: one.name)
 def test_formats_keep_the_laws(format: Format) -> None:
     check_format(format)
+
+
+@pytest.mark.parametrize("word", ["two_level", "two_level:", "two_level:7", "two_level:16:16", "codebook:7"])
+def test_a_size_that_a_format_needs_is_asked_for(word: str) -> None:
+    with pytest.raises(BadRecipe, match="no size that the weight format") as caught:
+        parse_format(word)
+    assert ":N, where N is one of: " in caught.value.fix
 
 
 @pytest.mark.parametrize("format", _all(), ids=lambda one: one.name)

@@ -10,7 +10,7 @@ import pytest
 from edgeq.numerics.arrays import F32, F64
 from edgeq.numerics.codebook_codes import TableCodes
 from edgeq.numerics.rounding.codes import Codes
-from edgeq.numerics.rounding.descent import descend
+from edgeq.numerics.rounding.descent import descend, error_of, least_squares
 from edgeq.numerics.rounding.factors import feedback
 from edgeq.numerics.rounding.half_matrix import HalfMatrix
 from edgeq.numerics.rounding.with_feedback import rounded_with_error
@@ -52,7 +52,7 @@ def test_no_single_move_lowers_the_error_any_further(groups: int, own_steps: boo
     if own_steps:
         steps = (steps * np.random.default_rng(1).integers(1, 4, weight.shape) / 2).astype(np.float32)
     start = PLAIN.all_nearest(weight / steps)
-    found = descend(weight, HalfMatrix.of(moment), np.zeros(groups), steps, PLAIN, start)
+    found = descend(weight, moment.astype(np.float32), steps, PLAIN, start)
     assert np.all(_error(weight, found, steps, moment) <= _error(weight, start, steps, moment) * (1 + 1e-6))
     assert _error(weight, found, steps, moment).sum() < 0.7 * _error(weight, start, steps, moment).sum()
     assert _best_single_move(weight, found, steps, moment, [float(code) for code in range(-7, 8)]) < 1e-3
@@ -60,10 +60,8 @@ def test_no_single_move_lowers_the_error_any_further(groups: int, own_steps: boo
 
 def test_it_goes_on_where_error_feedback_ends() -> None:
     weight, moment, steps = _problem(columns=120, outputs=16)
-    half = HalfMatrix.of(moment)
-    passed_on = feedback(half)
-    fed_back, _ = rounded_with_error(weight, passed_on, steps[..., 0], PLAIN)
-    found = descend(weight, half, passed_on.damping, steps, PLAIN, fed_back)
+    fed_back, _ = rounded_with_error(weight, feedback(HalfMatrix.of(moment)), steps[..., 0], PLAIN)
+    found = descend(weight, moment.astype(np.float32), steps, PLAIN, fed_back)
     before, after = (_error(weight, one, steps, moment).sum() for one in (fed_back, found))
     assert after < 0.95 * before
 
@@ -73,8 +71,8 @@ def test_neighbours_keep_to_their_limit() -> None:
     codes = Codes(-127, 127, neighbours((4, 2, 2)), 128)
     steps = (np.abs(weight).max(-1, keepdims=True) / 100).astype(np.float32)
     start = codes.all_nearest(weight / steps)
-    found = descend(weight, HalfMatrix.of(moment), np.zeros(1), steps, codes, start)
-    free = descend(weight, HalfMatrix.of(moment), np.zeros(1), steps, replace(codes, limit=None), start)
+    found = descend(weight, moment.astype(np.float32), steps, codes, start)
+    free = descend(weight, moment.astype(np.float32), steps, replace(codes, limit=None), start)
     assert worst_pairs(free, codes.pairs).max() > 128
     assert worst_pairs(found, codes.pairs).max() <= 128
     assert np.all(_error(weight, found, steps, moment) <= _error(weight, start, steps, moment) * (1 + 1e-6))
@@ -85,14 +83,31 @@ def test_elements_of_a_table_and_pruned_weights() -> None:
     kept = np.random.default_rng(2).random(weight.shape) < 0.6
     table = np.array([-6, -4, -3, -2, -1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2, 3, 4, 6, 8.0])[None, None]
     codes = TableCodes(-6, 8, (), None, table=table, kept=kept)
-    found = descend(weight, HalfMatrix.of(moment), np.zeros(1), steps, codes, codes.all_nearest(weight / steps))
+    found = descend(weight, moment.astype(np.float32), steps, codes, codes.all_nearest(weight / steps))
     assert np.isin(found, table).all()
     assert not found[~kept].any()
 
 
 def test_the_same_rows_alone_or_among_others() -> None:
     weight, moment, steps = _problem(outputs=9)
-    start, half = PLAIN.all_nearest(weight / steps), HalfMatrix.of(moment)
-    whole = descend(weight, half, np.zeros(1), steps, PLAIN, start)
-    alone = descend(weight[:, 4:5], half, np.zeros(1), steps[:, 4:5], PLAIN, start[:, 4:5])
+    start, seen = PLAIN.all_nearest(weight / steps), moment.astype(np.float32)
+    whole = descend(weight, seen, steps, PLAIN, start)
+    alone = descend(weight[:, 4:5], seen, steps[:, 4:5], PLAIN, start[:, 4:5])
     assert np.array_equal(whole[:, 4:5], alone)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_no_other_factor_has_less_error(shared: bool) -> None:
+    weight, moment, steps = _problem()
+    seen, new = moment.astype(np.float32), PLAIN.all_nearest(weight / steps) * steps * np.float32(1.1)
+    found = least_squares(weight, new, seen, shared)
+    assert (len(set(found.reshape(-1).tolist())) == 1) == shared
+    least = error_of(weight, new * found[..., None], seen)
+    for factor in (0.97, 1.03):
+        other = error_of(weight, new * found[..., None] * np.float32(factor), seen)
+        assert least.sum() < other.sum() if shared else np.all(least < other)
+
+
+def test_a_row_of_zeros_keeps_its_scale() -> None:
+    weight, moment, _ = _problem()
+    assert np.all(least_squares(weight, np.zeros_like(weight), moment.astype(np.float32), False) == 1)

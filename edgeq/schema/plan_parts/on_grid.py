@@ -10,8 +10,8 @@ from pydantic import ConfigDict, ValidationInfo, field_serializer, field_validat
 from edgeq.io.strict_toml import Strict
 from edgeq.numerics.arrays import F32, AnyArray, Ints
 from edgeq.numerics.grid import LIMITS, PerChannel, PerTensor, QuantParams, quantize
-from edgeq.schema.codes import Room, as_text, from_text, room_for, shaped
 from edgeq.schema.grids import LARGEST, TINIEST
+from edgeq.schema.plan_parts.codes import Room, as_text, from_text, room_for, shaped
 
 
 class OnGrid(Strict):

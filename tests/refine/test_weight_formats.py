@@ -1,0 +1,108 @@
+"""Weights in number formats, from a recipe to the file: which layers take one, what runs, what a
+plan says, what the report counts.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+import pytest
+
+from edgeq.api import Quantized, quantize
+from edgeq.graph.read import nodes
+from edgeq.numerics.arrays import AnyArray
+from edgeq.passes.store.materialize import Materialize
+from edgeq.proof.read_back import read_back
+from edgeq.runtimes.ort import open_session
+from edgeq.schema.plan import parse_plan
+from edgeq.schema.recipe import Recipe
+from edgeq.schema.weight_format import WeightFormats
+from tests.graph_text import net, weights
+
+BODY = """[first] a = Conv<pads = [1, 1, 1, 1]>(x, w1, b1) [r1] b = Relu(a)
+[depthwise] c = Conv<pads = [1, 1, 1, 1], group = 32>(b, w2) [r2] d = Relu(c)
+[second] e = Conv<pads = [1, 1, 1, 1]>(d, w3) [pool] p = GlobalAveragePool(e) [flat] f = Flatten(p)
+[third] g = Gemm<transB = 1>(f, w4) [fourth] h = MatMul(g, w5) [fifth] y = Gemm(h, w6)"""
+CONSTANTS = {
+    "w1": weights(32, 20, 3, 3), "b1": weights(32), "w2": weights(32, 1, 3, 3), "w3": weights(48, 32, 3, 3, seed=1),
+    "w4": weights(64, 48, seed=2), "w5": weights(64, 64, seed=3).T.copy(), "w6": weights(64, 64, seed=4).T.copy(),
+}  # fmt: skip
+DATA = {"x": np.random.default_rng(0).normal(size=(24, 20, 8, 8)).astype(np.float32)}
+
+
+def made(prove: bool = False, **wish: object) -> Quantized:
+    recipe = Recipe(weight_format=WeightFormats(**wish), rescue=False)  # type: ignore[arg-type]
+    return quantize(net(BODY, inputs="float[N, 20, 8, 8] x", constants=CONSTANTS), DATA, recipe=recipe, prove=prove)
+
+
+def formats_of(found: Quantized) -> dict[str, str]:
+    return {key: weight.name for key, weight in found.plan.weights.items() if weight.format == "number"}
+
+
+def outputs(model: ir.Model) -> AnyArray:
+    with open_session(model, threads=1) as session:
+        return session.run({"x": DATA["x"][:4]})[0]
+
+
+@pytest.mark.parametrize("word", ["two_level:16", "int4"])
+def test_the_file_runs_as_plain_int8_and_materialize_gives_the_same(word: str) -> None:
+    found = made(name=word)
+    assert formats_of(found) == dict.fromkeys(["first:1", "second:1", "third:1", "fourth:1", "fifth:1"], word)
+    plain = found.model.clone()
+    assert Materialize()(plain).modified
+    assert not any(node.op_type in ("Cast", "Mul", "Sub", "Mod", "BitShift") for node in nodes(plain))
+    assert np.array_equal(outputs(found.model), outputs(plain))
+    ran = [[kernel.op_type for kernel in read_back(one).kernels.values()] for one in (found.model, plain)]
+    assert sorted(ran[0]) == sorted(ran[1])
+    assert ran[0].count("QLinearConv") == 3
+
+
+def test_two_levels_are_nearer_than_one_scale_a_channel() -> None:
+    db = {}
+    for word in ("two_level:16", "int4", "int8"):
+        report = made(prove=True, name=word).report
+        assert report.fidelity is not None
+        db[word] = report.fidelity.weakest.sqnr_db
+        if word == "two_level:16":
+            assert [layer.nominal_bits for layer in report.formats] == [4.25] * 5
+            assert all(4.25 < layer.stored_bits < 5.2 for layer in report.formats)
+    assert db["int4"] + 1 < db["two_level:16"] < db["int8"]
+
+
+def test_every_code_is_of_the_format_and_no_pair_saturates() -> None:
+    found = made(name="two_level:16")
+    for key in formats_of(found):
+        weight = found.plan.weights[key]
+        assert weight.codes is not None
+        assert np.abs(weight.codes.astype(int)).max() <= 63
+
+
+def test_patterns_choose_for_single_layers() -> None:
+    found = made(layers=("first=two_level:8", "Gemm=int4", "depthwise=two_level:16"))
+    # nine weights a channel are shorter than a vector
+    assert formats_of(found) == {"first:1": "two_level:8", "third:1": "int4", "fifth:1": "int4"}
+
+
+def test_effort_fast_rounds_to_the_nearest_elements() -> None:
+    recipe = Recipe(weight_format=WeightFormats(name="two_level:16"), effort="fast")
+    found = quantize(net(BODY, inputs="float[N, 20, 8, 8] x", constants=CONSTANTS), DATA, recipe=recipe, prove=False)
+    assert len(formats_of(found)) == 5
+    assert [layer.format for layer in found.report.formats] == ["two_level:16"] * 5
+
+
+def test_a_plan_repeats_the_run_byte_for_byte() -> None:
+    model = net(BODY, inputs="float[N, 20, 8, 8] x", constants=CONSTANTS)
+    recipe = Recipe(weight_format=WeightFormats(name="two_level:16"), rescue=False)
+    first = quantize(model.clone(), DATA, recipe=recipe, prove=False)
+    again = quantize(model.clone(), plan=parse_plan(first.plan.to_json(), "plan"), recipe=recipe, prove=False)
+    assert ir.to_proto(again.model).SerializeToString() == ir.to_proto(first.model).SerializeToString()
+
+
+def test_a_tflite_target_gets_plain_codes_that_its_writer_packs() -> None:
+    recipe = Recipe(weight_format=WeightFormats(name="int4"))
+    model = net(BODY.replace("group = 32>(b, w2)", "group = 32>(b, w2)"), inputs="float[1, 20, 8, 8] x", constants=CONSTANTS)
+    found = quantize(model, {"x": DATA["x"][:, None]}, target="mcu_tflite", recipe=recipe, prove=False)
+    held = [value.const_value for value in found.model.graph.initializers.values() if value.name == "w3_quantized"]
+    assert held[0] is not None
+    assert np.abs(held[0].numpy().astype(int)).max() <= 8
+    assert found.model.metadata_props["edgeq.packed_weights"] == "int4"
