@@ -79,7 +79,7 @@ def _why_not(one: FloatWeight, form: Format | None) -> str | None:
         return f"{form.name} is for models that run in integers"
     shape = one.array().shape
     rows, columns = shape[one.axis], one.array().size // max(shape[one.axis], 1)
-    if form.bytes_of(rows, columns) + NODES_BYTES >= 4 * rows * columns:
+    if form.bytes_of(rows, columns) + NODES_BYTES + form.more_bytes >= 4 * rows * columns:
         return "its nodes would take more bytes than they save"
     return None
 

@@ -82,7 +82,7 @@ def worth_storing(array: AnyArray, wanted: FormatStorage) -> Stored | None:
     front = turned(array.shape, wanted.axis)
     rows = np.moveaxis(array, wanted.axis, 0).reshape(1, front[0], -1).astype(np.float32)
     small = wanted.format.encoded(ChannelGrid(np.ones((1, front[0]), np.float32), rows), front[1:] or (1,))
-    return small if small is not None and small.nbytes + NODES_BYTES < array.nbytes else None
+    return small if small is not None and small.nbytes + NODES_BYTES + small.format.more_bytes < array.nbytes else None
 
 
 def _emit(made: ConstantNodes, small: Stored, shape: tuple[int, ...], axis: int) -> None:

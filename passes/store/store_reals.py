@@ -82,7 +82,7 @@ TYPED_OPSET = 24
 def _is_stored_as(value: ir.Value, wanted: StoredReals) -> bool:
     assert value.const_value is not None
     array = value.const_value.numpy()
-    worth = wanted.stored.nbytes + NODES_BYTES < array.nbytes
+    worth = wanted.stored.nbytes + NODES_BYTES + wanted.stored.format.more_bytes < array.nbytes
     return (
         worth
         and array.dtype == np.float32

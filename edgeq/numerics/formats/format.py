@@ -11,6 +11,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -74,6 +75,8 @@ class Format(ABC):
     #: the scales, the coarsest first
     levels: tuple[Level, ...]
     compute: Compute
+    #: bytes that the nodes of a weight add to a file beyond those of a codebook
+    more_bytes: ClassVar[int] = 0
 
     @property
     def block(self) -> int | None:

@@ -12,6 +12,7 @@ and the exponents of its blocks are relative to it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -30,6 +31,8 @@ class Microexponents(Format):
 
     #: bits of an element without its sign
     mantissa: int = 2
+    #: codes of 3 and 5 bits lie in two parts, shifts in a third
+    more_bytes: ClassVar[int] = 1800
 
     def codes(self, room: Room) -> Codes:  # noqa: ARG002  (the signature of Format)
         return Codes(-self._most, self._most, (), None)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +52,8 @@ class Microscaling(Format):
     """Elements of few bits with one E8M0 scale for 32."""
 
     element: Element = ELEMENTS["e2m1"]
+    #: two tables are looked up
+    more_bytes: ClassVar[int] = 500
 
     def codes(self, room: Room) -> Codes:  # noqa: ARG002  (the signature of Format)
         most = math.ceil(self.element.largest)  # the element itself ends a little before

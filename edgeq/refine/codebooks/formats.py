@@ -37,4 +37,4 @@ def fits(form: Format, one: Weighted) -> bool:
     if form.compute != "int8" or layer.columns < (form.block or 1) or (layer.inputs_first and layer.groups > 1):
         return False
     rows = layer.groups * layer.outputs
-    return form.bytes_of(rows, layer.columns) + NODES_BYTES < rows * layer.columns
+    return form.bytes_of(rows, layer.columns) + NODES_BYTES + form.more_bytes < rows * layer.columns

@@ -23,7 +23,7 @@ NAMES = pytest.mark.parametrize("name", ["mxfp4", "mx4", "mx6"])
 OPSETS = pytest.mark.parametrize("opset", [13, 18, 21])
 
 
-def _model(name: str, opset: int, shape: tuple[int, ...] = (24, 40, 3, 3)) -> tuple[ir.Model, AnyArray]:
+def _model(name: str, opset: int, shape: tuple[int, ...] = (48, 40, 3, 3)) -> tuple[ir.Model, AnyArray]:
     """A quantized convolution whose weight has the form of the format, and its int8 codes."""
     rows = np.random.default_rng(2).normal(size=(1, shape[0], int(np.prod(shape[1:])))).astype(np.float32)
     form = parse_format(name)
@@ -54,7 +54,7 @@ def test_codes_are_the_same_and_so_are_the_kernels(name: str, opset: int) -> Non
 
 @NAMES
 def test_a_matrix_of_odd_width_has_its_channels_last(name: str) -> None:
-    rows = np.random.default_rng(2).normal(size=(1, 90, 75)).astype(np.float32)
+    rows = np.random.default_rng(2).normal(size=(1, 500, 75)).astype(np.float32)
     form = parse_format(name)
     grid = form.codes8(form.fit(rows, None, (75,)))
     assert grid is not None
@@ -65,7 +65,7 @@ def test_a_matrix_of_odd_width_has_its_channels_last(name: str) -> None:
         "z": np.uint8(120),
         "w": codes,
         "ws": grid.scale[0],
-        "wz": np.zeros(90, np.int8),
+        "wz": np.zeros(500, np.int8),
     }
     body = BODY.format(op="MatMul").replace("axis = 0", "axis = 1")
     model = net(body, inputs="float[5, 75] x", outputs="float y", constants=constants, opset=21)
