@@ -69,10 +69,9 @@ def quantize(
     """Make an int8 model from a float model and calibration data.
 
     model: path, bytes, ModelProto or onnx_ir model. data, preprocess: see edgeq.data.given.gather;
-    not needed with statistics (of the same model, target and recipe) or a plan, which repeats a run
-    byte for byte. validation: measures all; default: what is held out of data. work: of a search,
-    which the same call continues. data_doubts: see DataDoubts. checkpoint: of a training. form: of
-    the file reported on. Raises EdgeqError, but not for a missed floor.
+    not needed with statistics or a plan, which repeats a run byte for byte. validation: measures
+    all; default: what is held out of data. work: of a search, which the same call continues.
+    data_doubts: see DataDoubts. form: of the file. Raises EdgeqError, not for a missed floor.
     """
     recipe, target, progress, clock = recipe or Recipe(), _target(target), progress or Silent(), Clock()
     data, validation = gathered_or_none(data, preprocess, recipe.samples), gathered_or_none(validation, preprocess)
