@@ -8,6 +8,7 @@ from typing import Literal
 import onnx_ir as ir
 
 from edgeq.calibration.known_outputs import KnownOutputs
+from edgeq.calibration.memory import return_freed_memory
 from edgeq.data.roles import Roles
 from edgeq.integers.reading.open_file import RanBy
 from edgeq.io.load import Loaded
@@ -124,6 +125,7 @@ def prove_all(
     evidence = Evidence(None, placement, comparison, None, tuple(steps), calibration, data.on == "held_out", ran_by=ran_by)
     if not task.target.runs_here:
         return replace(evidence, untimed=untimed(task.target))
+    return_freed_memory()  # both sessions are about to keep the memory of their values
     progress.start("time", None)
     feeds = next(iter(data.judging.batches(1, 0, data.judging.fixed_batch or 1))).feeds
     return replace(evidence, latency=measure_latency(loaded.model, result, feeds, timing=Timing(budget_s=TIMING_S)))
