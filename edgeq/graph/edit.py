@@ -40,11 +40,7 @@ class FreeNames:
 
 
 class Names:
-    """The names in use in a whole model, bodies included.
-
-    It makes free names, the same ones in every run. The model is read when the first one is asked
-    for: most passes find nothing that needs one.
-    """
+    """Free names in a model and its bodies, the same in every run; it is read for the first."""
 
     def __init__(self, model: ir.Model) -> None:
         self._model = model
