@@ -94,10 +94,7 @@ KeepFloat = Annotated[
     list[str] | None,
     _ranges("--keep-float", metavar="PATTERN", help="Nodes to keep in float: name, glob, /regex/ or operator type. Repeatable."),
 ]
-Activations = Annotated[
-    list[str] | None,
-    _ranges("--activations", metavar="TYPE", help="16 bits: int16 (qnn_htp: uint16), or PATTERN=int16 for what nodes make. Repeatable."),
-]
+Activations = Annotated[list[str] | None, _ranges("--activations", metavar="TYPE", help="int16 or uint16, PATTERN=int16. Repeatable.")]
 Prefer = Annotated[
     str | None, _ranges("--prefer", metavar="WHAT", help="speed: integers only where not slower; integers: wherever possible.")
 ]

@@ -89,8 +89,7 @@ class Plan(Strict):
     nodes: dict[str, NodePlan]
     #: by value name
     grids: dict[str, GridPlan]
-    #: by value that nodes of 8 and of 16 bits read: the grid on which those read it that have other
-    #: bits than its own
+    #: by value: the grid on which nodes of the other width read it
     borders: dict[str, GridPlan] = Field(default_factory=dict)
     #: by weight_key
     weights: dict[str, WeightPlan]

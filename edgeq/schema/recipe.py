@@ -19,9 +19,7 @@ from edgeq.schema.finetune import FineTuneWish
 from edgeq.schema.pixels import OPTION, Preprocessing
 from edgeq.schema.rules import Rule
 from edgeq.schema.weight_format import WeightFormats, check_small_weights, with_codebook_format
-
-#: types of activations of 16 bits
-WIDE_TYPES = ("int16", "uint16")
+from edgeq.schema.wide.words import check_words
 
 Objective = Literal["accuracy", "latency", "size"]
 
@@ -63,17 +61,9 @@ class Recipe(Strict):
         "inputs that the already quantized layers produce (slower, usually more accurate); auto: apart, before training in_sequence",
     )
     weight_bits: int = Field(
-        8,
-        ge=2,
-        le=8,
-        description="bits of the codes of weights that run in integers; stored as int8, in .tflite files for mcu_tflite as INT4 where "
-        "4 bits hold them",
+        8, ge=2, le=8, description="bits of codes of weights in integers, kept as int8; 4 are INT4 in .tflite for mcu_tflite"
     )
-    activations: tuple[str, ...] = Field(
-        (),
-        description="activations of 16 bits, where the target has them: int16 (uint16 for qnn_htp) for all, PATTERN=int16 for what single "
-        "nodes make: name or glob, /regex/, or an operator type",
-    )
+    activations: tuple[str, ...] = Field((), description="16 bits: int16 (uint16 for qnn_htp) for all, PATTERN=int16 for what nodes make")
     effort: Literal["fast", "default", "best"] = Field(
         "default",
         description="fast: ranges and nearest rounding; default: weights rounded with the data in view; best: then search by measuring",
@@ -131,9 +121,7 @@ class Recipe(Strict):
     @field_validator("activations")
     @classmethod
     def _known_types(cls, words: tuple[str, ...]) -> tuple[str, ...]:
-        types = {word.rpartition("=")[2] for word in words}
-        if len(types) > 1 or not types <= set(WIDE_TYPES) or any(word.startswith("=") for word in words):
-            raise ValueError(f"each is {' or '.join(WIDE_TYPES)}, or PATTERN=TYPE with that type, and all of one type")
+        check_words(words)
         return words
 
     @model_validator(mode="after")

@@ -25,7 +25,7 @@ from edgeq.schema.target_facts import (
     SlowFusions,
     WeightFacts,
 )
-from edgeq.schema.wide_facts import WIDE_OPSET, Wide
+from edgeq.schema.wide.facts import WIDE_OPSET, Wide, check_wide
 
 
 class Provider(Strict):
@@ -102,11 +102,7 @@ class Target(Strict):
 
     @model_validator(mode="after")
     def _widths(self) -> Self:
-        if self.activations.dtype not in ("int8", "uint8"):
-            raise ValueError("activations have 8 bits; those of 16 are stated in [wide]")
-        unknown = sorted(set(self.wide.ops if self.wide else ()) - {*(k.op for k in self.kernel), *self.movement.ops})
-        if unknown:
-            raise ValueError(f"[wide] lists {unknown[0]}, which is neither a kernel nor a movement operator")
+        check_wide(self.wide, self.activations, {*(k.op for k in self.kernel), *self.movement.ops})
         return self
 
     def without_vnni(self) -> Target:
