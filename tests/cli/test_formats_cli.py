@@ -91,11 +91,6 @@ def test_bits_and_a_format_are_refused_together(command: str, name: str, words: 
     assert "--format and --bits both say how weights are stored" in " ".join(ran.err.split())
 
 
-def test_a_float_model_takes_no_format_yet(words: tuple[str, ...], capsys: Capsys) -> None:
-    ran = run(capsys, "palettize", *words, "--format", "int4")
-    assert (ran.code, "Add --compute int8" in ran.err) == (2, True)
-
-
 def test_codebook_4_is_the_same_as_4_bits(words: tuple[str, ...], tmp_path: Path, capsys: Capsys) -> None:
     files = []
     for options in (("--bits", "4"), ("--format", "codebook:4")):
