@@ -41,7 +41,7 @@ def border_grids(
     model: ir.Model, placement: Placement, groups: Groups, seen: Seen, target: Target, recipe: Recipe, wide: Widths,
     grids: Mapping[str, GridPlan],
 ) -> dict[str, GridPlan]:  # fmt: skip
-    """The grids on which nodes read values of the other width (edgeq/planning/widths.py)."""
+    """The grids on which nodes read values of the other width (edgeq/planning/values/widths.py)."""
     chooser = GridChooser.of(model, placement, groups, seen, target, recipe)
     owner = {name: root for root, members in groups.members.items() for name in members}
 

@@ -13,13 +13,13 @@ from edgeq.errors import BadStatistics
 from edgeq.graph.patterns.softmax_readers import reaches_softmax
 from edgeq.graph.read import nodes, values
 from edgeq.planning.activation_grids import activation_grids, border_grids
+from edgeq.planning.cut.placement_cut import Cause
 from edgeq.planning.embeddings import embedding_grid, embedding_place, embeddings
 from edgeq.planning.fed_back import fed_back
 from edgeq.planning.fixed_grids import kernel_grids, too_coarse
 from edgeq.planning.movement_fit import LARGEST, blunt_clips
 from edgeq.planning.parts import parts_apart
 from edgeq.planning.placement import NodePlace, Placement, place
-from edgeq.planning.placement_cut import Cause
 from edgeq.planning.recurrent import recurrent_grids
 from edgeq.planning.same_scale import Groups, same_scale_groups
 from edgeq.planning.softmax_limits import limiting_values

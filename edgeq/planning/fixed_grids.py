@@ -14,8 +14,8 @@ from edgeq.calibration.tensor_stats import TensorStats
 from edgeq.graph.code_grids import recorded_grid
 from edgeq.graph.read import is_op, nodes
 from edgeq.numerics.grid import QuantParams, dequantize, quantize
+from edgeq.planning.cut.placement_cut import Cause
 from edgeq.planning.parts import SERVED_DB
-from edgeq.planning.placement_cut import Cause
 from edgeq.schema.target import Target
 from edgeq.schema.target_facts import ActivationFacts, OutputGrid
 

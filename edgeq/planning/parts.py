@@ -20,10 +20,10 @@ from edgeq.calibration.tensor_stats import TensorStats
 from edgeq.graph.read import constant, is_op, nodes
 from edgeq.numerics.arrays import F64
 from edgeq.numerics.grid import QuantParams, dequantize, grid_for_range, quantize
+from edgeq.planning.cut.placement_cut import Cause
 from edgeq.planning.kernel_fit import data_inputs
 from edgeq.planning.movement_fit import pad_fill
 from edgeq.planning.placement import NodePlace
-from edgeq.planning.placement_cut import Cause
 from edgeq.schema.plan_parts.shared import SharedGrid, SharedPart, Shares
 from edgeq.schema.target import Target
 

@@ -2,7 +2,7 @@
 
 Each node is labelled integer or float. A label costs time (the target's facts), and so does every
 conversion between the two: one Quantize or Dequantize per value. The cheapest labelling of a graph
-is a minimum cut (edgeq/planning/min_cut.py). Multiply-accumulates are worth more than their time
+is a minimum cut (edgeq/planning/cut/min_cut.py). Multiply-accumulates are worth more than their time
 (Boundary.integer_mac_worth_ns), because edgeq is asked for an integer model. Every node gets a
 reason.
 """
@@ -19,9 +19,9 @@ from edgeq.graph.read import clip_bounds, graphs, is_op
 from edgeq.planning.cost.facts import slow_ns
 from edgeq.planning.cost.price import machines
 from edgeq.planning.cost.times import ByTime
-from edgeq.planning.float_around import FloatAround
+from edgeq.planning.cut.float_around import FloatAround
+from edgeq.planning.cut.placement_cut import Cause, GraphCut
 from edgeq.planning.movement_fit import fills_behind
-from edgeq.planning.placement_cut import Cause, GraphCut
 from edgeq.runtimes.fusion import noted_fusions
 from edgeq.schema.cost import INTEGERS, PlacementWish, Slower
 from edgeq.schema.patterns import kept_nodes

@@ -13,9 +13,9 @@ import onnx_ir as ir
 from edgeq.calibration.tensor_stats import TensorStats
 from edgeq.graph.macs import elements, macs
 from edgeq.graph.read import nodes, only_consumer, operator_of
+from edgeq.planning.cut.placement_cut import Cause
 from edgeq.planning.few_samples import ENOUGH
 from edgeq.planning.kernel_fit import hands_out_float
-from edgeq.planning.placement_cut import Cause
 from edgeq.planning.ranges.rule import Range
 from edgeq.schema.target import Target
 

@@ -121,9 +121,7 @@ def inspect_model(
     setup = set_up(loaded, target, recipe, shapes, None)
     model, target = setup.task.model, setup.task.target
     placed = foreseen(model, target, recipe)
-    forecasts = tuple(
-        NodeForecast(name, where.op_type, where.runs, where.because, where.reason, where.slower) for name, where in placed.nodes.items()
-    )
+    forecasts = tuple(NodeForecast(name, at.op_type, at.runs, at.because, at.reason, at.slower) for name, at in placed.nodes.items())
     return Inspection(
         model=str(loaded.path or "model in memory"),
         hash=loaded.hash,

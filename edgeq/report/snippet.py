@@ -17,7 +17,7 @@ from edgeq.integers.tflite.layout import tflite_shape
 from edgeq.io.visible import visible
 from edgeq.report.port import Port
 from edgeq.report.report import Report
-from edgeq.schema.target import Provider
+from edgeq.schema.provider import Provider
 
 #: names that the code uses itself
 _TAKEN = frozenset({"np", "ort", "options", "session", "outputs", "interpreter", "Interpreter", "devices", "feeds", *dir(builtins)})

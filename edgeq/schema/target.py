@@ -13,6 +13,7 @@ from edgeq.io.strict_toml import Strict, parse_toml, read_toml
 from edgeq.numerics.grid import LIMITS
 from edgeq.runtimes.table import DEFAULT, Architecture, TargetRuntime, this_architecture
 from edgeq.schema.cost import Costs
+from edgeq.schema.provider import Provider
 from edgeq.schema.target_facts import (
     PAIR_LIMIT,
     ActivationFacts,
@@ -26,15 +27,6 @@ from edgeq.schema.target_facts import (
     WeightFacts,
 )
 from edgeq.schema.wide.facts import WIDE_OPSET, Wide, check_wide
-
-
-class Provider(Strict):
-    """The execution provider by which onnxruntime runs models for a target."""
-
-    name: str = Field(description="as onnxruntime calls it, such as TensorrtExecutionProvider")
-    options: dict[str, str] = Field(default_factory=dict, description="options of the provider, as its documentation names them")
-    package: str | None = Field(None, description="Python package that brings it as a plug-in; left out: it is built into onnxruntime")
-    source: str
 
 
 class Target(Strict):

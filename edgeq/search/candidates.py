@@ -17,9 +17,9 @@ from edgeq.graph.find_layer import layer_of
 from edgeq.graph.macs import macs
 from edgeq.graph.read import nodes
 from edgeq.passes.quantize.migrate_scales import migrated
+from edgeq.planning.cut.placement_cut import Cause
 from edgeq.planning.fed_back import fed_back
 from edgeq.planning.placement import NodePlace, Placement, place
-from edgeq.planning.placement_cut import Cause
 from edgeq.planning.recurrent import WEIGHTS, dynamic_layer
 from edgeq.planning.same_scale import Groups, same_scale_groups
 from edgeq.refine.draft import Draft

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from edgeq.schema.codebook import CodebookWish
+from edgeq.schema.cost import PlacementWish
 from edgeq.schema.finetune import FineTuneWish
 from edgeq.schema.pixels import Preprocessing
 from edgeq.schema.recipe import Floors, Recipe
@@ -123,11 +124,12 @@ def recipe_rows() -> list[str]:
         ("preprocessing.", Preprocessing),
         ("codebook.", CodebookWish),
         ("weight_format.", WeightFormats),
+        ("placement.", PlacementWish),
         ("finetune.", FineTuneWish),
         ("floors.", Floors),
     ):
         for name, field in model.model_fields.items():
-            if name in ("floors", "codebook", "preprocessing", "finetune", "weight_format"):
+            if name in ("floors", "codebook", "preprocessing", "finetune", "weight_format", "placement"):
                 continue
             value = list(field.default) if isinstance(field.default, tuple) else field.default
             default = "none" if value is None else json.dumps(value)

@@ -8,8 +8,8 @@ import pytest
 
 from edgeq.api import quantize
 from edgeq.errors import BadRecipe
+from edgeq.planning.cut.placement_cut import Cause
 from edgeq.planning.placement import Placement, place
-from edgeq.planning.placement_cut import Cause
 from edgeq.proof.proof import prove_placement
 from edgeq.schema.plan import Because
 from edgeq.schema.target import load_target

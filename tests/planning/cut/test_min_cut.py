@@ -7,7 +7,7 @@ from itertools import product
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgeq.planning.min_cut import FORBIDDEN, MinCut
+from edgeq.planning.cut.min_cut import FORBIDDEN, MinCut
 
 NODES = ("a", "b", "c", "d", "e")
 Edges = list[tuple[str, str, int]]

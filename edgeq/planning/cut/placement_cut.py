@@ -17,8 +17,8 @@ from edgeq.graph.read import constant
 from edgeq.planning.cost.facts import Facts
 from edgeq.planning.cost.price import Prices
 from edgeq.planning.cost.times import ByTime
+from edgeq.planning.cut.min_cut import FORBIDDEN, MinCut
 from edgeq.planning.kernel_fit import MEASURES, NOT_FLOAT, data_inputs, hands_out_float, obstacle
-from edgeq.planning.min_cut import FORBIDDEN, MinCut
 from edgeq.runtimes.fusion import Fusion, broken_by_integers, tied
 from edgeq.schema.cost import Slower
 from edgeq.schema.plan import Because

@@ -6,8 +6,8 @@ import onnx_ir as ir
 import pytest
 
 from edgeq.passes.prepare.infer_shapes import InferShapes
-from edgeq.planning.float_around import NAMED, FloatAround
-from edgeq.planning.placement_cut import Cause, GraphCut
+from edgeq.planning.cut.float_around import NAMED, FloatAround
+from edgeq.planning.cut.placement_cut import Cause, GraphCut
 from edgeq.schema.target import load_target
 from tests.graph_text import net
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import onnx_ir as ir
 
-from edgeq.planning.placement_cut import GraphCut
+from edgeq.planning.cut.placement_cut import GraphCut
 
 #: as many nodes as a reason names
 NAMED = 2

@@ -1,0 +1,1 @@
+"""Which nodes run in integers, as a minimum cut, and which float nodes around one explain it."""
