@@ -2,8 +2,8 @@
 
 Each node is labelled integer or float. A label costs time (the target's facts), and so does every
 conversion between the two: one Quantize or Dequantize per value. The cheapest labelling of a graph
-is a minimum cut (edgeq/planning/cut/min_cut.py). Multiply-accumulates are worth more than their time
-(Boundary.integer_mac_worth_ns), because edgeq is asked for an integer model. Every node gets a
+is a minimum cut (edgeq/planning/cut/min_cut.py). Multiply-accumulates are worth more than their
+time (Boundary.integer_mac_worth_ns), because edgeq is asked for an integer model. Every node gets a
 reason.
 """
 
