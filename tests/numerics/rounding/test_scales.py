@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from edgeq.numerics.arrays import F32, F64
 from edgeq.numerics.rounding import scales
 from edgeq.numerics.rounding.codes import Codes
 from edgeq.numerics.rounding.scales import FACTORS, scales_for
@@ -12,7 +13,7 @@ from edgeq.numerics.rounding.scales import FACTORS, scales_for
 CODES = Codes(-7, 7, (), None)
 
 
-def problem(groups: int, rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
+def problem(groups: int, rows: int, columns: int) -> tuple[F32, F64]:
     chance = np.random.default_rng(3)
     return chance.standard_t(3, (groups, rows, columns)).astype(np.float32), chance.random((groups, columns)) + 0.1
 
@@ -33,9 +34,9 @@ def test_the_scale_with_the_least_weighted_error_is_chosen() -> None:
     weight, importance = problem(3, 4, 30)
     found = scales_for(weight, importance, CODES, False)
 
-    def error(scale: np.ndarray) -> np.ndarray:
+    def error(scale: F32) -> F64:
         rounded = np.clip(np.rint(weight / scale[..., None]), -7, 7) * scale[..., None]
-        return (np.square(rounded - weight, dtype=np.float64) * importance[:, None]).sum(-1)
+        return np.asarray((np.square(rounded - weight, dtype=np.float64) * importance[:, None]).sum(-1), np.float64)
 
     tried = [error(np.abs(weight).max(-1) / np.float32(7) * np.float32(factor)) for factor in FACTORS]
     np.testing.assert_allclose(error(found), np.min(tried, axis=0), rtol=1e-5)
