@@ -45,7 +45,7 @@ def materialize(
     from edgeq.io.save import save_model
     from edgeq.passes.store.materialize import Materialize
     from edgeq.report.figures import human_bytes
-    from edgeq.runtimes.judged import judged
+    from edgeq.runtimes.judged import accepted, judged
 
     with asked.screen.progress() as progress:
         progress.start("materialize", None)
@@ -54,6 +54,8 @@ def materialize(
         with judged(loaded.model.clone()):
             Materialize()(loaded.model)
         made = sum(name not in before for graph in graphs(loaded.model) for name in graph.initializers)
+        if made:  # sizes that a codebook hides until its weight is computed may contradict the others
+            accepted(loaded.model)
         save_model(loaded.model, out, force=asked.force, inputs=[model])
     found = Materialized(str(out), made, loaded.size, out.stat().st_size)
     text = f"{made} weights computed: {human_bytes(found.codebook_bytes)} became {human_bytes(found.bytes)}; wrote {out}"

@@ -39,8 +39,8 @@ _LAYERS = (
     Operator("MatMul", (0, 1), weights=(0, 1), weight_axis=-1, layer=True, grows=True, kernels=_MATMUL),
     Operator("Einsum", None, grows=True),
     Operator("Attention", kernels=(RuntimeKernel("QAttention", makes="reals"),)),
-    Operator("GRU", weights=(1, 2), weight_axis=1),
-    Operator("LSTM", weights=(1, 2), weight_axis=1, kernels=_LSTM),
+    Operator("GRU", weights=(1, 2), weight_axis=1, dies_of_nothing=True),
+    Operator("LSTM", weights=(1, 2), weight_axis=1, dies_of_nothing=True, kernels=_LSTM),
     Operator("RNN", weights=(1, 2), weight_axis=1),
 )
 _FUNCTIONS_OF_ONE_NUMBER = (
@@ -82,7 +82,7 @@ _POOLS_AND_NORMS = (
     Operator("BatchNormalization", joins_before=True),
     Operator("GlobalAveragePool", channels="pool", kernels=(RuntimeKernel("QLinearGlobalAveragePool", (0,), scale=3),)),
     Operator("GlobalMaxPool", moves="copies", channels="pool"),
-    Operator("InstanceNormalization", (0, 1), bias=2),
+    Operator("InstanceNormalization", (0, 1), bias=2, dies_of_nothing=True),
     Operator("LayerNormalization", (0, 1), bias=2),
     Operator("LRN"),
     Operator("LogSoftmax"),
@@ -94,6 +94,7 @@ _POOLS_AND_NORMS = (
     Operator("ReduceMin", moves="copies", on_codes="fused"),
     Operator("ReduceSum"),
     Operator("Softmax", bounds=(0.0, 1.0), kernels=(RuntimeKernel("QLinearSoftmax", (0,), scale=3),)),
+    Operator("RoiAlign", dies_of_nothing=True),
 )
 _MOVEMENT = (
     Operator("Concat", None, moves="copies", by_place=True, channels="concat", kernels=_CONCAT),

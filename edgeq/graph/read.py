@@ -66,6 +66,8 @@ def constant(value: ir.Value | None) -> AnyArray | None:
     maker = value.producer()
     if is_op(maker, "Constant") and maker is not None and "value" in maker.attributes:
         return maker.attributes["value"].as_tensor().numpy()  # get_const_tensor would rename the tensor
+    if maker is not None and maker.op_type != "Constant":
+        return None
     tensor = ir.convenience.get_const_tensor(value)
     return None if tensor is None else tensor.numpy()
 

@@ -28,7 +28,7 @@ from edgeq.io.other_formats import ONNX, format_of_name, other_format, saved_mod
 from edgeq.io.run_files import note_read
 from edgeq.io.text import refuse_odd_text
 from edgeq.io.validate import check_form, check_onnx, check_tensors, first_line, refuse_endless, refuse_nan, refuse_quantized
-from edgeq.io.validate_nodes import refuse_misfit_constants, refuse_misfit_grids
+from edgeq.io.validate_nodes import refuse_misfit_constants, refuse_misfit_grids, refuse_misfit_splits
 
 #: a protobuf message cannot be larger
 MAX_BYTES = 2 << 30
@@ -176,6 +176,7 @@ def _finish(proto: onnx.ModelProto, where: str, quantized: bool, folder: Path = 
         common_passes.RemoveInitializersFromInputsPass()(model)
         model.ir_version = max(model.ir_version, 4)  # before it, initializers had to be inputs too
         unique_names(model)
+        refuse_misfit_splits(model, where)
         note = to_opset_7(model, where)
         believe_inference(model)
     except (ValueError, TypeError, KeyError, IndexError, RuntimeError, ir.passes.InvariantError) as error:  # all that onnx_ir raises

@@ -24,6 +24,15 @@ def refuse_misfit_constants(model: ir.Model, where: str) -> None:
             raise BadModel(what, f"{where}, node {node.name}", "The file is damaged: export or download it again.")
 
 
+def refuse_misfit_splits(model: ir.Model, where: str) -> None:
+    """Raise BadModel for a Split of more outputs than it states: onnx ends the process of one."""
+    for node in nodes(model):
+        stated = attribute_int(node, "num_outputs", 0) if is_op(node, "Split") else 0
+        if 0 < stated < len(node.outputs):
+            what = f"A Split states {stated} outputs and has {len(node.outputs)}"
+            raise BadModel(what, f"{where}, node {node.name}", "The file is damaged: export or download it again.")
+
+
 def refuse_misfit_grids(model: ir.Model, where: str) -> None:
     """Raise BadModel where a scale, a zero point and the codes do not belong together.
 

@@ -120,11 +120,14 @@ class Attempt:
         return modified
 
     def _until_settled(self) -> None:
+        steps = rounds(self.allowed.grow, self.allowed.norms)
+        idle = 0  # steps in a row that found nothing in the model as it is now
         for _ in range(MAX_ROUNDS):
-            modified = [self._run(step) for step in rounds(self.allowed.grow, self.allowed.norms)]
-            if not any(modified):
-                return
-            self._run(InferShapes())
+            for step in steps:
+                idle = 0 if self._run(step) else idle + 1
+                if idle == len(steps):
+                    return
+            idle = 0 if self._run(InferShapes()) else idle
 
 
 class _ToolFailed(Exception):

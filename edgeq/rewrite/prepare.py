@@ -17,7 +17,7 @@ from edgeq.graph.edit import vanished
 from edgeq.graph.freeze import freeze_shapes
 from edgeq.graph.read import nodes, values
 from edgeq.rewrite.attempt import Allowed, Attempt
-from edgeq.rewrite.float_reference import MAX_ELEMENTS, FloatReference
+from edgeq.rewrite.float_reference import MAX_ELEMENTS, FloatReference, reads_nothing
 from edgeq.rewrite.needed_opsets import needed_opsets
 from edgeq.rewrite.prepare_steps import optional_steps, words_for
 from edgeq.schema.target import Target
@@ -59,6 +59,7 @@ def prepare(
     freeze_shapes(start, shapes or {})
     done = _believed(start, Allowed(needed_opsets(start, opset, min_opset, max_opset), grow, norms))
     _refuse_giants(done.model)
+    _refuse_nothing(done.model)
     float_nodes = [node.name for node in nodes(model) if node.name]
     left = {node.name for node in nodes(done.model)}
     reasons = vanished(done.model)
@@ -126,6 +127,16 @@ def _refuse_giants(model: ir.Model) -> None:
             maker = value.producer()
             where = f"value {value.name}" if maker is None else f"node {maker.name}, value {value.name}"
             raise BadModel(what, where, "Correct the sizes that make it, or export the model for smaller inputs.")
+
+
+def _refuse_nothing(model: ir.Model) -> None:
+    """Raise BadModel for a node that reads no elements, of which onnxruntime's process would end."""
+    for node in nodes(model):
+        if reads_nothing(node):
+            source = node.inputs[0]
+            assert source is not None
+            what = f"Value {source.name}, which the {node.op_type} reads, has no elements: its shape is {source.shape}"
+            raise BadModel(what, f"node {node.name}", "Correct the sizes that make it, or export the model for larger inputs.")
 
 
 def _hopeless(start: ir.Model, made: ir.Model, problem: str) -> EdgeqError:

@@ -46,12 +46,43 @@ def judged_files(given: Iterable[object]) -> Iterator[None]:
         raise
 
 
+def accepted(model: ir.Model) -> None:
+    """Raise BadModel, with onnxruntime's words, for a model that it refuses."""
+    refusal = _refusal(model)
+    if refusal is not None:
+        raise refusal
+
+
 def _refuse(model: ir.Model | Path, error: Exception) -> None:
     """Raise BadModel if onnxruntime refuses the model that the error was about."""
+    refusal = _refusal(model if not isinstance(model, Path) else _named_apart(model))
+    if refusal is not None:
+        raise refusal from error
+
+
+def _refusal(model: ir.Model | Path) -> BadModel | None:
     from edgeq.runtimes.ort import open_session
 
     try:
         open_session(model, optimize="off").close()
     except RuntimeRefused as refusal:
         fix = "Open the file in onnxruntime: it says the same. Export or download the model again."
-        raise BadModel(f"The model contradicts itself: {refusal.what}", refusal.where, fix) from error
+        return BadModel(f"The model contradicts itself: {refusal.what}", refusal.where, fix)
+    return None
+
+
+def _named_apart(path: Path) -> ir.Model | Path:
+    """The model with a name of its own for each node, as edgeq takes it; the file if it is unread.
+
+    onnxruntime refuses a file in which two nodes have one name, which contradicts nothing.
+    """
+    import onnx_ir as ir
+
+    from edgeq.graph.names import unique_names
+
+    try:
+        model = ir.load(path)
+        unique_names(model)
+    except Exception:  # whatever a damaged file raises: onnxruntime says what is wrong with it
+        return path
+    return model

@@ -1,4 +1,4 @@
-"""A value that no device could hold is refused before anything runs."""
+"""A value that no device could hold, or that a kernel dies of, is refused before anything runs."""
 
 from __future__ import annotations
 
@@ -31,3 +31,18 @@ def test_a_value_of_absurd_size_is_refused_by_name(body: str) -> None:
 def test_a_large_value_that_fits_is_prepared() -> None:
     body = "<int64[2] s = {65536, 4}> { e = Expand(x, s)  y = ReduceMax<axes = [0, 1]>(e) }"
     assert len(prepare(load_proto(text_model(HEAD + body, {})).model).model.graph) == 2
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<int64[1] z = {0}, int64[1] a = {2}, float[1] s = {1}> { e = Slice(x, z, z, a)  y = InstanceNormalization(e, s, s) }",
+        "<int64[1] z = {0}, int64[1] a = {1}, float[1, 3, 1] w = {1, 1, 1}> "
+        "{ e = Slice(x, z, z, a)  t = Transpose<perm = [2, 1, 0]>(e)  f = Relu(t)  y = GRU<hidden_size = 1>(f, w, w) }",
+    ],
+    ids=["normalization", "recurrent"],
+)
+def test_a_kernel_that_dies_of_no_elements_is_refused_before_it_runs(body: str) -> None:
+    head = '<ir_version: 8, opset_import: ["" : 17]> net (float[1, 1, 4] x) => (y) '
+    with pytest.raises(BadModel, match="has no elements: its shape is"):
+        prepare(load_proto(text_model(head + body, {})).model)

@@ -131,3 +131,18 @@ def _damage(model: onnx.ModelProto, rng: np.random.Generator) -> None:
         node.input[0] = str(rng.choice(["w", "x", "", "nobody"]))
     else:
         model.graph.input[0].type.tensor_type.elem_type = int(rng.choice([2, 8, 16, 99]))
+
+
+def test_equal_names_are_no_contradiction(tmp_path: Path) -> None:
+    twice = onnx.parser.parse_model('<ir_version: 8, opset_import: ["" : 17]> n (float[2] x) => (float[2] y) { h = Relu(x) y = Neg(h) }')
+    for node in twice.graph.node:
+        node.name = "one"
+    onnx.save(twice, tmp_path / "twice.onnx")
+    with pytest.raises(ZeroDivisionError), judged_files([tmp_path / "twice.onnx"]):
+        raise ZeroDivisionError
+
+
+def test_a_split_of_more_outputs_than_it_states_is_refused() -> None:
+    text = '<ir_version: 8, opset_import: ["" : 18]> n (float[1, 2] x) => (float[1, 1] y) { y, z = Split<axis = 1, num_outputs = 1>(x) }'
+    with pytest.raises(BadModel, match="states 1 outputs and has 2"):
+        load_proto(onnx.parser.parse_model(text))

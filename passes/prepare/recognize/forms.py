@@ -6,7 +6,7 @@ the same way. Large models repeat a few forms thousands of times.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import onnx_ir as ir
@@ -29,10 +29,24 @@ class Forms:
     _numbers: dict[tuple[int, Hashable], int] = field(default_factory=dict)
     #: what is known already
     _answers: dict[_Question, KnownFunction | None] = field(default_factory=dict)
+    #: whether a region may hold a node, which is asked once for every region that reaches it
+    _admitted: dict[ir.Node, bool] = field(default_factory=dict)
 
     def extended(self, form: int, node: Hashable) -> int:
         """The form that consists of another and one more node."""
         return self._numbers.setdefault((form, node), len(self._numbers) + 1)
+
+    def admitted(self, node: ir.Node, admits: Callable[[ir.Node], bool]) -> bool:
+        """Whether a region may hold the node, by `admits`, which is asked at the first time."""
+        known = self._admitted.get(node)
+        if known is None:
+            known = self._admitted[node] = admits(node)
+        return known
+
+    def forget(self, nodes: Iterable[ir.Node]) -> None:
+        """Forget what is known of nodes that are about to change."""
+        for node in nodes:
+            self._admitted.pop(node, None)
 
     def once(self, question: _Question, answer: Callable[[], KnownFunction | None]) -> KnownFunction | None:
         """The answer to a question, found at the first time."""

@@ -11,9 +11,9 @@ import onnx_ir as ir
 from edgeq.graph.affine import linear_behind
 from edgeq.graph.edit import Names, add_constant, add_node, retire
 from edgeq.graph.patterns.regions import Region, regions_behind, splat, walk_order
-from edgeq.graph.read import constant, is_op, operator_of, owner
+from edgeq.graph.read import constant, is_op, nodes, operator_of, owner
 from edgeq.passes.prepare.recognize.forms import Forms, GrowingForm
-from edgeq.passes.prepare.recognize.known_functions import KnownFunction, Step, known_function, sample_points
+from edgeq.passes.prepare.recognize.known_functions import KnownFunction, Step, beyond, known_function, sample_points
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,19 @@ class FuseFunctions(ir.passes.InPlacePass):
         for node in reversed(order):
             found = None if node.graph is None else function_that_ends_in(node, order, forms)
             if found is not None and found[1].opset <= opset:
+                forms.forget(found[0].removable)
                 _replace(model, *found, names)
                 changed = True
         return ir.passes.PassResult(model, modified=changed)
 
 
 def opset_for_functions(model: ir.Model, highest: int) -> int:
-    """The lowest opset, up to `highest`, that has the operators of all functions found."""
+    """The lowest opset, up to `highest`, that has the operators of all functions found.
+
+    0 where the model's own has those of all that its operators could make up.
+    """
+    if not beyond(model.opset_imports.get("", 0), nodes(model)):
+        return 0
     order, forms = walk_order(model), Forms()
     opset, gone = 0, set[ir.Node]()
     for node in reversed(order):  # as FuseFunctions does
@@ -58,7 +64,7 @@ def opset_for_functions(model: ir.Model, highest: int) -> int:
 def function_that_ends_in(node: ir.Node, order: Mapping[ir.Node, int], forms: Forms) -> tuple[Region, KnownFunction] | None:
     """The largest region behind a node that computes a known function in a longer form."""
     known, growing = [], GrowingForm(forms)
-    for region in regions_behind(node, _admits, order):
+    for region in regions_behind(node, lambda one: forms.admitted(one, _admits), order):
         growing.grow(region)
         function = _known(region, growing)
         if function is not None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+import onnx_ir as ir
 
 from edgeq.graph.patterns.numpy_forms import gelu
+from edgeq.graph.read import is_op
 from edgeq.numerics.arrays import F64
 
 #: largest difference, relative to 1 + |x|: constants of six digits (0.797885, 0.166667) pass, the
@@ -22,6 +24,8 @@ _LEAST = 1e-12
 _RANGE = 80.0
 #: the least slope of a HardSigmoid, so that samples lie on it
 _INNER = (0.02, 0.98)
+#: the first opsets that have these operators
+_HARD_SWISH, _GELU = 14, 20
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,17 @@ class KnownFunction:
     saturates: bool = False
     #: whether it consists of straight lines, with numbers that are read off the samples
     straight: bool = False
+
+
+def beyond(opset: int, nodes: Iterable[ir.Node]) -> bool:
+    """Whether the nodes may make up a function whose operator comes with a later opset.
+
+    Up to opset 13 any may be one: HardSwish consists of straight lines and products. After it there
+    is GELU alone, which no operators compute without one that has a curve beyond powers.
+    """
+    if opset < _HARD_SWISH:
+        return True
+    return opset < _GELU and any(is_op(node, "Erf", "Tanh", "Exp", "Sigmoid", "Softplus", "Pow", "Elu") for node in nodes)
 
 
 def sample_points(constants: list[float]) -> F64:
@@ -89,7 +104,7 @@ def _candidates(x: F64, y: F64) -> Iterator[tuple[KnownFunction, F64]]:
     yield from _leaky(x, y)
     yield from _hard_sigmoids(x, y)
     yield KnownFunction((Step("Abs"),), straight=True), np.abs(x)
-    yield KnownFunction((Step("HardSwish"),), opset=14), x * np.clip(x / 6 + 0.5, 0, 1)
+    yield KnownFunction((Step("HardSwish"),), opset=_HARD_SWISH), x * np.clip(x / 6 + 0.5, 0, 1)
     sigmoid, softplus = 1 / (1 + np.exp(-x)), np.logaddexp(x, 0)
     yield _one("Sigmoid"), sigmoid
     yield _one("Tanh"), np.tanh(x)
@@ -97,8 +112,8 @@ def _candidates(x: F64, y: F64) -> Iterator[tuple[KnownFunction, F64]]:
     yield KnownFunction((Step("Sigmoid"), Step("Mul", by_x=True))), x * sigmoid
     yield KnownFunction((Step("Softplus"), Step("Tanh"), Step("Mul", by_x=True))), x * np.tanh(softplus)
     if abs(_at(x, y, 1.0) - 0.841) < 1e-2:  # the error function is slow in numpy
-        yield KnownFunction((Step("Gelu", {"approximate": "none"}),), opset=20), np.asarray(gelu(x, by_tanh=False))
-        yield KnownFunction((Step("Gelu", {"approximate": "tanh"}),), opset=20), np.asarray(gelu(x, by_tanh=True))
+        yield KnownFunction((Step("Gelu", {"approximate": "none"}),), opset=_GELU), np.asarray(gelu(x, by_tanh=False))
+        yield KnownFunction((Step("Gelu", {"approximate": "tanh"}),), opset=_GELU), np.asarray(gelu(x, by_tanh=True))
     alpha = -_at(x, y, -30.0)
     yield KnownFunction((Step("Elu", {"alpha": _float32(alpha)}),)), np.where(x < 0, alpha * np.expm1(np.minimum(x, 0)), x)
 
