@@ -153,7 +153,8 @@ def _compatible(before: ir.Shape | None, after: ir.Shape | None) -> bool:
 def _is_small(model: ir.Model) -> bool:
     """Whether the model can be run on made-up feeds, and repeats itself.
 
-    onnxruntime must survive it, without filling the memory. A hostile file can make a value of any size out of a few numbers.
+    onnxruntime must survive it, without filling the memory. A hostile file can make a value of any
+    size out of a few numbers.
     """
     if any(is_random(node) or reads_nothing(node) for node in nodes(model)):
         return False
@@ -162,7 +163,7 @@ def _is_small(model: ir.Model) -> bool:
 
 
 def reads_nothing(node: ir.Node) -> bool:
-    """Whether the process would end in onnxruntime's kernel: its input is known to have no elements."""
+    """Whether onnxruntime's kernel would end the process: its input is known to be empty."""
     source = node.inputs[0] if node.inputs and operator_of(node).dies_of_nothing else None
     return source is not None and source.shape is not None and 0 in source.shape.dims
 

@@ -130,7 +130,7 @@ def _refuse_giants(model: ir.Model) -> None:
 
 
 def _refuse_nothing(model: ir.Model) -> None:
-    """Raise BadModel for a node that reads no elements, of which onnxruntime's process would end."""
+    """Raise BadModel for a node that reads no elements, and whose kernel would end the process."""
     for node in nodes(model):
         if reads_nothing(node):
             source = node.inputs[0]

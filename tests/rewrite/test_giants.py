@@ -34,15 +34,21 @@ def test_a_large_value_that_fits_is_prepared() -> None:
 
 
 @pytest.mark.parametrize(
-    "body",
+    ("out", "body"),
     [
-        "<int64[1] z = {0}, int64[1] a = {2}, float[1] s = {1}> { e = Slice(x, z, z, a)  y = InstanceNormalization(e, s, s) }",
-        "<int64[1] z = {0}, int64[1] a = {1}, float[1, 3, 1] w = {1, 1, 1}> "
-        "{ e = Slice(x, z, z, a)  t = Transpose<perm = [2, 1, 0]>(e)  f = Relu(t)  y = GRU<hidden_size = 1>(f, w, w) }",
+        (
+            "float[a, b, c]",
+            "<int64[1] z = {0}, int64[1] a = {2}, float[1] s = {1}> { e = Slice(x, z, z, a)  y = InstanceNormalization(e, s, s) }",
+        ),
+        (
+            "float[a, b, c, d]",
+            "<int64[1] z = {0}, int64[1] a = {1}, float[1, 3, 1] w = {1, 1, 1}> "
+            "{ e = Slice(x, z, z, a)  t = Transpose<perm = [2, 1, 0]>(e)  f = Relu(t)  y = GRU<hidden_size = 1>(f, w, w) }",
+        ),
     ],
     ids=["normalization", "recurrent"],
 )
-def test_a_kernel_that_dies_of_no_elements_is_refused_before_it_runs(body: str) -> None:
-    head = '<ir_version: 8, opset_import: ["" : 17]> net (float[1, 1, 4] x) => (y) '
+def test_a_kernel_that_dies_of_no_elements_is_refused_before_it_runs(out: str, body: str) -> None:
+    head = f'<ir_version: 8, opset_import: ["" : 17]> net (float[1, 1, 4] x) => ({out} y) '
     with pytest.raises(BadModel, match="has no elements: its shape is"):
         prepare(load_proto(text_model(head + body, {})).model)
