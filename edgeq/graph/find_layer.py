@@ -36,6 +36,8 @@ def weight_layout(node: ir.Node, index: int = 1) -> Layer | None:
         columns, outputs = weight.shape[::-1] if transposed else weight.shape
         return Layer(name, read, 1, (columns,), outputs, not transposed, _axis(node), elements(source) // max(1, columns))
     groups = attribute_int(node, "group", 1)
+    if weight.ndim < 2:
+        return None
     first, second = weight.shape[:2]
     if is_op(node, "Conv"):
         kernel, outputs = weight.shape[1:], first // groups

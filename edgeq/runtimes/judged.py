@@ -56,8 +56,9 @@ def accepted(model: ir.Model) -> None:
 def _refuse(model: ir.Model | Path, error: Exception) -> None:
     """Raise BadModel if onnxruntime refuses the model that the error was about."""
     refusal = _refusal(model if not isinstance(model, Path) else _named_apart(model))
-    if refusal is not None:
-        raise refusal from error
+    if refusal is None:
+        return
+    raise (BadModel(refusal.what, str(model), refusal.fix) if isinstance(model, Path) else refusal) from error
 
 
 def _refusal(model: ir.Model | Path) -> BadModel | None:
