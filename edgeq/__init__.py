@@ -27,6 +27,16 @@ See what really runs in integers, and how far the outputs are from float:
 >>> edgeq.compare(digits, int8, "digits").outputs[0].sqnr_db > 25
 True
 
+Ask what a model would become, why a node is what it is, and what a chip does not allow:
+
+>>> [last] = [node.name for node in edgeq.inspect(digits).nodes if node.op_type == "Gemm"]
+>>> edgeq.explain(made, last)[0].op_type
+'Gemm'
+>>> edgeq.check(int8, "cpu")
+()
+
+With the extra `learn`, `edgeq.from_torch(module, example_inputs)` makes a model of a torch module.
+
 Write a quantized model, of whatever tool, as TFLite with its own codes and grids:
 
 >>> codes = edgeq.quantize(digits, "digits", target="mcu_tflite", recipe=recipe, prove=False).model

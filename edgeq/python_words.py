@@ -47,6 +47,7 @@ _KEYS = {
     "--samples": "samples",
     "--batch": "batch",
     "--seed": "seed",
+    "--activations": "activations",
     "--no-hold-out": "hold_out=False",
     "--no-rescue": "rescue=False",
     "--min-sqnr": "floors.min_sqnr",

@@ -57,11 +57,11 @@ def _same_names(layers: int) -> ir.Model:
 
 def _products(layers: int) -> ir.Model:
     """MatMuls and Adds of constants: what preparation makes Gemms of, and folds."""
-    value = ir.Value(name="x", type=ir.TensorType(ir.DataType.FLOAT), shape=ir.Shape(["N", 8]))
+    value = ir.Value(name="x", type=ir.TensorType(ir.DataType.FLOAT), shape=ir.Shape(["N", 32]))
     inputs, made, held = [value], list[ir.Node](), list[ir.Value]()
     for index in range(layers):
-        weight = _constant(f"w{index}", weights(8, 8, seed=index))
-        bias = _constant(f"b{index}", weights(8, seed=index))
+        weight = _constant(f"w{index}", weights(32, 32, seed=index))
+        bias = _constant(f"b{index}", weights(32, seed=index))
         product = ir.Node("", "MatMul", [value, weight], name=f"mul{index}")
         add = ir.Node("", "Add", [product.outputs[0], bias], name=f"add{index}")
         relu = ir.Node("", "Relu", [add.outputs[0]], name=f"relu{index}")

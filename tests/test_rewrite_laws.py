@@ -91,7 +91,16 @@ def test_every_rewrite_pass_finds_work_in_some_model() -> None:
         idle = still if idle is None else idle & still
     assert idle is not None
     tested_alone = {
-        *("CorrectBiases", "Equalize", "FoldCodebooks", "GatherIntegerRows", "HoldFloat"),
-        *("InsertDynamic", "QuantizeRecurrent", "ShareDequantized", "StoreWeights", "SumBeforeNorm", "TanhToSigmoid"),
+        *("CorrectBiases", "Equalize", "FoldCodebooks", "GatherIntegerRows", "GatherPackedRows", "HoldFloat"),
+        *(
+            "InsertBorders",
+            "InsertDynamic",
+            "QuantizeRecurrent",
+            "ShareDequantized",
+            "StoreFormats",
+            "StoreWeights",
+            "SumBeforeNorm",
+            "TanhToSigmoid",
+        ),
     }
     assert idle - tested_alone == {"TopologicalSortPass"}

@@ -44,13 +44,16 @@ def pad_fill(node: ir.Node) -> float | None:
 
 def fills_behind(value: ir.Value, target: Target) -> Iterator[float]:
     """What the Pads fill with that read the value, directly or moved, and so share its grid."""
-    for node in dict.fromkeys(use.node for use in value.uses()):
-        if node.op_type not in target.movement.ops:
-            continue
-        fill = pad_fill(node) if is_op(node, "Pad") else None
-        if fill is not None:
-            yield fill
-        yield from (fill for output in node.outputs[:1] for fill in fills_behind(output, target))
+    seen, waiting = {value}, [value]
+    while waiting:  # chains are longer than Python's stack
+        for node in dict.fromkeys(use.node for use in waiting.pop().uses()):
+            if node.op_type not in target.movement.ops:
+                continue
+            fill = pad_fill(node) if is_op(node, "Pad") else None
+            if fill is not None:
+                yield fill
+            waiting += [output for output in node.outputs[:1] if output not in seen]
+            seen.update(node.outputs[:1])
 
 
 def blunt_clips(model: ir.Model, highest: Mapping[str, float], target: Target) -> frozenset[str]:
@@ -83,14 +86,15 @@ def _clip_obstacle(node: ir.Node, target: Target) -> str | None:
 
 def _divides(value: ir.Value) -> ir.Node | None:
     """The first node that has no result where the value is 0, reached through what keeps a 0."""
-    for use in value.uses():
-        operator = operator_of(use.node)
-        if operator.pole == use.idx:
-            return use.node
-        keeps = operator.elementwise == "one" or operator.moves is not None or is_op(use.node, "Mul")
-        found = next((n for output in use.node.outputs if keeps and (n := _divides(output)) is not None), None)
-        if found is not None:
-            return found
+    seen, waiting = {value}, [value]
+    while waiting:
+        for use in waiting.pop().uses():
+            operator = operator_of(use.node)
+            if operator.pole == use.idx:
+                return use.node
+            if operator.elementwise == "one" or operator.moves is not None or is_op(use.node, "Mul"):
+                waiting += [output for output in use.node.outputs if output not in seen]
+                seen.update(use.node.outputs)
     return None
 
 

@@ -119,22 +119,25 @@ def _absorbable(cut: GraphCut, node: ir.Node, blunt: Container[str]) -> bool:
 
     The grid has to end at its bounds: it always holds 0, and the fill of a Pad behind it.
     """
-    source, bounds = node.inputs[0], clip_bounds(node)
-    assert source is not None and bounds is not None
-    low = 0.0 if node.name in blunt else bounds[0]
-    if not all(low <= held <= bounds[1] for held in (0.0, *fills_behind(node.outputs[0], cut.target))):
-        return False
-    if source.is_graph_output() or len(source.uses()) != 1 or cut.target.activations.symmetric:
-        return False
-    producer = source.producer()
-    if producer is None or producer.graph is not cut.graph:
-        return False
-    if not cut.is_integer(producer):
-        return True
-    kernel = cut.target.kernel_of(producer.op_type)
-    if kernel is not None:
-        return not (is_op(producer, "Concat") or kernel.same_scale or kernel.output_grid is not None)
-    return is_op(producer, "Relu", "Clip") and _absorbable(cut, producer, blunt)
+    while True:  # of one Relu behind another, the first decides
+        source, bounds = node.inputs[0], clip_bounds(node)
+        assert source is not None and bounds is not None
+        low = 0.0 if node.name in blunt else bounds[0]
+        if not all(low <= held <= bounds[1] for held in (0.0, *fills_behind(node.outputs[0], cut.target))):
+            return False
+        if source.is_graph_output() or len(source.uses()) != 1 or cut.target.activations.symmetric:
+            return False
+        producer = source.producer()
+        if producer is None or producer.graph is not cut.graph:
+            return False
+        if not cut.is_integer(producer):
+            return True
+        kernel = cut.target.kernel_of(producer.op_type)
+        if kernel is not None:
+            return not (is_op(producer, "Concat") or kernel.same_scale or kernel.output_grid is not None)
+        if not is_op(producer, "Relu", "Clip"):
+            return False
+        node = producer
 
 
 def _why_float(cut: GraphCut, node: ir.Node, around: FloatAround) -> Cause:

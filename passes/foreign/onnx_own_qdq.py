@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from edgeq.graph.read import constant, nodes, operator_of
-from edgeq.numerics.grid import LIMITS
 
 _DOMAIN = "com.microsoft"
+#: types of zero points that ONNX's own operators take in every opset: those of 16 bits came with 21
+_TYPES = ("int8", "uint8", "int4", "uint4", "int32")
 
 
 @dataclass(frozen=True)
@@ -33,4 +34,4 @@ def _converts(node: ir.Node) -> bool:
     """Whether it is one of the two, with a zero point of a type that edgeq knows."""
     own = ir.Node("", node.op_type, [])
     zero = constant(node.inputs[2]) if len(node.inputs) > 2 else None
-    return operator_of(own).converts and zero is not None and str(zero.dtype) in LIMITS
+    return operator_of(own).converts and zero is not None and str(zero.dtype) in _TYPES

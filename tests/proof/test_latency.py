@@ -24,7 +24,7 @@ def timed(float_ms: float, int8_ms: float, spread: float = 0.01, paired: float |
 
 def measured(pairs: list[tuple[float, float]]) -> Latency:
     """Of runs that take so many seconds (float, int8), whichever of the two goes first."""
-    lengths = [1.0] * 6
+    lengths = [1.0] * 4
     for turn, (first, second) in enumerate(pairs):
         lengths += [first, second] if turn % 2 == 0 else [second, first]
     ends = np.repeat(np.cumsum([0.0, *lengths]), 2)[1:-1]

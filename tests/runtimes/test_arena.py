@@ -18,6 +18,7 @@ KEEPS = {
     "calibration/sensitivity.py": "runs often on one size",
     "learn/export.py": "runs on small feeds",
     "learn/simulation/float_islands.py": "runs often on one size",
+    "tuning/timing.py": "times what an application runs",
     "testing/pass_laws.py": "runs toys",
     "testing/target_laws.py": "runs toys",
 }

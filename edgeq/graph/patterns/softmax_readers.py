@@ -41,14 +41,18 @@ def softmax_inputs(value: ir.Value) -> tuple[str, ...]:
     Between them and it are operators that move elements, or nothing. Empty if anything else reads
     it.
     """
-    if softmax_axis(value) is not None:
-        return (str(value.name),)
     found: list[str] = []
-    for use in value.uses():
-        ends = [softmax_inputs(one) for one in _read(use.node)] if _moves(use.node, use.idx) and not value.is_graph_output() else []
-        if not ends or not all(ends):
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if softmax_axis(one) is not None:
+            found.append(str(one.name))
+            continue
+        uses = one.uses()
+        behind = [tuple(_read(use.node)) for use in uses if _moves(use.node, use.idx)]
+        if one.is_graph_output() or not uses or len(behind) < len(uses) or not all(behind):
             return ()
-        found += [name for names in ends for name in names]
+        waiting += [other for read in reversed(behind) for other in reversed(read)]
     return tuple(dict.fromkeys(found))
 
 

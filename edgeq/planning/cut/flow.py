@@ -67,7 +67,7 @@ class Flow:
         return None
 
     def _send(self, meeting: int) -> None:
-        """Send along the path through the meeting edge what it carries; nodes cut off are orphans."""
+        """Send what the path through an edge carries; nodes that it cuts off become orphans."""
         first, last = self.head[meeting ^ 1], self.head[meeting]
         above, below = self._path(first), self._path(last)
         rooms = [self.room[meeting], self.spare[above[-1]], -self.spare[below[-1]]]
