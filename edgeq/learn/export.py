@@ -73,7 +73,8 @@ def _exported(
         raise BadModel(f"torch cannot export the module: {first[:300]}", WHERE, fix) from problem
     if program is None:
         raise BadModel("torch's exporter returned no model.", WHERE, "Export it with torch.onnx.export, and give edgeq the file.")
-    return ir.to_proto(program.model)
+    proto: onnx.ModelProto = ir.to_proto(program.model)
+    return proto
 
 
 @contextmanager

@@ -7,11 +7,11 @@ fill, which the grid is widened to hold.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import onnx_ir as ir
 
-from edgeq.graph.read import clip_bounds, is_op, nodes, operator_of, scalar
+from edgeq.graph.read import clip_bounds, graphs, is_op, nodes, operator_of, scalar
 from edgeq.numerics.grid import LIMITS
 from edgeq.schema.target import Target
 
@@ -42,18 +42,23 @@ def pad_fill(node: ir.Node) -> float | None:
     return scalar(node.inputs[2])
 
 
-def fills_behind(value: ir.Value, target: Target) -> Iterator[float]:
-    """What the Pads fill with that read the value, directly or moved, and so share its grid."""
-    seen, waiting = {value}, [value]
-    while waiting:  # chains are longer than Python's stack
-        for node in dict.fromkeys(use.node for use in waiting.pop().uses()):
-            if node.op_type not in target.movement.ops:
+def fills_behind(model: ir.Model, target: Target) -> Mapping[ir.Value, tuple[float, float]]:
+    """The least and the most of 0 and what the Pads fill with that share the grid of a value.
+
+    They read it directly or moved. Values without such a Pad are left out.
+    """
+    found: dict[ir.Value, tuple[float, float]] = {}
+    for graph in reversed(list(graphs(model))):  # bodies before the graph around them
+        for node in reversed(graph):
+            if node.op_type not in target.movement.ops or not node.outputs:
                 continue
             fill = pad_fill(node) if is_op(node, "Pad") else None
-            if fill is not None:
-                yield fill
-            waiting += [output for output in node.outputs[:1] if output not in seen]
-            seen.update(node.outputs[:1])
+            held = (*found.get(node.outputs[0], (0.0, 0.0)), fill or 0.0)
+            for value in node.inputs:
+                if value is not None and any(held):
+                    every = (*found.get(value, (0.0, 0.0)), *held)
+                    found[value] = (min(every), max(every))
+    return found
 
 
 def blunt_clips(model: ir.Model, highest: Mapping[str, float], target: Target) -> frozenset[str]:

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from edgeq.errors import BadRecipe
-from edgeq.graph.read import clip_bounds, graphs, is_op
+from edgeq.graph.read import graphs, is_op
+from edgeq.planning.absorbing import Absorbing
 from edgeq.planning.cost.facts import slow_ns
 from edgeq.planning.cost.price import machines
 from edgeq.planning.cost.times import ByTime
@@ -91,16 +92,17 @@ def place(
     found: dict[str, NodePlace] = {}
     integer: set[str] = set()
     converted: set[str] = set()
+    fills = fills_behind(model, target)
     for graph in graphs(model):
         cut = GraphCut(graph, target, kept, unfit or {}, noted_fusions(model), machines(target, wish))
-        around = FloatAround(cut)
-        found.update({str(node.name): _place(cut, node, blunt, around) for node in graph})
+        around, absorbing = FloatAround(cut), Absorbing(cut, blunt, fills)
+        found.update({str(node.name): _place(cut, node, absorbing, around) for node in graph})
         integer |= {v.name for v in cut.values if v.name and cut.is_integer_value(v)}
         converted |= {v.name for v in cut.values if v.name and not cut.is_integer_value(v) and cut.integer_readers(v)}
     return Placement(found, frozenset(integer), frozenset(converted))
 
 
-def _place(cut: GraphCut, node: ir.Node, blunt: Container[str], around: FloatAround) -> NodePlace:
+def _place(cut: GraphCut, node: ir.Node, absorbing: Absorbing, around: FloatAround) -> NodePlace:
     if not cut.is_integer(node):
         why = _why_float(cut, node, around)
         if why.because == "measured":
@@ -109,35 +111,9 @@ def _place(cut: GraphCut, node: ir.Node, blunt: Container[str], around: FloatAro
     kernel = cut.target.kernel_of(node.op_type)
     if kernel is not None:
         return NodePlace(node.op_type, "int8", "kernel", f"integer kernel: {kernel.source}")
-    if is_op(node, "Relu", "Clip") and _absorbable(cut, node, blunt):
+    if is_op(node, "Relu", "Clip") and absorbing.absorbs(node):
         return NodePlace(node.op_type, "absorbed", "absorbed", "the grid of its producer's output already saturates at its bounds")
     return NodePlace(node.op_type, "integer", "movement", "moves or selects elements: runs on the integers as they are")
-
-
-def _absorbable(cut: GraphCut, node: ir.Node, blunt: Container[str]) -> bool:
-    """Whether its input is read by nothing else and is requantized where it is produced.
-
-    The grid has to end at its bounds: it always holds 0, and the fill of a Pad behind it.
-    """
-    while True:  # of one Relu behind another, the first decides
-        source, bounds = node.inputs[0], clip_bounds(node)
-        assert source is not None and bounds is not None
-        low = 0.0 if node.name in blunt else bounds[0]
-        if not all(low <= held <= bounds[1] for held in (0.0, *fills_behind(node.outputs[0], cut.target))):
-            return False
-        if source.is_graph_output() or len(source.uses()) != 1 or cut.target.activations.symmetric:
-            return False
-        producer = source.producer()
-        if producer is None or producer.graph is not cut.graph:
-            return False
-        if not cut.is_integer(producer):
-            return True
-        kernel = cut.target.kernel_of(producer.op_type)
-        if kernel is not None:
-            return not (is_op(producer, "Concat") or kernel.same_scale or kernel.output_grid is not None)
-        if not is_op(producer, "Relu", "Clip"):
-            return False
-        node = producer
 
 
 def _why_float(cut: GraphCut, node: ir.Node, around: FloatAround) -> Cause:
