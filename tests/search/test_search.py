@@ -160,7 +160,9 @@ def test_latency_takes_what_was_timed_and_is_near_enough_to_the_default() -> Non
     default = list(last.values())[-2]  # the last step is the search itself
     assert default is not None
     assert chosen.sqnr_db >= default - 1
-    assert {point.name for point in search.points} >= {"integers for storage only"}  # closest to float, whatever the clock says
+    # closest to float, whatever the clock says; both layers in float are as close, and the clock
+    # says which of the two is shown
+    assert any(point.name == "integers for storage only" or point.name.startswith("the first layer") for point in search.points)
     assert search.tried == 4  # the default, all in float, and either of the two layers in float
 
 
