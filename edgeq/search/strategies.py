@@ -45,7 +45,9 @@ def fastest(trials: Trials) -> None:
     ends = (partial(_head, layers), partial(_tail, layers))
     part = _along(len(layers), ends, tried)
     for kind in kinds:
-        tried(of_nodes([*part.floats, *kind.floats], f"{part.name}; {kind.name}", stored=True))
+        both = {*part.floats, *kind.floats}
+        if not both.issuperset(layers):  # every layer in float is what as_fast_as_float has measured
+            tried(of_nodes(sorted(both), f"{part.name}; {kind.name}", stored=True))
 
 
 def as_fast_as_float(trials: Trials, goal: Goal) -> None:

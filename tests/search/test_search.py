@@ -4,6 +4,7 @@ and what cannot work is refused.
 
 from __future__ import annotations
 
+import itertools
 import json
 from functools import cache
 from pathlib import Path
@@ -16,10 +17,12 @@ from edgeq.data.shipped import shipped_model
 from edgeq.errors import BadData, BadOutput
 from edgeq.io.save import save_model
 from edgeq.progress import Silent
+from edgeq.proof.latency import Latency
 from edgeq.report.html import to_html
 from edgeq.report.text import report_text
 from edgeq.schema.plan import load_plan
 from edgeq.schema.recipe import Floors, Recipe
+from edgeq.search import trials
 from tests.reports import plain_text
 from tests.small_models import conv_net
 
@@ -160,10 +163,19 @@ def test_latency_takes_what_was_timed_and_is_near_enough_to_the_default() -> Non
     default = list(last.values())[-2]  # the last step is the search itself
     assert default is not None
     assert chosen.sqnr_db >= default - 1
-    # closest to float, whatever the clock says; both layers in float are as close, and the clock
-    # says which of the two is shown
-    assert any(point.name == "integers for storage only" or point.name.startswith("the first layer") for point in search.points)
+    assert {point.name for point in search.points} >= {"integers for storage only"}  # closest to float, whatever the clock says
     assert search.tried == 4  # the default, all in float, and either of the two layers in float
+
+
+def test_what_leaves_no_layer_in_integers_is_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where each of the two layers is faster in float, both together are all in float again."""
+    took = itertools.chain([1.1, 2.0], itertools.repeat(1.0))  # all in float, the default, the others
+    monkeypatch.setattr(trials, "measure_latency", lambda *_, **__: Latency(1.0, ratio := next(took), ratio, 1, 1, 9, 0.0, ratio))
+    data = {"x": np.random.default_rng(1).normal(size=(16, 3, 8, 8)).astype(np.float32)}
+    search = quantize(conv_net(), data, recipe=Recipe(effort="best", objective="latency"), prove=False).report.search
+    assert search is not None
+    assert search.tried == 4
+    assert {point.name for point in search.points} >= {"integers for storage only"}
 
 
 def test_size_takes_the_smallest_file() -> None:
