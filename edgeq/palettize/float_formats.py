@@ -24,7 +24,8 @@ from edgeq.passes.prepare.infer_shapes import InferShapes
 from edgeq.passes.store.drop_exporter_notes import DropExporterNotes
 from edgeq.passes.store.store_reals import TYPED_OPSET, StoredReals, StoreReals
 from edgeq.progress import Progress
-from edgeq.report.formats import FormatLayer, decibels
+from edgeq.report.formats import FormatLayer
+from edgeq.report.stored_weights import weight_sqnr
 from edgeq.schema.patterns import kept_nodes
 from edgeq.schema.weight_format import WeightFormats
 
@@ -106,5 +107,5 @@ def _described(one: FloatWeight, weight: F32, new: F32, stored: Stored) -> Forma
         stored.bits_per_weight,
         stored.nbytes,
         weight.nbytes,
-        decibels(weight, new),
+        weight_sqnr(weight, new),
     )

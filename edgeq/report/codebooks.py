@@ -11,15 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.graph.read import constant, nodes
 from edgeq.numerics.arrays import F32
 from edgeq.numerics.codebook import Codebook, encode, parse_grain, stored_bytes
-from edgeq.numerics.grid import dequantize
-from edgeq.passes.quantize.equalize import Equalize
-from edgeq.passes.quantize.migrate_scales import migrated
+from edgeq.report.stored_weights import weight_sqnr, weights_stored
 from edgeq.schema.plan import Plan
-from edgeq.schema.scaling import factors_of
-from edgeq.schema.weights import weight_key
+from edgeq.schema.weights import CodebookWeight
 
 #: bins of the histogram of a weight
 BINS = 64
@@ -70,7 +66,6 @@ def describe(node: str, weight: F32, new: F32, book: Codebook, scale: F32) -> Co
     one number or one per channel.
     """
     weight, new = np.asarray(weight, np.float32), np.asarray(new, np.float32)
-    noise, energy = float(np.square(weight - new, dtype=np.float64).sum()), float(np.square(weight, dtype=np.float64).sum())
     counts, edges = np.histogram(weight, BINS)
     first = book.tables[0].astype(np.float64) * (float(scale.reshape(-1)[0]) if scale.size else 1.0)
     return CodebookLayer(
@@ -81,7 +76,7 @@ def describe(node: str, weight: F32, new: F32, book: Codebook, scale: F32) -> Co
         entries=book.tables.shape[1],
         bytes=stored_bytes(book) + scale.nbytes,
         float_bytes=weight.nbytes,
-        sqnr_db=float("inf") if noise == 0 else 10 * float(np.log10(energy / noise)) if energy else float("-inf"),
+        sqnr_db=weight_sqnr(weight, new),
         zeros=float(np.mean(new == 0)) if new.size else 0.0,
         low=float(edges[0]),
         high=float(edges[-1]),
@@ -105,17 +100,9 @@ Told = tuple[str, F32, F32, Codebook, F32]
 def planned_weights(model: ir.Model, plan: Plan) -> Mapping[str, Told]:
     """Weight name -> what a plan makes of it (see Told), for each weight stored as a codebook."""
     found: dict[str, Told] = {}
-    model = migrated(model, plan.factors).clone()
-    Equalize(factors_of(plan.equalization))(model)
-    for node in nodes(model):
-        for index, value in enumerate(node.inputs):
-            how = plan.weights.get(weight_key(node.name, index))
-            array = constant(value)
-            if how is None or how.format != "codebook" or array is None or value is None or str(value.name) in found:
-                continue
-            weight = np.asarray(array, np.float32)
-            codes, grid = how.integers(weight, f"weight {weight_key(node.name, index)}"), how.params
-            book = encode(codes, parse_grain(how.granularity), how.channel_axis, how.bits)
-            if book is not None:
-                found[str(value.name)] = (str(node.name), weight, dequantize(codes, grid), book, grid.scale)
+    for one in weights_stored(model, plan, CodebookWeight):
+        how = one.how
+        book = None if one.name in found else encode(one.codes, parse_grain(how.granularity), how.channel_axis, how.bits)
+        if book is not None:
+            found[one.name] = (one.node, one.weight, one.new, book, how.params.scale)
     return found

@@ -5,22 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import onnx_ir as ir
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from edgeq.graph.read import constant, nodes
 from edgeq.io.visible import visible
-from edgeq.numerics.arrays import F32
-from edgeq.numerics.grid import dequantize
-from edgeq.passes.quantize.equalize import Equalize
-from edgeq.passes.quantize.migrate_scales import migrated
 from edgeq.passes.store.store_formats import FormatStorage, worth_storing
+from edgeq.report.stored_weights import weight_sqnr, weights_stored
 from edgeq.schema.plan import Plan
-from edgeq.schema.scaling import factors_of
-from edgeq.schema.weights import weight_key
+from edgeq.schema.weights import FormatWeight
 
 #: number of layers in the table; of the others only the count is shown
 SHOWN = 12
@@ -53,32 +47,16 @@ def stored_formats(model: ir.Model, plan: Plan) -> tuple[FormatLayer, ...]:
 
     model: the prepared float model.
     """
-    if not any(weight.format == "number" for weight in plan.weights.values()):
-        return ()
     found: dict[str, FormatLayer] = {}
-    model = migrated(model, plan.factors).clone()
-    Equalize(factors_of(plan.equalization))(model)
-    for node in nodes(model):
-        for index, value in enumerate(node.inputs):
-            how = plan.weights.get(weight_key(node.name, index))
-            array = constant(value)
-            if how is None or how.format != "number" or array is None or value is None or str(value.name) in found:
-                continue
-            weight = np.asarray(array, np.float32)
-            codes, form = how.integers(weight, f"weight {weight_key(node.name, index)}"), how.number_format
-            stored = worth_storing(codes, FormatStorage(form, how.channel_axis))
-            if stored is not None:
-                db = decibels(weight, dequantize(codes, how.params))
-                found[str(value.name)] = FormatLayer(
-                    str(node.name), weight.shape, form.name, form.nominal_bits, stored.bits_per_weight, stored.nbytes, weight.nbytes, db
-                )
+    for one in weights_stored(model, plan, FormatWeight):
+        form = one.how.number_format
+        stored = None if one.name in found else worth_storing(one.codes, FormatStorage(form, one.how.channel_axis))
+        if stored is not None:
+            found[one.name] = FormatLayer(
+                one.node, one.weight.shape, form.name, form.nominal_bits, stored.bits_per_weight, stored.nbytes, one.weight.nbytes,
+                weight_sqnr(one.weight, one.new),
+            )  # fmt: skip
     return tuple(found.values())
-
-
-def decibels(weight: F32, new: F32) -> float:
-    """10 log10(sum w^2 / sum (w - w')^2) in dB."""
-    noise, energy = (float(np.square(one, dtype=np.float64).sum()) for one in (weight - new, weight))
-    return float("inf") if noise == 0 else 10 * float(np.log10(energy / noise)) if energy else float("-inf")
 
 
 def format_lines(layers: Sequence[FormatLayer]) -> list[RenderableType]:

@@ -42,15 +42,20 @@ def _in_steps_of_the_table(x: I64, scale: float) -> I64:
     return np.asarray((x * int(factor) + half) >> shift, np.int64)
 
 
+def _between_entries(here: I64, bits: int, end: int) -> I64:
+    """The table at |here| / 2^bits, times 2^bits, on a line between its entries; behind: `end`."""
+    size, table = np.abs(here), _sigmoids()
+    place, part = np.minimum(size >> bits, 254), size & ((1 << bits) - 1)
+    return np.where(size >> bits >= 255, end, (table[place] << bits) + part * (table[place + 1] - table[place]))
+
+
 def sigmoid(x: I64, scale: float) -> I64:
     """Sigmoid of x * scale.
 
     Source: Logistic of tensorflow/lite/kernels/internal/reference/integer_ops/logistic.h.
     """
-    here, table = _in_steps_of_the_table(x, scale), _sigmoids()
-    size = np.abs(here)
-    place, part = np.minimum(size >> 9, 254), size & 511
-    found = np.where(size >> 9 >= 255, 0x7FFF << 10, (table[place] << 9) + part * (table[place + 1] - table[place]))
+    here = _in_steps_of_the_table(x, scale)
+    found = _between_entries(here, 9, 0x7FFF << 10)
     return np.asarray(np.where(here >= 0, found + (1 << 9), (1 << 25) - found + (1 << 9) - 1) >> 10, np.int64)
 
 
@@ -59,10 +64,8 @@ def tanh(x: I64, scale: float) -> I64:
 
     Source: Tanh of tensorflow/lite/kernels/internal/reference/integer_ops/tanh.h.
     """
-    here, table = _in_steps_of_the_table(x, scale), _sigmoids()
-    size = np.abs(here)
-    place, part = np.minimum(size >> 8, 254), size & 255
-    found = np.where(size >> 8 >= 255, 0xFFFF << 8, (table[place] << 8) + part * (table[place + 1] - table[place]))
+    here = _in_steps_of_the_table(x, scale)
+    found = _between_entries(here, 8, 0xFFFF << 8)
     return np.asarray(np.where(here >= 0, found - (1 << 23) + (1 << 7), -found + (1 << 23) + (1 << 7) - 1) >> 8, np.int64)
 
 

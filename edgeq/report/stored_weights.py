@@ -1,0 +1,67 @@
+"""The weights of a plan that are stored in a form of few bits, and how far they are from float."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import numpy as np
+import onnx_ir as ir
+
+from edgeq.graph.read import constant, nodes
+from edgeq.numerics.arrays import F32, AnyArray
+from edgeq.numerics.grid import dequantize
+from edgeq.passes.quantize.equalize import Equalize
+from edgeq.passes.quantize.migrate_scales import migrated
+from edgeq.schema.plan import Plan
+from edgeq.schema.scaling import factors_of
+from edgeq.schema.weights import CodebookWeight, FormatWeight, weight_key
+
+Form = TypeVar("Form", CodebookWeight, FormatWeight)
+
+
+@dataclass(frozen=True, eq=False)
+class StoredWeight(Generic[Form]):
+    """A weight of a plan, before it is stored."""
+
+    #: name of the node that reads it first
+    node: str
+    #: name of the value
+    name: str
+    #: the float weight
+    weight: F32
+    #: what the plan says of it
+    how: Form
+    #: its codes as integers
+    codes: AnyArray
+
+    @property
+    def new(self) -> F32:
+        """What the codes stand for."""
+        return dequantize(self.codes, self.how.params)
+
+
+def weights_stored(model: ir.Model, plan: Plan, form: type[Form]) -> Iterator[StoredWeight[Form]]:
+    """What a plan stores in this form, in graph order; a weight that nodes share comes again.
+
+    model: the prepared float model.
+    """
+    if not any(isinstance(weight, form) for weight in plan.weights.values()):
+        return
+    model = migrated(model, plan.factors).clone()
+    Equalize(factors_of(plan.equalization))(model)
+    for node in nodes(model):
+        for index, value in enumerate(node.inputs):
+            key = weight_key(node.name, index)
+            how, array = plan.weights.get(key), constant(value)
+            if not isinstance(how, form) or array is None or value is None:
+                continue
+            weight = np.asarray(array, np.float32)
+            yield StoredWeight(str(node.name), str(value.name), weight, how, how.integers(weight, f"weight {key}"))
+
+
+def weight_sqnr(weight: F32, new: F32) -> float:
+    """10 log10(sum w^2 / sum (w - w')^2) in dB."""
+    noise, energy = (float(np.square(one, dtype=np.float64).sum()) for one in (weight - new, weight))
+    return float("inf") if noise == 0 else 10 * float(np.log10(energy / noise)) if energy else float("-inf")
