@@ -5,9 +5,6 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-import onnx
-import onnx_ir as ir
-
 from edgeq.calibration.doubted import doubted, doubted_values
 from edgeq.calibration.independence import fed_rightly
 from edgeq.calibration.memory import collecting_where_grown, return_freed_memory
@@ -21,7 +18,7 @@ from edgeq.data.roles import Roles, roles_of
 from edgeq.errors import BadData
 from edgeq.graph.signature import input_specs, narrower
 from edgeq.integers.legality.refuse import refuse_float, refuse_illegal, refuse_search
-from edgeq.io.load import Loaded, load_model, load_proto
+from edgeq.io.model_source import ModelSource, load
 from edgeq.io.run_files import files_read, watched
 from edgeq.learn.door import Checkpoint, check_learning, fine_tuned
 from edgeq.progress import Clock, Progress, Silent
@@ -42,8 +39,6 @@ from edgeq.schema.target import Target, load_target
 from edgeq.schema.task import Shapes
 from edgeq.search.rescue import Rescue, rescued
 from edgeq.search.search import SearchTask, search
-
-ModelSource = str | Path | bytes | onnx.ModelProto | ir.Model | Loaded
 
 
 @watched
@@ -73,11 +68,11 @@ def quantize(
     all; default: what is held out of data. work: of a search, which the same call continues.
     data_doubts: see DataDoubts. form: of the file. Raises EdgeqError, not for a missed floor.
     """
-    recipe, target, progress, clock = recipe or Recipe(), _target(target), progress or Silent(), Clock()
+    recipe, target, progress, clock = recipe or Recipe(), load_target(target), progress or Silent(), Clock()
     data, validation = gathered_or_none(data, preprocess, recipe.samples), gathered_or_none(validation, preprocess)
     with clock.stage("prepare"):
         progress.start("prepare", None)
-        setup = set_up(_load(model), target, recipe, plan.shapes if plan is not None and not shapes else shapes, data, plan)
+        setup = set_up(load(model), target, recipe, plan.shapes if plan is not None and not shapes else shapes, data, plan)
         loaded, task = setup.loaded, setup.task
         return_freed_memory()
     dataset = setup.open_or_none(data, recipe.samples)
@@ -131,7 +126,7 @@ def calibrate(
     """
     recipe, progress = recipe or Recipe(), progress or Silent()
     data = gathered(data, preprocess, recipe.samples)
-    setup = set_up(_load(model), _target(target), recipe, shapes, data)
+    setup = set_up(load(model), load_target(target), recipe, shapes, data)
     dataset = setup.open(data, samples=recipe.samples)
     check_data(dataset, setup.task.model, data_doubts, progress)
     division = division_of(dataset, recipe)
@@ -143,7 +138,7 @@ def prove(model: str | Path, float_model: ModelSource | None = None) -> Proof:
 
     With the float model, the proof says which of its nodes do.
     """
-    return prove_placement(Path(model), None if float_model is None else _load(float_model).model)
+    return prove_placement(Path(model), None if float_model is None else load(float_model).model)
 
 
 @watched
@@ -165,21 +160,11 @@ def compare(
     """
     data = gathered(data, preprocess)
     if isinstance(int8_model, str | Path) and form_of(Path(int8_model)) == "tflite":
-        return compare_file(_load(float_model), Path(int8_model), data, shapes, progress or Silent())
-    reference, int8 = comparable(_load(float_model), _load(int8_model, quantized=True))
+        return compare_file(load(float_model), Path(int8_model), data, shapes, progress or Silent())
+    reference, int8 = comparable(load(float_model), load(int8_model, quantized=True))
     both = narrower(input_specs(reference), input_specs(int8))
     dataset = fed_rightly(open_dataset(data, both, shapes=shapes, float_model=reference), reference)
     return compare_models(reference, int8, dataset, CompareSettings(batch=batch, layers=layers), progress=progress)
-
-
-def _load(model: ModelSource, *, quantized: bool = False) -> Loaded:
-    if isinstance(model, Loaded):
-        return model
-    return load_model(model, quantized=quantized) if isinstance(model, str | Path) else load_proto(model, quantized=quantized)
-
-
-def _target(target: str | Target) -> Target:
-    return target if isinstance(target, Target) else load_target(target)
 
 
 def _search_task(setup: SetUp, roles: Roles, work: str | Path | None) -> SearchTask:

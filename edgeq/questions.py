@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import onnx
-import onnx_ir as ir
-
 from edgeq.errors import BadModel, BadPlan
 from edgeq.integers.legality.check import check_model
 from edgeq.integers.legality.violation import Violation
 from edgeq.integers.reading.runner import record_of
 from edgeq.integers.tflite.parse import parse
 from edgeq.io.endings import plan_path
-from edgeq.io.load import Loaded, load_model, load_proto
+from edgeq.io.load import load_model
+from edgeq.io.model_source import ModelSource, load
 from edgeq.proof.written import read_file
 from edgeq.report.explain import Explanation, check_plan_hash
 from edgeq.report.explain import explain as explain_name
@@ -24,10 +22,8 @@ from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Target, load_target
 from edgeq.schema.task import Shapes
 
-Model = str | Path | bytes | onnx.ModelProto | ir.Model | Loaded
 
-
-def inspect(model: Model, *, target: str | Target = "cpu", recipe: Recipe | None = None, shapes: Shapes | None = None) -> Inspection:
+def inspect(model: ModelSource, *, target: str | Target = "cpu", recipe: Recipe | None = None, shapes: Shapes | None = None) -> Inspection:
     """Describe a float model and what it would become on a target; no data is needed.
 
     Raises EdgeqError.
@@ -38,15 +34,15 @@ def inspect(model: Model, *, target: str | Target = "cpu", recipe: Recipe | None
     >>> [node.name for node in found.nodes if node.runs == "float"]
     []
     """
-    return inspect_model(_loaded(model, quantized=False), _target(target), shapes or {}, recipe or Recipe())
+    return inspect_model(load(model, quantized=False), load_target(target), shapes or {}, recipe or Recipe())
 
 
-def check(model: Model, target: str | Target) -> tuple[Violation, ...]:
+def check(model: ModelSource, target: str | Target) -> tuple[Violation, ...]:
     """What of a quantized model, of any tool, a target does not allow; empty: it is legal there.
 
     Raises EdgeqError for a model that cannot be read, and for an unknown target.
     """
-    return check_model(_loaded(model, quantized=True).model, _target(target))
+    return check_model(load(model, quantized=True).model, load_target(target))
 
 
 def explain(made: str | Path | Plan | Quantized, name: str, *, plan: str | Path | None = None) -> tuple[Explanation, ...]:
@@ -85,13 +81,3 @@ def _recorded(model: Path) -> str | None:
     if model.suffix == ".tflite":
         return record_of(parse(read_file(model))).get("edgeq.plan")
     return load_model(model, quantized=True).model.metadata_props.get("edgeq.plan")
-
-
-def _loaded(model: Model, *, quantized: bool) -> Loaded:
-    if isinstance(model, Loaded):
-        return model
-    return load_model(model, quantized=quantized) if isinstance(model, str | Path) else load_proto(model, quantized=quantized)
-
-
-def _target(target: str | Target) -> Target:
-    return target if isinstance(target, Target) else load_target(target)

@@ -24,7 +24,7 @@ from edgeq.compat.settings import Asked, settings_of
 from edgeq.data.given.gather import Data
 from edgeq.errors import BadRecipe
 from edgeq.io.file_set import FileSet
-from edgeq.io.load import load_model, load_proto
+from edgeq.io.model_source import load
 from edgeq.report.quantized import Quantized
 from edgeq.schema.target import Target
 
@@ -117,7 +117,7 @@ def quantize_static(
         activations=activation_type, weights=weight_type, method=calibrate_method, only_types=op_types_to_quantize,
         only_nodes=nodes_to_quantize, not_nodes=nodes_to_exclude, extra=extra_options or {}, target=target,
     )  # fmt: skip
-    loaded = load_model(model_input) if isinstance(model_input, str | Path) else load_proto(model_input)
+    loaded = load(model_input)
     chosen, recipe = settings_of(asked, loaded)
     made = quantize(loaded, calibration_data_reader, target=chosen, recipe=recipe, data_doubts="accept")
     made.save(model_output, force=True)
@@ -148,7 +148,7 @@ def quant_pre_process(
     """
     if input_model is None or output_model_path is None:
         raise BadRecipe("A model and a path are needed.", "quant_pre_process", "Give input_model and output_model_path.")
-    loaded = load_model(input_model) if isinstance(input_model, str | Path) else load_proto(input_model)
+    loaded = load(input_model)
     with FileSet(force=True, inputs=() if loaded.path is None else (loaded.path,)) as files:
         files.add_model(loaded.model, Path(output_model_path))
         files.commit()

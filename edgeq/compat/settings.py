@@ -76,13 +76,15 @@ def _word(value: object, allowed: Iterable[str], name: str, why: str) -> str:
 
 def _target(asked: Asked) -> Target:
     if asked.target is not None:
-        return asked.target if isinstance(asked.target, Target) else load_target(asked.target)
+        return load_target(asked.target)
     symmetric = asked.extra.get("ActivationSymmetric") or asked.extra.get("CalibTensorRangeSymmetric")
     return load_target("tensorrt" if symmetric else "cpu")
 
 
 def _kept(asked: Asked, loaded: Loaded, target: Target) -> list[str]:
     """Names of the nodes that stay float, as they are called once the model is prepared."""
+    if not (asked.only_types is not None or asked.only_nodes or asked.not_nodes or asked.extra.get("MatMulConstBOnly")):
+        return []  # preparing the model takes a second
     prepared = nodes(prepare_for(loaded.model.clone(), target).model)
     types = None if asked.only_types is None else {*asked.only_types} | {_TWINS[one] for one in asked.only_types if one in _TWINS}
     only, excluded = asked.only_nodes or None, {*(asked.not_nodes or ())}

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import onnx
 import onnx_ir as ir
 
 from edgeq.data.sources import DataSource
@@ -19,7 +16,7 @@ from edgeq.graph.read import nodes, operator_of
 from edgeq.integers.emit import emit_tflite
 from edgeq.integers.fixed_batch import fixed_batch
 from edgeq.integers.tflite.flatbuffer import require_tflite
-from edgeq.io.load import Loaded, load_model, load_proto
+from edgeq.io.model_source import ModelSource, load
 from edgeq.io.run_files import files_read, watched
 from edgeq.passes.boundary.float_boundary import FloatBoundary
 from edgeq.passes.boundary.integer_boundary import IntegerBoundary
@@ -38,7 +35,7 @@ TARGET = "mcu_tflite"
 
 @watched
 def convert(
-    model: str | Path | onnx.ModelProto | ir.Model | Loaded,
+    model: ModelSource,
     data: DataSource | None = None,
     *,
     requantize: bool = False,
@@ -61,7 +58,7 @@ def convert(
     """
     require_tflite()
     progress, target = progress or Silent(), load_target(TARGET, float_io=float_io)
-    loaded = _load(model)
+    loaded = load(model, quantized=True)
     progress.start("convert", None)
     with judged(loaded.model):
         source = _as_qdq(loaded.model, target)
@@ -88,12 +85,6 @@ def convert(
     if prove:
         proof = prove_converted(source, own, file, samples_of(source, own, data, shapes or {}, samples), progress)
     return Converted(written, file, found, proof, files_read(loaded.path))
-
-
-def _load(model: str | Path | onnx.ModelProto | ir.Model | Loaded) -> Loaded:
-    if isinstance(model, Loaded):
-        return model
-    return load_model(model, quantized=True) if isinstance(model, str | Path) else load_proto(model, quantized=True)
 
 
 def _as_qdq(model: ir.Model, target: Target) -> ir.Model:

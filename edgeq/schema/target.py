@@ -177,15 +177,15 @@ def shipped_targets() -> tuple[str, ...]:
     return tuple(sorted(name.removesuffix(".toml") for name in found if name.endswith(".toml")))
 
 
-def load_target(name_or_path: str, *, float_io: bool = False) -> Target:
-    """A shipped target by name, or a user's own TOML file by path. Raises BadTarget.
+def load_target(name_or_path: str | Target, *, float_io: bool = False) -> Target:
+    """A shipped target by name, a user's own TOML file by path, or a target. Raises BadTarget.
 
     float_io: keep model inputs and outputs in float, whatever the target says.
 
     >>> load_target("cpu").activations.dtype, load_target("mcu_tflite").integer_only
     ('uint8', True)
     """
-    target = _load_target(name_or_path)
+    target = name_or_path if isinstance(name_or_path, Target) else _load_target(name_or_path)
     return target.with_float_io() if float_io else target
 
 
