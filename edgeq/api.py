@@ -29,6 +29,7 @@ from edgeq.proof.proof import Proof, prove_placement
 from edgeq.proof.written import Form, compare_file, form_of
 from edgeq.refine.judge import Judge
 from edgeq.refine.steps import decide, earlier_plan, take_statistics
+from edgeq.report.formats import unused_formats
 from edgeq.report.from_run import QuantizeRun, Verdict, build_report, gate_of
 from edgeq.report.quantized import Quantized as Quantized
 from edgeq.rewrite.carry_out import carried_out, finish, size_as_written
@@ -93,7 +94,7 @@ def quantize(
     refuse_float(planned.plan, target)
     with clock.stage("rewrite"):
         result = carried_out(setup, planned.plan)
-    notes = (*setup.prepared.notes, *_notes(dataset, roles, statistics, recipe, rescue))
+    notes = (*setup.prepared.notes, *_notes(dataset, roles, statistics, recipe, rescue), *unused_formats(planned.plan, recipe))
     doubts += doubted_values(dataset, task, planned.plan, data_doubts)
     known = judge.known if judge else None
     with clock.stage("prove"):

@@ -14,6 +14,7 @@ from edgeq.io.visible import visible
 from edgeq.passes.store.store_formats import FormatStorage, worth_storing
 from edgeq.report.stored_weights import weight_sqnr, weights_stored
 from edgeq.schema.plan import Plan
+from edgeq.schema.recipe import Recipe
 from edgeq.schema.weights import FormatWeight
 
 #: number of layers in the table; of the others only the count is shown
@@ -57,6 +58,18 @@ def stored_formats(model: ir.Model, plan: Plan) -> tuple[FormatLayer, ...]:
                 weight_sqnr(one.weight, one.new),
             )  # fmt: skip
     return tuple(found.values())
+
+
+def unused_formats(plan: Plan, recipe: Recipe) -> tuple[str, ...]:
+    """A note for each format that the recipe asks for and no weight of the plan has."""
+    wish, used = recipe.weight_format, {weight.name for weight in plan.weights.values() if isinstance(weight, FormatWeight)}
+    asked = {form.name: form for form in (wish.format, *wish.layer_formats.values()) if form is not None and form.name != "int8"}
+    more = "; --prefer integers lets more layers run in integers" if recipe.placement.prefer == "speed" else ""
+    small = f"no layer that runs in integers gets smaller by it{more}"
+    floats = "it computes in float: `edgeq palettize --format` stores weights of float models"
+    return tuple(
+        f"no weight is stored in {name}: {floats if form.compute == 'float' else small}" for name, form in asked.items() if name not in used
+    )
 
 
 def format_lines(layers: Sequence[FormatLayer]) -> list[RenderableType]:

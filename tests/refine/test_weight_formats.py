@@ -106,3 +106,23 @@ def test_a_tflite_target_gets_plain_codes_that_its_writer_packs() -> None:
     assert held[0] is not None
     assert np.abs(held[0].numpy().astype(int)).max() <= 8
     assert found.model.metadata_props["edgeq.packed_weights"] == "int4"
+
+
+def notes_of(**wish: object) -> str:
+    return " ".join(made(**wish).report.notes)
+
+
+@pytest.mark.parametrize("name", ["mx9", "mxfp8_e4m3"])
+def test_a_format_that_computes_in_float_is_said_to_be_unused(name: str) -> None:
+    assert f"no weight is stored in {name}: it computes in float: `edgeq palettize --format`" in notes_of(name=name)
+
+
+def test_a_format_that_no_layer_gets_smaller_by_is_said_to_be_unused() -> None:
+    data = {"x": np.random.default_rng(0).normal(size=(8, 4)).astype(np.float32)}
+    tiny = net("y = MatMul(x, w)", inputs="float[N, 4] x", constants={"w": weights(4, 4)})
+    told = quantize(tiny, data, recipe=Recipe(effort="fast", weight_format=WeightFormats(name="two_level:16")), prove=False).report.notes
+    assert any("no weight is stored in two_level:16: no layer that runs in integers gets smaller by it" in note for note in told)
+
+
+def test_a_format_that_is_used_is_not_noted() -> None:
+    assert "no weight is stored" not in notes_of(name="two_level:16")
