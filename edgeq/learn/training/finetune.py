@@ -60,7 +60,7 @@ def trained(
     """
     tuning = recipe.finetune
     if not len(student.learnable):
-        fix = "Use edgeq quantize; edgeq inspect tells why nothing of the model runs in integers."
+        fix = "Try --prefer integers, or use edgeq quantize; edgeq inspect tells why nothing of the model runs in integers."
         raise BadTraining("There is nothing to train: no weight and no grid of the model is quantized.", "the plan", fix)
     if tuning.labels and data.labels is None:
         raise BadData("The data has no labels to train with.", data.name, "Give labelled data, or leave --labels out.")
