@@ -67,11 +67,13 @@ if TYPE_CHECKING:
     from edgeq.errors import EdgeqError
     from edgeq.foreign.convert import convert
     from edgeq.learn.export import from_torch
+    from edgeq.metrics.metric import Metric
     from edgeq.questions import check, explain, inspect
     from edgeq.schema.recipe import Recipe
 
 __all__ = [
     "EdgeqError",
+    "Metric",
     "Quantized",
     "Recipe",
     "calibrate",
@@ -87,6 +89,7 @@ __all__ = [
 
 _HOMES = {
     "EdgeqError": "edgeq.errors",
+    "Metric": "edgeq.metrics.metric",
     "check": "edgeq.questions",
     "explain": "edgeq.questions",
     "inspect": "edgeq.questions",

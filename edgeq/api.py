@@ -21,7 +21,8 @@ from edgeq.integers.legality.refuse import refuse_float, refuse_illegal, refuse_
 from edgeq.io.model_source import ModelSource, load
 from edgeq.io.run_files import files_read, watched
 from edgeq.learn.door import Checkpoint, check_learning, fine_tuned
-from edgeq.progress import Clock, Progress, Silent
+from edgeq.metrics.chosen import MetricLike, metric_of
+from edgeq.progress import Clock, Progress, default_progress
 from edgeq.proof.compare import CompareSettings, Comparison, compare_models
 from edgeq.proof.evidence import Evidence, prove_all
 from edgeq.proof.floor_needs import check_floor_needs
@@ -35,7 +36,7 @@ from edgeq.report.quantized import Quantized as Quantized
 from edgeq.rewrite.carry_out import carried_out, finish, size_as_written
 from edgeq.rewrite.set_up import SetUp, comparable, set_up
 from edgeq.schema.plan import Plan
-from edgeq.schema.recipe import Recipe
+from edgeq.schema.recipe import Floors, Recipe, RecipeLike, recipe_of
 from edgeq.schema.target import Target, load_target
 from edgeq.schema.task import Shapes
 from edgeq.search.rescue import Rescue, rescued
@@ -50,11 +51,12 @@ def quantize(
     *,
     preprocess: Preprocess | None = None,
     target: str | Target = "cpu",
-    recipe: Recipe | None = None,
+    recipe: RecipeLike | None = None,
     shapes: Shapes | None = None,
     statistics: Statistics | None = None,
     plan: Plan | None = None,
     validation: Data | None = None,
+    metric: MetricLike | None = None,
     work: str | Path | None = None,
     prove: bool = True,
     data_doubts: DataDoubts = "refuse",
@@ -66,21 +68,23 @@ def quantize(
 
     model: path, bytes, ModelProto or onnx_ir model. data, preprocess: see edgeq.data.given.gather;
     not needed with statistics or a plan, which repeats a run byte for byte. validation: measures
-    all; default: what is held out of data. work: of a search, which the same call continues.
-    data_doubts: see DataDoubts. form: of the file. Raises EdgeqError, not for a missed floor.
+    all; default: what is held out of data. metric: see edgeq.Metric. work: of a search, which the
+    same call continues. data_doubts: see DataDoubts. form: of the file. Raises EdgeqError, not for
+    a missed floor.
     """
-    recipe, target, progress, clock = recipe or Recipe(), load_target(target), progress or Silent(), Clock()
+    recipe, target, progress, clock = recipe_of(recipe), load_target(target), progress or default_progress(), Clock()
     data, validation = gathered_or_none(data, preprocess, recipe.samples), gathered_or_none(validation, preprocess)
+    judged_by = None if metric is None else metric_of(metric)
     with clock.stage("prepare"):
         progress.start("prepare", None)
         setup = set_up(load(model), target, recipe, plan.shapes if plan is not None and not shapes else shapes, data, plan)
         loaded, task = setup.loaded, setup.task
         return_freed_memory()
-    dataset = setup.open_or_none(data, recipe.samples)
+    dataset = setup.open_or_none(data, recipe.samples, judged_by)
     doubts = doubted(dataset, statistics, task, plan, data_doubts, progress)
-    apart = None if validation is None else setup.open(validation, "evaluation")
+    apart = None if validation is None else setup.open(validation, "evaluation", metric=judged_by)
     roles = roles_of(dataset, apart, recipe, plan, None if statistics is None else statistics.held_out)
-    check_floor_needs(recipe.floors, roles.judging, prove=prove)
+    check_floor_needs(recipe.floors, roles.judging, prove=prove, metric=judged_by)
     judge = None if roles.judging is None else Judge.of(loaded.model, roles.judging, target, progress)
     check_learning(task, roles.division)
     decided = partial(decide, task, roles.division, statistics, clock, progress, judge)
@@ -113,7 +117,7 @@ def calibrate(
     *,
     preprocess: Preprocess | None = None,
     target: str | Target = "cpu",
-    recipe: Recipe | None = None,
+    recipe: RecipeLike | None = None,
     shapes: Shapes | None = None,
     start: int = 0,
     stop: int | None = None,
@@ -125,10 +129,10 @@ def calibrate(
     Samples that the recipe holds out are left out, by their index in the whole data. The statistics
     of disjoint shards merge bit for bit. data, preprocess, data_doubts: as for quantize.
     """
-    recipe, progress = recipe or Recipe(), progress or Silent()
+    recipe, progress = recipe_of(recipe), progress or default_progress()
     data = gathered(data, preprocess, recipe.samples)
     setup = set_up(load(model), load_target(target), recipe, shapes, data)
-    dataset = setup.open(data, samples=recipe.samples)
+    dataset = setup.open(data, samples=recipe.samples, unlabelled=True)
     check_data(dataset, setup.task.model, data_doubts, progress)
     division = division_of(dataset, recipe)
     return take_statistics(setup.task, division, progress, start=start, stop=stop)
@@ -152,19 +156,22 @@ def compare(
     batch: int = 8,
     layers: bool = False,
     shapes: Shapes | None = None,
+    metric: MetricLike | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
     """Measure how far an int8 model is from its float model on data, output by output.
 
-    With labels, the task accuracy of both models is measured too. layers: compare inner values too.
-    int8_model may be the path of a .tflite file, for which batch and layers say nothing.
+    With labels or a `metric` (see edgeq.Metric), the task metric of both models is measured too.
+    layers: compare inner values too. int8_model may be the path of a .tflite file, for which
+    batch and layers say nothing.
     """
-    data = gathered(data, preprocess)
+    data, judged_by = gathered(data, preprocess), None if metric is None else metric_of(metric)
     if isinstance(int8_model, str | Path) and form_of(Path(int8_model)) == "tflite":
-        return compare_file(load(float_model), Path(int8_model), data, shapes, progress or Silent())
+        return compare_file(load(float_model), Path(int8_model), data, shapes, progress or default_progress(), judged_by)
     reference, int8 = comparable(load(float_model), load(int8_model, quantized=True))
     both = narrower(input_specs(reference), input_specs(int8))
-    dataset = fed_rightly(open_dataset(data, both, shapes=shapes, float_model=reference), reference)
+    dataset = fed_rightly(open_dataset(data, both, shapes=shapes, float_model=reference, metric=judged_by), reference)
+    check_floor_needs(Floors(), dataset, metric=judged_by)
     return compare_models(reference, int8, dataset, CompareSettings(batch=batch, layers=layers), progress=progress)
 
 

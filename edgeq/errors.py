@@ -6,6 +6,7 @@ EdgeqError                     exit code 2: bad input
 │   └── UnsupportedOp          an operator that the requested form cannot express
 ├── BadData                    the calibration or evaluation data does not fit the model
 ├── BadRecipe                  the recipe file or an option is wrong
+├── BadMetric                  a metric of one's own fails, or gives no number
 ├── BadTarget                  the target file is unknown or contradictory
 ├── BadStatistics              statistics of another model, data set or setting
 ├── BadPlan                    a plan that was not made for this model
@@ -72,6 +73,10 @@ class BadData(EdgeqError):
 
 class BadRecipe(EdgeqError):
     """The recipe file or a command-line option is wrong."""
+
+
+class BadMetric(EdgeqError):
+    """A metric that is not known, or one of the user's own that fails or gives no number."""
 
 
 class BadTarget(EdgeqError):

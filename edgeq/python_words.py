@@ -12,6 +12,7 @@ _ARGUMENTS = {
     "--plan": "plan",
     "--work": "work",
     "--target": "target",
+    "--metric": "metric",
     "--recipe": "recipe",
     "--shape": "shapes",
     "--max-bytes": "max_bytes",

@@ -18,12 +18,14 @@ from edgeq.report.explain import explain as explain_name
 from edgeq.report.inspection import Inspection, inspect_model
 from edgeq.report.quantized import Quantized
 from edgeq.schema.plan import Plan, load_plan
-from edgeq.schema.recipe import Recipe
+from edgeq.schema.recipe import RecipeLike, recipe_of
 from edgeq.schema.target import Target, load_target
 from edgeq.schema.task import Shapes
 
 
-def inspect(model: ModelSource, *, target: str | Target = "cpu", recipe: Recipe | None = None, shapes: Shapes | None = None) -> Inspection:
+def inspect(
+    model: ModelSource, *, target: str | Target = "cpu", recipe: RecipeLike | None = None, shapes: Shapes | None = None
+) -> Inspection:
     """Describe a float model and what it would become on a target; no data is needed.
 
     Raises EdgeqError.
@@ -34,7 +36,7 @@ def inspect(model: ModelSource, *, target: str | Target = "cpu", recipe: Recipe 
     >>> [node.name for node in found.nodes if node.runs == "float"]
     []
     """
-    return inspect_model(load(model, quantized=False), load_target(target), shapes or {}, recipe or Recipe())
+    return inspect_model(load(model, quantized=False), load_target(target), shapes or {}, recipe_of(recipe))
 
 
 def check(model: ModelSource, target: str | Target) -> tuple[Violation, ...]:

@@ -13,6 +13,7 @@ from edgeq.data.open import open_dataset, shipped_model, shipped_sets
 from edgeq.data.set_toml import read_set
 from edgeq.data.shipped import shipped_folder
 from edgeq.graph.signature import InputSpec, input_specs
+from edgeq.metrics.metric import TOP1
 
 SPECS = (InputSpec("image", "float32", ("N", 1, 16, 16)),)
 
@@ -54,7 +55,7 @@ def test_splits_share_no_image() -> None:
 def test_float_model_reaches_its_accuracy() -> None:
     session = onnxruntime.InferenceSession(str(shipped_model("digits")), providers=["CPUExecutionProvider"])
     data = open_dataset("digits", SPECS, split="evaluation")
-    assert (data.metric, data.name) == ("top1", "digits")
+    assert (data.metric, data.name) == (TOP1, "digits")
     logits = np.concatenate([session.run(["logits"], batch.feeds)[0] for batch in data.batches(64)])
     assert data.labels is not None
     assert (logits.argmax(1) == data.labels).mean() > 0.99

@@ -9,10 +9,11 @@ from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-from edgeq.cli.options import NoForce, SharedOptions
+from edgeq.cli.options import NoForce
 from edgeq.cli.outputs import check_outputs, stale_lines
 from edgeq.cli.screen import Screen
-from edgeq.cli.settings import check_search, data_doubts, given, parse_shapes, parse_size, preprocessing_from, recipe_from
+from edgeq.cli.settings import check_search, data_doubts, given, metric_from, parse_shapes, parse_size, preprocessing_from, recipe_from
+from edgeq.cli.shared.values import SharedOptions
 from edgeq.errors import BadData
 from edgeq.io.run_files import run_files
 from edgeq.runtimes.judged import judged_files
@@ -20,6 +21,7 @@ from edgeq.runtimes.judged import judged_files
 if TYPE_CHECKING:
     from edgeq.data.doubts import DataDoubts
     from edgeq.io.load import Loaded
+    from edgeq.metrics.metric import Metric
     from edgeq.schema.recipe import Recipe
     from edgeq.schema.target import Target
     from edgeq.schema.task import Shapes
@@ -59,6 +61,8 @@ class Asked:
     no_vnni: bool
     #: the recipe of the file, with settings that were given as options replaced
     recipe: Recipe
+    #: the task metric of --metric; None: what the data says
+    metric: Metric | None
     #: the number format that --format names; None: not given
     format: str | None
     #: input name -> its frozen shape
@@ -139,6 +143,7 @@ def asked_from(options: SharedOptions) -> Asked:
         float_io=options.float_io,
         no_vnni=options.no_vnni,
         recipe=recipe,
+        metric=metric_from(options.metric),
         format=options.format,
         shapes=parse_shapes(options.shape),
         max_bytes=parse_size(options.max_bytes, "--max-bytes"),

@@ -79,7 +79,7 @@ def _golden(made: Quantized, data: str | None, count: int, digest: str, *, tflit
         raise BadData("There are no samples to make golden vectors of.", "--golden", "Give --data, or leave --golden out.")
     floats = made.model.clone()
     FloatBoundary()(floats)
-    dataset = open_dataset(data, input_specs(floats), float_model=floats)
+    dataset = open_dataset(data, input_specs(floats), float_model=floats, unlabelled=True)
     vectors = golden_vectors(made.model, dataset, count, channels_last=tflite)
     if layers:
         from edgeq.integers.boards.golden_values import with_values

@@ -31,10 +31,12 @@ EXAMPLE = """    edgeq compare model.onnx model.int8.onnx --data eval.npz
 
     edgeq compare model.golden.npz board.npz    (made with --golden N --layers: the first operator that differs, exit code 3)
 
-    edgeq compare model.onnx model.int8.onnx -d eval.npz --min-sqnr 20 --min-agreement 0.98    (in CI: exit code 3 below)"""
+    edgeq compare model.onnx model.int8.onnx -d eval.npz --min-sqnr 20 --min-agreement 0.98    (in CI: exit code 3 below)
+
+    edgeq compare model.onnx model.int8.onnx -d eval.npz --metric metrics.py:mean_iou --max-drop 0.5    (a metric of your own)"""
 
 
-@offers("data follow_links labels layers samples batch shape threads min_sqnr min_agreement min_accuracy max_bytes")
+@offers("data follow_links labels layers samples batch shape threads min_sqnr min_agreement min_accuracy max_drop metric max_bytes")
 def compare(
     asked: Asked,
     float_model: Annotated[Path, typer.Argument(metavar="FLOAT", help="The float ONNX model, or golden vectors of --golden N --layers.")],
@@ -94,10 +96,11 @@ def _opened(asked: Asked, reference: ir.Model, int8: ir.Model, labels: bool) -> 
 
     data, both = asked.needed_data(), narrower(input_specs(reference), input_specs(int8))
     split = evaluation_split(data)
-    dataset = open_dataset(data, both, samples=asked.recipe.samples, split=split, shapes=asked.shapes, float_model=reference)
-    if labels and dataset.metric is None:
+    dataset = open_dataset(data, both, samples=asked.recipe.samples, split=split, shapes=asked.shapes, float_model=reference,
+                           metric=asked.metric)  # fmt: skip
+    if labels and dataset.labels is None:
         raise BadData("The data has no labels.", data, "Add labels (see `edgeq init`), or leave --labels out.")
-    check_floor_needs(asked.recipe.floors, dataset)
+    check_floor_needs(asked.recipe.floors, dataset, metric=asked.metric)
     return fed_rightly(dataset, reference)
 
 

@@ -5,7 +5,6 @@ Nothing large is imported here, so that --help stays fast.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -90,6 +89,14 @@ Work = Annotated[Path | None, _search("--work", metavar="DIR", help="Keep the se
 Validation = Annotated[
     str | None, _data("--validation", metavar="DATA", help="Measure on this data instead of --data; of a set, on its evaluation split.")
 ]
+Metric = Annotated[
+    str | None,
+    _floors(
+        "--metric",
+        metavar="NAME",
+        help="Task metric: top1, top5, f1, mse, ap50 (boxes against float's), module:function or FILE.py:function.",
+    ),
+]
 KeepFloat = Annotated[
     list[str] | None,
     _ranges("--keep-float", metavar="PATTERN", help="Nodes to keep in float: name, glob, /regex/ or operator type. Repeatable."),
@@ -132,65 +139,7 @@ Std = Annotated[str | None, _output("--std", metavar="D[,D,...]", help="Standard
 MinSqnr = Annotated[float | None, _floors("--min-sqnr", metavar="DB", help="Floor for the SQNR of the weakest output or part, in dB.")]
 _share = partial(_floors, metavar="SHARE", min=0, max=1)
 MinAgreement = Annotated[float | None, _share("--min-agreement", help="Floor for top-1 agreement with float, 0..1.")]
-MinAccuracy = Annotated[float | None, _share("--min-accuracy", help="Floor for task accuracy, 0..1; needs labels.")]
+MinAccuracy = Annotated[float | None, _share("--min-accuracy", help="Floor for the task metric, 0..1; top1 needs labels.")]
 _points = partial(_floors, metavar="POINTS", min=0, max=100)
-MaxDrop = Annotated[float | None, _points("--max-drop", help="Largest accepted drop in task accuracy, percentage points; needs labels.")]
+MaxDrop = Annotated[float | None, _points("--max-drop", help="Largest accepted loss of the task metric, in points; top1 needs labels.")]
 NoVnni = Annotated[bool, _ranges("--no-vnni", help="Keep sums exact on x86 without VNNI; the target cpu always does.")]
-
-
-@dataclass(frozen=True, kw_only=True)
-class SharedOptions:
-    """The values of the shared options, as the user gave them.
-
-    The help of an option explains it. An option that a command does not offer keeps its default.
-    """
-
-    data: MaybeData = None
-    validation: Validation = None
-    follow_links: FollowLinks = False
-    target: Target = "cpu"
-    recipe: RecipeFile = None
-    rule: Rule = None
-    weights: WeightScales = None
-    rounding: Rounding = None
-    format: WeightFormat = None
-    no_vnni: NoVnni = False
-    effort: Effort = None
-    objective: Objective = None
-    minutes: Minutes = None
-    work: Work = None
-    keep_float: KeepFloat = None
-    activations: Activations = None
-    prefer: Prefer = None
-    serve_batch: ServeBatch = None
-    tie: Tie = None
-    no_rescue: NoRescue = False
-    samples: Samples = None
-    no_hold_out: NoHoldOut = False
-    accept_data: AcceptData = False
-    strict_data: StrictData = False
-    batch: BatchSize = None
-    memory: Memory = None
-    shape: Shapes = None
-    seed: Seed = None
-    split_outputs: SplitOutputs = None
-    standard_operators: StandardOperators = None
-    float_io: FloatIo = False
-    inputs_as: InputsAs = None
-    scale: Scale = None
-    mean: Mean = None
-    std: Std = None
-    stats: StatsFile = None
-    plan: PlanFile = None
-    no_plan: NoPlan = False
-    no_prove: NoProve = False
-    min_sqnr: MinSqnr = None
-    min_agreement: MinAgreement = None
-    min_accuracy: MinAccuracy = None
-    max_drop: MaxDrop = None
-    strict: StrictFloors = False
-    max_bytes: MaxBytes = "2GiB"
-    report: ReportFile = None
-    as_json: Json = False
-    quiet: Quiet = False
-    force: Force = False

@@ -63,7 +63,8 @@ Emit = Annotated[
     "data follow_links validation target recipe rule weights rounding format no_vnni effort objective minutes work keep_float",
     "prefer serve_batch no_rescue tie activations samples no_hold_out accept_data strict_data batch memory shape seed float_io",
     "split_outputs standard_operators inputs_as",
-    "scale mean std golden layers emit stats plan no_plan no_prove min_sqnr min_agreement min_accuracy max_drop strict max_bytes report",
+    "scale mean std golden layers emit stats plan no_plan no_prove min_sqnr min_agreement min_accuracy max_drop metric",
+    "strict max_bytes report",
     writes=True,
 )
 def quantize(
@@ -89,8 +90,8 @@ def quantize(
     statistics, plan = _made_earlier(asked)
     with within_memory(asked.memory), asked.screen.progress() as progress:
         made = run(asked.load_model(model), asked.data, target=target, recipe=asked.recipe, shapes=asked.shapes, statistics=statistics,
-                   plan=plan, validation=asked.validation, work=asked.work, prove=asked.prove, data_doubts=asked.doubts, form=form_of(out),
-                   progress=progress)  # fmt: skip
+                   plan=plan, validation=asked.validation, metric=asked.metric, work=asked.work, prove=asked.prove,
+                   data_doubts=asked.doubts, form=form_of(out), progress=progress)  # fmt: skip
     finish(asked, made, Files(out, plan_out, asked.report, lambda digest: beside.contents(made, asked.data, digest)))
 
 

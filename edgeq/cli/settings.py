@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Literal, get_args
 from edgeq.errors import BadRecipe
 
 if TYPE_CHECKING:
-    from edgeq.cli.options import SharedOptions
+    from edgeq.cli.shared.values import SharedOptions
     from edgeq.data.doubts import DataDoubts
+    from edgeq.metrics.metric import Metric
     from edgeq.schema.recipe import Recipe
 
 #: the value of an option that is a key of a recipe; None: the option was not given
@@ -113,6 +114,15 @@ def data_doubts(*, accept: bool, strict: bool) -> DataDoubts:
         what = "--accept-data takes doubtful data, and --strict-data refuses it."
         raise BadRecipe(what, "--accept-data, --strict-data", "Leave one of the two out.")
     return "accept" if accept else "strict" if strict else "refuse"
+
+
+def metric_from(word: str | None) -> Metric | None:
+    """The metric that --metric names; None: not given. Raises BadMetric."""
+    if word is None:
+        return None
+    from edgeq.metrics.chosen import metric_of
+
+    return metric_of(word)
 
 
 def parse_shapes(words: Sequence[str] | None) -> dict[str, tuple[int, ...]]:

@@ -15,7 +15,8 @@ from edgeq.data.survey import Survey
 from edgeq.data.trial import Trial, check_values
 from edgeq.errors import BadData
 from edgeq.graph.signature import InputSpec
-from edgeq.numerics.arrays import I64, AnyArray
+from edgeq.metrics.metric import Metric
+from edgeq.numerics.arrays import AnyArray
 
 #: name of a model input -> array
 Feeds = dict[str, AnyArray]
@@ -44,10 +45,10 @@ class Dataset:
     count: int
     #: number of samples left out because they do not fill the model's fixed batch
     unused: int
-    #: int64 [count]; None: the data has no labels
-    labels: I64 | None
-    #: name of the task metric; None: the data has no labels
-    metric: str | None
+    #: int64 [count], or for a metric of one's own [count, ...]; None: the data has no labels
+    labels: AnyArray | None
+    #: the task metric; None: the data has no labels, and there is none that needs none
+    metric: Metric | None
     #: what the user should know
     notes: tuple[str, ...]
     #: inputs of the model, dimensions frozen by the user included

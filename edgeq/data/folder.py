@@ -32,15 +32,16 @@ class Folder:
     how: Mapping[str, SetInput]
 
 
-def open_folder(folder: Path, inputs: Sequence[InputSpec], split: str) -> Folder:
+def open_folder(folder: Path, inputs: Sequence[InputSpec], split: str, *, classes: bool = True) -> Folder:
     """Open the part `split` of the set in `folder`.
 
-    Every file is one sample, but a single .npy or .npz file may hold all of them. Raises BadData.
+    Every file is one sample, but a single .npy or .npz file may hold all of them. classes: as for
+    open_arrays. Raises BadData.
     """
     toml = folder / "set.toml"
     if not toml.is_file():
         plain = DataSet(schema_version=1, name=folder.resolve().name)
-        return Folder(_open_split(folder, plain.choose(split, str(folder)), inputs, {}), plain.name, None, {})
+        return Folder(_open_split(folder, plain.choose(split, str(folder)), inputs, {}, classes=classes), plain.name, None, {})
     refuse_link_out(folder, toml)
     described = read_set(toml)
     how = {entry.name: entry for entry in described.input}
@@ -48,22 +49,26 @@ def open_folder(folder: Path, inputs: Sequence[InputSpec], split: str) -> Folder
     stray = next((name for name in how if name not in known), None)
     if stray is not None:
         raise unknown_input(stray, inputs, f"{toml}, [[input]]")
-    opened = _open_split(folder, described.choose(split, str(toml)), inputs, how)
+    opened = _open_split(folder, described.choose(split, str(toml)), inputs, how, classes=classes)
     return Folder(opened, described.name, described.metric, how)
 
 
-def _open_split(folder: Path, split: Split, inputs: Sequence[InputSpec], how: Mapping[str, SetInput]) -> OpenedSource:
+def _open_split(folder: Path, split: Split, inputs: Sequence[InputSpec], how: Mapping[str, SetInput], *, classes: bool) -> OpenedSource:
     if split.file is not None:
-        opened = open_arrays(inside(folder, split.file), inputs)
+        opened = open_arrays(inside(folder, split.file), inputs, classes=classes)
         names = None
     else:
         files = _find(folder, split.files, split.labels)
         all_samples = files[0] if len(files) == 1 and holds_samples(files[0], inputs) else None
         names = None if all_samples is not None else [path.relative_to(folder).as_posix() for path in files]
-        opened = OpenedSource(FileSource(files, tuple(inputs), how)) if all_samples is None else open_arrays(all_samples, inputs)
+        opened = (
+            OpenedSource(FileSource(files, tuple(inputs), how))
+            if all_samples is None
+            else open_arrays(all_samples, inputs, classes=classes)
+        )
     if split.labels is None:
         return opened
-    labels = read_labels(inside(folder, split.labels), names, opened.source.count)
+    labels = read_labels(inside(folder, split.labels), names, opened.source.count, classes=classes)
     return OpenedSource(opened.source, labels, opened.notes)
 
 

@@ -36,26 +36,45 @@ def check_labels(values: AnyArray, count: int, where: str) -> I64:
     return flat.astype(np.int64)
 
 
-def labels_of(array: NpyArray, count: int) -> I64:
-    """The labels in an array on disk, which is only read if it declares one number per sample.
+def any_labels(values: AnyArray, count: int, where: str) -> AnyArray:
+    """Labels for a metric of one's own: of any shape, axis 0 the sample; class numbers as int64.
 
     Raises BadData.
     """
+    if values.ndim == 0 or len(values) != count:
+        what = f"There are labels of shape {list(values.shape)} for {count} samples."
+        raise BadData(what, where, "Give labels whose axis 0 is the sample, in the order of the samples.")
+    classes = values.dtype.kind in "iu" and values.shape[1:] in ((), (1,))
+    return check_labels(values, count, where) if classes else values
+
+
+def are_classes(labels: AnyArray) -> bool:
+    """Whether labels are class numbers, one a sample."""
+    return labels.ndim == 1 and labels.dtype == np.int64
+
+
+def labels_of(array: NpyArray, count: int, *, classes: bool = True) -> AnyArray:
+    """The labels in an array on disk, which is only read if it declares one a sample.
+
+    classes: whether they must be class numbers. Raises BadData.
+    """
+    if not classes:
+        return any_labels(array.whole() if array.header.shape[:1] == (count,) else np.zeros(0), count, array.where)
     header = array.header
     if header.shape[1:] in ((), (1,)) and header.dtype.kind in "iu" and header.shape[:1] == (count,):
         return check_labels(array.whole(), count, array.where)
     return check_labels(np.broadcast_to(np.zeros((), header.dtype), header.shape), count, array.where)  # says what is wrong
 
 
-def read_labels(path: Path, files: Sequence[str] | None, count: int) -> I64:
-    """Read labels from a .npy file or from text.
+def read_labels(path: Path, files: Sequence[str] | None, count: int, *, classes: bool = True) -> AnyArray:
+    """Read labels from a .npy file, of any shape unless they must be classes, or from text.
 
     Text has one class number per line in sample order, or lines `file,label`; a heading is allowed.
     files: names of the sample files relative to the folder; None: the samples are rows of one file.
     Raises BadData.
     """
     if path.suffix == ".npy":
-        return labels_of(npy_array(path), count)
+        return labels_of(npy_array(path), count, classes=classes)
     note_read(path)
     try:
         text = limited_text(path, (count + 1) * MAX_LINE)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgeq.data.checks import match_names
-from edgeq.data.labels import check_labels
+from edgeq.data.labels import any_labels, check_labels
 from edgeq.data.sources import OpenedSource, common_length
 from edgeq.errors import BadData
 from edgeq.graph.signature import InputSpec
@@ -32,14 +32,15 @@ class MemorySource:
         return f"sample {index} of the arrays in memory"
 
 
-def open_memory(data: Mapping[str, AnyArray], inputs: Sequence[InputSpec]) -> OpenedSource:
-    """Open arrays in memory with the same checks as a file. Raises BadData."""
+def open_memory(data: Mapping[str, AnyArray], inputs: Sequence[InputSpec], *, classes: bool = True) -> OpenedSource:
+    """Open arrays in memory with the same checks as a file (open_arrays). Raises BadData."""
     arrays = {str(name): _as_array(values, str(name)) for name, values in data.items()}
     where = "the arrays in memory"
     match = match_names(list(arrays), inputs, where)
     shapes = {name: arrays[key].shape for name, key in match.keys.items()}
     count = common_length(shapes, where)
-    labels = None if match.labels is None else check_labels(arrays[match.labels], count, f"array `{match.labels}`")
+    check = check_labels if classes else any_labels
+    labels = None if match.labels is None else check(arrays[match.labels], count, f"array `{match.labels}`")
     return OpenedSource(MemorySource({name: arrays[key] for name, key in match.keys.items()}, count), labels, match.notes)
 
 

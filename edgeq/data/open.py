@@ -21,6 +21,7 @@ from edgeq.data.survey import Survey
 from edgeq.data.trial import Trial, check_values
 from edgeq.errors import BadData
 from edgeq.graph.signature import InputSpec
+from edgeq.metrics.metric import BUILT_IN, TOP1, Metric
 from edgeq.numerics.arrays import AnyArray
 
 __all__ = ["Batch", "Dataset", "InputSpec", "open_dataset", "shipped_model", "shipped_sets"]
@@ -34,6 +35,8 @@ def open_dataset(
     split: str = "calibration",
     shapes: Mapping[str, tuple[int, ...]] | None = None,
     float_model: ir.Model | None = None,
+    metric: Metric | None = None,
+    unlabelled: bool = False,
 ) -> Dataset:
     """Open data for a model with these inputs.
 
@@ -46,9 +49,11 @@ def open_dataset(
 
     samples: how many to use, from the first on; None: all. split: which part of a set to use.
     shapes: sizes for dynamic dimensions, which freeze them (--shape NAME=DIMS). float_model: judges
-    samples with NaN, with infinities or without elements, which are refused without it. Names,
-    array lengths and the first sample are checked now, the other samples when they are read. A
-    model without inputs has one sample, whatever the data. Raises BadData.
+    samples with NaN, with infinities or without elements, which are refused without it. metric: of
+    the task; default: what a set.toml names, or top1 where there are labels. unlabelled: labels are
+    of no use, whatever they are. Names, array lengths and the first sample are checked now, the
+    other samples when they are read. A model without inputs has one sample, whatever the data.
+    Raises BadData.
 
     >>> import numpy as np
     >>> from edgeq.graph.signature import InputSpec
@@ -61,7 +66,7 @@ def open_dataset(
         raise BadData(f"{samples} samples are too few.", "--samples", "Use at least 1, or leave the option out.")
     frozen = frozen_inputs(inputs, shapes or {})
     trial = None if float_model is None else Trial(float_model)
-    name, opened, metric, how = _open(spec, frozen, split)
+    name, opened, told, how = _open(spec, frozen, split, classes=not unlabelled and (metric is None or metric.takes_classes))
     source, total = opened.source, opened.source.count
     if total == 0:
         raise BadData("There are no samples.", name, "Give at least one; 100 to 500 typical ones calibrate well.")
@@ -73,11 +78,18 @@ def open_dataset(
     count = used - used % (fixed or 1)
     if count == 0:
         raise BadData(f"The model takes {fixed} samples at once, but there are {used}.", name, f"Give at least {fixed}.")
-    labels = None if opened.labels is None else opened.labels[:count]
-    chosen = None if labels is None else metric or "top1"
+    labels = None if opened.labels is None or unlabelled else opened.labels[:count]
+    chosen = metric or _told_metric(told, labelled=labels is not None)
+    if chosen is not None and chosen.needs_labels and labels is None:
+        chosen = None  # whoever judges on this data says so
     survey = Survey.empty(count, tuple(i.name for i in frozen))
     notes = (*opened.notes, *_left_as_they_are(first, how))
     return Dataset(name, count, used - count, labels, chosen, notes, frozen, fixed, source, how, survey, trial)
+
+
+def _told_metric(told: str | None, *, labelled: bool) -> Metric | None:
+    """The metric that a set names; else top1 where there are labels."""
+    return BUILT_IN[told] if told is not None else TOP1 if labelled else None
 
 
 def _left_as_they_are(row: Mapping[str, AnyArray], how: Mapping[str, SetInput]) -> tuple[str, ...]:
@@ -87,15 +99,17 @@ def _left_as_they_are(row: Mapping[str, AnyArray], how: Mapping[str, SetInput]) 
     return (told,) if names else ()
 
 
-def _open(spec: DataSource, inputs: tuple[InputSpec, ...], split: str) -> tuple[str, OpenedSource, str | None, Mapping[str, SetInput]]:
+def _open(
+    spec: DataSource, inputs: tuple[InputSpec, ...], split: str, *, classes: bool
+) -> tuple[str, OpenedSource, str | None, Mapping[str, SetInput]]:
     """Name, source, metric and preprocessing of what `spec` names."""
     if not inputs:
         note = "The model has no inputs: it is run once, and the data is not read."
         return "no inputs", OpenedSource(MemorySource({}, 1), notes=(note,)), None, {}
     if isinstance(spec, Mapping):
-        return "memory", open_memory(spec, inputs), None, {}
+        return "memory", open_memory(spec, inputs, classes=classes), None, {}
     if not isinstance(spec, str | Path):
-        return "memory", spec.opened(inputs), None, {}
+        return "memory", spec.opened(inputs, classes=classes), None, {}
     path = Path(spec)
     named = isinstance(spec, str) and spec in shipped_sets()
     if named or not path.exists():
@@ -103,13 +117,13 @@ def _open(spec: DataSource, inputs: tuple[InputSpec, ...], split: str) -> tuple[
     if path.name == "set.toml":
         path = path.parent
     if path.is_dir():
-        folder = open_folder(path, inputs, split)
+        folder = open_folder(path, inputs, split, classes=classes)
         return folder.name, folder.opened, folder.metric, folder.how
     if path.suffix.lower() not in (".npz", ".npy"):
         raise BadData(
             "The data is neither an .npz or .npy file nor a folder.", str(path), "numpy.savez('data.npz', INPUT=array) makes an .npz."
         )
-    return path.name, open_arrays(path, inputs), None, {}
+    return path.name, open_arrays(path, inputs, classes=classes), None, {}
 
 
 def _fixed_batch(inputs: Sequence[InputSpec], whole: frozenset[str], where: str) -> int | None:

@@ -13,9 +13,9 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from edgeq.errors import BadData
 from edgeq.io.strict_toml import Strict, read_toml
+from edgeq.metrics.metric import BuiltIn
 from edgeq.numerics.arrays import F32, AnyArray
 
-Metric = Literal["top1"]
 Numbers = Annotated[tuple[float, ...], Field(min_length=1)]
 PositiveNumbers = Annotated[tuple[PositiveFloat, ...], Field(min_length=1)]
 HeightWidth = tuple[PositiveInt, PositiveInt]
@@ -102,7 +102,7 @@ class DataSet(Strict):
     title: str = ""
     licence: str = Field(default="", description="licence of the data")
     source: str = Field(default="", description="where the data came from")
-    metric: Metric | None = Field(default=None, description="task metric of the labels; default: top1 when there are labels")
+    metric: BuiltIn | None = Field(default=None, description="task metric of the labels; default: top1 when there are labels")
     model: str | None = Field(default=None, description="the float model that comes with the set")
     #: preprocessing of the model's inputs, one [[input]] table for each
     input: tuple[SetInput, ...] = ()

@@ -14,7 +14,7 @@ from edgeq.data.labels import labels_of
 from edgeq.data.set_toml import SetInput
 from edgeq.errors import BadData
 from edgeq.graph.signature import InputSpec
-from edgeq.numerics.arrays import I64, AnyArray
+from edgeq.numerics.arrays import AnyArray
 
 
 class Source(Protocol):
@@ -36,8 +36,8 @@ class OpenedSource:
 
     #: the raw samples
     source: Source
-    #: int64 [count]; None: there are no labels
-    labels: I64 | None = None
+    #: int64 [count], or labels of any shape [count, ...]; None: there are no labels
+    labels: AnyArray | None = None
     #: what the user should know
     notes: tuple[str, ...] = ()
 
@@ -45,8 +45,11 @@ class OpenedSource:
 class Given(Protocol):
     """Data in Python that has been read once, and knows its samples when it sees the inputs."""
 
-    def opened(self, inputs: Sequence[InputSpec]) -> OpenedSource:
-        """The samples for a model with these inputs. Raises BadData."""
+    def opened(self, inputs: Sequence[InputSpec], *, classes: bool = True) -> OpenedSource:
+        """The samples for a model with these inputs. Raises BadData.
+
+        classes: as for open_arrays.
+        """
 
 
 #: data that can be opened again and again: a path, the name of a set, arrays, or what was read once
@@ -124,15 +127,16 @@ class FileSource:
 SAMPLE_SUFFIXES = (".npy", ".npz", *SUFFIXES)
 
 
-def open_arrays(path: Path, inputs: Sequence[InputSpec]) -> OpenedSource:
+def open_arrays(path: Path, inputs: Sequence[InputSpec], *, classes: bool = True) -> OpenedSource:
     """Open an .npz file with one array per input, or a .npy file for a model with one input.
 
-    Axis 0 is the sample. Of the samples only headers are read now. Raises BadData.
+    Axis 0 is the sample. Of the samples only headers are read now. classes: whether labels must be
+    class numbers. Raises BadData.
     """
     arrays = npz_arrays(path) if path.suffix.lower() == ".npz" else {"arr_0": npy_array(path)}
     match: Match = match_names(list(arrays), inputs, str(path))
     count = common_length({name: arrays[key].header.shape for name, key in match.keys.items()}, str(path))
-    labels = None if match.labels is None else labels_of(arrays[match.labels], count)
+    labels = None if match.labels is None else labels_of(arrays[match.labels], count, classes=classes)
     return OpenedSource(StreamSource(path, {name: arrays[key] for name, key in match.keys.items()}, count), labels, match.notes)
 
 

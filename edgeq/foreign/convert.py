@@ -23,7 +23,7 @@ from edgeq.passes.boundary.integer_boundary import IntegerBoundary
 from edgeq.passes.foreign.changes import changes
 from edgeq.passes.foreign.give_grids import GiveGrids, without_grid
 from edgeq.passes.store.note_packed import NotePacked
-from edgeq.progress import Progress, Silent
+from edgeq.progress import Progress, default_progress
 from edgeq.rewrite.foreign import Leave, as_qdq, normalised
 from edgeq.runtimes.judged import judged
 from edgeq.schema.target import Target, load_target
@@ -57,7 +57,7 @@ def convert(
     rules, for one that cannot become integers; BadData, MissingExtra.
     """
     require_tflite()
-    progress, target = progress or Silent(), load_target(TARGET, float_io=float_io)
+    progress, target = progress or default_progress(), load_target(TARGET, float_io=float_io)
     loaded = load(model, quantized=True)
     progress.start("convert", None)
     with judged(loaded.model):

@@ -20,6 +20,7 @@ from edgeq.errors import BadData
 from edgeq.graph.signature import input_specs
 from edgeq.io.load import Loaded
 from edgeq.learn.door import Checkpoint
+from edgeq.metrics.metric import Metric
 from edgeq.progress import Silent
 from edgeq.proof.task_accuracy import Accuracy
 from edgeq.schema.recipe import Floors, Recipe
@@ -65,7 +66,7 @@ class Width(Generic[M]):
 
 def _names_fewer(one: Accuracy | None, other: Accuracy | None) -> bool:
     """Whether a model is known to name fewer labels than another one."""
-    return one is not None and other is not None and other.metric == "top1" and one.int8 < other.int8
+    return one is not None and other is not None and (one.int8 < other.int8 if other.higher_is_better else one.int8 > other.int8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,11 +87,13 @@ class WidthsTask:
     checkpoint: Callable[[int], Checkpoint] | None = None
     #: what becomes of doubts about `data`
     data_doubts: DataDoubts = "refuse"
+    #: the task metric; None: what the data says
+    metric: Metric | None = None
 
     def calibration_set(self) -> Dataset:
         """The samples of `data` that the recipe takes. Raises BadData, for doubts too."""
         floats, samples = self.loaded.model, self.recipe.samples
-        opened = open_dataset(self.data, input_specs(floats), samples=samples, shapes=self.shapes, float_model=floats)
+        opened = open_dataset(self.data, input_specs(floats), samples=samples, shapes=self.shapes, float_model=floats, metric=self.metric)
         found = fed_rightly(opened, floats)
         check_data(found, floats, self.data_doubts, Silent())
         return found
@@ -100,7 +103,9 @@ class WidthsTask:
         if self.validation is None:
             return None
         floats = self.loaded.model
-        data = open_dataset(self.validation, input_specs(floats), split="evaluation", shapes=self.shapes, float_model=floats)
+        data = open_dataset(
+            self.validation, input_specs(floats), split="evaluation", shapes=self.shapes, float_model=floats, metric=self.metric
+        )
         return fed_rightly(data, floats)
 
     def roles(self) -> Roles:
@@ -118,8 +123,8 @@ def floors_of(given: Floors, validation: Dataset) -> Floors:
 
     Raises BadData for a floor of accuracy on data without labels.
     """
-    labelled = validation.labels is not None and validation.metric == "top1"
-    if not labelled and (given.max_drop is not None or given.min_accuracy is not None):
+    labelled = validation.metric is not None and validation.metric.share
+    if validation.metric is None and (given.max_drop is not None or given.min_accuracy is not None):
         what = "An accuracy drop cannot be measured: the data has no labels."
         raise BadData(what, validation.name, "Give labelled data, or a floor that needs none, such as --min-sqnr.")
     return given.with_max_drop(MAX_DROP) if labelled and not given.wanted else given

@@ -19,7 +19,7 @@ from edgeq.numerics.output_fidelity import OutputFidelity, OutputSums, Weakest, 
 from edgeq.progress import Progress, Silent
 from edgeq.proof.layer_fidelity import LayerFidelity, LayerProbe
 from edgeq.proof.made_for import open_second, run_second
-from edgeq.proof.task_accuracy import Accuracy, Samples, TaskSums
+from edgeq.proof.task_accuracy import Accuracy, Samples, accuracy_of, called, floored, task_of, unmeasured
 from edgeq.runtimes.ort import Optimize, open_session
 from edgeq.schema.recipe import Floors
 from edgeq.schema.target import Target
@@ -115,10 +115,10 @@ def compare_models(
             "The two models have different outputs.", f"{first.outputs} against {second.outputs}", "Compare a model with its own int8 form."
         )
     probe = LayerProbe(_graph(float_model), _graph(int8_model), threads) if settings.layers else None
-    labelled = dataset.metric == "top1"
+    labelled = dataset.metric is not None and dataset.metric.takes_classes
     parts = PartLabels(float_model, threads, labelled=labelled) if isinstance(float_model, ir.Model) else None
     sums = [OutputSums(name) if parts is None else parts.sums(name) for name in first.outputs]
-    task = TaskSums.of(dataset)
+    task = task_of(dataset, first.outputs, first.inputs[0].name if first.inputs else "")
     samples = 0
     progress.start(settings.title, dataset.count)
     for piece in dataset.batches(settings.batch):
@@ -126,11 +126,10 @@ def compare_models(
         other = second.run(piece.feeds, reference) if isinstance(second, FileRunner) else run_second(second, piece.feeds, int8_model)
         labels = {} if parts is None else parts.of(piece.feeds)
         alike = [one.add(f, q, labels.get(one.name), len(piece.samples)) for one, f, q in zip(sums, reference, other, strict=True)]
-        if not all(alike) and settings.batch > 1:
+        fits = task is None or task.add(piece, reference, other)
+        if not (fits and all(alike)) and settings.batch > 1:
             # the shape depends on the numbers (NonMaxSuppression): only single samples may be alike
             return compare_models(float_model, int8_model, dataset, replace(settings, batch=1), known=known, progress=progress)
-        if task is not None:
-            task.add(piece, first.inputs[0].name, reference[0], other[0])
         if probe is not None:
             probe.add(piece.feeds)
         samples += len(piece.samples)
@@ -140,7 +139,7 @@ def compare_models(
     if samples == 0:
         raise BadData("There are no samples to compare on.", dataset.name, "Give at least one sample.")
     outputs = tuple(one.fidelity() for one in sums)
-    return Comparison(outputs, samples, None if task is None else task.accuracy(), () if probe is None else probe.layers())
+    return Comparison(outputs, samples, accuracy_of(dataset.metric, task), () if probe is None else probe.layers())
 
 
 def check_floors(comparison: Comparison, floors: Floors) -> tuple[str, ...]:
@@ -150,17 +149,16 @@ def check_floors(comparison: Comparison, floors: Floors) -> tuple[str, ...]:
     """
     weakest, accuracy = comparison.weakest, comparison.accuracy
     sqnr = "SQNR" if len(comparison.outputs) == 1 and weakest.part is None else f"SQNR of {weakest.label}"
-    higher_is_better = accuracy is not None and accuracy.metric == "top1"
     checks = (
         (sqnr, floors.min_sqnr, weakest.sqnr_db, " dB", f"output {weakest.label}"),
         ("top-1 agreement", floors.min_agreement, comparison.asked_agreement, "", "no output is class scores"),
-        ("accuracy", floors.min_accuracy, accuracy.int8 if accuracy and higher_is_better else None, "", "the data has no labels"),
+        (called(accuracy), floors.min_accuracy, floored(accuracy), "", unmeasured(accuracy)),
     )
     missed = tuple(
         line for name, floor, value, unit, why in checks if floor is not None and (line := _missed(name, floor, value, unit, why))
     )
     lost = () if floors.min_sqnr is None else tuple(_lost(output) for output in judged(comparison.outputs) if output.nonfinite)
-    drop = None if floors.max_drop is None else _dropped(accuracy if higher_is_better else None, floors.max_drop)
+    drop = None if floors.max_drop is None else _dropped(accuracy, floors.max_drop)
     return (*missed, *lost) if drop is None else (*missed, *lost, drop)
 
 
@@ -169,14 +167,17 @@ def _lost(output: OutputFidelity) -> str:
 
 
 def _dropped(accuracy: Accuracy | None, most: float) -> str | None:
-    """The line for a top-1 more than `most` percentage points below the float model's.
+    """The line for a metric that is worse than the float model's by more than `most` points.
 
-    There is also a line when the drop is unknown; None: the limit holds.
+    Points are hundredths of the metric. There is also a line when the drop is unknown; None: the
+    limit holds.
     """
     if accuracy is None:
         return f"the accuracy drop could not be measured (the data has no labels); the limit is {most:g} points"
-    drop = 100 * (accuracy.float - accuracy.int8)
-    return f"accuracy drop {drop:.3g} points is above the limit of {most:g}" if drop > most + ROUNDING else None
+    drop = accuracy.drop
+    if drop <= most + ROUNDING:
+        return None  # a NaN must not pass a gate
+    return f"{called(accuracy)} drop {drop:.3g} points is above the limit of {most:g}"
 
 
 def _missed(name: str, floor: float, value: float | None, unit: str, why: str) -> str | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from edgeq.data.dataset import Dataset
 from edgeq.errors import BadData, BadRecipe
+from edgeq.metrics.metric import Metric
+from edgeq.metrics.open import lacks_labels
 from edgeq.schema.recipe import Floors
 
 #: a floor -> its option
@@ -17,12 +19,15 @@ _OPTIONS = {
 _LABELLED = ("min_accuracy", "max_drop")
 
 
-def check_floor_needs(floors: Floors, judging: Dataset | None, *, prove: bool = True) -> None:
-    """Refuse floors that nothing will measure.
+def check_floor_needs(floors: Floors, judging: Dataset | None, *, prove: bool = True, metric: Metric | None = None) -> None:
+    """Refuse floors that nothing will measure, and a metric that needs labels which are not there.
 
     judging: the samples that judge the result; None: there are none. prove: whether it is run and
-    compared. Raises BadRecipe without a proof, and BadData without samples or labels.
+    compared. metric: that the user asks for. Raises BadRecipe without a proof, and for a share of a
+    metric of which less is better; BadData without samples or labels.
     """
+    if metric is not None and prove and judging is not None and judging.metric is None:
+        raise lacks_labels(metric, judging.name)
     given = [name for name in _OPTIONS if getattr(floors, name) is not None]
     if not given:
         return
@@ -37,3 +42,6 @@ def check_floor_needs(floors: Floors, judging: Dataset | None, *, prove: bool = 
         what = f"{option} is about task accuracy, and the data that judges has no labels."
         fix = "Add labels (an array `labels` in the .npz, or `labels` in set.toml); or use --min-agreement or --min-sqnr, which need none."
         raise BadData(what, judging.name, fix)
+    if floors.min_accuracy is not None and judging.metric is not None and not judging.metric.higher_is_better:
+        what = f"--min-accuracy is a lowest value, and of the metric {judging.metric.name} less is better."
+        raise BadRecipe(what, "--min-accuracy", "Use --max-drop, which counts hundredths of the metric by which the result is worse.")

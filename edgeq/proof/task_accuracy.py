@@ -1,24 +1,17 @@
-"""Task metric of both models, summed batch by batch.
-
-It is the accuracy against labels, or the reconstruction error.
-"""
+"""Task metric of both models, batch by batch, and what a comparison needs of its data."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, Protocol
-
-import numpy as np
+from typing import Protocol
 
 from edgeq.calibration.known_outputs import Feed
-from edgeq.errors import BadData
-from edgeq.numerics.arrays import AnyArray, Ints
-from edgeq.numerics.fidelity import looks_like_scores
+from edgeq.metrics.metric import Metric
+from edgeq.metrics.open import running_of
+from edgeq.metrics.running import Judged, Running
+from edgeq.numerics.arrays import AnyArray
 
-#: top1: share of samples whose arg-max is the label. mse: mean squared difference between the first
-#: output and the first input (autoencoders).
-Metric = Literal["top1", "mse"]
 Number = float  # for classes that have a field named float
 
 
@@ -26,12 +19,36 @@ Number = float  # for classes that have a field named float
 class Accuracy:
     """The task metric of both models."""
 
-    #: top1: 0..1, higher is better; mse: lower is better
+    #: its name: one that is built in (edgeq/metrics/metric.py), or of one's own
     metric: str
     #: of the float model
     float: Number
     #: of the int8 model
     int8: Number
+    #: whether more of it is better
+    higher_is_better: bool = True
+    #: whether it is a share in 0..1
+    share: bool = True
+
+    @property
+    def drop(self) -> Number:
+        """How much worse the int8 model is, in hundredths: percentage points of a share."""
+        return 100 * (self.float - self.int8 if self.higher_is_better else self.int8 - self.float)
+
+
+def called(accuracy: Accuracy | None) -> str:
+    """What a message calls the task metric."""
+    return "accuracy" if accuracy is None or accuracy.metric == "top1" else accuracy.metric
+
+
+def floored(accuracy: Accuracy | None) -> float | None:
+    """What a lowest value is held against; None: there is none, or less of it is better."""
+    return accuracy.int8 if accuracy is not None and accuracy.higher_is_better else None
+
+
+def unmeasured(accuracy: Accuracy | None) -> str:
+    """Why `floored` is None."""
+    return "the data has no labels" if accuracy is None else f"lower is better of {accuracy.metric}: use max_drop"
 
 
 class Samples(Protocol):
@@ -44,60 +61,27 @@ class Samples(Protocol):
     def count(self) -> int: ...
 
     @property
-    def labels(self) -> Ints | None: ...
+    def labels(self) -> AnyArray | None: ...
 
     @property
-    def metric(self) -> str | None: ...
+    def metric(self) -> Metric | None: ...
 
     def batches(self, batch: int) -> Iterator[Feed]: ...
 
 
-class TaskSums:
-    """Running task metric of both models, computed on the first output."""
+def task_of(dataset: Samples, outputs: tuple[str, ...], first_input: str) -> Running | None:
+    """The running metric of this data; None: it has none.
 
-    def __init__(self, metric: str, labels: Ints | None, where: str) -> None:
-        self.metric, self.labels, self.where = metric, labels, where
-        self.total = np.zeros(2)
-        self.count = 0
+    Raises BadData for a metric that needs labels where there are none.
+    """
+    if dataset.metric is None:
+        return None
+    return running_of(dataset.metric, Judged(dataset.name, dataset.labels, outputs, first_input))
 
-    @classmethod
-    def of(cls, dataset: Samples) -> TaskSums | None:
-        """The running sums for this data; None: it has no metric.
 
-        Raises BadData for an unknown metric, and for top1 without labels.
-        """
-        chosen = dataset.metric
-        if chosen is None:
-            return None
-        if chosen not in ("top1", "mse"):
-            raise BadData(f"There is no metric named {chosen!r}.", dataset.name, "Use top1 or mse.")
-        if chosen == "top1" and dataset.labels is None:
-            raise BadData("The metric top1 needs labels.", dataset.name, "Add labels to the data, or leave the metric out.")
-        return cls(chosen, dataset.labels, dataset.name)
-
-    def add(self, piece: Feed, first_input: str, reference: AnyArray, other: AnyArray) -> None:
-        """Add one batch: the first output of the float model and of the int8 model.
-
-        Raises BadData when it does not fit the metric.
-        """
-        if self.metric == "mse":
-            source = np.asarray(piece.feeds[first_input], np.float64)
-            self._same(source.shape == reference.shape, "mse compares the first output with the first input, but their shapes differ.")
-            self.total += [float(np.square(source - result).sum()) for result in (reference, other)]
-            self.count += source.size
-            return
-        fits = looks_like_scores(reference) and len(reference) == len(piece.samples)
-        self._same(fits, f"top1 needs one row of class scores per sample, but the first output is {list(reference.shape)}.")
-        assert self.labels is not None  # TaskSums.of refuses top1 without labels
-        truth = self.labels[piece.samples.start : piece.samples.stop]
-        self.total += [float((result.argmax(-1) == truth).sum()) for result in (reference, other)]
-        self.count += len(truth)
-
-    def _same(self, holds: bool, what: str) -> None:
-        if not holds:
-            raise BadData(what, self.where, "Choose another metric in the set.toml, or use data without labels.")
-
-    def accuracy(self) -> Accuracy:
-        """The metric over all batches so far."""
-        reference, other = self.total / max(self.count, 1)
-        return Accuracy(self.metric, float(reference), float(other))
+def accuracy_of(metric: Metric | None, running: Running | None) -> Accuracy | None:
+    """The metric over all batches. Raises BadMetric where a function of one's own fails."""
+    if metric is None or running is None:
+        return None
+    reference, other = running.values()
+    return Accuracy(metric.name, reference, other, metric.higher_is_better, metric.share)

@@ -23,13 +23,16 @@ from edgeq.integers.reading.runner import record_of, runner_of
 from edgeq.integers.tflite.parse import parse
 from edgeq.io.load import Loaded
 from edgeq.io.writing.external_form import written_size
-from edgeq.numerics.arrays import Ints
+from edgeq.metrics.metric import Metric
+from edgeq.numerics.arrays import AnyArray
 from edgeq.progress import Progress
 from edgeq.proof.compare import CompareSettings, Comparison, compare_models
+from edgeq.proof.floor_needs import check_floor_needs
 from edgeq.rewrite.carry_out import take_integers
 from edgeq.rewrite.in_float32 import in_float32
 from edgeq.rewrite.set_up import with_split_outputs
 from edgeq.schema.origins import SPLIT_KEY
+from edgeq.schema.recipe import Floors
 from edgeq.schema.task import Shapes, Task
 
 #: the forms in which a result is written
@@ -51,11 +54,11 @@ class _First:
         return self.whole.name
 
     @property
-    def labels(self) -> Ints | None:
+    def labels(self) -> AnyArray | None:
         return self.whole.labels
 
     @property
-    def metric(self) -> str | None:
+    def metric(self) -> Metric | None:
         return self.whole.metric
 
     def batches(self, batch: int) -> Iterator[Batch]:
@@ -92,11 +95,14 @@ def reference_for(loaded: Loaded, file: bytes) -> ir.Model:
     return with_split_outputs(wide) if SPLIT_KEY in record_of(parse(file)) else wide
 
 
-def compare_file(loaded: Loaded, path: Path, data: DataSource, shapes: Shapes | None, progress: Progress) -> Comparison:
-    """The fidelity of a .tflite file on a user's data (see open_dataset)."""
+def compare_file(
+    loaded: Loaded, path: Path, data: DataSource, shapes: Shapes | None, progress: Progress, metric: Metric | None = None
+) -> Comparison:
+    """The fidelity of a .tflite file on a user's data, and its metric (see open_dataset)."""
     file = read_file(path)
     reference = reference_for(loaded, file)
-    dataset = fed_rightly(open_dataset(data, input_specs(reference), shapes=shapes, float_model=reference), reference)
+    dataset = fed_rightly(open_dataset(data, input_specs(reference), shapes=shapes, float_model=reference, metric=metric), reference)
+    check_floor_needs(Floors(), dataset, metric=metric)
     return compare_written(reference, file, dataset, progress)[0]
 
 

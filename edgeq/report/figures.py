@@ -9,6 +9,7 @@ from typing import Literal
 from rich.text import Text
 
 from edgeq.integers.reading.open_file import RanBy
+from edgeq.metrics.metric import metric_text
 from edgeq.numerics.output_fidelity import OutputFidelity, agreement_name
 from edgeq.proof.compare import Accuracy
 from edgeq.proof.evidence import Uncompared
@@ -139,12 +140,13 @@ def step_text(step: StepSqnr) -> str:
 
 
 def accuracy_text(accuracy: Accuracy) -> Text:
-    """The metric of both models; for top-1 also the change in percentage points."""
-    if accuracy.metric != "top1":
-        return Text(f"{accuracy.metric}: float {accuracy.float:.4g}, int8 {accuracy.int8:.4g}")
+    """The metric of both models; for a share also the change in percentage points."""
+    first, second = (metric_text(value, share=accuracy.share) for value in (accuracy.float, accuracy.int8))
+    if not accuracy.share:
+        return Text(f"{accuracy.metric}: float {first}, int8 {second}")
     change = 100 * (accuracy.int8 - accuracy.float)
-    text = Text(f"{accuracy.metric}: float {100 * accuracy.float:.2f} %, int8 {100 * accuracy.int8:.2f} % ")
-    return text.append(f"({change:+.2f} points)", "green" if change > -1 else "yellow")
+    text = Text(f"{accuracy.metric}: float {first}, int8 {second} ")
+    return text.append(f"({change:+.2f} points)", "green" if accuracy.drop < 1 else "yellow")
 
 
 def uncompared_text(why: Uncompared) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from edgeq.errors import MissingExtra
 from edgeq.io.visible import visible
+from edgeq.metrics.metric import metric_text
 from edgeq.numerics.output_fidelity import agreement_name
 from edgeq.report.codebooks import CodebookLayer
 from edgeq.report.codebooks_text import codebook_summary
@@ -102,9 +103,9 @@ def _bar(sqnr_db: float) -> str:
     return f"{max(1.0, 100 * bar_share(sqnr_db)):.1f}%"
 
 
-def _score(value: float, metric: str) -> str:
+def _score(value: float, share: bool) -> str:
     """A share in percent; an error as it is."""
-    return f"{100 * value:.2f} %" if metric == "top1" else f"{value:.4g}"
+    return metric_text(value, share=share)
 
 
 def _picture(layer: CodebookLayer) -> str:

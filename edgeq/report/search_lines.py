@@ -6,6 +6,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from edgeq.metrics.metric import metric_text
 from edgeq.search.verdict import Search
 
 
@@ -14,7 +15,7 @@ def search_lines(search: Search | None) -> list[RenderableType]:
     if search is None:
         return []
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    for column in ("", "SQNR dB", "top-1", "in integers", "x float", "kB"):
+    for column in ("", "SQNR dB", search.metric or "top1", "in integers", "x float", "kB"):
         table.add_column(column, justify="left" if not column else "right", no_wrap=bool(column))
     table.add_column("candidate", overflow="fold")
     for point in search.points:
@@ -22,7 +23,7 @@ def search_lines(search: Search | None) -> list[RenderableType]:
         cells = (
             ">" if point.chosen else "",
             f"{point.sqnr_db:.1f}",
-            "-" if point.accuracy is None else f"{100 * point.accuracy:.2f} %",
+            "-" if point.accuracy is None else metric_text(point.accuracy, share=search.share),
             f"{point.integer_pct:.0f} %",
             "-" if point.ratio is None else f"{point.ratio:.2f}",
             f"{point.bytes / 1e3:.0f}",

@@ -17,6 +17,7 @@ from edgeq.graph.code_grids import GRID_KEY, grid_record
 from edgeq.graph.edit import vanished
 from edgeq.graph.signature import input_specs
 from edgeq.io.load import Loaded
+from edgeq.metrics.metric import Metric
 from edgeq.passes.boundary.declared_types import declared_types, float32_edges
 from edgeq.passes.boundary.float_boundary import FloatBoundary
 from edgeq.passes.boundary.split_outputs import SplitOutputs
@@ -50,20 +51,30 @@ class SetUp:
     #: what is planned for
     task: Task
 
-    def open_or_none(self, data: DataSource | None, samples: int | None) -> Dataset | None:
+    def open_or_none(self, data: DataSource | None, samples: int | None, metric: Metric | None = None) -> Dataset | None:
         """As open; None without data, unless the model has no inputs and runs without."""
         if data is None and input_specs(self.loaded.model):
             return None
-        return self.open({} if data is None else data, samples=samples)
+        return self.open({} if data is None else data, samples=samples, metric=metric)
 
-    def open(self, data: DataSource, split: str = "calibration", samples: int | None = None) -> Dataset:
+    def open(
+        self,
+        data: DataSource,
+        split: str = "calibration",
+        samples: int | None = None,
+        metric: Metric | None = None,
+        *,
+        unlabelled: bool = False,
+    ) -> Dataset:
         """Open data in the form that the task's model takes.
 
-        Raises BadData, also if rows of axis 0 are no samples.
+        metric, unlabelled: as for open_dataset. Raises BadData, also if rows of axis 0 are no
+        samples.
         """
         inputs, floats = input_specs(self.task.model), self.loaded.model
         with judged(floats):
-            found = open_dataset(data, inputs, samples=samples, split=split, shapes=self.task.shapes, float_model=floats)
+            found = open_dataset(data, inputs, samples=samples, split=split, shapes=self.task.shapes, float_model=floats,
+                                 metric=metric, unlabelled=unlabelled)  # fmt: skip
         return fed_rightly(on_pixels(found, self.task.pixels, self.task.pixel_grids), self.task.model)
 
 
@@ -155,7 +166,7 @@ def _pixels(loaded: Loaded, recipe: Recipe, shapes: Shapes, data: DataSource | N
     if recipe.inputs_as != "uint8":
         return {}
     specs = input_specs(loaded.model)
-    how = {} if data is None else open_dataset(data, specs, shapes=shapes, float_model=loaded.model).how
+    how = {} if data is None else open_dataset(data, specs, shapes=shapes, float_model=loaded.model, unlabelled=True).how
     return pixel_maps(specs, how, recipe.preprocessing)
 
 

@@ -6,13 +6,14 @@ It is read from one TOML file or given as keyword arguments.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from edgeq.errors import BadRecipe
-from edgeq.io.strict_toml import Strict, read_toml
+from edgeq.io.strict_toml import Strict, read_toml, validate
 from edgeq.schema.codebook import CodebookWish
 from edgeq.schema.cost import PlacementWish
 from edgeq.schema.finetune import FineTuneWish
@@ -176,6 +177,23 @@ class Recipe(Strict):
     def with_floors(self, floors: Floors) -> Recipe:
         """A copy with other floors."""
         return self._changed({"floors": floors})
+
+
+#: a recipe, or its keys
+RecipeLike = Recipe | Mapping[str, object]
+
+
+def recipe_of(given: RecipeLike | None) -> Recipe:
+    """The recipe that is meant: itself, or its keys as a recipe.toml has them; None: the default.
+
+    Raises BadRecipe.
+
+    >>> recipe_of({"rule": "minmax", "floors": {"min_sqnr": 20}}).floors.min_sqnr
+    20.0
+    """
+    if given is None or isinstance(given, Recipe):
+        return given or Recipe()
+    return validate(Recipe, given, "recipe", BadRecipe, "recipe")
 
 
 def load_recipe(path: Path) -> Recipe:

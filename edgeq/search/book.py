@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from edgeq.metrics.metric import Metric
 from edgeq.progress import Progress
 from edgeq.schema.plan import Plan, SearchPlan
 from edgeq.schema.recipe import Recipe
@@ -27,6 +28,8 @@ class Book:
     work: Path | None
     journal: Journal
     progress: Progress
+    #: the task metric of the data; None: it has none
+    metric: Metric | None = None
     #: by the candidate's key
     points: dict[str, Point] = field(default_factory=dict)
     #: the best point that was last reported
@@ -53,7 +56,7 @@ class Book:
             if self.work is not None:
                 self.journal.keep(BEST_PLAN, self.plan(best, finished=False).to_json())
             self.shown = best
-            self.progress.note(f"best so far, of {len(self.points)}: {_told(best)}")
+            self.progress.note(f"best so far, of {len(self.points)}: {_told(best, self.metric)}")
 
     def plan(self, point: Point, finished: bool) -> Plan:
         """The point's plan, with the result of the search so far."""
@@ -69,8 +72,8 @@ class Book:
         return plan.with_search(said)
 
 
-def _told(point: Point) -> str:
+def _told(point: Point, metric: Metric | None) -> str:
     """A line about the point for people."""
-    accuracy = "" if point.accuracy is None else f", top-1 {100 * point.accuracy:.2f} %"
+    accuracy = "" if point.accuracy is None or metric is None else f", {metric.name} {metric.text(point.accuracy)}"
     latency = "" if point.ratio is None else f", {point.ratio:.2f}x float's time"
     return f"{point.candidate.name}: SQNR {point.sqnr_db:.1f} dB{accuracy}, {point.integer_pct:.0f} % of MACs in integers{latency}"

@@ -30,7 +30,7 @@ class Judgement(TypedDict):
     sqnr_db: float
     #: share of the samples with the float model's first choice, 0..1; None: not a classifier
     agreement: float | None
-    #: top-1, 0..1; None: the data has no labels
+    #: the task metric; None: the data has none
     accuracy: float | None
     #: share of multiply-accumulates in integers, by plan
     integer_pct: float

@@ -24,7 +24,7 @@ class Point:
     sqnr_db: float
     #: share of samples with the float model's arg-max, 0..1
     agreement: float | None
-    #: top-1, 0..1
+    #: the task metric; None: the data has none
     accuracy: float | None
     #: share of multiply-accumulates that the plan runs in integers, 0..100
     integer_pct: float

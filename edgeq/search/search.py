@@ -18,8 +18,9 @@ import onnx_ir as ir
 
 from edgeq.data.dataset import Dataset
 from edgeq.data.held_out import Division
-from edgeq.errors import BadData, BadOutput
+from edgeq.errors import BadOutput
 from edgeq.io.load import Loaded
+from edgeq.metrics.identity import judged_by
 from edgeq.progress import Clock, Progress
 from edgeq.refine.draft import Draft
 from edgeq.runtimes.ort import runtime_version
@@ -68,14 +69,14 @@ def search(search_task: SearchTask, decide: Callable[[], Planned], clock: Clock,
     cannot answer.
     """
     recipe, started = search_task.task.recipe, monotonic()
-    _check_labels(search_task)
     journal = Journal(search_task.work, identity(search_task))
     planned = _begin(search_task, journal, decide)
     builder = Builder(Draft.of(search_task.task, planned.draft), planned.plan, search_task.data.fitted)
     progress.start("search", None)
     if journal.resumed:
         progress.note(f"continuing the search in {search_task.work}: {len(journal.records)} measurements are there")
-    book = Book(builder, recipe, search_task.work, journal, progress)
+    metric = search_task.validation.metric
+    book = Book(builder, recipe, search_task.work, journal, progress, metric)
     stops = started + 60 * recipe.minutes
     trials = Trials(search_task.loaded.model, builder, search_task.validation, recipe, journal, progress, stops, book.add, search_task.size)
     with clock.stage("search"), _kept(book):
@@ -84,6 +85,7 @@ def search(search_task: SearchTask, decide: Callable[[], Planned], clock: Clock,
     told = Search(
         recipe.objective, search_task.validation.name, search_task.validation.count, search_task.on, len(book.points), finished,
         why(book.goal, chosen, finished), choices(tuple(book.points.values()), chosen, recipe.objective),
+        None if metric is None else metric.name, metric is None or metric.share,
     )  # fmt: skip
     plan = book.plan(chosen, finished)
     return Planned(plan, planned.draft, (*planned.steps, Step(f"search: {chosen.candidate.name}", plan))), told
@@ -95,20 +97,12 @@ def identity(search_task: SearchTask) -> str:
     The minutes are left out: a resumed search may get more of them.
     """
     recipe = search_task.task.recipe.with_minutes(1.0)
-    labels = b"" if search_task.validation.labels is None else search_task.validation.labels.tobytes()
     parts = [
         __version__, runtime_version(), os.cpu_count(), search_task.task.model_hash, search_task.task.settings, recipe.hash,
-        search_task.data.whole.hash, search_task.data.rule, search_task.validation.hash, hashlib.sha256(labels).hexdigest(),
+        search_task.data.whole.hash, search_task.data.rule, search_task.validation.hash,
+        judged_by(search_task.validation.metric, search_task.validation.labels),
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-
-
-def _check_labels(search_task: SearchTask) -> None:
-    floors = search_task.task.recipe.floors
-    asked = [name for name in ("max_drop", "min_accuracy") if getattr(floors, name) is not None]
-    if asked and search_task.validation.metric != "top1":
-        what = f"The floor {asked[0]} is about task accuracy, but the data has no class labels."
-        raise BadData(what, search_task.validation.name, "Add labels to the data, or give other data with --validation.")
 
 
 def _begin(search_task: SearchTask, journal: Journal, decide: Callable[[], Planned]) -> Planned:

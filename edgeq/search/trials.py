@@ -176,7 +176,7 @@ class Trials:
         return {
             "sqnr_db": found.weakest.sqnr_db,
             "agreement": found.top1_agreement,
-            "accuracy": task.int8 if task is not None and task.metric == "top1" else None,
+            "accuracy": None if task is None else task.int8,
             "integer_pct": integer_share(self.builder.base.task.model, plan),
             "bytes": self.size(plan, model, ("failed" if missed else "passed") if self.recipe.floors.wanted else "none"),
             "missed": list(missed),

@@ -44,6 +44,10 @@ class Search:
     why: str
     #: the Pareto front, closest to float first
     points: tuple[Choice, ...]
+    #: name of the metric that accuracies are of; None: the data has none
+    metric: str | None = None
+    #: whether it is a share in 0..1
+    share: bool = True
 
 
 def choices(points: Sequence[Point], chosen: Point, objective: Objective) -> tuple[Choice, ...]:

@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 
 from edgeq.cli.app.commands import app
 from edgeq.cli.asked import Asked, asked_from, offers
-from edgeq.cli.options import Rule, SharedOptions
+from edgeq.cli.options import Rule
+from edgeq.cli.shared.values import SharedOptions
 from edgeq.errors import BadData, BadRecipe
 from edgeq.schema.recipe import Floors, Recipe
 from edgeq.schema.rules import RULES

@@ -206,7 +206,7 @@ def hook(event, values):
 sys.addaudithook(hook)
 import edgeq
 from edgeq.cli.asked import asked_from
-from edgeq.cli.options import SharedOptions
+from edgeq.cli.shared.values import SharedOptions
 from edgeq.io.run_files import run_files
 room = Path(sys.argv[1])
 with run_files() as record:

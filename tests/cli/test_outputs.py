@@ -10,8 +10,8 @@ import pytest
 
 from edgeq.api import quantize
 from edgeq.cli.asked import asked_from
-from edgeq.cli.options import SharedOptions
 from edgeq.cli.outputs import check_folder, check_outputs, check_report
+from edgeq.cli.shared.values import SharedOptions
 from edgeq.cli.writing import Files, write
 from edgeq.errors import BadOutput
 from edgeq.io.endings import plan_path

@@ -14,6 +14,7 @@ from edgeq.cli.init.set_template import set_template
 from edgeq.data.open import Dataset, InputSpec, open_dataset
 from edgeq.data.set_toml import read_set
 from edgeq.errors import BadData
+from edgeq.metrics.metric import TOP1
 
 IMAGE = (InputSpec("image", "float32", ("N", 3, 4, 4)),)
 TWO = (InputSpec("left", "float32", ("N", 4)), InputSpec("right", "float32", ("N", 4)))
@@ -233,7 +234,7 @@ def test_splits_labels_and_metric(tmp_path: Path) -> None:
     calibration, evaluation = open_dataset(tmp_path, IMAGE), open_dataset(tmp_path / "set.toml", IMAGE, split="evaluation")
     assert calibration.labels is not None
     assert evaluation.labels is not None
-    assert (calibration.labels.tolist(), evaluation.labels.tolist(), calibration.metric) == ([3, 4, 5], [7], "top1")
+    assert (calibration.labels.tolist(), evaluation.labels.tolist(), calibration.metric) == ([3, 4, 5], [7], TOP1)
     np.testing.assert_array_equal(first(calibration), first(evaluation))  # the same preprocessing for images and arrays
     with pytest.raises(BadData, match="no split `test`"):
         open_dataset(tmp_path, IMAGE, split="test")
@@ -288,7 +289,7 @@ def test_labels_that_do_not_fit(tmp_path: Path, text: str, what: str) -> None:
         (INPUT + "resize = 0\n", "resize"),
         (INPUT + INPUT, "twice"),
         ('[[input]]\nname = "imago"\n', "no input `imago`"),
-        ('metric = "f1"\n', "metric"),
+        ('metric = "bleu"\n', "metric"),
         ('files = ["a/*"]\n[split.calibration]\nfile = "a.npz"\n', "belong in them"),
         ('[split.calibration]\nlabels = "y.csv"\n', "either `file` or `files`"),
         ('[split.calibration]\nfile = "a.npz"\n', "`a.npz` is missing"),

@@ -15,6 +15,7 @@ from edgeq.data.roles import roles_of
 from edgeq.data.sources import Source
 from edgeq.errors import BadData
 from edgeq.graph.signature import InputSpec
+from edgeq.metrics.metric import TOP1
 from edgeq.numerics.arrays import AnyArray
 from edgeq.schema.recipe import Recipe
 
@@ -80,7 +81,7 @@ def test_a_shard_outside_the_data_is_refused() -> None:
 
 
 def test_labels_stay_with_their_samples() -> None:
-    data = replace(numbered(20), labels=np.arange(20), metric="top1")
+    data = replace(numbered(20), labels=np.arange(20), metric=TOP1)
     found = divided(data, "every_fifth")
     assert found.held_out is not None and found.held_out.labels is not None and found.fitted.labels is not None
     assert found.held_out.labels.tolist() == [4, 9, 14, 19]

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from edgeq.data.arrays.npy import npz_arrays
 from edgeq.data.open import Dataset, InputSpec, open_dataset
 from edgeq.errors import BadData
+from edgeq.metrics.metric import TOP1
 
 IMAGE = (InputSpec("image", "float32", ("N", 3, 4, 4)),)
 #: as silero's: the batch is not axis 0 of the state, and sr is a scalar
@@ -138,7 +139,7 @@ def test_a_surplus_array_is_noted_not_fed() -> None:
 def test_labels_come_along_with_a_metric(name: str) -> None:
     data = open_dataset({"image": images(), name: np.arange(10, dtype=np.uint8)}, IMAGE)
     assert data.labels is not None
-    assert (data.labels.dtype, data.labels.tolist(), data.metric) == (np.int64, list(range(10)), "top1")
+    assert (data.labels.dtype, data.labels.tolist(), data.metric) == (np.int64, list(range(10)), TOP1)
     assert open_dataset({"image": images()}, IMAGE).metric is None
 
 

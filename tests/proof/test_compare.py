@@ -14,6 +14,7 @@ import onnx_ir as ir
 import pytest
 
 from edgeq.errors import BadData, BadModel, RuntimeRefused
+from edgeq.metrics.metric import BUILT_IN, Metric
 from edgeq.numerics.arrays import F32, F64, I64, AnyArray
 from edgeq.numerics.fidelity import ErrorSums
 from edgeq.proof.compare import Accuracy, CompareSettings, Comparison, OutputFidelity, check_floors, compare_models
@@ -59,7 +60,7 @@ class Rows:
 
     x: F32
     labels: I64 | None = None
-    metric: str | None = None
+    metric: Metric | None = None
     name: str = "rows"
 
     @property
@@ -118,13 +119,13 @@ def test_accuracy_counts_the_labels_of_each_batch() -> None:
     labels = np.sin(2 * x).argmax(1)
     labels[:5] = (labels[:5] + 1) % 4  # five labels that the float model misses
     expected = float((quantized_sine(x).argmax(1) == labels).mean())
-    found = compare_models(model(FLOAT), model(INT8), Rows(x, labels, "top1"), CompareSettings(batch=3)).accuracy
+    found = compare_models(model(FLOAT), model(INT8), Rows(x, labels, BUILT_IN["top1"]), CompareSettings(batch=3)).accuracy
     assert found == Accuracy("top1", 0.75, expected)
 
 
 def test_mse_compares_the_output_with_the_input() -> None:
     x = rows()
-    found = compare_models(model(FLOAT), model(INT8), Rows(x, metric="mse")).accuracy
+    found = compare_models(model(FLOAT), model(INT8), Rows(x, metric=BUILT_IN["mse"])).accuracy
     assert found is not None
     assert found.float == pytest.approx(np.square(np.sin(2.0 * x) * 0.5 - x).mean(), rel=1e-4)
     assert found.int8 == pytest.approx(np.square(quantized_sine(x) - x).mean(), rel=1e-4)
@@ -132,7 +133,7 @@ def test_mse_compares_the_output_with_the_input() -> None:
 
 def test_top1_without_labels_is_refused() -> None:
     with pytest.raises(BadData, match="needs labels"):
-        compare_models(model(FLOAT), model(INT8), Rows(rows(), metric="top1"))
+        compare_models(model(FLOAT), model(INT8), Rows(rows(), metric=BUILT_IN["top1"]))
 
 
 def test_models_with_other_outputs_are_refused() -> None:

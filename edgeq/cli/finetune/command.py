@@ -84,7 +84,7 @@ Resume = Annotated[Path | None, _training("--resume", metavar="CKPT", help="Cont
 
 @offers(
     "follow_links validation target recipe weights rounding format keep_float prefer tie samples no_hold_out accept_data strict_data",
-    "shape seed float_io plan no_plan no_prove min_sqnr min_accuracy max_drop strict max_bytes report",
+    "shape seed float_io plan no_plan no_prove min_sqnr min_accuracy max_drop metric strict max_bytes report",
     writes=True,
 )
 def finetune(

@@ -24,7 +24,7 @@ def run_floats(job: Job) -> None:
     loaded = asked.load_model(job.model)
     found, wrote = list[Width[FloatMade]](), list[Path]()
     with asked.screen.progress() as progress:
-        task = WidthsTask(loaded, job.data, asked.recipe, asked.shapes, asked.validation, job.state_of, asked.doubts)
+        task = WidthsTask(loaded, job.data, asked.recipe, asked.shapes, asked.validation, job.state_of, asked.doubts, asked.metric)
         for width in fine_tune_float_widths(task, job.widths, progress):
             model = job.files(width.bits).model
             if not (asked.strict and width.made.missed):
@@ -42,9 +42,10 @@ def run_floats(job: Job) -> None:
 
 def _told(job: Job, float_bytes: int, found: list[Width[FloatMade]]) -> WidthsReport:
     first = found[0].before.found
-    metric, of_float = (None, None) if first.accuracy is None else (first.accuracy.metric, first.accuracy.float)
+    one = first.accuracy
+    metric, of_float, share = (None, None, True) if one is None else (one.metric, one.float, one.share)
     rows = tuple(_row(job, width) for width in found)
-    return WidthsReport(str(job.model), float_bytes, of_float, metric, first.samples, job.asked.recipe.floors.max_drop, rows)
+    return WidthsReport(str(job.model), float_bytes, of_float, metric, share, first.samples, job.asked.recipe.floors.max_drop, rows)
 
 
 def _row(job: Job, width: Width[FloatMade]) -> Row:

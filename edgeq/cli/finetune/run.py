@@ -23,7 +23,7 @@ def run_one(job: Job) -> None:
     plan = None if asked.plan is None else load_plan(asked.plan)
     with asked.screen.progress() as progress:
         made = quantize(asked.load_model(job.model), job.data, target=asked.load_target(), recipe=asked.recipe, shapes=asked.shapes,
-                        plan=plan, validation=asked.validation, prove=asked.prove, data_doubts=asked.doubts,
+                        plan=plan, validation=asked.validation, metric=asked.metric, prove=asked.prove, data_doubts=asked.doubts,
                         checkpoint=checkpoint, form=form_of(job.out), progress=progress)  # fmt: skip
     try:
         finish(asked, made, job.files(), job.kept())

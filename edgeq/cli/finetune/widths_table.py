@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from edgeq.metrics.metric import metric_text
 from edgeq.palettize.widths import Width
 from edgeq.report.figures import decibels
 from edgeq.report.quantized import Quantized
@@ -63,6 +64,8 @@ class WidthsReport:
     float_accuracy: float | None
     #: the metric of the accuracies; None: the data has no labels
     metric: str | None
+    #: whether it is a share in 0..1
+    share: bool
     #: number of samples on which the models were measured
     samples: int
     #: the largest accepted drop in accuracy, in percentage points; None: no limit
@@ -82,9 +85,9 @@ def row_of(width: Width[Quantized], model: str | None, plan: str | None) -> Row:
 def report_of(first: Report, rows: tuple[Row, ...]) -> WidthsReport:
     """The report on all widths. first: the report of any of the models, for the common figures."""
     accuracy, found = first.accuracy, first.fidelity
-    metric, of_float = (None, None) if accuracy is None else (accuracy.metric, accuracy.float)
+    metric, of_float, share = (None, None, True) if accuracy is None else (accuracy.metric, accuracy.float, accuracy.share)
     samples = 0 if found is None else found.samples
-    return WidthsReport(first.model, first.size.float_bytes, of_float, metric, samples, first.recipe.floors.max_drop, rows)
+    return WidthsReport(first.model, first.size.float_bytes, of_float, metric, share, samples, first.recipe.floors.max_drop, rows)
 
 
 def _figures(report: Report) -> Figures:
@@ -132,4 +135,4 @@ def _measured(told: WidthsReport, figures: Figures) -> str:
 
 
 def _accuracy(told: WidthsReport, value: float) -> str:
-    return f"{100 * value:.2f} %" if told.metric == "top1" else f"{value:.4g}"
+    return metric_text(value, share=told.share)

@@ -9,7 +9,7 @@ import numpy as np
 
 from edgeq.data.checks import LABELS, match_names
 from edgeq.data.given.spool import Kept, Spool
-from edgeq.data.labels import check_labels
+from edgeq.data.labels import any_labels, check_labels
 from edgeq.data.sources import OpenedSource
 from edgeq.errors import BadData
 from edgeq.graph.signature import InputSpec
@@ -25,9 +25,9 @@ class Spooled:
     #: the items
     spool: Spool
 
-    def opened(self, inputs: Sequence[InputSpec]) -> OpenedSource:
+    def opened(self, inputs: Sequence[InputSpec], *, classes: bool = True) -> OpenedSource:
         """The samples for a model with these inputs. Raises BadData."""
-        return open_spool(self.spool, inputs)
+        return open_spool(self.spool, inputs, classes=classes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,12 +54,13 @@ class SpoolSource:
         return f"item {item} of the data" + ("" if row < 0 else f", row {row} (sample {index})")
 
 
-def open_spool(spool: Spool, inputs: Sequence[InputSpec]) -> OpenedSource:
+def open_spool(spool: Spool, inputs: Sequence[InputSpec], *, classes: bool = True) -> OpenedSource:
     """Open spooled items for a model with these inputs.
 
     By name, an item has an array for each input and perhaps labels; by place, the arrays of the
     inputs in their order, and perhaps the label behind them. Arrays of the inputs' own ranks and of
-    one length along axis 0 are a batch of samples; others are one sample. Raises BadData.
+    one length along axis 0 are a batch of samples; others are one sample. classes: whether labels
+    must be class numbers. Raises BadData.
     """
     if not spool.items:
         return OpenedSource(SpoolSource(spool, {}, np.zeros((0, 2), np.int64)))  # who opens it says so
@@ -72,10 +73,29 @@ def open_spool(spool: Spool, inputs: Sequence[InputSpec]) -> OpenedSource:
         length = _batch(item, keys, inputs)
         places += [(index, -1)] if length is None else [(index, row) for row in range(length)]
         if labels is not None:
-            told.append(spool.read(index, labels).reshape(-1))
+            told += _labels(spool.read(index, labels), length, classes=classes)
     source = SpoolSource(spool, keys, np.array(places, np.int64).reshape(-1, 2))
-    found = None if labels is None else check_labels(np.concatenate(told), source.count, f"labels of {WHERE}")
-    return OpenedSource(source, found, notes)
+    if labels is None:
+        return OpenedSource(source, None, notes)
+    check = check_labels if classes else any_labels
+    return OpenedSource(source, check(_joined(told), source.count, f"labels of {WHERE}"), notes)
+
+
+def _labels(found: AnyArray, length: int | None, *, classes: bool) -> list[AnyArray]:
+    """The labels of one item, one a sample; of other shapes where they need not be classes."""
+    if classes:
+        return [*found.reshape(-1)]
+    return [found] if length is None else [*found]
+
+
+def _joined(told: Sequence[AnyArray]) -> AnyArray:
+    """The labels along axis 0; an array of arrays where their shapes differ."""
+    if len({np.shape(one) for one in told}) == 1:
+        return np.stack(told)
+    found: AnyArray = np.empty(len(told), object)
+    for index, one in enumerate(told):
+        found[index] = one
+    return found
 
 
 def _keys(item: Mapping[str | int, Kept], inputs: Sequence[InputSpec]) -> tuple[dict[str, str | int], str | int | None, tuple[str, ...]]:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from edgeq.data.dataset import Dataset
+from edgeq.data.labels import are_classes
 from edgeq.errors import BadData, BadTraining
 from edgeq.learn.simulation.executor import Executor
 from edgeq.learn.simulation.simulation import Simulation
@@ -62,8 +63,8 @@ def trained(
     if not len(student.learnable):
         fix = "Try --prefer integers, or use edgeq quantize; edgeq inspect tells why nothing of the model runs in integers."
         raise BadTraining("There is nothing to train: no weight and no grid of the model is quantized.", "the plan", fix)
-    if tuning.labels and data.labels is None:
-        raise BadData("The data has no labels to train with.", data.name, "Give labelled data, or leave --labels out.")
+    if tuning.labels and (data.labels is None or not are_classes(data.labels)):
+        raise BadData("The data has no class labels to train with.", data.name, "Give labelled data, or leave --labels out.")
     lesson = Distillation(student, teacher, data, tuning, recipe.seed).lesson()
     epochs = tuning.epochs or (planned_epochs(resume) if resume is not None else _fitting(lesson, tuning.minutes or 1.0))
     # many steps at a high rate pay off only after the rate has fallen: the last epochs are usually

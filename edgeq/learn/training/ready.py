@@ -6,6 +6,7 @@ import onnx_ir as ir
 import torch
 
 from edgeq.data.dataset import Dataset
+from edgeq.data.labels import are_classes
 from edgeq.errors import BadData, UnsupportedOp
 from edgeq.io.validate import first_line
 from edgeq.learn.simulation.executor import Executor
@@ -24,8 +25,8 @@ def check_ready(model: ir.Model, data: Dataset, tuning: FineTuneWish) -> None:
     """
     if tuning.trains:
         check_samples(data)
-    if tuning.labels and data.labels is None:
-        raise BadData("The data has no labels to train with.", data.name, "Give labelled data, or leave --labels out.")
+    if tuning.labels and (data.labels is None or not are_classes(data.labels)):
+        raise BadData("The data has no class labels to train with.", data.name, "Give labelled data, or leave --labels out.")
     teacher = Executor(model)
     feeds = next(iter(data.batches(1))).feeds
     try:

@@ -1,0 +1,1 @@
+"""What all commands share: the values of their common options."""
