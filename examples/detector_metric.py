@@ -8,7 +8,7 @@ to a largest loss (`--max-drop`), and by a search that keeps layers in float unt
 enough. The files in the folder serve the command line as well:
 
     edgeq quantize boxes.onnx -d boxes.npz -o boxes.int8.onnx \
-        --metric examples/detector_metric.py:mean_iou --max-drop 0.5
+        --metric examples/detector_metric.py:mean_iou --max-drop 1.5
 """
 
 from __future__ import annotations
@@ -87,20 +87,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder for the model and the data")
     parser.add_argument("--minutes", type=float, default=1.0, help="time of the search")
-    parser.add_argument("--max-drop", type=float, default=0.5, help="hundredths of the mean overlap that may be lost")
+    parser.add_argument("--max-drop", type=float, default=1.5, help="hundredths of the mean overlap that may be lost")
     words = parser.parse_args()
     words.out.mkdir(parents=True, exist_ok=True)
     model = detector(*images(1200, seed=1))
     pixels, boxes = images(120, seed=2)
     onnx.save(model, words.out / "boxes.onnx")
     np.savez(words.out / "boxes.npz", image=pixels, labels=boxes)
-    sizes = {"weight_bits": 4, "floors": {"max_drop": words.max_drop}}
+    sizes = {"weight_bits": 4, "placement": {"prefer": "integers"}, "floors": {"max_drop": words.max_drop}}
     data = {"image": pixels, "labels": boxes}
     quick = edgeq.quantize(model, data, metric=mean_iou, recipe={"effort": "fast"} | sizes)
     found = edgeq.quantize(model, data, metric=mean_iou, recipe={"effort": "best", "minutes": words.minutes} | sizes)
     for name, made in (("ranges alone", quick), ("after a search", found)):
         assert made.accuracy is not None
         print(f"{name}: mean_iou {made.accuracy.float:.4f} in float, {made.accuracy.int8:.4f} in int8; floors {made.report.gate}")
+    assert found.report.search is not None
+    (chosen,) = [point for point in found.report.search.points if point.chosen]
+    print(f"the search chose {chosen.name}: {chosen.integer_pct:.0f} % of the work in integers")
     found.save(words.out / "boxes.int8.onnx", force=True)
 
 

@@ -31,6 +31,24 @@ def test_finetune_digits_trains_palettizes_fine_tunes_exports_and_plots(tmp_path
     assert [line.split(":")[0] for line in ran.stdout.splitlines()[:2]] == ["8 bits", "1 bits"]
 
 
+def test_the_metric_of_a_detector_drives_its_floor_and_its_search(tmp_path: Path) -> None:
+    words = [sys.executable, str(ROOT / "examples" / "detector_metric.py"), "--out", str(tmp_path), "--minutes", "0.3"]
+    ran = subprocess.run(words, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    plain, searched, chosen = ran.stdout.splitlines()
+    assert (plain.split()[-1], searched.split()[-1]) == ("failed", "passed")  # by the same metric and limit
+    assert chosen.startswith("the search chose ")
+    assert 50 < float(chosen.split(":")[1].split()[0]) < 100  # of the work in integers: some layers are worth it, some are not
+    metric = f"{ROOT / 'examples' / 'detector_metric.py'}:mean_iou"
+    words = ["compare", "boxes.onnx", "boxes.int8.onnx", "-d", "boxes.npz", "--metric", metric, "--max-drop"]
+    code = "import sys; from edgeq.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    for most, expected in (("50", 0), ("0", 3)):
+        command = [sys.executable, "-c", code, *words, most, "--json"]
+        told = subprocess.run(command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+        assert told.returncode == expected, told.stderr
+        assert '"metric": "mean_iou"' in told.stdout
+
+
 @pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name)
 def test_what_an_example_takes_from_edgeq_is_there(example: Path) -> None:
     """Modules, names in them and keywords of calls, read from its text: running it takes long."""
