@@ -1,8 +1,10 @@
 """edgeq: a trained float ONNX model in, a proven int8 model for edge devices out.
 
-The main functions are quantize, calibrate, prove, compare and convert; inspect, check and explain
-answer questions. Recipe holds the settings, Quantized the result. The rest of the package is
-imported when one of them is first used, so that `import edgeq` stays fast.
+Each command has a function of its name: quantize, calibrate, prove, compare, palettize, finetune,
+materialize, convert and init do something; inspect, check and explain answer questions. Recipe
+holds the settings, a dict of its keys does as well; Quantized is the result, Metric a measure of
+one's own. The rest of the package is imported when one of them is first used, so that
+`import edgeq` stays fast.
 
 >>> import tempfile
 >>> from pathlib import Path
@@ -27,6 +29,13 @@ See what really runs in integers, and how far the outputs are from float:
 >>> edgeq.compare(digits, int8, "digits").outputs[0].sqnr_db > 25
 True
 
+Measure what counts for you; floors and searches then hold to it:
+
+>>> def sure(outputs, labels):
+...     return float((outputs.max(-1) > 5).mean())
+>>> edgeq.compare(digits, int8, "digits", metric=edgeq.Metric("sure", sure)).accuracy.metric
+'sure'
+
 Ask what a model would become, why a node is what it is, and what a chip does not allow:
 
 >>> [last] = [node.name for node in edgeq.inspect(digits).nodes if node.op_type == "Gemm"]
@@ -35,7 +44,16 @@ Ask what a model would become, why a node is what it is, and what a chip does no
 >>> edgeq.check(int8, "cpu")
 ()
 
-With the extra `learn`, `edgeq.from_torch(module, example_inputs)` makes a model of a torch module.
+Store weights in 4 bits, and as plain floats again; write a recipe to start from:
+
+>>> small = edgeq.palettize(digits, recipe={"codebook": {"bits": 4}})
+>>> edgeq.materialize(small.model).weights > 0
+True
+>>> edgeq.init(digits, Path(folder.name) / "own").recipe.name
+'recipe.toml'
+
+With the extra `learn`, `edgeq.from_torch(module, example_inputs)` makes a model of a torch module,
+and `edgeq.finetune(model, data)` trains the integers against the float model.
 
 Write a quantized model, of whatever tool, as TFLite with its own codes and grids:
 
@@ -65,11 +83,15 @@ from edgeq.version import __version__ as __version__
 if TYPE_CHECKING:
     from edgeq.api import Quantized, calibrate, compare, prove, quantize
     from edgeq.errors import EdgeqError
+    from edgeq.few_bits.materialize import materialize
+    from edgeq.few_bits.stored import palettize
     from edgeq.foreign.convert import convert
     from edgeq.learn.export import from_torch
     from edgeq.metrics.metric import Metric
     from edgeq.questions import check, explain, inspect
     from edgeq.schema.recipe import Recipe
+    from edgeq.starting.start import init
+    from edgeq.training import finetune
 
 __all__ = [
     "EdgeqError",
@@ -81,8 +103,12 @@ __all__ = [
     "compare",
     "convert",
     "explain",
+    "finetune",
     "from_torch",
+    "init",
     "inspect",
+    "materialize",
+    "palettize",
     "prove",
     "quantize",
 ]
@@ -94,6 +120,10 @@ _HOMES = {
     "explain": "edgeq.questions",
     "inspect": "edgeq.questions",
     "convert": "edgeq.foreign.convert",
+    "finetune": "edgeq.training",
+    "init": "edgeq.starting.start",
+    "materialize": "edgeq.few_bits.materialize",
+    "palettize": "edgeq.few_bits.stored",
     "from_torch": "edgeq.learn.export",
     "Recipe": "edgeq.schema.recipe",
 }

@@ -27,9 +27,9 @@ import torch
 from matplotlib.figure import Figure
 from train_digits import TRAINING, export, load_images, train
 
+from edgeq.few_bits.integer_widths import fine_tune_widths
+from edgeq.few_bits.widths import Width, WidthsTask
 from edgeq.io.load import load_model
-from edgeq.palettize.integer_widths import fine_tune_widths
-from edgeq.palettize.widths import Width, WidthsTask
 from edgeq.progress import Silent
 from edgeq.report.quantized import Quantized
 from edgeq.schema.finetune import FineTuneWish

@@ -38,7 +38,7 @@ def test_examples_show_what_they_say(name: str, tmp_path: Path, monkeypatch: pyt
 def test_every_public_name_is_in_the_example_of_the_package() -> None:
     assert edgeq.__doc__ is not None
     example = "".join(line for line in edgeq.__doc__.splitlines(keepends=True) if line.startswith((">>>", "...")))
-    needs_torch = {"from_torch"}  # told of in words: examples run without extras
+    needs_torch = {"finetune", "from_torch"}  # told of in words: examples run without extras
     assert [name for name in edgeq.__all__ if f"edgeq.{name}" not in (edgeq.__doc__ if name in needs_torch else example)] == []
 
 

@@ -190,6 +190,7 @@ def test_a_use_of_model_copy_is_found() -> None:
 def test_public_names_are_pinned() -> None:
     pinned = {"EdgeqError", "Quantized", "Recipe", "calibrate", "compare", "convert", "prove", "quantize"}
     pinned |= {"check", "explain", "from_torch", "inspect"}
+    pinned |= {"Metric", "finetune", "init", "materialize", "palettize"}
     assert set(edgeq.__all__) == pinned
     assert set(dir(edgeq)) == pinned | {"__version__"}
     for name in pinned - ({"from_torch"} if find_spec("torch") is None else set()):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from edgeq.cli import options as o
 from edgeq.cli.asked import Asked, offers
-from edgeq.cli.outputs import check_folder, make_folder
+from edgeq.cli.outputs import check_folder
 from edgeq.cli.writing import add_report
 from edgeq.errors import MissingExtra
 from edgeq.io.endings import plan_path
@@ -47,6 +47,8 @@ def demo(
         # it shows integers, which a net of this size gains nothing from on a server
         made = run(shipped_model(SET), SET, target=asked.load_target(), recipe=Recipe(placement=INTEGERS), progress=progress)
         quantized = _judge(made, progress)
+    from edgeq.io.output_path import make_folder
+
     make_folder(out)
     with FileSet(force=force) as files:
         mark = mark_of(made.add_to(files, model))

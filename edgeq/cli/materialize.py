@@ -41,22 +41,14 @@ def materialize(
     asked.check_outputs([out], model, at_least=size_of(model) // SMALLEST)
     from rich.text import Text
 
-    from edgeq.graph.read import graphs
-    from edgeq.io.save import save_model
-    from edgeq.passes.store.materialize import Materialize
+    from edgeq.few_bits.materialize import materialize as run
     from edgeq.report.figures import human_bytes
-    from edgeq.runtimes.judged import accepted, judged
 
     with asked.screen.progress() as progress:
         progress.start("materialize", None)
         loaded = asked.load_model(model, quantized=True)
-        before = {name for graph in graphs(loaded.model) for name in graph.initializers}
-        with judged(loaded.model.clone()):
-            Materialize()(loaded.model)
-        made = sum(name not in before for graph in graphs(loaded.model) for name in graph.initializers)
-        if made:  # sizes that a codebook hides until its weight is computed may contradict the others
-            accepted(loaded.model)
-        save_model(loaded.model, out, force=asked.force, inputs=[model])
-    found = Materialized(str(out), made, loaded.size, out.stat().st_size)
-    text = f"{made} weights computed: {human_bytes(found.codebook_bytes)} became {human_bytes(found.bytes)}; wrote {out}"
-    asked.screen.show(found, lambda: Text(text if made else f"The model holds no codebooks; wrote {out} as it was."))
+        made = run(loaded)
+        made.save(out, force=asked.force)
+    found = Materialized(str(out), made.weights, loaded.size, out.stat().st_size)
+    text = f"{made.weights} weights computed: {human_bytes(found.codebook_bytes)} became {human_bytes(found.bytes)}; wrote {out}"
+    asked.screen.show(found, lambda: Text(text if made.weights else f"The model holds no codebooks; wrote {out} as it was."))

@@ -58,14 +58,6 @@ def size_of(path: Path) -> int:
         return 0
 
 
-def make_folder(folder: Path) -> None:
-    """Create the folder and its parents. Raises BadOutput."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadOutput(f"The output folder cannot be made: {error.strerror}.", str(folder), "Choose another folder.") from None
-
-
 def check_report(path: Path | None) -> None:
     """Refuse a report that cannot be written.
 

@@ -70,6 +70,10 @@ class CodebookWish(Strict):
         """A copy with this number of bits for every index."""
         return self._changed({"bits": bits})
 
+    def with_average(self, bits: float) -> CodebookWish:
+        """A copy with this number of bits per weight on average, in place of another size."""
+        return self._changed({"bits": None, "bits_avg": bits, "size_budget": None})
+
     @property
     def layer_bits(self) -> dict[str, int]:
         """Bits of single layers, by pattern."""

@@ -8,6 +8,9 @@ from pydantic import Field, model_validator
 
 from edgeq.io.strict_toml import Strict
 
+#: minutes of training where nothing says how long
+DEFAULT_MINUTES = 5.0
+
 
 class FineTuneWish(Strict):
     """Training against the float model, after the closed-form steps. Needs extra [learn].

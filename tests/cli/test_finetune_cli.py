@@ -15,9 +15,10 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch (extra [learn]) is not installed")
 
+from tests.few_bits.test_palettize import net  # noqa: E402
+
 from edgeq.learn.training.checkpoint import planned_epochs  # noqa: E402
 from tests.cli_room import Ran, run  # noqa: E402
-from tests.palettize.test_palettize import net  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 

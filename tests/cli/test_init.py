@@ -13,11 +13,11 @@ import onnx
 import pytest
 from PIL import Image
 
-from edgeq.cli.init.set_template import set_template, takes_images
 from edgeq.data.set_toml import read_set
 from edgeq.data.shipped import shipped_folder, shipped_model
 from edgeq.graph.signature import InputSpec
 from edgeq.io.load import load_model
+from edgeq.starting.set_template import set_template, takes_images
 from tests.cli_room import Ran, run
 from tests.graph_text import weights
 from tests.small_models import text_model

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgeq.cli.init.set_template import set_template
 from edgeq.data.open import Dataset, InputSpec, open_dataset
 from edgeq.data.set_toml import read_set
 from edgeq.errors import BadData
 from edgeq.metrics.metric import TOP1
+from edgeq.starting.set_template import set_template
 
 IMAGE = (InputSpec("image", "float32", ("N", 3, 4, 4)),)
 TWO = (InputSpec("left", "float32", ("N", 4)), InputSpec("right", "float32", ("N", 4)))

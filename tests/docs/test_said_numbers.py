@@ -55,7 +55,7 @@ SAID = (
     ("docs/codebooks.md", "on up to {} samples that run through", ("edgeq.refine.round_in_sequence:SAMPLES",)),
     ("docs/codebooks.md", "where {} samples do not fit into 1 GiB", ("edgeq.refine.round_in_sequence:LEAST_SAMPLES",)),
     ("docs/codebooks.md", "is measured on {} samples, the error", ("edgeq.calibration.sensitivity:SAMPLES",)),
-    ("docs/codebooks.md", "Without `--max-drop` it is {} points", ("edgeq.palettize.widths:MAX_DROP",)),
+    ("docs/codebooks.md", "Without `--max-drop` it is {} points", ("edgeq.few_bits.widths:MAX_DROP",)),
     ("docs/finetuning.md", "model.int8.onnx                            about {} minutes", ("edgeq.cli.finetune.command:DEFAULT_MINUTES",)),
     ("CHANGELOG.md", "take at most {} % of the file", ("edgeq.schema.provenance:LARGEST_SHARE:*100",)),
     ("CHANGELOG.md", "outputs below {} dB, numbers that are not finite", ("edgeq.proof.findings:WEAK_DB",)),

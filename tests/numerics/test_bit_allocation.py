@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgeq.few_bits.fewest_bits import MOST, WITHIN, fewest_bits
 from edgeq.numerics.bit_allocation import WidthOption, allocate, distortions
-from edgeq.palettize.fewest_bits import MOST, WITHIN, fewest_bits
 
 WIDTHS = (1, 2, 4, 8)
 

@@ -11,7 +11,6 @@ import onnx
 import onnx_ir as ir
 import pytest
 
-from edgeq.cli.init.set_template import set_template
 from edgeq.data.made_up import made_up_feeds
 from edgeq.data.set_toml import read_set
 from edgeq.errors import BadRecipe
@@ -25,6 +24,7 @@ from edgeq.schema.pixels import Preprocessing
 from edgeq.schema.recipe import Recipe, load_recipe
 from edgeq.schema.recipe_template import recipe_template
 from edgeq.schema.target import load_target
+from edgeq.starting.set_template import set_template
 from tests.small_models import conv_net, text_model
 from tests.zoo import zoo_model
 

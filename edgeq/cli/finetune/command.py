@@ -18,7 +18,6 @@ from edgeq.cli.palettize.command import SIZES, Granularity
 from edgeq.cli.settings import Setting, parse_compute, refuse_two_sizes, with_codebook, with_training
 
 TRAINING = "Training"
-DEFAULT_MINUTES = 5.0
 EXAMPLE = """    edgeq finetune model.onnx --data calib.npz -o model.int8.onnx    (5 minutes, no labels needed)
 
     edgeq finetune model.onnx -d calib.npz --reconstruct block -o model.int8.onnx    (block by block: AdaRound, BRECQ)
@@ -109,6 +108,8 @@ def finetune(
 
     Needs edgeq\\[learn].
     """
+    from edgeq.schema.finetune import DEFAULT_MINUTES
+
     training: dict[str, Setting] = {"epochs": epochs, "minutes": minutes, "rate": lr, "labels": 0.5 if labels else None,
                                     "centroids": centroids, "reconstruct": reconstruct, "steps": steps}  # fmt: skip
     recipe, widths = with_training(asked.recipe, training, DEFAULT_MINUTES), parse_widths(bits, granularity)

@@ -9,9 +9,9 @@ from edgeq.cli.finetune.job import Job
 from edgeq.cli.finetune.widths import FIX
 from edgeq.cli.finetune.widths_table import MIB, Figures, Row, WidthsReport, widths_text
 from edgeq.errors import FloorMissed
+from edgeq.few_bits.float_widths import FloatMade, fine_tune_float_widths
+from edgeq.few_bits.widths import Width, WidthsTask
 from edgeq.io.save import save_model
-from edgeq.palettize.float_widths import FloatMade, fine_tune_float_widths
-from edgeq.palettize.widths import Width, WidthsTask
 
 
 def run_floats(job: Job) -> None:

@@ -13,18 +13,16 @@ def run_one(job: Job) -> None:
     Raises MissingExtra without torch, FloorMissed after everything is written and shown, and what
     api.quantize raises.
     """
-    from edgeq.api import quantize
-    from edgeq.learn.door import Checkpoint, require_torch
     from edgeq.proof.written import form_of
     from edgeq.schema.plan import load_plan
+    from edgeq.training import finetune
 
-    require_torch()
-    asked, checkpoint = job.asked, Checkpoint(job.checkpoint(), job.resume)
+    asked = job.asked
     plan = None if asked.plan is None else load_plan(asked.plan)
     with asked.screen.progress() as progress:
-        made = quantize(asked.load_model(job.model), job.data, target=asked.load_target(), recipe=asked.recipe, shapes=asked.shapes,
+        made = finetune(asked.load_model(job.model), job.data, target=asked.load_target(), recipe=asked.recipe, shapes=asked.shapes,
                         plan=plan, validation=asked.validation, metric=asked.metric, prove=asked.prove, data_doubts=asked.doubts,
-                        checkpoint=checkpoint, form=form_of(job.out), progress=progress)  # fmt: skip
+                        keep=job.checkpoint(), resume=job.resume, form=form_of(job.out), progress=progress)  # fmt: skip
     try:
         finish(asked, made, job.files(), job.kept())
     except FloorMissed:

@@ -8,8 +8,8 @@ from edgeq.cli.finetune.job import Job
 from edgeq.cli.finetune.widths_table import report_of, row_of, widths_text
 from edgeq.cli.writing import write
 from edgeq.errors import FloorMissed
-from edgeq.palettize.integer_widths import fine_tune_widths
-from edgeq.palettize.widths import WidthsTask
+from edgeq.few_bits.integer_widths import fine_tune_widths
+from edgeq.few_bits.widths import WidthsTask
 
 FIX = "Train longer, or with --labels, another --lr or a finer --granularity; or lower the floor."
 

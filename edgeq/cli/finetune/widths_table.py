@@ -9,8 +9,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from edgeq.few_bits.widths import Width
 from edgeq.metrics.metric import metric_text
-from edgeq.palettize.widths import Width
 from edgeq.report.figures import decibels
 from edgeq.report.quantized import Quantized
 from edgeq.report.report import Report

@@ -11,8 +11,6 @@ import typer
 
 from edgeq.cli import options as o
 from edgeq.cli.asked import Asked, offers
-from edgeq.cli.outputs import check_folder, make_folder
-from edgeq.errors import BadOutput
 
 if TYPE_CHECKING:
     from edgeq.graph.signature import InputSpec
@@ -41,45 +39,20 @@ def init(
     from rich.console import Group
     from rich.text import Text
 
-    from edgeq.cli.init.samples import images_in, placed
-    from edgeq.cli.init.set_template import set_template
-    from edgeq.data.open import open_dataset
-    from edgeq.graph.signature import input_specs
-    from edgeq.io.file_set import FileSet
-    from edgeq.schema.recipe_template import recipe_template
+    from edgeq.starting.start import check_own
+    from edgeq.starting.start import init as run
 
     folder = out or Path(f"edgeq-{model.stem}")
-    recipe, data_set = folder / "recipe.toml", folder / "set.toml"
-    _check_own(folder, [recipe, data_set], [model], force=asked.force)
-    loaded = asked.load_model(model)
-    inputs = input_specs(loaded.model)
-    images = () if asked.data is None else images_in(asked.data, inputs)
-    ready = asked.data is not None and not images
-    if asked.data is not None and ready:
-        open_dataset(asked.data, inputs, float_model=loaded.model)  # refuses what does not fit
-    make_folder(folder)
-    placed(images, folder)
-    with FileSet(force=asked.force, inputs=[model]) as files:
-        files.add_text(recipe, recipe_template(loaded.model))
-        wrote = {"recipe": recipe}
-        if not ready:
-            files.add_text(data_set, set_template(inputs, images=bool(images)))
-            wrote["set"] = data_set
-        files.commit()
+    check_own(folder, [model], force=asked.force)
+    made = run(asked.load_model(model), folder, asked.data, force=asked.force)
+    ready = made.data_set is None
     data = asked.data if asked.data is not None and ready else _spelled(folder)
-    words = ["edgeq", "quantize", str(model), "--data", data, "--recipe", str(recipe), "-o", f"{model.stem}.int8.onnx"]
-    lines = [f"wrote {recipe}: how to quantize", *_about_data(folder, inputs, len(images), ready=ready), f"next:  {shlex.join(words)}"]
+    words = ["edgeq", "quantize", str(model), "--data", data, "--recipe", str(made.recipe), "-o", f"{model.stem}.int8.onnx"]
+    about = _about_data(folder, made.inputs, made.images, ready=ready)
+    lines = [f"wrote {made.recipe}: how to quantize", *about, f"next:  {shlex.join(words)}"]
+    wrote = {"recipe": made.recipe} | ({} if made.data_set is None else {"set": made.data_set})
     # a Group, since rich would wrap a lone Text, and the command would be cut in two
     asked.screen.show(wrote, lambda: Group(Text("\n".join(lines), no_wrap=True, overflow="ignore")))
-
-
-def _check_own(folder: Path, files: Sequence[Path], inputs: Sequence[Path], *, force: bool) -> None:
-    """Refuse a folder that holds files of the user's, which would be taken for samples."""
-    check_folder(folder, files, force=force, inputs=inputs)
-    own = {path.name for path in files}
-    if folder.is_dir() and not force and any(path.name not in own for path in folder.iterdir()):
-        fix = "Name a folder that does not exist yet with -o; or say --force to write beside the files that are there."
-        raise BadOutput("The folder holds other files, and init writes into one of its own.", str(folder), fix)
 
 
 def _spelled(folder: Path) -> str:
@@ -91,7 +64,7 @@ def _spelled(folder: Path) -> str:
 
 def _about_data(folder: Path, inputs: Sequence[InputSpec], images: int, *, ready: bool) -> list[str]:
     """What was written about the data, and what is left to do."""
-    from edgeq.cli.init.set_template import takes_images
+    from edgeq.starting.set_template import takes_images
 
     if ready:
         return ["no set.toml: the data fits the model as it is"]

@@ -7,34 +7,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgeq.api import Quantized, quantize
-from edgeq.calibration.independence import fed_rightly
 from edgeq.cli.asked import Asked
-from edgeq.cli.outputs import make_folder, stale_lines
-from edgeq.cli.palettize.report import FloatReport, float_text
-from edgeq.cli.settings import with_settings
+from edgeq.cli.outputs import stale_lines
 from edgeq.cli.writing import add_report
-from edgeq.data.doubts import Doubt, check_data, in_words
-from edgeq.data.open import open_dataset
-from edgeq.data.roles import Roles, roles_of
 from edgeq.errors import BadModel, FloorMissed
-from edgeq.graph.signature import input_specs
+from edgeq.few_bits.fewest_bits import fewest_bits
+from edgeq.few_bits.report import float_text
+from edgeq.few_bits.stored import palettize, written_as
 from edgeq.io.file_set import FileSet
 from edgeq.io.load import Loaded
 from edgeq.io.marks import mark_of
+from edgeq.io.output_path import make_folder
 from edgeq.io.strict_json import to_json
-from edgeq.io.writing.external_form import written_size
 from edgeq.numerics.arrays import F32
-from edgeq.palettize.fewest_bits import fewest_bits
-from edgeq.palettize.float_formats import in_formats
-from edgeq.palettize.palettize import Palettized, palettize
 from edgeq.progress import Progress
-from edgeq.proof.compare import CompareSettings, compare_models
 from edgeq.report.codebooks import CodebookLayer, planned_weights
 from edgeq.report.codebooks_plots import add_plots
 from edgeq.report.formats import FormatLayer
-from edgeq.report.headline import Fidelity, fidelity_of
-from edgeq.report.judging import judging_of
-from edgeq.report.run_facts import Sizes
+from edgeq.report.headline import Fidelity
 from edgeq.report.text import report_text
 from edgeq.rewrite.prepare import prepare
 
@@ -60,8 +50,8 @@ class Job:
 
     def with_average(self, bits: float) -> Job:
         """The same job with this average number of bits per weight."""
-        recipe = with_settings(self.asked.recipe, {"codebook": {"bits_avg": bits}})
-        return replace(self, asked=replace(self.asked, recipe=recipe))
+        codebook = self.asked.recipe.codebook.with_average(bits)
+        return replace(self, asked=replace(self.asked, recipe=self.asked.recipe.with_codebook(codebook)))
 
 
 def run_float(job: Job) -> None:
@@ -71,24 +61,11 @@ def run_float(job: Job) -> None:
     """
     asked = job.asked
     with asked.screen.progress() as progress:
-        dataset, doubts = None, tuple[Doubt, ...]()
-        if asked.data is not None:
-            floats, samples = job.loaded.model, asked.recipe.samples
-            dataset = open_dataset(asked.data, input_specs(floats), samples=samples, shapes=asked.shapes, float_model=floats)
-            dataset = fed_rightly(dataset, floats)
-            doubts = check_data(dataset, floats, asked.doubts, progress)
-        data = roles_of(dataset, None, asked.recipe, None, None)
-        if job.min_sqnr is None:
-            made, fidelity = _float(job, data, progress)
-        else:
-            (made, fidelity), _ = fewest_bits(lambda bits: _with_sqnr(_float(job.with_average(bits), data, progress)), job.min_sqnr)
-        _refuse_none(job, (*made.layers, *made.formats), made.left)
-        size = Sizes(job.loaded.size, written_size(made.model))
-        found = FloatReport(str(job.loaded.path), str(job.out), asked.recipe.codebook, size, made.layers, made.left, fidelity,
-                            None if fidelity is None else judging_of(data), *in_words(doubts), formats=made.formats)  # fmt: skip
+        made = palettize(job.loaded, asked.data, recipe=asked.recipe, shapes=asked.shapes, min_sqnr=job.min_sqnr, uint2=job.uint2,
+                         typed=job.typed, prove=asked.prove, data_doubts=asked.doubts, progress=progress)  # fmt: skip
         with FileSet(force=asked.force) as files:
-            found = replace(found, mark=mark_of(files.add_model(made.model, job.out)))
-            _plots(files, job, made.layers, made.weights)
+            found = written_as(made, job.out, mark_of(files.add_model(made.model, job.out)))
+            _plots(files, job, found.codebooks, made.weights)
             if asked.report is not None:
                 files.add_text(asked.report, to_json(found))
             wrote = files.commit()
@@ -96,7 +73,7 @@ def run_float(job: Job) -> None:
     asked.screen.wrote(wrote)
     for line in stale_lines(job.out):
         asked.screen.warn(line)
-    _judge(job, fidelity)
+    _judge(job, found.fidelity)
 
 
 def run_int8(job: Job) -> None:
@@ -127,27 +104,10 @@ def run_int8(job: Job) -> None:
     _judge(job, made.report.fidelity)
 
 
-def _float(job: Job, data: Roles, progress: Progress) -> tuple[Palettized, Fidelity | None]:
-    recipe, seen = job.asked.recipe, None if data.division is None else data.division.fitted
-    if recipe.weight_format.wanted:
-        made = in_formats(job.loaded, recipe.weight_format, seen, progress, seed=recipe.seed, typed=job.typed)
-    else:
-        made = palettize(job.loaded, recipe.codebook, seen, progress, seed=recipe.seed, uint2=job.uint2)
-    if data.judging is None or not (job.asked.prove or job.min_sqnr is not None):
-        return made, None
-    return made, fidelity_of(
-        compare_models(job.loaded.model, made.model, data.judging, CompareSettings(batch=recipe.batch), progress=progress)
-    )
-
-
 def _int8(job: Job, prove: bool, progress: Progress) -> Quantized:
     asked = job.asked
     return quantize(job.loaded, asked.data, target=asked.load_target(), recipe=asked.recipe, shapes=asked.shapes, prove=prove,
                     data_doubts=asked.doubts, progress=progress)  # fmt: skip
-
-
-def _with_sqnr(found: tuple[Palettized, Fidelity | None]) -> tuple[tuple[Palettized, Fidelity | None], float]:
-    return found, float("-inf") if found[1] is None else found[1].weakest.sqnr_db
 
 
 def _quantized_sqnr(made: Quantized) -> tuple[Quantized, float]:

@@ -28,8 +28,8 @@ from edgeq.schema.recipe import Recipe  # noqa: E402
 from edgeq.schema.target import load_target  # noqa: E402
 from edgeq.schema.weights import WeightPlan  # noqa: E402
 from edgeq.testing.pass_models import TEXTS, law_model  # noqa: E402
+from tests.few_bits.test_tables import net  # noqa: E402
 from tests.learn_room import Classroom, classroom, rich_net  # noqa: E402
-from tests.palettize.test_palettize import net  # noqa: E402
 from tests.small_models import conv_net, text_model  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")

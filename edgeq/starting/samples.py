@@ -6,7 +6,6 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from edgeq.cli.init.set_template import image_shape
 from edgeq.data.folder import refuse_link_out
 from edgeq.data.images import SUFFIXES, read_image
 from edgeq.data.set_toml import SetInput
@@ -15,6 +14,7 @@ from edgeq.errors import BadData
 from edgeq.graph.signature import InputSpec
 from edgeq.io.run_files import note_read
 from edgeq.io.save import atomic_write_bytes
+from edgeq.starting.set_template import image_shape
 
 
 def images_in(data: str, inputs: Sequence[InputSpec]) -> tuple[Path, ...]:

@@ -13,18 +13,18 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch (extra [learn]) is not installed")
 
+from edgeq.few_bits.integer_widths import fine_tune_widths  # noqa: E402
+from edgeq.few_bits.widths import WidthsTask  # noqa: E402
 from edgeq.io.load import load_model, load_proto  # noqa: E402
 from edgeq.learn.door import Checkpoint  # noqa: E402
 from edgeq.numerics.arrays import AnyArray  # noqa: E402
-from edgeq.palettize.integer_widths import fine_tune_widths  # noqa: E402
-from edgeq.palettize.widths import WidthsTask  # noqa: E402
 from edgeq.progress import Silent  # noqa: E402
 from edgeq.runtimes.ort import open_session  # noqa: E402
 from edgeq.schema.finetune import FineTuneWish  # noqa: E402
 from edgeq.schema.recipe import Floors, Recipe  # noqa: E402
 from edgeq.schema.target import load_target  # noqa: E402
 from tests.cli_room import Ran, run  # noqa: E402
-from tests.palettize.test_palettize import net  # noqa: E402
+from tests.few_bits.test_tables import net  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 

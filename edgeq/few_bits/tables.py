@@ -16,13 +16,13 @@ from edgeq.calibration.moments import Moment, measure_moments
 from edgeq.calibration.observe import observe
 from edgeq.data.dataset import Dataset
 from edgeq.errors import BadModel
+from edgeq.few_bits.float_weights import FloatWeight, float_weights
 from edgeq.graph.find_layer import layer_of
 from edgeq.graph.forms.constants import tensor_of
 from edgeq.io.load import Loaded
 from edgeq.numerics.arrays import F32
 from edgeq.numerics.codebook import encode
 from edgeq.numerics.grid import grid_for_range
-from edgeq.palettize.float_weights import FloatWeight, float_weights
 from edgeq.passes.prepare.convert_opset import ConvertOpset
 from edgeq.passes.prepare.infer_shapes import InferShapes
 from edgeq.passes.store.drop_exporter_notes import DropExporterNotes
@@ -59,7 +59,7 @@ class Palettized:
 Tune = Callable[[ir.Model, ir.Model, Mapping[str, Storage], Mapping[str, F32]], Mapping[str, F32]]
 
 
-def palettize(
+def with_tables(
     loaded: Loaded,
     codebook: CodebookWish,
     data: Dataset | None,

@@ -14,14 +14,14 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch (extra [learn]) is not installed")
 
 from edgeq.data.open import open_dataset  # noqa: E402
+from edgeq.few_bits.tables import with_tables  # noqa: E402
+from edgeq.few_bits.tuned_tables import tuned_tables  # noqa: E402
 from edgeq.graph.read import constant  # noqa: E402
 from edgeq.graph.signature import input_specs  # noqa: E402
 from edgeq.io.load import load_proto  # noqa: E402
 from edgeq.learn.door import Checkpoint  # noqa: E402
 from edgeq.learn.simulation.float_tables import FloatStudent  # noqa: E402
 from edgeq.numerics.arrays import F32  # noqa: E402
-from edgeq.palettize.palettize import palettize  # noqa: E402
-from edgeq.palettize.tuned_tables import tuned_tables  # noqa: E402
 from edgeq.passes.store.fold_codebooks import Storage  # noqa: E402
 from edgeq.progress import Silent  # noqa: E402
 from edgeq.runtimes.ort import open_session  # noqa: E402
@@ -29,8 +29,8 @@ from edgeq.schema.codebook import CodebookWish  # noqa: E402
 from edgeq.schema.finetune import FineTuneWish  # noqa: E402
 from edgeq.schema.recipe import Recipe  # noqa: E402
 from tests.cli_room import run  # noqa: E402
-from tests.palettize.test_palettize import net  # noqa: E402
-from tests.palettize.test_widths import samples  # noqa: E402
+from tests.few_bits.test_tables import net  # noqa: E402
+from tests.few_bits.test_widths import samples  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
@@ -63,8 +63,8 @@ class Seen:
 def test_what_is_exported_is_what_was_simulated_and_still_a_codebook(codebook: dict[str, str], refits: bool) -> None:
     loaded, seen = load_proto(net()), Seen(refits=refits)
     book = CodebookWish.model_validate({"bits": 2} | codebook)
-    plain = palettize(loaded, book, None, Silent())
-    made = palettize(loaded, book, None, Silent(), tune=seen)  # type: ignore[arg-type]
+    plain = with_tables(loaded, book, None, Silent())
+    made = with_tables(loaded, book, None, Silent(), tune=seen)  # type: ignore[arg-type]
     with open_session(made.model, threads=1) as session, torch.no_grad():
         exported = session.run(samples())[0]
         simulated = seen.student.forward({"x": torch.from_numpy(samples()["x"])})["y"].numpy()
@@ -84,7 +84,7 @@ def test_training_brings_the_model_nearer_and_repeats() -> None:
         wanted = session.run(samples())[0]
     errors, files = [], []
     for tune in (None, *(tuned_tables(loaded.hash, data, recipe, Silent(), Checkpoint()) for _ in range(2))):
-        made = palettize(loaded, recipe.codebook, data, Silent(), tune=tune)
+        made = with_tables(loaded, recipe.codebook, data, Silent(), tune=tune)
         with open_session(made.model, threads=1) as session:
             errors.append(float(np.square(session.run(samples())[0] - wanted).mean()))
         files.append([new.tobytes() for _, new in made.weights.values()])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgeq.palettize.fewest_bits import FEWEST, MOST, WITHIN, fewest_bits
+from edgeq.few_bits.fewest_bits import FEWEST, MOST, WITHIN, fewest_bits
 
 
 def made(bits: float) -> tuple[float, float]:

@@ -8,9 +8,9 @@ import onnx_ir as ir
 
 from edgeq.data.dataset import Dataset
 from edgeq.errors import BadRecipe
+from edgeq.few_bits.tables import Tune
 from edgeq.learn.door import Checkpoint, require_torch
 from edgeq.numerics.arrays import F32
-from edgeq.palettize.palettize import Tune
 from edgeq.passes.store.fold_codebooks import Storage
 from edgeq.progress import Progress
 from edgeq.schema.recipe import Recipe

@@ -11,13 +11,13 @@ import onnx_ir as ir
 import pytest
 
 from edgeq.data.open import open_dataset
+from edgeq.few_bits.float_formats import in_formats
+from edgeq.few_bits.tables import Palettized
 from edgeq.graph.read import nodes
 from edgeq.graph.signature import input_specs
 from edgeq.io.load import load_proto
 from edgeq.numerics.arrays import AnyArray
 from edgeq.numerics.formats.table import families, parse_format
-from edgeq.palettize.float_formats import in_formats
-from edgeq.palettize.palettize import Palettized
 from edgeq.passes.store.materialize import Materialize
 from edgeq.progress import Silent
 from edgeq.runtimes.ort import open_session

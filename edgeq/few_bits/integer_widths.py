@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from edgeq.api import calibrate, quantize
+from edgeq.few_bits.widths import Width, WidthsTask, each_width, floors_of
 from edgeq.learn.door import require_torch
-from edgeq.palettize.widths import Width, WidthsTask, each_width, floors_of
 from edgeq.progress import Progress
 from edgeq.report.quantized import Quantized
 from edgeq.schema.finetune import FineTuneWish

@@ -11,14 +11,14 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # s
 from edgeq.calibration.moments import Moment
 from edgeq.data.dataset import Dataset
 from edgeq.errors import BadModel
+from edgeq.few_bits.float_weights import FloatWeight, float_weights
+from edgeq.few_bits.tables import MIN_OPSET, Palettized, moments_of_inputs
 from edgeq.graph.find_layer import layer_of
 from edgeq.io.load import Loaded
 from edgeq.numerics.arrays import F32
 from edgeq.numerics.codebook import NODES_BYTES, turned
 from edgeq.numerics.formats.format import Format, Inputs, Stored
 from edgeq.numerics.formats.table import family_of
-from edgeq.palettize.float_weights import FloatWeight, float_weights
-from edgeq.palettize.palettize import MIN_OPSET, Palettized, moments_of_inputs
 from edgeq.passes.prepare.convert_opset import ConvertOpset
 from edgeq.passes.prepare.infer_shapes import InferShapes
 from edgeq.passes.store.drop_exporter_notes import DropExporterNotes

@@ -14,11 +14,11 @@ import pytest
 
 import edgeq
 from edgeq.data.open import open_dataset
+from edgeq.few_bits.tables import with_tables
 from edgeq.graph.read import graphs, nodes
 from edgeq.graph.signature import input_specs
 from edgeq.io.load import load_model, load_proto
 from edgeq.numerics.arrays import F32, AnyArray
-from edgeq.palettize.palettize import palettize
 from edgeq.passes.store.materialize import Materialize
 from edgeq.progress import Silent
 from edgeq.proof.proof import prove_placement
@@ -126,7 +126,7 @@ def test_pruned_weights_are_zero() -> None:
 @pytest.mark.parametrize("word", ["tensor", "channel", "group:8", "vector:2"])
 def test_float_codebooks(word: str) -> None:
     loaded = load_proto(net())
-    found = palettize(loaded, CodebookWish(bits=3, granularity=word), None, Silent())
+    found = with_tables(loaded, CodebookWish(bits=3, granularity=word), None, Silent())
     assert found.layers
     plain = found.model.clone()
     Materialize()(plain)
@@ -141,7 +141,7 @@ def test_error_falls_with_bits_and_with_data() -> None:
     data = open_dataset(samples(64), input_specs(loaded.model))
 
     def off(bits: int, given: bool) -> float:
-        made = palettize(loaded, CodebookWish.model_validate({"bits": bits}), data if given else None, Silent())
+        made = with_tables(loaded, CodebookWish.model_validate({"bits": bits}), data if given else None, Silent())
         return float(np.square(outputs(made.model) - wanted).sum())
 
     assert off(2, False) > off(4, False) > off(6, False)
@@ -149,7 +149,7 @@ def test_error_falls_with_bits_and_with_data() -> None:
 
 
 def test_old_opsets_are_converted() -> None:
-    found = palettize(load_proto(net(12)), CodebookWish(bits=4), None, Silent())
+    found = with_tables(load_proto(net(12)), CodebookWish(bits=4), None, Silent())
     assert found.model.opset_imports[""] == 13
 
 

@@ -1,0 +1,1 @@
+"""What a new user starts from: a commented recipe and a description of the data, for one model."""
