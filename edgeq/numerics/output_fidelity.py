@@ -136,12 +136,14 @@ class OutputSums:
         *,
         random: str | None = None,
         classes: Classes | None = None,
+        errors_only: bool = False,
     ) -> None:
         """random: name of a node that draws random numbers for the output.
 
-        classes: why it is scores of classes.
+        classes: why it is scores of classes. errors_only: whether the SQNR and the other sums of
+        errors are all that is asked for; no equal elements, arg-max or samples are then counted.
         """
-        self.name, self.random, self.classes = name, random, classes
+        self.name, self.random, self.classes, self.errors_only = name, random, classes, errors_only
         self.channels = None if channels is None else ChannelSums(*channels)
         self.whole, self.agreement, self.carriers = ErrorSums(), Agreement(), NoiseCarriers()
         self.parts = [(part, ErrorSums()) for part in parts]
@@ -163,11 +165,12 @@ class OutputSums:
             return False
         self.compared += 1
         self.whole.add(f, q)
-        self.agreement.add(f, q)
-        self.carriers.add(f, q, samples)
         self.floats = self.floats or f.dtype.kind == "f"
-        self.elements += f.size
-        self.equal += int((f == q).sum())
+        if not self.errors_only:
+            self.agreement.add(f, q)
+            self.carriers.add(f, q, samples)
+            self.elements += f.size
+            self.equal += int((f == q).sum())
         if self.channels is not None:
             self.channels.add(f, q)
         if labels is not None and labels.shape == f.shape:

@@ -26,8 +26,9 @@ from edgeq.schema.task import Planned, Step, Task
 #: lucky: they had none of the few samples that carry most of the noise. Elsewhere the two differ by
 #: some tenths, and what was fitted to is the closer one
 LUCKY_DB = 3.0
-#: seconds for timing both models, enough for a steady median of an edge model
-TIMING_S = 1.0
+#: seconds for timing both models, enough for a steady median of an edge model, and how well that
+#: has to be known for less time to do
+TIMING_S, CLOSE = 1.0, 0.01
 
 
 #: why nothing was compared with float. no_data: there was none to compare on, as with statistics
@@ -128,4 +129,4 @@ def prove_all(
     return_freed_memory()  # both sessions are about to keep the memory of their values
     progress.start("time", None)
     feeds = next(iter(data.judging.batches(1, 0, data.judging.fixed_batch or 1))).feeds
-    return replace(evidence, latency=measure_latency(loaded.model, result, feeds, timing=Timing(budget_s=TIMING_S)))
+    return replace(evidence, latency=measure_latency(loaded.model, result, feeds, timing=Timing(budget_s=TIMING_S, close=CLOSE)))

@@ -35,6 +35,8 @@ STEADY = 0.25
 #: machine was under load
 Pace = Literal["faster", "same", "slower", "unreliable"]
 _WARM_UP = 2
+#: pairs of runs after which it is first asked whether the median is known well enough; a power of 2
+FIRST_LOOK = 16
 
 
 #: why a time in onnxruntime on this machine says nothing of a model; other_architecture: its target
@@ -77,6 +79,9 @@ class Timing:
     runs: int | None = None
     #: seconds that both models together may take
     budget_s: float = BUDGET_S
+    #: half the 95 % interval of the median ratio, as a share of it, that is close enough: the rest
+    #: of the budget is then left, since every core is busy while a model is timed. 0: none of it is
+    close: float = 0.0
     #: a clock in seconds, from any start
     clock: Callable[[], float] = perf_counter
 
@@ -114,11 +119,23 @@ def measure_latency(
         else:
             times[turn, 1] = _timed(second, other, clock)
             times[turn, 0] = _timed(first, feeds, clock)
-        # on a busy machine the fastest warm-up run underestimates the time
-        if runs is None and turn + 1 >= MIN_RUNS and times[: turn + 1].sum() > timing.budget_s:
+        if runs is None and _suffice(times[: turn + 1], timing):
             times = times[: turn + 1]
             break
     return _summary(times, threads, _batch(first, feeds))
+
+
+def _suffice(times: AnyArray, timing: Timing) -> bool:
+    """Whether these times, float64 [runs, 2] in seconds, are enough."""
+    runs = len(times)
+    if runs < MIN_RUNS:
+        return False
+    if times.sum() > timing.budget_s:  # on a busy machine the fastest warm-up run underestimates the time
+        return True
+    if not timing.close or runs < FIRST_LOOK or runs & (runs - 1):  # asked whenever their number has doubled
+        return False
+    found = _summary(times, 0, 1)
+    return margin(found) <= timing.close * found.paired
 
 
 def margin(latency: Latency) -> float:

@@ -83,11 +83,12 @@ class Judge:
     def score(self, model: ir.Model, name: str) -> Score:
         """The score of an integer model. name: what progress calls it."""
         session = open_session(model, threads=1, optimize=self._optimize, arena=False)
-        sums = [OutputSums(one, self._parts.names.get(one, ()), random=self._parts.random.get(one)) for one in session.outputs]
+        parts = self._parts
+        sums = [OutputSums(one, parts.names.get(one, ()), random=parts.random.get(one), errors_only=True) for one in session.outputs]
         self._progress.start(f"judge {name}", self.data.count)
         with threadpool_limits(1, user_api="blas"):  # sums in one order, whatever the number of threads
             for piece in self.data.batches(1):
-                labels = self._parts.of(piece.feeds)
+                labels = parts.of(piece.feeds)
                 for one, wanted, got in zip(sums, self.known.of(piece), session.run(piece.feeds), strict=True):
                     one.add(wanted, got, labels.get(one.name))
                 self._progress.advance(len(piece.samples))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from edgeq.io.strict_json import plain
-from edgeq.proof.latency import NOT_FASTER, STEADY, Latency, Pace, Timing, measure_latency
+from edgeq.proof.latency import NOT_FASTER, STEADY, Latency, Pace, Timing, margin, measure_latency
 from edgeq.report.figures import milliseconds
 from edgeq.report.html import to_html
 from edgeq.report.report import verdict
@@ -24,13 +25,18 @@ def timed(float_ms: float, int8_ms: float, spread: float = 0.01, paired: float |
 
 def measured(pairs: list[tuple[float, float]]) -> Latency:
     """Of runs that take so many seconds (float, int8), whichever of the two goes first."""
+    model = net("y = Relu(x)", inputs="float[1, 2] x")
+    return measure_latency(model, model, {"x": np.ones((1, 2), np.float32)}, timing=Timing(runs=len(pairs), clock=clock_of(pairs)))
+
+
+def clock_of(pairs: list[tuple[float, float]]) -> Callable[[], float]:
+    """A clock that gives runs these lengths in seconds, after those that warm up."""
     lengths = [1.0] * 4
     for turn, (first, second) in enumerate(pairs):
         lengths += [first, second] if turn % 2 == 0 else [second, first]
     ends = np.repeat(np.cumsum([0.0, *lengths]), 2)[1:-1]
     times = iter(ends.tolist())
-    model = net("y = Relu(x)", inputs="float[1, 2] x")
-    return measure_latency(model, model, {"x": np.ones((1, 2), np.float32)}, timing=Timing(runs=len(pairs), clock=lambda: next(times)))
+    return lambda: next(times)
 
 
 @pytest.mark.parametrize(
@@ -61,6 +67,22 @@ def test_a_model_whose_runs_were_held_up_is_not_judged(busy: int) -> None:
     assert (quiet.pace, quiet.ratio, quiet.paired) == ("faster", 0.5, 0.5)
     slowed = (6.0, 1.0) if busy == 0 else (2.0, 3.0)
     assert measured([(2.0, 1.0), slowed] * 10).pace == "unreliable"
+
+
+@pytest.mark.parametrize(("jitter", "runs"), [(0.0, 16), (0.05, 64)])
+def test_time_is_taken_until_the_median_is_known(jitter: float, runs: int) -> None:
+    """Every second pair of runs has a ratio that is larger by the jitter."""
+    timing = Timing(budget_s=1e6, close=0.01, clock=clock_of([(2.0, 1.0 + jitter * (turn % 2)) for turn in range(1000)]))
+    model = net("y = Relu(x)", inputs="float[1, 2] x")
+    found = measure_latency(model, model, {"x": np.ones((1, 2), np.float32)}, timing=timing)
+    assert found.runs == runs
+    assert margin(found) <= 0.01 * found.paired
+
+
+def test_a_busy_machine_takes_no_more_than_the_budget() -> None:
+    timing = Timing(budget_s=90.0, close=0.01, clock=clock_of([(2.0, 1.0 + turn % 2) for turn in range(1000)]))
+    model = net("y = Relu(x)", inputs="float[1, 2] x")
+    assert measure_latency(model, model, {"x": np.ones((1, 2), np.float32)}, timing=timing).runs == 26
 
 
 def test_drift_of_the_whole_machine_is_no_load() -> None:

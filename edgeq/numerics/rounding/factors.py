@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgeq.numerics.arrays import F32, F64, AnyArray, Indices
+from edgeq.numerics.arrays import F32, F64, AnyArray, Indices, Mask
 from edgeq.numerics.rounding.half_matrix import HalfMatrix
 
 #: share of the mean of H's diagonal that is added to it, to keep the recursion stable for inputs
@@ -36,6 +36,9 @@ class BlockFeedback:
     lower: F32
     #: D: [G, k]
     pivots: F32
+    #: columns, the first in that order, that pass no error on and take none: their inputs are always
+    #: 0
+    alone: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,24 +55,27 @@ def feedback(moment: HalfMatrix) -> Feedback:
 
     It is OPTQ's recursion without an inverse, LDLQ (Chee et al., arXiv:2307.13304, theorem 6).
     """
-    diagonal = moment.diagonal()
-    damping = DAMPING * np.maximum(diagonal.mean(-1), 0) + ROUNDING * moment.diagonal(less=False).mean(-1) + 1e-30
+    diagonal, whole = moment.diagonal(), moment.diagonal(less=False)
+    damping = DAMPING * np.maximum(diagonal.mean(-1), 0) + ROUNDING * whole.mean(-1) + 1e-30
     firsts = sorted({panel.end: panel.start for panel in reversed(moment.panels)}.items())
-    return Feedback(tuple(_factor(moment, first, end, diagonal, damping) for end, first in firsts), damping)
+    return Feedback(tuple(_factor(moment, first, end, diagonal, damping, whole == 0) for end, first in firsts), damping)
 
 
-def _factor(moment: HalfMatrix, first: int, end: int, diagonal: F64, damping: F64) -> BlockFeedback:
+def _factor(moment: HalfMatrix, first: int, end: int, diagonal: F64, damping: F64, still: Mask) -> BlockFeedback:
+    """still: which inputs are always 0, [G, K]; their rows and columns of H are 0."""
     order = np.argsort(-diagonal[:, first:end], axis=-1, kind="stable")[:, ::-1]
+    leading = np.cumprod(np.take_along_axis(still[:, first:end], order, -1), -1).sum(-1)
+    alone = int(leading.min(initial=end - first)) // TILE * TILE  # whole tiles: the others are factorized as without
     try:
         lower = _sorted(moment, first, end, order, damping, np.float32)
-        factorize(lower)
+        factorize(lower[:, alone:, alone:])
     except np.linalg.LinAlgError:  # rounding has made it indefinite: 53 bits do not
         wide = _sorted(moment, first, end, order, damping, np.float64)
-        factorize(wide)
+        factorize(wide[:, alone:, alone:])
         lower = wide.astype(np.float32)
     roots = np.einsum("gkk->gk", lower).copy()
     lower /= roots[:, None, :]
-    return BlockFeedback(first, order, lower, np.square(roots))
+    return BlockFeedback(first, order, lower, np.square(roots), alone)
 
 
 def _sorted(moment: HalfMatrix, first: int, end: int, order: Indices, damping: F64, kind: type[np.floating]) -> AnyArray:

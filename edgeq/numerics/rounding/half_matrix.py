@@ -15,7 +15,7 @@ from typing import Self
 
 import numpy as np
 
-from edgeq.numerics.arrays import F64, AnyArray
+from edgeq.numerics.arrays import F64, AnyArray, Indices
 
 #: columns of the widest matrix that is kept as a whole. Without the products between the blocks of
 #: a wider one, the errors of rounding are passed on within a block only
@@ -26,6 +26,8 @@ ROWS = 256
 EXACT = 1 << 24
 #: sums below this fit into int32
 NARROW = 1 << 31
+#: share of columns that are not all zeros up to which these are left out
+DENSE = 0.75
 #: rows of codes of 8 bits less a zero point whose products cannot reach EXACT
 SAFE_ROWS = 256
 
@@ -81,23 +83,41 @@ class ExactSums:
         self._reach = 0
 
     def add(self, codes: AnyArray, times: int = 1) -> None:
-        """Add the products of rows [G, R, K] of any type; few columns at a time become float32."""
+        """Add the products of rows [G, R, K] of any type; few columns at a time become float32.
+
+        Columns of zeros alone, such as those of a dilated kernel's taps that lie outside of a small
+        picture, cost nothing where they are many.
+        """
+        used = np.flatnonzero(codes.any((0, 1)))
+        if used.size > DENSE * codes.shape[2]:
+            used = np.arange(codes.shape[2])
+        else:
+            codes = codes[:, :, used]
         for piece, reach in _exact_pieces(codes):
             self._reach += reach * times
             if self._reach >= NARROW and self.parts and self.parts[0].dtype == np.int32:
                 for index, part in enumerate(self.parts):  # one by one: not all are there twice
                     self.parts[index] = self._wider(part)
-            first = end = 0
-            block = np.zeros(0, np.float32)
-            for panel, part in zip(self.panels, self.parts, strict=True):
-                if panel.end != end:  # the first panel of a column block
-                    first, end = panel.start, panel.end
-                    block = piece[:, :, first:end].astype(np.float32, copy=False)
-                right = block[:, :, panel.start - first :]
-                product = np.swapaxes(right[:, :, : panel.stop - panel.start], 1, 2) @ right
-                whole = product.astype(part.dtype)
-                part += whole if times == 1 else whole * times
-                _release(part)
+            self._add_piece(piece, used, times)
+
+    def _add_piece(self, piece: AnyArray, used: Indices, times: int) -> None:
+        """Add the products of codes [G, R, k]. used: their columns in the matrix, ascending."""
+        first = end = 0
+        block = np.zeros(0, np.float32)
+        for panel, part in zip(self.panels, self.parts, strict=True):
+            low, middle, high = np.searchsorted(used, (panel.start, panel.stop, panel.end)).tolist()
+            if panel.end != end:  # the first panel of a column block
+                first, end = low, panel.end
+                block = piece[:, :, low:high].astype(np.float32, copy=False)
+            right = block[:, :, low - first :]
+            product = np.swapaxes(right[:, :, : middle - low], 1, 2) @ right
+            whole = product.astype(part.dtype)
+            whole = whole if times == 1 else whole * times
+            if product.shape == part.shape:
+                part += whole
+            else:
+                part[:, (used[low:middle] - panel.start)[:, None], used[low:high] - panel.start] += whole
+            _release(part)
 
     def _wider(self, part: AnyArray) -> AnyArray:
         wide = self._zeros(part.shape, np.int64)

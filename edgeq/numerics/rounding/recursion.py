@@ -35,7 +35,8 @@ def damped_error(rest: F32, passed_on: Feedback) -> F64:
         rows, size = _in_order(rest, block), block.order.shape[1]
         for start in range(0, size, TILE):
             stop = min(start + TILE, size)
-            seen = np.swapaxes(block.lower[:, start:, start:stop], 1, 2) @ rows[:, start:]
+            alone = stop <= block.alone
+            seen = rows[:, start:stop].copy() if alone else np.swapaxes(block.lower[:, start:, start:stop], 1, 2) @ rows[:, start:]
             seen *= seen
             seen *= block.pivots[:, start:stop, None]
             error += seen.sum(1, dtype=np.float64)
@@ -50,12 +51,13 @@ def _round_block(block: BlockFeedback, weight: F32, steps: F32, codes: Codes, li
     errors, found = np.zeros_like(rows), np.zeros(weight.shape[:2])
     for stop in range(rows.shape[1], 0, -BLOCK):
         start = max(0, stop - BLOCK)
-        wanted = rows[:, start:stop] + np.swapaxes(block.lower[:, stop:, start:stop], 1, 2) @ errors[:, stop:]
-        inner = np.swapaxes(block.lower[:, start:stop, start:stop], 1, 2).copy()
+        wanted, inner = rows[:, start:stop].copy(), np.swapaxes(block.lower[:, start:stop, start:stop], 1, 2).copy()
+        if not (alone := stop <= block.alone):
+            wanted += np.swapaxes(block.lower[:, stop:, start:stop], 1, 2) @ errors[:, stop:]
         for column in range(stop - 1, start - 1, -1):
             place, after = column - start, column + 1
             goal = wanted[:, place]
-            if after < stop:
+            if after < stop and not alone:
                 goal += (inner[:, place, None, place + 1 :] @ errors[:, after:stop])[:, 0]
             step = scale[:, column if scale.shape[1] > 1 else 0]
             code = codes.nearest(goal / step, *limits.bounds(places, column))

@@ -84,3 +84,23 @@ def test_the_covariance_of_inputs_that_hardly_vary_has_factors(spread: float) ->
     whole = HalfMatrix.of((x.T @ x / 300)[None])
     found = feedback(HalfMatrix(1, 64, whole.panels, whole.parts, 1.0, ((1.0, mean),)))
     assert all(np.isfinite(block.lower).all() and (block.pivots > 0).all() for block in found.blocks)
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_inputs_that_are_always_zero_have_a_factor_of_one(groups: int) -> None:
+    matrix, still = moment(groups, 3 * TILE, 900), np.random.default_rng(2).permutation(3 * TILE)[: 2 * TILE - 9]
+    matrix[:, still] = matrix[:, :, still] = 0
+    (block,) = feedback(HalfMatrix.of(matrix)).blocks
+    assert block.alone == TILE
+    assert np.array_equal(np.sort(block.order[0, : len(still)]), np.sort(still))
+    assert np.array_equal(block.lower[:, :, :TILE], np.broadcast_to(np.eye(3 * TILE)[:, :TILE], (groups, 3 * TILE, TILE)))
+    assert np.all(block.pivots[:, :TILE] == 1)
+
+
+def test_an_input_that_is_constant_is_not_taken_for_one_that_is_zero() -> None:
+    """Less its mean nothing is left of it, but for what rounding leaves beside the diagonal."""
+    rng = np.random.default_rng(3)
+    x = np.concatenate([np.full((1, 500, TILE), 0.1), rng.normal(size=(1, 500, 8))], 2)
+    half = HalfMatrix.of(np.asarray(np.swapaxes(x, 1, 2) @ x))
+    centred = HalfMatrix(half.groups, half.size, half.panels, half.parts, 1.0, ((500.0, x.mean(1)),))
+    assert feedback(centred).blocks[0].alone == 0

@@ -100,3 +100,21 @@ def test_codes_of_any_type_give_the_same_sums(kind: type[np.number]) -> None:
     for panel, part in zip(sums.panels, sums.parts, strict=True):
         wanted = np.swapaxes(codes[:, :, panel.start : panel.stop], 1, 2) @ codes[:, :, panel.start : panel.end]
         assert np.array_equal(part, wanted)
+
+
+@pytest.mark.parametrize(("groups", "size", "widest"), [(1, 2 * ROWS + 5, 4096), (3, 40, 4096), (1, 60, 20)])
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.7])
+def test_columns_of_zeros_are_left_out_of_the_work_and_not_of_the_sums(groups: int, size: int, widest: int, share: float) -> None:
+    x = codes(groups, 300, size)
+    x[:, :, np.random.default_rng(1).random(size) >= share] = 0
+    sums, panels = [ExactSums(groups, panels_of(size, widest=widest)) for _ in range(2)], panels_of(size, widest=widest)
+    sums[0].add(x)
+    sums[0].add(x, 3)
+    for _ in range(4):  # rows at a time, each with zeros of its own
+        for start in range(0, 300, 50):
+            sums[1].add(x[:, start : start + 50])
+    whole = x.astype(np.int64)
+    wanted = 4 * np.swapaxes(whole, 1, 2) @ whole
+    for one in sums:
+        for panel, part in zip(panels, one.parts, strict=True):
+            assert np.array_equal(part, wanted[:, panel.start : panel.stop, panel.start : panel.end])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from edgeq.numerics.rounding import half_matrix, with_feedback
 from edgeq.numerics.rounding.codes import Codes
-from edgeq.numerics.rounding.factors import feedback
+from edgeq.numerics.rounding.factors import TILE, feedback
 from edgeq.numerics.rounding.half_matrix import HalfMatrix
 from edgeq.numerics.rounding.with_feedback import output_error, rounded_with_error
 from edgeq.numerics.saturation import neighbours
@@ -73,3 +75,20 @@ def test_blocks_of_columns_cost_what_they_are_said_to(monkeypatch: pytest.Monkey
     nearest = COARSE.all_nearest(weight / scale[..., None])
     together, apart, none = (output_error(weight, one, scale, moment).sum() for one in (whole, halves, nearest))
     assert together < apart < none
+
+
+@pytest.mark.parametrize("codes", [FREE, COARSE, LIMITED])
+def test_inputs_that_are_always_zero_are_rounded_as_with_the_rest(codes: Codes) -> None:
+    """What is left out there are products with zeros."""
+    size = 300
+    weight, moment, scale = problem(2, 7, size, 3, codes)
+    still = np.random.default_rng(5).permutation(size)[:200]
+    moment[:, still] = moment[:, :, still] = 0
+    limits = codes if codes.limit is None else Codes(-127, 127, neighbours((size,)), 128)
+    passed_on = feedback(HalfMatrix.of(moment))
+    assert passed_on.blocks[0].alone == TILE
+    with_all = replace(passed_on, blocks=tuple(replace(block, alone=0) for block in passed_on.blocks))
+    for mine, theirs in zip(
+        rounded_with_error(weight, passed_on, scale, limits), rounded_with_error(weight, with_all, scale, limits), strict=True
+    ):
+        assert np.array_equal(mine, theirs)
