@@ -12,8 +12,9 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.graph.read import attribute_int, constant, is_op, nodes
-from edgeq.numerics.arrays import AnyArray
+from edgeq.numerics.arrays import F32, AnyArray
 from edgeq.planning.placement import NodePlace
+from edgeq.planning.remembered import remembered
 from edgeq.planning.weight_grids import choose_scales, symmetric_grid, unlimited
 from edgeq.schema.grids import GridPlan
 from edgeq.schema.target import Target
@@ -62,7 +63,11 @@ def embedding_grid(node: ir.Node, target: Target, grids: Mapping[str, GridPlan])
     rows_as = grids.get(str(node.outputs[0].name))
     if target.integer_only and rows_as is not None:
         return integer_weight(rows_as.params, "minmax", "the grid of the rows that are gathered")
-    table = np.asarray(constant(node.inputs[0]), np.float32)
-    rows = np.ascontiguousarray(table.T)[None]
-    scale = choose_scales(rows, np.ones(rows[:, 0].shape), unlimited(target.weights), "mse", False, ())
+    codes = unlimited(target.weights)
+
+    def searched() -> F32:
+        rows = np.ascontiguousarray(np.asarray(constant(node.inputs[0]), np.float32).T)[None]
+        return choose_scales(rows, np.ones(rows[:, 0].shape), codes, "mse", False, ())
+
+    scale = remembered(node.inputs[0], ("table", target.weights), searched)
     return integer_weight(symmetric_grid(scale, 1, target.weights), "mse", "one scale per column of the embedding table (axis 1)")

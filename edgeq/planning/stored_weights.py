@@ -5,6 +5,7 @@ same.
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping
+from functools import partial
 
 import numpy as np
 import onnx_ir as ir
@@ -13,6 +14,7 @@ from edgeq.graph.read import constant, nodes, operator_of
 from edgeq.numerics.arrays import F32
 from edgeq.numerics.grid import dequantize, quantize
 from edgeq.planning.placement import NodePlace
+from edgeq.planning.remembered import remembered
 from edgeq.planning.weight_grids import choose_scales, symmetric_grid, unlimited
 from edgeq.schema.target import Target
 from edgeq.schema.weights import IntegerWeight, integer_weight, weight_key
@@ -47,7 +49,7 @@ def stored_weights(model: ir.Model, places: Mapping[str, NodePlace], quantized: 
         others = [key for use in value.uses() if (key := weight_key(use.node.name, use.idx)) not in keys]
         if value.is_graph_output() or any(key not in quantized for key in others):
             continue
-        plan = _grid(np.asarray(constant(value), np.float32), target)
+        plan = remembered(value, ("stored", target.weights), partial(_grid, value, target))
         found.update(dict.fromkeys(keys, plan) if plan is not None else {})
     return found
 
@@ -79,8 +81,9 @@ def _before_layers(model: ir.Model) -> set[ir.Value]:
     return found
 
 
-def _grid(array: F32, target: Target) -> IntegerWeight | None:
-    """The symmetric grid of least squared error along its best axis; None: too coarse."""
+def _grid(value: ir.Value, target: Target) -> IntegerWeight | None:
+    """The symmetric grid of least squared error along a constant's best axis; None: too coarse."""
+    array: F32 = np.asarray(constant(value), np.float32)
     best: tuple[float, IntegerWeight] | None = None
     for axis in (None, *range(array.ndim)):
         channels = 1 if axis is None else array.shape[axis]

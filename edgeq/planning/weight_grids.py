@@ -16,7 +16,7 @@ from edgeq.graph.layer import Layer
 from edgeq.numerics.arrays import F32, F64
 from edgeq.numerics.formats.parts import Room
 from edgeq.numerics.grid import LIMITS, PerChannel, PerTensor, QuantParams, grid_for_range
-from edgeq.numerics.rounding.codes import Codes
+from edgeq.numerics.rounding.codes import Codes, Snap
 from edgeq.numerics.rounding.scales import scales_for
 from edgeq.numerics.saturation import neighbours, worst_pairs
 from edgeq.planning.exact.factors import Requantized
@@ -81,13 +81,21 @@ def choose_scales(
 ) -> F32:
     """Choose scale [G, C] of symmetric grids for rows [G, C, K] with importance [G, K].
 
-    minmax: the row's range just fits, and so do neighbouring codes. mse: see rounding.scales_for.
     sides: of every layer that uses the rows, against bias overflow. requantized: only scales whose
-    factors all runtimes round alike, where such scales exist.
+    factors all runtimes round alike, where such scales exist. The others: see free_scales.
     """
     snap = codes.snap if requantized is None else requantized.above
-    scale = snap(_spanning(rows, codes, shared)) if rule == "minmax" else scales_for(rows, importance, codes, shared, snap)
-    return _bounded(scale, rows, codes, shared, sides)
+    return bounded(free_scales(rows, importance, codes, rule, shared, snap), rows, codes, shared, sides)
+
+
+def free_scales(rows: F32, importance: F64, codes: Codes, rule: Literal["minmax", "mse"], shared: bool, snap: Snap | None = None) -> F32:
+    """Scales [G, C] that nothing outside of the rows [G, C, K] limits.
+
+    minmax: the row's range just fits, and so do neighbouring codes. mse: see rounding.scales_for.
+    snap: maps scales to allowed scales that are not smaller; by default codes.snap.
+    """
+    snap = snap or codes.snap
+    return snap(_spanning(rows, codes, shared)) if rule == "minmax" else scales_for(rows, importance, codes, shared, snap)
 
 
 def room_for(rows: F32, codes: Codes, shared: bool, sides: Sequence[BiasSide], requantized: Requantized | None = None) -> Room:
@@ -97,12 +105,12 @@ def room_for(rows: F32, codes: Codes, shared: bool, sides: Sequence[BiasSide], r
     snap = codes.snap if requantized is None else requantized.above
 
     def allowed(scale: F32) -> F32:
-        return _bounded(snap(scale), rows, codes, shared, sides)
+        return bounded(snap(scale), rows, codes, shared, sides)
 
     return Room(allowed, codes.pairs, codes.limit, shared)
 
 
-def _bounded(scale: F32, rows: F32, codes: Codes, shared: bool, sides: Sequence[BiasSide]) -> F32:
+def bounded(scale: F32, rows: F32, codes: Codes, shared: bool, sides: Sequence[BiasSide]) -> F32:
     """Scales within the limits of the biases and of the target's shifts."""
     fitted = codes.snap(_fit_biases(scale, rows, [side for side in sides if side.bias is not None], shared))
     # the floor is last: no shift exists for a scale that is too fine, while for one that is too

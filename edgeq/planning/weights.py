@@ -15,11 +15,21 @@ from edgeq.numerics.arrays import F32
 from edgeq.numerics.grid import quantize
 from edgeq.numerics.rounding.codes import Codes
 from edgeq.planning.kernel_fit import channel_axis, data_inputs
+from edgeq.planning.remembered import remembered
 from edgeq.planning.same_scale import Groups
 from edgeq.planning.shift_limits import constant_floor, weight_scale_limits
 from edgeq.planning.softmax_limits import SoftmaxLimits
 from edgeq.planning.values.widths import Read
-from edgeq.planning.weight_grids import BiasSide, choose_scales, code_range, codes_of, constant_grid, symmetric_grid
+from edgeq.planning.weight_grids import (
+    BiasSide,
+    bounded,
+    choose_scales,
+    code_range,
+    codes_of,
+    constant_grid,
+    free_scales,
+    symmetric_grid,
+)
 from edgeq.schema.grids import GridPlan
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Target
@@ -66,13 +76,18 @@ def weight_grid(
     It holds codes too if nearest rounding would let a kernel saturate.
     """
     assert kernel.weight is not None
-    array = np.asarray(constant(node.inputs[kernel.weight]), np.float32)
-    rows = layer.weight_rows(array)
-    axis = weight_axis(node, kernel, target, recipe)
-    codes = codes_of(target.weights, layer, recipe.weight_bits)
-    scale = choose_scales(rows, np.ones(rows[:, 0].shape), codes, recipe.weight_rule, axis is None, [side_of(node, kernel, grids)])
-    nearest = codes.fit(np.rint(rows / scale[..., None]))
-    return weight_plan(layer, scale, nearest, array, axis, target, recipe.weight_rule)
+    value, axis, rule = node.inputs[kernel.weight], weight_axis(node, kernel, target, recipe), recipe.weight_rule
+    array = np.asarray(constant(value), np.float32)
+    rows, codes = layer.weight_rows(array), codes_of(target.weights, layer, recipe.weight_bits)
+    form = (layer.groups, layer.kernel, layer.outputs, layer.inputs_first, layer.depthwise, axis, target.weights, recipe.weight_bits, rule)
+    free = remembered(value, ("scales", *form), lambda: free_scales(rows, np.ones(rows[:, 0].shape), codes, rule, axis is None))
+    scale = bounded(free, rows, codes, axis is None, [side_of(node, kernel, grids)])
+
+    def planned() -> IntegerWeight:
+        nearest = codes.fit(np.rint(rows / scale[..., None]))
+        return weight_plan(layer, scale, nearest, array, axis, target, rule)
+
+    return remembered(value, ("grid", *form), planned) if np.array_equal(scale, free) else planned()
 
 
 def _plain_weight(node: ir.Node, kernel: KernelFacts, side: BiasSide, target: Target, recipe: Recipe) -> IntegerWeight:
