@@ -96,12 +96,15 @@ class _Sums:
     UNIT, LARGEST = 60, 59
     #: bits of each part of a sum: int64 holds the sums of 2^23 runs
     PART = 40
+    #: runs, and numbers, whose mean squares wait to be counted together
+    RUNS, NUMBERS = 32, 1 << 14
 
     def __init__(self, axis: int, squares: bool) -> None:
         self.axis, self.squares = axis, squares
         self.low, self.high = np.zeros(0, np.float32), np.zeros(0, np.float32)
         #: int64 [parts, C], the lowest part first
         self.total = np.zeros((0, 0), np.int64)
+        self.waiting: list[F64] = []
         self.runs, self.varies = 0, False
         self.lock = threading.Lock()
 
@@ -114,17 +117,22 @@ class _Sums:
         """Add the values of one run."""
         numbers, last = _by_channel(array, self.axis % array.ndim)
         low, high = numbers.min(int(not last), initial=0.0), numbers.max(int(not last), initial=0.0)
-        whole = self._whole(_mean_squares(numbers, last)) if self.squares else self.total
+        square = _mean_squares(numbers, last) if self.squares else None
         with self.lock:
             self.varies |= self.runs > 0 and low.shape != self.low.shape
             if self.varies:
                 return
             self.low, self.high = (np.minimum(self.low, low), np.maximum(self.high, high)) if self.runs else (low, high)
-            self.total = self.total + whole if self.runs else whole
             self.runs += 1
+            if square is not None:
+                self.waiting.append(square)
+                if len(self.waiting) >= min(self.RUNS, self.NUMBERS / max(square.size, 1)):
+                    self._add_up()
 
     def mean(self) -> F64:
         """The mean of the runs' mean squares for each channel; every run counts the same."""
+        if self.waiting:
+            self._add_up()
         carry, found = np.zeros(self.low.shape, np.int64), np.zeros(self.low.shape)
         for place, part in enumerate(self.total):  # carries first: the parts of equal sums are equal then
             part = part + carry
@@ -132,8 +140,13 @@ class _Sums:
             found += np.ldexp((part - (carry << self.PART)).astype(np.float64), place * self.PART - self.UNIT)
         return (found + np.ldexp(carry.astype(np.float64), len(self.total) * self.PART - self.UNIT)) / self.runs
 
+    def _add_up(self) -> None:
+        whole = self._whole(np.stack(self.waiting)).sum(1)
+        self.total = self.total + whole if self.total.size else whole
+        self.waiting = []
+
     def _whole(self, square: F64) -> I64:
-        """Mean squares [C] as whole numbers of units, in parts of PART bits: [parts, C]."""
+        """Mean squares as whole numbers of units, in parts of PART bits: [parts, ...]."""
         left = np.rint(np.ldexp(np.where(np.isfinite(square), np.minimum(square, 2.0**self.LARGEST), 0), self.UNIT))
         parts = []
         for _ in range(-(-(self.UNIT + self.LARGEST) // self.PART)):

@@ -21,10 +21,12 @@ def constant_doubts(model: ir.Model, constants: Mapping[str, float], dataset: Da
     inputs behind a value are not looked at. integer_only: whether the target has no float kernels.
     """
     still = () if dataset is None else constant_inputs(dataset)
-    known = {str(value.name): value for value in values(model)}
+    known = {str(value.name): value for value in values(model)} if constants and still else {}
+    found: dict[ir.Value, frozenset[str]] = {}
     groups: dict[tuple[str, ...], list[str]] = {}
     for name in sorted(constants):
-        groups.setdefault(_behind(known.get(name), still), []).append(name)
+        value = known.get(name)
+        groups.setdefault(() if value is None else tuple(sorted(_behind(value, still, found))), []).append(name)
     return tuple(Doubt("constant_values", _line(names, inputs, constants, integer_only)) for inputs, names in groups.items())
 
 
@@ -35,20 +37,21 @@ def constant_inputs(dataset: Dataset) -> tuple[str, ...]:
     return tuple(name for column, name in enumerate(survey.names) if len(low) > 1 and low[:, column].min() == high[:, column].max())
 
 
-def _behind(value: ir.Value | None, still: Sequence[str]) -> tuple[str, ...]:
-    """The constant inputs that the value is computed from."""
-    found, waiting = set(), [value]
-    seen = set()
+def _behind(value: ir.Value, still: Sequence[str], found: dict[ir.Value, frozenset[str]]) -> frozenset[str]:
+    """The constant inputs that the value is computed from. found: those of others, which grows."""
+    waiting = [value]
     while waiting:
-        one = waiting.pop()
-        if one is None or one in seen:
-            continue
-        seen.add(one)
-        if one.name in still and one.is_graph_input():
-            found.add(str(one.name))
+        one = waiting[-1]
         maker = one.producer()
-        waiting.extend(() if maker is None else maker.inputs)
-    return tuple(sorted(found))
+        read = () if maker is None else [before for before in maker.inputs if before is not None]
+        new = [before for before in read if before not in found]
+        if new and one not in found:
+            waiting += new
+            continue
+        waiting.pop()
+        own = {str(one.name)} if one.name in still and one.is_graph_input() else set[str]()
+        found[one] = frozenset(own.union(*(found[before] for before in read)))
+    return found[value]
 
 
 def _line(names: Sequence[str], inputs: Sequence[str], constants: Mapping[str, float], integer_only: bool) -> str:

@@ -54,8 +54,16 @@ class MadeFrom:
 
 def values_to_observe(model: ir.Model, target: Target, recipe: Recipe) -> tuple[str, ...]:
     """The values whose statistics the plan needs, in graph order."""
+    return _to_observe(model, target, *_placed(model, target, recipe))
+
+
+def _placed(model: ir.Model, target: Target, recipe: Recipe) -> tuple[Placement, Groups]:
+    """The places of all nodes and the groups of values, from the graph alone."""
     placement = place(model, target, recipe.keep_float, wish=recipe.placement)
-    groups = same_scale_groups(model, placement, target, fed_back(model, recipe.tie))
+    return placement, same_scale_groups(model, placement, target, fed_back(model, recipe.tie))
+
+
+def _to_observe(model: ir.Model, target: Target, placement: Placement, groups: Groups) -> tuple[str, ...]:
     fixed = set(fixed_ranges(model, target))
     if not target.integer_only:  # a kernel's only grid is used where it serves
         fixed -= {str(node.outputs[0].name) for node, _ in kernel_grids(model, target)}
@@ -71,8 +79,9 @@ def make_plan(
     rule: for the ranges of activations; None: the recipe's. Raises BadStatistics if a value that
     needs a grid was not observed.
     """
-    _check_observed(values_to_observe(model, target, recipe), statistics)
-    placement, groups, shared = _fit_placement(model, statistics, target, recipe)
+    first = _placed(model, target, recipe)
+    _check_observed(_to_observe(model, target, *first), statistics)
+    placement, groups, shared = _fit_placement(model, statistics, target, recipe, first)
     seen = Seen.of(model, statistics)
     ranged = recipe if rule is None else recipe.with_rule(rule)
     wide = widths(model, groups, target, recipe)
@@ -123,9 +132,11 @@ def _check_observed(wanted: Iterable[str], statistics: Mapping[str, TensorStats]
 
 
 def _fit_placement(
-    model: ir.Model, statistics: Mapping[str, TensorStats], target: Target, recipe: Recipe
+    model: ir.Model, statistics: Mapping[str, TensorStats], target: Target, recipe: Recipe, first: tuple[Placement, Groups]
 ) -> tuple[Placement, Groups, Mapping[str, SharedGrid]]:
     """Place nodes around the values that no grid can hold, and those that join what is far apart.
+
+    first: the places and groups where there are none.
 
     A node that had to go float because of such a value no longer absorbs or moves its neighbour's
     value. That value was not observed, so it is unfit as well, for the same reason: repeat until no
@@ -138,8 +149,10 @@ def _fit_placement(
     blunt = blunt_clips(model, {name: stats.high for name, stats in statistics.items()}, target)
     coarse = too_coarse(model, statistics, target)
     while True:
-        placement = place(model, target, recipe.keep_float, unfit, coarse, blunt, recipe.placement)
-        groups = same_scale_groups(model, placement, target, fed_back(model, recipe.tie))
+        placement, groups = first
+        if unfit or coarse or blunt:
+            placement = place(model, target, recipe.keep_float, unfit, coarse, blunt, recipe.placement)
+            groups = same_scale_groups(model, placement, target, fed_back(model, recipe.tie))
         needed = (name for names in groups.sources.values() for name in names if name not in fixed)
         unseen = {name for name in needed if name not in statistics}
         if not unseen:

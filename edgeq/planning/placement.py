@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import onnx_ir as ir
 
@@ -58,7 +59,7 @@ class Placement:
     #: values that stay float for their float readers and are quantized for the integer ones
     converted: frozenset[str]
 
-    @property
+    @cached_property
     def quantized(self) -> frozenset[str]:
         """Every value that needs a grid."""
         return self.integer | self.converted

@@ -59,10 +59,14 @@ class _Joiner:
         self.places = dict(placement.nodes)
         self.parent: dict[str, str] = {}
         self.values: dict[str, ir.Value] = {}
+        quantized = placement.quantized
         for node in self.nodes:
             for value in (*node.inputs, *node.outputs):
-                if value is not None and value.name in placement.quantized:
+                if value is not None and value.name in quantized:
                     self.values.setdefault(str(value.name), value)
+        #: places in graph order, and the values of each group by the one that represents it
+        self.order = {name: place for place, name in enumerate(self.values)}
+        self.joined = {name: [name] for name in self.values}
         self.absorbed = {str(n.inputs[0].name) for n in self.nodes if self._runs(n) == "absorbed" and n.inputs[0] is not None}
 
     def groups(self, ties: Iterable[tuple[str, str]]) -> Groups:
@@ -112,13 +116,17 @@ class _Joiner:
 
     def _root(self, name: str) -> str:
         while self.parent.get(name, name) != name:
-            name = self.parent[name]
+            above = self.parent[name]
+            self.parent[name] = self.parent.get(above, above)  # the way is shorter next time
+            name = above
         return name
 
     def _join(self, a: str, b: str) -> None:
         """Join two groups; the earlier value in graph order represents both."""
-        first, second = sorted((self._root(a), self._root(b)), key=list(self.values).index)
-        self.parent[second] = first
+        first, second = sorted((self._root(a), self._root(b)), key=self.order.__getitem__)
+        if first != second:
+            self.parent[second] = first
+            self.joined[first] += self.joined.pop(second)
 
     def _unify(self, node: ir.Node) -> None:
         for value in node.inputs:
@@ -142,9 +150,8 @@ class _Joiner:
 
     def _cuts(self, value: ir.Value) -> set[tuple[float, float] | None]:
         """The bounds that the grid must impose on the value's group; None: an unbounded source."""
-        root = self._root(str(value.name))
-        sources = [member for name, member in self.values.items() if self._root(name) == root and self._is_source(member)]
-        return {self._bounds(member) for member in sources}
+        members = map(self.values.__getitem__, self.joined.get(self._root(str(value.name)), ()))
+        return {self._bounds(member) for member in members if self._is_source(member)}
 
     def _bounds(self, value: ir.Value) -> tuple[float, float] | None:
         if value in self.pixels:
@@ -160,9 +167,7 @@ class _Joiner:
         return clip_bounds(node)
 
     def _only_for(self, value: ir.Value, reader: ir.Node) -> bool:
-        root = self._root(str(value.name))
-        for name in [n for n in self.values if self._root(n) == root]:
-            member = self.values[name]
+        for member in map(self.values.__getitem__, self.joined.get(self._root(str(value.name)), ())):
             if member.is_graph_output():
                 return False
             for use in member.uses():

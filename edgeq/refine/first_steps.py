@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import onnx_ir as ir
@@ -29,6 +29,9 @@ from edgeq.schema.task import Planned, Task
 
 #: dB that ranges without clipping have to gain: less is chance among the samples that judge
 CLEARLY_DB = 0.5
+#: the loss in dB that may become such a gain: of two ways, what follows was seen to help one by 1.7
+#: more
+HIDDEN_DB = 1.0
 
 
 @dataclass(eq=False)
@@ -73,9 +76,11 @@ def ranged(start: Refining, gate: Gate, to_the_end: Callable[[Refining, Gate], P
 
     Whether rare large numbers are outliers that may be clipped or what the network is about, the
     numbers themselves do not tell; the samples that judge do. What the noise of rounding to nearest
-    may hide or fake, a gain as well as a loss, is tried to the end, both ways. Both are then fitted
-    to the same samples, so that all samples compare them: rare numbers are in few, and the fifth
-    that judges may hold none. to_the_end: all steps that follow. whole: all samples.
+    may hide is tried to the end, both ways. Both are then fitted to the same samples, so that all
+    samples compare them: rare numbers are in few, and the fifth that judges may hold none. The same
+    noise is in both ways, and makes a gain look small rather than like a large loss: the whole
+    ranges are tried only if all samples see a loss of at most HIDDEN_DB. to_the_end: all steps that
+    follow. whole: all samples.
     """
     task = start.draft.task
     if not gate.measures or start.rule != "mse" or task.target.activations.power_of_two:
@@ -85,7 +90,7 @@ def ranged(start: Refining, gate: Gate, to_the_end: Callable[[Refining, Gate], P
     wide, name = replace(start, draft=start.draft.with_plan(plan), rule="minmax"), "ranges (minmax)"
     if gate.takes(name, plan, DOUBT_DB):
         return to_the_end(wide, gate)
-    doubted = gate.doubts
+    doubted = gate.doubts and gate.is_near(plan, whole, HIDDEN_DB)
     planned = to_the_end(start, gate)
     return gate.among(name, to_the_end(wide, gate.beside(name, plan)), planned, whole, CLEARLY_DB) if doubted else planned
 
@@ -97,10 +102,13 @@ def _planned(model: ir.Model, statistics: Mapping[str, TensorStats], task: Task,
     return plan.with_inputs(before.shapes, before.pixels)
 
 
-def channels_to_measure(task: Task) -> dict[str, int]:
-    """The values whose channels later steps may ask for, with the axis of the channels."""
+def channels_to_measure(task: Task, observed: Iterable[str]) -> dict[str, int]:
+    """The values whose channels later steps may ask for, with the axis of the channels.
+
+    observed: values_to_observe of the task's model.
+    """
     model, channels = task.model, channel_classes(task.model)
-    gridded = (*values_to_observe(model, task.target, task.recipe), *fixed_ranges(model, task.target))
+    gridded = (*observed, *fixed_ranges(model, task.target))
     rows = {} if task.recipe.input_grids != "by_output" else _rows(model, frozenset(gridded))
     return rows | values_to_measure(model, channels, gridded)
 

@@ -40,6 +40,8 @@ class Gate:
         self.clock, self._judge, self._emulate = clock, judge, emulate
         #: the score of the plan so far; None: not measured yet
         self._best: Score | None = None
+        #: the last judge on other samples
+        self._other: Judge | None = None
         #: see `leads`: a plan with its score, if that is known, and the judge of both
         self._rival: tuple[tuple[Plan, Score | None], Judge] | None = None
         #: whether a plan did not lead
@@ -72,6 +74,12 @@ class Gate:
         """Whether the last step was dropped by so little that it may be better in the end."""
         last, before = self.steps[-1], self.steps[self._at]
         return not last.kept and (last.sqnr_db or 0.0) > (before.sqnr_db or 0.0) - DOUBT_DB
+
+    def is_near(self, plan: Plan, data: Judging, loss_db: float) -> bool:
+        """Whether a plan loses no more than this against the plan so far on these samples."""
+        with self.clock.stage("judge"):
+            judge = self._judge_on(data)
+            return not judge.score(self._emulate(plan), "another plan on all samples").is_below(self._on(judge).raised(-loss_db))
 
     def beside(self, name: str, plan: Plan) -> Gate:
         """A gate of another way from here on: it starts with this plan and measures its steps."""
@@ -118,7 +126,7 @@ class Gate:
         if self._judge is None or full.plan == planned.plan:
             return planned
         with self.clock.stage("judge"):
-            judge, before, name = self._judge.on(data), self._before(self._judge), followed(name)
+            judge, before, name = self._judge_on(data), self._before(self._judge), followed(name)
             score = self._judge.score(self._emulate(full.plan), name)
             kept = not score.is_below(before.raised(-DOUBT_DB))
             kept = kept and not judge.score(self._emulate(full.plan), name).is_below(self._on(judge).raised(gain_db))
@@ -135,6 +143,13 @@ class Gate:
         self.steps.append(Step(name, plan, score.worst_db, kept, score.mean_db))
         if kept:
             self._best, self._at = score, len(self.steps) - 1
+
+    def _judge_on(self, data: Judging) -> Judge:
+        """The judge on other samples, which runs the float model once for all that it judges."""
+        assert self._judge is not None
+        if self._other is None or self._other.data is not data:
+            self._other = self._judge.on(data)
+        return self._other
 
     def _on(self, judge: Judge) -> Score:
         """The score that another judge gives the plan so far."""

@@ -46,7 +46,8 @@ def take_statistics(
     measured: receives the channels that equalization asks for, of the same pass. Raises BadData for
     a range that is not in the data.
     """
-    wanted, axes = values_to_observe(task.model, task.target, task.recipe), channels_to_measure(task)
+    wanted = values_to_observe(task.model, task.target, task.recipe)
+    axes = channels_to_measure(task, wanted)
     sums = None if measured is None else ChannelSums(axes)
     first, last = data.fitted_range(start, stop)
     seen = observe(task.model, wanted, data.fitted, start=first, stop=last, progress=progress, beside=axes, channels=sums)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 import onnx
 import onnx_ir as ir
@@ -44,27 +44,32 @@ class _Finder:
             if (node.op_type in LAYOUT and not own) or self.types.get(node.output[0]) not in FLOATS:
                 continue
             kernels[number] = node.op_type
-            for index in (*own, *self._behind(_values(node.output), self.named.difference(own))):
+            for index in (*own, *self._behind(_values(node.output), own)):
                 home.setdefault(index, number)
         self._join_before(home)
+        at_home: dict[int, list[ir.Node]] = {}
+        for index in sorted(home):
+            at_home.setdefault(home[index], []).append(self.nodes[index])
         for number, op_type in kernels.items():
-            members = [self.nodes[index] for index in sorted(home) if home[index] == number]
-            members = [node for node in members if _computes(node)]
+            members = [node for node in at_home.get(number, ()) if _computes(node)]
             if any(is_op(node, op_type) for node in members):
                 members = [node for node in members if not operator_of(node).relocates]
             if len(members) > 1:
                 yield Fusion(op_type, tuple(str(node.name) for node in members))
 
-    def _behind(self, outputs: Iterable[tuple[int, int]], others: set[int]) -> set[int]:
-        """The nodes that make the outputs, up to kept values and nodes of other kernels."""
-        queue = [index for index, _ in outputs if index not in others]
+    def _behind(self, outputs: Iterable[tuple[int, int]], own: Collection[int]) -> set[int]:
+        """The nodes that make the outputs, up to kept values and nodes of other kernels.
+
+        own: the nodes that the kernel is named like.
+        """
+        queue = [index for index, _ in outputs if index in own or index not in self.named]
         found: set[int] = set()
         while queue:
             index = queue.pop()
             found.add(index)
             for value in self.nodes[index].inputs:
                 before = self._maker(value)
-                if value is None or before is None or before in found or before in others:
+                if value is None or before is None or before in found or (before in self.named and before not in own):
                     continue
                 if (before, value.index() or 0) not in self.kept:
                     queue.append(before)

@@ -61,3 +61,16 @@ def test_the_collector_is_as_it_was_after_a_run_that_failed() -> None:
             run()
     assert gc.get_threshold() == before
     assert inside == [(*before[:2], RARELY)] * 2
+
+
+@pytest.mark.skipif(_resident_bytes() == 0, reason="the system does not tell what is in memory")
+@pytest.mark.usefixtures("no_collector")
+def test_what_was_there_before_a_run_is_not_looked_at_again() -> None:
+    one = dropped(1 << 12)  # before
+    with collecting_where_grown():
+        other = dropped(1 << 12)
+        gc.collect()
+        assert one() is not None
+        assert other() is None
+    gc.collect()
+    assert one() is None

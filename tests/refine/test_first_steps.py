@@ -11,7 +11,7 @@ from edgeq.graph.signature import input_specs
 from edgeq.planning.first_plan import MadeFrom, make_plan
 from edgeq.progress import Clock, Silent
 from edgeq.refine.draft import Draft
-from edgeq.refine.first_steps import CLEARLY_DB, Refining, ranged
+from edgeq.refine.first_steps import CLEARLY_DB, HIDDEN_DB, Refining, ranged
 from edgeq.refine.gate import DOUBT_DB, Gate
 from edgeq.refine.judge import Judge
 from edgeq.refine.steps import take_statistics
@@ -54,7 +54,8 @@ def tried(outliers: int, fitted: int = 1, *, size: float = 16, width: int = 2048
     ("outliers", "width", "size", "followed", "least", "most"),
     [
         pytest.param(0, 8192, 40, ["mse"], -np.inf, -DOUBT_DB, id="a large loss: clipped"),
-        pytest.param(0, 2048, 16, ["mse", "minmax"], -DOUBT_DB, 0, id="a loss that may be chance: both ways"),
+        pytest.param(0, 4096, 20, ["mse"], -DOUBT_DB, -HIDDEN_DB, id="a loss, and on all samples too: clipped"),
+        pytest.param(0, 2048, 16, ["mse", "minmax"], -HIDDEN_DB, 0, id="a loss that may be chance: both ways"),
         pytest.param(2, 2048, 16, ["mse", "minmax"], CLEARLY_DB, DOUBT_DB, id="a gain that may be chance: both ways"),
         pytest.param(10, 2048, 16, ["minmax"], DOUBT_DB, np.inf, id="a large gain: whole"),
     ],
@@ -84,3 +85,12 @@ def test_a_gain_of_few_samples_that_judge_is_held_against_all() -> None:
     """Of 20 samples that judge, 2 have a large number; of all 100 only 3."""
     _, steps = tried(2)
     assert [(step.name, step.kept) for step in steps[1:]] == [("ranges (minmax)", False), ("ranges (minmax) with all that follows", False)]
+
+
+def test_a_loss_that_all_samples_do_not_see_is_followed() -> None:
+    """The one large number, which counts ten times as much, is not among those that judge."""
+    rules, steps = tried(0, size=20, width=4096, weight=10)
+    clipped, whole = (step.sqnr_db for step in steps[:2])
+    assert clipped is not None and whole is not None
+    assert -DOUBT_DB < whole - clipped < -HIDDEN_DB
+    assert rules == ["mse", "minmax"]

@@ -12,7 +12,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from edgeq.errors import BadPlan
+from edgeq.planning.weight_grids import symmetric_grid
+from edgeq.schema.plan_parts import on_grid
 from edgeq.schema.plan_parts.codes import ROOM, ROOM_A_BYTE, Room, as_text, from_text, room_for, shaped
+from edgeq.schema.target import load_target
+from edgeq.schema.weights import integer_weight
 
 
 @given(npst.arrays(st.sampled_from([np.int8, np.uint8]), npst.array_shapes(min_dims=1, max_dims=4, min_side=0, max_side=5)))
@@ -65,3 +69,18 @@ def test_the_codes_of_a_plan_share_its_room() -> None:
 def test_too_few_or_too_many_codes_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(BadPlan, match="6 codes"):
         shaped(np.zeros(6, np.int8), shape, "weight fc:1")
+
+
+@pytest.mark.parametrize(("room", "times"), [(100, 1), (99, 2)])
+def test_the_text_of_codes_is_made_once_unless_they_are_many(room: int, times: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    monkeypatch.setattr(on_grid, "as_text", lambda codes: made.append(codes) or as_text(codes))
+    monkeypatch.setattr(on_grid, "KEPT_CODES", room)
+    weight = integer_weight(symmetric_grid(np.ones(1, np.float32), None, load_target("cpu").weights), "mse", "a test")
+    for codes in (np.ones((9, 11), np.int8), np.zeros((9, 11), np.int8)):  # another weight has a text of its own
+        one = weight.with_codes(codes)
+        made.clear()
+        texts = {one.model_dump_json() for _ in range(2)}
+        assert len(made) == times
+        assert len(texts) == 1
+        assert as_text(codes) in texts.pop()

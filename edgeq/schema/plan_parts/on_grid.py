@@ -5,13 +5,17 @@ from __future__ import annotations
 from typing import Literal, Self
 
 import numpy as np
-from pydantic import ConfigDict, ValidationInfo, field_serializer, field_validator, model_validator
+from pydantic import ConfigDict, PrivateAttr, ValidationInfo, field_serializer, field_validator, model_validator
 
 from edgeq.io.strict_toml import Strict
 from edgeq.numerics.arrays import F32, AnyArray, Ints
 from edgeq.numerics.grid import LIMITS, PerChannel, PerTensor, QuantParams, quantize
 from edgeq.schema.grids import LARGEST, TINIEST
 from edgeq.schema.plan_parts.codes import Room, as_text, from_text, room_for, shaped
+
+#: codes of a weight whose text is kept; that of a larger one is made each time, since it would take
+#: as much memory again
+KEPT_CODES = 1 << 22
 
 
 class OnGrid(Strict):
@@ -36,6 +40,8 @@ class OnGrid(Strict):
     reason: str
     #: [N], row-major, of `dtype`; None: the codes that nearest rounding gives
     codes: Ints | None = None
+    #: the codes as text, once they were written: the hash of a plan and its file both hold it
+    _written: str | None = PrivateAttr(None)
 
     @field_validator("codes", mode="plain")
     @classmethod
@@ -54,7 +60,11 @@ class OnGrid(Strict):
 
     @field_serializer("codes")
     def _text(self, codes: Ints | None) -> str | None:
-        return None if codes is None else as_text(codes)
+        if codes is None or self._written is not None:
+            return self._written
+        text = as_text(codes)
+        self._written = text if codes.size < KEPT_CODES else None
+        return text
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
