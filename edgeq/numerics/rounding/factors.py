@@ -36,8 +36,7 @@ class BlockFeedback:
     lower: F32
     #: D: [G, k]
     pivots: F32
-    #: columns, the first in that order, that pass no error on and take none: their inputs are always
-    #: 0
+    #: how many columns, from the first on, pass no error on and take none: inputs that are always 0
     alone: int = 0
 
 
