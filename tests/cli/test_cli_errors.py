@@ -264,3 +264,9 @@ def test_a_bug_says_so_and_how_to_report_it(capsys: Capsys, monkeypatch: pytest.
     monkeypatch.setenv("EDGEQ_DEBUG", "1")
     assert main(["targets"]) == 1
     assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["quantize", "m.onnx", "-o"], ["calibrate", "m.onnx", "-d", "d.npz", "-o"], ["targets", "--bogus"]])
+def test_words_that_are_not_understood_are_answered_with_the_usage_of_the_command(words: list[str], capsys: Capsys) -> None:
+    assert main(words) == 2
+    assert f"Usage: edgeq {words[0]} " in capsys.readouterr().err

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from edgeq.cli import calibrate, check, compare, demo, explain, inspect, materialize, prove, quantize, targets
 from edgeq.cli.convert import command as convert
@@ -49,23 +49,32 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:  # typer does not export the type of its parent's context
         try:
-            with _visible_words():
+            with _visible_words(ctx):
                 return super().invoke(ctx)
         except KeyboardInterrupt:
             print_interrupted()
             raise typer.Exit(INTERRUPTED) from None
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        with _visible_words():
+        with _visible_words(ctx):
+            return super().parse_args(ctx, args)
+
+
+class OneCommand(TyperCommand):
+    """One command, which says how it is used where typer alone would only say what is missing."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        with _visible_words(ctx):
             return super().parse_args(ctx, args)
 
 
 @contextmanager
-def _visible_words() -> Iterator[None]:
+def _visible_words(ctx: Any) -> Iterator[None]:
     try:
         yield
     except _USAGE as error:
         error.message = visible(error.message, lines=True)
+        error.ctx = error.ctx or ctx  # the usage of the command is printed where it is known
         raise
 
 
@@ -98,7 +107,7 @@ for name, command, epilog in (
     ("targets", targets.targets, targets.EXAMPLE),
     ("formats", formats.formats, formats.EXAMPLE),
 ):
-    app.command(name, epilog=f"[bold]Example[/bold]\n\n{epilog}")(command)
+    app.command(name, cls=OneCommand, epilog=f"[bold]Example[/bold]\n\n{epilog}")(command)
 
 
 def _version(wanted: bool) -> None:
