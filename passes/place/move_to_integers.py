@@ -107,6 +107,7 @@ def _take_over(value: ir.Value, quantize: ir.Node) -> None:
     owner(quantize).remove(quantize, safe=True)
     result.name = None
     value.name = name
+    value.shape = value.shape if result.shape is None else result.shape
 
 
 def _to_codes(node: ir.Node, dequantize: ir.Node, free: Names) -> None:

@@ -99,6 +99,7 @@ def _replace(node: ir.Node, before: ir.Node, after: ir.Node, table: AnyArray, fr
     graph.remove(after, safe=True)
     result.name = None
     old.name, old.type = name, kind
+    old.shape = old.shape if result.shape is None else result.shape
     if not before.outputs[0].uses() and not before.outputs[0].is_graph_output():
         graph.remove(before, safe=True)
 

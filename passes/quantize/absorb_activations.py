@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
+from edgeq.graph.edit import take_over
 from edgeq.graph.read import is_op, nodes, owner
 
 
@@ -27,9 +28,6 @@ class AbsorbActivations(ir.passes.InPlacePass):
         for node in found:
             source, result = node.inputs[0], node.outputs[0]
             assert source is not None
-            graph, name = owner(node), result.name
-            result.replace_all_uses_with(source, replace_graph_outputs=True)
-            graph.remove(node, safe=True)
-            result.name = None
-            source.name = name
+            take_over(result, source)
+            owner(node).remove(node, safe=True)
         return ir.passes.PassResult(model, modified=bool(found))

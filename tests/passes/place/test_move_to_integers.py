@@ -138,3 +138,10 @@ def test_signed_integers_too() -> None:
     assert MoveToIntegers({"op"})(model).modified
     assert next(n for n in nodes(model) if n.name == "op").outputs[0].dtype == ir.DataType.INT8
     assert np.array_equal(run(model)[0], wanted[0])
+
+
+def test_codes_at_the_end_keep_the_shape_that_only_the_output_declares() -> None:
+    model = model_of("[op] h = Relu(f)", after=" y = QuantizeLinear(h, s, z)")
+    model.graph.node(2).outputs[0].shape = None
+    assert MoveToIntegers({"op"})(model).modified
+    assert list(model.graph.outputs[0].shape or []) == [1, 2, 4, 4]

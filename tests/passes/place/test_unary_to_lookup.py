@@ -82,3 +82,10 @@ def test_where_a_function_is_not_defined_the_nearest_number_counts(function: str
     table = constant(model.graph.initializers["f_table"])
     assert table is not None
     assert len({int(table[code]) for code in range(-128, 4)}) == 1  # the zero point is 3
+
+
+def test_codes_at_the_end_keep_the_shape_that_only_the_output_declares() -> None:
+    model = codes_net("af = DequantizeLinear(a, s, z) [f] g = Tanh(af) q = QuantizeLinear(g, s, z)", "int8[1, 2] q")
+    model.graph.node(1).outputs[0].shape = None
+    assert UnaryToLookup({"f"})(model).modified
+    assert list(model.graph.outputs[0].shape or []) == [1, 2]
