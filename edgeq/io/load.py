@@ -28,7 +28,7 @@ from edgeq.io.other_formats import ONNX, format_of_name, other_format, saved_mod
 from edgeq.io.run_files import note_read
 from edgeq.io.text import refuse_odd_text
 from edgeq.io.validate import check_form, check_onnx, check_tensors, first_line, refuse_endless, refuse_nan, refuse_quantized
-from edgeq.io.validate_nodes import refuse_misfit_constants, refuse_misfit_grids, refuse_misfit_splits
+from edgeq.io.validate_nodes import refuse_misfit_constants, refuse_misfit_grids, refuse_misfit_groups, refuse_misfit_splits
 
 #: a protobuf message cannot be larger
 MAX_BYTES = 2 << 30
@@ -182,6 +182,7 @@ def _finish(proto: onnx.ModelProto, where: str, quantized: bool, folder: Path = 
     except (ValueError, TypeError, KeyError, IndexError, RuntimeError, ir.passes.InvariantError) as error:  # all that onnx_ir raises
         raise BadModel(f"The model cannot be understood: {first_line(error)}", where, "Export the model again.") from error
     refuse_misfit_constants(model, where)
+    refuse_misfit_groups(model, where)
     refuse_nan(model, where)
     refuse_endless(model, where)
     if quantized:

@@ -1,4 +1,4 @@
-"""Check single nodes for what onnx.checker leaves unchecked: the values of Constants, and grids."""
+"""Check single nodes for what onnx.checker leaves unchecked: Constants, counts and grids."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import onnx_ir as ir
 
 from edgeq.errors import BadModel
 from edgeq.graph.operators import RUNTIME_KERNELS
-from edgeq.graph.read import attribute_int, constant, dim, is_op, nodes, rank
+from edgeq.graph.read import attribute_int, constant, dim, is_op, nodes, operator_of, rank
 
 _FIX = "The model is damaged: quantize the float model again, or export this one again."
 
@@ -30,6 +30,18 @@ def refuse_misfit_splits(model: ir.Model, where: str) -> None:
         stated = attribute_int(node, "num_outputs", 0) if is_op(node, "Split") else 0
         if 0 < stated < len(node.outputs):
             what = f"A Split states {stated} outputs and has {len(node.outputs)}"
+            raise BadModel(what, f"{where}, node {node.name}", "The file is damaged: export or download it again.")
+
+
+def refuse_misfit_groups(model: ir.Model, where: str) -> None:
+    """Raise BadModel for a Conv of less than one group: onnxruntime ends the process of one.
+
+    onnx.checker takes any number.
+    """
+    for node in nodes(model):
+        groups = attribute_int(node, "group", 1) if operator_of(node).layer else 1
+        if groups < 1:
+            what = f"A {node.op_type} has {groups} groups, where 1 is the fewest"
             raise BadModel(what, f"{where}, node {node.name}", "The file is damaged: export or download it again.")
 
 

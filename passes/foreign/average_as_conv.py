@@ -61,10 +61,10 @@ def _grids(node: ir.Node) -> tuple[QuantParams, QuantParams] | None:
 
 
 def _plain(node: ir.Node) -> bool:
-    """Whether every window has the same number of elements, on two axes."""
+    """Whether every window has the same number of elements, on two axes of known channels."""
     counted = attribute_int(node, "count_include_pad", 0) or not any(attribute_ints(node, "pads") or ())
     resolved = node.attributes.get_string("auto_pad", "NOTSET") in ("NOTSET", "VALID") and not attribute_int(node, "ceil_mode", 0)
-    return bool(counted) and resolved and rank(node.inputs[0]) == 4 and dim(node.inputs[0], 1) is not None
+    return bool(counted) and resolved and rank(node.inputs[0]) == 4 and dim(node.inputs[0], 1) not in (None, 0)
 
 
 def _rewrite(model: ir.Model, node: ir.Node, names: Names) -> None:

@@ -40,8 +40,8 @@ def _lower(node: ir.Node, names: Names) -> bool:
         return False
     with np.errstate(over="ignore"):
         scale, shift = affine.scale.astype(np.float32), affine.shift.astype(np.float32)
-    if not (np.isfinite(scale).all() and np.isfinite(shift).all()):
-        return False
+    if not (scale.size and np.isfinite(scale).all() and np.isfinite(shift).all()):
+        return False  # a Conv of no groups would end the process in onnxruntime
     shift_value = add_constant(owner(node), shift, names.value(f"{node.name}_shift"))
     weight = scale.reshape(-1, *[1] * (dims - 1)) if dims > 2 else scale
     scale_value = add_constant(owner(node), weight, names.value(f"{node.name}_scale"))

@@ -93,3 +93,13 @@ def test_a_constant_has_one_value(values: str, inner: str) -> None:
 
 def test_constants_of_one_value_pass() -> None:
     load_proto(onnx.parser.parse_model(CONSTANTS.replace("VALUES", "value_floats = [1.0, 2.0]").replace("INNER", "value_float = 1.0")))
+
+
+@pytest.mark.parametrize(("op", "group"), [("Conv", 0), ("ConvTranspose", 0), ("Conv", -1)])
+def test_a_convolution_of_no_groups_is_refused(op: str, group: int) -> None:
+    """onnxruntime divides by their number; onnx.checker takes any."""
+    node = f"[it] y = {op}<group = {group}>(x, w)"
+    text = f'<ir_version: 8, opset_import: ["": 13]> net (float[1, 0, 6] x) => (float[1, 0, 6] y) {{ {node} }}'
+    with pytest.raises(BadModel, match=f"A {op} has {group} groups") as error:
+        loaded(text, w=np.zeros((0, 1, 1), np.float32))
+    assert "node it" in error.value.where
