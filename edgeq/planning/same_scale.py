@@ -11,6 +11,7 @@ from edgeq.graph.code_grids import recorded_grid
 from edgeq.graph.patterns.softmax_readers import softmax_inputs
 from edgeq.graph.read import clip_bounds, constant, is_op, nodes, only_consumer, operator_of
 from edgeq.planning.placement import NodePlace, Placement
+from edgeq.planning.values.joined import JoinedNames
 from edgeq.schema.target import Target
 
 _MOVED = "one grid for all its inputs and the output: the integers are copied"
@@ -57,16 +58,13 @@ class _Joiner:
         self.pixels = {value: grid for value in model.graph.inputs if (grid := recorded_grid(model, str(value.name))) is not None}
         self.nodes = [n for n in nodes(model) if n.name in placement.nodes]
         self.places = dict(placement.nodes)
-        self.parent: dict[str, str] = {}
         self.values: dict[str, ir.Value] = {}
         quantized = placement.quantized
         for node in self.nodes:
             for value in (*node.inputs, *node.outputs):
                 if value is not None and value.name in quantized:
                     self.values.setdefault(str(value.name), value)
-        #: places in graph order, and the values of each group by the one that represents it
-        self.order = {name: place for place, name in enumerate(self.values)}
-        self.joined = {name: [name] for name in self.values}
+        self.joined = JoinedNames(self.values)
         self.absorbed = {str(n.inputs[0].name) for n in self.nodes if self._runs(n) == "absorbed" and n.inputs[0] is not None}
 
     def groups(self, ties: Iterable[tuple[str, str]]) -> Groups:
@@ -75,7 +73,7 @@ class _Joiner:
             if self._keeps_grid(node):
                 for output in node.outputs:
                     if output.name in self.values:
-                        self._join(str(output.name), str(node.inputs[0].name) if node.inputs[0] is not None else str(output.name))
+                        self.joined.join(str(output.name), str(node.inputs[0].name) if node.inputs[0] is not None else str(output.name))
         for node in self.nodes:
             if node.op_type == "Concat" and self._runs(node) == "int8" and self._copies(node):
                 self._unify(node)
@@ -85,7 +83,7 @@ class _Joiner:
         for name in self.values:
             if name in self.absorbed:
                 continue
-            root = self._root(name)
+            root = self.joined.root(name)
             members.setdefault(root, []).append(name)
             if self._is_source(self.values[name]) and name not in bounded:
                 sources.setdefault(root, []).extend(self._read_as(self.values[name]))
@@ -103,7 +101,7 @@ class _Joiner:
             if out in self.values and name in self.values:
                 if self._cuts(self.values[out]) != {None}:
                     found.add(name)
-                self._join(out, name)
+                self.joined.join(out, name)
         return found
 
     def _runs(self, node: ir.Node) -> str:
@@ -112,26 +110,16 @@ class _Joiner:
     def _keeps_grid(self, node: ir.Node) -> bool:
         """Whether its output codes have the same meaning as its input codes."""
         runs = self._runs(node)
-        return runs == "integer" or (runs == "int8" and node.op_type != "Concat" and node.op_type in self.target.same_scale_ops)
+        return runs == "integer" or (runs == "int8" and node.op_type != "Concat" and self._one_grid(node.op_type))
 
-    def _root(self, name: str) -> str:
-        while self.parent.get(name, name) != name:
-            above = self.parent[name]
-            self.parent[name] = self.parent.get(above, above)  # the way is shorter next time
-            name = above
-        return name
-
-    def _join(self, a: str, b: str) -> None:
-        """Join two groups; the earlier value in graph order represents both."""
-        first, second = sorted((self._root(a), self._root(b)), key=self.order.__getitem__)
-        if first != second:
-            self.parent[second] = first
-            self.joined[first] += self.joined.pop(second)
+    def _one_grid(self, op_type: str) -> bool:
+        kernel = self.target.kernel_of(op_type)
+        return kernel is not None and kernel.same_scale
 
     def _unify(self, node: ir.Node) -> None:
         for value in node.inputs:
             if value is not None and constant(value) is None:
-                self._join(str(node.outputs[0].name), str(value.name))
+                self.joined.join(str(node.outputs[0].name), str(value.name))
         self.places[str(node.name)] = replace(self.places[str(node.name)], runs="integer", because="movement", reason=_MOVED)
 
     def _copies(self, node: ir.Node) -> bool:
@@ -150,7 +138,7 @@ class _Joiner:
 
     def _cuts(self, value: ir.Value) -> set[tuple[float, float] | None]:
         """The bounds that the grid must impose on the value's group; None: an unbounded source."""
-        members = map(self.values.__getitem__, self.joined.get(self._root(str(value.name)), ()))
+        members = [self.values[name] for name in self.joined.with_all(str(value.name))]
         return {self._bounds(member) for member in members if self._is_source(member)}
 
     def _bounds(self, value: ir.Value) -> tuple[float, float] | None:
@@ -167,7 +155,8 @@ class _Joiner:
         return clip_bounds(node)
 
     def _only_for(self, value: ir.Value, reader: ir.Node) -> bool:
-        for member in map(self.values.__getitem__, self.joined.get(self._root(str(value.name)), ())):
+        for name in self.joined.with_all(str(value.name)):
+            member = self.values[name]
             if member.is_graph_output():
                 return False
             for use in member.uses():
