@@ -100,7 +100,9 @@ def rewrite_passes(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:
     where = _placed(plan)
     tables = frozenset(k.op for k in target.kernel if k.lookup)
     from_tables = frozenset(name for name in where["int8"] if plan.nodes[name].op_type in tables)
-    copying = frozenset(name for name in where["int8"] if plan.nodes[name].op_type in target.same_scale_ops & {"Concat"})
+    concat = target.kernel_of("Concat")
+    copies = concat is not None and concat.same_scale
+    copying = frozenset(name for name in where["int8"] if copies and plan.nodes[name].op_type == "Concat")
     if target.integer_only:  # tables of rows, which are codes in the layers
         copying |= {name for name in where["integer"] if plan.nodes[name].because == "embedding"}
     return [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import Literal, Self
@@ -142,10 +143,9 @@ class Target(Strict):
         """Whether this machine runs its models as the target does: kernels, sums and times."""
         return self.runtime == DEFAULT and self.architecture in (None, this_architecture())
 
-    @property
-    def same_scale_ops(self) -> frozenset[str]:
-        """Operators whose kernels have one grid for inputs and output."""
-        return frozenset(k.op for k in self.kernel if k.same_scale)
+    @cached_property  # its name hides it from pydantic, which would take it for a field of a copy
+    def _kernels(self) -> dict[str, KernelFacts]:
+        return {k.op: k for k in self.kernel}
 
     def forms_of(self, op_type: str) -> tuple[Form, ...]:
         """The forms in which it takes an operator; empty: any."""
@@ -158,8 +158,8 @@ class Target(Strict):
         return f"{self.name} has no integer kernel for {op_type}" + (f": {why}" if why else "")
 
     def kernel_of(self, op_type: str) -> KernelFacts | None:
-        """The integer kernel of an operator type, or None."""
-        return next((k for k in self.kernel if k.op == op_type), None)
+        """The integer kernel of an operator type, or None; planning asks for it at every node."""
+        return self._kernels.get(op_type)
 
     @property
     def takes_norms(self) -> bool:

@@ -44,6 +44,8 @@ class MinCut:
     def add(self, a: Hashable, b: Hashable, cost: int) -> None:
         """Pay `cost` (>= 0, whole) if a ends on the source side and b on the sink side."""
         start, end = self._number(a), self._number(b)
+        if not cost:  # nothing would flow along it
+            return
         for origin, head, room in ((start, end, cost), (end, start, 0)):
             self._edges[origin].append(len(self._head))
             self._head.append(head)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import onnx_ir as ir
 
@@ -17,6 +18,7 @@ from edgeq.graph.read import constant
 from edgeq.planning.cost.facts import Facts
 from edgeq.planning.cost.price import Prices
 from edgeq.planning.cost.times import ByTime
+from edgeq.planning.cut.graph_rows import NodeRow, ValueRow, node_row, readers, value_row
 from edgeq.planning.cut.min_cut import FORBIDDEN, MinCut
 from edgeq.planning.kernel_fit import MEASURES, NOT_FLOAT, data_inputs, hands_out_float, obstacle
 from edgeq.runtimes.fusion import Fusion, broken_by_integers, tied
@@ -79,7 +81,7 @@ class GraphCut:
 
     def integer_readers(self, value: ir.Value) -> list[ir.Node]:
         """The nodes of this graph that read the value in integers."""
-        return [node for node in self._readers(value) if self.is_integer(node)]
+        return [node for node in readers(value, self.graph) if self.is_integer(node)]
 
     def _obstacle(self, node: ir.Node) -> Cause | None:
         why = obstacle(node, self.target)
@@ -121,15 +123,23 @@ class GraphCut:
 
     def _cut(self, costs: Facts | ByTime) -> set[object]:
         cut = MinCut()
-        for node in self.graph:
-            self._add_node(cut, node, costs)
-        for value in self.values:
-            self._add_value(cut, value, costs)
+        for row in self._node_rows:
+            self._add_node(cut, row, costs)
+        for row in self._value_rows:
+            self._add_value(cut, row, costs)
         return set(cut.source_side())
 
-    def _add_node(self, cut: MinCut, node: ir.Node, costs: Facts | ByTime) -> None:
-        here = ("node", node.name)
-        if str(node.name) in self.obstacles or str(node.name) in self.slower:
+    @cached_property
+    def _node_rows(self) -> list[NodeRow]:
+        return [node_row(node, self.target) for node in self.graph]
+
+    @cached_property
+    def _value_rows(self) -> list[ValueRow]:
+        return [value_row(value, self.graph, self.target) for value in self.values]
+
+    def _add_node(self, cut: MinCut, row: NodeRow, costs: Facts | ByTime) -> None:
+        node, here = row.node, ("node", row.name)
+        if row.name in self.obstacles or row.name in self.slower:
             cut.prefer_sink(here, FORBIDDEN)
         else:
             integer, floating = costs.node(node)
@@ -139,40 +149,31 @@ class GraphCut:
                 cut.prefer_source(here, floating)
             else:  # free in float, unless the kernel that does it is an integer one
                 cut.add(("node", joined.name), here, floating)
-        kernel = self.target.kernel_of(node.op_type)
-        free = kernel is not None and hands_out_float(node, kernel)
-        for output in (value for value in node.outputs if value.name):  # one left out has no name and must not connect nodes
-            there = ("value", output.name)
+        pulled = costs.pulled(node)
+        for output in row.outputs:
+            there = ("value", output)
             cut.add(there, here, FORBIDDEN)
-            cut.add(("quantized", output.name), here, costs.pulled(node))
-            if not free:
+            cut.add(("quantized", output), here, pulled)
+            if not row.free:
                 cut.add(here, there, FORBIDDEN)
 
-    def _add_value(self, cut: MinCut, value: ir.Value, costs: Facts | ByTime) -> None:
-        here = ("value", value.name)
+    def _add_value(self, cut: MinCut, row: ValueRow, costs: Facts | ByTime) -> None:
+        value, name = row.value, row.name
+        here, quantized, plain = ("value", name), ("quantized", name), ("plain", name)
         if value.is_graph_input():
             cut.prefer_sink(here, FORBIDDEN)
-        readers = self._readers(value)
-        quantized, plain = ("quantized", value.name), ("plain", value.name)
-        if value.name in self.unfit:
+        if name in self.unfit:
             cut.prefer_sink(here, FORBIDDEN)
             cut.prefer_sink(quantized, FORBIDDEN)
         cut.add(quantized, here, costs.quantize(value))
         back = costs.dequantize(value)
         cut.add(here, plain, back)
-        for reader in readers:
-            if self._reads_data(reader, value):
-                cut.add(("node", reader.name), quantized, FORBIDDEN)
+        for reader, reads_data in row.readers:
+            if reads_data:
+                cut.add(("node", reader), quantized, FORBIDDEN)
             if costs.each_reader:
-                cut.add(here, ("node", reader.name), back)
+                cut.add(here, ("node", reader), back)
             else:
-                cut.add(plain, ("node", reader.name), FORBIDDEN)
-        if value.is_graph_output() or any(use.node.graph is not self.graph for use in value.uses()):
+                cut.add(plain, ("node", reader), FORBIDDEN)
+        if row.leaves:
             cut.prefer_sink(plain, FORBIDDEN)
-
-    def _readers(self, value: ir.Value) -> list[ir.Node]:
-        return list(dict.fromkeys(use.node for use in value.uses() if use.node.graph is self.graph))
-
-    def _reads_data(self, node: ir.Node, value: ir.Value) -> bool:
-        indices = data_inputs(node, self.target.kernel_of(node.op_type))
-        return any(i < len(node.inputs) and node.inputs[i] is value for i in indices)

@@ -128,3 +128,12 @@ class Watched(list[int]):
 def test_the_work_on_a_chain_grows_with_its_length(costs: Callable[[int], tuple[int, int]], between: int) -> None:
     """As the chains of a network do: costs are of the nodes, and the ends must be float."""
     assert searched(4000, costs, between) < 3 * searched(2000, costs, between)
+
+
+def test_what_costs_nothing_holds_nothing_together_and_is_in_the_cut_all_the_same() -> None:
+    cut = MinCut()
+    cut.prefer_source("a", 5)
+    cut.prefer_sink("b", 5)
+    cut.add("a", "b", 0)
+    cut.add("b", "c", 0)
+    assert cut.source_side() == {"a", "c"}
