@@ -93,11 +93,17 @@ def splat(value: ir.Value | None, like: ir.Value | None) -> float | None:
     like: the value that it is combined with, whose shape must not change by that.
     """
     array = constant(value)
-    if array is None or array.size == 0 or array.dtype.kind not in "fiu":
+    number = None if array is None else same_everywhere(array)
+    return number if array is not None and number is not None and leaves_shape(array.shape, like) else None
+
+
+def same_everywhere(array: AnyArray) -> float | None:
+    """The number that an array holds everywhere; None if it holds two, none or no number."""
+    if array.size == 0 or array.dtype.kind not in "fiu":
         return None
-    if array.ndim and array.shape != (1,) * array.ndim and (array != array.reshape(-1)[0]).any():
+    if array.size > 1 and (array != array.reshape(-1)[0]).any():
         return None
-    return float(array.reshape(-1)[0]) if leaves_shape(array.shape, like) else None
+    return float(array.reshape(-1)[0])
 
 
 def leaves_shape(shape: tuple[int, ...], like: ir.Value | None) -> bool:

@@ -13,9 +13,8 @@ import onnx_ir as ir
 
 from edgeq.graph.patterns.regions import Region
 from edgeq.passes.prepare.recognize.known_functions import KnownFunction
-
-#: attributes that can be compared by what they hold
-_PLAIN = (ir.AttributeType.FLOAT, ir.AttributeType.INT, ir.AttributeType.STRING, ir.AttributeType.FLOATS, ir.AttributeType.INTS)
+from edgeq.passes.prepare.recognize.plain_attributes import plain_attributes
+from edgeq.passes.prepare.recognize.straight_lines import StraightLines
 
 #: a form, the value in it that the region starts from, and the numbers of its constants
 _Question = tuple[int, int, tuple[float, ...]]
@@ -31,6 +30,8 @@ class Forms:
     _answers: dict[_Question, KnownFunction | None] = field(default_factory=dict)
     #: whether a region may hold a node, which is asked once for every region that reaches it
     _admitted: dict[ir.Node, bool] = field(default_factory=dict)
+    #: the lines behind which there is no function
+    lines: StraightLines = field(default_factory=StraightLines)
 
     def extended(self, form: int, node: Hashable) -> int:
         """The form that consists of another and one more node."""
@@ -47,6 +48,7 @@ class Forms:
         """Forget what is known of nodes that are about to change."""
         for node in nodes:
             self._admitted.pop(node, None)
+        self.lines.forget()
 
     def once(self, question: _Question, answer: Callable[[], KnownFunction | None]) -> KnownFunction | None:
         """The answer to a question, found at the first time."""
@@ -67,7 +69,7 @@ class GrowingForm:
         for node in region.nodes[self._size :]:
             made = tuple(self._place(value) for value in node.outputs)
             read = tuple(None if value is None else self._place(value) for value in node.inputs)
-            self._form = self._forms.extended(self._form, (node.op_type, _attributes(node), made, read))
+            self._form = self._forms.extended(self._form, (node.op_type, plain_attributes(node), made, read))
         self._size = len(region.nodes)
 
     def once(self, region: Region, numbers: Sequence[float], answer: Callable[[], KnownFunction | None]) -> KnownFunction | None:
@@ -76,11 +78,3 @@ class GrowingForm:
 
     def _place(self, value: ir.Value) -> int:
         return self._places.setdefault(value, len(self._places))
-
-
-def _attributes(node: ir.Node) -> Hashable:
-    if not node.attributes:
-        return ()
-    if any(attribute.type not in _PLAIN for attribute in node.attributes.values()):
-        return node  # equal to no other
-    return tuple(sorted((name, repr(attribute.value)) for name, attribute in node.attributes.items()))

@@ -64,13 +64,19 @@ def opset_for_functions(model: ir.Model, highest: int) -> int:
 def function_that_ends_in(node: ir.Node, order: Mapping[ir.Node, int], forms: Forms) -> tuple[Region, KnownFunction] | None:
     """The largest region behind a node that computes a known function in a longer form."""
     known, growing = [], GrowingForm(forms)
+    line = forms.lines.line(node, lambda one: forms.admitted(one, _admits), order)
+    if forms.lines.is_barren(line):
+        return None
     for region in regions_behind(node, lambda one: forms.admitted(one, _admits), order):
         growing.grow(region)
         function = _known(region, growing)
         if function is not None:
             known.append((region, function))
     longest = next(((region, function) for region, function in reversed(known) if _is_shorter(region, function)), None)
-    return None if longest is None or _folds_better(*longest) else longest
+    if longest is None:
+        forms.lines.note_barren(line)
+        return None
+    return None if _folds_better(*longest) else longest
 
 
 def _admits(node: ir.Node) -> bool:
