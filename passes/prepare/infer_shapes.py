@@ -31,7 +31,8 @@ class InferShapes(ir.passes.InPlacePass):
             infer_types(model, follow_values=True)
         for value, shape in zip(model.graph.outputs, declared, strict=True):
             value.shape = _declared(shape, value.shape)
-        return ir.passes.PassResult(model, modified=any(value.dtype != dtype or value.shape != shape for value, dtype, shape in before))
+        changed = (value.dtype != dtype or (value.shape is not shape and value.shape != shape) for value, dtype, shape in before)
+        return ir.passes.PassResult(model, modified=any(changed))
 
 
 def _declared(declared: ir.Shape | None, inferred: ir.Shape | None) -> ir.Shape | None:
