@@ -125,8 +125,8 @@ class GraphCut:
         cut = MinCut()
         for row in self._node_rows:
             self._add_node(cut, row, costs)
-        for row in self._value_rows:
-            self._add_value(cut, row, costs)
+        for one in self._value_rows:
+            self._add_value(cut, one, costs)
         return set(cut.source_side())
 
     @cached_property
