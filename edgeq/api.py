@@ -15,6 +15,7 @@ from edgeq.data.given.gather import Data, Preprocess, gathered, gathered_or_none
 from edgeq.data.held_out import division_of
 from edgeq.data.open import open_dataset
 from edgeq.data.roles import Roles, roles_of
+from edgeq.engines.opened import on_engine, opened
 from edgeq.errors import BadData
 from edgeq.graph.signature import input_specs, narrower
 from edgeq.integers.legality.refuse import refuse_float, refuse_illegal, refuse_search
@@ -44,6 +45,7 @@ from edgeq.search.search import SearchTask, search
 
 
 @watched
+@on_engine(Recipe)
 @collecting_where_grown()
 def quantize(
     model: ModelSource,
@@ -68,9 +70,9 @@ def quantize(
 
     model: path, bytes, ModelProto or onnx_ir model. data, preprocess: see edgeq.data.given.gather;
     not needed with statistics or a plan, which repeats a run byte for byte. validation: measures
-    all; default: what is held out of data. metric: see edgeq.Metric. work: of a search, which the
-    same call continues. data_doubts: see DataDoubts. form: of the file. Raises EdgeqError, not for
-    a missed floor.
+    all; default: what is held out of data. metric: see edgeq.Metric. work: of a search or of
+    shards: the same call continues. data_doubts: see DataDoubts. form: of the file. Raises
+    EdgeqError, not for a missed floor.
     """
     recipe, target, progress, clock = recipe_of(recipe), load_target(target), progress or default_progress(), Clock()
     data, validation = gathered_or_none(data, preprocess, recipe.samples), gathered_or_none(validation, preprocess)
@@ -121,13 +123,15 @@ def calibrate(
     shapes: Shapes | None = None,
     start: int = 0,
     stop: int | None = None,
+    work: str | Path | None = None,
     data_doubts: DataDoubts = "refuse",
     progress: Progress | None = None,
 ) -> Statistics:
     """Measure the values that a plan for this target needs, over samples start..stop-1 of the data.
 
     Samples that the recipe holds out are left out, by their index in the whole data. The statistics
-    of disjoint shards merge bit for bit. data, preprocess, data_doubts: as for quantize.
+    of disjoint shards merge bit for bit. work: of finished shards, with which the same call goes
+    on. data, preprocess, data_doubts: as for quantize.
     """
     recipe, progress = recipe_of(recipe), progress or default_progress()
     data = gathered(data, preprocess, recipe.samples)
@@ -135,7 +139,8 @@ def calibrate(
     dataset = setup.open(data, samples=recipe.samples, unlabelled=True)
     check_data(dataset, setup.task.model, data_doubts, progress)
     division = division_of(dataset, recipe)
-    return take_statistics(setup.task, division, progress, start=start, stop=stop)
+    with opened(recipe.engine, work):
+        return take_statistics(setup.task, division, progress, start=start, stop=stop)
 
 
 def prove(model: str | Path, float_model: ModelSource | None = None) -> Proof:

@@ -14,6 +14,7 @@ EdgeqError                     exit code 2: bad input
 ├── BadTraining                training that fails: its loss is not a number
 ├── BadOutput                  the output cannot or must not be written
 ├── InputChanged               a file was changed while the run was reading it
+├── EngineFailed               workers die, or the cluster cannot be reached
 ├── MissingExtra               an optional dependency is not installed
 ├── RuntimeRefused             the real runtime refuses to load or run a model
 └── FloorMissed                exit code 3: an accuracy floor or a placement gate is missed
@@ -105,6 +106,10 @@ class BadOutput(EdgeqError):
 
 class InputChanged(EdgeqError):
     """A file was changed or replaced while the run was reading it."""
+
+
+class EngineFailed(EdgeqError):
+    """Workers die again and again, or the cluster cannot be reached."""
 
 
 class MissingExtra(EdgeqError):

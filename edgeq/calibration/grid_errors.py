@@ -15,7 +15,7 @@ import numpy as np
 import onnx_ir as ir
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
-from edgeq.calibration.each_run import Run, each_run
+from edgeq.calibration.each_run import Listed, Run, Runs, measured
 from edgeq.data.dataset import Dataset
 from edgeq.graph.layer import Layer
 from edgeq.graph.layer_rows import rows_of
@@ -63,26 +63,39 @@ class Site:
 
 def measure_errors(model: ir.Model, sites: Sequence[Site], data: Dataset, seed: int, progress: Progress) -> dict[str, F64]:
     """Site name -> relative output error of each candidate; NaN where no sample had the value."""
-    stride = max(1, -(-data.runs // VISITS))
     progress.start("output errors", data.count)
-
-    def take(run: Run) -> dict[str, F64]:
-        if run.number % stride or not sites:
-            return {}
-        values, start = run.values(), run.samples.start
-        errors = {
-            site.name: [
-                _errors(reader, site.candidates, np.asarray(value, np.float32), np.random.default_rng([seed, start, _number(reader)]))
-                for reader in site.readers
-                if (value := values.get(reader.layer.source)) is not None
-            ]
-            for site in sites
-        }
-        return {name: np.mean(found, axis=0) for name, found in errors.items() if found}
-
     with threadpool_limits(1, user_api="blas"):
-        found = each_run(model, {reader.layer.source for site in sites for reader in site.readers}, data, take, progress)
+        found = [errors for part in measured(model, data, _Erring(tuple(sites), seed), progress) for errors in part]
     return {site.name: _mean([errors[site.name] for errors in found if site.name in errors], len(site.candidates)) for site in sites}
+
+
+@dataclass(frozen=True, eq=False)
+class _Erring:
+    """A pass over some runs; see measure_errors."""
+
+    sites: tuple[Site, ...]
+    seed: int
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(reader.layer.source for site in self.sites for reader in site.readers))
+
+    def begin(self, runs: Runs, /) -> Listed[dict[str, F64]]:
+        stride = max(1, -(-runs.data.runs // VISITS))
+
+        def take(run: Run) -> dict[str, F64]:
+            if run.number % stride or not self.sites:
+                return {}
+            values, start = run.values(), run.samples.start
+
+            def of(reader: Reader, site: Site) -> F64:
+                chance = np.random.default_rng([self.seed, start, _number(reader)])
+                return _errors(reader, site.candidates, np.asarray(values[reader.layer.source], np.float32), chance)
+
+            errors = {site.name: [of(reader, site) for reader in site.readers if reader.layer.source in values] for site in self.sites}
+            return {name: np.mean(found, axis=0) for name, found in errors.items() if found}
+
+        return Listed(take)
 
 
 def _mean(found: Sequence[F64], size: int) -> F64:

@@ -21,13 +21,17 @@ RARELY = 1 << 30
 #: bytes of the process that were in memory when memory was given back last
 _SETTLED = [0]
 
-_limit: ContextVar[int | None] = ContextVar("edgeq_memory", default=None)
+#: bytes, or None: half of what is free; and among how many workers they are divided
+_limit: ContextVar[tuple[int | None, int]] = ContextVar("edgeq_memory", default=(None, 1))
 
 
 @contextmanager
-def within_memory(limit: int | None) -> Iterator[None]:
-    """Let the passes in the body keep to this many bytes; None: to half of what is free."""
-    token = _limit.set(limit)
+def within_memory(limit: int | None, workers: int = 1) -> Iterator[None]:
+    """Let the passes in the body keep to this many bytes; None: to half of what is free.
+
+    workers: how many on this machine share them.
+    """
+    token = _limit.set((limit, workers))
     try:
         yield
     finally:
@@ -36,8 +40,13 @@ def within_memory(limit: int | None) -> Iterator[None]:
 
 def memory_budget() -> int:
     """The bytes that may be taken now."""
-    limit = _limit.get()
-    return _free_bytes() // 2 if limit is None else limit
+    limit, workers = _limit.get()
+    return (_free_bytes() // 2 if limit is None else limit) // workers
+
+
+def memory_limit() -> int | None:
+    """The bytes that passes were told to keep to; None: half of what is free."""
+    return _limit.get()[0]
 
 
 @contextmanager

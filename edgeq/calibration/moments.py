@@ -10,21 +10,22 @@ from __future__ import annotations
 import math
 import threading
 import zlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
-from edgeq.calibration.each_run import Run, each_run
+from edgeq.calibration.each_run import Run, Runs, measured
 from edgeq.calibration.memory import memory_budget
 from edgeq.data.dataset import Dataset
 from edgeq.graph.layer import Layer
 from edgeq.graph.layer_rows import rows_of
-from edgeq.numerics.arrays import F64, AnyArray
+from edgeq.numerics.arrays import AnyArray
 from edgeq.numerics.grid import QuantParams, grid_for_range, less_zero_point
-from edgeq.numerics.rounding.half_matrix import ExactSums, HalfMatrix, panels_of, sums_bytes
+from edgeq.numerics.rounding.half_matrix import ExactSums, panels_of, sums_bytes
+from edgeq.numerics.rounding.moment import Moment, Seen
 from edgeq.progress import Progress, Silent
 
 #: rows per column of the weight that suffice, and the least rows of a layer; four times as many
@@ -37,53 +38,6 @@ ROWS_PER_VISIT = 128
 WAITING_ROWS, WAITING_LEAST, WAITING_MOST = 512, 1 << 15, 1 << 22
 #: weights of layers that share sums are multiples of the largest one divided by this
 SHARES = 1 << 16
-
-
-@dataclass(frozen=True, eq=False)
-class Seen:
-    """What was seen of the input of one layer, as rows x = code - zero_point."""
-
-    #: sum of x: int64 [G, K]
-    sum: AnyArray
-    #: number of rows
-    rows: int
-    #: how many times its products count in the sums that it shares
-    times: int = 1
-
-    @property
-    def mean(self) -> F64:
-        """E[x] [G, K], in units of the grid's scale."""
-        return np.asarray(self.sum / max(self.rows, 1), np.float64)
-
-
-@dataclass(frozen=True, eq=False)
-class Moment:
-    """Second moments of the inputs of layers that share a weight."""
-
-    #: sum of times * x x^T over the rows of all layers; None: the inputs are taken as independent,
-    #: with mean 0 and variance 1
-    products: ExactSums | None
-    #: by name of the node
-    layers: Mapping[str, Seen]
-    #: what one of the products stands for, in real units squared
-    unit: float
-
-    @property
-    def rows(self) -> int:
-        """The rows of all layers."""
-        return sum(one.rows for one in self.layers.values())
-
-    def half(self, centred: Collection[str] = ()) -> HalfMatrix:
-        """The sum of E[x x^T] of the layers' inputs in real units, every row counting alike.
-
-        centred: nodes that count with the covariance E[x x^T] - E[x] E[x]^T.
-        """
-        size = next(iter(self.layers.values())).sum.shape
-        if self.products is None:
-            return HalfMatrix.of(np.broadcast_to(np.eye(size[1]), (size[0], size[1], size[1])))
-        each = self.unit * sum(1 for one in self.layers.values() if one.rows) / max(self.rows, 1)
-        less = tuple((each * one.times * one.rows, one.mean) for name, one in self.layers.items() if name in centred and one.rows)
-        return HalfMatrix(size[0], size[1], self.products.panels, self.products.parts, each, less)
 
 
 def measure_moments(
@@ -103,25 +57,52 @@ def measure_moments(
     """
     progress = progress or Silent()
     progress.start("second moments", data.count)
-    room, sums, shared = memory_budget() // 2, list[_Sum](), list[tuple[_Shared, list[_Sum]]]()
-    for layers in map(tuple, together):
-        whole = _Shared(layers, grids, room)
-        room -= whole.bytes
-        mine = [_Sum(layer, grids.get(layer.source), data.runs, seed, whole) for layer in layers]
-        shared.append((whole, mine))
-        sums += mine
+    measure, found = Measuring(tuple(map(tuple, together)), dict(grids), seed), list[Moment]()
+    with threadpool_limits(1, user_api="blas"):  # one BLAS thread per worker: more would wait for each other
+        for part in measured(model, data, measure, progress):
+            found = [mine.merge(its) for mine, its in zip(found, part, strict=True)] if found else part
+    return found
 
-    def take(run: Run) -> None:
+
+@dataclass(frozen=True, eq=False)
+class Measuring:
+    """A pass that measures second moments; see measure_moments."""
+
+    together: tuple[tuple[Layer, ...], ...]
+    grids: Mapping[str, QuantParams]
+    seed: int
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(layer.source for layers in self.together for layer in layers))
+
+    def begin(self, runs: Runs, /) -> _Growing:
+        return _Growing(self, runs.data.runs)
+
+
+class _Growing:
+    """The sums of one shard."""
+
+    def __init__(self, measure: Measuring, runs: int) -> None:
+        room = memory_budget() // 2
+        self._sums, self._shared = list[_Sum](), list[tuple[_Shared, list[_Sum]]]()
+        for layers in measure.together:
+            whole = _Shared(layers, measure.grids, room)
+            room -= whole.bytes
+            mine = [_Sum(layer, measure.grids.get(layer.source), runs, measure.seed, whole) for layer in layers]
+            self._shared.append((whole, mine))
+            self._sums += mine
+
+    def take(self, run: Run) -> None:
         due: dict[str, list[_Sum]] = {}
-        for one in (one for one in sums if one.visits(run.number)):
+        for one in (one for one in self._sums if one.visits(run.number)):
             due.setdefault(one.layer.source, []).append(one)
         for name, value in run.each(due):
             for one in due[name]:
                 one.add(value, run.samples.start)
 
-    with threadpool_limits(1, user_api="blas"):  # one BLAS thread per worker: more would wait for each other
-        each_run(model, {one.layer.source for one in sums}, data, take, progress)
-    return [whole.moment([one.result() for one in mine]) for whole, mine in shared]
+    def part(self) -> list[Moment]:
+        return [whole.moment([one.result() for one in mine]) for whole, mine in self._shared]
 
 
 def unit_moments(together: Iterable[Sequence[Layer]]) -> list[Moment]:

@@ -6,17 +6,19 @@ The values themselves are never kept.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass, replace
+from hashlib import sha256
 
 import onnx_ir as ir
 
 from edgeq.calibration.as_read import AsRead, as_read
 from edgeq.calibration.channel_stats import ChannelSums
-from edgeq.calibration.each_run import Run, each_run
+from edgeq.calibration.each_run import Run, Runs, measured
 from edgeq.calibration.observer import Observer
 from edgeq.calibration.tensor_stats import TensorStats
 from edgeq.data.open import Dataset
-from edgeq.numerics.arrays import AnyArray
+from edgeq.numerics.arrays import I64, AnyArray
 from edgeq.progress import Progress, Silent
 
 
@@ -41,32 +43,90 @@ def observe(
     what is read decides what a runtime fuses, and with it last bits. channels: receives all that is
     read.
     """
-    names = tuple(wanted)
-    progress = progress or Silent()
+    names, progress = tuple(wanted), progress or Silent()
     last = data.count if stop is None else min(stop, data.count)
     progress.start("calibrate", last - start)
-    shown, asked = as_read(model, names), frozenset(names)
-    # an observer per worker and value name
-    observers: defaultdict[int, defaultdict[str, Observer]] = defaultdict(lambda: defaultdict(Observer))
+    whole = _Whole()
+    for tensors, seen in measured(model, data, _Observing(names, tuple(beside), channels), progress, start, last):
+        whole.add(tensors)
+        if channels is not None and seen is not None:
+            channels.merge(seen)
+    found = whole.tensors()
+    return {name: found.get(name, TensorStats()) for name in names}
 
-    def take(run: Run) -> None:
-        own = observers[run.worker]
+
+@dataclass(frozen=True, eq=False)
+class _Observing:
+    """What a pass that observes reads; see observe."""
+
+    wanted: tuple[str, ...]
+    beside: tuple[str, ...]
+    #: sums of channels of which nothing has come yet; None: channels are not asked for
+    channels: ChannelSums | None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (*self.wanted, *self.beside)
+
+    def begin(self, runs: Runs, /) -> _Observers:
+        channels = None if self.channels is None else self.channels.empty()
+        return _Observers(frozenset(self.wanted), as_read(runs.model, self.wanted), channels)
+
+
+class _Observers:
+    """The observers of one shard: one for each thread and value name."""
+
+    def __init__(self, asked: Container[str], shown: Mapping[str, AsRead], channels: ChannelSums | None) -> None:
+        self._asked, self._shown, self._channels = asked, shown, channels
+        self._observers: defaultdict[int, defaultdict[str, Observer]] = defaultdict(lambda: defaultdict(Observer))
+
+    def take(self, run: Run) -> None:
+        own = self._observers[run.worker]
         for name, array in run.each():
-            if name in asked:
-                _observe(own[name], array, run.samples, shown.get(name))
-            if channels is not None:
-                channels.add(name, array)
+            if name in self._asked:
+                _observe(own[name], array, run.samples, self._shown.get(name))
+            if self._channels is not None:
+                self._channels.add(name, array)
 
-    each_run(model, (*names, *beside), data, take, progress, start, last)
-    return {name: _merged([own[name].stats() for own in observers.values() if name in own]) for name in names}
+    def part(self) -> tuple[dict[str, TensorStats], ChannelSums | None]:
+        whole = _Whole()
+        for own in self._observers.values():
+            whole.add({name: observer.stats() for name, observer in own.items()})
+        return whole.tensors(), self._channels
 
 
-def _merged(parts: list[TensorStats]) -> TensorStats:
-    """The statistics of all parts; exact, so the same in any order."""
-    whole = parts[0] if parts else TensorStats()
-    for part in parts[1:]:
-        whole = whole.merge(part)
-    return whole
+class _Whole:
+    """Statistics of parts, merged like the digits of a binary counter: two of the same weight.
+
+    Each number is copied log2(parts) times, and not once for each part that follows. Merging is
+    exact, so the same in any order.
+    """
+
+    def __init__(self) -> None:
+        self._merged: list[tuple[int, dict[str, TensorStats]]] = []
+
+    def add(self, part: dict[str, TensorStats]) -> None:
+        weight = 1
+        while self._merged and self._merged[-1][0] == weight:
+            part, weight = _merged(self._merged.pop()[1], part), 2 * weight
+        self._merged.append((weight, part))
+
+    def tensors(self) -> dict[str, TensorStats]:
+        whole: dict[str, TensorStats] = {}
+        for _, part in reversed(self._merged):
+            whole = _merged(part, whole)
+        return whole
+
+
+def _merged(first: Mapping[str, TensorStats], second: Mapping[str, TensorStats]) -> dict[str, TensorStats]:
+    """Both together. Most values are seen in every sample: they share the array of its numbers."""
+    found = dict(first)
+    numbers: dict[bytes, I64] = {}
+    for name, stats in second.items():
+        whole = found[name].merge(stats) if name in found else stats
+        samples = numbers.setdefault(sha256(whole.samples.tobytes()).digest(), whole.samples)
+        found[name] = replace(whole, samples=samples)
+    return found
 
 
 def _observe(observer: Observer, array: AnyArray, samples: range, shown: AsRead | None) -> None:

@@ -10,9 +10,9 @@ from types import MappingProxyType
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.calibration.each_run import WORKERS
 from edgeq.calibration.memory import return_freed_memory
 from edgeq.calibration.value_sizes import value_sizes
+from edgeq.engines.current import current_engine
 from edgeq.graph.liveness import part_bytes, part_of, reads
 from edgeq.numerics.arrays import AnyArray
 from edgeq.runtimes.ort import open_session
@@ -55,7 +55,7 @@ class Stepwise:
         self._sizes = value_sizes(model, map(_result, due), samples[0]) if due else {}
         #: outputs of nodes that ran before the caller came to them
         self._ready: dict[ir.Node, list[AnyArray]] = {}
-        self._pool = ThreadPoolExecutor(WORKERS)
+        self._pool = ThreadPoolExecutor(current_engine().threads)
 
     def reach(self, value: ir.Value) -> list[AnyArray]:
         """The value for every sample, computed now unless an earlier step already kept it."""

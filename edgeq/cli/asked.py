@@ -75,7 +75,7 @@ class Asked:
     stats: Path | None
     #: file with the plan of an earlier run; None: not given
     plan: Path | None
-    #: folder of the search's journal; None: not given
+    #: folder of what is finished, of a search or of shards; None: not given
     work: Path | None
     #: the report to write; None: no report
     report: Path | None
@@ -130,6 +130,7 @@ def asked_from(options: SharedOptions) -> Asked:
     settings["weight_format"] = given({"name": options.format})
     settings["floors"] = given({key: words[key] for key in _FLOORS})
     settings["placement"] = given({key: words[key] for key in _PLACEMENT})
+    settings["engine"] = given({"name": options.engine, "workers": options.workers, "address": options.address})
     settings["preprocessing"] = preprocessing_from(options.scale, options.mean, options.std)
     recipe = recipe_from(options.recipe, settings)
     check_search(recipe, options)
@@ -177,12 +178,15 @@ def offers(*names: str, writes: bool = False) -> Callable[[Command], Command]:
 
         @wraps(command)
         def run(**words: Any) -> None:  # typer has checked each value against its type
+            from edgeq.engines.opened import opened
             from edgeq.io.mapped import spilling  # brings onnx, which --help needs not
 
             mine = {name: words.pop(name) for name in own}
             options = SharedOptions(**words)
             with run_files(follow_links=options.follow_links), spilling(), judged_files(mine.values()):
-                command(asked_from(options), **mine)
+                asked = asked_from(options)
+                with opened(asked.recipe.engine, asked.work):
+                    command(asked, **mine)
 
         # typer reads the options of a command from its signature
         run.__signature__ = Signature([one.replace(kind=Parameter.KEYWORD_ONLY) for one in parameters])  # type: ignore[attr-defined]

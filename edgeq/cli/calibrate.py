@@ -25,6 +25,8 @@ EXAMPLE = """    edgeq calibrate model.onnx --data calib.npz -o stats.npz
 
     edgeq calibrate model.onnx --data calib.npz --range 0:500 -o shard1.npz    (and 500:1000 on another machine)
 
+    edgeq calibrate model.onnx --data calib.npz -o stats.npz --engine processes --workers 4 --work folder/
+
     edgeq calibrate --merge shard1.npz shard2.npz -o stats.npz"""
 
 
@@ -38,7 +40,7 @@ Range = Annotated[
 
 @offers(
     "data follow_links merge target recipe keep_float prefer serve_batch tie samples no_hold_out accept_data strict_data part memory shape",
-    "split_outputs standard_operators inputs_as scale mean std max_bytes",
+    "split_outputs standard_operators inputs_as scale mean std engine workers address work max_bytes",
     writes=True,
 )
 def calibrate(
@@ -77,7 +79,7 @@ def _measured(asked: Asked, source: list[Path], part: str | None) -> Statistics:
     target = asked.load_target()
     with within_memory(asked.memory), asked.screen.progress() as progress:
         return run(asked.load_model(source[0]), data, target=target, recipe=asked.recipe, shapes=asked.shapes, start=start, stop=stop,
-                   data_doubts=asked.doubts, progress=progress)  # fmt: skip
+                   work=asked.work, data_doubts=asked.doubts, progress=progress)  # fmt: skip
 
 
 def _facts(found: Statistics, out: Path) -> dict[str, str | int]:

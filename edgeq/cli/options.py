@@ -18,6 +18,7 @@ DATA = "Data"
 SEARCH = "Search (--effort best)"
 FLOORS = "Proof and floors"
 OUTPUT = "Output"
+ENGINE = "Engine (changes no result)"
 
 MAX_THREADS = 1024  # more than machines have
 
@@ -25,6 +26,7 @@ _ranges = partial(typer.Option, rich_help_panel=RANGES)
 _data = partial(typer.Option, rich_help_panel=DATA)
 _search = partial(typer.Option, rich_help_panel=SEARCH)
 _floors = partial(typer.Option, rich_help_panel=FLOORS)
+_engine = partial(typer.Option, rich_help_panel=ENGINE)
 _output = partial(typer.Option, rich_help_panel=OUTPUT)
 
 Json = Annotated[bool, _output("--json", help="Machine-readable result on stdout, and nothing else there.")]
@@ -85,7 +87,10 @@ Objective = Annotated[
     _search("--objective", metavar="GOAL", help="Search for accuracy (as much work in integers as floors allow), latency or size."),
 ]
 Minutes = Annotated[float | None, _search("--minutes", metavar="M", help="Begin no measurement after this many minutes. Default: 5.")]
-Work = Annotated[Path | None, _search("--work", metavar="DIR", help="Keep the search in this folder; the same command continues from it.")]
+Work = Annotated[Path | None, _search("--work", metavar="DIR", help="Keep what is finished here; the same command continues from it.")]
+Engine = Annotated[str | None, _engine("--engine", metavar="NAME", help="local: threads; processes; or ray: a cluster (edgeq\\[ray]).")]
+Workers = Annotated[int | None, _engine("--workers", metavar="N", min=1, help="How many work at once. Default: one for each core.")]
+Address = Annotated[str | None, _engine("--address", metavar="ADDRESS", help="Of the Ray cluster. Default: Ray is started here.")]
 Validation = Annotated[
     str | None, _data("--validation", metavar="DATA", help="Measure on this data instead of --data; of a set, on its evaluation split.")
 ]
@@ -102,12 +107,8 @@ KeepFloat = Annotated[
     _ranges("--keep-float", metavar="PATTERN", help="Nodes to keep in float: name, glob, /regex/ or operator type. Repeatable."),
 ]
 Activations = Annotated[list[str] | None, _ranges("--activations", metavar="TYPE", help="int16 or uint16, PATTERN=int16. Repeatable.")]
-Prefer = Annotated[
-    str | None, _ranges("--prefer", metavar="WHAT", help="speed: integers only where not slower; integers: wherever possible.")
-]
-ServeBatch = Annotated[
-    int | None, _ranges("--serve-batch", metavar="N", min=1, help="Samples of one call, where the model leaves that open.")
-]
+Prefer = Annotated[str | None, _ranges("--prefer", metavar="WHAT", help="speed: integers where not slower; integers: wherever possible.")]
+ServeBatch = Annotated[int | None, _ranges("--serve-batch", metavar="N", min=1, help="Samples of a call, where the model leaves it open.")]
 Tie = Annotated[
     list[str] | None,
     _ranges("--tie", metavar="OUT=IN", help="An output that is fed to an input at the next run: both get one grid. Repeatable."),

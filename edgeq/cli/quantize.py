@@ -62,7 +62,7 @@ Emit = Annotated[
 @offers(
     "data follow_links validation target recipe rule weights rounding format no_vnni effort objective minutes work keep_float",
     "prefer serve_batch no_rescue tie activations samples no_hold_out accept_data strict_data batch memory shape seed float_io",
-    "split_outputs standard_operators inputs_as",
+    "split_outputs standard_operators inputs_as engine workers address",
     "scale mean std golden layers emit stats plan no_plan no_prove min_sqnr min_agreement min_accuracy max_drop metric",
     "strict max_bytes report",
     writes=True,

@@ -98,11 +98,19 @@ def preprocessing_from(scale: float | None, mean: str | None, std: str | None) -
 
 
 def check_search(recipe: Recipe, options: SharedOptions) -> None:
-    """Refuse options of the search where no search will run: they would have no effect."""
-    search = {"--objective": options.objective, "--minutes": options.minutes, "--work": options.work}
+    """Refuse options of the search where no search will run: they would have no effect.
+
+    --work is also one of the engines that keep shards.
+    """
+    search: dict[str, object] = {"--objective": options.objective, "--minutes": options.minutes}
+    if recipe.engine.name == "local":  # other engines keep finished shards there
+        search["--work"] = options.work
     idle = next((name for name, value in search.items() if value is not None), None)
     if idle is None or (recipe.effort == "best" and options.plan is None):
         return
+    if idle == "--work":
+        fix = "Add --effort best, or --engine processes or ray, or leave --work out."
+        raise BadRecipe("--work keeps a search, or what several workers have finished, and there is neither.", idle, fix)
     if options.plan is not None:
         raise BadRecipe(f"{idle} says how to search, but a plan is repeated without one.", "--plan", "Leave one of the two out.")
     raise BadRecipe(f"{idle} says how to search, and there is no search.", idle, f"Add --effort best, or leave {idle} out.")

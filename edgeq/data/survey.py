@@ -15,6 +15,9 @@ import numpy as np
 
 from edgeq.numerics.arrays import F64, U8, AnyArray, Mask
 
+#: whether each of some samples was seen, their digests, smallest and largest values, constancy
+Seen = tuple[Mask, U8, F64, F64, Mask]
+
 
 @dataclass(frozen=True, eq=False)
 class Survey:
@@ -72,6 +75,21 @@ class Survey:
         if self.whole is not None:
             survey, kept = self.whole
             survey._take(kept[index], self, index)
+
+    def seen_of(self, samples: range) -> Seen:
+        """What has been seen of neighbouring samples."""
+        here = slice(samples.start, samples.stop)
+        return self.seen[here], self.digests[here], self.low[here], self.high[here], self.constant[here]
+
+    def take(self, samples: range, found: Seen) -> None:
+        """Record what a survey of the same data has seen elsewhere of neighbouring samples."""
+        rows = np.flatnonzero(found[0] & ~self.seen[samples.start : samples.stop])
+        for mine, theirs in zip((self.digests, self.low, self.high, self.constant, self.seen), (*found[1:], found[0]), strict=True):
+            mine[rows + samples.start] = theirs[rows]
+        if self.whole is not None:
+            survey, kept = self.whole
+            for row in rows.tolist():
+                survey._take(kept[row + samples.start], self, row + samples.start)
 
     def _take(self, index: int, part: Survey, row: int) -> None:
         """Record the sample that a part has seen as its own sample `row`."""

@@ -27,6 +27,10 @@ class Trial:
         # trees and imputers of the domain ai.onnx.ml have a way of their own for missing values
         self._knows_nan = any(is_op(node, "IsNaN", "IsInf") or node.domain not in ONNX_DOMAINS for node in nodes(model))
 
+    def __getstate__(self) -> dict[str, object]:
+        """Without the session: whoever gets a copy opens its own."""
+        return self.__dict__ | {"_session": None}
+
     def accepts(self, feeds: Mapping[str, AnyArray], has_nan: bool) -> bool:
         """Whether the model runs on the feeds and gives finite outputs.
 

@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
-from edgeq.calibration.moments import Moment
 from edgeq.data.dataset import Dataset
 from edgeq.errors import BadModel
 from edgeq.few_bits.float_weights import FloatWeight, float_weights
@@ -19,6 +18,7 @@ from edgeq.numerics.arrays import F32
 from edgeq.numerics.codebook import NODES_BYTES, turned
 from edgeq.numerics.formats.format import Format, Inputs, Stored
 from edgeq.numerics.formats.table import family_of
+from edgeq.numerics.rounding.moment import Moment
 from edgeq.passes.prepare.convert_opset import ConvertOpset
 from edgeq.passes.prepare.infer_shapes import InferShapes
 from edgeq.passes.store.drop_exporter_notes import DropExporterNotes

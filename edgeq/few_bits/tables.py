@@ -12,7 +12,7 @@ import numpy as np
 import onnx_ir as ir
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
-from edgeq.calibration.moments import Moment, measure_moments
+from edgeq.calibration.moments import measure_moments
 from edgeq.calibration.observe import observe
 from edgeq.data.dataset import Dataset
 from edgeq.errors import BadModel
@@ -23,6 +23,7 @@ from edgeq.io.load import Loaded
 from edgeq.numerics.arrays import F32
 from edgeq.numerics.codebook import encode
 from edgeq.numerics.grid import grid_for_range
+from edgeq.numerics.rounding.moment import Moment
 from edgeq.passes.prepare.convert_opset import ConvertOpset
 from edgeq.passes.prepare.infer_shapes import InferShapes
 from edgeq.passes.store.drop_exporter_notes import DropExporterNotes

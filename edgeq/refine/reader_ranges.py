@@ -8,11 +8,12 @@ few for the close numbers that decide.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.calibration.each_run import Run, each_run
+from edgeq.calibration.each_run import Listed, Run, Runs, measured
 from edgeq.data.dataset import Dataset
 from edgeq.numerics.arrays import F32, AnyArray
 from edgeq.numerics.grid import QuantParams, dequantize, grid_for_range, quantize
@@ -52,28 +53,46 @@ def choose_reader_ranges(draft: Draft, data: Dataset, progress: Progress) -> Pla
 
 def _measure(model: ir.Model, readers: Sequence[BoundedReader], data: Dataset, seed: int, progress: Progress) -> dict[str, F32]:
     """Elements, or rows [R, K], of each value, by its name."""
-    stride = max(1, -(-data.runs // VISITS))
-    fed = {value.name for value in model.graph.inputs}
     progress.start("ranges by their readers", data.count)
-
-    def take(run: Run) -> dict[str, F32]:
-        values, start = {} if run.number % stride else run.values(), run.samples.start
-        return {
-            reader.value: _drawn(reader, values[reader.value], np.random.default_rng([seed, start, place]))
-            for place, reader in enumerate(readers)
-            if reader.value in values
-        }
-
-    drawn = each_run(model, [reader.value for reader in readers if reader.value not in fed], data, take, progress)
+    fed = {value.name for value in model.graph.inputs}
+    asked = ((place, reader.value, reader.axis) for place, reader in enumerate(readers) if reader.value not in fed)
+    drawing = _Drawing(tuple(asked), seed)
+    drawn = [found for part in measured(model, data, drawing, progress) for found in part]
     parts = {reader.value: [found[reader.value] for found in drawn if reader.value in found] for reader in readers}
     return {name: whole for name, arrays in parts.items() if (whole := _joined(arrays)) is not None}
 
 
-def _drawn(reader: BoundedReader, value: AnyArray, chance: np.random.Generator) -> F32:
-    if reader.axis is None:
+@dataclass(frozen=True, eq=False)
+class _Drawing:
+    """A pass that draws from some values, of some runs."""
+
+    #: place of a reader, the name of its value, and the axis along which it combines elements
+    values: tuple[tuple[int, str, int | None], ...]
+    seed: int
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(name for _, name, _ in self.values))
+
+    def begin(self, runs: Runs, /) -> Listed[dict[str, F32]]:
+        stride = max(1, -(-runs.data.runs // VISITS))
+
+        def take(run: Run) -> dict[str, F32]:
+            values, start = {} if run.number % stride else run.values(), run.samples.start
+            return {
+                name: _drawn(axis, values[name], np.random.default_rng([self.seed, start, place]))
+                for place, name, axis in self.values
+                if name in values
+            }
+
+        return Listed(take)
+
+
+def _drawn(axis: int | None, value: AnyArray, chance: np.random.Generator) -> F32:
+    if axis is None:
         flat = np.asarray(value, np.float32).reshape(-1)
         return flat[chance.choice(flat.size, min(flat.size, ELEMENTS), replace=False)]
-    rows = np.moveaxis(np.asarray(value, np.float32), reader.axis, -1)
+    rows = np.moveaxis(np.asarray(value, np.float32), axis, -1)
     rows = rows.reshape(-1, rows.shape[-1])
     return np.ascontiguousarray(rows[chance.choice(len(rows), min(len(rows), ROWS), replace=False)])
 

@@ -6,19 +6,20 @@ Each layer is rounded by itself, for the inputs that the float model gives it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
-from edgeq.calibration.each_run import WORKERS
 from edgeq.calibration.memory import memory_budget, return_freed_memory
-from edgeq.calibration.moments import Moment, Seen, measure_moments
+from edgeq.calibration.moments import measure_moments
 from edgeq.data.dataset import Dataset
+from edgeq.engines.current import current_engine
+from edgeq.engines.local import on_threads
 from edgeq.graph.layer import Layer
 from edgeq.numerics.arrays import F32
 from edgeq.numerics.rounding.half_matrix import WIDEST
+from edgeq.numerics.rounding.moment import Moment, Seen
 from edgeq.planning.kernel_fit import channel_axis
 from edgeq.planning.weight_grids import BiasSide
 from edgeq.planning.weights import side_of
@@ -77,21 +78,22 @@ def round_apart(draft: Draft, weighed: list[Together], small: Mapping[str, Small
     for the sum of their moments.
     """
     weights, biases = dict(draft.plan.weights), dict(draft.plan.biases)
-    for group in _in_groups(weighed):
-        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(min(WORKERS, len(group))) as pool:
-            for own, corrected in pool.map(lambda one: _round(one, draft, small or {}), group):
+    threads = current_engine().threads
+    for group in _in_groups(weighed, threads):
+        with threadpool_limits(1, user_api="blas"):
+            for own, corrected in on_threads(min(threads, len(group)), lambda one: _round(one, draft, small or {}), group):
                 weights |= own
                 biases |= corrected
         return_freed_memory()
     return draft.plan.with_weights(weights).with_biases(biases)
 
 
-def _in_groups(weighed: list[Together]) -> Iterator[list[Together]]:
-    """Weights that are rounded at once: as many as the workers and the memory budget allow."""
+def _in_groups(weighed: list[Together], threads: int) -> Iterator[list[Together]]:
+    """Weights that are rounded at once: as many as the threads and the memory budget allow."""
     weighed.reverse()
     while weighed:
         group, left = [weighed.pop()], min(memory_budget(), TOGETHER_BYTES)
-        while weighed and len(group) < 4 * WORKERS and WORKERS * max(one.bytes for one in (*group, weighed[-1])) <= left:
+        while weighed and len(group) < 4 * threads and threads * max(one.bytes for one in (*group, weighed[-1])) <= left:
             group.append(weighed.pop())
         yield group
 

@@ -13,7 +13,7 @@ import numpy as np
 import onnx_ir as ir
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
-from edgeq.calibration.each_run import Run, each_run
+from edgeq.calibration.each_run import Listed, Run, Runs, measured
 from edgeq.calibration.moments import LEAST_ROWS, ROWS_PER_COLUMN
 from edgeq.data.dataset import Dataset
 from edgeq.graph.read import attribute_int, constant, is_op
@@ -48,12 +48,30 @@ class _Site:
         """The weight."""
         return np.asarray(constant(self.node.inputs[self.index]), np.float32)
 
-    def rows(self, value: AnyArray) -> AnyArray:
-        """What the weight multiplies, [D, n, K], or [1, n, K] where that is the same for all D."""
+    @property
+    def input(self) -> _Input:
+        """What it multiplies."""
         if self.index == WEIGHTS[0]:
+            return _Input(self.key, self.source, None)
+        return _Input(self.key, self.source, 2 if attribute_int(self.node, "layout", 0) else 1)
+
+
+@dataclass(frozen=True)
+class _Input:
+    """What a weight multiplies."""
+
+    #: the weight's key in a plan
+    key: str
+    #: the name of the value
+    source: str
+    #: the axis of the directions; None: all have the same
+    axis: int | None
+
+    def rows(self, value: AnyArray) -> AnyArray:
+        """[D, n, K], or [1, n, K] where that is the same for all D."""
+        if self.axis is None:
             return value.reshape(1, -1, value.shape[-1])
-        axis = 2 if attribute_int(self.node, "layout", 0) else 1
-        return np.moveaxis(value, axis, 0).reshape(value.shape[axis], -1, value.shape[-1])
+        return np.moveaxis(value, self.axis, 0).reshape(value.shape[self.axis], -1, value.shape[-1])
 
 
 def round_recurrent(draft: Draft, data: Dataset, progress: Progress) -> Plan:
@@ -97,20 +115,36 @@ def _moments(model: ir.Model, sites: list[_Site], data: Dataset, progress: Progr
     are exact in any order. Of long sequences, every n-th row is taken.
     """
     progress.start("moments of recurrent layers", data.count)
-
-    def take(run: Run) -> dict[str, tuple[F64, int]]:
-        values = run.values()
-        return {site.key: _products(site, values[site.source], data.runs) for site in sites if site.source in values}
-
     found: dict[str, tuple[F64, int]] = {}
-    for run in each_run(model, {site.source for site in sites}, data, take, progress):
-        for key, (total, count) in run.items():
-            before = found.get(key)
-            found[key] = (total, count) if before is None else (before[0] + total, before[1] + count)
+    for part in measured(model, data, _Multiplying(tuple(site.input for site in sites)), progress):
+        for run in part:
+            for key, (total, count) in run.items():
+                before = found.get(key)
+                found[key] = (total, count) if before is None else (before[0] + total, before[1] + count)
     return {key: total / count for key, (total, count) in found.items() if count}
 
 
-def _products(site: _Site, value: AnyArray, runs: int) -> tuple[F64, int]:
+@dataclass(frozen=True, eq=False)
+class _Multiplying:
+    """A pass that measures the moments of what weights multiply."""
+
+    inputs: tuple[_Input, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(one.source for one in self.inputs))
+
+    def begin(self, runs: Runs, /) -> Listed[dict[str, tuple[F64, int]]]:
+        number = runs.data.runs
+
+        def take(run: Run) -> dict[str, tuple[F64, int]]:
+            values = run.values()
+            return {one.key: _products(one, values[one.source], number) for one in self.inputs if one.source in values}
+
+        return Listed(take)
+
+
+def _products(site: _Input, value: AnyArray, runs: int) -> tuple[F64, int]:
     rows = site.rows(value)
     quota = -(-max(ROWS_PER_COLUMN * rows.shape[-1], LEAST_ROWS) // runs)
     rows = rows[:, :: max(1, rows.shape[1] // quota)]

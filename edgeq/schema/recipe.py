@@ -12,6 +12,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from edgeq.engines.wish import EngineWish
 from edgeq.errors import BadRecipe
 from edgeq.io.strict_toml import Strict, read_toml, validate
 from edgeq.schema.codebook import CodebookWish
@@ -107,6 +108,7 @@ class Recipe(Strict):
     finetune: FineTuneWish = Field(
         default_factory=FineTuneWish, description="training against the float model, after the closed-form steps"
     )
+    engine: EngineWish = Field(default_factory=EngineWish, description="where the work is done; no byte of the result depends on it")
     floors: Floors = Field(default_factory=Floors, description="results below a floor end with exit code 3")
 
     @model_validator(mode="before")
@@ -151,8 +153,8 @@ class Recipe(Strict):
 
     @property
     def hash(self) -> str:
-        """sha256 of the canonical JSON form."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+        """sha256 of the canonical JSON form, without the engine, which changes no result."""
+        return hashlib.sha256(self.model_dump_json(exclude={"engine"}).encode()).hexdigest()
 
     def with_rule(self, rule: Rule) -> Recipe:
         """A copy with another rule for the ranges of activations."""

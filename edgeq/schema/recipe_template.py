@@ -9,6 +9,7 @@ from typing import Literal, get_args, get_origin
 import onnx_ir as ir
 from pydantic.fields import FieldInfo
 
+from edgeq.engines.wish import EngineWish
 from edgeq.graph.read import nodes
 from edgeq.io.visible import visible
 from edgeq.schema.codebook import CodebookWish
@@ -32,7 +33,7 @@ def recipe_template(model: ir.Model) -> str:
     defaults = Recipe()
     blocks = [_HEAD]
     for name, field in Recipe.model_fields.items():
-        if name in ("floors", "codebook", "preprocessing", "finetune", "placement", "weight_format"):
+        if name in ("floors", "codebook", "preprocessing", "finetune", "placement", "weight_format", "engine"):
             continue
         hint = _operators(model) if name == "keep_float" else ""
         blocks.append(_entry(name, field, getattr(defaults, name)) + hint)
@@ -46,6 +47,8 @@ def recipe_template(model: ir.Model) -> str:
     blocks += [_entry(name, field, getattr(defaults.weight_format, name)) for name, field in WeightFormats.model_fields.items()]
     blocks.append("# Training against the float model, at the end: off unless epochs or minutes is given. Extra learn.\n[finetune]\n")
     blocks += [_entry(name, field, getattr(defaults.finetune, name)) for name, field in FineTuneWish.model_fields.items()]
+    blocks.append("# Where the work is done: no byte of the result depends on it.\n[engine]\n")
+    blocks += [_entry(name, field, getattr(defaults.engine, name)) for name, field in EngineWish.model_fields.items()]
     blocks.append("# A result below a floor ends with exit code 3.\n[floors]\n")
     blocks += [_entry(name, field, None) for name, field in Floors.model_fields.items()]
     return "\n".join(blocks)
@@ -74,6 +77,9 @@ _EXAMPLES = {
     "max_drop": "0.5",
     "bits": "4",
     "name": '"two_level:16"',
+    "workers": "2",
+    "address": '"auto"',
+    "shard": "100",
     "bits_avg": "4.0",
     "size_budget": "0.15",
     "prune": '"0.5"',

@@ -7,9 +7,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import edgeq.calibration.each_run
 from edgeq.calibration.channel_stats import channel_stats
 from edgeq.data.open import open_dataset
+from edgeq.engines.current import using
+from edgeq.engines.local import Local
 from edgeq.graph.signature import input_specs
 from tests.graph_text import net
 
@@ -39,11 +40,11 @@ def test_squares_are_left_out_where_nobody_asks() -> None:
     assert channel_stats(MODEL, {"h": 1}, open_dataset({"x": X}, input_specs(MODEL)), squares=False).squares == {}
 
 
-def test_the_number_of_workers_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_workers_changes_nothing() -> None:
     found = []
     for workers in (1, 4):
-        monkeypatch.setattr(edgeq.calibration.each_run, "WORKERS", workers)
-        stats = channel_stats(MODEL, {"h": 1, "x": 2}, open_dataset({"x": X}, input_specs(MODEL)))
+        with using(Local(workers)):
+            stats = channel_stats(MODEL, {"h": 1, "x": 2}, open_dataset({"x": X}, input_specs(MODEL)))
         found.append([stats.squares["h"].tobytes(), stats.squares["x"].tobytes(), stats.peaks["x"].tobytes()])
     assert found[0] == found[1]
 

@@ -4,24 +4,43 @@ number of workers.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable
 from time import sleep
+from typing import TypeVar
 
 import numpy as np
+import onnx_ir as ir
 import pytest
 
-import edgeq.calibration.each_run
 import edgeq.calibration.value_reader
-from edgeq.calibration.each_run import Run, each_run, map_ahead
-from edgeq.data.dataset import Batch
+from edgeq.calibration.each_run import Run, Runs
+from edgeq.data.dataset import Dataset
 from edgeq.data.open import open_dataset
+from edgeq.engines.current import using
+from edgeq.engines.local import Local
 from edgeq.graph.signature import input_specs
-from edgeq.progress import Silent
+from edgeq.progress import Progress, Silent
 from tests.graph_text import net
 
 X = np.arange(46, dtype=np.float32).reshape(23, 2)
 MODEL = net("r = Neg(x)  y = Exp(r)", inputs="float[N, 2] x")
 DATA = open_dataset({"x": X}, input_specs(MODEL))
+
+
+T = TypeVar("T")
+
+
+def each_run(
+    model: ir.Model,
+    names: Iterable[str],
+    data: Dataset,
+    take: Callable[[Run], T],
+    progress: Progress,
+    start: int = 0,
+    stop: int | None = None,
+) -> list[T]:
+    with Runs(model, names, data) as runs:
+        return runs.each(take, progress, start, stop)
 
 
 class Steps(Silent):
@@ -33,15 +52,15 @@ class Steps(Silent):
 
 
 @pytest.mark.parametrize("workers", [1, 4])
-def test_results_come_in_the_order_of_the_data(workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(edgeq.calibration.each_run, "WORKERS", workers)
-
+def test_results_come_in_the_order_of_the_data(workers: int) -> None:
     def take(run: Run) -> tuple[int, float]:
         sleep(0.002 * (run.number % 3 == 0))  # later runs overtake it
         return run.samples.start, float(run.values()["r"][0, 1])
 
     progress = Steps()
-    assert each_run(MODEL, ["r"], DATA, take, progress) == [(row, -float(X[row, 1])) for row in range(23)]
+    with using(Local(workers)):
+        found = each_run(MODEL, ["r"], DATA, take, progress)
+    assert found == [(row, -float(X[row, 1])) for row in range(23)]
     assert progress.done == 23
 
 
@@ -90,19 +109,7 @@ def test_a_worker_is_one_thread() -> None:
         sleep(0.001)
         sums[run.worker] = before + float(run.values()["r"].sum())
 
-    each_run(MODEL, ["r"], DATA, take, Silent())
+    with using(Local(3)):
+        each_run(MODEL, ["r"], DATA, take, Silent())
     assert sum(sums.values()) == -float(X.sum())
-    assert len(sums) <= edgeq.calibration.each_run.WORKERS
-
-
-def test_an_error_in_one_batch_ends_the_run() -> None:
-    """And reads no more of the data than a few batches ahead."""
-    read = []
-
-    def work(batch: Batch) -> int:
-        read.append(batch.samples.start)
-        raise ZeroDivisionError
-
-    with ThreadPoolExecutor(1) as pool, pytest.raises(ZeroDivisionError):
-        list(map_ahead(pool, work, DATA.batches(1)))
-    assert len(read) <= 2 * edgeq.calibration.each_run.WORKERS + 1
+    assert len(sums) <= 3

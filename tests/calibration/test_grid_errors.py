@@ -8,9 +8,10 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
-import edgeq.calibration.each_run
 from edgeq.calibration.grid_errors import GridOption, Reader, Site, measure_errors
 from edgeq.data.open import open_dataset
+from edgeq.engines.current import using
+from edgeq.engines.local import Local
 from edgeq.graph.find_layer import layer_of
 from edgeq.graph.read import constant
 from edgeq.graph.signature import input_specs
@@ -74,10 +75,10 @@ def test_it_is_the_error_of_the_patches_for_a_convolution() -> None:
     assert fine == pytest.approx(coarse / 100, rel=0.5)
 
 
-def test_the_number_of_workers_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_workers_changes_nothing() -> None:
     x = np.random.default_rng(0).normal(size=(30, 4, 6)).astype(np.float32)
     found = []
     for workers in (1, 3):
-        monkeypatch.setattr(edgeq.calibration.each_run, "WORKERS", workers)
-        found.append(errors_of(matmul(weights(6, 3)), x, GridOption("a", grid(-1, 1)), GridOption("b", None)).tobytes())
+        with using(Local(workers)):
+            found.append(errors_of(matmul(weights(6, 3)), x, GridOption("a", grid(-1, 1)), GridOption("b", None)).tobytes())
     assert found[0] == found[1]

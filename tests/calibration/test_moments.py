@@ -8,7 +8,6 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
-import edgeq.calibration.each_run
 import edgeq.numerics.rounding.half_matrix
 from edgeq.calibration.memory import within_memory
 from edgeq.calibration.moments import (
@@ -16,14 +15,14 @@ from edgeq.calibration.moments import (
     ROWS_PER_COLUMN,
     WAITING_LEAST,
     WAITING_MOST,
-    Moment,
-    Seen,
     _Shared,
     _Sum,
     measure_moments,
     unit_moments,
 )
 from edgeq.data.open import Dataset, open_dataset
+from edgeq.engines.current import using
+from edgeq.engines.local import Local
 from edgeq.graph.find_layer import layer_of
 from edgeq.graph.layer import Layer
 from edgeq.graph.layer_rows import rows_of
@@ -32,6 +31,7 @@ from edgeq.graph.signature import input_specs
 from edgeq.numerics.arrays import F32, F64, I64
 from edgeq.numerics.grid import QuantParams, grid_for_range, quantize
 from edgeq.numerics.rounding.half_matrix import ExactSums, HalfMatrix, panels_of
+from edgeq.numerics.rounding.moment import Moment, Seen
 from tests.graph_text import net, weights
 
 GRID = grid_for_range(-2.0, 3.0, "uint8")
@@ -149,10 +149,10 @@ def test_sums_of_the_largest_codes_are_exact() -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
-def test_the_number_of_workers_changes_nothing(workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_workers_changes_nothing(workers: int) -> None:
     wanted = measured(model_of())
-    monkeypatch.setattr(edgeq.calibration.each_run, "WORKERS", workers)
-    found = measured(model_of())
+    with using(Local(workers)):
+        found = measured(model_of())
     assert np.array_equal(total(found), total(wanted))
     assert np.array_equal(found.layers["op"].sum, wanted.layers["op"].sum)
 

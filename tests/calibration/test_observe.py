@@ -10,10 +10,11 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
-import edgeq.calibration.each_run
 from edgeq.calibration.observe import observe
 from edgeq.calibration.tensor_stats import TensorStats
 from edgeq.data.open import Dataset, open_dataset
+from edgeq.engines.current import using
+from edgeq.engines.local import Local
 from edgeq.graph.signature import input_specs
 from edgeq.numerics.arrays import AnyArray
 from tests.graph_text import net, weights
@@ -56,11 +57,11 @@ def test_shards_merge_to_the_bits_of_one_pass(cuts: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
-def test_the_number_of_workers_changes_nothing(workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_workers_changes_nothing(workers: int) -> None:
     model = model_of()
     wanted = observe(model, NAMES, data_for(model))
-    monkeypatch.setattr(edgeq.calibration.each_run, "WORKERS", workers)
-    assert observe(model, NAMES, data_for(model)) == wanted
+    with using(Local(workers)):
+        assert observe(model, NAMES, data_for(model)) == wanted
 
 
 def test_a_fixed_batch_keeps_its_samples_apart() -> None:

@@ -9,7 +9,7 @@ import onnx_ir as ir
 import pytest
 
 from edgeq.calibration import value_reader
-from edgeq.calibration.each_run import each_run
+from edgeq.calibration.each_run import Runs
 from edgeq.calibration.memory import memory_budget, within_memory
 from edgeq.calibration.observe import observe
 from edgeq.calibration.value_reader import ValueReader
@@ -96,7 +96,8 @@ def test_the_memory_budget_changes_no_statistics(limit: int, monkeypatch: pytest
     with within_memory(1):
         assert memory_budget() == 1
         scarce = observe(model(), NAMES, data)
-        assert len(each_run(model(), NAMES, data, lambda run: run.worker, Silent())) == 9
+        with Runs(model(), NAMES, data) as runs:
+            assert len(runs.each(lambda run: run.worker, Silent())) == 9
     for name in NAMES:
         assert np.array_equal(plenty[name].counts, scarce[name].counts)
         assert (plenty[name].low, plenty[name].high) == (scarce[name].low, scarce[name].high)

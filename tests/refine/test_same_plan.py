@@ -7,9 +7,10 @@ import onnx_ir as ir
 import pytest
 
 import edgeq
-from edgeq.calibration import each_run, value_reader
+from edgeq.calibration import value_reader
 from edgeq.calibration.memory import within_memory
-from edgeq.refine import round_apart
+from edgeq.engines.current import using
+from edgeq.engines.local import Local
 from tests.changed import changed
 from tests.graph_text import net, weights
 
@@ -34,12 +35,10 @@ def small_stages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(value_reader, "STAGE_BYTES", 1 << 14)
 
 
-def test_the_plan_is_the_same_for_any_memory_and_number_of_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_plan_is_the_same_for_any_memory_and_number_of_workers() -> None:
     wanted = plan()
     for workers, memory in ((1, None), (4, 1), (3, 1 << 20)):
-        monkeypatch.setattr(each_run, "WORKERS", workers)
-        monkeypatch.setattr(round_apart, "WORKERS", workers)
-        with within_memory(memory):
+        with using(Local(workers)), within_memory(memory):
             assert plan() == wanted
 
 

@@ -31,6 +31,9 @@ class SharedOptions:
     objective: o.Objective = None
     minutes: o.Minutes = None
     work: o.Work = None
+    engine: o.Engine = None
+    workers: o.Workers = None
+    address: o.Address = None
     keep_float: o.KeepFloat = None
     activations: o.Activations = None
     prefer: o.Prefer = None

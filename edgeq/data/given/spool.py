@@ -43,6 +43,11 @@ class Spool:
     _end: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
+    def __reduce__(self) -> tuple[type[Spool], tuple[object, ...]]:
+        """A copy elsewhere has the content of the file, in a file of its own."""
+        content = np.asarray(np.memmap(self.file, np.uint8, "r", shape=(self._end,))) if self._end else np.zeros(0, np.uint8)
+        return _Copy, (content, self.items)
+
     def append(self, item: Item) -> None:
         """Write one item behind the others. Raises BadData where the folder is full."""
         kept: dict[str | int, Kept] = {}
@@ -70,6 +75,16 @@ class Spool:
             fix = "Make room there, set TMPDIR to another folder, or use fewer samples."
             raise BadData(f"The samples cannot be kept on disk: {problem}", tempfile.gettempdir(), fix) from None
         self._end += array.nbytes
+
+
+class _Copy(Spool):
+    """A spool that was made elsewhere."""
+
+    def __init__(self, content: AnyArray, items: list[dict[str | int, Kept]]) -> None:
+        super().__init__(tempfile.TemporaryFile(), items, len(content))  # noqa: SIM115  (it lives as long as its readers)
+        self.file.write(content.data)
+        self.file.flush()
+        weakref.finalize(self, self.file.close)
 
 
 def spooled(data: object, preprocess: Callable[[Any], object] | None, most: int | None) -> Spool:

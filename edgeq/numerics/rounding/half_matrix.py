@@ -94,10 +94,7 @@ class ExactSums:
         else:
             codes = codes[:, :, used]
         for piece, reach in _exact_pieces(codes):
-            self._reach += reach * times
-            if self._reach >= NARROW and self.parts and self.parts[0].dtype == np.int32:
-                for index, part in enumerate(self.parts):  # one by one: not all are there twice
-                    self.parts[index] = self._wider(part)
+            self._reaches(reach * times)
             self._add_piece(piece, used, times)
 
     def _add_piece(self, piece: AnyArray, used: Indices, times: int) -> None:
@@ -118,6 +115,20 @@ class ExactSums:
             else:
                 part[:, (used[low:middle] - panel.start)[:, None], used[low:high] - panel.start] += whole
             _release(part)
+
+    def merge(self, other: ExactSums) -> None:
+        """Add the sums of other rows, of the same panels."""
+        self._reaches(other._reach)
+        for mine, theirs in zip(self.parts, other.parts, strict=True):
+            mine += theirs.astype(mine.dtype, copy=False)
+            _release(mine)
+
+    def _reaches(self, more: int) -> None:
+        """Entries may grow by so much."""
+        self._reach += more
+        if self._reach >= NARROW and self.parts and self.parts[0].dtype == np.int32:
+            for index, part in enumerate(self.parts):  # one by one: not all are there twice
+                self.parts[index] = self._wider(part)
 
     def _wider(self, part: AnyArray) -> AnyArray:
         wide = self._zeros(part.shape, np.int64)

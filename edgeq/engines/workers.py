@@ -1,0 +1,105 @@
+"""The engine of workers: packs jobs, hands their shards out, and reads what comes back."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import count
+from typing import Any
+
+from edgeq.engines.bench import unreadable
+from edgeq.engines.kept import KeptShards
+from edgeq.engines.local import THREADS
+from edgeq.engines.parcel import Parcel, answer, function_name, packed, read_answer
+from edgeq.engines.pool import Call, Order, Pool, Ticket
+from edgeq.engines.protocol import Job, O, R, S, T
+from edgeq.engines.schedule import scheduled
+from edgeq.progress import Progress
+
+#: jobs for which a model or an array stays where the workers find it: the next ones often need it
+STAYS = 8
+
+
+class Workers:
+    """Does jobs on the workers of a pool."""
+
+    def __init__(self, pool: Pool, *, shard: int | None = None, kept: KeptShards | None = None) -> None:
+        """shard: see Engine. kept: what earlier runs have finished; None: nothing is kept."""
+        self.pool, self.shard, self._kept = pool, shard, kept
+        self.threads, self._numbers = THREADS, count()
+        #: sha256 (hex) of what was published -> its ticket, and the last order that needed it
+        self._blobs: dict[str, tuple[Ticket, int]] = {}
+
+    @property
+    def workers(self) -> int:
+        """See Engine."""
+        return self.pool.size
+
+    def run(self, job: Job[T, S, R], shards: Sequence[S], progress: Progress) -> Iterator[tuple[int, R]]:
+        """See Engine."""
+        parcel = packed(job.setup)
+        bodies, steps = [answer(shard) for shard in shards], [job.steps(shard) for shard in shards]
+        known = {} if self._kept is None else self._kept.of(job, parcel, bodies)
+        for place, body in known.items():
+            progress.advance(steps[place])
+            yield place, _read(body)
+        left = [place for place in range(len(shards)) if place not in known]
+        if not left:
+            return
+        order = self._order(job, parcel)
+        calls = [Call(order, "do", place, bodies[place], steps[place]) for place in left]
+        try:
+            for found in scheduled(self.pool, calls):
+                place = found.call.place
+                if self._kept is not None:
+                    self._kept.put(job, parcel, bodies[place], found.body)
+                progress.advance(steps[place])
+                yield place, _read(found.body)
+        finally:
+            self.pool.forget([order.body])
+
+    def reduce(
+        self, job: Job[T, S, Sequence[R]], shards: Sequence[S], finish: Job[T, tuple[O, Iterable[R]], R], owners: Sequence[O],
+        progress: Progress,
+    ) -> Iterator[tuple[int, R]]:  # fmt: skip
+        """See Engine."""
+        parcel = packed(job.setup)
+        order = self._order(job, parcel)
+        calls = [Call(order, "split", place, answer(shard), job.steps(shard), len(owners)) for place, shard in enumerate(shards)]
+        parts: list[Sequence[Ticket]] = []
+        ending = self._order(finish, packed(finish.setup))
+        try:
+            for found in scheduled(self.pool, calls):
+                parts.append(found.parts)
+                progress.advance(found.call.steps)
+            ends = [
+                Call(ending, "finish", place, answer(owner), parts=tuple(one[place] for one in parts)) for place, owner in enumerate(owners)
+            ]
+            for done in scheduled(self.pool, ends):
+                self.pool.forget(done.call.parts)
+                yield done.call.place, _read(done.body)
+        finally:
+            self.pool.forget([order.body, ending.body, *(ticket for one in parts for ticket in one)])
+
+    def close(self) -> None:
+        """See Engine."""
+        self.pool.close()
+
+    def _order(self, job: Job[T, S, R], parcel: Parcel) -> Order:
+        number = next(self._numbers)
+        for digest, content in parcel.blobs.items():
+            ticket = self._blobs[digest][0] if digest in self._blobs else self.pool.publish(content)
+            self._blobs[digest] = (ticket, number)
+        for digest, (ticket, last) in list(self._blobs.items()):
+            if last < number - STAYS:
+                del self._blobs[digest]
+                self.pool.forget([ticket])
+        blobs = tuple((digest, self._blobs[digest][0]) for digest in parcel.blobs)
+        return Order(number, function_name(job.open), self.pool.publish(parcel.body), blobs)
+
+
+def _read(body: bytes) -> Any:
+    try:
+        return read_answer(body)
+    except pickle.UnpicklingError as error:
+        raise unreadable(error) from error

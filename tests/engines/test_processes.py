@@ -1,0 +1,76 @@
+"""Processes: they keep to the laws of engines, and what dies, hangs or fails counts once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgeq.engines.kept import KeptShards
+from edgeq.engines.processes import Processes
+from edgeq.engines.protocol import Job, in_order
+from edgeq.engines.workers import Workers
+from edgeq.errors import EngineFailed
+from edgeq.progress import Silent
+from edgeq.testing.engine_laws import Trouble, check_engine, squares
+
+NUMBERS = np.arange(20_000, dtype=np.int64)
+SHARDS = [range(start, start + 2_000) for start in range(0, 20_000, 2_000)]
+WANTED = [sum(place**2 for place in shard) for shard in SHARDS]
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Workers]:
+    found = Workers(Processes(2))
+    yield found
+    found.close()
+
+
+def job(setup: Trouble) -> Job[Trouble, range, int]:
+    return Job("squares", squares, setup, len)
+
+
+def tries(folder: Path) -> Counter[int]:
+    return Counter(int(path.name.split("-")[0]) for path in folder.iterdir())
+
+
+def test_they_keep_to_the_laws(engine: Workers) -> None:
+    check_engine(engine)
+
+
+def test_the_shard_of_a_worker_that_died_is_done_again_and_counts_once(engine: Workers, tmp_path: Path) -> None:
+    trouble = Trouble(NUMBERS, deadly=(0, 8_000, 18_000), folder=tmp_path)
+    assert list(in_order(engine.run(job(trouble), SHARDS, Silent()))) == WANTED
+    assert {start: count for start, count in tries(tmp_path).items() if count > 1} == {0: 2, 8_000: 2, 18_000: 2}
+
+
+def test_a_shard_that_kills_every_worker_ends_the_run(tmp_path: Path) -> None:
+    engine = Workers(Processes(1))
+    folder = tmp_path / "a file and no folder"
+    folder.touch()  # noting the try fails with an error of Python, which is told with its place
+    with pytest.raises(RuntimeError, match=r"NotADirectoryError(.|\n)*engine_laws.py"):
+        list(engine.run(job(Trouble(NUMBERS, folder=folder)), SHARDS[:1], Silent()))
+    with pytest.raises(EngineFailed, match="5 workers died one after the other"):
+        list(engine.run(job(Trouble(NUMBERS, deadly=(0,))), SHARDS[:1], Silent()))  # without a folder every try is the first
+    engine.close()
+
+
+def test_what_is_kept_is_not_done_again(tmp_path: Path) -> None:
+    """By another run of the same, after one that ended in the middle; half a file is not taken."""
+    notes, work = tmp_path / "notes", tmp_path / "work"
+    notes.mkdir()
+    setup = job(Trouble(NUMBERS, folder=notes))
+    engine = Workers(Processes(1), kept=KeptShards(work))
+    begun = engine.run(setup, SHARDS, Silent())
+    done = [next(begun)[0] for _ in range(4)]
+    del begun
+    (torn, *_) = sorted(work.iterdir())
+    torn.write_bytes(torn.read_bytes()[:-1])
+    assert list(in_order(engine.run(setup, SHARDS, Silent()))) == WANTED
+    assert Counter(tries(notes)[SHARDS[place].start] for place in done) == {1: 3, 2: 1}
+    other = Trouble(NUMBERS + 1, folder=notes)
+    assert next(in_order(engine.run(job(other), SHARDS, Silent()))) != WANTED[0]
+    engine.close()
