@@ -11,17 +11,19 @@ import hashlib
 import io
 import os
 import pickle
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path, PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnx_ir as ir
 
-from edgeq.engines.packed_model import model_from, pieces_of
 from edgeq.numerics.arrays import AnyArray
+
+if TYPE_CHECKING:
+    import onnx_ir as ir  # takes a second, which workers need only where there is a model
 
 #: arrays of at least this many bytes are blobs
 BLOB_BYTES = 1 << 16
@@ -104,7 +106,9 @@ class _Packer(pickle.Pickler):
         self._kept: list[object] = []  # what has an id in _models must live as long
 
     def persistent_id(self, thing: object) -> object:
-        if isinstance(thing, ir.Model):
+        if "onnx_ir" in sys.modules and isinstance(thing, sys.modules["onnx_ir"].Model):
+            from edgeq.engines.packed_model import pieces_of
+
             if id(thing) not in self._models:
                 graph, weights = pieces_of(thing)
                 self._models[id(thing)] = (self._blob(graph), tuple(self._blob(one) for one in weights))
@@ -138,6 +142,8 @@ class _Reader(pickle.Unpickler):
         match pid:
             case ("model", str(graph), tuple(weights)):
                 if graph not in self._models:
+                    from edgeq.engines.packed_model import model_from
+
                     self._models[graph] = model_from(self._blob(graph).tobytes(), [self._blob(one) for one in weights])
                 return self._models[graph]
             case ("array", str(digest), str(dtype), tuple(shape)):
