@@ -20,10 +20,11 @@ import onnx_ir as ir
 from edgeq.calibration.memory import memory_budget, memory_limit, return_freed_memory, within_memory
 from edgeq.calibration.value_reader import ValueReader
 from edgeq.data.dataset import Batch, Dataset
+from edgeq.data.sharded import over_samples
 from edgeq.data.survey import Seen
 from edgeq.engines.current import current_engine
-from edgeq.engines.local import Local, on_threads
-from edgeq.engines.protocol import Job, Opened, in_order, ranges
+from edgeq.engines.local import on_threads
+from edgeq.engines.protocol import Opened
 from edgeq.numerics.arrays import AnyArray
 from edgeq.progress import Progress
 
@@ -149,14 +150,8 @@ def measured(
 
     How many there are depends on the engine: what the caller makes of them must not.
     """
-    engine = current_engine()
-    last = data.count if stop is None else min(stop, data.count)
-    shards = ranges(start, last, data.fixed_batch or 1, engine)
-    setup = _Setup(model, data, measure, memory_limit(), engine.workers)
-    for samples, (part, seen) in zip(shards, in_order(engine.run(Job("pass", _shards, setup, len), shards, progress)), strict=True):
-        if not isinstance(engine, Local):
-            data.survey.take(samples, seen)
-        yield part
+    setup = _Setup(model, data, measure, memory_limit(), current_engine().workers)
+    yield from over_samples("pass", _shards, setup, data, progress, start, stop)
     return_freed_memory()
 
 

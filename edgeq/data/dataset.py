@@ -89,7 +89,8 @@ class Dataset:
     def batches(self, batch: int, start: int = 0, stop: int | None = None) -> Iterator[Batch]:
         """Yield samples start..stop-1 in order, up to `batch` of them together.
 
-        Indices are global, so ranges of one set can be shards. A fixed batch dimension of the model
+        Indices are global, so ranges of one set can be shards: batches end at multiples of their
+        size. A fixed batch dimension of the model
         takes precedence over `batch`. Whole feeds come alone, and neighbours of different shape are
         not joined. Raises BadData for a damaged file, for a sample that does not fit, and for a
         range that is outside the data or not a multiple of the fixed batch; ValueError for a batch
@@ -102,7 +103,7 @@ class Dataset:
         size = self.fixed_batch or batch
         held: list[Feeds] = []
         for index, feeds in enumerate(self._samples(start, end), start):
-            if held and (len(held) == size or not self._joins(held[0], feeds, index)):
+            if held and (index % size == 0 or not self._joins(held[0], feeds, index)):
                 yield _join(held, index)
                 held = []
             held.append(feeds)

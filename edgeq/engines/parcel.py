@@ -50,6 +50,14 @@ class Parcel:
     #: the files that it names
     paths: tuple[str, ...] = ()
 
+    @property
+    def digest(self) -> str:
+        """sha256 (hex) of it all."""
+        whole = hashlib.sha256(self.body)
+        for digest in sorted(self.blobs):
+            whole.update(digest.encode())
+        return whole.hexdigest()
+
 
 def packed(thing: object) -> Parcel:
     """Pack something whose models and large arrays are to be blobs."""

@@ -47,6 +47,11 @@ class ChannelSums:
         self.signal += (np.where(finite, f, 0.0) ** 2).sum(1)
         self.noise += (np.where(finite, f - q, 0.0) ** 2).sum(1)
 
+    def merge(self, other: ChannelSums) -> None:
+        """Add the sums of other pairs."""
+        self.signal += other.signal
+        self.noise += other.noise
+
     def narrow(self) -> NarrowChannels | None:
         """The narrow channels.
 

@@ -44,6 +44,17 @@ class ErrorSums:
         self.power += float(q @ q)
         self.largest = max(self.largest, float(np.abs(difference).max(initial=0.0)))
 
+    def merge(self, other: ErrorSums) -> None:
+        """Add the sums of other pairs. Floats: the same bits in the same order only."""
+        self.count += other.count
+        self.elements += other.elements
+        self.nonfinite += other.nonfinite
+        self.signal += other.signal
+        self.noise += other.noise
+        self.product += other.product
+        self.power += other.power
+        self.largest = max(self.largest, other.largest)
+
     @property
     def sqnr_db(self) -> float:
         """10 log10(sum f^2 / sum (f - q)^2) in dB.
@@ -86,6 +97,13 @@ class Agreement:
         self.same += int(alike.sum())
         self.tied += int((best & ~alike).sum())
         self.rows += len(reference)
+
+    def merge(self, other: Agreement) -> None:
+        """Add the rows of other pairs."""
+        self.scores = self.scores and other.scores
+        self.same += other.same
+        self.tied += other.tied
+        self.rows += other.rows
 
     @property
     def share(self) -> float | None:

@@ -39,6 +39,12 @@ class NoiseCarriers:
         self.noise += float(noise.sum())
         self.squares += float(noise @ noise)
 
+    def merge(self, other: NoiseCarriers) -> None:
+        """Add the sums of other runs."""
+        self.samples += other.samples
+        self.noise += other.noise
+        self.squares += other.squares
+
     @property
     def effective(self) -> float:
         """(sum n)^2 / sum n^2 of the noise n of each sample; 0: there is no noise.

@@ -180,6 +180,29 @@ class OutputSums:
                     sums.add(f[here], q[here])
         return True
 
+    def empty(self) -> OutputSums:
+        """Sums of the same output over no pair."""
+        axes = None if self.channels is None else (self.channels.axis, self.channels.count)
+        return OutputSums(self.name, [part for part, _ in self.parts], axes, random=self.random, classes=self.classes, errors_only=self.errors_only)
+
+    def merge(self, other: OutputSums) -> None:
+        """Add the sums of the same output over other pairs.
+
+        Sums of single runs, merged in their order, are the bits of what `add` gives run by run.
+        """
+        self.whole.merge(other.whole)
+        self.agreement.merge(other.agreement)
+        self.carriers.merge(other.carriers)
+        if self.channels is not None and other.channels is not None:
+            self.channels.merge(other.channels)
+        for (_, mine), (_, theirs) in zip(self.parts, other.parts, strict=True):
+            mine.merge(theirs)
+        self.uncompared += other.uncompared
+        self.compared += other.compared
+        self.elements += other.elements
+        self.equal += other.equal
+        self.floats = self.floats or other.floats
+
     def fidelity(self) -> OutputFidelity:
         """The figures of all pairs so far."""
         found = [PartFidelity(name, sums.sqnr_db, sums.cosine, sums.largest) for name, sums in self.parts if sums.count]

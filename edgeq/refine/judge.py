@@ -14,10 +14,12 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # s
 
 from edgeq.calibration.known_outputs import KnownOutputs
 from edgeq.calibration.memory import return_freed_memory
-from edgeq.calibration.part_labels import PartLabels
 from edgeq.data.dataset import Batch, Dataset
-from edgeq.numerics.output_fidelity import OutputFidelity, OutputSums, judged
+from edgeq.engines.current import current_engine
+from edgeq.engines.parcel import packed
+from edgeq.numerics.output_fidelity import OutputFidelity, judged
 from edgeq.progress import Progress
+from edgeq.refine.judge_shards import FloatSide, Pair, pairs_by_workers
 from edgeq.runtimes.ort import Optimize, open_session
 from edgeq.schema.target import Target
 
@@ -64,8 +66,13 @@ class Judge:
 
     def __init__(self, model: ir.Model, data: Judging, progress: Progress, optimize: Optimize = "all") -> None:
         """model: the float model. optimize: optimizations of the models that are judged."""
-        self.data, self.known = data, KnownOutputs(model, threads=1)
+        self.data, self._floats = data, FloatSide.of(model)
         self._model, self._progress, self._optimize = model, progress, optimize
+
+    @property
+    def known(self) -> KnownOutputs:
+        """The float model with its outputs on the samples."""
+        return self._floats.known
 
     @classmethod
     def of(cls, model: ir.Model, data: Dataset, target: Target, progress: Progress) -> Judge:
@@ -82,25 +89,32 @@ class Judge:
 
     def score(self, model: ir.Model, name: str) -> Score:
         """The score of an integer model. name: what progress calls it."""
-        session = open_session(model, threads=1, optimize=self._optimize, arena=False)
-        parts = self._parts
-        sums = [OutputSums(one, parts.names.get(one, ()), random=parts.random.get(one), errors_only=True) for one in session.outputs]
         self._progress.start(f"judge {name}", self.data.count)
+        sums: Pair = []
         with threadpool_limits(1, user_api="blas"):  # sums in one order, whatever the number of threads
-            for piece in self.data.batches(1):
-                labels = parts.of(piece.feeds)
-                for one, wanted, got in zip(sums, self.known.of(piece), session.run(piece.feeds), strict=True):
-                    one.add(wanted, got, labels.get(one.name))
-                self._progress.advance(len(piece.samples))
-        self.known.rest()
-        del session
+            for pair in self._pairs(model):
+                if sums:
+                    for one, more in zip(sums, pair, strict=True):
+                        one.merge(more)
+                else:
+                    sums = pair
         return_freed_memory()
         return score_of([one.fidelity() for one in sums])
 
+    def _pairs(self, model: ir.Model) -> Iterator[Pair]:
+        """What each run adds, in the order of the data."""
+        if isinstance(self.data, Dataset) and current_engine().workers > 1:
+            yield from pairs_by_workers(self._model, model, self._optimize, self.data, self._key, self._progress)
+            return
+        session = open_session(model, threads=1, optimize=self._optimize, arena=False)
+        for piece in self.data.batches(1):
+            yield self._floats.pair(piece, session)
+            self._progress.advance(len(piece.samples))
+        self.known.rest()
+
     @cached_property
-    def _parts(self) -> PartLabels:
-        """What Concats join in the outputs of the float model, and what is random in them."""
-        return PartLabels(self._model, 1)
+    def _key(self) -> str:
+        return packed((self._model, self.data)).digest
 
 
 def score_of(outputs: Sequence[OutputFidelity]) -> Score:
