@@ -45,7 +45,7 @@ from edgeq.search.search import SearchTask, search
 
 
 @watched
-@on_engine(Recipe)
+@on_engine(recipe_of)
 @collecting_where_grown()
 def quantize(
     model: ModelSource,

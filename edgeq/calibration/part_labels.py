@@ -11,7 +11,7 @@ from edgeq.errors import RuntimeRefused
 from edgeq.graph.parts import channels_of, labelled, parts_of
 from edgeq.graph.patterns.class_outputs import class_outputs
 from edgeq.numerics.arrays import AnyArray
-from edgeq.numerics.output_fidelity import OutputSums
+from edgeq.numerics.output_sums import OutputSums
 from edgeq.runtimes.ort import Session, open_session
 
 

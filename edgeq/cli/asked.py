@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import wraps
 from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Any
 
-from edgeq.cli.options import NoForce
 from edgeq.cli.outputs import check_outputs, stale_lines
 from edgeq.cli.screen import Screen
 from edgeq.cli.settings import check_search, data_doubts, given, metric_from, parse_shapes, parse_size, preprocessing_from, recipe_from
-from edgeq.cli.shared.values import SharedOptions
+from edgeq.cli.shared.values import SharedOptions, shared_parameters
 from edgeq.errors import BadData
 from edgeq.io.run_files import run_files
 from edgeq.runtimes.judged import judged_files
@@ -173,7 +172,7 @@ def offers(*names: str, writes: bool = False) -> Callable[[Command], Command]:
 
     def extend(command: Command) -> Command:
         own = {one.name: one for one in list(signature(command, eval_str=True).parameters.values())[1:]}
-        known = _shared(writes) | own
+        known = shared_parameters(writes) | own
         parameters = [known[name] for name in dict.fromkeys([*(name for name in own if name not in listed), *listed])]
 
         @wraps(command)
@@ -194,11 +193,3 @@ def offers(*names: str, writes: bool = False) -> Callable[[Command], Command]:
         return run
 
     return extend
-
-
-def _shared(writes: bool) -> dict[str, Parameter]:
-    hints = get_type_hints(SharedOptions, include_extras=True) | ({} if writes else {"force": NoForce})
-    return {
-        field.name: Parameter(field.name, Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name])
-        for field in fields(SharedOptions)
-    }

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import ParamSpec, Protocol, TypeVar, cast
+from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
 from edgeq.engines.current import chosen_engine, using
 from edgeq.engines.kept import KeptShards
@@ -67,17 +67,16 @@ class _Recipe(Protocol):
     def engine(self) -> EngineWish: ...
 
 
-def on_engine(default: Callable[[], _Recipe]) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def on_engine(recipe_of: Callable[[Any], _Recipe]) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Let a function with the keywords `recipe` and `work` run on the engine of its recipe.
 
-    default: makes the recipe where none is given.
+    recipe_of: the recipe of that keyword, or of None.
     """
 
     def extend(function: Callable[P, R]) -> Callable[P, R]:
         @wraps(function)
         def run(*args: P.args, **words: P.kwargs) -> R:
-            recipe = cast(_Recipe, words.get("recipe") or default())
-            with opened(recipe.engine, cast("str | Path | None", words.get("work"))):
+            with opened(recipe_of(words.get("recipe")).engine, cast("str | Path | None", words.get("work"))):
                 return function(*args, **words)
 
         return run

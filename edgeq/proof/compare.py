@@ -15,7 +15,8 @@ from edgeq.calibration.known_outputs import KnownOutputs
 from edgeq.calibration.part_labels import PartLabels
 from edgeq.errors import BadData, BadModel
 from edgeq.integers.reading.runner import FileRunner
-from edgeq.numerics.output_fidelity import OutputFidelity, OutputSums, Weakest, by_weakness, judged, weakest_of
+from edgeq.numerics.output_fidelity import OutputFidelity, Weakest, by_weakness, judged, weakest_of
+from edgeq.numerics.output_sums import OutputSums
 from edgeq.progress import Progress, Silent
 from edgeq.proof.layer_fidelity import LayerFidelity, LayerProbe
 from edgeq.proof.made_for import open_second, run_second

@@ -15,7 +15,7 @@ from edgeq.data.dataset import Batch, Dataset
 from edgeq.data.sharded import over_samples
 from edgeq.data.survey import Seen
 from edgeq.engines.protocol import Opened
-from edgeq.numerics.output_fidelity import OutputSums
+from edgeq.numerics.output_sums import OutputSums
 from edgeq.progress import Progress
 from edgeq.runtimes.ort import Optimize, Session, open_session
 

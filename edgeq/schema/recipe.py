@@ -62,9 +62,7 @@ class Recipe(Strict):
         description="effort default: apart: each layer is rounded using the float model's inputs; in_sequence: layer by layer, using the "
         "inputs that the already quantized layers produce (slower, usually more accurate); auto: apart, before training in_sequence",
     )
-    weight_bits: int = Field(
-        8, ge=2, le=8, description="bits of codes of weights in integers, kept as int8; 4 are INT4 in .tflite for mcu_tflite"
-    )
+    weight_bits: int = Field(8, ge=2, le=8, description="bits of integer codes of weights, kept as int8; 4: INT4 in .tflite (mcu_tflite)")
     activations: tuple[str, ...] = Field((), description="16 bits: int16 (uint16 for qnn_htp) for all, PATTERN=int16 for what nodes make")
     effort: Literal["fast", "default", "best"] = Field(
         "default",
@@ -85,9 +83,7 @@ class Recipe(Strict):
         default_factory=Preprocessing, description="inputs_as uint8, data without a set.toml: the application's preprocessing of pixels"
     )
     keep_float: tuple[str, ...] = Field((), description="nodes that stay float: name or glob, /regex/, or an operator type")
-    split_outputs: bool = Field(
-        False, description="outputs that end in a Concat are handed out as its parts, each on a grid of its own: OUT.0, OUT.1, ..."
-    )
+    split_outputs: bool = Field(False, description="outputs that end in a Concat become its parts, each on its own grid: OUT.0, OUT.1")
     standard_operators: bool = Field(
         False, description="only ONNX's own operators: layers that need others (LSTM on cpu) stay float, with weights stored in 8 bits"
     )

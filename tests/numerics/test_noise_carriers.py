@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edgeq.numerics.noise_carriers import NoiseCarriers, uncertainty_db
-from edgeq.numerics.output_fidelity import OutputSums
+from edgeq.numerics.output_sums import OutputSums
 from edgeq.proof.compare import Comparison
 from edgeq.proof.findings import DOUBTED_DB, findings
 

@@ -9,7 +9,8 @@ import onnx_ir as ir
 import pytest
 
 from edgeq.numerics.arrays import AnyArray
-from edgeq.numerics.output_fidelity import OutputSums, PartFidelity, weakest_of
+from edgeq.numerics.output_fidelity import PartFidelity, weakest_of
+from edgeq.numerics.output_sums import OutputSums
 from edgeq.proof.compare import CompareSettings, Comparison, OutputFidelity, check_floors, compare_models
 from edgeq.proof.findings import findings
 from edgeq.schema.recipe import Floors

@@ -5,7 +5,9 @@ Nothing large is imported here, so that --help stays fast.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from inspect import Parameter
+from typing import get_type_hints
 
 from edgeq.cli import options as o
 
@@ -70,3 +72,12 @@ class SharedOptions:
     as_json: o.Json = False
     quiet: o.Quiet = False
     force: o.Force = False
+
+
+def shared_parameters(writes: bool) -> dict[str, Parameter]:
+    """Each shared option as a parameter of a command. writes: whether the command writes files."""
+    hints = get_type_hints(SharedOptions, include_extras=True) | ({} if writes else {"force": o.NoForce})
+    return {
+        field.name: Parameter(field.name, Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name])
+        for field in fields(SharedOptions)
+    }
