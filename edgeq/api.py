@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from edgeq.graph.signature import input_specs, narrower
 from edgeq.integers.legality.refuse import refuse_float, refuse_illegal, refuse_search
 from edgeq.io.model_source import ModelSource, load
 from edgeq.io.run_files import files_read, watched
-from edgeq.learn.door import Checkpoint, check_learning, fine_tuned
+from edgeq.learn.door import Checkpoint, check_learning, clustering_of, fine_tuned
 from edgeq.metrics.chosen import MetricLike, metric_of
 from edgeq.progress import Clock, Progress, default_progress
 from edgeq.proof.compare import CompareSettings, Comparison, compare_models
@@ -80,7 +81,7 @@ def quantize(
     with clock.stage("prepare"):
         progress.start("prepare", None)
         setup = set_up(load(model), target, recipe, plan.shapes if plan is not None and not shapes else shapes, data, plan)
-        loaded, task = setup.loaded, setup.task
+        loaded, task = setup.loaded, replace(setup.task, clustering=clustering_of(recipe.codebook.solver))
         return_freed_memory()
     dataset = setup.open_or_none(data, recipe.samples, judged_by)
     doubts = doubted(dataset, statistics, task, plan, data_doubts, progress)

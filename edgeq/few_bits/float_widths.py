@@ -11,7 +11,7 @@ from edgeq.few_bits.tables import Tune, with_tables
 from edgeq.few_bits.tuned_tables import tuned_tables
 from edgeq.few_bits.widths import Width, WidthsTask, each_width, floors_of
 from edgeq.io.writing.external_form import written_size
-from edgeq.learn.door import require_torch
+from edgeq.learn.door import clustering_of, require_torch
 from edgeq.progress import Progress
 from edgeq.proof.compare import CompareSettings, Comparison, check_floors, compare_models
 from edgeq.proof.task_accuracy import Accuracy
@@ -47,9 +47,10 @@ def fine_tune_float_widths(task: WidthsTask, widths: Sequence[int], progress: Pr
     assert data.division is not None and data.judging is not None
     whole, seen, judging = data.division.whole, data.division.fitted, data.judging
     floored = task.recipe.with_floors(floors_of(task.recipe.floors, judging))
+    solver = clustering_of(task.recipe.codebook.solver)
 
     def made(recipe: Recipe, tune: Tune | None = None) -> FloatMade:
-        stored = with_tables(task.loaded, recipe.codebook, seen, progress, seed=recipe.seed, tune=tune)
+        stored = with_tables(task.loaded, recipe.codebook, seen, progress, seed=recipe.seed, tune=tune, clustering=solver)
         found = compare_models(task.loaded.model, stored.model, judging, CompareSettings(batch=recipe.batch), progress=progress)
         return FloatMade(stored.model, written_size(stored.model), found, check_floors(found, recipe.floors))
 

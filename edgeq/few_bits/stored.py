@@ -25,6 +25,7 @@ from edgeq.io.model_source import ModelSource, load
 from edgeq.io.run_files import files_read, watched
 from edgeq.io.save import save_model
 from edgeq.io.writing.external_form import written_size
+from edgeq.learn.door import clustering_of
 from edgeq.numerics.arrays import F32
 from edgeq.progress import Progress, default_progress
 from edgeq.proof.compare import CompareSettings, compare_models
@@ -76,7 +77,8 @@ class _Job:
         if recipe.weight_format.wanted:
             stored = in_formats(self.loaded, recipe.weight_format, seen, self.progress, seed=recipe.seed, typed=self.typed)
         else:
-            stored = with_tables(self.loaded, recipe.codebook, seen, self.progress, seed=recipe.seed, uint2=self.uint2)
+            solver = clustering_of(recipe.codebook.solver)
+            stored = with_tables(self.loaded, recipe.codebook, seen, self.progress, seed=recipe.seed, uint2=self.uint2, clustering=solver)
         if self.data.judging is None or not self.prove:
             return stored, None
         settings = CompareSettings(batch=recipe.batch)

@@ -21,6 +21,7 @@ from edgeq.graph.find_layer import layer_of
 from edgeq.graph.forms.constants import tensor_of
 from edgeq.io.load import Loaded
 from edgeq.numerics.arrays import F32
+from edgeq.numerics.clustering import EXACT, Clustering
 from edgeq.numerics.codebook import encode
 from edgeq.numerics.grid import grid_for_range
 from edgeq.numerics.rounding.moment import Moment
@@ -69,11 +70,13 @@ def with_tables(
     seed: int = 0,
     uint2: bool = False,
     tune: Tune | None = None,
+    clustering: Clustering = EXACT,
 ) -> Palettized:
     """A copy of a float model whose weights are codebooks of floats. data: weights that matter more
     to the outputs come closer.
 
-    tune: may then change the tables, and which entry a weight is stored as.
+    tune: may then change the tables, and which entry a weight is stored as. clustering: who finds
+    the first tables.
     """
     model = loaded.model.clone()
     if model.opset_imports.get("", 0) < MIN_OPSET:
@@ -95,7 +98,7 @@ def with_tables(
             continue
         weight = one.array()
         with threadpool_limits(1, user_api="blas"):  # sums in one order, whatever the number of threads
-            new = _fit(one, weight, codebook, bits[one.key], moments.get(str(one.node.name)))
+            new = _fit(one, weight, codebook, bits[one.key], moments.get(str(one.node.name)), clustering)
         progress.advance()
         if encode(new, codebook.grain, one.axis, bits[one.key]) is None:
             left.append((str(one.node.name), "its size is no multiple of the vectors"))
@@ -140,9 +143,10 @@ def moments_of_inputs(model: ir.Model, found: list[FloatWeight], data: Dataset, 
     return {layer.node: moment for layer, moment in zip(known, moments, strict=True)}
 
 
-def _fit(one: FloatWeight, weight: F32, codebook: CodebookWish, bits: int, moment: Moment | None) -> F32:
+def _fit(one: FloatWeight, weight: F32, codebook: CodebookWish, bits: int, moment: Moment | None, clustering: Clustering) -> F32:
     layer = layer_of(one.node) if one.index == 1 else None
     if layer is None:  # no rows that are multiplied with an input: channels as rows
-        return one.from_channels(real_codebook_of(one.channels(), None, codebook, bits))
+        return one.from_channels(real_codebook_of(one.channels(), None, codebook, bits, clustering))
     second = moment.half().dense() if moment is not None and moment.rows else None
-    return np.asarray(layer.from_rows(real_codebook_of(layer.weight_rows(weight), second, codebook, bits)), np.float32)
+    new = real_codebook_of(layer.weight_rows(weight), second, codebook, bits, clustering)
+    return np.asarray(layer.from_rows(new), np.float32)

@@ -1,4 +1,4 @@
-"""The step from a plan computed in closed form to a learned one, if torch is installed."""
+"""What needs torch and is asked for by name: learning, and a solver of codebooks."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from pathlib import Path
 
 from edgeq.data.held_out import Division, learning_part
 from edgeq.errors import BadData, MissingExtra
+from edgeq.numerics.clustering import EXACT, Clustering
 from edgeq.progress import Clock, Progress
 from edgeq.refine.draft import Draft
+from edgeq.schema.codebook import Solver
 from edgeq.schema.task import Planned, Step, Task
 
 RECONSTRUCTION, STEP = "reconstruction", "fine-tuning"
@@ -30,6 +32,21 @@ def require_torch() -> None:
     if find_spec("torch") is None:
         fix = "Install it with: pip install 'edgeq[learn]'; or leave fine-tuning out."
         raise MissingExtra("Fine-tuning needs torch, which is not installed.", "finetune", fix)
+
+
+def clustering_of(solver: Solver) -> Clustering:
+    """Who finds the first tables of codebooks. Raises MissingExtra where its package is missing."""
+    if solver == "exact":
+        return EXACT
+    # psutil: the package imports it without asking for it
+    missing = [name for name in ("torch", "fast_pytorch_kmeans", "psutil") if find_spec(name) is None]
+    if missing:
+        what = f"The solver {solver} of codebooks needs {' and '.join(missing)}, which Python does not find."
+        fix = "Install it with: pip install 'edgeq[learn]'; or leave the solver out, which finds the optimum."
+        raise MissingExtra(what, "codebook.solver", fix)
+    from edgeq.learn.torch_kmeans import clustering
+
+    return clustering()
 
 
 def check_learning(task: Task, data: Division | None) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgeq.numerics.arrays import F32, F64, Indices
+from edgeq.numerics.clustering import EXACT, Clustering
 from edgeq.numerics.codebook_codes import TableCodes
 from edgeq.numerics.rounding.codes import Codes
 from edgeq.numerics.rounding.factors import feedback
@@ -44,6 +45,8 @@ class WeightRows:
     shared: bool
     #: whether a table must contain 0 exactly
     zero: bool
+    #: who finds the first tables
+    clustering: Clustering = EXACT
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,6 @@ import numpy as np
 from edgeq.numerics.arrays import F32, F64, Indices
 from edgeq.numerics.codebook import Grain
 from edgeq.numerics.codebook_descent import COARSE_BITS, LEAST_GAIN, Fit, WeightRows, improve, quotient, table_codes, total_error
-from edgeq.numerics.kmeans import cluster, lloyd, sort
 from edgeq.numerics.rounding.codes import Codes
 from edgeq.numerics.rounding.scales import scales_for
 
@@ -155,7 +154,7 @@ def _tables(weights: WeightRows, scale: F32, owner: Indices, bits: int, *, zero:
 
     zero: one of the entries is 0. before: tables to start from.
     """
-    size = 2**bits
+    size, solve = 2**bits, weights.clustering.numbers
     scaled = (weights.rows / scale[..., None]).reshape(len(owner), -1)
     per_row = (weights.importance[:, None, :] * np.square(scale, dtype=np.float64)[..., None]).reshape(len(owner), -1)
     kept = None if weights.codes.kept is None else weights.codes.kept.reshape(len(owner), -1)
@@ -169,9 +168,9 @@ def _tables(weights: WeightRows, scale: F32, owner: Indices, bits: int, *, zero:
             values, mass = values[values != 0], mass[values != 0]
         if before is not None and len(values) > size:
             start = before[table][before[table] != 0] if zero else before[table]
-            entries = lloyd(sort(values, mass), start)
+            entries = solve(values, mass, size - int(zero), start)
         else:
-            entries = cluster(values, mass, size - int(zero)) if len(values) else np.zeros(1)
+            entries = solve(values, mass, size - int(zero), None) if len(values) else np.zeros(1)
         entries = np.unique(np.append(entries, 0.0)) if zero else entries
         tables[table] = np.pad(entries, (0, size - len(entries)), mode="edge")
     return tables

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from edgeq.numerics.arrays import F32, F64, Mask
+from edgeq.numerics.clustering import EXACT, VectorSolver
 from edgeq.numerics.codebook import Grain
 from edgeq.numerics.codebook_descent import Fit, WeightRows
-from edgeq.numerics.vector_kmeans import cluster_vectors, nearest_vectors
+from edgeq.numerics.vector_kmeans import nearest_vectors
 
 
 def fit_vectors(weights: WeightRows, grain: Grain, bits: int) -> Fit:
@@ -21,21 +22,21 @@ def fit_vectors(weights: WeightRows, grain: Grain, bits: int) -> Fit:
         peak = np.full_like(peak, peak.max(initial=0.0))
     scale = weights.codes.snap(np.maximum(np.where(peak > 0, peak / reach, 1.0), weights.least).astype(np.float32))
     scaled, mass = weights.rows / scale[..., None], weights.importance[:, None, :] * np.square(scale, dtype=np.float64)[..., None]
-    chosen = _chosen(scaled, mass, grain.vector, bits, weights.zero, reach)
+    chosen = _chosen(scaled, mass, grain.vector, bits, weights.zero, reach, weights.clustering.vectors)
     if weights.codes.kept is not None:
         chosen = _keep_zeros(chosen, weights.codes.kept, grain.vector)
     return Fit(scale, chosen.astype(np.float32))
 
 
-def vector_reals(rows: F32, importance: F64, grain: Grain, bits: int) -> F32:
+def vector_reals(rows: F32, importance: F64, grain: Grain, bits: int, solve: VectorSolver = EXACT.vectors) -> F32:
     """Fit a table of real vectors without scales; returns the new weights [G, C, K]."""
     mass = np.broadcast_to(importance[:, None, :], rows.shape)
-    return _chosen(rows, mass, grain.vector, bits, False, None).astype(np.float32)
+    return _chosen(rows, mass, grain.vector, bits, False, None, solve).astype(np.float32)
 
 
-def _chosen(scaled: F32, mass: F64, size: int, bits: int, zero: bool, reach: int | None) -> F64:
+def _chosen(scaled: F32, mass: F64, size: int, bits: int, zero: bool, reach: int | None, solve: VectorSolver) -> F64:
     points = scaled.reshape(-1, size).astype(np.float64)
-    table = cluster_vectors(points, mass.reshape(-1, size).mean(1), 2**bits - int(zero))
+    table = solve(points, mass.reshape(-1, size).mean(1), 2**bits - int(zero))
     if zero:
         table = np.concatenate([table, np.zeros((1, size))])
     if reach is not None:

@@ -23,7 +23,7 @@ def cluster_vectors(points: F64, weights: F64, count: int, seed: int = 0) -> F64
     chance = np.random.default_rng(seed)
     picked = np.sort(chance.choice(len(points), min(SAMPLE, len(points)), replace=False))
     sample, mass = points[picked], np.maximum(weights[picked], 1e-30)
-    centroids = _spread(sample, mass, count, chance)
+    centroids = spread(sample, mass, count, chance)
     for _ in range(ITERATIONS):
         new = _update(sample, mass, centroids)
         if np.array_equal(new, centroids):
@@ -39,7 +39,7 @@ def nearest_vectors(points: F64, centroids: F64) -> Indices:
     return np.concatenate(found) if found else np.empty(0, np.intp)
 
 
-def _spread(sample: F64, mass: F64, count: int, chance: np.random.Generator) -> F64:
+def spread(sample: F64, mass: F64, count: int, chance: np.random.Generator) -> F64:
     """First centroids by k-means++ (Arthur and Vassilvitskii, 2007).
 
     Each is drawn in proportion to weight and squared distance to the centroids before it.

@@ -68,7 +68,7 @@ def fit_rows(one: Weighted, aim: Aim, task: Task, small: Small | None) -> Fitted
     if small is not None:
         width = small
         least = least_scales(aim.rows, aim.sides, axis is None)
-        fit = codebook_of(aim.rows, aim.moment.dense(), codes, least, axis is None, recipe.codebook, width)
+        fit = codebook_of(aim.rows, aim.moment.dense(), codes, least, axis is None, recipe.codebook, width, task.clustering)
         grid = weight_plan(one.layer, fit.scale, fit.codes, weight, axis, target, f"codebook, {width} bits")
         book = grid.as_codebook(recipe.codebook.granularity, channel_axis(one.node, one.kernel) or 0, width)
         return Fitted(book, fit.scale, fit.codes)

@@ -10,6 +10,9 @@ from edgeq.io.strict_toml import Strict
 from edgeq.numerics.codebook import BITS, Grain, parse_grain
 from edgeq.numerics.pruning import Prune, parse_prune
 
+#: who finds the first tables
+Solver = Literal["exact", "fast-pytorch-kmeans"]
+
 
 class CodebookWish(Strict):
     """Store weights as indices into a small table.
@@ -29,6 +32,10 @@ class CodebookWish(Strict):
     )
     layers: tuple[str, ...] = Field((), description="bits of single layers, PATTERN=BITS: node name or glob, /regex/, or an operator type")
     prune: str | None = Field(None, description="set weights to 0 first: a share such as 0.5, or N:M to keep N of every M neighbours")
+
+    solver: Solver = Field(
+        "exact", description="who finds the first tables: exact, the optimum under the weights' importance; or the package of extra [learn]"
+    )
 
     @field_validator("granularity")
     @classmethod

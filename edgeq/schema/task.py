@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import onnx_ir as ir
 
+from edgeq.numerics.clustering import EXACT, Clustering
 from edgeq.numerics.grid import QuantParams
 from edgeq.schema.pixels import PixelMap, pixel_grid
 from edgeq.schema.plan import Plan
@@ -35,6 +36,8 @@ class Task:
     pixels: Mapping[str, PixelMap] = field(default_factory=dict)
     #: element types of inputs and outputs in the model's file; `model` has float32 for other floats
     declared: Mapping[str, ir.DataType] = field(default_factory=dict)
+    #: who finds the first tables of codebooks
+    clustering: Clustering = EXACT
 
     @property
     def settings(self) -> str:

@@ -37,6 +37,7 @@ LayerBits = Annotated[
 Granularity = Annotated[
     str | None, _size("--granularity", metavar="GRAIN", help="What shares a table: tensor, channel, group:N or vector:N.")
 ]
+Solver = Annotated[str | None, _size("--solver", metavar="NAME", help="First tables: exact, or fast-pytorch-kmeans (edgeq\\[learn]).")]
 Prune = Annotated[str | None, _size("--prune", metavar="SHARE|N:M", help="Set weights to 0 first: 0.5, or 2:4.")]
 
 
@@ -55,6 +56,7 @@ def palettize(
     layer: LayerBits = None,
     granularity: Granularity = None,
     prune: Prune = None,
+    solver: Solver = None,
     compute: Annotated[str, typer.Option("--compute", metavar="KIND", help="float, or int8 (needs --data).")] = "float",
     uint2: Annotated[bool, typer.Option("--uint2", help="2-bit indices in the type of opset 25, where the model has it.")] = False,
     typed: Annotated[bool, typer.Option("--typed", help="FP8 formats in ONNX's own types, Cast and Mul, at opset 24.")] = False,
@@ -66,7 +68,7 @@ def palettize(
     # with --min-sqnr this is only a first value: the search for the smallest model replaces it
     average = bits_avg if min_sqnr is None else 8.0
     sizes = {"bits": bits, "bits_avg": average, "size_budget": parse_share(size_budget), "layers": layer}
-    tables = {"granularity": granularity, "prune": prune}
+    tables = {"granularity": granularity, "prune": prune, "solver": solver}
     refuse_two_sizes(asked.format, {"--bits": bits, "--bits-avg": bits_avg, "--size-budget": size_budget, "--layer": layer,
                                     "--min-sqnr": min_sqnr})  # fmt: skip
     recipe = with_codebook(asked.recipe, sizes | tables | ({"bits": asked.recipe.codebook.bits} if asked.format else {}))

@@ -109,10 +109,10 @@ def _fit(draft: Draft, weighed: list[Together], small: Mapping[str, Small], prog
     progress.start(f"fit {_step(small)}", None)
     rounded = round_apart(draft, weighed, small)
     bits = {key: one for key, one in small.items() if isinstance(one, int)}
-    codebook, target, weights = draft.task.recipe.codebook, draft.task.target, dict(rounded.weights)
-    weights.update({key: embedding_codebook(node, target, codebook, bits[key]) for key, node in draft.tables.items() if key in bits})
+    task, weights = draft.task, dict(rounded.weights)
+    weights.update({key: embedding_codebook(node, task, bits[key]) for key, node in draft.tables.items() if key in bits})
     forms = {key: one for key, one in small.items() if isinstance(one, Format) and key in draft.tables}
-    return with_tables(rounded.with_weights(weights), draft.tables, forms, target)
+    return with_tables(rounded.with_weights(weights), draft.tables, forms, task.target)
 
 
 def plainly(plan: Plan) -> Plan:
