@@ -12,6 +12,9 @@ from edgeq.graph.edit import add_constant, drop_unread_constants
 from edgeq.graph.read import attribute_int, attribute_ints, constant, is_op, nodes, owner
 from edgeq.numerics.arrays import AnyArray
 
+#: types of floats of eight bits
+FLOATS = (ir.DataType.FLOAT8E4M3FN, ir.DataType.FLOAT8E5M2, ir.DataType.FLOAT8E8M0)
+
 
 @dataclass(frozen=True)
 class Materialize(ir.passes.InPlacePass):
@@ -21,14 +24,15 @@ class Materialize(ir.passes.InPlacePass):
     After:   y = Conv(x, w) with the initializer w
 
     A codebook ends in a Gather, the codes of a number format in a Cast to int8, its floats in a Mul
-    of what two Gathers give; a Reshape, a Slice and a Transpose may follow. The nodes that unpack
-    are removed. Only integers, the table's own numbers and powers of two are involved, so the
-    result is bit-identical to what a runtime folds at load time.
+    of what two Gathers give, or Casts of floats of eight bits; a Reshape, a Slice and a Transpose
+    may follow. The nodes that unpack are removed. Integers, a table's own numbers and single
+    products of float32 are all that is involved, so the result is bit-identical to what a runtime
+    folds at load time.
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         known: dict[ir.Value, AnyArray | None] = {}
-        ends = [node for node in nodes(model) if is_op(node, "Gather") or attribute_int(node, "to", 0) == ir.DataType.INT8]
+        ends = [node for node in nodes(model) if _begins(node)]
         wanted = dict.fromkeys(_last(node, known) for node in ends if _evaluate(node.outputs[0], known) is not None)
         for value in wanted:
             _store(value, known)
@@ -36,6 +40,15 @@ class Materialize(ir.passes.InPlacePass):
             _drop_unread(model, {id(value) for value in known})
             drop_unread_constants(model)
         return ir.passes.PassResult(model, modified=bool(wanted))
+
+
+def _begins(node: ir.Node) -> bool:
+    """Whether numbers of a weight come out of a node: the end of a codebook or of codes, or a Cast
+    of FP8 or E8M0.
+    """
+    source, kind = node.inputs[0] if node.inputs else None, attribute_int(node, "to", 0)
+    eight = is_op(node, "Cast") and kind == ir.DataType.FLOAT and source is not None and source.dtype in FLOATS
+    return is_op(node, "Gather") or kind == ir.DataType.INT8 or eight
 
 
 def _last(node: ir.Node, known: dict[ir.Value, AnyArray | None]) -> ir.Value:
@@ -97,6 +110,8 @@ def _compute(node: ir.Node, known: dict[ir.Value, AnyArray | None]) -> AnyArray 
 def _cast(node: ir.Node, arrays: list[AnyArray]) -> AnyArray | None:
     target = attribute_int(node, "to", 0)
     kind = next((kind for kind in (ir.DataType.INT32, ir.DataType.INT64, ir.DataType.UINT8, ir.DataType.INT8) if kind == target), None)
+    if kind is None and target == ir.DataType.FLOAT and arrays[0].dtype in [one.numpy() for one in FLOATS]:
+        kind = ir.DataType.FLOAT  # every number of eight bits is one of float32
     return None if kind is None else arrays[0].astype(kind.numpy())
 
 

@@ -75,6 +75,9 @@ def test_eight_bit_floats_can_have_types_of_their_own(name: str) -> None:
     feeds = {"x": np.random.default_rng(0).normal(size=(5, 64)).astype(np.float32)}
     with open_session(model, threads=1) as session, open_session(plain, threads=1) as other:
         assert np.array_equal(session.run(feeds)[0], other.run(feeds)[0])
+    assert Materialize()(model).modified
+    assert lines(model) == lines(plain)
+    assert np.array_equal(np.asarray(constant(model.graph.initializers["w"])), fitted.reals((64, 128)))
 
 
 def test_types_of_their_own_wait_for_their_opset() -> None:
