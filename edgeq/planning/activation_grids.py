@@ -31,6 +31,11 @@ def activation_grids(
             readers: Readers = "all" if name in placement.integer else "integer"
             group = root if len(members) > 1 else None
             grids[name] = grid_plan(params, rule, why, readers=readers, group=group)
+    return settled(model, groups, grids, seen, target, recipe)
+
+
+def settled(model: ir.Model, groups: Groups, grids: dict[str, GridPlan], seen: Seen, target: Target, recipe: Recipe) -> dict[str, GridPlan]:
+    """The grids as the target takes them beside each other: shifts, factors and clamps."""
     grids = within_shifts(model, groups, grids, seen.limits, target, recipe.weight_bits)
     if target.integer_only and not target.activations.power_of_two:
         grids = exact_grids(model, groups, grids, seen.statistics, target.activations)

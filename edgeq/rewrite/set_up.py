@@ -115,7 +115,8 @@ def set_up(
 
 def _with_opset(target: Target, recipe: Recipe, plan: Plan | None) -> Target:
     """The target, of opsets that have the codes of the plan's activations."""
-    wide = bool(recipe.activations) if plan is None else any(node.bits == 16 for node in plan.nodes.values())
+    may = bool(recipe.activations) or (recipe.effort == "best" and recipe.floors.wanted and target.wide is not None)  # of a search
+    wide = may if plan is None else any(node.bits == 16 for node in plan.nodes.values())
     return target.with_wide_opset() if wide else target
 
 

@@ -48,6 +48,10 @@ class NodePlan(Strict):
         """A copy that runs elsewhere, with the cause and the reason."""
         return self._changed({"runs": runs, "because": because, "reason": reason, "slower": slower})
 
+    def with_bits(self, bits: Literal[8, 16]) -> NodePlan:
+        """A copy that computes on activations of another width."""
+        return self._changed({"bits": bits})
+
     def with_inputs(self, inputs: tuple[str, ...]) -> NodePlan:
         """A copy that reads other values."""
         return self._changed({"inputs": inputs})
@@ -143,6 +147,10 @@ class Plan(Strict):
     def with_grids(self, grids: Mapping[str, GridPlan]) -> Plan:
         """A copy with other grids for its values."""
         return self._changed({"grids": dict(grids)})
+
+    def with_borders(self, borders: Mapping[str, GridPlan]) -> Plan:
+        """A copy with other grids for values where nodes of the other width read them."""
+        return self._changed({"borders": dict(borders)})
 
     def with_weights(self, weights: Mapping[str, WeightPlan]) -> Plan:
         """A copy with other grids and codes for its weights."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import onnx_ir as ir
 
@@ -11,6 +12,7 @@ from edgeq.refine.bias_correction import correct_biases
 from edgeq.refine.draft import Draft
 from edgeq.schema.plan import Plan
 from edgeq.search.candidates import Candidate, candidate_plan
+from edgeq.search.widening import Widening
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +31,7 @@ class Builder:
 
     def plan(self, candidate: Candidate) -> Plan | None:
         """The candidate's plan as it would ship; None if its changes cannot be implemented."""
-        if not candidate.floats:
+        if not candidate.changes:
             return self.default
         if candidate.key not in self._made:
             draft = self.draft(candidate)
@@ -44,8 +46,14 @@ class Builder:
         It is quick to make, and good for comparing drafts with each other and for timing.
         """
         if candidate.key not in self._drafts:
-            self._drafts[candidate.key] = candidate_plan(self.base, candidate)
+            wider = self.widening if candidate.wide else None
+            self._drafts[candidate.key] = candidate_plan(self.base, candidate) if wider is None else wider.plan(candidate.wide)
         return self._drafts[candidate.key]
+
+    @cached_property
+    def widening(self) -> Widening | None:
+        """The plans of 16 bits; None where the target has none. Runs the model when first asked."""
+        return Widening.of(self.base, self.data)
 
     def model(self, plan: Plan) -> ir.Model:
         """The integer model of a plan."""

@@ -49,6 +49,8 @@ class Candidate:
     #: whether the weights of the nodes that therefore run in float are stored as the base plan's
     #: integers, or as floats
     stored: bool = False
+    #: nodes that make values of 16 bits, sorted; a candidate has these or nodes in float
+    wide: tuple[str, ...] = ()
     #: what decided that they stay float
     because: Literal["searched", "useless"] = "searched"
 
@@ -58,9 +60,14 @@ class Candidate:
         return Cause(self.because, CAUSES[self.because])
 
     @property
+    def changes(self) -> bool:
+        """Whether it is another plan than the base plan."""
+        return bool(self.floats or self.wide)
+
+    @property
     def key(self) -> str:
         """sha256 of the change."""
-        return hashlib.sha256(json.dumps([self.floats, self.stored]).encode()).hexdigest()
+        return hashlib.sha256(json.dumps([self.floats, self.stored, self.wide]).encode()).hexdigest()
 
 
 def integer_layers(base: Draft) -> tuple[str, ...]:
@@ -88,7 +95,7 @@ def candidate_plan(base: Draft, candidate: Candidate) -> Plan | None:
     """
     if not candidate.floats:
         return base.plan
-    placement, groups = _place(base, dict.fromkeys(candidate.floats, candidate.cause))
+    placement, groups = placed_again(base, dict.fromkeys(candidate.floats, candidate.cause))
     grids = _grids(base.plan, placement, groups)
     if grids is None:
         return None
@@ -105,7 +112,7 @@ def candidate_plan(base: Draft, candidate: Candidate) -> Plan | None:
     return placed.with_weights(weights).with_biases(biases).with_stored({**base.plan.stored, **stored})
 
 
-def _place(base: Draft, floats: Mapping[str, Cause]) -> tuple[Placement, Groups]:
+def placed_again(base: Draft, floats: Mapping[str, Cause]) -> tuple[Placement, Groups]:
     """Place nodes around those kept float.
 
     A value that would need a grid which the base plan lacks was never observed: it stays float.
@@ -172,6 +179,12 @@ def of_nodes(names: Sequence[str], title: str = "", *, stored: bool) -> Candidat
     """
     floats = tuple(sorted(set(names)))
     return Candidate(title or f"{len(floats)} sensitive layer{'s' * (len(floats) > 1)} in float", floats, stored)
+
+
+def of_16_bits(parts: Iterable[Iterable[str]]) -> Candidate:
+    """The candidate in which the nodes of these parts make values of 16 bits."""
+    names = tuple(sorted({name for part in parts for name in part}))
+    return Candidate(f"16 bits for {len(names)} node{'s' * (len(names) != 1)}", wide=names)
 
 
 def weights_only(base: Draft) -> Candidate:

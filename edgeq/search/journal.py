@@ -16,7 +16,7 @@ from edgeq.io.save import atomic_write_text
 from edgeq.search.journal_file import Record as Record
 from edgeq.search.journal_file import append, content, parsed, refuse_link
 
-_FILE, _VERSION = "search.jsonl", 1
+_FILE, _VERSION = "search.jsonl", 2
 #: key of the lines that name a file of the folder, with the sha256 of its content
 _WROTE = "wrote"
 #: how every journal begins
@@ -34,6 +34,8 @@ class Judgement(TypedDict):
     accuracy: float | None
     #: share of multiply-accumulates in integers, by plan
     integer_pct: float
+    #: share of the values of 16 bits, by plan
+    wide_pct: float
     #: size of the file
     bytes: int
     #: one line for each floor that is missed

@@ -32,6 +32,8 @@ class Point:
     bytes: int
     #: a line for each floor that does not hold
     missed: tuple[str, ...] = ()
+    #: share of the values of 16 bits, 0..100
+    wide_pct: float = 0.0
     #: median of paired times against the float model; None: not timed
     ratio: float | None = None
     #: half the 95 % interval of the ratio
@@ -72,7 +74,7 @@ class Goal:
             return _fastest(fit)
         if self.objective == "size":
             return min(fit, key=lambda point: (point.bytes, -point.sqnr_db))
-        return max(fit, key=lambda point: (point.integer_pct, point.sqnr_db))
+        return max(fit, key=lambda point: (point.integer_pct, -point.wide_pct, point.sqnr_db))
 
 
 def _fastest(points: Sequence[Point]) -> Point:

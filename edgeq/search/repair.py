@@ -1,4 +1,6 @@
-"""Return parts of a plan to float until the floors hold, most damaging parts first."""
+"""Give parts of a plan 16 bits, or return them to float, until the floors hold: most damaging parts
+first.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ import onnx_ir as ir
 from edgeq.graph.macs import macs
 from edgeq.graph.read import nodes
 from edgeq.refine.draft import Draft
-from edgeq.search.candidates import DEFAULT, Candidate, integer_layers, of_nodes, weights_only
+from edgeq.search.candidates import DEFAULT, Candidate, integer_layers, of_16_bits, of_nodes, weights_only
 from edgeq.search.points import Goal
 from edgeq.search.trials import Trials
 
@@ -21,16 +23,44 @@ GROWTH = 1.25
 def repair(trials: Trials, goal: Goal) -> None:
     """Return parts to float until the floors hold, then take back what is not needed.
 
+    On targets with activations of 16 bits, parts get those first; if that is enough, none goes
+    float.
+
     The parts whose quantization costs the output most come first. The weights of float layers are
     stored as integers, unless the floors do not hold even with all layers in float and stored like
     that.
     """
+    if widen(trials, goal) or trials.builder.base.task.target.integer_only:
+        return
     stored = _holds(trials, goal, weights_only(trials.builder.base))
     order = by_damage(trials, stored)
     sets = [of_nodes([name for part in order[:size] for name in part], stored=stored) for size in _growing(len(order))]
     holds = next((place for place, wanted in enumerate(sets) if _holds(trials, goal, wanted)), None)
     if holds is not None:
         _prune(trials, goal, sets[holds])
+
+
+def widen(trials: Trials, goal: Goal) -> bool:
+    """Give parts activations of 16 bits until the floors hold, then take back what is not needed.
+
+    Returns whether the floors hold. The parts whose grids of 8 bits cost the output most, for each
+    node, come first.
+    """
+    wider = trials.builder.widening
+    if wider is None or not wider.parts or not _holds(trials, goal, of_16_bits(wider.parts)):
+        return False
+    start = noise_of(trials.rank(Candidate(DEFAULT)))
+    gains = {part: (start - noise_of(trials.rank(of_16_bits([part])))) / len(part) for part in wider.parts}
+    order = sorted(gains, key=lambda part: -gains[part])
+    sets = [of_16_bits(order[:size]) for size in _growing(len(order))]
+    found = next((wanted for wanted in sets if _holds(trials, goal, wanted)), None)
+    if found is None:
+        return False
+    for name in found.wide:
+        less = of_16_bits([[other for other in found.wide if other != name]])
+        if less.wide and _holds(trials, goal, less):
+            found = less
+    return True
 
 
 def by_damage(trials: Trials, stored: bool) -> tuple[tuple[str, ...], ...]:

@@ -25,6 +25,7 @@ from edgeq.search.builder import Builder
 from edgeq.search.candidates import Candidate, integer_share
 from edgeq.search.journal import Journal, Judgement, Look, NotBuilt, Ranking, Record
 from edgeq.search.points import Point
+from edgeq.search.widening import wide_share
 
 #: number of samples that suffice to rank layers, and of pieces in which they are spread over the
 #: data (neighbours may be alike)
@@ -150,7 +151,7 @@ class Trials:
         known = self.journal.get(key)
         if known is None:
             # the default is measured in any case: there must be something to choose
-            if candidate.floats and self.clock() >= self.stops:
+            if candidate.changes and self.clock() >= self.stops:
                 raise OutOfTime
             self.journal.put(key, {"name": candidate.name, **work(candidate)})
             known = self.journal.records[key]
@@ -178,6 +179,7 @@ class Trials:
             "agreement": found.top1_agreement,
             "accuracy": None if task is None else task.int8,
             "integer_pct": integer_share(self.builder.base.task.model, plan),
+            "wide_pct": wide_share(plan.grids),
             "bytes": self.size(plan, model, ("failed" if missed else "passed") if self.recipe.floors.wanted else "none"),
             "missed": list(missed),
         }
@@ -190,6 +192,7 @@ def _point(candidate: Candidate, found: Judgement) -> Point:
         agreement=found["agreement"],
         accuracy=found["accuracy"],
         integer_pct=found["integer_pct"],
+        wide_pct=found["wide_pct"],
         bytes=found["bytes"],
         missed=tuple(found["missed"]),
     )

@@ -42,13 +42,17 @@ def refuse_illegal(model: ir.Model, target: Target) -> None:
 def refuse_search(target: Target, objective: Objective) -> None:
     """Refuse a search that has nothing to compare. Raises BadRecipe.
 
-    A search compares float layers with integer ones, and an integer-only target has no float
-    layers. The fastest model is found by timing candidates in onnxruntime on this machine, which
-    says nothing of a target of another runtime or architecture.
+    A search compares float layers with integer ones, and layers of 16 bits with those of 8; an
+    integer-only target may have neither, and has nothing smaller or faster to offer. The fastest
+    model is found by timing candidates in onnxruntime on this machine, which says nothing of a
+    target of another runtime or architecture.
     """
-    if target.integer_only:
-        what = f"Effort best searches for layers to keep in float, and {target.name} computes in integers only."
+    if target.integer_only and target.wide is None:
+        what = f"Effort best searches for layers to keep in float or in 16 bits, and {target.name} computes in integers only, of 8 bits."
         raise BadRecipe(what, "effort", "Use --effort default.")
+    if target.integer_only and objective != "accuracy":
+        what = f"The objective {objective} chooses between integers and float, and {target.name} computes in integers only."
+        raise BadRecipe(what, "objective", "Use the objective accuracy, with a floor such as --min-sqnr.")
     if objective == "latency" and not target.runs_here:
         what = f"The objective latency times candidates on this machine, which does not run models as {target.name} does."
         raise BadRecipe(what, "objective", "Use another objective, or search on a machine of the target.")

@@ -64,18 +64,25 @@ class Read:
 
 
 def widths(model: ir.Model, groups: Groups, target: Target, recipe: Recipe) -> Widths:
-    """What computes and is kept in 16 bits.
+    """What computes and is kept in 16 bits as the recipe asks.
 
-    An input of the model has 16 bits where all that read it do; raw pixels have 8. Raises
-    BadRecipe for a target without such activations, or with those of another type, and for a
+    Raises BadRecipe for a target without such activations, or with those of another type, and for a
     pattern that matches no node.
     """
-    wanted = _wanted(model, target, recipe)
+    return widths_of(model, groups, target, _wanted(model, target, recipe))
+
+
+def widths_of(model: ir.Model, groups: Groups, target: Target, wanted: frozenset[str]) -> Widths:
+    """What computes and is kept in 16 bits where these nodes shall make it.
+
+    An input of the model has 16 bits where all that read it do; raw pixels have 8. The target has
+    such activations.
+    """
     if not wanted:
         return Widths()
     every = [node for node in nodes(model) if node.name in groups.nodes]
     owner = {name: root for root, members in groups.members.items() for name in members}
-    made = {str(node.name): _group(node, groups.nodes, owner) for node in every}
+    made = {str(node.name): group_made(node, groups.nodes, owner) for node in every}
     able = {str(node.name) for node in every if _able(node, groups.nodes[str(node.name)], target)}
     narrow = {root for name, root in made.items() if root is not None and (name not in able or not _asked(name, groups, wanted))}
     narrow |= {owner[name] for name in _pixels(model) if name in owner}
@@ -128,7 +135,7 @@ def _able(node: ir.Node, place: NodePlace, target: Target) -> bool:
     return node.op_type in target.wide.ops and unmet_form(node, target.wide.forms.get(node.op_type, ())) is None
 
 
-def _group(node: ir.Node, places: Mapping[str, NodePlace], owner: Mapping[str, str]) -> str | None:
+def group_made(node: ir.Node, places: Mapping[str, NodePlace], owner: Mapping[str, str]) -> str | None:
     """The group of what a node makes, behind the Relus and Clips that its grid takes over."""
     for value in node.outputs:
         here: ir.Value | None = value
