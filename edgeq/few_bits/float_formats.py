@@ -15,7 +15,8 @@ from edgeq.few_bits.tables import MIN_OPSET, Palettized, moments_of_inputs
 from edgeq.graph.find_layer import layer_of
 from edgeq.io.load import Loaded
 from edgeq.numerics.arrays import F32
-from edgeq.numerics.codebook import NODES_BYTES, turned
+from edgeq.numerics.codebook import NODES_BYTES, can_fold, turned
+from edgeq.numerics.formats.blocks import padded
 from edgeq.numerics.formats.format import Format, Inputs, Stored
 from edgeq.numerics.formats.table import family_of
 from edgeq.numerics.rounding.moment import Moment
@@ -82,6 +83,8 @@ def _why_not(one: FloatWeight, form: Format | None) -> str | None:
     rows, columns = shape[one.axis], one.array().size // max(shape[one.axis], 1)
     if form.bytes_of(rows, columns) + NODES_BYTES + form.more_bytes >= 4 * rows * columns:
         return "its nodes would take more bytes than they save"
+    if not can_fold(rows * padded(columns, form.block or 1)):
+        return "onnxruntime would unpack so large a weight at every inference"
     return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -15,20 +16,24 @@ from edgeq.numerics.kmeans import cluster, cluster_edges, sort
 SKETCH = 1 << 14
 
 
+#: what ways to store a weight are told apart by: bits of an index, or a number format
+Kind = TypeVar("Kind")
+
+
 @dataclass(frozen=True)
-class WidthOption:
+class WidthOption(Generic[Kind]):
     """One way to store a weight."""
 
-    #: bits of an index
-    bits: int
+    #: bits of an index, or a number format
+    bits: Kind
     #: bytes in the file
     bytes: int
     #: what it does to the model's output, in any unit that all choices share
     damage: float
 
 
-def allocate(choices: Mapping[str, Sequence[WidthOption]], budget: float) -> dict[str, int]:
-    """Choose bits for each key, with the least total damage within `budget` bytes.
+def allocate(choices: Mapping[str, Sequence[WidthOption[Kind]]], budget: float) -> dict[str, Kind]:
+    """Choose bits, or a format, for each key, with the least total damage within `budget` bytes.
 
     If not even the cheapest choices fit, the cheapest of each key is taken.
 
@@ -57,12 +62,12 @@ def allocate(choices: Mapping[str, Sequence[WidthOption]], budget: float) -> dic
     return {key: hull[at[key]].bits for key, hull in hulls.items()}
 
 
-def _hull(options: Sequence[WidthOption]) -> list[WidthOption]:
+def _hull(options: Sequence[WidthOption[Kind]]) -> list[WidthOption[Kind]]:
     """The choices on the lower convex hull of damage over bytes, cheapest first.
 
     Each step gains less per byte than the one before.
     """
-    hull: list[WidthOption] = []
+    hull: list[WidthOption[Kind]] = []
     for one in sorted(options, key=lambda choice: (choice.bytes, choice.damage)):
         if hull and one.damage >= hull[-1].damage:
             continue
@@ -72,7 +77,7 @@ def _hull(options: Sequence[WidthOption]) -> list[WidthOption]:
     return hull
 
 
-def _slope(before: WidthOption, after: WidthOption) -> float:
+def _slope(before: WidthOption[Kind], after: WidthOption[Kind]) -> float:
     return (before.damage - after.damage) / (after.bytes - before.bytes)
 
 

@@ -18,6 +18,9 @@ from edgeq.numerics.packing import PARTS, packed_bytes
 BITS: tuple[int, ...] = tuple(PARTS)
 #: bytes that the nodes of one codebook add to a file; a table that saves less is not worth it
 NODES_BYTES = 450
+#: onnxruntime folds no node with a larger result (session option
+#: optimization.constant_folding_max_output_size_in_bytes, from 1.27 on)
+FOLDED_BYTES = 1 << 30
 _WORD = re.compile(r"tensor|channel|group:(\d+)|vector:(\d+)")
 
 
@@ -110,6 +113,14 @@ def decode(book: Codebook) -> AnyArray:
     cells = _cells(book.indices, book.grain, book.axis)
     values = [table[:, 0][cell] for table, cell in zip(book.tables, cells, strict=True)]
     return _from_cells(values, book.shape, book.axis)
+
+
+def can_fold(numbers: int) -> bool:
+    """Whether a runtime unpacks a stored weight of so many numbers when it loads the model.
+
+    The largest of the nodes that unpack it gives int32 or float32.
+    """
+    return 4 * numbers <= FOLDED_BYTES
 
 
 def stored_bytes(book: Codebook) -> int:

@@ -43,7 +43,7 @@ def recipe_template(model: ir.Model) -> str:
     blocks += [_entry(name, field, None) for name, field in Preprocessing.model_fields.items()]
     blocks.append("# Weights as indices into a small table: off unless one of bits, bits_avg and size_budget is given.\n[codebook]\n")
     blocks += [_entry(name, field, getattr(defaults.codebook, name)) for name, field in CodebookWish.model_fields.items()]
-    blocks.append("# Weights in number formats of few bits: off unless one of name and layers is given.\n[weight_format]\n")
+    blocks.append("# Weights in number formats of few bits: off unless a name, a size or layers are given.\n[weight_format]\n")
     blocks += [_entry(name, field, getattr(defaults.weight_format, name)) for name, field in WeightFormats.model_fields.items()]
     blocks.append("# Training against the float model, at the end: off unless epochs or minutes is given. Extra learn.\n[finetune]\n")
     blocks += [_entry(name, field, getattr(defaults.finetune, name)) for name, field in FineTuneWish.model_fields.items()]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field, field_validator
+from typing import Self
+
+from pydantic import Field, field_validator, model_validator
 
 from edgeq.errors import BadRecipe
 from edgeq.io.strict_toml import Strict
@@ -22,15 +24,39 @@ def known_format(word: str) -> str:
 
 
 class WeightFormats(Strict):
-    """Store weights in number formats of few bits. Off unless one of name and layers is given."""
+    """Store weights in number formats of few bits.
+
+    Off unless one of name, bits_avg, size_budget and layers is given.
+    """
 
     name: str | None = Field(None, description="number format of weights, as `edgeq formats` lists them; layers too small for it keep int8")
+    bits_avg: float | None = Field(
+        None, gt=0, le=8, description="stored bits per weight on average, scales included; each layer gets the format that it needs"
+    )
+    size_budget: float | None = Field(
+        None, gt=0, le=1, description="the file's size as a share of the float file's; each layer gets the format that it needs"
+    )
+    among: tuple[str, ...] = Field(("int4", "two_level:16", "int8"), description="the formats that bits_avg and size_budget choose from")
     layers: tuple[str, ...] = Field((), description="formats of single layers, PATTERN=NAME: node name or glob, /regex/, or operator type")
 
     @field_validator("name")
     @classmethod
     def _known(cls, word: str | None) -> str | None:
         return None if word is None else known_format(word)
+
+    @field_validator("among")
+    @classmethod
+    def _known_among(cls, words: tuple[str, ...]) -> tuple[str, ...]:
+        floats = [word for word in words if parse_format(known_format(word)).compute == "float" or word.startswith("codebook")]
+        if floats or not words:
+            raise ValueError(f"{floats[0] if floats else 'nothing'} is none to choose: a budget chooses among formats that run in integers")
+        return words
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if sum(one is not None for one in (self.name, self.bits_avg, self.size_budget)) > 1:
+            raise ValueError("give one of name, bits_avg and size_budget")
+        return self
 
     @field_validator("layers")
     @classmethod
@@ -45,7 +71,12 @@ class WeightFormats(Strict):
     @property
     def wanted(self) -> bool:
         """Whether any format of fewer bits is named: int8 is what weights have anyway."""
-        return self.name not in (None, "int8") or bool(self.layers)
+        return self.name not in (None, "int8") or self.allocated or bool(self.layers)
+
+    @property
+    def allocated(self) -> bool:
+        """Whether the format of each layer is derived from a total size."""
+        return self.bits_avg is not None or self.size_budget is not None
 
     @property
     def format(self) -> Format | None:
@@ -88,5 +119,5 @@ def check_small_weights(codebook: bool, formats: WeightFormats, effort: str, bit
         raise ValueError(f"effort best does not search with {kind}: use effort default, or `edgeq palettize --min-sqnr`")
     if bits < 8:
         raise ValueError(f"weight_bits and {key} both say how many bits a weight has: give one of them")
-    if formats.name is not None and codebook:
+    if (formats.name is not None or formats.allocated) and codebook:
         raise ValueError(BOTH)

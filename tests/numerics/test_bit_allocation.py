@@ -15,7 +15,7 @@ from edgeq.numerics.bit_allocation import WidthOption, allocate, distortions
 WIDTHS = (1, 2, 4, 8)
 
 
-def layers(count: int, seed: int) -> dict[str, list[WidthOption]]:
+def layers(count: int, seed: int) -> dict[str, list[WidthOption[int]]]:
     rng = np.random.default_rng(seed)
     found = {}
     for name in "abcde"[:count]:

@@ -34,6 +34,20 @@ def test_what_is_no_format_is_refused(wish: dict[str, object]) -> None:
         WeightFormats.model_validate(wish)
 
 
+@pytest.mark.parametrize(
+    "wish", [{"name": "int4", "bits_avg": 5}, {"bits_avg": 5, "size_budget": 0.2}, {"bits_avg": 5, "among": ("mx9",)}, {"among": ()}]
+)
+def test_a_budget_is_given_once_and_chooses_among_what_runs_in_integers(wish: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        WeightFormats.model_validate(wish)
+    assert WeightFormats(bits_avg=5.0).wanted
+
+
+def test_a_budget_and_a_codebook_are_refused_together() -> None:
+    with pytest.raises(ValidationError, match="not both"):
+        Recipe.model_validate({"weight_format": {"bits_avg": 5.0}, "codebook": {"bits": 4}})
+
+
 def test_int8_is_what_weights_have_anyway() -> None:
     assert not Recipe(weight_format=WeightFormats(name="int8")).small_weights
     assert Recipe(weight_format=WeightFormats(layers=("a=int4",))).small_weights

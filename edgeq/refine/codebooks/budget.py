@@ -16,11 +16,12 @@ from edgeq.calibration.sensitivity import output_damage
 from edgeq.data.dataset import Dataset
 from edgeq.numerics.arrays import F32
 from edgeq.numerics.bit_allocation import SKETCH, WidthOption, allocate, distortions
-from edgeq.numerics.codebook import BITS, NODES_BYTES, Grain, codebook_bytes
+from edgeq.numerics.codebook import BITS, NODES_BYTES, Grain, can_fold, codebook_bytes
 from edgeq.numerics.kmeans import cluster
 from edgeq.progress import Progress
 from edgeq.schema.codebook import CodebookWish
 from edgeq.schema.patterns import kept_nodes
+from edgeq.schema.weight_format import WeightFormats
 
 #: the width that sensitivity is measured at: coarse enough to rise above what is lost anyway
 PROBE_BITS = 3
@@ -46,8 +47,12 @@ class StorableWeight:
     item: int = 1
 
     def saves(self, bits: int, grain: Grain) -> bool:
-        """Whether a codebook of this index width is smaller than the weight is now."""
-        return codebook_bytes(self.size, bits, grain, self.channels, self.item) + NODES_BYTES < self.size * self.item
+        """Whether a codebook of this index width is smaller than the weight is now, and is unpacked
+        before the first run.
+        """
+        return (
+            can_fold(self.size) and codebook_bytes(self.size, bits, grain, self.channels, self.item) + NODES_BYTES < self.size * self.item
+        )
 
 
 def requested_bits(model: ir.Model, candidates: Iterable[StorableWeight], codebook: CodebookWish) -> dict[str, int]:
@@ -67,11 +72,11 @@ class ByteBudget:
     #: these have; called only where the file's size is asked for
     rest: Callable[[int], int]
 
-    def of(self, codebook: CodebookWish, plain: int) -> float:
+    def of(self, wish: CodebookWish | WeightFormats, plain: int) -> float:
         """Bytes that the allocated weights may take. plain: how many numbers they have."""
-        if codebook.bits_avg is not None:
-            return codebook.bits_avg / 8 * plain
-        return (codebook.size_budget or 1.0) * self.float_bytes - self.rest(plain)
+        if wish.bits_avg is not None:
+            return wish.bits_avg / 8 * plain
+        return (wish.size_budget or 1.0) * self.float_bytes - self.rest(plain)
 
 
 def bits_of(
@@ -113,7 +118,7 @@ def probe(rows: F32) -> F32:
     return np.asarray(table[nearest] * spread, np.float32)
 
 
-def choices_of(one: StorableWeight, codebook: CodebookWish, shares: Mapping[int, float], cost: float) -> list[WidthOption]:
+def choices_of(one: StorableWeight, codebook: CodebookWish, shares: Mapping[int, float], cost: float) -> list[WidthOption[int]]:
     """What a weight can be stored as: codebooks that save something, and as it is."""
     found = [
         WidthOption(bits, codebook_bytes(one.size, bits, codebook.grain, one.channels, one.item) + NODES_BYTES, cost * shares[bits])

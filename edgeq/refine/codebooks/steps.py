@@ -20,7 +20,7 @@ from edgeq.numerics.formats.format import Format
 from edgeq.progress import Progress
 from edgeq.refine.codebooks.budget import ByteBudget, StorableWeight, bits_of
 from edgeq.refine.codebooks.fit import embedding_codebook
-from edgeq.refine.codebooks.formats import requested_formats
+from edgeq.refine.codebooks.formats import allocated_formats, requested_formats
 from edgeq.refine.codebooks.tables import requested_tables, with_tables
 from edgeq.refine.draft import Draft
 from edgeq.refine.gate import Gate
@@ -90,18 +90,24 @@ def _step(small: Mapping[str, Small]) -> str:
 
 def _small(draft: Draft, data: Dataset | None, files: FileSizes, progress: Progress) -> dict[str, Small]:
     """Key of a weight -> how it is stored, as the recipe requests; formats win over codebooks."""
-    formats = requested_formats(draft.model, draft.layers, draft.task.recipe.weight_format)
+    wish = draft.task.recipe.weight_format
+    if wish.allocated:
+        return allocated_formats(draft, _budget(draft, files), data, progress)
+    formats = requested_formats(draft.model, draft.layers, wish)
     bits = _bits(draft, data, files, progress) if draft.task.recipe.codebook.wanted else {}
-    tables = requested_tables(draft.model, draft.tables, draft.task.recipe.weight_format, draft.task.target)
+    tables = requested_tables(draft.model, draft.tables, wish, draft.task.target)
     return {**bits, **formats, **tables}
 
 
 def _bits(draft: Draft, data: Dataset | None, files: FileSizes, progress: Progress) -> dict[str, int]:
     """Key of a weight -> bits of its codebook's index, as the recipe requests."""
     codebook, candidates = draft.task.recipe.codebook, _candidates(draft)
+    return bits_of(draft.model, candidates, codebook, _budget(draft, files), data, progress)
+
+
+def _budget(draft: Draft, files: FileSizes) -> ByteBudget:
     metadata = METADATA_BYTES + METADATA_BYTES_A_NODE * sum(1 for _ in nodes(draft.model))
-    budget = ByteBudget(files.float_bytes, lambda plain: files.of_plan(draft.plan) - plain + metadata)
-    return bits_of(draft.model, candidates, codebook, budget, data, progress)
+    return ByteBudget(files.float_bytes, lambda plain: files.of_plan(draft.plan) - plain + metadata)
 
 
 def _fit(draft: Draft, weighed: list[Together], small: Mapping[str, Small], progress: Progress) -> Plan:
