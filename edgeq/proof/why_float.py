@@ -67,6 +67,8 @@ def _inputs(node: ir.Node) -> str | None:
             return f"its input {index} is quantized in blocks"
         if found.codes.dtype == ir.DataType.INT32:
             return f"its input {index} has 32-bit codes; the integer kernels take 8 bits"
+        if found.zero_point is None and is_op(node, "Gemm"):
+            return f"the DequantizeLinear of its input {index} has no zero point, without which onnxruntime fuses no Gemm"
     return None
 
 
