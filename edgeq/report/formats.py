@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import onnx_ir as ir
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from edgeq.io.visible import visible
+from edgeq.numerics.arrays import F32
+from edgeq.numerics.codebook import turned
+from edgeq.numerics.formats.format import Format
+from edgeq.numerics.formats.microexponents import Microexponents
+from edgeq.numerics.formats.microscaling import Microscaling
 from edgeq.passes.store.store_formats import FormatStorage, worth_storing
 from edgeq.report.stored_weights import weight_sqnr, weights_stored
 from edgeq.schema.plan import Plan
@@ -41,6 +47,8 @@ class FormatLayer:
     float_bytes: int
     #: 10 log10(sum w^2 / sum (w - w')^2) in dB
     sqnr_db: float
+    #: how many blocks share an exponent that was raised, so that one int8 grid holds their channel
+    raised: int = 0
 
 
 def stored_formats(model: ir.Model, plan: Plan) -> tuple[FormatLayer, ...]:
@@ -55,9 +63,19 @@ def stored_formats(model: ir.Model, plan: Plan) -> tuple[FormatLayer, ...]:
         if stored is not None:
             found[one.name] = FormatLayer(
                 one.node, one.weight.shape, form.name, form.nominal_bits, stored.bits_per_weight, stored.nbytes, one.weight.nbytes,
-                weight_sqnr(one.weight, one.new),
+                weight_sqnr(one.weight, one.new), _raised(form, one.weight, one.how),
             )  # fmt: skip
     return tuple(found.values())
+
+
+def _raised(form: Format, weight: F32, how: FormatWeight) -> int:
+    """The blocks of a weight whose exponent was raised to fit the int8 grid of their channel."""
+    if not isinstance(form, Microscaling | Microexponents):
+        return 0
+    front = turned(weight.shape, how.channel_axis)
+    rows = np.moveaxis(weight, how.channel_axis, 0).reshape(1, front[0], -1).astype(np.float32)
+    scale = np.broadcast_to(np.asarray(how.scale, np.float32), (1, front[0]))
+    return form.raised(rows, scale, front[1:] or (1,))
 
 
 def unused_formats(plan: Plan, recipe: Recipe) -> tuple[str, ...]:
@@ -93,4 +111,6 @@ def format_summary(layers: Sequence[FormatLayer]) -> str:
     names = ", ".join(sorted({layer.format for layer in layers}))
     weights, stored = sum(layer.float_bytes // 4 for layer in layers), sum(layer.bytes for layer in layers)
     noun = "weight" if len(layers) == 1 else "weights"
-    return f"{len(layers)} {noun} in {names}: {8 * stored / max(weights, 1):.3f} bits each in the file, scales and padding included"
+    raised = sum(layer.raised for layer in layers)
+    grid = f"; {raised} exponents of blocks were raised to fit the int8 grids of their channels" if raised else ""
+    return f"{len(layers)} {noun} in {names}: {8 * stored / max(weights, 1):.3f} bits each in the file, scales and padding included{grid}"

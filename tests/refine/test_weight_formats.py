@@ -77,6 +77,50 @@ def test_every_code_is_of_the_format_and_no_pair_saturates() -> None:
         assert np.abs(weight.codes.astype(int)).max() <= 63
 
 
+@pytest.mark.parametrize("wish", [{"bits_avg": 6.0}, {"size_budget": 0.26}])
+def test_a_budget_gives_each_layer_the_format_that_it_needs(wish: dict[str, float]) -> None:
+    found = made(**wish)
+    names = formats_of(found)
+    assert set(names.values()) <= {"int4", "two_level:16"}
+    assert 0 < len(names) < 5  # some layers keep int8
+    if "size_budget" in wish:
+        assert found.report.size.int8_bytes <= 0.26 * found.report.size.float_bytes
+    else:
+        stored = {layer.node: layer.bytes for layer in found.report.formats}
+        plain = {"first": 5760, "second": 13824, "third": 3072, "fourth": 4096, "fifth": 4096}
+        assert sum(stored.get(name, size) for name, size in plain.items()) <= 6 / 8 * sum(plain.values())
+
+
+def test_more_bytes_are_nearer() -> None:
+    db = []
+    for bits in (4.8, 6.0, 8.0):
+        report = made(prove=True, bits_avg=bits).report
+        assert report.fidelity is not None
+        db.append(report.fidelity.weakest.sqnr_db)
+    assert db[0] < db[1] < db[2]
+
+
+def test_a_budget_chooses_among_the_formats_that_are_given() -> None:
+    assert set(formats_of(made(bits_avg=5.0, among=("mxfp4", "int8"))).values()) == {"mxfp4"}
+    named = made(bits_avg=8.0, layers=("second=mx4",))
+    assert formats_of(named) == {"second:1": "mx4"}
+
+
+@pytest.mark.parametrize("word", ["mxfp4", "mx4"])
+def test_the_report_counts_the_exponents_that_were_raised(word: str) -> None:
+    """One row whose blocks are ever smaller: those beyond the span of a channel are raised."""
+    rows = weights(64, 96)
+    for spread in (False, True):
+        if spread:
+            rows = (rows * np.where(np.arange(96) >= 64, 2.0**-9, 1)).astype(np.float32)
+        model = net("[fc] y = MatMul(x, w)", inputs="float[N, 96] x", outputs="float y", constants={"w": rows.T.copy()})
+        data = {"x": np.random.default_rng(0).normal(size=(24, 96)).astype(np.float32)}
+        wish = {"weight_format": {"name": word}, "rescue": False, "placement": {"prefer": "integers"}}
+        (layer,) = quantize(model, data, recipe=Recipe.model_validate(wish), prove=False).report.formats
+        last = 64 if word == "mxfp4" else 128  # the blocks of the last 32 columns
+        assert layer.raised == last if spread else layer.raised < last / 4
+
+
 def test_patterns_choose_for_single_layers() -> None:
     found = made(layers=("first=two_level:8", "Gemm=int4", "depthwise=two_level:16"))
     # nine weights a channel are shorter than a vector

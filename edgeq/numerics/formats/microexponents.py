@@ -21,7 +21,7 @@ from edgeq.numerics.formats.blocks import cut, joined, spread
 from edgeq.numerics.formats.codecs.microexponents import BLOCK, MANTISSA, PAIR, block_exponents
 from edgeq.numerics.formats.codecs.shared_exponents import BIAS, SCALE_BITS
 from edgeq.numerics.formats.format import ChannelGrid, Compute, Family, Format, Level, Room, Stored
-from edgeq.numerics.formats.microscaling import by_rows, channel_scales
+from edgeq.numerics.formats.microscaling import by_rows, channel_scales, raised_blocks
 from edgeq.numerics.rounding.codes import Codes
 
 
@@ -73,6 +73,10 @@ class Microexponents(Format):
         powers = exponents[..., None, None].astype(np.int64) - shifts[..., None]
         elements = joined((pairs >> powers).reshape(*pairs.shape[:3], BLOCK), kernel).astype(np.float32)
         return Stored(self, kernel, elements, (grid.scale, exponents, shifts.reshape(*shifts.shape[:2], -1)))
+
+    def raised(self, rows: F32, scale: F32, kernel: tuple[int, ...]) -> int:
+        """As that of Microscaling."""
+        return raised_blocks(cut(rows, kernel, BLOCK), scale, self.mantissa, self._exponents)
 
     @property
     def _most(self) -> int:

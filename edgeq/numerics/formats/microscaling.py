@@ -92,6 +92,13 @@ class Microscaling(Format):
         elements = joined(np.ldexp(blocks / self.units, -exponents[..., None]), kernel).astype(np.float32)
         return Stored(self, kernel, elements, (grid.scale, exponents.astype(np.uint8)))
 
+    def raised(self, rows: F32, scale: F32, kernel: tuple[int, ...]) -> int:
+        """How many blocks of rows [G, C, K] have more than their own exponent with int8 compute.
+
+        scale: of the channels, [G, C].
+        """
+        return raised_blocks(cut(rows, kernel, BLOCK), scale, self.element.mantissa, self._exponents)
+
     @property
     def units(self) -> int:
         """int8 codes that an element of 1.0 takes where its block has the smallest scale."""
@@ -118,6 +125,16 @@ def by_rows(function: Callable[..., AnyArray], costs: F32, *arrays: AnyArray) ->
     step = max(1, AT_ONCE // max(arrays[0][0].size, 1))
     starts = range(0, len(arrays[0]), step)
     return np.concatenate([function(costs, *(array[start : start + step] for array in arrays)) for start in starts])
+
+
+def raised_blocks(blocks: F32, scale: F32, places: int, own: Callable[[F32, F32], I64]) -> int:
+    """How many blocks [G, C, B, n], but those of zeros, have a smaller exponent of their own than
+    channels of these scales [G, C] leave them. places: as for channel_scales.
+    """
+    lowest = np.frexp(scale)[1].astype(np.int64) - 1 + places
+    costs = np.ones(blocks.shape[2:], np.float32)
+    found = np.stack([by_rows(own, costs, group) for group in blocks])
+    return int(np.sum((found < lowest[..., None]) & np.any(blocks, axis=-1)))
 
 
 def channel_scales(exponents: I64, span: int, places: int, shared: bool, allowed: Snap) -> tuple[F32, I64]:
