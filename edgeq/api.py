@@ -17,13 +17,12 @@ from edgeq.data.held_out import division_of
 from edgeq.data.open import open_dataset
 from edgeq.data.roles import Roles, roles_of
 from edgeq.engines.opened import on_engine, opened
-from edgeq.errors import BadData
 from edgeq.graph.signature import input_specs, narrower
-from edgeq.integers.legality.refuse import refuse_float, refuse_illegal, refuse_search
+from edgeq.integers.legality.refuse import refuse_float, refuse_illegal
 from edgeq.io.model_source import ModelSource, load
 from edgeq.io.run_files import files_read, watched
 from edgeq.learn.door import Checkpoint, check_learning, clustering_of, fine_tuned
-from edgeq.metrics.chosen import MetricLike, metric_of
+from edgeq.metrics.chosen import MetricLike, metric_or_none
 from edgeq.progress import Clock, Progress, default_progress
 from edgeq.proof.compare import CompareSettings, Comparison, compare_models
 from edgeq.proof.evidence import Evidence, prove_all
@@ -31,18 +30,18 @@ from edgeq.proof.floor_needs import check_floor_needs
 from edgeq.proof.proof import Proof, prove_placement
 from edgeq.proof.written import Form, compare_file, form_of
 from edgeq.refine.judge import Judge
-from edgeq.refine.steps import decide, earlier_plan, take_statistics
+from edgeq.refine.steps import decide, take_statistics
 from edgeq.report.formats import unused_formats
 from edgeq.report.from_run import QuantizeRun, Verdict, build_report, gate_of
 from edgeq.report.quantized import Quantized as Quantized
-from edgeq.rewrite.carry_out import carried_out, finish, size_as_written
-from edgeq.rewrite.set_up import SetUp, comparable, set_up
+from edgeq.rewrite.carry_out import carried_out, finish
+from edgeq.rewrite.set_up import comparable, set_up
 from edgeq.schema.plan import Plan
 from edgeq.schema.recipe import Floors, Recipe, RecipeLike, recipe_of
 from edgeq.schema.target import Target, load_target
 from edgeq.schema.task import Shapes
-from edgeq.search.rescue import Rescue, rescued
-from edgeq.search.search import SearchTask, search
+from edgeq.search.planned import planned_by
+from edgeq.search.rescue import Rescue
 
 
 @watched
@@ -71,15 +70,15 @@ def quantize(
 
     model: path, bytes, ModelProto or onnx_ir model. data, preprocess: see edgeq.data.given.gather;
     not needed with statistics or a plan, which repeats a run byte for byte. validation: measures
-    all; default: what is held out of data. metric: see edgeq.Metric. work: of a search or of
-    shards: the same call continues. data_doubts: see DataDoubts. form: of the file. Raises
-    EdgeqError, not for a missed floor.
+    all; default: what is held out. metric: see edgeq.Metric. work: of a search or of shards, which
+    continue. data_doubts: see DataDoubts. form: of the file. Raises EdgeqError, not for a missed
+    floor.
     """
     recipe, target, progress, clock = recipe_of(recipe), load_target(target), progress or default_progress(), Clock()
     data, validation = gathered_or_none(data, preprocess, recipe.samples), gathered_or_none(validation, preprocess)
-    judged_by = None if metric is None else metric_of(metric)
+    judged_by = metric_or_none(metric)
+    progress.start("prepare", None)
     with clock.stage("prepare"):
-        progress.start("prepare", None)
         setup = set_up(load(model), target, recipe, plan.shapes if plan is not None and not shapes else shapes, data, plan)
         loaded, task = setup.loaded, replace(setup.task, clustering=clustering_of(recipe.codebook.solver))
         return_freed_memory()
@@ -91,12 +90,7 @@ def quantize(
     judge = None if roles.judging is None else Judge.of(loaded.model, roles.judging, target, progress)
     check_learning(task, roles.division)
     decided = partial(decide, task, roles.division, statistics, clock, progress, judge)
-    if plan is not None:
-        planned, found, rescue = earlier_plan(plan, task), None, None
-    elif recipe.effort == "best":
-        (planned, found), rescue = search(_search_task(setup, roles, work), decided, clock, progress), None
-    else:
-        (planned, rescue), found = rescued(decided(), task, roles, judge, clock, progress), None
+    planned, found, rescue = planned_by(setup, roles, judge, decided, plan, work, clock, progress)
     planned = fine_tuned(task, planned, roles.division, clock, progress, checkpoint or Checkpoint())
     refuse_float(planned.plan, target)
     with clock.stage("rewrite"):
@@ -171,7 +165,7 @@ def compare(
     layers: compare inner values too. int8_model may be the path of a .tflite file, for which
     batch and layers say nothing.
     """
-    data, judged_by = gathered(data, preprocess), None if metric is None else metric_of(metric)
+    data, judged_by = gathered(data, preprocess), metric_or_none(metric)
     if isinstance(int8_model, str | Path) and form_of(Path(int8_model)) == "tflite":
         return compare_file(load(float_model), Path(int8_model), data, shapes, progress or default_progress(), judged_by)
     reference, int8 = comparable(load(float_model), load(int8_model, quantized=True))
@@ -179,14 +173,6 @@ def compare(
     dataset = fed_rightly(open_dataset(data, both, shapes=shapes, float_model=reference, metric=judged_by), reference)
     check_floor_needs(Floors(), dataset, metric=judged_by)
     return compare_models(reference, int8, dataset, CompareSettings(batch=batch, layers=layers), progress=progress)
-
-
-def _search_task(setup: SetUp, roles: Roles, work: str | Path | None) -> SearchTask:
-    refuse_search(setup.task.target, setup.task.recipe.objective)
-    if roles.division is None or roles.judging is None:
-        raise BadData("A search measures candidates on data, and there is none.", "--data", "Give --data, or leave --effort best out.")
-    folder, size = None if work is None else Path(work), partial(size_as_written, setup)
-    return SearchTask(setup.loaded, setup.task, roles.division, roles.judging, roles.on, folder, size)
 
 
 def _notes(dataset: Dataset | None, roles: Roles, statistics: Statistics | None, recipe: Recipe, rescue: Rescue | None) -> tuple[str, ...]:

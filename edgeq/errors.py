@@ -22,9 +22,21 @@ EdgeqError                     exit code 2: bad input
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import ClassVar
 
 from edgeq.python_words import in_python
+
+
+def hint(word: str, known: Iterable[str]) -> str:
+    """The beginning of a fix: the known word that is most like one that is not; or nothing.
+
+    >>> hint("minmx", ("minmax", "mse")) + "Use one of: minmax, mse."
+    'Did you mean minmax? Use one of: minmax, mse.'
+    """
+    near = get_close_matches(word, list(known), 1)
+    return f"Did you mean {near[0]}? " if near else ""
 
 
 class EdgeqError(Exception):

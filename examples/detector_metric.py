@@ -1,4 +1,4 @@
-r"""A detector, and a metric of one's own that decides how much of it may run in integers.
+"""A detector, and a metric of one's own that decides how much of it may run in integers.
 
     python examples/detector_metric.py --out /tmp/boxes
 
@@ -7,8 +7,9 @@ quantizes it to weights of 4 bits with one metric, the mean overlap of boxes: by
 to a largest loss (`--max-drop`), and by a search that keeps layers in float until the loss is small
 enough. The files in the folder serve the command line as well:
 
-    edgeq quantize boxes.onnx -d boxes.npz -o boxes.int8.onnx \
-        --metric examples/detector_metric.py:mean_iou --max-drop 1.5
+    edgeq compare boxes.onnx boxes.int8.onnx -d boxes.npz --max-drop 1.5 --metric FILE:mean_iou
+
+where FILE is the path of this script.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from edgeq.calibration.statistics_file import Statistics
+    from edgeq.cli.printed.forms import Calibrated
 
 EXAMPLE = """    edgeq calibrate model.onnx --data calib.npz -o stats.npz
 
@@ -82,17 +83,10 @@ def _measured(asked: Asked, source: list[Path], part: str | None) -> Statistics:
                    work=asked.work, data_doubts=asked.doubts, progress=progress)  # fmt: skip
 
 
-def _facts(found: Statistics, out: Path) -> dict[str, str | int]:
-    return {
-        "file": str(out),
-        "samples": len(found.samples),
-        "held_out": found.held_out,
-        "tensors": len(found.tensors),
-        "hash": found.hash,
-        "model": found.model,
-        "data": found.data,
-        "settings": found.settings,
-    }
+def _facts(found: Statistics, out: Path) -> Calibrated:
+    from edgeq.cli.printed.forms import Calibrated
+
+    return Calibrated(str(out), len(found.samples), found.held_out, len(found.tensors), found.hash, found.model, found.data, found.settings)
 
 
 def _text(found: Statistics, out: Path) -> RenderableType:

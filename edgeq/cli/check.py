@@ -37,13 +37,14 @@ def check(
 
     What breaks no fact of the target, but loses precision, is a warning, and the exit code is 0.
     """
+    from edgeq.cli.printed.forms import Checked
     from edgeq.questions import check as check_model
     from edgeq.schema.target import load_target
 
     facts = load_target(target)
     found = check_model(asked.load_model(model, quantized=True), facts)
     broken, warnings = ([one for one in found if one.breaks == kind] for kind in ("fact", "warning"))
-    result = {"model": model, "target": facts.name, "violations": broken, "warnings": warnings}
+    result = Checked(model, facts.name, tuple(broken), tuple(warnings))
     asked.screen.show(result, lambda: violations_text(broken, facts.name))
     for one in warnings:
         asked.screen.warn(f"{one.rule}, {one.node}: {one.observed}; {one.fact}. {one.fix}")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from edgeq.cli import options as o
 from edgeq.cli.asked import Asked, offers
@@ -25,10 +27,15 @@ EXAMPLE = """    edgeq demo
 SET = "digits"
 
 
+FolderOut = Annotated[
+    Path, typer.Option("--out", "-o", metavar="DIR", help="Where to write; created when missing.", rich_help_panel=o.OUTPUT)
+]
+
+
 @offers("target", writes=True)
 def demo(
     asked: Asked,
-    out: o.FolderOut = Path("edgeq-demo"),
+    out: FolderOut = Path("edgeq-demo"),
 ) -> None:
     """Quantize the digit classifier that ships with edgeq, prove it and compare its accuracy."""
     screen, force = asked.screen, asked.force

@@ -29,10 +29,11 @@ def explain(
     plan: Annotated[Path | None, typer.Option(help="The plan of an int8 MODEL that has none beside it.")] = None,
 ) -> None:
     """Say which rule gave NODE its dtype, scale and zero point, or why it is float."""
+    from edgeq.cli.printed.forms import Explained
     from edgeq.questions import explain as explain_node
 
     found = explain_node(source, node, plan=plan)
-    asked.screen.show(found if len(found) > 1 else found[0], lambda: explanation_text(found))
+    asked.screen.show(Explained(found), lambda: explanation_text(found))
 
 
 def explanation_text(found: tuple[Explanation, ...]) -> RenderableType:

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from edgeq.cli.shared import complete
 from edgeq.schema.rules import RULES
 
 RANGES = "Ranges and weights"
@@ -44,9 +45,11 @@ PlanFile = Annotated[Path | None, _data("--plan", metavar="FILE", help="Repeat a
 
 Int8Out = Annotated[Path, _output("--out", "-o", metavar="OUT", help="The int8 model to write.")]
 ModelOut = Annotated[Path, _output("--out", "-o", metavar="OUT", help="The model to write.")]
-FolderOut = Annotated[Path, _output("--out", "-o", metavar="DIR", help="Where to write; created when missing.")]
 FloatModel = Annotated[Path, typer.Argument(metavar="MODEL", help="The float ONNX model.")]
-Target = Annotated[str, typer.Option("--target", "-t", metavar="NAME|FILE", help="A shipped target, or your own target.toml.")]
+Target = Annotated[
+    str,
+    typer.Option("--target", "-t", autocompletion=complete.targets, metavar="NAME|FILE", help="A shipped target, or your own target.toml."),
+]
 Memory = Annotated[
     str | None,
     _data(
@@ -56,7 +59,9 @@ Memory = Annotated[
 Shapes = Annotated[
     list[str] | None, _data("--shape", metavar="NAME=DIMS", help="Freeze an input's dynamic shape, as in image=1,3,224,224. Repeatable.")
 ]
-_DATA = _data("--data", "-d", metavar="DATA", help="An .npz, a folder with a set.toml, or a shipped set's name.")
+_DATA = _data(
+    "--data", "-d", autocompletion=complete.sets, metavar="DATA", help="An .npz, a folder with a set.toml, or a shipped set's name."
+)
 #: --data for commands that require data
 Data = Annotated[str, _DATA]
 #: --data for commands that accept something else instead, such as statistics or a plan
@@ -72,19 +77,43 @@ NoHoldOut = Annotated[
 BatchSize = Annotated[int | None, _data("--batch", metavar="B", min=1, help="Samples per step. Changes speed and memory, not the result.")]
 Threads = Annotated[int, _floors("--threads", metavar="N", min=0, max=MAX_THREADS, help="Threads of the runtime. 0: the runtime chooses.")]
 RecipeFile = Annotated[Path | None, typer.Option("--recipe", metavar="FILE", help="A recipe.toml, as edgeq init writes it.")]
-Rule = Annotated[str | None, _ranges("--rule", metavar="RULE", help=f"Range rule: {', '.join(RULES[:-1])} or {RULES[-1]}.")]
-WeightScales = Annotated[str | None, _ranges("--weights", metavar="GRAIN", help="Weight scales: per_channel or per_tensor.")]
-WeightFormat = Annotated[str | None, _ranges("--format", metavar="NAME", help="Number format of weights: see edgeq formats.")]
+Rule = Annotated[
+    str | None,
+    _ranges("--rule", autocompletion=complete.rules, metavar="RULE", help=f"Range rule: {', '.join(RULES[:-1])} or {RULES[-1]}."),
+]
+WeightScales = Annotated[
+    str | None,
+    _ranges("--weights", autocompletion=complete.words("per_channel", "per_tensor"), metavar="GRAIN", help="per_channel or per_tensor."),
+]
+WeightFormat = Annotated[
+    str | None, _ranges("--format", autocompletion=complete.formats, metavar="NAME", help="Number format of weights: see edgeq formats.")
+]
 Rounding = Annotated[
     str | None,
-    _ranges("--rounding", metavar="HOW", help="apart; or in_sequence: on what quantized layers produce. Slower, usually more accurate."),
+    _ranges(
+        "--rounding",
+        autocompletion=complete.words("apart", "in_sequence", "auto"),
+        metavar="HOW",
+        help="apart; or in_sequence: on what quantized layers produce. Slower, usually more accurate.",
+    ),
 ]
 Effort = Annotated[
-    str | None, _ranges("--effort", metavar="LEVEL", help="fast: ranges only; default: weights rounded with the data; best: then search.")
+    str | None,
+    _ranges(
+        "--effort",
+        autocompletion=complete.words("fast", "default", "best"),
+        metavar="LEVEL",
+        help="fast: ranges only; default: weights rounded with the data; best: then search.",
+    ),
 ]
 Objective = Annotated[
     str | None,
-    _search("--objective", metavar="GOAL", help="Search for accuracy (as much work in integers as floors allow), latency or size."),
+    _search(
+        "--objective",
+        autocompletion=complete.words("accuracy", "latency", "size"),
+        metavar="GOAL",
+        help="Search for accuracy (as much work in integers as floors allow), latency or size.",
+    ),
 ]
 Minutes = Annotated[float | None, _search("--minutes", metavar="M", help="Begin no measurement after this many minutes. Default: 5.")]
 Work = Annotated[Path | None, _search("--work", metavar="DIR", help="Keep what is finished here; the same command continues from it.")]
@@ -92,12 +121,19 @@ Engine = Annotated[str | None, _engine("--engine", metavar="NAME", help="local: 
 Workers = Annotated[int | None, _engine("--workers", metavar="N", min=1, help="How many work at once. Default: one for each core.")]
 Address = Annotated[str | None, _engine("--address", metavar="ADDRESS", help="Of the Ray cluster. Default: Ray is started here.")]
 Validation = Annotated[
-    str | None, _data("--validation", metavar="DATA", help="Measure on this data instead of --data; of a set, on its evaluation split.")
+    str | None,
+    _data(
+        "--validation",
+        autocompletion=complete.sets,
+        metavar="DATA",
+        help="Measure on this data instead of --data; of a set, on its evaluation split.",
+    ),
 ]
 Metric = Annotated[
     str | None,
     _floors(
         "--metric",
+        autocompletion=complete.metrics,
         metavar="NAME",
         help="Task metric: top1, top5, f1, mse, ap50 (boxes against float's), module:function or FILE.py:function.",
     ),
@@ -106,8 +142,24 @@ KeepFloat = Annotated[
     list[str] | None,
     _ranges("--keep-float", metavar="PATTERN", help="Nodes to keep in float: name, glob, /regex/ or operator type. Repeatable."),
 ]
-Activations = Annotated[list[str] | None, _ranges("--activations", metavar="TYPE", help="int16 or uint16, PATTERN=int16. Repeatable.")]
-Prefer = Annotated[str | None, _ranges("--prefer", metavar="WHAT", help="speed: integers where not slower; integers: wherever possible.")]
+Activations = Annotated[
+    list[str] | None,
+    _ranges(
+        "--activations",
+        autocompletion=complete.words("int16", "uint16"),
+        metavar="TYPE",
+        help="int16 or uint16, PATTERN=int16. Repeatable.",
+    ),
+]
+Prefer = Annotated[
+    str | None,
+    _ranges(
+        "--prefer",
+        autocompletion=complete.words("speed", "integers"),
+        metavar="WHAT",
+        help="speed: integers only where not slower; integers: wherever possible.",
+    ),
+]
 ServeBatch = Annotated[int | None, _ranges("--serve-batch", metavar="N", min=1, help="Samples of a call, where the model leaves it open.")]
 Tie = Annotated[
     list[str] | None,
@@ -130,6 +182,7 @@ InputsAs = Annotated[
     str | None,
     _output(
         "--inputs-as",
+        autocompletion=complete.words("float", "uint8"),
         metavar="TYPE",
         help="uint8: image inputs take raw pixels; the preprocessing in set.toml or in --scale, --mean, --std is folded into the model.",
     ),

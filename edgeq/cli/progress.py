@@ -16,6 +16,8 @@ from edgeq.progress import Progress
 
 #: seconds between two plain lines of one task: often enough to follow a log without filling it
 LINE_EVERY_S = 5.0
+#: seconds of a task below which no line tells of it
+SHORT_S = 1.0
 
 
 @contextmanager
@@ -75,8 +77,9 @@ class Bars:
 class Lines:
     """Progress as plain lines.
 
-    One line is written when a task begins, one when it ends, and at most one every LINE_EVERY_S
-    seconds in between. write: prints a line. clock: seconds since any fixed time.
+    A task of SHORT_S or more gets one line when it ends, and at most one every LINE_EVERY_S seconds
+    before; one whose length nobody knows also one when it begins. write: prints a line. clock:
+    seconds since any fixed time.
     """
 
     def __init__(self, write: Callable[[str], None], clock: Callable[[], float]) -> None:
@@ -90,7 +93,8 @@ class Lines:
         self.close()
         self._name, self._total, self._done = task, total, 0
         self._began = self._said = self._clock()
-        self._write(f"{task} ..." if total is None else f"{task}: 0/{total}")
+        if total is None:
+            self._write(f"{task} ...")
 
     def advance(self, steps: int = 1) -> None:
         self._done += steps
@@ -110,7 +114,7 @@ class Lines:
 
     def close(self) -> None:
         """End the current task."""
-        if self._name is not None:
+        if self._name is not None and self._clock() - self._began >= (SHORT_S if self._total is not None else LINE_EVERY_S):
             count = f"{self._done} " if self._done else ""
             self._write(f"{self._name}: {count}done in {self._clock() - self._began:.1f} s")
         self._name = None

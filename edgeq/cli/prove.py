@@ -66,6 +66,7 @@ def prove(
     if chosen != DEFAULT or model.suffix == ".tflite":
         prove_runtime(asked, RuntimeRequest(model, chosen, reference, accelerator, float_model, tuple(required)))
         return
+    from edgeq.cli.printed.forms import Proven
     from edgeq.proof.findings import fusions_lost
     from edgeq.proof.made_for import made_for
     from edgeq.proof.proof import prove_placement, require_int8
@@ -83,7 +84,7 @@ def prove(
             latency = _latency(asked, original, proven, threads)
         sums = audit_sums(proven.model)
     untimed = None if original is None else untimed
-    found = {"model": model, "float": float_model, "placement": placement, "latency": latency, "untimed": untimed, "sums": sums}
+    found = Proven(model, float_model, placement, latency, untimed, tuple(sums))
     asked.screen.show(found, lambda: proof_text(placement, latency, sums))
     if untimed is not None:
         asked.screen.note(f"latency {untimed_text(untimed, 'its target')}")

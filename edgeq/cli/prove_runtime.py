@@ -12,6 +12,7 @@ import typer
 
 from edgeq.cli.asked import Asked
 from edgeq.cli.options import FLOORS
+from edgeq.cli.shared import complete
 from edgeq.errors import BadRecipe, FloorMissed
 from edgeq.io.visible import visible
 from edgeq.runtimes.table import DEFAULT, RUNTIMES, look_up
@@ -26,6 +27,7 @@ Runtime = Annotated[
     str | None,
     typer.Option(
         "--runtime",
+        autocompletion=complete.runtimes,
         metavar="NAME",
         help=f"{', '.join((DEFAULT, *RUNTIMES[:-1]))} or {RUNTIMES[-1]}. Default: litert for a .tflite MODEL, else {DEFAULT}.",
         rich_help_panel=FLOORS,
@@ -68,13 +70,14 @@ def prove_runtime(asked: Asked, request: RuntimeRequest) -> None:
 
     Raises FloorMissed when a required operator type runs in float.
     """
+    from edgeq.cli.printed.forms import ProvenElsewhere
     from edgeq.proof.other_runtimes import prove_in
 
     runtime = _runtime(request)
     subject = _subject(asked, request)
     with asked.screen.progress() as progress:
         proofs = prove_in(runtime, subject, _dataset(asked, subject), accelerator=request.accelerator, progress=progress)
-    asked.screen.show({"model": request.model, "proofs": proofs}, lambda: proofs_text(proofs))
+    asked.screen.show(ProvenElsewhere(request.model, tuple(proofs)), lambda: proofs_text(proofs))
     for proof in proofs:
         floats = sorted({op.op_type for op in proof.operators if not op.integer and op.op_type.lower() in _lower(request.required)})
         if floats:

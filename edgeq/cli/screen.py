@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +15,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
+from edgeq.cli.printed.result import print_result
 from edgeq.errors import EdgeqError
 from edgeq.io.visible import visible
 from edgeq.progress import Progress, Silent
@@ -37,9 +37,7 @@ class Screen:
     def show(self, result: object, render: Callable[[], RenderableType]) -> None:
         """Print the result, as JSON or as the text that `render` makes of it."""
         if self.as_json:
-            from edgeq.io.strict_json import to_json
-
-            sys.stdout.write(to_json(result))
+            print_result(result)
         elif not self.quiet:
             stdout_console().print(render(), crop=False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +13,6 @@ from rich.table import Table
 from rich.text import Text
 
 from edgeq.cli.asked import Asked, offers
-from edgeq.cli.screen import Screen
 from edgeq.errors import BadRecipe
 from edgeq.io.endings import TARGET, check_ending
 
@@ -24,9 +24,9 @@ EXAMPLE = """    edgeq targets                     list the shipped targets
 
     edgeq targets show cpu            its facts, each with its source
 
-    edgeq targets show ./my_npu.toml  check and read your own target file
+    edgeq targets show ./my_npu.toml   check and read your own target file
 
-    edgeq targets tune cpu -o my.toml  measure this machine's kernels (two minutes); --target my.toml places by them
+    edgeq targets tune cpu -o my.toml   measure this machine's kernels (two minutes); --target my.toml places by them
 
     edgeq targets schema              the JSON schema of target files, for editors"""
 
@@ -40,6 +40,8 @@ def targets(
     threads: Annotated[int, typer.Option("--threads", metavar="N", min=1, help="tune: threads of one operator.")] = 1,
 ) -> None:
     """List the shipped targets, show the facts of one, or measure its kernels on this machine."""
+    from edgeq.cli.printed.forms import TargetList, TargetRow
+    from edgeq.io.strict_json import to_json
     from edgeq.schema.target import Target, load_target, shipped_targets
 
     screen = asked.screen
@@ -50,10 +52,10 @@ def targets(
         _tune(asked, name, out, threads)
     elif action == "list" and name is None:
         found = tuple(load_target(shipped) for shipped in shipped_targets())
-        screen.show([{"name": target.name, "title": target.title} for target in found], lambda: listing(found))
+        rows = tuple(TargetRow(target.name, target.title) for target in found)
+        screen.show(TargetList(rows), lambda: listing(found))
     elif action == "schema" and name is None:
-        schema = Target.model_json_schema()
-        Screen(True, screen.quiet).show(schema, lambda: "")  # a schema is printed only as JSON
+        sys.stdout.write(to_json(Target.model_json_schema()))  # a schema has no other form
     else:
         raise BadRecipe(
             "edgeq targets has no such form.",

@@ -47,7 +47,7 @@ def materialize(model: ModelSource) -> Materialized:
     >>> from edgeq.data.shipped import shipped_model
     >>> stored = edgeq.palettize(shipped_model("digits"), recipe={"codebook": {"bits": 4}})
     >>> edgeq.materialize(stored.model)
-    Materialized(3 weights computed)
+    Materialized(7 weights computed)
     """
     loaded = load(model, quantized=True)
     own = loaded.model.clone()

@@ -15,6 +15,9 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel
 
+#: of documents that have none of their own
+SCHEMA_VERSION = 1
+
 JsonValue = None | bool | int | float | str | list["JsonValue"] | dict[str, "JsonValue"]
 
 
@@ -31,6 +34,23 @@ def to_json(value: object) -> str:
     """
     text = json.dumps(plain(value), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
     return text if text.isascii() else "".join(map(_escaped, text))
+
+
+def to_document(value: object) -> str:
+    """`value`, a dataclass, model or mapping, as a JSON document: its version comes first.
+
+    The version says which of the schemas of docs/schemas it follows: a field that changes its
+    meaning or goes away raises it. Documents that have a version of their own keep it.
+
+    >>> print(to_document({"scale": 0.5}), end="")
+    {
+      "schema_version": 1,
+      "scale": 0.5
+    }
+    """
+    found = plain(value)
+    assert isinstance(found, dict)  # so that fields can be added to every document
+    return to_json(found if "schema_version" in found else {"schema_version": SCHEMA_VERSION, **found})
 
 
 def _escaped(character: str) -> str:

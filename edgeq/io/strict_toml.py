@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import reprlib
 import tomllib
 from collections.abc import Mapping
@@ -9,8 +10,9 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
 
-from edgeq.errors import EdgeqError
+from edgeq.errors import EdgeqError, hint
 from edgeq.io.limits import MAX_TOML, check_toml, limited_text
 from edgeq.io.run_files import note_read
 
@@ -68,7 +70,15 @@ def validate(kind: type[Model], raw: Mapping[str, object], where: str, error: ty
         key = ".".join(str(part) for part in first["loc"]) or "(whole file)"
         if first["type"] == "extra_forbidden":
             known = ", ".join(sorted(kind.model_fields))
-            raise error(f"Unknown key `{key}` in the {noun}.", where, f"Remove it or correct its name. Top-level keys: {known}.") from None
-        raise error(
-            f"Key `{key}` in the {noun}: {first['msg']}.", where, f"Correct `{key}` (found {reprlib.repr(first.get('input'))})."
-        ) from None
+            raise error(
+                f"Unknown key `{key}` in the {noun}.", where, f"{_near(first, kind)}Remove it or correct its name. Top-level keys: {known}."
+            ) from None
+        fix = f"{_near(first, kind)}Correct `{key}` (found {reprlib.repr(first.get('input'))})."
+        raise error(f"Key `{key}` in the {noun}: {first['msg']}.", where, fix) from None
+
+
+def _near(first: ErrorDetails, kind: type[Strict]) -> str:
+    """A hint at the word that was meant: one of those allowed, or the name of a key."""
+    if first["type"] == "literal_error":
+        return hint(str(first["input"]), re.findall(r"'([^']*)'", str(first.get("ctx", {}).get("expected"))))
+    return hint(str(first["loc"][-1]), kind.model_fields) if first["type"] == "extra_forbidden" else ""

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from edgeq.errors import BadMetric
+from edgeq.errors import BadMetric, hint
 from edgeq.io.run_files import note_read
 from edgeq.metrics.metric import BUILT_IN, Metric
 
@@ -38,11 +38,16 @@ def metric_of(given: MetricLike) -> Metric:
         return BUILT_IN[given]
     module, colon, name = given.rpartition(":")
     if not (colon and module and name.isidentifier()):
-        raise BadMetric(f"There is no metric named {given!r}.", "--metric", _FIX)
+        raise BadMetric(f"There is no metric named {given!r}.", "--metric", hint(given, BUILT_IN) + _FIX)
     found = getattr(_module(module), name, None)
     if not isinstance(found, Metric) and not callable(found):
         raise BadMetric(f"{module} has no function {name!r}.", "--metric", "Name a function of outputs and labels that stands there.")
     return metric_of(found)
+
+
+def metric_or_none(given: MetricLike | None) -> Metric | None:
+    """As metric_of; None: none is given."""
+    return None if given is None else metric_of(given)
 
 
 def _name(function: Callable[..., float]) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal, get_args
 
-from edgeq.errors import BadRecipe
+from edgeq.errors import BadRecipe, hint
 
 if TYPE_CHECKING:
     from edgeq.runtimes.runtime import Runtime
@@ -55,7 +55,9 @@ def look_up(name: str) -> Runtime:
     from edgeq.runtimes.runtime import Runtime
 
     if name not in RUNTIMES:
-        raise BadRecipe(f"There is no runtime {name!r}.", "--runtime", f"Use one of: {', '.join((DEFAULT, *RUNTIMES))}.")
+        raise BadRecipe(
+            f"There is no runtime {name!r}.", "--runtime", f"{hint(name, RUNTIMES)}Use one of: {', '.join((DEFAULT, *RUNTIMES))}."
+        )
     row = import_module(f"edgeq.runtimes.{_MODULES[name]}").RUNTIME
     assert isinstance(row, Runtime)
     return row

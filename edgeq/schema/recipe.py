@@ -182,9 +182,7 @@ RecipeLike = Recipe | Mapping[str, object]
 
 
 def recipe_of(given: RecipeLike | None) -> Recipe:
-    """The recipe that is meant: itself, or its keys as a recipe.toml has them; None: the default.
-
-    Raises BadRecipe.
+    """The recipe, or the one of these keys; None: the default. Raises BadRecipe.
 
     >>> recipe_of({"rule": "minmax", "floors": {"min_sqnr": 20}}).floors.min_sqnr
     20.0

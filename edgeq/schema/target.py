@@ -9,7 +9,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from edgeq.errors import BadTarget
+from edgeq.errors import BadTarget, hint
 from edgeq.io.strict_toml import Strict, parse_toml, read_toml
 from edgeq.numerics.grid import LIMITS
 from edgeq.runtimes.table import DEFAULT, Architecture, TargetRuntime, this_architecture
@@ -194,7 +194,7 @@ def _load_target(name_or_path: str) -> Target:
         return read_toml(Target, Path(name_or_path), BadTarget, "target")
     if name_or_path not in shipped_targets():
         known = ", ".join(shipped_targets())
-        fix = f"Use one of: {known}; or the path of your own .toml file."
+        fix = f"{hint(name_or_path, shipped_targets())}Use one of: {known}; or the path of your own .toml file."
         raise BadTarget(f"There is no target named {name_or_path!r}.", "--target", fix)
     text = (files("edgeq.targets") / f"{name_or_path}.toml").read_text(encoding="utf-8")
     return parse_toml(Target, text, f"targets/{name_or_path}.toml", BadTarget, "target")

@@ -5,6 +5,7 @@ sees.
 from __future__ import annotations
 
 import io
+import json
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import onnx
 import pytest
 from rich.console import Console
 
-from edgeq.cli.progress import LINE_EVERY_S, Bars, Lines, rate, watch
+from edgeq.cli.progress import LINE_EVERY_S, SHORT_S, Bars, Lines, rate, watch
 from tests.small_models import conv_net
 
 EDGEQ = [sys.executable, "-c", "import sys; from edgeq.cli.main import main; sys.exit(main())"]
@@ -62,10 +63,16 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
 
 
 def test_errors_leave_stdout_alone_and_use_no_escape_codes() -> None:
-    done = subprocess.run([*EDGEQ, "inspect", "none.onnx", "--json"], capture_output=True, text=True, check=False)
+    done = subprocess.run([*EDGEQ, "inspect", "none.onnx"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert len(done.stderr.splitlines()) == 3
     assert "\x1b" not in done.stderr
+
+
+def test_an_error_is_the_document_where_json_is_asked_for() -> None:
+    done = subprocess.run([*EDGEQ, "inspect", "none.onnx", "--json"], capture_output=True, text=True, check=False)
+    assert (done.returncode, json.loads(done.stdout)["error"]["where"]) == (2, "none.onnx")
+    assert len(done.stderr.splitlines()) == 3
 
 
 # ------------------------------------------------------------------ progress
@@ -98,15 +105,27 @@ def test_a_terminal_is_left_clean_after_an_exception() -> None:
     assert file.getvalue().rstrip().count("\x1b[?25h") == 1
 
 
-def test_a_file_gets_plain_lines() -> None:
+def test_a_file_gets_one_plain_line_for_each_task_that_takes_long() -> None:
+    said: list[str] = []
+    now = [0.0]
+    lines = Lines(said.append, lambda: now[0])
+    for task, seconds in (("short", SHORT_S / 2), ("calibrate", 2 * SHORT_S)):
+        lines.start(task, 2)
+        lines.advance()
+        now[0] += seconds
+        lines.advance()
+    lines.start("prove", None)
+    now[0] += LINE_EVERY_S
+    lines.close()
+    assert said == ["calibrate: 2 done in 2.0 s", "prove ...", "prove: done in 5.0 s"]
+
+
+def test_notes_are_lines_of_their_own() -> None:
     file = io.StringIO()
     with watch(Console(file=file)) as progress:
         progress.start("calibrate", 2)
-        progress.advance()
-        progress.advance()
-    lines = file.getvalue().splitlines()
-    assert lines[0] == "calibrate: 0/2"
-    assert lines[1].startswith("calibrate: 2 done in ")
+        progress.note("a [bold]note[/bold]")
+    assert file.getvalue().splitlines() == ["note: a [bold]note[/bold]"]
 
 
 def test_lines_come_at_most_every_few_seconds_with_rate_and_time_left() -> None:
@@ -117,7 +136,7 @@ def test_lines_come_at_most_every_few_seconds_with_rate_and_time_left() -> None:
     for _ in range(20):
         now[0] += LINE_EVERY_S / 10
         lines.advance()
-    assert said == ["calibrate: 0/100", "calibrate: 10/100, 2.0/s, 45 s left", "calibrate: 20/100, 2.0/s, 40 s left"]
+    assert said == ["calibrate: 10/100, 2.0/s, 45 s left", "calibrate: 20/100, 2.0/s, 40 s left"]
 
 
 @pytest.mark.parametrize(("speed", "text"), [(0.44, "0.4/s"), (12.4, "12/s"), (3140.0, "3.1k/s")])

@@ -15,11 +15,14 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from edgeq.cli import calibrate, check, compare, demo, explain, inspect, materialize, prove, quantize, targets
+from edgeq.cli.app.help import WithExamples
 from edgeq.cli.convert import command as convert
+from edgeq.cli.doctor import command as doctor
 from edgeq.cli.finetune import command as finetune
 from edgeq.cli.formats import command as formats
 from edgeq.cli.init import command as init
 from edgeq.cli.palettize import command as palettize
+from edgeq.cli.printed.result import Failure, JsonResult
 from edgeq.cli.screen import print_bug, print_error, print_interrupted, without_library_warnings
 from edgeq.errors import BadRecipe, EdgeqError
 from edgeq.io.visible import visible
@@ -28,6 +31,9 @@ BUG = 1
 INTERRUPTED = 130
 #: what typer raises for words that it does not understand; its versions keep it in other places
 _USAGE: Any = typer.BadParameter.__mro__[1]
+
+#: what typer said of words that it does not understand, in the run that goes on
+USAGE: list[str] = []
 
 ABOUT = "A trained float ONNX model in, a proven int8 model for the edge out."
 EXAMPLES = """[bold]Example[/bold]: quantize a model with your data, then check what really runs
@@ -41,7 +47,7 @@ Nothing at hand? [bold]edgeq demo[/bold] runs the whole story on a small model t
 Exit codes: 0 done, 2 bad input, 3 a floor or gate missed, 130 interrupted."""
 
 
-class Commands(TyperGroup):
+class Commands(WithExamples, TyperGroup):
     """The group of all commands. Ctrl-C gives exit code 130 with every version of typer.
 
     What typer says of words that it does not understand repeats them, and shows what they hide.
@@ -60,7 +66,7 @@ class Commands(TyperGroup):
             return super().parse_args(ctx, args)
 
 
-class OneCommand(TyperCommand):
+class OneCommand(WithExamples, TyperCommand):
     """One command, which says how it is used where typer alone would only say what is missing."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -75,6 +81,7 @@ def _visible_words(ctx: Any) -> Iterator[None]:
     except _USAGE as error:
         error.message = visible(error.message, lines=True)
         error.ctx = error.ctx or ctx  # the usage of the command is printed where it is known
+        USAGE.append(visible(error.format_message(), lines=True))
         raise
 
 
@@ -106,6 +113,7 @@ for name, command, epilog in (
     ("explain", explain.explain, explain.EXAMPLE),
     ("targets", targets.targets, targets.EXAMPLE),
     ("formats", formats.formats, formats.EXAMPLE),
+    ("doctor", doctor.doctor, doctor.EXAMPLE),
 ):
     app.command(name, cls=OneCommand, epilog=f"[bold]Example[/bold]\n\n{epilog}")(command)
 
@@ -120,7 +128,7 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[bool, typer.Option("--version", "-V", callback=_version, is_eager=True, help="Print the version.")] = False,
 ) -> None:
     pass
 
@@ -131,13 +139,18 @@ def run(arguments: Sequence[str] | None, interrupted: Callable[[], bool]) -> int
     arguments: None stands for sys.argv[1:]. interrupted: whether Ctrl-C was heard; whatever fails
     then fails because of it. Exit codes: as main (edgeq/cli/main.py).
     """
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    result = JsonResult("--json" in given)
+    USAGE.clear()
     try:
-        given = sys.argv[1:] if arguments is None else list(arguments)
         _refuse_empty(given)
         with without_library_warnings():
             app(args=given, prog_name="edgeq")
     except SystemExit as end:
-        return end.code if isinstance(end.code, int) else 0
+        code = end.code if isinstance(end.code, int) else 0
+        if code and USAGE:
+            result.failed(Failure("usage", USAGE[-1], "command line", "See --help.", code))
+        return code
     except BrokenPipeError:
         _drop_stdout()
         return BUG
@@ -147,8 +160,10 @@ def run(arguments: Sequence[str] | None, interrupted: Callable[[], bool]) -> int
             return INTERRUPTED
         if isinstance(error, EdgeqError):
             print_error(error)
+            result.failed(Failure(type(error).__name__, *error.options, error.exit_code))
             return error.exit_code
         print_bug(error)
+        result.failed(Failure("bug", f"{type(error).__name__}: {error}", "edgeq", "Report it; EDGEQ_DEBUG=1 prints the traceback.", BUG))
         return BUG
     return 0
 

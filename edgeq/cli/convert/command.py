@@ -50,7 +50,7 @@ def convert(
     from edgeq.foreign.converted import written
     from edgeq.io.file_set import FileSet
     from edgeq.io.marks import mark_of
-    from edgeq.io.strict_json import to_json
+    from edgeq.io.strict_json import to_document
 
     if report is not None and report.suffix != ".json":
         raise BadOutput("The ending of the report names no form of it.", str(report), "Name it .json.")
@@ -64,7 +64,7 @@ def convert(
     with FileSet(force=asked.force, inputs=made.inputs) as together:
         found = replace(found, mark=mark_of(made.add_to(together, out)))
         if report is not None:
-            together.add_text(report, to_json(found))
+            together.add_text(report, to_document(found))
         together.commit()
     asked.screen.show(found, lambda: conversion_text(found))
     for line in doubts(found):

@@ -33,6 +33,13 @@ class FormatRow:
     about: str
 
 
+@dataclass(frozen=True)
+class FormatList:
+    """edgeq formats."""
+
+    formats: tuple[FormatRow, ...]
+
+
 @offers()
 def formats(asked: Asked) -> None:
     """List the number formats in which weights can be stored (--format)."""
@@ -42,7 +49,7 @@ def formats(asked: Asked) -> None:
     for word, family in zip(format_words(), families().values(), strict=True):
         form = parse_format(word)
         found.append(FormatRow(word, family.sizes, form.nominal_bits, form.block, form.compute, family.about))
-    asked.screen.show(found, lambda: listing(found))
+    asked.screen.show(FormatList(tuple(found)), lambda: listing(found))
 
 
 def listing(found: list[FormatRow]) -> RenderableType:

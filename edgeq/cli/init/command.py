@@ -39,6 +39,7 @@ def init(
     from rich.console import Group
     from rich.text import Text
 
+    from edgeq.cli.printed.forms import Initialized
     from edgeq.starting.start import check_own
     from edgeq.starting.start import init as run
 
@@ -50,7 +51,7 @@ def init(
     words = ["edgeq", "quantize", str(model), "--data", data, "--recipe", str(made.recipe), "-o", f"{model.stem}.int8.onnx"]
     about = _about_data(folder, made.inputs, made.images, ready=ready)
     lines = [f"wrote {made.recipe}: how to quantize", *about, f"next:  {shlex.join(words)}"]
-    wrote = {"recipe": made.recipe} | ({} if made.data_set is None else {"set": made.data_set})
+    wrote = Initialized(made.recipe, made.data_set)
     # a Group, since rich would wrap a lone Text, and the command would be cut in two
     asked.screen.show(wrote, lambda: Group(Text("\n".join(lines), no_wrap=True, overflow="ignore")))
 

@@ -18,7 +18,7 @@ from edgeq.io.file_set import FileSet
 from edgeq.io.load import Loaded
 from edgeq.io.marks import mark_of
 from edgeq.io.output_path import make_folder
-from edgeq.io.strict_json import to_json
+from edgeq.io.strict_json import to_document
 from edgeq.numerics.arrays import F32
 from edgeq.progress import Progress
 from edgeq.report.codebooks import CodebookLayer, planned_weights
@@ -67,7 +67,7 @@ def run_float(job: Job) -> None:
             found = written_as(made, job.out, mark_of(files.add_model(made.model, job.out)))
             _plots(files, job, found.codebooks, made.weights)
             if asked.report is not None:
-                files.add_text(asked.report, to_json(found))
+                files.add_text(asked.report, to_document(found))
             wrote = files.commit()
     asked.screen.show(found, lambda: float_text(found))
     asked.screen.wrote(wrote)

@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
 
-from edgeq.errors import BadRecipe
+from edgeq.errors import BadRecipe, hint
 from edgeq.numerics.formats.format import Family, Format
 
 
@@ -48,7 +48,9 @@ def parse_format(word: str, where: str = "--format") -> Format:
     name, colon, size = word.strip().partition(":")
     family = families().get(name)
     if family is None:
-        raise BadRecipe(f"There is no weight format {word!r}.", where, f"Use one of: {', '.join(format_words())}.")
+        raise BadRecipe(
+            f"There is no weight format {word!r}.", where, f"{hint(word, format_words())}Use one of: {', '.join(format_words())}."
+        )
     if not family.sizes:
         if colon:
             raise BadRecipe(f"The weight format {name} takes no size, and {word!r} has one.", where, f"Write {name}.")

@@ -1,0 +1,1 @@
+"""The command `edgeq doctor`: what this machine can prove."""

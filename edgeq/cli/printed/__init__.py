@@ -1,0 +1,1 @@
+"""What --json prints: the forms of its documents, their schemas, and errors."""
