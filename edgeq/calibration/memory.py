@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
-#: used where the system does not tell how much is free
-DEFAULT_BYTES = 2 << 30
+from edgeq.io.limits import free_bytes
+
 #: bytes that the process grows by before the collector is asked to find what was dropped
 GROWN_BYTES = 1 << 26
 #: collections of young objects before the old ones are looked at, which is practically never
@@ -41,7 +41,7 @@ def within_memory(limit: int | None, workers: int = 1) -> Iterator[None]:
 def memory_budget() -> int:
     """The bytes that may be taken now."""
     limit, workers = _limit.get()
-    return (_free_bytes() // 2 if limit is None else limit) // workers
+    return (free_bytes() // 2 if limit is None else limit) // workers
 
 
 def memory_limit() -> int | None:
@@ -95,14 +95,3 @@ def _resident_bytes() -> int:
         return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, AttributeError, IndexError):
         return 0
-
-
-def _free_bytes() -> int:
-    try:
-        with Path("/proc/meminfo").open(encoding="ascii") as lines:
-            for line in lines:
-                if line.startswith("MemAvailable:"):
-                    return int(line.split()[1]) << 10
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, AttributeError):
-        return 2 * DEFAULT_BYTES

@@ -14,6 +14,7 @@ from edgeq.cli.screen import Screen
 from edgeq.cli.settings import check_search, data_doubts, given, metric_from, parse_shapes, parse_size, preprocessing_from, recipe_from
 from edgeq.cli.shared.values import SharedOptions, shared_parameters
 from edgeq.errors import BadData
+from edgeq.io.limits import most_model_bytes
 from edgeq.io.run_files import run_files
 from edgeq.runtimes.judged import judged_files
 
@@ -146,7 +147,7 @@ def asked_from(options: SharedOptions) -> Asked:
         metric=metric_from(options.metric),
         format=options.format,
         shapes=parse_shapes(options.shape),
-        max_bytes=parse_size(options.max_bytes, "--max-bytes"),
+        max_bytes=most_model_bytes() if options.max_bytes is None else parse_size(options.max_bytes, "--max-bytes"),
         memory=None if options.memory is None else parse_size(options.memory, "--memory"),
         stats=options.stats,
         plan=options.plan,

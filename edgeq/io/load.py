@@ -20,6 +20,7 @@ from edgeq.graph.names import unique_names
 from edgeq.graph.read import ONNX_DOMAINS
 from edgeq.graph.value_types import believe_inference, forget_maps, typed_proto
 from edgeq.io.external_data import read_external_data
+from edgeq.io.limits import most_model_bytes
 from edgeq.io.mapped import map_external
 from edgeq.io.nodes.functions import write_out_functions
 from edgeq.io.nodes.order import sort_nodes
@@ -30,8 +31,6 @@ from edgeq.io.text import refuse_odd_text
 from edgeq.io.validate import check_form, check_onnx, check_tensors, first_line, refuse_endless, refuse_nan, refuse_quantized
 from edgeq.io.validate_nodes import refuse_misfit_constants, refuse_misfit_grids, refuse_misfit_groups, refuse_misfit_splits
 
-#: a protobuf message cannot be larger
-MAX_BYTES = 2 << 30
 #: how deep If/Loop/Scan bodies may nest; real models reach 5
 MAX_DEPTH = 16
 
@@ -59,10 +58,11 @@ class Loaded:
     notes: tuple[str, ...]
 
 
-def load_model(path: str | Path, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH, quantized: bool = False) -> Loaded:
+def load_model(path: str | Path, *, max_bytes: int | None = None, max_depth: int = MAX_DEPTH, quantized: bool = False) -> Loaded:
     """Read and check an .onnx file.
 
-    max_bytes: limit for the file and its external data together. max_depth: limit for nested
+    max_bytes: limit for the file and its external data together; None: 2 GiB, or a quarter of the
+    free memory where that is more. max_depth: limit for nested
     If, Loop and Scan bodies. quantized: accept integer models too. Raises BadModel, which says what
     is wrong, where, and how to fix it; UnsupportedOpset, one of its kinds, for the opset.
 
@@ -71,13 +71,13 @@ def load_model(path: str | Path, *, max_bytes: int = MAX_BYTES, max_depth: int =
     >>> [value.name for value in loaded.model.graph.inputs], loaded.model.opset_imports[""]
     (['image'], 17)
     """
-    path = Path(path)
-    data = _read(path, max_bytes)
+    path, most = Path(path), most_model_bytes() if max_bytes is None else max_bytes
+    data = _read(path, most)
     proto = _parse(data, str(path))
     check_form(proto, str(path), max_depth, quantized)
     digest, size = hashlib.sha256(data), len(data)
     del data  # the proto holds a copy of it
-    size += read_external_data(proto, path.parent, max_bytes - size, digest)
+    size += read_external_data(proto, path.parent, most - size, digest)
     model, notes = _finish(proto, str(path), quantized, path.parent)
     return Loaded(model, digest.hexdigest(), size, path, _opset(proto), notes)
 

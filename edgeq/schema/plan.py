@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from edgeq.errors import BadPlan
-from edgeq.io.limits import MAX_JSON, limited_text, parse_json
+from edgeq.io.limits import limited_text, most_json_bytes, parse_json
 from edgeq.io.run_files import note_read
 from edgeq.io.strict_toml import Strict
 from edgeq.schema.cost import Slower
@@ -202,7 +202,7 @@ def load_plan(path: Path) -> Plan:
     """Read OUT.plan.json. Raises BadPlan."""
     note_read(path)
     try:
-        text = limited_text(path, MAX_JSON)
+        text = limited_text(path, most_json_bytes())
     except (OSError, ValueError) as problem:
         raise BadPlan(f"The plan cannot be read: {problem}", str(path), "Check the path.") from None
     return parse_plan(text, str(path))

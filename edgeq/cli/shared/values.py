@@ -67,7 +67,7 @@ class SharedOptions:
     max_drop: o.MaxDrop = None
     metric: o.Metric = None
     strict: o.StrictFloors = False
-    max_bytes: o.MaxBytes = "2GiB"
+    max_bytes: o.MaxBytes = None
     report: o.ReportFile = None
     as_json: o.Json = False
     quiet: o.Quiet = False
