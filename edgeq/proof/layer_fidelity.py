@@ -40,6 +40,7 @@ class LayerProbe:
     """
 
     def __init__(self, float_model: ir.Model, int8_model: ir.Model, threads: int) -> None:
+        int8_model = _told_in_floats(int8_model)
         pairs = match_layers(float_model, int8_model)
         self._nodes = {node.outputs[0].name: (node.name or node.op_type, node.op_type) for node in nodes(float_model) if node.outputs}
         # optimizations off: onnxruntime would quantize leftover float weights by itself and fuse
@@ -109,6 +110,23 @@ def _dequantized(value: ir.Value | None) -> ir.Value | None:
             readers = (reader.node for reader in use.node.outputs[0].uses())
             return next((reader.outputs[0] for reader in readers if is_op(reader, "DequantizeLinear")), None)
     return None
+
+
+def _told_in_floats(model: ir.Model) -> ir.Model:
+    """A copy in which every value that is quantized is dequantized too.
+
+    Codes that integer nodes alone read, such as those that a Concat joins, have no float form in
+    the model. What is quantized has one, but not the saturation that stands for an activation.
+    """
+    copy = model.clone()
+    for node in [one for one in nodes(copy) if is_op(one, "QuantizeLinear")]:
+        codes = node.outputs[0]
+        if _dequantized(node.inputs[0]) is None and node.graph is not None:
+            attributes = [one for one in node.attributes.values() if one.name in ("axis", "block_size")]
+            back = ir.Node("", "DequantizeLinear", [codes, *node.inputs[1:]], attributes, name=f"{node.name}_in_floats")
+            back.outputs[0].name, back.outputs[0].type = f"{codes.name}_in_floats", ir.TensorType(ir.DataType.FLOAT)
+            node.graph.insert_after(node, back)
+    return copy
 
 
 def _exposed(model: ir.Model, wanted: Iterable[str], threads: int) -> tuple[Session, dict[str, str]]:
