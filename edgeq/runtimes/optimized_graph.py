@@ -31,7 +31,7 @@ def optimized_graph(model: ir.Model, optimize: Optimize = "all", *, signed: bool
     with ScratchFolder() as folder:
         path = folder / "optimized.onnx"
         try:
-            open_session(_marked(model), optimize=optimize, optimized_path=path, signed=signed).close()
+            open_session(marked(model), optimize=optimize, optimized_path=path, signed=signed).close()
         except RuntimeRefused as error:
             raise _unmarked(error, model) from error
         # weights stay where they are: only the graph is read. Plain protobuf, because onnxruntime
@@ -39,7 +39,8 @@ def optimized_graph(model: ir.Model, optimize: Optimize = "all", *, signed: bool
         return onnx.load(str(path), load_external_data=False).graph
 
 
-def _marked(model: ir.Model) -> ir.Model:
+def marked(model: ir.Model) -> ir.Model:
+    """A copy whose names lead back to the nodes of the model: NODE_MARK and VALUE_MARK."""
     copy = model.clone()
     for index, node in enumerate(nodes(copy)):
         node.name = f"edgeq_n{index}"

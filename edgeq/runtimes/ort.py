@@ -83,6 +83,10 @@ class Session:
         """The names of the outputs that are tensors, and no sequences, maps or optional values."""
         return frozenset(name for name, kind in self._values.outputs.items() if kind.startswith("tensor("))
 
+    def end_profile(self) -> Path:
+        """The file of the profile, which ends; the session was opened with one."""
+        return Path(self._session.end_profiling())
+
     def close(self) -> None:
         """Remove the temporary folder of a large model now, before the session is collected."""
         if self._source.folder is not None:
@@ -104,6 +108,7 @@ def open_session(
     arena: bool = True,
     signed: bool = False,
     spin: bool = False,
+    profile: Path | None = None,
 ) -> Session:
     """Open a model in onnxruntime's CPU provider: sequential, deterministic and silent.
 
@@ -114,8 +119,8 @@ def open_session(
     of values is kept for the next run, which is faster where they are small. signed: fuse signed
     activations as onnxruntime does on Arm; elsewhere it makes them unsigned first. spin: let idle
     threads spin within a run, as is onnxruntime's own default: it is faster, and takes whole cores
-    for it. Raises BadModel when the file is missing, RuntimeRefused when onnxruntime does not
-    accept the model.
+    for it. profile: how the name of a file with the times of kernels begins. Raises BadModel when
+    the file is missing, RuntimeRefused when onnxruntime does not accept the model.
     """
     if isinstance(model, Path) and not model.is_file():
         raise BadModel("The model file does not exist.", str(model), "Check the path.")
@@ -123,6 +128,8 @@ def open_session(
     source = source_of(model)
     options = _options(threads, optimize, optimized_path, signed)
     options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spin)))
+    if profile is not None:
+        options.enable_profiling, options.profile_file_prefix = True, str(profile)
     _point_to(options, source)
     options.enable_cpu_mem_arena = options.enable_mem_pattern = arena
     import onnxruntime as ort
