@@ -78,13 +78,13 @@ def fine_tuned(task: Task, planned: Planned, data: Division | None, clock: Clock
     from edgeq.learn.training.reconstruct import reconstruct
 
     plan, tuning = planned.plan, task.recipe.finetune
-    steps = planned.steps or (Step("the plan", plan),)
+    steps, training = planned.steps or (Step("the plan", plan),), None
     if tuning.reconstruct != "none":
         with clock.stage("finetune"):
             plan = reconstruct(Draft.of(task, plan), learning_part(data.whole) if tuning.trains else data.fitted, progress)
         steps = (*steps, Step(RECONSTRUCTION, plan))
     if tuning.trains:
         with clock.stage("finetune"):
-            plan = fine_tune(Draft.of(task, plan), data.whole, progress, keep=checkpoint.keep, resume=checkpoint.resume)
+            plan, training = fine_tune(Draft.of(task, plan), data.whole, progress, keep=checkpoint.keep, resume=checkpoint.resume)
         steps = (*steps, Step(STEP, plan))
-    return Planned(plan, plan, steps)
+    return Planned(plan, plan, steps, training=training)

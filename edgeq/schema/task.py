@@ -14,6 +14,7 @@ from edgeq.schema.pixels import PixelMap, pixel_grid
 from edgeq.schema.plan import Plan
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Target
+from edgeq.schema.training import Training
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -80,6 +81,8 @@ class Planned:
     steps: tuple[Step, ...] = ()
     #: names of the steps that the recipe has and that were left out for want of data, in order
     skipped: tuple[str, ...] = ()
+    #: how fine-tuning went; None: nothing was trained
+    training: Training | None = None
 
 
 def settings_of(target: Target, recipe: Recipe, shapes: Mapping[str, tuple[int, ...]]) -> str:

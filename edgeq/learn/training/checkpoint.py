@@ -58,6 +58,8 @@ class State:
     stale: int
     #: mean loss of each epoch
     losses: tuple[float, ...] = field(default=())
+    #: score after each epoch; a checkpoint of an earlier version has none
+    scores: tuple[float, ...] = field(default=())
     #: time spent so far
     seconds: float = 0.0
 
@@ -98,12 +100,12 @@ def _state(found: dict[str, Any], path: Path) -> State:
         name for name, one in wanted.items() if name not in found and one.default is MISSING and one.default_factory is MISSING
     )
     kinds: dict[str, Any] = {"epoch": int, "best_epoch": int, "stale": int, "parameters": dict, "best": dict, "optimizer": dict}
-    kinds |= {"best_score": float | int, "start_score": float | int, "seconds": float | int, "losses": tuple | list}
+    kinds |= {"best_score": float | int, "start_score": float | int, "seconds": float | int, "losses": tuple | list, "scores": tuple | list}
     wrong = lacking + sorted(name for name, value in found.items() if name not in kinds or not isinstance(value, kinds[name]))
     tensors = [value for name in ("parameters", "best") if isinstance(found.get(name), dict) for value in found[name].values()]
     if wrong or not all(isinstance(value, Tensor) for value in tensors):
         raise BadCheckpoint(f"The checkpoint is damaged at {wrong[0] if wrong else 'parameters'!r}", str(path), _FIX)
-    return State(**{**found, "losses": tuple(found.get("losses", ()))})
+    return State(**{**found, **{name: tuple(found.get(name, ())) for name in ("losses", "scores")}})
 
 
 def _read(path: Path) -> dict[str, Any]:

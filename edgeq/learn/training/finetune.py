@@ -22,13 +22,16 @@ from edgeq.progress import Progress
 from edgeq.refine.draft import Draft
 from edgeq.schema.plan import Plan
 from edgeq.schema.recipe import Recipe
+from edgeq.schema.training import Training
 
 #: number of steps that are timed to estimate how many epochs fit, after one that is not counted
 TIMED_STEPS = 3
 
 
-def fine_tune(draft: Draft, data: Dataset, progress: Progress, *, keep: Path | None = None, resume: Path | None = None) -> Plan:
-    """The draft's plan with the weights, scales and biases that were learned.
+def fine_tune(
+    draft: Draft, data: Dataset, progress: Progress, *, keep: Path | None = None, resume: Path | None = None
+) -> tuple[Plan, Training]:
+    """The draft's plan with the weights, scales and biases that were learned, and how it went.
 
     The recipe decides how long training takes. keep: checkpoint that is replaced after every epoch;
     resume: checkpoint to continue from. Raises BadData (too few samples, missing labels),
@@ -38,8 +41,8 @@ def fine_tune(draft: Draft, data: Dataset, progress: Progress, *, keep: Path | N
     recipe = draft.task.recipe
     student = Simulation(draft, refits=recipe.finetune.centroids == "refit")
     hashes = draft.plan.model, draft.plan.hash
-    trained(student, Executor(draft.model), data, recipe, hashes, progress, keep=keep, resume=resume)
-    return student.learned()
+    state = trained(student, Executor(draft.model), data, recipe, hashes, progress, keep=keep, resume=resume)
+    return student.learned(), Training(state.losses, state.scores, state.start_score, state.best_score, state.best_epoch)
 
 
 @deterministic()

@@ -163,6 +163,7 @@ def _epoch(lesson: Lesson[B], schedule: Schedule, optimizer: torch.optim.Optimiz
         start_score=before.start_score,
         stale=0 if better else before.stale + 1,
         losses=(*before.losses, sum(losses) / max(1, len(losses))),
+        scores=(*before.scores, score),
         seconds=before.seconds + time.monotonic() - began,
     )
 
