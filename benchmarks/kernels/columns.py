@@ -3,7 +3,8 @@ columns of machines that are known from figures of single nodes.
 
     python -m benchmarks.kernels.columns targets/cpu.toml --name avx2
 
-Run it on a quiet machine: it takes two minutes, with two threads four. The columns of the two
+It takes two minutes, with two threads four; the shortest turns count, so that one thread may be
+measured beside other work, two may not. The columns of the two
 generations with VNNI are the measured one times factors; what was known of them stands there.
 """
 
@@ -26,10 +27,10 @@ MARK = "# Costs, one column a machine: written by benchmarks/kernels/columns.py.
 #: channels 70 us in integers, to 16 23 (float 52 and 33); depthwise of 8, 16, 32 channels 160, 109
 #: and 131 (float 25, 25, 50); the first Conv on 3 channels 197 (float 65 to 83); 25 further Convs
 #: of a MobileNet 296 in all (float 520); dense layers of ResNet-50 0.32 of the float time
-INTEGER = {"call": 0.6, "place": 0.3, "read": 0.33, "mac": 0.2, "write": 0.25, "rest": 0.45, "weight": 0.33}
-FLOAT = {"call": 0.6, "place": 0.4, "read": 0.4, "mac": 0.35, "write": 0.35, "rest": 0.35, "weight": 0.4}
+INTEGER = {"call": 0.8, "place": 0.45, "read": 0.4, "mac": 0.3, "write": 0.4, "rest": 0.7, "weight": 0.45}
+FLOAT = {"call": 0.8, "place": 0.55, "read": 0.55, "mac": 0.53, "write": 0.5, "rest": 0.5, "weight": 0.55}
 #: kinds whose float kernel gains more
-WIDE = {"Conv.depthwise": {**FLOAT, "mac": 0.2}}
+WIDE = {"Conv.depthwise": {**FLOAT, "mac": 0.33}}
 #: the older generation against the newer: its float kernels take twice as long (MobileNet 1.2 ms
 #: against 0.66), its integer kernels 1.6 times (ratios to float of 0.89 against 1.08, 1.06 against
 #: 1.35, 1.52 against 1.70 and 0.91 against 1.08 in four networks)

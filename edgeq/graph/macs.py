@@ -10,17 +10,30 @@ from edgeq.graph.read import attribute_int, dim, is_op
 
 #: the assumed size of a dimension that is only known at run time (a sequence length, an image side)
 UNKNOWN_DIM = 64
+#: the key of a value's notes in memory under which its likely sizes are (likely_sizes.py)
+LIKELY = "edgeq.likely_sizes"
+
+
+def sizes(value: ir.Value | None) -> tuple[int, ...]:
+    """The sizes of one sample of a value; none without a shape.
+
+    An open dimension counts as what follows from likely sizes of the inputs; where nobody looked,
+    the first (the batch) as 1 and any other as UNKNOWN_DIM.
+    """
+    if value is None or value.shape is None:
+        return ()
+    likely = value.meta.get(LIKELY)
+    if likely is None or len(likely) != len(value.shape):
+        likely = [UNKNOWN_DIM if axis else 1 for axis in range(len(value.shape))]
+    return tuple(size if isinstance(size, int) else likely[axis] for axis, size in enumerate(value.shape))
 
 
 def elements(value: ir.Value | None) -> int:
     """The elements of one sample of a value; 1 without a shape.
 
-    An unknown first dimension (the batch) counts as 1, any other unknown dimension as UNKNOWN_DIM.
+    Open dimensions are those of `sizes`.
     """
-    if value is None or value.shape is None:
-        return 1
-    dims = [size if isinstance(size, int) else (1 if axis == 0 else UNKNOWN_DIM) for axis, size in enumerate(value.shape)]
-    return math.prod(dims)
+    return math.prod(sizes(value))
 
 
 def macs(node: ir.Node) -> int:
@@ -55,9 +68,7 @@ def _steps(node: ir.Node) -> int:
 
 def _inner(node: ir.Node) -> int:
     """The size of the summed-over dimension of a matrix product."""
-    first = node.inputs[0]
-    if first is None or first.shape is None or len(first.shape) == 0:
+    first = sizes(node.inputs[0])
+    if not first:
         return 1
-    axis = -2 if node.op_type == "Gemm" and attribute_int(node, "transA", 0) and len(first.shape) > 1 else -1
-    size = first.shape[axis]
-    return size if isinstance(size, int) else UNKNOWN_DIM
+    return first[-2 if node.op_type == "Gemm" and attribute_int(node, "transA", 0) and len(first) > 1 else -1]

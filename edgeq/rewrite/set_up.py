@@ -15,6 +15,7 @@ from edgeq.data.sources import DataSource
 from edgeq.errors import BadPlan
 from edgeq.graph.code_grids import GRID_KEY, grid_record
 from edgeq.graph.edit import vanished
+from edgeq.graph.likely_sizes import note_likely_sizes
 from edgeq.graph.signature import input_specs
 from edgeq.io.load import Loaded
 from edgeq.metrics.metric import Metric
@@ -104,6 +105,7 @@ def set_up(
     with judged(loaded.model):
         lower(prepared.model, target, keep)
     note_float_kernels(prepared.model, target)
+    note_likely_sizes(prepared.model)
     told = (*loaded.notes, *_widened(loaded, declared, target), *notes, *prepared.notes)
     prepared = replace(prepared, vanished=prepared.vanished | vanished(prepared.model), notes=told)
     for key in [key for key in prepared.model.metadata_props if key.startswith(GRID_KEY)]:

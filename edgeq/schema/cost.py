@@ -55,6 +55,9 @@ class Column(Strict):
     lanes: Lanes = Lanes()
     #: kind of work (edgeq/planning/cost/work.py) -> its two kernels
     kinds: dict[str, KernelCost]
+    uncertain: float = Field(
+        0.02, ge=0, lt=1, description="share of a time within which the figures are not believed: a smaller loss does not count as one"
+    )
     source: str
 
 

@@ -1,21 +1,27 @@
-"""The chains that are timed: for every kind of work, blocks of nodes as they follow one another in
-networks.
+"""The chains that are timed: for every kind of work, blocks of several sizes that are repeated.
 
-A block ends with the shape that it begins with, so that it can be repeated: what one more block
-adds to a network's time is its own, without the ends of the network.
+What one more block adds to a network's time is its own, without the ends of the network.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edgeq.tuning.network import Network, Tensor
-
-#: float layers of an island between integer ones
-FLOAT_LAYERS = 2
-#: adds one block behind a value
-Block = Callable[[Network, Tensor], Tensor]
+from edgeq.tuning.blocks import (
+    Block,
+    concatenated,
+    converted,
+    convs,
+    first,
+    function,
+    gated,
+    gemms,
+    island,
+    joined,
+    squeezed,
+    window,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,92 +35,14 @@ class Chain:
     block: Block
 
 
-def convs(*layers: tuple[int, int, int]) -> Block:
-    """Layers of (channels, side of the window, groups)."""
-
-    def block(net: Network, x: Tensor) -> Tensor:
-        for channels, kernel, groups in layers:
-            x = net.conv(x, channels, kernel, groups=groups)
-        return x
-
-    return block
-
-
-def gemms(*widths: int) -> Block:
-    """Layers of so many columns."""
-
-    def block(net: Network, x: Tensor) -> Tensor:
-        for width in widths:
-            x = net.gemm(x, width)
-        return x
-
-    return block
-
-
-def function(op_type: str, **attributes: float) -> Block:
-    """An operator of one input, behind a pointwise Conv where its input is a picture."""
-
-    def block(net: Network, x: Tensor) -> Tensor:
-        if len(x.shape) == 4:
-            x = net.conv(x, x.shape[1])
-        return net.add(op_type, [x.name], x.shape, **attributes)
-
-    return block
-
-
-def joined(op_type: str) -> Block:
-    """An operator that joins a value with one from before."""
-
-    def block(net: Network, x: Tensor) -> Tensor:
-        return net.add(op_type, [x.name, net.first.name], x.shape)
-
-    return block
-
-
-def gated(net: Network, x: Tensor) -> Tensor:
-    """A product with one number a channel, behind a layer."""
-    gate = net.gate(x.shape[1])
-    y = net.conv(x, x.shape[1])
-    return net.add("Mul", [y.name, gate.name], y.shape)
-
-
-def squeezed(net: Network, x: Tensor) -> Tensor:
-    """A gate that is the mean of every channel."""
-    y = net.conv(x, x.shape[1])
-    gate = net.add("GlobalAveragePool", [y.name], (1, x.shape[1], 1, 1))
-    return net.add("Mul", [y.name, gate.name], y.shape)
-
-
-def concatenated(net: Network, x: Tensor) -> Tensor:
-    """Two halves side by side, each made by a layer."""
-    half = x.shape[1] // 2
-    one, two = net.conv(x, half), net.conv(x, half)
-    return net.add("Concat", [one.name, two.name], x.shape, axis=1)
-
-
-def window(op_type: str) -> Block:
-    """A pool of 3 x 3 at every place, behind a layer."""
-
-    def block(net: Network, x: Tensor) -> Tensor:
-        y = net.conv(x, x.shape[1])
-        return net.add(op_type, [y.name], y.shape, kernel_shape=[3, 3], pads=[1, 1, 1, 1])
-
-    return block
-
-
-def converted(net: Network, x: Tensor) -> Tensor:
-    """A float operator, for which codes become floats and floats codes."""
-    return net.add("Neg", [x.name], x.shape)
-
-
-def island(net: Network, x: Tensor) -> Tensor:
-    """Float layers behind an integer one."""
-    return net.float_convs(net.conv(x, x.shape[1]), FLOAT_LAYERS)
-
-
 def _pictures(kind: str, *rows: tuple[Block, int, int]) -> Sequence[Chain]:
     """Chains of pictures: (block, channels, side)."""
     return [Chain(kind, (1, channels, side, side), block) for block, channels, side in rows]
+
+
+def _lines(kind: str, *rows: tuple[Block, int, int]) -> Sequence[Chain]:
+    """Chains of signals: (block, channels, length)."""
+    return [Chain(kind, (1, channels, length), block) for block, channels, length in rows]
 
 
 def _images(kind: str, block: Block) -> Sequence[Chain]:
@@ -144,15 +72,9 @@ CHAINS: tuple[Chain, ...] = (
     *_pictures(
         "Conv.dense",
         *((convs((channels, kernel, 1)), channels, side) for channels, kernel, side in (
-            (8, 3, 56), (16, 3, 28), (24, 3, 28), (32, 3, 28), (64, 3, 14), (128, 3, 7), (16, 5, 28), (64, 3, 4),
+            (8, 3, 56), (16, 3, 28), (24, 3, 28), (32, 3, 28), (64, 3, 14), (128, 3, 7), (16, 5, 28), (64, 3, 4), (8, 9, 28),
         )),
         (convs((32, 3, 1), (16, 3, 1)), 16, 28), (convs((64, 3, 1), (8, 3, 1)), 8, 28),
-    ),
-    *_pictures(
-        "Conv.first",
-        *((convs((channels, kernel, 1), (inner, 1, 1)), inner, side) for inner, channels, kernel, side in (
-            (3, 8, 3, 56), (3, 16, 3, 56), (3, 32, 3, 56), (3, 64, 7, 28), (1, 16, 3, 56), (1, 32, 5, 28), (3, 16, 3, 14),
-        )),
     ),
     *_pictures(
         "Conv.grouped",
@@ -162,7 +84,41 @@ CHAINS: tuple[Chain, ...] = (
         (1, 64, 64), (1, 256, 256), (1, 1024, 1024), (8, 256, 256), (64, 256, 256), (128, 64, 64), (32, 512, 128), (1, 640, 128),
         (128, 384, 384),
     )),
+    *_lines(
+        "Conv.pointwise.line",
+        *((convs((channels, 1, 1)), channels, length) for channels, length in (
+            (8, 1600), (16, 400), (24, 49), (32, 200), (64, 100), (96, 400), (128, 64), (256, 16),
+        )),
+    ),
+    *_lines(
+        "Conv.depthwise.line",
+        *((convs((channels, kernel, channels)), channels, length) for channels, kernel, length in (
+            (16, 3, 400), (24, 5, 49), (32, 3, 200), (64, 9, 100), (96, 15, 400), (128, 31, 64), (256, 3, 16),
+        )),
+    ),
+    *_lines(
+        "Conv.dense.line",
+        *((convs((channels, kernel, 1)), channels, length) for channels, kernel, length in (
+            (16, 3, 400), (24, 5, 49), (32, 3, 200), (40, 7, 100), (48, 3, 100), (64, 9, 100), (128, 3, 64), (256, 3, 16), (128, 3, 4),
+        )),
+    ),
+    *_lines("Conv.grouped.line", (convs((32, 3, 4)), 32, 200), (convs((64, 5, 8)), 64, 100), (convs((128, 1, 4)), 128, 64)),
     *_vectors("Add", joined("Add")),
+    *_pictures(
+        "Conv.first",
+        *((first(inner, kernel, stride), channels, side) for inner, channels, kernel, stride, side in (
+            (3, 8, 3, 2, 48), (3, 16, 3, 1, 56), (3, 16, 3, 2, 28), (3, 32, 3, 2, 56), (3, 64, 7, 2, 28), (1, 16, 3, 1, 56),
+            (1, 32, 5, 1, 28), (1, 64, 7, 2, 14), (3, 24, 3, 2, 14),
+            (1, 8, 15, 1, 28), (1, 1, 15, 1, 28),
+        )),
+    ),
+    *_lines(
+        "Conv.first.line",
+        *((first(inner, kernel, stride), channels, length) for inner, channels, kernel, stride, length in (
+            (1, 16, 80, 4, 500), (1, 32, 25, 1, 100), (1, 8, 9, 2, 400), (3, 32, 5, 1, 200), (1, 64, 16, 8, 100),
+            (1, 256, 256, 64, 4), (1, 8, 65, 1, 400), (1, 1, 129, 1, 400),
+        )),
+    ),
     *_vectors("Mul", joined("Mul")),
     *_vectors("Sigmoid", function("Sigmoid")),
     *_vectors("Tanh", function("Tanh")),
@@ -174,5 +130,6 @@ CHAINS: tuple[Chain, ...] = (
     *_images("AveragePool", window("AveragePool")),
     *_images("MaxPool", window("MaxPool")),
     *_vectors("QuantizeLinear", converted),
+    *_lines("QuantizeLinear.turned", (island, 8, 784), (island, 32, 784), (island, 64, 784), (island, 96, 49)),
     *_images("QuantizeLinear.image", island),
 )  # fmt: skip

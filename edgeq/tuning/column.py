@@ -61,7 +61,7 @@ def _fitted(kind: str, rows: Sequence[tuple[Sequence[Work], float]], known: Mapp
     counts, times = [], []
     for works, took in rows:
         others = sum(_ns(work, known, form, lanes) for work in works if work.kind != kind)
-        counts.append(np.sum([work.counts(_lanes(lanes, form)) for work in works if work.kind == kind], axis=0))
+        counts.append(np.sum([_counts(work, form, lanes) for work in works if work.kind == kind], axis=0))
         # what is taken off is uncertain itself: a tenth of the block is left in any case
         times.append(max(took - others, took / 10))
     return _rounded(fit(_told(kind, np.array(counts, np.float64)), np.array(times)))
@@ -102,11 +102,11 @@ def _ns(work: Work, known: Mapping[str, KernelCost], form: Form, lanes: Lanes) -
     if cost is None:
         return 0.0
     figures = cost.integer if form == "integer" else cost.float
-    return sum(figure * count for figure, count in zip(figures.numbers, work.counts(_lanes(lanes, form)), strict=True))
+    return sum(figure * count for figure, count in zip(figures.numbers, _counts(work, form, lanes), strict=True))
 
 
-def _lanes(lanes: Lanes, form: Form) -> int:
-    return lanes.integer if form == "integer" else lanes.float
+def _counts(work: Work, form: Form, lanes: Lanes) -> tuple[float, ...]:
+    return work.counts(lanes.integer) if form == "integer" else work.counts(lanes.float, blocks=True)
 
 
 def _rounded(figures: F64) -> Figures:

@@ -40,7 +40,7 @@ class Network:
     _inputs: list[onnx.ValueInfoProto] = field(default_factory=list)
     _outputs: list[onnx.ValueInfoProto] = field(default_factory=list)
     _first: Tensor | None = None
-    _gate: Tensor | None = None
+    _second: Tensor | None = None
 
     def input(self, *shape: int) -> Tensor:
         """A float input, in codes behind a QuantizeLinear."""
@@ -62,11 +62,18 @@ class Network:
         assert self._first is not None
         return self._first
 
-    def conv(self, x: Tensor, channels: int, kernel: int = 1, *, groups: int = 1) -> Tensor:
-        """A Conv with a square window, padded to keep the size. x: [1, C, H, W]."""
-        weight = self._weight((channels, x.shape[1] // groups, kernel, kernel), 0)
+    def conv(self, x: Tensor, channels: int, kernel: int = 1, *, groups: int = 1, stride: int = 1) -> Tensor:
+        """A Conv with a window of equal sides, padded to keep the size. x: [1, C, ...]."""
+        axes = len(x.shape) - 2
+        weight = self._weight((channels, x.shape[1] // groups, *[kernel] * axes), 0)
+        sides = [(size + stride - 1) // stride for size in x.shape[2:]]
         return self.add(
-            "Conv", [x.name, weight, self._bias(channels)], (x.shape[0], channels, *x.shape[2:]), pads=[kernel // 2] * 4, group=groups
+            "Conv",
+            [x.name, weight, self._bias(channels)],
+            (x.shape[0], channels, *sides),
+            pads=[kernel // 2] * axes + [(kernel - 1) // 2] * axes,
+            group=groups,
+            strides=[stride] * axes,
         )
 
     def float_convs(self, x: Tensor, count: int) -> Tensor:
@@ -85,11 +92,11 @@ class Network:
         """A Gemm with a constant weight. x: [M, K]."""
         return self.add("Gemm", [x.name, self._weight((x.shape[1], columns), 1), self._bias(columns)], (x.shape[0], columns))
 
-    def gate(self, channels: int) -> Tensor:
-        """One number a channel, which is no constant."""
-        if self._gate is None:
-            self._gate = self.input(1, channels, 1, 1)
-        return self._gate
+    def beside(self, *shape: int) -> Tensor:
+        """A second input, the same for all blocks."""
+        if self._second is None:
+            self._second = self.input(*shape)
+        return self._second
 
     def add(self, op_type: str, inputs: list[str], shape: tuple[int, ...], **attributes: Any) -> Tensor:  # as ONNX takes them
         """Any operator with one output of this shape."""

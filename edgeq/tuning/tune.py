@@ -18,8 +18,8 @@ from edgeq.tuning.chains import CHAINS, Chain
 from edgeq.tuning.column import column
 from edgeq.tuning.timing import measure
 
-#: rounds over all chains: medians of so many differ by some hundredths, and all take about two
-#: minutes
+#: rounds over all chains: the shortest turns of so many differ by some hundredths, and all take
+#: about two minutes
 ROUNDS = 61
 #: name of the column of a target that was tuned
 HERE = "here"

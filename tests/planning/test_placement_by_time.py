@@ -9,7 +9,8 @@ import onnx_ir as ir
 import pytest
 
 from edgeq.api import quantize
-from edgeq.planning.cost.work import work_of
+from edgeq.planning.cost.price import Prices
+from edgeq.planning.cost.work import Work, conversion, work_of
 from edgeq.planning.placement import Placement, place
 from edgeq.proof.proof import prove_placement
 from edgeq.schema.cost import INTEGERS, Column, Costs, Figures, KernelCost, PlacementWish
@@ -81,11 +82,41 @@ def test_a_part_is_weighed_with_its_conversions() -> None:
 
 def test_machines_that_object_to_different_nodes_leave_what_pays_for_all() -> None:
     """One keeps the first layer float, the other the last: what is between pays for neither."""
-    slow_first = machine(kernel(9_000, 1_000), kernel(1_000, 3_500))
+    slow_first = machine(kernel(9_000, 1_000), kernel(1_000, 4_500))
     slow_last = machine(kernel(1_000, 3_500), kernel(9_000, 1_000))
     assert runs(placed(cpu(a=slow_first)))["c3"] == "int8"
     assert runs(placed(cpu(b=slow_last)))["c1"] == "int8"
     assert set(runs(placed(cpu(a=slow_first, b=slow_last))).values()) == {"float"}
+
+
+@pytest.mark.parametrize(("loss", "wanted"), [(1.01, "int8"), (1.05, "float")])
+def test_a_loss_that_a_column_is_not_sure_of_is_none(loss: float, wanted: str) -> None:
+    """One machine gains much, the other loses a little: within 2 % of the float time, it counts for
+    nothing.
+    """
+    slow = machine(kernel(100_000 * loss, 100_000), conversion=0.0)
+    assert runs(placed(cpu(fast=FAST, slow=slow)))["c2"] == wanted
+
+
+def test_a_column_says_how_sure_it_is() -> None:
+    slow = machine(kernel(105_000, 100_000), conversion=0.0)
+    derived = Column(machine=slow.machine, kinds=slow.kinds, uncertain=0.1, source="derived")
+    assert runs(placed(cpu(fast=FAST, slow=derived))) == ALL_INTEGER
+
+
+def test_a_conversion_costs_a_call_of_the_target_at_least() -> None:
+    """Chains of a few kernels call them for less than a network of hundreds of nodes does."""
+    target = cpu(one=machine(kernel(1_000, 2_000), conversion=1.0))
+    assert target.boundary.call_ns == 1_500
+    assert set(runs(placed(target, "[c1] y = Conv(x, w)")).values()) == {"float"}
+
+
+def test_operands_in_stretches_cost_by_the_stretch_whatever_is_computed() -> None:
+    """An Add of one number to [20, 30, 1] works on 600 stretches of one, as a Mul does."""
+    column = machine(kernel(0, 0), Add=kernel(0, 0), **{"Mul.spread": kernel(0, 0, 50.0, 1.0)})
+    (node,) = net("y = Add(x, one)", inputs="float[1, 20, 30, 1] x", constants={"one": weights(1)}).graph
+    found = Prices(cpu(one=column), "one", column).times(node)
+    assert (found.integer, found.float) == (600 * 50.0, 600 * 1.0)
 
 
 def test_a_clamp_costs_nothing_behind_a_float_layer() -> None:
@@ -144,6 +175,65 @@ def test_the_work_of_nodes(body: str, inputs: str, kind: str, counts: tuple[int,
     model = net(body, inputs=inputs, constants=constants)
     work = work_of(model.graph[-1])
     assert (work.kind, work.places, work.reads, work.width) == (kind, *counts)
+
+
+@pytest.mark.parametrize(
+    ("body", "inputs", "kinds"),
+    [
+        ("y = Conv<pads = [1, 1, 1, 1]>(x, w)", "float[1, 8, 16, 16] x", ("QuantizeLinear.turned", "DequantizeLinear.turned")),
+        ("a = Conv(x, p) y = Conv(a, p)", "float[1, 8, 16, 16] x", ("QuantizeLinear.image", "DequantizeLinear.image")),
+        ("a = Conv(x, l) y = Conv(a, l)", "float[1, 8, 16] x", ("QuantizeLinear.turned", "DequantizeLinear.turned")),
+        ("a = Relu(x) y = Erf(a)", "float[1, 8, 16, 16] x", ("QuantizeLinear", "DequantizeLinear")),
+    ],
+)
+def test_conversions_with_their_changes_of_layout(body: str, inputs: str, kinds: tuple[str, str]) -> None:
+    """Of the last node's ends in a net of one node, else of the value between the two nodes."""
+    graph = net(body, inputs=inputs, constants={**W, "l": weights(8, 8, 1)}).graph
+    made = graph[0].outputs[0]
+    read = graph.inputs[0] if len(graph) == 1 else made
+    assert (conversion("QuantizeLinear", read, 1).kind, conversion("DequantizeLinear", made, 1).kind) == kinds
+
+
+def test_float_pictures_have_whole_groups_of_channels() -> None:
+    """Depthwise on 8 channels takes as long as on 16 where kernels compute 16 at once; codes have
+    no such groups, and their last channels go one by one.
+    """
+    eight, sixteen = (Work("Conv.depthwise", 100, 9, channels, True, 9 * channels) for channels in (8, 16))
+    assert eight.counts(16, blocks=True)[3] == sixteen.counts(16, blocks=True)[3] == 100 * 9 * 16
+    assert (eight.counts(16)[3], eight.counts(16)[5]) == (0, 100 * 9 * 8)
+
+
+#: signals of 40 channels, filtered channel by channel, and of 1 channel with long windows
+SIGNALS = {
+    "d": weights(40, 1, 9),
+    "e": weights(40, 1, 9, seed=1),
+    "p": weights(40, 40, 1),
+    "q": weights(40, 40, 1, seed=1),
+    "w": weights(48, 48, 9),
+    "v": weights(48, 48, 9, seed=1),
+}
+SEPARABLE = "[d1] a = Conv<group = 40>(x, d) [p1] b = Conv(a, p) [d2] c = Conv<group = 40>(b, e) [p2] y = Conv(c, q)"
+STACK = "[c1] a = Conv(x, w) [c2] b = Conv(a, v) [c3] y = Conv(b, w)"
+
+
+@pytest.mark.parametrize(("body", "inputs"), [(SEPARABLE, "float[1, 40, 100] x"), (STACK, "float[1, 48, 80] x")])
+def test_convolutions_over_signals_pay_in_integers(body: str, inputs: str) -> None:
+    """The float kernels over one axis have no blocks of channels, and take twice to five times as
+    long as over two.
+    """
+    found = placed(load_target("cpu"), body, constants=SIGNALS, inputs=inputs)
+    assert set(runs(found).values()) == {"int8"}
+
+
+def test_few_channels_of_large_pictures_stay_float_and_the_rest_does_not() -> None:
+    """The head loses on every machine, the body gains: neither decides for the other."""
+    layers = [(3, 8, 1, 2), (8, 8, 8, 1), (8, 16, 1, 1), (16, 64, 1, 2), (64, 64, 1, 2), (64, 64, 1, 1)]
+    body, constants, value = "", {}, "x"
+    for index, (inner, channels, groups, stride) in enumerate(layers):
+        body += f"[c{index}] v{index} = Conv<group = {groups}, pads = [1, 1, 1, 1], strides = [{stride}, {stride}]>({value}, w{index}) "
+        constants[f"w{index}"], value = weights(channels, inner // groups, 3, 3, seed=index), f"v{index}"
+    found = runs(placed(load_target("cpu"), f"{body} y = Identity({value})", constants=constants, inputs="float[1, 3, 112, 112] x"))
+    assert [found[f"c{index}"] for index in (0, 1, 4, 5)] == ["float", "float", "int8", "int8"]
 
 
 def test_a_float_layer_between_integer_ones_stays_float_in_the_runtime() -> None:

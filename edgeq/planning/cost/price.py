@@ -41,27 +41,33 @@ class Prices:
         if cost is None:
             return self._by_facts(node, work)
         lanes = self.column.lanes
-        return Times(_ns(cost.integer.numbers, work, lanes.integer), _ns(cost.float.numbers, work, lanes.float))
+        return Times(_ns(cost.integer.numbers, work.counts(lanes.integer)), _ns(cost.float.numbers, work.counts(lanes.float, blocks=True)))
 
-    def quantize(self, value: ir.Value, *, image: bool) -> float:
+    def quantize(self, value: ir.Value) -> float:
         """The time of quantizing a value."""
-        return self._conversion("QuantizeLinear", value, image)
+        return self._conversion("QuantizeLinear", value)
 
-    def dequantize(self, value: ir.Value, *, image: bool) -> float:
+    def dequantize(self, value: ir.Value) -> float:
         """The time of dequantizing a value."""
-        return self._conversion("DequantizeLinear", value, image)
+        return self._conversion("DequantizeLinear", value)
 
-    def _conversion(self, op_type: str, value: ir.Value, image: bool) -> float:
-        work = conversion(op_type, value, self.batch, image=image)
-        cost = self._cost(work.kind)
+    def _conversion(self, op_type: str, value: ir.Value) -> float:
+        work = conversion(op_type, value, self.batch)
+        cost, facts = self._cost(work.kind), self.target.boundary
         if cost is None:
-            facts = self.target.boundary
             return facts.call_ns + work.places * (facts.quantize_ns if op_type == "QuantizeLinear" else facts.dequantize_ns)
-        return _ns(cost.integer.numbers, work, self.column.lanes.integer)
+        # chains call a few kernels again and again; among hundreds of others a call takes longer
+        figures = (max(cost.integer.call, facts.call_ns), *cost.integer.numbers[1:])
+        return _ns(figures, work.counts(self.column.lanes.integer))
 
     def _cost(self, kind: str) -> KernelCost | None:
-        """The figures of a kind of work: its own, or those of the wider kind that it belongs to."""
+        """The figures of a kind of work: its own, or those of the wider kind that it belongs to.
+
+        What costs by the stretch of memory does so whatever it computes.
+        """
         kinds = self.column.kinds
+        if kind.endswith(".spread") and kind not in kinds:
+            kind = "Mul.spread"
         while kind not in kinds and "." in kind:
             kind = kind.rpartition(".")[0]
         return kinds.get(kind)
@@ -81,8 +87,8 @@ class Prices:
         return Times(integer, floating if _sized(node.outputs[0]) else min(integer, floating))
 
 
-def _ns(figures: tuple[float, ...], work: Work, lanes: int) -> float:
-    return sum(figure * count for figure, count in zip(figures, work.counts(lanes), strict=True))
+def _ns(figures: tuple[float, ...], counts: tuple[float, ...]) -> float:
+    return sum(figure * count for figure, count in zip(figures, counts, strict=True))
 
 
 def _sized(value: ir.Value) -> bool:

@@ -13,7 +13,6 @@ from edgeq.graph.read import only_consumer, operator_of
 from edgeq.planning.cost.facts import is_bias, picoseconds, slow_ns
 from edgeq.planning.cost.joined import joined_to
 from edgeq.planning.cost.price import Prices, Times
-from edgeq.planning.cost.work import at_convolution
 
 
 @dataclass(frozen=True)
@@ -27,9 +26,12 @@ class ByTime:
     each_reader: ClassVar[bool] = True
 
     def node(self, node: ir.Node) -> tuple[int, int]:
-        """Cost of the node in picoseconds, as (integer, float) kernel."""
+        """Cost of the node in picoseconds, as (integer, float) kernel.
+
+        Integers that take longer by no more than what the figures are uncertain by are no loss.
+        """
         times = self.times(node)
-        return picoseconds(times.integer), picoseconds(times.float)
+        return picoseconds(times.integer), picoseconds(times.float * (1 + self.prices.column.uncertain))
 
     def times(self, node: ir.Node) -> Times:
         """The same in nanoseconds."""
@@ -59,8 +61,8 @@ class ByTime:
 
     def quantize(self, value: ir.Value) -> int:
         """Cost of quantizing a value, in picoseconds."""
-        return picoseconds(self.prices.quantize(value, image=at_convolution(value)))
+        return picoseconds(self.prices.quantize(value))
 
     def dequantize(self, value: ir.Value) -> int:
         """Cost of dequantizing a value, in picoseconds."""
-        return picoseconds(self.prices.dequantize(value, image=at_convolution(value)))
+        return picoseconds(self.prices.dequantize(value))

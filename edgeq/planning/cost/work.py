@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from edgeq.graph.macs import UNKNOWN_DIM, elements, macs
+from edgeq.graph.macs import elements, macs, sizes
 from edgeq.graph.read import attribute_int, constant, dim, is_op, operator_of, rank
 
 #: input channels up to which a Conv is the first of a picture, which has kernels of its own
@@ -35,14 +35,17 @@ class Work:
     #: numbers of the weight
     weights: float = 0.0
 
-    def counts(self, lanes: int) -> tuple[float, ...]:
+    def counts(self, lanes: int, *, blocks: bool = False) -> tuple[float, ...]:
         """How often each of FIGURES is paid, for kernels of so many lanes.
+
+        blocks: whether values are stored in whole groups of lanes, as float pictures are; then
+        numbers that are made apart are so by the group, and none beyond the last.
 
         >>> Work("Conv.pointwise", places=100, reads=8, width=24, weights=192).counts(16)
         (1.0, 100, 800, 25600, 2400, 800, 192)
         """
         rest = self.width % lanes
-        if self.apart:
+        if self.apart and not blocks:
             whole, left = self.reads * (self.width - rest), self.reads * rest
         else:
             whole, left = self.reads * (self.width + (lanes - rest if rest else 0)), rest
@@ -79,13 +82,17 @@ def work_of(node: ir.Node, batch: int = 1) -> Work:
     return Work(node.op_type, made, max(read / max(made, 1), 1), 1)
 
 
-def conversion(op_type: str, value: ir.Value, batch: int, *, image: bool) -> Work:
-    """The work of a QuantizeLinear or DequantizeLinear of a value.
+def conversion(op_type: str, value: ir.Value, batch: int) -> Work:
+    """The work of a QuantizeLinear or DequantizeLinear of a value, with its changes of layout.
 
-    image: whether the value also changes its layout, as at the border of convolutions.
+    At convolutions codes have their channels last. Floats of the model's ends and of one axis have
+    them first, which is one change; float pictures between convolutions have them in blocks.
     """
     size = elements(value) * (batch if dim(value, 0) is None else 1)
-    return Work(f"{op_type}.image" if image else op_type, size, 1, 1)
+    if not at_convolution(value):
+        return Work(op_type, size, 1, 1)
+    at_end = value.is_graph_input() if op_type == "QuantizeLinear" else value.is_graph_output()
+    return Work(f"{op_type}.turned" if at_end or rank(value) != 4 else f"{op_type}.image", size, 1, 1)
 
 
 def at_convolution(value: ir.Value, *others: ir.Node) -> bool:
@@ -117,8 +124,7 @@ def _ranked(kind: str, axes: int) -> str:
 
 def _product(node: ir.Node, samples: int) -> Work:
     made = elements(node.outputs[0]) * samples
-    sizes = node.outputs[0].shape
-    columns = sizes[-1] if sizes is not None and len(sizes) and isinstance(sizes[-1], int) else 1
+    columns = (1, *sizes(node.outputs[0]))[-1]
     inner = macs(node) * samples / max(made, 1)
     second = constant(node.inputs[1])
     rows = made / max(columns, 1)
@@ -133,20 +139,19 @@ def _spans(node: ir.Node) -> int:
     One, where a single stretch is all. Pictures have their channels last, as integer kernels at
     convolutions meet them.
     """
-    made = node.outputs[0].shape
-    if operator_of(node).elementwise != "all" or len(node.inputs) != 2 or made is None:
+    made = sizes(node.outputs[0])
+    if operator_of(node).elementwise != "all" or len(node.inputs) != 2 or not made:
         return 1
-    shapes = [() if value is None or value.shape is None else tuple(value.shape) for value in node.inputs]
-    sizes = [int(size) if isinstance(size, int) else UNKNOWN_DIM for size in made]
-    axes = [0, *range(2, len(sizes)), 1] if len(sizes) == 4 and at_convolution(node.outputs[0], node) else list(range(len(sizes)))
-    alike = [_modes(shapes, len(sizes), axis) for axis in axes]
+    shapes = [sizes(value) for value in node.inputs]
+    axes = [0, *range(2, len(made)), 1] if len(made) in (3, 4) and at_convolution(node.outputs[0], node) else list(range(len(made)))
+    alike = [_modes(shapes, len(made), axis) for axis in axes]
     inner = len(axes)
     while inner and alike[inner - 1] == alike[-1]:
         inner -= 1
-    return math.prod(sizes[axis] for axis in axes[:inner])
+    return math.prod(made[axis] for axis in axes[:inner])
 
 
-def _modes(shapes: Sequence[tuple[object, ...]], rank: int, axis: int) -> tuple[bool, ...]:
+def _modes(shapes: Sequence[tuple[int, ...]], rank: int, axis: int) -> tuple[bool, ...]:
     """Which operands stand still along an axis while the other moves on."""
     sizes = [shape[axis - rank + len(shape)] if axis - rank + len(shape) >= 0 else 1 for shape in shapes]
     return tuple(size == 1 and sizes.count(1) < len(sizes) for size in sizes)
