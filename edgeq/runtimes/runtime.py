@@ -51,9 +51,9 @@ class Runtime:
 
     #: as --runtime names it and the table lists it; its module has the same name
     name: str
-    #: what pip installs; it is part of the extra [backends]
+    #: what pip installs, as part of the extra [backends]; what npm installs where `found` is given
     package: str
-    #: the package's name in Python
+    #: the package's name in Python; empty: it is none of Python's
     module: str
     #: the format that it takes. In .tflite files images have their channels last
     takes: Literal["onnx", "tflite"]
@@ -69,20 +69,27 @@ class Runtime:
     accelerators: tuple[str, ...] = ()
     #: of those that take .tflite files: whether they take weights of type INT4
     takes_int4: bool = True
+    #: for a package of npm: its version where it and what runs it are there, else None
+    found: Callable[[], str | None] | None = None
 
     @property
     def installed(self) -> bool:
         """Whether the package is there, as far as this is known without importing it."""
-        return importlib.util.find_spec(self.module) is not None
+        return self.found() is not None if self.found is not None else importlib.util.find_spec(self.module) is not None
 
     def missing(self) -> MissingExtra:
         """The error for a runtime that is not installed."""
+        if self.found is not None:
+            what = f"The runtime {self.name} needs Node and the npm package {self.package}, which are not both there."
+            return MissingExtra(what, f"--runtime {self.name}", f"Install Node, then in this folder: npm install {self.package}.")
         what = f"The runtime {self.name} needs the package {self.package}, which is not installed."
         fix = f"Install it: pip install {self.package}, or all of them: pip install 'edgeq[{EXTRA}]'."
         return MissingExtra(what, f"--runtime {self.name}", fix)
 
     def version(self) -> str:
         """The version of the installed package."""
+        if self.found is not None:
+            return self.found() or "unknown"
         try:
             return version(self.package)
         except PackageNotFoundError:

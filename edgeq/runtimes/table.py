@@ -23,6 +23,7 @@ RuntimeName = Literal[
     "litert",
     "tflm",
     "vela",
+    "web",
 ]
 #: the module of each, below this package
 _MODULES: Mapping[str, str] = {
@@ -31,6 +32,7 @@ _MODULES: Mapping[str, str] = {
     "litert": "tflite.litert",
     "tflm": "tflite.tflm",
     "vela": "tflite.vela",
+    "web": "web.web",
 }
 RUNTIMES: tuple[RuntimeName, ...] = get_args(RuntimeName)
 #: the runtime that edgeq always has: what it runs is read back node by node (edgeq.proof.proof)

@@ -1,0 +1,1 @@
+"""onnxruntime-web, which runs models in browsers and in Node by WebAssembly."""
