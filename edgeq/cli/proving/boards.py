@@ -90,7 +90,7 @@ def _difference(first: BoardDifference) -> list[RenderableType]:
     lines += [Text(f"  reads    {_grid(one)}") for one in first.inputs]
     lines.append(Text(f"  makes    {_grid(first.output)}"))
     share = 100 * first.differing / max(first.codes, 1)
-    lines.append(Text(f"  off by   {first.largest} at most, in {first.differing} of {first.codes} codes ({share:.2g} %)"))
+    lines.append(Text(f"  off by   {first.largest} at most, in {first.differing} of {first.codes} codes ({share:.3g} %)"))
     lines.append(Text(f"  first    sample {first.index[0]}, {list(first.index[1:])}: golden {first.golden}, board {first.board}"))
     for number, rule in enumerate(first.rules):
         lines.append(
