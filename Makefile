@@ -3,12 +3,13 @@
 #   make check   lint, format, types, imports, wheel contents                 make test-all  every test
 #   make format  let ruff lay out the code                                    make bench     edgeq against its peer, on the model zoo
 #   make fuzz    random files for every command (RUNS=20000 SEED=7)           make floors   the demo with the lowest versions that are allowed
-#   make clean   remove what the others made
+#   make docs    the documentation site, in build/site                        make clean   remove what the others made
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 LEARN := $(VENV)/.learn
+SITE := $(VENV)/.site
 EDGEQ_ZOO ?= $(abspath ../shared/zoo)
 # folders of further models for `make bench`: NAME.onnx with NAME.calib.npz and NAME.eval.npz; skipped where there are none
 EDGEQ_STRANGERS ?= strangers
@@ -19,7 +20,7 @@ export PIP_BUILD_CONSTRAINT := $(PIP_CONSTRAINT)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check format bench fuzz floors clean
+.PHONY: help demo test test-all check format docs bench fuzz floors clean
 
 help:
 	@sed -n '2,6p' Makefile
@@ -33,6 +34,11 @@ $(STAMP): pyproject.toml constraints.txt
 # what `edgeq finetune` needs is large: it comes with the tests alone
 $(LEARN): $(STAMP)
 	$(BIN)/python -m pip install --quiet --no-input -e '.[dev,learn]'
+	touch $@
+
+# the site, and what executes the notebooks
+$(SITE): $(LEARN)
+	$(BIN)/python -m pip install --quiet --no-input -e '.[dev,learn,docs]'
 	touch $@
 
 demo: $(STAMP)
@@ -57,6 +63,10 @@ check: $(STAMP)
 format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# strictly: a link that leads nowhere is an error
+docs: $(SITE)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: $(STAMP)
 	@test -f '$(EDGEQ_ZOO)/evaluate.py' || { echo 'make bench needs the model zoo, which is not at $(EDGEQ_ZOO).'; \

@@ -100,6 +100,13 @@ def write_photos(folder: Path, name: str) -> None:
     (folder / name / "set.toml").write_text(PHOTOS)
 
 
+def write_models(folder: Path) -> None:
+    """A folder of models with the data of each, as benchmarks take them."""
+    (folder / "strangers").mkdir()
+    for name, kept in (("model.onnx", "net.onnx"), ("calib.npz", "net.calib.npz"), ("eval.npz", "net.eval.npz")):
+        shutil.copy(folder / name, folder / "strangers" / kept)
+
+
 def make_folder(path: Path) -> Path:
     """Everything that the commands of the pages read; quantizes and palettizes once."""
     onnx.save(classifier(), path / "model.onnx")
@@ -108,6 +115,7 @@ def make_folder(path: Path) -> Path:
         write_photos(path, name)
     (path / "recipe.toml").write_text(RECIPE)
     shutil.copy(ROOT / "targets" / "cpu.toml", path / "my_npu.toml")
+    write_models(path)
     model, data = str(path / "model.onnx"), str(path / "calib.npz")
     for words in (
         ["quantize", model, "-d", data, "-o", str(path / "model.int8.onnx"), "--no-prove", "-q"],

@@ -180,9 +180,9 @@ def test_python_runs(block: Block, demo: Demo, readers_folder: Path, tmp_path: P
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 
-def shown_by_readme(kind: str) -> list[str]:
-    """The first block of a kind in README.md."""
-    return next(block for block in blocks() if block.kind == kind and block.place.startswith("README.md")).text.splitlines()
+def shown_by(page: str, kind: str) -> list[list[str]]:
+    """The lines of each block of a kind in a page."""
+    return [block.text.splitlines() for block in blocks() if block.kind == kind and block.place.startswith(f"{page}:")]
 
 
 def test_the_page_shows_what_the_demo_prints(demo: Demo) -> None:
@@ -191,7 +191,7 @@ def test_the_page_shows_what_the_demo_prints(demo: Demo) -> None:
     What is said of times ends the comparison, for it is of the machine.
     """
     times = next(number for number, line in enumerate(demo.lines) if line.startswith("latency"))
-    printed, shown = demo.lines[1:times], shown_by_readme("text")
+    printed, shown = demo.lines[1:times], shown_by("README.md", "text")[0]
     assert [line.split()[0] for line in shown if line.startswith(("latency", "took"))] == ["latency", "took"]
     shown = shown[: next(number for number, line in enumerate(shown) if line.startswith("latency"))]
     assert [NUMBER.sub("#", line) for line in shown] == [NUMBER.sub("#", line) for line in printed]
@@ -201,7 +201,7 @@ def test_the_page_shows_what_the_demo_prints(demo: Demo) -> None:
 
 def test_the_page_shows_the_code_that_the_demo_prints(demo: Demo) -> None:
     printed = "\n".join(demo.lines).partition("Run it\n")[2].strip().splitlines()
-    assert shown_by_readme("python") == printed
+    assert shown_by("docs/python.md", "python")[-1] == printed
 
 
 def test_every_block_runs_or_is_a_row() -> None:

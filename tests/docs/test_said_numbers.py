@@ -102,15 +102,15 @@ def names_in(listed: list[str]) -> set[str]:
 
 def test_the_packages_that_installing_brings_are_the_dependencies() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    (told,) = re.findall(r"`pip install edgeq` brings ([\w, -]+)\.", text)
-    assert set(re.split(r", | and ", told)) == names_in(PROJECT["project"]["dependencies"])
+    (told,) = re.findall(r"`pip install \.` brings ([\w,\s-]+)\.", text)
+    assert set(re.split(r",\s+|\s+and\s+", told)) == names_in(PROJECT["project"]["dependencies"])
 
 
 def test_the_packages_of_extras_are_those_of_the_project() -> None:
     """`edgeq[report]` ... (matplotlib, jinja2): the brackets name packages."""
     text = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Installing")[2]
     extras = PROJECT["project"]["optional-dependencies"]
-    told = {name: re.split(r", | and ", inside) for name, inside in re.findall(r"`edgeq\[(\w+)\]`[^;`(]*\(([\w, -]+)\)", text)}
+    told = {name: re.split(r",\s+|\s+and\s+", inside) for name, inside in re.findall(r"`edgeq\[(\w+)\]`[^;`(]*\(([\w,\s-]+)\)", text)}
     assert {"report", "tflite", "learn"} <= set(told)
     assert {name: set(packages) for name, packages in told.items()} == {name: names_in(extras[name]) for name in told}
 
