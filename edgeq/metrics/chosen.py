@@ -67,7 +67,7 @@ def _module(word: str) -> ModuleType:
         return _of_file(path) if is_file else import_module(word)
     except Exception as problem:
         what = f"The metric's module cannot be imported: {type(problem).__name__}: {problem}"
-        raise BadMetric(what, word, "Correct it, or run edgeq where Python finds it.") from problem
+        raise BadMetric(what, word, "Correct it, or start in a folder where Python finds it.") from problem
     finally:
         sys.path.remove(folder)
 

@@ -33,6 +33,10 @@ FOREIGN = {
     "--index-url": "pip",
     "--follow": "git log",
     **dict.fromkeys(("--saved-model", "--output", "--keras", "--graphdef", "--inputs", "--outputs", "--tflite", "--opset"), "tf2onnx"),
+    **dict.fromkeys(
+        ("--headless", "--disable-gpu", "--no-first-run", "--disable-extensions", "--disable-background-networking", "--no-sandbox"), "chromium"
+    ),
+    "--user-data-dir": "chromium",
     "--strict": "mypy, in CONTRIBUTING.md; of edgeq too",
 }
 OPTION = re.compile(r"(?<![\w-])(--?[A-Za-z][\w-]*)")

@@ -42,7 +42,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def test_concepts_name_code_that_exists() -> None:
     """`name` in [file](../file): the file holds the name."""
-    text = (ROOT / "docs" / "concepts.md").read_text(encoding="utf-8")
+    text = " ".join((ROOT / "docs" / "concepts.md").read_text(encoding="utf-8").split())
     missing = []
     for names, path in re.findall(r"((?:`\w+`(?:, | and )?)+) in \[[^\]]*\]\(\.\./([^)]+)\)", text):
         source = (ROOT / path).read_text(encoding="utf-8")
