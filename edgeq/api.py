@@ -31,6 +31,7 @@ from edgeq.proof.proof import Proof, prove_placement
 from edgeq.proof.written import Form, compare_file, form_of
 from edgeq.refine.judge import Judge
 from edgeq.refine.steps import decide, take_statistics
+from edgeq.report.detail.gather import gather
 from edgeq.report.formats import unused_formats
 from edgeq.report.from_run import QuantizeRun, Verdict, build_report, gate_of
 from edgeq.report.quantized import Quantized as Quantized
@@ -64,6 +65,7 @@ def quantize(
     data_doubts: DataDoubts = "refuse",
     checkpoint: Checkpoint | None = None,
     form: Form = "onnx",
+    detail: bool = False,
     progress: Progress | None = None,
 ) -> Quantized:
     """Make an int8 model from a float model and calibration data.
@@ -71,8 +73,8 @@ def quantize(
     model: path, bytes, ModelProto or onnx_ir model. data, preprocess: see edgeq.data.given.gather;
     not needed with statistics or a plan, which repeats a run byte for byte. validation: measures
     all; default: what is held out. metric: see edgeq.Metric. work: of a search or of shards, which
-    continue. data_doubts: see DataDoubts. form: of the file. Raises EdgeqError, not for a missed
-    floor.
+    continue. data_doubts: see DataDoubts. form: of the file. detail: gather what an HTML report
+    draws. Raises EdgeqError, not for a missed floor.
     """
     recipe, target, progress, clock = recipe_of(recipe), load_target(target), progress or default_progress(), Clock()
     data, validation = gathered_or_none(data, preprocess, recipe.samples), gathered_or_none(validation, preprocess)
@@ -100,10 +102,11 @@ def quantize(
     known = judge.known if judge else None
     with clock.stage("prove"):
         evidence = prove_all(loaded, task, planned, result, roles, known, progress, form) if prove else Evidence("not_asked")
+        seen = gather(setup, planned.plan, result, roles, evidence, progress) if detail else None
     gate, missed = gate_of(evidence.reported, recipe.floors)
     finish(result, task, planned.plan, gate)
     refuse_illegal(result, target)
-    run = QuantizeRun(setup, planned.plan, result, roles, evidence, clock, found, planned.skipped, form)
+    run = QuantizeRun(setup, planned.plan, result, roles, evidence, clock, found, planned.skipped, form, planned.training, seen)
     return Quantized(result, planned.plan, build_report(run, Verdict(doubts, notes, gate, missed)), files_read(loaded.path))
 
 

@@ -12,6 +12,7 @@ EdgeqError                     exit code 2: bad input
 ├── BadPlan                    a plan that was not made for this model
 ├── BadCheckpoint              a checkpoint of another training run, or a damaged one
 ├── BadTraining                training that fails: its loss is not a number
+├── BadReport                  a report that cannot be read, or a damaged one
 ├── BadOutput                  the output cannot or must not be written
 ├── InputChanged               a file was changed while the run was reading it
 ├── EngineFailed               workers die, or the cluster cannot be reached
@@ -110,6 +111,10 @@ class BadCheckpoint(EdgeqError):
 
 class BadTraining(EdgeqError):
     """Training fails: its loss is not a number."""
+
+
+class BadReport(EdgeqError):
+    """A report that cannot be read, or a damaged one."""
 
 
 class BadOutput(EdgeqError):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from typing import Any
 
 from rich.console import Console, RenderableType
 
@@ -51,6 +53,11 @@ def full_report(ratio: float = 0.5, sqnr_db: float = 31.25) -> Report:
         missed=("SQNR 31.2 dB is below the floor of 40 dB",),
         warnings=("The data has only 4 samples.",),
     )
+
+
+def document(page: str) -> Any:
+    """The document that a page draws."""
+    return json.loads(page.split('id="document">')[1].split("</script>")[0])
 
 
 def plain_text(renderable: RenderableType, width: int = 80) -> str:

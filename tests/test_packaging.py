@@ -311,8 +311,8 @@ def test_the_wheel_holds_the_data(wheel: list[str]) -> None:
         for path in (ROOT / "calibration_sets").rglob("*")
         if path.is_file() and path.suffix in (".npz", ".onnx", ".toml")
     }
-    others = {relative(path) for path in (ROOT / "edgeq").rglob("*") if path.suffix == ".j2" or path.name == "py.typed"}
-    assert {"edgeq/py.typed", "edgeq/report/report.html.j2"} <= others
+    others = {relative(path) for path in (ROOT / "edgeq").rglob("*") if path.suffix in (".html", ".css", ".js") or path.name == "py.typed"}
+    assert {"edgeq/py.typed", "edgeq/report/page/page.html", "edgeq/report/page/page.css", "edgeq/report/page/start.js"} <= others
     assert (targets | sets | others) - set(wheel) == set()
 
 

@@ -12,7 +12,6 @@ from edgeq.cli import options as o
 from edgeq.cli.asked import Asked, offers
 from edgeq.cli.outputs import check_folder
 from edgeq.cli.writing import add_report
-from edgeq.errors import MissingExtra
 from edgeq.io.endings import plan_path
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ def demo(
 
     with screen.progress() as progress:
         # it shows integers, which a net of this size gains nothing from on a server
-        made = run(shipped_model(SET), SET, target=asked.load_target(), recipe=Recipe(placement=INTEGERS), progress=progress)
+        made = run(shipped_model(SET), SET, target=asked.load_target(), recipe=Recipe(placement=INTEGERS), detail=True, progress=progress)
         quantized = _judge(made, progress)
     from edgeq.io.output_path import make_folder
 
@@ -62,10 +61,7 @@ def demo(
         quantized = replace(quantized, mark=mark)
         files.add_text(plan, made.plan.with_mark(mark).to_json())
         add_report(files, quantized, report, model)
-        try:
-            add_report(files, quantized, page, model)
-        except MissingExtra as error:
-            screen.note(f"no HTML report: {error.options[0]} {error.options[2]}")
+        add_report(files, quantized, page, model)
         files.commit()
     screen.show(quantized, lambda: report_text(quantized, str(model)))
     screen.note(f"wrote {out}/: the model, its plan, report.json and report.html; ask: edgeq explain {model} NODE")

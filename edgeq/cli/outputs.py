@@ -61,14 +61,10 @@ def size_of(path: Path) -> int:
 def check_report(path: Path | None) -> None:
     """Refuse a report that cannot be written.
 
-    Raises BadOutput for an extension that names no form of report, and MissingExtra when the form
-    needs a package that is not installed.
+    Raises BadOutput for an extension that names no form of report.
     """
     if path is None:
         return
     from edgeq.report.report import report_format
 
-    if report_format(path) == "html":
-        from edgeq.report.html import require_jinja
-
-        require_jinja()
+    report_format(path)

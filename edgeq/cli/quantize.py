@@ -91,7 +91,7 @@ def quantize(
     with within_memory(asked.memory), asked.screen.progress() as progress:
         made = run(asked.load_model(model), asked.data, target=target, recipe=asked.recipe, shapes=asked.shapes, statistics=statistics,
                    plan=plan, validation=asked.validation, metric=asked.metric, work=asked.work, prove=asked.prove,
-                   data_doubts=asked.doubts, form=form_of(out), progress=progress)  # fmt: skip
+                   data_doubts=asked.doubts, form=form_of(out), detail=asked.report is not None, progress=progress)  # fmt: skip
     finish(asked, made, Files(out, plan_out, asked.report, lambda digest: beside.contents(made, asked.data, digest)))
 
 

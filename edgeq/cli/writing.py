@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from edgeq.cli.asked import Asked
     from edgeq.cli.beside import Written
     from edgeq.io.file_set import FileSet
+    from edgeq.report.float_report import FloatReport
     from edgeq.report.quantized import Quantized
     from edgeq.report.report import Report
 
@@ -37,15 +38,20 @@ def add_report(files: FileSet, report: Report, path: Path, model: Path) -> None:
 
     model: the path of the int8 model, from which the code in an HTML report loads it.
     """
+    files.add_text(path, text_of(report, path, model))
+
+
+def text_of(report: Report | FloatReport, path: Path, model: Path) -> str:
+    """The report in the form that the extension of its path names."""
     from edgeq.report.report import report_format
 
     if report_format(path) == "json":
-        text = report.to_json()
-    else:
-        from edgeq.report.html import to_html
+        from edgeq.io.strict_json import to_json
 
-        text = to_html(report, str(model))
-    files.add_text(path, text)
+        return to_json(report)
+    from edgeq.report.page.write import to_html
+
+    return to_html(report, str(model))
 
 
 def write(asked: Asked, made: Quantized, files: Files) -> tuple[Path, ...]:

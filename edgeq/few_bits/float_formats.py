@@ -25,6 +25,7 @@ from edgeq.passes.prepare.infer_shapes import InferShapes
 from edgeq.passes.store.drop_exporter_notes import DropExporterNotes
 from edgeq.passes.store.store_reals import TYPED_OPSET, StoredReals, StoreReals
 from edgeq.progress import Progress
+from edgeq.report.corner import corner_of
 from edgeq.report.formats import FormatLayer
 from edgeq.report.stored_weights import weight_sqnr
 from edgeq.schema.patterns import kept_nodes
@@ -111,4 +112,5 @@ def _described(one: FloatWeight, weight: F32, new: F32, stored: Stored) -> Forma
         stored.nbytes,
         weight.nbytes,
         weight_sqnr(weight, new),
+        corner_of(weight, new),
     )

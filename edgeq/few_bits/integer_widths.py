@@ -35,13 +35,14 @@ def fine_tune_widths(
     def plain(recipe: Recipe) -> Quantized:
         untrained = recipe.with_finetune(FineTuneWish())
         return quantize(task.loaded, task.data, target=target, recipe=untrained, shapes=task.shapes, statistics=statistics,
-                        validation=task.validation, metric=task.metric, data_doubts=task.data_doubts, progress=progress)  # fmt: skip
+                        validation=task.validation, metric=task.metric, data_doubts=task.data_doubts, detail=task.detail,
+                        progress=progress)  # fmt: skip
 
     def trained(recipe: Recipe, bits: int, before: Quantized) -> Quantized:
         if ready is not None:
             ready(before)
         return quantize(task.loaded, task.data, target=target, recipe=recipe, shapes=task.shapes, validation=task.validation,
-                        metric=task.metric, data_doubts=task.data_doubts, checkpoint=task.checkpoint_of(bits),
+                        metric=task.metric, data_doubts=task.data_doubts, checkpoint=task.checkpoint_of(bits), detail=task.detail,
                         progress=progress)  # fmt: skip
 
     yield from each_width(widths, floored, plain, trained)

@@ -89,6 +89,8 @@ class WidthsTask:
     data_doubts: DataDoubts = "refuse"
     #: the task metric; None: what the data says
     metric: Metric | None = None
+    #: whether reports gather what a page draws
+    detail: bool = False
 
     def calibration_set(self) -> Dataset:
         """The samples of `data` that the recipe takes. Raises BadData, for doubts too."""

@@ -13,6 +13,7 @@ import onnx_ir as ir
 
 from edgeq.numerics.arrays import F32
 from edgeq.numerics.codebook import Codebook, encode, parse_grain, stored_bytes
+from edgeq.report.corner import Corner, corner_of
 from edgeq.report.stored_weights import weight_sqnr, weights_stored
 from edgeq.schema.plan import Plan
 from edgeq.schema.weights import CodebookWeight
@@ -52,6 +53,8 @@ class CodebookLayer:
     #: values of the first table, in real units; where channels have scales, those of the first
     #: channel
     centroids: tuple[float, ...]
+    #: the first numbers of the weight, before and after; None: they were not kept
+    corner: Corner | None = None
 
     @property
     def bits_per_weight(self) -> float:
@@ -82,6 +85,7 @@ def describe(node: str, weight: F32, new: F32, book: Codebook, scale: F32) -> Co
         high=float(edges[-1]),
         histogram=tuple(int(count) for count in counts),
         centroids=tuple(float(entry) for entry in np.unique(first)),
+        corner=corner_of(weight, new),
     )
 
 

@@ -18,6 +18,7 @@ from edgeq.numerics.formats.format import Format
 from edgeq.numerics.formats.microexponents import Microexponents
 from edgeq.numerics.formats.microscaling import Microscaling
 from edgeq.passes.store.store_formats import FormatStorage, worth_storing
+from edgeq.report.corner import Corner, corner_of
 from edgeq.report.stored_weights import weight_sqnr, weights_stored
 from edgeq.schema.plan import Plan
 from edgeq.schema.recipe import Recipe
@@ -49,6 +50,8 @@ class FormatLayer:
     sqnr_db: float
     #: how many blocks share an exponent that was raised, so that one int8 grid holds their channel
     raised: int = 0
+    #: the first numbers of the weight, before and after; None: they were not kept
+    corner: Corner | None = None
 
 
 def stored_formats(model: ir.Model, plan: Plan) -> tuple[FormatLayer, ...]:
@@ -63,7 +66,7 @@ def stored_formats(model: ir.Model, plan: Plan) -> tuple[FormatLayer, ...]:
         if stored is not None:
             found[one.name] = FormatLayer(
                 one.node, one.weight.shape, form.name, form.nominal_bits, stored.bits_per_weight, stored.nbytes, one.weight.nbytes,
-                weight_sqnr(one.weight, one.new), _raised(form, one.weight, one.how),
+                weight_sqnr(one.weight, one.new), _raised(form, one.weight, one.how), corner_of(one.weight, one.new),
             )  # fmt: skip
     return tuple(found.values())
 

@@ -22,6 +22,7 @@ from edgeq.proof.findings import findings, fusions_lost, shared_grids
 from edgeq.proof.unproven import unproven
 from edgeq.proof.written import Form, size_of
 from edgeq.report.codebooks import planned_layers
+from edgeq.report.detail.gather import Gathered
 from edgeq.report.formats import stored_formats
 from edgeq.report.headline import fidelity_of
 from edgeq.report.judging import judging_of, steps_of
@@ -32,6 +33,7 @@ from edgeq.rewrite.set_up import SetUp
 from edgeq.schema.plan import Plan
 from edgeq.schema.provenance import Gate
 from edgeq.schema.recipe import Floors
+from edgeq.schema.training import Training
 from edgeq.search.verdict import Search
 from edgeq.version import __version__
 
@@ -58,6 +60,10 @@ class QuantizeRun:
     skipped: tuple[str, ...] = ()
     #: the form in which the model is written
     form: Form = "onnx"
+    #: how fine-tuning went; None: nothing was trained
+    training: Training | None = None
+    #: what a page draws; None: it was not gathered
+    gathered: Gathered | None = None
 
 
 @dataclass(frozen=True)
@@ -113,6 +119,7 @@ def build_report(run: QuantizeRun, verdict: Verdict) -> Report:
         steps=steps_of(run.evidence.steps),
         skipped=run.skipped,
         uncompared=run.evidence.uncompared,
+        layers=() if run.gathered is None else run.gathered.layers,
         codebooks=planned_layers(task.model, plan),
         formats=stored_formats(task.model, plan),
         latency=run.evidence.latency,
@@ -131,6 +138,8 @@ def build_report(run: QuantizeRun, verdict: Verdict) -> Report:
             *shared_grids(plan.shared, comparison),
             *fusions_lost(() if run.evidence.placement is None else run.evidence.placement.lost),
         ),
+        training=run.training,
+        detail=None if run.gathered is None else run.gathered.detail,
         contributed=contributed(run.model),
         accepted=accepted,
         warnings=warnings,

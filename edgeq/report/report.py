@@ -20,6 +20,7 @@ from edgeq.proof.latency import Latency, Untimed
 from edgeq.proof.proof import Proof
 from edgeq.proof.unproven import Unproven
 from edgeq.report.codebooks import CodebookLayer
+from edgeq.report.detail.detail import Detail
 from edgeq.report.formats import FormatLayer
 from edgeq.report.headline import Fidelity, fidelity_of
 from edgeq.report.judging import JudgingInfo, StepSqnr
@@ -27,6 +28,7 @@ from edgeq.report.port import Port
 from edgeq.report.run_facts import DataInfo, Sizes, Times, Weighed
 from edgeq.schema.provider import Provider
 from edgeq.schema.recipe import Recipe
+from edgeq.schema.training import Training
 from edgeq.search.verdict import Search
 
 SCHEMA_VERSION = 1
@@ -117,6 +119,10 @@ class Report:
     warnings: tuple[str, ...] = ()
     #: what was done that a user might not expect
     notes: tuple[str, ...] = ()
+    #: the losses of fine-tuning; None: nothing was trained
+    training: Training | None = None
+    #: the graph with its values, bytes and times; None: no page was asked for
+    detail: Detail | None = None
     #: which file of the int8 model the report is about (edgeq/io/marks.py); empty: none was written
     mark: str = ""
     #: version of the JSON form

@@ -1,4 +1,4 @@
-"""The weights of a plan that are stored in a form of few bits, and how far they are from float."""
+"""The weights of a plan that are stored in one form, and how far they are from float."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from edgeq.numerics.grid import dequantize
 from edgeq.passes.quantize.equalize import Equalize
 from edgeq.passes.quantize.migrate_scales import migrated
 from edgeq.schema.plan import Plan
+from edgeq.schema.plan_parts.on_grid import OnGrid
 from edgeq.schema.scaling import factors_of
-from edgeq.schema.weights import CodebookWeight, FormatWeight, weight_key
+from edgeq.schema.weights import weight_key
 
-Form = TypeVar("Form", CodebookWeight, FormatWeight)
+Form = TypeVar("Form", bound=OnGrid)
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +28,8 @@ class StoredWeight(Generic[Form]):
 
     #: name of the node that reads it first
     node: str
+    #: at which of its inputs
+    index: int
     #: name of the value
     name: str
     #: the float weight
@@ -58,7 +61,7 @@ def weights_stored(model: ir.Model, plan: Plan, form: type[Form]) -> Iterator[St
             if not isinstance(how, form) or array is None or value is None:
                 continue
             weight = np.asarray(array, np.float32)
-            yield StoredWeight(str(node.name), str(value.name), weight, how, how.integers(weight, f"weight {key}"))
+            yield StoredWeight(str(node.name), index, str(value.name), weight, how, how.integers(weight, f"weight {key}"))
 
 
 def weight_sqnr(weight: F32, new: F32) -> float:

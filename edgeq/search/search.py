@@ -35,7 +35,7 @@ from edgeq.search.journal import Journal
 from edgeq.search.repair import repair
 from edgeq.search.strategies import as_fast_as_float, fastest, finals, smallest
 from edgeq.search.trials import OutOfTime, Trials
-from edgeq.search.verdict import Search, choices, why
+from edgeq.search.verdict import Search, beaten, choices, why
 from edgeq.version import __version__
 
 #: files in the folder of a search: the plan that it started with, finished and before its biases
@@ -81,11 +81,11 @@ def search(search_task: SearchTask, decide: Callable[[], Planned], clock: Clock,
     trials = Trials(search_task.loaded.model, builder, search_task.validation, recipe, journal, progress, stops, book.add, search_task.size)
     with clock.stage("search"), _kept(book):
         finished = _run(trials, book)
-    chosen = book.best()
+    chosen, points = book.best(), tuple(book.points.values())
     told = Search(
         recipe.objective, search_task.validation.name, search_task.validation.count, search_task.on, len(book.points), finished,
-        why(book.goal, chosen, finished), choices(tuple(book.points.values()), chosen, recipe.objective),
-        None if metric is None else metric.name, metric is None or metric.share,
+        why(book.goal, chosen, finished), choices(points, chosen, recipe.objective),
+        None if metric is None else metric.name, metric is None or metric.share, beaten(points, chosen, recipe.objective),
     )  # fmt: skip
     plan = book.plan(chosen, finished)
     return Planned(plan, planned.draft, (*planned.steps, Step(f"search: {chosen.candidate.name}", plan))), told

@@ -48,12 +48,23 @@ class Search:
     metric: str | None = None
     #: whether it is a share in 0..1
     share: bool = True
+    #: the other candidates, which one on the front equals or beats, closest to float first
+    beaten: tuple[Choice, ...] = ()
 
 
 def choices(points: Sequence[Point], chosen: Point, objective: Objective) -> tuple[Choice, ...]:
     """The Pareto front of the points, and in any case the chosen one."""
     front = pareto(points, objective)
-    shown = front if chosen in front else (*front, chosen)
+    return _told(front if chosen in front else (*front, chosen), chosen)
+
+
+def beaten(points: Sequence[Point], chosen: Point, objective: Objective) -> tuple[Choice, ...]:
+    """The points that `choices` leaves out."""
+    front = pareto(points, objective)
+    return _told([point for point in points if point not in front and point != chosen], chosen)
+
+
+def _told(points: Sequence[Point], chosen: Point) -> tuple[Choice, ...]:
     return tuple(
         Choice(
             name=point.candidate.name,
@@ -65,7 +76,7 @@ def choices(points: Sequence[Point], chosen: Point, objective: Objective) -> tup
             bytes=point.bytes,
             ratio=point.ratio,
         )
-        for point in sorted(shown, key=lambda p: -p.sqnr_db)
+        for point in sorted(points, key=lambda p: -p.sqnr_db)
     )
 
 

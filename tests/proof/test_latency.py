@@ -11,7 +11,7 @@ import pytest
 from edgeq.io.strict_json import plain
 from edgeq.proof.latency import NOT_FASTER, STEADY, Latency, Pace, Timing, margin, measure_latency
 from edgeq.report.figures import milliseconds
-from edgeq.report.html import to_html
+from edgeq.report.page.write import to_html
 from edgeq.report.report import verdict
 from edgeq.report.text import report_text
 from tests.graph_text import net
@@ -118,5 +118,5 @@ def test_load_is_told_in_text_and_on_the_page() -> None:
     assert "as fast as float" not in text
     page = to_html(report)
     assert "UNRELIABLE" in page
-    assert '<p class="verdict fair">' in page
-    assert '<p class="verdict good">' in to_html(full_report())
+    assert '<p class="verdict fair">UNRELIABLE' in page
+    assert '<p class="verdict good">int8 is 2.00x as fast' in to_html(full_report())

@@ -13,8 +13,8 @@ from edgeq.api import calibrate, quantize
 from edgeq.io.strict_json import plain
 from edgeq.proof.evidence import Uncompared
 from edgeq.report.figures import step_text
-from edgeq.report.html import to_html
 from edgeq.report.judging import StepSqnr, steps_of
+from edgeq.report.page.write import to_html
 from edgeq.report.report import Report
 from edgeq.report.text import report_text
 from edgeq.schema.plan import Plan

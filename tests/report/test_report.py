@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import sys
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -16,7 +15,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from edgeq.errors import BadOutput, MissingExtra
+from edgeq.errors import BadOutput
 from edgeq.io.reasons import NAMES_SHOWN
 from edgeq.io.strict_json import plain, to_json
 from edgeq.numerics.codebook import encode, parse_grain
@@ -26,15 +25,15 @@ from edgeq.proof.node_rows import ProvenNode
 from edgeq.proof.proof import Proof
 from edgeq.report.codebooks import describe
 from edgeq.report.figures import human_bytes
-from edgeq.report.html import to_html
 from edgeq.report.judging import JudgingInfo
+from edgeq.report.page.write import to_html
 from edgeq.report.report import Report, report_format, verdict, with_comparison
 from edgeq.report.search_lines import judged_on
 from edgeq.report.snippet import snippet
 from edgeq.report.text import report_text
 from edgeq.schema.hold_out import JudgedOn
 from edgeq.search.verdict import Search
-from tests.reports import full_report, plain_text
+from tests.reports import document, full_report, plain_text
 
 # ------------------------------------------------------------------ JSON
 
@@ -175,28 +174,30 @@ class _Links(HTMLParser):
 
 
 def test_html_is_one_file_and_escapes_names() -> None:
-    pytest.importorskip("jinja2")
     page = to_html(full_report())
     links = _Links()
     links.feed(page)
     assert links.fetched == []
-    assert "script" not in links.tags
+    assert links.tags.count("script") == 2  # the document, and what draws it
     assert "@import" not in page
     assert "url(" not in page
-    assert "<b>" not in re.sub(r"<b( class[^>]*)?>[^<]*</b>", "", page)
-    assert "&lt;script&gt;" in page
+    assert "net<script>" not in page
+    assert "Exp <b>" not in page
+    assert "net&lt;script&gt;" in page
+    found = document(page)["runs"][0]
+    assert found["name"] == "net<script>.onnx"
+    assert "cpu has no integer kernel for Exp <b>" in [node["ran"] for node in found["nodes"]]
 
 
 def test_html_shows_every_node_and_layer() -> None:
-    pytest.importorskip("jinja2")
     page = to_html(full_report())
-    assert all(name in page for name in ("stem/conv", "stem/relu", "mask_5", "head/softmax[0]"))
-    assert "SQNR of each layer" in page
+    rows = {node["name"]: node for node in document(page)["runs"][0]["nodes"]}
+    assert {"stem/conv", "stem/relu", "mask_5", "head/softmax[0]"} <= set(rows)
+    assert (rows["stem/conv"]["sqnr_db"], rows["head/exp"]["sqnr_db"], rows["mask_5"]["sqnr_db"]) == (28.0, "none", None)
     assert "2.00x as fast" in page
 
 
 def test_html_shows_each_codebook_and_its_values() -> None:
-    pytest.importorskip("jinja2")
     weight = np.array([[-1, -1, 0.5], [0.5, 1, 1]], np.float32)
     book = encode(np.array([[-2, -2, 1], [1, 2, 2]], np.int8), parse_grain("tensor"), 0, 2)
     assert book is not None
@@ -205,32 +206,31 @@ def test_html_shows_each_codebook_and_its_values() -> None:
         describe("zeros", np.zeros((2, 3), np.float32), np.zeros((2, 3), np.float32), book, np.float32([0.5, 0.5])),
     )
     page = to_html(replace(full_report(), codebooks=layers))
-    first = page.split("stem&lt;b&gt;")[1].split("</tr>")[0]
-    assert f"{layers[0].bits_per_weight:.2f}" in first
-    assert first.count("<rect") == 3  # three bins hold weights
-    assert [float(place) for place in re.findall(r'line x1="([0-9.]+)"', first)] == [0, 48, 64]  # -1, 0.5 and 1 of -1..1, in bins
-    assert "2 weights in codebooks" in page
-    assert "Codebooks" not in to_html(full_report())
+    run = document(page)["runs"][0]
+    first = run["codebooks"][0]
+    assert (first["node"], first["centroids"]) == ("stem<b>", [-1, 0.5, 1])
+    assert sum(count > 0 for count in first["histogram"]) == 3  # three bins hold weights
+    assert first["corner"]["before"] == [[-1, -1, 0.5], [0.5, 1, 1]]
+    assert run["codebooks_told"].startswith("2 weights in codebooks")
+    assert document(to_html(full_report()))["runs"][0]["codebooks"] == []
 
 
 @pytest.mark.parametrize("sqnr_db", [math.inf, -math.inf, math.nan])
 def test_odd_figures_render_everywhere(sqnr_db: float) -> None:
-    pytest.importorskip("jinja2")
     report = full_report(sqnr_db=sqnr_db)
     assert "<html" in to_html(report)
     assert plain_text(report_text(report))
 
 
 def test_an_unmeasured_report_is_a_page() -> None:
-    pytest.importorskip("jinja2")
-    assert "What runs as what" not in to_html(_unmeasured())
+    found = document(to_html(_unmeasured()))["runs"][0]
+    assert (found["nodes"], found["drawing"], found["values"]) == ([], None, [])
 
 
-def test_html_without_jinja_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "jinja2", None)
-    with pytest.raises(MissingExtra, match="jinja2") as caught:
-        to_html(full_report())
-    assert "edgeq[report]" in caught.value.fix
+def test_html_needs_no_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    for package in ("jinja2", "matplotlib"):
+        monkeypatch.setitem(sys.modules, package, None)
+    assert "<html" in to_html(full_report())
 
 
 def test_report_format_is_told_by_the_extension() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edgeq.api import quantize
-from edgeq.report.html import to_html
+from edgeq.report.page.write import to_html
 from edgeq.report.text import report_text
 from edgeq.schema.recipe import Recipe
 from tests.graph_text import net, weights

@@ -18,12 +18,12 @@ from edgeq.errors import BadData, BadOutput
 from edgeq.io.save import save_model
 from edgeq.progress import Silent
 from edgeq.proof.latency import Latency
-from edgeq.report.html import to_html
+from edgeq.report.page.write import to_html
 from edgeq.report.text import report_text
 from edgeq.schema.plan import load_plan
 from edgeq.schema.recipe import Floors, Recipe
 from edgeq.search import trials
-from tests.reports import plain_text
+from tests.reports import document, plain_text
 from tests.small_models import conv_net
 
 DIGITS = shipped_model("digits")
@@ -93,7 +93,10 @@ def test_the_report_says_what_was_searched_and_on_what(repaired: tuple[Quantized
     assert "kept float by the search" in text
     assert "12 held-out samples of digits" in text
     assert "objective accuracy: most multiply-accumulates in integers" in text
-    assert "(chosen)" in to_html(report)
+    assert report.search is not None
+    drawn = document(to_html(report))["runs"][0]["search"]
+    assert [point["name"] for point in drawn["points"] if point["chosen"]] == [point.name for point in report.search.points if point.chosen]
+    assert len(drawn["points"]) == report.search.tried
 
 
 def test_the_plan_alone_repeats_it_byte_for_byte(repaired: tuple[Quantized, Path], tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from edgeq.cli.formats import command as formats
 from edgeq.cli.init import command as init
 from edgeq.cli.palettize import command as palettize
 from edgeq.cli.printed.result import Failure, JsonResult
+from edgeq.cli.report import command as report
 from edgeq.cli.screen import print_bug, print_error, print_interrupted, without_library_warnings
 from edgeq.errors import BadRecipe, EdgeqError
 from edgeq.io.visible import visible
@@ -111,6 +112,7 @@ for name, command, epilog in (
     ("compare", compare.compare, compare.EXAMPLE),
     ("check", check.check, check.EXAMPLE),
     ("explain", explain.explain, explain.EXAMPLE),
+    ("report", report.report, report.EXAMPLE),
     ("targets", targets.targets, targets.EXAMPLE),
     ("formats", formats.formats, formats.EXAMPLE),
     ("doctor", doctor.doctor, doctor.EXAMPLE),

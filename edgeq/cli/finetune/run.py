@@ -22,7 +22,8 @@ def run_one(job: Job) -> None:
     with asked.screen.progress() as progress:
         made = finetune(asked.load_model(job.model), job.data, target=asked.load_target(), recipe=asked.recipe, shapes=asked.shapes,
                         plan=plan, validation=asked.validation, metric=asked.metric, prove=asked.prove, data_doubts=asked.doubts,
-                        keep=job.checkpoint(), resume=job.resume, form=form_of(job.out), progress=progress)  # fmt: skip
+                        keep=job.checkpoint(), resume=job.resume, form=form_of(job.out), detail=asked.report is not None,
+                        progress=progress)  # fmt: skip
     try:
         finish(asked, made, job.files(), job.kept())
     except FloorMissed:

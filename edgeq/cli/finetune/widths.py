@@ -23,7 +23,9 @@ def run_widths(job: Job) -> None:
     asked, rows, missed, first, wrote = job.asked, [], [], None, list[Path]()
     loaded, target = asked.load_model(job.model), asked.load_target()
     with asked.screen.progress() as progress:
-        task = WidthsTask(loaded, job.data, asked.recipe, asked.shapes, asked.validation, job.state_of, asked.doubts, asked.metric)
+        task = WidthsTask(
+            loaded, job.data, asked.recipe, asked.shapes, asked.validation, job.state_of, asked.doubts, asked.metric, asked.report is not None
+        )
         for width in fine_tune_widths(task, job.widths, target, progress, ready=lambda made: made.check_form(job.out)):
             files, made = job.files(width.bits), width.made
             first = first or made.report

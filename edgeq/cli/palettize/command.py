@@ -95,6 +95,4 @@ def _check(asked: Asked, compute: Compute, min_sqnr: float | None, typed: bool) 
         raise BadRecipe("No size was given.", "--bits", "Give one of --bits, --bits-avg, --size-budget, --min-sqnr and --format.")
     if typed and (compute == "int8" or not asked.recipe.weight_format.wanted):
         raise BadRecipe("--typed is for number formats of float models.", "--typed", "Add --format mxfp8_e4m3, or leave --typed out.")
-    if asked.report is not None and compute == "float" and asked.report.suffix != ".json":
-        raise BadRecipe("The report of --compute float is JSON.", "--report", "End its name in .json.")
     check_report(asked.report)

@@ -9,7 +9,7 @@ from pathlib import Path
 from edgeq.api import Quantized, quantize
 from edgeq.cli.asked import Asked
 from edgeq.cli.outputs import stale_lines
-from edgeq.cli.writing import add_report
+from edgeq.cli.writing import add_report, text_of
 from edgeq.errors import BadModel, FloorMissed
 from edgeq.few_bits.fewest_bits import fewest_bits
 from edgeq.few_bits.report import float_text
@@ -18,11 +18,11 @@ from edgeq.io.file_set import FileSet
 from edgeq.io.load import Loaded
 from edgeq.io.marks import mark_of
 from edgeq.io.output_path import make_folder
-from edgeq.io.strict_json import to_document
 from edgeq.numerics.arrays import F32
 from edgeq.progress import Progress
 from edgeq.report.codebooks import CodebookLayer, planned_weights
 from edgeq.report.codebooks_plots import add_plots
+from edgeq.report.float_report import FloatReport
 from edgeq.report.formats import FormatLayer
 from edgeq.report.headline import Fidelity
 from edgeq.report.text import report_text
@@ -67,7 +67,7 @@ def run_float(job: Job) -> None:
             found = written_as(made, job.out, mark_of(files.add_model(made.model, job.out)))
             _plots(files, job, found.codebooks, made.weights)
             if asked.report is not None:
-                files.add_text(asked.report, to_document(found))
+                files.add_text(asked.report, text_of(found, asked.report, job.out))
             wrote = files.commit()
     asked.screen.show(found, lambda: float_text(found))
     asked.screen.wrote(wrote)
@@ -107,7 +107,7 @@ def run_int8(job: Job) -> None:
 def _int8(job: Job, prove: bool, progress: Progress) -> Quantized:
     asked = job.asked
     return quantize(job.loaded, asked.data, target=asked.load_target(), recipe=asked.recipe, shapes=asked.shapes, prove=prove,
-                    data_doubts=asked.doubts, progress=progress)  # fmt: skip
+                    data_doubts=asked.doubts, detail=asked.report is not None, progress=progress)  # fmt: skip
 
 
 def _quantized_sqnr(made: Quantized) -> tuple[Quantized, float]:

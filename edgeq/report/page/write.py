@@ -1,122 +1,99 @@
-"""Render the report as one self-contained HTML file.
+"""Write reports as one self-contained HTML file.
 
-The file needs no network and suits light and dark displays; every string of the model is escaped.
+It needs no network. Its document is embedded as JSON; the script draws it and never reads text as
+markup. What stands without a script, the verdict and the figures, is written here.
 """
 
 from __future__ import annotations
 
-import math
+import json
+from collections.abc import Iterator, Sequence
+from html import escape
 from importlib.resources import files
-from typing import TYPE_CHECKING
 
-from edgeq.errors import MissingExtra
+from edgeq.io.strict_json import JsonValue, plain
 from edgeq.io.visible import visible
-from edgeq.metrics.metric import metric_text
-from edgeq.numerics.output_fidelity import agreement_name
-from edgeq.report.codebooks import CodebookLayer
-from edgeq.report.codebooks_text import codebook_summary
-from edgeq.report.figures import (
-    bar_share,
-    calibration_text,
-    decibels,
-    grade,
-    human_bytes,
-    judged_text,
-    lucky_text,
-    milliseconds,
-    skipped_text,
-    step_text,
-    threads_text,
-    uncompared_text,
-)
-from edgeq.report.formats import format_summary
-from edgeq.report.headline import has_one_figure
-from edgeq.report.report import Report, verdict
-from edgeq.report.search_lines import judged_on
-from edgeq.report.snippet import snippet
+from edgeq.report.float_report import FloatReport
+from edgeq.report.page.compare import page_of
+from edgeq.report.page.document import Page, RunPage
+from edgeq.report.page.of_palettize import float_page
+from edgeq.report.page.of_report import run_page
+from edgeq.report.report import Report
 
-if TYPE_CHECKING:
-    from jinja2 import Environment
+#: the parts of the script, in the order in which they need each other
+SCRIPTS = (
+    "dom.js", "words.js", "charts.js", "tables.js", "histograms.js", "weights.js", "picture.js", "walking.js", "panels.js", "graph.js",
+    "sections.js", "compare.js", "start.js",
+)  # fmt: skip
 
 
-def to_html(report: Report, out: str = "model.int8.onnx") -> str:
-    """The report as HTML text.
-
-    out: path from which the snippet loads the int8 model. Raises MissingExtra without jinja2.
-    """
-    template = _environment().from_string((files("edgeq.report") / "report.html.j2").read_text(encoding="utf-8"))
-    return template.render(
-        report=report,
-        name=report.model.replace("\\", "/").rsplit("/", 1)[-1],
-        verdict=verdict(report.latency) if report.latency and report.untouched is None else None,
-        times=milliseconds(report.latency) if report.latency else None,
-        searched=judged_on(report.search) if report.search else None,
-        judged=judged_text(report.judged) if report.judged else None,
-        calibration=calibration_text(report.calibration) if report.calibration else None,
-        lucky=lucky_text(report.lucky) if report.lucky else None,
-        agreement=agreement_name(report.fidelity.outputs) if report.fidelity else None,
-        uncompared=uncompared_text(report.uncompared) if report.uncompared else None,
-        steps=[step_text(step) for step in report.steps] if len(report.steps) > 1 else [],
-        skipped=skipped_text(report.skipped) if report.skipped else None,
-        code=snippet(report, out) if report.inputs else None,
-        counts=_counts(report),
-        one_figure=report.fidelity is not None and has_one_figure(report.fidelity),
-    )
+def to_html(report: Report | FloatReport, out: str = "model.int8.onnx") -> str:
+    """The page of one run as HTML text. out: path from which its code loads the int8 model."""
+    return html_of(page_of([_page(report, out)]))
 
 
-def require_jinja() -> None:
-    """Raise MissingExtra when jinja2 is not there."""
-    _environment()
+def side_by_side(reports: Sequence[Report | FloatReport], names: Sequence[str]) -> str:
+    """The page of one or several runs as HTML text. names: of their files."""
+    return html_of(page_of([_page(report, "model.int8.onnx") for report in reports], names))
 
 
-def _environment() -> Environment:
-    try:
-        from jinja2 import Environment, StrictUndefined
-        from markupsafe import Markup
-    except ImportError:
-        fix = "Install it with: pip install 'edgeq[report]'; or write the report as .json."
-        raise MissingExtra("An HTML report needs jinja2, which is not installed.", "--report", fix) from None
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_shown)
-    environment.filters.update(
-        bytes=human_bytes, db=decibels, bar=_bar, grade=grade, score=_score, threads=threads_text, stored=codebook_summary,
-        stored_formats=format_summary,
-    )  # fmt: skip
-    environment.filters["picture"] = lambda layer: Markup(_picture(layer))  # numbers alone: nothing to escape
-    return environment
+def html_of(page: Page) -> str:
+    """A page as HTML text; the same page gives the same text."""
+    room = files("edgeq.report.page")
+    text = {name: (room / name).read_text(encoding="utf-8") for name in ("page.html", "page.css", *SCRIPTS)}
+    parts = {
+        "TITLE": escape(visible(page.title)),
+        "STYLE": text["page.css"],
+        "HEAD": "\n".join(_head(page)),
+        "DOCUMENT": _embedded(page),
+        "SCRIPT": "\n".join(text[name] for name in SCRIPTS),
+    }
+    pieces = text["page.html"].split("%%")  # every second one is the name of a part
+    return "".join(parts[piece] if at % 2 else piece for at, piece in enumerate(pieces))
 
 
-def _shown(value: object) -> object:
-    """A value of the template, without what a browser hides or UTF-8 does not have."""
-    return visible(value, lines=True) if type(value) is str else value  # not Markup, which is safe
+def _page(report: Report | FloatReport, out: str) -> RunPage:
+    return float_page(report) if isinstance(report, FloatReport) else run_page(report, out)
 
 
-def _counts(report: Report) -> dict[str, int]:
-    """Nodes by the way they run, in the order of the legend."""
-    found = dict.fromkeys(("int8", "float", "boundary", "vanished"), 0)
-    for node in report.placement.nodes if report.placement else ():
-        found[node.runs_as] += 1
-    return found
+def _embedded(page: Page) -> str:
+    """The document as JSON that no parser of HTML takes for the end of the script."""
+    text = json.dumps(_shown(plain(page)), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _bar(sqnr_db: float) -> str:
-    """Width of a layer's bar in percent."""
-    return f"{max(1.0, 100 * bar_share(sqnr_db)):.1f}%"
+def _shown(value: JsonValue) -> JsonValue:
+    """The document without what a browser hides or UTF-8 does not have."""
+    if isinstance(value, str):
+        return visible(value, lines=True)
+    if isinstance(value, list):
+        return [_shown(item) for item in value]
+    return {key: _shown(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
-def _score(value: float, share: bool) -> str:
-    """A share in percent; an error as it is."""
-    return metric_text(value, share=share)
+def _head(page: Page) -> Iterator[str]:
+    """What is on top of the page: of one run the verdict and the figures, of several a table."""
+    if len(page.runs) > 1:
+        yield f"<h1>{len(page.runs)} runs side by side</h1>"
+        for name, run in zip(page.names, page.runs, strict=True):
+            grade = run.verdict[0].grade or "plain"
+            yield f'<p class="verdict {grade}"><b>{_text(name)}</b>: {" ".join(_text(line.text) for line in run.verdict)}</p>'
+        return
+    (run,) = page.runs
+    gate = "" if run.gate == "none" else f' <span class="badge {"good" if run.gate == "passed" else "poor"}">gate {run.gate}</span>'
+    yield f"<h1>{_text(run.name)}{gate}</h1>"
+    yield f'<p class="soft">{_text(run.subtitle)}</p>'
+    for line in run.verdict:
+        yield f'<p class="verdict {line.grade or "plain"}">{_text(line.text)}</p>'
+    yield '<dl class="figures">'
+    for figure in run.figures:
+        yield f'<div class="figure"><dt>{_text(figure.label)}</dt>'
+        value = f'<b class="{figure.grade or "plain"}">{_text(figure.value)}</b>'
+        yield f'<dd>{value} <span class="soft">{_text(figure.note)}</span></dd></div>'
+    yield "</dl>"
+    for line in run.remarks:
+        yield f'<p class="{line.grade or "soft"}">{_text(line.text)}</p>'
 
 
-def _picture(layer: CodebookLayer) -> str:
-    """An SVG with the histogram of the float weights and a line for each value of the table.
-
-    The histogram has a logarithmic scale, so that its tails are visible.
-    """
-    peak, span = max(layer.histogram, default=0), (layer.high - layer.low) or 1.0
-    heights = [math.log1p(count) / math.log1p(max(peak, 1)) for count in layer.histogram]
-    bars = [f'<rect x="{place}" y="{1 - height:.3f}" width="0.9" height="{height:.3f}"/>' for place, height in enumerate(heights) if height]
-    width = max(len(heights), 1)
-    places = [width * min(max((value - layer.low) / span, 0.0), 1.0) for value in layer.centroids]
-    ticks = [f'<line x1="{place:.2f}" x2="{place:.2f}" y1="0" y2="1" vector-effect="non-scaling-stroke"/>' for place in places]
-    return f'<svg class="values" viewBox="0 0 {width} 1" preserveAspectRatio="none">{"".join(bars + ticks)}</svg>'
+def _text(text: str) -> str:
+    return escape(visible(text, lines=True))

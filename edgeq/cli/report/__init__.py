@@ -1,0 +1,1 @@
+"""The command `edgeq report`: pages from reports that were written as JSON."""
