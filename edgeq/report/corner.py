@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from edgeq.numerics.arrays import F32
 
 #: rows and columns that are kept at most
-ROWS, COLUMNS = 8, 10
+ROWS, COLUMNS = 8, 8
 
 Numbers = tuple[tuple[float, ...], ...]
 

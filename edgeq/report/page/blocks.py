@@ -8,6 +8,9 @@ from edgeq.report.page.ranks import Edge
 
 #: nodes of a block, from and to; about WANTED is best to look at
 LEAST, WANTED, MOST = 12, 36, 72
+#: a cut between two nodes whose names differ in the last step alone costs as much as this many
+#: values that pass it
+WITHIN = 12.0
 _MARKS = "/."
 
 
@@ -24,13 +27,18 @@ def blocks_of(names: Sequence[str], edges: Sequence[Edge]) -> list[range]:
     best: list[tuple[float, int]] = [(0.0, 0)]
     for end in range(1, len(names) + 1):
         starts = range(max(0, end - MOST), max(0, end - LEAST) + 1)
-        best.append(min((best[start][0] + 1 + abs(end - start - WANTED) / WANTED, start) for start in starts))
-        best[end] = (best[end][0] + (passing[end] + changes[end] if end < len(names) else 0.0), best[end][1])
+        cut = passing[end] + changes[end] if end < len(names) else 0.0
+        best.append(min((best[start][0] + _unsightly(end - start) + cut, start) for start in starts))
     cuts, end = [], len(names)
     while end:
         cuts.append(range(best[end][1], end))
         end = best[end][1]
     return cuts[::-1]
+
+
+def _unsightly(size: int) -> float:
+    """What a block of another size than the best costs, each of its nodes alike."""
+    return size * ((size - WANTED) / WANTED) ** 2
 
 
 def label_of(names: Sequence[str], op_types: Sequence[str]) -> str:
@@ -83,10 +91,10 @@ def _passing(count: int, edges: Sequence[Edge]) -> list[int]:
 
 
 def _changes(names: Sequence[str]) -> list[float]:
-    """How little the names change at each place: 0 where they differ from the first step on."""
+    """What a cut at each place costs by the names: 0 where they differ from the first step on."""
     found = [1.0]
     for first, second in zip(names, names[1:], strict=False):
         one, two = _parts(first), _parts(second)
         same = next((at for at, (a, b) in enumerate(zip(one, two, strict=False)) if a != b), min(len(one), len(two)))
-        found.append(same / max(len(one), len(two), 1))
+        found.append(WITHIN * (same / max(len(one), len(two), 1)) ** 2)
     return [*found, 0.0]

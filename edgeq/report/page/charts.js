@@ -72,7 +72,7 @@ const COSTS = {
 };
 
 /** Candidates by cost and SQNR: the upper left corner is the best. */
-function pareto(points, cost, label) {
+function pareto(points, cost, label, named) {
   const [what, of, shown] = cost, width = 640, height = 340, left = 58, bottom = 46;
   const placed = points.map((point) => ({ point, cost: of(point), sqnr: dbNumber(point.sqnr_db) })).filter((one) => one.cost !== null && Number.isFinite(one.sqnr));
   if (placed.length < 2) return null;
@@ -84,10 +84,11 @@ function pareto(points, cost, label) {
     { class: `point ${one.point.chosen ? "best" : one.point.front ? "" : "off"}`, cx: px(one).toFixed(1), cy: py(one).toFixed(1), r: one.point.chosen ? 7 : 5 },
     svg("title", {}, `${one.point.name}: ${one.sqnr.toFixed(1)} dB, ${shown(one.cost)}`)));
   const told = `${label}: ${counted(placed.length, "point")} by SQNR and ${what}` + (chosen ? `; chosen: ${chosen.point.name}, ${chosen.sqnr.toFixed(1)} dB, ${shown(chosen.cost)}.` : ".");
+  const names = named ? placed.map((one) => text(px(one) + (px(one) > 0.6 * width ? -10 : 10), py(one) + 4, begun(one.point.name), { class: "ink", "text-anchor": px(one) > 0.6 * width ? "end" : "start" })) : [];
   const late = chosen && px(chosen) > 0.66 * width;
   return picture(width, height, told,
     svg("line", { class: "axis", x1: left, x2: width, y1: height - bottom, y2: height - bottom }), svg("line", { class: "axis", x1: left, x2: left, y1: 0, y2: height - bottom }),
-    svg("path", { class: "front", d: front.map((one, at) => `${at ? "L" : "M"}${px(one).toFixed(1)},${py(one).toFixed(1)}`).join("") || "M0,0" }), ...marks,
+    named ? null : svg("path", { class: "front", d: front.map((one, at) => `${at ? "L" : "M"}${px(one).toFixed(1)},${py(one).toFixed(1)}`).join("") || "M0,0" }), ...marks, ...names,
     chosen ? text(px(chosen) + (late ? -12 : 12), Math.max(14, py(chosen) - 10), "chosen", { class: "ink", "text-anchor": late ? "end" : "start" }) : null,
     text(left - 6, height - bottom - y.at(y.high) + 4, y.high.toFixed(1), { "text-anchor": "end" }), text(left - 6, height - bottom - y.at(y.low) + 4, y.low.toFixed(1), { "text-anchor": "end" }),
     text(left + x.at(x.low), height - 26, shown(x.low), { "text-anchor": "middle" }), text(left + x.at(x.high), height - 26, shown(x.high), { "text-anchor": "middle" }),

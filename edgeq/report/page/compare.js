@@ -5,17 +5,17 @@ function comparison(page) {
   const columns = [{ title: "", name: true, cell: (row) => row[0] }, ...names.map((name, at) => ({ title: name, name: true, cell: (row) => row[1][at] }))];
   parts.push(["figures", "Figures", section("figures", "Figures side by side", null, table(columns, page.table, { label: "Figures side by side" }))]);
   const points = runs.map((run, at) => pointOf(run, names[at]));
-  const charts = [["size of the file", (point) => point.bytes, bytesText], ["time of a run", (point) => point.ms, msText]].map((cost) => pareto(points, cost, "Runs")).filter(Boolean);
+  const charts = [["size of the file", (point) => point.bytes, bytesText], ["time of a run", (point) => point.ms, msText]].map((cost) => pareto(points, cost, "Runs", true)).filter(Boolean);
   if (charts.length) parts.push(["places", "Trade", section("places", "Closeness against cost", "Each point is a run; the upper left corner is the best.", el("div", { class: "columns" }, ...charts.map((chart) => el("div", { class: "box" }, chart))), key(points))]);
   const rows = layersOf(runs);
-  if (rows.length) parts.push(["differences", "Layers", section("differences", "Layers side by side", "SQNR in dB and how each layer runs; those that differ most come first.", differences(rows, names))]);
+  if (rows.length) parts.push(["differences", "Differences", section("differences", "Layers side by side", "SQNR in dB and how each layer runs; those that differ most come first.", differences(rows, names))]);
   return parts;
 }
 
 function pointOf(run, name) {
   const sqnr = run.figures.find((figure) => figure.label === "SQNR"), size = run.bars.find((one) => one.label !== "float, size" && one.label.endsWith("size") && one.kind === "int8");
   const time = run.bars.find((one) => one.label === "int8, time");
-  return { name, sqnr_db: sqnr ? Number.parseFloat(sqnr.value) : null, bytes: size ? size.value : null, ms: time ? time.value : null, front: false, chosen: false };
+  return { name, sqnr_db: sqnr ? Number.parseFloat(sqnr.value) : null, bytes: size ? size.value : null, ms: time ? time.value : null, front: true, chosen: false };
 }
 
 function key(points) {

@@ -14,8 +14,8 @@ function explorer(run) {
   const button = (name, label, act) => el("button", { type: "button", "aria-label": label, onclick: act }, name);
   const floats = run.nodes.map((node, at) => (node.runs_as === "float" ? at : -1)).filter((at) => at >= 0 && placeOf(at));
   const find = el("input", { type: "search", placeholder: "Find a node or a value, Enter", "aria-label": "Find a node or a value in the graph", onchange: (event) => look(event.target.value) });
-  const tools = el("div", { class: "tools" }, ...folds, back, button("+", "Zoom in", () => zoomBy(ZOOM.step)), button("−", "Zoom out", () => zoomBy(1 / ZOOM.step)), button("Fit", "Show the whole graph", fit),
-    floats.length ? button(`Next of ${floats.length} float`, "Go to the next float node", nextFloat) : null, find);
+  const tools = el("div", { class: "tools" }, ...folds, back, button("+", "+: zoom in", () => zoomBy(ZOOM.step)), button("−", "−: zoom out", () => zoomBy(1 / ZOOM.step)), button("Fit", "Fit: show the whole graph", fit),
+    floats.length ? button(`Next of ${floats.length} float`, `Next of ${floats.length} float nodes`, nextFloat) : null, find);
 
   /** The views are -1: blocks or, where nothing is folded, all nodes; -2: all nodes; else a block. */
   function open(block) {

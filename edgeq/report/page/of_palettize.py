@@ -17,7 +17,7 @@ def float_page(report: FloatReport) -> RunPage:
     size, fidelity = report.size, report.fidelity
     few = [(one.float_bytes // 4, one.bytes) for one in report.codebooks] + [(one.float_bytes // 4, one.bytes) for one in report.formats]
     bits = 8 * sum(stored for _, stored in few) / max(sum(weights for weights, _ in few), 1)
-    judged = () if report.judged is None else (Line(f"Judged {judged_text(report.judged)}"),)
+    judged = "" if report.judged is None else judged_text(report.judged).removeprefix("on ")
     return RunPage(
         name=base_name(report.model),
         subtitle=f"weights in few bits, computed in float; written to {base_name(report.out)}",
@@ -28,7 +28,7 @@ def float_page(report: FloatReport) -> RunPage:
             Figure("Bits per weight", f"{bits:.2f}", f"in {len(few)} stored weights, tables and scales included"),
             *near_figures(fidelity, None),
         ),
-        remarks=judged,
+        remarks=(Line(f"Judged on {judged}"),) if judged else (),
         notes=tuple(Line(line, "fair") for line in report.warnings),
         bars=(
             Bar("before, size", "float", size.float_bytes, human_bytes(size.float_bytes)),

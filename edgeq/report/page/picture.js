@@ -20,7 +20,7 @@ function route(points) {
 function card(run, box, at, pick) {
   const left = -box.width / 2, top = -box.height / 2;
   const body = svg("rect", { class: "body", x: left, y: top, width: box.width, height: box.height, rx: box.kind === "port" ? 13 : 8 });
-  const lines = (first, second) => second === null ? [text(0, 4, first, { class: "first" })] : [text(0, -3, first, { class: "first" }), text(0, 13, second, {})];
+  const lines = (first, second) => second === null ? [text(0, 4, first, { class: "first" })] : [text(0, -3, first, { class: "first" }), " ", text(0, 13, second, {})];
   let kind = box.kind, label = "", inside = [];
   if (box.kind === "node") {
     const node = run.nodes[box.at];
@@ -35,7 +35,8 @@ function card(run, box, at, pick) {
     label = `Value ${box.label}`;
     inside = lines(short(box.label), null);
   }
-  const group = svg("g", { class: `card ${kind}`, transform: `translate(${box.x},${box.y})`, role: "button", tabindex: "-1", "aria-label": label }, body, ...inside, svg("title", {}, label));
+  const group = svg("g", { class: `card ${kind}`, transform: `translate(${box.x},${box.y})`, role: "button", tabindex: "-1", "aria-label": label },
+    svg("g", { "aria-hidden": "true" }, body, ...inside, svg("title", {}, label)));
   if (pick) group.addEventListener("click", () => pick(at));
   return group;
 }

@@ -69,7 +69,7 @@ function sizePart(run) {
   if (rest.length) rows.push({ label: el("span", { class: "small" }, `${rest.length} others`), before: sum((node) => node.float_bytes), after: sum((node) => node.bytes) });
   return [el("div", { class: "columns" },
     el("div", { class: "box" }, ...pairs(run.bars), run.timed ? el("p", { class: "soft small" }, run.timed) : null),
-    rows.length ? el("div", { class: "box" }, el("h3", { style: "margin-top:0" }, "Constants by layer, largest first"), ...doubled(rows, bytesText)) : null)];
+    rows.length ? el("div", { class: "box" }, el("h3", { style: "margin-top:0" }, "Constants by layer, largest first"), el("p", { class: "small soft" }, el("i", { class: "dot f-float" }), "float model ", el("i", { class: "dot f-int8" }), "as stored"), ...doubled(rows, bytesText)) : null)];
 }
 
 function outputsTable(run) {

@@ -41,6 +41,7 @@ function drag(stage, surface, map, state, ways) {
     const box = stage.getBoundingClientRect();
     return [event.clientX - box.left, event.clientY - box.top];
   };
+  stage.addEventListener("mousedown", (event) => event.preventDefault()); // a press may become a drag: a click picks, no press
   stage.addEventListener("pointerdown", (event) => {
     if (map.contains(event.target)) return jump(event);
     fingers.set(event.pointerId, local(event));

@@ -77,7 +77,7 @@ def _head(page: Page) -> Iterator[str]:
         yield f"<h1>{len(page.runs)} runs side by side</h1>"
         for name, run in zip(page.names, page.runs, strict=True):
             grade = run.verdict[0].grade or "plain"
-            yield f'<p class="verdict {grade}"><b>{_text(name)}</b>: {" ".join(_text(line.text) for line in run.verdict)}</p>'
+            yield f'<p class="verdict each {grade}"><b>{_text(name)}</b>: {" ".join(_text(line.text) for line in run.verdict)}</p>'
         return
     (run,) = page.runs
     gate = "" if run.gate == "none" else f' <span class="badge {"good" if run.gate == "passed" else "poor"}">gate {run.gate}</span>'
