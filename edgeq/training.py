@@ -35,6 +35,7 @@ def finetune(
     keep: str | Path | None = None,
     resume: str | Path | None = None,
     form: Form = "onnx",
+    detail: bool = False,
     progress: Progress | None = None,
 ) -> Quantized:
     """Make an int8 model whose integers are trained against the float model, without labels.
@@ -48,7 +49,7 @@ def finetune(
     state = Checkpoint(None if keep is None else Path(keep), None if resume is None else Path(resume))
     return quantize(model, data, preprocess=preprocess, target=target, recipe=with_default_training(recipe_of(recipe)), shapes=shapes,
                     plan=plan, validation=validation, metric=metric, prove=prove, data_doubts=data_doubts, checkpoint=state, form=form,
-                    progress=progress)  # fmt: skip
+                    detail=detail, progress=progress)  # fmt: skip
 
 
 def with_default_training(recipe: Recipe) -> Recipe:

@@ -35,7 +35,7 @@ Quiet = Annotated[bool, _output("--quiet", "-q", help="Print nothing but errors 
 Force = Annotated[bool, _output("--force", "-f", help="Replace files that exist.")]
 #: --force for commands that write no file: accepted, so that the same options fit every command
 NoForce = Annotated[bool, typer.Option("--force", "-f", hidden=True)]
-ReportFile = Annotated[Path | None, _output("--report", metavar="FILE", help="Write the report: .json, or .html (needs edgeq\\[report]).")]
+ReportFile = Annotated[Path | None, _output("--report", metavar="FILE", help="Write the report: .json, or .html to look at.")]
 _MAX_BYTES = "Refuse models larger than this, weights included. Default: 2 GiB, or a quarter of the free memory."
 MaxBytes = Annotated[str | None, typer.Option("--max-bytes", metavar="SIZE", help=_MAX_BYTES)]
 StrictFloors = Annotated[bool, _floors("--strict", help="Write nothing when a floor is missed.")]

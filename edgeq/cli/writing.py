@@ -46,9 +46,9 @@ def text_of(report: Report | FloatReport, path: Path, model: Path) -> str:
     from edgeq.report.report import report_format
 
     if report_format(path) == "json":
-        from edgeq.io.strict_json import to_json
+        from edgeq.io.strict_json import to_document
 
-        return to_json(report)
+        return to_document(report)
     from edgeq.report.page.write import to_html
 
     return to_html(report, str(model))

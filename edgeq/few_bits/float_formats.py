@@ -112,5 +112,5 @@ def _described(one: FloatWeight, weight: F32, new: F32, stored: Stored) -> Forma
         stored.nbytes,
         weight.nbytes,
         weight_sqnr(weight, new),
-        corner_of(weight, new),
+        corner=corner_of(weight, new),
     )

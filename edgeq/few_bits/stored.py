@@ -16,7 +16,6 @@ from edgeq.data.roles import Roles, roles_of
 from edgeq.errors import BadData, BadModel, BadRecipe
 from edgeq.few_bits.fewest_bits import fewest_bits
 from edgeq.few_bits.float_formats import in_formats
-from edgeq.few_bits.report import FloatReport
 from edgeq.few_bits.tables import Palettized, with_tables
 from edgeq.graph.signature import input_specs
 from edgeq.io.endings import FLOAT, check_ending
@@ -29,6 +28,7 @@ from edgeq.learn.door import clustering_of
 from edgeq.numerics.arrays import F32
 from edgeq.progress import Progress, default_progress
 from edgeq.proof.compare import CompareSettings, compare_models
+from edgeq.report.float_report import FloatReport
 from edgeq.report.headline import Fidelity, fidelity_of
 from edgeq.report.judging import judging_of
 from edgeq.report.run_facts import Sizes

@@ -70,7 +70,6 @@ PACKAGES = {
     "prove model.tflite": "ai_edge_litert",
     "compare model.onnx model.tflite": "tflite",
     "model.golden.npz": "tflite",
-    "report.html": "matplotlib",
     "--plot": "matplotlib",
 }
 #: exit codes other than 0, and why

@@ -244,3 +244,20 @@ def test_latency_stops_when_the_machine_is_slower_than_the_warm_up() -> None:
     seconds = iter([0.0, 1.0, 1.0, 2.0] * 2 + [float(10 * step) for step in range(10_000)])
     found = measure_latency(model(FLOAT), model(INT8), {"x": rows(3)}, timing=Timing(budget_s=100, clock=lambda: next(seconds)))
     assert found.runs == 7
+
+
+@pytest.mark.parametrize("reader", ["MaxPool", "Concat"])
+def test_codes_that_integers_alone_read_are_compared_and_not_what_is_quantized(reader: str) -> None:
+    """The grid of the value saturates at 0, which stands for the Relu."""
+    moved = "y = Concat<axis = 1>(r, r)" if reader == "Concat" else "y = MaxPool<kernel_shape = [1]>(r)"
+    codes = "yq = Concat<axis = 1>(rq, rq)" if reader == "Concat" else "yq = MaxPool<kernel_shape = [1]>(rq)"
+    shape = "N, 8, 4" if reader == "Concat" else "N, 4, 4"
+    start = f"g (float[N, 4, 4] x) => (float[{shape}] y)\n"
+    float_text = HEAD + start + f"<float two = {{2.0}}> {{\n m = Mul(x, two)\n [act] r = Relu(m)\n [move] {moved}\n}}"
+    int8_text = (
+        HEAD + start + "<float two = {2.0}, float fine = {0.05}, uint8 zero = {0}> {\n"
+        f" r = Mul(x, two)\n rq = QuantizeLinear(r, fine, zero)\n {codes}\n y = DequantizeLinear(yq, fine, zero)\n}}"
+    )
+    rows_of_x = np.random.default_rng(0).normal(size=(6, 4, 4)).astype(np.float32)
+    found = compare_models(model(float_text), model(int8_text), Rows(rows_of_x), CompareSettings(batch=6, layers=True)).layers
+    assert {layer.name: layer.sqnr_db > 25 for layer in found} == {"act": True, "move": True}

@@ -24,8 +24,9 @@ def run_widths(job: Job) -> None:
     loaded, target = asked.load_model(job.model), asked.load_target()
     with asked.screen.progress() as progress:
         task = WidthsTask(
-            loaded, job.data, asked.recipe, asked.shapes, asked.validation, job.state_of, asked.doubts, asked.metric, asked.report is not None
-        )
+            loaded, job.data, asked.recipe, asked.shapes, asked.validation, job.state_of, asked.doubts, asked.metric,
+            detail=asked.report is not None,
+        )  # fmt: skip
         for width in fine_tune_widths(task, job.widths, target, progress, ready=lambda made: made.check_form(job.out)):
             files, made = job.files(width.bits), width.made
             first = first or made.report

@@ -22,7 +22,6 @@ from edgeq.numerics.arrays import F32
 from edgeq.progress import Progress
 from edgeq.report.codebooks import CodebookLayer, planned_weights
 from edgeq.report.codebooks_plots import add_plots
-from edgeq.report.float_report import FloatReport
 from edgeq.report.formats import FormatLayer
 from edgeq.report.headline import Fidelity
 from edgeq.report.text import report_text

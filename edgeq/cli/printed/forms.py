@@ -104,3 +104,13 @@ class Explained:
     """edgeq explain: a node, or those that make and read a value."""
 
     explanations: tuple[Explanation, ...]
+
+
+@dataclass(frozen=True)
+class Page:
+    """edgeq report."""
+
+    #: the page that was written
+    page: Path
+    #: the reports that it shows
+    reports: tuple[Path, ...]

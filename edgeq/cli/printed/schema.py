@@ -42,9 +42,9 @@ def results() -> dict[str, type]:
     from edgeq.cli.printed import forms
     from edgeq.cli.printed.result import Failed
     from edgeq.cli.targets import TunedFile
-    from edgeq.few_bits.report import FloatReport
     from edgeq.integers.boards.compare import BoardComparison
     from edgeq.proof.compare import Comparison
+    from edgeq.report.float_report import FloatReport
     from edgeq.report.inspection import Inspection
     from edgeq.report.report import Report
     from edgeq.schema.plan import Plan
@@ -53,9 +53,9 @@ def results() -> dict[str, type]:
     return {
         "calibrate": forms.Calibrated, "check": forms.Checked, "compare": Comparison, "compare-board": BoardComparison,
         "convert": Conversion, "doctor": Doctor, "error": Failed, "explain": forms.Explained, "finetune-widths": WidthsReport,
-        "formats": FormatList, "init": forms.Initialized, "inspect": Inspection, "materialize": Materialized, "palettize": FloatReport,
-        "plan": Plan, "prove": forms.Proven, "prove-runtime": forms.ProvenElsewhere, "report": Report, "target": Target,
-        "targets": forms.TargetList, "targets-tune": TunedFile,
+        "formats": FormatList, "init": forms.Initialized, "inspect": Inspection, "materialize": Materialized, "page": forms.Page,
+        "palettize": FloatReport, "plan": Plan, "prove": forms.Proven, "prove-runtime": forms.ProvenElsewhere, "report": Report,
+        "target": Target, "targets": forms.TargetList, "targets-tune": TunedFile,
     }  # fmt: skip
 
 

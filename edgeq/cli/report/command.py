@@ -11,9 +11,11 @@ from edgeq.cli import options as o
 from edgeq.cli.asked import Asked, offers
 from edgeq.errors import BadOutput
 
-EXAMPLE = """    edgeq report report.json -o report.html
+EXAMPLE = """    edgeq quantize model.onnx --data calib.npz --rule mse -o a.onnx --report mse.json
 
-    edgeq report mse.json minmax.json best.json -o compared.html    (side by side)"""
+    edgeq quantize model.onnx --data calib.npz --rule minmax -o b.onnx --report minmax.json
+
+    edgeq report mse.json minmax.json -o compared.html    (side by side; of one report, its page)"""
 
 
 @offers(writes=True)
@@ -38,4 +40,6 @@ def report(
         wrote = files.commit()
     asked.screen.wrote(wrote)
     if asked.screen.as_json:
-        asked.screen.show({"wrote": [str(path) for path in wrote]}, lambda: "")
+        from edgeq.cli.printed.forms import Page
+
+        asked.screen.show(Page(out, tuple(reports)), lambda: "")

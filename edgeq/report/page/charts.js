@@ -76,7 +76,7 @@ function pareto(points, cost, label, named) {
   const [what, of, shown] = cost, width = 640, height = 340, left = 58, bottom = 46;
   const placed = points.map((point) => ({ point, cost: of(point), sqnr: dbNumber(point.sqnr_db) })).filter((one) => one.cost !== null && Number.isFinite(one.sqnr));
   if (placed.length < 2) return null;
-  const x = axis(placed.map((one) => one.cost), width - left), y = axis(placed.map((one) => one.sqnr), height - bottom);
+  const x = axis(placed.map((one) => one.cost), width - left), y = axis(placed.map((one) => one.sqnr), height - bottom - 24);
   const px = (one) => left + x.at(one.cost), py = (one) => height - bottom - y.at(one.sqnr);
   const front = placed.filter((one) => one.point.front).sort((a, b) => a.cost - b.cost);
   const chosen = placed.find((one) => one.point.chosen);
@@ -87,7 +87,7 @@ function pareto(points, cost, label, named) {
   const names = named ? placed.map((one) => text(px(one) + (px(one) > 0.6 * width ? -10 : 10), py(one) + 4, begun(one.point.name), { class: "ink", "text-anchor": px(one) > 0.6 * width ? "end" : "start" })) : [];
   const late = chosen && px(chosen) > 0.66 * width;
   return picture(width, height, told,
-    svg("line", { class: "axis", x1: left, x2: width, y1: height - bottom, y2: height - bottom }), svg("line", { class: "axis", x1: left, x2: left, y1: 0, y2: height - bottom }),
+    svg("line", { class: "axis", x1: left, x2: width, y1: height - bottom, y2: height - bottom }), svg("line", { class: "axis", x1: left, x2: left, y1: 22, y2: height - bottom }),
     named ? null : svg("path", { class: "front", d: front.map((one, at) => `${at ? "L" : "M"}${px(one).toFixed(1)},${py(one).toFixed(1)}`).join("") || "M0,0" }), ...marks, ...names,
     chosen ? text(px(chosen) + (late ? -12 : 12), Math.max(14, py(chosen) - 10), "chosen", { class: "ink", "text-anchor": late ? "end" : "start" }) : null,
     text(left - 6, height - bottom - y.at(y.high) + 4, y.high.toFixed(1), { "text-anchor": "end" }), text(left - 6, height - bottom - y.at(y.low) + 4, y.low.toFixed(1), { "text-anchor": "end" }),

@@ -106,7 +106,7 @@ class PointRow:
     #: whether no other beats it
     front: bool
     sqnr_db: Db
-    #: top-1, 0..1
+    #: the task metric; None: the data has none
     accuracy: float | None
     integer_pct: float
     bytes: int
@@ -121,6 +121,9 @@ class SearchPart:
     objective: str
     why: str
     judged: str
+    #: name of the task metric, and whether it is a share in 0..1
+    metric: str
+    share: bool
     points: tuple[PointRow, ...]
 
 

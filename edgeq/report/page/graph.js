@@ -36,7 +36,7 @@ function explorer(run) {
 
   /** From the top, at a size that can be read. */
   function begin() {
-    const { width } = size();
+    const width = clear();
     state.zoom = Math.min(1, Math.max(0.62, (width - 20) / state.view.width));
     state.x = width / 2 - state.zoom * middle();
     state.y = 8;
@@ -45,10 +45,10 @@ function explorer(run) {
   /** The middle of the first boxes, where reading starts. */
   function middle() {
     const tops = state.view.boxes.filter((box) => box.y < 120);
-    return state.zoom * state.view.width < size().width ? state.view.width / 2 : tops.reduce((sum, box) => sum + box.x, 0) / (tops.length || 1);
+    return state.zoom * state.view.width < clear() ? state.view.width / 2 : tops.reduce((sum, box) => sum + box.x, 0) / (tops.length || 1);
   }
   function fit() {
-    const { width, height } = size();
+    const { height } = size(), width = clear();
     state.zoom = Math.max(ZOOM.least, Math.min(1.4, (width - 20) / state.view.width, (height - 20) / state.view.height));
     state.x = (width - state.zoom * state.view.width) / 2;
     state.y = Math.max(8, (height - state.zoom * state.view.height) / 2);
@@ -57,6 +57,10 @@ function explorer(run) {
   function size() {
     const box = stage.getBoundingClientRect();
     return { width: box.width || 600, height: box.height || 600 };
+  }
+  /** The width that the overview leaves. */
+  function clear() {
+    return size().width - (map.hidden ? 0 : 66);
   }
   function zoomBy(factor, cx, cy) {
     const { width, height } = size(), zoom = Math.min(ZOOM.most, Math.max(ZOOM.least, state.zoom * factor));

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from edgeq.metrics.metric import metric_text
 from edgeq.numerics.output_fidelity import agreement_name
 from edgeq.proof.latency import Latency
 from edgeq.proof.task_accuracy import Accuracy
@@ -67,7 +68,7 @@ def closeness(fidelity: Fidelity | None, accuracy: Accuracy | None, size: str) -
 
 def score(value: float, accuracy: Accuracy) -> str:
     """A share in percent; any other metric as it is."""
-    return f"{100 * value:.2f} %" if accuracy.metric == "top1" else f"{value:.4g}"
+    return metric_text(value, share=accuracy.share)
 
 
 def figures_of(report: Report) -> tuple[Figure, ...]:

@@ -176,7 +176,7 @@ def output_rows(outputs: tuple[OutputFidelity, ...]) -> Iterator[OutputRow]:
 
 def _search(search: Search) -> SearchPart:
     points = [_point(point, True) for point in search.points] + [_point(point, False) for point in search.beaten]
-    return SearchPart(search.objective, search.why, judged_on(search), tuple(points))
+    return SearchPart(search.objective, search.why, judged_on(search), search.metric or "top1", search.share, tuple(points))
 
 
 def _point(point: Choice, front: bool) -> PointRow:

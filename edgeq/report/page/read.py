@@ -25,8 +25,8 @@ def read_report(path: Path) -> Report | FloatReport:
         raise BadReport(f"The report cannot be read: {problem.strerror or problem}.", str(path), "Check the path.") from None
     except ValueError as problem:
         raise BadReport(f"The file is not a report: {problem}.", str(path), _FIX) from None
-    if not isinstance(document, dict):
-        raise BadReport("The file is not a report: it holds no object.", str(path), _FIX)
+    if not isinstance(document, dict) or "size" not in document:
+        raise BadReport("The file is not a report of edgeq.", str(path), _FIX)
     version = document.get("schema_version", SCHEMA_VERSION)
     if version != SCHEMA_VERSION:
         what = f"The report has schema version {version!r}; this edgeq reads {SCHEMA_VERSION}."

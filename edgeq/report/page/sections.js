@@ -91,7 +91,7 @@ function searchPart(search) {
   const chart = pareto(search.points, COSTS[search.objective] || COSTS.size, "Candidates");
   const columns = [
     { title: "Candidate", name: true, sort: (point) => point.name, cell: (point) => point.chosen ? el("b", {}, `${point.name} (chosen)`) : point.name },
-    sqnrColumn((point) => point.sqnr_db), numbers("Top-1", (point) => point.accuracy ?? NaN, (share) => Number.isNaN(share) ? "-" : `${(100 * share).toFixed(2)} %`),
+    sqnrColumn((point) => point.sqnr_db), numbers(search.metric, (point) => point.accuracy ?? NaN, (value) => Number.isNaN(value) ? "-" : search.share ? `${(100 * value).toFixed(2)} %` : numberText(value)),
     numbers("In integers", (point) => point.integer_pct, (share) => `${share.toFixed(0)} %`), numbers("x float's time", (point) => point.ratio ?? NaN, (ratio) => Number.isNaN(ratio) ? "-" : ratio.toFixed(2)),
     numbers("Size", (point) => point.bytes, bytesText),
   ];

@@ -70,3 +70,8 @@ def test_a_file_that_was_cut_short_or_is_a_device_is_refused(tmp_path: Path) -> 
 def test_a_good_checkpoint_comes_back(tmp_path: Path) -> None:
     found = load_checkpoint(changed(tmp_path, lambda _: None), IDENTITY)
     assert (found.epoch, found.losses, planned_epochs(tmp_path / "c.pt")) == (1, (0.5,), 3)
+
+
+def test_a_checkpoint_of_an_earlier_version_has_no_scores(tmp_path: Path) -> None:
+    found = load_checkpoint(changed(tmp_path, lambda found: found["state"].pop("scores")), IDENTITY)
+    assert (found.losses, found.scores) == ((0.5,), ())

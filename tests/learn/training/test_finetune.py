@@ -10,6 +10,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch (extra [learn]) is not installed")
 
 import edgeq  # noqa: E402
+from edgeq.data.shipped import shipped_model  # noqa: E402
 from edgeq.errors import BadTraining  # noqa: E402
 from edgeq.learn.training.finetune import rate_for  # noqa: E402
 from tests.small_models import conv_net, text_model  # noqa: E402
@@ -33,3 +34,12 @@ def test_a_model_with_nothing_to_train_is_refused(nothing: str) -> None:
     data = {"x": np.random.default_rng(0).normal(size=(8, 3, 8, 8)).astype(np.float32)}
     with pytest.raises(BadTraining, match="nothing to train"):
         edgeq.quantize(conv_net() if stays else text_model(head, {}), data, recipe=recipe)
+
+
+def test_the_report_has_the_losses_of_every_epoch() -> None:
+    recipe = edgeq.Recipe.model_validate({"effort": "fast", "samples": 40, "placement": {"prefer": "integers"}, "finetune": {"epochs": 3}})
+    training = edgeq.quantize(shipped_model("digits"), "digits", recipe=recipe).report.training
+    assert training is not None
+    assert (len(training.losses), len(training.scores)) == (3, 3)
+    every = (training.start_score, *training.scores)
+    assert training.best_score == min(every) == every[training.best_epoch]

@@ -66,9 +66,10 @@ def test_a_report_of_palettize_is_told_from_the_others(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("not json", "not a report"),
-        ("[1, 2]", "holds no object"),
-        ("{}", "damaged"),
-        ('{"schema_version": 99}', "schema version 99"),
+        ("[1, 2]", "not a report"),
+        ("{}", "not a report"),
+        ('{"size": {}}', "damaged"),
+        ('{"size": {}, "schema_version": 99}', "schema version 99"),
         (full_report().to_json().replace('"float_bytes": 1234567', '"float_bytes": "many"'), "size.float_bytes"),
         (full_report().to_json().replace('"float_bytes": 1234567', '"float_bytes": null'), "size.float_bytes"),
     ],
