@@ -54,7 +54,13 @@ class MadeFrom:
 
 def values_to_observe(model: ir.Model, target: Target, recipe: Recipe) -> tuple[str, ...]:
     """The values whose statistics the plan needs, in graph order."""
-    return _to_observe(model, target, *_placed(model, target, recipe))
+    return observed_and_gridded(model, target, recipe)[0]
+
+
+def observed_and_gridded(model: ir.Model, target: Target, recipe: Recipe) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The values whose statistics the plan needs, and those that have a grid unless data object."""
+    placement, groups = _placed(model, target, recipe)
+    return _to_observe(model, target, placement, groups), tuple(name for names in groups.members.values() for name in names)
 
 
 def _placed(model: ir.Model, target: Target, recipe: Recipe) -> tuple[Placement, Groups]:

@@ -102,13 +102,13 @@ def _planned(model: ir.Model, statistics: Mapping[str, TensorStats], task: Task,
     return plan.with_inputs(before.shapes, before.pixels)
 
 
-def channels_to_measure(task: Task, observed: Iterable[str]) -> dict[str, int]:
+def channels_to_measure(task: Task, gridded: Iterable[str]) -> dict[str, int]:
     """The values whose channels later steps may ask for, with the axis of the channels.
 
-    observed: values_to_observe of the task's model.
+    gridded: all that are observed or have a grid: who asks for one more runs the model once more.
     """
     model, channels = task.model, channel_classes(task.model)
-    gridded = (*observed, *fixed_ranges(model, task.target))
+    gridded = (*gridded, *fixed_ranges(model, task.target))
     rows = {} if task.recipe.input_grids != "by_output" else _rows(model, frozenset(gridded))
     return rows | values_to_measure(model, channels, gridded)
 

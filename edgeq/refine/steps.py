@@ -16,7 +16,7 @@ from edgeq.data.held_out import Division
 from edgeq.errors import BadData, BadPlan, BadStatistics
 from edgeq.io.writing.external_form import written_size
 from edgeq.passes.quantize.migrate_scales import migrated
-from edgeq.planning.first_plan import MadeFrom, make_plan, values_to_observe
+from edgeq.planning.first_plan import MadeFrom, make_plan, observed_and_gridded
 from edgeq.progress import Clock, Progress
 from edgeq.refine.codebooks.steps import FileSizes, plan_codebooks, unmeasured_codebooks
 from edgeq.refine.draft import Draft
@@ -46,8 +46,8 @@ def take_statistics(
     measured: receives the channels that equalization asks for, of the same pass. Raises BadData for
     a range that is not in the data.
     """
-    wanted = values_to_observe(task.model, task.target, task.recipe)
-    axes = channels_to_measure(task, wanted)
+    wanted, gridded = observed_and_gridded(task.model, task.target, task.recipe)
+    axes = channels_to_measure(task, (*wanted, *gridded))
     sums = None if measured is None else ChannelSums(axes)
     first, last = data.fitted_range(start, stop)
     seen = observe(task.model, wanted, data.fitted, start=first, stop=last, progress=progress, beside=axes, channels=sums)

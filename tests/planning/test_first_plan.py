@@ -12,7 +12,7 @@ from edgeq.data.open import open_dataset
 from edgeq.errors import BadStatistics
 from edgeq.graph.signature import input_specs
 from edgeq.numerics.grid import grid_for_range
-from edgeq.planning.first_plan import MadeFrom, make_plan, values_to_observe
+from edgeq.planning.first_plan import MadeFrom, make_plan, observed_and_gridded, values_to_observe
 from edgeq.planning.ranges.choose import choose_range
 from edgeq.schema.plan import Plan
 from edgeq.schema.recipe import Recipe
@@ -43,6 +43,16 @@ def planned(body: str, recipe: Recipe = RECIPE) -> tuple[Plan, dict[str, TensorS
 def test_only_sources_are_observed() -> None:
     """An absorbed node's input is never stored, a moved value is its source's."""
     assert values_to_observe(net(CHAIN, constants=W), CPU, RECIPE) == ("x", "r", "y")
+
+
+@pytest.mark.parametrize("behind", ["MaxPool<kernel_shape = [2, 2]>", "Transpose<perm = [0, 1, 3, 2]>"])
+def test_what_may_get_a_grid_is_known_before_the_data(behind: str) -> None:
+    """Values that take theirs from others, too."""
+    body = CHAIN.replace("MaxPool<kernel_shape = [2, 2]>", behind)
+    observed, gridded = observed_and_gridded(net(body, constants=W), CPU, RECIPE)
+    plan, statistics = planned(body)
+    assert set(observed) == set(statistics)
+    assert set(gridded) == set(plan.grids) > set(observed)
 
 
 def test_grids_span_what_was_observed_and_groups_share_one() -> None:
