@@ -46,7 +46,7 @@ def observe(
     names, progress = tuple(wanted), progress or Silent()
     last = data.count if stop is None else min(stop, data.count)
     progress.start("calibrate", last - start)
-    whole = _Whole()
+    whole = Merging()
     for tensors, seen in measured(model, data, _Observing(names, tuple(beside), channels), progress, start, last):
         whole.add(tensors)
         if channels is not None and seen is not None:
@@ -89,13 +89,13 @@ class _Observers:
                 self._channels.add(name, array)
 
     def part(self) -> tuple[dict[str, TensorStats], ChannelSums | None]:
-        whole = _Whole()
+        whole = Merging()
         for own in self._observers.values():
             whole.add({name: observer.stats() for name, observer in own.items()})
         return whole.tensors(), self._channels
 
 
-class _Whole:
+class Merging:
     """Statistics of parts, merged like the digits of a binary counter: two of the same weight.
 
     Each number is copied log2(parts) times, and not once for each part that follows. Merging is

@@ -97,23 +97,25 @@ def in_order(found: Iterable[tuple[int, R]]) -> Iterator[R]:
 
 #: shards that a worker gets on average, and the share of what is left that one shard is
 SHARDS_A_WORKER, SHARE = 4, 3
+#: the most samples of a shard: a worker that dies loses as much, and with 20 ms a sample it is 20 s
+MOST = 1024
 
 
 def ranges(start: int, stop: int, step: int, engine: Engine) -> list[range]:
     """Samples start..stop-1 as shards, each but the last a multiple of `step`.
 
     They grow smaller towards the end, so that all workers end at about the same time; none is
-    smaller than what a worker gets on average divided by SHARDS_A_WORKER squared. One worker gets
-    one shard.
+    smaller than what a worker gets on average divided by SHARDS_A_WORKER squared, and none is
+    larger than MOST. One worker gets one shard.
     """
     if stop <= start:
         return [range(start, stop)]
     total = stop - start
     if engine.shard is None and engine.workers < 2:
         return [range(start, stop)]
-    found, least = [], max(1, total // (engine.workers * SHARDS_A_WORKER**2))
+    found, least = [], max(1, min(MOST, total // (engine.workers * SHARDS_A_WORKER**2)))
     while start < stop:
-        size = engine.shard or max(least, (stop - start) // (SHARE * engine.workers))
+        size = engine.shard or max(least, min(MOST, (stop - start) // (SHARE * engine.workers)))
         end = min(stop, start + -(-size // step) * step)
         found.append(range(start, end))
         start = end

@@ -1,0 +1,201 @@
+"""Simulate runs on up to 1,000 workers: the real schedule and merging, a clock that is set.
+
+`python -m benchmarks.scale.simulate_cluster` prints a table; --json FILE keeps it.
+
+What is real: how samples become shards, who gets which, who is doubted, killed and replaced
+(edgeq/engines/schedule.py, ranges), and the merging of the statistics at the driver, whose seconds
+of processor time are measured here for every shard and charged to the clock. What is assumed: a sample takes 20 ms;
+a worker is up after 10 to 30 s, also one that replaces another; one in twenty is four times slow;
+workers die once in an hour on average; an answer of statistics is what `bytes` says, of second
+moments 300 MB in all, and the network gives 500 MB/s to each machine, of one worker each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import heapq
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from time import process_time
+
+import numpy as np
+
+from edgeq.calibration.observe import Merging
+from edgeq.calibration.observer import Observer
+from edgeq.calibration.tensor_stats import TensorStats
+from edgeq.engines.local import Local
+from edgeq.engines.parcel import answer, read_answer
+from edgeq.engines.pool import Call, Done, Event, Lost, Order, Ticket
+from edgeq.engines.protocol import ranges
+from edgeq.engines.schedule import scheduled
+
+SAMPLES, SAMPLE_S, START_S, SLOW, SLOWER, MTBF_S = 10_000_000, 0.02, 20.0, 0.05, 4.0, 3600.0
+#: bytes of second moments of all layers, bytes a second of a machine
+MOMENTS, NETWORK = 300e6, 500e6
+#: tensors of the network whose statistics are merged; ranges of single samples are left out: what
+#: they take does not depend on the number of shards
+TENSORS = 50
+#: seconds that a candidate of a search takes, and how many there are in a round
+CANDIDATE_S, CANDIDATES = 30.0, 1000
+WORKERS = (1, 8, 64, 256, 1000)
+
+
+@dataclass(eq=False)
+class Simulated:
+    """A pool of workers that only take time."""
+
+    size: int
+    seed: int = 0
+    #: seconds of one step
+    step_s: float = SAMPLE_S
+    clock: float = 0.0
+    #: workers that died
+    lost: int = 0
+    _free: list[int] = field(default_factory=list)
+    #: what happens when: seconds, worker, call, whether the worker dies
+    _ahead: list[tuple[float, int, int, Call | None, bool]] = field(default_factory=list)
+    _count: int = 0
+
+    def __post_init__(self) -> None:
+        self._chance = Random(self.seed)
+        self._slow: dict[int, float] = {}
+        self._dies: dict[int, float] = {}
+        for _ in range(self.size):
+            self._start()
+
+    def _start(self) -> None:
+        self._count += 1
+        up = self.clock + START_S * self._chance.uniform(0.5, 1.5)
+        self._slow[self._count] = SLOWER if self._chance.random() < SLOW else 1.0
+        self._dies[self._count] = up + self._chance.expovariate(1 / MTBF_S)
+        heapq.heappush(self._ahead, (up, len(self._ahead), self._count, None, False))
+
+    def publish(self, content: bytes | memoryview) -> Ticket:
+        return bytes(content)
+
+    def forget(self, tickets: Sequence[Ticket]) -> None:
+        """Nothing was published."""
+
+    def idle(self) -> Sequence[int]:
+        return list(self._free)
+
+    def give(self, worker: int, call: Call) -> None:
+        self._free.remove(worker)
+        end = self.clock + call.steps * self.step_s * self._slow[worker] * self._chance.uniform(0.9, 1.1)
+        dies = self._dies[worker] < end
+        heapq.heappush(self._ahead, (min(end, self._dies[worker]) if dies else end, self._chance.getrandbits(60), worker, call, dies))
+
+    def wait(self, seconds: float) -> list[Event]:
+        if not self._ahead or self._ahead[0][0] > self.clock + seconds:
+            self.clock += seconds
+            return []
+        when, _, worker, call, dies = heapq.heappop(self._ahead)
+        self.clock = max(self.clock, when)
+        if dies:
+            self.lost += 1
+            self._start()
+            return [Lost(worker, "killed")]
+        self._free.append(worker)
+        return [] if call is None else [Done(worker, call)]
+
+    def now(self) -> float:
+        return self.clock
+
+    def cancel(self) -> None:
+        """Nothing runs."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def part_of(tensors: int, seed: int) -> dict[str, TensorStats]:
+    """The statistics of one shard of a network, as a worker answers them."""
+    chance, found = np.random.default_rng(seed), {}
+    for place in range(tensors):
+        observer = Observer()
+        observer.update(chance.normal(size=(4096,)).astype(np.float32) * (1 + place), [seed])
+        found[f"value {place}"] = observer.stats()
+    return found
+
+
+def shards_of(samples: int, workers: int) -> list[range]:
+    """The shards that edgeq makes for so many workers."""
+    engine = Local()
+    engine.workers = workers
+    return ranges(0, samples, 1, engine)
+
+
+def statistics(workers: int, samples: int = SAMPLES) -> tuple[float, int, int]:
+    """Seconds of a calibration, workers that died, and shards. The merging is real."""
+    pool, shards, body = Simulated(workers), shards_of(samples, workers), answer(part_of(TENSORS, 0))
+    order, merged = Order(0, "edgeq.none:none", None, ()), Merging()
+    calls = [Call(order, "do", place, b"", len(shard)) for place, shard in enumerate(shards)]
+    behind = 0.0  # when the driver has merged what it has
+    for found in scheduled(pool, calls):
+        arrived = max(pool.clock + len(body) / NETWORK, behind)
+        begun = process_time()
+        part = read_answer(body)
+        assert isinstance(part, dict)
+        place = found.call.place  # a shard's samples are its own
+        merged.add({name: _of_samples(stats, place) for name, stats in part.items()})
+        behind = arrived + process_time() - begun
+        pool.clock = max(pool.clock, behind)
+    begun = process_time()
+    merged.tensors()
+    return pool.clock + process_time() - begun, pool.lost, len(shards)
+
+
+def _of_samples(stats: TensorStats, place: int) -> TensorStats:
+    return TensorStats(stats.nonfinite, np.array([place]), stats.sample_low, stats.sample_high, stats.exponent, stats.first, stats.counts)
+
+
+def moments(workers: int, samples: int = 100_000) -> float:
+    """Seconds of second moments, each layer of which an owner adds up and rounds.
+
+    Each shard sends its part to the owners, and every owner reads the parts of all shards: workers
+    send and owners read at the same time, each over its own line.
+    """
+    pool, shards = Simulated(workers, step_s=3 * SAMPLE_S), shards_of(samples, workers)
+    calls = [Call(Order(0, "edgeq.none:none", None, ()), "split", place, b"", len(shard)) for place, shard in enumerate(shards)]
+    for _ in scheduled(pool, calls):
+        pass
+    owners = min(workers, TENSORS)
+    sent = MOMENTS * len(shards) / workers / NETWORK
+    read = MOMENTS * len(shards) / owners / NETWORK
+    added = MOMENTS * len(shards) / owners / 2e9
+    return pool.clock + max(sent, read) + added
+
+
+def search(workers: int) -> float:
+    """Seconds of a round of candidates that do not depend on each other."""
+    pool = Simulated(workers, step_s=CANDIDATE_S)
+    for _ in scheduled(pool, [Call(Order(0, "edgeq.none:none", None, ()), "do", place, b"") for place in range(CANDIDATES)]):
+        pass
+    return pool.clock
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--workers", type=int, nargs="*", default=WORKERS)
+    asked = parser.parse_args()
+    alone = {"statistics": SAMPLES * SAMPLE_S, "moments": 100_000 * 3 * SAMPLE_S, "search": CANDIDATES * CANDIDATE_S}
+    print("efficiency = seconds of one worker without start or faults / (workers x seconds)")
+    print(f"{'workers':>8} {'shards':>7} {'died':>5} " + " ".join(f"{name + ' s':>13} {'eff.':>5}" for name in alone))
+    rows = []
+    for workers in asked.workers:
+        seconds, lost, shards = statistics(workers)
+        found = {"statistics": seconds, "moments": moments(workers), "search": search(workers)}
+        efficiency = {name: alone[name] / workers / found[name] for name in alone}
+        rows.append({"workers": workers, "shards": shards, "died": lost, "seconds": found, "efficiency": efficiency})
+        columns = (f"{found[name]:13.1f} {efficiency[name]:5.2f}" for name in alone)
+        print(f"{workers:8d} {shards:7d} {lost:5d} {' '.join(columns)}", flush=True)
+    if asked.json is not None:
+        asked.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
