@@ -1,0 +1,113 @@
+"""Statistics and plans are the same on every engine, for any shards and order of answers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx_ir as ir
+import pytest
+
+import edgeq
+from edgeq.engines.current import using
+from edgeq.engines.kept import KeptShards
+from edgeq.engines.local import Local
+from edgeq.engines.processes import Processes
+from edgeq.engines.protocol import Engine, Job, R, S, T
+from edgeq.engines.workers import Workers
+from edgeq.progress import Progress
+from tests.changed import changed
+from tests.graph_text import net, weights
+
+X = np.random.default_rng(5).normal(size=(30, 3, 8, 8)).astype(np.float32)
+#: convolutions that share a weight, an attention of two values, a recurrent layer
+TEXT = """[one] a = Conv<pads = [1, 1, 1, 1]>(x, u, b) r = Relu(a) [two] c = Conv<pads = [1, 1, 1, 1]>(r, v, b)
+    [three] d = Conv<pads = [1, 1, 1, 1]>(c, v, b) t = Add(d, r) p = Flatten<axis = 2>(t) s = Softmax(p) m = MatMul(s, w)
+    q = Sigmoid(m) f = Flatten(q) [four] y = Gemm(f, g, h)"""
+
+
+def model() -> ir.Model:
+    constants = {
+        "u": weights(8, 3, 3, 3), "v": weights(8, 8, 3, 3), "b": weights(8), "w": weights(64, 6), "g": weights(48, 5), "h": weights(5),
+    }  # fmt: skip
+    return net(
+        TEXT.replace("Flatten<axis = 2>(t)", "Reshape(t, z)"),
+        inputs="float[N, 3, 8, 8] x",
+        constants=constants | {"z": np.array([0, 8, 64])},
+    )
+
+
+def statistics() -> str:
+    return edgeq.calibrate(model(), {"x": X}).hash
+
+
+def plan() -> str:
+    return edgeq.quantize(model(), {"x": X}, prove=False).plan.to_json()
+
+
+class Reversed(Local):
+    """Several shards, of which the last is finished first."""
+
+    workers = 3
+
+    def run(self, job: Job[T, S, R], shards: Sequence[S], progress: Progress) -> Iterator[tuple[int, R]]:
+        yield from reversed(list(super().run(job, shards, progress)))
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Workers]:
+    found = Workers(Processes(2))
+    yield found
+    found.close()
+
+
+@pytest.mark.parametrize("size", [1, 4, 7, 29])
+def test_statistics_are_the_same_for_any_shards_that_end_in_any_order(size: int) -> None:
+    wanted = statistics()
+    with using(Reversed(shard=size)):
+        assert statistics() == wanted
+
+
+def test_the_plan_is_the_same_for_shards_that_end_in_any_order() -> None:
+    wanted = plan()
+    for engine in (Reversed(shard=5), Reversed(), Local(1, shard=11)):
+        with using(engine):
+            assert plan() == wanted
+
+
+def test_processes_give_the_same_statistics_and_plan(engine: Engine) -> None:
+    wanted = statistics(), plan()
+    with using(engine):
+        assert (statistics(), plan()) == wanted
+
+
+def test_a_process_that_is_killed_changes_nothing(tmp_path: Path) -> None:
+    """Nor does the end of the run in the middle: the next one goes on."""
+    wanted, pool = statistics(), Processes(2)
+    killed = threading.Thread(target=_kill_one, args=(pool,))
+    engine = Workers(pool, shard=2, kept=KeptShards(tmp_path))
+    killed.start()
+    with using(engine):
+        assert statistics() == wanted
+        killed.join()
+        shards = sorted(tmp_path.iterdir())
+        assert len(shards) == 12  # 24 of 30 samples are fitted to
+        shards[3].unlink()
+        assert statistics() == wanted
+    engine.close()
+
+
+def _kill_one(pool: Processes) -> None:
+    while not pool.pids():
+        pass
+    os.kill(pool.pids()[0], signal.SIGKILL)
+
+
+def test_the_engine_is_no_part_of_a_plan() -> None:
+    local, other = edgeq.Recipe(), changed(edgeq.Recipe(), engine={"name": "processes", "workers": 3})
+    assert other.hash == local.hash
+    assert changed(local, rule="minmax").hash != local.hash
