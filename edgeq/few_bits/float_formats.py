@@ -9,7 +9,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
 from edgeq.data.dataset import Dataset
-from edgeq.errors import BadModel
+from edgeq.errors import BadModel, BadRecipe
 from edgeq.few_bits.float_weights import FloatWeight, float_weights
 from edgeq.few_bits.tables import MIN_OPSET, Palettized, moments_of_inputs
 from edgeq.graph.find_layer import layer_of
@@ -38,8 +38,12 @@ def in_formats(
     """A copy of a float model whose weights are stored in number formats, and compute in float.
 
     data: weights that matter more to the outputs come closer. typed: FP8 and its scales are stored
-    in types of their own, for which the model is converted to opset 24.
+    in types of their own, for which the model is converted to opset 24. Raises BadModel, and
+    BadRecipe for a budget.
     """
+    if wish.allocated:
+        what = "A budget over number formats is for models that run in integers."
+        raise BadRecipe(what, "weight_format", "Name a format, give the size to [codebook], or quantize.")
     model = loaded.model.clone()
     least = TYPED_OPSET if typed else MIN_OPSET
     if model.opset_imports.get("", 0) < least:

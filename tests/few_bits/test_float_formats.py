@@ -11,6 +11,7 @@ import onnx_ir as ir
 import pytest
 
 from edgeq.data.open import open_dataset
+from edgeq.errors import BadRecipe
 from edgeq.few_bits.float_formats import in_formats
 from edgeq.few_bits.tables import Palettized
 from edgeq.graph.read import nodes
@@ -93,6 +94,12 @@ def test_formats_for_integers_alone_are_left() -> None:
     made = _made(WeightFormats(name="int8"))
     assert not made.formats
     assert {why for _, why in made.left} == {"int8 is for models that run in integers"}
+
+
+@pytest.mark.parametrize("wish", [{"bits_avg": 5.0}, {"size_budget": 0.2}])
+def test_a_budget_over_formats_is_for_integers(wish: dict[str, float]) -> None:
+    with pytest.raises(BadRecipe, match="for models that run in integers"):
+        _made(WeightFormats.model_validate(wish))
 
 
 def test_typed_weights_have_the_types_of_opset_24() -> None:
