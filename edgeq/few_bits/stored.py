@@ -23,6 +23,7 @@ from edgeq.io.load import Loaded
 from edgeq.io.model_source import ModelSource, load
 from edgeq.io.run_files import files_read, watched
 from edgeq.io.save import save_model
+from edgeq.io.writing.card import Card, Facts
 from edgeq.io.writing.external_form import written_size
 from edgeq.learn.door import clustering_of
 from edgeq.numerics.arrays import F32
@@ -36,8 +37,8 @@ from edgeq.schema.recipe import Recipe, RecipeLike, recipe_of
 from edgeq.schema.task import Shapes
 
 
-@dataclass(frozen=True, eq=False)
-class Stored:
+@dataclass(frozen=True, eq=False, repr=False)
+class Stored(Card):
     """A float model whose weights are stored in few bits, and what that costs."""
 
     #: the model
@@ -49,11 +50,11 @@ class Stored:
     #: the files that were read
     inputs: tuple[Path, ...] = ()
 
-    def __repr__(self) -> str:
-        """One line: a model is long."""
+    def facts(self) -> Facts:
+        """What a line and a table show."""
         size, near = self.report.size, self.report.fidelity
-        told = "not compared" if near is None else f"SQNR {near.weakest.sqnr_db:.1f} dB"
-        return f"Stored({self.report.model!r}: {told}, {size.int8_bytes} of {size.float_bytes} bytes)"
+        told = "not compared" if near is None else f"{near.weakest.sqnr_db:.1f} dB"
+        return Facts(self.report.model, (("SQNR", told), ("bytes", f"{size.int8_bytes} of {size.float_bytes}")))
 
     def save(self, path: str | Path, *, force: bool = False) -> tuple[Path, ...]:
         """Write the model; returns the files. Raises BadOutput."""

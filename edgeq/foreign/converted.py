@@ -13,6 +13,7 @@ from edgeq.foreign.proof import ConversionProof
 from edgeq.integers.tflite.c_source import c_source
 from edgeq.io.file_set import FileSet
 from edgeq.io.marks import mark_of
+from edgeq.io.writing.card import Card, Facts
 from edgeq.passes.foreign.changes import Change
 from edgeq.runtimes.ort_format import ort_format
 
@@ -20,8 +21,8 @@ from edgeq.runtimes.ort_format import ort_format
 SUFFIXES = (".tflite", ".c", ".ort")
 
 
-@dataclass(frozen=True, eq=False)
-class Converted:
+@dataclass(frozen=True, eq=False, repr=False)
+class Converted(Card):
     """A quantized model of another tool in the form of an integer runtime."""
 
     #: the model in Q/DQ form, its inputs and outputs codes (or floats, with float_io)
@@ -34,6 +35,10 @@ class Converted:
     proof: ConversionProof | None
     #: the files that the conversion read: the source, its external data, the data
     inputs: tuple[Path, ...] = ()
+
+    def facts(self) -> Facts:
+        """What a line and a table show."""
+        return Facts("", (("bytes", str(len(self.tflite))), ("changes", str(len(self.changes)))))
 
     @property
     def inserted(self) -> int:

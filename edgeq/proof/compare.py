@@ -15,6 +15,7 @@ from edgeq.calibration.known_outputs import KnownOutputs
 from edgeq.calibration.part_labels import PartLabels
 from edgeq.errors import BadData, BadModel
 from edgeq.integers.reading.runner import FileRunner
+from edgeq.io.writing.card import Card, Facts
 from edgeq.numerics.output_fidelity import OutputFidelity, Weakest, by_weakness, judged, weakest_of
 from edgeq.numerics.output_sums import OutputSums
 from edgeq.progress import Progress, Silent
@@ -31,8 +32,8 @@ __all__ = ["Accuracy", "CompareSettings", "Comparison", "LayerFidelity", "Output
 ROUNDING = 1e-9
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, repr=False)
+class Comparison(Card):
     """How far an int8 model is from its float model on data."""
 
     #: the outputs, in the float model's order
@@ -43,6 +44,13 @@ class Comparison:
     accuracy: Accuracy | None
     #: inner values, worst first; empty unless asked for
     layers: tuple[LayerFidelity, ...] = ()
+
+    def facts(self) -> Facts:
+        """What a line and a table show."""
+        rows = [(output.name, f"{output.sqnr_db:.1f} dB") for output in self.worst_first]
+        if self.accuracy is not None:
+            rows.append((self.accuracy.metric, f"{self.accuracy.int8:.4g}, float {self.accuracy.float:.4g}"))
+        return Facts(f"{self.samples} samples", tuple(rows))
 
     @property
     def worst_first(self) -> tuple[OutputFidelity, ...]:

@@ -19,6 +19,7 @@ from edgeq.graph.float_form import float_form
 from edgeq.graph.names import unique_names
 from edgeq.io.load import load_model
 from edgeq.io.reasons import in_words
+from edgeq.io.writing.card import Card, Facts
 from edgeq.proof.float_rows import float_rows
 from edgeq.proof.lost_fusions import LostFusion, lost_fusions
 from edgeq.proof.made_for import made_for
@@ -28,8 +29,8 @@ from edgeq.proof.read_back import ReadBack, read_back
 Share = float  # for classes that have a field named float
 
 
-@dataclass(frozen=True)
-class Proof:
+@dataclass(frozen=True, repr=False)
+class Proof(Card):
     """What onnxruntime runs of a model."""
 
     #: the nodes of the float model when one was given, else of the model itself
@@ -50,6 +51,11 @@ class Proof:
     lost: tuple[LostFusion, ...] = ()
     #: whether onnxruntime was told to fuse signed activations, as it does on Arm
     signed: bool = False
+
+    def facts(self) -> Facts:
+        """What a line and a table show."""
+        rows = (("in integers", str(self.int8)), ("in float", str(self.float)), ("MACs in integers", f"{self.macs_int8_pct:.0f} %"))
+        return Facts(f"{len(self.nodes)} nodes", rows)
 
 
 def prove_placement(model: Path | ir.Model, float_model: ir.Model | None = None) -> Proof:

@@ -13,13 +13,15 @@ import onnx_ir as ir
 from edgeq.integers.emit import emit_tflite
 from edgeq.io.endings import INT8, check_ending
 from edgeq.io.file_set import FileSet
+from edgeq.io.writing.card import Card, Facts
+from edgeq.metrics.metric import metric_text
 from edgeq.proof.task_accuracy import Accuracy
 from edgeq.report.report import Report
 from edgeq.schema.plan import Plan
 
 
-@dataclass(frozen=True, eq=False)
-class Quantized:
+@dataclass(frozen=True, eq=False, repr=False)
+class Quantized(Card):
     """An int8 model with the plan that made it and the report about it."""
 
     #: the int8 model
@@ -31,11 +33,18 @@ class Quantized:
     #: the files that the run read: the float model, its external data, the data
     inputs: tuple[Path, ...] = ()
 
-    def __repr__(self) -> str:
-        """One line: a model and a plan are long."""
+    def facts(self) -> Facts:
+        """What a line and a table show."""
         report = self.report
-        near = "not compared" if report.fidelity is None else f"SQNR {report.fidelity.weakest.sqnr_db:.1f} dB"
-        return f"Quantized({report.model!r} for {report.target}: {near}, {report.size.int8_bytes} of {report.size.float_bytes} bytes)"
+        near = "not compared" if report.fidelity is None else f"{report.fidelity.weakest.sqnr_db:.1f} dB"
+        rows = [("SQNR", near), ("bytes", f"{report.size.int8_bytes} of {report.size.float_bytes}")]
+        if report.accuracy is not None:
+            one = report.accuracy
+            first, second = (metric_text(value, share=one.share) for value in (one.float, one.int8))
+            rows.append((one.metric, f"{second}, float {first}"))
+        if report.placement is not None:
+            rows.append(("MACs in integers", f"{report.placement.macs_int8_pct:.0f} %"))
+        return Facts(f"{report.model} for {report.target}", (*rows, ("floors", report.gate)))
 
     @property
     def accuracy(self) -> Accuracy | None:

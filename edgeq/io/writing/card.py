@@ -1,0 +1,36 @@
+"""How a result shows itself: one line in a terminal, a small table in a notebook."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is shown of a result."""
+
+    #: what it is, in one line
+    title: str
+    #: name and value of each figure
+    rows: tuple[tuple[str, str], ...]
+
+
+class Card:
+    """A result that shows itself. Its dataclass has repr=False."""
+
+    def facts(self) -> Facts:
+        """What is shown."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        """One line: models and plans are long."""
+        facts = self.facts()
+        figures = ", ".join(f"{name} {value}" for name, value in facts.rows)
+        return f"{type(self).__name__}({facts.title}{': ' if facts.title and figures else ''}{figures})"
+
+    def _repr_html_(self) -> str:
+        """A table, which notebooks show in place of the line."""
+        facts = self.facts()
+        rows = "".join(f"<tr><th style='text-align:left'>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in facts.rows)
+        return f"<table><caption>{escape(type(self).__name__)} {escape(facts.title)}</caption>{rows}</table>"
