@@ -33,7 +33,7 @@ EXAMPLE = """    edgeq compare model.onnx model.int8.onnx --data eval.npz
 
     edgeq compare model.onnx model.int8.onnx -d eval.npz --min-sqnr 20 --min-agreement 0.98    (in CI: exit code 3 below)
 
-    edgeq compare model.onnx model.int8.onnx -d eval.npz --metric metrics.py:mean_iou --max-drop 0.5    (a metric of your own)"""
+    edgeq compare model.onnx model.int8.onnx -d eval.npz --metric metrics.py:recall --max-drop 5    (a metric of your own)"""
 
 
 @offers("data follow_links labels layers samples batch shape threads min_sqnr min_agreement min_accuracy max_drop metric max_bytes")

@@ -44,7 +44,7 @@ class Quantized(Card):
             rows.append((one.metric, f"{second}, float {first}"))
         if report.placement is not None:
             rows.append(("MACs in integers", f"{report.placement.macs_int8_pct:.0f} %"))
-        return Facts(f"{report.model} for {report.target}", (*rows, ("floors", report.gate)))
+        return Facts(f"{report.model!r} for {report.target}", (*rows, ("floors", report.gate)))
 
     @property
     def accuracy(self) -> Accuracy | None:

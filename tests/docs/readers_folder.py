@@ -45,6 +45,7 @@ name = "input"
 mean = 127.5
 std = 127.5
 """
+METRICS = "def recall(outputs, labels):\n    return float((outputs.argmax(-1) == labels).mean())\n"
 RECIPE = '[codebook]\nbits = 4\nlayers = ["Gemm=6"]\n'
 
 
@@ -113,6 +114,7 @@ def make_folder(path: Path) -> Path:
     write_data(path)
     for name in ("photos", "eval"):
         write_photos(path, name)
+    (path / "metrics.py").write_text(METRICS)
     (path / "recipe.toml").write_text(RECIPE)
     shutil.copy(ROOT / "targets" / "cpu.toml", path / "my_npu.toml")
     write_models(path)

@@ -40,6 +40,7 @@ SHORTENED = (
     ("--shape input=1,3,224,224", "--shape input=1,3,16,16", "the images of these tests are small"),
     ("--range 0:500", "--range 0:20", "the data of these tests are few"),
     ("prove model.int8.onnx --runtime tflm", "prove peers_model.int8.onnx --runtime tflm", "the model has to be one for that runtime"),
+    ("doctor --measure", "doctor", "timing kernels takes minutes"),
     ("-o /tmp/demo", "-o demo", "tests write into their own folder"),
     ("operators --target cpu --rounds 30", "operators --target cpu --rounds 1 --only Add", "an hour of measurements"),
     ("transformers --rounds 300", "transformers --rounds 1", "minutes of measurements"),

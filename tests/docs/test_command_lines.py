@@ -23,7 +23,7 @@ from tests.docs.written import COMMANDS, PAGES, ROOT, Said, blocks, divided, hel
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = set(PROJECT["optional-dependencies"])
 #: of edgeq before any command, and of every command
-EVERYWHERE = {"--help", "-h", "--version"}
+EVERYWHERE = {"--help", "-h", "--version", "-V"}
 #: options of other programs that a text names, with the program
 FOREIGN = {
     "--include_ops_by_config": "the build script of onnxruntime",
