@@ -16,6 +16,7 @@ from edgeq.data.given.gather import Data, Preprocess, gathered, gathered_or_none
 from edgeq.data.held_out import division_of
 from edgeq.data.open import open_dataset
 from edgeq.data.roles import Roles, roles_of
+from edgeq.data.synthetic.images import SyntheticImages, widened, with_images, with_images_or_none
 from edgeq.engines.opened import on_engine, opened
 from edgeq.graph.signature import input_specs, narrower
 from edgeq.integers.legality.refuse import refuse_float, refuse_illegal
@@ -78,7 +79,8 @@ def quantize(
     """
     recipe, target, progress, clock = recipe_of(recipe), load_target(target), progress or default_progress(), Clock()
     data, validation = gathered_or_none(data, preprocess, recipe.samples), gathered_or_none(validation, preprocess)
-    judged_by = metric_or_none(metric)
+    data, judged_by = with_images_or_none(data, recipe), metric_or_none(metric)
+    recipe = widened(recipe, target, made_up=isinstance(data, SyntheticImages) or (statistics is not None and statistics.made_up))
     progress.start("prepare", None)
     with clock.stage("prepare"):
         setup = set_up(load(model), target, recipe, plan.shapes if plan is not None and not shapes else shapes, data, plan)
@@ -132,7 +134,7 @@ def calibrate(
     on. data, preprocess, data_doubts: as for quantize.
     """
     recipe, progress = recipe_of(recipe), progress or default_progress()
-    data = gathered(data, preprocess, recipe.samples)
+    data = with_images(gathered(data, preprocess, recipe.samples), recipe)
     setup = set_up(load(model), load_target(target), recipe, shapes, data)
     dataset = setup.open(data, samples=recipe.samples, unlabelled=True)
     check_data(dataset, setup.task.model, data_doubts, progress)

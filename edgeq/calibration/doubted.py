@@ -5,7 +5,7 @@ from __future__ import annotations
 from edgeq.calibration.statistics_file import Statistics
 from edgeq.data.constant_values import constant_doubts
 from edgeq.data.dataset import Dataset
-from edgeq.data.doubts import DataDoubts, Doubt, check_data, refuse_doubts, single_sample
+from edgeq.data.doubts import DataDoubts, Doubt, check_data, made_up, refuse_doubts, single_sample
 from edgeq.progress import Progress
 from edgeq.schema.plan import Plan
 from edgeq.schema.task import Task
@@ -23,7 +23,8 @@ def doubted(
         policy = "accept"
     if data is not None:
         return check_data(data, task.model, policy, progress)
-    found = (single_sample(1),) if known is not None and len(known.samples) == 1 else ()
+    found = made_up(known=known is not None and known.made_up)
+    found += (single_sample(1),) if known is not None and len(known.samples) == 1 else ()
     refuse_doubts(found, "the statistics", policy)
     return found
 

@@ -49,6 +49,8 @@ class Statistics:
     tensors: Mapping[str, TensorStats]
     #: which samples of the data were left out; files that do not say saw all
     held_out: HoldOut = "none"
+    #: whether the data was made up
+    made_up: bool = False
 
     @property
     def samples(self) -> I64:
@@ -130,6 +132,7 @@ def _arrays(statistics: Statistics) -> dict[str, AnyArray]:
     names = sorted(statistics.tensors)
     tensors = [statistics.tensors[name] for name in names]
     header = {"format": _FORMAT, "bits": BITS, "model": statistics.model, "data": statistics.data, "settings": statistics.settings}
+    header |= {"made_up": True} if statistics.made_up else {}
     text = json.dumps({**header, "held_out": statistics.held_out, "tensors": names}, ensure_ascii=True, separators=(",", ":"))
     index = [(t.samples.size, t.nonfinite, t.exponent, t.first, t.counts.size) for t in tensors]
     counts = np.concatenate([np.zeros(0, np.int64), *(t.counts for t in tensors)])
@@ -149,7 +152,9 @@ def _assembled(arrays: Mapping[str, AnyArray]) -> Statistics:
     if (header["format"], header["bits"]) != (_FORMAT, BITS):
         raise ValueError(f"format {header['format']!r} of another edgeq")
     names, hashes = header["tensors"], (header["model"], header["data"], header["settings"])
-    index, held_out = arrays["index"].tolist(), header.get("held_out", "none")
+    index, held_out, made_up = arrays["index"].tolist(), header.get("held_out", "none"), header.get("made_up", False)
+    if not isinstance(made_up, bool):
+        raise ValueError("the header does not say whether the data was made up")
     if held_out not in get_args(HoldOut):
         raise ValueError(f"unknown samples held out: {held_out!r}")
     if not all(isinstance(text, str) for text in (*names, *hashes)) or names != sorted(set(names)) or len(names) != len(index):
@@ -166,4 +171,4 @@ def _assembled(arrays: Mapping[str, AnyArray]) -> Statistics:
         if problem:
             raise ValueError(f"{problem} of tensor {name!r}")
         tensors[name], at, bin_at = stats, at + seen, bin_at + bins
-    return Statistics(*hashes, tensors, held_out)
+    return Statistics(*hashes, tensors, held_out, made_up)

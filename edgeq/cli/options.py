@@ -61,7 +61,11 @@ Shapes = Annotated[
     list[str] | None, _data("--shape", metavar="NAME=DIMS", help="Freeze an input's dynamic shape, as in image=1,3,224,224. Repeatable.")
 ]
 _DATA = _data(
-    "--data", "-d", autocompletion=complete.sets, metavar="DATA", help="An .npz, a folder with a set.toml, or a shipped set's name."
+    "--data",
+    "-d",
+    autocompletion=complete.sets,
+    metavar="DATA",
+    help="An .npz, a folder with a set.toml, a shipped set; or synthetic:images.",
 )
 #: --data for commands that require data
 Data = Annotated[str, _DATA]
@@ -188,7 +192,9 @@ InputsAs = Annotated[
         help="uint8: image inputs take raw pixels; the preprocessing in set.toml or in --scale, --mean, --std is folded into the model.",
     ),
 ]
-Scale = Annotated[float | None, _output("--scale", metavar="S", help="With --inputs-as: your inputs are (pixel * S - mean) / std.")]
+Scale = Annotated[
+    float | None, _output("--scale", metavar="S", help="With --inputs-as or made-up images: your inputs are (pixel * S - mean) / std.")
+]
 Mean = Annotated[str | None, _output("--mean", metavar="M[,M,...]", help="Mean: one number, or one per channel.")]
 Std = Annotated[str | None, _output("--std", metavar="D[,D,...]", help="Standard deviation: one number, or one per channel.")]
 MinSqnr = Annotated[float | None, _floors("--min-sqnr", metavar="DB", help="Floor for the SQNR of the weakest output or part, in dB.")]

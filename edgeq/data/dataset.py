@@ -63,6 +63,8 @@ class Dataset:
     survey: Survey
     #: judges samples with NaN, with infinities or without elements; None: they are refused
     trial: Trial | None = None
+    #: whether the samples were made up: there was no real data
+    made_up: bool = False
 
     @property
     def hash(self) -> str:

@@ -29,8 +29,8 @@ GAIN_HIGH, GAIN_LOW = 20.0, 0.03
 
 #: what a doubt is about: a single sample (or copies of one); other values than the first layer saw;
 #: few samples; samples that fill no batch; samples of one number; copies; an inner value that was
-#: constant
-DoubtKind = Literal["one_sample", "unlike", "few", "unused", "constant", "copies", "constant_values"]
+#: constant; samples that were made up
+DoubtKind = Literal["one_sample", "unlike", "few", "unused", "constant", "copies", "constant_values", "made_up"]
 #: what becomes of doubts about data that calibrates. refuse: BadData is raised for a single sample
 #: and for values unlike what the first layer was trained on; strict: for every doubt; accept: for
 #: none
@@ -98,7 +98,7 @@ def data_doubts(dataset: Dataset, inputs: Sequence[InputSpec], gains: Mapping[st
     image inputs, the first FEW samples again.
     """
     digests = [row.tobytes() for row in dataset.complete_survey().digests]
-    found = [*_few(dataset, len(set(digests))), *_constant(dataset), *_copies(digests)]
+    found = [*made_up(known=dataset.made_up), *_few(dataset, len(set(digests))), *_constant(dataset), *_copies(digests)]
     images = [spec for spec in inputs if spec.shape is not None and len(spec.shape) == 4 and spec.dtype.startswith("float")]
     if images:
         heads = _first_values(dataset, [spec.name for spec in images])
@@ -111,6 +111,12 @@ def single_sample(count: int) -> Doubt:
     """The doubt about a single sample. count: how often the data holds it."""
     what = "There is 1 sample" if count == 1 else f"All {count} samples are the same one"
     return Doubt("one_sample", f"{what}: ranges from it fit no other.")
+
+
+def made_up(*, known: bool) -> tuple[Doubt, ...]:
+    """The doubt about samples that were made up. known: whether they were."""
+    what = "No real data: the samples were made up, ranges are wide for that, and the figures say little of real inputs."
+    return (Doubt("made_up", f"{what} A folder of any real images gives a better model (--data FOLDER)."),) if known else ()
 
 
 def _few(dataset: Dataset, different: int) -> list[Doubt]:

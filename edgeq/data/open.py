@@ -16,7 +16,7 @@ from edgeq.data.folder import open_folder
 from edgeq.data.memory import MemorySource, open_memory
 from edgeq.data.set_toml import SetInput, holds_integers
 from edgeq.data.shipped import shipped_folder, shipped_model, shipped_sets
-from edgeq.data.sources import DataSource, OpenedSource, open_arrays
+from edgeq.data.sources import MADE_UP, DataSource, OpenedSource, open_arrays
 from edgeq.data.survey import Survey
 from edgeq.data.trial import Trial, check_values
 from edgeq.errors import BadData
@@ -84,7 +84,7 @@ def open_dataset(
         chosen = None  # whoever judges on this data says so
     survey = Survey.empty(count, tuple(i.name for i in frozen))
     notes = (*opened.notes, *_left_as_they_are(first, how))
-    return Dataset(name, count, used - count, labels, chosen, notes, frozen, fixed, source, how, survey, trial)
+    return Dataset(name, count, used - count, labels, chosen, notes, frozen, fixed, source, how, survey, trial, opened.made_up)
 
 
 def _told_metric(told: str | None, *, labelled: bool) -> Metric | None:
@@ -109,7 +109,10 @@ def _open(
     if isinstance(spec, Mapping):
         return "memory", open_memory(spec, inputs, classes=classes), None, {}
     if not isinstance(spec, str | Path):
-        return "memory", spec.opened(inputs, classes=classes), None, {}
+        return spec.name, spec.opened(inputs, classes=classes), None, {}
+    if str(spec).startswith(MADE_UP):
+        what = f"Nothing is measured on data that is made up ({spec})."
+        raise BadData(what, "--data", "Give real data; quantize, calibrate and palettize take made-up images.")
     path = Path(spec)
     named = isinstance(spec, str) and spec in shipped_sets()
     if named or not path.exists():

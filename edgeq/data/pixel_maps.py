@@ -10,7 +10,7 @@ from edgeq.data.checks import show_shape
 from edgeq.data.set_toml import SetInput
 from edgeq.errors import BadRecipe
 from edgeq.graph.signature import InputSpec
-from edgeq.schema.pixels import _CHANNELS, OPTION, PixelMap, Preprocessing
+from edgeq.schema.pixels import CHANNELS, OPTION, PixelMap, Preprocessing
 
 
 def pixel_maps(inputs: Sequence[InputSpec], how: Mapping[str, SetInput], said: Preprocessing) -> dict[str, PixelMap]:
@@ -32,17 +32,21 @@ def pixel_maps(inputs: Sequence[InputSpec], how: Mapping[str, SetInput], said: P
                 "--scale, --mean, --std",
                 "State it per input in a set.toml.",
             )
-        known = {floats[0].name: _as_said(floats[0], said)}
+        known = {floats[0].name: as_said(floats[0], said)}
     if not known:
         fix = "Give --scale, --mean and --std as your application uses them, (pixel * scale - mean) / std, or data with a set.toml."
         raise BadRecipe("How pixels become inputs is not known.", OPTION, fix)
     return {spec.name: _map(spec, known[spec.name]) for spec in floats if spec.name in known}
 
 
-def _as_said(spec: InputSpec, said: Preprocessing) -> SetInput:
+def as_said(spec: InputSpec, said: Preprocessing) -> SetInput:
+    """How an image input is made, with the preprocessing that options or a recipe state.
+
+    The channels lie on the axis whose size is one of CHANNELS: axis 1 where several are.
+    """
     shape = spec.shape or ()
-    last = len(shape) > 2 and shape[1] not in _CHANNELS and shape[-1] in _CHANNELS
-    mean, std = said.mean or (0.0,), said.std or (1.0,)
+    last = len(shape) > 2 and shape[1] not in CHANNELS and shape[-1] in CHANNELS
+    mean, std = (numbers[0] if len(numbers) == 1 else numbers for numbers in (said.mean or (0.0,), said.std or (1.0,)))
     return SetInput(name=spec.name, scale=said.scale or 1.0, mean=mean, std=std, layout="NHWC" if last else "NCHW")
 
 

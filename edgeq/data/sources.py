@@ -40,10 +40,16 @@ class OpenedSource:
     labels: AnyArray | None = None
     #: what the user should know
     notes: tuple[str, ...] = ()
+    #: whether the samples were made up: there was no real data
+    made_up: bool = False
 
 
 class Given(Protocol):
     """Data in Python that has been read once, and knows its samples when it sees the inputs."""
+
+    @property
+    def name(self) -> str:
+        """What reports and messages call the data."""
 
     def opened(self, inputs: Sequence[InputSpec], *, classes: bool = True) -> OpenedSource:
         """The samples for a model with these inputs. Raises BadData.
@@ -123,6 +129,8 @@ class FileSource:
         return {name: read_image(path, self.how[name])}
 
 
+#: how the names of data begin that is made up (edgeq/data/synthetic)
+MADE_UP = "synthetic:"
 #: suffixes of files that hold one sample each
 SAMPLE_SUFFIXES = (".npy", ".npz", *SUFFIXES)
 

@@ -6,6 +6,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from edgeq.io.reasons import grouped, shown
+from edgeq.io.visible import visible
 from edgeq.report.codebooks_text import codebook_lines
 from edgeq.report.figures import fidelity_text, human_bytes, judged_text
 from edgeq.report.float_report import FloatReport
@@ -18,6 +19,7 @@ def float_text(found: FloatReport) -> RenderableType:
     before, after = found.size.float_bytes, found.size.int8_bytes
     head = f"{found.model}: {human_bytes(before)} became {human_bytes(after)} ({after / max(before, 1):.3f}x)"
     parts: list[RenderableType] = [*accepted_lines(found.accepted), Text(head)]
+    parts += [Text.assemble(("! ", "bold yellow"), visible(line)) for line in found.warnings]
     if found.fidelity is not None:
         parts.append(fidelity_text(found.fidelity))
     if found.judged is not None:

@@ -13,6 +13,7 @@ from edgeq.data.doubts import DataDoubts, Doubt, check_data, in_words
 from edgeq.data.given.gather import Data, Preprocess, gathered_or_none
 from edgeq.data.open import open_dataset
 from edgeq.data.roles import Roles, roles_of
+from edgeq.data.synthetic.images import check_preprocessing, with_images_or_none
 from edgeq.errors import BadData, BadModel, BadRecipe
 from edgeq.few_bits.fewest_bits import fewest_bits
 from edgeq.few_bits.float_formats import in_formats
@@ -130,6 +131,8 @@ def palettize(
     if min_sqnr is not None and data is None:
         raise BadData("No data was given.", "--data", "Give samples, on which --min-sqnr is measured.")
     given, dataset, doubts = gathered_or_none(data, preprocess, recipe.samples), None, tuple[Doubt, ...]()
+    given = with_images_or_none(given, recipe)
+    check_preprocessing(recipe, given)
     if given is not None:
         specs = input_specs(loaded.model)
         opened = open_dataset(given, specs, samples=recipe.samples, shapes=shapes, float_model=loaded.model, unlabelled=True)

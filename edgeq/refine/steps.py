@@ -54,7 +54,7 @@ def take_statistics(
     if measured is not None and sums is not None:
         measured.axes, measured.channels = axes, sums.stats()
     tensors = {name: replace(stats, samples=data.indices[stats.samples]) for name, stats in seen.items()}
-    return Statistics(task.model_hash, data.whole.hash, task.settings, tensors, data.rule)
+    return Statistics(task.model_hash, data.whole.hash, task.settings, tensors, data.rule, data.whole.made_up)
 
 
 def decide(

@@ -10,6 +10,7 @@ from importlib.metadata import version
 
 import onnx_ir as ir
 
+from edgeq.data.dataset import Dataset
 from edgeq.data.doubts import Doubt, in_words
 from edgeq.data.roles import Roles
 from edgeq.errors import FloorMissed
@@ -101,7 +102,7 @@ def build_report(run: QuantizeRun, verdict: Verdict) -> Report:
     accepted, warnings = in_words(verdict.doubts)
     return Report(
         model=str(loaded.path) if loaded.path is not None else "(in memory)",
-        data=None if run.data.whole is None else DataInfo(run.data.whole.name, plan.data, run.data.whole.count),
+        data=None if run.data.whole is None else _data_of(run.data.whole, plan),
         target=plan.target,
         recipe=recipe,
         rule=recipe.rule,
@@ -145,6 +146,10 @@ def build_report(run: QuantizeRun, verdict: Verdict) -> Report:
         warnings=warnings,
         notes=(*verdict.notes, *_told(run.model, loaded.model)),
     )
+
+
+def _data_of(whole: Dataset, plan: Plan) -> DataInfo:
+    return DataInfo(whole.name, plan.data, whole.count, whole.made_up)
 
 
 def untouched(plan: Plan) -> str | None:

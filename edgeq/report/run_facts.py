@@ -18,6 +18,13 @@ class DataInfo:
     hash: str
     #: how many samples were used, those that were held out included
     samples: int
+    #: whether the samples were made up: there was no real data
+    made_up: bool = False
+
+    @property
+    def told(self) -> str:
+        """What follows the name of the data."""
+        return " (no real data)" if self.made_up else ""
 
 
 @dataclass(frozen=True)

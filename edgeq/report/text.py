@@ -106,7 +106,7 @@ def layer_table(layers: Sequence[LayerFidelity]) -> Table:
 
 
 def _title(report: Report) -> Text:
-    samples = f" · {samples_text(report.data.samples)} of {visible(report.data.name)}" if report.data else ""
+    samples = f" · {samples_text(report.data.samples)} of {visible(report.data.name)}{report.data.told}" if report.data else ""
     tuned = f" ({visible(report.weighed.told)})" if report.weighed and report.weighed.told else ""
     line = f"\ntarget {visible(report.target)}{tuned} · rule {report.rule}{samples}"
     return Text.assemble((visible(report.model), "bold"), line, overflow="fold")

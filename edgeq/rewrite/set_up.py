@@ -12,6 +12,7 @@ from edgeq.data.dataset import Dataset
 from edgeq.data.open import open_dataset
 from edgeq.data.pixel_maps import pixel_maps
 from edgeq.data.sources import DataSource
+from edgeq.data.synthetic.images import check_preprocessing
 from edgeq.errors import BadPlan
 from edgeq.graph.code_grids import GRID_KEY, grid_record
 from edgeq.graph.edit import vanished
@@ -87,6 +88,7 @@ def set_up(
     With a plan, prepare exactly as when the plan was made, so that its node names are found. data:
     states how its samples were made from pixels, for inputs_as uint8.
     """
+    check_preprocessing(recipe, data)
     frozen, opset = shapes or {}, recipe.opset if plan is None else plan.opset
     target = target.with_standard_operators() if recipe.standard_operators else target
     declared = declared_types(loaded.model)

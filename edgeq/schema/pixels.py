@@ -14,7 +14,7 @@ from edgeq.schema.target_facts import ActivationFacts
 
 OPTION = "--inputs-as uint8"
 #: plausible sizes of a channel axis, for inputs whose axis nothing else identifies
-_CHANNELS = (1, 3, 4)
+CHANNELS = (1, 3, 4)
 #: a zero pixel this close to a whole number counts as one: a hundredth of a code has no visible
 #: effect at 8 bits
 EXACT = 0.01

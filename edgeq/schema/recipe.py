@@ -18,7 +18,7 @@ from edgeq.io.strict_toml import Strict, read_toml, validate
 from edgeq.schema.codebook import CodebookWish
 from edgeq.schema.cost import PlacementWish
 from edgeq.schema.finetune import FineTuneWish
-from edgeq.schema.pixels import OPTION, Preprocessing
+from edgeq.schema.pixels import Preprocessing
 from edgeq.schema.rules import Rule
 from edgeq.schema.weight_format import WeightFormats, check_small_weights, with_codebook_format
 from edgeq.schema.wide.words import check_words
@@ -80,7 +80,8 @@ class Recipe(Strict):
         "float", description="uint8: image inputs take raw pixels, and the application's preprocessing is folded into the model"
     )
     preprocessing: Preprocessing = Field(
-        default_factory=Preprocessing, description="inputs_as uint8, data without a set.toml: the application's preprocessing of pixels"
+        default_factory=Preprocessing,
+        description="inputs_as uint8 without a set.toml, made-up images: the application's preprocessing of pixels",
     )
     keep_float: tuple[str, ...] = Field((), description="nodes that stay float: name or glob, /regex/, or an operator type")
     split_outputs: bool = Field(False, description="outputs that end in a Concat become its parts, each on its own grid: OUT.0, OUT.1")
@@ -122,12 +123,6 @@ class Recipe(Strict):
     def _known_types(cls, words: tuple[str, ...]) -> tuple[str, ...]:
         check_words(words)
         return words
-
-    @model_validator(mode="after")
-    def _pixels(self) -> Self:
-        if self.preprocessing.given and self.inputs_as != "uint8":
-            raise ValueError(f"preprocessing says how pixels become inputs, which only {OPTION} uses")
-        return self
 
     @property
     def small_weights(self) -> bool:

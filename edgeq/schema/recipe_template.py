@@ -39,7 +39,7 @@ def recipe_template(model: ir.Model) -> str:
         blocks.append(_entry(name, field, getattr(defaults, name)) + hint)
     blocks.append("# Integer or float kernel, where a node could run in either.\n[placement]\n")
     blocks += [_entry(name, field, getattr(defaults.placement, name)) for name, field in PlacementWish.model_fields.items()]
-    blocks.append("# inputs_as uint8, data without a set.toml: an input is (pixel * scale - mean) / std.\n[preprocessing]\n")
+    blocks.append("# inputs_as uint8 without a set.toml, and made-up images: an input is (pixel * scale - mean) / std.\n[preprocessing]\n")
     blocks += [_entry(name, field, None) for name, field in Preprocessing.model_fields.items()]
     blocks.append("# Weights as indices into a small table: off unless one of bits, bits_avg and size_budget is given.\n[codebook]\n")
     blocks += [_entry(name, field, getattr(defaults.codebook, name)) for name, field in CodebookWish.model_fields.items()]

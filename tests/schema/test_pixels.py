@@ -14,7 +14,7 @@ from PIL import Image
 
 from edgeq.api import Quantized, compare, quantize
 from edgeq.data.open import open_dataset
-from edgeq.errors import BadData, BadPlan
+from edgeq.errors import BadData, BadPlan, BadRecipe
 from edgeq.graph.code_grids import recorded_grid
 from edgeq.graph.signature import input_specs
 from edgeq.integers.emit import emit_tflite
@@ -153,8 +153,8 @@ def test_data_that_are_no_pixels_are_refused(said: Preprocessing) -> None:
 
 
 def test_preprocessing_without_raw_pixels_is_refused() -> None:
-    with pytest.raises(ValueError, match="--inputs-as uint8"):
-        Recipe(preprocessing=GRID)
+    with pytest.raises(BadRecipe, match="made-up images"):
+        quantize(text_model(NET, WEIGHTS), {"x": made_of(GRID)}, recipe=Recipe(preprocessing=GRID))
 
 
 def test_images_of_a_folder_are_the_pixels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,6 +25,11 @@ class Spooled:
     #: the items
     spool: Spool
 
+    @property
+    def name(self) -> str:
+        """What reports and messages call the data."""
+        return "memory"
+
     def opened(self, inputs: Sequence[InputSpec], *, classes: bool = True) -> OpenedSource:
         """The samples for a model with these inputs. Raises BadData."""
         return open_spool(self.spool, inputs, classes=classes)

@@ -1,0 +1,1 @@
+"""Data that is made up where there is none."""
