@@ -25,7 +25,7 @@ from edgeq.numerics.formats.parts import Room as Room
 from edgeq.numerics.packing import packed_bytes
 from edgeq.numerics.rounding.codes import Codes
 from edgeq.numerics.rounding.descent import descend, error_of, least_squares
-from edgeq.numerics.rounding.with_feedback import rounded_with_error
+from edgeq.numerics.rounding.with_feedback import FACTORS, rounded_best, rounded_with_error
 
 #: the first level of formats whose channel scales may take any value
 CHANNEL_FLOAT = Level("channel", 32, "float32")
@@ -110,8 +110,8 @@ class Format(ABC):
         """Bring rows [G, C, K] into the format.
 
         inputs: what the layer reads, under which the change of its outputs is kept small: scales by
-        the diagonal of the moment, elements by error feedback, then by moving one at a time. None:
-        every element is the nearest.
+        the diagonal of the moment (those of rows by what feedback makes of them), elements by error
+        feedback, then by moving one at a time. None: every element is the nearest.
         """
         room = room or Room()
         importance = np.ones((rows.shape[0], rows.shape[2])) if inputs is None else inputs.moment.diagonal()
@@ -119,7 +119,12 @@ class Format(ABC):
         steps = self.steps(scales, kernel)
         if inputs is None:
             return Stored(self, kernel, codes.all_nearest(rows / steps), scales)
-        elements, _ = rounded_with_error(rows, inputs.passed_on, np.broadcast_to(steps, rows.shape), codes)
+        if self.levels == (CHANNEL_FLOAT,) and self.bits < 8:  # at 8 bits the errors of activations hide the difference
+            tried = [scales[0], *(room.allowed(scales[0] * np.float32(factor)) for factor in FACTORS)]
+            scale, elements = rounded_best(rows, inputs.passed_on, tried, codes, shared=room.shared)
+            scales, steps = (scale,), self.steps((scale,), kernel)
+        else:
+            elements, _ = rounded_with_error(rows, inputs.passed_on, np.broadcast_to(steps, rows.shape), codes)
         if inputs.damped is None:
             return Stored(self, kernel, elements, scales)
         found = Stored(self, kernel, descend(rows, inputs.damped, steps, codes, elements), scales)

@@ -9,6 +9,8 @@ bias, it can take up the mean error, so H may be the covariance.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from edgeq.numerics.arrays import F32, F64
@@ -20,6 +22,8 @@ from edgeq.numerics.rounding.recursion import damped_error, feed_back
 #: a row keeps the codes of error feedback if they have at most this share of nearest rounding's
 #: error: less is within the rounding of float32
 SURE = 1 - 1e-4
+#: multiples of the scale with the least error of nearest rounding that are worth a try
+FACTORS = (0.97, 0.94, 0.91, 0.88, 0.85, 1.03, 1.06, 1.09)
 #: numbers of a weight that are rounded at a time, so that the memory does not grow with the rows
 AT_ONCE = 1 << 21
 
@@ -49,6 +53,25 @@ def rounded_with_error(weight: F32, passed_on: Feedback, scale: F32, codes: Code
         rows = slice(start, start + step)
         result[:, rows], error[:, rows] = _rounded(weight[:, rows], passed_on, scale[:, rows], codes.of_rows(rows))
     return result, error
+
+
+def rounded_best(weight: F32, passed_on: Feedback, scales: Sequence[F32], codes: Codes, *, shared: bool) -> tuple[F32, F32]:
+    """The scale [G, C] of each row, among some, and the codes that leave it the least r H r^T.
+
+    The diagonal of H does not tell what feedback makes of a scale: where inputs move together,
+    finer steps are worth a number that is cut. shared: one of the scales for all rows. The first of
+    equals is taken.
+    """
+    scale, result = scales[0], np.zeros_like(weight)
+    least = np.full(weight.shape[:2], np.inf)
+    for tried in scales:
+        found, error = rounded_with_error(weight, passed_on, tried, codes)
+        if shared:
+            error = np.full_like(error, error.sum())
+        better = error < least
+        least, scale = np.where(better, error, least), np.where(better, tried, scale)
+        result = np.where(better[..., None], found, result)
+    return scale, result
 
 
 def _rounded(weight: F32, passed_on: Feedback, scale: F32, codes: Codes) -> tuple[F32, F64]:

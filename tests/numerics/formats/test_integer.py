@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgeq.numerics.formats.format import ChannelGrid, Room
+from edgeq.numerics.formats.format import ChannelGrid, Inputs, Room
 from edgeq.numerics.formats.table import parse_format
+from edgeq.numerics.rounding.descent import error_of
+from edgeq.numerics.rounding.half_matrix import HalfMatrix
 from edgeq.numerics.saturation import neighbours, worst_pairs
 
 
@@ -45,3 +47,15 @@ def test_int8_keeps_neighbours_within_the_limit() -> None:
     free, bounded = (parse_format("int8").fit(rows, None, (8,), room) for room in (Room(), Room(pairs=pairs, limit=128)))
     assert worst_pairs(free.elements, pairs).max() > 128
     assert worst_pairs(bounded.elements, pairs).max() <= 128
+
+
+def test_scales_of_int4_are_chosen_by_what_feedback_makes_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(7)
+    rows, mixed = rng.normal(size=(1, 16, 36)).astype(np.float32), rng.normal(size=(200, 6)) @ rng.normal(size=(6, 36))
+    moment = (mixed + 0.3 * rng.normal(size=(200, 36))).T @ (mixed + 0.3 * rng.normal(size=(200, 36))) / 200
+    inputs = Inputs(HalfMatrix.of((moment + moment.T)[None] / 2))
+    assert inputs.damped is not None
+    chosen = error_of(rows, parse_format("int4").fit(rows, inputs, (36,)).real, inputs.damped)
+    monkeypatch.setattr("edgeq.numerics.formats.format.FACTORS", ())
+    single = error_of(rows, parse_format("int4").fit(rows, inputs, (36,)).real, inputs.damped)
+    assert chosen.sum() < 0.97 * single.sum()

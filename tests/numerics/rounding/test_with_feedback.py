@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from edgeq.numerics.arrays import F32, F64
 from edgeq.numerics.rounding.codes import Codes
-from edgeq.numerics.rounding.factors import DAMPING
+from edgeq.numerics.rounding.factors import DAMPING, feedback
+from edgeq.numerics.rounding.half_matrix import HalfMatrix
 from edgeq.numerics.rounding.recursion import BLOCK
 from edgeq.numerics.rounding.scales import scales_for
-from edgeq.numerics.rounding.with_feedback import output_error, round_with_feedback
+from edgeq.numerics.rounding.with_feedback import FACTORS, output_error, round_with_feedback, rounded_best, rounded_with_error
 from edgeq.numerics.saturation import neighbours, worst_pairs
 
 FREE = Codes(-127, 127, (), None)
@@ -163,3 +164,23 @@ def test_rows_of_zeros_get_a_scale_that_divides() -> None:
     found = scales_for(weight, np.ones((1, 4)), FREE, False)
     assert found[0, 0] == 1.0
     assert round_with_feedback(weight, np.eye(4)[None], found, FREE)[0, 0].tolist() == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_every_row_takes_the_scale_that_feedback_leaves_the_least_error(shared: bool) -> None:
+    weight, moment, scale = problem(2, 5, 24, seed=3)
+    tried = [scale, *(scale * np.float32(factor) for factor in FACTORS)]
+    chosen, codes = rounded_best(weight, feedback(HalfMatrix.of(moment)), tried, COARSE, shared=shared)
+    errors = np.stack([output_error(weight, round_with_feedback(weight, moment, one, COARSE), one, moment) for one in tried])
+    best = errors.sum((1, 2)).min() if shared else errors.min(0)
+    got = output_error(weight, codes, chosen, moment)
+    np.testing.assert_allclose(got.sum() if shared else got, best, rtol=1e-3)
+    assert shared or (got < 0.95 * errors[0]).any()
+
+
+def test_a_single_scale_changes_nothing() -> None:
+    weight, moment, scale = problem(1, 4, 16, seed=5)
+    passed_on = feedback(HalfMatrix.of(moment))
+    chosen, codes = rounded_best(weight, passed_on, [scale], COARSE, shared=False)
+    np.testing.assert_array_equal(chosen, scale)
+    np.testing.assert_array_equal(codes, rounded_with_error(weight, passed_on, scale, COARSE)[0])
