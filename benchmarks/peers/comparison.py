@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -53,7 +54,12 @@ class Result:
 
 def produce(tool: str, mode: str, model: Path, out: Path, calib: Path, samples: int) -> Entry:
     """Run one tool; a crash, or a result that cannot be loaded, becomes an entry with an error."""
-    run = run_process(command_of(tool, mode, model, out, calib, samples))
+    return entry_of(tool, mode, command_of(tool, mode, model, out, calib, samples), out)
+
+
+def entry_of(tool: str, mode: str, command: Sequence[str], out: Path) -> Entry:
+    """Run a command that writes `out`: see produce."""
+    run = run_process(command)
     entry = Entry(tool, mode, run.seconds, run.peak_mb, cpu_s=run.cpu_s)
     if run.code != 0 or not out.exists():
         return replace(entry, error=last_line(run))
@@ -71,6 +77,11 @@ def compare(model: Path, calib: Path, data: Path, args: argparse.Namespace, fold
     """Every tool and mode on one model; the quantized models are left in `folder`."""
     wanted = [("edgeq", rule) for rule in args.edgeq] + [("ort", mode) for mode in args.peers]
     entries = [produce(tool, mode, model, file_of(folder, tool, mode), calib, args.samples) for tool, mode in wanted]
+    return judge(model, entries, data, args, folder)
+
+
+def judge(model: Path, entries: Sequence[Entry], data: Path, args: argparse.Namespace, folder: Path) -> Result:
+    """Measure what the tools have left in `folder`, side by side."""
     good = {entry.name: file_of(folder, entry.tool, entry.mode) for entry in entries if not entry.error}
     quality = fidelity(model, good, data, args.limit, args.batch)
     session = open_session(model)
@@ -79,7 +90,7 @@ def compare(model: Path, calib: Path, data: Path, args: argparse.Namespace, fold
     ratios = {name: paired(times[name], times["float"]) for name in good}
     middle = {name: statistics.median(times[name]) for name in times}
     done = tuple(e if e.error else replace(e, fidelity=quality[e.name], to_float=ratios[e.name], ms=middle[e.name]) for e in entries)
-    ours, theirs = [n for n in good if n.startswith("edgeq:")], [n for n in good if n.startswith("ort:")]
+    ours, theirs = [n for n in good if n.startswith("edgeq:")], [n for n in good if not n.startswith("edgeq:")]
     pairs = {f"{a} / {b}": paired(times[a], times[b]) for a in ours for b in theirs}
     return Result(model.stem, model.stat().st_size, middle["float"], placement(model), args.threads, done, pairs)
 

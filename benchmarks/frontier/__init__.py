@@ -1,0 +1,1 @@
+"""edgeq beside the strongest rivals, each in an environment of its own."""
