@@ -33,10 +33,8 @@ FOREIGN = {
     "--index-url": "pip",
     "--follow": "git log",
     **dict.fromkeys(("--saved-model", "--output", "--keras", "--graphdef", "--inputs", "--outputs", "--tflite", "--opset"), "tf2onnx"),
-    **dict.fromkeys(
-        ("--headless", "--disable-gpu", "--no-first-run", "--disable-extensions", "--disable-background-networking", "--no-sandbox"), "chromium"
-    ),
-    "--user-data-dir": "chromium",
+    **dict.fromkeys(("--headless", "--disable-gpu", "--no-first-run", "--disable-extensions", "--no-sandbox"), "chromium"),
+    **dict.fromkeys(("--disable-background-networking", "--user-data-dir"), "chromium"),
     "--strict": "mypy, in CONTRIBUTING.md; of edgeq too",
 }
 OPTION = re.compile(r"(?<![\w-])(--?[A-Za-z][\w-]*)")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from edgeq.report.page.ranks import Edge
 
@@ -93,7 +94,7 @@ def _passing(count: int, edges: Sequence[Edge]) -> list[int]:
 def _changes(names: Sequence[str]) -> list[float]:
     """What a cut at each place costs by the names: 0 where they differ from the first step on."""
     found = [1.0]
-    for first, second in zip(names, names[1:], strict=False):
+    for first, second in pairwise(names):
         one, two = _parts(first), _parts(second)
         same = next((at for at, (a, b) in enumerate(zip(one, two, strict=False)) if a != b), min(len(one), len(two)))
         found.append(WITHIN * (same / max(len(one), len(two), 1)) ** 2)

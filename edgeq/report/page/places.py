@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from edgeq.report.page.ranks import Rows
 
@@ -70,7 +71,7 @@ def _move(row: Sequence[int], neighbours: Mapping[int, Sequence[int]], x: dict[i
         wish.append(sum(x[other] * one for other, one in zip(others, strength, strict=True)) / total if others else x[node])
         weight.append(total if others else 0.1)
     shift, shifts = 0.0, [0.0]
-    for left, right in zip(row, row[1:], strict=False):
+    for left, right in pairwise(row):
         apart = BESIDE if left >= count or right >= count else GAP
         shift += (size.get(left, PASSING).width + size.get(right, PASSING).width) / 2 + apart
         shifts.append(shift)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right, insort
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 #: sweeps over the rows that look for fewer crossings
 SWEEPS = 12
@@ -28,7 +29,7 @@ class Rows:
     @property
     def links(self) -> list[Edge]:
         """Pairs of boxes or stand-ins in rows that follow each other."""
-        return [pair for chain in self.chains for pair in zip(chain, chain[1:], strict=False)]
+        return [pair for chain in self.chains for pair in pairwise(chain)]
 
 
 def ranked(count: int, edges: Sequence[Edge]) -> list[int]:
@@ -74,7 +75,7 @@ def _ordered(rows: list[list[int]], chains: Sequence[tuple[int, ...]]) -> list[l
     above: list[list[int]] = [[] for _ in range(size)]
     below: list[list[int]] = [[] for _ in range(size)]
     for chain in chains:
-        for first, second in zip(chain, chain[1:], strict=False):
+        for first, second in pairwise(chain):
             below[first].append(second)
             above[second].append(first)
     best, fewest = [list(row) for row in rows], _crossings(rows, below)
@@ -103,7 +104,7 @@ def _sort(row: list[int], rows: list[list[int]], neighbours: list[list[int]]) ->
 
 def _crossings(rows: Sequence[Sequence[int]], below: Sequence[Sequence[int]]) -> int:
     total = 0
-    for row, under in zip(rows, rows[1:], strict=False):
+    for row, under in pairwise(rows):
         place = {node: at for at, node in enumerate(under)}
         seen: list[int] = []
         for node in row:

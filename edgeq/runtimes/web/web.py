@@ -1,7 +1,7 @@
 """onnxruntime-web in Node and, where one is found, in a browser without a window.
 
-Which kernels ran is read from its own profile of one run. The build for WebAssembly has no files, so
-the profile has nowhere to go: a copy of its glue code is told to hand it to the console.
+Which kernels ran is read from its own profile of one run. The build for WebAssembly has no files,
+so the profile has nowhere to go: a copy of its glue code is told to hand it to the console.
 """
 
 from __future__ import annotations

@@ -23,8 +23,10 @@ def node(name: str, reads: tuple[str, ...], makes: tuple[str, ...] = (), *, cons
 def chain(count: int) -> list[NodeDetail]:
     """Nodes in a line, every fourth of them with a way around it."""
     made = [node("n0", ("x",))]
-    for at in range(1, count):
-        made.append(node(f"n{at}", tuple(dict.fromkeys((f"n{at - 1}_out", f"n{max(0, at - 2)}_out" if at % 4 == 0 else f"n{at - 1}_out")))))
+    made += [
+        node(f"n{at}", tuple(dict.fromkeys((f"n{at - 1}_out", f"n{max(0, at - 2)}_out" if at % 4 == 0 else f"n{at - 1}_out"))))
+        for at in range(1, count)
+    ]
     return made
 
 
@@ -103,7 +105,7 @@ def test_a_small_graph_is_one_picture_with_its_inputs_and_outputs() -> None:
     assert drawing is not None and drawing.whole is not None and drawing.folded is None
     assert [box.at for box in boxes_of(drawing.whole)] == [0, 2]
     assert [box.label for box in drawing.whole.boxes if box.kind == "port"] == ["x", "b_out"]
-    assert [(drawing.whole.boxes[wire.source].label, wire.target) for wire in drawing.whole.wires][0] == ("x", 1)
+    assert next((drawing.whole.boxes[wire.source].label, wire.target) for wire in drawing.whole.wires) == ("x", 1)
 
 
 def test_constants_alone_are_no_graph() -> None:
