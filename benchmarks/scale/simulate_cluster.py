@@ -5,9 +5,10 @@
 What is real: how samples become shards, who gets which, who is doubted, killed and replaced
 (edgeq/engines/schedule.py, ranges), and the merging of the statistics at the driver, whose seconds
 of processor time are measured here for every shard and charged to the clock. What is assumed: a
-sample takes 20 ms; a worker is up after 10 to 30 s, also one that replaces another; one in twenty is four times slow;
-workers die once in an hour on average; an answer of statistics is what `bytes` says, of second
-moments 300 MB in all, and the network gives 500 MB/s to each machine, of one worker each.
+sample takes 20 ms; a worker is up after 10 to 30 s, also one that replaces another; one in twenty
+is four times slow; workers die once in an hour on average; an answer of statistics is what `bytes`
+says, of second moments 300 MB in all, and the network gives 500 MB/s to each machine, of one worker
+each.
 """
 
 from __future__ import annotations
