@@ -77,13 +77,18 @@ class Runtime:
         """Whether the package is there, as far as this is known without importing it."""
         return self.found() is not None if self.found is not None else importlib.util.find_spec(self.module) is not None
 
+    @property
+    def install(self) -> str:
+        """The command that installs the package."""
+        return f"{'pip' if self.found is None else 'npm'} install {self.package}"
+
     def missing(self) -> MissingExtra:
         """The error for a runtime that is not installed."""
         if self.found is not None:
             what = f"The runtime {self.name} needs Node and the npm package {self.package}, which are not both there."
-            return MissingExtra(what, f"--runtime {self.name}", f"Install Node, then in this folder: npm install {self.package}.")
+            return MissingExtra(what, f"--runtime {self.name}", f"Install Node, then in this folder: {self.install}.")
         what = f"The runtime {self.name} needs the package {self.package}, which is not installed."
-        fix = f"Install it: pip install {self.package}, or all of them: pip install 'edgeq[{EXTRA}]'."
+        fix = f"Install it: {self.install}, or all of them: pip install 'edgeq[{EXTRA}]'."
         return MissingExtra(what, f"--runtime {self.name}", fix)
 
     def version(self) -> str:

@@ -69,7 +69,7 @@ def doctor_text(found: Doctor) -> RenderableType:
         lines.append(Text("  costs: edgeq doctor --measure tells which column of the target cpu is like this machine", "dim"))
     lines.append(Text("runtimes", "bold"))
     for row in found.runtimes:
-        state = Text(row.version, "green") if row.version else Text(f"not installed: pip install {row.package}", "yellow")
+        state = Text(row.version, "green") if row.version else Text(f"not installed: {row.install}", "yellow")
         lines.append(Text.assemble(f"  {row.name:<12}{row.takes:<8}", state))
     lines.append(Text("extras", "bold"))
     for extra in found.extras:

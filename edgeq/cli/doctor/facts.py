@@ -49,8 +49,8 @@ class RuntimeRow:
     version: str | None
     #: the form of the models that it takes
     takes: Literal["onnx", "tflite"]
-    #: what pip installs where it is missing
-    package: str
+    #: what installs it where it is missing
+    install: str
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def _cores() -> int:
 
 def _runtime(name: str) -> RuntimeRow:
     row = look_up(name)
-    return RuntimeRow(name, row.version() if row.installed else None, row.takes, row.package)
+    return RuntimeRow(name, row.version() if row.installed else None, row.takes, row.install)
 
 
 def _extras() -> tuple[ExtraRow, ...]:
