@@ -38,6 +38,7 @@ from edgeq.report.from_run import QuantizeRun, Verdict, build_report, gate_of
 from edgeq.report.quantized import Quantized as Quantized
 from edgeq.rewrite.carry_out import carried_out, finish
 from edgeq.rewrite.set_up import comparable, set_up
+from edgeq.runtimes.judged import judged
 from edgeq.schema.plan import Plan
 from edgeq.schema.recipe import Floors, Recipe, RecipeLike, recipe_of
 from edgeq.schema.target import Target, load_target
@@ -94,9 +95,10 @@ def quantize(
     judge = None if roles.judging is None else Judge.of(loaded.model, roles.judging, target, progress)
     check_learning(task, roles.division)
     decided = partial(decide, task, roles.division, statistics, clock, progress, judge)
-    planned, found, rescue = planned_by(setup, roles, judge, decided, plan, work, clock, progress)
-    planned = fine_tuned(task, planned, roles.division, clock, progress, checkpoint or Checkpoint())
-    refuse_float(planned.plan, target)
+    with judged(loaded.model):
+        planned, found, rescue = planned_by(setup, roles, judge, decided, plan, work, clock, progress)
+        planned = fine_tuned(task, planned, roles.division, clock, progress, checkpoint or Checkpoint())
+        refuse_float(planned.plan, target)
     with clock.stage("rewrite"):
         result = carried_out(setup, planned.plan)
     notes = (*setup.prepared.notes, *_notes(dataset, roles, statistics, recipe, rescue), *unused_formats(planned.plan, recipe))
@@ -139,7 +141,7 @@ def calibrate(
     dataset = setup.open(data, samples=recipe.samples, unlabelled=True)
     check_data(dataset, setup.task.model, data_doubts, progress)
     division = division_of(dataset, recipe)
-    with opened(recipe.engine, work):
+    with opened(recipe.engine, work), judged(setup.loaded.model):
         return take_statistics(setup.task, division, progress, start=start, stop=stop)
 
 

@@ -9,7 +9,7 @@ from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgeq.cli.outputs import check_outputs, stale_lines
+from edgeq.cli.outputs import BLOCK, check_outputs, stale_lines
 from edgeq.cli.screen import Screen
 from edgeq.cli.settings import check_search, data_doubts, given, metric_from, parse_shapes, parse_size, preprocessing_from, recipe_from
 from edgeq.cli.shared.values import SharedOptions, shared_parameters
@@ -112,7 +112,7 @@ class Asked:
             raise BadData("No data was given.", "--data", fix)
         return self.data
 
-    def check_outputs(self, outputs: Iterable[Path | None], *inputs: Path, at_least: int = 0) -> None:
+    def check_outputs(self, outputs: Iterable[Path | None], *inputs: Path, at_least: int = BLOCK) -> None:
         """Refuse output paths that cannot be written or would overwrite an input.
 
         outputs: None stands for an output that is not requested. inputs: files that the command

@@ -9,9 +9,11 @@ from edgeq.errors import BadOutput
 
 #: a model becomes smaller by less than this: codebooks of one bit take the place of 32-bit floats
 SMALLEST = 32
+#: bytes of a block of a file system: what any file takes at the least
+BLOCK = 4096
 
 
-def check_outputs(outputs: Iterable[Path | None], *, force: bool, inputs: Iterable[Path | None], at_least: int = 0) -> None:
+def check_outputs(outputs: Iterable[Path | None], *, force: bool, inputs: Iterable[Path | None], at_least: int = BLOCK) -> None:
     """Refuse output paths that cannot be written or would overwrite an input.
 
     Called before the work, which may take minutes; what the run reads from then on is held against
@@ -33,10 +35,14 @@ def check_outputs(outputs: Iterable[Path | None], *, force: bool, inputs: Iterab
 
 def check_folder(folder: Path, outputs: Iterable[Path], *, force: bool, inputs: Iterable[Path | None]) -> None:
     """As check_outputs, for outputs in a folder that may not exist yet. Raises BadOutput."""
+    from edgeq.io.output_path import check_space
+
     if folder.exists() and not folder.is_dir():
         raise BadOutput("The output folder is a file.", str(folder), "Choose another folder.")
     if folder.exists():
         check_outputs(outputs, force=force, inputs=inputs)
+    else:
+        check_space(outputs, BLOCK)
 
 
 def stale_lines(model: Path) -> Iterator[str]:

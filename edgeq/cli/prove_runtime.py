@@ -12,6 +12,7 @@ import typer
 
 from edgeq.cli.asked import Asked
 from edgeq.cli.options import FLOORS
+from edgeq.cli.outputs import stale_lines
 from edgeq.cli.shared import complete
 from edgeq.errors import BadRecipe, FloorMissed
 from edgeq.io.visible import visible
@@ -78,6 +79,8 @@ def prove_runtime(asked: Asked, request: RuntimeRequest) -> None:
     with asked.screen.progress() as progress:
         proofs = prove_in(runtime, subject, _dataset(asked, subject), accelerator=request.accelerator, progress=progress)
     asked.screen.show(ProvenElsewhere(request.model, tuple(proofs)), lambda: proofs_text(proofs))
+    for line in stale_lines(request.model):
+        asked.screen.warn(line)
     for proof in proofs:
         floats = sorted({op.op_type for op in proof.operators if not op.integer and op.op_type.lower() in _lower(request.required)})
         if floats:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
+from edgeq.data.doubts import DataDoubts, check_data
 from edgeq.data.sources import DataSource
 from edgeq.errors import BadData, BadModel
 from edgeq.foreign.converted import Converted
@@ -42,6 +43,7 @@ def convert(
     float_io: bool = False,
     shapes: Shapes | None = None,
     samples: int | None = None,
+    data_doubts: DataDoubts = "refuse",
     prove: bool = True,
     progress: Progress | None = None,
 ) -> Converted:
@@ -51,7 +53,7 @@ def convert(
     the runtimes' rules do not allow the model as it is, round weights, biases and grids anew, and
     measure on the data the grids that it lacks; the result lists every change. float_io: inputs and
     outputs stay float. shapes: for inputs whose sizes are not fixed. samples: use the first ones
-    only. prove: run the result in the runtimes that are installed, and compare it.
+    only. data_doubts: of the data that grids are measured on, as for quantize. prove: run the result in the runtimes that are installed, and compare it.
 
     Raises BadModel for a model that is not quantized, and UnsupportedOp, which names nodes and
     rules, for one that cannot become integers; BadData, MissingExtra.
@@ -71,7 +73,9 @@ def convert(
                 names = ", ".join(str(value.name) for value in without_grid(own))
                 what = "Grids of values that the model left in float are measured on data, and there is none."
                 raise BadData(what, f"values {names}", "Give samples of the model's inputs: --data calib.npz.")
-            GiveGrids(measured_grids(own, samples_of(source, own, data, shapes or {}, samples), target, progress))(own)
+            measured = samples_of(source, own, data, shapes or {}, samples)
+            check_data(measured.dataset, source, data_doubts, progress)
+            GiveGrids(measured_grids(own, measured, target, progress))(own)
             normalised(own, target, Leave(requantize))
         refuse_illegal(own, target, requantize=requantize)
         found = tuple(changes(own))

@@ -29,7 +29,8 @@ def peak_bytes(model: ir.Model, int8: AbstractSet[str]) -> int:
 
 def _peak(graph: ir.Graph, int8: AbstractSet[str]) -> int:
     steps = list(graph)
-    last = _last_uses(graph, steps)
+    buffers = _Buffers()
+    last = _last_uses(graph, steps, buffers)
     alive: dict[ir.Value, int] = {value: _bytes(value, int8) for value in graph.inputs if value in last}
     held = peak = sum(alive.values())
     ends: dict[int, list[ir.Value]] = {}
@@ -38,7 +39,7 @@ def _peak(graph: ir.Graph, int8: AbstractSet[str]) -> int:
     for step, node in enumerate(steps):
         unread = []
         for output in node.outputs:
-            if _buffer(output) is output and constant(output) is None:
+            if buffers.of(output) is output and constant(output) is None:
                 alive[output] = _bytes(output, int8)
                 held += alive[output]
                 unread += [] if output in last else [output]
@@ -48,7 +49,7 @@ def _peak(graph: ir.Graph, int8: AbstractSet[str]) -> int:
     return peak
 
 
-def _last_uses(graph: ir.Graph, steps: list[ir.Node]) -> dict[ir.Value, int]:
+def _last_uses(graph: ir.Graph, steps: list[ir.Node], buffers: _Buffers) -> dict[ir.Value, int]:
     """Buffer -> index of the last node that reads it.
 
     What a body reads counts for the node that owns the body; graph outputs outlive all nodes.
@@ -56,9 +57,9 @@ def _last_uses(graph: ir.Graph, steps: list[ir.Node]) -> dict[ir.Value, int]:
     last: dict[ir.Value, int] = {}
     for step, node in enumerate(steps):
         for value in reads(node):
-            last[_buffer(value)] = step
+            last[buffers.of(value)] = step
     for value in graph.outputs:
-        last[_buffer(value)] = len(steps)
+        last[buffers.of(value)] = len(steps)
     return last
 
 
@@ -124,15 +125,29 @@ def part_bytes(model: ir.Model, part: Sequence[ir.Node], fed: Mapping[str, AnyAr
     return bytes(proto.SerializeToString())
 
 
-def _buffer(value: ir.Value) -> ir.Value:
-    """The value that owns the memory that `value` is a view of."""
+class _Buffers:
+    """The values that own the memory; each view is followed once, however long its chain."""
+
+    def __init__(self) -> None:
+        self._known: dict[ir.Value, ir.Value] = {}
+
+    def of(self, value: ir.Value) -> ir.Value:
+        """The value that owns the memory that `value` is a view of."""
+        views, source = [], _viewed(value)
+        while source is not None and value not in self._known:
+            views.append(value)
+            value, source = source, _viewed(source)
+        owner = self._known.get(value, value)
+        self._known.update(dict.fromkeys(views, owner))
+        return owner
+
+
+def _viewed(value: ir.Value) -> ir.Value | None:
+    """What a value is a view of; None: it is none."""
     producer = value.producer()
-    while (
-        operator_of(producer).moves == "views" and producer is not None and producer.inputs[0] is not None and value is producer.outputs[0]
-    ):
-        value = producer.inputs[0]
-        producer = value.producer()
-    return value
+    if producer is None or operator_of(producer).moves != "views" or value is not producer.outputs[0]:
+        return None
+    return producer.inputs[0]
 
 
 def _bytes(value: ir.Value, int8: AbstractSet[str]) -> int:

@@ -29,7 +29,13 @@ from edgeq.io.other_formats import ONNX, format_of_name, other_format, saved_mod
 from edgeq.io.run_files import note_read
 from edgeq.io.text import refuse_odd_text
 from edgeq.io.validate import check_form, check_onnx, check_tensors, first_line, refuse_endless, refuse_nan, refuse_quantized
-from edgeq.io.validate_nodes import refuse_misfit_constants, refuse_misfit_grids, refuse_misfit_groups, refuse_misfit_splits
+from edgeq.io.validate_nodes import (
+    refuse_misfit_constants,
+    refuse_misfit_flow,
+    refuse_misfit_grids,
+    refuse_misfit_groups,
+    refuse_misfit_splits,
+)
 
 #: how deep If/Loop/Scan bodies may nest; real models reach 5
 MAX_DEPTH = 16
@@ -183,6 +189,7 @@ def _finish(proto: onnx.ModelProto, where: str, quantized: bool, folder: Path = 
         raise BadModel(f"The model cannot be understood: {first_line(error)}", where, "Export the model again.") from error
     refuse_misfit_constants(model, where)
     refuse_misfit_groups(model, where)
+    refuse_misfit_flow(model, where)
     refuse_nan(model, where)
     refuse_endless(model, where)
     if quantized:

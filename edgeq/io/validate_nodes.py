@@ -33,6 +33,19 @@ def refuse_misfit_splits(model: ir.Model, where: str) -> None:
             raise BadModel(what, f"{where}, node {node.name}", "The file is damaged: export or download it again.")
 
 
+def refuse_misfit_flow(model: ir.Model, where: str) -> None:
+    """Raise BadModel for a Loop or If whose count or condition holds no element.
+
+    onnxruntime reads the first one all the same, and the process ends or the count is any number.
+    """
+    for node in nodes(model):
+        told = node.inputs[:2] if is_op(node, "Loop") else node.inputs[:1] if is_op(node, "If") else ()
+        for value in told:
+            if value is not None and value.shape is not None and 0 in value.shape.dims:
+                what = f"A {node.op_type} takes its count or condition from {value.name}, which has no elements"
+                raise BadModel(what, f"{where}, node {node.name}", "The file is damaged: export or download it again.")
+
+
 def refuse_misfit_groups(model: ir.Model, where: str) -> None:
     """Raise BadModel for a Conv of less than one group: onnxruntime ends the process of one.
 

@@ -117,8 +117,8 @@ def _pad_obstacle(node: ir.Node, target: Target) -> str | None:
         return "Pad whose fill value is computed at run time has no integer form"
     if math.isnan(fill) or abs(fill) > LARGEST:
         return f"Pad fills with {fill:g}, which no grid holds"
-    fixed = _fixed_source(node, target)
-    if fill == 0 or fixed is None:
+    fixed = None if fill == 0 else _fixed_source(node, target)
+    if fixed is None:
         return None
     maker, low, high = fixed
     outside = f"Pad fills with {fill:g}, which lies outside the grid that {target.name} gives {maker}: [{low:g}, {high:g}]"

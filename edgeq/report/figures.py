@@ -136,7 +136,9 @@ def step_text(step: StepSqnr) -> str:
         return f"{text}, not kept" + ("" if lost is None else f": it lost {lost:.1f} dB")
     if step.mean_lost_db is not None and step.mean_lost_db >= SHOWN_DB:
         return f"{text}, not kept: the mean over the outputs lost {step.mean_lost_db:.1f} dB"
-    return f"{text}, not kept: " + (f"it gained {-lost:.1f} dB, which is too little" if lost <= -SHOWN_DB else "it changed nothing")
+    if lost <= -SHOWN_DB:
+        return f"{text}, not kept: it gained {-lost:.1f} dB, which is too little"
+    return f"{text}, not kept: it changed " + ("nothing" if not lost else f"less than {SHOWN_DB:g} dB")
 
 
 def accuracy_text(accuracy: Accuracy) -> Text:

@@ -103,3 +103,24 @@ def test_a_convolution_of_no_groups_is_refused(op: str, group: int) -> None:
     with pytest.raises(BadModel, match=f"A {op} has {group} groups") as error:
         loaded(text, w=np.zeros((0, 1, 1), np.float32))
     assert "node it" in error.value.where
+
+
+LOOP = """v = Loop(m, c, x) <body = b (int64 i, bool go, float[2] a) => (bool on, float[2] n) { on = Identity(go)  n = Relu(a) }>"""
+IF = "v = If(c) <then_branch = t () => (float[2] p) { p = Relu(x) }, else_branch = e () => (float[2] q) { q = Neg(x) }>"
+
+
+@pytest.mark.parametrize(
+    ("node", "count", "condition"),
+    [(LOOP, (0,), ()), (LOOP, (), (0,)), (LOOP, (1, 0), (1,)), (IF, (), (0,))],
+)
+def test_a_count_or_a_condition_without_elements_is_refused(node: str, count: tuple[int, ...], condition: tuple[int, ...]) -> None:
+    """onnxruntime reads the element that is not there."""
+    text = f'<ir_version: 8, opset_import: ["": 16]> net (float[2] x) => (float[2] y) {{ {node}  y = Neg(v) }}'
+    with pytest.raises(BadModel, match="which has no elements"):
+        loaded(text, m=np.ones(count, np.int64), c=np.ones(condition, np.bool_))
+
+
+@pytest.mark.parametrize("node", [LOOP, IF])
+def test_a_count_and_a_condition_of_one_element_pass(node: str) -> None:
+    text = f'<ir_version: 8, opset_import: ["": 16]> net (float[2] x) => (float[2] y) {{ {node}  y = Neg(v) }}'
+    loaded(text, m=np.ones((1,), np.int64), c=np.ones((), np.bool_))

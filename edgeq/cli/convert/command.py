@@ -10,6 +10,7 @@ import typer
 
 from edgeq.cli import options as o
 from edgeq.cli.asked import Asked, offers
+from edgeq.cli.outputs import SMALLEST, size_of
 from edgeq.errors import BadOutput, FloorMissed
 
 EXAMPLE = """    edgeq convert peers_model.int8.onnx -o model.tflite    (onnxruntime, Quark, NNCF, edgeq: Q/DQ or QOperator)
@@ -21,7 +22,7 @@ EXAMPLE = """    edgeq convert peers_model.int8.onnx -o model.tflite    (onnxrun
     edgeq convert peers_model.int8.onnx -o model.c    (C source: model.c and model.h; or model.ort for onnxruntime)"""
 
 
-@offers("data follow_links samples shape float_io no_prove max_bytes", writes=True)
+@offers("data follow_links samples accept_data strict_data shape float_io no_prove max_bytes", writes=True)
 def convert(
     asked: Asked,
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A quantized ONNX model: Q/DQ or QOperator form, of any tool.")],
@@ -55,10 +56,10 @@ def convert(
     if report is not None and report.suffix != ".json":
         raise BadOutput("The ending of the report names no form of it.", str(report), "Name it .json.")
     files = written(out)
-    asked.check_outputs([*files, report], model)
+    asked.check_outputs([*files, report], model, at_least=size_of(model) // SMALLEST)
     with asked.screen.progress() as progress:
         made = run(asked.load_model(model, quantized=True), asked.data, requantize=requantize, float_io=asked.float_io,
-                   shapes=asked.shapes, samples=asked.recipe.samples, prove=asked.prove, progress=progress)  # fmt: skip
+                   shapes=asked.shapes, samples=asked.recipe.samples, data_doubts=asked.doubts, prove=asked.prove, progress=progress)  # fmt: skip
     wrote = (*files, report) if report is not None else files
     found = Conversion(str(model), tuple(map(str, wrote)), len(made.tflite), made.changes, made.proof)
     with FileSet(force=asked.force, inputs=made.inputs) as together:
