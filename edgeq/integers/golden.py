@@ -47,7 +47,7 @@ def golden_vectors(model: ir.Model, dataset: Dataset, count: int, *, channels_la
             found.setdefault(f"in_{name}", []).append(array)
         for name, array in ran.outputs.items():
             found.setdefault(f"out_{name}", []).append(array)
-    whole = {name: np.concatenate(arrays) for name, arrays in found.items()}
+    whole = {name: np.concatenate(arrays) if arrays[0].ndim else np.stack(arrays) for name, arrays in found.items()}
     pixels = {f"in_{name}" for name in pixel_inputs(model)}
     if not channels_last:
         return whole

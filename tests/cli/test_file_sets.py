@@ -232,3 +232,15 @@ def test_every_file_that_a_run_opens_is_noted(room: Path) -> None:
     wanted = {"a.onnx", "weights.bin", "recipe.toml", "own.toml", "calib.npz", "set/set.toml", "set/labels.csv", "set/0.npy", "set/7.npy"}
     assert wanted <= noted
     assert {name for name in opened if not name.startswith(".edgeq-tmp-")} <= noted
+
+
+def test_a_stale_side_file_is_named_where_a_tflite_file_is_proven(room: Path, capsys: Capsys) -> None:
+    pytest.importorskip("ai_edge_litert")
+    out, golden = room / "o.tflite", room / "o.golden.npz"
+    given = ("-d", room / "calib.npz", "--no-prove", "-t", "mcu_tflite", "-o", out)
+    assert run(capsys, "quantize", room / "a.onnx", *given, "--golden", "2").code == 0
+    assert "belongs to another" not in run(capsys, "prove", out).err
+    assert run(capsys, "quantize", room / "b.onnx", *given, "--force").code == 0
+    ran = run(capsys, "prove", out)
+    assert ran.code == 0
+    assert f"{golden} belongs to another model than {out}" in ran.err

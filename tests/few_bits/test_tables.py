@@ -208,3 +208,18 @@ def test_wrong_wishes_are_refused_before_work(room: Path, capsys: pytest.Capture
     assert ran.code == 2
     assert "fix:" in ran.err
     assert not (room / "out.onnx").exists()
+
+
+def test_a_codebook_that_hides_a_weight_of_another_size_is_refused_before_anything_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Shapes are only known once the weight is computed: onnxruntime is asked then."""
+    body = "i = Cast<to = 6>(w_indices)  w = Gather(w_table, i)  y = MatMul(x, w)"
+    proto = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["": 17]> net (float[1, 4] x) => (float[1, 3] y) {{ {body} }}')
+    constants = {"w_indices": np.zeros((5, 3), np.uint8), "w_table": np.ones(4, np.float32)}
+    proto.graph.initializer.extend(onnx.numpy_helper.from_array(array, name) for name, array in constants.items())
+    onnx.save(proto, tmp_path / "hidden.onnx")
+    ran = run(capsys, "materialize", tmp_path / "hidden.onnx", "-o", tmp_path / "plain.onnx")
+    assert ran.code == 2
+    assert "contradicts itself" in ran.err
+    assert not (tmp_path / "plain.onnx").exists()

@@ -266,3 +266,20 @@ def test_grids_that_are_computed_at_run_time_are_refused_by_name(tmp_path: Path,
         edgeq.convert(tmp_path / "dynamic.onnx", DATA, requantize=requantize)
     assert "(DynamicQuantizeLinear, no_kernel)" in refused.value.where
     assert "requantize" not in refused.value.fix
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_doubts_about_data_that_grids_are_measured_on_end_the_run_unless_accepted(count: int) -> None:
+    """One sample, or copies of one: the ranges fit no other."""
+    model = written(f"{START} [mm] m = MatMul(f, g)  [add] o = Add(m, b)  [soft] y = Softmax(o)", **LAYER, b=BIAS)
+    alike = {"x": np.repeat(ROWS["x"][:1], count, axis=0)}
+    with pytest.raises(BadData, match="ranges from it fit no other"):
+        edgeq.convert(model, alike, requantize=True)
+    assert edgeq.convert(model, alike, requantize=True, data_doubts="accept").changes
+    with pytest.raises(BadData, match="Only 6 samples"):
+        edgeq.convert(model, ROWS, requantize=True, data_doubts="strict")
+
+
+def test_data_that_only_proves_raises_no_doubts() -> None:
+    model = written(f"{START} [mm] m = MatMul(f, g)  [add] o = Add(m, b)  {END}", **LAYER, b=BIAS)
+    assert edgeq.convert(model, {"x": ROWS["x"][:1]}, requantize=True).proof is not None

@@ -59,7 +59,8 @@ def convert(
     asked.check_outputs([*files, report], model, at_least=size_of(model) // SMALLEST)
     with asked.screen.progress() as progress:
         made = run(asked.load_model(model, quantized=True), asked.data, requantize=requantize, float_io=asked.float_io,
-                   shapes=asked.shapes, samples=asked.recipe.samples, data_doubts=asked.doubts, prove=asked.prove, progress=progress)  # fmt: skip
+                   shapes=asked.shapes, samples=asked.recipe.samples, data_doubts=asked.doubts, prove=asked.prove,
+                   progress=progress)  # fmt: skip
     wrote = (*files, report) if report is not None else files
     found = Conversion(str(model), tuple(map(str, wrote)), len(made.tflite), made.changes, made.proof)
     with FileSet(force=asked.force, inputs=made.inputs) as together:
