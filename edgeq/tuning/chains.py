@@ -109,14 +109,16 @@ CHAINS: tuple[Chain, ...] = (
         *((first(inner, kernel, stride), channels, side) for inner, channels, kernel, stride, side in (
             (3, 8, 3, 2, 48), (3, 16, 3, 1, 56), (3, 16, 3, 2, 28), (3, 32, 3, 2, 56), (3, 64, 7, 2, 28), (1, 16, 3, 1, 56),
             (1, 32, 5, 1, 28), (1, 64, 7, 2, 14), (3, 24, 3, 2, 14),
-            (1, 8, 15, 1, 28), (1, 1, 15, 1, 28),
+            (1, 8, 15, 1, 28),
         )),
     ),
+    *_pictures("Conv.single", (first(1, 15, 1), 1, 28), (first(1, 5, 1), 1, 56)),
+    *_lines("Conv.single.line", (first(1, 129, 1), 1, 400), (first(1, 25, 2), 1, 1600)),
     *_lines(
         "Conv.first.line",
         *((first(inner, kernel, stride), channels, length) for inner, channels, kernel, stride, length in (
             (1, 16, 80, 4, 500), (1, 32, 25, 1, 100), (1, 8, 9, 2, 400), (3, 32, 5, 1, 200), (1, 64, 16, 8, 100),
-            (1, 256, 256, 64, 4), (1, 8, 65, 1, 400), (1, 1, 129, 1, 400),
+            (1, 256, 256, 64, 4), (1, 8, 65, 1, 400),
         )),
     ),
     *_vectors("Mul", joined("Mul")),

@@ -20,9 +20,10 @@ from edgeq.tuning.fit import fit
 from edgeq.tuning.timing import FEW, MANY, Measured, network
 
 Form = Literal["integer", "float"]
-#: figures of layers, of pools, of operands spread over others, and of the rest, which cost by the
-#: call and by the number
-_LAYER, _WINDOW, _SPREAD, _PLAIN = FIGURES, ("call", "read", "write"), ("call", "place", "write"), ("call", "read")
+#: figures of layers, of layers of one channel, of pools, of operands spread over others, and of the
+#: rest, which cost by the call and by the number
+_LAYER, _SINGLE, _WINDOW = FIGURES, ("place", "read"), ("call", "read", "write")
+_SPREAD, _PLAIN = ("call", "place", "write"), ("call", "read")
 #: share of a conversion to codes and back that the first takes: 0.34 of 0.34 + 0.19 ns a number
 QUANTIZE_SHARE = 0.64
 #: smaller figures, in nanoseconds, are what the arithmetic of a fit leaves of nothing
@@ -70,7 +71,8 @@ def _fitted(kind: str, rows: Sequence[tuple[Sequence[Work], float]], known: Mapp
 def _told(kind: str, counts: F64) -> F64:
     """The counts with those that no chain of the kind can tell set to 0."""
     row = OPERATORS.get(kind.partition(".")[0], UNKNOWN)
-    chosen = _SPREAD if kind.endswith(".spread") else _LAYER if row.layer else _WINDOW if row.window else _PLAIN
+    layer = _SINGLE if ".single" in kind else _LAYER
+    chosen = _SPREAD if kind.endswith(".spread") else layer if row.layer else _WINDOW if row.window else _PLAIN
     told: F64 = counts * np.array([name in chosen for name in FIGURES])
     return told
 

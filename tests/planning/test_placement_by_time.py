@@ -155,6 +155,8 @@ def test_targets_of_integers_alone_do_not_weigh_time() -> None:
         ("y = Conv(x, p)", "float[2, 8, 16, 16] x", "Conv.pointwise", (512, 8, 8)),
         ("y = Conv<group = 8>(x, d)", "float[1, 8, 16, 16] x", "Conv.depthwise", (196, 9, 8)),
         ("y = Conv(x, first)", "float[1, 3, 16, 16] x", "Conv.first", (196, 27, 4)),
+        ("y = Conv(x, single)", "float[1, 1, 40] x", "Conv.single.line", (32, 9, 1)),
+        ("y = Conv<group = 8>(x, line)", "float[1, 8, 40] x", "Conv.depthwise.line", (32, 9, 8)),
         ("y = Gemm(x, g)", "float[5, 8] x", "Gemm", (5, 8, 6)),
         ("y = Sigmoid(x)", "float[5, 8] x", "Sigmoid", (40, 1, 1)),
         ("y = GlobalAveragePool(x)", "float[1, 8, 16, 16] x", "GlobalAveragePool", (8, 256, 1)),
@@ -171,6 +173,8 @@ def test_the_work_of_nodes(body: str, inputs: str, kind: str, counts: tuple[int,
         "g": weights(8, 6),
         "gate": weights(1, 8, 1, 1),
         "one": weights(1),
+        "single": weights(1, 1, 9),
+        "line": weights(8, 1, 9),
     }
     model = net(body, inputs=inputs, constants=constants)
     work = work_of(model.graph[-1])

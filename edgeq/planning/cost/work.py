@@ -114,7 +114,8 @@ def _conv(node: ir.Node, samples: int) -> Work:
     taps, numbers = math.prod(window), math.prod(weight.shape.numpy())
     if groups > 1 and inner == 1 and channels == groups:
         return Work(_ranked("Conv.depthwise", len(window)), made / channels, taps, channels, True, numbers)
-    kind = "Conv.grouped" if groups > 1 else "Conv.pointwise" if taps == 1 else "Conv.first" if inner <= PICTURE_CHANNELS else "Conv.dense"
+    first = "Conv.single" if inner == channels == 1 else "Conv.first" if inner <= PICTURE_CHANNELS else "Conv.dense"
+    kind = "Conv.grouped" if groups > 1 else "Conv.pointwise" if taps == 1 else first
     return Work(_ranked(kind, len(window)), made * groups / channels, inner * taps, channels / groups, False, numbers)
 
 
