@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -19,28 +20,32 @@ from edgeq.io.temporaries import ScratchFolder
 from edgeq.io.validate import first_line
 from edgeq.passes.prepare.computed_constants import SLACK_BYTES, ComputedConstants
 
-#: seconds; a hang must not stop a run, and the largest networks take some seconds
-TIMEOUT_S = 60.0
+#: seconds of a processor that onnxsim may take; the largest networks take some seconds. It is not
+#: time that passes: whether a model is simplified must not depend on what else the machine does
+PROCESSOR_S = 60
+#: seconds that may pass: a hang must not stop a run
+TIMEOUT_S = 1800.0
 #: operators of shape arithmetic and expansion: while one is left, onnxsim may achieve more than
 #: edgeq's passes
 _WORTH_TRYING = ("Shape", "Size", "Range", "ConstantOfShape", "NonZero", "Expand", "Tile")
 _REASON = "simplified away by onnxsim"
 
 
-def simplify(model: ir.Model, timeout: float = TIMEOUT_S, *, grow: bool = True) -> str:
+def simplify(model: ir.Model, timeout: float = TIMEOUT_S, *, processor: int = PROCESSOR_S, grow: bool = True) -> str:
     """Simplify in place if there is something to gain; returns a note for the report.
 
     The model is unchanged if onnxsim fails, crashes or hangs. Whoever calls this judges the result.
-    grow: whether constants may be folded that make the file grow.
+    timeout, processor: seconds that may pass, and of a processor. grow: whether constants may be
+    folded that make the file grow.
     """
     settled = set() if grow else set(ComputedConstants(model).nodes)  # left as they are on purpose
     if not any(is_op(node, *_WORTH_TRYING) and node not in settled for node in nodes(model)):
         return "onnxsim was not run: nothing was left for it to simplify"
     if not integers_are_short(model):
         return "onnxsim was not run: the model computes integer values too large to follow"
-    after, failure = _simplified(model, timeout, ())
+    after, failure = _simplified(model, timeout, processor, "fold")
     if not grow and after is not None and initializer_bytes(after) > initializer_bytes(model) + SLACK_BYTES:
-        after, failure = _simplified(model, timeout, ("keep",))
+        after, failure = _simplified(model, timeout, processor, "keep")
     if after is None:
         return f"continued without onnxsim: {failure}"
     names = [node.name for node in nodes(model)]
@@ -51,13 +56,13 @@ def simplify(model: ir.Model, timeout: float = TIMEOUT_S, *, grow: bool = True) 
     return f"onnxsim: {len(names)} nodes -> {len(left)}"
 
 
-def _simplified(model: ir.Model, timeout: float, options: tuple[str, ...]) -> tuple[ir.Model | None, str]:
+def _simplified(model: ir.Model, timeout: float, processor: int, constants: str) -> tuple[ir.Model | None, str]:
     """What onnxsim makes of the model; None and what went wrong."""
     with ScratchFolder() as folder:
         source, target = folder / "in.onnx", folder / "out.onnx"
         try:
             onnx.save(ir.to_proto(model), source)
-            failure = _run_child((str(source), str(target), *options), target, timeout)
+            failure = _run_child((str(source), str(target), constants, str(processor)), target, timeout)
             return (_read(target), "") if failure is None else (None, failure)
         except Exception as error:  # more than 2 GiB, or a file that protobuf or onnx_ir cannot read
             return None, first_line(error)
@@ -78,6 +83,8 @@ def _run_child(arguments: tuple[str, ...], target: Path, timeout: float) -> str 
         done = subprocess.run(command, timeout=timeout, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     except subprocess.TimeoutExpired:
         return f"it took more than {timeout:g} s"
+    if hasattr(signal, "SIGXCPU") and done.returncode == -signal.SIGXCPU:
+        return f"it took more than {arguments[-1]} s of a processor"
     if done.returncode < 0:
         return f"it crashed with signal {-done.returncode}"
     if done.returncode > 0 or not target.is_file():

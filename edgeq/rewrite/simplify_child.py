@@ -1,4 +1,4 @@
-"""Run onnxsim in a process of its own: `python -m edgeq.rewrite.simplify_child IN OUT [keep]`."""
+"""Run onnxsim in a process of its own: `python -m edgeq.rewrite.simplify_child IN OUT [...]`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from pathlib import Path
 SKIPPED = ["fuse_matmul_add_bias_into_gemm", "fuse_matmul_add_bias_into_gemm_batched"]
 
 
-def main(source: str, target: str, constants: str = "fold") -> None:
+def main(source: str, target: str, constants: str = "fold", processor: str = "60") -> None:
     """Simplify the model file `source` into the model file `target`.
 
-    constants: "fold" them, or "keep" what is computed from them as it is.
+    constants: "fold" them, or "keep" what is computed from them as it is. processor: seconds of a
+    processor after which the system ends this process.
     """
+    _limit_processor(int(processor))
     sys.modules["torch"] = None  # type: ignore[assignment]  # onnxsim imports it if installed: 2.5 s and 300 MB for nothing
     _limit_memory(Path(source).stat().st_size)
     import onnx
@@ -23,6 +25,16 @@ def main(source: str, target: str, constants: str = "fold") -> None:
 
     model, _ = onnxsim.simplify(onnx.load(source), skipped_optimizers=SKIPPED, skip_constant_folding=constants == "keep")
     onnx.save(model, target)
+
+
+def _limit_processor(seconds: int) -> None:
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    with contextlib.suppress(ValueError, OSError):  # ValueError: there is a lower limit already
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, hard))
 
 
 def _limit_memory(model_bytes: int) -> None:

@@ -111,6 +111,15 @@ def test_a_hanging_onnxsim_is_left_behind() -> None:
     assert [node.name for node in nodes(model)] == before
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no limit of a process's own time")
+@pytest.mark.parametrize(("does", "says"), [("while True: pass", "more than 5 s of a processor"), ("time.sleep(6)", "onnxsim: ")])
+def test_onnxsim_may_wait_but_not_compute_for_long(does: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it gives must not depend on the load of the machine: waiting is not counted."""
+    (tmp_path / "onnxsim.py").write_text(f"import time\ndef simplify(model, **_):\n    {does}\n    return model, True\n")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
+    assert says in simplify(load_proto(ir.from_onnx_text(EXPAND)).model, processor=5)
+
+
 def test_a_model_that_cannot_be_compared_is_not_simplified() -> None:
     """No feed that edgeq can think of suits this one: onnxruntime would need 5 on a dimension
     without a number.
