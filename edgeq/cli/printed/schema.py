@@ -53,7 +53,7 @@ def results() -> dict[str, type]:
     return {
         "calibrate": forms.Calibrated, "check": forms.Checked, "compare": Comparison, "compare-board": BoardComparison,
         "convert": Conversion, "doctor": Doctor, "error": Failed, "explain": forms.Explained, "finetune-widths": WidthsReport,
-        "formats": FormatList, "init": forms.Initialized, "inspect": Inspection, "materialize": Materialized, "page": forms.Page,
+        "formats": FormatList, "init": forms.Initialized, "inspect": Inspection, "materialize": Materialized, "report-page": forms.Page,
         "palettize": FloatReport, "plan": Plan, "prove": forms.Proven, "prove-runtime": forms.ProvenElsewhere, "report": Report,
         "target": Target, "targets": forms.TargetList, "targets-tune": TunedFile,
     }  # fmt: skip
