@@ -53,7 +53,8 @@ def convert(
     the runtimes' rules do not allow the model as it is, round weights, biases and grids anew, and
     measure on the data the grids that it lacks; the result lists every change. float_io: inputs and
     outputs stay float. shapes: for inputs whose sizes are not fixed. samples: use the first ones
-    only. data_doubts: of the data that grids are measured on, as for quantize. prove: run the result in the runtimes that are installed, and compare it.
+    only. data_doubts: of the data that grids are measured on, as for quantize. prove: run the
+    result in the runtimes that are installed, and compare it.
 
     Raises BadModel for a model that is not quantized, and UnsupportedOp, which names nodes and
     rules, for one that cannot become integers; BadData, MissingExtra.
