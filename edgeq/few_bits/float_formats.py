@@ -25,7 +25,7 @@ from edgeq.passes.prepare.infer_shapes import InferShapes
 from edgeq.passes.store.drop_exporter_notes import DropExporterNotes
 from edgeq.passes.store.store_reals import TYPED_OPSET, StoredReals, StoreReals
 from edgeq.progress import Progress
-from edgeq.report.corner import corner_of
+from edgeq.report.detail.corner import corner_of
 from edgeq.report.formats import FormatLayer
 from edgeq.report.stored_weights import weight_sqnr
 from edgeq.schema.patterns import kept_nodes

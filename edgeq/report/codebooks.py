@@ -13,7 +13,7 @@ import onnx_ir as ir
 
 from edgeq.numerics.arrays import F32
 from edgeq.numerics.codebook import Codebook, encode, parse_grain, stored_bytes
-from edgeq.report.corner import Corner, corner_of
+from edgeq.report.detail.corner import Corner, corner_of
 from edgeq.report.stored_weights import weight_sqnr, weights_stored
 from edgeq.schema.plan import Plan
 from edgeq.schema.weights import CodebookWeight

@@ -18,7 +18,7 @@ from edgeq.numerics.formats.format import Format
 from edgeq.numerics.formats.microexponents import Microexponents
 from edgeq.numerics.formats.microscaling import Microscaling
 from edgeq.passes.store.store_formats import FormatStorage, worth_storing
-from edgeq.report.corner import Corner, corner_of
+from edgeq.report.detail.corner import Corner, corner_of
 from edgeq.report.stored_weights import weight_sqnr, weights_stored
 from edgeq.schema.plan import Plan
 from edgeq.schema.recipe import Recipe

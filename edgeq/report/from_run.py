@@ -31,10 +31,10 @@ from edgeq.report.port import port_of, with_sample
 from edgeq.report.report import Report
 from edgeq.report.run_facts import DataInfo, Sizes, Times, weighed
 from edgeq.rewrite.set_up import SetUp
+from edgeq.schema.finetune import Training
 from edgeq.schema.plan import Plan
 from edgeq.schema.provenance import Gate
 from edgeq.schema.recipe import Floors
-from edgeq.schema.training import Training
 from edgeq.search.verdict import Search
 from edgeq.version import __version__
 

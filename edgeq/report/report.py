@@ -26,9 +26,9 @@ from edgeq.report.headline import Fidelity, fidelity_of
 from edgeq.report.judging import JudgingInfo, StepSqnr
 from edgeq.report.port import Port
 from edgeq.report.run_facts import DataInfo, Sizes, Times, Weighed
+from edgeq.schema.finetune import Training
 from edgeq.schema.provider import Provider
 from edgeq.schema.recipe import Recipe
-from edgeq.schema.training import Training
 from edgeq.search.verdict import Search
 
 SCHEMA_VERSION = 1

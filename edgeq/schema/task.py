@@ -10,11 +10,11 @@ import onnx_ir as ir
 
 from edgeq.numerics.clustering import EXACT, Clustering
 from edgeq.numerics.grid import QuantParams
+from edgeq.schema.finetune import Training
 from edgeq.schema.pixels import PixelMap, pixel_grid
 from edgeq.schema.plan import Plan
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Target
-from edgeq.schema.training import Training
 
 Shapes = Mapping[str, tuple[int, ...]]
 

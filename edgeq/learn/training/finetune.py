@@ -20,9 +20,9 @@ from edgeq.learn.training.lesson import Distillation, Material, Student
 from edgeq.learn.training.training import Lesson, Schedule, deterministic, train
 from edgeq.progress import Progress
 from edgeq.refine.draft import Draft
+from edgeq.schema.finetune import Training
 from edgeq.schema.plan import Plan
 from edgeq.schema.recipe import Recipe
-from edgeq.schema.training import Training
 
 #: number of steps that are timed to estimate how many epochs fit, after one that is not counted
 TIMED_STEPS = 3

@@ -21,9 +21,8 @@ from edgeq.runtimes.ort import runtime_version
 #: a batch, which the loop only passes on
 B = TypeVar("B")
 
-#: threads of torch, on every machine: it splits sums by the number of threads, and so each number
-#: gives other bits; more than this gain little at the batches of training, and on fewer cores the
-#: threads take turns
+#: threads of torch, on every machine: it splits sums by their number, so that each gives other bits;
+#: more gain little at the batches of training, and on fewer cores they take turns
 THREADS = 4
 #: share of the learning rate that remains at the end of the cosine
 FINAL_RATE = 0.01

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from edgeq.proof.node_rows import ProvenAs
-from edgeq.proof.node_times import RunTimes
+from edgeq.report.detail.node_times import RunTimes
 
 #: which values a histogram counts: those that data made, or those of a constant
 Role = Literal["activation", "weight"]

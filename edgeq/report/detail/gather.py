@@ -21,11 +21,11 @@ from edgeq.proof.evidence import Evidence
 from edgeq.proof.layer_fidelity import LayerFidelity, LayerProbe
 from edgeq.proof.made_for import made_for
 from edgeq.proof.node_rows import ProvenAs, ProvenNode
-from edgeq.proof.node_times import RunTimes, node_times
 from edgeq.report.codebooks import planned_layers
 from edgeq.report.detail.constant_bytes import ConstantBytes, constant_bytes
 from edgeq.report.detail.detail import Detail, NodeDetail, ValueDetail
 from edgeq.report.detail.histograms import of_activation, of_weight
+from edgeq.report.detail.node_times import RunTimes, node_times
 from edgeq.report.formats import stored_formats
 from edgeq.report.stored_weights import weights_stored
 from edgeq.rewrite.pipeline import in_floats

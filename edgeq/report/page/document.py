@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from edgeq.proof.node_rows import ProvenAs
-from edgeq.proof.node_times import RunTimes
 from edgeq.report.codebooks import CodebookLayer
 from edgeq.report.detail.detail import ValueDetail
+from edgeq.report.detail.node_times import RunTimes
 from edgeq.report.figures import Grade
 from edgeq.report.formats import FormatLayer
 from edgeq.report.page.drawing import Drawing
-from edgeq.schema.training import Training
+from edgeq.schema.finetune import Training
 
 #: an SQNR in dB; "exact" for equal values, "none" for a value that is lost; None: not measured
 Db = float | str | None

@@ -21,8 +21,8 @@ from edgeq.report.codebooks import describe
 from edgeq.report.page.write import side_by_side, to_html
 from edgeq.report.report import Report
 from edgeq.schema.cost import INTEGERS
+from edgeq.schema.finetune import Training
 from edgeq.schema.recipe import Recipe
-from edgeq.schema.training import Training
 from edgeq.search.verdict import Choice, Search
 from tests.report.page.browser import Tab, browser, found_browser
 from tests.report.page.large import large_report

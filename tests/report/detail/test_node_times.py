@@ -6,7 +6,7 @@ import numpy as np
 
 from edgeq.api import quantize
 from edgeq.io.load import load_proto
-from edgeq.proof.node_times import node_times
+from edgeq.report.detail.node_times import node_times
 from edgeq.runtimes.kernel_times import LEAST_RUNS, kernel_times
 from edgeq.schema.cost import INTEGERS
 from edgeq.schema.recipe import Recipe
