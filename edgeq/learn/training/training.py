@@ -21,7 +21,7 @@ from edgeq.runtimes.ort import runtime_version
 #: a batch, which the loop only passes on
 B = TypeVar("B")
 
-#: threads of torch, on every machine: it splits sums by their number, so that each gives other bits;
+#: threads of torch, on every machine: it splits sums by their number, and so each gives other bits;
 #: more gain little at the batches of training, and on fewer cores they take turns
 THREADS = 4
 #: share of the learning rate that remains at the end of the cosine
