@@ -15,7 +15,7 @@ class EngineWish(Strict):
 
     name: EngineName = Field("local", description="local: threads of this process; processes: of this machine; ray: a cluster")
     workers: int | None = Field(None, ge=1, description="how many at once; default: one for each core")
-    address: str | None = Field(None, description="ray: of the cluster, as ray start --head says it; default: Ray is started here")
+    address: str | None = Field(None, description="ray: of the cluster, as Ray says it when its head starts; default: Ray is started here")
     shard: int | None = Field(None, ge=1, description="samples of a shard; default: by the number of workers")
 
     @model_validator(mode="after")

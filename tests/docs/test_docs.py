@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from edgeq.engines.wish import EngineWish
 from edgeq.schema.codebook import CodebookWish
 from edgeq.schema.cost import PlacementWish
 from edgeq.schema.finetune import FineTuneWish
@@ -124,12 +125,13 @@ def recipe_rows() -> list[str]:
         ("preprocessing.", Preprocessing),
         ("codebook.", CodebookWish),
         ("weight_format.", WeightFormats),
+        ("engine.", EngineWish),
         ("placement.", PlacementWish),
         ("finetune.", FineTuneWish),
         ("floors.", Floors),
     ):
         for name, field in model.model_fields.items():
-            if name in ("floors", "codebook", "preprocessing", "finetune", "weight_format", "placement"):
+            if name in ("floors", "codebook", "preprocessing", "finetune", "weight_format", "placement", "engine"):
                 continue
             plain = "speed" if name == "prefer" else field.default  # tests have another default (tests/conftest.py)
             value = list(plain) if isinstance(plain, tuple) else plain
