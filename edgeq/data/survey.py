@@ -39,6 +39,10 @@ class Survey:
     #: part sees is recorded there, too
     whole: tuple[Survey, tuple[int, ...]] | None = None
 
+    def __setstate__(self, state: dict[str, object]) -> None:
+        """A copy elsewhere records into arrays of its own: those that came may be mapped files."""
+        self.__dict__.update({name: np.array(value) if isinstance(value, np.ndarray) else value for name, value in state.items()})
+
     @classmethod
     def empty(cls, count: int, names: tuple[str, ...]) -> Survey:
         """A survey of `count` samples, none of which has been seen."""

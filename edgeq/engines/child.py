@@ -65,7 +65,8 @@ def _message(bench: Bench, call: Call) -> Message:
 def fetched(ticket: Ticket) -> AnyArray:
     """The content of a file, mapped: workers of one machine have it in memory once."""
     path = Path(cast(str, ticket))
-    return np.memmap(path, np.uint8, "r") if path.stat().st_size else np.zeros(0, np.uint8)
+    # a plain array over the mapping: what is answered with a piece of it is one, too
+    return np.asarray(np.memmap(path, np.uint8, "r")) if path.stat().st_size else np.zeros(0, np.uint8)
 
 
 if __name__ == "__main__":

@@ -9,13 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgeq.calibration.observe import observe
+from edgeq.data.open import open_dataset
+from edgeq.engines.current import using
 from edgeq.engines.kept import KeptShards
 from edgeq.engines.processes import Processes
 from edgeq.engines.protocol import Job, in_order
 from edgeq.engines.workers import Workers
 from edgeq.errors import EngineFailed
+from edgeq.graph.signature import input_specs
 from edgeq.progress import Silent
 from edgeq.testing.engine_laws import Trouble, check_engine, squares
+from tests.graph_text import net
 
 NUMBERS = np.arange(20_000, dtype=np.int64)
 SHARDS = [range(start, start + 2_000) for start in range(0, 20_000, 2_000)]
@@ -56,6 +61,17 @@ def test_a_shard_that_kills_every_worker_ends_the_run(tmp_path: Path) -> None:
     with pytest.raises(EngineFailed, match="5 workers died one after the other"):
         list(engine.run(job(Trouble(NUMBERS, deadly=(0,))), SHARDS[:1], Silent()))  # without a folder every try is the first
     engine.close()
+
+
+def test_a_survey_too_large_to_travel_beside_is_recorded_and_comes_back(engine: Workers) -> None:
+    """Of 3,000 samples; nothing has looked at them before."""
+    model = net("y = Exp(x)", inputs="float[N, 1] x")
+    data = open_dataset({"x": np.arange(3_000, dtype=np.float32)[:, None] / 3_000}, input_specs(model))
+    assert not data.survey.seen.any()
+    with using(engine):
+        found = observe(model, ["y"], data)
+    assert data.survey.seen.all()
+    assert found == observe(model, ["y"], open_dataset({"x": np.arange(3_000, dtype=np.float32)[:, None] / 3_000}, input_specs(model)))
 
 
 def test_what_is_kept_is_not_done_again(tmp_path: Path) -> None:
