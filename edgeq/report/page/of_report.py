@@ -73,7 +73,7 @@ def base_name(path: str) -> str:
 
 def _subtitle(report: Report) -> str:
     tuned = f" ({report.weighed.told})" if report.weighed is not None and report.weighed.told else ""
-    data = "" if report.data is None else f", {report.data.samples} samples of {report.data.name}"
+    data = "" if report.data is None else f", {report.data.samples} samples of {report.data.name}{report.data.told}"
     return f"int8 for target {report.target}{tuned}, rule {report.rule}{data}"
 
 
