@@ -47,10 +47,7 @@ class Comparison(Card):
 
     def facts(self) -> Facts:
         """What a line and a table show."""
-        rows = [(output.name, f"{output.sqnr_db:.1f} dB") for output in self.worst_first]
-        if self.accuracy is not None:
-            rows.append((self.accuracy.metric, f"{self.accuracy.int8:.4g}, float {self.accuracy.float:.4g}"))
-        return Facts(f"{self.samples} samples", tuple(rows))
+        return Facts(f"{self.samples} samples", tuple((output.name, f"{output.sqnr_db:.1f} dB") for output in self.worst_first))
 
     @property
     def worst_first(self) -> tuple[OutputFidelity, ...]:

@@ -16,7 +16,6 @@ from edgeq.graph.macs import macs
 from edgeq.graph.read import file_bytes, graphs, nodes
 from edgeq.graph.signature import InputSpec, input_specs, output_specs
 from edgeq.io.load import Loaded
-from edgeq.io.writing.card import Card, Facts
 from edgeq.planning.first_plan import foreseen
 from edgeq.planning.placement import Placement
 from edgeq.rewrite.set_up import set_up
@@ -66,8 +65,8 @@ class NodeForecast:
     slower: Slower | None = None
 
 
-@dataclass(frozen=True, repr=False)
-class Inspection(Card):
+@dataclass(frozen=True)
+class Inspection:
     """What a float model is and would become.
 
     The placement is that of `quantize`, but for nodes that the data keep float (FROM_DATA in
@@ -109,12 +108,6 @@ class Inspection(Card):
     nodes: tuple[NodeForecast, ...]
     #: what preparation did that a user might not expect
     notes: tuple[str, ...]
-
-    def facts(self) -> Facts:
-        """What a line and a table show."""
-        integers = f"{self.macs_int8_pct:.0f} %"
-        rows = (("parameters", str(self.parameters)), ("MACs", str(self.macs)), ("MACs in integers", integers))
-        return Facts(f"{self.model} for {self.target}", (*rows, ("weight bytes", f"{self.weight_bytes_int8} of {self.weight_bytes_float}")))
 
 
 def inspect_model(

@@ -14,7 +14,7 @@ import pytest
 
 from tests.cli_room import Room, make_room
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[3]
 yaml = pytest.importorskip("yaml", reason="PyYAML (extra [dev]) is not installed")
 
 
