@@ -87,9 +87,11 @@ class Survey:
 
     def take(self, samples: range, found: Seen) -> None:
         """Record what a survey of the same data has seen elsewhere of neighbouring samples."""
-        rows = np.flatnonzero(found[0] & ~self.seen[samples.start : samples.stop])
-        for mine, theirs in zip((self.digests, self.low, self.high, self.constant, self.seen), (*found[1:], found[0]), strict=True):
-            mine[rows + samples.start] = theirs[rows]
+        seen, digests, low, high, constant = found
+        rows = np.flatnonzero(seen & ~self.seen[samples.start : samples.stop])
+        own = rows + samples.start
+        self.digests[own], self.low[own], self.high[own] = digests[rows], low[rows], high[rows]
+        self.constant[own], self.seen[own] = constant[rows], seen[rows]
         if self.whole is not None:
             survey, kept = self.whole
             for row in rows.tolist():
