@@ -95,10 +95,9 @@ def quantize(
     judge = None if roles.judging is None else Judge.of(loaded.model, roles.judging, target, progress)
     check_learning(task, roles.division)
     decided = partial(decide, task, roles.division, statistics, clock, progress, judge)
-    with judged(loaded.model):
-        planned, found, rescue = planned_by(setup, roles, judge, decided, plan, work, clock, progress)
-        planned = fine_tuned(task, planned, roles.division, clock, progress, checkpoint or Checkpoint())
-        refuse_float(planned.plan, target)
+    planned, found, rescue = planned_by(setup, roles, judge, decided, plan, work, clock, progress)
+    planned = fine_tuned(task, planned, roles.division, clock, progress, checkpoint or Checkpoint())
+    refuse_float(planned.plan, target)
     with clock.stage("rewrite"):
         result = carried_out(setup, planned.plan)
     notes = (*setup.prepared.notes, *_notes(dataset, roles, statistics, recipe, rescue), *unused_formats(planned.plan, recipe))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import onnx
 import onnx_ir as ir
 
 #: what a value of a graph is; "other": a map or a sparse tensor
@@ -84,3 +85,17 @@ def _narrowed(spec: InputSpec, other: InputSpec | None) -> InputSpec:
         mine if isinstance(mine, int) or not isinstance(its, int) else its for mine, its in zip(spec.shape, other.shape, strict=True)
     )
     return replace(spec, shape=dims)
+
+
+def has_type(value: ir.Value, kind: onnx.TypeProto) -> bool:
+    """Whether a tensor has this type and shape already: nearly always, and read back in no time."""
+    own, shape = value.type, value.shape
+    if not kind.HasField("tensor_type") or not isinstance(own, ir.TensorType) or shape is None:
+        return False
+    told = kind.tensor_type
+    if told.elem_type != own.dtype or not told.HasField("shape") or len(told.shape.dim) != len(shape):
+        return False
+    return all(
+        size == one.dim_value and one.HasField("dim_value") if isinstance(size, int) else size.value == (one.dim_param or None)
+        for size, one in zip(shape.dims, told.shape.dim, strict=True)
+    )

@@ -14,7 +14,7 @@ import onnx_ir as ir
 
 from edgeq.errors import BadModel
 from edgeq.graph.read import attribute_int, attribute_ints, graphs, is_op, nodes, values
-from edgeq.graph.signature import form_of
+from edgeq.graph.signature import form_of, has_type
 
 # onnx_ir logs a traceback when inference fails, which is expected here; a program that wants to
 # see it adds a handler of its own
@@ -139,7 +139,7 @@ def _infer(model: ir.Model, follow_values: bool) -> None:
     types = _types(inferred.graph)
     for value in values(model):
         kind = types.get(str(value.name))
-        if kind is None or (others and value.const_value is not None) or _is_known(value, kind):
+        if kind is None or (others and value.const_value is not None) or has_type(value, kind):
             continue
         try:
             known, shape = ir.serde.deserialize_type_proto_for_type(kind), ir.serde.deserialize_type_proto_for_shape(kind)
@@ -147,20 +147,6 @@ def _infer(model: ir.Model, follow_values: bool) -> None:
             known, shape = None, None
         value.type = value.type if known is None else known
         value.shape = value.shape if shape is None else shape
-
-
-def _is_known(value: ir.Value, kind: onnx.TypeProto) -> bool:
-    """Whether a tensor has this type and shape already: nearly always, and read back in no time."""
-    own, shape = value.type, value.shape
-    if not kind.HasField("tensor_type") or not isinstance(own, ir.TensorType) or shape is None:
-        return False
-    told = kind.tensor_type
-    if told.elem_type != own.dtype or not told.HasField("shape") or len(told.shape.dim) != len(shape):
-        return False
-    return all(
-        size == one.dim_value and one.HasField("dim_value") if isinstance(size, int) else size.value == (one.dim_param or None)
-        for size, one in zip(shape.dims, told.shape.dim, strict=True)
-    )
 
 
 def _without_weights(model: ir.Model) -> onnx.ModelProto:

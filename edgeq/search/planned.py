@@ -14,6 +14,7 @@ from edgeq.refine.judge import Judge
 from edgeq.refine.steps import earlier_plan
 from edgeq.rewrite.carry_out import size_as_written
 from edgeq.rewrite.set_up import SetUp
+from edgeq.runtimes.judged import judged
 from edgeq.schema.plan import Plan
 from edgeq.schema.task import Planned
 from edgeq.search.rescue import Rescue, rescued
@@ -26,12 +27,13 @@ def planned_by(
     clock: Clock, progress: Progress,
 ) -> tuple[Planned, Search | None, Rescue | None]:  # fmt: skip
     """The plan: an earlier one, the best that a search finds, or the one that is decided."""
-    if plan is not None:
-        return earlier_plan(plan, setup.task), None, None
-    if setup.task.recipe.effort == "best":
-        return *search(_search_task(setup, roles, work), decided, clock, progress), None
-    planned, rescue = rescued(decided(), setup.task, roles, judge, clock, progress)
-    return planned, None, rescue
+    with judged(setup.loaded.model):
+        if plan is not None:
+            return earlier_plan(plan, setup.task), None, None
+        if setup.task.recipe.effort == "best":
+            return *search(_search_task(setup, roles, work), decided, clock, progress), None
+        planned, rescue = rescued(decided(), setup.task, roles, judge, clock, progress)
+        return planned, None, rescue
 
 
 def _search_task(setup: SetUp, roles: Roles, work: str | Path | None) -> SearchTask:
