@@ -1,6 +1,6 @@
 """Simulate runs on up to 1,000 workers: the real schedule and merging, a clock that is set.
 
-`python -m benchmarks.scale.simulate_cluster` prints a table; --json FILE keeps it.
+`python -m benchmarks.scale.simulate_cluster` prints a table.
 
 What is real: how samples become shards, who gets which, who is doubted, killed and replaced
 (edgeq/engines/schedule.py, ranges), and the merging of statistics at the driver: the processor time
@@ -14,10 +14,8 @@ from __future__ import annotations
 
 import argparse
 import heapq
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from random import Random
 from statistics import mean
 from time import process_time
@@ -186,22 +184,17 @@ def search(workers: int) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path)
     parser.add_argument("--workers", type=int, nargs="*", default=WORKERS)
     asked = parser.parse_args()
     alone = {"statistics": SAMPLES * SAMPLE_S, "moments": 100_000 * 3 * SAMPLE_S, "search": CANDIDATES * CANDIDATE_S}
     print("efficiency = seconds of one worker without start or faults / (workers x seconds)")
     print(f"{'workers':>8} {'shards':>7} {'died':>5} " + " ".join(f"{name + ' s':>13} {'eff.':>5}" for name in alone))
-    rows = []
     for workers in asked.workers:
         seconds, lost, shards = statistics(workers)
         found = {"statistics": seconds, "moments": moments(workers), "search": search(workers)}
         efficiency = {name: alone[name] / workers / found[name] for name in alone}
-        rows.append({"workers": workers, "shards": shards, "died": lost, "seconds": found, "efficiency": efficiency})
         columns = (f"{found[name]:13.1f} {efficiency[name]:5.2f}" for name in alone)
         print(f"{workers:8d} {shards:7d} {lost:5d} {' '.join(columns)}", flush=True)
-    if asked.json is not None:
-        asked.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

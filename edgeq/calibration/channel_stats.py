@@ -12,7 +12,7 @@ import onnx_ir as ir
 from edgeq.calibration.each_run import Run, Runs, measured
 from edgeq.data.dataset import Dataset
 from edgeq.numerics.arrays import F32, F64, AnyArray
-from edgeq.numerics.running_channels import RunningChannels
+from edgeq.numerics.rounding.running_channels import RunningChannels
 from edgeq.progress import Progress, Silent
 
 #: the smallest and the largest value of each channel, extended to include 0: float32 [C] each
