@@ -22,7 +22,6 @@ OUTPUT = "Output"
 ENGINE = "Engine (changes no result)"
 
 MAX_THREADS = 1024  # more than machines have
-
 _ranges = partial(typer.Option, rich_help_panel=RANGES)
 _data = partial(typer.Option, rich_help_panel=DATA)
 _search = partial(typer.Option, rich_help_panel=SEARCH)
@@ -33,7 +32,7 @@ _output = partial(typer.Option, rich_help_panel=OUTPUT)
 Json = Annotated[bool, _output("--json", help="Machine-readable result on stdout, and nothing else there.")]
 Quiet = Annotated[bool, _output("--quiet", "-q", help="Print nothing but errors (and --json).")]
 Force = Annotated[bool, _output("--force", "-f", help="Replace files that exist.")]
-#: --force for commands that write no file: accepted, so that the same options fit every command
+#: --force for commands that write no file: accepted, so that the same options fit all
 NoForce = Annotated[bool, typer.Option("--force", "-f", hidden=True)]
 ReportFile = Annotated[Path | None, _output("--report", metavar="FILE", help="Write the report: .json, or .html to look at.")]
 _MAX_BYTES = "Refuse models larger than this, weights included. Default: 2 GiB, or a quarter of the free memory."
@@ -88,7 +87,7 @@ Rule = Annotated[
 ]
 WeightScales = Annotated[
     str | None,
-    _ranges("--weights", autocompletion=complete.words("per_channel", "per_tensor"), metavar="GRAIN", help="per_channel or per_tensor."),
+    _ranges("--weights", autocompletion=complete.grains, metavar="GRAIN", help="per_channel or per_tensor."),
 ]
 WeightFormat = Annotated[
     str | None, _ranges("--format", autocompletion=complete.formats, metavar="NAME", help="Number format of weights: see edgeq formats.")
@@ -97,7 +96,7 @@ Rounding = Annotated[
     str | None,
     _ranges(
         "--rounding",
-        autocompletion=complete.words("apart", "in_sequence", "auto"),
+        autocompletion=complete.roundings,
         metavar="HOW",
         help="apart; or in_sequence: on what quantized layers produce. Slower, usually more accurate.",
     ),
@@ -106,7 +105,7 @@ Effort = Annotated[
     str | None,
     _ranges(
         "--effort",
-        autocompletion=complete.words("fast", "default", "best"),
+        autocompletion=complete.efforts,
         metavar="LEVEL",
         help="fast: ranges only; default: weights rounded with the data; best: then search.",
     ),
@@ -115,7 +114,7 @@ Objective = Annotated[
     str | None,
     _search(
         "--objective",
-        autocompletion=complete.words("accuracy", "latency", "size"),
+        autocompletion=complete.objectives,
         metavar="GOAL",
         help="Search for accuracy (as much work in integers as floors allow), latency or size.",
     ),
@@ -149,18 +148,13 @@ KeepFloat = Annotated[
 ]
 Activations = Annotated[
     list[str] | None,
-    _ranges(
-        "--activations",
-        autocompletion=complete.words("int16", "uint16"),
-        metavar="TYPE",
-        help="int16 or uint16, PATTERN=int16. Repeatable.",
-    ),
+    _ranges("--activations", autocompletion=complete.wide_types, metavar="TYPE", help="int16 or uint16, PATTERN=int16. Repeatable."),
 ]
 Prefer = Annotated[
     str | None,
     _ranges(
         "--prefer",
-        autocompletion=complete.words("speed", "integers"),
+        autocompletion=complete.wishes,
         metavar="WHAT",
         help="speed: integers only where not slower; integers: wherever possible.",
     ),
@@ -187,7 +181,7 @@ InputsAs = Annotated[
     str | None,
     _output(
         "--inputs-as",
-        autocompletion=complete.words("float", "uint8"),
+        autocompletion=complete.input_types,
         metavar="TYPE",
         help="uint8: image inputs take raw pixels; the preprocessing in set.toml or in --scale, --mean, --std is folded into the model.",
     ),

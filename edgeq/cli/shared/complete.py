@@ -61,3 +61,12 @@ def words(*known: str) -> Complete:
 
 def _begin(known: Iterable[str], typed: str) -> list[str]:
     return [word for word in known if word.startswith(typed)]
+
+
+grains = words("per_channel", "per_tensor")
+roundings = words("apart", "in_sequence", "auto")
+efforts = words("fast", "default", "best")
+objectives = words("accuracy", "latency", "size")
+wide_types = words("int16", "uint16")
+wishes = words("speed", "integers")
+input_types = words("float", "uint8")
