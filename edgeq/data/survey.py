@@ -87,11 +87,11 @@ class Survey:
 
     def take(self, samples: range, found: Seen) -> None:
         """Record what a survey of the same data has seen elsewhere of neighbouring samples."""
+        rows = np.flatnonzero(found[0] & ~self.seen[samples.start : samples.stop])
         seen, digests, low, high, constant = found
-        rows = np.flatnonzero(seen & ~self.seen[samples.start : samples.stop])
-        own = rows + samples.start
-        self.digests[own], self.low[own], self.high[own] = digests[rows], low[rows], high[rows]
-        self.constant[own], self.seen[own] = constant[rows], seen[rows]
+        self.digests[rows + samples.start], self.constant[rows + samples.start] = digests[rows], constant[rows]
+        self.low[rows + samples.start], self.high[rows + samples.start] = low[rows], high[rows]
+        self.seen[rows + samples.start] = seen[rows]
         if self.whole is not None:
             survey, kept = self.whole
             for row in rows.tolist():
