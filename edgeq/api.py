@@ -74,9 +74,8 @@ def quantize(
 
     model: path, bytes, ModelProto or onnx_ir model. data, preprocess: see edgeq.data.given.gather;
     not needed with statistics or a plan, which repeats a run byte for byte. validation: measures
-    all; default: what is held out. metric: see edgeq.Metric. work: of a search or of shards, which
-    continue. data_doubts: see DataDoubts. form: of the file. detail: gather what an HTML report
-    draws. Raises EdgeqError, not for a missed floor.
+    all; default: what is held out. metric: see edgeq.Metric. work: of what continues. data_doubts:
+    see DataDoubts. form: of the file. detail: for an HTML report. Raises EdgeqError.
     """
     recipe, target, progress, clock = recipe_of(recipe), load_target(target), progress or default_progress(), Clock()
     data, validation = gathered_or_none(data, preprocess, recipe.samples), gathered_or_none(validation, preprocess)

@@ -1,7 +1,7 @@
 """Measure second moments of layer inputs in exact integers, from a sample of positions.
 
 The input of a layer is taken as the codes that its grid will give it. Products of codes are added
-up as whole numbers (edgeq/numerics/rounding/half_matrix.py): the result is the same on every
+up as whole numbers (edgeq/numerics/rounding/exact_sums.py): the result is the same on every
 machine, in any order and for every number of threads. Layers that share a weight share the sums.
 """
 
@@ -24,7 +24,8 @@ from edgeq.graph.layer import Layer
 from edgeq.graph.layer_rows import rows_of
 from edgeq.numerics.arrays import AnyArray
 from edgeq.numerics.grid import QuantParams, grid_for_range, less_zero_point
-from edgeq.numerics.rounding.half_matrix import ExactSums, panels_of, sums_bytes
+from edgeq.numerics.rounding.exact_sums import ExactSums, sums_bytes
+from edgeq.numerics.rounding.half_matrix import panels_of
 from edgeq.numerics.rounding.moment import Moment, Seen
 from edgeq.progress import Progress, Silent
 

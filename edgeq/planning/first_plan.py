@@ -111,10 +111,7 @@ def make_plan(
 
 
 def foreseen(model: ir.Model, target: Target, recipe: Recipe) -> Placement:
-    """The places of all nodes as `make_plan` gives them where no numbers object.
-
-    What numbers object to: the causes FROM_DATA, and what they entail around these nodes.
-    """
+    """The places that `make_plan` gives where no numbers object (FROM_DATA, and what it entails)."""
     placement = place(model, target, recipe.keep_float, wish=recipe.placement)
     places = same_scale_groups(model, placement, target, fed_back(model, recipe.tie)).nodes
     return replace(placement, nodes=_with_tables(places, embeddings(model, target, places)))

@@ -23,7 +23,8 @@ from edgeq.graph.layer import Layer
 from edgeq.graph.layer_rows import rows_of
 from edgeq.numerics.arrays import F64, AnyArray
 from edgeq.numerics.grid import QuantParams, grid_for_range, quantize
-from edgeq.numerics.rounding.half_matrix import SAFE_ROWS, HalfMatrix
+from edgeq.numerics.rounding.exact_sums import SAFE_ROWS
+from edgeq.numerics.rounding.half_matrix import HalfMatrix
 from edgeq.planning.weights import side_of
 from edgeq.progress import Progress
 from edgeq.refine.bias_correction import bias_of, correct, shifted, some_runs

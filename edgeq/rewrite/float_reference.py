@@ -16,7 +16,7 @@ from onnx_ir.passes.common import CheckerPass
 
 from edgeq.errors import EdgeqError, RuntimeRefused
 from edgeq.graph.read import is_random, nodes, operator_of, values
-from edgeq.graph.symbolic_shapes import integers_are_short
+from edgeq.graph.shapes.symbolic_shapes import integers_are_short
 from edgeq.graph.value_types import typed_proto
 from edgeq.io.validate import first_line
 from edgeq.numerics.arrays import AnyArray

@@ -16,7 +16,7 @@ from edgeq.data.synthetic.images import check_preprocessing
 from edgeq.errors import BadPlan
 from edgeq.graph.code_grids import GRID_KEY, grid_record
 from edgeq.graph.edit import vanished
-from edgeq.graph.likely_sizes import note_likely_sizes
+from edgeq.graph.shapes.likely_sizes import note_likely_sizes
 from edgeq.graph.signature import input_specs
 from edgeq.io.load import Loaded
 from edgeq.metrics.metric import Metric

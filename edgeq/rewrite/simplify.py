@@ -14,7 +14,7 @@ from edgeq.graph.edit import replace_graph, vanished
 from edgeq.graph.forms.constants import own_constants
 from edgeq.graph.names import unique_names
 from edgeq.graph.read import initializer_bytes, is_op, nodes
-from edgeq.graph.symbolic_shapes import integers_are_short
+from edgeq.graph.shapes.symbolic_shapes import integers_are_short
 from edgeq.graph.value_types import forget_maps
 from edgeq.io.temporaries import ScratchFolder
 from edgeq.io.validate import first_line

@@ -173,10 +173,7 @@ def _stored(base: Draft, loose: Iterable[str]) -> Mapping[str, WeightPlan]:
 
 
 def of_nodes(names: Sequence[str], title: str = "", *, stored: bool) -> Candidate:
-    """The candidate that keeps these nodes float.
-
-    title: its name for people; by default, the number of nodes.
-    """
+    """The candidate that keeps these nodes float. title: its name for people, if it has one."""
     floats = tuple(sorted(set(names)))
     return Candidate(title or f"{len(floats)} sensitive layer{'s' * (len(floats) > 1)} in float", floats, stored)
 

@@ -9,7 +9,7 @@ import onnx_ir as ir
 
 from edgeq.graph.edit import Names, add_constant, replace_constant, retire
 from edgeq.graph.read import attribute_int, constant, is_op, nodes, owner
-from edgeq.graph.symbolic_shapes import ARITHMETIC, Size, evaluate, size_of
+from edgeq.graph.shapes.symbolic_shapes import ARITHMETIC, Size, evaluate, size_of
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from edgeq.graph.read import is_op, nodes, values
-from edgeq.graph.symbolic_shapes import integers_are_short
+from edgeq.graph.shapes.symbolic_shapes import integers_are_short
 from edgeq.graph.value_types import infer_types
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
-import edgeq.numerics.rounding.half_matrix
+import edgeq.numerics.rounding.exact_sums
 from edgeq.calibration.memory import within_memory
 from edgeq.calibration.moments import (
     LEAST_ROWS,
@@ -30,7 +30,8 @@ from edgeq.graph.read import nodes
 from edgeq.graph.signature import input_specs
 from edgeq.numerics.arrays import F32, F64, I64
 from edgeq.numerics.grid import QuantParams, grid_for_range, quantize
-from edgeq.numerics.rounding.half_matrix import ExactSums, HalfMatrix, panels_of
+from edgeq.numerics.rounding.exact_sums import ExactSums
+from edgeq.numerics.rounding.half_matrix import HalfMatrix, panels_of
 from edgeq.numerics.rounding.moment import Moment, Seen
 from tests.graph_text import net, weights
 
@@ -127,7 +128,7 @@ def test_a_shared_weight_has_the_sum_of_its_layers(alike: bool) -> None:
 @pytest.mark.parametrize("wide", [False, True])
 def test_sums_in_mapped_files_are_the_same(wide: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """wide: with a grid whose sums leave int32."""
-    monkeypatch.setattr(edgeq.numerics.rounding.half_matrix, "NARROW", 1 << (12 if wide else 31))
+    monkeypatch.setattr(edgeq.numerics.rounding.exact_sums, "NARROW", 1 << (12 if wide else 31))
     wanted = measured(model_of())
     with within_memory(1):
         found = measured(model_of())

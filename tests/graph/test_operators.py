@@ -26,7 +26,7 @@ OWN_TABLES = (
     "edgeq/learn/operators/",  # torch functions
     "edgeq/graph/affine.py",  # numpy on scales and shifts
     "edgeq/graph/patterns/numpy_forms.py",  # numpy on what one value is computed from
-    "edgeq/graph/symbolic_shapes.py",  # numpy on shapes
+    "edgeq/graph/shapes/symbolic_shapes.py",  # numpy on shapes
     "passes/store/materialize.py",  # numpy on packed codes
     "edgeq/rewrite/simplify.py",  # what onnxsim is worth its time for
     "edgeq/rewrite/lower.py",  # what its passes change

@@ -15,6 +15,7 @@ from edgeq.planning.remembered import remembered
 from edgeq.planning.weights import weight_grid
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import load_target
+from tests.changed import changed
 from tests.graph_text import net
 
 
@@ -58,8 +59,8 @@ def test_what_is_no_initializer_is_found_each_time() -> None:
     assert [remembered(None, "key", lambda: next(found)) for _ in range(2)] == [0, 1]
 
 
-@pytest.mark.parametrize("changed", ["recipe", "target", "weight"])
-def test_a_weight_is_searched_once_a_form(changed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("other", ["recipe", "target", "weight"])
+def test_a_weight_is_searched_once_a_form(other: str, monkeypatch: pytest.MonkeyPatch) -> None:
     searches = []
     search = weights.free_scales
     monkeypatch.setattr(weights, "free_scales", lambda *args: searches.append(0) or search(*args))
@@ -72,10 +73,10 @@ def test_a_weight_is_searched_once_a_form(changed: str, monkeypatch: pytest.Monk
     plans = [weight_grid(one.graph.node(0), kernel, layer, {}, target, recipe) for one in (model, model.clone())]
     assert len(searches) == 1
     assert plans[0] == plans[1]
-    if changed == "recipe":
-        recipe = recipe.model_copy(update={"weights": "per_tensor"})
-    elif changed == "target":
-        target = target.model_copy(update={"weights": target.weights.model_copy(update={"pair_limit": None})})
+    if other == "recipe":
+        recipe = changed(recipe, weights="per_tensor")
+    elif other == "target":
+        target = changed(target, weights=changed(target.weights, pair_limit=None))
     else:
         node.inputs[1].const_value = ir.tensor(np.ones((4, 4), np.float32))  # type: ignore[union-attr]
     other = weight_grid(node, kernel, replace(layer), {}, target, recipe)

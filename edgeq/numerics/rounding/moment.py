@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgeq.numerics.arrays import F64, AnyArray
-from edgeq.numerics.rounding.half_matrix import ExactSums, HalfMatrix
+from edgeq.numerics.rounding.exact_sums import ExactSums
+from edgeq.numerics.rounding.half_matrix import HalfMatrix
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,8 @@ import pytest
 
 from edgeq.numerics.arrays import F32
 from edgeq.numerics.rounding import half_matrix
-from edgeq.numerics.rounding.half_matrix import ROWS, ExactSums, HalfMatrix, panels_of, sums_bytes
+from edgeq.numerics.rounding.exact_sums import ExactSums, sums_bytes
+from edgeq.numerics.rounding.half_matrix import ROWS, HalfMatrix, panels_of
 
 
 def codes(groups: int, rows: int, size: int, largest: int = 255, seed: int = 0) -> F32:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from edgeq.graph.likely_sizes import note_likely_sizes
 from edgeq.graph.macs import UNKNOWN_DIM, elements, macs
 from edgeq.graph.read import nodes
+from edgeq.graph.shapes.likely_sizes import note_likely_sizes
 from tests.graph_text import net, weights
 
 HALF = UNKNOWN_DIM // 2

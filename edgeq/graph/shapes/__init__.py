@@ -1,0 +1,1 @@
+"""Shapes of values where the file does not tell them: by symbols, and as they may be expected."""
