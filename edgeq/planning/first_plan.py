@@ -111,7 +111,7 @@ def make_plan(
 
 
 def foreseen(model: ir.Model, target: Target, recipe: Recipe) -> Placement:
-    """The places that `make_plan` gives where no numbers object (FROM_DATA, and what it entails)."""
+    """The places that `make_plan` gives where no numbers object: FROM_DATA, what it entails."""
     placement = place(model, target, recipe.keep_float, wish=recipe.placement)
     places = same_scale_groups(model, placement, target, fed_back(model, recipe.tie)).nodes
     return replace(placement, nodes=_with_tables(places, embeddings(model, target, places)))
