@@ -13,7 +13,7 @@ from itertools import groupby
 import numpy as np
 
 from edgeq.data.dataset import Dataset
-from edgeq.data.sources import Source
+from edgeq.data.sources import Source, StreamSource
 from edgeq.numerics.arrays import I64, AnyArray
 from edgeq.schema.hold_out import HoldOut
 from edgeq.schema.recipe import Recipe
@@ -24,6 +24,8 @@ HELD_OUT = 5
 #: the fewest samples of which some are held out where no training needs it: a fifth of fewer says
 #: little, and ranges miss it more
 LEAST = 20
+#: files whose arrays are read in step are read through where one sample in so many is wanted
+READ_PAST = 8
 
 
 def is_held_out(piece: int) -> bool:
@@ -45,7 +47,13 @@ class _Part:
         return len(self.kept)
 
     def rows(self, start: int, stop: int) -> Iterator[Mapping[str, AnyArray]]:
-        for _, run in groupby(enumerate(self.kept[start:stop]), lambda pair: pair[1] - pair[0]):
+        kept = self.kept[start:stop]
+        if isinstance(self.source, StreamSource) and kept and kept[-1] - kept[0] < READ_PAST * len(kept):
+            wanted = frozenset(kept)  # coming back to a place in a file reads it from its beginning
+            rows = self.source.rows(kept[0], kept[-1] + 1)
+            yield from (row for index, row in enumerate(rows, kept[0]) if index in wanted)
+            return
+        for _, run in groupby(enumerate(kept), lambda pair: pair[1] - pair[0]):
             indices = [index for _, index in run]
             yield from self.source.rows(indices[0], indices[-1] + 1)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from edgeq.data import sources
 from edgeq.data.dataset import Dataset
 from edgeq.data.held_out import LEAST, divided, division_of, learning_part
 from edgeq.data.open import open_dataset
@@ -149,3 +151,20 @@ def test_other_data_judges_where_it_is_given() -> None:
 def test_without_data_nobody_judges() -> None:
     roles = roles_of(None, None, Recipe(), None, None)
     assert (roles.division, roles.judging, roles.apart, roles.whole) == (None, None, None, None)
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_a_file_is_opened_once_for_a_pass_however_many_samples_are_held_out(
+    save: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Coming back to a sample would read the file from its beginning for each of them."""
+    x = np.repeat(np.arange(60, dtype=np.float32)[:, None], 2, axis=1)
+    save(tmp_path / "x.npz", x=x)
+    found = division_of(open_dataset(str(tmp_path / "x.npz"), (InputSpec("x", "float32", ("N", 2)),)), Recipe())
+    opened = []
+    archive = sources.open_archive
+    monkeypatch.setattr(sources, "open_archive", lambda path: opened.append(path) or archive(path))
+    assert numbers(found.fitted) == [n for n in range(60) if n % 5 != 4]
+    assert len(opened) == 1
+    assert numbers(found.held_out) == [n for n in range(60) if n % 5 == 4]
+    assert len(opened) == 2
