@@ -108,11 +108,11 @@ def check_search(recipe: Recipe, options: SharedOptions) -> None:
     idle = next((name for name, value in search.items() if value is not None), None)
     if idle is None or (recipe.effort == "best" and options.plan is None):
         return
-    if idle == "--work":
-        fix = "Add --effort best, or --engine processes or ray, or leave --work out."
-        raise BadRecipe("--work keeps a search, or what several workers have finished, and there is neither.", idle, fix)
     if options.plan is not None:
         raise BadRecipe(f"{idle} says how to search, but a plan is repeated without one.", "--plan", "Leave one of the two out.")
+    if idle == "--work":
+        fix = "Add --effort best, or --engine processes or ray, or leave --work out."
+        raise BadRecipe("--work keeps a search, or what several workers have finished, and there is no search.", idle, fix)
     raise BadRecipe(f"{idle} says how to search, and there is no search.", idle, f"Add --effort best, or leave {idle} out.")
 
 

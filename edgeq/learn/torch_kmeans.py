@@ -11,7 +11,7 @@ import torch
 from fast_pytorch_kmeans import KMeans
 from numpy.typing import NDArray
 
-from edgeq.learn.training.training import deterministic
+from edgeq.learn.deterministic import deterministic
 from edgeq.numerics.arrays import F64
 from edgeq.numerics.clustering import Clustering
 from edgeq.numerics.vector_kmeans import spread

@@ -224,7 +224,7 @@ def test_explain_names_rule_scale_and_reason(room: Room, capsys: Capsys) -> None
 
 def test_explain_takes_a_value_too(room: Room, capsys: Capsys) -> None:
     ran = run(capsys, "explain", room.int8, "c", "--json")
-    assert {entry["node"] for entry in json.loads(ran.out)} == {"conv", "relu"}
+    assert {entry["node"] for entry in json.loads(ran.out)["explanations"]} == {"conv", "relu"}
 
 
 def test_inspect(room: Room, capsys: Capsys) -> None:

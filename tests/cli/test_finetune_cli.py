@@ -15,10 +15,9 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch (extra [learn]) is not installed")
 
-from tests.few_bits.test_palettize import net  # noqa: E402
-
 from edgeq.learn.training.checkpoint import planned_epochs  # noqa: E402
 from tests.cli_room import Ran, run  # noqa: E402
+from tests.few_bits.test_tables import net  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
@@ -95,7 +94,7 @@ def test_without_torch_the_extra_is_named(capsys: pytest.CaptureFixture[str], ro
 def test_what_cannot_be_trained_is_said(capsys: pytest.CaptureFixture[str], room: Path) -> None:
     out = ("--epochs", "1", "-q", "-o", room / "out.onnx")
     assert "4 samples are too few to train on" in tune(capsys, room, "--samples", "4", *out).err
-    assert "no labels to train with" in tune(capsys, room, "--labels", *out).err
+    assert "no class labels to train with" in tune(capsys, room, "--labels", *out).err
     assert "give one of epochs and minutes" in tune(capsys, room, "--minutes", "1", *out).err
     vectors = ("--bits", "8", "--granularity", "vector:4")
     assert "cannot be learned" in tune(capsys, room, *vectors, *out).err

@@ -32,7 +32,7 @@ def words(tmp_path: Path) -> tuple[str, ...]:
 
 
 def test_formats_lists_every_format_with_its_bits(capsys: Capsys) -> None:
-    found = json.loads(run(capsys, "formats", "--json").out)
+    found = json.loads(run(capsys, "formats", "--json").out)["formats"]
     assert tuple(row["name"] for row in found) == format_words()
     (two,) = [row for row in found if row["name"] == "two_level:16"]
     assert (two["nominal_bits"], two["block"], two["compute"]) == (4.25, 16, "int8")

@@ -53,6 +53,7 @@ NOT_RUN = {
     "make format": "changes the files of the clone",
     "make demo": "`edgeq demo` runs",
     "make bench": "needs the model zoo, and an hour",
+    "make docs": "needs the network; tests/docs/test_site.py builds the site where its tools are",
     "make fuzz": "CI runs it beside these tests",
     "make floors": "needs the network",
 }

@@ -179,8 +179,8 @@ def test_weights_are_rounded_one_by_one_where_two_at_once_take_too_much(monkeypa
     task, x = Task(model, "", EAGER, RECIPE, {}), correlated(64, 40)
     draft = Draft.of(task, planned(model, x).plan)
     weighed = moments_of(draft, draft.layers, open_dataset({"x": x}, input_specs(model)), Silent())
-    assert [len(group) for group in round_apart._in_groups(list(weighed))] == [2]
+    assert [len(group) for group in round_apart._in_groups(list(weighed), 2)] == [2]
     whole = round_apart.round_apart(draft, list(weighed))
     monkeypatch.setattr(round_apart, "TOGETHER_BYTES", 1)
-    assert [len(group) for group in round_apart._in_groups(list(weighed))] == [1, 1]
+    assert [len(group) for group in round_apart._in_groups(list(weighed), 2)] == [1, 1]
     assert round_apart.round_apart(draft, list(weighed)) == whole

@@ -13,6 +13,7 @@ import pytest
 
 from edgeq.data.made_up import made_up_feeds
 from edgeq.data.set_toml import read_set
+from edgeq.engines.wish import EngineWish
 from edgeq.errors import BadRecipe
 from edgeq.graph.liveness import peak_bytes
 from edgeq.graph.signature import InputSpec, input_specs
@@ -167,8 +168,9 @@ def test_every_recipe_key_is_in_the_template() -> None:
     assert all(
         f"{key} = " in text
         for key in Recipe.model_fields
-        if key not in ("floors", "codebook", "preprocessing", "finetune", "placement", "weight_format")
+        if key not in ("floors", "codebook", "preprocessing", "finetune", "placement", "weight_format", "engine")
     )
+    assert all(f"{key} = " in text for key in EngineWish.model_fields)
     assert all(f"{key} = " in text for key in PlacementWish.model_fields)
     assert all(f"{key} = " in text for key in Preprocessing.model_fields)
     assert all(f"{key} = " in text for key in CodebookWish.model_fields)

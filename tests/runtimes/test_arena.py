@@ -19,6 +19,7 @@ KEEPS = {
     "learn/export.py": "runs on small feeds",
     "learn/simulation/float_islands.py": "runs often on one size",
     "tuning/timing.py": "times what an application runs",
+    "runtimes/kernel_times.py": "times what an application runs",
     "testing/pass_laws.py": "runs toys",
     "testing/target_laws.py": "runs toys",
 }

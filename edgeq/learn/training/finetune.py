@@ -13,11 +13,12 @@ import torch
 from edgeq.data.dataset import Dataset
 from edgeq.data.labels import are_classes
 from edgeq.errors import BadData, BadTraining
+from edgeq.learn.deterministic import deterministic
 from edgeq.learn.simulation.executor import Executor
 from edgeq.learn.simulation.simulation import Simulation
 from edgeq.learn.training.checkpoint import Identity, State, planned_epochs
 from edgeq.learn.training.lesson import Distillation, Material, Student
-from edgeq.learn.training.training import Lesson, Schedule, deterministic, train
+from edgeq.learn.training.training import Lesson, Schedule, train
 from edgeq.progress import Progress
 from edgeq.refine.draft import Draft
 from edgeq.schema.finetune import Training

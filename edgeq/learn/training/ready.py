@@ -9,10 +9,10 @@ from edgeq.data.dataset import Dataset
 from edgeq.data.labels import are_classes
 from edgeq.errors import BadData, UnsupportedOp
 from edgeq.io.validate import first_line
+from edgeq.learn.deterministic import deterministic
 from edgeq.learn.simulation.executor import Executor
 from edgeq.learn.training.batches import check_samples
 from edgeq.learn.training.lesson import as_tensors
-from edgeq.learn.training.training import deterministic
 from edgeq.schema.finetune import FineTuneWish
 
 

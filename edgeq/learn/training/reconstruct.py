@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from edgeq.data.dataset import Dataset
+from edgeq.learn.deterministic import deterministic
 from edgeq.learn.simulation.executor import Executor
 from edgeq.learn.simulation.simulation import Simulation
 from edgeq.learn.training.block_data import StoredSamples, drawn, runs_of_one_shape
@@ -22,7 +23,6 @@ from edgeq.learn.training.block_lesson import BlockLesson
 from edgeq.learn.training.blocks import Block, blocks_of, in_codes, whole
 from edgeq.learn.training.distill import SMALLEST
 from edgeq.learn.training.lesson import as_tensors
-from edgeq.learn.training.training import deterministic
 from edgeq.progress import Progress
 from edgeq.refine.draft import Draft
 from edgeq.schema.finetune import FineTuneWish

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from edgeq.errors import BadCheckpoint, BadTraining
+from edgeq.learn.deterministic import THREADS, deterministic
 from edgeq.learn.training.checkpoint import Identity, State, load_checkpoint, save_checkpoint
 from edgeq.progress import Progress
 from edgeq.runtimes.ort import runtime_version
@@ -21,9 +21,6 @@ from edgeq.runtimes.ort import runtime_version
 #: a batch, which the loop only passes on
 B = TypeVar("B")
 
-#: threads of torch, on every machine: it splits sums by their number, and so each gives other bits;
-#: more gain little at the batches of training, and on fewer cores they take turns
-THREADS = 4
 #: share of the learning rate that remains at the end of the cosine
 FINAL_RATE = 0.01
 
@@ -181,20 +178,3 @@ def _line(state: State, schedule: Schedule) -> str:
 
 def _copy(student: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in student.state_dict().items()}
-
-
-@contextmanager
-def deterministic() -> Iterator[None]:
-    """Restrict torch to deterministic algorithms and THREADS threads inside the block.
-
-    Afterwards the caller's settings and the state of its random generator are restored.
-    """
-    before, generator, threads = torch.are_deterministic_algorithms_enabled(), torch.get_rng_state(), torch.get_num_threads()
-    torch.use_deterministic_algorithms(True)
-    torch.set_num_threads(THREADS)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(before)
-        torch.set_rng_state(generator)

@@ -27,6 +27,7 @@ class Corner:
 def corner_of(weight: F32, new: F32) -> Corner:
     """The corner of a weight of any rank and of what it became.
 
+    >>> import numpy as np
     >>> found = corner_of(np.float32([[1.0, 2.00001], [0.3, 0.4]]), np.zeros((2, 2), np.float32))
     >>> found.before
     ((1.0, 2.0), (0.3, 0.4))

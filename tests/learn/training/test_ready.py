@@ -65,7 +65,7 @@ def test_too_few_samples(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_labels_that_the_data_does_not_have(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "no labels" in refused("{ y = MatMul(x, w) }", monkeypatch, labels=0.5).what
+    assert "no class labels" in refused("{ y = MatMul(x, w) }", monkeypatch, labels=0.5).what
 
 
 @pytest.mark.parametrize("flag", ["", "<allowzero = 1>"])

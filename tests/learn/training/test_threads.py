@@ -13,7 +13,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch (extra [learn]) is not installed")
 
-from edgeq.learn.training.training import THREADS, deterministic  # noqa: E402
+from edgeq.learn.deterministic import THREADS, deterministic  # noqa: E402
 from tests.few_bits.test_tables import net  # noqa: E402
 
 EDGEQ = (sys.executable, "-c", "import sys; from edgeq.cli.main import main; sys.exit(main())")
