@@ -192,7 +192,7 @@ def test_the_page_shows_what_the_demo_prints(demo: Demo) -> None:
     What is said of times ends the comparison, for it is of the machine.
     """
     times = next(number for number, line in enumerate(demo.lines) if line.startswith("latency"))
-    printed, shown = demo.lines[1:times], shown_by("README.md", "text")[0]
+    printed, shown = demo.lines[1:times], shown_by("docs/tutorials/demo.md", "text")[0]
     assert [line.split()[0] for line in shown if line.startswith(("latency", "took"))] == ["latency", "took"]
     shown = shown[: next(number for number, line in enumerate(shown) if line.startswith("latency"))]
     assert [NUMBER.sub("#", line) for line in shown] == [NUMBER.sub("#", line) for line in printed]

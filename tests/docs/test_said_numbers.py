@@ -92,6 +92,20 @@ def test_another_number_is_found() -> None:
     assert said_in("Under 32 samples", "Below {} samples") == []
 
 
+def rows_of(text: str) -> list[list[str]]:
+    """The cells of the rows of tables, without their heads."""
+    rows = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in row] for row in rows]
+
+
+def test_the_results_of_readme_are_those_of_the_benchmarks() -> None:
+    page = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8").partition("## Summary")[2].partition("\n## ")[0]
+    results = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Results")[2].partition("\n## ")[0]
+    measured = [[row[0], f"{row[3]} dB", f"{row[4]} dB", f"{row[5]}x", f"{row[6]}x"] for row in rows_of(page)[1:]]
+    assert len(measured) == 12
+    assert rows_of(results)[1:] == measured
+
+
 # ------------------------------------------------------------------ what installing brings
 
 
