@@ -25,7 +25,7 @@ from edgeq.schema.pixels import pixel_key
 from edgeq.version import __version__
 
 #: the entries of the model's metadata that are copied into the file, with the maps of raw pixels
-_RECORD = ("edgeq.target", "edgeq.recipe", "edgeq.model", "edgeq.data", "edgeq.plan", "edgeq.gate", SPLIT_KEY)
+_RECORD = ("edgeq.target", "edgeq.runs_on", "edgeq.recipe", "edgeq.model", "edgeq.data", "edgeq.plan", "edgeq.gate", SPLIT_KEY)
 
 
 def emit_tflite(model: ir.Model) -> bytes:

@@ -14,7 +14,8 @@ from edgeq.graph.read import is_op, nodes
 from edgeq.numerics.arrays import AnyArray
 from edgeq.proof.latency import Untimed
 from edgeq.runtimes.ort import Optimize, Session, open_session
-from edgeq.runtimes.table import DEFAULT
+from edgeq.runtimes.table import DEFAULT, this_architecture
+from edgeq.schema.provenance import ANY, RUNS_ON_KEY
 from edgeq.schema.target import Target, load_target, shipped_targets
 
 
@@ -24,8 +25,8 @@ class MadeFor:
 
     #: whether onnxruntime is to fuse its signed activations as on Arm: edgeq made them signed
     signed: bool
-    #: why a time on this machine says nothing of its target; None: it does, or the record names no
-    #: shipped target
+    #: why a time on this machine says nothing of its target; None: it does, or the record does not
+    #: tell
     untimed: Untimed | None
 
     @property
@@ -46,14 +47,21 @@ def made_for(model: ir.Model) -> MadeFor:
     name = model.metadata_props.get("edgeq.target")
     if name is None:
         return MadeFor(signed=False, untimed=None)
-    return MadeFor(_signed(model), untimed(load_target(name)) if name in shipped_targets() else None)
+    if name in shipped_targets():
+        return MadeFor(_signed(model), untimed(load_target(name)))
+    runtime, _, architecture = model.metadata_props.get(RUNS_ON_KEY, f"{DEFAULT} {ANY}").partition(" ")
+    return MadeFor(_signed(model), _elsewhere(runtime, None if architecture == ANY else architecture))
 
 
 def untimed(target: Target) -> Untimed | None:
     """Why a time in onnxruntime on this machine says nothing of a target; None: it does."""
-    if target.runs_here:
-        return None
-    return "other_architecture" if target.runtime == DEFAULT else "other_runtime"
+    return _elsewhere(target.runtime, target.architecture)
+
+
+def _elsewhere(runtime: str, architecture: str | None) -> Untimed | None:
+    if runtime != DEFAULT:
+        return "other_runtime"
+    return None if architecture in (None, this_architecture()) else "other_architecture"
 
 
 def _signed(model: ir.Model) -> bool:

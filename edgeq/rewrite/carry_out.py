@@ -47,7 +47,7 @@ def size_as_written(setup: SetUp, plan: Plan, made: ir.Model, gate: Gate) -> int
 
 
 def _record(model: ir.Model, setup: SetUp, plan: Plan) -> None:
-    write_provenance(model, setup.loaded.model, setup.prepared.vanished, plan)
+    write_provenance(model, setup.loaded.model, setup.prepared.vanished, plan, setup.task.target)
     DropExporterNotes()(model)
     ForgetShapes()(model)
 

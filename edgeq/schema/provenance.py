@@ -11,10 +11,13 @@ import onnx_ir as ir
 from edgeq.graph.read import initializer_bytes, nodes
 from edgeq.schema.origins import NODES_KEY, SCALED_KEY, Fate, Origin, pack_exponents, pack_origins, read_origins
 from edgeq.schema.plan import PlacedAs, Plan
+from edgeq.schema.target import Target, shipped_targets
 from edgeq.version import __version__
 
 Gate = Literal["passed", "failed", "none"]
 
+#: where a model of a user's own target runs: a runtime, and an architecture or ANY
+RUNS_ON_KEY, ANY = "edgeq.runs_on", "any"
 #: largest share of the file that edgeq's own metadata take, and the bytes that they may always take
 LARGEST_SHARE, ALWAYS_BYTES = 0.02, 1024
 
@@ -22,10 +25,11 @@ LARGEST_SHARE, ALWAYS_BYTES = 0.02, 1024
 _RUNS: dict[PlacedAs, Fate] = {"int8": "int8", "dynamic": "int8", "integer": "int8", "absorbed": "absorbed", "float": "float"}
 
 
-def write_provenance(model: ir.Model, float_model: ir.Model, vanished: Mapping[str, str], plan: Plan) -> None:
+def write_provenance(model: ir.Model, float_model: ir.Model, vanished: Mapping[str, str], plan: Plan, target: Target) -> None:
     """Write versions, hashes and the fate of each float node into the int8 model's metadata.
 
-    vanished: name of a node that preparation removed -> the reason.
+    vanished: name of a node that preparation removed -> the reason. Of a target that is not shipped
+    the model says where it runs, since nobody can look it up by its name.
     """
     fates: dict[str, Origin] = {}
     for node in nodes(float_model):
@@ -49,6 +53,8 @@ def write_provenance(model: ir.Model, float_model: ir.Model, vanished: Mapping[s
             NODES_KEY: pack_origins(fates),
         }
     )
+    if target.name not in shipped_targets():
+        model.metadata_props[RUNS_ON_KEY] = f"{target.runtime} {target.architecture or ANY}"
     if plan.equalization:
         model.metadata_props[SCALED_KEY] = pack_exponents(plan.equalization)
     model.producer_name, model.producer_version = "edgeq", __version__

@@ -73,6 +73,25 @@ def test_what_a_model_says_depends_on_the_machine(machine: str, away: str, monke
     assert (made_for(model).untimed, made_for(model).optimize) == ("other_architecture", "off")
 
 
+@pytest.mark.parametrize(
+    ("changed", "untimed"),
+    [({}, None), ({"architecture": "arm64"}, "other_architecture"), ({"runtime": "none", "architecture": "x86-64"}, "other_runtime")],
+)
+def test_a_model_of_a_user_s_own_target_says_where_it_runs(
+    changed: dict[str, str], untimed: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = made(mine(**changed)).model
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    assert made_for(model).untimed == untimed
+
+
+@pytest.mark.parametrize("record", ["", "onnxruntime", "onnxruntime any", "x y z"])
+def test_a_damaged_record_of_where_a_model_runs_is_no_error(record: str) -> None:
+    model = made(mine()).model
+    model.metadata_props["edgeq.runs_on"] = record
+    assert made_for(model).untimed in (None, "other_runtime", "other_architecture")
+
+
 @pytest.mark.parametrize("target", ["openvino", "tensorrt"])
 def test_models_of_other_runtimes_are_not_timed_in_onnxruntime(target: str) -> None:
     report = made(target, prove=True).report

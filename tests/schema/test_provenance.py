@@ -16,6 +16,7 @@ from edgeq.schema.grids import GridPlan
 from edgeq.schema.origins import NODES_KEY, Origin, pack_origins, read_origins
 from edgeq.schema.plan import NodePlan, Plan
 from edgeq.schema.provenance import mark_gate, shorten_provenance, write_provenance
+from edgeq.schema.target import load_target
 from tests.graph_text import net, weights
 
 HASHES = {"model": "m" * 64, "data": "d" * 64, "recipe": "r" * 64}
@@ -37,7 +38,7 @@ def marked() -> ir.Model:
     body = "[conv] a = Conv(x, w) [bn] b = Identity(a) [gone] g = Identity(b) [relu] r = Relu(g) [move] f = Flatten(r) [exp] y = Exp(f)"
     floating = net(body, constants={"w": weights(8, 8, 1, 1)})
     result = floating.clone()
-    write_provenance(result, floating, {"bn": "folded into conv"}, plan())
+    write_provenance(result, floating, {"bn": "folded into conv"}, plan(), load_target("cpu"))
     return ir.from_proto(ir.to_proto(result))  # as it is read back from a file
 
 
