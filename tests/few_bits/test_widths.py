@@ -21,7 +21,7 @@ from edgeq.numerics.arrays import AnyArray  # noqa: E402
 from edgeq.progress import Silent  # noqa: E402
 from edgeq.runtimes.ort import open_session  # noqa: E402
 from edgeq.schema.finetune import FineTuneWish  # noqa: E402
-from edgeq.schema.plan import load_plan
+from edgeq.schema.plan import load_plan  # noqa: E402
 from edgeq.schema.recipe import Floors, Recipe  # noqa: E402
 from edgeq.schema.target import load_target  # noqa: E402
 from tests.cli_room import Ran, run  # noqa: E402
