@@ -33,7 +33,7 @@ _FRESH: tuple[tuple[int, str], ...] = (
     (2, "materialize MODEL -o out/m.onnx"),
     (5, "prove MODEL -d DATA"),
     (4, "compare MODEL MODEL -d DATA --layers"),
-    (1, "finetune MODEL -d DATA --epochs 1 -o out/t.onnx"),
+    (1, "finetune MODEL -d DATA --prefer integers --epochs 1 -o out/t.onnx"),
 )
 
 

@@ -37,7 +37,7 @@ _COMMANDS = (
     "quantize model.onnx -d data.npz -t npu_int8 --effort fast --golden 1 -o chip.onnx",
 )
 _TFLITE = "quantize model.onnx -d data.npz -t mcu_tflite --effort fast --no-prove -o lite.tflite"
-_TRAINED = "finetune model.onnx -d data.npz --epochs 1 --no-prove -o tuned.onnx --keep run.ckpt"
+_TRAINED = "finetune model.onnx -d data.npz --prefer integers --epochs 1 --no-prove -o tuned.onnx --keep run.ckpt"
 
 
 def _model() -> onnx.ModelProto:

@@ -72,7 +72,11 @@ CASES = (
     ),
     Case("ort", ("quantize", "MODEL", "-d", "calib.npz", "-o", "o.onnx", "--emit", "ort", "--no-prove"), "o.onnx"),
     Case("palettize", ("palettize", "MODEL", "--bits", "4", "-o", "o.onnx", "--report", "o.json"), "o.onnx"),
-    Case("finetune", ("finetune", "MODEL", "-d", "calib.npz", "--epochs", "2", "-o", "o.onnx", "--no-prove"), "o.onnx"),
+    Case(
+        "finetune",
+        ("finetune", "MODEL", "-d", "calib.npz", "--prefer", "integers", "--epochs", "2", "-o", "o.onnx", "--no-prove"),
+        "o.onnx",
+    ),
     Case("calibrate", ("calibrate", "MODEL", "-d", "calib.npz", "-o", "o.npz"), None),
     Case(
         "convert",

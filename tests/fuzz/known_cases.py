@@ -41,7 +41,7 @@ _KNOWN: tuple[tuple[int, str, str], ...] = (
     (4, "quantize in/model.onnx -d in/data.npz --effort fast -o out/q.onnx", "data.npz"),
     (4, "prove in/lite.tflite --runtime litert --reference in/chip.onnx -d in/data.npz", "lite.tflite"),
     (2, "prove in/lite.tflite --runtime tflm --reference in/chip.onnx -d in/data.npz", "lite.tflite"),
-    (2, "finetune in/model.onnx -d in/data.npz --epochs 2 --no-prove -o out/t.onnx --resume in/run.ckpt", "run.ckpt"),
+    (2, "finetune in/model.onnx -d in/data.npz --prefer integers --epochs 2 --no-prove -o out/t.onnx --resume in/run.ckpt", "run.ckpt"),
     (4, "targets show in/target.toml", "target.toml"),
 )
 
