@@ -190,7 +190,8 @@ def test_prove_speaks_to_people(room: Room, capsys: Capsys) -> None:
     ran = run(capsys, "prove", room.int8, "--float", room.model, "--data", room.data)
     assert ran.code == 0
     assert "QLinearConv" in ran.out
-    assert "than float here" in ran.out or "as float here" in ran.out or "NOT faster" in ran.out
+    said = " ".join(ran.out.split())
+    assert any(verdict in said for verdict in ("than float here", "as float here", "NOT faster", "UNRELIABLE"))  # a busy machine's
 
 
 def test_required_types_are_a_gate(room: Room, capsys: Capsys) -> None:
