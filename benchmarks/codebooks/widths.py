@@ -15,8 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import sys
-import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,7 +23,7 @@ import numpy as np
 import onnxruntime as ort
 
 import edgeq
-from benchmarks.measures.model_zoo import Zoo, find_zoo
+from benchmarks.codebooks.subjects import Subject, parser, subjects
 from edgeq.io.load import load_model
 from edgeq.io.save import save_model
 from edgeq.passes.store.materialize import Materialize
@@ -61,32 +59,21 @@ class Row:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", default=MODELS)
-    parser.add_argument("--bits", default="8,6,5,4,3,2", help="bits of every index, or avg:B for bits on average")
-    parser.add_argument("--granularity", default="tensor")
-    parser.add_argument("--samples", type=int, default=100)
-    parser.add_argument("--limit", type=int, help="evaluation samples")
-    parser.add_argument("--json", type=Path)
-    args = parser.parse_args()
-    zoo, rows = find_zoo(None), []
+    options = parser(__doc__, MODELS)
+    options.add_argument("--bits", default="8,6,5,4,3,2", help="bits of every index, or avg:B for bits on average")
+    options.add_argument("--granularity", default="tensor")
+    args, rows = options.parse_args(), []
     print("| model | bits | size | bits per weight | metric (float) | SQNR dB | exact | float kernels | load ms (plain) | run |")
     print("|---|---|---|---|---|---|---|---|---|---|")
-    for name in args.models.split(","):
-        model = zoo.model(name)
-        if model is None:
-            print(f"{name}: not in the zoo", file=sys.stderr)
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            rows += measure(zoo, name, model, Path(folder), args)
+    for subject in subjects(args):
+        rows += measure(subject, args)
     if args.json:
         args.json.write_text(json.dumps([asdict(row) for row in rows], indent=1))
 
 
-def measure(zoo: Zoo, name: str, model: Path, folder: Path, args: argparse.Namespace) -> list[Row]:
-    data = folder / "calib.npz"
-    zoo.evaluate("--export", name, "calib", str(data), "--limit", str(args.samples))
-    base, rows = metric(zoo, name, model, args.limit)[0], []
+def measure(subject: Subject, args: argparse.Namespace) -> list[Row]:
+    name, model, folder, data, base = subject.name, subject.model, subject.folder, subject.data, subject.float_metric
+    rows = []
     for word in args.bits.split(","):
         codebook = codebook_for(word, args.granularity)
         began = time.perf_counter()
@@ -97,7 +84,7 @@ def measure(zoo: Zoo, name: str, model: Path, folder: Path, args: argparse.Names
         loaded = load_model(file, quantized=True).model
         Materialize()(loaded)
         save_model(loaded, plain, force=True)
-        found, sqnr = metric(zoo, name, file, args.limit)
+        found, sqnr = subject.metric(file)
         stored = sum(layer.bytes for layer in made.report.codebooks)
         weights = sum(layer.float_bytes // 4 for layer in made.report.codebooks)
         exact, ratio = pair(file, plain, data)
@@ -119,14 +106,6 @@ def codebook_for(word: str, granularity: str) -> CodebookWish:
     if word.startswith("avg:"):
         return CodebookWish(bits_avg=float(word[4:]), granularity=granularity)
     return CodebookWish() if word == "8" else CodebookWish.model_validate({"bits": int(word), "granularity": granularity})
-
-
-def metric(zoo: Zoo, name: str, file: Path, limit: int | None) -> tuple[float, float]:
-    """The task metric and the SQNR in dB."""
-    words = ["--limit", str(limit)] if limit else []
-    found = json.loads(zoo.evaluate(name, str(file), "--fidelity", "--json", *words))
-    value = next(found[key] for key in ("top1", "spearman", "accuracy", "auc", "mse") if key in found)
-    return float(value), float(found.get("sqnr_db", float("nan")))
 
 
 def floats(file: Path) -> int:
