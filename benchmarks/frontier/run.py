@@ -19,11 +19,11 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.figures.rows import Row, Run, read_rows, write_rows
+from benchmarks.figures.rows import Row, Run
 from benchmarks.frontier.rivals import RIVALS, Widths, command_of, own_command, python_of
 from benchmarks.peers import comparison, one_model, tools
 from benchmarks.peers.comparison import Entry, entry_of, file_of
-from benchmarks.peers.folder import Found, models_of
+from benchmarks.peers.folder import Found, go_on
 
 #: exit code of the program `timeout` for a command that it has stopped
 STOPPED = 124
@@ -51,14 +51,19 @@ def entries_of(found: Found, widths: Widths, args: argparse.Namespace, folder: P
     return [replace(one, error="not finished") if one.error.startswith(f"exit {STOPPED}:") else one for one in entries]
 
 
+def group_of(name: str, widths: Widths) -> str:
+    """What the collection is called in tables, with other widths than 8 bits."""
+    return name if widths == "w8a8" else f"{name}-{widths}"
+
+
 def rows_of(found: Found, widths: Widths, args: argparse.Namespace) -> list[Row]:
     """A row for each tool on one model."""
-    run, group = Run.now(), args.group if widths == "w8a8" else f"{args.group}-{widths}"
+    run = Run.now()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         result = comparison.judge(found.model, entries_of(found, widths, args, folder), found.data, args, folder)
     print(comparison.table(result), flush=True)
-    return comparison.rows_of(group, found.name, result, run)
+    return comparison.rows_of(group_of(args.group, widths), found.name, result, run)
 
 
 def main() -> int:
@@ -73,13 +78,7 @@ def main() -> int:
     parser.add_argument("--widths", choices=("w8a8", "w4a8"), default="w8a8", help="bits of weights and activations")
     parser.add_argument("--limit-s", type=int, default=600, help="the most seconds of one tool on one model")
     args = parser.parse_args()
-    rows = read_rows([args.rows]) if args.rows.is_file() else []
-    for found in models_of(args.folder):
-        if isinstance(found, str):
-            print(found, flush=True)
-        elif not args.models or found.name in args.models:
-            rows += rows_of(found, args.widths, args)
-            write_rows(args.rows, rows)
+    go_on(args, group_of(args.group, args.widths), lambda found: rows_of(found, args.widths, args))
     return 0
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,18 +63,23 @@ def main() -> int:
     if not args.folder.is_dir():
         print(f"{args.group}: skipped, there is no folder {args.folder}")
         return 0
+    go_on(args, args.group, lambda found: rows_of(args.group, found, args))
+    return 0
+
+
+def go_on(args: argparse.Namespace, group: str, measure: Callable[[Found], list[Row]]) -> None:
+    """Measure the models of a folder that --rows does not have yet; it is written after each."""
     rows = read_rows([args.rows]) if args.rows.is_file() else []
-    done = {row.model for row in rows if row.group == args.group}
+    done = {row.model for row in rows if row.group == group}
     for found in models_of(args.folder):
         if isinstance(found, str):
             print(found, flush=True)
         elif found.name not in done and (not args.models or found.name in args.models):
             try:
-                rows += rows_of(args.group, found, args)
+                rows += measure(found)
             except Exception as error:  # the float model itself may not run on its data
                 print(f"{found.name}: skipped: {str(error)[:200]}", flush=True)
             write_rows(args.rows, rows)
-    return 0
 
 
 if __name__ == "__main__":
