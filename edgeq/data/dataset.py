@@ -112,6 +112,11 @@ class Dataset:
         if held:
             yield _join(held, end)
 
+    def leading(self, most: int) -> int:
+        """About `most` of the first samples: whole batches of the model, at least one."""
+        step = self.fixed_batch or 1
+        return min(most, self.count) // step * step or step
+
     def check_range(self, start: int, end: int) -> None:
         """Raise BadData when start..end-1 is no range of samples, or divides a fixed batch."""
         step = self.fixed_batch or 1

@@ -155,8 +155,7 @@ def _copies(digests: Sequence[bytes]) -> list[Doubt]:
 
 
 def _first_values(dataset: Dataset, names: Sequence[str]) -> dict[str, F64]:
-    step = dataset.fixed_batch or 1
-    batches = list(dataset.batches(FEW, 0, min(FEW, dataset.count) // step * step or step))
+    batches = list(dataset.batches(FEW, 0, dataset.leading(FEW)))
     return {name: np.concatenate([batch.feeds[name].ravel() for batch in batches]).astype(np.float64) for name in names}
 
 

@@ -58,12 +58,13 @@ def labels_of(array: NpyArray, count: int, *, classes: bool = True) -> AnyArray:
 
     classes: whether they must be class numbers. Raises BadData.
     """
-    if not classes:
-        return any_labels(array.whole() if array.header.shape[:1] == (count,) else np.zeros(0), count, array.where)
     header = array.header
+    declared = np.broadcast_to(np.zeros((), header.dtype), header.shape)  # says what is wrong, and takes no memory
+    if not classes:
+        return any_labels(array.whole() if header.shape[:1] == (count,) else declared, count, array.where)
     if header.shape[1:] in ((), (1,)) and header.dtype.kind in "iu" and header.shape[:1] == (count,):
         return check_labels(array.whole(), count, array.where)
-    return check_labels(np.broadcast_to(np.zeros((), header.dtype), header.shape), count, array.where)  # says what is wrong
+    return check_labels(declared, count, array.where)
 
 
 def read_labels(path: Path, files: Sequence[str] | None, count: int, *, classes: bool = True) -> AnyArray:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from edgeq.engines.parcel import Parcel, function_name
 from edgeq.engines.protocol import Job, R, S, T
-from edgeq.errors import BadOutput
+from edgeq.io.output_path import make_folder
 from edgeq.io.save import atomic_write_bytes
 from edgeq.version import __version__
 
@@ -30,10 +30,7 @@ class KeptShards:
     def __init__(self, folder: Path) -> None:
         """Raises BadOutput where the folder cannot be made."""
         self.folder = folder
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise BadOutput(f"The folder cannot be made: {error.strerror}.", str(folder), "Choose another folder.") from error
+        make_folder(folder)
         self._digests: dict[int, tuple[Parcel, str]] = {}
 
     def of(self, job: Job[T, S, R], parcel: Parcel, shards: Sequence[bytes]) -> dict[int, bytes]:

@@ -17,6 +17,7 @@ from edgeq.engines.processes import Processes
 from edgeq.engines.protocol import Engine
 from edgeq.engines.wish import EngineWish
 from edgeq.engines.workers import Workers
+from edgeq.io.output_path import make_folder
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -58,7 +59,7 @@ def _pool(wish: EngineWish, work: Path | None) -> Pool:
         return RayActors(wish.workers, wish.address)
     logs = None if work is None else work / LOGS
     if logs is not None:
-        logs.mkdir(parents=True, exist_ok=True)
+        make_folder(logs)
     return Processes(wish.workers or os.cpu_count() or 1, logs)
 
 

@@ -34,7 +34,7 @@ class Materialized:
     def save(self, path: str | Path, *, force: bool = False) -> tuple[Path, ...]:
         """Write the model; returns the files. Raises BadOutput."""
         check_ending(Path(path), FLOAT)
-        return tuple(save_model(self.model, Path(path), force=force, inputs=self.inputs))
+        return save_model(self.model, Path(path), force=force, inputs=self.inputs)
 
 
 @watched
@@ -52,7 +52,7 @@ def materialize(model: ModelSource) -> Materialized:
     loaded = load(model, quantized=True)
     own = loaded.model.clone()
     before = {name for graph in graphs(own) for name in graph.initializers}
-    with judged(own.clone()):
+    with judged(loaded.model):
         Materialize()(own)
     made = sum(name not in before for graph in graphs(own) for name in graph.initializers)
     if made:  # sizes that a codebook hides until its weight is computed may contradict the others

@@ -60,7 +60,7 @@ class Stored(Card):
     def save(self, path: str | Path, *, force: bool = False) -> tuple[Path, ...]:
         """Write the model; returns the files. Raises BadOutput."""
         check_ending(Path(path), FLOAT)
-        return tuple(save_model(self.model, Path(path), force=force, inputs=self.inputs))
+        return save_model(self.model, Path(path), force=force, inputs=self.inputs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,8 +123,8 @@ def palettize(
     True
     """
     recipe, progress, loaded = recipe_of(recipe), progress or default_progress(), load(model)
-    if min_sqnr is not None and not recipe.small_weights:
-        recipe = recipe.with_codebook(recipe.codebook.with_average(8.0))  # a first value, which the search replaces
+    if min_sqnr is not None and not recipe.codebook.wanted:  # a first value, which the search replaces
+        recipe = recipe_of({**recipe.model_dump(), "codebook": recipe.codebook.with_average(8.0).model_dump()})
     if not recipe.small_weights:
         what = "No size was given."
         raise BadRecipe(what, "--bits", "Give one of --bits, --bits-avg, --size-budget, --min-sqnr and --format.")
@@ -144,9 +144,9 @@ def palettize(
         made, fidelity = job.made(recipe)
     else:
         (made, fidelity), _ = fewest_bits(job.with_average, min_sqnr)
-    _refuse_none(made, loaded, recipe)
+    refuse_none(made.left, recipe, loaded, stored=bool(made.layers or made.formats))
     size = Sizes(loaded.size, written_size(made.model))
-    report = FloatReport(str(loaded.path), "", recipe.codebook, size, made.layers, made.left, fidelity,
+    report = FloatReport(str(loaded.path or "(in memory)"), "", recipe.codebook, size, made.layers, made.left, fidelity,
                          None if fidelity is None else judging_of(roles), *in_words(doubts), formats=made.formats)  # fmt: skip
     return Stored(made.model, report, made.weights, files_read(loaded.path))
 
@@ -156,11 +156,14 @@ def written_as(stored: Stored, out: Path, mark: str) -> FloatReport:
     return replace(stored.report, out=str(out), mark=mark)
 
 
-def _refuse_none(made: Palettized, loaded: Loaded, recipe: Recipe) -> None:
-    """Raise BadModel where no weight was stored in fewer bits."""
-    if made.layers or made.formats:
+def refuse_none(left: tuple[tuple[str, str], ...], recipe: Recipe, loaded: Loaded, *, stored: bool) -> None:
+    """Raise BadModel where no weight was stored in fewer bits: there is nothing to write.
+
+    left: nodes whose weights are unchanged, each with the reason. stored: whether any other is.
+    """
+    if stored:
         return
     name = recipe.weight_format.name if recipe.weight_format.wanted else None
-    why = made.left[0][1] if made.left else "no layer has weights that a table could hold" if name is None else "no layer can take it"
+    why = left[0][1] if left else "no layer has weights that a table could hold" if name is None else "no layer can take it"
     what = f"Nothing was stored in {name or 'tables'}: {why}."
-    raise BadModel(what, str(loaded.path), "Leave the model as it is, or choose other sizes.")
+    raise BadModel(what, str(loaded.path or "the model"), "Leave the model as it is, or choose other sizes.")

@@ -158,5 +158,7 @@ OPERATORS: Mapping[str, Operator] = MappingProxyType(
 RUNTIME_KERNELS: Mapping[str, tuple[RuntimeKernel, Operator]] = MappingProxyType(
     {kernel.op_type: (kernel, row) for row in OPERATORS.values() for kernel in row.kernels}
 )
+#: kernels that compute on 8-bit integers although their first input or output may be float
+INTEGER_KERNELS = frozenset(kernel.op_type for kernel, _ in RUNTIME_KERNELS.values() if kernel.integer)
 #: the row of every operator that has none
 UNKNOWN = Operator("")

@@ -9,15 +9,13 @@ from typing import Literal
 import onnx
 import onnx_ir as ir
 
-from edgeq.graph.operators import OPERATORS, RUNTIME_KERNELS, UNKNOWN
+from edgeq.graph.operators import INTEGER_KERNELS, OPERATORS, UNKNOWN
 from edgeq.graph.read import nodes
 from edgeq.runtimes.element_types import EIGHT_BITS, FLOATS, element_types
 from edgeq.runtimes.optimized_graph import LAYOUT, NODE_MARK, VALUE_MARK, bodies, indices, optimized_graph
 
 CONVERSIONS = frozenset({"QuantizeLinear", "DequantizeLinear"})
 CONTROL = frozenset(row.op_type for row in OPERATORS.values() if row.control)
-#: kernels that compute on 8-bit integers although their first input or output may be float
-_INTEGER_KERNELS = frozenset(kernel.op_type for kernel, _ in RUNTIME_KERNELS.values() if kernel.integer)
 #: operators that take 8-bit integers and give indices
 _INDEXERS = frozenset({"ArgMax", "ArgMin"})
 
@@ -107,7 +105,7 @@ class _Reader:
         data = OPERATORS.get(node.op_type, UNKNOWN).data_of(len(node.input))
         source = self.types.get(node.input[data[0]]) if data else None
         result = self.types.get(node.output[0])
-        if node.op_type.startswith("QLinear") or node.op_type in _INTEGER_KERNELS:
+        if node.op_type.startswith("QLinear") or node.op_type in INTEGER_KERNELS:
             return RanKernel(node.op_type, "int8")
         if source in EIGHT_BITS and (result in EIGHT_BITS or node.op_type in _INDEXERS) and node.op_type != "Cast":
             return RanKernel(node.op_type, "int8")

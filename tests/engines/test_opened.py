@@ -13,7 +13,7 @@ from edgeq.engines.local import Local
 from edgeq.engines.opened import opened
 from edgeq.engines.wish import EngineWish
 from edgeq.engines.workers import Workers
-from edgeq.errors import BadRecipe, MissingExtra
+from edgeq.errors import BadOutput, BadRecipe, MissingExtra
 from tests.graph_text import net
 
 
@@ -46,3 +46,10 @@ def test_an_address_is_one_of_ray() -> None:
 def test_an_engine_is_local_where_none_is_chosen() -> None:
     with opened(EngineWish()) as engine:
         assert isinstance(engine, Local)
+
+
+@pytest.mark.parametrize("taken", ["logs", "shards"])
+def test_a_file_in_place_of_a_folder_is_refused(taken: str, tmp_path: Path) -> None:
+    (tmp_path / taken).write_text("")
+    with pytest.raises(BadOutput, match="folder"), opened(EngineWish(name="processes", workers=2), tmp_path):
+        pass

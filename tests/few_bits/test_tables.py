@@ -14,6 +14,8 @@ import pytest
 
 import edgeq
 from edgeq.data.open import open_dataset
+from edgeq.data.shipped import shipped_model
+from edgeq.errors import BadRecipe
 from edgeq.few_bits.tables import with_tables
 from edgeq.graph.read import graphs, nodes
 from edgeq.graph.signature import input_specs
@@ -223,3 +225,15 @@ def test_a_codebook_that_hides_a_weight_of_another_size_is_refused_before_anythi
     assert ran.code == 2
     assert "contradicts itself" in ran.err
     assert not (tmp_path / "plain.onnx").exists()
+
+
+@pytest.mark.parametrize("recipe", [{"weight_format": {"name": "int4"}}, {"weight_bits": 4}, {"effort": "best"}])
+def test_a_floor_beside_another_wish_for_few_bits_is_refused_in_words(recipe: dict[str, object]) -> None:
+    data = np.zeros((4, 1, 16, 16), np.float32)
+    with pytest.raises(BadRecipe):
+        edgeq.palettize(shipped_model("digits"), data, recipe=recipe, min_sqnr=20)  # type: ignore[arg-type]
+
+
+def test_a_model_in_memory_has_no_path() -> None:
+    model = onnx.load(shipped_model("digits"))
+    assert edgeq.palettize(model, recipe={"codebook": {"bits": 4}}).report.model == "(in memory)"

@@ -153,3 +153,12 @@ def test_weights_that_would_not_be_folded_stay_plain(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("edgeq.numerics.codebook.FOLDED_BYTES", 4 * 96 * 80 - 1)
     stored_as = [next(iter(quantize(model, data, recipe=one, prove=False).plan.weights.values())).format for one in recipes]
     assert stored_as == ["integer", "integer"]
+
+
+@pytest.mark.parametrize("source", ["RandomNormal<shape = [16, 16]>()", "RandomUniformLike(w)"])
+def test_random_numbers_are_no_constants_wherever_in_a_chain(source: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgeq.integers.legality.dequantized.FOLDED_BYTES", 1000)
+    body = f"r = {source}  m = Mul(r, w)  n = Neg(m)  y = Add(x, n)"
+    model = net(body, inputs="float[16, 16] x", outputs="float y", constants={"w": np.ones((16, 16), np.float32)}, opset=18)
+    InferShapes()(model)
+    assert not list(dequantize_rules(model, CPU))

@@ -248,3 +248,10 @@ def test_a_float_layer_between_integer_ones_stays_float_in_the_runtime() -> None
     made = quantize(ir.to_proto(net(body, constants=W)), data, target=target, recipe=Recipe(effort="fast", placement=SPEED), prove=False)
     assert {name: node.runs for name, node in made.plan.nodes.items()} == {"c1": "int8", "c2": "float", "c3": "int8"}
     assert {node.name: node.runs_as for node in prove_placement(made.model).nodes}["c2"] == "float"
+
+
+def test_a_column_without_stretches_prices_operands_in_stretches_as_any() -> None:
+    column = machine(kernel(0, 0), Add=kernel(10.0, 30.0), Mul=kernel(5000.0, 7000.0))
+    (node,) = net("y = Add(x, one)", inputs="float[1, 20, 30, 1] x", constants={"one": weights(1)}).graph
+    found = Prices(cpu(one=column), "one", column).times(node)
+    assert (found.integer, found.float) == (10.0, 30.0)

@@ -72,13 +72,7 @@ def doctor_text(found: Doctor) -> RenderableType:
         state = Text(row.version, "green") if row.version else Text(f"not installed: {row.install}", "yellow")
         lines.append(Text.assemble(f"  {row.name:<12}{row.takes:<8}", state))
     lines.append(Text("extras", "bold"))
-    for extra in found.extras:
-        missing = (
-            Text("complete", "green")
-            if not extra.missing
-            else Text(f"missing {', '.join(extra.missing)}: pip install 'edgeq[{extra.name}]'", "yellow")
-        )
-        lines.append(Text.assemble(f"  {extra.name:<12}{extra.purpose}: ", missing))
+    lines += [Text.assemble(f"  {extra.name:<12}{extra.purpose}: ", _missing(extra)) for extra in found.extras]
     lines.append(Text("targets, and what can be proven here", "bold"))
     for target in found.targets:
         runtimes = f" ({', '.join(target.runtimes)})" if target.runtimes else ""

@@ -6,20 +6,12 @@ import os
 import platform
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution, version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
 from edgeq.runtimes.table import DEFAULT, RUNTIMES, Architecture, look_up, this_architecture
 from edgeq.version import __version__
 
-#: what Python imports of a package where that is not the package's name
-_MODULES = {
-    "ai-edge-litert": "ai_edge_litert",
-    "ethos-u-vela": "ethosu.vela",
-    "onnxruntime-qnn": "onnxruntime_qnn",
-    "tflite-micro": "tflite_micro",
-}
 #: flags of /proc/cpuinfo, and of Arm's, that stand for instructions which add products in int32
 _VNNI = ("avx512_vnni", "avx_vnni", "asimddp", "i8mm")
 
@@ -109,12 +101,11 @@ def findings(column: ColumnRow | None) -> Doctor:
     from edgeq.tuning.tune import processor
 
     machine = Machine(processor(), this_architecture(), _cores(), has_vnni())
-    runtimes = (RuntimeRow(DEFAULT, _version("onnxruntime"), "onnx", "onnxruntime"), *map(_runtime, RUNTIMES))
-    able = [row.name for row in runtimes if row.version is not None]
+    runtimes = (RuntimeRow(DEFAULT, _version("onnxruntime"), "onnx", "pip install onnxruntime"), *map(_runtime, RUNTIMES))
     targets = []
     for name in shipped_targets():
         target = load_target(name)
-        own = [row.name for row in runtimes if row.name in able and target.runtime in (row.name, row.takes)]
+        own = [row.name for row in runtimes if row.version is not None and target.runtime in (row.name, row.takes)]
         proves: Literal["placement_and_latency", "placement", "fidelity"] = "placement" if own else "fidelity"
         targets.append(TargetRow(name, "placement_and_latency" if target.runs_here else proves, tuple(own)))
     return Doctor(__version__, platform.python_version(), machine, runtimes, _extras(), tuple(targets), column)
@@ -142,13 +133,14 @@ def _runtime(name: str) -> RuntimeRow:
 def _extras() -> tuple[ExtraRow, ...]:
     purposes = {
         "learn": "edgeq finetune, edgeq.from_torch",
-        "report": "HTML reports, pictures",
+        "report": "pictures of edgeq palettize --plot",
         "tflite": ".tflite files",
         "backends": "edgeq prove --runtime",
+        "ray": "--engine ray",
     }
     wanted = _requirements()
     return tuple(
-        ExtraRow(name, purpose, tuple(one for one in wanted.get(name, ()) if not _installed(one))) for name, purpose in purposes.items()
+        ExtraRow(name, purpose, tuple(one for one in wanted.get(name, ()) if _version(one) is None)) for name, purpose in purposes.items()
     )
 
 
@@ -169,13 +161,6 @@ def _requirements() -> dict[str, tuple[str, ...]]:
             if name != "edgeq":  # one extra in another
                 found[extra] = (*found.get(extra, ()), name)
     return found
-
-
-def _installed(package: str) -> bool:
-    try:
-        return find_spec(_MODULES.get(package, package)) is not None
-    except ModuleNotFoundError:  # the parent of a module
-        return False
 
 
 def _version(package: str) -> str | None:

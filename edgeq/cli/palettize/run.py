@@ -9,11 +9,11 @@ from pathlib import Path
 from edgeq.api import Quantized, quantize
 from edgeq.cli.asked import Asked
 from edgeq.cli.outputs import stale_lines
-from edgeq.cli.writing import add_report, text_of
-from edgeq.errors import BadModel, FloorMissed
+from edgeq.cli.writing import add_report
+from edgeq.errors import FloorMissed
 from edgeq.few_bits.fewest_bits import fewest_bits
 from edgeq.few_bits.report import float_text
-from edgeq.few_bits.stored import palettize, written_as
+from edgeq.few_bits.stored import palettize, refuse_none, written_as
 from edgeq.io.file_set import FileSet
 from edgeq.io.load import Loaded
 from edgeq.io.marks import mark_of
@@ -22,7 +22,6 @@ from edgeq.numerics.arrays import F32
 from edgeq.progress import Progress
 from edgeq.report.codebooks import CodebookLayer, planned_weights
 from edgeq.report.codebooks_plots import add_plots
-from edgeq.report.formats import FormatLayer
 from edgeq.report.headline import Fidelity
 from edgeq.report.text import report_text
 from edgeq.rewrite.prepare import prepare
@@ -66,7 +65,7 @@ def run_float(job: Job) -> None:
             found = written_as(made, job.out, mark_of(files.add_model(made.model, job.out)))
             _plots(files, job, found.codebooks, made.weights)
             if asked.report is not None:
-                files.add_text(asked.report, text_of(found, asked.report, job.out))
+                add_report(files, found, asked.report, job.out)
             wrote = files.commit()
     asked.screen.show(found, lambda: float_text(found))
     asked.screen.wrote(wrote)
@@ -86,7 +85,7 @@ def run_int8(job: Job) -> None:
             made = _int8(job, asked.prove, progress)
         else:
             made, _ = fewest_bits(lambda bits: _quantized_sqnr(_int8(job.with_average(bits), True, progress)), job.min_sqnr)
-        _refuse_none(job, (*made.report.codebooks, *made.report.formats), ())
+        refuse_none((), asked.recipe, job.loaded, stored=bool(made.report.codebooks or made.report.formats))
         with FileSet(force=asked.force, inputs=made.inputs) as files:
             digest = made.add_to(files, job.out)
             if job.plot is not None:
@@ -111,18 +110,6 @@ def _int8(job: Job, prove: bool, progress: Progress) -> Quantized:
 
 def _quantized_sqnr(made: Quantized) -> tuple[Quantized, float]:
     return made, float("-inf") if made.report.fidelity is None else made.report.fidelity.weakest.sqnr_db
-
-
-def _refuse_none(job: Job, layers: tuple[CodebookLayer | FormatLayer, ...], left: tuple[tuple[str, str], ...]) -> None:
-    """Raise BadModel where no weight was stored in fewer bits: there is nothing to write."""
-    if layers:
-        return
-    why = left[0][1] if left else "no layer has weights that a table could hold" if job.asked.format is None else "no layer can take it"
-    raise BadModel(
-        f"Nothing was stored in {job.asked.format or 'tables'}: {why}.",
-        str(job.loaded.path),
-        "Leave the model as it is, or choose other sizes.",
-    )
 
 
 def _plots(files: FileSet, job: Job, layers: tuple[CodebookLayer, ...], weights: Mapping[str, tuple[F32, F32]]) -> None:

@@ -78,19 +78,14 @@ def open_spool(spool: Spool, inputs: Sequence[InputSpec], *, classes: bool = Tru
         length = _batch(item, keys, inputs)
         places += [(index, -1)] if length is None else [(index, row) for row in range(length)]
         if labels is not None:
-            told += _labels(spool.read(index, labels), length, classes=classes)
+            found = spool.read(index, labels)
+            told += [found.reshape(-1)] if classes else [found] if length is None or found.ndim == 0 else [*found]
     source = SpoolSource(spool, keys, np.array(places, np.int64).reshape(-1, 2))
     if labels is None:
         return OpenedSource(source, None, notes)
-    check = check_labels if classes else any_labels
-    return OpenedSource(source, check(_joined(told), source.count, f"labels of {WHERE}"), notes)
-
-
-def _labels(found: AnyArray, length: int | None, *, classes: bool) -> list[AnyArray]:
-    """The labels of one item, one a sample; of other shapes where they need not be classes."""
-    if classes:
-        return [*found.reshape(-1)]
-    return [found] if length is None else [*found]
+    where = f"labels of {WHERE}"
+    kept = check_labels(np.concatenate(told), source.count, where) if classes else any_labels(_joined(told), source.count, where)
+    return OpenedSource(source, kept, notes)
 
 
 def _joined(told: Sequence[AnyArray]) -> AnyArray:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import onnx_ir as ir
 
-from edgeq.graph.read import attribute_int, constant, is_op, is_random, nodes
+from edgeq.graph.read import attribute_int, constant, is_op, is_random, nodes, operator_of
 from edgeq.graph.stored import stored
 from edgeq.integers.legality.violation import Violation
 from edgeq.numerics.codebook import FOLDED_BYTES
@@ -79,14 +79,17 @@ def _of_constants(node: ir.Node) -> bool:
     """Whether all inputs of a node are known before any run, through chains of nodes."""
     waiting, seen = [node], {node}
     while waiting:
-        for value in waiting.pop().inputs:
+        here = waiting.pop()
+        if is_random(here) or operator_of(here).control:
+            return False
+        for value in here.inputs:
             maker = None if value is None else value.producer()
             if value is not None and maker is None and constant(value) is None:
                 return False
             if maker is not None and maker not in seen:
                 seen.add(maker)
                 waiting.append(maker)
-    return bool(node.inputs) and not is_random(node)
+    return bool(node.inputs)
 
 
 def _two_levels_turned(node: ir.Node) -> Iterator[Violation]:

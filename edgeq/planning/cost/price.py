@@ -66,7 +66,7 @@ class Prices:
         What costs by the stretch of memory does so whatever it computes.
         """
         kinds = self.column.kinds
-        if kind.endswith(".spread") and kind not in kinds:
+        if kind.endswith(".spread") and kind not in kinds and "Mul.spread" in kinds:
             kind = "Mul.spread"
         while kind not in kinds and "." in kind:
             kind = kind.rpartition(".")[0]

@@ -16,6 +16,7 @@ from edgeq.data.roles import Roles
 from edgeq.errors import RuntimeRefused
 from edgeq.graph.macs import macs
 from edgeq.graph.read import is_random, nodes
+from edgeq.graph.walk import bodies_of
 from edgeq.progress import Progress
 from edgeq.proof.evidence import Evidence
 from edgeq.proof.layer_fidelity import LayerFidelity, LayerProbe
@@ -63,14 +64,14 @@ def gather(setup: SetUp, plan: Plan, result: ir.Model, data: Roles, evidence: Ev
     seen: Mapping[str, TensorStats] = {}
     fitted = None if data.division is None else data.division.fitted
     if fitted is not None:
-        seen = observe(floats, plan.grids, fitted, stop=min(SAMPLES, fitted.count))
+        seen = observe(floats, plan.grids, fitted, stop=fitted.leading(SAMPLES))
     judging = data.judging if evidence.comparison is not None else None
     layers = () if judging is None else _layers(setup, result, judging)
     proven = evidence.placement is not None
     detail = Detail(
         nodes=tuple(_nodes(setup, plan, {} if evidence.placement is None else {row.name: row for row in evidence.placement.nodes})),
         values=(*_activations(plan, seen), *_weights(model, plan)),
-        samples=0 if fitted is None else min(SAMPLES, fitted.count),
+        samples=0 if fitted is None else fitted.leading(SAMPLES),
         times=_times(loaded, result, judging) if proven and judging is not None and evidence.latency is not None else None,
     )
     return Gathered(detail, layers)
@@ -81,7 +82,7 @@ def _layers(setup: SetUp, result: ir.Model, judging: Dataset) -> tuple[LayerFide
     if run_bytes(model, judging) > MOST_BYTES:
         return ()
     probe = LayerProbe(model, result, 1)
-    for piece in judging.batches(judging.fixed_batch or 1, 0, min(SAMPLES, judging.count)):
+    for piece in judging.batches(judging.fixed_batch or 1, 0, judging.leading(SAMPLES)):
         probe.add(piece.feeds)
     return probe.layers()
 
@@ -102,7 +103,9 @@ def _nodes(setup: SetUp, plan: Plan, rows: Mapping[str, ProvenNode]) -> Iterator
         name, planned = str(node.name), plan.nodes.get(str(node.name))
         row, size = rows.get(name), sizes.get(name, ConstantBytes(0, 0))
         reads = [str(one.name) for one in node.inputs if one is not None and one.name and not _constant(one)]
-        constant = all(name in fixed for name in reads) and not is_random(node) and not _has_body(node)
+        constant = (
+            all(name in fixed for name in reads) and not is_random(node) and not bodies_of(node)
+        )  # which may read what is no input of it
         fixed.update(str(one.name) for one in node.outputs if constant and one.name)
         yield NodeDetail(
             name=name,
@@ -117,11 +120,6 @@ def _nodes(setup: SetUp, plan: Plan, rows: Mapping[str, ProvenNode]) -> Iterator
             bytes=size.bytes,
             constant=constant,
         )
-
-
-def _has_body(node: ir.Node) -> bool:
-    """Whether graphs in it may read values that are no inputs of it."""
-    return any(one.type in (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS) for one in node.attributes.values())
 
 
 def _constant(value: ir.Value) -> bool:

@@ -13,13 +13,13 @@ function comparison(page) {
 }
 
 function pointOf(run, name) {
-  const sqnr = run.figures.find((figure) => figure.label === "SQNR"), size = run.bars.find((one) => one.label !== "float, size" && one.label.endsWith("size") && one.kind === "int8");
+  const size = run.bars.find((one) => one.label.endsWith("size") && one.kind === "int8");
   const time = run.bars.find((one) => one.label === "int8, time");
-  return { name, sqnr_db: sqnr ? Number.parseFloat(sqnr.value) : null, bytes: size ? size.value : null, ms: time ? time.value : null, front: true, chosen: false };
+  return { name, sqnr_db: run.sqnr_db, bytes: size ? size.value : null, ms: time ? time.value : null, front: true, chosen: false };
 }
 
 function key(points) {
-  return el("p", { class: "soft small" }, points.map((point) => `${point.name}: ${point.sqnr_db === null ? "-" : `${point.sqnr_db} dB`}, ${bytesText(point.bytes)}${point.ms === null ? "" : `, ${msText(point.ms)}`}`).join("; "));
+  return el("p", { class: "soft small" }, points.map((point) => `${point.name}: ${point.sqnr_db === null ? "-" : `${dbText(point.sqnr_db)}${typeof point.sqnr_db === "number" ? " dB" : ""}`}, ${bytesText(point.bytes)}${point.ms === null ? "" : `, ${msText(point.ms)}`}`).join("; "));
 }
 
 /** Layers by name, with what each run made of them; those that no run has as a kernel are left out. */

@@ -140,6 +140,8 @@ class RunPage:
     #: sentences that say what came of it, the first one first
     verdict: tuple[Line, ...]
     figures: tuple[Figure, ...]
+    #: distance to float at the weakest output; None: it was not measured
+    sqnr_db: Db
     #: what was measured, on what and how
     remarks: tuple[Line, ...]
     #: what is worth knowing

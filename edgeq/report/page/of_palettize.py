@@ -8,7 +8,7 @@ from edgeq.report.float_report import FloatReport
 from edgeq.report.formats import format_summary
 from edgeq.report.headline import has_one_figure
 from edgeq.report.page.document import Bar, Figure, Line, RunPage
-from edgeq.report.page.headlines import closeness, near_figures, shrunk, size_figure
+from edgeq.report.page.headlines import closeness, db, near_figures, shrunk, size_figure
 from edgeq.report.page.of_report import base_name, output_rows
 
 
@@ -28,6 +28,7 @@ def float_page(report: FloatReport) -> RunPage:
             Figure("Bits per weight", f"{bits:.2f}", f"in {len(few)} stored weights, tables and scales included"),
             *near_figures(fidelity, None),
         ),
+        sqnr_db=None if fidelity is None else db(fidelity.weakest.sqnr_db),
         remarks=(Line(f"Judged on {judged}"),) if judged else (),
         notes=tuple(Line(line, "fair") for line in report.warnings),
         bars=(

@@ -43,6 +43,7 @@ def run_page(report: Report, out: str = "model.int8.onnx") -> RunPage:
         gate=report.gate,
         verdict=verdict_lines(report),
         figures=figures_of(report),
+        sqnr_db=None if report.fidelity is None else db(report.fidelity.weakest.sqnr_db),
         remarks=tuple(_remarks(report)),
         notes=_notes(report),
         bars=_bars(report),

@@ -7,10 +7,11 @@ from __future__ import annotations
 import json
 import queue
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from edgeq.errors import RuntimeRefused
@@ -89,17 +90,25 @@ class Server:
         self.address = f"http://127.0.0.1:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
-    def ask(self, header: dict[str, Any], arrays: Sequence[AnyArray] = ()) -> Message:
-        """Send a request and return its answer. Raises RuntimeRefused."""
+    def ask(self, header: dict[str, Any], arrays: Sequence[AnyArray], runs: Callable[[], bool]) -> Message:
+        """Send a request and return its answer: see wait."""
         self._requests.put(Message(header, b"".join(array.tobytes() for array in arrays)))
-        return self.wait()
+        return self.wait(runs)
 
-    def wait(self, seconds: float = PATIENCE) -> Message:
-        """The next answer. Raises RuntimeRefused for an error of the program, and for silence."""
-        try:
-            found = self._answers.get(timeout=seconds)
-        except queue.Empty:
-            raise _refused("no answer") from None
+    def wait(self, runs: Callable[[], bool]) -> Message:
+        """The next answer. runs: whether the program does.
+
+        Raises RuntimeRefused for an error of the program, for its end, and for silence.
+        """
+        began = monotonic()
+        while True:
+            ended = not runs()  # asked first: what it sent before its end is there then
+            try:
+                found = self._answers.get(timeout=0.5)
+                break
+            except queue.Empty:
+                if ended or monotonic() - began > PATIENCE:
+                    raise _refused("the program has ended" if ended else "no answer") from None
         if "failed" in found.header:
             raise _refused(str(found.header["failed"]).strip().splitlines()[0])
         return found

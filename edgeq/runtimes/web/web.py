@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from edgeq.errors import RuntimeRefused
-from edgeq.graph.operators import RUNTIME_KERNELS
+from edgeq.graph.operators import INTEGER_KERNELS
 from edgeq.io.temporaries import ScratchFolder
 from edgeq.numerics.arrays import AnyArray
 from edgeq.runtimes.protocol import Port
@@ -29,7 +29,8 @@ from edgeq.runtimes.web.server import Message, Server
 _CLOSED, _OPEN = "[null,[],[]]", "[[],[],[]]"
 _CONVERSIONS = ("QuantizeLinear", "DequantizeLinear")
 _CODES = ("int8", "uint8")
-_INTEGER = frozenset(kernel.op_type for kernel, _ in RUNTIME_KERNELS.values() if kernel.integer)
+#: the last word of the command of a browser
+_PAGE = "{address}/"
 _BROWSER = ("--headless", "--disable-gpu", "--no-first-run", "--disable-extensions", "--disable-background-networking")
 
 
@@ -39,15 +40,20 @@ class Web:
     def __init__(self, model: bytes, package: Path, words: Sequence[str]) -> None:
         """words: the program with its options, without the address. Raises RuntimeRefused."""
         self.inputs, self.outputs = _ports(model)
+        self._in_page = words[-1] == _PAGE
         self._scratch = ScratchFolder()
         glue = self._scratch.path / "glue.mjs"
         written = (package / "ort-wasm-simd-threaded.mjs").read_text(encoding="utf-8")
         self._profiles = _CLOSED in written
         glue.write_text(written.replace(_CLOSED, _OPEN), encoding="utf-8")
         self._server = Server(model, package, glue)
-        self._program = _started([one.format(address=self._server.address, scratch=self._scratch.path) for one in words])
+        try:
+            self._program = _started([one.format(address=self._server.address, scratch=self._scratch.path) for one in words])
+        except RuntimeRefused:
+            self._server.close()
+            raise
         self._end = weakref.finalize(self, _ended, self._server, self._program, self._scratch)
-        self._server.wait()
+        self._server.wait(self._runs)
         self.operators = _operators(self._zeros().header["profile"]) if self._profiles else ()
 
     def run(self, arrays: Sequence[AnyArray]) -> list[AnyArray]:
@@ -67,7 +73,13 @@ class Web:
             {"name": port.name, "dtype": str(array.dtype), "dims": list(array.shape), "bytes": array.nbytes}
             for port, array in zip(self.inputs, arrays, strict=True)
         ]
-        return self._server.ask({"run": {"profile": profile, "inputs": told}}, [np.ascontiguousarray(array) for array in arrays])
+        return self._server.ask(
+            {"run": {"profile": profile, "inputs": told}}, [np.ascontiguousarray(array) for array in arrays], self._runs
+        )
+
+    def _runs(self) -> bool:
+        """Whether the program may still answer: a browser may be started by a script that ends."""
+        return self._in_page or self._program.poll() is None
 
     def _outputs(self, message: Message) -> list[AnyArray]:
         found, place = [], 0
@@ -125,7 +137,7 @@ def _integer(told: dict[str, list[dict[str, object]]]) -> bool:
     """Whether a kernel computes on codes: by its name, or because it takes and gives them."""
     name = str(told["op_name"])
     ends = [next(iter(told[key][0]), "") for key in ("input_type_shape", "output_type_shape") if told.get(key)]
-    return name.startswith("QLinear") or name in _INTEGER or all(kind in _CODES for kind in ends)
+    return name.startswith("QLinear") or name in INTEGER_KERNELS or all(kind in _CODES for kind in ends)
 
 
 def _sandbox() -> tuple[str, ...]:
@@ -139,7 +151,7 @@ def _open(request: Request) -> Iterator[Opened]:
         raise RUNTIME.missing()
     programs: dict[str, tuple[str, ...]] = {"Node": (node, str(Path(__file__).with_name("run.mjs")), "{address}")}
     if (browser := browser_program()) is not None:
-        programs[Path(browser).name] = (browser, *_BROWSER, *_sandbox(), "--user-data-dir={scratch}/profile", "{address}/")
+        programs[Path(browser).name] = (browser, *_BROWSER, *_sandbox(), "--user-data-dir={scratch}/profile", _PAGE)
     for name, words in programs.items():
         opened = Web(request.model, folder / "dist", words)
         try:

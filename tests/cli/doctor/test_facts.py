@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,16 @@ def test_the_command_talks_json(capsys: Capsys) -> None:
     found = json.loads(run(capsys, "doctor", "--json").out)
     assert (found["schema_version"], found["column"]) == (1, None)
     assert found["machine"]["cores"] >= 1
+
+
+@pytest.mark.parametrize("package", ["numpy", "fast-pytorch-kmeans", "google-re2", "tflite-micro"])
+def test_a_package_is_there_where_its_distribution_is_whatever_its_module_is_called(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(facts, "version", lambda name: "1.0" if name == package else version(name))
+    monkeypatch.setattr(facts, "_requirements", lambda: {"learn": (package, "no-such-package")})
+    assert facts.findings(None).extras[0].missing == ("no-such-package",)
+
+
+def test_every_extra_for_users_is_listed_and_what_installs_a_runtime_is_a_command() -> None:
+    found = findings(None)
+    assert {one.name for one in found.extras} == {"learn", "report", "tflite", "backends", "ray"}
+    assert all(" install " in row.install for row in found.runtimes)

@@ -15,6 +15,7 @@ from edgeq.data.dataset import Dataset
 from edgeq.data.given.gather import Data, gathered
 from edgeq.data.open import InputSpec, open_dataset
 from edgeq.errors import BadData
+from edgeq.metrics.metric import Metric
 
 IMAGE = (InputSpec("image", "float32", ("N", 2, 3)),)
 TWO = (InputSpec("ids", "int64", ("N", 4)), InputSpec("mask", "int64", ("N", 4)))
@@ -205,3 +206,17 @@ def test_what_the_users_code_raises_is_not_changed() -> None:
 
     with pytest.raises(RuntimeError, match="my own disk is gone"):
         gathered(broken())
+
+
+def test_one_label_behind_a_batch_of_one_is_that_sample_s_label_for_a_metric_of_one_s_own() -> None:
+    """Class numbers are told like this, and labels of any shape must not end in an exception."""
+    items = [(X[at : at + 1], Y[at]) for at in range(len(X))]
+    for metric in (None, Metric("own", lambda *_: 0.0)):
+        labels = open_dataset(gathered(items), IMAGE, metric=metric).labels
+        assert labels is not None
+        np.testing.assert_array_equal(labels, Y)
+
+
+def test_no_labels_behind_samples_are_counted() -> None:
+    with pytest.raises(BadData, match=f"There are 0 labels for {len(X)} samples"):
+        opened([(X, Y[:0])])

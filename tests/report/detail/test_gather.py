@@ -14,6 +14,7 @@ from edgeq.report.page.write import to_html
 from edgeq.report.quantized import Quantized
 from edgeq.schema.cost import INTEGERS
 from edgeq.schema.recipe import Recipe
+from tests.graph_text import net, weights
 from tests.reports import document
 
 RECIPE = Recipe(placement=INTEGERS, effort="fast")
@@ -108,3 +109,12 @@ def test_the_same_run_draws_the_same() -> None:
 def test_nobody_who_does_not_ask_waits_for_it() -> None:
     made = quantize(shipped_model("digits"), "digits", recipe=RECIPE, prove=False)
     assert (made.report.detail, made.report.layers) == (None, ())
+
+
+@pytest.mark.parametrize(("batch", "samples"), [(3, 15), (32, 32)])
+def test_samples_are_whole_batches_of_the_model(batch: int, samples: int) -> None:
+    """Some that divide a batch would end the run, after all of its work."""
+    inputs, outputs = f"float[{batch}, 4] x", f"float[{batch}, 2] y"
+    model = net("[fc] y = MatMul(x, w)", inputs=inputs, outputs=outputs, constants={"w": weights(4, 2)})
+    data = np.random.default_rng(0).normal(size=(batch * (192 // batch), 4)).astype(np.float32)
+    assert detail_of(quantize(model, data, recipe=RECIPE, detail=True)).samples == samples

@@ -222,6 +222,17 @@ def test_runs_stand_side_by_side_and_one_is_chosen(tab: Tab, compared: Path) -> 
     assert tab.complaints == []
 
 
+def test_a_run_that_equals_float_and_one_that_was_not_measured_are_told(tab: Tab, tmp_path: Path) -> None:
+    path = tmp_path / "compared.html"
+    reports = [full_report(sqnr_db=float("inf")), replace(full_report(), fidelity=None), full_report(), full_report(2.0, 12.0)]
+    path.write_text(side_by_side(reports, ["same.json", "unmeasured.json", "c.json", "d.json"]), encoding="utf-8")
+    tab.open(path)
+    told = texts(tab, "p.soft.small")
+    assert any("same: exact," in text and "unmeasured: -," in text and "d: 12.0 dB," in text for text in told)
+    assert not any("NaN" in text for text in told)
+    assert tab.complaints == []
+
+
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("which", ["page", "compared"])
 def test_axe_finds_nothing_serious(tab: Tab, which: str, dark: bool, request: pytest.FixtureRequest) -> None:
