@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from benchmarks.peers.tools import edgeq_command, peer_command
+from benchmarks.peers.tools import PEERS, edgeq_command
 
 #: bits of weights and of activations
 Widths = Literal["w8a8", "w4a8"]
@@ -29,7 +29,7 @@ class Rival:
 
 
 RIVALS = (
-    Rival("ort", (), "benchmarks.peers.ort_peer", {"w8a8": ("minmax", "percentile", "entropy")}),
+    Rival("ort", (), "benchmarks.peers.ort_peer", {"w8a8": PEERS}),
     Rival("nncf", ("nncf", "onnx", "onnxruntime"), "benchmarks.frontier.nncf_rival", {"w8a8": ("fast", "accurate", "transformer")}),
 )
 
@@ -53,8 +53,6 @@ def python_of(rival: Rival, environments: Path) -> Path:
 def command_of(rival: Rival, python: Path, mode: str, files: Sequence[Path], samples: int) -> list[str]:
     """The command of one mode. files: float model, result, calibration data."""
     model, out, calib = files
-    if rival.name == "ort":
-        return peer_command(model, out, calib, mode, samples)
     return [str(python), "-m", rival.module, str(model), str(out), "--calib", str(calib), "--mode", mode, "--samples", str(samples)]
 
 

@@ -16,7 +16,6 @@ import argparse
 import subprocess
 import sys
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.figures.rows import Row, Run
@@ -25,20 +24,12 @@ from benchmarks.peers import comparison, one_model, tools
 from benchmarks.peers.comparison import Entry, entry_of, file_of
 from benchmarks.peers.folder import Found, go_on
 
-#: exit code of the program `timeout` for a command that it has stopped
-STOPPED = 124
-
-
-def within(seconds: int, command: list[str]) -> list[str]:
-    """The command, stopped after so many seconds."""
-    return ["timeout", str(seconds), *command]
-
 
 def entries_of(found: Found, widths: Widths, args: argparse.Namespace, folder: Path) -> list[Entry]:
     """What every tool makes of one model."""
     out = file_of(folder, "edgeq", "default")
     command = own_command(widths, (found.model, out, found.calib), args.samples)
-    entries = [entry_of("edgeq", "default", within(args.limit_s, command), out)]
+    entries = [entry_of("edgeq", "default", command, out, args.limit_s)]
     for rival in (one for one in RIVALS if one.name in args.rivals):
         for mode in rival.modes.get(widths, ()):
             out = file_of(folder, rival.name, mode)
@@ -47,8 +38,8 @@ def entries_of(found: Found, widths: Widths, args: argparse.Namespace, folder: P
             except subprocess.CalledProcessError as error:
                 entries.append(Entry(rival.name, mode, 0.0, 0.0, error=f"does not install: {error}"))
                 continue
-            entries.append(entry_of(rival.name, mode, within(args.limit_s, command), out))
-    return [replace(one, error="not finished") if one.error.startswith(f"exit {STOPPED}:") else one for one in entries]
+            entries.append(entry_of(rival.name, mode, command, out, args.limit_s))
+    return entries
 
 
 def group_of(name: str, widths: Widths) -> str:

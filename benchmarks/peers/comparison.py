@@ -17,6 +17,9 @@ from benchmarks.measures.processes import run_process
 from benchmarks.measures.sessions import fixed_batch, open_session, ranks
 from benchmarks.peers.tools import command_of, last_line
 
+#: exit code of the program `timeout` for a command that it has stopped
+STOPPED = 124
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -57,10 +60,12 @@ def produce(tool: str, mode: str, model: Path, out: Path, calib: Path, samples: 
     return entry_of(tool, mode, command_of(tool, mode, model, out, calib, samples), out)
 
 
-def entry_of(tool: str, mode: str, command: Sequence[str], out: Path) -> Entry:
-    """Run a command that writes `out`: see produce."""
-    run = run_process(command)
+def entry_of(tool: str, mode: str, command: Sequence[str], out: Path, limit_s: int | None = None) -> Entry:
+    """Run a command that writes `out`: see produce. limit_s: the most seconds that it gets."""
+    run = run_process(command if limit_s is None else ["timeout", str(limit_s), *command])
     entry = Entry(tool, mode, run.seconds, run.peak_mb, cpu_s=run.cpu_s)
+    if limit_s is not None and run.code == STOPPED:
+        return replace(entry, error="not finished")
     if run.code != 0 or not out.exists():
         return replace(entry, error=last_line(run))
     try:

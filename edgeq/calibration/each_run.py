@@ -151,7 +151,7 @@ def measured(
     How many there are depends on the engine: what the caller makes of them must not.
     """
     setup = _Setup(model, data, measure, memory_limit(), current_engine().workers)
-    yield from over_samples("pass", _shards, setup, data, progress, start, stop)
+    yield from over_samples(_shards, setup, data, progress, start, stop)
     return_freed_memory()
 
 

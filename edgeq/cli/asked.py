@@ -9,12 +9,13 @@ from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgeq.cli.outputs import BLOCK, check_outputs, stale_lines
+from edgeq.cli.outputs import stale_lines
 from edgeq.cli.screen import Screen
 from edgeq.cli.settings import check_search, data_doubts, given, metric_from, parse_shapes, parse_size, preprocessing_from, recipe_from
 from edgeq.cli.shared.values import SharedOptions, shared_parameters
 from edgeq.errors import BadData
 from edgeq.io.limits import most_model_bytes
+from edgeq.io.output_path import BLOCK, check_outputs
 from edgeq.io.run_files import run_files
 from edgeq.runtimes.judged import judged_files
 

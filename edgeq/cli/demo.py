@@ -10,9 +10,9 @@ import typer
 
 from edgeq.cli import options as o
 from edgeq.cli.asked import Asked, offers
-from edgeq.cli.outputs import check_folder
 from edgeq.cli.writing import add_report
 from edgeq.io.endings import plan_path
+from edgeq.io.output_path import check_folder
 
 if TYPE_CHECKING:
     from edgeq.api import Quantized

@@ -33,15 +33,15 @@ class Files:
     beside: Callable[[str], Written] = lambda _: ()
 
 
-def add_report(files: FileSet, report: Report, path: Path, model: Path) -> None:
+def add_report(files: FileSet, report: Report | FloatReport, path: Path, model: Path) -> None:
     """Add the report to a set of files, in the form that its extension names.
 
     model: the path of the int8 model, from which the code in an HTML report loads it.
     """
-    files.add_text(path, text_of(report, path, model))
+    files.add_text(path, _text_of(report, path, model))
 
 
-def text_of(report: Report | FloatReport, path: Path, model: Path) -> str:
+def _text_of(report: Report | FloatReport, path: Path, model: Path) -> str:
     """The report in the form that the extension of its path names."""
     from edgeq.report.report import report_format
 

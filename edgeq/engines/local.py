@@ -17,6 +17,8 @@ B = TypeVar("B")
 #: runs at once, with one thread each: faster than one run with many threads, and the same bits on
 #: any machine
 THREADS = max(1, min(4, os.cpu_count() or 1))
+#: things that are read for each thread before their results are taken
+AHEAD = 2
 
 
 class Local:
@@ -56,10 +58,10 @@ def _taken(found: list[list[R | None]], place: int) -> Iterator[R]:
         yield part
 
 
-def on_threads(number: int, work: Callable[[A], B], things: Iterable[A], ahead: int = 2) -> Iterator[B]:
+def on_threads(number: int, work: Callable[[A], B], things: Iterable[A]) -> Iterator[B]:
     """Call `work` for each thing on so many threads; results come in the order of the things.
 
-    No more than `ahead` things a thread are read before their results are taken, since a data set
+    No more than AHEAD things a thread are read before their results are taken, since a data set
     may not fit into memory. One thread is the caller's own.
     """
     if number == 1:
@@ -70,7 +72,7 @@ def on_threads(number: int, work: Callable[[A], B], things: Iterable[A], ahead: 
         try:
             for thing in things:
                 pending.append(pool.submit(work, thing))
-                if len(pending) > ahead * number:
+                if len(pending) > AHEAD * number:
                     yield pending.popleft().result()
             while pending:
                 yield pending.popleft().result()

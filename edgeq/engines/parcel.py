@@ -74,9 +74,7 @@ def unpacked(body: bytes, blob: Callable[[str], AnyArray]) -> object:
 
 def answer(thing: object) -> bytes:
     """Pack what a worker answers: it is read once, so nothing lies beside it."""
-    file = io.BytesIO()
-    pickle.Pickler(file, protocol=5).dump(thing)
-    return file.getvalue()
+    return pickle.dumps(thing, protocol=5)
 
 
 def read_answer(body: bytes) -> object:

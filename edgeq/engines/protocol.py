@@ -33,8 +33,6 @@ def one(_: object) -> int:
 class Job(Generic[T, S, R]):
     """The same work on many shards."""
 
-    #: what progress and messages call it
-    name: str
     #: a function of a module of edgeq: from `setup` to what does a shard, open until its end
     open: Callable[[T], AbstractContextManager[Opened[S, R]]]
     #: what every shard needs; it travels once. Paths stay paths, models and arrays become bytes

@@ -11,8 +11,6 @@ import os
 import re
 from pathlib import Path
 
-from pydantic_core import from_json
-
 #: bytes of a model that any machine takes
 MODEL_BYTES = 2 << 30
 #: used where the system does not tell how much is free
@@ -109,8 +107,10 @@ def parse_json(text: str) -> object:
 
     Raises ValueError for text that is no JSON, or larger or deeper than documents of edgeq can be.
     """
-    if len(text) > most_json_bytes():
-        raise ValueError(f"it has more than {most_json_bytes()} characters")
+    from pydantic_core import from_json
+
+    if len(text) > MAX_JSON and len(text) > (most := most_json_bytes()):  # which is never below MAX_JSON
+        raise ValueError(f"it has more than {most} characters")
     if _LONG_STRING.search(text):
         raise ValueError(f"a text in it has more than {MAX_STRING} characters")
     _check_depth(_JSON_TEXT.sub("", text))

@@ -8,10 +8,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from edgeq.errors import BadOutput
-from edgeq.io.run_files import check_not_read
+from edgeq.io.run_files import check_not_read, note_outputs
 from edgeq.io.stamps import same_file
 from edgeq.io.temporaries import remove_leftovers, scratch_root
 
+#: bytes of a block of a file system: what any file takes at the least
+BLOCK = 4096
 #: bytes of a file's name that are possible where the system does not say
 _NAME_MAX = 255
 
@@ -95,3 +97,30 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BadOutput(f"The output folder cannot be made: {error.strerror}.", str(folder), "Choose another folder.") from None
+
+
+def check_outputs(outputs: Iterable[Path | None], *, force: bool, inputs: Iterable[Path | None], at_least: int = BLOCK) -> None:
+    """Refuse output paths that cannot be written or would overwrite an input.
+
+    Called before the work, which may take minutes; what the run reads from then on is held against
+    these paths, too. None stands for a file that is not requested or not given. at_least: bytes for
+    which there must be room. Raises BadOutput.
+    """
+    wanted = [path for path in outputs if path is not None]
+    sources = [path for path in inputs if path is not None]
+    for place, path in enumerate(wanted):
+        if path.resolve() in [earlier.resolve() for earlier in wanted[:place]]:
+            raise BadOutput("Two outputs have the same path.", str(path), "Give each output its own path.")
+        check_output(path, force=force, inputs=sources)
+    note_outputs(wanted)
+    check_space(wanted, at_least)
+
+
+def check_folder(folder: Path, outputs: Iterable[Path], *, force: bool, inputs: Iterable[Path | None]) -> None:
+    """As check_outputs, for outputs in a folder that may not exist yet. Raises BadOutput."""
+    if folder.exists() and not folder.is_dir():
+        raise BadOutput("The output folder is a file.", str(folder), "Choose another folder.")
+    if folder.exists():
+        check_outputs(outputs, force=force, inputs=inputs)
+    else:
+        check_space(outputs, BLOCK)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -63,9 +63,12 @@ def observed_and_gridded(model: ir.Model, target: Target, recipe: Recipe) -> tup
     return _to_observe(model, target, placement, groups), tuple(name for names in groups.members.values() for name in names)
 
 
-def _placed(model: ir.Model, target: Target, recipe: Recipe) -> tuple[Placement, Groups]:
-    """The places of all nodes and the groups of values, from the graph alone."""
-    placement = place(model, target, recipe.keep_float, wish=recipe.placement)
+def _placed(
+    model: ir.Model, target: Target, recipe: Recipe, unfit: Mapping[str, Cause] | None = None,
+    coarse: Mapping[str, Cause] | None = None, blunt: Set[str] = frozenset(),
+) -> tuple[Placement, Groups]:  # fmt: skip
+    """The places of all nodes and the groups of values, from the graph and what data object to."""
+    placement = place(model, target, recipe.keep_float, unfit, coarse, blunt, recipe.placement)
     return placement, same_scale_groups(model, placement, target, fed_back(model, recipe.tie))
 
 
@@ -112,9 +115,8 @@ def make_plan(
 
 def foreseen(model: ir.Model, target: Target, recipe: Recipe) -> Placement:
     """The places that `make_plan` gives where no numbers object: FROM_DATA, what it entails."""
-    placement = place(model, target, recipe.keep_float, wish=recipe.placement)
-    places = same_scale_groups(model, placement, target, fed_back(model, recipe.tie)).nodes
-    return replace(placement, nodes=_with_tables(places, embeddings(model, target, places)))
+    placement, groups = _placed(model, target, recipe)
+    return replace(placement, nodes=_with_tables(groups.nodes, embeddings(model, target, groups.nodes)))
 
 
 def _with_tables(places: Mapping[str, NodePlace], tables: Iterable[ir.Node]) -> dict[str, NodePlace]:
@@ -152,10 +154,7 @@ def _fit_placement(
     blunt = blunt_clips(model, {name: stats.high for name, stats in statistics.items()}, target)
     coarse = too_coarse(model, statistics, target)
     while True:
-        placement, groups = first
-        if unfit or coarse or blunt:
-            placement = place(model, target, recipe.keep_float, unfit, coarse, blunt, recipe.placement)
-            groups = same_scale_groups(model, placement, target, fed_back(model, recipe.tie))
+        placement, groups = _placed(model, target, recipe, unfit, coarse, blunt) if unfit or coarse or blunt else first
         needed = (name for names in groups.sources.values() for name in names if name not in fixed)
         unseen = {name for name in needed if name not in statistics}
         if not unseen:

@@ -14,7 +14,7 @@ from edgeq.graph.read import is_op, nodes
 from edgeq.numerics.arrays import AnyArray
 from edgeq.proof.latency import Untimed
 from edgeq.runtimes.ort import Optimize, Session, open_session
-from edgeq.runtimes.table import DEFAULT, this_architecture
+from edgeq.runtimes.table import DEFAULT, runs_here
 from edgeq.schema.provenance import ANY, RUNS_ON_KEY
 from edgeq.schema.target import Target, load_target, shipped_targets
 
@@ -59,9 +59,7 @@ def untimed(target: Target) -> Untimed | None:
 
 
 def _elsewhere(runtime: str, architecture: str | None) -> Untimed | None:
-    if runtime != DEFAULT:
-        return "other_runtime"
-    return None if architecture in (None, this_architecture()) else "other_architecture"
+    return None if runs_here(runtime, architecture) else "other_architecture" if runtime == DEFAULT else "other_runtime"
 
 
 def _signed(model: ir.Model) -> bool:

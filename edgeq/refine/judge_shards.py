@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 import onnx_ir as ir
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
@@ -29,19 +30,16 @@ class FloatSide:
 
     model: ir.Model
     known: KnownOutputs
-    _parts: list[PartLabels] = field(default_factory=list)
 
     @classmethod
     def of(cls, model: ir.Model) -> FloatSide:
         """The model on one thread: a score depends on no number of cores."""
         return cls(model, KnownOutputs(model, threads=1))
 
-    @property
+    @cached_property
     def parts(self) -> PartLabels:
         """What Concats join in the outputs of the float model, and what is random in them."""
-        if not self._parts:
-            self._parts.append(PartLabels(self.model, 1))
-        return self._parts[0]
+        return PartLabels(self.model, 1)
 
     def empty(self, outputs: tuple[str, ...]) -> Pair:
         """The sums of outputs over no run."""
@@ -73,7 +71,7 @@ def pairs_by_workers(
 
     key: names the float model with its data, the same for every model that is compared with it.
     """
-    for found in over_samples("judge", _shards, _Setup(floats, integers, optimize, data, key), data, progress):
+    for found in over_samples(_shards, _Setup(floats, integers, optimize, data, key), data, progress):
         yield from found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -36,8 +37,11 @@ class StoredWeight(Generic[Form]):
     weight: F32
     #: what the plan says of it
     how: Form
-    #: its codes as integers
-    codes: AnyArray
+
+    @cached_property
+    def codes(self) -> AnyArray:
+        """Its codes as integers."""
+        return self.how.integers(self.weight, f"weight {weight_key(self.node, self.index)}")
 
     @property
     def new(self) -> F32:
@@ -61,7 +65,7 @@ def weights_stored(model: ir.Model, plan: Plan, form: type[Form]) -> Iterator[St
             if not isinstance(how, form) or array is None or value is None:
                 continue
             weight = np.asarray(array, np.float32)
-            yield StoredWeight(str(node.name), index, str(value.name), weight, how, how.integers(weight, f"weight {key}"))
+            yield StoredWeight(str(node.name), index, str(value.name), weight, how)
 
 
 def weight_sqnr(weight: F32, new: F32) -> float:

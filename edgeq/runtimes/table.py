@@ -52,6 +52,13 @@ def this_architecture() -> Architecture | None:
     return _MACHINES.get(platform.machine().lower())
 
 
+def runs_here(runtime: str, architecture: str | None) -> bool:
+    """Whether this machine runs models of a runtime and an architecture (None: any) as they are
+    meant: kernels, sums and times.
+    """
+    return runtime == DEFAULT and architecture in (None, this_architecture())
+
+
 def look_up(name: str) -> Runtime:
     """The row of a runtime. Raises BadRecipe for a name that is not in the table."""
     from edgeq.runtimes.runtime import Runtime

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from edgeq.errors import BadTarget, hint
 from edgeq.io.strict_toml import Strict, parse_toml, read_toml
 from edgeq.numerics.grid import LIMITS
-from edgeq.runtimes.table import DEFAULT, Architecture, TargetRuntime, this_architecture
+from edgeq.runtimes.table import Architecture, TargetRuntime, runs_here
 from edgeq.schema.cost import Costs
 from edgeq.schema.provider import Provider
 from edgeq.schema.target_facts import (
@@ -141,7 +141,7 @@ class Target(Strict):
     @property
     def runs_here(self) -> bool:
         """Whether this machine runs its models as the target does: kernels, sums and times."""
-        return self.runtime == DEFAULT and self.architecture in (None, this_architecture())
+        return runs_here(self.runtime, self.architecture)
 
     @cached_property  # its name hides it from pydantic, which would take it for a field of a copy
     def _kernels(self) -> dict[str, KernelFacts]:

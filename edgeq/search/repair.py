@@ -4,7 +4,7 @@ first.
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from itertools import accumulate
 
 import onnx_ir as ir
@@ -35,9 +35,11 @@ def repair(trials: Trials, goal: Goal) -> None:
     stored = _holds(trials, goal, weights_only(trials.builder.base))
     order = by_damage(trials, stored)
     sets = [of_nodes([name for part in order[:size] for name in part], stored=stored) for size in _growing(len(order))]
-    holds = next((place for place, wanted in enumerate(sets) if _holds(trials, goal, wanted)), None)
-    if holds is not None:
-        _prune(trials, goal, sets[holds])
+    found = _first(trials, goal, sets)
+    if found is not None:
+        work = {str(node.name): macs(node) for node in nodes(trials.builder.base.task.model)}
+        heaviest_first = sorted(found.floats, key=lambda name: (-work[name], name))
+        _prune(trials, goal, heaviest_first, lambda names: of_nodes(names, stored=stored))
 
 
 def widen(trials: Trials, goal: Goal) -> bool:
@@ -52,14 +54,10 @@ def widen(trials: Trials, goal: Goal) -> bool:
     start = noise_of(trials.rank(Candidate(DEFAULT)))
     gains = {part: (start - noise_of(trials.rank(of_16_bits([part])))) / len(part) for part in wider.parts}
     order = sorted(gains, key=lambda part: -gains[part])
-    sets = [of_16_bits(order[:size]) for size in _growing(len(order))]
-    found = next((wanted for wanted in sets if _holds(trials, goal, wanted)), None)
+    found = _first(trials, goal, [of_16_bits(order[:size]) for size in _growing(len(order))])
     if found is None:
         return False
-    for name in found.wide:
-        less = of_16_bits([[other for other in found.wide if other != name]])
-        if less.wide and _holds(trials, goal, less):
-            found = less
+    _prune(trials, goal, found.wide, lambda names: of_16_bits([names]))
     return True
 
 
@@ -115,13 +113,21 @@ def _holds(trials: Trials, goal: Goal, candidate: Candidate) -> bool:
     return point is not None and goal.holds(point)
 
 
-def _prune(trials: Trials, goal: Goal, found: Candidate) -> None:
-    """Try to return every layer of the set to integers, the one with most work first."""
-    work = {str(node.name): macs(node) for node in nodes(trials.builder.base.task.model)}
-    for name in sorted(found.floats, key=lambda name: (-work[name], name)):
-        less = of_nodes([other for other in found.floats if other != name], stored=found.stored)
-        if less.floats and _holds(trials, goal, less):
-            found = less
+def _first(trials: Trials, goal: Goal, candidates: Iterable[Candidate]) -> Candidate | None:
+    """The first candidate with which the floors hold."""
+    return next((wanted for wanted in candidates if _holds(trials, goal, wanted)), None)
+
+
+def _prune(trials: Trials, goal: Goal, names: Sequence[str], of: Callable[[Sequence[str]], Candidate]) -> None:
+    """Try to take back every name of a set with which the floors hold, in this order.
+
+    of: the candidate of some names.
+    """
+    left = list(names)
+    for name in names:
+        less = [other for other in left if other != name]
+        if less and _holds(trials, goal, of(less)):
+            left = less
 
 
 def noise_of(sqnr_db: float | None) -> float:

@@ -75,7 +75,7 @@ class Widening:
         """
         plan, task, model = self.base.plan, self.base.task, self.base.model
         found = self._widths(frozenset(wide))
-        placement, groups, seen = self._placement, self._groups, Seen.of(model, self.statistics)
+        placement, groups, seen = self._placement, self._groups, self._seen
         anew = activation_grids(model, placement, groups, seen, task.target, task.recipe, found)
         members = {name for root in found.groups for name in groups.members[root]}
         grids = {name: anew[name] if name in members else grid for name, grid in plan.grids.items()}
@@ -89,6 +89,10 @@ class Widening:
                 weights[key] = new
         places = {name: here.with_bits(16) if name in found.nodes else here for name, here in plan.nodes.items()}
         return plan.with_nodes(places).with_grids(grids).with_borders(borders).with_weights(weights)
+
+    @cached_property
+    def _seen(self) -> Seen:
+        return Seen.of(self.base.model, self.statistics)
 
     @cached_property
     def _placed(self) -> tuple[Placement, Groups]:

@@ -11,8 +11,8 @@ from edgeq.errors import BadOutput
 from edgeq.graph.signature import InputSpec, input_specs
 from edgeq.io.file_set import FileSet
 from edgeq.io.model_source import ModelSource, load
-from edgeq.io.output_path import check_output, make_folder
-from edgeq.io.run_files import note_outputs, watched
+from edgeq.io.output_path import check_folder, make_folder
+from edgeq.io.run_files import watched
 from edgeq.schema.recipe_template import recipe_template
 from edgeq.starting.samples import images_in, placed
 from edgeq.starting.set_template import set_template
@@ -84,14 +84,8 @@ def check_own(folder: Path, inputs: Sequence[str | Path], *, force: bool) -> Non
     Raises BadOutput.
     """
     files = own_files(folder)
-    if folder.exists() and not folder.is_dir():
-        raise BadOutput("The output folder is a file.", str(folder), "Choose another folder.")
-    if not folder.is_dir():
-        return
-    for path in files:
-        check_output(path, force=force, inputs=[Path(one) for one in inputs])
-    note_outputs(files)
+    check_folder(folder, files, force=force, inputs=[Path(one) for one in inputs])
     own = {path.name for path in files}
-    if not force and any(path.name not in own for path in folder.iterdir()):
+    if folder.is_dir() and not force and any(path.name not in own for path in folder.iterdir()):
         fix = "Name a folder that does not exist yet with -o; or say --force to write beside the files that are there."
         raise BadOutput("The folder holds other files, and init writes into one of its own.", str(folder), fix)

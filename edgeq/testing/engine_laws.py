@@ -98,14 +98,14 @@ def check_engine(engine: Engine) -> None:
     numbers = np.arange(ENDS[-1], dtype=np.int64)
     shards, sound, progress = [range(*ends) for ends in pairwise(ENDS)], Trouble(numbers), _Steps()
     wanted = [sum(place**2 for place in shard) for shard in shards]
-    job = Job("squares", squares, sound, len)
+    job = Job(squares, sound, len)
     found = list(in_order(engine.run(job, shards, progress)))
     _LAW.holds(1, "the results of all shards", found == wanted, str(found))
     _LAW.holds(2, "all steps", progress.done == ENDS[-1], str(progress.done))
-    owned = dict(engine.reduce(Job("by rest", squares_by_rest, sound, len), shards, Job("add", added, sound), range(3), Silent()))
+    owned = dict(engine.reduce(Job(squares_by_rest, sound, len), shards, Job(added, sound), range(3), Silent()))
     sums = {rest: sum(place**2 for place in range(rest, ENDS[-1], 3)) for rest in range(3)}
     _LAW.holds(3, "the sums of all owners", owned == sums, str(owned))
-    where = _where_it_fails(engine, Job("bad", squares, Trouble(numbers, bad=(29_000, 10_000)), len), shards)
+    where = _where_it_fails(engine, Job(squares, Trouble(numbers, bad=(29_000, 10_000)), len), shards)
     _LAW.holds(4, "the first error", where == "number 10000", where)
     begun = engine.run(job, shards, Silent())
     next(begun)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.graph.edit import Names, add_constant
+from edgeq.graph.edit import Names, add_constant, take_over
 from edgeq.graph.read import clip_bounds, constant, is_op, nodes, operator_of, owner, scalar
 from edgeq.numerics.grid import LIMITS
 
@@ -61,7 +61,8 @@ class MoveToIntegers(ir.passes.InPlacePass):
                 value.type = codes
         for value, reader in zip(outputs, after, strict=True):
             assert reader is not None
-            _take_over(value, reader)
+            take_over(reader.outputs[0], value)
+            owner(reader).remove(reader, safe=True)
         for producer in dict.fromkeys(before):
             if producer is not None and producer.graph is not None and not _is_read(producer):
                 owner(producer).remove(producer, safe=True)
@@ -97,17 +98,6 @@ def _code_type(dequantize: ir.Node) -> ir.DataType:
     zero = constant(dequantize.inputs[2])
     assert zero is not None
     return ir.DataType.from_numpy(zero.dtype)
-
-
-def _take_over(value: ir.Value, quantize: ir.Node) -> None:
-    """Give the node's output the name, type and readers of the QuantizeLinear's result."""
-    result = quantize.outputs[0]
-    name = result.name
-    result.replace_all_uses_with(value, replace_graph_outputs=True)
-    owner(quantize).remove(quantize, safe=True)
-    result.name = None
-    value.name = name
-    value.shape = value.shape if result.shape is None else result.shape
 
 
 def _to_codes(node: ir.Node, dequantize: ir.Node, free: Names) -> None:

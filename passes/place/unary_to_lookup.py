@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.graph.edit import Names, add_constant, drop_unread_constants
+from edgeq.graph.edit import Names, add_constant, drop_unread_constants, take_over
 from edgeq.graph.read import constant, is_op, nodes, only_consumer, owner
 from edgeq.numerics.arrays import F32, AnyArray
 from edgeq.numerics.grid import PerTensor, QuantParams, dequantize, quantize
@@ -94,12 +94,8 @@ def _replace(node: ir.Node, before: ir.Node, after: ir.Node, table: AnyArray, fr
     node.resize_inputs(2)
     node.replace_input_with(0, stored)
     node.replace_input_with(1, index)
-    name, kind = result.name, result.type
-    result.replace_all_uses_with(old, replace_graph_outputs=True)
+    take_over(result, old)
     graph.remove(after, safe=True)
-    result.name = None
-    old.name, old.type = name, kind
-    old.shape = old.shape if result.shape is None else result.shape
     if not before.outputs[0].uses() and not before.outputs[0].is_graph_output():
         graph.remove(before, safe=True)
 

@@ -10,11 +10,12 @@ import pytest
 
 from edgeq.api import quantize
 from edgeq.cli.asked import asked_from
-from edgeq.cli.outputs import check_folder, check_outputs, check_report
+from edgeq.cli.outputs import check_report
 from edgeq.cli.shared.values import SharedOptions
 from edgeq.cli.writing import Files, write
 from edgeq.errors import BadOutput
 from edgeq.io.endings import plan_path
+from edgeq.io.output_path import check_folder, check_outputs
 from edgeq.report.quantized import Quantized
 from edgeq.schema.recipe import Floors, Recipe
 from tests.small_models import conv_net

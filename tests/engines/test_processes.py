@@ -35,7 +35,7 @@ def engine() -> Iterator[Workers]:
 
 
 def job(setup: Trouble) -> Job[Trouble, range, int]:
-    return Job("squares", squares, setup, len)
+    return Job(squares, setup, len)
 
 
 def tries(folder: Path) -> Counter[int]:

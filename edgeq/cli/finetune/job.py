@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from edgeq.cli.asked import Asked
 from edgeq.cli.finetune.width_files import check_float, checkpoint_path, of_width, refuse_single
 from edgeq.cli.forms import check_target_of
-from edgeq.cli.outputs import SMALLEST, check_outputs, check_report, size_of
+from edgeq.cli.outputs import SMALLEST, check_report, size_of
 from edgeq.cli.settings import Compute
 from edgeq.cli.writing import Files
 from edgeq.errors import BadRecipe
 from edgeq.io.endings import FLOAT, INT8, check_ending, plan_path
+from edgeq.io.output_path import check_outputs
 
 if TYPE_CHECKING:
     from edgeq.learn.door import Checkpoint

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from edgeq.errors import BadRecipe
-from edgeq.numerics.codebook import BITS
 
 
 def parse_widths(word: str | None, granularity: str | None) -> tuple[int, ...]:
@@ -14,6 +13,8 @@ def parse_widths(word: str | None, granularity: str | None) -> tuple[int, ...]:
 
     word: None gives no widths. Raises BadRecipe, also for a granularity without widths.
     """
+    from edgeq.numerics.codebook import BITS
+
     if word is None:
         if granularity is not None:
             raise BadRecipe("--granularity belongs to codebooks, and there are none.", "--granularity", "Add --bits, or leave it out.")

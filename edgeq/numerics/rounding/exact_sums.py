@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -18,9 +18,6 @@ NARROW = 1 << 31
 DENSE = 0.75
 #: rows of codes of 8 bits less a zero point whose products cannot reach EXACT
 SAFE_ROWS = 256
-
-#: gives a file's worth of zeros of a type and shape
-Room = Callable[[tuple[int, ...], type[np.integer]], AnyArray]
 
 
 def mapped_zeros(shape: tuple[int, ...], kind: type[np.integer]) -> AnyArray:

@@ -88,10 +88,11 @@ def allocated_formats(draft: Draft, budget: ByteBudget, data: Dataset | None, pr
     choices = {key: one for key, one in _choices(draft, [parse_format(word) for word in wish.among]).items() if key not in named}
     probes = {key: parse_format(PROBE).fit(one.rows, None, one.kernel).real for key, one in choices.items()}
     errors = {key: _error(one.rows, probes[key]) for key, one in choices.items()}
-    damage = {key: error / max(float(np.square(choices[key].rows, dtype=np.float64).sum()), 1e-30) for key, error in errors.items()}
     if data is not None:
         damage = output_damage(draft.model, {key: one.put_back(probes[key]) for key, one in choices.items()}, data, progress)
-    options = {key: _options(one, damage[key] / max(errors[key], 1e-30)) for key, one in choices.items()}
+    else:
+        damage = {key: error / max(float(np.square(choices[key].rows, dtype=np.float64).sum()), 1e-30) for key, error in errors.items()}
+    options = {key: _options(one, damage[key] / max(errors[key], 1e-30), errors[key]) for key, one in choices.items()}
     found = allocate(options, budget.of(wish, sum(one.rows.size for one in choices.values())))
     return named | {key: form for key, form in found.items() if form.name != "int8"}
 
@@ -118,14 +119,18 @@ def _back(one: Weighted, rows: F32) -> F32:
     return np.asarray(one.layer.from_rows(rows), np.float32)
 
 
-def _options(one: _Choice, cost: float) -> list[WidthOption[Format]]:
-    """What a weight can be stored as. cost: what a unit of squared error does to the outputs."""
+def _options(one: _Choice, cost: float, probed: float) -> list[WidthOption[Format]]:
+    """What a weight can be stored as.
+
+    cost: what a unit of squared error does to the outputs. probed: the error of format PROBE.
+    """
     rows, columns = one.rows.shape[0] * one.rows.shape[1], one.rows.shape[2]
     whole = parse_format("int8")
     found = [WidthOption(whole, rows * columns, cost * _error(one.rows, whole.fit(one.rows, None, one.kernel).real))]
     for form in one.formats:
         size = form.bytes_of(rows, columns) + NODES_BYTES + form.more_bytes
-        found.append(WidthOption(form, size, cost * _error(one.rows, form.fit(one.rows, None, one.kernel).real)))
+        error = probed if form.name == PROBE else _error(one.rows, form.fit(one.rows, None, one.kernel).real)
+        found.append(WidthOption(form, size, cost * error))
     return found
 
 

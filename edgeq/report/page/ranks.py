@@ -83,18 +83,20 @@ def _ordered(rows: list[list[int]], chains: Sequence[tuple[int, ...]]) -> list[l
         if not fewest:
             break
         down = sweep % 2 == 0
-        for row in rows[1:] if down else rows[-2::-1]:
-            _sort(row, rows, above if down else below)
+        for beside, row in pairwise(rows if down else rows[::-1]):
+            _sort(row, beside, above if down else below)
         crossings = _crossings(rows, below)
         if crossings < fewest:
             best, fewest = [list(row) for row in rows], crossings
     return best
 
 
-def _sort(row: list[int], rows: list[list[int]], neighbours: list[list[int]]) -> None:
-    """Order a row by the mean place of what its boxes are connected to; the others keep theirs."""
-    wanted = {node for one in row for node in neighbours[one]}
-    place = {node: at for other in rows for at, node in enumerate(other) if node in wanted} if wanted else {}
+def _sort(row: list[int], beside: list[int], neighbours: list[list[int]]) -> None:
+    """Order a row by the mean place of what its boxes are connected to; the others keep theirs.
+
+    beside: the row in which all of that is, since chains step from row to row.
+    """
+    place = {node: at for at, node in enumerate(beside)}
     own = {node: float(at) for at, node in enumerate(row)}
     for node in row:
         if neighbours[node]:
