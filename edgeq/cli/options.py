@@ -86,8 +86,7 @@ Rule = Annotated[
     _ranges("--rule", autocompletion=complete.rules, metavar="RULE", help=f"Range rule: {', '.join(RULES[:-1])} or {RULES[-1]}."),
 ]
 WeightScales = Annotated[
-    str | None,
-    _ranges("--weights", autocompletion=complete.grains, metavar="GRAIN", help="per_channel or per_tensor."),
+    str | None, _ranges("--weights", autocompletion=complete.grains, metavar="GRAIN", help="per_channel or per_tensor.")
 ]
 WeightFormat = Annotated[
     str | None, _ranges("--format", autocompletion=complete.formats, metavar="NAME", help="Number format of weights: see edgeq formats.")
@@ -152,15 +151,8 @@ Activations = Annotated[
     list[str] | None,
     _ranges("--activations", autocompletion=complete.wide_types, metavar="TYPE", help="int16 or uint16, PATTERN=int16. Repeatable."),
 ]
-Prefer = Annotated[
-    str | None,
-    _ranges(
-        "--prefer",
-        autocompletion=complete.wishes,
-        metavar="WHAT",
-        help="speed: integers only where not slower; integers: wherever possible.",
-    ),
-]
+_PREFER = "speed: integers only where not slower; integers: wherever possible."
+Prefer = Annotated[str | None, _ranges("--prefer", autocompletion=complete.wishes, metavar="WHAT", help=_PREFER)]
 ServeBatch = Annotated[int | None, _ranges("--serve-batch", metavar="N", min=1, help="Samples of a call, where the model leaves it open.")]
 Tie = Annotated[
     list[str] | None,
