@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import MappingProxyType
 
@@ -14,6 +14,7 @@ from edgeq.calibration.memory import return_freed_memory
 from edgeq.calibration.value_sizes import value_sizes
 from edgeq.engines.current import current_engine
 from edgeq.graph.liveness import part_bytes, part_of, reads
+from edgeq.graph.read import is_op
 from edgeq.numerics.arrays import AnyArray
 from edgeq.runtimes.ort import open_session
 
@@ -120,22 +121,35 @@ class Stepwise:
         return sorted(needed, key=self._ahead.__getitem__)
 
     def _run(self, segment: list[ir.Node], fed: list[str], wanted: list[str]) -> dict[str, list[AnyArray]]:
-        with open_session(self._part(segment, fed, wanted), threads=1, optimize="off", arena=False) as session:
+        weights = self._weights(segment, wanted) if self._count > 1 else {}
+        rest = [node for node in segment if node.outputs[0].name not in weights]
+        examples = {name: self._alive[name][0] for name in fed} | weights
+        with open_session(self._part(rest, examples, wanted), threads=1, optimize="off", arena=False) as session:
             feeds = [{name: self._alive[name][index] for name in fed} for index in range(self._count)]
             # handing tiny arrays to another thread takes longer than their run
             small = sum(array.nbytes for array in feeds[0].values()) < SMALL if feeds else True
-            rows = list((map if small else self._pool.map)(lambda one: session.run(one, wanted), feeds))
+            rows = list((map if small else self._pool.map)(lambda one: session.run(one | weights, wanted), feeds))
         if sum(array.nbytes for row in rows for array in row) > LARGE:
             return_freed_memory()
         return {name: [row[place] for row in rows] for place, name in enumerate(wanted)}
 
-    def _part(self, segment: list[ir.Node], fed: list[str], wanted: list[str]) -> ir.Model | bytes:
-        found = part_bytes(self._model, segment, {name: self._alive[name][0] for name in fed}, wanted, LARGE)
+    def _weights(self, segment: list[ir.Node], wanted: Container[str]) -> dict[str, AnyArray]:
+        """What Dequantize makes of constants, once for all samples instead of once for each."""
+        found = [node for node in segment if is_op(node, "DequantizeLinear") and str(node.outputs[0].name) not in wanted]
+        found = [node for node in found if all(value.is_initializer() and value.graph is self._model.graph for value in reads(node))]
+        names = [_result(node) for node in found]
+        if not names:
+            return {}
+        with open_session(self._part(found, {}, names), threads=1, optimize="off", arena=False) as session:
+            return dict(zip(names, session.run({}, names), strict=True))
+
+    def _part(self, segment: list[ir.Node], fed: Mapping[str, AnyArray], wanted: list[str]) -> ir.Model | bytes:
+        found = part_bytes(self._model, segment, fed, wanted, LARGE)
         if found is not None:
             return found
         part = part_of(self._model, segment, fed, wanted)
         for value in part.graph.inputs:
-            example = self._alive[str(value.name)][0]
+            example = fed[str(value.name)]
             value.type, value.shape = ir.TensorType(ir.DataType.from_numpy(example.dtype)), ir.Shape([None] * example.ndim)
         return part
 

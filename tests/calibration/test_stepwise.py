@@ -4,9 +4,15 @@ needs.
 
 from __future__ import annotations
 
-import numpy as np
-import onnx_ir as ir
+from collections import Counter
+from typing import Any
 
+import numpy as np
+import onnx
+import onnx_ir as ir
+import pytest
+
+from edgeq.calibration import stepwise
 from edgeq.calibration.stepwise import Stepwise
 from edgeq.graph.liveness import part_bytes, part_of, peak_bytes
 from edgeq.runtimes.ort import open_session
@@ -122,3 +128,57 @@ def test_a_part_reads_what_bodies_of_its_nodes_capture() -> None:
     steps = Stepwise(one, [{"x": X.reshape(-1), "c": np.asarray(True)}])
     (found,) = steps.advance(one.graph.node(1))
     assert np.array_equal(found, X.reshape(-1) + 2)
+
+
+def quantized_layers() -> ir.Model:
+    """Two layers with weights in int8; both read the second weight, which stays alive in between."""
+    rng = np.random.default_rng(1)
+    return net(
+        "v = DequantizeLinear<axis = 0>(q, s) [one] a = Conv<pads = [1, 1, 1, 1]>(x, v) w = DequantizeLinear(p, t) "
+        "[two] b = Conv<pads = [1, 1, 1, 1]>(a, w) [three] c = Conv<pads = [1, 1, 1, 1]>(b, w) [four] y = Relu(c)",
+        inputs="float[N, 4, 5, 5] x",
+        constants={
+            "q": rng.integers(-127, 128, (4, 4, 3, 3), np.int8),
+            "s": np.array([0.01, 0.02, 0.03, 0.04], np.float32),
+            "p": rng.integers(-127, 128, (4, 4, 3, 3), np.int8),
+            "t": np.float32(0.015),
+        },
+    )
+
+
+def test_weights_are_dequantized_once_for_all_samples_with_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = Counter[str]()
+
+    def counted(part: bytes, **how: Any) -> Any:
+        operators = [each.op_type for each in onnx.load_from_string(part).graph.node]
+        opened = open_session(part, **how)
+        run = opened.run
+
+        def counting(*given: Any) -> Any:
+            ran.update(operators)
+            return run(*given)
+
+        object.__setattr__(opened, "run", counting)
+        return opened
+
+    one, samples = quantized_layers(), [{"x": X}, {"x": 2 * X}, {"x": -X}]
+    with open_session(one, optimize="off") as session:
+        wanted = [session.run(feeds)[0] for feeds in samples]
+    monkeypatch.setattr(stepwise, "open_session", counted)
+    steps = Stepwise(one, samples)
+    steps.advance(node(one, "one"))
+    assert ran == {"DequantizeLinear": 1, "Conv": 3}
+    for name in ("two", "three", "four"):  # the second weight is alive after its first reader: it comes with every sample
+        found = steps.advance(node(one, name))
+    assert all(np.array_equal(mine, theirs) for mine, theirs in zip(found, wanted, strict=True))
+
+
+def test_what_a_sample_makes_is_dequantized_for_each_sample() -> None:
+    one = net(
+        "q = QuantizeLinear(x, s, z) [one] d = DequantizeLinear(q, s, z) [two] y = Relu(d)",
+        inputs="float[N, 4, 5, 5] x",
+        constants={"s": np.float32(0.1), "z": np.array(7, np.uint8)},
+    )
+    steps = Stepwise(one, [{"x": X}, {"x": -X}])
+    first, second = steps.advance(node(one, "two"))
+    assert not np.array_equal(first, second)
