@@ -4,17 +4,23 @@
     python -m benchmarks.codebooks.solvers --models squeezenet1_1_imagenet,minilm_l6_v2 --bits 4
 
 Both cluster the same numbers, weight by weight, all counting alike; then the whole model is
-quantized with tables from each, under the moments of its inputs. The zoo is not part of the
-project: see benchmarks/codebooks/subjects.py.
+quantized with tables from each, under the moments of its inputs. Each of the two has --seconds of
+CPU time; what has not finished then is quoted so. The zoo is not part of the project: see
+benchmarks/codebooks/subjects.py.
 """
 
 from __future__ import annotations
 
 import json
+import multiprocessing
+import resource
 import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import get_args
+from typing import ParamSpec, TypeVar, get_args
 
 import numpy as np
 
@@ -25,50 +31,77 @@ from edgeq.learn.door import clustering_of
 from edgeq.schema.codebook import CodebookWish, Solver
 from edgeq.schema.recipe import Recipe
 
+Given = ParamSpec("Given")
+Found = TypeVar("Found")
+
 
 @dataclass(frozen=True)
 class Row:
-    """One model with tables of one solver.
-
-    weight_db: energy of all weights over the squared error of their nearest centroids; kmeans_s:
-    CPU seconds of that, process_time. sqnr_db, metric: of the int8 model, quantize_s: its CPU
-    seconds.
-    """
+    """One model with tables of one solver."""
 
     model: str
     bits: int
     solver: Solver
-    weight_db: float
-    kmeans_s: float
-    sqnr_db: float
-    metric: float
+    #: CPU seconds that k-means of all weights and the whole model have, each
+    limit_s: int
     float_metric: float
-    quantize_s: float
+    #: energy of all weights over the squared error of their nearest centroids, in dB, and the CPU
+    #: seconds of that; None: it has not finished
+    kmeans: tuple[float, float] | None
+    #: SQNR of the int8 model in dB, its metric and the CPU seconds of quantizing; None: likewise
+    quantized: tuple[float, float, float] | None
 
 
 def main() -> None:
     options = parser(__doc__, "squeezenet1_1_imagenet,minilm_l6_v2")
     options.add_argument("--bits", type=int, default=4, choices=(1, 2, 3, 4, 5, 6))
+    options.add_argument("--seconds", type=int, default=600, help="CPU seconds for k-means, and for the model")
     args, rows = options.parse_args(), []
     print("| model | bits | solver | weights dB | k-means s | SQNR dB | metric (float) | quantize s |\n|---|---|---|---|---|---|---|---|")
     for subject in subjects(args):
-        rows += [measure(subject, solver, args.bits) for solver in get_args(Solver)]
-    if args.json:
-        args.json.write_text(json.dumps([asdict(row) for row in rows], indent=1))
+        for solver in get_args(Solver):
+            rows.append(measure(subject, solver, args.bits, args.seconds))
+            if args.json:
+                args.json.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
 
 
-def measure(subject: Subject, solver: Solver, bits: int) -> Row:
-    name, model, file, base = subject.name, subject.model, subject.folder / "made.onnx", subject.float_metric
-    weight_db, kmeans_s = clustered(model, solver, bits)
+def measure(subject: Subject, solver: Solver, bits: int, seconds: int) -> Row:
+    base = subject.float_metric
+    kmeans = within(seconds, clustered, subject.model, solver, bits)
+    made = within(seconds, quantized, subject, solver, bits)
+    row = Row(subject.name, bits, solver, seconds, base, kmeans, None if made is None else (*judged(subject), made))
+    late = f"not finished in {seconds} s"
+    first = f"{late} | " if kmeans is None else f"{kmeans[0]:.2f} | {kmeans[1]:.1f}"
+    second = f"{late} | | " if row.quantized is None else "{:.1f} | {:.4f} ({base:.4f}) | {:.0f}".format(*row.quantized, base=base)
+    print(f"| {subject.name} | {bits} | {solver} | {first} | {second} |", flush=True)
+    return row
+
+
+def within(seconds: int, function: Callable[Given, Found], *args: Given.args, **more: Given.kwargs) -> Found | None:
+    """What a function returns, called in a process of its own; None: so many CPU seconds were not
+    enough.
+    """
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, context, resource.setrlimit, (resource.RLIMIT_CPU, (seconds, seconds))) as pool:
+        try:
+            return pool.submit(function, *args, **more).result()
+        except BrokenProcessPool:
+            return None
+
+
+def quantized(subject: Subject, solver: Solver, bits: int) -> float:
+    """Write the int8 model; returns the CPU seconds."""
     began = time.process_time()
     codebook = CodebookWish.model_validate({"bits": bits, "solver": solver})
-    edgeq.quantize(model, str(subject.data), recipe=Recipe(codebook=codebook), prove=False).save(file, force=True)
-    quantize_s = time.process_time() - began
-    found, sqnr = subject.metric(file)
-    row = Row(name, bits, solver, weight_db, kmeans_s, sqnr, found, base, quantize_s)
-    numbers = f"{weight_db:.2f} | {kmeans_s:.1f} | {sqnr:.1f} | {found:.4f} ({base:.4f}) | {quantize_s:.0f}"
-    print(f"| {name} | {bits} | {solver} | {numbers} |", flush=True)
-    return row
+    made = edgeq.quantize(subject.model, str(subject.data), recipe=Recipe(codebook=codebook), prove=False)
+    made.save(subject.folder / "made.onnx", force=True)
+    return time.process_time() - began
+
+
+def judged(subject: Subject) -> tuple[float, float]:
+    """SQNR in dB and metric of the int8 model."""
+    found, sqnr = subject.metric(subject.folder / "made.onnx")
+    return sqnr, found
 
 
 def clustered(model: Path, solver: Solver, bits: int) -> tuple[float, float]:
