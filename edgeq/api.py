@@ -95,7 +95,7 @@ def quantize(
     check_learning(task, roles.division)
     decided = partial(decide, task, roles.division, statistics, clock, progress, judge)
     planned, found, rescue = planned_by(setup, roles, judge, decided, plan, work, clock, progress)
-    planned = fine_tuned(task, planned, roles.division, clock, progress, checkpoint or Checkpoint())
+    planned = fine_tuned(task, planned, roles.division, clock, progress, checkpoint or Checkpoint(), judged_by)
     refuse_float(planned.plan, target)
     with clock.stage("rewrite"):
         result = carried_out(setup, planned.plan)

@@ -55,6 +55,6 @@ def fine_tune_float_widths(task: WidthsTask, widths: Sequence[int], progress: Pr
         return FloatMade(stored.model, written_size(stored.model), found, check_floors(found, recipe.floors))
 
     def trained(recipe: Recipe, bits: int, _: FloatMade) -> FloatMade:
-        return made(recipe, tuned_tables(task.loaded.hash, whole, recipe, progress, task.checkpoint_of(bits)))
+        return made(recipe, tuned_tables(task.loaded.hash, whole, recipe, progress, task.checkpoint_of(bits), task.metric))
 
     yield from each_width(widths, floored, made, trained)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edgeq.data.held_out import Division, learning_part
 from edgeq.errors import BadData, MissingExtra
+from edgeq.metrics.metric import Metric
 from edgeq.numerics.clustering import EXACT, Clustering
 from edgeq.progress import Clock, Progress
 from edgeq.refine.draft import Draft
@@ -65,9 +66,18 @@ def check_learning(task: Task, data: Division | None) -> None:
     check_ready(task.model, data.whole, tuning)
 
 
-def fine_tuned(task: Task, planned: Planned, data: Division | None, clock: Clock, progress: Progress, checkpoint: Checkpoint) -> Planned:
+def fine_tuned(
+    task: Task,
+    planned: Planned,
+    data: Division | None,
+    clock: Clock,
+    progress: Progress,
+    checkpoint: Checkpoint,
+    metric: Metric | None = None,
+) -> Planned:
     """The plan after reconstruction and fine-tuning, as far as the recipe requests them.
 
+    metric: of the user's own, which chooses the epoch; None: the loss of held-out samples does.
     check_learning has said that they can run. Each of the two adds an entry to the steps of the
     result. Raises what edgeq.learn.training.finetune.fine_tune raises.
     """
@@ -85,6 +95,7 @@ def fine_tuned(task: Task, planned: Planned, data: Division | None, clock: Clock
         steps = (*steps, Step(RECONSTRUCTION, plan))
     if tuning.trains:
         with clock.stage("finetune"):
-            plan, training = fine_tune(Draft.of(task, plan), data.whole, progress, keep=checkpoint.keep, resume=checkpoint.resume)
+            kept = checkpoint.keep, checkpoint.resume
+            plan, training = fine_tune(Draft.of(task, plan), data.whole, progress, metric=metric, keep=kept[0], resume=kept[1])
         steps = (*steps, Step(STEP, plan))
     return Planned(plan, plan, steps, training=training)

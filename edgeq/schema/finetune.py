@@ -71,3 +71,13 @@ class Training:
     best_score: float
     #: number of the epoch that was kept, from 1; 0: the start
     best_epoch: int
+    #: a metric of the user's own, which chose the epoch on those samples; None: the loss did
+    metric: str | None = None
+    #: whether more of it is better
+    higher_is_better: bool = True
+    #: its value after each epoch
+    grades: tuple[float, ...] = ()
+    #: its value before training; None: there is no such metric
+    start_grade: float | None = None
+    #: its value after the epoch that was kept
+    best_grade: float | None = None

@@ -62,6 +62,12 @@ class State:
     scores: tuple[float, ...] = field(default=())
     #: time spent so far
     seconds: float = 0.0
+    #: a metric of the user's own before training; None: there is none, and the score alone counts
+    start_grade: float | None = None
+    #: that of the best parameters
+    best_grade: float | None = None
+    #: that after each epoch; empty without a metric
+    grades: tuple[float, ...] = field(default=())
 
 
 def save_checkpoint(path: Path, state: State, identity: Identity) -> None:
@@ -101,11 +107,12 @@ def _state(found: dict[str, Any], path: Path) -> State:
     )
     kinds: dict[str, Any] = {"epoch": int, "best_epoch": int, "stale": int, "parameters": dict, "best": dict, "optimizer": dict}
     kinds |= {"best_score": float | int, "start_score": float | int, "seconds": float | int, "losses": tuple | list, "scores": tuple | list}
+    kinds |= {"start_grade": float | int | None, "best_grade": float | int | None, "grades": tuple | list}
     wrong = lacking + sorted(name for name, value in found.items() if name not in kinds or not isinstance(value, kinds[name]))
     tensors = [value for name in ("parameters", "best") if isinstance(found.get(name), dict) for value in found[name].values()]
     if wrong or not all(isinstance(value, Tensor) for value in tensors):
         raise BadCheckpoint(f"The checkpoint is damaged at {wrong[0] if wrong else 'parameters'!r}", str(path), _FIX)
-    return State(**{**found, **{name: tuple(found.get(name, ())) for name in ("losses", "scores")}})
+    return State(**{**found, **{name: tuple(found.get(name, ())) for name in ("losses", "scores", "grades")}})
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -19,6 +19,8 @@ from edgeq.learn.simulation.simulation import Simulation
 from edgeq.learn.training.checkpoint import Identity, State, planned_epochs
 from edgeq.learn.training.lesson import Distillation, Material, Student
 from edgeq.learn.training.training import Lesson, Schedule, train
+from edgeq.metrics.identity import judged_by
+from edgeq.metrics.metric import Metric
 from edgeq.progress import Progress
 from edgeq.refine.draft import Draft
 from edgeq.schema.finetune import Training
@@ -30,20 +32,29 @@ TIMED_STEPS = 3
 
 
 def fine_tune(
-    draft: Draft, data: Dataset, progress: Progress, *, keep: Path | None = None, resume: Path | None = None
+    draft: Draft,
+    data: Dataset,
+    progress: Progress,
+    *,
+    metric: Metric | None = None,
+    keep: Path | None = None,
+    resume: Path | None = None,
 ) -> tuple[Plan, Training]:
     """The draft's plan with the weights, scales and biases that were learned, and how it went.
 
-    The recipe decides how long training takes. keep: checkpoint that is replaced after every epoch;
-    resume: checkpoint to continue from. Raises BadData (too few samples, missing labels),
-    UnsupportedOp, BadTraining, BadCheckpoint.
+    The recipe decides how long training takes. metric: of the user's own, which chooses the epoch
+    on samples that are held out; None: their loss does. keep: checkpoint that is replaced after
+    every epoch; resume: checkpoint to continue from. Raises BadData (too few samples, missing
+    labels), UnsupportedOp, BadTraining, BadCheckpoint, BadMetric.
     """
     progress.start("prepare training", None)
     recipe = draft.task.recipe
     student = Simulation(draft, refits=recipe.finetune.centroids == "refit")
     hashes = draft.plan.model, draft.plan.hash
-    state = trained(student, Executor(draft.model), data, recipe, hashes, progress, keep=keep, resume=resume)
-    return student.learned(), Training(state.losses, state.scores, state.start_score, state.best_score, state.best_epoch)
+    state = trained(student, Executor(draft.model), data, recipe, hashes, progress, metric=metric, keep=keep, resume=resume)
+    name, higher = (None, True) if metric is None else (metric.name, metric.higher_is_better)
+    losses = state.losses, state.scores, state.start_score, state.best_score, state.best_epoch
+    return student.learned(), Training(*losses, name, higher, state.grades, state.start_grade, state.best_grade)
 
 
 @deterministic()
@@ -55,6 +66,7 @@ def trained(
     hashes: tuple[str, str],
     progress: Progress,
     *,
+    metric: Metric | None = None,
     keep: Path | None = None,
     resume: Path | None = None,
 ) -> State:
@@ -69,15 +81,18 @@ def trained(
         raise BadTraining("There is nothing to train: no weight and no grid of the model is quantized.", "the plan", fix)
     if tuning.labels and (data.labels is None or not are_classes(data.labels)):
         raise BadData("The data has no class labels to train with.", data.name, "Give labelled data, or leave --labels out.")
-    lesson = Distillation(student, teacher, data, tuning, recipe.seed).lesson()
+    lesson = Distillation(student, teacher, data, tuning, recipe.seed, metric).lesson()
     epochs = tuning.epochs or (planned_epochs(resume) if resume is not None else _fitting(lesson, tuning.minutes or 1.0))
     # many steps at a high rate pay off only after the rate has fallen: the last epochs are usually
     # the best, so that by default training does not stop early
     schedule = Schedule(epochs, tuning.rate or rate_for(student.mean_bits), tuning.patience or epochs, recipe.seed)
-    settings = hashlib.sha256(tuning.model_dump_json(exclude={"epochs", "minutes"}).encode()).hexdigest()
+    judged = "" if metric is None else judged_by(metric, data.labels)
+    settings = hashlib.sha256((tuning.model_dump_json(exclude={"epochs", "minutes"}) + judged).encode()).hexdigest()
     state = train(lesson, schedule, Identity(*hashes, data.hash, settings), progress, keep=keep, resume=resume)
-    first, last = state.start_score, state.best_score
-    progress.note(f"fine-tuning: held-out loss {first:.5g} -> {last:.5g}, epoch {state.best_epoch} of {state.epoch} kept")
+    first, last, named = state.start_score, state.best_score, "held-out loss"
+    if metric is not None and state.start_grade is not None and state.best_grade is not None:
+        first, last, named = state.start_grade, state.best_grade, f"{metric.name} on held-out samples"
+    progress.note(f"fine-tuning: {named} {first:.5g} -> {last:.5g}, epoch {state.best_epoch} of {state.epoch} kept")
     return state
 
 

@@ -13,6 +13,7 @@ from edgeq.data.dataset import Dataset
 from edgeq.learn.simulation.executor import Executor
 from edgeq.learn.simulation.float_tables import FloatStudent
 from edgeq.learn.training.finetune import trained
+from edgeq.metrics.metric import Metric
 from edgeq.numerics.arrays import F32
 from edgeq.passes.store.fold_codebooks import Storage
 from edgeq.progress import Progress
@@ -36,11 +37,18 @@ class Tabled:
 
 
 def fine_tune_tables(
-    start: Tabled, data: Dataset, recipe: Recipe, progress: Progress, *, keep: Path | None = None, resume: Path | None = None
+    start: Tabled,
+    data: Dataset,
+    recipe: Recipe,
+    progress: Progress,
+    *,
+    metric: Metric | None = None,
+    keep: Path | None = None,
+    resume: Path | None = None,
 ) -> dict[str, F32]:
     """The trained weights by value name; empty when no epoch scored better than the start.
 
-    keep, resume: checkpoints, as in fine_tune. Raises what fine_tune raises.
+    metric, keep, resume: as in fine_tune. Raises what fine_tune raises.
     """
     progress.start("prepare training", None)
     student = FloatStudent(start.model, start.storage, start.weights, refits=recipe.finetune.centroids == "refit")
@@ -48,5 +56,5 @@ def fine_tune_tables(
     for name, array in sorted(student.learned().items()):
         began.update(name.encode() + array.tobytes())
     hashes = start.model_hash, began.hexdigest()
-    state = trained(student, Executor(start.plain), data, recipe, hashes, progress, keep=keep, resume=resume)
+    state = trained(student, Executor(start.plain), data, recipe, hashes, progress, metric=metric, keep=keep, resume=resume)
     return student.learned() if state.best_epoch else {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -15,7 +16,10 @@ from edgeq.data.dataset import Dataset, Feeds
 from edgeq.learn.simulation.executor import Executor
 from edgeq.learn.training.batches import blended, held_out, training_batches
 from edgeq.learn.training.distill import Loss, Moments, choose_loss, distance, moments, variance, with_labels
+from edgeq.learn.training.grade import Grade
+from edgeq.learn.training.grading import HeldOut
 from edgeq.learn.training.training import Lesson
+from edgeq.metrics.metric import Metric
 from edgeq.schema.finetune import FineTuneWish
 
 #: factor of the loss of the inner values, relative to that of the outputs
@@ -63,20 +67,28 @@ class Distillation:
     The error of each inner value is divided by the variance of the teacher's value.
     """
 
-    def __init__(self, student: Student, teacher: Executor, data: Dataset, tuning: FineTuneWish, seed: int) -> None:
+    def __init__(
+        self, student: Student, teacher: Executor, data: Dataset, tuning: FineTuneWish, seed: int, metric: Metric | None = None
+    ) -> None:
+        """metric: of the user's own, which chooses the epoch; None: the held-out loss does."""
         self.student, self.teacher, self.data, self.tuning, self.seed = student, teacher, data, tuning, seed
         inside = {name: read for name, read in student.inner.items() if name in teacher.made and name not in teacher.outputs}
         self.inside = inside
         self.losses: dict[str, Loss] = {}
         self.spread: dict[str, Tensor] = {}
-        self.answers: list[dict[str, Tensor]] = []
+        self.metric = metric
         #: samples of a part; None: a batch is not parted
         self.together: int | None = None
 
     def lesson(self) -> Lesson[Material]:
         """The lesson for the training loop. Raises BadData when there are too few samples."""
         self._look()
-        return Lesson(self.student.learnable, self.batches, self.loss, self.score, self.parts, self.student.refit)
+        held = HeldOut(self.data, self.tuning.batch, lambda feeds: self._whole(self.teacher, feeds), self.teacher.outputs, self.metric)
+        score = partial(
+            held.score, lambda feeds: self._whole(self.student, feeds), lambda found, wanted: float(self._outputs(found, wanted, {}))
+        )
+        grade = None if self.metric is None else Grade(self.metric.name, held.grade, self.metric.higher_is_better)
+        return Lesson(self.student.learnable, self.batches, self.loss, score, self.parts, self.student.refit, grade)
 
     def _look(self) -> None:
         """Choose losses and measure the variances on the teacher's answers to held-out data.
@@ -135,20 +147,9 @@ class Distillation:
             total = with_labels(total, found[first], batch.labels, self.losses[first], self.tuning.labels)
         return batch.share * (total + self._inner(found, batch.wanted))
 
-    def score(self) -> float:
-        """The loss of the outputs on the held-out samples, without labels."""
-        total, count = 0.0, 0
-        for number, (samples, feeds) in enumerate(held_out(self.data, self.tuning.batch)):
-            parts = self._split(as_tensors(feeds))
-            if number == len(self.answers):  # the teacher does not change: its answers are kept
-                self.answers.append(self._whole(self.teacher, parts))
-            total += float(self._outputs(self._whole(self.student, parts), self.answers[number], {})) * len(samples)
-            count += len(samples)
-        return total / count
-
-    def _whole(self, model: Student | Executor, parts: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-        """The outputs of a model for a batch that is given in parts."""
-        found = [model.forward(part) for part in parts]
+    def _whole(self, model: Student | Executor, feeds: Feeds) -> dict[str, Tensor]:
+        """The outputs of a model for a batch, which it is given in parts."""
+        found = [model.forward(part) for part in self._split(as_tensors(feeds))]
         return {name: _joined(found, name) for name in self.teacher.outputs}
 
     def _inner(self, found: dict[str, Tensor], wanted: dict[str, Tensor]) -> Tensor:

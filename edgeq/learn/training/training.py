@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from edgeq.errors import BadCheckpoint, BadTraining
 from edgeq.learn.deterministic import THREADS, deterministic
 from edgeq.learn.training.checkpoint import Identity, State, load_checkpoint, save_checkpoint
+from edgeq.learn.training.grade import Grade, best_of, is_better
 from edgeq.progress import Progress
 from edgeq.runtimes.ort import runtime_version
 
@@ -67,6 +68,8 @@ class Lesson(Generic[B]):
     parts: Callable[[B], Iterable[B]] | None = None
     #: called after every step to update what depends on the parameters without a gradient
     settle: Callable[[], None] | None = None
+    #: what chooses the epoch; None: the score does
+    grade: Grade | None = None
 
     def backward(self, batch: B) -> float:
         """Add the gradients of a batch to those of the parameters, and return its loss."""
@@ -104,7 +107,7 @@ def train(
             if keep is not None:
                 save_checkpoint(keep, state, identity)
             progress.advance()
-            progress.note(_line(state, schedule))
+            progress.note(_line(state, schedule, lesson.grade))
     lesson.student.load_state_dict(state.best)
     return state
 
@@ -129,8 +132,8 @@ def run_identity(identity: Identity, schedule: Schedule) -> Identity:
 
 
 def _start(lesson: Lesson[B], optimizer: torch.optim.Optimizer) -> State:
-    score, parameters = _score(lesson), _copy(lesson.student)
-    return State(0, parameters, optimizer.state_dict(), parameters, 0, score, score, 0)
+    (score, grade), parameters = _score(lesson), _copy(lesson.student)
+    return State(0, parameters, optimizer.state_dict(), parameters, 0, score, score, 0, start_grade=grade, best_grade=grade)
 
 
 def _epoch(lesson: Lesson[B], schedule: Schedule, optimizer: torch.optim.Optimizer, before: State) -> State:
@@ -147,8 +150,8 @@ def _epoch(lesson: Lesson[B], schedule: Schedule, optimizer: torch.optim.Optimiz
         optimizer.step()
         if lesson.settle is not None:
             lesson.settle()
-    score = _score(lesson)
-    parameters, better, epoch = _copy(lesson.student), score < before.best_score, before.epoch + 1
+    score, grade = _score(lesson)
+    parameters, better, epoch = _copy(lesson.student), is_better((score, grade), before, lesson.grade), before.epoch + 1
     return State(
         epoch,
         parameters,
@@ -161,19 +164,24 @@ def _epoch(lesson: Lesson[B], schedule: Schedule, optimizer: torch.optim.Optimiz
         losses=(*before.losses, sum(losses) / max(1, len(losses))),
         scores=(*before.scores, score),
         seconds=before.seconds + time.monotonic() - began,
+        start_grade=before.start_grade,
+        best_grade=grade if better else before.best_grade,
+        grades=before.grades if grade is None else (*before.grades, grade),
     )
 
 
-def _score(lesson: Lesson[B]) -> float:
+def _score(lesson: Lesson[B]) -> tuple[float, float | None]:
+    """The score, and the grade where there is one."""
     lesson.student.eval()
     with torch.no_grad():
-        return lesson.score()
+        score = lesson.score()
+    return score, None if lesson.grade is None else lesson.grade.value()
 
 
-def _line(state: State, schedule: Schedule) -> str:
+def _line(state: State, schedule: Schedule, grade: Grade | None) -> str:
     left = state.seconds / state.epoch * (schedule.epochs - state.epoch)
-    score = f"best score {state.best_score:.5g} of epoch {state.best_epoch}, {state.start_score:.5g} at the start"
-    return f"epoch {state.epoch}: loss {state.losses[-1]:.5g}, rate {schedule.rate_at(state.epoch - 1):.3g}, {score}, {left:.0f} s left"
+    rate = schedule.rate_at(state.epoch - 1)
+    return f"epoch {state.epoch}: loss {state.losses[-1]:.5g}, rate {rate:.3g}, {best_of(state, grade)}, {left:.0f} s left"
 
 
 def _copy(student: nn.Module) -> dict[str, Tensor]:

@@ -50,7 +50,8 @@ function curves(training) {
   const line = (points) => points.map((point, at) => (at ? "L" : "M") + point).join("");
   const judged = [place(0, training.start_score), ...training.scores.map((value, at) => place(first + at + 1, value))];
   const best = place(training.best_epoch, training.best_score).split(",");
-  const told = `Loss on held-out samples from ${numberText(training.start_score)} to ${numberText(training.best_score)}, epoch ${training.best_epoch} of ${training.losses.length} kept.`;
+  const graded = training.metric === null ? "" : ` ${training.metric} chose it: ${numberText(training.start_grade)} at the start, ${numberText(training.best_grade)} then.`;
+  const told = `Loss on held-out samples from ${numberText(training.start_score)} to ${numberText(training.best_score)}, epoch ${training.best_epoch} of ${training.losses.length} kept.${graded}`;
   return [
     picture(width, height, told,
       svg("line", { class: "axis", x1: left, x2: width, y1: height - bottom, y2: height - bottom }), svg("line", { class: "axis", x1: left, x2: left, y1: 0, y2: height - bottom }),
@@ -59,7 +60,7 @@ function curves(training) {
       text(left - 6, height - bottom - y.at(y.high) + 4, numberText(y.high), { "text-anchor": "end" }), text(left - 6, height - bottom - y.at(y.low) + 4, numberText(y.low), { "text-anchor": "end" }),
       text(left + x.at(0), height - 20, "start", { "text-anchor": "middle" }), text(left + x.at(training.losses.length), height - 20, `epoch ${training.losses.length}`, { "text-anchor": "end" }),
       text((width + left) / 2, height - 4, y.log ? "loss, logarithmic scale" : "loss", { "text-anchor": "middle" })),
-    el("p", { class: "small" }, el("span", { class: "key-b" }, "Blue: samples that it did not learn from, which choose the epoch. "), el("span", { class: "key-a" }, "Orange: samples that it learned from.")),
+    el("p", { class: "small" }, el("span", { class: "key-b" }, training.metric === null ? "Blue: samples that it did not learn from, which choose the epoch. " : "Blue: samples that it did not learn from. "), el("span", { class: "key-a" }, "Orange: samples that it learned from.")),
     el("p", {}, told),
   ];
 }
