@@ -131,8 +131,13 @@ def quantize(x: NDArray[np.floating], grid: QuantParams) -> AnyArray:
     """
     scale, zero = _along(x.ndim, grid)
     with np.errstate(over="ignore"):  # a mask of the least float becomes an infinity, and saturates as one
-        codes = np.rint(x.astype(np.float32) / scale) + zero
-    return np.asarray(np.clip(codes, grid.qmin, grid.qmax), _storage(grid.dtype))
+        codes = np.asarray(np.asarray(x, np.float32) / scale)
+    codes = np.rint(codes, out=codes)
+    if grid.dtype == "int32":
+        codes = np.asarray(codes + zero)  # in float64, which holds all codes
+    elif zero.any():
+        codes += zero.astype(np.float32)  # exact up to 2^24, far beyond where 16 bits saturate
+    return np.asarray(np.clip(codes, grid.qmin, grid.qmax, out=codes), _storage(grid.dtype))
 
 
 def less_zero_point(x: F32, grid: QuantParams) -> AnyArray:

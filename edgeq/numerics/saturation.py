@@ -10,9 +10,14 @@ kernels are used.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from edgeq.numerics.arrays import F32, Indices
+
+#: numbers that are looked at together
+AT_ONCE = 1 << 16
 
 
 def neighbours(kernel: tuple[int, ...]) -> tuple[Indices, ...]:
@@ -36,15 +41,19 @@ def limit_pairs(codes: F32, pairs: tuple[Indices, ...], limit: int) -> F32:
 
     Both codes of a pair are reduced alike where possible. Returns codes.
     """
-    for group in pairs:
-        first, second = codes[..., group[:, 0]], codes[..., group[:, 1]]
-        over = np.where(first * second > 0, np.abs(first) + np.abs(second) - limit, 0)
-        over = np.maximum(over, 0)
-        if not over.any():
-            continue
-        take = np.clip(np.floor(over / 2), over - np.abs(first), np.abs(second))
-        codes[..., group[:, 0]] = first - np.sign(first) * (over - take)
-        codes[..., group[:, 1]] = second - np.sign(second) * take
+    rows = codes.reshape(-1, codes.shape[-1])
+    for part in _blocks(rows):
+        for group in pairs:
+            first, second = _sides(part, group)
+            over = np.nonzero(np.abs(first + second) > limit)  # few: signs and shares are found for these alone
+            if over[0].size:
+                one, other = first[over], second[over]
+                more = np.where(one * other > 0, np.abs(one) + np.abs(other) - limit, 0)
+                take = np.clip(np.floor(more / 2), more - np.abs(one), np.abs(other))
+                part[over[0], group[over[1], 0]] = one - np.sign(one) * (more - take)
+                part[over[0], group[over[1], 1]] = other - np.sign(other) * take
+    if not np.shares_memory(rows, codes):  # such as a transposed view
+        codes[...] = rows.reshape(codes.shape)
     return codes
 
 
@@ -53,12 +62,30 @@ def worst_pairs(rows: F32, pairs: tuple[Indices, ...]) -> F32:
 
     0 without pairs.
     """
-    worst = np.zeros(rows.shape[:-1], np.float32)
-    for group in pairs:
-        first, second = rows[..., group[:, 0]], rows[..., group[:, 1]]
-        met = np.where(first * second > 0, np.abs(first) + np.abs(second), 0)
-        worst = np.maximum(worst, met.max(-1, initial=0.0))
-    return worst
+    flat = rows.reshape(-1, rows.shape[-1])
+    worst = [np.zeros(0, np.float32)]
+    for part in _blocks(flat):
+        found = np.zeros(len(part), np.float32)
+        for first, second in (_sides(part, group) for group in pairs):
+            met = np.abs(first + second)  # |a| + |b| where both have one sign
+            met *= first * second > 0
+            np.maximum(found, met.max(-1, initial=0.0), out=found)
+        worst.append(found)
+    return np.asarray(np.concatenate(worst).reshape(rows.shape[:-1]), np.float32)
+
+
+def _blocks(rows: F32) -> Iterator[F32]:
+    """Views of some rows each [n, K], which stay in a core's cache."""
+    step = max(1, AT_ONCE // max(rows.shape[1], 1))
+    return (rows[start : start + step] for start in range(0, len(rows), step))
+
+
+def _sides(rows: F32, group: Indices) -> tuple[F32, F32]:
+    """The first and the second number of each pair: views where pairs lie side by side."""
+    size = len(group)
+    if size and group[0, 0] == 0 and np.array_equal(group.reshape(-1), np.arange(2 * size)):
+        return rows[:, : 2 * size : 2], rows[:, 1 : 2 * size : 2]
+    return rows[:, group[:, 0]], rows[:, group[:, 1]]
 
 
 def partners(pairs: tuple[Indices, ...], size: int) -> list[list[int]]:
