@@ -25,6 +25,7 @@ from edgeq.graph.layer_rows import rows_of
 from edgeq.numerics.arrays import AnyArray
 from edgeq.numerics.grid import QuantParams, grid_for_range, less_zero_point
 from edgeq.numerics.rounding.exact_sums import ExactSums, sums_bytes
+from edgeq.numerics.rounding.few_rows import most_rows
 from edgeq.numerics.rounding.half_matrix import panels_of
 from edgeq.numerics.rounding.moment import Moment, Seen
 from edgeq.progress import Progress, Silent
@@ -119,7 +120,8 @@ class _Shared:
         self.layers = layers
         panels = panels_of(layers[0].columns, math.prod(layers[0].kernel[1:]))
         self.bytes = sums_bytes(layers[0].groups, panels)
-        self.products = ExactSums(layers[0].groups, panels, self.bytes > room)
+        few = most_rows(layers[0].columns) if len(layers) == 1 else 0
+        self.products = ExactSums(layers[0].groups, panels, self.bytes > room, few)
         squares = [float(grids[one.source].scale) ** 2 if one.source in grids else 1.0 for one in layers]
         alike = len(set(squares)) == 1
         self.unit = squares[0] if alike else max(squares) / SHARES

@@ -29,15 +29,31 @@ def mapped_zeros(shape: tuple[int, ...], kind: type[np.integer]) -> AnyArray:
 class ExactSums:
     """Sums of times * x x^T over rows x of whole numbers below 256: the same in any order.
 
-    Entries are int32 until one could reach 2^31, then int64.
+    Entries are int32 until one could reach 2^31, then int64. As long as rows are few, they are kept
+    instead: that takes less room, and what follows less time.
     """
 
-    def __init__(self, groups: int, panels: Sequence[Panel], spilled: bool = False) -> None:
-        """spilled: whether the sums lie in a mapped file, of which little stays in memory."""
-        self.panels, self._spilled = tuple(panels), spilled
-        #: [G, rows, columns] of each panel
-        self.parts: list[AnyArray] = [self._zeros((groups, one.stop - one.start, one.end - one.start), np.int32) for one in self.panels]
+    def __init__(self, groups: int, panels: Sequence[Panel], spilled: bool = False, few: int = 0) -> None:
+        """spilled: whether the sums lie in a mapped file, of which little stays in memory.
+
+        few: how many rows are kept.
+        """
+        self.panels, self._spilled, self._groups, self._few = tuple(panels), spilled, groups, few
+        #: the rows so far, [G, R, K] each; None: there were too many
+        self._rows: list[AnyArray] | None = [] if few else None
+        #: [G, rows, columns] of each panel; none while rows are kept
+        self.parts: list[AnyArray] = [] if few else self._no_sums()
         self._reach = 0
+
+    def kept_rows(self) -> AnyArray | None:
+        """All rows [G, R, K], in an order that does not depend on how they came; None: too many."""
+        if not self._rows:
+            if self._rows is not None:
+                self._multiply()
+            return None
+        rows = np.concatenate(self._rows, axis=1)
+        each = [rows[:, place].tobytes() for place in range(rows.shape[1])]
+        return np.asarray(rows[:, sorted(range(len(each)), key=each.__getitem__)])
 
     def add(self, codes: AnyArray, times: int = 1) -> None:
         """Add the products of rows [G, R, K] of any type; few columns at a time become float32.
@@ -45,6 +61,11 @@ class ExactSums:
         Columns of zeros alone, such as those of a dilated kernel's taps that lie outside of a small
         picture, cost nothing where they are many.
         """
+        if self._rows is not None:
+            if times == 1 and codes.shape[1] + sum(one.shape[1] for one in self._rows) <= self._few:
+                self._rows.append(codes.astype(np.int16))
+                return
+            self._multiply()
         used = np.flatnonzero(codes.any((0, 1)))
         if used.size > DENSE * codes.shape[2]:
             used = np.arange(codes.shape[2])
@@ -75,10 +96,25 @@ class ExactSums:
 
     def merge(self, other: ExactSums) -> None:
         """Add the sums of other rows, of the same panels."""
+        if other._rows is not None:
+            for rows in other._rows:
+                self.add(rows)
+            return
+        if self._rows is not None:
+            self._multiply()
         self._reaches(other._reach)
         for mine, theirs in zip(self.parts, other.parts, strict=True):
             mine += theirs.astype(mine.dtype, copy=False)
             release(mine)
+
+    def _multiply(self) -> None:
+        """Go over from rows to their products."""
+        rows, self._rows, self.parts = self._rows or [], None, self._no_sums()
+        for one in rows:
+            self.add(one)
+
+    def _no_sums(self) -> list[AnyArray]:
+        return [self._zeros((self._groups, one.stop - one.start, one.end - one.start), np.int32) for one in self.panels]
 
     def _reaches(self, more: int) -> None:
         """Entries may grow by so much."""

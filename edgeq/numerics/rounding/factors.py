@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgeq.numerics.arrays import F32, F64, AnyArray, Indices, Mask
+from edgeq.numerics.rounding.few_rows import TILE, RowFeedback
 from edgeq.numerics.rounding.half_matrix import HalfMatrix
 
 #: share of the mean of H's diagonal that is added to it, to keep the recursion stable for inputs
@@ -21,8 +22,6 @@ DAMPING = 0.01
 #: share of the mean of what H was before anything was subtracted, added as well: float64 knows the
 #: difference to 2^-52 of it in each entry, and the norm of 2^12 columns to 2^-40
 ROUNDING = 2.0**-36
-#: columns that are factorized at a time
-TILE = 128
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,12 +38,48 @@ class BlockFeedback:
     #: how many columns, from the first on, pass no error on and take none: inputs that are always 0
     alone: int = 0
 
+    def inner(self, start: int, stop: int) -> F32:
+        """The transpose of L among some columns: [G, k, k]."""
+        return np.swapaxes(self.lower[:, start:stop, start:stop], 1, 2).copy()
+
+    def passing(self, errors: F32) -> PassedByColumns:
+        """What passes errors [G, k, C] on while they are filled in, the last column first."""
+        return PassedByColumns(self, errors)
+
+    def damped(self, rest: F32) -> F64:
+        """r Hd r^T [G, C] for rows r [G, C, K], as far as this block goes."""
+        rows, size, error = in_order(rest, self), self.order.shape[1], np.zeros(rest.shape[:2])
+        for start in range(0, size, TILE):
+            stop = min(start + TILE, size)
+            alone = stop <= self.alone
+            seen = rows[:, start:stop].copy() if alone else np.swapaxes(self.lower[:, start:, start:stop], 1, 2) @ rows[:, start:]
+            seen *= seen
+            seen *= self.pivots[:, start:stop, None]
+            error += seen.sum(1, dtype=np.float64)
+        return error
+
+
+@dataclass(frozen=True, eq=False)
+class PassedByColumns:
+    """Errors that are passed on from column to column."""
+
+    block: BlockFeedback
+    errors: F32
+
+    def beyond(self, start: int, stop: int) -> F32:
+        """What columns start..stop-1 take of the errors from `stop` on: [G, stop - start, C]."""
+        return np.asarray(np.swapaxes(self.block.lower[:, stop:, start:stop], 1, 2) @ self.errors[:, stop:])
+
+
+#: the factors of some columns, from `first` on
+Factors = BlockFeedback | RowFeedback
+
 
 @dataclass(frozen=True, eq=False)
 class Feedback:
     """The factors of the column blocks of a damped moment, in units of the damping."""
 
-    blocks: tuple[BlockFeedback, ...]
+    blocks: tuple[Factors, ...]
     #: what was added to the diagonal, and the unit of all factors: [G]
     damping: F64
 
@@ -56,15 +91,16 @@ def feedback(moment: HalfMatrix) -> Feedback:
     """
     diagonal, whole = moment.diagonal(), moment.diagonal(less=False)
     damping = DAMPING * np.maximum(diagonal.mean(-1), 0) + ROUNDING * whole.mean(-1) + 1e-30
+    if moment.rows is not None:
+        order, alone = _order(diagonal, whole == 0)
+        return Feedback((RowFeedback.of(moment.centred_rows() / np.sqrt(damping)[:, None, None], order, alone),), damping)
     firsts = sorted({panel.end: panel.start for panel in reversed(moment.panels)}.items())
     return Feedback(tuple(_factor(moment, first, end, diagonal, damping, whole == 0) for end, first in firsts), damping)
 
 
 def _factor(moment: HalfMatrix, first: int, end: int, diagonal: F64, damping: F64, still: Mask) -> BlockFeedback:
     """still: which inputs are always 0, [G, K]; their rows and columns of H are 0."""
-    order = np.argsort(-diagonal[:, first:end], axis=-1, kind="stable")[:, ::-1]
-    leading = np.cumprod(np.take_along_axis(still[:, first:end], order, -1), -1).sum(-1)
-    alone = int(leading.min(initial=end - first)) // TILE * TILE  # whole tiles: the others are factorized as without
+    order, alone = _order(diagonal[:, first:end], still[:, first:end])
     try:
         lower = _sorted(moment, first, end, order, damping, np.float32)
         factorize(lower[:, alone:, alone:])
@@ -75,6 +111,19 @@ def _factor(moment: HalfMatrix, first: int, end: int, diagonal: F64, damping: F6
     roots = np.einsum("gkk->gk", lower).copy()
     lower /= roots[:, None, :]
     return BlockFeedback(first, order, lower, np.square(roots), alone)
+
+
+def _order(diagonal: F64, still: Mask) -> tuple[Indices, int]:
+    """The columns in ascending order of the diagonal, and how many of the first are always 0."""
+    order = np.argsort(-diagonal, axis=-1, kind="stable")[:, ::-1]
+    leading = np.cumprod(np.take_along_axis(still, order, -1), -1).sum(-1)
+    return order, int(leading.min(initial=diagonal.shape[1])) // TILE * TILE  # whole tiles: the others are factorized as without
+
+
+def in_order(array: AnyArray, block: Factors) -> AnyArray:
+    """The block's columns of [G, C, K] in its order: [G, k, C]."""
+    columns = np.ascontiguousarray(np.swapaxes(array[:, :, block.first : block.first + block.order.shape[1]], 1, 2))
+    return columns[np.arange(len(columns))[:, None], block.order]
 
 
 def _sorted(moment: HalfMatrix, first: int, end: int, order: Indices, damping: F64, kind: type[np.floating]) -> AnyArray:

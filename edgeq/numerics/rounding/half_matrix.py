@@ -70,6 +70,10 @@ class HalfMatrix:
     unit: float = 1.0
     #: weights w and vectors v [G, K]: the sum of w v v^T is subtracted
     less: tuple[tuple[float, F64], ...] = field(default=())
+    #: [G, R, K]: the few rows of whole numbers whose products the parts would be, which are then
+    #: not made; what is subtracted is the share of their mean, if anything is. None: the parts are
+    #: there
+    rows: AnyArray | None = None
 
     @classmethod
     def of(cls, dense: F64, unit: int = 1) -> Self:
@@ -80,7 +84,12 @@ class HalfMatrix:
 
     def part(self, index: int) -> F64:
         """A panel in its real unit: [G, rows, columns]."""
-        panel, stored = self.panels[index], self.parts[index]
+        panel = self.panels[index]
+        if self.rows is None:
+            stored = self.parts[index]
+        else:
+            wide = self.rows.astype(np.float64)  # exact: few products of codes of 8 bits
+            stored = np.swapaxes(wide[:, :, panel.start : panel.stop], 1, 2) @ wide[:, :, panel.start : panel.end]
         found = np.multiply(stored, self.unit, dtype=np.float64)
         if self.less:
             vectors = np.stack([vector for _, vector in self.less], 1)  # [G, n, K]
@@ -92,12 +101,20 @@ class HalfMatrix:
     def diagonal(self, *, less: bool = True) -> F64:
         """[G, K]. less: whether with what is subtracted."""
         found = np.empty((self.groups, self.size))
-        for panel, stored in zip(self.panels, self.parts, strict=True):
+        if self.rows is not None:
+            found[...] = np.square(self.rows, dtype=np.int64).sum(1) * self.unit
+        for panel, stored in zip(self.panels, self.parts, strict=True) if self.rows is None else ():
             rows = slice(panel.start, panel.stop)
             found[:, rows] = np.einsum("gkk->gk", stored[:, :, : panel.stop - panel.start]) * self.unit
         for weight, vector in self.less if less else ():
             found -= weight * vector * vector
         return found
+
+    def centred_rows(self) -> F64:
+        """The rows in real units, less their mean if it is subtracted: H is their product."""
+        assert self.rows is not None
+        wide = self.rows.astype(np.float64)
+        return np.asarray((wide - wide.mean(1, keepdims=True) if self.less else wide) * np.sqrt(self.unit), np.float64)
 
     def dense(self) -> F64:
         """[G, K, K]; products of columns of different blocks are 0."""

@@ -64,4 +64,5 @@ class Moment:
             return HalfMatrix.of(np.broadcast_to(np.eye(size[1]), (size[0], size[1], size[1])))
         each = self.unit * sum(1 for one in self.layers.values() if one.rows) / max(self.rows, 1)
         less = tuple((each * one.times * one.rows, one.mean) for name, one in self.layers.items() if name in centred and one.rows)
-        return HalfMatrix(size[0], size[1], self.products.panels, self.products.parts, each, less)
+        rows = self.products.kept_rows()
+        return HalfMatrix(size[0], size[1], self.products.panels, () if rows is not None else self.products.parts, each, less, rows)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgeq.numerics.arrays import F32, F64, AnyArray, Indices, Mask
+from edgeq.numerics.arrays import F32, F64, Indices, Mask
 from edgeq.numerics.rounding.codes import Codes
-from edgeq.numerics.rounding.factors import TILE, BlockFeedback, Feedback
+from edgeq.numerics.rounding.factors import Factors, Feedback, in_order
 from edgeq.numerics.saturation import partners
 
 #: columns that are corrected for all errors before them in one matrix product
@@ -30,30 +30,21 @@ def feed_back(weight: F32, passed_on: Feedback, steps: F32, codes: Codes) -> tup
 
 def damped_error(rest: F32, passed_on: Feedback) -> F64:
     """r Hd r^T for rows r [G, C, K] and the damped moment Hd, in units of the damping: [G, C]."""
-    error = np.zeros(rest.shape[:2])
-    for block in passed_on.blocks:
-        rows, size = _in_order(rest, block), block.order.shape[1]
-        for start in range(0, size, TILE):
-            stop = min(start + TILE, size)
-            alone = stop <= block.alone
-            seen = rows[:, start:stop].copy() if alone else np.swapaxes(block.lower[:, start:, start:stop], 1, 2) @ rows[:, start:]
-            seen *= seen
-            seen *= block.pivots[:, start:stop, None]
-            error += seen.sum(1, dtype=np.float64)
-    return error
+    return sum((block.damped(rest) for block in passed_on.blocks), np.zeros(rest.shape[:2]))
 
 
-def _round_block(block: BlockFeedback, weight: F32, steps: F32, codes: Codes, limits: _Limits) -> F64:
+def _round_block(block: Factors, weight: F32, steps: F32, codes: Codes, limits: _Limits) -> F64:
     """Round the columns of a block, the last in its order first; returns r Hd r^T."""
-    rows, scale = _in_order(weight, block), _steps(steps, block)
+    rows, scale = in_order(weight, block), _steps(steps, block)
     places = block.order + block.first
-    kept = None if codes.kept is None else _in_order(codes.kept, block)
+    kept = None if codes.kept is None else in_order(codes.kept, block)
     errors, found = np.zeros_like(rows), np.zeros(weight.shape[:2])
+    passing = block.passing(errors)
     for stop in range(rows.shape[1], 0, -BLOCK):
         start = max(0, stop - BLOCK)
-        wanted, inner = rows[:, start:stop].copy(), np.swapaxes(block.lower[:, start:stop, start:stop], 1, 2).copy()
+        wanted, inner = rows[:, start:stop].copy(), block.inner(start, stop)
         if not (alone := stop <= block.alone):
-            wanted += np.swapaxes(block.lower[:, stop:, start:stop], 1, 2) @ errors[:, stop:]
+            wanted += passing.beyond(start, stop)
         for column in range(stop - 1, start - 1, -1):
             place, after = column - start, column + 1
             goal = wanted[:, place]
@@ -73,15 +64,9 @@ def _round_block(block: BlockFeedback, weight: F32, steps: F32, codes: Codes, li
     return found
 
 
-def _in_order(array: AnyArray, block: BlockFeedback) -> AnyArray:
-    """The block's columns of [G, C, K] in its order: [G, k, C]."""
-    columns = np.ascontiguousarray(np.swapaxes(array[:, :, block.first : block.first + block.order.shape[1]], 1, 2))
-    return columns[np.arange(len(columns))[:, None], block.order]
-
-
-def _steps(steps: F32, block: BlockFeedback) -> F32:
+def _steps(steps: F32, block: Factors) -> F32:
     """Scales [G, 1, C] or, where every column has its own, [G, k, C] in the block's order."""
-    return np.ascontiguousarray(np.swapaxes(steps, 1, 2)) if steps.shape[2] == 1 else _in_order(steps, block)
+    return np.ascontiguousarray(np.swapaxes(steps, 1, 2)) if steps.shape[2] == 1 else in_order(steps, block)
 
 
 class _Limits:
@@ -116,5 +101,7 @@ class _Limits:
                 np.maximum(most[group], self.result[group, mate], out=most[group])
                 np.minimum(least[group], self.result[group, mate], out=least[group])
         # a mate of the other sign, or 0, sets no limit
-        highs = np.where(most > 0, np.minimum(self.limit - most, self.high), np.float32(self.high))
-        return np.where(least < 0, np.maximum(-self.limit - least, self.low), np.float32(self.low)), highs
+        lows, highs = np.maximum(-self.limit - least, self.low), np.minimum(self.limit - most, self.high)
+        if self.limit < max(self.high, -self.low):
+            return np.where(least < 0, lows, np.float32(self.low)), np.where(most > 0, highs, np.float32(self.high))
+        return lows, highs
