@@ -13,7 +13,7 @@ from html import escape
 from pathlib import Path
 
 from edgeq.numerics.formats.format import Format, Level
-from edgeq.numerics.formats.table import format_words, parse_format
+from edgeq.numerics.formats.table import format_words, in_floats, parse_format
 
 BIT, GAP, ROW, TOP = 11, 14, 34, 58
 NAMES, BITS_FROM, TEXT_FROM, WIDTH = 16, 140, 620, 900
@@ -35,7 +35,7 @@ def main() -> None:
 
 def picture() -> str:
     """The whole SVG."""
-    words = sorted(format_words(), key=lambda word: (parse_format(word).nominal_bits, word))
+    words = sorted(format_words(), key=lambda word: (in_floats(parse_format(word)).nominal_bits, word))
     rows = [_row(parse_format(word), TOP + ROW * place) for place, word in enumerate(words)]
     height = TOP + ROW * len(words) + 6
     legend = _legend()
@@ -53,7 +53,9 @@ def _legend() -> str:
     return heads + "".join(parts)
 
 
-def _row(form: Format, y: int) -> str:
+def _row(runs: Format, y: int) -> str:
+    """The row of a format, as layers have it that compute in floats."""
+    form = in_floats(runs)
     parts = [f'<text class="n" x="{NAMES}" y="{y + 10}">{escape(form.name)}</text>', _bits(BITS_FROM, y, form.bits, "element")]
     x = BITS_FROM + form.bits * BIT + GAP
     for level in sorted(form.levels, key=_finest_first):
@@ -62,7 +64,7 @@ def _row(form: Format, y: int) -> str:
         shared = f"for {level.shared_by}" if isinstance(level.shared_by, int) else f"{level.bits} bits"
         parts += [_bits(x, y, count, kind), f'<text class="s" x="{x + count * BIT + 4}" y="{y + 9}">{shared}</text>']
         x += count * BIT + 62
-    parts.append(f'<text x="{TEXT_FROM}" y="{y + 10}">{_sum(form)}</text>')
+    parts.append(f'<text x="{TEXT_FROM}" y="{y + 10}">{_sum(form, runs)}</text>')
     return "".join(parts)
 
 
@@ -70,11 +72,11 @@ def _finest_first(level: Level) -> int:
     return level.shared_by if isinstance(level.shared_by, int) else {"channel": 1 << 20, "tensor": 1 << 21}[level.shared_by]
 
 
-def _sum(form: Format) -> str:
+def _sum(form: Format, runs: Format) -> str:
     """The nominal bits as a sum, and what layers with such weights compute in."""
     terms = [str(form.bits)] + [f"{level.bits}/{level.shared_by}" for level in form.levels if isinstance(level.shared_by, int)]
     total = f" = {form.nominal_bits:g}" if len(terms) > 1 else ""
-    return f"{' + '.join(terms)}{total}, runs in {'integers' if form.compute == 'int8' else 'float'}"
+    return f"{' + '.join(terms)}{total}, runs in {'integers' if runs.compute == 'int8' else 'float'}"
 
 
 def _bits(x: int, y: int, count: int, kind: str) -> str:

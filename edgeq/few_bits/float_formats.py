@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,19 +16,25 @@ from edgeq.graph.find_layer import layer_of
 from edgeq.io.load import Loaded
 from edgeq.numerics.arrays import F32
 from edgeq.numerics.codebook import NODES_BYTES, can_fold, turned
+from edgeq.numerics.formats.block import FloatBlocks
 from edgeq.numerics.formats.blocks import padded
 from edgeq.numerics.formats.format import Format, Inputs, Stored
-from edgeq.numerics.formats.table import family_of
+from edgeq.numerics.formats.table import family_of, in_floats
 from edgeq.numerics.rounding.moment import Moment
 from edgeq.passes.prepare.convert_opset import ConvertOpset
 from edgeq.passes.prepare.infer_shapes import InferShapes
 from edgeq.passes.store.drop_exporter_notes import DropExporterNotes
+from edgeq.passes.store.store_block_products import LEVEL, StoreBlockProducts, can_be_block_product
 from edgeq.passes.store.store_reals import TYPED_OPSET, StoredReals, StoreReals
+from edgeq.planning.cost.blocks import faster_in_blocks
+from edgeq.planning.cost.price import machines as machines_of
 from edgeq.progress import Progress
 from edgeq.report.detail.corner import corner_of
 from edgeq.report.formats import FormatLayer
 from edgeq.report.stored_weights import weight_sqnr
+from edgeq.schema.cost import PlacementWish
 from edgeq.schema.patterns import kept_nodes
+from edgeq.schema.target import load_target
 from edgeq.schema.weight_format import WeightFormats
 
 
@@ -55,12 +61,15 @@ def in_formats(
             "The model has no weights that could be stored in fewer bits.", str(loaded.path or "the model"), "Leave it as it is."
         )
     special = {name: form for pattern, form in wish.layer_formats.items() for name in kept_nodes(model, pattern, "weight_format.layers")}
-    forms = {one.key: special.get(str(one.node.name), wish.format) for one in found}
+    asked = {one.key: special.get(str(one.node.name), wish.format) for one in found}
+    forms = {key: None if form is None else in_floats(form) for key, form in asked.items()}
     taken = {one.key: form for one in found if (form := forms[one.key]) is not None and _why_not(one, form) is None}
     chosen = [one for one in found if one.key in taken]
+    few = _products(chosen, taken)  # before the data: sizes of open dimensions are noted with it
     moments = {} if data is None else moments_of_inputs(model, chosen, data, seed, progress)
     progress.start("fit number formats", len(chosen))
     storage: dict[str, StoredReals] = {}
+    products: dict[str, Stored] = {}
     layers, pictures = [], {}
     for one in chosen:
         weight = one.array()
@@ -68,14 +77,25 @@ def in_formats(
             fitted = StoredReals(_fitted(one, weight, taken[one.key], moments), one.axis)
         progress.advance()
         new = fitted.reals(weight.shape)
-        storage[one.key] = fitted
+        if one.key in few:
+            products[one.key] = fitted.stored
+        else:
+            storage[one.key] = fitted
         pictures[str(one.node.name)] = (weight, new)
-        layers.append(_described(one, weight, new, fitted.stored))
+        layers.append(_described(one, weight, new, fitted.stored, LEVEL if one.key in few else None))
         one.replace(new)  # all its readers follow
+    StoreBlockProducts(products)(model)
     StoreReals(storage, typed)(model)
     DropExporterNotes()(model)
     left = tuple((str(one.node.name), why) for one in found if (why := _why_not(one, forms[one.key])) is not None)
     return Palettized(model, (), pictures, left, tuple(layers))
+
+
+def _products(chosen: Sequence[FloatWeight], taken: Mapping[str, Format]) -> frozenset[str]:
+    """The weights that onnxruntime multiplies with as they are stored: where that is faster."""
+    machines = machines_of(load_target("cpu"), PlacementWish(prefer="speed"))
+    able = (one for one in chosen if isinstance(taken[one.key], FloatBlocks) and can_be_block_product(one.node))
+    return frozenset(one.key for one in able if faster_in_blocks(one.node, machines))
 
 
 def _why_not(one: FloatWeight, form: Format | None) -> str | None:
@@ -105,7 +125,7 @@ def _fitted(one: FloatWeight, weight: F32, form: Format, moments: Mapping[str, M
     return replace(found, elements=found.elements.reshape(1, rows, -1), scales=scales)
 
 
-def _described(one: FloatWeight, weight: F32, new: F32, stored: Stored) -> FormatLayer:
+def _described(one: FloatWeight, weight: F32, new: F32, stored: Stored, level: int | None) -> FormatLayer:
     form = stored.format
     return FormatLayer(
         str(one.node.name),
@@ -117,4 +137,5 @@ def _described(one: FloatWeight, weight: F32, new: F32, stored: Stored) -> Forma
         weight.nbytes,
         weight_sqnr(weight, new),
         corner=corner_of(weight, new),
+        accuracy_level=level,
     )

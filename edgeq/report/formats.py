@@ -52,6 +52,8 @@ class FormatLayer:
     raised: int = 0
     #: the first numbers of the weight, before and after; None: they were not kept
     corner: Corner | None = None
+    #: accuracy level of the MatMulNBits that multiplies with the codes; None: they are unpacked
+    accuracy_level: int | None = None
 
 
 def stored_formats(model: ir.Model, plan: Plan) -> tuple[FormatLayer, ...]:
@@ -106,6 +108,9 @@ def format_lines(layers: Sequence[FormatLayer]) -> list[RenderableType]:
     parts: list[RenderableType] = [Text(format_summary(layers)), table]
     if len(layers) > SHOWN:
         parts.append(Text(f"and {len(layers) - SHOWN} more, with less error", "dim"))
+    products = sum(layer.accuracy_level is not None for layer in layers)
+    if products:
+        parts.append(Text(f"{products} of few rows run as MatMulNBits: activations are rounded to 8 bits in blocks", "dim"))
     return parts
 
 

@@ -55,6 +55,9 @@ class Column(Strict):
     lanes: Lanes = Lanes()
     #: kind of work (edgeq/planning/cost/work.py) -> its two kernels
     kinds: dict[str, KernelCost]
+    blocks: Figures | None = Field(
+        None, description="MatMulNBits at accuracy level 4, with weights of four bits in blocks; left out: nothing is known of it"
+    )
     uncertain: float = Field(
         0.02, ge=0, lt=1, description="share of a time within which the figures are not believed: a smaller loss does not count as one"
     )

@@ -110,7 +110,7 @@ def _compute(node: ir.Node, known: dict[ir.Value, AnyArray | None]) -> AnyArray 
 def _cast(node: ir.Node, arrays: list[AnyArray]) -> AnyArray | None:
     target = attribute_int(node, "to", 0)
     kind = next((kind for kind in (ir.DataType.INT32, ir.DataType.INT64, ir.DataType.UINT8, ir.DataType.INT8) if kind == target), None)
-    if kind is None and target == ir.DataType.FLOAT and arrays[0].dtype in [one.numpy() for one in FLOATS]:
+    if kind is None and target == ir.DataType.FLOAT and arrays[0].dtype in [one.numpy() for one in (*FLOATS, ir.DataType.INT8)]:
         kind = ir.DataType.FLOAT  # every number of eight bits is one of float32
     return None if kind is None else arrays[0].astype(kind.numpy())
 

@@ -57,6 +57,14 @@ def test_the_report_counts_bits_as_quoted_and_as_stored(command: tuple[str, ...]
     assert "2 weights in two_level:16" in text
 
 
+def test_blocks_have_two_levels_in_integers_and_float_scales_in_float(words: tuple[str, ...], capsys: Capsys) -> None:
+    """Nominal bits of the same name: a scale of 4 bits for 32 numbers, and one of 32 bits."""
+    for command, bits in ((("quantize",), 4.125), (("palettize",), 5.0)):
+        ran = run(capsys, *command, *words, "--format", "block:32", "--no-prove", "--json")
+        assert ran.code == 0, ran.err
+        assert {(one["format"], one["nominal_bits"]) for one in json.loads(ran.out)["formats"]} == {("block:32", bits)}
+
+
 def test_explain_names_the_format(words: tuple[str, ...], capsys: Capsys) -> None:
     run(capsys, "quantize", *words, "--format", "int4", "--effort", "fast", "--no-prove", "-q")
     assert "stored as int4, 4 bits a number" in " ".join(run(capsys, "explain", words[4], "one").out.split())

@@ -15,7 +15,8 @@ from edgeq.numerics.codebook import BITS, Grain
 from edgeq.numerics.codebook_codes import TableCodes
 from edgeq.numerics.codebook_descent import WeightRows
 from edgeq.numerics.codebook_fit import fit_codebook
-from edgeq.numerics.formats.format import ChannelGrid, Family, Format, Inputs, Level, Room, Stored
+from edgeq.numerics.formats.family import Family
+from edgeq.numerics.formats.format import ChannelGrid, Format, Inputs, Level, Room, Stored
 from edgeq.numerics.rounding.codes import Codes
 
 

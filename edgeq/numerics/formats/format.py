@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -182,18 +181,3 @@ class Format(ABC):
 def _scale_bytes(level: Level, rows: int, wide: int) -> int:
     count = {"channel": rows, "tensor": 1}[level.shared_by] if isinstance(level.shared_by, str) else rows * wide // level.shared_by
     return packed_bytes(count, level.bits) if level.bits < 8 else count * level.bits // 8
-
-
-@dataclass(frozen=True)
-class Family:
-    """The formats of one name; several where a size follows the name, as in two_level:16."""
-
-    name: str
-    #: one sentence for `edgeq formats`
-    about: str
-    #: the format of a size; without sizes it is called with 0
-    make: Callable[[int], Format]
-    #: the sizes that may follow the name behind a colon, the usual one first; none: nothing follows
-    sizes: tuple[int, ...] = ()
-    #: the module passes/store/store_NAME.py that writes its nodes; None: plain integers
-    stored_by: str | None = None

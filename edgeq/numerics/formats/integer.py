@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgeq.numerics.arrays import F32, F64, AnyArray
-from edgeq.numerics.formats.format import ChannelGrid, Family, Format, Level, Room, Stored
+from edgeq.numerics.formats.family import Family
+from edgeq.numerics.formats.format import ChannelGrid, Format, Level, Room, Stored
 from edgeq.numerics.rounding.codes import Codes
 from edgeq.numerics.rounding.scales import scales_for
 

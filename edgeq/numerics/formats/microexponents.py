@@ -20,7 +20,8 @@ from edgeq.numerics.arrays import F32, F64, I64, U8, AnyArray, Mask
 from edgeq.numerics.formats.blocks import cut, joined, spread
 from edgeq.numerics.formats.codecs.microexponents import BLOCK, MANTISSA, PAIR, block_exponents
 from edgeq.numerics.formats.codecs.shared_exponents import BIAS, SCALE_BITS
-from edgeq.numerics.formats.format import ChannelGrid, Compute, Family, Format, Level, Room, Stored
+from edgeq.numerics.formats.family import Family
+from edgeq.numerics.formats.format import ChannelGrid, Compute, Format, Level, Room, Stored
 from edgeq.numerics.formats.microscaling import by_rows, channel_scales, raised_blocks
 from edgeq.numerics.rounding.codes import Codes
 

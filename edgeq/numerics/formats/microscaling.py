@@ -22,7 +22,8 @@ from edgeq.numerics.arrays import F32, F64, I64, AnyArray
 from edgeq.numerics.formats.blocks import cut, joined, spread
 from edgeq.numerics.formats.codecs.elements import ELEMENTS, Element, ElementName
 from edgeq.numerics.formats.codecs.shared_exponents import BIAS, BLOCK, SCALE_BITS, block_exponents
-from edgeq.numerics.formats.format import ChannelGrid, Compute, Family, Format, Level, Room, Stored
+from edgeq.numerics.formats.family import Family
+from edgeq.numerics.formats.format import ChannelGrid, Compute, Format, Level, Room, Stored
 from edgeq.numerics.rounding.codes import Codes, Snap
 
 #: numbers of a weight that are tried at a time: they stay in a core's cache

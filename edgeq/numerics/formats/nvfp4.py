@@ -17,7 +17,8 @@ import numpy as np
 from edgeq.numerics.arrays import F32, F64, U8, AnyArray
 from edgeq.numerics.formats.blocks import cut, spread
 from edgeq.numerics.formats.codecs.elements import ELEMENTS
-from edgeq.numerics.formats.format import ChannelGrid, Family, Format, Level, Room, Stored
+from edgeq.numerics.formats.family import Family
+from edgeq.numerics.formats.format import ChannelGrid, Format, Level, Room, Stored
 from edgeq.numerics.formats.microscaling import ElementCodes, by_rows
 from edgeq.numerics.rounding.codes import Codes
 

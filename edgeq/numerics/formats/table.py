@@ -10,7 +10,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from edgeq.errors import BadRecipe, hint
-from edgeq.numerics.formats.format import Family, Format
+from edgeq.numerics.formats.family import Family
+from edgeq.numerics.formats.format import Format
 
 
 @cache
@@ -34,6 +35,17 @@ def format_words() -> tuple[str, ...]:
 def family_of(format: Format) -> Family:
     """The family that a format belongs to."""
     return families()[format.name.partition(":")[0]]
+
+
+def in_floats(format: Format) -> Format:
+    """The format as layers have it that compute in floats.
+
+    >>> form = parse_format("block:32")
+    >>> form.nominal_bits, in_floats(form).nominal_bits
+    (4.125, 5.0)
+    """
+    floats = family_of(format).floats
+    return format if floats is None else floats(int(format.name.partition(":")[2] or 0))
 
 
 def parse_format(word: str, where: str = "--format") -> Format:

@@ -17,7 +17,8 @@ import numpy as np
 
 from edgeq.numerics.arrays import F32, F64, U8, AnyArray
 from edgeq.numerics.formats.blocks import cut, joined, spread
-from edgeq.numerics.formats.format import ChannelGrid, Family, Format, Level, Room, Stored
+from edgeq.numerics.formats.family import Family
+from edgeq.numerics.formats.format import ChannelGrid, Format, Level, Room, Stored
 from edgeq.numerics.rounding.codes import Codes
 
 #: the largest code, and the largest scale of a vector

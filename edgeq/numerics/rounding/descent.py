@@ -22,6 +22,8 @@ BLOCK = 32
 #: a code moves if its distance to the wanted number shrinks by more than this, so that rounding
 #: errors cannot move it back and forth
 SURE = 1e-3
+#: what no number that is divided by is below
+TINY = float(np.finfo(np.float32).tiny)
 
 
 def descend(weight: F32, moment: F32, steps: F32, codes: Codes, start: F32) -> F32:
@@ -92,7 +94,7 @@ class _Rows:
         """Move the codes of a column; returns the change of its numbers [G, C], None: none."""
         now, step = self.codes[:, column], self.steps[:, column]
         pull = self.matrix[:, column, column, None] * step
-        wanted = now + slope / np.maximum(pull, np.finfo(np.float32).tiny)
+        wanted = now + slope / np.where(np.abs(pull) > TINY, pull, TINY)  # steps have either sign
         code = self.allowed.nearest(wanted, *self._bounds(column))
         if self.kept is not None:
             code = code * self.kept[:, column]

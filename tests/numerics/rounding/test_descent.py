@@ -111,3 +111,12 @@ def test_no_other_factor_has_less_error(shared: bool) -> None:
 def test_a_row_of_zeros_keeps_its_scale() -> None:
     weight, moment, _ = _problem()
     assert np.all(least_squares(weight, np.zeros_like(weight), moment.astype(np.float32), False) == 1)
+
+
+def test_steps_of_the_other_sign_move_the_same_codes_the_other_way() -> None:
+    weight, moment, steps = _problem(groups=2, seed=4)
+    start = np.clip(np.rint(weight / steps), -7, 7).astype(np.float32)
+    found = descend(weight, moment.astype(np.float32), steps, PLAIN, start)
+    turned = descend(weight, moment.astype(np.float32), -steps, PLAIN, -start)
+    assert (found != start).any()
+    assert np.array_equal(turned, -found)
