@@ -19,16 +19,21 @@ _BESIDE = "edgeq-weight-"
 
 def pieces_of(model: ir.Model) -> tuple[bytes, list[memoryview]]:
     """The graph as bytes, and those of its large weights, in order; the model stays as it is."""
-    copy, weights = model.clone(), list[memoryview]()
-    for value in _initializers(copy):
-        tensor = value.const_value
-        if tensor is None or not may_be_mapped(tensor.dtype, tensor.nbytes):
-            continue
-        array = np.ascontiguousarray(tensor.numpy())
-        place, shape = f"{_BESIDE}{len(weights)}", ir.Shape(tensor.shape.numpy())
-        value.const_value = ir.ExternalTensor(place, 0, tensor.nbytes, tensor.dtype, shape=shape, name=str(value.name), base_dir="")
-        weights.append(array.reshape(-1).view(np.uint8).data)
-    return ir.to_proto(copy).SerializeToString(deterministic=True), weights
+    weights, kept = list[memoryview](), list[tuple[ir.Value, ir.TensorProtocol]]()
+    try:
+        for value in _initializers(model):
+            tensor = value.const_value
+            if tensor is None or not may_be_mapped(tensor.dtype, tensor.nbytes):
+                continue
+            array = np.ascontiguousarray(tensor.numpy())
+            place, shape = f"{_BESIDE}{len(weights)}", ir.Shape(tensor.shape.numpy())
+            kept.append((value, tensor))
+            value.const_value = ir.ExternalTensor(place, 0, tensor.nbytes, tensor.dtype, shape=shape, name=str(value.name), base_dir="")
+            weights.append(array.reshape(-1).view(np.uint8).data)
+        return ir.to_proto(model).SerializeToString(deterministic=True), weights
+    finally:  # a copy of the model would take several times as long as the rest
+        for value, tensor in kept:
+            value.const_value = tensor
 
 
 def model_from(graph: bytes, weights: Sequence[AnyArray]) -> ir.Model:

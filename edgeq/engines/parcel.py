@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgeq.engines.sent import Sent
 from edgeq.numerics.arrays import AnyArray
 
 if TYPE_CHECKING:
-    import onnx_ir as ir  # takes a second, which workers need only where there is a model
+    import onnx_ir as ir
 
 #: arrays of at least this many bytes are blobs
 BLOB_BYTES = 1 << 16
@@ -112,14 +113,10 @@ class _Packer(pickle.Pickler):
         self._kept: list[object] = []  # what has an id in _models must live as long
 
     def persistent_id(self, thing: object) -> object:
+        if isinstance(thing, Sent):
+            return ("sent", *self._pieces(thing, thing))
         if "onnx_ir" in sys.modules and isinstance(thing, sys.modules["onnx_ir"].Model):
-            from edgeq.engines.packed_model import pieces_of
-
-            if id(thing) not in self._models:
-                graph, weights = pieces_of(thing)
-                self._models[id(thing)] = (self._blob(graph), tuple(self._blob(one) for one in weights))
-                self._kept.append(thing)
-            return ("model", *self._models[id(thing)])
+            return ("model", *self._pieces(thing, Sent.of(thing)))
         if isinstance(thing, np.ndarray) and thing.nbytes >= BLOB_BYTES and thing.dtype.kind in "fiub":
             whole = np.ascontiguousarray(thing)
             return ("array", self._blob(whole.reshape(-1).view(np.uint8).data), whole.dtype.str, whole.shape)
@@ -132,6 +129,13 @@ class _Packer(pickle.Pickler):
             return (Path, (path,))
         return NotImplemented
 
+    def _pieces(self, thing: object, sent: Sent) -> tuple[str, tuple[str, ...]]:
+        if id(thing) not in self._models:
+            graph, weights = sent.pieces
+            self._models[id(thing)] = (self._blob(graph), tuple(self._blob(one) for one in weights))
+            self._kept.append(thing)
+        return self._models[id(thing)]
+
     def _blob(self, content: memoryview | bytes) -> str:
         digest = hashlib.sha256(content).hexdigest()
         self.blobs.setdefault(digest, memoryview(content))
@@ -142,16 +146,14 @@ class _Reader(pickle.Unpickler):
     def __init__(self, file: io.BytesIO, blob: Callable[[str], AnyArray]) -> None:
         super().__init__(file)
         self._blob = blob
-        self._models: dict[str, ir.Model] = {}
+        self._models: dict[str, Sent] = {}
 
     def persistent_load(self, pid: object) -> object:
         match pid:
-            case ("model", str(graph), tuple(weights)):
+            case ("model" | "sent" as how, str(graph), tuple(weights)):
                 if graph not in self._models:
-                    from edgeq.engines.packed_model import model_from
-
-                    self._models[graph] = model_from(self._blob(graph).tobytes(), [self._blob(one) for one in weights])
-                return self._models[graph]
+                    self._models[graph] = _arrived(self._blob, graph, weights)
+                return self._models[graph] if how == "sent" else self._models[graph].model
             case ("array", str(digest), str(dtype), tuple(shape)):
                 return self._blob(digest).view(np.dtype(dtype)).reshape(shape)
         raise pickle.UnpicklingError("no such blob")
@@ -164,6 +166,15 @@ class _Reader(pickle.Unpickler):
             if isinstance(found, type):
                 return found
         raise pickle.UnpicklingError(f"{module}.{name} is not read")
+
+
+def _arrived(blob: Callable[[str], AnyArray], graph: str, weights: tuple[str, ...]) -> Sent:
+    def read() -> ir.Model:
+        from edgeq.engines.packed_model import model_from
+
+        return model_from(blob(graph).tobytes(), [blob(one) for one in weights])
+
+    return Sent(read, lambda: (blob(graph).tobytes(), [blob(one).data for one in weights]))
 
 
 def _no_blob(digest: str) -> AnyArray:

@@ -39,6 +39,8 @@ class Job(Generic[T, S, R]):
     setup: T
     #: the steps of progress that a shard is
     steps: Callable[[S], int] = one
+    #: whether this very job comes again, with other shards: workers keep it open until then
+    again: bool = False
 
 
 class Engine(Protocol):

@@ -29,6 +29,8 @@ class Workers:
         self.threads, self._numbers = THREADS, count()
         #: sha256 (hex) of what was published -> its ticket, and the last order that needed it
         self._blobs: dict[str, tuple[Ticket, int]] = {}
+        #: the job that is to come again, as it was packed
+        self._open: tuple[Job[Any, Any, Any], Parcel, Order] | None = None
 
     @property
     def workers(self) -> int:
@@ -37,16 +39,17 @@ class Workers:
 
     def run(self, job: Job[T, S, R], shards: Sequence[S], progress: Progress) -> Iterator[tuple[int, R]]:
         """See Engine."""
-        parcel = packed(job.setup)
+        known = None if self._open is None or self._open[0] is not job else self._open
+        parcel = packed(job.setup) if known is None else known[1]
         bodies, steps = [answer(shard) for shard in shards], [job.steps(shard) for shard in shards]
-        known = {} if self._kept is None else self._kept.of(job, parcel, bodies)
-        for place, body in known.items():
+        finished = {} if self._kept is None else self._kept.of(job, parcel, bodies)
+        for place, body in finished.items():
             progress.advance(steps[place])
             yield place, _read(body)
-        left = [place for place in range(len(shards)) if place not in known]
+        left = [place for place in range(len(shards)) if place not in finished]
         if not left:
             return
-        order = self._order(job, parcel)
+        order = self._order(job, parcel) if known is None else known[2]
         calls = [Call(order, "do", place, bodies[place], steps[place]) for place in left]
         try:
             for found in scheduled(self.pool, calls):
@@ -56,7 +59,7 @@ class Workers:
                 progress.advance(steps[place])
                 yield place, _read(found.body)
         finally:
-            self.pool.forget([order.body])
+            self._forget(job, parcel, order)
 
     def reduce(
         self, job: Job[T, S, Sequence[R]], shards: Sequence[S], finish: Job[T, tuple[O, Iterable[R]], R], owners: Sequence[O],
@@ -84,6 +87,16 @@ class Workers:
     def close(self) -> None:
         """See Engine."""
         self.pool.close()
+
+    def _forget(self, job: Job[T, S, R], parcel: Parcel, order: Order) -> None:
+        """Forget a job that is over, or the one before it that was to come again."""
+        if self._open is not None and self._open[2] is not order:
+            self.pool.forget([self._open[2].body])
+            self._open = None
+        if job.again:
+            self._open = (job, parcel, order)
+        else:
+            self.pool.forget([order.body])
 
     def _order(self, job: Job[T, S, R], parcel: Parcel) -> Order:
         number = next(self._numbers)

@@ -16,6 +16,7 @@ from edgeq.data.dataset import Batch, Dataset
 from edgeq.data.sharded import over_samples
 from edgeq.data.survey import Seen
 from edgeq.engines.protocol import Opened
+from edgeq.engines.sent import Sent
 from edgeq.numerics.output_sums import OutputSums
 from edgeq.progress import Progress
 from edgeq.runtimes.ort import Optimize, Session, open_session
@@ -56,22 +57,20 @@ class FloatSide:
 
 @dataclass(frozen=True, eq=False)
 class _Setup:
-    floats: ir.Model
-    integers: ir.Model
+    floats: Sent
+    integers: Sent
     optimize: Optimize
     data: Dataset
     #: names the float model with its data: a worker keeps its outputs for the next model
     key: str
 
 
-def pairs_by_workers(
-    floats: ir.Model, integers: ir.Model, optimize: Optimize, data: Dataset, key: str, progress: Progress
-) -> Iterator[Pair]:
+def pairs_by_workers(floats: Sent, integers: ir.Model, optimize: Optimize, data: Dataset, key: str, progress: Progress) -> Iterator[Pair]:
     """What each run of both models adds, in the order of the data.
 
     key: names the float model with its data, the same for every model that is compared with it.
     """
-    for found in over_samples(_shards, _Setup(floats, integers, optimize, data, key), data, progress):
+    for found in over_samples(_shards, _Setup(floats, Sent.of(integers), optimize, data, key), data, progress):
         yield from found
 
 
@@ -83,9 +82,9 @@ _last: dict[str, FloatSide] = {}
 def _shards(setup: _Setup) -> Iterator[Opened[range, tuple[list[Pair], Seen]]]:
     if setup.key not in _last:
         _last.clear()
-        _last[setup.key] = FloatSide.of(setup.floats)
+        _last[setup.key] = FloatSide.of(setup.floats.model)
     side = _last[setup.key]
-    with open_session(setup.integers, threads=1, optimize=setup.optimize, arena=False) as session:
+    with open_session(setup.integers.to_open, threads=1, optimize=setup.optimize, arena=False) as session:
 
         def work(samples: range, progress: Progress) -> tuple[list[Pair], Seen]:
             found = list[Pair]()

@@ -13,6 +13,7 @@ import pytest
 from edgeq.data.given.gather import gathered
 from edgeq.data.open import open_dataset
 from edgeq.engines.parcel import BLOB_BYTES, Parcel, answer, function_name, function_of, packed, read_answer, unpacked
+from edgeq.engines.sent import Sent
 from edgeq.graph.signature import input_specs
 from edgeq.numerics.arrays import AnyArray
 from tests.graph_text import net, weights
@@ -86,3 +87,30 @@ def test_answers_are_what_was_answered() -> None:
     assert isinstance(found, tuple)
     array: AnyArray = found[1][0]
     assert (found[0], array.tolist(), found[2], found[3]) == (2.5, [0, 1, 2], {"a": frozenset({1})}, range(3))
+
+
+def test_what_is_sent_is_packed_once_and_read_when_it_is_asked_for() -> None:
+    model = net("[n] h = MatMul(x, w) y = Add(h, b)", inputs="float[N, 300] x", constants={"w": weights(300, 400), "b": weights(400)})
+    sent = Sent.of(model)
+    first, second = packed((sent, model)), packed([sent])
+    assert set(first.blobs) == set(second.blobs)
+    asked: list[str] = []
+
+    def blob(digest: str) -> AnyArray:
+        asked.append(digest)
+        return np.frombuffer(second.blobs[digest], np.uint8)
+
+    found = unpacked(second.body, blob)
+    assert isinstance(found, list)
+    assert asked == []
+    assert ir.to_proto(found[0].model).SerializeToString() == ir.to_proto(model).SerializeToString()
+    assert asked
+
+
+def test_a_small_model_is_opened_from_the_bytes_that_came() -> None:
+    small = net("y = Exp(x)", inputs="float[N, 3] x")
+    large = net("y = MatMul(x, w)", inputs="float[N, 300] x", constants={"w": weights(300, 400)})
+    found = arrived(packed([Sent.of(small), Sent.of(large)]))
+    assert isinstance(found, list)
+    assert isinstance(found[0].to_open, bytes)
+    assert isinstance(found[1].to_open, ir.Model)

@@ -90,3 +90,18 @@ def test_what_is_kept_is_not_done_again(tmp_path: Path) -> None:
     other = Trouble(NUMBERS + 1, folder=notes)
     assert next(in_order(engine.run(job(other), SHARDS, Silent()))) != WANTED[0]
     engine.close()
+
+
+def test_a_job_that_comes_again_is_sent_once(engine: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its results are those of its new shards, also after another job, which closes it."""
+    published = list[object]()
+    monkeypatch.setattr(
+        engine.pool, "publish", lambda content, publish=engine.pool.publish: published.append(publish(content)) or published[-1]
+    )
+    again = Job(squares, Trouble(NUMBERS * 3), len, again=True)
+    for shards, new in ((SHARDS[:4], 2), (SHARDS[4:], 0)):
+        before = len(published)
+        assert list(in_order(engine.run(again, shards, Silent()))) == [9 * WANTED[SHARDS.index(shard)] for shard in shards]
+        assert len(published) - before == new
+    assert list(in_order(engine.run(job(Trouble(NUMBERS)), SHARDS, Silent()))) == WANTED
+    assert list(in_order(engine.run(again, SHARDS, Silent()))) == [9 * wanted for wanted in WANTED]

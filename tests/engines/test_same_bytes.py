@@ -58,6 +58,12 @@ class Reversed(Local):
         yield from reversed(list(super().run(job, shards, progress)))
 
 
+@pytest.fixture(autouse=True)
+def all_divided(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However short it is, what workers can do is done by workers."""
+    monkeypatch.setattr("edgeq.refine.judge.WORTH_S", -1.0)
+
+
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Workers]:
     found = Workers(Processes(2))

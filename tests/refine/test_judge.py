@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 import onnx_ir as ir
 import pytest
 
 from edgeq.data.open import open_dataset
+from edgeq.engines.current import using
+from edgeq.engines.local import Local
+from edgeq.engines.protocol import Job, R, S, T
 from edgeq.graph.signature import input_specs
 from edgeq.numerics.arrays import F32
 from edgeq.numerics.output_fidelity import OutputFidelity
-from edgeq.progress import Clock, Silent
+from edgeq.progress import Clock, Progress, Silent
 from edgeq.refine.gate import Gate
 from edgeq.refine.judge import LIMIT_DB, TIE_DB, Judge, Score, score_of
 from edgeq.schema.plan import Plan
@@ -137,3 +142,21 @@ def test_a_step_that_was_asked_for_is_the_measure_of_the_next() -> None:
     gate.add("codebooks", PLANS[1])
     assert gate.takes("bias correction", PLANS[2])  # better than the codebooks, worse than what was before
     assert [step.sqnr_db is None for step in gate.steps] == [True, False, False]
+
+
+def test_what_takes_longer_to_send_than_to_judge_stays_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The score is the same; how much is worth sending is a matter of seconds."""
+
+    class Counted(Local):
+        workers, jobs = 2, 0
+
+        def run(self, job: Job[T, S, R], shards: Sequence[S], progress: Progress) -> Iterator[tuple[int, R]]:
+            self.jobs += 1
+            yield from super().run(job, shards, progress)
+
+    wanted = judge_of(scaled(1.0, 1.0)).score(scaled(0.9, 1.01), "it")
+    for seconds, jobs in ((1e6, 0), (-1.0, 1)):
+        monkeypatch.setattr("edgeq.refine.judge.WORTH_S", seconds)
+        with using(Counted(1)) as engine:
+            assert judge_of(scaled(1.0, 1.0)).score(scaled(0.9, 1.01), "it") == wanted
+        assert engine.jobs == jobs
