@@ -150,7 +150,7 @@ def measured(
 
     How many there are depends on the engine: what the caller makes of them must not.
     """
-    setup = _Setup(model, data, measure, memory_limit(), current_engine().workers)
+    setup = _Setup(model, data.unjudged(), measure, memory_limit(), current_engine().workers)
     yield from over_samples(_shards, setup, data, progress, start, stop)
     return_freed_memory()
 

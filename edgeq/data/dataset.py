@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -75,6 +75,13 @@ class Dataset:
         matter. Samples that no pass has seen yet are read now.
         """
         return hashlib.sha256(b"edgeq-data-1" + self.complete_survey().digests.tobytes()).hexdigest()
+
+    def unjudged(self) -> Dataset:
+        """The same samples without labels and metric, for whoever only runs models on them.
+
+        A metric may be a function of the user's, which does not travel to workers.
+        """
+        return self if self.labels is None and self.metric is None else replace(self, labels=None, metric=None)
 
     @property
     def runs(self) -> int:

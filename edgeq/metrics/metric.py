@@ -56,6 +56,11 @@ class Metric:
         return metric_text(value, share=self.share)
 
     @property
+    def takes_inputs(self) -> bool:
+        """Whether it compares outputs with what the model was fed."""
+        return self.function is None and self.name == "mse"
+
+    @property
     def takes_classes(self) -> bool:
         """Whether its labels are class numbers, one a sample."""
         return self.function is None and self.needs_labels

@@ -11,18 +11,17 @@ from pathlib import Path
 
 import onnx_ir as ir
 
-from edgeq.calibration.known_outputs import KnownOutputs
-from edgeq.calibration.part_labels import PartLabels
-from edgeq.errors import BadData, BadModel
+from edgeq.calibration.pairs.known_outputs import KnownOutputs
+from edgeq.engines.current import current_engine
+from edgeq.errors import BadData
 from edgeq.integers.reading.runner import FileRunner
 from edgeq.io.writing.card import Card, Facts
 from edgeq.numerics.output_fidelity import OutputFidelity, Weakest, by_weakness, judged, weakest_of
-from edgeq.numerics.output_sums import OutputSums
 from edgeq.progress import Progress, Silent
 from edgeq.proof.layer_fidelity import LayerFidelity, LayerProbe
-from edgeq.proof.made_for import open_second, run_second
+from edgeq.proof.runs.sides import Sides
 from edgeq.proof.task_accuracy import Accuracy, Samples, accuracy_of, called, floored, task_of, unmeasured
-from edgeq.runtimes.ort import Optimize, open_session
+from edgeq.runtimes.ort import Optimize
 from edgeq.schema.recipe import Floors
 from edgeq.schema.target import Target
 
@@ -84,6 +83,8 @@ class CompareSettings:
     layers: bool = False
     #: threads of each session; 0 leaves the number to onnxruntime
     threads: int = 0
+    #: runs that go on at once, with so many threads each
+    at_once: int = 1
     #: optimizations of the int8 model; "off" computes what the file says, for other runtimes and
     #: processors; None: as its record of its target asks for
     optimize: Optimize | None = None
@@ -92,8 +93,8 @@ class CompareSettings:
 
     @classmethod
     def on(cls, target: Target, batch: int) -> CompareSettings:
-        """Settings with which the numbers are those of the target."""
-        return cls(batch=batch, optimize="all" if target.runs_here else "off")
+        """Settings with which the numbers are those of the target, on any number of cores."""
+        return cls(batch=batch, threads=1, at_once=current_engine().threads, optimize="all" if target.runs_here else "off")
 
 
 def compare_models(
@@ -113,35 +114,22 @@ def compare_models(
     run, ValueError when layers are asked for and a model is a path.
     """
     settings, progress = settings or CompareSettings(), progress or Silent()
-    threads = settings.threads
-    first = open_session(float_model, threads=threads, arena=False) if known is None else known
-    second = int8_model if isinstance(int8_model, FileRunner) else open_second(int8_model, threads, settings.optimize)
-    if first.outputs != second.outputs:
-        raise BadModel(
-            "The two models have different outputs.", f"{first.outputs} against {second.outputs}", "Compare a model with its own int8 form."
-        )
-    probe = LayerProbe(_graph(float_model), _graph(int8_model), threads) if settings.layers else None
-    labelled = dataset.metric is not None and dataset.metric.takes_classes
-    parts = PartLabels(float_model, threads, labelled=labelled) if isinstance(float_model, ir.Model) else None
-    sums = [OutputSums(name) if parts is None else parts.sums(name) for name in first.outputs]
-    task = task_of(dataset, first.outputs, first.inputs[0].name if first.inputs else "")
+    sides = Sides(float_model, int8_model, dataset, settings.threads, settings.batch, settings.at_once, settings.optimize, known)
+    probe = LayerProbe(_graph(float_model), _graph(int8_model), settings.threads) if settings.layers else None
+    sums = sides.empty()
+    task = task_of(dataset, sides.outputs, sides.first.inputs[0].name if sides.first.inputs else "")
     samples = 0
     progress.start(settings.title, dataset.count)
-    for piece in dataset.batches(settings.batch):
-        reference = first.of(piece) if isinstance(first, KnownOutputs) else first.run(piece.feeds)
-        other = second.run(piece.feeds, reference) if isinstance(second, FileRunner) else run_second(second, piece.feeds, int8_model)
-        labels = {} if parts is None else parts.of(piece.feeds)
-        alike = [one.add(f, q, labels.get(one.name), len(piece.samples)) for one, f, q in zip(sums, reference, other, strict=True)]
-        fits = task is None or task.add(piece, reference, other)
-        if not (fits and all(alike)) and settings.batch > 1:
+    for pair in sides.pairs(progress, feeds=probe is not None):
+        for mine, its in zip(sums, pair.sums, strict=True):
+            mine.merge(its)
+        fits = task is None or pair.outputs is None or task.add(pair, *pair.outputs)
+        if not (fits and pair.alike) and settings.batch > 1:
             # the shape depends on the numbers (NonMaxSuppression): only single samples may be alike
             return compare_models(float_model, int8_model, dataset, replace(settings, batch=1), known=known, progress=progress)
         if probe is not None:
-            probe.add(piece.feeds)
-        samples += len(piece.samples)
-        progress.advance(len(piece.samples))
-    if known is not None:
-        known.rest()
+            probe.add(pair.feeds)
+        samples += len(pair.samples)
     if samples == 0:
         raise BadData("There are no samples to compare on.", dataset.name, "Give at least one sample.")
     outputs = tuple(one.fidelity() for one in sums)

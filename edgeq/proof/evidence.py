@@ -7,8 +7,8 @@ from typing import Literal
 
 import onnx_ir as ir
 
-from edgeq.calibration.known_outputs import KnownOutputs
 from edgeq.calibration.memory import return_freed_memory
+from edgeq.calibration.pairs.known_outputs import KnownOutputs
 from edgeq.data.roles import Roles
 from edgeq.integers.reading.open_file import RanBy
 from edgeq.io.load import Loaded

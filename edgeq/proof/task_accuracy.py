@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from edgeq.calibration.known_outputs import Feed
+from edgeq.calibration.pairs.known_outputs import Feed
 from edgeq.metrics.metric import Metric
 from edgeq.metrics.open import running_of
 from edgeq.metrics.running import Judged, Running

@@ -10,7 +10,7 @@ from typing import Literal
 import onnx_ir as ir
 
 from edgeq.calibration.independence import fed_rightly
-from edgeq.calibration.known_outputs import KnownOutputs
+from edgeq.calibration.pairs.known_outputs import KnownOutputs
 from edgeq.data.dataset import Batch, Dataset
 from edgeq.data.open import open_dataset
 from edgeq.data.sources import DataSource

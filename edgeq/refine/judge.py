@@ -5,24 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from time import thread_time
 from typing import Protocol
 
 import numpy as np
 import onnx_ir as ir
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
-from edgeq.calibration.known_outputs import KnownOutputs
 from edgeq.calibration.memory import return_freed_memory
+from edgeq.calibration.pairs.known_outputs import KnownOutputs
+from edgeq.calibration.pairs.shards import Asked, FloatSide, OnWorkers, Pair
 from edgeq.data.dataset import Batch, Dataset
 from edgeq.engines.current import current_engine
-from edgeq.engines.parcel import packed
-from edgeq.engines.sent import Sent
 from edgeq.numerics.output_fidelity import OutputFidelity, judged
+from edgeq.numerics.output_sums import OutputSums
 from edgeq.progress import Progress
-from edgeq.refine.judge_shards import FloatSide, Pair, pairs_by_workers
-from edgeq.runtimes.ort import Optimize, Session, open_session
+from edgeq.runtimes.ort import Optimize, open_session
 from edgeq.schema.target import Target
 
 #: a fall of the SQNR by less is none, in dB: 1 % of the noise, less than other samples would change
@@ -30,10 +27,8 @@ TIE_DB = 0.05
 #: an SQNR beyond these, dB, counts as these: float32 itself has 24 bits, 144 dB, so that equal
 #: outputs (inf) do not outweigh all others in a mean
 LIMIT_DB = 144.0
-#: seconds of judging that are worth to be divided: a worker takes as long to open both models
-WORTH_S = 0.5
-#: samples that tell how long one takes
-FEW = 3
+#: what a score is made of
+ERRORS = Asked(errors_only=True)
 
 
 class Judging(Protocol):
@@ -74,7 +69,7 @@ class Judge:
         """model: the float model. optimize: optimizations of the models that are judged."""
         self.data, self._floats = data, FloatSide.of(model)
         self._model, self._progress, self._optimize = model, progress, optimize
-        self._first_s: float | None = None
+        self._by_workers: OnWorkers | None = None
 
     @property
     def known(self) -> KnownOutputs:
@@ -97,49 +92,28 @@ class Judge:
     def score(self, model: ir.Model, name: str) -> Score:
         """The score of an integer model. name: what progress calls it."""
         self._progress.start(f"judge {name}", self.data.count)
-        sums: Pair = []
+        sums = list[OutputSums]()
         with threadpool_limits(1, user_api="blas"):  # sums in one order, whatever the number of threads
             for pair in self._pairs(model):
                 if sums:
-                    for one, more in zip(sums, pair, strict=True):
+                    for one, more in zip(sums, pair.sums, strict=True):
                         one.merge(more)
                 else:
-                    sums = pair
+                    sums = pair.sums
         return_freed_memory()
         return score_of([one.fidelity() for one in sums])
 
     def _pairs(self, model: ir.Model) -> Iterator[Pair]:
         """What each run adds, in the order of the data."""
-        if isinstance(self.data, Dataset) and current_engine().workers > 1 and self._seconds(self.data, model) > WORTH_S:
-            yield from pairs_by_workers(self._sent, model, self._optimize, self.data, self._key, self._progress)
+        if isinstance(self.data, Dataset) and current_engine().workers > 1:
+            self._by_workers = self._by_workers or OnWorkers(self._floats, self.data, ERRORS)
+            yield from self._by_workers.pairs(model, self._optimize, self._progress)
             return
-        session = self._opened(model)
+        session = open_session(model, threads=1, optimize=self._optimize, arena=False)
         for piece in self.data.batches(1):
-            yield self._floats.pair(piece, session)
+            yield self._floats.pair(piece, session, ERRORS)
             self._progress.advance(len(piece.samples))
         self.known.rest()
-
-    def _seconds(self, data: Dataset, model: ir.Model) -> float:
-        """About how long one thread takes to judge a model, by a few runs of the first one."""
-        if self._first_s is None:
-            session, times = self._opened(model), []
-            for piece in data.batches(1, 0, data.leading(FEW)):
-                begun = thread_time()
-                self._floats.pair(piece, session)
-                times.append(thread_time() - begun)
-            self._first_s = data.runs * min(times, default=0.0)
-        return self._first_s
-
-    def _opened(self, model: ir.Model) -> Session:
-        return open_session(model, threads=1, optimize=self._optimize, arena=False)
-
-    @cached_property
-    def _sent(self) -> Sent:
-        return Sent.of(self._model)
-
-    @cached_property
-    def _key(self) -> str:
-        return packed((self._sent, self.data)).digest
 
 
 def score_of(outputs: Sequence[OutputFidelity]) -> Score:

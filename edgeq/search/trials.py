@@ -13,7 +13,7 @@ from typing import TypeVar, cast
 
 import onnx_ir as ir
 
-from edgeq.calibration.known_outputs import KnownOutputs
+from edgeq.calibration.pairs.known_outputs import KnownOutputs
 from edgeq.data.dataset import Batch, Dataset
 from edgeq.progress import Progress
 from edgeq.proof.compare import CompareSettings, check_floors, compare_models

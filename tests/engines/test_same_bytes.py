@@ -19,6 +19,7 @@ from edgeq.engines.local import Local
 from edgeq.engines.processes import Processes
 from edgeq.engines.protocol import Engine, Job, R, S, T
 from edgeq.engines.workers import Workers
+from edgeq.numerics.arrays import F32, AnyArray
 from edgeq.progress import Progress
 from tests.changed import changed
 from tests.graph_text import net, weights
@@ -49,6 +50,22 @@ def plan() -> str:
     return edgeq.quantize(model(), {"x": X}, prove=False).plan.to_json()
 
 
+def worst(outputs: F32, labels: AnyArray) -> float:
+    """A metric of one's own, which no worker could be sent."""
+    return float(outputs[np.arange(len(labels)), labels].min())
+
+
+METRICS = [None, "top1", edgeq.Metric("worst", worst, needs_labels=True), edgeq.Metric("first", lambda one, _: one[0, 0], each_sample=True)]
+
+
+def comparison(metric: edgeq.Metric | str | None, batch: int = 4) -> object:
+    """Of a model with a coarser one, on data with labels."""
+    other = model()
+    tensor = next(value for value in other.graph.initializers.values() if value.name == "g")
+    tensor.const_value = ir.tensor(np.round(tensor.const_value.numpy() * 8) / 8, name="g")  # type: ignore[union-attr]
+    return edgeq.compare(model(), other, {"x": X, "labels": np.arange(30) % 5}, metric=metric, batch=batch)
+
+
 class Reversed(Local):
     """Several shards, of which the last is finished first."""
 
@@ -61,7 +78,7 @@ class Reversed(Local):
 @pytest.fixture(autouse=True)
 def all_divided(monkeypatch: pytest.MonkeyPatch) -> None:
     """However short it is, what workers can do is done by workers."""
-    monkeypatch.setattr("edgeq.refine.judge.WORTH_S", -1.0)
+    monkeypatch.setattr("edgeq.calibration.pairs.shards.WORTH_S", -1.0)
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +106,26 @@ def test_processes_give_the_same_statistics_and_plan(engine: Engine) -> None:
     wanted = statistics(), plan()
     with using(engine):
         assert (statistics(), plan()) == wanted
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_the_comparison_is_the_same_for_any_shards(metric: edgeq.Metric | str | None, engine: Engine) -> None:
+    wanted = comparison(metric)
+    for other in (Reversed(1), Reversed(1, shard=3), engine):
+        with using(other):
+            assert comparison(metric) == wanted
+
+
+def test_shapes_that_depend_on_numbers_are_compared_one_by_one(engine: Engine) -> None:
+    """Some batches have as many rows in both models, and others do not."""
+    text = "m = Greater(x, t) k = NonZero(m) i = Transpose(k) y = GatherND(x, i)"
+    models = [net(text, inputs="float[N, 4] x", outputs="float[M] y", constants={"t": t}) for t in (0.0, 0.02)]
+    found = []
+    for one in (Local(), Reversed(1, shard=8), engine):
+        with using(one):
+            found.append(edgeq.compare(models[0], models[1], {"x": X[:, 0, 0, :4]}, batch=4))
+    assert found[0] == found[1] == found[2]
+    assert found[0].samples == 30
 
 
 def test_a_process_that_is_killed_changes_nothing(tmp_path: Path) -> None:

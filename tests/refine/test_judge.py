@@ -156,7 +156,7 @@ def test_what_takes_longer_to_send_than_to_judge_stays_here(monkeypatch: pytest.
 
     wanted = judge_of(scaled(1.0, 1.0)).score(scaled(0.9, 1.01), "it")
     for seconds, jobs in ((1e6, 0), (-1.0, 1)):
-        monkeypatch.setattr("edgeq.refine.judge.WORTH_S", seconds)
+        monkeypatch.setattr("edgeq.calibration.pairs.shards.WORTH_S", seconds)
         with using(Counted(1)) as engine:
             assert judge_of(scaled(1.0, 1.0)).score(scaled(0.9, 1.01), "it") == wanted
         assert engine.jobs == jobs

@@ -8,8 +8,8 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
-from edgeq.calibration.known_outputs import KnownOutputs
 from edgeq.calibration.observe import observe
+from edgeq.calibration.pairs.known_outputs import KnownOutputs
 from edgeq.data.open import open_dataset
 from edgeq.graph.signature import input_specs
 from edgeq.numerics.arrays import F32

@@ -14,7 +14,7 @@ KEEPS = {
     "runtimes/judged.py": "is not run",
     "runtimes/ort_format.py": "is not run",
     "data/trial.py": "runs on small made-up feeds",
-    "calibration/part_labels.py": "runs on labels of few shapes",
+    "calibration/pairs/part_labels.py": "runs on labels of few shapes",
     "calibration/sensitivity.py": "runs often on one size",
     "learn/export.py": "runs on small feeds",
     "learn/simulation/float_islands.py": "runs often on one size",

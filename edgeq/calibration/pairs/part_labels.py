@@ -32,11 +32,15 @@ class PartLabels:
         self.classes = class_outputs(model, labelled=labelled)
         self._known: dict[tuple[object, ...], dict[str, AnyArray]] = {}
 
-    def sums(self, output: str) -> OutputSums:
-        """Sums of the output, of its parts, and of the channels of the layer that makes it."""
-        return OutputSums(
-            output, self.names.get(output, ()), self.channels.get(output), random=self.random.get(output), classes=self.classes.get(output)
-        )
+    def sums(self, output: str, *, errors_only: bool = False) -> OutputSums:
+        """Sums of the output, of its parts, and of the channels of the layer that makes it.
+
+        errors_only: no sums of channels either.
+        """
+        parts, random = self.names.get(output, ()), self.random.get(output)
+        if errors_only:
+            return OutputSums(output, parts, random=random, errors_only=True)
+        return OutputSums(output, parts, self.channels.get(output), random=random, classes=self.classes.get(output))
 
     def of(self, feeds: Mapping[str, AnyArray]) -> Mapping[str, AnyArray]:
         """Output name -> the number of the part of each element, in the shape of the output.

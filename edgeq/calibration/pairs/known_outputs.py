@@ -5,6 +5,7 @@ A decision and a search compare many models with the float model on the same dat
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -38,6 +39,7 @@ class KnownOutputs:
         self._model, self._threads, self._left = model, threads, budget
         self._held: dict[range, Sequence[AnyArray]] = {}
         self._session: Session | None = None
+        self._lock = threading.Lock()
 
     @cached_property
     def outputs(self) -> tuple[str, ...]:
@@ -51,23 +53,28 @@ class KnownOutputs:
 
     def _opened(self) -> Session:
         """The model, opened when it is needed."""
-        if self._session is None:
-            self._session = open_session(self._model, threads=self._threads, arena=False)
-            self.outputs, self.inputs = self._session.outputs, self._session.inputs
-        return self._session
+        with self._lock:
+            if self._session is None:
+                self._session = open_session(self._model, threads=self._threads, arena=False)
+                self.outputs, self.inputs = self._session.outputs, self._session.inputs
+            return self._session
 
     def rest(self) -> None:
         """Close the session until outputs are wanted that are not held: a model may be large."""
         self._session = None
 
     def of(self, piece: Feed) -> list[AnyArray]:
-        """The outputs for the batch; the model runs only when they are not known yet."""
+        """The outputs for the batch; the model runs only when they are not known yet.
+
+        Threads may ask at the same time.
+        """
         held = self._held.get(piece.samples)
         if held is not None:
             return list(held)
         outputs = self._opened().run(piece.feeds)
         size = sum(array.nbytes for array in outputs)
-        if size <= self._left:
-            self._left -= size
-            self._held[piece.samples] = outputs
+        with self._lock:
+            if size <= self._left:
+                self._left -= size
+                self._held[piece.samples] = outputs
         return outputs

@@ -1,0 +1,1 @@
+"""An integer model beside the float model, run by run."""

@@ -1,0 +1,1 @@
+"""What a comparison runs: two models, on one data set."""
