@@ -166,4 +166,6 @@ def refuse_none(left: tuple[tuple[str, str], ...], recipe: Recipe, loaded: Loade
     name = recipe.weight_format.name if recipe.weight_format.wanted else None
     why = left[0][1] if left else "no layer has weights that a table could hold" if name is None else "no layer can take it"
     what = f"Nothing was stored in {name or 'tables'}: {why}."
-    raise BadModel(what, str(loaded.path or "the model"), "Leave the model as it is, or choose other sizes.")
+    # without reasons it is a model for integers: weights of what stays float are no codes
+    more = "" if left else " --prefer integers lets more layers run in integers."
+    raise BadModel(what, str(loaded.path or "the model"), f"Leave the model as it is, or choose other sizes.{more}")

@@ -22,7 +22,7 @@ from edgeq.graph.forms.constants import tensor_of
 from edgeq.io.load import Loaded
 from edgeq.numerics.arrays import F32
 from edgeq.numerics.clustering import EXACT, Clustering
-from edgeq.numerics.codebook import encode
+from edgeq.numerics.codebook import encode, grain_of_rows
 from edgeq.numerics.grid import grid_for_range
 from edgeq.numerics.rounding.moment import Moment
 from edgeq.passes.prepare.convert_opset import ConvertOpset
@@ -100,16 +100,18 @@ def with_tables(
         with threadpool_limits(1, user_api="blas"):  # sums in one order, whatever the number of threads
             new = _fit(one, weight, codebook, bits[one.key], moments.get(str(one.node.name)), clustering)
         progress.advance()
-        if encode(new, codebook.grain, one.axis, bits[one.key]) is None:
+        grain, width = grain_of_rows(codebook.grain, bits[one.key], weight.size // max(weight.shape[one.axis], 1))
+        if encode(new, grain, one.axis, width) is None:
             left.append((str(one.node.name), "its size is no multiple of the vectors"))
             continue
         before[str(one.value.name)] = weight
-        storage[one.key] = Storage(codebook.grain, one.axis, bits[one.key])
+        storage[one.key] = Storage(grain, one.axis, width)
         one.value.const_value = tensor_of(new, one.value.name)  # all its readers follow
     learned = {} if tune is None else tune(plain, model, storage, before)
     for one in [one for one in found if one.key in storage]:
         new, weight, name = learned.get(str(one.value.name), one.array()), before[str(one.value.name)], str(one.node.name)
-        book = encode(new, codebook.grain, one.axis, bits[one.key])
+        how = storage[one.key]
+        book = encode(new, how.grain, how.axis, how.bits)
         assert book is not None  # as before, or of no more values than its tables have
         layers.append(describe(name, weight, new, book, np.empty(0, np.float32)))
         pictures[name] = (weight, new)

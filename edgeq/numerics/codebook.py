@@ -43,6 +43,20 @@ class Grain:
         return 1 if self.channels is None else -(-channels // self.channels)
 
 
+def grain_of_rows(grain: Grain, bits: int, columns: int) -> tuple[Grain, int]:
+    """How a weight with this many columns a row is stored where `grain` and `bits` are asked for.
+
+    Vectors never reach from one row into the next, whose scale is another. Rows that do not divide
+    into them get a table of numbers of about as many bits a weight.
+
+    >>> grain_of_rows(parse_grain("vector:4"), 8, columns=9)
+    (Grain(channels=None, vector=1), 2)
+    """
+    if columns % grain.vector == 0:
+        return grain, bits
+    return Grain(), next(width for width in BITS if width * grain.vector >= bits)
+
+
 def parse_grain(word: str) -> Grain:
     """Read a granularity: tensor, channel, group:N or vector:N.
 

@@ -79,7 +79,7 @@ def improve(weights: WeightRows, scale: F32, tables: F64, owner: Indices, codes:
             tables = _fit_tables(weights, fit, tables, owner, chosen, reach)
             chosen = table_codes(codes, tables, owner, weights.rows)
         if reach is not None and not codes.power_of_two:
-            scale = _fit_scale(weights, fit)
+            scale = fit_scale(weights, fit)
         again = _polish(weights, rounded_with_error(weights.rows, passed_on, scale, chosen)[0], scale, chosen)
         error = total_error(weights, again, scale)
         if error >= least * (1 - LEAST_GAIN):
@@ -130,7 +130,7 @@ def total_error(weights: WeightRows, codes: F32, scale: F32) -> float:
     return float(output_error(weights.rows, codes, scale, weights.moment).sum())
 
 
-def _fit_scale(weights: WeightRows, fit: Fit) -> F32:
+def fit_scale(weights: WeightRows, fit: Fit) -> F32:
     """The scale with the least output error for the given codes: q H w / q H q."""
     assert weights.moment is not None
     seen = fit.codes.astype(np.float64) @ weights.moment

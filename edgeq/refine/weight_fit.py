@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from edgeq.numerics.arrays import F32
+from edgeq.numerics.codebook import grain_of_rows
 from edgeq.numerics.formats.format import Format, Inputs
 from edgeq.numerics.rounding.codes import Codes
 from edgeq.numerics.rounding.factors import feedback
@@ -66,11 +67,11 @@ def fit_rows(one: Weighted, aim: Aim, task: Task, small: Small | None) -> Fitted
         grid = weight_plan(one.layer, chosen.scale, chosen.codes, weight, axis, target, f"{small.name}, rounded with the data in view")
         return Fitted(grid.in_format(small.name, channel_axis(one.node, one.kernel) or 0), chosen.scale, chosen.codes)
     if small is not None:
-        width = small
+        grain, width = grain_of_rows(recipe.codebook.grain, small, aim.rows.shape[-1])
         least = least_scales(aim.rows, aim.sides, axis is None)
-        fit = codebook_of(aim.rows, aim.moment.dense(), codes, least, axis is None, recipe.codebook, width, task.clustering)
+        fit = codebook_of(aim.rows, aim.moment.dense(), codes, least, axis is None, recipe.codebook, small, task.clustering)
         grid = weight_plan(one.layer, fit.scale, fit.codes, weight, axis, target, f"codebook, {width} bits")
-        book = grid.as_codebook(recipe.codebook.granularity, channel_axis(one.node, one.kernel) or 0, width)
+        book = grid.as_codebook(str(grain), channel_axis(one.node, one.kernel) or 0, width)
         return Fitted(book, fit.scale, fit.codes)
     scale, rounded = _scales_and_codes(aim, codes, recipe.weight_rule, axis is None)
     grid = weight_plan(one.layer, scale, rounded, weight, axis, target, f"{recipe.weight_rule}, rounded with the data in view")

@@ -17,7 +17,9 @@ from edgeq.learn.operators.quantized import operators_of, rounded
 from edgeq.learn.simulation.executor import Executor, refuse_unknown
 from edgeq.learn.simulation.float_islands import float_islands
 from edgeq.learn.simulation.scales import learned_scales, read_as
+from edgeq.learn.simulation.vectors import learned_vectors
 from edgeq.learn.simulation.weights import TUNED, LearnedWeight, learned_weight
+from edgeq.numerics.codebook import parse_grain
 from edgeq.planning.weight_grids import codes_of
 from edgeq.refine.draft import Draft
 from edgeq.refine.weighted import Weighted
@@ -82,8 +84,8 @@ class Simulation:
         weights = [parameter for weight in self._weights.values() for parameter in weight.parameters]
         #: all parameters
         self.learnable = ParameterList([*weights, *(one.steps for one in self.scales), *(one.steps for one in self.biases)])
-        for table in [weight.table for weight in self._weights.values() if weight.table is not None]:
-            table.entries.requires_grad_(not refits)
+        for entries in [weight.entries for weight in self._weights.values() if weight.entries is not None]:
+            entries.requires_grad_(not refits)
 
     def forward(self, feeds: Mapping[str, Tensor], want: Sequence[str] = ()) -> dict[str, Tensor]:
         """The graph's outputs and the inner values `want`, as the runtime would compute them."""
@@ -162,7 +164,11 @@ class Simulation:
             return
         learns = found.scale is not None and not task.target.weights.power_of_two
         allowed = codes_of(task.target.weights, one.layer, task.recipe.weight_bits)
-        self._weights[name] = learned_weight(one, weight, codes, self._plan.weights[one.key], allowed, learns)
+        grid = self._plan.weights[one.key]
+        if grid.format == "codebook" and parse_grain(grid.granularity).vector > 1:
+            self._weights[name] = learned_vectors(one, codes, grid, allowed, learns)
+        else:
+            self._weights[name] = learned_weight(one, weight, codes, grid, allowed, learns)
         if found.scale is not None:
             self._weight_scales[str(found.scale.name)] = name
 

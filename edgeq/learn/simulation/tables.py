@@ -58,13 +58,12 @@ class Table:
 def table_of(one: Weighted, stored: AnyArray, book_plan: CodebookWeight, codes: Codes) -> Table:
     """The tables into which the stored codes are indices.
 
-    Raises UnsupportedOp for tables of vectors.
+    Raises UnsupportedOp for codes that are no entries of a table of so many bits.
     """
     grain = parse_grain(book_plan.granularity)
     book = encode(stored, grain, book_plan.channel_axis, book_plan.bits)
-    if grain.vector > 1 or book is None:
-        what = f"The table of vectors of {one.key} cannot be learned."
-        raise UnsupportedOp(what, f"node {one.node.name}", "Palettize with --granularity tensor, channel or group:N.")
+    if book is None:
+        raise no_entries(one, book_plan)
     size = 1 << book_plan.bits
     entries = np.pad(book.tables[..., 0].astype(np.float32), ((0, 0), (0, size - book.tables.shape[1])), mode="edge")
     owner = table_of_each(stored.shape, grain, book_plan.channel_axis)
@@ -77,6 +76,12 @@ def table_of(one: Weighted, stored: AnyArray, book_plan: CodebookWeight, codes: 
     gap = float(np.ptp(entries, -1).mean() / size) or 1.0
     unit = gap * TABLE_STEP
     return Table(Parameter(torch.from_numpy(entries / np.float32(unit))), owner, torch.from_numpy(held), ends, unit, gap)
+
+
+def no_entries(one: Weighted, book_plan: CodebookWeight) -> UnsupportedOp:
+    """The refusal of codes that do not come from a table."""
+    what = f"The codes of {one.key} are no entries of a table of {book_plan.bits} bits."
+    return UnsupportedOp(what, f"node {one.node.name}", "Quantize again, without the plan.")
 
 
 def row_tables(entries: NDArray[np.floating], rows: F32) -> F64:

@@ -52,8 +52,13 @@ class LearnedWeight:
     @property
     def parameters(self) -> tuple[Tensor, ...]:
         """Everything that is learned."""
-        found = (self.free, self.steps, None if self.table is None else self.table.entries)
+        found = (self.free, self.steps, self.entries)
         return tuple(one for one in found if one is not None)
+
+    @property
+    def entries(self) -> Tensor | None:
+        """The parameter of the table's entries; None: codes are not stored as a codebook."""
+        return None if self.table is None else self.table.entries
 
     @property
     def bits(self) -> float:
@@ -122,7 +127,8 @@ def learned_weight(one: Weighted, weight: AnyArray, stored: AnyArray, grid: Weig
     """The learned weight in its initial state.
 
     weight: the float weight. stored: its codes in the plan. codes: those that the target allows.
-    scales: whether its scales are learned. Raises UnsupportedOp for tables of vectors.
+    scales: whether its scales are learned. Tables of vectors are not for it, see vectors.py. Raises
+    UnsupportedOp for codes that are no entries of their table.
     """
     began = stored.astype(np.float32)
     steps = Parameter(torch.zeros(len(grid.scale))) if scales else None

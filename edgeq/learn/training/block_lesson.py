@@ -10,6 +10,7 @@ from torch import Tensor
 
 from edgeq.errors import BadTraining
 from edgeq.learn.simulation.simulation import Simulation
+from edgeq.learn.simulation.vectors import LearnedVectors
 from edgeq.learn.training.blocks import Block
 from edgeq.learn.training.soft_rounding import SoftRounding
 from edgeq.learn.training.training import FINAL_RATE, cosine
@@ -46,16 +47,18 @@ class BlockLesson:
     def __init__(self, student: Simulation, block: Block, learned: Set[str], spread: Mapping[str, float]) -> None:
         self._student, self._block, self._spread = student, block, spread
         own = block.student.read - learned
-        self.soft = {name: SoftRounding(weight) for name, weight in student.named_weights.items() if name in own}
+        weights = {name: weight for name, weight in student.named_weights.items() if name in own}
+        # between entries that are vectors nothing lies: such weights keep theirs, which learn
+        self.soft = {name: SoftRounding(weight) for name, weight in weights.items() if not isinstance(weight, LearnedVectors)}
         scales = [one.steps for one in student.scales if one.name in own]
         biases = [one.steps for one in student.biases if one.name in own]
-        entries = [one.weight.table.entries for one in self.soft.values() if one.weight.table is not None]
+        entries = [one.entries for one in weights.values() if one.entries is not None]
         self._rates = [RATE, SCALE_RATE, BIAS_RATE, ENTRY_RATE]
         groups = [[one.v for one in self.soft.values()], scales, biases, entries]
         self._first = [
             (one, one.detach().clone()) for one in (*scales, *biases, *entries, *(one.weight.free for one in self.soft.values()))
         ]
-        self.learns = bool(self.soft)
+        self.learns = bool(weights)
         self._count = sum(one.v.numel() for one in self.soft.values())
         self._optimizer = torch.optim.Adam([{"params": group} for group in groups])
 
@@ -76,7 +79,7 @@ class BlockLesson:
         if not math.isfinite(float(loss.detach())):
             what, fix = f"The loss of a block is {float(loss.detach())}.", "Look for NaN in the data, or leave reconstruction out."
             raise BadTraining(what, f"block that makes {', '.join(self._spread)}", fix)
-        if beta is not None:
+        if beta is not None and self.soft:
             loss = loss + STRENGTH * torch.stack([one.penalty(beta) for one in self.soft.values()]).sum() / self._count
         self._optimizer.zero_grad()
         torch.autograd.backward(loss)

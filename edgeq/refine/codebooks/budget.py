@@ -16,7 +16,7 @@ from edgeq.calibration.sensitivity import output_damage
 from edgeq.data.dataset import Dataset
 from edgeq.numerics.arrays import F32
 from edgeq.numerics.bit_allocation import SKETCH, WidthOption, allocate, distortions
-from edgeq.numerics.codebook import BITS, NODES_BYTES, Grain, can_fold, codebook_bytes
+from edgeq.numerics.codebook import BITS, NODES_BYTES, Grain, can_fold, codebook_bytes, grain_of_rows
 from edgeq.numerics.kmeans import cluster
 from edgeq.progress import Progress
 from edgeq.schema.codebook import CodebookWish
@@ -50,9 +50,12 @@ class StorableWeight:
         """Whether a codebook of this index width is smaller than the weight is now, and is unpacked
         before the first run.
         """
-        return (
-            can_fold(self.size) and codebook_bytes(self.size, bits, grain, self.channels, self.item) + NODES_BYTES < self.size * self.item
-        )
+        return can_fold(self.size) and self.bytes_of(bits, grain) < self.size * self.item
+
+    def bytes_of(self, bits: int, grain: Grain) -> int:
+        """Bytes of the codebook that these words lead to, with its nodes."""
+        own, width = grain_of_rows(grain, bits, self.size // max(self.channels, 1))
+        return codebook_bytes(self.size, width, own, self.channels, self.item) + NODES_BYTES
 
 
 def requested_bits(model: ir.Model, candidates: Iterable[StorableWeight], codebook: CodebookWish) -> dict[str, int]:
@@ -121,7 +124,7 @@ def probe(rows: F32) -> F32:
 def choices_of(one: StorableWeight, codebook: CodebookWish, shares: Mapping[int, float], cost: float) -> list[WidthOption[int]]:
     """What a weight can be stored as: codebooks that save something, and as it is."""
     found = [
-        WidthOption(bits, codebook_bytes(one.size, bits, codebook.grain, one.channels, one.item) + NODES_BYTES, cost * shares[bits])
+        WidthOption(bits, one.bytes_of(bits, codebook.grain), cost * shares[bits])
         for bits in BITS
         if bits < 8 and one.saves(bits, codebook.grain)
     ]

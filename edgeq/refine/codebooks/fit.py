@@ -12,6 +12,7 @@ import onnx_ir as ir
 from edgeq.graph.read import constant
 from edgeq.numerics.arrays import F32, F64
 from edgeq.numerics.clustering import Clustering
+from edgeq.numerics.codebook import grain_of_rows
 from edgeq.numerics.codebook_descent import Fit, WeightRows
 from edgeq.numerics.codebook_fit import fit_codebook, fit_reals
 from edgeq.numerics.codebook_vectors import fit_vectors, vector_reals
@@ -47,9 +48,8 @@ def codebook_of(
 ) -> Fit:
     """A codebook of integers for rows [G, C, K]; the arguments are those of pruned_rows."""
     weights = pruned_rows(rows, moment, codes, least, shared, codebook, clustering)
-    if codebook.grain.vector > 1:
-        return fit_vectors(replace(weights, moment=None), codebook.grain, bits)
-    return fit_codebook(weights, codebook.grain, bits)
+    grain, width = grain_of_rows(codebook.grain, bits, rows.shape[-1])
+    return fit_codebook(weights, grain, width) if grain.vector == 1 else fit_vectors(weights, grain, width)
 
 
 def real_codebook_of(rows: F32, moment: F64 | None, codebook: CodebookWish, bits: int, clustering: Clustering) -> F32:
@@ -58,10 +58,11 @@ def real_codebook_of(rows: F32, moment: F64 | None, codebook: CodebookWish, bits
     """
     weights = pruned_rows(rows, moment, Codes(0, 0, (), None), np.zeros(rows.shape[:2], np.float32), False, codebook, clustering)
     kept = weights.codes.kept
-    if codebook.grain.vector > 1:
+    grain, width = grain_of_rows(codebook.grain, bits, rows.shape[-1])
+    if grain.vector > 1:
         kept_rows = rows if kept is None else rows * kept
-        return vector_reals(kept_rows, weights.importance, codebook.grain, bits, clustering.vectors)
-    return fit_reals(weights, codebook.grain, bits) + np.float32(0)
+        return vector_reals(kept_rows, weights.importance, grain, width, clustering.vectors)
+    return fit_reals(weights, grain, width) + np.float32(0)
 
 
 def embedding_codebook(node: ir.Node, task: Task, bits: int) -> CodebookWeight:
@@ -74,4 +75,5 @@ def embedding_codebook(node: ir.Node, task: Task, bits: int) -> CodebookWeight:
     why = "one scale per column of the embedding table (axis 1)"
     plan = integer_weight(symmetric_grid(fit.scale, 1, target.weights), f"codebook, {bits} bits", why)
     codes = np.ascontiguousarray(fit.codes[0].T).astype(target.weights.dtype)
-    return plan.with_codes(codes).as_codebook(codebook.granularity, 1, bits)
+    grain, width = grain_of_rows(codebook.grain, bits, rows.shape[-1])
+    return plan.with_codes(codes).as_codebook(str(grain), 1, width)

@@ -192,11 +192,6 @@ def test_refitting_moves_entries_to_the_means_of_their_clusters() -> None:
     assert np.isin(np.round(means, 3), np.round(entries, 3)).sum() >= free.sum()
 
 
-def test_tables_of_vectors_are_refused_by_name() -> None:
-    with pytest.raises(UnsupportedOp, match=r"table of vectors of conv[\s\S]*granularity"):
-        classroom(net(), "cpu", Recipe(codebook=CodebookWish(bits=8, granularity="vector:4")))
-
-
 @pytest.mark.parametrize(
     "text",
     [
