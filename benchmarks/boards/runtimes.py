@@ -28,7 +28,8 @@ from edgeq.graph.signature import input_specs
 from edgeq.integers.emit import emit_tflite
 from edgeq.io.load import load_model
 from edgeq.passes.boundary.float_boundary import FloatBoundary
-from edgeq.proof.other_runtimes import ProofSubject, prove_in
+from edgeq.proof.elsewhere.handed import ProofSubject
+from edgeq.proof.elsewhere.other_runtimes import prove_in
 from edgeq.runtimes.table import RUNTIMES
 from edgeq.runtimes.tflite.litert import LiteRt
 from edgeq.schema.target import load_target

@@ -13,6 +13,7 @@ import typer
 from edgeq.cli.asked import Asked
 from edgeq.cli.options import FLOORS
 from edgeq.cli.outputs import stale_lines
+from edgeq.cli.proving.differing import differing_lines
 from edgeq.cli.shared import complete
 from edgeq.errors import BadRecipe, FloorMissed
 from edgeq.io.visible import visible
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from edgeq.data.dataset import Dataset
-    from edgeq.proof.other_runtimes import ProofSubject, RuntimeProof
+    from edgeq.proof.elsewhere.handed import ProofSubject
+    from edgeq.proof.elsewhere.other_runtimes import RuntimeProof
 
 Runtime = Annotated[
     str | None,
@@ -72,7 +74,7 @@ def prove_runtime(asked: Asked, request: RuntimeRequest) -> None:
     Raises FloorMissed when a required operator type runs in float.
     """
     from edgeq.cli.printed.forms import ProvenElsewhere
-    from edgeq.proof.other_runtimes import prove_in
+    from edgeq.proof.elsewhere.other_runtimes import prove_in
 
     runtime = _runtime(request)
     subject = _subject(asked, request)
@@ -103,7 +105,7 @@ def _lower(names: Sequence[str]) -> set[str]:
 
 
 def _subject(asked: Asked, request: RuntimeRequest) -> ProofSubject:
-    from edgeq.proof.other_runtimes import ProofSubject
+    from edgeq.proof.elsewhere.handed import ProofSubject
     from edgeq.proof.written import read_file, reference_for
 
     def load(path: Path) -> ProofSubject:
@@ -163,6 +165,7 @@ def proofs_text(proofs: Sequence[RuntimeProof]) -> RenderableType:
         if proof.distance is not None:
             other = "the ONNX int8 model" if proof.against == "onnx" else "edgeq's interpreter of the same file"
             parts.append(Text(f"  {samples_text(proof.distance.samples)} against {other}, {proof.distance.ms:.3g} ms per run", "dim"))
+        parts += differing_lines(proof.differing)
         if proof.unread:
             parts.append(Text(f"  not compared: {visible(proof.unread)}", "yellow"))
         for output in proof.fidelity.worst_first if proof.fidelity is not None else ():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import onnx_ir as ir
 
 from edgeq.errors import BadModel
@@ -11,19 +13,22 @@ from edgeq.passes.prepare.fold_shapes import FoldShapes
 from edgeq.passes.prepare.infer_shapes import InferShapes
 
 
-def fixed_batch(model: ir.Model) -> ir.Model:
+def fixed_batch(model: ir.Model, sample: Mapping[str, tuple[int, ...]] | None = None) -> ir.Model:
     """A copy of the model with batch size 1, shapes inferred and shape arithmetic folded.
 
-    Raises BadModel for an input that has an unknown size on an axis other than the first.
+    sample: shapes of one sample by input name, which give sizes that are not fixed. Raises BadModel
+    for an input that has an unknown size on an axis other than the first.
     """
     copy = model.clone()
     shapes = {}
     for value in copy.graph.inputs:
         if value.name in copy.graph.initializers or value.shape is None:
             continue
-        sizes = [1 if axis == 0 and not isinstance(size, int) else size for axis, size in enumerate(value.shape)]
+        told = (sample or {}).get(str(value.name), ())
+        free = told if len(told) == len(value.shape) else (1,)
+        sizes = [size if isinstance(size, int) or axis >= len(free) else free[axis] for axis, size in enumerate(value.shape)]
         if not all(isinstance(size, int) for size in sizes):
-            fix = f"Quantize with --shape {value.name}=DIMS."
+            fix = f"Give --data, whose first sample says them, or quantize with --shape {value.name}=DIMS."
             raise BadModel(f"Input {value.name} has sizes that are not fixed.", f"input {value.name}: {value.shape}", fix)
         shapes[str(value.name)] = tuple(int(size) for size in sizes if isinstance(size, int))
     freeze_shapes(copy, shapes)

@@ -5,7 +5,7 @@ This file is its only importer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 
 import numpy as np
 
@@ -67,7 +67,7 @@ def _port(value: object) -> Port:
     return Port(str(name), sizes, "float32", 0.0, 0)
 
 
-def _open(request: Request) -> Iterator[Opened]:
+def _open(request: Request) -> Generator[Opened, None, None]:
     opened = OpenVino(request.model)
     yield Opened(operators=opened.operators(), model=opened)
 

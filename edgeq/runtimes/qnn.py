@@ -8,7 +8,7 @@ the plug-in gives to QNN.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -90,7 +90,7 @@ def _type(tensor: Mapping[str, object]) -> str:
     return _TYPES.get(number, f"type {number:#06x}")
 
 
-def _open(request: Request) -> Iterator[Opened]:
+def _open(request: Request) -> Generator[Opened, None, None]:
     opened = Qnn(request.model)
     yield Opened(operators=opened.operators, model=opened)
 

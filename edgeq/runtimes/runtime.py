@@ -6,7 +6,7 @@ It says which package and file the runtime needs, what it tells, and how it open
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
@@ -61,7 +61,7 @@ class Runtime:
     told: str
     #: opens a model once for each way in which the runtime runs it. Raises MissingExtra, and
     #: RuntimeRefused when the runtime does not accept the model
-    open: Callable[[Request], Iterator[Opened]]
+    open: Callable[[Request], Generator[Opened, None, None]]
     #: who runs the operators of the file, for a runtime that does not list its own; empty: it lists
     #: them
     kernel: str = ""
@@ -69,6 +69,9 @@ class Runtime:
     accelerators: tuple[str, ...] = ()
     #: of those that take .tflite files: whether they take weights of type INT4
     takes_int4: bool = True
+    #: whether it runs a model that is cut at its codes as it runs the whole: one that fuses the
+    #: operators between codes and codes, and nothing beyond
+    runs_parts: bool = False
     #: for a package of npm: its version where it and what runs it are there, else None
     found: Callable[[], str | None] | None = None
 

@@ -24,8 +24,9 @@ from edgeq.integers.emit import emit_tflite
 from edgeq.integers.legality.check import check_model
 from edgeq.io.load import load_proto
 from edgeq.numerics.fidelity import Agreement
-from edgeq.proof.distance import Distance, OutputDistance
-from edgeq.proof.other_runtimes import ProofSubject, RuntimeProof, prove_in
+from edgeq.proof.elsewhere.distance import Distance, OutputDistance
+from edgeq.proof.elsewhere.handed import ProofSubject
+from edgeq.proof.elsewhere.other_runtimes import RuntimeProof, prove_in
 from edgeq.runtimes.table import RuntimeName, look_up
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Target, load_target

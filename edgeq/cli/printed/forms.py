@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeq.integers.legality.violation import Violation
+from edgeq.proof.elsewhere.other_runtimes import RuntimeProof
 from edgeq.proof.latency import Latency, Untimed
-from edgeq.proof.other_runtimes import RuntimeProof
 from edgeq.proof.proof import Proof
 from edgeq.proof.saturation_audit import LayerBounds
 from edgeq.report.explain import Explanation

@@ -5,7 +5,7 @@ This file is its only importer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -102,7 +102,7 @@ def _port(details: dict[str, Any]) -> Port:
     return Port(name, shape, dtype, as_float(quantization["scales"]), as_int(quantization["zero_points"]))
 
 
-def _open(request: Request) -> Iterator[Opened]:
+def _open(request: Request) -> Generator[Opened, None, None]:
     if RUNTIME.installed:
         rehearse("litert", request.model, request.inputs, request.outputs)
     for kernels in KERNELS:

@@ -5,7 +5,7 @@ This file is its only importer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import numpy as np
@@ -65,7 +65,7 @@ def _port(details: dict[str, Any], name: str) -> Port:
     return Port(name, shape, dtype, as_float(quantization["scales"]), as_int(quantization["zero_points"]))
 
 
-def _open(request: Request) -> Iterator[Opened]:
+def _open(request: Request) -> Generator[Opened, None, None]:
     if RUNTIME.installed:
         rehearse("tflm", request.model, request.inputs, request.outputs)
     yield Opened(model=TfLiteMicro(request.model, request.inputs, request.outputs))

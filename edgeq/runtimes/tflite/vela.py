@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 
 from edgeq.errors import RuntimeRefused
 from edgeq.io.temporaries import ScratchFolder
@@ -55,7 +55,7 @@ def place_on_npu(model: bytes, accelerator: str) -> tuple[RanOperator, ...]:
     return rows
 
 
-def _open(request: Request) -> Iterator[Opened]:
+def _open(request: Request) -> Generator[Opened, None, None]:
     yield Opened(request.accelerator, place_on_npu(request.model, request.accelerator))
 
 

@@ -10,7 +10,7 @@ import json
 import os
 import subprocess
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -145,7 +145,7 @@ def _sandbox() -> tuple[str, ...]:
     return ("--no-sandbox",) if hasattr(os, "geteuid") and os.geteuid() == 0 else ()
 
 
-def _open(request: Request) -> Iterator[Opened]:
+def _open(request: Request) -> Generator[Opened, None, None]:
     folder, node = package_folder(), node_program()
     if folder is None or node is None:
         raise RUNTIME.missing()
@@ -165,6 +165,7 @@ RUNTIME = Runtime(
     package=PACKAGE,
     module="",
     takes="onnx",
+    runs_parts=True,
     told="read from onnxruntime-web: the kernels of one run and their types, from its own profile",
     open=_open,
     found=package_version,

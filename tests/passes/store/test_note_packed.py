@@ -68,7 +68,8 @@ def test_a_target_without_such_kernels_does_not_take_the_model() -> None:
 def test_vela_is_not_started_on_a_file_that_ends_it() -> None:
     pytest.importorskip("ethosu", reason="needs the extra [backends]")
     from edgeq.errors import RuntimeRefused
-    from edgeq.proof.other_runtimes import ProofSubject, prove_in
+    from edgeq.proof.elsewhere.handed import ProofSubject
+    from edgeq.proof.elsewhere.other_runtimes import prove_in
 
     file = emit_tflite(made(4).model)
     assert "int4" in {tensor.dtype for tensor in parse(file).tensors}

@@ -42,7 +42,8 @@ def test_conversions_and_shapes_are_not_listed(op: str, source: str, result: str
 def test_node_and_a_browser_compute_what_onnxruntime_computes() -> None:
     if package_version() is None:
         pytest.skip("needs Node and the npm package onnxruntime-web, in node_modules here or above")
-    from edgeq.proof.other_runtimes import ProofSubject, prove_in
+    from edgeq.proof.elsewhere.handed import ProofSubject
+    from edgeq.proof.elsewhere.other_runtimes import prove_in
 
     recipe = edgeq.Recipe(effort="fast", samples=32, placement={"prefer": "integers"})
     made = edgeq.quantize(shipped_model("digits"), "digits", recipe=recipe, prove=False)
@@ -55,6 +56,8 @@ def test_node_and_a_browser_compute_what_onnxruntime_computes() -> None:
     for proof in proofs:
         assert {op.op_type for op in proof.operators if op.integer} >= {"QLinearConv", "QLinearAdd"}
         assert proof.distance is not None
+        assert proof.differing is not None
+        assert all(one.op_types == ("Add",) and one.most == 1 and one.share < 0.05 for one in proof.differing)
         assert proof.distance.outputs[0].agreement == 1.0
         assert proof.distance.outputs[0].sqnr_db > 40
 

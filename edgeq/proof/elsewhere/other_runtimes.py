@@ -6,32 +6,32 @@ those of the ONNX int8 model.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import onnx_ir as ir
 
 from edgeq.data.dataset import Dataset
-from edgeq.errors import EdgeqError, RuntimeRefused
+from edgeq.errors import EdgeqError
 from edgeq.graph.signature import input_specs
 from edgeq.integers.code_operators import code_operators
 from edgeq.integers.coded_inputs import pixel_inputs
-from edgeq.integers.emit import emit_tflite
-from edgeq.integers.fixed_batch import fixed_batch
 from edgeq.integers.graph import Operand, integer_graph
 from edgeq.integers.reading.runner import runner_of
-from edgeq.integers.tflite.flatbuffer import TfModel
-from edgeq.integers.tflite.parse import parse
 from edgeq.integers.tflite.read import file_operators
-from edgeq.passes.boundary.float_boundary import FloatBoundary
 from edgeq.passes.boundary.integer_boundary import IntegerBoundary
 from edgeq.progress import Progress, Silent
 from edgeq.proof.compare import CompareSettings, Comparison, compare_models
-from edgeq.proof.distance import Distance, measure_distance
-from edgeq.proof.file_distance import OwnFile, file_distance
+from edgeq.proof.elsewhere.differing import Differing, find_differing
+from edgeq.proof.elsewhere.distance import Distance, measure_distance
+from edgeq.proof.elsewhere.file_distance import OwnFile, file_distance
+from edgeq.proof.elsewhere.handed import ProofSubject, handed, request_of, with_floats
 from edgeq.runtimes.protocol import OpenedModel
 from edgeq.runtimes.ran_operator import RanOperator
-from edgeq.runtimes.runtime import Request, Runtime
+from edgeq.runtimes.runtime import Runtime
 from edgeq.runtimes.table import look_up
 
 
@@ -56,23 +56,14 @@ class RuntimeProof:
     unread: str = ""
     #: how far it is from the float model; None: that was not given
     fidelity: Comparison | None = None
+    #: the operators that give something else than in onnxruntime on the same codes, in the order of
+    #: the graph; None: they were not looked for
+    differing: tuple[Differing, ...] | None = None
 
     @property
     def integer(self) -> int:
         """How many operators are integer."""
         return sum(op.integer for op in self.operators)
-
-
-@dataclass(frozen=True, eq=False)
-class ProofSubject:
-    """What is proven."""
-
-    #: the ONNX int8 model, which is also the reference; None: only the .tflite file is given
-    model: ir.Model | None
-    #: a .tflite file; None: one is made of the ONNX model for a runtime that takes one
-    tflite: bytes | None = None
-    #: the float model of the .tflite file; None: not given
-    floats: ir.Model | None = None
 
 
 def prove_in(
@@ -91,11 +82,11 @@ def prove_in(
     that TFLite cannot express.
     """
     row, progress = look_up(runtime), progress or Silent()
-    file, named = _file(row, subject), row.accelerator(accelerator)
+    file, named = handed(row, subject, dataset), row.accelerator(accelerator)
     progress.start(f"open in {row.name}", None)
-    proofs = []
+    proofs: list[RuntimeProof] = []
     own, unread = _own(subject)
-    for opened in row.open(_request(row, file, named)):
+    for opened in row.open(request_of(row, file, named)):
         operators = _file_operators(file, row.kernel) if row.kernel else opened.operators
         proof = RuntimeProof(f"{row.name} {opened.variant}".strip(), row.version(), operators, None, row.told, unread=unread)
         if opened.model is not None and own is not None:
@@ -105,6 +96,9 @@ def prove_in(
         if opened.model is not None and subject.floats is not None and subject.tflite is not None and dataset is not None:
             proof = replace(proof, fidelity=_fidelity(subject.floats, subject.tflite, opened.model, dataset, progress))
         proofs.append(proof)
+    if row.runs_parts and dataset is not None and not isinstance(file, bytes):
+        differing = find_differing(file, partial(_first, row), dataset, progress)
+        proofs = [replace(proof, differing=differing) for proof in proofs]
     return tuple(proofs)
 
 
@@ -123,34 +117,16 @@ def _fidelity(floats: ir.Model, file: bytes, opened: OpenedModel, dataset: Datas
     return compare_models(floats, runner, dataset, CompareSettings(batch=1, threads=1), progress=progress)
 
 
-def _file(row: Runtime, subject: ProofSubject) -> bytes | ir.Model:
-    """What the runtime takes: a .tflite file, or an ONNX model whose batch is 1."""
-    if row.takes == "tflite":
-        return _tflite(subject)
-    if subject.model is None:
-        raise ValueError(f"{row.name} takes ONNX models")
-    return fixed_batch(_with_floats(subject.model, pixels=False))
-
-
-def _request(row: Runtime, file: bytes | ir.Model, accelerator: str) -> Request:
-    if isinstance(file, bytes):
-        try:
-            parsed = parse(file)
-        except EdgeqError:  # the runtime itself says what is wrong with it
-            return Request(file, 1, 1, accelerator)
-        _refuse_int4(row, parsed)
-        inputs, outputs = len(parsed.inputs), len(parsed.outputs)
-    else:
-        inputs, outputs = len(input_specs(file)), len(file.graph.outputs)
-    data = file if isinstance(file, bytes) else ir.to_proto(file).SerializeToString(deterministic=True)
-    return Request(data, inputs, outputs, accelerator)
-
-
-def _refuse_int4(row: Runtime, file: TfModel) -> None:
-    names = [tensor.name for tensor in file.tensors if tensor.dtype == "int4"]
-    if names and not row.takes_int4:
-        what = f"{row.name} does not take weights of type INT4, and the file has {len(names)}: {names[0]} and the like."
-        raise RuntimeRefused(what, f"--runtime {row.name}", "Quantize for target ethos_u, which stores codes of 4 bits in 8.")
+@contextmanager
+def _first(row: Runtime, model: ir.Model) -> Iterator[OpenedModel]:
+    """A model in the first way in which a runtime runs it."""
+    ways = row.open(request_of(row, model, ""))
+    try:
+        found = next(ways).model
+        assert found is not None  # a row that runs parts runs models
+        yield found
+    finally:
+        ways.close()
 
 
 def _file_operators(file: bytes | ir.Model, kernel: str) -> tuple[RanOperator, ...]:
@@ -161,7 +137,7 @@ def _distance(row: Runtime, subject: ProofSubject, opened: OpenedModel, dataset:
     if dataset is None or subject.model is None:
         return None
     outputs, channels_last = _coded_outputs(subject.model), row.takes == "tflite"
-    reference, pixels = _with_floats(subject.model), pixel_inputs(subject.model)
+    reference, pixels = with_floats(subject.model), pixel_inputs(subject.model)
     return measure_distance(reference, outputs, opened, dataset, channels_last=channels_last, pixels=pixels, progress=progress)
 
 
@@ -169,18 +145,3 @@ def _coded_outputs(model: ir.Model) -> tuple[Operand, ...]:
     codes = model.clone()
     IntegerBoundary()(codes)
     return integer_graph(codes).outputs
-
-
-def _with_floats(model: ir.Model, *, pixels: bool = True) -> ir.Model:
-    copy = model.clone()
-    FloatBoundary(pixels)(copy)
-    return copy
-
-
-def _tflite(subject: ProofSubject) -> bytes:
-    if subject.tflite is not None:
-        return subject.tflite
-    assert subject.model is not None
-    codes = subject.model.clone()
-    IntegerBoundary()(codes)
-    return emit_tflite(codes)

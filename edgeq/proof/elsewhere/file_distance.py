@@ -15,7 +15,7 @@ from edgeq.integers.reading.runner import real, runner_of
 from edgeq.numerics.arrays import AnyArray
 from edgeq.numerics.grid import LIMITS, QuantParams, dequantize
 from edgeq.progress import Progress
-from edgeq.proof.distance import Distance, Sums
+from edgeq.proof.elsewhere.distance import Distance, Sums
 from edgeq.runtimes.protocol import OpenedModel, Port
 
 #: runs on codes that are made up where there is no data

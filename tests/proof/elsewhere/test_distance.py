@@ -13,7 +13,7 @@ from edgeq.graph.signature import input_specs
 from edgeq.integers.graph import Operand
 from edgeq.numerics.arrays import AnyArray
 from edgeq.numerics.grid import QuantParams
-from edgeq.proof.distance import Distance, measure_distance
+from edgeq.proof.elsewhere.distance import Distance, measure_distance
 from edgeq.runtimes.protocol import Port
 from tests.graph_text import net
 
