@@ -59,10 +59,6 @@ class Facts:
         """Facts know of no node that runs on codes all the same."""
         return 0
 
-    def behind(self, _node: ir.Node) -> tuple[ir.Node, int] | None:
-        """Facts take a Conv for one that becomes an integer kernel."""
-        return None
-
     def quantize(self, value: ir.Value) -> int:
         """Cost of quantizing a value, in picoseconds."""
         boundary = self.target.boundary
@@ -88,23 +84,16 @@ def is_bias(node: ir.Node, target: Target) -> bool:
 def slow_ns(node: ir.Node, target: Target, floats: Container[str]) -> float | None:
     """Cost per element in nanoseconds of an operator that is fast only behind a Conv.
 
-    None for other operators, and where a Conv precedes it. floats: names of the nodes that must be
-    float.
+    None for other operators, and where a Conv precedes it, with nothing in between but nodes that
+    can run in integers and leave the axes in their order: the runtime keeps channels last.
+    floats: names of the nodes that must be float.
     """
     slow = target.movement.behind_conv.get(node.op_type)
-    return None if slow is None or conv_before(node, floats) is not None else slow
-
-
-def conv_before(node: ir.Node, floats: Container[str]) -> ir.Node | None:
-    """The Conv that an operator is behind, if the runtime keeps channels last between both.
-
-    The Conv and what lies between can run in integers, and nothing turns the axes.
-    """
-    before = _before(node)
+    before = None if slow is None else _before(node)
     while before is not None and not operator_of(before).layer:
         turns = operator_of(before).moves in ("views", "reorders") or str(before.name) in floats
         before = None if turns else _before(before)
-    return before if before is not None and is_op(before, "Conv") and str(before.name) not in floats else None
+    return None if is_op(before, "Conv") else slow
 
 
 def _before(node: ir.Node) -> ir.Node | None:

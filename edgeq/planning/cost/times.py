@@ -10,7 +10,7 @@ import onnx_ir as ir
 
 from edgeq.graph.macs import elements
 from edgeq.graph.read import only_consumer, operator_of
-from edgeq.planning.cost.facts import conv_before, is_bias, picoseconds, slow_ns
+from edgeq.planning.cost.facts import is_bias, picoseconds, slow_ns
 from edgeq.planning.cost.joined import joined_to
 from edgeq.planning.cost.price import Prices, Times
 
@@ -52,26 +52,12 @@ class ByTime:
         """What a node costs more, in picoseconds, if it is float and its output is quantized.
 
         onnxruntime moves a QuantizeLinear in front of what only moves elements, which then runs on
-        codes; where that is slow, a Mul holds it back.
+        codes.
         """
         if operator_of(node).on_codes != "fused":
             return 0
-        times, target = self.times(node), self.prices.target
-        if node.op_type in target.movement.behind_conv:
-            hold = target.kernel_of("Mul")
-            return 0 if hold is None else picoseconds(elements(node.outputs[0]) * hold.float_ns + target.boundary.call_ns)
+        times = self.times(node)
         return picoseconds(max(times.integer - times.float, 0.0))
-
-    def behind(self, node: ir.Node) -> tuple[ir.Node, int] | None:
-        """The Conv that an integer kernel is fast behind, and what it costs more, in picoseconds,
-        where that Conv is float.
-        """
-        slow, target = self.prices.target.movement.behind_conv.get(node.op_type), self.prices.target
-        conv = None if slow is None else conv_before(node, self.floats)
-        if slow is None or conv is None:
-            return None
-        alone = elements(node.inputs[0]) * slow + target.boundary.call_ns
-        return conv, picoseconds(max(alone - self.times(node).integer, 0.0))
 
     def quantize(self, value: ir.Value) -> int:
         """Cost of quantizing a value, in picoseconds."""

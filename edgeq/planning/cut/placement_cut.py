@@ -149,9 +149,6 @@ class GraphCut:
                 cut.prefer_source(here, floating)
             else:  # free in float, unless the kernel that does it is an integer one
                 cut.add(("node", joined.name), here, floating)
-        behind = costs.behind(node)
-        if behind is not None and behind[0].graph is self.graph:
-            cut.add(here, ("node", behind[0].name), behind[1])
         pulled = costs.pulled(node)
         for output in row.outputs:
             there = ("value", output)
