@@ -10,12 +10,12 @@ from collections.abc import Sequence
 import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass, TopologicalSortPass
 
-from edgeq.graph.operators import OPERATORS
 from edgeq.passes.place.gather_integer_rows import GatherIntegerRows
 from edgeq.passes.place.gather_packed_rows import GatherPackedRows
 from edgeq.passes.place.hard_sigmoid_to_add import HardSigmoidToAdd
 from edgeq.passes.place.hold_float import HoldFloat
 from edgeq.passes.place.move_to_integers import MoveToIntegers
+from edgeq.passes.place.quantize_behind import QuantizeBehind
 from edgeq.passes.place.requantize_inputs import RequantizeInputs
 from edgeq.passes.place.share_dequantized import ShareDequantized
 from edgeq.passes.place.sum_before_norm import SumBeforeNorm
@@ -35,8 +35,9 @@ from edgeq.passes.store.fold_codebooks import FoldCodebooks
 from edgeq.passes.store.store_formats import StoreFormats
 from edgeq.passes.store.store_weights import StoreWeights
 from edgeq.rewrite.check_plan import check_factors, check_fits
+from edgeq.rewrite.held_float import held_float, pools_before_codes
 from edgeq.rewrite.small_forms import codebooks, looked_up, number_formats
-from edgeq.schema.plan import NodePlan, Plan
+from edgeq.schema.plan import Plan
 from edgeq.schema.scaling import factors_of
 from edgeq.schema.target import Target
 
@@ -77,24 +78,6 @@ def _rewritten(prepared: ir.Model, plan: Plan, steps: Sequence[ir.passes.InPlace
     return model
 
 
-def _must_stay_float(node: NodePlan, plan: Plan, target: Target) -> bool:
-    """Whether the runtime must not use an integer kernel that it has for the node.
-
-    The recipe or a measurement keeps the node float, or the kernel is slower or can be slow in its
-    place, or cannot compute this form of the operator.
-    """
-    unable = node.because == "obstacle" and node.op_type in OPERATORS and OPERATORS[node.op_type].fused_unchecked
-    kept = node.because in ("kept", "searched", "useless")
-    alone = node.because == "slower" and _between_codes(node, plan)
-    return node.runs == "float" and (unable or kept or alone or node.op_type in target.movement.behind_conv)
-
-
-def _between_codes(node: NodePlan, plan: Plan) -> bool:
-    """Whether a Dequantize stands before the node and a Quantize behind it."""
-    before = (plan.grids.get(name) for name in node.inputs)
-    return any(grid is not None and grid.readers == "all" for grid in before) and any(name in plan.grids for name in node.outputs)
-
-
 def rewrite_passes(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:
     """The passes in order."""
     where = _placed(plan)
@@ -124,7 +107,8 @@ def rewrite_passes(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:
         # not for runtimes of .tflite files, whose writer packs codes of four bits by itself
         *(() if target.runtime in TFLITE else (StoreFormats(number_formats(plan)),)),
         # last: its output must not match any pattern of a pass or of the runtime
-        HoldFloat(frozenset(name for name, node in plan.nodes.items() if _must_stay_float(node, plan, target))),
+        HoldFloat(held_float(plan, target)),
+        QuantizeBehind(pools_before_codes(plan, target)),
         # after the passes that look for a Dequantize before a node
         ShareDequantized(plan.together),
         # by now, an Add that became an integer kernel has a Quantize behind it

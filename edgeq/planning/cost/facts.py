@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -59,6 +59,10 @@ class Facts:
         """Facts know of no node that runs on codes all the same."""
         return 0
 
+    def behind(self, _node: ir.Node) -> tuple[Sequence[ir.Node], int]:
+        """Facts take a node to be as fast as behind a layer in integers."""
+        return (), 0
+
     def quantize(self, value: ir.Value) -> int:
         """Cost of quantizing a value, in picoseconds."""
         boundary = self.target.boundary
@@ -84,16 +88,28 @@ def is_bias(node: ir.Node, target: Target) -> bool:
 def slow_ns(node: ir.Node, target: Target, floats: Container[str]) -> float | None:
     """Cost per element in nanoseconds of an operator that is fast only behind a Conv.
 
-    None for other operators, and where a Conv precedes it, with nothing in between but nodes that
-    can run in integers and leave the axes in their order: the runtime keeps channels last.
-    floats: names of the nodes that must be float.
+    None for other operators, and where a Conv precedes it: see path_from_conv. floats: names of the
+    nodes that must be float.
     """
     slow = target.movement.behind_conv.get(node.op_type)
-    before = None if slow is None else _before(node)
-    while before is not None and not operator_of(before).layer:
+    return None if slow is None or path_from_conv(node, floats) else slow
+
+
+def path_from_conv(node: ir.Node, floats: Container[str]) -> list[ir.Node]:
+    """The nodes from the Conv before a node on, the Conv last; none without one.
+
+    In between are nodes that can run in integers and leave the axes in their order only: where all
+    of them do, the runtime keeps channels last. floats: names of the nodes that must be float.
+    """
+    path: list[ir.Node] = []
+    before = _before(node)
+    while before is not None:
+        path.append(before)
+        if operator_of(before).layer:
+            return path if is_op(before, "Conv") else []
         turns = operator_of(before).moves in ("views", "reorders") or str(before.name) in floats
         before = None if turns else _before(before)
-    return None if is_op(before, "Conv") else slow
+    return []
 
 
 def _before(node: ir.Node) -> ir.Node | None:

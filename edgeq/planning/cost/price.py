@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from edgeq.graph.macs import macs
-from edgeq.graph.read import constant
+from edgeq.graph.macs import elements, macs
+from edgeq.graph.read import constant, dim
 from edgeq.planning.cost.work import Work, conversion, work_of
 from edgeq.schema.cost import Column, KernelCost, PlacementWish
 from edgeq.schema.target import Target
@@ -50,6 +50,14 @@ class Prices:
     def dequantize(self, value: ir.Value) -> float:
         """The time of dequantizing a value."""
         return self._conversion("DequantizeLinear", value)
+
+    def doubled(self, value: ir.Value) -> float:
+        """The time of multiplying all numbers of a value by one, in float."""
+        size, cost = elements(value) * (self.batch if dim(value, 0) is None else 1), self._cost("Mul")
+        if cost is None:
+            kernel = self.target.kernel_of("Mul")
+            return self.target.boundary.call_ns + size * (0.0 if kernel is None else kernel.float_ns)
+        return _ns(cost.float.numbers, Work("Mul", size, 1, 1).counts(self.column.lanes.float))
 
     def _conversion(self, op_type: str, value: ir.Value) -> float:
         work = conversion(op_type, value, self.batch)

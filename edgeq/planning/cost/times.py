@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,7 +10,7 @@ import onnx_ir as ir
 
 from edgeq.graph.macs import elements
 from edgeq.graph.read import only_consumer, operator_of
-from edgeq.planning.cost.facts import is_bias, picoseconds, slow_ns
+from edgeq.planning.cost.facts import is_bias, path_from_conv, picoseconds, slow_ns
 from edgeq.planning.cost.joined import joined_to
 from edgeq.planning.cost.price import Prices, Times
 
@@ -41,7 +41,7 @@ class ByTime:
             return Times(0.0, times.float)  # the grid before it saturates at its bounds
         slow = slow_ns(node, target, self.floats)
         if slow is not None:
-            return Times(max(times.integer, elements(node.inputs[0]) * slow + target.boundary.call_ns), times.float)
+            return Times(self._channels_first(node, times, slow), times.float)
         return Times(times.integer, 0.0) if is_bias(node, target) else times
 
     def joined(self, node: ir.Node) -> ir.Node | None:
@@ -52,12 +52,29 @@ class ByTime:
         """What a node costs more, in picoseconds, if it is float and its output is quantized.
 
         onnxruntime moves a QuantizeLinear in front of what only moves elements, which then runs on
-        codes.
+        codes; but a Mul keeps it behind pools (passes/place/quantize_behind.py).
         """
         if operator_of(node).on_codes != "fused":
             return 0
+        if node.op_type in self.prices.target.movement.behind_conv:
+            return picoseconds(self.prices.doubled(node.outputs[0]))
         times = self.times(node)
         return picoseconds(max(times.integer - times.float, 0.0))
+
+    def behind(self, node: ir.Node) -> tuple[Sequence[ir.Node], int]:
+        """The nodes behind which alone the integer kernel is fast, and what it costs more else, in
+        picoseconds.
+        """
+        slow = self.prices.target.movement.behind_conv.get(node.op_type)
+        path = () if slow is None else path_from_conv(node, self.floats)
+        if slow is None or not path:
+            return (), 0
+        times = self.times(node)
+        return path, picoseconds(self._channels_first(node, times, slow) - times.integer)
+
+    def _channels_first(self, node: ir.Node, times: Times, slow: float) -> float:
+        """The time of an integer kernel that is not behind a Conv, in nanoseconds."""
+        return max(times.integer, elements(node.inputs[0]) * slow + self.prices.target.boundary.call_ns)
 
     def quantize(self, value: ir.Value) -> int:
         """Cost of quantizing a value, in picoseconds."""

@@ -149,6 +149,7 @@ class GraphCut:
                 cut.prefer_source(here, floating)
             else:  # free in float, unless the kernel that does it is an integer one
                 cut.add(("node", joined.name), here, floating)
+        self._add_path(cut, here, *costs.behind(node))
         pulled = costs.pulled(node)
         for output in row.outputs:
             there = ("value", output)
@@ -156,6 +157,14 @@ class GraphCut:
             cut.add(("quantized", output), here, pulled)
             if not row.free:
                 cut.add(here, there, FORBIDDEN)
+
+    def _add_path(self, cut: MinCut, here: tuple[str, str], path: Sequence[ir.Node], cost: int) -> None:
+        """Pay the cost where the node is integer and any node of the path is float."""
+        if not cost:
+            return
+        cut.add(here, ("path", here[1]), cost)
+        for node in path:
+            cut.add(("path", here[1]), ("node", str(node.name)), FORBIDDEN)
 
     def _add_value(self, cut: MinCut, row: ValueRow, costs: Facts | ByTime) -> None:
         value, name = row.value, row.name
