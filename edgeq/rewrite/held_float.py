@@ -16,17 +16,13 @@ def held_float(plan: Plan, target: Target) -> frozenset[str]:
 
 
 def pools_before_codes(plan: Plan, target: Target) -> frozenset[str]:
-    """Names of float nodes behind float values in front of which a Quantize must not be moved.
+    """Names of float nodes in front of which a Quantize must not be moved.
 
     Their kernels on codes are slow where channels are not last.
     """
     if target.runtime != "onnxruntime":
         return frozenset()
-    return frozenset(
-        name
-        for name, node in plan.nodes.items()
-        if node.runs == "float" and node.op_type in target.movement.behind_conv and not _reads_codes(node, plan)
-    )
+    return frozenset(name for name, node in plan.nodes.items() if node.runs == "float" and node.op_type in target.movement.behind_conv)
 
 
 def _must_stay_float(node: NodePlan, plan: Plan, target: Target, behind: Mapping[str, str]) -> bool:

@@ -106,7 +106,7 @@ def path_from_conv(node: ir.Node, floats: Container[str]) -> list[ir.Node]:
     while before is not None:
         path.append(before)
         if operator_of(before).layer:
-            return path if is_op(before, "Conv") else []
+            return path if is_op(before, "Conv") and str(before.name) not in floats else []
         turns = operator_of(before).moves in ("views", "reorders") or str(before.name) in floats
         before = None if turns else _before(before)
     return []

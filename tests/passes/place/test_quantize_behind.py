@@ -54,3 +54,23 @@ def test_a_pool_between_a_float_layer_and_an_integer_one_runs_in_float(sides: st
     made = quantize(model, data, recipe=Recipe(effort="fast", keep_float=("c1", "m")), prove=False)
     runs = {node.name: node.runs_as for node in prove_placement(made.model, model).nodes}
     assert (runs["m"], runs["c2"]) == ("float", "int8")
+
+
+def test_a_pool_behind_turned_codes_runs_in_float() -> None:
+    """It reads a Dequantize, and a Quantize is behind it: both are held."""
+    body = """[c1] a = Conv<pads = [1, 1, 1, 1]>(x, w)  h = Transpose<perm = [0, 1, 3, 2]>(a)  [m] b = MaxPool<kernel_shape = [2, 2]>(h)
+        [c2] y = Conv<pads = [1, 1, 1, 1]>(b, v)"""
+    model = net(body, inputs="float[1, 8, 64, 64] x", constants={"w": weights(8, 8, 3, 3), "v": weights(8, 8, 3, 3)})
+    data = {"x": np.random.default_rng(1).normal(size=(16, 8, 64, 64)).astype(np.float32)}
+    made = quantize(model, data, recipe=Recipe(effort="fast"), prove=False)
+    runs = {node.name: node.runs_as for node in prove_placement(made.model, model).nodes}
+    assert (runs["m"], runs["c2"]) == ("float", "int8")
+
+
+def test_a_conv_that_must_be_float_leaves_its_pool_in_float() -> None:
+    body = "[c1] a = Conv<pads = [1, 1, 1, 1]>(x, w)  [m] b = MaxPool<kernel_shape = [2, 2]>(a)  [c2] y = Conv<pads = [1, 1, 1, 1]>(b, v)"
+    model = net(body, inputs="float[1, 8, 64, 64] x", constants={"w": weights(8, 8, 3, 3), "v": weights(8, 8, 3, 3)})
+    data = {"x": np.random.default_rng(1).normal(size=(16, 8, 64, 64)).astype(np.float32)}
+    made = quantize(model, data, recipe=Recipe(effort="fast", keep_float=("c1",)), prove=False)
+    runs = {node.name: node.runs_as for node in prove_placement(made.model, model).nodes}
+    assert (runs["m"], runs["c2"]) == ("float", "int8")
