@@ -131,7 +131,7 @@ def test_a_part_reads_what_bodies_of_its_nodes_capture() -> None:
 
 
 def quantized_layers() -> ir.Model:
-    """Two layers with weights in int8; both read the second weight, which stays alive in between."""
+    """Two layers with int8 weights; both read the second weight, which stays alive in between."""
     rng = np.random.default_rng(1)
     return net(
         "v = DequantizeLinear<axis = 0>(q, s) [one] a = Conv<pads = [1, 1, 1, 1]>(x, v) w = DequantizeLinear(p, t) "

@@ -42,8 +42,8 @@ Prune = Annotated[str | None, _size("--prune", metavar="SHARE|N:M", help="Set we
 
 
 @offers(
-    "data follow_links format compute target prefer samples no_hold_out accept_data strict_data shape scale mean std seed uint2 plot no_prove",
-    "max_bytes report",
+    "data follow_links format compute target prefer samples no_hold_out accept_data strict_data shape scale mean std seed uint2 plot",
+    "no_prove max_bytes report",
     writes=True,
 )
 def palettize(
