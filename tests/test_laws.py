@@ -11,6 +11,7 @@ from edgeq.io.load import load_proto
 from edgeq.passes.lower.average_to_global_pool import AverageToGlobalPool
 from edgeq.passes.lower.deconv_to_conv import DeconvToConv
 from edgeq.passes.lower.flatten_to_gemm import FlattenToGemm
+from edgeq.passes.lower.functions_on_rows import FunctionsOnRows
 from edgeq.passes.lower.pad_all_axes import PadAllAxes
 from edgeq.passes.lower.plain_average_pool import PlainAveragePool
 from edgeq.passes.lower.resize_all_axes import ResizeAllAxes
@@ -58,6 +59,7 @@ PASSES: tuple[ir.passes.InPlacePass, ...] = (
     DeconvToConv(),
     EinsumToMatMul(),
     FlattenToGemm(),
+    FunctionsOnRows(),
     FoldAffine(),
     FoldBatchNorm(),
     FoldBatchNormForward(),

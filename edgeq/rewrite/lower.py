@@ -10,6 +10,7 @@ from edgeq.graph.forms.resize import COORDINATES, ROUNDING
 from edgeq.passes.lower.average_to_global_pool import AverageToGlobalPool
 from edgeq.passes.lower.deconv_to_conv import DeconvToConv
 from edgeq.passes.lower.flatten_to_gemm import FlattenToGemm
+from edgeq.passes.lower.functions_on_rows import FunctionsOnRows
 from edgeq.passes.lower.nearest_as_taken import NearestAsTaken
 from edgeq.passes.lower.pad_all_axes import PadAllAxes
 from edgeq.passes.lower.plain_average_pool import PlainAveragePool
@@ -50,6 +51,7 @@ def lower(prepared: ir.Model, target: Target, keep: Set[str] = frozenset()) -> N
     if target.kernel_of("ConvTranspose") is None and "DepthToSpace" in target.movement.ops:
         DeconvToConv(keep, 1 if target.integer_only else DECONV_CHANNELS)(prepared)
     FlattenToGemm(keep)(prepared)
+    FunctionsOnRows()(prepared)  # after it: between the Reshapes that it leaves
     if target.window_axes == 2:
         UnitAxis()(prepared)
     AverageToGlobalPool()(prepared)

@@ -56,6 +56,10 @@ TEXTS: dict[str, str] = {
     "affine_chain_rank_3": f"""{HEAD} net (float[N, 5, 2] x) => (float[N, 5, 3] y) <float[2, 3] w = {{1.0, 2.0, 3.0, -1.0, 0.5, 2.0}},
         float[3] a = {{1.0, 2.0, -3.0}}, float[3] s = {{0.5, 2.0, -1.0}}> {{
         h = MatMul(x, w)  i = Add(h, a)  j = Mul(i, s)  y = Add(j, a) }}""",
+    "rows_of_rank_3": f"""{HEAD} net (float[6, 2] x) => (float[6, 2] y, float[2, 3, 2] z) <float[2, 2] w = {{1.0, 2.0, 3.0, -1.0}},
+        float[2] c = {{1.0, -3.0}}, int64[3] whole = {{2, 3, 2}}, int64[2] rows = {{6, 2}}> {{
+        g = Gemm(x, w, c)  a = Reshape(g, whole)  b = Relu(a)  d = Reshape(b, rows)  y = Gemm(d, w, c)  h = Gemm(x, w)
+        e = Reshape(h, whole)  z = Tanh(e) }}""",
     "biases_of_rank_3": f"""{HEAD} net (float[4, 5, 2] x) => (float[4, 5, 3] y, float[4, 5, 3] z, float[4, 5, 3] u)
         <float[2, 3] w = {{1.0, 2.0, 3.0, -1.0, 0.5, 2.0}}, float[3] a = {{1.0, 2.0, -3.0}}, float[5, 1] t = {{1.0, 2.0, 3.0, 4.0, 5.0}}> {{
         h = MatMul(x, w)  y = Add(a, h)  i = MatMul(x, w)  z = Add(i, t)  j = MatMul(x, w)  k = Add(j, a)  u = Mul(k, j) }}""",
