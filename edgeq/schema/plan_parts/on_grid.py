@@ -15,7 +15,7 @@ from edgeq.schema.plan_parts.codes import Room, as_text, from_text, room_for, sh
 
 #: codes of a weight whose text is kept; that of a larger one is made each time, since it would take
 #: as much memory again
-KEPT_CODES = 1 << 22
+KEPT_CODES = 1 << 25
 
 
 class OnGrid(Strict):
