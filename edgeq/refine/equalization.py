@@ -14,7 +14,7 @@ weight scale for all channels, where weights are a limit as well, it always does
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import onnx_ir as ir
@@ -25,6 +25,7 @@ from edgeq.graph.find_layer import scalable_layer
 from edgeq.graph.read import is_op, nodes
 from edgeq.numerics.arrays import F64
 from edgeq.refine.balance import balance
+from edgeq.refine.noise_bounds import noise_bounds
 from edgeq.refine.noise_model import noise_model
 from edgeq.schema.scaling import STEPS, Exponents
 
@@ -57,22 +58,32 @@ def equalizing_exponents(model: ir.Model, channels: Channels, stats: ChannelStat
     Empty if nothing is worth scaling.
     """
     grids = [name for name in quantized if name in channels.classes]
-    noise = noise_model(model, channels, stats.peaks, stats.squares, grids, shared=shared)
     unit = np.log(2) / STEPS
     if shared:
+        noise = noise_model(model, channels, stats.peaks, stats.squares, grids, shared=True)
         steps = np.rint(balance(model, channels, stats.peaks, noise) / unit)
     else:
         clipped = _clipped(model)
         names = [name for name in channels.classes if name in stats.peaks and (name in clipped or name in grids)]
         reserved = np.floor(STEPS * np.log2(_factors(channels, stats, names)) + 1e-6)
-        steps = np.rint(balance(model, channels, stats.peaks, noise, unit * reserved, WORTH) / unit)
-        steps = steps if noise(unit * steps)[0] < WORTH * noise(unit * reserved)[0] else reserved
+        steps = _better(model, channels, stats, grids, reserved)
     found: Exponents = {}
     for name, ids in channels.classes.items() if steps.size else ():
         exponents = np.where(ids >= 0, steps[np.maximum(ids, 0)], 0)
         if exponents.any():
             found[name] = tuple(int(k) for k in exponents)
     return found
+
+
+def _better(model: ir.Model, channels: Channels, stats: ChannelStats, grids: Sequence[str], reserved: F64) -> F64:
+    """The steps of balanced factors if much less noise is predicted for them, else `reserved`."""
+    unit = np.log(2) / STEPS
+    known = noise_bounds(model, channels, stats.peaks, stats.squares, grids, unit * reserved)
+    if known.least >= WORTH * known.most:
+        return reserved
+    noise = noise_model(model, channels, stats.peaks, stats.squares, grids, shared=False)
+    steps = np.rint(balance(model, channels, stats.peaks, noise, unit * reserved, WORTH) / unit)
+    return np.asarray(steps if noise(unit * steps)[0] < WORTH * noise(unit * reserved)[0] else reserved, np.float64)
 
 
 def _factors(channels: Channels, stats: ChannelStats, names: Iterable[str]) -> F64:

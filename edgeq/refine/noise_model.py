@@ -88,7 +88,7 @@ class NoiseModel:
         """
         total, slope = self.rest, np.zeros(self.count + 1)  # the last entry collects channels that cannot be scaled
         known = np.append(logs, 0.0)
-        spans = {name: _power_mean(peak + known[ids]) for name, (ids, peak) in self.peaks.items()}
+        spans = {name: power_mean(peak + known[ids]) for name, (ids, peak) in self.peaks.items()}
         for term in self.terms:
             down, up = known[term.before].reshape(term.square.shape), known[term.after].reshape(term.largest.shape)
             if term.value in spans:
@@ -140,7 +140,7 @@ def _scaled(logs: F64) -> tuple[F64, float]:
     return np.exp(ORDER * (logs - highest)), highest
 
 
-def _power_mean(logs: F64) -> tuple[float, F64]:
+def power_mean(logs: F64) -> tuple[float, F64]:
     """log of (sum x^ORDER)^(1 / ORDER) for x = exp(logs), and each entry's share of it."""
     highest = float(logs.max())
     powers = np.exp(ORDER * (logs - highest))
@@ -162,7 +162,9 @@ def noise_model(
         source = node.inputs[0] if node.inputs else None
         if layer is not None and source is not None and source.name in squares:
             terms.append(_term(node, layer, channels, squares))
-    spans = {name: (channels.classes[name], _log(peaks[name])) for name in quantized if name in peaks and peaks[name].max(initial=0) > 0}
+    spans = {
+        name: (channels.classes[name], logarithm(peaks[name])) for name in quantized if name in peaks and peaks[name].max(initial=0) > 0
+    }
     moving = tuple(term for term in terms if (term.before >= 0).any() or (shared and (term.after >= 0).any()))
     fixed = NoiseModel(tuple(term for term in terms if term not in moving), spans, channels.count, shared)
     return replace(fixed, terms=moving, rest=fixed(np.zeros(channels.count))[0])
@@ -173,7 +175,7 @@ def _term(node: ir.Node, layer: Layer, channels: Channels, squares: Mapping[str,
     rows = layer.by_channel(np.asarray(constant(node.inputs[1]), np.float64))
     share = 1 / math.prod(attribute_ints(node, "strides") or ()) if is_op(node, "ConvTranspose") else 1.0
     square, mean_square = np.square(rows).sum((1, 3)) * share, squares[source].reshape(layer.groups, -1)
-    logs = _log(np.abs(rows).max(-1))
+    logs = logarithm(np.abs(rows).max(-1))
     largest = logs.max(-1)
     power = float(squares[result].sum()) if result in squares else float((square * mean_square).sum())
     nowhere = np.full(1, -1)
@@ -190,7 +192,7 @@ def _term(node: ir.Node, layer: Layer, channels: Channels, squares: Mapping[str,
     )
 
 
-def _log(values: NDArray[np.floating]) -> F64:
+def logarithm(values: NDArray[np.floating]) -> F64:
     """Natural logarithm, with 0 replaced by a number far below the largest."""
     array = np.asarray(values, np.float64)
     return np.asarray(np.log(np.maximum(array, max(float(array.max(initial=0.0)), 1e-30) * 1e-12)))
