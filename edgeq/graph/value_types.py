@@ -13,6 +13,7 @@ import onnx
 import onnx_ir as ir
 
 from edgeq.errors import BadModel
+from edgeq.graph.forms.bare_proto import bare_proto
 from edgeq.graph.read import attribute_int, attribute_ints, graphs, is_op, nodes, values
 from edgeq.graph.signature import form_of, has_type
 
@@ -24,6 +25,8 @@ logging.getLogger("onnx_ir").addHandler(logging.NullHandler())
 _RIGHT_SINCE = 22
 #: domain of operators while onnx is not to infer what they make
 _HIDDEN = "edgeq.hidden"
+#: types of attributes that hold graphs
+_BODIES = (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS)
 #: the most bytes of a constant whose numbers inference may need: a shape, axes, bounds
 _SMALL_BYTES = 1000
 
@@ -130,16 +133,18 @@ def _infer(model: ir.Model, follow_values: bool) -> None:
     onnx_ir's own pass reads a whole model back, which takes longer than all the rest. It would call
     a sequence a tensor, and stop at a map, whose type it cannot hold.
     """
-    others = any(form_of(value) != "tensor" for value in values(model)) or any(_makes_no_tensor(model, node) for node in nodes(model))
-    given = ir.to_proto(model) if others else _without_weights(model)
+    kinds = {(node.op_type, node.domain) for node in nodes(model)}
+    others = any(form_of(value) != "tensor" for value in values(model)) or any(_makes_no_tensor(model, *kind) for kind in kinds)
+    given = ir.to_proto(model) if others else without_weights(model)
     try:
         inferred = onnx.shape_inference.infer_shapes(given, check_type=False, strict_mode=False, data_prop=follow_values)
     except Exception:  # whatever stops onnx's inference: what is known stays
         return
-    types = _types(inferred.graph)
+    types, before = _types(inferred.graph), _types(given.graph)
     for value in values(model):
-        kind = types.get(str(value.name))
-        if kind is None or (others and value.const_value is not None) or has_type(value, kind):
+        name = str(value.name)
+        kind = types.get(name)
+        if kind is None or kind == before.get(name) or (others and value.const_value is not None) or has_type(value, kind):
             continue
         try:
             known, shape = ir.serde.deserialize_type_proto_for_type(kind), ir.serde.deserialize_type_proto_for_shape(kind)
@@ -149,7 +154,7 @@ def _infer(model: ir.Model, follow_values: bool) -> None:
         value.shape = value.shape if shape is None else shape
 
 
-def _without_weights(model: ir.Model) -> onnx.ModelProto:
+def without_weights(model: ir.Model) -> onnx.ModelProto:
     """The model as a protobuf message, with large constants as inputs: their numbers tell no sizes.
 
     Small ones are inputs, too, and keep their numbers.
@@ -163,26 +168,23 @@ def _without_weights(model: ir.Model) -> onnx.ModelProto:
             value.type = ir.TensorType(tensor.dtype)
     inputs = dict.fromkeys([*graph.inputs, *constants])
     small = [value for value in constants if value.const_value is not None and value.const_value.nbytes <= _SMALL_BYTES]
-    proto = onnx.ModelProto(ir_version=model.ir_version)
-    view = ir.GraphView(list(inputs), graph.outputs, nodes=graph, initializers=small, name=graph.name)
-    ir.serde.serialize_graph_into(proto.graph, view)  # type: ignore[arg-type]  # onnx_ir's protocol forgets its own views
-    proto.opset_import.extend(onnx.helper.make_opsetid(domain, version) for domain, version in model.opset_imports.items())
-    return proto
+    return bare_proto(model, inputs=inputs, initializers=small)
 
 
 def _types(graph: onnx.GraphProto) -> dict[str, onnx.TypeProto]:
     """The type of every value of a graph and its bodies that has one; names are unique."""
     found = {info.name: info.type for info in (*graph.value_info, *graph.output) if info.HasField("type")}
     for attribute in (attribute for node in graph.node for attribute in node.attribute):
-        for body in (attribute.g, *attribute.graphs):
-            found.update(_types(body))
+        if attribute.type in _BODIES:
+            for body in (attribute.g, *attribute.graphs):
+                found.update(_types(body))
     return found
 
 
-def _makes_no_tensor(model: ir.Model, node: ir.Node) -> bool:
+def _makes_no_tensor(model: ir.Model, op_type: str, domain: str) -> bool:
     """Whether an output of the operator is always a sequence, an optional value or a map."""
-    version = model.opset_imports.get(node.domain)
-    return version is not None and _outputs_no_tensor(node.op_type, version, node.domain)
+    version = model.opset_imports.get(domain)
+    return version is not None and _outputs_no_tensor(op_type, version, domain)
 
 
 @cache

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import onnx_ir as ir
 
+from edgeq.graph.forms.bare_proto import bare_proto
 from edgeq.graph.read import file_bytes, graphs
 from edgeq.io.mapped import MappedTensor, may_be_mapped
 from edgeq.io.temporaries import ScratchFolder
@@ -53,7 +54,7 @@ def source_of(model: ir.Model | bytes | Path) -> Source:
     mapped = {id(one): one.const_value for one in weights if isinstance(one.const_value, MappedTensor)}
     held = sum(file_bytes(one.const_value) for one in weights if id(one) not in mapped)
     if held + sum(tensor.nbytes for tensor in mapped.values()) < IN_MEMORY_BYTES and not any(_outside(one) for one in weights):
-        return Source(ir.to_proto(model).SerializeToString())
+        return Source(bare_proto(model).SerializeToString())
     copy, folder = model.clone(), None
     if held >= IN_MEMORY_BYTES or any(_outside(one) for one in weights):
         folder = ScratchFolder()
@@ -89,7 +90,7 @@ def _referring(model: ir.Model, folder: ScratchFolder | None) -> Source:
     """
     found = [(value, value.const_value) for value in _initializers(model) if isinstance(value.const_value, MappedTensor)]
     if not found:  # many weights, all of them small
-        return Source(ir.to_proto(model).SerializeToString(), folder=folder)
+        return Source(bare_proto(model).SerializeToString(), folder=folder)
     sizes = Counter[Path]()
     for _, tensor in found:
         sizes[tensor.path.parent] += tensor.nbytes
@@ -106,7 +107,7 @@ def _referring(model: ir.Model, folder: ScratchFolder | None) -> Source:
         )
         if not inside:
             others.append((str(value.name), tensor.numpy()))
-    proto = ir.to_proto(model)
+    proto = bare_proto(model)
     return Source(proto.SerializeToString(), largest, tuple(others), tuple(tensor for _, tensor in found), folder)
 
 

@@ -20,15 +20,17 @@ def note_likely_sizes(model: ir.Model) -> None:
     """
     if not any(_open(value.shape) for value in model.graph.inputs):
         return
-    likely = model.clone()
-    inputs = set(likely.graph.inputs)
-    for value in values(likely):
-        if _open(value.shape):
-            value.shape = _filled(value.shape) if value in inputs else None
-    infer_types(likely, follow_values=True)
-    for value, twin in zip(values(model), values(likely), strict=True):
-        if _open(value.shape) and twin.shape is not None and twin.shape.is_static():
-            value.meta[LIKELY] = tuple(int(size) for size in twin.shape.numpy())
+    known = [(value, value.shape, value.type) for value in values(model)]
+    inputs = set(model.graph.inputs)
+    for value, shape, _ in known:
+        if _open(shape):
+            value.shape = _filled(shape) if value in inputs else None
+    infer_types(model, follow_values=True)
+    for value, shape, kind in known:
+        likely = value.shape
+        if _open(shape) and likely is not None and likely.is_static():
+            value.meta[LIKELY] = tuple(int(size) for size in likely.numpy())
+        value.shape, value.type = shape, kind
 
 
 def _open(shape: ir.Shape | None) -> bool:
