@@ -11,15 +11,19 @@ Where a kernel saturates if two neighbouring int8 codes exceed a limit, s ends w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from edgeq.numerics.arrays import F32, F64, U8, AnyArray
 from edgeq.numerics.formats.blocks import cut, joined, spread
 from edgeq.numerics.formats.family import Family
-from edgeq.numerics.formats.format import ChannelGrid, Format, Level, Room, Stored
+from edgeq.numerics.formats.format import ChannelGrid, Format, Inputs, Level, Room, Stored
+from edgeq.numerics.formats.two_level_descent import descend_vectors
 from edgeq.numerics.rounding.codes import Codes
+from edgeq.numerics.rounding.descent import descend
+from edgeq.numerics.rounding.with_feedback import rounded_with_error
 
 #: the largest code, and the largest scale of a vector
 MOST, LARGEST = 7, 15
@@ -27,6 +31,8 @@ MOST, LARGEST = 7, 15
 FACTORS = np.linspace(1.0, 0.7, 7)
 #: scales of a vector to try: the one that spans it, and so many smaller ones
 LOWER = 4
+#: turns of moving scales of vectors, then codes, then scales of channels
+TURNS = 2
 #: numbers of a weight that are tried at a time: they stay in a core's cache from scale to scale
 AT_ONCE = 1 << 16
 
@@ -42,17 +48,59 @@ class TwoLevel(Format):
         return Codes(-MOST, MOST, (), None)
 
     def scales(self, rows: F32, importance: F64, kernel: tuple[int, ...], room: Room) -> tuple[AnyArray, ...]:
-        most = min(LARGEST, room.largest // MOST)
+        tried = list(self._tried(rows, importance, kernel, room))
+        best = _Best(tried[0][1].shape)
+        for channel, vector, error in tried:
+            best.take(channel, vector, None, error, room.shared)
+        return best.channel, best.vector
+
+    def fit(self, rows: F32, inputs: Inputs | None, kernel: tuple[int, ...], room: Room | None = None) -> Stored:
+        """As for every format; but which scales of channels are best is told by what error feedback
+        leaves, and scales of vectors move once more, together with their codes.
+        """
+        room = room or Room()
+        if inputs is None:
+            return super().fit(rows, inputs, kernel, room)
+        codes, best = self.codes(room), None
+        for channel, vector, _ in self._tried(rows, inputs.moment.diagonal(), kernel, room):
+            elements, error = rounded_with_error(rows, inputs.passed_on, self.steps((channel, vector), kernel), codes)
+            best = best or _Best(vector.shape)
+            best.take(channel, vector, elements, error, room.shared)
+        assert best is not None
+        assert best.elements is not None
+        found, moment = Stored(self, kernel, best.elements, (best.channel, best.vector)), inputs.damped
+        if moment is None:
+            return found
+        found = self._moved(found, rows, moment, room)
+        for _ in range(TURNS):
+            ends = MOST, self._most(room)
+            old = np.asarray(found.scales[1], np.uint8), found.elements
+            vector, elements = descend_vectors(rows, moment, found.scales[0], old, kernel, self.size, ends)
+            if np.array_equal(elements, found.elements) and np.array_equal(vector, found.scales[1]):
+                break
+            found = self._moved(Stored(self, kernel, elements, (found.scales[0], vector)), rows, moment, room)
+        return found
+
+    def _moved(self, found: Stored, rows: F32, moment: F32, room: Room) -> Stored:
+        """The weight after descent on codes, with channel scales of least squares."""
+        elements = descend(rows, moment, self.steps(found.scales, found.kernel), self.codes(room), found.elements)
+        return self._stretched(replace(found, elements=elements), rows, moment, room)
+
+    def _most(self, room: Room) -> int:
+        """The largest scale of a vector."""
+        return min(LARGEST, room.largest // MOST)
+
+    def _tried(self, rows: F32, importance: F64, kernel: tuple[int, ...], room: Room) -> Iterator[tuple[F32, U8, F64]]:
+        """Scales of channels [G, C], the best of vectors for these [G, C, B], and errors [G, C]."""
+        most = self._most(room)
         vectors, costs = cut(rows, kernel, self.size), cut(importance.astype(np.float32), kernel, self.size)
         peaks = np.abs(vectors).max(-1, initial=0.0)
         span = peaks.max(-1, initial=0.0) / np.float32(MOST * most)
         if room.shared:
             span = np.full_like(span, span.max(initial=0.0))
         span = np.where(span > 0, span, 1.0).astype(np.float32)
-        best = _Best(span.shape, vectors.shape[2])
         for factor in FACTORS:
-            best.take(*_vector_scales(vectors, costs, peaks, room.allowed(span * np.float32(factor)), most), room.shared)
-        return best.channel, best.vector
+            yield _vector_scales(vectors, costs, peaks, room.allowed(span * np.float32(factor)), most)
 
     def steps(self, scales: tuple[AnyArray, ...], kernel: tuple[int, ...]) -> F32:
         channel, vector = scales
@@ -75,20 +123,24 @@ class TwoLevel(Format):
 
 
 class _Best:
-    """The scales of least error so far."""
+    """The scales of least error so far, and the codes where there are any."""
 
-    def __init__(self, shape: tuple[int, ...], vectors: int) -> None:
-        self.error: F64 = np.full(shape, np.inf)
-        self.channel: F32 = np.ones(shape, np.float32)
-        self.vector: U8 = np.ones((*shape, vectors), np.uint8)
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        """shape: [G, C, B]."""
+        self.error: F64 = np.full(shape[:2], np.inf)
+        self.channel: F32 = np.ones(shape[:2], np.float32)
+        self.vector: U8 = np.ones(shape, np.uint8)
+        self.elements: F32 | None = None
 
-    def take(self, channel: F32, vector: U8, error: F64, shared: bool) -> None:
-        """Keep these scales where they have less error. shared: of all channels or of none."""
+    def take(self, channel: F32, vector: U8, elements: F32 | None, error: F64, shared: bool) -> None:
+        """Keep these where they have less error. shared: of all channels or of none."""
         error = np.full_like(error, error.sum()) if shared else error
         better = error < self.error
         self.error = np.where(better, error, self.error)
         self.channel = np.where(better, channel, self.channel)
         self.vector = np.where(better[..., None], vector, self.vector)
+        if elements is not None:
+            self.elements = elements if self.elements is None else np.where(better[..., None], elements, self.elements)
 
 
 def _vector_scales(vectors: F32, costs: F32, peaks: F32, channel: F32, most: int) -> tuple[F32, U8, F64]:
