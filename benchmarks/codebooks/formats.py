@@ -19,7 +19,7 @@ from edgeq.schema.cost import PlacementWish
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.weight_format import WeightFormats
 
-FORMATS = "int8,mx6,two_level:16,mxfp4,int4,mx4"
+FORMATS = "int8,mx6,two_level:16,block:32,mxfp4,int4,codebook:4,mx4"
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,11 @@ def measure(subject: Subject, word: str, samples: int) -> Row:
     seconds = time.process_time() - began
     made.save(file, force=True)
     found, sqnr = subject.metric(file)
-    weights = sum(layer.float_bytes // 4 for layer in made.report.formats)
-    bits = 8 * sum(layer.bytes for layer in made.report.formats) / weights if weights else 8.0
+    few = [(one.float_bytes // 4, one.bytes) for one in made.report.formats] + [
+        (one.float_bytes // 4, one.bytes) for one in made.report.codebooks
+    ]
+    weights = sum(count for count, _ in few)
+    bits = 8 * sum(size for _, size in few) / weights if weights else 8.0
     row = Row(name, word, file.stat().st_size / model.stat().st_size, bits, sqnr, found, base, samples, subject.limit, seconds)
     print(f"| {name} | {word} | {row.size:.3f} | {bits:.2f} | {sqnr:.1f} | {found:.4f} ({base:.4f}) | {seconds:.0f} |", flush=True)
     return row
