@@ -33,6 +33,7 @@ from edgeq.passes.quantize.quantize_constants import QuantizeConstants
 from edgeq.passes.quantize.quantize_recurrent import QuantizeRecurrent
 from edgeq.passes.store.fold_codebooks import FoldCodebooks
 from edgeq.passes.store.store_formats import StoreFormats
+from edgeq.passes.store.store_scaled_scales import StoreScaledScales
 from edgeq.passes.store.store_weights import StoreWeights
 from edgeq.rewrite.check_plan import check_factors, check_fits
 from edgeq.rewrite.held_float import held_float, pools_before_codes
@@ -104,6 +105,8 @@ def rewrite_passes(plan: Plan, target: Target) -> list[ir.passes.InPlacePass]:
         *(() if target.movement.pairs else (MoveToIntegers((where["integer"] | copying) - _wide(plan)),)),
         # after everything that asks whether a weight is a constant
         FoldCodebooks(codebooks(plan)),
+        # before the form that every runtime folds, which takes what this one leaves
+        *((StoreScaledScales(number_formats(plan)),) if target.runtime == "qnn" else ()),
         # not for runtimes of .tflite files, whose writer packs codes of four bits by itself
         *(() if target.runtime in TFLITE else (StoreFormats(number_formats(plan)),)),
         # last: its output must not match any pattern of a pass or of the runtime

@@ -11,6 +11,7 @@ import onnx_ir as ir
 from edgeq.graph.edit import add_constant, drop_unread_constants
 from edgeq.graph.read import attribute_int, attribute_ints, constant, is_op, nodes, owner
 from edgeq.numerics.arrays import AnyArray
+from edgeq.passes.store.fold_scaled_scales import FoldScaledScales
 
 #: types of floats of eight bits
 FLOATS = (ir.DataType.FLOAT8E4M3FN, ir.DataType.FLOAT8E5M2, ir.DataType.FLOAT8E8M0)
@@ -31,6 +32,7 @@ class Materialize(ir.passes.InPlacePass):
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
+        turned = FoldScaledScales()(model).modified
         known: dict[ir.Value, AnyArray | None] = {}
         ends = [node for node in nodes(model) if _begins(node)]
         wanted = dict.fromkeys(_last(node, known) for node in ends if _evaluate(node.outputs[0], known) is not None)
@@ -39,7 +41,7 @@ class Materialize(ir.passes.InPlacePass):
         if wanted:
             _drop_unread(model, {id(value) for value in known})
             drop_unread_constants(model)
-        return ir.passes.PassResult(model, modified=bool(wanted))
+        return ir.passes.PassResult(model, modified=bool(wanted) or turned)
 
 
 def _begins(node: ir.Node) -> bool:

@@ -99,7 +99,7 @@ def _two_levels_turned(node: ir.Node) -> Iterator[Violation]:
     if maker is None or not is_op(maker, "DequantizeLinear"):
         return
     fact = "onnxruntime-qnn takes it and computes wrong numbers (10 dB)"
-    fix = "Turn the weight and set transB = 1, which it computes right, or quantize with edgeq quantize --format two_level:16."
+    fix = "Quantize the float model with edgeq quantize --format two_level:16, which stores this weight as nodes that are folded."
     observed = "its weight [K, N] has scales that are dequantized themselves (LPBQ)"
     yield Violation(str(node.name), node.op_type, "two_levels_turned", observed, fact, QNN_SOURCE, fix)
 
