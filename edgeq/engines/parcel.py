@@ -13,7 +13,7 @@ import os
 import pickle
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from importlib import import_module
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
@@ -163,7 +163,7 @@ class _Reader(pickle.Unpickler):
             return super().find_class(module, name)
         if module.split(".")[0] in _PACKAGES:
             found = super().find_class(module, name)
-            if isinstance(found, type):
+            if isinstance(found, type) or is_dataclass(found):  # a class, or a constant such as EXACT
                 return found
         raise pickle.UnpicklingError(f"{module}.{name} is not read")
 

@@ -26,6 +26,10 @@ class Clustering:
     numbers: NumberSolver
     vectors: VectorSolver
 
+    def __reduce__(self) -> str | tuple[object, ...]:
+        """Workers find edgeq's own solver by its name."""
+        return "EXACT" if self is EXACT else super().__reduce__()
+
 
 def _numbers(values: NDArray[np.floating], weights: F64 | None, count: int, start: F64 | None) -> F64:
     return cluster(values, weights, count) if start is None else lloyd(sort(values, weights), start)

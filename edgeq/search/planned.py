@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 from edgeq.data.roles import Roles
@@ -12,7 +11,6 @@ from edgeq.integers.legality.refuse import refuse_search
 from edgeq.progress import Clock, Progress
 from edgeq.refine.judge import Judge
 from edgeq.refine.steps import earlier_plan
-from edgeq.rewrite.carry_out import size_as_written
 from edgeq.rewrite.set_up import SetUp
 from edgeq.runtimes.judged import judged
 from edgeq.schema.plan import Plan
@@ -40,5 +38,4 @@ def _search_task(setup: SetUp, roles: Roles, work: str | Path | None) -> SearchT
     refuse_search(setup.task.target, setup.task.recipe.objective)
     if roles.division is None or roles.judging is None:
         raise BadData("A search measures candidates on data, and there is none.", "--data", "Give --data, or leave --effort best out.")
-    folder, size = None if work is None else Path(work), partial(size_as_written, setup)
-    return SearchTask(setup.loaded, setup.task, roles.division, roles.judging, roles.on, folder, size)
+    return SearchTask(setup, roles.division, roles.judging, roles.on, None if work is None else Path(work))

@@ -4,7 +4,7 @@ first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from itertools import accumulate
 
 import onnx_ir as ir
@@ -51,6 +51,7 @@ def widen(trials: Trials, goal: Goal) -> bool:
     wider = trials.builder.widening
     if wider is None or not wider.parts or not _holds(trials, goal, of_16_bits(wider.parts)):
         return False
+    trials.expect("rank", [Candidate(DEFAULT), *(of_16_bits([part]) for part in wider.parts)])
     start = noise_of(trials.rank(Candidate(DEFAULT)))
     gains = {part: (start - noise_of(trials.rank(of_16_bits([part])))) / len(part) for part in wider.parts}
     order = sorted(gains, key=lambda part: -gains[part])
@@ -69,9 +70,11 @@ def by_damage(trials: Trials, stored: bool) -> tuple[tuple[str, ...], ...]:
     of them.
     """
     work = {str(node.name): macs(node) for node in nodes(trials.builder.base.task.model)}
+    found = parts(trials.builder.base)
+    trials.expect("rank", [Candidate(DEFAULT), *(of_nodes(part, stored=stored) for part in found)])
     start = noise_of(trials.rank(Candidate(DEFAULT)))
     gains: dict[tuple[str, ...], float] = {}
-    for part in parts(trials.builder.base):
+    for part in found:
         gain = start - noise_of(trials.rank(of_nodes(part, stored=stored)))
         gains[part] = gain / sum(work[name] for name in part)
     return tuple(sorted(gains, key=lambda part: -gains[part]))
@@ -113,21 +116,35 @@ def _holds(trials: Trials, goal: Goal, candidate: Candidate) -> bool:
     return point is not None and goal.holds(point)
 
 
-def _first(trials: Trials, goal: Goal, candidates: Iterable[Candidate]) -> Candidate | None:
-    """The first candidate with which the floors hold."""
-    return next((wanted for wanted in candidates if _holds(trials, goal, wanted)), None)
+def _first(trials: Trials, goal: Goal, candidates: Sequence[Candidate]) -> Candidate | None:
+    """The first candidate with which the floors hold. As many as there are workers go together."""
+    together = trials.ahead.workers
+    for place, wanted in enumerate(candidates):
+        if place % together == 0:
+            trials.expect("judge", candidates[place : place + together])
+        if _holds(trials, goal, wanted):
+            return wanted
+    return None
 
 
 def _prune(trials: Trials, goal: Goal, names: Sequence[str], of: Callable[[Sequence[str]], Candidate]) -> None:
     """Try to take back every name of a set with which the floors hold, in this order.
 
-    of: the candidate of some names.
+    of: the candidate of some names. Most are needed, so the next ones are measured as if none were
+    taken back.
     """
-    left = list(names)
-    for name in names:
-        less = [other for other in left if other != name]
+    left, expected = list(names), 0
+    for place, name in enumerate(names):
+        if place >= expected and len(left) > 1:
+            expected = place + trials.ahead.workers
+            trials.expect("judge", [of(_without(left, other)) for other in names[place:expected]])
+        less = _without(left, name)
         if less and _holds(trials, goal, of(less)):
-            left = less
+            left, expected = less, place + 1
+
+
+def _without(names: Sequence[str], name: str) -> list[str]:
+    return [other for other in names if other != name]
 
 
 def noise_of(sqnr_db: float | None) -> float:

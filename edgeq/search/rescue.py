@@ -22,8 +22,8 @@ from edgeq.schema.plan import Plan
 from edgeq.schema.task import Planned, Step, Task
 from edgeq.search.builder import Builder
 from edgeq.search.candidates import Candidate, integer_layers, integer_share, of_nodes, weights_only
+from edgeq.search.measures import Sample
 from edgeq.search.repair import noise_of
-from edgeq.search.trials import Sample
 from edgeq.search.units import units_of
 
 #: an output below this SQNR (dB) is useless: its noise has more than a tenth of its energy

@@ -11,27 +11,28 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from time import monotonic
-
-import onnx_ir as ir
 
 from edgeq.data.dataset import Dataset
 from edgeq.data.held_out import Division
 from edgeq.errors import BadOutput
-from edgeq.io.load import Loaded
 from edgeq.metrics.identity import judged_by
 from edgeq.progress import Clock, Progress
 from edgeq.refine.draft import Draft
+from edgeq.rewrite.carry_out import size_as_written
+from edgeq.rewrite.set_up import SetUp
 from edgeq.runtimes.ort import runtime_version
 from edgeq.schema.hold_out import JudgedOn
 from edgeq.schema.plan import Plan, load_plan
-from edgeq.schema.provenance import Gate
 from edgeq.schema.task import Planned, Step, Task
+from edgeq.search.ahead import Ahead
 from edgeq.search.book import BEST_PLAN, Book
 from edgeq.search.builder import Builder
 from edgeq.search.candidates import DEFAULT, Candidate
 from edgeq.search.journal import Journal
+from edgeq.search.measures import Measures
 from edgeq.search.repair import repair
 from edgeq.search.strategies import as_fast_as_float, fastest, finals, smallest
 from edgeq.search.trials import OutOfTime, Trials
@@ -47,8 +48,7 @@ DEFAULT_PLAN, DRAFT_PLAN = "default.plan.json", "draft.plan.json"
 class SearchTask:
     """What to search for."""
 
-    loaded: Loaded
-    task: Task
+    setup: SetUp
     #: calibration data
     data: Division
     #: the data that candidates are measured on
@@ -57,8 +57,11 @@ class SearchTask:
     on: JudgedOn
     #: folder of the journal; None: it is not written
     work: Path | None
-    #: bytes of the file of a plan; given its model, which is changed, and whether floors hold
-    size: Callable[[Plan, ir.Model, Gate], int]
+
+    @property
+    def task(self) -> Task:
+        """What is planned for."""
+        return self.setup.task
 
 
 def search(search_task: SearchTask, decide: Callable[[], Planned], clock: Clock, progress: Progress) -> tuple[Planned, Search]:
@@ -78,7 +81,9 @@ def search(search_task: SearchTask, decide: Callable[[], Planned], clock: Clock,
     metric = search_task.validation.metric
     book = Book(builder, recipe, search_task.work, journal, progress, metric)
     stops = started + 60 * recipe.minutes
-    trials = Trials(search_task.loaded.model, builder, search_task.validation, recipe, journal, progress, stops, book.add, search_task.size)
+    size = partial(size_as_written, search_task.setup)
+    measures = Measures(search_task.setup.loaded.model, builder, search_task.validation, recipe, size)
+    trials = Trials(measures, Ahead(search_task.setup, measures), journal, progress, stops, book.add)
     with clock.stage("search"), _kept(book):
         finished = _run(trials, book)
     chosen, points = book.best(), tuple(book.points.values())

@@ -38,12 +38,13 @@ def fastest(trials: Trials) -> None:
         found[candidate.key] = trials.time(point)
         return ratio_of(found[candidate.key])
 
-    default = tried(Candidate(DEFAULT))
-    kinds = [kind for kind in by_kind(trials.builder.base) if tried(kind) < default]
+    default, found_kinds = tried(Candidate(DEFAULT)), tuple(by_kind(trials.builder.base))
+    trials.expect("judge", found_kinds)
+    kinds = [kind for kind in found_kinds if tried(kind) < default]
     if len(layers) < 2:
         return
     ends = (partial(_head, layers), partial(_tail, layers))
-    part = _along(len(layers), ends, tried)
+    part = _along(len(layers), ends, tried, partial(trials.expect, "judge"))
     for kind in kinds:
         both = {*part.floats, *kind.floats}
         if not both.issuperset(layers):  # every layer in float is what as_fast_as_float has measured
@@ -110,19 +111,27 @@ def _counted(count: int) -> str:
     return "layer" if count == 1 else f"{count} layers"
 
 
-def _along(total: int, ends: Sequence[Callable[[int], Candidate]], tried: Callable[[Candidate], float]) -> Candidate:
+def _along(
+    total: int,
+    ends: Sequence[Callable[[int], Candidate]],
+    tried: Callable[[Candidate], float],
+    expect: Callable[[Sequence[Candidate]], None],
+) -> Candidate:
     """The fastest head or tail of the network.
 
-    Each end is tried at coarse shares, then the better one in ever smaller steps.
+    Each end is tried at coarse shares, then the better one in ever smaller steps. expect: is told
+    of what is about to be tried.
     """
     counts = sorted({max(1, min(total - 1, round(total * share))) for share in SHARES})
+    expect([end(count) for end in ends for count in counts])
     times = {(end, count): tried(end(count)) for end in ends for count in counts}
     end, best = min(times, key=lambda place: times[place])
     step = total // 8
     while step:
-        for count in (best - step, best + step):
-            if 0 < count < total and (end, count) not in times:
-                times[end, count] = tried(end(count))
+        near = [count for count in (best - step, best + step) if 0 < count < total and (end, count) not in times]
+        expect([end(count) for count in near])
+        for count in near:
+            times[end, count] = tried(end(count))
         end, best = min(times, key=lambda place: times[place])
         step //= 2
     return end(best)

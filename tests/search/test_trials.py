@@ -11,7 +11,7 @@ from edgeq.data.dataset import Dataset
 from edgeq.data.open import open_dataset
 from edgeq.graph.signature import input_specs
 from edgeq.proof.latency import Latency, margin
-from edgeq.search.trials import RANKING_PIECES, RANKING_SAMPLES, Sample
+from edgeq.search.measures import RANKING_PIECES, RANKING_SAMPLES, Sample
 from tests.graph_text import net
 
 
