@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -24,7 +24,7 @@ from edgeq.data.sharded import over_samples
 from edgeq.data.survey import Seen
 from edgeq.engines.current import current_engine
 from edgeq.engines.local import on_threads
-from edgeq.engines.protocol import Opened
+from edgeq.engines.protocol import Job, O, Opened, P, Q, R, ranges
 from edgeq.numerics.arrays import AnyArray
 from edgeq.progress import Progress
 
@@ -153,6 +153,26 @@ def measured(
     setup = _Setup(model, data.unjudged(), measure, memory_limit(), current_engine().workers)
     yield from over_samples(_shards, setup, data, progress, start, stop)
     return_freed_memory()
+
+
+def reduced(
+    model: ir.Model, data: Dataset, measure: Measure[Sequence[P]], finish: Job[R, tuple[O, P], Q], owners: Sequence[O], progress: Progress
+) -> Iterator[tuple[int, Q]]:
+    """What comes of every owner, which gets its part of all runs; by the workers of the engine.
+
+    measure: gives a part for each owner, of any shard. Yields the place of an owner and what came
+    of it, as they are finished.
+    """
+    engine = current_engine()
+    setup = _Setup(model, data.unjudged(), measure, memory_limit(), engine.workers)
+    shards = ranges(0, data.count, data.fixed_batch or 1, engine, heavy=True)
+    yield from engine.reduce(Job(_parts, setup, len), shards, finish, owners, progress)
+
+
+@contextmanager
+def _parts(setup: _Setup[Sequence[P]]) -> Iterator[Opened[range, Sequence[P]]]:
+    with _shards(setup) as work:
+        yield lambda samples, progress: work(samples, progress)[0]
 
 
 @contextmanager

@@ -5,16 +5,17 @@ from __future__ import annotations
 import importlib
 import pickle
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import cast
 
 from edgeq.engines.current import using
 from edgeq.engines.local import Local
 from edgeq.engines.parcel import answer, function_of, read_answer, unpacked
 from edgeq.engines.pool import Call, Order, Ticket
-from edgeq.engines.protocol import Opened
+from edgeq.engines.protocol import Opened, Part
 from edgeq.errors import EdgeqError, EngineFailed
 from edgeq.numerics.arrays import AnyArray
 from edgeq.progress import Silent
@@ -37,10 +38,12 @@ class Bench:
 
         Raises what the job raises.
         """
+        if call.kind == "merge":
+            return [answer(self._merged(call.parts))]
         does = self._opened(call.order)
         shard = read_answer(call.body)
         if call.kind == "finish":
-            shard = (shard, self._parts(call.parts))
+            shard = (shard, self._merged(call.parts))
         with using(Local(1)):
             found = does(shard, Silent())
         return [answer(one) for one in cast(Sequence[object], found)] if call.kind == "split" else [answer(found)]
@@ -61,9 +64,9 @@ class Bench:
             self._number = order.number
         return self._does
 
-    def _parts(self, tickets: Sequence[Ticket]) -> Iterator[object]:
-        for ticket in tickets:
-            yield read_answer(self.fetch(ticket).tobytes())
+    def _merged(self, tickets: Sequence[Ticket]) -> Part:
+        """All parts, of which no more than two are in memory."""
+        return reduce(lambda whole, part: whole.merge(part), (cast(Part, read_answer(self.fetch(one).tobytes())) for one in tickets))
 
 
 def packed_error(error: Exception) -> bytes:

@@ -10,6 +10,7 @@ import os
 import queue
 import sys
 import threading
+from itertools import count
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -21,6 +22,8 @@ from edgeq.engines.bench import Bench, packed_error
 from edgeq.engines.pool import Call, Ticket
 from edgeq.numerics.arrays import AnyArray
 
+#: the numbers of the parts that this process has left
+_numbers = count()
 #: what it sends: "up", with nothing; "done", with the packed answer or the paths of the parts;
 #: "failed", with the packed error
 Message = tuple[str, object]
@@ -53,10 +56,10 @@ def _message(bench: Bench, call: Call) -> Message:
         found = bench.work(call)
     except Exception as error:
         return "failed", packed_error(error)
-    if call.kind != "split":
+    if not call.owners:
         return "done", found[0]
     folder = Path(cast(str, call.order.body)).parent
-    paths = [folder / f"part-{call.order.number}-{call.place}-{owner}-{os.getpid()}" for owner in range(len(found))]
+    paths = [folder / f"part-{os.getpid()}-{next(_numbers)}" for _ in found]
     for path, part in zip(paths, found, strict=True):
         path.write_bytes(part)
     return "done", tuple(map(str, paths))

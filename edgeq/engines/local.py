@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-from edgeq.engines.protocol import Job, O, R, S, T
+from edgeq.engines.protocol import Job, O, P, Q, R, S, T
 from edgeq.progress import Progress
 
 A = TypeVar("A")
@@ -37,25 +37,20 @@ class Local:
                 yield place, does(shard, progress)
 
     def reduce(
-        self, job: Job[T, S, Sequence[R]], shards: Sequence[S], finish: Job[T, tuple[O, Iterable[R]], R], owners: Sequence[O],
+        self, job: Job[T, S, Sequence[P]], shards: Sequence[S], finish: Job[R, tuple[O, P], Q], owners: Sequence[O],
         progress: Progress,
-    ) -> Iterator[tuple[int, R]]:  # fmt: skip
-        """See Engine; each part goes as soon as its owner has it."""
-        found: list[list[R | None]] = [list(parts) for _, parts in self.run(job, shards, progress)]
+    ) -> Iterator[tuple[int, Q]]:  # fmt: skip
+        """See Engine; parts are merged as they come, and go when their owner has them."""
+        whole = list[P]()
+        for _, parts in self.run(job, shards, progress):
+            whole = [mine.merge(its) for mine, its in zip(whole, parts, strict=True)] if whole else list(parts)
+        whole.reverse()
         with finish.open(finish.setup) as does:
             for place, owner in enumerate(owners):
-                yield place, does((owner, _taken(found, place)), progress)
+                yield place, does((owner, whole.pop()), progress)
 
     def close(self) -> None:
         """Nothing is open."""
-
-
-def _taken(found: list[list[R | None]], place: int) -> Iterator[R]:
-    """The parts at this place, which are not kept."""
-    for parts in found:
-        part, parts[place] = parts[place], None
-        assert part is not None
-        yield part
 
 
 def on_threads(number: int, work: Callable[[A], B], things: Iterable[A]) -> Iterator[B]:

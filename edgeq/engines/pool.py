@@ -9,8 +9,8 @@ from typing import Literal, Protocol
 #: how workers find what was published: a path, or a reference of Ray
 Ticket = object
 #: what a call does: answer with the result of a shard; leave a part for each owner where the pool
-#: keeps it; or finish an owner from such parts
-Kind = Literal["do", "split", "finish"]
+#: keeps it; leave one in place of several of an owner; or finish an owner from such parts
+Kind = Literal["do", "split", "merge", "finish"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,9 +39,9 @@ class Call:
     body: bytes
     #: steps of progress that it is
     steps: int = 1
-    #: split: how many parts it gives
+    #: split, merge: how many parts it leaves
     owners: int = 0
-    #: finish: the parts of the owner
+    #: merge, finish: the parts of the owner
     parts: tuple[Ticket, ...] = ()
 
 
@@ -53,7 +53,7 @@ class Done:
     call: Call
     #: do, finish: the packed answer
     body: bytes = b""
-    #: split: the parts, one for each owner
+    #: split, merge: the parts that were left
     parts: tuple[Ticket, ...] = ()
 
 

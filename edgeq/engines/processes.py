@@ -125,7 +125,7 @@ class Processes:
 
     def pids(self) -> list[int]:
         """The ids of the processes."""
-        return [child.process.pid for child in self._children.values()]
+        return [child.process.pid for child in list(self._children.values())]
 
     def _start(self) -> None:
         number = next(self._numbers)
@@ -145,7 +145,7 @@ class Processes:
         assert call is not None
         if kind == "failed":
             return [Failed(number, call, error_from(cast(bytes, content)))]
-        if call.kind == "split":
+        if call.owners:
             return [Done(number, call, parts=cast("tuple[str, ...]", content))]
         return [Done(number, call, cast(bytes, content))]
 

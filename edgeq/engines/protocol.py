@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, Self, TypeVar
 
 from edgeq.progress import Progress
 
@@ -19,6 +19,17 @@ T = TypeVar("T")
 S = TypeVar("S")
 R = TypeVar("R")
 O = TypeVar("O")  # noqa: E741  # an owner
+Q = TypeVar("Q")
+
+
+class Part(Protocol):
+    """A part of what an owner gets: parts of the same owner merge, in any order, to the same."""
+
+    def merge(self, other: Self, /) -> Self:
+        """Both together; this one may change."""
+
+
+P = TypeVar("P", bound=Part)
 
 #: does one shard; the progress hears of it only in the process of the user
 Opened = Callable[[S, Progress], R]
@@ -67,13 +78,13 @@ class Engine(Protocol):
         """
 
     def reduce(
-        self, job: Job[T, S, Sequence[R]], shards: Sequence[S], finish: Job[T, tuple[O, Iterable[R]], R], owners: Sequence[O],
+        self, job: Job[T, S, Sequence[P]], shards: Sequence[S], finish: Job[R, tuple[O, P], Q], owners: Sequence[O],
         progress: Progress,
-    ) -> Iterator[tuple[int, R]]:  # fmt: skip
+    ) -> Iterator[tuple[int, Q]]:  # fmt: skip
         """Do all shards, each of which gives a part for every owner; then finish every owner.
 
-        The parts go from worker to worker and not through the process of the user. They come to an
-        owner in any order. Yields the place of an owner and what came of it, as they are finished.
+        The parts go from worker to worker and not through the process of the user, and are merged
+        on the way. Yields the place of an owner and what came of it, as they are finished.
         """
 
     def close(self) -> None:
@@ -99,14 +110,17 @@ def in_order(found: Iterable[tuple[int, R]]) -> Iterator[R]:
 SHARDS_A_WORKER, SHARE = 4, 3
 #: the most samples of a shard: a worker that dies loses as much, and with 20 ms a sample it is 20 s
 MOST = 1024
+#: shards of a worker where each gives a part for every owner, as large as the whole
+HEAVY = 2
 
 
-def ranges(start: int, stop: int, step: int, engine: Engine) -> list[range]:
+def ranges(start: int, stop: int, step: int, engine: Engine, *, heavy: bool = False) -> list[range]:
     """Samples start..stop-1 as shards, each but the last a multiple of `step`.
 
     They grow smaller towards the end, so that all workers end at about the same time; none is
     smaller than what a worker gets on average divided by SHARDS_A_WORKER squared, and none is
-    larger than MOST. One worker gets one shard.
+    larger than MOST. One worker gets one shard. heavy: what comes of a shard is large whatever its
+    size, so a worker gets HEAVY shards.
     """
     if stop <= start:
         return [range(start, stop)]
@@ -115,7 +129,8 @@ def ranges(start: int, stop: int, step: int, engine: Engine) -> list[range]:
         return [range(start, stop)]
     found, least = [], max(1, min(MOST, total // (engine.workers * SHARDS_A_WORKER**2)))
     while start < stop:
-        size = engine.shard or max(least, min(MOST, (stop - start) // (SHARE * engine.workers)))
+        usual = min(MOST, -(-total // (HEAVY * engine.workers)) if heavy else (stop - start) // (SHARE * engine.workers))
+        size = engine.shard or max(least, usual)
         end = min(stop, start + -(-size // step) * step)
         found.append(range(start, end))
         start = end

@@ -47,7 +47,7 @@ class Worker:
             found = self._bench.work(call)
         except Exception as error:
             return _answer(False, packed_error(error), [None] * call.owners)
-        if call.kind != "split":
+        if not call.owners:
             return True, found[0]
         return _answer(True, b"", [np.frombuffer(part, np.uint8) for part in found])
 
@@ -99,7 +99,7 @@ class RayActors:
         """See Pool."""
         self._busy[worker] = call
         method = self._actors[worker].work
-        if call.kind == "split":
+        if call.owners:
             first, *parts = method.options(num_returns=call.owners + 1).remote(call)
             self._parts[worker] = parts
         else:

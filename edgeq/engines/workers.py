@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import Any
 
 from edgeq.engines.bench import unreadable
 from edgeq.engines.kept import KeptShards
 from edgeq.engines.local import THREADS
+from edgeq.engines.merging import merged
 from edgeq.engines.parcel import Parcel, answer, function_name, packed, read_answer
 from edgeq.engines.pool import Call, Order, Pool, Ticket
-from edgeq.engines.protocol import Job, O, R, S, T
+from edgeq.engines.protocol import Job, O, P, Q, R, S, T
 from edgeq.engines.schedule import scheduled
 from edgeq.progress import Progress
 
@@ -62,24 +63,32 @@ class Workers:
             self._forget(job, parcel, order)
 
     def reduce(
-        self, job: Job[T, S, Sequence[R]], shards: Sequence[S], finish: Job[T, tuple[O, Iterable[R]], R], owners: Sequence[O],
+        self, job: Job[T, S, Sequence[P]], shards: Sequence[S], finish: Job[R, tuple[O, P], Q], owners: Sequence[O],
         progress: Progress,
-    ) -> Iterator[tuple[int, R]]:  # fmt: skip
-        """See Engine."""
-        parcel = packed(job.setup)
-        order = self._order(job, parcel)
-        calls = [Call(order, "split", place, answer(shard), job.steps(shard), len(owners)) for place, shard in enumerate(shards)]
-        parts: list[Sequence[Ticket]] = []
-        ending = self._order(finish, packed(finish.setup))
+    ) -> Iterator[tuple[int, Q]]:  # fmt: skip
+        """See Engine. What is kept is what came of each owner: parts are large."""
+        first, second, ends = packed(job.setup), packed(finish.setup), [answer(one) for one in owners]
+        bodies = [answer(shard) for shard in shards]
+        blobs, paths = {**first.blobs, **second.blobs}, (*first.paths, *second.paths)
+        whole = Parcel(b"".join((first.body, second.body, *bodies)), blobs, paths)
+        finished = {} if self._kept is None else self._kept.of(finish, whole, ends)
+        yield from ((place, _read(body)) for place, body in finished.items())
+        left = [place for place in range(len(owners)) if place not in finished]
+        if not left:
+            progress.advance(sum(map(job.steps, shards)))
+            return
+        order, ending, parts = self._order(job, first), self._order(finish, second), list[Sequence[Ticket]]()
+        calls = [Call(order, "split", place, body, job.steps(shards[place]), len(owners)) for place, body in enumerate(bodies)]
         try:
             for found in scheduled(self.pool, calls):
                 parts.append(found.parts)
                 progress.advance(found.call.steps)
-            ends = [
-                Call(ending, "finish", place, answer(owner), parts=tuple(one[place] for one in parts)) for place, owner in enumerate(owners)
-            ]
-            for done in scheduled(self.pool, ends):
+            columns = merged(self.pool, ending, [tuple(one[place] for one in parts) for place in left])
+            last = [Call(ending, "finish", place, ends[place], parts=column) for place, column in zip(left, columns, strict=True)]
+            for done in scheduled(self.pool, last):
                 self.pool.forget(done.call.parts)
+                if self._kept is not None:
+                    self._kept.put(finish, whole, ends[done.call.place], done.body)
                 yield done.call.place, _read(done.body)
         finally:
             self.pool.forget([order.body, ending.body, *(ticket for one in parts for ticket in one)])

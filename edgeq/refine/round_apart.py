@@ -37,6 +37,10 @@ BYTES_A_WEIGHT = 40
 TOGETHER_BYTES = 1 << 29
 
 
+#: the weights, by weight_key, and the biases, by node, that rounding gives
+Rounded = tuple[dict[str, WeightPlan], dict[str, tuple[float, ...]]]
+
+
 @dataclass(frozen=True, eq=False)
 class Together:
     """Layers that use one weight alike and get one rounding."""
@@ -81,7 +85,7 @@ def round_apart(draft: Draft, weighed: list[Together], small: Mapping[str, Small
     threads = current_engine().threads
     for group in _in_groups(weighed, threads):
         with threadpool_limits(1, user_api="blas"):
-            for own, corrected in on_threads(min(threads, len(group)), lambda one: _round(one, draft, small or {}), group):
+            for own, corrected in on_threads(min(threads, len(group)), lambda one: round_one(one, draft, small or {}), group):
                 weights |= own
                 biases |= corrected
         return_freed_memory()
@@ -98,7 +102,7 @@ def _in_groups(weighed: list[Together], threads: int) -> Iterator[list[Together]
         yield group
 
 
-def _round(one: Together, draft: Draft, small: Mapping[str, Small]) -> tuple[dict[str, WeightPlan], dict[str, tuple[float, ...]]]:
+def round_one(one: Together, draft: Draft, small: Mapping[str, Small]) -> Rounded:
     """The weights, by weight_key, and the biases, by node, of the layers."""
     users, plan = one.users, draft.plan
     rows, sides = users[0].rows(), {user.layer.node: side_of(user.node, user.kernel, plan.grids_read(user.layer.node)) for user in users}

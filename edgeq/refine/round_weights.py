@@ -14,8 +14,9 @@ from edgeq.progress import Progress
 from edgeq.refine.bias_correction import correct_biases
 from edgeq.refine.draft import Draft, Rounding
 from edgeq.refine.gate import Gate, followed
-from edgeq.refine.round_apart import moments_of, round_apart, sharing
+from edgeq.refine.round_apart import sharing
 from edgeq.refine.round_in_sequence import fit_in_sequence, held_samples, in_sequence
+from edgeq.refine.round_owned import measured_and_rounded
 from edgeq.refine.round_recurrent import round_recurrent
 from edgeq.refine.weight_fit import requantization_of
 from edgeq.refine.weighted import Weighted
@@ -64,11 +65,8 @@ def with_biases(draft: Draft, data: Dataset, gate: Gate, progress: Progress, emu
 def _apart(draft: Draft, layers: tuple[Weighted, ...], data: Dataset, gate: Gate, progress: Progress) -> Plan:
     asked = {_depends_on(users, draft): users for users in sharing(layers, draft.plan)}
     new = {key: users for key, users in asked.items() if key not in draft.roundings}
-    with gate.clock.stage("calibrate"):
-        weighed = moments_of(draft, [one for users in new.values() for one in users], data, progress) if new else []
+    plan = measured_and_rounded(draft, [one for users in new.values() for one in users], data, gate.clock, progress)
     with gate.clock.stage("plan"):
-        progress.start("round weights", None)
-        plan = round_apart(draft, weighed)
         for key, users in new.items():
             biases = {one.layer.node: plan.biases[one.layer.node] for one in users if one.layer.node in plan.biases}
             draft.roundings[key] = Rounding({one.key: plan.weights[one.key] for one in users}, biases)

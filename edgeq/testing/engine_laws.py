@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -50,21 +50,31 @@ def squares(setup: Trouble) -> Iterator[Opened[range, int]]:
     yield lambda shard, progress: _sum(setup, shard, progress)
 
 
+@dataclass(frozen=True)
+class Total:
+    """A sum that merges."""
+
+    value: int
+
+    def merge(self, other: Total) -> Total:
+        return Total(self.value + other.value)
+
+
 @contextmanager
-def squares_by_rest(setup: Trouble) -> Iterator[Opened[range, Sequence[int]]]:
+def squares_by_rest(setup: Trouble) -> Iterator[Opened[range, Sequence[Total]]]:
     """Three sums of squares of a shard, by the rest of the number's place divided by 3."""
 
-    def work(shard: range, progress: Progress) -> list[int]:
+    def work(shard: range, progress: Progress) -> list[Total]:
         _sum(setup, shard, progress)
-        return [int(sum(int(setup.numbers[place]) ** 2 for place in shard if place % 3 == rest)) for rest in range(3)]
+        return [Total(int(sum(int(setup.numbers[place]) ** 2 for place in shard if place % 3 == rest))) for rest in range(3)]
 
     yield work
 
 
 @contextmanager
-def added(_: Trouble) -> Iterator[Opened[tuple[int, Iterable[int]], int]]:
-    """The sum of all parts of an owner."""
-    yield lambda owned, _: sum(owned[1])
+def doubled(_: Trouble) -> Iterator[Opened[tuple[int, Total], int]]:
+    """Twice what an owner gets."""
+    yield lambda owned, _: 2 * owned[1].value
 
 
 def _sum(setup: Trouble, shard: range, progress: Progress) -> int:
@@ -102,8 +112,8 @@ def check_engine(engine: Engine) -> None:
     found = list(in_order(engine.run(job, shards, progress)))
     _LAW.holds(1, "the results of all shards", found == wanted, str(found))
     _LAW.holds(2, "all steps", progress.done == ENDS[-1], str(progress.done))
-    owned = dict(engine.reduce(Job(squares_by_rest, sound, len), shards, Job(added, sound), range(3), Silent()))
-    sums = {rest: sum(place**2 for place in range(rest, ENDS[-1], 3)) for rest in range(3)}
+    owned = dict(engine.reduce(Job(squares_by_rest, sound, len), shards, Job(doubled, sound), range(3), Silent()))
+    sums = {rest: 2 * sum(place**2 for place in range(rest, ENDS[-1], 3)) for rest in range(3)}
     _LAW.holds(3, "the sums of all owners", owned == sums, str(owned))
     where = _where_it_fails(engine, Job(squares, Trouble(numbers, bad=(29_000, 10_000)), len), shards)
     _LAW.holds(4, "the first error", where == "number 10000", where)

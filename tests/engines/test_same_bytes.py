@@ -17,7 +17,7 @@ from edgeq.engines.current import using
 from edgeq.engines.kept import KeptShards
 from edgeq.engines.local import Local
 from edgeq.engines.processes import Processes
-from edgeq.engines.protocol import Engine, Job, R, S, T
+from edgeq.engines.protocol import Engine, Job, O, P, Q, R, S, T
 from edgeq.engines.workers import Workers
 from edgeq.numerics.arrays import F32, AnyArray
 from edgeq.progress import Progress
@@ -46,8 +46,8 @@ def statistics() -> str:
     return edgeq.calibrate(model(), {"x": X}).hash
 
 
-def plan() -> str:
-    return edgeq.quantize(model(), {"x": X}, prove=False).plan.to_json()
+def plan(recipe: dict[str, object] | None = None) -> str:
+    return edgeq.quantize(model(), {"x": X}, prove=False, recipe=recipe).plan.to_json()
 
 
 def worst(outputs: F32, labels: AnyArray) -> float:
@@ -100,6 +100,40 @@ def test_the_plan_is_the_same_for_shards_that_end_in_any_order() -> None:
     for engine in (Reversed(shard=5), Reversed(), Local(1, shard=11)):
         with using(engine):
             assert plan() == wanted
+
+
+@pytest.mark.parametrize("recipe", [{"codebook": {"bits": 3}}, {"rounding": "in_sequence"}], ids=["codebook", "in sequence"])
+def test_weights_are_the_same_however_they_are_rounded(recipe: dict[str, object], engine: Engine) -> None:
+    wanted = plan(recipe)
+    for other in (Reversed(1, shard=7), engine):
+        with using(other):
+            assert plan(recipe) == wanted
+
+
+class Owning(Local):
+    """Keeps the owners of sums, and finishes the last one first."""
+
+    workers = 3
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.owners: list[object] = []
+
+    def reduce(
+        self, job: Job[T, S, Sequence[P]], shards: Sequence[S], finish: Job[R, tuple[O, P], Q], owners: Sequence[O], progress: Progress
+    ) -> Iterator[tuple[int, Q]]:
+        self.owners += owners
+        yield from reversed(list(super().reduce(job, shards, finish, owners, progress)))
+
+
+def test_weights_are_rounded_by_their_owners(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Moments do not come to the process of the user."""
+    wanted, engine = plan(), Owning()
+    monkeypatch.setattr("edgeq.refine.round_owned.moments_of", None)
+    with using(engine):
+        assert plan() == wanted
+    assert ("two", "three") in engine.owners  # they share a weight
+    assert {("one",), ("four",)} <= set(engine.owners)
 
 
 def test_processes_give_the_same_statistics_and_plan(engine: Engine) -> None:

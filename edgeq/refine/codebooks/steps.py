@@ -24,8 +24,9 @@ from edgeq.refine.codebooks.formats import allocated_formats, requested_formats
 from edgeq.refine.codebooks.tables import requested_tables, with_tables
 from edgeq.refine.draft import Draft
 from edgeq.refine.gate import Gate
-from edgeq.refine.round_apart import Together, moments_of, round_apart, sharing
+from edgeq.refine.round_apart import Together, round_apart, sharing
 from edgeq.refine.round_in_sequence import fit_in_sequence, held_samples, in_sequence
+from edgeq.refine.round_owned import measured_and_rounded
 from edgeq.refine.round_weights import with_biases
 from edgeq.refine.weight_fit import Small
 from edgeq.schema.plan import Plan
@@ -55,8 +56,6 @@ def plan_codebooks(draft: Draft, data: Dataset, files: FileSizes, gate: Gate, pr
     """
     late = in_sequence(draft.model, draft.layers) if held_samples(draft.model, data) else ()
     early = tuple(one for one in draft.layers if one not in late)
-    with gate.clock.stage("calibrate"):
-        weighed = moments_of(draft, early, data, progress) if early else []
 
     def plain(one: Plan) -> ir.Model:
         """The numbers are the same without codebooks, and sooner there."""
@@ -64,7 +63,9 @@ def plan_codebooks(draft: Draft, data: Dataset, files: FileSizes, gate: Gate, pr
 
     with gate.clock.stage("plan"):
         small = _small(draft, data, files, progress)
-        rounded = draft.with_plan(_fit(draft, weighed, small, progress))
+    apart = measured_and_rounded(draft, early, data, gate.clock, progress, small)
+    with gate.clock.stage("plan"):
+        rounded = draft.with_plan(_with_tables(draft, apart, small, progress))
         if late:
             fitted = fit_in_sequence(rounded, late, small, plain, data, progress)
             gate.add(_step(small), fitted.plan)
@@ -78,7 +79,8 @@ def unmeasured_codebooks(draft: Draft, data: Dataset | None, files: FileSizes, g
     small = _small(draft, data, files, progress)
     groups = sharing(draft.layers, draft.plan)
     units = unit_moments([[one.layer for one in users] for users in groups])
-    found = _fit(draft, [Together(users, moment) for users, moment in zip(groups, units, strict=True)], small, progress)
+    apart = round_apart(draft, [Together(users, moment) for users, moment in zip(groups, units, strict=True)], small)
+    found = _with_tables(draft, apart, small, progress)
     gate.add(_step(small), found)
     return Planned(found, found, tuple(gate.steps))
 
@@ -110,10 +112,9 @@ def _budget(draft: Draft, files: FileSizes) -> ByteBudget:
     return ByteBudget(files.float_bytes, lambda plain: files.of_plan(draft.plan) - plain + metadata)
 
 
-def _fit(draft: Draft, weighed: list[Together], small: Mapping[str, Small], progress: Progress) -> Plan:
-    """The plan with some layers, and embedding tables, as codebooks or in number formats."""
+def _with_tables(draft: Draft, rounded: Plan, small: Mapping[str, Small], progress: Progress) -> Plan:
+    """The plan with rounded layers, and with embedding tables as codebooks or in number formats."""
     progress.start(f"fit {_step(small)}", None)
-    rounded = round_apart(draft, weighed, small)
     bits = {key: one for key, one in small.items() if isinstance(one, int)}
     task, weights = draft.task, dict(rounded.weights)
     weights.update({key: embedding_codebook(node, task, bits[key]) for key, node in draft.tables.items() if key in bits})
