@@ -9,45 +9,17 @@ entries, entries and scales follow by least squares, and so on.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from edgeq.numerics.arrays import F32, F64, Indices, Mask
 from edgeq.numerics.codebook_descent import LEAST_GAIN, Fit, WeightRows, fit_scale, total_error
 from edgeq.numerics.rounding.factors import DAMPING
+from edgeq.numerics.vector_entries import Vectors, refitted
 
 #: the most rounds of assigning and refitting, and the most sweeps over blocks and entries in each
 ROUNDS, SWEEPS = 4, 3
-
-
-@dataclass(frozen=True, eq=False)
-class Vectors:
-    """The scales, the table, and the entry of every vector of a weight."""
-
-    #: [G, C], float32
-    scale: F32
-    #: [k, d], whole numbers
-    table: F64
-    #: indices into the table, [G, C, B]: the vectors of a row
-    places: Indices
-
-    @property
-    def codes(self) -> F32:
-        """[G, C, K]."""
-        return self.table[self.places].reshape(*self.places.shape[:2], -1).astype(np.float32)
-
-
-@dataclass(frozen=True, eq=False)
-class _Free:
-    """Who may take which entry."""
-
-    #: vectors that have to take the entry 0, [G, C, B]; None: there are none
-    zero: Mask | None
-    #: the largest number of an entry
-    reach: int
-    #: whether the entry 0 stays as it is
-    keeps_zero: bool
 
 
 def improve_vectors(weights: WeightRows, scale: F32, table: F64, reach: int) -> Fit:
@@ -59,14 +31,14 @@ def improve_vectors(weights: WeightRows, scale: F32, table: F64, reach: int) -> 
     assert weights.moment is not None
     kept = weights.codes.kept
     pruned = None if kept is None else np.logical_not(np.any(kept.reshape(*kept.shape[:2], -1, table.shape[1]), axis=-1))
-    free, passed_on = _Free(pruned, reach, weights.zero), [_Blocks(own, table.shape[1]) for own in weights.moment]
-    best = _assigned(weights, scale, table, free, passed_on)
+    passed_on = [_Blocks(own, table.shape[1]) for own in weights.moment]
+    best = _assigned(weights, scale, table, pruned, passed_on)
     least = total_error(weights, best.codes, best.scale)
     for _ in range(ROUNDS):
-        new = replace(best, table=_refitted(weights, best, free))
+        new = replace(best, table=refitted(weights, best, reach))
         if not weights.codes.power_of_two:
             new = replace(new, scale=fit_scale(weights, Fit(new.scale, new.codes)))
-        again = _assigned(weights, new.scale, new.table, free, passed_on)
+        again = _assigned(weights, new.scale, new.table, pruned, passed_on)
         new, error = min(((one, total_error(weights, one.codes, one.scale)) for one in (new, again)), key=lambda found: found[1])
         if error >= least:
             break
@@ -93,15 +65,18 @@ class _Blocks:
         self.upper = np.ascontiguousarray(np.linalg.cholesky(np.linalg.inv(damped)).T)
 
 
-def _assigned(weights: WeightRows, scale: F32, table: F64, free: _Free, passed_on: list[_Blocks]) -> Vectors:
-    """Entries by error feedback, then moves of single vectors."""
+def _assigned(weights: WeightRows, scale: F32, table: F64, zeros: Mask | None, passed_on: list[_Blocks]) -> Vectors:
+    """Entries by error feedback, then moves of single vectors.
+
+    zeros: vectors that have to take the entry 0, [G, C, B]; None: there are none.
+    """
     places = [_fed_back(rows / own[:, None], table, blocks) for rows, own, blocks in zip(weights.rows, scale, passed_on, strict=True)]
-    found = Vectors(scale, table, _with_zeros(np.stack(places), table, free))
-    return _polished(weights, found, free)
+    found = Vectors(scale, table, _with_zeros(np.stack(places), table, zeros))
+    return _polished(weights, found, zeros)
 
 
-def _with_zeros(places: Indices, table: F64, free: _Free) -> Indices:
-    return places if free.zero is None else np.where(free.zero, int(np.abs(table).sum(1).argmin()), places)
+def _with_zeros(places: Indices, table: F64, zeros: Mask | None) -> Indices:
+    return places if zeros is None else np.where(zeros, int(np.abs(table).sum(1).argmin()), places)
 
 
 def _fed_back(wanted: F64, table: F64, blocks: _Blocks) -> Indices:
@@ -121,7 +96,7 @@ def nearest(points: F64, entries: F64) -> Indices:
     return np.asarray((points @ entries.T - np.square(entries).sum(1) / 2).argmax(1), np.intp)
 
 
-def _polished(weights: WeightRows, start: Vectors, free: _Free) -> Vectors:
+def _polished(weights: WeightRows, start: Vectors, zeros: Mask | None) -> Vectors:
     """Move one vector at a time to the entry that is best while all others stay as they are."""
     moment, table, size = weights.moment, start.table, start.table.shape[1]
     assert moment is not None
@@ -139,8 +114,8 @@ def _polished(weights: WeightRows, start: Vectors, free: _Free) -> Vectors:
                 root = np.linalg.cholesky(square)
                 aim = table[places[group, :, block]] + slope[:, at] @ np.linalg.inv(square) / step
                 new = nearest(aim @ root, table @ root)
-                if free.zero is not None:
-                    new = np.where(free.zero[group, :, block], places[group, :, block], new)
+                if zeros is not None:
+                    new = np.where(zeros[group, :, block], places[group, :, block], new)
                 rows = np.flatnonzero(new != places[group, :, block])
                 change = (table[new[rows]] - table[places[group, rows, block]]) * step[rows]
                 slope[rows] -= change @ own[at]
@@ -149,58 +124,3 @@ def _polished(weights: WeightRows, start: Vectors, free: _Free) -> Vectors:
             if not moved:
                 break
     return replace(start, places=places)
-
-
-def _refitted(weights: WeightRows, fit: Vectors, free: _Free) -> F64:
-    """Whole entries that lower the output's error while every vector keeps its entry.
-
-    One entry after the other takes the least squares solution with all others as they are.
-    """
-    moment, (count, size) = weights.moment, fit.table.shape
-    assert moment is not None
-    groups, outputs, blocks = fit.places.shape
-    rows, step = groups * outputs, fit.scale.reshape(-1).astype(np.float64)
-    codes = fit.codes.reshape(groups, outputs, -1)
-    slope = ((weights.rows - codes * fit.scale[..., None]).astype(np.float64) @ moment).reshape(rows, blocks, size)
-    by_block = moment.reshape(groups, blocks, size, -1)
-    where = np.argsort(fit.places.reshape(-1), kind="stable")
-    ends = np.searchsorted(fit.places.reshape(-1)[where], np.arange(count + 1))
-    members = [_Members.of(where[ends[at] : ends[at + 1]], blocks) for at in range(count)]
-    table = fit.table.copy()
-    for _ in range(SWEEPS):
-        before = table.copy()
-        for entry, own in enumerate(members):
-            if not len(own.rows) or (free.keeps_zero and not table[entry].any()):
-                continue
-            # what the own vectors of each row do to the slope of that row: [rows, d, blocks, d]
-            seen = np.zeros((len(own.rows), size, blocks, size))
-            group = own.rows[own.row] // outputs
-            np.add.at(seen, own.row, by_block[group, own.block].reshape(-1, size, blocks, size))
-            scale = step[own.rows]
-            square = np.einsum("n,nij->ij", scale[own.row] ** 2, seen[own.row, :, own.block])
-            wanted = np.einsum("n,ni->i", scale[own.row], slope[own.rows[own.row], own.block])
-            damped = square + np.eye(size) * (np.trace(square) * 1e-9 + 1e-30)
-            change = np.clip(np.rint(table[entry] + np.linalg.solve(damped, wanted)), -free.reach, free.reach) - table[entry]
-            if change @ square @ change < 2 * change @ wanted:
-                table[entry] += change
-                slope[own.rows] -= scale[:, None, None] * np.einsum("i,nibj->nbj", change, seen)
-        if np.array_equal(table, before):
-            break
-    return table
-
-
-@dataclass(frozen=True, eq=False)
-class _Members:
-    """The vectors that are stored as one entry."""
-
-    #: the rows that have any
-    rows: Indices
-    #: of each vector, the place of its row in `rows`, and its block
-    row: Indices
-    block: Indices
-
-    @classmethod
-    def of(cls, vectors: Indices, blocks: int) -> _Members:
-        """vectors: their numbers, all rows one after the other."""
-        rows, row = np.unique(vectors // blocks, return_inverse=True)
-        return cls(rows, row.reshape(-1), vectors % blocks)
