@@ -81,17 +81,18 @@ def find_differing(
         return ()
     optimize = made_for(model).optimize
     progress.start("find what differs", min(SAMPLES, dataset.count))
+    with open_session(whole, optimize=optimize, arena=False) as native:
+        every = [piece.feeds for piece in islice(dataset.batches(1), SAMPLES)]
+        fed = [_fed(feeds, dict(zip(native.outputs, native.run(feeds), strict=True)), cuts) for feeds in every]
+    for value in parts.graph.inputs:  # a runtime is told the sizes of codes that nothing infers
+        if str(value.name) in fed[0]:
+            value.shape = ir.Shape(fed[0][str(value.name)].shape)
     seen = [Differences(one) for one in (*cuts, *ends)]
-    with (
-        opened(parts) as other,
-        open_session(whole, optimize=optimize, arena=False) as native,
-        open_session(parts, optimize=optimize, arena=False) as own,
-    ):
-        for feeds in islice((piece.feeds for piece in dataset.batches(1)), SAMPLES):
-            fed = _fed(feeds, dict(zip(native.outputs, native.run(feeds), strict=True)), cuts)
-            wanted = dict(zip(own.outputs, own.run(fed), strict=True))
-            names = [port.name for port in other.outputs]
-            found = dict(zip(names, other.run([fed[port.name] for port in other.inputs]), strict=True))
+    with opened(parts) as other, open_session(parts, optimize=optimize, arena=False) as own:
+        names = [port.name for port in other.outputs]
+        for arrays in fed:
+            wanted = dict(zip(own.outputs, own.run(arrays), strict=True))
+            found = dict(zip(names, other.run([arrays[port.name] for port in other.inputs]), strict=True))
             for one in seen:
                 one.add(wanted[one.cut.made], found[one.cut.made])
             progress.advance()

@@ -2,7 +2,7 @@
 
 function comparison(page) {
   const parts = [], runs = page.runs, names = page.names;
-  const columns = [{ title: "", name: true, cell: (row) => row[0] }, ...names.map((name, at) => ({ title: name, name: true, cell: (row) => row[1][at] }))];
+  const columns = [{ title: "Figure", name: true, cell: (row) => row[0] }, ...names.map((name, at) => ({ title: name, name: true, cell: (row) => row[1][at] }))];
   parts.push(["figures", "Figures", section("figures", "Figures side by side", null, table(columns, page.table, { label: "Figures side by side" }))]);
   const points = runs.map((run, at) => pointOf(run, names[at]));
   const charts = [["size of the file", (point) => point.bytes, bytesText], ["time of a run", (point) => point.ms, msText]].map((cost) => pareto(points, cost, "Runs", true)).filter(Boolean);

@@ -29,8 +29,9 @@ function card(run, box, at, pick) {
     inside = lines(node.op_type, box.height < 30 ? null : short(node.name));
   } else if (box.kind === "block") {
     const block = run.drawing.blocks[box.at], shares = sharesOf(run, block.nodes);
-    label = `Block ${block.label}: ${counted(block.nodes.length, "node")}, ${Object.entries(shares).filter(([, count]) => count).map(([way, count]) => `${count} ${RUNS[way]}`).join(", ")}. Enter opens it.`;
-    inside = [text(0, -9, begun(block.label), { class: "first" }), text(0, 7, counted(block.nodes.length, "node"), {}), ...stripe(shares, box)];
+    // what is seen stands in the name as it is, so that speech can call it
+    label = `${begun(block.label)} ${counted(block.nodes.length, "node")}: ${Object.entries(shares).filter(([, count]) => count).map(([way, count]) => `${count} ${RUNS[way]}`).join(", ")}. Block ${block.label}. Enter opens it.`;
+    inside = [text(0, -9, begun(block.label), { class: "first" }), " ", text(0, 7, counted(block.nodes.length, "node"), {}), ...stripe(shares, box)];
   } else {
     label = `Value ${box.label}`;
     inside = lines(short(box.label), null);

@@ -63,7 +63,7 @@ function table(columns, rows, options) {
   }
   show();
   const tools = search || fold ? el("div", { class: "tools" }, search, fold, found) : null;
-  const whole = el("div", {}, tools, scroller(options.label, el("table", {}, el("thead", {}, el("tr", {}, ...heads)), body)), el("div", { class: "tools" }, more));
+  const whole = el("div", {}, tools, scroller(`${options.label}, table`, el("table", {}, el("thead", {}, el("tr", {}, ...heads)), body)), el("div", { class: "tools" }, more));
   return whole;
 }
 
