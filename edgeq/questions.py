@@ -12,6 +12,7 @@ from edgeq.integers.tflite.parse import parse
 from edgeq.io.endings import plan_path
 from edgeq.io.load import load_model
 from edgeq.io.model_source import ModelSource, load
+from edgeq.io.writing.card import Cards
 from edgeq.proof.written import read_file
 from edgeq.report.explain import Explanation, check_plan_hash
 from edgeq.report.explain import explain as explain_name
@@ -44,7 +45,7 @@ def check(model: ModelSource, target: str | Target) -> tuple[Violation, ...]:
 
     Raises EdgeqError for a model that cannot be read, and for an unknown target.
     """
-    return check_model(load(model, quantized=True).model, load_target(target))
+    return Cards(check_model(load(model, quantized=True).model, load_target(target)))
 
 
 def explain(made: str | Path | Plan | Quantized, name: str, *, plan: str | Path | None = None) -> tuple[Explanation, ...]:
@@ -55,12 +56,12 @@ def explain(made: str | Path | Plan | Quantized, name: str, *, plan: str | Path 
     the plan is missing or of another model, and BadRecipe for a name that the plan does not have.
     """
     if isinstance(made, Quantized | Plan):
-        return explain_name(made.plan if isinstance(made, Quantized) else made, name, "plan")
+        return Cards(explain_name(made.plan if isinstance(made, Quantized) else made, name, "plan"))
     path = Path(made)
     if path.suffix == ".json":
-        return explain_name(load_plan(path), name, str(path))
+        return Cards(explain_name(load_plan(path), name, str(path)))
     beside = plan_path(path) if plan is None else Path(plan)
-    return explain_name(_plan_of(path, beside), name, str(beside))
+    return Cards(explain_name(_plan_of(path, beside), name, str(beside)))
 
 
 def _plan_of(model: Path, beside: Path) -> Plan:

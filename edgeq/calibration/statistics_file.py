@@ -28,6 +28,7 @@ from edgeq.calibration.tensor_stats import TensorStats, flaw, pool
 from edgeq.errors import BadData, BadStatistics
 from edgeq.io.limits import check_regular
 from edgeq.io.run_files import note_read
+from edgeq.io.writing.card import Card, Facts
 from edgeq.numerics.arrays import I64, AnyArray
 from edgeq.schema.hold_out import HoldOut
 
@@ -35,8 +36,8 @@ _FORMAT = 1
 _DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, MemoryError)
 
 
-@dataclass(frozen=True)
-class Statistics:
+@dataclass(frozen=True, repr=False)
+class Statistics(Card):
     """Statistics of the values of one prepared model."""
 
     #: sha256 (hex) of the model
@@ -51,6 +52,11 @@ class Statistics:
     held_out: HoldOut = "none"
     #: whether the data was made up
     made_up: bool = False
+
+    def facts(self) -> Facts:
+        """What a line and a table show."""
+        rows = ("samples", str(len(self.samples))), ("values", str(len(self.tensors))), ("held out", self.held_out)
+        return Facts("of made-up data" if self.made_up else "", rows)
 
     @property
     def samples(self) -> I64:

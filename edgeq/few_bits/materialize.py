@@ -12,12 +12,13 @@ from edgeq.io.endings import FLOAT, check_ending
 from edgeq.io.model_source import ModelSource, load
 from edgeq.io.run_files import files_read, watched
 from edgeq.io.save import save_model
+from edgeq.io.writing.card import Card, Facts
 from edgeq.passes.store.materialize import Materialize
 from edgeq.runtimes.judged import accepted, judged
 
 
-@dataclass(frozen=True, eq=False)
-class Materialized:
+@dataclass(frozen=True, eq=False, repr=False)
+class Materialized(Card):
     """A model whose weights are stored as they are."""
 
     #: the model
@@ -27,9 +28,9 @@ class Materialized:
     #: the files that were read
     inputs: tuple[Path, ...] = ()
 
-    def __repr__(self) -> str:
-        """One line: a model is long."""
-        return f"Materialized({self.weights} weights computed)"
+    def facts(self) -> Facts:
+        """What a line and a table show."""
+        return Facts("", (("weights computed", str(self.weights)),))
 
     def save(self, path: str | Path, *, force: bool = False) -> tuple[Path, ...]:
         """Write the model; returns the files. Raises BadOutput."""

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import Literal
 
 from edgeq.errors import BadPlan, BadRecipe
+from edgeq.io.writing.card import Card, Facts
 from edgeq.schema.cost import Slower
 from edgeq.schema.grids import GridPlan
 from edgeq.schema.plan import PlacedAs, Plan
@@ -29,8 +30,8 @@ class ValueGrid:
     grid: GridPlan | WeightPlan | None
 
 
-@dataclass(frozen=True)
-class Explanation:
+@dataclass(frozen=True, repr=False)
+class Explanation(Card):
     """One node: where it runs, why, and the values it touches."""
 
     #: the node's name in the plan
@@ -43,6 +44,11 @@ class Explanation:
     values: tuple[ValueGrid, ...]
     #: the machine that is faster with floats, where that decided
     slower: Slower | None = None
+
+    def facts(self) -> Facts:
+        """What a line and a table show."""
+        grids = ((f"{value.role} {value.name}", "float" if value.grid is None else str(value.grid.dtype)) for value in self.values)
+        return Facts(f"{self.node}, {self.op_type}", (("runs", self.runs), ("reason", self.reason), *grids))
 
 
 def explain(plan: Plan, name: str, where: str) -> tuple[Explanation, ...]:

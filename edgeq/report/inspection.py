@@ -8,27 +8,26 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import onnx_ir as ir
 
 from edgeq.graph.liveness import peak_bytes
 from edgeq.graph.macs import macs
-from edgeq.graph.read import file_bytes, graphs, nodes
+from edgeq.graph.read import nodes
 from edgeq.graph.signature import InputSpec, input_specs, output_specs
 from edgeq.io.load import Loaded
+from edgeq.io.writing.card import Card, Facts
 from edgeq.planning.first_plan import foreseen
 from edgeq.planning.placement import Placement
+from edgeq.report.detail.flash import flash, parameters
+from edgeq.report.figures import human_bytes
 from edgeq.rewrite.set_up import set_up
 from edgeq.schema.cost import Slower
 from edgeq.schema.plan import Because, PlacedAs
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.target import Target
 from edgeq.search.candidates import share_of
-
-#: bytes of the scale and the zero point of each int8 tensor or channel
-GRID_BYTES = 5
-#: bytes of one bias as int32
-BIAS_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -65,8 +64,8 @@ class NodeForecast:
     slower: Slower | None = None
 
 
-@dataclass(frozen=True)
-class Inspection:
+@dataclass(frozen=True, repr=False)
+class Inspection(Card):
     """What a float model is and would become.
 
     The placement is that of `quantize`, but for nodes that the data keep float (FROM_DATA in
@@ -109,6 +108,12 @@ class Inspection:
     #: what preparation did that a user might not expect
     notes: tuple[str, ...]
 
+    def facts(self) -> Facts:
+        """What a line and a table show."""
+        kept = f"{human_bytes(self.weight_bytes_float)} -> {human_bytes(self.weight_bytes_int8)}"
+        rows = ("target", self.target), ("parameters", f"{self.parameters:,}"), ("MACs", f"{self.macs:,}")
+        return Facts(Path(self.model).name, (*rows, ("MACs in integers", f"{self.macs_int8_pct:.1f} %"), ("constants", kept)))
+
 
 def inspect_model(
     loaded: Loaded, target: Target, shapes: Mapping[str, tuple[int, ...]] | None = None, recipe: Recipe | None = None
@@ -133,8 +138,8 @@ def inspect_model(
         parameters=parameters(model),
         macs=sum(macs(node) for node in nodes(model)),
         macs_int8_pct=share_of(model, placed.nodes),
-        weight_bytes_float=_flash(model, target, None),
-        weight_bytes_int8=_flash(model, target, placed),
+        weight_bytes_float=flash(model, target, None),
+        weight_bytes_int8=flash(model, target, placed),
         activation_bytes_float=peak_bytes(model, frozenset()),
         activation_bytes_int8=peak_bytes(model, placed.quantized),
         target=target.name,
@@ -142,42 +147,6 @@ def inspect_model(
         nodes=forecasts,
         notes=setup.prepared.notes,
     )
-
-
-def parameters(model: ir.Model) -> int:
-    """Elements of all floating-point constants, bodies included."""
-    return sum(tensor.size for _, tensor in _constants(model) if tensor.dtype.is_floating_point())
-
-
-def _constants(model: ir.Model) -> list[tuple[ir.Value, ir.TensorProtocol]]:
-    held = [value for graph in graphs(model) for value in graph.initializers.values()]
-    held += [output for node in nodes(model) if node.op_type == "Constant" for output in node.outputs]
-    found = [(value, ir.convenience.get_const_tensor(value)) for value in held]
-    return [(value, tensor) for value, tensor in found if tensor is not None]
-
-
-def _flash(model: ir.Model, target: Target, placed: Placement | None) -> int:
-    """Bytes of all constants.
-
-    With a placement, constants that only integer nodes read count in their integer form.
-    """
-    return sum(_constant_bytes(value, tensor, target, placed) for value, tensor in _constants(model))
-
-
-def _constant_bytes(value: ir.Value, tensor: ir.TensorProtocol, target: Target, placed: Placement | None) -> int:
-    if placed is None or not tensor.dtype.is_floating_point():
-        return file_bytes(tensor)
-    uses = [(use.node, use.idx) for use in value.uses() if placed.nodes[str(use.node.name)].runs == "int8"]
-    if not uses or len(uses) < len(value.uses()):
-        return file_bytes(tensor)
-    node, index = uses[0]
-    kernel = target.kernel_of(node.op_type)
-    if kernel is not None and kernel.bias == index:
-        return BIAS_BYTES * tensor.size
-    if kernel is None or kernel.weight != index or target.weights.granularity[0] == "per_tensor":
-        return tensor.size + GRID_BYTES
-    channels = tensor.shape[kernel.channel_axis or 0] if tensor.shape else 1
-    return tensor.size + GRID_BYTES * (channels if isinstance(channels, int) else 1)
 
 
 def _dynamic(inputs: tuple[InputSpec, ...]) -> tuple[str, ...]:

@@ -13,13 +13,14 @@ from edgeq.io.file_set import FileSet
 from edgeq.io.model_source import ModelSource, load
 from edgeq.io.output_path import check_folder, make_folder
 from edgeq.io.run_files import watched
+from edgeq.io.writing.card import Card, Facts
 from edgeq.schema.recipe_template import recipe_template
 from edgeq.starting.samples import images_in, placed
 from edgeq.starting.set_template import set_template
 
 
-@dataclass(frozen=True)
-class Started:
+@dataclass(frozen=True, repr=False)
+class Started(Card):
     """The files that were written, and what they are about."""
 
     #: how to quantize
@@ -31,10 +32,10 @@ class Started:
     #: inputs of the model
     inputs: tuple[InputSpec, ...]
 
-    def __repr__(self) -> str:
-        """One line."""
-        files = [self.recipe, *([] if self.data_set is None else [self.data_set])]
-        return f"Started({', '.join(str(path) for path in files)}; {self.images} images)"
+    def facts(self) -> Facts:
+        """What a line and a table show."""
+        files = [("recipe", str(self.recipe)), *([] if self.data_set is None else [("data set", str(self.data_set))])]
+        return Facts("", (*files, ("images", str(self.images))))
 
 
 @watched

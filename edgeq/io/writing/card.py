@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from html import escape
+from typing import TypeVar
 
 
 @dataclass(frozen=True)
@@ -34,3 +35,15 @@ class Card:
         facts = self.facts()
         rows = "".join(f"<tr><th style='text-align:left'>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in facts.rows)
         return f"<table><caption>{escape(type(self).__name__)} {escape(facts.title)}</caption>{rows}</table>"
+
+
+#: a kind of result
+C = TypeVar("C", bound=Card)
+
+
+class Cards(tuple[C, ...]):
+    """Several results, which a notebook shows one below the other."""
+
+    def _repr_html_(self) -> str:
+        """The tables of all; that there is none is said."""
+        return "".join(one._repr_html_() for one in self) or "<p>nothing</p>"
