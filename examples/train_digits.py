@@ -12,15 +12,14 @@ in the file, because folding it is edgeq's work. Everything is seeded.
 from __future__ import annotations
 
 import argparse
-import io
 import sys
 from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
+import onnxruntime  # type: ignore[import-untyped]  # ships no types
 import torch
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_digits  # type: ignore[import-untyped]  # ships no types
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -96,7 +95,8 @@ class DigitsNet(nn.Module):
         x = functional.relu(self.down(x))  # 4x4
         x = torch.cat([functional.relu(self.branch_a(x)), functional.hardswish(self.branch_b(x))], 1)
         x = functional.adaptive_avg_pool2d(x, 1)
-        return self.head(torch.flatten(x, 1))
+        scores: Tensor = self.head(torch.flatten(x, 1))
+        return scores
 
 
 def load_images(seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -130,10 +130,10 @@ def train(images: Tensor, labels: Tensor, epochs: int, batch: int, rate: float) 
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps)
     for epoch in range(epochs):
         total = 0.0
-        for part in torch.randperm(len(images))[: len(images) // batch * batch].split(batch):
+        for part in torch.randperm(len(images))[: len(images) // batch * batch].view(-1, batch):
             loss = functional.cross_entropy(net(augment(images[part])), labels[part], label_smoothing=0.05)
             optimizer.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             optimizer.step()
             schedule.step()
             total += loss.item() * len(part)
@@ -143,11 +143,10 @@ def train(images: Tensor, labels: Tensor, epochs: int, batch: int, rate: float) 
 
 def export(net: DigitsNet, path: Path) -> None:
     """The network as ONNX: BatchNorm unfolded, batch dimension N, names free of the exporter."""
-    buffer = io.BytesIO()
     torch.onnx.export(
         net,
         (torch.zeros(2, 1, 16, 16),),
-        buffer,
+        str(path),
         dynamo=False,
         training=torch.onnx.TrainingMode.PRESERVE,
         do_constant_folding=False,
@@ -156,7 +155,7 @@ def export(net: DigitsNet, path: Path) -> None:
         output_names=["logits"],
         dynamic_axes={"image": {0: "N"}, "logits": {0: "N"}},
     )
-    model = onnx.load_from_string(buffer.getvalue())
+    model = onnx.load(path)
     rename(model.graph)
     model.producer_name, model.producer_version, model.doc_string = "train_digits.py", "", ""
     model.graph.name = "digits"

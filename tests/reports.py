@@ -37,7 +37,7 @@ def full_report(ratio: float = 0.5, sqnr_db: float = 31.25) -> Report:
         target="cpu",
         recipe=Recipe(),
         rule="mse",
-        versions={"edgeq": "0.1.0", "onnxruntime": "1.32.0"},
+        versions={"edgeq": "0.2.0", "onnxruntime": "1.32.0"},
         size=Sizes(1_234_567, 345_678),
         time_s=Times(0.5, 1.25, 0.125, 0.25, 4.0),
         peak_rss_mb=321.5,

@@ -64,3 +64,13 @@ def test_what_an_example_takes_from_edgeq_is_there(example: Path) -> None:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and callable(taken.get(node.func.id)):
             known = inspect.signature(taken[node.func.id]).parameters  # type: ignore[arg-type]  # it is callable
             assert {keyword.arg for keyword in node.keywords} - {None} <= set(known), ast.unparse(node)
+
+
+@pytest.mark.slow
+def test_the_examples_are_typed(tmp_path: Path) -> None:
+    """What users copy passes mypy in its strict form, against edgeq's own types."""
+    for package in ("mypy", "torch", "sklearn"):
+        pytest.importorskip(package, reason=f"{package} is not installed")
+    words = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path), "examples"]
+    ran = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout
