@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgeq.numerics.arrays import F32, F64, Indices, Mask
+from edgeq.numerics.arrays import F32, F64, AnyArray
 from edgeq.numerics.rounding.codes import Codes
 from edgeq.numerics.rounding.factors import Factors, Feedback, in_order
 from edgeq.numerics.saturation import partners
@@ -36,7 +36,7 @@ def damped_error(rest: F32, passed_on: Feedback) -> F64:
 def _round_block(block: Factors, weight: F32, steps: F32, codes: Codes, limits: _Limits) -> F64:
     """Round the columns of a block, the last in its order first; returns r Hd r^T."""
     rows, scale = in_order(weight, block), _steps(steps, block)
-    places = block.order + block.first
+    places = (block.order + block.first).T.tolist()
     kept = None if codes.kept is None else in_order(codes.kept, block)
     errors, found = np.zeros_like(rows), np.zeros(weight.shape[:2])
     passing = block.passing(errors)
@@ -50,18 +50,25 @@ def _round_block(block: Factors, weight: F32, steps: F32, codes: Codes, limits: 
             goal = wanted[:, place]
             if after < stop and not alone:
                 goal += (inner[:, place, None, place + 1 :] @ errors[:, after:stop])[:, 0]
-            step = scale[:, column if scale.shape[1] > 1 else 0]
-            code = codes.nearest(goal / step, *limits.bounds(places, column))
+            step, own = scale[:, column if scale.shape[1] > 1 else 0], places[column]
+            code = _nearest(goal / step, *limits.bounds(own))
             if kept is not None:
-                code = code * kept[:, column]
-            limits.take(places, column, code)
-            real = code * step
-            errors[:, column] = rows[:, column] - real
-            goal -= real
+                code *= kept[:, column]
+            limits.take(own, code)
+            code *= step
+            np.subtract(rows[:, column], code, out=errors[:, column])
+            goal -= code
         wanted *= wanted
         wanted *= block.pivots[:, start:stop, None]
         found += wanted.sum(1, dtype=np.float64)
     return found
+
+
+def _nearest(wanted: AnyArray, low: F32 | float, high: F32 | float) -> AnyArray:
+    """The nearest code within low..high to each number of one column [G, C], in place."""
+    np.rint(wanted, out=wanted)
+    np.maximum(wanted, low, out=wanted)
+    return np.minimum(wanted, high, out=wanted)
 
 
 def _steps(steps: F32, block: Factors) -> F32:
@@ -76,23 +83,24 @@ class _Limits:
         """result [G, K, C]: receives the codes, columns in their own order."""
         self.result, self.low, self.high = result, float(codes.qmin), float(codes.qmax)
         self.limit = np.float32(codes.limit) if codes.pairs and codes.limit is not None else None
-        if self.limit is not None:
-            self.mates = partners(codes.pairs, result.shape[1])
-            self.taken: Mask = np.zeros(result.shape[:2], bool)
-        self.groups = np.arange(len(result))
+        #: of each group, which columns have their codes; empty where no pair has a limit
+        self.taken = [] if self.limit is None else [bytearray(result.shape[1]) for _ in result]
+        self.mates = [] if self.limit is None else partners(codes.pairs, result.shape[1])
 
-    def take(self, places: Indices, column: int, code: F32) -> None:
-        """Keep the codes [G, C] of a column. places: of the columns in the result, [G, k]."""
-        own = places[:, column]
-        self.result[self.groups, own] = code
-        if self.limit is not None:
-            self.taken[self.groups, own] = True
+    def take(self, places: list[int], code: F32) -> None:
+        """Keep the codes [G, C] of a column. places: where it is in the result, for each group."""
+        if len(places) == 1:
+            self.result[0, places[0]] = code[0]
+        else:
+            self.result[np.arange(len(places)), places] = code
+        for taken, own in zip(self.taken, places, strict=True) if self.taken else ():
+            taken[own] = True
 
-    def bounds(self, places: Indices, column: int) -> tuple[F32 | float, F32 | float]:
+    def bounds(self, places: list[int]) -> tuple[F32 | float, F32 | float]:
         """The smallest and the largest code that each row of this column may have."""
         if self.limit is None:
             return self.low, self.high
-        met = [[mate for mate in self.mates[own] if self.taken[group, mate]] for group, own in enumerate(places[:, column].tolist())]
+        met = [[mate for mate in self.mates[own] if self.taken[group][mate]] for group, own in enumerate(places)]
         if not any(met):
             return self.low, self.high
         most, least = np.zeros((2, self.result.shape[0], self.result.shape[2]), np.float32)
