@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import onnx_ir as ir
 
 from edgeq.graph.macs import elements, macs
 from edgeq.graph.read import constant, dim
-from edgeq.planning.cost.work import Work, conversion, work_of
+from edgeq.planning.cost.work import Work
+from edgeq.planning.cost.works import Works
 from edgeq.schema.cost import Column, KernelCost, PlacementWish
 from edgeq.schema.target import Target
 
@@ -29,19 +30,27 @@ class Prices:
     #: name of the column
     name: str
     column: Column
-    #: samples of a call, where the model leaves their number open
-    batch: int = 1
+    #: the work of nodes and values, which all machines of a comparison share
+    works: Works = field(default_factory=Works)
+    #: what is known already: work -> its time. Networks repeat a few sizes again and again
+    _known: dict[Work, Times] = field(default_factory=dict, compare=False, repr=False)
+    _converted: dict[Work, float] = field(default_factory=dict, compare=False, repr=False)
 
     def times(self, node: ir.Node) -> Times:
         """The time of a node as an integer and as a float kernel."""
         if node.op_type in self.target.movement.views:
             return Times(0.0, 0.0)
-        work = work_of(node, self.batch)
+        work = self.works.of_node(node)
+        known = self._known.get(work)
+        if known is not None:
+            return known
         cost = self._cost(work.kind)
         if cost is None:
             return self._by_facts(node, work)
         lanes = self.column.lanes
-        return Times(_ns(cost.integer.numbers, work.counts(lanes.integer)), _ns(cost.float.numbers, work.counts(lanes.float, blocks=True)))
+        found = Times(_ns(cost.integer.numbers, work.counts(lanes.integer)), _ns(cost.float.numbers, work.counts(lanes.float, blocks=True)))
+        self._known[work] = found
+        return found
 
     def quantize(self, value: ir.Value) -> float:
         """The time of quantizing a value."""
@@ -53,14 +62,19 @@ class Prices:
 
     def doubled(self, value: ir.Value) -> float:
         """The time of multiplying all numbers of a value by one, in float."""
-        size, cost = elements(value) * (self.batch if dim(value, 0) is None else 1), self._cost("Mul")
+        size, cost = elements(value) * (self.works.batch if dim(value, 0) is None else 1), self._cost("Mul")
         if cost is None:
             kernel = self.target.kernel_of("Mul")
             return self.target.boundary.call_ns + size * (0.0 if kernel is None else kernel.float_ns)
         return _ns(cost.float.numbers, Work("Mul", size, 1, 1).counts(self.column.lanes.float))
 
     def _conversion(self, op_type: str, value: ir.Value) -> float:
-        work = conversion(op_type, value, self.batch)
+        work = self.works.of_conversion(op_type, value)
+        if work not in self._converted:
+            self._converted[work] = self._time_of_conversion(op_type, work)
+        return self._converted[work]
+
+    def _time_of_conversion(self, op_type: str, work: Work) -> float:
         cost, facts = self._cost(work.kind), self.target.boundary
         if cost is None:
             return facts.call_ns + work.places * (facts.quantize_ns if op_type == "QuantizeLinear" else facts.dequantize_ns)
@@ -107,4 +121,5 @@ def machines(target: Target, wish: PlacementWish) -> tuple[Prices, ...]:
     """The machines that placement weighs; none: time does not count, or nothing is known of it."""
     if wish.prefer == "integers" or target.cost is None or target.integer_only:
         return ()
-    return tuple(Prices(target, name, column, wish.serve_batch) for name, column in sorted(target.cost.columns.items()))
+    works = Works(wish.serve_batch)
+    return tuple(Prices(target, name, column, works) for name, column in sorted(target.cost.columns.items()))

@@ -41,10 +41,18 @@ class MinCut:
         """Pay `cost` if the node ends on the source side."""
         self._spare[self._number(node)] -= cost
 
+    def join(self, a: Hashable, b: Hashable) -> None:
+        """Let b, which was not named before, always be on the side of a.
+
+        That is what edges of FORBIDDEN in both directions say; the two are one node to the search.
+        """
+        assert b not in self._index
+        self._index[b] = self._number(a)
+
     def add(self, a: Hashable, b: Hashable, cost: int) -> None:
         """Pay `cost` (>= 0, whole) if a ends on the source side and b on the sink side."""
         start, end = self._number(a), self._number(b)
-        if not cost:  # nothing would flow along it
+        if not cost or start == end:  # nothing would flow along it
             return
         for origin, head, room in ((start, end, cost), (end, start, 0)):
             self._edges[origin].append(len(self._head))

@@ -18,7 +18,7 @@ from edgeq.graph.read import constant
 from edgeq.planning.cost.facts import Facts
 from edgeq.planning.cost.price import Prices
 from edgeq.planning.cost.times import ByTime
-from edgeq.planning.cut.graph_rows import NodeRow, ValueRow, node_row, readers, value_row
+from edgeq.planning.cut.graph_rows import NodeRow, ValueRow, node_row, readers, value_row, vertex
 from edgeq.planning.cut.min_cut import FORBIDDEN, MinCut
 from edgeq.planning.kernel_fit import MEASURES, NOT_FLOAT, data_inputs, hands_out_float, obstacle
 from edgeq.runtimes.fusion import Fusion, broken_by_integers, tied
@@ -125,7 +125,7 @@ class GraphCut:
         cut = MinCut()
         for row in self._node_rows:
             self._add_node(cut, row, costs)
-        for one in self._value_rows:
+        for one in self._value_rows.values():
             self._add_value(cut, one, costs)
         return set(cut.source_side())
 
@@ -134,11 +134,11 @@ class GraphCut:
         return [node_row(node, self.target) for node in self.graph]
 
     @cached_property
-    def _value_rows(self) -> list[ValueRow]:
-        return [value_row(value, self.graph, self.target) for value in self.values]
+    def _value_rows(self) -> dict[str, ValueRow]:
+        return {str(value.name): value_row(value, self.graph, self.target) for value in self.values}
 
     def _add_node(self, cut: MinCut, row: NodeRow, costs: Facts | ByTime) -> None:
-        node, here = row.node, ("node", row.name)
+        node, here = row.node, row.here
         if row.name in self.obstacles or row.name in self.slower:
             cut.prefer_sink(here, FORBIDDEN)
         else:
@@ -148,15 +148,17 @@ class GraphCut:
             if joined is None or joined.graph is not self.graph:
                 cut.prefer_source(here, floating)
             else:  # free in float, unless the kernel that does it is an integer one
-                cut.add(("node", joined.name), here, floating)
+                cut.add(vertex(joined), here, floating)
         self._add_path(cut, here, *costs.behind(node))
+        for there in row.outputs:
+            if row.free:
+                cut.add(there, here, FORBIDDEN)
+            else:
+                cut.join(here, there)
         pulled = costs.pulled(node)
-        for output in row.outputs:
-            there = ("value", output)
-            cut.add(there, here, FORBIDDEN)
-            cut.add(("quantized", output), here, pulled)
-            if not row.free:
-                cut.add(here, there, FORBIDDEN)
+        for one in (self._value_rows.get(name) for _, name in row.outputs) if pulled else ():
+            if one is not None and one.quantized is not None:
+                cut.add(one.quantized, here, pulled)
 
     def _add_path(self, cut: MinCut, here: tuple[str, str], path: Sequence[ir.Node], cost: int) -> None:
         """Pay the cost where the node is integer and any node of the path is float."""
@@ -164,25 +166,34 @@ class GraphCut:
             return
         cut.add(here, ("path", here[1]), cost)
         for node in path:
-            cut.add(("path", here[1]), ("node", str(node.name)), FORBIDDEN)
+            cut.add(("path", here[1]), vertex(node), FORBIDDEN)
 
     def _add_value(self, cut: MinCut, row: ValueRow, costs: Facts | ByTime) -> None:
-        value, name = row.value, row.name
-        here, quantized, plain = ("value", name), ("quantized", name), ("plain", name)
+        value, here, quantized = row.value, row.here, row.quantized
         if value.is_graph_input():
             cut.prefer_sink(here, FORBIDDEN)
-        if name in self.unfit:
+        if row.name in self.unfit:
             cut.prefer_sink(here, FORBIDDEN)
-            cut.prefer_sink(quantized, FORBIDDEN)
-        cut.add(quantized, here, costs.quantize(value))
-        back = costs.dequantize(value)
-        cut.add(here, plain, back)
-        for reader, reads_data in row.readers:
-            if reads_data:
-                cut.add(("node", reader), quantized, FORBIDDEN)
-            if costs.each_reader:
-                cut.add(here, ("node", reader), back)
-            else:
-                cut.add(plain, ("node", reader), FORBIDDEN)
+        if quantized is not None:
+            if row.name in self.unfit:
+                cut.prefer_sink(quantized, FORBIDDEN)
+            cut.add(quantized, here, costs.quantize(value))
+            for taker in row.takers:
+                cut.add(taker, quantized, FORBIDDEN)
+        self._add_way_back(cut, row, costs)
+
+    def _add_way_back(self, cut: MinCut, row: ValueRow, costs: Facts | ByTime) -> None:
+        """What it costs to hand the value out as float, once or to each reader."""
+        if not row.leaves and not row.readers:
+            return
+        back = costs.dequantize(row.value)
         if row.leaves:
-            cut.prefer_sink(plain, FORBIDDEN)
+            cut.prefer_sink(row.here, back)
+        if costs.each_reader or (len(row.readers) == 1 and not row.leaves):
+            for reader in row.readers:
+                cut.add(row.here, reader, back)
+        elif not row.leaves:
+            plain = ("plain", row.name)
+            cut.add(row.here, plain, back)
+            for reader in row.readers:
+                cut.add(plain, reader, FORBIDDEN)
