@@ -14,7 +14,6 @@ import onnx_ir as ir
 from edgeq.graph.patterns.regions import Region
 from edgeq.passes.prepare.recognize.known_functions import KnownFunction
 from edgeq.passes.prepare.recognize.plain_attributes import plain_attributes
-from edgeq.passes.prepare.recognize.straight_lines import StraightLines
 
 #: a form, the value in it that the region starts from, and the numbers of its constants
 _Question = tuple[int, int, tuple[float, ...]]
@@ -24,31 +23,30 @@ _Question = tuple[int, int, tuple[float, ...]]
 class Forms:
     """The forms of one walk through a model."""
 
+    #: whether a region may hold a node
+    admits: Callable[[ir.Node], bool]
     #: (the form without its last node, that node) -> the form
     _numbers: dict[tuple[int, Hashable], int] = field(default_factory=dict)
     #: what is known already
     _answers: dict[_Question, KnownFunction | None] = field(default_factory=dict)
     #: whether a region may hold a node, which is asked once for every region that reaches it
     _admitted: dict[ir.Node, bool] = field(default_factory=dict)
-    #: the lines behind which there is no function
-    lines: StraightLines = field(default_factory=StraightLines)
 
     def extended(self, form: int, node: Hashable) -> int:
         """The form that consists of another and one more node."""
         return self._numbers.setdefault((form, node), len(self._numbers) + 1)
 
-    def admitted(self, node: ir.Node, admits: Callable[[ir.Node], bool]) -> bool:
+    def admitted(self, node: ir.Node) -> bool:
         """Whether a region may hold the node, by `admits`, which is asked at the first time."""
         known = self._admitted.get(node)
         if known is None:
-            known = self._admitted[node] = admits(node)
+            known = self._admitted[node] = self.admits(node)
         return known
 
     def forget(self, nodes: Iterable[ir.Node]) -> None:
         """Forget what is known of nodes that are about to change."""
         for node in nodes:
             self._admitted.pop(node, None)
-        self.lines.forget()
 
     def once(self, question: _Question, answer: Callable[[], KnownFunction | None]) -> KnownFunction | None:
         """The answer to a question, found at the first time."""

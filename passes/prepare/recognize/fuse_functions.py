@@ -14,6 +14,7 @@ from edgeq.graph.patterns.regions import Region, regions_behind, splat, walk_ord
 from edgeq.graph.read import constant, is_op, nodes, operator_of, owner
 from edgeq.passes.prepare.recognize.forms import Forms, GrowingForm
 from edgeq.passes.prepare.recognize.known_functions import KnownFunction, Step, beyond, known_function, sample_points
+from edgeq.passes.prepare.recognize.straight_lines import StraightLines
 
 
 @dataclass(frozen=True)
@@ -34,12 +35,13 @@ class FuseFunctions(ir.passes.InPlacePass):
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         names, opset = Names(model), model.opset_imports.get("", 0)
-        changed, order, forms = False, walk_order(model), Forms()
-        for node in reversed(order):
-            found = None if node.graph is None else function_that_ends_in(node, order, forms)
+        changed, search = False, _Search(walk_order(model))
+        for node in reversed(search.order):
+            found = None if node.graph is None else search.ending_in(node)
             if found is not None and found[1].opset <= opset:
-                forms.forget(found[0].removable)
+                search.forms.forget(found[0].removable)
                 _replace(model, *found, names)
+                search.lines.renew(found[0].source.producer())
                 changed = True
         return ir.passes.PassResult(model, modified=changed)
 
@@ -51,32 +53,47 @@ def opset_for_functions(model: ir.Model, highest: int) -> int:
     """
     if not beyond(model.opset_imports.get("", 0), nodes(model)):
         return 0
-    order, forms = walk_order(model), Forms()
+    search = _Search(walk_order(model))
     opset, gone = 0, set[ir.Node]()
-    for node in reversed(order):  # as FuseFunctions does
-        found = None if node in gone else function_that_ends_in(node, order, forms)
+    for node in reversed(search.order):  # as FuseFunctions does
+        found = None if node in gone else search.ending_in(node)
         if found is not None and found[1].opset <= highest:
             opset = max(opset, found[1].opset)
             gone.update(found[0].removable)
     return opset
 
 
-def function_that_ends_in(node: ir.Node, order: Mapping[ir.Node, int], forms: Forms) -> tuple[Region, KnownFunction] | None:
-    """The largest region behind a node that computes a known function in a longer form."""
-    known, growing = [], GrowingForm(forms)
-    line = forms.lines.line(node, lambda one: forms.admitted(one, _admits), order)
-    if forms.lines.is_barren(line):
-        return None
-    for region in regions_behind(node, lambda one: forms.admitted(one, _admits), order):
-        growing.grow(region)
-        function = _known(region, growing)
-        if function is not None:
-            known.append((region, function))
-    longest = next(((region, function) for region, function in reversed(known) if _is_shorter(region, function)), None)
-    if longest is None:
-        forms.lines.note_barren(line)
-        return None
-    return None if _folds_better(*longest) else longest
+class _Search:
+    """Looks for functions from the end of a model on."""
+
+    def __init__(self, order: dict[ir.Node, int]) -> None:
+        """order: every node of the model and its place in the walk."""
+        self.order, self.forms = order, Forms(_admits)
+        self.lines = StraightLines(self.forms.admitted, order)
+
+    def ending_in(self, node: ir.Node) -> tuple[Region, KnownFunction] | None:
+        """The largest region behind a node that computes a known function in a longer form."""
+        found = self._largest(node)
+        return None if found is None or _folds_better(*found) else found
+
+    def _largest(self, node: ir.Node) -> tuple[Region, KnownFunction] | None:
+        line = self.lines.line(node)
+        if line is None:
+            return self._among_regions(node)
+        if line not in self.lines.found:
+            largest = self._among_regions(node)
+            self.lines.found[line] = None if largest is None else (len(largest[0].nodes), largest[1])
+        known = self.lines.found[line]
+        return None if known is None else (self.lines.region(node, known[0]), known[1])
+
+    def _among_regions(self, node: ir.Node) -> tuple[Region, KnownFunction] | None:
+        known, growing = [], GrowingForm(self.forms)
+        for region in regions_behind(node, self.forms.admitted, self.order):
+            growing.grow(region)
+            function = _known(region, growing)
+            if function is not None:
+                known.append((region, function))
+        return next(((region, function) for region, function in reversed(known) if _is_shorter(region, function)), None)
 
 
 def _admits(node: ir.Node) -> bool:

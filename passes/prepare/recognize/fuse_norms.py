@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import onnx_ir as ir
@@ -31,6 +32,8 @@ class FuseNorms(ir.passes.InPlacePass):
 
     onnxruntime recognizes some of the forms, but not where a Quantize and a Dequantize lie between.
     """
+
+    only_for: ClassVar[tuple[str, ...]] = ("ReduceMean",)
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         names, opset = Names(model), model.opset_imports.get("", 0)
