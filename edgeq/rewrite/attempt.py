@@ -16,6 +16,7 @@ from edgeq.rewrite.float_reference import FloatReference
 from edgeq.rewrite.needed_opsets import NeededOpsets, opset_for_operators
 from edgeq.rewrite.prepare_steps import OUTSIDE, before_recognition, last, once, rounds
 from edgeq.rewrite.simplify import simplify
+from edgeq.rewrite.steps import Steps
 
 #: one fold can enable another; real models settle in 3 rounds
 MAX_ROUNDS = 10
@@ -53,9 +54,11 @@ class Attempt:
     failure: str | None = field(init=False, default=None)
     #: whether nothing has changed since the shapes were inferred: they would come out the same
     _inferred: bool = field(init=False, default=False)
+    _steps: Steps = field(init=False)
 
     def __post_init__(self) -> None:
         self.model = self.start.clone()
+        self._steps = Steps(self.model)
         try:
             self._all()
         except _ToolFailed as error:
@@ -63,7 +66,7 @@ class Attempt:
 
     def problem(self, reference: FloatReference) -> str | None:
         """Why the result is not believed; None if it is."""
-        return self.failure or reference.disagreement(self.model)
+        return self.failure or reference.disagreement(self.model, same_nodes=not self.changed - {InferShapes.__name__})
 
     def _all(self) -> None:
         lowest, highest = self.allowed.opsets.lowest, self.allowed.opsets.highest
@@ -80,10 +83,11 @@ class Attempt:
             if self.notes[-1].startswith("onnxsim:"):
                 self.changed.add("onnxsim")
                 self._inferred = False
+                self._steps.forget()
                 self._until_settled()
         for step in last():
             self._run(step)
-        unique_names(self.model)
+        self.changed |= {"names"} if unique_names(self.model) else set()
 
     def _with_operators(self) -> None:
         """Convert to the opset that has the operators of what the model writes out in others."""
@@ -108,7 +112,7 @@ class Attempt:
         if (name in self.skip and name != "ConvertOpset") or (name == "InferShapes" and self._inferred):
             return False
         try:
-            modified = bool(step(self.model).modified)
+            modified = self._steps.run(step)
         except EdgeqError:
             raise
         except Exception as error:

@@ -25,6 +25,7 @@ from edgeq.passes.lower.split_power import SplitPower
 from edgeq.passes.lower.split_prelu import SplitPRelu
 from edgeq.passes.lower.sum_to_mean import SumToMean
 from edgeq.passes.lower.unit_axis import UnitAxis
+from edgeq.rewrite.steps import Steps
 from edgeq.schema.target import Target
 
 #: operators that lowering may turn into others; a recipe's keep_float for them would then be lost
@@ -42,41 +43,42 @@ def lower(prepared: ir.Model, target: Target, keep: Set[str] = frozenset()) -> N
     It runs before calibration, because it makes new values. keep: names of nodes of the LOWERED
     types that stay unchanged.
     """
+    steps = Steps(prepared)
     if target.kernel_of("HardSwish") is None and (target.kernel_of("HardSigmoid") is not None or target.integer_only):
-        SplitHardSwish(keep)(prepared)
+        steps.run(SplitHardSwish(keep))
     if target.kernel_of("HardSigmoid") is None and target.integer_only:
-        SplitHardSigmoid(keep)(prepared)
+        steps.run(SplitHardSigmoid(keep))
     if target.integer_only:
-        _split_for_integers(prepared, target, keep)
+        _split_for_integers(steps, target, keep)
     if target.kernel_of("ConvTranspose") is None and "DepthToSpace" in target.movement.ops:
-        DeconvToConv(keep, 1 if target.integer_only else DECONV_CHANNELS)(prepared)
-    FlattenToGemm(keep)(prepared)
-    FunctionsOnRows()(prepared)  # after it: between the Reshapes that it leaves
+        steps.run(DeconvToConv(keep, 1 if target.integer_only else DECONV_CHANNELS))
+    steps.run(FlattenToGemm(keep))
+    steps.run(FunctionsOnRows())  # after it: between the Reshapes that it leaves
     if target.window_axes == 2:
-        UnitAxis()(prepared)
-    AverageToGlobalPool()(prepared)
-    PlainAveragePool()(prepared)
-    SplitCenterCropPad()(prepared)
-    PadAllAxes()(prepared)
-    ResizeAllAxes()(prepared)
-    ResizePlanes()(prepared)  # after it: it looks at the scale of every axis
-    NearestAsTaken(_nearest_pairs(target))(prepared)
+        steps.run(UnitAxis())
+    steps.run(AverageToGlobalPool())
+    steps.run(PlainAveragePool())
+    steps.run(SplitCenterCropPad())
+    steps.run(PadAllAxes())
+    steps.run(ResizeAllAxes())
+    steps.run(ResizePlanes())  # after it: it looks at the scale of every axis
+    steps.run(NearestAsTaken(_nearest_pairs(target)))
 
 
-def _split_for_integers(prepared: ir.Model, target: Target, keep: Set[str]) -> None:
+def _split_for_integers(steps: Steps, target: Target, keep: Set[str]) -> None:
     """Replace what a target without float kernels lacks by what it has."""
     has_mean = target.kernel_of("ReduceMean") is not None
     has_reciprocal = target.kernel_of("Reciprocal") is not None
     if target.kernel_of("LayerNormalization") is None and has_mean and has_reciprocal:
-        SplitLayerNorm(keep)(prepared)
+        steps.run(SplitLayerNorm(keep))
     if target.kernel_of("Pow") is None and has_reciprocal:
-        SplitPower(keep)(prepared)
+        steps.run(SplitPower(keep))
     if target.kernel_of("Div") is None and has_reciprocal:
-        SplitDivision(keep)(prepared)
+        steps.run(SplitDivision(keep))
     if target.kernel_of("PRelu") is None:  # elsewhere float kernels round once less
-        SplitPRelu(keep)(prepared)
+        steps.run(SplitPRelu(keep))
     if target.kernel_of("ReduceSum") is None and has_mean:
-        SumToMean(keep)(prepared)
+        steps.run(SumToMean(keep))
 
 
 def _nearest_pairs(target: Target) -> tuple[tuple[str, str], ...]:

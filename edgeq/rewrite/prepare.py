@@ -54,8 +54,7 @@ def prepare(
     without float kernels may only have those of its parts. Raises UnsupportedOpset if no opset
     fits, BadRecipe if shapes do not fit, BadModel if the result is not valid.
     """
-    start = model.clone()
-    vanished(start).clear()
+    start = model.clone() if shapes else model
     freeze_shapes(start, shapes or {})
     done = _believed(start, Allowed(needed_opsets(start, opset, min_opset, max_opset), grow, norms))
     _refuse_giants(done.model)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import onnx_ir as ir
 
+from edgeq.graph.read import nodes
 from edgeq.numerics.arrays import AnyArray
 from edgeq.rewrite.made_up_run import random_feeds
 from edgeq.runtimes.ort import Optimize, open_session
@@ -29,6 +30,7 @@ def check_pass(
     4. A pass that says that it modified nothing has changed no byte.
     5. A second run changes nothing, and says so. A body of If, Loop or Scan that was not walked at
        first shows here.
+    6. A pass that names the operators that it is about (`only_for`) changes no model without one.
 
     model: named and with inferred shapes, as `edgeq.io.load` and the pass InferShapes leave it; the
     pass runs on a copy. feeds: an array for each input (default: seeded random numbers). tolerance:
@@ -63,6 +65,9 @@ def check_pass(
     before = serialised(own)
     modified = graph_pass(own).modified
     law.holds(4, "what is not modified is unchanged", modified or serialised(own) == before, f"{name} changed the model")
+    wanted = getattr(graph_pass, "only_for", None)
+    about = wanted is None or any(node.op_type in wanted for node in nodes(model))
+    law.holds(6, "a pass is about the operators that it names", about or not modified, f"{name} changed a model without {wanted}")
     law.is_valid(1, own, name)
     kept = interface(own) == interface(model)
     law.holds(2, "inputs and outputs are kept", kept, f"{name} makes {interface(own)} of {interface(model)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import onnx_ir as ir
 
@@ -16,6 +17,8 @@ class AverageToGlobalPool(ir.passes.InPlacePass):
     Before:  y = AveragePool <kernel_shape = [7, 5]> (x)    x: [N, C, 7, 5]
     After:   y = GlobalAveragePool(x)
     """
+
+    only_for: ClassVar[tuple[str, ...]] = ("AveragePool",)
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         found = [node for node in nodes(model) if is_op(node, "AveragePool") and covers(node)]

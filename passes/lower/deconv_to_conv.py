@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Set
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import onnx_ir as ir
@@ -30,6 +31,8 @@ class DeconvToConv(ir.passes.InPlacePass):
     #: the least number of input channels of a group: the work that the Conv saves grows with it,
     #: what DepthToSpace and the wider result cost does not
     least_channels: int = 1
+
+    only_for: ClassVar[tuple[str, ...]] = ("ConvTranspose",)
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         names = Names(model)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import onnx_ir as ir
 
@@ -25,6 +26,8 @@ class NearestAsTaken(ir.passes.InPlacePass):
 
     #: coordinate_transformation_mode and nearest_mode that are taken, the preferred pair first
     taken: tuple[tuple[str, str], ...]
+
+    only_for: ClassVar[tuple[str, ...]] = ("Resize",)
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         modified = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import onnx_ir as ir
@@ -30,6 +31,8 @@ class PadAllAxes(ir.passes.InPlacePass):
 
     Where a run decides the axes too, the Pad stays as it is.
     """
+
+    only_for: ClassVar[tuple[str, ...]] = ("Pad",)
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         names = Names(model)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import onnx_ir as ir
@@ -22,6 +23,8 @@ class PlainAveragePool(ir.passes.InPlacePass):
     Before:  y = AveragePool <pads = [1, 1, 1, 1], ceil_mode = 1, count_include_pad = 1> (x)
     After:   p = Pad(x, [0, 0, 1, 1, 0, 0, 1, 1])   y = AveragePool <ceil_mode = 1> (p)
     """
+
+    only_for: ClassVar[tuple[str, ...]] = ("AveragePool",)
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         names = Names(model)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import onnx_ir as ir
@@ -28,6 +29,8 @@ class ResizeAllAxes(ir.passes.InPlacePass):
     Where another axis has an unknown size, the sizes become scales, from which ONNX computes the
     same sizes. A Resize whose scales or sizes a run decides stays as it is.
     """
+
+    only_for: ClassVar[tuple[str, ...]] = ("Resize",)
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         names = Names(model)

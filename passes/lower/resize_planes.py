@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import onnx_ir as ir
@@ -26,6 +27,8 @@ class ResizePlanes(ir.passes.InPlacePass):
     After:   p = Reshape(x, [-1, 1, 0, 0])   r = Resize <mode = "cubic"> (p, , [1, 1, 0.5, 0.5])
              y = Reshape(r, [-1, 8, 0, 0])
     """
+
+    only_for: ClassVar[tuple[str, ...]] = ("Resize",)
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         names = Names(model)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import onnx_ir as ir
@@ -23,6 +24,8 @@ class SplitCenterCropPad(ir.passes.InPlacePass):
 
     Where the shape is constant and the sizes of the axes are known.
     """
+
+    only_for: ClassVar[tuple[str, ...]] = ("CenterCropPad",)
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         names, modified = Names(model), False

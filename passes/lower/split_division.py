@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Set
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import onnx_ir as ir
@@ -24,6 +25,8 @@ class SplitDivision(ir.passes.InPlacePass):
 
     #: names of nodes that stay unchanged
     keep: Set[str] = frozenset()
+
+    only_for: ClassVar[tuple[str, ...]] = ("Div",)
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         names = Names(model)

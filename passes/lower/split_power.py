@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Set
 from dataclasses import dataclass
+from typing import ClassVar
 
 import onnx_ir as ir
 
@@ -26,6 +27,8 @@ class SplitPower(ir.passes.InPlacePass):
 
     #: names of nodes that stay unchanged
     keep: Set[str] = frozenset()
+
+    only_for: ClassVar[tuple[str, ...]] = ("Pow",)
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         names = Names(model)

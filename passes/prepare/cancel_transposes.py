@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import onnx_ir as ir
@@ -27,6 +28,8 @@ class CancelTransposes(ir.passes.InPlacePass):
     Before: `t = Transpose(c)`, `a = Add(t, bias)`, `r = Relu(a)`, `y = Transpose(r)`
     After:  `a = Add(c, bias in the other order)`, `y = Relu(a)`
     """
+
+    only_for: ClassVar[tuple[str, ...]] = ("Transpose",)
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         names = Names(model)

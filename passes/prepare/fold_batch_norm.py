@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import onnx_ir as ir
 
@@ -23,6 +24,8 @@ class FoldBatchNorm(ir.passes.InPlacePass):
     Before: `y = Conv(x, w, b)`, `z = BatchNormalization(y, gamma, beta, mean, var)`
     After:  `z = Conv(x, w * scale, b * scale + shift)`
     """
+
+    only_for: ClassVar[tuple[str, ...]] = ("BatchNormalization",)
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         names = Names(model)

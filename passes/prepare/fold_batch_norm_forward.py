@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import onnx_ir as ir
@@ -24,6 +25,8 @@ class FoldBatchNormForward(ir.passes.InPlacePass):
     Before: `y = BatchNormalization(x, gamma, beta, mean, var)`, `z = Conv(y, w, b)`
     After:  `z = Conv(x, w * scale, b + sum(w * shift))`
     """
+
+    only_for: ClassVar[tuple[str, ...]] = ("BatchNormalization",)
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         names = Names(model)

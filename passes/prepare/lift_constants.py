@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import onnx_ir as ir
 import onnx_ir.passes.common as common_passes
@@ -18,6 +19,8 @@ class LiftConstants(ir.passes.InPlacePass):
     Before: `w = Constant<value = ...>()`, `y = Conv(x, w)`
     After:  `y = Conv(x, w)` with the initializer w
     """
+
+    only_for: ClassVar[tuple[str, ...]] = ("Constant",)
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         before = {node.name for node in nodes(model) if is_op(node, "Constant")}

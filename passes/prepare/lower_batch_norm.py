@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import onnx_ir as ir
@@ -27,6 +28,8 @@ class LowerBatchNorm(ir.passes.InPlacePass):
     Before: `y = BatchNormalization(x, gamma, beta, mean, var)`
     After:  `y = Conv<group=C>(x, scale, shift)`
     """
+
+    only_for: ClassVar[tuple[str, ...]] = ("BatchNormalization",)
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         names = Names(model)

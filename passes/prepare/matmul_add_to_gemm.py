@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import onnx_ir as ir
@@ -22,6 +23,8 @@ class MatMulAddToGemm(ir.passes.InPlacePass):
     Before: `y = MatMul(x, w)`, `z = Add(y, b)`
     After:  `z = Gemm(x, w, b)`
     """
+
+    only_for: ClassVar[tuple[str, ...]] = ("MatMul",)
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         names = Names(model)

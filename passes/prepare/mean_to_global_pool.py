@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import onnx_ir as ir
 
@@ -21,6 +22,8 @@ class MeanToGlobalPool(ir.passes.InPlacePass):
     Before: `y = ReduceMean<keepdims=0>(x, [2, 3])`
     After:  `p = GlobalAveragePool(x)`, `y = Flatten<axis=1>(p)`
     """
+
+    only_for: ClassVar[tuple[str, ...]] = ("ReduceMean",)
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         names = Names(model)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import onnx_ir as ir
@@ -24,6 +25,8 @@ class PlainGemm(ir.passes.InPlacePass):
     Before: `y = Gemm<alpha = 0.5, transA = 1>(x, w, c)`
     After:  `t = Transpose(x)`, `p = Gemm(t, 0.5 w)`, `y = Add(p, c)`
     """
+
+    only_for: ClassVar[tuple[str, ...]] = ("Gemm",)
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         names = Names(model)

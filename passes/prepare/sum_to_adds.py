@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import onnx_ir as ir
 
@@ -19,6 +20,8 @@ class SumToAdds(ir.passes.InPlacePass):
     Before: `y = Sum(a, b, c)`
     After:  `d = Add(a, b)`, `y = Add(d, c)`
     """
+
+    only_for: ClassVar[tuple[str, ...]] = ("Sum",)
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         names = Names(model)

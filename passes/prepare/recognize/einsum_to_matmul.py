@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import onnx_ir as ir
@@ -27,6 +28,8 @@ class EinsumToMatMul(ir.passes.InPlacePass):
     Before: `y = Einsum<equation = "bld,dhk->blhk">(x, w)`
     After:  `p = MatMul(x, w as a matrix)`, `y = Reshape(p, [0, 0, h, k])`
     """
+
+    only_for: ClassVar[tuple[str, ...]] = ("Einsum",)
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         names = Names(model)
