@@ -28,9 +28,11 @@ FORESEEN = "quantize places nodes like this, but for what only data shows: value
 @offers("target recipe no_vnni keep_float prefer serve_batch split_outputs standard_operators shape max_bytes")
 def inspect(asked: Asked, model: FloatModel) -> None:
     """Show operators, parameters, MACs, flash and RAM in float and int8, and what stays float."""
+    from edgeq.calibration.memory import collecting_where_grown
     from edgeq.questions import inspect as inspect_model
 
-    found = inspect_model(asked.load_model(model), target=asked.load_target(), recipe=asked.recipe, shapes=asked.shapes)
+    with collecting_where_grown():
+        found = inspect_model(asked.load_model(model), target=asked.load_target(), recipe=asked.recipe, shapes=asked.shapes)
     asked.screen.show(found, lambda: inspection_text(found))
 
 

@@ -25,6 +25,8 @@ logging.getLogger("onnx_ir").addHandler(logging.NullHandler())
 _RIGHT_SINCE = 22
 #: domain of operators while onnx is not to infer what they make
 _HIDDEN = "edgeq.hidden"
+#: key of a model's notes in memory under which it is told that nothing more can be inferred
+_INFERRED = "edgeq.inferred"
 #: types of attributes that hold graphs
 _BODIES = (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS)
 #: the most bytes of a constant whose numbers inference may need: a shape, axes, bounds
@@ -87,6 +89,11 @@ def infer_types(model: ir.Model, follow_values: bool) -> None:
     del model.opset_imports[_HIDDEN]
 
 
+def is_inferred(model: ir.Model) -> bool:
+    """Whether the types and shapes are all that onnx infers: a copy of the model forgets it."""
+    return bool(model.meta.get(_INFERRED, False))
+
+
 def believe_inference(model: ir.Model) -> None:
     """Where a file declares sizes that contradict its operators, keep those that onnx infers.
 
@@ -98,9 +105,12 @@ def believe_inference(model: ir.Model) -> None:
     for value in made:
         value.shape = None
     infer_types(model, follow_values=False)
+    told = False
     for value, shape in zip(made, declared, strict=True):
+        told = told or (shape is not None and shape != value.shape)
         if shape is not None and not (value.shape is not None and _contradict(shape, value.shape)):
             value.shape = shape
+    model.meta[_INFERRED] = not told and not any(is_op(node, "Shape") for node in nodes(model))  # which asks for more
 
 
 def _contradict(shape: ir.Shape, other: ir.Shape) -> bool:

@@ -8,6 +8,7 @@ import onnx_ir as ir
 
 from edgeq.errors import EdgeqError
 from edgeq.graph.names import unique_names
+from edgeq.graph.value_types import is_inferred
 from edgeq.io.validate import first_line
 from edgeq.passes.prepare.compute_in_float32 import ComputeInFloat32
 from edgeq.passes.prepare.convert_opset import NEWEST_WITH_QDQ, ConvertOpset
@@ -58,7 +59,7 @@ class Attempt:
 
     def __post_init__(self) -> None:
         self.model = self.start.clone()
-        self._steps = Steps(self.model)
+        self._steps, self._inferred = Steps(self.model), is_inferred(self.start)
         try:
             self._all()
         except _ToolFailed as error:

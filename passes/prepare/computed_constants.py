@@ -32,13 +32,21 @@ class ComputedConstants:
         """Such nodes in walk order, each with the stored constants that it is computed from."""
         found: dict[ir.Node, frozenset[ir.Value]] = {}
         for node in nodes(self.model):
-            given = [value for value in node.inputs if value is not None]
-            if not given or not _computes(node) or (_is_output(node) and node.graph is not self.model.graph):
-                continue
-            sources = [self._sources(value, found) for value in given]
-            if all(sources):
-                found[node] = frozenset().union(*sources)
+            sources = self._all_sources(node, found)
+            if sources and _computes(node) and not (_is_output(node) and node.graph is not self.model.graph):
+                found[node] = sources
         return found
+
+    def _all_sources(self, node: ir.Node, found: dict[ir.Node, frozenset[ir.Value]]) -> frozenset[ir.Value]:
+        """The stored constants that a node is computed from; none where anything else is read."""
+        every: frozenset[ir.Value] = frozenset()
+        for value in node.inputs:
+            if value is not None:
+                own = self._sources(value, found)
+                if not own:  # nearly every node ends here, at its first input
+                    return own
+                every |= own
+        return every
 
     def within_limits(self) -> set[ir.Node]:
         """The nodes whose results are no larger than MAX_ELEMENTS or what they are made from."""

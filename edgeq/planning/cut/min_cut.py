@@ -12,6 +12,8 @@ from edgeq.planning.cut.flow import Flow
 
 #: capacity of an edge that must not be cut
 FORBIDDEN = 1 << 60
+#: the number of all nodes that are on the sink side from the start
+_ON_SINK_SIDE = -1
 
 
 class MinCut:
@@ -35,11 +37,15 @@ class MinCut:
 
     def prefer_source(self, node: Hashable, cost: int) -> None:
         """Pay `cost` if the node ends on the sink side."""
-        self._spare[self._number(node)] += cost
+        number = self._number(node)
+        if number != _ON_SINK_SIDE:
+            self._spare[number] += cost
 
     def prefer_sink(self, node: Hashable, cost: int) -> None:
         """Pay `cost` if the node ends on the source side."""
-        self._spare[self._number(node)] -= cost
+        number = self._number(node)
+        if number != _ON_SINK_SIDE:
+            self._spare[number] -= cost
 
     def join(self, a: Hashable, b: Hashable) -> None:
         """Let b, which was not named before, always be on the side of a.
@@ -49,10 +55,18 @@ class MinCut:
         assert b not in self._index
         self._index[b] = self._number(a)
 
+    def put_on_sink_side(self, node: Hashable) -> None:
+        """Let a node, which was not named before, be on the sink side whatever that costs."""
+        assert node not in self._index
+        self._index[node] = _ON_SINK_SIDE
+
     def add(self, a: Hashable, b: Hashable, cost: int) -> None:
         """Pay `cost` (>= 0, whole) if a ends on the source side and b on the sink side."""
         start, end = self._number(a), self._number(b)
-        if not cost or start == end:  # nothing would flow along it
+        if not cost or start in (end, _ON_SINK_SIDE):  # nothing would flow along it
+            return
+        if end == _ON_SINK_SIDE:
+            self._spare[start] -= cost
             return
         for origin, head, room in ((start, end, cost), (end, start, 0)):
             self._edges[origin].append(len(self._head))
@@ -65,7 +79,7 @@ class MinCut:
         Of several minimum cuts, the one with the most nodes there.
         """
         Flow(self._edges, self._head, self._room, self._spare).run()
-        reaching = self._reaching_sink()
+        reaching = self._reaching_sink() | {_ON_SINK_SIDE}
         return {node for node, number in self._index.items() if number not in reaching}
 
     def _number(self, node: Hashable) -> int:

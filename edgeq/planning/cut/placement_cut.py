@@ -119,10 +119,13 @@ class GraphCut:
             left = [name for name in names if ("node", name) not in side and name not in self.slower]
             self.slower.update(dict.fromkeys(left, machine))
             agree, turn = 1 if left else agree + 1, turn + 1
+            if len(self.slower) == len(names):  # nothing is left to be found slow
+                break
         return side
 
     def _cut(self, costs: Facts | ByTime) -> set[object]:
         cut = MinCut()
+        self._add_floats(cut)
         for row in self._node_rows:
             self._add_node(cut, row, costs)
         for one in self._value_rows.values():
@@ -137,11 +140,19 @@ class GraphCut:
     def _value_rows(self) -> dict[str, ValueRow]:
         return {str(value.name): value_row(value, self.graph, self.target) for value in self.values}
 
+    def _must_be_float(self, row: NodeRow) -> bool:
+        return row.name in self.obstacles or row.name in self.slower
+
+    def _add_floats(self, cut: MinCut) -> None:
+        """Nodes that must be float, and what they make: there is nothing to search among them."""
+        for row in self._node_rows:
+            if self._must_be_float(row):
+                for one in (row.here, *row.outputs):
+                    cut.put_on_sink_side(one)
+
     def _add_node(self, cut: MinCut, row: NodeRow, costs: Facts | ByTime) -> None:
         node, here = row.node, row.here
-        if row.name in self.obstacles or row.name in self.slower:
-            cut.prefer_sink(here, FORBIDDEN)
-        else:
+        if not self._must_be_float(row):
             integer, floating = costs.node(node)
             cut.prefer_sink(here, integer)
             joined = costs.joined(node)
@@ -149,12 +160,12 @@ class GraphCut:
                 cut.prefer_source(here, floating)
             else:  # free in float, unless the kernel that does it is an integer one
                 cut.add(vertex(joined), here, floating)
-        self._add_path(cut, here, *costs.behind(node))
-        for there in row.outputs:
-            if row.free:
-                cut.add(there, here, FORBIDDEN)
-            else:
-                cut.join(here, there)
+            self._add_path(cut, here, *costs.behind(node))
+            for there in row.outputs:
+                if row.free:
+                    cut.add(there, here, FORBIDDEN)
+                else:
+                    cut.join(here, there)
         pulled = costs.pulled(node)
         for one in (self._value_rows.get(name) for _, name in row.outputs) if pulled else ():
             if one is not None and one.quantized is not None:

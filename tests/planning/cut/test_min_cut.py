@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from itertools import product
 
 import pytest
@@ -13,6 +13,9 @@ from edgeq.planning.cut.min_cut import FORBIDDEN, MinCut
 
 NODES = ("a", "b", "c", "d", "e")
 Edges = list[tuple[str, str, int]]
+
+#: more than all other costs of a test together
+TIE = 1000
 
 costs = st.integers(0, 9) | st.just(FORBIDDEN)
 edges = st.lists(st.tuples(st.sampled_from(("source", *NODES)), st.sampled_from((*NODES, "sink")), costs), max_size=16)
@@ -34,7 +37,11 @@ def cheapest(edges: Edges) -> tuple[int, set[str]]:
 
 
 def solved(edges: Edges) -> set[str]:
-    cut = MinCut()
+    return {str(node) for node in filled(MinCut(), edges)}
+
+
+def filled(cut: MinCut, edges: Edges) -> set[Hashable]:
+    """The source side once the edges are added."""
     for node in NODES:
         cut.prefer_source(node, 0)  # so that every node is known to the cut
     for a, b, cost in edges:
@@ -46,7 +53,7 @@ def solved(edges: Edges) -> set[str]:
             cut.prefer_sink(a, cost)
         else:
             cut.add(a, b, cost)
-    return {str(node) for node in cut.source_side()}
+    return cut.source_side()
 
 
 @settings(max_examples=300)
@@ -73,6 +80,29 @@ def test_a_forbidden_edge_ties_two_nodes_together() -> None:
     cut.prefer_sink("b", 4)
     cut.add("a", "b", FORBIDDEN)
     assert cut.source_side() == {"a", "b"}
+
+
+@settings(max_examples=200)
+@given(edges, st.lists(st.tuples(st.sampled_from(NODES), st.sampled_from(NODES)), max_size=2), st.sets(st.sampled_from(NODES), max_size=2))
+def test_nodes_that_are_joined_or_settled_are_as_if_edges_said_so(edges: Edges, pairs: list[tuple[str, str]], settled: set[str]) -> None:
+    """Edges between them cost nothing, and others lead to where they lead."""
+    joined: dict[str, str] = {}
+    for first, second in pairs:
+        if first != second and not {first, second} & (joined.keys() | set(joined.values())) and second not in settled:
+            joined[second] = first
+    ties = [(a, b, TIE) for pair in joined.items() for a, b in (pair, pair[::-1])]
+    cheap = [(a, b, min(cost, 9)) for a, b, cost in edges]
+    assert found(cheap, joined, settled) == cheapest([*cheap, *ties, *((node, "sink", TIE) for node in settled)])[1]
+
+
+def found(edges: Edges, joined: Mapping[str, str], settled: set[str]) -> set[Hashable]:
+    """The source side where some nodes are others, and some are on the sink side."""
+    cut = MinCut()
+    for node in sorted(settled):
+        cut.put_on_sink_side(node)
+    for second, first in joined.items():
+        cut.join(first, second)
+    return filled(cut, edges)
 
 
 def test_a_long_chain_needs_no_deep_recursion() -> None:
