@@ -19,6 +19,8 @@ from edgeq.rewrite.prepare_steps import OUTSIDE, before_recognition, last, once,
 from edgeq.rewrite.simplify import simplify
 from edgeq.rewrite.steps import Steps
 
+#: the most bytes of a small constant: a bias, a shape, axes, bounds
+SMALL_BYTES = 1000
 #: one fold can enable another; real models settle in 3 rounds
 MAX_ROUNDS = 10
 
@@ -89,6 +91,7 @@ class Attempt:
         for step in last():
             self._run(step)
         self.changed |= {"names"} if unique_names(self.model) else set()
+        _large_last(self.model.graph)
 
     def _with_operators(self) -> None:
         """Convert to the opset that has the operators of what the model writes out in others."""
@@ -133,6 +136,14 @@ class Attempt:
                 if idle == len(steps):
                     return
             idle = 0 if self._run(InferShapes()) else idle
+
+
+def _large_last(graph: ir.Graph) -> None:
+    """Let large constants stand behind small ones in the file, each kind in its order."""
+    held = graph.initializers
+    large = [name for name, value in held.items() if value.const_value is not None and value.const_value.nbytes > SMALL_BYTES]
+    for name in large:
+        held[name] = held.pop(name)
 
 
 class _ToolFailed(Exception):
