@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Literal
 
 import onnx
@@ -99,3 +100,15 @@ def has_type(value: ir.Value, kind: onnx.TypeProto) -> bool:
         size == one.dim_value and one.HasField("dim_value") if isinstance(size, int) else size.value == (one.dim_param or None)
         for size, one in zip(shape.dims, told.shape.dim, strict=True)
     )
+
+
+@cache
+def outputs_no_tensor(op_type: str, version: int, domain: str) -> bool:
+    """Whether an output of the operator is always a sequence, an optional value or a map."""
+    try:
+        schema = onnx.defs.get_schema(op_type, version, domain)
+    except onnx.defs.SchemaError:
+        return False
+    allowed = {one.type_param_str: one.allowed_type_strs for one in schema.type_constraints}  # output.types fails in onnx 1.20
+    kinds = (allowed.get(output.type_str, [output.type_str]) for output in schema.outputs)
+    return any(not any(kind.startswith("tensor(") for kind in one) for one in kinds)

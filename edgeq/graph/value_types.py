@@ -7,7 +7,6 @@ maps are therefore forgotten when a model is read, and inferred again when it is
 from __future__ import annotations
 
 import logging
-from functools import cache
 
 import onnx
 import onnx_ir as ir
@@ -15,7 +14,7 @@ import onnx_ir as ir
 from edgeq.errors import BadModel
 from edgeq.graph.forms.bare_proto import bare_proto
 from edgeq.graph.read import attribute_int, attribute_ints, graphs, is_op, nodes, values
-from edgeq.graph.signature import form_of, has_type
+from edgeq.graph.signature import form_of, has_type, outputs_no_tensor
 
 # onnx_ir logs a traceback when inference fails, which is expected here; a program that wants to
 # see it adds a handler of its own
@@ -194,15 +193,4 @@ def _types(graph: onnx.GraphProto) -> dict[str, onnx.TypeProto]:
 def _makes_no_tensor(model: ir.Model, op_type: str, domain: str) -> bool:
     """Whether an output of the operator is always a sequence, an optional value or a map."""
     version = model.opset_imports.get(domain)
-    return version is not None and _outputs_no_tensor(op_type, version, domain)
-
-
-@cache
-def _outputs_no_tensor(op_type: str, version: int, domain: str) -> bool:
-    try:
-        schema = onnx.defs.get_schema(op_type, version, domain)
-    except onnx.defs.SchemaError:
-        return False
-    allowed = {one.type_param_str: one.allowed_type_strs for one in schema.type_constraints}  # output.types fails in onnx 1.20
-    kinds = (allowed.get(output.type_str, [output.type_str]) for output in schema.outputs)
-    return any(not any(kind.startswith("tensor(") for kind in one) for one in kinds)
+    return version is not None and outputs_no_tensor(op_type, version, domain)

@@ -22,7 +22,7 @@ def faster_in_blocks(node: ir.Node, machines: Sequence[Prices]) -> bool:
     """
     if not is_op(node, "Gemm", "MatMul") or constant(node.inputs[1]) is None or not _known(node.outputs[0]):
         return False
-    if not machines or work_of(node, machines[0].batch).places > FEW_ROWS:
+    if not machines or work_of(node, machines[0].works.batch).places > FEW_ROWS:
         return False
     return all(_in_blocks(node, one) * (1 + one.column.uncertain) < one.times(node).float for one in machines)
 
@@ -32,7 +32,7 @@ def _in_blocks(node: ir.Node, machine: Prices) -> float:
     figures = machine.column.blocks
     if figures is None:
         return float("inf")
-    counts = work_of(node, machine.batch).counts(1)
+    counts = work_of(node, machine.works.batch).counts(1)
     return sum(figure * count for figure, count in zip(figures.numbers, counts, strict=True))
 
 

@@ -18,6 +18,7 @@ from edgeq.graph.read import constant
 from edgeq.planning.cost.facts import Facts
 from edgeq.planning.cost.price import Prices
 from edgeq.planning.cost.times import ByTime
+from edgeq.planning.cut.edges import add_path, add_way_back
 from edgeq.planning.cut.graph_rows import NodeRow, ValueRow, node_row, readers, value_row, vertex
 from edgeq.planning.cut.min_cut import FORBIDDEN, MinCut
 from edgeq.planning.kernel_fit import MEASURES, NOT_FLOAT, data_inputs, hands_out_float, obstacle
@@ -160,7 +161,7 @@ class GraphCut:
                 cut.prefer_source(here, floating)
             else:  # free in float, unless the kernel that does it is an integer one
                 cut.add(vertex(joined), here, floating)
-            self._add_path(cut, here, *costs.behind(node))
+            add_path(cut, here, *costs.behind(node))
             for there in row.outputs:
                 if row.free:
                     cut.add(there, here, FORBIDDEN)
@@ -170,14 +171,6 @@ class GraphCut:
         for one in (self._value_rows.get(name) for _, name in row.outputs) if pulled else ():
             if one is not None and one.quantized is not None:
                 cut.add(one.quantized, here, pulled)
-
-    def _add_path(self, cut: MinCut, here: tuple[str, str], path: Sequence[ir.Node], cost: int) -> None:
-        """Pay the cost where the node is integer and any node of the path is float."""
-        if not cost:
-            return
-        cut.add(here, ("path", here[1]), cost)
-        for node in path:
-            cut.add(("path", here[1]), vertex(node), FORBIDDEN)
 
     def _add_value(self, cut: MinCut, row: ValueRow, costs: Facts | ByTime) -> None:
         value, here, quantized = row.value, row.here, row.quantized
@@ -191,20 +184,4 @@ class GraphCut:
             cut.add(quantized, here, costs.quantize(value))
             for taker in row.takers:
                 cut.add(taker, quantized, FORBIDDEN)
-        self._add_way_back(cut, row, costs)
-
-    def _add_way_back(self, cut: MinCut, row: ValueRow, costs: Facts | ByTime) -> None:
-        """What it costs to hand the value out as float, once or to each reader."""
-        if not row.leaves and not row.readers:
-            return
-        back = costs.dequantize(row.value)
-        if row.leaves:
-            cut.prefer_sink(row.here, back)
-        if costs.each_reader or (len(row.readers) == 1 and not row.leaves):
-            for reader in row.readers:
-                cut.add(row.here, reader, back)
-        elif not row.leaves:
-            plain = ("plain", row.name)
-            cut.add(row.here, plain, back)
-            for reader in row.readers:
-                cut.add(plain, reader, FORBIDDEN)
+        add_way_back(cut, row, costs)
