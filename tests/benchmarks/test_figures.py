@@ -7,8 +7,10 @@ import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from benchmarks.figures.bars import Group, bars, histogram
 from benchmarks.figures.quality_latency import Axes, figure
 from benchmarks.figures.rows import FOLDER, OURS, Row, read_rows, table, write_rows
 
@@ -98,3 +100,26 @@ def test_rows_say_where_and_when_they_were_measured() -> None:
 def test_the_table_of_the_docs_is_that_of_the_rows() -> None:
     page = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
     assert "\n".join(table(read_rows(sorted(FOLDER.glob("*.csv"))))) in page
+
+
+def test_the_bars_of_concepts_name_their_layers_and_grow_with_the_value() -> None:
+    svg = ET.fromstring(bars("Errors", [Group("first", (10.0, 20.0)), Group("second", (5.0, 20.0))], ("coarse", "fine")))
+    words = [text.text for text in svg.iter(f"{SVG}text")]
+    assert {"Errors", "first", "second", "coarse", "fine", "10", "20"} <= set(words)
+    heights = [float(one.attrib["height"]) for one in svg.iter(f"{SVG}rect") if one.attrib["class"] in ("a", "b")]
+    assert heights[0] == pytest.approx(2 * heights[2], abs=0.2)
+    assert heights[1] == heights[3] > heights[0]
+
+
+def test_the_histogram_of_concepts_shows_both_ranges_and_what_is_clipped() -> None:
+    values = np.array([0.0] * 98 + [10.0, -1.0])
+    svg = histogram("value", values, (-1.0, 10.0), (-1.0, 5.0))
+    assert "rule mse clips 1 % of the values" in svg
+    assert len(re.findall(r'<line class="end-a"', svg)) == len(re.findall(r'<line class="end-b"', svg)) == 2
+
+
+def test_the_figures_of_concepts_are_those_of_the_page() -> None:
+    page = (ROOT / "docs" / "concepts.md").read_text(encoding="utf-8")
+    for name in ("ranges", "granularity", "rounding"):
+        assert f"(figures/{name}.svg)" in page
+        ET.parse(ROOT / "docs" / "figures" / f"{name}.svg")
