@@ -59,7 +59,6 @@ NOT_RUN = {
 }
 #: kinds of blocks that nothing runs, and why
 NOT_COMMANDS = {
-    "mermaid": "a picture",
     "text": "what a command prints: the test of the demo's page compares it",
 }
 #: options of lines -> the package that they need
