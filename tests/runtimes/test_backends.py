@@ -96,6 +96,16 @@ def test_vela_names_an_unknown_accelerator() -> None:
         prove_in("vela", ProofSubject(made("ethos_u").model), accelerator="ethos-u99")
 
 
+def test_openvino_is_asked_for_float32() -> None:
+    """Where a processor has bfloat16, OpenVINO would else take it, and hide errors of codes."""
+    needs("openvino")
+    from edgeq.runtimes.openvino import OpenVino
+
+    opened = OpenVino(ir.to_proto(made("openvino").model).SerializeToString())
+    told = opened._compiled.get_property("INFERENCE_PRECISION_HINT")
+    assert "f32" in str(told) or "float32" in str(told)
+
+
 def test_openvino_computes_layers_in_integers() -> None:
     needs("openvino")
     data = open_dataset(samples(), input_specs(load_proto(net()).model))

@@ -77,6 +77,43 @@ def test_every_kind_is_the_same_data_as_an_npz(kind: str, tmp_path: Path) -> Non
     assert found.hash == opened(KINDS[kind]()).hash
 
 
+class Columns:
+    """As a data set of Hugging Face: rows by number, each a mapping of columns to plain lists."""
+
+    def __len__(self) -> int:
+        return 10
+
+    def __getitem__(self, index: int) -> dict[str, object]:
+        if not 0 <= index < 10:
+            raise IndexError(index)
+        return {"id": f"row {index}", "image": X[index].tolist(), "label": int(Y[index])}
+
+
+def test_rows_of_columns_feed_the_inputs_of_their_names(tmp_path: Path) -> None:
+    np.savez(tmp_path / "same.npz", image=X)
+    wanted = opened(str(tmp_path / "same.npz"))
+    assert opened(Columns()).hash == wanted.hash
+
+
+@pytest.mark.parametrize("kind", ["tensor", "data set", "loader", "loader of batches"])
+def test_what_torch_has_is_the_same_data_as_an_array(kind: str) -> None:
+    torch = pytest.importorskip("torch", reason="torch (extra [learn]) is not installed")
+    from torch.utils.data import DataLoader, TensorDataset
+
+    whole = TensorDataset(torch.from_numpy(X.copy()), torch.from_numpy(Y.copy()))
+    kinds = {
+        "tensor": lambda: torch.from_numpy(X.copy()),
+        "data set": lambda: whole,
+        "loader": lambda: DataLoader(whole, batch_size=1),
+        "loader of batches": lambda: DataLoader(whole, batch_size=4),
+    }
+    found, wanted = opened(kinds[kind]()), opened(X)
+    for ours, theirs in zip(found.batches(1), wanted.batches(1), strict=True):
+        assert np.array_equal(ours.feeds["image"], theirs.feeds["image"])
+    if kind != "tensor":
+        assert found.labels is not None and np.array_equal(found.labels, Y)
+
+
 @pytest.mark.parametrize("kind", ["batches and labels", "lists of batch and labels", "indexed"])
 def test_what_comes_behind_the_inputs_are_labels(kind: str) -> None:
     labels = opened(KINDS[kind]()).labels
