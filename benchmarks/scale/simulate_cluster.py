@@ -7,7 +7,8 @@ What is real: how samples become shards, who gets which, who is doubted, killed 
 of 500 answers is measured here, and charged to the clock for each. What is assumed: a sample takes
 20 ms; a worker is up after 10 to 30 s, also one that replaces another; one in twenty is four times
 slow; workers die once in an hour on average; second moments are 300 MB in all, and the network
-gives 500 MB/s to each machine, of one worker each.
+gives 500 MB/s to each machine, of one worker each. Moments and search find the workers up, since
+statistics come first.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from edgeq.calibration.observe import Merging
 from edgeq.calibration.observer import Observer
 from edgeq.calibration.tensor_stats import TensorStats
 from edgeq.engines.local import Local
+from edgeq.engines.merging import merged
 from edgeq.engines.parcel import answer, read_answer
 from edgeq.engines.pool import Call, Done, Event, Lost, Order, Ticket
 from edgeq.engines.protocol import ranges
@@ -34,11 +36,15 @@ from edgeq.engines.schedule import scheduled
 SAMPLES, SAMPLE_S, START_S, SLOW, SLOWER, MTBF_S = 10_000_000, 0.02, 20.0, 0.05, 4.0, 3600.0
 #: bytes of second moments of all layers, bytes a second of a machine
 MOMENTS, NETWORK = 300e6, 500e6
+#: bytes a second that are added up or written
+MEMORY = 2e9
 #: tensors of the network whose statistics are merged; ranges of single samples are left out: what
 #: they take does not depend on the number of shards
 TENSORS = 50
 #: seconds that a candidate of a search takes, and how many there are in a round
 CANDIDATE_S, CANDIDATES = 30.0, 1000
+#: samples of a pass that measures second moments
+MOMENT_SAMPLES = 100_000
 #: answers that are really merged; the others are charged the mean of these
 MERGED = 500
 WORKERS = (1, 8, 64, 256, 1000)
@@ -50,8 +56,11 @@ class Simulated:
 
     size: int
     seed: int = 0
-    #: seconds of one step
+    #: seconds of one step, and bytes of a part of an owner
     step_s: float = SAMPLE_S
+    part: float = 0.0
+    #: whether the workers are up already, from the step before
+    up: bool = False
     clock: float = 0.0
     #: workers that died
     lost: int = 0
@@ -69,7 +78,8 @@ class Simulated:
 
     def _start(self) -> None:
         self._count += 1
-        up = self.clock + START_S * self._chance.uniform(0.5, 1.5)
+        born = START_S * self._chance.uniform(0.5, 1.5)
+        up = self.clock + (0.0 if self.up and self._count <= self.size else born)
         self._slow[self._count] = SLOWER if self._chance.random() < SLOW else 1.0
         self._dies[self._count] = up + self._chance.expovariate(1 / MTBF_S)
         heapq.heappush(self._ahead, (up, len(self._ahead), self._count, None, False))
@@ -85,9 +95,15 @@ class Simulated:
 
     def give(self, worker: int, call: Call) -> None:
         self._free.remove(worker)
-        end = self.clock + call.steps * self.step_s * self._slow[worker] * self._chance.uniform(0.9, 1.1)
+        end = self.clock + self._seconds(call) * self._slow[worker] * self._chance.uniform(0.9, 1.1)
         dies = self._dies[worker] < end
         heapq.heappush(self._ahead, (min(end, self._dies[worker]) if dies else end, self._chance.getrandbits(60), worker, call, dies))
+
+    def _seconds(self, call: Call) -> float:
+        """What a call takes: runs, writing of parts, reading of parts from other machines."""
+        if call.kind in ("merge", "finish"):
+            return len(call.parts) * self.part * (1 / NETWORK + 1 / MEMORY)
+        return call.steps * self.step_s + call.owners * self.part / MEMORY
 
     def wait(self, seconds: float) -> list[Event]:
         if not self._ahead or self._ahead[0][0] > self.clock + seconds:
@@ -100,7 +116,7 @@ class Simulated:
             self._start()
             return [Lost(worker, "killed")]
         self._free.append(worker)
-        return [] if call is None else [Done(worker, call)]
+        return [] if call is None else [Done(worker, call, parts=tuple(range(call.owners)))]
 
     def now(self) -> float:
         return self.clock
@@ -122,11 +138,11 @@ def part_of(tensors: int, seed: int) -> dict[str, TensorStats]:
     return found
 
 
-def shards_of(samples: int, workers: int) -> list[range]:
+def shards_of(samples: int, workers: int, *, heavy: bool = False) -> list[range]:
     """The shards that edgeq makes for so many workers."""
     engine = Local()
     engine.workers = workers
-    return ranges(0, samples, 1, engine)
+    return ranges(0, samples, 1, engine, heavy=heavy)
 
 
 def statistics(workers: int, samples: int = SAMPLES) -> tuple[float, int, int]:
@@ -155,26 +171,26 @@ def _of_samples(stats: TensorStats, place: int) -> TensorStats:
     return TensorStats(stats.nonfinite, np.array([place]), stats.sample_low, stats.sample_high, stats.exponent, stats.first, stats.counts)
 
 
-def moments(workers: int, samples: int = 100_000) -> float:
-    """Seconds of second moments, each layer of which an owner adds up and rounds.
+def moments(workers: int, samples: int = MOMENT_SAMPLES) -> float:
+    """Seconds of second moments, each layer of which an owner adds up (rounding is left out).
 
-    Each shard sends its part to the owners, and every owner reads the parts of all shards: workers
-    send and owners read at the same time, each over its own line.
+    Each shard leaves a part for every owner; workers merge them where there are more workers than
+    owners, by edgeq's own code.
     """
-    pool, shards = Simulated(workers, step_s=3 * SAMPLE_S), shards_of(samples, workers)
-    calls = [Call(Order(0, "edgeq.none:none", None, ()), "split", place, b"", len(shard)) for place, shard in enumerate(shards)]
-    for _ in scheduled(pool, calls):
+    pool = Simulated(workers, step_s=3 * SAMPLE_S, part=MOMENTS / TENSORS, up=True)
+    order, parts = Order(0, "edgeq.none:none", None, ()), list[tuple[Ticket, ...]]()
+    shards = shards_of(samples, workers, heavy=True)
+    for found in scheduled(pool, [Call(order, "split", place, b"", len(shard), TENSORS) for place, shard in enumerate(shards)]):
+        parts.append(found.parts)
+    columns = merged(pool, order, [tuple(one[owner] for one in parts) for owner in range(TENSORS)])
+    for _ in scheduled(pool, [Call(order, "finish", owner, b"", parts=column) for owner, column in enumerate(columns)]):
         pass
-    owners = min(workers, TENSORS)
-    sent = MOMENTS * len(shards) / workers / NETWORK
-    read = MOMENTS * len(shards) / owners / NETWORK
-    added = MOMENTS * len(shards) / owners / 2e9
-    return pool.clock + max(sent, read) + added
+    return pool.clock
 
 
 def search(workers: int) -> float:
     """Seconds of a round of candidates that do not depend on each other."""
-    pool = Simulated(workers, step_s=CANDIDATE_S)
+    pool = Simulated(workers, step_s=CANDIDATE_S, up=True)
     for _ in scheduled(pool, [Call(Order(0, "edgeq.none:none", None, ()), "do", place, b"") for place in range(CANDIDATES)]):
         pass
     return pool.clock
@@ -184,7 +200,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workers", type=int, nargs="*", default=WORKERS)
     asked = parser.parse_args()
-    alone = {"statistics": SAMPLES * SAMPLE_S, "moments": 100_000 * 3 * SAMPLE_S, "search": CANDIDATES * CANDIDATE_S}
+    alone = {"statistics": SAMPLES * SAMPLE_S, "moments": MOMENT_SAMPLES * 3 * SAMPLE_S, "search": CANDIDATES * CANDIDATE_S}
     print("efficiency = seconds of one worker without start or faults / (workers x seconds)")
     print(f"{'workers':>8} {'shards':>7} {'died':>5} " + " ".join(f"{name + ' s':>13} {'eff.':>5}" for name in alone))
     for workers in asked.workers:

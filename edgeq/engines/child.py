@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import queue
+import signal
 import sys
 import threading
 from itertools import count
@@ -31,6 +32,7 @@ Message = tuple[str, object]
 
 def main() -> None:
     """Work until standard input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; whoever started this one ends it
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # a library that prints must not spoil an answer
     calls: queue.SimpleQueue[Call] = queue.SimpleQueue()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from edgeq.engines.bench import Bench, error_from, packed_error
+from edgeq.engines.knock import knock
 from edgeq.engines.pool import Call, Done, Event, Failed, Lost, Ticket
 from edgeq.errors import EngineFailed, MissingExtra
 from edgeq.numerics.arrays import AnyArray
@@ -182,6 +183,7 @@ def _start(ray: Any, size: int | None, address: str | None) -> None:
         if address is None:
             ray.init(num_cpus=size, include_dashboard=False, object_store_memory=STORE_BYTES, **quiet)
         else:
+            knock(address)
             ray.init(address=address, **quiet)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         where = "this machine" if address is None else f"--address {address}"
