@@ -25,8 +25,9 @@ from edgeq.schema.target import Target
 
 #: what --data calls it
 IMAGES = f"{MADE_UP}images"
-#: how many images are drawn where nobody says
-COUNT = 100
+#: how many images are drawn where nobody says, at least and at most: in between, as many as hold
+#: PIXELS. A small picture holds few surfaces: of 100 of 32x32 one seed's are unlike another's
+COUNT, MOST, PIXELS = 100, 400, 1 << 19
 #: pixels of the shortest side that images are drawn for: fewer are features, not images
 LEAST_SIDE = 8
 #: luma of RGB (ITU-R BT.601), for inputs of one channel
@@ -41,8 +42,8 @@ class SyntheticImages:
     preprocessing: Preprocessing
     #: of the images: the same number gives the same images
     seed: int
-    #: number of images
-    count: int
+    #: number of images; None: as many as pictures of their size need
+    count: int | None
     #: the pixels that were drawn, by the model's input and its layout
     drawn: dict[tuple[str, str, int, int, int], Spool] = field(default_factory=dict)
 
@@ -70,7 +71,8 @@ class SyntheticImages:
         return OpenedSource(_Drawn(self.drawn[key], spec, how), made_up=True)
 
     def _draw(self, layout: str, height: int, width: int, channels: int) -> Spool:
-        pictures = (_with_channels(dead_leaves(self.seed, index, height, width), channels) for index in range(self.count))
+        count = needed(height, width) if self.count is None else self.count
+        pictures = (_with_channels(dead_leaves(self.seed, index, height, width), channels) for index in range(count))
         return spooled((one if layout == "NHWC" else one.transpose(2, 0, 1) for one in pictures), None, None)
 
 
@@ -102,7 +104,16 @@ def with_images(data: DataSource, recipe: Recipe) -> DataSource:
     if data != IMAGES:
         what = f"There is no made-up data {data!r}: for sound, text and features it would tell nothing about a model's ranges."
         raise BadData(what, "--data", f"Give real data, or {IMAGES} for a model that takes images.")
-    return SyntheticImages(recipe.preprocessing, recipe.seed, recipe.samples or COUNT)
+    return SyntheticImages(recipe.preprocessing, recipe.seed, recipe.samples)
+
+
+def needed(height: int, width: int) -> int:
+    """How many pictures of this size are drawn where nobody says.
+
+    >>> needed(32, 32), needed(60, 60), needed(224, 224)
+    (400, 145, 100)
+    """
+    return min(MOST, max(COUNT, PIXELS // (height * width)))
 
 
 def with_images_or_none(data: DataSource | None, recipe: Recipe) -> DataSource | None:

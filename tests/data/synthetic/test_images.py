@@ -13,7 +13,7 @@ from edgeq.api import calibrate, compare, quantize
 from edgeq.calibration.statistics_file import load_statistics
 from edgeq.data.dataset import Dataset
 from edgeq.data.open import open_dataset
-from edgeq.data.synthetic.images import COUNT, IMAGES, SyntheticImages, with_images
+from edgeq.data.synthetic.images import COUNT, IMAGES, MOST, SyntheticImages, needed, with_images
 from edgeq.errors import BadData, BadRecipe
 from edgeq.graph.signature import InputSpec
 from edgeq.numerics.arrays import F64
@@ -103,8 +103,19 @@ def test_the_recipe_says_how_many_and_which() -> None:
     assert (data.count, data.seed, data.preprocessing) == (7, 3, HALF)
     other = with_images(IMAGES, Recipe())
     assert isinstance(other, SyntheticImages)
-    assert other.count == COUNT
+    assert other.count is None
     assert with_images("photos", Recipe()) == "photos"
+
+
+@pytest.mark.parametrize(("side", "count"), [(32, MOST), (60, 145), (96, COUNT), (8, MOST)])
+def test_small_pictures_are_more(side: int, count: int) -> None:
+    """A small picture holds few surfaces: ranges from a hundred differ from seed to seed."""
+    assert needed(side, side) == count
+
+
+def test_so_many_are_drawn_and_what_the_user_says_counts() -> None:
+    assert open_dataset(SyntheticImages(HALF, 0, None), image("N", 3, 60, 60)).count == needed(60, 60)
+    assert drawn(image("N", 3, 60, 60), count=5).count == 5
 
 
 def test_a_report_says_that_there_was_no_real_data_and_ranges_are_wide() -> None:
