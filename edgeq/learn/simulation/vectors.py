@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from edgeq.learn.operators.quantized import rounded
-from edgeq.learn.simulation.tables import SPARSE, TABLE_STEP, no_entries
+from edgeq.learn.simulation.tables import SPARSE, no_entries
 from edgeq.learn.simulation.weights import LearnedWeight
 from edgeq.numerics.arrays import F32, AnyArray, Indices, Mask
 from edgeq.numerics.codebook import encode, parse_grain
@@ -18,6 +18,10 @@ from edgeq.numerics.rounding.codes import Codes
 from edgeq.numerics.vector_kmeans import nearest_vectors
 from edgeq.refine.weighted import Weighted
 from edgeq.schema.weights import CodebookWeight
+
+#: a change of 1 in an entry's parameter moves it by this share of the distance of entries: more
+#: than TABLE_STEP of numbers, since far fewer weights are stored as one of many vectors
+VECTOR_STEP = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +68,11 @@ class LearnedVectors(LearnedWeight):
 
     @property
     def bits(self) -> float:
+        """Bits of an index: as many entries lie as close as the codes of so many bits, and training
+        takes its rate from that.
+        """
         assert self.vectors is not None
-        return self.vectors.bits / self.vectors.entries.shape[1]
+        return float(self.vectors.bits)
 
     def whole(self) -> Tensor:
         """The codes, see LearnedWeight.whole."""
@@ -115,7 +122,9 @@ def learned_vectors(one: Weighted, stored: AnyArray, grid: CodebookWeight, codes
     gap, steps = _gap(entries), Parameter(torch.zeros(len(grid.scale))) if scales else None
     spare = np.repeat(entries[-1:], (1 << grid.bits) - len(entries), axis=0)
     whole = np.concatenate([entries, spare])  # equal entries part where training moves them
-    table = VectorTable(Parameter(torch.from_numpy(whole / np.float32(gap * TABLE_STEP))), zero, pinned, ends, gap * TABLE_STEP, grid.bits)
+    table = VectorTable(
+        Parameter(torch.from_numpy(whole / np.float32(gap * VECTOR_STEP))), zero, pinned, ends, gap * VECTOR_STEP, grid.bits
+    )
     free = Parameter(torch.from_numpy(stored.astype(np.float32) / np.float32(gap)))
     return LearnedVectors(one, grid, codes, free, steps, gap, began=stored, vectors=table)
 
