@@ -34,7 +34,7 @@ text { fill: var(--ink); font: 13px system-ui, sans-serif; } .title { font-size:
 .peer { fill: var(--page); stroke: var(--peer); stroke-width: 1.6; }
 </style>"""
 #: ratios of latency at which the axis has a line
-RATIOS = (0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1.4, 2.0, 3.0)
+RATIOS = (0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1.4, 2.0, 3.0, 5.0)
 #: dB between two lines of the other axis
 STEP_DB = 10
 #: corners of the marks of peers, in the order of their names: a square, a diamond, a triangle
@@ -123,7 +123,7 @@ def _legend(tools: Sequence[str]) -> Iterator[str]:
     for tool in (*[tool for tool in tools if tool == OURS], *peers):
         yield _mark(x, 42, tool, peers)
         yield _text(x + 12, 46, tool)
-        x += 40 + 7.2 * len(tool)
+        x += 26 + 6.8 * len(tool)
 
 
 def main() -> int:

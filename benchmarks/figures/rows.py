@@ -90,16 +90,36 @@ def _row(line: dict[str, str]) -> Row:
     return Row(**words, **numbers)  # type: ignore[arg-type]  # the keys are the fields
 
 
+#: what a table shows of a row: the head, the field, its digits
+COLUMNS = (("dB", "sqnr_db", 1), ("x float", "x_float", 2), ("x size", "x_size", 2), ("CPU s", "cpu_s", 1), ("peak MB", "peak_mb", 0))
+#: beside more peers, every tool has a line of its own
+PEERS_BESIDE = 2
+
+
 def table(rows: Sequence[Row]) -> list[str]:
-    """A Markdown table: one line a model, edgeq beside each peer."""
+    """Markdown tables: one line a model, edgeq beside each peer; then groups with many peers."""
+    tools = {group: {row.tool for row in rows if row.group == group} - {OURS} for group in dict.fromkeys(row.group for row in rows)}
+    crowded = [row for row in rows if len(tools[row.group]) > PEERS_BESIDE]
+    lines = _beside([row for row in rows if len(tools[row.group]) <= PEERS_BESIDE])
+    return [*lines, "", *_below_each_other(crowded)] if crowded else lines
+
+
+def _beside(rows: Sequence[Row]) -> list[str]:
     peers = sorted({row.tool for row in rows if row.tool != OURS})
-    columns = (("dB", "sqnr_db", 1), ("x float", "x_float", 2), ("x size", "x_size", 2), ("CPU s", "cpu_s", 1), ("peak MB", "peak_mb", 0))
-    heads = [f"{tool} {head}" for head, _, _ in columns for tool in (OURS, *peers)]
+    heads = [f"{tool} {head}" for head, _, _ in COLUMNS for tool in (OURS, *peers)]
     lines = ["| model | " + " | ".join(heads) + " |", "|" + "---|" * (len(heads) + 1)]
     for group, model in dict.fromkeys((row.group, row.model) for row in rows):
         own = {row.tool: row for row in rows if (row.group, row.model) == (group, model)}
-        cells = [_cell(own.get(tool), name, digits) for _, name, digits in columns for tool in (OURS, *peers)]
+        cells = [_cell(own.get(tool), name, digits) for _, name, digits in COLUMNS for tool in (OURS, *peers)]
         lines.append(f"| {model} ({group}) | " + " | ".join(cells) + " |")
+    return lines
+
+
+def _below_each_other(rows: Sequence[Row]) -> list[str]:
+    lines = ["| model | tool | " + " | ".join(head for head, _, _ in COLUMNS) + " |", "|" + "---|" * (len(COLUMNS) + 2)]
+    for row in sorted(rows, key=lambda one: (one.group, one.model, one.tool != OURS, one.tool)):
+        cells = [_cell(row, name, digits) for _, name, digits in COLUMNS]
+        lines.append(f"| {row.model} ({row.group}) | {row.tool} | " + " | ".join(cells) + " |")
     return lines
 
 

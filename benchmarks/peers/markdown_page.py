@@ -33,7 +33,9 @@ each was measured; its SQNR is the exact one, so that rows of several machines c
 ALL = """## All models
 
 CPU seconds and memory are those of the whole process, edgeq's with its proof; empty: not recorded. dB are exact ones. The models of the
-group *strangers* were found on PyPI, those of *archs* exported with random weights: there, read the comparison and not the dB."""
+group *strangers* were found on PyPI, those of *archs* exported with random weights: there, read the comparison and not the dB. The group
+*rivals* is from `benchmarks.frontier.run`, every tool in an environment of its own; a file that keeps layers in float, because integers
+would not be faster, has few kernels of integers and the more dB."""
 
 
 def page(body: Json, rows: Sequence[Row]) -> str:

@@ -89,6 +89,21 @@ def test_the_table_says_what_failed_and_leaves_open_what_was_not_measured() -> N
     assert lines[2].startswith("| a (zoo) | 30.0 | failed | 0.50 |  | 0.26 |  |")
 
 
+def test_tools_of_a_group_with_many_peers_have_lines_of_their_own_and_edgeq_the_first() -> None:
+    rivals = [
+        replace(row("a", tool, level), group="rivals")
+        for tool, level in ((OURS, 30.0), ("nncf:fast", 28.0), ("a:b", 20.0), ("ort:x", None))
+    ]
+    lines = table([*ROWS, *rivals])
+    assert lines[: len(table(ROWS))] == table(ROWS)
+    assert [line.split(" | ")[1] for line in lines[-4:]] == [OURS, "a:b", "nncf:fast", "ort:x"]
+    assert lines[-4].startswith("| a (rivals) | edgeq | 30.0 | 0.50 |") and lines[-1].startswith("| a (rivals) | ort:x |  | 0.50 |")
+
+
+def test_groups_of_few_peers_stay_beside_each_other() -> None:
+    assert "" not in table(ROWS) and "tool" not in table(ROWS)[0]
+
+
 def test_the_figure_of_the_docs_is_that_of_the_rows() -> None:
     assert (ROOT / "docs" / "benchmarks.svg").read_text(encoding="utf-8") == figure(read_rows(sorted(FOLDER.glob("*.csv"))))
 
