@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.kernels import blocks
+from edgeq.graph.operators import OPERATORS, UNKNOWN
 from edgeq.progress import Silent
 from edgeq.runtimes.ort import runtime_version
 from edgeq.schema.cost import FIGURES, Column, Costs, Figures, KernelCost, Lanes
@@ -48,7 +49,9 @@ VNNI = (
 def scaled(column: Column, machine: str, source: str) -> Column:
     """The column of the newer generation with VNNI."""
     kinds = {
-        kind: KernelCost(integer=_times(cost.integer, INTEGER), float=_times(cost.float, WIDE.get(kind, FLOAT)))
+        kind: KernelCost(
+            integer=_times(cost.integer, FLOAT if _only_moves(kind) else INTEGER), float=_times(cost.float, WIDE.get(kind, FLOAT))
+        )
         for kind, cost in column.kinds.items()
     }
     return Column(machine=machine, threads=column.threads, lanes=Lanes(float=16), kinds=kinds, blocks=NEWER_BLOCKS, source=source)
@@ -58,7 +61,7 @@ def older(column: Column, machine: str, source: str) -> Column:
     """The column of the older generation, from that of the newer."""
     kinds = {
         kind: KernelCost(
-            integer=_times(cost.integer, dict.fromkeys(FIGURES, OLDER_INTEGER)),
+            integer=_times(cost.integer, dict.fromkeys(FIGURES, OLDER_FLOAT if _only_moves(kind) else OLDER_INTEGER)),
             float=_times(cost.float, dict.fromkeys(FIGURES, OLDER_FLOAT)),
         )
         for kind, cost in column.kinds.items()
@@ -76,6 +79,12 @@ def columns(one: Column, two: Column | None, name: str) -> dict[str, Column]:
         "vnni_newer": newer,
         "vnni_older": older(newer, "x86-64 server with AVX-512 VNNI, of a generation before", VNNI),
     }
+
+
+def _only_moves(kind: str) -> bool:
+    """Whether such kernels compute nothing: no instruction for products makes them faster."""
+    row = OPERATORS.get(kind.partition(".")[0], UNKNOWN)
+    return row.relocates or row.moves == "samples"
 
 
 def _times(figures: Figures, factors: Mapping[str, float]) -> Figures:

@@ -94,11 +94,12 @@ def concatenated(net: Network, x: Tensor) -> Tensor:
 
 
 def window(op_type: str) -> Block:
-    """A pool of 3 x 3 at every place, behind a layer."""
+    """A pool of windows of side 3 at every place, behind a layer."""
 
     def block(net: Network, x: Tensor) -> Tensor:
+        axes = len(x.shape) - 2
         y = net.conv(x, x.shape[1])
-        return net.add(op_type, [y.name], y.shape, kernel_shape=[3, 3], pads=[1, 1, 1, 1])
+        return net.add(op_type, [y.name], y.shape, kernel_shape=[3] * axes, pads=[1] * 2 * axes)
 
     return block
 

@@ -15,7 +15,7 @@ from edgeq.numerics.arrays import F64
 from edgeq.planning.cost.joined import joined_to
 from edgeq.planning.cost.work import Work, work_of
 from edgeq.schema.cost import FIGURES, Column, Figures, KernelCost, Lanes
-from edgeq.tuning.chains import Chain
+from edgeq.tuning.chain import Chain
 from edgeq.tuning.fit import fit
 from edgeq.tuning.timing import FEW, MANY, Measured, network
 

@@ -104,6 +104,26 @@ class Network:
         self._nodes.append(helper.make_node(op_type, inputs, [name], name=f"n{len(self._nodes)}", **attributes))
         return self._grid(Tensor(name, shape))
 
+    def view(self, x: Tensor, shape: tuple[int, ...]) -> Tensor:
+        """The same numbers under another shape."""
+        return self.add("Reshape", [x.name, self.constant(np.array(shape, np.int64))], shape)
+
+    def split(self, x: Tensor, sizes: str, shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+        """Two parts of this shape, cut along axis 1."""
+        names = [f"v{len(self._nodes)}_{part}" for part in range(2)]
+        self._nodes.append(helper.make_node("Split", [x.name, sizes], names, name=f"n{len(self._nodes)}", axis=1))
+        one, two = (self._grid(Tensor(name, shape)) for name in names)
+        return one, two
+
+    def constant(self, array: AnyArray) -> str:
+        """A constant that is no weight: sizes, indices, scales."""
+        return self._initializer(f"k{len(self._constants)}", array)
+
+    def held_constant(self, number: np.float32) -> str:
+        """A constant operand, in codes where values are."""
+        name = self._initializer(f"k{len(self._constants)}", number)
+        return self._grid(Tensor(name, ())).name
+
     def serialized(self) -> bytes:
         """The network as the bytes of an ONNX model."""
         graph = helper.make_graph(self._nodes, "chain", self._inputs, self._outputs, self._constants)

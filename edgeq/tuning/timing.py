@@ -10,7 +10,7 @@ import numpy as np
 
 from edgeq.numerics.arrays import F64, AnyArray
 from edgeq.runtimes.ort import Session, open_session
-from edgeq.tuning.chains import Chain
+from edgeq.tuning.chain import Chain
 from edgeq.tuning.network import Network
 
 #: numbers of blocks of the two networks of a chain

@@ -14,7 +14,8 @@ from edgeq.progress import Progress
 from edgeq.runtimes.ort import runtime_version
 from edgeq.schema.cost import Column, Costs, KernelCost, Tuned
 from edgeq.schema.target import Target
-from edgeq.tuning.chains import CHAINS, Chain
+from edgeq.tuning.chain import Chain
+from edgeq.tuning.chains import CHAINS
 from edgeq.tuning.column import column
 from edgeq.tuning.timing import measure
 

@@ -8,7 +8,8 @@ from edgeq.errors import BadTarget
 from edgeq.progress import Silent
 from edgeq.runtimes.ort import open_session
 from edgeq.schema.target import load_target
-from edgeq.tuning.chains import CHAINS, Chain
+from edgeq.tuning.chain import Chain
+from edgeq.tuning.chains import CHAINS
 from edgeq.tuning.timing import network
 from edgeq.tuning.tune import HERE, tuned
 

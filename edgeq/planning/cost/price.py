@@ -97,7 +97,8 @@ class Prices:
     def _by_facts(self, node: ir.Node, work: Work) -> Times:
         """The figures of the target's own tables, for what the column does not tell apart.
 
-        Sizes that only a run tells promise no gain.
+        Sizes that only a run tells promise no gain, and neither do operators that share a figure
+        with many others.
         """
         kernel, call = self.target.kernel_of(node.op_type), self.target.boundary.call_ns
         facts = kernel or self.target.movement
@@ -106,7 +107,8 @@ class Prices:
             return Times(integer, floating)
         size = work.places * max(work.reads, 1) * work.width
         integer, floating = size * facts.int_ns + call, size * facts.float_ns + call
-        return Times(integer, floating if _sized(node.outputs[0]) else min(integer, floating))
+        sure = _sized(node.outputs[0]) and kernel is not None
+        return Times(integer if sure else max(integer, floating), floating)
 
 
 def _ns(figures: tuple[float, ...], counts: tuple[float, ...]) -> float:

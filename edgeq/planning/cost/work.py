@@ -12,6 +12,7 @@ import onnx_ir as ir
 
 from edgeq.graph.macs import elements, macs, sizes
 from edgeq.graph.read import attribute_int, constant, dim, is_op, operator_of, rank
+from edgeq.planning.cost.near import at_convolution, between_convolutions
 
 #: input channels up to which a Conv is the first of a picture, which has kernels of its own
 PICTURE_CHANNELS = 4
@@ -73,13 +74,21 @@ def work_of(node: ir.Node, batch: int = 1) -> Work:
     made = elements(node.outputs[0]) * samples
     if operator_of(node).window:
         taps = math.prod(size for size in node.attributes.get_ints("kernel_shape", ()))
-        return Work(node.op_type, made, taps, 1)
+        return Work(_ranked(node.op_type, (rank(node.outputs[0]) or 4) - 2), made, taps, 1)
     gathers = not operator_of(node).relocates and operator_of(node).elementwise is None  # a reduction
     read = elements(node.inputs[0]) * samples if gathers and node.inputs else made
     spans = _spans(node)
     if spans > 1:
         return Work(f"{node.op_type}.spread", spans * samples, 1, made / max(spans * samples, 1))
-    return Work(node.op_type, made, max(read / max(made, 1), 1), 1)
+    return Work(_moved(node), made, max(read / max(made, 1), 1), 1)
+
+
+def _moved(node: ir.Node) -> str:
+    """The kind of an operator without figures by place: its own, by mode and by surroundings."""
+    row = operator_of(node)
+    kind = f"{node.op_type}.{node.attributes.get_string('mode', 'nearest')}" if row.moves == "samples" else node.op_type
+    moves = row.moves is not None and row.elementwise is None
+    return f"{kind}.image" if moves and between_convolutions(node) else kind
 
 
 def conversion(op_type: str, value: ir.Value, batch: int) -> Work:
@@ -93,16 +102,6 @@ def conversion(op_type: str, value: ir.Value, batch: int) -> Work:
         return Work(op_type, size, 1, 1)
     at_end = value.is_graph_input() if op_type == "QuantizeLinear" else value.is_graph_output()
     return Work(f"{op_type}.turned" if at_end or rank(value) != 4 else f"{op_type}.image", size, 1, 1)
-
-
-def at_convolution(value: ir.Value, *others: ir.Node) -> bool:
-    """Whether convolutions make or read the value, whose integer kernels have channels last.
-
-    others: nodes whose inputs count too.
-    """
-    near = [value.producer(), *(use.node for use in value.uses())]
-    near += [read.producer() for node in others for read in node.inputs if read is not None]
-    return (rank(value) or 0) > 2 and any(is_op(node, "Conv") for node in near)
 
 
 def _conv(node: ir.Node, samples: int) -> Work:
