@@ -16,6 +16,7 @@ from edgeq.passes.lower.pad_all_axes import PadAllAxes
 from edgeq.passes.lower.plain_average_pool import PlainAveragePool
 from edgeq.passes.lower.resize_all_axes import ResizeAllAxes
 from edgeq.passes.lower.resize_planes import ResizePlanes
+from edgeq.passes.lower.shuffle_to_gather import ShuffleToGather
 from edgeq.passes.lower.split_center_crop_pad import SplitCenterCropPad
 from edgeq.passes.lower.split_division import SplitDivision
 from edgeq.passes.lower.split_hardsigmoid import SplitHardSigmoid
@@ -80,6 +81,7 @@ PASSES: tuple[ir.passes.InPlacePass, ...] = (
     RemoveUnread(),
     ResizeAllAxes(),
     ResizePlanes(),
+    ShuffleToGather(),
     SplitCenterCropPad(),
     SplitDivision(),
     SplitHardSigmoid(),

@@ -16,6 +16,7 @@ from edgeq.passes.lower.pad_all_axes import PadAllAxes
 from edgeq.passes.lower.plain_average_pool import PlainAveragePool
 from edgeq.passes.lower.resize_all_axes import ResizeAllAxes
 from edgeq.passes.lower.resize_planes import ResizePlanes
+from edgeq.passes.lower.shuffle_to_gather import ShuffleToGather
 from edgeq.passes.lower.split_center_crop_pad import SplitCenterCropPad
 from edgeq.passes.lower.split_division import SplitDivision
 from edgeq.passes.lower.split_hardsigmoid import SplitHardSigmoid
@@ -52,6 +53,8 @@ def lower(prepared: ir.Model, target: Target, keep: Set[str] = frozenset()) -> N
         _split_for_integers(steps, target, keep)
     if target.kernel_of("ConvTranspose") is None and "DepthToSpace" in target.movement.ops:
         steps.run(DeconvToConv(keep, 1 if target.integer_only else DECONV_CHANNELS))
+    if target.runtime == "onnxruntime" and "Gather" in target.movement.ops:
+        steps.run(ShuffleToGather())
     steps.run(FlattenToGemm(keep))
     steps.run(FunctionsOnRows())  # after it: between the Reshapes that it leaves
     if target.window_axes == 2:

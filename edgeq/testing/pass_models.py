@@ -56,6 +56,10 @@ TEXTS: dict[str, str] = {
     "affine_chain_rank_3": f"""{HEAD} net (float[N, 5, 2] x) => (float[N, 5, 3] y) <float[2, 3] w = {{1.0, 2.0, 3.0, -1.0, 0.5, 2.0}},
         float[3] a = {{1.0, 2.0, -3.0}}, float[3] s = {{0.5, 2.0, -1.0}}> {{
         h = MatMul(x, w)  i = Add(h, a)  j = Mul(i, s)  y = Add(j, a) }}""",
+    "shuffled": f"""{HEAD} net (float[N, 4, 2, 2] x) => (float[N, 4, 2, 2] y, float[N, 4, 2, 2] z)
+        <int64[5] cut = {{0, 2, 2, 2, 2}}, int64[4] whole = {{0, 4, 2, 2}}> {{
+        a = Reshape(x, cut)  t = Transpose<perm = [0, 2, 1, 3, 4]>(a)  y = Reshape(t, whole)
+        b = Reshape(x, cut)  u = Transpose<perm = [0, 1, 2, 4, 3]>(b)  z = Reshape(u, whole) }}""",
     "rows_of_rank_3": f"""{HEAD} net (float[6, 2] x) => (float[6, 2] y, float[2, 3, 2] z) <float[2, 2] w = {{1.0, 2.0, 3.0, -1.0}},
         float[2] c = {{1.0, -3.0}}, int64[3] whole = {{2, 3, 2}}, int64[2] rows = {{6, 2}}> {{
         g = Gemm(x, w, c)  a = Reshape(g, whole)  b = Relu(a)  d = Reshape(b, rows)  y = Gemm(d, w, c)  h = Gemm(x, w)
