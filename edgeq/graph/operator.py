@@ -80,6 +80,9 @@ class Operator:
     #: whether onnxruntime, where it removes the node, does the work at the end of the node before
     #: it
     joins_before: bool = False
+    #: whether onnxruntime computes it within the float kernel of a Conv before it, at next to no
+    #: cost
+    free_behind_conv: bool = False
     #: whether onnxruntime replaces it, between a DequantizeLinear and a QuantizeLinear, by an
     #: integer kernel that cannot compute all of its forms
     fused_unchecked: bool = False

@@ -50,9 +50,10 @@ _FUNCTIONS_OF_ONE_NUMBER = (
     )),
     *(Operator(name, elementwise="one", pole=0) for name in ("Log", "Reciprocal")),
     *(Operator(name, elementwise="one", bounds=(-1.0, 1.0)) for name in ("Cos", "Erf", "Sign", "Sin", "Softsign", "Tanh")),
-    Operator("HardSigmoid", elementwise="one", bounds=(0.0, 1.0)),
+    Operator("HardSigmoid", elementwise="one", bounds=(0.0, 1.0), free_behind_conv=True),
     Operator("Clip", elementwise="one", moves="copies", channels="clip", on_codes="taken", joins_before=True),
-    Operator("LeakyRelu", elementwise="one", channels="leaky", kernels=(RuntimeKernel("QLinearLeakyRelu", (0,), scale=3),)),
+    Operator("LeakyRelu", elementwise="one", channels="leaky", free_behind_conv=True,
+             kernels=(RuntimeKernel("QLinearLeakyRelu", (0,), scale=3),)),
     Operator("Relu", elementwise="one", moves="copies", channels="keep", on_codes="taken", joins_before=True),
     Operator("Sigmoid", elementwise="one", bounds=(0.0, 1.0), kernels=(RuntimeKernel("QLinearSigmoid", (0,), scale=3),)),
 )

@@ -58,6 +58,9 @@ class Column(Strict):
     blocks: Figures | None = Field(
         None, description="MatMulNBits at accuracy level 4, with weights of four bits in blocks; left out: nothing is known of it"
     )
+    least_gain: float = Field(
+        0.0, ge=0, lt=1, description="share of its time in floats that a part must gain in integers: figures of a kernel miss by as much"
+    )
     uncertain: float = Field(
         0.02, ge=0, lt=1, description="share of a time within which the figures are not believed: a smaller loss does not count as one"
     )

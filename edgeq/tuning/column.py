@@ -26,6 +26,9 @@ _LAYER, _SINGLE, _WINDOW = FIGURES, ("place", "read"), ("call", "read", "write")
 _SPREAD, _PLAIN = ("call", "place", "write"), ("call", "read")
 #: share of a conversion to codes and back that the first takes: 0.34 of 0.34 + 0.19 ns a number
 QUANTIZE_SHARE = 0.64
+#: what the sums of figures miss measured networks by, as a share of the time: the lower quartile
+#: of 500 small networks (benchmarks/kernels/forms.py)
+LEAST_GAIN = 0.05
 #: smaller figures, in nanoseconds, are what the arithmetic of a fit leaves of nothing
 LEAST = 1e-6
 #: significant digits of a figure in the file
@@ -46,7 +49,7 @@ def column(chains: Sequence[Chain], times: Sequence[Measured], machine: str, thr
                     kind, [([w for w, joined in works if not joined], took.float) for works, took in rows], kinds, "float", lanes
                 ),
             )
-    return Column(machine=machine, threads=threads, lanes=lanes, kinds=kinds, source=source)
+    return Column(machine=machine, threads=threads, lanes=lanes, kinds=kinds, least_gain=LEAST_GAIN, source=source)
 
 
 def one_block(chain: Chain) -> list[tuple[Work, bool]]:

@@ -43,6 +43,25 @@ def resized(mode: str) -> Block:
     return block
 
 
+def resized_rows(mode: str) -> Block:
+    """Half the side by a function and a cut, twice the side again: no layer is near."""
+
+    def block(net: Network, x: Tensor) -> Tensor:
+        half = (*x.shape[:2], *(size // 2 for size in x.shape[2:]))
+        ends = [net.constant(np.array(numbers, np.int64)) for numbers in ([0, 0], list(half[2:]), [2, 3])]
+        y = net.add("Sigmoid", [net.add("Slice", [x.name, *ends], half).name], half)
+        scales = net.constant(np.array([1, 1, 2, 2], np.float32))
+        nearest = {"nearest_mode": "floor", "coordinate_transformation_mode": "asymmetric"} if mode == "nearest" else {}
+        return net.add("Resize", [y.name, "", scales], x.shape, mode=mode, **nearest)
+
+    return block
+
+
+def gated_rows(net: Network, x: Tensor) -> Tensor:
+    """A product with one number a row."""
+    return net.add("Mul", [x.name, net.beside(x.shape[0], 1).name], x.shape)
+
+
 def spread(net: Network, x: Tensor) -> Tensor:
     """Channels become places, behind a layer on half the side."""
     y = net.conv(x, 4 * x.shape[1], stride=2)

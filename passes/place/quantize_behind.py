@@ -9,7 +9,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgeq.graph.edit import Names, add_constant, add_node
-from edgeq.graph.read import is_op, nodes, owner, scalar
+from edgeq.graph.read import is_op, nodes, only_consumer, operator_of, owner, scalar
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,20 @@ class QuantizeBehind(ir.passes.InPlacePass):
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         free = Names(model)
-        found = [node for node in nodes(model) if node.name in self.names and _quantizers(node.outputs[0])]
-        for node in found:
-            _double(node, free)
+        made = [_last_view(node.outputs[0]) for node in nodes(model) if node.name in self.names]
+        found = [value for value in made if _quantizers(value)]
+        for value in found:
+            _double(value, free)
         return ir.passes.PassResult(model, modified=bool(found))
+
+
+def _last_view(value: ir.Value) -> ir.Value:
+    """The value, or the last of the views of it, in front of which it would be moved too."""
+    reader = only_consumer(value)
+    while reader is not None and operator_of(reader).moves == "views" and reader.inputs[0] is value:
+        value = reader.outputs[0]
+        reader = only_consumer(value)
+    return value
 
 
 def _quantizers(value: ir.Value) -> list[ir.Node]:
@@ -47,10 +57,10 @@ def _doubled(quantizer: ir.Node) -> np.float32 | None:
     return twice if twice is not None and np.isfinite(twice) else None
 
 
-def _double(node: ir.Node, free: Names) -> None:
-    graph, value = owner(node), node.outputs[0]
+def _double(value: ir.Value, free: Names) -> None:
     stem = str(value.name)
     quantizers = _quantizers(value)
+    graph = owner(quantizers[0])
     two = add_constant(graph, np.array(2, np.float32), free.value(f"{stem}_two"))
     twice = add_node(quantizers[0], "Mul", [value, two], name=free.node(f"{stem}_twice"), output=free.value(f"{stem}_twice"))
     twice.shape, twice.type = value.shape, value.type

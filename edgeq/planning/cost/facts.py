@@ -63,6 +63,10 @@ class Facts:
         """Facts take a node to be as fast as behind a layer in integers."""
         return (), 0
 
+    def apart(self, _node: ir.Node) -> tuple[ir.Node | None, int]:
+        """Facts take a float node to be as fast as behind a float layer."""
+        return None, 0
+
     def quantize(self, value: ir.Value) -> int:
         """Cost of quantizing a value, in picoseconds."""
         boundary = self.target.boundary

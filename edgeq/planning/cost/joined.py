@@ -16,8 +16,10 @@ def joined_to(node: ir.Node) -> ir.Node | None:
     """
     first = node.inputs[0] if node.inputs else None
     maker = None if first is None else first.producer()
-    if operator_of(node).joins_before and is_op(maker, "Conv", "Gemm") and first is not None and only_consumer(first) is node:
-        return maker
+    if first is not None and only_consumer(first) is node:
+        row = operator_of(node)
+        if is_op(maker, "Conv", "Gemm") if row.joins_before else is_op(maker, "Conv") and row.free_behind_conv:
+            return maker
     if is_op(node, "Add"):
         return next((conv for value in node.inputs if (conv := _conv_for(value, node)) is not None), None)
     if is_op(node, "Mul"):

@@ -68,6 +68,12 @@ class Prices:
             return self.target.boundary.call_ns + size * (0.0 if kernel is None else kernel.float_ns)
         return _ns(cost.float.numbers, Work("Mul", size, 1, 1).counts(self.column.lanes.float))
 
+    def sampled_apart(self, node: ir.Node) -> float:
+        """The time of a float Resize that no float layer hands its blocks of channels to."""
+        work = work_of(node, self.batch)
+        cost = self._cost(work.kind.removesuffix(".image"))
+        return 0.0 if cost is None else _ns(cost.float.numbers, work.counts(self.column.lanes.float))
+
     def _conversion(self, op_type: str, value: ir.Value) -> float:
         work = self.works.of_conversion(op_type, value)
         if work not in self._converted:

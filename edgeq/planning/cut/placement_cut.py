@@ -167,6 +167,9 @@ class GraphCut:
                     cut.add(there, here, FORBIDDEN)
                 else:
                     cut.join(here, there)
+        layer, slower = costs.apart(node)
+        if layer is not None and layer.graph is self.graph:
+            cut.add(vertex(layer), here, slower)
         pulled = costs.pulled(node)
         for one in (self._value_rows.get(name) for _, name in row.outputs) if pulled else ():
             if one is not None and one.quantized is not None:

@@ -74,3 +74,11 @@ def test_a_conv_that_must_be_float_leaves_its_pool_in_float() -> None:
     made = quantize(model, data, recipe=Recipe(effort="fast", keep_float=("c1",)), prove=False)
     runs = {node.name: node.runs_as for node in prove_placement(made.model, model).nodes}
     assert (runs["m"], runs["c2"]) == ("float", "int8")
+
+
+def test_a_view_between_the_pool_and_the_codes_changes_nothing() -> None:
+    """A Quantize would be moved in front of both."""
+    body = "y = MaxPool<kernel_shape = [2, 2]>(x) r = Reshape(y, flat) q = QuantizeLinear(r, s, z) d = DequantizeLinear(q, s, z) e = Erf(d)"
+    model = net(body, inputs="float[1, 2, 4, 4] x", constants={**GRID, "flat": np.array([1, -1])}, outputs="e")
+    assert QuantizeBehind({"MaxPool_0"})(model).modified
+    assert lines(model)[2:4] == ["r_twice = Mul(r, r_two)", "q = QuantizeLinear(r_twice, r_scale_twice, z)"]
