@@ -81,7 +81,8 @@ VALUES: tuple[Chain, ...] = (
         *lines(f"{op}.line", (window(op), 16, 400), (window(op), 64, 100), (window(op), 32, 32)),
         *volumes(f"{op}.volume", (window(op), 8, 8), (window(op), 32, 4), (window(op), 16, 8)),
     )),
-    *vectors("QuantizeLinear", converted),
+    # in networks the numbers are in no near cache
+    *vectors("QuantizeLinear", converted, ((1, 256), (64, 64), (128, 512), (256, 1024))),
     *lines("QuantizeLinear.turned", (island, 8, 784), (island, 32, 784), (island, 64, 784), (island, 96, 49)),
     *images("QuantizeLinear.image", island),
 )  # fmt: skip

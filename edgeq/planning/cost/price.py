@@ -14,6 +14,10 @@ from edgeq.schema.cost import Column, KernelCost, PlacementWish
 from edgeq.schema.target import Target
 
 
+#: kernels of a conversion by its form: each change of layout is one of its own
+_KERNELS = {"turned": 2, "image": 3}
+
+
 @dataclass(frozen=True)
 class Times:
     """The two kernels of a node, in nanoseconds."""
@@ -85,7 +89,7 @@ class Prices:
         if cost is None:
             return facts.call_ns + work.places * (facts.quantize_ns if op_type == "QuantizeLinear" else facts.dequantize_ns)
         # chains call a few kernels again and again; among hundreds of others a call takes longer
-        figures = (max(cost.integer.call, facts.call_ns), *cost.integer.numbers[1:])
+        figures = (max(cost.integer.call, facts.call_ns * _KERNELS.get(work.kind.partition(".")[2], 1)), *cost.integer.numbers[1:])
         return _ns(figures, work.counts(self.column.lanes.integer))
 
     def _cost(self, kind: str) -> KernelCost | None:
