@@ -72,8 +72,10 @@ def test_integers_may_be_preferred_all_the_same() -> None:
 
 
 def test_a_part_is_weighed_with_its_conversions() -> None:
-    """Each node gains 1 us: three pay for two conversions of 1.2 us, one does not."""
-    target = cpu(one=machine(kernel(1_000, 2_000), conversion=1_200.0))
+    """Each node gains 3 us: three pay for two conversions of 3 us (each has a change of layout), one
+    does not.
+    """
+    target = cpu(one=machine(kernel(1_000, 4_000), conversion=1_200.0))
     assert runs(placed(target)) == ALL_INTEGER
     alone = placed(target, "[c3] y = Conv(x, p)")
     assert runs(alone) == {"c3": "float"}
@@ -82,8 +84,8 @@ def test_a_part_is_weighed_with_its_conversions() -> None:
 
 def test_machines_that_object_to_different_nodes_leave_what_pays_for_all() -> None:
     """One keeps the first layer float, the other the last: what is between pays for neither."""
-    slow_first = machine(kernel(9_000, 1_000), kernel(1_000, 4_500))
-    slow_last = machine(kernel(1_000, 3_500), kernel(9_000, 1_000))
+    slow_first = machine(kernel(18_000, 2_000), kernel(2_000, 10_500))
+    slow_last = machine(kernel(2_000, 7_000), kernel(18_000, 2_000))
     assert runs(placed(cpu(a=slow_first)))["c3"] == "int8"
     assert runs(placed(cpu(b=slow_last)))["c1"] == "int8"
     assert set(runs(placed(cpu(a=slow_first, b=slow_last))).values()) == {"float"}
@@ -94,8 +96,15 @@ def test_a_loss_that_a_column_is_not_sure_of_is_none(loss: float, wanted: str) -
     """One machine gains much, the other loses a little: within 2 % of the float time, it counts for
     nothing.
     """
-    slow = machine(kernel(100_000 * loss, 100_000), conversion=0.0)
+    slow = machine(kernel(400_000 * loss, 400_000), conversion=0.0)
     assert runs(placed(cpu(fast=FAST, slow=slow)))["c2"] == wanted
+
+
+@pytest.mark.parametrize(("asked", "wanted"), [(0.0, "int8"), (0.2, "float")])
+def test_a_column_says_what_a_part_must_gain(asked: float, wanted: str) -> None:
+    fast = machine(kernel(360_000, 400_000), conversion=0.0)
+    column = Column(machine=fast.machine, kinds=fast.kinds, least_gain=asked, source="measured")
+    assert runs(placed(cpu(one=column)))["c2"] == wanted
 
 
 def test_a_column_says_how_sure_it_is() -> None:
@@ -135,10 +144,10 @@ def test_a_pool_behind_floats_is_not_taken_for_one_behind_codes(before: str) -> 
     """
     body, constants = f"{before} [m] {POOL} [c2] y = Conv<pads = [1, 1, 1, 1]>(b, v)", {"d": weights(8, 1, 3, 3)}
     cheap = {"MaxPool": kernel(1_000, 1_000), "Conv.depthwise": kernel(9_000, 1_000), "Mul": kernel(500, 500)}
-    found = placed(cpu(one=machine(kernel(1_000, 8_000), **cheap)), body, constants=constants)
+    found = placed(cpu(one=machine(kernel(1_000, 10_000), **cheap)), body, constants=constants)
     assert runs(found) == {"e": "float", "m": "float", "c2": "int8"}
     dear = {**cheap, "Mul": kernel(9_000, 9_000)}
-    assert set(runs(placed(cpu(one=machine(kernel(1_000, 8_000), **dear)), body, constants=constants)).values()) == {"float"}
+    assert set(runs(placed(cpu(one=machine(kernel(1_000, 10_000), **dear)), body, constants=constants)).values()) == {"float"}
 
 
 def test_a_pool_behind_a_layer_in_integers_is_one_behind_codes() -> None:

@@ -13,7 +13,6 @@ from edgeq.planning.cost.works import Works
 from edgeq.schema.cost import Column, KernelCost, PlacementWish
 from edgeq.schema.target import Target
 
-
 #: kernels of a conversion by its form: each change of layout is one of its own
 _KERNELS = {"turned": 2, "image": 3}
 
