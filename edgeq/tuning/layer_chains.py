@@ -72,7 +72,7 @@ LAYERS: tuple[Chain, ...] = (
     *volumes(
         "Conv.dense.volume",
         *((convs((channels, kernel, 1)), channels, side) for channels, kernel, side in (
-            (8, 3, 8), (16, 3, 8), (32, 3, 4), (64, 3, 4), (16, 3, 4), (8, 5, 4), (8, 3, 12),
+            (8, 3, 8), (16, 3, 8), (32, 3, 4), (64, 3, 4), (16, 3, 4), (8, 5, 4), (8, 3, 12), (16, 3, 16),
         )),
     ),
     *volumes("Conv.grouped.volume", (convs((16, 3, 4)), 16, 8), (convs((32, 3, 4)), 32, 4), (convs((64, 1, 4)), 64, 4)),

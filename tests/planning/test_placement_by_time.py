@@ -72,9 +72,7 @@ def test_integers_may_be_preferred_all_the_same() -> None:
 
 
 def test_a_part_is_weighed_with_its_conversions() -> None:
-    """Each node gains 3 us: three pay for two conversions of 3 us (each has a change of layout), one
-    does not.
-    """
+    """Each node gains 3 us: three pay for two conversions of 3 us, one does not."""
     target = cpu(one=machine(kernel(1_000, 4_000), conversion=1_200.0))
     assert runs(placed(target)) == ALL_INTEGER
     alone = placed(target, "[c3] y = Conv(x, p)")
@@ -277,3 +275,30 @@ def test_a_column_without_stretches_prices_operands_in_stretches_as_any() -> Non
     (node,) = net("y = Add(x, one)", inputs="float[1, 20, 30, 1] x", constants={"one": weights(1)}).graph
     found = Prices(cpu(one=column), "one", column).times(node)
     assert (found.integer, found.float) == (10.0, 30.0)
+
+
+@pytest.mark.parametrize(
+    ("body", "inputs", "kind"),
+    [
+        ("a = Conv(x, p) y = Slice(a, one, two, one)", "float[1, 8, 16, 16] x", "Slice.image"),
+        ("a = Conv(x, p) b = Relu(a) c = Concat<axis = 1>(b, b) y = Gather<axis = 1>(c, one)", "float[1, 8, 16, 16] x", "Gather.image"),
+        ("a = Slice(x, one, two, one) b = Sigmoid(a) c = Conv(b, v) y = Relu(c)", "float[1, 8, 16, 16] x", "Slice.image"),
+        ("y = Gather<axis = 0>(x, one)", "float[8, 16] x", "Gather"),
+        ("y = Slice(x, one, two, one)", "float[8, 16] x", "Slice"),
+        ('y = Resize<mode = "linear">(x, , scales)', "float[1, 8, 16, 16] x", "Resize.linear"),
+        ("y = AveragePool<kernel_shape = [3]>(x)", "float[1, 8, 16] x", "AveragePool.line"),
+        ("y = MaxPool<kernel_shape = [2, 2, 2]>(x)", "float[1, 8, 4, 4, 4] x", "MaxPool.volume"),
+        ("y = Conv(x, volume)", "float[1, 8, 4, 4, 4] x", "Conv.dense.volume"),
+    ],
+)
+def test_moves_and_pools_have_kinds_by_their_surroundings_and_axes(body: str, inputs: str, kind: str) -> None:
+    constants = {
+        **W,
+        "one": np.array([1]),
+        "two": np.array([2]),
+        "scales": np.array([1, 1, 2, 2], np.float32),
+        "volume": weights(4, 8, 3, 3, 3),
+    }
+    graph = net(body, inputs=inputs, constants=constants).graph
+    named = kind.partition(".")[0]
+    assert [work_of(node).kind for node in graph if node.op_type == named] == [kind]

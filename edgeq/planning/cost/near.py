@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import onnx_ir as ir
 
-from edgeq.graph.read import is_op, only_consumer, operator_of, rank
+from edgeq.graph.read import is_op, operator_of, rank
+
+#: nodes away from a convolution up to which its layout is looked for
+FAR = 16
 
 
 def at_convolution(value: ir.Value, *others: ir.Node) -> bool:
@@ -18,19 +23,29 @@ def at_convolution(value: ir.Value, *others: ir.Node) -> bool:
 
 
 def between_convolutions(node: ir.Node) -> bool:
-    """Whether convolutions make what the node reads or read what it makes, or a view of that."""
-    source = node.inputs[0] if node.inputs else None
-    while source is not None and _views(maker := source.producer()):
-        assert maker is not None
-        source = maker.inputs[0]
-    if source is not None and is_op(source.producer(), "Conv"):
-        return True
-    made = node.outputs[0]
-    while _views(reader := only_consumer(made)):
-        assert reader is not None
-        made = reader.outputs[0]
-    return any(is_op(use.node, "Conv") for use in made.uses())
+    """Whether what the node reads or makes has the axes of a convolution nearby, in their order.
+
+    Functions, sums, pools and moves of elements leave the axes as they are, and so do views that a
+    Transpose of channels lies between.
+    """
+    return _leads_to_conv(node, _before) or _leads_to_conv(node, _behind)
 
 
-def _views(node: ir.Node | None) -> bool:
-    return node is not None and operator_of(node).moves == "views"
+def _leads_to_conv(node: ir.Node, step: Callable[[ir.Node], ir.Node | None]) -> bool:
+    here = step(node)
+    for _ in range(FAR):
+        if here is None or is_op(here, "Conv"):
+            return here is not None
+        if operator_of(here).layer or operator_of(here).moves == "reorders":
+            return False
+        here = step(here)
+    return False
+
+
+def _before(node: ir.Node) -> ir.Node | None:
+    source = next((value for value in node.inputs if value is not None and value.producer() is not None), None)
+    return None if source is None else source.producer()
+
+
+def _behind(node: ir.Node) -> ir.Node | None:
+    return next((use.node for use in node.outputs[0].uses()), None)

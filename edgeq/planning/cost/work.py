@@ -80,14 +80,17 @@ def work_of(node: ir.Node, batch: int = 1) -> Work:
     spans = _spans(node)
     if spans > 1:
         return Work(f"{node.op_type}.spread", spans * samples, 1, made / max(spans * samples, 1))
-    return Work(_moved(node), made, max(read / max(made, 1), 1), 1)
+    kind = _moved(node)
+    if kind == "Gather":  # a copy of what is behind the axis at each place
+        return Work(kind, made / max(math.prod(sizes(node.inputs[0])[attribute_int(node, "axis", 0) :][1:]), 1), 1, 1)
+    return Work(kind, made, max(read / max(made, 1), 1), 1)
 
 
 def _moved(node: ir.Node) -> str:
     """The kind of an operator without figures by place: its own, by mode and by surroundings."""
     row = operator_of(node)
     kind = f"{node.op_type}.{node.attributes.get_string('mode', 'nearest')}" if row.moves == "samples" else node.op_type
-    moves = row.moves is not None and row.elementwise is None
+    moves = row.moves is not None and row.elementwise is None and (rank(node.outputs[0]) or 3) > 2
     return f"{kind}.image" if moves and between_convolutions(node) else kind
 
 
