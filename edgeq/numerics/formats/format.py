@@ -24,6 +24,7 @@ from edgeq.numerics.formats.parts import Room as Room
 from edgeq.numerics.packing import packed_bytes
 from edgeq.numerics.rounding.codes import Codes
 from edgeq.numerics.rounding.descent import descend, error_of, least_squares
+from edgeq.numerics.rounding.several_ways import best_of_ways, can_search
 from edgeq.numerics.rounding.with_feedback import FACTORS, rounded_best, rounded_with_error
 
 #: the first level of formats whose channel scales may take any value
@@ -124,6 +125,8 @@ class Format(ABC):
             scales, steps = (scale,), self.steps((scale,), kernel)
         else:
             elements, _ = rounded_with_error(rows, inputs.passed_on, np.broadcast_to(steps, rows.shape), codes)
+        if self.bits < 8 and can_search(inputs.passed_on, codes):
+            elements = best_of_ways(rows, inputs.passed_on, steps, codes, elements)
         if inputs.damped is None:
             return Stored(self, kernel, elements, scales)
         found = Stored(self, kernel, descend(rows, inputs.damped, steps, codes, elements), scales)

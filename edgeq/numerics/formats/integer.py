@@ -1,4 +1,8 @@
-"""int8 and int4: whole numbers with one scale a channel."""
+"""int8 and int4: whole numbers with one scale a channel.
+
+int4 has all sixteen codes, -8 as well: its rows are mostly those of few numbers, whose largest is
+as often below 0 as above. int8 leaves -128 out, as kernels of 8-bit weights ask for.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +19,12 @@ from edgeq.numerics.rounding.scales import scales_for
 
 @dataclass(frozen=True)
 class Integers(Format):
-    """Codes -m..m, m = 2^(bits - 1) - 1, times the scale of their channel."""
+    """Codes up to 2^(bits - 1) - 1, times the scale of their channel."""
 
     def codes(self, room: Room) -> Codes:
         most = 2 ** (self.bits - 1) - 1
         limit = room.limit if most > room.largest else None  # short codes cannot reach it
-        return Codes(-most, most, () if limit is None else room.pairs, limit)
+        return Codes(-most - int(self.bits < 8), most, () if limit is None else room.pairs, limit)
 
     def scales(self, rows: F32, importance: F64, kernel: tuple[int, ...], room: Room) -> tuple[AnyArray, ...]:  # noqa: ARG002  (the signature of Format)
         return (np.asarray(scales_for(rows, importance, self.codes(room), room.shared, room.allowed), np.float32),)

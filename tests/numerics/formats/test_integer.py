@@ -12,17 +12,23 @@ from edgeq.numerics.rounding.half_matrix import HalfMatrix
 from edgeq.numerics.saturation import neighbours, worst_pairs
 
 
-@pytest.mark.parametrize(("word", "most"), [("int8", 127), ("int4", 7)])
-def test_every_number_takes_its_nearest_code(word: str, most: int) -> None:
+@pytest.mark.parametrize(("word", "least", "most"), [("int8", -127, 127), ("int4", -8, 7)])
+def test_every_number_takes_its_nearest_code(word: str, least: int, most: int) -> None:
     rows = np.random.default_rng(1).normal(size=(1, 3, 20)).astype(np.float32)
     stored = parse_format(word).fit(rows, None, (20,))
     for channel in range(3):
         scale = stored.scales[0][0, channel]
         for column in range(20):
             wanted = rows[0, channel, column]
-            nearest = min(range(-most, most + 1), key=lambda code: abs(code * float(scale) - float(wanted)))
+            nearest = min(range(least, most + 1), key=lambda code: abs(code * float(scale) - float(wanted)))
             assert stored.elements[0, channel, column] == nearest
             assert stored.real[0, channel, column] == np.float32(nearest) * scale
+
+
+def test_int4_uses_all_sixteen_codes_and_int8_not_its_lowest() -> None:
+    rows = np.array([[[-8.0, 6.0, 3.0, -1.0], [7.0, -3.0, 1.0, -5.0]]], np.float32)
+    assert np.array_equal(parse_format("int4").fit(rows, None, (4,)).elements, rows)
+    assert parse_format("int8").fit(rows, None, (4,)).elements.min() == -127
 
 
 def test_bytes_are_codes_scales_and_zero_points() -> None:
