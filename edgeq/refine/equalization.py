@@ -8,13 +8,15 @@ that several values share is scaled by the smallest factor among these values. A
 arXiv:1906.04721, section 4.1, which balances weights; here activations are the limit.
 
 That leaves a reserve, and half of the bits that a channel far above all others takes from them.
-Where balancing (edgeq/refine/balance.py) predicts much less noise, it decides instead; with one
-weight scale for all channels, where weights are a limit as well, it always does.
+Where balancing (edgeq/refine/balance.py) predicts much less noise, it decides instead; where
+weights are a limit as well, with one scale for all channels or with codes of few bits, it always
+does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 import onnx_ir as ir
@@ -51,16 +53,25 @@ def values_to_measure(model: ir.Model, channels: Channels, quantized: Iterable[s
     return {name: channels.axis[name] for name, ids in channels.classes.items() if name in wanted}
 
 
-def equalizing_exponents(model: ir.Model, channels: Channels, stats: ChannelStats, quantized: Iterable[str], *, shared: bool) -> Exponents:
+def equalizing_exponents(
+    model: ir.Model,
+    channels: Channels,
+    stats: ChannelStats,
+    quantized: Iterable[str],
+    *,
+    shared: bool,
+    bits: Mapping[str, int] = MappingProxyType({}),
+) -> Exponents:
     """Exponents k per channel, by value, with factor 2^(k / STEPS), if any channel is scaled.
 
     quantized: the values that have a grid. shared: whether all channels of a weight have one scale.
-    Empty if nothing is worth scaling.
+    bits: of a weight's codes, by node, where they are fewer than 8. Empty if nothing is worth
+    scaling.
     """
     grids = [name for name in quantized if name in channels.classes]
     unit = np.log(2) / STEPS
-    if shared:
-        noise = noise_model(model, channels, stats.peaks, stats.squares, grids, shared=True)
+    if shared or bits:
+        noise = noise_model(model, channels, stats, grids, shared=shared, bits=bits)
         steps = np.rint(balance(model, channels, stats.peaks, noise) / unit)
     else:
         clipped = _clipped(model)
@@ -81,7 +92,7 @@ def _better(model: ir.Model, channels: Channels, stats: ChannelStats, grids: Seq
     known = noise_bounds(model, channels, stats.peaks, stats.squares, grids, unit * reserved)
     if known.least >= WORTH * known.most:
         return reserved
-    noise = noise_model(model, channels, stats.peaks, stats.squares, grids, shared=False)
+    noise = noise_model(model, channels, stats, grids, shared=False, bits={})
     steps = np.rint(balance(model, channels, stats.peaks, noise, unit * reserved, WORTH) / unit)
     return np.asarray(steps if noise(unit * steps)[0] < WORTH * noise(unit * reserved)[0] else reserved, np.float64)
 

@@ -18,6 +18,7 @@ from edgeq.passes.quantize.equalize import Equalize
 from edgeq.planning.first_plan import MadeFrom, make_plan, values_to_observe
 from edgeq.planning.values.seen import fixed_ranges
 from edgeq.progress import Progress
+from edgeq.refine.codebooks.formats import short_codes
 from edgeq.refine.draft import Draft
 from edgeq.refine.equalization import equalizing_exponents, values_to_measure
 from edgeq.refine.gate import DOUBT_DB, Gate
@@ -129,7 +130,7 @@ def equalized(start: Refining, data: Dataset, progress: Progress) -> Refining:
     stats = start.measured.of(task.model, values_to_measure(task.model, channels, plan.grids), data, progress)
     progress.start("equalize", None)
     shared = task.recipe.weights == "per_tensor" or "per_channel" not in task.target.weights.granularity
-    exponents = equalizing_exponents(task.model, channels, stats, plan.grids, shared=shared)
+    exponents = equalizing_exponents(task.model, channels, stats, plan.grids, shared=shared, bits=short_codes(start.draft))
     if not exponents:
         return start
     if start.measured.equalized is None or start.measured.equalized[0] != exponents:

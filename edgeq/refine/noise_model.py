@@ -27,15 +27,16 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from edgeq.calibration.channel_stats import ChannelStats
 from edgeq.graph.channels.classes import Channels
 from edgeq.graph.find_layer import scalable_layer
 from edgeq.graph.layer import Layer
 from edgeq.graph.read import attribute_ints, constant, is_op
-from edgeq.numerics.arrays import F32, F64, I64
+from edgeq.numerics.arrays import F64, I64
 
 #: order of the power mean that approximates a maximum
 ORDER = 24.0
-#: number of codes from zero to the end of a weight grid, and number of steps of an activation grid
+#: codes from zero to the end of an 8-bit weight grid, and number of steps of an activation grid
 WEIGHT_CODES, ACTIVATION_CODES = 127.0, 255.0
 
 
@@ -64,6 +65,8 @@ class Term:
     taps: float
     #: mean square of the output, summed over its channels
     power: float
+    #: number of codes from zero to the end of the weight's grid
+    codes: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +116,7 @@ def _weights(term: Term, down: F64, up: F64, slope: F64) -> float:
     whole = float(sums.sum())
     log_span = most + least + float(np.log(whole)) / ORDER
     energy = np.exp(2 * down) * term.mean_square * term.taps
-    outwards = np.exp(2 * (log_span - up)) / (12 * WEIGHT_CODES**2 * term.power)
+    outwards = np.exp(2 * (log_span - up)) / (12 * term.codes**2 * term.power)
     noise = outwards * energy.sum(-1, keepdims=True)
     total = float(noise.sum())
     shares = columns * np.einsum("goc,go->gc", term.powers, rows) / whole
@@ -127,7 +130,7 @@ def _weight_rows(term: Term, down: F64, slope: F64) -> float:
     columns, least = _scaled(-down)
     sums = np.einsum("goc,gc->go", term.powers, columns)
     energy = np.exp(2 * down) * term.mean_square * term.taps
-    steps = np.exp(2 * (term.largest + least + np.log(sums) / ORDER)) / (12 * WEIGHT_CODES**2 * term.power)
+    steps = np.exp(2 * (term.largest + least + np.log(sums) / ORDER)) / (12 * term.codes**2 * term.power)
     noise = steps * energy.sum(-1, keepdims=True)
     shares = columns * np.einsum("goc,go->gc", term.powers, noise / sums)
     np.add.at(slope, term.before, (2 * energy * steps.sum(1, keepdims=True) - 2 * shares).reshape(-1))
@@ -149,28 +152,26 @@ def power_mean(logs: F64) -> tuple[float, F64]:
 
 
 def noise_model(
-    model: ir.Model, channels: Channels, peaks: Mapping[str, F32], squares: Mapping[str, F64], quantized: Sequence[str], *, shared: bool
+    model: ir.Model, channels: Channels, stats: ChannelStats, quantized: Sequence[str], *, shared: bool, bits: Mapping[str, int]
 ) -> NoiseModel:
     """Build the noise model of a network.
 
-    peaks, squares: by value, the largest magnitude and the mean square of each channel. quantized:
-    the values that have a grid. shared: whether a weight has one scale for all its channels.
+    quantized: the values that have a grid. shared: whether a weight has one scale for all its
+    channels. bits: of a weight's codes, by node; 8 where it is not named.
     """
     terms = []
     for node in model.graph:
-        layer = scalable_layer(node)
-        source = node.inputs[0] if node.inputs else None
-        if layer is not None and source is not None and source.name in squares:
-            terms.append(_term(node, layer, channels, squares))
-    spans = {
-        name: (channels.classes[name], logarithm(peaks[name])) for name in quantized if name in peaks and peaks[name].max(initial=0) > 0
-    }
+        layer, source = scalable_layer(node), node.inputs[0] if node.inputs else None
+        if layer is not None and source is not None and source.name in stats.squares:
+            terms.append(_term(node, layer, channels, stats.squares, bits.get(str(node.name), 8)))
+    found = [(name, stats.peaks[name]) for name in quantized if name in stats.peaks]
+    spans = {name: (channels.classes[name], logarithm(peak)) for name, peak in found if peak.max(initial=0) > 0}
     moving = tuple(term for term in terms if (term.before >= 0).any() or (shared and (term.after >= 0).any()))
     fixed = NoiseModel(tuple(term for term in terms if term not in moving), spans, channels.count, shared)
     return replace(fixed, terms=moving, rest=fixed(np.zeros(channels.count))[0])
 
 
-def _term(node: ir.Node, layer: Layer, channels: Channels, squares: Mapping[str, F64]) -> Term:
+def _term(node: ir.Node, layer: Layer, channels: Channels, squares: Mapping[str, F64], bits: int) -> Term:
     source, result = str(node.inputs[0].name), str(node.outputs[0].name)  # type: ignore[union-attr]  # a layer has an input
     rows = layer.by_channel(np.asarray(constant(node.inputs[1]), np.float64))
     share = 1 / math.prod(attribute_ints(node, "strides") or ()) if is_op(node, "ConvTranspose") else 1.0
@@ -178,17 +179,17 @@ def _term(node: ir.Node, layer: Layer, channels: Channels, squares: Mapping[str,
     logs = logarithm(np.abs(rows).max(-1))
     largest = logs.max(-1)
     power = float(squares[result].sum()) if result in squares else float((square * mean_square).sum())
-    nowhere = np.full(1, -1)
     return Term(
         square=square,
         powers=np.exp(ORDER * (logs - largest[..., None])),
         largest=largest,
-        before=channels.classes.get(source, nowhere.repeat(layer.in_channels)),
-        after=channels.classes.get(result, nowhere.repeat(layer.out_channels)),
+        before=channels.classes.get(source, np.full(layer.in_channels, -1)),
+        after=channels.classes.get(result, np.full(layer.out_channels, -1)),
         value=source,
         mean_square=mean_square,
         taps=rows.shape[-1] * share,
         power=max(power, 1e-30),
+        codes=2.0 ** (bits - 1) - 1,
     )
 
 

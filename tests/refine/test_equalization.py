@@ -163,7 +163,7 @@ def test_targets_of_a_scale_a_channel_come_near_the_one_of_one_scale(kind: str, 
 def test_channels_of_common_size_keep_their_reserve() -> None:
     model = with_outlier("relu", 1.0)
     channels, stats = channel_classes(model), stats_of(model, ("r", "e"))
-    noise = noise_model(model, channels, stats.peaks, stats.squares, ("r", "e"), shared=False)
+    noise = noise_model(model, channels, stats, ("r", "e"), shared=False, bits={})
     start = np.full(noise.count, 0.01)
     assert balance(model, channels, stats.peaks, noise, start, WORTH) is start
 
@@ -200,7 +200,7 @@ def test_bounds_hold_a_channel_that_reaches_the_clip() -> None:
 
 def noise_of(model: ir.Model, *, shared: bool = True) -> NoiseModel:
     stats = stats_of(model, ("r", "e"))
-    return noise_model(model, channel_classes(model), stats.peaks, stats.squares, ("r", "e"), shared=shared)
+    return noise_model(model, channel_classes(model), stats, ("r", "e"), shared=shared, bits={})
 
 
 @pytest.mark.parametrize("shared", [False, True])
@@ -292,3 +292,30 @@ def test_a_plan_that_scales_other_channels_is_refused() -> None:
     for exponents in ({"r": (1, 2)}, {"r": (9999,) * 8}):
         with pytest.raises(BadPlan, match="scales"):
             rewrite(model, changed(plan, equalization=exponents), eager())
+
+
+def test_weights_of_few_bits_add_noise_by_their_own_step() -> None:
+    model = model_of()
+    channels, stats = channel_classes(model), stats_of(model, ("r", "e"))
+    for shared in (False, True):
+        eight, four = (noise_model(model, channels, stats, (), shared=shared, bits=bits) for bits in ({}, dict.fromkeys(names(model), 4)))
+        logs = np.random.default_rng(7).normal(size=eight.count)
+        assert four(logs)[0] == pytest.approx((127 / 7) ** 2 * eight(logs)[0])
+
+
+def test_weights_of_few_bits_are_balanced_although_activations_are_even() -> None:
+    """A column of large weights makes the step of all others coarse, unless its input grows."""
+    rng = np.random.default_rng(2)
+    known = {"w": rng.normal(size=(8, 3, 3, 3)), "v": rng.normal(size=(16, 8, 1, 1))}
+    known["w"] /= np.sqrt(np.square(known["w"]).sum((1, 2, 3), keepdims=True))
+    known["v"][:, 0] *= 12
+    body = f"[first] a = Conv<kernel_shape = [3, 3]>(x, w) r = Relu(a) [last] y = {CONV}(r, v)"
+    model = net(body, inputs="float[N, 3, 12, 12] x", constants=known)
+    channels, stats = channel_classes(model), stats_of(model, ("r",))
+    eight, four = (equalizing_exponents(model, channels, stats, ("r",), shared=False, bits=bits) for bits in ({}, {"last": 4}))
+    assert eight == {}
+    assert four["r"][0] > np.median(four["r"][1:]) + STEPS  # twice as large
+
+
+def names(model: ir.Model) -> list[str]:
+    return [str(node.name) for node in model.graph]

@@ -69,7 +69,7 @@ def measured(kind: str) -> tuple[ir.Model, Channels, ChannelStats, list[str]]:
 @pytest.mark.parametrize("kind", MODELS)
 def test_no_factors_are_predicted_less_noise_and_the_given_ones_no_more(kind: str) -> None:
     model, channels, stats, grids = measured(kind)
-    noise = noise_model(model, channels, stats.peaks, stats.squares, grids, shared=False)
+    noise = noise_model(model, channels, stats, grids, shared=False, bits={})
     assert noise.terms
     for spread in (0.0, 0.5, 2.0):
         logs = RNG.normal(size=noise.count) * spread

@@ -13,11 +13,14 @@ from edgeq.graph.read import nodes
 from edgeq.numerics.arrays import AnyArray
 from edgeq.passes.store.materialize import Materialize
 from edgeq.proof.read_back import read_back
+from edgeq.refine.codebooks.formats import short_codes
+from edgeq.refine.draft import Draft
 from edgeq.runtimes.ort import open_session
 from edgeq.schema.plan import parse_plan
 from edgeq.schema.recipe import Recipe
+from edgeq.schema.task import Task
 from edgeq.schema.weight_format import WeightFormats
-from tests.graph_text import net, weights
+from tests.graph_text import eager, net, weights
 
 BODY = """[first] a = Conv<pads = [1, 1, 1, 1]>(x, w1, b1) [r1] b = Relu(a)
 [depthwise] c = Conv<pads = [1, 1, 1, 1], group = 32>(b, w2) [r2] d = Relu(c)
@@ -170,3 +173,20 @@ def test_a_format_that_no_layer_gets_smaller_by_is_said_to_be_unused() -> None:
 
 def test_a_format_that_is_used_is_not_noted() -> None:
     assert "no weight is stored" not in notes_of(name="two_level:16")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "short"),
+    [
+        (Recipe(weight_format=WeightFormats(name="int4")), ["first", "second", "third", "fourth", "fifth"]),
+        (Recipe(weight_format=WeightFormats(layers=("third=int4", "depthwise=int4", "second=two_level:16"))), ["third"]),
+        (Recipe(weight_format=WeightFormats(name="two_level:16")), []),
+        (Recipe(weight_bits=4), ["first", "depthwise", "second", "third", "fourth", "fifth"]),
+        (Recipe(), []),
+    ],
+)
+def test_short_codes_are_those_of_whole_rows(recipe: Recipe, short: list[str]) -> None:
+    model, target = net(BODY, inputs="float[N, 20, 8, 8] x", constants=CONSTANTS), eager()
+    task = Task(model, "", target, recipe, {})
+    grids = quantize(model, DATA, recipe=Recipe(effort="fast"), target=target, prove=False).plan
+    assert short_codes(Draft(task, model, grids)) == dict.fromkeys(short, 4)

@@ -14,7 +14,7 @@ import numpy as np
 
 from edgeq.numerics.arrays import F32, I64, AnyArray
 from edgeq.numerics.rounding.codes import Codes
-from edgeq.numerics.rounding.factors import Feedback
+from edgeq.numerics.rounding.factors import BlockFeedback, Feedback
 from edgeq.numerics.rounding.with_feedback import error_under
 
 #: ways that are followed at a time. At 4 bits, 8 lower a convolution's error on other samples by
@@ -30,7 +30,8 @@ AT_ONCE = 1 << 21
 
 def can_search(passed_on: Feedback, codes: Codes) -> bool:
     """Whether rows are short enough, and their codes whole numbers that no neighbour limits."""
-    short = len(passed_on.blocks) == 1 and passed_on.blocks[0].order.shape[1] <= WIDEST
+    first = passed_on.blocks[0]
+    short = len(passed_on.blocks) == 1 and isinstance(first, BlockFeedback) and first.order.shape[1] <= WIDEST
     return short and type(codes) is Codes and codes.limit is None and codes.kept is None
 
 
@@ -41,6 +42,7 @@ def best_of_ways(weight: F32, passed_on: Feedback, steps: F32, codes: Codes, sta
     where no way has a lower error r H r^T.
     """
     (block,) = passed_on.blocks
+    assert isinstance(block, BlockFeedback)
     result, steps = np.zeros_like(weight), np.broadcast_to(steps, weight.shape)
     together = max(1, AT_ONCE // max(WAYS * weight.shape[2], 1))
     for group, order in enumerate(block.order):

@@ -17,7 +17,7 @@ from edgeq.numerics.bit_allocation import WidthOption, allocate
 from edgeq.numerics.codebook import NODES_BYTES, can_fold
 from edgeq.numerics.formats.blocks import padded
 from edgeq.numerics.formats.codebook import CodebookFormat
-from edgeq.numerics.formats.format import Format
+from edgeq.numerics.formats.format import CHANNEL_FLOAT, Format
 from edgeq.numerics.formats.table import parse_format
 from edgeq.progress import Progress
 from edgeq.refine.codebooks.budget import ByteBudget
@@ -45,6 +45,18 @@ def requested_formats(model: ir.Model, layers: tuple[Weighted, ...], wish: Weigh
         if form is not None and fits(form, one):
             found[one.key] = form.bits if isinstance(form, CodebookFormat) else form
     return found
+
+
+def short_codes(draft: Draft) -> dict[str, int]:
+    """By node, the bits of weights whose codes have fewer than 8 and one scale for a whole row."""
+    recipe = draft.task.recipe
+    if recipe.weight_bits < 8:
+        return {one.layer.node: recipe.weight_bits for one in draft.layers}
+    forms = requested_formats(draft.model, draft.layers, recipe.weight_format)
+    found = {one.layer.node: forms.get(one.key) for one in draft.layers}
+    return {
+        node: form.bits for node, form in found.items() if isinstance(form, Format) and form.bits < 8 and form.levels == (CHANNEL_FLOAT,)
+    }
 
 
 def fits(form: Format, one: Weighted) -> bool:
