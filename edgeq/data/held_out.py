@@ -113,6 +113,13 @@ def learning_part(data: Dataset) -> Dataset:
     return divided(data, "every_fifth").fitted
 
 
+def halves_of(data: Dataset) -> tuple[Dataset, Dataset]:
+    """The data in two parts, whose runs take turns."""
+    step = data.fixed_batch or 1
+    first, second = ([index for index in range(data.count) if index // step % 2 == side] for side in (0, 1))
+    return _part(data, first), _part(data, second)
+
+
 def _part(data: Dataset, kept: Sequence[int]) -> Dataset:
     labels = None if data.labels is None else data.labels[list(kept)]
     return replace(data, count=len(kept), labels=labels, source=_Part(data.source, tuple(kept)), survey=data.survey.part(kept))

@@ -87,13 +87,19 @@ def ranged(start: Refining, gate: Gate, to_the_end: Callable[[Refining, Gate], P
     if not gate.measures or start.rule != "mse" or task.target.activations.power_of_two:
         return to_the_end(start, gate)
     with gate.clock.stage("plan"):
-        plan = _planned(task.model, start.statistics, task, "minmax", start.draft.plan)
+        plan = planned_by(start, "minmax")
     wide, name = replace(start, draft=start.draft.with_plan(plan), rule="minmax"), "ranges (minmax)"
     if gate.takes(name, plan, DOUBT_DB):
         return to_the_end(wide, gate)
     doubted = gate.doubts and gate.is_near(plan, whole, HIDDEN_DB)
     planned = to_the_end(start, gate)
     return gate.among(name, to_the_end(wide, gate.beside(name, plan)), planned, whole, CLEARLY_DB) if doubted else planned
+
+
+def planned_by(start: Refining, rule: Rule, statistics: Mapping[str, TensorStats] | None = None) -> Plan:
+    """The first plan of the task's model by another rule. statistics: None: those of `start`."""
+    task = start.draft.task
+    return _planned(task.model, start.statistics if statistics is None else statistics, task, rule, start.draft.plan)
 
 
 def _planned(model: ir.Model, statistics: Mapping[str, TensorStats], task: Task, rule: Rule, before: Plan) -> Plan:

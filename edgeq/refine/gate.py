@@ -81,6 +81,16 @@ class Gate:
             judge = self._judge_on(data)
             return not judge.score(self._emulate(plan), "another plan on all samples").is_below(self._on(judge).raised(-loss_db))
 
+    def gains(self, plan: Plan, other: Plan, data: Judging) -> tuple[float, float]:
+        """What both numbers of the score gain in a plan against another one on these samples.
+
+        There is a judge.
+        """
+        with self.clock.stage("judge"):
+            judge = self._judge_on(data)
+            before, after = (judge.score(self._emulate(one), "ranges of a half") for one in (other, plan))
+        return after.worst_db - before.worst_db, after.mean_db - before.mean_db
+
     def beside(self, name: str, plan: Plan) -> Gate:
         """A gate of another way from here on: it starts with this plan and measures its steps."""
         return Gate(Step(name, plan), self._judge, self._emulate, self.clock)

@@ -20,6 +20,7 @@ from edgeq.planning.first_plan import MadeFrom, make_plan, observed_and_gridded
 from edgeq.progress import Clock, Progress
 from edgeq.refine.codebooks.steps import FileSizes, plan_codebooks, unmeasured_codebooks
 from edgeq.refine.draft import Draft
+from edgeq.refine.few_samples import ranged_by_halves
 from edgeq.refine.first_steps import Measured, Refining, channels_to_measure, equalized, ranged
 from edgeq.refine.gate import Gate
 from edgeq.refine.input_grids.choice import choose_inputs
@@ -145,7 +146,7 @@ def _refined(start: Refining, data: Dataset, gate: Gate, progress: Progress, who
     def to_the_end(one: Refining, gate: Gate) -> Planned:
         return _through(changes, one, finish, gate)
 
-    return to_the_end(start, gate) if whole is None else ranged(start, gate, to_the_end, whole)
+    return to_the_end(ranged_by_halves(start, gate, data, progress), gate) if whole is None else ranged(start, gate, to_the_end, whole)
 
 
 def _through(changes: Sequence[_Change], start: Refining, finish: Callable[[Draft, Gate], Planned], gate: Gate) -> Planned:
