@@ -45,7 +45,7 @@ MAX_FUNCTION = 60
 #: files and functions over the limit, with their allowed size and the reason; a size only ever goes
 #: down
 LONG_FILES: dict[str, int] = {
-    "examples/train_digits.py": 224,  # one script that a reader follows from the top: network, gradients, training, export
+    "examples/train_digits.py": 223,  # one script that a reader follows from the top: network, gradients, training, export
 }
 LONG_FUNCTIONS: dict[str, int] = {}
 

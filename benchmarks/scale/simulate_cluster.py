@@ -14,30 +14,25 @@ statistics come first.
 from __future__ import annotations
 
 import argparse
-import heapq
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from random import Random
 from statistics import mean
 from time import process_time
 
 import numpy as np
 
+from benchmarks.scale.simulated_pool import NETWORK, SAMPLE_S, Simulated
 from edgeq.calibration.observe import Merging
 from edgeq.calibration.observer import Observer
 from edgeq.calibration.tensor_stats import TensorStats
 from edgeq.engines.local import Local
 from edgeq.engines.merging import merged
 from edgeq.engines.parcel import answer, read_answer
-from edgeq.engines.pool import Call, Done, Event, Lost, Order, Ticket
+from edgeq.engines.pool import Call, Order, Ticket
 from edgeq.engines.protocol import ranges
 from edgeq.engines.schedule import scheduled
 
-SAMPLES, SAMPLE_S, START_S, SLOW, SLOWER, MTBF_S = 10_000_000, 0.02, 20.0, 0.05, 4.0, 3600.0
-#: bytes of second moments of all layers, bytes a second of a machine
-MOMENTS, NETWORK = 300e6, 500e6
-#: bytes a second that are added up or written
-MEMORY = 2e9
+SAMPLES = 10_000_000
+#: bytes of second moments of all layers
+MOMENTS = 300e6
 #: tensors of the network whose statistics are merged; ranges of single samples are left out: what
 #: they take does not depend on the number of shards
 TENSORS = 50
@@ -48,84 +43,6 @@ MOMENT_SAMPLES = 100_000
 #: answers that are really merged; the others are charged the mean of these
 MERGED = 500
 WORKERS = (1, 8, 64, 256, 1000)
-
-
-@dataclass(eq=False)
-class Simulated:
-    """A pool of workers that only take time."""
-
-    size: int
-    seed: int = 0
-    #: seconds of one step, and bytes of a part of an owner
-    step_s: float = SAMPLE_S
-    part: float = 0.0
-    #: whether the workers are up already, from the step before
-    up: bool = False
-    clock: float = 0.0
-    #: workers that died
-    lost: int = 0
-    _free: list[int] = field(default_factory=list)
-    #: what happens when: seconds, worker, call, whether the worker dies
-    _ahead: list[tuple[float, int, int, Call | None, bool]] = field(default_factory=list)
-    _count: int = 0
-
-    def __post_init__(self) -> None:
-        self._chance = Random(self.seed)
-        self._slow: dict[int, float] = {}
-        self._dies: dict[int, float] = {}
-        for _ in range(self.size):
-            self._start()
-
-    def _start(self) -> None:
-        self._count += 1
-        born = START_S * self._chance.uniform(0.5, 1.5)
-        up = self.clock + (0.0 if self.up and self._count <= self.size else born)
-        self._slow[self._count] = SLOWER if self._chance.random() < SLOW else 1.0
-        self._dies[self._count] = up + self._chance.expovariate(1 / MTBF_S)
-        heapq.heappush(self._ahead, (up, len(self._ahead), self._count, None, False))
-
-    def publish(self, content: bytes | memoryview) -> Ticket:
-        return bytes(content)
-
-    def forget(self, tickets: Sequence[Ticket]) -> None:
-        """Nothing was published."""
-
-    def idle(self) -> Sequence[int]:
-        return list(self._free)
-
-    def give(self, worker: int, call: Call) -> None:
-        self._free.remove(worker)
-        end = self.clock + self._seconds(call) * self._slow[worker] * self._chance.uniform(0.9, 1.1)
-        dies = self._dies[worker] < end
-        heapq.heappush(self._ahead, (min(end, self._dies[worker]) if dies else end, self._chance.getrandbits(60), worker, call, dies))
-
-    def _seconds(self, call: Call) -> float:
-        """What a call takes: runs, writing of parts, reading of parts from other machines."""
-        if call.kind in ("merge", "finish"):
-            return len(call.parts) * self.part * (1 / NETWORK + 1 / MEMORY)
-        return call.steps * self.step_s + call.owners * self.part / MEMORY
-
-    def wait(self, seconds: float) -> list[Event]:
-        if not self._ahead or self._ahead[0][0] > self.clock + seconds:
-            self.clock += seconds
-            return []
-        when, _, worker, call, dies = heapq.heappop(self._ahead)
-        self.clock = max(self.clock, when)
-        if dies:
-            self.lost += 1
-            self._start()
-            return [Lost(worker, "killed")]
-        self._free.append(worker)
-        return [] if call is None else [Done(worker, call, parts=tuple(range(call.owners)))]
-
-    def now(self) -> float:
-        return self.clock
-
-    def cancel(self) -> None:
-        """Nothing runs."""
-
-    def close(self) -> None:
-        """Nothing is open."""
 
 
 def part_of(tensors: int, seed: int) -> dict[str, TensorStats]:

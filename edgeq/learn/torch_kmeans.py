@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from edgeq.learn.deterministic import deterministic
 from edgeq.numerics.arrays import F64
 from edgeq.numerics.clustering import Clustering
-from edgeq.numerics.vector_kmeans import spread
+from edgeq.numerics.vectors.kmeans import spread
 
 #: the package holds some arrays of centroids times points: with this many numbers each, 0.5 GB; of
 #: more points a seeded sample is taken

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgeq.numerics.arrays import F64
 from edgeq.numerics.kmeans import cluster, lloyd, sort
-from edgeq.numerics.vector_kmeans import cluster_vectors
+from edgeq.numerics.vectors.kmeans import cluster_vectors
 
 #: numbers [n], their weights [n] or None, the most centroids, centroids to start from or None ->
 #: centroids, ascending
@@ -35,5 +35,5 @@ def _numbers(values: NDArray[np.floating], weights: F64 | None, count: int, star
     return cluster(values, weights, count) if start is None else lloyd(sort(values, weights), start)
 
 
-#: numbers by dynamic programming (kmeans.py), vectors from a seeded start (vector_kmeans.py)
+#: numbers by dynamic programming (kmeans.py), vectors from a seeded start (vectors/kmeans.py)
 EXACT = Clustering(_numbers, cluster_vectors)

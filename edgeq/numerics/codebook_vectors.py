@@ -8,8 +8,8 @@ from edgeq.numerics.arrays import F32, F64, Mask
 from edgeq.numerics.clustering import EXACT, VectorSolver
 from edgeq.numerics.codebook import Grain
 from edgeq.numerics.codebook_descent import Fit, WeightRows
-from edgeq.numerics.vector_descent import improve_vectors
-from edgeq.numerics.vector_kmeans import nearest_vectors
+from edgeq.numerics.vectors.descent import improve_vectors
+from edgeq.numerics.vectors.kmeans import nearest_vectors
 
 #: the first entries are fitted on about this many vectors for each: all of them count afterwards
 POINTS = 64

@@ -18,6 +18,7 @@ from edgeq.io.writing.external_form import written_size
 from edgeq.passes.quantize.migrate_scales import migrated
 from edgeq.planning.first_plan import MadeFrom, make_plan, observed_and_gridded
 from edgeq.progress import Clock, Progress
+from edgeq.refine.by_readers.ranges import choose_reader_ranges
 from edgeq.refine.codebooks.steps import FileSizes, plan_codebooks, unmeasured_codebooks
 from edgeq.refine.draft import Draft
 from edgeq.refine.few_samples import ranged_by_halves
@@ -25,7 +26,6 @@ from edgeq.refine.first_steps import Measured, Refining, channels_to_measure, eq
 from edgeq.refine.gate import Gate
 from edgeq.refine.input_grids.choice import choose_inputs
 from edgeq.refine.judge import Judge, Judging
-from edgeq.refine.reader_ranges import choose_reader_ranges
 from edgeq.refine.round_weights import APART, BIASES, IN_SEQUENCE, round_weights
 from edgeq.rewrite.pipeline import rewrite
 from edgeq.schema.plan import Plan

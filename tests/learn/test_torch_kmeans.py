@@ -15,7 +15,7 @@ from edgeq.errors import MissingExtra
 from edgeq.learn.door import clustering_of
 from edgeq.numerics.arrays import AnyArray
 from edgeq.numerics.clustering import EXACT, Clustering
-from edgeq.numerics.vector_kmeans import nearest_vectors
+from edgeq.numerics.vectors.kmeans import nearest_vectors
 from edgeq.schema.codebook import CodebookWish
 from edgeq.schema.recipe import Recipe
 from tests.cli_room import run

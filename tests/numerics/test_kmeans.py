@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from edgeq.numerics.arrays import F64
 from edgeq.numerics.codebook import Grain, encode
 from edgeq.numerics.kmeans import cluster, cluster_edges, lloyd, sort
-from edgeq.numerics.vector_kmeans import cluster_vectors, nearest_vectors
+from edgeq.numerics.vectors.kmeans import cluster_vectors, nearest_vectors
 
 
 def error(values: F64, weights: F64, centroids: F64) -> float:

@@ -26,7 +26,7 @@ WIDTH = 16384
 
 
 def chosen(x: F32, weight: float, rule: Rule = "mse", *, judged: bool = True) -> tuple[Rule, list[Step]]:
-    """The rule that few samples lead to, and the steps. weight: how much more the first input counts."""
+    """The rule that few samples lead to, and the steps. weight: how much more one input counts."""
     w = weights(WIDTH, 16)
     w[0] *= weight
     model = net("[one] y = Gemm(x, w, b)", inputs=f"float[N, {WIDTH}] x", constants={"w": w, "b": weights(16)})

@@ -10,8 +10,8 @@ from edgeq.api import Quantized, quantize
 from edgeq.io.load import load_proto
 from edgeq.numerics.arrays import F32
 from edgeq.numerics.grid import grid_for_range
-from edgeq.refine.bounded_readers import bounded_readers
-from edgeq.refine.reader_ranges import best_grid
+from edgeq.refine.by_readers.bounded import bounded_readers
+from edgeq.refine.by_readers.ranges import best_grid
 from edgeq.schema.grids import GridPlan, grid_plan
 from edgeq.schema.plan import Plan
 from edgeq.schema.recipe import Recipe

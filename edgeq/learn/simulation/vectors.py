@@ -15,7 +15,7 @@ from edgeq.learn.simulation.weights import LearnedWeight
 from edgeq.numerics.arrays import F32, AnyArray, Indices, Mask
 from edgeq.numerics.codebook import encode, parse_grain
 from edgeq.numerics.rounding.codes import Codes
-from edgeq.numerics.vector_kmeans import nearest_vectors
+from edgeq.numerics.vectors.kmeans import nearest_vectors
 from edgeq.refine.weighted import Weighted
 from edgeq.schema.weights import CodebookWeight
 

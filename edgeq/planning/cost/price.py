@@ -73,7 +73,7 @@ class Prices:
 
     def sampled_apart(self, node: ir.Node) -> float:
         """The time of a float Resize that no float layer hands its blocks of channels to."""
-        work = work_of(node, self.batch)
+        work = self.works.of_node(node)
         cost = self._cost(work.kind.removesuffix(".image"))
         return 0.0 if cost is None else _ns(cost.float.numbers, work.counts(self.column.lanes.float))
 

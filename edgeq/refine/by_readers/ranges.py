@@ -18,7 +18,7 @@ from edgeq.data.dataset import Dataset
 from edgeq.numerics.arrays import F32, AnyArray
 from edgeq.numerics.grid import QuantParams, dequantize, grid_for_range, quantize
 from edgeq.progress import Progress
-from edgeq.refine.bounded_readers import BoundedReader, bounded_readers
+from edgeq.refine.by_readers.bounded import BoundedReader, bounded_readers
 from edgeq.refine.draft import Draft
 from edgeq.schema.grids import GridPlan, grid_plan
 from edgeq.schema.plan import Plan

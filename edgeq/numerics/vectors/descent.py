@@ -16,7 +16,7 @@ import numpy as np
 from edgeq.numerics.arrays import F32, F64, Indices, Mask
 from edgeq.numerics.codebook_descent import LEAST_GAIN, Fit, WeightRows, fit_scale, total_error
 from edgeq.numerics.rounding.factors import DAMPING
-from edgeq.numerics.vector_entries import Vectors, refitted
+from edgeq.numerics.vectors.entries import Vectors, refitted
 
 #: the most rounds of assigning and refitting, and the most sweeps over blocks and entries in each
 ROUNDS, SWEEPS = 4, 3

@@ -1,0 +1,1 @@
+"""Tables whose entries are vectors of weights: clusters, entries, and codes that descend."""

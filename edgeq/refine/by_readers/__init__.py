@@ -1,0 +1,1 @@
+"""Ranges of values whose readers bound them or do not see all of them."""
