@@ -117,8 +117,11 @@ class Judge:
 
 
 def score_of(outputs: Sequence[OutputFidelity]) -> Score:
-    """The score of a model with these outputs: of floating-point numbers, if there are any."""
-    found = [_limited(part.sqnr_db) for output in judged(outputs) for part in output.parts or (output,)]
+    """The score of a model with these outputs: of floating-point numbers, if there are any.
+
+    An output with a NaN or an infinity that the float model does not have counts as the worst.
+    """
+    found = [-LIMIT_DB if output.nonfinite else _limited(part.sqnr_db) for output in judged(outputs) for part in output.parts or (output,)]
     return Score(min(found), float(np.mean(found)))
 
 

@@ -1,7 +1,4 @@
-"""The candidates of a search: a finished plan in which more nodes stay float.
-
-No candidate needs new statistics.
-"""
+"""The candidates of a search: a finished plan with more nodes in float, without new statistics."""
 
 from __future__ import annotations
 
@@ -49,6 +46,8 @@ class Candidate:
     #: whether the weights of the nodes that therefore run in float are stored as the base plan's
     #: integers, or as floats
     stored: bool = False
+    #: whether the weights that the base plan stores as integers for float nodes are floats, too
+    bare: bool = False
     #: nodes that make values of 16 bits, sorted; a candidate has these or nodes in float
     wide: tuple[str, ...] = ()
     #: what decided that they stay float
@@ -62,12 +61,12 @@ class Candidate:
     @property
     def changes(self) -> bool:
         """Whether it is another plan than the base plan."""
-        return bool(self.floats or self.wide)
+        return bool(self.floats or self.wide or self.bare)
 
     @property
     def key(self) -> str:
         """sha256 of the change."""
-        return hashlib.sha256(json.dumps([self.floats, self.stored, self.wide]).encode()).hexdigest()
+        return hashlib.sha256(json.dumps([self.floats, self.stored, self.wide, *([True] if self.bare else [])]).encode()).hexdigest()
 
 
 def integer_layers(base: Draft) -> tuple[str, ...]:
@@ -93,8 +92,9 @@ def candidate_plan(base: Draft, candidate: Candidate) -> Plan | None:
     The minimum cut that placed the base plan also decides what else turns float along with the
     named nodes.
     """
+    kept = {} if candidate.bare else base.plan.stored
     if not candidate.floats:
-        return base.plan
+        return base.plan.with_stored({}) if candidate.bare else base.plan
     placement, groups = placed_again(base, dict.fromkeys(candidate.floats, candidate.cause))
     grids = _grids(base.plan, placement, groups)
     if grids is None:
@@ -109,7 +109,7 @@ def candidate_plan(base: Draft, candidate: Candidate) -> Plan | None:
         if name not in loose or any(split_weight_key(key)[0] == name for key in stored)
     }
     placed = base.plan.with_nodes(places).with_grids(grids)
-    return placed.with_weights(weights).with_biases(biases).with_stored({**base.plan.stored, **stored})
+    return placed.with_weights(weights).with_biases(biases).with_stored({**kept, **stored})
 
 
 def placed_again(base: Draft, floats: Mapping[str, Cause]) -> tuple[Placement, Groups]:

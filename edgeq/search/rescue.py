@@ -9,7 +9,7 @@ alone in integers, and as much work as possible returns to integers, least noise
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from edgeq.calibration.random_outputs import random_outputs
 from edgeq.data.roles import Roles
@@ -20,21 +20,23 @@ from edgeq.refine.draft import Draft
 from edgeq.refine.judge import Judge
 from edgeq.schema.plan import Plan
 from edgeq.schema.task import Planned, Step, Task
+from edgeq.schema.weights import split_weight_key
 from edgeq.search.builder import Builder
-from edgeq.search.candidates import Candidate, integer_layers, integer_share, of_nodes, weights_only
+from edgeq.search.candidates import Candidate, all_float, integer_layers, integer_share, of_nodes, weights_only
 from edgeq.search.measures import Sample
+from edgeq.search.meter import LEAST_DB, USELESS_DB, Meter
 from edgeq.search.repair import noise_of
 from edgeq.search.units import units_of
 
-#: an output below this SQNR (dB) is useless: its noise has more than a tenth of its energy
-USELESS_DB = 10.0
 #: name of the step
 RETURNED = "layers returned to float"
 #: what a rescue aims at, in dB, best first: noise of a hundredth of the energy; the level below
 #: which a report warns; no longer useless. Each is 1 dB more, since other samples differ
-GOALS_DB = (21.0, 16.0, 11.0)
+GOALS_DB = (21.0, 16.0, LEAST_DB)
 #: samples that rank groups of layers
 RANKING_SAMPLES = 4
+#: fitted samples that must not be useless either, of a data set that may have many
+CHECKED_SAMPLES = 64
 #: number of groups that are measured; where there are more layers, neighbours share one
 GROUPS = 64
 
@@ -51,6 +53,8 @@ class Rescue:
     floats: tuple[str, ...]
     #: share of the multiply-accumulates that are left in integers, 0..100
     integer_pct: float
+    #: whether the samples that grids were made from were served before: the others are unlike them
+    unlike: bool = False
 
     @property
     def told(self) -> str:
@@ -61,6 +65,7 @@ class Rescue:
         return (
             f"{many} float by themselves: in integers the worst output had {self.before_db:.1f} dB, which is useless; "
             f"now it has {self.after_db:.1f} dB, with {self.integer_pct:.0f} % of MACs in int8 (--no-rescue leaves them in integers)"
+            + ("; the samples that grids were made from were served before: more of them may do without" if self.unlike else "")
         )
 
 
@@ -78,11 +83,11 @@ def rescued(
         return replace(planned, skipped=(*planned.skipped, RETURNED)), None
     builder = Builder(Draft.of(task, planned.draft), planned.plan, roles.division.fitted)
     layers = integer_layers(builder.base.with_plan(planned.plan))
-    if not layers:
+    if not layers and not planned.plan.stored:
         return planned, None
     few = Sample(roles.judging, RANKING_SAMPLES, RANKING_SAMPLES)
-    fitted = Sample(roles.division.fitted, RANKING_SAMPLES, RANKING_SAMPLES)
-    meter = _Meter(builder, judge, judge.on(few), judge.on(fitted))
+    fitted = Sample(roles.division.fitted, CHECKED_SAMPLES)
+    meter = Meter(builder, judge, judge.on(few), judge.on(fitted))
     with clock.stage("judge"):
         known = next((one.sqnr_db for one in planned.steps if one.plan is planned.plan and one.kept), None)
         before = meter.worst_db(planned.plan) if known is None else known
@@ -90,12 +95,19 @@ def rescued(
             return planned, None
         found = _search(meter, layers, progress)
         plan, after = (None, before) if found is None else _finished(meter, found)
+        unlike = found is not None and meter.fitted_db(builder.default) >= USELESS_DB
     if found is None or plan is None or after <= before:
         return planned, Rescue(before, before, (), integer_share(task.model, planned.plan))
     step = Step(RETURNED, plan, after)
     return replace(planned, plan=plan, draft=plan, steps=(*planned.steps, step)), Rescue(
-        before, after, tuple(name for name in layers if name in found.floats), integer_share(task.model, plan)
+        before, after, _returned(found, layers, planned.plan), integer_share(task.model, plan), unlike
     )
+
+
+def _returned(found: Candidate, layers: Sequence[str], plan: Plan) -> tuple[str, ...]:
+    """The layers that stay float by a candidate, with weights of floats where it is bare."""
+    bare = [split_weight_key(key)[0] for key in plan.stored] if found.bare else []
+    return tuple(dict.fromkeys([*(name for name in layers if name in found.floats), *bare]))
 
 
 def _wanted(task: Task) -> bool:
@@ -109,57 +121,34 @@ def _wanted(task: Task) -> bool:
     return recipe.rescue and recipe.effort == "default" and not apart and not task.target.integer_only
 
 
-@dataclass(frozen=True, eq=False)
-class _Meter:
-    """Measures plans by their worst output, in dB."""
-
-    builder: Builder
-    #: measures on all samples that judge
-    judge: Judge
-    #: measures on a few of them
-    few: Judge
-    #: measures on a few of those that were fitted to
-    fitted: Judge
-    _drafts: dict[str, float] = field(default_factory=dict)
-
-    def worst_db(self, plan: Plan, *, rank: bool = False) -> float:
-        """SQNR of the worst output of a plan's model."""
-        return (self.few if rank else self.judge).score(self.builder.model(plan), "with layers in float").worst_db
-
-    def draft_db(self, candidate: Candidate, *, rank: bool = False) -> float:
-        """SQNR of a candidate's worst output before biases are corrected; -inf: not to be built."""
-        key = f"{candidate.key} {rank}"
-        if key not in self._drafts:
-            plan = self.builder.draft(candidate)
-            self._drafts[key] = -float("inf") if plan is None else self.worst_db(plan, rank=rank)
-        return self._drafts[key]
-
-
-def _search(meter: _Meter, layers: Sequence[str], progress: Progress) -> Candidate | None:
+def _search(meter: Meter, layers: Sequence[str], progress: Progress) -> Candidate | None:
     """The candidate with the most work in integers that reaches the best goal that any reaches.
 
-    Where no group may stay in integers, all of them go float: the whole is of more use than a
-    result that is not. Not so where the samples that were fitted to are served: then the data are
-    at fault, and float layers would hide that the others are unlike them.
+    Few samples judge, so a candidate must not be useless on those that were fitted to either: these
+    may hold what gives a NaN. Where no group may stay in integers, all of them go float: the whole
+    is of more use than a result that is not.
     """
-    order = _by_noise(meter, layers, progress)
-    stored = weights_only(meter.builder.base)
+    base = meter.builder.base
+    stored = weights_only(base)
+    sound = meter.serves(stored)
+    bare = not sound and not meter.serves(all_float(base))  # weights that are stored as integers do harm by themselves
+    order = _by_noise(meter, layers, bare, progress) if layers else []
     for goal in GOALS_DB:
-        keeps = meter.draft_db(stored) >= goal
+        keeps = sound and meter.draft_db(stored) >= goal
         low, high = 0, len(order)  # with `low` groups in integers the goal is reached, with `high` not
         while high - low > 1:
             middle = (low + high) // 2
-            reached = meter.draft_db(_without(order, middle, keeps)) >= goal
+            reached = meter.draft_db(_without(order, middle, keeps, bare)) >= goal
             low, high = (middle, high) if reached else (low, middle)
+        while low and meter.fitted_db(meter.builder.draft(_without(order, low, keeps, bare))) < USELESS_DB:
+            low //= 2
         if low:
-            return _without(order, low, keeps)
-    if meter.fitted.score(meter.builder.model(meter.builder.default), "what was fitted to").worst_db >= USELESS_DB:
-        return None
-    whole = _without(order, 0, meter.draft_db(stored) >= GOALS_DB[0])
-    return whole if meter.draft_db(whole) >= GOALS_DB[-1] else None
+            return _without(order, low, keeps, bare)
+    whole = _without(order, 0, sound and meter.draft_db(stored) >= GOALS_DB[0], bare)
+    return whole if meter.draft_db(whole) >= LEAST_DB else None
 
 
-def _by_noise(meter: _Meter, layers: Sequence[str], progress: Progress) -> list[tuple[str, ...]]:
+def _by_noise(meter: Meter, layers: Sequence[str], bare: bool, progress: Progress) -> list[tuple[str, ...]]:
     """Groups of layers, those that cause least noise per multiply-accumulate first.
 
     The noise of a group is the noise-to-signal ratio of the worst output when it alone runs in
@@ -172,22 +161,22 @@ def _by_noise(meter: _Meter, layers: Sequence[str], progress: Progress) -> list[
     progress.start("find the layers that make an output useless", len(groups))
     price = {}
     for group in groups:
-        alone = _floats([name for other in groups if other != group for name in other], stored=False)
+        alone = _floats([name for other in groups if other != group for name in other], stored=False, bare=bare)
         price[group] = noise_of(meter.draft_db(alone, rank=True)) / sum(work[name] for name in group)
         progress.advance()
     return sorted(groups, key=lambda group: price[group])
 
 
-def _without(order: Sequence[tuple[str, ...]], size: int, stored: bool) -> Candidate:
+def _without(order: Sequence[tuple[str, ...]], size: int, stored: bool, bare: bool) -> Candidate:
     """The candidate that keeps all but the first `size` groups in float."""
-    return _floats([name for group in order[size:] for name in group], stored=stored)
+    return _floats([name for group in order[size:] for name in group], stored=stored, bare=bare)
 
 
-def _floats(names: Sequence[str], *, stored: bool) -> Candidate:
-    return replace(of_nodes(names, stored=stored), because="useless")
+def _floats(names: Sequence[str], *, stored: bool, bare: bool) -> Candidate:
+    return replace(of_nodes(names, stored=stored), because="useless", bare=bare)
 
 
-def _finished(meter: _Meter, candidate: Candidate) -> tuple[Plan | None, float]:
+def _finished(meter: Meter, candidate: Candidate) -> tuple[Plan | None, float]:
     """The candidate's plan with the biases corrected, where that helps, and its SQNR in dB."""
     draft, plan = meter.builder.draft(candidate), meter.builder.plan(candidate)
     drafted = (draft, meter.draft_db(candidate))

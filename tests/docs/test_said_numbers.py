@@ -37,7 +37,7 @@ SAID = (
     (LOWEST, "as {} samples may ({} where", ("edgeq.planning.few_samples:REACH", "edgeq.planning.few_samples:REACH_OF_CODES")),
     (LOWEST, "on up to {} samples, the integer model as corrected", ("edgeq.refine.bias_correction:SAMPLES",)),
     (LOWEST, "|a| + |b| <= {}", ("edgeq.schema.target_facts:PAIR_LIMIT",)),
-    (LOWEST, "default's plan is below {} dB", ("edgeq.search.rescue:USELESS_DB",)),
+    (LOWEST, "default's plan is below {} dB", ("edgeq.search.meter:USELESS_DB",)),
     (LOWEST, "each of up to {} groups of neighbouring layers", ("edgeq.search.rescue:GROUPS",)),
     (LOWEST, "Times within {} % are a tie", ("edgeq.search.points:TIE:*100",)),
     (LOWEST, "Of {} samples or more, one in five is held out", ("edgeq.data.held_out:LEAST",)),

@@ -8,6 +8,8 @@ import edgeq
 from edgeq.io.load import load_proto
 from edgeq.refine.draft import Draft
 from edgeq.rewrite.set_up import set_up
+from edgeq.runtimes.ort import open_session
+from edgeq.schema.cost import PlacementWish
 from edgeq.schema.recipe import Recipe
 from edgeq.search.candidates import integer_layers
 from edgeq.search.units import units_of
@@ -63,6 +65,24 @@ def _angle() -> tuple[onnx.ModelProto, dict[str, np.ndarray]]:
     return model, {"x": (rng.normal(size=(40, 64)) * levels @ basis.T).astype(np.float32)}
 
 
+def _speedy(**more: bool) -> Recipe:
+    """As users have it: layers that are faster in float are float, with weights in 8 bits."""
+    return Recipe(placement=PlacementWish(prefer="speed"), **more)
+
+
+@pytest.mark.parametrize("made", [_spectrum, _angle])
+def test_weights_that_float_layers_store_are_floats_where_they_make_an_output_useless(made) -> None:
+    """The spectrum is float for speed; in 8 bits, its weights alone hide the quiet bands."""
+    model, data = made()
+    left, mended = edgeq.quantize(model, data, recipe=_speedy(rescue=False)), edgeq.quantize(model, data, recipe=_speedy())
+    assert left.report.fidelity.sqnr_db < 10
+    assert mended.report.fidelity.sqnr_db >= 20
+    assert left.plan.nodes["MatMul_0"].runs == "float"
+    assert left.plan.stored
+    assert not mended.plan.stored
+    assert any("float by themselves" in note for note in mended.report.notes)
+
+
 @pytest.mark.parametrize("made", [_spectrum, _angle])
 def test_layers_that_make_an_output_useless_stay_float_and_the_report_says_so(made) -> None:
     model, data = made()
@@ -88,6 +108,57 @@ def test_a_useful_result_is_left_alone() -> None:
     kept, off = edgeq.quantize(model, data), edgeq.quantize(model, data, recipe=Recipe(rescue=False))
     assert kept.plan.nodes == off.plan.nodes
     assert all(node.because != "useless" for node in kept.plan.nodes.values())
+
+
+def test_samples_beyond_all_that_were_fitted_to_are_served_in_float_and_the_report_says_why() -> None:
+    """Every fifth sample judges, and each is a hundred times as large as the others."""
+    rng = np.random.default_rng(8)
+    model = _model(
+        "agraph (float[N,32] x) => (float[N,8] y) { a = MatMul(x, w)\n b = Relu(a)\n y = MatMul(b, v) }",
+        w=(rng.normal(size=(32, 64)) / 6).astype(np.float32),
+        v=(rng.normal(size=(64, 8)) / 8).astype(np.float32),
+    )
+    x = rng.normal(size=(40, 32)).astype(np.float32)
+    x[4::5] *= 100
+    mended = edgeq.quantize(model, {"x": x})
+    assert mended.report.fidelity.sqnr_db >= 20
+    assert any("the samples that grids were made from were served before" in note for note in mended.report.notes)
+
+
+def _rare() -> tuple[onnx.ModelProto, dict[str, np.ndarray]]:
+    """Beside a spectrum, logarithms of numbers of 5 to 10; one of a sample that does not judge is
+    near 0, and 0 on a grid.
+    """
+    spectrum, data = _spectrum()
+    rng = np.random.default_rng(9)
+    turn = np.linalg.qr(rng.normal(size=(64, 64)))[0].astype(np.float32)
+    model = _model(
+        """agraph (float[N,64] x, float[N,64] v) => (float[N,64] y, float[N,64] z) {
+            bands = MatMul(x, basis)
+            energy = Mul(bands, bands)
+            floor = Constant<value = float {1e-9}>()
+            safe = Add(energy, floor)
+            level = Log(safe)
+            hidden = MatMul(level, wide)
+            bent = Relu(hidden)
+            y = MatMul(bent, narrow)
+            far = MatMul(v, turn)
+            z = Log(far)
+        }""",
+        turn=turn,
+        **{one.name: onnx.numpy_helper.to_array(one) for one in spectrum.graph.initializer},
+    )
+    numbers = rng.uniform(5, 10, size=(40, 64))
+    numbers[7, 3] = 1e-3
+    return model, {**data, "v": (numbers @ turn.T).astype(np.float32)}
+
+
+def test_what_only_fitted_samples_show_counts_as_well() -> None:
+    model, data = _rare()
+    mended = edgeq.quantize(model, data)
+    assert any("float by themselves" in note for note in mended.report.notes)
+    session = open_session(mended.model, threads=1)
+    assert all(np.isfinite(one).all() for one in session.run({name: array[7:8] for name, array in data.items()}))
 
 
 def test_a_target_without_float_keeps_its_integers() -> None:
