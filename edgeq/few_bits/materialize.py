@@ -48,7 +48,7 @@ def materialize(model: ModelSource) -> Materialized:
     >>> from edgeq.data.shipped import shipped_model
     >>> stored = edgeq.palettize(shipped_model("digits"), recipe={"codebook": {"bits": 4}})
     >>> edgeq.materialize(stored.model)
-    Materialized(7 weights computed)
+    Materialized(weights computed 7)
     """
     loaded = load(model, quantized=True)
     own = loaded.model.clone()

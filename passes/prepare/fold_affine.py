@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import onnx_ir as ir
 
@@ -24,8 +23,6 @@ class FoldAffine(ir.passes.InPlacePass):
     Before: `a = Gemm(x, w, b)`, `c = Mul(a, s)`, `y = Add(c, t)`
     After:  `y = Gemm(x, w * s, b * s + t)`
     """
-
-    only_for: ClassVar[tuple[str, ...]] = ("Mul", "Div", "Add", "Sub")
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         names = Names(model)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 import onnx_ir as ir
@@ -31,8 +30,6 @@ class JoinAffine(ir.passes.InPlacePass):
     Before: `a = Sub(x, m)`, `b = Div(a, d)`, `c = Mul(b, g)`, `y = Add(c, s)`
     After:  `c = Mul(x, g / d)`, `y = Add(c, s - m g / d)`
     """
-
-    only_for: ClassVar[tuple[str, ...]] = ("Mul", "Div", "Add", "Sub", "Neg")
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         names = Names(model)

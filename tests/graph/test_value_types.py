@@ -15,9 +15,10 @@ from edgeq.api import compare, quantize
 from edgeq.errors import BadModel
 from edgeq.graph.edit import add_constant
 from edgeq.graph.read import nodes, values
-from edgeq.graph.value_types import infer_types, typed_proto
+from edgeq.graph.value_types import infer_types, is_inferred, typed_proto
 from edgeq.io.load import load_proto
 from edgeq.numerics.arrays import AnyArray
+from edgeq.passes.prepare.infer_shapes import InferShapes
 from edgeq.report.inspection import inspect_model
 from edgeq.schema.target import load_target
 from edgeq.testing.pass_models import TEXTS, law_model
@@ -137,3 +138,32 @@ def test_inference_enters_bodies() -> None:
         "Transpose": [3, 2],
         "Relu": [3, 2],
     }
+
+
+INFERRED = """<ir_version: 8, opset_import: ["" : 17]>
+net (float[N, 4] x) => ({output} y) {body}
+"""
+
+
+@pytest.mark.parametrize(
+    ("output", "body", "settled"),
+    [
+        ("float[N, 4]", "{ a = Relu (x) y = Neg (a) }", True),
+        ("float[M, 4]", "{ a = Relu (x) y = Neg (a) }", False),  # declared otherwise than inferred
+        ("float[N, 4]", "<float[2, 4] a> { a = Relu (x) y = Neg (a) }", False),  # so is an inner one
+        ("int64[2]", "{ a = Relu (x) y = Shape (a) }", False),  # values of shapes are followed, too
+    ],
+)
+def test_a_loaded_model_tells_whether_more_could_be_inferred(output: str, body: str, settled: bool) -> None:
+    model = load_proto(ir.to_proto(ir.from_onnx_text(INFERRED.replace("{output}", output).replace("{body}", body)))).model
+    assert is_inferred(model) == settled
+    if settled:
+        assert not InferShapes()(model.clone()).modified
+
+
+def test_a_copy_of_a_loaded_model_may_change_and_tells_nothing() -> None:
+    model = load_proto(
+        ir.to_proto(ir.from_onnx_text(INFERRED.replace("{output}", "float[N, 4]").replace("{body}", "{ y = Relu (x) }")))
+    ).model
+    assert is_inferred(model)
+    assert not is_inferred(model.clone())

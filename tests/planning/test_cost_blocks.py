@@ -9,6 +9,7 @@ import pytest
 from edgeq.passes.prepare.infer_shapes import InferShapes
 from edgeq.planning.cost.blocks import FEW_ROWS, faster_in_blocks
 from edgeq.planning.cost.price import Prices
+from edgeq.planning.cost.works import Works
 from edgeq.schema.cost import Column, Figures, KernelCost
 from edgeq.schema.target import load_target
 from tests.graph_text import net
@@ -18,7 +19,7 @@ FLOAT = Figures(call=1000, mac=0.02, weight=0.1)
 
 def _machine(blocks: Figures | None, batch: int = 1) -> Prices:
     kinds = {"Gemm": KernelCost(integer=FLOAT, float=FLOAT), "MatMul": KernelCost(integer=FLOAT, float=FLOAT)}
-    return Prices(load_target("cpu"), "one", Column(machine="one", kinds=kinds, blocks=blocks, source="made up"), batch)
+    return Prices(load_target("cpu"), "one", Column(machine="one", kinds=kinds, blocks=blocks, source="made up"), Works(batch))
 
 
 def _node(rows: str, text: str = "y = MatMul(x, w)") -> ir.Node:
