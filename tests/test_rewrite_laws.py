@@ -95,6 +95,7 @@ def test_every_rewrite_pass_finds_work_in_some_model() -> None:
         *(
             "InsertBorders",
             "InsertDynamic",
+            "QuantizeBehind",
             "QuantizeRecurrent",
             "ShareDequantized",
             "StoreFormats",

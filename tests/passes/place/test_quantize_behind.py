@@ -10,6 +10,7 @@ from edgeq.passes.place.quantize_behind import QuantizeBehind
 from edgeq.proof.proof import prove_placement
 from edgeq.runtimes.ort import open_session
 from edgeq.schema.recipe import Recipe
+from edgeq.testing.pass_laws import check_pass
 from tests.graph_text import lines, net, weights
 
 GRID = {"s": 0.0713, "z": np.uint8(128)}
@@ -33,6 +34,11 @@ def test_the_codes_stay(scale: float) -> None:
     QuantizeBehind({"MaxPool_0"})(after)
     results = [open_session(model, optimize="off").run({"x": x}, ["q"])[0] for model in (before, after)]
     assert np.array_equal(*results)
+
+
+def test_it_holds_the_law_of_passes() -> None:
+    model = net(TOY, inputs="float[1, 2, 4, 4] x", constants=GRID, outputs="d")
+    check_pass(QuantizeBehind({"MaxPool_0"}), model, tolerance=0)
 
 
 def test_other_nodes_and_values_without_codes_stay() -> None:
