@@ -49,7 +49,9 @@ class Codes:
 
     def nearest(self, wanted: NDArray[np.floating], low: AnyArray | float, high: AnyArray | float) -> AnyArray:
         """The nearest code within low..high to each number of one column [G, C]."""
-        return np.asarray(np.minimum(np.maximum(np.rint(wanted), low), high))
+        code = np.rint(wanted)
+        np.maximum(code, low, out=code)
+        return np.asarray(np.minimum(code, high, out=code))
 
     def of_rows(self, rows: slice | Indices) -> Codes:
         """The codes of some rows of each group."""

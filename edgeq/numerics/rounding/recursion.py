@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgeq.numerics.arrays import F32, F64, AnyArray
+from edgeq.numerics.arrays import F32, F64
 from edgeq.numerics.rounding.codes import Codes
 from edgeq.numerics.rounding.factors import Factors, Feedback, in_order
 from edgeq.numerics.saturation import partners
@@ -51,7 +51,7 @@ def _round_block(block: Factors, weight: F32, steps: F32, codes: Codes, limits: 
             if after < stop and not alone:
                 goal += (inner[:, place, None, place + 1 :] @ errors[:, after:stop])[:, 0]
             step, own = scale[:, column if scale.shape[1] > 1 else 0], places[column]
-            code = _nearest(goal / step, *limits.bounds(own))
+            code = codes.nearest(goal / step, *limits.bounds(own))
             if kept is not None:
                 code *= kept[:, column]
             limits.take(own, code)
@@ -62,13 +62,6 @@ def _round_block(block: Factors, weight: F32, steps: F32, codes: Codes, limits: 
         wanted *= block.pivots[:, start:stop, None]
         found += wanted.sum(1, dtype=np.float64)
     return found
-
-
-def _nearest(wanted: AnyArray, low: F32 | float, high: F32 | float) -> AnyArray:
-    """The nearest code within low..high to each number of one column [G, C], in place."""
-    np.rint(wanted, out=wanted)
-    np.maximum(wanted, low, out=wanted)
-    return np.minimum(wanted, high, out=wanted)
 
 
 def _steps(steps: F32, block: Factors) -> F32:
