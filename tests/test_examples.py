@@ -38,7 +38,7 @@ def test_the_metric_of_a_detector_drives_its_floor_and_its_search(tmp_path: Path
     plain, searched, chosen = ran.stdout.splitlines()
     assert (plain.split()[-1], searched.split()[-1]) == ("failed", "passed")  # by the same metric and limit
     assert chosen.startswith("the search chose ")
-    assert 50 < float(chosen.split(":")[1].split()[0]) < 100  # of the work in integers: some layers are worth it, some are not
+    assert 0 < float(chosen.split(":")[1].split()[0]) < 100  # of the work in integers: some layers are worth it, some are not
     metric = f"{ROOT / 'examples' / 'detector_metric.py'}:mean_iou"
     words = ["compare", "boxes.onnx", "boxes.int8.onnx", "-d", "boxes.npz", "--metric", metric, "--max-drop"]
     code = "import sys; from edgeq.cli.main import main; sys.exit(main(sys.argv[1:]))"

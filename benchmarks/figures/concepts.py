@@ -10,6 +10,7 @@ rounded to nearest and with the data in view. Colours follow the reader's light 
 
 from __future__ import annotations
 
+import argparse
 import sys
 
 import numpy as np
@@ -33,6 +34,7 @@ VECTOR, MOST = 16, 7
 
 def main() -> int:
     """Write the three figures."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     folder = ROOT / "docs" / "figures"
     folder.mkdir(exist_ok=True)
     for name, svg in (("ranges", ranges()), ("granularity", granularity()), ("rounding", rounding())):

@@ -8,6 +8,7 @@ accuracy level 4, one thread, by the shortest of many turns.
 
 from __future__ import annotations
 
+import argparse
 from time import thread_time
 
 import numpy as np
@@ -28,6 +29,7 @@ TOLD = ("call", "place", "mac", "weight")
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     print(measured())
 
 
