@@ -80,8 +80,7 @@ class TwoLevel(Format):
             if np.array_equal(elements, found.elements) and np.array_equal(vector, found.scales[1]):
                 break
             found = self._moved(Stored(self, kernel, elements, (found.scales[0], vector)), rows, moment, room)
-        usual = super().fit(rows, inputs, kernel, room)
-        return min(found, usual, key=lambda one: _error(rows, one, moment))
+        return min(found, super().fit(rows, inputs, kernel, room), key=lambda one: _error(rows, one, moment))
 
     def _moved(self, found: Stored, rows: F32, moment: F32, room: Room) -> Stored:
         """The weight after descent on codes, with channel scales of least squares."""
@@ -197,5 +196,4 @@ FAMILIES = (
 
 def _error(rows: F32, stored: Stored, moment: F32) -> float:
     """The sum of r M r^T over all rows [G, C, K], r: what the weight [G, C, K] lacks."""
-    lacks = rows - stored.real
-    return float(((lacks @ moment) * lacks).sum(dtype=np.float64))
+    return float((((rows - stored.real) @ moment) * (rows - stored.real)).sum(dtype=np.float64))
