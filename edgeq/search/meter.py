@@ -32,13 +32,21 @@ class Meter:
         """SQNR of the worst output of a plan's model."""
         return (self.few if rank else self.judge).score(self.builder.model(plan), "with layers in float").worst_db
 
-    def fitted_db(self, plan: Plan | None) -> float:
-        """SQNR of a plan's worst output on the samples that were fitted to; -inf: there is none."""
-        return -float("inf") if plan is None else self.fitted.score(self.builder.model(plan), "what was fitted to").worst_db
+    def fitted_db(self, candidate: Candidate) -> float:
+        """The same as `draft_db` on the samples that were fitted to."""
+        key = f"{candidate.key} fitted"
+        if key not in self._drafts:
+            plan = self.builder.draft(candidate)
+            self._drafts[key] = -float("inf") if plan is None else self.served_db(plan)
+        return self._drafts[key]
+
+    def served_db(self, plan: Plan) -> float:
+        """SQNR of the worst output of a plan's model on the samples that were fitted to."""
+        return self.fitted.score(self.builder.model(plan), "what was fitted to").worst_db
 
     def serves(self, candidate: Candidate) -> bool:
         """Whether a candidate is of use on both kinds of samples."""
-        return self.draft_db(candidate) >= LEAST_DB and self.fitted_db(self.builder.draft(candidate)) >= USELESS_DB
+        return self.draft_db(candidate) >= LEAST_DB and self.fitted_db(candidate) >= USELESS_DB
 
     def draft_db(self, candidate: Candidate, *, rank: bool = False) -> float:
         """SQNR of a candidate's worst output before biases are corrected; -inf: not to be built."""

@@ -95,7 +95,7 @@ def rescued(
             return planned, None
         found = _search(meter, layers, progress)
         plan, after = (None, before) if found is None else _finished(meter, found)
-        unlike = found is not None and meter.fitted_db(builder.default) >= USELESS_DB
+        unlike = found is not None and meter.served_db(builder.default) >= USELESS_DB
     if found is None or plan is None or after <= before:
         return planned, Rescue(before, before, (), integer_share(task.model, planned.plan))
     step = Step(RETURNED, plan, after)
@@ -140,7 +140,7 @@ def _search(meter: Meter, layers: Sequence[str], progress: Progress) -> Candidat
             middle = (low + high) // 2
             reached = meter.draft_db(_without(order, middle, keeps, bare)) >= goal
             low, high = (middle, high) if reached else (low, middle)
-        while low and meter.fitted_db(meter.builder.draft(_without(order, low, keeps, bare))) < USELESS_DB:
+        while low and meter.fitted_db(_without(order, low, keeps, bare)) < USELESS_DB:
             low //= 2
         if low:
             return _without(order, low, keeps, bare)
