@@ -16,6 +16,10 @@ from edgeq.numerics.arrays import F64
 #: exp(-x) is below the normal numbers of float32 from here on: more is a mask to a Softmax
 MASK = -float(np.log(np.finfo(np.float32).tiny))
 
+#: links that are joined at a time; longer chains take several turns. Where the product of a chain
+#: is 0 or infinite in float32, every shorter one is tried: all of a chain of thousands took minutes
+LONGEST = 64
+
 
 @dataclass(frozen=True)
 class JoinAffine(ir.passes.InPlacePass):
@@ -73,10 +77,10 @@ def _link(node: ir.Node | None) -> _Link | None:
 
 
 def _chain(last: ir.Node) -> list[_Link]:
-    """The links that end in `last`, which comes first."""
+    """The links that end in `last`, which comes first, up to LONGEST of them."""
     found: list[_Link] = []
     link = _link(last)
-    while link is not None:
+    while link is not None and len(found) < LONGEST:
         found.append(link)
         link = _link(link.source.producer()) if only_consumer(link.source) is link.node else None
     return found

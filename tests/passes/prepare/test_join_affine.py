@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from edgeq.numerics.arrays import F64
+from edgeq.passes.prepare import join_affine
 from edgeq.passes.prepare.join_affine import JoinAffine
 from edgeq.runtimes.ort import open_session
 from edgeq.testing import check_pass
@@ -108,3 +110,21 @@ def test_infinite_masks_are_joined_as_finite_ones_are() -> None:
     model = net("a = Div(x, two) b = Add(a, hidden) y = Softmax(b)", inputs="float[4, 3] x", outputs="float[4, 3] y", constants=NUMBERS)
     JoinAffine()(model)
     assert [node.op_type for node in model.graph] == ["Mul", "Add", "Softmax"]
+
+
+@pytest.mark.parametrize("length", [200, 800])
+def test_a_long_chain_whose_product_vanishes_costs_by_its_nodes(length: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """0.2 ** length is 0 in float32: the whole cannot be joined, and shorter ends are tried."""
+    looked: list[int] = []
+    real = join_affine._product
+
+    def counted(chain: list[join_affine._Link]) -> tuple[F64, F64]:
+        looked.append(len(chain))
+        return real(chain)
+
+    monkeypatch.setattr(join_affine, "_product", counted)
+    body = " ".join(f"v{i + 1} = {'Mul' if i % 2 else 'Add'}(v{i}, c)" for i in range(length))
+    model = net(body.replace(f"v{length} =", "y ="), inputs="float[N, 4] v0", constants={"c": np.full(4, 0.2, np.float32)})
+    JoinAffine()(model)
+    assert sum(1 for _ in model.graph) < length / 4
+    assert sum(looked) < 100 * length
