@@ -10,7 +10,7 @@ import onnx_ir as ir
 import pytest
 
 import edgeq
-from edgeq.calibration import known_outputs
+from edgeq.calibration.pairs import known_outputs
 from edgeq.numerics.arrays import AnyArray
 from edgeq.progress import Silent
 from edgeq.runtimes.ort import Session
