@@ -154,11 +154,11 @@ def test_no_rooms_import_each_other_in_a_circle() -> None:
 
 
 def test_no_folder_is_a_shelf() -> None:
-    """At most 22 files beside each other; at the top of edgeq/ at most 8."""
+    """At most 22 files beside each other; at the top of edgeq/ at most 8 and __main__."""
     folders = {path.parent for path in [*SOURCES, *SCRIPTS]}
     counts = {relative(folder): len(list(folder.glob("*.py"))) for folder in folders}
     assert {name: count for name, count in counts.items() if count > 22} == {}
-    assert counts["edgeq"] <= 8
+    assert counts["edgeq"] <= 8 + 1
 
 
 def test_no_file_has_a_name_that_says_nothing() -> None:

@@ -49,19 +49,20 @@ class StoredWeight(Generic[Form]):
         return dequantize(self.codes, self.how.params)
 
 
-def weights_stored(model: ir.Model, plan: Plan, form: type[Form]) -> Iterator[StoredWeight[Form]]:
+def weights_stored(model: ir.Model, plan: Plan, form: type[Form], *, of_floats: bool = False) -> Iterator[StoredWeight[Form]]:
     """What a plan stores in this form, in graph order; a weight that nodes share comes again.
 
-    model: the prepared float model.
+    model: the prepared float model. of_floats: also the weights of nodes that compute in float.
     """
-    if not any(isinstance(weight, form) for weight in plan.weights.values()):
+    planned = {**plan.stored, **plan.weights} if of_floats else plan.weights
+    if not any(isinstance(weight, form) for weight in planned.values()):
         return
     model = migrated(model, plan.factors).clone()
     Equalize(factors_of(plan.equalization))(model)
     for node in nodes(model):
         for index, value in enumerate(node.inputs):
             key = weight_key(node.name, index)
-            how, array = plan.weights.get(key), constant(value)
+            how, array = planned.get(key), constant(value)
             if not isinstance(how, form) or array is None or value is None:
                 continue
             weight = np.asarray(array, np.float32)

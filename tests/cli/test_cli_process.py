@@ -19,7 +19,7 @@ from rich.console import Console
 from edgeq.cli.progress import LINE_EVERY_S, SHORT_S, Bars, Lines, rate, watch
 from tests.small_models import conv_net
 
-EDGEQ = [sys.executable, "-c", "import sys; from edgeq.cli.main import main; sys.exit(main())"]
+EDGEQ = [sys.executable, "-m", "edgeq"]
 #: enough samples that a run is still calibrating when the signal arrives
 SAMPLES = 60_000
 

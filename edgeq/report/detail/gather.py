@@ -141,7 +141,7 @@ def _reason(grid: GridPlan) -> str:
 
 
 def _weights(model: ir.Model, plan: Plan) -> Iterator[ValueDetail]:
-    for one in weights_stored(model, plan, OnGrid):
+    for one in weights_stored(model, plan, OnGrid, of_floats=True):
         how, params = one.how, one.how.params
         widest = int(np.argmax(np.atleast_1d(params.high - params.low)))
         low, high = np.atleast_1d(params.low)[widest], np.atleast_1d(params.high)[widest]

@@ -49,6 +49,8 @@ def label_of(names: Sequence[str], op_types: Sequence[str]) -> str:
     'encoder/layer.0'
     >>> label_of(["/layer.1/a", "/layer.2/b"], ["Add", "Mul"])
     'layer.1 to layer.2'
+    >>> label_of(["/Mul", "/stem/conv"], ["Mul", "Conv"])
+    'Mul, Conv'
     >>> label_of(["a", "b"], ["Conv", "Relu"])
     'Conv, Relu'
     """
@@ -61,9 +63,9 @@ def label_of(names: Sequence[str], op_types: Sequence[str]) -> str:
     text = "".join(shared).strip(_MARKS)
     if text and len(names) > 1:
         return text
-    first, last = (steps[1 if len(steps) > 1 and not steps[0].strip(_MARKS) else 0] if steps else "" for steps in (parts[0], parts[-1]))
+    first, last = (next((step.strip(_MARKS) for step in steps if step.strip(_MARKS)), "") for steps in (parts[0], parts[-1]))
     if first and last and first != last:
-        return f"{first.strip(_MARKS)} to {last.strip(_MARKS)}"
+        return f"{first} to {last}"
     counts = {kind: op_types.count(kind) for kind in dict.fromkeys(op_types)}
     return ", ".join(sorted(counts, key=lambda kind: -counts[kind])[:2])
 

@@ -41,9 +41,14 @@ function text(x, y, words, attributes) {
   return svg("text", { x, y, ...attributes }, words);
 }
 
+/** The width of a chart: its letters keep their size on a phone. */
+function chartWidth() {
+  return Math.max(280, Math.min(640, document.documentElement.clientWidth - 60));
+}
+
 /** Losses by epoch: what it learned from, and what judged it. */
 function curves(training) {
-  const width = 640, height = 300, left = 64, bottom = 40;
+  const width = chartWidth(), height = 300, left = 64, bottom = 40;
   const scores = [training.start_score, ...training.scores], first = training.losses.length - training.scores.length;
   const y = axis([...training.losses, ...scores], height - bottom), x = axis([0, Math.max(1, training.losses.length)], width - left);
   const place = (epoch, value) => `${(left + x.at(epoch)).toFixed(1)},${(height - bottom - y.at(value)).toFixed(1)}`;
@@ -72,9 +77,26 @@ const COSTS = {
   accuracy: ["work left in float", (point) => 100 - point.integer_pct, (share) => `${share.toFixed(1)} %`],
 };
 
+/** The lowest and the highest number of an axis, once where they are one. */
+function ends({ low, high }) {
+  return low === high ? [low] : [low, high];
+}
+
+/** Names beside their points, those below that would lie on another. */
+function beside(named, width) {
+  const taken = [];
+  return [...named].sort((a, b) => a.y - b.y).map(({ name, x, y }) => {
+    const late = x > 0.6 * width, wide = 7 * name.length, from = late ? x - 10 - wide : x + 10;
+    let at = y;
+    while (taken.some((other) => Math.abs(other.at - at) < 14 && other.from < from + wide && from < other.from + other.wide)) at += 1;
+    taken.push({ at, from, wide });
+    return text(late ? x - 10 : x + 10, at, name, { class: "ink", "text-anchor": late ? "end" : "start" });
+  });
+}
+
 /** Candidates by cost and SQNR: the upper left corner is the best. */
 function pareto(points, cost, label, named) {
-  const [what, of, shown] = cost, width = 640, height = 340, left = 58, bottom = 46;
+  const [what, of, shown] = cost, width = chartWidth(), height = 340, left = 58, bottom = 46;
   const placed = points.map((point) => ({ point, cost: of(point), sqnr: dbNumber(point.sqnr_db) })).filter((one) => one.cost !== null && Number.isFinite(one.sqnr));
   if (placed.length < 2) return null;
   const x = axis(placed.map((one) => one.cost), width - left), y = axis(placed.map((one) => one.sqnr), height - bottom - 24);
@@ -85,13 +107,13 @@ function pareto(points, cost, label, named) {
     { class: `point ${one.point.chosen ? "best" : one.point.front ? "" : "off"}`, cx: px(one).toFixed(1), cy: py(one).toFixed(1), r: one.point.chosen ? 7 : 5 },
     svg("title", {}, `${one.point.name}: ${one.sqnr.toFixed(1)} dB, ${shown(one.cost)}`)));
   const told = `${label}: ${counted(placed.length, "point")} by SQNR and ${what}` + (chosen ? `; chosen: ${chosen.point.name}, ${chosen.sqnr.toFixed(1)} dB, ${shown(chosen.cost)}.` : ".");
-  const names = named ? placed.map((one) => text(px(one) + (px(one) > 0.6 * width ? -10 : 10), py(one) + 4, begun(one.point.name), { class: "ink", "text-anchor": px(one) > 0.6 * width ? "end" : "start" })) : [];
+  const names = named ? beside(placed.map((one) => ({ name: begun(one.point.name), x: px(one), y: py(one) + 4 })), width) : [];
   const late = chosen && px(chosen) > 0.66 * width;
   return picture(width, height, told,
     svg("line", { class: "axis", x1: left, x2: width, y1: height - bottom, y2: height - bottom }), svg("line", { class: "axis", x1: left, x2: left, y1: 22, y2: height - bottom }),
     named ? null : svg("path", { class: "front", d: front.map((one, at) => `${at ? "L" : "M"}${px(one).toFixed(1)},${py(one).toFixed(1)}`).join("") || "M0,0" }), ...marks, ...names,
     chosen ? text(px(chosen) + (late ? -12 : 12), Math.max(14, py(chosen) - 10), "chosen", { class: "ink", "text-anchor": late ? "end" : "start" }) : null,
-    text(left - 6, height - bottom - y.at(y.high) + 4, y.high.toFixed(1), { "text-anchor": "end" }), text(left - 6, height - bottom - y.at(y.low) + 4, y.low.toFixed(1), { "text-anchor": "end" }),
-    text(left + x.at(x.low), height - 26, shown(x.low), { "text-anchor": "middle" }), text(left + x.at(x.high), height - 26, shown(x.high), { "text-anchor": "middle" }),
+    ...ends(y).map((value) => text(left - 6, height - bottom - y.at(value) + 4, value.toFixed(1), { "text-anchor": "end" })),
+    ...ends(x).map((value) => text(left + x.at(value), height - 26, shown(value), { "text-anchor": "middle" })),
     text(left + 6, 14, "SQNR in dB: higher is closer to float"), text((width + left) / 2, height - 6, `${what}: less is better`, { "text-anchor": "middle" }));
 }

@@ -19,7 +19,7 @@ function pointOf(run, name) {
 }
 
 function key(points) {
-  return el("p", { class: "soft small" }, points.map((point) => `${point.name}: ${point.sqnr_db === null ? "-" : `${dbText(point.sqnr_db)}${typeof point.sqnr_db === "number" ? " dB" : ""}`}, ${bytesText(point.bytes)}${point.ms === null ? "" : `, ${msText(point.ms)}`}`).join("; "));
+  return el("p", { class: "soft small" }, points.map((point) => `${point.name}: ${dbPhrase(point.sqnr_db)}, ${bytesText(point.bytes)}${point.ms === null ? "" : `, ${msText(point.ms)}`}`).join("; "));
 }
 
 /** Layers by name, with what each run made of them; those that no run has as a kernel are left out. */
@@ -39,7 +39,7 @@ function layersOf(runs) {
 }
 
 function differences(rows, names) {
-  const cell = (node) => !node ? "-" : el("span", {}, el("i", { class: `dot f-${node.runs_as}` }), node.sqnr_db === null ? RUNS[node.runs_as] : `${dbText(node.sqnr_db)} dB, ${RUNS[node.runs_as]}`);
+  const cell = (node) => !node ? "-" : el("span", {}, el("i", { class: `dot f-${node.runs_as}` }), node.sqnr_db === null ? RUNS[node.runs_as] : `${dbPhrase(node.sqnr_db)}, ${RUNS[node.runs_as]}`);
   const columns = [
     { title: "Layer", name: true, sort: (row) => row.name, cell: (row) => row.name }, { title: "Operator", sort: (row) => row.op_type, cell: (row) => row.op_type },
     ...names.map((name, at) => ({ title: name, sort: (row) => (row.nodes[at] && row.nodes[at].sqnr_db !== null ? dbNumber(row.nodes[at].sqnr_db) : NaN), cell: (row) => cell(row.nodes[at]) })),

@@ -139,6 +139,8 @@ class RunPage:
     gate: str
     #: sentences that say what came of it, the first one first
     verdict: tuple[Line, ...]
+    #: how fast it is beside float; None: it was not timed
+    pace: Line | None
     figures: tuple[Figure, ...]
     #: distance to float at the weakest output; None: it was not measured
     sqnr_db: Db

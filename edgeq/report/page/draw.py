@@ -60,9 +60,12 @@ def _blocks(nodes: Sequence[NodeDetail], shown: Sequence[int], outputs: frozense
     found = []
     for block in blocks_of([nodes[index].name for index in shown], edges):
         inside = [shown[at] for at in block]
-        label = label_of([nodes[index].name for index in inside], [nodes[index].op_type for index in inside])
+        seen = [nodes[index].op_type for index in inside if nodes[index].runs_as != "vanished"]
+        label = label_of([nodes[index].name for index in inside], seen or [nodes[index].op_type for index in inside])
         found.append(Block(label, tuple(inside), _view(nodes, inside, outputs)))
-    return tuple(found)
+    labels = [block.label for block in found]
+    numbered = (f"{labels[: at + 1].count(label)}. {label}" if labels.count(label) > 1 else label for at, label in enumerate(labels))
+    return tuple(replace(block, label=label) for block, label in zip(found, numbered, strict=True))
 
 
 def _folded(nodes: Sequence[NodeDetail], blocks: Sequence[Block], outputs: frozenset[str]) -> View:

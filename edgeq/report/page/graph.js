@@ -13,7 +13,7 @@ function explorer(run) {
   const back = el("button", { type: "button", hidden: true, onclick: () => open(-1) }, "← All blocks");
   const button = (name, label, act) => el("button", { type: "button", "aria-label": label, onclick: act }, name);
   const floats = run.nodes.map((node, at) => (node.runs_as === "float" ? at : -1)).filter((at) => at >= 0 && placeOf(at));
-  const find = el("input", { type: "search", placeholder: "Find a node or a value, Enter", "aria-label": "Find a node or a value in the graph", onchange: (event) => look(event.target.value) });
+  const find = el("input", { type: "search", placeholder: "Find a node or a value", "aria-label": "Find a node or a value in the graph", onchange: (event) => look(event.target.value) });
   const tools = el("div", { class: "tools" }, ...folds, back, button("+", "+: zoom in", () => zoomBy(ZOOM.step)), button("−", "−: zoom out", () => zoomBy(1 / ZOOM.step)), button("Fit", "Fit: show the whole graph", fit),
     floats.length ? button(`Next of ${floats.length} float`, `Next of ${floats.length} float nodes`, nextFloat) : null, find);
 
@@ -91,7 +91,7 @@ function explorer(run) {
   function overview() {
     map.hidden = state.view.height < 2 * size().height;
     if (map.hidden) return map.replaceChildren();
-    const dots = state.view.boxes.filter((box) => box.kind !== "port").map((box) => svg("rect", { class: `share-${box.kind === "node" ? run.nodes[box.at].runs_as : "int8"}`, x: box.x - box.width / 2, y: box.y - box.height / 2, width: box.width, height: box.height + 12 }));
+    const dots = state.view.boxes.filter((box) => box.kind !== "port").map((box) => svg("rect", { class: `share-${box.kind === "node" ? run.nodes[box.at].runs_as : mostly(run, drawing.blocks[box.at])}`, x: box.x - box.width / 2, y: box.y - box.height / 2, width: box.width, height: box.height + 12 }));
     map.replaceChildren(svg("svg", { viewBox: `0 0 ${state.view.width} ${state.view.height}`, preserveAspectRatio: "none", width: "100%", height: "100%" }, ...dots, svg("rect", { class: "window", "vector-effect": "non-scaling-stroke" })));
     return undefined;
   }

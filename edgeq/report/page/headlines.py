@@ -32,7 +32,14 @@ def noise(sqnr_db: float) -> str:
     if math.isinf(sqnr_db):
         return "equal to float, bit for bit" if sqnr_db > 0 else "not finite"
     share = 100 * 10 ** (-sqnr_db / 20)
-    return f"the error is {share:.2g} % of the signal" if share < 100 else f"the error is {share / 100:.2g} times the signal"
+    if share < 0.001:
+        return "the error is below 0.001 % of the signal"
+    return f"the error is {_brief(share)} % of the signal" if share < 99.5 else f"the error is {_brief(share / 100)} times the signal"
+
+
+def _brief(number: float) -> str:
+    """In two digits, never as a power of ten."""
+    return f"{number:.2g}" if number < 9.95 else f"{number:.0f}"
 
 
 def shrunk(size: Sizes) -> str:
@@ -48,10 +55,14 @@ def verdict_lines(report: Report) -> tuple[Line, ...]:
         return (*lines, Line(f"Nothing was quantized: {report.untouched}", "poor"))
     if report.gate == "failed":
         lines.append(Line(f"A floor is missed: {'; '.join(report.missed)}.", "poor"))
-    lines.append(closeness(report.fidelity, report.accuracy, shrunk(report.size)))
-    if report.latency is not None:
-        lines.append(Line(verdict(report.latency), "good" if report.latency.pace == "faster" else "fair"))
-    return tuple(lines)
+    return (*lines, closeness(report.fidelity, report.accuracy, shrunk(report.size)))
+
+
+def pace_line(report: Report) -> Line | None:
+    """How fast the int8 model is beside float; None: it was not timed, or there is none."""
+    if report.latency is None or report.untouched is not None:
+        return None
+    return Line(verdict(report.latency), "good" if report.latency.pace == "faster" else "fair")
 
 
 def closeness(fidelity: Fidelity | None, accuracy: Accuracy | None, size: str) -> Line:

@@ -9,7 +9,7 @@ function histogram(value, width, height, mini) {
   const bins = hist.counts.map((count, at) => {
     if (!count) return null;
     const from = hist.low + at * step, tall = Math.max(1, (Math.log1p(count) / peak) * (base - 2));
-    const cut = from + step <= value.kept_low || from >= value.kept_high;
+    const cut = hist.clipped > 0 && (from + step <= value.kept_low || from >= value.kept_high);
     return svg("rect", { class: cut ? "bin cut" : "bin", x: x(from).toFixed(2), y: (base - tall).toFixed(2), width: Math.max(0.6, x(from + step) - x(from) - 0.4).toFixed(2), height: tall.toFixed(2) });
   });
   const kept = svg("rect", { class: "band", x: x(value.kept_low).toFixed(2), y: 0, width: Math.max(1, x(value.kept_high) - x(value.kept_low)).toFixed(2), height: base });

@@ -23,6 +23,7 @@ def float_page(report: FloatReport) -> RunPage:
         subtitle=f"weights in few bits, computed in float; written to {base_name(report.out)}",
         gate="none",
         verdict=(*(Line(f"Doubtful data: {line}", "poor") for line in report.accepted), closeness(fidelity, None, shrunk(size))),
+        pace=None,
         figures=(
             size_figure(size),
             Figure("Bits per weight", f"{bits:.2f}", f"in {len(few)} stored weights, tables and scales included"),

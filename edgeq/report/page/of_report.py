@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 
 from edgeq.numerics.output_fidelity import OutputFidelity
 from edgeq.report.codebooks_text import codebook_summary
@@ -24,7 +24,7 @@ from edgeq.report.formats import format_summary
 from edgeq.report.headline import has_one_figure
 from edgeq.report.page.document import Bar, Db, Line, NodeRow, OutputRow, PointRow, RunPage, SearchPart, StepRow
 from edgeq.report.page.draw import draw
-from edgeq.report.page.headlines import db, figures_of, timed_text, verdict_lines
+from edgeq.report.page.headlines import db, figures_of, pace_line, timed_text, verdict_lines
 from edgeq.report.report import Report
 from edgeq.report.search_lines import judged_on
 from edgeq.report.snippet import snippet
@@ -42,17 +42,18 @@ def run_page(report: Report, out: str = "model.int8.onnx") -> RunPage:
         subtitle=_subtitle(report),
         gate=report.gate,
         verdict=verdict_lines(report),
+        pace=pace_line(report),
         figures=figures_of(report),
         sqnr_db=None if report.fidelity is None else db(report.fidelity.weakest.sqnr_db),
         remarks=tuple(_remarks(report)),
         notes=_notes(report),
         bars=_bars(report),
-        timed="" if report.latency is None else timed_text(report.latency),
+        timed="" if report.latency is None or report.untouched is not None else timed_text(report.latency),
         nodes=tuple(_rows(report)),
         proven=report.placement is not None,
         values=() if detail is None else detail.values,
         samples=0 if detail is None else detail.samples,
-        times=None if detail is None else detail.times,
+        times=None if detail is None or detail.times is None else replace(detail.times, nodes=()),  # rows have them
         drawing=None if detail is None else draw(detail.nodes, [port.name for port in report.outputs]),
         outputs=tuple(output_rows(report.fidelity.outputs)) if report.fidelity and not has_one_figure(report.fidelity) else (),
         steps=tuple(StepRow(one.name, db(one.sqnr_db), one.kept, step_text(one)) for one in report.steps),

@@ -26,7 +26,7 @@ function nodePanel(run, node) {
     el("p", {}, el("i", { class: `dot f-${node.runs_as}` }), el("b", {}, RUNS[node.runs_as]), node.ran ? `: ${node.ran}` : ""),
     node.reason && node.reason !== node.ran ? el("p", { class: "small" }, `Planned so because: ${node.reason}`) : null,
     facts([
-      ["SQNR of its output", node.sqnr_db === null ? null : `${dbText(node.sqnr_db)} dB`],
+      ["SQNR of its output", node.sqnr_db === null ? null : dbPhrase(node.sqnr_db)],
       ["Time", node.int8_ms === null && node.float_ms === null ? null : `${msText(node.int8_ms)} (float model: ${msText(node.float_ms)})`],
       ["Work", node.macs ? `${macsText(node.macs)} multiply-accumulates` : null],
       ["Constants", node.float_bytes ? `${bytesText(node.float_bytes)} → ${bytesText(node.bytes)}` : null],
@@ -52,7 +52,7 @@ function blockPanel(run, block, open) {
     el("button", { type: "button", onclick: open }, `Open its ${counted(nodes.length, "node")}`),
     ...legend(sharesOf(run, block.nodes)),
     facts([
-      ["Weakest", weakest ? `${weakest.name}, ${dbText(weakest.sqnr_db)} dB` : null],
+      ["Weakest", weakest ? `${weakest.name}, ${dbPhrase(weakest.sqnr_db)}` : null],
       ["Time", run.times ? `${msText(sum((node) => node.int8_ms))} (float model: ${msText(sum((node) => node.float_ms))})` : null],
       ["Work", sum((node) => node.macs) ? `${macsText(sum((node) => node.macs))} multiply-accumulates` : null],
       ["Constants", sum((node) => node.float_bytes) ? `${bytesText(sum((node) => node.float_bytes))} → ${bytesText(sum((node) => node.bytes))}` : null],

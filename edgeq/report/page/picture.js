@@ -24,9 +24,10 @@ function card(run, box, at, pick) {
   let kind = box.kind, label = "", inside = [];
   if (box.kind === "node") {
     const node = run.nodes[box.at];
+    const seen = box.height < 30 ? null : short(node.name);
     kind = node.runs_as;
-    label = nodeLine(node);
-    inside = lines(node.op_type, box.height < 30 ? null : short(node.name));
+    label = nodeLine(node, seen ?? node.name);
+    inside = lines(node.op_type, seen);
   } else if (box.kind === "block") {
     const block = run.drawing.blocks[box.at], shares = sharesOf(run, block.nodes);
     // what is seen stands in the name as it is, so that speech can call it
@@ -46,6 +47,12 @@ function sharesOf(run, indices) {
   const shares = { int8: 0, float: 0, vanished: 0, boundary: 0 };
   for (const index of indices) shares[run.nodes[index].runs_as] += 1;
   return shares;
+}
+
+/** How most of the nodes of a block run that have a kernel. */
+function mostly(run, block) {
+  const shares = sharesOf(run, block.nodes);
+  return ["int8", "float", "vanished"].reduce((best, way) => (shares[way] > shares[best] && way !== "vanished" ? way : best), shares.int8 || shares.float ? "int8" : "vanished");
 }
 
 /** A stripe at the foot of a block: how its nodes run. */

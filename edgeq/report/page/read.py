@@ -13,7 +13,7 @@ from edgeq.io.run_files import note_read
 from edgeq.report.float_report import FloatReport
 from edgeq.report.report import SCHEMA_VERSION, Report
 
-_FIX = "Give a file that `edgeq quantize`, `palettize`, `finetune` or `demo` wrote with --report NAME.json."
+_FIX = "Give a file that `edgeq quantize`, `palettize` or `finetune` wrote with --report NAME.json."
 
 
 def read_report(path: Path) -> Report | FloatReport:

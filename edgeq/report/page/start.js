@@ -1,7 +1,14 @@
 // Draw the document: the parts of one run, or a comparison and the parts of the run that is chosen.
 
-(function start() {
-  const page = JSON.parse(document.getElementById("document").textContent);
+/** The document, unpacked where it was packed. */
+async function read({ type, textContent }) {
+  if (type !== "application/zlib") return JSON.parse(textContent);
+  const bytes = Uint8Array.from(atob(textContent), (letter) => letter.charCodeAt(0));
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).json();
+}
+
+async function start() {
+  const page = await read(document.getElementById("document"));
   const contents = document.getElementById("contents"), room = document.getElementById("parts");
   function draw(parts, place) {
     place.replaceChildren(...parts.map(([, , element]) => element));
@@ -21,4 +28,9 @@
   }
   room.replaceChildren(above, section("one", "One run in full", page.table.length ? "Choose a run:" : null, el("div", { class: "tools" }, ...buttons)), below);
   show(0);
-})();
+}
+
+start().catch((problem) => {
+  document.getElementById("parts").textContent = `This browser cannot draw the report (${problem.message}). One from 2023 or later can; the report in JSON has the same numbers.`;
+  throw problem;
+});

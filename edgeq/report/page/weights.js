@@ -2,18 +2,18 @@
 
 function codebookPart(layer) {
   const about = `${layer.bits} bits an index, ${(8 * layer.bytes / Math.max(1, layer.float_bytes / 4)).toFixed(2)} bits a weight, tables per ${layer.granularity}, ${shareText(layer.zeros)} zeros`;
-  return el("details", {}, el("summary", {}, layer.node, el("span", { class: "num" }, `${dbText(layer.sqnr_db)} dB`)),
-    el("p", { class: "small" }, `${layer.shape.join(" x ")}: ${about}`), tableOfValues(layer), matrices(layer.corner));
+  return el("details", {}, el("summary", {}, layer.node, el("span", { class: "num" }, dbPhrase(layer.sqnr_db))),
+    el("p", { class: "small" }, `${layer.shape.join(" x ")}: ${about}`), tableOfValues(layer), matrices(layer));
 }
 
 function formatPart(layer) {
-  return el("details", {}, el("summary", {}, layer.node, el("span", { class: "num" }, `${dbText(layer.sqnr_db)} dB`)),
-    el("p", { class: "small" }, `${layer.shape.join(" x ")}: ${layer.format}, ${layer.nominal_bits} bits, ${layer.stored_bits.toFixed(2)} bits in the file`), matrices(layer.corner));
+  return el("details", {}, el("summary", {}, layer.node, el("span", { class: "num" }, dbPhrase(layer.sqnr_db))),
+    el("p", { class: "small" }, `${layer.shape.join(" x ")}: ${layer.format}, ${layer.nominal_bits} bits, ${layer.stored_bits.toFixed(2)} bits in the file`), matrices(layer));
 }
 
 /** The histogram of a weight and a line for each value of its table. */
 function tableOfValues(layer) {
-  const width = 640, height = 110, base = height - 20, span = layer.high - layer.low || 1, peak = Math.log1p(Math.max(...layer.histogram)) || 1;
+  const width = chartWidth(), height = 110, base = height - 20, span = layer.high - layer.low || 1, peak = Math.log1p(Math.max(...layer.histogram)) || 1;
   const step = width / layer.histogram.length, x = (value) => Math.min(width, Math.max(0, (width * (value - layer.low)) / span));
   const bins = layer.histogram.map((count, at) => {
     const tall = (Math.log1p(count) / peak) * base;
@@ -25,7 +25,7 @@ function tableOfValues(layer) {
 }
 
 /** The first numbers of a weight before and after, coloured by their size. */
-function matrices(corner) {
+function matrices({ node, corner }) {
   if (!corner || !corner.before.length) return null;
   const most = Math.max(...corner.before.flat().map(Math.abs), 1e-30), [rows, columns] = corner.of;
   const cut = rows > corner.before.length || columns > corner.before[0].length;
@@ -34,7 +34,7 @@ function matrices(corner) {
   const grid = (numbers) => el("table", { class: "matrix" }, el("tbody", {}, ...numbers.map((row) => el("tr", {}, ...row.map(cell)))));
   const part = (name, numbers) => {
     const label = `${name}: ${title}`;
-    return el("div", {}, el("h3", {}, label), el("div", { style: "overflow-x:auto", tabindex: "0", role: "region", "aria-label": label }, grid(numbers)));
+    return el("div", {}, el("h3", {}, label), el("div", { style: "overflow-x:auto", tabindex: "0", role: "region", "aria-label": `${node}, ${label}` }, grid(numbers)));
   };
   return el("div", { class: "columns" }, part("Before", corner.before), part("After", corner.after));
 }

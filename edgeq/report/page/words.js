@@ -13,6 +13,11 @@ function dbText(value) {
   return value === null || value === undefined ? "-" : typeof value === "number" ? value.toFixed(1) : value;
 }
 
+/** An SQNR with its unit, and in words where it is no number. */
+function dbPhrase(value) {
+  return typeof value === "number" ? `${value.toFixed(1)} dB` : value === "exact" ? "equal to float" : value === "none" ? "lost" : "-";
+}
+
 /** An SQNR as a number to sort and to draw by. */
 function dbNumber(value) {
   return value === null || value === undefined ? NaN : value === "exact" ? Infinity : value === "none" ? -Infinity : value;
@@ -63,10 +68,10 @@ function counted(count, one, many) {
   return `${count} ${count === 1 ? one : many || `${one}s`}`;
 }
 
-/** What a person is told of a node in one line. */
-function nodeLine(node) {
-  const sqnr = node.sqnr_db === null ? "" : `, SQNR ${dbText(node.sqnr_db)} dB`;
-  return `${node.op_type} ${node.name}, ${RUNS[node.runs_as]}${sqnr}`;
+/** What a person is told of a node in one line; it begins with what is seen, so that speech can call it. */
+function nodeLine(node, seen) {
+  const sqnr = node.sqnr_db === null ? "" : `, SQNR ${dbPhrase(node.sqnr_db)}`;
+  return `${node.op_type} ${seen}, ${RUNS[node.runs_as]}${sqnr}${seen === node.name ? "" : `, whole name ${node.name}`}`;
 }
 
 function gridText(value) {

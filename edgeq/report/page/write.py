@@ -7,6 +7,8 @@ markup. What stands without a script, the verdict and the figures, is written he
 from __future__ import annotations
 
 import json
+import zlib
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from html import escape
 from importlib.resources import files
@@ -26,6 +28,10 @@ SCRIPTS = (
     "sections.js", "compare.js", "start.js",
 )  # fmt: skip
 
+#: letters of a document that stands in its page as it is; of a longer one, of models of a thousand
+#: nodes and more, a tenth is left when it is packed
+MOST_PLAIN = 500_000
+
 
 def to_html(report: Report | FloatReport, out: str = "model.int8.onnx") -> str:
     """The page of one run as HTML text. out: path from which its code loads the int8 model."""
@@ -41,11 +47,13 @@ def html_of(page: Page) -> str:
     """A page as HTML text; the same page gives the same text."""
     room = files("edgeq.report.page")
     text = {name: (room / name).read_text(encoding="utf-8") for name in ("page.html", "page.css", *SCRIPTS)}
+    document, kind = _embedded(page)
     parts = {
         "TITLE": escape(visible(page.title)),
         "STYLE": text["page.css"],
         "HEAD": "\n".join(_head(page)),
-        "DOCUMENT": _embedded(page),
+        "TYPE": kind,
+        "DOCUMENT": document,
         "SCRIPT": "\n".join(text[name] for name in SCRIPTS),
     }
     pieces = text["page.html"].split("%%")  # every second one is the name of a part
@@ -56,16 +64,23 @@ def _page(report: Report | FloatReport, out: str) -> RunPage:
     return float_page(report) if isinstance(report, FloatReport) else run_page(report, out)
 
 
-def _embedded(page: Page) -> str:
-    """The document as JSON that no parser of HTML takes for the end of the script."""
+def _embedded(page: Page) -> tuple[str, str]:
+    """The document as a script element has it, and the type of that.
+
+    As JSON that no parser of HTML takes for the end of the script; a large one is packed.
+    """
     text = json.dumps(_shown(plain(page)), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    if len(text) > MOST_PLAIN:
+        return b64encode(zlib.compress(text.encode(), 9)).decode(), "application/zlib"
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"), "application/json"
 
 
 def _shown(value: JsonValue) -> JsonValue:
-    """The document without what a browser hides or UTF-8 does not have."""
+    """The document without what a browser hides or UTF-8 does not have, and digits nobody sees."""
     if isinstance(value, str):
         return visible(value, lines=True)
+    if isinstance(value, float):
+        return float(f"{value:.6g}")
     if isinstance(value, list):
         return [_shown(item) for item in value]
     return {key: _shown(item) for key, item in value.items()} if isinstance(value, dict) else value
@@ -83,7 +98,7 @@ def _head(page: Page) -> Iterator[str]:
     gate = "" if run.gate == "none" else f' <span class="badge {"good" if run.gate == "passed" else "poor"}">gate {run.gate}</span>'
     yield f"<h1>{_text(run.name)}{gate}</h1>"
     yield f'<p class="soft">{_text(run.subtitle)}</p>'
-    for line in run.verdict:
+    for line in (*run.verdict, *([] if run.pace is None else [run.pace])):
         yield f'<p class="verdict {line.grade or "plain"}">{_text(line.text)}</p>'
     yield '<dl class="figures">'
     for figure in run.figures:

@@ -12,7 +12,7 @@ from edgeq.data.shipped import shipped_model
 from edgeq.report.detail.detail import Detail, NodeDetail
 from edgeq.report.page.write import to_html
 from edgeq.report.quantized import Quantized
-from edgeq.schema.cost import INTEGERS
+from edgeq.schema.cost import INTEGERS, PlacementWish
 from edgeq.schema.recipe import Recipe
 from tests.graph_text import net, weights
 from tests.reports import document
@@ -83,7 +83,7 @@ def test_the_page_shows_the_error_behind_what_is_fused(digits: Quantized) -> Non
     conv = next(node for node in run["nodes"] if node["name"] == "Conv_1")
     measured = {layer.name: layer.sqnr_db for layer in digits.report.layers}
     assert "Conv_1" not in measured  # its value is folded away
-    assert conv["sqnr_db"] == measured["Relu_1"]
+    assert conv["sqnr_db"] == pytest.approx(measured["Relu_1"], rel=1e-5)
 
 
 def test_without_data_there_are_weights_alone() -> None:
@@ -92,6 +92,16 @@ def test_without_data_there_are_weights_alone() -> None:
     found = detail_of(made)
     assert (found.samples, found.times, made.report.layers) == (0, None, ())
     assert {value.role for value in found.values if value.histogram is not None} == {"weight"}
+
+
+def test_weights_of_float_nodes_that_are_stored_as_integers_have_grids() -> None:
+    model = net("[fc] y = MatMul(x, w)", inputs="float[N, 64] x", outputs="float[N, 64] y", constants={"w": weights(64, 64)})
+    data = np.random.default_rng(0).normal(size=(32, 64)).astype(np.float32)
+    made = quantize(model, data, recipe=Recipe(effort="fast", placement=PlacementWish(prefer="speed")), detail=True)
+    assert (list(made.plan.weights), list(made.plan.stored)) == ([], ["fc:1"])
+    (value,) = detail_of(made).values
+    assert (value.name, value.role, value.dtype) == ("fc:1", "weight", "int8")
+    assert value.histogram is not None and sum(value.histogram.counts) == 64 * 64
 
 
 def test_nothing_proven_shows_the_plan() -> None:

@@ -64,6 +64,7 @@ class Tab:
         self.complaints.clear()
         self.ask("Page.navigate", url=page.resolve().as_uri())
         self.until("document.readyState === 'complete' && location.protocol === 'file:'")
+        self.until("document.getElementById('parts').childElementCount")  # a packed document is drawn a moment later
         self.run("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(1))))")
 
     def run(self, script: str) -> Any:

@@ -51,7 +51,7 @@ def digits() -> Report:
         "size", "calib.npz", 12, "held_out", 4, True, "the smallest file", points, (replace(points[0], name="beaten", bytes=2000),)
     )
     training = Training((3.0, 2.0, 1.0), (2.5, 1.5, 1.75), 3.5, 1.5, 2)
-    codebooks = (describe("stem<b>", weight, weight, book, np.float32([0.5, 0.5])),)
+    codebooks = tuple(describe(name, weight, weight, book, np.float32([0.5, 0.5])) for name in ("stem<b>", "head"))
     return replace(report, search=search, training=training, codebooks=codebooks)
 
 
@@ -67,6 +67,17 @@ def compared(digits: Report, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("page") / "compared.html"
     reports = [digits, replace(full_report(), model="other.onnx"), full_report(2.0, 12.0)]
     path.write_text(side_by_side(reports, ["a/mse.json", "b/mse.json", "c.json"]), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def named(digits: Report, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page of nodes whose names are cut in the graph."""
+    path = tmp_path_factory.mktemp("page") / "named.html"
+    detail = digits.detail
+    assert detail is not None
+    nodes = tuple(replace(node, name=f"re_lu_3/add:0/{node.name}/of_a_long_name") for node in detail.nodes)
+    path.write_text(to_html(replace(digits, detail=replace(detail, nodes=nodes), codebooks=())), encoding="utf-8")
     return path
 
 
@@ -105,6 +116,7 @@ def test_a_click_on_a_node_shows_its_grids(tab: Tab, page: Path) -> None:
     assert "uint8, scale 0.003922" in panel
     assert "SQNR of its output" in panel
     assert tab.run("document.querySelectorAll('.panel svg .bin').length") > 10
+    assert tab.run("document.querySelectorAll('.panel svg .bin.cut').length") == 0  # nothing of an image in 0..1 is clipped
     assert tab.run("document.querySelectorAll('.wire.lit').length") >= 1
 
 
@@ -180,7 +192,8 @@ def test_charts_tell_what_they_show(tab: Tab, page: Path) -> None:
 
 def test_a_codebook_shows_its_values_and_its_numbers(tab: Tab, page: Path) -> None:
     tab.open(page)
-    lines = tab.run("[...document.querySelectorAll('section[aria-labelledby=codebooks] line.edge')].map(e => Number(e.getAttribute('x1')))")
+    edges = "section[aria-labelledby=codebooks] details:first-of-type line.edge"
+    lines = tab.run(f"[...document.querySelectorAll('{edges}')].map(e => Number(e.getAttribute('x1')))")
     assert lines == [0, 480, 640]  # -1, 0.5 and 1 of -1..1
     assert texts(tab, "section[aria-labelledby=codebooks] .matrix td")[:3] == ["-1", "-1", "0.5"]
     assert "stem<b>" in texts(tab, "section[aria-labelledby=codebooks] summary")[0]
@@ -207,6 +220,44 @@ def test_a_large_graph_is_folded_and_its_blocks_open(tab: Tab, tmp_path: Path) -
     assert tab.complaints == []
 
 
+def test_a_large_document_is_packed_and_below_a_megabyte(tab: Tab, tmp_path: Path) -> None:
+    path = tmp_path / "large.html"
+    path.write_text(to_html(large_report(3000)), encoding="utf-8")
+    assert 'type="application/zlib"' in path.read_text(encoding="utf-8")
+    assert path.stat().st_size < 1_000_000
+    tab.open(path)
+    field = "document.querySelector('section[aria-labelledby=ranges] input')"
+    tab.run(f"{field}.value = 'v2999'; {field}.dispatchEvent(new Event('input'))")
+    assert texts(tab, "section[aria-labelledby=ranges] tbody th") == ["v2999"]
+    assert tab.complaints == []
+
+
+def test_letters_of_a_chart_keep_their_size_on_a_phone(tab: Tab, page: Path) -> None:
+    tab.open(page, width=400)
+    shrunk = "e.ownerSVGElement.getBoundingClientRect().width / e.ownerSVGElement.viewBox.baseVal.width"
+    assert min(tab.run(f"[...document.querySelectorAll('svg.chart text')].map(e => {shrunk})")) > 0.9
+
+
+def test_names_in_a_chart_do_not_lie_on_each_other(tab: Tab, page: Path) -> None:
+    tab.open(page)
+    points = "[{name: 'mse', x: 9, y: 9}, {name: 'minmax', x: 9, y: 9}, {name: 'kl', x: 300, y: 9}]"
+    assert tab.run(f"beside({points}, 640).map(e => Number(e.getAttribute('y')))") == [9, 23, 9]
+
+
+def test_the_overview_of_blocks_has_the_colour_of_most_kernels(tab: Tab, tmp_path: Path) -> None:
+    report = large_report(3000)
+    assert report.detail is not None
+    nodes = tuple(
+        replace(node, runs_as="float" if at >= 1500 and node.runs_as == "int8" else node.runs_as)
+        for at, node in enumerate(report.detail.nodes)
+    )
+    path = tmp_path / "half.html"
+    path.write_text(to_html(replace(report, detail=replace(report.detail, nodes=nodes))), encoding="utf-8")
+    tab.open(path)
+    counts = [tab.run(f"document.querySelectorAll('.overview .share-{way}').length") for way in ("int8", "float")]
+    assert min(counts) > 30
+
+
 def test_markup_in_names_stays_text(tab: Tab, tmp_path: Path) -> None:
     evil = "</script><img src=x onerror=document.title='taken'><script>document.title='taken'</script>"
     report = full_report()
@@ -223,6 +274,7 @@ def test_markup_in_names_stays_text(tab: Tab, tmp_path: Path) -> None:
 def test_runs_stand_side_by_side_and_one_is_chosen(tab: Tab, compared: Path) -> None:
     tab.open(compared)
     assert texts(tab, "section[aria-labelledby=figures] thead th") == ["Figure", "a/mse", "b/mse", "c"]
+    assert not any("faster" in text or "slower" in text for text in texts(tab, "p.verdict"))  # once for each run, it hides the rest
     assert {"Figures side by side", "Closeness against cost", "Layers side by side", "The model, node by node"} <= set(heads(tab))
     tab.click("section[aria-labelledby=one] button", 2)
     assert "The model, node by node" not in heads(tab)  # this run has no graph
@@ -235,18 +287,19 @@ def test_a_run_that_equals_float_and_one_that_was_not_measured_are_told(tab: Tab
     path.write_text(side_by_side(reports, ["same.json", "unmeasured.json", "c.json", "d.json"]), encoding="utf-8")
     tab.open(path)
     told = texts(tab, "p.soft.small")
-    assert any("same: exact," in text and "unmeasured: -," in text and "d: 12.0 dB," in text for text in told)
+    assert any("same: equal to float," in text and "unmeasured: -," in text and "d: 12.0 dB," in text for text in told)
     assert not any("NaN" in text for text in told)
     assert tab.complaints == []
 
 
+@pytest.mark.parametrize("width", [1400, 400])
 @pytest.mark.parametrize("dark", [False, True])
-@pytest.mark.parametrize("which", ["page", "compared", "large"])
-def test_axe_finds_nothing(tab: Tab, which: str, dark: bool, request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize("which", ["page", "named", "compared", "large"])
+def test_axe_finds_nothing(tab: Tab, which: str, dark: bool, width: int, request: pytest.FixtureRequest) -> None:
     axe = os.environ.get("EDGEQ_AXE", "node_modules/axe-core/axe.min.js")
     if not Path(axe).is_file():
         pytest.skip(f"axe-core is not at {axe}; npm install axe-core, or set EDGEQ_AXE to its axe.min.js")
-    tab.open(request.getfixturevalue(which), dark=dark)
+    tab.open(request.getfixturevalue(which), width=width, dark=dark)
     tab.run("document.querySelectorAll('details').forEach(one => { one.open = true; })")
     tab.run("document.querySelector('g.card.int8')?.dispatchEvent(new MouseEvent('click', { bubbles: true }))")
     tab.run(Path(axe).read_text(encoding="utf-8") + "; 1")

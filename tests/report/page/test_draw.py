@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -33,6 +34,13 @@ def chain(count: int) -> list[NodeDetail]:
 def graph(seed: int, count: int) -> list[Edge]:
     draws = random.Random(seed)
     return sorted({(draws.randrange(max(0, at - 6), at), at) for at in range(1, count) for _ in range(draws.randint(1, 2))})
+
+
+def test_blocks_of_one_name_are_numbered_and_named_after_what_has_kernels() -> None:
+    drawing = draw([replace(one, op_type="BatchNormalization" if at % 3 else "Conv", runs_as="vanished" if at % 3 else "int8")
+                    for at, one in enumerate(chain(MOST_PLAIN + 20))], [])  # fmt: skip
+    assert drawing is not None
+    assert [block.label for block in drawing.blocks] == [f"{at + 1}. Conv" for at in range(len(drawing.blocks))]
 
 
 @pytest.mark.parametrize("seed", range(5))
