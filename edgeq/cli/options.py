@@ -120,7 +120,12 @@ Objective = Annotated[
 ]
 Minutes = Annotated[float | None, _search("--minutes", metavar="M", help="Begin no measurement after this many minutes. Default: 5.")]
 Work = Annotated[Path | None, _search("--work", metavar="DIR", help="Keep what is finished here; the same command continues from it.")]
-Engine = Annotated[str | None, _engine("--engine", metavar="NAME", help="local: threads; processes; or ray: a cluster (edgeq\\[ray]).")]
+Engine = Annotated[
+    str | None,
+    _engine(
+        "--engine", autocompletion=complete.engines, metavar="NAME", help="local: threads; processes; or ray: a cluster (edgeq\\[ray])."
+    ),
+]
 Workers = Annotated[
     int | None, _engine("--workers", metavar="N", min=1, help="How many work at once. Default: one a core; local: at most 4.")
 ]

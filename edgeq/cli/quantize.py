@@ -12,6 +12,7 @@ from edgeq.cli.asked import Asked, offers
 from edgeq.cli.beside import Beside
 from edgeq.cli.forms import check_target_of
 from edgeq.cli.outputs import SMALLEST, check_report, size_of
+from edgeq.cli.shared import complete
 from edgeq.cli.writing import Files, finish
 from edgeq.io.endings import INT8, check_ending, plan_path
 
@@ -52,6 +53,7 @@ Emit = Annotated[
     list[str] | None,
     typer.Option(
         "--emit",
+        autocompletion=complete.forms,
         metavar="FORM",
         help="Also write c: OUT.c and OUT.h for a .tflite OUT (needs tflite-micro); or ort: OUT.ort and OUT.ort.config. Repeatable.",
         rich_help_panel=o.OUTPUT,

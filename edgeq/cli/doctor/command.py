@@ -77,6 +77,8 @@ def doctor_text(found: Doctor) -> RenderableType:
     for target in found.targets:
         runtimes = f" ({', '.join(target.runtimes)})" if target.runtimes else ""
         lines.append(Text(f"  {target.name:<14}{WORDS[target.proves]}{runtimes}"))
+    for line in lines:  # a command that is to be pasted must not be broken
+        line.no_wrap, line.overflow = True, "ignore"
     return Group(*lines)
 
 

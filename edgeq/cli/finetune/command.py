@@ -16,6 +16,7 @@ from edgeq.cli.finetune.run import run_one
 from edgeq.cli.finetune.width_files import parse_widths
 from edgeq.cli.palettize.command import SIZES, Granularity
 from edgeq.cli.settings import Setting, parse_compute, refuse_two_sizes, with_codebook, with_training
+from edgeq.cli.shared import complete
 
 TRAINING = "Training"
 EXAMPLE = """    edgeq finetune model.onnx --data calib.npz -o model.int8.onnx    (5 minutes, no labels needed)
@@ -45,12 +46,19 @@ Bits = Annotated[
 ]
 Compute = Annotated[
     str,
-    typer.Option("--compute", metavar="KIND", help="int8; or float: tables of floats, with --bits. Writes OUT.wB.", rich_help_panel=SIZES),
+    typer.Option(
+        "--compute",
+        autocompletion=complete.kinds,
+        metavar="KIND",
+        help="int8; or float: tables of floats, with --bits. Writes OUT.wB.",
+        rich_help_panel=SIZES,
+    ),
 ]
 Centroids = Annotated[
     str | None,
     _training(
         "--centroids",
+        autocompletion=complete.ways,
         metavar="HOW",
         help="gradient: entries of codebooks follow the gradient. refit: k-means after each step. Default: gradient.",
     ),
@@ -60,6 +68,7 @@ Reconstruct = Annotated[
     str | None,
     _training(
         "--reconstruct",
+        autocompletion=complete.parts,
         metavar="PARTS",
         help="First learn rounding part by part: layer (AdaRound) or block. Without --epochs and --minutes that is all.",
     ),

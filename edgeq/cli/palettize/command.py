@@ -14,6 +14,7 @@ from edgeq.cli.asked import Asked, offers
 from edgeq.cli.forms import check_target_of
 from edgeq.cli.outputs import SMALLEST, check_report, size_of
 from edgeq.cli.settings import Compute, parse_compute, parse_share, refuse_two_sizes, with_codebook
+from edgeq.cli.shared import complete
 from edgeq.errors import BadRecipe
 from edgeq.io.endings import FLOAT, INT8, check_ending
 
@@ -37,7 +38,12 @@ LayerBits = Annotated[
 Granularity = Annotated[
     str | None, _size("--granularity", metavar="GRAIN", help="What shares a table: tensor, channel, group:N or vector:N.")
 ]
-Solver = Annotated[str | None, _size("--solver", metavar="NAME", help="First tables: exact, or fast-pytorch-kmeans (edgeq\\[learn]).")]
+Solver = Annotated[
+    str | None,
+    _size(
+        "--solver", autocompletion=complete.solvers, metavar="NAME", help="First tables: exact, or fast-pytorch-kmeans (edgeq\\[learn])."
+    ),
+]
 Prune = Annotated[str | None, _size("--prune", metavar="SHARE|N:M", help="Set weights to 0 first: 0.5, or 2:4.")]
 
 
@@ -58,7 +64,9 @@ def palettize(
     granularity: Granularity = None,
     prune: Prune = None,
     solver: Solver = None,
-    compute: Annotated[str, typer.Option("--compute", metavar="KIND", help="float, or int8 (needs --data).")] = "float",
+    compute: Annotated[
+        str, typer.Option("--compute", autocompletion=complete.kinds, metavar="KIND", help="float, or int8 (needs --data).")
+    ] = "float",
     uint2: Annotated[bool, typer.Option("--uint2", help="2-bit indices in the type of opset 25, where the model has it.")] = False,
     typed: Annotated[bool, typer.Option("--typed", help="FP8 formats in ONNX's own types, Cast and Mul, at opset 24.")] = False,
     plot: Annotated[

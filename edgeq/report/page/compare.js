@@ -39,7 +39,7 @@ function layersOf(runs) {
 }
 
 function differences(rows, names) {
-  const cell = (node) => !node ? "-" : el("span", {}, el("i", { class: `dot f-${node.runs_as}` }), node.sqnr_db === null ? RUNS[node.runs_as] : `${dbPhrase(node.sqnr_db)}, ${RUNS[node.runs_as]}`);
+  const cell = (node) => !node ? "-" : el("span", { style: "white-space:nowrap" }, el("i", { class: `dot f-${node.runs_as}` }), node.sqnr_db === null ? RUNS[node.runs_as] : `${dbPhrase(node.sqnr_db)}, ${RUNS[node.runs_as]}`);
   const columns = [
     { title: "Layer", name: true, sort: (row) => row.name, cell: (row) => row.name }, { title: "Operator", sort: (row) => row.op_type, cell: (row) => row.op_type },
     ...names.map((name, at) => ({ title: name, sort: (row) => (row.nodes[at] && row.nodes[at].sqnr_db !== null ? dbNumber(row.nodes[at].sqnr_db) : NaN), cell: (row) => cell(row.nodes[at]) })),

@@ -35,6 +35,12 @@ def completions(*words: str) -> list[str]:
         (("quantize", "--data", "dig"), ["digits"]),
         (("compare", "--metric", "top"), ["top1", "top5"]),
         (("prove", "--runtime", "o"), ["onnxruntime", "openvino"]),
+        (("quantize", "--engine", ""), ["local", "processes", "ray"]),
+        (("quantize", "--emit", ""), ["c", "ort"]),
+        (("palettize", "--compute", ""), ["float", "int8"]),
+        (("palettize", "--solver", ""), ["exact", "fast-pytorch-kmeans"]),
+        (("finetune", "--reconstruct", ""), ["layer", "block"]),
+        (("finetune", "--centroids", ""), ["gradient", "refit"]),
     ],
 )
 def test_values_complete(words: tuple[str, ...], offered: list[str]) -> None:

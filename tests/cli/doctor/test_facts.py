@@ -60,6 +60,13 @@ def test_a_missing_package_is_named_with_its_extra(capsys: Capsys, monkeypatch: 
     assert "most like the column avx2 (a machine), 1.25x apart" in out
 
 
+def test_a_command_to_paste_stands_in_one_line(capsys: Capsys, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setattr(facts, "_requirements", lambda: {"backends": ("no_such_package_of_edgeq",)})
+    out = run(capsys, "doctor").out
+    assert any(line.rstrip().endswith("missing no_such_package_of_edgeq: pip install 'edgeq[backends]'") for line in out.splitlines())
+
+
 def test_the_command_talks_json(capsys: Capsys) -> None:
     found = json.loads(run(capsys, "doctor", "--json").out)
     assert (found["schema_version"], found["column"]) == (1, None)
