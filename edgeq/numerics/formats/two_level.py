@@ -23,7 +23,6 @@ from edgeq.numerics.formats.format import ChannelGrid, Format, Inputs, Level, Ro
 from edgeq.numerics.formats.two_level_descent import descend_vectors
 from edgeq.numerics.rounding.codes import Codes
 from edgeq.numerics.rounding.descent import descend
-from edgeq.numerics.rounding.with_feedback import rounded_with_error
 
 #: the largest code, and the largest scale of a vector
 MOST, LARGEST = 7, 15
@@ -48,31 +47,24 @@ class TwoLevel(Format):
         return Codes(-MOST, MOST, (), None)
 
     def scales(self, rows: F32, importance: F64, kernel: tuple[int, ...], room: Room) -> tuple[AnyArray, ...]:
-        tried = list(self._tried(rows, importance, kernel, room))
-        best = _Best(tried[0][1].shape)
-        for channel, vector, error in tried:
-            best.take(channel, vector, None, error, room.shared)
-        return best.channel, best.vector
+        least, best = np.full(rows.shape[:2], np.inf), None
+        for channel, vector, error in self._tried(rows, importance, kernel, room):
+            shown = np.full_like(error, error.sum()) if room.shared else error
+            better = shown < least
+            least = np.where(better, shown, least)
+            best = (channel, vector) if best is None else (np.where(better, channel, best[0]), np.where(better[..., None], vector, best[1]))
+        assert best is not None
+        return best
 
     def fit(self, rows: F32, inputs: Inputs | None, kernel: tuple[int, ...], room: Room | None = None) -> Stored:
-        """As for every format; but which scales of channels are best is told by what error feedback
-        leaves, and scales of vectors move once more, together with their codes. Where the usual way
-        ends nearer, it is taken.
+        """As for every format; then scales of vectors move, together with their codes.
+
+        No move raises the error of a row.
         """
         room = room or Room()
-        if inputs is None:
-            return super().fit(rows, inputs, kernel, room)
-        codes, best = self.codes(room), None
-        for channel, vector, _ in self._tried(rows, inputs.moment.diagonal(), kernel, room):
-            elements, error = rounded_with_error(rows, inputs.passed_on, self.steps((channel, vector), kernel), codes)
-            best = best or _Best(vector.shape)
-            best.take(channel, vector, elements, error, room.shared)
-        assert best is not None
-        assert best.elements is not None
-        found, moment = Stored(self, kernel, best.elements, (best.channel, best.vector)), inputs.damped
-        if moment is None:
+        found = super().fit(rows, inputs, kernel, room)
+        if inputs is None or (moment := inputs.damped) is None:
             return found
-        found = self._moved(found, rows, moment, room)
         for _ in range(TURNS):
             ends = MOST, self._most(room)
             old = np.asarray(found.scales[1], np.uint8), found.elements
@@ -80,7 +72,7 @@ class TwoLevel(Format):
             if np.array_equal(elements, found.elements) and np.array_equal(vector, found.scales[1]):
                 break
             found = self._moved(Stored(self, kernel, elements, (found.scales[0], vector)), rows, moment, room)
-        return min(found, super().fit(rows, inputs, kernel, room), key=lambda one: _error(rows, one, moment))
+        return found
 
     def _moved(self, found: Stored, rows: F32, moment: F32, room: Room) -> Stored:
         """The weight after descent on codes, with channel scales of least squares."""
@@ -121,27 +113,6 @@ class TwoLevel(Format):
             return None
         elements = joined(vectors // scale[..., None], kernel).astype(np.float32)
         return Stored(self, kernel, elements, (grid.scale, scale.astype(np.uint8)))
-
-
-class _Best:
-    """The scales of least error so far, and the codes where there are any."""
-
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        """shape: [G, C, B]."""
-        self.error: F64 = np.full(shape[:2], np.inf)
-        self.channel: F32 = np.ones(shape[:2], np.float32)
-        self.vector: U8 = np.ones(shape, np.uint8)
-        self.elements: F32 | None = None
-
-    def take(self, channel: F32, vector: U8, elements: F32 | None, error: F64, shared: bool) -> None:
-        """Keep these where they have less error. shared: of all channels or of none."""
-        error = np.full_like(error, error.sum()) if shared else error
-        better = error < self.error
-        self.error = np.where(better, error, self.error)
-        self.channel = np.where(better, channel, self.channel)
-        self.vector = np.where(better[..., None], vector, self.vector)
-        if elements is not None:
-            self.elements = elements if self.elements is None else np.where(better[..., None], elements, self.elements)
 
 
 def _vector_scales(vectors: F32, costs: F32, peaks: F32, channel: F32, most: int) -> tuple[F32, U8, F64]:
@@ -192,8 +163,3 @@ FAMILIES = (
         stored_by="two_level",
     ),
 )
-
-
-def _error(rows: F32, stored: Stored, moment: F32) -> float:
-    """The sum of r M r^T over all rows [G, C, K], r: what the weight [G, C, K] lacks."""
-    return float((((rows - stored.real) @ moment) * (rows - stored.real)).sum(dtype=np.float64))
