@@ -52,6 +52,9 @@ class Job(Generic[T, S, R]):
     steps: Callable[[S], int] = one
     #: whether this very job comes again, with other shards: workers keep it open until then
     again: bool = False
+    #: whether what comes of a shard depends on those that the same worker did before: the job comes
+    #: again, no shard is begun a second time while it runs, and no answer is kept
+    remembers: bool = False
 
 
 class Engine(Protocol):

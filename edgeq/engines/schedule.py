@@ -30,6 +30,8 @@ class _State:
 
     calls: Sequence[Call]
     todo: deque[int]
+    #: whether late calls are handed out a second time
+    copies: bool
     #: worker -> its call and when it began
     running: dict[int, tuple[int, float]] = field(default_factory=dict)
     done: set[int] = field(default_factory=set)
@@ -56,7 +58,7 @@ class _State:
 
     def _late(self, now: float) -> int | None:
         """The call that is the latest, if it runs once only."""
-        if not self.paces:
+        if not self.paces or not self.copies:
             return None
         usual, copies = median(self.paces), Counter(place for place, _ in self.running.values())
         late = [
@@ -67,13 +69,14 @@ class _State:
         return -max(late)[1] if late else None
 
 
-def scheduled(pool: Pool, calls: Sequence[Call]) -> Iterator[Done]:
+def scheduled(pool: Pool, calls: Sequence[Call], *, copies: bool = True) -> Iterator[Done]:
     """Do all calls; yields the first answer to each, as they come.
 
-    The place of a call is its index in `calls`. Raises what a call has raised, and EngineFailed
+    The place of a call is its index in `calls`. copies: whether late ones are handed out a second
+    time. Raises what a call has raised, and EngineFailed
     where the workers of one call die again and again.
     """
-    state, whole = _State(calls, deque(range(len(calls)))), False
+    state, whole = _State(calls, deque(range(len(calls))), copies), False
     try:
         while state.left:
             _hand_out(pool, state)

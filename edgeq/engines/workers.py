@@ -43,7 +43,8 @@ class Workers:
         known = None if self._open is None or self._open[0] is not job else self._open
         parcel = packed(job.setup) if known is None else known[1]
         bodies, steps = [answer(shard) for shard in shards], [job.steps(shard) for shard in shards]
-        finished = {} if self._kept is None else self._kept.of(job, parcel, bodies)
+        kept = None if job.remembers else self._kept
+        finished = {} if kept is None else kept.of(job, parcel, bodies)
         for place, body in finished.items():
             progress.advance(steps[place])
             yield place, _read(body)
@@ -53,10 +54,10 @@ class Workers:
         order = self._order(job, parcel) if known is None else known[2]
         calls = [Call(order, "do", place, bodies[place], steps[place]) for place in left]
         try:
-            for found in scheduled(self.pool, calls):
+            for found in scheduled(self.pool, calls, copies=not job.remembers):
                 place = found.call.place
-                if self._kept is not None:
-                    self._kept.put(job, parcel, bodies[place], found.body)
+                if kept is not None:
+                    kept.put(job, parcel, bodies[place], found.body)
                 progress.advance(steps[place])
                 yield place, _read(found.body)
         finally:
@@ -102,7 +103,7 @@ class Workers:
         if self._open is not None and self._open[2] is not order:
             self.pool.forget([self._open[2].body])
             self._open = None
-        if job.again:
+        if job.again or job.remembers:
             self._open = (job, parcel, order)
         else:
             self.pool.forget([order.body])

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
 from edgeq.calibration.moments import measure_moments
 from edgeq.calibration.observe import observe
 from edgeq.data.dataset import Dataset
+from edgeq.engines.sent import Sent
 from edgeq.errors import BadModel
+from edgeq.few_bits.fitting import Fits, fitted
 from edgeq.few_bits.float_weights import FloatWeight, float_weights
 from edgeq.graph.find_layer import layer_of
 from edgeq.graph.forms.constants import tensor_of
@@ -31,7 +32,6 @@ from edgeq.passes.store.drop_exporter_notes import DropExporterNotes
 from edgeq.passes.store.fold_codebooks import FoldCodebooks, Storage
 from edgeq.progress import Progress
 from edgeq.refine.codebooks.budget import ByteBudget, StorableWeight, bits_of
-from edgeq.refine.codebooks.fit import real_codebook_of
 from edgeq.report.codebooks import CodebookLayer, describe
 from edgeq.report.formats import FormatLayer
 from edgeq.schema.codebook import CodebookWish
@@ -92,14 +92,13 @@ def with_tables(
     layers, pictures, left = [], {}, []
     storage: dict[str, Storage] = {}
     before: dict[str, F32] = {}
+    bits = {one.key: bits[one.key] for one in found if one.key in bits}
+    fits = fitted(Fits(Sent.of(model), codebook, bits, moments, clustering), progress)
     for one in found:
         if one.key not in bits:
             left.append((str(one.node.name), "a table would cost more than it saves, or the recipe gives no bits for it"))
             continue
-        weight = one.array()
-        with threadpool_limits(1, user_api="blas"):  # sums in one order, whatever the number of threads
-            new = _fit(one, weight, codebook, bits[one.key], moments.get(str(one.node.name)), clustering)
-        progress.advance()
+        weight, new = one.array(), next(fits)
         grain, width = grain_of_rows(codebook.grain, bits[one.key], weight.size // max(weight.shape[one.axis], 1))
         if encode(new, grain, one.axis, width) is None:
             left.append((str(one.node.name), "its size is no multiple of the vectors"))
@@ -143,12 +142,3 @@ def moments_of_inputs(model: ir.Model, found: list[FloatWeight], data: Dataset, 
     known = [layer for layer in layers if layer.source in grids]
     moments = measure_moments(model, [[layer] for layer in known], grids, data, seed=seed, progress=progress)
     return {layer.node: moment for layer, moment in zip(known, moments, strict=True)}
-
-
-def _fit(one: FloatWeight, weight: F32, codebook: CodebookWish, bits: int, moment: Moment | None, clustering: Clustering) -> F32:
-    layer = layer_of(one.node) if one.index == 1 else None
-    if layer is None:  # no rows that are multiplied with an input: channels as rows
-        return one.from_channels(real_codebook_of(one.channels(), None, codebook, bits, clustering))
-    second = moment.half().dense() if moment is not None and moment.rows else None
-    new = real_codebook_of(layer.weight_rows(weight), second, codebook, bits, clustering)
-    return np.asarray(layer.from_rows(new), np.float32)

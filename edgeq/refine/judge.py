@@ -58,6 +58,17 @@ class Score:
         return self.worst_db <= other.worst_db - TIE_DB or self.mean_db <= other.mean_db - TIE_DB
 
 
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """What a judge is made of; it travels to workers."""
+
+    #: the float model
+    model: ir.Model
+    data: Judging
+    #: optimizations of the models that are judged
+    optimize: Optimize
+
+
 class Judge:
     """Measures models on the samples of a data set; the float model runs once, for all of them.
 
@@ -84,6 +95,16 @@ class Judge:
         where the target's do not.
         """
         return cls(model, data, progress, "all" if target.runs_here else "off")
+
+    @classmethod
+    def made(cls, judged: Judged, progress: Progress) -> Judge:
+        """The judge of such models on such samples."""
+        return cls(judged.model, judged.data, progress, judged.optimize)
+
+    @property
+    def judged(self) -> Judged:
+        """What it is made of."""
+        return Judged(self._model, self.data, self._optimize)
 
     def on(self, data: Judging) -> Judge:
         """A judge on other samples of the same data set."""

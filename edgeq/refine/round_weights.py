@@ -11,13 +11,13 @@ import onnx_ir as ir
 from edgeq.data.dataset import Dataset
 from edgeq.planning.weights import side_of
 from edgeq.progress import Progress
-from edgeq.refine.bias_correction import correct_biases
 from edgeq.refine.draft import Draft, Rounding
 from edgeq.refine.gate import Gate, followed
 from edgeq.refine.round_apart import sharing
-from edgeq.refine.round_in_sequence import fit_in_sequence, held_samples, in_sequence
 from edgeq.refine.round_owned import measured_and_rounded
 from edgeq.refine.round_recurrent import round_recurrent
+from edgeq.refine.step_by_step.bias_correction import correct_biases
+from edgeq.refine.step_by_step.round_in_sequence import fit_in_sequence, held_samples, in_sequence
 from edgeq.refine.weight_fit import requantization_of
 from edgeq.refine.weighted import Weighted
 from edgeq.schema.plan import Plan

@@ -8,8 +8,8 @@ from functools import cached_property
 import onnx_ir as ir
 
 from edgeq.data.dataset import Dataset
-from edgeq.refine.bias_correction import correct_biases
 from edgeq.refine.draft import Draft
+from edgeq.refine.step_by_step.bias_correction import correct_biases
 from edgeq.schema.plan import Plan
 from edgeq.search.candidates import Candidate, candidate_plan
 from edgeq.search.widening import Widening

@@ -85,7 +85,7 @@ def rescued(
     layers = integer_layers(builder.base.with_plan(planned.plan))
     if not layers and not planned.plan.stored:
         return planned, None
-    few = Sample(roles.judging, RANKING_SAMPLES, RANKING_SAMPLES)
+    few = Sample(roles.judging.unjudged(), RANKING_SAMPLES, RANKING_SAMPLES)
     fitted = Sample(roles.division.fitted, CHECKED_SAMPLES)
     meter = Meter(builder, judge, judge.on(few), judge.on(fitted))
     with clock.stage("judge"):
@@ -159,10 +159,13 @@ def _by_noise(meter: Meter, layers: Sequence[str], bare: bool, progress: Progres
     size = -(-len(units) // GROUPS)
     groups = [tuple(name for unit in units[start : start + size] for name in unit) for start in range(0, len(units), size)]
     progress.start("find the layers that make an output useless", len(groups))
-    price = {}
+    price, alone = (
+        {},
+        {group: _floats([name for other in groups if other != group for name in other], stored=False, bare=bare) for group in groups},
+    )
+    meter.rank_ahead(tuple(alone.values()))
     for group in groups:
-        alone = _floats([name for other in groups if other != group for name in other], stored=False, bare=bare)
-        price[group] = noise_of(meter.draft_db(alone, rank=True)) / sum(work[name] for name in group)
+        price[group] = noise_of(meter.draft_db(alone[group], rank=True)) / sum(work[name] for name in group)
         progress.advance()
     return sorted(groups, key=lambda group: price[group])
 

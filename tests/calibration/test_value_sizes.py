@@ -11,8 +11,8 @@ from edgeq.data.open import Dataset, open_dataset
 from edgeq.graph.liveness import peak_bytes
 from edgeq.graph.signature import input_specs
 from edgeq.graph.value_types import infer_types
-from edgeq.refine import round_in_sequence
-from edgeq.refine.round_in_sequence import held_samples
+from edgeq.refine.step_by_step import round_in_sequence
+from edgeq.refine.step_by_step.round_in_sequence import held_samples
 from tests.graph_text import net, weights
 
 

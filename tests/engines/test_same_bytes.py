@@ -78,7 +78,8 @@ class Reversed(Local):
 @pytest.fixture(autouse=True)
 def all_divided(monkeypatch: pytest.MonkeyPatch) -> None:
     """However short it is, what workers can do is done by workers."""
-    monkeypatch.setattr("edgeq.calibration.pairs.shards.WORTH_S", -1.0)
+    for module in ("calibration.pairs.shards", "refine.step_by_step.side_by_side"):
+        monkeypatch.setattr(f"edgeq.{module}.WORTH_S", -1.0)
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +109,42 @@ def test_weights_are_the_same_however_they_are_rounded(recipe: dict[str, object]
     for other in (Reversed(1, shard=7), engine):
         with using(other):
             assert plan(recipe) == wanted
+
+
+def test_codebooks_of_floats_are_fitted_by_workers(engine: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
+    def tables() -> bytes:
+        found = edgeq.palettize(model(), {"x": X}, recipe={"codebook": {"bits": 3}})
+        return bytes(ir.to_proto(found.model).SerializeToString(deterministic=True))
+
+    wanted = tables()
+    with using(Reversed(1)):
+        assert tables() == wanted
+    monkeypatch.setattr("edgeq.few_bits.fitting._fit", None)  # here, and not in workers
+    with using(engine):
+        assert tables() == wanted
+
+
+@pytest.mark.parametrize("recipe", [None, {"rounding": "in_sequence"}], ids=["bias correction", "in sequence"])
+def test_steps_are_divided_by_samples_whoever_remembers(recipe: dict[str, object] | None, tmp_path: Path) -> None:
+    """Workers go on where their samples are; one that takes the place of another begins again."""
+    wanted, pool = plan(recipe), Processes(2)
+    engine, asked = Workers(pool, kept=KeptShards(tmp_path)), list[tuple[object, tuple[range, ...], tuple[int, ...]]]()
+
+    def run(job: Job[T, S, R], shards: Sequence[S], progress: Progress) -> Iterator[tuple[int, R]]:
+        if job.remembers:
+            asked.append((job, *zip(*[(one.places, one.start) for one in shards], strict=True)))  # type: ignore[attr-defined]
+            if len(asked) == 7:
+                os.kill(pool.pids()[0], signal.SIGKILL)
+        yield from Workers.run(engine, job, shards, progress)
+
+    engine.run = run  # type: ignore[method-assign, assignment]
+    with using(engine):
+        assert plan(recipe) == wanted
+    engine.close()
+    jobs = len({id(job) for job, _, _ in asked})
+    assert asked[0][1] == (range(12), range(12, 24))
+    assert 1 <= sum(starts[0] == 0 for _, _, starts in asked) - jobs <= 3  # of many
+    assert len(asked) >= 8 * jobs
 
 
 class Owning(Local):

@@ -5,6 +5,9 @@ import onnx.parser
 import pytest
 
 import edgeq
+from edgeq.engines.current import using
+from edgeq.engines.processes import Processes
+from edgeq.engines.workers import Workers
 from edgeq.io.load import load_proto
 from edgeq.refine.draft import Draft
 from edgeq.rewrite.set_up import set_up
@@ -12,6 +15,7 @@ from edgeq.runtimes.ort import open_session
 from edgeq.schema.cost import PlacementWish
 from edgeq.schema.recipe import Recipe
 from edgeq.search.candidates import integer_layers
+from edgeq.search.meter import Meter
 from edgeq.search.units import units_of
 from tests.graph_text import eager
 
@@ -95,6 +99,19 @@ def test_layers_that_make_an_output_useless_stay_float_and_the_report_says_so(ma
     assert any(node.runs == "int8" for node in mended.plan.nodes.values())
     assert any("float by themselves" in note and "--no-rescue" in note for note in mended.report.notes)
     assert not any("float by themselves" in note for note in left.report.notes)
+
+
+def test_workers_measure_which_layers_make_an_output_useless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The result is that of one process, which ranks none itself then."""
+    model, data = _spectrum()
+    wanted, engine, ranked = edgeq.quantize(model, data, prove=False).plan.to_json(), Workers(Processes(2)), list[bool]()
+    measure = Meter.worst_db
+    monkeypatch.setattr(Meter, "worst_db", lambda self, plan, *, rank=False: ranked.append(rank) or measure(self, plan, rank=rank))
+    with using(engine):
+        assert edgeq.quantize(model, data, prove=False).plan.to_json() == wanted
+    engine.close()
+    assert ranked
+    assert not any(ranked)
 
 
 def test_a_useful_result_is_left_alone() -> None:

@@ -25,9 +25,9 @@ from edgeq.refine.codebooks.tables import requested_tables, with_tables
 from edgeq.refine.draft import Draft
 from edgeq.refine.gate import Gate
 from edgeq.refine.round_apart import Together, round_apart, sharing
-from edgeq.refine.round_in_sequence import fit_in_sequence, held_samples, in_sequence
 from edgeq.refine.round_owned import measured_and_rounded
 from edgeq.refine.round_weights import with_biases
+from edgeq.refine.step_by_step.round_in_sequence import fit_in_sequence, held_samples, in_sequence
 from edgeq.refine.weight_fit import Small
 from edgeq.schema.plan import Plan
 from edgeq.schema.task import Planned

@@ -10,15 +10,16 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
 from edgeq.calibration.moments import LEAST_ROWS, ROWS_PER_COLUMN
-from edgeq.calibration.stepwise import Stepwise
 from edgeq.calibration.value_sizes import run_bytes
 from edgeq.data.dataset import Dataset
+from edgeq.engines.sent import Sent
 from edgeq.graph.layer import Layer
 from edgeq.graph.layer_rows import rows_of
 from edgeq.numerics.arrays import F64, AnyArray
@@ -27,10 +28,11 @@ from edgeq.numerics.rounding.exact_sums import SAFE_ROWS
 from edgeq.numerics.rounding.half_matrix import HalfMatrix
 from edgeq.planning.weights import side_of
 from edgeq.progress import Progress
-from edgeq.refine.bias_correction import bias_of, correct, shifted, some_runs
 from edgeq.refine.draft import Draft
-from edgeq.refine.integer_twin import fed, put_weight
-from edgeq.refine.sequence_goal import Rows, goal, together
+from edgeq.refine.step_by_step.bias_correction import bias_of, correct, shifted, some_runs
+from edgeq.refine.step_by_step.integer_twin import fed, put_weight
+from edgeq.refine.step_by_step.sequence_goal import Rows, goal, together
+from edgeq.refine.step_by_step.side_by_side import Both, Models, SideBySide
 from edgeq.refine.weight_fit import Aim, Fitted, Small, fit_rows, requantization_of
 from edgeq.refine.weighted import Weighted
 from edgeq.schema.plan import Plan
@@ -75,21 +77,20 @@ def fit_in_sequence(
     integer, due = emulate(plan), [one for one in draft.layers if one.node.graph is model.graph]
     progress.start("fit in sequence", len(due))
     twins = {str(node.name): node for node in integer.graph}
-    held = {twins[one.layer.node]: fed(twins[one.layer.node]) for one in late}
-    ours, theirs = Stepwise(integer, runs, held), Stepwise(model, runs)
+    both = SideBySide(Models(Sent.of(integer), Sent.of(model), data, runs, held=tuple(one.layer.node for one in late)))
     weights, biases, uncorrected, keys = dict(plan.weights), dict(plan.biases), dict(plan.biases), {one.key for one in late}
     for one in due:
         twin, bias = twins[one.layer.node], biases.get(one.layer.node)
         mean = np.zeros(1)
         if one.key in keys:
-            rows = _rows(one, twin, ours, theirs, plan, draft.task.recipe.seed)
+            rows = _rows(one, both, plan, len(runs), draft.task.recipe.seed)
             fit, own, mean = _fit(one, rows, draft, small.get(one.key))
             weights[one.key] = fit.grid
-            put_weight(twin, one, fit)
+            both.tell(_Put(one.layer, one.kernel.weight, fit))
             if bias_of(one) is not None:
                 uncorrected[one.layer.node] = shifted(one, bias, own)
         if bias_of(one) is not None:
-            biases[one.layer.node] = shifted(one, bias, correct(one.node, twin, ours, theirs, plan, mean))
+            biases[one.layer.node] = shifted(one, bias, correct(one, twin, both, plan, mean))
         progress.advance(1)
     fitted = plan.with_weights(weights)
     return Planned(fitted.with_biases(biases), fitted.with_biases(uncorrected))
@@ -114,18 +115,45 @@ def _fit(one: Weighted, halves: tuple[Rows, Rows], draft: Draft, small: Small | 
     return fit, own.reshape(-1) * side.scale, whole.reshape(-1) * side.scale
 
 
-def _rows(one: Weighted, twin: ir.Node, ours: Stepwise, theirs: Stepwise, plan: Plan, seed: int) -> tuple[Rows, Rows]:
+def _rows(one: Weighted, both: SideBySide, plan: Plan, samples: int, seed: int) -> tuple[Rows, Rows]:
     """The inputs of a layer in both models, at the same places, in two halves of the samples."""
-    source = one.node.inputs[0]
-    assert source is not None
-    pairs = list(zip(ours.reach(fed(twin)), theirs.reach(source), strict=True))
     own = plan.grids[one.layer.source].params if one.layer.source in plan.grids else None
-    quota = max(ROWS_A_SAMPLE, -(-max(ROWS_PER_COLUMN * one.layer.columns, LEAST_ROWS) // len(pairs)))
-    found = [_codes(one.layer, sample, got, wanted, own, quota, seed) for sample, (got, wanted) in enumerate(pairs)]
+    quota = max(ROWS_A_SAMPLE, -(-max(ROWS_PER_COLUMN * one.layer.columns, LEAST_ROWS) // samples))
+    found = both.ask(_Read(one.layer, own, quota, seed))
     halves = (found[::2], found[1::2] or found)
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor() as pool:
         first, second = pool.map(_sums, halves)
     return first, second
+
+
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """Read the inputs of a layer in both models: the same rows of each."""
+
+    layer: Layer
+    #: the input grid; None: it is measured at every run
+    own: QuantParams | None
+    quota: int
+    seed: int
+
+    def on(self, both: Both) -> list[tuple[AnyArray, AnyArray]]:
+        source = both.nodes[self.layer.node].inputs[0]
+        assert source is not None
+        pairs = zip(both.places, both.ours.reach(fed(both.twins[self.layer.node])), both.theirs.reach(source), strict=True)
+        return [_codes(self.layer, place, got, wanted, self.own, self.quota, self.seed) for place, got, wanted in pairs]
+
+
+@dataclass(frozen=True, eq=False)
+class _Put:
+    """Let the integer model go on with the weight that was fitted."""
+
+    layer: Layer
+    index: int | None
+    fit: Fitted
+
+    def on(self, both: Both) -> list[None]:
+        put_weight(both.twins[self.layer.node], self.layer, self.index, self.fit)
+        return []
 
 
 def _sums(found: Sequence[tuple[AnyArray, AnyArray]]) -> Rows:

@@ -10,19 +10,22 @@ places.)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
 
-from edgeq.calibration.stepwise import Stepwise
 from edgeq.calibration.value_sizes import run_bytes
 from edgeq.data.dataset import Dataset
+from edgeq.engines.sent import Sent
 from edgeq.graph.read import clip_bounds, constant, is_op, only_consumer
 from edgeq.numerics.arrays import F64, AnyArray
 from edgeq.numerics.grid import QuantParams
 from edgeq.progress import Progress, Silent
 from edgeq.refine.draft import Draft
+from edgeq.refine.step_by_step.bias_shift import Ends, Missed, along, errors, mean_shift, missed, where_it_helps
+from edgeq.refine.step_by_step.side_by_side import Both, Models, SideBySide
 from edgeq.refine.weighted import Weighted
 from edgeq.schema.plan import Plan
 
@@ -43,38 +46,70 @@ def correct_biases(
     mine = {one.layer.node: one for one in layers if one.node.graph is model.graph and bias_of(one) is not None}
     if not mine:
         return plan
-    feeds = some_runs(data, max(1, min(SAMPLES, HELD_BYTES // max(1, run_bytes(model, data)))))
+    runs = some_runs(data, max(1, min(SAMPLES, HELD_BYTES // max(1, run_bytes(model, data)))))
     progress.start("correct biases", len(mine))
     integer = emulate(plan)
     order = [node for node in model.graph if node.name in mine]
-    ours, theirs = Stepwise(integer, feeds), Stepwise(model, feeds, due=order)
+    both = SideBySide(Models(Sent.of(integer), Sent.of(model), data, runs, due=tuple(str(node.name) for node in order)))
     biases, twins = dict(plan.biases), {str(other.name): other for other in integer.graph}
     for node in order:
         one = mine[str(node.name)]
-        shift = correct(node, twins[str(node.name)], ours, theirs, plan)
+        shift = correct(one, twins[str(node.name)], both, plan)
         biases[one.layer.node] = shifted(one, biases.get(one.layer.node), shift)
         progress.advance(1)
     return plan.with_biases(biases)
 
 
-def correct(node: ir.Node, twin: ir.Node, ours: Stepwise, theirs: Stepwise, plan: Plan, known: F64 | None = None) -> F64:
+def correct(one: Weighted, twin: ir.Node, both: SideBySide, plan: Plan, known: F64 | None = None) -> F64:
     """The shift [C] that brings a layer's integer twin closest to the layer of the float model.
 
     Runs both layers on all samples. known: a shift that is added in any case.
     """
-    got, wanted = ours.advance(twin), theirs.advance(node)
-    if known is not None:
-        _add(got, known)
     grid = plan.grids.get(str(twin.outputs[0].name))
-    shift = best_shift(wanted, got, *_ends(node, None if grid is None else grid.params))
-    _add(got, shift)
+    ends = _ends(one.node, None if grid is None else grid.params)
+    shift = mean_shift(both.ask(_Run(one.layer.node, known, ends)))
+    before, after = zip(*both.ask(_Try(shift, ends)), strict=True)
+    shift = where_it_helps(shift, before, after)
+    both.tell(_Add(shift))
     return shift if known is None else known + shift
 
 
-def _add(arrays: Sequence[AnyArray], shift: F64) -> None:
-    """Add a number per channel (axis 1), in place."""
-    for array in arrays:
-        array += shift.astype(np.float32).reshape(_along(array))
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """Run a layer in both models."""
+
+    node: str
+    known: F64 | None
+    ends: Ends
+
+    def on(self, both: Both) -> list[Missed]:
+        both.got, both.wanted = both.ours.advance(both.twins[self.node]), both.theirs.advance(both.nodes[self.node])
+        if self.known is not None:
+            _Add(self.known).on(both)
+        return [missed(wanted, got, self.ends) for wanted, got in zip(both.wanted, both.got, strict=True)]
+
+
+@dataclass(frozen=True, eq=False)
+class _Try:
+    """Measure the errors [C] of the layer before and after a shift."""
+
+    shift: F64
+    ends: Ends
+
+    def on(self, both: Both) -> list[tuple[F64, F64]]:
+        return [errors(wanted, got, self.shift, self.ends) for wanted, got in zip(both.wanted, both.got, strict=True)]
+
+
+@dataclass(frozen=True, eq=False)
+class _Add:
+    """Add a number per channel to what the layer gives, in place."""
+
+    shift: F64
+
+    def on(self, both: Both) -> list[None]:
+        for array in both.got:
+            array += self.shift.astype(np.float32).reshape(along(array))
+        return []
 
 
 def shifted(one: Weighted, now: tuple[float, ...] | None, shift: F64) -> tuple[float, ...]:
@@ -85,7 +120,7 @@ def shifted(one: Weighted, now: tuple[float, ...] | None, shift: F64) -> tuple[f
     return tuple(float(np.float32(b)) for b in np.broadcast_to(before, shift.shape) + shift)
 
 
-def _ends(node: ir.Node, grid: QuantParams | None) -> tuple[float, float]:
+def _ends(node: ir.Node, grid: QuantParams | None) -> Ends:
     """The interval in which a change of the layer's output has an effect on its readers.
 
     Outside it, the output grid or a Relu or Clip saturates.
@@ -96,54 +131,13 @@ def _ends(node: ir.Node, grid: QuantParams | None) -> tuple[float, float]:
     return (low, high) if cut is None else (max(low, cut[0]), min(high, cut[1]))
 
 
-def best_shift(wanted: Sequence[AnyArray], got: Sequence[AnyArray], low: float, high: float) -> F64:
-    """The shift [C] per channel (axis 1) that brings `got` closest to `wanted` after clipping.
-
-    wanted, got: one array per sample. A `low` of 0 stands for a Relu: all numbers below are equal.
-    The shift is multiplied by shift^2 / (shift^2 + variance), with the variance of its estimate
-    over the samples; a channel whose squared error it would increase is left unchanged.
-    """
-    floor = low if low == 0 else -np.inf
-    sums, counts = [], []
-    for target, value in zip(wanted, got, strict=True):
-        inside = (value > low) & (value < high)
-        error = np.where(inside, np.maximum(target, floor) - value, 0)
-        sums.append(_over_places(error))
-        counts.append(_over_places(inside))
-    total, count = np.array(sums), np.array(counts)
-    shift = total.sum(0) / np.maximum(count.sum(0), 1)
-    doubt = ((total - shift * count) ** 2).sum(0) / np.maximum(count.sum(0), 1) ** 2
-    shift = shift * (shift**2 / np.maximum(shift**2 + doubt, 1e-300))
-    before, after = (_error(wanted, got, by, low, high, floor) for by in (np.zeros_like(shift), shift))
-    return np.where(after <= before, shift, 0.0)
-
-
-def _error(wanted: Sequence[AnyArray], got: Sequence[AnyArray], shift: F64, low: float, high: float, floor: float) -> F64:
-    """Squared error per channel [C] after clipping to the grid."""
-    found = np.zeros(shift.shape)
-    for target, value in zip(wanted, got, strict=True):
-        moved = np.clip(value + shift.astype(np.float32).reshape(_along(value)), low, high)
-        found += _over_places(np.square(moved - np.maximum(target, floor)))
-    return found
-
-
-def _over_places(array: AnyArray) -> F64:
-    """The sum over all axes but the channels."""
-    return np.asarray(array.sum(tuple(axis for axis in range(array.ndim) if axis != 1), dtype=np.float64))
-
-
-def _along(array: AnyArray) -> tuple[int, ...]:
-    return (1, -1, *[1] * (array.ndim - 2))
-
-
 def bias_of(one: Weighted) -> AnyArray | None:
     """The constant bias of a layer, or None."""
     index = one.kernel.bias
     return constant(one.node.inputs[index]) if index is not None and index < len(one.node.inputs) else None
 
 
-def some_runs(data: Dataset, number: int) -> list[Mapping[str, AnyArray]]:
-    """About `number` runs of the data, spread evenly."""
+def some_runs(data: Dataset, number: int) -> tuple[int, ...]:
+    """About `number` runs of the data, spread evenly: their places."""
     runs = data.runs
-    chosen = {index * runs // number for index in range(number)} if runs > number else set(range(runs))
-    return [batch.feeds for index, batch in enumerate(data.batches(1)) if index in chosen]
+    return tuple(sorted({index * runs // number for index in range(number)})) if runs > number else tuple(range(runs))

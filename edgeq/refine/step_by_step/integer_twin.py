@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
+from edgeq.graph.layer import Layer
 from edgeq.graph.read import constant, is_op
 from edgeq.graph.stored import stored_weight
 from edgeq.refine.weight_fit import Fitted
-from edgeq.refine.weighted import Weighted
 
 
 def fed(twin: ir.Node) -> ir.Value:
@@ -22,13 +22,15 @@ def fed(twin: ir.Node) -> ir.Value:
     return value
 
 
-def put_weight(twin: ir.Node, one: Weighted, fit: Fitted) -> None:
-    """Replace the layer's weight in the integer model, which continues with the new one."""
-    index = one.kernel.weight
+def put_weight(twin: ir.Node, layer: Layer, index: int | None, fit: Fitted) -> None:
+    """Replace the layer's weight in the integer model, which continues with the new one.
+
+    index: of the weight among the node's inputs.
+    """
     assert index is not None
     stored = stored_weight(twin, index)
     before = None if stored is None else constant(stored.codes)
     assert stored is not None and stored.scale is not None and before is not None
-    codes = one.layer.from_rows(fit.codes).astype(before.dtype)
+    codes = layer.from_rows(fit.codes).astype(before.dtype)
     stored.codes.const_value = ir.Tensor(np.ascontiguousarray(codes), name=stored.codes.name)
     stored.scale.const_value = ir.Tensor(fit.grid.params.scale, name=stored.scale.name)

@@ -16,8 +16,8 @@ from edgeq.graph.read import nodes
 from edgeq.graph.signature import input_specs
 from edgeq.numerics.arrays import F32, F64
 from edgeq.planning.first_plan import MadeFrom, make_plan, values_to_observe
-from edgeq.refine.round_in_sequence import in_sequence
-from edgeq.refine.sequence_goal import Rows, goal, together
+from edgeq.refine.step_by_step.round_in_sequence import in_sequence
+from edgeq.refine.step_by_step.sequence_goal import Rows, goal, together
 from edgeq.refine.weighted import weighted_layers
 from edgeq.report.codebooks import planned_weights
 from edgeq.report.quantized import Quantized

@@ -1,0 +1,1 @@
+"""What is decided layer after layer, while both models run side by side on a few samples."""
