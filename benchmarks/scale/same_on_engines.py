@@ -3,8 +3,8 @@
 `python -m benchmarks.scale.same_on_engines model.onnx data.npz` compares the bytes of plan and
 model with those of one thread of one process: two processes, five sizes of shards, shards that end
 in reversed order, workers that are killed at random moments, and a command that is killed and goes
-on (--work). With --ray, two actors of Ray as well. Each line: what was done, CPU seconds of this
-process and of its children, load of the machine.
+on (--work). With --ray, two actors of Ray as well, of which one is killed likewise. Each line: what
+was done, CPU seconds of this process and of its children, load of the machine.
 """
 
 from __future__ import annotations
@@ -12,40 +12,32 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
-import signal
 import subprocess
 import sys
 import tempfile
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from time import monotonic, sleep
+from typing import TYPE_CHECKING
 
 import onnx_ir as ir
 
 import edgeq
+from benchmarks.scale.faults import Reversed, killing
 from edgeq.engines.current import using
 from edgeq.engines.local import Local
 from edgeq.engines.processes import Processes
-from edgeq.engines.protocol import Engine, Job, R, S, T
+from edgeq.engines.protocol import Engine
 from edgeq.engines.workers import Workers
-from edgeq.progress import Progress
+
+if TYPE_CHECKING:
+    from edgeq.engines.ray import RayActors
 
 #: samples of a shard
 SIZES = (1, 3, 8, 20, 1000)
-
-
-class Reversed(Local):
-    """Several shards, of which the last is finished first."""
-
-    workers = 3
-
-    def run(self, job: Job[T, S, R], shards: Sequence[S], progress: Progress) -> Iterator[tuple[int, R]]:
-        """See Engine."""
-        yield from reversed(list(super().run(job, shards, progress)))
 
 
 @dataclass(frozen=True)
@@ -87,34 +79,19 @@ class Check:
             raise Differs(name)
 
 
-@contextmanager
-def killing(pool: Processes, after: float) -> Iterator[None]:
-    """Kill one worker after so many seconds."""
-    over = threading.Event()
-
-    def kill() -> None:
-        over.wait(after)
-        if not over.is_set() and pool.pids():
-            os.kill(pool.pids()[0], signal.SIGKILL)
-
-    killer = threading.Thread(target=kill)
-    killer.start()
-    try:
-        yield
-    finally:
-        over.set()
-        killer.join()
+def by(work: Work, pool: Processes | RayActors, shard: int | None, kill_after: float | None = None) -> str:
+    """The digest by the workers of a pool."""
+    with nullcontext() if kill_after is None else killing(pool.pids, kill_after):
+        return work.digest(Workers(pool, shard=shard))
 
 
-def with_workers(work: Work, shard: int | None, kill_after: float | None) -> str:
+def with_workers(work: Work, shard: int | None, kill_after: float | None = None) -> str:
     """The digest by two processes."""
     pool = Processes(2)
-    engine = Workers(pool, shard=shard)
     try:
-        with nullcontext() if kill_after is None else killing(pool, kill_after):
-            return work.digest(engine)
+        return by(work, pool, shard, kill_after)
     finally:
-        engine.close()
+        pool.close()
 
 
 def resumed(arguments: Sequence[str], seconds: float, folder: Path) -> None:
@@ -163,7 +140,7 @@ def compare(work: Work, kills: int, resumes: int, *, ray: bool) -> None:
     check, chance = Check(work), Random(0)
     check.same("local, one thread", lambda: work.digest(Local(1)))
     begun = monotonic()
-    check.same("two processes", lambda: with_workers(work, None, None))
+    check.same("two processes", lambda: with_workers(work, None))
     seconds = monotonic() - begun
     for size in SIZES:
         check.same(f"shards of {size}, the last ends first", lambda size=size: work.digest(Reversed(1, size)))  # type: ignore[misc]
@@ -177,11 +154,22 @@ def compare(work: Work, kills: int, resumes: int, *, ray: bool) -> None:
             resumed([argument for argument in sys.argv[1:] if argument != "--ray"], after, Path(folder))
             check.same(f"ended after {after:.1f} s, goes on", lambda folder=folder: kept(work, Path(folder)))  # type: ignore[misc]
     if ray:
-        from edgeq.engines.ray import RayActors
+        on_ray(check, work, kills, chance)
 
-        engine = Workers(RayActors(2))
-        check.same("two actors of Ray", lambda: work.digest(engine))
-        engine.close()
+
+def on_ray(check: Check, work: Work, kills: int, chance: Random) -> None:
+    """The same by two actors of Ray, which stay."""
+    from edgeq.engines.ray import RayActors
+
+    pool = RayActors(2)
+    check.same("two actors of Ray", lambda: by(work, pool, None))
+    begun = monotonic()
+    check.same("two actors of Ray, shards of 8", lambda: by(work, pool, 8))
+    seconds = monotonic() - begun
+    for place in range(kills):
+        after, size = chance.uniform(0, seconds), SIZES[place % len(SIZES)]
+        check.same(f"actor killed after {after:.1f} s, shards of {size}", lambda size=size, after=after: by(work, pool, size, after))  # type: ignore[misc]
+    pool.close()
 
 
 if __name__ == "__main__":
