@@ -8,19 +8,18 @@ import traceback
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
-from functools import reduce
 from typing import cast
 
 from edgeq.engines.current import using
 from edgeq.engines.local import Local
 from edgeq.engines.parcel import answer, function_of, read_answer, unpacked
-from edgeq.engines.pool import Call, Order, Ticket
+from edgeq.engines.pool import Call, Order, PartsLost, Ticket
 from edgeq.engines.protocol import Opened, Part
 from edgeq.errors import EdgeqError, EngineFailed
 from edgeq.numerics.arrays import AnyArray
 from edgeq.progress import Silent
 
-#: the content of something that was published, as uint8 [bytes]
+#: the content of something that was published, as uint8 [bytes]; LookupError where it is gone
 Fetch = Callable[[Ticket], AnyArray]
 
 
@@ -65,20 +64,37 @@ class Bench:
         return self._does
 
     def _merged(self, tickets: Sequence[Ticket]) -> Part:
-        """All parts, of which no more than two are in memory."""
-        return reduce(lambda whole, part: whole.merge(part), (cast(Part, read_answer(self.fetch(one).tobytes())) for one in tickets))
+        """All parts, of which no more than two are in memory. Raises PartsLost."""
+        whole, lost = None, list[Ticket]()
+        for ticket in tickets:
+            try:
+                content = self.fetch(ticket)
+            except LookupError:
+                lost.append(ticket)
+                continue
+            if not lost:
+                part = cast(Part, read_answer(content.tobytes()))
+                whole = part if whole is None else whole.merge(part)
+        if lost or whole is None:
+            raise PartsLost(lost)
+        return whole
 
 
-def packed_error(error: Exception) -> bytes:
-    """An error as bytes: one of edgeq as it is, any other as its type and its traceback."""
+def packed_error(error: Exception, call: Call) -> bytes:
+    """The error of a call as bytes: one of edgeq as it is, any other as its type and traceback."""
+    if isinstance(error, PartsLost):
+        return answer([call.parts.index(ticket) for ticket in error.tickets])
     if isinstance(error, EdgeqError):
         return answer((type(error).__name__, *error.options))
     return answer(("", f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error)), ""))
 
 
-def error_from(body: bytes) -> Exception:
-    """The error of a worker. What is a mistake of edgeq stays one, with the worker's traceback."""
-    kind, what, where, fix = cast(tuple[str, str, str, str], read_answer(body))
+def error_from(body: bytes, call: Call) -> Exception:
+    """The error of a call. A mistake of edgeq stays one, with the worker's traceback."""
+    content = read_answer(body)
+    if isinstance(content, list):
+        return PartsLost([call.parts[place] for place in content])
+    kind, what, where, fix = cast(tuple[str, str, str, str], content)
     if not kind:
         return RuntimeError(f"{what}\n\nIn a worker:\n{where}")
     found: type[EdgeqError] = getattr(importlib.import_module("edgeq.errors"), kind)
@@ -88,3 +104,8 @@ def error_from(body: bytes) -> Exception:
 def unreadable(error: pickle.UnpicklingError) -> EngineFailed:
     """What a worker or a folder gave that edgeq did not write."""
     return EngineFailed(f"An answer cannot be read: {error}.", "--engine", "Let all workers run the same version of edgeq.")
+
+
+def lost_again_and_again() -> EngineFailed:
+    """Machines go faster than their shards are done again."""
+    return EngineFailed("Parts of shards were lost again and again.", "--engine", "Look for what ends the machines of the cluster.")

@@ -57,7 +57,7 @@ def _message(bench: Bench, call: Call) -> Message:
     try:
         found = bench.work(call)
     except Exception as error:
-        return "failed", packed_error(error)
+        return "failed", packed_error(error, call)
     if not call.owners:
         return "done", found[0]
     folder = Path(cast(str, call.order.body)).parent
@@ -68,8 +68,13 @@ def _message(bench: Bench, call: Call) -> Message:
 
 
 def fetched(ticket: Ticket) -> AnyArray:
-    """The content of a file, mapped: workers of one machine have it in memory once."""
+    """The content of a file, mapped: workers of one machine have it in memory once.
+
+    Raises LookupError.
+    """
     path = Path(cast(str, ticket))
+    if not path.exists():
+        raise LookupError(str(path))
     # a plain array over the mapping: what is answered with a piece of it is one, too
     return np.asarray(np.memmap(path, np.uint8, "r")) if path.stat().st_size else np.zeros(0, np.uint8)
 

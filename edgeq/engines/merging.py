@@ -17,7 +17,8 @@ def merged(pool: Pool, order: Order, columns: Sequence[Column]) -> list[Column]:
     """The parts of each owner, fewer of them where there are more workers than owners.
 
     Each worker then merges some parts of one owner. Where there are as many owners as workers, all
-    are busy with owners anyway, and the parts stay as they are. What was merged is forgotten.
+    are busy with owners anyway, and the parts stay as they are. What was merged is not forgotten:
+    where that of several shards is lost, it is merged again.
     """
     together = pool.size // max(1, len(columns))
     if together < 2 or len(columns[0]) <= FAN:
@@ -30,6 +31,5 @@ def merged(pool: Pool, order: Order, columns: Sequence[Column]) -> list[Column]:
             owners.append(owner)
     found: list[list[Ticket]] = [[] for _ in columns]
     for done in scheduled(pool, calls):
-        pool.forget(done.call.parts)
         found[owners[done.call.place]] += done.parts
     return [tuple(column) for column in found]

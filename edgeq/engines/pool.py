@@ -67,6 +67,14 @@ class Failed:
     error: Exception
 
 
+class PartsLost(Exception):
+    """Parts that a call needs are nowhere any more: the machine that kept them is gone."""
+
+    def __init__(self, tickets: Sequence[Ticket]) -> None:
+        super().__init__(tickets)
+        self.tickets = frozenset(tickets)
+
+
 @dataclass(frozen=True, eq=False)
 class Lost:
     """A worker has died; the pool has put another one into its place, under a new number."""

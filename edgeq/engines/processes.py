@@ -144,7 +144,7 @@ class Processes:
         call, child.call = child.call, None
         assert call is not None
         if kind == "failed":
-            return [Failed(number, call, error_from(cast(bytes, content)))]
+            return [Failed(number, call, error_from(cast(bytes, content), call))]
         if call.owners:
             return [Done(number, call, parts=cast("tuple[str, ...]", content))]
         return [Done(number, call, cast(bytes, content))]

@@ -47,7 +47,7 @@ class Worker:
         try:
             found = self._bench.work(call)
         except Exception as error:
-            return _answer(False, packed_error(error), [None] * call.owners)
+            return _answer(False, packed_error(error, call), [None] * call.owners)
         if not call.owners:
             return True, found[0]
         return _answer(True, b"", [np.frombuffer(part, np.uint8) for part in found])
@@ -148,7 +148,7 @@ class RayActors:
         call, parts = self._busy.pop(worker), self._parts.pop(worker, ())
         well, body = found
         if not well:
-            return Failed(worker, call, error_from(body))
+            return Failed(worker, call, error_from(body, call))
         return Done(worker, call, body, tuple(parts))
 
     def _lost(self, worker: int, error: Exception) -> Lost:
@@ -192,4 +192,8 @@ def _start(ray: Any, size: int | None, address: str | None) -> None:
 
 
 def _fetched(ticket: Ticket) -> AnyArray:
-    return cast(AnyArray, _imported().get(ticket))
+    ray: Any = _imported()
+    try:
+        return cast(AnyArray, ray.get(ticket))
+    except ray.exceptions.ObjectLostError as error:  # with the machine that had it
+        raise LookupError(str(ticket)) from error

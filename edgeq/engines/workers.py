@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any
 
-from edgeq.engines.bench import unreadable
+from edgeq.engines.bench import lost_again_and_again, unreadable
 from edgeq.engines.kept import KeptShards
 from edgeq.engines.local import THREADS
 from edgeq.engines.merging import merged
 from edgeq.engines.parcel import Parcel, answer, function_name, packed, read_answer
-from edgeq.engines.pool import Call, Order, Pool, Ticket
+from edgeq.engines.pool import Call, Order, PartsLost, Pool, Ticket
 from edgeq.engines.protocol import Job, O, P, Q, R, S, T
-from edgeq.engines.schedule import scheduled
+from edgeq.engines.schedule import DEATHS, scheduled
 from edgeq.progress import Progress
 
 #: jobs for which a model or an array stays where the workers find it: the next ones often need it
@@ -78,21 +78,39 @@ class Workers:
         if not left:
             progress.advance(sum(map(job.steps, shards)))
             return
-        order, ending, parts = self._order(job, first), self._order(finish, second), list[Sequence[Ticket]]()
+        order, ending, parts = self._order(job, first), self._order(finish, second), dict[int, Sequence[Ticket]]()
         calls = [Call(order, "split", place, body, job.steps(shards[place]), len(owners)) for place, body in enumerate(bodies)]
         try:
-            for found in scheduled(self.pool, calls):
-                parts.append(found.parts)
-                progress.advance(found.call.steps)
-            columns = merged(self.pool, ending, [tuple(one[place] for one in parts) for place in left])
-            last = [Call(ending, "finish", place, ends[place], parts=column) for place, column in zip(left, columns, strict=True)]
-            for done in scheduled(self.pool, last):
-                self.pool.forget(done.call.parts)
-                if self._kept is not None:
-                    self._kept.put(finish, whole, ends[done.call.place], done.body)
-                yield done.call.place, _read(done.body)
+            for losses in count(1):
+                for found in scheduled(self.pool, [call for call in calls if call.place not in parts]):
+                    parts[found.call.place] = found.parts
+                    progress.advance(found.call.steps if losses == 1 else 0)
+                try:
+                    for place, body in self._finished(ending, [(place, ends[place]) for place in left], parts):
+                        left.remove(place)
+                        if self._kept is not None:
+                            self._kept.put(finish, whole, ends[place], body)
+                        yield place, _read(body)
+                    return
+                except PartsLost as lost:  # shards whose parts are gone are done again; merging begins anew
+                    if losses == DEATHS:
+                        raise lost_again_and_again() from None
+                    parts = {place: own for place, own in parts.items() if not lost.tickets.intersection(own)}
         finally:
-            self.pool.forget([order.body, ending.body, *(ticket for one in parts for ticket in one)])
+            self.pool.forget([order.body, ending.body, *(ticket for one in parts.values() for ticket in one)])
+
+    def _finished(
+        self, ending: Order, owners: Sequence[tuple[int, bytes]], parts: Mapping[int, Sequence[Ticket]]
+    ) -> Iterator[tuple[int, bytes]]:
+        """What comes of owners (place, packed), packed; then their parts are forgotten.
+
+        Raises PartsLost.
+        """
+        columns = merged(self.pool, ending, [tuple(one[place] for one in parts.values()) for place, _ in owners])
+        last = [Call(ending, "finish", place, body, parts=column) for (place, body), column in zip(owners, columns, strict=True)]
+        for done in scheduled(self.pool, last):
+            self.pool.forget([*done.call.parts, *(one[done.call.place] for one in parts.values())])
+            yield done.call.place, done.body
 
     def close(self) -> None:
         """See Engine."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from edgeq.calibration.observe import observe
 from edgeq.data.open import open_dataset
 from edgeq.engines.current import using
 from edgeq.engines.kept import KeptShards
+from edgeq.engines.pool import Call
 from edgeq.engines.processes import Processes
 from edgeq.engines.protocol import Job, in_order
 from edgeq.engines.workers import Workers
@@ -32,6 +33,13 @@ def engine() -> Iterator[Workers]:
     found = Workers(Processes(2))
     yield found
     found.close()
+
+
+class _Steps(Silent):
+    done = 0
+
+    def advance(self, count: int = 1) -> None:
+        self.done += count
 
 
 def job(setup: Trouble) -> Job[Trouble, range, int]:
@@ -127,4 +135,27 @@ def test_parts_are_merged_on_their_way_and_what_came_of_owners_is_kept(tmp_path:
     sorted(work.iterdir())[0].unlink()
     assert owned(range(3)) == wanted
     assert kinds["merge"] >= 2
+    engine.close()
+
+
+def test_a_shard_whose_parts_are_lost_is_done_again_and_counts_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts of two shards go before they are merged; then one goes that was merged."""
+    notes, progress, gone = tmp_path / "notes", _Steps(), Counter[str]()
+    notes.mkdir()
+    engine = Workers(Processes(2))
+
+    def give(worker: int, call: Call, give: Callable[[int, Call], None] = engine.pool.give) -> None:
+        if call.kind in ("merge", "finish") and not gone[call.kind]:
+            gone[call.kind] += 1
+            for ticket in call.parts[:2] if call.kind == "merge" else call.parts[:1]:
+                Path(str(ticket)).unlink()
+        give(worker, call)
+
+    monkeypatch.setattr(engine.pool, "give", give)
+    setup = Trouble(NUMBERS, folder=notes)
+    found = dict(engine.reduce(Job(squares_by_rest, setup, len), SHARDS, Job(doubled, setup), range(1), progress))
+    assert found == {0: 2 * sum(place**2 for place in range(0, 20_000, 3))}
+    assert gone == {"merge": 1, "finish": 1}
+    assert sorted(tries(notes).values()) == [1] * 8 + [2] * 2
+    assert progress.done == 20_000
     engine.close()
