@@ -181,7 +181,7 @@ def _start(ray: Any, size: int | None, address: str | None) -> None:
     quiet = {"logging_level": "ERROR", "log_to_driver": False}
     try:
         if address is None:
-            ray.init(num_cpus=size, include_dashboard=False, object_store_memory=STORE_BYTES, **quiet)
+            ray.init(address="local", num_cpus=size, include_dashboard=False, object_store_memory=STORE_BYTES, **quiet)
         else:
             knock(address)
             ray.init(address=address, **quiet)

@@ -88,6 +88,9 @@ def _referring(model: ir.Model, folder: ScratchFolder | None) -> Source:
     A session reads files of one folder: that of most bytes. Weights of other folders are handed
     over as arrays, which are mapped as well.
     """
+    for value in list(model.graph.initializers.values()):
+        if not value.uses() and not value.is_graph_output():  # onnxruntime drops these, and then misses them
+            del model.graph.initializers[str(value.name)]
     found = [(value, value.const_value) for value in _initializers(model) if isinstance(value.const_value, MappedTensor)]
     if not found:  # many weights, all of them small
         return Source(bare_proto(model).SerializeToString(), folder=folder)

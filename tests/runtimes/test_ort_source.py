@@ -85,6 +85,21 @@ def test_weights_of_another_folder_are_given_as_arrays(tmp_path: Path, monkeypat
     check(model)
 
 
+def test_weights_that_nothing_reads_are_not_given_as_arrays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """onnxruntime drops them from a model, and then refuses an array in their place."""
+    monkeypatch.setattr(mapped, "SPILLED_FROM_BYTES", 1000)
+    model = in_files(tmp_path)
+    node = model.graph.node(1)
+    with spilling():
+        replace_constant(node, 1, np.eye(256, dtype=np.float32), Names(model))
+    u, w = (constant(model.graph.initializers[name]) for name in "uw")
+    node.replace_input_with(1, model.graph.initializers["w"])
+    with open_session(model) as session:
+        np.testing.assert_allclose(session.run({"x": X})[0], X @ u @ w @ w, rtol=1e-4, atol=1e-2)
+    assert source_of(model).others == ()
+    assert "v" in model.graph.initializers
+
+
 def test_a_small_model_stays_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ort_source, "IN_MEMORY_BYTES", 1 << 26)
     source = source_of(in_memory())
