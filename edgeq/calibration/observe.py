@@ -43,16 +43,33 @@ def observe(
     what is read decides what a runtime fuses, and with it last bits. channels: receives all that is
     read.
     """
+    return observe_in_turns(model, wanted, data, 1, start=start, stop=stop, progress=progress, beside=beside, channels=channels)[0]
+
+
+def observe_in_turns(
+    model: ir.Model,
+    wanted: Iterable[str],
+    data: Dataset,
+    turns: int,
+    *,
+    start: int = 0,
+    stop: int | None = None,
+    progress: Progress | None = None,
+    beside: Iterable[str] = (),
+    channels: ChannelSums | None = None,
+) -> list[dict[str, TensorStats]]:
+    """What `observe` gives, apart for the runs 0, turns, 2 * turns .., for 1, turns + 1 .., etc."""
     names, progress = tuple(wanted), progress or Silent()
     last = data.count if stop is None else min(stop, data.count)
     progress.start("calibrate", last - start)
-    whole = Merging()
-    for tensors, seen in measured(model, data, _Observing(names, tuple(beside), channels), progress, start, last):
-        whole.add(tensors)
+    parts = [Merging() for _ in range(turns)]
+    for tensors, seen in measured(model, data, _Observing(names, tuple(beside), channels, turns), progress, start, last):
+        for whole, one in zip(parts, tensors, strict=True):
+            whole.add(one)
         if channels is not None and seen is not None:
             channels.merge(seen)
-    found = whole.tensors()
-    return {name: found.get(name, TensorStats()) for name in names}
+    found = [whole.tensors() for whole in parts]
+    return [{name: one.get(name, TensorStats()) for name in names} for one in found]
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +80,7 @@ class _Observing:
     beside: tuple[str, ...]
     #: sums of channels of which nothing has come yet; None: channels are not asked for
     channels: ChannelSums | None
+    turns: int
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -70,29 +88,26 @@ class _Observing:
 
     def begin(self, runs: Runs, /) -> _Observers:
         channels = None if self.channels is None else self.channels.empty()
-        return _Observers(frozenset(self.wanted), as_read(runs.model, self.wanted), channels)
+        return _Observers(frozenset(self.wanted), as_read(runs.model, self.wanted), channels, self.turns)
 
 
 class _Observers:
-    """The observers of one shard: one for each thread and value name."""
+    """The observers of one shard: one for each turn, thread and value name."""
 
-    def __init__(self, asked: Container[str], shown: Mapping[str, AsRead], channels: ChannelSums | None) -> None:
+    def __init__(self, asked: Container[str], shown: Mapping[str, AsRead], channels: ChannelSums | None, turns: int) -> None:
         self._asked, self._shown, self._channels = asked, shown, channels
-        self._observers: defaultdict[int, defaultdict[str, Observer]] = defaultdict(lambda: defaultdict(Observer))
+        self._turns: list[defaultdict[int, defaultdict[str, Observer]]] = [defaultdict(lambda: defaultdict(Observer)) for _ in range(turns)]
 
     def take(self, run: Run) -> None:
-        own = self._observers[run.worker]
+        own = self._turns[run.number % len(self._turns)][run.worker]
         for name, array in run.each():
             if name in self._asked:
                 _observe(own[name], array, run.samples, self._shown.get(name))
             if self._channels is not None:
                 self._channels.add(name, array)
 
-    def part(self) -> tuple[dict[str, TensorStats], ChannelSums | None]:
-        whole = Merging()
-        for own in self._observers.values():
-            whole.add({name: observer.stats() for name, observer in own.items()})
-        return whole.tensors(), self._channels
+    def part(self) -> tuple[list[dict[str, TensorStats]], ChannelSums | None]:
+        return [_together(turn.values()) for turn in self._turns], self._channels
 
 
 class Merging:
@@ -108,17 +123,24 @@ class Merging:
     def add(self, part: dict[str, TensorStats]) -> None:
         weight = 1
         while self._merged and self._merged[-1][0] == weight:
-            part, weight = _merged(self._merged.pop()[1], part), 2 * weight
+            part, weight = merged(self._merged.pop()[1], part), 2 * weight
         self._merged.append((weight, part))
 
     def tensors(self) -> dict[str, TensorStats]:
         whole: dict[str, TensorStats] = {}
         for _, part in reversed(self._merged):
-            whole = _merged(part, whole)
+            whole = merged(part, whole)
         return whole
 
 
-def _merged(first: Mapping[str, TensorStats], second: Mapping[str, TensorStats]) -> dict[str, TensorStats]:
+def _together(parts: Iterable[Mapping[str, Observer]]) -> dict[str, TensorStats]:
+    whole = Merging()
+    for own in parts:
+        whole.add({name: observer.stats() for name, observer in own.items()})
+    return whole.tensors()
+
+
+def merged(first: Mapping[str, TensorStats], second: Mapping[str, TensorStats]) -> dict[str, TensorStats]:
     """Both together. Most values are seen in every sample: they share the array of its numbers."""
     found = dict(first)
     numbers: dict[bytes, I64] = {}

@@ -120,6 +120,11 @@ def halves_of(data: Dataset) -> tuple[Dataset, Dataset]:
     return _part(data, first), _part(data, second)
 
 
+def places_in(part: Dataset, whole: Dataset) -> tuple[int, ...] | None:
+    """Where the samples of a part lie in the whole; None: it was not made of it."""
+    return part.source.kept if isinstance(part.source, _Part) and part.source.source is whole.source else None
+
+
 def _part(data: Dataset, kept: Sequence[int]) -> Dataset:
     labels = None if data.labels is None else data.labels[list(kept)]
     return replace(data, count=len(kept), labels=labels, source=_Part(data.source, tuple(kept)), survey=data.survey.part(kept))

@@ -28,7 +28,7 @@ from edgeq.schema.task import Planned, Step, Task
 LUCKY_DB = 3.0
 #: seconds for timing both models, enough for a steady median of an edge model, and how well that
 #: has to be known for less time to do
-TIMING_S, CLOSE = 1.0, 0.01
+TIMING_S, CLOSE = 0.5, 0.01
 
 
 #: why nothing was compared with float. no_data: there was none to compare on, as with statistics

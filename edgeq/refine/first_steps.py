@@ -7,15 +7,15 @@ from dataclasses import dataclass, field, replace
 
 import onnx_ir as ir
 
-from edgeq.calibration.channel_stats import ChannelStats, Ends, channel_stats
-from edgeq.calibration.observe import observe
+from edgeq.calibration.channel_stats import ChannelStats, ChannelSums, Ends, channel_stats
+from edgeq.calibration.observe import observe, observe_in_turns
 from edgeq.calibration.tensor_stats import TensorStats
 from edgeq.data.dataset import Dataset
 from edgeq.graph.channels.classes import channel_classes
 from edgeq.graph.find_layer import layer_of
 from edgeq.graph.read import is_op, nodes, rank, values
 from edgeq.passes.quantize.equalize import Equalize
-from edgeq.planning.first_plan import MadeFrom, make_plan, values_to_observe
+from edgeq.planning.first_plan import MadeFrom, make_plan, observed_and_gridded, values_to_observe
 from edgeq.planning.values.seen import fixed_ranges
 from edgeq.progress import Progress
 from edgeq.refine.codebooks.formats import short_codes
@@ -39,11 +39,15 @@ HIDDEN_DB = 1.0
 class Measured:
     """What was measured of the task's model: drafts that differ in their ranges alone share it."""
 
+    #: how many parts of the runs, which take turns, are observed apart
+    turns: int = 1
     #: value name -> axis of the channels that were measured
     axes: Mapping[str, int] = field(default_factory=dict)
     channels: ChannelStats = field(default_factory=lambda: ChannelStats({}, {}))
     #: the exponents of the model that was equalized last, that model and its statistics
     equalized: tuple[Exponents, ir.Model, Mapping[str, TensorStats]] | None = None
+    #: the statistics of each turn; none where nothing was observed
+    apart: tuple[Mapping[str, TensorStats], ...] = ()
 
     def of(self, model: ir.Model, axes: Mapping[str, int], data: Dataset, progress: Progress) -> ChannelStats:
         """The channels of these values of the task's model; it runs only if they are not known."""
@@ -107,6 +111,25 @@ def _planned(model: ir.Model, statistics: Mapping[str, TensorStats], task: Task,
     origin = MadeFrom(before.model, before.data, before.settings, before.held_out)
     plan = make_plan(model, statistics, task.target, task.recipe, origin, rule)
     return plan.with_inputs(before.shapes, before.pixels)
+
+
+def seen(
+    task: Task, data: Dataset, progress: Progress, measured: Measured | None = None, start: int = 0, stop: int | None = None
+) -> list[dict[str, TensorStats]]:
+    """Statistics of every value that a plan for the task needs, for each turn of the samples.
+
+    measured: says how many turns there are; receives the channels that equalization asks for, and
+    what is returned. All comes of one pass, which reads the same values whatever is asked for:
+    which ones a runtime hands out decides what it fuses, and with it last bits.
+    """
+    wanted, gridded = observed_and_gridded(task.model, task.target, task.recipe)
+    axes = channels_to_measure(task, (*wanted, *gridded))
+    sums = None if measured is None else ChannelSums(axes)
+    turns = 1 if measured is None else measured.turns
+    found = observe_in_turns(task.model, wanted, data, turns, start=start, stop=stop, progress=progress, beside=axes, channels=sums)
+    if measured is not None and sums is not None:
+        measured.axes, measured.channels, measured.apart = axes, sums.stats(), tuple(found)
+    return found
 
 
 def channels_to_measure(task: Task, gridded: Iterable[str]) -> dict[str, int]:

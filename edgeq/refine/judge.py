@@ -15,6 +15,7 @@ from edgeq.calibration.memory import return_freed_memory
 from edgeq.calibration.pairs.known_outputs import KnownOutputs
 from edgeq.calibration.pairs.shards import Asked, FloatSide, OnWorkers, Pair
 from edgeq.data.dataset import Batch, Dataset
+from edgeq.data.held_out import places_in
 from edgeq.engines.current import current_engine
 from edgeq.numerics.output_fidelity import OutputFidelity, judged
 from edgeq.numerics.output_sums import OutputSums
@@ -107,8 +108,15 @@ class Judge:
         return Judged(self._model, self.data, self._optimize)
 
     def on(self, data: Judging) -> Judge:
-        """A judge on other samples of the same data set."""
-        return Judge(self._model, data, self._progress, self._optimize)
+        """A judge on other samples of the same data set.
+
+        For some of these samples, the float model has not to run again.
+        """
+        other = Judge(self._model, data, self._progress, self._optimize)
+        kept = places_in(data, self.data) if isinstance(data, Dataset) and isinstance(self.data, Dataset) else None
+        if kept is not None:
+            other._floats = self._floats.of_part(kept)
+        return other
 
     def score(self, model: ir.Model, name: str) -> Score:
         """The score of an integer model. name: what progress calls it."""

@@ -7,22 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import reduce
 
-from edgeq.calibration.channel_stats import ChannelSums
-from edgeq.calibration.observe import observe
+from edgeq.calibration.observe import merged
 from edgeq.calibration.statistics_file import Statistics
 from edgeq.data.dataset import Dataset
 from edgeq.data.held_out import Division
 from edgeq.errors import BadData, BadPlan, BadStatistics
 from edgeq.io.writing.external_form import written_size
 from edgeq.passes.quantize.migrate_scales import migrated
-from edgeq.planning.first_plan import MadeFrom, make_plan, observed_and_gridded
+from edgeq.planning.first_plan import MadeFrom, make_plan
 from edgeq.progress import Clock, Progress
 from edgeq.refine.by_readers.ranges import choose_reader_ranges
 from edgeq.refine.codebooks.steps import FileSizes, plan_codebooks, unmeasured_codebooks
 from edgeq.refine.draft import Draft
-from edgeq.refine.few_samples import ranged_by_halves
-from edgeq.refine.first_steps import Measured, Refining, channels_to_measure, equalized, ranged
+from edgeq.refine.few_samples import HALVES, needs_halves, ranged_by_halves
+from edgeq.refine.first_steps import Measured, Refining, equalized, ranged, seen
 from edgeq.refine.gate import Gate
 from edgeq.refine.input_grids.choice import choose_inputs
 from edgeq.refine.judge import Judge, Judging
@@ -44,17 +44,12 @@ def take_statistics(
     """Measure the statistics of every value that a plan for the task needs.
 
     start, stop: a range of samples of the whole data, of which those held out are left out.
-    measured: receives the channels that equalization asks for, of the same pass. Raises BadData for
-    a range that is not in the data.
+    measured: receives what later steps need of the same pass, the statistics by turns among it.
+    Raises BadData for a range that is not in the data.
     """
-    wanted, gridded = observed_and_gridded(task.model, task.target, task.recipe)
-    axes = channels_to_measure(task, (*wanted, *gridded))
-    sums = None if measured is None else ChannelSums(axes)
     first, last = data.fitted_range(start, stop)
-    seen = observe(task.model, wanted, data.fitted, start=first, stop=last, progress=progress, beside=axes, channels=sums)
-    if measured is not None and sums is not None:
-        measured.axes, measured.channels = axes, sums.stats()
-    tensors = {name: replace(stats, samples=data.indices[stats.samples]) for name, stats in seen.items()}
+    whole = reduce(merged, seen(task, data.fitted, progress, measured, first, last))
+    tensors = {name: replace(stats, samples=data.indices[stats.samples]) for name, stats in whole.items()}
     return Statistics(task.model_hash, data.whole.hash, task.settings, tensors, data.rule, data.whole.made_up)
 
 
@@ -71,7 +66,8 @@ def decide(
         raise BadData("There is no data to calibrate with.", "--data", "Give data, statistics (--stats) or a plan (--plan).")
     if known is not None:
         _check_statistics(known, task, data)
-    measured, closely = Measured(), data is not None and task.recipe.effort != "fast"
+    halves = data is not None and judge is not None and judge.data is data.whole and needs_halves(task, data.fitted)
+    measured, closely = Measured(HALVES if halves else 1), data is not None and task.recipe.effort != "fast"
     with clock.stage("calibrate"):
         asked = measured if closely else None
         statistics = known if known is not None or data is None else take_statistics(task, data, progress, measured=asked)

@@ -10,7 +10,7 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
-from edgeq.calibration.observe import observe
+from edgeq.calibration.observe import merged, observe, observe_in_turns
 from edgeq.calibration.tensor_stats import TensorStats
 from edgeq.data.open import Dataset, open_dataset
 from edgeq.engines.current import using
@@ -108,3 +108,17 @@ def test_a_value_that_cannot_be_handed_out_counts_as_never_seen() -> None:
     found = observe(model, ("q", "y"), data_for(model, x=np.ones((2, 3), np.float32)))
     assert found["q"] == TensorStats()
     assert found["y"].count == 2 * 24
+
+
+def test_runs_that_take_turns_are_observed_apart() -> None:
+    """Each turn as if its samples were all there are, and both together as the whole."""
+    x = np.random.default_rng(4).normal(size=(5, 3)).astype(np.float32)
+    model = net("y = Relu(x)", inputs="float[N, 3] x")
+    data = open_dataset({"x": x}, input_specs(model))
+    turns = observe_in_turns(model, ["x", "y"], data, 2)
+    for start, turn in enumerate(turns):
+        alone = observe(model, ["x", "y"], open_dataset({"x": x[start::2]}, input_specs(model)))
+        assert all(turn[name].samples.tolist() == list(range(start, 5, 2)) for name in alone)
+        assert all(np.array_equal(turn[name].counts, alone[name].counts) for name in alone)
+        assert all((turn[name].low, turn[name].high) == (alone[name].low, alone[name].high) for name in alone)
+    assert merged(*turns) == observe(model, ["x", "y"], data)

@@ -74,8 +74,9 @@ def test_input_grids_of_matmuls_cost_one_more() -> None:
     assert "channel statistics" not in found
 
 
-def test_the_float_model_runs_once_on_each_sample_that_judges(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For all steps and the proof."""
+@pytest.mark.parametrize("count", [24, 12])
+def test_the_float_model_runs_once_on_each_sample_that_judges(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    """For all steps and the proof; of few samples, also for the halves that judge each other."""
     seen = Counter[bytes]()
 
     def counted(self: Session, feeds: Mapping[str, AnyArray], outputs: Sequence[str] | None = None) -> list[AnyArray]:
@@ -90,7 +91,14 @@ def test_the_float_model_runs_once_on_each_sample_that_judges(monkeypatch: pytes
     run, open_session, floats = Session.run, known_outputs.open_session, list[Session]()
     monkeypatch.setattr(Session, "run", counted)
     monkeypatch.setattr(known_outputs, "open_session", opened)
-    result = edgeq.quantize(conv(), {"x": IMAGES}, recipe=MINMAX)
+    result = edgeq.quantize(conv(), {"x": IMAGES[:count]}, recipe=MINMAX if count == 24 else None)
     assert len(result.report.steps) > 1
-    assert len(floats) == 1
-    assert sorted(seen.values()) == [1] * 4
+    assert len(floats) == (1 if count == 24 else 2)  # it is closed between the halves
+    assert sorted(seen.values()) == [1] * (4 if count == 24 else count)
+
+
+def test_halves_of_few_samples_are_observed_in_the_first_pass() -> None:
+    told = Told()
+    edgeq.quantize(conv("Sigmoid"), {"x": IMAGES[:12]}, prove=False, progress=told)
+    assert told.count["judge ranges of a half"] == 4
+    assert told.count["calibrate"] == 1

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -78,3 +79,33 @@ class KnownOutputs:
                 self._left -= size
                 self._held[piece.samples] = outputs
         return outputs
+
+
+class KnownOfPart(KnownOutputs):
+    """Outputs for some samples of a data set: those of the whole set, by their places in it."""
+
+    def __init__(self, whole: KnownOutputs, kept: Sequence[int]) -> None:
+        """kept: the place of each sample in the whole, in ascending order."""
+        super().__init__(whole._model, whole._threads)
+        self._whole, self._kept = whole, kept
+
+    def _opened(self) -> Session:
+        return self._whole._opened()
+
+    def rest(self) -> None:
+        """Close the session of the whole."""
+        self._whole.rest()
+
+    def of(self, piece: Feed) -> list[AnyArray]:
+        """The outputs for a batch of samples that are neighbours in the whole as well."""
+        first, last = self._kept[piece.samples.start], self._kept[piece.samples.stop - 1]
+        assert last - first == len(piece.samples) - 1
+        return self._whole.of(_Moved(range(first, last + 1), piece.feeds))
+
+
+@dataclass(frozen=True)
+class _Moved:
+    """A batch under other indices."""
+
+    samples: range
+    feeds: Mapping[str, AnyArray]

@@ -6,7 +6,7 @@ they come run by run, and whoever adds them up does so in the order of the data.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import thread_time
@@ -14,7 +14,7 @@ from time import thread_time
 import onnx_ir as ir
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
-from edgeq.calibration.pairs.known_outputs import KnownOutputs
+from edgeq.calibration.pairs.known_outputs import KnownOfPart, KnownOutputs
 from edgeq.calibration.pairs.part_labels import PartLabels
 from edgeq.data.dataset import Batch, Dataset
 from edgeq.data.sharded import over_samples
@@ -73,6 +73,10 @@ class FloatSide:
     def of(cls, model: ir.Model) -> FloatSide:
         """The model on one thread: a score depends on no number of cores."""
         return cls(model, KnownOutputs(model, threads=1))
+
+    def of_part(self, kept: Sequence[int]) -> FloatSide:
+        """The same for some samples of the data. kept: their places in it, in ascending order."""
+        return FloatSide(self.model, KnownOfPart(self.known, kept), self._parts)
 
     def parts(self, *, labelled: bool = False) -> PartLabels:
         """What Concats join in the outputs of the float model, and what is random in them."""
