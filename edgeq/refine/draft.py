@@ -29,6 +29,9 @@ class LastEmulated:
 
     #: the plan, and its model; None: none was made yet
     held: tuple[Plan, ir.Model] | None = None
+    #: exponents, and the task's model as they scale it: its weights are scaled, and the large ones
+    #: written into files, once for all plans with these exponents
+    scaled: tuple[Mapping[str, tuple[int, ...]], ir.Model] | None = None
 
     def of(self, plan: Plan, make: Callable[[Plan], ir.Model]) -> ir.Model:
         """The model of a plan, which nobody may change. make: makes it."""
@@ -85,7 +88,10 @@ class Draft:
 
     def emulated(self, plan: Plan) -> ir.Model:
         """The integer model of a plan for the task, which the caller may change."""
-        return rewrite(self.task.model, plan, self.task.target)
+        scaled = self.last.scaled
+        if scaled is None or scaled[0] != plan.equalization or plan.factors:
+            return rewrite(self.task.model, plan, self.task.target)
+        return rewrite(scaled[1], plan, self.task.target, equalized=True)
 
     def shown(self, plan: Plan) -> ir.Model:
         """The integer model of a plan for the task, to run and to read: others hold it as well."""

@@ -167,6 +167,7 @@ def equalized(start: Refining, data: Dataset, progress: Progress) -> Refining:
         Equalize(factors_of(exponents))(model)
         start.measured.equalized = (exponents, model, _again(model, exponents, start, data, progress))
     _, model, statistics = start.measured.equalized
+    start.draft.last.scaled = (exponents, model)
     new = _planned(model, statistics, task, start.rule, plan)
     return replace(start, draft=replace(start.draft, model=model, plan=new.with_equalization(exponents)), statistics=statistics)
 

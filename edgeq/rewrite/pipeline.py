@@ -46,9 +46,13 @@ from edgeq.schema.target import Target
 TFLITE = ("tflite", "litert", "tflm", "vela")
 
 
-def rewrite(prepared: ir.Model, plan: Plan, target: Target) -> ir.Model:
-    """An int8 copy of the prepared model. Raises BadPlan if the plan does not fit it."""
-    return _rewritten(prepared, plan, rewrite_passes(plan, target))
+def rewrite(prepared: ir.Model, plan: Plan, target: Target, *, equalized: bool = False) -> ir.Model:
+    """An int8 copy of the prepared model. Raises BadPlan if the plan does not fit it.
+
+    equalized: whether the model's weights are scaled already, as the plan's exponents say.
+    """
+    steps = rewrite_passes(plan, target)
+    return _rewritten(prepared, plan, [one for one in steps if not (equalized and isinstance(one, Equalize))])
 
 
 def in_floats(prepared: ir.Model, plan: Plan) -> ir.Model:

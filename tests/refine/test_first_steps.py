@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx_ir as ir
 import pytest
 
 from edgeq.data.held_out import division_of
 from edgeq.data.open import open_dataset
 from edgeq.graph.signature import input_specs
+from edgeq.passes.quantize.equalize import Equalize
 from edgeq.planning.first_plan import MadeFrom, make_plan
 from edgeq.progress import Clock, Silent
 from edgeq.refine.draft import Draft
-from edgeq.refine.first_steps import CLEARLY_DB, HIDDEN_DB, Refining, ranged
+from edgeq.refine.first_steps import CLEARLY_DB, HIDDEN_DB, Refining, equalized, ranged
 from edgeq.refine.gate import DOUBT_DB, Gate
 from edgeq.refine.judge import Judge
 from edgeq.refine.steps import take_statistics
+from edgeq.rewrite.pipeline import rewrite
 from edgeq.schema.recipe import Recipe
 from edgeq.schema.rules import Rule
 from edgeq.schema.task import Planned, Step, Task
@@ -94,3 +97,21 @@ def test_a_loss_that_all_samples_do_not_see_is_followed() -> None:
     assert clipped is not None and whole is not None
     assert -DOUBT_DB < whole - clipped < -HIDDEN_DB
     assert rules == ["mse", "minmax"]
+
+
+def test_the_integer_model_of_an_equalized_plan_is_made_of_the_scaled_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bit for bit the one that is made of the task's own weights, which are not scaled again."""
+    u, x = weights(8, 3, 3, 3), np.random.default_rng(0).normal(size=(12, 3, 8, 8)).astype(np.float32)
+    u[:4] *= 32
+    constants = {"u": u, "v": weights(4, 8, 1, 1), "b": weights(8)}
+    body = "[one] a = Conv<pads = [1, 1, 1, 1]>(x, u, b) r = Relu(a) [two] y = Conv(r, v)"
+    model = net(body, inputs="float[N, 3, 8, 8] x", constants=constants)
+    task = Task(model, "m", eager(), Recipe(), {})
+    data = division_of(open_dataset({"x": x}, input_specs(model)), task.recipe)
+    statistics = take_statistics(task, data, Silent()).tensors
+    draft = Draft(task, model, make_plan(model, statistics, task.target, task.recipe, MadeFrom("m", "d", "s", "none")))
+    plan = equalized(Refining(draft, statistics, "mse"), data.fitted, Silent()).draft.plan
+    assert plan.equalization
+    wanted = ir.to_proto(rewrite(model, plan, task.target)).SerializeToString(deterministic=True)
+    monkeypatch.setattr(Equalize, "_scale", lambda *_: pytest.fail("the weights are scaled again"))
+    assert ir.to_proto(draft.emulated(plan)).SerializeToString(deterministic=True) == wanted
