@@ -46,8 +46,8 @@ class Candidate:
     #: whether the weights of the nodes that therefore run in float are stored as the base plan's
     #: integers, or as floats
     stored: bool = False
-    #: whether the weights that the base plan stores as integers for float nodes are floats, too
-    bare: bool = False
+    #: float nodes whose weights the base plan stores as integers, and that get floats, sorted
+    bare: tuple[str, ...] = ()
     #: nodes that make values of 16 bits, sorted; a candidate has these or nodes in float
     wide: tuple[str, ...] = ()
     #: what decided that they stay float
@@ -66,7 +66,7 @@ class Candidate:
     @property
     def key(self) -> str:
         """sha256 of the change."""
-        return hashlib.sha256(json.dumps([self.floats, self.stored, self.wide, *([True] if self.bare else [])]).encode()).hexdigest()
+        return hashlib.sha256(json.dumps([self.floats, self.stored, self.wide, *([self.bare] if self.bare else [])]).encode()).hexdigest()
 
 
 def integer_layers(base: Draft) -> tuple[str, ...]:
@@ -92,9 +92,9 @@ def candidate_plan(base: Draft, candidate: Candidate) -> Plan | None:
     The minimum cut that placed the base plan also decides what else turns float along with the
     named nodes.
     """
-    kept = {} if candidate.bare else base.plan.stored
+    kept = {key: grid for key, grid in base.plan.stored.items() if split_weight_key(key)[0] not in candidate.bare}
     if not candidate.floats:
-        return base.plan.with_stored({}) if candidate.bare else base.plan
+        return base.plan.with_stored(kept) if candidate.bare else base.plan
     placement, groups = placed_again(base, dict.fromkeys(candidate.floats, candidate.cause))
     grids = _grids(base.plan, placement, groups)
     if grids is None:

@@ -20,13 +20,12 @@ from edgeq.refine.draft import Draft
 from edgeq.refine.judge import Judge
 from edgeq.schema.plan import Plan
 from edgeq.schema.task import Planned, Step, Task
-from edgeq.schema.weights import split_weight_key
 from edgeq.search.builder import Builder
 from edgeq.search.candidates import Candidate, all_float, integer_layers, integer_share, of_nodes, weights_only
 from edgeq.search.measures import Sample
 from edgeq.search.meter import LEAST_DB, USELESS_DB, Meter
 from edgeq.search.repair import noise_of
-from edgeq.search.units import units_of
+from edgeq.search.units import Unit, joined, ranked_units, storing
 
 #: name of the step
 RETURNED = "layers returned to float"
@@ -106,8 +105,8 @@ def rescued(
 
 def _returned(found: Candidate, layers: Sequence[str], plan: Plan) -> tuple[str, ...]:
     """The layers that stay float by a candidate, with weights of floats where it is bare."""
-    bare = [split_weight_key(key)[0] for key in plan.stored] if found.bare else []
-    return tuple(dict.fromkeys([*(name for name in layers if name in found.floats), *bare]))
+    gone = {*found.floats, *found.bare}
+    return tuple(dict.fromkeys(name for name in (*layers, *storing(plan)) if name in gone))
 
 
 def _wanted(task: Task) -> bool:
@@ -132,51 +131,50 @@ def _search(meter: Meter, layers: Sequence[str], progress: Progress) -> Candidat
     stored = weights_only(base)
     sound = meter.serves(stored)
     bare = not sound and not meter.serves(all_float(base))  # weights that are stored as integers do harm by themselves
-    order = _by_noise(meter, layers, bare, progress) if layers else []
+    order = _by_noise(meter, ranked_units(base, layers, stored=bare), progress)
     for goal in GOALS_DB:
         keeps = sound and meter.draft_db(stored) >= goal
         low, high = 0, len(order)  # with `low` groups in integers the goal is reached, with `high` not
         while high - low > 1:
             middle = (low + high) // 2
-            reached = meter.draft_db(_without(order, middle, keeps, bare)) >= goal
+            reached = meter.draft_db(_without(order, middle, keeps)) >= goal
             low, high = (middle, high) if reached else (low, middle)
-        while low and meter.fitted_db(_without(order, low, keeps, bare)) < USELESS_DB:
+        while low and meter.fitted_db(_without(order, low, keeps)) < USELESS_DB:
             low //= 2
         if low:
-            return _without(order, low, keeps, bare)
-    whole = _without(order, 0, sound and meter.draft_db(stored) >= GOALS_DB[0], bare)
+            return _without(order, low, keeps)
+    whole = _without(order, 0, sound and meter.draft_db(stored) >= GOALS_DB[0])
     return whole if meter.draft_db(whole) >= LEAST_DB else None
 
 
-def _by_noise(meter: Meter, layers: Sequence[str], bare: bool, progress: Progress) -> list[tuple[str, ...]]:
-    """Groups of layers, those that cause least noise per multiply-accumulate first.
+def _by_noise(meter: Meter, units: Sequence[Unit], progress: Progress) -> list[Unit]:
+    """The units, neighbours joined where there are many, those that cause least noise per
+    multiply-accumulate first.
 
-    The noise of a group is the noise-to-signal ratio of the worst output when it alone runs in
-    integers. The noise of groups nearly adds up.
+    The noise of a unit is the noise-to-signal ratio of the worst output when it alone runs in
+    integers, or has weights of integers. The noise of units nearly adds up.
     """
     work = {str(node.name): macs(node) for node in nodes(meter.builder.base.task.model)}
-    units = units_of(meter.builder.base, layers)
     size = -(-len(units) // GROUPS)
-    groups = [tuple(name for unit in units[start : start + size] for name in unit) for start in range(0, len(units), size)]
+    groups = [joined(units[start : start + size]) for start in range(0, len(units), max(size, 1))]
     progress.start("find the layers that make an output useless", len(groups))
-    price, alone = (
-        {},
-        {group: _floats([name for other in groups if other != group for name in other], stored=False, bare=bare) for group in groups},
-    )
+    alone = {group: _without([group, *(other for other in groups if other != group)], 1, stored=False) for group in groups}
     meter.rank_ahead(tuple(alone.values()))
+    price = {}
     for group in groups:
-        price[group] = noise_of(meter.draft_db(alone[group], rank=True)) / sum(work[name] for name in group)
+        done = sum(work[name] for name in (*group.integer, *group.stored))
+        price[group] = noise_of(meter.draft_db(alone[group], rank=True)) / max(done, 1)
         progress.advance()
     return sorted(groups, key=lambda group: price[group])
 
 
-def _without(order: Sequence[tuple[str, ...]], size: int, stored: bool, bare: bool) -> Candidate:
-    """The candidate that keeps all but the first `size` groups in float."""
-    return _floats([name for group in order[size:] for name in group], stored=stored, bare=bare)
+def _without(order: Sequence[Unit], size: int, stored: bool) -> Candidate:
+    """The candidate that keeps all but the first `size` units in float.
 
-
-def _floats(names: Sequence[str], *, stored: bool, bare: bool) -> Candidate:
-    return replace(of_nodes(names, stored=stored), because="useless", bare=bare)
+    stored: whether the layers that therefore run in float keep the integers of their weights.
+    """
+    rest = joined(order[size:])
+    return replace(of_nodes(rest.integer, stored=stored), because="useless", bare=tuple(sorted(rest.stored)))
 
 
 def _finished(meter: Meter, candidate: Candidate) -> tuple[Plan | None, float]:

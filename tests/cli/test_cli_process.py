@@ -53,6 +53,13 @@ def test_a_stopped_run_leaves_nothing(sent: signal.Signals, code: int, long_run:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_package_runs_as_the_command() -> None:
+    asked = subprocess.run([sys.executable, "-m", "edgeq", "-V"], capture_output=True, text=True, timeout=60, check=True)
+    assert asked.stdout == subprocess.run([*EDGEQ, "-V"], capture_output=True, text=True, timeout=60, check=True).stdout
+    refused = subprocess.run([sys.executable, "-m", "edgeq", "quantise"], capture_output=True, text=True, timeout=60, check=False)
+    assert refused.returncode == 2
+
+
 def test_a_reader_that_goes_away_is_no_error() -> None:
     process = subprocess.Popen([*EDGEQ, "targets", "show", "cpu", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None

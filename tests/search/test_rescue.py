@@ -82,8 +82,8 @@ def test_weights_that_float_layers_store_are_floats_where_they_make_an_output_us
     assert left.report.fidelity.sqnr_db < 10
     assert mended.report.fidelity.sqnr_db >= 20
     assert left.plan.nodes["MatMul_0"].runs == "float"
-    assert left.plan.stored
-    assert not mended.plan.stored
+    assert any(key.startswith("MatMul_0") for key in left.plan.stored)
+    assert mended.plan.stored.keys() == {key for key in left.plan.stored if not key.startswith("MatMul_0")}
     assert any("float by themselves" in note for note in mended.report.notes)
 
 
