@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
+from edgeq.io.writing.card import Card, Facts
 from edgeq.numerics.output_fidelity import OutputFidelity, Weakest
 from edgeq.proof.compare import Comparison
 
 
-@dataclass(frozen=True)
-class Fidelity:
+@dataclass(frozen=True, repr=False)
+class Fidelity(Card):
     """How far the outputs of the int8 model are from the float model's.
 
     The first three figures are of the first output as a whole (q) against the float model's (f).
@@ -29,6 +31,21 @@ class Fidelity:
     lowest_agreement: float | None
     #: every output with its parts, worst first
     outputs: tuple[OutputFidelity, ...]
+
+    def facts(self) -> Facts:
+        """The first output's figures, and the weakest where there are several."""
+        rows = [("SQNR", _decibels(self.sqnr_db)), ("cosine", f"{self.cosine:.5f}")]
+        if self.top1_agreement is not None:
+            rows.append(("same top-1", f"{100 * self.top1_agreement:.2f} %"))
+        if not has_one_figure(self):
+            part = "" if self.weakest.part is None else f", part {self.weakest.part}"
+            rows.append(("weakest", f"{self.weakest.output}{part}: {_decibels(self.weakest.sqnr_db)}"))
+        return Facts("int8 against float", (*rows, ("samples", str(self.samples))))
+
+
+def _decibels(value: float) -> str:
+    """An SQNR with its unit; equal outputs have no error to measure."""
+    return "bit-equal" if value == math.inf else f"{value:.1f} dB"
 
 
 def fidelity_of(found: Comparison) -> Fidelity:

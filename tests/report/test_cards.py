@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -11,6 +13,8 @@ import pytest
 import edgeq
 from edgeq.data.shipped import shipped_model
 from edgeq.io.writing.card import Cards
+from edgeq.numerics.output_fidelity import OutputFidelity, Weakest
+from edgeq.report.headline import Fidelity
 
 DIGITS = shipped_model("digits")
 RECIPE = {"effort": "fast", "samples": 32, "placement": {"prefer": "integers"}}
@@ -82,3 +86,11 @@ def test_every_public_function_is_among_them() -> None:
 def test_answers_that_are_empty_say_so_and_are_tuples() -> None:
     assert Cards() == ()
     assert Cards()._repr_html_() == "<p>nothing</p>"
+
+
+def test_fidelity_is_one_line_of_figures() -> None:
+    output = OutputFidelity("scores", 31.26, 0.99963, 0.1, 0.975, (), compared=40)
+    alone = Fidelity(31.26, 0.99963, 0.975, 40, Weakest("scores", None, 31.26), 0.975, (output,))
+    assert repr(alone) == "Fidelity(int8 against float: SQNR 31.3 dB, cosine 0.99963, same top-1 97.50 %, samples 40)"
+    two = replace(alone, sqnr_db=math.inf, top1_agreement=None, weakest=Weakest("out", "boxes", 12.0), outputs=(output, output))
+    assert repr(two) == "Fidelity(int8 against float: SQNR bit-equal, cosine 0.99963, weakest out, part boxes: 12.0 dB, samples 40)"

@@ -120,11 +120,18 @@ def test_an_unmeasured_report_renders() -> None:
     assert "size" in plain_text(report_text(_unmeasured()))
 
 
-@pytest.mark.parametrize(("ratio", "said"), [(0.5, "2.00x as fast"), (1.0, "NOT faster"), (1.8, "float model is the faster one")])
+@pytest.mark.parametrize(("ratio", "said"), [(0.5, "2.00x as fast"), (1.0, "NOT faster"), (1.8, "1.80x the time of float")])
 def test_verdict_is_plain(ratio: float, said: str) -> None:
     latency = Latency(1.0, ratio, ratio, 1, 1, 50, 0.01, ratio)
     assert said in verdict(latency)
     assert said in " ".join(plain_text(report_text(full_report(ratio)), width=200).split())
+
+
+@pytest.mark.parametrize(("milliseconds", "said"), [(0.03, True), (5.0, False)])
+def test_a_slower_small_network_is_explained_once(milliseconds: float, *, said: bool) -> None:
+    words = verdict(Latency(milliseconds, 1.5 * milliseconds, 1.5, 1, 1, 50, 0.01, 1.5))
+    assert ("So small a network" in words) == said
+    assert words.count("float") == (3 if said else 2)
 
 
 def test_snippet_is_python_and_says_what_the_input_becomes() -> None:
