@@ -57,10 +57,7 @@ SAID = (
     ("docs/codebooks.md", "is measured on {} samples, the error", ("edgeq.calibration.sensitivity:SAMPLES",)),
     ("docs/codebooks.md", "Without `--max-drop` it is {} points", ("edgeq.few_bits.widths:MAX_DROP",)),
     ("docs/finetuning.md", "model.int8.onnx about {} minutes", ("edgeq.schema.finetune:DEFAULT_MINUTES",)),
-    ("CHANGELOG.md", "take at most {} % of the file", ("edgeq.schema.provenance:LARGEST_SHARE:*100",)),
     ("CHANGELOG.md", "outputs below {} dB, numbers that are not finite", ("edgeq.proof.findings:WEAK_DB",)),
-    ("CHANGELOG.md", "(from {} input channels on `cpu`)", ("edgeq.rewrite.lower:DECONV_CHANNELS",)),
-    ("CHANGELOG.md", "keep opsets up to {},", ("edgeq.passes.prepare.convert_opset:NEWEST_WITH_QDQ",)),
 )
 
 
