@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array as numbers
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -71,12 +72,13 @@ def open_spool(spool: Spool, inputs: Sequence[InputSpec], *, classes: bool = Tru
         return OpenedSource(SpoolSource(spool, {}, np.zeros((0, 2), np.int64)))  # who opens it says so
     keys, labels, notes = _keys(spool.items[0], inputs)
     wanted = {*keys.values()} | ({labels} if labels is not None else set())
-    places: list[tuple[int, int]] = []
+    places = numbers("q")
     told: list[AnyArray] = []
     for index, item in enumerate(spool.items):
         _check_same(item, wanted, index)
         length = _batch(item, keys, inputs)
-        places += [(index, -1)] if length is None else [(index, row) for row in range(length)]
+        for row in (-1,) if length is None else range(length):
+            places.extend((index, row))
         if labels is not None:
             found = spool.read(index, labels)
             told += [found.reshape(-1)] if classes else [found] if length is None or found.ndim == 0 else [*found]

@@ -13,7 +13,9 @@ from onnxruntime.quantization import CalibrationDataReader
 
 from edgeq.data.dataset import Dataset
 from edgeq.data.given.gather import Data, gathered
+from edgeq.data.given.spool import Spool, spooled
 from edgeq.data.open import InputSpec, open_dataset
+from edgeq.engines.parcel import packed, unpacked
 from edgeq.errors import BadData
 from edgeq.metrics.metric import Metric
 
@@ -155,6 +157,20 @@ def test_an_iterable_is_read_once_and_its_items_are_not_kept_in_memory() -> None
     assert asked == list(range(500))
     assert seen == [*range(500), *range(500)]
     assert peak < 5e6  # the samples have 40 MB
+
+
+def test_items_of_the_same_shapes_share_what_is_known_of_them() -> None:
+    shapes = [(2, 3)] * 50 + [(4, 3), (2, 3)]
+    arrays = [np.full(shape, place, np.float32) for place, shape in enumerate(shapes)]
+    spool = spooled(({"image": array, "labels": place} for place, array in enumerate(arrays)), None, None)
+    assert len({id(one) for one in spool.items}) == 3
+    parcel = packed(spool)
+    elsewhere = unpacked(parcel.body, lambda digest: np.frombuffer(parcel.blobs[digest], np.uint8))
+    for there in (spool, elsewhere):
+        assert isinstance(there, Spool)
+        for place, array in enumerate(arrays):
+            assert np.array_equal(there.read(place, "image"), array)
+            assert there.read(place, "labels") == place
 
 
 def test_no_more_items_are_asked_for_than_wanted() -> None:
