@@ -111,8 +111,9 @@ def run_line(line: str, folder: Path) -> int:
     """Run one command line in the folder, and return its exit code."""
     words = words_of(shortened(line))
     if words[0] == "python":
-        done = subprocess.run([sys.executable, *words[1:]], cwd=ROOT if "kernels" in line else folder, check=False)
-        return done.returncode
+        path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])  # benchmarks are not installed
+        where = ROOT if "kernels" in line else folder
+        return subprocess.run([sys.executable, *words[1:]], cwd=where, env={**os.environ, "PYTHONPATH": path}, check=False).returncode
     options = dict(itertools.pairwise(words))
     if "--mean" in options:  # the reader's data are preprocessed as the line says
         write_data(folder, float(options.get("--scale", "1")), options["--mean"], options["--std"])
