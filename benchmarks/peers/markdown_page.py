@@ -13,29 +13,42 @@ Json = Mapping[str, Any]  # parsed JSON, read nowhere else
 
 INTRODUCTION = """# Benchmarks
 
-Written by `python -m benchmarks.peers.zoo --json zoo.json`, then `python -m benchmarks.peers.zoo --markdown zoo.json > docs/benchmarks.md`.
-edgeq against `onnxruntime.quantization` (static QDQ, U8 activations, S8 weights per channel), both with the same calibration samples,
-judged on the same evaluation samples in the same run. Every tool runs as a process of its own.
+Is edgeq nearer to float than `onnxruntime.quantization`, and is its file as fast? The summary below answers for each network; then
+follow the rows of all models, and the details.
 
-* **SQNR** in dB: 10 log10(sum f^2 / sum (f-q)^2) of the first output over the evaluation split. **exact**: the same without the
-  saturation of x86 processors that lack VNNI, whose u8*s8 kernels add pairs of products in saturating int16.
+## How it is measured
+
+* The peer is `onnxruntime.quantization` with static QDQ, U8 activations, and S8 weights per channel.
+* Both tools get the same calibration samples. They are judged on the same evaluation samples in the same run.
+* Every tool runs as a process of its own.
+
+The columns:
+
+* **SQNR** in dB: 10 log10(sum f^2 / sum (f-q)^2) of the first output over the evaluation split. More is nearer.
+* **exact**: the same without the saturation of x86 processors that lack VNNI. Their u8*s8 kernels add pairs of products in saturating
+  int16.
 * **agree**: share of samples with the float model's arg-max (of the first output, where it is one row a sample).
-* **time**, **peak**: the whole process; edgeq's includes its proof. **x float**: latency against the float model, one thread, batch 1,
-  median of paired ratios, interleaved.
+* **time**, **peak**: those of the whole process; edgeq's includes its proof.
+* **x float**: latency against the float model, with one thread and batch 1. It is the median of paired ratios, measured in turns. Below
+  1 is faster than float. **x peer's fastest** is the same against the fastest file of the peer.
 * **int / float / qdq**: nodes of onnxruntime's optimized graph: integer kernels, float kernels that compute, Q/DQ nodes.
 
 ![SQNR against latency of every model, edgeq and its peers](benchmarks.svg)
 
-The figure is drawn by `python -m benchmarks.figures.quality_latency` from the rows in `benchmarks/figures/rows/`, which say when and where
-each was measured; its SQNR is the exact one, so that rows of several machines can stand together."""
+The figure is drawn by `python -m benchmarks.figures.quality_latency` from the rows in `benchmarks/figures/rows/`. They say when and where
+each was measured. Its SQNR is the exact one, so that rows of several machines can stand together.
+
+The page is written by `python -m benchmarks.peers.zoo --json zoo.json`, then
+`python -m benchmarks.peers.zoo --markdown zoo.json > docs/benchmarks.md`."""
 
 
 ALL = """## All models
 
-CPU seconds and memory are those of the whole process, edgeq's with its proof; empty: not recorded. dB are exact ones. The models of the
-group *strangers* were found on PyPI, those of *archs* exported with random weights: there, read the comparison and not the dB. The group
-*rivals* is from `benchmarks.frontier.run`, every tool in an environment of its own; a file that keeps layers in float, because integers
-would not be faster, has few kernels of integers and the more dB."""
+* CPU seconds and memory are those of the whole process, edgeq's with its proof. An empty cell was not recorded. dB are exact ones.
+* The models of the group *strangers* were found on PyPI.
+* Those of *archs* were exported with random weights: there, read the comparison and not the dB.
+* The group *rivals* is from `benchmarks.frontier.run`, every tool in an environment of its own. A file that keeps layers in float,
+  because integers would not be faster, has few kernels of integers and the more dB."""
 
 
 def page(body: Json, rows: Sequence[Row]) -> str:
