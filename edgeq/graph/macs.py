@@ -20,12 +20,17 @@ def sizes(value: ir.Value | None) -> tuple[int, ...]:
     An open dimension counts as what follows from likely sizes of the inputs; where nobody looked,
     the first (the batch) as 1 and any other as UNKNOWN_DIM.
     """
-    if value is None or value.shape is None:
+    shape = None if value is None else value.shape
+    if value is None or shape is None:
         return ()
+    dims = shape.dims
+    known = tuple(size for size in dims if isinstance(size, int))
+    if len(known) == len(dims):  # nearly always, and every cut asks for every node
+        return known
     likely = value.meta.get(LIKELY)
-    if likely is None or len(likely) != len(value.shape):
-        likely = [UNKNOWN_DIM if axis else 1 for axis in range(len(value.shape))]
-    return tuple(size if isinstance(size, int) else likely[axis] for axis, size in enumerate(value.shape))
+    if likely is None or len(likely) != len(dims):
+        likely = [UNKNOWN_DIM if axis else 1 for axis in range(len(dims))]
+    return tuple(size if isinstance(size, int) else likely[axis] for axis, size in enumerate(dims))
 
 
 def elements(value: ir.Value | None) -> int:

@@ -126,6 +126,7 @@ def inspect_model(
     setup = set_up(loaded, target, recipe, shapes, None)
     model, target = setup.task.model, setup.task.target
     placed = foreseen(model, target, recipe)
+    operators = _operators(loaded.model, model, placed)
     forecasts = tuple(NodeForecast(name, at.op_type, at.runs, at.because, at.reason, at.slower) for name, at in placed.nodes.items())
     return Inspection(
         model=str(loaded.path or "model in memory"),
@@ -136,14 +137,14 @@ def inspect_model(
         outputs=output_specs(loaded.model),
         dynamic_dims=_dynamic(input_specs(model)),
         parameters=parameters(model),
-        macs=sum(macs(node) for node in nodes(model)),
+        macs=sum(row.macs for row in operators),
         macs_int8_pct=share_of(model, placed.nodes),
         weight_bytes_float=flash(model, target, None),
         weight_bytes_int8=flash(model, target, placed),
         activation_bytes_float=peak_bytes(model, frozenset()),
         activation_bytes_int8=peak_bytes(model, placed.quantized),
         target=target.name,
-        operators=_operators(loaded.model, model, placed),
+        operators=operators,
         nodes=forecasts,
         notes=setup.prepared.notes,
     )

@@ -20,6 +20,8 @@ def joined_to(node: ir.Node) -> ir.Node | None:
         row = operator_of(node)
         if is_op(maker, "Conv", "Gemm") if row.joins_before else is_op(maker, "Conv") and row.free_behind_conv:
             return maker
+    if not is_op(node, "Add", "Mul", "HardSigmoid"):
+        return None
     if is_op(node, "Add"):
         return next((conv for value in node.inputs if (conv := _conv_for(value, node)) is not None), None)
     if is_op(node, "Mul"):
