@@ -14,12 +14,13 @@ import onnx
 import onnx_ir as ir
 
 from edgeq.errors import EdgeqError, RuntimeRefused
-from edgeq.graph.read import is_random, nodes, operator_of, values
+from edgeq.graph.read import is_random, nodes, values
 from edgeq.graph.shapes.symbolic_shapes import integers_are_short
 from edgeq.graph.value_types import typed_proto, without_weights
 from edgeq.io.validate import first_line
 from edgeq.numerics.arrays import AnyArray
 from edgeq.rewrite.made_up_run import MadeUpRun, first_run
+from edgeq.rewrite.reads_nothing import may_read_nothing, reads_nothing
 from edgeq.runtimes.ort import open_session
 
 #: largest difference that reordered float32 sums explain, relative to the largest output: 60 dB
@@ -158,16 +159,10 @@ def _is_small(model: ir.Model) -> bool:
     onnxruntime must survive it, without filling the memory. A hostile file can make a value of any
     size out of a few numbers.
     """
-    if any(is_random(node) or reads_nothing(node) for node in nodes(model)):
+    if any(is_random(node) or reads_nothing(node) for node in nodes(model)) or may_read_nothing(model):
         return False
     sizes = (value.shape.numpy() for value in values(model) if value.shape is not None and value.shape.is_static())
     return integers_are_short(model) and all(np.prod(size, dtype=np.float64) <= MAX_ELEMENTS for size in sizes)
-
-
-def reads_nothing(node: ir.Node) -> bool:
-    """Whether onnxruntime's kernel would end the process: its input is known to be empty."""
-    source = node.inputs[0] if node.inputs and operator_of(node).dies_of_nothing else None
-    return source is not None and source.shape is not None and 0 in source.shape.dims
 
 
 def _invalid(model: ir.Model, *, full: bool) -> str | None:
