@@ -90,6 +90,8 @@ class Operator:
     grows: bool = False
     #: whether every run gives different numbers (see is_random in edgeq/graph/read.py)
     random: bool = False
+    #: whether its numbers decide how many elements it makes: none, where none are chosen
+    counts: bool = False
     #: whether the process ends in onnxruntime's kernel where the data input has no elements
     dies_of_nothing: bool = False
     #: whether it runs graphs of its own

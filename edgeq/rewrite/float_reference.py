@@ -15,12 +15,12 @@ import onnx_ir as ir
 
 from edgeq.errors import EdgeqError, RuntimeRefused
 from edgeq.graph.read import is_random, nodes, values
+from edgeq.graph.shapes.reads_nothing import may_read_nothing, reads_nothing
 from edgeq.graph.shapes.symbolic_shapes import integers_are_short
 from edgeq.graph.value_types import typed_proto, without_weights
 from edgeq.io.validate import first_line
 from edgeq.numerics.arrays import AnyArray
 from edgeq.rewrite.made_up_run import MadeUpRun, first_run
-from edgeq.rewrite.reads_nothing import may_read_nothing, reads_nothing
 from edgeq.runtimes.ort import open_session
 
 #: largest difference that reordered float32 sums explain, relative to the largest output: 60 dB

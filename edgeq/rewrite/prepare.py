@@ -16,11 +16,11 @@ from edgeq.errors import BadModel, EdgeqError, UnsupportedOpset
 from edgeq.graph.edit import vanished
 from edgeq.graph.freeze import freeze_shapes
 from edgeq.graph.read import nodes, values
+from edgeq.graph.shapes.reads_nothing import reads_nothing
 from edgeq.rewrite.attempt import Allowed, Attempt
 from edgeq.rewrite.float_reference import MAX_ELEMENTS, FloatReference
 from edgeq.rewrite.needed_opsets import needed_opsets
 from edgeq.rewrite.prepare_steps import optional_steps, words_for
-from edgeq.rewrite.reads_nothing import reads_nothing
 from edgeq.schema.target import Target
 
 

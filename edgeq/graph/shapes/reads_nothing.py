@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from edgeq.graph.read import is_op, nodes, operator_of
-
-#: operators whose numbers decide how many elements they make: none, where none are chosen
-_COUNTED = ("Compress", "NonMaxSuppression", "NonZero", "Unique")
+from edgeq.graph.read import nodes, operator_of
 
 
 def reads_nothing(node: ir.Node) -> bool:
@@ -23,7 +20,7 @@ def may_read_nothing(model: ir.Model) -> bool:
     seen = set(left)
     while left:
         maker = left.pop().producer()
-        if is_op(maker, *_COUNTED):
+        if maker is not None and operator_of(maker).counts:
             return True
         new = [value for value in (() if maker is None else maker.inputs) if value is not None and value not in seen]
         seen.update(new)
