@@ -24,8 +24,6 @@ HELD_OUT = 5
 #: the fewest samples of which some are held out where no training needs it: a fifth of fewer says
 #: little, and ranges miss it more
 LEAST = 20
-#: files whose arrays are read in step are read through where one sample in so many is wanted
-READ_PAST = 8
 
 
 def is_held_out(piece: int) -> bool:
@@ -48,10 +46,8 @@ class _Part:
 
     def rows(self, start: int, stop: int) -> Iterator[Mapping[str, AnyArray]]:
         kept = self.kept[start:stop]
-        if isinstance(self.source, StreamSource) and kept and kept[-1] - kept[0] < READ_PAST * len(kept):
-            wanted = frozenset(kept)  # coming back to a place in a file reads it from its beginning
-            rows = self.source.rows(kept[0], kept[-1] + 1)
-            yield from (row for index, row in enumerate(rows, kept[0]) if index in wanted)
+        if isinstance(self.source, StreamSource):
+            yield from self.source.picked(kept)
             return
         for _, run in groupby(enumerate(kept), lambda pair: pair[1] - pair[0]):
             indices = [index for _, index in run]
@@ -105,7 +101,7 @@ def divided(data: Dataset, rule: HoldOut) -> Division:
         return Division(data, "none", data, None, np.arange(data.count))
     fitted = [index for index in range(data.count) if not is_held_out(index // step)]
     held = [index for index in range(data.count) if is_held_out(index // step)]
-    return Division(data, rule, _part(data, fitted), _part(data, held), np.array(fitted, np.int64))
+    return Division(data, rule, part_of(data, fitted), part_of(data, held), np.array(fitted, np.int64))
 
 
 def learning_part(data: Dataset) -> Dataset:
@@ -117,7 +113,7 @@ def halves_of(data: Dataset) -> tuple[Dataset, Dataset]:
     """The data in two parts, whose runs take turns."""
     step = data.fixed_batch or 1
     first, second = ([index for index in range(data.count) if index // step % 2 == side] for side in (0, 1))
-    return _part(data, first), _part(data, second)
+    return part_of(data, first), part_of(data, second)
 
 
 def places_in(part: Dataset, whole: Dataset) -> tuple[int, ...] | None:
@@ -125,6 +121,7 @@ def places_in(part: Dataset, whole: Dataset) -> tuple[int, ...] | None:
     return part.source.kept if isinstance(part.source, _Part) and part.source.source is whole.source else None
 
 
-def _part(data: Dataset, kept: Sequence[int]) -> Dataset:
+def part_of(data: Dataset, kept: Sequence[int]) -> Dataset:
+    """Some samples of the data. kept: their indices, in ascending order."""
     labels = None if data.labels is None else data.labels[list(kept)]
     return replace(data, count=len(kept), labels=labels, source=_Part(data.source, tuple(kept)), survey=data.survey.part(kept))

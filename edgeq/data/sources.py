@@ -74,9 +74,13 @@ class StreamSource:
     count: int
 
     def rows(self, start: int, stop: int) -> Iterator[Mapping[str, AnyArray]]:
+        return self.picked(range(start, stop))
+
+    def picked(self, indices: Sequence[int]) -> Iterator[Mapping[str, AnyArray]]:
+        """Yield these samples, in ascending order, in one pass over the file."""
         names = tuple(self.arrays)
         with open_archive(self.path) as archive:
-            for row in zip(*(self.arrays[name].rows(start, stop, archive) for name in names), strict=True):
+            for row in zip(*(self.arrays[name].picked(indices, archive) for name in names), strict=True):
                 yield dict(zip(names, row, strict=True))
 
     def where(self, index: int) -> str:

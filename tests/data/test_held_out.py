@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from edgeq.data import sources
+from edgeq.data.arrays import npy
 from edgeq.data.dataset import Dataset
-from edgeq.data.held_out import LEAST, divided, division_of, learning_part
+from edgeq.data.held_out import LEAST, divided, division_of, learning_part, part_of
 from edgeq.data.open import open_dataset
 from edgeq.data.roles import roles_of
 from edgeq.data.sources import Source
@@ -168,3 +169,14 @@ def test_a_file_is_opened_once_for_a_pass_however_many_samples_are_held_out(
     assert len(opened) == 1
     assert numbers(found.held_out) == [n for n in range(60) if n % 5 == 4]
     assert len(opened) == 2
+
+
+def test_samples_that_are_far_apart_are_read_in_one_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    x = np.arange(400, dtype=np.float32).reshape(100, 4)
+    np.savez(tmp_path / "x.npz", x=x)
+    data = open_dataset(tmp_path / "x.npz", (InputSpec("x", "float32", ("N", 4)),))
+    taken, read = list[int](), npy._read
+    monkeypatch.setattr(npy, "_read", lambda stream, size, where: taken.append(size) or read(stream, size, where))
+    part = part_of(data, [3, 40, 41, 90])
+    assert np.array_equal(np.concatenate([batch.feeds["x"] for batch in part.batches(1)]), x[[3, 40, 41, 90]])
+    assert sum(taken) <= 91 * x[0].nbytes + 512  # the header, and what is before the last one's end

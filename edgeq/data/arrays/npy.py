@@ -10,7 +10,7 @@ import math
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,17 +46,25 @@ class NpyArray:
         return str(self.path) if self.member is None else f"{self.path}, array `{self.member.removesuffix('.npy')}`"
 
     def rows(self, start: int, stop: int, archive: zipfile.ZipFile | None = None) -> Iterator[AnyArray]:
-        """Yield rows start..stop-1 along axis 0, in the dtype of the file.
+        """Yield rows start..stop-1 along axis 0; see `picked`."""
+        return self.picked(range(start, stop), archive)
 
-        archive: the .npz file, where it is open already. Raises BadData when the bytes are damaged
-        or missing, or when a row is too large.
+    def picked(self, indices: Sequence[int], archive: zipfile.ZipFile | None = None) -> Iterator[AnyArray]:
+        """Yield these rows along axis 0, in ascending order, in the dtype of the file.
+
+        The file is read once, up to the last of them: what is in a .npz has to be read to be
+        skipped. archive: the .npz file, where it is open already. Raises BadData when the bytes are
+        damaged or missing, or when a row is too large.
         """
         shape, dtype = self.header.shape[1:], self.header.dtype
         size = math.prod(shape) * dtype.itemsize
         _check_size(size, self.where)
         with _stream(self.path, self.member, self.where, archive) as stream:
-            _skip(stream, self.header.offset + start * size, self.where)
-            for _ in range(start, stop):
+            _skip(stream, self.header.offset, self.where)
+            behind = 0
+            for index in indices:
+                _skip(stream, (index - behind) * size, self.where)
+                behind = index + 1
                 yield np.frombuffer(_read(stream, size, self.where), dtype).reshape(shape)
 
     def whole(self, most: int = MAX_SAMPLE_BYTES) -> AnyArray:

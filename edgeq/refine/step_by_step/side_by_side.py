@@ -15,6 +15,7 @@ from typing import Protocol, TypeVar, cast
 
 from edgeq.calibration.stepwise import Stepwise
 from edgeq.data.dataset import Dataset, Feeds
+from edgeq.data.held_out import part_of
 from edgeq.engines.current import current_engine
 from edgeq.engines.protocol import Job, Opened
 from edgeq.engines.sent import Sent
@@ -38,7 +39,7 @@ class Both:
         """places: of the samples among those that were chosen."""
         integer, model, self.places = models.integer.model, models.model.model, places
         self.twins, self.nodes = ({str(node.name): node for node in one.graph} for one in (integer, model))
-        feeds = [models.feeds(place) for place in places]
+        feeds = models.feeds(places)
         held = {self.twins[name]: fed(self.twins[name]) for name in models.held}
         self.ours = Stepwise(integer, feeds, held)
         self.theirs = Stepwise(model, feeds, due=[self.nodes[name] for name in models.due])
@@ -67,17 +68,17 @@ class Models:
     #: layers of the float model that are run in this order, with nothing in between
     due: tuple[str, ...] = ()
 
-    def feeds(self, place: int) -> Feeds:
-        """The feeds of a chosen run."""
+    def feeds(self, places: range) -> list[Feeds]:
+        """The feeds of chosen runs."""
         step = self.data.fixed_batch or 1
-        start = self.runs[place] * step
-        return next(self.data.batches(1, start, start + step)).feeds
+        samples = [self.runs[place] * step + one for place in places for one in range(step)]
+        return [batch.feeds for batch in part_of(self.data, samples).batches(1)]
 
     @property
     def seconds(self) -> float:
         """About how long one thread runs the float model for all samples."""
         with open_session(self.model.model, threads=1, arena=False) as session:
-            feeds = self.feeds(0)
+            (feeds,) = self.feeds(range(1))
             session.run(feeds)
             begun = thread_time()
             session.run(feeds)
