@@ -87,7 +87,7 @@ class Models:
 
 @dataclass(frozen=True)
 class _Asked:
-    """What a worker is to do: commands for its samples, of which `start` are done."""
+    """What a worker is to do: commands for its samples, of which `start` are done, or nothing."""
 
     places: range
     start: int
@@ -124,12 +124,16 @@ class SideBySide:
         self._done = len(self._told)
         return [each for shard in self._shards for each in found[shard]]
 
-    def _answers(self, shards: Sequence[range], start: int) -> dict[range, Sequence[R]]:
-        """What those gave that had done all commands before `start`."""
+    def _answers(self, wanted: Sequence[range], start: int) -> dict[range, Sequence[R]]:
+        """What those of the wanted shards gave that had done all commands before `start`.
+
+        Shards go to idle workers in order. Each keeps its place, and with it its worker: one that
+        begins again would else do so elsewhere, and not know its samples the next time.
+        """
         commands = tuple(self._told[start:])
-        asked = [_Asked(shard, start, commands) for shard in shards]
-        answers = current_engine().run(self._job, asked, Silent())
-        return {shards[place]: cast(Sequence[R], found) for place, found in answers if found is not None}
+        asked = [_Asked(shard, start, commands if shard in wanted else ()) for shard in self._shards]
+        answers = [(self._shards[place], found) for place, found in current_engine().run(self._job, asked, Silent())]
+        return {shard: cast(Sequence[R], found) for shard, found in answers if shard in wanted and found is not None}
 
 
 @contextmanager
@@ -137,6 +141,8 @@ def _open(models: Models) -> Iterator[Opened[_Asked, Sequence[object] | None]]:
     known = dict[range, tuple[Both, int]]()  # with how many commands each has done
 
     def work(asked: _Asked, _: Progress) -> Sequence[object] | None:
+        if not asked.commands:
+            return None
         both, done = known.pop(asked.places, (None, 0))
         if both is None or not asked.start <= done < asked.start + len(asked.commands):
             if asked.start:
